@@ -1,0 +1,59 @@
+package event
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Cursor is a position in a node's event log: behind the event with that sequence.
+type Cursor struct {
+	Origin
+	Sequence uint64
+}
+
+// String returns the cursor as callers keep it: `node.incarnation@sequence`.
+func (c Cursor) String() string {
+	return c.Node + "." + c.Incarnation + "@" + strconv.FormatUint(c.Sequence, 10)
+}
+
+// ParseCursor reads what String wrote. The error says what was given and what was expected.
+func ParseCursor(s string) (Cursor, error) {
+	bad := fmt.Errorf("%.100q is not a cursor; expected node.incarnation@sequence, as an earlier response gave it", s)
+	place, seq, ok := strings.Cut(s, "@")
+	if !ok {
+		return Cursor{}, bad
+	}
+	node, incarnation, ok := strings.Cut(place, ".")
+	if !ok || !ValidNode(node) || !ValidIncarnation(incarnation) {
+		return Cursor{}, bad
+	}
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil || strconv.FormatUint(n, 10) != seq {
+		return Cursor{}, bad
+	}
+	return Cursor{Origin: Origin{Node: node, Incarnation: incarnation}, Sequence: n}, nil
+}
+
+// ValidNode reports whether s can name a node: [a-z0-9-]{1,32}.
+func ValidNode(s string) bool {
+	return len(s) >= 1 && len(s) <= 32 && only(s, nodeByte)
+}
+
+// ValidIncarnation reports whether s can be an incarnation: 1 to 16 lower-case hex digits.
+func ValidIncarnation(s string) bool { return len(s) >= 1 && len(s) <= 16 && only(s, hexByte) }
+
+func only(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func nodeByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-'
+}
+
+func hexByte(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' }

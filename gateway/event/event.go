@@ -1,0 +1,184 @@
+package event
+
+import "time"
+
+// Event is one thing that happened on a node.
+type Event struct {
+	// Sequence is the position in the log: dense, from 1. Events that belong to a stream and are not kept (Data, Present,
+	// SnapshotComplete, Gap) carry that of the newest kept event before them.
+	Sequence uint64
+	// Time is when it happened; Append sets it when it is zero.
+	Time time.Time
+	// Type says what happened.
+	Type Type
+	// Conn is the connection that it happened to, as it was just then; its Identity is nil when there is none.
+	Conn Info
+	// Connections is how many connections are live after a Connected or Closed; Append counts them.
+	Connections uint64
+	// Detail is what only this type of event has; nil for Connected, Ended and Present.
+	Detail Detail
+}
+
+// Type names what happened.
+type Type uint8
+
+// The event types. The contract (sockgate.v1.EventType) says when each is published.
+const (
+	Listening Type = iota + 1
+	Connected
+	Data
+	Ended
+	IdleTimeout
+	BackpressureOn
+	BackpressureOff
+	Error
+	Closed
+	ListenerClosed
+	DrainStarted
+	DrainProgress
+	DrainEnded
+	Control
+	Present
+	SnapshotComplete
+	Gap
+	typeCount
+)
+
+// TypeCount is one more than the highest type.
+const TypeCount = int(typeCount)
+
+var typeNames = [...]string{"UNSPECIFIED", "LISTENING", "CONNECTED", "DATA", "ENDED", "IDLE_TIMEOUT", "BACKPRESSURE_ON",
+	"BACKPRESSURE_OFF", "ERROR", "CLOSED", "LISTENER_CLOSED", "DRAIN_STARTED", "DRAIN_PROGRESS", "DRAIN_ENDED", "CONTROL",
+	"PRESENT", "SNAPSHOT_COMPLETE", "GAP"}
+
+// String returns the type's name, as the contract has it without its prefix.
+func (t Type) String() string { return name(typeNames[:], int(t)) }
+
+// Types is a set of types; the zero value means all of them.
+type Types uint32
+
+// With returns the set with t added.
+func (s Types) With(t Type) Types { return s | 1<<t }
+
+// Has reports whether t is in the set.
+func (s Types) Has(t Type) bool { return s == 0 || s&(1<<t) != 0 }
+
+// Detail is what only one type of event has: one of the …Detail types of this package.
+type Detail interface{ detail() }
+
+// ListenerDetail is for Listening and ListenerClosed.
+type ListenerDetail struct {
+	Name    string
+	Address string
+}
+
+// DataDetail is for Data. Bytes may be shared by many subscribers; nobody may modify it.
+type DataDetail struct {
+	Bytes []byte // the first bytes of the read
+	Total int    // how many bytes the read had
+}
+
+// IdleDetail is for IdleTimeout.
+type IdleDetail struct {
+	Idle    time.Duration
+	Closing bool // whether the connection is closed for it
+}
+
+// PauseDetail is for BackpressureOn and BackpressureOff.
+type PauseDetail struct {
+	Paused time.Duration // so far, or in all
+	Queued uint64
+}
+
+// ErrorDetail is for Error.
+type ErrorDetail struct {
+	Operation Operation
+	Message   string
+	Count     uint64 // how many failures the event stands for
+	Listener  string
+}
+
+// Operation says what was being done when it failed.
+type Operation uint8
+
+// The operations, as the contract's ErrorOperation has them.
+const (
+	OpAccept Operation = iota + 1
+	OpRead
+	OpWrite
+	OpLimit
+	OpHandler
+)
+
+var operationNames = [...]string{"UNSPECIFIED", "ACCEPT", "READ", "WRITE", "LIMIT", "HANDLER"}
+
+// String returns the operation's name, as the contract has it without its prefix.
+func (o Operation) String() string { return name(operationNames[:], int(o)) }
+
+// ClosedDetail is for Closed; the reason and the bytes are in the event's Conn.
+type ClosedDetail struct {
+	Lifetime time.Duration
+}
+
+// DrainDetail is for DrainStarted, DrainProgress and DrainEnded.
+type DrainDetail struct {
+	Deadline    time.Time
+	Connections uint64
+	Ended       uint64 // by themselves within the grace period
+	Closed      uint64 // by the gateway when it was over
+	Reason      string
+}
+
+// ControlDetail is for Control.
+type ControlDetail struct {
+	Verb      string
+	Actor     string
+	Filter    string
+	IDs       []string // the first 100
+	Reason    string
+	RequestID string
+	Matched   uint64
+	Outcomes  map[string]uint64
+	DataBytes uint64
+}
+
+// GapDetail is for Gap.
+type GapDetail struct {
+	From, To   uint64 // inclusive; 0 when it is not known
+	Reason     GapReason
+	Requested  string // the cursor that could not be honoured
+	DataEvents uint64 // Data events passed over, for GapDataOverflow
+}
+
+// GapReason says why events are missing.
+type GapReason uint8
+
+// The reasons, as the contract's GapReason has them.
+const (
+	GapRestarted GapReason = iota + 1
+	GapEvicted
+	GapOverrun
+	GapDataOverflow
+)
+
+var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW"}
+
+// String returns the reason's name, as the contract has it without its prefix.
+func (r GapReason) String() string { return name(gapReasonNames[:], int(r)) }
+
+// SnapshotDetail is for SnapshotComplete.
+type SnapshotDetail struct {
+	Connections uint64
+	Cursor      Cursor
+}
+
+func (*ListenerDetail) detail() {}
+func (*DataDetail) detail()     {}
+func (*IdleDetail) detail()     {}
+func (*PauseDetail) detail()    {}
+func (*ErrorDetail) detail()    {}
+func (*ClosedDetail) detail()   {}
+func (*DrainDetail) detail()    {}
+func (*ControlDetail) detail()  {}
+func (*GapDetail) detail()      {}
+func (*SnapshotDetail) detail() {}

@@ -1,0 +1,279 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// scanLimit bounds how many events one hold of the log's lock passes over, so that a subscriber that wants few types
+// does not keep the publisher waiting.
+const scanLimit = 1024
+
+// Options says what a subscription delivers.
+type Options struct {
+	// After resumes behind this cursor: "" means only what happens from now on, "0" from the oldest event kept, else what
+	// Cursor.String wrote.
+	After string
+	// Types are the types to deliver; the zero value means all. Gap is always delivered.
+	Types Types
+	// Match, when it is not nil, selects events; it is called from Next, without a lock.
+	Match func(*Event) bool
+	// MaxData, when it is positive, also delivers Data events with at most so many bytes of each read.
+	MaxData int
+}
+
+// CursorError says that a cursor cannot be used with this log.
+type CursorError struct{ Text string }
+
+// Error returns the sentence.
+func (e *CursorError) Error() string { return e.Text }
+
+// Subscription reads a log at its own position. It is for one goroutine at a time.
+type Subscription struct {
+	log     *Log
+	options Options
+	pos     uint64 // sequence of the last event delivered or passed over
+	dataPos uint64 // the same for Data events
+	pending []Event
+	woken   chan struct{} // capacity 1
+	waiting bool          // in log.waiting; guarded by log.mu
+	closed  bool
+}
+
+// Subscribe returns a subscription. The error is a *CursorError. The caller must Close it.
+func (l *Log) Subscribe(o Options) (*Subscription, error) {
+	s := &Subscription{log: l, options: o, woken: make(chan struct{}, 1)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := s.place(); err != nil {
+		return nil, err
+	}
+	s.dataPos = l.data.head
+	if o.MaxData > 0 {
+		l.dataTaps.Add(1)
+		if int32(o.MaxData) > l.dataMax.Load() {
+			l.dataMax.Store(int32(o.MaxData))
+		}
+	}
+	l.streams.Add(1)
+	return s, nil
+}
+
+// place sets the position from Options.After, with a Gap pending where the cursor cannot be honoured.
+func (s *Subscription) place() error {
+	l := s.log
+	switch s.options.After {
+	case "":
+		s.pos = l.head
+		return nil
+	case "0":
+		s.pos = l.oldest() - 1
+		return nil
+	}
+	c, err := ParseCursor(s.options.After)
+	if err != nil {
+		return &CursorError{Text: err.Error()}
+	}
+	if c.Node != l.origin.Node {
+		return &CursorError{Text: fmt.Sprintf("cursor %q is of node %q; this is node %q", s.options.After, c.Node, l.origin.Node)}
+	}
+	if c.Incarnation != l.origin.Incarnation {
+		s.gap(GapDetail{Reason: GapRestarted, Requested: s.options.After})
+		c.Sequence = 0 // and what was evicted of this incarnation is a gap of its own
+	}
+	if c.Sequence > l.head {
+		return &CursorError{Text: fmt.Sprintf("cursor %q is ahead of the newest event, %s", s.options.After,
+			strconv.FormatUint(l.head, 10))}
+	}
+	s.pos = c.Sequence
+	if first := l.oldest(); s.pos+1 < first {
+		s.gap(GapDetail{From: s.pos + 1, To: first - 1, Reason: GapEvicted, Requested: s.options.After})
+		s.pos = first - 1
+	}
+	return nil
+}
+
+// gap adds a Gap to what Next delivers first. The caller holds log.mu.
+func (s *Subscription) gap(d GapDetail) {
+	if d.To > 0 {
+		s.log.missed.Add(d.To - d.From + 1)
+	}
+	s.pending = append(s.pending, Event{Type: Gap, Sequence: s.pos, Detail: &d})
+}
+
+// Cursor returns the position behind what Next has delivered or passed over.
+func (s *Subscription) Cursor() Cursor { return Cursor{Origin: s.log.origin, Sequence: s.pos} }
+
+// Next appends events to batch, up to its capacity (256 when it has none), in order, and returns it. It blocks until
+// there is at least one. The error is ctx's when that ends first, and io.EOF when the log is closed and everything was
+// delivered; the batch is then empty.
+func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error) {
+	if cap(batch) == len(batch) {
+		batch = append(make([]Event, 0, len(batch)+256), batch...)
+	}
+	for {
+		batch, state := s.read(batch)
+		switch {
+		case len(batch) > 0:
+			return batch, nil
+		case state == readEnded:
+			return batch, io.EOF
+		case state == readMore:
+			if err := ctx.Err(); err != nil {
+				return batch, err
+			}
+			continue
+		}
+		select {
+		case <-s.woken:
+		case <-ctx.Done():
+			return batch, ctx.Err()
+		}
+	}
+}
+
+// Poll is Next without waiting: it returns what is there now, perhaps nothing.
+func (s *Subscription) Poll(batch []Event) []Event {
+	batch, _ = s.read(batch)
+	return batch
+}
+
+type readState int
+
+const (
+	readDry   readState = iota // nothing more is there; the subscription will be woken
+	readMore                   // the scan stopped at a bound
+	readEnded                  // nothing more will come
+)
+
+// read copies events under the log's lock and then lets Match pick among them.
+func (s *Subscription) read(batch []Event) ([]Event, readState) {
+	start := len(batch)
+	batch, state := s.copy(batch)
+	if s.options.Match == nil {
+		return batch, state
+	}
+	kept := batch[:start]
+	for i := start; i < len(batch); i++ {
+		if e := &batch[i]; e.Type == Gap || s.options.Match(e) {
+			kept = append(kept, *e)
+		}
+	}
+	clear(batch[len(kept):])
+	return kept, state
+}
+
+func (s *Subscription) copy(batch []Event) ([]Event, readState) {
+	l := s.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for scanned := 0; ; scanned++ {
+		for len(s.pending) > 0 && len(batch) < cap(batch) {
+			batch = append(batch, s.pending[0])
+			s.pending = s.pending[1:]
+		}
+		if len(batch) == cap(batch) || scanned == scanLimit {
+			return batch, readMore
+		}
+		e := s.step()
+		if e != nil {
+			batch = append(batch, *e)
+			continue
+		}
+		if len(s.pending) == 0 && s.pos == l.head && s.dataDry() {
+			return batch, s.dry()
+		}
+	}
+}
+
+// step moves one event on and returns it when its type is wanted. Kept events go before the Data events that came after
+// them. The caller holds log.mu.
+func (s *Subscription) step() *Event {
+	l := s.log
+	if first := l.oldest(); s.pos+1 < first {
+		s.gap(GapDetail{From: s.pos + 1, To: first - 1, Reason: GapOverrun})
+		s.pos = first - 1
+		return nil
+	}
+	if e := s.nextData(); e != nil && e.Sequence <= s.pos {
+		s.dataPos++
+		return s.truncated(e)
+	}
+	if len(s.pending) > 0 || s.pos == l.head {
+		return nil
+	}
+	s.pos++
+	if e := l.slot(s.pos); s.options.Types.Has(e.Type) {
+		return e
+	}
+	return nil
+}
+
+func (s *Subscription) dataDry() bool {
+	return s.options.MaxData <= 0 || s.dataPos == s.log.data.head
+}
+
+// nextData returns the next Data event, after a Gap when some were evicted unread.
+func (s *Subscription) nextData() *Event {
+	if s.dataDry() {
+		return nil
+	}
+	r := &s.log.data
+	if s.dataPos < r.tail {
+		s.gap(GapDetail{Reason: GapDataOverflow, DataEvents: r.tail - s.dataPos})
+		s.dataPos = r.tail
+		return nil
+	}
+	return r.slot(s.dataPos + 1)
+}
+
+// truncated returns e with no more bytes than this subscription asked for.
+func (s *Subscription) truncated(e *Event) *Event {
+	if !s.options.Types.Has(Data) {
+		return nil
+	}
+	d := e.Detail.(*DataDetail)
+	if len(d.Bytes) <= s.options.MaxData {
+		return e
+	}
+	short := *e
+	short.Detail = &DataDetail{Bytes: d.Bytes[:s.options.MaxData], Total: d.Total}
+	return &short
+}
+
+// dry registers for the next wake. The caller holds log.mu.
+func (s *Subscription) dry() readState {
+	if s.log.closed {
+		return readEnded
+	}
+	if !s.waiting {
+		s.waiting = true
+		s.log.waiting = append(s.log.waiting, s)
+	}
+	return readDry
+}
+
+// Close ends the subscription. Call it when no Next is under way; a second Close does nothing.
+func (s *Subscription) Close() {
+	l := s.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	l.streams.Add(-1)
+	if s.options.MaxData > 0 {
+		l.dataTaps.Add(-1)
+	}
+	for i, w := range l.waiting {
+		if w == s {
+			last := len(l.waiting) - 1
+			l.waiting[i], l.waiting[last] = l.waiting[last], nil
+			l.waiting = l.waiting[:last]
+			break
+		}
+	}
+}

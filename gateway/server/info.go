@@ -1,0 +1,33 @@
+package server
+
+import "github.com/sockgate/sockgate/gateway/event"
+
+// Info is a connection as it was at one moment.
+type Info = event.Info
+
+// State says where a connection is in its life.
+type State = event.State
+
+// CloseReason says why a connection ended. The first reason wins.
+type CloseReason = event.CloseReason
+
+// The close reasons that a handler may use or meet; event has what each means.
+const (
+	ReasonPeerClosed   = event.ReasonPeerClosed
+	ReasonPeerReset    = event.ReasonPeerReset
+	ReasonIOError      = event.ReasonIOError
+	ReasonIdleTimeout  = event.ReasonIdleTimeout
+	ReasonSlowConsumer = event.ReasonSlowConsumer
+	ReasonKicked       = event.ReasonKicked
+	ReasonShutdown     = event.ReasonShutdown
+	ReasonHandler      = event.ReasonHandler
+	ReasonHandlerPanic = event.ReasonHandlerPanic
+)
+
+// Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
+type Matcher interface {
+	// Match reports whether the connection is selected.
+	Match(*Info) bool
+	// String returns the source, which is what records and other nodes are given.
+	String() string
+}
