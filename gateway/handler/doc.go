@@ -1,0 +1,2 @@
+// Package handler has the gateway's built-in handlers, one file each.
+package handler

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package transport
+
+import "net"
+
+// rawSocket is empty where sockets cannot be read and written without waiting.
+type rawSocket struct{}
+
+func (*rawSocket) init(net.Conn) error { return nil }
+
+func (*rawSocket) tryWrite([]byte) (int, error) { return 0, nil }
+
+func (s *netSocket) receive() (*[readSize]byte, int, error) { return s.receiveBuffered() }

@@ -1,0 +1,93 @@
+//go:build unix
+
+package transport
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+)
+
+// rawSocket reads and writes a concrete TCP or unix connection without net.Conn's buffers and deadlines. It is empty for any
+// other net.Conn (a pipe, a wrapper), which is read and written the ordinary way.
+type rawSocket struct {
+	conn     syscall.RawConn
+	fd       int
+	readable func(fd uintptr) bool // made once, so that a read allocates nothing
+	buffer   *[readSize]byte
+	n        int
+	err      error
+}
+
+func (r *rawSocket) init(conn net.Conn) error {
+	var err error
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		r.conn, err = c.SyscallConn()
+	case *net.UnixConn:
+		r.conn, err = c.SyscallConn()
+	default:
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("descriptor of %v: %w", conn.RemoteAddr(), err)
+	}
+	return r.conn.Control(func(fd uintptr) { r.fd = int(fd) })
+}
+
+// receive waits until the socket is readable and only then takes a buffer. The caller puts the buffer back.
+func (s *netSocket) receive() (*[readSize]byte, int, error) {
+	r := &s.raw
+	if r.conn == nil {
+		return s.receiveBuffered()
+	}
+	if r.readable == nil {
+		r.readable = s.read
+	}
+	err := r.conn.Read(r.readable)
+	buffer, n := r.buffer, r.n
+	r.buffer, r.n = nil, 0
+	if err == nil {
+		err = r.err
+	}
+	return buffer, n, err
+}
+
+// read is called by the netpoller's RawConn.Read: false means "wait until readable and call again".
+func (s *netSocket) read(fd uintptr) bool {
+	r := &s.raw
+	buffer := s.engine.buffers.Get().(*[readSize]byte)
+	n, err := retry(syscall.Read, int(fd), buffer[:])
+	if err == syscall.EAGAIN {
+		s.engine.buffers.Put(buffer)
+		return false
+	}
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	r.buffer, r.n, r.err = buffer, max(n, 0), err
+	return true
+}
+
+// tryWrite writes what the kernel takes now. The caller holds the socket's lock and has checked that it is not closed.
+func (r *rawSocket) tryWrite(p []byte) (int, error) {
+	if r.conn == nil {
+		return 0, nil
+	}
+	n, err := retry(syscall.Write, r.fd, p)
+	if err == syscall.EAGAIN {
+		return 0, nil
+	}
+	return max(n, 0), err
+}
+
+// retry repeats a call that a signal interrupted.
+func retry(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		n, err := call(fd, p)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// BroadcastRequest sends the same bytes to many connections.
+type BroadcastRequest struct {
+	Data      []byte              // must not change afterwards
+	Match     Matcher             // nil: all
+	Exclude   map[uint64]struct{} // seqs to leave out
+	RequestID string              // makes a retry safe; empty: no such protection
+	Content   string              // what a retry with the same RequestID must have, too: a digest of the request
+	Actor     string
+}
+
+// BroadcastResult counts what happened: Matched is the sum of the others.
+type BroadcastResult struct {
+	Matched, Written, Queued, Dropped, Closed uint64
+	Failures                                  []TargetOutcome // the first 100 that were neither written nor queued
+	Replayed                                  bool            // the answer of an earlier request with the same RequestID
+}
+
+// Broadcast sends to every matching connection at most once, and nothing to one that connects meanwhile and was passed by.
+// It is carried out whole even when ctx ends. The error is a *RequestIDError, ErrTooManyRequests, or ctx's while it waits
+// for an earlier request with the same RequestID.
+func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastResult, error) {
+	if r.RequestID == "" {
+		return s.broadcast(r), nil
+	}
+	answer, first, err := s.requests.claim(r.RequestID, r.Content)
+	if err != nil {
+		return BroadcastResult{}, err
+	}
+	if first {
+		answer.finish(s.broadcast(r))
+		return answer.result, nil
+	}
+	select {
+	case <-answer.done:
+		result := answer.result
+		result.Replayed = true
+		return result, nil
+	case <-ctx.Done():
+		return BroadcastResult{}, ctx.Err()
+	}
+}
+
+func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
+	var t tally
+	limit := s.config.SendQueueLimit
+	s.registry.walk(func(c *Conn) bool {
+		if _, out := r.Exclude[c.identity.Seq]; out || !matches(r.Match, c) {
+			return true
+		}
+		c.mu.Lock()
+		gone := c.has(flagClosed)
+		var o Outcome
+		if !gone {
+			o = c.send(r.Data, limit, true)
+		}
+		c.mu.Unlock()
+		switch {
+		case gone: // it was closed when the walk came to it
+		case o == OutcomeWritten || o == OutcomeQueued:
+			t.add(o)
+		default:
+			t.addFailure(TargetOutcome{ID: c.ID(), Outcome: o})
+		}
+		return true
+	})
+	s.record(&event.ControlDetail{Verb: "Broadcast", Actor: r.Actor, Filter: source(r.Match), RequestID: r.RequestID, DataBytes: uint64(len(r.Data))}, &t)
+	return BroadcastResult{Matched: t.total(), Written: t.counts[OutcomeWritten], Queued: t.counts[OutcomeQueued],
+		Dropped: t.counts[OutcomeDroppedQueueFull], Closed: t.counts[OutcomeClosed], Failures: t.failures}
+}

@@ -1,0 +1,20 @@
+// Package server holds long-lived TCP and unix-socket connections, gives their bytes to a [Handler], and lets programs see
+// and drive them while they live.
+//
+//	srv, err := server.New(server.Config{
+//		Listeners: []server.ListenerConfig{{Address: ":8017"}},
+//		Handler:   handler.Echo{},
+//	})
+//	if err != nil { … }
+//	err = srv.Serve(ctx) // nil after Shutdown
+//
+// The data's way through the package, one file a stage: accept.go (accept, limits, registry), endpoint.go (the socket's
+// calls), the handler, write.go with queue.go (send queue, back-pressure), ending.go (the one way to end), and endpoint.go's
+// Closed. The verbs have a file each: list.go, send.go, broadcast.go, kick.go, labels.go, drain.go.
+//
+// Sending tries the kernel at once and queues the rest. Above Config.HighWater reading from that peer pauses, at
+// Config.LowWater it resumes. A peer that takes nothing for Config.WriteTimeout is closed with ReasonSlowConsumer. No queue
+// grows beyond Config.SendQueueLimit (and a fixed reserve for handlers).
+//
+// Everything that happens is published to the server's event log (package event).
+package server

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+const (
+	// maxGrace is the longest grace period.
+	maxGrace = 24 * time.Hour
+	// maxFlush is how long the connections that are left at the end of a drain have to be flushed. It is part of the grace
+	// period where that is long enough: a fifth of it at most.
+	maxFlush = 2 * time.Second
+	// hurriedFlush is the flush of a drain without a grace period.
+	hurriedFlush = time.Second
+)
+
+// drain is the one drain of a server. The server's mu guards it.
+type drain struct {
+	deadline time.Time // when every connection is closed
+	flush    time.Duration
+	reason   string
+	by       string
+	farewell []byte
+	changed  chan struct{} // capacity 1; gets a token when the deadline moves
+}
+
+// DrainRequest asks for a drain.
+type DrainRequest struct {
+	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
+	Reason   string
+	Farewell []byte // sent to every live connection when the drain begins
+	Actor    string // who asked, for records; empty for the process itself
+}
+
+// DrainStatus describes the drain that a request started or joined.
+type DrainStatus struct {
+	Joined      bool
+	Deadline    time.Time
+	Connections int
+}
+
+// StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds. It returns at
+// once.
+func (s *Server) StartDrain(r DrainRequest) DrainStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	grace := min(max(r.Grace, 0), maxGrace)
+	flush := min(maxFlush, grace/5)
+	if grace == 0 {
+		grace, flush = hurriedFlush, hurriedFlush
+	}
+	deadline := time.Now().Add(grace)
+	joined := s.drain != nil
+	if !joined {
+		s.drain = &drain{deadline: deadline, flush: flush, reason: r.Reason, by: r.Actor, farewell: r.Farewell, changed: make(chan struct{}, 1)}
+		close(s.drainSet)
+	} else if deadline.Before(s.drain.deadline) {
+		s.drain.deadline, s.drain.flush = deadline, flush
+		select {
+		case s.drain.changed <- struct{}{}:
+		default:
+		}
+	}
+	status := DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: int(s.registry.live.Load())}
+	if r.Actor != "" {
+		t := tally{}
+		s.record(&event.ControlDetail{Verb: "Shutdown", Actor: r.Actor, Reason: r.Reason, Matched: uint64(status.Connections)}, &t)
+	}
+	return status
+}
+
+// Draining returns a channel that is closed when a drain begins.
+func (s *Server) Draining() <-chan struct{} { return s.drainSet }
+
+func (s *Server) drainTimes() (deadline, flushAt time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drain.deadline, s.drain.deadline.Add(-s.drain.flush)
+}
+
+// runDrain is the drain: health first, then the listeners, then the connections, and at the deadline the rest.
+func (s *Server) runDrain(accepting *sync.WaitGroup) {
+	d := s.drain // set before drainSet was closed, and never replaced
+	if s.config.OnDrain != nil {
+		s.config.OnDrain()
+	}
+	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live.Load())
+	s.publishDrain(event.DrainStarted, event.DrainDetail{})
+	s.closeListeners(accepting)
+	if len(d.farewell) > 0 {
+		s.registry.walk(func(c *Conn) bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.send(d.farewell, s.config.SendQueueLimit, true)
+			return true
+		})
+	}
+	before := uint64(s.registry.live.Load())
+	left := s.awaitEmpty(d)
+	if left > 0 {
+		s.closeRest(d)
+	}
+	s.publishDrain(event.DrainEnded, event.DrainDetail{Ended: before - left, Closed: left})
+	s.config.Logger.Info("drain ended", "ended", before-left, "closed", left)
+}
+
+func (s *Server) closeListeners(accepting *sync.WaitGroup) {
+	for _, l := range s.listeners {
+		l.close()
+	}
+	accepting.Wait()
+	for _, l := range s.listeners {
+		s.log.Append(&event.Event{Type: event.ListenerClosed, Detail: l.detail()})
+		s.config.Logger.Info("listener closed", "listener", l.config.Name, "address", l.address())
+	}
+}
+
+// awaitEmpty waits until no connection is left or it is time to close the rest, and returns how many are left.
+func (s *Server) awaitEmpty(d *drain) uint64 {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for s.registry.live.Load() > 0 {
+		_, flushAt := s.drainTimes()
+		timer := time.NewTimer(time.Until(flushAt))
+		select {
+		case <-s.emptied:
+		case <-d.changed:
+		case <-ticker.C:
+			s.publishDrain(event.DrainProgress, event.DrainDetail{})
+		case <-timer.C:
+			return uint64(s.registry.live.Load())
+		}
+		timer.Stop()
+	}
+	return 0
+}
+
+// closeRest flushes and closes what is left, by the deadline.
+func (s *Server) closeRest(d *drain) {
+	deadline, _ := s.drainTimes()
+	s.registry.walk(func(c *Conn) bool {
+		c.end(ending{reason: ReasonShutdown, text: d.reason, by: d.by}, nil, time.Until(deadline))
+		return true
+	})
+	for s.registry.live.Load() > 0 {
+		now, _ := s.drainTimes()
+		timer := time.NewTimer(time.Until(now))
+		select {
+		case <-s.emptied:
+		case <-d.changed:
+		case <-timer.C:
+			s.registry.walk(func(c *Conn) bool { // those that were ending already, with a longer flush
+				c.cutShort()
+				return true
+			})
+			<-s.emptied
+		}
+		timer.Stop()
+	}
+}
+
+func (s *Server) publishDrain(t event.Type, d event.DrainDetail) {
+	s.mu.Lock()
+	d.Deadline, d.Reason = s.drain.deadline, s.drain.reason
+	s.mu.Unlock()
+	d.Connections = uint64(s.registry.live.Load())
+	s.log.Append(&event.Event{Type: t, Detail: &d})
+}

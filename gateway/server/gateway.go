@@ -1,0 +1,86 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// GatewayInfo describes a server.
+type GatewayInfo struct {
+	Node, Incarnation string
+	Version           string
+	Engine            string
+	StartedAt         time.Time
+	Uptime            time.Duration
+	Listeners         []ListenerInfo
+	Config            Config // with every default filled in
+	Totals            Totals
+	Cursor            event.Cursor
+	OldestSequence    uint64
+	EventLogSize      int
+	Draining          bool
+	DrainDeadline     time.Time
+}
+
+// ListenerInfo describes a listener.
+type ListenerInfo struct {
+	Name, Address string
+	Handler       string
+	Open          bool
+	Connections   int
+}
+
+// Totals are counted from the start of the incarnation.
+type Totals struct {
+	Connections                                                int
+	Accepted, Refused, AcceptErrors                            uint64
+	Closed                                                     map[CloseReason]uint64 // reasons that occurred
+	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded      uint64
+	SendsDropped, ReadPauses, EventStreams, MissedByAllStreams uint64
+}
+
+// Gateway describes the server. The error is always nil; a fleet's is not.
+func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
+	g := GatewayInfo{
+		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.engine.Name(),
+		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
+		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drain != nil {
+		g.Draining, g.DrainDeadline = true, s.drain.deadline
+	}
+	for _, l := range s.listeners {
+		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(), Handler: handlerName(l.config.Handler),
+			Open: l.open.Load(), Connections: int(l.conns.Load())})
+	}
+	return g, nil
+}
+
+// handlerName is what the handler calls itself, if it does.
+func handlerName(h Handler) string {
+	if named, ok := h.(interface{ Name() string }); ok {
+		return named.Name()
+	}
+	return "custom"
+}
+
+func (s *Server) totals() Totals {
+	c := &s.counters
+	t := Totals{
+		Connections: int(s.registry.live.Load()), Accepted: c.accepted.Load(), Refused: c.refused.Load(),
+		AcceptErrors: c.acceptErrors.Load(), Closed: make(map[CloseReason]uint64),
+		BytesReceived: c.received.load(), BytesSent: c.sent.load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
+		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(),
+		EventStreams: uint64(s.log.Streams()), MissedByAllStreams: s.log.Missed(),
+	}
+	for reason := range c.closed {
+		if n := c.closed[reason].Load(); n > 0 {
+			t.Closed[CloseReason(reason)] = n
+		}
+	}
+	return t
+}

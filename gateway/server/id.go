@@ -1,0 +1,77 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// ID is a connection's ID, taken apart.
+type ID struct {
+	Node        string
+	Incarnation string
+	Seq         uint64
+}
+
+// ParseID reads `node.incarnation.seq`. The error is a *MalformedIDError.
+func ParseID(s string) (ID, error) {
+	node, rest, _ := strings.Cut(s, ".")
+	incarnation, seq, ok := strings.Cut(rest, ".")
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if !ok || err != nil || n == 0 || strconv.FormatUint(n, 10) != seq ||
+		!event.ValidNode(node) || !event.ValidIncarnation(incarnation) {
+		return ID{}, &MalformedIDError{ID: s}
+	}
+	return ID{Node: node, Incarnation: incarnation, Seq: n}, nil
+}
+
+// MalformedIDError says that a text is not a connection ID.
+type MalformedIDError struct{ ID string }
+
+// Error names what was given and what was expected.
+func (e *MalformedIDError) Error() string {
+	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.6a1b2c3d.42", e.ID)
+}
+
+// NotFoundError says that there is no such connection here, and which kind of absence it is.
+type NotFoundError struct {
+	ID      string
+	Node    string  // this node
+	Outcome Outcome // OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode
+}
+
+// Error names the ID and says why it is not there.
+func (e *NotFoundError) Error() string {
+	switch e.Outcome {
+	case OutcomeClosed:
+		return fmt.Sprintf("connection %s was closed and is no longer among the last %d that are remembered", e.ID, closedKept)
+	case OutcomeNodeRestarted:
+		return fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", e.ID, e.Node)
+	case OutcomeUnknownNode:
+		return fmt.Sprintf("connection %s is of a node that is not this one, %s", e.ID, e.Node)
+	default:
+		return fmt.Sprintf("connection %s has never existed", e.ID)
+	}
+}
+
+// find returns the live connection of an ID, or why there is none: OutcomeClosed when it existed.
+func (s *Server) find(text string) (*Conn, ID, Outcome) {
+	id, err := ParseID(text)
+	switch {
+	case err != nil:
+		return nil, id, OutcomeMalformedID
+	case id.Node != s.origin.Node:
+		return nil, id, OutcomeUnknownNode
+	case id.Incarnation != s.origin.Incarnation:
+		return nil, id, OutcomeNodeRestarted
+	case id.Seq > s.registry.last():
+		return nil, id, OutcomeNotFound
+	}
+	c := s.registry.get(id.Seq)
+	if c == nil {
+		return nil, id, OutcomeClosed
+	}
+	return c, id, 0
+}

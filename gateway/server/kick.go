@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// KickRequest ends connections: those of IDs, or else those that Match selects.
+type KickRequest struct {
+	IDs      []string
+	Match    Matcher
+	Reason   string
+	Farewell []byte        // must not change afterwards
+	Flush    time.Duration // how long the queue may take to be flushed; more than 0
+	DryRun   bool          // only say what would be kicked
+	Actor    string
+}
+
+// KickResult tells what became of the targets. Outcomes has one entry for each of IDs, in order; with Match, the first 100
+// that were not cleanly kicked, or with DryRun that would be.
+type KickResult struct {
+	Outcomes                          []TargetOutcome
+	Matched, Kicked, Closed, NotFound uint64
+}
+
+// kicking gathers the outcomes of one Kick; the connections report to it as they close.
+type kicking struct {
+	request *KickRequest
+	pending sync.WaitGroup
+
+	mu       sync.Mutex
+	tally    tally
+	outcomes []TargetOutcome // with IDs: in their order
+}
+
+// Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is earlier,
+// ctx's deadline. It returns no error.
+func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		r.Flush = max(time.Millisecond, min(r.Flush, time.Until(deadline)-2*answerMargin))
+	}
+	k := &kicking{request: &r}
+	if r.Match != nil {
+		s.registry.walk(func(c *Conn) bool {
+			if matches(r.Match, c) {
+				k.kick(c, -1, c.ID)
+			}
+			return true
+		})
+	} else {
+		k.outcomes = make([]TargetOutcome, len(r.IDs))
+		for i, id := range r.IDs {
+			if c, _, outcome := s.find(id); c != nil {
+				k.kick(c, i, func() string { return id })
+			} else {
+				k.note(i, TargetOutcome{ID: id, Outcome: outcome})
+			}
+		}
+	}
+	k.pending.Wait()
+	if !r.DryRun {
+		s.record(&event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs, Reason: r.Reason}, &k.tally)
+	}
+	return k.result(), nil
+}
+
+// kick ends one connection; place is its index in IDs, or -1.
+func (k *kicking) kick(c *Conn, place int, id func() string) {
+	r := k.request
+	if r.DryRun {
+		o := OutcomeWouldKick
+		if info := c.Info(); info.CloseReason != event.ReasonNone {
+			o = OutcomeClosed
+		}
+		k.note(place, TargetOutcome{ID: id(), Outcome: o})
+		return
+	}
+	k.pending.Add(1)
+	watch := func(info Info) {
+		t := TargetOutcome{ID: info.ID(), Outcome: OutcomeKicked, Unsent: info.UnsentBytes}
+		if t.Unsent > 0 {
+			t.Outcome = OutcomeKickedUnflushed
+		}
+		k.note(place, t)
+		k.pending.Done()
+	}
+	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor, watch: watch}, r.Farewell, r.Flush) {
+		k.note(place, TargetOutcome{ID: id(), Outcome: OutcomeClosed})
+		k.pending.Done()
+	}
+}
+
+func (k *kicking) note(place int, t TargetOutcome) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if place >= 0 {
+		k.outcomes[place] = t
+	}
+	if t.Outcome == OutcomeKicked {
+		k.tally.add(t.Outcome)
+	} else {
+		k.tally.addFailure(t)
+	}
+}
+
+func (k *kicking) result() KickResult {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	counts := &k.tally.counts
+	r := KickResult{
+		Outcomes: k.outcomes,
+		Matched:  k.tally.total(),
+		Kicked:   counts[OutcomeKicked] + counts[OutcomeKickedUnflushed] + counts[OutcomeWouldKick],
+		Closed:   counts[OutcomeClosed],
+		NotFound: k.tally.missing(),
+	}
+	if k.request.Match != nil {
+		r.Outcomes = k.tally.failures
+	}
+	return r
+}

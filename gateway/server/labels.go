@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// The bounds of labels.
+const (
+	MaxLabels     = 16  // of a connection
+	MaxLabelKey   = 63  // bytes, of [a-z0-9._-]
+	MaxLabelValue = 256 // bytes
+)
+
+// ErrTooManyLabels says that a connection would have more than MaxLabels labels. Nothing was changed.
+var ErrTooManyLabels = errors.New("a connection has at most 16 labels; remove some first")
+
+// ValidLabelKey reports whether k can be a label's key: [a-z0-9._-]{1,63}.
+func ValidLabelKey(k string) bool {
+	if len(k) < 1 || len(k) > MaxLabelKey {
+		return false
+	}
+	for i := range len(k) {
+		b := k[i]
+		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '.' || b == '_' || b == '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// SetLabel sets one label. The error is ErrTooManyLabels, ErrClosed, or says which bound the key or value is out of.
+func (c *Conn) SetLabel(key, value string) error {
+	if !ValidLabelKey(key) || len(value) > MaxLabelValue {
+		return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes", key, value)
+	}
+	switch c.label(map[string]string{key: value}, nil) {
+	case OutcomeTooManyLabels:
+		return ErrTooManyLabels
+	case OutcomeClosed:
+		return ErrClosed
+	}
+	return nil
+}
+
+// label replaces the connection's labels by ones with set added and remove gone.
+func (c *Conn) label(set map[string]string, remove []string) Outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending != nil || c.has(flagDone|flagClosed) {
+		return OutcomeClosed
+	}
+	labels := maps.Clone(c.labels)
+	if labels == nil {
+		labels = make(map[string]string, len(set))
+	}
+	for _, key := range remove {
+		delete(labels, key)
+	}
+	maps.Copy(labels, set)
+	if len(labels) > MaxLabels {
+		return OutcomeTooManyLabels
+	}
+	c.labels = labels
+	return OutcomeLabeled
+}
+
+// LabelRequest changes the labels of connections: those of IDs, or else those that Match selects.
+type LabelRequest struct {
+	IDs    []string
+	Match  Matcher
+	Set    map[string]string
+	Remove []string
+	Actor  string
+}
+
+// LabelResult tells what became of the targets. Outcomes has one entry for each of IDs, in order; with Match, the first 100
+// that were not labelled.
+type LabelResult struct {
+	Outcomes                                    []TargetOutcome
+	Matched, Labeled, Closed, NotFound, Refused uint64
+}
+
+// SetLabels changes labels; each connection's at once or not at all. It returns no error.
+func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, error) {
+	var t tally
+	var result LabelResult
+	if r.Match != nil {
+		s.registry.walk(func(c *Conn) bool {
+			if !matches(r.Match, c) {
+				return true
+			}
+			if o := c.label(r.Set, r.Remove); o == OutcomeLabeled {
+				t.add(o)
+			} else {
+				t.addFailure(TargetOutcome{ID: c.ID(), Outcome: o})
+			}
+			return true
+		})
+		result.Outcomes = t.failures
+	} else {
+		for _, id := range r.IDs {
+			c, _, outcome := s.find(id)
+			if c != nil {
+				outcome = c.label(r.Set, r.Remove)
+			}
+			t.add(outcome)
+			result.Outcomes = append(result.Outcomes, TargetOutcome{ID: id, Outcome: outcome})
+		}
+	}
+	s.record(&event.ControlDetail{Verb: "SetLabels", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs}, &t)
+	result.Matched, result.Labeled = t.total(), t.counts[OutcomeLabeled]
+	result.Closed, result.Refused, result.NotFound = t.counts[OutcomeClosed], t.counts[OutcomeTooManyLabels], t.missing()
+	return result, nil
+}

@@ -1,0 +1,95 @@
+package server
+
+import "sync"
+
+const (
+	// chunkSize is the most bytes of one chunk that the queue fills itself, and of one write.
+	chunkSize = 64 << 10
+	// shareSize is from how many bytes on a shared slice is referred to instead of copied. Below it, the chunk's own cost
+	// would be out of proportion to its bytes.
+	shareSize = 2 << 10
+	// firstChunk is the size of the first chunk; each further one doubles, up to chunkSize.
+	firstChunk = 512
+)
+
+var chunkPool = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
+// sendQueue has the bytes that were accepted for a connection and not yet taken by the kernel, in order. The connection's
+// lock guards it.
+type sendQueue struct {
+	chunks []chunk
+	offset int // bytes of the first chunk that are done
+	size   int
+}
+
+type chunk struct {
+	bytes []byte
+	owned bool // filled by the queue, which may append to it; otherwise shared, and never changed
+}
+
+// push appends p: a copy, or with shared and when it is worth it a reference to p, which nobody may change afterwards.
+func (q *sendQueue) push(p []byte, shared bool) {
+	q.size += len(p)
+	if shared && len(p) >= shareSize {
+		q.chunks = append(q.chunks, chunk{bytes: p})
+		return
+	}
+	for len(p) > 0 {
+		room := q.tail(len(p))
+		n := min(len(p), cap(room.bytes)-len(room.bytes))
+		room.bytes = append(room.bytes, p[:n]...)
+		p = p[n:]
+	}
+}
+
+// tail returns the last chunk when it has room, else a new one.
+func (q *sendQueue) tail(want int) *chunk {
+	size := firstChunk
+	if n := len(q.chunks); n > 0 {
+		last := &q.chunks[n-1]
+		if last.owned && len(last.bytes) < cap(last.bytes) {
+			return last
+		}
+		size = 2 * cap(last.bytes)
+	}
+	q.chunks = append(q.chunks, newChunk(min(chunkSize, max(size, want))))
+	return &q.chunks[len(q.chunks)-1]
+}
+
+func newChunk(size int) chunk {
+	if size > chunkSize/2 {
+		return chunk{bytes: chunkPool.Get().(*[chunkSize]byte)[:0], owned: true}
+	}
+	return chunk{bytes: make([]byte, 0, size), owned: true}
+}
+
+// front returns the next bytes to write, at most chunkSize. They stay unchanged until advance.
+func (q *sendQueue) front() []byte {
+	if q.size == 0 {
+		return nil
+	}
+	p := q.chunks[0].bytes[q.offset:]
+	return p[:min(len(p), chunkSize)]
+}
+
+// advance drops the first n bytes, which the kernel has taken; n is at most len(front()).
+func (q *sendQueue) advance(n int) {
+	q.size -= n
+	q.offset += n
+	first := q.chunks[0]
+	if q.offset < len(first.bytes) {
+		return
+	}
+	if first.owned && cap(first.bytes) == chunkSize {
+		chunkPool.Put((*[chunkSize]byte)(first.bytes[:chunkSize]))
+	}
+	q.offset = 0
+	q.chunks[0] = chunk{}
+	q.chunks = q.chunks[1:]
+	if q.size == 0 {
+		q.chunks = nil // an idle connection owns no buffer
+	}
+}
+
+// drop forgets what is left, without giving chunks back: a write may still be reading one.
+func (q *sendQueue) drop() { *q = sendQueue{} }

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// answerMargin is how long before a caller's deadline a waiting verb answers, so that the answer still arrives.
+const answerMargin = 20 * time.Millisecond
+
+// SendRequest sends bytes to one connection.
+type SendRequest struct {
+	ID    string
+	Data  []byte        // must not change afterwards
+	Wait  time.Duration // how long to wait for the kernel to take all of it; 0: answer at once
+	Actor string        // who asked, for records
+}
+
+// SendResult tells what became of it.
+type SendResult struct {
+	Outcome Outcome
+	Queued  uint64 // bytes in the send queue
+	Unsent  uint64 // with OutcomeClosed: bytes of this send that the kernel never took
+}
+
+// Send sends bytes to one connection. A target that is not there is an outcome; the error is a *MalformedIDError.
+func (s *Server) Send(ctx context.Context, r SendRequest) (SendResult, error) {
+	c, _, outcome := s.find(r.ID)
+	if outcome == OutcomeMalformedID {
+		return SendResult{}, &MalformedIDError{ID: r.ID}
+	}
+	result := SendResult{Outcome: outcome}
+	if c != nil {
+		result = c.sendAndWait(ctx, r)
+	} else if outcome == OutcomeClosed {
+		result.Unsent = uint64(len(r.Data))
+	}
+	var t tally
+	t.add(result.Outcome)
+	s.record(&event.ControlDetail{Verb: "Send", Actor: r.Actor, IDs: []string{r.ID}, DataBytes: uint64(len(r.Data))}, &t)
+	return result, nil
+}
+
+func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
+	c.mu.Lock()
+	outcome := c.send(r.Data, c.server.config.SendQueueLimit, true)
+	var wait *writeWait
+	if outcome == OutcomeQueued && r.Wait > 0 {
+		wait = c.await()
+	}
+	result := SendResult{Outcome: outcome, Queued: uint64(c.queue.size)}
+	c.mu.Unlock()
+	switch {
+	case outcome == OutcomeClosed:
+		result.Unsent = uint64(len(r.Data))
+	case wait != nil:
+		return c.awaitWritten(ctx, wait, r)
+	}
+	return result
+}
+
+// awaitWritten waits until the kernel has taken everything, the connection is closed, or the time is over.
+func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest) SendResult {
+	limit := time.Now().Add(r.Wait)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-answerMargin).Before(limit) {
+		limit = deadline.Add(-answerMargin)
+	}
+	timer := time.NewTimer(time.Until(limit))
+	defer timer.Stop()
+	select {
+	case <-wait.done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	c.stopWaiting(wait)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	result := SendResult{Outcome: OutcomeQueued, Queued: uint64(c.queue.size)}
+	sent := c.sent.Load()
+	switch {
+	case sent >= wait.upTo:
+		result.Outcome = OutcomeWritten
+	case c.has(flagClosed | flagDone):
+		result.Outcome = OutcomeClosed
+		result.Unsent = min(uint64(len(r.Data)), wait.upTo-sent)
+	}
+	return result
+}

@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
+
+// Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
+//
+// Lock order: Server.mu, then nothing of a connection; Conn.mu is never held when a lock of the server or its registry is
+// taken. Serve owns every goroutine of the server and waits for all of them.
+type Server struct {
+	config   Config
+	origin   *event.Origin
+	started  time.Time
+	log      *event.Log
+	engine   transport.Engine
+	registry registry
+	closed   closedRing
+	requests requestLog
+	counters counters
+
+	mu        sync.Mutex
+	listeners []*listener
+	listening bool
+	serving   bool
+	drain     *drain        // nil until one begins
+	drainSet  chan struct{} // closed when a drain begins
+	emptied   chan struct{} // capacity 1; gets a token when the last connection goes
+	done      chan struct{} // closed when Serve has ended everything
+}
+
+// ErrServing says that Serve was called a second time.
+var ErrServing = errors.New("the server is serving, or has served, already: make a new one")
+
+// New checks the configuration and returns a server that does not listen yet.
+func New(config Config) (*Server, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	s := &Server{
+		config:   config,
+		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.Unix(), 16)},
+		started:  now,
+		engine:   transport.NewNet(),
+		drainSet: make(chan struct{}),
+		emptied:  make(chan struct{}, 1),
+		done:     make(chan struct{}),
+	}
+	s.log = event.NewLog(*s.origin, config.EventLogSize)
+	for _, l := range config.Listeners {
+		s.listeners = append(s.listeners, &listener{server: s, config: l})
+	}
+	return s, nil
+}
+
+// Listen binds every listener; connections wait in the kernel until Serve. The error names the address that could not be
+// bound, and then none is. Serve calls it when it was not called.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listening {
+		return nil
+	}
+	for i, l := range s.listeners {
+		if err := l.bind(); err != nil {
+			for _, bound := range s.listeners[:i] {
+				bound.close()
+			}
+			return err
+		}
+	}
+	s.listening = true
+	return nil
+}
+
+// Serve accepts and serves connections until a drain has ended: after Shutdown or StartDrain, or when ctx ends, which starts
+// a drain with Config.DrainTimeout. It returns nil then. Every goroutine and connection of the server has ended when it
+// returns.
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	var accepting, sweeping sync.WaitGroup
+	for _, l := range s.listeners {
+		accepting.Go(l.accept)
+	}
+	stopSweep := make(chan struct{})
+	if s.config.IdleTimeout > 0 {
+		sweeping.Go(func() { s.sweepIdle(stopSweep) })
+	}
+	select {
+	case <-s.drainSet:
+	case <-ctx.Done():
+		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})
+	}
+	s.runDrain(&accepting)
+	close(stopSweep)
+	sweeping.Wait()
+	s.engine.Wait()
+	close(s.done)
+	return nil
+}
+
+func (s *Server) begin() error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving {
+		return ErrServing
+	}
+	s.serving = true
+	for _, l := range s.listeners {
+		s.log.Append(&event.Event{Type: event.Listening, Detail: l.detail()})
+	}
+	return nil
+}
+
+// Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed for
+// at most a second and closed, and the error is ctx's. It returns when Serve has ended everything.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	serving := s.serving
+	if !serving {
+		s.serving = true // so that a later Serve is refused
+		for _, l := range s.listeners {
+			l.close()
+		}
+		close(s.done)
+	}
+	s.mu.Unlock()
+	if !serving {
+		return nil
+	}
+	s.StartDrain(DrainRequest{Grace: maxGrace, Reason: "Shutdown"})
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		s.StartDrain(DrainRequest{Reason: "Shutdown"})
+		<-s.done
+		return ctx.Err()
+	}
+}
+
+// Log returns the server's event log. It outlives Serve, so that streams can be flushed; its owner closes it.
+func (s *Server) Log() *event.Log { return s.log }
+
+// Node returns the server's name.
+func (s *Server) Node() string { return s.origin.Node }
+
+// forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order makes
+// walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it is closed.
+func (s *Server) forget(c *Conn, info Info) {
+	s.counters.closed[info.CloseReason].Add(1)
+	s.counters.unsent.Add(info.UnsentBytes)
+	s.counters.discarded.Add(info.DiscardedBytes)
+	c.owner.conns.Add(-1)
+	s.closed.add(info)
+	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
+	if s.registry.remove(c.identity.Seq) == 0 {
+		select {
+		case s.emptied <- struct{}{}:
+		default:
+		}
+	}
+}

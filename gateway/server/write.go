@@ -1,0 +1,240 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// pauseAnnounce is how long reading has to be paused before it makes an event: shorter pauses are ordinary flow control.
+const pauseAnnounce = 250 * time.Millisecond
+
+// writeWait is a caller that waits until the kernel has taken the bytes up to a point of the connection's outgoing stream.
+type writeWait struct {
+	upTo uint64
+	done chan struct{} // closed when they were taken, or when the connection closed
+}
+
+// ErrDropped says that a send did not fit into the send queue. No byte of it was sent.
+var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the peer to read, or raise the send queue limit")
+
+// ErrClosed says that the connection is closing or closed.
+var ErrClosed = errors.New("connection is closed")
+
+// Send gives p to the peer: what the kernel does not take at once is copied to the send queue. The outcome is
+// OutcomeWritten, OutcomeQueued, OutcomeDroppedQueueFull (with ErrDropped) or OutcomeClosed (with ErrClosed). p is sent whole
+// and in order, never interleaved with another send, or not at all.
+func (c *Conn) Send(p []byte) (Outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch o := c.send(p, c.server.config.SendQueueLimit+handlerReserve, false); o {
+	case OutcomeDroppedQueueFull:
+		return o, ErrDropped
+	case OutcomeClosed:
+		return o, ErrClosed
+	default:
+		return o, nil
+	}
+}
+
+// send is Send for callers that hold mu. With shared, p never changes and may be referred to.
+func (c *Conn) send(p []byte, limit int, shared bool) Outcome {
+	if c.ending != nil || c.has(flagFinish|flagDone|flagClosed) {
+		return OutcomeClosed
+	}
+	if c.queue.size+len(p) > limit {
+		c.server.counters.dropped.Add(1)
+		return OutcomeDroppedQueueFull
+	}
+	return c.enqueue(p, shared)
+}
+
+// enqueue writes what the kernel takes and queues the rest. The caller holds mu.
+func (c *Conn) enqueue(p []byte, shared bool) Outcome {
+	if c.queue.size == 0 && !c.has(flagFlushing) {
+		n, err := c.socket.TryWrite(p)
+		c.took(n)
+		if err != nil {
+			c.fail(event.OpWrite, err)
+			return OutcomeClosed
+		}
+		if n == len(p) {
+			return OutcomeWritten
+		}
+		p = p[n:]
+	}
+	if c.queue.size == 0 {
+		c.progress = time.Now().UnixNano()
+	}
+	c.queue.push(p, shared)
+	c.pauseIfHigh()
+	if !c.has(flagFlushing) && c.socket.Flush() {
+		c.flags |= flagFlushing
+	}
+	return OutcomeQueued
+}
+
+// took counts bytes that the kernel took. The caller holds mu.
+func (c *Conn) took(n int) {
+	if n == 0 {
+		return
+	}
+	now := time.Now().UnixNano()
+	c.sent.Add(uint64(n))
+	c.active.Store(now)
+	c.progress = now
+	c.server.counters.sent.add(c.identity.Seq, n)
+}
+
+// pauseIfHigh stops reading from a peer whose queue is over the high water. The caller holds mu.
+func (c *Conn) pauseIfHigh() {
+	if c.paused != 0 || c.queue.size <= c.server.config.HighWater || c.ending != nil {
+		return
+	}
+	c.paused = time.Now().UnixNano()
+	c.server.counters.readPauses.Add(1)
+	c.socket.Pause()
+}
+
+// resume reads again. The caller holds mu.
+func (c *Conn) resume() {
+	if c.paused == 0 {
+		return
+	}
+	paused := time.Duration(time.Now().UnixNano() - c.paused)
+	c.paused = 0
+	c.socket.Resume()
+	if c.has(flagAnnounced) {
+		c.flags &^= flagAnnounced
+		c.publish(event.BackpressureOff, &event.PauseDetail{Paused: paused, Queued: uint64(c.queue.size)})
+	}
+}
+
+// NextWrite returns the next bytes of the queue, and until when to try: the write timeout, or earlier the moment at which a
+// pause has lasted long enough to be announced.
+func (c endpoint) NextWrite() ([]byte, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.queue.front()
+	if len(p) == 0 || c.has(flagDone) {
+		c.flags &^= flagFlushing
+		return nil, time.Time{}
+	}
+	deadline := c.progress + int64(c.server.config.WriteTimeout)
+	if c.paused != 0 && !c.has(flagAnnounced) {
+		deadline = min(deadline, c.paused+int64(pauseAnnounce))
+	}
+	return p, time.Unix(0, deadline)
+}
+
+// Wrote takes note of progress, or of the lack of it.
+func (c endpoint) Wrote(n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 {
+		c.queue.advance(n)
+		c.took(n)
+		c.wakeWaits()
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.fail(event.OpWrite, err)
+		return
+	}
+	c.judgePause()
+	c.judgeProgress()
+	c.finishIfDone()
+}
+
+// judgePause resumes reading at the low water, and announces a pause that lasts. The caller holds mu.
+func (c *Conn) judgePause() {
+	if c.paused == 0 {
+		return
+	}
+	if c.queue.size <= c.server.config.LowWater {
+		c.resume()
+		return
+	}
+	paused := time.Duration(time.Now().UnixNano() - c.paused)
+	if paused >= pauseAnnounce && !c.has(flagAnnounced) {
+		c.flags |= flagAnnounced
+		c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(c.queue.size)})
+	}
+}
+
+// judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
+func (c *Conn) judgeProgress() {
+	stalled := time.Duration(time.Now().UnixNano() - c.progress)
+	if c.queue.size == 0 || stalled < c.server.config.WriteTimeout {
+		return
+	}
+	c.endNow(ending{reason: ReasonSlowConsumer,
+		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.server.config.WriteTimeout, c.queue.size)}, true)
+}
+
+// CloseWrite finishes the gateway's side: FIN is sent behind what is queued. The peer may go on sending; when it has
+// finished too, the connection is closed with ReasonPeerClosed. A second call does nothing.
+func (c *Conn) CloseWrite() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flags |= flagFinish
+	c.finishIfDone()
+}
+
+// finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller holds
+// mu.
+func (c *Conn) finishIfDone() {
+	if !c.has(flagFinish) || c.queue.size > 0 || c.has(flagDone) {
+		return
+	}
+	if !c.has(flagFinished) {
+		c.flags |= flagFinished
+		if err := c.socket.CloseWrite(); err != nil {
+			c.fail(event.OpWrite, err)
+			return
+		}
+	}
+	if c.has(flagPeerEnded) {
+		c.endNow(ending{reason: ReasonPeerClosed}, false)
+	}
+}
+
+// await registers a wait for everything queued so far. The caller holds mu.
+func (c *Conn) await() *writeWait {
+	w := &writeWait{upTo: c.sent.Load() + uint64(c.queue.size), done: make(chan struct{})}
+	c.waits = append(c.waits, w)
+	return w
+}
+
+// wakeWaits ends the waits whose bytes were taken, or all of them when the connection is closed. The caller holds mu.
+func (c *Conn) wakeWaits() {
+	if len(c.waits) == 0 {
+		return
+	}
+	sent, kept := c.sent.Load(), c.waits[:0]
+	for _, w := range c.waits {
+		if sent >= w.upTo || c.has(flagClosed) {
+			close(w.done)
+			continue
+		}
+		kept = append(kept, w)
+	}
+	clear(c.waits[len(kept):])
+	if c.waits = kept; len(kept) == 0 {
+		c.waits = nil
+	}
+}
+
+// stopWaiting forgets a wait that its caller gave up.
+func (c *Conn) stopWaiting(w *writeWait) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.waits {
+		if c.waits[i] == w {
+			c.waits = append(c.waits[:i], c.waits[i+1:]...)
+			return
+		}
+	}
+}
