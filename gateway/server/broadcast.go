@@ -2,18 +2,29 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // BroadcastRequest sends the same bytes to many connections.
 type BroadcastRequest struct {
-	Data      []byte              // must not change afterwards
-	Match     Matcher             // nil: all
-	Exclude   map[uint64]struct{} // seqs to leave out
-	RequestID string              // makes a retry safe; empty: no such protection
-	Content   string              // what a retry with the same RequestID must have, too: a digest of the request
+	Data      []byte   // must not change afterwards
+	Match     Matcher  // nil: all
+	Exclude   []string // IDs to leave out; those that name no live connection of this server change nothing
+	RequestID string   // makes a retry safe; empty: no such protection
 	Actor     string
+}
+
+// digest is what a retry with the same RequestID must have in common with the first request.
+func (r *BroadcastRequest) digest() [sha256.Size]byte {
+	h := sha256.New()
+	for _, part := range append([]string{source(r.Match)}, r.Exclude...) {
+		fmt.Fprintf(h, "%d:%s,", len(part), part)
+	}
+	h.Write(r.Data)
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // BroadcastResult counts what happened: Matched is the sum of the others.
@@ -30,7 +41,7 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 	if r.RequestID == "" {
 		return s.broadcast(r), nil
 	}
-	answer, first, err := s.requests.claim(r.RequestID, r.Content)
+	answer, first, err := s.requests.claim(r.RequestID, r.digest())
 	if err != nil {
 		return BroadcastResult{}, err
 	}
@@ -51,8 +62,14 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 	var t tally
 	limit := s.config.SendQueueLimit
+	excluded := make(map[*Conn]struct{}, len(r.Exclude))
+	for _, id := range r.Exclude {
+		if c, _, _ := s.find(id); c != nil {
+			excluded[c] = struct{}{}
+		}
+	}
 	s.registry.walk(func(c *Conn) bool {
-		if _, out := r.Exclude[c.identity.Seq]; out || !matches(r.Match, c) {
+		if _, out := excluded[c]; out || !matches(r.Match, c) {
 			return true
 		}
 		c.mu.Lock()

@@ -34,11 +34,11 @@ type ListenerInfo struct {
 
 // Totals are counted from the start of the incarnation.
 type Totals struct {
-	Connections                                                int
-	Accepted, Refused, AcceptErrors                            uint64
-	Closed                                                     map[CloseReason]uint64 // reasons that occurred
-	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded      uint64
-	SendsDropped, ReadPauses, EventStreams, MissedByAllStreams uint64
+	Connections                                           int
+	Accepted, Refused, AcceptErrors                       uint64
+	Closed                                                map[CloseReason]uint64 // reasons that occurred
+	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
+	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
 }
 
 // Gateway describes the server. The error is always nil; a fleet's is not.
@@ -75,7 +75,7 @@ func (s *Server) totals() Totals {
 		AcceptErrors: c.acceptErrors.Load(), Closed: make(map[CloseReason]uint64),
 		BytesReceived: c.received.load(), BytesSent: c.sent.load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
 		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(),
-		EventStreams: uint64(s.log.Streams()), MissedByAllStreams: s.log.Missed(),
+		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
 	for reason := range c.closed {
 		if n := c.closed[reason].Load(); n > 0 {

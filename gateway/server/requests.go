@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -34,10 +35,11 @@ type requestLog struct {
 
 // answer is the answer of one request; result may be read when done is closed.
 type answer struct {
-	id, content string
-	at          time.Time
-	done        chan struct{}
-	result      BroadcastResult
+	id      string
+	content [sha256.Size]byte
+	at      time.Time
+	done    chan struct{}
+	result  BroadcastResult
 }
 
 func (a *answer) finish(r BroadcastResult) {
@@ -46,7 +48,7 @@ func (a *answer) finish(r BroadcastResult) {
 }
 
 // claim returns the answer of an ID, and whether the caller is the first and has to finish it.
-func (l *requestLog) claim(id, content string) (*answer, bool, error) {
+func (l *requestLog) claim(id string, content [sha256.Size]byte) (*answer, bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()

@@ -1,0 +1,121 @@
+package control
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// The enums of the server and of the contract have the same numbers; a test holds that they have the same names.
+
+func timestamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// connection converts a connection; nil for an Info of none.
+func connection(i *server.Info) *pb.Connection {
+	if i.Identity == nil {
+		return nil
+	}
+	return &pb.Connection{
+		Id:            i.ID(),
+		Node:          i.Origin.Node,
+		Listener:      i.Listener.Name,
+		RemoteAddress: i.RemoteAddress(),
+		LocalAddress:  i.LocalAddress(),
+		ConnectedAt:   timestamp(i.ConnectedAt),
+		LastActiveAt:  timestamp(i.LastActiveAt),
+		BytesReceived: i.BytesReceived,
+		BytesSent:     i.BytesSent,
+		QueuedBytes:   i.QueuedBytes,
+		State:         pb.ConnectionState(i.State),
+		Labels:        i.Labels,
+		ClosedAt:      timestamp(i.ClosedAt),
+		CloseReason:   pb.CloseReason(i.CloseReason),
+		CloseText:     i.CloseText,
+		ClosedBy:      i.ClosedBy,
+		ReadPaused:    i.ReadPaused,
+	}
+}
+
+func connections(infos []server.Info) []*pb.Connection {
+	out := make([]*pb.Connection, len(infos))
+	for i := range infos {
+		out[i] = connection(&infos[i])
+	}
+	return out
+}
+
+func outcomes(targets []server.TargetOutcome) []*pb.TargetOutcome {
+	out := make([]*pb.TargetOutcome, len(targets))
+	for i, t := range targets {
+		out[i] = &pb.TargetOutcome{Id: t.ID, Outcome: pb.Outcome(t.Outcome), UnsentBytes: t.Unsent}
+	}
+	return out
+}
+
+func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
+	response := &pb.GetGatewayResponse{
+		Node:           g.Node,
+		Incarnation:    g.Incarnation,
+		Version:        g.Version,
+		StartedAt:      timestamp(g.StartedAt),
+		Uptime:         durationpb.New(g.Uptime),
+		Limits:         limits(g),
+		Totals:         totals(&g.Totals),
+		Cursor:         g.Cursor.String(),
+		Draining:       g.Draining,
+		DrainDeadline:  timestamp(g.DrainDeadline),
+		Engine:         g.Engine,
+		OldestSequence: g.OldestSequence,
+	}
+	for _, l := range g.Listeners {
+		response.Listeners = append(response.Listeners, &pb.Listener{Name: l.Name, Address: l.Address, Handler: l.Handler, Open: l.Open,
+			Connections: uint64(l.Connections)})
+	}
+	return response
+}
+
+func limits(g *server.GatewayInfo) *pb.Limits {
+	c := &g.Config
+	return &pb.Limits{
+		MaxConnections: uint64(c.MaxConnections),
+		HighWater:      uint64(c.HighWater),
+		LowWater:       uint64(c.LowWater),
+		SendQueueLimit: uint64(c.SendQueueLimit),
+		WriteTimeout:   durationpb.New(c.WriteTimeout),
+		IdleTimeout:    durationpb.New(c.IdleTimeout),
+		IdleAction:     c.IdleAction.String(),
+		DrainTimeout:   durationpb.New(c.DrainTimeout),
+		EventLogSize:   uint64(g.EventLogSize),
+	}
+}
+
+func totals(t *server.Totals) *pb.Totals {
+	closed := make(map[string]uint64, len(t.Closed))
+	for reason, n := range t.Closed {
+		closed[reason.String()] = n
+	}
+	return &pb.Totals{
+		Connections:    uint64(t.Connections),
+		Accepted:       t.Accepted,
+		Refused:        t.Refused,
+		AcceptErrors:   t.AcceptErrors,
+		Closed:         closed,
+		BytesReceived:  t.BytesReceived,
+		BytesSent:      t.BytesSent,
+		BytesUnsent:    t.BytesUnsent,
+		BytesDiscarded: t.BytesDiscarded,
+		SendsDropped:   t.SendsDropped,
+		ReadPauses:     t.ReadPauses,
+		EventStreams:   t.EventStreams,
+		EventsMissed:   t.EventsMissed,
+	}
+}

@@ -1,0 +1,131 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// domain is the ErrorInfo domain of every error.
+const domain = "sockgate"
+
+// The ErrorInfo reasons.
+const (
+	reasonOutOfBounds        = "OUT_OF_BOUNDS"
+	reasonMalformedID        = "MALFORMED_ID"
+	reasonInvalidFilter      = "INVALID_FILTER"
+	reasonInvalidCursor      = "INVALID_CURSOR"
+	reasonInvalidPageToken   = "INVALID_PAGE_TOKEN"
+	reasonPageTokenMismatch  = "PAGE_TOKEN_MISMATCH"
+	reasonRequestIDReused    = "REQUEST_ID_REUSED"
+	reasonTooManyRequestIDs  = "TOO_MANY_REQUEST_IDS"
+	reasonConnectionNotFound = "CONNECTION_NOT_FOUND"
+	reasonForgotten          = "CONNECTION_FORGOTTEN"
+	reasonNodeRestarted      = "NODE_RESTARTED"
+	reasonUnknownNode        = "UNKNOWN_NODE"
+	reasonDeadline           = "DEADLINE_EXCEEDED"
+	reasonCanceled           = "CANCELED"
+	reasonPanic              = "PANIC"
+	reasonInternal           = "INTERNAL"
+)
+
+// boundsError says that a field is out of its bounds.
+type boundsError struct {
+	field, text string
+}
+
+func (e *boundsError) Error() string { return e.field + ": " + e.text }
+
+// problem is an error on its way to a status.
+type problem struct {
+	code     codes.Code
+	reason   string
+	field    string // of the request, for BadRequest
+	metadata map[string]string
+	retry    time.Duration // for RetryInfo
+}
+
+// classify is the one table from errors to statuses.
+func classify(err error) problem {
+	var (
+		bounds    *boundsError
+		malformed *server.MalformedIDError
+		missing   *server.NotFoundError
+		expr      *filter.Error
+		cursor    *event.CursorError
+		token     *tokenError
+		reused    *server.RequestIDError
+	)
+	switch {
+	case errors.As(err, &bounds):
+		return problem{code: codes.InvalidArgument, reason: reasonOutOfBounds, field: bounds.field}
+	case errors.As(err, &malformed):
+		return problem{code: codes.InvalidArgument, reason: reasonMalformedID, field: "id", metadata: map[string]string{"id": malformed.ID}}
+	case errors.As(err, &missing):
+		return problem{code: codes.NotFound, reason: absence(missing.Outcome), metadata: map[string]string{"id": missing.ID}}
+	case errors.As(err, &expr):
+		return problem{code: codes.InvalidArgument, reason: reasonInvalidFilter, field: "filter",
+			metadata: map[string]string{"line": strconv.Itoa(expr.Line), "column": strconv.Itoa(expr.Column)}}
+	case errors.As(err, &cursor):
+		return problem{code: codes.InvalidArgument, reason: reasonInvalidCursor, field: "after"}
+	case errors.As(err, &token):
+		return problem{code: codes.InvalidArgument, reason: token.reason, field: "page_token"}
+	case errors.As(err, &reused):
+		return problem{code: codes.InvalidArgument, reason: reasonRequestIDReused, field: "request_id"}
+	case errors.Is(err, server.ErrTooManyRequests):
+		return problem{code: codes.ResourceExhausted, reason: reasonTooManyRequestIDs, retry: time.Minute}
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem{code: codes.DeadlineExceeded, reason: reasonDeadline}
+	case errors.Is(err, context.Canceled):
+		return problem{code: codes.Canceled, reason: reasonCanceled}
+	case errors.Is(err, errPanic):
+		return problem{code: codes.Internal, reason: reasonPanic}
+	}
+	return problem{code: codes.Internal, reason: reasonInternal}
+}
+
+func absence(o server.Outcome) string {
+	switch o {
+	case server.OutcomeClosed:
+		return reasonForgotten
+	case server.OutcomeNodeRestarted:
+		return reasonNodeRestarted
+	case server.OutcomeUnknownNode:
+		return reasonUnknownNode
+	default:
+		return reasonConnectionNotFound
+	}
+}
+
+// toStatus makes a gRPC status of an error: with an ErrorInfo, and BadRequest or RetryInfo where apt. Statuses pass through:
+// they come from gRPC itself.
+func toStatus(err error) error {
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	p := classify(err)
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: p.reason, Domain: domain, Metadata: p.metadata}}
+	if p.field != "" {
+		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: p.field, Description: err.Error(), Reason: p.reason}}})
+	}
+	if p.retry > 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(p.retry)})
+	}
+	s, detailErr := status.New(p.code, err.Error()).WithDetails(details...)
+	if detailErr != nil {
+		return status.Error(p.code, err.Error()) // only if a detail could not be marshalled; the sentence still arrives
+	}
+	return s.Err()
+}

@@ -1,0 +1,24 @@
+package control
+
+import (
+	"context"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// Gateway is what the control plane drives: a *server.Server, or a fleet. Its methods may be called from any goroutine.
+type Gateway interface {
+	Gateway(context.Context) (server.GatewayInfo, error)
+	List(context.Context, server.ListRequest) (server.ListPage, error)
+	Get(ctx context.Context, id string) (server.Info, error)
+	Send(context.Context, server.SendRequest) (server.SendResult, error)
+	Broadcast(context.Context, server.BroadcastRequest) (server.BroadcastResult, error)
+	Kick(context.Context, server.KickRequest) (server.KickResult, error)
+	SetLabels(context.Context, server.LabelRequest) (server.LabelResult, error)
+	StartDrain(server.DrainRequest) server.DrainStatus
+	Subscribe(server.SubscribeRequest) (*event.Subscription, error)
+	Cursor() event.Cursor
+}
+
+var _ Gateway = (*server.Server)(nil)

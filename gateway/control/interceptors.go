@@ -1,0 +1,103 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+)
+
+// errPanic is what a caller gets for a panic: the details are in the gateway's log.
+var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
+
+// interceptors returns what every call passes through, unary and stream alike, outermost first: log, errors to statuses,
+// recover, validate. Logging comes first so that it sees the status that the caller gets, a panic's too.
+func interceptors(logger hclog.Logger) []grpc.ServerOption {
+	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
+		logger.Error("panic in the control plane", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		return errPanic
+	})
+	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel)}
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(
+			logging.UnaryServerInterceptor(callLogger(logger), calls...),
+			unaryStatus,
+			recovery.UnaryServerInterceptor(onPanic),
+			unaryValidate,
+		),
+		grpc.ChainStreamInterceptor(
+			logging.StreamServerInterceptor(callLogger(logger), calls...),
+			streamStatus,
+			recovery.StreamServerInterceptor(onPanic),
+			streamValidate,
+		),
+	}
+}
+
+// callLogger writes calls to the gateway's log.
+func callLogger(logger hclog.Logger) logging.Logger {
+	return logging.LoggerFunc(func(_ context.Context, level logging.Level, msg string, fields ...any) {
+		switch level {
+		case logging.LevelError:
+			logger.Error(msg, fields...)
+		case logging.LevelWarn:
+			logger.Warn(msg, fields...)
+		default:
+			logger.Debug(msg, fields...)
+		}
+	})
+}
+
+// logLevel keeps calls that went as they should out of the log: mutations have a line of their own there.
+func logLevel(code codes.Code) logging.Level {
+	switch code {
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		return logging.LevelError
+	case codes.ResourceExhausted, codes.PermissionDenied, codes.Unauthenticated:
+		return logging.LevelWarn
+	}
+	return logging.LevelDebug
+}
+
+func unaryStatus(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	response, err := handler(ctx, request)
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	return response, nil
+}
+
+func streamStatus(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if err := handler(service, stream); err != nil {
+		return toStatus(err)
+	}
+	return nil
+}
+
+func unaryValidate(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := validate(request); err != nil {
+		return nil, err
+	}
+	return handler(ctx, request)
+}
+
+func streamValidate(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	return handler(service, validatedStream{stream})
+}
+
+// validatedStream checks each message that a stream receives.
+type validatedStream struct{ grpc.ServerStream }
+
+// RecvMsg receives a message and checks it.
+func (s validatedStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return validate(m)
+}

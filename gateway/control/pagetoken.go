@@ -1,0 +1,95 @@
+package control
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began with.
+// Encoded: base64url of version, binding, uvarint after, cursor.
+type pageToken struct {
+	binding [bindingSize]byte
+	after   uint64
+	cursor  event.Cursor
+}
+
+const (
+	tokenVersion = 1
+	bindingSize  = 8
+	maxToken     = 256 // bytes of an encoded token; a real one has under 100
+)
+
+// tokenError says what is wrong with a page token.
+type tokenError struct {
+	reason string // of the ErrorInfo
+	text   string
+}
+
+func (e *tokenError) Error() string { return e.text }
+
+var errToken = &tokenError{reason: reasonInvalidPageToken, text: "page_token is not one that this gateway gave out; start the walk again without it"}
+
+// pageToken reads the token of a request, or begins a walk.
+func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
+	binding := bind(r)
+	now := s.gateway.Cursor()
+	if r.GetPageToken() == "" {
+		return pageToken{binding: binding, cursor: now}, nil
+	}
+	t, err := decodeToken(r.GetPageToken())
+	switch {
+	case err != nil:
+		return t, err
+	case t.binding != binding:
+		return t, &tokenError{reason: reasonPageTokenMismatch,
+			text: "page_token belongs to a walk with another filter or state; keep them the same, or start again without it"}
+	case t.cursor.Origin != now.Origin:
+		return t, &tokenError{reason: reasonPageTokenMismatch, text: fmt.Sprintf(
+			"page_token is of %s.%s; this is %s.%s: the node has restarted or is another; start again without it",
+			t.cursor.Node, t.cursor.Incarnation, now.Node, now.Incarnation)}
+	}
+	return t, nil
+}
+
+// bind is what a token and the request that it is used in must have in common.
+func bind(r *pb.ListConnectionsRequest) [bindingSize]byte {
+	sum := sha256.Sum256([]byte(strconv.Itoa(int(listState(r.GetState()))) + " " + r.GetFilter()))
+	return [bindingSize]byte(sum[:bindingSize])
+}
+
+func (t *pageToken) encode() string {
+	b := append([]byte{tokenVersion}, t.binding[:]...)
+	b = binary.AppendUvarint(b, t.after)
+	b = append(b, t.cursor.String()...)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func decodeToken(s string) (pageToken, error) {
+	var t pageToken
+	if len(s) > maxToken {
+		return t, errToken
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) < 1+bindingSize || b[0] != tokenVersion || strings.ContainsAny(s, "\r\n") {
+		return t, errToken
+	}
+	t.binding = [bindingSize]byte(b[1:])
+	rest := b[1+bindingSize:]
+	after, n := binary.Uvarint(rest)
+	if n <= 0 || !bytes.Equal(binary.AppendUvarint(nil, after), rest[:n]) {
+		return t, errToken
+	}
+	t.after = after
+	if t.cursor, err = event.ParseCursor(string(rest[n:])); err != nil {
+		return t, errToken
+	}
+	return t, nil
+}

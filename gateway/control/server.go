@@ -1,0 +1,86 @@
+package control
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	// maxReceive is the most bytes of a request. The largest valid one, a Send, has a little over 1 MiB; the rest is room to
+	// answer a slightly larger one with a sentence.
+	maxReceive = 4 << 20
+	// maxStreams is the most calls under way on one client's HTTP/2 connection.
+	maxStreams = 1000
+	// minPing is how often a client may ping, at most.
+	minPing = 10 * time.Second
+	// pingAfter is how long a client's connection is silent before the gateway asks whether it is still there, and pingTimeout
+	// how long that may take.
+	pingAfter, pingTimeout = 30 * time.Second, 20 * time.Second
+)
+
+// Config says how a control plane runs.
+type Config struct {
+	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
+	DrainTimeout time.Duration
+	// Logger gets failed calls, and with debug all of them. Default: none.
+	Logger hclog.Logger
+}
+
+// Server is the control plane: GatewayService, health and reflection on one gRPC server.
+type Server struct {
+	grpc   *grpc.Server
+	health *health.Server
+}
+
+// New returns the control plane of a gateway.
+func New(g Gateway, c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 30 * time.Second
+	}
+	options := append(interceptors(c.Logger),
+		grpc.MaxRecvMsgSize(maxReceive),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+	)
+	s := &Server{grpc: grpc.NewServer(options...), health: health.NewServer()}
+	pb.RegisterGatewayServiceServer(s.grpc, NewService(g, c.DrainTimeout))
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+	reflection.Register(s.grpc)
+	return s
+}
+
+// Serve answers calls on l until Stop; it returns nil then, and closes l.
+func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+
+// SetDraining makes health answer NOT_SERVING; calls are still answered.
+func (s *Server) SetDraining() { s.health.Shutdown() }
+
+// Stop lets calls that are under way end until ctx ends, and then cuts them off.
+func (s *Server) Stop(ctx context.Context) {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-stopped
+	}
+}

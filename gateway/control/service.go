@@ -1,0 +1,185 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+const (
+	defaultPage        = 100
+	maxPage            = 1000
+	defaultSendWait    = 5 * time.Second
+	defaultFlush       = time.Second
+	defaultMaxDataSize = 1024
+)
+
+// Service implements sockgate.v1.GatewayService. Requests have been validated when they come here.
+type Service struct {
+	pb.UnimplementedGatewayServiceServer
+	gateway Gateway
+	drain   time.Duration // grace period when the caller names none
+}
+
+// NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
+func NewService(g Gateway, drainTimeout time.Duration) *Service {
+	return &Service{gateway: g, drain: drainTimeout}
+}
+
+// actor is who makes a call: the network address, as long as there is no authentication.
+func actor(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		if a := p.Addr.String(); a != "" && a != "@" {
+			return a
+		}
+		return p.Addr.Network()
+	}
+	return "unknown"
+}
+
+// compile returns the matcher of a filter; nil, which selects all, for an empty one.
+func compile(expr string) (server.Matcher, error) {
+	if expr == "" {
+		return nil, nil
+	}
+	f, err := filter.Compile(expr)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// ListConnections returns one page.
+func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
+	token, err := s.pageToken(r)
+	if err != nil {
+		return nil, err
+	}
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, Limit: pageSize(r.GetPageSize()), State: listState(r.GetState()), Match: match})
+	if err != nil {
+		return nil, err
+	}
+	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String(), Connections: connections(page.Connections)}
+	if page.Next > 0 {
+		token.after = page.Next
+		response.NextPageToken = token.encode()
+	}
+	return response, nil
+}
+
+func pageSize(n int32) int {
+	if n == 0 {
+		return defaultPage
+	}
+	return int(min(n, maxPage))
+}
+
+func listState(s pb.ListState) server.ListState {
+	if s == pb.ListState_LIST_STATE_UNSPECIFIED {
+		return server.ListLive
+	}
+	return server.ListState(s)
+}
+
+// GetConnection returns one connection.
+func (s *Service) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
+	info, err := s.gateway.Get(ctx, r.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetConnectionResponse{Connection: connection(&info)}, nil
+}
+
+// Send sends to one connection.
+func (s *Service) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
+	request := server.SendRequest{ID: r.GetId(), Data: r.GetData(), Actor: actor(ctx)}
+	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
+		request.Wait = orDefault(r.GetWaitTimeout().AsDuration(), defaultSendWait)
+	}
+	result, err := s.gateway.Send(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SendResponse{Outcome: pb.Outcome(result.Outcome), QueuedBytes: result.Queued, UnsentBytes: result.Unsent}, nil
+}
+
+func orDefault(d, value time.Duration) time.Duration {
+	if d == 0 {
+		return value
+	}
+	return d
+}
+
+// Broadcast sends to many connections.
+func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.gateway.Broadcast(ctx, server.BroadcastRequest{Data: r.GetData(), Match: match, Exclude: r.GetExcludeIds(),
+		RequestID: r.GetRequestId(), Actor: actor(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.BroadcastResponse{Matched: result.Matched, Written: result.Written, Queued: result.Queued, Dropped: result.Dropped,
+		Closed: result.Closed, Failures: outcomes(result.Failures), Replayed: result.Replayed}, nil
+}
+
+// Kick ends connections.
+func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, error) {
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.gateway.Kick(ctx, server.KickRequest{IDs: r.GetConnectionIds(), Match: match, Reason: r.GetReason(), Farewell: r.GetFarewell(),
+		Flush: orDefault(r.GetFlushTimeout().AsDuration(), defaultFlush), DryRun: r.GetValidateOnly(), Actor: actor(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.KickResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Kicked: result.Kicked, Closed: result.Closed,
+		NotFound: result.NotFound}, nil
+}
+
+// SetLabels changes labels.
+func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{IDs: r.GetConnectionIds(), Match: match, Set: r.GetSet(), Remove: r.GetRemove(),
+		Actor: actor(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SetLabelsResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Labeled: result.Labeled, Closed: result.Closed,
+		NotFound: result.NotFound, Refused: result.Refused}, nil
+}
+
+// Shutdown starts or joins the drain, and does not wait for it.
+func (s *Service) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
+	grace := s.drain
+	if r.GetGracePeriod() != nil {
+		grace = r.GetGracePeriod().AsDuration()
+	}
+	status := s.gateway.StartDrain(server.DrainRequest{Grace: grace, Reason: r.GetReason(), Farewell: r.GetFarewell(), Actor: actor(ctx)})
+	return &pb.ShutdownResponse{Joined: status.Joined, Deadline: timestamppb.New(status.Deadline), Connections: uint64(status.Connections)}, nil
+}
+
+// GetGateway describes the gateway.
+func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
+	info, err := s.gateway.Gateway(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return gatewayInfo(&info), nil
+}

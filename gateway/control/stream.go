@@ -1,0 +1,147 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+const (
+	// batchSize is the most events of one response.
+	batchSize = 256
+	// batchPeriod is the least time between two responses that are not full.
+	batchPeriod = 20 * time.Millisecond
+	// heartbeat is how long a stream stays idle before it gets a response without events.
+	heartbeat = 5 * time.Second
+)
+
+// eventStream is one StreamEvents call. It runs in the call's own goroutine: the log's ring is its only buffer, so that a
+// slow caller slows nobody, and falls behind with a GAP.
+type eventStream struct {
+	server pb.GatewayService_StreamEventsServer
+	sub    *event.Subscription
+	origin event.Origin
+	batch  []event.Event
+	sentAt time.Time
+}
+
+// StreamEvents follows events until the caller cancels or the log is closed.
+func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayService_StreamEventsServer) error {
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return err
+	}
+	start := s.gateway.Cursor()
+	request := server.SubscribeRequest{After: r.GetAfter(), Types: eventTypes(r.GetTypes()), Match: match}
+	if request.After == "" {
+		request.After = start.String()
+	}
+	if r.GetIncludeData() {
+		request.MaxData = int(r.GetMaxDataBytes())
+		if request.MaxData == 0 {
+			request.MaxData = defaultMaxDataSize
+		}
+	}
+	sub, err := s.gateway.Subscribe(request)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	e := &eventStream{server: stream, sub: sub, origin: start.Origin, batch: make([]event.Event, 0, batchSize)}
+	if r.GetSnapshot() {
+		if err := e.snapshot(s.gateway, match, start); err != nil {
+			return err
+		}
+	} else if err := e.send(nil); err != nil { // tells the caller at once where the stream begins
+		return err
+	}
+	return e.follow()
+}
+
+// snapshot sends a PRESENT for each connection that was connected before start, then SNAPSHOT_COMPLETE.
+func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Cursor) error {
+	request := server.ListRequest{Limit: batchSize, State: server.ListLive, Match: match, ListedBy: start.Sequence}
+	var total uint64
+	for {
+		page, err := g.List(e.server.Context(), request)
+		if err != nil {
+			return err
+		}
+		total += uint64(len(page.Connections))
+		response := &pb.StreamEventsResponse{}
+		for i := range page.Connections {
+			response.Events = append(response.Events, pbEvent(&event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(),
+				Conn: page.Connections[i]}, e.origin))
+		}
+		if err := e.sendNonEmpty(response); err != nil {
+			return err
+		}
+		if page.Next == 0 {
+			break
+		}
+		request.After = page.Next
+	}
+	return e.send([]event.Event{{Type: event.SnapshotComplete, Sequence: start.Sequence, Time: time.Now(),
+		Detail: &event.SnapshotDetail{Connections: total, Cursor: start}}})
+}
+
+// sendNonEmpty sends a part of a snapshot: without a cursor, because a snapshot cannot be resumed.
+func (e *eventStream) sendNonEmpty(r *pb.StreamEventsResponse) error {
+	if len(r.Events) == 0 {
+		return nil
+	}
+	return e.server.Send(r)
+}
+
+// follow sends live events in batches, and heartbeats.
+func (e *eventStream) follow() error {
+	for {
+		events, err := e.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case e.server.Context().Err() != nil:
+			return e.server.Context().Err()
+		case err != nil: // the heartbeat's timeout: events is empty
+		case len(events) < batchSize:
+			events = e.gather(events)
+		}
+		if err := e.send(events); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *eventStream) next() ([]event.Event, error) {
+	ctx, cancel := context.WithTimeout(e.server.Context(), heartbeat)
+	defer cancel()
+	return e.sub.Next(ctx, e.batch[:0])
+}
+
+// gather waits until batchPeriod has passed since the last response, and adds what has come.
+func (e *eventStream) gather(events []event.Event) []event.Event {
+	if wait := batchPeriod - time.Since(e.sentAt); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-e.server.Context().Done():
+			return events
+		}
+	}
+	return e.sub.Poll(events)
+}
+
+func (e *eventStream) send(events []event.Event) error {
+	response := &pb.StreamEventsResponse{Cursor: e.sub.Cursor().String()}
+	for i := range events {
+		response.Events = append(response.Events, pbEvent(&events[i], e.origin))
+	}
+	e.sentAt = time.Now()
+	return e.server.Send(response)
+}
