@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 )
 
 // scanLimit bounds how many events one hold of the log's lock passes over, so that a subscriber that wants few types
@@ -100,7 +101,7 @@ func (s *Subscription) gap(d GapDetail) {
 	if d.To > 0 {
 		s.log.missed.Add(d.To - d.From + 1)
 	}
-	s.pending = append(s.pending, Event{Type: Gap, Sequence: s.pos, Detail: &d})
+	s.pending = append(s.pending, Event{Type: Gap, Sequence: s.pos, Time: time.Now(), Detail: &d})
 }
 
 // Cursor returns the position behind what Next has delivered or passed over.

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -40,43 +38,17 @@ type listener struct {
 
 // bind opens the address.
 func (l *listener) bind() error {
-	network, address := "tcp", l.config.Address
-	if path, ok := strings.CutPrefix(address, "unix://"); ok {
-		network, address = "unix", path
-		if err := removeStale(path); err != nil {
-			return fmt.Errorf("listener %q: %w", l.config.Name, err)
-		}
-	}
-	ln, err := net.Listen(network, address)
+	ln, err := Listen(l.config.Address)
 	if err != nil {
-		return bindError(l.config, err)
+		return fmt.Errorf("listener %q: %w", l.config.Name, err)
 	}
 	l.net = ln
 	l.name = &event.Listener{Name: l.config.Name}
-	if network == "unix" {
-		l.name.Unix = address
+	if path, ok := strings.CutPrefix(l.config.Address, unixScheme); ok {
+		l.name.Unix = path
 	}
 	l.open.Store(true)
 	return nil
-}
-
-func bindError(c ListenerConfig, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listener %q: address %s is in use; is another gateway running? stop it, or listen on another address", c.Name, c.Address)
-	}
-	return fmt.Errorf("listener %q: cannot listen on %s: expected host:port or unix:///path: %w", c.Name, c.Address, err)
-}
-
-// removeStale removes the socket file of a process that has ended; one that still answers is left alone.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&os.ModeSocket == 0 {
-		return nil // nothing there, or something that Listen will complain of
-	}
-	if c, err := net.Dial("unix", path); err == nil {
-		return errors.Join(fmt.Errorf("unix socket %s is in use by another process; stop it, or listen on another path", path), c.Close())
-	}
-	return os.Remove(path)
 }
 
 // address returns the bound address, as users see it.

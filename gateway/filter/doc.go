@@ -1,0 +1,65 @@
+// Package filter selects connections with CEL expressions (https://cel.dev). Every verb of the control plane takes the
+// same language: an expression is compiled once and matched against many connections.
+//
+//	f, err := filter.Compile(`ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`)
+//	if f.Match(info) { … }
+//
+// # Variables
+//
+//	variable         type       what it is
+//	id               string     node.incarnation.seq, for example "edge-1.6a1b2c3d.42"
+//	node             string     name of the node that holds the socket
+//	listener         string     name of the listener that accepted it
+//	remote_address   string     the peer's "ip:port", "[ip]:port" for IPv6; "unix:" and the path for a unix socket
+//	remote_ip        string     the peer's IP address; "" for a unix socket. IPv4 is never in its IPv6 form
+//	remote_port      int        the peer's port; 0 for a unix socket
+//	local_address    string     the gateway's own address of the socket, in the same forms
+//	local_ip         string
+//	local_port       int
+//	connected_at     timestamp  when it was accepted
+//	last_active_at   timestamp  when a byte was last received or taken by the kernel; at first, connected_at
+//	closed_at        timestamp  when it was closed; timestamp("0001-01-01T00:00:00Z") while it is open
+//	age              duration   from connected_at until now, or until closed_at
+//	idle             duration   from last_active_at until now, or until closed_at
+//	bytes_received   int        bytes read from the peer
+//	bytes_sent       int        bytes that the kernel has taken for the peer
+//	queued_bytes     int        bytes in the send queue
+//	read_paused      bool       whether reading is paused because the send queue went over the high water
+//	state            string     "OPEN", "HALF_CLOSED_REMOTE", "HALF_CLOSED_LOCAL", "CLOSING" or "CLOSED"
+//	close_reason     string     "UNSPECIFIED" while it is open; "PEER_CLOSED", "KICKED" and so on
+//	close_text       string     what was said about the close; "" when nothing was
+//	closed_by        string     who asked for the close through the control plane; "" otherwise
+//	labels           map        strings by string; what SetLabels has set
+//
+// Timestamps are in UTC. Durations are never negative. A counter beyond the range of int reads as the largest int.
+//
+// # Labels
+//
+// labels["room"] and labels.room read as "" when the label is not set; has(labels.room) and "room" in labels ask whether it
+// is set. Comparing, size() and the macros (labels.exists(k, k.startsWith("x-"))) see only the labels that are set.
+//
+// # Functions
+//
+// CEL's standard functions and macros are there, and those of its strings extension (charAt, indexOf, join, lastIndexOf,
+// lowerAscii, replace, reverse, split, substring, trim, upperAscii) except format and strings.quote. One more is
+//
+//	ip_in(ip string, network string) bool
+//
+// It reports whether the address is in the network: a CIDR prefix, or one address. An IPv4 address in its IPv6 form counts as
+// IPv4, a zone is ignored, and the empty string is in no network.
+//
+// Numbers of different types compare: bytes_sent > 1.5e9. A time zone (connected_at.getHours("Asia/Tokyo")) and the pattern
+// of matches (RE2) must be constants.
+//
+// # Failures
+//
+// What can be known beforehand is an *Error of Compile, with its position: syntax, unknown names, types, and constants that
+// are no duration, timestamp, pattern, time zone, address or network. An expression that fails while it runs (a division by
+// zero, int(labels.room) of a label that is no number) does not match, and neither does its negation. As in CEL, a failure
+// does not matter where `||` or `&&` is already decided by its other side.
+//
+// # Bounds
+//
+// An expression has at most MaxLength bytes and 64 levels of nesting, and the estimate of its worst case is at most MaxCost,
+// which keeps one match under about 100 µs. Usual expressions take well under 1 µs.
+package filter

@@ -1,0 +1,75 @@
+package filter
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// undeclaredMessage says that a name is not declared and helps with the nearest one. Without a near one it lists all
+// variables.
+func undeclaredMessage(name string, call bool) string {
+	message, known := "undeclared reference to '"+name+"'", variableNames()
+	if call {
+		message, known = "there is no function '"+name+"'", functionNames()
+	}
+	if near := nearest(name, known); near != "" {
+		return message + "; did you mean " + near + "?"
+	}
+	if call {
+		return message
+	}
+	return message + "; the variables are " + strings.Join(known, ", ")
+}
+
+// functionNames returns the functions in alphabetical order, without the operators.
+func functionNames() []string {
+	env, err := environment()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for name := range env.Functions() {
+		if unicode.IsLetter(rune(name[0])) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// nearest returns the name that was probably meant, or "". Of two that are as near, it prefers the one of the same length.
+func nearest(name string, known []string) string {
+	best, bestScore := "", 2*(len(name)/3)+3
+	for _, candidate := range known {
+		score := 2 * editDistance(name, candidate)
+		if len(candidate) != len(name) {
+			score++
+		}
+		if score < bestScore {
+			best, bestScore = candidate, score
+		}
+	}
+	return best
+}
+
+// editDistance counts the insertions, deletions and replacements of bytes that turn a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,83 @@
+package filter
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+)
+
+// ipIn is the name of the function that asks whether an IP address is in a network.
+const ipIn = "ip_in"
+
+// ipInFunction declares it.
+func ipInFunction() cel.EnvOption {
+	return cel.Function(ipIn, cel.Overload("ip_in_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
+		cel.BinaryBinding(func(ip, network ref.Val) ref.Val {
+			prefix, err := parseNetwork(string(network.(types.String)))
+			if err != nil {
+				return types.WrapErr(err)
+			}
+			return within(ip, prefix)
+		})))
+}
+
+// fixNetworks parses a network that is a constant once, when the program is planned.
+func fixNetworks(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	call, ok := i.(interpreter.InterpretableCall)
+	if !ok || call.Function() != ipIn {
+		return i, nil
+	}
+	constant, ok := call.Args()[1].(interpreter.InterpretableConst)
+	if !ok {
+		return i, nil
+	}
+	prefix, err := parseNetwork(string(constant.Value().(types.String)))
+	if err != nil {
+		return nil, err
+	}
+	return interpreter.NewCall(call.ID(), ipIn, call.OverloadID(), call.Args(), func(args ...ref.Val) ref.Val {
+		return within(args[0], prefix)
+	}), nil
+}
+
+// within reports whether the address is in the network. The empty address, which unix sockets have, is in none.
+func within(ip ref.Val, network netip.Prefix) ref.Val {
+	s, ok := ip.(types.String)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(ip)
+	}
+	if s == "" {
+		return types.False
+	}
+	addr, err := netip.ParseAddr(string(s))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return types.Bool(network.Contains(addr.WithZone("").Unmap()))
+}
+
+// parseNetwork reads a CIDR prefix, or one address as the network that has only this address. Bits behind the prefix's
+// length are ignored, and so is a zone.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if !strings.Contains(s, "/") {
+		addr, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, fmt.Errorf("%q is neither an IP address nor a CIDR prefix", s)
+		}
+		addr = addr.WithZone("").Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is not a CIDR prefix", s)
+	}
+	if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
+	}
+	return prefix, nil
+}

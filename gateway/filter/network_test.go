@@ -1,0 +1,52 @@
+package filter
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// ip_in agrees with netip, whether the network is a constant or not and in whatever form the address comes.
+func TestIPInAgreesWithNetip(t *testing.T) {
+	address := rapid.Custom(func(t *rapid.T) netip.Addr {
+		if rapid.Bool().Draw(t, "v4") {
+			return netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, "bytes")))
+		}
+		return netip.AddrFrom16([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "bytes"))).Unmap()
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		network := address.Draw(t, "network")
+		prefix := netip.PrefixFrom(network, rapid.IntRange(0, network.BitLen()).Draw(t, "bits"))
+		remote := address.Draw(t, "remote")
+		if rapid.Bool().Draw(t, "near") {
+			remote = prefix.Masked().Addr()
+		}
+		want := prefix.Contains(remote)
+		if remote.Is4() && rapid.Bool().Draw(t, "mapped") {
+			remote = netip.AddrFrom16(remote.As16())
+		}
+		info := open()
+		identity := *info.Identity
+		identity.Remote = netip.AddrPortFrom(remote, 1)
+		info.Identity, info.Labels = &identity, map[string]string{"net": prefix.String(), "ip": remote.String()}
+		for _, expr := range []string{
+			fmt.Sprintf(`ip_in(remote_ip, "%s")`, prefix), `ip_in(remote_ip, labels.net)`, `ip_in(labels.ip, labels.net)`,
+		} {
+			if got := matchOnce(t, expr, info); got != want {
+				t.Fatalf("%s is %v for %s in %s", expr, got, remote, prefix)
+			}
+		}
+	})
+}
+
+func matchOnce(t *rapid.T, expr string, info *event.Info) bool {
+	f, err := Compile(expr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Match(info)
+}

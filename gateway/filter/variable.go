@@ -1,0 +1,81 @@
+package filter
+
+import (
+	"math"
+	"net/netip"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+)
+
+// variable is a name that expressions can use.
+type variable struct {
+	name string
+	typ  *cel.Type
+	size uint64 // of a string: the most bytes that the cost estimate reckons with
+	read func(*input) ref.Val
+}
+
+// variables are in the order in which the documentation and error messages list them.
+var variables = [...]variable{
+	{"id", cel.StringType, 80, func(in *input) ref.Val { return types.String(in.info.ID()) }},
+	{"node", cel.StringType, 32, func(in *input) ref.Val { return types.String(in.info.Origin.Node) }},
+	{"listener", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.Listener.Name) }},
+	{"remote_address", cel.StringType, 128, func(in *input) ref.Val { return types.String(in.info.RemoteAddress()) }},
+	{"remote_ip", cel.StringType, 64, func(in *input) ref.Val { return ip(in.info.Remote) }},
+	{"remote_port", cel.IntType, 0, func(in *input) ref.Val { return types.Int(in.info.Remote.Port()) }},
+	{"local_address", cel.StringType, 128, func(in *input) ref.Val { return types.String(in.info.LocalAddress()) }},
+	{"local_ip", cel.StringType, 64, func(in *input) ref.Val { return ip(in.info.Local) }},
+	{"local_port", cel.IntType, 0, func(in *input) ref.Val { return types.Int(in.info.Local.Port()) }},
+	{"connected_at", cel.TimestampType, 0, func(in *input) ref.Val { return moment(in.info.ConnectedAt) }},
+	{"last_active_at", cel.TimestampType, 0, func(in *input) ref.Val { return moment(in.info.LastActiveAt) }},
+	{"closed_at", cel.TimestampType, 0, func(in *input) ref.Val { return moment(in.info.ClosedAt) }},
+	{"age", cel.DurationType, 0, func(in *input) ref.Val { return in.since(in.info.ConnectedAt) }},
+	{"idle", cel.DurationType, 0, func(in *input) ref.Val { return in.since(in.info.LastActiveAt) }},
+	{"bytes_received", cel.IntType, 0, func(in *input) ref.Val { return count(in.info.BytesReceived) }},
+	{"bytes_sent", cel.IntType, 0, func(in *input) ref.Val { return count(in.info.BytesSent) }},
+	{"queued_bytes", cel.IntType, 0, func(in *input) ref.Val { return count(in.info.QueuedBytes) }},
+	{"read_paused", cel.BoolType, 0, func(in *input) ref.Val { return types.Bool(in.info.ReadPaused) }},
+	{"state", cel.StringType, 32, func(in *input) ref.Val { return types.String(in.info.State.String()) }},
+	{"close_reason", cel.StringType, 32, func(in *input) ref.Val { return types.String(in.info.CloseReason.String()) }},
+	{"close_text", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.CloseText) }},
+	{"closed_by", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.ClosedBy) }},
+	{labelsName, cel.MapType(cel.StringType, cel.StringType), 0, func(in *input) ref.Val { return in.labelMap() }},
+}
+
+// maxText is the size that the cost estimate takes for strings that the contract does not bound.
+const maxText = 512
+
+// byName finds a variable.
+var byName = func() map[string]*variable {
+	m := make(map[string]*variable, len(variables))
+	for i := range variables {
+		m[variables[i].name] = &variables[i]
+	}
+	return m
+}()
+
+// variableNames returns the names in their order.
+func variableNames() []string {
+	names := make([]string, len(variables))
+	for i := range variables {
+		names[i] = variables[i].name
+	}
+	return names
+}
+
+// ip is the address as a string without a port: an IPv4 address never in its IPv6 form, and empty for a unix socket.
+func ip(a netip.AddrPort) ref.Val {
+	if !a.Addr().IsValid() {
+		return types.String("")
+	}
+	return types.String(a.Addr().Unmap().String())
+}
+
+// count is a counter as a CEL int, the type that literals have.
+func count(n uint64) ref.Val { return types.Int(min(n, math.MaxInt64)) }
+
+// moment is a point in time. CEL writes timestamps in their own zone, so it gets them in UTC.
+func moment(t time.Time) ref.Val { return types.Timestamp{Time: t.UTC()} }

@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+const configFlag = "config"
+
+// Process is what a process is given.
+type Process struct {
+	Args    []string // without the program's name
+	Environ []string
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Signals <-chan os.Signal // the first begins a drain, the second ends the process at once
+}
+
+// Main runs the gateway as this process and returns its exit code.
+func Main() int {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals})
+}
+
+// usageError is a mistake in flags or configuration.
+type usageError struct{ error }
+
+// Run runs the gateway until it has drained, or ctx ends, which drains it too. It returns 0 when it ended well, 1 when it
+// failed, 2 for bad usage or configuration.
+func Run(ctx context.Context, p Process) int {
+	command := newCommand(&p)
+	command.SetArgs(p.Args)
+	command.SetOut(p.Stdout)
+	command.SetErr(p.Stderr)
+	err := command.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(p.Stderr, "gateway: %v\n", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(p.Stderr, "See gateway --help.")
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newCommand(p *Process) *cobra.Command {
+	var s settings
+	var file string
+	command := &cobra.Command{
+		Use:   "gateway",
+		Short: "Hold long-lived connections, and let people and programs see and drive them",
+		Long: `gateway holds long-lived TCP connections and answers a gRPC control plane that lists, sends to, kicks and follows them.
+
+Each flag can also be set in the environment, as SOCKGATE_ and its name in capitals with _ for - (SOCKGATE_IDLE_TIMEOUT), and
+in the YAML file given with --config, under its name. A flag goes before the environment, the environment before the file.
+
+SIGINT and SIGTERM drain: no new connection is accepted, and those there are may end by themselves for --drain-timeout. A
+second signal ends the process at once. Exit codes: 0 ended well, 1 failed, 2 bad usage or configuration.`,
+		Example: `  gateway
+  gateway --listen :8017 --listen game=:9000 --idle-timeout 5m
+  gateway --handler sink --greeting Hello --listen :8107`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unexpected argument %q: everything is set with flags", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return s.run(c, p, file) },
+	}
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	s.flags(command.Flags())
+	command.Flags().StringVar(&file, configFlag, "", "YAML file with settings, one key for each flag")
+	command.Flags().SortFlags = false
+	return command
+}
+
+// run settles the configuration and runs the gateway.
+func (s *settings) run(c *cobra.Command, p *Process, file string) error {
+	if file == "" {
+		file = configFromEnv(p.Environ)
+	}
+	unknown, err := load(c.Flags(), file, p.Environ)
+	if err != nil {
+		return usageError{err}
+	}
+	if err := s.validate(); err != nil {
+		return usageError{err}
+	}
+	log := newLogger(s, p.Stderr)
+	for _, name := range unknown {
+		log.Warn("environment variable is none of the gateway's and was ignored", "name", name)
+	}
+	return runGateway(c.Context(), s, log, p.Signals)
+}
+
+func newLogger(s *settings, out io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Name: "gateway", Level: hclog.LevelFromString(s.logLevel), Output: out, JSONFormat: s.logFormat == "json"})
+}

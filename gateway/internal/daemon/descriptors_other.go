@@ -1,0 +1,6 @@
+//go:build !unix
+
+package daemon
+
+// descriptorRoom returns 0: no limit is known.
+func descriptorRoom() int { return 0 }

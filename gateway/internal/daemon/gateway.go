@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// stopTimeout is how long control-plane calls may take to end when everything else has.
+const stopTimeout = 5 * time.Second
+
+// gateway is the running process: the data plane, the control plane, and the order in which they end.
+type gateway struct {
+	server  *server.Server
+	control *control.Server
+	log     hclog.Logger
+}
+
+// runGateway starts everything and blocks until it has ended. Nothing is left running.
+func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-chan os.Signal) error {
+	g := &gateway{log: log}
+	config := s.config(log)
+	config.OnDrain = func() { g.control.SetDraining() }
+	var err error
+	if g.server, err = server.New(config); err != nil {
+		return usageError{err}
+	}
+	if err := g.server.Listen(); err != nil {
+		return err
+	}
+	controlListener, err := listenControl(s.control)
+	if err != nil {
+		return err
+	}
+	g.control = control.New(g.server, control.Config{DrainTimeout: s.drainTimeout, Logger: log.Named("control")})
+	g.announce(ctx, controlListener)
+	return g.run(ctx, controlListener, signals)
+}
+
+func listenControl(address string) (net.Listener, error) {
+	l, err := server.Listen(address)
+	if err != nil {
+		return nil, fmt.Errorf("control plane: %w (--control)", err)
+	}
+	return l, nil
+}
+
+// announce logs a line for each listener and one for the control plane.
+func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
+	info, err := g.server.Gateway(ctx)
+	if err != nil {
+		g.log.Error("describing the gateway failed", "error", err)
+		return
+	}
+	for _, l := range info.Listeners {
+		g.log.Info("listening", "listener", l.Name, "address", l.Address, "handler", l.Handler, "node", info.Node, "incarnation", info.Incarnation)
+	}
+	g.log.Info("control plane listening", "address", controlListener.Addr().String(), "max-connections", info.Config.MaxConnections)
+}
+
+// run serves until a drain has ended, or a second signal comes.
+func (g *gateway) run(ctx context.Context, controlListener net.Listener, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	failed := make(chan error, 1)
+	go func() {
+		if err := g.control.Serve(controlListener); err != nil {
+			failed <- fmt.Errorf("control plane: %w", err)
+			cancel(err)
+		}
+	}()
+	ended := make(chan error, 1)
+	go func() {
+		err := g.server.Serve(ctx)
+		g.server.Log().Close()
+		stop, cancelStop := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancelStop()
+		g.control.Stop(stop)
+		ended <- err
+	}()
+	if err := g.await(ended, signals, cancel); err != nil {
+		return err
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		g.log.Info("ended")
+		return nil
+	}
+}
+
+// await waits for the end; the first signal begins a drain, the second gives up.
+func (g *gateway) await(ended <-chan error, signals <-chan os.Signal, drain context.CancelCauseFunc) error {
+	var first os.Signal
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case s := <-signals:
+			if first != nil {
+				return fmt.Errorf("second signal (%s): ended at once, without waiting for connections", s)
+			}
+			first = s
+			drain(fmt.Errorf("signal: %s", s))
+		}
+	}
+}

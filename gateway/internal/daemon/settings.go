@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/pflag"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/handler"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// settings are what the flags, the environment and the configuration file set.
+type settings struct {
+	node           string
+	listen         []string
+	control        string
+	handler        string
+	greeting       string
+	echoPrefix     string
+	idleTimeout    time.Duration
+	idleAction     string
+	maxConnections int
+	highWater      byteSize
+	sendQueueLimit byteSize
+	writeTimeout   time.Duration
+	drainTimeout   time.Duration
+	eventLogSize   int
+	engine         string
+	logLevel       string
+	logFormat      string
+}
+
+const (
+	defaultListen  = ":8017"
+	defaultControl = "127.0.0.1:8018"
+)
+
+// flags defines the flags; their names are the keys of the configuration file too.
+func (s *settings) flags(f *pflag.FlagSet) {
+	s.highWater, s.sendQueueLimit = 64<<10, 1<<20
+	f.StringVar(&s.node, "node", "", "name of this node, unique in a fleet: 1 to 32 of a-z, 0-9 and - (default: the host's name)")
+	f.StringArrayVar(&s.listen, "listen", []string{defaultListen}, "address for connections, [name=]host:port or [name=]unix:///path; may be given again")
+	f.StringVar(&s.control, "control", defaultControl, "address of the control plane, a loopback host:port or unix:///path")
+	f.StringVar(&s.handler, "handler", "echo", "what to do with received bytes: echo or sink")
+	f.StringVar(&s.greeting, "greeting", "", "text sent to each new connection")
+	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before what it sends back")
+	f.DurationVar(&s.idleTimeout, "idle-timeout", 0, "how long a connection may neither receive nor send; 0: for ever")
+	f.StringVar(&s.idleAction, "idle-action", "close", "what happens then: close, or notify (an event only)")
+	f.IntVar(&s.maxConnections, "max-connections", 0, "most live connections; 0: as many as the descriptor limit allows, less 64")
+	f.Var(&s.highWater, "high-water", "send-queue bytes above which reading from that peer pauses, for example 64KiB")
+	f.Var(&s.sendQueueLimit, "send-queue-limit", "send-queue bytes beyond which a send is dropped, for example 1MiB")
+	f.DurationVar(&s.writeTimeout, "write-timeout", 30*time.Second, "how long a peer may take no byte of a non-empty send queue")
+	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
+	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept")
+	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: auto or net")
+	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
+	f.StringVar(&s.logFormat, "log-format", "text", "text or json; the log goes to standard error")
+}
+
+// oneOf checks a setting that is one of a few words.
+func oneOf(name, value string, words ...string) error {
+	for _, w := range words {
+		if value == w {
+			return nil
+		}
+	}
+	return fmt.Errorf("--%s %q: expected %s", name, value, strings.Join(words, " or "))
+}
+
+// validate checks what the server does not.
+func (s *settings) validate() error {
+	for _, err := range []error{
+		oneOf("handler", s.handler, "echo", "sink"),
+		oneOf("idle-action", s.idleAction, "close", "notify"),
+		oneOf("engine", s.engine, "auto", "net"),
+		oneOf("log-level", s.logLevel, "trace", "debug", "info", "warn", "error"),
+		oneOf("log-format", s.logFormat, "text", "json"),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	if s.node != "" && !event.ValidNode(s.node) {
+		return fmt.Errorf("--node %q: expected 1 to 32 of a-z, 0-9 and -", s.node)
+	}
+	for name, text := range map[string]string{"greeting": s.greeting, "echo-prefix": s.echoPrefix} {
+		if len(text) > handler.MaxPrefix {
+			return fmt.Errorf("--%s: %d bytes; expected at most %d", name, len(text), handler.MaxPrefix)
+		}
+	}
+	if s.echoPrefix != "" && s.handler != "echo" {
+		return fmt.Errorf("--echo-prefix is for --handler echo; the handler is %q", s.handler)
+	}
+	if s.drainTimeout <= 0 || s.writeTimeout <= 0 {
+		return fmt.Errorf("--drain-timeout %s, --write-timeout %s: expected more than 0", s.drainTimeout, s.writeTimeout)
+	}
+	return checkControl(s.control)
+}
+
+// config makes the server's configuration.
+func (s *settings) config(log hclog.Logger) server.Config {
+	c := server.Config{
+		Node:           s.node,
+		Handler:        s.newHandler(),
+		MaxConnections: s.maxConnections,
+		HighWater:      int(s.highWater),
+		SendQueueLimit: int(s.sendQueueLimit),
+		WriteTimeout:   s.writeTimeout,
+		IdleTimeout:    s.idleTimeout,
+		DrainTimeout:   s.drainTimeout,
+		EventLogSize:   s.eventLogSize,
+		Logger:         log,
+		Version:        version(),
+	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = descriptorRoom()
+	}
+	if s.idleAction == "notify" {
+		c.IdleAction = server.IdleNotify
+	}
+	for _, l := range s.listen {
+		c.Listeners = append(c.Listeners, listenerConfig(l))
+	}
+	return c
+}
+
+// listenerConfig reads [name=]address.
+func listenerConfig(text string) server.ListenerConfig {
+	if name, address, ok := strings.Cut(text, "="); ok {
+		return server.ListenerConfig{Name: name, Address: address}
+	}
+	return server.ListenerConfig{Address: text}
+}
+
+func (s *settings) newHandler() server.Handler {
+	if s.handler == "sink" {
+		return handler.Sink{Greeting: []byte(s.greeting)}
+	}
+	return handler.Echo{Greeting: []byte(s.greeting), Prefix: []byte(s.echoPrefix)}
+}

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// unixScheme begins the address of a unix socket.
+const unixScheme = "unix://"
+
+// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has ended is
+// replaced. The error names the address and says what to do.
+func Listen(address string) (net.Listener, error) {
+	network, place := "tcp", address
+	if path, ok := strings.CutPrefix(address, unixScheme); ok {
+		network, place = "unix", path
+		if err := removeStale(path); err != nil {
+			return nil, err
+		}
+	}
+	ln, err := net.Listen(network, place)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %q: expected host:port or unix:///path: %w", address, err)
+	}
+	return ln, nil
+}
+
+// removeStale removes the socket file of a process that has ended; one that still answers is left alone.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil // nothing there, or something that net.Listen will complain of
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		_ = c.Close() // it has served its purpose
+		return fmt.Errorf("unix socket %s is in use by another process; stop it, or listen on another path", path)
+	}
+	return os.Remove(path)
+}
