@@ -1163,8 +1163,9 @@ type StreamEventsRequest struct {
 	// Types to deliver; empty means all. GAP, PRESENT and SNAPSHOT_COMPLETE need not be named: they are always delivered
 	// where they apply. DATA also needs include_data.
 	Types []EventType `protobuf:"varint,1,rep,packed,name=types,proto3,enum=sockgate.v1.EventType" json:"types,omitempty"`
-	// Only events of connections that match, judged by the connection as it was when the event happened. Events that are
-	// about no connection (LISTENING, DRAIN_STARTED, CONTROL …) are left out when a filter is given.
+	// Only events of connections that match, judged by the connection as it was when the event happened; `age` and `idle`
+	// count until the event's time. Events that are about no connection (LISTENING, DRAIN_STARTED, CONTROL …) are left out
+	// when a filter is given.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Resume exactly behind this cursor. Empty: only what happens from now on. A cursor of an earlier incarnation, or one
 	// that is older than the oldest event kept, yields GAP and goes on with the oldest kept. `0` means from the oldest kept.

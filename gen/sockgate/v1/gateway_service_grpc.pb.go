@@ -42,11 +42,17 @@ const (
 // Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
 // `closed_by` (string); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
 // `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration); `read_paused` (bool);
-// `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`); `labels`
-// (map of strings; a label that is not set reads as `""`, and `"room" in labels` asks whether it is set).
-// Functions besides CEL's own: `ip_in(ip, cidr)`.
+// `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`; `close_reason` is
+// `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set reads as `""`, and
+// `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are `""` and the ports 0 for
+// unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is `timestamp("0001-01-01T00:00:00Z")`
+// while the connection is open. `age` and `idle` count until now, or until `closed_at`.
+// Functions: CEL's own; those of its strings extension except `format` and `strings.quote`; and `ip_in(ip, network)`, where
+// the network is a CIDR prefix or one address and the empty ip is in no network. The pattern of `matches` and time zones must
+// be constants.
 // Example: `ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`.
-// A connection for which an expression fails while it runs (a division by zero) does not match.
+// A filter whose estimated worst case takes too long (about 100 µs for one connection) is refused as INVALID_FILTER. A
+// connection for which an expression fails while it runs (a division by zero) does not match.
 //
 // # Errors
 //
@@ -205,11 +211,17 @@ func (c *gatewayServiceClient) GetGateway(ctx context.Context, in *GetGatewayReq
 // Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
 // `closed_by` (string); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
 // `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration); `read_paused` (bool);
-// `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`); `labels`
-// (map of strings; a label that is not set reads as `""`, and `"room" in labels` asks whether it is set).
-// Functions besides CEL's own: `ip_in(ip, cidr)`.
+// `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`; `close_reason` is
+// `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set reads as `""`, and
+// `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are `""` and the ports 0 for
+// unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is `timestamp("0001-01-01T00:00:00Z")`
+// while the connection is open. `age` and `idle` count until now, or until `closed_at`.
+// Functions: CEL's own; those of its strings extension except `format` and `strings.quote`; and `ip_in(ip, network)`, where
+// the network is a CIDR prefix or one address and the empty ip is in no network. The pattern of `matches` and time zones must
+// be constants.
 // Example: `ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`.
-// A connection for which an expression fails while it runs (a division by zero) does not match.
+// A filter whose estimated worst case takes too long (about 100 µs for one connection) is refused as INVALID_FILTER. A
+// connection for which an expression fails while it runs (a division by zero) does not match.
 //
 // # Errors
 //
