@@ -17,10 +17,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Gateway is a running gateway.
@@ -48,10 +48,16 @@ func Start(t testing.TB, options ...Option) *Gateway {
 		Listeners:    []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}},
 		Handler:      handler.Echo{},
 		DrainTimeout: time.Second,
-		OnDrain:      func() { g.control.SetDraining() },
 	}
 	for _, o := range options {
 		o(&config)
+	}
+	onDrain := config.OnDrain
+	config.OnDrain = func() {
+		g.control.SetDraining()
+		if onDrain != nil {
+			onDrain()
+		}
 	}
 	if err := g.start(config); err != nil {
 		t.Fatalf("gatewaytest: %v", err)

@@ -1,0 +1,123 @@
+package docs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// step is one command of a document's `console` blocks, with the output that the document shows.
+type step struct {
+	line    int
+	command string
+	output  []string
+	any     bool // the lines may come in any order: the block is marked `console any-order`
+}
+
+// background reports whether the command goes on while the next ones run.
+func (s *step) background() bool { return strings.HasSuffix(s.command, "&") }
+
+// readSteps returns the commands of a document, in order.
+func readSteps(t *testing.T, path string) []step {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []step
+	inside, anyOrder := false, false
+	for i, line := range strings.Split(string(b), "\n") {
+		switch {
+		case strings.HasPrefix(line, "```"):
+			inside = !inside && strings.HasPrefix(line, "```console")
+			anyOrder = strings.HasSuffix(line, "any-order")
+		case !inside:
+		case strings.HasPrefix(line, "$ "):
+			steps = append(steps, step{line: i + 1, command: strings.TrimPrefix(line, "$ "), any: anyOrder})
+		case len(steps) > 0:
+			last := &steps[len(steps)-1]
+			last.output = append(last.output, line)
+		}
+	}
+	return steps
+}
+
+// volatile are the parts of an output that differ from run to run, with what stands for them.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`edge-1\.[0-9a-f]{8}`), "edge-1.INCARNATION"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), "UUID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
+	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d+`), "CLOCK"},
+	{regexp.MustCompile(`incarnation(=|\s+)[0-9a-f]{8}`), "incarnation$1 INCARNATION"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(h|ms|m|µs|ns|s))+\b`), "DURATION"},
+	{regexp.MustCompile(`max-connections=\d+`), "max-connections=DESCRIPTORS"},
+	{regexp.MustCompile(`127\.0\.0\.1:(3[2-9]|[4-6]\d)\d{3}\b`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`[ \t]+`), " "},
+}
+
+// normal returns lines without what differs from run to run.
+func normal(lines []string, ports map[string]string) []string {
+	var out []string
+	for _, line := range lines {
+		for document, real := range ports {
+			line = strings.ReplaceAll(line, ":"+real, ":"+document)
+		}
+		for _, v := range volatile {
+			line = v.pattern.ReplaceAllString(line, v.with)
+		}
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// documents are the files whose commands are run, each in one shell.
+func documents(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob("*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	return append([]string{"../../README.md"}, pages...)
+}
+
+// TestCommandsInDocuments runs every command of the documents' console blocks and compares the output with the one shown.
+func TestCommandsInDocuments(t *testing.T) {
+	for _, path := range documents(t) {
+		steps := readSteps(t, path)
+		if len(steps) == 0 {
+			continue
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			shell := startShell(t)
+			for i := range steps {
+				s := &steps[i]
+				if err := shell.run(s); err != nil {
+					t.Fatalf("%s:%d: $ %s\n%v", path, s.line, s.command, err)
+				}
+			}
+		})
+	}
+}
+
+// compare says how an output differs from the one shown. A background command goes on, so that more may follow.
+func (s *step) compare(output string, ports map[string]string) error {
+	want, got := normal(s.output, nil), normal(strings.Split(output, "\n"), ports)
+	if s.any {
+		want, got = sorted(want), sorted(got)
+	}
+	if s.background() && len(got) > len(want) && !s.any {
+		got = got[:len(want)]
+	}
+	if strings.Join(want, "\n") == strings.Join(got, "\n") {
+		return nil
+	}
+	return fmt.Errorf("the document shows:\n%s\n\nand it printed:\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
+}

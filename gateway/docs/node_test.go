@@ -1,0 +1,188 @@
+package docs
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	"github.com/sockgate/sockgate/gateway/handler"
+	"github.com/sockgate/sockgate/gateway/server"
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// requireNode skips the test where Node.js is missing; with SOCKGATE_REQUIRE_NODE, as in CI, that is a failure.
+func requireNode(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range append(programs, "node") {
+		if _, err := exec.LookPath(p); err != nil {
+			if os.Getenv("SOCKGATE_REQUIRE_NODE") != "" {
+				t.Fatalf("%s is missing, and SOCKGATE_REQUIRE_NODE is set", p)
+			}
+			t.Skipf("%s is missing: install Node.js 20 or later to run this test", p)
+		}
+	}
+}
+
+// run runs a program and returns what it printed.
+func run(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir = dir
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, stderr.Bytes())
+	}
+	return string(out)
+}
+
+func port(t *testing.T, address string) string {
+	t.Helper()
+	_, p, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// sameLines compares outputs whose lines may come in any order.
+func sameLines(t *testing.T, got, want string) {
+	t.Helper()
+	g, w := sorted(strings.Split(strings.TrimSpace(got), "\n")), sorted(strings.Split(strings.TrimSpace(want), "\n"))
+	if strings.Join(g, "\n") != strings.Join(w, "\n") {
+		t.Errorf("got:\n%s\n\nwant, in any order:\n%s", strings.Join(g, "\n"), strings.Join(w, "\n"))
+	}
+}
+
+// TestNodeClients runs Node's own named clients against the gateway, and checks what they and the event stream saw.
+func TestNodeClients(t *testing.T) {
+	requireNode(t)
+	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Echo{Prefix: []byte("Sending: ")} })
+	sameLines(t, run(t, "testdata", "node", "named_clients.js", port(t, g.Addr)), `
+Dwarves connect as asked
+Dwarves timeout "Sending: More Axes"
+Dwarves end
+Dwarves close hadError=false read=18 written=9
+Elves connect as asked
+Elves timeout "Sending: More Arrows"
+Elves end
+Elves close hadError=false read=20 written=11
+Hobbits connect as asked
+Hobbits timeout "Sending: Más hierba €"
+Hobbits end
+Hobbits close hadError=false read=24 written=15`)
+
+	reply, err := g.Client.ListConnections(t.Context(), &sockgatev1.ListConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_ALL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range reply.GetConnections() {
+		if c.GetBytesSent() != c.GetBytesReceived()+9 || !strings.HasPrefix(c.GetRemoteAddress(), "127.0.0.1:") {
+			t.Errorf("connection %v: expected 9 bytes more sent than received, and a real remote address", c)
+		}
+	}
+}
+
+// TestNodeBulk sends 32 MiB from Node through the gateway and back, with half-close and back-pressure.
+func TestNodeBulk(t *testing.T) {
+	requireNode(t)
+	g := gatewaytest.Start(t)
+	got := strings.TrimSpace(run(t, "testdata", "node", "bulk_client.js", port(t, g.Addr), "32"))
+	if want := "identical=true drained=true read=33554432"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestDialANodeServer runs `ctl dial` with three names against a Node.js server that splits characters and times out.
+func TestDialANodeServer(t *testing.T) {
+	requireNode(t)
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctl := filepath.Join(t.TempDir(), "ctl")
+	run(t, root, "go", "build", "-o", ctl, "./ctl")
+
+	node := exec.CommandContext(t.Context(), "node", "testdata/echo_server.js")
+	stdin, err1 := node.StdinPipe()
+	stdout, err2 := node.StdoutPipe()
+	if err1 != nil || err2 != nil || node.Start() != nil {
+		t.Fatal("the Node.js server did not start")
+	}
+	defer func() { _ = stdin.Close(); _ = node.Wait() }() // the end of its input ends it
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	address := "127.0.0.1:" + strings.TrimSpace(line)
+	out := run(t, root, ctl, "dial", "--name", "Dwarves", "--name", "Elves", "--name", "Hobbits",
+		"--send", "More Axes", "--send", "More Arrows", "--send", "More Pipe Weed", "--timeout", "100ms", address)
+	for _, want := range []string{
+		"Dwarves connected local=127.0.0.1:", "Elves connected", "Hobbits connected",
+		"Dwarves timeout", "Elves timeout", "Hobbits timeout",
+		"Dwarves end", "Elves end", "Hobbits end",
+		"Dwarves close received=22 sent=9", "Elves close received=24 sent=11", "Hobbits close received=27 sent=14",
+		`€`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("ctl dial did not print %q; it printed:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "\uFFFD") {
+		t.Errorf("a character that was split over two packets was not put together:\n%s", out)
+	}
+}
+
+// TestNodeGreeter generates the Node.js client of the documents and runs its example.
+func TestNodeGreeter(t *testing.T) {
+	requireNode(t, "npm")
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS("../../proto")); err != nil {
+		t.Fatal(err)
+	}
+	example := filepath.Join(dir, "gateway/docs/clients/node")
+	for _, name := range []string{"package.json", "package-lock.json", "buf.gen.yaml", "greeter.mjs"} {
+		b, err := os.ReadFile(filepath.Join("clients/node", name))
+		if err == nil {
+			err = os.MkdirAll(example, 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(example, name), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, example, "npm", "ci", "--no-audit", "--no-fund")
+	run(t, example, "npm", "run", "generate")
+
+	g := gatewaytest.Start(t)
+	player, err := net.Dial("tcp", g.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer player.Close()
+	out := run(t, example, "node", "greeter.mjs", g.Control, "1")
+	if !strings.Contains(out, "greeted test.") || !strings.Contains(out, ".1: WRITTEN") {
+		t.Errorf("the greeter printed:\n%s", out)
+	}
+	if line, err := bufio.NewReader(player).ReadString('\n'); line != "welcome\n" || err != nil {
+		t.Errorf("the player got %q, %v", line, err)
+	}
+	list, err := g.Client.ListConnections(t.Context(), &sockgatev1.ListConnectionsRequest{Filter: `labels["room"] == "lobby"`})
+	if err != nil || len(list.GetConnections()) != 1 {
+		t.Errorf("the greeter set no label: %v, %v", list, err)
+	}
+}

@@ -1,0 +1,121 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a command of a document may take.
+const patience = time.Minute
+
+// shell runs a document's commands in one bash, at the root of the repository, with free ports in place of the documented ones.
+type shell struct {
+	stdin io.Writer
+	done  *bufio.Scanner // one line from each finished command
+	dir   string
+	ports map[string]string // documented port → real port
+	count int
+}
+
+func startShell(t *testing.T) *shell {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shell{dir: t.TempDir(), ports: freePorts(t, "8017", "8018", "8107", "9000")}
+	ctx, cancel := context.WithCancel(context.Background())
+	bash := exec.CommandContext(ctx, "bash", "--noprofile", "--norc")
+	bash.Dir = root
+	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	bash.Cancel = func() error { return syscall.Kill(-bash.Process.Pid, syscall.SIGKILL) }
+	bash.Env = append(os.Environ(), "SOCKGATE_CONTROL=127.0.0.1:"+s.ports["8018"],
+		"SOCKGATE_GATEWAY=127.0.0.1:"+s.ports["8018"], "NO_COLOR=1", "TMP="+s.dir)
+	stdin, err1 := bash.StdinPipe()
+	stdout, err2 := bash.StdoutPipe()
+	if err := errors.Join(err1, err2, bash.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = bash.Wait() // killed, with everything that it started
+	})
+	s.stdin, s.done = stdin, bufio.NewScanner(stdout)
+	return s
+}
+
+// freePorts returns a free port of 127.0.0.1 for each documented one.
+func freePorts(t *testing.T, documented ...string) map[string]string {
+	t.Helper()
+	ports := make(map[string]string)
+	for _, d := range documented {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, ports[d], _ = net.SplitHostPort(l.Addr().String())
+	}
+	return ports
+}
+
+// run runs one command and compares its output; of one in the background, it waits for what the document shows.
+func (s *shell) run(step *step) error {
+	s.count++
+	out := filepath.Join(s.dir, fmt.Sprintf("out.%d", s.count))
+	command := step.command
+	for documented, real := range s.ports {
+		command = strings.ReplaceAll(command, ":"+documented, ":"+real)
+	}
+	if step.background() {
+		command = fmt.Sprintf("{ %s } >%s 2>&1 </dev/null &", strings.TrimSuffix(command, "&")+";", out)
+	} else {
+		command = fmt.Sprintf("{ %s\n} >%s 2>&1 </dev/null", command, out)
+	}
+	if _, err := fmt.Fprintf(s.stdin, "%s\necho done\n", command); err != nil {
+		return err
+	}
+	finished := make(chan bool, 1)
+	go func() { finished <- s.done.Scan() }()
+	select {
+	case ok := <-finished:
+		if !ok {
+			return errors.New("the shell ended")
+		}
+	case <-time.After(patience):
+		return fmt.Errorf("did not end within %s", patience)
+	}
+	return s.settle(step, out)
+}
+
+// settle compares, and gives a background command the time that it needs to print what is shown.
+func (s *shell) settle(step *step, out string) error {
+	deadline := time.Now().Add(patience)
+	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
+		b, err := os.ReadFile(out)
+		if err != nil && !step.background() { // whose file may not be there yet
+			return err
+		}
+		err = step.compare(string(b), s.ports)
+		if err == nil || !step.background() || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func sorted(lines []string) []string {
+	slices.Sort(lines)
+	return lines
+}

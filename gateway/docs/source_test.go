@@ -1,0 +1,84 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestCodeInDocuments holds that code shown with `<!-- from FILE -->` stands in that file, which is compiled and tested.
+func TestCodeInDocuments(t *testing.T) {
+	block := regexp.MustCompile("(?s)<!-- from (\\S+) -->\n```[a-z]+\n(.*?)```")
+	code := regexp.MustCompile("(?m)^```(go|js)$")
+	for _, path := range documents(t) {
+		text := read(t, path)
+		blocks := block.FindAllStringSubmatch(text, -1)
+		if all := code.FindAllString(text, -1); len(all) != len(blocks) {
+			t.Errorf("%s has %d blocks of code, %d of them with the file that they are from", path, len(all), len(blocks))
+		}
+		for _, b := range blocks {
+			if shown := strings.TrimSpace(b[2]); shown == "" || !strings.Contains(read(t, filepath.Join("../..", b[1])), shown) {
+				t.Errorf("%s shows code that is not in %s:\n%s", path, b[1], shown)
+			}
+		}
+	}
+}
+
+// TestLinksInDocuments holds that every link to a file leads to one.
+func TestLinksInDocuments(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	pages := append(documents(t), "../../.github/CONTRIBUTING.md", "../../.github/SECURITY.md", "../../CHANGELOG.md")
+	for _, path := range pages {
+		for _, m := range link.FindAllStringSubmatch(read(t, path), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", path, m[1], err)
+			}
+		}
+	}
+}
+
+// TestReferencesAreComplete holds that the reference tables name every event, reason, RPC and flag.
+func TestReferencesAreComplete(t *testing.T) {
+	events, operations, readme := read(t, "events.md"), read(t, "operations.md"), read(t, "../../README.md")
+	for name, n := range sockgatev1.EventType_value {
+		if short := strings.TrimPrefix(name, "EVENT_TYPE_"); n != 0 && !strings.Contains(events, short) {
+			t.Errorf("events.md does not name %s", short)
+		}
+	}
+	for name, n := range sockgatev1.CloseReason_value {
+		if short := strings.TrimPrefix(name, "CLOSE_REASON_"); n != 0 && !strings.Contains(events, "| "+short+" |") {
+			t.Errorf("events.md does not explain the close reason %s", short)
+		}
+	}
+	for _, method := range sockgatev1.GatewayService_ServiceDesc.Methods {
+		if !strings.Contains(readme, "| "+method.MethodName+" |") {
+			t.Errorf("README.md does not have the RPC %s", method.MethodName)
+		}
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := run(t, root, "go", "run", "./gateway", "--help")
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+)`).FindAllStringSubmatch(help, -1) {
+		if flag := m[1]; flag != "help" && flag != "version" && !strings.Contains(operations, "`--"+flag+"`") {
+			t.Errorf("operations.md does not have --%s", flag)
+		}
+	}
+}

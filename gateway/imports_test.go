@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sockgate/sockgate/"
+
+// allowed says which rooms of the module, and which kinds of modules from outside, a room may import directly. Everything else
+// is a wall; see gateway/docs/architecture.md.
+var allowed = map[string][]string{
+	"gateway":                    {"gateway/internal/daemon"},
+	"gateway/event":              {},
+	"gateway/internal/transport": {"golang.org/x/sys"},
+	"gateway/server":             {"gateway/event", "gateway/internal/transport", "github.com/hashicorp/go-hclog"},
+	"gateway/handler":            {"gateway/server"},
+	"gateway/filter":             {"gateway/server", "cel.dev/cel-go"},
+	"gateway/control": {"gateway/server", "gateway/event", "gateway/filter", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
+		"google.golang.org/genproto", "github.com/grpc-ecosystem/go-grpc-middleware", "github.com/hashicorp/go-hclog"},
+	"gateway/gatewaytest": {"gateway/control", "gateway/server", "gateway/handler", "gen/sockgate/v1", "google.golang.org/grpc"},
+	"gateway/internal/daemon": {"gateway/control", "gateway/server", "gateway/handler", "gateway/event", "gateway/filter",
+		"github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "golang.org/x/sys"},
+	"ctl": {"ctl/internal/cli"},
+	"ctl/internal/cli": {"gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto",
+		"github.com/spf13", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/text"},
+	"gen/sockgate/v1": {"google.golang.org/grpc", "google.golang.org/protobuf"},
+	"gateway/docs":    {},
+}
+
+// TestRoomsImportOnlyWhatTheyMay holds the walls between the rooms.
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		room := strings.TrimPrefix(fields[0], module)
+		may, known := allowed[room]
+		if !known {
+			t.Errorf("package %s is in no room that this test knows: give it its walls", room)
+			continue
+		}
+		for _, imported := range fields[1:] {
+			if !mayImport(may, imported) {
+				t.Errorf("%s imports %s, which is behind its walls", room, imported)
+			}
+		}
+	}
+}
+
+// mayImport reports whether an import is of the standard library or under one of the allowed prefixes.
+func mayImport(may []string, imported string) bool {
+	path := strings.TrimPrefix(imported, module)
+	if first, _, _ := strings.Cut(path, "/"); path == imported && !strings.Contains(first, ".") {
+		return true
+	}
+	return slices.ContainsFunc(may, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") })
+}
