@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	// maxReceive bounds one answer: a page of 1,000 connections with 16 full labels each fits.
+	maxReceive = 16 << 20
+	// maxReceiveBatch bounds one batch of events: 256 times 64 KiB of data, and as much again for what is around it.
+	maxReceiveBatch = 32 << 20
+)
+
+// client is the connection to one gateway's control plane.
+type client struct {
+	sockgatev1.GatewayServiceClient
+	conn *grpc.ClientConn
+	addr string
+}
+
+// connect prepares the connection; the first call dials. The control plane listens on loopback, hence no TLS here.
+func (a *app) connect() (*client, error) {
+	if err := checkGateway(a.gateway); err != nil {
+		return nil, err
+	}
+	c := &client{addr: a.gateway}
+	conn, err := grpc.NewClient(a.gateway,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
+		// The gateway allows a ping every 10 s; heartbeats make them rare anyhow.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: backoffFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: backoffLast},
+			MinConnectTimeout: 20 * time.Second,
+		}),
+		grpc.WithUnaryInterceptor(c.unary),
+		grpc.WithStreamInterceptor(c.stream),
+	)
+	if err != nil {
+		return nil, usagef("--gateway %q is not an address (%v); give host:port or unix:///path", a.gateway, err)
+	}
+	c.conn = conn
+	c.GatewayServiceClient = sockgatev1.NewGatewayServiceClient(conn)
+	return c, nil
+}
+
+// checkGateway refuses what gRPC would take for some other kind of target.
+func checkGateway(addr string) error {
+	if path, ok := strings.CutPrefix(addr, "unix://"); ok && strings.HasPrefix(path, "/") {
+		return nil
+	}
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" || strings.Contains(addr, "/") {
+		return usagef("--gateway %q is not an address; give host:port, for example %s, or unix:///path", addr, defaultGateway)
+	}
+	return nil
+}
+
+func (c *client) close() { _ = c.conn.Close() }
+
+// within bounds one call.
+func (a *app) within(ctx context.Context, extra time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, a.timeout+max(extra, 0))
+}
+
+// unary gives every error its circumstances.
+func (c *client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return c.wrap(invoke(ctx, method, req, reply, cc, opts...), req)
+}
+
+func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	s, err := open(ctx, desc, cc, method, opts...)
+	return s, c.wrap(err, nil)
+}
+
+func (c *client) wrap(err error, req any) error {
+	if err == nil {
+		return nil
+	}
+	call := &callError{addr: c.addr, connected: c.conn.GetState() == connectivity.Ready, err: err}
+	if r, ok := req.(interface{ GetFilter() string }); ok {
+		call.filter = r.GetFilter()
+	}
+	return call
+}
+
+// openStream starts an event stream. The timeout holds until the request is on a working connection: the first answer
+// of a quiet gateway is its heartbeat, seconds later. The caller calls the returned function when done.
+func (a *app) openStream(ctx context.Context, c *client, req *sockgatev1.StreamEventsRequest) (grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse], context.CancelFunc, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(a.timeout, func() { cancel(context.DeadlineExceeded) })
+	stream, err := c.StreamEvents(ctx, req, grpc.MaxCallRecvMsgSize(maxReceiveBatch))
+	if !timer.Stop() && context.Cause(ctx) == context.DeadlineExceeded {
+		err = c.wrap(errConnectTimeout(a.timeout), req)
+	}
+	if err != nil {
+		cancel(nil)
+		return nil, nil, err
+	}
+	return stream, func() { cancel(nil) }, nil
+}
+
+// errConnectTimeout is the status of a stream that could not be established in time.
+func errConnectTimeout(d time.Duration) error {
+	return status.Errorf(codes.Unavailable, "no connection within %s", d)
+}

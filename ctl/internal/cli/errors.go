@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// usageError says that the command line is wrong. help names the command whose help says how it is right.
+type usageError struct {
+	text string
+	help string
+}
+
+func (e *usageError) Error() string { return e.text }
+
+// usagef makes an error that ends ctl with the usage exit code.
+func usagef(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: &usageError{text: fmt.Sprintf(format, args...)}}
+}
+
+func isUsage(err error) bool {
+	var usage *usageError
+	return errors.As(err, &usage)
+}
+
+// asUsage turns an error of cobra's into a usage error.
+func asUsage(err error) error {
+	if isUsage(err) {
+		return err
+	}
+	return &exitError{code: exitUsage, err: &usageError{text: err.Error(), help: "ctl"}}
+}
+
+// usageFor is asUsage for the command whose help is wanted.
+func usageFor(cmd *cobra.Command, err error) error {
+	var usage *usageError
+	err = asUsage(err)
+	if errors.As(err, &usage) {
+		usage.help = cmd.CommandPath()
+	}
+	return err
+}
+
+// exactly is cobra.ExactArgs with a message that says what was expected.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageFor(cmd, usagef("%s expects %s, and was given %d arguments", cmd.CommandPath(), what, len(args)))
+		}
+		return nil
+	}
+}
+
+// callError is a failed call: what the gateway answered, or why there was no answer.
+type callError struct {
+	addr      string
+	connected bool   // whether the gateway was connected when the call ended
+	filter    string // the filter that the request had
+	err       error
+}
+
+func (e *callError) Error() string { return e.err.Error() }
+
+func (e *callError) Unwrap() error { return e.err }
+
+// unreachable says that no gateway answered. A deadline that ends on a working connection is a slow gateway.
+func (e *callError) unreachable() bool {
+	switch status.Code(e.err) {
+	case codes.Unavailable:
+		return reasonOf(e.err) == "" // with a reason, it was the gateway that said so
+	case codes.DeadlineExceeded:
+		return !e.connected
+	default:
+		return false
+	}
+}
+
+// statusOf finds the gRPC status in err; nil if there is none.
+func statusOf(err error) *status.Status {
+	var s interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &s) {
+		return s.GRPCStatus()
+	}
+	return nil
+}
+
+// infoOf finds the ErrorInfo of a status; nil if there is none.
+func infoOf(err error) *errdetails.ErrorInfo {
+	for _, d := range statusOf(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info
+		}
+	}
+	return nil
+}
+
+func reasonOf(err error) string { return infoOf(err).GetReason() }
+
+// say writes one message to stderr.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.env.Stderr, "ctl: "+format+"\n", args...)
+}
+
+// report says what went wrong, unless that has been said already.
+func (a *app) report(err error) {
+	var exit *exitError
+	var usage *usageError
+	switch {
+	case err == nil, errors.As(err, &exit) && exit.err == nil:
+	case errors.Is(err, syscall.EPIPE) && statusOf(err) == nil:
+		// The reader of our output has gone, as with `| head`: nothing to complain about.
+	case errors.As(err, &usage):
+		a.say("%s", usage.text)
+		fmt.Fprintf(a.env.Stderr, "Run '%s --help' for usage.\n", usage.help)
+	default:
+		a.say("%s", explain(err))
+	}
+}
+
+// explain makes one message, of one or more lines, of any error.
+func explain(err error) string {
+	st := statusOf(err)
+	if st == nil {
+		return err.Error()
+	}
+	var call *callError
+	if !errors.As(err, &call) {
+		call = &callError{err: err}
+	}
+	if call.unreachable() {
+		return fmt.Sprintf("cannot reach the gateway at %s: %s; is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY",
+			call.addr, transportText(st))
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded:
+		return fmt.Sprintf("the gateway at %s did not answer in time; allow it more with --timeout", call.addr)
+	case codes.Canceled:
+		return "interrupted before the gateway answered"
+	}
+	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n")
+}
+
+// statusText is the gateway's sentence with its reason, or with the code for lack of one.
+func statusText(st *status.Status) string {
+	tag := reasonOf(st.Err())
+	if tag == "" {
+		tag = st.Code().String()
+	}
+	text := clean(st.Message())
+	if text == "" {
+		text = "the gateway refused the call"
+	}
+	return fmt.Sprintf("%s (%s)", text, tag)
+}
+
+// detailLines shows what else the gateway said: the place in the filter, the fields, when to try again.
+func detailLines(call *callError) []string {
+	var lines []string
+	for _, d := range statusOf(call).Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			lines = append(lines, caretLines(call.filter, d.GetMetadata())...)
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				if v.GetDescription() == statusOf(call).Message() {
+					continue // said already
+				}
+				lines = append(lines, fmt.Sprintf("  %s: %s", clean(v.GetField()), clean(v.GetDescription())))
+			}
+		case *errdetails.RetryInfo:
+			lines = append(lines, fmt.Sprintf("  try again in %s", d.GetRetryDelay().AsDuration()))
+		}
+	}
+	return lines
+}
+
+// caretLines shows the line of the filter that the gateway could not read, with a caret under the place.
+func caretLines(filter string, metadata map[string]string) []string {
+	line, errLine := strconv.Atoi(metadata["line"])
+	column, errColumn := strconv.Atoi(metadata["column"])
+	lines := strings.Split(filter, "\n")
+	if errLine != nil || errColumn != nil || filter == "" || line < 1 || line > len(lines) || column < 1 {
+		return nil
+	}
+	text := []rune(strings.ReplaceAll(lines[line-1], "\t", " "))
+	column = min(column, len(text)+1)
+	return []string{"  " + string(text), "  " + strings.Repeat(" ", column-1) + "^"}
+}
+
+// transportText is why the transport failed, without the layers that gRPC wraps around it.
+func transportText(st *status.Status) string {
+	text := st.Message()
+	if i := strings.LastIndex(text, "Error while dialing: "); i >= 0 {
+		text = strings.TrimSuffix(text[i+len("Error while dialing: "):], `"`)
+	}
+	return clean(text)
+}

@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// maxCarries bounds the characters that wait for their next packet, one a connection.
+const maxCarries = 1 << 16
+
+// eventPrinter prints events in any format; in a table, one line each.
+type eventPrinter struct {
+	app      *app
+	encoding string            // how DATA is shown
+	carries  map[string][]byte // by connection: the beginning of a character whose rest is in the next packet
+}
+
+func (a *app) newEventPrinter(encoding string) *eventPrinter {
+	return &eventPrinter{app: a, encoding: encoding, carries: map[string][]byte{}}
+}
+
+// print prints one event.
+func (p *eventPrinter) print(e *sockgatev1.Event) error {
+	switch {
+	case p.app.structured():
+		return p.app.printMessage(e)
+	case !p.app.tabular():
+		if e.GetConnection() == nil {
+			return nil
+		}
+		return p.app.printName(e.GetConnection().GetId())
+	default:
+		_, err := fmt.Fprintln(p.app.stdout, p.line(e))
+		return err
+	}
+}
+
+// line is "time type id details", the columns two spaces apart.
+func (p *eventPrinter) line(e *sockgatev1.Event) string {
+	a := p.app
+	when := a.clockText(e.GetTime().AsTime())
+	if a.wide() {
+		when = fmt.Sprintf("%s  %d", a.timeText(e.GetTime()), e.GetSequence())
+	}
+	id := "-"
+	if e.GetConnection() != nil {
+		id = clean(e.GetConnection().GetId())
+	}
+
+	columns := []string{when, paint(a.color(), typeColor(e.GetType()), fmt.Sprintf("%-16s", typeText(e.GetType()))), id}
+	return strings.TrimRight(strings.Join(append(columns, p.details(e)...), "  "), " ")
+}
+
+// details are the columns that only this type of event has.
+func (p *eventPrinter) details(e *sockgatev1.Event) []string {
+	c := e.GetConnection()
+	switch e.GetType() {
+	case sockgatev1.EventType_EVENT_TYPE_CONNECTED:
+		return []string{route(c), fmt.Sprintf("connections=%d", e.GetConnected().GetConnections())}
+	case sockgatev1.EventType_EVENT_TYPE_PRESENT:
+		return []string{route(c), stateText(c.GetState())}
+	case sockgatev1.EventType_EVENT_TYPE_ENDED:
+		return []string{route(c), "received=" + humanBytes(c.GetBytesReceived())}
+	case sockgatev1.EventType_EVENT_TYPE_DATA:
+		return []string{p.dataText(c.GetId(), e.GetData())}
+	case sockgatev1.EventType_EVENT_TYPE_CLOSED:
+		delete(p.carries, c.GetId())
+		return []string{route(c), closedText(c, e.GetClosed())}
+	case sockgatev1.EventType_EVENT_TYPE_CONTROL:
+		return []string{controlText(e.GetControl())}
+	case sockgatev1.EventType_EVENT_TYPE_GAP:
+		clear(p.carries)
+		return []string{"events missed: " + gapText(e.GetGap())}
+	default:
+		return []string{p.app.otherDetails(e)}
+	}
+}
+
+func (a *app) otherDetails(e *sockgatev1.Event) string {
+	switch d := e.GetDetails().(type) {
+	case *sockgatev1.Event_Listener:
+		if d.Listener.GetName() == d.Listener.GetAddress() {
+			return clean(d.Listener.GetAddress())
+		}
+		return clean(d.Listener.GetName() + " " + d.Listener.GetAddress())
+	case *sockgatev1.Event_IdleTimeout:
+		return fmt.Sprintf("idle=%s closing=%t", durationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
+	case *sockgatev1.Event_Backpressure:
+		return fmt.Sprintf("paused=%s queued=%s", durationText(d.Backpressure.GetPaused()), humanBytes(d.Backpressure.GetQueuedBytes()))
+	case *sockgatev1.Event_Error:
+		return errorText(d.Error)
+	case *sockgatev1.Event_Drain:
+		return a.drainText(d.Drain)
+	case *sockgatev1.Event_SnapshotComplete:
+		return fmt.Sprintf("connections=%d cursor=%s", d.SnapshotComplete.GetConnections(), clean(d.SnapshotComplete.GetCursor()))
+	default:
+		return ""
+	}
+}
+
+// route is "peer -> gateway".
+func route(c *sockgatev1.Connection) string {
+	return clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
+}
+
+func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
+	text := fmt.Sprintf("%s received=%s sent=%s lifetime=%s connections=%d", reasonText(d.GetReason()),
+		humanBytes(c.GetBytesReceived()), humanBytes(c.GetBytesSent()), durationText(d.GetLifetime()), d.GetConnections())
+	if d.GetUnsentBytes() > 0 {
+		text += " unsent=" + humanBytes(d.GetUnsentBytes())
+	}
+	if d.GetDiscardedBytes() > 0 {
+		text += " discarded=" + humanBytes(d.GetDiscardedBytes())
+	}
+	if c.GetCloseText() != "" {
+		text += " text=" + strconv.Quote(c.GetCloseText())
+	}
+	if c.GetClosedBy() != "" {
+		text += " by=" + clean(c.GetClosedBy())
+	}
+	return text
+}
+
+func errorText(d *sockgatev1.ErrorDetails) string {
+	text := fmt.Sprintf("%s %s", enumText(d.GetOperation().String(), "ERROR_OPERATION_"), strconv.Quote(d.GetMessage()))
+	if d.GetListener() != "" {
+		text += " listener=" + clean(d.GetListener())
+	}
+	if d.GetCount() > 1 {
+		text += fmt.Sprintf(" count=%d", d.GetCount())
+	}
+	return text
+}
+
+func (a *app) drainText(d *sockgatev1.DrainDetails) string {
+	text := fmt.Sprintf("connections=%d", d.GetConnections())
+	if d.GetDeadline() != nil {
+		text += " deadline=" + a.clockText(d.GetDeadline().AsTime())
+	}
+	if n := d.GetEndedByThemselves() + d.GetClosedAtDeadline(); n > 0 {
+		text += fmt.Sprintf(" ended=%d closed=%d", d.GetEndedByThemselves(), d.GetClosedAtDeadline())
+	}
+	if d.GetReason() != "" {
+		text += " reason=" + strconv.Quote(d.GetReason())
+	}
+	return text
+}
+
+func controlText(d *sockgatev1.ControlDetails) string {
+	text := clean(fmt.Sprintf("%s by=%s", d.GetVerb(), d.GetActor()))
+	if d.GetFilter() != "" {
+		text += " filter=" + strconv.Quote(d.GetFilter())
+	}
+	if ids := d.GetConnectionIds(); len(ids) > 0 {
+		text += " ids=" + clean(strings.Join(ids, ","))
+	}
+	text += fmt.Sprintf(" matched=%d", d.GetMatched())
+	var outcomes []string
+	for name, n := range d.GetOutcomes() {
+		outcomes = append(outcomes, clean(fmt.Sprintf("%s=%d", name, n)))
+	}
+	slices.Sort(outcomes)
+	for _, o := range outcomes {
+		text += " " + o
+	}
+	if d.GetDataBytes() > 0 {
+		text += " data=" + humanBytes(d.GetDataBytes())
+	}
+	if d.GetReason() != "" {
+		text += " reason=" + strconv.Quote(d.GetReason())
+	}
+	if d.GetRequestId() != "" {
+		text += " request-id=" + clean(d.GetRequestId())
+	}
+	return text
+}
+
+// dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes between
+// the two were cut off.
+func (p *eventPrinter) dataText(id string, d *sockgatev1.DataDetails) string {
+	decoder := textDecoder{encoding: p.encoding, carry: p.carries[id]}
+	text := decoder.decode(d.GetData())
+	cut := d.GetTotalBytes() > uint64(len(d.GetData()))
+	if cut {
+		text += decoder.flush()
+	}
+	delete(p.carries, id)
+	if len(decoder.carry) > 0 && len(p.carries) < maxCarries {
+		p.carries[id] = decoder.carry
+	}
+	if p.encoding == encodingUTF8 {
+		text = strconv.Quote(text)
+	}
+	if cut {
+		text += fmt.Sprintf(" (the first %d of %d bytes)", len(d.GetData()), d.GetTotalBytes())
+	}
+	return text
+}
+
+// typeColor is the ANSI colour of an event's type: green for beginnings, red for trouble, yellow for what may become it.
+func typeColor(t sockgatev1.EventType) string {
+	switch t {
+	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT, sockgatev1.EventType_EVENT_TYPE_LISTENING:
+		return "32"
+	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP:
+		return "31"
+	case sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT, sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
+		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS:
+		return "33"
+	default:
+		return "36"
+	}
+}

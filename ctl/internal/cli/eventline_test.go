@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// sampleEvents has one event of every type, in the order of the contract.
+func sampleEvents() []*sockgatev1.Event {
+	open, closed := testConnection("edge-1.6a1b2c3d.42"), closedConnection("edge-1.6a1b2c3d.42")
+	listener := &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
+	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(250 * time.Millisecond), QueuedBytes: 70000}}
+	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2, EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
+	events := []*sockgatev1.Event{
+		{Details: listener},
+		{Connection: open, Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
+		{Connection: open, Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte("More Axes\n"), TotalBytes: 10}}},
+		{Connection: open},
+		{Connection: open, Details: &sockgatev1.Event_IdleTimeout{IdleTimeout: &sockgatev1.IdleTimeoutDetails{Idle: durationpb.New(500 * time.Millisecond), Closing: true}}},
+		{Connection: open, Details: backpressure},
+		{Connection: open, Details: backpressure},
+		{Details: &sockgatev1.Event_Error{Error: &sockgatev1.ErrorDetails{Operation: sockgatev1.ErrorOperation_ERROR_OPERATION_ACCEPT, Message: "too many open files", Count: 9, Listener: "game"}}},
+		{Connection: closed, Details: &sockgatev1.Event_Closed{Closed: &sockgatev1.ClosedDetails{Reason: sockgatev1.CloseReason_CLOSE_REASON_KICKED, Lifetime: durationpb.New(3 * time.Minute), Connections: 2, UnsentBytes: 1, DiscardedBytes: 2}}},
+		{Details: listener},
+		{Details: drain},
+		{Details: drain},
+		{Details: drain},
+		{Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{
+			Verb: "Broadcast", Actor: "127.0.0.1:1", Filter: `id != "x"`, ConnectionIds: []string{"a", "b"}, Reason: "r", RequestId: "u", Matched: 3,
+			Outcomes: map[string]uint64{"WRITTEN": 2, "CLOSED": 1}, DataBytes: 5,
+		}}},
+		{Connection: open},
+		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1, Cursor: "6a1b2c3d.7"}}},
+		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "6a1b2c3d.2"}}},
+	}
+	for i, e := range events {
+		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "6a1b2c3d", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
+	}
+	return events
+}
+
+func serveEvents(events ...*sockgatev1.Event) *fakeGateway {
+	return &fakeGateway{stream: func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
+		return s.Send(&sockgatev1.StreamEventsResponse{Events: events, Cursor: "c.1"})
+	}}
+}
+
+const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
+10:31:02.123  CONNECTED         edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  connections=3
+10:31:02.123  DATA              edge-1.6a1b2c3d.42  "More Axes\n"
+10:31:02.123  ENDED             edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  received=1.5KiB
+10:31:02.123  IDLE_TIMEOUT      edge-1.6a1b2c3d.42  idle=500ms closing=true
+10:31:02.123  BACKPRESSURE_ON   edge-1.6a1b2c3d.42  paused=250ms queued=68.4KiB
+10:31:02.123  BACKPRESSURE_OFF  edge-1.6a1b2c3d.42  paused=250ms queued=68.4KiB
+10:31:02.123  ERROR             -  ACCEPT "too many open files" listener=game count=9
+10:31:02.123  CLOSED            edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  KICKED received=1.5KiB sent=20B lifetime=3m connections=2 unsent=1B discarded=2B text="spam" by=127.0.0.1:1
+10:31:02.123  LISTENER_CLOSED   -  game 127.0.0.1:8017
+10:31:02.123  DRAIN_STARTED     -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
+10:31:02.123  DRAIN_PROGRESS    -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
+10:31:02.123  DRAIN_ENDED       -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
+10:31:02.123  CONTROL           -  Broadcast by=127.0.0.1:1 filter="id != \"x\"" ids=a,b matched=3 CLOSED=1 WRITTEN=2 data=5B reason="r" request-id=u
+10:31:02.123  PRESENT           edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  OPEN
+10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=6a1b2c3d.7
+10:31:02.123  GAP               -  events missed: EVICTED from=3 to=8 requested=6a1b2c3d.2
+`
+
+func TestEventFormats(t *testing.T) {
+	events := sampleEvents()
+	if len(events) != len(eventTypeNames()) {
+		t.Fatalf("%d samples for %d types", len(events), len(eventTypeNames()))
+	}
+	against(t, serveEvents(events...)).expect(t, 0, eventLines, "", "events")
+	against(t, serveEvents(events...)).expect(t, 0, strings.Repeat("edge-1.6a1b2c3d.42\n", 8), "", "events", "-o", "name")
+	against(t, serveEvents(events[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.6a1b2c3d.42  idle=500ms closing=true\n", "", "events", "-o", "wide")
+	gap := events[len(events)-1]
+	against(t, serveEvents(gap, gap)).expect(t, 0, strings.Repeat(`{"node":"edge-1","incarnation":"6a1b2c3d","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
+		`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"6a1b2c3d.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
+	against(t, serveEvents(gap)).expect(t, 0, `---
+node: edge-1
+incarnation: 6a1b2c3d
+sequence: "17"
+time: "2026-03-04T10:31:02.123Z"
+type: EVENT_TYPE_GAP
+gap:
+  from: "3"
+  to: "8"
+  reason: GAP_REASON_EVICTED
+  requestedCursor: 6a1b2c3d.2
+  dataEvents: "0"
+`, "", "events", "-o", "yaml")
+}
+
+func TestEventColour(t *testing.T) {
+	run := against(t, serveEvents(sampleEvents()[16]))
+	run.terminal = true
+	run.expect(t, 0, "10:31:02.123  \x1b[31mGAP             \x1b[0m  -  events missed: EVICTED from=3 to=8 requested=6a1b2c3d.2\n", "", "events")
+}
+
+func TestEventDataEncodings(t *testing.T) {
+	data := func(id, text string, total int) *sockgatev1.Event {
+		return &sockgatev1.Event{
+			Time: ago(0), Type: sockgatev1.EventType_EVENT_TYPE_DATA, Connection: &sockgatev1.Connection{Id: id},
+			Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte(text), TotalBytes: uint64(total)}},
+		}
+	}
+	events := []*sockgatev1.Event{
+		data("a", "h\xc3", 2), data("b", "\xe2\x82", 2), data("a", "\xa9", 1), data("b", "\xac\x1b", 2), data("a", "x\xc3", 900), data("a", "\xa9", 1),
+	}
+	want := map[string][]string{
+		"utf8":   {`a  "h"`, `b  ""`, `a  "é"`, `b  "€\x1b"`, `a  "x` + "\uFFFD" + `" (the first 2 of 900 bytes)`, `a  "` + "\uFFFD" + `"`},
+		"hex":    {`a  68c3`, `b  e282`, `a  a9`, `b  ac1b`, `a  78c3 (the first 2 of 900 bytes)`, `a  a9`},
+		"base64": {`a  aMM=`, `b  4oI=`, `a  qQ==`, `b  rBs=`, `a  eMM= (the first 2 of 900 bytes)`, `a  qQ==`},
+	}
+	for encoding, lines := range want {
+		var b strings.Builder
+		for _, line := range lines {
+			fmt.Fprintf(&b, "10:31:02.123  DATA              %s\n", line)
+		}
+		against(t, serveEvents(events...)).expect(t, 0, b.String(), "", "events", "--data", "--encoding", encoding)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	var filter string
+	g := &fakeGateway{list: func(req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+		filter = req.GetFilter()
+		resp := &sockgatev1.ListConnectionsResponse{}
+		for n := range 150 {
+			resp.Connections = append(resp.Connections, testConnection(fmt.Sprintf("edge-1.6a.%d", n+1)))
+		}
+		return resp, nil
+	}}
+	all := "live\nclosed\nall\n:4\n"
+	tests := map[string]string{
+		"list --state ":                     all,
+		"kick --filter ":                    ":4\n",
+		"events --type connected,DRAIN_S":   "connected,DRAIN_STARTED\n:4\n",
+		"info -o ":                          "table\nwide\njson\nyaml\nname\n:4\n",
+		"dial --timeout-action ":            "notify\nclose\n:4\n",
+		"send --encoding ":                  "utf8\nhex\nbase64\n:4\n",
+		"get edge-1.6a.149":                 "edge-1.6a.149\t127.0.0.1:50612\n:4\n",
+		"label edge-1.6a.15":                "edge-1.6a.15\t127.0.0.1:50612\nedge-1.6a.150\t127.0.0.1:50612\n:4\n",
+		"kick edge-1.6a.150 edge-1.6a.15":   "edge-1.6a.15\t127.0.0.1:50612\n:4\n",
+		"send edge-1.6a.1 ":                 ":4\n",
+		"broadcast --exclude edge-1.6a.149": "edge-1.6a.149\t127.0.0.1:50612\n:4\n",
+	}
+	for line, want := range tests {
+		run := against(t, g)
+		words := strings.Split(line, " ")
+		if code := run.run(append([]string{"__complete"}, words...)...); code != 0 {
+			t.Errorf("%q: exit code %d", line, code)
+		}
+		if got := run.stdout.String(); got != want {
+			t.Errorf("%q completes to:\n%s\nwant:\n%s", line, got, want)
+		}
+	}
+	run := against(t, g)
+	run.run("__complete", "get", "")
+	if n := strings.Count(run.stdout.String(), "\t"); n != completeRows || filter != "" {
+		t.Errorf("%d IDs, filter %q", n, filter)
+	}
+	run.run("__complete", "get", `a"b`)
+	if filter != `id.startsWith("a\"b")` {
+		t.Errorf("filter %s", filter)
+	}
+}
+
+func TestCompletionWithoutGateway(t *testing.T) {
+	for _, addr := range []string{refused(t), "nonsense"} {
+		run := &invocation{ctx: t.Context(), gateway: addr, stdout: newWatched(), stderr: newWatched()}
+		if code := run.run("__complete", "get", ""); code != 0 || run.stdout.String() != ":4\n" {
+			t.Errorf("exit code %d: %s", code, run.stdout)
+		}
+	}
+}
+
+func TestCompletionScripts(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		run := against(t, &fakeGateway{})
+		if code := run.run("completion", shell); code != 0 || !strings.Contains(run.stdout.String(), "__complete") {
+			t.Errorf("%s: exit code %d", shell, code)
+		}
+	}
+}
+
+func TestExitErrorUnwraps(t *testing.T) {
+	inner := errors.New("inner")
+	if err := error(&exitError{code: 3, err: inner}); !errors.Is(err, inner) || exitCode(err) != 3 {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// fakeGateway answers with its functions; what has none is UNIMPLEMENTED.
+type fakeGateway struct {
+	sockgatev1.UnimplementedGatewayServiceServer
+
+	list      func(*sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error)
+	get       func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error)
+	send      func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error)
+	broadcast func(*sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error)
+	kick      func(*sockgatev1.KickRequest) (*sockgatev1.KickResponse, error)
+	labels    func(*sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error)
+	shutdown  func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error)
+	stream    func(*sockgatev1.StreamEventsRequest, eventStream) error
+	gateway   func() (*sockgatev1.GetGatewayResponse, error)
+}
+
+type eventStream = grpc.ServerStreamingServer[sockgatev1.StreamEventsResponse]
+
+// answer calls f, or is UNIMPLEMENTED without one.
+func answer[Q, R any](f func(Q) (R, error), req Q) (R, error) {
+	if f == nil {
+		var none R
+		return none, status.Error(codes.Unimplemented, "the fake has no such answer")
+	}
+	return f(req)
+}
+
+func (g *fakeGateway) ListConnections(_ context.Context, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+	return answer(g.list, req)
+}
+
+func (g *fakeGateway) GetConnection(_ context.Context, req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+	return answer(g.get, req)
+}
+
+func (g *fakeGateway) Send(_ context.Context, req *sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
+	return answer(g.send, req)
+}
+
+func (g *fakeGateway) Broadcast(_ context.Context, req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+	return answer(g.broadcast, req)
+}
+
+func (g *fakeGateway) Kick(_ context.Context, req *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
+	return answer(g.kick, req)
+}
+
+func (g *fakeGateway) SetLabels(_ context.Context, req *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
+	return answer(g.labels, req)
+}
+
+func (g *fakeGateway) Shutdown(_ context.Context, req *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+	return answer(g.shutdown, req)
+}
+
+func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+	if g.stream == nil {
+		return status.Error(codes.Unimplemented, "the fake has no events")
+	}
+	return g.stream(req, s)
+}
+
+func (g *fakeGateway) GetGateway(context.Context, *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+	if g.gateway == nil {
+		return nil, status.Error(codes.Unimplemented, "the fake is nobody")
+	}
+	return g.gateway()
+}
+
+// serve starts the fake on a port of its own and returns its address.
+func (g *fakeGateway) serve(t testing.TB) string {
+	t.Helper()
+	listener := listen(t)
+	server := grpc.NewServer()
+	sockgatev1.RegisterGatewayServiceServer(server, g)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = server.Serve(listener) })
+	t.Cleanup(func() { server.Stop(); wg.Wait() })
+	return listener.Addr().String()
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+// refused is an address where nobody listens.
+func refused(t testing.TB) string {
+	t.Helper()
+	listener := listen(t)
+	_ = listener.Close()
+	return listener.Addr().String()
+}
+
+// failure is a status as the gateway makes it.
+func failure(code codes.Code, message, reason string, metadata map[string]string, details ...proto.Message) error {
+	st := status.New(code, message)
+	all := []protoadapt.MessageV1{protoadapt.MessageV1Of(&errdetails.ErrorInfo{Reason: reason, Domain: "sockgate", Metadata: metadata})}
+	for _, d := range details {
+		all = append(all, protoadapt.MessageV1Of(d))
+	}
+	st, err := st.WithDetails(all...)
+	if err != nil {
+		panic(err)
+	}
+	return st.Err()
+}
+
+// invocation is one run of ctl against a gateway.
+type invocation struct {
+	ctx       context.Context
+	gateway   string
+	stdin     io.Reader
+	terminal  bool // stdin and stdout
+	variables map[string]string
+	stdout    *watched
+	stderr    *watched
+}
+
+func against(t testing.TB, g *fakeGateway) *invocation {
+	return &invocation{ctx: t.Context(), gateway: g.serve(t), stdout: newWatched(), stderr: newWatched()}
+}
+
+// testNow is the time of all tests.
+func testNow() time.Time { return time.Date(2026, 3, 4, 10, 31, 2, 123e6, time.UTC) }
+
+// run returns the exit code; the outputs are in stdout and stderr.
+func (i *invocation) run(args ...string) int {
+	if i.stdin == nil {
+		i.stdin = strings.NewReader("")
+	}
+	return Run(i.ctx, args, Env{
+		Stdin: i.stdin, Stdout: i.stdout, Stderr: i.stderr,
+		StdinIsTerminal: i.terminal, StdoutIsTerminal: i.terminal,
+		Getenv: func(key string) string {
+			if key == "SOCKGATE_GATEWAY" {
+				return i.gateway
+			}
+			return i.variables[key]
+		},
+		Now:   testNow,
+		sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+	})
+}
+
+// expect runs and compares everything.
+func (i *invocation) expect(t testing.TB, code int, stdout, stderr string, args ...string) {
+	t.Helper()
+	got := i.run(args...)
+	if got != code {
+		t.Errorf("ctl %q: exit code %d, want %d", args, got, code)
+	}
+	if out := i.stdout.String(); out != stdout {
+		t.Errorf("ctl %q: stdout:\n%s\nwant:\n%s", args, out, stdout)
+	}
+	if out := strings.ReplaceAll(i.stderr.String(), i.gateway, "GATEWAY"); out != stderr {
+		t.Errorf("ctl %q: stderr:\n%s\nwant:\n%s", args, out, stderr)
+	}
+}
+
+// watched is an output that a test can wait on.
+type watched struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	buf     bytes.Buffer
+	fail    error
+}
+
+func newWatched() *watched {
+	w := &watched{}
+	w.changed = sync.NewCond(&w.mu)
+	return w
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.changed.Broadcast()
+	if w.fail != nil {
+		return 0, w.fail
+	}
+	return w.buf.Write(p)
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.String()
+}
+
+// await waits until the output contains text.
+func (w *watched) await(t testing.TB, text string) {
+	t.Helper()
+	late := false
+	timer := time.AfterFunc(20*time.Second, func() {
+		w.mu.Lock()
+		late = true
+		w.mu.Unlock()
+		w.changed.Broadcast()
+	})
+	defer timer.Stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !strings.Contains(w.buf.String(), text) {
+		if late {
+			t.Errorf("no %q in:\n%s", text, w.buf.String())
+			return
+		}
+		w.changed.Wait()
+	}
+}
+
+// ago is a time before testNow.
+func ago(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(testNow().Add(-d)) }
+
+func testConnection(id string) *sockgatev1.Connection {
+	return &sockgatev1.Connection{
+		Id: id, Node: "edge-1", Listener: "game", RemoteAddress: "127.0.0.1:50612", LocalAddress: "127.0.0.1:8017",
+		ConnectedAt: ago(192 * time.Second), LastActiveAt: ago(1500 * time.Millisecond),
+		BytesReceived: 1536, BytesSent: 20, QueuedBytes: 3 << 20,
+		State:  sockgatev1.ConnectionState_CONNECTION_STATE_OPEN,
+		Labels: map[string]string{"room": "7", "a": "\x1b[31m"},
+	}
+}
+
+func closedConnection(id string) *sockgatev1.Connection {
+	c := testConnection(id)
+	c.State = sockgatev1.ConnectionState_CONNECTION_STATE_CLOSED
+	c.ClosedAt = ago(12 * time.Second)
+	c.CloseReason = sockgatev1.CloseReason_CLOSE_REASON_KICKED
+	c.CloseText, c.ClosedBy, c.Labels = "spam", "127.0.0.1:1", nil
+	return c
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+func (a *app) getCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "get ID...",
+		Short:             "Show connections by their IDs, live or recently closed",
+		Example:           "  ctl get edge-1.6a1b2c3d.42 -o yaml",
+		Args:              atLeastOne("an ID"),
+		ValidArgsFunction: a.completeIDs(0),
+		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args) }),
+	}
+}
+
+// atLeastOne is cobra.MinimumNArgs(1) with a message that says what was expected.
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usageFor(cmd, usagef("%s expects at least %s, and was given none", cmd.CommandPath(), what))
+		}
+		return nil
+	}
+}
+
+// get shows what can be shown and tells of each ID that cannot.
+func (a *app) get(ctx context.Context, ids []string) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	rows := a.newConnectionRows(true, false)
+	var result tally
+	for _, id := range ids {
+		conn, err := a.getOne(ctx, c, id)
+		code := exitCode(err)
+		if err != nil && code != exitNotFound && code != exitUsage {
+			return err // it would be the same with every ID
+		}
+		result.add(code)
+		if err != nil {
+			a.say("%s", naming(id, explain(err)))
+			continue
+		}
+		if err := rows.add("", conn); err != nil {
+			return err
+		}
+	}
+	if result.done > 0 {
+		if err := rows.flush(); err != nil {
+			return err
+		}
+	}
+	return exitWith(result.exitCode())
+}
+
+func (a *app) getOne(ctx context.Context, c *client, id string) (*sockgatev1.Connection, error) {
+	ctx, cancel := a.within(ctx, 0)
+	defer cancel()
+	resp, err := c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: id})
+	return resp.GetConnection(), err
+}
+
+// naming is the message with the ID in front, unless it names the ID by itself.
+func naming(id, message string) string {
+	id = clean(id)
+	if strings.Contains(message, id) {
+		return message
+	}
+	return id + ": " + message
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+func (a *app) infoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "info",
+		Short:             "Describe the gateway: identity, listeners, limits, totals",
+		Args:              exactly(0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.info(cmd.Context()) }),
+	}
+}
+
+func (a *app) info(ctx context.Context) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	callCtx, cancel := a.within(ctx, 0)
+	defer cancel()
+	resp, err := c.GetGateway(callCtx, &sockgatev1.GetGatewayRequest{})
+	switch {
+	case err != nil:
+		return err
+	case a.structured():
+		return a.printMessage(resp)
+	case a.output == formatName:
+		return a.printName(resp.GetNode())
+	default:
+		_, err = a.stdout.WriteString(a.infoText(resp))
+		return err
+	}
+}
+
+// infoText lays the answer out in sections.
+func (a *app) infoText(g *sockgatev1.GetGatewayResponse) string {
+	var s sections
+	s.bold = a.color()
+	s.title("Gateway")
+	s.row("node", g.GetNode())
+	s.row("incarnation", g.GetIncarnation())
+	s.row("version", g.GetVersion())
+	s.row("engine", g.GetEngine())
+	s.row("started", a.timeText(g.GetStartedAt()))
+	s.row("uptime", durationText(g.GetUptime()))
+	s.row("cursor", g.GetCursor())
+	s.row("oldest event", fmt.Sprint(g.GetOldestSequence()))
+	s.row("draining", drainingText(a, g))
+	s.title("Listeners")
+	for _, l := range g.GetListeners() {
+		s.row(l.GetName(), listenerText(l))
+	}
+	limitRows(&s, g.GetLimits())
+	totalRows(&s, g.GetTotals())
+	return s.b.String()
+}
+
+func drainingText(a *app, g *sockgatev1.GetGatewayResponse) string {
+	if !g.GetDraining() {
+		return "no"
+	}
+	return "yes, the rest is closed at " + a.timeText(g.GetDrainDeadline())
+}
+
+func listenerText(l *sockgatev1.Listener) string {
+	state := "open"
+	if !l.GetOpen() {
+		state = "closed"
+	}
+	text := fmt.Sprintf("%s %s, %s", l.GetHandler(), state, plural(l.GetConnections(), "connection"))
+	if l.GetName() == l.GetAddress() {
+		return text
+	}
+	return l.GetAddress() + " " + text
+}
+
+func limitRows(s *sections, l *sockgatev1.Limits) {
+	s.title("Limits")
+	s.row("connections", orNone(fmt.Sprint(l.GetMaxConnections()), l.GetMaxConnections() == 0))
+	s.row("high water", humanBytes(l.GetHighWater()))
+	s.row("low water", humanBytes(l.GetLowWater()))
+	s.row("send queue", humanBytes(l.GetSendQueueLimit()))
+	s.row("write timeout", durationText(l.GetWriteTimeout()))
+	idle := l.GetIdleTimeout().AsDuration()
+	s.row("idle timeout", orNone(fmt.Sprintf("%s, then %s", humanDuration(idle), l.GetIdleAction()), idle == 0))
+	s.row("drain timeout", durationText(l.GetDrainTimeout()))
+	s.row("events kept", fmt.Sprint(l.GetEventLogSize()))
+}
+
+func totalRows(s *sections, t *sockgatev1.Totals) {
+	s.title("Totals")
+	s.row("connections", fmt.Sprintf("%d live, %d accepted, %d refused", t.GetConnections(), t.GetAccepted(), t.GetRefused()))
+	s.row("accept errors", fmt.Sprint(t.GetAcceptErrors()))
+	s.row("closed", countsText(t.GetClosed()))
+	s.row("received", humanBytes(t.GetBytesReceived()))
+	s.row("sent", humanBytes(t.GetBytesSent()))
+	s.row("unsent", humanBytes(t.GetBytesUnsent()))
+	s.row("discarded", humanBytes(t.GetBytesDiscarded()))
+	s.row("sends dropped", fmt.Sprint(t.GetSendsDropped()))
+	s.row("read pauses", fmt.Sprint(t.GetReadPauses()))
+	s.row("event streams", fmt.Sprint(t.GetEventStreams()))
+	s.row("events missed", fmt.Sprint(t.GetEventsMissed()))
+}
+
+func orNone(text string, none bool) string {
+	if none {
+		return "none"
+	}
+	return text
+}
+
+// countsText is the sum, and the parts in the order of their names.
+func countsText(counts map[string]uint64) string {
+	var sum uint64
+	var parts []string
+	for name, n := range counts {
+		sum += n
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	slices.Sort(parts)
+	if len(parts) == 0 {
+		return fmt.Sprint(sum)
+	}
+	return fmt.Sprintf("%d (%s)", sum, strings.Join(parts, ", "))
+}
+
+// sections is text with titles and indented rows.
+type sections struct {
+	b    strings.Builder
+	bold bool
+}
+
+func (s *sections) title(text string) {
+	if s.b.Len() > 0 {
+		s.b.WriteByte('\n')
+	}
+	s.b.WriteString(paint(s.bold, "1", text) + "\n")
+}
+
+func (s *sections) row(name, value string) {
+	if value == "" {
+		value = "-"
+	}
+	fmt.Fprintf(&s.b, "  %-14s %s\n", clean(name), clean(value))
+}

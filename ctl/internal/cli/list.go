@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const maxPage = 1000
+
+const filterHelp = "CEL `EXPR` that selects connections"
+
+type listOptions struct {
+	filter string
+	state  string
+	limit  int
+	watch  bool
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var o listOptions
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List connections",
+		Long: `List connections in the order of their IDs, as pages arrive.
+
+With --watch it goes on with a row for each connection that something happens to, missing nothing: it starts where the
+list began, resumes by itself, and lists again when events were missed. A filter is judged by the connection as it was
+when something happened to it.`,
+		Example: `  ctl list --filter 'ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m")'
+  ctl list --state closed -o wide
+  ctl list -o name --filter 'labels["room"] == "7"'`,
+		Args:              exactly(0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), o) }),
+	}
+	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp)
+	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` rows; 0 means no limit")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "list, then follow")
+	completeFlag(cmd, "state", "live", "closed", "all")
+	completeFlag(cmd, "filter")
+	return cmd
+}
+
+func (a *app) list(ctx context.Context, o listOptions) error {
+	state, err := parseState(o.state)
+	if err != nil {
+		return err
+	}
+	if o.limit < 0 {
+		return usagef("--limit %d is not possible; give the number of rows, or 0 for all", o.limit)
+	}
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if o.watch {
+		return a.watch(ctx, c, o, state)
+	}
+	rows := a.newConnectionRows(state != sockgatev1.ListState_LIST_STATE_LIVE, false)
+	left := newCountdown(o.limit)
+	_, err = a.walk(ctx, c, o.filter, state, left, func(page []*sockgatev1.Connection) error {
+		for _, conn := range page {
+			if err := rows.add("", conn); err != nil {
+				return err
+			}
+		}
+		return rows.flush()
+	})
+	return err
+}
+
+func parseState(text string) (sockgatev1.ListState, error) {
+	switch strings.ToLower(text) {
+	case "live":
+		return sockgatev1.ListState_LIST_STATE_LIVE, nil
+	case "closed":
+		return sockgatev1.ListState_LIST_STATE_CLOSED, nil
+	case "all":
+		return sockgatev1.ListState_LIST_STATE_ALL, nil
+	default:
+		return 0, usagef("--state %q is not known; use live, closed or all", text)
+	}
+}
+
+// walk goes through the pages of a list, and returns the cursor from before the first.
+func (a *app) walk(ctx context.Context, c *client, filter string, state sockgatev1.ListState, left *countdown, page func([]*sockgatev1.Connection) error) (string, error) {
+	req := &sockgatev1.ListConnectionsRequest{Filter: filter, State: state}
+	cursor := ""
+	for {
+		req.PageSize = int32(left.cap(maxPage))
+		resp, err := a.listPage(ctx, c, req)
+		if err != nil {
+			return "", err
+		}
+		if req.PageToken == "" {
+			cursor = resp.GetCursor()
+		}
+		rows := resp.GetConnections()
+		rows = rows[:left.cap(len(rows))]
+		left.take(len(rows))
+		if err := page(rows); err != nil {
+			return "", err
+		}
+		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" || left.over() {
+			return cursor, nil
+		}
+	}
+}
+
+func (a *app) listPage(ctx context.Context, c *client, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+	ctx, cancel := a.within(ctx, 0)
+	defer cancel()
+	return c.ListConnections(ctx, req)
+}
+
+// countdown counts down from --limit, or never ends.
+type countdown struct {
+	limited bool
+	left    int
+}
+
+func newCountdown(limit int) *countdown { return &countdown{limited: limit > 0, left: limit} }
+
+func (c *countdown) take(n int) { c.left -= n }
+
+func (c *countdown) over() bool { return c.limited && c.left <= 0 }
+
+// cap is n, or what is left if that is less.
+func (c *countdown) cap(n int) int {
+	if c.limited {
+		return min(n, c.left)
+	}
+	return n
+}

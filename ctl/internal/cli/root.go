@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	defaultGateway = "127.0.0.1:8018"
+	defaultTimeout = 5 * time.Second
+)
+
+const rootLong = `ctl shows and drives the live sockets of a sockgate gateway.
+
+Data goes to stdout and messages to stderr.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed), 4 not found, 5 denied,
+6 gateway unreachable.`
+
+// rootCommand wires all commands to this run.
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "ctl",
+		Short:             "Show and drive the live sockets of a sockgate gateway",
+		Long:              rootLong,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: a.checkGlobals,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFor(cmd, err) })
+	a.globalFlags(root)
+	root.AddCommand(
+		a.listCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(), a.labelCommand(),
+		a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+func (a *app) globalFlags(root *cobra.Command) {
+	gateway := a.env.Getenv("SOCKGATE_GATEWAY")
+	if gateway == "" {
+		gateway = defaultGateway
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.gateway, "gateway", gateway, "control plane's `ADDR`: host:port or unix:///path (env SOCKGATE_GATEWAY)")
+	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long a call may take; streams only until they are established")
+	f.StringVarP(&a.output, "output", "o", formatTable, "output `FORMAT`: "+strings.Join(formats(), ", "))
+	f.BoolVar(&a.noColor, "no-color", false, "do not use colour (env NO_COLOR)")
+	completeFlag(root, "output", formats()...)
+	completeFlag(root, "gateway")
+	completeFlag(root, "timeout")
+}
+
+// checkGlobals runs before every command.
+func (a *app) checkGlobals(cmd *cobra.Command, _ []string) error {
+	if !slices.Contains(formats(), a.output) {
+		return usageFor(cmd, usagef("-o %q is not an output format; use one of %s", a.output, strings.Join(formats(), ", ")))
+	}
+	if a.timeout <= 0 {
+		return usageFor(cmd, usagef("--timeout %s is not possible; give a positive duration such as 5s", a.timeout))
+	}
+	return nil
+}
+
+// run adapts a command's own code: from here on, errors are the command's and not cobra's.
+func (a *app) run(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.started = true
+		err := f(cmd, args)
+		if isUsage(err) {
+			return usageFor(cmd, err)
+		}
+		return err
+	}
+}

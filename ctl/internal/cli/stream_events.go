@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+type streamOptions struct {
+	types     []string
+	filter    string
+	after     string
+	snapshot  bool
+	data      bool
+	maxData   int32
+	encoding  string
+	reconnect bool
+	limit     int
+}
+
+func (a *app) streamEventsCommand() *cobra.Command {
+	var o streamOptions
+	cmd := &cobra.Command{
+		Use:     "stream-events",
+		Aliases: []string{"events"},
+		Short:   "Follow the gateway's events",
+		Long: `Follow the gateway's events until the gateway has shut down, --limit is reached, or an interrupt; all end with 0. An
+interrupt prints the cursor, with which --after goes on.
+
+With --reconnect it resumes by itself behind the last cursor when the stream breaks or ends, without losing or repeating
+an event; what the gateway no longer has, because it was restarted or because the interruption was too long, appears as
+a GAP. A snapshot is then printed when it is complete. DATA is live only: what peers send during an interruption is not kept.`,
+		Example: `  ctl stream-events --type CONNECTED,CLOSED --reconnect
+  ctl events --snapshot --filter 'labels["room"] == "7"' --data`,
+		Args:              exactly(0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.streamEvents(cmd.Context(), o) }),
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.types, "type", nil, "only this `TYPE` (repeatable, or separated by commas); GAP and the snapshot always come")
+	f.StringVar(&o.filter, "filter", "", filterHelp+"; leaves out events that are about no connection")
+	f.StringVar(&o.after, "after", "", "resume exactly behind this `CURSOR`; 0 means from the oldest event kept")
+	f.BoolVar(&o.snapshot, "snapshot", false, "begin with a PRESENT event for each live connection")
+	f.BoolVar(&o.data, "data", false, "also show received bytes (DATA)")
+	f.Int32Var(&o.maxData, "max-data-bytes", 0, "with --data, show the first `N` bytes of each read, 1 to 65536 (default 1024)")
+	f.StringVar(&o.encoding, "encoding", encodingUTF8, "how tables show DATA: utf8, hex or base64")
+	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
+	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
+	_ = cmd.RegisterFlagCompletionFunc("type", completeTypes)
+	completeFlag(cmd, "encoding", encodings()...)
+	completeFlag(cmd, "filter")
+	completeFlag(cmd, "after")
+	return cmd
+}
+
+func (a *app) streamEvents(ctx context.Context, o streamOptions) error {
+	req, err := o.request()
+	if err != nil {
+		return err
+	}
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	printer, left := a.newEventPrinter(o.encoding), newCountdown(o.limit)
+	f := &follower{app: a, client: c, request: req, reconnect: o.reconnect, emit: func(events []*sockgatev1.Event) error {
+		return a.printEvents(printer, events, left)
+	}}
+	err = f.run(ctx)
+	if (err != nil || ctx.Err() != nil) && f.cursor != "" {
+		a.say("to go on from here: --after %s", f.cursor)
+	}
+	return err
+}
+
+// printEvents prints one batch, as far as the limit allows.
+func (a *app) printEvents(p *eventPrinter, events []*sockgatev1.Event, left *countdown) error {
+	for _, e := range events[:left.cap(len(events))] {
+		if err := p.print(e); err != nil {
+			return err
+		}
+	}
+	left.take(len(events))
+	if err := a.stdout.Flush(); err != nil || !left.over() {
+		return err
+	}
+	return errStop
+}
+
+func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
+	if err := checkEncoding(o.encoding); err != nil {
+		return nil, err
+	}
+	if o.snapshot && o.after != "" {
+		return nil, usagef("--snapshot and --after exclude each other: a snapshot begins now, --after in the past")
+	}
+	if o.maxData < 0 || o.maxData > 65536 {
+		return nil, usagef("--max-data-bytes %d is out of bounds; give 1 to 65536", o.maxData)
+	}
+	if o.limit < 0 {
+		return nil, usagef("--limit %d is not possible; give the number of events, or 0 for all", o.limit)
+	}
+	types, err := parseEventTypes(o.types)
+	if err != nil {
+		return nil, err
+	}
+	data := sockgatev1.EventType_EVENT_TYPE_DATA
+	switch {
+	case slices.Contains(types, data):
+		o.data = true // asking for the type is asking for the bytes
+	case o.data && len(types) > 0:
+		types = append(types, data)
+	}
+	return &sockgatev1.StreamEventsRequest{
+		Types: types, Filter: o.filter, After: o.after, Snapshot: o.snapshot, IncludeData: o.data, MaxDataBytes: o.maxData,
+	}, nil
+}
+
+// parseEventTypes takes names as CONNECTED, EVENT_TYPE_CONNECTED, connected or backpressure-on.
+func parseEventTypes(names []string) ([]sockgatev1.EventType, error) {
+	var types []sockgatev1.EventType
+	for _, name := range names {
+		upper := strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(name), "-", "_"))
+		n, ok := sockgatev1.EventType_value["EVENT_TYPE_"+strings.TrimPrefix(upper, "EVENT_TYPE_")]
+		if !ok || n == 0 {
+			return nil, usagef("--type %q is not an event type; use one of %s", name, strings.Join(eventTypeNames(), ", "))
+		}
+		if t := sockgatev1.EventType(n); !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	return types, nil
+}
+
+// eventTypeNames are all types, in the order of the contract.
+func eventTypeNames() []string {
+	var names []string
+	for n := int32(1); ; n++ {
+		if _, ok := sockgatev1.EventType_name[n]; !ok {
+			return names
+		}
+		names = append(names, typeText(sockgatev1.EventType(n)))
+	}
+}
+
+// completeTypes offers what may follow the last comma.
+func completeTypes(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	last := strings.LastIndexByte(typed, ',') + 1
+	var found []cobra.Completion
+	for _, name := range eventTypeNames() {
+		if strings.HasPrefix(name, strings.ToUpper(typed[last:])) {
+			found = append(found, typed[:last]+name)
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// humanBytes shows a size for people: 512B, 1.5KiB, 20MiB.
+func humanBytes(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%dB", n)
+	}
+	value, units := float64(n)/1024, "KMGTPE"
+	// 1023.95 and more would be printed as 1024.0 of the unit below.
+	for value >= 1023.95 && len(units) > 1 {
+		value, units = value/1024, units[1:]
+	}
+	text := strings.TrimSuffix(strconv.FormatFloat(value, 'f', 1, 64), ".0")
+	return text + units[:1] + "iB"
+}
+
+// humanDuration shows a duration for people, with at most two units: 250ms, 3m12s, 5h2m, 3d4h.
+func humanDuration(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + humanDuration(-d)
+	case d == 0:
+		return "0s"
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	seconds := int64(d.Round(time.Second) / time.Second)
+	switch {
+	case seconds < 60:
+		return units(seconds, 's', 0, 0)
+	case seconds < 3600:
+		return units(seconds/60, 'm', seconds%60, 's')
+	case seconds < 24*3600:
+		return units(seconds/3600, 'h', seconds%3600/60, 'm')
+	default:
+		return units(seconds/86400, 'd', seconds%86400/3600, 'h')
+	}
+}
+
+func units(major int64, majorUnit rune, minor int64, minorUnit rune) string {
+	if minor == 0 {
+		return fmt.Sprintf("%d%c", major, majorUnit)
+	}
+	return fmt.Sprintf("%d%c%d%c", major, majorUnit, minor, minorUnit)
+}
+
+// durationText shows a duration field; empty if it is absent.
+func durationText(d *durationpb.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return humanDuration(d.AsDuration())
+}
+
+// timeText shows a point in time with its date, in the zone of the clock; empty if it is absent.
+func (a *app) timeText(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return ""
+	}
+	return t.AsTime().In(a.env.Now().Location()).Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// since shows how long ago a point in time was; empty if it is absent.
+func (a *app) since(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return ""
+	}
+	// The gateway's clock may be a little ahead of ours.
+	return humanDuration(max(0, a.env.Now().Sub(t.AsTime())))
+}
+
+// enumText is an enum value's name without its prefix, as filters and documents use it; empty for the zero value.
+func enumText(name, prefix string) string {
+	name = strings.TrimPrefix(name, prefix)
+	if name == "UNSPECIFIED" {
+		return ""
+	}
+	return name
+}
+
+// clean makes text from the gateway, and thereby from peers, harmless on a terminal.
+func clean(s string) string {
+	if !strings.ContainsFunc(s, unprintable) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unprintable(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
