@@ -34,6 +34,9 @@ func (r *dataRing) append(e Event, size int) {
 	*r.slot(r.head) = e
 }
 
+// reset forgets every event. Positions go on, so that an old one is never taken for a new one.
+func (r *dataRing) reset() { *r = dataRing{head: r.head, tail: r.head} }
+
 // Tapped reports whether any subscription wants Data events. It is what the data path asks before it does any work.
 func (l *Log) Tapped() bool { return l.dataTaps.Load() > 0 }
 
@@ -44,7 +47,7 @@ func (l *Log) AppendData(conn Info, p []byte) {
 	e := Event{Type: Data, Time: time.Now(), Conn: conn, Detail: &DataDetail{Bytes: keep, Total: len(p)}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || !l.Tapped() {
 		return
 	}
 	e.Sequence = l.head

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 )
@@ -45,6 +46,10 @@ type Subscription struct {
 
 // Subscribe returns a subscription. The error is a *CursorError. The caller must Close it.
 func (l *Log) Subscribe(o Options) (*Subscription, error) {
+	o.MaxData = min(max(o.MaxData, 0), math.MaxInt32)
+	if !o.Types.Has(Data) {
+		o.MaxData = 0
+	}
 	s := &Subscription{log: l, options: o, woken: make(chan struct{}, 1)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,15 +114,14 @@ func (s *Subscription) Cursor() Cursor { return Cursor{Origin: s.log.origin, Seq
 
 // Next appends events to batch, up to its capacity (256 when it has none), in order, and returns it. It blocks until
 // there is at least one. The error is ctx's when that ends first, and io.EOF when the log is closed and everything was
-// delivered; the batch is then empty.
+// delivered; nothing was appended then.
 func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error) {
-	if cap(batch) == len(batch) {
-		batch = append(make([]Event, 0, len(batch)+256), batch...)
-	}
+	batch = withRoom(batch)
+	start := len(batch)
 	for {
 		batch, state := s.read(batch)
 		switch {
-		case len(batch) > 0:
+		case len(batch) > start:
 			return batch, nil
 		case state == readEnded:
 			return batch, io.EOF
@@ -137,8 +141,20 @@ func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error)
 
 // Poll is Next without waiting: it returns what is there now, perhaps nothing.
 func (s *Subscription) Poll(batch []Event) []Event {
-	batch, _ = s.read(batch)
-	return batch
+	batch = withRoom(batch)
+	for {
+		grown, state := s.read(batch)
+		if len(grown) > len(batch) || state != readMore {
+			return grown
+		}
+	}
+}
+
+func withRoom(batch []Event) []Event {
+	if cap(batch) > len(batch) {
+		return batch
+	}
+	return append(make([]Event, 0, len(batch)+256), batch...)
 }
 
 type readState int
@@ -232,9 +248,6 @@ func (s *Subscription) nextData() *Event {
 
 // truncated returns e with no more bytes than this subscription asked for.
 func (s *Subscription) truncated(e *Event) *Event {
-	if !s.options.Types.Has(Data) {
-		return nil
-	}
 	d := e.Detail.(*DataDetail)
 	if len(d.Bytes) <= s.options.MaxData {
 		return e
@@ -266,8 +279,9 @@ func (s *Subscription) Close() {
 	}
 	s.closed = true
 	l.streams.Add(-1)
-	if s.options.MaxData > 0 {
-		l.dataTaps.Add(-1)
+	if s.options.MaxData > 0 && l.dataTaps.Add(-1) == 0 {
+		l.dataMax.Store(0)
+		l.data.reset()
 	}
 	for i, w := range l.waiting {
 		if w == s {

@@ -7,8 +7,8 @@ import (
 	"net"
 	"testing"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestAnnouncement shows how a back end drives live sockets, and how a test watches it do so.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,9 +18,6 @@ const (
 	maxBackoff = time.Second
 )
 
-// refusalPeriod is how often refusals make an event at most, so that a flood of them cannot flood the log.
-const refusalPeriod = time.Second
-
 // listener accepts connections on one address.
 type listener struct {
 	server *Server
@@ -30,10 +26,14 @@ type listener struct {
 	name   *event.Listener
 	open   atomic.Bool
 	conns  atomic.Int64
+	failed failures // to accept
+	denied failures // for the limit
+}
 
-	mu       sync.Mutex
-	refusals uint64      // since the last event
-	reporter *time.Timer // reports them; nil while there is nothing to report
+func newListener(s *Server, config ListenerConfig) *listener {
+	l := &listener{server: s, config: config}
+	l.failed.report, l.denied.report = l.report(event.OpAccept), l.report(event.OpLimit)
+	return l
 }
 
 // bind opens the address.
@@ -76,9 +76,11 @@ func (l *listener) close() {
 	}
 }
 
-// accept takes connections until the listener is closed. Errors, for want of descriptors for example, slow it and make one
-// event for each run of them; they never end it.
+// accept takes connections until the listener is closed. Errors, for want of descriptors for example, slow it and make an
+// event a second at most; they never end it.
 func (l *listener) accept() {
+	defer l.failed.stop()
+	defer l.denied.stop()
 	var backoff time.Duration
 	for {
 		conn, err := l.net.Accept()
@@ -88,13 +90,9 @@ func (l *listener) accept() {
 			l.admit(conn)
 			continue
 		case errors.Is(err, net.ErrClosed):
-			l.reportRefusals()
 			return
 		}
-		l.server.counters.acceptErrors.Add(1)
-		if backoff == 0 {
-			l.report(&event.ErrorDetail{Operation: event.OpAccept, Message: errorText(err), Count: 1})
-		}
+		l.fail(err)
 		backoff = min(maxBackoff, max(minBackoff, 2*backoff))
 		l.server.wait(backoff)
 	}
@@ -110,10 +108,19 @@ func (s *Server) wait(d time.Duration) {
 	}
 }
 
-func (l *listener) report(d *event.ErrorDetail) {
-	d.Listener = l.config.Name
-	l.server.config.Logger.Warn("accepting failed", "listener", d.Listener, "operation", d.Operation, "error", d.Message, "count", d.Count)
-	l.server.log.Append(&event.Event{Type: event.Error, Detail: d})
+// fail notes an error of accepting.
+func (l *listener) fail(err error) {
+	l.server.counters.acceptErrors.Add(1)
+	l.failed.add(shortText(errorText(err)))
+}
+
+// report makes an event of the failures of one kind.
+func (l *listener) report(op event.Operation) func(string, uint64) {
+	return func(message string, count uint64) {
+		l.server.config.Logger.Warn("accepting failed", "listener", l.config.Name, "operation", op, "error", message, "count", count)
+		l.server.log.Append(&event.Event{Type: event.Error,
+			Detail: &event.ErrorDetail{Operation: op, Message: message, Count: count, Listener: l.config.Name}})
+	}
 }
 
 // admit makes a connection of an accepted socket, or closes it when the limit is reached.
@@ -122,22 +129,29 @@ func (l *listener) admit(conn net.Conn) {
 	if !s.registry.reserve(s.config.MaxConnections) {
 		s.counters.refused.Add(1)
 		_ = conn.Close() // nothing can be done about an error, and nothing was promised
-		l.refused()
+		l.denied.add(fmt.Sprintf("the limit of %d connections is reached; the new connection was closed", s.config.MaxConnections))
 		return
 	}
 	c, err := s.newConn(l, conn)
 	if err != nil {
 		s.registry.release()
 		_ = conn.Close()
-		s.counters.acceptErrors.Add(1)
-		l.report(&event.ErrorDetail{Operation: event.OpAccept, Message: errorText(err), Count: 1})
+		l.fail(err)
 		return
 	}
 	l.conns.Add(1)
 	s.counters.accepted.Add(1)
 	s.registry.add(c)
-	c.listed.Store(s.log.Append(&event.Event{Type: event.Connected, Conn: c.Info()}))
+	c.publishConnected()
 	c.socket.Start(endpoint{c})
+}
+
+// publishConnected publishes the Connected event. With mu held, nobody sees the connection between the event and its
+// position: a snapshot either has it or is followed by the event.
+func (c *Conn) publishConnected() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listed = c.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
 func (s *Server) newConn(l *listener, conn net.Conn) (*Conn, error) {
@@ -161,38 +175,4 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 	}
 	return netip.AddrPort{}
-}
-
-// refused notes a refusal: the first makes an event at once, those of the second after it one event together.
-func (l *listener) refused() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refusals++
-	if l.reporter == nil {
-		l.publishRefusals()
-		l.reporter = time.AfterFunc(refusalPeriod, l.reportRefusals)
-	}
-}
-
-// reportRefusals publishes what has gathered, and goes on as long as something does.
-func (l *listener) reportRefusals() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reporter == nil {
-		return
-	}
-	if l.refusals == 0 {
-		l.reporter.Stop()
-		l.reporter = nil
-		return
-	}
-	l.publishRefusals()
-	l.reporter.Reset(refusalPeriod)
-}
-
-// publishRefusals makes one event of the refusals so far. The caller holds mu.
-func (l *listener) publishRefusals() {
-	l.report(&event.ErrorDetail{Operation: event.OpLimit, Count: l.refusals,
-		Message: fmt.Sprintf("the limit of %d connections is reached; the new connection was closed", l.server.config.MaxConnections)})
-	l.refusals = 0
 }

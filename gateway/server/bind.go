@@ -38,8 +38,11 @@ func removeStale(path string) error {
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
 		return nil // nothing there, or something that net.Listen will complain of
 	}
-	if c, err := net.Dial("unix", path); err == nil {
+	c, err := net.Dial("unix", path)
+	if err == nil {
 		_ = c.Close() // it has served its purpose
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) { // a full backlog or a missing right does not mean that nobody listens
 		return fmt.Errorf("unix socket %s is in use by another process; stop it, or listen on another path", path)
 	}
 	return os.Remove(path)

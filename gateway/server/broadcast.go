@@ -20,6 +20,7 @@ type BroadcastRequest struct {
 // digest is what a retry with the same RequestID must have in common with the first request.
 func (r *BroadcastRequest) digest() [sha256.Size]byte {
 	h := sha256.New()
+	fmt.Fprintf(h, "%d:", len(r.Exclude))
 	for _, part := range append([]string{source(r.Match)}, r.Exclude...) {
 		fmt.Fprintf(h, "%d:%s,", len(part), part)
 	}
@@ -61,7 +62,6 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 
 func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 	var t tally
-	limit := s.config.SendQueueLimit
 	excluded := make(map[*Conn]struct{}, len(r.Exclude))
 	for _, id := range r.Exclude {
 		if c, _, _ := s.find(id); c != nil {
@@ -76,12 +76,12 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 		gone := c.has(flagClosed)
 		var o Outcome
 		if !gone {
-			o = c.send(r.Data, limit, true)
+			o = c.send(r.Data)
 		}
 		c.mu.Unlock()
 		switch {
 		case gone: // it was closed when the walk came to it
-		case o == OutcomeWritten || o == OutcomeQueued:
+		case o.accepted():
 			t.add(o)
 		default:
 			t.addFailure(TargetOutcome{ID: c.ID(), Outcome: o})

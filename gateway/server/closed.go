@@ -43,21 +43,27 @@ func (r *closedRing) get(seq uint64) (Info, bool) {
 	return r.ring[i], true
 }
 
-// above returns the closed connections with after < seq <= upTo, in order.
-func (r *closedRing) above(after, upTo uint64) []Info {
+// above returns the first closed connections with after < seq <= upTo, at most limit, in order, and up to which seq these are
+// all.
+func (r *closedRing) above(after, upTo uint64, limit int) ([]Info, uint64) {
+	var seqs []uint64
 	r.mu.Lock()
-	var found []Info
 	for i := range r.ring {
 		if seq := r.ring[i].Seq; after < seq && seq <= upTo {
-			found = append(found, r.ring[i])
+			seqs = append(seqs, seq)
 		}
 	}
 	r.mu.Unlock()
-	slices.SortFunc(found, func(a, b Info) int {
-		if a.Seq < b.Seq {
-			return -1
+	slices.Sort(seqs)
+	if len(seqs) > limit {
+		seqs = seqs[:limit]
+		upTo = seqs[limit-1]
+	}
+	found := make([]Info, 0, len(seqs))
+	for _, seq := range seqs {
+		if info, ok := r.get(seq); ok { // else it was forgotten just now
+			found = append(found, info)
 		}
-		return 1
-	})
-	return found
+	}
+	return found, upTo
 }

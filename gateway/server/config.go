@@ -158,8 +158,8 @@ func (c *Config) validate() error {
 func (c *Config) validateListeners() error {
 	names := make(map[string]bool)
 	for _, l := range c.Listeners {
-		if l.Name == "" {
-			return fmt.Errorf("a listener without a name and an address: expected host:port or unix:///path")
+		if l.Address == "" || l.Address == unixScheme {
+			return fmt.Errorf("listener %q has the address %q: expected host:port or unix:///path", l.Name, l.Address)
 		}
 		if names[l.Name] {
 			return fmt.Errorf("two listeners are called %q: names must be unique; write name=address", l.Name)

@@ -24,9 +24,9 @@ type Conn struct {
 	sent      atomic.Uint64
 	active    atomic.Int64  // when a byte was last received or taken by the kernel; unix nanoseconds
 	discarded atomic.Uint64 // received while closing
-	listed    atomic.Uint64 // sequence of its Connected event; 0 until that is published
 
 	mu       sync.Mutex
+	listed   uint64 // sequence of its Connected event; 0 until that is published
 	queue    sendQueue
 	labels   map[string]string // replaced, never modified
 	value    any
@@ -34,21 +34,23 @@ type Conn struct {
 	paused   int64 // since when reading is paused; 0 when it is not
 	idle     int64 // value of active for which an idle timeout was announced
 	waits    []*writeWait
-	ending   *ending // why it ends; nil while nothing ends it
+	ending   *ending     // why it ends; nil while nothing ends it
+	announce *time.Timer // looks whether a pause has lasted; nil when none was made lately
 	flags    connFlags
 }
 
-type connFlags uint8
+type connFlags uint16
 
 const (
-	flagFlushing   connFlags = 1 << iota // the socket is asking for bytes
-	flagPeerEnded                        // the peer finished writing
-	flagFinish                           // CloseWrite was called: FIN behind the queue
-	flagFinished                         // FIN was sent
-	flagAnnounced                        // BackpressureOn was published for this pause
-	flagDone                             // the socket was told to close
-	flagClosed                           // the descriptor is closed
-	flagOpenCalled                       // Handler.Open was called, so that Handler.Close must be
+	flagFlushing  connFlags = 1 << iota // the socket is asking for bytes
+	flagPeerEnded                       // the peer finished writing
+	flagFinish                          // CloseWrite was called: FIN behind the queue
+	flagFinished                        // FIN was sent
+	flagAnnounced                       // BackpressureOn was published for this pause
+	flagDone                            // the socket was told to close
+	flagClosed                          // the descriptor is closed
+	flagOpened                          // Handler.Open was called, so that Handler.Close must be; the socket may be written to
+	flagInCall                          // the handler is running
 )
 
 func (c *Conn) has(f connFlags) bool { return c.flags&f != 0 }
@@ -67,6 +69,13 @@ func (c *Conn) Info() Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.info()
+}
+
+// infoAt returns the connection as it is now, and the position of its Connected event; 0 when that is not published yet.
+func (c *Conn) infoAt() (Info, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.info(), c.listed
 }
 
 // info is Info for callers that hold mu.

@@ -90,15 +90,15 @@ func (s *Server) runDrain(accepting *sync.WaitGroup) {
 	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live.Load())
 	s.publishDrain(event.DrainStarted, event.DrainDetail{})
 	s.closeListeners(accepting)
+	before := uint64(s.registry.live.Load())
 	if len(d.farewell) > 0 {
 		s.registry.walk(func(c *Conn) bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.send(d.farewell, s.config.SendQueueLimit, true)
+			c.send(d.farewell)
 			return true
 		})
 	}
-	before := uint64(s.registry.live.Load())
 	left := s.awaitEmpty(d)
 	if left > 0 {
 		s.closeRest(d)
@@ -138,11 +138,12 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 	return 0
 }
 
-// closeRest flushes and closes what is left, by the deadline.
+// closeRest flushes and closes what is left, by the deadline. A quarter of the flush is left for closing the sockets of those
+// that did not finish by themselves: there may be many.
 func (s *Server) closeRest(d *drain) {
 	deadline, _ := s.drainTimes()
 	s.registry.walk(func(c *Conn) bool {
-		c.end(ending{reason: ReasonShutdown, text: d.reason, by: d.by}, nil, time.Until(deadline))
+		c.end(ending{reason: ReasonShutdown, text: d.reason, by: d.by, answering: true}, time.Until(deadline)*3/4)
 		return true
 	})
 	for s.registry.live.Load() > 0 {

@@ -4,19 +4,21 @@ import "time"
 
 // ending is how a connection ends. There is one for each connection, made by the first cause.
 type ending struct {
-	reason   CloseReason
-	text     string
-	by       string
-	closedAt time.Time
-	unsent   uint64      // bytes accepted that the kernel never took
-	timer    *time.Timer // closes at the end of the flush timeout; nil for an ending without a flush
-	watch    func(Info)  // called once, after everything else, when the connection is closed; may be nil
+	reason    CloseReason
+	text      string
+	by        string
+	closedAt  time.Time
+	unsent    uint64      // bytes accepted that the kernel never took
+	timer     *time.Timer // closes at the end of the flush timeout; nil for an ending without a flush
+	watch     func(Info)  // called once, after everything else, when the connection is closed; may be nil
+	farewell  []byte      // to be put behind what is queued
+	answering bool        // the handler's call that is under way may still send; what follows waits for it
 }
 
 // Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or
 // Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does nothing.
 func (c *Conn) Close(reason CloseReason) {
-	c.end(ending{reason: reason}, nil, c.server.config.CloseTimeout)
+	c.end(ending{reason: reason}, c.server.config.CloseTimeout)
 }
 
 // Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but cuts
@@ -28,28 +30,35 @@ func (c *Conn) Abort(reason CloseReason) {
 }
 
 // end begins the orderly end: the farewell goes behind what is queued, nothing more is accepted, received bytes are
-// discarded, and the socket closes when the peer has finished or after flush. It returns false when the connection is ending
-// already.
-func (c *Conn) end(e ending, farewell []byte, flush time.Duration) bool {
+// discarded, and the socket closes when the peer has finished or after flush. With answering, a handler's call that is under
+// way answers first, so that no byte that it was given is lost. It returns false when the connection is ending already.
+func (c *Conn) end(e ending, flush time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending != nil || c.has(flagDone|flagClosed) {
 		return false
 	}
-	if len(farewell) > 0 {
-		if o := c.send(farewell, c.server.config.SendQueueLimit+handlerReserve, true); o != OutcomeWritten && o != OutcomeQueued {
-			e.unsent = uint64(len(farewell))
-		}
-	}
-	if c.ending != nil { // the farewell's write failed, which ended it
-		return false
-	}
+	e.text = shortText(e.text)
+	e.answering = e.answering && c.has(flagInCall)
+	e.timer = time.AfterFunc(flush, c.cutShort)
 	c.ending = &e
+	if !e.answering {
+		c.windUp()
+	}
+	return true
+}
+
+// windUp puts the farewell behind what is queued, and FIN behind that. The caller holds mu.
+func (c *Conn) windUp() {
+	e := c.ending
+	e.answering = false
+	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.server.config.SendQueueLimit+handlerReserve, true).accepted()) {
+		e.unsent = uint64(n)
+	}
+	e.farewell = nil
 	c.flags |= flagFinish
 	c.resume()
-	c.ending.timer = time.AfterFunc(flush, c.cutShort)
 	c.finishIfDone()
-	return true
 }
 
 // cutShort closes a connection whose flush took too long.
@@ -62,6 +71,7 @@ func (c *Conn) cutShort() {
 // endNow ends the connection without a flush, or cuts short an ending that is under way. The caller holds mu.
 func (c *Conn) endNow(e ending, reset bool) {
 	if c.ending == nil {
+		e.text = shortText(e.text)
 		c.ending = &e
 	}
 	c.stop(reset)

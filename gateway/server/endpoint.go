@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,9 +20,13 @@ type endpoint struct{ *Conn }
 // Opened is the first call of the socket's loop.
 func (c endpoint) Opened() {
 	c.mu.Lock()
-	c.flags |= flagOpenCalled
+	c.flags |= flagOpened | flagInCall
+	if c.queue.size > 0 && c.socket.Flush() { // a verb was faster than the loop
+		c.flags |= flagFlushing
+	}
+	c.finishIfDone()
 	c.mu.Unlock()
-	defer c.recoverHandler()
+	defer c.handled()
 	c.handler.Open(c.Conn)
 }
 
@@ -32,6 +37,9 @@ func (c endpoint) Received(p []byte) {
 	c.server.counters.received.add(c.identity.Seq, len(p))
 	c.mu.Lock()
 	closing := c.ending != nil
+	if !closing {
+		c.flags |= flagInCall
+	}
 	c.mu.Unlock()
 	if closing {
 		c.discarded.Add(uint64(len(p)))
@@ -40,7 +48,7 @@ func (c endpoint) Received(p []byte) {
 	if c.server.log.Tapped() {
 		c.server.log.AppendData(c.Info(), p)
 	}
-	defer c.recoverHandler()
+	defer c.handled()
 	c.handler.Data(c.Conn, p)
 }
 
@@ -50,12 +58,15 @@ func (c endpoint) Ended() {
 	c.flags |= flagPeerEnded
 	c.publish(event.Ended, nil)
 	closing := c.ending != nil
+	if !closing {
+		c.flags |= flagInCall
+	}
 	c.finishIfDone()
 	c.mu.Unlock()
 	if closing {
 		return
 	}
-	defer c.recoverHandler()
+	defer c.handled()
 	c.handler.End(c.Conn)
 }
 
@@ -76,7 +87,7 @@ func (c *Conn) fail(op event.Operation, err error) {
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, io.ErrClosedPipe) {
 		reason = ReasonPeerReset
 	}
-	text := errorText(err)
+	text := shortText(errorText(err))
 	c.publish(event.Error, &event.ErrorDetail{Operation: op, Message: text, Count: 1})
 	c.endNow(ending{reason: reason, text: text}, false)
 }
@@ -94,18 +105,35 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// recoverHandler turns a handler's panic into the end of its connection.
-func (c endpoint) recoverHandler() {
+// maxText is the most bytes of a close text.
+const maxText = 256
+
+// shortText makes a text fit for the record: at most maxText bytes of UTF-8.
+func shortText(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxText)], "")
+}
+
+// handled follows every call of the handler: a panic ends the connection, and so does what came meanwhile and let the
+// handler answer first.
+func (c endpoint) handled() {
 	v := recover()
-	if v == nil {
-		return
-	}
-	text := fmt.Sprint(v)
-	c.server.config.Logger.Error("handler panicked", "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.flags &^= flagInCall
+	if v != nil {
+		c.endNow(ending{reason: ReasonHandlerPanic, text: c.panicked("handler panicked", v)}, false)
+	}
+	if c.ending != nil && c.ending.answering {
+		c.windUp()
+	}
+}
+
+// panicked records a handler's panic and returns its text. The caller holds mu, and runs while the stack still has the cause.
+func (c endpoint) panicked(message string, v any) string {
+	text := shortText(fmt.Sprint(v))
+	c.server.config.Logger.Error(message, "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
 	c.publish(event.Error, &event.ErrorDetail{Operation: event.OpHandler, Message: text, Count: 1})
-	c.endNow(ending{reason: ReasonHandlerPanic, text: text}, false)
+	return text
 }
 
 // Closed is the last call: the descriptor is closed.
@@ -119,14 +147,16 @@ func (c endpoint) Closed() {
 	e := c.ending
 	e.closedAt = time.Now()
 	e.unsent += uint64(c.queue.size)
-	if e.timer != nil {
-		e.timer.Stop()
+	for _, t := range []*time.Timer{e.timer, c.announce} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	c.queue.drop()
 	c.wakeWaits()
 	c.paused = 0
 	info := c.info()
-	opened := c.has(flagOpenCalled)
+	opened := c.has(flagOpened)
 	c.mu.Unlock()
 	if opened {
 		c.callClose(info.CloseReason)
@@ -140,7 +170,9 @@ func (c endpoint) Closed() {
 func (c endpoint) callClose(reason CloseReason) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.server.config.Logger.Error("handler panicked in Close", "conn", c.ID(), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.panicked("handler panicked in Close", v)
 		}
 	}()
 	c.handler.Close(c.Conn, reason)

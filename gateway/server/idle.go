@@ -60,6 +60,6 @@ func (c *Conn) idled(now time.Time) {
 	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: idle, Closing: closing})
 	c.mu.Unlock()
 	if closing {
-		c.end(ending{reason: ReasonIdleTimeout}, nil, c.server.config.CloseTimeout)
+		c.end(ending{reason: ReasonIdleTimeout, answering: true}, c.server.config.CloseTimeout)
 	}
 }

@@ -87,7 +87,7 @@ func (k *kicking) kick(c *Conn, place int, id func() string) {
 		k.note(place, t)
 		k.pending.Done()
 	}
-	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor, watch: watch}, r.Farewell, r.Flush) {
+	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor, watch: watch, farewell: r.Farewell, answering: true}, r.Flush) {
 		k.note(place, TargetOutcome{ID: id(), Outcome: OutcomeClosed})
 		k.pending.Done()
 	}

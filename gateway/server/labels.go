@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"unicode/utf8"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -13,7 +14,7 @@ import (
 const (
 	MaxLabels     = 16  // of a connection
 	MaxLabelKey   = 63  // bytes, of [a-z0-9._-]
-	MaxLabelValue = 256 // bytes
+	MaxLabelValue = 256 // bytes of UTF-8
 )
 
 // ErrTooManyLabels says that a connection would have more than MaxLabels labels. Nothing was changed.
@@ -35,8 +36,8 @@ func ValidLabelKey(k string) bool {
 
 // SetLabel sets one label. The error is ErrTooManyLabels, ErrClosed, or says which bound the key or value is out of.
 func (c *Conn) SetLabel(key, value string) error {
-	if !ValidLabelKey(key) || len(value) > MaxLabelValue {
-		return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes", key, value)
+	if !ValidLabelKey(key) || len(value) > MaxLabelValue || !utf8.ValidString(value) {
+		return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes of UTF-8", key, value)
 	}
 	switch c.label(map[string]string{key: value}, nil) {
 	case OutcomeTooManyLabels:
@@ -64,6 +65,9 @@ func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	maps.Copy(labels, set)
 	if len(labels) > MaxLabels {
 		return OutcomeTooManyLabels
+	}
+	if len(labels) == 0 {
+		labels = nil
 	}
 	c.labels = labels
 	return OutcomeLabeled

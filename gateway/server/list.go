@@ -42,9 +42,14 @@ type ListPage struct {
 // lock that a new connection needs. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	page := ListPage{Total: int(s.registry.live.Load())}
-	batch := make([]*Conn, 0, min(r.Limit, chunkSlots))
+	r.Limit = max(r.Limit, 1)
+	size := chunkSlots
+	if r.Match == nil && r.State != ListClosed {
+		size = min(size, r.Limit) // every row is taken, so more would be in vain
+	}
+	batch := make([]*Conn, 0, size)
 	after, last := r.After, s.registry.last()
-	for scanned := 0; ; {
+	for scanned := 0; after < last; {
 		if err := ctx.Err(); err != nil {
 			return ListPage{}, err
 		}
@@ -58,14 +63,12 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 		}
 		scanned += cap(batch)
 		after = upTo
-		if after >= last {
-			return page, nil
-		}
-		if scanned >= scanRows {
+		if scanned >= scanRows && after < last {
 			page.Next = after
-			return page, nil
+			break
 		}
 	}
+	return page, nil
 }
 
 // rows returns the selected rows of the next stretch of seqs, and up to which seq that stretch goes.
@@ -77,7 +80,7 @@ func (s *Server) rows(r *ListRequest, batch []*Conn, after, last uint64) ([]Info
 	}
 	var closed []Info
 	if r.State != ListLive { // after the live ones, so that none is missed on its way from there to here
-		closed = s.closed.above(after, upTo)
+		closed, upTo = s.closed.above(after, upTo, cap(batch))
 	}
 	var rows []Info
 	for _, c := range conns {
@@ -86,13 +89,14 @@ func (s *Server) rows(r *ListRequest, batch []*Conn, after, last uint64) ([]Info
 			rows = r.take(rows, &closed[0])
 			closed = closed[1:]
 		}
-		if len(closed) > 0 && closed[0].Seq == seq || r.State == ListClosed || seq > upTo {
+		if len(closed) > 0 && closed[0].Seq == seq || seq > upTo {
 			continue
 		}
-		if listed := c.listed.Load(); r.ListedBy > 0 && (listed == 0 || listed > r.ListedBy) {
+		info, listed := c.infoAt() // it may be closed by now, on its way to the remembered ones
+		if r.ListedBy > 0 && (listed == 0 || listed > r.ListedBy) {
 			continue
 		}
-		if info := c.Info(); info.Live() {
+		if r.State == ListAll || info.Live() == (r.State != ListClosed) {
 			rows = r.take(rows, &info)
 		}
 	}

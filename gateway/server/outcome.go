@@ -35,6 +35,9 @@ func (o Outcome) String() string {
 	return strconv.Itoa(int(o))
 }
 
+// accepted reports whether the bytes were taken over: none will be lost unless the connection breaks.
+func (o Outcome) accepted() bool { return o == OutcomeWritten || o == OutcomeQueued }
+
 // TargetOutcome is the outcome for one connection.
 type TargetOutcome struct {
 	ID      string

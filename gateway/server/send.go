@@ -45,7 +45,7 @@ func (s *Server) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 
 func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
 	c.mu.Lock()
-	outcome := c.send(r.Data, c.server.config.SendQueueLimit, true)
+	outcome := c.send(r.Data)
 	var wait *writeWait
 	if outcome == OutcomeQueued && r.Wait > 0 {
 		wait = c.await()

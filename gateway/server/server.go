@@ -57,7 +57,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
-		s.listeners = append(s.listeners, &listener{server: s, config: l})
+		s.listeners = append(s.listeners, newListener(s, l))
 	}
 	return s, nil
 }
@@ -67,8 +67,11 @@ func New(config Config) (*Server, error) {
 func (s *Server) Listen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listening {
+	switch {
+	case s.listening:
 		return nil
+	case s.serving: // it was shut down before it listened
+		return ErrServing
 	}
 	for i, l := range s.listeners {
 		if err := l.bind(); err != nil {

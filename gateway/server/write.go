@@ -30,7 +30,10 @@ var ErrClosed = errors.New("connection is closed")
 func (c *Conn) Send(p []byte) (Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch o := c.send(p, c.server.config.SendQueueLimit+handlerReserve, false); o {
+	if !c.writable() || c.ending != nil && !c.ending.answering {
+		return OutcomeClosed, ErrClosed
+	}
+	switch o := c.put(p, c.server.config.SendQueueLimit+handlerReserve, false); o {
 	case OutcomeDroppedQueueFull:
 		return o, ErrDropped
 	case OutcomeClosed:
@@ -40,11 +43,21 @@ func (c *Conn) Send(p []byte) (Outcome, error) {
 	}
 }
 
-// send is Send for callers that hold mu. With shared, p never changes and may be referred to.
-func (c *Conn) send(p []byte, limit int, shared bool) Outcome {
-	if c.ending != nil || c.has(flagFinish|flagDone|flagClosed) {
+// writable reports whether FIN has not been sent or announced, and the socket is open. The caller holds mu.
+func (c *Conn) writable() bool { return !c.has(flagFinish | flagDone | flagClosed) }
+
+// send is what verbs use: nothing is accepted for a connection that is ending. p never changes and may be referred to. The
+// caller holds mu.
+func (c *Conn) send(p []byte) Outcome {
+	if !c.writable() || c.ending != nil {
 		return OutcomeClosed
 	}
+	return c.put(p, c.server.config.SendQueueLimit, true)
+}
+
+// put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has checked
+// that the connection is writable.
+func (c *Conn) put(p []byte, limit int, shared bool) Outcome {
 	if c.queue.size+len(p) > limit {
 		c.server.counters.dropped.Add(1)
 		return OutcomeDroppedQueueFull
@@ -54,7 +67,7 @@ func (c *Conn) send(p []byte, limit int, shared bool) Outcome {
 
 // enqueue writes what the kernel takes and queues the rest. The caller holds mu.
 func (c *Conn) enqueue(p []byte, shared bool) Outcome {
-	if c.queue.size == 0 && !c.has(flagFlushing) {
+	if c.queue.size == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)
 		c.took(n)
 		if err != nil {
@@ -71,7 +84,7 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 	}
 	c.queue.push(p, shared)
 	c.pauseIfHigh()
-	if !c.has(flagFlushing) && c.socket.Flush() {
+	if c.has(flagOpened) && !c.has(flagFlushing) && c.socket.Flush() {
 		c.flags |= flagFlushing
 	}
 	return OutcomeQueued
@@ -97,6 +110,28 @@ func (c *Conn) pauseIfHigh() {
 	c.paused = time.Now().UnixNano()
 	c.server.counters.readPauses.Add(1)
 	c.socket.Pause()
+	if c.announce == nil {
+		c.announce = time.AfterFunc(pauseAnnounce, c.announcePause)
+	}
+}
+
+// announcePause makes an event of a pause that lasts. Its timer is left alone by pauses that end and begin in the meantime,
+// so that bulk traffic makes no timer for each.
+func (c *Conn) announcePause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused == 0 || c.has(flagDone) {
+		c.announce = nil
+		return
+	}
+	paused := time.Duration(time.Now().UnixNano() - c.paused)
+	if paused < pauseAnnounce {
+		c.announce.Reset(pauseAnnounce - paused)
+		return
+	}
+	c.announce = nil
+	c.flags |= flagAnnounced
+	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(c.queue.size)})
 }
 
 // resume reads again. The caller holds mu.
@@ -113,8 +148,7 @@ func (c *Conn) resume() {
 	}
 }
 
-// NextWrite returns the next bytes of the queue, and until when to try: the write timeout, or earlier the moment at which a
-// pause has lasted long enough to be announced.
+// NextWrite returns the next bytes of the queue, and until when to try: the write timeout.
 func (c endpoint) NextWrite() ([]byte, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,11 +157,7 @@ func (c endpoint) NextWrite() ([]byte, time.Time) {
 		c.flags &^= flagFlushing
 		return nil, time.Time{}
 	}
-	deadline := c.progress + int64(c.server.config.WriteTimeout)
-	if c.paused != 0 && !c.has(flagAnnounced) {
-		deadline = min(deadline, c.paused+int64(pauseAnnounce))
-	}
-	return p, time.Unix(0, deadline)
+	return p, time.Unix(0, c.progress).Add(c.server.config.WriteTimeout)
 }
 
 // Wrote takes note of progress, or of the lack of it.
@@ -143,25 +173,11 @@ func (c endpoint) Wrote(n int, err error) {
 		c.fail(event.OpWrite, err)
 		return
 	}
-	c.judgePause()
-	c.judgeProgress()
-	c.finishIfDone()
-}
-
-// judgePause resumes reading at the low water, and announces a pause that lasts. The caller holds mu.
-func (c *Conn) judgePause() {
-	if c.paused == 0 {
-		return
-	}
 	if c.queue.size <= c.server.config.LowWater {
 		c.resume()
-		return
 	}
-	paused := time.Duration(time.Now().UnixNano() - c.paused)
-	if paused >= pauseAnnounce && !c.has(flagAnnounced) {
-		c.flags |= flagAnnounced
-		c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(c.queue.size)})
-	}
+	c.judgeProgress()
+	c.finishIfDone()
 }
 
 // judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
@@ -186,7 +202,7 @@ func (c *Conn) CloseWrite() {
 // finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller holds
 // mu.
 func (c *Conn) finishIfDone() {
-	if !c.has(flagFinish) || c.queue.size > 0 || c.has(flagDone) {
+	if !c.has(flagFinish) || c.queue.size > 0 || c.has(flagDone) || !c.has(flagOpened) || c.ending != nil && c.ending.answering {
 		return
 	}
 	if !c.has(flagFinished) {

@@ -170,6 +170,7 @@ func (s *netSocket) Flush() bool {
 // flush writes until the endpoint has no more.
 func (s *netSocket) flush() {
 	defer s.writer.Done()
+	write := s.writes()
 	for {
 		p, deadline := s.end.NextWrite()
 		if len(p) == 0 {
@@ -179,7 +180,7 @@ func (s *netSocket) flush() {
 			s.end.Wrote(0, err)
 			continue
 		}
-		s.end.Wrote(s.conn.Write(p))
+		s.end.Wrote(write(p))
 	}
 }
 

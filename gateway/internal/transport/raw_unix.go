@@ -70,6 +70,47 @@ func (s *netSocket) read(fd uintptr) bool {
 	return true
 }
 
+// writes returns what a flush writes with.
+func (s *netSocket) writes() func(p []byte) (int, error) {
+	if s.raw.conn == nil {
+		return s.conn.Write
+	}
+	w := &rawWriter{conn: s.raw.conn}
+	w.writable = w.some
+	return w.write
+}
+
+// rawWriter writes for one flush.
+type rawWriter struct {
+	conn     syscall.RawConn
+	writable func(fd uintptr) bool // made once, so that a write allocates nothing
+	p        []byte
+	n        int
+	err      error
+}
+
+// write waits until the kernel takes some of p. It returns then, not when the kernel has taken all, so that the endpoint sees
+// every progress when it happens.
+func (w *rawWriter) write(p []byte) (int, error) {
+	w.p, w.n, w.err = p, 0, nil
+	err := w.conn.Write(w.writable)
+	w.p = nil
+	if err == nil {
+		err = w.err
+	}
+	return w.n, err
+}
+
+// some is called by the netpoller's RawConn.Write: false means "wait until writable and call again".
+func (w *rawWriter) some(fd uintptr) bool {
+	n, err := retry(syscall.Write, int(fd), w.p)
+	if err == syscall.EAGAIN {
+		return false
+	}
+	w.n, w.err = max(n, 0), err
+	return true
+}
+
 // tryWrite writes what the kernel takes now. The caller holds the socket's lock and has checked that it is not closed.
 func (r *rawSocket) tryWrite(p []byte) (int, error) {
 	if r.conn == nil {

@@ -27,7 +27,8 @@ type Engine interface {
 	Wait()
 }
 
-// Socket is one attached connection. Its methods do not block and may be called from any goroutine.
+// Socket is one attached connection. Its methods do not block and may be called from any goroutine; those that write
+// (TryWrite, Flush, CloseWrite) only from Endpoint.Opened on.
 type Socket interface {
 	// Start begins to call the endpoint. Call it once.
 	Start(Endpoint)

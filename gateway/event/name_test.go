@@ -1,0 +1,32 @@
+package event_test
+
+import (
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// Every value of the enums has a name of its own, and a value outside of them is written as a number.
+func TestNames(t *testing.T) {
+	seen := make(map[string]bool)
+	for i := range event.TypeCount {
+		seen[event.Type(i).String()] = true
+	}
+	if len(seen) != event.TypeCount || event.Type(200).String() != "200" || event.Gap.String() != "GAP" {
+		t.Errorf("types are called %v, and 200 %q", seen, event.Type(200))
+	}
+	clear(seen)
+	for i := range event.ReasonCount {
+		seen[event.CloseReason(i).String()] = true
+	}
+	if len(seen) != event.ReasonCount || event.ReasonHandlerPanic.String() != "HANDLER_PANIC" {
+		t.Errorf("close reasons are called %v", seen)
+	}
+	for text, value := range map[string]interface{ String() string }{
+		"HANDLER": event.OpHandler, "DATA_OVERFLOW": event.GapDataOverflow, "CLOSED": event.StateClosed, "77": event.State(77),
+	} {
+		if value.String() != text {
+			t.Errorf("%v is called %q; expected %q", value, value.String(), text)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package server_test
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// audit checks, after Serve has returned, what must be true of every life of a server: what the contract says of the events'
+// order and counts, and that the totals are the sums of the connections.
+func (g *gateway) audit() {
+	t := g.t
+	t.Helper()
+	lives := make(map[uint64][]event.Type)
+	sums := server.Totals{Closed: make(map[server.CloseReason]uint64)}
+	var live uint64
+	events := g.events()
+	for i, e := range events {
+		if e.Sequence != events[0].Sequence+uint64(i) || e.Time.IsZero() {
+			t.Errorf("audit: event %d is number %d, at %s", e.Sequence, i, e.Time)
+		}
+		if i > 0 && e.Time.Before(events[i-1].Time) {
+			t.Errorf("audit: event %d is older than the one before", e.Sequence)
+		}
+		if e.Conn.Identity != nil {
+			lives[e.Conn.Seq] = append(lives[e.Conn.Seq], e.Type)
+		}
+		switch e.Type {
+		case event.Connected:
+			live++
+			sums.Accepted++
+		case event.Closed:
+			live--
+			sums.Closed[e.Conn.CloseReason]++
+			sums.BytesReceived += e.Conn.BytesReceived
+			sums.BytesSent += e.Conn.BytesSent
+			sums.BytesUnsent += e.Conn.UnsentBytes
+			sums.BytesDiscarded += e.Conn.DiscardedBytes
+			if e.Conn.State != event.StateClosed || e.Conn.ClosedAt.IsZero() || e.Conn.QueuedBytes != 0 || e.Conn.CloseReason == event.ReasonNone {
+				t.Errorf("audit: CLOSED of %s has %+v", e.Conn.ID(), e.Conn)
+			}
+		case event.Error:
+			if d := e.Detail.(*event.ErrorDetail); d.Operation == event.OpLimit {
+				sums.Refused += d.Count
+			} else if d.Operation == event.OpAccept {
+				sums.AcceptErrors += d.Count
+			}
+		}
+		if (e.Type == event.Connected || e.Type == event.Closed) && e.Connections != live {
+			t.Errorf("audit: %s of %s says that %d connections are live; expected %d", e.Type, e.Conn.ID(), e.Connections, live)
+		}
+	}
+	if int(g.info().Config.EventLogSize) < len(events) || len(events) > 0 && events[0].Sequence != 1 {
+		t.Fatalf("audit: the log is too short for the test")
+	}
+	for seq, types := range lives {
+		auditLife(g, seq, types)
+	}
+	totals := g.info().Totals
+	got := server.Totals{Accepted: totals.Accepted, Refused: totals.Refused, AcceptErrors: totals.AcceptErrors, Closed: totals.Closed,
+		BytesReceived: totals.BytesReceived, BytesSent: totals.BytesSent, BytesUnsent: totals.BytesUnsent, BytesDiscarded: totals.BytesDiscarded}
+	if !reflect.DeepEqual(got, sums) {
+		t.Errorf("audit: totals %+v; the events add up to %+v", got, sums)
+	}
+	if totals.Connections != 0 || live != 0 {
+		t.Errorf("audit: %d connections are left, %d by the events", totals.Connections, live)
+	}
+	for _, l := range g.info().Listeners {
+		if l.Open || l.Connections != 0 {
+			t.Errorf("audit: listener %+v after the end", l)
+		}
+	}
+}
+
+// auditLife checks the events of one connection: CONNECTED first, CLOSED last, each exactly once, ENDED at most once, and
+// pauses that begin and end in turn.
+func auditLife(g *gateway, seq uint64, types []event.Type) {
+	last := len(types) - 1
+	ok := types[0] == event.Connected && types[last] == event.Closed && slices.Index(types, event.Closed) == last &&
+		!slices.Contains(types[1:], event.Connected)
+	paused, ended := false, 0
+	for _, t := range types {
+		switch t {
+		case event.BackpressureOn:
+			ok = ok && !paused
+			paused = true
+		case event.BackpressureOff:
+			ok = ok && paused
+			paused = false
+		case event.Ended:
+			ended++
+		}
+	}
+	if !ok || ended > 1 {
+		g.t.Errorf("audit: connection %d had the events %v", seq, types)
+	}
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+func BenchmarkRegistryPage(b *testing.B) {
+	var r registry
+	for range 100_000 {
+		r.reserve(0)
+		r.add(&Conn{identity: &event.Identity{}})
+	}
+	page := make([]*Conn, 0, 100)
+	after := uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if page = r.page(after, page[:0]); len(page) < cap(page) {
+			after = 0
+			continue
+		}
+		after = page[len(page)-1].identity.Seq
+	}
+}
+
+func BenchmarkRegistryAddRemove(b *testing.B) {
+	var r registry
+	c := &Conn{identity: &event.Identity{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.reserve(0)
+		r.add(c)
+		r.remove(c.identity.Seq)
+	}
+}
+
+// BenchmarkQueue pushes 16 KiB and takes it away again.
+func BenchmarkQueue(b *testing.B) {
+	for _, c := range []struct {
+		name   string
+		shared bool
+	}{{"copied", false}, {"shared", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			p := make([]byte, 16<<10)
+			var q sendQueue
+			b.SetBytes(int64(len(p)))
+			b.ReportAllocs()
+			for b.Loop() {
+				q.push(p, c.shared)
+				for q.size > 0 {
+					q.advance(len(q.front()))
+				}
+			}
+		})
+	}
+}
+
+type echo struct{ BaseHandler }
+
+func (echo) Data(c *Conn, p []byte) { _, _ = c.Send(p) }
+
+// BenchmarkEcho is one round trip of 64 bytes, client included.
+func BenchmarkEcho(b *testing.B) {
+	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: echo{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Listen(); err != nil {
+		b.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(b.Context()) }()
+	c, err := net.Dial("tcp", s.listeners[0].address())
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Write(p); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	c.Close()
+	if err := s.Shutdown(b.Context()); err != nil {
+		b.Error(err)
+	}
+	<-served
+}

@@ -1,0 +1,200 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// Connections may end by themselves; the rest is closed at the deadline, and everybody hears the farewell.
+func TestDrain(t *testing.T) {
+	g := start(t, server.Config{})
+	f := g.follow(event.Closed, event.DrainStarted, event.DrainEnded, event.Control)
+	leaver, stayer := g.open(), g.open()
+	const grace = 500 * time.Millisecond
+	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"), Actor: "alice"})
+	if status.Joined || status.Connections != 2 || time.Until(status.Deadline) > grace {
+		t.Errorf("drain %+v", status)
+	}
+	started := f.awaitType(event.DrainStarted, "").Detail.(*event.DrainDetail)
+	if started.Connections != 2 || started.Reason != "upgrade" || !started.Deadline.Equal(status.Deadline) {
+		t.Errorf("DRAIN_STARTED %+v", started)
+	}
+	mustRead(t, leaver, "closing soon\n")
+	leaver.Close()
+	mustRead(t, stayer, "closing soon\n")
+	mustWrite(t, stayer, []byte("still served"))
+	mustRead(t, stayer, "still served")
+	mustEnd(t, stayer)
+	if closed := f.awaitType(event.Closed, leaver.id).Conn; closed.CloseReason != event.ReasonPeerClosed {
+		t.Errorf("the leaver was closed with %s", closed.CloseReason)
+	}
+	closed := f.awaitType(event.Closed, stayer.id).Conn
+	if closed.CloseReason != event.ReasonShutdown || closed.CloseText != "upgrade" || closed.ClosedBy != "alice" {
+		t.Errorf("the stayer was closed with %s, %q, by %q", closed.CloseReason, closed.CloseText, closed.ClosedBy)
+	}
+	ended := f.awaitType(event.DrainEnded, "").Detail.(*event.DrainDetail)
+	if ended.Ended != 1 || ended.Closed != 1 || ended.Connections != 0 {
+		t.Errorf("DRAIN_ENDED %+v; expected 1 ended and 1 closed", ended)
+	}
+	if err := g.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A drain that is joined ends at the earlier of the deadlines, and keeps its own reason.
+func TestJoinDrain(t *testing.T) {
+	g := start(t, server.Config{})
+	f := g.follow(event.Closed)
+	c := g.open()
+	first := g.StartDrain(server.DrainRequest{Grace: time.Hour, Reason: "first"})
+	later := g.StartDrain(server.DrainRequest{Grace: 2 * time.Hour, Reason: "second"})
+	if !later.Joined || !later.Deadline.Equal(first.Deadline) {
+		t.Errorf("joined with a later deadline: %+v; expected %s to hold", later, first.Deadline)
+	}
+	earlier := g.StartDrain(server.DrainRequest{Grace: 50 * time.Millisecond})
+	if !earlier.Joined || !earlier.Deadline.Before(first.Deadline) {
+		t.Errorf("joined with an earlier deadline: %+v", earlier)
+	}
+	if closed := f.awaitType(event.Closed, c.id).Conn; closed.CloseReason != event.ReasonShutdown || closed.CloseText != "first" {
+		t.Errorf("closed with %s, %q", closed.CloseReason, closed.CloseText)
+	}
+	if err := g.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A peer that never reads, and a handler's own slow Close, do not keep a drain beyond its deadline.
+func TestDrainOfStuckPeers(t *testing.T) {
+	conns := make(chan *server.Conn, 2)
+	g := start(t, server.Config{SendQueueLimit: 8 << 20, CloseTimeout: time.Hour, Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
+	f := g.follow(event.Closed)
+	full := g.open()
+	g.stuff(full.id)
+	<-conns
+	closing := g.open()
+	(<-conns).Close(server.ReasonHandler)
+	g.StartDrain(server.DrainRequest{Grace: 100 * time.Millisecond})
+	if err := g.wait(); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		closed := f.awaitType(event.Closed, "").Conn
+		switch closed.ID() {
+		case full.id:
+			if closed.CloseReason != event.ReasonShutdown || closed.UnsentBytes == 0 {
+				t.Errorf("the full one was closed with %s, %d unsent", closed.CloseReason, closed.UnsentBytes)
+			}
+		case closing.id:
+			if closed.CloseReason != event.ReasonHandler {
+				t.Errorf("the closing one was closed with %s", closed.CloseReason)
+			}
+		}
+	}
+}
+
+// No byte that a handler was given is lost to a drain or a kick: what was received and not discarded comes back.
+func TestNothingIsLost(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(g *gateway)
+	}{
+		{"drain", func(g *gateway) { g.StartDrain(server.DrainRequest{Grace: time.Second}) }},
+		{"drain at once", func(g *gateway) { g.StartDrain(server.DrainRequest{}) }},
+		{"kick", func(g *gateway) {
+			_, _ = g.Kick(g.t.Context(), server.KickRequest{Match: match(everything), Farewell: farewell, Flush: safety})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			each(t, func(t *testing.T, e transport.Engine) {
+				g := startOn(t, e, server.Config{})
+				f := g.follow(event.Closed)
+				const clients = 20
+				echoed := make(map[string]int)
+				var mu sync.Mutex
+				var busy, done sync.WaitGroup
+				for range clients {
+					p := g.open()
+					busy.Add(1)
+					done.Go(func() { // until its connection ends
+						for i := uint64(0); ; i++ {
+							if _, err := p.Write(binary.BigEndian.AppendUint64(nil, i)); err != nil {
+								return
+							}
+						}
+					})
+					done.Go(func() {
+						n := countSequence(t, p, &busy)
+						p.Close() // which ends the writer, too
+						mu.Lock()
+						defer mu.Unlock()
+						echoed[p.id] = n
+					})
+				}
+				busy.Wait()
+				c.end(g)
+				done.Wait()
+				for range clients {
+					closed := f.awaitType(event.Closed, "").Conn
+					want := int(closed.BytesReceived - closed.DiscardedBytes)
+					if n := echoed[closed.ID()]; n != want || closed.UnsentBytes != 0 {
+						t.Errorf("%s (%s): %d bytes came back; %d were received and %d discarded, %d unsent", closed.ID(), closed.CloseReason, n,
+							closed.BytesReceived, closed.DiscardedBytes, closed.UnsentBytes)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A handler that is busy with what it was given answers before a drain ends its connection.
+func TestDrainDuringHandlerCall(t *testing.T) {
+	inside, leave := make(chan struct{}), make(chan struct{})
+	g := start(t, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
+		close(inside)
+		<-leave
+		_, _ = c.Send(p)
+	}}})
+	p := g.open()
+	mustWrite(t, p, []byte("question"))
+	<-inside
+	g.StartDrain(server.DrainRequest{})
+	for g.get(p.id).State != event.StateClosing {
+	}
+	close(leave)
+	mustRead(t, p, "question")
+	mustEnd(t, p)
+	p.Close()
+	if err := g.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// countSequence reads the numbers from 0 on, 8 bytes each, to the end, and returns how many bytes there were before the
+// farewell. It calls busy.Done at the first.
+func countSequence(t *testing.T, r io.Reader, busy *sync.WaitGroup) int {
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(r, first); err != nil {
+		t.Error(err)
+	}
+	busy.Done()
+	rest, _ := io.ReadAll(r) // how it ends is not the question here
+	all := bytes.TrimSuffix(append(first, rest...), farewell)
+	for i := 0; i+8 <= len(all); i += 8 {
+		if v := binary.BigEndian.Uint64(all[i:]); v != uint64(i/8) {
+			t.Errorf("number %d came as %d", i/8, v)
+			break
+		}
+	}
+	return len(all)
+}
+
+// farewell is nothing that an echo of numbers can end with.
+var farewell = bytes.Repeat([]byte{0xff}, 16)

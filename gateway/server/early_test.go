@@ -1,0 +1,99 @@
+package server
+
+import (
+	"net"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
+
+// lateEngine starts its sockets only after verbs have met the connection, which can happen with every engine: a connection is
+// in the registry before its loop runs.
+type lateEngine struct {
+	transport.Engine
+	early func()
+}
+
+type lateSocket struct {
+	transport.Socket
+	engine *lateEngine
+}
+
+func (e *lateEngine) Attach(conn net.Conn) (transport.Socket, error) {
+	s, err := e.Engine.Attach(conn)
+	return &lateSocket{Socket: s, engine: e}, err
+}
+
+func (s *lateSocket) Start(end transport.Endpoint) {
+	s.engine.early()
+	s.Socket.Start(end)
+}
+
+// Verbs that meet a connection before its loop runs wait for it, and nothing is lost or out of order.
+func TestVerbsBeforeOpen(t *testing.T) {
+	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: BaseHandler{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 512 << 10 // more than the kernel takes at once
+	kicked := make(chan KickResult, 1)
+	s.engine = &lateEngine{Engine: s.engine, early: func() {
+		for range 2 {
+			if r, err := s.Broadcast(t.Context(), BroadcastRequest{Data: make([]byte, size)}); err != nil || r.Queued != 1 {
+				t.Errorf("Broadcast: %+v, %v; expected QUEUED", r, err)
+			}
+		}
+		watch := make(chan struct{})
+		go func() {
+			close(watch)
+			r, _ := s.Kick(t.Context(), KickRequest{IDs: []string{s.registry.get(1).ID()}, Farewell: []byte("bye"), Flush: 1 << 36})
+			kicked <- r
+		}()
+		<-watch
+		for s.registry.get(1).Info().CloseReason != event.ReasonKicked {
+		}
+	}}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(t.Context()) }()
+	c, err := net.Dial("tcp", s.listeners[0].address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, last := 0, byte(0)
+	buffer := make([]byte, 64<<10)
+	for {
+		got, err := c.Read(buffer)
+		if n += got; got > 0 {
+			last = buffer[got-1]
+		}
+		if err != nil {
+			break
+		}
+	}
+	c.Close()
+	if n != 2*size+3 || last != 'e' {
+		t.Errorf("the peer read %d bytes; expected %d and the farewell", n, 2*size)
+	}
+	if r := <-kicked; r.Outcomes[0].Outcome != OutcomeKicked {
+		t.Errorf("Kick: %+v", r)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	for _, e := range func() []event.Event {
+		sub, _ := s.log.Subscribe(event.Options{After: "0"})
+		defer sub.Close()
+		return sub.Poll(nil)
+	}() {
+		if e.Conn.Identity != nil && e.Type != event.Connected && e.Type != event.Ended && e.Type != event.Closed {
+			t.Errorf("unexpected %s", e.Type)
+		}
+	}
+}

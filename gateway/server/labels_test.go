@@ -1,0 +1,131 @@
+package server_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+func labels(n int) map[string]string {
+	m := make(map[string]string)
+	for i := range n {
+		m[fmt.Sprint("k", i)] = "v"
+	}
+	return m
+}
+
+// Each step is on top of those before it.
+func TestSetLabels(t *testing.T) {
+	g := start(t, server.Config{})
+	p := g.open()
+	for _, c := range []struct {
+		name    string
+		set     map[string]string
+		remove  []string
+		outcome server.Outcome
+		want    map[string]string
+	}{
+		{"set", map[string]string{"room": "7"}, nil, server.OutcomeLabeled, map[string]string{"room": "7"}},
+		{"replace and add", map[string]string{"room": "8", "role": ""}, nil, server.OutcomeLabeled, map[string]string{"room": "8", "role": ""}},
+		{"remove, also what is not there", nil, []string{"room", "none"}, server.OutcomeLabeled, map[string]string{"role": ""}},
+		{"remove the last", nil, []string{"role"}, server.OutcomeLabeled, nil},
+		{"sixteen", labels(16), nil, server.OutcomeLabeled, labels(16)},
+		{"one too many", map[string]string{"k0": "changed", "more": "v"}, nil, server.OutcomeTooManyLabels, labels(16)},
+		{"one for another", map[string]string{"k16": "v"}, []string{"k0"}, server.OutcomeLabeled, func() map[string]string {
+			m := labels(17)
+			delete(m, "k0")
+			return m
+		}()},
+		{"nothing", nil, nil, server.OutcomeLabeled, func() map[string]string {
+			m := labels(17)
+			delete(m, "k0")
+			return m
+		}()},
+	} {
+		before := g.get(p.id).Labels
+		kept := maps.Clone(before)
+		r, err := g.SetLabels(t.Context(), server.LabelRequest{IDs: []string{p.id}, Set: c.set, Remove: c.remove})
+		if err != nil || len(r.Outcomes) != 1 || r.Outcomes[0].Outcome != c.outcome || r.Matched != 1 {
+			t.Errorf("%s: %+v, %v; expected %s", c.name, r, err, c.outcome)
+		}
+		if got := g.get(p.id).Labels; !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: labels %v; expected %v", c.name, got, c.want)
+		}
+		if !maps.Equal(before, kept) {
+			t.Errorf("%s: changed labels that were published before", c.name)
+		}
+	}
+}
+
+func TestSetLabelsOfMany(t *testing.T) {
+	g := start(t, server.Config{})
+	f := g.follow(event.Closed, event.Control)
+	a, full, gone := g.open(), g.open(), g.open()
+	gone.Close()
+	f.awaitType(event.Closed, gone.id)
+	if _, err := g.SetLabels(t.Context(), server.LabelRequest{IDs: []string{full.id}, Set: labels(16)}); err != nil {
+		t.Fatal(err)
+	}
+	f.awaitType(event.Control, "")
+	request := server.LabelRequest{IDs: []string{gone.id, a.id, "?", full.id}, Set: map[string]string{"new": "x"}, Actor: "alice"}
+	r, err := g.SetLabels(t.Context(), request)
+	want := server.LabelResult{Matched: 4, Labeled: 1, Closed: 1, NotFound: 1, Refused: 1, Outcomes: []server.TargetOutcome{
+		{ID: gone.id, Outcome: server.OutcomeClosed}, {ID: a.id, Outcome: server.OutcomeLabeled},
+		{ID: "?", Outcome: server.OutcomeMalformedID}, {ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
+	if err != nil || !reflect.DeepEqual(r, want) {
+		t.Errorf("by ID: %+v, %v; expected %+v", r, err, want)
+	}
+	if d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail); d.Verb != "SetLabels" || d.Matched != 4 || len(d.Outcomes) != 4 || d.Actor != "alice" {
+		t.Errorf("recorded as %+v", d)
+	}
+	request.IDs, request.Match = nil, match(everything)
+	r, err = g.SetLabels(t.Context(), request)
+	want = server.LabelResult{Matched: 2, Labeled: 1, Refused: 1, Outcomes: []server.TargetOutcome{{ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
+	if err != nil || !reflect.DeepEqual(r, want) {
+		t.Errorf("by filter: %+v, %v; expected %+v", r, err, want)
+	}
+	byLabel := g.list(server.ListRequest{Match: match(func(i *server.Info) bool { return i.Labels["new"] == "x" })})
+	if len(byLabel) != 1 || byLabel[0].ID() != a.id {
+		t.Errorf("%d connections have the label; expected %s", len(byLabel), a.id)
+	}
+}
+
+func TestConnSetLabel(t *testing.T) {
+	conns := make(chan *server.Conn, 1)
+	g := start(t, server.Config{Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
+	g.open()
+	c := <-conns
+	for _, l := range []struct {
+		key, value string
+		ok         bool
+	}{
+		{"room", "7", true},
+		{strings.Repeat("k", 63), strings.Repeat("v", 256), true},
+		{"a.b_c-9", "", true},
+		{"", "x", false},
+		{strings.Repeat("k", 64), "x", false},
+		{"Room", "x", false},
+		{"röm", "x", false},
+		{"a b", "x", false},
+		{"k", strings.Repeat("v", 257), false},
+		{"k", "\xff", false},
+	} {
+		if err := c.SetLabel(l.key, l.value); (err == nil) != l.ok {
+			t.Errorf("SetLabel(%q, %q): %v", l.key, l.value, err)
+		}
+	}
+	for i := range 13 {
+		if err := c.SetLabel(fmt.Sprint("k", i), "v"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.SetLabel("k13", "v"); !errors.Is(err, server.ErrTooManyLabels) {
+		t.Errorf("a seventeenth: %v", err)
+	}
+}

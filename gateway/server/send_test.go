@@ -1,0 +1,132 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+func TestSendOutcomes(t *testing.T) {
+	g := start(t, server.Config{SendQueueLimit: 256 << 10})
+	f := g.follow(event.Closed)
+	free, full, gone := g.open(), g.open(), g.open()
+	gone.Close()
+	f.awaitType(event.Closed, gone.id)
+	for g.send(full.id, make([]byte, 64<<10), 0).Outcome != server.OutcomeDroppedQueueFull { // until it is stuck
+	}
+	queued := g.get(full.id).QueuedBytes
+	room := 256<<10 - int(queued)
+	incarnation := g.info().Incarnation
+	for _, c := range []struct {
+		name, id string
+		size     int
+		want     server.SendResult
+	}{
+		{"free", free.id, 5, server.SendResult{Outcome: server.OutcomeWritten}},
+		{"full, one byte too many", full.id, room + 1, server.SendResult{Outcome: server.OutcomeDroppedQueueFull, Queued: queued}},
+		{"full, what fits", full.id, room, server.SendResult{Outcome: server.OutcomeQueued, Queued: queued + uint64(room)}},
+		{"full to the last byte", full.id, 1, server.SendResult{Outcome: server.OutcomeDroppedQueueFull, Queued: 256 << 10}},
+		{"closed", gone.id, 5, server.SendResult{Outcome: server.OutcomeClosed, Unsent: 5}},
+		{"never existed", "test." + incarnation + ".4", 5, server.SendResult{Outcome: server.OutcomeNotFound}},
+		{"earlier incarnation", "test.1.1", 5, server.SendResult{Outcome: server.OutcomeNodeRestarted}},
+		{"other node", "edge-9." + incarnation + ".1", 5, server.SendResult{Outcome: server.OutcomeUnknownNode}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			controls := g.follow(event.Control)
+			if got := g.send(c.id, make([]byte, c.size), 0); got != c.want {
+				t.Errorf("Send of %d bytes to %s: %+v; expected %+v", c.size, c.id, got, c.want)
+			}
+			d := controls.awaitType(event.Control, "").Detail.(*event.ControlDetail)
+			if d.Verb != "Send" || d.Matched != 1 || d.Outcomes[c.want.Outcome.String()] != 1 || d.DataBytes != uint64(c.size) || d.IDs[0] != c.id {
+				t.Errorf("recorded as %+v", d)
+			}
+		})
+	}
+	if n := g.info().Totals.SendsDropped; n != 3 {
+		t.Errorf("%d sends dropped; expected 3", n)
+	}
+	for _, id := range []string{"", "x", "test..1", "test.1.", "test." + incarnation + ".0", "test." + incarnation + ".01", "test." + incarnation + ".1.1",
+		"test." + incarnation + ".99999999999999999999", "Test." + incarnation + ".1", "test." + incarnation + ".-1"} {
+		var malformed *server.MalformedIDError
+		if _, err := g.Send(t.Context(), server.SendRequest{ID: id, Data: []byte("x")}); !errors.As(err, &malformed) || malformed.ID != id {
+			t.Errorf("Send to %q: %v; expected a MalformedIDError", id, err)
+		}
+	}
+	n, err := readAvailable(full, 1<<30)
+	if want := int(g.get(full.id).BytesSent); err != nil && !isTimeout(err) || n > want {
+		t.Errorf("the full one read %d bytes, %v; %d were sent", n, err, want)
+	}
+}
+
+// readAvailable reads until nothing has come for a moment, or n bytes.
+func readAvailable(c peer, n int) (int, error) {
+	_ = c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	got, err := io.CopyN(io.Discard, c, int64(n))
+	return int(got), err
+}
+
+// A send that waits answers WRITTEN when the reader has made room, CLOSED with the exact rest when the connection ends first,
+// and QUEUED when the time is over.
+func TestSendWaits(t *testing.T) {
+	const size = 300 << 10
+	waiting := func(t *testing.T) (g *gateway, p peer, stuffed int, answer func() server.SendResult) {
+		g = start(t, server.Config{SendQueueLimit: 8 << 20, Handler: &hooks{}})
+		p = g.open()
+		stuffed = g.stuff(p.id)
+		queued := g.get(p.id).QueuedBytes
+		var result server.SendResult
+		var sending sync.WaitGroup
+		sending.Go(func() { result = g.send(p.id, make([]byte, size), safety) })
+		for g.get(p.id).QueuedBytes < queued+size { // until it is waiting
+		}
+		return g, p, stuffed, func() server.SendResult { sending.Wait(); return result }
+	}
+	t.Run("slow reader", func(t *testing.T) {
+		_, p, stuffed, answer := waiting(t)
+		if _, err := io.CopyN(io.Discard, p, int64(stuffed+size)); err != nil {
+			t.Error(err)
+		}
+		if r := answer(); r.Outcome != server.OutcomeWritten || r.Unsent != 0 {
+			t.Errorf("%+v; expected WRITTEN", r)
+		}
+	})
+	t.Run("closed meanwhile", func(t *testing.T) {
+		g, p, stuffed, answer := waiting(t)
+		f := g.follow(event.Closed)
+		g.send(p.id, make([]byte, 1000), 0) // behind it: not of its account
+		_, _ = readAvailable(p, 256<<10)
+		g.abort(p.id)
+		closed := f.awaitType(event.Closed, p.id).Conn
+		unsent := min(size, max(0, stuffed+size-int(closed.BytesSent)))
+		want := server.OutcomeClosed
+		if unsent == 0 { // the kernel took it after all
+			want = server.OutcomeWritten
+		}
+		if r := answer(); r.Outcome != want || int(r.Unsent) != unsent {
+			t.Errorf("%+v; expected %s with %d unsent", r, want, unsent)
+		}
+		if int(closed.BytesSent+closed.UnsentBytes) != stuffed+size+1000 {
+			t.Errorf("%d sent and %d unsent; expected %d in all", closed.BytesSent, closed.UnsentBytes, stuffed+size+1000)
+		}
+	})
+	t.Run("too short", func(t *testing.T) {
+		g, p, _, answer := waiting(t)
+		if r := g.send(p.id, []byte("x"), time.Millisecond); r.Outcome != server.OutcomeQueued || r.Queued == 0 {
+			t.Errorf("%+v; expected QUEUED", r)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Millisecond)
+		defer cancel()
+		r, err := g.Send(ctx, server.SendRequest{ID: p.id, Data: []byte("y"), Wait: safety})
+		if err != nil || r.Outcome != server.OutcomeQueued || ctx.Err() != nil {
+			t.Errorf("%+v, %v; expected QUEUED before the caller's deadline (%v)", r, err, ctx.Err())
+		}
+		g.abort(p.id)
+		answer()
+	})
+}
