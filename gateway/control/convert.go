@@ -1,13 +1,14 @@
 package control
 
 import (
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The enums of the server and of the contract have the same numbers; a test holds that they have the same names.
@@ -18,6 +19,10 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 	}
 	return timestamppb.New(t)
 }
+
+// validText replaces what is not UTF-8 in a text that comes from outside, such as a panic's: gRPC could send none of the message
+// that it is in.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // connection converts a connection; nil for an Info of none.
 func connection(i *server.Info) *pb.Connection {
@@ -39,7 +44,7 @@ func connection(i *server.Info) *pb.Connection {
 		Labels:        i.Labels,
 		ClosedAt:      timestamp(i.ClosedAt),
 		CloseReason:   pb.CloseReason(i.CloseReason),
-		CloseText:     i.CloseText,
+		CloseText:     validText(i.CloseText),
 		ClosedBy:      i.ClosedBy,
 		ReadPaused:    i.ReadPaused,
 	}

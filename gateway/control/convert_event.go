@@ -3,8 +3,8 @@ package control
 import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // pbEvent converts an event of a node's log.
@@ -35,7 +35,7 @@ func setDetails(out *pb.Event, e *event.Event) {
 	case *event.PauseDetail:
 		out.Details = &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(d.Paused), QueuedBytes: d.Queued}}
 	case *event.ErrorDetail:
-		out.Details = &pb.Event_Error{Error: &pb.ErrorDetails{Operation: pb.ErrorOperation(d.Operation), Message: d.Message, Count: d.Count,
+		out.Details = &pb.Event_Error{Error: &pb.ErrorDetails{Operation: pb.ErrorOperation(d.Operation), Message: validText(d.Message), Count: d.Count,
 			Listener: d.Listener}}
 	case *event.ClosedDetail:
 		out.Details = &pb.Event_Closed{Closed: &pb.ClosedDetails{Reason: pb.CloseReason(e.Conn.CloseReason), Lifetime: durationpb.New(d.Lifetime),

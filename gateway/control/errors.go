@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -47,6 +48,23 @@ type boundsError struct {
 
 func (e *boundsError) Error() string { return e.field + ": " + e.text }
 
+// idError says that a field has something that is not a connection ID.
+type idError struct {
+	field, id string
+	err       error
+}
+
+func (e *idError) Error() string { return e.err.Error() }
+
+// short returns the beginning of what a caller gave, for metadata: errors travel in trailers, which have little room.
+func short(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
 // problem is an error on its way to a status.
 type problem struct {
 	code     codes.Code
@@ -60,6 +78,7 @@ type problem struct {
 func classify(err error) problem {
 	var (
 		bounds    *boundsError
+		badID     *idError
 		malformed *server.MalformedIDError
 		missing   *server.NotFoundError
 		expr      *filter.Error
@@ -70,10 +89,12 @@ func classify(err error) problem {
 	switch {
 	case errors.As(err, &bounds):
 		return problem{code: codes.InvalidArgument, reason: reasonOutOfBounds, field: bounds.field}
+	case errors.As(err, &badID):
+		return problem{code: codes.InvalidArgument, reason: reasonMalformedID, field: badID.field, metadata: map[string]string{"id": short(badID.id)}}
 	case errors.As(err, &malformed):
-		return problem{code: codes.InvalidArgument, reason: reasonMalformedID, field: "id", metadata: map[string]string{"id": malformed.ID}}
+		return problem{code: codes.InvalidArgument, reason: reasonMalformedID, field: "id", metadata: map[string]string{"id": short(malformed.ID)}}
 	case errors.As(err, &missing):
-		return problem{code: codes.NotFound, reason: absence(missing.Outcome), metadata: map[string]string{"id": missing.ID}}
+		return problem{code: codes.NotFound, reason: absence(missing.Outcome), metadata: map[string]string{"id": short(missing.ID)}}
 	case errors.As(err, &expr):
 		return problem{code: codes.InvalidArgument, reason: reasonInvalidFilter, field: "filter",
 			metadata: map[string]string{"line": strconv.Itoa(expr.Line), "column": strconv.Itoa(expr.Column)}}
@@ -114,18 +135,18 @@ func toStatus(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
-	p := classify(err)
+	p, text := classify(err), validText(err.Error())
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: p.reason, Domain: domain, Metadata: p.metadata}}
 	if p.field != "" {
 		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
-			{Field: p.field, Description: err.Error(), Reason: p.reason}}})
+			{Field: p.field, Description: text, Reason: p.reason}}})
 	}
 	if p.retry > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(p.retry)})
 	}
-	s, detailErr := status.New(p.code, err.Error()).WithDetails(details...)
+	s, detailErr := status.New(p.code, text).WithDetails(details...)
 	if detailErr != nil {
-		return status.Error(p.code, err.Error()) // only if a detail could not be marshalled; the sentence still arrives
+		return status.Error(p.code, text) // only if a detail could not be marshalled; the sentence still arrives
 	}
 	return s.Err()
 }

@@ -9,12 +9,13 @@ import (
 	"strconv"
 	"strings"
 
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began with.
-// Encoded: base64url of version, binding, uvarint after, cursor.
+// Encoded: base64url of version, binding, uvarint after, cursor, checksum. The checksum is no secret: it tells a token that
+// was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
 type pageToken struct {
 	binding [bindingSize]byte
 	after   uint64
@@ -24,7 +25,8 @@ type pageToken struct {
 const (
 	tokenVersion = 1
 	bindingSize  = 8
-	maxToken     = 256 // bytes of an encoded token; a real one has under 100
+	checksumSize = 8
+	maxToken     = 256 // bytes of an encoded token; a real one has under 140
 )
 
 // tokenError says what is wrong with a page token.
@@ -69,7 +71,12 @@ func (t *pageToken) encode() string {
 	b := append([]byte{tokenVersion}, t.binding[:]...)
 	b = binary.AppendUvarint(b, t.after)
 	b = append(b, t.cursor.String()...)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(append(b, checksum(b)...))
+}
+
+func checksum(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return sum[:checksumSize]
 }
 
 func decodeToken(s string) (pageToken, error) {
@@ -78,7 +85,11 @@ func decodeToken(s string) (pageToken, error) {
 		return t, errToken
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) < 1+bindingSize || b[0] != tokenVersion || strings.ContainsAny(s, "\r\n") {
+	if err != nil || len(b) < 1+bindingSize+checksumSize || b[0] != tokenVersion || strings.ContainsAny(s, "\r\n") {
+		return t, errToken
+	}
+	b, sum := b[:len(b)-checksumSize], b[len(b)-checksumSize:]
+	if !bytes.Equal(sum, checksum(b)) {
 		return t, errToken
 	}
 	t.binding = [bindingSize]byte(b[1:])

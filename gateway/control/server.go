@@ -38,8 +38,10 @@ type Config struct {
 
 // Server is the control plane: GatewayService, health and reflection on one gRPC server.
 type Server struct {
-	grpc   *grpc.Server
-	health *health.Server
+	grpc     *grpc.Server
+	health   *health.Server
+	stopping context.Context // ends when Stop is called
+	stop     context.CancelFunc
 }
 
 // New returns the control plane of a gateway.
@@ -56,7 +58,9 @@ func New(g Gateway, c Config) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 	)
-	s := &Server{grpc: grpc.NewServer(options...), health: health.NewServer()}
+	s := &Server{health: health.NewServer()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
 	pb.RegisterGatewayServiceServer(s.grpc, NewService(g, c.DrainTimeout))
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
@@ -70,8 +74,29 @@ func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
 // SetDraining makes health answer NOT_SERVING; calls are still answered.
 func (s *Server) SetDraining() { s.health.Shutdown() }
 
+// endWatch ends a health Watch when the server stops: it has no end of its own, and a graceful stop would wait for it.
+func (s *Server) endWatch(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if info.FullMethod != healthpb.Health_Watch_FullMethodName {
+		return handler(service, stream)
+	}
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	return handler(service, boundStream{stream, ctx})
+}
+
+// boundStream is a stream with a context of its own.
+type boundStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context returns the context.
+func (s boundStream) Context() context.Context { return s.ctx }
+
 // Stop lets calls that are under way end until ctx ends, and then cuts them off.
 func (s *Server) Stop(ctx context.Context) {
+	s.stop()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -19,6 +20,10 @@ const (
 	defaultFlush       = time.Second
 	defaultMaxDataSize = 1024
 )
+
+// maxResponse is how many bytes of rows or events a response has at most: clients refuse 4 MiB and more by default, and a
+// thousand connections with all the labels that they can have, or a batch of DATA, would be more.
+const maxResponse = 3 << 20
 
 // Service implements sockgate.v1.GatewayService. Requests have been validated when they come here.
 type Service struct {
@@ -69,7 +74,11 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String(), Connections: connections(page.Connections)}
+	rows := fitting(connections(page.Connections))
+	if len(rows) < len(page.Connections) {
+		page.Next = page.Connections[len(rows)-1].Seq
+	}
+	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String(), Connections: rows}
 	if page.Next > 0 {
 		token.after = page.Next
 		response.NextPageToken = token.encode()
@@ -82,6 +91,17 @@ func pageSize(n int32) int {
 		return defaultPage
 	}
 	return int(min(n, maxPage))
+}
+
+// fitting returns the first rows, as many as a response has room for.
+func fitting(rows []*pb.Connection) []*pb.Connection {
+	size := 0
+	for i, row := range rows {
+		if size += proto.Size(row); size > maxResponse && i > 0 {
+			return rows[:i]
+		}
+	}
+	return rows
 }
 
 func listState(s pb.ListState) server.ListState {

@@ -6,9 +6,11 @@ import (
 	"io"
 	"time"
 
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -137,11 +139,30 @@ func (e *eventStream) gather(events []event.Event) []event.Event {
 	return e.sub.Poll(events)
 }
 
+// send sends events, in one response if it has room for them, and the cursor behind them.
 func (e *eventStream) send(events []event.Event) error {
-	response := &pb.StreamEventsResponse{Cursor: e.sub.Cursor().String()}
+	response, size := &pb.StreamEventsResponse{}, 0
 	for i := range events {
-		response.Events = append(response.Events, pbEvent(&events[i], e.origin))
+		converted := pbEvent(&events[i], e.origin)
+		if size += proto.Size(converted); size > maxResponse && i > 0 {
+			response.Cursor = e.behind(&events[i-1]).String()
+			if err := e.server.Send(response); err != nil {
+				return err
+			}
+			response, size = &pb.StreamEventsResponse{}, proto.Size(converted)
+		}
+		response.Events = append(response.Events, converted)
 	}
+	response.Cursor = e.sub.Cursor().String()
 	e.sentAt = time.Now()
 	return e.server.Send(response)
+}
+
+// behind returns the position behind an event in the middle of a batch.
+func (e *eventStream) behind(last *event.Event) event.Cursor {
+	c := event.Cursor{Origin: e.origin, Sequence: last.Sequence}
+	if gap, ok := last.Detail.(*event.GapDetail); ok {
+		c.Sequence = max(c.Sequence, gap.To)
+	}
+	return c
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -16,6 +17,7 @@ import (
 const (
 	maxFilter       = 4096
 	maxIDs          = 1000
+	maxIDLength     = 256 // a real one has at most 70
 	maxSend         = 1 << 20
 	maxBroadcast    = 512 << 10
 	maxFarewell     = 64 << 10
@@ -30,14 +32,13 @@ const (
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// validate checks a request against its bounds, one function a request. The error is a *boundsError or a
-// *server.MalformedIDError.
+// validate checks a request against its bounds, one function a request. The error is a *boundsError or an *idError.
 func validate(request any) error {
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
 		return validateList(r)
 	case *pb.GetConnectionRequest:
-		return validateID(r.GetId())
+		return validateID("id", r.GetId())
 	case *pb.SendRequest:
 		return validateSend(r)
 	case *pb.BroadcastRequest:
@@ -81,7 +82,7 @@ func validateList(r *pb.ListConnectionsRequest) error {
 
 func validateSend(r *pb.SendRequest) error {
 	return first(
-		validateID(r.GetId()),
+		validateID("id", r.GetId()),
 		size("data", len(r.GetData()), 1, maxSend),
 		check(pb.SendWait_name[int32(r.GetWait())] != "", "wait", "%d is not a SendWait", r.GetWait()),
 		period("wait_timeout", r.GetWaitTimeout(), maxSendWait),
@@ -93,7 +94,7 @@ func validateBroadcast(r *pb.BroadcastRequest) error {
 		size("data", len(r.GetData()), 1, maxBroadcast),
 		validateFilter(r.GetFilter()),
 		count("exclude_ids", len(r.GetExcludeIds())),
-		everyID(r.GetExcludeIds()),
+		everyID("exclude_ids", r.GetExcludeIds()),
 		check(r.GetRequestId() == "" || uuid.MatchString(r.GetRequestId()), "request_id",
 			"%.50q is not a UUID; expected for example 123e4567-e89b-42d3-a456-426614174000, or nothing", r.GetRequestId()),
 	)
@@ -163,26 +164,31 @@ func validateStreamEvents(r *pb.StreamEventsRequest) error {
 	return nil
 }
 
-func validateID(id string) error {
-	_, err := server.ParseID(id)
-	return err
+func validateID(field, id string) error {
+	if _, err := server.ParseID(id); err != nil {
+		return &idError{field: field, id: id, err: err}
+	}
+	return nil
 }
 
-func everyID(ids []string) error {
+func everyID(field string, ids []string) error {
 	for _, id := range ids {
-		if err := validateID(id); err != nil {
+		if err := validateID(field, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// targets checks that connections are named in one of the two ways.
+// targets checks that connections are named in one of the two ways. A malformed ID is an outcome, but one that no ID could be
+// as long as is refused: outcomes and the event log repeat what was given.
 func targets(ids []string, expr string) error {
 	return first(
 		check(len(ids) > 0 || expr != "", "connection_ids", "neither connection_ids nor filter is given; expected one of them (the filter `true` means all)"),
 		check(len(ids) == 0 || expr == "", "filter", "given together with connection_ids; expected one of them"),
 		count("connection_ids", len(ids)),
+		check(!slices.ContainsFunc(ids, func(id string) bool { return len(id) > maxIDLength }), "connection_ids",
+			"an ID has more than %d bytes; expected node.incarnation.seq, for example edge-1.6a1b2c3d.42", maxIDLength),
 		validateFilter(expr),
 	)
 }

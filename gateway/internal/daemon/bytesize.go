@@ -15,6 +15,10 @@ var byteUnits = []struct {
 	bytes  int
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
+// byteScales are the units as they can be written, in lower case.
+var byteScales = map[string]int{"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20,
+	"g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30}
+
 // String returns the size in the largest unit that divides it.
 func (b *byteSize) String() string {
 	for _, u := range byteUnits {
@@ -28,8 +32,7 @@ func (b *byteSize) String() string {
 // Set reads a size.
 func (b *byteSize) Set(text string) error {
 	digits := strings.TrimRight(text, "BKMGikbmg")
-	unit := strings.ToUpper(strings.TrimRight(text[len(digits):], "iBb"))
-	scale := map[string]int{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit]
+	scale := byteScales[strings.ToLower(text[len(digits):])]
 	n, err := strconv.Atoi(strings.TrimSpace(digits))
 	if err != nil || scale == 0 || n < 0 || n > math.MaxInt/2/scale {
 		return fmt.Errorf("%q is not a number of bytes; expected for example 65536, 64KiB or 1MiB", text)

@@ -88,7 +88,7 @@ second signal ends the process at once. Exit codes: 0 ended well, 1 failed, 2 ba
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return s.run(c, p, file) },
 	}
-	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	s.flags(command.Flags())
 	command.Flags().StringVar(&file, configFlag, "", "YAML file with settings, one key for each flag")
 	command.Flags().SortFlags = false

@@ -7,16 +7,22 @@ import (
 	"strings"
 )
 
+// unixScheme begins the address of a unix socket.
+const unixScheme = "unix://"
+
 // checkControl refuses a control address that others than this machine can reach: without TLS and identities, everybody
 // who reaches it may do everything.
 func checkControl(address string) error {
-	if path, ok := strings.CutPrefix(address, "unix://"); ok {
+	if path, ok := strings.CutPrefix(address, unixScheme); ok {
 		if !strings.HasPrefix(path, "/") {
 			return fmt.Errorf("--control %q: expected an absolute path, unix:///path", address)
 		}
 		return nil
 	}
-	host, _, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
 		return fmt.Errorf("--control %q: expected host:port or unix:///path: %w", address, err)
 	}

@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,7 +25,8 @@ type gateway struct {
 	log     hclog.Logger
 }
 
-// runGateway starts everything and blocks until it has ended. Nothing is left running.
+// runGateway starts everything and blocks until it has ended. Nothing is left running, except after a second signal, when the
+// process is to end at once.
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-chan os.Signal) error {
 	g := &gateway{log: log}
 	config := s.config(log)
@@ -37,6 +40,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-ch
 	}
 	controlListener, err := listenControl(s.control)
 	if err != nil {
+		_ = g.server.Shutdown(ctx) // serves nothing yet: only closes the listeners
 		return err
 	}
 	g.control = control.New(g.server, control.Config{DrainTimeout: s.drainTimeout, Logger: log.Named("control")})
@@ -48,6 +52,12 @@ func listenControl(address string) (net.Listener, error) {
 	l, err := server.Listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("control plane: %w (--control)", err)
+	}
+	if path, ok := strings.CutPrefix(address, unixScheme); ok {
+		if err := os.Chmod(path, 0o600); err != nil { // whoever may write to it may do everything
+			_ = l.Close()
+			return nil, fmt.Errorf("control plane: %w (--control)", err)
+		}
 	}
 	return l, nil
 }
@@ -93,7 +103,23 @@ func (g *gateway) run(ctx context.Context, controlListener net.Listener, signals
 		return err
 	default:
 		g.log.Info("ended")
+		g.outliveIncarnation(ctx, signals)
 		return nil
+	}
+}
+
+// outliveIncarnation waits until the second in which the gateway started is over, unless a signal comes: an incarnation is
+// named by its second, and a supervisor may start the next one at once.
+func (g *gateway) outliveIncarnation(ctx context.Context, signals <-chan os.Signal) {
+	info, err := g.server.Gateway(ctx)
+	if err != nil {
+		return
+	}
+	timer := time.NewTimer(time.Until(info.StartedAt.Truncate(time.Second).Add(time.Second)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-signals:
 	}
 }
 
@@ -109,7 +135,7 @@ func (g *gateway) await(ended <-chan error, signals <-chan os.Signal, drain cont
 				return fmt.Errorf("second signal (%s): ended at once, without waiting for connections", s)
 			}
 			first = s
-			drain(fmt.Errorf("signal: %s", s))
+			drain(errors.New(signalName(s)))
 		}
 	}
 }

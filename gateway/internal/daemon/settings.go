@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -84,6 +86,14 @@ func (s *settings) validate() error {
 			return err
 		}
 	}
+	for _, l := range s.listen {
+		if err := checkListen(l); err != nil {
+			return err
+		}
+	}
+	if len(s.listen) == 0 {
+		return errors.New("--listen: no address is given; expected at least one, for example :8017")
+	}
 	if s.node != "" && !event.ValidNode(s.node) {
 		return fmt.Errorf("--node %q: expected 1 to 32 of a-z, 0-9 and -", s.node)
 	}
@@ -97,6 +107,11 @@ func (s *settings) validate() error {
 	}
 	if s.drainTimeout <= 0 || s.writeTimeout <= 0 {
 		return fmt.Errorf("--drain-timeout %s, --write-timeout %s: expected more than 0", s.drainTimeout, s.writeTimeout)
+	}
+	for name, n := range map[string]int{"high-water": int(s.highWater), "send-queue-limit": int(s.sendQueueLimit), "event-log-size": s.eventLogSize} {
+		if n < 1 {
+			return fmt.Errorf("--%s %d: expected at least 1", name, n)
+		}
 	}
 	return checkControl(s.control)
 }
@@ -134,6 +149,25 @@ func listenerConfig(text string) server.ListenerConfig {
 		return server.ListenerConfig{Name: name, Address: address}
 	}
 	return server.ListenerConfig{Address: text}
+}
+
+// checkListen checks the form of a listener's address; whether it can be bound shows later.
+func checkListen(text string) error {
+	address := listenerConfig(text).Address
+	if path, ok := strings.CutPrefix(address, unixScheme); ok {
+		if strings.HasPrefix(path, "/") {
+			return nil
+		}
+		return fmt.Errorf("--listen %q: expected an absolute path, [name=]unix:///path", text)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("--listen %q: expected [name=]host:port or [name=]unix:///path: %w", text, err)
+	}
+	return nil
 }
 
 func (s *settings) newHandler() server.Handler {

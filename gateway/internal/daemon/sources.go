@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -22,89 +23,144 @@ const clientAddress = envPrefix + "GATEWAY"
 // keyDelimiter joins the keys of nested maps of the file, where they can only be mistakes.
 const keyDelimiter = "."
 
+// notSettings are flags that are no settings: they cannot come from the environment or the file.
+var notSettings = []string{configFlag, "help", "version"}
+
 // load gives the flags that were not given on the command line their values from the environment, else from the file. It
 // returns environment variables that name no flag, for a warning: an orchestrator may set such ones for its own reasons, so
 // that they are no error, as an unknown key of the file is.
 func load(f *pflag.FlagSet, file string, environ []string) (unknown []string, err error) {
-	k := koanf.New(keyDelimiter)
+	given := make(map[string]bool)
+	f.Visit(func(flag *pflag.Flag) { given[flag.Name] = true })
 	if file != "" {
-		if err := loadFile(k, f, file); err != nil {
+		k, err := loadFile(f, file)
+		if err != nil {
+			return nil, err
+		}
+		if err := apply(k, f, given, func(key string) string { return fmt.Sprintf("configuration file %s: %s", file, key) }); err != nil {
 			return nil, err
 		}
 	}
+	k, unknown, err := loadEnv(f, environ)
+	if err != nil {
+		return nil, err
+	}
+	return unknown, apply(k, f, given, variable)
+}
+
+// variable returns the name of a flag's environment variable.
+func variable(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
+}
+
+// setting returns the flag of a key; nil when the key is no setting.
+func setting(f *pflag.FlagSet, key string) *pflag.Flag {
+	if slices.Contains(notSettings, key) {
+		return nil
+	}
+	return f.Lookup(key)
+}
+
+func loadEnv(f *pflag.FlagSet, environ []string) (k *koanf.Koanf, unknown []string, err error) {
+	k = koanf.New(keyDelimiter)
 	provider := env.Provider("", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {
 			key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
 			switch {
 			case name == clientAddress || key == configFlag:
 				return "", nil
-			case f.Lookup(key) == nil:
+			case setting(f, key) == nil:
 				unknown = append(unknown, name)
 				return "", nil
 			}
 			return key, value
 		}})
 	if err := k.Load(provider, nil); err != nil {
-		return nil, fmt.Errorf("environment: %w", err)
+		return nil, nil, fmt.Errorf("environment: %w", err)
 	}
-	return unknown, apply(k, f)
+	return k, unknown, nil
 }
 
-func loadFile(k *koanf.Koanf, f *pflag.FlagSet, file string) error {
+func loadFile(f *pflag.FlagSet, file string) (*koanf.Koanf, error) {
+	k := koanf.New(keyDelimiter)
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("--config: %w", err)
+		return nil, fmt.Errorf("--config: %w", err)
 	}
 	if err := k.Load(rawbytes.Provider(b), yaml.Parser()); err != nil {
-		return fmt.Errorf("configuration file %s: expected YAML with a key for each flag, for example `idle-timeout: 5m`: %w", file, err)
+		return nil, fmt.Errorf("configuration file %s: expected YAML with a key for each flag, for example `idle-timeout: 5m`: %w", file, err)
 	}
 	for _, key := range k.Keys() {
-		if f.Lookup(key) == nil || key == configFlag {
-			return fmt.Errorf("configuration file %s: unknown key %q; the keys are the flags' names: %s", file, key, strings.Join(flagNames(f), ", "))
+		if setting(f, key) == nil {
+			return nil, fmt.Errorf("configuration file %s: unknown key %q; the keys are the flags' names: %s", file, key, strings.Join(flagNames(f), ", "))
 		}
 	}
-	return nil
+	return k, nil
 }
 
 func flagNames(f *pflag.FlagSet) []string {
 	var names []string
 	f.VisitAll(func(flag *pflag.Flag) {
-		if !slices.Contains([]string{configFlag, "help", "version"}, flag.Name) {
+		if setting(f, flag.Name) != nil {
 			names = append(names, flag.Name)
 		}
 	})
 	return names
 }
 
-// apply sets the flags that the command line has not set.
-func apply(k *koanf.Koanf, f *pflag.FlagSet) error {
+// apply sets the flags that the command line has not set. where names a key for an error.
+func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(key string) string) error {
 	for _, key := range k.Keys() {
 		flag := f.Lookup(key)
-		if flag.Changed {
-			continue
-		}
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			if err := list.Replace(words(k, key)); err != nil {
-				return fmt.Errorf("%s: %w", key, err)
-			}
+		if given[key] {
 			continue
 		}
 		if k.Get(key) == nil {
-			return fmt.Errorf("%s: no value is given; expected for example %q, or remove the key", key, flag.DefValue)
+			return fmt.Errorf("%s: no value is given; expected for example %q, or remove the key", where(key), flag.DefValue)
 		}
-		if err := flag.Value.Set(k.String(key)); err != nil {
-			return fmt.Errorf("%s: %q: %w", key, k.String(key), err)
+		var err error
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			err = list.Replace(words(k, key))
+		} else {
+			err = flag.Value.Set(k.String(key))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", where(key), badValue(flag, k.String(key), err))
 		}
 	}
 	return nil
 }
 
+// badValue says what was given and what was expected.
+func badValue(flag *pflag.Flag, value string, err error) error {
+	switch flag.Value.Type() {
+	case "duration":
+		return fmt.Errorf("%q is not a duration; expected for example 30s, 5m or 1h30m", value)
+	case "int":
+		return fmt.Errorf("%q is not a whole number; expected for example %s", value, flag.DefValue)
+	}
+	return err // it says so itself
+}
+
+// flagError is what a mistake on the command line is reported as.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, badValue(invalid.GetFlag(), invalid.GetValue(), errors.Unwrap(invalid)))
+	}
+	return err
+}
+
 // words returns a list: of the file, or of one text with commas.
 func words(k *koanf.Koanf, key string) []string {
-	if list := k.Strings(key); len(list) > 0 {
-		return list
+	if _, ok := k.Get(key).([]any); ok {
+		return k.Strings(key)
 	}
-	return strings.Split(k.String(key), ",")
+	list := strings.Split(k.String(key), ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
 }
 
 // configFromEnv returns SOCKGATE_CONFIG: the file can be named in the environment like everything else.

@@ -1,0 +1,218 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+const patience = 30 * time.Second
+
+// patiently returns a context for everything that a test does.
+func patiently(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// renamed gives a gateway another name.
+func renamed(node string) gatewaytest.Option { return func(c *server.Config) { c.Node = node } }
+
+// dial connects to a gateway that echoes and returns when it is listed.
+func dial(t testing.TB, g *gatewaytest.Gateway) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", g.Addr)
+	check(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	check(t, conn.SetDeadline(time.Now().Add(patience)))
+	echo(t, conn, "hi")
+	return conn
+}
+
+// netDial connects and does nothing else.
+func netDial(t testing.TB, g *gatewaytest.Gateway) (net.Conn, error) {
+	conn, err := net.Dial("tcp", g.Addr)
+	if err == nil {
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	return conn, err
+}
+
+// echo sends a text and reads it back.
+func echo(t testing.TB, conn net.Conn, text string) {
+	t.Helper()
+	_, err := conn.Write([]byte(text))
+	check(t, err)
+	expectRead(t, conn, text)
+}
+
+// expectRead reads exactly want.
+func expectRead(t testing.TB, conn net.Conn, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+		t.Fatalf("read %q, %v; expected %q", got[:n], err, want)
+	}
+}
+
+// idOf returns the ID of a connection.
+func idOf(t testing.TB, g *gatewaytest.Gateway, conn net.Conn) string {
+	t.Helper()
+	r, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "remote_address == " + strconv.Quote(conn.LocalAddr().String())})
+	check(t, err)
+	if len(r.GetConnections()) != 1 {
+		t.Fatalf("%d connections from %s", len(r.GetConnections()), conn.LocalAddr())
+	}
+	return r.GetConnections()[0].GetId()
+}
+
+// connect is dial and idOf.
+func connect(t testing.TB, g *gatewaytest.Gateway) (net.Conn, string) {
+	t.Helper()
+	conn := dial(t, g)
+	return conn, idOf(t, g, conn)
+}
+
+// serve runs a control plane of its own over any gateway.
+func serve(t testing.TB, g control.Gateway, c control.Config) (*grpc.ClientConn, *control.Server) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	s := control.New(g, c)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(listener) })
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	check(t, err)
+	t.Cleanup(func() {
+		_ = conn.Close()
+		s.Stop(patiently(t))
+		serving.Wait()
+	})
+	return conn, s
+}
+
+// call makes the call that a request is for; of a stream it takes the first response.
+func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message) (proto.Message, error) {
+	switch r := request.(type) {
+	case *pb.ListConnectionsRequest:
+		return c.ListConnections(ctx, r)
+	case *pb.GetConnectionRequest:
+		return c.GetConnection(ctx, r)
+	case *pb.SendRequest:
+		return c.Send(ctx, r)
+	case *pb.BroadcastRequest:
+		return c.Broadcast(ctx, r)
+	case *pb.KickRequest:
+		return c.Kick(ctx, r)
+	case *pb.SetLabelsRequest:
+		return c.SetLabels(ctx, r)
+	case *pb.ShutdownRequest:
+		return c.Shutdown(ctx, r)
+	case *pb.GetGatewayRequest:
+		return c.GetGateway(ctx, r)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.StreamEvents(ctx, request.(*pb.StreamEventsRequest))
+	if err != nil {
+		return nil, err
+	}
+	return stream.Recv()
+}
+
+// failure is what a caller learns from an error.
+type failure struct {
+	code          codes.Code
+	reason, field string
+}
+
+// failureOf takes an error apart and holds what is true of every error of the service.
+func failureOf(t testing.TB, err error) (failure, map[string]string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	s := status.Convert(err)
+	f := failure{code: s.Code()}
+	var metadata map[string]string
+	infos := 0
+	for _, detail := range s.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			infos++
+			f.reason, metadata = d.GetReason(), d.GetMetadata()
+			if d.GetDomain() != "sockgate" {
+				t.Errorf("domain %q", d.GetDomain())
+			}
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				f.field += v.GetField()
+				if v.GetDescription() == "" {
+					t.Errorf("field %s has no description", v.GetField())
+				}
+			}
+		}
+	}
+	if infos != 1 {
+		t.Errorf("%d ErrorInfo in %v", infos, err)
+	}
+	if len(s.Message()) < 10 || strings.Contains(s.Message(), "\n") || len(s.Message()) > 2000 {
+		t.Errorf("message %q is no sentence", s.Message())
+	}
+	return f, metadata
+}
+
+// failureCode is the code alone, for errors that gRPC itself makes.
+func failureCode(err error) codes.Code { return status.Code(err) }
+
+// expectFailure holds that err is one failure and no other.
+func expectFailure(t testing.TB, err error, want failure) {
+	t.Helper()
+	if got, _ := failureOf(t, err); got != want {
+		t.Errorf("failure %v; expected %v: %v", got, want, err)
+	}
+}
+
+// lockedBuffer is a log that many goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

@@ -1,0 +1,59 @@
+package control_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestPanic holds that a panic in a call is the end of that call alone, unary or stream, and that only the log has its text.
+func TestPanic(t *testing.T) {
+	var calm atomic.Bool
+	var log lockedBuffer
+	g := gatewaytest.Start(t)
+	conn, _ := serve(t, stub{g.Server, func(context.Context) error {
+		if !calm.Load() {
+			panic("the secret cause")
+		}
+		return nil
+	}}, control.Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
+	client := pb.NewGatewayServiceClient(conn)
+	_, id := connect(t, g)
+	requests := []proto.Message{
+		&pb.ListConnectionsRequest{},
+		&pb.GetConnectionRequest{Id: id},
+		&pb.SendRequest{Id: id, Data: data(1)},
+		&pb.BroadcastRequest{Data: data(1)},
+		&pb.KickRequest{Filter: "false"},
+		&pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: labels(1)},
+		&pb.StreamEventsRequest{},
+		&pb.StreamEventsRequest{Snapshot: true},
+	}
+	for _, request := range requests {
+		_, err := call(patiently(t), client, request)
+		expectFailure(t, err, failure{codes.Internal, "PANIC", ""})
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the caller of %T was told %v", request, err)
+		}
+	}
+	if got := strings.Count(log.String(), "the secret cause"); got < len(requests) {
+		t.Errorf("the log has %d panics of %d:\n%s", got, len(requests), log.String())
+	}
+	if !strings.Contains(log.String(), "panic_test.go") {
+		t.Errorf("the log has no stack:\n%s", log.String())
+	}
+	calm.Store(true)
+	for _, request := range requests {
+		_, err := call(patiently(t), client, request)
+		check(t, err)
+	}
+}

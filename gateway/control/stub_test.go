@@ -1,0 +1,67 @@
+package control_test
+
+import (
+	"context"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// gateway is control.Gateway under a name that its own method Gateway does not hide.
+type gateway = control.Gateway
+
+// stub is a gateway whose every method first asks before, which may fail, wait or panic.
+type stub struct {
+	gateway
+	before func(context.Context) error
+}
+
+func (s stub) List(ctx context.Context, r server.ListRequest) (server.ListPage, error) {
+	if err := s.before(ctx); err != nil {
+		return server.ListPage{}, err
+	}
+	return s.gateway.List(ctx, r)
+}
+
+func (s stub) Get(ctx context.Context, id string) (server.Info, error) {
+	if err := s.before(ctx); err != nil {
+		return server.Info{}, err
+	}
+	return s.gateway.Get(ctx, id)
+}
+
+func (s stub) Send(ctx context.Context, r server.SendRequest) (server.SendResult, error) {
+	if err := s.before(ctx); err != nil {
+		return server.SendResult{}, err
+	}
+	return s.gateway.Send(ctx, r)
+}
+
+func (s stub) Broadcast(ctx context.Context, r server.BroadcastRequest) (server.BroadcastResult, error) {
+	if err := s.before(ctx); err != nil {
+		return server.BroadcastResult{}, err
+	}
+	return s.gateway.Broadcast(ctx, r)
+}
+
+func (s stub) Kick(ctx context.Context, r server.KickRequest) (server.KickResult, error) {
+	if err := s.before(ctx); err != nil {
+		return server.KickResult{}, err
+	}
+	return s.gateway.Kick(ctx, r)
+}
+
+func (s stub) SetLabels(ctx context.Context, r server.LabelRequest) (server.LabelResult, error) {
+	if err := s.before(ctx); err != nil {
+		return server.LabelResult{}, err
+	}
+	return s.gateway.SetLabels(ctx, r)
+}
+
+func (s stub) Subscribe(r server.SubscribeRequest) (*event.Subscription, error) {
+	if err := s.before(context.Background()); err != nil {
+		return nil, err
+	}
+	return s.gateway.Subscribe(r)
+}

@@ -1,0 +1,216 @@
+package daemon_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+const patience = 30 * time.Second
+
+func patiently(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write makes a file and returns its path.
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gateway.yaml")
+	check(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// run runs the daemon with a context that has ended: when its configuration is good, it starts and drains at once.
+func run(environ []string, args ...string) (code int, stdout, stderr string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, err bytes.Buffer
+	code = daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: &out, Stderr: &err})
+	return code, out.String(), err.String()
+}
+
+// instance is a gateway that runs, in this process or in one of its own.
+type instance struct {
+	t         testing.TB
+	addresses []string // of the listeners
+	control   string
+	client    pb.GatewayServiceClient
+	lines     []string // of the log, up to the one about the control plane
+	rest      *bufio.Reader
+}
+
+// started reads the log until the gateway has started, and connects to its control plane.
+func started(t testing.TB, log io.Reader) *instance {
+	t.Helper()
+	i := &instance{t: t, rest: bufio.NewReader(log)}
+	for i.control == "" {
+		line, err := i.rest.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the gateway has not started: %v\n%s%s", err, strings.Join(i.lines, ""), line)
+		}
+		i.lines = append(i.lines, line)
+		var entry struct {
+			Message string `json:"@message"`
+			Address string `json:"address"`
+		}
+		check(t, json.Unmarshal([]byte(line), &entry))
+		switch entry.Message {
+		case "listening":
+			i.addresses = append(i.addresses, entry.Address)
+		case "control plane listening":
+			i.control = entry.Address
+		}
+	}
+	i.client = i.connect()
+	return i
+}
+
+// connect makes a new connection to the control plane.
+func (i *instance) connect() pb.GatewayServiceClient {
+	i.t.Helper()
+	target := i.control
+	if strings.HasPrefix(target, "/") {
+		target = "unix:" + target
+	}
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	check(i.t, err)
+	i.t.Cleanup(func() { _ = conn.Close() })
+	return pb.NewGatewayServiceClient(conn)
+}
+
+// info describes the gateway.
+func (i *instance) info() *pb.GetGatewayResponse {
+	i.t.Helper()
+	r, err := i.client.GetGateway(patiently(i.t), &pb.GetGatewayRequest{})
+	check(i.t, err)
+	return r
+}
+
+// dial connects to the first listener.
+func (i *instance) dial() net.Conn {
+	i.t.Helper()
+	conn, err := net.Dial("tcp", i.addresses[0])
+	check(i.t, err)
+	i.t.Cleanup(func() { _ = conn.Close() })
+	check(i.t, conn.SetDeadline(time.Now().Add(patience)))
+	return conn
+}
+
+// echo sends a text and reads it back.
+func echo(t testing.TB, conn net.Conn, text string) {
+	t.Helper()
+	_, err := conn.Write([]byte(text))
+	check(t, err)
+	expectRead(t, conn, text)
+}
+
+func expectRead(t testing.TB, conn net.Conn, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+		t.Fatalf("read %q, %v; expected %q", got[:n], err, want)
+	}
+}
+
+// follow streams events, with a first response that has been read.
+func (i *instance) follow(r *pb.StreamEventsRequest) grpc.ServerStreamingClient[pb.StreamEventsResponse] {
+	i.t.Helper()
+	stream, err := i.client.StreamEvents(patiently(i.t), r)
+	check(i.t, err)
+	_, err = stream.Recv()
+	check(i.t, err)
+	return stream
+}
+
+// until reads a stream up to the first event that is wanted.
+func until(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsResponse], wanted func(*pb.Event) bool) *pb.Event {
+	t.Helper()
+	for {
+		r, err := stream.Recv()
+		check(t, err)
+		for _, e := range r.GetEvents() {
+			if wanted(e) {
+				return e
+			}
+		}
+	}
+}
+
+// remaining reads a stream to its end, which must be OK.
+func remaining(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsResponse]) []*pb.Event {
+	t.Helper()
+	var events []*pb.Event
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return events
+		}
+		check(t, err)
+		events = append(events, r.GetEvents()...)
+	}
+}
+
+// loopback makes a gateway listen on free ports and log what can be parsed.
+var loopback = []string{"--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--node", "test", "--log-format", "json"}
+
+// inside is a gateway in this process.
+type inside struct {
+	*instance
+	signals chan os.Signal
+	stdout  *bytes.Buffer
+	code    chan int
+}
+
+// start runs the daemon in this process; flags come behind those of loopback.
+func start(t testing.TB, environ []string, flags ...string) *inside {
+	t.Helper()
+	return startWith(t, environ, append(append([]string(nil), loopback...), flags...)...)
+}
+
+func startWith(t testing.TB, environ []string, args ...string) *inside {
+	t.Helper()
+	g := &inside{signals: make(chan os.Signal, 2), stdout: new(bytes.Buffer), code: make(chan int, 1)}
+	reader, writer := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		g.code <- daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: g.stdout, Stderr: writer, Signals: g.signals})
+		_ = writer.Close()
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	g.instance = started(t, reader)
+	running.Go(func() { _, _ = io.Copy(io.Discard, g.rest) })
+	return g
+}
+
+// exit waits for the end and returns the exit code.
+func (g *inside) exit() int { return <-g.code }
