@@ -14,11 +14,12 @@ import (
 )
 
 // pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began with.
-// Encoded: base64url of version, binding, uvarint after, cursor, checksum. The checksum is no secret: it tells a token that
+// Encoded: base64url of version, binding, uvarint after, uvarint upTo, cursor, checksum. The checksum is no secret: it tells a token that
 // was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
 type pageToken struct {
 	binding [bindingSize]byte
 	after   uint64
+	upTo    uint64 // the newest seq when the walk began, so that it ends however many connect meanwhile; 0 before the first page
 	cursor  event.Cursor
 }
 
@@ -70,6 +71,7 @@ func bind(r *pb.ListConnectionsRequest) [bindingSize]byte {
 func (t *pageToken) encode() string {
 	b := append([]byte{tokenVersion}, t.binding[:]...)
 	b = binary.AppendUvarint(b, t.after)
+	b = binary.AppendUvarint(b, t.upTo)
 	b = append(b, t.cursor.String()...)
 	return base64.RawURLEncoding.EncodeToString(append(b, checksum(b)...))
 }
@@ -94,12 +96,14 @@ func decodeToken(s string) (pageToken, error) {
 	}
 	t.binding = [bindingSize]byte(b[1:])
 	rest := b[1+bindingSize:]
-	after, n := binary.Uvarint(rest)
-	if n <= 0 || !bytes.Equal(binary.AppendUvarint(nil, after), rest[:n]) {
-		return t, errToken
+	for _, field := range []*uint64{&t.after, &t.upTo} {
+		v, n := binary.Uvarint(rest)
+		if n <= 0 || !bytes.Equal(binary.AppendUvarint(nil, v), rest[:n]) {
+			return t, errToken
+		}
+		*field, rest = v, rest[n:]
 	}
-	t.after = after
-	if t.cursor, err = event.ParseCursor(string(rest[n:])); err != nil {
+	if t.cursor, err = event.ParseCursor(string(rest)); err != nil {
 		return t, errToken
 	}
 	return t, nil

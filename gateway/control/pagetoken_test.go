@@ -14,7 +14,7 @@ import (
 // exactly a token that was given out is none.
 func FuzzPageToken(f *testing.F) {
 	first := (&pageToken{binding: bind(&pb.ListConnectionsRequest{}), after: 42,
-		cursor: event.Cursor{Origin: event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"}, Sequence: 1234567}}).encode()
+		cursor: event.Cursor{Origin: event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, Sequence: 1234567}}).encode()
 	f.Add("", uint64(0), uint64(0), 0, byte(0), "")
 	f.Add("state == \"OPEN\"", uint64(1)<<63, ^uint64(0), 3, byte(1), first)
 	f.Add("true", uint64(127), uint64(128), 0, byte(0x80), first[:len(first)-1])

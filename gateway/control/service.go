@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/peer"
@@ -70,7 +71,8 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, Limit: pageSize(r.GetPageSize()), State: listState(r.GetState()), Match: match})
+	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: pageSize(r.GetPageSize()),
+		State: listState(r.GetState()), Match: match})
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +82,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	}
 	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String(), Connections: rows}
 	if page.Next > 0 {
-		token.after = page.Next
+		token.after, token.upTo = page.Next, page.UpTo
 		response.NextPageToken = token.encode()
 	}
 	return response, nil
@@ -147,7 +149,7 @@ func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Br
 		return nil, err
 	}
 	result, err := s.gateway.Broadcast(ctx, server.BroadcastRequest{Data: r.GetData(), Match: match, Exclude: r.GetExcludeIds(),
-		RequestID: r.GetRequestId(), Actor: actor(ctx)})
+		RequestID: strings.ToLower(r.GetRequestId()), Actor: actor(ctx)})
 	if err != nil {
 		return nil, err
 	}

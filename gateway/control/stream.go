@@ -86,7 +86,7 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 		if page.Next == 0 {
 			break
 		}
-		request.After = page.Next
+		request.After, request.UpTo = page.Next, page.UpTo
 	}
 	return e.send([]event.Event{{Type: event.SnapshotComplete, Sequence: start.Sequence, Time: time.Now(),
 		Detail: &event.SnapshotDetail{Connections: total, Cursor: start}}})

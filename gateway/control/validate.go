@@ -188,7 +188,7 @@ func targets(ids []string, expr string) error {
 		check(len(ids) == 0 || expr == "", "filter", "given together with connection_ids; expected one of them"),
 		count("connection_ids", len(ids)),
 		check(!slices.ContainsFunc(ids, func(id string) bool { return len(id) > maxIDLength }), "connection_ids",
-			"an ID has more than %d bytes; expected node.incarnation.seq, for example edge-1.6a1b2c3d.42", maxIDLength),
+			"an ID has more than %d bytes; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42", maxIDLength),
 		validateFilter(expr),
 	)
 }

@@ -9,7 +9,7 @@ import (
 // Origin is the node and the life of it in which things happen.
 type Origin struct {
 	Node        string // unique in a fleet, [a-z0-9-]{1,32}
-	Incarnation string // unix seconds at start, hex
+	Incarnation string // unix milliseconds at start, hex: no two lives of a node begin in the same one
 }
 
 // Listener names the data-plane address that accepted a connection.

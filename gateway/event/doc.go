@@ -4,7 +4,7 @@
 // own pace: the publisher never waits for them, and there is no queue for each. A subscriber that the ring overtakes is
 // told so with a [Gap] event that names the missing range.
 //
-//	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"}, 65536)
+//	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, 65536)
 //	sub, err := log.Subscribe(event.Options{})
 //	...
 //	for {

@@ -11,7 +11,7 @@ import (
 
 // A subscriber reads the log at its own pace, to the end.
 func ExampleLog() {
-	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"}, 65536)
+	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, 65536)
 	sub, err := log.Subscribe(event.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -36,16 +36,16 @@ func ExampleLog() {
 	// Output:
 	// 1 CONNECTED 1
 	// 2 CLOSED 0
-	// end at edge-1.6a1b2c3d@2
+	// end at edge-1.19ab0d3f1c2@2
 }
 
 // A cursor resumes exactly behind an event. What is gone by then is told as a gap.
 func ExampleLog_Subscribe() {
-	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"}, 256)
+	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, 256)
 	for range 300 {
 		log.Append(&event.Event{Type: event.Ended})
 	}
-	for _, after := range []string{"edge-1.6a1b2c3d@298", "edge-1.6a1b2c3d@40", "edge-2.6a1b2c3d@40"} {
+	for _, after := range []string{"edge-1.19ab0d3f1c2@298", "edge-1.19ab0d3f1c2@40", "edge-2.19ab0d3f1c2@40"} {
 		sub, err := log.Subscribe(event.Options{After: after})
 		if err != nil {
 			fmt.Println(err)
@@ -62,5 +62,5 @@ func ExampleLog_Subscribe() {
 	// Output:
 	// ENDED 299
 	// GAP EVICTED 41 44
-	// cursor "edge-2.6a1b2c3d@40" is of node "edge-2"; this is node "edge-1"
+	// cursor "edge-2.19ab0d3f1c2@40" is of node "edge-2"; this is node "edge-1"
 }

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var origin = event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"}
+var origin = event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 
 func newLog(size int) *event.Log { return event.NewLog(origin, size) }
 

@@ -7,7 +7,7 @@
 // # Variables
 //
 //	variable         type       what it is
-//	id               string     node.incarnation.seq, for example "edge-1.6a1b2c3d.42"
+//	id               string     node.incarnation.seq, for example "edge-1.19ab0d3f1c2.42"
 //	node             string     name of the node that holds the socket
 //	listener         string     name of the listener that accepted it
 //	remote_address   string     the peer's "ip:port", "[ip]:port" for IPv6; "unix:" and the path for a unix socket

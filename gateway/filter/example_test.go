@@ -14,7 +14,7 @@ var now = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 var info = &event.Info{
 	Identity: &event.Identity{
-		Origin:      &event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"},
+		Origin:      &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 		Listener:    &event.Listener{Name: "game"},
 		Seq:         42,
 		Remote:      netip.MustParseAddrPort("10.1.2.3:5678"),

@@ -17,7 +17,7 @@ var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 func open() *event.Info {
 	return &event.Info{
 		Identity: &event.Identity{
-			Origin:      &event.Origin{Node: "edge-1", Incarnation: "6a1b2c3d"},
+			Origin:      &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 			Listener:    &event.Listener{Name: "game"},
 			Seq:         42,
 			Remote:      netip.MustParseAddrPort("10.1.2.3:5678"),
@@ -107,7 +107,7 @@ func TestMatch(t *testing.T) {
 var (
 	openYes = []string{
 		"", "true", "!false", "1 < 2", "// a comment\ntrue",
-		`id == "edge-1.6a1b2c3d.42"`, `node == "edge-1"`, `listener == "game"`,
+		`id == "edge-1.19ab0d3f1c2.42"`, `node == "edge-1"`, `listener == "game"`,
 		`remote_address == "10.1.2.3:5678"`, `remote_ip == "10.1.2.3"`, `remote_port == 5678`,
 		`local_address == "[2001:db8::1]:8017"`, `local_ip == "2001:db8::1"`, `local_port == 8017`,
 		`connected_at == timestamp("2026-03-04T11:00:00Z")`, `last_active_at == timestamp("2026-03-04T11:50:00Z")`,

@@ -155,15 +155,15 @@ func (c *Conn) publishConnected() {
 }
 
 func (s *Server) newConn(l *listener, conn net.Conn) (*Conn, error) {
-	now := time.Now()
+	now := s.now()
 	c := &Conn{
 		server:  s,
 		handler: l.config.Handler,
 		owner:   l,
-		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: now,
+		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: s.at(now),
 			Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())},
 	}
-	c.active.Store(now.UnixNano())
+	c.active.Store(int64(now))
 	var err error
 	c.socket, err = s.engine.Attach(conn)
 	return c, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -68,8 +69,9 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 			excluded[c] = struct{}{}
 		}
 	}
+	now := time.Now()
 	s.registry.walk(func(c *Conn) bool {
-		if _, out := excluded[c]; out || !matches(r.Match, c) {
+		if _, out := excluded[c]; out || !matches(r.Match, c, now) {
 			return true
 		}
 		c.mu.Lock()

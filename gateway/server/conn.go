@@ -22,7 +22,7 @@ type Conn struct {
 
 	received  atomic.Uint64
 	sent      atomic.Uint64
-	active    atomic.Int64  // when a byte was last received or taken by the kernel; unix nanoseconds
+	active    atomic.Int64  // moment when a byte was last received or taken by the kernel
 	discarded atomic.Uint64 // received while closing
 
 	mu       sync.Mutex
@@ -30,9 +30,9 @@ type Conn struct {
 	queue    sendQueue
 	labels   map[string]string // replaced, never modified
 	value    any
-	progress int64 // when the kernel last took a byte of the queue, or the queue began; unix nanoseconds
-	paused   int64 // since when reading is paused; 0 when it is not
-	idle     int64 // value of active for which an idle timeout was announced
+	progress moment // when the kernel last took a byte of the queue, or the queue began
+	paused   moment // since when reading is paused; 0 when it is not
+	idle     moment // value of active for which an idle timeout was announced
 	waits    []*writeWait
 	ending   *ending     // why it ends; nil while nothing ends it
 	announce *time.Timer // looks whether a pause has lasted; nil when none was made lately
@@ -82,7 +82,7 @@ func (c *Conn) infoAt() (Info, uint64) {
 func (c *Conn) info() Info {
 	info := Info{
 		Identity:       c.identity,
-		LastActiveAt:   time.Unix(0, c.active.Load()),
+		LastActiveAt:   c.server.at(moment(c.active.Load())),
 		BytesReceived:  c.received.Load(),
 		BytesSent:      c.sent.Load(),
 		QueuedBytes:    uint64(c.queue.size),

@@ -33,7 +33,7 @@ func (c endpoint) Opened() {
 // Received hands bytes to the handler, or discards them when the connection is being closed.
 func (c endpoint) Received(p []byte) {
 	c.received.Add(uint64(len(p)))
-	c.active.Store(time.Now().UnixNano())
+	c.active.Store(int64(c.server.now()))
 	c.server.counters.received.add(c.identity.Seq, len(p))
 	c.mu.Lock()
 	closing := c.ending != nil
@@ -46,11 +46,17 @@ func (c endpoint) Received(p []byte) {
 		return
 	}
 	if c.server.log.Tapped() {
-		c.server.log.AppendData(c.Info(), p)
+		c.publishData(p)
 	}
 	defer c.handled()
 	c.handler.Data(c.Conn, p)
 }
+
+// publishData is apart from Received so that its large frame is not on the stack of every connection: an idle one keeps the
+// stack that its last read needed.
+//
+//go:noinline
+func (c endpoint) publishData(p []byte) { c.server.log.AppendData(c.Info(), p) }
 
 // Ended notes the peer's FIN.
 func (c endpoint) Ended() {

@@ -32,7 +32,7 @@ type MalformedIDError struct{ ID string }
 
 // Error names what was given and what was expected.
 func (e *MalformedIDError) Error() string {
-	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.6a1b2c3d.42", e.ID)
+	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42", e.ID)
 }
 
 // NotFoundError says that there is no such connection here, and which kind of absence it is.

@@ -18,13 +18,13 @@ func (s *Server) sweepIdle(stop <-chan struct{}) {
 	period := min(maxSweep, max(minSweep, s.config.IdleTimeout/16))
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	next := time.Now() // before this moment no connection can have become idle
+	next := s.now() // before this moment no connection can have become idle
 	for {
 		select {
 		case <-stop:
 			return
-		case now := <-ticker.C:
-			if !now.Before(next) {
+		case <-ticker.C:
+			if now := s.now(); now >= next {
 				next = s.sweepOnce(now)
 			}
 		}
@@ -32,25 +32,25 @@ func (s *Server) sweepIdle(stop <-chan struct{}) {
 }
 
 // sweepOnce handles the connections that are idle and returns when the next one can be.
-func (s *Server) sweepOnce(now time.Time) time.Time {
+func (s *Server) sweepOnce(now moment) moment {
 	oldest := now
 	s.registry.walk(func(c *Conn) bool {
-		active := time.Unix(0, c.active.Load())
-		if now.Sub(active) >= s.config.IdleTimeout {
+		active := moment(c.active.Load())
+		if time.Duration(now-active) >= s.config.IdleTimeout {
 			c.idled(now)
-		} else if active.Before(oldest) {
-			oldest = active
+		} else {
+			oldest = min(oldest, active)
 		}
 		return true
 	})
-	return oldest.Add(s.config.IdleTimeout)
+	return oldest + moment(s.config.IdleTimeout)
 }
 
 // idled announces an idle period once, and closes the connection when that is the configured action.
-func (c *Conn) idled(now time.Time) {
+func (c *Conn) idled(now moment) {
 	c.mu.Lock()
-	active := c.active.Load()
-	idle := now.Sub(time.Unix(0, active))
+	active := moment(c.active.Load())
+	idle := time.Duration(now - active)
 	if c.idle == active || c.ending != nil || idle < c.server.config.IdleTimeout {
 		c.mu.Unlock()
 		return

@@ -1,6 +1,10 @@
 package server
 
-import "github.com/sockgate/sockgate/gateway/event"
+import (
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
 
 // Info is a connection as it was at one moment.
 type Info = event.Info
@@ -26,8 +30,9 @@ const (
 
 // Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
 type Matcher interface {
-	// Match reports whether the connection is selected.
-	Match(*Info) bool
+	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event happened
+	// that the Info is of.
+	MatchAt(info *Info, at time.Time) bool
 	// String returns the source, which is what records and other nodes are given.
 	String() string
 }

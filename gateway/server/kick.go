@@ -44,8 +44,9 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	}
 	k := &kicking{request: &r}
 	if r.Match != nil {
+		now := time.Now()
 		s.registry.walk(func(c *Conn) bool {
-			if matches(r.Match, c) {
+			if matches(r.Match, c, now) {
 				k.kick(c, -1, c.ID)
 			}
 			return true

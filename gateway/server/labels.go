@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -94,8 +95,9 @@ func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, erro
 	var t tally
 	var result LabelResult
 	if r.Match != nil {
+		now := time.Now()
 		s.registry.walk(func(c *Conn) bool {
-			if !matches(r.Match, c) {
+			if !matches(r.Match, c, now) {
 				return true
 			}
 			if o := c.label(r.Set, r.Remove); o == OutcomeLabeled {

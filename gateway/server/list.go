@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -23,6 +24,7 @@ const scanRows = 20_000
 // ListRequest asks for connections in the order of their seq.
 type ListRequest struct {
 	After uint64 // rows with a greater seq
+	UpTo  uint64 // rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect meanwhile
 	Limit int    // most rows; at least 1
 	State ListState
 	Match Matcher // nil: all
@@ -35,25 +37,30 @@ type ListRequest struct {
 type ListPage struct {
 	Connections []Info
 	Next        uint64 // After of the next request; 0 at the end
+	UpTo        uint64 // of the request, or the newest seq that stood in for it
 	Total       int    // live connections, whatever is selected
 }
 
 // List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It holds no
 // lock that a new connection needs. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
-	page := ListPage{Total: int(s.registry.live.Load())}
+	page := ListPage{Total: int(s.registry.live.Load()), UpTo: r.UpTo}
+	if page.UpTo == 0 {
+		page.UpTo = s.registry.last()
+	}
 	r.Limit = max(r.Limit, 1)
+	now := time.Now()
 	size := chunkSlots
 	if r.Match == nil && r.State != ListClosed {
 		size = min(size, r.Limit) // every row is taken, so more would be in vain
 	}
 	batch := make([]*Conn, 0, size)
-	after, last := r.After, s.registry.last()
+	after, last := r.After, page.UpTo
 	for scanned := 0; after < last; {
 		if err := ctx.Err(); err != nil {
 			return ListPage{}, err
 		}
-		rows, upTo := s.rows(&r, batch, after, last)
+		rows, upTo := s.rows(&r, now, batch, after, last)
 		for i := range rows {
 			page.Connections = append(page.Connections, rows[i])
 			if len(page.Connections) == r.Limit && (rows[i].Seq < last) {
@@ -72,7 +79,7 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 }
 
 // rows returns the selected rows of the next stretch of seqs, and up to which seq that stretch goes.
-func (s *Server) rows(r *ListRequest, batch []*Conn, after, last uint64) ([]Info, uint64) {
+func (s *Server) rows(r *ListRequest, now time.Time, batch []*Conn, after, last uint64) ([]Info, uint64) {
 	conns := s.registry.page(after, batch[:0])
 	upTo := last
 	if len(conns) == cap(conns) {
@@ -86,7 +93,7 @@ func (s *Server) rows(r *ListRequest, batch []*Conn, after, last uint64) ([]Info
 	for _, c := range conns {
 		seq := c.identity.Seq
 		for len(closed) > 0 && closed[0].Seq < seq {
-			rows = r.take(rows, &closed[0])
+			rows = r.take(rows, &closed[0], now)
 			closed = closed[1:]
 		}
 		if len(closed) > 0 && closed[0].Seq == seq || seq > upTo {
@@ -97,17 +104,17 @@ func (s *Server) rows(r *ListRequest, batch []*Conn, after, last uint64) ([]Info
 			continue
 		}
 		if r.State == ListAll || info.Live() == (r.State != ListClosed) {
-			rows = r.take(rows, &info)
+			rows = r.take(rows, &info, now)
 		}
 	}
 	for i := range closed {
-		rows = r.take(rows, &closed[i])
+		rows = r.take(rows, &closed[i], now)
 	}
 	return rows, upTo
 }
 
-func (r *ListRequest) take(rows []Info, info *Info) []Info {
-	if r.Match != nil && !r.Match.Match(info) {
+func (r *ListRequest) take(rows []Info, info *Info, now time.Time) []Info {
+	if r.Match != nil && !r.Match.MatchAt(info, now) {
 		return rows
 	}
 	return append(rows, *info)

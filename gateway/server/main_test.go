@@ -287,8 +287,8 @@ func (g *gateway) settle(n int) {
 // match is a Matcher made of a function.
 type match func(*server.Info) bool
 
-func (m match) Match(i *server.Info) bool { return m(i) }
-func (m match) String() string            { return "test" }
+func (m match) MatchAt(i *server.Info, _ time.Time) bool { return m(i) }
+func (m match) String() string                           { return "test" }
 
 func everything(*server.Info) bool { return true }
 

@@ -1,6 +1,10 @@
 package server
 
-import "github.com/sockgate/sockgate/gateway/event"
+import (
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
 
 // record publishes a Control event: who did what, and what became of it.
 func (s *Server) record(d *event.ControlDetail, t *tally) {
@@ -22,10 +26,10 @@ func source(m Matcher) string {
 }
 
 // matches reports whether a live connection is selected; a nil Matcher selects all.
-func matches(m Matcher, c *Conn) bool {
+func matches(m Matcher, c *Conn, now time.Time) bool {
 	if m == nil {
 		return true
 	}
 	info := c.Info()
-	return info.Live() && m.Match(&info)
+	return info.Live() && m.MatchAt(&info, now)
 }

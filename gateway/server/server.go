@@ -48,7 +48,7 @@ func New(config Config) (*Server, error) {
 	now := time.Now()
 	s := &Server{
 		config:   config,
-		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.Unix(), 16)},
+		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.UnixMilli(), 16)},
 		started:  now,
 		engine:   transport.NewNet(),
 		drainSet: make(chan struct{}),

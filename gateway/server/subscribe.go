@@ -14,7 +14,7 @@ type SubscribeRequest struct {
 func (s *Server) Subscribe(r SubscribeRequest) (*event.Subscription, error) {
 	o := event.Options{After: r.After, Types: r.Types, MaxData: r.MaxData}
 	if r.Match != nil {
-		o.Match = func(e *event.Event) bool { return e.Conn.Identity != nil && r.Match.Match(&e.Conn) }
+		o.Match = func(e *event.Event) bool { return e.Conn.Identity != nil && r.Match.MatchAt(&e.Conn, e.Time) }
 	}
 	return s.log.Subscribe(o)
 }

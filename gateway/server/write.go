@@ -80,7 +80,7 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		p = p[n:]
 	}
 	if c.queue.size == 0 {
-		c.progress = time.Now().UnixNano()
+		c.progress = c.server.now()
 	}
 	c.queue.push(p, shared)
 	c.pauseIfHigh()
@@ -95,9 +95,9 @@ func (c *Conn) took(n int) {
 	if n == 0 {
 		return
 	}
-	now := time.Now().UnixNano()
+	now := c.server.now()
 	c.sent.Add(uint64(n))
-	c.active.Store(now)
+	c.active.Store(int64(now))
 	c.progress = now
 	c.server.counters.sent.add(c.identity.Seq, n)
 }
@@ -107,7 +107,7 @@ func (c *Conn) pauseIfHigh() {
 	if c.paused != 0 || c.queue.size <= c.server.config.HighWater || c.ending != nil {
 		return
 	}
-	c.paused = time.Now().UnixNano()
+	c.paused = c.server.now()
 	c.server.counters.readPauses.Add(1)
 	c.socket.Pause()
 	if c.announce == nil {
@@ -124,7 +124,7 @@ func (c *Conn) announcePause() {
 		c.announce = nil
 		return
 	}
-	paused := time.Duration(time.Now().UnixNano() - c.paused)
+	paused := c.server.since(c.paused)
 	if paused < pauseAnnounce {
 		c.announce.Reset(pauseAnnounce - paused)
 		return
@@ -139,7 +139,7 @@ func (c *Conn) resume() {
 	if c.paused == 0 {
 		return
 	}
-	paused := time.Duration(time.Now().UnixNano() - c.paused)
+	paused := c.server.since(c.paused)
 	c.paused = 0
 	c.socket.Resume()
 	if c.has(flagAnnounced) {
@@ -157,7 +157,7 @@ func (c endpoint) NextWrite() ([]byte, time.Time) {
 		c.flags &^= flagFlushing
 		return nil, time.Time{}
 	}
-	return p, time.Unix(0, c.progress).Add(c.server.config.WriteTimeout)
+	return p, c.server.at(c.progress).Add(c.server.config.WriteTimeout)
 }
 
 // Wrote takes note of progress, or of the lack of it.
@@ -182,7 +182,7 @@ func (c endpoint) Wrote(n int, err error) {
 
 // judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
 func (c *Conn) judgeProgress() {
-	stalled := time.Duration(time.Now().UnixNano() - c.progress)
+	stalled := c.server.since(c.progress)
 	if c.queue.size == 0 || stalled < c.server.config.WriteTimeout {
 		return
 	}

@@ -103,23 +103,7 @@ func (g *gateway) run(ctx context.Context, controlListener net.Listener, signals
 		return err
 	default:
 		g.log.Info("ended")
-		g.outliveIncarnation(ctx, signals)
 		return nil
-	}
-}
-
-// outliveIncarnation waits until the second in which the gateway started is over, unless a signal comes: an incarnation is
-// named by its second, and a supervisor may start the next one at once.
-func (g *gateway) outliveIncarnation(ctx context.Context, signals <-chan os.Signal) {
-	info, err := g.server.Gateway(ctx)
-	if err != nil {
-		return
-	}
-	timer := time.NewTimer(time.Until(info.StartedAt.Truncate(time.Second).Add(time.Second)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-signals:
 	}
 }
 

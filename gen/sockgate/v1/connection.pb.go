@@ -280,7 +280,7 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 // `remote_ip`, `remote_port`, `local_ip`, `local_port`, `age` and `idle`; see GatewayService.
 type Connection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The identifier `node.incarnation.seq`, for example `edge-1.6a1b2c3d.42`. It is never reused: seq counts from 1 within
+	// The identifier `node.incarnation.seq`, for example `edge-1.19ab0d3f1c2.42`. It is never reused: seq counts from 1 within
 	// an incarnation, and a restart of the gateway is a new incarnation.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Name of the node that holds the socket: `[a-z0-9-]{1,32}`.
@@ -298,7 +298,8 @@ type Connection struct {
 	LastActiveAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_active_at,json=lastActiveAt,proto3" json:"last_active_at,omitempty"`
 	// Bytes received from the peer and read by the gateway.
 	BytesReceived uint64 `protobuf:"varint,8,opt,name=bytes_received,json=bytesReceived,proto3" json:"bytes_received,omitempty"`
-	// Bytes for the peer that the kernel has taken. Bytes that still wait in the send queue are not counted.
+	// Bytes for the peer that the kernel has taken; they arrive unless the connection breaks. Bytes that still wait in the send
+	// queue are not counted.
 	BytesSent uint64 `protobuf:"varint,9,opt,name=bytes_sent,json=bytesSent,proto3" json:"bytes_sent,omitempty"`
 	// Bytes in the send queue: accepted for the peer and not yet taken by the kernel.
 	QueuedBytes uint64 `protobuf:"varint,10,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`

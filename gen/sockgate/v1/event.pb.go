@@ -272,7 +272,7 @@ type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the node on which it happened.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// The node's life in which it happened: unix seconds at start, in hex.
+	// The node's life in which it happened: unix milliseconds at start, in hex.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// Position in the node's event log: dense, from 1.
 	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`

@@ -138,7 +138,8 @@ func (SendWait) EnumDescriptor() ([]byte, []int) {
 type ListConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows a page: 0 means 100, over 1,000 means 1,000, negative is INVALID_ARGUMENT. A page can have fewer rows than asked
-	// for, even none, while next_page_token says that there is more.
+	// for, even none, while next_page_token says that there is more. A walk ends with the newest connection that there was at
+	// its first page; what connects later is in the events behind its cursor.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before; empty for the first. `filter` and `state` must be the same throughout a walk.
 	// Tokens are opaque and stay valid until the node restarts.
@@ -522,7 +523,7 @@ type BroadcastRequest struct {
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Connections to leave out, by ID; at most 1,000. Malformed ones are INVALID_ARGUMENT.
 	ExcludeIds []string `protobuf:"bytes,3,rep,name=exclude_ids,json=excludeIds,proto3" json:"exclude_ids,omitempty"`
-	// A UUID (RFC 9562) that makes a retry safe: within 2 minutes a request with the same request_id is not carried out
+	// A UUID (RFC 9562, upper or lower case) that makes a retry safe: within 2 minutes a request with the same request_id is not carried out
 	// again and gets the first one's answer; one with other contents is INVALID_ARGUMENT (REQUEST_ID_REUSED). Empty: no such
 	// protection.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -863,7 +864,7 @@ func (x *KickResponse) GetNotFound() uint64 {
 	return 0
 }
 
-// SetLabelsRequest changes labels.
+// SetLabelsRequest changes labels: at least one key has to be set or removed.
 type SetLabelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Connections by ID; at most 1,000. Either this or `filter` is required, not both.
@@ -1160,7 +1161,7 @@ func (x *ShutdownResponse) GetConnections() uint64 {
 // StreamEventsRequest says what to follow.
 type StreamEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Types to deliver; empty means all. GAP, PRESENT and SNAPSHOT_COMPLETE need not be named: they are always delivered
+	// Types to deliver, at most 64; empty means all. GAP, PRESENT and SNAPSHOT_COMPLETE need not be named: they are always delivered
 	// where they apply. DATA also needs include_data.
 	Types []EventType `protobuf:"varint,1,rep,packed,name=types,proto3,enum=sockgate.v1.EventType" json:"types,omitempty"`
 	// Only events of connections that match, judged by the connection as it was when the event happened; `age` and `idle`
@@ -1168,7 +1169,8 @@ type StreamEventsRequest struct {
 	// when a filter is given.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Resume exactly behind this cursor. Empty: only what happens from now on. A cursor of an earlier incarnation, or one
-	// that is older than the oldest event kept, yields GAP and goes on with the oldest kept. `0` means from the oldest kept.
+	// that is older than the oldest event kept, yields GAP and goes on with the oldest kept. `0` means from the oldest kept. At
+	// most 4,096 bytes.
 	After string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
 	// First send a PRESENT event for each live connection (that matches), then SNAPSHOT_COMPLETE. Not together with `after`.
 	// A connection that closes while the snapshot is read may be absent from it; its CLOSED event follows.
@@ -1350,7 +1352,7 @@ type GetGatewayResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the node.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// Its life: unix seconds at start, in hex.
+	// Its life: unix milliseconds at start, in hex.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// The program's version.
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`

@@ -56,11 +56,13 @@ const (
 //
 // # Errors
 //
-// Every error carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE; bad arguments also
+// Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE (what gRPC
+// itself refuses, an unknown method or a request over 4 MiB, does not); bad arguments also
 // carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
-// only. RESOURCE_EXHAUSTED: a message over the size limit, or too many request IDs at once.
+// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes (with RetryInfo).
+// An ID in a request has at most 256 bytes.
 type GatewayServiceClient interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
@@ -225,11 +227,13 @@ func (c *gatewayServiceClient) GetGateway(ctx context.Context, in *GetGatewayReq
 //
 // # Errors
 //
-// Every error carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE; bad arguments also
+// Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE (what gRPC
+// itself refuses, an unknown method or a request over 4 MiB, does not); bad arguments also
 // carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
-// only. RESOURCE_EXHAUSTED: a message over the size limit, or too many request IDs at once.
+// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes (with RetryInfo).
+// An ID in a request has at most 256 bytes.
 type GatewayServiceServer interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
