@@ -19,13 +19,13 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// requireNode skips the test where Node.js is missing; with SOCKGATE_REQUIRE_NODE, as in CI, that is a failure.
+// requireNode skips the test where Node.js is missing; with REQUIRE_NODE, as in CI, that is a failure.
 func requireNode(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range append(programs, "node") {
 		if _, err := exec.LookPath(p); err != nil {
-			if os.Getenv("SOCKGATE_REQUIRE_NODE") != "" {
-				t.Fatalf("%s is missing, and SOCKGATE_REQUIRE_NODE is set", p)
+			if os.Getenv("REQUIRE_NODE") != "" {
+				t.Fatalf("%s is missing, and REQUIRE_NODE is set", p)
 			}
 			t.Skipf("%s is missing: install Node.js 20 or later to run this test", p)
 		}
