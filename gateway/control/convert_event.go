@@ -45,7 +45,8 @@ func setDetails(out *pb.Event, e *event.Event) {
 			EndedByThemselves: d.Ended, ClosedAtDeadline: d.Closed, Reason: d.Reason}}
 	case *event.ControlDetail:
 		out.Details = &pb.Event_Control{Control: &pb.ControlDetails{Verb: d.Verb, Actor: d.Actor, Filter: d.Filter, ConnectionIds: d.IDs,
-			Reason: d.Reason, RequestId: d.RequestID, Matched: d.Matched, Outcomes: d.Outcomes, DataBytes: d.DataBytes}}
+			Reason: d.Reason, RequestId: d.RequestID, Matched: d.Matched, Outcomes: d.Outcomes, DataBytes: d.DataBytes,
+			SetLabels: d.Set, RemovedLabels: d.Removed}}
 	case *event.GapDetail:
 		out.Details = &pb.Event_Gap{Gap: &pb.GapDetails{From: d.From, To: d.To, Reason: pb.GapReason(d.Reason), RequestedCursor: d.Requested,
 			DataEvents: d.DataEvents}}

@@ -31,6 +31,7 @@ const (
 	reasonPageTokenMismatch  = "PAGE_TOKEN_MISMATCH"
 	reasonRequestIDReused    = "REQUEST_ID_REUSED"
 	reasonTooManyRequestIDs  = "TOO_MANY_REQUEST_IDS"
+	reasonTooManyStreams     = "TOO_MANY_STREAMS"
 	reasonConnectionNotFound = "CONNECTION_NOT_FOUND"
 	reasonForgotten          = "CONNECTION_FORGOTTEN"
 	reasonNodeRestarted      = "NODE_RESTARTED"
@@ -106,6 +107,8 @@ func classify(err error) problem {
 		return problem{code: codes.InvalidArgument, reason: reasonRequestIDReused, field: "request_id"}
 	case errors.Is(err, server.ErrTooManyRequests):
 		return problem{code: codes.ResourceExhausted, reason: reasonTooManyRequestIDs, retry: time.Minute}
+	case errors.Is(err, errTooManyStreams):
+		return problem{code: codes.ResourceExhausted, reason: reasonTooManyStreams, retry: 5 * time.Second}
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem{code: codes.DeadlineExceeded, reason: reasonDeadline}
 	case errors.Is(err, context.Canceled):

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/peer"
@@ -31,6 +32,7 @@ type Service struct {
 	pb.UnimplementedGatewayServiceServer
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
+	streams atomic.Int64  // event streams open now
 }
 
 // NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.

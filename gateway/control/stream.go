@@ -20,7 +20,11 @@ const (
 	batchPeriod = 20 * time.Millisecond
 	// heartbeat is how long a stream stays idle before it gets a response without events.
 	heartbeat = 5 * time.Second
+	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB.
+	maxEventStreams = 1000
 )
+
+var errTooManyStreams = errors.New("1000 event streams are open, which is the most; end some, or let one program hand the events on")
 
 // eventStream is one StreamEvents call. It runs in the call's own goroutine: the log's ring is its only buffer, so that a
 // slow caller slows nobody, and falls behind with a GAP.
@@ -34,6 +38,11 @@ type eventStream struct {
 
 // StreamEvents follows events until the caller cancels or the log is closed.
 func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayService_StreamEventsServer) error {
+	if s.streams.Add(1) > maxEventStreams {
+		s.streams.Add(-1)
+		return errTooManyStreams
+	}
+	defer s.streams.Add(-1)
 	match, err := compile(r.GetFilter())
 	if err != nil {
 		return err

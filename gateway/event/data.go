@@ -52,5 +52,5 @@ func (l *Log) AppendData(conn Info, p []byte) {
 	}
 	e.Sequence = l.head
 	l.data.append(e, len(keep))
-	l.wake()
+	l.wake(1)
 }

@@ -140,6 +140,8 @@ type ControlDetail struct {
 	Matched   uint64
 	Outcomes  map[string]uint64
 	DataBytes uint64
+	Set       map[string]string // SetLabels; never modified
+	Removed   []string          // SetLabels
 }
 
 // GapDetail is for Gap.

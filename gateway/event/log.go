@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,7 +68,7 @@ func (l *Log) Append(e *Event) uint64 {
 		l.live--
 		slot.Connections = l.live
 	}
-	l.wake()
+	l.wake(1)
 	return l.head
 }
 
@@ -89,17 +90,35 @@ func (l *Log) oldest() uint64 {
 	return 1
 }
 
-// wake tells the subscriptions that wait. The caller holds mu.
-func (l *Log) wake() {
-	for i, s := range l.waiting {
+// wake tells n of the subscriptions that wait. Each of them tells two more when it runs (passOn), so that the publisher's
+// part does not grow with their number. The caller holds mu.
+func (l *Log) wake(n int) {
+	for ; n > 0 && len(l.waiting) > 0; n-- {
+		last := len(l.waiting) - 1
+		s := l.waiting[last]
+		l.waiting[last] = nil
+		l.waiting = l.waiting[:last]
 		s.waiting = false
-		select {
-		case s.woken <- struct{}{}:
-		default:
-		}
-		l.waiting[i] = nil
+		s.woken <- struct{}{} // has room: one token for each time in waiting, and passOn takes it
 	}
-	l.waiting = l.waiting[:0]
+}
+
+// passOn is called by a subscription that waited, whether it was woken or gave up: it leaves the list, and if it was woken, it
+// wakes two more, so that a wake is never lost with the one that got it.
+func (l *Log) passOn(s *Subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.waiting { // gave up
+		s.waiting = false
+		i := slices.Index(l.waiting, s)
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		return
+	}
+	select {
+	case <-s.woken: // gave up, and was woken at the same time
+	default:
+	}
+	l.wake(2)
 }
 
 // Head returns the position of the newest event.
@@ -130,5 +149,5 @@ func (l *Log) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	l.wake()
+	l.wake(len(l.waiting))
 }

@@ -39,6 +39,7 @@ type Subscription struct {
 	pos     uint64 // sequence of the last event delivered or passed over
 	dataPos uint64 // the same for Data events
 	pending []Event
+	behind  Cursor        // the position before the first of pending
 	woken   chan struct{} // capacity 1
 	waiting bool          // in log.waiting; guarded by log.mu
 	closed  bool
@@ -103,14 +104,26 @@ func (s *Subscription) place() error {
 
 // gap adds a Gap to what Next delivers first. The caller holds log.mu.
 func (s *Subscription) gap(d GapDetail) {
+	if len(s.pending) == 0 {
+		s.behind = Cursor{Origin: s.log.origin, Sequence: s.pos}
+		if c, err := ParseCursor(d.Requested); err == nil {
+			s.behind = c
+		}
+	}
 	if d.To > 0 {
 		s.log.missed.Add(d.To - d.From + 1)
 	}
 	s.pending = append(s.pending, Event{Type: Gap, Sequence: s.pos, Time: time.Now(), Detail: &d})
 }
 
-// Cursor returns the position behind what Next has delivered or passed over.
-func (s *Subscription) Cursor() Cursor { return Cursor{Origin: s.log.origin, Sequence: s.pos} }
+// Cursor returns the position behind what Next has delivered or passed over. It is never behind a Gap that was not delivered:
+// who resumes there is told of it again.
+func (s *Subscription) Cursor() Cursor {
+	if len(s.pending) > 0 {
+		return s.behind
+	}
+	return Cursor{Origin: s.log.origin, Sequence: s.pos}
+}
 
 // Next appends events to batch, up to its capacity (256 when it has none), in order, and returns it. It blocks until
 // there is at least one. The error is ctx's when that ends first, and io.EOF when the log is closed and everything was
@@ -125,7 +138,7 @@ func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error)
 			return batch, nil
 		case state == readEnded:
 			return batch, io.EOF
-		case state == readMore:
+		case state == readMore, !s.park():
 			if err := ctx.Err(); err != nil {
 				return batch, err
 			}
@@ -133,7 +146,9 @@ func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error)
 		}
 		select {
 		case <-s.woken:
+			s.log.passOn(s)
 		case <-ctx.Done():
+			s.log.passOn(s)
 			return batch, ctx.Err()
 		}
 	}
@@ -160,7 +175,7 @@ func withRoom(batch []Event) []Event {
 type readState int
 
 const (
-	readDry   readState = iota // nothing more is there; the subscription will be woken
+	readDry   readState = iota // nothing more is there
 	readMore                   // the scan stopped at a bound
 	readEnded                  // nothing more will come
 )
@@ -200,7 +215,10 @@ func (s *Subscription) copy(batch []Event) ([]Event, readState) {
 			continue
 		}
 		if len(s.pending) == 0 && s.pos == l.head && s.dataDry() {
-			return batch, s.dry()
+			if l.closed {
+				return batch, readEnded
+			}
+			return batch, readDry
 		}
 	}
 }
@@ -257,16 +275,17 @@ func (s *Subscription) truncated(e *Event) *Event {
 	return &short
 }
 
-// dry registers for the next wake. The caller holds log.mu.
-func (s *Subscription) dry() readState {
-	if s.log.closed {
-		return readEnded
+// park registers for the next wake, unless something has come meanwhile. Who parks must wait on woken, and then passOn.
+func (s *Subscription) park() bool {
+	l := s.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || s.pos != l.head || !s.dataDry() {
+		return false
 	}
-	if !s.waiting {
-		s.waiting = true
-		s.log.waiting = append(s.log.waiting, s)
-	}
-	return readDry
+	s.waiting = true
+	l.waiting = append(l.waiting, s)
+	return true
 }
 
 // Close ends the subscription. Call it when no Next is under way; a second Close does nothing.
@@ -282,13 +301,5 @@ func (s *Subscription) Close() {
 	if s.options.MaxData > 0 && l.dataTaps.Add(-1) == 0 {
 		l.dataMax.Store(0)
 		l.data.reset()
-	}
-	for i, w := range l.waiting {
-		if w == s {
-			last := len(l.waiting) - 1
-			l.waiting[i], l.waiting[last] = l.waiting[last], nil
-			l.waiting = l.waiting[:last]
-			break
-		}
 	}
 }

@@ -116,8 +116,12 @@ func (l *listener) fail(err error) {
 
 // report makes an event of the failures of one kind.
 func (l *listener) report(op event.Operation) func(string, uint64) {
+	warning := "accepting failed"
+	if op == event.OpLimit {
+		warning = "connections refused"
+	}
 	return func(message string, count uint64) {
-		l.server.config.Logger.Warn("accepting failed", "listener", l.config.Name, "operation", op, "error", message, "count", count)
+		l.server.config.Logger.Warn(warning, "listener", l.config.Name, "operation", op, "error", message, "count", count)
 		l.server.log.Append(&event.Event{Type: event.Error,
 			Detail: &event.ErrorDetail{Operation: op, Message: message, Count: count, Listener: l.config.Name}})
 	}
@@ -129,7 +133,7 @@ func (l *listener) admit(conn net.Conn) {
 	if !s.registry.reserve(s.config.MaxConnections) {
 		s.counters.refused.Add(1)
 		_ = conn.Close() // nothing can be done about an error, and nothing was promised
-		l.denied.add(fmt.Sprintf("the limit of %d connections is reached; the new connection was closed", s.config.MaxConnections))
+		l.denied.add(fmt.Sprintf("the limit of %d connections is reached: new connections are closed at once", s.config.MaxConnections))
 		return
 	}
 	c, err := s.newConn(l, conn)
@@ -155,15 +159,14 @@ func (c *Conn) publishConnected() {
 }
 
 func (s *Server) newConn(l *listener, conn net.Conn) (*Conn, error) {
-	now := s.now()
 	c := &Conn{
 		server:  s,
 		handler: l.config.Handler,
 		owner:   l,
-		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: s.at(now),
+		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: time.Now(),
 			Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())},
 	}
-	c.active.Store(int64(now))
+	c.active.Store(int64(s.now()))
 	var err error
 	c.socket, err = s.engine.Attach(conn)
 	return c, err

@@ -27,9 +27,18 @@ func Listen(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address", address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %q: expected host:port or unix:///path: %w", address, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, cause(err))
 	}
 	return ln, nil
+}
+
+// cause is an error without the address that the sentence around it names already.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // removeStale removes the socket file of a process that has ended; one that still answers is left alone.

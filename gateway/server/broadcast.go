@@ -48,7 +48,8 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 		return BroadcastResult{}, err
 	}
 	if first {
-		answer.finish(s.broadcast(r))
+		defer answer.finish() // also after a panic, so that a retry does not wait for ever
+		answer.result = s.broadcast(r)
 		return answer.result, nil
 	}
 	select {

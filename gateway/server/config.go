@@ -25,9 +25,9 @@ type Config struct {
 	// Hazard: without a limit the process can run out of descriptors, and then accepts nothing until some are free.
 	MaxConnections int
 	// HighWater is how many bytes in a send queue pause reading from that peer. Default 64 KiB.
-	// Hazard: memory for slow readers is up to this for each, plus one read of 64 KiB.
+	// Hazard: memory for slow readers is up to this for each, plus one read of 64 KiB; verbs may add up to SendQueueLimit.
 	HighWater int
-	// LowWater is at how many bytes reading resumes. Default half of HighWater.
+	// LowWater is at how many bytes reading resumes: 1 to HighWater. Default half of HighWater.
 	LowWater int
 	// SendQueueLimit is how many bytes a send queue may have; a send that does not fit is dropped whole. Default 1 MiB; at
 	// least HighWater. A handler's answer to bytes that were read already may exceed it by up to 128 KiB, so that back-pressure
@@ -45,7 +45,7 @@ type Config struct {
 	// DrainTimeout is the grace period of a drain for which none is named. Default 30 s.
 	DrainTimeout time.Duration
 	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
-	// Hazard: an event takes about 250 bytes.
+	// Hazard: an event takes about 220 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to 12 KiB.
 	EventLogSize int
 	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close.
 	OnDrain func()

@@ -103,7 +103,7 @@ func (c *Conn) state() State {
 	switch {
 	case c.has(flagClosed):
 		return event.StateClosed
-	case c.ending != nil:
+	case c.ending != nil, c.has(flagPeerEnded) && c.has(flagFinish): // what is left is to flush the queue
 		return event.StateClosing
 	case c.has(flagPeerEnded):
 		return event.StateHalfClosedRemote

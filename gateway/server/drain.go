@@ -23,15 +23,15 @@ type drain struct {
 	flush    time.Duration
 	reason   string
 	by       string
-	farewell []byte
-	changed  chan struct{} // capacity 1; gets a token when the deadline moves
+	asked    []DrainRequest // whose farewell has not been sent and that have not been recorded
+	changed  chan struct{}  // capacity 1; gets a token when somebody joins
 }
 
 // DrainRequest asks for a drain.
 type DrainRequest struct {
 	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
 	Reason   string
-	Farewell []byte // sent to every live connection when the drain begins
+	Farewell []byte // sent to every live connection; must not change afterwards
 	Actor    string // who asked, for records; empty for the process itself
 }
 
@@ -42,34 +42,31 @@ type DrainStatus struct {
 	Connections int
 }
 
-// StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds. It returns at
-// once.
+// StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds, the farewell is
+// sent too, and the first reason stays. It returns at once.
 func (s *Server) StartDrain(r DrainRequest) DrainStatus {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	grace := min(max(r.Grace, 0), maxGrace)
 	flush := min(maxFlush, grace/5)
 	if grace == 0 {
 		grace, flush = hurriedFlush, hurriedFlush
 	}
 	deadline := time.Now().Add(grace)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	joined := s.drain != nil
-	if !joined {
-		s.drain = &drain{deadline: deadline, flush: flush, reason: r.Reason, by: r.Actor, farewell: r.Farewell, changed: make(chan struct{}, 1)}
+	switch {
+	case !joined:
+		s.drain = &drain{deadline: deadline, flush: flush, reason: shortText(r.Reason), by: r.Actor, changed: make(chan struct{}, 1)}
 		close(s.drainSet)
-	} else if deadline.Before(s.drain.deadline) {
+	case deadline.Before(s.drain.deadline):
 		s.drain.deadline, s.drain.flush = deadline, flush
-		select {
-		case s.drain.changed <- struct{}{}:
-		default:
-		}
 	}
-	status := DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: int(s.registry.live.Load())}
-	if r.Actor != "" {
-		t := tally{}
-		s.record(&event.ControlDetail{Verb: "Shutdown", Actor: r.Actor, Reason: r.Reason, Matched: uint64(status.Connections)}, &t)
+	s.drain.asked = append(s.drain.asked, r)
+	select {
+	case s.drain.changed <- struct{}{}:
+	default:
 	}
-	return status
+	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: int(s.registry.live.Load())}
 }
 
 // Draining returns a channel that is closed when a drain begins.
@@ -87,34 +84,46 @@ func (s *Server) runDrain(accepting *sync.WaitGroup) {
 	if s.config.OnDrain != nil {
 		s.config.OnDrain()
 	}
-	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live.Load())
-	s.publishDrain(event.DrainStarted, event.DrainDetail{})
-	s.closeListeners(accepting)
-	before := uint64(s.registry.live.Load())
-	if len(d.farewell) > 0 {
-		s.registry.walk(func(c *Conn) bool {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.send(d.farewell)
-			return true
-		})
-	}
-	left := s.awaitEmpty(d)
-	if left > 0 {
-		s.closeRest(d)
-	}
-	s.publishDrain(event.DrainEnded, event.DrainDetail{Ended: before - left, Closed: left})
-	s.config.Logger.Info("drain ended", "ended", before-left, "closed", left)
-}
-
-func (s *Server) closeListeners(accepting *sync.WaitGroup) {
 	for _, l := range s.listeners {
 		l.close()
 	}
 	accepting.Wait()
+	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live.Load())
+	s.publishDrain(event.DrainStarted, event.DrainDetail{})
 	for _, l := range s.listeners {
 		s.log.Append(&event.Event{Type: event.ListenerClosed, Detail: l.detail()})
 		s.config.Logger.Info("listener closed", "listener", l.config.Name, "address", l.address())
+	}
+	before := uint64(s.registry.live.Load())
+	left := s.awaitEmpty(d)
+	if left > 0 {
+		s.closeRest(d)
+	}
+	s.answerAsked()
+	s.publishDrain(event.DrainEnded, event.DrainDetail{Ended: before - left, Closed: left})
+	s.config.Logger.Info("drain ended", "ended", before-left, "closed", left)
+}
+
+// answerAsked sends the farewells that were asked for and records who asked, with what became of them.
+func (s *Server) answerAsked() {
+	s.mu.Lock()
+	asked := s.drain.asked
+	s.drain.asked = nil
+	s.mu.Unlock()
+	for _, r := range asked {
+		var t tally
+		live := uint64(s.registry.live.Load())
+		if len(r.Farewell) > 0 {
+			s.registry.walk(func(c *Conn) bool {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				t.add(c.send(r.Farewell))
+				return true
+			})
+		}
+		if r.Actor != "" {
+			s.record(&event.ControlDetail{Verb: "Shutdown", Actor: r.Actor, Reason: r.Reason, Matched: live, DataBytes: uint64(len(r.Farewell))}, &t)
+		}
 	}
 }
 
@@ -122,7 +131,11 @@ func (s *Server) closeListeners(accepting *sync.WaitGroup) {
 func (s *Server) awaitEmpty(d *drain) uint64 {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	for s.registry.live.Load() > 0 {
+	for {
+		s.answerAsked()
+		if s.registry.live.Load() == 0 {
+			return 0
+		}
 		_, flushAt := s.drainTimes()
 		timer := time.NewTimer(time.Until(flushAt))
 		select {
@@ -135,7 +148,6 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 		}
 		timer.Stop()
 	}
-	return 0
 }
 
 // closeRest flushes and closes what is left, by the deadline. A quarter of the flush is left for closing the sockets of those

@@ -35,6 +35,11 @@ func (c *Conn) Abort(reason CloseReason) {
 func (c *Conn) end(e ending, flush time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.beginEnd(e, flush)
+}
+
+// beginEnd is end for callers that hold mu.
+func (c *Conn) beginEnd(e ending, flush time.Duration) bool {
 	if c.ending != nil || c.has(flagDone|flagClosed) {
 		return false
 	}

@@ -123,21 +123,27 @@ func shortText(s string) string {
 // handler answer first.
 func (c endpoint) handled() {
 	v := recover()
+	var text string
+	if v != nil {
+		text = c.panicked("handler panicked", v)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.flags &^= flagInCall
 	if v != nil {
-		c.endNow(ending{reason: ReasonHandlerPanic, text: c.panicked("handler panicked", v)}, false)
+		c.endNow(ending{reason: ReasonHandlerPanic, text: text}, false)
 	}
 	if c.ending != nil && c.ending.answering {
 		c.windUp()
 	}
 }
 
-// panicked records a handler's panic and returns its text. The caller holds mu, and runs while the stack still has the cause.
+// panicked records a handler's panic and returns its text. It runs while the stack still has the cause.
 func (c endpoint) panicked(message string, v any) string {
 	text := shortText(fmt.Sprint(v))
 	c.server.config.Logger.Error(message, "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.publish(event.Error, &event.ErrorDetail{Operation: event.OpHandler, Message: text, Count: 1})
 	return text
 }
@@ -176,8 +182,6 @@ func (c endpoint) Closed() {
 func (c endpoint) callClose(reason CloseReason) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
 			c.panicked("handler panicked in Close", v)
 		}
 	}()

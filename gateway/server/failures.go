@@ -10,7 +10,8 @@ const failurePeriod = time.Second
 
 // failures gathers failures of one kind: the first is reported at once, those of the second after it together.
 type failures struct {
-	report func(message string, count uint64) // called with mu held
+	report    func(message string, count uint64) // called without mu
+	reporting sync.Mutex                         // one report at a time; taken before mu
 
 	mu      sync.Mutex
 	count   uint64      // since the last report
@@ -21,44 +22,52 @@ type failures struct {
 // add notes one failure.
 func (f *failures) add(message string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.count++
 	f.message = message
-	if f.timer == nil {
-		f.flush()
+	first := f.timer == nil
+	if first {
 		f.timer = time.AfterFunc(failurePeriod, f.tick)
+	}
+	f.mu.Unlock()
+	if first {
+		f.flush()
 	}
 }
 
 // tick reports what has gathered, and goes on as long as something does.
 func (f *failures) tick() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	switch {
 	case f.timer == nil: // stopped
 	case f.count == 0:
 		f.timer = nil
 	default:
-		f.flush()
 		f.timer.Reset(failurePeriod)
 	}
+	f.mu.Unlock()
+	f.flush()
 }
 
 // stop reports what is left and leaves no timer behind.
 func (f *failures) stop() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.timer != nil {
 		f.timer.Stop()
 		f.timer = nil
 	}
-	if f.count > 0 {
-		f.flush()
-	}
+	f.mu.Unlock()
+	f.flush()
 }
 
-// flush reports. The caller holds mu.
+// flush reports what has gathered, if anything has.
 func (f *failures) flush() {
-	f.report(f.message, f.count)
+	f.reporting.Lock()
+	defer f.reporting.Unlock()
+	f.mu.Lock()
+	message, count := f.message, f.count
 	f.count = 0
+	f.mu.Unlock()
+	if count > 0 {
+		f.report(message, count)
+	}
 }

@@ -8,6 +8,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
+// maxID is the most bytes of a connection's ID: a node's name, an incarnation, a seq, and two dots.
+const maxID = 32 + 16 + 20 + 2
+
 // ID is a connection's ID, taken apart.
 type ID struct {
 	Node        string

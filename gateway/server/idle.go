@@ -49,17 +49,16 @@ func (s *Server) sweepOnce(now moment) moment {
 // idled announces an idle period once, and closes the connection when that is the configured action.
 func (c *Conn) idled(now moment) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	active := moment(c.active.Load())
 	idle := time.Duration(now - active)
 	if c.idle == active || c.ending != nil || idle < c.server.config.IdleTimeout {
-		c.mu.Unlock()
 		return
 	}
 	c.idle = active
 	closing := c.server.config.IdleAction == IdleClose
 	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: idle, Closing: closing})
-	c.mu.Unlock()
 	if closing {
-		c.end(ending{reason: ReasonIdleTimeout, answering: true}, c.server.config.CloseTimeout)
+		c.beginEnd(ending{reason: ReasonIdleTimeout, answering: true}, c.server.config.CloseTimeout)
 	}
 }

@@ -118,7 +118,8 @@ func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, erro
 			result.Outcomes = append(result.Outcomes, TargetOutcome{ID: id, Outcome: outcome})
 		}
 	}
-	s.record(&event.ControlDetail{Verb: "SetLabels", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs}, &t)
+	s.record(&event.ControlDetail{Verb: "SetLabels", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs,
+		Set: r.Set, Removed: r.Remove}, &t)
 	result.Matched, result.Labeled = t.total(), t.counts[OutcomeLabeled]
 	result.Closed, result.Refused, result.NotFound = t.counts[OutcomeClosed], t.counts[OutcomeTooManyLabels], t.missing()
 	return result, nil

@@ -50,7 +50,9 @@ func (q *sendQueue) tail(want int) *chunk {
 		if last.owned && len(last.bytes) < cap(last.bytes) {
 			return last
 		}
-		size = 2 * cap(last.bytes)
+		if last.owned {
+			size = 2 * cap(last.bytes)
+		}
 	}
 	q.chunks = append(q.chunks, newChunk(min(chunkSize, max(size, want))))
 	return &q.chunks[len(q.chunks)-1]
@@ -91,5 +93,5 @@ func (q *sendQueue) advance(n int) {
 	}
 }
 
-// drop forgets what is left, without giving chunks back: a write may still be reading one.
+// drop forgets what is left.
 func (q *sendQueue) drop() { *q = sendQueue{} }

@@ -1,7 +1,12 @@
 package server
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -12,10 +17,42 @@ func (s *Server) record(d *event.ControlDetail, t *tally) {
 		d.Matched = t.total()
 	}
 	d.Outcomes = t.byName()
-	d.IDs = d.IDs[:min(len(d.IDs), maxFailures)]
+	d.IDs = recordedIDs(d.IDs)
+	d.Reason = shortText(d.Reason)
 	s.log.Append(&event.Event{Type: event.Control, Detail: d})
-	s.config.Logger.Info("control", "verb", d.Verb, "actor", d.Actor, "filter", d.Filter, "ids", len(d.IDs), "reason", d.Reason,
-		"matched", d.Matched, "outcomes", d.Outcomes)
+	s.config.Logger.Info("control", controlFields(d)...)
+}
+
+// controlFields are what the log says of a mutation: what it had, and nothing that it had not.
+func controlFields(d *event.ControlDetail) []any {
+	fields := []any{"verb", d.Verb, "actor", d.Actor}
+	add := func(key, value string) {
+		if value != "" {
+			fields = append(fields, key, hclog.Quote(value))
+		}
+	}
+	add("ids", strings.Join(d.IDs, ","))
+	add("filter", d.Filter)
+	add("reason", d.Reason)
+	add("request-id", d.RequestID)
+	for _, key := range slices.Sorted(maps.Keys(d.Set)) {
+		add("set", key+"="+d.Set[key])
+	}
+	add("removed", strings.Join(d.Removed, ","))
+	fields = append(fields, "matched", d.Matched)
+	for _, outcome := range slices.Sorted(maps.Keys(d.Outcomes)) {
+		fields = append(fields, outcome, d.Outcomes[outcome])
+	}
+	return fields
+}
+
+// recordedIDs returns the first IDs, in memory of their own: a request's may be many and, when they are malformed, long.
+func recordedIDs(ids []string) []string {
+	var kept []string
+	for _, id := range ids[:min(len(ids), maxFailures)] {
+		kept = append(kept, strings.Clone(id[:min(len(id), maxID)]))
+	}
+	return kept
 }
 
 func source(m Matcher) string {

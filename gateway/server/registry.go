@@ -31,11 +31,15 @@ type slots struct {
 
 // reserve makes room for one more connection; false when limit (0: none) is reached.
 func (r *registry) reserve(limit int) bool {
-	if n := r.live.Add(1); limit > 0 && n > int64(limit) {
-		r.live.Add(-1)
-		return false
+	for {
+		n := r.live.Load()
+		if limit > 0 && n >= int64(limit) {
+			return false
+		}
+		if r.live.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
-	return true
 }
 
 // release gives back a reservation that was not used.
@@ -170,15 +174,17 @@ func (s *slots) copy(after uint64, page []*Conn) ([]*Conn, uint64) {
 	return page, s.base + chunkSlots - 1
 }
 
-// walk calls f for every connection that is live when the walk comes to it, in order, until f returns false. It holds no
-// lock while f runs.
+// walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order, until
+// f returns false. It holds no lock while f runs. Connections that come meanwhile are left out, so that a walk ends however
+// fast they come.
 func (r *registry) walk(f func(*Conn) bool) {
 	buffer := make([]*Conn, 0, chunkSlots)
 	var after uint64
-	for {
+	last := r.last()
+	for after < last {
 		page := r.page(after, buffer)
 		for _, c := range page {
-			if !f(c) {
+			if c.identity.Seq > last || !f(c) {
 				return
 			}
 		}

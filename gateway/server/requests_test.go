@@ -18,7 +18,8 @@ func TestRequestsAreForgotten(t *testing.T) {
 			if a, first, err := l.claim(fmt.Sprint(i), content); err != nil || !first {
 				t.Fatalf("claim %d: first %v, %v", i, first, err)
 			} else {
-				a.finish(BroadcastResult{Matched: uint64(i)})
+				a.result = BroadcastResult{Matched: uint64(i)}
+				a.finish()
 			}
 		}
 		time.Sleep(requestKept) // the bubble's clock

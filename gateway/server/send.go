@@ -74,9 +74,14 @@ func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	c.stopWaiting(wait)
 	c.mu.Lock()
+	for c.has(flagDone) && !c.has(flagClosed) { // it is being closed: a moment more, and what was written is certain
+		c.mu.Unlock()
+		<-wait.done
+		c.mu.Lock()
+	}
 	defer c.mu.Unlock()
+	c.stopWaiting(wait)
 	result := SendResult{Outcome: OutcomeQueued, Queued: uint64(c.queue.size)}
 	sent := c.sent.Load()
 	switch {

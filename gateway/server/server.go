@@ -13,8 +13,10 @@ import (
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
 //
-// Lock order: Server.mu, then nothing of a connection; Conn.mu is never held when a lock of the server or its registry is
-// taken. Serve owns every goroutine of the server and waits for all of them.
+// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing and requestLog are never held
+// together with Conn.mu. Under Conn.mu come the socket's lock and the event log's, which is the last of all; failures.mu too
+// has only the log's under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine of the
+// server and waits for all of them.
 type Server struct {
 	config   Config
 	origin   *event.Origin
@@ -100,11 +102,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.config.IdleTimeout > 0 {
 		sweeping.Go(func() { s.sweepIdle(stopSweep) })
 	}
-	select {
-	case <-s.drainSet:
-	case <-ctx.Done():
+	// Also a ctx that ends while a drain is under way counts: it shortens it, as every later request does.
+	stopWatching := context.AfterFunc(ctx, func() {
 		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})
-	}
+	})
+	defer stopWatching()
+	<-s.drainSet
 	s.runDrain(&accepting)
 	close(stopSweep)
 	sweeping.Wait()

@@ -243,10 +243,8 @@ func (c *Conn) wakeWaits() {
 	}
 }
 
-// stopWaiting forgets a wait that its caller gave up.
+// stopWaiting forgets a wait that its caller gave up. The caller holds mu.
 func (c *Conn) stopWaiting(w *writeWait) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i := range c.waits {
 		if c.waits[i] == w {
 			c.waits = append(c.waits[:i], c.waits[i+1:]...)

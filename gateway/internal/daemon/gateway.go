@@ -73,47 +73,67 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 		g.log.Info("listening", "listener", l.Name, "address", l.Address, "handler", l.Handler, "node", info.Node, "incarnation", info.Incarnation)
 	}
 	g.log.Info("control plane listening", "address", controlListener.Addr().String(), "max-connections", info.Config.MaxConnections)
+	if room := descriptorRoom(); room > 0 && info.Config.MaxConnections > room {
+		g.log.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
+			"descriptor limit (ulimit -n), or lower --max-connections", "max-connections", info.Config.MaxConnections, "room", room)
+	}
 }
 
 // run serves until a drain has ended, or a second signal comes.
 func (g *gateway) run(ctx context.Context, controlListener net.Listener, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	failed := make(chan error, 1)
-	go func() {
-		if err := g.control.Serve(controlListener); err != nil {
-			failed <- fmt.Errorf("control plane: %w", err)
-			cancel(err)
-		}
-	}()
-	ended := make(chan error, 1)
-	go func() {
-		err := g.server.Serve(ctx)
-		g.server.Log().Close()
-		stop, cancelStop := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancelStop()
-		g.control.Stop(stop)
-		ended <- err
-	}()
+	failed, ended := make(chan error, 1), make(chan error, 1)
+	go g.serveControl(controlListener, failed, cancel)
+	go g.serveConnections(ctx, ended)
 	if err := g.await(ended, signals, cancel); err != nil {
 		return err
 	}
-	select {
-	case err := <-failed:
+	if err := <-failed; err != nil {
 		return err
-	default:
-		g.log.Info("ended")
-		return nil
 	}
+	g.log.Info("ended")
+	return nil
 }
+
+// serveControl answers the control plane until it is stopped. A failure drains the gateway: nobody could drive it any more.
+func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain context.CancelCauseFunc) {
+	err := g.control.Serve(l)
+	if err != nil {
+		err = fmt.Errorf("control plane: %w", err)
+		drain(err)
+	}
+	failed <- err
+}
+
+// serveConnections is the data plane until it has drained; then streams end with the log's last event, and the control plane
+// after them.
+func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
+	err := g.server.Serve(ctx)
+	g.server.Log().Close()
+	stop, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	g.control.Stop(stop)
+	ended <- err
+}
+
+// overdue is how long after its deadline a drain may take. Only a handler that does not return can hold it longer.
+const overdue = 5 * time.Second
 
 // await waits for the end; the first signal begins a drain, the second gives up.
 func (g *gateway) await(ended <-chan error, signals <-chan os.Signal, drain context.CancelCauseFunc) error {
 	var first os.Signal
+	check := time.NewTicker(time.Second)
+	defer check.Stop()
 	for {
 		select {
 		case err := <-ended:
 			return err
+		case now := <-check.C:
+			if info, err := g.server.Gateway(context.Background()); err == nil && info.Draining && now.After(info.DrainDeadline.Add(overdue)) {
+				return fmt.Errorf("%d connections could not be closed within %s after the drain's deadline: a handler does not return",
+					info.Totals.Connections, overdue)
+			}
 		case s := <-signals:
 			if first != nil {
 				return fmt.Errorf("second signal (%s): ended at once, without waiting for connections", s)

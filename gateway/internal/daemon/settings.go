@@ -105,6 +105,12 @@ func (s *settings) validate() error {
 	if s.echoPrefix != "" && s.handler != "echo" {
 		return fmt.Errorf("--echo-prefix is for --handler echo; the handler is %q", s.handler)
 	}
+	if s.maxConnections < 0 {
+		return fmt.Errorf("--max-connections %d: expected 0 (as many as the descriptor limit allows, less 64) or more", s.maxConnections)
+	}
+	if s.idleAction == "notify" && s.idleTimeout == 0 {
+		return errors.New("--idle-action notify does nothing without --idle-timeout; give both, or neither")
+	}
 	if s.drainTimeout <= 0 || s.writeTimeout <= 0 {
 		return fmt.Errorf("--drain-timeout %s, --write-timeout %s: expected more than 0", s.drainTimeout, s.writeTimeout)
 	}

@@ -38,7 +38,7 @@ type Socket interface {
 	// Flush begins to take bytes from Endpoint.NextWrite until that has none. It must not be called while a flush is under
 	// way. It returns false when the socket is closing and nothing will be written any more.
 	Flush() bool
-	// Pause stops reading after the Received that is under way, if any.
+	// Pause stops reading: at most one Received follows that was on its way already.
 	Pause()
 	// Resume reads again.
 	Resume()

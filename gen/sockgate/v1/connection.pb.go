@@ -34,8 +34,8 @@ const (
 	ConnectionState_CONNECTION_STATE_HALF_CLOSED_REMOTE ConnectionState = 2
 	// The gateway has finished writing, or will when its queue is empty; the peer may still send.
 	ConnectionState_CONNECTION_STATE_HALF_CLOSED_LOCAL ConnectionState = 3
-	// The gateway is ending the connection: the queue is being flushed, nothing more is accepted for it, and bytes that
-	// still arrive from the peer are discarded and counted.
+	// The connection is ending: the queue is being flushed, nothing more is accepted for it, and bytes that still arrive from
+	// the peer are discarded and counted.
 	ConnectionState_CONNECTION_STATE_CLOSING ConnectionState = 4
 	// The socket is closed. The last 10,000 closed connections of a node are remembered.
 	ConnectionState_CONNECTION_STATE_CLOSED ConnectionState = 5
@@ -183,8 +183,8 @@ const (
 	Outcome_OUTCOME_QUEUED Outcome = 2
 	// Send, Broadcast: refused whole, because the send queue had no room for all of it. No byte was sent.
 	Outcome_OUTCOME_DROPPED_QUEUE_FULL Outcome = 3
-	// The connection is closing or closed, or it closed before the outcome that was waited for. With Send, `unsent_bytes`
-	// says how many of the bytes the kernel never took.
+	// The connection is closing or closed, the gateway has finished writing to it, or it closed before the outcome that was
+	// waited for. With Send, `unsent_bytes` says how many of the bytes the kernel never took.
 	Outcome_OUTCOME_CLOSED Outcome = 4
 	// No connection of that ID has existed on this node in this incarnation.
 	Outcome_OUTCOME_NOT_FOUND Outcome = 5

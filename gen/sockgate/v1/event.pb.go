@@ -990,7 +990,7 @@ type DrainDetails struct {
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Live connections.
 	Connections uint64 `protobuf:"varint,2,opt,name=connections,proto3" json:"connections,omitempty"`
-	// DRAIN_ENDED: how many connections ended by themselves within the grace period.
+	// DRAIN_ENDED: how many connections ended before the rest was closed: by themselves, kicked, or timed out.
 	EndedByThemselves uint64 `protobuf:"varint,3,opt,name=ended_by_themselves,json=endedByThemselves,proto3" json:"ended_by_themselves,omitempty"`
 	// DRAIN_ENDED: how many were closed by the gateway when the grace period ended.
 	ClosedAtDeadline uint64 `protobuf:"varint,4,opt,name=closed_at_deadline,json=closedAtDeadline,proto3" json:"closed_at_deadline,omitempty"`
@@ -1070,11 +1070,12 @@ type ControlDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`.
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
-	// Who asked: the identity, or the network address while the control plane has no authentication.
+	// Who asked: the identity, or while the control plane has no authentication the network address of the call (`unix` on a
+	// unix socket): it tells calls of one client from those of others, and no more.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// The filter, where one was given.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// The IDs, where they were given: the first 100.
+	// The IDs, where they were given: the first 100, each cut at 70 bytes.
 	ConnectionIds []string `protobuf:"bytes,4,rep,name=connection_ids,json=connectionIds,proto3" json:"connection_ids,omitempty"`
 	// The reason text, where one was given.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1084,8 +1085,12 @@ type ControlDetails struct {
 	Matched uint64 `protobuf:"varint,7,opt,name=matched,proto3" json:"matched,omitempty"`
 	// How many of them met each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`.
 	Outcomes map[string]uint64 `protobuf:"bytes,8,rep,name=outcomes,proto3" json:"outcomes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Bytes of payload for each target (Send, Broadcast). The payload itself is not recorded.
-	DataBytes     uint64 `protobuf:"varint,9,opt,name=data_bytes,json=dataBytes,proto3" json:"data_bytes,omitempty"`
+	// Bytes of payload for each target (Send, Broadcast, the farewell of Shutdown). The payload itself is not recorded.
+	DataBytes uint64 `protobuf:"varint,9,opt,name=data_bytes,json=dataBytes,proto3" json:"data_bytes,omitempty"`
+	// SetLabels: what was set.
+	SetLabels map[string]string `protobuf:"bytes,10,rep,name=set_labels,json=setLabels,proto3" json:"set_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// SetLabels: the keys to remove.
+	RemovedLabels []string `protobuf:"bytes,11,rep,name=removed_labels,json=removedLabels,proto3" json:"removed_labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1181,6 +1186,20 @@ func (x *ControlDetails) GetDataBytes() uint64 {
 		return x.DataBytes
 	}
 	return 0
+}
+
+func (x *ControlDetails) GetSetLabels() map[string]string {
+	if x != nil {
+		return x.SetLabels
+	}
+	return nil
+}
+
+func (x *ControlDetails) GetRemovedLabels() []string {
+	if x != nil {
+		return x.RemovedLabels
+	}
+	return nil
 }
 
 // GapDetails is a range of events that the stream did not get.
@@ -1378,7 +1397,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\vconnections\x18\x02 \x01(\x04R\vconnections\x12.\n" +
 	"\x13ended_by_themselves\x18\x03 \x01(\x04R\x11endedByThemselves\x12,\n" +
 	"\x12closed_at_deadline\x18\x04 \x01(\x04R\x10closedAtDeadline\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xed\x02\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x9d\x04\n" +
 	"\x0eControlDetails\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
@@ -1390,10 +1409,17 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\amatched\x18\a \x01(\x04R\amatched\x12E\n" +
 	"\boutcomes\x18\b \x03(\v2).sockgate.v1.ControlDetails.OutcomesEntryR\boutcomes\x12\x1d\n" +
 	"\n" +
-	"data_bytes\x18\t \x01(\x04R\tdataBytes\x1a;\n" +
+	"data_bytes\x18\t \x01(\x04R\tdataBytes\x12I\n" +
+	"\n" +
+	"set_labels\x18\n" +
+	" \x03(\v2*.sockgate.v1.ControlDetails.SetLabelsEntryR\tsetLabels\x12%\n" +
+	"\x0eremoved_labels\x18\v \x03(\tR\rremovedLabels\x1a;\n" +
 	"\rOutcomesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xac\x01\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a<\n" +
+	"\x0eSetLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xac\x01\n" +
 	"\n" +
 	"GapDetails\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
@@ -1452,7 +1478,7 @@ func file_sockgate_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_sockgate_v1_event_proto_goTypes = []any{
 	(EventType)(0),                  // 0: sockgate.v1.EventType
 	(ErrorOperation)(0),             // 1: sockgate.v1.ErrorOperation
@@ -1470,15 +1496,16 @@ var file_sockgate_v1_event_proto_goTypes = []any{
 	(*GapDetails)(nil),              // 13: sockgate.v1.GapDetails
 	(*SnapshotCompleteDetails)(nil), // 14: sockgate.v1.SnapshotCompleteDetails
 	nil,                             // 15: sockgate.v1.ControlDetails.OutcomesEntry
-	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
-	(*Connection)(nil),              // 17: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),     // 18: google.protobuf.Duration
-	(CloseReason)(0),                // 19: sockgate.v1.CloseReason
+	nil,                             // 16: sockgate.v1.ControlDetails.SetLabelsEntry
+	(*timestamppb.Timestamp)(nil),   // 17: google.protobuf.Timestamp
+	(*Connection)(nil),              // 18: sockgate.v1.Connection
+	(*durationpb.Duration)(nil),     // 19: google.protobuf.Duration
+	(CloseReason)(0),                // 20: sockgate.v1.CloseReason
 }
 var file_sockgate_v1_event_proto_depIdxs = []int32{
-	16, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
+	17, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: sockgate.v1.Event.type:type_name -> sockgate.v1.EventType
-	17, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
+	18, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
 	4,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
 	5,  // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
 	6,  // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
@@ -1490,19 +1517,20 @@ var file_sockgate_v1_event_proto_depIdxs = []int32{
 	12, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
 	13, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
 	14, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
-	18, // 14: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
-	18, // 15: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
+	19, // 14: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
+	19, // 15: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
 	1,  // 16: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
-	19, // 17: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
-	18, // 18: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
-	16, // 19: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
+	20, // 17: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
+	19, // 18: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
+	17, // 19: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
 	15, // 20: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
-	2,  // 21: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 21: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
+	2,  // 22: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_event_proto_init() }
@@ -1530,7 +1558,7 @@ func file_sockgate_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_event_proto_rawDesc), len(file_sockgate_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1037,7 +1037,8 @@ type ShutdownRequest struct {
 	GracePeriod *durationpb.Duration `protobuf:"bytes,1,opt,name=grace_period,json=gracePeriod,proto3" json:"grace_period,omitempty"`
 	// Text for the record (events, logs, close_text); at most 256 bytes.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Bytes sent to every live connection when the drain begins, so that clients can leave by themselves; at most 64 KiB.
+	// Bytes sent to every live connection when the drain begins, so that clients can leave by themselves; at most 64 KiB. The
+	// CONTROL event has the outcomes.
 	Farewell      []byte `protobuf:"bytes,3,opt,name=farewell,proto3" json:"farewell,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1372,7 +1373,7 @@ type GetGatewayResponse struct {
 	Draining bool `protobuf:"varint,10,opt,name=draining,proto3" json:"draining,omitempty"`
 	// When the drain closes the rest; absent when there is none.
 	DrainDeadline *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=drain_deadline,json=drainDeadline,proto3" json:"drain_deadline,omitempty"`
-	// The engine that moves bytes: `net` or `epoll`.
+	// The engine that moves bytes: `net`.
 	Engine string `protobuf:"bytes,12,opt,name=engine,proto3" json:"engine,omitempty"`
 	// The oldest event kept: its sequence. 0 when there is none.
 	OldestSequence uint64 `protobuf:"varint,13,opt,name=oldest_sequence,json=oldestSequence,proto3" json:"oldest_sequence,omitempty"`

@@ -61,7 +61,8 @@ const (
 // carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
-// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes (with RetryInfo).
+// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
+// event streams at once (with RetryInfo).
 // An ID in a request has at most 256 bytes.
 type GatewayServiceClient interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
@@ -73,10 +74,13 @@ type GatewayServiceClient interface {
 	GetConnection(ctx context.Context, in *GetConnectionRequest, opts ...grpc.CallOption) (*GetConnectionResponse, error)
 	// Send puts bytes into one connection's send queue. An unknown or closed target is an outcome, not an error.
 	Send(ctx context.Context, in *SendRequest, opts ...grpc.CallOption) (*SendResponse, error)
-	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each.
+	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each. Connections that
+	// come while it works are left out.
 	Broadcast(ctx context.Context, in *BroadcastRequest, opts ...grpc.CallOption) (*BroadcastResponse, error)
 	// Kick ends connections: flushes what is queued and the farewell, finishes writing, and closes. It answers when every
-	// target is closed, which takes no longer than the flush timeout.
+	// connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending already, for
+	// another reason or by another call, is CLOSED, and not waited for; so is an ID that is given a second time. With a filter,
+	// connections that come while it works are left alone.
 	Kick(ctx context.Context, in *KickRequest, opts ...grpc.CallOption) (*KickResponse, error)
 	// SetLabels changes the labels of connections. Labels are what back ends use for rooms, tenants and roles; every filter
 	// can read them.
@@ -84,7 +88,8 @@ type GatewayServiceClient interface {
 	// Shutdown drains the gateway and ends its process. It answers at once with the drain that it started or joined. Then:
 	// health becomes NOT_SERVING, listeners close, connections may end by themselves until the grace period is over, the
 	// rest is flushed and closed with SHUTDOWN, event streams get the remaining events and end with OK, and the process
-	// exits with 0. When a drain is already under way, the earlier deadline of the two holds.
+	// exits with 0. When a drain is already under way, the earlier deadline of the two holds, the farewell is
+	// sent too, and the first reason stays.
 	Shutdown(ctx context.Context, in *ShutdownRequest, opts ...grpc.CallOption) (*ShutdownResponse, error)
 	// StreamEvents follows the gateway's events until the caller cancels (or the gateway has shut down: OK). It never skips
 	// silently: what cannot be delivered appears as a GAP event with its range. Reads only. A stream that stays idle gets a
@@ -232,7 +237,8 @@ func (c *gatewayServiceClient) GetGateway(ctx context.Context, in *GetGatewayReq
 // carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
-// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes (with RetryInfo).
+// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
+// event streams at once (with RetryInfo).
 // An ID in a request has at most 256 bytes.
 type GatewayServiceServer interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
@@ -244,10 +250,13 @@ type GatewayServiceServer interface {
 	GetConnection(context.Context, *GetConnectionRequest) (*GetConnectionResponse, error)
 	// Send puts bytes into one connection's send queue. An unknown or closed target is an outcome, not an error.
 	Send(context.Context, *SendRequest) (*SendResponse, error)
-	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each.
+	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each. Connections that
+	// come while it works are left out.
 	Broadcast(context.Context, *BroadcastRequest) (*BroadcastResponse, error)
 	// Kick ends connections: flushes what is queued and the farewell, finishes writing, and closes. It answers when every
-	// target is closed, which takes no longer than the flush timeout.
+	// connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending already, for
+	// another reason or by another call, is CLOSED, and not waited for; so is an ID that is given a second time. With a filter,
+	// connections that come while it works are left alone.
 	Kick(context.Context, *KickRequest) (*KickResponse, error)
 	// SetLabels changes the labels of connections. Labels are what back ends use for rooms, tenants and roles; every filter
 	// can read them.
@@ -255,7 +264,8 @@ type GatewayServiceServer interface {
 	// Shutdown drains the gateway and ends its process. It answers at once with the drain that it started or joined. Then:
 	// health becomes NOT_SERVING, listeners close, connections may end by themselves until the grace period is over, the
 	// rest is flushed and closed with SHUTDOWN, event streams get the remaining events and end with OK, and the process
-	// exits with 0. When a drain is already under way, the earlier deadline of the two holds.
+	// exits with 0. When a drain is already under way, the earlier deadline of the two holds, the farewell is
+	// sent too, and the first reason stays.
 	Shutdown(context.Context, *ShutdownRequest) (*ShutdownResponse, error)
 	// StreamEvents follows the gateway's events until the caller cancels (or the gateway has shut down: OK). It never skips
 	// silently: what cannot be delivered appears as a GAP event with its range. Reads only. A stream that stays idle gets a
