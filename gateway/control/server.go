@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,12 +27,18 @@ const (
 	// pingAfter is how long a client's connection is silent before the gateway asks whether it is still there, and pingTimeout
 	// how long that may take.
 	pingAfter, pingTimeout = 30 * time.Second, 20 * time.Second
+	// greetTimeout is how long a client may take until it has said that it speaks HTTP/2.
+	greetTimeout = 5 * time.Second
+	// defaultConnections is how many clients' connections there may be when the configuration does not say.
+	defaultConnections = 1000
 )
 
 // Config says how a control plane runs.
 type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
+	// MaxConnections is the most connections of clients; one beyond it is closed at once. Default 1,000.
+	MaxConnections int
 	// Logger gets failed calls, and with debug all of them. Default: none.
 	Logger hclog.Logger
 }
@@ -42,6 +49,10 @@ type Server struct {
 	health   *health.Server
 	stopping context.Context // ends when Stop is called
 	stop     context.CancelFunc
+	config   Config
+
+	mu       sync.Mutex
+	listener *boundedListener // of Serve
 }
 
 // New returns the control plane of a gateway.
@@ -52,13 +63,17 @@ func New(g Gateway, c Config) *Server {
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 30 * time.Second
 	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = defaultConnections
+	}
 	options := append(interceptors(c.Logger),
+		grpc.ConnectionTimeout(greetTimeout),
 		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 	)
-	s := &Server{health: health.NewServer()}
+	s := &Server{health: health.NewServer(), config: c}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
 	pb.RegisterGatewayServiceServer(s.grpc, NewService(g, c.DrainTimeout))
@@ -69,7 +84,17 @@ func New(g Gateway, c Config) *Server {
 }
 
 // Serve answers calls on l until Stop; it returns nil then, and closes l.
-func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+func (s *Server) Serve(l net.Listener) error {
+	bounded := newBoundedListener(l, s.config.MaxConnections, s.refused)
+	s.mu.Lock()
+	s.listener = bounded
+	s.mu.Unlock()
+	return s.grpc.Serve(bounded)
+}
+
+func (s *Server) refused() {
+	s.config.Logger.Warn("control plane is full: a client's connection was closed", "max-connections", s.config.MaxConnections)
+}
 
 // SetDraining makes health answer NOT_SERVING; calls are still answered.
 func (s *Server) SetDraining() { s.health.Shutdown() }
@@ -97,6 +122,13 @@ func (s boundStream) Context() context.Context { return s.ctx }
 // Stop lets calls that are under way end until ctx ends, and then cuts them off.
 func (s *Server) Stop(ctx context.Context) {
 	s.stop()
+	s.mu.Lock()
+	listener := s.listener
+	s.mu.Unlock()
+	if listener != nil {
+		listener.closeSilent()
+		defer context.AfterFunc(ctx, listener.closeAll)()
+	}
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

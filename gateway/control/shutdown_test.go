@@ -27,8 +27,9 @@ func TestShutdown(t *testing.T) {
 	check(t, leaver.Close())
 	f.until(closed)
 	for _, grace := range []time.Duration{24 * time.Hour, 23 * time.Hour} {
-		r, err := g.Client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: period(grace), Reason: "another", Farewell: []byte("not sent")})
+		r, err := g.Client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: period(grace), Reason: "another", Farewell: []byte("again")})
 		check(t, err)
+		expectRead(t, conn, "again")
 		if earlier := r.GetDeadline().AsTime().Before(first.GetDeadline().AsTime()); !r.GetJoined() || r.GetConnections() != 1 || earlier != (grace == 23*time.Hour) {
 			t.Errorf("%v after %v", r, first)
 		}
@@ -79,13 +80,13 @@ func TestGracePeriod(t *testing.T) {
 		r, err := g.Client.Shutdown(patiently(t), c.request)
 		check(t, err)
 		events := f.rest()
-		expectTypes(t, events, controlled, drainStarted, listenerClosed, drainEnded)
-		started := events[1]
+		expectTypes(t, events, drainStarted, listenerClosed, controlled, drainEnded)
+		started := events[0]
 		grace := r.GetDeadline().AsTime().Sub(started.GetTime().AsTime())
 		if (grace-c.want).Abs() > patience || !started.GetDrain().GetDeadline().AsTime().Equal(r.GetDeadline().AsTime()) {
 			t.Errorf("%v: grace %s, %v", c.request, grace, started)
 		}
-		if d := events[0].GetControl(); d.GetVerb() != "Shutdown" || d.GetActor() == "" {
+		if d := events[2].GetControl(); d.GetVerb() != "Shutdown" || d.GetActor() == "" {
 			t.Error(d)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -39,6 +40,8 @@ func checkCall(function string, args []ast.Expr) (ast.Expr, error) {
 	switch function {
 	case ipIn:
 		return checkIPIn(args[0], args[1])
+	case operators.Equals, operators.NotEquals, operators.In:
+		return checkEnum(function, args[0], args[1])
 	case overloads.Matches:
 		return args[1], checkPattern(args[1])
 	case "format", "strings.quote":

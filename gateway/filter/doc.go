@@ -2,7 +2,9 @@
 // same language: an expression is compiled once and matched against many connections.
 //
 //	f, err := filter.Compile(`ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`)
-//	if f.Match(info) { … }
+//	if f.MatchAt(info, time.Now()) { … }
+//
+// A Filter is a server.Matcher: wherever the server takes one, it takes a compiled expression.
 //
 // # Variables
 //
@@ -26,10 +28,15 @@
 //	queued_bytes     int        bytes in the send queue
 //	read_paused      bool       whether reading is paused because the send queue went over the high water
 //	state            string     "OPEN", "HALF_CLOSED_REMOTE", "HALF_CLOSED_LOCAL", "CLOSING" or "CLOSED"
-//	close_reason     string     "UNSPECIFIED" while it is open; "PEER_CLOSED", "KICKED" and so on
+//	close_reason     string     "UNSPECIFIED" while it is open; "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT",
+//	                            "SLOW_CONSUMER", "KICKED", "SHUTDOWN", "HANDLER" or "HANDLER_PANIC"
 //	close_text       string     what was said about the close; "" when nothing was
 //	closed_by        string     who asked for the close through the control plane; "" otherwise
 //	labels           map        strings by string; what SetLabels has set
+//
+// state and close_reason have no other values than these, without the prefix of the contract's enums and in capitals. A
+// constant that is none of them is an error where it is compared (==, != or `in` a list) with the variable; functions such
+// as startsWith take any.
 //
 // Timestamps are in UTC. Durations are never negative. A counter beyond the range of int reads as the largest int.
 //
@@ -54,9 +61,9 @@
 // # Failures
 //
 // What can be known beforehand is an *Error of Compile, with its position: syntax, unknown names, types, and constants that
-// are no duration, timestamp, pattern, time zone, address or network. An expression that fails while it runs (a division by
-// zero, int(labels.room) of a label that is no number) does not match, and neither does its negation. As in CEL, a failure
-// does not matter where `||` or `&&` is already decided by its other side.
+// are no duration, timestamp, pattern, time zone, address, network, state or close reason. An expression that fails while it
+// runs (a division by zero, int(labels.room) of a label that is no number) does not match, and neither does its negation. As
+// in CEL, a failure does not matter where `||` or `&&` is already decided by its other side.
 //
 // # Bounds
 //

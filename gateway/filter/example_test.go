@@ -8,6 +8,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/server"
 )
 
 var now = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -27,13 +28,15 @@ var info = &event.Info{
 	State:         event.StateOpen,
 }
 
+// A Filter is what the server matches connections with.
 func Example() {
 	f, err := filter.Compile(`ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(f.MatchAt(info, now))
+	var m server.Matcher = f
+	fmt.Println(m.MatchAt(info, now))
 	// Output: true
 }
 
@@ -46,10 +49,13 @@ func ExampleCompile_error() {
 	}
 	_, err = filter.Compile(`ip_in(remote_ip, "10.0.0.0/33")`)
 	fmt.Println(err)
+	_, err = filter.Compile(`state == "open"`)
+	fmt.Println(err)
 	// Output:
 	// filter "bytes_recieved > 1000": 1:1: undeclared reference to 'bytes_recieved'; did you mean bytes_received?
 	// 1 1
 	// filter "ip_in(remote_ip, \"10.0.0.0/33\")": 1:18: "10.0.0.0/33" is not a CIDR prefix
+	// filter "state == \"open\"": 1:10: "open" is no state; expected OPEN, HALF_CLOSED_REMOTE, HALF_CLOSED_LOCAL, CLOSING or CLOSED; did you mean "OPEN"?
 }
 
 func ExampleFilter_MatchAt() {

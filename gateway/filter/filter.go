@@ -9,10 +9,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
+// A Filter goes wherever the server takes a Matcher.
 var _ server.Matcher = (*Filter)(nil)
 
-// Filter is a compiled expression that selects connections. It is immutable and safe for concurrent use. The zero value
-// is the empty filter, which selects everything.
+// Filter is a compiled expression that selects connections, a server.Matcher. It is immutable and safe for concurrent
+// use. The zero value is the empty filter, which selects everything.
 type Filter struct {
 	source  string
 	program cel.Program // nil when the answer is the same for every connection
@@ -36,10 +37,10 @@ func (f *Filter) String() string { return f.source }
 // does not block and keeps nothing of the Info.
 func (f *Filter) Match(info *server.Info) bool { return f.MatchAt(info, time.Time{}) }
 
-// MatchAt is Match by another clock: `age` and `idle` of an open connection count up to now. A walk over many connections
-// that reads the clock once judges all of them by the same moment. The zero time means that the clock is read when the
-// expression asks for it.
-func (f *Filter) MatchAt(info *server.Info, now time.Time) bool {
+// MatchAt is Match by another clock, as server.Matcher has it: `age` and `idle` of an open connection count up to that moment.
+// A walk over many connections that reads the clock once judges all of them by the same one. The zero time means that the
+// clock is read when the expression asks for it.
+func (f *Filter) MatchAt(info *server.Info, at time.Time) bool {
 	switch {
 	case f.source == "":
 		return true
@@ -49,7 +50,7 @@ func (f *Filter) MatchAt(info *server.Info, now time.Time) bool {
 		return !f.never
 	}
 	in := inputs.Get().(*input)
-	in.info, in.now = info, now
+	in.info, in.now = info, at
 	out, _, err := f.program.Eval(in)
 	*in = input{}
 	inputs.Put(in)

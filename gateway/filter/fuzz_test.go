@@ -27,6 +27,12 @@ func FuzzCompile(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	for _, seed := range freeNames {
+		f.Add(seed)
+	}
+	for _, seed := range unknownNames {
+		f.Add(seed.expr)
+	}
 	infos := []*event.Info{open(), closed(), unix(), mapped(), nil, {}}
 	f.Fuzz(func(t *testing.T, expr string) {
 		filter, err := Compile(expr)

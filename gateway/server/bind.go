@@ -26,10 +26,45 @@ func Listen(address string) (net.Listener, error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address", address)
 	}
-	if err != nil {
+	var malformed *net.AddrError
+	switch {
+	case errors.As(err, &malformed):
+		return nil, fmt.Errorf("cannot listen on %s: expected host:port or unix:///path: %w", address, cause(err))
+	case err != nil:
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, cause(err))
 	}
+	if u, ok := ln.(*net.UnixListener); ok {
+		return newUnixListener(u, place)
+	}
 	return ln, nil
+}
+
+// unixListener removes its socket file when it is closed, unless that is another's by then: a successor may have replaced it.
+type unixListener struct {
+	*net.UnixListener
+	path string
+	file os.FileInfo
+}
+
+func newUnixListener(u *net.UnixListener, path string) (net.Listener, error) {
+	u.SetUnlinkOnClose(false)
+	file, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("unix socket %s has vanished: %w", path, err), u.Close())
+	}
+	return &unixListener{UnixListener: u, path: path, file: file}, nil
+}
+
+// Close stops listening and removes the socket file.
+func (l *unixListener) Close() error {
+	now, err := os.Lstat(l.path)
+	if err == nil && os.SameFile(now, l.file) {
+		err = os.Remove(l.path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(l.UnixListener.Close(), err)
 }
 
 // cause is an error without the address that the sentence around it names already.

@@ -30,7 +30,8 @@ type Conn struct {
 	queue    sendQueue
 	labels   map[string]string // replaced, never modified
 	value    any
-	progress moment // when the kernel last took a byte of the queue, or the queue began
+	progress moment // when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began
+	held     int    // bytes that the kernel held for the peer when progress was last looked for; -1 when it was not
 	paused   moment // since when reading is paused; 0 when it is not
 	idle     moment // value of active for which an idle timeout was announced
 	waits    []*writeWait

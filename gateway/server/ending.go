@@ -8,7 +8,7 @@ type ending struct {
 	text      string
 	by        string
 	closedAt  time.Time
-	unsent    uint64      // bytes accepted that the kernel never took
+	unsent    uint64      // bytes accepted that the kernel never took, or threw away with a reset
 	timer     *time.Timer // closes at the end of the flush timeout; nil for an ending without a flush
 	watch     func(Info)  // called once, after everything else, when the connection is closed; may be nil
 	farewell  []byte      // to be put behind what is queued
@@ -66,11 +66,11 @@ func (c *Conn) windUp() {
 	c.finishIfDone()
 }
 
-// cutShort closes a connection whose flush took too long.
+// cutShort closes a connection whose flush took too long. What the kernel has taken still goes to the peer.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stop(c.queue.size > 0)
+	c.stop(false)
 }
 
 // endNow ends the connection without a flush, or cuts short an ending that is under way. The caller holds mu.
@@ -82,11 +82,22 @@ func (c *Conn) endNow(e ending, reset bool) {
 	c.stop(reset)
 }
 
+// disown counts bytes as unsent that the kernel had taken and that a reset throws away. The caller holds mu.
+func (c *Conn) disown(held int) {
+	held = min(held, int(c.sent.Load()))
+	c.sent.Add(-uint64(held))
+	c.server.counters.sent.add(c.identity.Seq, -held)
+	c.ending.unsent += uint64(held)
+}
+
 // stop makes the socket close. The caller holds mu.
 func (c *Conn) stop(reset bool) {
 	if c.has(flagDone) {
 		return
 	}
 	c.flags |= flagDone
+	if reset {
+		c.disown(max(0, c.socket.Unacknowledged()))
+	}
 	c.socket.Close(reset)
 }

@@ -19,12 +19,16 @@ func (s *Server) sweepIdle(stop <-chan struct{}) {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	next := s.now() // before this moment no connection can have become idle
+	last := next
 	for {
 		select {
 		case <-stop:
 			return
 		case <-ticker.C:
-			if now := s.now(); now >= next {
+			now := s.now()
+			// After a stop of the whole process (SIGSTOP, a suspended machine), what has come meanwhile is read first.
+			stopped := time.Duration(now-last) > period+maxSweep
+			if last = now; now >= next && !stopped {
 				next = s.sweepOnce(now)
 			}
 		}

@@ -35,11 +35,49 @@ func TestPeerThatNeverReads(t *testing.T) {
 			t.Errorf("announced a pause of %s; expected 250 ms, and long before the write timeout", d.Paused)
 		}
 		closed := f.awaitType(event.Closed, c.id)
-		if closed.Conn.CloseReason != event.ReasonSlowConsumer || closed.Conn.UnsentBytes != d.Queued {
-			t.Errorf("closed with %s, %d unsent; expected SLOW_CONSUMER, %d", closed.Conn.CloseReason, closed.Conn.UnsentBytes, d.Queued)
+		if closed.Conn.CloseReason != event.ReasonSlowConsumer || closed.Conn.UnsentBytes < d.Queued {
+			t.Errorf("closed with %s, %d unsent; expected SLOW_CONSUMER, %d or more", closed.Conn.CloseReason, closed.Conn.UnsentBytes, d.Queued)
+		}
+		if i := closed.Conn; i.BytesSent+i.UnsentBytes != i.BytesReceived-i.DiscardedBytes {
+			t.Errorf("%d sent and %d unsent of %d received and %d discarded; expected that each byte is one or the other",
+				i.BytesSent, i.UnsentBytes, i.BytesReceived, i.DiscardedBytes)
 		}
 		if stalled := closed.Conn.ClosedAt.Sub(closed.Conn.LastActiveAt); stalled < timeout {
 			t.Errorf("closed %s after the last byte; expected the write timeout, %s, or more", stalled, timeout)
+		}
+		writing.Wait()
+	})
+}
+
+// A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write timeout.
+func TestSteadyReader(t *testing.T) {
+	each(t, func(t *testing.T, e transport.Engine) {
+		g := startOn(t, e, server.Config{WriteTimeout: 400 * time.Millisecond})
+		c := g.open()
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			for buffer := make([]byte, 64<<10); ; {
+				if _, err := c.Write(buffer); err != nil {
+					return
+				}
+			}
+		})
+		pace := time.NewTicker(50 * time.Millisecond)
+		defer pace.Stop()
+		buffer := make([]byte, 40<<10)
+		for read := 0; read < 2<<20; {
+			<-pace.C
+			n, err := c.Read(buffer)
+			if err != nil {
+				t.Fatalf("cut after %d bytes: %v", read, err)
+			}
+			read += n
+		}
+		if i := g.get(c.id); !i.Live() {
+			t.Errorf("%s: %s", i.CloseReason, i.CloseText)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
 		}
 		writing.Wait()
 	})

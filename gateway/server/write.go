@@ -80,7 +80,7 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		p = p[n:]
 	}
 	if c.queue.size == 0 {
-		c.progress = c.server.now()
+		c.progress, c.held = c.server.now(), -1
 	}
 	c.queue.push(p, shared)
 	c.pauseIfHigh()
@@ -98,7 +98,7 @@ func (c *Conn) took(n int) {
 	now := c.server.now()
 	c.sent.Add(uint64(n))
 	c.active.Store(int64(now))
-	c.progress = now
+	c.progress, c.held = now, -1
 	c.server.counters.sent.add(c.identity.Seq, n)
 }
 
@@ -148,7 +148,12 @@ func (c *Conn) resume() {
 	}
 }
 
-// NextWrite returns the next bytes of the queue, and until when to try: the write timeout.
+// progressChecks is how often in a write timeout the kernel is asked whether the peer takes what it holds. The kernel's buffers
+// have room for megabytes, and it says that there is room again only when much of them is empty: a peer that reads slowly but
+// steadily must not be taken for one that does not read.
+const progressChecks = 4
+
+// NextWrite returns the next bytes of the queue, and until when to try before looking whether the peer makes progress.
 func (c endpoint) NextWrite() ([]byte, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +162,7 @@ func (c endpoint) NextWrite() ([]byte, time.Time) {
 		c.flags &^= flagFlushing
 		return nil, time.Time{}
 	}
-	return p, c.server.at(c.progress).Add(c.server.config.WriteTimeout)
+	return p, time.Now().Add(c.server.config.WriteTimeout / progressChecks)
 }
 
 // Wrote takes note of progress, or of the lack of it.
@@ -176,14 +181,23 @@ func (c endpoint) Wrote(n int, err error) {
 	if c.queue.size <= c.server.config.LowWater {
 		c.resume()
 	}
-	c.judgeProgress()
+	if n == 0 {
+		c.judgeProgress()
+	}
 	c.finishIfDone()
 }
 
 // judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
 func (c *Conn) judgeProgress() {
-	stalled := c.server.since(c.progress)
-	if c.queue.size == 0 || stalled < c.server.config.WriteTimeout {
+	if c.queue.size == 0 {
+		return
+	}
+	held := c.socket.Unacknowledged()
+	if c.held >= 0 && held >= 0 && held != c.held {
+		c.progress = c.server.now()
+	}
+	c.held = held
+	if c.server.since(c.progress) < c.server.config.WriteTimeout {
 		return
 	}
 	c.endNow(ending{reason: ReasonSlowConsumer,

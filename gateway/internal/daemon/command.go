@@ -35,6 +35,7 @@ type Process struct {
 func Main() int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGPIPE) // a standard error that is closed must not end the gateway
 	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals})
 }
 
@@ -44,6 +45,9 @@ type usageError struct{ error }
 // Run runs the gateway until it has drained, or ctx ends, which drains it too. It returns 0 when it ended well, 1 when it
 // failed, 2 for bad usage or configuration.
 func Run(ctx context.Context, p Process) int {
+	stderr := newLogWriter(p.Stderr)
+	defer stderr.close()
+	p.Stderr = stderr
 	command := newCommand(&p)
 	command.SetArgs(p.Args)
 	command.SetOut(p.Stdout)

@@ -4,9 +4,11 @@ package daemon
 
 import "golang.org/x/sys/unix"
 
-// spareDescriptors are kept for the control plane, files and the runtime, so that the gateway can still be driven when it is
-// full.
-const spareDescriptors = 64
+// The descriptors that are kept for the control plane, files and the runtime, so that the gateway can still be driven when it is
+// full: a sixteenth of the limit, within these bounds.
+const minSpare, maxSpare = 64, 1024
+
+func spareDescriptors(limit int) int { return min(maxSpare, max(minSpare, limit/16)) }
 
 // descriptorRoom returns how many connections the descriptor limit has room for; 0 when it is not limited.
 func descriptorRoom() int {
@@ -14,5 +16,15 @@ func descriptorRoom() int {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<30 {
 		return 0
 	}
-	return max(1, int(limit.Cur)-spareDescriptors)
+	return max(1, int(limit.Cur)-spareDescriptors(int(limit.Cur)))
+}
+
+// controlRoom returns how many connections of clients the control plane has room for: the spare ones, less 32 for files and
+// the runtime; 0 when descriptors are not limited.
+func controlRoom() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<30 {
+		return 0
+	}
+	return spareDescriptors(int(limit.Cur)) - 32
 }

@@ -43,7 +43,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-ch
 		_ = g.server.Shutdown(ctx) // serves nothing yet: only closes the listeners
 		return err
 	}
-	g.control = control.New(g.server, control.Config{DrainTimeout: s.drainTimeout, Logger: log.Named("control")})
+	g.control = control.New(g.server, control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(), Logger: log.Named("control")})
 	g.announce(ctx, controlListener)
 	return g.run(ctx, controlListener, signals)
 }

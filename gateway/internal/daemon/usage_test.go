@@ -31,7 +31,7 @@ func TestUsage(t *testing.T) {
 		{args: []string{"--drain-timeout", "0"}, want: []string{"--drain-timeout", "more than 0"}},
 		{args: []string{"--write-timeout", "-1s"}, want: []string{"--write-timeout", "-1s", "more than 0"}},
 		{args: []string{"--max-connections", "many"}, want: []string{"--max-connections", `"many"`, "whole number"}},
-		{args: []string{"--max-connections", "-1"}, want: []string{"max connections", "-1", "expected 0"}},
+		{args: []string{"--max-connections", "-1"}, want: []string{"--max-connections", "-1", "expected 0"}},
 		{args: []string{"--event-log-size", "0"}, want: []string{"--event-log-size", "at least 1"}},
 		{args: []string{"--event-log-size", "16777217"}, want: []string{"event log size", "16777217", "16777216"}},
 		{args: []string{"--high-water", "0"}, want: []string{"--high-water", "at least 1"}},

@@ -155,6 +155,16 @@ func (s *netSocket) TryWrite(p []byte) (int, error) {
 	return s.raw.tryWrite(p)
 }
 
+// Unacknowledged asks the kernel.
+func (s *netSocket) Unacknowledged() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return -1
+	}
+	return s.raw.unacknowledged()
+}
+
 // Flush starts the writing goroutine.
 func (s *netSocket) Flush() bool {
 	s.mu.Lock()

@@ -42,6 +42,8 @@ type Socket interface {
 	Pause()
 	// Resume reads again.
 	Resume()
+	// Unacknowledged returns how many bytes the kernel has taken that the peer's kernel has not; -1 where that cannot be known.
+	Unacknowledged() int
 	// CloseWrite sends FIN behind what the kernel has taken.
 	CloseWrite() error
 	// Close makes the loop close the descriptor and call Endpoint.Closed. With reset, what the kernel has not sent yet is

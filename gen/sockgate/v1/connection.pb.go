@@ -195,7 +195,7 @@ const (
 	// Kick: the connection was closed by this call, its queue and the farewell flushed to the kernel.
 	Outcome_OUTCOME_KICKED Outcome = 8
 	// Kick: the connection was closed by this call, and the flush timeout ended before all queued bytes were taken;
-	// `unsent_bytes` says how many were lost.
+	// `unsent_bytes` says how many were left. What the kernel had taken still goes to the peer.
 	Outcome_OUTCOME_KICKED_UNFLUSHED Outcome = 9
 	// Kick with validate_only: the connection would have been kicked.
 	Outcome_OUTCOME_WOULD_KICK Outcome = 10
@@ -299,7 +299,7 @@ type Connection struct {
 	// Bytes received from the peer and read by the gateway.
 	BytesReceived uint64 `protobuf:"varint,8,opt,name=bytes_received,json=bytesReceived,proto3" json:"bytes_received,omitempty"`
 	// Bytes for the peer that the kernel has taken; they arrive unless the connection breaks. Bytes that still wait in the send
-	// queue are not counted.
+	// queue are not counted; nor, once a SLOW_CONSUMER was reset, those that the reset threw away.
 	BytesSent uint64 `protobuf:"varint,9,opt,name=bytes_sent,json=bytesSent,proto3" json:"bytes_sent,omitempty"`
 	// Bytes in the send queue: accepted for the peer and not yet taken by the kernel.
 	QueuedBytes uint64 `protobuf:"varint,10,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`

@@ -910,7 +910,8 @@ type ClosedDetails struct {
 	Lifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
 	// Live connections of the node that remain, this one not included.
 	Connections uint64 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
-	// Bytes accepted for the peer that the kernel never took: what was left in the send queue.
+	// Bytes accepted for the peer that will not arrive: what was left in the send queue and, of a SLOW_CONSUMER, which is reset,
+	// what the kernel had taken and could not deliver.
 	UnsentBytes uint64 `protobuf:"varint,4,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
 	// Bytes that arrived while the connection was being closed and that no handler saw.
 	DiscardedBytes uint64 `protobuf:"varint,5,opt,name=discarded_bytes,json=discardedBytes,proto3" json:"discarded_bytes,omitempty"`

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// logLines is how many lines wait for a standard error that nobody reads; more are dropped, and counted.
+	logLines = 4096
+	// logFlush is how long the last lines may take when the process ends.
+	logFlush = time.Second
+)
+
+// logWriter keeps the gateway going when its standard error is stuck: lines wait in a bounded queue for one goroutine that
+// writes them, and where the queue is full they are dropped, which the next line that gets through says.
+type logWriter struct {
+	out     io.Writer
+	lines   chan []byte
+	dropped atomic.Uint64
+	ended   chan struct{}
+}
+
+func newLogWriter(out io.Writer) *logWriter {
+	w := &logWriter{out: out, lines: make(chan []byte, logLines), ended: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// Write queues a copy of a line. It never blocks and never fails.
+func (w *logWriter) Write(line []byte) (int, error) {
+	select {
+	case w.lines <- append([]byte(nil), line...):
+	default:
+		w.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+// run writes until close. What cannot be written is lost with the terminal or pipe that it was for.
+func (w *logWriter) run() {
+	defer close(w.ended)
+	for line := range w.lines {
+		if n := w.dropped.Swap(0); n > 0 {
+			_, _ = fmt.Fprintf(w.out, "gateway: %d lines of the log were dropped: standard error was not read\n", n)
+		}
+		_, _ = w.out.Write(line)
+	}
+}
+
+// close writes what waits, for at most logFlush. Write must not be called afterwards.
+func (w *logWriter) close() {
+	close(w.lines)
+	select {
+	case <-w.ended:
+	case <-time.After(logFlush):
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package transport
+
+// unacknowledged cannot be known.
+func (*rawSocket) unacknowledged() int { return -1 }
