@@ -130,7 +130,7 @@ func setDefault[T comparable](field *T, value T) {
 
 func (c *Config) validate() error {
 	if !event.ValidNode(c.Node) {
-		return fmt.Errorf("node name %q: expected 1 to 32 of a-z, 0-9 and -", c.Node)
+		return fmt.Errorf("node name %.100q: expected 1 to 32 of a-z, 0-9 and -", c.Node)
 	}
 	for _, check := range []struct {
 		ok   bool

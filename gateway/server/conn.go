@@ -11,8 +11,7 @@ import (
 
 // Conn is one accepted connection. All its methods may be called from any goroutine and none of them blocks on the peer.
 //
-// Lock order: Conn.mu, then the socket's lock or the event log's. No lock of the server is taken while Conn.mu is held, and
-// handlers are called without it.
+// Server has the order of the locks. Handlers are called without any.
 type Conn struct {
 	identity *event.Identity
 	server   *Server

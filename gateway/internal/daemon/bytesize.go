@@ -35,7 +35,7 @@ func (b *byteSize) Set(text string) error {
 	scale := byteScales[strings.ToLower(text[len(digits):])]
 	n, err := strconv.Atoi(strings.TrimSpace(digits))
 	if err != nil || scale == 0 || n < 0 || n > math.MaxInt/2/scale {
-		return fmt.Errorf("%q is not a number of bytes; expected for example 65536, 64KiB or 1MiB", text)
+		return fmt.Errorf("%.100q is not a number of bytes; expected for example 65536, 64KiB or 1MiB", text)
 	}
 	*b = byteSize(n * scale)
 	return nil

@@ -15,7 +15,7 @@ const unixScheme = "unix://"
 func checkControl(address string) error {
 	if path, ok := strings.CutPrefix(address, unixScheme); ok {
 		if !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("--control %q: expected an absolute path, unix:///path", address)
+			return fmt.Errorf("--control %.100q: expected an absolute path, unix:///path", address)
 		}
 		return nil
 	}
@@ -24,7 +24,7 @@ func checkControl(address string) error {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return fmt.Errorf("--control %q: expected host:port or unix:///path: %w", address, err)
+		return fmt.Errorf("--control %.100q: expected host:port or unix:///path: %w", address, err)
 	}
 	if host == "localhost" {
 		return nil

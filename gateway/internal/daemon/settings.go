@@ -52,12 +52,12 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before what it sends back")
 	f.DurationVar(&s.idleTimeout, "idle-timeout", 0, "how long a connection may neither receive nor send; 0: for ever")
 	f.StringVar(&s.idleAction, "idle-action", "close", "what happens then: close, or notify (an event only)")
-	f.IntVar(&s.maxConnections, "max-connections", 0, "most live connections; 0: as many as the descriptor limit allows, less 64")
+	f.IntVar(&s.maxConnections, "max-connections", 0, "most live connections; 0: the descriptor limit less a sixteenth (64 to 1,024)")
 	f.Var(&s.highWater, "high-water", "send-queue bytes above which reading from that peer pauses, for example 64KiB")
 	f.Var(&s.sendQueueLimit, "send-queue-limit", "send-queue bytes beyond which a send is dropped, for example 1MiB")
 	f.DurationVar(&s.writeTimeout, "write-timeout", 30*time.Second, "how long a peer may take no byte of a non-empty send queue")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
-	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept")
+	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
 	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: auto or net")
 	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json; the log goes to standard error")
@@ -70,7 +70,7 @@ func oneOf(name, value string, words ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--%s %q: expected %s", name, value, strings.Join(words, " or "))
+	return fmt.Errorf("--%s %.100q: expected %s", name, value, strings.Join(words, " or "))
 }
 
 // validate checks what the server does not.
@@ -95,7 +95,7 @@ func (s *settings) validate() error {
 		return errors.New("--listen: no address is given; expected at least one, for example :8017")
 	}
 	if s.node != "" && !event.ValidNode(s.node) {
-		return fmt.Errorf("--node %q: expected 1 to 32 of a-z, 0-9 and -", s.node)
+		return fmt.Errorf("--node %.100q: expected 1 to 32 of a-z, 0-9 and -", s.node)
 	}
 	for name, text := range map[string]string{"greeting": s.greeting, "echo-prefix": s.echoPrefix} {
 		if len(text) > handler.MaxPrefix {
@@ -103,10 +103,10 @@ func (s *settings) validate() error {
 		}
 	}
 	if s.echoPrefix != "" && s.handler != "echo" {
-		return fmt.Errorf("--echo-prefix is for --handler echo; the handler is %q", s.handler)
+		return fmt.Errorf("--echo-prefix is for --handler echo; the handler is %.100q", s.handler)
 	}
 	if s.maxConnections < 0 {
-		return fmt.Errorf("--max-connections %d: expected 0 (as many as the descriptor limit allows, less 64) or more", s.maxConnections)
+		return fmt.Errorf("--max-connections %d: expected 0 (the descriptor limit less a sixteenth) or more", s.maxConnections)
 	}
 	if s.idleAction == "notify" && s.idleTimeout == 0 {
 		return errors.New("--idle-action notify does nothing without --idle-timeout; give both, or neither")
@@ -164,14 +164,14 @@ func checkListen(text string) error {
 		if strings.HasPrefix(path, "/") {
 			return nil
 		}
-		return fmt.Errorf("--listen %q: expected an absolute path, [name=]unix:///path", text)
+		return fmt.Errorf("--listen %.100q: expected an absolute path, [name=]unix:///path", text)
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return fmt.Errorf("--listen %q: expected [name=]host:port or [name=]unix:///path: %w", text, err)
+		return fmt.Errorf("--listen %.100q: expected [name=]host:port or [name=]unix:///path: %w", text, err)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -83,19 +85,41 @@ func loadEnv(f *pflag.FlagSet, environ []string) (k *koanf.Koanf, unknown []stri
 
 func loadFile(f *pflag.FlagSet, file string) (*koanf.Koanf, error) {
 	k := koanf.New(keyDelimiter)
-	b, err := os.ReadFile(file)
+	b, err := readBounded(file)
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
+	}
+	if bytes.Contains(bytes.TrimPrefix(b, []byte("---")), []byte("\n---")) {
+		return nil, fmt.Errorf("configuration file %s: more than one YAML document; expected one", file)
 	}
 	if err := k.Load(rawbytes.Provider(b), yaml.Parser()); err != nil {
 		return nil, fmt.Errorf("configuration file %s: expected YAML with a key for each flag, for example `idle-timeout: 5m`: %w", file, err)
 	}
 	for _, key := range k.Keys() {
 		if setting(f, key) == nil {
-			return nil, fmt.Errorf("configuration file %s: unknown key %q; the keys are the flags' names: %s", file, key, strings.Join(flagNames(f), ", "))
+			return nil, fmt.Errorf("configuration file %s: unknown key %.100q; the keys are the flags' names: %s", file, key, strings.Join(flagNames(f), ", "))
 		}
 	}
 	return k, nil
+}
+
+// maxConfig is the most bytes of a configuration file.
+const maxConfig = 1 << 20
+
+// readBounded reads a file that is not longer than a configuration can be.
+func readBounded(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if len(b) > maxConfig {
+		return nil, fmt.Errorf("%s is longer than %d bytes: expected a few lines of YAML", file, maxConfig)
+	}
+	return b, nil
 }
 
 func flagNames(f *pflag.FlagSet) []string {
@@ -116,7 +140,7 @@ func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(k
 			continue
 		}
 		if k.Get(key) == nil {
-			return fmt.Errorf("%s: no value is given; expected for example %q, or remove the key", where(key), flag.DefValue)
+			return fmt.Errorf("%s: no value is given; expected for example %.100q, or remove the key", where(key), flag.DefValue)
 		}
 		var err error
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
@@ -135,9 +159,9 @@ func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(k
 func badValue(flag *pflag.Flag, value string, err error) error {
 	switch flag.Value.Type() {
 	case "duration":
-		return fmt.Errorf("%q is not a duration; expected for example 30s, 5m or 1h30m", value)
+		return fmt.Errorf("%.100q is not a duration; expected for example 30s, 5m or 1h30m", value)
 	case "int":
-		return fmt.Errorf("%q is not a whole number; expected for example %s", value, flag.DefValue)
+		return fmt.Errorf("%.100q is not a whole number; expected for example %s", value, flag.DefValue)
 	}
 	return err // it says so itself
 }

@@ -117,3 +117,20 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestStrangeFiles holds that a file that is no configuration is refused with a short sentence.
+func TestStrangeFiles(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"node: " + strings.Repeat("x", 2<<20):       "longer than",
+		"node: " + strings.Repeat("x", 1<<19):       "expected 1 to 32",
+		"? " + strings.Repeat("x", 1<<19) + "\n: 1": "unknown key",
+		"node: edge-1\n---\nnode: edge-2\n":         "more than one YAML document",
+		"---\nnode: EDGE\n":                         "expected 1 to 32",
+	} {
+		code, _, stderr := run(nil, append([]string{"--config", write(t, text)}, loopback[:4]...)...)
+		if code != 2 || !strings.Contains(stderr, want) || len(stderr) > 4096 {
+			t.Errorf("%.30q…: exit %d, %d bytes: %.300s; expected %q", text, code, len(stderr), stderr, want)
+		}
+	}
+}

@@ -46,5 +46,8 @@ try {
     }
   }
 } catch (error) {
-  if (!end.signal.aborted) throw error;
+  if (!end.signal.aborted) {
+    console.error(`greeter: ${error.rawMessage ?? error}; is a gateway's control plane at ${address}?`);
+    process.exitCode = 1;
+  }
 }

@@ -1,0 +1,90 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestFullControlPlane holds that clients beyond the limit are closed at once, and have room again when others have left.
+func TestFullControlPlane(t *testing.T) {
+	g := gatewaytest.Start(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	c := control.New(g.Server, control.Config{MaxConnections: 2})
+	served := make(chan error, 1)
+	go func() { served <- c.Serve(listener) }()
+	var in []net.Conn
+	for range 2 {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		check(t, err)
+		check(t, conn.SetDeadline(time.Now().Add(patience)))
+		_, err = conn.Read(make([]byte, 1)) // the server's settings
+		check(t, err)
+		in = append(in, conn)
+	}
+	over, err := net.Dial("tcp", listener.Addr().String())
+	check(t, err)
+	check(t, over.SetDeadline(time.Now().Add(patience)))
+	if _, err := io.ReadAll(over); errors.Is(err, context.DeadlineExceeded) {
+		t.Error("the third client was not closed")
+	}
+	check(t, over.Close())
+	for _, conn := range in {
+		check(t, conn.Close())
+	}
+	for { // until the server has noticed that they left
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		check(t, err)
+		check(t, conn.SetDeadline(time.Now().Add(patience)))
+		_, err = conn.Read(make([]byte, 1))
+		check(t, conn.Close())
+		if err == nil {
+			break
+		}
+	}
+	c.Stop(patiently(t))
+	check(t, <-served)
+}
+
+// TestTooManyStreams holds that there is a bound of event streams, and what is said beyond it.
+func TestTooManyStreams(t *testing.T) {
+	g := gatewaytest.Start(t)
+	second, err := grpc.NewClient(g.Control, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	check(t, err)
+	defer second.Close()
+	clients := []pb.GatewayServiceClient{g.Client, pb.NewGatewayServiceClient(second)}
+	for i := range 1000 {
+		followClient(t, clients[i%2], &pb.StreamEventsRequest{})
+	}
+	stream, err := g.Client.StreamEvents(patiently(t), &pb.StreamEventsRequest{})
+	check(t, err)
+	_, err = stream.Recv()
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Error(err)
+	}
+}
+
+// TestGapAfterCut holds that a caller who is cut off behind the first response, and resumes, still gets the gap.
+func TestGapAfterCut(t *testing.T) {
+	g := gatewaytest.Start(t)
+	dial(t, g)
+	f := follow(t, g, &pb.StreamEventsRequest{After: "test.1@12345"})
+	f.cancel()
+	f = follow(t, g, &pb.StreamEventsRequest{After: f.cursor})
+	if e := f.next(); e.GetType() != gap && len(f.queue) == 0 {
+		t.Errorf("resumed at %s with %v; expected the gap", f.cursor, e)
+	}
+}

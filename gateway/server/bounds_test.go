@@ -1,0 +1,111 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// A kick of all ends although every kicked client comes back at once, and leaves those that came back alone.
+func TestKickOfReconnectingClients(t *testing.T) {
+	g := start(t, server.Config{})
+	var clients sync.WaitGroup
+	ctx, enough := context.WithCancel(context.Background())
+	const n = 50
+	for range n {
+		g.open()
+	}
+	for range n {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				c := g.dial()
+				_, _ = c.Read(make([]byte, 1)) // until it is kicked, or given up
+				_ = c.Close()
+			}
+		})
+	}
+	slow := match(func(*server.Info) bool { runtime.Gosched(); return true })
+	before := g.info().Totals.Accepted
+	result, err := g.Kick(context.Background(), server.KickRequest{Match: slow, Flush: 50 * time.Millisecond})
+	if err != nil || result.Matched < n || result.Matched > before+n {
+		t.Errorf("%d matched, %v; at most %d had connected when it began", result.Matched, err, before+n)
+	}
+	enough()
+	g.stop()
+	clients.Wait()
+}
+
+// What a request gave that is long does not stay in the event log whole.
+func TestControlEventsAreBounded(t *testing.T) {
+	g := start(t, server.Config{})
+	var long []string
+	for range 1000 {
+		long = append(long, strings.Repeat("x", 256))
+	}
+	f := g.follow(event.Control)
+	if _, err := g.SetLabels(context.Background(), server.LabelRequest{IDs: long, Set: map[string]string{"a": "b"}, Actor: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	d := f.await("CONTROL", func(*event.Event) bool { return true }).Detail.(*event.ControlDetail)
+	size := 0
+	for _, id := range d.IDs {
+		size += len(id)
+	}
+	if len(d.IDs) != 100 || cap(d.IDs) > 200 || size > 100*70 {
+		t.Errorf("%d IDs in room for %d, %d bytes; expected 100 of at most 70 bytes", len(d.IDs), cap(d.IDs), size)
+	}
+	if d.Matched != 1000 || d.Set["a"] != "b" || d.Outcomes["MALFORMED_ID"] != 1000 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// The end of Serve's context shortens a drain that somebody else began.
+func TestContextEndsDuringDrain(t *testing.T) {
+	s, err := server.New(server.Config{Node: "test", Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: server.BaseHandler{},
+		DrainTimeout: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	g := &gateway{Server: s, t: t, served: make(chan error, 1)}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { g.served <- s.Serve(ctx) }()
+	g.open()
+	if first := s.StartDrain(server.DrainRequest{Grace: time.Hour, Reason: "by hand"}); first.Joined {
+		t.Error(first)
+	}
+	cancel(errors.New("SIGTERM"))
+	if err := g.wait(); err != nil {
+		t.Error(err)
+	}
+	g.audit()
+}
+
+// The farewells of a drain, also of one who joins it, have outcomes, and no connection is accepted after its beginning.
+func TestFarewellsHaveOutcomes(t *testing.T) {
+	g := start(t, server.Config{})
+	reads, full := g.open(), g.open()
+	queued := g.stuff(full.id)
+	f := g.follow(event.Control, event.DrainStarted)
+	for _, text := range []string{"first", "second"} {
+		g.StartDrain(server.DrainRequest{Grace: time.Hour, Farewell: []byte(text), Actor: "alice"})
+		d := f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).Detail.(*event.ControlDetail)
+		if d.Verb != "Shutdown" || d.Matched != 2 || d.DataBytes != uint64(len(text)) || d.Outcomes["WRITTEN"] != 1 || d.Outcomes["QUEUED"]+d.Outcomes["DROPPED_QUEUE_FULL"] != 1 {
+			t.Errorf("%d bytes were queued for the other; %+v", queued, d)
+		}
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(reads, got); err != nil || string(got) != text {
+			t.Errorf("read %q, %v; expected %q", got, err, text)
+		}
+	}
+}
