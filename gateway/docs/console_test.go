@@ -57,7 +57,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`incarnation(=|\s+)[0-9a-f]{11}`), "incarnation$1 INCARNATION"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(h|ms|m|µs|ns|s))+\b`), "DURATION"},
 	{regexp.MustCompile(`max-connections=\d+`), "max-connections=DESCRIPTORS"},
-	{regexp.MustCompile(`127\.0\.0\.1:(3[2-9]|[4-6]\d)\d{3}\b`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d{5}\b`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
 

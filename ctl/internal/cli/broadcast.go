@@ -29,7 +29,7 @@ func (a *app) broadcastCommand() *cobra.Command {
 		Long: `Send TEXT, or all of stdin for "-" (at most 512 KiB), to every live connection that matches, and say what became of
 it. A request ID makes it safe that ctl tries again, within --timeout, when the gateway is unavailable.
 
-Exit codes: 0 all written or queued; 3 some were dropped or closed.`,
+Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed.`,
 		Example: `  ctl broadcast 'maintenance in 5 minutes' --newline --filter 'labels["tenant"] == "a"'`,
 		Args:    exactly(1, "TEXT (or - for stdin)"),
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {
@@ -51,6 +51,12 @@ Exit codes: 0 all written or queued; 3 some were dropped or closed.`,
 }
 
 func (a *app) broadcast(ctx context.Context, text string, o broadcastOptions) error {
+	if a.output == formatName {
+		return usagef("-o name prints IDs; broadcast answers with counts")
+	}
+	if err := checkIDs(o.exclude); err != nil {
+		return err
+	}
 	data, err := a.payload(text, o.payload, maxBroadcastBytes)
 	if err != nil {
 		return err
@@ -108,13 +114,11 @@ func (a *app) printBroadcast(resp *sockgatev1.BroadcastResponse) error {
 	switch {
 	case a.structured():
 		return a.printMessage(resp)
-	case a.tabular():
+	default:
 		t := a.newTable("MATCHED", "WRITTEN", "QUEUED", "DROPPED", "CLOSED", "REPLAYED")
 		t.add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetWritten()), fmt.Sprint(resp.GetQueued()),
 			fmt.Sprint(resp.GetDropped()), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetReplayed()))
 		return t.flush()
-	default:
-		return nil // a broadcast answers with counts; the IDs it has are of failures, and those are on stderr
 	}
 }
 

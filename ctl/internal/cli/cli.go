@@ -36,6 +36,8 @@ type Env struct {
 
 	// sleep waits between attempts; tests replace it.
 	sleep func(context.Context, time.Duration) error
+	// readerGone says that nobody can read Stdout any more; nil means never.
+	readerGone func() bool
 }
 
 // Main runs the process's own command line and returns its exit code.
@@ -51,6 +53,7 @@ func Main() int {
 		StdinIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		StdoutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Getenv:           os.Getenv,
+		readerGone:       func() bool { return pipeBroken(int(os.Stdout.Fd())) },
 	})
 }
 
@@ -95,6 +98,9 @@ func newApp(env Env) *app {
 	}
 	if env.sleep == nil {
 		env.sleep = sleep
+	}
+	if env.readerGone == nil {
+		env.readerGone = func() bool { return false }
 	}
 	return &app{env: env, stdout: bufio.NewWriterSize(env.Stdout, 32<<10)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -29,6 +31,8 @@ type client struct {
 	sockgatev1.GatewayServiceClient
 	conn *grpc.ClientConn
 	addr string
+
+	answered atomic.Bool // something accepted the network connection
 }
 
 // connect prepares the connection; the first call dials. The control plane listens on loopback, hence no TLS here.
@@ -47,6 +51,7 @@ func (a *app) connect() (*client, error) {
 			Backoff:           backoff.Config{BaseDelay: backoffFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: backoffLast},
 			MinConnectTimeout: 20 * time.Second,
 		}),
+		grpc.WithStatsHandler(dialWatch{c}),
 		grpc.WithUnaryInterceptor(c.unary),
 		grpc.WithStreamInterceptor(c.stream),
 	)
@@ -90,7 +95,7 @@ func (c *client) wrap(err error, req any) error {
 	if err == nil {
 		return nil
 	}
-	call := &callError{addr: c.addr, connected: c.conn.GetState() == connectivity.Ready, err: err}
+	call := &callError{addr: c.addr, connected: c.conn.GetState() == connectivity.Ready, answered: c.answered.Load(), err: err}
 	if r, ok := req.(interface{ GetFilter() string }); ok {
 		call.filter = r.GetFilter()
 	}
@@ -115,5 +120,22 @@ func (a *app) openStream(ctx context.Context, c *client, req *sockgatev1.StreamE
 
 // errConnectTimeout is the status of a stream that could not be established in time.
 func errConnectTimeout(d time.Duration) error {
-	return status.Errorf(codes.Unavailable, "no connection within %s", d)
+	return status.Errorf(codes.Unavailable, noConnection+"%s", d)
 }
+
+const noConnection = "no connection within "
+
+// dialWatch notes when a network connection is made: whether anything is there, although it may be no gateway.
+type dialWatch struct{ client *client }
+
+func (w dialWatch) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (w dialWatch) HandleConn(_ context.Context, s stats.ConnStats) {
+	if _, ok := s.(*stats.ConnBegin); ok {
+		w.client.answered.Store(true)
+	}
+}
+
+func (w dialWatch) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (w dialWatch) HandleRPC(context.Context, stats.RPCStats) {}

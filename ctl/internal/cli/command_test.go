@@ -36,21 +36,21 @@ func pages(conns ...*sockgatev1.Connection) func(*sockgatev1.ListConnectionsRequ
 }
 
 const (
-	openJSON = `{"id":"edge-1.6a1b2c3d.42","node":"edge-1","listener":"game","remoteAddress":"127.0.0.1:50612","localAddress":"127.0.0.1:8017",` +
+	openJSON = `{"id":"edge-1.19ab0d3f1c2.42","node":"edge-1","listener":"game","remoteAddress":"127.0.0.1:50612","localAddress":"127.0.0.1:8017",` +
 		`"connectedAt":"2026-03-04T10:27:50.123Z","lastActiveAt":"2026-03-04T10:31:00.623Z","bytesReceived":"1536","bytesSent":"20","queuedBytes":"3145728",` +
 		`"state":"CONNECTION_STATE_OPEN","labels":{"a":"\u001b[31m","room":"7"},"closeReason":"CLOSE_REASON_UNSPECIFIED","closeText":"","closedBy":"","readPaused":false}` + "\n"
-	openTable = `ID                   STATE   REMOTE            AGE     IDLE   RECEIVED   SENT   QUEUED   LABELS
-edge-1.6a1b2c3d.42   OPEN    127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7
+	openTable = `ID                      STATE   REMOTE            AGE     IDLE   RECEIVED   SENT   QUEUED   LABELS
+edge-1.19ab0d3f1c2.42   OPEN    127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7
 `
-	closedTable = `ID                   STATE    REMOTE            AGE     IDLE   RECEIVED   SENT   QUEUED   LABELS              REASON
-edge-1.6a1b2c3d.42   OPEN     127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7   -
-edge-1.6a1b2c3d.43   CLOSED   127.0.0.1:50612   3m      -      1.5KiB     20B    3MiB     -                   KICKED
+	closedTable = `ID                      STATE    REMOTE            AGE     IDLE   RECEIVED   SENT   QUEUED   LABELS              REASON
+edge-1.19ab0d3f1c2.42   OPEN     127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7   -
+edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m      -      1.5KiB     20B    3MiB     -                   KICKED
 `
-	closedWide = `ID                   STATE    REMOTE            AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS   REASON   LISTENER   LOCAL            CONNECTED                  ACTIVE                     CLOSED                     TEXT   BY            PAUSED
-edge-1.6a1b2c3d.43   CLOSED   127.0.0.1:50612   3m    -      1.5KiB     20B    3MiB     -        KICKED   game       127.0.0.1:8017   2026-03-04T10:27:50.123Z   2026-03-04T10:31:00.623Z   2026-03-04T10:30:50.123Z   spam   127.0.0.1:1   false
+	closedWide = `ID                      STATE    REMOTE            AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS   REASON   LISTENER   LOCAL            CONNECTED                  ACTIVE                     CLOSED                     TEXT   BY            PAUSED
+edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m    -      1.5KiB     20B    3MiB     -        KICKED   game       127.0.0.1:8017   2026-03-04T10:27:50.123Z   2026-03-04T10:31:00.623Z   2026-03-04T10:30:50.123Z   spam   127.0.0.1:1   false
 `
 	openYAML = `---
-id: edge-1.6a1b2c3d.42
+id: edge-1.19ab0d3f1c2.42
 node: edge-1
 listener: game
 remoteAddress: 127.0.0.1:50612
@@ -72,7 +72,7 @@ readPaused: false
 )
 
 func TestListFormats(t *testing.T) {
-	open, closed := testConnection("edge-1.6a1b2c3d.42"), closedConnection("edge-1.6a1b2c3d.43")
+	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.43")
 	tests := []struct {
 		args  string
 		conns []*sockgatev1.Connection
@@ -84,8 +84,8 @@ func TestListFormats(t *testing.T) {
 		{"list --state closed -o wide", []*sockgatev1.Connection{closed}, closedWide},
 		{"list -o json", []*sockgatev1.Connection{open, open, open}, openJSON + openJSON + openJSON},
 		{"list -o yaml", []*sockgatev1.Connection{open, open}, openYAML + openYAML},
-		{"list -o name", []*sockgatev1.Connection{open, closed, open, open, closed}, "edge-1.6a1b2c3d.42\nedge-1.6a1b2c3d.43\nedge-1.6a1b2c3d.42\nedge-1.6a1b2c3d.42\nedge-1.6a1b2c3d.43\n"},
-		{"list -o name --limit 3", []*sockgatev1.Connection{open, closed, open, open, closed}, "edge-1.6a1b2c3d.42\nedge-1.6a1b2c3d.43\nedge-1.6a1b2c3d.42\n"},
+		{"list -o name", []*sockgatev1.Connection{open, closed, open, open, closed}, "edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\n"},
+		{"list -o name --limit 3", []*sockgatev1.Connection{open, closed, open, open, closed}, "edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\n"},
 		{"list -o name", nil, ""},
 		{"list -o json", nil, ""},
 	}
@@ -141,6 +141,10 @@ func TestWatch(t *testing.T) {
 		return &sockgatev1.Event{Type: kind, Connection: c}
 	}
 	g.stream = func(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+		if req.GetFilter() == "" { // of CONTROL events
+			<-s.Context().Done()
+			return nil
+		}
 		followed = append(followed, req)
 		switch len(followed) {
 		case 1: // ends in the middle
@@ -178,9 +182,9 @@ func TestWatch(t *testing.T) {
 func TestGet(t *testing.T) {
 	g := &fakeGateway{get: func(req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
 		switch req.GetId() {
-		case "edge-1.6a1b2c3d.42":
+		case "edge-1.19ab0d3f1c2.42":
 			return &sockgatev1.GetConnectionResponse{Connection: testConnection(req.GetId())}, nil
-		case "edge-1.6a1b2c3d.43":
+		case "edge-1.19ab0d3f1c2.43":
 			return &sockgatev1.GetConnectionResponse{Connection: closedConnection(req.GetId())}, nil
 		case "bad":
 			return nil, failure(codes.InvalidArgument, `"bad" is not an ID`, "MALFORMED_ID", nil)
@@ -197,16 +201,16 @@ func TestGet(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"get edge-1.6a1b2c3d.42 edge-1.6a1b2c3d.43", exitDone, closedTable, ""},
-		{"get edge-1.6a1b2c3d.42 -o json", exitDone, openJSON, ""},
-		{"get edge-1.6a1b2c3d.42 -o yaml", exitDone, openYAML, ""},
-		{"get edge-1.6a1b2c3d.42 -o name", exitDone, "edge-1.6a1b2c3d.42\n", ""},
-		{"get edge-1.6a1b2c3d.43 -o wide", exitDone, closedWide, ""},
+		{"get edge-1.19ab0d3f1c2.42 edge-1.19ab0d3f1c2.43", exitDone, closedTable, ""},
+		{"get edge-1.19ab0d3f1c2.42 -o json", exitDone, openJSON, ""},
+		{"get edge-1.19ab0d3f1c2.42 -o yaml", exitDone, openYAML, ""},
+		{"get edge-1.19ab0d3f1c2.42 -o name", exitDone, "edge-1.19ab0d3f1c2.42\n", ""},
+		{"get edge-1.19ab0d3f1c2.43 -o wide", exitDone, closedWide, ""},
 		{"get x.1.1", exitNotFound, "", missing},
 		{"get x.1.1 x.1.1", exitNotFound, "", missing + missing},
-		{"get x.1.1 edge-1.6a1b2c3d.42 -o name", exitPartial, "edge-1.6a1b2c3d.42\n", missing},
+		{"get x.1.1 edge-1.19ab0d3f1c2.42 -o name", exitPartial, "edge-1.19ab0d3f1c2.42\n", missing},
 		{"get bad", exitUsage, "", "ctl: \"bad\" is not an ID (MALFORMED_ID)\n"},
-		{"get secret edge-1.6a1b2c3d.42", exitDenied, "", "ctl: not for you (DENIED)\n"},
+		{"get secret edge-1.19ab0d3f1c2.42", exitDenied, "", "ctl: not for you (DENIED)\n"},
 	}
 	for _, tt := range tests {
 		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, strings.Fields(tt.args)...)
@@ -306,7 +310,6 @@ func TestBroadcast(t *testing.T) {
 		{bad, "table", 3, "MATCHED   WRITTEN   QUEUED   DROPPED   CLOSED   REPLAYED\n3         1         0        1         1        true\n", badText},
 		{good, "json", 0, `{"matched":"3","written":"2","queued":"1","dropped":"0","closed":"0","failures":[],"replayed":false}` + "\n", ""},
 		{good, "yaml", 0, "---\nmatched: \"3\"\nwritten: \"2\"\nqueued: \"1\"\ndropped: \"0\"\nclosed: \"0\"\nfailures: []\nreplayed: false\n", ""},
-		{bad, "name", 3, "", badText},
 	}
 	for _, tt := range tests {
 		var got *sockgatev1.BroadcastRequest
@@ -391,7 +394,7 @@ func TestKickIDs(t *testing.T) {
 		{[]sockgatev1.Outcome{missing}, "name", 4, "", "ctl: n.1.1" + notFound},
 		{[]sockgatev1.Outcome{missing, missing}, "name", 4, "", "ctl: n.1.1" + notFound + "ctl: n.1.2" + notFound + "ctl: 2 matched: 2 not found\n"},
 		{[]sockgatev1.Outcome{closed}, "name", 1, "", "ctl: n.1.1: the connection is closed or closing\n"},
-		{[]sockgatev1.Outcome{badID}, "name", 2, "", "ctl: n.1.1: not an ID; expected node.incarnation.seq, for example edge-1.6a1b2c3d.42\n"},
+		{[]sockgatev1.Outcome{badID}, "name", 2, "", "ctl: \"n.1.1\" is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42\n"},
 	}
 	for _, tt := range tests {
 		var got *sockgatev1.KickRequest
@@ -548,12 +551,12 @@ func TestShutdown(t *testing.T) {
 
 const infoWant = `Gateway
   node           edge-1
-  incarnation    6a1b2c3d
+  incarnation    19ab0d3f1c2
   version        v1.2.3
   engine         epoll
   started        2026-03-04T10:27:50.123Z
   uptime         3m12s
-  cursor         6a1b2c3d.99
+  cursor         19ab0d3f1c2.99
   oldest event   1
   draining       no
 
@@ -587,8 +590,8 @@ Totals
 func TestInfo(t *testing.T) {
 	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
 		return &sockgatev1.GetGatewayResponse{
-			Node: "edge-1", Incarnation: "6a1b2c3d", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
-			Uptime: durationpb.New(192 * time.Second), Cursor: "6a1b2c3d.99", OldestSequence: 1,
+			Node: "edge-1", Incarnation: "19ab0d3f1c2", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
+			Uptime: durationpb.New(192 * time.Second), Cursor: "19ab0d3f1c2.99", OldestSequence: 1,
 			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true, Connections: 2}},
 			Limits: &sockgatev1.Limits{
 				HighWater: 64 << 10, LowWater: 16 << 10, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
@@ -600,7 +603,7 @@ func TestInfo(t *testing.T) {
 	against(t, g).expect(t, 0, infoWant, "", "info")
 	against(t, g).expect(t, 0, "edge-1\n", "", "info", "-o", "name")
 	run := against(t, g)
-	if code := run.run("info", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"node":"edge-1","incarnation":"6a1b2c3d","version":"v1.2.3",`) {
+	if code := run.run("info", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"node":"edge-1","incarnation":"19ab0d3f1c2","version":"v1.2.3",`) {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 	run = against(t, g)

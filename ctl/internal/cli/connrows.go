@@ -20,8 +20,8 @@ func (a *app) newConnectionRows(withClose, withEvent bool) *connectionRows {
 	r := &connectionRows{app: a, withClose: withClose || a.wide(), withEvent: withEvent}
 	if a.tabular() {
 		r.table = a.newTable(r.header()...)
-		if withEvent { // the first rows are all PRESENT
-			r.table.widths[0] = len("BACKPRESSURE_OFF")
+		if withEvent { // the first rows may be few, or none
+			copy(r.table.widths, []int{len("BACKPRESSURE_OFF"), len("edge-1.19ab0d3f1c2.4242"), len("CLOSING"), len("127.0.0.1:50612"), len("3m12s"), len("3m12s")})
 		}
 	}
 	return r

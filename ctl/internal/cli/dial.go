@@ -40,13 +40,15 @@ const dialLong = `Open one connection for each --name, all at once, and print wh
   NAME error TEXT
   NAME close received=18 sent=9           in bytes
 
-With --send, once for all or once for each name in order, that text is sent; nothing is appended to it without --newline.
-Without it, stdin is sent to all connections, byte for byte, and its end finishes writing. When the peer has finished,
-ctl finishes too and closes. --timeout here is the idle timeout of these connections.
+With --send, once for all or once for each name in order, that text is sent, and stdin is not used; nothing is appended
+to it without --newline. Then ctl waits for the peer to end: --once ends after the first answer, and --timeout 5s
+--timeout-action close ends a connection that is silent for so long. Without --send, stdin is sent to all connections,
+byte for byte, and its end finishes writing. When the peer has finished, ctl finishes too and closes. --timeout here is the
+idle timeout of these connections.
 
 ADDR is host:port or unix:///path. An interrupt finishes writing and then closes.
 
-Exit codes: 0 all connections ended well; 3 some failed; 1 all failed.`
+Exit codes: 0 all connections ended well; 1 all failed; 2 usage; 3 some failed.`
 
 func (a *app) dialCommand() *cobra.Command {
 	var o dialOptions
@@ -62,7 +64,7 @@ func (a *app) dialCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.names, "name", nil, `open a connection of this `+"`NAME`"+` (repeatable; default one, "client")`)
-	f.StringArrayVar(&o.sends, "send", nil, "send `TEXT`: given once to all, else once for each name")
+	f.StringArrayVar(&o.sends, "send", nil, "send `TEXT` and wait for the peer to end: given once to all, else once for each name")
 	f.StringVar(&o.sendEncoding, "send-encoding", encodingUTF8, "how TEXT is written: utf8, hex or base64")
 	f.BoolVarP(&o.newline, "newline", "n", false, `append "\n" to TEXT`)
 	f.StringVar(&o.encoding, "encoding", encodingUTF8, "how received bytes are shown: utf8, hex or base64")
@@ -87,7 +89,7 @@ func (a *app) dial(ctx context.Context, addr string, o dialOptions) error {
 		return err
 	}
 	if a.output == formatName {
-		return usagef("-o name has no meaning for dial, which prints no IDs")
+		return usagef("-o name prints IDs; dial has none")
 	}
 	payloads, err := o.check()
 	if err != nil {

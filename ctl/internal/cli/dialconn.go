@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -142,12 +143,21 @@ func (c *dialConn) write() {
 		more, err = c.writeNext()
 	}
 	if err == nil {
-		err = c.socket.(interface{ CloseWrite() error }).CloseWrite()
+		err = c.closeWrite()
 	}
 	if err != nil {
 		c.fail(err)
 		c.shut()
 	}
+}
+
+// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish.
+func (c *dialConn) closeWrite() error {
+	err := c.socket.(interface{ CloseWrite() error }).CloseWrite()
+	if errors.Is(err, syscall.ENOTCONN) {
+		return nil
+	}
+	return err
 }
 
 // writeNext waits for a chunk of stdin and writes it; more is false when writing is to be finished.

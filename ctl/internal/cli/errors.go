@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -53,7 +54,7 @@ func usageFor(cmd *cobra.Command, err error) error {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usageFor(cmd, usagef("%s expects %s, and was given %d arguments", cmd.CommandPath(), what, len(args)))
+			return usageFor(cmd, usagef("%s expects %s, and was given %s", cmd.Name(), what, plural(uint64(len(args)), "argument")))
 		}
 		return nil
 	}
@@ -63,6 +64,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 type callError struct {
 	addr      string
 	connected bool   // whether the gateway was connected when the call ended
+	answered  bool   // whether something accepted the network connection
 	filter    string // the filter that the request had
 	err       error
 }
@@ -80,6 +82,19 @@ func (e *callError) unreachable() bool {
 		return !e.connected
 	default:
 		return false
+	}
+}
+
+// hint says what may be wrong with a gateway that cannot be reached.
+func (e *callError) hint() string {
+	text := status.Convert(e.err).Message()
+	switch {
+	case strings.Contains(text, "server preface") && !strings.HasSuffix(text, "EOF\""), strings.Contains(text, "frame too large"):
+		return "that is not a control plane."
+	case e.answered && (status.Code(e.err) == codes.DeadlineExceeded || strings.HasPrefix(text, noConnection)):
+		return "that is not a control plane, or it needs a longer --timeout."
+	default:
+		return "is it running?"
 	}
 }
 
@@ -136,8 +151,8 @@ func explain(err error) string {
 		call = &callError{err: err}
 	}
 	if call.unreachable() {
-		return fmt.Sprintf("cannot reach the gateway at %s: %s; is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY",
-			call.addr, transportText(st))
+		return fmt.Sprintf("cannot reach the gateway at %s: %s; %s Name another with --gateway ADDR or SOCKGATE_GATEWAY",
+			call.addr, transportText(st), call.hint())
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:
@@ -192,6 +207,11 @@ func caretLines(filter string, metadata map[string]string) []string {
 	}
 	text := []rune(strings.ReplaceAll(lines[line-1], "\t", " "))
 	column = min(column, len(text)+1)
+	for i, r := range text {
+		if !unicode.IsPrint(r) { // could drive the terminal
+			text[i] = '·'
+		}
+	}
 	return []string{"  " + string(text), "  " + strings.Repeat(" ", column-1) + "^"}
 }
 

@@ -29,9 +29,6 @@ func (p *eventPrinter) print(e *sockgatev1.Event) error {
 	case p.app.structured():
 		return p.app.printMessage(e)
 	case !p.app.tabular():
-		if e.GetConnection() == nil {
-			return nil
-		}
 		return p.app.printName(e.GetConnection().GetId())
 	default:
 		_, err := fmt.Fprintln(p.app.stdout, p.line(e))
@@ -66,7 +63,7 @@ func (p *eventPrinter) details(e *sockgatev1.Event) []string {
 	case sockgatev1.EventType_EVENT_TYPE_ENDED:
 		return []string{route(c), "received=" + humanBytes(c.GetBytesReceived())}
 	case sockgatev1.EventType_EVENT_TYPE_DATA:
-		return []string{p.dataText(c.GetId(), e.GetData())}
+		return []string{p.dataText(c.GetId(), e.GetData()) + " " + totalsText(c)}
 	case sockgatev1.EventType_EVENT_TYPE_CLOSED:
 		delete(p.carries, c.GetId())
 		return []string{route(c), closedText(c, e.GetClosed())}
@@ -76,6 +73,9 @@ func (p *eventPrinter) details(e *sockgatev1.Event) []string {
 		clear(p.carries)
 		return []string{"events missed: " + gapText(e.GetGap())}
 	default:
+		if c != nil {
+			return []string{route(c), p.app.otherDetails(e)}
+		}
 		return []string{p.app.otherDetails(e)}
 	}
 }
@@ -107,9 +107,14 @@ func route(c *sockgatev1.Connection) string {
 	return clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
 }
 
+// totalsText has a connection's bytes in both directions.
+func totalsText(c *sockgatev1.Connection) string {
+	return fmt.Sprintf("received=%s sent=%s", humanBytes(c.GetBytesReceived()), humanBytes(c.GetBytesSent()))
+}
+
 func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
-	text := fmt.Sprintf("%s received=%s sent=%s lifetime=%s connections=%d", reasonText(d.GetReason()),
-		humanBytes(c.GetBytesReceived()), humanBytes(c.GetBytesSent()), durationText(d.GetLifetime()), d.GetConnections())
+	text := fmt.Sprintf("%s %s lifetime=%s connections=%d", reasonText(d.GetReason()), totalsText(c),
+		durationText(d.GetLifetime()), d.GetConnections())
 	if d.GetUnsentBytes() > 0 {
 		text += " unsent=" + humanBytes(d.GetUnsentBytes())
 	}
@@ -157,6 +162,12 @@ func controlText(d *sockgatev1.ControlDetails) string {
 	}
 	if ids := d.GetConnectionIds(); len(ids) > 0 {
 		text += " ids=" + clean(strings.Join(ids, ","))
+	}
+	if set := d.GetSetLabels(); len(set) > 0 {
+		text += " set=" + clean(labelText(set))
+	}
+	if removed := d.GetRemovedLabels(); len(removed) > 0 {
+		text += " removed=" + clean(strings.Join(removed, ","))
 	}
 	text += fmt.Sprintf(" matched=%d", d.GetMatched())
 	var outcomes []string

@@ -15,7 +15,7 @@ import (
 
 // sampleEvents has one event of every type, in the order of the contract.
 func sampleEvents() []*sockgatev1.Event {
-	open, closed := testConnection("edge-1.6a1b2c3d.42"), closedConnection("edge-1.6a1b2c3d.42")
+	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.42")
 	listener := &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
 	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(250 * time.Millisecond), QueuedBytes: 70000}}
 	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2, EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
@@ -38,11 +38,11 @@ func sampleEvents() []*sockgatev1.Event {
 			Outcomes: map[string]uint64{"WRITTEN": 2, "CLOSED": 1}, DataBytes: 5,
 		}}},
 		{Connection: open},
-		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1, Cursor: "6a1b2c3d.7"}}},
-		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "6a1b2c3d.2"}}},
+		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1, Cursor: "19ab0d3f1c2.7"}}},
+		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
 	}
 	for i, e := range events {
-		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "6a1b2c3d", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
+		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
 	}
 	return events
 }
@@ -54,22 +54,22 @@ func serveEvents(events ...*sockgatev1.Event) *fakeGateway {
 }
 
 const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
-10:31:02.123  CONNECTED         edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  connections=3
-10:31:02.123  DATA              edge-1.6a1b2c3d.42  "More Axes\n"
-10:31:02.123  ENDED             edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  received=1.5KiB
-10:31:02.123  IDLE_TIMEOUT      edge-1.6a1b2c3d.42  idle=500ms closing=true
-10:31:02.123  BACKPRESSURE_ON   edge-1.6a1b2c3d.42  paused=250ms queued=68.4KiB
-10:31:02.123  BACKPRESSURE_OFF  edge-1.6a1b2c3d.42  paused=250ms queued=68.4KiB
+10:31:02.123  CONNECTED         edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  connections=3
+10:31:02.123  DATA              edge-1.19ab0d3f1c2.42  "More Axes\n" received=1.5KiB sent=20B
+10:31:02.123  ENDED             edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  received=1.5KiB
+10:31:02.123  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true
+10:31:02.123  BACKPRESSURE_ON   edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  paused=250ms queued=68.4KiB
+10:31:02.123  BACKPRESSURE_OFF  edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  paused=250ms queued=68.4KiB
 10:31:02.123  ERROR             -  ACCEPT "too many open files" listener=game count=9
-10:31:02.123  CLOSED            edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  KICKED received=1.5KiB sent=20B lifetime=3m connections=2 unsent=1B discarded=2B text="spam" by=127.0.0.1:1
+10:31:02.123  CLOSED            edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  KICKED received=1.5KiB sent=20B lifetime=3m connections=2 unsent=1B discarded=2B text="spam" by=127.0.0.1:1
 10:31:02.123  LISTENER_CLOSED   -  game 127.0.0.1:8017
 10:31:02.123  DRAIN_STARTED     -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
 10:31:02.123  DRAIN_PROGRESS    -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
 10:31:02.123  DRAIN_ENDED       -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
 10:31:02.123  CONTROL           -  Broadcast by=127.0.0.1:1 filter="id != \"x\"" ids=a,b matched=3 CLOSED=1 WRITTEN=2 data=5B reason="r" request-id=u
-10:31:02.123  PRESENT           edge-1.6a1b2c3d.42  127.0.0.1:50612 -> 127.0.0.1:8017  OPEN
-10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=6a1b2c3d.7
-10:31:02.123  GAP               -  events missed: EVICTED from=3 to=8 requested=6a1b2c3d.2
+10:31:02.123  PRESENT           edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  OPEN
+10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=19ab0d3f1c2.7
+10:31:02.123  GAP               -  events missed: EVICTED from=3 to=8 requested=19ab0d3f1c2.2
 `
 
 func TestEventFormats(t *testing.T) {
@@ -78,14 +78,14 @@ func TestEventFormats(t *testing.T) {
 		t.Fatalf("%d samples for %d types", len(events), len(eventTypeNames()))
 	}
 	against(t, serveEvents(events...)).expect(t, 0, eventLines, "", "events")
-	against(t, serveEvents(events...)).expect(t, 0, strings.Repeat("edge-1.6a1b2c3d.42\n", 8), "", "events", "-o", "name")
-	against(t, serveEvents(events[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.6a1b2c3d.42  idle=500ms closing=true\n", "", "events", "-o", "wide")
+	against(t, serveEvents(events...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o", "name")
+	against(t, serveEvents(events[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
 	gap := events[len(events)-1]
-	against(t, serveEvents(gap, gap)).expect(t, 0, strings.Repeat(`{"node":"edge-1","incarnation":"6a1b2c3d","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
-		`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"6a1b2c3d.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
+	against(t, serveEvents(gap, gap)).expect(t, 0, strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
+		`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
 	against(t, serveEvents(gap)).expect(t, 0, `---
 node: edge-1
-incarnation: 6a1b2c3d
+incarnation: 19ab0d3f1c2
 sequence: "17"
 time: "2026-03-04T10:31:02.123Z"
 type: EVENT_TYPE_GAP
@@ -93,7 +93,7 @@ gap:
   from: "3"
   to: "8"
   reason: GAP_REASON_EVICTED
-  requestedCursor: 6a1b2c3d.2
+  requestedCursor: 19ab0d3f1c2.2
   dataEvents: "0"
 `, "", "events", "-o", "yaml")
 }
@@ -101,7 +101,7 @@ gap:
 func TestEventColour(t *testing.T) {
 	run := against(t, serveEvents(sampleEvents()[16]))
 	run.terminal = true
-	run.expect(t, 0, "10:31:02.123  \x1b[31mGAP             \x1b[0m  -  events missed: EVICTED from=3 to=8 requested=6a1b2c3d.2\n", "", "events")
+	run.expect(t, 0, "10:31:02.123  \x1b[31mGAP             \x1b[0m  -  events missed: EVICTED from=3 to=8 requested=19ab0d3f1c2.2\n", "", "events")
 }
 
 func TestEventDataEncodings(t *testing.T) {
@@ -122,7 +122,7 @@ func TestEventDataEncodings(t *testing.T) {
 	for encoding, lines := range want {
 		var b strings.Builder
 		for _, line := range lines {
-			fmt.Fprintf(&b, "10:31:02.123  DATA              %s\n", line)
+			fmt.Fprintf(&b, "10:31:02.123  DATA              %s received=0B sent=0B\n", line)
 		}
 		against(t, serveEvents(events...)).expect(t, 0, b.String(), "", "events", "--data", "--encoding", encoding)
 	}

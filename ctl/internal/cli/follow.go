@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -29,6 +30,10 @@ type follower struct {
 	reconnect bool
 	// emit gets the events of a batch, in order; not called for heartbeats.
 	emit func([]*sockgatev1.Event) error
+	// end is where the stream ends by itself; nil: never.
+	end *position
+	// begun says that the gateway has answered: it took the request's cursor.
+	begun bool
 	// cursor is the position behind everything that was emitted; empty while it is not known.
 	cursor string
 
@@ -81,6 +86,7 @@ func (f *follower) attempt(ctx context.Context) error {
 			return f.client.wrap(err, req)
 		}
 		f.wait.reset()
+		f.begun = true
 		if err := f.deliver(resp, req.GetSnapshot()); err != nil {
 			return err
 		}
@@ -119,7 +125,14 @@ func (f *follower) deliver(resp *sockgatev1.StreamEventsResponse, snapshot bool)
 	if resp.GetCursor() != "" {
 		f.cursor = resp.GetCursor()
 	}
-	return nil
+	switch {
+	case f.end != nil && f.end.reachedBy(f.cursor):
+		return errStop
+	case len(events) == 0 && f.app.env.readerGone():
+		return outputError(syscall.EPIPE) // the next event would find it out, whenever that comes
+	default:
+		return nil
+	}
 }
 
 func (f *follower) resumeText() string {

@@ -141,7 +141,7 @@ func TestReconnectWithinSnapshot(t *testing.T) {
 	for at := range 8 {
 		t.Run(fmt.Sprintf("after %d responses", at), func(t *testing.T) {
 			l := &eventLog{present: 3, events: 4, breakAt: []int{at}, breakErr: errBroken}
-			run := follow(t, l, 8, "--snapshot")
+			run := follow(t, l, 7, "--snapshot")
 			if got, want := run.stdout.String(), numbered(1, 3)+numbered(1, 4); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}

@@ -13,7 +13,7 @@ func (a *app) getCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "get ID...",
 		Short:             "Show connections by their IDs, live or recently closed",
-		Example:           "  ctl get edge-1.6a1b2c3d.42 -o yaml",
+		Example:           "  ctl get edge-1.19ab0d3f1c2.42 -o yaml",
 		Args:              atLeastOne("an ID"),
 		ValidArgsFunction: a.completeIDs(0),
 		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args) }),
@@ -24,7 +24,7 @@ func (a *app) getCommand() *cobra.Command {
 func atLeastOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return usageFor(cmd, usagef("%s expects at least %s, and was given none", cmd.CommandPath(), what))
+			return usageFor(cmd, usagef("%s expects at least %s, and was given none", cmd.Name(), what))
 		}
 		return nil
 	}
@@ -32,6 +32,9 @@ func atLeastOne(what string) cobra.PositionalArgs {
 
 // get shows what can be shown and tells of each ID that cannot.
 func (a *app) get(ctx context.Context, ids []string) error {
+	if err := checkIDs(ids); err != nil {
+		return err
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err

@@ -35,8 +35,9 @@ func (a *app) kickCommand() *cobra.Command {
 
 With a filter it asks for confirmation; without a terminal it needs --yes. --dry-run only says what would be kicked.
 
-Exit codes: 0 all kicked (or nothing matched); 3 some were; 4 none of the IDs exists; 1 none was kicked.`,
-		Example: `  ctl kick edge-1.6a1b2c3d.42 --reason 'spam'
+Exit codes: 0 all kicked (or nothing matched); 1 none was kicked; 2 usage, malformed IDs included; 3 some
+were kicked; 4 none of the IDs exists.`,
+		Example: `  ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam'
   ctl kick --filter 'idle > duration("1h")' --dry-run`,
 		ValidArgsFunction: a.completeIDs(0),
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {

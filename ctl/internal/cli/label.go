@@ -23,7 +23,7 @@ func (a *app) labelCommand() *cobra.Command {
 		Long: `Set labels (KEY=VALUE) and remove them (KEY-). Every filter can read them: labels["room"] == "7".
 
 A key has 1 to 63 of a-z, 0-9, dot, underscore and dash. A connection has at most 16 labels.`,
-		Example: `  ctl label edge-1.6a1b2c3d.42 room=7 old-
+		Example: `  ctl label edge-1.19ab0d3f1c2.42 room=7 old-
   ctl label --filter 'remote_ip == "10.0.0.9"' tenant=a`,
 		ValidArgsFunction: a.completeIDs(0),
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {

@@ -27,9 +27,10 @@ func (a *app) listCommand() *cobra.Command {
 		Short: "List connections",
 		Long: `List connections in the order of their IDs, as pages arrive.
 
-With --watch it goes on with a row for each connection that something happens to, missing nothing: it starts where the
-list began, resumes by itself, and lists again when events were missed. A filter is judged by the connection as it was
-when something happened to it.`,
+With --watch it goes on with a row for each connection that something happens to: it connects, ends, closes, fails, is
+idle or held back, or is labelled. It starts where the list began, resumes by itself, and lists again when events were
+missed. A filter is judged by the connection as it was when something happened to it; one that is labelled so that it
+matches is PRESENT then. What makes no event makes no row: bytes that come and go, and a connection that matches no longer.`,
 		Example: `  ctl list --filter 'ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m")'
   ctl list --state closed -o wide
   ctl list -o name --filter 'labels["room"] == "7"'`,
@@ -53,6 +54,10 @@ func (a *app) list(ctx context.Context, o listOptions) error {
 	}
 	if o.limit < 0 {
 		return usagef("--limit %d is not possible; give the number of rows, or 0 for all", o.limit)
+	}
+	if o.watch && state == sockgatev1.ListState_LIST_STATE_CLOSED {
+		return usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and --state closed out, " +
+			"or follow ctl events --type CLOSED")
 	}
 	c, err := a.connect()
 	if err != nil {

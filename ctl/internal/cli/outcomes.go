@@ -38,6 +38,8 @@ func (a *app) sayFailures(outcomes []*sockgatev1.TargetOutcome) {
 	for _, o := range outcomes {
 		done := outcomeExitCode(o.GetOutcome()) == exitDone
 		switch {
+		case o.GetOutcome() == sockgatev1.Outcome_OUTCOME_MALFORMED_ID:
+			a.say("%s", malformedID(o.GetId()))
 		case done && o.GetUnsentBytes() == 0:
 		case o.GetUnsentBytes() > 0:
 			a.say("%s: %s (%d bytes were not sent)", clean(o.GetId()), outcomeSentence(o.GetOutcome()), o.GetUnsentBytes())
@@ -76,6 +78,24 @@ func summary(total uint64, counts ...count) string {
 	return fmt.Sprintf("%d matched: %s", total, strings.Join(parts, ", "))
 }
 
+// exampleID is an ID in help texts and messages.
+const exampleID = "edge-1.19ab0d3f1c2.42"
+
+// malformedID says that a text is not an ID, in the gateway's words.
+func malformedID(id string) string {
+	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example %s", id, exampleID)
+}
+
+// checkIDs refuses empty IDs, as an unset variable of a script makes them. What else is malformed, the gateway says.
+func checkIDs(ids []string) error {
+	for _, id := range ids {
+		if id == "" {
+			return usagef("%s", malformedID(id))
+		}
+	}
+	return nil
+}
+
 // targets checks that connections are named in one of the two ways.
 func targets(ids []string, filter string, filterGiven bool) error {
 	switch {
@@ -88,6 +108,6 @@ func targets(ids []string, filter string, filterGiven bool) error {
 	case len(ids) > maxIDs:
 		return usagef("%d IDs are too many for one call; give at most %d, or a --filter", len(ids), maxIDs)
 	default:
-		return nil
+		return checkIDs(ids)
 	}
 }

@@ -26,6 +26,7 @@ func (a *app) rootCommand() *cobra.Command {
 		Use:               "ctl",
 		Short:             "Show and drive the live sockets of a sockgate gateway",
 		Long:              rootLong,
+		Version:           readVersion().Version, // cobra prints it for --version, as `ctl version` does
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: a.checkGlobals,
@@ -47,7 +48,8 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&a.gateway, "gateway", gateway, "control plane's `ADDR`: host:port or unix:///path (env SOCKGATE_GATEWAY)")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long a call may take; streams only until they are established")
-	f.StringVarP(&a.output, "output", "o", formatTable, "output `FORMAT`: "+strings.Join(formats(), ", "))
+	f.StringVarP(&a.output, "output", "o", formatTable, "output `FORMAT`: "+strings.Join(formats(), ", ")+
+		"; json is one object a line, with 64-bit counters as strings, as protobuf's JSON has them")
 	f.BoolVar(&a.noColor, "no-color", false, "do not use colour (env NO_COLOR)")
 	completeFlag(root, "output", formats()...)
 	completeFlag(root, "gateway")

@@ -26,10 +26,10 @@ func (a *app) sendCommand() *cobra.Command {
 		Short: "Send bytes to one connection",
 		Long: `Send TEXT, or all of stdin for "-" (at most 1 MiB), to one connection, and say what became of it.
 
-Exit codes: 0 written or queued as asked; 1 closed or dropped; 3 still queued although --wait written was given;
-4 no such connection.`,
-		Example: `  ctl send edge-1.6a1b2c3d.42 'hello' --newline
-  ctl send edge-1.6a1b2c3d.42 - --wait written <file`,
+Exit codes: 0 written or queued as asked; 1 closed or dropped; 2 usage, a malformed ID included; 3 still queued although
+--wait written was given; 4 no such connection.`,
+		Example: `  ctl send edge-1.19ab0d3f1c2.42 'hello' --newline
+  ctl send edge-1.19ab0d3f1c2.42 - --wait written <file`,
 		Args:              exactly(2, "an ID and TEXT (or - for stdin)"),
 		ValidArgsFunction: a.completeIDs(1),
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {
@@ -45,7 +45,10 @@ Exit codes: 0 written or queued as asked; 1 closed or dropped; 3 still queued al
 
 func (a *app) send(ctx context.Context, id, text string, o sendOptions) error {
 	req := &sockgatev1.SendRequest{Id: id}
-	var err error
+	err := checkIDs([]string{id})
+	if err != nil {
+		return err
+	}
 	if req.Wait, req.WaitTimeout, err = o.waiting(); err != nil {
 		return err
 	}
@@ -121,6 +124,8 @@ func (a *app) sentResult(req *sockgatev1.SendRequest, resp *sockgatev1.SendRespo
 	case sockgatev1.Outcome_OUTCOME_WRITTEN:
 	case sockgatev1.Outcome_OUTCOME_CLOSED:
 		a.say("%s: the connection is closed; %d of %d bytes were not sent", id, resp.GetUnsentBytes(), len(req.GetData()))
+	case sockgatev1.Outcome_OUTCOME_MALFORMED_ID:
+		a.say("%s", malformedID(req.GetId()))
 	default:
 		a.say("%s: %s", id, outcomeSentence(resp.GetOutcome()))
 	}
@@ -138,8 +143,6 @@ func outcomeSentence(o sockgatev1.Outcome) string {
 		return "no such connection"
 	case sockgatev1.Outcome_OUTCOME_NODE_RESTARTED:
 		return "that connection ended when the node restarted"
-	case sockgatev1.Outcome_OUTCOME_MALFORMED_ID:
-		return "not an ID; expected node.incarnation.seq, for example edge-1.6a1b2c3d.42"
 	case sockgatev1.Outcome_OUTCOME_UNKNOWN_NODE:
 		return "no node of that name here"
 	case sockgatev1.Outcome_OUTCOME_KICKED_UNFLUSHED:

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,7 @@ type streamOptions struct {
 	maxData   int32
 	encoding  string
 	reconnect bool
+	noFollow  bool
 	limit     int
 }
 
@@ -33,8 +36,12 @@ interrupt prints the cursor, with which --after goes on.
 
 With --reconnect it resumes by itself behind the last cursor when the stream breaks or ends, without losing or repeating
 an event; what the gateway no longer has, because it was restarted or because the interruption was too long, appears as
-a GAP. A snapshot is then printed when it is complete. DATA is live only: what peers send during an interruption is not kept.`,
+a GAP. A snapshot is then printed when it is complete. DATA is live only: what peers send during an interruption is not kept.
+
+With --no-follow it prints what has happened already, from the oldest event kept or from --after on, and ends. With a
+filter that can take the 5 seconds until the gateway says that no more events match.`,
 		Example: `  ctl stream-events --type CONNECTED,CLOSED --reconnect
+  ctl events --no-follow
   ctl events --snapshot --filter 'labels["room"] == "7"' --data`,
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -49,6 +56,7 @@ a GAP. A snapshot is then printed when it is complete. DATA is live only: what p
 	f.Int32Var(&o.maxData, "max-data-bytes", 0, "with --data, show the first `N` bytes of each read, 1 to 65536 (default 1024)")
 	f.StringVar(&o.encoding, "encoding", encodingUTF8, "how tables show DATA: utf8, hex or base64")
 	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
+	f.BoolVar(&o.noFollow, "no-follow", false, "print what has happened already, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
 	_ = cmd.RegisterFlagCompletionFunc("type", completeTypes)
 	completeFlag(cmd, "encoding", encodings()...)
@@ -71,15 +79,52 @@ func (a *app) streamEvents(ctx context.Context, o streamOptions) error {
 	f := &follower{app: a, client: c, request: req, reconnect: o.reconnect, emit: func(events []*sockgatev1.Event) error {
 		return a.printEvents(printer, events, left)
 	}}
+	if o.noFollow {
+		if err := a.endNow(ctx, f); err != nil {
+			return err
+		}
+	}
 	err = f.run(ctx)
-	if (err != nil || ctx.Err() != nil) && f.cursor != "" {
+	if (err != nil || ctx.Err() != nil) && f.begun && f.cursor != "" && !errors.Is(err, syscall.EPIPE) {
 		a.say("to go on from here: --after %s", f.cursor)
 	}
 	return err
 }
 
+// endNow makes the stream end where the event log ends now.
+func (a *app) endNow(ctx context.Context, f *follower) error {
+	cursor, err := a.currentCursor(ctx, f.client)
+	if err != nil {
+		return err
+	}
+	if f.end, err = parsePosition(cursor); err != nil {
+		return err
+	}
+	types, emit := f.request.Types, f.emit
+	if f.request.Filter != "" || len(types) == 0 {
+		return nil
+	}
+	// Choosing the types here makes the stream come to its end at once; the gateway would pass over the others in silence.
+	f.request.Types = nil
+	f.emit = func(events []*sockgatev1.Event) error {
+		return emit(slices.DeleteFunc(events, func(e *sockgatev1.Event) bool {
+			return !slices.Contains(types, e.GetType()) && !streamOnly(e.GetType())
+		}))
+	}
+	return nil
+}
+
+// streamOnly says whether events of a type are delivered without being named.
+func streamOnly(t sockgatev1.EventType) bool {
+	return t == sockgatev1.EventType_EVENT_TYPE_PRESENT || t == sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE ||
+		t == sockgatev1.EventType_EVENT_TYPE_GAP
+}
+
 // printEvents prints one batch, as far as the limit allows.
 func (a *app) printEvents(p *eventPrinter, events []*sockgatev1.Event, left *countdown) error {
+	if a.output == formatName { // only what is printed counts
+		events = slices.DeleteFunc(events, func(e *sockgatev1.Event) bool { return e.GetConnection() == nil })
+	}
 	for _, e := range events[:left.cap(len(events))] {
 		if err := p.print(e); err != nil {
 			return err
@@ -99,6 +144,9 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	if o.snapshot && o.after != "" {
 		return nil, usagef("--snapshot and --after exclude each other: a snapshot begins now, --after in the past")
 	}
+	if o.noFollow && !o.snapshot && o.after == "" {
+		o.after = "0"
+	}
 	if o.maxData < 0 || o.maxData > 65536 {
 		return nil, usagef("--max-data-bytes %d is out of bounds; give 1 to 65536", o.maxData)
 	}
@@ -111,6 +159,8 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	}
 	data := sockgatev1.EventType_EVENT_TYPE_DATA
 	switch {
+	case o.noFollow && (o.data || slices.Contains(types, data)):
+		return nil, usagef("--no-follow prints what has happened already, and received bytes (DATA) are not kept; leave one of the two out")
 	case slices.Contains(types, data):
 		o.data = true // asking for the type is asking for the bytes
 	case o.data && len(types) > 0:

@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// develVersion is the version of a build from a working copy.
+const develVersion = "devel"
+
 // versionInfo is what `ctl version` prints.
 type versionInfo struct {
 	Version  string `json:"version"`
@@ -28,12 +31,12 @@ func (a *app) versionCommand() *cobra.Command {
 
 // readVersion takes the version from what the Go toolchain stamped into the binary.
 func readVersion() versionInfo {
-	v := versionInfo{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionInfo{Version: develVersion, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
-	if info.Main.Version != "" {
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
 		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {
@@ -50,8 +53,11 @@ func (a *app) printVersion(v versionInfo) error {
 		return a.printValue(v)
 	case a.output == formatName:
 		return a.printName(v.Version)
+	case a.wide():
+		_, err := fmt.Fprintf(a.stdout, "ctl version %s %s %s\n", v.Version, v.Go, v.Platform)
+		return err
 	default:
-		_, err := fmt.Fprintf(a.stdout, "ctl %s %s %s\n", v.Version, v.Go, v.Platform)
+		_, err := fmt.Fprintf(a.stdout, "ctl version %s\n", v.Version)
 		return err
 	}
 }

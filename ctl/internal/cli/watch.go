@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -28,31 +29,56 @@ type watcher struct {
 	client  *client
 	options listOptions
 	state   sockgatev1.ListState
-	left    *countdown
-	rows    *connectionRows
-	gap     bool
+
+	mu    sync.Mutex // with a filter there are two streams
+	left  *countdown
+	rows  *connectionRows
+	known map[string]string // the labels last shown of each live connection, by ID
+	stale bool              // labels were changed since
+	gap   bool
 }
 
 // round lists and follows once; again says that events were missed.
 func (w *watcher) round(ctx context.Context) (again bool, err error) {
+	w.known, w.gap, w.stale = map[string]string{}, false, false
 	cursor, err := w.app.walk(ctx, w.client, w.options.filter, w.state, w.left, w.listed)
 	if err != nil || w.left.over() {
 		return false, err
 	}
-	w.gap = false
-	f := &follower{
-		app: w.app, client: w.client, reconnect: true, emit: w.happened,
-		request: &sockgatev1.StreamEventsRequest{Types: watchTypes(w.state), Filter: w.options.filter, After: cursor},
+	following, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var labels sync.WaitGroup
+	var labelsErr error
+	if w.options.filter != "" { // it keeps CONTROL, which is about no connection, out of the stream
+		labels.Go(func() {
+			defer cancel()
+			labelsErr = w.follow(following, "", cursor, []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONTROL}, w.controlled)
+		})
 	}
-	err = f.run(ctx)
+	err = w.follow(following, w.options.filter, cursor, watchTypes(), w.happened)
+	cancel()
+	labels.Wait()
+	if err == nil {
+		err = labelsErr
+	}
 	return w.gap && ctx.Err() == nil, err
 }
 
-// watchTypes are the events that change a row.
-func watchTypes(state sockgatev1.ListState) []sockgatev1.EventType {
-	if state == sockgatev1.ListState_LIST_STATE_CLOSED {
-		return []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CLOSED}
+func (w *watcher) follow(ctx context.Context, filter, cursor string, types []sockgatev1.EventType, emit func(context.Context, []*sockgatev1.Event) error) error {
+	f := &follower{
+		app: w.app, client: w.client, reconnect: true,
+		request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor},
+		emit: func(events []*sockgatev1.Event) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return emit(ctx, events)
+		},
 	}
+	return f.run(ctx)
+}
+
+// watchTypes are the events that change a row.
+func watchTypes() []sockgatev1.EventType {
 	return []sockgatev1.EventType{
 		sockgatev1.EventType_EVENT_TYPE_CONNECTED,
 		sockgatev1.EventType_EVENT_TYPE_ENDED,
@@ -61,19 +87,30 @@ func watchTypes(state sockgatev1.ListState) []sockgatev1.EventType {
 		sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_OFF,
 		sockgatev1.EventType_EVENT_TYPE_ERROR,
 		sockgatev1.EventType_EVENT_TYPE_CLOSED,
+		sockgatev1.EventType_EVENT_TYPE_CONTROL,
 	}
+}
+
+// add adds a row and keeps what labels it shows.
+func (w *watcher) add(event string, conn *sockgatev1.Connection) error {
+	if conn.GetState() == sockgatev1.ConnectionState_CONNECTION_STATE_CLOSED {
+		delete(w.known, conn.GetId())
+	} else {
+		w.known[conn.GetId()] = labelText(conn.GetLabels())
+	}
+	return w.rows.add(event, conn)
 }
 
 func (w *watcher) listed(page []*sockgatev1.Connection) error {
 	for _, conn := range page {
-		if err := w.rows.add(typeText(sockgatev1.EventType_EVENT_TYPE_PRESENT), conn); err != nil {
+		if err := w.add(typeText(sockgatev1.EventType_EVENT_TYPE_PRESENT), conn); err != nil {
 			return err
 		}
 	}
 	return w.rows.flush()
 }
 
-func (w *watcher) happened(events []*sockgatev1.Event) error {
+func (w *watcher) happened(ctx context.Context, events []*sockgatev1.Event) error {
 	for _, e := range events {
 		if gap := e.GetGap(); gap != nil {
 			if err := w.rows.flush(); err != nil {
@@ -83,14 +120,35 @@ func (w *watcher) happened(events []*sockgatev1.Event) error {
 			w.gap = true
 			return errStop
 		}
+		w.stale = w.stale || changesLabels(e)
 		if e.GetConnection() == nil {
 			continue
 		}
-		if err := w.rows.add(typeText(e.GetType()), e.GetConnection()); err != nil {
+		if err := w.add(typeText(e.GetType()), e.GetConnection()); err != nil {
 			return err
 		}
 		if w.left.take(1); w.left.over() {
 			break
+		}
+	}
+	return w.settle(ctx)
+}
+
+// controlled gets the CONTROL events that a filter keeps out of the other stream.
+func (w *watcher) controlled(ctx context.Context, events []*sockgatev1.Event) error {
+	for _, e := range events {
+		w.stale = w.stale || changesLabels(e) || e.GetGap() != nil
+	}
+	return w.settle(ctx)
+}
+
+func changesLabels(e *sockgatev1.Event) bool { return e.GetControl().GetVerb() == "SetLabels" }
+
+// settle makes visible what was added, after it the rows whose labels were changed meanwhile, and ends at the limit.
+func (w *watcher) settle(ctx context.Context) error {
+	if w.stale && !w.left.over() {
+		if err := w.relabel(ctx); err != nil {
+			return err
 		}
 	}
 	if err := w.rows.flush(); err != nil || !w.left.over() {
@@ -98,6 +156,36 @@ func (w *watcher) happened(events []*sockgatev1.Event) error {
 	}
 	return errStop
 }
+
+// relabel lists again for what SetLabels has changed: no event is about the single connections that it labelled.
+func (w *watcher) relabel(ctx context.Context) error {
+	var failed error // of our own output
+	_, err := w.app.walk(ctx, w.client, w.options.filter, sockgatev1.ListState_LIST_STATE_LIVE, newCountdown(0), func(page []*sockgatev1.Connection) error {
+		for _, conn := range page {
+			labels, known := w.known[conn.GetId()]
+			if known && labels == labelText(conn.GetLabels()) || w.left.over() {
+				continue
+			}
+			event := eventLabeled
+			if !known {
+				event = typeText(sockgatev1.EventType_EVENT_TYPE_PRESENT)
+			}
+			if failed = w.add(event, conn); failed != nil {
+				return failed
+			}
+			w.left.take(1)
+		}
+		return nil
+	})
+	if failed == nil && retryable(err) && err != nil {
+		return nil // still stale: the next events, or the stream's own end, try again
+	}
+	w.stale = false
+	return err
+}
+
+// eventLabeled is the row of a connection whose labels were changed.
+const eventLabeled = "LABELED"
 
 // gapText tells a gap's range and reason.
 func gapText(gap *sockgatev1.GapDetails) string {
