@@ -3,13 +3,12 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"github.com/sockgate/sockgate/gateway/server"
 	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
-
-	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // enum is a string variable that has one of a few names. A constant that is none of them would silently equal nothing.
@@ -20,8 +19,8 @@ type enum struct {
 
 // enums are these variables by name.
 var enums = map[string]*enum{
-	"state":        {"state", enumNames(event.StateOpen, event.StateClosed)},
-	"close_reason": {"close reason", enumNames(event.ReasonNone, event.CloseReason(event.ReasonCount-1))},
+	"state":        {"state", enumNames(server.FirstState, server.LastState)},
+	"close_reason": {"close reason", enumNames(server.FirstReason, server.LastReason)},
 }
 
 // enumPrefixes are what the contract writes before the names.

@@ -28,6 +28,14 @@ const (
 	ReasonHandlerPanic = event.ReasonHandlerPanic
 )
 
+// The first and last of the states and of the close reasons, for those who go through them.
+const (
+	FirstState  = event.StateOpen
+	LastState   = event.StateClosed
+	FirstReason = event.ReasonNone
+	LastReason  = CloseReason(event.ReasonCount - 1)
+)
+
 // Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
 type Matcher interface {
 	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event happened
