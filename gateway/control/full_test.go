@@ -88,3 +88,16 @@ func TestGapAfterCut(t *testing.T) {
 		t.Errorf("resumed at %s with %v; expected the gap", f.cursor, e)
 	}
 }
+
+// TestStopBeforeServe holds that a server that was stopped before it served ends well, and closes its listener.
+func TestStopBeforeServe(t *testing.T) {
+	g := gatewaytest.Start(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	c := control.New(g.Server, control.Config{})
+	c.Stop(patiently(t))
+	check(t, c.Serve(listener))
+	if err := listener.Close(); err == nil {
+		t.Error("the listener was left open")
+	}
+}

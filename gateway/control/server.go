@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -89,7 +90,10 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.listener = bounded
 	s.mu.Unlock()
-	return s.grpc.Serve(bounded)
+	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop was faster
+		return err
+	}
+	return nil
 }
 
 func (s *Server) refused() {
