@@ -15,6 +15,7 @@ type boundedListener struct {
 
 	mu    sync.Mutex
 	conns map[*boundedConn]struct{}
+	full  bool // takes nobody any more, because it stops
 }
 
 // boundedConn leaves its listener's set when it is closed.
@@ -55,7 +56,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 func (l *boundedListener) add(conn net.Conn) *boundedConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.conns) >= l.limit {
+	if l.full || len(l.conns) >= l.limit {
 		return nil
 	}
 	c := &boundedConn{Conn: conn, listener: l}
@@ -71,8 +72,11 @@ func (c *boundedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// closeSilent closes the connections that have not sent a byte.
+// closeSilent takes no more connections and closes those that have not sent a byte.
 func (l *boundedListener) closeSilent() {
+	l.mu.Lock()
+	l.full = true
+	l.mu.Unlock()
 	l.closeThose(func(c *boundedConn) bool { return !c.spoke.Load() })
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -51,6 +52,7 @@ type Server struct {
 	stopping context.Context // ends when Stop is called
 	stop     context.CancelFunc
 	config   Config
+	warned   atomic.Int64 // unix second of the last warning that it is full
 
 	mu       sync.Mutex
 	listener *boundedListener // of Serve
@@ -96,7 +98,12 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
+// refused logs at most once a second that the control plane is full.
 func (s *Server) refused() {
+	now := time.Now().Unix()
+	if s.warned.Swap(now) == now {
+		return
+	}
 	s.config.Logger.Warn("control plane is full: a client's connection was closed", "max-connections", s.config.MaxConnections)
 }
 
@@ -123,7 +130,8 @@ type boundStream struct {
 // Context returns the context.
 func (s boundStream) Context() context.Context { return s.ctx }
 
-// Stop lets calls that are under way end until ctx ends, and then cuts them off.
+// Stop lets calls that are under way end until ctx ends, and then cuts them off. It does not wait longer than a second for one
+// that does not notice.
 func (s *Server) Stop(ctx context.Context) {
 	s.stop()
 	s.mu.Lock()
@@ -141,7 +149,10 @@ func (s *Server) Stop(ctx context.Context) {
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		s.grpc.Stop()
-		<-stopped
+		go s.grpc.Stop()
+		select {
+		case <-stopped:
+		case <-time.After(time.Second):
+		}
 	}
 }

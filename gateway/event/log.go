@@ -20,9 +20,9 @@ type Log struct {
 
 	mu      sync.Mutex
 	ring    []*[segmentSize]Event
-	head    uint64 // sequence of the newest event; 0 when there is none
-	live    uint64 // connections live after the newest event
-	waiting []*Subscription
+	head    uint64          // sequence of the newest event; 0 when there is none
+	live    uint64          // connections live after the newest event
+	waiting []*Subscription // in the order in which they began
 	closed  bool
 	data    dataRing
 
@@ -90,18 +90,24 @@ func (l *Log) oldest() uint64 {
 	return 1
 }
 
-// wake tells n of the subscriptions that wait. Each of them tells two more when it runs (passOn), so that the publisher's
-// part does not grow with their number. The caller holds mu.
+// wake tells n of the subscriptions that wait, the longest waiting first, as far as something has come since they began. Each
+// of them tells two more when it runs (passOn), so that the publisher's part does not grow with their number. The caller holds
+// mu.
 func (l *Log) wake(n int) {
 	for ; n > 0 && len(l.waiting) > 0; n-- {
-		last := len(l.waiting) - 1
-		s := l.waiting[last]
-		l.waiting[last] = nil
-		l.waiting = l.waiting[:last]
+		s := l.waiting[0]
+		if s.parkedAt == l.published() && !l.closed {
+			return // it has seen everything, and so have those behind it
+		}
+		l.waiting[0] = nil
+		l.waiting = l.waiting[1:]
 		s.waiting = false
 		s.woken <- struct{}{} // has room: one token for each time in waiting, and passOn takes it
 	}
 }
+
+// published counts what was ever published, Data included. The caller holds mu.
+func (l *Log) published() uint64 { return l.head + l.data.head }
 
 // passOn is called by a subscription that waited, whether it was woken or gave up: it leaves the list, and if it was woken, it
 // wakes two more, so that a wake is never lost with the one that got it.

@@ -3,7 +3,9 @@ package event_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -97,4 +99,40 @@ func TestEveryWaitingSubscriptionWakes(t *testing.T) {
 	}
 	quitting.Wait()
 	waiting.Wait()
+}
+
+// TestOneEventIsOneWake holds that subscriptions that have seen everything do not wake each other.
+func TestOneEventIsOneWake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLog(256)
+		ctx, cancel := context.WithCancel(context.Background())
+		var following sync.WaitGroup
+		var got atomic.Int64
+		for range 100 {
+			s, err := l.Subscribe(event.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			following.Go(func() {
+				defer s.Close()
+				for {
+					batch, err := s.Next(ctx, nil)
+					if err != nil {
+						return
+					}
+					got.Add(int64(len(batch)))
+				}
+			})
+		}
+		for n := range int64(3) {
+			synctest.Wait()
+			l.Append(&event.Event{Type: event.Ended})
+			synctest.Wait() // returns only when all of them are waiting again, for good
+			if got.Load() != 100*(n+1) {
+				t.Errorf("%d events delivered; expected %d", got.Load(), 100*(n+1))
+			}
+		}
+		cancel()
+		following.Wait()
+	})
 }

@@ -42,7 +42,9 @@ type Subscription struct {
 	behind  Cursor        // the position before the first of pending
 	woken   chan struct{} // capacity 1
 	waiting bool          // in log.waiting; guarded by log.mu
-	closed  bool
+	// parkedAt is how much was published when it began to wait.
+	parkedAt uint64
+	closed   bool
 }
 
 // Subscribe returns a subscription. The error is a *CursorError. The caller must Close it.
@@ -283,7 +285,7 @@ func (s *Subscription) park() bool {
 	if l.closed || s.pos != l.head || !s.dataDry() {
 		return false
 	}
-	s.waiting = true
+	s.waiting, s.parkedAt = true, l.published()
 	l.waiting = append(l.waiting, s)
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -42,8 +43,9 @@ func Listen(address string) (net.Listener, error) {
 // unixListener removes its socket file when it is closed, unless that is another's by then: a successor may have replaced it.
 type unixListener struct {
 	*net.UnixListener
-	path string
-	file os.FileInfo
+	path   string
+	file   os.FileInfo
+	closed sync.Once
 }
 
 func newUnixListener(u *net.UnixListener, path string) (net.Listener, error) {
@@ -57,14 +59,17 @@ func newUnixListener(u *net.UnixListener, path string) (net.Listener, error) {
 
 // Close stops listening and removes the socket file.
 func (l *unixListener) Close() error {
-	now, err := os.Lstat(l.path)
-	if err == nil && os.SameFile(now, l.file) {
-		err = os.Remove(l.path)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(l.UnixListener.Close(), err)
+	var unlinked error
+	l.closed.Do(func() {
+		now, err := os.Lstat(l.path)
+		if err == nil && os.SameFile(now, l.file) {
+			err = os.Remove(l.path)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			unlinked = err
+		}
+	})
+	return errors.Join(l.UnixListener.Close(), unlinked)
 }
 
 // cause is an error without the address that the sentence around it names already.

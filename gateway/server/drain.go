@@ -24,6 +24,7 @@ type drain struct {
 	reason   string
 	by       string
 	asked    []DrainRequest // whose farewell has not been sent and that have not been recorded
+	over     bool           // nothing is left: who asks now is recorded at once
 	changed  chan struct{}  // capacity 1; gets a token when somebody joins
 }
 
@@ -51,6 +52,15 @@ func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 		grace, flush = hurriedFlush, hurriedFlush
 	}
 	deadline := time.Now().Add(grace)
+	status, over := s.joinDrain(r, deadline, flush)
+	if over {
+		s.answerAsked()
+	}
+	return status
+}
+
+// joinDrain starts or joins the drain.
+func (s *Server) joinDrain(r DrainRequest, deadline time.Time, flush time.Duration) (status DrainStatus, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	joined := s.drain != nil
@@ -66,7 +76,7 @@ func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	case s.drain.changed <- struct{}{}:
 	default:
 	}
-	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: int(s.registry.live.Load())}
+	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: int(s.registry.live.Load())}, s.drain.over
 }
 
 // Draining returns a channel that is closed when a drain begins.
@@ -99,6 +109,9 @@ func (s *Server) runDrain(accepting *sync.WaitGroup) {
 	if left > 0 {
 		s.closeRest(d)
 	}
+	s.mu.Lock()
+	d.over = true
+	s.mu.Unlock()
 	s.answerAsked()
 	s.publishDrain(event.DrainEnded, event.DrainDetail{Ended: before - left, Closed: left})
 	s.config.Logger.Info("drain ended", "ended", before-left, "closed", left)
@@ -164,6 +177,7 @@ func (s *Server) closeRest(d *drain) {
 		select {
 		case <-s.emptied:
 		case <-d.changed:
+			s.answerAsked()
 		case <-timer.C:
 			s.registry.walk(func(c *Conn) bool { // those that were ending already, with a longer flush
 				c.cutShort()

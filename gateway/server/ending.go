@@ -84,7 +84,13 @@ func (c *Conn) endNow(e ending, reset bool) {
 
 // disown counts bytes as unsent that the kernel had taken and that a reset throws away. The caller holds mu.
 func (c *Conn) disown(held int) {
+	if c.has(flagFinished) {
+		held-- // the FIN
+	}
 	held = min(held, int(c.sent.Load()))
+	if held <= 0 {
+		return
+	}
 	c.sent.Add(-uint64(held))
 	c.server.counters.sent.add(c.identity.Seq, -held)
 	c.ending.unsent += uint64(held)
@@ -97,7 +103,7 @@ func (c *Conn) stop(reset bool) {
 	}
 	c.flags |= flagDone
 	if reset {
-		c.disown(max(0, c.socket.Unacknowledged()))
+		c.disown(c.socket.Unacknowledged())
 	}
 	c.socket.Close(reset)
 }

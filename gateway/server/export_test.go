@@ -12,3 +12,14 @@ const (
 	RequestsKept = requestsKept
 	ReadReserve  = handlerReserve
 )
+
+// Opened reports whether a connection's socket has started: until then sends are queued.
+func (s *Server) Opened(id string) bool {
+	c, _, _ := s.find(id)
+	if c == nil {
+		return true // it was opened and has closed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.has(flagOpened)
+}

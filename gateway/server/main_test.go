@@ -148,7 +148,7 @@ type peer struct {
 	id string
 }
 
-// open connects a client and waits for its CONNECTED.
+// open connects a client and waits for its CONNECTED, and until sends to it are tried at once.
 func (g *gateway) open() peer {
 	g.t.Helper()
 	f := g.follow(event.Connected)
@@ -158,6 +158,9 @@ func (g *gateway) open() peer {
 	e := f.await("CONNECTED", func(e *event.Event) bool {
 		return e.Conn.Remote == netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	})
+	for !g.Opened(e.Conn.ID()) {
+		runtime.Gosched()
+	}
 	return peer{TCPConn: c, id: e.Conn.ID()}
 }
 

@@ -75,9 +75,12 @@ func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest)
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
-	for c.has(flagDone) && !c.has(flagClosed) { // it is being closed: a moment more, and what was written is certain
+	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.upTo { // a moment more, and what was written is certain
 		c.mu.Unlock()
-		<-wait.done
+		select {
+		case <-wait.done:
+		case <-time.After(answerMargin / 2):
+		}
 		c.mu.Lock()
 	}
 	defer c.mu.Unlock()

@@ -130,7 +130,8 @@ func (g *gateway) await(ended <-chan error, signals <-chan os.Signal, drain cont
 		case err := <-ended:
 			return err
 		case now := <-check.C:
-			if info, err := g.server.Gateway(context.Background()); err == nil && info.Draining && now.After(info.DrainDeadline.Add(overdue)) {
+			if info, err := g.server.Gateway(context.Background()); err == nil && info.Draining && info.Totals.Connections > 0 &&
+				now.After(info.DrainDeadline.Add(overdue)) {
 				return fmt.Errorf("%d connections could not be closed within %s after the drain's deadline: a handler does not return",
 					info.Totals.Connections, overdue)
 			}

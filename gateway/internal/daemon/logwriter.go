@@ -20,16 +20,18 @@ type logWriter struct {
 	out     io.Writer
 	lines   chan []byte
 	dropped atomic.Uint64
-	ended   chan struct{}
+	quit    chan struct{} // closed by close
+	ended   chan struct{} // closed when run has ended
 }
 
 func newLogWriter(out io.Writer) *logWriter {
-	w := &logWriter{out: out, lines: make(chan []byte, logLines), ended: make(chan struct{})}
+	w := &logWriter{out: out, lines: make(chan []byte, logLines), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.run()
 	return w
 }
 
-// Write queues a copy of a line. It never blocks and never fails.
+// Write queues a copy of a line. It never blocks and never fails. A line that comes after close may be lost: the process is
+// ending while something still runs, after a second signal for example.
 func (w *logWriter) Write(line []byte) (int, error) {
 	select {
 	case w.lines <- append([]byte(nil), line...):
@@ -39,20 +41,43 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// run writes until close. What cannot be written is lost with the terminal or pipe that it was for.
+// run writes until close, and then what waits.
 func (w *logWriter) run() {
 	defer close(w.ended)
-	for line := range w.lines {
-		if n := w.dropped.Swap(0); n > 0 {
-			_, _ = fmt.Fprintf(w.out, "gateway: %d lines of the log were dropped: standard error was not read\n", n)
+	for {
+		select {
+		case line := <-w.lines:
+			w.put(line)
+		case <-w.quit:
+			w.rest()
+			return
 		}
-		_, _ = w.out.Write(line)
 	}
 }
 
-// close writes what waits, for at most logFlush. Write must not be called afterwards.
+// rest writes what waits.
+func (w *logWriter) rest() {
+	for {
+		select {
+		case line := <-w.lines:
+			w.put(line)
+		default:
+			return
+		}
+	}
+}
+
+// put writes a line. What cannot be written is lost with the terminal or pipe that it was for.
+func (w *logWriter) put(line []byte) {
+	if n := w.dropped.Swap(0); n > 0 {
+		_, _ = fmt.Fprintf(w.out, "gateway: %d lines of the log were dropped: standard error was not read\n", n)
+	}
+	_, _ = w.out.Write(line)
+}
+
+// close writes what waits, for at most logFlush. Call it once.
 func (w *logWriter) close() {
-	close(w.lines)
+	close(w.quit)
 	select {
 	case <-w.ended:
 	case <-time.After(logFlush):

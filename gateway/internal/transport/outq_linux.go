@@ -2,9 +2,10 @@ package transport
 
 import "golang.org/x/sys/unix"
 
-// unacknowledged is SIOCOUTQ, see tcp(7) and unix(7). The caller holds the socket's lock and has checked that it is not closed.
+// unacknowledged is SIOCOUTQ of tcp(7); a unix socket's counts the kernel's own overhead too, and is of no use. The caller holds
+// the socket's lock and has checked that it is not closed.
 func (r *rawSocket) unacknowledged() int {
-	if r.conn == nil {
+	if !r.tcp {
 		return -1
 	}
 	n, err := unix.IoctlGetInt(r.fd, unix.TIOCOUTQ)

@@ -14,6 +14,7 @@ import (
 type rawSocket struct {
 	conn     syscall.RawConn
 	fd       int
+	tcp      bool
 	readable func(fd uintptr) bool // made once, so that a read allocates nothing
 	buffer   *[readSize]byte
 	n        int
@@ -24,6 +25,7 @@ func (r *rawSocket) init(conn net.Conn) error {
 	var err error
 	switch c := conn.(type) {
 	case *net.TCPConn:
+		r.tcp = true
 		r.conn, err = c.SyscallConn()
 	case *net.UnixConn:
 		r.conn, err = c.SyscallConn()

@@ -42,7 +42,8 @@ type Socket interface {
 	Pause()
 	// Resume reads again.
 	Resume()
-	// Unacknowledged returns how many bytes the kernel has taken that the peer's kernel has not; -1 where that cannot be known.
+	// Unacknowledged returns how many bytes the kernel has taken that the peer's kernel has not acknowledged, a FIN counting as one;
+	// -1 where that cannot be known.
 	Unacknowledged() int
 	// CloseWrite sends FIN behind what the kernel has taken.
 	CloseWrite() error
