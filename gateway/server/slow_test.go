@@ -52,7 +52,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 // A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write timeout.
 func TestSteadyReader(t *testing.T) {
 	each(t, func(t *testing.T, e transport.Engine) {
-		g := startOn(t, e, server.Config{WriteTimeout: 400 * time.Millisecond})
+		g := startOn(t, e, server.Config{WriteTimeout: 1500 * time.Millisecond})
 		c := g.open()
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -64,8 +64,8 @@ func TestSteadyReader(t *testing.T) {
 		})
 		pace := time.NewTicker(50 * time.Millisecond)
 		defer pace.Stop()
-		buffer := make([]byte, 40<<10)
-		for read := 0; read < 2<<20; {
+		buffer := make([]byte, 12<<10)
+		for read := 0; read < 5<<18; {
 			<-pace.C
 			n, err := c.Read(buffer)
 			if err != nil {
