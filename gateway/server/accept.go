@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
 )
 
 // Accept errors are tried again after minBackoff, doubled each time up to maxBackoff, as net/http does.
@@ -20,14 +20,16 @@ const (
 
 // listener accepts connections on one address.
 type listener struct {
-	server *Server
-	config ListenerConfig
-	net    net.Listener
-	name   *event.Listener
-	open   atomic.Bool
-	conns  atomic.Int64
-	failed failures // to accept
-	denied failures // for the limit
+	server   *Server
+	config   ListenerConfig
+	net      net.Listener
+	acceptor transport.Acceptor // nil until Serve
+	backoff  atomic.Int64       // nanoseconds; how long accepting waited after the last error; 0 after a connection
+	name     *event.Listener
+	open     atomic.Bool
+	conns    atomic.Int64
+	failed   failures // to accept
+	denied   failures // for the limit
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
@@ -66,46 +68,36 @@ func (l *listener) detail() *event.ListenerDetail {
 	return &event.ListenerDetail{Name: l.config.Name, Address: l.address()}
 }
 
-// close stops accepting; connections that wait in the kernel are reset.
+// close stops accepting; when it returns, no connection will be admitted any more, and connections that wait in the kernel are reset.
 func (l *listener) close() {
 	if l.net == nil || !l.open.CompareAndSwap(true, false) {
 		return
 	}
-	if err := l.net.Close(); err != nil {
+	ending := l.net.Close
+	if l.acceptor != nil {
+		ending = l.acceptor.Close
+	}
+	if err := ending(); err != nil {
 		l.server.config.Logger.Warn("closing a listener failed", "listener", l.config.Name, "error", err)
 	}
+	l.failed.stop()
+	l.denied.stop()
 }
 
-// accept takes connections until the listener is closed. Errors, for want of descriptors for example, slow it and make an
-// event a second at most; they never end it.
-func (l *listener) accept() {
-	defer l.failed.stop()
-	defer l.denied.stop()
-	var backoff time.Duration
-	for {
-		conn, err := l.net.Accept()
-		switch {
-		case err == nil:
-			backoff = 0
-			l.admit(conn)
-			continue
-		case errors.Is(err, net.ErrClosed):
-			return
-		}
-		l.fail(err)
-		backoff = min(maxBackoff, max(minBackoff, 2*backoff))
-		l.server.wait(backoff)
-	}
+// accept begins to take connections.
+func (l *listener) accept() (err error) {
+	l.acceptor, err = l.server.engine.Accept(l.net, l)
+	return err
 }
 
-// wait pauses, unless a drain begins.
-func (s *Server) wait(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.drainSet:
-	}
+// AcceptFailed notes an error of accepting, for want of descriptors for example: it slows accepting and makes an event a second at
+// most; it never ends it.
+func (l *listener) AcceptFailed(err error) time.Duration {
+	l.fail(err)
+	last := l.backoff.Load()
+	wait := min(maxBackoff, max(minBackoff, 2*time.Duration(last)))
+	l.backoff.CompareAndSwap(last, int64(wait))
+	return wait
 }
 
 // fail notes an error of accepting.
@@ -127,27 +119,23 @@ func (l *listener) report(op event.Operation) func(string, uint64) {
 	}
 }
 
-// admit makes a connection of an accepted socket, or closes it when the limit is reached.
-func (l *listener) admit(conn net.Conn) {
+// Admit makes a connection of an accepted socket, or refuses it when the limit is reached.
+func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
 	s := l.server
+	if l.backoff.Load() != 0 {
+		l.backoff.Store(0)
+	}
 	if !s.registry.reserve(s.config.MaxConnections) {
 		s.counters.refused.Add(1)
-		_ = conn.Close() // nothing can be done about an error, and nothing was promised
 		l.denied.add(fmt.Sprintf("the limit of %d connections is reached: new connections are closed at once", s.config.MaxConnections))
-		return
+		return nil
 	}
-	c, err := s.newConn(l, conn)
-	if err != nil {
-		s.registry.release()
-		_ = conn.Close()
-		l.fail(err)
-		return
-	}
+	c := s.newConn(l, socket, remote, local)
 	l.conns.Add(1)
 	s.counters.accepted.Add(1)
 	s.registry.add(c)
 	c.publishConnected()
-	c.socket.Start(endpoint{c})
+	return endpoint{c}
 }
 
 // publishConnected publishes the Connected event. With mu held, nobody sees the connection between the event and its
@@ -158,24 +146,14 @@ func (c *Conn) publishConnected() {
 	c.listed = c.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
-func (s *Server) newConn(l *listener, conn net.Conn) (*Conn, error) {
+func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort) *Conn {
 	c := &Conn{
-		server:  s,
-		handler: l.config.Handler,
-		owner:   l,
-		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: time.Now(),
-			Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())},
+		server:   s,
+		handler:  l.config.Handler,
+		owner:    l,
+		socket:   socket,
+		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: time.Now(), Remote: remote, Local: local},
 	}
 	c.active.Store(int64(s.now()))
-	var err error
-	c.socket, err = s.engine.Attach(conn)
-	return c, err
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		p := tcp.AddrPort()
-		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
-	}
-	return netip.AddrPort{}
+	return c
 }

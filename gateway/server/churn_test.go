@@ -16,15 +16,14 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // The audit at the end of each test checks that CONNECTED and CLOSED come exactly once each, in dense order, with exact counts.
 func TestManyOpensAndCloses(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		const n, lanes = 10_000, 8
-		g := startOn(t, e, server.Config{EventLogSize: 4 * n})
+		g := startOn(t, engine, server.Config{EventLogSize: 4 * n})
 		f := g.follow(event.Closed)
 		addr := g.addr()
 		var clients sync.WaitGroup
@@ -93,9 +92,9 @@ func (h *tagger) Open(c *server.Conn) {
 
 // Whatever goes on at once, and however often descriptors are used again, a peer gets only bytes that were addressed to it.
 func TestBytesNeverReachAnotherPeer(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		h := &tagger{}
-		g := startOn(t, e, server.Config{Handler: h, CloseTimeout: 50 * time.Millisecond})
+		g := startOn(t, engine, server.Config{Handler: h, CloseTimeout: 50 * time.Millisecond})
 		addr := g.addr()
 		var verbs, clients sync.WaitGroup
 		var stop atomic.Bool
@@ -176,9 +175,9 @@ func readTags(addr string, random *rand.Rand) error {
 
 // After a close nothing is accepted, and every way to ask says so.
 func TestWriteAfterClose(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		conns := make(chan *server.Conn, 1)
-		g := startOn(t, e, server.Config{Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
+		g := startOn(t, engine, server.Config{Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
 		f := g.follow(event.Closed)
 		p := g.open()
 		c := <-conns

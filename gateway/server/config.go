@@ -3,13 +3,18 @@ package server
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
 )
+
+// Engines are the names of the engines that this system has, the default first: `epoll` on Linux, and `net`.
+func Engines() []string { return slices.Clone(transport.Names) }
 
 // Config says how a server runs. The zero value of every field but Listeners and Handler is its default.
 type Config struct {
@@ -47,6 +52,8 @@ type Config struct {
 	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
 	// Hazard: an event takes about 220 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to 12 KiB.
 	EventLogSize int
+	// Engine moves the bytes: one of Engines. Default: the first of them.
+	Engine string
 	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close.
 	OnDrain func()
 	// Logger gets what operators should read. Default: none.
@@ -108,6 +115,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.CloseTimeout, defaultCloseTimeout)
 	setDefault(&c.DrainTimeout, defaultDrainTimeout)
 	setDefault(&c.Version, "devel")
+	setDefault(&c.Engine, transport.Names[0])
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
@@ -146,6 +154,7 @@ func (c *Config) validate() error {
 		{c.IdleTimeout >= 0, fmt.Sprintf("idle timeout %s: expected 0 (off) or more", c.IdleTimeout)},
 		{c.IdleAction == IdleClose || c.IdleAction == IdleNotify, fmt.Sprintf("idle action %d: expected IdleClose or IdleNotify", c.IdleAction)},
 		{c.EventLogSize > 0 && c.EventLogSize <= maxEventLogSize, fmt.Sprintf("event log size %d: expected 1 to %d", c.EventLogSize, maxEventLogSize)},
+		{slices.Contains(transport.Names, c.Engine), fmt.Sprintf("engine %q: expected one of %s", c.Engine, strings.Join(transport.Names, ", "))},
 		{len(c.Listeners) > 0, "no listener: expected at least one address to accept connections on"},
 	} {
 		if !check.ok {

@@ -77,7 +77,7 @@ func TestConfigDefaults(t *testing.T) {
 		c.IdleTimeout != 0 || c.IdleAction != server.IdleClose || c.Listeners[0].Name != "127.0.0.1:0" {
 		t.Errorf("defaults %+v", c)
 	}
-	if l := info.Listeners[0]; l.Open || l.Handler != "custom" || info.Engine != "net" || info.EventLogSize != 65536 || info.Draining {
+	if l := info.Listeners[0]; l.Open || l.Handler != "custom" || info.Engine != server.Engines()[0] || info.EventLogSize != 65536 || info.Draining {
 		t.Errorf("described as %+v", info)
 	}
 	big, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Address: ":0"}}, Handler: handler.Echo{}, HighWater: 4 << 20})

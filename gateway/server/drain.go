@@ -1,7 +1,6 @@
 package server
 
 import (
-	"sync"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -89,7 +88,7 @@ func (s *Server) drainTimes() (deadline, flushAt time.Time) {
 }
 
 // runDrain is the drain: health first, then the listeners, then the connections, and at the deadline the rest.
-func (s *Server) runDrain(accepting *sync.WaitGroup) {
+func (s *Server) runDrain() {
 	d := s.drain // set before drainSet was closed, and never replaced
 	if s.config.OnDrain != nil {
 		s.config.OnDrain()
@@ -97,7 +96,6 @@ func (s *Server) runDrain(accepting *sync.WaitGroup) {
 	for _, l := range s.listeners {
 		l.close()
 	}
-	accepting.Wait()
 	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live.Load())
 	s.publishDrain(event.DrainStarted, event.DrainDetail{})
 	for _, l := range s.listeners {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -113,8 +112,8 @@ func TestNothingIsLost(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			each(t, func(t *testing.T, e transport.Engine) {
-				g := startOn(t, e, server.Config{})
+			each(t, func(t *testing.T, engine string) {
+				g := startOn(t, engine, server.Config{})
 				f := g.follow(event.Closed)
 				const clients = 20
 				echoed := make(map[string]int)

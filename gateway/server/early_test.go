@@ -2,43 +2,54 @@ package server
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/transport"
 )
 
-// lateEngine starts its sockets only after verbs have met the connection, which can happen with every engine: a connection is
-// in the registry before its loop runs.
+// lateEngine opens its sockets only after verbs have met the connection, which can happen with every engine: a connection is in
+// the registry before it is opened.
 type lateEngine struct {
 	transport.Engine
 	early func()
 }
 
-type lateSocket struct {
-	transport.Socket
+type lateDoor struct {
+	transport.Door
 	engine *lateEngine
 }
 
-func (e *lateEngine) Attach(conn net.Conn) (transport.Socket, error) {
-	s, err := e.Engine.Attach(conn)
-	return &lateSocket{Socket: s, engine: e}, err
+func (e *lateEngine) Accept(ln net.Listener, door transport.Door) (transport.Acceptor, error) {
+	return e.Engine.Accept(ln, &lateDoor{Door: door, engine: e})
 }
 
-func (s *lateSocket) Start(end transport.Endpoint) {
-	s.engine.early()
-	s.Socket.Start(end)
+func (d *lateDoor) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
+	end := d.Door.Admit(s, remote, local)
+	d.engine.early()
+	return end
 }
 
 // Verbs that meet a connection before its loop runs wait for it, and nothing is lost or out of order.
 func TestVerbsBeforeOpen(t *testing.T) {
+	for _, engine := range Engines() {
+		t.Run(engine, func(t *testing.T) { testVerbsBeforeOpen(t, engine) })
+	}
+}
+
+func testVerbsBeforeOpen(t *testing.T, engine string) {
 	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: BaseHandler{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const size = 512 << 10 // more than the kernel takes at once
 	kicked := make(chan KickResult, 1)
-	s.engine = &lateEngine{Engine: s.engine, early: func() {
+	e, err := transport.New(engine, s.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.engine = &lateEngine{Engine: e, early: func() {
 		for range 2 {
 			if r, err := s.Broadcast(t.Context(), BroadcastRequest{Data: make([]byte, size)}); err != nil || r.Queued != 1 {
 				t.Errorf("Broadcast: %+v, %v; expected QUEUED", r, err)

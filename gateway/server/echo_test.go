@@ -8,14 +8,13 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // Every byte comes back, in order, and the client's FIN ends the connection when the last one has.
 func TestEchoBulk(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
-		g := startOn(t, e, server.Config{})
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{})
 		f := g.follow(event.Ended, event.Closed)
 		c := g.open()
 		var writing sync.WaitGroup
@@ -41,8 +40,8 @@ func TestEchoBulk(t *testing.T) {
 // The same with a client that reads nothing until it has written all but what the gateway holds back: nothing is lost to
 // back-pressure.
 func TestEchoBehindBackpressure(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
-		g := startOn(t, e, server.Config{})
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{})
 		f := g.follow(event.BackpressureOn, event.BackpressureOff)
 		c := g.open()
 		var writing sync.WaitGroup

@@ -31,9 +31,9 @@ func (c endpoint) Opened() {
 }
 
 // Received hands bytes to the handler, or discards them when the connection is being closed.
-func (c endpoint) Received(p []byte) {
+func (c endpoint) Received(p []byte, at moment) {
 	c.received.Add(uint64(len(p)))
-	c.active.Store(int64(c.server.now()))
+	c.active.Store(int64(at))
 	c.server.counters.received.add(c.identity.Seq, len(p))
 	c.mu.Lock()
 	closing := c.ending != nil

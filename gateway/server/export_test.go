@@ -1,10 +1,5 @@
 package server
 
-import "github.com/sockgate/sockgate/gateway/internal/transport"
-
-// SetEngine replaces the engine before Serve, so that the conformance suite runs on each.
-func (s *Server) SetEngine(e transport.Engine) { s.engine = e }
-
 // What the tests need to know of the package's limits.
 const (
 	ClosedKept   = closedKept

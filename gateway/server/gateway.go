@@ -44,7 +44,7 @@ type Totals struct {
 // Gateway describes the server. The error is always nil; a fleet's is not.
 func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 	g := GatewayInfo{
-		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.engine.Name(),
+		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
 		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
 		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(),
 	}

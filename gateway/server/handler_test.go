@@ -13,15 +13,14 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/handler"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // Whatever ends connections, their handler is called in order, once for Open and Close, and never twice at a time.
 func TestHandlerCallsInOrder(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		s := newScript(handler.Echo{})
-		g := startOn(t, e, server.Config{Handler: s})
+		g := startOn(t, engine, server.Config{Handler: s})
 		const n = 200
 		addr := g.addr()
 		var clients sync.WaitGroup
@@ -82,9 +81,9 @@ func TestHandlerPanics(t *testing.T) {
 		{"Close", hooks{close: func(*server.Conn, server.CloseReason) { boom() }}, event.ReasonPeerClosed, "odec"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			each(t, func(t *testing.T, e transport.Engine) {
+			each(t, func(t *testing.T, engine string) {
 				s := newScript(&c.hooks)
-				g := startOn(t, e, server.Config{Listeners: []server.ListenerConfig{
+				g := startOn(t, engine, server.Config{Listeners: []server.ListenerConfig{
 					{Name: "bad", Address: "127.0.0.1:0", Handler: s}, {Name: "good", Address: "127.0.0.1:0", Handler: handler.Echo{}}}})
 				other, err := net.Dial("tcp", g.info().Listeners[1].Address)
 				if err != nil {
@@ -117,9 +116,9 @@ func TestHandlerPanics(t *testing.T) {
 
 // The gateway finishes its side first; what the client still sends arrives.
 func TestGatewayFinishesFirst(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		var got []byte
-		g := startOn(t, e, server.Config{Handler: &hooks{
+		g := startOn(t, engine, server.Config{Handler: &hooks{
 			open: func(c *server.Conn) {
 				_, _ = c.Send([]byte("bye"))
 				c.CloseWrite()
@@ -152,9 +151,9 @@ func TestGatewayFinishesFirst(t *testing.T) {
 
 // The client finishes first; the handler goes on sending and finishes when it likes.
 func TestClientFinishesFirst(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		ended := make(chan *server.Conn, 1)
-		g := startOn(t, e, server.Config{Handler: &hooks{end: func(c *server.Conn) { ended <- c }}})
+		g := startOn(t, engine, server.Config{Handler: &hooks{end: func(c *server.Conn) { ended <- c }}})
 		f := g.follow(event.Ended, event.Closed)
 		p := g.open()
 		if err := p.CloseWrite(); err != nil {
@@ -186,8 +185,8 @@ func TestClientFinishesFirst(t *testing.T) {
 
 // Conn.Close flushes, sends FIN, and waits for the peer; what the peer still sends is counted and thrown away.
 func TestHandlerCloses(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
-		g := startOn(t, e, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
 			_, _ = c.Send([]byte("enough"))
 			c.Close(server.ReasonHandler)
 			if o, _ := c.Send([]byte("!")); o != server.OutcomeClosed {
@@ -212,9 +211,9 @@ func TestHandlerCloses(t *testing.T) {
 }
 
 func TestUnixPeers(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		path := filepath.Join(t.TempDir(), "data.sock")
-		g := startOn(t, e, server.Config{Listeners: []server.ListenerConfig{{Address: "unix://" + path}}})
+		g := startOn(t, engine, server.Config{Listeners: []server.ListenerConfig{{Address: "unix://" + path}}})
 		f := g.follow(event.Connected, event.Closed)
 		c, err := net.Dial("unix", path)
 		if err != nil {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/handler"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -27,12 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // engines are what the conformance suite runs on.
-var engines = []struct {
-	name string
-	make func() transport.Engine
-}{
-	{"net", transport.NewNet},
-}
+var engines = server.Engines()
 
 // safety ends a test that waits for something that never comes.
 const safety = time.Minute
@@ -48,11 +42,13 @@ type gateway struct {
 // start runs a server; the test's end stops it and audits its event log and totals.
 func start(t *testing.T, config server.Config) *gateway {
 	t.Helper()
-	return startOn(t, transport.NewNet(), config)
+	return startOn(t, "", config)
 }
 
-func startOn(t *testing.T, e transport.Engine, config server.Config) *gateway {
+// startOn is start on an engine; "" is the default one.
+func startOn(t *testing.T, engine string, config server.Config) *gateway {
 	t.Helper()
+	config.Engine = engine
 	if config.Node == "" {
 		config.Node = "test"
 	}
@@ -66,7 +62,6 @@ func startOn(t *testing.T, e transport.Engine, config server.Config) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetEngine(e)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -80,9 +75,9 @@ func startOn(t *testing.T, e transport.Engine, config server.Config) *gateway {
 }
 
 // each runs a conformance test on every engine.
-func each(t *testing.T, test func(t *testing.T, e transport.Engine)) {
-	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) { test(t, e.make()) })
+func each(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) { test(t, engine) })
 	}
 }
 

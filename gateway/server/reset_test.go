@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -33,8 +32,8 @@ func TestPeerReset(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			each(t, func(t *testing.T, e transport.Engine) {
-				g := startOn(t, e, server.Config{SendQueueLimit: 8 << 20})
+			each(t, func(t *testing.T, engine string) {
+				g := startOn(t, engine, server.Config{SendQueueLimit: 8 << 20})
 				p := g.open()
 				c.prep(g, p)
 				f := g.follow(event.Closed)

@@ -21,8 +21,9 @@ type Server struct {
 	config   Config
 	origin   *event.Origin
 	started  time.Time
+	clock    transport.Clock
 	log      *event.Log
-	engine   transport.Engine
+	engine   transport.Engine // made by Serve, unless a test put one here
 	registry registry
 	closed   closedRing
 	requests requestLog
@@ -52,7 +53,7 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.UnixMilli(), 16)},
 		started:  now,
-		engine:   transport.NewNet(),
+		clock:    transport.NewClock(),
 		drainSet: make(chan struct{}),
 		emptied:  make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -94,10 +95,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
-	var accepting, sweeping sync.WaitGroup
-	for _, l := range s.listeners {
-		accepting.Go(l.accept)
-	}
+	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
 	if s.config.IdleTimeout > 0 {
 		sweeping.Go(func() { s.sweepIdle(stopSweep) })
@@ -108,7 +106,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	defer stopWatching()
 	<-s.drainSet
-	s.runDrain(&accepting)
+	s.runDrain()
 	close(stopSweep)
 	sweeping.Wait()
 	s.engine.Wait()
@@ -125,11 +123,35 @@ func (s *Server) begin() error {
 	if s.serving {
 		return ErrServing
 	}
+	if s.engine == nil {
+		engine, err := transport.New(s.config.Engine, s.clock)
+		if err != nil {
+			return err
+		}
+		s.engine = engine
+	}
 	s.serving = true
 	for _, l := range s.listeners {
 		s.log.Append(&event.Event{Type: event.Listening, Detail: l.detail()})
+		if err := l.accept(); err != nil {
+			return s.giveUp(err)
+		}
 	}
 	return nil
+}
+
+// giveUp ends what begin has begun. The caller holds mu.
+func (s *Server) giveUp(err error) error {
+	for _, l := range s.listeners {
+		l.close()
+	}
+	s.registry.walk(func(c *Conn) bool {
+		c.Abort(ReasonShutdown)
+		return true
+	})
+	s.engine.Wait()
+	close(s.done)
+	return err
 }
 
 // Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed for

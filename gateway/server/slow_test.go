@@ -7,15 +7,14 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // A peer that writes and never reads costs the high water and one read, is announced, and is closed after the write timeout.
 func TestPeerThatNeverReads(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
+	each(t, func(t *testing.T, engine string) {
 		const timeout = time.Second
-		g := startOn(t, e, server.Config{WriteTimeout: timeout})
+		g := startOn(t, engine, server.Config{WriteTimeout: timeout})
 		f := g.follow(event.BackpressureOn, event.Closed)
 		c := g.open()
 		var writing sync.WaitGroup
@@ -51,8 +50,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 
 // A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write timeout.
 func TestSteadyReader(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
-		g := startOn(t, e, server.Config{WriteTimeout: 1500 * time.Millisecond})
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{WriteTimeout: 1500 * time.Millisecond})
 		c := g.open()
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -85,8 +84,8 @@ func TestSteadyReader(t *testing.T) {
 
 // A slow reader gets every byte, and the end of the pause is announced with its length.
 func TestSlowReader(t *testing.T) {
-	each(t, func(t *testing.T, e transport.Engine) {
-		g := startOn(t, e, server.Config{})
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{})
 		f := g.follow(event.BackpressureOn, event.BackpressureOff, event.Closed)
 		c := g.open()
 		const size = 16 << 20

@@ -154,15 +154,15 @@ func (c *Conn) resume() {
 const progressChecks = 4
 
 // NextWrite returns the next bytes of the queue, and until when to try before looking whether the peer makes progress.
-func (c endpoint) NextWrite() ([]byte, time.Time) {
+func (c endpoint) NextWrite() ([]byte, moment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.queue.front()
 	if len(p) == 0 || c.has(flagDone) {
 		c.flags &^= flagFlushing
-		return nil, time.Time{}
+		return nil, 0
 	}
-	return p, time.Now().Add(c.server.config.WriteTimeout / progressChecks)
+	return p, c.server.now() + moment(c.server.config.WriteTimeout/progressChecks)
 }
 
 // Wrote takes note of progress, or of the lack of it.

@@ -58,7 +58,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.DurationVar(&s.writeTimeout, "write-timeout", 30*time.Second, "how long a peer may take no byte of a non-empty send queue")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
 	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
-	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: auto or net")
+	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: auto, "+strings.Join(server.Engines(), " or "))
 	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json; the log goes to standard error")
 }
@@ -78,7 +78,7 @@ func (s *settings) validate() error {
 	for _, err := range []error{
 		oneOf("handler", s.handler, "echo", "sink"),
 		oneOf("idle-action", s.idleAction, "close", "notify"),
-		oneOf("engine", s.engine, "auto", "net"),
+		oneOf("engine", s.engine, append([]string{"auto"}, server.Engines()...)...),
 		oneOf("log-level", s.logLevel, "trace", "debug", "info", "warn", "error"),
 		oneOf("log-format", s.logFormat, "text", "json"),
 	} {
@@ -139,6 +139,9 @@ func (s *settings) config(log hclog.Logger) server.Config {
 	}
 	if c.MaxConnections == 0 {
 		c.MaxConnections = descriptorRoom()
+	}
+	if s.engine != "auto" {
+		c.Engine = s.engine
 	}
 	if s.idleAction == "notify" {
 		c.IdleAction = server.IdleNotify

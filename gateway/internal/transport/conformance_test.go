@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestFlush(t *testing.T) {
 func TestFlushDeadline(t *testing.T) {
 	each(t, networks, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)
-		r.note(func() { r.deadline = time.Now().Add(50 * time.Millisecond) })
+		r.note(func() { r.deadline = in(50 * time.Millisecond) })
 		r.send(make([]byte, 16<<20))
 		r.await(t, "the deadline", func() bool { return r.writeErr != nil && !r.flushing })
 		if !errors.Is(r.writeErr, os.ErrDeadlineExceeded) {
@@ -106,7 +107,7 @@ func TestPause(t *testing.T) {
 	each(t, networks, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)
 		reads := 0
-		r.onData = func([]byte) { r.note(func() { reads++; r.socket.Pause() }) }
+		r.note(func() { r.onData = func([]byte) { r.note(func() { reads++; r.socket.Pause() }) } })
 		sent := bytes.Repeat([]byte("0123456789abcdef"), 128<<10)
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -143,7 +144,7 @@ func TestClose(t *testing.T) {
 	}{
 		{"idle", func(*testing.T, *recorder, net.Conn) {}, []string{"Opened", "Closed"}},
 		{"paused", func(t *testing.T, r *recorder, peer net.Conn) {
-			r.onData = func([]byte) { r.socket.Pause() }
+			r.note(func() { r.onData = func([]byte) { r.socket.Pause() } })
 			write(t, peer, []byte("x"))
 			r.awaitCall(t, "Received")
 		}, []string{"Opened", "Received", "Closed"}},
@@ -155,7 +156,7 @@ func TestClose(t *testing.T) {
 			r.awaitCall(t, "Ended")
 		}, []string{"Opened", "Ended", "Closed"}},
 		{"by itself while it reads", func(t *testing.T, r *recorder, peer net.Conn) {
-			r.onData = func([]byte) { r.socket.Close(false) }
+			r.note(func() { r.onData = func([]byte) { r.socket.Close(false) } })
 			write(t, peer, []byte("x"))
 		}, []string{"Opened", "Received", "Closed"}},
 	} {
@@ -191,17 +192,10 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Close before Start ends the socket as soon as it starts.
-func TestCloseBeforeStart(t *testing.T) {
+// Close before Opened ends the socket as soon as it is opened.
+func TestCloseBeforeOpened(t *testing.T) {
 	each(t, networks, func(t *testing.T, e transport.Engine, network string) {
-		local, peer := pair(t, network)
-		r := newRecorder()
-		var err error
-		if r.socket, err = e.Attach(local); err != nil {
-			t.Fatal(err)
-		}
-		r.socket.Close(false)
-		r.socket.Start(r)
+		r, peer := open(t, e, network, func(r *recorder) { r.socket.Close(false) })
 		e.Wait()
 		r.expectCalls(t, "Opened", "Closed")
 		if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
@@ -247,48 +241,59 @@ func TestPeerReset(t *testing.T) {
 // Writers that hammer sockets while they close, and while their descriptors are used again, never reach another peer.
 func TestDescriptorReuse(t *testing.T) {
 	each(t, []string{"tcp", "unix"}, func(t *testing.T, e transport.Engine, network string) {
+		ln, dial := listen(t, network)
+		h := newHall()
+		var tags atomic.Uint32
+		h.prepare = func(r *recorder) {
+			r.tag = byte(tags.Add(1))
+			r.onOpen = func() { close(r.opened) }
+		}
+		a, err := e.Accept(ln, h)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var lanes sync.WaitGroup
-		for lane := range 3 {
+		for range 3 {
 			lanes.Go(func() {
-				for round := range 20 {
-					tag := byte(lane*60 + round)
-					local, peer := pair(t, network)
-					r := newRecorder()
-					var err error
-					if r.socket, err = e.Attach(local); err != nil {
-						t.Error(err)
-						return
-					}
-					opened := make(chan struct{})
-					r.onOpen = func() { close(opened) }
-					r.socket.Start(r)
-					<-opened
-					var hammering sync.WaitGroup
-					hammering.Go(func() {
-						for p := bytes.Repeat([]byte{tag}, 512); ; {
-							if _, err := r.socket.TryWrite(p); err != nil {
-								return
-							}
-						}
-					})
-					buffer := make([]byte, 64<<10)
-					n, _ := peer.Read(buffer) // at least one write arrived
-					r.socket.Close(round%2 == 0)
-					for {
-						if i := slices.IndexFunc(buffer[:n], func(b byte) bool { return b != tag }); i >= 0 {
-							t.Errorf("the peer of %d got a byte of %d", tag, buffer[i])
-							break
-						}
-						if n, err = peer.Read(buffer); err != nil {
-							break
-						}
-					}
-					hammering.Wait()
-					peer.Close()
+				for range 40 {
+					reuse(t, h, dial)
 				}
 			})
 		}
 		lanes.Wait()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
 		e.Wait()
 	})
+}
+
+// reuse is one round of TestDescriptorReuse: the peer may read bytes of one tag only.
+func reuse(t *testing.T, h *hall, dial func() (net.Conn, error)) {
+	peer, err := dial()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer peer.Close()
+	r := <-h.admitted // perhaps another lane's
+	var hammering sync.WaitGroup
+	hammering.Go(func() {
+		<-r.opened
+		for p := bytes.Repeat([]byte{r.tag}, 512); ; {
+			if _, err := r.socket.TryWrite(p); err != nil {
+				return
+			}
+		}
+	})
+	buffer := make([]byte, 64<<10)
+	n, err := peer.Read(buffer) // at least one write arrived
+	r.socket.Close(r.tag%2 == 0)
+	for tag := buffer[0]; err == nil; n, err = peer.Read(buffer) {
+		if i := slices.IndexFunc(buffer[:n], func(b byte) bool { return b != tag }); i >= 0 {
+			t.Errorf("the peer of %d got a byte of %d", tag, buffer[i])
+			break
+		}
+	}
+	hammering.Wait()
 }

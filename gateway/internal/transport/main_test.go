@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"net"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -16,12 +17,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // engines are what the conformance suite runs on.
-var engines = []struct {
-	name string
-	make func() transport.Engine
-}{
-	{"net", transport.NewNet},
-}
+var engines = transport.Names
+
+// clock is the engines'.
+var clock = transport.NewClock()
 
 // safety ends a test that waits for something that never comes.
 const safety = time.Minute
@@ -29,19 +28,23 @@ const safety = time.Minute
 // recorder is an endpoint that notes what it is called with.
 type recorder struct {
 	socket transport.Socket
-	onData func(p []byte) // called from Received
+	remote netip.AddrPort
+	local  netip.AddrPort
 	onOpen func()
+	tag    byte          // what it sends
+	opened chan struct{} // for onOpen
 
 	running atomic.Int32 // calls of the loop that are under way
 	writing atomic.Int32 // NextWrite without its Wrote
 	overlap atomic.Bool
 
 	mu       sync.Mutex
-	changed  chan struct{} // closed at the next change
-	calls    []string      // of the loop, with repeated Received only once
+	changed  chan struct{}  // closed at the next change
+	onData   func(p []byte) // called from Received
+	calls    []string       // of the loop, with repeated Received only once
 	received []byte
 	out      []byte
-	deadline time.Time
+	deadline transport.Moment
 	wrote    int
 	writeErr error
 	atError  int // bytes taken by the write that failed
@@ -50,8 +53,11 @@ type recorder struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{changed: make(chan struct{}), deadline: time.Now().Add(safety)}
+	return &recorder{opened: make(chan struct{}), changed: make(chan struct{}), deadline: in(safety)}
 }
+
+// in returns the moment so much later than now.
+func in(d time.Duration) transport.Moment { return clock.Now() + transport.Moment(d) }
 
 func (r *recorder) call(name string, note func()) {
 	if r.running.Add(1) != 1 {
@@ -108,10 +114,11 @@ func (r *recorder) Opened() {
 	}
 }
 
-func (r *recorder) Received(p []byte) {
-	r.call("Received", func() { r.received = append(r.received, p...) })
-	if r.onData != nil {
-		r.onData(p)
+func (r *recorder) Received(p []byte, _ transport.Moment) {
+	var f func([]byte)
+	r.call("Received", func() { r.received, f = append(r.received, p...), r.onData })
+	if f != nil {
+		f(p)
 	}
 }
 
@@ -134,14 +141,14 @@ func (r *recorder) send(p []byte) {
 	})
 }
 
-func (r *recorder) NextWrite() ([]byte, time.Time) {
+func (r *recorder) NextWrite() ([]byte, transport.Moment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.out) == 0 || r.writeErr != nil {
 		r.flushing = false
 		close(r.changed)
 		r.changed = make(chan struct{})
-		return nil, time.Time{}
+		return nil, 0
 	}
 	if r.writing.Add(1) != 1 {
 		r.overlap.Store(true)
@@ -161,45 +168,107 @@ func (r *recorder) Wrote(n int, err error) {
 // networks are the kinds of connections that an engine is given.
 var networks = []string{"tcp", "unix", "pipe"}
 
-// pair returns both ends of a connection.
-func pair(t *testing.T, network string) (local, peer net.Conn) {
+// listen returns a listening socket and how to connect to it.
+func listen(t *testing.T, network string) (net.Listener, func() (net.Conn, error)) {
 	t.Helper()
 	if network == "pipe" {
-		local, peer = net.Pipe()
-	} else {
-		address := "127.0.0.1:0"
-		if network == "unix" {
-			address = filepath.Join(t.TempDir(), "s")
-		}
-		ln, err := net.Listen(network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		if peer, err = net.Dial(network, ln.Addr().String()); err != nil {
-			t.Fatal(err)
-		}
-		if local, err = ln.Accept(); err != nil {
-			t.Fatal(err)
-		}
+		ln := &pipeListener{accept: make(chan net.Conn), closed: make(chan struct{})}
+		return ln, ln.dial
+	}
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		address = filepath.Join(t.TempDir(), "s")
+	}
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln, func() (net.Conn, error) { return net.Dial(network, ln.Addr().String()) }
+}
+
+// pipeListener accepts the ends of pipes: connections that are not the system's.
+type pipeListener struct {
+	accept chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) dial() (net.Conn, error) {
+	local, peer := net.Pipe()
+	l.accept <- local
+	return peer, nil
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.accept:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Net: "pipe"} }
+
+// hall is a door that gives every connection a recorder.
+type hall struct {
+	prepare  func(*recorder) // called before the socket is opened; may be nil
+	refuse   atomic.Bool     // whether connections are wanted
+	admitted chan *recorder  // has room for all
+	failures chan error      // the same
+	wait     time.Duration   // after an error
+}
+
+func newHall() *hall {
+	return &hall{admitted: make(chan *recorder, 1<<16), failures: make(chan error, 1<<10)}
+}
+
+func (h *hall) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
+	if h.refuse.Load() {
+		return nil
+	}
+	r := newRecorder()
+	r.socket, r.remote, r.local = s, remote, local
+	if h.prepare != nil {
+		h.prepare(r)
+	}
+	h.admitted <- r
+	return r
+}
+
+func (h *hall) AcceptFailed(err error) time.Duration {
+	h.failures <- err
+	return h.wait
+}
+
+// open accepts a connection on an engine and returns its two sides.
+func open(t *testing.T, e transport.Engine, network string, prepare ...func(*recorder)) (*recorder, net.Conn) {
+	t.Helper()
+	ln, dial := listen(t, network)
+	h := newHall()
+	for _, p := range prepare {
+		h.prepare = p
+	}
+	a, err := e.Accept(ln, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := dial()
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { peer.Close() })
 	if err := peer.SetDeadline(time.Now().Add(safety)); err != nil {
 		t.Fatal(err)
 	}
-	return local, peer
-}
-
-// open starts a socket on one end and returns the other.
-func open(t *testing.T, e transport.Engine, network string) (*recorder, net.Conn) {
-	t.Helper()
-	local, peer := pair(t, network)
-	r := newRecorder()
-	var err error
-	if r.socket, err = e.Attach(local); err != nil {
+	r := <-h.admitted
+	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r.socket.Start(r)
 	t.Cleanup(func() {
 		r.socket.Close(false)
 		e.Wait()
@@ -207,15 +276,24 @@ func open(t *testing.T, e transport.Engine, network string) (*recorder, net.Conn
 			t.Error("calls overlapped")
 		}
 	})
-	r.awaitCall(t, "Opened")
+	r.await(t, "Opened", func() bool { return len(r.calls) > 0 })
 	return r, peer
 }
 
 // each runs a test on every engine and kind of connection.
 func each(t *testing.T, networks []string, test func(t *testing.T, e transport.Engine, network string)) {
-	for _, e := range engines {
+	for _, name := range engines {
 		for _, network := range networks {
-			t.Run(e.name+"/"+network, func(t *testing.T) { test(t, e.make(), network) })
+			if name == transport.Epoll && network == "pipe" {
+				continue // it has no descriptor
+			}
+			t.Run(name+"/"+network, func(t *testing.T) {
+				e, err := transport.New(name, clock)
+				if err != nil {
+					t.Fatal(err)
+				}
+				test(t, e, network)
+			})
 		}
 	}
 }

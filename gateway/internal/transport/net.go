@@ -18,28 +18,20 @@ var aLongTimeAgo = time.Unix(1, 0)
 // netEngine is the portable engine: a goroutine for each connection, which waits in Go's netpoller without a buffer, and
 // another one only while bytes are queued.
 type netEngine struct {
+	clock   Clock
 	loops   sync.WaitGroup
 	buffers sync.Pool
 }
 
 // NewNet returns the `net` engine.
-func NewNet() Engine {
-	return &netEngine{buffers: sync.Pool{New: func() any { return new([readSize]byte) }}}
+func NewNet(clock Clock) Engine {
+	return &netEngine{clock: clock, buffers: sync.Pool{New: func() any { return new([readSize]byte) }}}
 }
 
 // Name returns "net".
-func (e *netEngine) Name() string { return "net" }
+func (e *netEngine) Name() string { return Net }
 
-// Attach wraps a connection.
-func (e *netEngine) Attach(conn net.Conn) (Socket, error) {
-	s := &netSocket{engine: e, conn: conn}
-	if err := s.raw.init(conn); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// Wait blocks until every started socket has been closed.
+// Wait blocks until every socket has been closed.
 func (e *netEngine) Wait() { e.loops.Wait() }
 
 type netSocket struct {
@@ -57,16 +49,8 @@ type netSocket struct {
 	closed  bool // the descriptor is, or is about to be, closed
 }
 
-// Start begins the loop.
-func (s *netSocket) Start(end Endpoint) {
-	s.end = end
-	s.engine.loops.Add(1)
-	go s.loop()
-}
-
 // loop reads until the socket closes. It owns the descriptor.
 func (s *netSocket) loop() {
-	defer s.engine.loops.Done()
 	s.end.Opened()
 	for s.mayRead() {
 		s.readOnce()
@@ -83,7 +67,7 @@ func (s *netSocket) loop() {
 func (s *netSocket) readOnce() {
 	buffer, n, err := s.receive()
 	if n > 0 {
-		s.end.Received(buffer[:n])
+		s.end.Received(buffer[:n], s.engine.clock.Now())
 	}
 	if buffer != nil {
 		s.engine.buffers.Put(buffer)
@@ -186,7 +170,7 @@ func (s *netSocket) flush() {
 		if len(p) == 0 {
 			return
 		}
-		if err := s.conn.SetWriteDeadline(deadline); err != nil {
+		if err := s.conn.SetWriteDeadline(s.engine.clock.At(deadline)); err != nil {
 			s.end.Wrote(0, err)
 			continue
 		}

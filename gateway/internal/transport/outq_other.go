@@ -2,5 +2,5 @@
 
 package transport
 
-// unacknowledged cannot be known.
-func (*rawSocket) unacknowledged() int { return -1 }
+// unacknowledged is not known here.
+func unacknowledged(int) int { return -1 }

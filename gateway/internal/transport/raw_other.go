@@ -11,6 +11,8 @@ func (*rawSocket) init(net.Conn) error { return nil }
 
 func (*rawSocket) tryWrite([]byte) (int, error) { return 0, nil }
 
+func (*rawSocket) unacknowledged() int { return -1 }
+
 func (s *netSocket) receive() (*[readSize]byte, int, error) { return s.receiveBuffered() }
 
 func (s *netSocket) writes() func([]byte) (int, error) { return s.conn.Write }

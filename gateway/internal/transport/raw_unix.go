@@ -125,6 +125,15 @@ func (r *rawSocket) tryWrite(p []byte) (int, error) {
 	return max(n, 0), err
 }
 
+// unacknowledged asks the kernel. The caller holds the socket's lock and has checked that it is not closed. A unix socket's count
+// has the kernel's own overhead in it, and is of no use.
+func (r *rawSocket) unacknowledged() int {
+	if !r.tcp {
+		return -1
+	}
+	return unacknowledged(r.fd)
+}
+
 // retry repeats a call that a signal interrupted.
 func retry(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
 	for {

@@ -1,37 +1,56 @@
-// Package transport has the engines that move bytes between sockets and the server's connections.
+// Package transport has the engines that accept connections and move bytes between their sockets and the server.
 //
 // # Who owns what
 //
 // A socket's descriptor belongs to one loop, which alone closes it. Another goroutine touches it only through the Socket's
 // methods, which hold the socket's lock and check that it is still open; so no byte ever reaches a descriptor that was
-// closed and used again for another peer.
+// closed and used again for another peer. What the kernel says of a descriptor that was closed and used again within one turn
+// of a loop is told apart by the socket's generation, which the kernel is given with the descriptor.
 //
 // # Lock order
 //
-// An Endpoint calls its Socket with the connection's lock held; the socket's lock is taken inside it and nothing is taken
-// inside that. An engine calls its Endpoints without any lock.
+// An Endpoint calls its Socket with the connection's lock held; the socket's lock is taken inside it, and inside that only a
+// loop's list of posted sockets. An engine calls its Endpoints and Doors without any lock but the acceptor's, which is held
+// during Door.Admit.
 package transport
 
 import (
 	"net"
+	"net/netip"
 	"time"
 )
 
-// Engine moves bytes for many sockets.
+// Engine accepts connections and moves bytes for many sockets.
 type Engine interface {
 	// Name is what users call the engine: `net` or `epoll`.
 	Name() string
-	// Attach makes a socket of an accepted connection, which the engine owns from then on, and calls nothing yet.
-	Attach(net.Conn) (Socket, error)
-	// Wait blocks until every started socket has been closed.
+	// Accept takes over a listening socket, and hands its connections to the door until the acceptor is closed. When it
+	// returns an error, the listening socket is still the caller's.
+	Accept(net.Listener, Door) (Acceptor, error)
+	// Wait blocks until every socket has been closed, and ends the engine. Call it when every acceptor is closed; the engine
+	// cannot be used afterwards.
 	Wait()
 }
 
-// Socket is one attached connection. Its methods do not block and may be called from any goroutine; those that write
+// Acceptor accepts on one listening socket.
+type Acceptor interface {
+	// Close stops accepting and closes the listening socket; connections that wait in the kernel are reset. No call of the
+	// door is under way when it returns. Call it once, and not from the door.
+	Close() error
+}
+
+// Door is the server's side of a listening socket. Its calls may come from several goroutines, and must not block.
+type Door interface {
+	// Admit returns the endpoint of a new connection, or nil, which closes it at once. Until Endpoint.Opened, the socket may
+	// only be closed.
+	Admit(s Socket, remote, local netip.AddrPort) Endpoint
+	// AcceptFailed notes an error of accepting, and returns how long to wait before the next try.
+	AcceptFailed(err error) time.Duration
+}
+
+// Socket is one accepted connection. Its methods do not block and may be called from any goroutine; those that write
 // (TryWrite, Flush, CloseWrite) only from Endpoint.Opened on.
 type Socket interface {
-	// Start begins to call the endpoint. Call it once.
-	Start(Endpoint)
 	// TryWrite gives the kernel as much of p as it takes at once: 0 and no error when it has no room. It must not be called
 	// while a flush is under way.
 	TryWrite(p []byte) (int, error)
@@ -58,15 +77,15 @@ type Socket interface {
 type Endpoint interface {
 	// Opened is the first call.
 	Opened()
-	// Received has bytes from the peer; p is valid only during the call.
-	Received(p []byte)
+	// Received has bytes from the peer, read at a moment; p is valid only during the call.
+	Received(p []byte, at Moment)
 	// Ended says that the peer finished writing.
 	Ended()
 	// Failed says that reading failed; nothing more will be received.
 	Failed(err error)
 	// NextWrite returns the next bytes to write, and until when to try. They must not change until Wrote. Empty: the flush
 	// is over.
-	NextWrite() (p []byte, deadline time.Time)
+	NextWrite() (p []byte, deadline Moment)
 	// Wrote says how many bytes of NextWrite the kernel took, and what stopped it: os.ErrDeadlineExceeded at the deadline.
 	Wrote(n int, err error)
 	// Closed is the last call: the descriptor is closed and no flush is under way.

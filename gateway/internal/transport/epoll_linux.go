@@ -1,0 +1,94 @@
+package transport
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// epollEngine is the engine for Linux: some loops, each a goroutine with an epoll of its own (epoll(7), level-triggered), which
+// reads with one buffer for all its sockets. An idle socket owns neither a goroutine, nor a buffer, nor a timer.
+type epollEngine struct {
+	clock   Clock
+	loops   []*loop
+	sockets descriptors
+	running sync.WaitGroup // loops
+	open    sync.WaitGroup // sockets
+	last    atomic.Int32   // the newest generation
+
+	acceptors sync.Map // descriptor → *epollAcceptor
+}
+
+// NewEpoll returns the `epoll` engine with so many loops; more than there are processors are of no use. Its clock is the
+// server's.
+func NewEpoll(clock Clock, loops int) (Engine, error) {
+	e := &epollEngine{clock: clock}
+	for range max(loops, 1) {
+		l, err := newLoop(e)
+		if err != nil {
+			e.Wait()
+			return nil, err
+		}
+		e.loops = append(e.loops, l)
+		e.running.Go(l.run)
+	}
+	return e, nil
+}
+
+// Name returns "epoll".
+func (e *epollEngine) Name() string { return Epoll }
+
+// Wait blocks until every socket has been closed, and ends the loops.
+func (e *epollEngine) Wait() {
+	e.open.Wait()
+	for _, l := range e.loops {
+		l.stop()
+	}
+	e.running.Wait()
+	for _, l := range e.loops {
+		l.release()
+	}
+	e.loops = nil
+}
+
+// generation returns a number that no other socket of the last four billion has; never 0.
+func (e *epollEngine) generation() int32 {
+	for {
+		if g := e.last.Add(1); g != 0 {
+			return g
+		}
+	}
+}
+
+// newSocket makes a socket of a descriptor, on the loop that has the fewest.
+func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
+	l := e.loops[0]
+	for _, other := range e.loops[1:] {
+		if other.sockets.Load() < l.sockets.Load() {
+			l = other
+		}
+	}
+	l.sockets.Add(1)
+	e.open.Add(1)
+	return &epollSocket{loop: l, fd: int32(fd), generation: e.generation(), tcp: tcp}
+}
+
+// newLoop makes a loop's descriptors.
+func newLoop(e *epollEngine) (*loop, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("engine epoll: %w", os.NewSyscallError("epoll_create1", err))
+	}
+	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err == nil {
+		err = control(epfd, unix.EPOLL_CTL_ADD, wakefd, 0, unix.EPOLLIN)
+	}
+	if err != nil {
+		closeDescriptor(epfd)
+		return nil, fmt.Errorf("engine epoll: %w", os.NewSyscallError("eventfd", err))
+	}
+	return &loop{engine: e, epfd: epfd, wakefd: wakefd, buffer: make([]byte, readSize)}, nil
+}

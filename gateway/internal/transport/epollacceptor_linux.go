@@ -1,0 +1,201 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptTurn is the most connections that a loop accepts on one listening socket in a turn.
+const acceptTurn = 16
+
+// epollAcceptor is a listening socket that every loop waits for; the kernel wakes one of them (EPOLLEXCLUSIVE).
+//
+// Accepted TCP sockets inherit TCP_NODELAY and keep-alive from it (tcp(7)), which saves setting them for each.
+type epollAcceptor struct {
+	engine *epollEngine
+	door   Door
+	ln     net.Listener // closed with it; nil when it is closed already
+	tcp    bool
+	local  netip.AddrPort // of every connection; the zero value when each has to be asked
+
+	mu      sync.Mutex // held while accepting
+	fd      int
+	closed  bool
+	retry   *time.Timer // after an error; nil when none is waited for
+	address sockaddr    // of the connection that is being accepted
+}
+
+// ErrNoDescriptor says that a listener is not a TCP or unix socket of the system, which is what the epoll engine accepts on.
+var ErrNoDescriptor = errors.New("engine epoll: the listener has no descriptor; use the engine net for it")
+
+// Accept has all loops accept on the listener's socket.
+func (e *epollEngine) Accept(ln net.Listener, door Door) (Acceptor, error) {
+	a := &epollAcceptor{engine: e, door: door, ln: ln}
+	if err := a.take(ln); err != nil {
+		return nil, fmt.Errorf("accept on %s: %w", ln.Addr(), err)
+	}
+	e.acceptors.Store(a.fd, a)
+	if err := a.add(); err != nil {
+		return nil, errors.Join(fmt.Errorf("accept on %s: %w", ln.Addr(), err), a.Close())
+	}
+	return a, nil
+}
+
+// take duplicates the listener's descriptor, and closes the original of a TCP one: Go's own poller would wake for every connection.
+// The original of a unix socket stays until Close, which removes its file.
+func (a *epollAcceptor) take(ln net.Listener) error {
+	c, ok := ln.(syscall.Conn)
+	if !ok {
+		return ErrNoDescriptor
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var duplicate error
+	err = raw.Control(func(fd uintptr) {
+		a.fd, duplicate = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err := errors.Join(err, duplicate); err != nil {
+		return err
+	}
+	tcp, ok := ln.Addr().(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	a.tcp, a.ln = true, nil
+	if !tcp.IP.IsUnspecified() {
+		a.local = addrPort(tcp)
+	}
+	return errors.Join(inherit(a.fd), ln.Close())
+}
+
+// inherit sets what accepted sockets are to have, as the net package sets it.
+func inherit(fd int) error {
+	for _, option := range []struct{ level, name, value int }{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 9},
+	} {
+		if err := unix.SetsockoptInt(fd, option.level, option.name, option.value); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	return nil
+}
+
+// add has the loops wait for connections.
+func (a *epollAcceptor) add() error {
+	for _, l := range a.engine.loops {
+		if err := control(l.epfd, unix.EPOLL_CTL_ADD, a.fd, 0, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
+			return os.NewSyscallError("epoll_ctl", err)
+		}
+	}
+	return nil
+}
+
+// remove has the loops wait no longer. An error means that one did not.
+func (a *epollAcceptor) remove() {
+	for _, l := range a.engine.loops {
+		_ = control(l.epfd, unix.EPOLL_CTL_DEL, a.fd, 0, 0)
+	}
+}
+
+// Close stops accepting.
+func (a *epollAcceptor) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	if a.retry != nil {
+		a.retry.Stop()
+	}
+	a.engine.acceptors.Delete(a.fd)
+	a.remove()
+	closeDescriptor(a.fd)
+	if a.ln == nil {
+		return nil
+	}
+	return a.ln.Close()
+}
+
+// ready is called by a loop when connections wait.
+func (a *epollAcceptor) ready() {
+	for range acceptTurn {
+		if !a.acceptOne() {
+			return
+		}
+	}
+}
+
+// acceptOne accepts and starts one connection. It returns false when there is none, or accepting has to wait.
+func (a *epollAcceptor) acceptOne() bool {
+	s, end, more := a.admitOne()
+	if s != nil {
+		s.start(end)
+	}
+	return more
+}
+
+// admitOne accepts a connection and asks the door. The lock is held so that Close knows when the last one has been admitted.
+func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || a.retry != nil {
+		return nil, nil, false
+	}
+	fd, err := accept(a.fd, &a.address)
+	switch {
+	case err == unix.EAGAIN:
+		return nil, nil, false
+	case err == unix.ECONNABORTED: // it was reset while it waited
+		return nil, nil, true
+	case err == nil && fd >= maxDescriptor:
+		closeDescriptor(fd)
+		err = fmt.Errorf("descriptor %d: expected less than %d", fd, maxDescriptor)
+	}
+	if err != nil {
+		a.waitAndRetry(a.door.AcceptFailed(os.NewSyscallError("accept4", err)))
+		return nil, nil, false
+	}
+	remote, local := a.address.addrPort(), a.local
+	if a.tcp && !local.IsValid() {
+		local = localAddress(fd, &a.address)
+	}
+	s := a.engine.newSocket(fd, a.tcp)
+	end := a.door.Admit(s, remote, local)
+	if end == nil {
+		s.abandon()
+		a.engine.open.Done()
+		return nil, nil, true
+	}
+	return s, end, true
+}
+
+// waitAndRetry stops the reports of connections that wait, for a while. The caller holds mu.
+func (a *epollAcceptor) waitAndRetry(d time.Duration) {
+	a.remove()
+	a.retry = time.AfterFunc(d, a.again)
+}
+
+// again accepts again.
+func (a *epollAcceptor) again() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	a.retry = nil
+	if err := a.add(); err != nil {
+		a.waitAndRetry(a.door.AcceptFailed(err))
+	}
+}

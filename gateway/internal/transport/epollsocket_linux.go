@@ -1,0 +1,241 @@
+package transport
+
+import (
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// epollSocket is one connection of the epoll engine.
+type epollSocket struct {
+	loop       *loop
+	end        Endpoint
+	flush      *epollFlush // the flush that is under way; nil when there is none. The loop's alone
+	fd         int32
+	generation int32
+	tcp        bool
+
+	mu       sync.Mutex
+	flags    atomic.Uint32 // written with mu held
+	reported uint32        // what the kernel reports of the descriptor; guarded by mu
+}
+
+const (
+	socketStarted uint32 = 1 << iota // Opened was called
+	socketAdded                      // in the loop's epoll
+	socketPaused                     // by Pause
+	socketEnded                      // nothing more to read
+	socketAsked                      // for a flush that the loop has not begun
+	socketBlocked                    // its flush waits until the kernel takes more
+	socketClosing                    // Close was called
+	socketClosed                     // the descriptor is, or is about to be, closed
+)
+
+func (s *epollSocket) has(flags uint32) bool { return s.flags.Load()&flags != 0 }
+
+// set sets flags. The caller holds mu.
+func (s *epollSocket) set(flags uint32) { s.flags.Store(s.flags.Load() | flags) }
+
+// unset clears flags. The caller holds mu.
+func (s *epollSocket) unset(flags uint32) { s.flags.Store(s.flags.Load() &^ flags) }
+
+// start opens the endpoint and hands the socket to its loop, which calls the endpoint from then on.
+func (s *epollSocket) start(end Endpoint) {
+	s.end = end
+	s.loop.engine.sockets.set(int(s.fd), s)
+	end.Opened()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(socketStarted)
+	if s.has(socketClosing | socketAsked) {
+		s.loop.post(s)
+	}
+	s.report()
+}
+
+// report has the kernel report what the socket waits for now. The caller holds mu.
+func (s *epollSocket) report() {
+	if !s.has(socketStarted) || s.has(socketClosing|socketClosed) {
+		return
+	}
+	var events uint32
+	if !s.has(socketPaused | socketEnded) {
+		events |= unix.EPOLLIN
+	}
+	if s.has(socketBlocked) {
+		events |= unix.EPOLLOUT
+	}
+	op := unix.EPOLL_CTL_MOD
+	if !s.has(socketAdded) {
+		op = unix.EPOLL_CTL_ADD
+	}
+	if events == s.reported {
+		return
+	}
+	if err := control(s.loop.epfd, op, int(s.fd), s.generation, events); err != nil {
+		s.beginClose() // the kernel has no memory for it; without its reports it cannot be served
+		return
+	}
+	s.set(socketAdded)
+	s.reported = events
+}
+
+// detach stops the kernel's reports of a socket that waits for nothing: it would report an end of both directions for ever.
+func (s *epollSocket) detach() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.has(socketAdded) || s.reported != 0 || s.has(socketClosing|socketClosed) {
+		return
+	}
+	_ = control(s.loop.epfd, unix.EPOLL_CTL_DEL, int(s.fd), 0, 0) // it is there
+	s.unset(socketAdded)
+}
+
+// ready is called by the loop with what the kernel reported.
+func (s *epollSocket) ready(events uint32) {
+	if s.has(socketBlocked) && events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+		s.continueFlush()
+	}
+	switch {
+	case s.has(socketClosing): // the loop closes it in this turn
+	case events&(unix.EPOLLIN|unix.EPOLLERR|unix.EPOLLHUP) == 0:
+	case !s.has(socketPaused | socketEnded):
+		s.receive()
+	case events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+		s.detach()
+	}
+}
+
+// receive reads once: what is left is reported again, when the others of the loop have had their turn.
+func (s *epollSocket) receive() {
+	l := s.loop
+	n, err := read(int(s.fd), l.buffer)
+	switch {
+	case n > 0:
+		s.end.Received(l.buffer[:n], l.now)
+		return
+	case err == unix.EAGAIN:
+		return
+	}
+	s.mu.Lock()
+	s.set(socketEnded)
+	s.mu.Unlock()
+	if err == nil {
+		s.end.Ended()
+	} else {
+		s.end.Failed(os.NewSyscallError("read", err))
+	}
+	s.mu.Lock()
+	s.report() // not before: most sockets close now
+	s.mu.Unlock()
+}
+
+// Pause stops reading.
+func (s *epollSocket) Pause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(socketPaused)
+	s.report()
+}
+
+// Resume reads again.
+func (s *epollSocket) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unset(socketPaused)
+	s.report()
+}
+
+// TryWrite writes without waiting.
+func (s *epollSocket) TryWrite(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.has(socketClosed) {
+		return 0, net.ErrClosed
+	}
+	n, err := write(int(s.fd), p)
+	if err == nil || err == unix.EAGAIN {
+		return n, nil
+	}
+	return 0, os.NewSyscallError("write", err)
+}
+
+// Unacknowledged asks the kernel.
+func (s *epollSocket) Unacknowledged() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.tcp || s.has(socketClosed) {
+		return -1
+	}
+	return unacknowledged(int(s.fd))
+}
+
+// CloseWrite sends FIN.
+func (s *epollSocket) CloseWrite() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.has(socketClosed) {
+		return net.ErrClosed
+	}
+	return os.NewSyscallError("shutdown", shutdownWrite(int(s.fd)))
+}
+
+// Close has the loop close.
+func (s *epollSocket) Close(reset bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.has(socketClosing) {
+		return
+	}
+	if reset && s.tcp {
+		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // fails only on a broken socket
+	}
+	s.beginClose()
+}
+
+// beginClose posts the socket to its loop. The caller holds mu.
+func (s *epollSocket) beginClose() {
+	s.set(socketClosing)
+	if s.has(socketStarted) {
+		s.loop.post(s)
+	}
+}
+
+// visit is called by the loop for a socket that was posted.
+func (s *epollSocket) visit() {
+	switch {
+	case s.has(socketClosed): // it was posted twice
+	case s.has(socketClosing):
+		s.close()
+	case s.has(socketAsked):
+		s.beginFlush()
+	}
+}
+
+// close closes the descriptor. From here on it may be another's.
+func (s *epollSocket) close() {
+	s.mu.Lock()
+	s.set(socketClosed)
+	s.mu.Unlock()
+	l := s.loop
+	s.abandon()
+	if s.flush != nil {
+		if len(s.flush.bytes) > 0 {
+			s.end.Wrote(0, net.ErrClosed)
+		}
+		s.endFlush()
+	}
+	s.end.Closed()
+	l.engine.open.Done()
+}
+
+// abandon gives the descriptor back; the socket is closed, or was never started.
+func (s *epollSocket) abandon() {
+	l := s.loop
+	l.engine.sockets.set(int(s.fd), nil)
+	closeDescriptor(int(s.fd))
+	l.sockets.Add(-1)
+}
