@@ -143,13 +143,11 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 func (c *Conn) publishConnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.listed = c.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
+	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
 func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort) *Conn {
 	c := &Conn{
-		server:   s,
-		handler:  l.config.Handler,
 		owner:    l,
 		socket:   socket,
 		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: time.Now(), Remote: remote, Local: local},

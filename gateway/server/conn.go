@@ -3,7 +3,6 @@ package server
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/transport"
@@ -11,32 +10,42 @@ import (
 
 // Conn is one accepted connection. All its methods may be called from any goroutine and none of them blocks on the peer.
 //
+// There may be a million of them, most of them idle: what only some have is behind a pointer.
+//
 // Server has the order of the locks. Handlers are called without any.
 type Conn struct {
 	identity *event.Identity
-	server   *Server
-	handler  Handler
 	owner    *listener
 	socket   transport.Socket
 
-	received  atomic.Uint64
-	sent      atomic.Uint64
-	active    atomic.Int64  // moment when a byte was last received or taken by the kernel
-	discarded atomic.Uint64 // received while closing
+	received atomic.Uint64
+	sent     atomic.Uint64
+	active   atomic.Int64 // moment when a byte was last received or taken by the kernel
+	inCall   atomic.Bool  // the handler is running; see leave
+	ends     atomic.Bool  // ending is set
 
-	mu       sync.Mutex
-	listed   uint64 // sequence of its Connected event; 0 until that is published
-	queue    sendQueue
-	labels   map[string]string // replaced, never modified
-	value    any
-	progress moment // when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began
-	held     int    // bytes that the kernel held for the peer when progress was last looked for; -1 when it was not
-	paused   moment // since when reading is paused; 0 when it is not
-	idle     moment // value of active for which an idle timeout was announced
-	waits    []*writeWait
-	ending   *ending     // why it ends; nil while nothing ends it
-	announce *time.Timer // looks whether a pause has lasted; nil when none was made lately
-	flags    connFlags
+	mu      sync.Mutex
+	listed  uint64   // sequence of its Connected event; 0 until that is published
+	backlog *backlog // nil while nothing is queued, and for a while after it
+	ending  *ending  // why it ends; nil while nothing ends it. Set with ends
+	extra   *extra   // nil while it has none of it
+	flags   connFlags
+}
+
+// extra is what few connections have. The connection's lock guards it.
+type extra struct {
+	labels    map[string]string // replaced, never modified
+	value     any
+	idle      moment // value of active for which an idle timeout was announced
+	discarded uint64 // bytes received while closing
+}
+
+// more returns the connection's extra. The caller holds mu.
+func (c *Conn) more() *extra {
+	if c.extra == nil {
+		c.extra = &extra{}
+	}
+	return c.extra
 }
 
 type connFlags uint16
@@ -50,7 +59,6 @@ const (
 	flagDone                            // the socket was told to close
 	flagClosed                          // the descriptor is closed
 	flagOpened                          // Handler.Open was called, so that Handler.Close must be; the socket may be written to
-	flagInCall                          // the handler is running
 )
 
 func (c *Conn) has(f connFlags) bool { return c.flags&f != 0 }
@@ -81,15 +89,17 @@ func (c *Conn) infoAt() (Info, uint64) {
 // info is Info for callers that hold mu.
 func (c *Conn) info() Info {
 	info := Info{
-		Identity:       c.identity,
-		LastActiveAt:   c.server.at(moment(c.active.Load())),
-		BytesReceived:  c.received.Load(),
-		BytesSent:      c.sent.Load(),
-		QueuedBytes:    uint64(c.queue.size),
-		DiscardedBytes: c.discarded.Load(),
-		Labels:         c.labels,
-		State:          c.state(),
-		ReadPaused:     c.paused != 0,
+		Identity:      c.identity,
+		LastActiveAt:  c.owner.server.at(moment(c.active.Load())),
+		BytesReceived: c.received.Load(),
+		BytesSent:     c.sent.Load(),
+		State:         c.state(),
+	}
+	if b := c.backlog; b != nil {
+		info.QueuedBytes, info.ReadPaused = uint64(b.queue.size), b.paused != 0
+	}
+	if x := c.extra; x != nil {
+		info.DiscardedBytes, info.Labels = x.discarded, x.labels
 	}
 	if e := c.ending; e != nil {
 		info.CloseReason, info.CloseText, info.ClosedBy = e.reason, e.text, e.by
@@ -117,17 +127,20 @@ func (c *Conn) state() State {
 func (c *Conn) SetValue(v any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.value = v
+	c.more().value = v
 }
 
 // Value returns what SetValue kept; nil at first.
 func (c *Conn) Value() any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.value
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.value
 }
 
 // publish appends an event about the connection. The caller holds mu.
 func (c *Conn) publish(t event.Type, detail event.Detail) {
-	c.server.log.Append(&event.Event{Type: t, Conn: c.info(), Detail: detail})
+	c.owner.server.log.Append(&event.Event{Type: t, Conn: c.info(), Detail: detail})
 }

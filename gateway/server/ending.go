@@ -18,7 +18,7 @@ type ending struct {
 // Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or
 // Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does nothing.
 func (c *Conn) Close(reason CloseReason) {
-	c.end(ending{reason: reason}, c.server.config.CloseTimeout)
+	c.end(ending{reason: reason}, c.owner.server.config.CloseTimeout)
 }
 
 // Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but cuts
@@ -44,20 +44,25 @@ func (c *Conn) beginEnd(e ending, flush time.Duration) bool {
 		return false
 	}
 	e.text = shortText(e.text)
-	e.answering = e.answering && c.has(flagInCall)
 	e.timer = time.AfterFunc(flush, c.cutShort)
-	c.ending = &e
-	if !e.answering {
+	c.setEnding(e)
+	if c.ending.answering = e.answering && c.inCall.Load(); !c.ending.answering {
 		c.windUp()
 	}
 	return true
+}
+
+// setEnding notes the first cause, and shows it to the handler's calls; see leave. The caller holds mu.
+func (c *Conn) setEnding(e ending) {
+	c.ending = &e
+	c.ends.Store(true)
 }
 
 // windUp puts the farewell behind what is queued, and FIN behind that. The caller holds mu.
 func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
-	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.server.config.SendQueueLimit+handlerReserve, true).accepted()) {
+	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.owner.server.config.SendQueueLimit+handlerReserve, true).accepted()) {
 		e.unsent = uint64(n)
 	}
 	e.farewell = nil
@@ -77,7 +82,7 @@ func (c *Conn) cutShort() {
 func (c *Conn) endNow(e ending, reset bool) {
 	if c.ending == nil {
 		e.text = shortText(e.text)
-		c.ending = &e
+		c.setEnding(e)
 	}
 	c.stop(reset)
 }
@@ -92,7 +97,7 @@ func (c *Conn) disown(held int) {
 		return
 	}
 	c.sent.Add(-uint64(held))
-	c.server.counters.sent.add(c.identity.Seq, -held)
+	c.owner.server.counters.sent.add(c.identity.Seq, -held)
 	c.ending.unsent += uint64(held)
 }
 

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -19,61 +18,64 @@ type endpoint struct{ *Conn }
 
 // Opened is the first call of the socket's loop.
 func (c endpoint) Opened() {
+	c.inCall.Store(true)
 	c.mu.Lock()
-	c.flags |= flagOpened | flagInCall
-	if c.queue.size > 0 && c.socket.Flush() { // a verb was faster than the loop
+	c.flags |= flagOpened
+	if c.queued() > 0 && c.socket.Flush() { // a verb was faster than the loop
 		c.flags |= flagFlushing
 	}
 	c.finishIfDone()
 	c.mu.Unlock()
 	defer c.handled()
-	c.handler.Open(c.Conn)
+	c.owner.config.Handler.Open(c.Conn)
 }
 
 // Received hands bytes to the handler, or discards them when the connection is being closed.
 func (c endpoint) Received(p []byte, at moment) {
 	c.received.Add(uint64(len(p)))
 	c.active.Store(int64(at))
-	c.server.counters.received.add(c.identity.Seq, len(p))
-	c.mu.Lock()
-	closing := c.ending != nil
-	if !closing {
-		c.flags |= flagInCall
-	}
-	c.mu.Unlock()
-	if closing {
-		c.discarded.Add(uint64(len(p)))
+	c.owner.server.counters.received.add(c.identity.Seq, len(p))
+	c.inCall.Store(true)
+	if c.ends.Load() {
+		c.discard(len(p))
 		return
 	}
-	if c.server.log.Tapped() {
+	if c.owner.server.log.Tapped() {
 		c.publishData(p)
 	}
 	defer c.handled()
-	c.handler.Data(c.Conn, p)
+	c.owner.config.Handler.Data(c.Conn, p)
+}
+
+// discard counts bytes that no handler will see.
+func (c endpoint) discard(n int) {
+	c.mu.Lock()
+	c.more().discarded += uint64(n)
+	c.mu.Unlock()
+	c.leave()
 }
 
 // publishData is apart from Received so that its large frame is not on the stack of every connection: an idle one keeps the
 // stack that its last read needed.
 //
 //go:noinline
-func (c endpoint) publishData(p []byte) { c.server.log.AppendData(c.Info(), p) }
+func (c endpoint) publishData(p []byte) { c.owner.server.log.AppendData(c.Info(), p) }
 
 // Ended notes the peer's FIN.
 func (c endpoint) Ended() {
+	c.inCall.Store(true)
 	c.mu.Lock()
 	c.flags |= flagPeerEnded
 	c.publish(event.Ended, nil)
 	closing := c.ending != nil
-	if !closing {
-		c.flags |= flagInCall
-	}
 	c.finishIfDone()
 	c.mu.Unlock()
 	if closing {
+		c.leave()
 		return
 	}
 	defer c.handled()
-	c.handler.End(c.Conn)
+	c.owner.config.Handler.End(c.Conn)
 }
 
 // Failed ends the connection for a read error.
@@ -119,21 +121,29 @@ func shortText(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), maxText)], "")
 }
 
-// handled follows every call of the handler: a panic ends the connection, and so does what came meanwhile and let the
-// handler answer first.
+// handled follows every call of the handler: a panic ends the connection.
 func (c endpoint) handled() {
-	v := recover()
-	var text string
-	if v != nil {
-		text = c.panicked("handler panicked", v)
+	if v := recover(); v != nil {
+		text := c.panicked("handler panicked", v)
+		c.mu.Lock()
+		c.endNow(ending{reason: ReasonHandlerPanic, text: text}, false)
+		c.mu.Unlock()
+	}
+	c.leave()
+}
+
+// leave ends a handler's call: what came meanwhile and let the handler answer first goes on.
+//
+// Who begins to end a connection stores ends and then loads inCall; a call stores inCall and then loads ends. So at least one of the
+// two sees the other, without a lock for each call.
+func (c endpoint) leave() {
+	c.inCall.Store(false)
+	if !c.ends.Load() {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flags &^= flagInCall
-	if v != nil {
-		c.endNow(ending{reason: ReasonHandlerPanic, text: text}, false)
-	}
-	if c.ending != nil && c.ending.answering {
+	if c.ending.answering {
 		c.windUp()
 	}
 }
@@ -141,7 +151,7 @@ func (c endpoint) handled() {
 // panicked records a handler's panic and returns its text. It runs while the stack still has the cause.
 func (c endpoint) panicked(message string, v any) string {
 	text := shortText(fmt.Sprint(v))
-	c.server.config.Logger.Error(message, "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
+	c.owner.server.config.Logger.Error(message, "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.publish(event.Error, &event.ErrorDetail{Operation: event.OpHandler, Message: text, Count: 1})
@@ -154,26 +164,22 @@ func (c endpoint) Closed() {
 	c.flags |= flagClosed | flagDone
 	c.flags &^= flagFlushing
 	if c.ending == nil {
-		c.ending = &ending{reason: ReasonIOError, text: "the engine closed the socket"}
+		c.setEnding(ending{reason: ReasonIOError, text: "the engine closed the socket"})
 	}
 	e := c.ending
-	e.closedAt = time.Now()
-	e.unsent += uint64(c.queue.size)
-	for _, t := range []*time.Timer{e.timer, c.announce} {
-		if t != nil {
-			t.Stop()
-		}
+	e.closedAt = c.owner.server.at(c.owner.server.now())
+	e.unsent += uint64(c.queued())
+	if e.timer != nil {
+		e.timer.Stop()
 	}
-	c.queue.drop()
-	c.wakeWaits()
-	c.paused = 0
+	c.endBacklog()
 	info := c.info()
 	opened := c.has(flagOpened)
 	c.mu.Unlock()
 	if opened {
 		c.callClose(info.CloseReason)
 	}
-	c.server.forget(c.Conn, info)
+	c.owner.server.forget(c.Conn, info)
 	if e.watch != nil {
 		e.watch(info)
 	}
@@ -185,5 +191,5 @@ func (c endpoint) callClose(reason CloseReason) {
 			c.panicked("handler panicked in Close", v)
 		}
 	}()
-	c.handler.Close(c.Conn, reason)
+	c.owner.config.Handler.Close(c.Conn, reason)
 }

@@ -56,13 +56,15 @@ func (c *Conn) idled(now moment) {
 	defer c.mu.Unlock()
 	active := moment(c.active.Load())
 	idle := time.Duration(now - active)
-	if c.idle == active || c.ending != nil || idle < c.server.config.IdleTimeout {
+	if c.extra != nil && c.extra.idle == active || c.ending != nil || idle < c.owner.server.config.IdleTimeout {
 		return
 	}
-	c.idle = active
-	closing := c.server.config.IdleAction == IdleClose
+	closing := c.owner.server.config.IdleAction == IdleClose
+	if !closing { // else it is ending
+		c.more().idle = active
+	}
 	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: idle, Closing: closing})
 	if closing {
-		c.beginEnd(ending{reason: ReasonIdleTimeout, answering: true}, c.server.config.CloseTimeout)
+		c.beginEnd(ending{reason: ReasonIdleTimeout, answering: true}, c.owner.server.config.CloseTimeout)
 	}
 }

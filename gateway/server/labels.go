@@ -56,7 +56,7 @@ func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	if c.ending != nil || c.has(flagDone|flagClosed) {
 		return OutcomeClosed
 	}
-	labels := maps.Clone(c.labels)
+	labels := c.cloneLabels()
 	if labels == nil {
 		labels = make(map[string]string, len(set))
 	}
@@ -70,8 +70,16 @@ func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	if len(labels) == 0 {
 		labels = nil
 	}
-	c.labels = labels
+	c.more().labels = labels
 	return OutcomeLabeled
+}
+
+// cloneLabels returns a copy of the labels; nil when there are none. The caller holds mu.
+func (c *Conn) cloneLabels() map[string]string {
+	if c.extra == nil {
+		return nil
+	}
+	return maps.Clone(c.extra.labels)
 }
 
 // LabelRequest changes the labels of connections: those of IDs, or else those that Match selects.

@@ -50,7 +50,7 @@ func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
 	if outcome == OutcomeQueued && r.Wait > 0 {
 		wait = c.await()
 	}
-	result := SendResult{Outcome: outcome, Queued: uint64(c.queue.size)}
+	result := SendResult{Outcome: outcome, Queued: uint64(c.queued())}
 	c.mu.Unlock()
 	switch {
 	case outcome == OutcomeClosed:
@@ -85,7 +85,7 @@ func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest)
 	}
 	defer c.mu.Unlock()
 	c.stopWaiting(wait)
-	result := SendResult{Outcome: OutcomeQueued, Queued: uint64(c.queue.size)}
+	result := SendResult{Outcome: OutcomeQueued, Queued: uint64(c.queued())}
 	sent := c.sent.Load()
 	switch {
 	case sent >= wait.upTo:

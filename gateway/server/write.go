@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -33,7 +34,7 @@ func (c *Conn) Send(p []byte) (Outcome, error) {
 	if !c.writable() || c.ending != nil && !c.ending.answering {
 		return OutcomeClosed, ErrClosed
 	}
-	switch o := c.put(p, c.server.config.SendQueueLimit+handlerReserve, false); o {
+	switch o := c.put(p, c.owner.server.config.SendQueueLimit+handlerReserve, false); o {
 	case OutcomeDroppedQueueFull:
 		return o, ErrDropped
 	case OutcomeClosed:
@@ -52,14 +53,14 @@ func (c *Conn) send(p []byte) Outcome {
 	if !c.writable() || c.ending != nil {
 		return OutcomeClosed
 	}
-	return c.put(p, c.server.config.SendQueueLimit, true)
+	return c.put(p, c.owner.server.config.SendQueueLimit, true)
 }
 
 // put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has checked
 // that the connection is writable.
 func (c *Conn) put(p []byte, limit int, shared bool) Outcome {
-	if c.queue.size+len(p) > limit {
-		c.server.counters.dropped.Add(1)
+	if c.queued()+len(p) > limit {
+		c.owner.server.counters.dropped.Add(1)
 		return OutcomeDroppedQueueFull
 	}
 	return c.enqueue(p, shared)
@@ -67,7 +68,7 @@ func (c *Conn) put(p []byte, limit int, shared bool) Outcome {
 
 // enqueue writes what the kernel takes and queues the rest. The caller holds mu.
 func (c *Conn) enqueue(p []byte, shared bool) Outcome {
-	if c.queue.size == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
+	if c.queued() == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)
 		c.took(n)
 		if err != nil {
@@ -79,10 +80,14 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		}
 		p = p[n:]
 	}
-	if c.queue.size == 0 {
-		c.progress, c.held = c.server.now(), -1
+	if c.backlog == nil {
+		c.backlog = &backlog{}
 	}
-	c.queue.push(p, shared)
+	b := c.backlog
+	if b.queue.size == 0 {
+		b.progress, b.held = c.owner.server.now(), -1
+	}
+	b.queue.push(p, shared)
 	c.pauseIfHigh()
 	if c.has(flagOpened) && !c.has(flagFlushing) && c.socket.Flush() {
 		c.flags |= flagFlushing
@@ -95,23 +100,27 @@ func (c *Conn) took(n int) {
 	if n == 0 {
 		return
 	}
-	now := c.server.now()
 	c.sent.Add(uint64(n))
-	c.active.Store(int64(now))
-	c.progress, c.held = now, -1
-	c.server.counters.sent.add(c.identity.Seq, n)
+	if !c.inCall.Load() { // else the moment of the read that is being answered stands
+		c.active.Store(int64(c.owner.server.now()))
+	}
+	if b := c.backlog; b != nil {
+		b.progress, b.held = c.owner.server.now(), -1
+	}
+	c.owner.server.counters.sent.add(c.identity.Seq, n)
 }
 
 // pauseIfHigh stops reading from a peer whose queue is over the high water. The caller holds mu.
 func (c *Conn) pauseIfHigh() {
-	if c.paused != 0 || c.queue.size <= c.server.config.HighWater || c.ending != nil {
+	b := c.backlog
+	if b.paused != 0 || b.queue.size <= c.owner.server.config.HighWater || c.ending != nil {
 		return
 	}
-	c.paused = c.server.now()
-	c.server.counters.readPauses.Add(1)
+	b.paused = c.owner.server.now()
+	c.owner.server.counters.readPauses.Add(1)
 	c.socket.Pause()
-	if c.announce == nil {
-		c.announce = time.AfterFunc(pauseAnnounce, c.announcePause)
+	if b.announce == nil {
+		b.announce = time.AfterFunc(pauseAnnounce, c.announcePause)
 	}
 }
 
@@ -120,31 +129,37 @@ func (c *Conn) pauseIfHigh() {
 func (c *Conn) announcePause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.paused == 0 || c.has(flagDone) {
-		c.announce = nil
+	b := c.backlog
+	if b == nil { // closed
 		return
 	}
-	paused := c.server.since(c.paused)
+	if b.paused == 0 || c.has(flagDone) {
+		b.announce = nil
+		c.dropBacklog()
+		return
+	}
+	paused := c.owner.server.since(b.paused)
 	if paused < pauseAnnounce {
-		c.announce.Reset(pauseAnnounce - paused)
+		b.announce.Reset(pauseAnnounce - paused)
 		return
 	}
-	c.announce = nil
+	b.announce = nil
 	c.flags |= flagAnnounced
-	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(c.queue.size)})
+	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.size)})
 }
 
 // resume reads again. The caller holds mu.
 func (c *Conn) resume() {
-	if c.paused == 0 {
+	b := c.backlog
+	if b == nil || b.paused == 0 {
 		return
 	}
-	paused := c.server.since(c.paused)
-	c.paused = 0
+	paused := c.owner.server.since(b.paused)
+	b.paused = 0
 	c.socket.Resume()
 	if c.has(flagAnnounced) {
 		c.flags &^= flagAnnounced
-		c.publish(event.BackpressureOff, &event.PauseDetail{Paused: paused, Queued: uint64(c.queue.size)})
+		c.publish(event.BackpressureOff, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.size)})
 	}
 }
 
@@ -157,12 +172,13 @@ const progressChecks = 4
 func (c endpoint) NextWrite() ([]byte, moment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.queue.front()
-	if len(p) == 0 || c.has(flagDone) {
+	if c.queued() == 0 || c.has(flagDone) {
 		c.flags &^= flagFlushing
+		c.dropBacklog()
 		return nil, 0
 	}
-	return p, c.server.now() + moment(c.server.config.WriteTimeout/progressChecks)
+	p := c.backlog.queue.front()
+	return p, c.owner.server.now() + moment(c.owner.server.config.WriteTimeout/progressChecks)
 }
 
 // Wrote takes note of progress, or of the lack of it.
@@ -170,7 +186,7 @@ func (c endpoint) Wrote(n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > 0 {
-		c.queue.advance(n)
+		c.backlog.queue.advance(n)
 		c.took(n)
 		c.wakeWaits()
 	}
@@ -178,7 +194,7 @@ func (c endpoint) Wrote(n int, err error) {
 		c.fail(event.OpWrite, err)
 		return
 	}
-	if c.queue.size <= c.server.config.LowWater {
+	if c.queued() <= c.owner.server.config.LowWater {
 		c.resume()
 	}
 	if n == 0 {
@@ -189,19 +205,20 @@ func (c endpoint) Wrote(n int, err error) {
 
 // judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
 func (c *Conn) judgeProgress() {
-	if c.queue.size == 0 {
+	b := c.backlog
+	if b == nil || b.queue.size == 0 {
 		return
 	}
 	held := c.socket.Unacknowledged()
-	if c.held >= 0 && held >= 0 && held != c.held {
-		c.progress = c.server.now()
+	if b.held >= 0 && held >= 0 && held != b.held {
+		b.progress = c.owner.server.now()
 	}
-	c.held = held
-	if c.server.since(c.progress) < c.server.config.WriteTimeout {
+	b.held = held
+	if c.owner.server.since(b.progress) < c.owner.server.config.WriteTimeout {
 		return
 	}
 	c.endNow(ending{reason: ReasonSlowConsumer,
-		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.server.config.WriteTimeout, c.queue.size)}, true)
+		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.config.WriteTimeout, b.queue.size)}, true)
 }
 
 // CloseWrite finishes the gateway's side: FIN is sent behind what is queued. The peer may go on sending; when it has
@@ -216,10 +233,10 @@ func (c *Conn) CloseWrite() {
 // finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller holds
 // mu.
 func (c *Conn) finishIfDone() {
-	if !c.has(flagFinish) || c.queue.size > 0 || c.has(flagDone) || !c.has(flagOpened) || c.ending != nil && c.ending.answering {
+	if !c.has(flagFinish) || c.queued() > 0 || c.has(flagDone) || !c.has(flagOpened) || c.ending != nil && c.ending.answering {
 		return
 	}
-	if !c.has(flagFinished) {
+	if !c.has(flagFinished | flagPeerEnded) { // after the peer's end, closing sends the FIN
 		c.flags |= flagFinished
 		if err := c.socket.CloseWrite(); err != nil {
 			c.fail(event.OpWrite, err)
@@ -231,38 +248,41 @@ func (c *Conn) finishIfDone() {
 	}
 }
 
-// await registers a wait for everything queued so far. The caller holds mu.
+// await registers a wait for everything queued so far; there is a queue. The caller holds mu.
 func (c *Conn) await() *writeWait {
-	w := &writeWait{upTo: c.sent.Load() + uint64(c.queue.size), done: make(chan struct{})}
-	c.waits = append(c.waits, w)
+	w := &writeWait{upTo: c.sent.Load() + uint64(c.queued()), done: make(chan struct{})}
+	c.backlog.waits = append(c.backlog.waits, w)
 	return w
 }
 
 // wakeWaits ends the waits whose bytes were taken, or all of them when the connection is closed. The caller holds mu.
 func (c *Conn) wakeWaits() {
-	if len(c.waits) == 0 {
+	b := c.backlog
+	if len(b.waits) == 0 {
 		return
 	}
-	sent, kept := c.sent.Load(), c.waits[:0]
-	for _, w := range c.waits {
+	sent, kept := c.sent.Load(), b.waits[:0]
+	for _, w := range b.waits {
 		if sent >= w.upTo || c.has(flagClosed) {
 			close(w.done)
 			continue
 		}
 		kept = append(kept, w)
 	}
-	clear(c.waits[len(kept):])
-	if c.waits = kept; len(kept) == 0 {
-		c.waits = nil
+	clear(b.waits[len(kept):])
+	if b.waits = kept; len(kept) == 0 {
+		b.waits = nil
 	}
 }
 
 // stopWaiting forgets a wait that its caller gave up. The caller holds mu.
 func (c *Conn) stopWaiting(w *writeWait) {
-	for i := range c.waits {
-		if c.waits[i] == w {
-			c.waits = append(c.waits[:i], c.waits[i+1:]...)
-			return
-		}
+	b := c.backlog
+	if b == nil {
+		return
 	}
+	if i := slices.Index(b.waits, w); i >= 0 {
+		b.waits = slices.Delete(b.waits, i, i+1)
+	}
+	c.dropBacklog()
 }

@@ -1,0 +1,42 @@
+package server
+
+import "time"
+
+// backlog is what a connection has while bytes wait for its peer: the send queue and what flow control needs to know. The
+// connection's lock guards it.
+type backlog struct {
+	queue    sendQueue
+	progress moment // when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began
+	held     int    // bytes that the kernel held for the peer when progress was last looked for; -1 when it was not
+	paused   moment // since when reading is paused; 0 when it is not
+	waits    []*writeWait
+	announce *time.Timer // looks whether a pause has lasted; nil when none was made lately
+}
+
+// queued returns how many bytes wait. The caller holds mu.
+func (c *Conn) queued() int {
+	if c.backlog == nil {
+		return 0
+	}
+	return c.backlog.queue.size
+}
+
+// dropBacklog forgets a backlog that nothing needs any more. The caller holds mu.
+func (c *Conn) dropBacklog() {
+	if b := c.backlog; b != nil && b.queue.size == 0 && b.paused == 0 && b.announce == nil && len(b.waits) == 0 {
+		c.backlog = nil
+	}
+}
+
+// endBacklog drops what is queued; the connection is closed. The caller holds mu.
+func (c *Conn) endBacklog() {
+	b := c.backlog
+	if b == nil {
+		return
+	}
+	if b.announce != nil {
+		b.announce.Stop()
+	}
+	c.wakeWaits()
+	c.backlog = nil
+}
