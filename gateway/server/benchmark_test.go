@@ -3,9 +3,11 @@ package server
 import (
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
 )
 
 func BenchmarkRegistryPage(b *testing.B) {
@@ -92,4 +94,24 @@ func BenchmarkEcho(b *testing.B) {
 		b.Error(err)
 	}
 	<-served
+}
+
+// kernelSocket takes every byte, as a kernel with room does.
+type kernelSocket struct{ transport.Socket }
+
+func (kernelSocket) TryWrite(p []byte) (int, error) { return len(p), nil }
+
+// What the gateway adds to the read and the write of an echo.
+func BenchmarkAnswer(b *testing.B) {
+	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: echo{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	end := s.listeners[0].Admit(kernelSocket{}, netip.AddrPort{}, netip.AddrPort{})
+	end.Opened()
+	p, at := make([]byte, 64), s.now()
+	b.ReportAllocs()
+	for b.Loop() {
+		end.Received(p, at)
+	}
 }

@@ -45,7 +45,7 @@ func testVerbsBeforeOpen(t *testing.T, engine string) {
 	}
 	const size = 512 << 10 // more than the kernel takes at once
 	kicked := make(chan KickResult, 1)
-	e, err := transport.New(engine, s.clock)
+	e, err := transport.New(engine, s.clock, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

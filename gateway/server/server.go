@@ -124,7 +124,7 @@ func (s *Server) begin() error {
 		return ErrServing
 	}
 	if s.engine == nil {
-		engine, err := transport.New(s.config.Engine, s.clock)
+		engine, err := transport.New(s.config.Engine, s.clock, s.config.Loops)
 		if err != nil {
 			return err
 		}

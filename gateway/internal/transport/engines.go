@@ -11,13 +11,16 @@ const (
 	Epoll = "epoll"
 )
 
-// New returns the engine with a name: Net, or where Names has it Epoll.
-func New(name string, clock Clock) (Engine, error) {
+// New returns the engine with a name: Net, or where Names has it Epoll, with so many loops; 0: as many as GOMAXPROCS.
+func New(name string, clock Clock, loops int) (Engine, error) {
+	if loops == 0 {
+		loops = runtime.GOMAXPROCS(0)
+	}
 	switch name {
 	case Net:
 		return NewNet(clock), nil
 	case Epoll:
-		return NewEpoll(clock, runtime.GOMAXPROCS(0))
+		return NewEpoll(clock, loops)
 	}
 	return nil, fmt.Errorf("engine %q: expected one of %v", name, Names)
 }

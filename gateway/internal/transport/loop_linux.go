@@ -31,6 +31,7 @@ type loop struct {
 	expiry  Moment         // before it, no deadline of a flush has passed
 	sockets atomic.Int64
 	waiting atomic.Bool // in epoll_wait, or about to be
+	visits  atomic.Bool // something is posted, or the loop is to stop: set with mu held
 
 	mu       sync.Mutex
 	posted   []*epollSocket // to be looked at: closing, or a flush was asked for
@@ -46,7 +47,7 @@ func (l *loop) run() {
 		for i := range n {
 			l.serve(&l.events[i])
 		}
-		if l.servePosted() {
+		if l.visits.Load() && l.servePosted() {
 			return
 		}
 		if len(l.flushes) > 0 && l.now >= l.expiry {
@@ -62,7 +63,7 @@ func (l *loop) wait() int {
 		timeout = int(max(0, time.Duration(l.expiry-l.engine.clock.Now())+time.Millisecond) / time.Millisecond)
 	}
 	l.waiting.Store(true)
-	if l.hasPosted() { // before waiting was set, and so without a wake
+	if l.visits.Load() { // posted before waiting was set, and so perhaps without a wake
 		timeout = 0
 	}
 	n, err := unix.EpollWait(l.epfd, l.events[:], timeout)
@@ -73,16 +74,11 @@ func (l *loop) wait() int {
 	return n
 }
 
-func (l *loop) hasPosted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.posted) > 0 || l.stopping
-}
-
 // post has the loop look at a socket. The caller may hold the socket's lock.
 func (l *loop) post(s *epollSocket) {
 	l.mu.Lock()
 	l.posted = append(l.posted, s)
+	l.visits.Store(true)
 	l.mu.Unlock()
 	l.wake()
 }
@@ -91,6 +87,7 @@ func (l *loop) post(s *epollSocket) {
 func (l *loop) stop() {
 	l.mu.Lock()
 	l.stopping = true
+	l.visits.Store(true)
 	l.mu.Unlock()
 	l.wake()
 }
@@ -139,6 +136,7 @@ func (l *loop) servePosted() bool {
 	l.mu.Lock()
 	posted, stopping := l.posted, l.stopping
 	l.posted, l.spare = l.spare, nil
+	l.visits.Store(false)
 	l.mu.Unlock()
 	for _, s := range posted {
 		s.visit()
@@ -146,7 +144,6 @@ func (l *loop) servePosted() bool {
 	clear(posted)
 	l.mu.Lock()
 	l.spare = posted[:0]
-	stopping = stopping && len(l.posted) == 0
 	l.mu.Unlock()
 	return stopping
 }

@@ -288,7 +288,7 @@ func each(t *testing.T, networks []string, test func(t *testing.T, e transport.E
 				continue // it has no descriptor
 			}
 			t.Run(name+"/"+network, func(t *testing.T) {
-				e, err := transport.New(name, clock)
+				e, err := transport.New(name, clock, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
