@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // backlog is what a connection has while bytes wait for its peer: the send queue and what flow control needs to know. The
 // connection's lock guards it.
@@ -13,6 +16,9 @@ type backlog struct {
 	announce *time.Timer // looks whether a pause has lasted; nil when none was made lately
 }
 
+// backlogs are those that nothing needs any more: a broadcast to many slow peers allocates nothing for them.
+var backlogs = sync.Pool{New: func() any { return new(backlog) }}
+
 // queued returns how many bytes wait. The caller holds mu.
 func (c *Conn) queued() int {
 	if c.backlog == nil {
@@ -24,7 +30,7 @@ func (c *Conn) queued() int {
 // dropBacklog forgets a backlog that nothing needs any more. The caller holds mu.
 func (c *Conn) dropBacklog() {
 	if b := c.backlog; b != nil && b.queue.size == 0 && b.paused == 0 && b.announce == nil && len(b.waits) == 0 {
-		c.backlog = nil
+		c.releaseBacklog()
 	}
 }
 
@@ -38,5 +44,11 @@ func (c *Conn) endBacklog() {
 		b.announce.Stop()
 	}
 	c.wakeWaits()
+	c.releaseBacklog()
+}
+
+func (c *Conn) releaseBacklog() {
+	*c.backlog = backlog{}
+	backlogs.Put(c.backlog)
 	c.backlog = nil
 }

@@ -5,8 +5,8 @@ import "sync"
 const (
 	// chunkSize is the most bytes of one chunk that the queue fills itself, and of one write.
 	chunkSize = 64 << 10
-	// shareSize is from how many bytes on a shared slice is referred to instead of copied. Below it, the chunk's own cost
-	// would be out of proportion to its bytes.
+	// shareSize is from how many bytes on a shared slice is referred to instead of copied; the first of a queue always is. Below it,
+	// the chunk's own cost would be out of proportion to its bytes.
 	shareSize = 2 << 10
 	// firstChunk is the size of the first chunk; each further one doubles, up to chunkSize.
 	firstChunk = 512
@@ -20,6 +20,7 @@ type sendQueue struct {
 	chunks []chunk
 	offset int // bytes of the first chunk that are done
 	size   int
+	first  [2]chunk // what chunks begins in, so that a short queue allocates nothing for itself
 }
 
 type chunk struct {
@@ -29,8 +30,15 @@ type chunk struct {
 
 // push appends p: a copy, or with shared and when it is worth it a reference to p, which nobody may change afterwards.
 func (q *sendQueue) push(p []byte, shared bool) {
+	if len(p) == 0 {
+		return
+	}
+	if q.chunks == nil {
+		q.chunks = q.first[:0]
+	}
+	empty := q.size == 0
 	q.size += len(p)
-	if shared && len(p) >= shareSize {
+	if shared && (empty || len(p) >= shareSize) {
 		q.chunks = append(q.chunks, chunk{bytes: p})
 		return
 	}

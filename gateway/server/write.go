@@ -81,7 +81,7 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		p = p[n:]
 	}
 	if c.backlog == nil {
-		c.backlog = &backlog{}
+		c.backlog = backlogs.Get().(*backlog)
 	}
 	b := c.backlog
 	if b.queue.size == 0 {

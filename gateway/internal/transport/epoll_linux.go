@@ -73,7 +73,11 @@ func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	}
 	l.sockets.Add(1)
 	e.open.Add(1)
-	return &epollSocket{loop: l, fd: int32(fd), generation: e.generation(), tcp: tcp}
+	s := &epollSocket{loop: l, fd: int32(fd), generation: e.generation()}
+	if tcp {
+		s.flags.Store(socketTCP)
+	}
+	return s
 }
 
 // newLoop makes a loop's descriptors.

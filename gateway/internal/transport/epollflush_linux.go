@@ -6,12 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollFlush is a flush that is under way. It is the loop's alone.
+// epollFlush is a flush that is under way. It is the loop's alone, and moves when another one ends.
 type epollFlush struct {
+	socket   *epollSocket
 	bytes    []byte // of NextWrite, and not yet told of with Wrote
 	deadline Moment
-	place    int // in loop.flushes
 }
+
+// flushing returns the flush that is under way.
+func (s *epollSocket) flushing() *epollFlush { return &s.loop.flushes[s.flush-1] }
 
 // Flush asks the loop to begin.
 func (s *epollSocket) Flush() bool {
@@ -32,14 +35,14 @@ func (s *epollSocket) beginFlush() {
 	s.mu.Lock()
 	s.unset(socketAsked)
 	s.mu.Unlock()
-	s.flush = &epollFlush{place: len(s.loop.flushes)}
-	s.loop.flushes = append(s.loop.flushes, s)
+	s.loop.flushes = append(s.loop.flushes, epollFlush{socket: s})
+	s.flush = int32(len(s.loop.flushes))
 	s.continueFlush()
 }
 
 // continueFlush writes until the kernel takes no more, the endpoint has no more, or the turn is over.
 func (s *epollSocket) continueFlush() {
-	f := s.flush
+	f := s.flushing() // no other flush begins or ends meanwhile: that is the loop's work too
 	for range flushTurn {
 		if len(f.bytes) == 0 {
 			f.bytes, f.deadline = s.end.NextWrite()
@@ -67,8 +70,8 @@ func (s *epollSocket) expire() {
 	if s.has(socketClosing) {
 		return
 	}
-	if len(s.flush.bytes) > 0 {
-		s.flush.bytes = nil
+	if f := s.flushing(); len(f.bytes) > 0 {
+		f.bytes = nil
 		s.end.Wrote(0, os.ErrDeadlineExceeded)
 	}
 	if !s.has(socketClosing) {
@@ -78,13 +81,15 @@ func (s *epollSocket) expire() {
 
 // endFlush forgets the flush.
 func (s *epollSocket) endFlush() {
-	l, place := s.loop, s.flush.place
+	l := s.loop
 	last := len(l.flushes) - 1
-	l.flushes[place] = l.flushes[last]
-	l.flushes[place].flush.place = place
-	l.flushes[last] = nil
-	l.flushes = l.flushes[:last]
-	s.flush = nil
+	l.flushes[s.flush-1] = l.flushes[last]
+	l.flushes[s.flush-1].socket.flush = s.flush
+	l.flushes[last] = epollFlush{}
+	if l.flushes = l.flushes[:last]; last == 0 && cap(l.flushes) > turnSize {
+		l.flushes = nil // it was a burst
+	}
+	s.flush = 0
 	s.block(false)
 }
 

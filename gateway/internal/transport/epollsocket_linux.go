@@ -13,19 +13,19 @@ import (
 type epollSocket struct {
 	loop       *loop
 	end        Endpoint
-	flush      *epollFlush // the flush that is under way; nil when there is none. The loop's alone
+	mu         sync.Mutex
+	flags      atomic.Uint32 // written with mu held
 	fd         int32
 	generation int32
-	tcp        bool
-
-	mu       sync.Mutex
-	flags    atomic.Uint32 // written with mu held
-	reported uint32        // what the kernel reports of the descriptor; guarded by mu
+	flush      int32 // place of the flush that is under way in loop.flushes, from 1; 0 when there is none. The loop's alone
 }
 
 const (
-	socketStarted uint32 = 1 << iota // Opened was called
+	socketTCP     uint32 = 1 << iota // not a unix socket
+	socketStarted                    // Opened was called
 	socketAdded                      // in the loop's epoll
+	socketReads                      // the kernel reports when there is something to read
+	socketWrites                     // the kernel reports when it takes more
 	socketPaused                     // by Pause
 	socketEnded                      // nothing more to read
 	socketAsked                      // for a flush that the loop has not begun
@@ -61,33 +61,33 @@ func (s *epollSocket) report() {
 	if !s.has(socketStarted) || s.has(socketClosing|socketClosed) {
 		return
 	}
-	var events uint32
+	var events, want uint32
 	if !s.has(socketPaused | socketEnded) {
-		events |= unix.EPOLLIN
+		events, want = unix.EPOLLIN, socketReads
 	}
 	if s.has(socketBlocked) {
-		events |= unix.EPOLLOUT
+		events, want = events|unix.EPOLLOUT, want|socketWrites
+	}
+	if s.flags.Load()&(socketReads|socketWrites) == want {
+		return
 	}
 	op := unix.EPOLL_CTL_MOD
 	if !s.has(socketAdded) {
 		op = unix.EPOLL_CTL_ADD
 	}
-	if events == s.reported {
-		return
-	}
 	if err := control(s.loop.epfd, op, int(s.fd), s.generation, events); err != nil {
 		s.beginClose() // the kernel has no memory for it; without its reports it cannot be served
 		return
 	}
-	s.set(socketAdded)
-	s.reported = events
+	s.unset(socketReads | socketWrites)
+	s.set(socketAdded | want)
 }
 
 // detach stops the kernel's reports of a socket that waits for nothing: it would report an end of both directions for ever.
 func (s *epollSocket) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.has(socketAdded) || s.reported != 0 || s.has(socketClosing|socketClosed) {
+	if !s.has(socketAdded) || s.has(socketReads|socketWrites|socketClosing|socketClosed) {
 		return
 	}
 	_ = control(s.loop.epfd, unix.EPOLL_CTL_DEL, int(s.fd), 0, 0) // it is there
@@ -167,7 +167,7 @@ func (s *epollSocket) TryWrite(p []byte) (int, error) {
 func (s *epollSocket) Unacknowledged() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.tcp || s.has(socketClosed) {
+	if !s.has(socketTCP) || s.has(socketClosed) {
 		return -1
 	}
 	return unacknowledged(int(s.fd))
@@ -190,7 +190,7 @@ func (s *epollSocket) Close(reset bool) {
 	if s.has(socketClosing) {
 		return
 	}
-	if reset && s.tcp {
+	if reset && s.has(socketTCP) {
 		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // fails only on a broken socket
 	}
 	s.beginClose()
@@ -222,8 +222,8 @@ func (s *epollSocket) close() {
 	s.mu.Unlock()
 	l := s.loop
 	s.abandon()
-	if s.flush != nil {
-		if len(s.flush.bytes) > 0 {
+	if s.flush > 0 {
+		if len(s.flushing().bytes) > 0 {
 			s.end.Wrote(0, net.ErrClosed)
 		}
 		s.endFlush()

@@ -26,9 +26,9 @@ type loop struct {
 	wakefd  int // an eventfd(2), written to when something is posted to a loop that waits
 	buffer  []byte
 	events  [turnSize]unix.EpollEvent
-	now     Moment         // when the turn began
-	flushes []*epollSocket // whose flush waits until the kernel takes more
-	expiry  Moment         // before it, no deadline of a flush has passed
+	now     Moment       // when the turn began
+	flushes []epollFlush // that are under way
+	expiry  Moment       // before it, no deadline of a flush has passed
 	sockets atomic.Int64
 	waiting atomic.Bool // in epoll_wait, or about to be
 	visits  atomic.Bool // something is posted, or the loop is to stop: set with mu held
@@ -159,12 +159,12 @@ func (l *loop) expireBy(deadline Moment) {
 func (l *loop) expire() {
 	next := Moment(math.MaxInt64)
 	for i := len(l.flushes) - 1; i >= 0; i-- { // from the end: a flush that is over is replaced by the last one
-		s := l.flushes[i]
-		if s.flush.deadline <= l.now {
+		s := l.flushes[i].socket
+		if l.flushes[i].deadline <= l.now {
 			s.expire()
 		}
-		if s.flush != nil {
-			next = min(next, s.flush.deadline)
+		if s.flush > 0 {
+			next = min(next, s.flushing().deadline)
 		}
 	}
 	l.expiry = max(next, l.now+Moment(deadlineStep))
