@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -31,7 +30,7 @@ type gateway struct {
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-chan os.Signal) error {
 	g := &gateway{log: log}
 	config := s.config(log)
-	config.Loops = makeRoomForLoops()
+	config.Loops = loops()
 	config.OnDrain = func() { g.control.SetDraining() }
 	var err error
 	if g.server, err = server.New(config); err != nil {
@@ -48,17 +47,6 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-ch
 	g.control = control.New(g.server, control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(), Logger: log.Named("control")})
 	g.announce(ctx, controlListener)
 	return g.run(ctx, controlListener, signals)
-}
-
-// makeRoomForLoops returns how many loops there are to be, one for each processor that the process may use, and gives the runtime
-// as many more Ps: see server.Config.Loops. The operating system, which wakes a loop as soon as its sockets are ready, then shares
-// the processors between the loops and everything else; the runtime would let a loop wait behind a long walk.
-func makeRoomForLoops() int {
-	loops := runtime.GOMAXPROCS(0)
-	if os.Getenv("NOROOM") == "" {
-		runtime.GOMAXPROCS(2 * loops)
-	}
-	return loops
 }
 
 func listenControl(address string) (net.Listener, error) {

@@ -58,7 +58,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.DurationVar(&s.writeTimeout, "write-timeout", 30*time.Second, "how long a peer may take no byte of a non-empty send queue")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
 	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
-	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: auto, "+strings.Join(server.Engines(), " or "))
+	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: "+anyOf(engines()))
 	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json; the log goes to standard error")
 }
@@ -70,15 +70,24 @@ func oneOf(name, value string, words ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--%s %.100q: expected %s", name, value, strings.Join(words, " or "))
+	return fmt.Errorf("--%s %.100q: expected %s", name, value, anyOf(words))
 }
+
+// anyOf lists words as a sentence has them; at least two.
+func anyOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// engines are the words for --engine.
+func engines() []string { return append([]string{"auto"}, server.Engines()...) }
 
 // validate checks what the server does not.
 func (s *settings) validate() error {
 	for _, err := range []error{
 		oneOf("handler", s.handler, "echo", "sink"),
 		oneOf("idle-action", s.idleAction, "close", "notify"),
-		oneOf("engine", s.engine, append([]string{"auto"}, server.Engines()...)...),
+		oneOf("engine", s.engine, engines()...),
 		oneOf("log-level", s.logLevel, "trace", "debug", "info", "warn", "error"),
 		oneOf("log-format", s.logFormat, "text", "json"),
 	} {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // TestUsage holds that every mistake is refused with 2 and a sentence that names it and what was expected.
@@ -22,9 +24,9 @@ func TestUsage(t *testing.T) {
 		{args: []string{"--node", "Edge_1"}, want: []string{"--node", `"Edge_1"`, "expected 1 to 32"}},
 		{args: []string{"--node", long}, want: []string{"--node", long, "expected 1 to 32"}},
 		{args: []string{"--handler", "relay"}, want: []string{"--handler", `"relay"`, "echo or sink"}},
-		{args: []string{"--engine", "warp"}, want: []string{"--engine", `"warp"`, "expected auto or net"}},
+		{args: []string{"--engine", "warp"}, want: []string{"--engine", `"warp"`, "expected auto, " + strings.Join(server.Engines(), " or ")}},
 		{args: []string{"--idle-action", "x"}, want: []string{"--idle-action", `"x"`, "close or notify"}},
-		{args: []string{"--log-level", "loud"}, want: []string{"--log-level", `"loud"`, "trace or debug"}},
+		{args: []string{"--log-level", "loud"}, want: []string{"--log-level", `"loud"`, "expected trace, debug, info, warn or error"}},
 		{args: []string{"--log-format", "xml"}, want: []string{"--log-format", `"xml"`, "text or json"}},
 		{args: []string{"--idle-timeout", "5"}, want: []string{"--idle-timeout", `"5"`, "expected", "30s"}},
 		{args: []string{"--idle-timeout", "-1s"}, want: []string{"idle timeout", "-1s", "expected 0"}},

@@ -1373,7 +1373,7 @@ type GetGatewayResponse struct {
 	Draining bool `protobuf:"varint,10,opt,name=draining,proto3" json:"draining,omitempty"`
 	// When the drain closes the rest; absent when there is none.
 	DrainDeadline *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=drain_deadline,json=drainDeadline,proto3" json:"drain_deadline,omitempty"`
-	// The engine that moves bytes: `net`.
+	// The engine that moves bytes: `epoll` or `net`.
 	Engine string `protobuf:"bytes,12,opt,name=engine,proto3" json:"engine,omitempty"`
 	// The oldest event kept: its sequence. 0 when there is none.
 	OldestSequence uint64 `protobuf:"varint,13,opt,name=oldest_sequence,json=oldestSequence,proto3" json:"oldest_sequence,omitempty"`
