@@ -106,7 +106,12 @@ func TestResume(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := follow(t, g, &pb.StreamEventsRequest{After: "0"})
 	done := make(chan uint64, 1)
-	go func() { done <- commotion(t, g, 1600) }()
+	var working sync.WaitGroup
+	working.Go(func() {
+		done <- commotion(t, g, 1600)
+		commotion(t, g, 8) // so that the stream goes on until the test has heard which was the last
+	})
+	defer working.Wait()
 	want := uint64(1)
 	for last := ^uint64(0); want <= last; {
 		for len(f.queue) == 0 {

@@ -70,6 +70,7 @@ func New(g Gateway, c Config) *Server {
 		c.MaxConnections = defaultConnections
 	}
 	options := append(interceptors(c.Logger),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(greetTimeout),
 		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.MaxConcurrentStreams(maxStreams),

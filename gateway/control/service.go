@@ -33,6 +33,7 @@ type Service struct {
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
 	streams atomic.Int64  // event streams open now
+	feeds   feeds
 }
 
 // NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.

@@ -1,12 +1,11 @@
 package control
 
 import (
-	"context"
 	"errors"
 	"io"
 	"time"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/grpc/mem"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -20,20 +19,22 @@ const (
 	batchPeriod = 20 * time.Millisecond
 	// heartbeat is how long a stream stays idle before it gets a response without events.
 	heartbeat = 5 * time.Second
-	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB.
+	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB while it catches up, or in its feed.
 	maxEventStreams = 1000
 )
 
 var errTooManyStreams = errors.New("1000 event streams are open, which is the most; end some, or let one program hand the events on")
 
-// eventStream is one StreamEvents call. It runs in the call's own goroutine: the log's ring is its only buffer, so that a
-// slow caller slows nobody, and falls behind with a GAP.
+// eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it reads that by
+// its own subscription; then it follows the feed of its selection, which encodes each batch once for all. The log's ring is its
+// only buffer, so that a slow caller slows nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring
+// has gone round.
 type eventStream struct {
-	server pb.GatewayService_StreamEventsServer
-	sub    *event.Subscription
-	origin event.Origin
-	batch  []event.Event
-	sentAt time.Time
+	server    pb.GatewayService_StreamEventsServer
+	feeds     *feeds
+	selection selection
+	sub       *event.Subscription // at the position behind what was sent, also while a feed is followed
+	encoder   batchEncoder
 }
 
 // StreamEvents follows events until the caller cancels or the log is closed.
@@ -63,12 +64,14 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 		return err
 	}
 	defer sub.Close()
-	e := &eventStream{server: stream, sub: sub, origin: start.Origin, batch: make([]event.Event, 0, batchSize)}
+	events := newEventEncoder(start.Origin)
+	e := &eventStream{server: stream, feeds: &s.feeds, selection: selection{types: request.Types, filter: r.GetFilter(), maxData: request.MaxData},
+		sub: sub, encoder: batchEncoder{events: events, pool: &s.feeds.buffers}}
 	if r.GetSnapshot() {
 		if err := e.snapshot(s.gateway, match, start); err != nil {
 			return err
 		}
-	} else if err := e.send(nil); err != nil { // tells the caller at once where the stream begins
+	} else if err := e.encode(nil, sub.Position()); err != nil { // tells the caller at once where the stream begins
 		return err
 	}
 	return e.follow()
@@ -84,12 +87,7 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 			return err
 		}
 		total += uint64(len(page.Connections))
-		response := &pb.StreamEventsResponse{}
-		for i := range page.Connections {
-			response.Events = append(response.Events, pbEvent(&event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(),
-				Conn: page.Connections[i]}, e.origin))
-		}
-		if err := e.sendNonEmpty(response); err != nil {
+		if err := e.sendPresent(page.Connections, start); err != nil {
 			return err
 		}
 		if page.Next == 0 {
@@ -97,81 +95,109 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 		}
 		request.After, request.UpTo = page.Next, page.UpTo
 	}
-	return e.send([]event.Event{{Type: event.SnapshotComplete, Sequence: start.Sequence, Time: time.Now(),
-		Detail: &event.SnapshotDetail{Connections: total, Cursor: start}}})
+	return e.encode([]event.Event{{Type: event.SnapshotComplete, Sequence: start.Sequence, Time: time.Now(),
+		Detail: &event.SnapshotDetail{Connections: total, Cursor: start}}}, e.sub.Position())
 }
 
-// sendNonEmpty sends a part of a snapshot: without a cursor, because a snapshot cannot be resumed.
-func (e *eventStream) sendNonEmpty(r *pb.StreamEventsResponse) error {
-	if len(r.Events) == 0 {
+// sendPresent sends a part of a snapshot: without a cursor, because a snapshot cannot be resumed.
+func (e *eventStream) sendPresent(connections []server.Info, start event.Cursor) error {
+	if len(connections) == 0 {
 		return nil
 	}
-	return e.server.Send(r)
+	var b []byte
+	for i := range connections {
+		b = e.encoder.events.appendEvent(b, &event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(), Conn: connections[i]})
+	}
+	return e.send(mem.SliceBuffer(b))
 }
 
 // follow sends live events in batches, and heartbeats.
 func (e *eventStream) follow() error {
+	if err := e.catchUp(); err != nil {
+		return err
+	}
+	feed := e.feeds.enter(e.selection, e.sub, e.encoder.events)
+	defer e.feeds.leave(e.selection, feed)
 	for {
-		events, err := e.next()
-		switch {
-		case errors.Is(err, io.EOF):
+		err := e.share(feed)
+		if errors.Is(err, io.EOF) {
 			return nil
-		case e.server.Context().Err() != nil:
-			return e.server.Context().Err()
-		case err != nil: // the heartbeat's timeout: events is empty
-		case len(events) < batchSize:
-			events = e.gather(events)
 		}
-		if err := e.send(events); err != nil {
+		if !errors.Is(err, errBehind) {
+			return err
+		}
+		if err := e.catchUp(); err != nil {
 			return err
 		}
 	}
 }
 
-func (e *eventStream) next() ([]event.Event, error) {
-	ctx, cancel := context.WithTimeout(e.server.Context(), heartbeat)
-	defer cancel()
-	return e.sub.Next(ctx, e.batch[:0])
-}
-
-// gather waits until batchPeriod has passed since the last response, and adds what has come.
-func (e *eventStream) gather(events []event.Event) []event.Event {
-	if wait := batchPeriod - time.Since(e.sentAt); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-e.server.Context().Done():
-			return events
+// catchUp sends everything that is in the log.
+func (e *eventStream) catchUp() error {
+	buffer := make([]event.Event, 0, batchSize)
+	for {
+		from := e.sub.Position()
+		events := e.sub.Poll(buffer)
+		if len(events) == 0 {
+			return nil
+		}
+		if err := e.encode(events, from); err != nil {
+			return err
 		}
 	}
-	return e.sub.Poll(events)
 }
 
-// send sends events, in one response if it has room for them, and the cursor behind them.
-func (e *eventStream) send(events []event.Event) error {
-	response, size := &pb.StreamEventsResponse{}, 0
-	for i := range events {
-		converted := pbEvent(&events[i], e.origin)
-		if size += proto.Size(converted); size > maxResponse && i > 0 {
-			response.Cursor = e.behind(&events[i-1]).String()
-			if err := e.server.Send(response); err != nil {
-				return err
-			}
-			response, size = &pb.StreamEventsResponse{}, proto.Size(converted)
+// share sends what the feed has, until the stream has fallen behind it: the error is errBehind then, and io.EOF when the log is
+// closed and everything was sent.
+func (e *eventStream) share(feed *feed) error {
+	f := feed.follow()
+	defer f.stop()
+	if !e.sub.Position().Covers(f.from) { // the feed was a little faster
+		if err := e.catchUp(); err != nil {
+			return err
 		}
-		response.Events = append(response.Events, converted)
 	}
-	response.Cursor = e.sub.Cursor().String()
-	e.sentAt = time.Now()
-	return e.server.Send(response)
+	for {
+		b, err := f.take(e.server.Context())
+		if err != nil {
+			return err
+		}
+		err = e.pass(b)
+		b.buffer.Free()
+		if err != nil {
+			return err
+		}
+	}
 }
 
-// behind returns the position behind an event in the middle of a batch.
-func (e *eventStream) behind(last *event.Event) event.Cursor {
-	c := event.Cursor{Origin: e.origin, Sequence: last.Sequence}
-	if gap, ok := last.Detail.(*event.GapDetail); ok {
-		c.Sequence = max(c.Sequence, gap.To)
+// pass sends what is new of a batch.
+func (e *eventStream) pass(b *batch) error {
+	at := e.sub.Position()
+	rest, clear := b.remainder(at)
+	switch {
+	case !clear:
+		return errBehind
+	case rest != nil:
+		e.sub.Advance(b.to, b.missed)
+		return e.send(rest)
+	case len(b.ends) == 0: // a heartbeat
+		return e.encode(nil, at)
 	}
-	return c
+	return nil
+}
+
+// encode sends events that the stream's own subscription has delivered from a position on; none is a heartbeat.
+func (e *eventStream) encode(events []event.Event, from event.Position) error {
+	for _, b := range e.encoder.encode(events, from, e.sub) {
+		if err := e.send(b.buffer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends an encoded response and gives up the reference to it.
+func (e *eventStream) send(b mem.Buffer) error {
+	defer b.Free()
+	return e.server.SendMsg(&encodedResponse{b})
 }

@@ -7,16 +7,19 @@ type Event struct {
 	// Sequence is the position in the log: dense, from 1. Events that belong to a stream and are not kept (Data, Present,
 	// SnapshotComplete, Gap) carry that of the newest kept event before them.
 	Sequence uint64
-	// Time is when it happened; Append sets it when it is zero.
+	// Time is when it happened, to the nanosecond. When it is zero, Append sets it: by the clock as it was when the log was made,
+	// and what has passed since, so that it never goes back, and does not follow a clock that is set meanwhile.
 	Time time.Time
 	// Type says what happened.
 	Type Type
 	// Conn is the connection that it happened to, as it was just then; its Identity is nil when there is none.
 	Conn Info
-	// Connections is how many connections are live after a Connected or Closed; Append counts them.
+	// Connections is how many connections are live after a Connected or Closed, at most 2^32-1; Append counts them.
 	Connections uint64
 	// Detail is what only this type of event has; nil for Connected, Ended and Present.
 	Detail Detail
+
+	number uint64 // of a Data event among those of the log, from 1
 }
 
 // Type names what happened.

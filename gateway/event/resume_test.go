@@ -136,3 +136,41 @@ func TestOneEventIsOneWake(t *testing.T) {
 		following.Wait()
 	})
 }
+
+// TestNoWakeIsLost holds that whoever goes to sleep while something is published hears of it, however the two meet.
+func TestNoWakeIsLost(t *testing.T) {
+	const rounds, followers = 3000, 3
+	l := newLog(256)
+	reached := make(chan struct{}, followers)
+	var following sync.WaitGroup
+	for range followers {
+		s := subscribe(t, l, event.Options{})
+		following.Go(func() {
+			for n := 0; n < 2*rounds; {
+				batch, err := s.Next(safety(t), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for range batch {
+					if n++; n%2 == 0 {
+						reached <- struct{}{}
+					}
+				}
+			}
+		})
+	}
+	ctx := safety(t)
+	for range rounds {
+		fill(l, 1, event.Ended)
+		fill(l, 1, event.Ended)
+		for range followers {
+			select {
+			case <-reached:
+			case <-ctx.Done():
+				t.Fatal("somebody sleeps on")
+			}
+		}
+	}
+	following.Wait()
+}

@@ -201,7 +201,7 @@ func TestWriteAfterClose(t *testing.T) {
 		if kick.Closed != 1 || kick.Outcomes[0].Outcome != server.OutcomeClosed {
 			t.Errorf("Kick: %+v", kick)
 		}
-		if info := c.Info(); info.CloseReason != event.ReasonHandler || info.State != event.StateClosed || info.ClosedAt != closed.Conn.ClosedAt {
+		if info := c.Info(); info.CloseReason != event.ReasonHandler || info.State != event.StateClosed || !info.ClosedAt.Equal(closed.Conn.ClosedAt) {
 			t.Errorf("afterwards the connection is %+v", info)
 		}
 	})

@@ -1,0 +1,165 @@
+package control
+
+import (
+	"math"
+	"net/netip"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"pgregory.net/rapid"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// pbEvent converts an event of a node's log.
+func pbEvent(e *event.Event, origin event.Origin) *pb.Event {
+	out := &pb.Event{
+		Node:        origin.Node,
+		Incarnation: origin.Incarnation,
+		Sequence:    e.Sequence,
+		Time:        timestamp(e.Time),
+		Type:        pb.EventType(e.Type),
+		Connection:  connection(&e.Conn),
+	}
+	if e.Type == event.Connected {
+		out.Details = &pb.Event_Connected{Connected: &pb.ConnectedDetails{Connections: e.Connections}}
+	}
+	setDetails(out, e)
+	return out
+}
+
+func setDetails(out *pb.Event, e *event.Event) {
+	switch d := e.Detail.(type) {
+	case *event.ListenerDetail:
+		out.Details = &pb.Event_Listener{Listener: &pb.ListenerDetails{Name: d.Name, Address: d.Address}}
+	case *event.DataDetail:
+		out.Details = &pb.Event_Data{Data: &pb.DataDetails{Data: d.Bytes, TotalBytes: uint64(d.Total)}}
+	case *event.IdleDetail:
+		out.Details = &pb.Event_IdleTimeout{IdleTimeout: &pb.IdleTimeoutDetails{Idle: durationpb.New(d.Idle), Closing: d.Closing}}
+	case *event.PauseDetail:
+		out.Details = &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(d.Paused), QueuedBytes: d.Queued}}
+	case *event.ErrorDetail:
+		out.Details = &pb.Event_Error{Error: &pb.ErrorDetails{Operation: pb.ErrorOperation(d.Operation), Message: validText(d.Message), Count: d.Count,
+			Listener: d.Listener}}
+	case *event.ClosedDetail:
+		out.Details = &pb.Event_Closed{Closed: &pb.ClosedDetails{Reason: pb.CloseReason(e.Conn.CloseReason), Lifetime: durationpb.New(d.Lifetime),
+			Connections: e.Connections, UnsentBytes: e.Conn.UnsentBytes, DiscardedBytes: e.Conn.DiscardedBytes}}
+	case *event.DrainDetail:
+		out.Details = &pb.Event_Drain{Drain: &pb.DrainDetails{Deadline: timestamp(d.Deadline), Connections: d.Connections,
+			EndedByThemselves: d.Ended, ClosedAtDeadline: d.Closed, Reason: d.Reason}}
+	case *event.ControlDetail:
+		out.Details = &pb.Event_Control{Control: &pb.ControlDetails{Verb: d.Verb, Actor: d.Actor, Filter: d.Filter, ConnectionIds: d.IDs,
+			Reason: d.Reason, RequestId: d.RequestID, Matched: d.Matched, Outcomes: d.Outcomes, DataBytes: d.DataBytes,
+			SetLabels: d.Set, RemovedLabels: d.Removed}}
+	case *event.GapDetail:
+		out.Details = &pb.Event_Gap{Gap: &pb.GapDetails{From: d.From, To: d.To, Reason: pb.GapReason(d.Reason), RequestedCursor: d.Requested,
+			DataEvents: d.DataEvents}}
+	case *event.SnapshotDetail:
+		out.Details = &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: d.Connections, Cursor: d.Cursor.String()}}
+	}
+}
+
+// anyText draws texts: empty, short and long.
+var anyText = rapid.OneOf(rapid.Just(""), rapid.String(), rapid.StringN(130, 300, -1))
+
+var anyTime = rapid.Custom(func(t *rapid.T) time.Time {
+	if rapid.Bool().Draw(t, "zero") {
+		return time.Time{}
+	}
+	return time.Unix(rapid.Int64Range(-1<<32, 1<<33).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanos"))
+})
+
+var anyDuration = rapid.Map(rapid.OneOf(rapid.Int64(), rapid.Int64Range(-2e9, 2e9)), func(n int64) time.Duration { return time.Duration(n) })
+
+var anyAddress = rapid.SampledFrom([]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:2"), netip.MustParseAddrPort("255.255.255.255:65535"),
+	netip.MustParseAddrPort("[2001:db8::1]:2"), {}})
+
+func anyTexts[V any](value *rapid.Generator[V]) *rapid.Generator[map[string]V] {
+	return rapid.MapOfN(anyText, value, 0, 4)
+}
+
+var anyConnection = rapid.Custom(func(t *rapid.T) event.Info {
+	if rapid.IntRange(0, 3).Draw(t, "none") == 0 {
+		return event.Info{}
+	}
+	return event.Info{
+		Identity: &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, Seq: rapid.Uint64().Draw(t, "seq"),
+			Listener: &event.Listener{Name: anyText.Draw(t, "listener"), Unix: rapid.SampledFrom([]string{"", "", "/run/a"}).Draw(t, "unix")},
+			Remote:   anyAddress.Draw(t, "remote"), Local: anyAddress.Draw(t, "local"), ConnectedAt: anyTime.Draw(t, "connected")},
+		LastActiveAt: anyTime.Draw(t, "active"), BytesReceived: rapid.Uint64().Draw(t, "received"), BytesSent: rapid.Uint64().Draw(t, "sent"),
+		QueuedBytes: rapid.Uint64().Draw(t, "queued"), UnsentBytes: rapid.Uint64().Draw(t, "unsent"), DiscardedBytes: rapid.Uint64().Draw(t, "discarded"),
+		Labels: anyTexts(anyText).Draw(t, "labels"), ClosedAt: anyTime.Draw(t, "closed"), CloseText: anyText.Draw(t, "text"), ClosedBy: anyText.Draw(t, "by"),
+		State: event.State(rapid.IntRange(0, 5).Draw(t, "state")), CloseReason: event.CloseReason(rapid.IntRange(0, event.ReasonCount-1).Draw(t, "reason")),
+		ReadPaused: rapid.Bool().Draw(t, "paused"),
+	}
+})
+
+// anyDetail draws every kind of detail, and none.
+var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
+	number, text, list := rapid.Uint64().Draw(t, "number"), anyText.Draw(t, "text"), rapid.SliceOfN(anyText, 0, 3).Draw(t, "list")
+	return rapid.SampledFrom([]event.Detail{
+		nil,
+		&event.ListenerDetail{Name: text, Address: anyText.Draw(t, "address")},
+		&event.DataDetail{Bytes: rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"), Total: rapid.IntRange(0, math.MaxInt).Draw(t, "total")},
+		&event.IdleDetail{Idle: anyDuration.Draw(t, "idle"), Closing: rapid.Bool().Draw(t, "closing")},
+		&event.PauseDetail{Paused: anyDuration.Draw(t, "paused"), Queued: number},
+		&event.ErrorDetail{Operation: event.Operation(rapid.IntRange(0, 5).Draw(t, "operation")), Message: text, Count: number, Listener: anyText.Draw(t, "of")},
+		&event.ClosedDetail{Lifetime: anyDuration.Draw(t, "lifetime")},
+		&event.DrainDetail{Deadline: anyTime.Draw(t, "deadline"), Connections: number, Ended: rapid.Uint64().Draw(t, "ended"),
+			Closed: rapid.Uint64().Draw(t, "closed"), Reason: text},
+		&event.ControlDetail{Verb: text, Actor: anyText.Draw(t, "actor"), Filter: anyText.Draw(t, "filter"), IDs: list, Reason: anyText.Draw(t, "reason"),
+			RequestID: anyText.Draw(t, "request"), Matched: number, Outcomes: anyTexts(rapid.Uint64()).Draw(t, "outcomes"),
+			DataBytes: rapid.Uint64().Draw(t, "bytes"), Set: anyTexts(anyText).Draw(t, "set"), Removed: rapid.SliceOfN(anyText, 0, 3).Draw(t, "removed")},
+		&event.GapDetail{From: number, To: rapid.Uint64().Draw(t, "to"), Reason: event.GapReason(rapid.IntRange(0, 4).Draw(t, "why")), Requested: text,
+			DataEvents: rapid.Uint64().Draw(t, "data")},
+		&event.SnapshotDetail{Connections: number, Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: number}},
+	}).Draw(t, "detail")
+})
+
+// TestEventEncoding holds that the bytes of any event decode to what a message made of it would.
+func TestEventEncoding(t *testing.T) {
+	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
+	encoder := newEventEncoder(origin)
+	rapid.Check(t, func(t *rapid.T) {
+		var b []byte
+		want := &pb.StreamEventsResponse{}
+		for range rapid.IntRange(0, 3).Draw(t, "events") {
+			e := &event.Event{Sequence: rapid.Uint64().Draw(t, "sequence"), Time: anyTime.Draw(t, "time"),
+				Type: event.Type(rapid.IntRange(0, event.TypeCount-1).Draw(t, "type")), Conn: anyConnection.Draw(t, "connection"),
+				Connections: rapid.Uint64().Draw(t, "connections"), Detail: anyDetail.Draw(t, "details")}
+			b = encoder.appendEvent(b, e)
+			want.Events = append(want.Events, pbEvent(e, origin))
+		}
+		got := &pb.StreamEventsResponse{}
+		if err := proto.Unmarshal(b, got); err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := proto.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) != len(encoded) || !proto.Equal(got, want) {
+			t.Fatalf("%d bytes:\n%v\nexpected %d:\n%v", len(b), got, len(encoded), want)
+		}
+	})
+}
+
+// TestEncodingIsText holds that texts from outside that are not UTF-8 do not spoil the response that they are in.
+func TestEncodingIsText(t *testing.T) {
+	const bad, good = "/run/\xff", "/run/\uFFFD"
+	e := &event.Event{Type: event.Error, Conn: event.Info{Identity: &event.Identity{Origin: &event.Origin{}, Listener: &event.Listener{Name: bad, Unix: bad}},
+		CloseText: bad, ClosedBy: bad, Labels: map[string]string{bad: bad}}, Detail: &event.ControlDetail{Verb: bad, IDs: []string{bad}}}
+	got := &pb.StreamEventsResponse{}
+	if err := proto.Unmarshal(newEventEncoder(event.Origin{}).appendEvent(nil, e), got); err != nil {
+		t.Fatal(err)
+	}
+	c := got.GetEvents()[0].GetConnection()
+	for i, text := range []string{c.GetRemoteAddress(), c.GetLocalAddress(), c.GetListener(), c.GetCloseText(), c.GetClosedBy(), c.GetLabels()[good]} {
+		if text != good && text != "unix:"+good {
+			t.Errorf("%d: %q", i, text)
+		}
+	}
+}

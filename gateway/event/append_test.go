@@ -1,0 +1,26 @@
+package event_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// TestAppendIsTheText holds that the texts of an identity are the same, appended or not.
+func TestAppendIsTheText(t *testing.T) {
+	for _, listener := range []*event.Listener{{}, {Unix: "/run/a"}} {
+		for _, address := range []string{"", "10.0.0.1:2", "[2001:db8::1]:65535"} {
+			remote, _ := netip.ParseAddrPort(address) // the zero value for ""
+			i := &event.Identity{Origin: &origin, Listener: listener, Seq: 42, Remote: remote, Local: netip.MustParseAddrPort("10.0.0.2:3")}
+			for _, c := range []struct {
+				text   string
+				append func([]byte) []byte
+			}{{i.ID(), i.AppendID}, {i.RemoteAddress(), i.AppendRemoteAddress}, {i.LocalAddress(), i.AppendLocalAddress}} {
+				if got := string(c.append([]byte("before "))); got != "before "+c.text {
+					t.Errorf("appended %q; expected %q", got, c.text)
+				}
+			}
+		}
+	}
+}

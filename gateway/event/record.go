@@ -1,0 +1,96 @@
+package event
+
+import "time"
+
+// record is an event as the log keeps it: an idle connection costs what its Connected event takes here. Its sequence is its
+// place. What few events have is in an extra.
+type record struct {
+	identity    *Identity
+	detail      Detail // of type *extra when the connection has what the record has no room for
+	labels      map[string]string
+	time        int64 // this and the other times in unix nanoseconds; 0 for the zero time
+	activeAt    int64
+	closedAt    int64
+	received    uint64
+	sent        uint64
+	queued      uint64
+	connections uint32
+	kind        Type
+	state       State
+	reason      CloseReason
+	paused      bool
+}
+
+// extra is the detail of a record with what most events have not.
+type extra struct {
+	Detail
+	closeText string
+	closedBy  string
+	unsent    uint64
+	discarded uint64
+}
+
+// packDetail returns what a record keeps as the event's detail. It allocates for the few that need an extra.
+func packDetail(e *Event) Detail {
+	c := &e.Conn
+	if c.CloseText == "" && c.ClosedBy == "" && c.UnsentBytes == 0 && c.DiscardedBytes == 0 {
+		return e.Detail
+	}
+	return &extra{Detail: e.Detail, closeText: c.CloseText, closedBy: c.ClosedBy, unsent: c.UnsentBytes, discarded: c.DiscardedBytes}
+}
+
+// pack keeps an event. The detail is what packDetail made of it.
+func (r *record) pack(e *Event, detail Detail, at int64, connections uint64) {
+	c := &e.Conn
+	r.identity = c.Identity
+	r.detail = detail
+	r.labels = c.Labels
+	r.time = at
+	r.activeAt = nanoseconds(c.LastActiveAt)
+	r.closedAt = nanoseconds(c.ClosedAt)
+	r.received, r.sent, r.queued = c.BytesReceived, c.BytesSent, c.QueuedBytes
+	r.connections = uint32(connections)
+	r.kind, r.state, r.reason, r.paused = e.Type, c.State, c.CloseReason, c.ReadPaused
+}
+
+// unpack sets every field of e.
+func (r *record) unpack(e *Event, sequence uint64) {
+	*e = Event{
+		Sequence: sequence,
+		Time:     moment(r.time),
+		Type:     r.kind,
+		Conn: Info{
+			Identity:      r.identity,
+			LastActiveAt:  moment(r.activeAt),
+			BytesReceived: r.received,
+			BytesSent:     r.sent,
+			QueuedBytes:   r.queued,
+			Labels:        r.labels,
+			ClosedAt:      moment(r.closedAt),
+			State:         r.state,
+			CloseReason:   r.reason,
+			ReadPaused:    r.paused,
+		},
+		Connections: uint64(r.connections),
+		Detail:      r.detail,
+	}
+	if x, ok := r.detail.(*extra); ok {
+		e.Detail = x.Detail
+		e.Conn.CloseText, e.Conn.ClosedBy = x.closeText, x.closedBy
+		e.Conn.UnsentBytes, e.Conn.DiscardedBytes = x.unsent, x.discarded
+	}
+}
+
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns)
+}
