@@ -1,6 +1,12 @@
 package server
 
-import "github.com/sockgate/sockgate/gateway/internal/transport"
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
 
 // SetEngine replaces the engine before Serve, so that the conformance suite runs on each.
 func (s *Server) SetEngine(e transport.Engine) { s.engine = e }
@@ -23,3 +29,32 @@ func (s *Server) Opened(id string) bool {
 	defer c.mu.Unlock()
 	return c.has(flagOpened)
 }
+
+// inert is a socket without a descriptor: nothing comes from it, and what is written to it is taken.
+type inert struct{}
+
+func (inert) Start(transport.Endpoint)       {}
+func (inert) TryWrite(p []byte) (int, error) { return len(p), nil }
+func (inert) Flush() bool                    { return false }
+func (inert) Pause()                         {}
+func (inert) Resume()                        {}
+func (inert) Unacknowledged() int            { return 0 }
+func (inert) CloseWrite() error              { return nil }
+func (inert) Close(bool)                     {}
+
+// AddInert admits a connection that has no descriptor, so that there can be a million: to everything but the engine it is like
+// any other. CloseInert ends it; no verb can.
+func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn {
+	l := s.listeners[0]
+	c := &Conn{server: s, handler: l.config.Handler, owner: l, socket: inert{}, labels: labels, flags: flagOpened,
+		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: time.Now(), Remote: remote, Local: remote}}
+	c.active.Store(int64(s.now()))
+	s.registry.reserve(0)
+	l.conns.Add(1)
+	s.registry.add(c)
+	c.publishConnected()
+	return c
+}
+
+// CloseInert is the end of a connection of AddInert.
+func CloseInert(c *Conn) { endpoint{c}.Closed() }
