@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/peer"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/gateway/filter"
@@ -78,11 +77,10 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	rows := fitting(connections(page.Connections))
-	if len(rows) < len(page.Connections) {
-		page.Next = page.Connections[len(rows)-1].Seq
+	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
+	if n := setRows(response, page.Connections); n < len(page.Connections) {
+		page.Next = page.Connections[n-1].Seq
 	}
-	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String(), Connections: rows}
 	if page.Next > 0 {
 		token.after, token.upTo = page.Next, page.UpTo
 		response.NextPageToken = token.encode()
@@ -97,22 +95,42 @@ func pageSize(n int32) int {
 	return int(min(n, maxPage))
 }
 
-// fitting returns the first rows, as many as a response has room for.
-func fitting(rows []*pb.Connection) []*pb.Connection {
-	size := 0
-	for i, row := range rows {
-		if size += proto.Size(row); size > maxResponse && i > 0 {
-			return rows[:i]
-		}
-	}
-	return rows
-}
-
 func listState(s pb.ListState) server.ListState {
 	if s == pb.ListState_LIST_STATE_UNSPECIFIED {
 		return server.ListLive
 	}
 	return server.ListState(s)
+}
+
+// CountConnections counts.
+func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	by, err := groupBy(r.GetBy())
+	if err != nil {
+		return nil, err
+	}
+	cursor := s.gateway.Cursor()
+	result, err := s.gateway.Count(ctx, server.CountRequest{State: listState(r.GetState()), Match: match, By: by})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.CountConnectionsResponse{Count: result.Count, TotalSize: int64(result.Total), Cursor: cursor.String(),
+		Groups: groups(result.Groups), Other: result.Other}, nil
+}
+
+// groupBy reads what to group by; the error is a *boundsError.
+func groupBy(text string) (server.GroupBy, error) {
+	if text == "" {
+		return server.GroupBy{}, nil
+	}
+	by, err := server.ParseGroupBy(text)
+	if err != nil {
+		return by, &boundsError{field: "by", text: err.Error()}
+	}
+	return by, nil
 }
 
 // GetConnection returns one connection.
