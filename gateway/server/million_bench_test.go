@@ -29,6 +29,12 @@ var crowd = sync.OnceValue(func() *server.Server { return newCrowd(million) })
 
 // newCrowd returns a server with n connections without descriptors.
 func newCrowd(n int) *server.Server {
+	s, _ := crowdOf(n)
+	return s
+}
+
+// crowdOf returns such a server and the connections, in their order.
+func crowdOf(n int) (*server.Server, []*server.Conn) {
 	s, err := server.New(server.Config{Node: "edge-1", Handler: handler.Echo{}, Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})
 	if err == nil {
 		err = s.Listen() // so that its connections have a listener's name
@@ -43,14 +49,15 @@ func newCrowd(n int) *server.Server {
 	for i := range rooms {
 		labels = append(labels, map[string]string{"room": strconv.Itoa(i), "tenant": "acme"})
 	}
+	conns := make([]*server.Conn, n)
 	for i := range n {
 		if i%4 == 0 {
-			s.AddInert(remoteOf(i), nil)
+			conns[i] = s.AddInert(remoteOf(i), nil)
 		} else {
-			s.AddInert(remoteOf(i), labels[i%rooms])
+			conns[i] = s.AddInert(remoteOf(i), labels[i%rooms])
 		}
 	}
-	return s
+	return s, conns
 }
 
 func remoteOf(i int) netip.AddrPort {
