@@ -170,6 +170,18 @@ func TestPagesStartAtTheirCursor(t *testing.T) {
 	}
 }
 
+// A List whose filter selects nothing answers after a bounded number of connections, and says where to go on.
+func TestListLooksAtABoundedNumber(t *testing.T) {
+	looked := 0
+	page, err := newCrowd(many).List(t.Context(), server.ListRequest{Limit: 1, State: server.ListLive, Match: match(func(*server.Info) bool {
+		looked++
+		return false
+	})})
+	if err != nil || looked < server.ScanRows || looked > server.ScanRows+1000 || page.Next != uint64(looked) {
+		t.Errorf("looked at %d, next %d, %v; expected about %d", looked, page.Next, err, server.ScanRows)
+	}
+}
+
 // A scan among closed connections goes through them only.
 func TestClosedPagesPassTheLiveBy(t *testing.T) {
 	crowd, conns := crowdOf(many)

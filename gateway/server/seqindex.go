@@ -67,11 +67,17 @@ func (x *seqIndex) remove(seq uint64) {
 		x.runs = slices.Delete(x.runs, run, run+1)
 		return
 	}
-	run = max(0, run-1)
-	if run+1 < len(x.runs) && len(x.runs[run])+len(x.runs[run+1]) < maxRun/2 {
-		x.runs[run] = append(x.runs[run], x.runs[run+1]...)
-		x.runs = slices.Delete(x.runs, run+1, run+2)
+	x.join(run)
+	x.join(run - 1)
+}
+
+// join makes one run of a run and the one behind it, when both are short.
+func (x *seqIndex) join(run int) {
+	if run < 0 || run+1 >= len(x.runs) || len(x.runs[run])+len(x.runs[run+1]) >= maxRun/2 {
+		return
 	}
+	x.runs[run] = append(x.runs[run], x.runs[run+1]...)
+	x.runs = slices.Delete(x.runs, run+1, run+2)
 }
 
 // above goes through the entries with a higher seq, in order.
