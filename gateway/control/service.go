@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,11 +33,12 @@ type Service struct {
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
 	streams atomic.Int64  // event streams open now
+	rooms   sync.Pool     // of *[]server.Info, for the rows of a page
 }
 
 // NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
 func NewService(g Gateway, drainTimeout time.Duration) *Service {
-	return &Service{gateway: g, drain: drainTimeout}
+	return &Service{gateway: g, drain: drainTimeout, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
 }
 
 // actor is who makes a call: the network address, as long as there is no authentication.
@@ -72,11 +74,13 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
+	room := s.rooms.Get().(*[]server.Info)
 	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: pageSize(r.GetPageSize()),
-		State: listState(r.GetState()), Match: match})
+		State: listState(r.GetState()), Match: match, Room: *room})
 	if err != nil {
 		return nil, err
 	}
+	defer s.reuse(room, page.Connections)
 	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
 	if n := setRows(response, page.Connections); n < len(page.Connections) {
 		page.Next = page.Connections[n-1].Seq
@@ -86,6 +90,13 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 		response.NextPageToken = token.encode()
 	}
 	return response, nil
+}
+
+// reuse keeps the memory of a page's rows for another page, without what they refer to.
+func (s *Service) reuse(room *[]server.Info, rows []server.Info) {
+	clear(rows)
+	*room = rows[:0]
+	s.rooms.Put(room)
 }
 
 func pageSize(n int32) int {
