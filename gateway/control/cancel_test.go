@@ -26,6 +26,7 @@ func TestCancel(t *testing.T) {
 	client := pb.NewGatewayServiceClient(conn)
 	for _, request := range []proto.Message{
 		&pb.ListConnectionsRequest{},
+		&pb.CountConnectionsRequest{},
 		&pb.GetConnectionRequest{Id: oneID},
 		&pb.SendRequest{Id: oneID, Data: data(1)},
 		&pb.BroadcastRequest{Data: data(1)},

@@ -50,10 +50,10 @@ func connection(i *server.Info) *pb.Connection {
 	}
 }
 
-func connections(infos []server.Info) []*pb.Connection {
-	out := make([]*pb.Connection, len(infos))
-	for i := range infos {
-		out[i] = connection(&infos[i])
+func groups(all []server.Group) []*pb.ConnectionGroup {
+	out := make([]*pb.ConnectionGroup, len(all))
+	for i, g := range all {
+		out[i] = &pb.ConnectionGroup{Value: g.Value, Count: g.Count}
 	}
 	return out
 }

@@ -23,6 +23,7 @@ func TestFilterError(t *testing.T) {
 	} {
 		for _, request := range []proto.Message{
 			&pb.ListConnectionsRequest{Filter: c.filter},
+			&pb.CountConnectionsRequest{Filter: c.filter},
 			&pb.BroadcastRequest{Filter: c.filter, Data: data(1)},
 			&pb.KickRequest{Filter: c.filter},
 			&pb.SetLabelsRequest{Filter: c.filter, Set: labels(1)},

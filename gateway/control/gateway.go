@@ -11,6 +11,7 @@ import (
 type Gateway interface {
 	Gateway(context.Context) (server.GatewayInfo, error)
 	List(context.Context, server.ListRequest) (server.ListPage, error)
+	Count(context.Context, server.CountRequest) (server.CountResult, error)
 	Get(ctx context.Context, id string) (server.Info, error)
 	Send(context.Context, server.SendRequest) (server.SendResult, error)
 	Broadcast(context.Context, server.BroadcastRequest) (server.BroadcastResult, error)

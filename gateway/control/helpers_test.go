@@ -122,6 +122,8 @@ func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message)
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
 		return c.ListConnections(ctx, r)
+	case *pb.CountConnectionsRequest:
+		return c.CountConnections(ctx, r)
 	case *pb.GetConnectionRequest:
 		return c.GetConnection(ctx, r)
 	case *pb.SendRequest:

@@ -30,6 +30,7 @@ func TestPanic(t *testing.T) {
 	_, id := connect(t, g)
 	requests := []proto.Message{
 		&pb.ListConnectionsRequest{},
+		&pb.CountConnectionsRequest{},
 		&pb.GetConnectionRequest{Id: id},
 		&pb.SendRequest{Id: id, Data: data(1)},
 		&pb.BroadcastRequest{Data: data(1)},

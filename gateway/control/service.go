@@ -3,11 +3,11 @@ package control
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/peer"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/gateway/filter"
@@ -34,11 +34,12 @@ type Service struct {
 	drain   time.Duration // grace period when the caller names none
 	streams atomic.Int64  // event streams open now
 	feeds   feeds
+	rooms   sync.Pool // of *[]server.Info, for the rows of a page
 }
 
 // NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
 func NewService(g Gateway, drainTimeout time.Duration) *Service {
-	return &Service{gateway: g, drain: drainTimeout}
+	return &Service{gateway: g, drain: drainTimeout, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
 }
 
 // actor is who makes a call: the network address, as long as there is no authentication.
@@ -74,21 +75,29 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
+	room := s.rooms.Get().(*[]server.Info)
 	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: pageSize(r.GetPageSize()),
-		State: listState(r.GetState()), Match: match})
+		State: listState(r.GetState()), Match: match, Room: *room})
 	if err != nil {
 		return nil, err
 	}
-	rows := fitting(connections(page.Connections))
-	if len(rows) < len(page.Connections) {
-		page.Next = page.Connections[len(rows)-1].Seq
+	defer s.reuse(room, page.Connections)
+	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
+	if n := setRows(response, page.Connections); n < len(page.Connections) {
+		page.Next = page.Connections[n-1].Seq
 	}
-	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String(), Connections: rows}
 	if page.Next > 0 {
 		token.after, token.upTo = page.Next, page.UpTo
 		response.NextPageToken = token.encode()
 	}
 	return response, nil
+}
+
+// reuse keeps the memory of a page's rows for another page, without what they refer to.
+func (s *Service) reuse(room *[]server.Info, rows []server.Info) {
+	clear(rows)
+	*room = rows[:0]
+	s.rooms.Put(room)
 }
 
 func pageSize(n int32) int {
@@ -98,22 +107,42 @@ func pageSize(n int32) int {
 	return int(min(n, maxPage))
 }
 
-// fitting returns the first rows, as many as a response has room for.
-func fitting(rows []*pb.Connection) []*pb.Connection {
-	size := 0
-	for i, row := range rows {
-		if size += proto.Size(row); size > maxResponse && i > 0 {
-			return rows[:i]
-		}
-	}
-	return rows
-}
-
 func listState(s pb.ListState) server.ListState {
 	if s == pb.ListState_LIST_STATE_UNSPECIFIED {
 		return server.ListLive
 	}
 	return server.ListState(s)
+}
+
+// CountConnections counts.
+func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+	match, err := compile(r.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	by, err := groupBy(r.GetBy())
+	if err != nil {
+		return nil, err
+	}
+	cursor := s.gateway.Cursor()
+	result, err := s.gateway.Count(ctx, server.CountRequest{State: listState(r.GetState()), Match: match, By: by})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.CountConnectionsResponse{Count: result.Count, TotalSize: int64(result.Total), Cursor: cursor.String(),
+		Groups: groups(result.Groups), Other: result.Other}, nil
+}
+
+// groupBy reads what to group by; the error is a *boundsError.
+func groupBy(text string) (server.GroupBy, error) {
+	if text == "" {
+		return server.GroupBy{}, nil
+	}
+	by, err := server.ParseGroupBy(text)
+	if err != nil {
+		return by, &boundsError{field: "by", text: err.Error()}
+	}
+	return by, nil
 }
 
 // GetConnection returns one connection.

@@ -24,6 +24,13 @@ func (s stub) List(ctx context.Context, r server.ListRequest) (server.ListPage, 
 	return s.gateway.List(ctx, r)
 }
 
+func (s stub) Count(ctx context.Context, r server.CountRequest) (server.CountResult, error) {
+	if err := s.before(ctx); err != nil {
+		return server.CountResult{}, err
+	}
+	return s.gateway.Count(ctx, r)
+}
+
 func (s stub) Get(ctx context.Context, id string) (server.Info, error) {
 	if err := s.before(ctx); err != nil {
 		return server.Info{}, err

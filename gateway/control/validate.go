@@ -37,6 +37,8 @@ func validate(request any) error {
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
 		return validateList(r)
+	case *pb.CountConnectionsRequest:
+		return validateCount(r)
 	case *pb.GetConnectionRequest:
 		return validateID("id", r.GetId())
 	case *pb.SendRequest:
@@ -76,8 +78,17 @@ func validateList(r *pb.ListConnectionsRequest) error {
 	return first(
 		check(r.GetPageSize() >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", r.GetPageSize(), defaultPage, maxPage),
 		validateFilter(r.GetFilter()),
-		check(pb.ListState_name[int32(r.GetState())] != "", "state", "%d is not a ListState", r.GetState()),
+		validateState(r.GetState()),
 	)
+}
+
+func validateCount(r *pb.CountConnectionsRequest) error {
+	_, err := groupBy(r.GetBy())
+	return first(validateFilter(r.GetFilter()), validateState(r.GetState()), err)
+}
+
+func validateState(s pb.ListState) error {
+	return check(pb.ListState_name[int32(s)] != "", "state", "%d is not a ListState", s)
 }
 
 func validateSend(r *pb.SendRequest) error {

@@ -25,7 +25,10 @@ type labels struct {
 	mapper traits.Mapper // CEL's own map of set; nil until it is needed
 }
 
-var _ traits.Mapper = (*labels)(nil)
+var (
+	_ traits.Mapper   = (*labels)(nil)
+	_ traits.Foldable = (*labels)(nil)
+)
 
 // FindStringKey serves `labels.room` and `labels["room"]`: the interpreter asks for it before it asks for Find.
 func (l *labels) FindStringKey(key string) (any, bool) { return types.String(l.set[key]), true }
@@ -50,13 +53,34 @@ func (l *labels) strict() traits.Mapper {
 func (l *labels) Find(key ref.Val) (ref.Val, bool) { return l.strict().Find(key) }
 
 // Contains reports whether a label is set.
-func (l *labels) Contains(key ref.Val) ref.Val { return l.strict().Contains(key) }
+func (l *labels) Contains(key ref.Val) ref.Val {
+	if s, ok := key.(types.String); ok {
+		_, set := l.set[string(s)]
+		return types.Bool(set)
+	}
+	return l.strict().Contains(key)
+}
+
+// Fold goes through the labels for the macros, of which most look at keys only.
+func (l *labels) Fold(f traits.Folder) {
+	keys, ok := f.(interface{ FoldKeyOnly() bool })
+	keysOnly := ok && keys.FoldKeyOnly()
+	for key, text := range l.set {
+		var value any
+		if !keysOnly {
+			value = types.String(text)
+		}
+		if !f.FoldEntry(types.String(key), value) {
+			return
+		}
+	}
+}
 
 // Iterator goes through the keys.
 func (l *labels) Iterator() traits.Iterator { return l.strict().Iterator() }
 
 // Size returns how many labels are set.
-func (l *labels) Size() ref.Val { return l.strict().Size() }
+func (l *labels) Size() ref.Val { return types.Int(len(l.set)) }
 
 // Equal compares the labels that are set.
 func (l *labels) Equal(other ref.Val) ref.Val { return l.strict().Equal(other) }

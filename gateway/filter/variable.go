@@ -8,6 +8,8 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // variable is a name that expressions can use.
@@ -38,8 +40,8 @@ var variables = [...]variable{
 	{"bytes_sent", cel.IntType, 0, func(in *input) ref.Val { return count(in.info.BytesSent) }},
 	{"queued_bytes", cel.IntType, 0, func(in *input) ref.Val { return count(in.info.QueuedBytes) }},
 	{"read_paused", cel.BoolType, 0, func(in *input) ref.Val { return types.Bool(in.info.ReadPaused) }},
-	{"state", cel.StringType, 32, func(in *input) ref.Val { return types.String(in.info.State.String()) }},
-	{"close_reason", cel.StringType, 32, func(in *input) ref.Val { return types.String(in.info.CloseReason.String()) }},
+	{"state", cel.StringType, 32, func(in *input) ref.Val { return nameOf(stateNames, in.info.State) }},
+	{"close_reason", cel.StringType, 32, func(in *input) ref.Val { return nameOf(reasonNames, in.info.CloseReason) }},
 	{"close_text", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.CloseText) }},
 	{"closed_by", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.ClosedBy) }},
 	{labelsName, cel.MapType(cel.StringType, cel.StringType), 0, func(in *input) ref.Val { return in.labelMap() }},
@@ -64,6 +66,35 @@ func variableNames() []string {
 		names[i] = variables[i].name
 	}
 	return names
+}
+
+// The names of the states and of the close reasons, by their numbers, made once so that reading one needs no memory.
+var (
+	stateNames  = enumValues(server.LastState)
+	reasonNames = enumValues(server.LastReason)
+)
+
+// enumValues returns the names of the values up to last.
+func enumValues[E interface {
+	~uint8
+	String() string
+}](last E) []ref.Val {
+	var values []ref.Val
+	for _, name := range enumNames(0, last) {
+		values = append(values, types.String(name))
+	}
+	return values
+}
+
+// nameOf returns the name of an enum's value.
+func nameOf[E interface {
+	~uint8
+	String() string
+}](names []ref.Val, e E) ref.Val {
+	if int(e) < len(names) {
+		return names[e]
+	}
+	return types.String(e.String())
 }
 
 // ip is the address as a string without a port: an IPv4 address never in its IPv6 form, and empty for a unix socket.

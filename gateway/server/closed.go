@@ -1,69 +1,56 @@
 package server
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // closedKept is how many closed connections a node remembers.
 const closedKept = 10_000
 
-// closedRing remembers the last closed connections.
+// closedRing remembers the last closed connections: in the order in which they closed, so that the oldest is forgotten, with
+// an index by seq.
 type closedRing struct {
 	mu    sync.Mutex
-	ring  []Info         // grows to closedKept, then goes round
-	next  int            // where the next one goes
-	index map[uint64]int // seq → place in the ring
+	ring  []Info // grows to closedKept, then goes round
+	next  int    // where the next one goes
+	index seqIndex
 }
 
 func (r *closedRing) add(info Info) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.index == nil {
-		r.index = make(map[uint64]int)
-	}
 	if len(r.ring) < closedKept {
+		r.index.insert(info.Seq, len(r.ring))
 		r.ring = append(r.ring, info)
-		r.index[info.Seq] = len(r.ring) - 1
 		return
 	}
-	delete(r.index, r.ring[r.next].Seq)
+	r.index.remove(r.ring[r.next].Seq)
+	r.index.insert(info.Seq, r.next)
 	r.ring[r.next] = info
-	r.index[info.Seq] = r.next
 	r.next = (r.next + 1) % closedKept
 }
 
 func (r *closedRing) get(seq uint64) (Info, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i, ok := r.index[seq]
+	place, ok := r.index.get(seq)
 	if !ok {
 		return Info{}, false
 	}
-	return r.ring[i], true
+	return r.ring[place], true
 }
 
-// above returns the first closed connections with after < seq <= upTo, at most limit, in order, and up to which seq these are
-// all.
-func (r *closedRing) above(after, upTo uint64, limit int) ([]Info, uint64) {
-	var seqs []uint64
+// page appends closed connections with after < seq <= upTo to page, in order, up to its capacity, and returns up to which
+// seq these are all.
+func (r *closedRing) page(after, upTo uint64, page []Info) ([]Info, uint64) {
 	r.mu.Lock()
-	for i := range r.ring {
-		if seq := r.ring[i].Seq; after < seq && seq <= upTo {
-			seqs = append(seqs, seq)
+	defer r.mu.Unlock()
+	for e := range r.index.above(after) {
+		switch {
+		case e.seq > upTo:
+			return page, upTo
+		case len(page) == cap(page):
+			return page, page[len(page)-1].Seq
 		}
+		page = append(page, r.ring[e.place])
 	}
-	r.mu.Unlock()
-	slices.Sort(seqs)
-	if len(seqs) > limit {
-		seqs = seqs[:limit]
-		upTo = seqs[limit-1]
-	}
-	found := make([]Info, 0, len(seqs))
-	for _, seq := range seqs {
-		if info, ok := r.get(seq); ok { // else it was forgotten just now
-			found = append(found, info)
-		}
-	}
-	return found, upTo
+	return page, upTo
 }

@@ -1,5 +1,9 @@
 package server
 
+import (
+	"net/netip"
+)
+
 // What the tests need to know of the package's limits.
 const (
 	ClosedKept   = closedKept
@@ -18,3 +22,28 @@ func (s *Server) Opened(id string) bool {
 	defer c.mu.Unlock()
 	return c.has(flagOpened)
 }
+
+// inert is a socket without a descriptor: nothing comes from it, and what is written to it is taken.
+type inert struct{}
+
+func (inert) TryWrite(p []byte) (int, error) { return len(p), nil }
+func (inert) Flush() bool                    { return false }
+func (inert) Pause()                         {}
+func (inert) Resume()                        {}
+func (inert) Unacknowledged() int            { return 0 }
+func (inert) CloseWrite() error              { return nil }
+func (inert) Close(bool)                     {}
+
+// AddInert admits a connection that has no descriptor, so that there can be a million: to everything but the engine it is like
+// any other. CloseInert ends it; no verb can.
+func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn {
+	end := s.listeners[0].Admit(inert{}, remote, remote).(endpoint)
+	end.Opened()
+	if len(labels) > 0 {
+		end.label(labels, nil)
+	}
+	return end.Conn
+}
+
+// CloseInert is the end of a connection of AddInert.
+func CloseInert(c *Conn) { endpoint{c}.Closed() }

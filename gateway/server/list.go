@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -31,6 +31,9 @@ type ListRequest struct {
 	// ListedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is not
 	// published yet.
 	ListedBy uint64
+	// Room is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares the garbage
+	// where a page is done with before the next.
+	Room []Info
 }
 
 // ListPage is a part of a walk.
@@ -42,82 +45,48 @@ type ListPage struct {
 }
 
 // List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It holds no
-// lock that a new connection needs. The error is ctx's.
+// lock that a new connection needs while it looks at rows. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
-	page := ListPage{Total: int(s.registry.live.Load()), UpTo: r.UpTo}
+	page := ListPage{Connections: r.Room[:0], Total: int(s.registry.live.Load()), UpTo: r.UpTo}
 	if page.UpTo == 0 {
 		page.UpTo = s.registry.last()
 	}
-	r.Limit = max(r.Limit, 1)
-	now := time.Now()
-	size := chunkSlots
-	if r.Match == nil && r.State != ListClosed {
-		size = min(size, r.Limit) // every row is taken, so more would be in vain
+	limit := max(r.Limit, 1)
+	stretch := chunkSlots
+	if r.Match == nil { // every row is taken, so more would be in vain
+		stretch = min(stretch, limit)
+		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(r.State), maxPrepared))
 	}
-	batch := make([]*Conn, 0, size)
-	after, last := r.After, page.UpTo
-	for scanned := 0; after < last; {
+	w := s.newScan(r.State, r.Match, r.After, page.UpTo, stretch)
+	w.listedBy = r.ListedBy
+	for w.more() && w.seen < scanRows && len(page.Connections) < limit {
 		if err := ctx.Err(); err != nil {
 			return ListPage{}, err
 		}
-		rows, upTo := s.rows(&r, now, batch, after, last)
-		for i := range rows {
-			page.Connections = append(page.Connections, rows[i])
-			if len(page.Connections) == r.Limit && (rows[i].Seq < last) {
-				page.Next = rows[i].Seq
-				return page, nil
-			}
-		}
-		scanned += cap(batch)
-		after = upTo
-		if scanned >= scanRows && after < last {
-			page.Next = after
-			break
-		}
+		w.next(func(info *Info) bool {
+			page.Connections = append(page.Connections, *info)
+			return len(page.Connections) < limit
+		})
+	}
+	if w.more() {
+		page.Next = w.after
 	}
 	return page, nil
 }
 
-// rows returns the selected rows of the next stretch of seqs, and up to which seq that stretch goes.
-func (s *Server) rows(r *ListRequest, now time.Time, batch []*Conn, after, last uint64) ([]Info, uint64) {
-	conns := s.registry.page(after, batch[:0])
-	upTo := last
-	if len(conns) == cap(conns) {
-		upTo = min(last, conns[len(conns)-1].identity.Seq)
-	}
-	var closed []Info
-	if r.State != ListLive { // after the live ones, so that none is missed on its way from there to here
-		closed, upTo = s.closed.above(after, upTo, cap(batch))
-	}
-	var rows []Info
-	for _, c := range conns {
-		seq := c.identity.Seq
-		for len(closed) > 0 && closed[0].Seq < seq {
-			rows = r.take(rows, &closed[0], now)
-			closed = closed[1:]
-		}
-		if len(closed) > 0 && closed[0].Seq == seq || seq > upTo {
-			continue
-		}
-		info, listed := c.infoAt() // it may be closed by now, on its way to the remembered ones
-		if r.ListedBy > 0 && (listed == 0 || listed > r.ListedBy) {
-			continue
-		}
-		if r.State == ListAll || info.Live() == (r.State != ListClosed) {
-			rows = r.take(rows, &info, now)
-		}
-	}
-	for i := range closed {
-		rows = r.take(rows, &closed[i], now)
-	}
-	return rows, upTo
-}
+// maxPrepared is for how many rows a List without a filter makes room at once: a page of the control plane.
+const maxPrepared = 1000
 
-func (r *ListRequest) take(rows []Info, info *Info, now time.Time) []Info {
-	if r.Match != nil && !r.Match.MatchAt(info, now) {
-		return rows
+// selectable is about how many connections a state selects.
+func (s *Server) selectable(state ListState) int {
+	n := 0
+	if state != ListClosed {
+		n += int(s.registry.live.Load())
 	}
-	return append(rows, *info)
+	if state != ListLive {
+		n += closedKept
+	}
+	return n
 }
 
 // Get returns a connection by its ID, live or among the remembered closed ones. The error is a *MalformedIDError or a

@@ -1,32 +1,38 @@
 package server
 
 import (
+	"cmp"
+	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// chunkSlots is how many connections one chunk of the registry has room for.
+// chunkSlots is how many connections a chunk of the registry has at most.
 const chunkSlots = 256
 
-// registry has the live connections in the order of their seq. The seq is the index: connection n is in the chunk n/256, at
-// n%256. Chunks whose connections have all gone are dropped.
+// registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a full one
+// that loses most of its connections gives its room back, and is merged with a neighbour that has few too, so that the
+// registry is as large as what is left in it, whatever has come and gone.
 //
-// Lock order: registry.mu, then a chunk's lock. A walk holds neither while its rows are looked at: mu only to find the next
-// chunk, the chunk's lock only to copy its pointers.
+// Lock order: registry.mu, then the chunks' locks in the order of the chunks. A walk holds neither while its rows are looked
+// at: mu only to find the next chunk, the chunk's lock only to copy its pointers.
 type registry struct {
 	mu     sync.RWMutex
-	chunks []*slots // ordered by base; the last one is where new connections go
+	chunks []*slots // in the order of their first seq; the last one is where new connections go
 	next   uint64   // the newest seq given out
 
 	live atomic.Int64 // connections in it, and reservations
 }
 
+// slots is a chunk: it has the connections with seqs from first until the next chunk's first.
 type slots struct {
-	base  uint64 // seq of the first slot
-	mu    sync.RWMutex
-	conns [chunkSlots]*Conn
-	used  int // connections in it
+	first uint64
+	mu    sync.Mutex
+	conns []*Conn // in the order of their seq
+	full  bool    // gets no more connections, but those of a neighbour
+	gone  bool    // dropped, or merged into the chunk before it: who holds it must look again
 }
 
 // reserve makes room for one more connection; false when limit (0: none) is reached.
@@ -51,15 +57,10 @@ func (r *registry) add(c *Conn) {
 	defer r.mu.Unlock()
 	r.next++
 	c.identity.Seq = r.next
-	base := r.next - r.next%chunkSlots
-	if n := len(r.chunks); n == 0 || r.chunks[n-1].base != base {
-		r.chunks = append(r.chunks, &slots{base: base})
+	if n := len(r.chunks); n > 0 && r.chunks[n-1].add(c) {
+		return
 	}
-	last := r.chunks[len(r.chunks)-1]
-	last.mu.Lock()
-	last.conns[r.next-base] = c
-	last.used++
-	last.mu.Unlock()
+	r.chunks = append(r.chunks, &slots{first: r.next, conns: append(make([]*Conn, 0, chunkSlots), c)})
 }
 
 // last returns the newest seq given out.
@@ -71,112 +72,86 @@ func (r *registry) last() uint64 {
 
 // remove forgets a connection, which must be there, and returns how many are left.
 func (r *registry) remove(seq uint64) int64 {
-	s := r.chunk(seq)
-	s.mu.Lock()
-	s.conns[seq-s.base] = nil
-	s.used--
-	empty := s.used == 0
-	s.mu.Unlock()
-	if empty {
-		r.drop(s)
+	k := r.hold(seq)
+	i, _ := k.find(seq)
+	k.conns = slices.Delete(k.conns, i, i+1)
+	sparse := k.full && 4*len(k.conns) <= cap(k.conns)
+	k.mu.Unlock()
+	if sparse {
+		r.shrink(k)
 	}
 	return r.live.Add(-1)
 }
 
-// drop removes an empty chunk, unless it is the one that still fills.
-func (r *registry) drop(s *slots) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.used > 0 || r.next < s.base+chunkSlots-1 {
-		return
+// get returns a live connection by its seq; nil when there is none.
+func (r *registry) get(seq uint64) *Conn {
+	k := r.hold(seq)
+	if k == nil {
+		return nil
 	}
-	if i, found := r.search(s.base); found {
-		r.chunks = slices.Delete(r.chunks, i, i+1)
-	}
-}
-
-// search finds the chunk with a base, or the place of the first one behind it. The caller holds mu.
-func (r *registry) search(base uint64) (int, bool) {
-	return slices.BinarySearchFunc(r.chunks, base, func(s *slots, base uint64) int {
-		switch {
-		case s.base < base:
-			return -1
-		case s.base > base:
-			return 1
-		}
-		return 0
-	})
-}
-
-// chunk returns the chunk of a seq; nil when it is gone.
-func (r *registry) chunk(seq uint64) *slots {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if i, found := r.search(seq - seq%chunkSlots); found {
-		return r.chunks[i]
+	defer k.mu.Unlock()
+	if i, found := k.find(seq); found {
+		return k.conns[i]
 	}
 	return nil
 }
 
-// get returns a live connection by its seq; nil when there is none.
-func (r *registry) get(seq uint64) *Conn {
-	s := r.chunk(seq)
-	if s == nil {
-		return nil
+// hold returns the chunk that a seq belongs to, locked; nil when there is none.
+func (r *registry) hold(seq uint64) *slots {
+	for {
+		k, _ := r.at(seq)
+		if k == nil || k.first > seq {
+			return nil
+		}
+		k.mu.Lock()
+		if !k.gone {
+			return k
+		}
+		k.mu.Unlock()
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.conns[seq-s.base]
 }
 
-// from returns the first chunk that has a seq above after.
-func (r *registry) from(after uint64) *slots {
+// at returns the chunk that a seq belongs to, or the first one, and up to which seq that chunk goes; nil when there is none.
+func (r *registry) at(seq uint64) (*slots, uint64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	first := after + 1
-	i, _ := r.search(first - first%chunkSlots)
-	if i == len(r.chunks) {
-		return nil
+	i := max(0, r.search(seq))
+	switch {
+	case len(r.chunks) == 0:
+		return nil, 0
+	case i+1 < len(r.chunks):
+		return r.chunks[i], r.chunks[i+1].first - 1
 	}
-	return r.chunks[i]
+	return r.chunks[i], math.MaxUint64
+}
+
+// search finds the last chunk that begins at or before a seq; -1 when there is none. The caller holds mu.
+func (r *registry) search(seq uint64) int {
+	i, found := slices.BinarySearchFunc(r.chunks, seq, func(k *slots, seq uint64) int { return cmp.Compare(k.first, seq) })
+	if found {
+		return i
+	}
+	return i - 1
 }
 
 // page appends live connections with a seq above after to page, in order, up to its capacity.
 func (r *registry) page(after uint64, page []*Conn) []*Conn {
-	for len(page) < cap(page) {
-		s := r.from(after)
-		if s == nil {
-			return page
+	for len(page) < cap(page) && after < math.MaxUint64 {
+		k, end := r.at(after + 1)
+		if k == nil {
+			break
 		}
-		page, after = s.copy(after, page)
+		var ok bool
+		if page, ok = k.copy(page, after, end); ok {
+			after = end
+		}
 	}
 	return page
 }
 
-// copy appends the chunk's connections above after and returns up to which seq it came.
-func (s *slots) copy(after uint64, page []*Conn) ([]*Conn, uint64) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	start := uint64(0)
-	if after >= s.base {
-		start = after - s.base + 1
-	}
-	for i := start; i < chunkSlots; i++ {
-		if c := s.conns[i]; c != nil {
-			page = append(page, c)
-			if len(page) == cap(page) {
-				return page, s.base + i
-			}
-		}
-	}
-	return page, s.base + chunkSlots - 1
-}
-
 // walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order, until
-// f returns false. It holds no lock while f runs. Connections that come meanwhile are left out, so that a walk ends however
-// fast they come.
+// f returns false. It holds no lock while f runs, and lets others run after each chunkSlots. Connections that come meanwhile are
+// left out, so that a walk ends however fast they come.
 func (r *registry) walk(f func(*Conn) bool) {
 	buffer := make([]*Conn, 0, chunkSlots)
 	var after uint64
@@ -192,5 +167,92 @@ func (r *registry) walk(f func(*Conn) bool) {
 			return
 		}
 		after = page[len(page)-1].identity.Seq
+		runtime.Gosched()
 	}
+}
+
+// shrink gives back the room of a full chunk that has lost most of its connections.
+func (r *registry) shrink(k *slots) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.search(k.first)
+	if i < 0 || r.chunks[i] != k { // another was faster
+		return
+	}
+	if r.merge(i-1) || r.merge(i) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.conns) == 0 {
+		r.drop(i)
+		return
+	}
+	k.conns = append(make([]*Conn, 0, len(k.conns)), k.conns...)
+}
+
+// merge moves the connections of the chunk behind chunk i into it, when both are full ones that have few. The caller holds mu.
+func (r *registry) merge(i int) bool {
+	if i < 0 || i+1 >= len(r.chunks) {
+		return false
+	}
+	left, right := r.chunks[i], r.chunks[i+1]
+	left.mu.Lock()
+	defer left.mu.Unlock()
+	right.mu.Lock()
+	defer right.mu.Unlock()
+	n := len(left.conns) + len(right.conns)
+	if !right.full || n > chunkSlots/2 {
+		return false
+	}
+	left.conns = append(append(make([]*Conn, 0, n), left.conns...), right.conns...)
+	r.drop(i + 1)
+	return true
+}
+
+// drop removes chunk i. The caller holds mu and the chunk's lock.
+func (r *registry) drop(i int) {
+	r.chunks[i].conns, r.chunks[i].gone = nil, true
+	r.chunks = slices.Delete(r.chunks, i, i+1)
+}
+
+// add appends a connection with a higher seq than all; false when the chunk is full.
+func (k *slots) add(c *Conn) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.conns) == chunkSlots {
+		k.full = true
+		return false
+	}
+	k.conns = append(k.conns, c)
+	return true
+}
+
+// find returns the place of the first connection with at least this seq, and whether it is the one. The caller holds mu.
+func (k *slots) find(seq uint64) (int, bool) {
+	if seq < k.first {
+		return 0, false
+	}
+	// Connection i has at least the seq first+i: where none has gone, the last one that can be it is it.
+	most := int(min(seq-k.first, uint64(len(k.conns))))
+	if most < len(k.conns) && k.conns[most].identity.Seq == seq {
+		return most, true
+	}
+	return slices.BinarySearchFunc(k.conns[:most], seq, func(c *Conn, seq uint64) int { return cmp.Compare(c.identity.Seq, seq) })
+}
+
+// copy appends the connections with after < seq <= end to page, as far as it has room; false when the chunk is gone.
+func (k *slots) copy(page []*Conn, after, end uint64) ([]*Conn, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	from, found := k.find(after)
+	if found {
+		from++
+	}
+	to := len(k.conns)
+	if to > 0 && k.conns[to-1].identity.Seq > end { // they have come from the next chunk in the meantime
+		to, _ = k.find(end + 1)
+	}
+	to = min(to, from+cap(page)-len(page))
+	return append(page, k.conns[from:to]...), !k.gone
 }

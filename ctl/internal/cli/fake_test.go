@@ -26,6 +26,7 @@ type fakeGateway struct {
 	sockgatev1.UnimplementedGatewayServiceServer
 
 	list      func(*sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error)
+	count     func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error)
 	get       func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error)
 	send      func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error)
 	broadcast func(*sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error)
@@ -49,6 +50,10 @@ func answer[Q, R any](f func(Q) (R, error), req Q) (R, error) {
 
 func (g *fakeGateway) ListConnections(_ context.Context, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
 	return answer(g.list, req)
+}
+
+func (g *fakeGateway) CountConnections(_ context.Context, req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
+	return answer(g.count, req)
 }
 
 func (g *fakeGateway) GetConnection(_ context.Context, req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {

@@ -34,8 +34,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFor(cmd, err) })
 	a.globalFlags(root)
 	root.AddCommand(
-		a.listCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(), a.labelCommand(),
-		a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.versionCommand(),
+		a.listCommand(), a.countCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(),
+		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.versionCommand(),
 	)
 	return root
 }

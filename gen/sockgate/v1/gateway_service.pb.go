@@ -284,6 +284,211 @@ func (x *ListConnectionsResponse) GetCursor() string {
 	return ""
 }
 
+// CountConnectionsRequest says what to count.
+type CountConnectionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which connections; empty means all. At most 4,096 bytes.
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Live (default), closed, or both.
+	State ListState `protobuf:"varint,2,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
+	// What to group by: `listener`, `state`, `close_reason` or `remote_ip`, as filters have them, or `labels.` and a label's key,
+	// for example `labels.room`. Empty: no groups. Anything else is INVALID_ARGUMENT.
+	By            string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountConnectionsRequest) Reset() {
+	*x = CountConnectionsRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountConnectionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountConnectionsRequest) ProtoMessage() {}
+
+func (x *CountConnectionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountConnectionsRequest.ProtoReflect.Descriptor instead.
+func (*CountConnectionsRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CountConnectionsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *CountConnectionsRequest) GetState() ListState {
+	if x != nil {
+		return x.State
+	}
+	return ListState_LIST_STATE_UNSPECIFIED
+}
+
+func (x *CountConnectionsRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+// CountConnectionsResponse has the counts. Each connection is judged as it is when the count comes to it; one that connects
+// meanwhile is left out.
+type CountConnectionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Connections that match.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Live connections when the count began, whatever the filter.
+	TotalSize int64 `protobuf:"varint,2,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
+	// Position in the event log before the count began. A client that counts and then streams `after` this cursor misses nothing;
+	// it may see again what is counted already.
+	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// With `by`: the largest groups, in descending order, those of one size in the order of their values; at most 1,000. With
+	// more than 100,000 different values, the largest of the 100,000 that were met first.
+	Groups []*ConnectionGroup `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	// With `by`: connections that are in `count` and in none of `groups`. 0 unless there are more than 1,000 different values.
+	Other         uint64 `protobuf:"varint,5,opt,name=other,proto3" json:"other,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountConnectionsResponse) Reset() {
+	*x = CountConnectionsResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountConnectionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountConnectionsResponse) ProtoMessage() {}
+
+func (x *CountConnectionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountConnectionsResponse.ProtoReflect.Descriptor instead.
+func (*CountConnectionsResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CountConnectionsResponse) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *CountConnectionsResponse) GetTotalSize() int64 {
+	if x != nil {
+		return x.TotalSize
+	}
+	return 0
+}
+
+func (x *CountConnectionsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *CountConnectionsResponse) GetGroups() []*ConnectionGroup {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *CountConnectionsResponse) GetOther() uint64 {
+	if x != nil {
+		return x.Other
+	}
+	return 0
+}
+
+// ConnectionGroup is how many connections have a value in common.
+type ConnectionGroup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The value; empty where the label is not set, or the peer is on a unix socket and has no address.
+	Value string `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	// Connections that have it; at least 1.
+	Count         uint64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionGroup) Reset() {
+	*x = ConnectionGroup{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionGroup) ProtoMessage() {}
+
+func (x *ConnectionGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionGroup.ProtoReflect.Descriptor instead.
+func (*ConnectionGroup) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ConnectionGroup) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *ConnectionGroup) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // GetConnectionRequest asks for one connection.
 type GetConnectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -295,7 +500,7 @@ type GetConnectionRequest struct {
 
 func (x *GetConnectionRequest) Reset() {
 	*x = GetConnectionRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[2]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +512,7 @@ func (x *GetConnectionRequest) String() string {
 func (*GetConnectionRequest) ProtoMessage() {}
 
 func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[2]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +525,7 @@ func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{2}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetConnectionRequest) GetId() string {
@@ -341,7 +546,7 @@ type GetConnectionResponse struct {
 
 func (x *GetConnectionResponse) Reset() {
 	*x = GetConnectionResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[3]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +558,7 @@ func (x *GetConnectionResponse) String() string {
 func (*GetConnectionResponse) ProtoMessage() {}
 
 func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[3]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +571,7 @@ func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{3}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetConnectionResponse) GetConnection() *Connection {
@@ -394,7 +599,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[4]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -406,7 +611,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[4]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -419,7 +624,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{4}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SendRequest) GetId() string {
@@ -465,7 +670,7 @@ type SendResponse struct {
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[5]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +682,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[5]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +695,7 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{5}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SendResponse) GetOutcome() Outcome {
@@ -533,7 +738,7 @@ type BroadcastRequest struct {
 
 func (x *BroadcastRequest) Reset() {
 	*x = BroadcastRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[6]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +750,7 @@ func (x *BroadcastRequest) String() string {
 func (*BroadcastRequest) ProtoMessage() {}
 
 func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[6]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +763,7 @@ func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{6}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BroadcastRequest) GetData() []byte {
@@ -612,7 +817,7 @@ type BroadcastResponse struct {
 
 func (x *BroadcastResponse) Reset() {
 	*x = BroadcastResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[7]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +829,7 @@ func (x *BroadcastResponse) String() string {
 func (*BroadcastResponse) ProtoMessage() {}
 
 func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[7]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +842,7 @@ func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{7}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BroadcastResponse) GetMatched() uint64 {
@@ -711,7 +916,7 @@ type KickRequest struct {
 
 func (x *KickRequest) Reset() {
 	*x = KickRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[8]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +928,7 @@ func (x *KickRequest) String() string {
 func (*KickRequest) ProtoMessage() {}
 
 func (x *KickRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[8]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +941,7 @@ func (x *KickRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KickRequest.ProtoReflect.Descriptor instead.
 func (*KickRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{8}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *KickRequest) GetConnectionIds() []string {
@@ -801,7 +1006,7 @@ type KickResponse struct {
 
 func (x *KickResponse) Reset() {
 	*x = KickResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[9]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +1018,7 @@ func (x *KickResponse) String() string {
 func (*KickResponse) ProtoMessage() {}
 
 func (x *KickResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[9]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +1031,7 @@ func (x *KickResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KickResponse.ProtoReflect.Descriptor instead.
 func (*KickResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{9}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *KickResponse) GetOutcomes() []*TargetOutcome {
@@ -881,7 +1086,7 @@ type SetLabelsRequest struct {
 
 func (x *SetLabelsRequest) Reset() {
 	*x = SetLabelsRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[10]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1098,7 @@ func (x *SetLabelsRequest) String() string {
 func (*SetLabelsRequest) ProtoMessage() {}
 
 func (x *SetLabelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[10]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1111,7 @@ func (x *SetLabelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLabelsRequest.ProtoReflect.Descriptor instead.
 func (*SetLabelsRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{10}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetLabelsRequest) GetConnectionIds() []string {
@@ -959,7 +1164,7 @@ type SetLabelsResponse struct {
 
 func (x *SetLabelsResponse) Reset() {
 	*x = SetLabelsResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[11]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1176,7 @@ func (x *SetLabelsResponse) String() string {
 func (*SetLabelsResponse) ProtoMessage() {}
 
 func (x *SetLabelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[11]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1189,7 @@ func (x *SetLabelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLabelsResponse.ProtoReflect.Descriptor instead.
 func (*SetLabelsResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{11}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetLabelsResponse) GetOutcomes() []*TargetOutcome {
@@ -1046,7 +1251,7 @@ type ShutdownRequest struct {
 
 func (x *ShutdownRequest) Reset() {
 	*x = ShutdownRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[12]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1263,7 @@ func (x *ShutdownRequest) String() string {
 func (*ShutdownRequest) ProtoMessage() {}
 
 func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[12]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1276,7 @@ func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownRequest.ProtoReflect.Descriptor instead.
 func (*ShutdownRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{12}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ShutdownRequest) GetGracePeriod() *durationpb.Duration {
@@ -1110,7 +1315,7 @@ type ShutdownResponse struct {
 
 func (x *ShutdownResponse) Reset() {
 	*x = ShutdownResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[13]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +1327,7 @@ func (x *ShutdownResponse) String() string {
 func (*ShutdownResponse) ProtoMessage() {}
 
 func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[13]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1135,7 +1340,7 @@ func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownResponse.ProtoReflect.Descriptor instead.
 func (*ShutdownResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{13}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ShutdownResponse) GetJoined() bool {
@@ -1186,7 +1391,7 @@ type StreamEventsRequest struct {
 
 func (x *StreamEventsRequest) Reset() {
 	*x = StreamEventsRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[14]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1403,7 @@ func (x *StreamEventsRequest) String() string {
 func (*StreamEventsRequest) ProtoMessage() {}
 
 func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[14]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1416,7 @@ func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsRequest.ProtoReflect.Descriptor instead.
 func (*StreamEventsRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{14}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamEventsRequest) GetTypes() []EventType {
@@ -1269,7 +1474,7 @@ type StreamEventsResponse struct {
 
 func (x *StreamEventsResponse) Reset() {
 	*x = StreamEventsResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[15]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1486,7 @@ func (x *StreamEventsResponse) String() string {
 func (*StreamEventsResponse) ProtoMessage() {}
 
 func (x *StreamEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[15]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1499,7 @@ func (x *StreamEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsResponse.ProtoReflect.Descriptor instead.
 func (*StreamEventsResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{15}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StreamEventsResponse) GetEvents() []*Event {
@@ -1320,7 +1525,7 @@ type GetGatewayRequest struct {
 
 func (x *GetGatewayRequest) Reset() {
 	*x = GetGatewayRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[16]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1537,7 @@ func (x *GetGatewayRequest) String() string {
 func (*GetGatewayRequest) ProtoMessage() {}
 
 func (x *GetGatewayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[16]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1550,7 @@ func (x *GetGatewayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGatewayRequest.ProtoReflect.Descriptor instead.
 func (*GetGatewayRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{16}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{19}
 }
 
 // GetGatewayResponse describes the gateway.
@@ -1383,7 +1588,7 @@ type GetGatewayResponse struct {
 
 func (x *GetGatewayResponse) Reset() {
 	*x = GetGatewayResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[17]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1600,7 @@ func (x *GetGatewayResponse) String() string {
 func (*GetGatewayResponse) ProtoMessage() {}
 
 func (x *GetGatewayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[17]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1613,7 @@ func (x *GetGatewayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGatewayResponse.ProtoReflect.Descriptor instead.
 func (*GetGatewayResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{17}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetGatewayResponse) GetNode() string {
@@ -1521,7 +1726,7 @@ type Listener struct {
 
 func (x *Listener) Reset() {
 	*x = Listener{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[18]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +1738,7 @@ func (x *Listener) String() string {
 func (*Listener) ProtoMessage() {}
 
 func (x *Listener) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[18]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +1751,7 @@ func (x *Listener) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listener.ProtoReflect.Descriptor instead.
 func (*Listener) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{18}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Listener) GetName() string {
@@ -1611,7 +1816,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[19]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1828,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[19]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1841,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{19}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Limits) GetMaxConnections() uint64 {
@@ -1737,7 +1942,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[20]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1954,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[20]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1967,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{20}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Totals) GetConnections() uint64 {
@@ -1872,7 +2077,21 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x03R\ttotalSize\x12\x16\n" +
-	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"&\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"o\n" +
+	"\x17CountConnectionsRequest\x12\x16\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\x12,\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x16.sockgate.v1.ListStateR\x05state\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\"\xb3\x01\n" +
+	"\x18CountConnectionsResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x1d\n" +
+	"\n" +
+	"total_size\x18\x02 \x01(\x03R\ttotalSize\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x124\n" +
+	"\x06groups\x18\x04 \x03(\v2\x1c.sockgate.v1.ConnectionGroupR\x06groups\x12\x14\n" +
+	"\x05other\x18\x05 \x01(\x04R\x05other\"=\n" +
+	"\x0fConnectionGroup\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\tR\x05value\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"&\n" +
 	"\x14GetConnectionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"P\n" +
 	"\x15GetConnectionResponse\x127\n" +
@@ -2012,9 +2231,10 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\bSendWait\x12\x19\n" +
 	"\x15SEND_WAIT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEND_WAIT_QUEUED\x10\x01\x12\x15\n" +
-	"\x11SEND_WAIT_WRITTEN\x10\x022\xc7\x05\n" +
+	"\x11SEND_WAIT_WRITTEN\x10\x022\xa8\x06\n" +
 	"\x0eGatewayService\x12\\\n" +
-	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\x12V\n" +
+	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\x12_\n" +
+	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\x12V\n" +
 	"\rGetConnection\x12!.sockgate.v1.GetConnectionRequest\x1a\".sockgate.v1.GetConnectionResponse\x12;\n" +
 	"\x04Send\x12\x18.sockgate.v1.SendRequest\x1a\x19.sockgate.v1.SendResponse\x12J\n" +
 	"\tBroadcast\x12\x1d.sockgate.v1.BroadcastRequest\x1a\x1e.sockgate.v1.BroadcastResponse\x12;\n" +
@@ -2038,90 +2258,97 @@ func file_sockgate_v1_gateway_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_gateway_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_sockgate_v1_gateway_service_proto_goTypes = []any{
-	(ListState)(0),                  // 0: sockgate.v1.ListState
-	(SendWait)(0),                   // 1: sockgate.v1.SendWait
-	(*ListConnectionsRequest)(nil),  // 2: sockgate.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil), // 3: sockgate.v1.ListConnectionsResponse
-	(*GetConnectionRequest)(nil),    // 4: sockgate.v1.GetConnectionRequest
-	(*GetConnectionResponse)(nil),   // 5: sockgate.v1.GetConnectionResponse
-	(*SendRequest)(nil),             // 6: sockgate.v1.SendRequest
-	(*SendResponse)(nil),            // 7: sockgate.v1.SendResponse
-	(*BroadcastRequest)(nil),        // 8: sockgate.v1.BroadcastRequest
-	(*BroadcastResponse)(nil),       // 9: sockgate.v1.BroadcastResponse
-	(*KickRequest)(nil),             // 10: sockgate.v1.KickRequest
-	(*KickResponse)(nil),            // 11: sockgate.v1.KickResponse
-	(*SetLabelsRequest)(nil),        // 12: sockgate.v1.SetLabelsRequest
-	(*SetLabelsResponse)(nil),       // 13: sockgate.v1.SetLabelsResponse
-	(*ShutdownRequest)(nil),         // 14: sockgate.v1.ShutdownRequest
-	(*ShutdownResponse)(nil),        // 15: sockgate.v1.ShutdownResponse
-	(*StreamEventsRequest)(nil),     // 16: sockgate.v1.StreamEventsRequest
-	(*StreamEventsResponse)(nil),    // 17: sockgate.v1.StreamEventsResponse
-	(*GetGatewayRequest)(nil),       // 18: sockgate.v1.GetGatewayRequest
-	(*GetGatewayResponse)(nil),      // 19: sockgate.v1.GetGatewayResponse
-	(*Listener)(nil),                // 20: sockgate.v1.Listener
-	(*Limits)(nil),                  // 21: sockgate.v1.Limits
-	(*Totals)(nil),                  // 22: sockgate.v1.Totals
-	nil,                             // 23: sockgate.v1.SetLabelsRequest.SetEntry
-	nil,                             // 24: sockgate.v1.Totals.ClosedEntry
-	(*Connection)(nil),              // 25: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),     // 26: google.protobuf.Duration
-	(Outcome)(0),                    // 27: sockgate.v1.Outcome
-	(*TargetOutcome)(nil),           // 28: sockgate.v1.TargetOutcome
-	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
-	(EventType)(0),                  // 30: sockgate.v1.EventType
-	(*Event)(nil),                   // 31: sockgate.v1.Event
+	(ListState)(0),                   // 0: sockgate.v1.ListState
+	(SendWait)(0),                    // 1: sockgate.v1.SendWait
+	(*ListConnectionsRequest)(nil),   // 2: sockgate.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),  // 3: sockgate.v1.ListConnectionsResponse
+	(*CountConnectionsRequest)(nil),  // 4: sockgate.v1.CountConnectionsRequest
+	(*CountConnectionsResponse)(nil), // 5: sockgate.v1.CountConnectionsResponse
+	(*ConnectionGroup)(nil),          // 6: sockgate.v1.ConnectionGroup
+	(*GetConnectionRequest)(nil),     // 7: sockgate.v1.GetConnectionRequest
+	(*GetConnectionResponse)(nil),    // 8: sockgate.v1.GetConnectionResponse
+	(*SendRequest)(nil),              // 9: sockgate.v1.SendRequest
+	(*SendResponse)(nil),             // 10: sockgate.v1.SendResponse
+	(*BroadcastRequest)(nil),         // 11: sockgate.v1.BroadcastRequest
+	(*BroadcastResponse)(nil),        // 12: sockgate.v1.BroadcastResponse
+	(*KickRequest)(nil),              // 13: sockgate.v1.KickRequest
+	(*KickResponse)(nil),             // 14: sockgate.v1.KickResponse
+	(*SetLabelsRequest)(nil),         // 15: sockgate.v1.SetLabelsRequest
+	(*SetLabelsResponse)(nil),        // 16: sockgate.v1.SetLabelsResponse
+	(*ShutdownRequest)(nil),          // 17: sockgate.v1.ShutdownRequest
+	(*ShutdownResponse)(nil),         // 18: sockgate.v1.ShutdownResponse
+	(*StreamEventsRequest)(nil),      // 19: sockgate.v1.StreamEventsRequest
+	(*StreamEventsResponse)(nil),     // 20: sockgate.v1.StreamEventsResponse
+	(*GetGatewayRequest)(nil),        // 21: sockgate.v1.GetGatewayRequest
+	(*GetGatewayResponse)(nil),       // 22: sockgate.v1.GetGatewayResponse
+	(*Listener)(nil),                 // 23: sockgate.v1.Listener
+	(*Limits)(nil),                   // 24: sockgate.v1.Limits
+	(*Totals)(nil),                   // 25: sockgate.v1.Totals
+	nil,                              // 26: sockgate.v1.SetLabelsRequest.SetEntry
+	nil,                              // 27: sockgate.v1.Totals.ClosedEntry
+	(*Connection)(nil),               // 28: sockgate.v1.Connection
+	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
+	(Outcome)(0),                     // 30: sockgate.v1.Outcome
+	(*TargetOutcome)(nil),            // 31: sockgate.v1.TargetOutcome
+	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
+	(EventType)(0),                   // 33: sockgate.v1.EventType
+	(*Event)(nil),                    // 34: sockgate.v1.Event
 }
 var file_sockgate_v1_gateway_service_proto_depIdxs = []int32{
 	0,  // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	25, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
-	25, // 2: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
-	1,  // 3: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
-	26, // 4: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
-	27, // 5: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
-	28, // 6: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
-	26, // 7: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
-	28, // 8: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	23, // 9: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
-	28, // 10: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	26, // 11: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
-	29, // 12: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
-	30, // 13: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
-	31, // 14: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
-	29, // 15: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
-	26, // 16: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
-	20, // 17: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
-	21, // 18: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
-	22, // 19: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
-	29, // 20: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
-	26, // 21: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
-	26, // 22: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
-	26, // 23: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
-	24, // 24: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
-	2,  // 25: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
-	4,  // 26: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
-	6,  // 27: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
-	8,  // 28: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
-	10, // 29: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
-	12, // 30: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
-	14, // 31: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
-	16, // 32: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
-	18, // 33: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
-	3,  // 34: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
-	5,  // 35: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
-	7,  // 36: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
-	9,  // 37: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
-	11, // 38: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
-	13, // 39: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
-	15, // 40: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
-	17, // 41: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
-	19, // 42: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
-	34, // [34:43] is the sub-list for method output_type
-	25, // [25:34] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	28, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
+	0,  // 2: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
+	6,  // 3: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
+	28, // 4: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
+	1,  // 5: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
+	29, // 6: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
+	30, // 7: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
+	31, // 8: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
+	29, // 9: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
+	31, // 10: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	26, // 11: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
+	31, // 12: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	29, // 13: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
+	32, // 14: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
+	33, // 15: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
+	34, // 16: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
+	32, // 17: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
+	29, // 18: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
+	23, // 19: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
+	24, // 20: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
+	25, // 21: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
+	32, // 22: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
+	29, // 23: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
+	29, // 24: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
+	29, // 25: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
+	27, // 26: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
+	2,  // 27: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
+	4,  // 28: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
+	7,  // 29: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
+	9,  // 30: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
+	11, // 31: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
+	13, // 32: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
+	15, // 33: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
+	17, // 34: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
+	19, // 35: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
+	21, // 36: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
+	3,  // 37: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
+	5,  // 38: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
+	8,  // 39: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
+	10, // 40: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
+	12, // 41: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
+	14, // 42: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
+	16, // 43: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
+	18, // 44: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
+	20, // 45: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
+	22, // 46: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
+	37, // [37:47] is the sub-list for method output_type
+	27, // [27:37] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_gateway_service_proto_init() }
@@ -2137,7 +2364,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_gateway_service_proto_rawDesc), len(file_sockgate_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

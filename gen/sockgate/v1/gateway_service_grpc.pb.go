@@ -19,15 +19,16 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	GatewayService_ListConnections_FullMethodName = "/sockgate.v1.GatewayService/ListConnections"
-	GatewayService_GetConnection_FullMethodName   = "/sockgate.v1.GatewayService/GetConnection"
-	GatewayService_Send_FullMethodName            = "/sockgate.v1.GatewayService/Send"
-	GatewayService_Broadcast_FullMethodName       = "/sockgate.v1.GatewayService/Broadcast"
-	GatewayService_Kick_FullMethodName            = "/sockgate.v1.GatewayService/Kick"
-	GatewayService_SetLabels_FullMethodName       = "/sockgate.v1.GatewayService/SetLabels"
-	GatewayService_Shutdown_FullMethodName        = "/sockgate.v1.GatewayService/Shutdown"
-	GatewayService_StreamEvents_FullMethodName    = "/sockgate.v1.GatewayService/StreamEvents"
-	GatewayService_GetGateway_FullMethodName      = "/sockgate.v1.GatewayService/GetGateway"
+	GatewayService_ListConnections_FullMethodName  = "/sockgate.v1.GatewayService/ListConnections"
+	GatewayService_CountConnections_FullMethodName = "/sockgate.v1.GatewayService/CountConnections"
+	GatewayService_GetConnection_FullMethodName    = "/sockgate.v1.GatewayService/GetConnection"
+	GatewayService_Send_FullMethodName             = "/sockgate.v1.GatewayService/Send"
+	GatewayService_Broadcast_FullMethodName        = "/sockgate.v1.GatewayService/Broadcast"
+	GatewayService_Kick_FullMethodName             = "/sockgate.v1.GatewayService/Kick"
+	GatewayService_SetLabels_FullMethodName        = "/sockgate.v1.GatewayService/SetLabels"
+	GatewayService_Shutdown_FullMethodName         = "/sockgate.v1.GatewayService/Shutdown"
+	GatewayService_StreamEvents_FullMethodName     = "/sockgate.v1.GatewayService/StreamEvents"
+	GatewayService_GetGateway_FullMethodName       = "/sockgate.v1.GatewayService/GetGateway"
 )
 
 // GatewayServiceClient is the client API for GatewayService service.
@@ -68,6 +69,9 @@ type GatewayServiceClient interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
 	ListConnections(ctx context.Context, in *ListConnectionsRequest, opts ...grpc.CallOption) (*ListConnectionsResponse, error)
+	// CountConnections counts connections, and tells on request how many have each value of one field or label. A connection that
+	// is live throughout the call is counted exactly once. Where there are a million, expect a filter to take a second. Reads only.
+	CountConnections(ctx context.Context, in *CountConnectionsRequest, opts ...grpc.CallOption) (*CountConnectionsResponse, error)
 	// GetConnection returns one connection by its ID, live or recently closed. NOT_FOUND has the reason
 	// CONNECTION_NOT_FOUND (never existed), CONNECTION_FORGOTTEN (closed, and no longer among the last 10,000),
 	// NODE_RESTARTED (of an earlier incarnation) or UNKNOWN_NODE. Reads only.
@@ -111,6 +115,16 @@ func (c *gatewayServiceClient) ListConnections(ctx context.Context, in *ListConn
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListConnectionsResponse)
 	err := c.cc.Invoke(ctx, GatewayService_ListConnections_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) CountConnections(ctx context.Context, in *CountConnectionsRequest, opts ...grpc.CallOption) (*CountConnectionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountConnectionsResponse)
+	err := c.cc.Invoke(ctx, GatewayService_CountConnections_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -244,6 +258,9 @@ type GatewayServiceServer interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
 	ListConnections(context.Context, *ListConnectionsRequest) (*ListConnectionsResponse, error)
+	// CountConnections counts connections, and tells on request how many have each value of one field or label. A connection that
+	// is live throughout the call is counted exactly once. Where there are a million, expect a filter to take a second. Reads only.
+	CountConnections(context.Context, *CountConnectionsRequest) (*CountConnectionsResponse, error)
 	// GetConnection returns one connection by its ID, live or recently closed. NOT_FOUND has the reason
 	// CONNECTION_NOT_FOUND (never existed), CONNECTION_FORGOTTEN (closed, and no longer among the last 10,000),
 	// NODE_RESTARTED (of an earlier incarnation) or UNKNOWN_NODE. Reads only.
@@ -285,6 +302,9 @@ type UnimplementedGatewayServiceServer struct{}
 
 func (UnimplementedGatewayServiceServer) ListConnections(context.Context, *ListConnectionsRequest) (*ListConnectionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnections not implemented")
+}
+func (UnimplementedGatewayServiceServer) CountConnections(context.Context, *CountConnectionsRequest) (*CountConnectionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountConnections not implemented")
 }
 func (UnimplementedGatewayServiceServer) GetConnection(context.Context, *GetConnectionRequest) (*GetConnectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetConnection not implemented")
@@ -345,6 +365,24 @@ func _GatewayService_ListConnections_Handler(srv interface{}, ctx context.Contex
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(GatewayServiceServer).ListConnections(ctx, req.(*ListConnectionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_CountConnections_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountConnectionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).CountConnections(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_CountConnections_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).CountConnections(ctx, req.(*CountConnectionsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -496,6 +534,10 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListConnections",
 			Handler:    _GatewayService_ListConnections_Handler,
+		},
+		{
+			MethodName: "CountConnections",
+			Handler:    _GatewayService_CountConnections_Handler,
 		},
 		{
 			MethodName: "GetConnection",

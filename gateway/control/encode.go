@@ -1,0 +1,107 @@
+package control
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// begin appends the beginning of a field that has a length, with room for a length below 128. end puts the length in.
+func begin(b []byte, field protowire.Number) ([]byte, int) {
+	b = append(appendTag(b, field, protowire.BytesType), 0)
+	return b, len(b)
+}
+
+// end puts the length in of what was appended since begin, and makes more room for it when it needs that.
+func end(b []byte, at int) []byte {
+	length := len(b) - at
+	if length < 1<<7 {
+		b[at-1] = byte(length)
+		return b
+	}
+	size := protowire.SizeVarint(uint64(length))
+	b = append(b, make([]byte, size-1)...)
+	copy(b[at-1+size:], b[at:])
+	protowire.AppendVarint(b[:at-1], uint64(length))
+	return b
+}
+
+// appendTag is protowire.AppendTag, short enough to be inlined for the numbers that have one byte.
+func appendTag(b []byte, field protowire.Number, t protowire.Type) []byte {
+	if field < 1<<4 {
+		return append(b, byte(field)<<3|byte(t))
+	}
+	return protowire.AppendTag(b, field, t)
+}
+
+// The following append a field, or nothing for the zero value, as proto3 has it.
+
+func appendUint(b []byte, field protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(appendTag(b, field, protowire.VarintType), v)
+}
+
+func appendBool(b []byte, field protowire.Number, v bool) []byte {
+	if !v {
+		return b
+	}
+	return appendUint(b, field, 1)
+}
+
+func appendText(b []byte, field protowire.Number, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return appendElement(b, field, s)
+}
+
+func appendBytes(b []byte, field protowire.Number, p []byte) []byte {
+	if len(p) == 0 {
+		return b
+	}
+	return protowire.AppendBytes(appendTag(b, field, protowire.BytesType), p)
+}
+
+func appendTime(b []byte, field protowire.Number, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	return appendSeconds(b, field, t.Unix(), t.Nanosecond())
+}
+
+func appendDuration(b []byte, field protowire.Number, d time.Duration) []byte {
+	return appendSeconds(b, field, int64(d/time.Second), int(d%time.Second))
+}
+
+// appendSeconds appends what Timestamp and Duration have in common.
+func appendSeconds(b []byte, field protowire.Number, seconds int64, nanos int) []byte {
+	b, at := begin(b, field)
+	b = appendUint(b, 1, uint64(seconds))
+	b = appendUint(b, 2, uint64(nanos))
+	b[at-1] = byte(len(b) - at) // two fields are never long
+	return b
+}
+
+func appendList(b []byte, field protowire.Number, list []string) []byte {
+	for _, s := range list {
+		b = appendElement(b, field, s)
+	}
+	return b
+}
+
+// appendElement appends a text of a list or a map, where the empty one counts too.
+func appendElement(b []byte, field protowire.Number, s string) []byte {
+	return protowire.AppendString(appendTag(b, field, protowire.BytesType), validText(s))
+}
+
+func appendTexts(b []byte, field protowire.Number, texts map[string]string) []byte {
+	for k, v := range texts {
+		var at int
+		b, at = begin(b, field)
+		b = appendElement(b, 1, k)
+		b = end(appendElement(b, 2, v), at)
+	}
+	return b
+}
