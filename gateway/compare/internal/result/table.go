@@ -1,0 +1,167 @@
+package result
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Tables returns all tables as Markdown that can be read as it is.
+func (r *Results) Tables() string {
+	var b strings.Builder
+	b.WriteString(r.Conditions())
+	for _, w := range r.Workloads {
+		if r.measured(w.Name) {
+			fmt.Fprintf(&b, "\n### `%s`\n\n%s.\n\n%s", w.Name, capital(w.Text), r.table(w))
+		}
+	}
+	return b.String()
+}
+
+// Conditions says when, where and how it was measured.
+func (r *Results) Conditions() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured on %s: %s (%s cores), %s, %s. %d rounds of %g s; servers on core %s, load on core %s.\n",
+		r.Date.Format("2006-01-02"), r.Machine["cpu"], r.Machine["cores"], r.Machine["kernel"], r.Machine["go"], r.Rounds, r.Seconds,
+		r.ServerCores, r.LoadCores)
+	b.WriteString("Versions: ")
+	for i, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %s", name, r.Versions[name])
+	}
+	b.WriteString(".\n")
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "Note: %s.\n", note)
+	}
+	return b.String()
+}
+
+// column is one of a table.
+type column struct {
+	title string
+	value func(contestant string) string
+}
+
+// table returns the table of a workload, a row for each contestant that was measured.
+func (r *Results) table(w Workload) string {
+	columns := r.columns(w)
+	head := []string{"contestant"}
+	for _, c := range columns {
+		head = append(head, c.title)
+	}
+	rows := [][]string{head}
+	for _, name := range r.Contestants {
+		if !slices.ContainsFunc(r.Measurements, func(m Measurement) bool { return m.Workload == w.Name && m.Contestant == name }) {
+			continue
+		}
+		row := []string{name}
+		for _, c := range columns {
+			row = append(row, c.value(name))
+		}
+		rows = append(rows, row)
+	}
+	return Markdown(rows)
+}
+
+// columns returns a table's columns, by what the workload measures.
+func (r *Results) columns(w Workload) []column {
+	median := func(title string, m Metric, format func(float64) string) column {
+		return column{title, func(name string) string { return format(r.Median(w.Name, name, m)) }}
+	}
+	switch w.Kind {
+	case Idle:
+		return slices.Concat(
+			[]column{median("bytes each", IdleBytes, count)}, r.ratios(w, IdleBytes),
+			[]column{median("after one echo", EchoBytes, count)})
+	case Broadcast:
+		perConn := func(m *Measurement) float64 { return CPUEach(m) / float64(w.Conns) }
+		return slices.Concat(
+			[]column{median("until the last has it", P50, duration), median("server CPU", CPUEach, duration)}, r.ratios(w, CPUEach),
+			[]column{median("CPU per connection", perConn, duration)})
+	}
+	unit := "messages"
+	if w.Kind == Churn {
+		unit = "connections"
+	}
+	columns := slices.Concat([]column{
+		median(unit+" per CPU-second", PerCPUSecond, count),
+		{"spread", func(name string) string { return percent(r.Spread(w.Name, name, PerCPUSecond)) }},
+	}, r.ratios(w, PerCPUSecond), []column{
+		median("CPU each", CPUEach, duration),
+		median("in kernel", Kernel, percent),
+		median(unit+"/s", Rate, count),
+		median("server busy", Busy, percent),
+		median("load busy", LoadBusy, percent),
+		median("p50", P50, duration), median("p99", P99, duration), median("p99.9", P999, duration),
+	})
+	if w.Kind == Fixed {
+		columns = append(columns, median("asked/s", AskedRate, count), median("late at end", Unanswered, count))
+	}
+	return columns
+}
+
+// references are the contestants that all others are compared with.
+var references = []string{"c", "gnet", "nbio", "net"}
+
+// ratios returns a column for each reference that was measured.
+func (r *Results) ratios(w Workload, m Metric) []column {
+	var columns []column
+	for _, to := range references {
+		if math.IsNaN(r.Median(w.Name, to, m)) {
+			continue
+		}
+		columns = append(columns, column{"× " + to, func(name string) string { return ratio(r.Ratio(w.Name, name, to, m)) }})
+	}
+	return columns
+}
+
+// Markdown returns rows, the first of which is the head, as a table that is aligned to be read as it is.
+func Markdown(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	line := func(row []string) {
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				b.WriteString("| " + cell + pad)
+			} else {
+				b.WriteString(" | " + pad + cell)
+			}
+		}
+		b.WriteString(" |\n")
+	}
+	line(rows[0])
+	for i, n := range widths {
+		if i == 0 {
+			b.WriteString("|" + strings.Repeat("-", n+2))
+		} else {
+			b.WriteString("|" + strings.Repeat("-", n+1) + ":")
+		}
+	}
+	b.WriteString("|\n")
+	for _, row := range rows[1:] {
+		line(row)
+	}
+	return b.String()
+}
+
+// Line sums a measurement up in a few words.
+func (m *Measurement) Line(kind Kind) string {
+	switch kind {
+	case Idle:
+		return fmt.Sprintf("%s bytes each, %s after one echo", count(m.IdleBytes), count(m.EchoBytes))
+	case Broadcast:
+		return fmt.Sprintf("%s until the last has it, %s server CPU", duration(P50(m)), duration(CPUEach(m)))
+	}
+	return fmt.Sprintf("%s/s, %s per server-CPU-second, p99 %s", count(Rate(m)), count(PerCPUSecond(m)), duration(P99(m)))
+}
