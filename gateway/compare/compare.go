@@ -41,6 +41,9 @@ func (s *settings) compare(ctx context.Context, stdout, progress io.Writer) erro
 	if err := c.prepare(ctx, dir); err != nil {
 		return err
 	}
+	if len(c.contestants) == 0 {
+		return errors.New("no contestant is left to measure")
+	}
 	if err := proc.Stay(s.loadCores); err != nil {
 		return err
 	}
@@ -98,6 +101,9 @@ func (c *comparison) prepare(ctx context.Context, dir string) error {
 		if errors.Is(err, errMissing) && len(c.only) == 0 {
 			c.results.Notes = append(c.results.Notes, err.Error()+", and was left out")
 			continue
+		}
+		if errors.Is(err, errMissing) {
+			return fmt.Errorf("%w: install it, or leave the contestant out of --only", err)
 		}
 		if err != nil {
 			return err

@@ -100,7 +100,7 @@ func short(flags string) string {
 }
 
 // errMissing is the error of a contestant whose compiler or interpreter is not installed.
-var errMissing = errors.New("is not installed")
+var errMissing = errors.New("is not installed here")
 
 // prepare builds a contestant and returns its version.
 func (c *contestant) prepare(ctx context.Context) (version string, err error) {

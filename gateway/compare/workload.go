@@ -25,7 +25,7 @@ func (s *settings) allWorkloads() []result.Workload {
 		{Name: "churn", Kind: result.Churn, Size: 64, Conns: churn,
 			Text: fmt.Sprintf("connections that come, echo 64 bytes once, and go, %d at a time", churn)},
 		{Name: fmt.Sprintf("idle-%d", idle), Kind: result.Idle, Size: 64, Conns: idle,
-			Text: fmt.Sprintf("%d connections that do nothing", idle)},
+			Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", idle)},
 		{Name: fmt.Sprintf("broadcast-%d", idle), Kind: result.Broadcast, Size: 64, Conns: idle,
 			Text: fmt.Sprintf("64 bytes to each of %d connections", idle)},
 	}

@@ -46,7 +46,7 @@ func duration(seconds float64) string {
 	return three(seconds*1e9) + " ns"
 }
 
-// three returns a number below 1000 with three digits.
+// three returns a number with three digits, or all of those before the point.
 func three(x float64) string {
 	switch {
 	case x >= 99.95:
@@ -62,7 +62,14 @@ func ratio(x float64) string {
 	if math.IsNaN(x) {
 		return unknown
 	}
-	return fmt.Sprintf("%.2f", x)
+	return three(x)
+}
+
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func percent(x float64) string {

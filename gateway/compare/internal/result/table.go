@@ -13,20 +13,55 @@ import (
 func (r *Results) Tables() string {
 	var b strings.Builder
 	b.WriteString(r.Conditions())
+	b.WriteString(r.summary())
 	for _, w := range r.Workloads {
-		if r.measured(w.Name) {
-			fmt.Fprintf(&b, "\n### `%s`\n\n%s.\n\n%s", w.Name, capital(w.Text), r.table(w))
+		if !r.measured(w.Name) {
+			continue
+		}
+		fmt.Fprintf(&b, "\n### `%s`\n\n%s.\n", w.Name, capital(w.Text))
+		for _, columns := range r.columns(w) {
+			b.WriteString("\n" + r.table(w, columns))
 		}
 	}
 	return b.String()
 }
 
+// summary is one table with the headline of each workload: work per second of server CPU time as a share of the C server's, and
+// bytes for idle connections. It is empty where there is no C server.
+func (r *Results) summary() string {
+	if !slices.Contains(r.Contestants, references[0]) {
+		return ""
+	}
+	rows := [][]string{{"contestant"}}
+	for _, name := range r.Contestants {
+		rows = append(rows, []string{name})
+	}
+	for _, w := range r.Workloads {
+		if !r.measured(w.Name) {
+			continue
+		}
+		head := w.Name
+		if w.Kind == Idle {
+			head += ", bytes"
+		}
+		rows[0] = append(rows[0], head)
+		for i, name := range r.Contestants {
+			cell := ratio(r.Ratio(w.Name, name, references[0], PerCPUSecond))
+			if w.Kind == Idle {
+				cell = count(r.Median(w.Name, name, IdleBytes))
+			}
+			rows[i+1] = append(rows[i+1], cell)
+		}
+	}
+	return "\nWork per second of server CPU time, as a share of the C server's; more is better:\n\n" + Markdown(rows)
+}
+
 // Conditions says when, where and how it was measured.
 func (r *Results) Conditions() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s: %s (%s cores), %s, %s. %d rounds of %g s; servers on core %s, load on core %s.\n",
-		r.Date.Format("2006-01-02"), r.Machine["cpu"], r.Machine["cores"], r.Machine["kernel"], r.Machine["go"], r.Rounds, r.Seconds,
-		r.ServerCores, r.LoadCores)
+	fmt.Fprintf(&b, "Measured on %s: %s (%s cores), %s, %s. %s of %g s; servers on core %s, load on core %s.\n",
+		r.Date.Format("2006-01-02"), r.Machine["cpu"], r.Machine["cores"], r.Machine["kernel"], r.Machine["go"],
+		plural(r.Rounds, "round"), r.Seconds, r.ServerCores, r.LoadCores)
 	b.WriteString("Versions: ")
 	for i, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		if i > 0 {
@@ -47,9 +82,8 @@ type column struct {
 	value func(contestant string) string
 }
 
-// table returns the table of a workload, a row for each contestant that was measured.
-func (r *Results) table(w Workload) string {
-	columns := r.columns(w)
+// table returns a table of a workload, with a row for each contestant that was measured.
+func (r *Results) table(w Workload, columns []column) string {
 	head := []string{"contestant"}
 	for _, c := range columns {
 		head = append(head, c.title)
@@ -68,41 +102,39 @@ func (r *Results) table(w Workload) string {
 	return Markdown(rows)
 }
 
-// columns returns a table's columns, by what the workload measures.
-func (r *Results) columns(w Workload) []column {
+// columns returns the columns of a workload's tables, by what it measures.
+func (r *Results) columns(w Workload) [][]column {
 	median := func(title string, m Metric, format func(float64) string) column {
 		return column{title, func(name string) string { return format(r.Median(w.Name, name, m)) }}
 	}
 	switch w.Kind {
 	case Idle:
-		return slices.Concat(
-			[]column{median("bytes each", IdleBytes, count)}, r.ratios(w, IdleBytes),
-			[]column{median("after one echo", EchoBytes, count)})
+		return [][]column{
+			slices.Concat([]column{median("bytes each", IdleBytes, count)}, r.ratios(w, IdleBytes)),
+			slices.Concat([]column{median("bytes each after one echo", EchoBytes, count)}, r.ratios(w, EchoBytes)),
+		}
 	case Broadcast:
 		perConn := func(m *Measurement) float64 { return CPUEach(m) / float64(w.Conns) }
-		return slices.Concat(
+		return [][]column{slices.Concat(
 			[]column{median("until the last has it", P50, duration), median("server CPU", CPUEach, duration)}, r.ratios(w, CPUEach),
-			[]column{median("CPU per connection", perConn, duration)})
+			[]column{median("CPU per connection", perConn, duration)})}
 	}
 	unit := "messages"
 	if w.Kind == Churn {
 		unit = "connections"
 	}
-	columns := slices.Concat([]column{
+	cost := slices.Concat([]column{
 		median(unit+" per CPU-second", PerCPUSecond, count),
 		{"spread", func(name string) string { return percent(r.Spread(w.Name, name, PerCPUSecond)) }},
-	}, r.ratios(w, PerCPUSecond), []column{
-		median("CPU each", CPUEach, duration),
-		median("in kernel", Kernel, percent),
-		median(unit+"/s", Rate, count),
-		median("server busy", Busy, percent),
-		median("load busy", LoadBusy, percent),
+	}, r.ratios(w, PerCPUSecond), []column{median("CPU each", CPUEach, duration), median("in kernel", Kernel, percent)})
+	seen := []column{
+		median(unit+"/s", Rate, count), median("server busy", Busy, percent), median("load busy", LoadBusy, percent),
 		median("p50", P50, duration), median("p99", P99, duration), median("p99.9", P999, duration),
-	})
-	if w.Kind == Fixed {
-		columns = append(columns, median("asked/s", AskedRate, count), median("late at end", Unanswered, count))
 	}
-	return columns
+	if w.Kind == Fixed {
+		seen = append(seen, median("asked/s", AskedRate, count), median("unanswered", Unanswered, count))
+	}
+	return [][]column{cost, seen}
 }
 
 // references are the contestants that all others are compared with.
