@@ -26,9 +26,11 @@ type measurement struct {
 	marks  []mark
 }
 
-// mark is what the server and the load had used at one moment.
+// mark is what the server and the load had used at one moment, and everything on their cores.
 type mark struct {
+	at           time.Time
 	server, load proc.CPU
+	busy         time.Duration
 	err          error
 }
 
@@ -66,7 +68,15 @@ func (s *settings) measure(ctx context.Context, c *contestant, w result.Workload
 func (m *measurement) mark() {
 	server, err1 := proc.ReadCPU(m.server.PID())
 	harness, err2 := proc.ReadCPU(os.Getpid())
-	m.marks = append(m.marks, mark{server: server, load: harness, err: errors.Join(err1, err2)})
+	busy, err3 := proc.ReadBusy(m.cores())
+	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness, busy: busy, err: errors.Join(err1, err2, err3)})
+}
+
+// cores are those of the servers and those of the load.
+func (s *settings) cores() proc.Cores {
+	both := slices.Concat(s.serverCores, s.loadCores)
+	slices.Sort(both)
+	return slices.Compact(both)
 }
 
 // costs fills in what was used between the two marks.
@@ -80,6 +90,8 @@ func (m *measurement) costs() error {
 	server := m.marks[1].server.Since(m.marks[0].server)
 	m.CPU, m.User, m.System = server.Total.Seconds(), server.User.Seconds(), server.System.Seconds()
 	m.LoadCPU = m.marks[1].load.Since(m.marks[0].load).Total.Seconds()
+	others := (m.marks[1].busy - m.marks[0].busy).Seconds() - m.CPU - m.LoadCPU
+	m.Others = max(0, others/(m.marks[1].at.Sub(m.marks[0].at).Seconds()*float64(len(m.cores()))))
 	return nil
 }
 

@@ -77,3 +77,23 @@ func TestParseCores(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBusy(t *testing.T) {
+	const stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 1000 1000 8 16 32 64 128\ncpu1 100 0 0 5 0 0 0 0 0 0\ncpu10 7 0 0 0 0 0 0 0\nintr 1\n"
+	for _, c := range []struct {
+		cores Cores
+		want  time.Duration
+	}{{Cores{0}, 63 * Tick}, {Cores{1}, 100 * Tick}, {Cores{0, 10}, 70 * Tick}} {
+		if got, err := parseBusy(stat, c.cores); got != c.want || err != nil {
+			t.Errorf("cores %s: %s, %v; expected %s", c.cores, got, err, c.want)
+		}
+	}
+	for _, cores := range []Cores{{2}, {0, 3}} {
+		if got, err := parseBusy(stat, cores); err == nil {
+			t.Errorf("cores %s, one of which is not there: %s", cores, got)
+		}
+	}
+	if n, err := ReadBusy(Cores{0}); n <= 0 || err != nil {
+		t.Errorf("of this machine: %s, %v", n, err)
+	}
+}

@@ -40,6 +40,7 @@ type Measurement struct {
 	User       float64     `json:"server_user_seconds,omitempty"`   // in ticks of 10 ms
 	System     float64     `json:"server_system_seconds,omitempty"` // in ticks of 10 ms
 	LoadCPU    float64     `json:"load_cpu_seconds,omitempty"`
+	Others     float64     `json:"others,omitempty"`     // share of the servers' and the load's cores that other programs had
 	AskedRate  float64     `json:"asked_rate,omitempty"` // Fixed: messages a second
 	Unanswered uint64      `json:"unanswered,omitempty"` // Fixed: see load.Result
 	Latency    Percentiles `json:"latency_ns,omitzero"`
@@ -82,6 +83,7 @@ var (
 	Kernel       Metric = func(m *Measurement) float64 { return over(m.System, m.User+m.System) }
 	Busy         Metric = func(m *Measurement) float64 { return over(m.CPU, m.Elapsed) }
 	LoadBusy     Metric = func(m *Measurement) float64 { return over(m.LoadCPU, m.Elapsed) }
+	Others       Metric = func(m *Measurement) float64 { return m.Others }
 	P50          Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P50) / 1e9) }
 	P90          Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P90) / 1e9) }
 	P99          Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P99) / 1e9) }

@@ -23,7 +23,7 @@ func sample() *Results {
 	}
 	add := func(round int, workload, contestant string, count uint64, cpu float64) {
 		r.Measurements = append(r.Measurements, Measurement{Round: round, Workload: workload, Contestant: contestant, Count: count, Elapsed: 2, CPU: cpu,
-			User: cpu / 4, System: 3 * cpu / 4, LoadCPU: 1, Latency: Percentiles{P50: 50e3, P90: 90e3, P99: 990e3, P999: 9990e3}})
+			User: cpu / 4, System: 3 * cpu / 4, LoadCPU: 1, Others: 0.21, Latency: Percentiles{P50: 50e3, P90: 90e3, P99: 990e3, P999: 9990e3}})
 	}
 	for i, speed := range []uint64{1000_000, 500_000, 1100_000} {
 		add(i+1, "echo-64-100", "c", speed, 2)
@@ -97,8 +97,9 @@ func TestTables(t *testing.T) {
 		"| contestant | messages per CPU-second | spread |  × c | CPU each | in kernel |",
 		"| c          |                 500,000 |   60 % | 1.00 |  2.00 µs |      75 % |",
 		"| gateway    |                 400,000 |   60 % | 0.80 |  2.50 µs |      75 % |",
-		"| contestant | messages/s | server busy | load busy |     p50 |    p99 |   p99.9 |",
-		"| c          |    500,000 |       100 % |      50 % | 50.0 µs | 990 µs | 9.99 ms |",
+		"Note: other programs had 21 % of these cores",
+		"| contestant | messages/s | server busy | load busy | others |     p50 |    p99 |   p99.9 |",
+		"| c          |    500,000 |       100 % |      50 % |   21 % | 50.0 µs | 990 µs | 9.99 ms |",
 		"| gateway    |        640 | 10.0 |",
 		"| gateway    |                     1,300 | 20.0 |",
 		"|  12,345 |          7 |",

@@ -56,6 +56,9 @@ func (r *Results) summary() string {
 	return "\nWork per second of server CPU time, as a share of the C server's; more is better:\n\n" + Markdown(rows)
 }
 
+// quiet is the share of the cores that other programs may have without a note.
+const quiet = 0.05
+
 // Conditions says when, where and how it was measured.
 func (r *Results) Conditions() string {
 	var b strings.Builder
@@ -70,6 +73,16 @@ func (r *Results) Conditions() string {
 		fmt.Fprintf(&b, "%s %s", name, r.Versions[name])
 	}
 	b.WriteString(".\n")
+	var others []float64
+	for i := range r.Measurements {
+		if m := &r.Measurements[i]; m.CPU > 0 {
+			others = append(others, m.Others)
+		}
+	}
+	if typical := Median(others); typical > quiet {
+		fmt.Fprintf(&b, "Note: other programs had %s of these cores, in the median, while it was measured: rates and latencies are theirs too, and the "+
+			"spread is wide.\n", percent(typical))
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "Note: %s.\n", note)
 	}
@@ -128,7 +141,7 @@ func (r *Results) columns(w Workload) [][]column {
 		{"spread", func(name string) string { return percent(r.Spread(w.Name, name, PerCPUSecond)) }},
 	}, r.ratios(w, PerCPUSecond), []column{median("CPU each", CPUEach, duration), median("in kernel", Kernel, percent)})
 	seen := []column{
-		median(unit+"/s", Rate, count), median("server busy", Busy, percent), median("load busy", LoadBusy, percent),
+		median(unit+"/s", Rate, count), median("server busy", Busy, percent), median("load busy", LoadBusy, percent), median("others", Others, percent),
 		median("p50", P50, duration), median("p99", P99, duration), median("p99.9", P999, duration),
 	}
 	if w.Kind == Fixed {
