@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,21 +18,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// program is this command, built once.
-var program string
+// asProgram is set in the environment of a test binary that is to be the program.
+const asProgram = "COMPARE_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "compare-test-")
-	if err != nil {
-		panic(err)
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
 	}
-	program = filepath.Join(dir, "compare")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("go build: %v\n%s", err, out))
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // command returns the program with arguments, and where it puts what it builds.
@@ -42,8 +35,12 @@ func command(t *testing.T, args ...string) (c *exec.Cmd, builds string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	builds = t.TempDir()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c = exec.CommandContext(ctx, program, args...)
-	c.Env = append(os.Environ(), "TMPDIR="+builds)
+	c.Env = append(os.Environ(), "TMPDIR="+builds, asProgram+"=1")
 	return c, builds
 }
 

@@ -79,7 +79,7 @@ func TestParseCores(t *testing.T) {
 }
 
 func TestParseBusy(t *testing.T) {
-	const stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 1000 1000 8 16 32 64 128\ncpu1 100 0 0 5 0 0 0 0 0 0\ncpu10 7 0 0 0 0 0 0 0\nintr 1\n"
+	const stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 1000 1000 8 16 32 64 128\ncpu10 7 0 0 0 0 0 0 0\ncpu1 100 0 0 5 0 0 0 0 0 0\nintr 1\n"
 	for _, c := range []struct {
 		cores Cores
 		want  time.Duration
