@@ -45,26 +45,33 @@ func (r *churn) drive(ctx context.Context, w Window) (Result, error) {
 			w.mark()
 			r.measured, r.begin = true, r.now()
 		}
-		if r.measured && now >= r.begin+w.Length {
+		if r.over(now, w) {
 			w.mark()
-			r.result.Elapsed = now - r.begin
-			return r.result, r.check()
+			return r.result, errors.Join(r.finish(now), r.serveAll(ctx, r.step))
 		}
-		events, err := r.poll.wait(10 * time.Millisecond)
-		if err := errors.Join(ctx.Err(), err); err != nil {
+		if err := errors.Join(ctx.Err(), r.step(now)); err != nil {
 			return Result{}, err
 		}
-		if len(events) > 0 {
-			r.last = now
-		} else if now > r.last+patience {
-			return Result{}, fmt.Errorf("nothing came for %s", patience)
-		}
-		for i := range events {
-			if err := r.live(int(events[i].Fd)); err != nil {
-				return Result{}, err
-			}
+	}
+}
+
+// step takes what has come.
+func (r *churn) step(now time.Duration) error {
+	events, err := r.poll.wait(10 * time.Millisecond)
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		r.last = now
+	} else if now > r.last+patience {
+		return fmt.Errorf("nothing came for %s", patience)
+	}
+	for i := range events {
+		if err := r.live(int(events[i].Fd)); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // open starts the next connection in a place.

@@ -86,10 +86,9 @@ func (l *Client) drive(ctx context.Context, w Window, interval time.Duration) (R
 			w.mark()
 			r.measured, r.begin = true, l.now()
 		}
-		if r.measured && now >= r.begin+w.Length {
+		if r.over(now, w) {
 			w.mark()
-			r.finish(now)
-			return r.result, r.check()
+			return r.result, errors.Join(r.finish(now), r.serveAll(ctx, r.step))
 		}
 		if err := errors.Join(ctx.Err(), r.step(now)); err != nil {
 			return Result{}, err
@@ -192,11 +191,20 @@ func (r *run) next(i int) error {
 	return r.write(i)
 }
 
-// finish counts what had not come back.
-func (r *run) finish(now time.Duration) {
+// over reports whether the measured part is. It is longer than it should be when nothing has come back yet: on a machine that is
+// busy otherwise, a short one would have nothing.
+func (r *run) over(now time.Duration, w Window) bool {
+	return r.measured && now >= r.begin+w.Length && (r.result.Messages > 0 || r.interval > 0)
+}
+
+// finish counts what was to be sent and has not come back.
+func (r *run) finish(now time.Duration) error {
 	r.result.Elapsed = now - r.begin
 	if r.interval == 0 {
-		return
+		return nil
+	}
+	if err := r.release(now); err != nil {
+		return err
 	}
 	for i := range r.conns {
 		c := &r.conns[i]
@@ -204,17 +212,28 @@ func (r *run) finish(now time.Duration) {
 			began := r.intended(n*uint64(len(r.conns)) + uint64(i))
 			if now-began > time.Millisecond { // what is only just under way is not late
 				r.result.Unanswered++
-				_ = r.result.Latency.RecordValue(int64(now - began)) // at most Warm + Length, which is in its range
+				if err := r.result.Latency.RecordValue(int64(now - began)); err != nil {
+					return err
+				}
 			}
 		}
 	}
+	return nil
 }
 
-// check holds that every connection was served.
-func (r *run) check() error {
+// serveAll goes on, uncounted, until every connection has been served, or one has to wait too long.
+func (r *run) serveAll(ctx context.Context, step func(time.Duration) error) error {
+	r.measured = false
+	deadline := r.now() + patience
 	for i := range r.conns {
-		if r.conns[i].received == 0 {
-			return fmt.Errorf("no message came back on connection %d of %d", i, len(r.conns))
+		for r.conns[i].received == 0 {
+			now := r.now()
+			if now > deadline {
+				return fmt.Errorf("no message came back on connection %d of %d", i, len(r.conns))
+			}
+			if err := errors.Join(ctx.Err(), step(now)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

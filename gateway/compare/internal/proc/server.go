@@ -42,7 +42,9 @@ func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	}
 	s := &Server{name: spec.Name, addresses: make(map[string]netip.AddrPort), ended: make(chan error, 1), said: new(tail)}
 	s.command = exec.CommandContext(ctx, self, append([]string{PinCommand, cores.String()}, spec.Command...)...)
-	s.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // Ctrl-C is for this process only
+	// A session of its own: Ctrl-C is for this process only, and the scheduler, which groups by session, does not set the load's
+	// share of a core against the server's.
+	s.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	s.command.WaitDelay = time.Second
 	var pipe interface{ Read([]byte) (int, error) }
 	if spec.Stderr {
