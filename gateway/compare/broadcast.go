@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// broadcaster makes a server send a message to all of its connections.
+type broadcaster interface {
+	broadcast(ctx context.Context, message []byte, conns int) error
+	io.Closer
+}
+
+// controlPlane is the gateway's.
+type controlPlane struct{ *grpc.ClientConn }
+
+func newControlPlane(s *proc.Server) (broadcaster, error) {
+	c, err := grpc.NewClient(s.Address(control).String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	return controlPlane{c}, err
+}
+
+func (p controlPlane) broadcast(ctx context.Context, message []byte, conns int) error {
+	r, err := sockgatev1.NewGatewayServiceClient(p).Broadcast(ctx, &sockgatev1.BroadcastRequest{Data: message})
+	if err != nil {
+		return err
+	}
+	if r.GetMatched() != uint64(conns) || r.GetWritten()+r.GetQueued() != r.GetMatched() {
+		return fmt.Errorf("broadcast to %d connections: %v", conns, r)
+	}
+	return nil
+}
+
+// controlSocket is the C server's: what it is sent goes to all connections, and is answered with a byte.
+type controlSocket struct{ net.Conn }
+
+func newControlSocket(s *proc.Server) (broadcaster, error) {
+	c, err := net.DialTimeout("tcp", s.Address(control).String(), time.Second)
+	return controlSocket{c}, err
+}
+
+func (s controlSocket) broadcast(ctx context.Context, message []byte, _ int) error {
+	deadline, _ := ctx.Deadline()
+	if err := s.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := s.Write(message); err != nil {
+		return err
+	}
+	var done [1]byte
+	_, err := io.ReadFull(s, done[:])
+	return err
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
+	"github.com/sockgate/sockgate/gateway/compare/internal/result"
+)
+
+// share is the part of its capacity at which Fixed loads a server.
+const share = 0.6
+
+// comparison is all rounds of all contestants under all workloads.
+type comparison struct {
+	*settings
+	contestants []contestant
+	results     *result.Results
+	progress    io.Writer
+}
+
+// compare builds the contestants, measures them in rounds, and shows the results.
+func (s *settings) compare(ctx context.Context, stdout, progress io.Writer) error {
+	dir, err := os.MkdirTemp("", "compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	c := &comparison{settings: s, progress: progress, results: s.newResults()}
+	if c.results.Workloads, err = s.chooseWorkloads(); err != nil {
+		return err
+	}
+	if err := c.checkLimits(); err != nil {
+		return err
+	}
+	if err := c.prepare(ctx, dir); err != nil {
+		return err
+	}
+	if len(c.contestants) == 0 {
+		return errors.New("no contestant is left to measure")
+	}
+	if err := proc.Stay(s.loadCores); err != nil {
+		return err
+	}
+	for round := 1; round <= s.rounds; round++ {
+		if err := c.round(ctx, round); err != nil {
+			return err
+		}
+		if err := s.save(c.results); err != nil { // a later round may fail
+			return err
+		}
+	}
+	return s.show(c.results, stdout)
+}
+
+func (s *settings) newResults() *result.Results {
+	r := &result.Results{
+		Date: time.Now().UTC().Truncate(time.Second), Machine: machine(), Versions: make(map[string]string),
+		Rounds: s.rounds, Seconds: s.duration.Seconds(), ServerCores: s.serverCores.String(), LoadCores: s.loadCores.String(),
+	}
+	if slices.ContainsFunc(s.serverCores, func(n int) bool { return slices.Contains(s.loadCores, n) }) {
+		r.Notes = append(r.Notes, "servers and load share a core, and disturb each other")
+	}
+	if s.quick || s.rounds < 5 || s.duration < time.Second {
+		r.Notes = append(r.Notes, "a short run, which shows that everything works and compares nothing: use at least five rounds and a second")
+	}
+	return r
+}
+
+// checkLimits refuses workloads for which there are not enough descriptors.
+func (c *comparison) checkLimits() error {
+	limit, err := proc.DescriptorLimit()
+	if err != nil {
+		return err
+	}
+	for _, w := range c.results.Workloads {
+		// The gateway keeps up to 1,024 descriptors for its control plane.
+		if need := uint64(w.Conns + warmConns + 1024 + 64); w.Conns > 1000 && need > limit {
+			return fmt.Errorf("%s needs %d file descriptors a process, and the hard limit is %d: raise it with ulimit -Hn, or leave the workload out "+
+				"with --workloads", w.Name, need, limit)
+		}
+	}
+	return nil
+}
+
+// prepare builds what there is to build. What cannot be built here is left out, with a note, unless it was asked for by name.
+func (c *comparison) prepare(ctx context.Context, dir string) error {
+	chosen, err := c.chooseContestants(dir)
+	if err != nil {
+		return err
+	}
+	for i := range chosen {
+		x := &chosen[i]
+		_, _ = fmt.Fprintf(c.progress, "building %s\n", x.name)
+		version, err := x.prepare(ctx)
+		if errors.Is(err, errMissing) && len(c.only) == 0 {
+			c.results.Notes = append(c.results.Notes, err.Error()+", and was left out")
+			continue
+		}
+		if errors.Is(err, errMissing) {
+			return fmt.Errorf("%w: install it, or leave the contestant out of --only", err)
+		}
+		if err != nil {
+			return err
+		}
+		c.contestants = append(c.contestants, *x)
+		c.results.Contestants = append(c.results.Contestants, x.name)
+		c.results.Versions[x.name] = version
+	}
+	return nil
+}
+
+// round measures everything once: for each workload all contestants one after the other, beginning with another one in each
+// round, so that what changes on the machine with time meets all of them.
+func (c *comparison) round(ctx context.Context, round int) error {
+	for _, w := range c.results.Workloads {
+		rate := 0.0
+		if w.Kind == result.Fixed {
+			var err error
+			if rate, err = c.capacity(ctx, round, w); err != nil {
+				return err
+			}
+			rate *= share
+		}
+		for i := range c.contestants {
+			x := &c.contestants[(i+round-1)%len(c.contestants)]
+			if w.Kind == result.Broadcast && x.trigger == nil {
+				continue
+			}
+			m, err := c.measure(ctx, x, w, rate)
+			if err != nil {
+				return err
+			}
+			m.Round = round
+			c.results.Measurements = append(c.results.Measurements, m)
+			_, _ = fmt.Fprintf(c.progress, "round %d/%d  %-16s %-16s %s\n", round, c.rounds, w.Name, x.name, m.Line(w.Kind))
+		}
+	}
+	return nil
+}
+
+// capacity returns how many messages a second the first contestant echoes on so many connections: as it was measured in this
+// round, or else measured now.
+func (c *comparison) capacity(ctx context.Context, round int, w result.Workload) (float64, error) {
+	first := &c.contestants[0]
+	like := echo(w.Size, w.Conns)
+	for i := range c.results.Measurements {
+		if m := &c.results.Measurements[i]; m.Round == round && m.Contestant == first.name && m.Workload == like.Name {
+			return result.Rate(m), nil
+		}
+	}
+	m, err := c.measure(ctx, first, like, 0)
+	return result.Rate(&m), err
+}

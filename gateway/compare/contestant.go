@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
+)
+
+// contestant is one server of the comparison.
+type contestant struct {
+	name    string
+	build   []string // command that builds it; nil: nothing is to be built
+	dir     string   // where that runs
+	version []string // command whose first line of output is its version
+	module  string   // or the Go module whose version it is
+	command []string
+	stderr  bool // it tells its addresses in its log, on standard error
+	expect  map[string]*regexp.Regexp
+	trigger func(*proc.Server) (broadcaster, error) // how it is told to broadcast; nil: it cannot
+}
+
+// data and control name the addresses of a server.
+const data, control = "data", "control"
+
+var (
+	listening        = map[string]*regexp.Regexp{data: regexp.MustCompile(`^listening (\S+)$`)}
+	listeningControl = map[string]*regexp.Regexp{data: listening[data], control: regexp.MustCompile(`^control (\S+)$`)}
+	logged           = map[string]*regexp.Regexp{
+		data:    regexp.MustCompile(` listening: listener=\S+ address=(\S+)`),
+		control: regexp.MustCompile(` control plane listening: address=(\S+)`),
+	}
+)
+
+const anyPort = "127.0.0.1:0"
+
+// allContestants returns every contestant, built into dir. The first one is what the others are compared with, and what sets the
+// fixed rate.
+func (s *settings) allContestants(dir string) []contestant {
+	threads := strconv.Itoa(len(s.serverCores))
+	c := contestant{name: "c", build: []string{"cc", "-O2", "-pthread", "-o", filepath.Join(dir, "c"), "peers/c/echo.c"}, expect: listening,
+		version: []string{"cc", "--version"}, command: []string{filepath.Join(dir, "c"), "127.0.0.1", "0", threads}}
+	if len(s.serverCores) == 1 { // its broadcast is for one thread
+		c.command, c.expect, c.trigger = append(c.command, "0"), listeningControl, newControlSocket
+	}
+	all := []contestant{c, gateway("gateway", dir)}
+	for _, flags := range s.gatewayFlags {
+		all = append(all, gateway("gateway ("+short(flags)+")", dir, strings.Fields(flags)...))
+	}
+	return append(all,
+		goPeer("gnet", dir, "github.com/panjf2000/gnet/v2"),
+		goPeer("nbio", dir, "github.com/lesismal/nbio"),
+		goPeer("net", dir, ""),
+		contestant{name: "node", version: []string{"node", "--version"}, command: []string{"node", "peers/node/echo.js", anyPort}, expect: listening})
+}
+
+// gateway is the daemon as it is delivered, with registry, counters and events.
+func gateway(name, dir string, flags ...string) contestant {
+	program := filepath.Join(dir, "gateway")
+	command := append([]string{program, "--node", "compare", "--listen", anyPort, "--control", anyPort}, flags...)
+	return contestant{name: name, build: []string{"go", "build", "-o", program, "./gateway"}, dir: "../..", command: command,
+		version: []string{"git", "describe", "--always", "--dirty"}, stderr: true, expect: logged, trigger: newControlPlane}
+}
+
+func goPeer(name, dir, module string) contestant {
+	program := filepath.Join(dir, name)
+	c := contestant{name: name, build: []string{"go", "build", "-o", program, "./peers/" + name}, module: module, expect: listening,
+		command: []string{program, anyPort}}
+	if module == "" {
+		c.version = []string{"go", "version"}
+	}
+	return c
+}
+
+// short names a gateway after its flags: their values, or the flags themselves where they have none.
+func short(flags string) string {
+	var values, names []string
+	for _, word := range strings.Fields(flags) {
+		name, value, ok := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		switch {
+		case !strings.HasPrefix(word, "-"):
+			values = append(values, word)
+		case ok:
+			values = append(values, value)
+		default:
+			names = append(names, name)
+		}
+	}
+	if len(values) == 0 {
+		values = names
+	}
+	return strings.Join(values, " ")
+}
+
+// errMissing is the error of a contestant whose compiler or interpreter is not installed.
+var errMissing = errors.New("is not installed here")
+
+// prepare builds a contestant and returns its version.
+func (c *contestant) prepare(ctx context.Context) (version string, err error) {
+	for _, command := range [][]string{c.build, c.command} {
+		if len(command) > 0 && !filepath.IsAbs(command[0]) {
+			if _, err := exec.LookPath(command[0]); err != nil {
+				return "", fmt.Errorf("%s: %s %w", c.name, command[0], errMissing)
+			}
+		}
+	}
+	if len(c.build) > 0 {
+		build := exec.CommandContext(ctx, c.build[0], c.build[1:]...)
+		build.Dir = c.dir
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: building it with %v failed: %w\n%s", c.name, c.build, err, out)
+		}
+	}
+	show := c.version
+	if c.module != "" {
+		show = []string{"go", "list", "-m", "-f", "{{.Version}}", c.module}
+	}
+	out, err := exec.CommandContext(ctx, show[0], show[1:]...).Output()
+	if err != nil {
+		return "unknown", ctx.Err() // a checkout without git, for example
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first, nil
+}
+
+// spec says how to start it.
+func (c *contestant) spec() proc.Spec {
+	return proc.Spec{Name: c.name, Command: c.command, Stderr: c.stderr, Expect: c.expect}
+}
+
+// chooseContestants returns those that --only names, in their usual order.
+func (s *settings) chooseContestants(dir string) ([]contestant, error) {
+	all := s.allContestants(dir)
+	if len(s.only) == 0 {
+		return all, nil
+	}
+	var names []string
+	for _, c := range all {
+		names = append(names, c.name)
+	}
+	for _, name := range s.only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("--only %s: there is no contestant %q; expected of %s", strings.Join(s.only, ","), name, strings.Join(names, ", "))
+		}
+	}
+	return slices.DeleteFunc(all, func(c contestant) bool { return !slices.Contains(s.only, c.name) }), nil
+}

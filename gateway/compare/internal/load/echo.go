@@ -1,0 +1,240 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
+)
+
+// Window says which part of a load is measured.
+type Window struct {
+	Warm   time.Duration // what goes before
+	Length time.Duration
+	Mark   func() // called where the measured part begins and where it ends; may be nil
+}
+
+func (w Window) mark() {
+	if w.Mark != nil {
+		w.Mark()
+	}
+}
+
+// Result is what happened in the measured part.
+type Result struct {
+	Messages   uint64        // came back
+	Elapsed    time.Duration // its real length
+	Latency    *hdrhistogram.Histogram
+	Unanswered uint64 // Fixed: were to be sent in it and had not come back at its end; Latency has them, with the time until then
+}
+
+// newHistogram is for latencies in nanoseconds, from 1 µs to 2 minutes, to three digits.
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1000, int64(2*time.Minute), 3) }
+
+// Echo keeps one message in flight on every connection.
+func (l *Client) Echo(ctx context.Context, w Window) (Result, error) {
+	return l.drive(ctx, w, 0)
+}
+
+// Fixed sends so many messages a second in all, on the connections in turn, however slow the answers are. Latency counts from
+// the moment at which a message was to be sent, so that a stall shows in all the messages that it held up.
+func (l *Client) Fixed(ctx context.Context, rate float64, w Window) (Result, error) {
+	if rate <= 0 {
+		return Result{}, fmt.Errorf("rate %g: expected more than 0 messages a second", rate)
+	}
+	return l.drive(ctx, w, time.Duration(float64(time.Second)/rate))
+}
+
+// run is a load that is under way.
+type run struct {
+	*Client
+	result   Result
+	interval time.Duration // between two messages; 0: the next one when the last one came
+	origin   time.Duration // when the first message was to be sent
+	released uint64        // messages that were to be sent by now
+	begin    time.Duration // of the measured part
+	measured bool          // whether it has begun
+}
+
+func (l *Client) drive(ctx context.Context, w Window, interval time.Duration) (Result, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if len(l.conns) == 0 {
+		return Result{}, errors.New("no connection is open")
+	}
+	for i := range l.conns {
+		if c := &l.conns[i]; c.sent != 0 {
+			return Result{}, fmt.Errorf("connection %d has been used; expected new ones", i)
+		}
+	}
+	r := &run{Client: l, interval: interval, origin: l.now(), result: Result{Latency: newHistogram()}}
+	r.last, r.begin = r.origin, r.origin+w.Warm
+	if interval == 0 {
+		for i := range l.conns {
+			if err := r.next(i); err != nil {
+				return Result{}, err
+			}
+		}
+	}
+	for {
+		now := l.now()
+		if !r.measured && now >= r.begin {
+			w.mark()
+			r.measured, r.begin = true, l.now()
+		}
+		if r.over(now, w) {
+			w.mark()
+			return r.result, errors.Join(r.finish(now), r.serveAll(ctx, r.step))
+		}
+		if err := errors.Join(ctx.Err(), r.step(now)); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+// step sends what is due and takes what has come.
+func (r *run) step(now time.Duration) error {
+	timeout := 10 * time.Millisecond
+	if r.interval > 0 {
+		timeout = 0 // the next message is due in microseconds
+		if err := r.release(now); err != nil {
+			return err
+		}
+	}
+	events, err := r.poll.wait(timeout)
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		r.last = now
+	} else if now > r.last+patience {
+		return fmt.Errorf("nothing came for %s", patience)
+	}
+	for i := range events {
+		if err := r.handle(&events[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release sends the messages of Fixed whose time has come.
+func (r *run) release(now time.Duration) error {
+	for r.intended(r.released) <= now {
+		i := int(r.released % uint64(len(r.conns)))
+		r.released++
+		r.conns[i].due++
+		if !r.conns[i].blocked {
+			if err := r.write(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// intended is when a message of Fixed is to be sent.
+func (r *run) intended(number uint64) time.Duration {
+	return r.origin + time.Duration(number)*r.interval
+}
+
+func (r *run) handle(e *unix.EpollEvent) error {
+	i := int(e.Fd)
+	if e.Events&unix.EPOLLOUT != 0 {
+		if err := r.write(i); err != nil {
+			return err
+		}
+	}
+	if e.Events&^unix.EPOLLOUT == 0 {
+		return nil
+	}
+	n, err := r.read(i)
+	if err != nil {
+		return err
+	}
+	for ; n > 0; n-- {
+		if err := r.came(i, uint64(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// came counts a message that has come back on a connection, where behind-1 have come after it.
+func (r *run) came(i int, behind uint64) error {
+	c := &r.conns[i]
+	began := c.since
+	if r.interval > 0 {
+		began = r.intended((c.received-behind)*uint64(len(r.conns)) + uint64(i))
+	}
+	if r.measured {
+		r.result.Messages++
+		if err := r.result.Latency.RecordValue(int64(r.now() - began)); err != nil {
+			return err
+		}
+	}
+	if r.interval > 0 {
+		return nil
+	}
+	return r.next(i)
+}
+
+// next sends the next message of Echo on a connection.
+func (r *run) next(i int) error {
+	c := &r.conns[i]
+	c.due++
+	c.since = r.now()
+	return r.write(i)
+}
+
+// over reports whether the measured part is. It is longer than it should be when nothing has come back yet: on a machine that is
+// busy otherwise, a short one would have nothing.
+func (r *run) over(now time.Duration, w Window) bool {
+	return r.measured && now >= r.begin+w.Length && (r.result.Messages > 0 || r.interval > 0)
+}
+
+// finish counts what was to be sent and has not come back.
+func (r *run) finish(now time.Duration) error {
+	r.result.Elapsed = now - r.begin
+	if r.interval == 0 {
+		return nil
+	}
+	if err := r.release(now); err != nil {
+		return err
+	}
+	for i := range r.conns {
+		c := &r.conns[i]
+		for n := c.received; n < c.due; n++ {
+			began := r.intended(n*uint64(len(r.conns)) + uint64(i))
+			if now-began > time.Millisecond { // what is only just under way is not late
+				r.result.Unanswered++
+				if err := r.result.Latency.RecordValue(int64(now - began)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// serveAll goes on, uncounted, until every connection has been served, or one has to wait too long.
+func (r *run) serveAll(ctx context.Context, step func(time.Duration) error) error {
+	r.measured = false
+	deadline := r.now() + patience
+	for i := range r.conns {
+		for r.conns[i].received == 0 {
+			now := r.now()
+			if now > deadline {
+				return fmt.Errorf("no message came back on connection %d of %d", i, len(r.conns))
+			}
+			if err := errors.Join(ctx.Err(), step(now)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+// Package result keeps what was measured, compares contestants, and shows it as tables and plots.
+package result
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// Kind is what a workload measures.
+type Kind string
+
+// The kinds. What Measurement.Count counts is in brackets.
+const (
+	Echo      Kind = "echo"      // one message in flight on every connection [messages]
+	Fixed     Kind = "fixed"     // messages at a fixed rate [messages]
+	Churn     Kind = "churn"     // connections that come and go [connections]
+	Idle      Kind = "idle"      // memory of connections that do nothing
+	Broadcast Kind = "broadcast" // one message to all connections [broadcasts]
+)
+
+// Workload is one way to load a server.
+type Workload struct {
+	Name  string `json:"name"`
+	Kind  Kind   `json:"kind"`
+	Size  int    `json:"size"`  // bytes of a message
+	Conns int    `json:"conns"` // connections; Churn: at a time
+	Text  string `json:"text"`
+}
+
+// Measurement is one contestant under one workload in one round.
+type Measurement struct {
+	Round      int         `json:"round"` // from 1
+	Workload   string      `json:"workload"`
+	Contestant string      `json:"contestant"`
+	Count      uint64      `json:"count,omitempty"`
+	Elapsed    float64     `json:"elapsed_seconds,omitempty"`
+	CPU        float64     `json:"server_cpu_seconds,omitempty"`
+	User       float64     `json:"server_user_seconds,omitempty"`   // in ticks of 10 ms
+	System     float64     `json:"server_system_seconds,omitempty"` // in ticks of 10 ms
+	LoadCPU    float64     `json:"load_cpu_seconds,omitempty"`
+	Others     float64     `json:"others,omitempty"`     // share of the servers' and the load's cores that other programs had
+	AskedRate  float64     `json:"asked_rate,omitempty"` // Fixed: messages a second
+	Unanswered uint64      `json:"unanswered,omitempty"` // Fixed: see load.Result
+	Latency    Percentiles `json:"latency_ns,omitzero"`
+	IdleBytes  float64     `json:"idle_bytes,omitempty"`   // Idle: resident bytes for each silent connection
+	EchoBytes  float64     `json:"echoed_bytes,omitempty"` // Idle: the same when each has echoed once
+}
+
+// Percentiles of a latency, in nanoseconds.
+type Percentiles struct {
+	P50  int64 `json:"p50"`
+	P90  int64 `json:"p90"`
+	P99  int64 `json:"p99"`
+	P999 int64 `json:"p99.9"`
+	Max  int64 `json:"max"`
+}
+
+// Results is a whole comparison.
+type Results struct {
+	Date         time.Time         `json:"date"`
+	Machine      map[string]string `json:"machine"`  // kernel, cpu, …
+	Versions     map[string]string `json:"versions"` // of each contestant
+	Notes        []string          `json:"notes,omitempty"`
+	Rounds       int               `json:"rounds"`
+	Seconds      float64           `json:"seconds"` // of a measurement
+	ServerCores  string            `json:"server_cores"`
+	LoadCores    string            `json:"load_cores"`
+	Contestants  []string          `json:"contestants"`
+	Workloads    []Workload        `json:"workloads"`
+	Measurements []Measurement     `json:"measurements"`
+}
+
+// Metric is one figure of a measurement; NaN where it has none.
+type Metric func(*Measurement) float64
+
+// The metrics.
+var (
+	Rate         Metric = func(m *Measurement) float64 { return over(float64(m.Count), m.Elapsed) }
+	PerCPUSecond Metric = func(m *Measurement) float64 { return over(float64(m.Count), m.CPU) }
+	CPUEach      Metric = func(m *Measurement) float64 { return over(m.CPU, float64(m.Count)) }
+	Kernel       Metric = func(m *Measurement) float64 { return over(m.System, m.User+m.System) }
+	Busy         Metric = func(m *Measurement) float64 { return over(m.CPU, m.Elapsed) }
+	LoadBusy     Metric = func(m *Measurement) float64 { return over(m.LoadCPU, m.Elapsed) }
+	Others       Metric = func(m *Measurement) float64 { return m.Others }
+	P50          Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P50) / 1e9) }
+	P90          Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P90) / 1e9) }
+	P99          Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P99) / 1e9) }
+	P999         Metric = func(m *Measurement) float64 { return known(float64(m.Latency.P999) / 1e9) }
+	AskedRate    Metric = func(m *Measurement) float64 { return known(m.AskedRate) }
+	Unanswered   Metric = func(m *Measurement) float64 { return float64(m.Unanswered) }
+	IdleBytes    Metric = func(m *Measurement) float64 { return known(m.IdleBytes) }
+	EchoBytes    Metric = func(m *Measurement) float64 { return known(m.EchoBytes) }
+)
+
+func known(x float64) float64 { return over(x, 1) }
+
+func over(a, b float64) float64 {
+	if a == 0 || b == 0 {
+		return math.NaN()
+	}
+	return a / b
+}
+
+// Median returns the middle of the known values, the mean of the two middle ones of an even number; NaN of none.
+func Median(values []float64) float64 {
+	s := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(s)
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// values returns a metric of each round of a contestant under a workload; NaN for rounds without it.
+func (r *Results) values(workload, contestant string, m Metric) []float64 {
+	all := make([]float64, r.Rounds)
+	for i := range all {
+		all[i] = math.NaN()
+	}
+	for i := range r.Measurements {
+		if x := &r.Measurements[i]; x.Workload == workload && x.Contestant == contestant && x.Round >= 1 && x.Round <= r.Rounds {
+			all[x.Round-1] = m(x)
+		}
+	}
+	return all
+}
+
+// Median returns the median of a metric over the rounds; NaN when it was not measured.
+func (r *Results) Median(workload, contestant string, m Metric) float64 {
+	return Median(r.values(workload, contestant, m))
+}
+
+// Ratio returns how a contestant stands to another: the median of the ratios of each round, whose measurements are neighbours in
+// time, rather than the ratio of the medians; NaN when one of them was not measured.
+func (r *Results) Ratio(workload, contestant, to string, m Metric) float64 {
+	a, b := r.values(workload, contestant, m), r.values(workload, to, m)
+	for i := range a {
+		a[i] = over(a[i], b[i])
+	}
+	return Median(a)
+}
+
+// Spread returns how far the rounds lie apart: the difference of the largest and the smallest, as a share of the median; NaN
+// when there are fewer than two.
+func (r *Results) Spread(workload, contestant string, m Metric) float64 {
+	s := slices.DeleteFunc(r.values(workload, contestant, m), math.IsNaN)
+	if len(s) < 2 {
+		return math.NaN()
+	}
+	return over(slices.MaxFunc(s, cmp.Compare)-slices.MinFunc(s, cmp.Compare), Median(s))
+}
+
+// measured reports whether there is any figure for a workload.
+func (r *Results) measured(workload string) bool {
+	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool { return m.Workload == workload })
+}

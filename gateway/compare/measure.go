@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/sockgate/sockgate/gateway/compare/internal/load"
+	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
+	"github.com/sockgate/sockgate/gateway/compare/internal/result"
+)
+
+// margin is how long a measurement may take beyond its warm-up and its length: starting, connecting, waiting for quiet.
+const margin = time.Minute
+
+// measurement is one that is being made.
+type measurement struct {
+	*settings
+	result.Measurement
+	server *proc.Server
+	marks  []mark
+}
+
+// mark is what the server and the load had used at one moment, and everything on their cores.
+type mark struct {
+	at           time.Time
+	server, load proc.CPU
+	busy         time.Duration
+	err          error
+}
+
+// measure starts a contestant, measures it under one workload, and ends it. rate is for Fixed: messages a second.
+func (s *settings) measure(ctx context.Context, c *contestant, w result.Workload, rate float64) (result.Measurement, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.warm()+s.duration+margin, fmt.Errorf("it took longer than %s", s.warm()+s.duration+margin))
+	defer cancel()
+	server, err := proc.Start(ctx, c.spec(), s.serverCores)
+	if err != nil {
+		return result.Measurement{}, err
+	}
+	defer server.Stop()
+	m := &measurement{settings: s, server: server, Measurement: result.Measurement{Workload: w.Name, Contestant: c.name}}
+	switch w.Kind {
+	case result.Echo, result.Fixed:
+		err = m.echo(ctx, w, rate)
+	case result.Churn:
+		err = m.churn(ctx, w)
+	case result.Idle:
+		err = m.idle(ctx, w)
+	case result.Broadcast:
+		err = m.broadcast(ctx, w, c)
+	}
+	if err == nil {
+		return m.Measurement, nil
+	}
+	if ended := server.Err(); ended != nil {
+		err = fmt.Errorf("%w: %w", err, ended)
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		err = context.Cause(ctx)
+	}
+	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads", c.name, w.Name, err)
+}
+
+func (m *measurement) mark() {
+	server, err1 := proc.ReadCPU(m.server.PID())
+	harness, err2 := proc.ReadCPU(os.Getpid())
+	busy, err3 := proc.ReadBusy(m.cores())
+	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness, busy: busy, err: errors.Join(err1, err2, err3)})
+}
+
+// cores are those of the servers and those of the load.
+func (s *settings) cores() proc.Cores {
+	both := slices.Concat(s.serverCores, s.loadCores)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+// costs fills in what was used between the two marks.
+func (m *measurement) costs() error {
+	if len(m.marks) != 2 {
+		return fmt.Errorf("%d marks; expected 2", len(m.marks))
+	}
+	if err := errors.Join(m.marks[0].err, m.marks[1].err); err != nil {
+		return err
+	}
+	server := m.marks[1].server.Since(m.marks[0].server)
+	m.CPU, m.User, m.System = server.Total.Seconds(), server.User.Seconds(), server.System.Seconds()
+	m.LoadCPU = m.marks[1].load.Since(m.marks[0].load).Total.Seconds()
+	others := (m.marks[1].busy - m.marks[0].busy).Seconds() - m.CPU - m.LoadCPU
+	m.Others = max(0, others/(m.marks[1].at.Sub(m.marks[0].at).Seconds()*float64(len(m.cores()))))
+	return nil
+}
+
+// window is the measured part of this measurement.
+func (m *measurement) window() load.Window {
+	return load.Window{Warm: m.warm(), Length: m.duration, Mark: m.mark}
+}
+
+// take fills in what the load saw.
+func (m *measurement) take(r load.Result) error {
+	m.Count, m.Elapsed, m.Unanswered, m.Latency = r.Messages, r.Elapsed.Seconds(), r.Unanswered, percentiles(r.Latency)
+	if m.Count == 0 {
+		return errors.New("nothing came back while it was measured")
+	}
+	return m.costs()
+}
+
+func percentiles(h *hdrhistogram.Histogram) result.Percentiles {
+	at := h.ValueAtPercentiles([]float64{50, 90, 99, 99.9})
+	return result.Percentiles{P50: at[50], P90: at[90], P99: at[99], P999: at[99.9], Max: h.Max()}
+}
+
+func (m *measurement) echo(ctx context.Context, w result.Workload, rate float64) error {
+	client, err := load.NewClient(m.server.Address(data), w.Size)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := m.open(ctx, client, w.Conns); err != nil {
+		return err
+	}
+	var r load.Result
+	if w.Kind == result.Fixed {
+		m.AskedRate = rate
+		r, err = client.Fixed(ctx, rate, m.window())
+	} else {
+		r, err = client.Echo(ctx, m.window())
+	}
+	if err != nil {
+		return err
+	}
+	return m.take(r)
+}
+
+func (m *measurement) churn(ctx context.Context, w result.Workload) error {
+	r, err := load.Churn(ctx, m.server.Address(data), w.Conns, w.Size, m.window())
+	if err != nil {
+		return err
+	}
+	return m.take(r)
+}
+
+func (m *measurement) idle(ctx context.Context, w result.Workload) error {
+	client, err := load.NewClient(m.server.Address(data), w.Size)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := errors.Join(m.open(ctx, client, warmConns), client.EchoOnce(ctx, 0)); err != nil {
+		return err
+	}
+	before, err := m.resident(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.open(ctx, client, w.Conns); err != nil {
+		return err
+	}
+	silent, err := m.resident(ctx)
+	if err != nil {
+		return err
+	}
+	if err := client.EchoOnce(ctx, warmConns); err != nil {
+		return err
+	}
+	echoed, err := m.resident(ctx)
+	m.IdleBytes, m.EchoBytes = float64(silent-before)/float64(w.Conns), float64(echoed-before)/float64(w.Conns)
+	return err
+}
+
+// open makes n more connections. It makes no more at once than fit into the server's backlog, and returns when the server has
+// accepted them all.
+func (m *measurement) open(ctx context.Context, client *load.Client, n int) error {
+	const batch = 500
+	before, err := proc.Descriptors(m.server.PID())
+	for ; err == nil && n > 0; n -= batch {
+		if err = client.Open(ctx, min(n, batch)); err == nil {
+			before += min(n, batch)
+			err = m.accepted(ctx, before)
+		}
+	}
+	return err
+}
+
+// accepted waits until the server has so many descriptors.
+func (m *measurement) accepted(ctx context.Context, n int) error {
+	for {
+		have, err := proc.Descriptors(m.server.PID())
+		if err != nil || have >= n {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the server has %d descriptors; expected %d when it has accepted all connections: %w", have, n, ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// resident returns the server's memory once it is quiet: it uses less than a fiftieth of a core, as far as it gets so within
+// a few seconds.
+func (m *measurement) resident(ctx context.Context) (int64, error) {
+	const look, looks = 100 * time.Millisecond, 50
+	before, err := proc.ReadCPU(m.server.PID())
+	for quiet, i := 0, 0; err == nil && quiet < 3 && i < looks; i++ {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(look):
+		}
+		var now proc.CPU
+		if now, err = proc.ReadCPU(m.server.PID()); now.Since(before).Total < look/50 {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		before = now
+	}
+	if err != nil {
+		return 0, err
+	}
+	return proc.ReadResident(m.server.PID())
+}
+
+// broadcast sends to all connections, again and again; Latency is that of the last connection.
+func (m *measurement) broadcast(ctx context.Context, w result.Workload, c *contestant) error {
+	client, err := load.NewClient(m.server.Address(data), w.Size)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := m.open(ctx, client, w.Conns); err != nil {
+		return err
+	}
+	b, err := c.trigger(m.server)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	message := slices.Repeat([]byte{'b'}, w.Size)
+	trigger := func(ctx context.Context) error { return b.broadcast(ctx, message, w.Conns) }
+	if _, err := client.Broadcast(ctx, message, trigger); err != nil { // the first one warms
+		return err
+	}
+	latency := hdrhistogram.New(1000, int64(2*time.Minute), 3)
+	m.mark()
+	begin := time.Now()
+	for time.Since(begin) < m.duration || m.Count < 3 {
+		took, err := client.Broadcast(ctx, message, trigger)
+		if err == nil {
+			err = latency.RecordValue(int64(took))
+		}
+		if err != nil {
+			return err
+		}
+		m.Count++
+	}
+	m.Elapsed = time.Since(begin).Seconds()
+	m.mark()
+	m.Latency = percentiles(latency)
+	return m.costs()
+}
