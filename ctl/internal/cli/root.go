@@ -35,7 +35,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root)
 	root.AddCommand(
 		a.listCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(), a.labelCommand(),
-		a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.versionCommand(),
+		a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
 }
