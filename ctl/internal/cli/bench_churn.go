@@ -102,7 +102,11 @@ func (c *churn) work(cutting context.Context, worker int) {
 	for !c.stopping() && !c.hopeless() {
 		number := c.next.Add(1) - 1
 		due := c.due(number)
-		if c.ended(due) || !c.sleepUntil(due, timer) {
+		if c.ended(due) {
+			<-c.stopped // the time until then is part of what is measured
+			return
+		}
+		if !c.sleepUntil(due, timer) {
 			return
 		}
 		c.count(due, c.cycle(cutting, number, due, buffer), c.cycles.shard(worker))

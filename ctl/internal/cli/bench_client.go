@@ -92,7 +92,7 @@ func (b *bench) noteClient(r *clientReport, latency latencyReport) {
 	switch wait := r.SchedulingDelayMicroseconds; {
 	case r.ProcessorsUsed != nil && *r.ProcessorsUsed > 0.9*float64(r.Processors):
 		b.note("ctl used %.2f of its %d processors: it limits this result; use another machine, or several", *r.ProcessorsUsed, r.Processors)
-	case latency.Count > 0 && (wait.P50 > latency.P50/4 || wait.P99 > latency.P99/2):
+	case latency.Count > 0 && wait.P99 > 100 && (wait.P50 > latency.P50/4 || wait.P99 > latency.P99/2):
 		b.note("ctl itself waited for a processor (p50 %s, p99 %s) during much of the latency: use fewer connections, a --rate, or a machine "+
 			"of its own", latencyText(wait.P50), latencyText(wait.P99))
 	}

@@ -45,8 +45,8 @@ func (a *app) benchConnect(ctx context.Context, addr string, o churnOptions) err
 	}
 	c := newChurn(b, o)
 	b.load = measureLoad()
-	stop := a.showProgress("connect", c.progress)
 	c.begin(o.warmup)
+	stop := a.showProgress("connect", c.progress)
 	c.measure(ctx)
 	stop()
 	r := c.result()

@@ -110,10 +110,10 @@ func (a *app) benchEcho(ctx context.Context, addr string, o echoOptions) error {
 
 // measure sends and receives until the end.
 func (e *echoBench) measure(ctx context.Context) {
-	stop := e.app.showProgress("echo", e.progress)
-	defer stop()
 	e.from = e.now()
 	e.warm = e.from + e.options.warmup
+	stop := e.app.showProgress("echo", e.progress)
+	defer stop()
 	e.run(ctx, e.warm+e.options.duration, func() {
 		var working sync.WaitGroup
 		for _, c := range e.conns {

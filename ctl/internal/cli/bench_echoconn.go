@@ -101,7 +101,11 @@ func (c *echoConn) sendPaced() {
 	var free time.Duration // since when the connection could have sent
 	for {
 		due := c.due(c.sent.Load())
-		if c.bench.ended(due) || !c.sleepUntil(due, timer) {
+		if c.bench.ended(due) {
+			c.awaitEnd()
+			return
+		}
+		if !c.sleepUntil(due, timer) {
 			return
 		}
 		if c.free() == 0 {
@@ -150,6 +154,14 @@ func (c *echoConn) sleepUntil(t time.Duration, timer *time.Timer) bool {
 		return !c.bench.ended(t)
 	case <-c.gone:
 		return false
+	}
+}
+
+// awaitEnd waits until the time is over although nothing more is due: it is part of what is measured.
+func (c *echoConn) awaitEnd() {
+	select {
+	case <-c.bench.stopped:
+	case <-c.gone:
 	}
 }
 

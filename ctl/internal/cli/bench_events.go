@@ -104,8 +104,8 @@ func (e *eventsBench) follow(ctx context.Context, asker *client) error {
 		reading.Go(r.run)
 	}
 	e.load = measureLoad()
-	stop := e.app.showProgress("events", e.progress)
 	e.begin(0)
+	stop := e.app.showProgress("events", e.progress)
 	e.measure(ctx)
 	e.catchUp(streaming, asker)
 	e.took = e.now() - e.from
