@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -56,18 +58,24 @@ func (x *broadcastBench) find(ctx context.Context) ([]string, error) {
 	if len(ips) <= maxAddressTerms {
 		request.Filter = "remote_ip in [" + strings.Join(slices.Sorted(maps.Keys(ips)), ", ") + "]"
 	}
+	most := -1 // nothing was listed yet
 	for {
 		ids, err := x.list(ctx, request, ours)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && (most < 0 || !timeIsOver(ctx, err)) {
 			return nil, err
 		}
 		if len(ids) == len(ours) {
 			return ids, nil
 		}
-		if x.app.env.sleep(ctx, findEvery) != nil {
-			return nil, x.notFound(ctx, len(ids))
+		if most = max(most, len(ids)); x.app.env.sleep(ctx, findEvery) != nil {
+			return nil, x.notFound(ctx, most)
 		}
 	}
+}
+
+// timeIsOver says that a call failed because ctx is over, or just about to be: the gateway has the same deadline.
+func timeIsOver(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || statusOf(err).Code() == codes.DeadlineExceeded
 }
 
 func (x *broadcastBench) notFound(ctx context.Context, found int) error {
