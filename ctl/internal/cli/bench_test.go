@@ -24,6 +24,7 @@ type benchRun struct {
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	stdout    *watched
 	stderr    *watched
+	took      time.Duration // what run took, where time is not real
 }
 
 func newBenchRun(ctx context.Context, gateway string) *benchRun {
@@ -100,7 +101,9 @@ func inBubble(t *testing.T, serve func(number int, conn net.Conn), words string,
 		var serving sync.WaitGroup
 		r := newBenchRun(t.Context(), "127.0.0.1:1")
 		r.dial = piped(&serving, serve)
+		begun := time.Now()
 		code := r.run(words)
+		r.took = time.Since(begun)
 		serving.Wait()
 		check(t, r, code)
 	})
@@ -184,8 +187,8 @@ func TestBenchEchoMeasuresAfterTheWarmup(t *testing.T) {
 	inBubble(t, stallOnce(64, 5, 100*time.Millisecond), "echo -c 2 --rate 100 -d 3s --warmup 2s -o json x:1", func(t *testing.T, r *benchRun, code int) {
 		var got echoResult
 		r.result(t, &got)
-		if code != exitDone || got.Answered != 300 || got.LatencyMicroseconds.Max > 1 || got.WarmupSeconds != 2 || got.MeasuredSeconds != 3 {
-			t.Errorf("exit code %d, %+v", code, got)
+		if code != exitDone || got.Answered != 300 || got.LatencyMicroseconds.Max > 1 || got.WarmupSeconds != 2 || got.MeasuredSeconds != 3 || r.took != 5*time.Second {
+			t.Errorf("exit code %d after %s, %+v", code, r.took, got)
 		}
 	})
 }
@@ -234,7 +237,7 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 // TestBenchFindsWrongBytes holds that bytes which are changed, lost, doubled, added or of another connection make it fail.
 func TestBenchFindsWrongBytes(t *testing.T) {
 	var mu sync.Mutex
-	first := make(chan net.Conn, 1) // the first connection, for the others
+	var swapped [2]chan []byte
 	changed := func(change func(k int, message []byte) []byte) func(int, net.Conn) {
 		return func(number int, conn net.Conn) {
 			message := make([]byte, 64)
@@ -276,18 +279,24 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 			return m
 		}),
 		"a prefix": changed(func(_ int, m []byte) []byte { return append([]byte("> "), m...) }),
-		"another's": func(number int, conn net.Conn) {
-			if number == 0 {
-				first <- conn
-			}
-			to := <-first
-			first <- to
+		"another's": func(number int, conn net.Conn) { // two connections get each other's
 			message := make([]byte, 64)
 			for {
 				if _, err := io.ReadFull(conn, message); err != nil {
 					return
 				}
-				if _, err := to.Write(message); err != nil {
+				mine, theirs := swapped[number%2], swapped[1-number%2]
+				select {
+				case mine <- slices.Clone(message):
+				case <-t.Context().Done():
+					return
+				case <-time.After(100 * time.Millisecond): // the other has gone
+					return
+				}
+				select {
+				case other := <-theirs:
+					_, _ = conn.Write(other)
+				case <-time.After(100 * time.Millisecond):
 					return
 				}
 			}
@@ -295,13 +304,7 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 	}
 	for name, serve := range servers {
 		for _, words := range []string{"echo -c 2 -p 2 --warmup 0s -d 1h -o json", "echo -c 2 -p 2 --rate 1000 --warmup 0s -d 2s -o json"} {
-			select {
-			case <-first:
-			default:
-			}
-			if name == "another's" { // the second waits for its bytes until the end
-				words = strings.Replace(words, "1h", "500ms", 1)
-			}
+			swapped = [2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)}
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, server(t, serve))
 			var got echoResult
@@ -310,6 +313,15 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 				t.Errorf("%s: %s: exit code %d, %+v", name, words, code, got)
 			}
 		}
+	}
+	// What was not sent yet cannot come back, even if it is right.
+	future := func(_ int, conn net.Conn) {
+		_, _ = conn.Write(newPattern().at(0, 128))
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	early := newBenchRun(t.Context(), "127.0.0.1:1")
+	if code := early.run("echo -c 1 --warmup 0s -d 1h", server(t, future)); code != exitFailed || !strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
+		t.Errorf("exit code %d: %s", code, early.stderr)
 	}
 	// connect compares too.
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
