@@ -320,7 +320,7 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	}
 	early := newBenchRun(t.Context(), "127.0.0.1:1")
-	if code := early.run("echo -c 1 --warmup 0s -d 1h", server(t, future)); code != exitFailed || !strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
+	if code := early.run("echo -c 1 --rate 1 --warmup 0s -d 1h", server(t, future)); code != exitFailed || !strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
 		t.Errorf("exit code %d: %s", code, early.stderr)
 	}
 	// connect compares too.

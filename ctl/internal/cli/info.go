@@ -14,7 +14,7 @@ import (
 func (a *app) infoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "info",
-		Short:             "Describe the gateway: identity, listeners, limits, totals",
+		Short:             "Describe the gateway: identity, listeners, limits, totals, memory",
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.info(cmd.Context()) }),
