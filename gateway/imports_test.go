@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 		"github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "golang.org/x/sys"},
 	"ctl": {"ctl/internal/cli"},
 	"ctl/internal/cli": {"gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto",
-		"github.com/spf13", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/text"},
+		"github.com/spf13", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/text", "github.com/HdrHistogram/hdrhistogram-go"},
 	"gen/sockgate/v1": {"google.golang.org/grpc", "google.golang.org/protobuf"},
 	"gateway/docs":    {},
 }

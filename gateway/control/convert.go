@@ -80,6 +80,7 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 		DrainDeadline:  timestamp(g.DrainDeadline),
 		Engine:         g.Engine,
 		OldestSequence: g.OldestSequence,
+		Process:        &pb.Process{ResidentBytes: g.Process.ResidentBytes, HeapBytes: g.Process.HeapBytes, Goroutines: g.Process.Goroutines},
 	}
 	for _, l := range g.Listeners {
 		response.Listeners = append(response.Listeners, &pb.Listener{Name: l.Name, Address: l.Address, Handler: l.Handler, Open: l.Open,

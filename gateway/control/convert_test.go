@@ -74,7 +74,7 @@ func (fixed) Gateway(context.Context) (server.GatewayInfo, error) {
 		Totals: server.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4, Closed: map[server.CloseReason]uint64{event.ReasonKicked: 5},
 			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13},
 		Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}, OldestSequence: 9, EventLogSize: 10, Draining: true,
-		DrainDeadline: noon.Add(time.Second)}, nil
+		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}, nil
 }
 
 // TestConversion holds that every field of an answer arrives in its own place.
@@ -93,7 +93,8 @@ func TestConversion(t *testing.T) {
 				IdleAction: "notify", DrainTimeout: period(7), EventLogSize: 10},
 			Totals: &pb.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4, Closed: map[string]uint64{"KICKED": 5}, BytesReceived: 6,
 				BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13},
-			Cursor: "n.1@8", Draining: true, DrainDeadline: at(1), Engine: "e", OldestSequence: 9}},
+			Cursor: "n.1@8", Draining: true, DrainDeadline: at(1), Engine: "e", OldestSequence: 9,
+			Process: &pb.Process{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}},
 	} {
 		got, err := call(patiently(t), pb.NewGatewayServiceClient(conn), c.request)
 		check(t, err)

@@ -22,6 +22,7 @@ type GatewayInfo struct {
 	EventLogSize      int
 	Draining          bool
 	DrainDeadline     time.Time
+	Process           ProcessInfo
 }
 
 // ListenerInfo describes a listener.
@@ -46,7 +47,7 @@ func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
 		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
-		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(),
+		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(), Process: processInfo(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

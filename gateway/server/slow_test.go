@@ -27,8 +27,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 		})
 		on := f.awaitType(event.BackpressureOn, c.id)
 		d := on.Detail.(*event.PauseDetail)
-		if bound := uint64(64<<10 + 64<<10); d.Queued > bound || d.Queued <= 64<<10 || on.Conn.QueuedBytes != d.Queued || !on.Conn.ReadPaused {
-			t.Errorf("%d bytes are queued; expected more than the high water and at most %d", d.Queued, bound)
+		if bound := uint64(64<<10 + 64<<10); d.Queued > bound || d.Queued <= 32<<10 || on.Conn.QueuedBytes != d.Queued || !on.Conn.ReadPaused {
+			t.Errorf("%d bytes are queued; expected more than the low water and at most %d", d.Queued, bound)
 		}
 		if d.Paused < 250*time.Millisecond || d.Paused >= timeout {
 			t.Errorf("announced a pause of %s; expected 250 ms, and long before the write timeout", d.Paused)

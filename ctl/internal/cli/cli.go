@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,6 +30,8 @@ type Env struct {
 	StdinIsTerminal bool
 	// StdoutIsTerminal says that colour may be used.
 	StdoutIsTerminal bool
+	// StderrIsTerminal says that progress may be shown on Stderr, and painted over.
+	StderrIsTerminal bool
 	// Getenv reads the environment; nil means an empty one.
 	Getenv func(string) string
 	// Now is the clock behind ages in tables, and its location the time zone of tables; nil means time.Now.
@@ -36,6 +39,8 @@ type Env struct {
 
 	// sleep waits between attempts; tests replace it.
 	sleep func(context.Context, time.Duration) error
+	// dial opens the sockets of bench; tests replace it, nil means the network's.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// readerGone says that nobody can read Stdout any more; nil means never.
 	readerGone func() bool
 }
@@ -52,6 +57,7 @@ func Main() int {
 		Stderr:           os.Stderr,
 		StdinIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		StdoutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		StderrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Getenv:           os.Getenv,
 		readerGone:       func() bool { return pipeBroken(int(os.Stdout.Fd())) },
 	})

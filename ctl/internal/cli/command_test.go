@@ -559,6 +559,8 @@ const infoWant = `Gateway
   cursor         19ab0d3f1c2.99
   oldest event   1
   draining       no
+  memory         12MiB resident, 3MiB heap
+  goroutines     17
 
 Listeners
   game           127.0.0.1:8017 echo open, 2 connections
@@ -592,6 +594,7 @@ func TestInfo(t *testing.T) {
 		return &sockgatev1.GetGatewayResponse{
 			Node: "edge-1", Incarnation: "19ab0d3f1c2", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
 			Uptime: durationpb.New(192 * time.Second), Cursor: "19ab0d3f1c2.99", OldestSequence: 1,
+			Process:   &sockgatev1.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
 			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true, Connections: 2}},
 			Limits: &sockgatev1.Limits{
 				HighWater: 64 << 10, LowWater: 16 << 10, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
@@ -602,6 +605,14 @@ func TestInfo(t *testing.T) {
 	}}
 	against(t, g).expect(t, 0, infoWant, "", "info")
 	against(t, g).expect(t, 0, "edge-1\n", "", "info", "-o", "name")
+	for _, tt := range []struct {
+		process *sockgatev1.Process
+		want    string
+	}{{nil, ""}, {&sockgatev1.Process{HeapBytes: 1024}, "1KiB heap"}} {
+		if got := memoryText(tt.process); got != tt.want {
+			t.Errorf("memory of %v: %q, want %q", tt.process, got, tt.want)
+		}
+	}
 	run := against(t, g)
 	if code := run.run("info", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"node":"edge-1","incarnation":"19ab0d3f1c2","version":"v1.2.3",`) {
 		t.Errorf("exit code %d: %s", code, run.stdout)

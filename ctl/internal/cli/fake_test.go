@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +224,12 @@ func (w *watched) String() string {
 // await waits until the output contains text.
 func (w *watched) await(t testing.TB, text string) {
 	t.Helper()
+	w.awaitMatch(t, regexp.MustCompile(regexp.QuoteMeta(text)))
+}
+
+// awaitMatch waits until the output has something like pattern.
+func (w *watched) awaitMatch(t testing.TB, pattern *regexp.Regexp) {
+	t.Helper()
 	late := false
 	timer := time.AfterFunc(20*time.Second, func() {
 		w.mu.Lock()
@@ -233,9 +240,9 @@ func (w *watched) await(t testing.TB, text string) {
 	defer timer.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for !strings.Contains(w.buf.String(), text) {
+	for !pattern.MatchString(w.buf.String()) {
 		if late {
-			t.Errorf("no %q in:\n%s", text, w.buf.String())
+			t.Errorf("no %q in:\n%s", pattern, w.buf.String())
 			return
 		}
 		w.changed.Wait()

@@ -14,7 +14,7 @@ import (
 func (a *app) infoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "info",
-		Short:             "Describe the gateway: identity, listeners, limits, totals",
+		Short:             "Describe the gateway: identity, listeners, limits, totals, memory",
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.info(cmd.Context()) }),
@@ -57,6 +57,8 @@ func (a *app) infoText(g *sockgatev1.GetGatewayResponse) string {
 	s.row("cursor", g.GetCursor())
 	s.row("oldest event", fmt.Sprint(g.GetOldestSequence()))
 	s.row("draining", drainingText(a, g))
+	s.row("memory", memoryText(g.GetProcess()))
+	s.row("goroutines", goroutinesText(g.GetProcess()))
 	s.title("Listeners")
 	for _, l := range g.GetListeners() {
 		s.row(l.GetName(), listenerText(l))
@@ -71,6 +73,26 @@ func drainingText(a *app, g *sockgatev1.GetGatewayResponse) string {
 		return "no"
 	}
 	return "yes, the rest is closed at " + a.timeText(g.GetDrainDeadline())
+}
+
+// memoryText shows what the process uses: the heap only where the gateway does not know its resident memory, and nothing of an
+// older gateway, which does not tell.
+func memoryText(p *sockgatev1.Process) string {
+	if p == nil {
+		return ""
+	}
+	heap := humanBytes(p.GetHeapBytes()) + " heap"
+	if p.GetResidentBytes() == 0 {
+		return heap
+	}
+	return humanBytes(p.GetResidentBytes()) + " resident, " + heap
+}
+
+func goroutinesText(p *sockgatev1.Process) string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprint(p.GetGoroutines())
 }
 
 func listenerText(l *sockgatev1.Listener) string {

@@ -32,8 +32,11 @@ func (a *app) tabular() bool { return a.output == formatTable || a.output == for
 func (a *app) structured() bool { return a.output == formatJSON || a.output == formatYAML }
 
 // color says whether colour may be used.
-func (a *app) color() bool {
-	return a.env.StdoutIsTerminal && !a.noColor && a.env.Getenv("NO_COLOR") == "" && a.env.Getenv("TERM") != "dumb"
+func (a *app) color() bool { return a.env.StdoutIsTerminal && a.colorWanted() }
+
+// colorWanted says that nobody has turned colour off.
+func (a *app) colorWanted() bool {
+	return !a.noColor && a.env.Getenv("NO_COLOR") == "" && a.env.Getenv("TERM") != "dumb"
 }
 
 // printMessage prints one message as json or yaml.

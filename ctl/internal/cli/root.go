@@ -35,7 +35,8 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root)
 	root.AddCommand(
 		a.listCommand(), a.countCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(),
-		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.versionCommand(),
+		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.benchCommand(),
+		a.versionCommand(),
 	)
 	return root
 }

@@ -1582,8 +1582,10 @@ type GetGatewayResponse struct {
 	Engine string `protobuf:"bytes,12,opt,name=engine,proto3" json:"engine,omitempty"`
 	// The oldest event kept: its sequence. 0 when there is none.
 	OldestSequence uint64 `protobuf:"varint,13,opt,name=oldest_sequence,json=oldestSequence,proto3" json:"oldest_sequence,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the process uses now.
+	Process       *Process `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetGatewayResponse) Reset() {
@@ -1707,6 +1709,78 @@ func (x *GetGatewayResponse) GetOldestSequence() uint64 {
 	return 0
 }
 
+func (x *GetGatewayResponse) GetProcess() *Process {
+	if x != nil {
+		return x.Process
+	}
+	return nil
+}
+
+// Process is what the gateway's process uses, as it was at one moment.
+type Process struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Memory that is in RAM and belongs to the process, in bytes, without the kernel's socket buffers. 0 where it is not known:
+	// everywhere but on Linux. A process gives memory back late: what it once needed may stay resident for minutes.
+	ResidentBytes uint64 `protobuf:"varint,1,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
+	// Bytes of the Go heap in live objects and in those that the garbage collector has not freed yet.
+	HeapBytes uint64 `protobuf:"varint,2,opt,name=heap_bytes,json=heapBytes,proto3" json:"heap_bytes,omitempty"`
+	// Goroutines.
+	Goroutines    uint64 `protobuf:"varint,3,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Process) Reset() {
+	*x = Process{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Process) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Process) ProtoMessage() {}
+
+func (x *Process) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Process.ProtoReflect.Descriptor instead.
+func (*Process) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Process) GetResidentBytes() uint64 {
+	if x != nil {
+		return x.ResidentBytes
+	}
+	return 0
+}
+
+func (x *Process) GetHeapBytes() uint64 {
+	if x != nil {
+		return x.HeapBytes
+	}
+	return 0
+}
+
+func (x *Process) GetGoroutines() uint64 {
+	if x != nil {
+		return x.Goroutines
+	}
+	return 0
+}
+
 // Listener is one data-plane address.
 type Listener struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1726,7 +1800,7 @@ type Listener struct {
 
 func (x *Listener) Reset() {
 	*x = Listener{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1812,7 @@ func (x *Listener) String() string {
 func (*Listener) ProtoMessage() {}
 
 func (x *Listener) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1825,7 @@ func (x *Listener) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listener.ProtoReflect.Descriptor instead.
 func (*Listener) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Listener) GetName() string {
@@ -1816,7 +1890,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +1902,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +1915,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Limits) GetMaxConnections() uint64 {
@@ -1942,7 +2016,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2028,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2041,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Totals) GetConnections() uint64 {
@@ -2168,7 +2242,7 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x14StreamEventsResponse\x12*\n" +
 	"\x06events\x18\x01 \x03(\v2\x12.sockgate.v1.EventR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x13\n" +
-	"\x11GetGatewayRequest\"\x99\x04\n" +
+	"\x11GetGatewayRequest\"\xc9\x04\n" +
 	"\x12GetGatewayResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -2184,7 +2258,15 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	" \x01(\bR\bdraining\x12A\n" +
 	"\x0edrain_deadline\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rdrainDeadline\x12\x16\n" +
 	"\x06engine\x18\f \x01(\tR\x06engine\x12'\n" +
-	"\x0foldest_sequence\x18\r \x01(\x04R\x0eoldestSequence\"\x88\x01\n" +
+	"\x0foldest_sequence\x18\r \x01(\x04R\x0eoldestSequence\x12.\n" +
+	"\aprocess\x18\x0e \x01(\v2\x14.sockgate.v1.ProcessR\aprocess\"o\n" +
+	"\aProcess\x12%\n" +
+	"\x0eresident_bytes\x18\x01 \x01(\x04R\rresidentBytes\x12\x1d\n" +
+	"\n" +
+	"heap_bytes\x18\x02 \x01(\x04R\theapBytes\x12\x1e\n" +
+	"\n" +
+	"goroutines\x18\x03 \x01(\x04R\n" +
+	"goroutines\"\x88\x01\n" +
 	"\bListener\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x18\n" +
@@ -2258,7 +2340,7 @@ func file_sockgate_v1_gateway_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_gateway_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(ListState)(0),                   // 0: sockgate.v1.ListState
 	(SendWait)(0),                    // 1: sockgate.v1.SendWait
@@ -2283,72 +2365,74 @@ var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(*StreamEventsResponse)(nil),     // 20: sockgate.v1.StreamEventsResponse
 	(*GetGatewayRequest)(nil),        // 21: sockgate.v1.GetGatewayRequest
 	(*GetGatewayResponse)(nil),       // 22: sockgate.v1.GetGatewayResponse
-	(*Listener)(nil),                 // 23: sockgate.v1.Listener
-	(*Limits)(nil),                   // 24: sockgate.v1.Limits
-	(*Totals)(nil),                   // 25: sockgate.v1.Totals
-	nil,                              // 26: sockgate.v1.SetLabelsRequest.SetEntry
-	nil,                              // 27: sockgate.v1.Totals.ClosedEntry
-	(*Connection)(nil),               // 28: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
-	(Outcome)(0),                     // 30: sockgate.v1.Outcome
-	(*TargetOutcome)(nil),            // 31: sockgate.v1.TargetOutcome
-	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
-	(EventType)(0),                   // 33: sockgate.v1.EventType
-	(*Event)(nil),                    // 34: sockgate.v1.Event
+	(*Process)(nil),                  // 23: sockgate.v1.Process
+	(*Listener)(nil),                 // 24: sockgate.v1.Listener
+	(*Limits)(nil),                   // 25: sockgate.v1.Limits
+	(*Totals)(nil),                   // 26: sockgate.v1.Totals
+	nil,                              // 27: sockgate.v1.SetLabelsRequest.SetEntry
+	nil,                              // 28: sockgate.v1.Totals.ClosedEntry
+	(*Connection)(nil),               // 29: sockgate.v1.Connection
+	(*durationpb.Duration)(nil),      // 30: google.protobuf.Duration
+	(Outcome)(0),                     // 31: sockgate.v1.Outcome
+	(*TargetOutcome)(nil),            // 32: sockgate.v1.TargetOutcome
+	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(EventType)(0),                   // 34: sockgate.v1.EventType
+	(*Event)(nil),                    // 35: sockgate.v1.Event
 }
 var file_sockgate_v1_gateway_service_proto_depIdxs = []int32{
 	0,  // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	28, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
+	29, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
 	0,  // 2: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
 	6,  // 3: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
-	28, // 4: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
+	29, // 4: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
 	1,  // 5: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
-	29, // 6: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
-	30, // 7: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
-	31, // 8: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
-	29, // 9: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
-	31, // 10: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	26, // 11: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
-	31, // 12: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	29, // 13: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
-	32, // 14: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
-	33, // 15: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
-	34, // 16: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
-	32, // 17: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
-	29, // 18: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
-	23, // 19: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
-	24, // 20: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
-	25, // 21: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
-	32, // 22: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
-	29, // 23: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
-	29, // 24: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
-	29, // 25: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
-	27, // 26: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
-	2,  // 27: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
-	4,  // 28: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
-	7,  // 29: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
-	9,  // 30: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
-	11, // 31: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
-	13, // 32: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
-	15, // 33: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
-	17, // 34: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
-	19, // 35: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
-	21, // 36: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
-	3,  // 37: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
-	5,  // 38: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
-	8,  // 39: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
-	10, // 40: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
-	12, // 41: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
-	14, // 42: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
-	16, // 43: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
-	18, // 44: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
-	20, // 45: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
-	22, // 46: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
-	37, // [37:47] is the sub-list for method output_type
-	27, // [27:37] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	30, // 6: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
+	31, // 7: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
+	32, // 8: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
+	30, // 9: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
+	32, // 10: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	27, // 11: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
+	32, // 12: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	30, // 13: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
+	33, // 14: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
+	34, // 15: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
+	35, // 16: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
+	33, // 17: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
+	30, // 18: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
+	24, // 19: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
+	25, // 20: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
+	26, // 21: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
+	33, // 22: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
+	23, // 23: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
+	30, // 24: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
+	30, // 25: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
+	30, // 26: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
+	28, // 27: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
+	2,  // 28: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
+	4,  // 29: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
+	7,  // 30: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
+	9,  // 31: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
+	11, // 32: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
+	13, // 33: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
+	15, // 34: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
+	17, // 35: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
+	19, // 36: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
+	21, // 37: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
+	3,  // 38: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
+	5,  // 39: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
+	8,  // 40: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
+	10, // 41: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
+	12, // 42: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
+	14, // 43: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
+	16, // 44: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
+	18, // 45: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
+	20, // 46: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
+	22, // 47: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
+	38, // [38:48] is the sub-list for method output_type
+	28, // [28:38] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_gateway_service_proto_init() }
@@ -2364,7 +2448,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_gateway_service_proto_rawDesc), len(file_sockgate_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

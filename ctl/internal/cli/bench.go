@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// The bounds of a benchmark: what one process can hold and still measure.
+const (
+	maxBenchConnections = 250_000
+	maxBenchBytes       = 1 << 20
+	maxBenchRate        = 10_000_000
+	leastBenchRate      = 0.001
+	maxBenchDuration    = 24 * time.Hour
+
+	benchDialers = 128         // connections that are being opened at once
+	benchDrain   = time.Second // how long answers may still come when sending has ended
+)
+
+const benchLong = `Put load on a server and measure what it does.
+
+echo and connect need only the address of a data plane, and that of any other echo server will do. idle asks the control plane
+(--gateway) for the daemon's memory, if it can; broadcast and events drive the control plane and need it.
+
+Latencies are kept in a histogram with three significant digits. At a fixed --rate they count from the moment at which something was
+due and not from when it was at last begun, so that a stall shows in everything that it delayed.
+
+Ctrl-C ends a benchmark early, and what was measured until then is printed. The output is a table or, with -o json, one object, with
+numbers as numbers. Load takes processors: what ctl itself may have cost is said with the result. Where that matters, run it on
+another machine.
+
+Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed; 6 the control plane cannot be reached.`
+
+func (a *app) benchCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "bench", Short: "Put load on a gateway, or on another server, and measure", Long: benchLong}
+	cmd.AddCommand(a.benchEchoCommand(), a.benchConnectCommand(), a.benchIdleCommand(), a.benchBroadcastCommand(), a.benchEventsCommand())
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.RunE = a.run(func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("bench needs to know what to measure: one of %s", strings.Join(names, ", "))
+		}
+		return usagef("bench %q is not known; use one of %s", args[0], strings.Join(names, ", "))
+	})
+	return cmd
+}
+
+// benchFlags are what several benchmarks have in common.
+type benchFlags struct {
+	connections int
+	size        int
+	duration    time.Duration
+	warmup      time.Duration
+	rate        float64
+	sources     []string
+}
+
+func (o *benchFlags) registerConnections(cmd *cobra.Command, most string) {
+	cmd.Flags().IntVarP(&o.connections, "connections", "c", 100, most)
+	completeFlag(cmd, "connections")
+}
+
+func (o *benchFlags) registerDuration(cmd *cobra.Command, d time.Duration, usage string) {
+	cmd.Flags().DurationVarP(&o.duration, "duration", "d", d, usage+", at most 24h")
+	completeFlag(cmd, "duration")
+}
+
+func (o *benchFlags) registerWarmup(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&o.warmup, "warmup", time.Second, "load before measuring begins, at most 24h")
+	completeFlag(cmd, "warmup")
+}
+
+func (o *benchFlags) registerSize(cmd *cobra.Command, size int, usage string) {
+	cmd.Flags().IntVar(&o.size, "size", size, usage)
+	completeFlag(cmd, "size")
+}
+
+func (o *benchFlags) registerRate(cmd *cobra.Command, what string) {
+	cmd.Flags().Float64Var(&o.rate, "rate", 0, what+"; 0 means as fast as possible")
+	completeFlag(cmd, "rate")
+}
+
+func (o *benchFlags) registerSource(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&o.sources, "source", nil,
+		"local `IP` to connect from (repeatable, taken in turn); by default several of 127.0.0.0/8 for a loopback address, where one has too few ports")
+	completeFlag(cmd, "source")
+}
+
+// check holds the bounds; least is the smallest size.
+func (o *benchFlags) check(least, most int) error {
+	switch {
+	case o.connections < 1 || o.connections > maxBenchConnections:
+		return usagef("%d connections are not possible; give 1 to %d", o.connections, maxBenchConnections)
+	case o.size < least || o.size > most:
+		return usagef("--size %d is not possible; give %d to %d bytes", o.size, least, most)
+	case o.duration <= 0 || o.duration > maxBenchDuration:
+		return usagef("--duration %s is not possible; give more than 0 and at most %s, for example 10s", o.duration, maxBenchDuration)
+	case o.warmup < 0 || o.warmup > maxBenchDuration:
+		return usagef("--warmup %s is not possible; give 0 to %s", o.warmup, maxBenchDuration)
+	case o.rate != 0 && !(o.rate >= leastBenchRate && o.rate <= maxBenchRate): // NaN too
+		return usagef("--rate %g is not possible; give %g to %d a second, or 0 for as fast as possible", o.rate, leastBenchRate, maxBenchRate)
+	}
+	return nil
+}
+
+// bench is one run of a benchmark.
+type bench struct {
+	app     *app
+	network string
+	address string
+	flags   benchFlags
+	sources []net.Addr // local addresses, taken in turn; none: the system's choice
+
+	begun       time.Time     // now() counts from here
+	end         atomic.Int64  // the reading of now() at which sending ends
+	stopped     chan struct{} // closed: that has come
+	interrupted bool          // it came early; read only when run has returned
+
+	failures failures
+	load     clientLoad
+	notes    []string
+}
+
+// newBench checks what can be known before the first socket is opened; sockets is the most that will be open at once.
+func (a *app) newBench(addr string, flags benchFlags, sockets int, churn bool) (*bench, error) {
+	if !a.structured() && !a.tabular() {
+		return nil, usagef("-o %s prints IDs; bench has none: use table or json", a.output)
+	}
+	network, address, err := dialTarget(addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDescriptors(sockets, descriptorLimit()); err != nil {
+		return nil, err
+	}
+	b := &bench{app: a, network: network, address: address, flags: flags, begun: time.Now(), stopped: make(chan struct{})}
+	b.end.Store(math.MaxInt64)
+	if b.sources, err = sourceAddresses(network, address, flags.sources, sockets, churn); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// spareDescriptors are for standard streams, the control plane, and Go's poller.
+const spareDescriptors = 32
+
+// checkDescriptors refuses what would fail half-way; limit 0 is none.
+func checkDescriptors(sockets, limit int) error {
+	if limit == 0 || sockets+spareDescriptors <= limit {
+		return nil
+	}
+	return usagef("%d sockets need %d descriptors, and this process may have %d; raise the limit (ulimit -Hn %d, ulimit -n %d, as root) or ask "+
+		"for at most %d", sockets, sockets+spareDescriptors, limit, sockets+spareDescriptors, sockets+spareDescriptors, max(1, limit-spareDescriptors))
+}
+
+func (b *bench) now() time.Duration { return time.Since(b.begun) }
+
+// ended says that nothing new is to be begun at t.
+func (b *bench) ended(t time.Duration) bool { return t >= time.Duration(b.end.Load()) }
+
+// stopping says that the end has come, or was brought forward.
+func (b *bench) stopping() bool {
+	select {
+	case <-b.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// run calls work and returns when it has returned. At the reading `until` of now(), or when ctx ends, it sets the end and closes stopped;
+// when what was still to come has had its time, it calls cut, after which work must return.
+func (b *bench) run(ctx context.Context, until time.Duration, work, cut func()) {
+	b.end.Store(int64(until))
+	var working sync.WaitGroup
+	done := make(chan struct{})
+	working.Go(func() { defer close(done); work() })
+	defer working.Wait()
+	timer := time.NewTimer(until - b.now())
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+		b.interrupted = true
+	}
+	b.end.Store(min(b.end.Load(), int64(b.now())))
+	close(b.stopped)
+	timer.Reset(benchDrain)
+	select {
+	case <-done:
+	case <-timer.C:
+		cut()
+	}
+}
+
+// sleepUntil waits until t; false: nothing more is to be begun at t.
+func (b *bench) sleepUntil(t time.Duration, timer *time.Timer) bool {
+	wait := t - b.now()
+	if wait <= 0 {
+		return !b.ended(t)
+	}
+	timer.Reset(wait)
+	select {
+	case <-timer.C:
+		return true
+	case <-b.stopped:
+		return !b.ended(t)
+	}
+}
+
+// note is something that the reader of the result must know.
+func (b *bench) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
