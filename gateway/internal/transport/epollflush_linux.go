@@ -51,7 +51,7 @@ func (s *epollSocket) continueFlush() {
 			s.endFlush()
 			return
 		}
-		n, err := write(int(s.fd), f.bytes)
+		n, err := send(int(s.fd), f.bytes)
 		if err == unix.EAGAIN {
 			break
 		}

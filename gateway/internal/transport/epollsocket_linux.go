@@ -112,7 +112,7 @@ func (s *epollSocket) ready(events uint32) {
 // receive reads once: what is left is reported again, when the others of the loop have had their turn.
 func (s *epollSocket) receive() {
 	l := s.loop
-	n, err := read(int(s.fd), l.buffer)
+	n, err := receive(int(s.fd), l.buffer)
 	switch {
 	case n > 0:
 		s.end.Received(l.buffer[:n], l.now)
@@ -156,7 +156,7 @@ func (s *epollSocket) TryWrite(p []byte) (int, error) {
 	if s.has(socketClosed) {
 		return 0, net.ErrClosed
 	}
-	n, err := write(int(s.fd), p)
+	n, err := send(int(s.fd), p)
 	if err == nil || err == unix.EAGAIN {
 		return n, nil
 	}

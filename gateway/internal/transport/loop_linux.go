@@ -1,11 +1,11 @@
 package transport
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -95,8 +95,7 @@ func (l *loop) stop() {
 // wake ends the loop's wait. A loop that does not wait looks at what is posted before it does.
 func (l *loop) wake() {
 	if l.waiting.CompareAndSwap(true, false) {
-		one := uint64(1)
-		_, _ = write(l.wakefd, (*[8]byte)(unsafe.Pointer(&one))[:]) // fails only when it is full, and then the loop wakes anyway
+		_, _ = unix.Write(l.wakefd, binary.NativeEndian.AppendUint64(nil, 1)) // fails only when it is full, and then the loop wakes anyway
 	}
 }
 
@@ -123,7 +122,7 @@ func (l *loop) serve(ev *unix.EpollEvent) {
 func (l *loop) serveOther(fd int) {
 	if fd == l.wakefd {
 		var count [8]byte
-		_, _ = read(fd, count[:]) // only so that it is not ready any more
+		_, _ = unix.Read(fd, count[:]) // only so that it is not ready any more
 		return
 	}
 	if a, ok := l.engine.acceptors.Load(fd); ok { // else it was closed in this turn

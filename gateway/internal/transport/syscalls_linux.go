@@ -10,16 +10,21 @@ import (
 // Reads and writes of non-blocking descriptors go through RawSyscall: they return at once, and with Syscall the runtime would
 // take the processor away from the loop in the middle of some of them.
 
-// read returns 0 and io.EOF's meaning as n == 0 and no error; EAGAIN when nothing is there.
-func read(fd int, p []byte) (int, error) { return rawIO(unix.SYS_READ, fd, p) }
+// receive reads from a socket: 0 and no error at the end; EAGAIN when nothing is there.
+func receive(fd int, p []byte) (int, error) {
+	return retrying(unix.SYS_RECVFROM, fd, p, 0)
+}
 
-// write returns how much of p the kernel took; EAGAIN when it has no room.
-func write(fd int, p []byte) (int, error) { return rawIO(unix.SYS_WRITE, fd, p) }
+// send writes to a socket, and returns how much of p the kernel took; EAGAIN when it has no room. It raises no SIGPIPE.
+func send(fd int, p []byte) (int, error) {
+	return retrying(unix.SYS_SENDTO, fd, p, unix.MSG_NOSIGNAL)
+}
 
-// rawIO does not return EINTR: a call that does not wait is not interrupted, and if it ever is, it is repeated.
-func rawIO(call uintptr, fd int, p []byte) (int, error) {
+// retrying does not return EINTR: a call that does not wait is not interrupted, and if it ever is, it is repeated. recv(2) and
+// send(2) are a little faster than read(2) and write(2), which have to find out first that it is a socket.
+func retrying(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
