@@ -420,6 +420,16 @@ func TestBenchWithNobody(t *testing.T) {
 	}
 }
 
+// TestBenchGivesUp holds that it is not tried for ever where nobody listens.
+func TestBenchGivesUp(t *testing.T) {
+	r := newBenchRun(t.Context(), "127.0.0.1:1")
+	code := r.run("echo -c 5000 -o json", refused(t))
+	var got echoResult
+	if r.result(t, &got); code != exitFailed || got.Failures > 2*benchDialers {
+		t.Errorf("exit code %d after %d attempts", code, got.Failures)
+	}
+}
+
 // TestBenchBounds holds that what is impossible is refused before anything is opened.
 func TestBenchBounds(t *testing.T) {
 	for words, want := range map[string]string{
