@@ -201,7 +201,7 @@ func (e *echoBench) result(o *opened) *echoResult {
 		late := e.late.report()
 		r.SendLateMicroseconds = &late
 		if late.P99 > 1000 && late.P99 > r.LatencyMicroseconds.P99/4 {
-			e.note("ctl itself sent late (p99 %s) although it could have sent: its machine limits this result", latencyText(late.P99))
+			e.note("ctl itself sent late (p99 %s) although it could have sent: latencies that are not longer than that are its timers' and its machine's", latencyText(late.P99))
 		}
 	}
 	if waiting := r.Unanswered + r.Unsent; waiting > 0 && e.options.rate > 0 {

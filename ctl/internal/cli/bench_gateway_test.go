@@ -11,6 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	gatewayserver "github.com/sockgate/sockgate/gateway/server"
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -61,6 +62,7 @@ func TestBenchFormats(t *testing.T) {
 		if firstLine(r.stdout.String()) != tt.title || strings.Join(rows, " ") != tt.rows {
 			t.Errorf("%s: %q\n%s", tt.words, rows, r.stdout)
 		}
+		g = gatewaytest.Start(t) // where the connections of the run before do not end just now
 		r = newBenchRun(t.Context(), g.Control)
 		if code := r.run(tt.words+" -o json", g.Addr); code != exitDone {
 			t.Errorf("%s -o json: exit code %d: %s", tt.words, code, r.stderr)
@@ -148,6 +150,22 @@ func TestBenchIdleCost(t *testing.T) {
 		if r.result(t, &got); code != exitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
 			t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 		}
+	}
+}
+
+// TestBenchIdleCostNeedsGrowth holds that nothing is divided by when others' connections ended meanwhile.
+func TestBenchIdleCostNeedsGrowth(t *testing.T) {
+	asked := uint64(0)
+	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
+		asked++
+		return &sockgatev1.GetGatewayResponse{Process: &sockgatev1.Process{ResidentBytes: 1 << 20 * asked, HeapBytes: 1},
+			Totals: &sockgatev1.Totals{Connections: 10, Accepted: 10 * asked}}, nil
+	}}
+	r := newBenchRun(t.Context(), g.serve(t))
+	code := r.run("idle -c 10 -d 10ms -o json", server(t, echoAll))
+	var got idleResult
+	if r.result(t, &got); code != exitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "others ended meanwhile") {
+		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
 }
 

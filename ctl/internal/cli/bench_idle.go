@@ -187,6 +187,7 @@ func (i *idleBench) cost() *idleCost {
 		return nil
 	}
 	before, after := i.before.GetProcess(), i.after.GetProcess()
+	accepted := int64(i.after.GetTotals().GetAccepted()) - int64(i.before.GetTotals().GetAccepted())
 	grown := int64(i.after.GetTotals().GetConnections()) - int64(i.before.GetTotals().GetConnections())
 	switch {
 	case after == nil || before == nil:
@@ -195,9 +196,13 @@ func (i *idleBench) cost() *idleCost {
 	case i.before.GetIncarnation() != i.after.GetIncarnation():
 		i.why = fmt.Sprintf("the gateway at %s was restarted meanwhile", i.app.gateway)
 		return nil
+	case accepted < held:
+		i.why = fmt.Sprintf("the gateway at %s has accepted %d connections meanwhile, and %d are held here: it is not the control plane of %s; name "+
+			"the right one with --gateway", i.app.gateway, accepted, held, i.address)
+		return nil
 	case grown < held*9/10:
-		i.why = fmt.Sprintf("the gateway at %s has %d connections more than before, and %d are held here: it is not the control plane of %s, or "+
-			"others left; name the right one with --gateway", i.app.gateway, grown, held, i.address)
+		i.why = fmt.Sprintf("the gateway at %s has only %d connections more than before, and %d are held here: others ended meanwhile; try again",
+			i.app.gateway, grown, held)
 		return nil
 	}
 	c := &idleCost{

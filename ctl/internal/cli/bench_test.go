@@ -193,6 +193,26 @@ func TestBenchEchoMeasuresAfterTheWarmup(t *testing.T) {
 	})
 }
 
+// TestBenchInterruptedEndsThen holds that an interrupt is the end: what is due later is neither sent nor counted.
+func TestBenchInterruptedEndsThen(t *testing.T) {
+	for _, words := range []string{"echo --rate 10", "echo --rate 10 -p 3", "connect --rate 10"} {
+		synctest.Test(t, func(t *testing.T) {
+			var serving sync.WaitGroup
+			ctx, cancel := context.WithCancel(t.Context())
+			defer time.AfterFunc(3*time.Second-time.Millisecond, cancel).Stop()
+			r := newBenchRun(ctx, "127.0.0.1:1")
+			r.dial = piped(&serving, echoAll)
+			code := r.run(words + " -c 1 -d 1h --warmup 1s -o json x:1")
+			serving.Wait()
+			text := r.stdout.String()
+			if code != exitDone || !strings.Contains(text, `"measuredSeconds":1.999,`) || !strings.Contains(text, `"interrupted":true,`) ||
+				!strings.Contains(text, `"answered":20,"unanswered":0,"unsent":0,`) && !strings.Contains(text, `"cycles":20,"unfinished":0,`) {
+				t.Errorf("%s: exit code %d: %s%s", words, code, text, r.stderr)
+			}
+		})
+	}
+}
+
 // TestBenchConnectCountsWhatAStallDelays holds the same of cycles.
 func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 	stall := func(number int, conn net.Conn) {
@@ -397,6 +417,16 @@ func TestBenchWithNobody(t *testing.T) {
 		if want == exitFailed && !strings.Contains(r.stdout.String(), "(refused ") {
 			t.Errorf("%s: %s", words, r.stdout)
 		}
+	}
+}
+
+// TestBenchGivesUp holds that it is not tried for ever where nobody listens.
+func TestBenchGivesUp(t *testing.T) {
+	r := newBenchRun(t.Context(), "127.0.0.1:1")
+	code := r.run("echo -c 5000 -o json", refused(t))
+	var got echoResult
+	if r.result(t, &got); code != exitFailed || got.Failures > 2*benchDialers {
+		t.Errorf("exit code %d after %d attempts", code, got.Failures)
 	}
 }
 
