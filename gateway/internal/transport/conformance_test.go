@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -236,64 +235,4 @@ func TestPeerReset(t *testing.T) {
 		e.Wait()
 		r.expectCalls(t, "Opened", "Failed", "Closed")
 	})
-}
-
-// Writers that hammer sockets while they close, and while their descriptors are used again, never reach another peer.
-func TestDescriptorReuse(t *testing.T) {
-	each(t, []string{"tcp", "unix"}, func(t *testing.T, e transport.Engine, network string) {
-		ln, dial := listen(t, network)
-		h := newHall()
-		var tags atomic.Uint32
-		h.prepare = func(r *recorder) {
-			r.tag = byte(tags.Add(1))
-			r.onOpen = func() { close(r.opened) }
-		}
-		a, err := e.Accept(ln, h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var lanes sync.WaitGroup
-		for range 3 {
-			lanes.Go(func() {
-				for range 40 {
-					reuse(t, h, dial)
-				}
-			})
-		}
-		lanes.Wait()
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-		e.Wait()
-	})
-}
-
-// reuse is one round of TestDescriptorReuse: the peer may read bytes of one tag only.
-func reuse(t *testing.T, h *hall, dial func() (net.Conn, error)) {
-	peer, err := dial()
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer peer.Close()
-	r := <-h.admitted // perhaps another lane's
-	var hammering sync.WaitGroup
-	hammering.Go(func() {
-		<-r.opened
-		for p := bytes.Repeat([]byte{r.tag}, 512); ; {
-			if _, err := r.socket.TryWrite(p); err != nil {
-				return
-			}
-		}
-	})
-	buffer := make([]byte, 64<<10)
-	n, err := peer.Read(buffer) // at least one write arrived
-	r.socket.Close(r.tag%2 == 0)
-	for tag := buffer[0]; err == nil; n, err = peer.Read(buffer) {
-		if i := slices.IndexFunc(buffer[:n], func(b byte) bool { return b != tag }); i >= 0 {
-			t.Errorf("the peer of %d got a byte of %d", tag, buffer[i])
-			break
-		}
-	}
-	hammering.Wait()
 }

@@ -27,12 +27,12 @@ const safety = time.Minute
 
 // recorder is an endpoint that notes what it is called with.
 type recorder struct {
-	socket transport.Socket
-	remote netip.AddrPort
-	local  netip.AddrPort
-	onOpen func()
-	tag    byte          // what it sends
-	opened chan struct{} // for onOpen
+	socket  transport.Socket
+	remote  netip.AddrPort
+	local   netip.AddrPort
+	onOpen  func()
+	onWrite func(n int64) // called from Wrote with how many there were; set before the first flush
+	writes  atomic.Int64
 
 	running atomic.Int32 // calls of the loop that are under way
 	writing atomic.Int32 // NextWrite without its Wrote
@@ -53,7 +53,7 @@ type recorder struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{opened: make(chan struct{}), changed: make(chan struct{}), deadline: in(safety)}
+	return &recorder{changed: make(chan struct{}), deadline: in(safety)}
 }
 
 // in returns the moment so much later than now.
@@ -163,6 +163,9 @@ func (r *recorder) Wrote(n int, err error) {
 		r.wrote += n
 		r.atError, r.writeErr = n, err
 	})
+	if n := r.writes.Add(1); r.onWrite != nil {
+		r.onWrite(n)
+	}
 }
 
 // networks are the kinds of connections that an engine is given.

@@ -1,0 +1,188 @@
+package transport_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
+
+// oneLoop is an engine whose sockets all share a loop.
+func oneLoop(t *testing.T) transport.Engine {
+	t.Helper()
+	e, err := transport.New(transport.Epoll, clock, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// openMany accepts n connections on an engine.
+func openMany(t *testing.T, e transport.Engine, network string, n int) ([]*recorder, []net.Conn) {
+	t.Helper()
+	ln, dial := listen(t, network)
+	h := newHall()
+	a, err := e.Accept(ln, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorders []*recorder
+	var peers []net.Conn
+	for range n {
+		peer, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := <-h.admitted
+		r.awaitCall(t, "Opened")
+		recorders, peers = append(recorders, r), append(peers, peer)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for i, r := range recorders {
+			peers[i].Close()
+			r.socket.Close(false)
+		}
+		e.Wait()
+	})
+	return recorders, peers
+}
+
+// A peer that sends without end has no more than its turn: another one's bytes are read before its next ones but one.
+func TestFairReading(t *testing.T) {
+	e := oneLoop(t)
+	r, peers := openMany(t, e, "tcp", 2)
+	flood, ping := r[0], r[1]
+	var reads, between, largest atomic.Int64
+	begun := make(chan struct{})
+	ping.note(func() { ping.onData = func([]byte) { between.Store(reads.Load() - 10) } })
+	flood.note(func() {
+		flood.onData = func(p []byte) { // in the loop's goroutine
+			largest.Store(max(largest.Load(), int64(len(p))))
+			flood.note(func() { flood.received = nil })
+			switch reads.Add(1) {
+			case 1:
+				<-begun // until the flood is larger than a turn
+			case 10:
+				if _, err := peers[1].Write([]byte("ping")); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	stop := make(chan struct{})
+	flooding := make(chan struct{})
+	go func() {
+		defer close(flooding)
+		for p, once := make([]byte, transport.TurnReads), begun; ; {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := peers[0].Write(p); err != nil {
+				t.Error(err)
+				return
+			}
+			if once != nil {
+				close(once)
+				once = nil
+			}
+		}
+	}()
+	ping.awaitCall(t, "Received")
+	close(stop)
+	flood.socket.Resume()
+	<-flooding
+	if n := between.Load(); n > 2 {
+		t.Errorf("the loop read %d times from the peer that floods before it read from the other; expected 2 at most", n)
+	}
+	if n := largest.Load(); n > transport.TurnReads {
+		t.Errorf("a turn had %d bytes of one peer; expected %d at most", n, transport.TurnReads)
+	}
+}
+
+// A flush to a peer that reads as fast as it can has no more than its turn either.
+func TestFairFlushing(t *testing.T) {
+	e := oneLoop(t)
+	r, peers := openMany(t, e, "unix", 2)
+	bulk, ping := r[0], r[1]
+	var between atomic.Int64
+	ping.note(func() { ping.onData = func([]byte) { between.Store(bulk.writes.Load()) } })
+	go func() { _, _ = io.Copy(io.Discard, peers[0]) }()
+	bulk.onWrite = func(n int64) { // in the loop's goroutine
+		if n == 100 {
+			bulk.writes.Store(0)
+			if _, err := peers[1].Write([]byte("ping")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	bulk.send(make([]byte, 64<<20))
+	ping.awaitCall(t, "Received")
+	if n := between.Load(); n > 2*transport.FlushWrites {
+		t.Errorf("the loop wrote %d times to one peer before it read from the other; expected %d at most", n, 2*transport.FlushWrites)
+	}
+}
+
+// What the kernel would report for ever, the end of both directions of a socket that waits for nothing, is not listened to; the
+// socket still works as far as it can.
+func TestNoReportsWithoutEnd(t *testing.T) {
+	e := oneLoop(t)
+	r, peers := openMany(t, e, "unix", 2)
+	peers[0].Close()
+	r[0].awaitCall(t, "Ended")
+	for !transport.Detached(r[0].socket) { // when the loop has had its turn
+		write(t, peers[1], []byte("turn"))
+		n := len(r[1].received)
+		r[1].await(t, "a turn", func() bool { return len(r[1].received) >= n })
+	}
+	if n, err := r[0].socket.TryWrite([]byte("x")); err == nil {
+		t.Errorf("TryWrite to a peer that has gone: %d; expected an error", n)
+	}
+	r[0].socket.Pause()
+	r[0].socket.Resume()
+	r[0].socket.Close(false)
+	r[0].awaitCall(t, "Closed")
+}
+
+// Accepted sockets have what the net package gives its own, without being set one by one.
+func TestOptions(t *testing.T) {
+	e := oneLoop(t)
+	r, _ := openMany(t, e, "tcp", 1)
+	for _, o := range []struct {
+		name          string
+		level, option int
+		want          int
+	}{
+		{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15},
+		{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+		{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 9},
+	} {
+		if got, err := transport.Option(r[0].socket, o.level, o.option); err != nil || got != o.want {
+			t.Errorf("%s is %d, %v; expected %d", o.name, got, err, o.want)
+		}
+	}
+}
+
+// A listener that is not the system's is refused, and stays its owner's.
+func TestAcceptNeedsDescriptor(t *testing.T) {
+	e := oneLoop(t)
+	ln, _ := listen(t, "pipe")
+	if _, err := e.Accept(ln, newHall()); err == nil || !bytes.Contains([]byte(err.Error()), []byte("engine net")) {
+		t.Errorf("Accept on a listener without a descriptor: %v; expected an error that says what to use", err)
+	}
+	if err := ln.Close(); err != nil {
+		t.Error(err)
+	}
+	e.Wait()
+}

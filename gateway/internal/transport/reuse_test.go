@@ -1,0 +1,236 @@
+package transport_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
+
+var opens = flag.Int("opens", 10_000, "connections that TestDescriptorReuse opens on each engine and kind of socket")
+
+// tagged is an endpoint that sends only frames with its own tag. It keeps the Socket's rules, as the server's connections do, but
+// for one: it goes on calling the socket when that is closed.
+type tagged struct {
+	socket transport.Socket
+	frame  [8]byte
+
+	mu       sync.Mutex
+	opened   bool
+	closed   bool
+	flushing bool
+	rest     []byte // of a frame that the kernel took in part
+}
+
+func (e *tagged) Opened() {
+	e.mu.Lock()
+	e.opened = true
+	e.mu.Unlock()
+	e.send(nil)
+}
+
+func (e *tagged) Received([]byte, transport.Moment) { e.send(nil) }
+func (e *tagged) Ended()                            { e.socket.Close(false) }
+func (e *tagged) Failed(error)                      { e.socket.Close(false) }
+
+func (e *tagged) Closed() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+}
+
+func (e *tagged) NextWrite() ([]byte, transport.Moment) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.flushing = len(e.rest) > 0
+	return e.rest, in(time.Minute)
+}
+
+func (e *tagged) Wrote(n int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.rest = e.rest[n:]; err != nil {
+		e.rest = nil
+	}
+}
+
+// send writes a frame, also when the socket is closed: then no byte may be taken.
+func (e *tagged) send(t *testing.T) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.opened || e.flushing {
+		return
+	}
+	n, err := e.socket.TryWrite(e.frame[:])
+	if t != nil && e.closed && (n != 0 || err == nil) {
+		t.Errorf("a closed socket took %d bytes, %v", n, err)
+	}
+	if n > 0 && n < len(e.frame) {
+		e.rest = e.frame[n:]
+		e.flushing = e.socket.Flush()
+	}
+}
+
+// crowd is a door that remembers the last sockets, which mayhem goes for; an older one is closed.
+type crowd struct {
+	tags atomic.Uint64
+
+	mu   sync.Mutex
+	last [64]*tagged
+	next int
+}
+
+func (c *crowd) AcceptFailed(error) time.Duration { return time.Millisecond }
+
+func (c *crowd) Admit(s transport.Socket, _, _ netip.AddrPort) transport.Endpoint {
+	e := &tagged{socket: s}
+	binary.BigEndian.PutUint64(e.frame[:], c.tags.Add(1))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.last[c.next]; old != nil {
+		old.socket.Close(false)
+	}
+	c.last[c.next] = e
+	c.next = (c.next + 1) % len(c.last)
+	return e
+}
+
+func (c *crowd) any() *tagged {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last[rand.IntN(len(c.last))]
+}
+
+// mayhem calls the sockets, open, closing and closed ones, in any order until stop closes.
+func (c *crowd) mayhem(t *testing.T, stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		e := c.any()
+		if e == nil {
+			continue
+		}
+		switch n := rand.IntN(100); {
+		case n < 70:
+			e.send(t)
+		case n < 76:
+			e.socket.Close(false)
+		case n < 82:
+			e.socket.Close(true)
+		case n < 86:
+			e.socket.Pause()
+		case n < 92:
+			e.socket.Resume()
+		case n < 96:
+			e.socket.Unacknowledged()
+		default:
+			e.mu.Lock()
+			if e.opened {
+				_ = e.socket.CloseWrite() // fails when it is closed
+			}
+			e.mu.Unlock()
+		}
+	}
+}
+
+// Sockets that are written to, kicked and paused by several goroutines while they open and close, and while their descriptors are
+// used again, never reach another peer: whoever connects reads the frames of one tag only, which nobody else reads.
+//
+// go test -run DescriptorReuse -opens 1000000 is the long way.
+func TestDescriptorReuse(t *testing.T) {
+	processors := runtime.GOMAXPROCS(8) // the loops are not to wait until mayhem's turn is over
+	defer runtime.GOMAXPROCS(processors)
+	each(t, []string{"tcp", "unix"}, func(t *testing.T, e transport.Engine, network string) {
+		ln, dial := listen(t, network)
+		c := &crowd{}
+		a, err := e.Accept(ln, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		var working, calling sync.WaitGroup
+		for range 2 {
+			calling.Go(func() { c.mayhem(t, stop) })
+		}
+		var seen sync.Map // tag → who read it
+		var left atomic.Int64
+		left.Store(int64(*opens))
+		for range 4 {
+			working.Go(func() {
+				for left.Add(-1) >= 0 && !t.Failed() {
+					visit(t, dial, &seen)
+				}
+			})
+		}
+		working.Wait()
+		close(stop)
+		calling.Wait()
+		for _, old := range c.last {
+			if old != nil {
+				old.socket.Close(false)
+			}
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		e.Wait()
+	})
+}
+
+// visit connects, reads for a while, and looks whose frames these are.
+func visit(t *testing.T, dial func() (net.Conn, error), seen *sync.Map) {
+	c, err := dial()
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) { // it was kicked already
+		return
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // so that its port is free at once
+	}
+	_ = c.SetReadDeadline(time.Now().Add(safety))
+	if rand.IntN(2) == 0 {
+		_, _ = c.Write([]byte("data")) // may meet a closed socket
+	}
+	var buffer [4096]byte
+	var tag uint64
+	part := 0
+	for range 1 + rand.IntN(3) {
+		n, err := c.Read(buffer[part:])
+		n += part
+		for part = 0; n-part >= 8; part += 8 {
+			got := binary.BigEndian.Uint64(buffer[part:])
+			if tag != 0 && got != tag || got == 0 {
+				t.Errorf("a peer read frames of %d and of %d", tag, got)
+				return
+			}
+			tag = got
+		}
+		part = copy(buffer[:], buffer[part:n])
+		if err != nil {
+			break
+		}
+	}
+	if tag == 0 {
+		return
+	}
+	if _, twice := seen.LoadOrStore(tag, true); twice {
+		t.Errorf("two peers read frames of %d", tag)
+	}
+}
