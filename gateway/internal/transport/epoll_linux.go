@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +16,6 @@ type epollEngine struct {
 	sockets descriptors
 	running sync.WaitGroup // loops
 	open    sync.WaitGroup // sockets
-	last    atomic.Int32   // the newest generation
 
 	acceptors sync.Map // descriptor → *epollAcceptor
 }
@@ -54,15 +52,6 @@ func (e *epollEngine) Wait() {
 	e.loops = nil
 }
 
-// generation returns a number that no other socket of the last four billion has; never 0.
-func (e *epollEngine) generation() int32 {
-	for {
-		if g := e.last.Add(1); g != 0 {
-			return g
-		}
-	}
-}
-
 // newSocket makes a socket of a descriptor, on the loop that has the fewest.
 func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	l := e.loops[0]
@@ -73,7 +62,7 @@ func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	}
 	l.sockets.Add(1)
 	e.open.Add(1)
-	s := &epollSocket{loop: l, fd: int32(fd), generation: e.generation()}
+	s := &epollSocket{loop: l, fd: int32(fd)}
 	if tcp {
 		s.flags.Store(socketTCP)
 	}
@@ -88,7 +77,7 @@ func newLoop(e *epollEngine) (*loop, error) {
 	}
 	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err == nil {
-		err = control(epfd, unix.EPOLL_CTL_ADD, wakefd, 0, unix.EPOLLIN)
+		err = control(epfd, unix.EPOLL_CTL_ADD, wakefd, ofOther, unix.EPOLLIN)
 	}
 	if err != nil {
 		closeDescriptor(epfd)

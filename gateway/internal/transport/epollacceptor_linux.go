@@ -97,7 +97,7 @@ func inherit(fd int) error {
 // add has the loops wait for connections.
 func (a *epollAcceptor) add() error {
 	for _, l := range a.engine.loops {
-		if err := control(l.epfd, unix.EPOLL_CTL_ADD, a.fd, 0, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
+		if err := control(l.epfd, unix.EPOLL_CTL_ADD, a.fd, ofOther, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
 			return os.NewSyscallError("epoll_ctl", err)
 		}
 	}
@@ -107,7 +107,7 @@ func (a *epollAcceptor) add() error {
 // remove has the loops wait no longer. An error means that one did not.
 func (a *epollAcceptor) remove() {
 	for _, l := range a.engine.loops {
-		_ = control(l.epfd, unix.EPOLL_CTL_DEL, a.fd, 0, 0)
+		_ = control(l.epfd, unix.EPOLL_CTL_DEL, a.fd, ofOther, 0)
 	}
 }
 

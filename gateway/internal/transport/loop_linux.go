@@ -107,15 +107,11 @@ func (l *loop) release() {
 
 // serve does what one descriptor is ready for.
 func (l *loop) serve(ev *unix.EpollEvent) {
-	if ev.Pad == 0 {
-		l.serveOther(int(ev.Fd))
+	if ev.Pad == ofSocket {
+		l.engine.sockets.get(int(ev.Fd)).ready(ev.Events)
 		return
 	}
-	s := l.engine.sockets.get(int(ev.Fd))
-	if s == nil || s.generation != ev.Pad {
-		return // it was closed in this turn, and perhaps its descriptor is another's by now
-	}
-	s.ready(ev.Events)
+	l.serveOther(int(ev.Fd))
 }
 
 // serveOther serves what is not a connection's socket.

@@ -178,13 +178,13 @@ func TestDescriptorReuse(t *testing.T) {
 		working.Wait()
 		close(stop)
 		calling.Wait()
-		for _, old := range c.last {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, old := range c.last { // nobody is admitted any more
 			if old != nil {
 				old.socket.Close(false)
 			}
-		}
-		if err := a.Close(); err != nil {
-			t.Error(err)
 		}
 		e.Wait()
 	})

@@ -4,8 +4,8 @@
 //
 // A socket's descriptor belongs to one loop, which alone closes it. Another goroutine touches it only through the Socket's
 // methods, which hold the socket's lock and check that it is still open; so no byte ever reaches a descriptor that was
-// closed and used again for another peer. What the kernel says of a descriptor that was closed and used again within one turn
-// of a loop is told apart by the socket's generation, which the kernel is given with the descriptor.
+// closed and used again for another peer. A loop closes descriptors at the end of a turn, when it has served everything that
+// the kernel reported in it: no report is of a descriptor that has become another's.
 //
 // # Lock order
 //
