@@ -248,6 +248,37 @@ func TestFeedIsShared(t *testing.T) {
 	expectNothingOpen(t, s)
 }
 
+// TestFeedIsAhead holds that a stream loses nothing when the feed was faster at the moment in which it came, and has dropped by then
+// what the stream has not got.
+func TestFeedIsAhead(t *testing.T) {
+	l := event.NewLog(feedOrigin, 65536)
+	s := NewService(logGateway{log: l}, 0)
+	fast := call(t, s, &pb.StreamEventsRequest{}).begin()
+	fast.next = 1
+	following(t, s, 1)
+	sub, err := l.Subscribe(event.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	fast.reach(publish(l, 10))
+
+	late := &caller{t: t, ctx: fast.ctx, sent: make(chan delivery), returned: make(chan error, 1), next: 1}
+	e := &eventStream{server: late, feeds: &s.feeds, sub: sub, encoder: batchEncoder{events: newEventEncoder(feedOrigin), pool: &s.feeds.buffers}}
+	feed := s.feeds.enter(e.selection, sub, e.encoder.events)
+	go func() {
+		late.returned <- e.share(feed)
+		s.feeds.leave(e.selection, feed)
+	}()
+	late.reach(10)
+	following(t, s, 2)
+	last := publish(l, 1)
+	fast.reach(last)
+	late.reach(last)
+	fast.hangUp()
+	<-late.returned
+}
+
 // TestStoppedStream holds that a stream that stops gets everything afterwards, or the exact gap, while the others go on, and that
 // it shares their batches again.
 func TestStoppedStream(t *testing.T) {
