@@ -51,9 +51,8 @@ type caller struct {
 	returned chan error
 	sending  func() // called for each response before it is sent; nil: nothing
 
-	queue []*pb.Event // received and not yet asked for
-	next  uint64      // sequence that the next kept event must have when all types are followed
-	at    string      // cursor of the last response
+	next uint64 // sequence that the next kept event must have when all types are followed
+	at   string // cursor of the last response
 }
 
 func call(t testing.TB, s *Service, r *pb.StreamEventsRequest) *caller {
