@@ -25,10 +25,9 @@ const (
 
 var errTooManyStreams = errors.New("1000 event streams are open, which is the most; end some, or let one program hand the events on")
 
-// eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it reads that by
-// its own subscription; then it follows the feed of its selection, which encodes each batch once for all. The log's ring is its
-// only buffer, so that a slow caller slows nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring
-// has gone round.
+// eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it reads that
+// by its own subscription; then it follows the feed of its selection, which encodes each batch once for all. A slow caller slows
+// nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring has gone round.
 type eventStream struct {
 	server    pb.GatewayService_StreamEventsServer
 	feeds     *feeds
@@ -65,8 +64,13 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 	}
 	defer sub.Close()
 	events := newEventEncoder(start.Origin)
-	e := &eventStream{server: stream, feeds: &s.feeds, selection: selection{types: request.Types, filter: r.GetFilter(), maxData: request.MaxData},
-		sub: sub, encoder: batchEncoder{events: events, pool: &s.feeds.buffers}}
+	e := &eventStream{
+		server:    stream,
+		feeds:     &s.feeds,
+		selection: selection{types: request.Types, filter: r.GetFilter(), maxData: request.MaxData},
+		sub:       sub,
+		encoder:   batchEncoder{events: events, pool: &s.feeds.buffers},
+	}
 	if r.GetSnapshot() {
 		if err := e.snapshot(s.gateway, match, start); err != nil {
 			return err
@@ -106,7 +110,8 @@ func (e *eventStream) sendPresent(connections []server.Info, start event.Cursor)
 	}
 	var b []byte
 	for i := range connections {
-		b = e.encoder.events.appendEvent(b, &event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(), Conn: connections[i]})
+		b = e.encoder.events.appendEvent(b, &event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(),
+			Conn: connections[i]})
 	}
 	return e.send(mem.SliceBuffer(b))
 }
@@ -132,7 +137,8 @@ func (e *eventStream) follow() error {
 	}
 }
 
-// catchUp sends everything that is in the log.
+// catchUp sends what is in the log, until a batch is not full: then the stream is about as far as the log, and what comes while
+// that batch is sent is the feed's.
 func (e *eventStream) catchUp() error {
 	buffer := make([]event.Event, 0, batchSize)
 	for {
@@ -141,7 +147,7 @@ func (e *eventStream) catchUp() error {
 		if len(events) == 0 {
 			return nil
 		}
-		if err := e.encode(events, from); err != nil {
+		if err := e.encode(events, from); err != nil || len(events) < batchSize {
 			return err
 		}
 	}
@@ -152,7 +158,7 @@ func (e *eventStream) catchUp() error {
 func (e *eventStream) share(feed *feed) error {
 	f := feed.follow()
 	defer f.stop()
-	if !e.sub.Position().Covers(f.from) { // the feed was a little faster
+	for !e.sub.Position().Covers(f.from) { // the feed was a little faster
 		if err := e.catchUp(); err != nil {
 			return err
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// BenchmarkEncode encodes a batch of 256 events.
-func BenchmarkEncode(b *testing.B) {
+// BenchmarkStream encodes a batch of 256 events.
+func BenchmarkStream(b *testing.B) {
 	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	l := event.NewLog(origin, 256)
 	now := time.Now()

@@ -2,13 +2,10 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -20,9 +17,6 @@ const (
 	feedBytes = 64 << 20
 )
 
-// errBehind says that a follower is so far behind that its feed does not have its next batch any more.
-var errBehind = errors.New("behind the feed")
-
 // selection is what makes two streams get the same live events.
 type selection struct {
 	types   event.Types
@@ -32,7 +26,8 @@ type selection struct {
 
 // feeds are the feeds of a service, one for each selection that is followed live.
 //
-// Lock order: feeds.mu, then the event log's; feed.mu is never held together with them, and nothing is locked under it.
+// Lock order: feeds.mu, then a feed's or the event log's; nothing is locked under these. No lock is held while a stream sends,
+// reads the log, or waits for a feed's goroutine.
 type feeds struct {
 	buffers bufferPool
 	held    atomic.Int64 // bytes in the rings of all feeds
@@ -83,8 +78,16 @@ func (f *feeds) enter(s selection, sub *event.Subscription, encoder *eventEncode
 
 func (f *feeds) start(sub *event.Subscription, encoder *eventEncoder) *feed {
 	ctx, cancel := context.WithCancel(context.Background())
-	feed := &feed{feeds: f, sub: sub, encoder: batchEncoder{events: encoder, pool: &f.buffers}, wanted: make(chan struct{}, 1), cancel: cancel,
-		done: make(chan struct{}), at: sub.Position(), changed: make(chan struct{})}
+	feed := &feed{
+		feeds:   f,
+		sub:     sub,
+		encoder: batchEncoder{events: encoder, pool: &f.buffers},
+		wanted:  make(chan struct{}, 1),
+		cancel:  cancel,
+		done:    make(chan struct{}),
+		at:      sub.Position(),
+		changed: make(chan struct{}),
+	}
 	go feed.run(ctx)
 	return feed
 }
@@ -169,127 +172,4 @@ func (f *feed) end(panicked any) {
 		f.panicked = fmt.Sprintf("%v\n\n%s", panicked, debug.Stack())
 	}
 	close(f.changed)
-}
-
-// follower is a stream's place in a feed. It is for one goroutine.
-type follower struct {
-	feed *feed
-	from event.Position // where the feed had come to when it began: it gets every batch behind that
-	next uint64         // number of the next batch
-}
-
-// follow begins at the next batch. The caller must stop.
-func (f *feed) follow() *follower {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.followers++
-	return &follower{feed: f, from: f.at, next: f.first + uint64(len(f.ring))}
-}
-
-// take returns the next batch, of whose buffer the caller gets a reference, and waits until there is one. The error is
-// errBehind, ctx's, or io.EOF when the log is closed and everything was taken.
-func (f *follower) take(ctx context.Context) (*batch, error) {
-	for {
-		b, changed, err := f.try()
-		if b != nil || err != nil {
-			return b, err
-		}
-		select {
-		case f.feed.wanted <- struct{}{}:
-		default:
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// try is take without waiting: when there is nothing, it returns what is closed when there is.
-func (f *follower) try() (*batch, <-chan struct{}, error) {
-	feed := f.feed
-	feed.mu.Lock()
-	defer feed.mu.Unlock()
-	switch {
-	case f.next < feed.first:
-		return nil, nil, errBehind
-	case f.next < feed.first+uint64(len(feed.ring)):
-		b := feed.ring[f.next-feed.first]
-		b.buffer.Ref()
-		f.pass(b)
-		return b, nil, nil
-	case feed.panicked != "":
-		panic(feed.panicked)
-	case feed.ended:
-		return nil, nil, io.EOF
-	}
-	return nil, feed.changed, nil
-}
-
-// pass goes on to the batch behind b. The caller holds feed.mu.
-func (f *follower) pass(b *batch) {
-	f.next++
-	b.left--
-	f.feed.trim()
-}
-
-// stop gives up the batches that were not taken.
-func (f *follower) stop() {
-	feed := f.feed
-	feed.mu.Lock()
-	defer feed.mu.Unlock()
-	feed.followers--
-	for i, b := range feed.ring {
-		if feed.first+uint64(i) >= f.next {
-			b.left--
-		}
-	}
-	feed.trim()
-}
-
-// batchReader reads the events of one response at a time.
-type batchReader struct {
-	sub    *event.Subscription
-	events []event.Event
-	readAt time.Time // when the last response was ready
-}
-
-// next returns the events of the next response: as many as there are within batchPeriod of the last one, at most batchSize;
-// none when nothing has come for the heartbeat. The error is ctx's or io.EOF.
-func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
-	events := r.sub.Poll(r.events[:0])
-	if len(events) == 0 {
-		waiting, cancel := context.WithTimeout(ctx, heartbeat)
-		defer cancel()
-		var err error
-		events, err = r.sub.Next(waiting, r.events[:0])
-		if err != nil && !(errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil) {
-			return nil, err
-		}
-	}
-	if len(events) > 0 && len(events) < batchSize {
-		if err := r.pause(ctx); err != nil {
-			return nil, err
-		}
-		events = r.sub.Poll(events)
-	}
-	r.readAt = time.Now()
-	return events, nil
-}
-
-// pause waits until batchPeriod has passed since the last response.
-func (r *batchReader) pause(ctx context.Context) error {
-	wait := batchPeriod - time.Since(r.readAt)
-	if wait <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

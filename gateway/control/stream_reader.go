@@ -1,0 +1,55 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// batchReader reads the events of one response at a time.
+type batchReader struct {
+	sub    *event.Subscription
+	events []event.Event
+	readAt time.Time // when the last response was ready
+}
+
+// next returns the events of the next response: as many as there are within batchPeriod of the last one, at most batchSize;
+// none when nothing has come for the heartbeat. The error is ctx's or io.EOF.
+func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
+	events := r.sub.Poll(r.events[:0])
+	if len(events) == 0 {
+		waiting, cancel := context.WithTimeout(ctx, heartbeat)
+		defer cancel()
+		var err error
+		events, err = r.sub.Next(waiting, r.events[:0])
+		if err != nil && !(errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil) {
+			return nil, err
+		}
+	}
+	if len(events) > 0 && len(events) < batchSize {
+		if err := r.pause(ctx); err != nil {
+			return nil, err
+		}
+		events = r.sub.Poll(events)
+	}
+	r.readAt = time.Now()
+	return events, nil
+}
+
+// pause waits until batchPeriod has passed since the last response.
+func (r *batchReader) pause(ctx context.Context) error {
+	wait := batchPeriod - time.Since(r.readAt)
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
