@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,8 @@ type epollEngine struct {
 	sockets descriptors
 	running sync.WaitGroup // loops
 	open    sync.WaitGroup // sockets
+
+	last atomic.Int32 // the newest generation
 
 	acceptors sync.Map // descriptor → *epollAcceptor
 }
@@ -52,6 +55,15 @@ func (e *epollEngine) Wait() {
 	e.loops = nil
 }
 
+// generation returns a number that no other socket of the last four billion has; never ofOther.
+func (e *epollEngine) generation() int32 {
+	for {
+		if g := e.last.Add(1); g != ofOther {
+			return g
+		}
+	}
+}
+
 // newSocket makes a socket of a descriptor, on the loop that has the fewest.
 func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	l := e.loops[0]
@@ -62,7 +74,7 @@ func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	}
 	l.sockets.Add(1)
 	e.open.Add(1)
-	s := &epollSocket{loop: l, fd: int32(fd)}
+	s := &epollSocket{loop: l, fd: int32(fd), generation: e.generation()}
 	if tcp {
 		s.flags.Store(socketTCP)
 	}

@@ -153,6 +153,92 @@ func TestNoReportsWithoutEnd(t *testing.T) {
 	r[0].awaitCall(t, "Closed")
 }
 
+// While a copy of a closed descriptor is open, as in a child that was just forked, the kernel goes on reporting of it. Nobody gets
+// these reports: neither the socket that was closed, nor the one that its descriptor became, which is another loop's.
+func TestReportsOfClosed(t *testing.T) {
+	e, err := transport.New(transport.Epoll, clock, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, dial := listen(t, "tcp")
+	h := newHall()
+	a, err := e.Accept(ln, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := func() (*recorder, net.Conn) {
+		peer, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { peer.Close() })
+		r := <-h.admitted
+		r.awaitCall(t, "Opened")
+		return r, peer
+	}
+	old, oldPeer := connect()
+	other, _ := connect() // on the other loop
+	third, _ := connect() // on the loop of the old one, so that the next one goes to the other
+	copied, err := transport.Duplicate(old.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(copied)
+	nextPeer := unconnected(t) // has a descriptor, and so does not take the one that becomes free
+	descriptor, loop := transport.Descriptor(old.socket), transport.Loop(old.socket)
+	other.socket.Close(false)
+	other.awaitCall(t, "Closed")
+	old.socket.Close(false)
+	old.awaitCall(t, "Closed")
+	write(t, oldPeer, []byte("for nobody")) // and never read: reported in every turn of its loop
+	if err := unix.Connect(nextPeer, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	next := <-h.admitted
+	next.awaitCall(t, "Opened")
+	if transport.Descriptor(next.socket) != descriptor || transport.Loop(next.socket) == loop {
+		t.Fatalf("the new socket has not the descriptor %d, or not the other loop: this shows nothing", descriptor)
+	}
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 256<<10)
+	done := make(chan error, 1)
+	go func() {
+		for p := sent; len(p) > 0; {
+			n, err := unix.Write(nextPeer, p)
+			if err != nil {
+				done <- err
+				return
+			}
+			p = p[n:]
+		}
+		done <- nil
+	}()
+	next.await(t, "all bytes", func() bool { return len(next.received) >= len(sent) })
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if !bytes.Equal(next.received, sent) || next.overlap.Load() {
+		t.Error("the bytes came in another order, or by two loops at once")
+	}
+	old.expectCalls(t, "Opened", "Closed")
+	next.socket.Close(false)
+	third.socket.Close(false)
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	e.Wait()
+}
+
+// unconnected returns a TCP socket of the client's side.
+func unconnected(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
 // Accepted sockets have what the net package gives its own, without being set one by one.
 func TestOptions(t *testing.T) {
 	e := oneLoop(t)

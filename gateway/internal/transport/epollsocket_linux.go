@@ -11,12 +11,13 @@ import (
 
 // epollSocket is one connection of the epoll engine.
 type epollSocket struct {
-	loop  *loop
-	end   Endpoint
-	mu    sync.Mutex
-	flags atomic.Uint32 // written with mu held
-	fd    int32
-	flush int32 // place of the flush that is under way in loop.flushes, from 1; 0 when there is none. The loop's alone
+	loop       *loop
+	end        Endpoint
+	mu         sync.Mutex
+	flags      atomic.Uint32 // written with mu held
+	fd         int32
+	generation int32
+	flush      int32 // place of the flush that is under way in loop.flushes, from 1; 0 when there is none. The loop's alone
 }
 
 const (
@@ -74,7 +75,7 @@ func (s *epollSocket) report() {
 	if !s.has(socketAdded) {
 		op = unix.EPOLL_CTL_ADD
 	}
-	if err := control(s.loop.epfd, op, int(s.fd), ofSocket, events); err != nil {
+	if err := control(s.loop.epfd, op, int(s.fd), s.generation, events); err != nil {
 		s.beginClose() // the kernel has no memory for it; without its reports it cannot be served
 		return
 	}
@@ -89,7 +90,7 @@ func (s *epollSocket) detach() {
 	if !s.has(socketAdded) || s.has(socketReads|socketWrites|socketClosing|socketClosed) {
 		return
 	}
-	_ = control(s.loop.epfd, unix.EPOLL_CTL_DEL, int(s.fd), ofSocket, 0) // it is there
+	_ = control(s.loop.epfd, unix.EPOLL_CTL_DEL, int(s.fd), s.generation, 0) // it is there
 	s.unset(socketAdded)
 }
 

@@ -15,3 +15,14 @@ func Detached(s Socket) bool { return !s.(*epollSocket).has(socketAdded) }
 func Option(s Socket, level, name int) (int, error) {
 	return unix.GetsockoptInt(int(s.(*epollSocket).fd), level, name)
 }
+
+// Duplicate returns a copy of a socket's descriptor, as a child has that was just forked.
+func Duplicate(s Socket) (int, error) {
+	return unix.FcntlInt(uintptr(s.(*epollSocket).fd), unix.F_DUPFD_CLOEXEC, 1000)
+}
+
+// Loop tells which loop of the epoll engine a socket is on.
+func Loop(s Socket) any { return s.(*epollSocket).loop }
+
+// Descriptor returns a socket's descriptor.
+func Descriptor(s Socket) int { return int(s.(*epollSocket).fd) }

@@ -107,11 +107,13 @@ func (l *loop) release() {
 
 // serve does what one descriptor is ready for.
 func (l *loop) serve(ev *unix.EpollEvent) {
-	if ev.Pad == ofSocket {
-		l.engine.sockets.get(int(ev.Fd)).ready(ev.Events)
+	if ev.Pad == ofOther {
+		l.serveOther(int(ev.Fd))
 		return
 	}
-	l.serveOther(int(ev.Fd))
+	if s := l.engine.sockets.get(int(ev.Fd)); s != nil && s.generation == ev.Pad { // else its descriptor was closed
+		s.ready(ev.Events)
+	}
 }
 
 // serveOther serves what is not a connection's socket.

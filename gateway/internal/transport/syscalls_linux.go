@@ -41,15 +41,12 @@ func closeDescriptor(fd int) {
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }
 
-// What a report is of; the kernel hands it on with the descriptor.
-const (
-	ofSocket int32 = iota // a connection's
-	ofOther
-)
+// ofOther is the generation of a descriptor that is no connection's.
+const ofOther = 0
 
-// control adds, changes or removes what a loop's epoll is to report of a descriptor.
-func control(epfd, op, fd int, of int32, events uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: of}
+// control adds, changes or removes what a loop's epoll is to report of a descriptor, with the generation that comes with it.
+func control(epfd, op, fd int, generation int32, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: generation}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
 	if errno != 0 {
 		return errno

@@ -4,8 +4,9 @@
 //
 // A socket's descriptor belongs to one loop, which alone closes it. Another goroutine touches it only through the Socket's
 // methods, which hold the socket's lock and check that it is still open; so no byte ever reaches a descriptor that was
-// closed and used again for another peer. A loop closes descriptors at the end of a turn, when it has served everything that
-// the kernel reported in it: no report is of a descriptor that has become another's.
+// closed and used again for another peer. The other way round, the kernel may report what happens at a socket whose descriptor was
+// closed: closing does not end an epoll's interest while a child that was just forked has a copy of the descriptor (epoll(7)).
+// Such a report is told from one of the descriptor's new owner by the socket's generation, which comes with it.
 //
 // # Lock order
 //
