@@ -143,15 +143,16 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 func (c *Conn) publishConnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
+	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Time: c.identity.ConnectedAt, Conn: c.info()})
 }
 
 func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort) *Conn {
+	now := s.now()
 	c := &Conn{
 		owner:    l,
 		socket:   socket,
-		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: time.Now(), Remote: remote, Local: local},
+		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: s.at(now), Remote: remote, Local: local},
 	}
-	c.active.Store(int64(s.now()))
+	c.active.Store(int64(now))
 	return c
 }

@@ -50,7 +50,7 @@ type Config struct {
 	// DrainTimeout is the grace period of a drain for which none is named. Default 30 s.
 	DrainTimeout time.Duration
 	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
-	// Hazard: an event takes about 220 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to 12 KiB.
+	// Hazard: an event takes about 100 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to 12 KiB.
 	EventLogSize int
 	// Engine moves the bytes: one of Engines. Default: the first of them.
 	Engine string

@@ -195,7 +195,7 @@ func (s *Server) forget(c *Conn, info Info) {
 	s.counters.discarded.Add(info.DiscardedBytes)
 	c.owner.conns.Add(-1)
 	s.closed.add(info)
-	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
+	s.log.Append(&event.Event{Type: event.Closed, Time: info.ClosedAt, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
 	if s.registry.remove(c.identity.Seq) == 0 {
 		select {
 		case s.emptied <- struct{}{}:
