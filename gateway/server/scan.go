@@ -1,9 +1,6 @@
 package server
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 // scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same clock. It
 // holds no lock while it judges, and lets others run after each stretch.
@@ -16,6 +13,7 @@ type scan struct {
 	after    uint64    // where it has come to
 	upTo     uint64    // where it ends
 	seen     int       // connections that it has looked at
+	pace     pace      // lets others run
 
 	conns  []*Conn // room for the live ones of a stretch
 	closed []Info  // room for the remembered ones
@@ -24,7 +22,7 @@ type scan struct {
 
 // newScan returns a scan of the connections with after < seq <= upTo, in stretches of at most so many.
 func (s *Server) newScan(state ListState, match Matcher, after, upTo uint64, stretch int) *scan {
-	w := &scan{server: s, state: state, match: match, now: time.Now(), after: after, upTo: upTo}
+	w := &scan{server: s, state: state, match: match, now: time.Now(), after: after, upTo: upTo, pace: newPace()}
 	if state != ListClosed {
 		w.conns = make([]*Conn, 0, stretch)
 	}
@@ -64,7 +62,7 @@ func (w *scan) next(yield func(*Info) bool) {
 		}
 	}
 	w.after = upTo
-	runtime.Gosched()
+	w.pace.rest()
 }
 
 // stretch returns the connections that come next, and up to which seq these are all. The live ones are looked for first, so
