@@ -143,7 +143,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 func (c *Conn) publishConnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Time: c.identity.ConnectedAt, Conn: c.info()})
+	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
 func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort) *Conn {
