@@ -134,6 +134,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	l.conns.Add(1)
 	s.counters.accepted.Add(1)
 	s.registry.add(c)
+	c.shard = uint8(c.identity.Seq)
 	c.publishConnected()
 	return endpoint{c}
 }
@@ -143,7 +144,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 func (c *Conn) publishConnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Time: c.identity.ConnectedAt, Conn: c.info()})
+	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
 func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort) *Conn {

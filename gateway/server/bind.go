@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -23,7 +24,11 @@ func Listen(address string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	ln, err := net.Listen(network, place)
+	// Connections of Multipath TCP, which Go's listeners take unless they are told otherwise, have options of their own: before Linux 6.10,
+	// those of keep-alive are refused.
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	ln, err := config.Listen(context.Background(), network, place)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address", address)
 	}

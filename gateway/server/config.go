@@ -61,6 +61,7 @@ type Config struct {
 	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close.
 	OnDrain func()
 	// Logger gets what operators should read. Default: none.
+	// Hazard: what serves connections writes to it, though with none of the server's locks held; a logger that blocks holds them up.
 	Logger hclog.Logger
 	// Version is what Gateway reports. Default "devel".
 	Version string

@@ -30,6 +30,7 @@ type Conn struct {
 	ending  *ending  // why it ends; nil while nothing ends it. Set with ends
 	extra   *extra   // nil while it has none of it
 	flags   connFlags
+	shard   uint8 // of the counters
 }
 
 // extra is what few connections have. The connection's lock guards it.

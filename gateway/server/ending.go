@@ -63,7 +63,7 @@ func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
 	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.owner.server.config.SendQueueLimit+handlerReserve, true).accepted()) {
-		e.unsent = uint64(n)
+		e.unsent += uint64(n)
 	}
 	e.farewell = nil
 	c.flags |= flagFinish
@@ -97,7 +97,7 @@ func (c *Conn) disown(held int) {
 		return
 	}
 	c.sent.Add(-uint64(held))
-	c.owner.server.counters.sent.add(c.identity.Seq, -held)
+	c.owner.server.counters.sent.add(c.shard, -held)
 	c.ending.unsent += uint64(held)
 }
 

@@ -3,7 +3,7 @@ package server
 // Handler is what the server does with a connection. Calls for one connection never overlap and come in this order: Open,
 // Data*, End?, Close. Calls for different connections run at the same time. No call may block: a call that waits keeps its
 // connection, and on an event-loop engine others too, from being served. A panic closes the connection with
-// ReasonHandlerPanic and leaves the server running.
+// ReasonHandlerPanic and leaves the server running; runtime.Goexit, which testing's FailNow calls, ends what serves the connection.
 type Handler interface {
 	// Open is called once, before anything else.
 	Open(c *Conn)

@@ -118,6 +118,21 @@ func (s *Server) begin() error {
 	if err := s.Listen(); err != nil {
 		return err
 	}
+	if err := s.beServing(); err != nil {
+		return err
+	}
+	for _, l := range s.listeners {
+		s.log.Append(&event.Event{Type: event.Listening, Detail: l.detail()})
+		if err := l.accept(); err != nil {
+			s.giveUp()
+			return err
+		}
+	}
+	return nil
+}
+
+// beServing makes the engine, once.
+func (s *Server) beServing() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.serving {
@@ -131,17 +146,11 @@ func (s *Server) begin() error {
 		s.engine = engine
 	}
 	s.serving = true
-	for _, l := range s.listeners {
-		s.log.Append(&event.Event{Type: event.Listening, Detail: l.detail()})
-		if err := l.accept(); err != nil {
-			return s.giveUp(err)
-		}
-	}
 	return nil
 }
 
-// giveUp ends what begin has begun. The caller holds mu.
-func (s *Server) giveUp(err error) error {
+// giveUp ends what begin has begun, when a listener cannot accept.
+func (s *Server) giveUp() {
 	for _, l := range s.listeners {
 		l.close()
 	}
@@ -151,7 +160,6 @@ func (s *Server) giveUp(err error) error {
 	})
 	s.engine.Wait()
 	close(s.done)
-	return err
 }
 
 // Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed for
@@ -195,7 +203,7 @@ func (s *Server) forget(c *Conn, info Info) {
 	s.counters.discarded.Add(info.DiscardedBytes)
 	c.owner.conns.Add(-1)
 	s.closed.add(info)
-	s.log.Append(&event.Event{Type: event.Closed, Time: info.ClosedAt, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
+	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
 	if s.registry.remove(c.identity.Seq) == 0 {
 		select {
 		case s.emptied <- struct{}{}:

@@ -107,7 +107,7 @@ func (c *Conn) took(n int) {
 	if b := c.backlog; b != nil {
 		b.progress, b.held = c.owner.server.now(), -1
 	}
-	c.owner.server.counters.sent.add(c.identity.Seq, n)
+	c.owner.server.counters.sent.add(c.shard, n)
 }
 
 // pauseIfHigh stops reading from a peer whose queue is over the high water. The caller holds mu.

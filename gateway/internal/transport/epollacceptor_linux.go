@@ -71,11 +71,15 @@ func (a *epollAcceptor) take(ln net.Listener) error {
 	if !ok {
 		return nil
 	}
+	if err := inherit(a.fd); err != nil {
+		closeDescriptor(a.fd)
+		return err
+	}
 	a.tcp, a.ln = true, nil
 	if !tcp.IP.IsUnspecified() {
 		a.local = addrPort(tcp)
 	}
-	return errors.Join(inherit(a.fd), ln.Close())
+	return ln.Close()
 }
 
 // inherit sets what accepted sockets are to have, as the net package sets it.

@@ -15,7 +15,7 @@ const (
 	turnSize = 256
 	// flushTurn is the most writes of one socket's flush in a turn: 256 KiB. Reads are bounded by one of readSize.
 	flushTurn = 4
-	// deadlineStep is how exactly the deadlines of flushes are kept.
+	// deadlineStep is how exactly the deadlines of flushes are kept, when there are few.
 	deadlineStep = 10 * time.Millisecond
 )
 
@@ -140,7 +140,9 @@ func (l *loop) servePosted() bool {
 	}
 	clear(posted)
 	l.mu.Lock()
-	l.spare = posted[:0]
+	if cap(posted) <= 16*turnSize { // else it was a burst
+		l.spare = posted[:0]
+	}
 	l.mu.Unlock()
 	return stopping
 }
@@ -164,5 +166,5 @@ func (l *loop) expire() {
 			next = min(next, s.flushing().deadline)
 		}
 	}
-	l.expiry = max(next, l.now+Moment(deadlineStep))
+	l.expiry = max(next, l.now+Moment(deadlineStep+time.Duration(len(l.flushes))*time.Microsecond)) // many are looked at less often
 }

@@ -1,0 +1,51 @@
+package server_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// blocking is a handler that is in Data until it may go on.
+type blocking struct {
+	server.BaseHandler
+	called chan *server.Conn
+	goOn   chan struct{}
+}
+
+func (blocking) Name() string { return "blocking" }
+
+func (h blocking) Data(c *server.Conn, _ []byte) {
+	h.called <- c
+	<-h.goOn
+}
+
+// What a reset throws away is unsent, and so is the farewell of a kick that the handler's call kept waiting.
+func TestResetBeforeFarewell(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		h := blocking{called: make(chan *server.Conn, 1), goOn: make(chan struct{})}
+		g := startOn(t, engine, server.Config{Handler: h, HighWater: 8 << 20, SendQueueLimit: 8 << 20})
+		f := g.follow(event.Closed)
+		p := g.open()
+		accepted := g.stuff(p.id)
+		mustWrite(t, p, []byte("x"))
+		c := <-h.called
+		kicked := make(chan struct{})
+		go func() {
+			defer close(kicked)
+			_, _ = g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Farewell: []byte("bye"), Flush: safety})
+		}()
+		for c.Info().CloseReason == event.ReasonNone {
+			runtime.Gosched()
+		}
+		c.Abort(server.ReasonShutdown)
+		close(h.goOn)
+		closed := f.awaitType(event.Closed, p.id).Conn
+		<-kicked
+		if got := closed.BytesSent + closed.UnsentBytes; got != uint64(accepted+len("bye")) {
+			t.Errorf("%d bytes sent, %d unsent; %d were accepted", closed.BytesSent, closed.UnsentBytes, accepted+len("bye"))
+		}
+	})
+}
