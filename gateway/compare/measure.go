@@ -176,7 +176,7 @@ func (m *measurement) idle(ctx context.Context, w result.Workload) error {
 // accepted them all.
 func (m *measurement) open(ctx context.Context, client *load.Client, n int) error {
 	const batch = 500
-	before, err := proc.Descriptors(m.server.PID())
+	before, err := m.settled(ctx)
 	for ; err == nil && n > 0; n -= batch {
 		if err = client.Open(ctx, min(n, batch)); err == nil {
 			before += min(n, batch)
@@ -184,6 +184,25 @@ func (m *measurement) open(ctx context.Context, client *load.Client, n int) erro
 		}
 	}
 	return err
+}
+
+// settled returns how many descriptors the server has when it no longer opens and closes some for itself, as it does when it starts.
+func (m *measurement) settled(ctx context.Context) (int, error) {
+	have, err := proc.Descriptors(m.server.PID())
+	for same := 0; err == nil && same < 5; {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+		before := have
+		if have, err = proc.Descriptors(m.server.PID()); have == before {
+			same++
+		} else {
+			same = 0
+		}
+	}
+	return have, err
 }
 
 // accepted waits until the server has so many descriptors.
