@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
@@ -83,7 +85,12 @@ func (a *app) within(ctx context.Context, extra time.Duration) (context.Context,
 
 // unary gives every error its circumstances.
 func (c *client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return c.wrap(invoke(ctx, method, req, reply, cc, opts...), req)
+	var gateway peer.Peer
+	err := c.wrap(invoke(ctx, method, req, reply, cc, append(opts, grpc.Peer(&gateway))...), req)
+	if call := (*callError)(nil); errors.As(err, &call) && gateway.Addr != nil {
+		call.connected = true // the connection's state is told a little later than the call that it is for
+	}
+	return err
 }
 
 func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
