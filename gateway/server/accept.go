@@ -134,7 +134,6 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	l.conns.Add(1)
 	s.counters.accepted.Add(1)
 	s.registry.add(c)
-	c.shard = uint8(c.identity.Seq)
 	c.publishConnected()
 	return endpoint{c}
 }

@@ -4,14 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
-
-// broadcastSlice is after how many connections a broadcast lets others go first: well under a millisecond's work.
-const broadcastSlice = 64
 
 // BroadcastRequest sends the same bytes to many connections.
 type BroadcastRequest struct {
@@ -75,12 +71,7 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 		}
 	}
 	now := time.Now()
-	slice := 0
 	s.registry.walk(func(c *Conn) bool {
-		if slice++; slice == broadcastSlice {
-			slice = 0
-			runtime.Gosched()
-		}
 		if _, out := excluded[c]; out || !matches(r.Match, c, now) {
 			return true
 		}

@@ -54,10 +54,6 @@ type Config struct {
 	EventLogSize int
 	// Engine moves the bytes: one of Engines. Default: the first of them.
 	Engine string
-	// Loops is how many goroutines move the bytes; engine `epoll` only. Default: GOMAXPROCS when Serve is called.
-	// Hazard: a loop that waits in the kernel holds on to its processor (a P of the Go runtime) for a while; with as many more Ps as
-	// there are loops, the runtime need not take them away and give them back, which costs a tenth of the speed.
-	Loops int
 	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close.
 	OnDrain func()
 	// Logger gets what operators should read. Default: none.
@@ -159,7 +155,6 @@ func (c *Config) validate() error {
 		{c.IdleTimeout >= 0, fmt.Sprintf("idle timeout %s: expected 0 (off) or more", c.IdleTimeout)},
 		{c.IdleAction == IdleClose || c.IdleAction == IdleNotify, fmt.Sprintf("idle action %d: expected IdleClose or IdleNotify", c.IdleAction)},
 		{c.EventLogSize > 0 && c.EventLogSize <= maxEventLogSize, fmt.Sprintf("event log size %d: expected 1 to %d", c.EventLogSize, maxEventLogSize)},
-		{c.Loops >= 0, fmt.Sprintf("loops %d: expected 0 (GOMAXPROCS) or more", c.Loops)},
 		{slices.Contains(transport.Names, c.Engine), fmt.Sprintf("engine %q: expected one of %s", c.Engine, strings.Join(transport.Names, ", "))},
 		{len(c.Listeners) > 0, "no listener: expected at least one address to accept connections on"},
 	} {

@@ -26,11 +26,10 @@ type Conn struct {
 
 	mu      sync.Mutex
 	listed  uint64   // sequence of its Connected event; 0 until that is published
-	backlog *backlog // nil while nothing is queued, and for a while after it
+	sending *sending // nil while nothing is queued, and for a while after it
 	ending  *ending  // why it ends; nil while nothing ends it. Set with ends
 	extra   *extra   // nil while it has none of it
 	flags   connFlags
-	shard   uint8 // of the counters
 }
 
 // extra is what few connections have. The connection's lock guards it.
@@ -96,7 +95,7 @@ func (c *Conn) info() Info {
 		BytesSent:     c.sent.Load(),
 		State:         c.state(),
 	}
-	if b := c.backlog; b != nil {
+	if b := c.sending; b != nil {
 		info.QueuedBytes, info.ReadPaused = uint64(b.queue.size), b.paused != 0
 	}
 	if x := c.extra; x != nil {

@@ -15,7 +15,7 @@ type shardedCounter [counterShards]struct {
 	_ [56]byte
 }
 
-func (c *shardedCounter) add(shard uint8, n int) { c[shard%counterShards].n.Add(uint64(n)) }
+func (c *shardedCounter) add(seq uint64, n int) { c[seq%counterShards].n.Add(uint64(n)) }
 
 func (c *shardedCounter) load() uint64 {
 	var sum uint64

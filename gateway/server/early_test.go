@@ -16,17 +16,17 @@ type lateEngine struct {
 	early func()
 }
 
-type lateDoor struct {
-	transport.Door
+type lateAdmission struct {
+	transport.Admission
 	engine *lateEngine
 }
 
-func (e *lateEngine) Accept(ln net.Listener, door transport.Door) (transport.Acceptor, error) {
-	return e.Engine.Accept(ln, &lateDoor{Door: door, engine: e})
+func (e *lateEngine) Accept(ln net.Listener, admission transport.Admission) (transport.Acceptor, error) {
+	return e.Engine.Accept(ln, &lateAdmission{Admission: admission, engine: e})
 }
 
-func (d *lateDoor) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
-	end := d.Door.Admit(s, remote, local)
+func (d *lateAdmission) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
+	end := d.Admission.Admit(s, remote, local)
 	d.engine.early()
 	return end
 }

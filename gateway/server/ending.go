@@ -97,7 +97,7 @@ func (c *Conn) disown(held int) {
 		return
 	}
 	c.sent.Add(-uint64(held))
-	c.owner.server.counters.sent.add(c.shard, -held)
+	c.owner.server.counters.sent.add(c.identity.Seq, -held)
 	c.ending.unsent += uint64(held)
 }
 

@@ -12,6 +12,9 @@ import (
 // chunkSlots is how many connections a chunk of the registry has at most.
 const chunkSlots = 256
 
+// walkStretch is after how many connections a walk lets others go first: also of a broadcast, well under a millisecond's work.
+const walkStretch = 64
+
 // registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a full one
 // that loses most of its connections gives its room back, and is merged with a neighbour that has few too, so that the
 // registry is as large as what is left in it, whatever has come and gone.
@@ -150,10 +153,10 @@ func (r *registry) page(after uint64, page []*Conn) []*Conn {
 }
 
 // walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order, until
-// f returns false. It holds no lock while f runs, and lets others run after each chunkSlots. Connections that come meanwhile are
+// f returns false. It holds no lock while f runs, and lets others run after each walkStretch. Connections that come meanwhile are
 // left out, so that a walk ends however fast they come.
 func (r *registry) walk(f func(*Conn) bool) {
-	buffer := make([]*Conn, 0, chunkSlots)
+	buffer := make([]*Conn, 0, walkStretch)
 	var after uint64
 	last := r.last()
 	for after < last {

@@ -139,7 +139,7 @@ func (s *Server) beServing() error {
 		return ErrServing
 	}
 	if s.engine == nil {
-		engine, err := transport.New(s.config.Engine, s.clock, s.config.Loops)
+		engine, err := transport.New(s.config.Engine, s.clock, 0)
 		if err != nil {
 			return err
 		}

@@ -80,10 +80,10 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		}
 		p = p[n:]
 	}
-	if c.backlog == nil {
-		c.backlog = backlogs.Get().(*backlog)
+	if c.sending == nil {
+		c.sending = sendings.Get().(*sending)
 	}
-	b := c.backlog
+	b := c.sending
 	if b.queue.size == 0 {
 		b.progress, b.held = c.owner.server.now(), -1
 	}
@@ -104,15 +104,15 @@ func (c *Conn) took(n int) {
 	if !c.inCall.Load() { // else the moment of the read that is being answered stands
 		c.active.Store(int64(c.owner.server.now()))
 	}
-	if b := c.backlog; b != nil {
+	if b := c.sending; b != nil {
 		b.progress, b.held = c.owner.server.now(), -1
 	}
-	c.owner.server.counters.sent.add(c.shard, n)
+	c.owner.server.counters.sent.add(c.identity.Seq, n)
 }
 
 // pauseIfHigh stops reading from a peer whose queue is over the high water. The caller holds mu.
 func (c *Conn) pauseIfHigh() {
-	b := c.backlog
+	b := c.sending
 	if b.paused != 0 || b.queue.size <= c.owner.server.config.HighWater || c.ending != nil {
 		return
 	}
@@ -129,13 +129,13 @@ func (c *Conn) pauseIfHigh() {
 func (c *Conn) announcePause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := c.backlog
+	b := c.sending
 	if b == nil { // closed
 		return
 	}
 	if b.paused == 0 || c.has(flagDone) {
 		b.announce = nil
-		c.dropBacklog()
+		c.dropSending()
 		return
 	}
 	paused := c.owner.server.since(b.paused)
@@ -150,7 +150,7 @@ func (c *Conn) announcePause() {
 
 // resume reads again. The caller holds mu.
 func (c *Conn) resume() {
-	b := c.backlog
+	b := c.sending
 	if b == nil || b.paused == 0 {
 		return
 	}
@@ -174,10 +174,10 @@ func (c endpoint) NextWrite() ([]byte, moment) {
 	defer c.mu.Unlock()
 	if c.queued() == 0 || c.has(flagDone) {
 		c.flags &^= flagFlushing
-		c.dropBacklog()
+		c.dropSending()
 		return nil, 0
 	}
-	p := c.backlog.queue.front()
+	p := c.sending.queue.front()
 	return p, c.owner.server.now() + moment(c.owner.server.config.WriteTimeout/progressChecks)
 }
 
@@ -186,7 +186,7 @@ func (c endpoint) Wrote(n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > 0 {
-		c.backlog.queue.advance(n)
+		c.sending.queue.advance(n)
 		c.took(n)
 		c.wakeWaits()
 	}
@@ -205,7 +205,7 @@ func (c endpoint) Wrote(n int, err error) {
 
 // judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
 func (c *Conn) judgeProgress() {
-	b := c.backlog
+	b := c.sending
 	if b == nil || b.queue.size == 0 {
 		return
 	}
@@ -251,13 +251,13 @@ func (c *Conn) finishIfDone() {
 // await registers a wait for everything queued so far; there is a queue. The caller holds mu.
 func (c *Conn) await() *writeWait {
 	w := &writeWait{upTo: c.sent.Load() + uint64(c.queued()), done: make(chan struct{})}
-	c.backlog.waits = append(c.backlog.waits, w)
+	c.sending.waits = append(c.sending.waits, w)
 	return w
 }
 
 // wakeWaits ends the waits whose bytes were taken, or all of them when the connection is closed. The caller holds mu.
 func (c *Conn) wakeWaits() {
-	b := c.backlog
+	b := c.sending
 	if len(b.waits) == 0 {
 		return
 	}
@@ -277,12 +277,12 @@ func (c *Conn) wakeWaits() {
 
 // stopWaiting forgets a wait that its caller gave up. The caller holds mu.
 func (c *Conn) stopWaiting(w *writeWait) {
-	b := c.backlog
+	b := c.sending
 	if b == nil {
 		return
 	}
 	if i := slices.Index(b.waits, w); i >= 0 {
 		b.waits = slices.Delete(b.waits, i, i+1)
 	}
-	c.dropBacklog()
+	c.dropSending()
 }

@@ -30,7 +30,6 @@ type gateway struct {
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-chan os.Signal) error {
 	g := &gateway{log: log}
 	config := s.config(log)
-	config.Loops = loops()
 	config.OnDrain = func() { g.control.SetDraining() }
 	var err error
 	if g.server, err = server.New(config); err != nil {

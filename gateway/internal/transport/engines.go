@@ -18,9 +18,9 @@ func New(name string, clock Clock, loops int) (Engine, error) {
 	}
 	switch name {
 	case Net:
-		return NewNet(clock), nil
+		return newNet(clock), nil
 	case Epoll:
-		return NewEpoll(clock, loops)
+		return newEpoll(clock, loops)
 	}
 	return nil, fmt.Errorf("engine %q: expected one of %v", name, Names)
 }

@@ -23,9 +23,9 @@ type epollEngine struct {
 	acceptors sync.Map // descriptor → *epollAcceptor
 }
 
-// NewEpoll returns the `epoll` engine with so many loops; more than there are processors are of no use. Its clock is the
+// newEpoll returns the `epoll` engine with so many loops; more than there are processors are of no use. Its clock is the
 // server's.
-func NewEpoll(clock Clock, loops int) (Engine, error) {
+func newEpoll(clock Clock, loops int) (Engine, error) {
 	e := &epollEngine{clock: clock}
 	for range max(loops, 1) {
 		l, err := newLoop(e)
@@ -92,6 +92,9 @@ func newLoop(e *epollEngine) (*loop, error) {
 		err = control(epfd, unix.EPOLL_CTL_ADD, wakefd, ofOther, unix.EPOLLIN)
 	}
 	if err != nil {
+		if wakefd >= 0 {
+			closeDescriptor(wakefd)
+		}
 		closeDescriptor(epfd)
 		return nil, fmt.Errorf("engine epoll: %w", os.NewSyscallError("eventfd", err))
 	}

@@ -20,11 +20,11 @@ const acceptTurn = 16
 //
 // Accepted TCP sockets inherit TCP_NODELAY and keep-alive from it (tcp(7)), which saves setting them for each.
 type epollAcceptor struct {
-	engine *epollEngine
-	door   Door
-	ln     net.Listener // closed with it; nil when it is closed already
-	tcp    bool
-	local  netip.AddrPort // of every connection; the zero value when each has to be asked
+	engine    *epollEngine
+	admission Admission
+	ln        net.Listener // closed with it; nil when it is closed already
+	tcp       bool
+	local     netip.AddrPort // of every connection; the zero value when each has to be asked
 
 	mu      sync.Mutex // held while accepting
 	fd      int
@@ -33,12 +33,12 @@ type epollAcceptor struct {
 	address sockaddr    // of the connection that is being accepted
 }
 
-// ErrNoDescriptor says that a listener is not a TCP or unix socket of the system, which is what the epoll engine accepts on.
-var ErrNoDescriptor = errors.New("engine epoll: the listener has no descriptor; use the engine net for it")
+// errNoDescriptor says that a listener is not a TCP or unix socket of the system, which is what the epoll engine accepts on.
+var errNoDescriptor = errors.New("engine epoll: the listener has no descriptor; use the engine net for it")
 
 // Accept has all loops accept on the listener's socket.
-func (e *epollEngine) Accept(ln net.Listener, door Door) (Acceptor, error) {
-	a := &epollAcceptor{engine: e, door: door, ln: ln}
+func (e *epollEngine) Accept(ln net.Listener, admission Admission) (Acceptor, error) {
+	a := &epollAcceptor{engine: e, admission: admission, ln: ln}
 	if err := a.take(ln); err != nil {
 		return nil, fmt.Errorf("accept on %s: %w", ln.Addr(), err)
 	}
@@ -54,7 +54,7 @@ func (e *epollEngine) Accept(ln net.Listener, door Door) (Acceptor, error) {
 func (a *epollAcceptor) take(ln net.Listener) error {
 	c, ok := ln.(syscall.Conn)
 	if !ok {
-		return ErrNoDescriptor
+		return errNoDescriptor
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -150,7 +150,7 @@ func (a *epollAcceptor) acceptOne() bool {
 	return more
 }
 
-// admitOne accepts a connection and asks the door. The lock is held so that Close knows when the last one has been admitted.
+// admitOne accepts a connection and asks the admission. The lock is held so that Close knows when the last one has been admitted.
 func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -168,7 +168,7 @@ func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
 		err = fmt.Errorf("descriptor %d: expected less than %d", fd, maxDescriptor)
 	}
 	if err != nil {
-		a.waitAndRetry(a.door.AcceptFailed(os.NewSyscallError("accept4", err)))
+		a.waitAndRetry(a.admission.AcceptFailed(os.NewSyscallError("accept4", err)))
 		return nil, nil, false
 	}
 	remote, local := a.address.addrPort(), a.local
@@ -176,7 +176,7 @@ func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
 		local = localAddress(fd, &a.address)
 	}
 	s := a.engine.newSocket(fd, a.tcp)
-	end := a.door.Admit(s, remote, local)
+	end := a.admission.Admit(s, remote, local)
 	if end == nil {
 		s.abandon()
 		a.engine.open.Done()
@@ -200,6 +200,6 @@ func (a *epollAcceptor) again() {
 	}
 	a.retry = nil
 	if err := a.add(); err != nil {
-		a.waitAndRetry(a.door.AcceptFailed(err))
+		a.waitAndRetry(a.admission.AcceptFailed(err))
 	}
 }

@@ -217,7 +217,7 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Net: "pipe"} }
 
-// hall is a door that gives every connection a recorder.
+// hall is an admission that gives every connection a recorder.
 type hall struct {
 	prepare  func(*recorder) // called before the socket is opened; may be nil
 	refuse   atomic.Bool     // whether connections are wanted

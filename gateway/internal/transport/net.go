@@ -23,8 +23,8 @@ type netEngine struct {
 	buffers sync.Pool
 }
 
-// NewNet returns the `net` engine.
-func NewNet(clock Clock) Engine {
+// newNet returns the `net` engine.
+func newNet(clock Clock) Engine {
 	return &netEngine{clock: clock, buffers: sync.Pool{New: func() any { return new([readSize]byte) }}}
 }
 

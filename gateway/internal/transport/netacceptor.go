@@ -9,16 +9,16 @@ import (
 
 // netAcceptor is a goroutine that waits in Accept.
 type netAcceptor struct {
-	engine *netEngine
-	ln     net.Listener
-	door   Door
-	done   chan struct{} // closed by Close
-	loop   sync.WaitGroup
+	engine    *netEngine
+	ln        net.Listener
+	admission Admission
+	done      chan struct{} // closed by Close
+	loop      sync.WaitGroup
 }
 
 // Accept begins to accept.
-func (e *netEngine) Accept(ln net.Listener, door Door) (Acceptor, error) {
-	a := &netAcceptor{engine: e, ln: ln, door: door, done: make(chan struct{})}
+func (e *netEngine) Accept(ln net.Listener, admission Admission) (Acceptor, error) {
+	a := &netAcceptor{engine: e, ln: ln, admission: admission, done: make(chan struct{})}
 	a.loop.Go(a.accept)
 	return a, nil
 }
@@ -36,14 +36,14 @@ func (a *netAcceptor) accept() {
 	for {
 		conn, err := a.ln.Accept()
 		if err == nil {
-			err = a.engine.admit(conn, a.door)
+			err = a.engine.admit(conn, a.admission)
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			a.pause(a.door.AcceptFailed(err))
+			a.pause(a.admission.AcceptFailed(err))
 		}
 	}
 }
@@ -58,14 +58,14 @@ func (a *netAcceptor) pause(d time.Duration) {
 	}
 }
 
-// admit makes a socket of a connection and starts its loop, or closes it when the door does not want it.
-func (e *netEngine) admit(conn net.Conn, door Door) error {
+// admit makes a socket of a connection and starts its loop, or closes it when the admission does not want it.
+func (e *netEngine) admit(conn net.Conn, admission Admission) error {
 	s := &netSocket{engine: e, conn: conn}
 	if err := s.raw.init(conn); err != nil {
 		_ = conn.Close() // it was broken already
 		return err
 	}
-	s.end = door.Admit(s, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr()))
+	s.end = admission.Admit(s, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr()))
 	if s.end == nil {
 		_ = conn.Close() // nothing can be done about an error, and nothing was promised
 		return nil

@@ -81,7 +81,7 @@ func (e *tagged) send(t *testing.T) {
 	}
 }
 
-// crowd is a door that remembers the last sockets, which mayhem goes for; an older one is closed.
+// crowd is an admission that remembers the last sockets, which mayhem goes for; an older one is closed.
 type crowd struct {
 	tags atomic.Uint64
 

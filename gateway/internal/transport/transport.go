@@ -11,8 +11,8 @@
 // # Lock order
 //
 // An Endpoint calls its Socket with the connection's lock held; the socket's lock is taken inside it, and inside that only a
-// loop's list of posted sockets. An engine calls its Endpoints and Doors without any lock but the acceptor's, which is held
-// during Door.Admit.
+// loop's list of posted sockets. An engine calls its Endpoints and Admissions without any lock but the acceptor's, which is held
+// during Admit and AcceptFailed.
 package transport
 
 import (
@@ -25,9 +25,9 @@ import (
 type Engine interface {
 	// Name is what users call the engine: `net` or `epoll`.
 	Name() string
-	// Accept takes over a listening socket, and hands its connections to the door until the acceptor is closed. When it
+	// Accept takes over a listening socket, and hands its connections to the admission until the acceptor is closed. When it
 	// returns an error, the listening socket is still the caller's.
-	Accept(net.Listener, Door) (Acceptor, error)
+	Accept(net.Listener, Admission) (Acceptor, error)
 	// Wait blocks until every socket has been closed, and ends the engine. Call it when every acceptor is closed; the engine
 	// cannot be used afterwards.
 	Wait()
@@ -36,12 +36,12 @@ type Engine interface {
 // Acceptor accepts on one listening socket.
 type Acceptor interface {
 	// Close stops accepting and closes the listening socket; connections that wait in the kernel are reset. No call of the
-	// door is under way when it returns. Call it once, and not from the door.
+	// admission is under way when it returns. Call it once, and not from the admission.
 	Close() error
 }
 
-// Door is the server's side of a listening socket. Its calls may come from several goroutines, and must not block.
-type Door interface {
+// Admission is the server's side of a listening socket. Its calls may come from several goroutines, and must not block.
+type Admission interface {
 	// Admit returns the endpoint of a new connection, or nil, which closes it at once. Until Endpoint.Opened, the socket may
 	// only be closed.
 	Admit(s Socket, remote, local netip.AddrPort) Endpoint
