@@ -29,6 +29,7 @@ func connection(i *server.Info) *pb.Connection {
 	if i.Identity == nil {
 		return nil
 	}
+	peer := i.Known()
 	return &pb.Connection{
 		Id:            i.ID(),
 		Node:          i.Origin.Node,
@@ -47,6 +48,12 @@ func connection(i *server.Info) *pb.Connection {
 		CloseText:     validText(i.CloseText),
 		ClosedBy:      i.ClosedBy,
 		ReadPaused:    i.ReadPaused,
+		TlsVersion:    peer.TLSVersion,
+		TlsCipher:     peer.Cipher,
+		TlsProtocol:   validText(peer.Protocol),
+		TlsServerName: validText(peer.ServerName),
+		PeerIdentity:  validText(peer.Identity),
+		ProxyAddress:  i.ProxyAddress(),
 	}
 }
 
@@ -90,7 +97,7 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 }
 
 func limits(g *server.GatewayInfo) *pb.Limits {
-	c := &g.Config
+	c := &g.Config.Limits
 	return &pb.Limits{
 		MaxConnections: uint64(c.MaxConnections),
 		HighWater:      uint64(c.HighWater),
@@ -98,8 +105,8 @@ func limits(g *server.GatewayInfo) *pb.Limits {
 		SendQueueLimit: uint64(c.SendQueueLimit),
 		WriteTimeout:   durationpb.New(c.WriteTimeout),
 		IdleTimeout:    durationpb.New(c.IdleTimeout),
-		IdleAction:     c.IdleAction.String(),
-		DrainTimeout:   durationpb.New(c.DrainTimeout),
+		IdleAction:     g.Config.IdleAction.String(),
+		DrainTimeout:   durationpb.New(g.Config.DrainTimeout),
 		EventLogSize:   uint64(g.EventLogSize),
 	}
 }

@@ -90,6 +90,13 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b = appendUint(b, 3, uint64(d.Reason))
 		b = appendText(b, 4, d.Requested)
 		b = appendUint(b, 5, d.DataEvents)
+	case *event.RefusedDetail:
+		b, at = begin(b, 21)
+		b = appendUint(b, 1, uint64(d.Reason))
+		b = appendText(b, 2, d.Listener)
+		b = appendUint(b, 3, d.Count)
+		b = appendText(b, 4, d.Message)
+		b = appendText(b, 5, d.Remote)
 	case *event.SnapshotDetail:
 		b, at = begin(b, 20)
 		b = appendUint(b, 1, d.Connections)
@@ -101,7 +108,7 @@ func appendDetail(b []byte, e *event.Event) []byte {
 // appendControl appends the fields of ControlDetails.
 func appendControl(b []byte, d *event.ControlDetail) []byte {
 	b = appendText(b, 1, d.Verb)
-	b = appendText(b, 2, d.Actor)
+	b = appendText(b, 2, d.Actor.Identity)
 	b = appendText(b, 3, d.Filter)
 	b = appendList(b, 4, d.IDs)
 	b = appendText(b, 5, d.Reason)
@@ -115,7 +122,12 @@ func appendControl(b []byte, d *event.ControlDetail) []byte {
 	}
 	b = appendUint(b, 9, d.DataBytes)
 	b = appendTexts(b, 10, d.Set)
-	return appendList(b, 11, d.Removed)
+	b = appendList(b, 11, d.Removed)
+	b = appendText(b, 12, d.Actor.Proof)
+	b = appendText(b, 13, d.Actor.Address)
+	b = appendText(b, 14, d.Actor.Role)
+	b = appendTexts(b, 15, d.Changes)
+	return appendText(b, 16, d.Ban)
 }
 
 // eventTypes converts the types of a request; none means all.

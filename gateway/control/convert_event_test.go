@@ -51,9 +51,13 @@ func setDetails(out *pb.Event, e *event.Event) {
 		out.Details = &pb.Event_Drain{Drain: &pb.DrainDetails{Deadline: timestamp(d.Deadline), Connections: d.Connections,
 			EndedByThemselves: d.Ended, ClosedAtDeadline: d.Closed, Reason: d.Reason}}
 	case *event.ControlDetail:
-		out.Details = &pb.Event_Control{Control: &pb.ControlDetails{Verb: d.Verb, Actor: d.Actor, Filter: d.Filter, ConnectionIds: d.IDs,
+		out.Details = &pb.Event_Control{Control: &pb.ControlDetails{Verb: d.Verb, Actor: d.Actor.Identity, Filter: d.Filter, ConnectionIds: d.IDs,
 			Reason: d.Reason, RequestId: d.RequestID, Matched: d.Matched, Outcomes: d.Outcomes, DataBytes: d.DataBytes,
-			SetLabels: d.Set, RemovedLabels: d.Removed}}
+			SetLabels: d.Set, RemovedLabels: d.Removed, Proof: d.Actor.Proof, SourceAddress: d.Actor.Address, Role: d.Actor.Role,
+			Changes: d.Changes, Ban: d.Ban}}
+	case *event.RefusedDetail:
+		out.Details = &pb.Event_Refused{Refused: &pb.RefusedDetails{Reason: pb.CloseReason(d.Reason), Listener: d.Listener, Count: d.Count,
+			Message: d.Message, RemoteAddress: d.Remote}}
 	case *event.GapDetail:
 		out.Details = &pb.Event_Gap{Gap: &pb.GapDetails{From: d.From, To: d.To, Reason: pb.GapReason(d.Reason), RequestedCursor: d.Requested,
 			DataEvents: d.DataEvents}}
@@ -81,6 +85,14 @@ func anyTexts[V any](value *rapid.Generator[V]) *rapid.Generator[map[string]V] {
 	return rapid.MapOfN(anyText, value, 0, 4)
 }
 
+var anyPeer = rapid.Custom(func(t *rapid.T) *event.Peer {
+	if rapid.Bool().Draw(t, "unknown") {
+		return nil
+	}
+	return &event.Peer{Proxy: anyAddress.Draw(t, "proxy"), TLSVersion: anyText.Draw(t, "version"), Cipher: anyText.Draw(t, "cipher"),
+		Protocol: anyText.Draw(t, "protocol"), ServerName: anyText.Draw(t, "server"), Identity: anyText.Draw(t, "identity")}
+})
+
 var anyConnection = rapid.Custom(func(t *rapid.T) event.Info {
 	if rapid.IntRange(0, 3).Draw(t, "none") == 0 {
 		return event.Info{}
@@ -88,7 +100,7 @@ var anyConnection = rapid.Custom(func(t *rapid.T) event.Info {
 	return event.Info{
 		Identity: &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, Seq: rapid.Uint64().Draw(t, "seq"),
 			Listener: &event.Listener{Name: anyText.Draw(t, "listener"), Unix: rapid.SampledFrom([]string{"", "", "/run/a"}).Draw(t, "unix")},
-			Remote:   anyAddress.Draw(t, "remote"), Local: anyAddress.Draw(t, "local"), ConnectedAt: anyTime.Draw(t, "connected")},
+			Remote:   anyAddress.Draw(t, "remote"), Local: anyAddress.Draw(t, "local"), ConnectedAt: anyTime.Draw(t, "connected"), Peer: anyPeer.Draw(t, "peer")},
 		LastActiveAt: anyTime.Draw(t, "active"), BytesReceived: rapid.Uint64().Draw(t, "received"), BytesSent: rapid.Uint64().Draw(t, "sent"),
 		QueuedBytes: rapid.Uint64().Draw(t, "queued"), UnsentBytes: rapid.Uint64().Draw(t, "unsent"), DiscardedBytes: rapid.Uint64().Draw(t, "discarded"),
 		Labels: anyTexts(anyText).Draw(t, "labels"), ClosedAt: anyTime.Draw(t, "closed"), CloseText: anyText.Draw(t, "text"), ClosedBy: anyText.Draw(t, "by"),
@@ -110,9 +122,13 @@ var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 		&event.ClosedDetail{Lifetime: anyDuration.Draw(t, "lifetime")},
 		&event.DrainDetail{Deadline: anyTime.Draw(t, "deadline"), Connections: number, Ended: rapid.Uint64().Draw(t, "ended"),
 			Closed: rapid.Uint64().Draw(t, "closed"), Reason: text},
-		&event.ControlDetail{Verb: text, Actor: anyText.Draw(t, "actor"), Filter: anyText.Draw(t, "filter"), IDs: list, Reason: anyText.Draw(t, "reason"),
+		&event.ControlDetail{Verb: text, Actor: event.Actor{Identity: anyText.Draw(t, "actor"),
+			Proof: anyText.Draw(t, "proof"), Role: anyText.Draw(t, "role"), Address: anyText.Draw(t, "from")}, Filter: anyText.Draw(t, "filter"), IDs: list, Reason: anyText.Draw(t, "reason"),
 			RequestID: anyText.Draw(t, "request"), Matched: number, Outcomes: anyTexts(rapid.Uint64()).Draw(t, "outcomes"),
-			DataBytes: rapid.Uint64().Draw(t, "bytes"), Set: anyTexts(anyText).Draw(t, "set"), Removed: rapid.SliceOfN(anyText, 0, 3).Draw(t, "removed")},
+			DataBytes: rapid.Uint64().Draw(t, "bytes"), Set: anyTexts(anyText).Draw(t, "set"), Removed: rapid.SliceOfN(anyText, 0, 3).Draw(t, "removed"),
+			Changes: anyTexts(anyText).Draw(t, "changes"), Ban: anyText.Draw(t, "ban")},
+		&event.RefusedDetail{Reason: event.CloseReason(rapid.IntRange(0, event.ReasonCount-1).Draw(t, "refusal")), Listener: text, Count: number,
+			Message: anyText.Draw(t, "message"), Remote: anyText.Draw(t, "address")},
 		&event.GapDetail{From: number, To: rapid.Uint64().Draw(t, "to"), Reason: event.GapReason(rapid.IntRange(0, 4).Draw(t, "why")), Requested: text,
 			DataEvents: rapid.Uint64().Draw(t, "data")},
 		&event.SnapshotDetail{Connections: number, Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: number}},

@@ -69,7 +69,7 @@ func (fixed) StartDrain(server.DrainRequest) server.DrainStatus {
 func (fixed) Gateway(context.Context) (server.GatewayInfo, error) {
 	return server.GatewayInfo{Node: "n", Incarnation: "1", Version: "v", Engine: "e", StartedAt: noon, Uptime: time.Minute,
 		Listeners: []server.ListenerInfo{{Name: "l", Address: "a", Handler: "h", Open: true, Connections: 3}},
-		Config: server.Config{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: 5, IdleTimeout: 6, IdleAction: server.IdleNotify,
+		Config: server.Config{Limits: server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: 5, IdleTimeout: 6}, IdleAction: server.IdleNotify,
 			DrainTimeout: 7},
 		Totals: server.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4, Closed: map[server.CloseReason]uint64{event.ReasonKicked: 5},
 			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13},
@@ -140,7 +140,7 @@ func TestEventConversion(t *testing.T) {
 	add(event.Event{Type: event.DrainStarted, Detail: drain}, &pb.Event{Details: drainMessage})
 	add(event.Event{Type: event.DrainProgress, Detail: drain}, &pb.Event{Details: drainMessage})
 	add(event.Event{Type: event.DrainEnded, Detail: drain}, &pb.Event{Details: drainMessage})
-	add(event.Event{Type: event.Control, Detail: &event.ControlDetail{Verb: "v", Actor: "a", Filter: "f", IDs: []string{"i"}, Reason: "r", RequestID: "q",
+	add(event.Event{Type: event.Control, Detail: &event.ControlDetail{Verb: "v", Actor: event.Actor{Identity: "a"}, Filter: "f", IDs: []string{"i"}, Reason: "r", RequestID: "q",
 		Matched: 1, Outcomes: map[string]uint64{"WRITTEN": 2}, DataBytes: 3}},
 		&pb.Event{Details: &pb.Event_Control{Control: &pb.ControlDetails{Verb: "v", Actor: "a", Filter: "f", ConnectionIds: []string{"i"}, Reason: "r", RequestId: "q",
 			Matched: 1, Outcomes: map[string]uint64{"WRITTEN": 2}, DataBytes: 3}}})

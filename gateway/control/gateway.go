@@ -18,6 +18,11 @@ type Gateway interface {
 	Kick(context.Context, server.KickRequest) (server.KickResult, error)
 	SetLabels(context.Context, server.LabelRequest) (server.LabelResult, error)
 	StartDrain(server.DrainRequest) server.DrainStatus
+	Limits(context.Context) (server.Limits, error)
+	UpdateLimits(context.Context, server.UpdateLimitsRequest) (server.Limits, error)
+	AddBan(context.Context, server.AddBanRequest) (server.AddBanResult, error)
+	ListBans(context.Context, server.ListBansRequest) (server.BanPage, error)
+	RemoveBan(context.Context, server.RemoveBanRequest) (server.Ban, error)
 	Subscribe(server.SubscribeRequest) (*event.Subscription, error)
 	Cursor() event.Cursor
 }

@@ -57,7 +57,23 @@ func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 	b = appendText(b, 15, i.CloseText)
 	b = appendText(b, 16, i.ClosedBy)
 	b = appendBool(b, 17, i.ReadPaused)
+	if i.Peer != nil {
+		b = appendPeer(b, i.Peer)
+	}
 	return end(b, at)
+}
+
+// appendPeer appends what TLS and a PROXY header have said.
+func appendPeer(b []byte, p *event.Peer) []byte {
+	b = appendText(b, 18, p.TLSVersion)
+	b = appendText(b, 19, p.Cipher)
+	b = appendText(b, 20, p.Protocol)
+	b = appendText(b, 21, p.ServerName)
+	b = appendText(b, 22, p.Identity)
+	if p.Proxy.IsValid() {
+		b = appendText(b, 23, p.Proxy.String())
+	}
+	return b
 }
 
 // appendAddress appends an address; a unix socket's is a path, which need not be UTF-8.

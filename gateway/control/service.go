@@ -42,15 +42,15 @@ func NewService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
 }
 
-// actor is who makes a call: the network address, as long as there is no authentication.
-func actor(ctx context.Context) string {
+// actor is who makes a call.
+func actor(ctx context.Context) server.Actor {
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		if a := p.Addr.String(); a != "" && a != "@" {
-			return a
+			return server.Actor{Identity: a, Proof: "none", Role: "ADMIN", Address: a}
 		}
-		return p.Addr.Network()
+		return server.Actor{Identity: p.Addr.Network(), Proof: "none", Role: "ADMIN"}
 	}
-	return "unknown"
+	return server.Actor{Identity: "unknown"}
 }
 
 // compile returns the matcher of a filter; nil, which selects all, for an empty one.

@@ -27,6 +27,33 @@ type Identity struct {
 	Remote      netip.AddrPort
 	Local       netip.AddrPort
 	ConnectedAt time.Time
+	Peer        *Peer // nil when nothing more is known of the peer than its address
+}
+
+// Peer is what TLS and a PROXY header say about a peer. The zero value of a field is what is not known.
+type Peer struct {
+	Proxy      netip.AddrPort // the balancer's address, when Remote is from a PROXY header
+	TLSVersion string         // for example `TLS 1.3`
+	Cipher     string         // for example `TLS_AES_128_GCM_SHA256`
+	Protocol   string         // ALPN
+	ServerName string         // SNI
+	Identity   string         // of a certificate that was verified
+}
+
+// Known returns Peer, or the zero value when it is nil.
+func (i *Identity) Known() Peer {
+	if i.Peer == nil {
+		return Peer{}
+	}
+	return *i.Peer
+}
+
+// ProxyAddress returns the balancer's address; empty when there is none.
+func (i *Identity) ProxyAddress() string {
+	if i.Peer == nil || !i.Peer.Proxy.IsValid() {
+		return ""
+	}
+	return i.Peer.Proxy.String()
 }
 
 // ID returns the connection's ID, `node.incarnation.seq`.
@@ -105,6 +132,21 @@ const (
 	ReasonShutdown
 	ReasonHandler
 	ReasonHandlerPanic
+	ReasonConnectionLimit
+	ReasonListenerLimit
+	ReasonIPLimit
+	ReasonAcceptRate
+	ReasonIPAcceptRate
+	ReasonDenied
+	ReasonBanned
+	ReasonProxyHeader
+	ReasonProxyTimeout
+	ReasonProxyUntrusted
+	ReasonTLSHandshake
+	ReasonTLSTimeout
+	ReasonHandshakeLimit
+	ReasonFirstByteTimeout
+	ReasonQueueBudget
 	reasonCount
 )
 
@@ -112,7 +154,9 @@ const (
 const ReasonCount = int(reasonCount)
 
 var reasonNames = [...]string{"UNSPECIFIED", "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT", "SLOW_CONSUMER", "KICKED",
-	"SHUTDOWN", "HANDLER", "HANDLER_PANIC"}
+	"SHUTDOWN", "HANDLER", "HANDLER_PANIC", "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT", "ACCEPT_RATE", "IP_ACCEPT_RATE", "DENIED",
+	"BANNED", "PROXY_HEADER", "PROXY_TIMEOUT", "PROXY_UNTRUSTED", "TLS_HANDSHAKE", "TLS_TIMEOUT", "HANDSHAKE_LIMIT",
+	"FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET"}
 
 // String returns the reason's name, as the contract has it without its prefix.
 func (r CloseReason) String() string { return name(reasonNames[:], int(r)) }

@@ -44,6 +44,7 @@ const (
 	Present
 	SnapshotComplete
 	Gap
+	Refused
 	typeCount
 )
 
@@ -52,7 +53,7 @@ const TypeCount = int(typeCount)
 
 var typeNames = [...]string{"UNSPECIFIED", "LISTENING", "CONNECTED", "DATA", "ENDED", "IDLE_TIMEOUT", "BACKPRESSURE_ON",
 	"BACKPRESSURE_OFF", "ERROR", "CLOSED", "LISTENER_CLOSED", "DRAIN_STARTED", "DRAIN_PROGRESS", "DRAIN_ENDED", "CONTROL",
-	"PRESENT", "SNAPSHOT_COMPLETE", "GAP"}
+	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED"}
 
 // String returns the type's name, as the contract has it without its prefix.
 func (t Type) String() string { return name(typeNames[:], int(t)) }
@@ -132,10 +133,27 @@ type DrainDetail struct {
 	Reason      string
 }
 
+// RefusedDetail is for Refused.
+type RefusedDetail struct {
+	Reason   CloseReason
+	Listener string
+	Count    uint64 // how many refusals the event stands for
+	Message  string // of the newest
+	Remote   string // address of the newest
+}
+
+// Actor is who asked for something through the control plane; the zero value is the process itself.
+type Actor struct {
+	Identity string
+	Proof    string // how the identity was proven: `token`, `certificate`, `unix` or `none`
+	Role     string // `VIEWER`, `OPERATOR` or `ADMIN`
+	Address  string // of the call; empty on a unix socket
+}
+
 // ControlDetail is for Control.
 type ControlDetail struct {
 	Verb      string
-	Actor     string
+	Actor     Actor
 	Filter    string
 	IDs       []string // the first 100
 	Reason    string
@@ -145,6 +163,8 @@ type ControlDetail struct {
 	DataBytes uint64
 	Set       map[string]string // SetLabels; never modified
 	Removed   []string          // SetLabels
+	Changes   map[string]string // UpdateLimits; never modified
+	Ban       string            // AddBan, RemoveBan: the target; Kick: for how long its peers are banned
 }
 
 // GapDetail is for Gap.
@@ -184,6 +204,7 @@ func (*PauseDetail) detail()    {}
 func (*ErrorDetail) detail()    {}
 func (*ClosedDetail) detail()   {}
 func (*DrainDetail) detail()    {}
+func (*RefusedDetail) detail()  {}
 func (*ControlDetail) detail()  {}
 func (*GapDetail) detail()      {}
 func (*SnapshotDetail) detail() {}

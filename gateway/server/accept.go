@@ -125,9 +125,9 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
 	}
-	if !s.registry.reserve(s.config.MaxConnections) {
+	if !s.registry.reserve(s.limits.Load().MaxConnections) {
 		s.counters.refused.Add(1)
-		l.denied.add(fmt.Sprintf("the limit of %d connections is reached: new connections are closed at once", s.config.MaxConnections))
+		l.denied.add(fmt.Sprintf("the limit of %d connections is reached: new connections are closed at once", s.limits.Load().MaxConnections))
 		return nil
 	}
 	c := s.newConn(l, socket, remote, local)

@@ -15,7 +15,7 @@ import (
 // A broadcast reaches each that matches once, and its counts add up.
 func TestBroadcast(t *testing.T) {
 	closers := make(chan *server.Conn, 10)
-	g := start(t, server.Config{SendQueueLimit: 1 << 20, Handler: &hooks{open: func(c *server.Conn) { closers <- c }}})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 1 << 20}, Handler: &hooks{open: func(c *server.Conn) { closers <- c }}})
 	free, excluded, other, full, dropped, closing := g.open(), g.open(), g.open(), g.open(), g.open(), g.open()
 	for range 5 {
 		<-closers
@@ -26,7 +26,7 @@ func TestBroadcast(t *testing.T) {
 	}
 	data := []byte(strings.Repeat("news ", 13000)) // more than the last bit of room
 	f := g.follow(event.Control)
-	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data, Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: "alice",
+	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data, Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: server.Actor{Identity: "alice"},
 		Match: match(func(i *server.Info) bool { return i.ID() != other.id })})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestBroadcast(t *testing.T) {
 		t.Errorf("Broadcast: %+v; expected %+v", r, want)
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail)
-	if d.Verb != "Broadcast" || d.Matched != 4 || d.Actor != "alice" || d.Filter != "test" || d.DataBytes != uint64(len(data)) ||
+	if d.Verb != "Broadcast" || d.Matched != 4 || d.Actor.Identity != "alice" || d.Filter != "test" || d.DataBytes != uint64(len(data)) ||
 		!reflect.DeepEqual(d.Outcomes, map[string]uint64{"WRITTEN": 1, "QUEUED": 1, "DROPPED_QUEUE_FULL": 1, "CLOSED": 1}) {
 		t.Errorf("recorded as %+v", d)
 	}
@@ -50,7 +50,7 @@ func TestBroadcast(t *testing.T) {
 
 // The first 100 failures are named, all are counted.
 func TestBroadcastFailuresAreBounded(t *testing.T) {
-	g := start(t, server.Config{SendQueueLimit: 1, HighWater: 1, Handler: &hooks{}})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 1, HighWater: 1}, Handler: &hooks{}})
 	const n = 120
 	for range n {
 		g.open()

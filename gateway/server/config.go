@@ -1,7 +1,9 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -26,23 +28,11 @@ type Config struct {
 	// Handler serves the listeners that have none of their own.
 	Handler Handler
 
-	// MaxConnections is the most live connections; a new one beyond it is closed at once. Default 0: no limit.
-	// Hazard: without a limit the process can run out of descriptors, and then accepts nothing until some are free.
-	MaxConnections int
-	// HighWater is how many bytes in a send queue pause reading from that peer. Default 64 KiB.
-	// Hazard: memory for slow readers is up to this for each, plus one read of 64 KiB; verbs may add up to SendQueueLimit.
-	HighWater int
-	// LowWater is at how many bytes reading resumes: 1 to HighWater. Default half of HighWater.
-	LowWater int
-	// SendQueueLimit is how many bytes a send queue may have; a send that does not fit is dropped whole. Default 1 MiB; at
-	// least HighWater. A handler's answer to bytes that were read already may exceed it by up to 128 KiB, so that back-pressure
-	// never loses what was accepted.
-	SendQueueLimit int
-	// WriteTimeout is how long a peer may take no byte of a non-empty queue before it is closed as a slow consumer.
-	// Default 30 s.
-	WriteTimeout time.Duration
-	// IdleTimeout is how long a connection may neither receive nor send a byte. Default 0: for ever.
-	IdleTimeout time.Duration
+	// Limits are the bounds at the start.
+	Limits Limits
+	// BanFile is where bans are kept, so that they survive a restart. Default: none, and they do not.
+	// Hazard: two servers must not have the same.
+	BanFile string
 	// IdleAction is what happens then. Default IdleClose.
 	IdleAction IdleAction
 	// CloseTimeout is how long Conn.Close waits for queued bytes to reach the kernel and for the peer to finish. Default 5 s.
@@ -71,6 +61,34 @@ type ListenerConfig struct {
 	Address string
 	// Handler serves its connections. Default: Config.Handler.
 	Handler Handler
+	// TLS makes its connections TLS, with at least a certificate or a function that has one. Its functions may be called by many
+	// goroutines at once. Default nil: plain TCP.
+	TLS *tls.Config
+	// Proxy says whether connections begin with a PROXY header. Default ProxyOff.
+	Proxy ProxyMode
+	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff.
+	ProxyTrusted []netip.Prefix
+}
+
+// ProxyMode says whether connections begin with a PROXY header (HAProxy's PROXY protocol, versions 1 and 2).
+type ProxyMode int
+
+// The modes.
+const (
+	ProxyOff      ProxyMode = iota // what looks like a header is data
+	ProxyOptional                  // from a trusted balancer, connections may begin with one; others' first bytes are data
+	ProxyRequired                  // connections must come from a trusted balancer, and begin with one
+)
+
+// String returns the mode's name as flags have it.
+func (m ProxyMode) String() string {
+	switch m {
+	case ProxyOptional:
+		return "optional"
+	case ProxyRequired:
+		return "required"
+	}
+	return "off"
 }
 
 // IdleAction is what happens to an idle connection.
@@ -91,9 +109,6 @@ func (a IdleAction) String() string {
 }
 
 const (
-	defaultHighWater    = 64 << 10
-	defaultQueueLimit   = 1 << 20
-	defaultWriteTimeout = 30 * time.Second
 	defaultCloseTimeout = 5 * time.Second
 	defaultDrainTimeout = 30 * time.Second
 	defaultEventLogSize = 65_536
@@ -108,11 +123,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Node == "" {
 		c.Node = hostNode()
 	}
-	setDefault(&c.HighWater, defaultHighWater)
-	setDefault(&c.LowWater, c.HighWater/2)
-	setDefault(&c.SendQueueLimit, max(defaultQueueLimit, c.HighWater))
+	c.Limits = c.Limits.withDefaults()
 	setDefault(&c.EventLogSize, defaultEventLogSize)
-	setDefault(&c.WriteTimeout, defaultWriteTimeout)
 	setDefault(&c.CloseTimeout, defaultCloseTimeout)
 	setDefault(&c.DrainTimeout, defaultDrainTimeout)
 	setDefault(&c.Version, "devel")
@@ -145,14 +157,8 @@ func (c *Config) validate() error {
 		ok   bool
 		text string
 	}{
-		{c.MaxConnections >= 0, fmt.Sprintf("max connections %d: expected 0 (no limit) or more", c.MaxConnections)},
-		{c.HighWater >= 1, fmt.Sprintf("high water %d: expected at least 1 byte", c.HighWater)},
-		{c.LowWater >= 0 && c.LowWater <= c.HighWater, fmt.Sprintf("low water %d: expected 0 to the high water, %d", c.LowWater, c.HighWater)},
-		{c.SendQueueLimit >= c.HighWater, fmt.Sprintf("send queue limit %d: expected at least the high water, %d", c.SendQueueLimit, c.HighWater)},
-		{c.WriteTimeout > 0, fmt.Sprintf("write timeout %s: expected more than 0", c.WriteTimeout)},
 		{c.CloseTimeout > 0, fmt.Sprintf("close timeout %s: expected more than 0", c.CloseTimeout)},
 		{c.DrainTimeout > 0, fmt.Sprintf("drain timeout %s: expected more than 0", c.DrainTimeout)},
-		{c.IdleTimeout >= 0, fmt.Sprintf("idle timeout %s: expected 0 (off) or more", c.IdleTimeout)},
 		{c.IdleAction == IdleClose || c.IdleAction == IdleNotify, fmt.Sprintf("idle action %d: expected IdleClose or IdleNotify", c.IdleAction)},
 		{c.EventLogSize > 0 && c.EventLogSize <= maxEventLogSize, fmt.Sprintf("event log size %d: expected 1 to %d", c.EventLogSize, maxEventLogSize)},
 		{slices.Contains(transport.Names, c.Engine), fmt.Sprintf("engine %q: expected one of %s", c.Engine, strings.Join(transport.Names, ", "))},
@@ -161,6 +167,9 @@ func (c *Config) validate() error {
 		if !check.ok {
 			return fmt.Errorf("%s", check.text)
 		}
+	}
+	if err := c.Limits.validate(); err != nil {
+		return err
 	}
 	return c.validateListeners()
 }

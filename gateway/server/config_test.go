@@ -21,15 +21,15 @@ func TestConfigErrors(t *testing.T) {
 	}{
 		{server.Config{Node: "Edge_1"}, []string{"node name", `"Edge_1"`}},
 		{server.Config{Node: strings.Repeat("n", 33)}, []string{"node name", "nnn"}},
-		{server.Config{MaxConnections: -1}, []string{"max connections", "-1"}},
-		{server.Config{HighWater: -5}, []string{"high water", "-5"}},
-		{server.Config{LowWater: -6}, []string{"low water", "-6"}},
-		{server.Config{HighWater: 10, LowWater: 11}, []string{"low water", "11", "10"}},
-		{server.Config{SendQueueLimit: 100}, []string{"send queue limit", "100", "65536"}},
-		{server.Config{WriteTimeout: -time.Second}, []string{"write timeout", "-1s"}},
+		{server.Config{Limits: server.Limits{MaxConnections: -1}}, []string{"max connections", "-1"}},
+		{server.Config{Limits: server.Limits{HighWater: -5}}, []string{"high water", "-5"}},
+		{server.Config{Limits: server.Limits{LowWater: -6}}, []string{"low water", "-6"}},
+		{server.Config{Limits: server.Limits{HighWater: 10, LowWater: 11}}, []string{"low water", "11", "10"}},
+		{server.Config{Limits: server.Limits{SendQueueLimit: 100}}, []string{"send queue limit", "100", "65536"}},
+		{server.Config{Limits: server.Limits{WriteTimeout: -time.Second}}, []string{"write timeout", "-1s"}},
 		{server.Config{CloseTimeout: -time.Second}, []string{"close timeout", "-1s"}},
 		{server.Config{DrainTimeout: -time.Second}, []string{"drain timeout", "-1s"}},
-		{server.Config{IdleTimeout: -time.Second}, []string{"idle timeout", "-1s"}},
+		{server.Config{Limits: server.Limits{IdleTimeout: -time.Second}}, []string{"idle timeout", "-1s"}},
 		{server.Config{IdleAction: 7}, []string{"idle action", "7"}},
 		{server.Config{EventLogSize: -1}, []string{"event log size", "-1"}},
 		{server.Config{EventLogSize: 1<<24 + 1}, []string{"event log size", "16777217"}},
@@ -72,19 +72,19 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := info.Config
-	if !event.ValidNode(c.Node) || c.HighWater != 64<<10 || c.LowWater != 32<<10 || c.SendQueueLimit != 1<<20 || c.WriteTimeout != 30*time.Second ||
+	if !event.ValidNode(c.Node) || c.Limits.HighWater != 64<<10 || c.Limits.LowWater != 32<<10 || c.Limits.SendQueueLimit != 1<<20 || c.Limits.WriteTimeout != 30*time.Second ||
 		c.CloseTimeout != 5*time.Second || c.DrainTimeout != 30*time.Second || c.EventLogSize != 65536 || c.Version != "devel" ||
-		c.IdleTimeout != 0 || c.IdleAction != server.IdleClose || c.Listeners[0].Name != "127.0.0.1:0" {
+		c.Limits.IdleTimeout != 0 || c.IdleAction != server.IdleClose || c.Listeners[0].Name != "127.0.0.1:0" {
 		t.Errorf("defaults %+v", c)
 	}
 	if l := info.Listeners[0]; l.Open || l.Handler != "custom" || info.Engine != server.Engines()[0] || info.EventLogSize != 65536 || info.Draining {
 		t.Errorf("described as %+v", info)
 	}
-	big, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Address: ":0"}}, Handler: handler.Echo{}, HighWater: 4 << 20})
+	big, err := server.New(server.Config{Limits: server.Limits{HighWater: 4 << 20}, Listeners: []server.ListenerConfig{{Address: ":0"}}, Handler: handler.Echo{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, _ := big.Gateway(t.Context()); info.Config.SendQueueLimit != 4<<20 || info.Listeners[0].Handler != "echo" {
+	if info, _ := big.Gateway(t.Context()); info.Config.Limits.SendQueueLimit != 4<<20 || info.Listeners[0].Handler != "echo" {
 		t.Errorf("with a high water of 4 MiB: %+v", info.Config)
 	}
 }

@@ -32,7 +32,7 @@ type DrainRequest struct {
 	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
 	Reason   string
 	Farewell []byte // sent to every live connection; must not change afterwards
-	Actor    string // who asked, for records; empty for the process itself
+	Actor    Actor  // who asked, for records; the zero value for the process itself
 }
 
 // DrainStatus describes the drain that a request started or joined.
@@ -65,7 +65,7 @@ func (s *Server) joinDrain(r DrainRequest, deadline time.Time, flush time.Durati
 	joined := s.drain != nil
 	switch {
 	case !joined:
-		s.drain = &drain{deadline: deadline, flush: flush, reason: shortText(r.Reason), by: r.Actor, changed: make(chan struct{}, 1)}
+		s.drain = &drain{deadline: deadline, flush: flush, reason: shortText(r.Reason), by: r.Actor.Identity, changed: make(chan struct{}, 1)}
 		close(s.drainSet)
 	case deadline.Before(s.drain.deadline):
 		s.drain.deadline, s.drain.flush = deadline, flush
@@ -132,7 +132,7 @@ func (s *Server) answerAsked() {
 				return true
 			})
 		}
-		if r.Actor != "" {
+		if r.Actor != (Actor{}) {
 			s.record(&event.ControlDetail{Verb: "Shutdown", Actor: r.Actor, Reason: r.Reason, Matched: live, DataBytes: uint64(len(r.Farewell))}, &t)
 		}
 	}

@@ -18,7 +18,7 @@ func TestDrain(t *testing.T) {
 	f := g.follow(event.Closed, event.DrainStarted, event.DrainEnded, event.Control)
 	leaver, stayer := g.open(), g.open()
 	const grace = 500 * time.Millisecond
-	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"), Actor: "alice"})
+	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"), Actor: server.Actor{Identity: "alice"}})
 	if status.Joined || status.Connections != 2 || time.Until(status.Deadline) > grace {
 		t.Errorf("drain %+v", status)
 	}
@@ -73,7 +73,7 @@ func TestJoinDrain(t *testing.T) {
 // A peer that never reads, and a handler's own slow Close, do not keep a drain beyond its deadline.
 func TestDrainOfStuckPeers(t *testing.T) {
 	conns := make(chan *server.Conn, 2)
-	g := start(t, server.Config{SendQueueLimit: 8 << 20, CloseTimeout: time.Hour, Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}, CloseTimeout: time.Hour, Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
 	f := g.follow(event.Closed)
 	full := g.open()
 	g.stuff(full.id)

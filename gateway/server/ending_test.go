@@ -26,7 +26,7 @@ func (h blocking) Data(c *server.Conn, _ []byte) {
 func TestResetBeforeFarewell(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		h := blocking{called: make(chan *server.Conn, 1), goOn: make(chan struct{})}
-		g := startOn(t, engine, server.Config{Handler: h, HighWater: 8 << 20, SendQueueLimit: 8 << 20})
+		g := startOn(t, engine, server.Config{Limits: server.Limits{HighWater: 8 << 20, SendQueueLimit: 8 << 20}, Handler: h})
 		f := g.follow(event.Closed)
 		p := g.open()
 		accepted := g.stuff(p.id)

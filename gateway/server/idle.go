@@ -15,7 +15,7 @@ const (
 // sweepIdle finds idle connections until stop closes. One goroutine looks at all of them instead of a timer for each: an
 // idle connection costs nothing, and a timeout is late by at most a sixteenth of it (5 ms to 1 s).
 func (s *Server) sweepIdle(stop <-chan struct{}) {
-	period := min(maxSweep, max(minSweep, s.config.IdleTimeout/16))
+	period := min(maxSweep, max(minSweep, s.limits.Load().IdleTimeout/16))
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	next := s.now() // before this moment no connection can have become idle
@@ -40,14 +40,14 @@ func (s *Server) sweepOnce(now moment) moment {
 	oldest := now
 	s.registry.walk(func(c *Conn) bool {
 		active := moment(c.active.Load())
-		if time.Duration(now-active) >= s.config.IdleTimeout {
+		if time.Duration(now-active) >= s.limits.Load().IdleTimeout {
 			c.idled(now)
 		} else {
 			oldest = min(oldest, active)
 		}
 		return true
 	})
-	return oldest + moment(s.config.IdleTimeout)
+	return oldest + moment(s.limits.Load().IdleTimeout)
 }
 
 // idled announces an idle period once, and closes the connection when that is the configured action.
@@ -56,7 +56,7 @@ func (c *Conn) idled(now moment) {
 	defer c.mu.Unlock()
 	active := moment(c.active.Load())
 	idle := time.Duration(now - active)
-	if c.extra != nil && c.extra.idle == active || c.ending != nil || idle < c.owner.server.config.IdleTimeout {
+	if c.extra != nil && c.extra.idle == active || c.ending != nil || idle < c.owner.server.limits.Load().IdleTimeout {
 		return
 	}
 	closing := c.owner.server.config.IdleAction == IdleClose

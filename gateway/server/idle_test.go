@@ -10,7 +10,7 @@ import (
 
 func TestIdleClose(t *testing.T) {
 	const timeout = 100 * time.Millisecond
-	g := start(t, server.Config{IdleTimeout: timeout, CloseTimeout: 50 * time.Millisecond})
+	g := start(t, server.Config{Limits: server.Limits{IdleTimeout: timeout}, CloseTimeout: 50 * time.Millisecond})
 	f := g.follow(event.IdleTimeout, event.Closed)
 	c := g.open()
 	e := f.awaitType(event.IdleTimeout, c.id)
@@ -26,7 +26,7 @@ func TestIdleClose(t *testing.T) {
 
 // With notify there is one event for each idle period, and the connection lives.
 func TestIdleNotify(t *testing.T) {
-	g := start(t, server.Config{IdleTimeout: 50 * time.Millisecond, IdleAction: server.IdleNotify})
+	g := start(t, server.Config{Limits: server.Limits{IdleTimeout: 50 * time.Millisecond}, IdleAction: server.IdleNotify})
 	f := g.follow(event.IdleTimeout)
 	quiet, c := g.open(), g.open()
 	const periods = 3
@@ -52,7 +52,7 @@ func TestIdleNotify(t *testing.T) {
 
 // What only sends is not idle, nor is what only receives.
 func TestTrafficIsNotIdle(t *testing.T) {
-	g := start(t, server.Config{IdleTimeout: 300 * time.Millisecond, Handler: &hooks{}})
+	g := start(t, server.Config{Limits: server.Limits{IdleTimeout: 300 * time.Millisecond}, Handler: &hooks{}})
 	f := g.follow(event.IdleTimeout)
 	sender, receiver, quiet := g.open(), g.open(), g.open()
 	stop, stopped := make(chan struct{}), make(chan struct{})

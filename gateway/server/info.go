@@ -36,6 +36,9 @@ const (
 	LastReason  = CloseReason(event.ReasonCount - 1)
 )
 
+// Actor is who asked for something through the control plane; the zero value is the process itself.
+type Actor = event.Actor
+
 // Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
 type Matcher interface {
 	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event happened

@@ -16,7 +16,7 @@ type KickRequest struct {
 	Farewell []byte        // must not change afterwards
 	Flush    time.Duration // how long the queue may take to be flushed; more than 0
 	DryRun   bool          // only say what would be kicked
-	Actor    string
+	Actor    Actor
 }
 
 // KickResult tells what became of the targets. Outcomes has one entry for each of IDs, in order; with Match, the first 100
@@ -88,7 +88,7 @@ func (k *kicking) kick(c *Conn, place int, id func() string) {
 		k.note(place, t)
 		k.pending.Done()
 	}
-	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor, watch: watch, farewell: r.Farewell, answering: true}, r.Flush) {
+	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor.Identity, watch: watch, farewell: r.Farewell, answering: true}, r.Flush) {
 		k.note(place, TargetOutcome{ID: id(), Outcome: OutcomeClosed})
 		k.pending.Done()
 	}

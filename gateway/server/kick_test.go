@@ -40,7 +40,7 @@ func TestKickByID(t *testing.T) {
 			p.Close()
 		})
 	}
-	kick, err := g.Kick(t.Context(), server.KickRequest{IDs: ids, Reason: "maintenance", Farewell: []byte("bye"), Actor: "alice", Flush: safety})
+	kick, err := g.Kick(t.Context(), server.KickRequest{IDs: ids, Reason: "maintenance", Farewell: []byte("bye"), Actor: server.Actor{Identity: "alice"}, Flush: safety})
 	clients.Wait()
 	want.Kicked, want.Closed = 2, 2
 	want.Outcomes = outcomes(server.OutcomeKicked, server.OutcomeMalformedID, server.OutcomeKicked, server.OutcomeClosed, server.OutcomeClosed,
@@ -63,7 +63,7 @@ func TestKickByID(t *testing.T) {
 
 // By filter the counts are of all, and only what went wrong is named.
 func TestKickByMatch(t *testing.T) {
-	g := start(t, server.Config{SendQueueLimit: 8 << 20})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}})
 	const n = 130
 	var peers []peer
 	for range n {

@@ -88,7 +88,7 @@ type LabelRequest struct {
 	Match  Matcher
 	Set    map[string]string
 	Remove []string
-	Actor  string
+	Actor  Actor
 }
 
 // LabelResult tells what became of the targets. Outcomes has one entry for each of IDs, in order; with Match, the first 100

@@ -73,7 +73,7 @@ func TestSetLabelsOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.awaitType(event.Control, "")
-	request := server.LabelRequest{IDs: []string{gone.id, a.id, "?", full.id}, Set: map[string]string{"new": "x"}, Actor: "alice"}
+	request := server.LabelRequest{IDs: []string{gone.id, a.id, "?", full.id}, Set: map[string]string{"new": "x"}, Actor: server.Actor{Identity: "alice"}}
 	r, err := g.SetLabels(t.Context(), request)
 	want := server.LabelResult{Matched: 4, Labeled: 1, Closed: 1, NotFound: 1, Refused: 1, Outcomes: []server.TargetOutcome{
 		{ID: gone.id, Outcome: server.OutcomeClosed}, {ID: a.id, Outcome: server.OutcomeLabeled},
@@ -81,7 +81,7 @@ func TestSetLabelsOfMany(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(r, want) {
 		t.Errorf("by ID: %+v, %v; expected %+v", r, err, want)
 	}
-	if d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail); d.Verb != "SetLabels" || d.Matched != 4 || len(d.Outcomes) != 4 || d.Actor != "alice" {
+	if d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail); d.Verb != "SetLabels" || d.Matched != 4 || len(d.Outcomes) != 4 || d.Actor.Identity != "alice" {
 		t.Errorf("recorded as %+v", d)
 	}
 	request.IDs, request.Match = nil, match(everything)

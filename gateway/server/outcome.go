@@ -21,11 +21,12 @@ const (
 	OutcomeTooManyLabels
 	OutcomeMalformedID
 	OutcomeUnknownNode
+	OutcomeDroppedBudget
 	outcomeCount
 )
 
 var outcomeNames = [outcomeCount]string{"UNSPECIFIED", "WRITTEN", "QUEUED", "DROPPED_QUEUE_FULL", "CLOSED", "NOT_FOUND", "UNKNOWN",
-	"NODE_RESTARTED", "KICKED", "KICKED_UNFLUSHED", "WOULD_KICK", "LABELED", "TOO_MANY_LABELS", "MALFORMED_ID", "UNKNOWN_NODE"}
+	"NODE_RESTARTED", "KICKED", "KICKED_UNFLUSHED", "WOULD_KICK", "LABELED", "TOO_MANY_LABELS", "MALFORMED_ID", "UNKNOWN_NODE", "DROPPED_BUDGET"}
 
 // String returns the outcome's name, as the contract has it without its prefix.
 func (o Outcome) String() string {

@@ -26,7 +26,7 @@ func (s *Server) record(d *event.ControlDetail, t *tally) {
 
 // controlFields are what the log says of a mutation: what it had, and nothing that it had not.
 func controlFields(d *event.ControlDetail) []any {
-	fields := []any{"verb", d.Verb, "actor", d.Actor}
+	fields := []any{"verb", d.Verb, "actor", hclog.Quote(d.Actor.Identity), "proof", d.Actor.Proof, "role", d.Actor.Role, "address", d.Actor.Address}
 	add := func(key, value string) {
 		if value != "" {
 			fields = append(fields, key, hclog.Quote(value))

@@ -33,7 +33,7 @@ func TestPeerReset(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			each(t, func(t *testing.T, engine string) {
-				g := startOn(t, engine, server.Config{SendQueueLimit: 8 << 20})
+				g := startOn(t, engine, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}})
 				p := g.open()
 				c.prep(g, p)
 				f := g.follow(event.Closed)

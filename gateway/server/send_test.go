@@ -13,7 +13,7 @@ import (
 )
 
 func TestSendOutcomes(t *testing.T) {
-	g := start(t, server.Config{SendQueueLimit: 256 << 10})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 256 << 10}})
 	f := g.follow(event.Closed)
 	free, full, gone := g.open(), g.open(), g.open()
 	gone.Close()
@@ -76,7 +76,7 @@ func readAvailable(c peer, n int) (int, error) {
 func TestSendWaits(t *testing.T) {
 	const size = 300 << 10
 	waiting := func(t *testing.T) (g *gateway, p peer, stuffed int, answer func() server.SendResult) {
-		g = start(t, server.Config{SendQueueLimit: 8 << 20, Handler: &hooks{}})
+		g = start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}, Handler: &hooks{}})
 		p = g.open()
 		stuffed = g.stuff(p.id)
 		queued := g.get(p.id).QueuedBytes

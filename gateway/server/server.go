@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -24,6 +25,7 @@ type Server struct {
 	clock    transport.Clock
 	log      *event.Log
 	engine   transport.Engine // made by Serve, unless a test put one here
+	limits   atomic.Pointer[Limits]
 	registry registry
 	closed   closedRing
 	requests requestLog
@@ -58,6 +60,7 @@ func New(config Config) (*Server, error) {
 		emptied:  make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
+	s.limits.Store(&config.Limits)
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
 		s.listeners = append(s.listeners, newListener(s, l))
@@ -97,7 +100,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
-	if s.config.IdleTimeout > 0 {
+	if s.limits.Load().IdleTimeout > 0 {
 		sweeping.Go(func() { s.sweepIdle(stopSweep) })
 	}
 	// Also a ctx that ends while a drain is under way counts: it shortens it, as every later request does.

@@ -14,7 +14,7 @@ import (
 func TestPeerThatNeverReads(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const timeout = time.Second
-		g := startOn(t, engine, server.Config{WriteTimeout: timeout})
+		g := startOn(t, engine, server.Config{Limits: server.Limits{WriteTimeout: timeout}})
 		f := g.follow(event.BackpressureOn, event.Closed)
 		c := g.open()
 		var writing sync.WaitGroup
@@ -51,7 +51,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 // A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write timeout.
 func TestSteadyReader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
-		g := startOn(t, engine, server.Config{WriteTimeout: 1500 * time.Millisecond})
+		g := startOn(t, engine, server.Config{Limits: server.Limits{WriteTimeout: 1500 * time.Millisecond}})
 		c := g.open()
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -116,7 +116,7 @@ func TestSlowReader(t *testing.T) {
 
 // A pause that begins long after the write did is announced, too.
 func TestPauseBehindOlderWrite(t *testing.T) {
-	g := start(t, server.Config{HighWater: 2 << 20, SendQueueLimit: 8 << 20})
+	g := start(t, server.Config{Limits: server.Limits{HighWater: 2 << 20, SendQueueLimit: 8 << 20}})
 	f := g.follow(event.BackpressureOn, event.BackpressureOff)
 	c := g.open()
 	g.stuff(c.id) // below the high water, in a write without an end

@@ -34,7 +34,7 @@ func (c *Conn) Send(p []byte) (Outcome, error) {
 	if !c.writable() || c.ending != nil && !c.ending.answering {
 		return OutcomeClosed, ErrClosed
 	}
-	switch o := c.put(p, c.owner.server.config.SendQueueLimit+handlerReserve, false); o {
+	switch o := c.put(p, c.owner.server.limits.Load().SendQueueLimit+handlerReserve, false); o {
 	case OutcomeDroppedQueueFull:
 		return o, ErrDropped
 	case OutcomeClosed:
@@ -53,7 +53,7 @@ func (c *Conn) send(p []byte) Outcome {
 	if !c.writable() || c.ending != nil {
 		return OutcomeClosed
 	}
-	return c.put(p, c.owner.server.config.SendQueueLimit, true)
+	return c.put(p, c.owner.server.limits.Load().SendQueueLimit, true)
 }
 
 // put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has checked
@@ -113,7 +113,7 @@ func (c *Conn) took(n int) {
 // pauseIfHigh stops reading from a peer whose queue is over the high water. The caller holds mu.
 func (c *Conn) pauseIfHigh() {
 	b := c.sending
-	if b.paused != 0 || b.queue.size <= c.owner.server.config.HighWater || c.ending != nil {
+	if b.paused != 0 || b.queue.size <= c.owner.server.limits.Load().HighWater || c.ending != nil {
 		return
 	}
 	b.paused = c.owner.server.now()
@@ -178,7 +178,7 @@ func (c endpoint) NextWrite() ([]byte, moment) {
 		return nil, 0
 	}
 	p := c.sending.queue.front()
-	return p, c.owner.server.now() + moment(c.owner.server.config.WriteTimeout/progressChecks)
+	return p, c.owner.server.now() + moment(c.owner.server.limits.Load().WriteTimeout/progressChecks)
 }
 
 // Wrote takes note of progress, or of the lack of it.
@@ -194,7 +194,7 @@ func (c endpoint) Wrote(n int, err error) {
 		c.fail(event.OpWrite, err)
 		return
 	}
-	if c.queued() <= c.owner.server.config.LowWater {
+	if c.queued() <= c.owner.server.limits.Load().LowWater {
 		c.resume()
 	}
 	if n == 0 {
@@ -214,11 +214,11 @@ func (c *Conn) judgeProgress() {
 		b.progress = c.owner.server.now()
 	}
 	b.held = held
-	if c.owner.server.since(b.progress) < c.owner.server.config.WriteTimeout {
+	if c.owner.server.since(b.progress) < c.owner.server.limits.Load().WriteTimeout {
 		return
 	}
 	c.endNow(ending{reason: ReasonSlowConsumer,
-		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.config.WriteTimeout, b.queue.size)}, true)
+		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.limits.Load().WriteTimeout, b.queue.size)}, true)
 }
 
 // CloseWrite finishes the gateway's side: FIN is sent behind what is queued. The peer may go on sending; when it has

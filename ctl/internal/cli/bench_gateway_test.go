@@ -216,7 +216,7 @@ func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 // TestBenchBroadcastNeedsItsConnections holds that nothing is sent when the control plane does not list all of them.
 func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 	g, other := gatewaytest.Start(t), gatewaytest.Start(t)
-	full := gatewaytest.Start(t, func(c *gatewayserver.Config) { c.MaxConnections = 2 })
+	full := gatewaytest.Start(t, func(c *gatewayserver.Config) { c.Limits.MaxConnections = 2 })
 	for _, tt := range []struct{ control, addr, want string }{
 		{other.Control, g.Addr, "lists 0 of the 3 connections"},
 		{full.Control, full.Addr, "lists 2 of the 3 connections"},

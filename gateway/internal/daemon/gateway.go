@@ -72,10 +72,10 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 	for _, l := range info.Listeners {
 		g.log.Info("listening", "listener", l.Name, "address", l.Address, "handler", l.Handler, "node", info.Node, "incarnation", info.Incarnation)
 	}
-	g.log.Info("control plane listening", "address", controlListener.Addr().String(), "max-connections", info.Config.MaxConnections)
-	if room := descriptorRoom(); room > 0 && info.Config.MaxConnections > room {
+	g.log.Info("control plane listening", "address", controlListener.Addr().String(), "max-connections", info.Config.Limits.MaxConnections)
+	if room := descriptorRoom(); room > 0 && info.Config.Limits.MaxConnections > room {
 		g.log.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
-			"descriptor limit (ulimit -n), or lower --max-connections", "max-connections", info.Config.MaxConnections, "room", room)
+			"descriptor limit (ulimit -n), or lower --max-connections", "max-connections", info.Config.Limits.MaxConnections, "room", room)
 	}
 }
 

@@ -134,20 +134,22 @@ func (s *settings) validate() error {
 // config makes the server's configuration.
 func (s *settings) config(log hclog.Logger) server.Config {
 	c := server.Config{
-		Node:           s.node,
-		Handler:        s.newHandler(),
-		MaxConnections: s.maxConnections,
-		HighWater:      int(s.highWater),
-		SendQueueLimit: int(s.sendQueueLimit),
-		WriteTimeout:   s.writeTimeout,
-		IdleTimeout:    s.idleTimeout,
-		DrainTimeout:   s.drainTimeout,
-		EventLogSize:   s.eventLogSize,
-		Logger:         log,
-		Version:        version(),
+		Node:    s.node,
+		Handler: s.newHandler(),
+		Limits: server.Limits{
+			MaxConnections: s.maxConnections,
+			HighWater:      int(s.highWater),
+			SendQueueLimit: int(s.sendQueueLimit),
+			WriteTimeout:   s.writeTimeout,
+			IdleTimeout:    s.idleTimeout,
+		},
+		DrainTimeout: s.drainTimeout,
+		EventLogSize: s.eventLogSize,
+		Logger:       log,
+		Version:      version(),
 	}
-	if c.MaxConnections == 0 {
-		c.MaxConnections = descriptorRoom()
+	if c.Limits.MaxConnections == 0 {
+		c.Limits.MaxConnections = descriptorRoom()
 	}
 	if s.engine != "auto" {
 		c.Engine = s.engine

@@ -113,33 +113,94 @@ const (
 	CloseReason_CLOSE_REASON_HANDLER CloseReason = 8
 	// The handler panicked; close_text has the panic's text.
 	CloseReason_CLOSE_REASON_HANDLER_PANIC CloseReason = 9
+	// Refused: the limit of all connections is reached. This and the following, as far as they say so, are of connections that were
+	// never admitted: they appear in REFUSED events and in Totals.refusals, and have no CONNECTED and no CLOSED.
+	CloseReason_CLOSE_REASON_CONNECTION_LIMIT CloseReason = 10
+	// Refused: the listener's limit of connections is reached.
+	CloseReason_CLOSE_REASON_LISTENER_LIMIT CloseReason = 11
+	// Refused: the limit of connections from one address or one IPv6 /64 network is reached.
+	CloseReason_CLOSE_REASON_IP_LIMIT CloseReason = 12
+	// Refused: more connections came than the accept rate allows.
+	CloseReason_CLOSE_REASON_ACCEPT_RATE CloseReason = 13
+	// Refused: more connections came from one address or one IPv6 /64 network than its accept rate allows.
+	CloseReason_CLOSE_REASON_IP_ACCEPT_RATE CloseReason = 14
+	// Refused: the address is in the deny list, or not in the allow list.
+	CloseReason_CLOSE_REASON_DENIED CloseReason = 15
+	// Refused, or closed when the ban was made: the address or the identity is banned.
+	CloseReason_CLOSE_REASON_BANNED CloseReason = 16
+	// Refused: the PROXY header is malformed, or missing where it is required.
+	CloseReason_CLOSE_REASON_PROXY_HEADER CloseReason = 17
+	// Refused: the PROXY header was not complete within the handshake timeout.
+	CloseReason_CLOSE_REASON_PROXY_TIMEOUT CloseReason = 18
+	// Refused: a PROXY header is required, and the peer is none of the trusted balancers.
+	CloseReason_CLOSE_REASON_PROXY_UNTRUSTED CloseReason = 19
+	// Refused: the TLS handshake failed, or the client left during it.
+	CloseReason_CLOSE_REASON_TLS_HANDSHAKE CloseReason = 20
+	// Refused: the TLS handshake was not complete within the handshake timeout.
+	CloseReason_CLOSE_REASON_TLS_TIMEOUT CloseReason = 21
+	// Refused: no turn for a TLS handshake came within the handshake timeout, because too many were under way.
+	CloseReason_CLOSE_REASON_HANDSHAKE_LIMIT CloseReason = 22
+	// The peer sent nothing for the first-byte timeout.
+	CloseReason_CLOSE_REASON_FIRST_BYTE_TIMEOUT CloseReason = 23
+	// The handler's reply did not fit in what all send queues together may have.
+	CloseReason_CLOSE_REASON_QUEUE_BUDGET CloseReason = 24
 )
 
 // Enum value maps for CloseReason.
 var (
 	CloseReason_name = map[int32]string{
-		0: "CLOSE_REASON_UNSPECIFIED",
-		1: "CLOSE_REASON_PEER_CLOSED",
-		2: "CLOSE_REASON_PEER_RESET",
-		3: "CLOSE_REASON_IO_ERROR",
-		4: "CLOSE_REASON_IDLE_TIMEOUT",
-		5: "CLOSE_REASON_SLOW_CONSUMER",
-		6: "CLOSE_REASON_KICKED",
-		7: "CLOSE_REASON_SHUTDOWN",
-		8: "CLOSE_REASON_HANDLER",
-		9: "CLOSE_REASON_HANDLER_PANIC",
+		0:  "CLOSE_REASON_UNSPECIFIED",
+		1:  "CLOSE_REASON_PEER_CLOSED",
+		2:  "CLOSE_REASON_PEER_RESET",
+		3:  "CLOSE_REASON_IO_ERROR",
+		4:  "CLOSE_REASON_IDLE_TIMEOUT",
+		5:  "CLOSE_REASON_SLOW_CONSUMER",
+		6:  "CLOSE_REASON_KICKED",
+		7:  "CLOSE_REASON_SHUTDOWN",
+		8:  "CLOSE_REASON_HANDLER",
+		9:  "CLOSE_REASON_HANDLER_PANIC",
+		10: "CLOSE_REASON_CONNECTION_LIMIT",
+		11: "CLOSE_REASON_LISTENER_LIMIT",
+		12: "CLOSE_REASON_IP_LIMIT",
+		13: "CLOSE_REASON_ACCEPT_RATE",
+		14: "CLOSE_REASON_IP_ACCEPT_RATE",
+		15: "CLOSE_REASON_DENIED",
+		16: "CLOSE_REASON_BANNED",
+		17: "CLOSE_REASON_PROXY_HEADER",
+		18: "CLOSE_REASON_PROXY_TIMEOUT",
+		19: "CLOSE_REASON_PROXY_UNTRUSTED",
+		20: "CLOSE_REASON_TLS_HANDSHAKE",
+		21: "CLOSE_REASON_TLS_TIMEOUT",
+		22: "CLOSE_REASON_HANDSHAKE_LIMIT",
+		23: "CLOSE_REASON_FIRST_BYTE_TIMEOUT",
+		24: "CLOSE_REASON_QUEUE_BUDGET",
 	}
 	CloseReason_value = map[string]int32{
-		"CLOSE_REASON_UNSPECIFIED":   0,
-		"CLOSE_REASON_PEER_CLOSED":   1,
-		"CLOSE_REASON_PEER_RESET":    2,
-		"CLOSE_REASON_IO_ERROR":      3,
-		"CLOSE_REASON_IDLE_TIMEOUT":  4,
-		"CLOSE_REASON_SLOW_CONSUMER": 5,
-		"CLOSE_REASON_KICKED":        6,
-		"CLOSE_REASON_SHUTDOWN":      7,
-		"CLOSE_REASON_HANDLER":       8,
-		"CLOSE_REASON_HANDLER_PANIC": 9,
+		"CLOSE_REASON_UNSPECIFIED":        0,
+		"CLOSE_REASON_PEER_CLOSED":        1,
+		"CLOSE_REASON_PEER_RESET":         2,
+		"CLOSE_REASON_IO_ERROR":           3,
+		"CLOSE_REASON_IDLE_TIMEOUT":       4,
+		"CLOSE_REASON_SLOW_CONSUMER":      5,
+		"CLOSE_REASON_KICKED":             6,
+		"CLOSE_REASON_SHUTDOWN":           7,
+		"CLOSE_REASON_HANDLER":            8,
+		"CLOSE_REASON_HANDLER_PANIC":      9,
+		"CLOSE_REASON_CONNECTION_LIMIT":   10,
+		"CLOSE_REASON_LISTENER_LIMIT":     11,
+		"CLOSE_REASON_IP_LIMIT":           12,
+		"CLOSE_REASON_ACCEPT_RATE":        13,
+		"CLOSE_REASON_IP_ACCEPT_RATE":     14,
+		"CLOSE_REASON_DENIED":             15,
+		"CLOSE_REASON_BANNED":             16,
+		"CLOSE_REASON_PROXY_HEADER":       17,
+		"CLOSE_REASON_PROXY_TIMEOUT":      18,
+		"CLOSE_REASON_PROXY_UNTRUSTED":    19,
+		"CLOSE_REASON_TLS_HANDSHAKE":      20,
+		"CLOSE_REASON_TLS_TIMEOUT":        21,
+		"CLOSE_REASON_HANDSHAKE_LIMIT":    22,
+		"CLOSE_REASON_FIRST_BYTE_TIMEOUT": 23,
+		"CLOSE_REASON_QUEUE_BUDGET":       24,
 	}
 )
 
@@ -207,6 +268,8 @@ const (
 	Outcome_OUTCOME_MALFORMED_ID Outcome = 13
 	// The ID names a node that is not this one.
 	Outcome_OUTCOME_UNKNOWN_NODE Outcome = 14
+	// Send, Broadcast: refused whole, because all send queues together have no room for it. No byte was sent.
+	Outcome_OUTCOME_DROPPED_BUDGET Outcome = 15
 )
 
 // Enum value maps for Outcome.
@@ -227,6 +290,7 @@ var (
 		12: "OUTCOME_TOO_MANY_LABELS",
 		13: "OUTCOME_MALFORMED_ID",
 		14: "OUTCOME_UNKNOWN_NODE",
+		15: "OUTCOME_DROPPED_BUDGET",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED":        0,
@@ -244,6 +308,7 @@ var (
 		"OUTCOME_TOO_MANY_LABELS":    12,
 		"OUTCOME_MALFORMED_ID":       13,
 		"OUTCOME_UNKNOWN_NODE":       14,
+		"OUTCOME_DROPPED_BUDGET":     15,
 	}
 )
 
@@ -317,7 +382,21 @@ type Connection struct {
 	// Who asked for the close when it was asked for through the control plane: the caller's identity. Empty otherwise.
 	ClosedBy string `protobuf:"bytes,16,opt,name=closed_by,json=closedBy,proto3" json:"closed_by,omitempty"`
 	// True while reading from the peer is paused because its send queue went over the high water.
-	ReadPaused    bool `protobuf:"varint,17,opt,name=read_paused,json=readPaused,proto3" json:"read_paused,omitempty"`
+	ReadPaused bool `protobuf:"varint,17,opt,name=read_paused,json=readPaused,proto3" json:"read_paused,omitempty"`
+	// TLS version, for example `TLS 1.3`; empty without TLS. This and the next three are of the gateway's own TLS, or, where a trusted
+	// balancer ended it, as the balancer's PROXY header has them.
+	TlsVersion string `protobuf:"bytes,18,opt,name=tls_version,json=tlsVersion,proto3" json:"tls_version,omitempty"`
+	// TLS cipher suite, for example `TLS_AES_128_GCM_SHA256`; empty without TLS.
+	TlsCipher string `protobuf:"bytes,19,opt,name=tls_cipher,json=tlsCipher,proto3" json:"tls_cipher,omitempty"`
+	// The application protocol that was agreed on (ALPN, RFC 7301); may be empty.
+	TlsProtocol string `protobuf:"bytes,20,opt,name=tls_protocol,json=tlsProtocol,proto3" json:"tls_protocol,omitempty"`
+	// The server name that the client asked for (SNI, RFC 6066); may be empty.
+	TlsServerName string `protobuf:"bytes,21,opt,name=tls_server_name,json=tlsServerName,proto3" json:"tls_server_name,omitempty"`
+	// Who the client's certificate says that it is, when it has proven that: the SPIFFE ID (URI SAN), else the first DNS SAN, else the
+	// common name. Empty without a verified certificate. At most 1,024 bytes.
+	PeerIdentity string `protobuf:"bytes,22,opt,name=peer_identity,json=peerIdentity,proto3" json:"peer_identity,omitempty"`
+	// The balancer's address, when remote_address was taken from a PROXY header; empty otherwise.
+	ProxyAddress  string `protobuf:"bytes,23,opt,name=proxy_address,json=proxyAddress,proto3" json:"proxy_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +550,48 @@ func (x *Connection) GetReadPaused() bool {
 	return false
 }
 
+func (x *Connection) GetTlsVersion() string {
+	if x != nil {
+		return x.TlsVersion
+	}
+	return ""
+}
+
+func (x *Connection) GetTlsCipher() string {
+	if x != nil {
+		return x.TlsCipher
+	}
+	return ""
+}
+
+func (x *Connection) GetTlsProtocol() string {
+	if x != nil {
+		return x.TlsProtocol
+	}
+	return ""
+}
+
+func (x *Connection) GetTlsServerName() string {
+	if x != nil {
+		return x.TlsServerName
+	}
+	return ""
+}
+
+func (x *Connection) GetPeerIdentity() string {
+	if x != nil {
+		return x.PeerIdentity
+	}
+	return ""
+}
+
+func (x *Connection) GetProxyAddress() string {
+	if x != nil {
+		return x.ProxyAddress
+	}
+	return ""
+}
+
 // TargetOutcome is the outcome for one connection.
 type TargetOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -539,7 +660,7 @@ var File_sockgate_v1_connection_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"\x1csockgate/v1/connection.proto\x12\vsockgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x06\n" +
+	"\x1csockgate/v1/connection.proto\x12\vsockgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\a\n" +
 	"\n" +
 	"Connection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -562,7 +683,15 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"close_text\x18\x0f \x01(\tR\tcloseText\x12\x1b\n" +
 	"\tclosed_by\x18\x10 \x01(\tR\bclosedBy\x12\x1f\n" +
 	"\vread_paused\x18\x11 \x01(\bR\n" +
-	"readPaused\x1a9\n" +
+	"readPaused\x12\x1f\n" +
+	"\vtls_version\x18\x12 \x01(\tR\n" +
+	"tlsVersion\x12\x1d\n" +
+	"\n" +
+	"tls_cipher\x18\x13 \x01(\tR\ttlsCipher\x12!\n" +
+	"\ftls_protocol\x18\x14 \x01(\tR\vtlsProtocol\x12&\n" +
+	"\x0ftls_server_name\x18\x15 \x01(\tR\rtlsServerName\x12#\n" +
+	"\rpeer_identity\x18\x16 \x01(\tR\fpeerIdentity\x12#\n" +
+	"\rproxy_address\x18\x17 \x01(\tR\fproxyAddress\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"r\n" +
@@ -576,7 +705,7 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"#CONNECTION_STATE_HALF_CLOSED_REMOTE\x10\x02\x12&\n" +
 	"\"CONNECTION_STATE_HALF_CLOSED_LOCAL\x10\x03\x12\x1c\n" +
 	"\x18CONNECTION_STATE_CLOSING\x10\x04\x12\x1b\n" +
-	"\x17CONNECTION_STATE_CLOSED\x10\x05*\xae\x02\n" +
+	"\x17CONNECTION_STATE_CLOSED\x10\x05*\x83\x06\n" +
 	"\vCloseReason\x12\x1c\n" +
 	"\x18CLOSE_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CLOSE_REASON_PEER_CLOSED\x10\x01\x12\x1b\n" +
@@ -587,7 +716,23 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\x13CLOSE_REASON_KICKED\x10\x06\x12\x19\n" +
 	"\x15CLOSE_REASON_SHUTDOWN\x10\a\x12\x18\n" +
 	"\x14CLOSE_REASON_HANDLER\x10\b\x12\x1e\n" +
-	"\x1aCLOSE_REASON_HANDLER_PANIC\x10\t*\xf7\x02\n" +
+	"\x1aCLOSE_REASON_HANDLER_PANIC\x10\t\x12!\n" +
+	"\x1dCLOSE_REASON_CONNECTION_LIMIT\x10\n" +
+	"\x12\x1f\n" +
+	"\x1bCLOSE_REASON_LISTENER_LIMIT\x10\v\x12\x19\n" +
+	"\x15CLOSE_REASON_IP_LIMIT\x10\f\x12\x1c\n" +
+	"\x18CLOSE_REASON_ACCEPT_RATE\x10\r\x12\x1f\n" +
+	"\x1bCLOSE_REASON_IP_ACCEPT_RATE\x10\x0e\x12\x17\n" +
+	"\x13CLOSE_REASON_DENIED\x10\x0f\x12\x17\n" +
+	"\x13CLOSE_REASON_BANNED\x10\x10\x12\x1d\n" +
+	"\x19CLOSE_REASON_PROXY_HEADER\x10\x11\x12\x1e\n" +
+	"\x1aCLOSE_REASON_PROXY_TIMEOUT\x10\x12\x12 \n" +
+	"\x1cCLOSE_REASON_PROXY_UNTRUSTED\x10\x13\x12\x1e\n" +
+	"\x1aCLOSE_REASON_TLS_HANDSHAKE\x10\x14\x12\x1c\n" +
+	"\x18CLOSE_REASON_TLS_TIMEOUT\x10\x15\x12 \n" +
+	"\x1cCLOSE_REASON_HANDSHAKE_LIMIT\x10\x16\x12#\n" +
+	"\x1fCLOSE_REASON_FIRST_BYTE_TIMEOUT\x10\x17\x12\x1d\n" +
+	"\x19CLOSE_REASON_QUEUE_BUDGET\x10\x18*\x93\x03\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_WRITTEN\x10\x01\x12\x12\n" +
@@ -604,7 +749,8 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\x0fOUTCOME_LABELED\x10\v\x12\x1b\n" +
 	"\x17OUTCOME_TOO_MANY_LABELS\x10\f\x12\x18\n" +
 	"\x14OUTCOME_MALFORMED_ID\x10\r\x12\x18\n" +
-	"\x14OUTCOME_UNKNOWN_NODE\x10\x0eB9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"\x14OUTCOME_UNKNOWN_NODE\x10\x0e\x12\x1a\n" +
+	"\x16OUTCOME_DROPPED_BUDGET\x10\x0fB9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_connection_proto_rawDescOnce sync.Once

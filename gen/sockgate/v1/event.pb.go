@@ -44,7 +44,7 @@ const (
 	EventType_EVENT_TYPE_BACKPRESSURE_ON EventType = 6
 	// Reading from the peer resumed after a BACKPRESSURE_ON ['drain'].
 	EventType_EVENT_TYPE_BACKPRESSURE_OFF EventType = 7
-	// Something failed ['error']: a socket, accepting, or a limit that refused connections.
+	// Something failed ['error']: a socket, or accepting.
 	EventType_EVENT_TYPE_ERROR EventType = 8
 	// A connection is closed ['close']. Exactly one for each CONNECTED.
 	EventType_EVENT_TYPE_CLOSED EventType = 9
@@ -64,6 +64,9 @@ const (
 	EventType_EVENT_TYPE_SNAPSHOT_COMPLETE EventType = 16
 	// Stream only: events that this stream did not get and cannot get any more.
 	EventType_EVENT_TYPE_GAP EventType = 17
+	// Connections were not admitted: a limit, a ban, a bad PROXY header, a failed handshake. At most one event a second for each
+	// listener and reason.
+	EventType_EVENT_TYPE_REFUSED EventType = 18
 )
 
 // Enum value maps for EventType.
@@ -87,6 +90,7 @@ var (
 		15: "EVENT_TYPE_PRESENT",
 		16: "EVENT_TYPE_SNAPSHOT_COMPLETE",
 		17: "EVENT_TYPE_GAP",
+		18: "EVENT_TYPE_REFUSED",
 	}
 	EventType_value = map[string]int32{
 		"EVENT_TYPE_UNSPECIFIED":       0,
@@ -107,6 +111,7 @@ var (
 		"EVENT_TYPE_PRESENT":           15,
 		"EVENT_TYPE_SNAPSHOT_COMPLETE": 16,
 		"EVENT_TYPE_GAP":               17,
+		"EVENT_TYPE_REFUSED":           18,
 	}
 )
 
@@ -149,7 +154,7 @@ const (
 	ErrorOperation_ERROR_OPERATION_READ ErrorOperation = 2
 	// Writing to a connection.
 	ErrorOperation_ERROR_OPERATION_WRITE ErrorOperation = 3
-	// Admitting a connection: the connection limit was reached, and the new connection was closed at once.
+	// Not used any more: what a limit refuses is a REFUSED event.
 	ErrorOperation_ERROR_OPERATION_LIMIT ErrorOperation = 4
 	// Running the handler, which panicked.
 	ErrorOperation_ERROR_OPERATION_HANDLER ErrorOperation = 5
@@ -297,6 +302,7 @@ type Event struct {
 	//	*Event_Control
 	//	*Event_Gap
 	//	*Event_SnapshotComplete
+	//	*Event_Refused
 	Details       isEvent_Details `protobuf_oneof:"details"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -480,6 +486,15 @@ func (x *Event) GetSnapshotComplete() *SnapshotCompleteDetails {
 	return nil
 }
 
+func (x *Event) GetRefused() *RefusedDetails {
+	if x != nil {
+		if x, ok := x.Details.(*Event_Refused); ok {
+			return x.Refused
+		}
+	}
+	return nil
+}
+
 type isEvent_Details interface {
 	isEvent_Details()
 }
@@ -539,6 +554,11 @@ type Event_SnapshotComplete struct {
 	SnapshotComplete *SnapshotCompleteDetails `protobuf:"bytes,20,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
 }
 
+type Event_Refused struct {
+	// For REFUSED.
+	Refused *RefusedDetails `protobuf:"bytes,21,opt,name=refused,proto3,oneof"`
+}
+
 func (*Event_Listener) isEvent_Details() {}
 
 func (*Event_Connected) isEvent_Details() {}
@@ -561,6 +581,91 @@ func (*Event_Gap) isEvent_Details() {}
 
 func (*Event_SnapshotComplete) isEvent_Details() {}
 
+func (*Event_Refused) isEvent_Details() {}
+
+// RefusedDetails tells of connections that were not admitted.
+type RefusedDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why.
+	Reason CloseReason `protobuf:"varint,1,opt,name=reason,proto3,enum=sockgate.v1.CloseReason" json:"reason,omitempty"`
+	// The listener's name.
+	Listener string `protobuf:"bytes,2,opt,name=listener,proto3" json:"listener,omitempty"`
+	// How many such refusals this event stands for: those of one listener and reason are put together, one event at the first and
+	// then at most one a second.
+	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// What happened, in words, to the newest of them.
+	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// The address of the newest of them, `ip:port`.
+	RemoteAddress string `protobuf:"bytes,5,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefusedDetails) Reset() {
+	*x = RefusedDetails{}
+	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefusedDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefusedDetails) ProtoMessage() {}
+
+func (x *RefusedDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefusedDetails.ProtoReflect.Descriptor instead.
+func (*RefusedDetails) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RefusedDetails) GetReason() CloseReason {
+	if x != nil {
+		return x.Reason
+	}
+	return CloseReason_CLOSE_REASON_UNSPECIFIED
+}
+
+func (x *RefusedDetails) GetListener() string {
+	if x != nil {
+		return x.Listener
+	}
+	return ""
+}
+
+func (x *RefusedDetails) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *RefusedDetails) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *RefusedDetails) GetRemoteAddress() string {
+	if x != nil {
+		return x.RemoteAddress
+	}
+	return ""
+}
+
 // ListenerDetails names a listener.
 type ListenerDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -574,7 +679,7 @@ type ListenerDetails struct {
 
 func (x *ListenerDetails) Reset() {
 	*x = ListenerDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	mi := &file_sockgate_v1_event_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +691,7 @@ func (x *ListenerDetails) String() string {
 func (*ListenerDetails) ProtoMessage() {}
 
 func (x *ListenerDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	mi := &file_sockgate_v1_event_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +704,7 @@ func (x *ListenerDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerDetails.ProtoReflect.Descriptor instead.
 func (*ListenerDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListenerDetails) GetName() string {
@@ -627,7 +732,7 @@ type ConnectedDetails struct {
 
 func (x *ConnectedDetails) Reset() {
 	*x = ConnectedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	mi := &file_sockgate_v1_event_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +744,7 @@ func (x *ConnectedDetails) String() string {
 func (*ConnectedDetails) ProtoMessage() {}
 
 func (x *ConnectedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	mi := &file_sockgate_v1_event_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +757,7 @@ func (x *ConnectedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectedDetails.ProtoReflect.Descriptor instead.
 func (*ConnectedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConnectedDetails) GetConnections() uint64 {
@@ -675,7 +780,7 @@ type DataDetails struct {
 
 func (x *DataDetails) Reset() {
 	*x = DataDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[3]
+	mi := &file_sockgate_v1_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +792,7 @@ func (x *DataDetails) String() string {
 func (*DataDetails) ProtoMessage() {}
 
 func (x *DataDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[3]
+	mi := &file_sockgate_v1_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +805,7 @@ func (x *DataDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataDetails.ProtoReflect.Descriptor instead.
 func (*DataDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DataDetails) GetData() []byte {
@@ -730,7 +835,7 @@ type IdleTimeoutDetails struct {
 
 func (x *IdleTimeoutDetails) Reset() {
 	*x = IdleTimeoutDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[4]
+	mi := &file_sockgate_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +847,7 @@ func (x *IdleTimeoutDetails) String() string {
 func (*IdleTimeoutDetails) ProtoMessage() {}
 
 func (x *IdleTimeoutDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[4]
+	mi := &file_sockgate_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +860,7 @@ func (x *IdleTimeoutDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdleTimeoutDetails.ProtoReflect.Descriptor instead.
 func (*IdleTimeoutDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *IdleTimeoutDetails) GetIdle() *durationpb.Duration {
@@ -785,7 +890,7 @@ type BackpressureDetails struct {
 
 func (x *BackpressureDetails) Reset() {
 	*x = BackpressureDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[5]
+	mi := &file_sockgate_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +902,7 @@ func (x *BackpressureDetails) String() string {
 func (*BackpressureDetails) ProtoMessage() {}
 
 func (x *BackpressureDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[5]
+	mi := &file_sockgate_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +915,7 @@ func (x *BackpressureDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackpressureDetails.ProtoReflect.Descriptor instead.
 func (*BackpressureDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BackpressureDetails) GetPaused() *durationpb.Duration {
@@ -837,7 +942,7 @@ type ErrorDetails struct {
 	// How many such failures this event stands for: repeated accept failures and refusals are put together, one event at
 	// the first and then at most one a second.
 	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
-	// The listener concerned, for ACCEPT and LIMIT.
+	// The listener concerned, for ACCEPT.
 	Listener      string `protobuf:"bytes,4,opt,name=listener,proto3" json:"listener,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -845,7 +950,7 @@ type ErrorDetails struct {
 
 func (x *ErrorDetails) Reset() {
 	*x = ErrorDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[6]
+	mi := &file_sockgate_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +962,7 @@ func (x *ErrorDetails) String() string {
 func (*ErrorDetails) ProtoMessage() {}
 
 func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[6]
+	mi := &file_sockgate_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +975,7 @@ func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetails.ProtoReflect.Descriptor instead.
 func (*ErrorDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ErrorDetails) GetOperation() ErrorOperation {
@@ -921,7 +1026,7 @@ type ClosedDetails struct {
 
 func (x *ClosedDetails) Reset() {
 	*x = ClosedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[7]
+	mi := &file_sockgate_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1038,7 @@ func (x *ClosedDetails) String() string {
 func (*ClosedDetails) ProtoMessage() {}
 
 func (x *ClosedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[7]
+	mi := &file_sockgate_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1051,7 @@ func (x *ClosedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosedDetails.ProtoReflect.Descriptor instead.
 func (*ClosedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClosedDetails) GetReason() CloseReason {
@@ -1003,7 +1108,7 @@ type DrainDetails struct {
 
 func (x *DrainDetails) Reset() {
 	*x = DrainDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[8]
+	mi := &file_sockgate_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1120,7 @@ func (x *DrainDetails) String() string {
 func (*DrainDetails) ProtoMessage() {}
 
 func (x *DrainDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[8]
+	mi := &file_sockgate_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1133,7 @@ func (x *DrainDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainDetails.ProtoReflect.Descriptor instead.
 func (*DrainDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DrainDetails) GetDeadline() *timestamppb.Timestamp {
@@ -1069,10 +1174,9 @@ func (x *DrainDetails) GetReason() string {
 // ControlDetails records who did what through the control plane.
 type ControlDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`.
+	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan`.
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
-	// Who asked: the identity, or while the control plane has no authentication the network address of the call (`unix` on a
-	// unix socket): it tells calls of one client from those of others, and no more.
+	// Who asked: the identity, as Caller has it.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// The filter, where one was given.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
@@ -1092,13 +1196,23 @@ type ControlDetails struct {
 	SetLabels map[string]string `protobuf:"bytes,10,rep,name=set_labels,json=setLabels,proto3" json:"set_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// SetLabels: the keys to remove.
 	RemovedLabels []string `protobuf:"bytes,11,rep,name=removed_labels,json=removedLabels,proto3" json:"removed_labels,omitempty"`
+	// How the identity was proven: `token`, `certificate`, `unix`, or `none`. Empty for what the gateway did by itself.
+	Proof string `protobuf:"bytes,12,opt,name=proof,proto3" json:"proof,omitempty"`
+	// The network address of the call; empty on a unix socket.
+	SourceAddress string `protobuf:"bytes,13,opt,name=source_address,json=sourceAddress,proto3" json:"source_address,omitempty"`
+	// The caller's role, without its prefix: `OPERATOR` or `ADMIN`.
+	Role string `protobuf:"bytes,14,opt,name=role,proto3" json:"role,omitempty"`
+	// UpdateLimits: each limit that was changed, and its new value in words.
+	Changes map[string]string `protobuf:"bytes,15,rep,name=changes,proto3" json:"changes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// AddBan, RemoveBan: the target. Kick with ban_duration: for how long, in words.
+	Ban           string `protobuf:"bytes,16,opt,name=ban,proto3" json:"ban,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ControlDetails) Reset() {
 	*x = ControlDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[9]
+	mi := &file_sockgate_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1224,7 @@ func (x *ControlDetails) String() string {
 func (*ControlDetails) ProtoMessage() {}
 
 func (x *ControlDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[9]
+	mi := &file_sockgate_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1237,7 @@ func (x *ControlDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlDetails.ProtoReflect.Descriptor instead.
 func (*ControlDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ControlDetails) GetVerb() string {
@@ -1203,6 +1317,41 @@ func (x *ControlDetails) GetRemovedLabels() []string {
 	return nil
 }
 
+func (x *ControlDetails) GetProof() string {
+	if x != nil {
+		return x.Proof
+	}
+	return ""
+}
+
+func (x *ControlDetails) GetSourceAddress() string {
+	if x != nil {
+		return x.SourceAddress
+	}
+	return ""
+}
+
+func (x *ControlDetails) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *ControlDetails) GetChanges() map[string]string {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ControlDetails) GetBan() string {
+	if x != nil {
+		return x.Ban
+	}
+	return ""
+}
+
 // GapDetails is a range of events that the stream did not get.
 type GapDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1222,7 +1371,7 @@ type GapDetails struct {
 
 func (x *GapDetails) Reset() {
 	*x = GapDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[10]
+	mi := &file_sockgate_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1383,7 @@ func (x *GapDetails) String() string {
 func (*GapDetails) ProtoMessage() {}
 
 func (x *GapDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[10]
+	mi := &file_sockgate_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1396,7 @@ func (x *GapDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapDetails.ProtoReflect.Descriptor instead.
 func (*GapDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GapDetails) GetFrom() uint64 {
@@ -1298,7 +1447,7 @@ type SnapshotCompleteDetails struct {
 
 func (x *SnapshotCompleteDetails) Reset() {
 	*x = SnapshotCompleteDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[11]
+	mi := &file_sockgate_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1459,7 @@ func (x *SnapshotCompleteDetails) String() string {
 func (*SnapshotCompleteDetails) ProtoMessage() {}
 
 func (x *SnapshotCompleteDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[11]
+	mi := &file_sockgate_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1472,7 @@ func (x *SnapshotCompleteDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotCompleteDetails.ProtoReflect.Descriptor instead.
 func (*SnapshotCompleteDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SnapshotCompleteDetails) GetConnections() uint64 {
@@ -1344,7 +1493,7 @@ var File_sockgate_v1_event_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x17sockgate/v1/event.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\"\x89\a\n" +
+	"\x17sockgate/v1/event.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\"\xc2\a\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x1a\n" +
@@ -1365,8 +1514,15 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x05drain\x18\x11 \x01(\v2\x19.sockgate.v1.DrainDetailsH\x00R\x05drain\x127\n" +
 	"\acontrol\x18\x12 \x01(\v2\x1b.sockgate.v1.ControlDetailsH\x00R\acontrol\x12+\n" +
 	"\x03gap\x18\x13 \x01(\v2\x17.sockgate.v1.GapDetailsH\x00R\x03gap\x12S\n" +
-	"\x11snapshot_complete\x18\x14 \x01(\v2$.sockgate.v1.SnapshotCompleteDetailsH\x00R\x10snapshotCompleteB\t\n" +
-	"\adetails\"?\n" +
+	"\x11snapshot_complete\x18\x14 \x01(\v2$.sockgate.v1.SnapshotCompleteDetailsH\x00R\x10snapshotComplete\x127\n" +
+	"\arefused\x18\x15 \x01(\v2\x1b.sockgate.v1.RefusedDetailsH\x00R\arefusedB\t\n" +
+	"\adetails\"\xb5\x01\n" +
+	"\x0eRefusedDetails\x120\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x18.sockgate.v1.CloseReasonR\x06reason\x12\x1a\n" +
+	"\blistener\x18\x02 \x01(\tR\blistener\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12%\n" +
+	"\x0eremote_address\x18\x05 \x01(\tR\rremoteAddress\"?\n" +
 	"\x0fListenerDetails\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\"4\n" +
@@ -1398,7 +1554,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\vconnections\x18\x02 \x01(\x04R\vconnections\x12.\n" +
 	"\x13ended_by_themselves\x18\x03 \x01(\x04R\x11endedByThemselves\x12,\n" +
 	"\x12closed_at_deadline\x18\x04 \x01(\x04R\x10closedAtDeadline\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x9d\x04\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x80\x06\n" +
 	"\x0eControlDetails\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
@@ -1414,11 +1570,19 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"set_labels\x18\n" +
 	" \x03(\v2*.sockgate.v1.ControlDetails.SetLabelsEntryR\tsetLabels\x12%\n" +
-	"\x0eremoved_labels\x18\v \x03(\tR\rremovedLabels\x1a;\n" +
+	"\x0eremoved_labels\x18\v \x03(\tR\rremovedLabels\x12\x14\n" +
+	"\x05proof\x18\f \x01(\tR\x05proof\x12%\n" +
+	"\x0esource_address\x18\r \x01(\tR\rsourceAddress\x12\x12\n" +
+	"\x04role\x18\x0e \x01(\tR\x04role\x12B\n" +
+	"\achanges\x18\x0f \x03(\v2(.sockgate.v1.ControlDetails.ChangesEntryR\achanges\x12\x10\n" +
+	"\x03ban\x18\x10 \x01(\tR\x03ban\x1a;\n" +
 	"\rOutcomesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a<\n" +
 	"\x0eSetLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fChangesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xac\x01\n" +
 	"\n" +
@@ -1431,7 +1595,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"dataEvents\"S\n" +
 	"\x17SnapshotCompleteDetails\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor*\xf0\x03\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor*\x88\x04\n" +
 	"\tEventType\x12\x1a\n" +
 	"\x16EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14EVENT_TYPE_LISTENING\x10\x01\x12\x18\n" +
@@ -1451,7 +1615,8 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x12EVENT_TYPE_CONTROL\x10\x0e\x12\x16\n" +
 	"\x12EVENT_TYPE_PRESENT\x10\x0f\x12 \n" +
 	"\x1cEVENT_TYPE_SNAPSHOT_COMPLETE\x10\x10\x12\x12\n" +
-	"\x0eEVENT_TYPE_GAP\x10\x11*\xba\x01\n" +
+	"\x0eEVENT_TYPE_GAP\x10\x11\x12\x16\n" +
+	"\x12EVENT_TYPE_REFUSED\x10\x12*\xba\x01\n" +
 	"\x0eErrorOperation\x12\x1f\n" +
 	"\x1bERROR_OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ERROR_OPERATION_ACCEPT\x10\x01\x12\x18\n" +
@@ -1479,59 +1644,64 @@ func file_sockgate_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_sockgate_v1_event_proto_goTypes = []any{
 	(EventType)(0),                  // 0: sockgate.v1.EventType
 	(ErrorOperation)(0),             // 1: sockgate.v1.ErrorOperation
 	(GapReason)(0),                  // 2: sockgate.v1.GapReason
 	(*Event)(nil),                   // 3: sockgate.v1.Event
-	(*ListenerDetails)(nil),         // 4: sockgate.v1.ListenerDetails
-	(*ConnectedDetails)(nil),        // 5: sockgate.v1.ConnectedDetails
-	(*DataDetails)(nil),             // 6: sockgate.v1.DataDetails
-	(*IdleTimeoutDetails)(nil),      // 7: sockgate.v1.IdleTimeoutDetails
-	(*BackpressureDetails)(nil),     // 8: sockgate.v1.BackpressureDetails
-	(*ErrorDetails)(nil),            // 9: sockgate.v1.ErrorDetails
-	(*ClosedDetails)(nil),           // 10: sockgate.v1.ClosedDetails
-	(*DrainDetails)(nil),            // 11: sockgate.v1.DrainDetails
-	(*ControlDetails)(nil),          // 12: sockgate.v1.ControlDetails
-	(*GapDetails)(nil),              // 13: sockgate.v1.GapDetails
-	(*SnapshotCompleteDetails)(nil), // 14: sockgate.v1.SnapshotCompleteDetails
-	nil,                             // 15: sockgate.v1.ControlDetails.OutcomesEntry
-	nil,                             // 16: sockgate.v1.ControlDetails.SetLabelsEntry
-	(*timestamppb.Timestamp)(nil),   // 17: google.protobuf.Timestamp
-	(*Connection)(nil),              // 18: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),     // 19: google.protobuf.Duration
-	(CloseReason)(0),                // 20: sockgate.v1.CloseReason
+	(*RefusedDetails)(nil),          // 4: sockgate.v1.RefusedDetails
+	(*ListenerDetails)(nil),         // 5: sockgate.v1.ListenerDetails
+	(*ConnectedDetails)(nil),        // 6: sockgate.v1.ConnectedDetails
+	(*DataDetails)(nil),             // 7: sockgate.v1.DataDetails
+	(*IdleTimeoutDetails)(nil),      // 8: sockgate.v1.IdleTimeoutDetails
+	(*BackpressureDetails)(nil),     // 9: sockgate.v1.BackpressureDetails
+	(*ErrorDetails)(nil),            // 10: sockgate.v1.ErrorDetails
+	(*ClosedDetails)(nil),           // 11: sockgate.v1.ClosedDetails
+	(*DrainDetails)(nil),            // 12: sockgate.v1.DrainDetails
+	(*ControlDetails)(nil),          // 13: sockgate.v1.ControlDetails
+	(*GapDetails)(nil),              // 14: sockgate.v1.GapDetails
+	(*SnapshotCompleteDetails)(nil), // 15: sockgate.v1.SnapshotCompleteDetails
+	nil,                             // 16: sockgate.v1.ControlDetails.OutcomesEntry
+	nil,                             // 17: sockgate.v1.ControlDetails.SetLabelsEntry
+	nil,                             // 18: sockgate.v1.ControlDetails.ChangesEntry
+	(*timestamppb.Timestamp)(nil),   // 19: google.protobuf.Timestamp
+	(*Connection)(nil),              // 20: sockgate.v1.Connection
+	(CloseReason)(0),                // 21: sockgate.v1.CloseReason
+	(*durationpb.Duration)(nil),     // 22: google.protobuf.Duration
 }
 var file_sockgate_v1_event_proto_depIdxs = []int32{
-	17, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
+	19, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: sockgate.v1.Event.type:type_name -> sockgate.v1.EventType
-	18, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
-	4,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
-	5,  // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
-	6,  // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
-	7,  // 6: sockgate.v1.Event.idle_timeout:type_name -> sockgate.v1.IdleTimeoutDetails
-	8,  // 7: sockgate.v1.Event.backpressure:type_name -> sockgate.v1.BackpressureDetails
-	9,  // 8: sockgate.v1.Event.error:type_name -> sockgate.v1.ErrorDetails
-	10, // 9: sockgate.v1.Event.closed:type_name -> sockgate.v1.ClosedDetails
-	11, // 10: sockgate.v1.Event.drain:type_name -> sockgate.v1.DrainDetails
-	12, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
-	13, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
-	14, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
-	19, // 14: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
-	19, // 15: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
-	1,  // 16: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
-	20, // 17: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
-	19, // 18: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
-	17, // 19: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
-	15, // 20: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
-	16, // 21: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
-	2,  // 22: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	20, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
+	5,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
+	6,  // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
+	7,  // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
+	8,  // 6: sockgate.v1.Event.idle_timeout:type_name -> sockgate.v1.IdleTimeoutDetails
+	9,  // 7: sockgate.v1.Event.backpressure:type_name -> sockgate.v1.BackpressureDetails
+	10, // 8: sockgate.v1.Event.error:type_name -> sockgate.v1.ErrorDetails
+	11, // 9: sockgate.v1.Event.closed:type_name -> sockgate.v1.ClosedDetails
+	12, // 10: sockgate.v1.Event.drain:type_name -> sockgate.v1.DrainDetails
+	13, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
+	14, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
+	15, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
+	4,  // 14: sockgate.v1.Event.refused:type_name -> sockgate.v1.RefusedDetails
+	21, // 15: sockgate.v1.RefusedDetails.reason:type_name -> sockgate.v1.CloseReason
+	22, // 16: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
+	22, // 17: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
+	1,  // 18: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
+	21, // 19: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
+	22, // 20: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
+	19, // 21: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
+	16, // 22: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
+	17, // 23: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
+	18, // 24: sockgate.v1.ControlDetails.changes:type_name -> sockgate.v1.ControlDetails.ChangesEntry
+	2,  // 25: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_event_proto_init() }
@@ -1552,6 +1722,7 @@ func file_sockgate_v1_event_proto_init() {
 		(*Event_Control)(nil),
 		(*Event_Gap)(nil),
 		(*Event_SnapshotComplete)(nil),
+		(*Event_Refused)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1559,7 +1730,7 @@ func file_sockgate_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_event_proto_rawDesc), len(file_sockgate_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

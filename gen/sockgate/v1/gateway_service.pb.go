@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -909,7 +910,10 @@ type KickRequest struct {
 	// or 0 means 1 s. Then the socket is closed.
 	FlushTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=flush_timeout,json=flushTimeout,proto3" json:"flush_timeout,omitempty"`
 	// Only say what would be kicked.
-	ValidateOnly  bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// More than 0: also ban each kicked connection's peer for so long, its identity where it has proven one, else its IPv4 address or
+	// the /64 network of its IPv6 address; at most 10 years. A peer on a unix socket is not banned.
+	BanDuration   *durationpb.Duration `protobuf:"bytes,7,opt,name=ban_duration,json=banDuration,proto3" json:"ban_duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -986,6 +990,13 @@ func (x *KickRequest) GetValidateOnly() bool {
 	return false
 }
 
+func (x *KickRequest) GetBanDuration() *durationpb.Duration {
+	if x != nil {
+		return x.BanDuration
+	}
+	return nil
+}
+
 // KickResponse tells what became of the targets.
 type KickResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -999,7 +1010,9 @@ type KickResponse struct {
 	// Of these: already closed or closing for another reason.
 	Closed uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
 	// Of these: IDs that are unknown, malformed, of another node or of an earlier incarnation.
-	NotFound      uint64 `protobuf:"varint,5,opt,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
+	NotFound uint64 `protobuf:"varint,5,opt,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
+	// With ban_duration: the targets that are banned now, each once; the first 100.
+	Banned        []string `protobuf:"bytes,6,rep,name=banned,proto3" json:"banned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1067,6 +1080,13 @@ func (x *KickResponse) GetNotFound() uint64 {
 		return x.NotFound
 	}
 	return 0
+}
+
+func (x *KickResponse) GetBanned() []string {
+	if x != nil {
+		return x.Banned
+	}
+	return nil
 }
 
 // SetLabelsRequest changes labels: at least one key has to be set or removed.
@@ -1381,7 +1401,7 @@ type StreamEventsRequest struct {
 	// First send a PRESENT event for each live connection (that matches), then SNAPSHOT_COMPLETE. Not together with `after`.
 	// A connection that closes while the snapshot is read may be absent from it; its CLOSED event follows.
 	Snapshot bool `protobuf:"varint,4,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
-	// Also deliver DATA events, live.
+	// Also deliver DATA events, live. For operators.
 	IncludeData bool `protobuf:"varint,5,opt,name=include_data,json=includeData,proto3" json:"include_data,omitempty"`
 	// The most bytes of each read to carry in a DATA event: 1 to 65,536; 0 means 1,024.
 	MaxDataBytes  int32 `protobuf:"varint,6,opt,name=max_data_bytes,json=maxDataBytes,proto3" json:"max_data_bytes,omitempty"`
@@ -1583,7 +1603,9 @@ type GetGatewayResponse struct {
 	// The oldest event kept: its sequence. 0 when there is none.
 	OldestSequence uint64 `protobuf:"varint,13,opt,name=oldest_sequence,json=oldestSequence,proto3" json:"oldest_sequence,omitempty"`
 	// What the process uses now.
-	Process       *Process `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
+	Process *Process `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
+	// Who asks, as the gateway sees it.
+	Caller        *Caller `protobuf:"bytes,15,opt,name=caller,proto3" json:"caller,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1716,6 +1738,78 @@ func (x *GetGatewayResponse) GetProcess() *Process {
 	return nil
 }
 
+func (x *GetGatewayResponse) GetCaller() *Caller {
+	if x != nil {
+		return x.Caller
+	}
+	return nil
+}
+
+// Caller is who makes a call.
+type Caller struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The identity: a token's name, a certificate's identity, `uid:` and a number on a unix socket, or the network address of a caller
+	// on loopback that has proven nothing.
+	Identity string `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	// How it was proven: `token`, `certificate`, `unix`, or `none`.
+	Proof string `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
+	// What it may do.
+	Role          Role `protobuf:"varint,3,opt,name=role,proto3,enum=sockgate.v1.Role" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Caller) Reset() {
+	*x = Caller{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Caller) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Caller) ProtoMessage() {}
+
+func (x *Caller) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Caller.ProtoReflect.Descriptor instead.
+func (*Caller) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Caller) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *Caller) GetProof() string {
+	if x != nil {
+		return x.Proof
+	}
+	return ""
+}
+
+func (x *Caller) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
 // Process is what the gateway's process uses, as it was at one moment.
 type Process struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1732,7 +1826,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1838,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1851,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Process) GetResidentBytes() uint64 {
@@ -1793,14 +1887,20 @@ type Listener struct {
 	// Whether it accepts connections.
 	Open bool `protobuf:"varint,4,opt,name=open,proto3" json:"open,omitempty"`
 	// Live connections that it accepted.
-	Connections   uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
+	Connections uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
+	// Whether connections are TLS.
+	Tls bool `protobuf:"varint,6,opt,name=tls,proto3" json:"tls,omitempty"`
+	// Client certificates: `off`, `request` or `require`. Empty without TLS.
+	ClientAuth string `protobuf:"bytes,7,opt,name=client_auth,json=clientAuth,proto3" json:"client_auth,omitempty"`
+	// PROXY protocol: `off`, `optional` or `required`.
+	ProxyProtocol string `protobuf:"bytes,8,opt,name=proxy_protocol,json=proxyProtocol,proto3" json:"proxy_protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Listener) Reset() {
 	*x = Listener{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1912,7 @@ func (x *Listener) String() string {
 func (*Listener) ProtoMessage() {}
 
 func (x *Listener) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1925,7 @@ func (x *Listener) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listener.ProtoReflect.Descriptor instead.
 func (*Listener) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Listener) GetName() string {
@@ -1863,10 +1963,33 @@ func (x *Listener) GetConnections() uint64 {
 	return 0
 }
 
-// Limits are the bounds in force.
+func (x *Listener) GetTls() bool {
+	if x != nil {
+		return x.Tls
+	}
+	return false
+}
+
+func (x *Listener) GetClientAuth() string {
+	if x != nil {
+		return x.ClientAuth
+	}
+	return ""
+}
+
+func (x *Listener) GetProxyProtocol() string {
+	if x != nil {
+		return x.ProxyProtocol
+	}
+	return ""
+}
+
+// Limits are the bounds in force. UpdateLimits can change all but low_water, idle_action, drain_timeout and event_log_size. What is
+// over a limit of admission is closed at once, makes a REFUSED event (together with others of a second) and counts in
+// Totals.refusals.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Most live connections; new ones beyond it are closed at once. 0 means no limit.
+	// Most connections, those that are still being admitted included; new ones beyond it are refused. 0 means no limit.
 	MaxConnections uint64 `protobuf:"varint,1,opt,name=max_connections,json=maxConnections,proto3" json:"max_connections,omitempty"`
 	// Send-queue bytes above which reading from the peer pauses.
 	HighWater uint64 `protobuf:"varint,2,opt,name=high_water,json=highWater,proto3" json:"high_water,omitempty"`
@@ -1883,14 +2006,46 @@ type Limits struct {
 	// The grace period of a drain when the caller names none.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
 	// Events that the log keeps.
-	EventLogSize  uint64 `protobuf:"varint,9,opt,name=event_log_size,json=eventLogSize,proto3" json:"event_log_size,omitempty"`
+	EventLogSize uint64 `protobuf:"varint,9,opt,name=event_log_size,json=eventLogSize,proto3" json:"event_log_size,omitempty"`
+	// Most connections of a listener, by the listener's name. A listener that is not named has no limit of its own.
+	ListenerConnections map[string]uint64 `protobuf:"bytes,10,rep,name=listener_connections,json=listenerConnections,proto3" json:"listener_connections,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Most connections from one IPv4 address or one IPv6 address. 0 means no limit.
+	ConnectionsPerIp uint64 `protobuf:"varint,11,opt,name=connections_per_ip,json=connectionsPerIp,proto3" json:"connections_per_ip,omitempty"`
+	// Most connections from one IPv6 /64 network, which is what a customer has at least (RFC 6177). 0 means no limit.
+	ConnectionsPerIpv6Network uint64 `protobuf:"varint,12,opt,name=connections_per_ipv6_network,json=connectionsPerIpv6Network,proto3" json:"connections_per_ipv6_network,omitempty"`
+	// Connections admitted a second, on average. 0 means no limit.
+	AcceptRate float64 `protobuf:"fixed64,13,opt,name=accept_rate,json=acceptRate,proto3" json:"accept_rate,omitempty"`
+	// Connections that may come at once when none came for a while; at least 1 with accept_rate. 0 means accept_rate, rounded up.
+	AcceptBurst uint64 `protobuf:"varint,14,opt,name=accept_burst,json=acceptBurst,proto3" json:"accept_burst,omitempty"`
+	// As accept_rate, for each IPv4 address or IPv6 /64 network. 0 means no limit.
+	AcceptRatePerIp float64 `protobuf:"fixed64,15,opt,name=accept_rate_per_ip,json=acceptRatePerIp,proto3" json:"accept_rate_per_ip,omitempty"`
+	// As accept_burst, for each IPv4 address or IPv6 /64 network.
+	AcceptBurstPerIp uint64 `protobuf:"varint,16,opt,name=accept_burst_per_ip,json=acceptBurstPerIp,proto3" json:"accept_burst_per_ip,omitempty"`
+	// Bytes a second, on average, that are read from one connection; beyond it, reading waits and nothing is dropped. One read of up to
+	// 64 KiB may exceed it, which is waited for afterwards. 0 means no limit.
+	ReceiveRate uint64 `protobuf:"varint,17,opt,name=receive_rate,json=receiveRate,proto3" json:"receive_rate,omitempty"`
+	// Reads a second, on average, of one connection, as handlers get them: TCP knows no messages. 0 means no limit.
+	ReceiveMessageRate uint64 `protobuf:"varint,18,opt,name=receive_message_rate,json=receiveMessageRate,proto3" json:"receive_message_rate,omitempty"`
+	// How long a PROXY header and a TLS handshake may take together, from accept; at least 1 ms.
+	HandshakeTimeout *durationpb.Duration `protobuf:"bytes,19,opt,name=handshake_timeout,json=handshakeTimeout,proto3" json:"handshake_timeout,omitempty"`
+	// TLS handshakes under way at once; others wait for their turn until the handshake timeout. At least 1.
+	MaxHandshakes uint64 `protobuf:"varint,20,opt,name=max_handshakes,json=maxHandshakes,proto3" json:"max_handshakes,omitempty"`
+	// How long a connection may take from CONNECTED to its first byte. 0 means for ever.
+	FirstByteTimeout *durationpb.Duration `protobuf:"bytes,21,opt,name=first_byte_timeout,json=firstByteTimeout,proto3" json:"first_byte_timeout,omitempty"`
+	// Networks (CIDR) from which connections are admitted; empty means all. At most 10,000.
+	Allow []string `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
+	// Networks (CIDR) from which none is; goes before `allow`. At most 10,000.
+	Deny []string `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
+	// Bytes in all send queues together; beyond it, sends are DROPPED_BUDGET and a connection whose handler's answer does not fit is
+	// closed with QUEUE_BUDGET. 0 means no limit.
+	QueueBudget   uint64 `protobuf:"varint,24,opt,name=queue_budget,json=queueBudget,proto3" json:"queue_budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2057,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2070,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Limits) GetMaxConnections() uint64 {
@@ -1981,6 +2136,772 @@ func (x *Limits) GetEventLogSize() uint64 {
 	return 0
 }
 
+func (x *Limits) GetListenerConnections() map[string]uint64 {
+	if x != nil {
+		return x.ListenerConnections
+	}
+	return nil
+}
+
+func (x *Limits) GetConnectionsPerIp() uint64 {
+	if x != nil {
+		return x.ConnectionsPerIp
+	}
+	return 0
+}
+
+func (x *Limits) GetConnectionsPerIpv6Network() uint64 {
+	if x != nil {
+		return x.ConnectionsPerIpv6Network
+	}
+	return 0
+}
+
+func (x *Limits) GetAcceptRate() float64 {
+	if x != nil {
+		return x.AcceptRate
+	}
+	return 0
+}
+
+func (x *Limits) GetAcceptBurst() uint64 {
+	if x != nil {
+		return x.AcceptBurst
+	}
+	return 0
+}
+
+func (x *Limits) GetAcceptRatePerIp() float64 {
+	if x != nil {
+		return x.AcceptRatePerIp
+	}
+	return 0
+}
+
+func (x *Limits) GetAcceptBurstPerIp() uint64 {
+	if x != nil {
+		return x.AcceptBurstPerIp
+	}
+	return 0
+}
+
+func (x *Limits) GetReceiveRate() uint64 {
+	if x != nil {
+		return x.ReceiveRate
+	}
+	return 0
+}
+
+func (x *Limits) GetReceiveMessageRate() uint64 {
+	if x != nil {
+		return x.ReceiveMessageRate
+	}
+	return 0
+}
+
+func (x *Limits) GetHandshakeTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.HandshakeTimeout
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxHandshakes() uint64 {
+	if x != nil {
+		return x.MaxHandshakes
+	}
+	return 0
+}
+
+func (x *Limits) GetFirstByteTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.FirstByteTimeout
+	}
+	return nil
+}
+
+func (x *Limits) GetAllow() []string {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
+func (x *Limits) GetDeny() []string {
+	if x != nil {
+		return x.Deny
+	}
+	return nil
+}
+
+func (x *Limits) GetQueueBudget() uint64 {
+	if x != nil {
+		return x.QueueBudget
+	}
+	return 0
+}
+
+// GetLimitsRequest asks for the limits.
+type GetLimitsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLimitsRequest) Reset() {
+	*x = GetLimitsRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLimitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLimitsRequest) ProtoMessage() {}
+
+func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLimitsRequest.ProtoReflect.Descriptor instead.
+func (*GetLimitsRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{25}
+}
+
+// GetLimitsResponse has the limits.
+type GetLimitsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limits in force.
+	Limits        *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLimitsResponse) Reset() {
+	*x = GetLimitsResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLimitsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLimitsResponse) ProtoMessage() {}
+
+func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLimitsResponse.ProtoReflect.Descriptor instead.
+func (*GetLimitsResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetLimitsResponse) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// UpdateLimitsRequest changes limits.
+type UpdateLimitsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new values of the fields that the mask names.
+	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Which fields: names of Limits, at least one. An unknown one, or one that cannot be changed, is INVALID_ARGUMENT.
+	// `listener_connections` replaces the whole map.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateLimitsRequest) Reset() {
+	*x = UpdateLimitsRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateLimitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateLimitsRequest) ProtoMessage() {}
+
+func (x *UpdateLimitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateLimitsRequest.ProtoReflect.Descriptor instead.
+func (*UpdateLimitsRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *UpdateLimitsRequest) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *UpdateLimitsRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// UpdateLimitsResponse has the limits.
+type UpdateLimitsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limits in force.
+	Limits        *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateLimitsResponse) Reset() {
+	*x = UpdateLimitsResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateLimitsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateLimitsResponse) ProtoMessage() {}
+
+func (x *UpdateLimitsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateLimitsResponse.ProtoReflect.Descriptor instead.
+func (*UpdateLimitsResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *UpdateLimitsResponse) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// Ban refuses connections from an address range or of an identity.
+type Ban struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is banned: a network in CIDR form, for example `203.0.113.7/32`, or an identity, for example `spiffe://example.org/device/7`.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Whether the target is an identity, which a client has proven with a certificate.
+	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	// Text for the record; may be empty.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who banned it.
+	CreatedBy string `protobuf:"bytes,4,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// When.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// When it ends; absent: never.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Connections that it has refused since the process began.
+	Refused       uint64 `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ban) Reset() {
+	*x = Ban{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ban) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ban) ProtoMessage() {}
+
+func (x *Ban) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ban.ProtoReflect.Descriptor instead.
+func (*Ban) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Ban) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Ban) GetIdentity() bool {
+	if x != nil {
+		return x.Identity
+	}
+	return false
+}
+
+func (x *Ban) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Ban) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *Ban) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *Ban) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Ban) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+// AddBanRequest says whom to ban.
+type AddBanRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An IP address or a network in CIDR form, of which bits behind the prefix are ignored; or, with `identity`, the identity as
+	// Connection.peer_identity has it, exactly, at most 1,024 bytes. Required.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Whether the target is an identity.
+	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	// For how long: up to 10 years. Absent or 0: until it is removed.
+	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Text for the record; at most 256 bytes. It is not sent to the peer.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Leave live connections alone.
+	KeepConnections bool `protobuf:"varint,5,opt,name=keep_connections,json=keepConnections,proto3" json:"keep_connections,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AddBanRequest) Reset() {
+	*x = AddBanRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddBanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddBanRequest) ProtoMessage() {}
+
+func (x *AddBanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddBanRequest.ProtoReflect.Descriptor instead.
+func (*AddBanRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *AddBanRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *AddBanRequest) GetIdentity() bool {
+	if x != nil {
+		return x.Identity
+	}
+	return false
+}
+
+func (x *AddBanRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *AddBanRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AddBanRequest) GetKeepConnections() bool {
+	if x != nil {
+		return x.KeepConnections
+	}
+	return false
+}
+
+// AddBanResponse has the ban.
+type AddBanResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ban.
+	Ban *Ban `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
+	// Whether it replaced another of the same target.
+	Replaced bool `protobuf:"varint,2,opt,name=replaced,proto3" json:"replaced,omitempty"`
+	// Whether it is kept in a file, and so survives a restart of the process.
+	Durable bool `protobuf:"varint,3,opt,name=durable,proto3" json:"durable,omitempty"`
+	// Live connections that are being closed for it.
+	Closed        uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddBanResponse) Reset() {
+	*x = AddBanResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddBanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddBanResponse) ProtoMessage() {}
+
+func (x *AddBanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddBanResponse.ProtoReflect.Descriptor instead.
+func (*AddBanResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *AddBanResponse) GetBan() *Ban {
+	if x != nil {
+		return x.Ban
+	}
+	return nil
+}
+
+func (x *AddBanResponse) GetReplaced() bool {
+	if x != nil {
+		return x.Replaced
+	}
+	return false
+}
+
+func (x *AddBanResponse) GetDurable() bool {
+	if x != nil {
+		return x.Durable
+	}
+	return false
+}
+
+func (x *AddBanResponse) GetClosed() uint64 {
+	if x != nil {
+		return x.Closed
+	}
+	return 0
+}
+
+// ListBansRequest asks for one page.
+type ListBansRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows a page: 0 means 100, over 1,000 means 1,000, negative is INVALID_ARGUMENT.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; empty for the first.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBansRequest) Reset() {
+	*x = ListBansRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBansRequest) ProtoMessage() {}
+
+func (x *ListBansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBansRequest.ProtoReflect.Descriptor instead.
+func (*ListBansRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListBansRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListBansRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListBansResponse is one page.
+type ListBansResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bans: networks in the order of their addresses, then identities in the order of their bytes.
+	Bans []*Ban `protobuf:"bytes,1,rep,name=bans,proto3" json:"bans,omitempty"`
+	// Token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Bans in all.
+	TotalSize     int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBansResponse) Reset() {
+	*x = ListBansResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBansResponse) ProtoMessage() {}
+
+func (x *ListBansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBansResponse.ProtoReflect.Descriptor instead.
+func (*ListBansResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListBansResponse) GetBans() []*Ban {
+	if x != nil {
+		return x.Bans
+	}
+	return nil
+}
+
+func (x *ListBansResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListBansResponse) GetTotalSize() int64 {
+	if x != nil {
+		return x.TotalSize
+	}
+	return 0
+}
+
+// RemoveBanRequest says which ban to end.
+type RemoveBanRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The target, as for AddBanRequest. Required.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Whether the target is an identity.
+	Identity      bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveBanRequest) Reset() {
+	*x = RemoveBanRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveBanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveBanRequest) ProtoMessage() {}
+
+func (x *RemoveBanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveBanRequest.ProtoReflect.Descriptor instead.
+func (*RemoveBanRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *RemoveBanRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *RemoveBanRequest) GetIdentity() bool {
+	if x != nil {
+		return x.Identity
+	}
+	return false
+}
+
+// RemoveBanResponse has the ban that was ended.
+type RemoveBanResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ban.
+	Ban           *Ban `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveBanResponse) Reset() {
+	*x = RemoveBanResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveBanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveBanResponse) ProtoMessage() {}
+
+func (x *RemoveBanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveBanResponse.ProtoReflect.Descriptor instead.
+func (*RemoveBanResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RemoveBanResponse) GetBan() *Ban {
+	if x != nil {
+		return x.Ban
+	}
+	return nil
+}
+
 // Totals are counters since the start of the incarnation.
 type Totals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1988,7 +2909,7 @@ type Totals struct {
 	Connections uint64 `protobuf:"varint,1,opt,name=connections,proto3" json:"connections,omitempty"`
 	// Connections accepted.
 	Accepted uint64 `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	// Connections refused because of the connection limit.
+	// Connections that were accepted by the kernel and not admitted: the sum of `refusals`.
 	Refused uint64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
 	// Failed attempts to accept.
 	AcceptErrors uint64 `protobuf:"varint,4,opt,name=accept_errors,json=acceptErrors,proto3" json:"accept_errors,omitempty"`
@@ -2009,14 +2930,24 @@ type Totals struct {
 	// Event streams open now.
 	EventStreams uint64 `protobuf:"varint,12,opt,name=event_streams,json=eventStreams,proto3" json:"event_streams,omitempty"`
 	// Events that open or ended streams did not get, and were told so by a GAP.
-	EventsMissed  uint64 `protobuf:"varint,13,opt,name=events_missed,json=eventsMissed,proto3" json:"events_missed,omitempty"`
+	EventsMissed uint64 `protobuf:"varint,13,opt,name=events_missed,json=eventsMissed,proto3" json:"events_missed,omitempty"`
+	// Connections that were not admitted, keyed by the CloseReason's name without its prefix, for example `IP_LIMIT`.
+	Refusals map[string]uint64 `protobuf:"bytes,14,rep,name=refusals,proto3" json:"refusals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Connections that are being admitted now: their PROXY header or TLS handshake is not complete.
+	Pending uint64 `protobuf:"varint,15,opt,name=pending,proto3" json:"pending,omitempty"`
+	// Bytes in all send queues now.
+	QueuedBytes uint64 `protobuf:"varint,16,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
+	// How often reading from a peer was paused for a receive rate.
+	RatePauses uint64 `protobuf:"varint,17,opt,name=rate_pauses,json=ratePauses,proto3" json:"rate_pauses,omitempty"`
+	// Calls of the control plane that were denied, keyed by the error's reason, for example `ROLE_REQUIRED`.
+	DeniedCalls   map[string]uint64 `protobuf:"bytes,18,rep,name=denied_calls,json=deniedCalls,proto3" json:"denied_calls,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2959,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2972,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{24}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Totals) GetConnections() uint64 {
@@ -2135,11 +3066,46 @@ func (x *Totals) GetEventsMissed() uint64 {
 	return 0
 }
 
+func (x *Totals) GetRefusals() map[string]uint64 {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
+func (x *Totals) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *Totals) GetQueuedBytes() uint64 {
+	if x != nil {
+		return x.QueuedBytes
+	}
+	return 0
+}
+
+func (x *Totals) GetRatePauses() uint64 {
+	if x != nil {
+		return x.RatePauses
+	}
+	return 0
+}
+
+func (x *Totals) GetDeniedCalls() map[string]uint64 {
+	if x != nil {
+		return x.DeniedCalls
+	}
+	return nil
+}
+
 var File_sockgate_v1_gateway_service_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\n" +
-	"!sockgate/v1/gateway_service.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\x1a\x17sockgate/v1/event.proto\"\x9a\x01\n" +
+	"!sockgate/v1/gateway_service.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\x1a\x17sockgate/v1/event.proto\x1a\x16sockgate/v1/role.proto\"\x9a\x01\n" +
 	"\x16ListConnectionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -2195,20 +3161,22 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\adropped\x18\x04 \x01(\x04R\adropped\x12\x16\n" +
 	"\x06closed\x18\x05 \x01(\x04R\x06closed\x126\n" +
 	"\bfailures\x18\x06 \x03(\v2\x1a.sockgate.v1.TargetOutcomeR\bfailures\x12\x1a\n" +
-	"\breplayed\x18\a \x01(\bR\breplayed\"\xe5\x01\n" +
+	"\breplayed\x18\a \x01(\bR\breplayed\"\xa3\x02\n" +
 	"\vKickRequest\x12%\n" +
 	"\x0econnection_ids\x18\x01 \x03(\tR\rconnectionIds\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1a\n" +
 	"\bfarewell\x18\x04 \x01(\fR\bfarewell\x12>\n" +
 	"\rflush_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\fflushTimeout\x12#\n" +
-	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\"\xad\x01\n" +
+	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\x12<\n" +
+	"\fban_duration\x18\a \x01(\v2\x19.google.protobuf.DurationR\vbanDuration\"\xc5\x01\n" +
 	"\fKickResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.sockgate.v1.TargetOutcomeR\boutcomes\x12\x18\n" +
 	"\amatched\x18\x02 \x01(\x04R\amatched\x12\x16\n" +
 	"\x06kicked\x18\x03 \x01(\x04R\x06kicked\x12\x16\n" +
 	"\x06closed\x18\x04 \x01(\x04R\x06closed\x12\x1b\n" +
-	"\tnot_found\x18\x05 \x01(\x04R\bnotFound\"\xdb\x01\n" +
+	"\tnot_found\x18\x05 \x01(\x04R\bnotFound\x12\x16\n" +
+	"\x06banned\x18\x06 \x03(\tR\x06banned\"\xdb\x01\n" +
 	"\x10SetLabelsRequest\x12%\n" +
 	"\x0econnection_ids\x18\x01 \x03(\tR\rconnectionIds\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x128\n" +
@@ -2231,18 +3199,18 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x10ShutdownResponse\x12\x16\n" +
 	"\x06joined\x18\x01 \x01(\bR\x06joined\x126\n" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12 \n" +
-	"\vconnections\x18\x03 \x01(\x04R\vconnections\"\xd6\x01\n" +
+	"\vconnections\x18\x03 \x01(\x04R\vconnections\"\xdc\x01\n" +
 	"\x13StreamEventsRequest\x12,\n" +
 	"\x05types\x18\x01 \x03(\x0e2\x16.sockgate.v1.EventTypeR\x05types\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x1a\n" +
-	"\bsnapshot\x18\x04 \x01(\bR\bsnapshot\x12!\n" +
-	"\finclude_data\x18\x05 \x01(\bR\vincludeData\x12$\n" +
+	"\bsnapshot\x18\x04 \x01(\bR\bsnapshot\x12'\n" +
+	"\finclude_data\x18\x05 \x01(\bB\x04ȥ\x19\x02R\vincludeData\x12$\n" +
 	"\x0emax_data_bytes\x18\x06 \x01(\x05R\fmaxDataBytes\"Z\n" +
 	"\x14StreamEventsResponse\x12*\n" +
 	"\x06events\x18\x01 \x03(\v2\x12.sockgate.v1.EventR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x13\n" +
-	"\x11GetGatewayRequest\"\xc9\x04\n" +
+	"\x11GetGatewayRequest\"\xf6\x04\n" +
 	"\x12GetGatewayResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -2259,20 +3227,29 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x0edrain_deadline\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rdrainDeadline\x12\x16\n" +
 	"\x06engine\x18\f \x01(\tR\x06engine\x12'\n" +
 	"\x0foldest_sequence\x18\r \x01(\x04R\x0eoldestSequence\x12.\n" +
-	"\aprocess\x18\x0e \x01(\v2\x14.sockgate.v1.ProcessR\aprocess\"o\n" +
+	"\aprocess\x18\x0e \x01(\v2\x14.sockgate.v1.ProcessR\aprocess\x12+\n" +
+	"\x06caller\x18\x0f \x01(\v2\x13.sockgate.v1.CallerR\x06caller\"a\n" +
+	"\x06Caller\x12\x1a\n" +
+	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x14\n" +
+	"\x05proof\x18\x02 \x01(\tR\x05proof\x12%\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x11.sockgate.v1.RoleR\x04role\"o\n" +
 	"\aProcess\x12%\n" +
 	"\x0eresident_bytes\x18\x01 \x01(\x04R\rresidentBytes\x12\x1d\n" +
 	"\n" +
 	"heap_bytes\x18\x02 \x01(\x04R\theapBytes\x12\x1e\n" +
 	"\n" +
 	"goroutines\x18\x03 \x01(\x04R\n" +
-	"goroutines\"\x88\x01\n" +
+	"goroutines\"\xe2\x01\n" +
 	"\bListener\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x18\n" +
 	"\ahandler\x18\x03 \x01(\tR\ahandler\x12\x12\n" +
 	"\x04open\x18\x04 \x01(\bR\x04open\x12 \n" +
-	"\vconnections\x18\x05 \x01(\x04R\vconnections\"\x9c\x03\n" +
+	"\vconnections\x18\x05 \x01(\x04R\vconnections\x12\x10\n" +
+	"\x03tls\x18\x06 \x01(\bR\x03tls\x12\x1f\n" +
+	"\vclient_auth\x18\a \x01(\tR\n" +
+	"clientAuth\x12%\n" +
+	"\x0eproxy_protocol\x18\b \x01(\tR\rproxyProtocol\"\xae\t\n" +
 	"\x06Limits\x12'\n" +
 	"\x0fmax_connections\x18\x01 \x01(\x04R\x0emaxConnections\x12\x1d\n" +
 	"\n" +
@@ -2284,7 +3261,72 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\vidle_action\x18\a \x01(\tR\n" +
 	"idleAction\x12>\n" +
 	"\rdrain_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12$\n" +
-	"\x0eevent_log_size\x18\t \x01(\x04R\feventLogSize\"\x9b\x04\n" +
+	"\x0eevent_log_size\x18\t \x01(\x04R\feventLogSize\x12_\n" +
+	"\x14listener_connections\x18\n" +
+	" \x03(\v2,.sockgate.v1.Limits.ListenerConnectionsEntryR\x13listenerConnections\x12,\n" +
+	"\x12connections_per_ip\x18\v \x01(\x04R\x10connectionsPerIp\x12?\n" +
+	"\x1cconnections_per_ipv6_network\x18\f \x01(\x04R\x19connectionsPerIpv6Network\x12\x1f\n" +
+	"\vaccept_rate\x18\r \x01(\x01R\n" +
+	"acceptRate\x12!\n" +
+	"\faccept_burst\x18\x0e \x01(\x04R\vacceptBurst\x12+\n" +
+	"\x12accept_rate_per_ip\x18\x0f \x01(\x01R\x0facceptRatePerIp\x12-\n" +
+	"\x13accept_burst_per_ip\x18\x10 \x01(\x04R\x10acceptBurstPerIp\x12!\n" +
+	"\freceive_rate\x18\x11 \x01(\x04R\vreceiveRate\x120\n" +
+	"\x14receive_message_rate\x18\x12 \x01(\x04R\x12receiveMessageRate\x12F\n" +
+	"\x11handshake_timeout\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\x10handshakeTimeout\x12%\n" +
+	"\x0emax_handshakes\x18\x14 \x01(\x04R\rmaxHandshakes\x12G\n" +
+	"\x12first_byte_timeout\x18\x15 \x01(\v2\x19.google.protobuf.DurationR\x10firstByteTimeout\x12\x14\n" +
+	"\x05allow\x18\x16 \x03(\tR\x05allow\x12\x12\n" +
+	"\x04deny\x18\x17 \x03(\tR\x04deny\x12!\n" +
+	"\fqueue_budget\x18\x18 \x01(\x04R\vqueueBudget\x1aF\n" +
+	"\x18ListenerConnectionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x12\n" +
+	"\x10GetLimitsRequest\"@\n" +
+	"\x11GetLimitsResponse\x12+\n" +
+	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\"\x7f\n" +
+	"\x13UpdateLimitsRequest\x12+\n" +
+	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"C\n" +
+	"\x14UpdateLimitsResponse\x12+\n" +
+	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\"\x80\x02\n" +
+	"\x03Ban\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
+	"\bidentity\x18\x02 \x01(\bR\bidentity\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\x04 \x01(\tR\tcreatedBy\x129\n" +
+	"\n" +
+	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x18\n" +
+	"\arefused\x18\a \x01(\x04R\arefused\"\xbd\x01\n" +
+	"\rAddBanRequest\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
+	"\bidentity\x18\x02 \x01(\bR\bidentity\x125\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12)\n" +
+	"\x10keep_connections\x18\x05 \x01(\bR\x0fkeepConnections\"\x82\x01\n" +
+	"\x0eAddBanResponse\x12\"\n" +
+	"\x03ban\x18\x01 \x01(\v2\x10.sockgate.v1.BanR\x03ban\x12\x1a\n" +
+	"\breplaced\x18\x02 \x01(\bR\breplaced\x12\x18\n" +
+	"\adurable\x18\x03 \x01(\bR\adurable\x12\x16\n" +
+	"\x06closed\x18\x04 \x01(\x04R\x06closed\"M\n" +
+	"\x0fListBansRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\x7f\n" +
+	"\x10ListBansResponse\x12$\n" +
+	"\x04bans\x18\x01 \x03(\v2\x10.sockgate.v1.BanR\x04bans\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
+	"\n" +
+	"total_size\x18\x03 \x01(\x03R\ttotalSize\"F\n" +
+	"\x10RemoveBanRequest\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
+	"\bidentity\x18\x02 \x01(\bR\bidentity\"7\n" +
+	"\x11RemoveBanResponse\x12\"\n" +
+	"\x03ban\x18\x01 \x01(\v2\x10.sockgate.v1.BanR\x03ban\"\xfe\x06\n" +
 	"\x06Totals\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\x04R\baccepted\x12\x18\n" +
@@ -2301,8 +3343,20 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\vread_pauses\x18\v \x01(\x04R\n" +
 	"readPauses\x12#\n" +
 	"\revent_streams\x18\f \x01(\x04R\feventStreams\x12#\n" +
-	"\revents_missed\x18\r \x01(\x04R\feventsMissed\x1a9\n" +
+	"\revents_missed\x18\r \x01(\x04R\feventsMissed\x12=\n" +
+	"\brefusals\x18\x0e \x03(\v2!.sockgate.v1.Totals.RefusalsEntryR\brefusals\x12\x18\n" +
+	"\apending\x18\x0f \x01(\x04R\apending\x12!\n" +
+	"\fqueued_bytes\x18\x10 \x01(\x04R\vqueuedBytes\x12\x1f\n" +
+	"\vrate_pauses\x18\x11 \x01(\x04R\n" +
+	"ratePauses\x12G\n" +
+	"\fdenied_calls\x18\x12 \x03(\v2$.sockgate.v1.Totals.DeniedCallsEntryR\vdeniedCalls\x1a9\n" +
 	"\vClosedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
+	"\rRefusalsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a>\n" +
+	"\x10DeniedCallsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01*g\n" +
 	"\tListState\x12\x1a\n" +
@@ -2313,19 +3367,24 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\bSendWait\x12\x19\n" +
 	"\x15SEND_WAIT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEND_WAIT_QUEUED\x10\x01\x12\x15\n" +
-	"\x11SEND_WAIT_WRITTEN\x10\x022\xa8\x06\n" +
-	"\x0eGatewayService\x12\\\n" +
-	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\x12_\n" +
-	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\x12V\n" +
-	"\rGetConnection\x12!.sockgate.v1.GetConnectionRequest\x1a\".sockgate.v1.GetConnectionResponse\x12;\n" +
-	"\x04Send\x12\x18.sockgate.v1.SendRequest\x1a\x19.sockgate.v1.SendResponse\x12J\n" +
-	"\tBroadcast\x12\x1d.sockgate.v1.BroadcastRequest\x1a\x1e.sockgate.v1.BroadcastResponse\x12;\n" +
-	"\x04Kick\x12\x18.sockgate.v1.KickRequest\x1a\x19.sockgate.v1.KickResponse\x12J\n" +
-	"\tSetLabels\x12\x1d.sockgate.v1.SetLabelsRequest\x1a\x1e.sockgate.v1.SetLabelsResponse\x12G\n" +
-	"\bShutdown\x12\x1c.sockgate.v1.ShutdownRequest\x1a\x1d.sockgate.v1.ShutdownResponse\x12U\n" +
-	"\fStreamEvents\x12 .sockgate.v1.StreamEventsRequest\x1a!.sockgate.v1.StreamEventsResponse0\x01\x12M\n" +
+	"\x11SEND_WAIT_WRITTEN\x10\x022\xfb\t\n" +
+	"\x0eGatewayService\x12b\n" +
+	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\"\x04ȥ\x19\x01\x12e\n" +
+	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\"\x04ȥ\x19\x01\x12\\\n" +
+	"\rGetConnection\x12!.sockgate.v1.GetConnectionRequest\x1a\".sockgate.v1.GetConnectionResponse\"\x04ȥ\x19\x01\x12A\n" +
+	"\x04Send\x12\x18.sockgate.v1.SendRequest\x1a\x19.sockgate.v1.SendResponse\"\x04ȥ\x19\x02\x12P\n" +
+	"\tBroadcast\x12\x1d.sockgate.v1.BroadcastRequest\x1a\x1e.sockgate.v1.BroadcastResponse\"\x04ȥ\x19\x02\x12A\n" +
+	"\x04Kick\x12\x18.sockgate.v1.KickRequest\x1a\x19.sockgate.v1.KickResponse\"\x04ȥ\x19\x02\x12P\n" +
+	"\tSetLabels\x12\x1d.sockgate.v1.SetLabelsRequest\x1a\x1e.sockgate.v1.SetLabelsResponse\"\x04ȥ\x19\x02\x12M\n" +
+	"\bShutdown\x12\x1c.sockgate.v1.ShutdownRequest\x1a\x1d.sockgate.v1.ShutdownResponse\"\x04ȥ\x19\x03\x12[\n" +
+	"\fStreamEvents\x12 .sockgate.v1.StreamEventsRequest\x1a!.sockgate.v1.StreamEventsResponse\"\x04ȥ\x19\x010\x01\x12S\n" +
 	"\n" +
-	"GetGateway\x12\x1e.sockgate.v1.GetGatewayRequest\x1a\x1f.sockgate.v1.GetGatewayResponseB9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"GetGateway\x12\x1e.sockgate.v1.GetGatewayRequest\x1a\x1f.sockgate.v1.GetGatewayResponse\"\x04ȥ\x19\x01\x12P\n" +
+	"\tGetLimits\x12\x1d.sockgate.v1.GetLimitsRequest\x1a\x1e.sockgate.v1.GetLimitsResponse\"\x04ȥ\x19\x01\x12Y\n" +
+	"\fUpdateLimits\x12 .sockgate.v1.UpdateLimitsRequest\x1a!.sockgate.v1.UpdateLimitsResponse\"\x04ȥ\x19\x03\x12G\n" +
+	"\x06AddBan\x12\x1a.sockgate.v1.AddBanRequest\x1a\x1b.sockgate.v1.AddBanResponse\"\x04ȥ\x19\x02\x12M\n" +
+	"\bListBans\x12\x1c.sockgate.v1.ListBansRequest\x1a\x1d.sockgate.v1.ListBansResponse\"\x04ȥ\x19\x01\x12P\n" +
+	"\tRemoveBan\x12\x1d.sockgate.v1.RemoveBanRequest\x1a\x1e.sockgate.v1.RemoveBanResponse\"\x04ȥ\x19\x02B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_gateway_service_proto_rawDescOnce sync.Once
@@ -2340,7 +3399,7 @@ func file_sockgate_v1_gateway_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_gateway_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(ListState)(0),                   // 0: sockgate.v1.ListState
 	(SendWait)(0),                    // 1: sockgate.v1.SendWait
@@ -2365,74 +3424,119 @@ var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(*StreamEventsResponse)(nil),     // 20: sockgate.v1.StreamEventsResponse
 	(*GetGatewayRequest)(nil),        // 21: sockgate.v1.GetGatewayRequest
 	(*GetGatewayResponse)(nil),       // 22: sockgate.v1.GetGatewayResponse
-	(*Process)(nil),                  // 23: sockgate.v1.Process
-	(*Listener)(nil),                 // 24: sockgate.v1.Listener
-	(*Limits)(nil),                   // 25: sockgate.v1.Limits
-	(*Totals)(nil),                   // 26: sockgate.v1.Totals
-	nil,                              // 27: sockgate.v1.SetLabelsRequest.SetEntry
-	nil,                              // 28: sockgate.v1.Totals.ClosedEntry
-	(*Connection)(nil),               // 29: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),      // 30: google.protobuf.Duration
-	(Outcome)(0),                     // 31: sockgate.v1.Outcome
-	(*TargetOutcome)(nil),            // 32: sockgate.v1.TargetOutcome
-	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
-	(EventType)(0),                   // 34: sockgate.v1.EventType
-	(*Event)(nil),                    // 35: sockgate.v1.Event
+	(*Caller)(nil),                   // 23: sockgate.v1.Caller
+	(*Process)(nil),                  // 24: sockgate.v1.Process
+	(*Listener)(nil),                 // 25: sockgate.v1.Listener
+	(*Limits)(nil),                   // 26: sockgate.v1.Limits
+	(*GetLimitsRequest)(nil),         // 27: sockgate.v1.GetLimitsRequest
+	(*GetLimitsResponse)(nil),        // 28: sockgate.v1.GetLimitsResponse
+	(*UpdateLimitsRequest)(nil),      // 29: sockgate.v1.UpdateLimitsRequest
+	(*UpdateLimitsResponse)(nil),     // 30: sockgate.v1.UpdateLimitsResponse
+	(*Ban)(nil),                      // 31: sockgate.v1.Ban
+	(*AddBanRequest)(nil),            // 32: sockgate.v1.AddBanRequest
+	(*AddBanResponse)(nil),           // 33: sockgate.v1.AddBanResponse
+	(*ListBansRequest)(nil),          // 34: sockgate.v1.ListBansRequest
+	(*ListBansResponse)(nil),         // 35: sockgate.v1.ListBansResponse
+	(*RemoveBanRequest)(nil),         // 36: sockgate.v1.RemoveBanRequest
+	(*RemoveBanResponse)(nil),        // 37: sockgate.v1.RemoveBanResponse
+	(*Totals)(nil),                   // 38: sockgate.v1.Totals
+	nil,                              // 39: sockgate.v1.SetLabelsRequest.SetEntry
+	nil,                              // 40: sockgate.v1.Limits.ListenerConnectionsEntry
+	nil,                              // 41: sockgate.v1.Totals.ClosedEntry
+	nil,                              // 42: sockgate.v1.Totals.RefusalsEntry
+	nil,                              // 43: sockgate.v1.Totals.DeniedCallsEntry
+	(*Connection)(nil),               // 44: sockgate.v1.Connection
+	(*durationpb.Duration)(nil),      // 45: google.protobuf.Duration
+	(Outcome)(0),                     // 46: sockgate.v1.Outcome
+	(*TargetOutcome)(nil),            // 47: sockgate.v1.TargetOutcome
+	(*timestamppb.Timestamp)(nil),    // 48: google.protobuf.Timestamp
+	(EventType)(0),                   // 49: sockgate.v1.EventType
+	(*Event)(nil),                    // 50: sockgate.v1.Event
+	(Role)(0),                        // 51: sockgate.v1.Role
+	(*fieldmaskpb.FieldMask)(nil),    // 52: google.protobuf.FieldMask
 }
 var file_sockgate_v1_gateway_service_proto_depIdxs = []int32{
 	0,  // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	29, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
+	44, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
 	0,  // 2: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
 	6,  // 3: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
-	29, // 4: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
+	44, // 4: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
 	1,  // 5: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
-	30, // 6: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
-	31, // 7: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
-	32, // 8: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
-	30, // 9: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
-	32, // 10: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	27, // 11: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
-	32, // 12: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	30, // 13: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
-	33, // 14: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
-	34, // 15: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
-	35, // 16: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
-	33, // 17: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
-	30, // 18: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
-	24, // 19: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
-	25, // 20: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
-	26, // 21: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
-	33, // 22: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
-	23, // 23: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
-	30, // 24: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
-	30, // 25: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
-	30, // 26: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
-	28, // 27: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
-	2,  // 28: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
-	4,  // 29: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
-	7,  // 30: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
-	9,  // 31: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
-	11, // 32: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
-	13, // 33: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
-	15, // 34: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
-	17, // 35: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
-	19, // 36: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
-	21, // 37: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
-	3,  // 38: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
-	5,  // 39: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
-	8,  // 40: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
-	10, // 41: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
-	12, // 42: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
-	14, // 43: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
-	16, // 44: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
-	18, // 45: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
-	20, // 46: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
-	22, // 47: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
-	38, // [38:48] is the sub-list for method output_type
-	28, // [28:38] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	45, // 6: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
+	46, // 7: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
+	47, // 8: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
+	45, // 9: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
+	45, // 10: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
+	47, // 11: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	39, // 12: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
+	47, // 13: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	45, // 14: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
+	48, // 15: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
+	49, // 16: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
+	50, // 17: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
+	48, // 18: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
+	45, // 19: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
+	25, // 20: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
+	26, // 21: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
+	38, // 22: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
+	48, // 23: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
+	24, // 24: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
+	23, // 25: sockgate.v1.GetGatewayResponse.caller:type_name -> sockgate.v1.Caller
+	51, // 26: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
+	45, // 27: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
+	45, // 28: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
+	45, // 29: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
+	40, // 30: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
+	45, // 31: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
+	45, // 32: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
+	26, // 33: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	26, // 34: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
+	52, // 35: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	26, // 36: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	48, // 37: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
+	48, // 38: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
+	45, // 39: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
+	31, // 40: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
+	31, // 41: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
+	31, // 42: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
+	41, // 43: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
+	42, // 44: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
+	43, // 45: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
+	2,  // 46: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
+	4,  // 47: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
+	7,  // 48: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
+	9,  // 49: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
+	11, // 50: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
+	13, // 51: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
+	15, // 52: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
+	17, // 53: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
+	19, // 54: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
+	21, // 55: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
+	27, // 56: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
+	29, // 57: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
+	32, // 58: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
+	34, // 59: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
+	36, // 60: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
+	3,  // 61: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
+	5,  // 62: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
+	8,  // 63: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
+	10, // 64: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
+	12, // 65: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
+	14, // 66: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
+	16, // 67: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
+	18, // 68: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
+	20, // 69: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
+	22, // 70: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
+	28, // 71: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
+	30, // 72: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
+	33, // 73: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
+	35, // 74: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
+	37, // 75: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
+	61, // [61:76] is the sub-list for method output_type
+	46, // [46:61] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_gateway_service_proto_init() }
@@ -2442,13 +3546,14 @@ func file_sockgate_v1_gateway_service_proto_init() {
 	}
 	file_sockgate_v1_connection_proto_init()
 	file_sockgate_v1_event_proto_init()
+	file_sockgate_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_gateway_service_proto_rawDesc), len(file_sockgate_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   27,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,11 @@ const (
 	GatewayService_Shutdown_FullMethodName         = "/sockgate.v1.GatewayService/Shutdown"
 	GatewayService_StreamEvents_FullMethodName     = "/sockgate.v1.GatewayService/StreamEvents"
 	GatewayService_GetGateway_FullMethodName       = "/sockgate.v1.GatewayService/GetGateway"
+	GatewayService_GetLimits_FullMethodName        = "/sockgate.v1.GatewayService/GetLimits"
+	GatewayService_UpdateLimits_FullMethodName     = "/sockgate.v1.GatewayService/UpdateLimits"
+	GatewayService_AddBan_FullMethodName           = "/sockgate.v1.GatewayService/AddBan"
+	GatewayService_ListBans_FullMethodName         = "/sockgate.v1.GatewayService/ListBans"
+	GatewayService_RemoveBan_FullMethodName        = "/sockgate.v1.GatewayService/RemoveBan"
 )
 
 // GatewayServiceClient is the client API for GatewayService service.
@@ -64,7 +69,14 @@ const (
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
 // only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
 // event streams at once (with RetryInfo).
-// An ID in a request has at most 256 bytes.
+// An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
+// gave proves nothing (TOKEN_INVALID, TOKEN_REVOKED). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it
+// has and the one that it needs, NO_ROLE says that it is known and has none.
+//
+// # Roles
+//
+// Each method has the option `required_role`: the least role that may call it. A field with the option `field_role` needs that
+// role when it is set. Health may be asked by everybody, reflection by viewers.
 type GatewayServiceClient interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
@@ -101,6 +113,18 @@ type GatewayServiceClient interface {
 	StreamEvents(ctx context.Context, in *StreamEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamEventsResponse], error)
 	// GetGateway describes the gateway: identity, listeners, limits, totals. Reads only.
 	GetGateway(ctx context.Context, in *GetGatewayRequest, opts ...grpc.CallOption) (*GetGatewayResponse, error)
+	// GetLimits returns the limits in force. Reads only.
+	GetLimits(ctx context.Context, in *GetLimitsRequest, opts ...grpc.CallOption) (*GetLimitsResponse, error)
+	// UpdateLimits changes limits (AIP-134), all that are named or none; they hold at once, until the process ends. Connections that
+	// are live stay, also where there are more of them than a new limit allows.
+	UpdateLimits(ctx context.Context, in *UpdateLimitsRequest, opts ...grpc.CallOption) (*UpdateLimitsResponse, error)
+	// AddBan refuses new connections from an address range or of an identity, and closes those that are live with BANNED. A ban of
+	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans.
+	AddBan(ctx context.Context, in *AddBanRequest, opts ...grpc.CallOption) (*AddBanResponse, error)
+	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
+	ListBans(ctx context.Context, in *ListBansRequest, opts ...grpc.CallOption) (*ListBansResponse, error)
+	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target.
+	RemoveBan(ctx context.Context, in *RemoveBanRequest, opts ...grpc.CallOption) (*RemoveBanResponse, error)
 }
 
 type gatewayServiceClient struct {
@@ -220,6 +244,56 @@ func (c *gatewayServiceClient) GetGateway(ctx context.Context, in *GetGatewayReq
 	return out, nil
 }
 
+func (c *gatewayServiceClient) GetLimits(ctx context.Context, in *GetLimitsRequest, opts ...grpc.CallOption) (*GetLimitsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetLimitsResponse)
+	err := c.cc.Invoke(ctx, GatewayService_GetLimits_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) UpdateLimits(ctx context.Context, in *UpdateLimitsRequest, opts ...grpc.CallOption) (*UpdateLimitsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateLimitsResponse)
+	err := c.cc.Invoke(ctx, GatewayService_UpdateLimits_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) AddBan(ctx context.Context, in *AddBanRequest, opts ...grpc.CallOption) (*AddBanResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddBanResponse)
+	err := c.cc.Invoke(ctx, GatewayService_AddBan_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) ListBans(ctx context.Context, in *ListBansRequest, opts ...grpc.CallOption) (*ListBansResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBansResponse)
+	err := c.cc.Invoke(ctx, GatewayService_ListBans_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) RemoveBan(ctx context.Context, in *RemoveBanRequest, opts ...grpc.CallOption) (*RemoveBanResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveBanResponse)
+	err := c.cc.Invoke(ctx, GatewayService_RemoveBan_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GatewayServiceServer is the server API for GatewayService service.
 // All implementations must embed UnimplementedGatewayServiceServer
 // for forward compatibility.
@@ -253,7 +327,14 @@ func (c *gatewayServiceClient) GetGateway(ctx context.Context, in *GetGatewayReq
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
 // only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
 // event streams at once (with RetryInfo).
-// An ID in a request has at most 256 bytes.
+// An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
+// gave proves nothing (TOKEN_INVALID, TOKEN_REVOKED). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it
+// has and the one that it needs, NO_ROLE says that it is known and has none.
+//
+// # Roles
+//
+// Each method has the option `required_role`: the least role that may call it. A field with the option `field_role` needs that
+// role when it is set. Health may be asked by everybody, reflection by viewers.
 type GatewayServiceServer interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
@@ -290,6 +371,18 @@ type GatewayServiceServer interface {
 	StreamEvents(*StreamEventsRequest, grpc.ServerStreamingServer[StreamEventsResponse]) error
 	// GetGateway describes the gateway: identity, listeners, limits, totals. Reads only.
 	GetGateway(context.Context, *GetGatewayRequest) (*GetGatewayResponse, error)
+	// GetLimits returns the limits in force. Reads only.
+	GetLimits(context.Context, *GetLimitsRequest) (*GetLimitsResponse, error)
+	// UpdateLimits changes limits (AIP-134), all that are named or none; they hold at once, until the process ends. Connections that
+	// are live stay, also where there are more of them than a new limit allows.
+	UpdateLimits(context.Context, *UpdateLimitsRequest) (*UpdateLimitsResponse, error)
+	// AddBan refuses new connections from an address range or of an identity, and closes those that are live with BANNED. A ban of
+	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans.
+	AddBan(context.Context, *AddBanRequest) (*AddBanResponse, error)
+	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
+	ListBans(context.Context, *ListBansRequest) (*ListBansResponse, error)
+	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target.
+	RemoveBan(context.Context, *RemoveBanRequest) (*RemoveBanResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }
 
@@ -329,6 +422,21 @@ func (UnimplementedGatewayServiceServer) StreamEvents(*StreamEventsRequest, grpc
 }
 func (UnimplementedGatewayServiceServer) GetGateway(context.Context, *GetGatewayRequest) (*GetGatewayResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetGateway not implemented")
+}
+func (UnimplementedGatewayServiceServer) GetLimits(context.Context, *GetLimitsRequest) (*GetLimitsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLimits not implemented")
+}
+func (UnimplementedGatewayServiceServer) UpdateLimits(context.Context, *UpdateLimitsRequest) (*UpdateLimitsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateLimits not implemented")
+}
+func (UnimplementedGatewayServiceServer) AddBan(context.Context, *AddBanRequest) (*AddBanResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddBan not implemented")
+}
+func (UnimplementedGatewayServiceServer) ListBans(context.Context, *ListBansRequest) (*ListBansResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBans not implemented")
+}
+func (UnimplementedGatewayServiceServer) RemoveBan(context.Context, *RemoveBanRequest) (*RemoveBanResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveBan not implemented")
 }
 func (UnimplementedGatewayServiceServer) mustEmbedUnimplementedGatewayServiceServer() {}
 func (UnimplementedGatewayServiceServer) testEmbeddedByValue()                        {}
@@ -524,6 +632,96 @@ func _GatewayService_GetGateway_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GatewayService_GetLimits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLimitsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).GetLimits(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_GetLimits_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).GetLimits(ctx, req.(*GetLimitsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_UpdateLimits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateLimitsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).UpdateLimits(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_UpdateLimits_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).UpdateLimits(ctx, req.(*UpdateLimitsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_AddBan_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddBanRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).AddBan(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_AddBan_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).AddBan(ctx, req.(*AddBanRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_ListBans_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBansRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).ListBans(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_ListBans_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).ListBans(ctx, req.(*ListBansRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_RemoveBan_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveBanRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).RemoveBan(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_RemoveBan_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).RemoveBan(ctx, req.(*RemoveBanRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // GatewayService_ServiceDesc is the grpc.ServiceDesc for GatewayService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -566,6 +764,26 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetGateway",
 			Handler:    _GatewayService_GetGateway_Handler,
+		},
+		{
+			MethodName: "GetLimits",
+			Handler:    _GatewayService_GetLimits_Handler,
+		},
+		{
+			MethodName: "UpdateLimits",
+			Handler:    _GatewayService_UpdateLimits_Handler,
+		},
+		{
+			MethodName: "AddBan",
+			Handler:    _GatewayService_AddBan_Handler,
+		},
+		{
+			MethodName: "ListBans",
+			Handler:    _GatewayService_ListBans_Handler,
+		},
+		{
+			MethodName: "RemoveBan",
+			Handler:    _GatewayService_RemoveBan_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
