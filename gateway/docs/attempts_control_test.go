@@ -1,0 +1,336 @@
+package docs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// answer is what a call got: its status and the reason in it, or what it was when nothing answered.
+func answer(err error) string {
+	if err == nil {
+		return "OK"
+	}
+	s := status.Convert(err)
+	for _, d := range s.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return code(s) + " " + info.GetReason()
+		}
+	}
+	for text, what := range map[string]string{
+		"certificate signed by unknown authority": "the caller trusts another CA",
+		"unknown certificate authority":           "TLS alert: unknown certificate authority",
+		"expired certificate":                     "TLS alert: expired certificate",
+		"bad certificate":                         "TLS alert: bad certificate",
+		"unsupported certificate":                 "TLS alert: unsupported certificate",
+		"first record does not look like a TLS":   "no TLS there: the caller ends",
+		"error reading server preface":            "the connection is closed",
+	} {
+		if strings.Contains(s.Message(), text) {
+			return what
+		}
+	}
+	return code(s) + " " + s.Message()
+}
+
+// code is a status's code as the contract writes it.
+func code(s *status.Status) string {
+	var b strings.Builder
+	for i, r := range s.Code().String() {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToUpper(b.String())
+}
+
+// call is one RPC, with the least that it needs to be valid and to change nothing.
+type call struct {
+	name string
+	make func(context.Context, sockgatev1.GatewayServiceClient) error
+}
+
+// received is the error of a stream's first message.
+func received[T any](stream grpc.ServerStreamingClient[T], err error) error {
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	return err
+}
+
+const nobody = "edge-1.19ab0d3f1c2.1"
+
+// calls are all RPCs of the service.
+var calls = []call{
+	{"ListConnections", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{})
+		return err
+	}},
+	{"CountConnections", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{})
+		return err
+	}},
+	{"GetConnection", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: nobody})
+		return err
+	}},
+	{"GetGateway", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+		return err
+	}},
+	{"GetLimits", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{})
+		return err
+	}},
+	{"ListBans", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.ListBans(ctx, &sockgatev1.ListBansRequest{})
+		return err
+	}},
+	{"StreamEvents", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		return received(c.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{}))
+	}},
+	{"StreamEvents with payloads", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		return received(c.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{IncludeData: true}))
+	}},
+	{"Send", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.Send(ctx, &sockgatev1.SendRequest{Id: nobody, Data: []byte("x")})
+		return err
+	}},
+	{"Broadcast", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.Broadcast(ctx, &sockgatev1.BroadcastRequest{Data: []byte("x"), Filter: "false"})
+		return err
+	}},
+	{"Kick", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.Kick(ctx, &sockgatev1.KickRequest{Filter: "false"})
+		return err
+	}},
+	{"SetLabels", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.SetLabels(ctx, &sockgatev1.SetLabelsRequest{Filter: "false", Set: map[string]string{"a": "b"}})
+		return err
+	}},
+	{"AddBan", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.AddBan(ctx, &sockgatev1.AddBanRequest{Target: "192.0.2.1", Duration: durationpb.New(time.Minute)})
+		return err
+	}},
+	{"RemoveBan", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: "192.0.2.2"})
+		return err
+	}},
+	{"UpdateLimits", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.UpdateLimits(ctx, &sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{HandshakeTimeout: durationpb.New(1500 * time.Millisecond)},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
+		return err
+	}},
+	{"Shutdown", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error { // not valid, so that it changes nothing for who may
+		_, err := c.Shutdown(ctx, &sockgatev1.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
+		return err
+	}},
+}
+
+// matrix tells what every caller gets from every RPC.
+func (g *guarded) matrix() string {
+	callers := []struct {
+		name string
+		conn *grpc.ClientConn
+	}{{"nobody", g.dial(nil, "")}, {"viewer", g.dial(nil, token("viewer"))}, {"operator", g.dial(nil, token("operator"))}, {"admin", g.dial(nil, token("admin"))}}
+	var b strings.Builder
+	b.WriteString("| RPC | nobody | viewer | operator | admin |\n|---|---|---|---|---|\n")
+	for _, call := range calls {
+		b.WriteString("| " + call.name)
+		for _, caller := range callers {
+			ctx, cancel := context.WithCancel(within(g.t))
+			b.WriteString(" | " + answer(call.make(ctx, sockgatev1.NewGatewayServiceClient(caller.conn))))
+			cancel()
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+// describe asks for what every role may have.
+func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
+	_, err := sockgatev1.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...), &sockgatev1.GetGatewayRequest{})
+	return answer(err)
+}
+
+// controlAttempts are at the control plane.
+func (g *guarded) controlAttempts() []attempt {
+	stranger := g.strangers.issue("stranger", "spiffe://example.org/ops/admin", nil)
+	old := g.ca.issue("old", "spiffe://example.org/ops/admin", expired)
+	noClient := g.ca.issue("no-client", "spiffe://example.org/ops/admin", asServer)
+	known := g.ca.issue("known", "spiffe://example.org/ops/admin/more", nil)
+	twoNames := g.ca.issue("two-names", "spiffe://example.org/ops/nobody", func(c *x509.Certificate) {
+		c.Subject.CommonName = "spiffe://example.org/ops/admin"
+		c.DNSNames = []string{"spiffe://example.org/ops/admin"}
+	})
+	admin := g.ca.issue("admin2", "spiffe://example.org/ops/admin", nil)
+	viewer := g.dial(nil, token("viewer"))
+	return []attempt{
+		{"plain text to the control plane's TLS", func() string {
+			return g.describe(g.connect(g.control, plainly(), grpc.WithPerRPCCredentials(header("Bearer "+token("admin")))))
+		}},
+		{"a caller that trusts another CA than the gateway's", func() string {
+			other := *g
+			other.ca = g.strangers
+			return other.describe(other.dial(nil, token("admin")))
+		}},
+		{"neither certificate nor token", func() string { return g.describe(g.dial(nil, "")) }},
+		{"an administrator's certificate, of another CA", func() string { return g.describe(g.dial(&stranger, "")) }},
+		{"an administrator's certificate that has expired", func() string { return g.describe(g.dial(&old, "")) }},
+		{"a server's certificate in place of a client's", func() string { return g.describe(g.dial(&noClient, "")) }},
+		{"a certificate whose identity has no role", func() string { return g.describe(g.dial(&known, "")) }},
+		{"a certificate with an administrator's name where the identity does not come from", func() string { return g.describe(g.dial(&twoNames, "")) }},
+		{"an administrator's certificate, and a wrong token", func() string { return g.describe(g.dial(&admin, token("stranger"))) }},
+		{"a token that was never made", func() string { return g.describe(g.dial(nil, token("stranger"))) }},
+		{"a token without its last character", func() string { t := token("admin"); return g.describe(g.dial(nil, t[:len(t)-1])) }},
+		{"the hash of a token in place of the token", func() string { return g.describe(g.dial(nil, hash("admin"))) }},
+		{"a token that has expired", func() string { return g.describe(g.dial(nil, token("late"))) }},
+		{"an empty token", func() string { return g.describe(g.dial(nil, ""), "authorization", "Bearer ") }},
+		{"a password (Basic) in place of a token", func() string { return g.describe(g.dial(nil, ""), "authorization", "Basic YWRtaW46YWRtaW4=") }},
+		{"two tokens, a wrong one and an administrator's", func() string {
+			return g.describe(g.dial(nil, ""), "authorization", "Bearer "+token("stranger"), "authorization", "Bearer "+token("admin"))
+		}},
+		{"reflection, by nobody", func() string { return g.reflect(g.dial(nil, "")) }},
+		{"health, by nobody (which is allowed)", func() string {
+			_, err := healthpb.NewHealthClient(g.dial(nil, "")).Check(within(g.t), &healthpb.HealthCheckRequest{})
+			return answer(err)
+		}},
+		{"a method that does not exist, by an administrator", func() string {
+			return answer(g.adminConn.Invoke(within(g.t), "/sockgate.v1.GatewayService/GrantEverything", &sockgatev1.GetGatewayRequest{}, &sockgatev1.GetGatewayResponse{}))
+		}},
+		{"a viewer who claims a role in a header", func() string {
+			ctx := with(within(g.t), "role", "admin", "x-role", "ROLE_ADMIN", "x-forwarded-user", "admin")
+			_, err := sockgatev1.NewGatewayServiceClient(viewer).Shutdown(ctx, &sockgatev1.ShutdownRequest{})
+			return answer(err)
+		}},
+		{"to go on with a stream when its token has been removed", g.outlive},
+		{"a token of a removed name", func() string { return g.describe(g.dial(nil, token("leaver"))) }},
+		{"a request of more than 4 MiB", func() string {
+			_, err := g.admin.Send(within(g.t), &sockgatev1.SendRequest{Id: nobody, Data: make([]byte, 5<<20)})
+			return code(status.Convert(err))
+		}},
+		{"headers of more than 16 KiB", func() string { return code(status.Convert(g.longHeaders())) }},
+		{"the 101st event stream of one identity", g.manyStreams},
+		{"a page token that somebody made up", func() string {
+			_, err := g.admin.ListConnections(within(g.t), &sockgatev1.ListConnectionsRequest{PageToken: "AAAA"})
+			return answer(err)
+		}},
+		{"a cursor that somebody made up", func() string {
+			return answer(received(g.admin.StreamEvents(within(g.t), &sockgatev1.StreamEventsRequest{After: "edge-1"})))
+		}},
+		{"a filter that would keep the gateway busy", func() string {
+			_, err := g.admin.CountConnections(within(g.t), &sockgatev1.CountConnectionsRequest{
+				Filter: `labels.exists(a, labels.exists(b, labels.exists(c, (a + b + c).matches("(a*)*b"))))`})
+			return answer(err)
+		}},
+	}
+}
+
+func (g *guarded) reflect(conn *grpc.ClientConn) string {
+	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(within(g.t))
+	if err == nil {
+		_ = stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}}) // its error comes with Recv too
+		_, err = stream.Recv()
+	}
+	return answer(err)
+}
+
+// outlive removes the token of a stream that is under way.
+func (g *guarded) outlive() string {
+	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token("leaver"))).StreamEvents(within(g.t), &sockgatev1.StreamEventsRequest{})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if err != nil {
+		return answer(err)
+	}
+	g.writeTokens("viewer viewer "+hash("viewer"), "operator operator "+hash("operator"), "admin admin "+hash("admin"),
+		"late viewer "+hash("late")+" expires:2020-01-01T00:00:00Z")
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if errors.Is(err, io.EOF) {
+		return "OK"
+	}
+	return answer(err)
+}
+
+func (g *guarded) longHeaders() error {
+	_, err := g.admin.GetGateway(with(within(g.t), "x-long", strings.Repeat("x", 32<<10)), &sockgatev1.GetGatewayRequest{})
+	return err
+}
+
+func (g *guarded) manyStreams() string {
+	client := sockgatev1.NewGatewayServiceClient(g.dial(nil, token("viewer")))
+	ctx, cancel := context.WithCancel(within(g.t))
+	defer cancel()
+	for range 100 {
+		if err := received(client.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{})); err != nil {
+			return answer(err)
+		}
+	}
+	return answer(received(client.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{})))
+}
+
+// startAttempts are to start a gateway that would not be safe; the answer is its exit code and what it says.
+func (g *guarded) startAttempts() []attempt {
+	start := func(args ...string) func() string {
+		return func() string {
+			out, err := exec.Command(g.program, append([]string{"--listen", "127.0.0.1:0"}, args...)...).CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				return fmt.Sprint("it started: ", err)
+			}
+			first, _, _ := strings.Cut(strings.TrimPrefix(string(out), "gateway: "), "\n")
+			return fmt.Sprintf("exit %d: %s", exit.ExitCode(), first)
+		}
+	}
+	tlsFlags := []string{"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server-key.pem")}
+	return []attempt{
+		{"to start with the control plane on every address, and nothing else", start("--control", "0.0.0.0:0")},
+		{"the same with TLS, and no identity", start(append(tlsFlags, "--control", "0.0.0.0:0")...)},
+		{"the same with tokens, and no TLS", start("--control", "0.0.0.0:0", "--control-token-file", g.tokens())},
+		{"to require identities and name no way to prove one", start("--control", "127.0.0.1:0", "--control-auth", "required")},
+		{"to start with the PROXY protocol, and believe everybody", start("--proxy-protocol", "required")},
+	}
+}
+
+// loopbackAttempts are at a gateway as it starts by itself: whoever is on the machine may do everything.
+func (g *guarded) loopbackAttempts() []attempt {
+	open := &guarded{t: g.t, dir: g.dir, program: g.program, ca: g.ca, listeners: make(map[string]string)}
+	open.start("--listen", "plain=127.0.0.1:0", "--control", "127.0.0.1:0", "--control-token-file", g.tokens())
+	return []attempt{
+		{"without authentication, on loopback (which is allowed)", func() string { return open.describe(open.connect(open.control, plainly())) }},
+		{"there, with a wrong token", func() string {
+			return open.describe(open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(header("Bearer "+token("stranger")))))
+		}},
+		{"there, with a viewer's token, to shut the gateway down", func() string {
+			conn := open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(header("Bearer "+token("viewer"))))
+			_, err := sockgatev1.NewGatewayServiceClient(conn).Shutdown(within(g.t), &sockgatev1.ShutdownRequest{})
+			return answer(err)
+		}},
+		{"there, TLS to its plain control plane", func() string { return open.describe(open.dial(nil, "")) }},
+	}
+}
+
+// tlsVersion is a client's configuration for one version only.
+func tlsVersion(version uint16, suites ...uint16) *tls.Config {
+	return &tls.Config{MinVersion: version, MaxVersion: version, CipherSuites: suites, InsecureSkipVerify: true}
+}

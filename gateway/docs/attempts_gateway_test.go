@@ -1,0 +1,187 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// guarded is a gateway that is closed as one that faces the internet should be, and what it takes to get in.
+type guarded struct {
+	t         *testing.T
+	dir       string
+	program   string
+	ca        *authority
+	strangers *authority // another CA, which nobody trusts
+	control   string
+	listeners map[string]string // name → address
+	admin     sockgatev1.GatewayServiceClient
+	adminConn *grpc.ClientConn
+}
+
+// handshakeTimeout is short enough to be waited for a few times.
+const handshakeTimeout = "1500ms"
+
+// startGuarded builds the gateway and starts one with every protection.
+func startGuarded(t *testing.T) *guarded {
+	t.Helper()
+	dir := t.TempDir()
+	g := &guarded{t: t, dir: dir, program: filepath.Join(dir, "gateway"), listeners: make(map[string]string)}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, root, "go", "build", "-o", g.program, "./gateway")
+	g.ca, g.strangers = newAuthority(t, dir, "ca"), newAuthority(t, dir, "strangers")
+	g.ca.issue("server", "", asServer)
+	admin := g.ca.issue("admin", "spiffe://example.org/ops/admin", nil)
+	g.writeTokens("viewer viewer "+hash("viewer"), "operator operator "+hash("operator"), "admin admin "+hash("admin"),
+		"late viewer "+hash("late")+" expires:2020-01-01T00:00:00Z", "leaver viewer "+hash("leaver"))
+	g.start(
+		"--node", "edge-1", "--log-level", "debug", "--handshake-timeout", handshakeTimeout, "--state-dir", filepath.Join(dir, "state"),
+		"--listen", "plain=127.0.0.1:0",
+		"--listen", "tls=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server-key.pem"),
+		"--listen", "mutual=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server-key.pem")+
+			" client-auth=require client-ca="+g.ca.file("ca.pem"),
+		"--listen", "balanced=127.0.0.1:0 proxy=required proxy-trusted=127.0.0.2/32",
+		"--listen", "perhaps=127.0.0.1:0 proxy=optional proxy-trusted=127.0.0.2/32",
+		"--control", "127.0.0.1:0", "--control-auth", "required", "--control-token-file", g.tokens(),
+		"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server-key.pem"), "--control-tls-client-ca", g.ca.file("ca.pem"),
+		"--control-role", "spiffe://example.org/ops/admin=admin")
+	g.adminConn = g.dial(&admin, "")
+	g.admin = sockgatev1.NewGatewayServiceClient(g.adminConn)
+	return g
+}
+
+func (g *guarded) tokens() string { return filepath.Join(g.dir, "tokens") }
+
+func (g *guarded) writeTokens(lines ...string) {
+	g.t.Helper()
+	next := g.tokens() + ".next"
+	if err := os.WriteFile(next, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.Rename(next, g.tokens()); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// token returns the token of a name.
+func token(name string) string {
+	secret := sha256.Sum256([]byte("a token for tests: " + name))
+	return "sgt_" + base64.RawURLEncoding.EncodeToString(secret[:])
+}
+
+func hash(name string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(token(name)))) }
+
+var (
+	listeningLine = regexp.MustCompile(` listening: listener=(\S+) address=(\S+)`)
+	controlLine   = regexp.MustCompile(` control plane listening: address=(\S+)`)
+)
+
+// start runs the gateway until the test ends, and waits until it listens.
+func (g *guarded) start(args ...string) {
+	g.t.Helper()
+	command := exec.Command(g.program, args...)
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	var log []string
+	for g.control == "" && lines.Scan() {
+		log = append(log, lines.Text())
+		if m := listeningLine.FindStringSubmatch(lines.Text()); m != nil {
+			g.listeners[m[1]] = m[2]
+		}
+		if m := controlLine.FindStringSubmatch(lines.Text()); m != nil {
+			g.control = m[1]
+		}
+	}
+	var reading sync.WaitGroup
+	var rest strings.Builder
+	reading.Go(func() { _, _ = io.Copy(&rest, stderr) })
+	g.t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		_ = command.Process.Signal(syscall.SIGTERM) // at once
+		reading.Wait()
+		_ = command.Wait() // a second signal is exit 1
+		if g.t.Failed() {
+			g.t.Log(strings.Join(log, "\n") + "\n" + rest.String())
+		}
+	})
+	if g.control == "" {
+		g.t.Fatalf("the gateway did not start:\n%s", strings.Join(log, "\n"))
+	}
+}
+
+// dial connects to the control plane with a certificate or a token, or neither.
+func (g *guarded) dial(cert *tls.Certificate, token string) *grpc.ClientConn {
+	config := &tls.Config{RootCAs: g.ca.pool()}
+	if cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(config))}
+	if token != "" {
+		options = append(options, grpc.WithPerRPCCredentials(header("Bearer "+token)))
+	}
+	return g.connect(g.control, options...)
+}
+
+func (g *guarded) connect(address string, options ...grpc.DialOption) *grpc.ClientConn {
+	conn, err := grpc.NewClient(address, append(options, grpc.WithNoProxy())...)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// plainly is for calls without TLS.
+func plainly() grpc.DialOption { return grpc.WithTransportCredentials(insecure.NewCredentials()) }
+
+// header is an authorization header.
+type header string
+
+// GetRequestMetadata returns the header.
+func (h header) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": string(h)}, nil
+}
+
+// RequireTransportSecurity lets a test send it in plain text too.
+func (header) RequireTransportSecurity() bool { return false }
+
+// within bounds a call.
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// with adds a header to a context.
+func with(ctx context.Context, pairs ...string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}

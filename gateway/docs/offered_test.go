@@ -1,0 +1,87 @@
+package docs
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// requireOpenSSL skips the test where openssl is missing; with REQUIRE_OPENSSL, as in CI, that is a failure.
+func requireOpenSSL(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		if os.Getenv("REQUIRE_OPENSSL") != "" {
+			t.Fatal("openssl is missing, and REQUIRE_OPENSSL is set")
+		}
+		t.Skip("openssl is missing: install it to run this test")
+	}
+}
+
+var cipherLine = regexp.MustCompile(`(?m)^New, \S+, Cipher is (\S+)$`)
+
+// offers returns the cipher suite that openssl's client agrees on with the gateway; empty when it does not.
+func offers(t *testing.T, address string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, "openssl", append([]string{"s_client", "-connect", address}, args...)...)
+	command.Stdin = strings.NewReader("Q\n")
+	out, _ := command.CombinedOutput() // it fails when there is no agreement
+	m := cipherLine.FindSubmatch(out)
+	if ctx.Err() != nil || m == nil && !strings.Contains(string(out), "alert") && !strings.Contains(string(out), "no protocols available") &&
+		!strings.Contains(string(out), "no ciphers available") {
+		t.Fatalf("openssl s_client %s:\n%s", strings.Join(args, " "), out)
+	}
+	if m == nil || string(m[1]) == "(NONE)" {
+		return ""
+	}
+	return string(m[1])
+}
+
+// TestOffered asks a TLS listener with openssl's client for every version and every suite that the client knows, one at a time, and
+// compares what is offered with what security.md shows.
+func TestOffered(t *testing.T) {
+	requireOpenSSL(t)
+	g := startGuarded(t)
+	known, err := exec.CommandContext(t.Context(), "openssl", "ciphers", "-s", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := g.listeners["tls"]
+	var b strings.Builder
+	b.WriteString("| version | suites |\n|---|---|\n")
+	for _, v := range []struct{ name, flag string }{{"TLS 1.0", "-tls1"}, {"TLS 1.1", "-tls1_1"}, {"TLS 1.2", "-tls1_2"}} {
+		row(&b, v.name, accepted(t, strings.Split(strings.TrimSpace(string(known)), ":"), func(suite string) string {
+			return offers(t, address, v.flag, "-cipher", suite+":@SECLEVEL=0")
+		}))
+	}
+	row(&b, "TLS 1.3", accepted(t, []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_CCM_SHA256",
+		"TLS_AES_128_CCM_8_SHA256"}, func(suite string) string { return offers(t, address, "-tls1_3", "-ciphersuites", suite) }))
+	compareTables(t, map[string]string{"offered": b.String()})
+}
+
+func row(b *strings.Builder, version string, suites []string) {
+	if len(suites) == 0 {
+		suites = []string{"none"}
+	}
+	b.WriteString("| " + version + " | " + strings.Join(suites, ", ") + " |\n")
+}
+
+// accepted returns the suites that the gateway agrees on.
+func accepted(t *testing.T, suites []string, ask func(string) string) []string {
+	t.Helper()
+	var yes []string
+	for _, suite := range suites {
+		if got := ask(suite); got != "" {
+			if got != suite {
+				t.Errorf("asked for %s and got %s", suite, got)
+			}
+			yes = append(yes, suite)
+		}
+	}
+	return yes
+}
