@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -51,6 +52,7 @@ type recorder struct {
 	atError  int // bytes taken by the write that failed
 	flushing bool
 	readErr  error
+	state    tls.ConnectionState
 }
 
 func newRecorder() *recorder {

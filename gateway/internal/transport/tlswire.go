@@ -30,7 +30,9 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 		return 0, nothingYet{}
 	}
 	n := copy(p, t.wire)
-	t.wire = t.wire[n:]
+	if t.wire = t.wire[n:]; len(t.wire) == 0 {
+		t.wire = nil // it may be all that refers to a large buffer
+	}
 	return n, nil
 }
 
