@@ -14,6 +14,7 @@ const module = "github.com/sockgate/sockgate/"
 var allowed = map[string][]string{
 	"gateway":                    {"gateway/internal/daemon"},
 	"gateway/event":              {},
+	"gateway/internal/certid":    {},
 	"gateway/internal/transport": {"golang.org/x/sys"},
 	"gateway/server":             {"gateway/event", "gateway/internal/transport", "github.com/hashicorp/go-hclog"},
 	"gateway/handler":            {"gateway/server"},

@@ -1,0 +1,24 @@
+package transport
+
+// Handshakes returns how many handshakes have a goroutine, and how many wait for their turn.
+func (l *TLS) Handshakes() (running, waiting int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running, l.waiting.Len()
+}
+
+// Collected returns how many bytes the endpoint of a TLS connection keeps that is not open.
+func Collected(e Endpoint) int {
+	t := e.(*tlsSocket)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.shake.in)
+}
+
+// Holds reports whether a TLS connection has more than an idle one: something of its handshake, or a buffer.
+func Holds(s Socket) bool {
+	t := s.(*tlsSocket)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shake != nil || t.record != nil || t.pending != nil || t.wire != nil
+}
