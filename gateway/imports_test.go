@@ -14,8 +14,8 @@ const module = "github.com/sockgate/sockgate/"
 var allowed = map[string][]string{
 	"gateway":                    {"gateway/internal/daemon"},
 	"gateway/event":              {},
-	"gateway/internal/transport": {"golang.org/x/sys"},
 	"gateway/internal/certid":    {},
+	"gateway/internal/transport": {"golang.org/x/sys"},
 	"gateway/server": {"gateway/event", "gateway/internal/transport", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
 		"github.com/pires/go-proxyproto", "golang.org/x/time"},
 	"gateway/handler":            {"gateway/server"},

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
 )
 
 // endpoint is the connection as its socket sees it: the calls of transport.Endpoint, in the order in which they come.
@@ -92,7 +93,7 @@ func (c *Conn) fail(op event.Operation, err error) {
 	}
 	reason := ReasonIOError
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) ||
-		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, io.ErrClosedPipe) {
+		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, transport.ErrTruncated) {
 		reason = ReasonPeerReset
 	}
 	text := shortText(errorText(err))

@@ -197,8 +197,11 @@ func (c endpoint) Wrote(n int, err error) {
 	if c.queued() <= c.owner.server.limits.Load().LowWater {
 		c.resume()
 	}
-	if n == 0 {
+	switch b := c.sending; {
+	case err != nil:
 		c.judgeProgress()
+	case n == 0 && b != nil: // a part of a TLS record was taken
+		b.progress, b.held = c.owner.server.now(), -1
 	}
 	c.finishIfDone()
 }

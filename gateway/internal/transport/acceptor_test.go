@@ -53,7 +53,7 @@ func TestRefuse(t *testing.T) {
 // Both addresses of a connection are known, an IPv4 one in its own form also on a listener for both families.
 func TestAddresses(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "[::1]:0", ":0", "0.0.0.0:0"} {
-		each(t, []string{"tcp"}, func(t *testing.T, e transport.Engine, _ string) {
+		eachPlain(t, []string{"tcp"}, func(t *testing.T, e transport.Engine, _ string) {
 			ln, err := net.Listen("tcp", address)
 			if address == "[::1]:0" && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) {
 				e.Wait()

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -171,8 +172,19 @@ func (r *recorder) Wrote(n int, err error) {
 // networks are the kinds of connections that an engine is given.
 var networks = []string{"tcp", "unix", "pipe"}
 
-// listen returns a listening socket and how to connect to it.
+// listen returns a listening socket and how to connect to it: a network of each.
 func listen(t *testing.T, network string) (net.Listener, func() (net.Conn, error)) {
+	t.Helper()
+	network, version, secure := strings.Cut(network, "+")
+	ln, dial := listenPlain(t, network)
+	if !secure {
+		return ln, dial
+	}
+	return ln, func() (net.Conn, error) { return dialTLS(dial, clientConfig(version)) }
+}
+
+// listenPlain is listen without TLS.
+func listenPlain(t *testing.T, network string) (net.Listener, func() (net.Conn, error)) {
 	t.Helper()
 	if network == "pipe" {
 		ln := &pipeListener{accept: make(chan net.Conn), closed: make(chan struct{})}
@@ -265,7 +277,7 @@ func open(t *testing.T, e transport.Engine, network string, prepare ...func(*rec
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { peer.Close() })
-	if err := peer.SetDeadline(time.Now().Add(safety)); err != nil && network != "pipe" { // a pipe may be closed by now
+	if err := peer.SetDeadline(time.Now().Add(safety)); err != nil && !isPipe(network) { // a pipe may be closed by now
 		t.Fatal(err)
 	}
 	r := <-h.admitted
@@ -283,20 +295,37 @@ func open(t *testing.T, e transport.Engine, network string, prepare ...func(*rec
 	return r, peer
 }
 
-// each runs a test on every engine and kind of connection.
+// each runs a test on every engine and kind of connection, plain and with TLS: the network is then tcp+TLS 1.3, for example.
 func each(t *testing.T, networks []string, test func(t *testing.T, e transport.Engine, network string)) {
+	eachPlain(t, networks, test)
+	for _, version := range tlsVersions {
+		eachPlain(t, networks, func(t *testing.T, e transport.Engine, network string) {
+			t.Run(version, func(t *testing.T) { test(t, secure(e), network+"+"+version) })
+		})
+	}
+}
+
+// eachPlain runs a test on every engine and kind of connection, without TLS.
+func eachPlain(t *testing.T, networks []string, test func(t *testing.T, e transport.Engine, network string)) {
 	for _, name := range engines {
 		for _, network := range networks {
 			if name == transport.Epoll && network == "pipe" {
 				continue // it has no descriptor
 			}
-			t.Run(name+"/"+network, func(t *testing.T) {
-				e, err := transport.New(name, clock, 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				test(t, e, network)
-			})
+			t.Run(name+"/"+network, func(t *testing.T) { test(t, newEngine(t, name), network) })
 		}
 	}
 }
+
+// newEngine returns an engine.
+func newEngine(t *testing.T, name string) transport.Engine {
+	t.Helper()
+	e, err := transport.New(name, clock, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// isPipe reports whether a network of each is a pipe.
+func isPipe(network string) bool { return strings.HasPrefix(network, "pipe") }

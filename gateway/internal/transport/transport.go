@@ -13,6 +13,10 @@
 // An Endpoint calls its Socket with the connection's lock held; the socket's lock is taken inside it, and inside that only a
 // loop's list of posted sockets. An engine calls its Endpoints and Admissions without any lock but the acceptor's, which is held
 // during Admit and AcceptFailed.
+//
+// A TLS socket lies between a connection and the raw socket: its lock is taken inside the connection's, and inside it come the locks of
+// its crypto/tls connection, then the raw socket's; or the layer's list of handshakes, inside which nothing is locked. It calls
+// its upper Endpoint and Handshake without any lock, from the raw socket's calls, or while it hands over from its handshake's goroutine.
 package transport
 
 import (
@@ -53,7 +57,8 @@ type Admission interface {
 // (TryWrite, Flush, CloseWrite) only from Endpoint.Opened on.
 type Socket interface {
 	// TryWrite gives the kernel as much of p as it takes at once: 0 and no error when it has no room. It must not be called
-	// while a flush is under way.
+	// while a flush is under way. What it did not take has to come first in the next TryWrite, or in Endpoint.NextWrite, or never:
+	// with TLS, the beginning of it may be encrypted already.
 	TryWrite(p []byte) (int, error)
 	// Flush begins to take bytes from Endpoint.NextWrite until that has none. It must not be called while a flush is under
 	// way. It returns false when the socket is closing and nothing will be written any more.
@@ -87,7 +92,8 @@ type Endpoint interface {
 	// NextWrite returns the next bytes to write, and until when to try. They must not change until Wrote. Empty: the flush
 	// is over.
 	NextWrite() (p []byte, deadline Moment)
-	// Wrote says how many bytes of NextWrite the kernel took, and what stopped it: os.ErrDeadlineExceeded at the deadline.
+	// Wrote says how many bytes of NextWrite the kernel took, and what stopped it: os.ErrDeadlineExceeded at the deadline. Neither:
+	// with TLS, the kernel took some of the ciphertext of those bytes by then, so the peer makes progress.
 	Wrote(n int, err error)
 	// Closed is the last call: the descriptor is closed and no flush is under way.
 	Closed()

@@ -1,0 +1,143 @@
+package transport_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
+
+// tlsVersions are those that the conformance suite runs with.
+var tlsVersions = []string{"TLS 1.3", "TLS 1.2"}
+
+// authority signs the certificates of a test's servers and clients, and has one of its own that is both.
+type authority struct {
+	pool *x509.CertPool
+	leaf tls.Certificate
+}
+
+// theAuthority is made once.
+var theAuthority = sync.OnceValue(newAuthority)
+
+// newAuthority makes an authority; it panics when that fails, as there is no test then.
+func newAuthority() *authority {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "test"},
+		DNSNames:              []string{"gateway.example"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	a := &authority{pool: x509.NewCertPool(), leaf: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}
+	a.pool.AddCert(leaf)
+	return a
+}
+
+// serverConfig is a gateway's.
+func serverConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{theAuthority().leaf}}
+}
+
+// clientConfig is a client's that speaks one of tlsVersions only.
+func clientConfig(version string) *tls.Config {
+	v := uint16(tls.VersionTLS13)
+	if version == "TLS 1.2" {
+		v = tls.VersionTLS12
+	}
+	return &tls.Config{RootCAs: theAuthority().pool, ServerName: "gateway.example", MinVersion: v, MaxVersion: v}
+}
+
+// dialTLS connects and does the client's handshake.
+func dialTLS(dial func() (net.Conn, error), config *tls.Config) (net.Conn, error) {
+	c, err := dial()
+	if err != nil {
+		return nil, err
+	}
+	_ = c.SetDeadline(time.Now().Add(safety)) // fails on a pipe that is closed, which the handshake finds, too
+	secured := tls.Client(c, config)
+	if err := secured.Handshake(); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	return secured, nil
+}
+
+// raw returns the connection under TLS, or one without TLS itself.
+func raw(c net.Conn) net.Conn {
+	if secured, ok := c.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return c
+}
+
+// securedEngine is an engine whose admissions get sockets that speak TLS, when their handshakes are complete.
+type securedEngine struct {
+	transport.Engine
+	layer  *transport.TLS
+	broken chan error // has room for all
+}
+
+// secure puts TLS on an engine.
+func secure(e transport.Engine) *securedEngine {
+	return &securedEngine{Engine: e, layer: transport.NewTLS(clock), broken: make(chan error, 1<<16)}
+}
+
+// Accept accepts for an admission.
+func (e *securedEngine) Accept(ln net.Listener, admission transport.Admission) (transport.Acceptor, error) {
+	return e.Engine.Accept(ln, &securedAdmission{Admission: admission, engine: e, config: serverConfig()})
+}
+
+// Wait waits for the sockets and then for the handshakes.
+func (e *securedEngine) Wait() {
+	e.Engine.Wait()
+	e.layer.Wait()
+}
+
+// securedAdmission admits a connection to the admission that it wraps when its handshake is complete.
+type securedAdmission struct {
+	transport.Admission
+	engine *securedEngine
+	config *tls.Config
+}
+
+func (a *securedAdmission) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
+	return a.engine.layer.Server(s, a.config, &handshake{admission: a, remote: remote, local: local})
+}
+
+// handshake is the one of a securedAdmission's connection.
+type handshake struct {
+	admission     *securedAdmission
+	remote, local netip.AddrPort
+}
+
+func (h *handshake) Established(s transport.Socket, _ tls.ConnectionState) transport.Endpoint {
+	return h.admission.Admission.Admit(s, h.remote, h.local)
+}
+
+func (h *handshake) Broken(err error) { h.admission.engine.broken <- err }

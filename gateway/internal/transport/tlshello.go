@@ -1,0 +1,103 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+)
+
+const (
+	// recordHeader is the length of a record's header: type, version, length (RFC 8446, 5.1).
+	recordHeader = 5
+	// maxRecord is the most bytes of a record with its header: TLS 1.2's; those of TLS 1.3 are shorter.
+	maxRecord = recordHeader + 16384 + 2048
+	// recordHandshake is the type of a record with handshake messages, and messageHello that of a ClientHello.
+	recordHandshake, messageHello = 22, 1
+	// messageHeader is the length of a handshake message's header: type and length.
+	messageHeader = 4
+	// maxHello is the most bytes that a ClientHello's records may have. Real ones have 0.2 to 4 KiB.
+	maxHello = 64 << 10
+)
+
+// tlsHello looks whether a ClientHello is complete: a handshake that began earlier would have a goroutine that waits for its peer.
+type tlsHello struct {
+	next int // where the next record begins
+	have int // bytes of the message in the records before it
+	want int // bytes of the message; 0 while its header is not complete
+	head [messageHeader]byte
+}
+
+// errNotTLS says what a peer sent that does not speak TLS.
+var errNotTLS = errors.New("tls handshake: the peer does not speak TLS; connect with TLS, or to a listener without it")
+
+// complete reports whether p, all that was received so far, has a whole ClientHello in it. It returns an error as soon as p cannot be
+// the beginning of one.
+func (h *tlsHello) complete(p []byte) (bool, error) {
+	for {
+		rest := p[h.next:]
+		if err := checkRecord(rest); err != nil {
+			return false, err
+		}
+		if len(rest) < recordHeader {
+			return false, tooLong(h.next)
+		}
+		length := int(rest[3])<<8 | int(rest[4])
+		if err := h.check(rest[recordHeader:min(len(rest), recordHeader+length)]); err != nil {
+			return false, err
+		}
+		if len(rest) < recordHeader+length {
+			return false, tooLong(h.next + recordHeader + length)
+		}
+		h.have += length
+		h.next += recordHeader + length
+		if h.want > 0 && h.have >= h.want {
+			return true, nil
+		}
+	}
+}
+
+// checkRecord returns an error when p is not the beginning of a record with a handshake message.
+func checkRecord(p []byte) error {
+	switch {
+	case len(p) > 0 && p[0] != recordHandshake, len(p) > 1 && p[1] != 3:
+		return errNotTLS
+	case len(p) >= recordHeader && p[3] == 0 && p[4] == 0:
+		return errors.New("tls handshake: an empty handshake record")
+	}
+	return nil
+}
+
+// check looks at what is there of a record's bytes.
+func (h *tlsHello) check(body []byte) error {
+	if h.have >= messageHeader {
+		return nil
+	}
+	n := h.have + copy(h.head[h.have:], body)
+	if n > 0 && h.head[0] != messageHello {
+		return fmt.Errorf("tls handshake: the first message has type %d; expected a ClientHello, %d", h.head[0], messageHello)
+	}
+	if n < messageHeader {
+		return nil
+	}
+	h.want = messageHeader + int(h.head[1])<<16 + int(h.head[2])<<8 + int(h.head[3])
+	return tooLong(h.want)
+}
+
+// tooLong returns an error when a ClientHello, or its records, has more than maxHello bytes.
+func tooLong(n int) error {
+	if n > maxHello {
+		return fmt.Errorf("tls handshake: a ClientHello of %d bytes or more; expected at most %d", n, maxHello)
+	}
+	return nil
+}
+
+// recordSize returns the length of the record that p begins with; 0 when too little of it is there. A record that is too long to be
+// one is its header, which crypto/tls refuses with the right alert.
+func recordSize(p []byte) int {
+	if len(p) < recordHeader {
+		return 0
+	}
+	if n := recordHeader + int(p[3])<<8 + int(p[4]); n <= maxRecord {
+		return n
+	}
+	return recordHeader
+}

@@ -1,0 +1,220 @@
+package transport
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+)
+
+// tlsShake is what a tlsSocket has until it is open. The socket's lock guards it, but for place.
+type tlsShake struct {
+	server  Handshake
+	config  *tls.Config
+	phase   tlsPhase
+	hello   tlsHello
+	in      []byte        // received, and not yet given to crypto/tls
+	at      Moment        // when the last of it was
+	readErr error         // the raw socket reads nothing more; io.EOF for FIN
+	changed sync.Cond     // in, readErr or the socket's flag tlsClosed changed while the goroutine waited
+	done    bool          // the handshake is: conn is used with the socket's lock held. Written by its goroutine only
+	place   *list.Element // among those that wait for their turn; nil when it does not wait. The layer's lock guards it
+}
+
+// tlsPhase is how far a handshake is.
+type tlsPhase uint8
+
+const (
+	phaseHello tlsPhase = iota // its ClientHello is not complete
+	phaseTurn                  // it waits for its turn, or has a goroutine, which is in charge of all calls
+	phaseOver                  // it failed; the raw socket is closing
+)
+
+// maxCollected is how many bytes stop the raw socket until the handshake has used them: a record fits.
+const maxCollected = 20 << 10
+
+// full reports whether the raw socket is to pause: too much is there for crypto/tls, or the goroutine hands over what is there.
+func (h *tlsShake) full() bool {
+	return h.phase == phaseTurn && (h.done || len(h.in) >= maxCollected)
+}
+
+// collect keeps what came before the connection is open. The error is for breakOff. The caller holds mu.
+func (t *tlsSocket) collect(p []byte, at Moment) error {
+	h := t.shake
+	if h.phase == phaseOver {
+		return nil
+	}
+	h.in, h.at = append(h.in, p...), at
+	if h.phase == phaseTurn {
+		t.regulate()
+		h.changed.Signal()
+		return nil
+	}
+	complete, err := h.hello.complete(h.in)
+	if err != nil {
+		h.phase, h.in = phaseOver, nil
+		return err
+	}
+	if complete {
+		h.phase = phaseTurn
+		t.regulate()
+		t.layer.enter(t)
+	}
+	return nil
+}
+
+// interrupt looks what the end of the raw socket's reading, or of the raw socket, means to a connection that is not open. The error is
+// for breakOff. The caller holds mu.
+func (t *tlsSocket) interrupt() error {
+	h := t.shake
+	var err error
+	switch {
+	case h.phase == phaseOver:
+		return nil
+	case h.phase == phaseHello:
+		err = fmt.Errorf("tls handshake: %w before the ClientHello was complete", t.gone())
+	case t.layer.leave(t):
+		err = fmt.Errorf("%w: %w", ErrNoTurn, t.gone())
+	default: // the goroutine is in charge
+		h.changed.Signal()
+		return nil
+	}
+	h.phase, h.in = phaseOver, nil
+	return err
+}
+
+// gone says why the peer will not finish its handshake. The caller holds mu.
+func (t *tlsSocket) gone() error {
+	switch {
+	case t.has(tlsClosed):
+		return net.ErrClosed
+	case t.shake.readErr == io.EOF:
+		return fmt.Errorf("the peer left: %w", io.ErrUnexpectedEOF)
+	}
+	return t.shake.readErr
+}
+
+// breakOff ends a handshake that will not succeed, and whose phase says so already; nil does nothing. The caller does not hold mu.
+func (t *tlsSocket) breakOff(err error) {
+	if err == nil {
+		return
+	}
+	t.raw.Close(false)
+	t.shake.server.Broken(err)
+}
+
+// perform does the handshake in a goroutine of the layer. Only while it computes does it take one of the layer's places for that.
+func (t *tlsSocket) perform() {
+	h := t.shake
+	conn := tls.Server((*tlsWire)(t), h.config)
+	t.layer.compute <- struct{}{}
+	err := conn.HandshakeContext(context.Background())
+	<-t.layer.compute
+	t.mu.Lock()
+	h.done, t.conn = true, conn
+	if err == nil && !t.has(tlsClosed) {
+		t.regulate()
+		t.mu.Unlock()
+		t.handOver()
+		return
+	}
+	err = t.cause(err)
+	h.phase, h.in = phaseOver, nil
+	t.mu.Unlock()
+	t.breakOff(err)
+}
+
+// cause says why a handshake failed; nil: the raw socket was closed when it was complete. The caller holds mu.
+func (t *tlsSocket) cause(err error) error {
+	if t.has(tlsClosed) || t.shake.readErr != nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		err = t.gone()
+	}
+	return fmt.Errorf("tls handshake: %w", err)
+}
+
+// awaitRecord waits until a whole record has come for the handshake. Meanwhile others may compute. The caller holds mu.
+func (t *tlsSocket) awaitRecord() error {
+	if len(t.wire) > 0 || t.takeRecord() {
+		return nil
+	}
+	h := t.shake
+	if h.readErr == nil && !t.has(tlsClosed) {
+		t.mu.Unlock()
+		<-t.layer.compute
+		t.mu.Lock()
+		for !t.takeRecord() && h.readErr == nil && !t.has(tlsClosed) {
+			h.changed.Wait()
+		}
+		t.mu.Unlock()
+		t.layer.compute <- struct{}{}
+		t.mu.Lock()
+	}
+	switch {
+	case len(t.wire) > 0:
+		return nil
+	case t.has(tlsClosed):
+		return net.ErrClosed
+	}
+	return h.readErr
+}
+
+// takeRecord takes the next record of those that were collected, if a whole one is there. The caller holds mu.
+func (t *tlsSocket) takeRecord() bool {
+	h := t.shake
+	size := recordSize(h.in)
+	if size == 0 || size > len(h.in) {
+		return false
+	}
+	t.wire, h.in = h.in[:size], h.in[size:]
+	t.regulate()
+	return true
+}
+
+// handOver gives the connection to the server, with what came meanwhile, and then to the raw socket's loop.
+func (t *tlsSocket) handOver() {
+	upper := t.shake.server.Established(t, t.conn.ConnectionState())
+	if upper == nil {
+		t.mu.Lock()
+		t.shake.phase, t.shake.in = phaseOver, nil
+		t.mu.Unlock()
+		t.Close(false)
+		return
+	}
+	t.mu.Lock()
+	t.upper = upper
+	t.mu.Unlock()
+	upper.Opened()
+	for t.drain() {
+	}
+}
+
+// drain makes the next of the calls that are due, and returns false when there was none: the loop makes those that follow.
+func (t *tlsSocket) drain() bool {
+	t.mu.Lock()
+	h := t.shake
+	switch err := h.readErr; {
+	case len(h.in) > 0:
+		in := h.in
+		h.in = nil
+		t.deliver(in, h.at)
+	case err != nil && !t.has(tlsReadOver):
+		err = t.readEnd(err)
+		t.mu.Unlock()
+		t.endReading(err)
+	case t.has(tlsClosed):
+		t.shake = nil
+		t.mu.Unlock()
+		t.end()
+		return false
+	default:
+		t.shake = nil
+		t.regulate()
+		t.mu.Unlock()
+		return false
+	}
+	return true
+}
