@@ -22,10 +22,10 @@ func (i *Identity) AppendLocalAddress(b []byte) []byte { return i.appendAddress(
 
 func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {
 	switch {
+	case a.IsValid():
+		return a.AppendTo(b)
 	case i.Listener.Unix != "":
 		return append(append(b, "unix:"...), i.Listener.Unix...)
-	case !a.IsValid():
-		return append(b, a.String()...) // of which AppendTo says nothing
 	}
-	return a.AppendTo(b)
+	return append(b, a.String()...) // of which AppendTo says nothing
 }

@@ -66,14 +66,15 @@ func (i *Identity) ID() string {
 	return string(strconv.AppendUint(b, i.Seq, 10))
 }
 
-// RemoteAddress returns the peer's address: `ip:port`, or `unix:` and the listener's path.
+// RemoteAddress returns the peer's address: `ip:port`, or, of a peer on a unix socket whose address no PROXY header tells, `unix:` and the
+// listener's path.
 func (i *Identity) RemoteAddress() string { return i.address(i.Remote) }
 
 // LocalAddress returns the gateway's address of the socket, in the same form.
 func (i *Identity) LocalAddress() string { return i.address(i.Local) }
 
 func (i *Identity) address(a netip.AddrPort) string {
-	if i.Listener.Unix != "" {
+	if i.Listener.Unix != "" && !a.IsValid() {
 		return "unix:" + i.Listener.Unix
 	}
 	return a.String()

@@ -110,7 +110,7 @@ const (
 	OpAccept Operation = iota + 1
 	OpRead
 	OpWrite
-	OpLimit
+	OpLimit // not used any more: see Refused
 	OpHandler
 )
 

@@ -27,14 +27,18 @@ type listener struct {
 	backoff  atomic.Int64       // nanoseconds; how long accepting waited after the last error; 0 after a connection
 	name     *event.Listener
 	open     atomic.Bool
-	conns    atomic.Int64
-	failed   failures // to accept
-	denied   failures // for the limit
+	places   places                               // of its connections
+	trusted  networks                             // whose PROXY headers are believed
+	failed   failures[string]                     // to accept
+	refusals [event.ReasonCount]failures[refused] // by reason
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
-	l := &listener{server: s, config: config}
-	l.failed.report, l.denied.report = l.report(event.OpAccept), l.report(event.OpLimit)
+	l := &listener{server: s, config: config, trusted: newNetworks(config.ProxyTrusted)}
+	l.failed.report = l.reportFailures
+	for reason := range l.refusals {
+		l.refusals[reason].report = l.reportRefusals
+	}
 	return l
 }
 
@@ -68,7 +72,8 @@ func (l *listener) detail() *event.ListenerDetail {
 	return &event.ListenerDetail{Name: l.config.Name, Address: l.address()}
 }
 
-// close stops accepting; when it returns, no connection will be admitted any more, and connections that wait in the kernel are reset.
+// close stops accepting; when it returns, no connection comes any more, and connections that wait in the kernel are reset. Those that are
+// being admitted are left to admissions.refuseAll.
 func (l *listener) close() {
 	if l.net == nil || !l.open.CompareAndSwap(true, false) {
 		return
@@ -81,7 +86,6 @@ func (l *listener) close() {
 		l.server.config.Logger.Warn("closing a listener failed", "listener", l.config.Name, "error", err)
 	}
 	l.failed.stop()
-	l.denied.stop()
 }
 
 // accept begins to take connections.
@@ -106,36 +110,97 @@ func (l *listener) fail(err error) {
 	l.failed.add(shortText(errorText(err)))
 }
 
-// report makes an event of the failures of one kind.
-func (l *listener) report(op event.Operation) func(string, uint64) {
-	warning := "accepting failed"
-	if op == event.OpLimit {
-		warning = "connections refused"
-	}
-	return func(message string, count uint64) {
-		l.server.config.Logger.Warn(warning, "listener", l.config.Name, "operation", op, "error", message, "count", count)
-		l.server.log.Append(&event.Event{Type: event.Error,
-			Detail: &event.ErrorDetail{Operation: op, Message: message, Count: count, Listener: l.config.Name}})
-	}
+// reportFailures makes an event of errors of accepting.
+func (l *listener) reportFailures(message string, count uint64) {
+	l.server.config.Logger.Warn("accepting failed", "listener", l.config.Name, "error", message, "count", count)
+	l.server.log.Append(&event.Event{Type: event.Error,
+		Detail: &event.ErrorDetail{Operation: event.OpAccept, Message: message, Count: count, Listener: l.config.Name}})
 }
 
-// Admit makes a connection of an accepted socket, or refuses it when the limit is reached.
+// Admit decides on an accepted socket. What costs least is asked first, so that a full house and an attack are cheap. Where nothing has to
+// be read before, the socket is a connection at once, or is refused at once; else it is pending.
 func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
-	s := l.server
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
 	}
-	if !s.registry.reserve(s.limits.Load().MaxConnections) {
-		s.counters.refused.Add(1)
-		l.denied.add(fmt.Sprintf("the limit of %d connections is reached: new connections are closed at once", s.limits.Load().MaxConnections))
+	if r := l.reserve(); r.refuses() {
+		l.refuse(r, remote)
 		return nil
 	}
-	c := s.newConn(l, socket, remote, local)
-	l.conns.Add(1)
-	s.counters.accepted.Add(1)
-	s.registry.add(c)
-	c.publishConnected()
+	balancer := l.config.Proxy != ProxyOff && l.trusts(remote)
+	if balancer { // whose own address matters no more
+		return l.awaitHeader(socket, remote, local)
+	}
+	if l.config.Proxy == ProxyRequired {
+		l.turnAway(refusal{reason: event.ReasonProxyUntrusted, text: "the peer is none of the trusted balancers, and a PROXY header is required"}, remote)
+		return nil
+	}
+	counted, r := l.server.judge(remote)
+	if r.refuses() {
+		l.turnAway(r, remote)
+		return nil
+	}
+	if l.config.TLS != nil {
+		return l.awaitHandshake(socket, remote, local, counted)
+	}
+	c := l.server.newConn(l, socket, remote, local, nil)
+	l.register(c, counted)
 	return endpoint{c}
+}
+
+// reserve takes a place under the limits of connections, or says which one is reached.
+func (l *listener) reserve() refusal {
+	s := l.server
+	limits := s.limits.Load()
+	if !s.registry.reserve(limits.MaxConnections) {
+		return refusal{reason: event.ReasonConnectionLimit, limit: limits.MaxConnections}
+	}
+	limit := 0
+	if len(limits.ListenerConnections) > 0 {
+		limit = limits.ListenerConnections[l.config.Name]
+	}
+	if !l.places.reserve(limit) {
+		s.registry.release()
+		return refusal{reason: event.ReasonListenerLimit, limit: limit}
+	}
+	return refusal{}
+}
+
+// release gives back the place of a connection that was refused.
+func (l *listener) release() {
+	l.places.release()
+	l.server.registry.release()
+}
+
+// turnAway refuses a connection that has a place.
+func (l *listener) turnAway(r refusal, remote netip.AddrPort) {
+	l.refuse(r, remote)
+	l.release()
+}
+
+// trusts reports whether a peer is a balancer whose PROXY header is believed. A unix socket has no address: there, who may open the file
+// is trusted.
+func (l *listener) trusts(remote netip.AddrPort) bool {
+	return l.name.Unix != "" || l.trusted.contains(addressOf(remote))
+}
+
+// register makes an admitted connection a live one: it gets its seq and can be found, and CONNECTED tells of it. Counted says whether its
+// address is counted already.
+//
+// Who makes a ban, or begins to count addresses, publishes that first and then goes through the registry; here the connection is in the
+// registry first. So at least one of the two sees the other.
+func (l *listener) register(c *Conn, counted bool) {
+	if counted {
+		c.flags |= flagCounted // nobody else has the connection yet
+	}
+	l.places.admit()
+	l.server.counters.accepted.Add(1)
+	l.server.registry.add(c)
+	c.publishConnected()
+	if !counted && l.server.addresses.counting.Load() {
+		c.countAddress()
+	}
+	c.endIfBanned()
 }
 
 // publishConnected publishes the Connected event. With mu held, nobody sees the connection between the event and its
@@ -146,12 +211,14 @@ func (c *Conn) publishConnected() {
 	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
-func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort) *Conn {
+// newConn makes a connection that is not registered yet. The peer is nil when nothing but its address is known.
+func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort, peer *event.Peer) *Conn {
 	now := s.now()
 	c := &Conn{
-		owner:    l,
-		socket:   socket,
-		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: s.at(now), Remote: remote, Local: local},
+		owner:  l,
+		socket: socket,
+		identity: &event.Identity{Origin: s.origin, Listener: l.name, ConnectedAt: s.at(now), Remote: remote, Local: local,
+			Peer: peer},
 	}
 	c.active.Store(int64(now))
 	return c

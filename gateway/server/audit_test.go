@@ -14,7 +14,7 @@ func (g *gateway) audit() {
 	t := g.t
 	t.Helper()
 	lives := make(map[uint64][]event.Type)
-	sums := server.Totals{Closed: make(map[server.CloseReason]uint64)}
+	sums := server.Totals{Closed: make(map[server.CloseReason]uint64), Refusals: make(map[server.CloseReason]uint64)}
 	var live uint64
 	events := g.events()
 	for i, e := range events {
@@ -41,10 +41,15 @@ func (g *gateway) audit() {
 			if e.Conn.State != event.StateClosed || e.Conn.ClosedAt.IsZero() || e.Conn.QueuedBytes != 0 || e.Conn.CloseReason == event.ReasonNone {
 				t.Errorf("audit: CLOSED of %s has %+v", e.Conn.ID(), e.Conn)
 			}
+		case event.Refused:
+			d := e.Detail.(*event.RefusedDetail)
+			sums.Refused += d.Count
+			sums.Refusals[d.Reason] += d.Count
+			if d.Count == 0 || d.Message == "" || d.Remote == "" || d.Listener == "" {
+				t.Errorf("audit: REFUSED %+v", d)
+			}
 		case event.Error:
-			if d := e.Detail.(*event.ErrorDetail); d.Operation == event.OpLimit {
-				sums.Refused += d.Count
-			} else if d.Operation == event.OpAccept {
+			if d := e.Detail.(*event.ErrorDetail); d.Operation == event.OpAccept {
 				sums.AcceptErrors += d.Count
 			}
 		}
@@ -59,13 +64,16 @@ func (g *gateway) audit() {
 		auditLife(g, seq, types)
 	}
 	totals := g.info().Totals
-	got := server.Totals{Accepted: totals.Accepted, Refused: totals.Refused, AcceptErrors: totals.AcceptErrors, Closed: totals.Closed,
+	got := server.Totals{Accepted: totals.Accepted, Refused: totals.Refused, Refusals: totals.Refusals, AcceptErrors: totals.AcceptErrors, Closed: totals.Closed,
 		BytesReceived: totals.BytesReceived, BytesSent: totals.BytesSent, BytesUnsent: totals.BytesUnsent, BytesDiscarded: totals.BytesDiscarded}
 	if !reflect.DeepEqual(got, sums) {
 		t.Errorf("audit: totals %+v; the events add up to %+v", got, sums)
 	}
-	if totals.Connections != 0 || live != 0 {
-		t.Errorf("audit: %d connections are left, %d by the events", totals.Connections, live)
+	if totals.Connections != 0 || totals.Pending != 0 || live != 0 {
+		t.Errorf("audit: %d connections are left, %d by the events; %d are pending", totals.Connections, live, totals.Pending)
+	}
+	if n := g.CountedAddresses(); n != 0 {
+		t.Errorf("audit: connections of %d addresses and networks are counted after the end", n)
 	}
 	for _, l := range g.info().Listeners {
 		if l.Open || l.Connections != 0 {

@@ -66,7 +66,9 @@ type ListenerConfig struct {
 	TLS *tls.Config
 	// Proxy says whether connections begin with a PROXY header. Default ProxyOff.
 	Proxy ProxyMode
-	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff.
+	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff or the address is that of a
+	// unix socket, where who may open its file is believed.
+	// Hazard: who can connect from them can claim any address, and so pass by every limit, list and ban of addresses.
 	ProxyTrusted []netip.Prefix
 }
 
@@ -168,15 +170,16 @@ func (c *Config) validate() error {
 			return fmt.Errorf("%s", check.text)
 		}
 	}
-	if err := c.Limits.validate(); err != nil {
+	if err := c.validateListeners(); err != nil {
 		return err
 	}
-	return c.validateListeners()
+	return c.Limits.validate(c.Listeners)
 }
 
 func (c *Config) validateListeners() error {
 	names := make(map[string]bool)
-	for _, l := range c.Listeners {
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
 		if l.Address == "" || l.Address == unixScheme {
 			return fmt.Errorf("listener %q has the address %q: expected host:port or unix:///path", l.Name, l.Address)
 		}
@@ -187,6 +190,27 @@ func (c *Config) validateListeners() error {
 		if l.Handler == nil {
 			return fmt.Errorf("listener %q has no handler, and neither has the configuration", l.Name)
 		}
+		if err := l.validateAdmission(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateAdmission checks TLS and PROXY of a listener.
+func (l *ListenerConfig) validateAdmission() error {
+	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
+		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one", l.Name)
+	}
+	if text := invalidNetwork(l.ProxyTrusted); text != "" {
+		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
+	}
+	unix := strings.HasPrefix(l.Address, unixScheme)
+	switch {
+	case l.Proxy < ProxyOff || l.Proxy > ProxyRequired:
+		return fmt.Errorf("listener %q: PROXY mode %d: expected ProxyOff, ProxyOptional or ProxyRequired", l.Name, l.Proxy)
+	case l.Proxy != ProxyOff && !unix && len(l.ProxyTrusted) == 0:
+		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of balancers", l.Name, l.Proxy)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ type Group struct {
 // more than 100,000 different values of By, those that it met first are the ones of which the largest are returned. The
 // error is ctx's.
 func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error) {
-	result := CountResult{Total: int(s.registry.live.Load())}
+	result := CountResult{Total: s.registry.live()}
 	if r.Match == nil && r.By.read == nil && r.State == ListLive {
 		result.Count = uint64(result.Total)
 		return result, nil

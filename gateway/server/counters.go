@@ -30,11 +30,11 @@ type counters struct {
 	received     shardedCounter
 	sent         shardedCounter
 	accepted     atomic.Uint64
-	refused      atomic.Uint64
 	acceptErrors atomic.Uint64
 	unsent       atomic.Uint64
 	discarded    atomic.Uint64
 	dropped      atomic.Uint64
 	readPauses   atomic.Uint64
 	closed       [event.ReasonCount]atomic.Uint64
+	refusals     [event.ReasonCount]atomic.Uint64
 }

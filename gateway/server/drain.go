@@ -75,7 +75,7 @@ func (s *Server) joinDrain(r DrainRequest, deadline time.Time, flush time.Durati
 	case s.drain.changed <- struct{}{}:
 	default:
 	}
-	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: int(s.registry.live.Load())}, s.drain.over
+	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: s.registry.live()}, s.drain.over
 }
 
 // Draining returns a channel that is closed when a drain begins.
@@ -87,22 +87,20 @@ func (s *Server) drainTimes() (deadline, flushAt time.Time) {
 	return s.drain.deadline, s.drain.deadline.Add(-s.drain.flush)
 }
 
-// runDrain is the drain: health first, then the listeners, then the connections, and at the deadline the rest.
+// runDrain is the drain: health first, then the listeners and what they were admitting, then the connections, and at the deadline the rest.
 func (s *Server) runDrain() {
 	d := s.drain // set before drainSet was closed, and never replaced
 	if s.config.OnDrain != nil {
 		s.config.OnDrain()
 	}
-	for _, l := range s.listeners {
-		l.close()
-	}
-	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live.Load())
+	s.closeListeners("the gateway shuts down: " + d.reason)
+	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live())
 	s.publishDrain(event.DrainStarted, event.DrainDetail{})
 	for _, l := range s.listeners {
 		s.log.Append(&event.Event{Type: event.ListenerClosed, Detail: l.detail()})
 		s.config.Logger.Info("listener closed", "listener", l.config.Name, "address", l.address())
 	}
-	before := uint64(s.registry.live.Load())
+	before := uint64(s.registry.live())
 	left := s.awaitEmpty(d)
 	if left > 0 {
 		s.closeRest(d)
@@ -123,7 +121,7 @@ func (s *Server) answerAsked() {
 	s.mu.Unlock()
 	for _, r := range asked {
 		var t tally
-		live := uint64(s.registry.live.Load())
+		live := uint64(s.registry.live())
 		if len(r.Farewell) > 0 {
 			s.registry.walk(func(c *Conn) bool {
 				c.mu.Lock()
@@ -144,7 +142,7 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 	defer ticker.Stop()
 	for {
 		s.answerAsked()
-		if s.registry.live.Load() == 0 {
+		if s.registry.live() == 0 {
 			return 0
 		}
 		_, flushAt := s.drainTimes()
@@ -155,7 +153,7 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 		case <-ticker.C:
 			s.publishDrain(event.DrainProgress, event.DrainDetail{})
 		case <-timer.C:
-			return uint64(s.registry.live.Load())
+			return uint64(s.registry.live())
 		}
 		timer.Stop()
 	}
@@ -169,7 +167,7 @@ func (s *Server) closeRest(d *drain) {
 		c.end(ending{reason: ReasonShutdown, text: d.reason, by: d.by, answering: true}, time.Until(deadline)*3/4)
 		return true
 	})
-	for s.registry.live.Load() > 0 {
+	for s.registry.live() > 0 {
 		now, _ := s.drainTimes()
 		timer := time.NewTimer(time.Until(now))
 		select {
@@ -191,6 +189,6 @@ func (s *Server) publishDrain(t event.Type, d event.DrainDetail) {
 	s.mu.Lock()
 	d.Deadline, d.Reason = s.drain.deadline, s.drain.reason
 	s.mu.Unlock()
-	d.Connections = uint64(s.registry.live.Load())
+	d.Connections = uint64(s.registry.live())
 	s.log.Append(&event.Event{Type: t, Detail: &d})
 }

@@ -23,6 +23,13 @@ func (s *Server) Opened(id string) bool {
 	return c.has(flagOpened)
 }
 
+// CountedAddresses returns of how many addresses and networks connections are counted.
+func (s *Server) CountedAddresses() int {
+	s.addresses.mu.Lock()
+	defer s.addresses.mu.Unlock()
+	return len(s.addresses.byAddress) + len(s.addresses.byNetwork)
+}
+
 // inert is a socket without a descriptor: nothing comes from it, and what is written to it is taken.
 type inert struct{}
 

@@ -9,21 +9,21 @@ import (
 const failurePeriod = time.Second
 
 // failures gathers failures of one kind: the first is reported at once, those of the second after it together.
-type failures struct {
-	report    func(message string, count uint64) // called without mu
-	reporting sync.Mutex                         // one report at a time; taken before mu
+type failures[T any] struct {
+	report    func(newest T, count uint64) // called without mu
+	reporting sync.Mutex                   // one report at a time; taken before mu
 
-	mu      sync.Mutex
-	count   uint64      // since the last report
-	message string      // of the newest
-	timer   *time.Timer // reports what gathers; nil when nothing was reported lately
+	mu     sync.Mutex
+	count  uint64      // since the last report
+	newest T           // what is kept of the last one
+	timer  *time.Timer // reports what gathers; nil when nothing was reported lately
 }
 
 // add notes one failure.
-func (f *failures) add(message string) {
+func (f *failures[T]) add(newest T) {
 	f.mu.Lock()
 	f.count++
-	f.message = message
+	f.newest = newest
 	first := f.timer == nil
 	if first {
 		f.timer = time.AfterFunc(failurePeriod, f.tick)
@@ -35,7 +35,7 @@ func (f *failures) add(message string) {
 }
 
 // tick reports what has gathered, and goes on as long as something does.
-func (f *failures) tick() {
+func (f *failures[T]) tick() {
 	f.mu.Lock()
 	switch {
 	case f.timer == nil: // stopped
@@ -49,7 +49,7 @@ func (f *failures) tick() {
 }
 
 // stop reports what is left and leaves no timer behind.
-func (f *failures) stop() {
+func (f *failures[T]) stop() {
 	f.mu.Lock()
 	if f.timer != nil {
 		f.timer.Stop()
@@ -60,14 +60,14 @@ func (f *failures) stop() {
 }
 
 // flush reports what has gathered, if anything has.
-func (f *failures) flush() {
+func (f *failures[T]) flush() {
 	f.reporting.Lock()
 	defer f.reporting.Unlock()
 	f.mu.Lock()
-	message, count := f.message, f.count
+	newest, count := f.newest, f.count
 	f.count = 0
 	f.mu.Unlock()
 	if count > 0 {
-		f.report(message, count)
+		f.report(newest, count)
 	}
 }

@@ -13,7 +13,7 @@ func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var got []string
-		f := &failures{report: func(message string, count uint64) {
+		f := &failures[string]{report: func(message string, count uint64) {
 			got = append(got, fmt.Sprintf("%s: %s %d", time.Since(began), message, count))
 		}}
 		for i := range 25 {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -15,7 +16,7 @@ type GatewayInfo struct {
 	StartedAt         time.Time
 	Uptime            time.Duration
 	Listeners         []ListenerInfo
-	Config            Config // with every default filled in
+	Config            Config // with every default filled in, and the limits in force
 	Totals            Totals
 	Cursor            event.Cursor
 	OldestSequence    uint64
@@ -30,16 +31,25 @@ type ListenerInfo struct {
 	Name, Address string
 	Handler       string
 	Open          bool
-	Connections   int
+	Connections   int    // live ones
+	TLS           bool   // whether connections are TLS
+	ClientAuth    string // whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS
+	Proxy         string // PROXY headers: `off`, `optional` or `required`
 }
 
-// Totals are counted from the start of the incarnation.
+// Totals are counted from the start of the incarnation; Connections, Pending, QueuedBytes and EventStreams are of now.
 type Totals struct {
-	Connections                                           int
-	Accepted, Refused, AcceptErrors                       uint64
+	Connections                                           int                    // live
+	Pending                                               int                    // being admitted: their PROXY header or TLS handshake is not complete
+	Accepted                                              uint64                 // became live
+	Refused                                               uint64                 // the sum of Refusals
+	Refusals                                              map[CloseReason]uint64 // by why they were not admitted: reasons that occurred
+	AcceptErrors                                          uint64
 	Closed                                                map[CloseReason]uint64 // reasons that occurred
 	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
 	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
+	QueuedBytes                                           uint64 // in all send queues now
+	RatePauses                                            uint64 // how often reading was paused for a receive rate
 }
 
 // Gateway describes the server. The error is always nil; a fleet's is not.
@@ -49,6 +59,7 @@ func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
 		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(), Process: processInfo(),
 	}
+	g.Config.Limits = *s.limits.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.drain != nil {
@@ -56,7 +67,8 @@ func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 	}
 	for _, l := range s.listeners {
 		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(), Handler: handlerName(l.config.Handler),
-			Open: l.open.Load(), Connections: int(l.conns.Load())})
+			Open: l.open.Load(), Connections: l.places.live(), TLS: l.config.TLS != nil, ClientAuth: clientAuth(l.config.TLS),
+			Proxy: l.config.Proxy.String()})
 	}
 	return g, nil
 }
@@ -72,16 +84,25 @@ func handlerName(h Handler) string {
 func (s *Server) totals() Totals {
 	c := &s.counters
 	t := Totals{
-		Connections: int(s.registry.live.Load()), Accepted: c.accepted.Load(), Refused: c.refused.Load(),
-		AcceptErrors: c.acceptErrors.Load(), Closed: make(map[CloseReason]uint64),
+		Connections: s.registry.live(), Pending: s.registry.pending(), Accepted: c.accepted.Load(), Refusals: occurred(&c.refusals),
+		AcceptErrors: c.acceptErrors.Load(), Closed: occurred(&c.closed),
 		BytesReceived: c.received.load(), BytesSent: c.sent.load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
 		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(),
 		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
-	for reason := range c.closed {
-		if n := c.closed[reason].Load(); n > 0 {
-			t.Closed[CloseReason(reason)] = n
-		}
+	for _, n := range t.Refusals {
+		t.Refused += n
 	}
 	return t
+}
+
+// occurred returns the counts of the reasons that occurred.
+func occurred(counts *[event.ReasonCount]atomic.Uint64) map[CloseReason]uint64 {
+	found := make(map[CloseReason]uint64)
+	for reason := range counts {
+		if n := counts[reason].Load(); n > 0 {
+			found[CloseReason(reason)] = n
+		}
+	}
+	return found
 }

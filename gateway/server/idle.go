@@ -13,41 +13,51 @@ const (
 )
 
 // sweepIdle finds idle connections until stop closes. One goroutine looks at all of them instead of a timer for each: an
-// idle connection costs nothing, and a timeout is late by at most a sixteenth of it (5 ms to 1 s).
+// idle connection costs nothing, and a timeout is late by at most a sixteenth of it (5 ms to 1 s). A change of the timeout is noticed
+// within a second.
 func (s *Server) sweepIdle(stop <-chan struct{}) {
-	period := min(maxSweep, max(minSweep, s.limits.Load().IdleTimeout/16))
-	ticker := time.NewTicker(period)
-	defer ticker.Stop()
-	next := s.now() // before this moment no connection can have become idle
-	last := next
+	last, period := s.now(), sweepPeriod(s.limits.Load().IdleTimeout)
+	timer := time.NewTimer(period)
+	defer timer.Stop()
+	oldest := last // no connection that can become idle was active before
 	for {
 		select {
 		case <-stop:
 			return
-		case <-ticker.C:
-			now := s.now()
+		case <-timer.C:
+			now, timeout := s.now(), s.limits.Load().IdleTimeout
 			// After a stop of the whole process (SIGSTOP, a suspended machine), what has come meanwhile is read first.
 			stopped := time.Duration(now-last) > period+maxSweep
-			if last = now; now >= next && !stopped {
-				next = s.sweepOnce(now)
+			if timeout > 0 && time.Duration(now-oldest) >= timeout && !stopped {
+				oldest = s.sweepOnce(now, timeout)
 			}
+			last, period = now, sweepPeriod(timeout)
+			timer.Reset(period)
 		}
 	}
 }
 
-// sweepOnce handles the connections that are idle and returns when the next one can be.
-func (s *Server) sweepOnce(now moment) moment {
+// sweepPeriod is how long to wait before the next look.
+func sweepPeriod(timeout time.Duration) time.Duration {
+	if timeout == 0 {
+		return maxSweep
+	}
+	return min(maxSweep, max(minSweep, timeout/16))
+}
+
+// sweepOnce handles the connections that are idle, and returns since when the one that can be the next has been.
+func (s *Server) sweepOnce(now moment, timeout time.Duration) moment {
 	oldest := now
 	s.registry.walk(func(c *Conn) bool {
 		active := moment(c.active.Load())
-		if time.Duration(now-active) >= s.limits.Load().IdleTimeout {
+		if time.Duration(now-active) >= timeout {
 			c.idled(now)
 		} else {
 			oldest = min(oldest, active)
 		}
 		return true
 	})
-	return oldest + moment(s.limits.Load().IdleTimeout)
+	return oldest
 }
 
 // idled announces an idle period once, and closes the connection when that is the configured action.

@@ -12,7 +12,7 @@ import (
 func TestConnectionLimit(t *testing.T) {
 	const limit, more = 3, 50
 	g := start(t, server.Config{Limits: server.Limits{MaxConnections: limit}})
-	f := g.follow(event.Error, event.Closed)
+	f := g.follow(event.Refused, event.Closed)
 	var inside []peer
 	for range limit {
 		inside = append(inside, g.open())
@@ -27,10 +27,10 @@ func TestConnectionLimit(t *testing.T) {
 	var told uint64
 	events := 0
 	for told < more {
-		e := f.awaitType(event.Error, "")
-		d := e.Detail.(*event.ErrorDetail)
-		if d.Operation != event.OpLimit || d.Listener != "main" || events == 0 && d.Count != 1 {
-			t.Errorf("ERROR %+v", d)
+		e := f.awaitType(event.Refused, "")
+		d := e.Detail.(*event.RefusedDetail)
+		if d.Reason != event.ReasonConnectionLimit || d.Listener != "main" || events == 0 && d.Count != 1 {
+			t.Errorf("REFUSED %+v", d)
 		}
 		told += d.Count
 		events++

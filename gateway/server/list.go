@@ -47,7 +47,7 @@ type ListPage struct {
 // List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It holds no
 // lock that a new connection needs while it looks at rows. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
-	page := ListPage{Connections: r.Room[:0], Total: int(s.registry.live.Load()), UpTo: r.UpTo}
+	page := ListPage{Connections: r.Room[:0], Total: s.registry.live(), UpTo: r.UpTo}
 	if page.UpTo == 0 {
 		page.UpTo = s.registry.last()
 	}
@@ -81,7 +81,7 @@ const maxPrepared = 1000
 func (s *Server) selectable(state ListState) int {
 	n := 0
 	if state != ListClosed {
-		n += int(s.registry.live.Load())
+		n += s.registry.live()
 	}
 	if state != ListLive {
 		n += closedKept

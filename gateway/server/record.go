@@ -40,6 +40,9 @@ func controlFields(d *event.ControlDetail) []any {
 		add("set", key+"="+d.Set[key])
 	}
 	add("removed", strings.Join(d.Removed, ","))
+	for _, key := range slices.Sorted(maps.Keys(d.Changes)) {
+		add("change", key+"="+d.Changes[key])
+	}
 	fields = append(fields, "matched", d.Matched)
 	for _, outcome := range slices.Sorted(maps.Keys(d.Outcomes)) {
 		fields = append(fields, outcome, d.Outcomes[outcome])

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // chunkSlots is how many connections a chunk of the registry has at most.
@@ -26,7 +25,7 @@ type registry struct {
 	chunks []*slots // in the order of their first seq; the last one is where new connections go
 	next   uint64   // the newest seq given out
 
-	live atomic.Int64 // connections in it, and reservations
+	places // of the connections in it, and of those that are on their way into it
 }
 
 // slots is a chunk: it has the connections with seqs from first until the next chunk's first.
@@ -38,26 +37,11 @@ type slots struct {
 	gone  bool    // dropped, or merged into the chunk before it: who holds it must look again
 }
 
-// reserve makes room for one more connection; false when limit (0: none) is reached.
-func (r *registry) reserve(limit int) bool {
-	for {
-		n := r.live.Load()
-		if limit > 0 && n >= int64(limit) {
-			return false
-		}
-		if r.live.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
-
-// release gives back a reservation that was not used.
-func (r *registry) release() { r.live.Add(-1) }
-
-// add gives c the next seq and stores it, in the room that was reserved for it.
+// add gives c the next seq and stores it, in the place that was reserved for it.
 func (r *registry) add(c *Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.admit()
 	r.next++
 	c.identity.Seq = r.next
 	if n := len(r.chunks); n > 0 && r.chunks[n-1].add(c) {
@@ -74,7 +58,7 @@ func (r *registry) last() uint64 {
 }
 
 // remove forgets a connection, which must be there, and returns how many are left.
-func (r *registry) remove(seq uint64) int64 {
+func (r *registry) remove(seq uint64) int {
 	k := r.hold(seq)
 	i, _ := k.find(seq)
 	k.conns = slices.Delete(k.conns, i, i+1)
@@ -83,7 +67,7 @@ func (r *registry) remove(seq uint64) int64 {
 	if sparse {
 		r.shrink(k)
 	}
-	return r.live.Add(-1)
+	return r.leave()
 }
 
 // get returns a live connection by its seq; nil when there is none.

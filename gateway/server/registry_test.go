@@ -41,7 +41,7 @@ func TestRegistryModel(t *testing.T) {
 		}
 		remove := func(seq uint64) {
 			delete(model, seq)
-			if left := r.remove(seq); left != int64(len(model)) {
+			if left := r.remove(seq); left != len(model) {
 				t.Fatalf("remove: %d left; expected %d", left, len(model))
 			}
 		}
@@ -99,8 +99,8 @@ func TestRegistryModel(t *testing.T) {
 						t.Fatalf("get(%d) is wrong", seq)
 					}
 				}
-				if int(r.live.Load()) != len(model) || r.last() != newest {
-					t.Fatalf("%d live, newest %d; expected %d, %d", r.live.Load(), r.last(), len(model), newest)
+				if r.live() != len(model) || r.last() != newest {
+					t.Fatalf("%d live, newest %d; expected %d, %d", r.live(), r.last(), len(model), newest)
 				}
 				expectSmall(t, &r, len(model))
 			},
@@ -153,7 +153,7 @@ func TestRegistryAfterChurn(t *testing.T) {
 		for _, k := range r.chunks {
 			bytes += 8 * cap(k.conns)
 		}
-		if left := int(r.live.Load()); left != chunks || bytes/left > 64 {
+		if left := r.live(); left != chunks || bytes/left > 64 {
 			t.Errorf("%s: %d are left, for which there are %d bytes each in %d chunks", name, left, bytes/left, len(r.chunks))
 		}
 	}
@@ -212,7 +212,7 @@ func TestRegistryConcurrentWalks(t *testing.T) {
 	}
 	stop.Store(true)
 	churning.Wait()
-	if n := int(r.live.Load()); n != len(permanent) {
+	if n := r.live(); n != len(permanent) {
 		t.Errorf("%d are left; expected %d", n, len(permanent))
 	}
 }

@@ -16,8 +16,9 @@ import (
 //
 // Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing and requestLog are never held
 // together with Conn.mu. Under Conn.mu come the socket's lock and the event log's, which is the last of all; failures.mu too
-// has only the log's under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine of the
-// server and waits for all of them.
+// has only the log's under it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
+// admissions has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine of the server and
+// waits for all of them.
 type Server struct {
 	config   Config
 	origin   *event.Origin
@@ -25,11 +26,17 @@ type Server struct {
 	clock    transport.Clock
 	log      *event.Log
 	engine   transport.Engine // made by Serve, unless a test put one here
+	tls      *transport.TLS
 	limits   atomic.Pointer[Limits]
-	registry registry
-	closed   closedRing
-	requests requestLog
-	counters counters
+	gate     atomic.Pointer[gate] // of limits; nil when they say nothing of addresses
+	updating sync.Mutex           // held by UpdateLimits; see there
+
+	registry   registry
+	admissions admissions
+	addresses  addressCounts
+	closed     closedRing
+	requests   requestLog
+	counters   counters
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -51,16 +58,18 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	now := time.Now()
+	clock := transport.NewClock()
 	s := &Server{
 		config:   config,
 		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.UnixMilli(), 16)},
 		started:  now,
-		clock:    transport.NewClock(),
+		clock:    clock,
+		tls:      transport.NewTLS(clock),
 		drainSet: make(chan struct{}),
 		emptied:  make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
-	s.limits.Store(&config.Limits)
+	s.useLimits(&config.Limits)
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
 		s.listeners = append(s.listeners, newListener(s, l))
@@ -100,9 +109,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
-	if s.limits.Load().IdleTimeout > 0 {
-		sweeping.Go(func() { s.sweepIdle(stopSweep) })
-	}
+	sweeping.Go(func() { s.sweepIdle(stopSweep) })
 	// Also a ctx that ends while a drain is under way counts: it shortens it, as every later request does.
 	stopWatching := context.AfterFunc(ctx, func() {
 		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})
@@ -112,6 +119,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.runDrain()
 	close(stopSweep)
 	sweeping.Wait()
+	s.tls.Wait()
 	s.engine.Wait()
 	close(s.done)
 	return nil
@@ -152,15 +160,25 @@ func (s *Server) beServing() error {
 	return nil
 }
 
-// giveUp ends what begin has begun, when a listener cannot accept.
-func (s *Server) giveUp() {
+// closeListeners stops accepting, and refuses what is being admitted: when it returns, no connection is registered any more.
+func (s *Server) closeListeners(why string) {
 	for _, l := range s.listeners {
 		l.close()
 	}
+	s.admissions.refuseAll(refusal{reason: event.ReasonShutdown, text: why})
+	for _, l := range s.listeners {
+		l.stopReporting()
+	}
+}
+
+// giveUp ends what begin has begun, when a listener cannot accept.
+func (s *Server) giveUp() {
+	s.closeListeners("the gateway could not begin to serve")
 	s.registry.walk(func(c *Conn) bool {
 		c.Abort(ReasonShutdown)
 		return true
 	})
+	s.tls.Wait()
 	s.engine.Wait()
 	close(s.done)
 }
@@ -204,7 +222,10 @@ func (s *Server) forget(c *Conn, info Info) {
 	s.counters.closed[info.CloseReason].Add(1)
 	s.counters.unsent.Add(info.UnsentBytes)
 	s.counters.discarded.Add(info.DiscardedBytes)
-	c.owner.conns.Add(-1)
+	c.owner.places.leave()
+	if s.addresses.counting.Load() {
+		c.uncountAddress()
+	}
 	s.closed.add(info)
 	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
 	if s.registry.remove(c.identity.Seq) == 0 {

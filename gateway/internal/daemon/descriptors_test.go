@@ -61,11 +61,11 @@ func TestFull(t *testing.T) {
 	if limit < 100 || limit >= 256 {
 		t.Fatalf("the limit is %d", limit)
 	}
-	stream := p.follow(&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_ERROR}})
+	stream := p.follow(&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_REFUSED}})
 	conns := crowd(t, p, int(limit)+100)
 	for refused := uint64(0); refused < 100; {
-		e := until(t, stream, func(*pb.Event) bool { return true }).GetError()
-		if e.GetOperation() != pb.ErrorOperation_ERROR_OPERATION_LIMIT || e.GetListener() == "" {
+		e := until(t, stream, func(*pb.Event) bool { return true }).GetRefused()
+		if e.GetReason() != pb.CloseReason_CLOSE_REASON_CONNECTION_LIMIT || e.GetListener() == "" {
 			t.Fatal(e)
 		}
 		refused += e.GetCount()

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/certid"
+	"github.com/sockgate/sockgate/gateway/internal/transport"
+)
+
+// Established ends the TLS handshake of a connection that is being admitted: its client has proven who it is, if it had to.
+func (p *pending) Established(socket transport.Socket, state tls.ConnectionState) transport.Endpoint {
+	peer := tlsPeer(&state)
+	peer.Proxy = p.peer.Proxy
+	c, r := p.admit(socket, peer)
+	switch {
+	case c != nil:
+		return endpoint{c}
+	case r.refuses():
+		p.refuse(r)
+	case p.timedOut():
+		p.conclude(p.handshakeTimeout(nil))
+	}
+	return nil
+}
+
+// Broken ends the admission of a connection whose TLS handshake failed, or was ended by others.
+func (p *pending) Broken(err error) {
+	if p.settle() {
+		p.conclude(badHandshake(err))
+	} else if p.timedOut() {
+		p.conclude(p.handshakeTimeout(err))
+	}
+}
+
+// timedOut reports whether the timeout has ended the handshake; the caller failed to settle it.
+func (p *pending) timedOut() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.late
+}
+
+// handshakeTimeout is the refusal of a handshake that was not complete in time.
+func (p *pending) handshakeTimeout(err error) refusal {
+	limits := p.owner.server.limits.Load()
+	if errors.Is(err, transport.ErrNoTurn) {
+		return refusal{reason: event.ReasonHandshakeLimit, text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
+			"and no turn came within %s", limits.MaxHandshakes, limits.HandshakeTimeout)}
+	}
+	return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("the TLS handshake was not complete within %s", limits.HandshakeTimeout)}
+}
+
+// badHandshake is the refusal of a handshake that failed.
+func badHandshake(err error) refusal {
+	text := "the TLS handshake failed: " + errorText(err)
+	if errors.Is(err, net.ErrClosed) {
+		text = "the client left during the TLS handshake"
+	}
+	return refusal{reason: event.ReasonTLSHandshake, text: text}
+}
+
+// tlsPeer is what TLS says of a client. Only a certificate that was verified says who it is.
+func tlsPeer(state *tls.ConnectionState) *event.Peer {
+	peer := &event.Peer{TLSVersion: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite),
+		Protocol: state.NegotiatedProtocol, ServerName: peerText([]byte(state.ServerName))}
+	if len(state.VerifiedChains) > 0 {
+		peer.Identity = certid.Identity(state.VerifiedChains[0][0])
+	}
+	return peer
+}
+
+// clientAuth says in words what is asked of clients: `off`, `request` or `require`; empty without TLS.
+func clientAuth(config *tls.Config) string {
+	switch {
+	case config == nil:
+		return ""
+	case config.ClientAuth == tls.NoClientCert:
+		return "off"
+	case config.ClientAuth == tls.RequireAnyClientCert, config.ClientAuth == tls.RequireAndVerifyClientCert:
+		return "require"
+	}
+	return "request"
+}

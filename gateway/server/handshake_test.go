@@ -1,0 +1,356 @@
+package server_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// authority signs certificates for a test, with one key for all of them.
+type authority struct {
+	t    *testing.T
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &authority{t: t, key: key, pool: x509.NewCertPool()}
+	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true}
+	a.cert = a.sign(a.cert).Leaf
+	a.pool.AddCert(a.cert)
+	return a
+}
+
+// sign makes a certificate of a template.
+func (a *authority) sign(template *x509.Certificate) tls.Certificate {
+	a.t.Helper()
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, a.key.Public(), a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key, Leaf: leaf}
+}
+
+// gateway returns what a gateway needs for TLS.
+func (a *authority) gateway(auth tls.ClientAuthType) *tls.Config {
+	cert := a.sign(&x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"gateway.example"}})
+	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: auth, ClientCAs: a.pool, NextProtos: []string{"mqtt"}}
+}
+
+// client returns what a client needs for TLS; with a SPIFFE ID also a certificate.
+func (a *authority) client(id string) *tls.Config {
+	config := &tls.Config{RootCAs: a.pool, ServerName: "gateway.example", NextProtos: []string{"mqtt", "http/1.1"}}
+	if id != "" {
+		uri, err := url.Parse(id)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		config.Certificates = []tls.Certificate{a.sign(&x509.Certificate{SerialNumber: big.NewInt(3), URIs: []*url.URL{uri}})}
+	}
+	return config
+}
+
+// hello is the first message of a client, which ends nothing.
+func (a *authority) hello() []byte {
+	here, there := net.Pipe()
+	defer there.Close()
+	sent := make(chan []byte, 1)
+	go func() {
+		b := make([]byte, 16<<10)
+		n, _ := there.Read(b) // the message is written at once
+		sent <- b[:n]
+		here.Close()
+	}()
+	_ = tls.Client(here, a.client("")).HandshakeContext(a.t.Context()) // ends with the pipe
+	return <-sent
+}
+
+// tlsListener is a listener with TLS, and optionally PROXY headers.
+func tlsListener(config *tls.Config, mode server.ProxyMode) []server.ListenerConfig {
+	l := proxyListener(mode)
+	l[0].TLS = config
+	return l
+}
+
+// What TLS tells of a client is the connection's, with or without a PROXY header before it, in one segment or byte by byte.
+func TestTLSPeer(t *testing.T) {
+	a := newAuthority(t)
+	const id = "spiffe://example.org/device/7"
+	each(t, func(t *testing.T, engine string) {
+		for _, c := range []struct {
+			mode    server.ProxyMode
+			version uint16
+			header  string
+			id      string
+			auth    tls.ClientAuthType
+			want    event.Peer
+		}{
+			{server.ProxyOff, tls.VersionTLS13, "", id, tls.RequireAndVerifyClientCert, event.Peer{TLSVersion: "TLS 1.3", Identity: id}},
+			{server.ProxyOff, tls.VersionTLS12, "", id, tls.VerifyClientCertIfGiven, event.Peer{TLSVersion: "TLS 1.2", Identity: id}},
+			{server.ProxyOff, tls.VersionTLS13, "", "", tls.VerifyClientCertIfGiven, event.Peer{TLSVersion: "TLS 1.3"}},
+			{server.ProxyOff, tls.VersionTLS13, "", id, tls.RequestClientCert, event.Peer{TLSVersion: "TLS 1.3"}}, // not verified
+			{server.ProxyOptional, tls.VersionTLS13, "", "", tls.NoClientCert, event.Peer{TLSVersion: "TLS 1.3"}},
+			{server.ProxyOptional, tls.VersionTLS13, "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n", "", tls.NoClientCert, event.Peer{TLSVersion: "TLS 1.3"}},
+			{server.ProxyRequired, tls.VersionTLS13, string(header2(1, 0x11, addresses4(client4, service4), tlv(2, []byte("balancer.example")),
+				details(3, 0, "another"))), id, tls.RequireAndVerifyClientCert, event.Peer{TLSVersion: "TLS 1.3", Identity: id}},
+		} {
+			g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(c.auth), c.mode)})
+			f := g.follow(event.Connected)
+			for _, byByte := range []bool{false, true} {
+				raw := g.dial()
+				config := a.client(c.id)
+				config.MinVersion, config.MaxVersion = c.version, c.version
+				client := tls.Client(&joined{Conn: raw, first: []byte(c.header), byByte: byByte}, config)
+				mustServe(t, client)
+				conn := f.awaitType(event.Connected, "").Conn
+				want := c.want
+				want.Protocol, want.ServerName, want.Cipher = "mqtt", "gateway.example", tls.CipherSuiteName(client.ConnectionState().CipherSuite)
+				remote := raw.LocalAddr().String()
+				if c.header != "" {
+					want.Proxy = netip.MustParseAddrPort(remote)
+					remote = client4
+				}
+				if conn.Known() != want || conn.RemoteAddress() != remote {
+					t.Errorf("%s, %q: %+v of %s; expected %+v of %s", c.mode, c.header, conn.Known(), conn.RemoteAddress(), want, remote)
+				}
+				client.Close()
+			}
+			if refusals := g.info().Totals.Refusals; len(refusals) > 0 {
+				t.Errorf("refused %v", refusals)
+			}
+			g.stop()
+		}
+	})
+}
+
+// joined is a connection that sends some bytes together with the first that are written, or all of them one at a time.
+type joined struct {
+	net.Conn
+	first  []byte
+	byByte bool
+}
+
+func (j *joined) Write(p []byte) (int, error) {
+	all := append(j.first, p...)
+	j.first = nil
+	step := len(all)
+	if j.byByte {
+		step = 1
+		j.byByte = false
+	}
+	for ; len(all) > 0; all = all[min(step, len(all)):] {
+		if _, err := j.Conn.Write(all[:min(step, len(all))]); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// A handshake that fails, and one that never comes to an end, have their own reasons.
+func TestTLSRefusals(t *testing.T) {
+	a, stranger := newAuthority(t), newAuthority(t)
+	hello := a.hello()
+	each(t, func(t *testing.T, engine string) {
+		for _, c := range []struct {
+			name   string
+			reason server.CloseReason
+			does   func(t *testing.T, c *net.TCPConn)
+			says   string
+		}{
+			{"plain text", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, []byte("GET / HTTP/1.1\r\n\r\n")) }, "TLS handshake"},
+			{"a PROXY header", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, []byte("PROXY UNKNOWN\r\n")) }, "TLS handshake"},
+			{"no certificate", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, a.client("")) }, "certificate"},
+			{"another authority's", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) {
+				config := stranger.client("spiffe://example.org/device/7")
+				config.RootCAs = a.pool
+				mustFail(t, c, config)
+			}, "certificate"},
+			{"distrust", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, stranger.client("")) }, "TLS handshake"},
+			{"leaves at once", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { c.Close() }, "TLS handshake"},
+			{"leaves half way", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) {
+				mustWrite(t, c, hello)
+				mustRead(t, c, "\x16")
+				c.Close()
+			}, "TLS handshake"},
+			{"nothing", event.ReasonTLSTimeout, func(t *testing.T, c *net.TCPConn) {}, "300ms"},
+			{"half a message", event.ReasonTLSTimeout, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, hello[:len(hello)/2]) }, "300ms"},
+			{"one message", event.ReasonTLSTimeout, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, hello) }, "300ms"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				limits := server.Limits{}
+				if c.reason == event.ReasonTLSTimeout {
+					limits.HandshakeTimeout = 300 * time.Millisecond
+				}
+				g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.RequireAndVerifyClientCert), server.ProxyOff), Limits: limits})
+				f := g.follow(event.Refused, event.Connected)
+				client := g.dial()
+				c.does(t, client)
+				_, _ = io.Copy(io.Discard, client) // until the gateway closes
+				g.expectRefusals(map[server.CloseReason]uint64{c.reason: 1})
+				d, ok := f.await("an event", func(*event.Event) bool { return true }).Detail.(*event.RefusedDetail)
+				if !ok || d.Reason != c.reason || !strings.Contains(d.Message, c.says) || d.Remote != client.LocalAddr().String() {
+					t.Errorf("%+v; expected REFUSED with %s, and words with %q", d, c.reason, c.says)
+				}
+				g.settlePending(0)
+			})
+		}
+	})
+}
+
+// mustFail expects that a client's handshake, or what follows it, fails.
+func mustFail(t *testing.T, c net.Conn, config *tls.Config) {
+	t.Helper()
+	client := tls.Client(c, config)
+	if err := client.Handshake(); err == nil {
+		_, err = client.Read(make([]byte, 1)) // with TLS 1.3, a client learns later that its certificate is refused
+		if err == nil || isTimeout(err) {
+			t.Errorf("the client is served: %v", err)
+		}
+	}
+}
+
+// When so many handshakes are under way as may be, others wait; those whose turn does not come are refused, and more turns may be given
+// live.
+func TestHandshakeLimit(t *testing.T) {
+	a := newAuthority(t)
+	hello := a.hello()
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff),
+			Limits: server.Limits{MaxHandshakes: 1, HandshakeTimeout: time.Hour}})
+		f := g.follow(event.Refused)
+		stalling := g.dial()
+		mustWrite(t, stalling, hello)
+		mustRead(t, stalling, "\x16") // its handshake is under way
+		g.update(func(l *server.Limits) { l.HandshakeTimeout = 50 * time.Millisecond })
+		refused := g.dial()
+		mustWrite(t, refused, hello)
+		mustRefuse(t, refused)
+		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonHandshakeLimit: 1})
+		if d := f.awaitType(event.Refused, "").Detail.(*event.RefusedDetail); !strings.Contains(d.Message, "1 TLS handshakes were under way") {
+			t.Errorf("REFUSED %+v", d)
+		}
+		g.update(func(l *server.Limits) { l.HandshakeTimeout = time.Hour })
+		waiting := tls.Client(g.dial(), a.client(""))
+		served := make(chan error, 1)
+		go func() { served <- waiting.Handshake() }()
+		g.settlePending(2)
+		g.update(func(l *server.Limits) { l.MaxHandshakes = 2 })
+		if err := <-served; err != nil {
+			t.Fatal(err)
+		}
+		mustServe(t, waiting)
+	})
+}
+
+// Very many half-open connections and an established one: it is served, new ones come in, and a drain ends all of them.
+func TestHalfOpenFlood(t *testing.T) {
+	a := newAuthority(t)
+	hello := a.hello()
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOptional),
+			Limits: server.Limits{MaxHandshakes: 50, HandshakeTimeout: time.Hour}})
+		established := tls.Client(g.dial(), a.client(""))
+		mustServe(t, established)
+		firsts := [][]byte{nil, []byte("PROXY"), []byte("PROXY TCP4 203"), hello[:5], hello[:len(hello)-1], append([]byte("PROXY UNKNOWN\r\n"), hello[:9]...)}
+		const flood = 600
+		for i := range flood {
+			mustWrite(t, g.dial(), firsts[i%len(firsts)])
+		}
+		g.settlePending(flood)
+		mustServe(t, established)
+		mustServe(t, tls.Client(g.dial(), a.client("")))
+		if totals := g.info().Totals; totals.Connections != 2 || totals.Accepted != 2 {
+			t.Errorf("totals %+v; expected 2 connections", totals)
+		}
+		g.stop()
+		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonShutdown: flood})
+	})
+}
+
+// Handshakes that are under way or wait for their turn do not keep a drain.
+func TestDrainDuringHandshakes(t *testing.T) {
+	a := newAuthority(t)
+	hello := a.hello()
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff), Limits: server.Limits{MaxHandshakes: 2}})
+		for i := range 6 {
+			c := g.dial()
+			mustWrite(t, c, hello)
+			if i < 2 {
+				mustRead(t, c, "\x16")
+			}
+		}
+		g.settlePending(6)
+		g.stop()
+		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonShutdown: 6})
+	})
+}
+
+// Handshakes that end together with their timeout are served or refused, each once: the audit counts.
+func TestHandshakeTimeoutRaces(t *testing.T) {
+	a := newAuthority(t)
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff),
+			Limits: server.Limits{HandshakeTimeout: 2 * time.Millisecond}})
+		const clients = 200
+		for range clients {
+			client := tls.Client(g.dial(), a.client(""))
+			_ = client.Handshake() // may be cut off
+			client.Close()
+		}
+		g.settlePending(0)
+		g.settle(0)
+		if totals := g.info().Totals; totals.Accepted+totals.Refused != clients {
+			t.Errorf("%d accepted and %d refused of %d", totals.Accepted, totals.Refused, clients)
+		}
+	})
+}
+
+// GetGateway says of each listener whether it has TLS, asks for certificates and takes PROXY headers.
+func TestListenersAreDescribed(t *testing.T) {
+	a := newAuthority(t)
+	for _, c := range []struct {
+		listener   server.ListenerConfig
+		tls        bool
+		auth, mode string
+	}{
+		{server.ListenerConfig{}, false, "", "off"},
+		{server.ListenerConfig{TLS: a.gateway(tls.NoClientCert), Proxy: server.ProxyOptional}, true, "off", "optional"},
+		{server.ListenerConfig{TLS: a.gateway(tls.VerifyClientCertIfGiven), Proxy: server.ProxyRequired}, true, "request", "required"},
+		{server.ListenerConfig{TLS: a.gateway(tls.RequestClientCert)}, true, "request", "off"},
+		{server.ListenerConfig{TLS: a.gateway(tls.RequireAndVerifyClientCert)}, true, "require", "off"},
+	} {
+		c.listener.Name, c.listener.Address, c.listener.ProxyTrusted = "main", "127.0.0.1:0", balancers
+		g := start(t, server.Config{Listeners: []server.ListenerConfig{c.listener}})
+		if l := g.info().Listeners[0]; l.TLS != c.tls || l.ClientAuth != c.auth || l.Proxy != c.mode {
+			t.Errorf("%+v; expected TLS %v, %q, %q", l, c.tls, c.auth, c.mode)
+		}
+		g.stop()
+	}
+}
+

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxCount is the most connections that a limit can name: places has no room for more.
+	maxCount = math.MaxInt32
+	// maxAcceptRate is the most connections a second, and the largest burst.
+	maxAcceptRate = 1_000_000
+	// maxNetworks is the most networks of a list.
+	maxNetworks = 10_000
+	// The bounds of the handshake timeout.
+	minHandshakeTimeout = time.Millisecond
+	maxHandshakeTimeout = time.Hour
+)
+
+// LimitError says that a limit is out of its bounds.
+type LimitError struct {
+	Field string // as sockgate.v1.Limits has it, for example `max_connections`
+	Text  string // what was given, and what was expected
+}
+
+// Error returns the text.
+func (e *LimitError) Error() string { return e.Text }
+
+// limitError is an error about a field: its name in words, and then the text.
+func limitError(field, format string, values ...any) error {
+	return &LimitError{Field: field, Text: strings.ReplaceAll(field, "_", " ") + " " + fmt.Sprintf(format, values...)}
+}
+
+// validate checks limits with every default filled in. Listeners are those that the limits may name. The error is a *LimitError about the
+// first field that is out of its bounds.
+func (l *Limits) validate(listeners []ListenerConfig) error {
+	for _, check := range []func() error{l.validateNumbers, l.validateTimes, l.validateRates, l.validateNetworks} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return l.validateListeners(listeners)
+}
+
+// validateNumbers checks what is counted: connections and bytes.
+func (l *Limits) validateNumbers() error {
+	for _, n := range []struct {
+		field              string
+		value, least, most int
+	}{
+		{"max_connections", l.MaxConnections, 0, maxCount},
+		{"connections_per_ip", l.ConnectionsPerIP, 0, maxCount},
+		{"connections_per_ipv6_network", l.ConnectionsPerIPv6Network, 0, maxCount},
+		{"max_handshakes", l.MaxHandshakes, 1, maxCount},
+		{"receive_rate", l.ReceiveRate, 0, math.MaxInt},
+		{"receive_message_rate", l.ReceiveMessageRate, 0, math.MaxInt},
+		{"queue_budget", l.QueueBudget, 0, math.MaxInt},
+		{"high_water", l.HighWater, 1, math.MaxInt},
+		{"low_water", l.LowWater, 0, l.HighWater},
+		{"send_queue_limit", l.SendQueueLimit, l.HighWater, math.MaxInt},
+	} {
+		switch {
+		case n.value < n.least && n.most == math.MaxInt:
+			return limitError(n.field, "%d: expected at least %d", n.value, n.least)
+		case n.value < n.least || n.value > n.most:
+			return limitError(n.field, "%d: expected %d to %d", n.value, n.least, n.most)
+		}
+	}
+	return nil
+}
+
+// validateTimes checks the timeouts.
+func (l *Limits) validateTimes() error {
+	for _, t := range []struct {
+		field              string
+		value, least, most time.Duration
+	}{
+		{"handshake_timeout", l.HandshakeTimeout, minHandshakeTimeout, maxHandshakeTimeout},
+		{"first_byte_timeout", l.FirstByteTimeout, 0, math.MaxInt64},
+		{"write_timeout", l.WriteTimeout, 1, math.MaxInt64},
+		{"idle_timeout", l.IdleTimeout, 0, math.MaxInt64},
+	} {
+		switch {
+		case t.value < t.least && t.most == math.MaxInt64:
+			return limitError(t.field, "%s: expected at least %s", t.value, t.least)
+		case t.value < t.least || t.value > t.most:
+			return limitError(t.field, "%s: expected %s to %s", t.value, t.least, t.most)
+		}
+	}
+	return nil
+}
+
+// validateRates checks the accept rates and their bursts.
+func (l *Limits) validateRates() error {
+	for _, r := range []struct {
+		field, burstField string
+		rate              float64
+		burst             int
+	}{
+		{"accept_rate", "accept_burst", l.AcceptRate, l.AcceptBurst},
+		{"accept_rate_per_ip", "accept_burst_per_ip", l.AcceptRatePerIP, l.AcceptBurstPerIP},
+	} {
+		least := 0
+		if r.rate > 0 {
+			least = 1
+		}
+		switch {
+		case !(r.rate >= 0 && r.rate <= maxAcceptRate): // which NaN is not
+			return limitError(r.field, "%g: expected 0 (no limit) to %d connections a second", r.rate, maxAcceptRate)
+		case r.burst < least || r.burst > maxAcceptRate:
+			return limitError(r.burstField, "%d: expected %d to %d connections", r.burst, least, maxAcceptRate)
+		}
+	}
+	return nil
+}
+
+// validateNetworks checks the lists.
+func (l *Limits) validateNetworks() error {
+	for _, list := range []struct {
+		field    string
+		networks []netip.Prefix
+	}{{"allow", l.Allow}, {"deny", l.Deny}} {
+		if n := len(list.networks); n > maxNetworks {
+			return limitError(list.field, "has %d networks: expected at most %d", n, maxNetworks)
+		}
+		if text := invalidNetwork(list.networks); text != "" {
+			return limitError(list.field, "%s", text)
+		}
+	}
+	return nil
+}
+
+// validateListeners checks the limits of listeners: there must be one of each name.
+func (l *Limits) validateListeners(listeners []ListenerConfig) error {
+	var names []string
+	for i := range listeners {
+		names = append(names, listeners[i].Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.ListenerConnections)) {
+		n := l.ListenerConnections[name]
+		switch {
+		case !slices.Contains(names, name):
+			return limitError("listener_connections", "of %.100q: there is no such listener; expected one of %q", name, names)
+		case n < 0 || n > maxCount:
+			return limitError("listener_connections", "of %.100q: %d: expected 0 (no limit) to %d", name, n, maxCount)
+		}
+	}
+	return nil
+}

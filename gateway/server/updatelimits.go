@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// UpdateLimitsRequest changes limits.
+type UpdateLimitsRequest struct {
+	Change  func(*Limits)     // changes a copy of the limits in force; must not block
+	Changes map[string]string // what is changed, by the field's name, and the new value in words, for records
+	Actor   Actor
+}
+
+// UpdateLimits changes limits, all or none, and returns those in force. They hold at once for what comes; connections that are there stay.
+// What is 0 then and has a default gets it. Where the change leaves the low water above the high water, it becomes the half of that; a
+// burst that was its rate's default follows the rate. The error is a *LimitError, and then nothing has changed.
+//
+// One call is carried out at a time, with its record, so that the last record of a limit tells what holds. The lock is the first of all,
+// and nothing but another call waits for it.
+func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits, error) {
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	old := s.limits.Load()
+	l := old.clone()
+	r.Change(&l)
+	l.follow(old)
+	l = l.withDefaults()
+	if err := l.validate(s.config.Listeners); err != nil {
+		return Limits{}, err
+	}
+	s.useLimits(&l)
+	changes := make(map[string]string, len(r.Changes))
+	for field, value := range r.Changes {
+		changes[shortText(field)] = shortText(value)
+	}
+	s.record(&event.ControlDetail{Verb: "UpdateLimits", Actor: r.Actor, Changes: changes}, &tally{})
+	return l, nil
+}
+
+// useLimits brings limits into force. Nobody else may do so at the same time.
+func (s *Server) useLimits(l *Limits) {
+	s.limits.Store(l)
+	s.tls.SetMax(l.MaxHandshakes)
+	g := newGate(l, s.gate.Load())
+	if g != nil && g.counts && !s.addresses.counting.Load() {
+		s.addresses.begin()
+		s.registry.walk(func(c *Conn) bool { // those that come meanwhile count themselves
+			c.countAddress()
+			return true
+		})
+	}
+	s.gate.Store(g)
+}
+
+// clone returns limits whose map and slices are their own.
+func (l *Limits) clone() Limits {
+	c := *l
+	c.ListenerConnections = maps.Clone(l.ListenerConnections)
+	c.Allow, c.Deny = slices.Clone(l.Allow), slices.Clone(l.Deny)
+	return c
+}
+
+// follow adapts the limits that depend on others which have changed, and have not changed themselves.
+func (l *Limits) follow(old *Limits) {
+	if l.HighWater != old.HighWater && l.LowWater == old.LowWater && l.LowWater > l.HighWater {
+		l.LowWater = l.HighWater / 2
+	}
+	followRate(&l.AcceptBurst, l.AcceptRate, old.AcceptBurst, old.AcceptRate)
+	followRate(&l.AcceptBurstPerIP, l.AcceptRatePerIP, old.AcceptBurstPerIP, old.AcceptRatePerIP)
+}
+
+// followRate has a burst that was the default, and was not changed, be the default of a rate that was.
+func followRate(burst *int, rate float64, oldBurst int, oldRate float64) {
+	if rate != oldRate && *burst == oldBurst && oldBurst == burstOf(oldRate) {
+		*burst = burstOf(rate)
+	}
+}
