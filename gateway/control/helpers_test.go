@@ -138,6 +138,16 @@ func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message)
 		return c.Shutdown(ctx, r)
 	case *pb.GetGatewayRequest:
 		return c.GetGateway(ctx, r)
+	case *pb.GetLimitsRequest:
+		return c.GetLimits(ctx, r)
+	case *pb.UpdateLimitsRequest:
+		return c.UpdateLimits(ctx, r)
+	case *pb.AddBanRequest:
+		return c.AddBan(ctx, r)
+	case *pb.ListBansRequest:
+		return c.ListBans(ctx, r)
+	case *pb.RemoveBanRequest:
+		return c.RemoveBan(ctx, r)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -31,6 +31,9 @@ type ListenerInfo struct {
 	Handler       string
 	Open          bool
 	Connections   int
+	TLS           bool
+	ClientAuth    string // `off`, `request` or `require`; empty without TLS
+	Proxy         string // `off`, `optional` or `required`
 }
 
 // Totals are counted from the start of the incarnation.
@@ -40,13 +43,17 @@ type Totals struct {
 	Closed                                                map[CloseReason]uint64 // reasons that occurred
 	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
 	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
+	Refusals                                              map[CloseReason]uint64 // reasons that occurred
+	Pending                                               int                    // connections that are being admitted
+	QueuedBytes                                           uint64                 // in all send queues now
+	RatePauses                                            uint64
 }
 
 // Gateway describes the server. The error is always nil; a fleet's is not.
 func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
-		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
+		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.configNow(), Totals: s.totals(),
 		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(), Process: processInfo(),
 	}
 	s.mu.Lock()
@@ -59,6 +66,13 @@ func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 			Open: l.open.Load(), Connections: int(l.conns.Load())})
 	}
 	return g, nil
+}
+
+// configNow returns the configuration with the limits in force.
+func (s *Server) configNow() Config {
+	c := s.config
+	c.Limits = *s.limits.Load()
+	return c
 }
 
 // handlerName is what the handler calls itself, if it does.
