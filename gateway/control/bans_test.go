@@ -35,7 +35,9 @@ func (banned) ListBans(_ context.Context, r server.ListBansRequest) (server.BanP
 	return page, nil
 }
 
-func (banned) Cursor() event.Cursor { return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}} }
+func (banned) Cursor() event.Cursor {
+	return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}}
+}
 
 // TestListBans holds that a walk in pages of any size has each ban once, and ends.
 func TestListBans(t *testing.T) {

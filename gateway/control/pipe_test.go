@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 )
@@ -39,7 +40,13 @@ func (c pipeConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.
 // client returns a client of what serves the pipe.
 func (p pipe) client(t testing.TB) *grpc.ClientConn {
 	t.Helper()
-	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
+	return p.clientAs(t, insecure.NewCredentials())
+}
+
+// clientAs is client with credentials.
+func (p pipe) clientAs(t testing.TB, as credentials.TransportCredentials) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(as),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return p.DialContext(ctx) }))
 	check(t, err)
 	return conn

@@ -69,7 +69,7 @@ func parseToken(fields []string) (Token, error) {
 	if len(fields) < 3 || len(fields) > 4 {
 		return Token{}, fmt.Errorf("%d fields; expected NAME ROLE %sHEX and perhaps %sTIME", len(fields), hashScheme, expiryScheme)
 	}
-	if !tokenName.MatchString(fields[0]) {
+	if !tokenName.MatchString(fields[0]) || tokenForm.MatchString(fields[0]) { // names are logged
 		return Token{}, fmt.Errorf("the name is malformed; expected 1 to 63 of a-z, 0-9, '.', '_' and '-'")
 	}
 	t := Token{Name: fields[0]}
