@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 		"github.com/pires/go-proxyproto", "golang.org/x/time"},
 	"gateway/handler":            {"gateway/server"},
 	"gateway/filter":             {"gateway/server", "cel.dev/cel-go"},
-	"gateway/control": {"gateway/server", "gateway/event", "gateway/filter", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
+	"gateway/control": {"gateway/server", "gateway/event", "gateway/filter", "gateway/internal/certid", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
 		"google.golang.org/genproto", "github.com/grpc-ecosystem/go-grpc-middleware", "github.com/hashicorp/go-hclog"},
 	"gateway/gatewaytest": {"gateway/control", "gateway/server", "gateway/handler", "gen/sockgate/v1", "google.golang.org/grpc"},
 	"gateway/internal/daemon": {"gateway/control", "gateway/server", "gateway/handler", "gateway/event", "gateway/filter",

@@ -171,7 +171,7 @@ var bounds = []bound{
 
 	{&pb.StreamEventsRequest{}, ""},
 	{&pb.StreamEventsRequest{Types: []pb.EventType{0}}, "types"},
-	{&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CLOSED, 18}}, "types"},
+	{&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CLOSED, pb.EventType(len(pb.EventType_name))}}, "types"},
 	{&pb.StreamEventsRequest{Types: []pb.EventType{-1}}, "types"},
 	{&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_LISTENING, pb.EventType_EVENT_TYPE_GAP}}, ""},
 	{&pb.StreamEventsRequest{Types: make([]pb.EventType, 65)}, "types"},
@@ -186,6 +186,23 @@ var bounds = []bound{
 	{&pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: 65537}, "max_data_bytes"},
 
 	{&pb.GetGatewayRequest{}, ""},
+	{&pb.GetLimitsRequest{}, ""},
+
+	{&pb.KickRequest{ConnectionIds: ids(1), BanDuration: period(-1)}, "ban_duration"},
+	{&pb.KickRequest{ConnectionIds: ids(1), BanDuration: period(10 * 365 * 24 * time.Hour)}, ""},
+	{&pb.KickRequest{ConnectionIds: ids(1), BanDuration: period(10*365*24*time.Hour + 1)}, "ban_duration"},
+	{&pb.AddBanRequest{}, "target"},
+	{&pb.AddBanRequest{Target: text(65)}, "target"},
+	{&pb.AddBanRequest{Identity: true}, "target"},
+	{&pb.AddBanRequest{Target: text(1025), Identity: true}, "target"},
+	{&pb.AddBanRequest{Target: "192.0.2.1", Duration: period(-1)}, "duration"},
+	{&pb.AddBanRequest{Target: "192.0.2.1", Duration: period(10*365*24*time.Hour + 1)}, "duration"},
+	{&pb.AddBanRequest{Target: "192.0.2.1", Duration: disagreeing}, "duration"},
+	{&pb.AddBanRequest{Target: "192.0.2.1", Reason: text(257)}, "reason"},
+	{&pb.ListBansRequest{PageSize: -1}, "page_size"},
+	{&pb.RemoveBanRequest{}, "target"},
+	{&pb.RemoveBanRequest{Target: text(65)}, "target"},
+	{&pb.RemoveBanRequest{Target: text(1025), Identity: true}, "target"},
 
 	// These end the gateway's data plane, so they come last.
 	{&pb.ShutdownRequest{GracePeriod: period(24 * time.Hour), Reason: text(256), Farewell: data(64 << 10)}, ""},

@@ -80,7 +80,7 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 		Version:        g.Version,
 		StartedAt:      timestamp(g.StartedAt),
 		Uptime:         durationpb.New(g.Uptime),
-		Limits:         limits(g),
+		Limits:         limits(&g.Config.Limits, g),
 		Totals:         totals(&g.Totals),
 		Cursor:         g.Cursor.String(),
 		Draining:       g.Draining,
@@ -91,37 +91,27 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 	}
 	for _, l := range g.Listeners {
 		response.Listeners = append(response.Listeners, &pb.Listener{Name: l.Name, Address: l.Address, Handler: l.Handler, Open: l.Open,
-			Connections: uint64(l.Connections)})
+			Connections: uint64(l.Connections), Tls: l.TLS, ClientAuth: l.ClientAuth, ProxyProtocol: l.Proxy})
 	}
 	return response
 }
 
-func limits(g *server.GatewayInfo) *pb.Limits {
-	c := &g.Config.Limits
-	return &pb.Limits{
-		MaxConnections: uint64(c.MaxConnections),
-		HighWater:      uint64(c.HighWater),
-		LowWater:       uint64(c.LowWater),
-		SendQueueLimit: uint64(c.SendQueueLimit),
-		WriteTimeout:   durationpb.New(c.WriteTimeout),
-		IdleTimeout:    durationpb.New(c.IdleTimeout),
-		IdleAction:     g.Config.IdleAction.String(),
-		DrainTimeout:   durationpb.New(g.Config.DrainTimeout),
-		EventLogSize:   uint64(g.EventLogSize),
+// byReason converts counts by close reason.
+func byReason(counts map[server.CloseReason]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(counts))
+	for reason, n := range counts {
+		out[reason.String()] = n
 	}
+	return out
 }
 
 func totals(t *server.Totals) *pb.Totals {
-	closed := make(map[string]uint64, len(t.Closed))
-	for reason, n := range t.Closed {
-		closed[reason.String()] = n
-	}
 	return &pb.Totals{
 		Connections:    uint64(t.Connections),
 		Accepted:       t.Accepted,
 		Refused:        t.Refused,
 		AcceptErrors:   t.AcceptErrors,
-		Closed:         closed,
+		Closed:         byReason(t.Closed),
 		BytesReceived:  t.BytesReceived,
 		BytesSent:      t.BytesSent,
 		BytesUnsent:    t.BytesUnsent,
@@ -130,5 +120,9 @@ func totals(t *server.Totals) *pb.Totals {
 		ReadPauses:     t.ReadPauses,
 		EventStreams:   t.EventStreams,
 		EventsMissed:   t.EventsMissed,
+		Refusals:       byReason(t.Refusals),
+		Pending:        uint64(t.Pending),
+		QueuedBytes:    t.QueuedBytes,
+		RatePauses:     t.RatePauses,
 	}
 }

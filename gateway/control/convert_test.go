@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func (fixed) Broadcast(context.Context, server.BroadcastRequest) (server.Broadca
 }
 
 func (fixed) Kick(context.Context, server.KickRequest) (server.KickResult, error) {
-	return server.KickResult{Outcomes: targets, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3}, nil
+	return server.KickResult{Outcomes: targets, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3, Banned: []string{"b"}}, nil
 }
 
 func (fixed) SetLabels(context.Context, server.LabelRequest) (server.LabelResult, error) {
@@ -68,13 +69,44 @@ func (fixed) StartDrain(server.DrainRequest) server.DrainStatus {
 
 func (fixed) Gateway(context.Context) (server.GatewayInfo, error) {
 	return server.GatewayInfo{Node: "n", Incarnation: "1", Version: "v", Engine: "e", StartedAt: noon, Uptime: time.Minute,
-		Listeners: []server.ListenerInfo{{Name: "l", Address: "a", Handler: "h", Open: true, Connections: 3}},
-		Config: server.Config{Limits: server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: 5, IdleTimeout: 6}, IdleAction: server.IdleNotify,
-			DrainTimeout: 7},
+		Listeners: []server.ListenerInfo{{Name: "l", Address: "a", Handler: "h", Open: true, Connections: 3, TLS: true, ClientAuth: "request", Proxy: "optional"}},
+		Config:    server.Config{Limits: wholeLimits, IdleAction: server.IdleNotify, DrainTimeout: 7},
 		Totals: server.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4, Closed: map[server.CloseReason]uint64{event.ReasonKicked: 5},
-			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13},
+			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13,
+			Refusals: map[server.CloseReason]uint64{event.ReasonBanned: 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
 		Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}, OldestSequence: 9, EventLogSize: 10, Draining: true,
 		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}, nil
+}
+
+// wholeLimits are limits of which no two are the same.
+var wholeLimits = server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: 5, IdleTimeout: 6,
+	ListenerConnections: map[string]int{"l": 11}, ConnectionsPerIP: 12, ConnectionsPerIPv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIP: 16.5,
+	AcceptBurstPerIP: 17, ReceiveRate: 18, ReceiveMessageRate: 19, HandshakeTimeout: 20, MaxHandshakes: 21, FirstByteTimeout: 22,
+	Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23}
+
+var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: period(5), IdleTimeout: period(6),
+	IdleAction: "notify", DrainTimeout: period(7), EventLogSize: 10, ListenerConnections: map[string]uint64{"l": 11}, ConnectionsPerIp: 12,
+	ConnectionsPerIpv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIp: 16.5, AcceptBurstPerIp: 17, ReceiveRate: 18, ReceiveMessageRate: 19,
+	HandshakeTimeout: period(20), MaxHandshakes: 21, FirstByteTimeout: period(22), Allow: []string{"10.0.0.0/8"}, Deny: []string{"2001:db8::/32"}, QueueBudget: 23}
+
+func (fixed) Limits(context.Context) (server.Limits, error) { return wholeLimits, nil }
+
+// wholeBan is a ban of which every field is set.
+var (
+	wholeBan        = server.Ban{Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: noon, ExpiresAt: noon.Add(time.Second), Refused: 9}
+	wholeBanMessage = &pb.Ban{Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: at(0), ExpiresAt: at(1), Refused: 9}
+)
+
+func (fixed) AddBan(context.Context, server.AddBanRequest) (server.AddBanResult, error) {
+	return server.AddBanResult{Ban: wholeBan, Replaced: true, Durable: true, Closed: 4}, nil
+}
+
+func (fixed) ListBans(context.Context, server.ListBansRequest) (server.BanPage, error) {
+	return server.BanPage{Bans: []server.Ban{wholeBan}, Total: 5}, nil
+}
+
+func (fixed) RemoveBan(context.Context, server.RemoveBanRequest) (server.Ban, error) {
+	return wholeBan, nil
 }
 
 // TestConversion holds that every field of an answer arrives in its own place.
@@ -84,20 +116,30 @@ func TestConversion(t *testing.T) {
 		{&pb.GetConnectionRequest{Id: oneID}, &pb.GetConnectionResponse{Connection: wholeMessage}},
 		{&pb.SendRequest{Id: oneID, Data: data(1)}, &pb.SendResponse{Outcome: pb.Outcome_OUTCOME_DROPPED_QUEUE_FULL, QueuedBytes: 1, UnsentBytes: 2}},
 		{&pb.BroadcastRequest{Data: data(1)}, &pb.BroadcastResponse{Matched: 10, Written: 1, Queued: 2, Dropped: 3, Closed: 4, Failures: outcomes, Replayed: true}},
-		{&pb.KickRequest{Filter: "true"}, &pb.KickResponse{Outcomes: outcomes, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3}},
+		{&pb.KickRequest{Filter: "true"}, &pb.KickResponse{Outcomes: outcomes, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3, Banned: []string{"b"}}},
 		{&pb.SetLabelsRequest{Filter: "true", Set: labels(1)}, &pb.SetLabelsResponse{Outcomes: outcomes, Matched: 10, Labeled: 1, Closed: 2, NotFound: 3, Refused: 4}},
 		{&pb.ShutdownRequest{}, &pb.ShutdownResponse{Joined: true, Deadline: at(0), Connections: 5}},
 		{&pb.GetGatewayRequest{}, &pb.GetGatewayResponse{Node: "n", Incarnation: "1", Version: "v", StartedAt: at(0), Uptime: period(time.Minute),
-			Listeners: []*pb.Listener{{Name: "l", Address: "a", Handler: "h", Open: true, Connections: 3}},
-			Limits: &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: period(5), IdleTimeout: period(6),
-				IdleAction: "notify", DrainTimeout: period(7), EventLogSize: 10},
+			Listeners: []*pb.Listener{{Name: "l", Address: "a", Handler: "h", Open: true, Connections: 3, Tls: true, ClientAuth: "request", ProxyProtocol: "optional"}},
+			Limits:    wholeLimitsMessage,
 			Totals: &pb.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4, Closed: map[string]uint64{"KICKED": 5}, BytesReceived: 6,
-				BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13},
+				BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13,
+				Refusals: map[string]uint64{"BANNED": 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
 			Cursor: "n.1@8", Draining: true, DrainDeadline: at(1), Engine: "e", OldestSequence: 9,
 			Process: &pb.Process{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}},
+		{&pb.GetLimitsRequest{}, &pb.GetLimitsResponse{Limits: wholeLimitsMessage}},
+		{&pb.AddBanRequest{Target: "192.0.2.1"}, &pb.AddBanResponse{Ban: wholeBanMessage, Replaced: true, Durable: true, Closed: 4}},
+		{&pb.ListBansRequest{}, &pb.ListBansResponse{Bans: []*pb.Ban{wholeBanMessage}, TotalSize: 5}},
+		{&pb.RemoveBanRequest{Target: "192.0.2.1"}, &pb.RemoveBanResponse{Ban: wholeBanMessage}},
 	} {
 		got, err := call(patiently(t), pb.NewGatewayServiceClient(conn), c.request)
 		check(t, err)
+		if g, ok := got.(*pb.GetGatewayResponse); ok { // the port is another one each time
+			if c := g.GetCaller(); !strings.HasPrefix(c.GetIdentity(), "127.0.0.1:") || c.GetProof() != "none" || c.GetRole() != pb.Role_ROLE_ADMIN {
+				t.Error(c)
+			}
+			g.Caller = nil
+		}
 		if !proto.Equal(got, c.want) {
 			t.Errorf("%T:\n%v\nexpected\n%v", c.request, got, c.want)
 		}

@@ -40,6 +40,20 @@ const (
 	reasonCanceled           = "CANCELED"
 	reasonPanic              = "PANIC"
 	reasonInternal           = "INTERNAL"
+
+	reasonCredentialsRequired = "CREDENTIALS_REQUIRED"
+	reasonTokenInvalid        = "TOKEN_INVALID"
+	reasonTokenRevoked        = "TOKEN_REVOKED"
+	reasonTokenExpired        = "TOKEN_EXPIRED"
+	reasonCertificateInvalid  = "CERTIFICATE_INVALID"
+	reasonCertificateExpired  = "CERTIFICATE_EXPIRED"
+	reasonRoleRequired        = "ROLE_REQUIRED"
+	reasonNoRole              = "NO_ROLE"
+	reasonRoleUndeclared      = "ROLE_UNDECLARED"
+	reasonTooManyCalls        = "TOO_MANY_CALLS"
+	reasonTooManyBans         = "TOO_MANY_BANS"
+	reasonBanNotFound         = "BAN_NOT_FOUND"
+	reasonInvalidTarget       = "INVALID_TARGET"
 )
 
 // boundsError says that a field is out of its bounds.
@@ -86,8 +100,25 @@ func classify(err error) problem {
 		cursor    *event.CursorError
 		token     *tokenError
 		reused    *server.RequestIDError
+		denial    *denialError
+		limit     *server.LimitError
+		target    *server.BanTargetError
+		noBan     *server.BanNotFoundError
+		streams   *tooManyStreamsError
 	)
 	switch {
+	case errors.As(err, &denial):
+		return problem{code: denial.code(), reason: denial.reason, metadata: denial.metadata}
+	case errors.As(err, &limit):
+		return problem{code: codes.InvalidArgument, reason: reasonOutOfBounds, field: "limits." + limit.Field}
+	case errors.As(err, &target):
+		return problem{code: codes.InvalidArgument, reason: reasonInvalidTarget, field: "target"}
+	case errors.As(err, &noBan):
+		return problem{code: codes.NotFound, reason: reasonBanNotFound, metadata: map[string]string{"target": short(noBan.Target)}}
+	case errors.Is(err, server.ErrTooManyBans):
+		return problem{code: codes.ResourceExhausted, reason: reasonTooManyBans}
+	case errors.Is(err, errTooManyCalls):
+		return problem{code: codes.ResourceExhausted, reason: reasonTooManyCalls, retry: time.Second}
 	case errors.As(err, &bounds):
 		return problem{code: codes.InvalidArgument, reason: reasonOutOfBounds, field: bounds.field}
 	case errors.As(err, &badID):
@@ -107,7 +138,7 @@ func classify(err error) problem {
 		return problem{code: codes.InvalidArgument, reason: reasonRequestIDReused, field: "request_id"}
 	case errors.Is(err, server.ErrTooManyRequests):
 		return problem{code: codes.ResourceExhausted, reason: reasonTooManyRequestIDs, retry: time.Minute}
-	case errors.Is(err, errTooManyStreams):
+	case errors.As(err, &streams):
 		return problem{code: codes.ResourceExhausted, reason: reasonTooManyStreams, retry: 5 * time.Second}
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem{code: codes.DeadlineExceeded, reason: reasonDeadline}

@@ -62,14 +62,15 @@ func TestFullControlPlane(t *testing.T) {
 // TestTooManyStreams holds that there is a bound of event streams, and what is said beyond it.
 func TestTooManyStreams(t *testing.T) {
 	g := gatewaytest.Start(t)
-	second, err := grpc.NewClient(g.Control, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	first, _ := serve(t, g.Server, control.Config{StreamsPerIdentity: 2000, CallsPerIdentity: 2000})
+	second, err := grpc.NewClient(first.Target(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(t, err)
 	defer second.Close()
-	clients := []pb.GatewayServiceClient{g.Client, pb.NewGatewayServiceClient(second)}
+	clients := []pb.GatewayServiceClient{pb.NewGatewayServiceClient(first), pb.NewGatewayServiceClient(second)}
 	for i := range 1000 {
 		followClient(t, clients[i%2], &pb.StreamEventsRequest{})
 	}
-	stream, err := g.Client.StreamEvents(patiently(t), &pb.StreamEventsRequest{})
+	stream, err := clients[0].StreamEvents(patiently(t), &pb.StreamEventsRequest{})
 	check(t, err)
 	_, err = stream.Recv()
 	if status.Code(err) != codes.ResourceExhausted {

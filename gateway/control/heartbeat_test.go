@@ -1,15 +1,9 @@
 package control_test
 
 import (
-	"context"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
@@ -34,13 +28,11 @@ func (l logOnly) Subscribe(r server.SubscribeRequest) (*event.Subscription, erro
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := event.NewLog(event.Origin{Node: "test", Incarnation: "1"}, 256)
-		pipe := bufconn.Listen(1 << 16)
+		pipe := newPipe("127.0.0.1")
 		s := control.New(logOnly{log: log}, control.Config{})
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(pipe) }()
-		conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
-		check(t, err)
+		conn := pipe.client(t)
 		stream, err := pb.NewGatewayServiceClient(conn).StreamEvents(t.Context(), &pb.StreamEventsRequest{Types: []pb.EventType{closed}})
 		check(t, err)
 		expect := func(after time.Duration, events int, cursor string) {

@@ -5,15 +5,18 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -102,20 +105,40 @@ func connect(t testing.TB, g *gatewaytest.Gateway) (net.Conn, string) {
 // serve runs a control plane of its own over any gateway.
 func serve(t testing.TB, g control.Gateway, c control.Config) (*grpc.ClientConn, *control.Server) {
 	t.Helper()
+	return serveAs(t, g, c, insecure.NewCredentials())
+}
+
+// serveAs is serve with a client that has credentials.
+func serveAs(t testing.TB, g control.Gateway, c control.Config, client credentials.TransportCredentials) (*grpc.ClientConn, *control.Server) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(client))
+	check(t, err)
+	return conn, serveOn(t, listener, conn, g, c)
+}
+
+// serveOn runs a control plane on a listener, and ends it and its client with the test.
+func serveOn(t testing.TB, listener net.Listener, conn *grpc.ClientConn, g control.Gateway, c control.Config) *control.Server {
+	t.Helper()
 	s := control.New(g, c)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(listener) })
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	check(t, err)
 	t.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop(patiently(t))
 		serving.Wait()
 	})
-	return conn, s
+	return s
 }
+
+// traceLogger returns a logger that writes everything.
+func traceLogger(to io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Output: to, Level: hclog.Trace, JSONFormat: true})
+}
+
+// ownIdentity is who this process is on a unix socket.
+func ownIdentity() string { return "uid:" + strconv.Itoa(os.Getuid()) }
 
 // call makes the call that a request is for; of a stream it takes the first response.
 func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message) (proto.Message, error) {
@@ -138,6 +161,16 @@ func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message)
 		return c.Shutdown(ctx, r)
 	case *pb.GetGatewayRequest:
 		return c.GetGateway(ctx, r)
+	case *pb.GetLimitsRequest:
+		return c.GetLimits(ctx, r)
+	case *pb.UpdateLimitsRequest:
+		return c.UpdateLimits(ctx, r)
+	case *pb.AddBanRequest:
+		return c.AddBan(ctx, r)
+	case *pb.ListBansRequest:
+		return c.ListBans(ctx, r)
+	case *pb.RemoveBanRequest:
+		return c.RemoveBan(ctx, r)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -17,24 +17,29 @@ import (
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
 // interceptors returns what every call passes through, unary and stream alike, outermost first: log, errors to statuses,
-// recover, validate. Logging comes first so that it sees the status that the caller gets, a panic's too.
-func interceptors(logger hclog.Logger) []grpc.ServerOption {
+// recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, a panic's too. The guard's tap,
+// which authenticates, is before all of them.
+func interceptors(logger hclog.Logger, g *guard) []grpc.ServerOption {
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
 		logger.Error("panic in the control plane", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		return errPanic
 	})
-	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel)}
+	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),
+		logging.WithFieldsFromContext(callerFields)}
 	return []grpc.ServerOption{
+		grpc.InTapHandle(g.authenticate),
 		grpc.ChainUnaryInterceptor(
 			logging.UnaryServerInterceptor(callLogger(logger), calls...),
 			unaryStatus,
 			recovery.UnaryServerInterceptor(onPanic),
+			g.unary,
 			unaryValidate,
 		),
 		grpc.ChainStreamInterceptor(
 			logging.StreamServerInterceptor(callLogger(logger), calls...),
 			streamStatus,
 			recovery.StreamServerInterceptor(onPanic),
+			g.stream,
 			streamValidate,
 		),
 	}
@@ -54,12 +59,21 @@ func callLogger(logger hclog.Logger) logging.Logger {
 	})
 }
 
-// logLevel keeps calls that went as they should out of the log: mutations have a line of their own there.
+// callerFields are what the log says of a call's caller.
+func callerFields(ctx context.Context) logging.Fields {
+	c := callerOf(ctx)
+	if c.Identity == "" {
+		return nil
+	}
+	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", c.Role.String()}
+}
+
+// logLevel keeps calls that went as they should out of the log: mutations have a line of their own there, and so have denials.
 func logLevel(code codes.Code) logging.Level {
 	switch code {
 	case codes.Internal, codes.Unknown, codes.DataLoss:
 		return logging.LevelError
-	case codes.ResourceExhausted, codes.PermissionDenied, codes.Unauthenticated:
+	case codes.ResourceExhausted:
 		return logging.LevelWarn
 	}
 	return logging.LevelDebug
@@ -81,13 +95,16 @@ func streamStatus(service any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 }
 
 func unaryValidate(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := validate(request); err != nil {
+	if err := first(validateRequestID(ctx), validate(request)); err != nil {
 		return nil, err
 	}
 	return handler(ctx, request)
 }
 
 func streamValidate(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if err := validateRequestID(stream.Context()); err != nil {
+		return err
+	}
 	return handler(service, validatedStream{stream})
 }
 

@@ -1,21 +1,24 @@
 package control
 
 import (
+	"container/list"
 	"net"
 	"sync"
 	"sync/atomic"
 )
 
-// boundedListener keeps at most limit connections open, closes what comes beyond them at once, and can close them all: gRPC
-// waits for connections that have not said a word before it stops.
+// boundedListener keeps at most limit connections open, and can close them all: gRPC waits for connections that have not said a word
+// before it stops. When there is no room, the oldest connection that nobody vouches for makes room for a new one, so that those who
+// prove nothing keep nobody out who does; when there is none, the new one is closed at once.
 type boundedListener struct {
 	net.Listener
 	limit   int
 	refused func()
 
-	mu    sync.Mutex
-	conns map[*boundedConn]struct{}
-	full  bool // takes nobody any more, because it stops
+	mu        sync.Mutex
+	conns     map[*boundedConn]struct{}
+	untrusted *list.List // of *boundedConn, the oldest first: none of their callers has proven to be somebody who may call
+	full      bool       // takes nobody any more, because it stops
 }
 
 // boundedConn leaves its listener's set when it is closed.
@@ -23,6 +26,19 @@ type boundedConn struct {
 	net.Conn
 	listener *boundedListener
 	spoke    atomic.Bool // has sent a byte
+	trusted  atomic.Bool
+	place    *list.Element // among the untrusted; nil: not there. Guarded by the listener's mu
+}
+
+// trust notes that somebody who may call uses the connection.
+func (c *boundedConn) trust() {
+	if c.trusted.Load() {
+		return
+	}
+	c.trusted.Store(true)
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.listener.forgive(c)
 }
 
 // Read notes that the client has spoken.
@@ -35,7 +51,7 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 }
 
 func newBoundedListener(l net.Listener, limit int, refused func()) *boundedListener {
-	return &boundedListener{Listener: l, limit: limit, refused: refused, conns: make(map[*boundedConn]struct{})}
+	return &boundedListener{Listener: l, limit: limit, refused: refused, conns: make(map[*boundedConn]struct{}), untrusted: list.New()}
 }
 
 // Accept returns the next connection for which there is room.
@@ -45,29 +61,57 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.add(conn); c != nil {
+		c, evicted := l.add(conn)
+		if evicted != nil {
+			_ = evicted.Close() // nothing was promised
+			l.refused()
+		}
+		if c != nil {
 			return c, nil
 		}
-		_ = conn.Close() // nothing was promised
-		l.refused()
 	}
 }
 
-func (l *boundedListener) add(conn net.Conn) *boundedConn {
+// add makes a connection one of the listener's, and returns another that has to be closed for it; itself, when there is no room.
+func (l *boundedListener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.full || len(l.conns) >= l.limit {
-		return nil
+	if l.full {
+		return nil, conn
+	}
+	if len(l.conns) >= l.limit {
+		oldest := l.untrusted.Front()
+		if oldest == nil {
+			return nil, conn
+		}
+		c := oldest.Value.(*boundedConn)
+		l.remove(c)
+		evicted = c.Conn
 	}
 	c := &boundedConn{Conn: conn, listener: l}
 	l.conns[c] = struct{}{}
-	return c
+	c.place = l.untrusted.PushBack(c)
+	return c, evicted
+}
+
+// remove takes a connection out of the set. The caller holds mu.
+func (l *boundedListener) remove(c *boundedConn) {
+	delete(l.conns, c)
+	l.forgive(c)
+}
+
+// forgive takes a connection out of the untrusted ones. The caller holds mu.
+func (l *boundedListener) forgive(c *boundedConn) {
+	if c.place != nil {
+		l.untrusted.Remove(c.place)
+		c.place = nil
+	}
 }
 
 // Close closes the connection and makes room for another.
 func (c *boundedConn) Close() error {
 	c.listener.mu.Lock()
-	delete(c.listener.conns, c)
+	c.listener.remove(c)
 	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }

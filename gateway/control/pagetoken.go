@@ -24,7 +24,7 @@ type pageToken struct {
 }
 
 const (
-	tokenVersion = 1
+	tokenVersion = 1 // ban tokens have another
 	bindingSize  = 8
 	checksumSize = 8
 	maxToken     = 256 // bytes of an encoded token; a real one has under 140

@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -31,18 +33,55 @@ const (
 	pingAfter, pingTimeout = 30 * time.Second, 20 * time.Second
 	// greetTimeout is how long a client may take until it has said that it speaks HTTP/2.
 	greetTimeout = 5 * time.Second
+	// maxHeader is the most bytes of a call's headers: a token and what programs on the way add.
+	maxHeader = 16 << 10
 	// defaultConnections is how many clients' connections there may be when the configuration does not say.
 	defaultConnections = 1000
+	// defaultIdentityCalls is how many calls of one identity may be under way when the configuration does not say.
+	defaultIdentityCalls = 1000
+	// defaultAge and defaultAgeGrace are for how long a client's connection is used when the configuration does not say.
+	defaultAge, defaultAgeGrace = time.Hour, 5 * time.Minute
 )
 
 // Config says how a control plane runs.
 type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
-	// MaxConnections is the most connections of clients; one beyond it is closed at once. Default 1,000.
+	// MaxConnections is the most connections of clients. Beyond it, the oldest of which no caller has proven an identity is closed for
+	// a new one; when there is none, the new one is. Default 1,000.
 	MaxConnections int
-	// Logger gets failed calls, and with debug all of them. Default: none.
+	// Logger gets failed and denied calls, and with debug all of them. Default: none.
 	Logger hclog.Logger
+	// TLS makes TLS of what Serve accepts, other than on a unix socket. Client certificates are asked for, required and verified as it
+	// says; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token. Sessions are not resumed. Default nil:
+	// plain.
+	// Hazard: without TLS, tokens can be read on the way.
+	TLS *tls.Config
+	// Auth says who may call. Default: who is on loopback, and on a unix socket the gateway's own user and root.
+	Auth AuthConfig
+	// MaxConnectionAge is after how long a client's connection takes no more calls, give or take a tenth: the client makes another one by
+	// itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the connection is closed, and they end
+	// with UNAVAILABLE. An event stream goes on behind its cursor when its client asks again. Default 1 h and 5 min.
+	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
+	// CallsPerIdentity is the most calls of one identity under way, streams included; on loopback, those who prove nothing are one.
+	// Default 1,000.
+	CallsPerIdentity int
+	// StreamsPerIdentity is the most event streams of one identity. Default 100.
+	StreamsPerIdentity int
+}
+
+// withDefaults returns the configuration with every default filled in.
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	c.MaxConnections = cmp.Or(c.MaxConnections, defaultConnections)
+	c.MaxConnectionAge = cmp.Or(c.MaxConnectionAge, defaultAge)
+	c.MaxConnectionAgeGrace = cmp.Or(c.MaxConnectionAgeGrace, defaultAgeGrace)
+	c.CallsPerIdentity = cmp.Or(c.CallsPerIdentity, defaultIdentityCalls)
+	c.StreamsPerIdentity = cmp.Or(c.StreamsPerIdentity, defaultIdentityStreams)
+	return c
 }
 
 // Server is the control plane: GatewayService, health and reflection on one gRPC server.
@@ -52,6 +91,7 @@ type Server struct {
 	stopping context.Context // ends when Stop is called
 	stop     context.CancelFunc
 	config   Config
+	guard    *guard
 	warned   atomic.Int64 // unix second of the last warning that it is full
 
 	mu       sync.Mutex
@@ -60,30 +100,28 @@ type Server struct {
 
 // New returns the control plane of a gateway.
 func New(g Gateway, c Config) *Server {
-	if c.Logger == nil {
-		c.Logger = hclog.NewNullLogger()
-	}
-	if c.DrainTimeout == 0 {
-		c.DrainTimeout = 30 * time.Second
-	}
-	if c.MaxConnections == 0 {
-		c.MaxConnections = defaultConnections
-	}
-	options := append(interceptors(c.Logger),
+	c = c.withDefaults()
+	s := &Server{health: health.NewServer(), config: c, guard: newGuard(&c)}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	options := append(interceptors(c.Logger, s.guard),
+		grpc.Creds(newGreeter(&c)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(greetTimeout),
 		grpc.MaxRecvMsgSize(maxReceive),
+		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: c.MaxConnectionAge,
+			MaxConnectionAgeGrace: c.MaxConnectionAgeGrace}),
 	)
-	s := &Server{health: health.NewServer(), config: c}
-	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
-	pb.RegisterGatewayServiceServer(s.grpc, NewService(g, c.DrainTimeout))
+	service := NewService(g, c.DrainTimeout)
+	service.denials, service.most = s.guard.denials, c.StreamsPerIdentity
+	pb.RegisterGatewayServiceServer(s.grpc, service)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	reflection.Register(s.grpc)
+	s.guard.access = newAccessTable(s.grpc.GetServiceInfo())
 	return s
 }
 
@@ -93,6 +131,11 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.listener = bounded
 	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	var reporting sync.WaitGroup
+	defer reporting.Wait()
+	defer cancel()
+	reporting.Go(func() { s.guard.denials.report(ctx) })
 	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop was faster
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/gateway/filter"
@@ -32,6 +31,8 @@ type Service struct {
 	pb.UnimplementedGatewayServiceServer
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
+	denials *denials      // nil: nobody is denied anything
+	most    int           // event streams of one identity
 	streams atomic.Int64  // event streams open now
 	feeds   feeds
 	rooms   sync.Pool // of *[]server.Info, for the rows of a page
@@ -39,18 +40,7 @@ type Service struct {
 
 // NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
 func NewService(g Gateway, drainTimeout time.Duration) *Service {
-	return &Service{gateway: g, drain: drainTimeout, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
-}
-
-// actor is who makes a call.
-func actor(ctx context.Context) server.Actor {
-	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		if a := p.Addr.String(); a != "" && a != "@" {
-			return server.Actor{Identity: a, Proof: "none", Role: "ADMIN", Address: a}
-		}
-		return server.Actor{Identity: p.Addr.Network(), Proof: "none", Role: "ADMIN"}
-	}
-	return server.Actor{Identity: "unknown"}
+	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
 }
 
 // compile returns the matcher of a filter; nil, which selects all, for an empty one.
@@ -196,12 +186,13 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 		return nil, err
 	}
 	result, err := s.gateway.Kick(ctx, server.KickRequest{IDs: r.GetConnectionIds(), Match: match, Reason: r.GetReason(), Farewell: r.GetFarewell(),
-		Flush: orDefault(r.GetFlushTimeout().AsDuration(), defaultFlush), DryRun: r.GetValidateOnly(), Actor: actor(ctx)})
+		Flush: orDefault(r.GetFlushTimeout().AsDuration(), defaultFlush), Ban: r.GetBanDuration().AsDuration(),
+		DryRun: r.GetValidateOnly(), Actor: actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
 	return &pb.KickResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Kicked: result.Kicked, Closed: result.Closed,
-		NotFound: result.NotFound}, nil
+		NotFound: result.NotFound, Banned: result.Banned}, nil
 }
 
 // SetLabels changes labels.
@@ -235,5 +226,11 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	return gatewayInfo(&info), nil
+	response := gatewayInfo(&info)
+	c := callerOf(ctx)
+	response.Caller = &pb.Caller{Identity: c.Identity, Proof: c.Proof, Role: pb.Role(c.Role)}
+	if s.denials != nil {
+		response.Totals.DeniedCalls = s.denials.byReason()
+	}
+	return response, nil
 }

@@ -76,7 +76,8 @@ func TestGracePeriod(t *testing.T) {
 		{&pb.ShutdownRequest{GracePeriod: period(2 * time.Hour)}, 2 * time.Hour},
 	} {
 		g := gatewaytest.Start(t, func(c *server.Config) { c.DrainTimeout = 5 * time.Hour })
-		f := follow(t, g, &pb.StreamEventsRequest{})
+		f := follow(t, g, &pb.StreamEventsRequest{After: "0"})
+		f.until(listening)
 		r, err := g.Client.Shutdown(patiently(t), c.request)
 		check(t, err)
 		events := f.rest()

@@ -1,7 +1,9 @@
 package control
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -21,9 +23,17 @@ const (
 	heartbeat = 5 * time.Second
 	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB while it catches up, or in its feed.
 	maxEventStreams = 1000
+	// defaultIdentityStreams is how many of them one identity may have when the configuration does not say.
+	defaultIdentityStreams = 100
 )
 
-var errTooManyStreams = errors.New("1000 event streams are open, which is the most; end some, or let one program hand the events on")
+// tooManyStreamsError says that there are most event streams already.
+type tooManyStreamsError struct{ text string }
+
+// Error returns the sentence.
+func (e *tooManyStreamsError) Error() string { return e.text }
+
+var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let one program hand the events on"}
 
 // eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it reads that
 // by its own subscription; then it follows the feed of its selection, which encodes each batch once for all. A slow caller slows
@@ -38,11 +48,11 @@ type eventStream struct {
 
 // StreamEvents follows events until the caller cancels or the log is closed.
 func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayService_StreamEventsServer) error {
-	if s.streams.Add(1) > maxEventStreams {
-		s.streams.Add(-1)
-		return errTooManyStreams
+	leave, err := s.enterStream(stream.Context())
+	if err != nil {
+		return err
 	}
-	defer s.streams.Add(-1)
+	defer leave()
 	match, err := compile(r.GetFilter())
 	if err != nil {
 		return err
@@ -79,6 +89,29 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 		return err
 	}
 	return e.follow()
+}
+
+// enterStream counts an event stream until leave, unless there are most already, of its caller or in all.
+func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
+	of := &usage{} // of a caller without an identity, who is alone
+	if g := grantOf(ctx); g != nil {
+		of = g.usage
+	}
+	leave = func() {
+		of.streams.Add(-1)
+		s.streams.Add(-1)
+	}
+	mine, all := of.streams.Add(1), s.streams.Add(1)
+	switch {
+	case all > maxEventStreams:
+		leave()
+		return nil, errTooManyStreams
+	case mine > int64(s.most):
+		leave()
+		return nil, &tooManyStreamsError{fmt.Sprintf("%d event streams of %.200q are open, which is the most of one identity; end some, or let one "+
+			"program hand the events on", s.most, callerOf(ctx).Identity)}
+	}
+	return leave, nil
 }
 
 // snapshot sends a PRESENT for each connection that was connected before start, then SNAPSHOT_COMPLETE.

@@ -66,6 +66,41 @@ func (s stub) SetLabels(ctx context.Context, r server.LabelRequest) (server.Labe
 	return s.gateway.SetLabels(ctx, r)
 }
 
+func (s stub) Limits(ctx context.Context) (server.Limits, error) {
+	if err := s.before(ctx); err != nil {
+		return server.Limits{}, err
+	}
+	return s.gateway.Limits(ctx)
+}
+
+func (s stub) UpdateLimits(ctx context.Context, r server.UpdateLimitsRequest) (server.Limits, error) {
+	if err := s.before(ctx); err != nil {
+		return server.Limits{}, err
+	}
+	return s.gateway.UpdateLimits(ctx, r)
+}
+
+func (s stub) AddBan(ctx context.Context, r server.AddBanRequest) (server.AddBanResult, error) {
+	if err := s.before(ctx); err != nil {
+		return server.AddBanResult{}, err
+	}
+	return s.gateway.AddBan(ctx, r)
+}
+
+func (s stub) ListBans(ctx context.Context, r server.ListBansRequest) (server.BanPage, error) {
+	if err := s.before(ctx); err != nil {
+		return server.BanPage{}, err
+	}
+	return s.gateway.ListBans(ctx, r)
+}
+
+func (s stub) RemoveBan(ctx context.Context, r server.RemoveBanRequest) (server.Ban, error) {
+	if err := s.before(ctx); err != nil {
+		return server.Ban{}, err
+	}
+	return s.gateway.RemoveBan(ctx, r)
+}
+
 func (s stub) Subscribe(r server.SubscribeRequest) (*event.Subscription, error) {
 	if err := s.before(context.Background()); err != nil {
 		return nil, err

@@ -28,6 +28,8 @@ const (
 	maxDataBytes    = 64 << 10
 	maxRequestTypes = 64
 	maxCursorLength = 4096
+	maxIdentity     = 1024 // of a ban
+	maxNetwork      = 64   // an IP address or a network as text; a real one has at most 49
 )
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
@@ -53,6 +55,14 @@ func validate(request any) error {
 		return validateShutdown(r)
 	case *pb.StreamEventsRequest:
 		return validateStreamEvents(r)
+	case *pb.UpdateLimitsRequest:
+		return validateUpdateLimits(r)
+	case *pb.AddBanRequest:
+		return validateAddBan(r)
+	case *pb.ListBansRequest:
+		return check(r.GetPageSize() >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", r.GetPageSize(), defaultPage, maxPage)
+	case *pb.RemoveBanRequest:
+		return validateBanTarget(r.GetTarget(), r.GetIdentity())
 	}
 	return nil
 }
@@ -117,6 +127,7 @@ func validateKick(r *pb.KickRequest) error {
 		text("reason", r.GetReason()),
 		size("farewell", len(r.GetFarewell()), 0, maxFarewell),
 		period("flush_timeout", r.GetFlushTimeout(), maxFlushTimeout),
+		period("ban_duration", r.GetBanDuration(), server.MaxBanDuration),
 	)
 }
 
@@ -173,6 +184,26 @@ func validateStreamEvents(r *pb.StreamEventsRequest) error {
 		}
 	}
 	return nil
+}
+
+func validateUpdateLimits(r *pb.UpdateLimitsRequest) error {
+	_, err := limitChanges(r)
+	return err
+}
+
+func validateAddBan(r *pb.AddBanRequest) error {
+	return first(
+		validateBanTarget(r.GetTarget(), r.GetIdentity()),
+		period("duration", r.GetDuration(), server.MaxBanDuration),
+		text("reason", r.GetReason()),
+	)
+}
+
+func validateBanTarget(target string, identity bool) error {
+	if identity {
+		return size("target", len(target), 1, maxIdentity)
+	}
+	return size("target", len(target), 1, maxNetwork)
 }
 
 func validateID(field, id string) error {

@@ -148,6 +148,8 @@ type Actor struct {
 	Proof    string // how the identity was proven: `token`, `certificate`, `unix` or `none`
 	Role     string // `VIEWER`, `OPERATOR` or `ADMIN`
 	Address  string // of the call; empty on a unix socket
+	// RequestID is what the caller calls its request; may be empty.
+	RequestID string
 }
 
 // ControlDetail is for Control.

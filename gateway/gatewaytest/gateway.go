@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/sockgate/sockgate/gateway/control"
@@ -42,6 +43,13 @@ type Option func(*server.Config)
 // Start runs a gateway that echoes and stops it, with all its connections, when the test ends.
 func Start(t testing.TB, options ...Option) *Gateway {
 	t.Helper()
+	return StartControl(t, control.Config{}, insecure.NewCredentials(), options...)
+}
+
+// StartControl is Start with a control plane of another configuration, for example with TLS or tokens, and the credentials with which
+// Client connects to it. Its drain timeout is the gateway's.
+func StartControl(t testing.TB, c control.Config, client credentials.TransportCredentials, options ...Option) *Gateway {
+	t.Helper()
 	g := &Gateway{}
 	config := server.Config{
 		Node:         "test",
@@ -59,14 +67,14 @@ func Start(t testing.TB, options ...Option) *Gateway {
 			onDrain()
 		}
 	}
-	if err := g.start(config); err != nil {
+	if err := g.start(config, c, client); err != nil {
 		t.Fatalf("gatewaytest: %v", err)
 	}
 	t.Cleanup(g.Stop)
 	return g
 }
 
-func (g *Gateway) start(config server.Config) error {
+func (g *Gateway) start(config server.Config, c control.Config, client credentials.TransportCredentials) error {
 	var err error
 	if g.Server, err = server.New(config); err != nil {
 		return err
@@ -84,11 +92,12 @@ func (g *Gateway) start(config server.Config) error {
 		return err
 	}
 	g.Control = listener.Addr().String()
-	if g.Conn, err = grpc.NewClient(g.Control, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+	if g.Conn, err = grpc.NewClient(g.Control, grpc.WithTransportCredentials(client)); err != nil {
 		return err
 	}
 	g.Client = pb.NewGatewayServiceClient(g.Conn)
-	g.control = control.New(g.Server, control.Config{DrainTimeout: info.Config.DrainTimeout})
+	c.DrainTimeout = info.Config.DrainTimeout
+	g.control = control.New(g.Server, c)
 	g.serving.Go(func() { _ = g.control.Serve(listener) }) // its error can only be that it was stopped
 	g.serving.Go(func() {
 		_ = g.Server.Serve(context.Background()) // always nil for a server that listens

@@ -10,6 +10,9 @@ import (
 // MaxBans is the most bans that a server keeps.
 const MaxBans = 10_000
 
+// MaxBanDuration is the longest that a ban may last, other than for ever.
+const MaxBanDuration = 10 * 365 * 24 * time.Hour
+
 // Ban refuses connections from a network or of an identity.
 type Ban struct {
 	Target    string // a network in CIDR form, masked; or an identity

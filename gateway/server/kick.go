@@ -15,7 +15,8 @@ type KickRequest struct {
 	Reason   string
 	Farewell []byte        // must not change afterwards
 	Flush    time.Duration // how long the queue may take to be flushed; more than 0
-	DryRun   bool          // only say what would be kicked
+	Ban      time.Duration // more than 0: also bans each connection's peer for so long; at most MaxBanDuration
+	DryRun   bool          // only say what would be kicked, and ban nobody
 	Actor    Actor
 }
 
@@ -24,6 +25,7 @@ type KickRequest struct {
 type KickResult struct {
 	Outcomes                          []TargetOutcome
 	Matched, Kicked, Closed, NotFound uint64
+	Banned                            []string // with Ban: the targets that are banned now, each once, in their order; the first 100
 }
 
 // kicking gathers the outcomes of one Kick; the connections report to it as they close.

@@ -20,6 +20,9 @@ func (s *Server) record(d *event.ControlDetail, t *tally) {
 	d.Outcomes = t.byName()
 	d.IDs = recordedIDs(d.IDs)
 	d.Reason = shortText(d.Reason)
+	if d.RequestID == "" {
+		d.RequestID = d.Actor.RequestID
+	}
 	s.log.Append(&event.Event{Type: event.Control, Detail: d})
 	s.config.Logger.Info("control", controlFields(d)...)
 }

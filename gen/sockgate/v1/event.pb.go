@@ -1184,7 +1184,7 @@ type ControlDetails struct {
 	ConnectionIds []string `protobuf:"bytes,4,rep,name=connection_ids,json=connectionIds,proto3" json:"connection_ids,omitempty"`
 	// The reason text, where one was given.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The request_id, where one was given.
+	// The request_id, or the `x-request-id` of the call's metadata, where one was given.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How many targets the verb had.
 	Matched uint64 `protobuf:"varint,7,opt,name=matched,proto3" json:"matched,omitempty"`

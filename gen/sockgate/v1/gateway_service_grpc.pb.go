@@ -68,10 +68,19 @@ const (
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
 // only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
-// event streams at once (with RetryInfo).
+// event streams at once (TOO_MANY_STREAMS, with RetryInfo).
 // An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
-// gave proves nothing (TOKEN_INVALID, TOKEN_REVOKED). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it
-// has and the one that it needs, NO_ROLE says that it is known and has none.
+// gave proves nothing (TOKEN_INVALID, CERTIFICATE_INVALID), or no longer (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
+// also end streams). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it has and the one that it needs,
+// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls under
+// way (TOO_MANY_CALLS) and 100 event streams, unless the gateway is configured otherwise. A connection takes no more calls when it is
+// an hour old, and its streams end with UNAVAILABLE 5 minutes later; who asks again behind its cursor misses nothing.
+//
+// # Callers
+//
+// A caller proves who it is with a token, in the metadata as `authorization: Bearer sgt_…`, with a client certificate, or by being a
+// user of the machine on a unix socket. When it gives a token, that decides. The metadata key `x-request-id`, at most 128 bytes of
+// printable ASCII, is what the caller calls its request: it is in the CONTROL event and the log of what it changes.
 //
 // # Roles
 //
@@ -119,7 +128,8 @@ type GatewayServiceClient interface {
 	// are live stay, also where there are more of them than a new limit allows.
 	UpdateLimits(ctx context.Context, in *UpdateLimitsRequest, opts ...grpc.CallOption) (*UpdateLimitsResponse, error)
 	// AddBan refuses new connections from an address range or of an identity, and closes those that are live with BANNED. A ban of
-	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans.
+	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans. INVALID_ARGUMENT
+	// (INVALID_TARGET): the target is neither an address nor a network.
 	AddBan(ctx context.Context, in *AddBanRequest, opts ...grpc.CallOption) (*AddBanResponse, error)
 	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
 	ListBans(ctx context.Context, in *ListBansRequest, opts ...grpc.CallOption) (*ListBansResponse, error)
@@ -326,10 +336,19 @@ func (c *gatewayServiceClient) RemoveBan(ctx context.Context, in *RemoveBanReque
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
 // (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
 // only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
-// event streams at once (with RetryInfo).
+// event streams at once (TOO_MANY_STREAMS, with RetryInfo).
 // An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
-// gave proves nothing (TOKEN_INVALID, TOKEN_REVOKED). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it
-// has and the one that it needs, NO_ROLE says that it is known and has none.
+// gave proves nothing (TOKEN_INVALID, CERTIFICATE_INVALID), or no longer (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
+// also end streams). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it has and the one that it needs,
+// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls under
+// way (TOO_MANY_CALLS) and 100 event streams, unless the gateway is configured otherwise. A connection takes no more calls when it is
+// an hour old, and its streams end with UNAVAILABLE 5 minutes later; who asks again behind its cursor misses nothing.
+//
+// # Callers
+//
+// A caller proves who it is with a token, in the metadata as `authorization: Bearer sgt_…`, with a client certificate, or by being a
+// user of the machine on a unix socket. When it gives a token, that decides. The metadata key `x-request-id`, at most 128 bytes of
+// printable ASCII, is what the caller calls its request: it is in the CONTROL event and the log of what it changes.
 //
 // # Roles
 //
@@ -377,7 +396,8 @@ type GatewayServiceServer interface {
 	// are live stay, also where there are more of them than a new limit allows.
 	UpdateLimits(context.Context, *UpdateLimitsRequest) (*UpdateLimitsResponse, error)
 	// AddBan refuses new connections from an address range or of an identity, and closes those that are live with BANNED. A ban of
-	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans.
+	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans. INVALID_ARGUMENT
+	// (INVALID_TARGET): the target is neither an address nor a network.
 	AddBan(context.Context, *AddBanRequest) (*AddBanResponse, error)
 	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
 	ListBans(context.Context, *ListBansRequest) (*ListBansResponse, error)

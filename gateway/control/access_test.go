@@ -1,0 +1,116 @@
+package control
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// TestEveryMethodHasARole holds that whatever a control plane answers was given to somebody on purpose.
+func TestEveryMethodHasARole(t *testing.T) {
+	s := New(logGateway{}, Config{})
+	if len(s.guard.access) < 15+3 {
+		t.Errorf("only %d methods: %v", len(s.guard.access), s.guard.access)
+	}
+	for method, a := range s.guard.access {
+		if !a.everybody && a.role == RoleNone {
+			t.Errorf("nobody may call %s: it has no required_role", method)
+		}
+	}
+	if a := s.guard.access["/sockgate.v1.GatewayService/StreamEvents"]; !a.fields {
+		t.Error("nobody looks at the field_role of StreamEvents")
+	}
+}
+
+// TestUndeclaredMethod holds that a method for which no role was declared is refused, also to an admin, unary or stream; and that one
+// that is not there is UNIMPLEMENTED.
+func TestUndeclaredMethod(t *testing.T) {
+	s := New(logGateway{}, Config{})
+	s.grpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: func(_ any, ctx context.Context, dec func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+			in := &emptypb.Empty{}
+			if err := dec(in); err != nil {
+				return nil, err
+			}
+			return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test.Undeclared/Unary"}, func(context.Context, any) (any, error) { return in, nil })
+		}}},
+		Streams: []grpc.StreamDesc{{StreamName: "Stream", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			return stream.SendMsg(&emptypb.Empty{})
+		}}}}, nil)
+	s.guard.access = newAccessTable(s.grpc.GetServiceInfo())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	defer s.Stop(t.Context())
+	serving.Go(func() { _ = s.Serve(listener) })
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for method, want := range map[string]codes.Code{"/test.Undeclared/Unary": codes.PermissionDenied, "/test.Undeclared/Other": codes.Unimplemented} {
+		if err := conn.Invoke(t.Context(), method, &emptypb.Empty{}, &emptypb.Empty{}); status.Code(err) != want {
+			t.Errorf("%s: %v; expected %s", method, err, want)
+		}
+	}
+	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, "/test.Undeclared/Stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.RecvMsg(&emptypb.Empty{}); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("stream: %v", err)
+	}
+}
+
+// TestUnauthenticatedCall holds that a call that nobody has authenticated is denied: should the tap ever be passed by.
+func TestUnauthenticatedCall(t *testing.T) {
+	s := New(logGateway{}, Config{})
+	for method, a := range s.guard.access {
+		if _, _, err := s.guard.authorize(t.Context(), method); (err == nil) != a.everybody {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
+// TestUserRoles holds which users of the machine may do what on a unix socket.
+func TestUserRoles(t *testing.T) {
+	auth := &AuthConfig{Roles: map[string]Role{"uid:7": RoleViewer}}
+	for uid, want := range map[int]Role{0: RoleAdmin, 7: RoleViewer, 4_000_000: RoleNone} {
+		if got := auth.userRole(uid); got != want {
+			t.Errorf("%d is %s; expected %s", uid, got, want)
+		}
+	}
+}
+
+// TestRequestIDIsPrintable holds that what would disturb a log is refused.
+func TestRequestIDIsPrintable(t *testing.T) {
+	for id, ok := range map[string]bool{"a b~": true, "a\nb": false, "a\x1b[0m": false, "ä": false, "\x7f": false} {
+		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-request-id", id))
+		if err := validateRequestID(ctx); (err == nil) != ok {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+// FuzzBanToken holds that any text is a token that encodes to itself, or none.
+func FuzzBanToken(f *testing.F) {
+	f.Add(banToken{target: "192.0.2.0/24"}.encode())
+	f.Add(banToken{target: "spiffe://example.org/device/7", identity: true}.encode())
+	f.Fuzz(func(t *testing.T, s string) {
+		token, err := decodeBanToken(s)
+		if err == nil && s != "" && token.encode() != s {
+			t.Errorf("%q is %+v, which is %q", s, token, token.encode())
+		}
+	})
+}

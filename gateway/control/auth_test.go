@@ -1,0 +1,372 @@
+package control_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// undrained is a gateway that does not end when it is told to.
+type undrained struct{ gateway }
+
+func (undrained) StartDrain(server.DrainRequest) server.DrainStatus { return server.DrainStatus{} }
+
+// connectAs returns another client of the control plane that a client is connected to.
+func connectAs(t testing.TB, to *grpc.ClientConn, as credentials.TransportCredentials) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(to.Target(), grpc.WithTransportCredentials(as))
+	check(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// invoke calls any method with an empty request; of a stream it takes the first response.
+func invoke(ctx context.Context, conn *grpc.ClientConn, m protoreflect.MethodDescriptor, set func(protoreflect.Message)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	method := fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name())
+	in, out := dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())
+	if set != nil {
+		set(in)
+	}
+	if !m.IsStreamingServer() {
+		return conn.Invoke(ctx, method, in, out)
+	}
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, method)
+	if err != nil {
+		return err
+	}
+	if err := stream.SendMsg(in); err != nil {
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	return stream.RecvMsg(out)
+}
+
+// methods are the RPCs of the contract.
+func methods() []protoreflect.MethodDescriptor {
+	var all []protoreflect.MethodDescriptor
+	m := pb.File_sockgate_v1_gateway_service_proto.Services().Get(0).Methods()
+	for i := range m.Len() {
+		all = append(all, m.Get(i))
+	}
+	return all
+}
+
+// needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has to change it
+// twice.
+var needed = map[protoreflect.Name]control.Role{
+	"ListConnections": control.RoleViewer, "CountConnections": control.RoleViewer, "GetConnection": control.RoleViewer, "GetGateway": control.RoleViewer,
+	"GetLimits": control.RoleViewer, "ListBans": control.RoleViewer, "StreamEvents": control.RoleViewer,
+	"Send": control.RoleOperator, "Broadcast": control.RoleOperator, "Kick": control.RoleOperator, "SetLabels": control.RoleOperator,
+	"AddBan": control.RoleOperator, "RemoveBan": control.RoleOperator,
+	"Shutdown": control.RoleAdmin, "UpdateLimits": control.RoleAdmin,
+}
+
+// TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that nobody may call
+// anything without either.
+func TestRoles(t *testing.T) {
+	ca := newAuthority(t)
+	g := gatewaytest.Start(t)
+	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"), tokenLine("admin", "admin"))
+	config := control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Tokens: tokens.TokenFile, Roles: map[string]control.Role{
+		"spiffe://test/viewer/*": control.RoleViewer, "spiffe://test/operator": control.RoleOperator, "spiffe://test/admin": control.RoleAdmin}}}
+	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
+	for _, m := range methods() {
+		err := invoke(patiently(t), nobody, m, nil)
+		expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
+		if needed[m.Name()] == control.RoleNone {
+			t.Errorf("%s is new: who may call it?", m.Name())
+		}
+	}
+	for role, id := range map[control.Role]string{control.RoleViewer: "spiffe://test/viewer/ann", control.RoleOperator: "spiffe://test/operator", control.RoleAdmin: "spiffe://test/admin"} {
+		name := strings.ToLower(role.String())
+		certified := connectAs(t, nobody, ca.client(ca.named(t, id)))
+		for _, m := range methods() {
+			for way, err := range map[string]error{
+				"token":       invoke(bearing(patiently(t), tokenOf(name)), nobody, m, nil),
+				"certificate": invoke(patiently(t), certified, m, nil),
+			} {
+				denied := failureCode(err) == codes.PermissionDenied || failureCode(err) == codes.Unauthenticated
+				if want := role < needed[m.Name()]; denied != want {
+					t.Errorf("%s of a %s by %s: %v", m.Name(), name, way, err)
+				} else if denied {
+					expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+					if _, metadata := failureOf(t, err); metadata["has"] != role.String() || metadata["needs"] != needed[m.Name()].String() || !strings.HasSuffix(metadata["method"], string(m.Name())) {
+						t.Errorf("%s of a %s: metadata %v", m.Name(), name, metadata)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestFieldRoles holds that a viewer may follow events and not payloads.
+func TestFieldRoles(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"))
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Tokens: tokens.TokenFile}})
+	client := pb.NewGatewayServiceClient(conn)
+	for _, r := range []*pb.StreamEventsRequest{{}, {MaxDataBytes: 5}} {
+		_, err := call(bearing(patiently(t), tokenOf("viewer")), client, r)
+		check(t, err)
+	}
+	_, err := call(bearing(patiently(t), tokenOf("operator")), client, &pb.StreamEventsRequest{IncludeData: true})
+	check(t, err)
+	_, err = call(bearing(patiently(t), tokenOf("viewer")), client, &pb.StreamEventsRequest{IncludeData: true})
+	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+	if !strings.Contains(err.Error(), "include_data") {
+		t.Error(err)
+	}
+}
+
+// TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
+func TestCertificates(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	roles := map[string]control.Role{"spiffe://test/ops/*": control.RoleViewer, "spiffe://test/ops/boss": control.RoleAdmin, "ops.test": control.RoleOperator,
+		"Ann": control.RoleViewer, "uid:0": control.RoleAdmin}
+	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Roles: roles}}, ca.client())
+	long := ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test", "boss.test"}, Subject: pkix.Name{CommonName: "Ann"}})
+	for name, c := range map[string]struct {
+		certificates []tls.Certificate
+		want         failure // zero: it may
+		role         pb.Role
+	}{
+		"none":                  {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
+		"below a pattern":       {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
+		"far below a pattern":   {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann/phone")}, failure{}, pb.Role_ROLE_VIEWER},
+		"exactly":               {[]tls.Certificate{ca.named(t, "spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
+		"above a pattern":       {[]tls.Certificate{ca.named(t, "spiffe://test/ops")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"beside a pattern":      {[]tls.Certificate{ca.named(t, "spiffe://test/opsx/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"the pattern itself":    {[]tls.Certificate{ca.named(t, "spiffe://test/ops/*")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"other domain":          {[]tls.Certificate{ca.named(t, "spiffe://other/ops/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"DNS name":              {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
+		"common name":           {[]tls.Certificate{ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "Ann"}})}, failure{}, pb.Role_ROLE_VIEWER},
+		"common name of a user": {[]tls.Certificate{ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "uid:0"}})}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"names nobody":          {[]tls.Certificate{ca.issue(t, &x509.Certificate{})}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"names too much":        {[]tls.Certificate{ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: text(1025)}})}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"wrong authority":       {[]tls.Certificate{other.named(t, "spiffe://test/ops/boss")}, failure{code: codes.Unavailable}, 0},
+		"expired": {[]tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"}, NotAfter: time.Now().Add(-time.Minute)})},
+			failure{code: codes.Unavailable}, 0},
+	} {
+		r, err := pb.NewGatewayServiceClient(connectAs(t, first, ca.client(c.certificates...))).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		switch {
+		case c.want == failure{}:
+			if err != nil || r.GetCaller().GetRole() != c.role || r.GetCaller().GetProof() != "certificate" {
+				t.Errorf("%s: %v, %v", name, r.GetCaller(), err)
+			}
+		case c.want.reason == "": // the handshake fails
+			if failureCode(err) != c.want.code { // with which words depends on when the client notices
+				t.Errorf("%s: %v", name, err)
+			}
+		default:
+			if got, _ := failureOf(t, err); got != c.want {
+				t.Errorf("%s: %v: %v", name, got, err)
+			}
+		}
+	}
+}
+
+// TestUnverifiedCertificate holds that a certificate that nobody has verified proves nothing, whatever it says.
+func TestUnverifiedCertificate(t *testing.T) {
+	ca := newAuthority(t)
+	config := ca.server(t)
+	config.ClientAuth = tls.RequestClientCert
+	roles := map[string]control.Role{"spiffe://test/boss": control.RoleAdmin}
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config, Auth: control.AuthConfig{Roles: roles}},
+		ca.client(newAuthority(t).named(t, "spiffe://test/boss")))
+	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+	expectFailure(t, err, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""})
+}
+
+// TestWrongTransport holds that plain text gets nothing at a TLS port, nor TLS at a plain one.
+func TestWrongTransport(t *testing.T) {
+	ca := newAuthority(t)
+	g := gatewaytest.Start(t)
+	encrypted, _ := serveAs(t, g.Server, control.Config{TLS: ca.server(t)}, ca.client())
+	for name, conn := range map[string]*grpc.ClientConn{
+		"plain text to TLS": connectAs(t, encrypted, insecure.NewCredentials()),
+		"TLS to plain text": connectAs(t, g.Conn, ca.client()),
+	} {
+		_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		if failureCode(err) != codes.Unavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestNoResumption holds that a client proves its certificate on each connection: a resumed session would rest on authorities of before.
+func TestNoResumption(t *testing.T) {
+	ca := newAuthority(t)
+	changing := ca.server(t)
+	for name, config := range map[string]*tls.Config{"fixed": ca.server(t), "chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
+		conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config}, ca.client())
+		client := &tls.Config{RootCAs: ca.pool, ServerName: "127.0.0.1", NextProtos: []string{"h2"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		for range 2 {
+			c, err := tls.Dial("tcp", conn.Target(), client)
+			check(t, err)
+			check(t, c.SetDeadline(time.Now().Add(patience)))
+			_, err = c.Read(make([]byte, 1)) // the server's settings, behind any ticket
+			check(t, err)
+			if c.ConnectionState().DidResume {
+				t.Errorf("%s: the session was resumed", name)
+			}
+			check(t, c.Close())
+		}
+	}
+}
+
+// TestTokenHeaders holds what a client learns whose token is none, and that it is never let in for being on loopback.
+func TestTokenHeaders(t *testing.T) {
+	var log lockedBuffer
+	tokens := openTokens(t, nil, tokenLine("ops", "operator"), tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"), tokenLine("gone", "viewer"))
+	tokens.become(tokenLine("ops", "operator"), tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"))
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Tokens: tokens.TokenFile}, Logger: traceLogger(&log)})
+	client := pb.NewGatewayServiceClient(conn)
+	ops := tokenOf("ops")
+	for _, c := range []struct {
+		headers []string
+		reason  string // empty: it may
+	}{
+		{nil, ""}, // loopback
+		{[]string{"Bearer " + ops}, ""},
+		{[]string{"bearer " + ops}, ""},
+		{[]string{"BEARER " + ops}, ""},
+		{[]string{""}, "TOKEN_INVALID"},
+		{[]string{ops}, "TOKEN_INVALID"},
+		{[]string{"Bearer"}, "TOKEN_INVALID"},
+		{[]string{"Bearer "}, "TOKEN_INVALID"},
+		{[]string{"Bearer  " + ops}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + ops + " "}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + ops + "x"}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + ops[:46]}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + strings.ToUpper(ops)}, "TOKEN_INVALID"},
+		{[]string{"Basic " + ops}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + tokenOf("unknown")}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + ops, "Bearer " + ops}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + text(12_000)}, "TOKEN_INVALID"},
+		{[]string{"Bearer " + tokenOf("old")}, "TOKEN_EXPIRED"},
+		{[]string{"Bearer " + tokenOf("gone")}, "TOKEN_REVOKED"},
+	} {
+		ctx := metadata.NewOutgoingContext(patiently(t), metadata.MD{"authorization": c.headers})
+		for _, request := range []*pb.StreamEventsRequest{nil, {}} {
+			var err error
+			if request == nil {
+				_, err = client.GetGateway(ctx, &pb.GetGatewayRequest{})
+			} else {
+				_, err = call(ctx, client, request)
+			}
+			switch {
+			case c.reason == "" && err != nil:
+				t.Errorf("%.60q: %v", c.headers, err)
+			case c.reason != "":
+				expectFailure(t, err, failure{codes.Unauthenticated, c.reason, ""})
+				if strings.Contains(err.Error(), "sgt_0") || len(err.Error()) > 500 {
+					t.Errorf("the error repeats the token: %v", err)
+				}
+			}
+		}
+	}
+	if strings.Contains(log.String(), ops[4:]) || strings.Contains(log.String(), text(100)) {
+		t.Error("the log has a token")
+	}
+}
+
+// TestTokenDecides holds who a caller is that brings a token along where something else would have proven another identity, and that
+// the token of a gateway without tokens is refused.
+func TestTokenDecides(t *testing.T) {
+	ca := newAuthority(t)
+	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Tokens: tokens.TokenFile,
+		Roles: map[string]control.Role{"spiffe://test/boss": control.RoleAdmin}}}, ca.client(ca.named(t, "spiffe://test/boss")))
+	client := pb.NewGatewayServiceClient(conn)
+	r, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	check(t, err)
+	if c := r.GetCaller(); c.GetIdentity() != "ops" || c.GetProof() != "token" || c.GetRole() != pb.Role_ROLE_VIEWER {
+		t.Error(c)
+	}
+	_, err = client.GetGateway(bearing(patiently(t), tokenOf("other")), &pb.GetGatewayRequest{})
+	expectFailure(t, err, failure{codes.Unauthenticated, "TOKEN_INVALID", ""})
+	_, err = gatewaytest.Start(t).Client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	expectFailure(t, err, failure{codes.Unauthenticated, "TOKEN_INVALID", ""})
+}
+
+// TestLoopback holds that nobody is let in for being on loopback when an identity is required, nor from elsewhere.
+func TestLoopback(t *testing.T) {
+	g := gatewaytest.Start(t)
+	required, _ := serve(t, g.Server, control.Config{Auth: control.AuthConfig{Required: true}})
+	_, err := pb.NewGatewayServiceClient(required).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+	expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
+	for from, want := range map[string]codes.Code{"127.0.0.1": codes.OK, "127.9.9.9": codes.OK, "::1": codes.OK, "::ffff:127.0.0.1": codes.OK,
+		"192.0.2.1": codes.Unauthenticated, "2001:db8::1": codes.Unauthenticated, "0.0.0.0": codes.Unauthenticated, "::": codes.Unauthenticated} {
+		p := newPipe(from)
+		conn := p.client(t)
+		serveOn(t, p, conn, g.Server, control.Config{})
+		_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		if failureCode(err) != want {
+			t.Errorf("from %s: %v; expected %s", from, err, want)
+		}
+	}
+}
+
+// TestValidateRoles holds which mappings of roles are refused.
+func TestValidateRoles(t *testing.T) {
+	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true, "ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
+		"": false, "*": false, "/*": false, "spiffe:///*": false, "ops/*": false, "*.test": false, "spiffe://*/a": false, "uid:": false, "uid:ann": false, "uid:-1": false, "uid:01": false, "uid:4294967296": false} {
+		if err := (control.AuthConfig{Roles: map[string]control.Role{id: control.RoleViewer}}).Validate(); (err == nil) != ok {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	for _, role := range []control.Role{-1, 0, 4} {
+		if err := (control.AuthConfig{Roles: map[string]control.Role{"a": role}}).Validate(); err == nil {
+			t.Errorf("the role %d is accepted", role)
+		}
+	}
+}
+
+// TestUnixSocket holds who a caller on a unix socket is, and that a mapping can take the role away that the gateway's own user has.
+func TestUnixSocket(t *testing.T) {
+	g := gatewaytest.Start(t)
+	for role, config := range map[pb.Role]control.AuthConfig{
+		pb.Role_ROLE_ADMIN:  {Required: true},
+		pb.Role_ROLE_VIEWER: {Roles: map[string]control.Role{ownIdentity(): control.RoleViewer}},
+	} {
+		listener, err := net.Listen("unix", t.TempDir()+"/control.sock")
+		check(t, err)
+		conn, err := grpc.NewClient("unix://"+listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		check(t, err)
+		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority(t).server(t)}) // TLS is not for unix sockets
+		client := pb.NewGatewayServiceClient(conn)
+		r, err := client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		check(t, err)
+		if c := r.GetCaller(); c.GetIdentity() != ownIdentity() || c.GetProof() != "unix" || c.GetRole() != role {
+			t.Error(c)
+		}
+		_, err = client.Broadcast(patiently(t), &pb.BroadcastRequest{Data: data(1)})
+		if want := role == pb.Role_ROLE_ADMIN; (err == nil) != want {
+			t.Errorf("%s: %v", role, err)
+		}
+		_, err = client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+		expectFailure(t, err, failure{codes.Unauthenticated, "TOKEN_INVALID", ""})
+	}
+}

@@ -1,0 +1,127 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/tap"
+)
+
+// grant is what a call may rest on: who makes it, and for how long that is proven.
+type grant struct {
+	Caller
+	until time.Time // when the proof ends; zero: not by itself
+	over  error     // what to say then
+	token *liveToken
+	usage *usage // of the caller's identity; nil outside a call
+}
+
+func newGrant(c Caller) *grant { return &grant{Caller: c} }
+
+// refusal is why a call rests on nothing, on its way to the interceptor that says so.
+type refusal struct{ err error }
+
+// refusalKey is under what a call's context has its refusal.
+type refusalKey struct{}
+
+// refusalOf returns why a call rests on nothing.
+func refusalOf(ctx context.Context) error {
+	if r, ok := ctx.Value(refusalKey{}).(refusal); ok {
+		return r.err
+	}
+	return errNoCredentials // nobody has authenticated it
+}
+
+// sessionOf returns the connection that a call came by; nil for one that did not come by the server's listener.
+func sessionOf(ctx context.Context) *session {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	s, _ := p.AuthInfo.(*session)
+	return s
+}
+
+// valid returns why the proof has ended; nil while it has not.
+func (g *grant) valid(now time.Time) error {
+	if !g.until.IsZero() && !now.Before(g.until) {
+		return g.over
+	}
+	if g.token != nil && g.token.valid.Err() != nil {
+		return errTokenRevoked
+	}
+	return nil
+}
+
+// authenticate finds out who makes a call, from what came with its headers, before anything of its message is read. It is gRPC's tap,
+// which runs in the goroutine that reads the connection, so it must neither block nor panic. What it finds goes with the context to
+// the interceptors, which refuse the call. A call that rests on nothing may still have a message of some MiB, so there is little
+// room for such calls; a connection that wants more of it is closed.
+func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	s := sessionOf(ctx)
+	if s == nil {
+		return ctx, nil // has no grant, and is refused
+	}
+	granted, err := g.identify(ctx, s)
+	if err == nil {
+		s.conn.trust()
+		return withGrant(ctx, granted), nil
+	}
+	host := hostOf(s.address)
+	if !g.strangers.enter(host) {
+		_ = s.conn.Close() // the call ends with it
+		return ctx, nil
+	}
+	context.AfterFunc(ctx, func() { g.strangers.leave(host) })
+	return context.WithValue(ctx, refusalKey{}, refusal{err}), nil
+}
+
+// identify returns what a call rests on: its token, else what its connection proves. What is given and wrong is an error, also where
+// nothing would have been needed.
+func (g *guard) identify(ctx context.Context, s *session) (*grant, error) {
+	headers := metadata.ValueFromIncomingContext(ctx, "authorization")
+	granted, err := s.grant, s.denial
+	if len(headers) > 0 {
+		granted, err = g.bearer(headers, s.address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := granted.valid(time.Now()); err != nil {
+		return nil, err
+	}
+	if granted.Role == RoleNone {
+		return nil, noRole(&granted.Caller)
+	}
+	return granted, nil
+}
+
+// bearer returns what a token proves.
+func (g *guard) bearer(headers []string, address string) (*grant, error) {
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	switch {
+	case len(headers) > 1:
+		return nil, &denialError{reason: reasonTokenInvalid, text: fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers))}
+	case !strings.EqualFold(scheme, "bearer") || !tokenForm.MatchString(token):
+		return nil, &denialError{reason: reasonTokenInvalid,
+			text: "the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: sgt_ and 43 characters"}
+	case g.auth.Tokens == nil:
+		return nil, &denialError{reason: reasonTokenInvalid, text: "this gateway has no token file, so it accepts no token; call without one, or have one configured"}
+	}
+	live, wasLive := g.auth.Tokens.find(token)
+	switch {
+	case live == nil && wasLive:
+		return nil, errTokenRevoked
+	case live == nil:
+		return nil, &denialError{reason: reasonTokenInvalid, text: "the token is none of this gateway's; check that it is the right one, or have a new one made"}
+	}
+	granted := newGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.Role, Address: address})
+	granted.token, granted.until = live, live.Expires
+	granted.over = &denialError{reason: reasonTokenExpired,
+		text: fmt.Sprintf("the token of %s expired at %s; have a new one made", live.Name, live.Expires.Format(time.RFC3339))}
+	return granted, nil
+}

@@ -1,0 +1,53 @@
+package control
+
+import (
+	"context"
+
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// ban converts a ban.
+func ban(b *server.Ban) *pb.Ban {
+	return &pb.Ban{Target: validText(b.Target), Identity: b.Identity, Reason: validText(b.Reason), CreatedBy: validText(b.CreatedBy),
+		CreatedAt: timestamp(b.CreatedAt), ExpiresAt: timestamp(b.ExpiresAt), Refused: b.Refused}
+}
+
+// AddBan bans a network or an identity.
+func (s *Service) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
+	result, err := s.gateway.AddBan(ctx, server.AddBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Duration: r.GetDuration().AsDuration(),
+		Reason: r.GetReason(), Keep: r.GetKeepConnections(), Actor: actor(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.AddBanResponse{Ban: ban(&result.Ban), Replaced: result.Replaced, Durable: result.Durable, Closed: result.Closed}, nil
+}
+
+// ListBans returns one page.
+func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
+	after, err := decodeBanToken(r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.gateway.ListBans(ctx, server.ListBansRequest{After: after.target, AfterIdentity: after.identity, Limit: pageSize(r.GetPageSize())})
+	if err != nil {
+		return nil, err
+	}
+	response := &pb.ListBansResponse{TotalSize: int64(page.Total)}
+	for i := range page.Bans {
+		response.Bans = append(response.Bans, ban(&page.Bans[i]))
+	}
+	if n := len(page.Bans); page.More && n > 0 {
+		response.NextPageToken = banToken{target: page.Bans[n-1].Target, identity: page.Bans[n-1].Identity}.encode()
+	}
+	return response, nil
+}
+
+// RemoveBan ends a ban.
+func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
+	removed, err := s.gateway.RemoveBan(ctx, server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Actor: actor(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RemoveBanResponse{Ban: ban(&removed)}, nil
+}

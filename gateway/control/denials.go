@@ -1,0 +1,93 @@
+package control
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// denialPeriod is how often denials of one reason are logged at most.
+const denialPeriod = time.Second
+
+// denials counts denied calls by reason, and logs them: the first at once, those that follow together.
+type denials struct {
+	logger hclog.Logger
+	wake   chan struct{} // has room for one
+
+	mu     sync.Mutex
+	totals map[string]uint64
+	fresh  map[string]*denied // not logged yet, by reason
+}
+
+// denied is what the log says of denials of one reason: how many, and the newest.
+type denied struct {
+	count            uint64
+	method, identity string
+	proof, address   string
+}
+
+func newDenials(logger hclog.Logger) *denials {
+	return &denials{logger: logger, wake: make(chan struct{}, 1), totals: make(map[string]uint64), fresh: make(map[string]*denied)}
+}
+
+// note counts a denied call. It does not wait for the log.
+func (d *denials) note(reason, method string, c *Caller) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.totals[reason]++
+	f := d.fresh[reason]
+	if f == nil {
+		f = &denied{}
+		d.fresh[reason] = f
+	}
+	f.count++
+	f.method, f.identity, f.proof, f.address = method, c.Identity, c.Proof, c.Address
+	select {
+	case d.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// byReason returns how many calls were denied, by reason.
+func (d *denials) byReason() map[string]uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.totals)
+}
+
+// report logs denials until ctx ends, those included that there are then.
+func (d *denials) report(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			d.log()
+			return
+		case <-d.wake:
+		}
+		d.log()
+		select {
+		case <-ctx.Done():
+		case <-time.After(denialPeriod):
+		}
+	}
+}
+
+// log writes a line for each reason of which there is something new.
+func (d *denials) log() {
+	d.mu.Lock()
+	fresh := d.fresh
+	d.fresh = make(map[string]*denied)
+	d.mu.Unlock()
+	for _, reason := range slices.Sorted(maps.Keys(fresh)) {
+		f := fresh[reason]
+		fields := []any{"reason", reason, "calls", f.count, "method", hclog.Quote(f.method)}
+		if f.identity != "" {
+			fields = append(fields, "identity", hclog.Quote(f.identity), "proof", f.proof)
+		}
+		d.logger.Warn("denied", append(fields, "address", f.address)...)
+	}
+}

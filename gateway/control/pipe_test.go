@@ -1,0 +1,53 @@
+package control_test
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+// pipe is a listener in memory, for tests with a clock of their own; its connections look like those of TCP from one address.
+type pipe struct {
+	*bufconn.Listener
+	from string
+}
+
+func newPipe(from string) pipe { return pipe{bufconn.Listen(1 << 16), from} }
+
+// Accept returns the next connection.
+func (p pipe) Accept() (net.Conn, error) {
+	c, err := p.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return pipeConn{c, p.from}, nil
+}
+
+// pipeConn is a connection of a pipe.
+type pipeConn struct {
+	net.Conn
+	from string
+}
+
+func (c pipeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.from), Port: 1234} }
+func (c pipeConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.from), Port: 8018} }
+
+// client returns a client of what serves the pipe.
+func (p pipe) client(t testing.TB) *grpc.ClientConn {
+	t.Helper()
+	return p.clientAs(t, insecure.NewCredentials())
+}
+
+// clientAs is client with credentials.
+func (p pipe) clientAs(t testing.TB, as credentials.TransportCredentials) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(as),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return p.DialContext(ctx) }))
+	check(t, err)
+	return conn
+}

@@ -1,0 +1,179 @@
+package control_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// expectEnd reads a stream until it ends, which has to be with one failure.
+func expectEnd(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsResponse], want failure) {
+	t.Helper()
+	for {
+		if _, err := stream.Recv(); err != nil {
+			expectFailure(t, err, want)
+			return
+		}
+	}
+}
+
+// TestRevocation holds that the streams of a token that is removed, or changed, end at once, that those of others go on, and that a
+// file that is broken changes nothing.
+func TestRevocation(t *testing.T) {
+	for name, c := range map[string]struct {
+		line    string // of the token afterwards
+		ends    bool
+		refused string // what the next call gets
+	}{
+		"removed":        {"", true, "TOKEN_REVOKED"},
+		"less may":       {tokenLine("ops", "viewer"), true, ""},
+		"other name":     {strings.Replace(tokenLine("ops", "operator"), "ops", "new", 1), true, ""},
+		"expires now":    {tokenLine("ops", "operator", "expires:2020-01-01T00:00:00Z"), true, "TOKEN_EXPIRED"},
+		"stays":          {"# moved\n" + tokenLine("ops", "operator"), false, ""},
+		"file is broken": {"ops operator\n", false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tokens := openTokens(t, nil, tokenLine("ops", "operator"), tokenLine("other", "viewer"))
+			g := gatewaytest.Start(t)
+			conn, _ := serve(t, g.Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+			client := pb.NewGatewayServiceClient(conn)
+			streams := make(map[string]grpc.ServerStreamingClient[pb.StreamEventsResponse])
+			for _, of := range []string{"ops", "other"} {
+				stream, err := client.StreamEvents(bearing(patiently(t), tokenOf(of)), &pb.StreamEventsRequest{Types: []pb.EventType{connected}})
+				check(t, err)
+				_, err = stream.Recv()
+				check(t, err)
+				streams[of] = stream
+			}
+			writeTokens(t, tokens.path, c.line, tokenLine("other", "viewer"))
+			if err := tokens.Reload(); (err != nil) != (name == "file is broken") {
+				t.Fatal(err)
+			}
+			dial(t, g) // makes an event
+			if c.ends {
+				expectEnd(t, streams["ops"], failure{codes.Unauthenticated, "TOKEN_REVOKED", ""})
+			} else if r, err := streams["ops"].Recv(); err != nil || len(r.GetEvents()) == 0 {
+				t.Errorf("%v, %v; expected to go on", r, err)
+			}
+			if r, err := streams["other"].Recv(); err != nil || len(r.GetEvents()) == 0 {
+				t.Errorf("another token's stream: %v, %v", r, err)
+			}
+			_, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+			if c.refused != "" {
+				expectFailure(t, err, failure{codes.Unauthenticated, c.refused, ""})
+			} else {
+				check(t, err)
+			}
+		})
+	}
+}
+
+// TestTokenFileIsFollowed holds that a file that changes is noticed without anybody's doing, that one that cannot be read is complained
+// about once, and that tokens come back with it.
+func TestTokenFileIsFollowed(t *testing.T) {
+	var log lockedBuffer
+	tokens := openTokens(t, hclog.New(&hclog.LoggerOptions{Output: &log}), tokenLine("ops", "operator"))
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	client := pb.NewGatewayServiceClient(conn)
+	stream, err := client.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{Types: []pb.EventType{connected}})
+	check(t, err)
+	writeTokens(t, tokens.path, "broken\n")
+	for !strings.Contains(log.String(), "line 1: 1 fields") {
+		_, err := stream.Recv() // a heartbeat
+		check(t, err)
+	}
+	writeTokens(t, tokens.path, tokenLine("new", "viewer"))
+	expectEnd(t, stream, failure{codes.Unauthenticated, "TOKEN_REVOKED", ""})
+	_, err = client.GetGateway(bearing(patiently(t), tokenOf("new")), &pb.GetGatewayRequest{})
+	check(t, err)
+	if n := strings.Count(log.String(), "was not reloaded"); n != 1 {
+		t.Errorf("complained %d times: %s", n, log.String())
+	}
+}
+
+// TestExpiry holds that a stream ends when what its caller has proven itself with expires: a token, or a certificate. The clock is the
+// test's own.
+func TestExpiry(t *testing.T) {
+	for _, reason := range []string{"TOKEN_EXPIRED", "CERTIFICATE_EXPIRED"} {
+		synctest.Test(t, func(t *testing.T) {
+			log := event.NewLog(event.Origin{Node: "test", Incarnation: "1"}, 256)
+			soon := time.Now().Add(time.Minute).Truncate(time.Second)
+			tokens := openTokens(t, nil, tokenLine("ops", "viewer", "expires:"+soon.UTC().Format(time.RFC3339)))
+			defer tokens.Close()
+			ca := newAuthority(t)
+			config := control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Tokens: tokens.TokenFile, Roles: map[string]control.Role{"ops.test": control.RoleViewer}}}
+			ctx := t.Context()
+			var certificates []tls.Certificate
+			if reason == "TOKEN_EXPIRED" {
+				ctx = bearing(ctx, tokenOf("ops"))
+			} else {
+				certificates = append(certificates, ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"}, NotAfter: soon}))
+			}
+			p := newPipe("192.0.2.1")
+			conn := p.clientAs(t, ca.client(certificates...))
+			s := control.New(logOnly{log: log}, config)
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(p) }()
+			client := pb.NewGatewayServiceClient(conn)
+			stream, err := client.StreamEvents(ctx, &pb.StreamEventsRequest{})
+			check(t, err)
+			expectEnd(t, stream, failure{codes.Unauthenticated, reason, ""})
+			if now := time.Now(); now.Before(soon) || now.After(soon.Add(time.Second)) {
+				t.Errorf("ended at %s; expected %s", now, soon)
+			}
+			_, err = client.GetGateway(ctx, &pb.GetGatewayRequest{})
+			expectFailure(t, err, failure{codes.Unauthenticated, reason, ""})
+			check(t, conn.Close())
+			s.Stop(t.Context())
+			check(t, <-served)
+		})
+	}
+}
+
+// TestHealthAndReflection holds that everybody may ask for health, also with a token that is none, and only viewers what there is.
+func TestHealthAndReflection(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	health := healthpb.NewHealthClient(conn)
+	for _, token := range []string{"", "none"} {
+		ctx := patiently(t)
+		if token != "" {
+			ctx = bearing(ctx, token)
+		}
+		r, err := health.Check(ctx, &healthpb.HealthCheckRequest{})
+		check(t, err)
+		watch, err := health.Watch(ctx, &healthpb.HealthCheckRequest{})
+		check(t, err)
+		w, err := watch.Recv()
+		check(t, err)
+		if r.GetStatus() != healthpb.HealthCheckResponse_SERVING || w.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+			t.Errorf("%s, %s", r.GetStatus(), w.GetStatus())
+		}
+	}
+	for _, version := range []string{"v1", "v1alpha"} {
+		desc, method := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo"
+		stranger, err := conn.NewStream(patiently(t), desc, method)
+		check(t, err)
+		expectFailure(t, stranger.RecvMsg(&healthpb.HealthCheckResponse{}), failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
+		viewer, err := conn.NewStream(bearing(patiently(t), tokenOf("ops")), desc, method)
+		check(t, err)
+		check(t, viewer.CloseSend())
+		if err := viewer.RecvMsg(&healthpb.HealthCheckResponse{}); err != io.EOF {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package control
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/sockgate/sockgate/gateway/internal/certid"
+)
+
+// session is a client's connection, and what it proves by itself, whatever its calls bring along. It is the AuthInfo of the calls.
+type session struct {
+	credentials.CommonAuthInfo
+	conn    *boundedConn
+	address string // of the client; empty on a unix socket
+	grant   *grant // nil: nothing
+	denial  error  // why nothing
+}
+
+// AuthType names the way; nothing depends on it.
+func (s *session) AuthType() string { return "sockgate" }
+
+// greeter greets a client's connection: it makes the TLS handshake, where there is TLS, and finds out what the connection proves. It
+// is the TransportCredentials of the gRPC server.
+type greeter struct {
+	auth *AuthConfig
+	tls  credentials.TransportCredentials // nil: plain
+}
+
+func newGreeter(c *Config) *greeter {
+	g := &greeter{auth: &c.Auth}
+	if c.TLS != nil {
+		g.tls = credentials.NewTLS(withoutTickets(c.TLS))
+	}
+	return g
+}
+
+// withoutTickets returns the configuration without session resumption: a resumed session would rest on a certificate that was verified
+// before the authorities were changed.
+func withoutTickets(c *tls.Config) *tls.Config {
+	c = c.Clone()
+	c.SessionTicketsDisabled = true
+	if choose := c.GetConfigForClient; choose != nil {
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(hello)
+			if err != nil || chosen == nil {
+				return nil, err
+			}
+			chosen = chosen.Clone()
+			chosen.SessionTicketsDisabled = true
+			return chosen, nil
+		}
+	}
+	return c
+}
+
+// ServerHandshake greets a connection of the bounded listener. gRPC bounds how long it may take, by the connection's deadline.
+func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	bounded, ok := raw.(*boundedConn)
+	if !ok {
+		return nil, nil, fmt.Errorf("a %T came, which the listener did not make", raw)
+	}
+	s := &session{conn: bounded, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}}
+	conn := raw
+	unix, isUnix := bounded.Conn.(*net.UnixConn)
+	switch {
+	case isUnix:
+		s.CommonAuthInfo.SecurityLevel = credentials.PrivacyAndIntegrity
+		s.grant, s.denial = g.user(unix)
+	case g.tls != nil:
+		encrypted, info, err := g.tls.ServerHandshake(raw)
+		if err != nil {
+			return nil, nil, err
+		}
+		conn, s.CommonAuthInfo.SecurityLevel = encrypted, credentials.PrivacyAndIntegrity
+		s.address = raw.RemoteAddr().String()
+		s.grant, s.denial = g.certificate(info, s.address)
+	default:
+		s.address = raw.RemoteAddr().String()
+		s.grant, s.denial = g.neighbour(raw, s.address)
+	}
+	if s.grant != nil && s.grant.Role > RoleNone {
+		bounded.trust()
+	}
+	return conn, s, nil
+}
+
+// hostOf returns a network address without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+// user is what a connection on a unix socket proves: which user of the machine it is.
+func (g *greeter) user(c *net.UnixConn) (*grant, error) {
+	uid, err := peerUID(c)
+	if err != nil {
+		return nil, &denialError{reason: reasonCredentialsRequired, text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
+	}
+	return newGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.userRole(uid)}), nil
+}
+
+// certificate is what a TLS connection proves: whom its client's verified certificate names.
+func (g *greeter) certificate(info credentials.AuthInfo, address string) (*grant, error) {
+	state := info.(credentials.TLSInfo).State
+	if len(state.PeerCertificates) == 0 {
+		return nil, errNoCredentials
+	}
+	if len(state.VerifiedChains) == 0 {
+		return nil, &denialError{reason: reasonCertificateInvalid,
+			text: "the gateway has no authority for client certificates, so yours proves nothing; give a token, or have one configured"}
+	}
+	identity := certid.Identity(state.PeerCertificates[0])
+	if identity == "" {
+		return nil, &denialError{reason: reasonCertificateInvalid,
+			text: "your certificate names nobody; expected one SPIFFE ID, a DNS name or a common name, of at most 1,024 bytes"}
+	}
+	granted := newGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity), Address: address})
+	granted.until = earliest(state.VerifiedChains[0])
+	granted.over = &denialError{reason: reasonCertificateExpired, text: fmt.Sprintf(
+		"the certificate of %.200q expired at %s; connect with a new one", identity, granted.until.Format(time.RFC3339))}
+	return granted, nil
+}
+
+// earliest returns when the first certificate of a chain expires.
+func earliest(chain []*x509.Certificate) time.Time {
+	until := chain[0].NotAfter
+	for _, c := range chain[1:] {
+		if c.NotAfter.Before(until) {
+			until = c.NotAfter
+		}
+	}
+	return until
+}
+
+// neighbour is what a plain TCP connection proves: nothing, which on loopback is enough unless an identity is required. Both ends have
+// to be loopback addresses.
+func (g *greeter) neighbour(c net.Conn, address string) (*grant, error) {
+	if g.auth.Required || !isLoopback(c.RemoteAddr()) || !isLoopback(c.LocalAddr()) {
+		return nil, errNoCredentials
+	}
+	return newGrant(Caller{Identity: address, Proof: proofNone, Role: RoleAdmin, Address: address}), nil
+}
+
+func isLoopback(a net.Addr) bool {
+	ap, err := netip.ParseAddrPort(a.String())
+	return err == nil && ap.Addr().Unmap().IsLoopback()
+}
+
+var errNotClient = errors.New("a server's credentials were used by a client")
+
+// ClientHandshake is no server's business.
+func (g *greeter) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errNotClient
+}
+
+// Info describes the credentials.
+func (g *greeter) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "sockgate"}
+}
+
+// Clone returns the greeter itself, which does not change.
+func (g *greeter) Clone() credentials.TransportCredentials { return g }
+
+// OverrideServerName is no server's business.
+func (g *greeter) OverrideServerName(string) error { return errNotClient }

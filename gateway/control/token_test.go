@@ -1,0 +1,186 @@
+package control_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/sockgate/sockgate/gateway/control"
+)
+
+// tokenOf returns a token; every name has another.
+func tokenOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "sgt_" + hex.EncodeToString(sum[:])[:43]
+}
+
+// tokenLine is a line of a token file.
+func tokenLine(name, role string, more ...string) string {
+	sum := sha256.Sum256([]byte(tokenOf(name)))
+	return strings.Join(append([]string{name, role, "sha256:" + hex.EncodeToString(sum[:])}, more...), " ") + "\n"
+}
+
+// bearing returns a context of a call that brings a token along.
+func bearing(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+}
+
+// tokenFile is a token file that a test writes.
+type tokenFile struct {
+	*control.TokenFile
+	t    testing.TB
+	path string
+}
+
+func writeTokens(t testing.TB, path string, lines ...string) {
+	t.Helper()
+	next := path + ".new"
+	check(t, os.WriteFile(next, []byte(strings.Join(lines, "")), 0o600))
+	check(t, os.Rename(next, path))
+}
+
+func openTokens(t testing.TB, logger hclog.Logger, lines ...string) tokenFile {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens")
+	writeTokens(t, path, lines...)
+	f, err := control.OpenTokenFile(path, logger)
+	check(t, err)
+	t.Cleanup(f.Close)
+	return tokenFile{f, t, path}
+}
+
+// become makes the file have other lines, and reads it at once.
+func (f tokenFile) become(lines ...string) {
+	f.t.Helper()
+	writeTokens(f.t, f.path, lines...)
+	check(f.t, f.Reload())
+}
+
+// TestParseTokens holds what a token file may have, and that an error names the line and nothing that could be a secret.
+func TestParseTokens(t *testing.T) {
+	good := tokenLine("a", "viewer")
+	hash := strings.Fields(good)[2]
+	for _, text := range []string{"", "\n\n", "# nothing\n  # nothing\n", good, strings.TrimSuffix(good, "\n"), "\t a \t viewer \t" + hash + "  \r\n",
+		tokenLine("a", "viewer", "expires:2027-01-31T12:00:00Z"), tokenLine("a", "admin", "expires:2027-01-31T12:00:00.5+02:00"),
+		good + "# between\n\n" + tokenLine("b", "operator") + tokenLine(strings.Repeat("n", 63), "admin")} {
+		if _, err := control.ParseTokens([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	secret := tokenOf("secret")
+	for _, c := range []struct{ text, says string }{
+		{"a viewer\n", "line 1: 2 fields"},
+		{good + "\n\na b c d e\n", "line 4: 5 fields"},
+		{"A viewer " + hash, "line 1: the name"},
+		{strings.Repeat("n", 64) + " viewer " + hash, "line 1: the name"},
+		{secret + " viewer " + hash, "line 1: the name"},
+		{"a Viewer " + hash, "line 1: the role of a"},
+		{"a none " + hash, "line 1: the role of a"},
+		{"a " + secret + " " + hash, "line 1: the role of a"},
+		{"a viewer " + secret, "line 1: the hash of a"},
+		{"a viewer " + hash[:len(hash)-1], "line 1: the hash of a"},
+		{"a viewer " + hash + "0", "line 1: the hash of a"},
+		{"a viewer " + strings.ToUpper(hash[:20]) + hash[20:], "line 1: the hash of a"},
+		{"a viewer " + strings.TrimPrefix(hash, "sha256:"), "line 1: the hash of a"},
+		{"a viewer " + hash + " expires:tomorrow", "line 1: the expiry of a"},
+		{"a viewer " + hash + " 2027-01-31T12:00:00Z", "line 1: the expiry of a"},
+		{"a viewer " + hash + " " + secret, "line 1: the expiry of a"},
+		{good + tokenLine("a", "admin"), `line 2: the name "a" is in line 1`},
+		{good + "b viewer " + hash, "line 2: the hash is in line 1"},
+		{strings.Repeat("#\n", 1<<19) + "#", "expected at most 1048576"},
+	} {
+		tokens, err := control.ParseTokens([]byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret) || tokens != nil {
+			t.Errorf("%.100q: %v, %v; expected %q", c.text, tokens, err, c.says)
+		}
+	}
+	var many strings.Builder
+	for i := range 10_001 {
+		if i == 10_000 {
+			if tokens, err := control.ParseTokens([]byte(many.String())); err != nil || len(tokens) != 10_000 {
+				t.Errorf("%d tokens, %v", len(tokens), err)
+			}
+		}
+		fmt.Fprintf(&many, "n%d viewer sha256:%064x\n", i, i)
+	}
+	if _, err := control.ParseTokens([]byte(many.String())); err == nil || !strings.Contains(err.Error(), "line 10001") {
+		t.Errorf("10,001 tokens: %v", err)
+	}
+}
+
+// FuzzTokenFile holds that any file is read or refused, and what is read is whole: each name and each hash once, with a role.
+func FuzzTokenFile(f *testing.F) {
+	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" + tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		tokens, err := control.ParseTokens(text)
+		if err != nil {
+			if tokens != nil || strings.Contains(err.Error(), "sgt_") {
+				t.Errorf("%v, %v", tokens, err)
+			}
+			return
+		}
+		names, hashes := make(map[string]bool), make(map[[32]byte]bool)
+		for _, token := range tokens {
+			if names[token.Name] || hashes[token.Hash] || token.Role < control.RoleViewer || token.Role > control.RoleAdmin || token.Name == "" || len(token.Name) > 63 {
+				t.Errorf("%+v in %q", token, text)
+			}
+			names[token.Name], hashes[token.Hash] = true, true
+		}
+		// What was read can be written again, and reads the same.
+		var again strings.Builder
+		for _, token := range tokens {
+			fmt.Fprintf(&again, "%s %s sha256:%x", token.Name, strings.ToLower(token.Role.String()), token.Hash)
+			if !token.Expires.IsZero() {
+				fmt.Fprintf(&again, " expires:%s", token.Expires.Format("2006-01-02T15:04:05.999999999Z07:00"))
+			}
+			again.WriteString("\n")
+		}
+		reread, err := control.ParseTokens([]byte(again.String()))
+		if err != nil || len(reread) != len(tokens) {
+			t.Fatalf("%q reads as %d tokens, %v; expected %d", again.String(), len(reread), err, len(tokens))
+		}
+		for i := range tokens {
+			if a, b := tokens[i], reread[i]; a.Name != b.Name || a.Role != b.Role || a.Hash != b.Hash || !a.Expires.Equal(b.Expires) {
+				t.Errorf("%+v reads as %+v", a, b)
+			}
+		}
+	})
+}
+
+// TestTokenFileModes holds that a file that others may write is refused, because they could make themselves admins, and that one that
+// everybody may read is complained about.
+func TestTokenFileModes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens")
+	writeTokens(t, path, tokenLine("a", "viewer"))
+	for mode, want := range map[os.FileMode]string{0o600: "opened", 0o400: "opened", 0o640: "opened", 0o644: "warned", 0o620: "refused", 0o602: "refused", 0o666: "refused"} {
+		check(t, os.Chmod(path, mode))
+		var log lockedBuffer
+		f, err := control.OpenTokenFile(path, hclog.New(&hclog.LoggerOptions{Output: &log}))
+		got := "opened"
+		switch {
+		case err != nil:
+			got = "refused"
+		case strings.Contains(log.String(), "everybody can read"):
+			got = "warned"
+		}
+		if got != want {
+			t.Errorf("%#o: %s; expected %s: %v", mode, got, want, err)
+		}
+		if err == nil {
+			f.Close()
+		}
+	}
+	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir()} {
+		if _, err := control.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package control
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// usage is what the calls of one identity use now.
+type usage struct {
+	calls   int          // under way; guarded by usages.mu
+	streams atomic.Int64 // event streams open
+}
+
+// usages are the usages of the identities that have calls under way.
+type usages struct {
+	mu  sync.Mutex
+	all map[string]*usage
+}
+
+var errTooManyCalls = errors.New("too many calls of this identity are under way; wait until some have ended")
+
+// enter counts a call of a caller, unless there are most already; leave ends it.
+func (u *usages) enter(c *Caller, most int) (of *usage, leave func(), err error) {
+	key := usageKey(c)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if of = u.all[key]; of == nil {
+		of = &usage{}
+		u.all[key] = of
+	}
+	if of.calls >= most {
+		return nil, nil, errTooManyCalls
+	}
+	of.calls++
+	return of, func() { u.leave(key, of) }, nil
+}
+
+// leave ends a call that enter counted.
+func (u *usages) leave(key string, of *usage) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if of.calls--; of.calls == 0 {
+		delete(u.all, key)
+	}
+}
+
+// usageKey tells identities apart, also those that were proven in different ways and look the same. Callers who have proven nothing
+// count as one when they come from the same address, whatever the port.
+func usageKey(c *Caller) string {
+	if c.Proof == proofNone {
+		return proofNone + " " + hostOf(c.Address)
+	}
+	return c.Proof + " " + c.Identity
+}
+
+const (
+	// maxStrangerCalls is how many calls may be under way that rest on nothing: those that will be denied, and those that ask for
+	// health. Each may have a message of 4 MiB.
+	maxStrangerCalls = 64
+	// maxStrangerCallsOf is how many of them may come from one address.
+	maxStrangerCallsOf = 16
+)
+
+// strangers counts the calls that rest on nothing, by where they come from.
+type strangers struct {
+	mu    sync.Mutex
+	calls map[string]int
+	total int
+}
+
+// enter counts a call, and reports whether there was room for it.
+func (s *strangers) enter(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.total >= maxStrangerCalls || s.calls[host] >= maxStrangerCallsOf {
+		return false
+	}
+	s.calls[host]++
+	s.total++
+	return true
+}
+
+// leave ends what enter began.
+func (s *strangers) leave(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.calls[host]--; s.calls[host] == 0 {
+		delete(s.calls, host)
+	}
+}

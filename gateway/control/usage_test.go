@@ -1,0 +1,213 @@
+package control_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestStreamsPerIdentity holds that one identity's streams leave room for others', however many connections it has, and that a stream
+// that ends makes room.
+func TestStreamsPerIdentity(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
+	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{StreamsPerIdentity: 2, Auth: control.AuthConfig{Tokens: tokens.TokenFile}})
+	second := connectAs(t, first, insecure.NewCredentials())
+	for _, identity := range []string{"ops", "other", ""} { // the last is loopback's
+		ctx := patiently(t)
+		if identity != "" {
+			ctx = bearing(ctx, tokenOf(identity))
+		}
+		open := func(conn *grpc.ClientConn) (context.CancelFunc, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			stream, err := pb.NewGatewayServiceClient(conn).StreamEvents(ctx, &pb.StreamEventsRequest{})
+			check(t, err)
+			_, err = stream.Recv()
+			return cancel, err
+		}
+		leave, err := open(first)
+		check(t, err)
+		_, err = open(second)
+		check(t, err)
+		_, err = open(second)
+		expectFailure(t, err, failure{codes.ResourceExhausted, "TOO_MANY_STREAMS", ""})
+		if !hasRetryInfo(err) {
+			t.Errorf("%q: no RetryInfo", identity)
+		}
+		leave()
+		for { // until the server has noticed
+			if _, err = open(second); err == nil {
+				break
+			}
+		}
+	}
+}
+
+func hasRetryInfo(err error) bool {
+	for _, d := range status.Convert(err).Details() {
+		if retry, ok := d.(*errdetails.RetryInfo); ok && retry.GetRetryDelay().AsDuration() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCallsPerIdentity holds that one identity's calls leave room for others'.
+func TestCallsPerIdentity(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
+	entered, leave := make(chan struct{}, 3), make(chan struct{})
+	g := stub{gatewaytest.Start(t).Server, func(context.Context) error {
+		entered <- struct{}{}
+		<-leave
+		return nil
+	}}
+	conn, _ := serve(t, g, control.Config{CallsPerIdentity: 2, Auth: control.AuthConfig{Tokens: tokens.TokenFile}})
+	client := pb.NewGatewayServiceClient(conn)
+	done := make(chan error, 3)
+	count := func(of string) {
+		_, err := client.CountConnections(bearing(patiently(t), tokenOf(of)), &pb.CountConnectionsRequest{})
+		done <- err
+	}
+	for _, of := range []string{"ops", "ops", "other"} {
+		go count(of)
+	}
+	for range 3 {
+		<-entered
+	}
+	_, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	expectFailure(t, err, failure{codes.ResourceExhausted, "TOO_MANY_CALLS", ""})
+	if !hasRetryInfo(err) {
+		t.Error("no RetryInfo")
+	}
+	close(leave)
+	for range 3 {
+		check(t, <-done)
+	}
+	_, err = client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	check(t, err)
+}
+
+// TestOldConnection holds that a connection that is too old ends its streams with UNAVAILABLE, and that the stream goes on behind its
+// cursor then, by itself on a new connection.
+func TestOldConnection(t *testing.T) {
+	g := gatewaytest.Start(t)
+	conn, _ := serve(t, g.Server, control.Config{MaxConnectionAge: time.Millisecond, MaxConnectionAgeGrace: time.Millisecond})
+	client := pb.NewGatewayServiceClient(conn)
+	cursor, next := "0", uint64(1)
+	for range 3 {
+		dial(t, g)
+		stream, err := client.StreamEvents(patiently(t), &pb.StreamEventsRequest{After: cursor}, grpc.WaitForReady(true))
+		check(t, err)
+		for {
+			r, err := stream.Recv()
+			if err != nil {
+				if failureCode(err) != codes.Unavailable {
+					t.Fatal(err)
+				}
+				break
+			}
+			cursor = r.GetCursor()
+			for _, e := range r.GetEvents() {
+				if e.GetSequence() != next {
+					t.Errorf("%d; expected %d", e.GetSequence(), next)
+				}
+				next++
+			}
+		}
+	}
+}
+
+// TestLargeHeader holds that headers have a bound.
+func TestLargeHeader(t *testing.T) {
+	g := gatewaytest.Start(t)
+	for size, ok := range map[int]bool{8 << 10: true, 64 << 10: false} {
+		_, err := g.Client.GetGateway(metadata.AppendToOutgoingContext(patiently(t), "x", text(size)), &pb.GetGatewayRequest{})
+		if (err == nil) != ok {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// TestStrangersMakeRoom holds that clients who prove nothing keep nobody out who does: the oldest of them is closed for a new one, and
+// those who have proven who they are stay.
+func TestStrangersMakeRoom(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
+	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 3, Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	ops := pb.NewGatewayServiceClient(first)
+	stream, err := ops.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{})
+	check(t, err)
+	_, err = stream.Recv()
+	check(t, err)
+	var strangers []net.Conn
+	for range 5 {
+		c, err := net.Dial("tcp", first.Target())
+		check(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		check(t, c.SetDeadline(time.Now().Add(patience)))
+		strangers = append(strangers, c)
+		_, err = c.Read(make([]byte, 1)) // the server's settings
+		check(t, err)
+	}
+	for _, c := range strangers[:3] { // there is room for two
+		if _, err := io.Copy(io.Discard, c); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("an old stranger was not closed: %v", err)
+		}
+	}
+	late := pb.NewGatewayServiceClient(connectAs(t, first, insecure.NewCredentials()))
+	_, err = late.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	check(t, err)
+	if r, err := stream.Recv(); err != nil { // a heartbeat
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+// TestStrangerCalls holds that a client who proves nothing gets little room for what it asks: a connection with too many such calls is
+// closed, and one with an identity is answered meanwhile.
+func TestStrangerCalls(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	stranger := healthpb.NewHealthClient(connectAs(t, conn, insecure.NewCredentials()))
+	var watches []healthpb.Health_WatchClient
+	watch := func() healthpb.Health_WatchClient {
+		w, err := stranger.Watch(patiently(t), &healthpb.HealthCheckRequest{})
+		check(t, err)
+		return w
+	}
+	for range 16 {
+		w := watch()
+		_, err := w.Recv()
+		check(t, err)
+		watches = append(watches, w)
+	}
+	_, err := pb.NewGatewayServiceClient(conn).GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	check(t, err)
+	over := watch()
+	if _, err := over.Recv(); failureCode(err) != codes.Unavailable {
+		t.Errorf("the 17th: %v", err)
+	}
+	for _, w := range watches {
+		if _, err := w.Recv(); failureCode(err) != codes.Unavailable {
+			t.Errorf("another of its calls: %v", err)
+		}
+	}
+	for { // until the server has noticed that they ended
+		_, err := stranger.Check(patiently(t), &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true))
+		if err == nil {
+			break
+		}
+	}
+}
