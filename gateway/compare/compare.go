@@ -11,6 +11,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
+	"github.com/sockgate/sockgate/gateway/compare/internal/selfsigned"
 )
 
 // share is the part of its capacity at which Fixed loads a server.
@@ -21,6 +22,7 @@ type comparison struct {
 	*settings
 	contestants []contestant
 	results     *result.Results
+	pair        *selfsigned.Pair // of TLS workloads
 	progress    io.Writer
 }
 
@@ -36,6 +38,9 @@ func (s *settings) compare(ctx context.Context, stdout, progress io.Writer) erro
 		return err
 	}
 	if err := c.checkLimits(); err != nil {
+		return err
+	}
+	if c.pair, err = selfsigned.Make(dir); err != nil {
 		return err
 	}
 	if err := c.prepare(ctx, dir); err != nil {
@@ -129,7 +134,7 @@ func (c *comparison) round(ctx context.Context, round int) error {
 		}
 		for i := range c.contestants {
 			x := &c.contestants[(i+round-1)%len(c.contestants)]
-			if w.Kind == result.Broadcast && x.trigger == nil {
+			if !x.takesPart(w) {
 				continue
 			}
 			m, err := c.measure(ctx, x, w, rate)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,7 @@ type measurement struct {
 	*settings
 	result.Measurement
 	server *proc.Server
+	tls    *tls.Config // of the load; nil: plain TCP
 	marks  []mark
 }
 
@@ -35,15 +37,20 @@ type mark struct {
 }
 
 // measure starts a contestant, measures it under one workload, and ends it. rate is for Fixed: messages a second.
-func (s *settings) measure(ctx context.Context, c *contestant, w result.Workload, rate float64) (result.Measurement, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.warm()+s.duration+margin, fmt.Errorf("it took longer than %s", s.warm()+s.duration+margin))
+func (c *comparison) measure(ctx context.Context, x *contestant, w result.Workload, rate float64) (result.Measurement, error) {
+	most := c.warm() + c.duration + margin
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
 	defer cancel()
-	server, err := proc.Start(ctx, c.spec(), s.serverCores)
-	if err != nil {
+	m := &measurement{settings: c.settings, Measurement: result.Measurement{Workload: w.Name, Contestant: x.name}}
+	spec := x.spec()
+	if w.TLS {
+		spec, m.tls = x.tlsSpec(c.pair, 0), c.pair.Client
+	}
+	var err error
+	if m.server, err = proc.Start(ctx, spec, c.serverCores); err != nil {
 		return result.Measurement{}, err
 	}
-	defer server.Stop()
-	m := &measurement{settings: s, server: server, Measurement: result.Measurement{Workload: w.Name, Contestant: c.name}}
+	defer m.server.Stop()
 	switch w.Kind {
 	case result.Echo, result.Fixed:
 		err = m.echo(ctx, w, rate)
@@ -52,17 +59,25 @@ func (s *settings) measure(ctx context.Context, c *contestant, w result.Workload
 	case result.Idle:
 		err = m.idle(ctx, w)
 	case result.Broadcast:
-		err = m.broadcast(ctx, w, c)
+		err = m.broadcast(ctx, w, x)
 	}
 	if err == nil {
 		return m.Measurement, nil
 	}
-	if ended := server.Err(); ended != nil {
+	if ended := m.server.Err(); ended != nil {
 		err = fmt.Errorf("%w: %w", err, ended)
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		err = context.Cause(ctx)
 	}
-	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads", c.name, w.Name, err)
+	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads", x.name, w.Name, err)
+}
+
+// client returns a client of the server without connections.
+func (m *measurement) client(size int) (*load.Client, error) {
+	if m.tls != nil {
+		return load.NewTLSClient(m.server.Address(data), size, m.tls)
+	}
+	return load.NewClient(m.server.Address(data), size)
 }
 
 func (m *measurement) mark() {
@@ -115,7 +130,7 @@ func percentiles(h *hdrhistogram.Histogram) result.Percentiles {
 }
 
 func (m *measurement) echo(ctx context.Context, w result.Workload, rate float64) error {
-	client, err := load.NewClient(m.server.Address(data), w.Size)
+	client, err := m.client(w.Size)
 	if err != nil {
 		return err
 	}
@@ -137,7 +152,13 @@ func (m *measurement) echo(ctx context.Context, w result.Workload, rate float64)
 }
 
 func (m *measurement) churn(ctx context.Context, w result.Workload) error {
-	r, err := load.Churn(ctx, m.server.Address(data), w.Conns, w.Size, m.window())
+	var r load.Result
+	var err error
+	if m.tls != nil {
+		r, err = load.ChurnTLS(ctx, m.server.Address(data), w.Conns, w.Size, m.tls, m.window())
+	} else {
+		r, err = load.Churn(ctx, m.server.Address(data), w.Conns, w.Size, m.window())
+	}
 	if err != nil {
 		return err
 	}
@@ -145,7 +166,7 @@ func (m *measurement) churn(ctx context.Context, w result.Workload) error {
 }
 
 func (m *measurement) idle(ctx context.Context, w result.Workload) error {
-	client, err := load.NewClient(m.server.Address(data), w.Size)
+	client, err := m.client(w.Size)
 	if err != nil {
 		return err
 	}
@@ -247,7 +268,7 @@ func (m *measurement) resident(ctx context.Context) (int64, error) {
 
 // broadcast sends to all connections, again and again; Latency is that of the last connection.
 func (m *measurement) broadcast(ctx context.Context, w result.Workload, c *contestant) error {
-	client, err := load.NewClient(m.server.Address(data), w.Size)
+	client, err := m.client(w.Size)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type settings struct {
 	rounds       int
 	duration     time.Duration
 	only         []string // contestants; empty: all
-	workloads    []string // names or kinds; empty: all
+	workloads    []string // names, kinds or tls; empty: all
 	gatewayFlags []string // one more contestant for each
 	out          string
 	docs         string
@@ -55,7 +55,7 @@ func parseSettings(args []string, stderr io.Writer) (*settings, error) {
 	f.IntVar(&s.rounds, "rounds", 0, "how often everything is measured; medians need at least five (default 5; 1 with --quick)")
 	f.DurationVar(&s.duration, "duration", 0, "of one measurement; processor time needs seconds (default 3s; 200ms with --quick)")
 	f.Var((*words)(&s.only), "only", "`contestants`, between commas (default all)")
-	f.Var((*words)(&s.workloads), "workloads", "`names` or kinds (echo, fixed, idle, churn, broadcast), between commas (default all)")
+	f.Var((*words)(&s.workloads), "workloads", "`names`, kinds (echo, fixed, idle, churn, broadcast) or tls, between commas (default all)")
 	f.Var((*lines)(&s.gatewayFlags), "gateway-flags", "`flags` of one more gateway, for example \"--engine net\"; may be given again")
 	f.StringVar(&s.out, "out", "", "`folder` for results.json and the plots (default none)")
 	f.StringVar(&s.docs, "docs", "", "`document` to write the tables into, between <!-- results --> and <!-- end -->")

@@ -21,6 +21,7 @@ type conn struct {
 	blocked  bool   // the kernel takes no more now: EPOLLOUT is waited for
 	out, in  int    // how much of message sent has been written, and of message received read
 	due      uint64 // messages that may be written by now
+	base     uint64 // of these: before the run that is under way
 	sent     uint64
 	received uint64
 	since    time.Duration // when the last message was begun

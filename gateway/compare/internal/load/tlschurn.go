@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ChurnTLS is Churn for connections that make a full handshake of TLS 1.3 first, and that finish writing in TLS and in TCP. It has a goroutine for each connection: scheduling costs little beside a handshake. config must have no session cache, and is not
-// modified.
+// ChurnTLS is Churn for connections that make a full handshake of TLS 1.3 first, and that finish writing in TLS and in TCP. It has a
+// goroutine for each connection: scheduling costs little beside a handshake. config must have no session cache, and is not modified.
 func ChurnTLS(ctx context.Context, server netip.AddrPort, parallel, size int, config *tls.Config, w Window) (Result, error) {
 	if _, err := newTarget(server); err != nil {
 		return Result{}, err

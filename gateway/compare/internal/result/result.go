@@ -26,6 +26,7 @@ type Workload struct {
 	Kind  Kind   `json:"kind"`
 	Size  int    `json:"size"`  // bytes of a message
 	Conns int    `json:"conns"` // connections; Churn: at a time
+	TLS   bool   `json:"tls,omitempty"`
 	Text  string `json:"text"`
 }
 
@@ -155,4 +156,11 @@ func (r *Results) Spread(workload, contestant string, m Metric) float64 {
 // measured reports whether there is any figure for a workload.
 func (r *Results) measured(workload string) bool {
 	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool { return m.Workload == workload })
+}
+
+// tookPart reports whether there is any figure of a contestant for any of these workloads.
+func (r *Results) tookPart(workloads []Workload, contestant string) bool {
+	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool {
+		return m.Contestant == contestant && slices.ContainsFunc(workloads, func(w Workload) bool { return w.Name == m.Workload })
+	})
 }
