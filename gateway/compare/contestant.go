@@ -74,7 +74,7 @@ func gateway(name, dir string, flags ...string) contestant {
 	program := filepath.Join(dir, "gateway")
 	command := append([]string{program, "--node", "compare", "--listen", anyPort, "--control", anyPort}, flags...)
 	return contestant{name: name, build: []string{"go", "build", "-o", program, "./gateway"}, dir: "../..", command: command,
-		version: []string{"git", "describe", "--always", "--dirty"}, tls: gatewayTLS, stderr: true, expect: logged, trigger: newControlPlane}
+		version: []string{"git", "describe", "--always", "--dirty"}, tls: gatewayTLS, stderr: true, expect: logged, trigger: newBroadcaster}
 }
 
 // gatewayTLS is the gateway's tlsArguments.

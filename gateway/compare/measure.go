@@ -25,6 +25,7 @@ type measurement struct {
 	result.Measurement
 	server *proc.Server
 	tls    *tls.Config // of the load; nil: plain TCP
+	also   int         // another process of the load; 0: there is none
 	marks  []mark
 }
 
@@ -45,6 +46,9 @@ func (c *comparison) measure(ctx context.Context, x *contestant, w result.Worklo
 	spec := x.spec()
 	if w.TLS {
 		spec, m.tls = x.tlsSpec(c.pair, 0), c.pair.Client
+	}
+	if w.GOGC > 0 {
+		spec.Env = append(spec.Env, fmt.Sprintf("GOGC=%d", w.GOGC))
 	}
 	var err error
 	if m.server, err = proc.Start(ctx, spec, c.serverCores); err != nil {
@@ -83,8 +87,13 @@ func (m *measurement) client(size int) (*load.Client, error) {
 func (m *measurement) mark() {
 	server, err1 := proc.ReadCPU(m.server.PID())
 	harness, err2 := proc.ReadCPU(os.Getpid())
-	busy, err3 := proc.ReadBusy(m.cores())
-	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness, busy: busy, err: errors.Join(err1, err2, err3)})
+	var more proc.CPU
+	var err3 error
+	if m.also != 0 {
+		more, err3 = proc.ReadCPU(m.also)
+	}
+	busy, err4 := proc.ReadBusy(m.cores())
+	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness.And(more), busy: busy, err: errors.Join(err1, err2, err3, err4)})
 }
 
 // cores are those of the servers and those of the load.
@@ -165,34 +174,6 @@ func (m *measurement) churn(ctx context.Context, w result.Workload) error {
 	return m.take(r)
 }
 
-func (m *measurement) idle(ctx context.Context, w result.Workload) error {
-	client, err := m.client(w.Size)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := errors.Join(m.open(ctx, client, warmConns), client.EchoOnce(ctx, 0)); err != nil {
-		return err
-	}
-	before, err := m.resident(ctx)
-	if err != nil {
-		return err
-	}
-	if err := m.open(ctx, client, w.Conns); err != nil {
-		return err
-	}
-	silent, err := m.resident(ctx)
-	if err != nil {
-		return err
-	}
-	if err := client.EchoOnce(ctx, warmConns); err != nil {
-		return err
-	}
-	echoed, err := m.resident(ctx)
-	m.IdleBytes, m.EchoBytes = float64(silent-before)/float64(w.Conns), float64(echoed-before)/float64(w.Conns)
-	return err
-}
-
 // open makes n more connections. It makes no more at once than fit into the server's backlog, and returns when the server has
 // accepted them all.
 func (m *measurement) open(ctx context.Context, client *load.Client, n int) error {
@@ -239,31 +220,6 @@ func (m *measurement) accepted(ctx context.Context, n int) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
-}
-
-// resident returns the server's memory once it is quiet: it uses less than a fiftieth of a core, as far as it gets so within
-// a few seconds.
-func (m *measurement) resident(ctx context.Context) (int64, error) {
-	const look, looks = 100 * time.Millisecond, 50
-	before, err := proc.ReadCPU(m.server.PID())
-	for quiet, i := 0, 0; err == nil && quiet < 3 && i < looks; i++ {
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(look):
-		}
-		var now proc.CPU
-		if now, err = proc.ReadCPU(m.server.PID()); now.Since(before).Total < look/50 {
-			quiet++
-		} else {
-			quiet = 0
-		}
-		before = now
-	}
-	if err != nil {
-		return 0, err
-	}
-	return proc.ReadResident(m.server.PID())
 }
 
 // broadcast sends to all connections, again and again; Latency is that of the last connection.

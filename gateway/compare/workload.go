@@ -24,8 +24,7 @@ func (s *settings) allWorkloads() []result.Workload {
 			Text: fmt.Sprintf("64 bytes on %d connections, at 60 %% of the rate that the first contestant reaches", few)},
 		{Name: "churn", Kind: result.Churn, Size: 64, Conns: churn,
 			Text: fmt.Sprintf("connections that come, echo 64 bytes once, and go, %d at a time", churn)},
-		{Name: fmt.Sprintf("idle-%d", idle), Kind: result.Idle, Size: 64, Conns: idle,
-			Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", idle)},
+		idleConns(idle),
 		{Name: fmt.Sprintf("broadcast-%d", idle), Kind: result.Broadcast, Size: 64, Conns: idle,
 			Text: fmt.Sprintf("64 bytes to each of %d connections", idle)},
 	}, s.tlsWorkloads()...)
@@ -39,8 +38,7 @@ func (s *settings) tlsWorkloads() []result.Workload {
 	}
 	return []result.Workload{
 		overTLS(echo(64, few)), overTLS(echo(16<<10, bulk)),
-		overTLS(result.Workload{Name: fmt.Sprintf("idle-%d", idle), Kind: result.Idle, Size: 64, Conns: idle,
-			Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", idle)}),
+		overTLS(idleConns(idle)), collected(overTLS(idleConns(idle))),
 		overTLS(result.Workload{Name: "churn", Kind: result.Churn, Size: 64, Conns: churn,
 			Text: fmt.Sprintf("connections that come, make a full handshake, echo 64 bytes once, and go, %d at a time", churn)}),
 	}
@@ -61,14 +59,32 @@ func echo(size, conns int) result.Workload {
 		Text: fmt.Sprintf("%s on %d connections, one message in flight on each", text, conns)}
 }
 
-// chooseWorkloads returns those that --workloads names, by name, by kind or as tls, in their usual order.
+// idleConns is for the memory of so many connections.
+func idleConns(conns int) result.Workload {
+	return result.Workload{Name: fmt.Sprintf("idle-%d", conns), Kind: result.Idle, Size: 64, Conns: conns,
+		Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", conns)}
+}
+
+// lowGOGC is a GOGC with which a Go server holds little more than what it uses.
+const lowGOGC = 10
+
+// collected returns a workload with next to no garbage in the servers' memory. A handshake makes more garbage than a connection
+// keeps, and as long as the heap has not doubled, Go neither collects it nor gives the memory back.
+func collected(w result.Workload) result.Workload {
+	w.GOGC = lowGOGC
+	w.Name += fmt.Sprintf("-gogc-%d", lowGOGC)
+	w.Text += fmt.Sprintf(", with GOGC=%d", lowGOGC)
+	return w
+}
+
+// chooseWorkloads returns those that --workloads names, by name, by kind, or as plain or tls, in their usual order.
 func (s *settings) chooseWorkloads() ([]result.Workload, error) {
 	all := s.allWorkloads()
 	if len(s.workloads) == 0 {
 		return all, nil
 	}
 	named := func(w result.Workload, word string) bool {
-		return w.Name == word || string(w.Kind) == word || w.TLS && word == "tls"
+		return w.Name == word || string(w.Kind) == word || w.TLS && word == "tls" || !w.TLS && word == "plain"
 	}
 	var names []string
 	for _, w := range all {

@@ -42,6 +42,7 @@ type Flood struct {
 	poll      *poller
 	hello     []byte
 	start     time.Time
+	holding   bool
 	attackers []attacker
 	waiting   []int         // attackers without a connection, the next one first
 	connects  time.Duration // when the next may connect
@@ -88,8 +89,12 @@ func (f *Flood) Close() {
 	f.poll.close()
 }
 
-// Release ends all connections. Step makes new ones.
+// Hold begins the flood: from now on Step keeps all attackers connected.
+func (f *Flood) Hold() { f.holding = true }
+
+// Release ends all connections, until the next Hold.
 func (f *Flood) Release() {
+	f.holding = false
 	for i := range f.attackers {
 		if f.attackers[i].fd >= 0 {
 			f.end(i)
@@ -100,16 +105,17 @@ func (f *Flood) Release() {
 // State returns what has become of the attackers.
 func (f *Flood) State() FloodState { return f.state }
 
-// Complete reports whether every attacker is connected.
-func (f *Flood) Complete() bool { return f.state.Held == len(f.attackers) }
-
-// Step connects and sends what is due, and sees who was cut, for about a millisecond.
+// Step connects and sends what is due, and sees who was cut, for about a millisecond; when nothing is held up it only waits.
 func (f *Flood) Step() error {
-	now := time.Since(f.start)
-	if err := errors.Join(f.connect(now), f.drip(now)); err != nil {
-		return err
+	timeout := 10 * time.Millisecond
+	if f.holding {
+		timeout = time.Millisecond
+		now := time.Since(f.start)
+		if err := errors.Join(f.connect(now), f.drip(now)); err != nil {
+			return err
+		}
 	}
-	events, err := f.poll.wait(time.Millisecond)
+	events, err := f.poll.wait(timeout)
 	if err != nil {
 		return err
 	}
