@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,7 +51,27 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// attacking returns the attackers' processes.
+// niceOf returns the nice values of a process's threads, in order. The process is a folder of /proc.
+func niceOf(t *testing.T, process string) []string {
+	t.Helper()
+	threads, err := filepath.Glob(filepath.Join(process, "task", "[0-9]*", "stat"))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("%d threads of %s, %v", len(threads), process, err)
+	}
+	var nice []string
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from field 3 on
+		nice = append(nice, fields[19-3])
+	}
+	slices.Sort(nice)
+	return nice
+}
+
+// attacking returns the attackers' processes, as folders of /proc.
 func attacking(t *testing.T) []string {
 	t.Helper()
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -64,7 +85,7 @@ func attacking(t *testing.T) []string {
 	var found []string
 	for _, path := range commands {
 		if command, err := os.ReadFile(path); err == nil && bytes.HasPrefix(command, []byte(self+"\x00"+attackCommand+"\x00")) {
-			found = append(found, path)
+			found = append(found, filepath.Dir(path))
 		}
 	}
 	return found
@@ -83,8 +104,10 @@ func TestFloodInterrupted(t *testing.T) {
 	said := bufio.NewScanner(pipe)
 	for said.Scan() && !strings.Contains(said.Text(), "undisturbed") {
 	}
-	if len(attacking(t)) != 1 {
-		t.Errorf("the attackers' processes are %v; expected one", attacking(t))
+	if all := attacking(t); len(all) != 1 {
+		t.Errorf("the attackers' processes are %v; expected one", all)
+	} else if nice := niceOf(t, all[0]); !slices.Equal(slices.Compact(nice), []string{"19"}) {
+		t.Errorf("the attackers' threads have the nice values %v; expected 19, so that clients go first", nice)
 	}
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)

@@ -175,3 +175,37 @@ func TestFixedWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFixedAfterAStall holds that answers to an earlier run's messages are no part of the next one, however late they come.
+func TestFixedAfterAStall(t *testing.T) {
+	open := make(chan struct{})
+	client := opened(t, serve(t, func(c net.Conn) {
+		p := make([]byte, 64)
+		if _, err := io.ReadFull(c, p); err != nil {
+			return
+		}
+		_, _ = c.Write(p)
+		select {
+		case <-open:
+			echo(c)
+		case <-t.Context().Done():
+		}
+	}), 64, 4)
+	marks := 0
+	stalled, err := client.Fixed(t.Context(), 1000, marked(&marks))
+	if err != nil || stalled.Unanswered == 0 {
+		t.Fatalf("%d late, %v", stalled.Unanswered, err)
+	}
+	w := Window{Length: 100 * time.Millisecond, Mark: sync.OnceFunc(func() { close(open) })}
+	r, err := client.Fixed(t.Context(), 1000, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var due uint64
+	for i := range client.conns {
+		due += client.conns[i].due - client.conns[i].base
+	}
+	if r.Messages == 0 || r.Messages+r.Unanswered > due {
+		t.Errorf("%d messages and %d late ones; %d were to be sent", r.Messages, r.Unanswered, due)
+	}
+}

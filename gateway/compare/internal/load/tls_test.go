@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sockgate/sockgate/gateway/compare/internal/selfsigned"
 )
 
@@ -135,16 +137,39 @@ func TestTLSWrongAnswers(t *testing.T) {
 	}
 }
 
-// TestTLSVersion holds that an older version, whose handshake costs something else, is not measured as if it were the same.
-func TestTLSVersion(t *testing.T) {
+// TestTLSHandshakeIsFull holds that an older version, or a session taken up again, is not measured as if it cost the same.
+func TestTLSHandshakeIsFull(t *testing.T) {
 	server, config := serveTLS(t, echo, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })
-	client, err := NewTLSClient(server, 64, config)
+	old := config.Clone()
+	old.MinVersion = tls.VersionTLS12
+	client, err := NewTLSClient(server, 64, old)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.Open(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "version") {
+	if err := client.Open(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "TLS 1.2, resumed: false; expected TLS 1.3") {
 		t.Errorf("%v; expected that the version is refused", err)
+	}
+	server, config = serveTLS(t, echo, nil)
+	remembers := config.Clone()
+	remembers.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	w := Window{Length: time.Minute} // it ends with the second connection
+	if _, err := ChurnTLS(t.Context(), server, 1, 64, remembers, w); err == nil || !strings.Contains(err.Error(), "resumed: true") {
+		t.Errorf("%v; expected that a resumed session is refused", err)
+	}
+}
+
+// TestTLSSmallBuffers holds that what the kernel does not take at once is sent when it does.
+func TestTLSSmallBuffers(t *testing.T) {
+	client := openedTLS(t, echo, MaxMessage, 3)
+	for i := range client.conns {
+		if err := unix.SetsockoptInt(int(client.conns[i].fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	marks := 0
+	if r, err := client.Echo(t.Context(), marked(&marks)); err != nil || r.Messages == 0 {
+		t.Errorf("%d messages, %v", r.Messages, err)
 	}
 }
 
