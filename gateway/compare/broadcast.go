@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,10 +26,13 @@ type broadcaster interface {
 // controlPlane is the gateway's.
 type controlPlane struct{ *grpc.ClientConn }
 
-func newControlPlane(s *proc.Server) (broadcaster, error) {
+func newControlPlane(s *proc.Server) (controlPlane, error) {
 	c, err := grpc.NewClient(s.Address(control).String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	return controlPlane{c}, err
 }
+
+// newBroadcaster is newControlPlane for broadcasts.
+func newBroadcaster(s *proc.Server) (broadcaster, error) { return newControlPlane(s) }
 
 func (p controlPlane) broadcast(ctx context.Context, message []byte, conns int) error {
 	r, err := sockgatev1.NewGatewayServiceClient(p).Broadcast(ctx, &sockgatev1.BroadcastRequest{Data: message})
@@ -37,6 +43,23 @@ func (p controlPlane) broadcast(ctx context.Context, message []byte, conns int) 
 		return fmt.Errorf("broadcast to %d connections: %v", conns, r)
 	}
 	return nil
+}
+
+// refused returns how many connections the gateway has refused, by reason.
+func (p controlPlane) refused(ctx context.Context) (string, error) {
+	r, err := sockgatev1.NewGatewayServiceClient(p).GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	if err != nil {
+		return "", err
+	}
+	refusals := r.GetTotals().GetRefusals()
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(refusals)) {
+		parts = append(parts, fmt.Sprintf("%s %d", reason, refusals[reason]))
+	}
+	if len(parts) == 0 {
+		return "none", nil
+	}
+	return strings.Join(parts, ", "), nil
 }
 
 // controlSocket is the C server's: what it is sent goes to all connections, and is answered with a byte.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
+	"github.com/sockgate/sockgate/gateway/compare/internal/selfsigned"
 )
 
 // share is the part of its capacity at which Fixed loads a server.
@@ -21,37 +22,50 @@ type comparison struct {
 	*settings
 	contestants []contestant
 	results     *result.Results
+	pair        *selfsigned.Pair // of TLS workloads
 	progress    io.Writer
+}
+
+// newComparison builds the contestants of workloads into dir, and puts this process on the load's cores.
+func (s *settings) newComparison(ctx context.Context, dir string, workloads []result.Workload, progress io.Writer) (*comparison, error) {
+	c := &comparison{settings: s, progress: progress, results: s.newResults()}
+	c.results.Workloads = workloads
+	if err := c.checkLimits(); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.pair, err = selfsigned.Make(dir); err != nil {
+		return nil, err
+	}
+	if err := c.prepare(ctx, dir); err != nil {
+		return nil, err
+	}
+	if len(c.contestants) == 0 {
+		return nil, errors.New("no contestant is left to measure: none of those that --only names, or that are installed, takes part in these workloads")
+	}
+	return c, proc.Stay(s.loadCores)
 }
 
 // compare builds the contestants, measures them in rounds, and shows the results.
 func (s *settings) compare(ctx context.Context, stdout, progress io.Writer) error {
+	workloads, err := s.chooseWorkloads()
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "compare-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	c := &comparison{settings: s, progress: progress, results: s.newResults()}
-	if c.results.Workloads, err = s.chooseWorkloads(); err != nil {
-		return err
-	}
-	if err := c.checkLimits(); err != nil {
-		return err
-	}
-	if err := c.prepare(ctx, dir); err != nil {
-		return err
-	}
-	if len(c.contestants) == 0 {
-		return errors.New("no contestant is left to measure")
-	}
-	if err := proc.Stay(s.loadCores); err != nil {
+	c, err := s.newComparison(ctx, dir, workloads, progress)
+	if err != nil {
 		return err
 	}
 	for round := 1; round <= s.rounds; round++ {
 		if err := c.round(ctx, round); err != nil {
 			return err
 		}
-		if err := s.save(c.results); err != nil { // a later round may fail
+		if err := s.save(c.results, "results.json"); err != nil { // a later round may fail
 			return err
 		}
 	}
@@ -88,7 +102,8 @@ func (c *comparison) checkLimits() error {
 	return nil
 }
 
-// prepare builds what there is to build. What cannot be built here is left out, with a note, unless it was asked for by name.
+// prepare builds what there is to build for the workloads. What cannot be built here is left out, with a note, unless it was asked for
+// by name.
 func (c *comparison) prepare(ctx context.Context, dir string) error {
 	chosen, err := c.chooseContestants(dir)
 	if err != nil {
@@ -96,6 +111,9 @@ func (c *comparison) prepare(ctx context.Context, dir string) error {
 	}
 	for i := range chosen {
 		x := &chosen[i]
+		if !slices.ContainsFunc(c.results.Workloads, x.takesPart) {
+			continue
+		}
 		_, _ = fmt.Fprintf(c.progress, "building %s\n", x.name)
 		version, err := x.prepare(ctx)
 		if errors.Is(err, errMissing) && len(c.only) == 0 {
@@ -129,7 +147,7 @@ func (c *comparison) round(ctx context.Context, round int) error {
 		}
 		for i := range c.contestants {
 			x := &c.contestants[(i+round-1)%len(c.contestants)]
-			if w.Kind == result.Broadcast && x.trigger == nil {
+			if !x.takesPart(w) {
 				continue
 			}
 			m, err := c.measure(ctx, x, w, rate)

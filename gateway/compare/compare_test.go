@@ -60,14 +60,15 @@ func running(t *testing.T, builds string) []string {
 	return found
 }
 
-// TestQuick runs a whole comparison, as CI and a first-time user do, and reads everything that it made.
+// TestQuick runs a whole comparison over plain TCP, as CI and a first-time user do, and reads everything that it made.
 func TestQuick(t *testing.T) {
 	dir := t.TempDir()
 	document := filepath.Join(dir, "performance.md")
 	if err := os.WriteFile(document, []byte("# Speed\n\n<!-- results -->\nold\n<!-- end -->\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, builds := command(t, "--quick", "--only", "c,gateway,gateway (net),net", "--gateway-flags", "--engine net",
+	want := []string{"c", "gateway", "gateway (net)", "net"}
+	c, builds := command(t, "--quick", "--workloads", "plain", "--only", strings.Join(want, ","), "--gateway-flags", "--engine net",
 		"--out", filepath.Join(dir, "plots"), "--docs", document)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
@@ -80,7 +81,7 @@ func TestQuick(t *testing.T) {
 	if left, err := os.ReadDir(builds); err != nil || len(left) > 0 {
 		t.Errorf("what was built is still there: %v, %v", left, err)
 	}
-	checkResults(t, filepath.Join(dir, "plots", "results.json"))
+	checkResults(t, filepath.Join(dir, "plots", "results.json"), 7, want)
 
 	written, err := os.ReadFile(document)
 	if err != nil {
@@ -107,8 +108,29 @@ func TestQuick(t *testing.T) {
 	}
 }
 
-// checkResults holds that every contestant was measured under every workload, with figures that can be.
-func checkResults(t *testing.T, path string) {
+// TestQuickTLS runs a whole comparison over TLS, of those who speak it; the C server does not, and is not missed.
+func TestQuickTLS(t *testing.T) {
+	want := []string{"net"}
+	dir := t.TempDir()
+	c, builds := command(t, "--quick", "--workloads", "tls", "--only", "c,"+strings.Join(want, ","), "--out", dir)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	if left := running(t, builds); len(left) > 0 {
+		t.Errorf("servers still run: %v", left)
+	}
+	checkResults(t, filepath.Join(dir, "results.json"), 5, want)
+	for _, want := range []string{"as a share of the net server's", "### `tls-churn`", "tls-idle-100-gogc-10, bytes", "| × net |"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("standard output has no %q:\n%s", want, stdout.String())
+		}
+	}
+}
+
+// readResults reads what --out wrote.
+func readResults(t *testing.T, path string) result.Results {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -118,9 +140,15 @@ func checkResults(t *testing.T, path string) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"c", "gateway", "gateway (net)", "net"}
-	if !slices.Equal(r.Contestants, want) || len(r.Workloads) != 7 {
-		t.Fatalf("contestants %v, %d workloads; expected %v, 7", r.Contestants, len(r.Workloads), want)
+	return r
+}
+
+// checkResults holds that every contestant was measured under every workload, with figures that can be.
+func checkResults(t *testing.T, path string, workloads int, want []string) {
+	t.Helper()
+	r := readResults(t, path)
+	if !slices.Equal(r.Contestants, want) || len(r.Workloads) != workloads {
+		t.Fatalf("contestants %v, %d workloads; expected %v, %d", r.Contestants, len(r.Workloads), want, workloads)
 	}
 	measured := make(map[string]result.Measurement)
 	for _, m := range r.Measurements {
@@ -187,12 +215,14 @@ func TestErrors(t *testing.T) {
 	}{
 		"a server that does not start": {[]string{"--quick", "--gateway-flags", "--engine steam", "--only", "gateway (steam)", "--workloads", "churn"},
 			[]string{"gateway (steam)", `--engine "steam": expected`}},
-		"an unknown contestant": {[]string{"--only", "c,perl"}, []string{`"perl"`, "c, gateway, gnet, nbio, net, node"}},
-		"an unknown workload":   {[]string{"--workloads", "sleep"}, []string{`"sleep"`, "echo-64-100"}},
-		"too few rounds":        {[]string{"--rounds", "-1"}, []string{"--rounds -1", "at least 1"}},
-		"no such core":          {[]string{"--server-cores", "1000"}, []string{"core 1000"}},
-		"no such results":       {[]string{"--from", none}, []string{"--from", none}},
-		"an argument":           {[]string{"now"}, []string{`"now"`, "--help"}},
+		"an unknown contestant":    {[]string{"--only", "c,perl"}, []string{`"perl"`, "c, gateway, gnet, nbio, net, node"}},
+		"an unknown workload":      {[]string{"--workloads", "sleep"}, []string{`"sleep"`, "echo-64-100"}},
+		"too few rounds":           {[]string{"--rounds", "-1"}, []string{"--rounds -1", "at least 1"}},
+		"no such core":             {[]string{"--server-cores", "1000"}, []string{"core 1000"}},
+		"a contestant without TLS": {[]string{"--only", "c", "--workloads", "tls"}, []string{"--only", "no contestant is left"}},
+		"a flood of nobody":        {[]string{"flood", "--half-open", "-1"}, []string{"--half-open -1"}},
+		"no such results":          {[]string{"--from", none}, []string{"--from", none}},
+		"an argument":              {[]string{"now"}, []string{`"now"`, "--help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run, builds := command(t, c.args...)

@@ -10,8 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
+	"github.com/sockgate/sockgate/gateway/compare/internal/result"
+	"github.com/sockgate/sockgate/gateway/compare/internal/selfsigned"
 )
 
 // contestant is one server of the comparison.
@@ -22,10 +25,15 @@ type contestant struct {
 	version []string // command whose first line of output is its version
 	module  string   // or the Go module whose version it is
 	command []string
-	stderr  bool // it tells its addresses in its log, on standard error
+	tls     tlsArguments // nil: it takes no part in TLS workloads
+	stderr  bool         // it tells its addresses in its log, on standard error
 	expect  map[string]*regexp.Regexp
 	trigger func(*proc.Server) (broadcaster, error) // how it is told to broadcast; nil: it cannot
 }
+
+// tlsArguments returns what a command has behind its other arguments to speak TLS; timeout is how long a handshake may take, and 0
+// leaves that to the server.
+type tlsArguments func(pair *selfsigned.Pair, timeout time.Duration) []string
 
 // data and control name the addresses of a server.
 const data, control = "data", "control"
@@ -57,7 +65,7 @@ func (s *settings) allContestants(dir string) []contestant {
 	return append(all,
 		goPeer("gnet", dir, "github.com/panjf2000/gnet/v2"),
 		goPeer("nbio", dir, "github.com/lesismal/nbio"),
-		goPeer("net", dir, ""),
+		netPeer(dir),
 		contestant{name: "node", version: []string{"node", "--version"}, command: []string{"node", "peers/node/echo.js", anyPort}, expect: listening})
 }
 
@@ -66,7 +74,16 @@ func gateway(name, dir string, flags ...string) contestant {
 	program := filepath.Join(dir, "gateway")
 	command := append([]string{program, "--node", "compare", "--listen", anyPort, "--control", anyPort}, flags...)
 	return contestant{name: name, build: []string{"go", "build", "-o", program, "./gateway"}, dir: "../..", command: command,
-		version: []string{"git", "describe", "--always", "--dirty"}, stderr: true, expect: logged, trigger: newControlPlane}
+		version: []string{"git", "describe", "--always", "--dirty"}, tls: gatewayTLS, stderr: true, expect: logged, trigger: newBroadcaster}
+}
+
+// gatewayTLS is the gateway's tlsArguments.
+func gatewayTLS(pair *selfsigned.Pair, timeout time.Duration) []string {
+	arguments := []string{"--tls-cert", pair.CertFile, "--tls-key", pair.KeyFile}
+	if timeout > 0 {
+		arguments = append(arguments, "--handshake-timeout", timeout.String())
+	}
+	return arguments
 }
 
 func goPeer(name, dir, module string) contestant {
@@ -77,6 +94,22 @@ func goPeer(name, dir, module string) contestant {
 		c.version = []string{"go", "version"}
 	}
 	return c
+}
+
+// netPeer is the one peer that speaks TLS too: with crypto/tls, as the gateway does. Its version is Go's.
+func netPeer(dir string) contestant {
+	c := goPeer("net", dir, "")
+	c.tls = netTLS
+	return c
+}
+
+// netTLS is the net peer's tlsArguments.
+func netTLS(pair *selfsigned.Pair, timeout time.Duration) []string {
+	arguments := []string{pair.CertFile, pair.KeyFile}
+	if timeout > 0 {
+		arguments = append(arguments, timeout.String())
+	}
+	return arguments
 }
 
 // short names a gateway after its flags: their values, or the flags themselves where they have none.
@@ -130,9 +163,21 @@ func (c *contestant) prepare(ctx context.Context) (version string, err error) {
 	return first, nil
 }
 
+// takesPart reports whether it can do a workload.
+func (c *contestant) takesPart(w result.Workload) bool {
+	return (c.tls != nil || !w.TLS) && (c.trigger != nil || w.Kind != result.Broadcast)
+}
+
 // spec says how to start it.
 func (c *contestant) spec() proc.Spec {
 	return proc.Spec{Name: c.name, Command: c.command, Stderr: c.stderr, Expect: c.expect}
+}
+
+// tlsSpec says how to start it so that it speaks TLS.
+func (c *contestant) tlsSpec(pair *selfsigned.Pair, timeout time.Duration) proc.Spec {
+	spec := c.spec()
+	spec.Command = slices.Concat(c.command, c.tls(pair, timeout))
+	return spec
 }
 
 // chooseContestants returns those that --only names, in their usual order.

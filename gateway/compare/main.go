@@ -1,14 +1,17 @@
 // Command compare measures the gateway beside other servers: hand-written C on epoll, gnet, nbio, plain net, and Node.js, all
 // echoing. It builds them, runs each on cores of its own, in rounds and in turn, and prints medians and ratios.
+// With the argument flood it measures instead what a flood of TLS handshakes that never end does to established connections.
 // Linux only. gateway/docs/performance.md says what is measured and how. Run it in this folder:
 //
 //	go run .
+//	go run . flood
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,18 +34,31 @@ func run(args []string) error {
 		}
 		return proc.Exec(cores, args[2:])
 	}
-	s, err := parseSettings(args, os.Stderr)
+	if len(args) > 1 && args[0] == attackCommand {
+		return attack(args[1], os.Stdin, os.Stdout)
+	}
+	measure, err := parse(args)
 	if err != nil {
 		return err
 	}
-	if s.from != "" {
-		return s.showAgain(os.Stdout)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = s.compare(ctx, os.Stdout, os.Stderr)
+	err = measure(ctx, os.Stdout, os.Stderr)
 	if ctx.Err() != nil {
 		return errors.New("interrupted; the servers have been ended")
 	}
 	return err
+}
+
+// parse returns what the arguments ask for.
+func parse(args []string) (func(ctx context.Context, stdout, progress io.Writer) error, error) {
+	if len(args) > 0 && args[0] == floodCommand {
+		f, err := parseFlood(args[1:], os.Stderr)
+		return f.measure, err
+	}
+	s, err := parseSettings(args, os.Stderr)
+	if err == nil && s.from != "" {
+		return s.showAgain, nil
+	}
+	return s.compare, err
 }

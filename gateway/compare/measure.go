@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,8 @@ type measurement struct {
 	*settings
 	result.Measurement
 	server *proc.Server
+	tls    *tls.Config // of the load; nil: plain TCP
+	also   int         // another process of the load; 0: there is none
 	marks  []mark
 }
 
@@ -35,15 +38,23 @@ type mark struct {
 }
 
 // measure starts a contestant, measures it under one workload, and ends it. rate is for Fixed: messages a second.
-func (s *settings) measure(ctx context.Context, c *contestant, w result.Workload, rate float64) (result.Measurement, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.warm()+s.duration+margin, fmt.Errorf("it took longer than %s", s.warm()+s.duration+margin))
+func (c *comparison) measure(ctx context.Context, x *contestant, w result.Workload, rate float64) (result.Measurement, error) {
+	most := c.warm() + c.duration + margin
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
 	defer cancel()
-	server, err := proc.Start(ctx, c.spec(), s.serverCores)
-	if err != nil {
+	m := &measurement{settings: c.settings, Measurement: result.Measurement{Workload: w.Name, Contestant: x.name}}
+	spec := x.spec()
+	if w.TLS {
+		spec, m.tls = x.tlsSpec(c.pair, 0), c.pair.Client
+	}
+	if w.GOGC > 0 {
+		spec.Env = append(spec.Env, fmt.Sprintf("GOGC=%d", w.GOGC))
+	}
+	var err error
+	if m.server, err = proc.Start(ctx, spec, c.serverCores); err != nil {
 		return result.Measurement{}, err
 	}
-	defer server.Stop()
-	m := &measurement{settings: s, server: server, Measurement: result.Measurement{Workload: w.Name, Contestant: c.name}}
+	defer m.server.Stop()
 	switch w.Kind {
 	case result.Echo, result.Fixed:
 		err = m.echo(ctx, w, rate)
@@ -52,24 +63,37 @@ func (s *settings) measure(ctx context.Context, c *contestant, w result.Workload
 	case result.Idle:
 		err = m.idle(ctx, w)
 	case result.Broadcast:
-		err = m.broadcast(ctx, w, c)
+		err = m.broadcast(ctx, w, x)
 	}
 	if err == nil {
 		return m.Measurement, nil
 	}
-	if ended := server.Err(); ended != nil {
+	if ended := m.server.Err(); ended != nil {
 		err = fmt.Errorf("%w: %w", err, ended)
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		err = context.Cause(ctx)
 	}
-	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads", c.name, w.Name, err)
+	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads", x.name, w.Name, err)
+}
+
+// client returns a client of the server without connections.
+func (m *measurement) client(size int) (*load.Client, error) {
+	if m.tls != nil {
+		return load.NewTLSClient(m.server.Address(data), size, m.tls)
+	}
+	return load.NewClient(m.server.Address(data), size)
 }
 
 func (m *measurement) mark() {
 	server, err1 := proc.ReadCPU(m.server.PID())
 	harness, err2 := proc.ReadCPU(os.Getpid())
-	busy, err3 := proc.ReadBusy(m.cores())
-	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness, busy: busy, err: errors.Join(err1, err2, err3)})
+	var more proc.CPU
+	var err3 error
+	if m.also != 0 {
+		more, err3 = proc.ReadCPU(m.also)
+	}
+	busy, err4 := proc.ReadBusy(m.cores())
+	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness.And(more), busy: busy, err: errors.Join(err1, err2, err3, err4)})
 }
 
 // cores are those of the servers and those of the load.
@@ -115,7 +139,7 @@ func percentiles(h *hdrhistogram.Histogram) result.Percentiles {
 }
 
 func (m *measurement) echo(ctx context.Context, w result.Workload, rate float64) error {
-	client, err := load.NewClient(m.server.Address(data), w.Size)
+	client, err := m.client(w.Size)
 	if err != nil {
 		return err
 	}
@@ -137,39 +161,17 @@ func (m *measurement) echo(ctx context.Context, w result.Workload, rate float64)
 }
 
 func (m *measurement) churn(ctx context.Context, w result.Workload) error {
-	r, err := load.Churn(ctx, m.server.Address(data), w.Conns, w.Size, m.window())
+	var r load.Result
+	var err error
+	if m.tls != nil {
+		r, err = load.ChurnTLS(ctx, m.server.Address(data), w.Conns, w.Size, m.tls, m.window())
+	} else {
+		r, err = load.Churn(ctx, m.server.Address(data), w.Conns, w.Size, m.window())
+	}
 	if err != nil {
 		return err
 	}
 	return m.take(r)
-}
-
-func (m *measurement) idle(ctx context.Context, w result.Workload) error {
-	client, err := load.NewClient(m.server.Address(data), w.Size)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := errors.Join(m.open(ctx, client, warmConns), client.EchoOnce(ctx, 0)); err != nil {
-		return err
-	}
-	before, err := m.resident(ctx)
-	if err != nil {
-		return err
-	}
-	if err := m.open(ctx, client, w.Conns); err != nil {
-		return err
-	}
-	silent, err := m.resident(ctx)
-	if err != nil {
-		return err
-	}
-	if err := client.EchoOnce(ctx, warmConns); err != nil {
-		return err
-	}
-	echoed, err := m.resident(ctx)
-	m.IdleBytes, m.EchoBytes = float64(silent-before)/float64(w.Conns), float64(echoed-before)/float64(w.Conns)
-	return err
 }
 
 // open makes n more connections. It makes no more at once than fit into the server's backlog, and returns when the server has
@@ -220,34 +222,9 @@ func (m *measurement) accepted(ctx context.Context, n int) error {
 	}
 }
 
-// resident returns the server's memory once it is quiet: it uses less than a fiftieth of a core, as far as it gets so within
-// a few seconds.
-func (m *measurement) resident(ctx context.Context) (int64, error) {
-	const look, looks = 100 * time.Millisecond, 50
-	before, err := proc.ReadCPU(m.server.PID())
-	for quiet, i := 0, 0; err == nil && quiet < 3 && i < looks; i++ {
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(look):
-		}
-		var now proc.CPU
-		if now, err = proc.ReadCPU(m.server.PID()); now.Since(before).Total < look/50 {
-			quiet++
-		} else {
-			quiet = 0
-		}
-		before = now
-	}
-	if err != nil {
-		return 0, err
-	}
-	return proc.ReadResident(m.server.PID())
-}
-
 // broadcast sends to all connections, again and again; Latency is that of the last connection.
 func (m *measurement) broadcast(ctx context.Context, w result.Workload, c *contestant) error {
-	client, err := load.NewClient(m.server.Address(data), w.Size)
+	client, err := m.client(w.Size)
 	if err != nil {
 		return err
 	}

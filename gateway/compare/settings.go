@@ -17,7 +17,7 @@ type settings struct {
 	rounds       int
 	duration     time.Duration
 	only         []string // contestants; empty: all
-	workloads    []string // names or kinds; empty: all
+	workloads    []string // names, kinds, plain or tls; empty: all
 	gatewayFlags []string // one more contestant for each
 	out          string
 	docs         string
@@ -47,33 +47,39 @@ func (l *lines) Set(text string) error {
 	return nil
 }
 
+// parseSettings reads the flags of a comparison.
 func parseSettings(args []string, stderr io.Writer) (*settings, error) {
 	s := &settings{}
-	var server, load string
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.SetOutput(stderr)
+	f.Var((*words)(&s.workloads), "workloads", "`names`, kinds (echo, fixed, idle, churn, broadcast), plain or tls, between commas (default all)")
+	f.StringVar(&s.docs, "docs", "", "`document` to write the tables into, between <!-- results --> and <!-- end -->")
+	f.StringVar(&s.from, "from", "", "a results.json `file` to show again, instead of measuring")
+	return s, s.parse(f, args)
+}
+
+// parse adds the flags that every measurement has to those of one, and reads them.
+func (s *settings) parse(f *flag.FlagSet, args []string) error {
+	var server, load string
 	f.IntVar(&s.rounds, "rounds", 0, "how often everything is measured; medians need at least five (default 5; 1 with --quick)")
 	f.DurationVar(&s.duration, "duration", 0, "of one measurement; processor time needs seconds (default 3s; 200ms with --quick)")
 	f.Var((*words)(&s.only), "only", "`contestants`, between commas (default all)")
-	f.Var((*words)(&s.workloads), "workloads", "`names` or kinds (echo, fixed, idle, churn, broadcast), between commas (default all)")
 	f.Var((*lines)(&s.gatewayFlags), "gateway-flags", "`flags` of one more gateway, for example \"--engine net\"; may be given again")
-	f.StringVar(&s.out, "out", "", "`folder` for results.json and the plots (default none)")
-	f.StringVar(&s.docs, "docs", "", "`document` to write the tables into, between <!-- results --> and <!-- end -->")
-	f.StringVar(&s.from, "from", "", "a results.json `file` to show again, instead of measuring")
+	f.StringVar(&s.out, "out", "", "`folder` for the results and the plots (default none)")
 	f.BoolVar(&s.quick, "quick", false, "few connections and little time: to see that everything works, not to compare")
 	f.StringVar(&server, "server-cores", "", "`cores` for the servers, for example 0 or 0,2-3 (default the first one)")
 	f.StringVar(&load, "load-cores", "", "`cores` for the load, which is one thread (default the last one)")
 	if err := f.Parse(args); err != nil {
-		return nil, err
+		return err
 	}
 	if f.NArg() > 0 {
-		return nil, fmt.Errorf("argument %q: expected flags only; see --help", f.Arg(0))
+		return fmt.Errorf("argument %q: expected flags only; see --help", f.Arg(0))
 	}
 	s.defaults()
 	if s.rounds < 1 || s.duration < 10*time.Millisecond {
-		return nil, fmt.Errorf("--rounds %d --duration %s: expected at least 1 and 10ms", s.rounds, s.duration)
+		return fmt.Errorf("--rounds %d --duration %s: expected at least 1 and 10ms", s.rounds, s.duration)
 	}
-	return s, s.placeCores(server, load)
+	return s.placeCores(server, load)
 }
 
 func (s *settings) defaults() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,8 +12,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// save writes results.json into the folder of --out.
-func (s *settings) save(r *result.Results) error {
+// save writes results into a file in the folder of --out.
+func (s *settings) save(r *result.Results, name string) error {
 	if s.out == "" {
 		return nil
 	}
@@ -21,7 +22,7 @@ func (s *settings) save(r *result.Results) error {
 		err = os.MkdirAll(s.out, 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(s.out, "results.json"), append(b, '\n'), 0o644)
+		err = os.WriteFile(filepath.Join(s.out, name), append(b, '\n'), 0o644)
 	}
 	return err
 }
@@ -85,7 +86,7 @@ func relative(from, path string) (string, error) {
 }
 
 // showAgain shows the results of --from.
-func (s *settings) showAgain(stdout io.Writer) error {
+func (s *settings) showAgain(_ context.Context, stdout, _ io.Writer) error {
 	b, err := os.ReadFile(s.from)
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)

@@ -18,17 +18,36 @@ func (s *settings) allWorkloads() []result.Workload {
 	if s.quick {
 		few, many, bulk, idle, churn = 10, 50, 10, 200, 5
 	}
-	return []result.Workload{
+	return append([]result.Workload{
 		echo(64, few), echo(64, many), echo(16<<10, bulk),
 		{Name: fmt.Sprintf("fixed-64-%d", few), Kind: result.Fixed, Size: 64, Conns: few,
 			Text: fmt.Sprintf("64 bytes on %d connections, at 60 %% of the rate that the first contestant reaches", few)},
 		{Name: "churn", Kind: result.Churn, Size: 64, Conns: churn,
 			Text: fmt.Sprintf("connections that come, echo 64 bytes once, and go, %d at a time", churn)},
-		{Name: fmt.Sprintf("idle-%d", idle), Kind: result.Idle, Size: 64, Conns: idle,
-			Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", idle)},
+		idleConns(idle),
 		{Name: fmt.Sprintf("broadcast-%d", idle), Kind: result.Broadcast, Size: 64, Conns: idle,
 			Text: fmt.Sprintf("64 bytes to each of %d connections", idle)},
+	}, s.tlsWorkloads()...)
+}
+
+// tlsWorkloads returns those over TLS.
+func (s *settings) tlsWorkloads() []result.Workload {
+	few, bulk, idle, churn := 100, 50, 3000, 20
+	if s.quick {
+		few, bulk, idle, churn = 10, 5, 100, 5
 	}
+	return []result.Workload{
+		overTLS(echo(64, few)), overTLS(echo(16<<10, bulk)),
+		overTLS(idleConns(idle)), collected(overTLS(idleConns(idle))),
+		overTLS(result.Workload{Name: "churn", Kind: result.Churn, Size: 64, Conns: churn,
+			Text: fmt.Sprintf("connections that come, make a full handshake, echo 64 bytes once, and go, %d at a time", churn)}),
+	}
+}
+
+// overTLS returns a workload over TLS 1.3.
+func overTLS(w result.Workload) result.Workload {
+	w.Name, w.Text, w.TLS = "tls-"+w.Name, "TLS 1.3: "+w.Text, true
+	return w
 }
 
 func echo(size, conns int) result.Workload {
@@ -40,13 +59,33 @@ func echo(size, conns int) result.Workload {
 		Text: fmt.Sprintf("%s on %d connections, one message in flight on each", text, conns)}
 }
 
-// chooseWorkloads returns those that --workloads names, by name or by kind, in their usual order.
+// idleConns is for the memory of so many connections.
+func idleConns(conns int) result.Workload {
+	return result.Workload{Name: fmt.Sprintf("idle-%d", conns), Kind: result.Idle, Size: 64, Conns: conns,
+		Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", conns)}
+}
+
+// lowGOGC is a GOGC with which a Go server holds little more than what it uses.
+const lowGOGC = 10
+
+// collected returns a workload with next to no garbage in the servers' memory. A handshake makes more garbage than a connection
+// keeps, and as long as the heap has not doubled, Go neither collects it nor gives the memory back.
+func collected(w result.Workload) result.Workload {
+	w.GOGC = lowGOGC
+	w.Name += fmt.Sprintf("-gogc-%d", lowGOGC)
+	w.Text += fmt.Sprintf(", with GOGC=%d", lowGOGC)
+	return w
+}
+
+// chooseWorkloads returns those that --workloads names, by name, by kind, or as plain or tls, in their usual order.
 func (s *settings) chooseWorkloads() ([]result.Workload, error) {
 	all := s.allWorkloads()
 	if len(s.workloads) == 0 {
 		return all, nil
 	}
-	named := func(w result.Workload, word string) bool { return w.Name == word || string(w.Kind) == word }
+	named := func(w result.Workload, word string) bool {
+		return w.Name == word || string(w.Kind) == word || w.TLS && word == "tls" || !w.TLS && word == "plain"
+	}
 	var names []string
 	for _, w := range all {
 		names = append(names, w.Name)

@@ -38,13 +38,10 @@ func Churn(ctx context.Context, server netip.AddrPort, parallel, size int, w Win
 type churn struct{ run }
 
 func (r *churn) drive(ctx context.Context, w Window) (Result, error) {
-	r.last, r.begin = r.now(), r.now()+w.Warm
+	r.last = r.now()
 	for {
 		now := r.now()
-		if !r.measured && now >= r.begin {
-			w.mark()
-			r.measured, r.begin = true, r.now()
-		}
+		r.start(now, w)
 		if r.over(now, w) {
 			w.mark()
 			return r.result, errors.Join(r.finish(now), r.serveAll(ctx, r.step))

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -20,14 +21,17 @@ type conn struct {
 	blocked  bool   // the kernel takes no more now: EPOLLOUT is waited for
 	out, in  int    // how much of message sent has been written, and of message received read
 	due      uint64 // messages that may be written by now
+	base     uint64 // of these: before the run that is under way
 	sent     uint64
 	received uint64
 	since    time.Duration // when the last message was begun
+	session  *session      // its TLS; nil: none
 }
 
 // Client is a set of connections to one server. One goroutine at a time may use it.
 type Client struct {
 	server  target
+	tls     *tls.Config // nil: plain TCP
 	poll    *poller
 	conns   []conn
 	message *message
@@ -53,6 +57,17 @@ func NewClient(server netip.AddrPort, size int) (*Client, error) {
 	return &Client{server: t, poll: p, message: m, buffer: make([]byte, 64<<10), start: time.Now()}, nil
 }
 
+// NewTLSClient is NewClient for connections that speak TLS 1.3, for Echo, EchoOnce and Fixed. They do the same as plain ones, on the same one thread, so that a
+// measurement differs by the TLS and by nothing else; but the load's own part of TLS makes it the slower side more often. config is
+// not modified.
+func NewTLSClient(server netip.AddrPort, size int, config *tls.Config) (*Client, error) {
+	l, err := NewClient(server, size)
+	if err == nil {
+		l.tls = config
+	}
+	return l, err
+}
+
 // Close ends the connections.
 func (l *Client) Close() {
 	for i := range l.conns {
@@ -68,7 +83,8 @@ func (l *Client) Len() int { return len(l.conns) }
 // now is cheaper than time.Now: one clock instead of two.
 func (l *Client) now() time.Duration { return time.Since(l.start) }
 
-// Open makes n more connections, and returns when the kernel has them all; the server may not have accepted them yet.
+// Open makes n more connections, and returns when the kernel has them all; the server may not have accepted them yet. With TLS it
+// returns when all handshakes are made, one after the other.
 func (l *Client) Open(ctx context.Context, n int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -83,13 +99,30 @@ func (l *Client) Open(ctx context.Context, n int) error {
 			return err
 		}
 		if waiting++; waiting == 64 {
-			if err := l.connected(ctx, waiting); err != nil {
+			if err := l.made(ctx, waiting); err != nil {
 				return err
 			}
 			waiting = 0
 		}
 	}
-	return l.connected(ctx, waiting)
+	return l.made(ctx, waiting)
+}
+
+// made waits until the last n connections are made, with their handshakes.
+func (l *Client) made(ctx context.Context, n int) error {
+	if err := l.connected(ctx, n); err != nil || l.tls == nil {
+		return err
+	}
+	for i := len(l.conns) - n; i < len(l.conns); i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		if l.conns[i].session, err = newSession(l.conns[i].fd, l.tls); err != nil {
+			return fmt.Errorf("connection %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // connected waits until n connections are made.
@@ -139,25 +172,45 @@ func (l *Client) wait(ctx context.Context) ([]unix.EpollEvent, error) {
 	}
 }
 
+// put writes on a connection. Not room: the kernel takes no more now.
+func (c *conn) put(p []byte) (n int, room bool, err error) {
+	if c.session != nil {
+		return c.session.put(p)
+	}
+	n, errno := rawWrite(c.fd, p)
+	if again(errno) {
+		return 0, false, nil
+	}
+	if errno != 0 {
+		return 0, false, errno
+	}
+	return n, true, nil
+}
+
+// flush writes what TLS made of earlier messages and the kernel had no room for, and reports whether there is room now.
+func (c *conn) flush() (room bool, err error) {
+	if c.session == nil {
+		return true, nil
+	}
+	return c.session.wire.flush()
+}
+
 // write writes what is due on a connection, as far as the kernel takes it.
 func (l *Client) write(i int) error {
 	c := &l.conns[i]
-	for c.sent < c.due {
-		p := l.message.from(c.out, i, c.sent)
-		n, errno := rawWrite(c.fd, p)
-		switch {
-		case errno == 0 && n == len(p):
+	room, err := c.flush()
+	for err == nil && room && c.sent < c.due {
+		var n int
+		n, room, err = c.put(l.message.from(c.out, i, c.sent))
+		if c.out += n; c.out == len(l.message.bytes) {
 			c.out = 0
 			c.sent++
-		case errno == 0:
-			c.out += n
-		case again(errno):
-			return l.block(i, true)
-		default:
-			return fmt.Errorf("writing on connection %d: %w", i, errno)
 		}
 	}
-	return l.block(i, false)
+	if err != nil {
+		return fmt.Errorf("writing on connection %d: %w", i, err)
+	}
+	return l.block(i, !room)
 }
 
 // block waits for room in the kernel at a connection, or no longer.
@@ -178,22 +231,49 @@ var errEnded = errors.New("the server ended the connection")
 
 // fill reads once from a connection. No bytes and no error: there are none now.
 func (l *Client) fill(i int) ([]byte, error) {
-	n, errno := rawRead(l.conns[i].fd, l.buffer)
+	n, err := l.conns[i].get(l.buffer)
+	if err != nil {
+		return nil, fmt.Errorf("reading on connection %d: %w", i, err)
+	}
+	return l.buffer[:n], nil
+}
+
+// get reads once. No bytes and no error: there are none now.
+func (c *conn) get(p []byte) (int, error) {
+	if c.session != nil {
+		return c.session.fill(p)
+	}
+	n, errno := rawRead(c.fd, p)
 	switch {
 	case errno == 0 && n > 0:
-		return l.buffer[:n], nil
+		return n, nil
 	case errno == 0:
-		return nil, fmt.Errorf("reading on connection %d: %w", i, errEnded)
+		return 0, errEnded
 	case again(errno):
-		return nil, nil
+		return 0, nil
 	default:
-		return nil, fmt.Errorf("reading on connection %d: %w", i, errno)
+		return 0, errno
 	}
 }
 
-// read reads once from a connection, compares, and returns how many messages that completed.
-func (l *Client) read(i int) (completed int, err error) {
-	p, err := l.fill(i)
+// read reads from a connection, compares, and returns how many messages that completed. It reads once; with TLS until there is
+// nothing more, because what TLS has read from the kernel makes no further event.
+func (l *Client) read(i int) (int, error) {
+	for completed := 0; ; {
+		p, err := l.fill(i)
+		if err != nil {
+			return completed, err
+		}
+		n, err := l.compare(i, p)
+		completed += n
+		if err != nil || len(p) == 0 || l.conns[i].session == nil {
+			return completed, err
+		}
+	}
+}
+
+// compare compares what came on a connection with what is expected next, and returns how many messages it completed.
+func (l *Client) compare(i int, p []byte) (completed int, err error) {
 	c := &l.conns[i]
 	for len(p) > 0 {
 		k := min(len(p), len(l.message.bytes)-c.in)
@@ -207,5 +287,5 @@ func (l *Client) read(i int) (completed int, err error) {
 			completed++
 		}
 	}
-	return completed, err
+	return completed, nil
 }

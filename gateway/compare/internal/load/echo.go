@@ -13,14 +13,29 @@ import (
 
 // Window says which part of a load is measured.
 type Window struct {
-	Warm   time.Duration // what goes before
+	Ready  <-chan struct{} // Echo, Fixed, Churn: Warm begins when it is closed; nil: at once
+	Warm   time.Duration   // what goes before
 	Length time.Duration
 	Mark   func() // called where the measured part begins and where it ends; may be nil
+	Sleep  bool   // Fixed: sleep until the next message is due, for a load that shares its core, instead of looking without a pause
 }
 
 func (w Window) mark() {
 	if w.Mark != nil {
 		w.Mark()
+	}
+}
+
+// ready reports whether Warm has begun.
+func (w Window) ready() bool {
+	if w.Ready == nil {
+		return true
+	}
+	select {
+	case <-w.Ready:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -41,7 +56,8 @@ func (l *Client) Echo(ctx context.Context, w Window) (Result, error) {
 }
 
 // Fixed sends so many messages a second in all, on the connections in turn, however slow the answers are. Latency counts from
-// the moment at which a message was to be sent, so that a stall shows in all the messages that it held up.
+// the moment at which a message was to be sent, so that a stall shows in all the messages that it held up. It can be called again, and
+// goes on with the same connections then.
 func (l *Client) Fixed(ctx context.Context, rate float64, w Window) (Result, error) {
 	if rate <= 0 {
 		return Result{}, fmt.Errorf("rate %g: expected more than 0 messages a second", rate)
@@ -56,6 +72,8 @@ type run struct {
 	interval time.Duration // between two messages; 0: the next one when the last one came
 	origin   time.Duration // when the first message was to be sent
 	released uint64        // messages that were to be sent by now
+	sleeps   bool
+	warming  time.Duration // when Warm began; 0: it has not
 	begin    time.Duration // of the measured part
 	measured bool          // whether it has begun
 }
@@ -67,12 +85,19 @@ func (l *Client) drive(ctx context.Context, w Window, interval time.Duration) (R
 		return Result{}, errors.New("no connection is open")
 	}
 	for i := range l.conns {
-		if c := &l.conns[i]; c.sent != 0 {
+		c := &l.conns[i]
+		if c.sent != 0 && interval == 0 {
 			return Result{}, fmt.Errorf("connection %d has been used; expected new ones", i)
 		}
+		c.base = c.due
 	}
-	r := &run{Client: l, interval: interval, origin: l.now(), result: Result{Latency: newHistogram()}}
-	r.last, r.begin = r.origin, r.origin+w.Warm
+	if w.Sleep {
+		if err := sleepExactly(); err != nil {
+			return Result{}, err
+		}
+	}
+	r := &run{Client: l, interval: interval, origin: l.now(), sleeps: w.Sleep, result: Result{Latency: newHistogram()}}
+	r.last = r.origin
 	if interval == 0 {
 		for i := range l.conns {
 			if err := r.next(i); err != nil {
@@ -82,10 +107,7 @@ func (l *Client) drive(ctx context.Context, w Window, interval time.Duration) (R
 	}
 	for {
 		now := l.now()
-		if !r.measured && now >= r.begin {
-			w.mark()
-			r.measured, r.begin = true, l.now()
-		}
+		r.start(now, w)
 		if r.over(now, w) {
 			w.mark()
 			return r.result, errors.Join(r.finish(now), r.serveAll(ctx, r.step))
@@ -96,6 +118,18 @@ func (l *Client) drive(ctx context.Context, w Window, interval time.Duration) (R
 	}
 }
 
+// start begins the measured part when its time has come.
+func (r *run) start(now time.Duration, w Window) {
+	if r.warming == 0 && w.ready() {
+		r.warming = now
+	}
+	if r.measured || r.warming == 0 || now < r.warming+w.Warm {
+		return
+	}
+	w.mark()
+	r.measured, r.begin = true, r.now()
+}
+
 // step sends what is due and takes what has come.
 func (r *run) step(now time.Duration) error {
 	timeout := 10 * time.Millisecond
@@ -103,6 +137,9 @@ func (r *run) step(now time.Duration) error {
 		timeout = 0 // the next message is due in microseconds
 		if err := r.release(now); err != nil {
 			return err
+		}
+		if r.sleeps {
+			timeout = max(0, r.intended(r.released)-r.now())
 		}
 	}
 	events, err := r.poll.wait(timeout)
@@ -142,6 +179,11 @@ func (r *run) intended(number uint64) time.Duration {
 	return r.origin + time.Duration(number)*r.interval
 }
 
+// due is when a message on a connection is to be sent, by its number on it. Those before the connection's base are of an earlier run.
+func (r *run) due(i int, number uint64) time.Duration {
+	return r.intended((number-r.conns[i].base)*uint64(len(r.conns)) + uint64(i))
+}
+
 func (r *run) handle(e *unix.EpollEvent) error {
 	i := int(e.Fd)
 	if e.Events&unix.EPOLLOUT != 0 {
@@ -167,11 +209,11 @@ func (r *run) handle(e *unix.EpollEvent) error {
 // came counts a message that has come back on a connection, where behind-1 have come after it.
 func (r *run) came(i int, behind uint64) error {
 	c := &r.conns[i]
-	began := c.since
-	if r.interval > 0 {
-		began = r.intended((c.received-behind)*uint64(len(r.conns)) + uint64(i))
+	began, counts := c.since, r.measured
+	if number := c.received - behind; r.interval > 0 {
+		began, counts = r.due(i, number), counts && number >= c.base
 	}
-	if r.measured {
+	if counts {
 		r.result.Messages++
 		if err := r.result.Latency.RecordValue(int64(r.now() - began)); err != nil {
 			return err
@@ -208,8 +250,8 @@ func (r *run) finish(now time.Duration) error {
 	}
 	for i := range r.conns {
 		c := &r.conns[i]
-		for n := c.received; n < c.due; n++ {
-			began := r.intended(n*uint64(len(r.conns)) + uint64(i))
+		for n := max(c.received, c.base); n < c.due; n++ {
+			began := r.due(i, n)
 			if now-began > time.Millisecond { // what is only just under way is not late
 				r.result.Unanswered++
 				if err := r.result.Latency.RecordValue(int64(now - began)); err != nil {

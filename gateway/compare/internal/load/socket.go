@@ -94,9 +94,10 @@ func (p *poller) control(op, fd, index int, events uint32) error {
 // asked without waiting, and raw, which a busy load never goes beyond.
 func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
-	if errno == 0 && n == 0 && timeout >= time.Millisecond {
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
-			uintptr(timeout/time.Millisecond), 0, 0)
+	if errno == 0 && n == 0 && timeout > 0 {
+		most := unix.NsecToTimespec(int64(timeout))
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
+			uintptr(unsafe.Pointer(&most)), 0, 0)
 	}
 	switch errno {
 	case 0:
@@ -106,6 +107,14 @@ func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 	default:
 		return nil, fmt.Errorf("epoll_wait: %w", errno)
 	}
+}
+
+// sleepExactly makes the waits of this thread end when their time is over, and not up to 50 µs later.
+func sleepExactly() error {
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl PR_SET_TIMERSLACK: %w", err)
+	}
+	return nil
 }
 
 func (p *poller) close() { _ = unix.Close(p.fd) }

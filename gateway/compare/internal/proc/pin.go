@@ -91,8 +91,27 @@ func Exec(cores Cores, command []string) error {
 func Stay(cores Cores) error {
 	set := cores.set()
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // set by hand, it does not follow the affinity
-	pinned := make(map[string]bool)
-	for more := true; more; { // a thread could be born while the others are pinned
+	if err := eachThread(func(id int) error { return unix.SchedSetaffinity(id, &set) }); err != nil {
+		return fmt.Errorf("pinning to cores %s: %w", cores, err)
+	}
+	return nil
+}
+
+// lowest is the nice value of what goes behind everything else.
+const lowest = 19
+
+// GiveWay makes this process, all of its threads and those to come, go behind others of its session on the same cores.
+func GiveWay() error {
+	if err := eachThread(func(id int) error { return unix.Setpriority(unix.PRIO_PROCESS, id, lowest) }); err != nil {
+		return fmt.Errorf("nice %d: %w", lowest, err)
+	}
+	return nil
+}
+
+// eachThread does something to every thread of this process once. Those to come inherit it from the one that makes them.
+func eachThread(do func(id int) error) error {
+	done := make(map[string]bool)
+	for more := true; more; { // a thread could be born meanwhile
 		more = false
 		threads, err := os.ReadDir("/proc/self/task")
 		if err != nil {
@@ -100,13 +119,13 @@ func Stay(cores Cores) error {
 		}
 		for _, t := range threads {
 			id, err := strconv.Atoi(t.Name())
-			if err != nil || pinned[t.Name()] {
+			if err != nil || done[t.Name()] {
 				continue
 			}
-			if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("pinning to cores %s: %w", cores, err)
+			if err := do(id); err != nil && !errors.Is(err, unix.ESRCH) {
+				return err
 			}
-			pinned[t.Name()], more = true, true
+			done[t.Name()], more = true, true
 		}
 	}
 	return nil

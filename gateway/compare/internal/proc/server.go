@@ -20,6 +20,7 @@ const startTimeout = 20 * time.Second
 type Spec struct {
 	Name    string                    // the contestant's, for errors
 	Command []string                  // program and arguments
+	Env     []string                  // NAME=value, in place of those of this process
 	Stderr  bool                      // whether the addresses come on standard error, as a log's
 	Expect  map[string]*regexp.Regexp // what it prints: each has one group, an address
 }
@@ -42,6 +43,7 @@ func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	}
 	s := &Server{name: spec.Name, addresses: make(map[string]netip.AddrPort), ended: make(chan error, 1), said: new(tail)}
 	s.command = exec.CommandContext(ctx, self, append([]string{PinCommand, cores.String()}, spec.Command...)...)
+	s.command.Env = append(os.Environ(), spec.Env...)
 	// A session of its own: Ctrl-C is for this process only, and the scheduler, which groups by session, does not set the load's
 	// share of a core against the server's.
 	s.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}

@@ -27,6 +27,11 @@ func (c CPU) Since(before CPU) CPU {
 	return CPU{Total: c.Total - before.Total, User: c.User - before.User, System: c.System - before.System}
 }
 
+// And returns what was used together with another process.
+func (c CPU) And(other CPU) CPU {
+	return CPU{Total: c.Total + other.Total, User: c.User + other.User, System: c.System + other.System}
+}
+
 // ReadCPU returns what a process has used since it started.
 func ReadCPU(pid int) (CPU, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

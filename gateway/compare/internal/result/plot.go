@@ -84,8 +84,8 @@ func (r *Results) group(title string, w Workload, m Metric) svg.Group {
 			continue
 		}
 		text := count(value)
-		if x := r.Ratio(w.Name, name, references[0], m); !math.IsNaN(x) && name != references[0] {
-			text += fmt.Sprintf(" (%s × %s)", ratio(x), references[0])
+		if x := r.Ratio(w.Name, name, w.reference(), m); !math.IsNaN(x) && name != w.reference() {
+			text += fmt.Sprintf(" (%s × %s)", ratio(x), w.reference())
 		}
 		g.Bars = append(g.Bars, svg.Bar{Label: name, Value: value, Text: text, Color: color(name)})
 	}

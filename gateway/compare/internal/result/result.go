@@ -18,6 +18,7 @@ const (
 	Churn     Kind = "churn"     // connections that come and go [connections]
 	Idle      Kind = "idle"      // memory of connections that do nothing
 	Broadcast Kind = "broadcast" // one message to all connections [broadcasts]
+	Flood     Kind = "flood"     // messages at a fixed rate, beside handshakes that never end [messages]
 )
 
 // Workload is one way to load a server.
@@ -26,6 +27,8 @@ type Workload struct {
 	Kind  Kind   `json:"kind"`
 	Size  int    `json:"size"`  // bytes of a message
 	Conns int    `json:"conns"` // connections; Churn: at a time
+	TLS   bool   `json:"tls,omitempty"`
+	GOGC  int    `json:"gogc,omitempty"` // in the environment of servers; 0: as it is
 	Text  string `json:"text"`
 }
 
@@ -46,6 +49,10 @@ type Measurement struct {
 	Latency    Percentiles `json:"latency_ns,omitzero"`
 	IdleBytes  float64     `json:"idle_bytes,omitempty"`   // Idle: resident bytes for each silent connection
 	EchoBytes  float64     `json:"echoed_bytes,omitempty"` // Idle: the same when each has echoed once
+	Held       int         `json:"held,omitempty"`         // Flood: attackers connected, the fewest of what was seen before and after
+	Cut        float64     `json:"cut_a_second,omitempty"` // Flood: attackers that the server cut, and that came again
+	// Flood: what the server had open at the end: files, clients, and those attackers that it had accepted.
+	Descriptors int `json:"server_descriptors,omitempty"`
 }
 
 // Percentiles of a latency, in nanoseconds.
@@ -92,6 +99,9 @@ var (
 	Unanswered   Metric = func(m *Measurement) float64 { return float64(m.Unanswered) }
 	IdleBytes    Metric = func(m *Measurement) float64 { return known(m.IdleBytes) }
 	EchoBytes    Metric = func(m *Measurement) float64 { return known(m.EchoBytes) }
+	Held         Metric = func(m *Measurement) float64 { return known(float64(m.Held)) }
+	Cut          Metric = func(m *Measurement) float64 { return known(m.Cut) }
+	Descriptors  Metric = func(m *Measurement) float64 { return known(float64(m.Descriptors)) }
 )
 
 func known(x float64) float64 { return over(x, 1) }
@@ -135,11 +145,25 @@ func (r *Results) Median(workload, contestant string, m Metric) float64 {
 // Ratio returns how a contestant stands to another: the median of the ratios of each round, whose measurements are neighbours in
 // time, rather than the ratio of the medians; NaN when one of them was not measured.
 func (r *Results) Ratio(workload, contestant, to string, m Metric) float64 {
+	return Median(r.roundRatios(workload, contestant, to, m))
+}
+
+// RatioRange returns the smallest and the largest of the rounds' ratios, of which Ratio returns the median; NaN when there are none.
+func (r *Results) RatioRange(workload, contestant, to string, m Metric) (least, most float64) {
+	s := slices.DeleteFunc(r.roundRatios(workload, contestant, to, m), math.IsNaN)
+	if len(s) == 0 {
+		return math.NaN(), math.NaN()
+	}
+	return slices.Min(s), slices.Max(s)
+}
+
+// roundRatios returns how a contestant stands to another in each round; NaN where one of them was not measured.
+func (r *Results) roundRatios(workload, contestant, to string, m Metric) []float64 {
 	a, b := r.values(workload, contestant, m), r.values(workload, to, m)
 	for i := range a {
 		a[i] = over(a[i], b[i])
 	}
-	return Median(a)
+	return a
 }
 
 // Spread returns how far the rounds lie apart: the difference of the largest and the smallest, as a share of the median; NaN
@@ -155,4 +179,11 @@ func (r *Results) Spread(workload, contestant string, m Metric) float64 {
 // measured reports whether there is any figure for a workload.
 func (r *Results) measured(workload string) bool {
 	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool { return m.Workload == workload })
+}
+
+// tookPart reports whether there is any figure of a contestant for any of these workloads.
+func (r *Results) tookPart(workloads []Workload, contestant string) bool {
+	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool {
+		return m.Contestant == contestant && slices.ContainsFunc(workloads, func(w Workload) bool { return w.Name == m.Workload })
+	})
 }

@@ -141,3 +141,59 @@ func TestInsert(t *testing.T) {
 		}
 	}
 }
+
+// TestSharesOverTLS holds that what was measured over TLS stands in a table of its own, beside the net server, and that one who
+// took no part has no row there.
+func TestSharesOverTLS(t *testing.T) {
+	r := sample()
+	r.Contestants = append(r.Contestants, "net")
+	r.Workloads = append(r.Workloads, Workload{Name: "tls-echo-64-100", Kind: Echo, TLS: true}, Workload{Name: "tls-idle-3000", Kind: Idle, TLS: true})
+	r.Measurements = append(r.Measurements,
+		Measurement{Round: 1, Workload: "tls-echo-64-100", Contestant: "gateway", Count: 300, CPU: 1},
+		Measurement{Round: 1, Workload: "tls-echo-64-100", Contestant: "net", Count: 200, CPU: 1},
+		Measurement{Round: 1, Workload: "tls-idle-3000", Contestant: "gateway", IdleBytes: 9000, EchoBytes: 9001})
+	got := r.Tables()
+	for _, want := range []string{
+		"as a share of the C server's; more is better:\n\n| contestant | echo-64-100 |",
+		"as a share of the net server's:\n\n| contestant | tls-echo-64-100 | tls-idle-3000, bytes |\n",
+		"|\n| gateway    |            1.50 |                9,000 |\n| net        |            1.00 |                    - |\n\n###",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the tables have no\n%s\nin\n%s", want, got)
+		}
+	}
+	if r.Measurements = r.Measurements[:2]; strings.Contains(r.Tables(), "net server's") {
+		t.Error("there is a table of shares over TLS although nothing was measured")
+	}
+}
+
+// TestFloodTables holds that each flooded round is compared with the undisturbed one of the same round, and shows their range.
+func TestFloodTables(t *testing.T) {
+	r := sample()
+	r.Contestants = []string{Undisturbed("gateway"), Flooded("gateway")}
+	r.Workloads = []Workload{{Name: "flood-1000", Kind: Flood, Text: "many"}}
+	r.Measurements = nil
+	for i, p99 := range [][2]int64{{100e3, 110e3}, {400e3, 600e3}, {200e3, 200e3}} {
+		for j, name := range r.Contestants {
+			m := Measurement{Round: i + 1, Workload: "flood-1000", Contestant: name, Count: 5000, Elapsed: 1, CPU: 0.1 * float64(j+1),
+				Latency: Percentiles{P50: 50e3, P99: p99[j], P999: 1e6}}
+			if j == 1 {
+				m.Held, m.Cut, m.Descriptors = 7000, 840, 8010
+			}
+			r.Measurements = append(r.Measurements, m)
+		}
+	}
+	got := r.FloodTables()
+	for _, want := range []string{
+		"### `flood-1000`\n\nMany.\n",
+		"| gateway, undisturbed | 50.0 µs | 200 µs |",
+		"|              - |     - |                    - |",
+		"|          7,000 |   840 |                8,010 |",
+		"| flooded ÷ undisturbed |  p50 |       rounds |  p99 |       rounds |",
+		"| gateway               | 1.00 | 1.00 to 1.00 | 1.10 | 1.00 to 1.50 |",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the tables have no\n%s\nin\n%s", want, got)
+		}
+	}
+}

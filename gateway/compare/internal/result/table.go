@@ -26,34 +26,42 @@ func (r *Results) Tables() string {
 	return b.String()
 }
 
-// summary is one table with the headline of each workload: work per second of server CPU time as a share of the C server's, and
-// bytes for idle connections. It is empty where there is no C server.
+// summary is two tables with the headline of each workload: work per second of server CPU time as a share of the reference's, and
+// bytes for idle connections. The plain ones come first, then those over TLS.
 func (r *Results) summary() string {
-	if !slices.Contains(r.Contestants, references[0]) {
+	return r.shares("Work per second of server CPU time, as a share of the C server's; more is better", Workload{}.reference(), false) +
+		r.shares("The same over TLS, as a share of the net server's", Workload{TLS: true}.reference(), true)
+}
+
+// shares is one of the summary's tables, below a title. It is empty where its reference was not measured.
+func (r *Results) shares(title, reference string, tls bool) string {
+	workloads := slices.DeleteFunc(slices.Clone(r.Workloads), func(w Workload) bool { return w.TLS != tls || !r.measured(w.Name) })
+	if len(workloads) == 0 || !r.tookPart(workloads, reference) {
 		return ""
 	}
 	rows := [][]string{{"contestant"}}
-	for _, name := range r.Contestants {
-		rows = append(rows, []string{name})
-	}
-	for _, w := range r.Workloads {
-		if !r.measured(w.Name) {
-			continue
-		}
+	for _, w := range workloads {
 		head := w.Name
 		if w.Kind == Idle {
 			head += ", bytes"
 		}
 		rows[0] = append(rows[0], head)
-		for i, name := range r.Contestants {
-			cell := ratio(r.Ratio(w.Name, name, references[0], PerCPUSecond))
+	}
+	for _, name := range r.Contestants {
+		if !r.tookPart(workloads, name) {
+			continue
+		}
+		row := []string{name}
+		for _, w := range workloads {
+			cell := ratio(r.Ratio(w.Name, name, reference, PerCPUSecond))
 			if w.Kind == Idle {
 				cell = count(r.Median(w.Name, name, IdleBytes))
 			}
-			rows[i+1] = append(rows[i+1], cell)
+			row = append(row, cell)
 		}
+		rows = append(rows, row)
 	}
-	return "\nWork per second of server CPU time, as a share of the C server's; more is better:\n\n" + Markdown(rows)
+	return "\n" + title + ":\n\n" + Markdown(rows)
 }
 
 // quiet is the share of the cores that other programs may have without a note.
@@ -103,7 +111,7 @@ func (r *Results) table(w Workload, columns []column) string {
 	}
 	rows := [][]string{head}
 	for _, name := range r.Contestants {
-		if !slices.ContainsFunc(r.Measurements, func(m Measurement) bool { return m.Workload == w.Name && m.Contestant == name }) {
+		if !r.tookPart([]Workload{w}, name) {
 			continue
 		}
 		row := []string{name}
@@ -152,6 +160,14 @@ func (r *Results) columns(w Workload) [][]column {
 
 // references are the contestants that all others are compared with.
 var references = []string{"c", "gnet", "nbio", "net"}
+
+// reference returns the one that headlines compare a workload's contestants with: the C server, which has no TLS.
+func (w Workload) reference() string {
+	if w.TLS {
+		return "net"
+	}
+	return references[0]
+}
 
 // ratios returns a column for each reference that was measured.
 func (r *Results) ratios(w Workload, m Metric) []column {

@@ -1,19 +1,29 @@
-// Command net is an echo server on the standard library: a goroutine for each connection, which is how Go servers are written.
+// Command net is an echo server on the standard library: a goroutine for each connection, which is how Go servers are written, and
+// crypto/tls for it where it is given a certificate.
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log"
 	"net"
 	"os"
+	"time"
 )
 
 // A buffer begins small, because most connections are idle, and doubles as long as reads fill it.
 const smallest, largest = 4 << 10, 64 << 10
 
+// handshakeTimeout is how long a TLS handshake may take when no other time is given.
+const handshakeTimeout = 10 * time.Second
+
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: net ADDRESS")
+	if n := len(os.Args); n != 2 && n != 4 && n != 5 {
+		log.Fatal("usage: net ADDRESS [CERTIFICATE-FILE KEY-FILE [HANDSHAKE-TIMEOUT]]")
+	}
+	prepare, err := preparation(os.Args[2:])
+	if err != nil {
+		log.Fatal(err)
 	}
 	l, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
@@ -25,10 +35,49 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		go echo(c)
+		go serve(c, prepare)
 	}
 }
 
+// preparation returns what makes a connection ready to be echoed on: nothing, or a TLS handshake with a certificate.
+func preparation(args []string) (func(net.Conn) (net.Conn, error), error) {
+	if len(args) == 0 {
+		return func(c net.Conn) (net.Conn, error) { return c, nil }, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(args[0], args[1])
+	if err != nil {
+		return nil, err
+	}
+	timeout := handshakeTimeout
+	if len(args) > 2 {
+		if timeout, err = time.ParseDuration(args[2]); err != nil {
+			return nil, err
+		}
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	return func(c net.Conn) (net.Conn, error) { return handshake(tls.Server(c, config), timeout) }, nil
+}
+
+// handshake makes a TLS connection of one, within a time: without a limit, those who never finish would stay for ever.
+func handshake(c *tls.Conn, timeout time.Duration) (net.Conn, error) {
+	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, err
+	}
+	if err := c.Handshake(); err != nil {
+		return nil, err
+	}
+	return c, c.SetDeadline(time.Time{})
+}
+
+// serve serves one connection to its end.
+func serve(raw net.Conn, prepare func(net.Conn) (net.Conn, error)) {
+	defer raw.Close()
+	if c, err := prepare(raw); err == nil {
+		echo(c)
+	}
+}
+
+// echo echoes until the peer has finished, and finishes too.
 func echo(c net.Conn) {
 	defer c.Close()
 	buffer := make([]byte, smallest)
