@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -86,13 +88,46 @@ func (c *dialConn) open() bool {
 func (c *dialConn) connect(ctx context.Context) bool {
 	dialer := net.Dialer{Timeout: dialConnectTimeout}
 	socket, err := dialer.DialContext(ctx, c.dialer.network, c.dialer.address)
+	if err == nil {
+		err = c.introduce(socket)
+	}
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, dialConnectTimeout)
+		defer cancel()
+		socket, err = handshake(ctx, socket, c.dialer.secure)
+	}
 	if err != nil {
 		c.fail(err)
 		return false
 	}
 	c.socket = socket
-	c.emit(dialEvent{Event: "connected", Local: addressText(socket.LocalAddr()), Remote: addressText(socket.RemoteAddr())})
+	c.emit(dialEvent{Event: "connected", Local: addressText(socket.LocalAddr()), Remote: addressText(socket.RemoteAddr()), TLS: tlsVersion(socket)})
 	return true
+}
+
+// introduce sends the PROXY header that was asked for, as it comes before everything else. It closes a socket that does not take it.
+func (c *dialConn) introduce(socket net.Conn) error {
+	client, err := c.dialer.options.proxied()
+	if err != nil || !client.IsValid() {
+		return err
+	}
+	if _, err = io.WriteString(socket, proxyHeader(client, socket.RemoteAddr())); err != nil {
+		_ = socket.Close()
+	}
+	return err
+}
+
+// proxyHeader is a header of version 1, from a client to a server. Where the server's address is of another family, or none, the
+// client's own stands for it.
+func proxyHeader(client netip.AddrPort, remote net.Addr) string {
+	family, server := "TCP4", client
+	if tcp, ok := remote.(*net.TCPAddr); ok && tcp.AddrPort().Addr().Unmap().Is4() == client.Addr().Is4() {
+		server = netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap().WithZone(""), tcp.AddrPort().Port())
+	}
+	if !client.Addr().Is4() {
+		family = "TCP6"
+	}
+	return fmt.Sprintf("PROXY %s %s %s %d %d\r\n", family, client.Addr(), server.Addr(), client.Port(), server.Port())
 }
 
 // addressText is an address as the gateway shows it; the near end of a unix socket has none.

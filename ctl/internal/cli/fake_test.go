@@ -90,7 +90,7 @@ func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventS
 
 func (g *fakeGateway) GetGateway(context.Context, *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
 	if g.gateway == nil {
-		return nil, status.Error(codes.Unimplemented, "the fake is nobody")
+		return &sockgatev1.GetGatewayResponse{Cursor: "c.0"}, nil // what a stream begins behind
 	}
 	return g.gateway()
 }
