@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -30,9 +31,9 @@ const (
 // client is the connection to one gateway's control plane.
 type client struct {
 	sockgatev1.GatewayServiceClient
-	conn *grpc.ClientConn
-	addr string
-	tls  bool
+	conn   *grpc.ClientConn
+	addr   string
+	secure *tls.Config // nil: no TLS
 
 	answered atomic.Bool // something accepted the network connection
 }
@@ -43,11 +44,15 @@ func (a *app) connect() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := a.dialOptions(x)
+	secure, err := x.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
-	c := &client{addr: x.Gateway, tls: x.TLS}
+	options, err := a.dialOptions(x, secure)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{addr: x.Gateway, secure: secure}
 	conn, err := grpc.NewClient(x.Gateway, append(options,
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
@@ -106,7 +111,7 @@ func (c *client) wrap(err error, req any) error {
 	if err == nil {
 		return nil
 	}
-	call := &callError{addr: c.addr, tls: c.tls, connected: c.conn.GetState() == connectivity.Ready, answered: c.answered.Load(), err: err}
+	call := &callError{addr: c.addr, secure: c.secure, connected: c.conn.GetState() == connectivity.Ready, answered: c.answered.Load(), err: err}
 	if r, ok := req.(interface{ GetFilter() string }); ok {
 		call.filter = r.GetFilter()
 	}

@@ -24,15 +24,19 @@ const (
 	maxToken = 4 << 10
 )
 
+// tlsConfig is the TLS of the control plane; nil for none.
+func (x *access) tlsConfig() (*tls.Config, error) {
+	if !x.TLS {
+		return nil, nil
+	}
+	return tlsFiles{ca: x.CA, cert: x.Cert, key: x.Key, serverName: x.ServerName}.config()
+}
+
 // dialOptions are what of the access gRPC must know: TLS, and the token.
-func (a *app) dialOptions(x *access) ([]grpc.DialOption, error) {
+func (a *app) dialOptions(x *access, secure *tls.Config) ([]grpc.DialOption, error) {
 	transport := insecure.NewCredentials()
-	if x.TLS {
-		config, err := tlsFiles{ca: x.CA, cert: x.Cert, key: x.Key, serverName: x.ServerName}.config()
-		if err != nil {
-			return nil, err
-		}
-		transport = credentials.NewTLS(config)
+	if secure != nil {
+		transport = credentials.NewTLS(secure)
 	}
 	options := []grpc.DialOption{grpc.WithTransportCredentials(transport)}
 	token, err := a.readToken(x)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -63,10 +64,10 @@ func exactly(n int, what string) cobra.PositionalArgs {
 // callError is a failed call: what the gateway answered, or why there was no answer.
 type callError struct {
 	addr      string
-	tls       bool   // whether TLS was used
-	connected bool   // whether the gateway was connected when the call ended
-	answered  bool   // whether something accepted the network connection
-	filter    string // the filter that the request had
+	secure    *tls.Config // nil: TLS was not used
+	connected bool        // whether the gateway was connected when the call ended
+	answered  bool        // whether something accepted the network connection
+	filter    string      // the filter that the request had
 	err       error
 
 	probed  bool // problem is known

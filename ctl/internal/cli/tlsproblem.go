@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,21 +71,36 @@ func (e *callError) tlsProblem() *tlsProblem {
 	return e.problem
 }
 
+// findTLSProblem looks at the text of an error and, where that says only that the connection broke, at what the port answers.
 func (e *callError) findTLSProblem(text string) *tlsProblem {
+	if p := signOf(text); p != nil {
+		return p
+	}
+	broken := slices.ContainsFunc([]string{"server preface", "frame too large", "handshake failed", "EOF", "broken pipe", "connection reset"},
+		func(sign string) bool { return strings.Contains(text, sign) })
+	switch {
+	case !broken:
+		return nil
+	case e.secure == nil && speaksTLS(e.addr):
+		return &tlsProblem{"it speaks TLS; use --tls-ca FILE, or --tls where the system trusts its certificate", exitUnreachable}
+	case e.secure == nil:
+		return nil
+	case speaksPlain(e.addr):
+		return &tlsProblem{"it does not speak TLS; leave out --tls and the like (--tls=false where a context or the environment has them)", exitUnreachable}
+	}
+	// The alert that says why can be lost when gRPC writes to a connection that is closed already.
+	if err := handshakeOnly(e.addr, e.secure); err != nil {
+		return signOf(err.Error())
+	}
+	return nil
+}
+
+// signOf finds the sign in an error's text; nil if it has none.
+func signOf(text string) *tlsProblem {
 	for _, s := range tlsSigns() {
 		if strings.Contains(text, s.sign) {
 			return &tlsProblem{strings.Replace(s.text, "%s", validNames(text), 1), s.code}
 		}
-	}
-	preface := strings.Contains(text, "server preface") || strings.Contains(text, "frame too large")
-	switch {
-	case !e.tls && preface && speaksTLS(e.addr):
-		return &tlsProblem{"it speaks TLS; use --tls-ca FILE, or --tls where the system trusts its certificate", exitUnreachable}
-	case e.tls && strings.Contains(text, "handshake failed") && speaksPlain(e.addr):
-		return &tlsProblem{"it does not speak TLS; leave out --tls and the like (--tls=false where a context or the environment has them)", exitUnreachable}
-	case e.tls && preface:
-		return &tlsProblem{"it ended the connection right after the TLS handshake, as where it requires a client certificate; give one with " +
-			"--tls-cert FILE and --tls-key FILE", exitDenied}
 	}
 	return nil
 }
@@ -124,6 +140,22 @@ func speaksPlain(addr string) bool {
 	var frame [9]byte // length, type, flags, stream
 	_, err := io.ReadFull(conn, frame[:])
 	return err == nil && frame[3] == 4
+}
+
+// handshakeOnly makes the connection TLS, and waits for what the server has to say to that.
+func handshakeOnly(addr string, config *tls.Config) error {
+	conn := probe(addr)
+	if conn == nil {
+		return nil
+	}
+	defer conn.Close()
+	config = config.Clone()
+	config.NextProtos = []string{"h2"}
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	_, err := tls.Client(conn, config).Read(make([]byte, 1))
+	return err
 }
 
 // probe connects to a control plane's address; nil without success.
