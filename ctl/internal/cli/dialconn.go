@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -186,10 +187,12 @@ func (c *dialConn) write() {
 	}
 }
 
-// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish.
+// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish; a peer of TLS mostly goes when it has
+// said that it ends, and does not wait to be told the same.
 func (c *dialConn) closeWrite() error {
 	err := c.socket.(interface{ CloseWrite() error }).CloseWrite()
-	if errors.Is(err, syscall.ENOTCONN) {
+	_, secure := c.socket.(*tls.Conn)
+	if errors.Is(err, syscall.ENOTCONN) || secure && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
 		return nil
 	}
 	return err

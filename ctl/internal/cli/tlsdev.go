@@ -229,12 +229,18 @@ func (a *app) printDevFiles(files []devFile) error {
 // sayDevUse shows how to use the certificates.
 func (a *app) sayDevUse(dir string) {
 	file := func(name string) string { return shellWord(filepath.Join(dir, name)) }
-	a.say("these are for trying out only: the authority's key lies beside them. To use them:\n"+
-		"  gateway --tls-cert %[1]s --tls-key %[2]s --control-tls-cert %[1]s --control-tls-key %[2]s --control-client-ca %[3]s \\\n"+
-		"    --control-roles %[4]s\n"+
-		"  ctl --tls-ca %[3]s --tls-cert %[5]s --tls-key %[6]s info\n"+
+	var roles []string
+	for _, role := range tokenRoles() {
+		roles = append(roles, "--control-role "+devTrustDomain+role+"="+role)
+	}
+	a.say("these are for trying out only: the authority's key lies unprotected beside them. To use them:\n"+
+		"  gateway --tls-cert %[1]s --tls-key %[2]s \\\n"+
+		"    --control-tls-cert %[1]s --control-tls-key %[2]s --control-tls-client-ca %[3]s \\\n"+
+		"    %[4]s\n"+
+		"  ctl context add trying --gateway %[7]s --tls-ca %[3]s --tls-cert %[5]s --tls-key %[6]s --use\n"+
+		"  ctl info\n"+
 		"  ctl dial --data-ca %[3]s 127.0.0.1:8017",
-		file("server.pem"), file("server-key.pem"), file("ca.pem"), file("roles"), file("admin.pem"), file("admin-key.pem"))
+		file("server.pem"), file("server-key.pem"), file("ca.pem"), strings.Join(roles, " \\\n    "), file("admin.pem"), file("admin-key.pem"), defaultGateway)
 }
 
 // shellWord quotes a word for a shell where that is needed.

@@ -24,7 +24,7 @@ func (a *app) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make and remove tokens in a gateway's token file",
-		Long: `Make and remove tokens in the file that a gateway is given with --control-tokens. The file has hashes, names and roles, one a line;
+		Long: `Make and remove tokens in the file that a gateway is given with --control-token-file. The file has hashes, names and roles, one a line;
 whoever reads it cannot use it. The gateway takes over what changes in it by itself. These commands work on the file alone, on the
 machine where it is, and ask no gateway.`,
 	}
