@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math"
 	"net"
@@ -64,6 +65,7 @@ type benchFlags struct {
 	warmup      time.Duration
 	rate        float64
 	sources     []string
+	tls         dataTLS
 }
 
 func (o *benchFlags) registerConnections(cmd *cobra.Command, most string) {
@@ -119,6 +121,7 @@ type bench struct {
 	app     *app
 	network string
 	address string
+	secure  *tls.Config // nil: no TLS
 	flags   benchFlags
 	sources []net.Addr // local addresses, taken in turn; none: the system's choice
 
@@ -146,6 +149,9 @@ func (a *app) newBench(addr string, flags benchFlags, sockets int, churn bool) (
 	}
 	b := &bench{app: a, network: network, address: address, flags: flags, begun: time.Now(), stopped: make(chan struct{})}
 	b.end.Store(math.MaxInt64)
+	if b.secure, err = a.dataConfig(&b.flags.tls, address); err != nil {
+		return nil, err
+	}
 	if b.sources, err = sourceAddresses(network, address, flags.sources, sockets, churn); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ func (o *churnOptions) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.reset, "reset", false, "close with a reset, which keeps no port in TIME_WAIT")
 	o.registerRate(cmd, "connections a second")
 	o.registerSource(cmd)
+	o.tls.register(cmd)
 	completeFlag(cmd, "concurrency")
 }
 
@@ -169,6 +171,9 @@ func (c *churn) cycle(cutting context.Context, number int64, due time.Duration, 
 
 // setLinger makes Close send a reset, where the kind of socket has such.
 func setLinger(socket net.Conn) {
+	if secure, ok := socket.(*tls.Conn); ok {
+		socket = secure.NetConn()
+	}
 	if tcp, ok := socket.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}

@@ -60,8 +60,19 @@ func loopbackSources(address string, n int) []net.Addr {
 	return found
 }
 
-// connect opens socket number i.
+// connect opens socket number i, TLS and all.
 func (b *bench) connect(ctx context.Context, i int) (net.Conn, error) {
+	socket, err := b.dial(ctx, i)
+	if err != nil || b.secure == nil {
+		return socket, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.app.timeout)
+	defer cancel()
+	return handshake(ctx, socket, b.secure)
+}
+
+// dial opens the network connection of socket number i.
+func (b *bench) dial(ctx context.Context, i int) (net.Conn, error) {
 	if b.app.env.dial != nil {
 		return b.app.env.dial(ctx, b.network, b.address)
 	}

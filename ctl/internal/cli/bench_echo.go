@@ -54,6 +54,7 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed
 	o.registerWarmup(cmd)
 	o.registerRate(cmd, "messages a second, over all connections")
 	o.registerSource(cmd)
+	o.tls.register(cmd)
 	completeFlag(cmd, "pipeline")
 	return cmd
 }

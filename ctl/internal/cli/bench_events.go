@@ -233,11 +233,11 @@ func (e *eventsBench) result() *eventsResult {
 		r.Silent = &silent
 	}
 	var lag latencyReport
-	if sameClock(e.app.gateway) {
+	if sameClock(e.readers[0].client.addr) {
 		lag = e.lag.report()
 		r.LagMicroseconds = &lag
 	} else {
-		e.note("the lag is not known: the gateway at %s has a clock of its own", e.app.gateway)
+		e.note("the lag is not known: the gateway at %s has a clock of its own", e.readers[0].client.addr)
 	}
 	if r.Gaps > 0 {
 		e.note("streams had GAPs: they, or ctl, were slower than the events; a greater --event-log-size of the gateway bridges more")

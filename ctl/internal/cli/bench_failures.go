@@ -84,6 +84,8 @@ func failureName(err error) string {
 		return "noLocalPorts"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ENOENT):
 		return "unreachable"
+	case isTLSError(err):
+		return "tls"
 	case statusOf(err) != nil:
 		return "controlPlane"
 	default:

@@ -27,21 +27,21 @@ var benchCases = []struct {
 	keys  string // of the JSON object
 }{
 	{"echo -c 3 -d 100ms --warmup 10ms", "bench echo", "address connections load messages throughput failures client LATENCY round",
-		"{benchmark address interrupted connections connected connectSeconds connectsPerSecond sizeBytes pipeline targetPerSecond warmupSeconds " +
+		"{benchmark address tls interrupted connections connected connectSeconds connectsPerSecond sizeBytes pipeline targetPerSecond warmupSeconds " +
 			"measuredSeconds messages answered unanswered unsent messagesPerSecond bytesPerSecond latencyMicroseconds" + latencyKeys + " sendLateMicroseconds"},
 	{"connect -c 2 -d 100ms --warmup 10ms", "bench connect", "address load cycles throughput failures client LATENCY connect cycle",
-		"{benchmark address interrupted concurrency sizeBytes reset sources targetPerSecond warmupSeconds measuredSeconds cycles unfinished " +
+		"{benchmark address tls interrupted concurrency sizeBytes reset sources targetPerSecond warmupSeconds measuredSeconds cycles unfinished " +
 			"cyclesPerSecond connectLatencyMicroseconds" + latencyKeys + " cycleLatencyMicroseconds" + latencyKeys},
 	{"idle -c 5 -d 50ms", "bench idle", "address connections held memory heap goroutines failures client LATENCY connect",
-		"{benchmark address interrupted connections connected lost connectSeconds connectsPerSecond heldSeconds connectLatencyMicroseconds" + latencyKeys +
+		"{benchmark address tls interrupted connections connected lost connectSeconds connectsPerSecond heldSeconds connectLatencyMicroseconds" + latencyKeys +
 			" gateway{engine residentBytesBefore residentBytesAfter heapBytesBefore heapBytesAfter goroutinesBefore goroutinesAfter " +
 			"residentBytesPerConnection goroutinesPerConnection}"},
 	{"broadcast -c 5 --count 10 --size 5000", "bench broadcast", "address connections broadcasts deliveries outcomes failures client LATENCY reply delivery all",
-		"{benchmark address interrupted connections connected sizeBytes targetPerSecond measuredSeconds broadcasts broadcastsPerSecond deliveries " +
+		"{benchmark address tls interrupted connections connected sizeBytes targetPerSecond measuredSeconds broadcasts broadcastsPerSecond deliveries " +
 			"deliveriesPerSecond bytesPerSecond undelivered outcomes{matched written queued dropped closed} replyLatencyMicroseconds" + latencyKeys +
 			" deliveryLatencyMicroseconds" + latencyKeys + " allLatencyMicroseconds" + latencyKeys},
 	{"events -s 3 -c 2 -d 100ms", "bench events", "address streams connections events each gaps failures client LATENCY lag",
-		"{benchmark address interrupted streams concurrency sizeBytes data filter targetPerSecond measuredSeconds cycles cyclesPerSecond events " +
+		"{benchmark address tls interrupted streams concurrency sizeBytes data filter targetPerSecond measuredSeconds cycles cyclesPerSecond events " +
 			"eventsPerSecond eventsPerSecondPerStream{least median most} gaps missed missedData missedUnknown silent lagMicroseconds" + latencyKeys},
 }
 

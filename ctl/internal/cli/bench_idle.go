@@ -35,6 +35,7 @@ Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerDuration(cmd, 5*time.Second, "how long to hold them")
 	o.registerSource(cmd)
+	o.tls.register(cmd)
 	return cmd
 }
 
@@ -191,18 +192,18 @@ func (i *idleBench) cost() *idleCost {
 	grown := int64(i.after.GetTotals().GetConnections()) - int64(i.before.GetTotals().GetConnections())
 	switch {
 	case after == nil || before == nil:
-		i.why = fmt.Sprintf("the gateway at %s is of a version that does not tell", i.app.gateway)
+		i.why = fmt.Sprintf("the gateway at %s is of a version that does not tell", i.client.addr)
 		return nil
 	case i.before.GetIncarnation() != i.after.GetIncarnation():
-		i.why = fmt.Sprintf("the gateway at %s was restarted meanwhile", i.app.gateway)
+		i.why = fmt.Sprintf("the gateway at %s was restarted meanwhile", i.client.addr)
 		return nil
 	case accepted < held:
 		i.why = fmt.Sprintf("the gateway at %s has accepted %d connections meanwhile, and %d are held here: it is not the control plane of %s; name "+
-			"the right one with --gateway", i.app.gateway, accepted, held, i.address)
+			"the right one with --gateway", i.client.addr, accepted, held, i.address)
 		return nil
 	case grown < held*9/10:
 		i.why = fmt.Sprintf("the gateway at %s has only %d connections more than before, and %d are held here: others ended meanwhile; try again",
-			i.app.gateway, grown, held)
+			i.client.addr, grown, held)
 		return nil
 	}
 	c := &idleCost{

@@ -83,7 +83,7 @@ func (x *broadcastBench) notFound(ctx context.Context, found int) error {
 		return errors.New("interrupted before anything was measured")
 	}
 	return fmt.Errorf("the gateway at %s lists %d of the %d connections that were opened to %s within %s: it closed them, or it is not the control "+
-		"plane of that address (name the right one with --gateway), or a proxy or address translation is between", x.app.gateway, found,
+		"plane of that address (name the right one with --gateway), or a proxy or address translation is between", x.client.addr, found,
 		len(x.opened.sockets), x.address, x.app.timeout)
 }
 

@@ -10,6 +10,7 @@ import (
 type benchHeader struct {
 	Benchmark   string `json:"benchmark"`
 	Address     string `json:"address"`
+	TLS         bool   `json:"tls"`
 	Interrupted bool   `json:"interrupted"`
 }
 
@@ -23,7 +24,7 @@ type benchFooter struct {
 }
 
 func (b *bench) header(name string) benchHeader {
-	return benchHeader{Benchmark: name, Address: b.address, Interrupted: b.interrupted}
+	return benchHeader{Benchmark: name, Address: b.address, TLS: b.secure != nil, Interrupted: b.interrupted}
 }
 
 // footer sums up what went wrong and what ctl cost itself, against the latency that matters.
@@ -79,11 +80,15 @@ func (a *app) printBenchData(r benchResult) error {
 	s, t := &sections{bold: a.color()}, a.newLatencyTable()
 	h, f := r.header(), r.footer()
 	s.title("bench " + h.Benchmark)
-	s.row("address", h.Address)
+	address := h.Address
+	if h.TLS {
+		address += " (TLS)"
+	}
+	s.row("address", address)
 	r.table(a, s, t)
 	s.row("failures", failuresText(f.Errors))
 	s.row("client", f.Client.text())
-	if _, err := a.stdout.WriteString(s.b.String()); err != nil || len(t.rows) == 0 {
+	if _, err := a.stdout.WriteString(s.text()); err != nil || len(t.rows) == 0 {
 		return err
 	}
 	if _, err := a.stdout.WriteString("\n"); err != nil {

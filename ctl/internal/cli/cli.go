@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -34,6 +35,8 @@ type Env struct {
 	StderrIsTerminal bool
 	// Getenv reads the environment; nil means an empty one.
 	Getenv func(string) string
+	// ConfigDir names the directory of the user's configuration; nil means that there is none.
+	ConfigDir func() (string, error)
 	// Now is the clock behind ages in tables, and its location the time zone of tables; nil means time.Now.
 	Now func() time.Time
 
@@ -59,6 +62,7 @@ func Main() int {
 		StdoutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		StderrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Getenv:           os.Getenv,
+		ConfigDir:        os.UserConfigDir,
 		readerGone:       func() bool { return pipeBroken(int(os.Stdout.Fd())) },
 	})
 }
@@ -89,7 +93,7 @@ type app struct {
 	stdout  *bufio.Writer
 	started bool // a command's own code has begun: later errors are not cobra's
 
-	gateway string
+	flags   *pflag.FlagSet // the global ones; access reads those of the connection
 	timeout time.Duration
 	output  string
 	noColor bool

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
@@ -31,20 +31,29 @@ const (
 // client is the connection to one gateway's control plane.
 type client struct {
 	sockgatev1.GatewayServiceClient
-	conn *grpc.ClientConn
-	addr string
+	conn   *grpc.ClientConn
+	addr   string
+	secure *tls.Config // nil: no TLS
 
 	answered atomic.Bool // something accepted the network connection
 }
 
-// connect prepares the connection; the first call dials. The control plane listens on loopback, hence no TLS here.
+// connect prepares the connection; the first call dials.
 func (a *app) connect() (*client, error) {
-	if err := checkGateway(a.gateway); err != nil {
+	x, err := a.access()
+	if err != nil {
 		return nil, err
 	}
-	c := &client{addr: a.gateway}
-	conn, err := grpc.NewClient(a.gateway,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	secure, err := x.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	options, err := a.dialOptions(x, secure)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{addr: x.Gateway, secure: secure}
+	conn, err := grpc.NewClient(x.Gateway, append(options,
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		// The gateway allows a ping every 10 s; heartbeats make them rare anyhow.
@@ -56,9 +65,9 @@ func (a *app) connect() (*client, error) {
 		grpc.WithStatsHandler(dialWatch{c}),
 		grpc.WithUnaryInterceptor(c.unary),
 		grpc.WithStreamInterceptor(c.stream),
-	)
+	)...)
 	if err != nil {
-		return nil, usagef("--gateway %q is not an address (%v); give host:port or unix:///path", a.gateway, err)
+		return nil, usagef("--gateway %q is not an address (%v); give host:port or unix:///path", x.Gateway, err)
 	}
 	c.conn = conn
 	c.GatewayServiceClient = sockgatev1.NewGatewayServiceClient(conn)
@@ -102,7 +111,7 @@ func (c *client) wrap(err error, req any) error {
 	if err == nil {
 		return nil
 	}
-	call := &callError{addr: c.addr, connected: c.conn.GetState() == connectivity.Ready, answered: c.answered.Load(), err: err}
+	call := &callError{addr: c.addr, secure: c.secure, connected: c.conn.GetState() == connectivity.Ready, answered: c.answered.Load(), err: err}
 	if r, ok := req.(interface{ GetFilter() string }); ok {
 		call.filter = r.GetFilter()
 	}

@@ -38,7 +38,8 @@ func pages(conns ...*sockgatev1.Connection) func(*sockgatev1.ListConnectionsRequ
 const (
 	openJSON = `{"id":"edge-1.19ab0d3f1c2.42","node":"edge-1","listener":"game","remoteAddress":"127.0.0.1:50612","localAddress":"127.0.0.1:8017",` +
 		`"connectedAt":"2026-03-04T10:27:50.123Z","lastActiveAt":"2026-03-04T10:31:00.623Z","bytesReceived":"1536","bytesSent":"20","queuedBytes":"3145728",` +
-		`"state":"CONNECTION_STATE_OPEN","labels":{"a":"\u001b[31m","room":"7"},"closeReason":"CLOSE_REASON_UNSPECIFIED","closeText":"","closedBy":"","readPaused":false}` + "\n"
+		`"state":"CONNECTION_STATE_OPEN","labels":{"a":"\u001b[31m","room":"7"},"closeReason":"CLOSE_REASON_UNSPECIFIED","closeText":"","closedBy":"","readPaused":false,` +
+		`"tlsVersion":"","tlsCipher":"","tlsProtocol":"","tlsServerName":"","peerIdentity":"","proxyAddress":""}` + "\n"
 	openTable = `ID                      STATE   REMOTE            AGE     IDLE   RECEIVED   SENT   QUEUED   LABELS
 edge-1.19ab0d3f1c2.42   OPEN    127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7
 `
@@ -46,8 +47,8 @@ edge-1.19ab0d3f1c2.42   OPEN    127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B 
 edge-1.19ab0d3f1c2.42   OPEN     127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7   -
 edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m      -      1.5KiB     20B    3MiB     -                   KICKED
 `
-	closedWide = `ID                      STATE    REMOTE            AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS   REASON   LISTENER   LOCAL            CONNECTED                  ACTIVE                     CLOSED                     TEXT   BY            PAUSED
-edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m    -      1.5KiB     20B    3MiB     -        KICKED   game       127.0.0.1:8017   2026-03-04T10:27:50.123Z   2026-03-04T10:31:00.623Z   2026-03-04T10:30:50.123Z   spam   127.0.0.1:1   false
+	closedWide = `ID                      STATE    REMOTE            AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS   REASON   LISTENER   LOCAL            CONNECTED                  ACTIVE                     CLOSED                     TEXT   BY            PAUSED   IDENTITY   TLS   CIPHER   ALPN   SNI   PROXY
+edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m    -      1.5KiB     20B    3MiB     -        KICKED   game       127.0.0.1:8017   2026-03-04T10:27:50.123Z   2026-03-04T10:31:00.623Z   2026-03-04T10:30:50.123Z   spam   127.0.0.1:1   false    -          -     -        -      -     -
 `
 	openYAML = `---
 id: edge-1.19ab0d3f1c2.42
@@ -68,6 +69,12 @@ closeReason: CLOSE_REASON_UNSPECIFIED
 closeText: ""
 closedBy: ""
 readPaused: false
+tlsVersion: ""
+tlsCipher: ""
+tlsProtocol: ""
+tlsServerName: ""
+peerIdentity: ""
+proxyAddress: ""
 `
 )
 
@@ -387,8 +394,8 @@ func TestKickIDs(t *testing.T) {
 	}{
 		{[]sockgatev1.Outcome{kicked, lossy}, "table", 0, "ID      OUTCOME            UNSENT\nn.1.1   KICKED             0B\nn.1.2   KICKED_UNFLUSHED   9B\n",
 			"ctl: n.1.2: kicked before all queued bytes were taken (9 bytes were not sent)\n"},
-		{[]sockgatev1.Outcome{kicked}, "json", 0, `{"outcomes":[{"id":"n.1.1","outcome":"OUTCOME_KICKED","unsentBytes":"0"}],"matched":"1","kicked":"1","closed":"0","notFound":"0"}` + "\n", ""},
-		{[]sockgatev1.Outcome{kicked}, "yaml", 0, "---\noutcomes:\n  - id: n.1.1\n    outcome: OUTCOME_KICKED\n    unsentBytes: \"0\"\nmatched: \"1\"\nkicked: \"1\"\nclosed: \"0\"\nnotFound: \"0\"\n", ""},
+		{[]sockgatev1.Outcome{kicked}, "json", 0, `{"outcomes":[{"id":"n.1.1","outcome":"OUTCOME_KICKED","unsentBytes":"0"}],"matched":"1","kicked":"1","closed":"0","notFound":"0","banned":[]}` + "\n", ""},
+		{[]sockgatev1.Outcome{kicked}, "yaml", 0, "---\noutcomes:\n  - id: n.1.1\n    outcome: OUTCOME_KICKED\n    unsentBytes: \"0\"\nmatched: \"1\"\nkicked: \"1\"\nclosed: \"0\"\nnotFound: \"0\"\nbanned: []\n", ""},
 		{[]sockgatev1.Outcome{kicked, missing}, "name", 3, "n.1.1\n", "ctl: n.1.2" + notFound + "ctl: 2 matched: 1 kicked, 1 not found\n"},
 		{[]sockgatev1.Outcome{kicked, closed}, "name", 3, "n.1.1\n", "ctl: n.1.2: the connection is closed or closing\nctl: 2 matched: 1 kicked, 1 already closed\n"},
 		{[]sockgatev1.Outcome{missing}, "name", 4, "", "ctl: n.1.1" + notFound},
@@ -561,30 +568,46 @@ const infoWant = `Gateway
   draining       no
   memory         12MiB resident, 3MiB heap
   goroutines     17
+  caller         ci, proven by token, role operator
 
 Listeners
-  game           127.0.0.1:8017 echo open, 2 connections
+  game           127.0.0.1:8017 echo open, 2 connections, TLS, client certificates require, PROXY optional
+  main           127.0.0.1:8027 echo closed, 1 connection
 
 Limits
-  connections    none
-  high water     64KiB
-  low water      16KiB
-  send queue     1MiB
-  write timeout  30s
-  idle timeout   500ms, then notify
-  drain timeout  30s
-  events kept    65536
+  connections          none
+  high water           64KiB
+  low water            16KiB
+  send queue           1MiB
+  write timeout        30s
+  idle timeout         500ms, then notify
+  drain timeout        30s
+  events kept          65536
+  listener connections games=50,main=100
+  connections per ip   20
+  accept rate          2.5
+  accept burst         5
+  receive rate         64KiB
+  handshake timeout    10s
+  max handshakes       1024
+  allow                10.0.0.0/8,2001:db8::/32
+  queue budget         1GiB
 
 Totals
-  connections    2 live, 7 accepted, 0 refused
+  connections    2 live, 7 accepted, 14 refused
   accept errors  0
+  refusals       14 (BANNED 2, IP_LIMIT 12)
+  pending        3
+  denied calls   2 (ROLE_REQUIRED 2)
   closed         5 (KICKED 1, PEER_CLOSED 4)
   received       1.5KiB
   sent           0B
   unsent         0B
   discarded      0B
+  queued         2KiB
   sends dropped  0
   read pauses    0
+  rate pauses    6
   event streams  1
   events missed  0
 `
@@ -594,13 +617,20 @@ func TestInfo(t *testing.T) {
 		return &sockgatev1.GetGatewayResponse{
 			Node: "edge-1", Incarnation: "19ab0d3f1c2", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
 			Uptime: durationpb.New(192 * time.Second), Cursor: "19ab0d3f1c2.99", OldestSequence: 1,
-			Process:   &sockgatev1.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
-			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true, Connections: 2}},
+			Process: &sockgatev1.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
+			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true, Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional"},
+				{Name: "main", Address: "127.0.0.1:8027", Handler: "echo", Connections: 1, ProxyProtocol: "off"}},
+			Caller: &sockgatev1.Caller{Identity: "ci", Proof: "token", Role: sockgatev1.Role_ROLE_OPERATOR},
 			Limits: &sockgatev1.Limits{
 				HighWater: 64 << 10, LowWater: 16 << 10, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
 				IdleTimeout: durationpb.New(500 * time.Millisecond), IdleAction: "notify", DrainTimeout: durationpb.New(30 * time.Second), EventLogSize: 65536,
+				ListenerConnections: map[string]uint64{"main": 100, "games": 50}, ConnectionsPerIp: 20, AcceptRate: 2.5, AcceptBurst: 5,
+				ReceiveRate: 64 << 10, HandshakeTimeout: durationpb.New(10 * time.Second), MaxHandshakes: 1024, FirstByteTimeout: durationpb.New(0),
+				Allow: []string{"10.0.0.0/8", "2001:db8::/32"}, QueueBudget: 1 << 30,
 			},
-			Totals: &sockgatev1.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1}, BytesReceived: 1536, EventStreams: 1},
+			Totals: &sockgatev1.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1}, BytesReceived: 1536, EventStreams: 1,
+				Refused: 14, Refusals: map[string]uint64{"IP_LIMIT": 12, "BANNED": 2}, Pending: 3, QueuedBytes: 2048, RatePauses: 6,
+				DeniedCalls: map[string]uint64{"ROLE_REQUIRED": 2}},
 		}, nil
 	}}
 	against(t, g).expect(t, 0, infoWant, "", "info")

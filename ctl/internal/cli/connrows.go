@@ -37,7 +37,8 @@ func (r *connectionRows) header() []string {
 		h = append(h, "REASON")
 	}
 	if r.app.wide() {
-		h = append(h, "LISTENER", "LOCAL", "CONNECTED", "ACTIVE", "CLOSED", "TEXT", "BY", "PAUSED")
+		h = append(h, "LISTENER", "LOCAL", "CONNECTED", "ACTIVE", "CLOSED", "TEXT", "BY", "PAUSED",
+			"IDENTITY", "TLS", "CIPHER", "ALPN", "SNI", "PROXY")
 	}
 	return h
 }
@@ -84,7 +85,8 @@ func (r *connectionRows) cells(event string, c *sockgatev1.Connection) []string 
 	if a.wide() {
 		cells = append(cells, c.GetListener(), c.GetLocalAddress(), a.timeText(c.GetConnectedAt()),
 			a.timeText(c.GetLastActiveAt()), a.timeText(c.GetClosedAt()), c.GetCloseText(), c.GetClosedBy(),
-			strconv.FormatBool(c.GetReadPaused()))
+			strconv.FormatBool(c.GetReadPaused()), c.GetPeerIdentity(), c.GetTlsVersion(), c.GetTlsCipher(), c.GetTlsProtocol(),
+			c.GetTlsServerName(), c.GetProxyAddress())
 	}
 	return cells
 }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +29,8 @@ type dialOptions struct {
 	idleAction   string
 	once         bool
 	halfOpen     bool
+	tls          dataTLS
+	proxyFrom    string
 }
 
 const dialLong = `Open one connection for each --name, all at once, and print what happens to them, a line each:
@@ -45,6 +49,8 @@ to it without --newline. Then ctl waits for the peer to end: --once ends after t
 --timeout-action close ends a connection that is silent for so long. Without --send, stdin is sent to all connections,
 byte for byte, and its end finishes writing. When the peer has finished, ctl finishes too and closes. --timeout here is the
 idle timeout of these connections.
+
+--data-tls and the like make the connections TLS; what --tls says is for the control plane, which dial does not ask.
 
 ADDR is host:port or unix:///path. An interrupt finishes writing and then closes.
 
@@ -73,6 +79,9 @@ func (a *app) dialCommand() *cobra.Command {
 	f.StringVar(&o.idleAction, "timeout-action", "notify", "what a timeout does: notify, or close the connection too")
 	f.BoolVar(&o.once, "once", false, "finish writing after the first received data, then wait for the peer's end")
 	f.BoolVar(&o.halfOpen, "half-open", false, "go on sending stdin when the peer has finished writing")
+	f.StringVar(&o.proxyFrom, "proxy-from", "", "send a PROXY protocol header (version 1) first, as a balancer does for a client at `IP:PORT`")
+	o.tls.register(cmd)
+	completeFlag(cmd, "proxy-from")
 	completeFlag(cmd, "encoding", encodings()...)
 	completeFlag(cmd, "send-encoding", encodings()...)
 	completeFlag(cmd, "timeout-action", "notify", "close")
@@ -95,9 +104,13 @@ func (a *app) dial(ctx context.Context, addr string, o dialOptions) error {
 	if err != nil {
 		return err
 	}
+	secure, err := a.dataConfig(&o.tls, address)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &dialer{network: network, address: address, options: o, printer: &dialPrinter{app: a, cancel: cancel}}
+	d := &dialer{network: network, address: address, secure: secure, options: o, printer: &dialPrinter{app: a, cancel: cancel}}
 	for i, name := range o.names {
 		d.conns = append(d.conns, newDialConn(d, name, payloads[i]))
 	}
@@ -141,6 +154,9 @@ func (o *dialOptions) check() ([][]byte, error) {
 	if o.idle < 0 {
 		return nil, usagef("--timeout %s is not possible; give a duration such as 500ms, or 0 for none", o.idle)
 	}
+	if _, err := o.proxied(); err != nil {
+		return nil, err
+	}
 	if o.idleAction != "notify" && o.idleAction != "close" {
 		return nil, usagef("--timeout-action %q is not known; use notify or close", o.idleAction)
 	}
@@ -148,6 +164,18 @@ func (o *dialOptions) check() ([][]byte, error) {
 		return nil, usagef("--send was given %d times for %d names; give it once for all, or once for each name", n, len(o.names))
 	}
 	return o.payloads()
+}
+
+// proxied is the client that a PROXY header is to tell of; not valid: none.
+func (o *dialOptions) proxied() (netip.AddrPort, error) {
+	if o.proxyFrom == "" {
+		return netip.AddrPort{}, nil
+	}
+	client, err := netip.ParseAddrPort(o.proxyFrom)
+	if err != nil || client.Addr().Zone() != "" {
+		return client, usagef("--proxy-from %.60q is not an address; give IP:PORT, for example 203.0.113.7:4242", o.proxyFrom)
+	}
+	return client, nil
 }
 
 func (o *dialOptions) payloads() ([][]byte, error) {
@@ -176,6 +204,7 @@ func (o *dialOptions) payloads() ([][]byte, error) {
 type dialer struct {
 	network string
 	address string
+	secure  *tls.Config // nil: no TLS
 	options dialOptions
 	printer *dialPrinter
 	conns   []*dialConn

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -86,13 +89,46 @@ func (c *dialConn) open() bool {
 func (c *dialConn) connect(ctx context.Context) bool {
 	dialer := net.Dialer{Timeout: dialConnectTimeout}
 	socket, err := dialer.DialContext(ctx, c.dialer.network, c.dialer.address)
+	if err == nil {
+		err = c.introduce(socket)
+	}
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, dialConnectTimeout)
+		defer cancel()
+		socket, err = handshake(ctx, socket, c.dialer.secure)
+	}
 	if err != nil {
 		c.fail(err)
 		return false
 	}
 	c.socket = socket
-	c.emit(dialEvent{Event: "connected", Local: addressText(socket.LocalAddr()), Remote: addressText(socket.RemoteAddr())})
+	c.emit(dialEvent{Event: "connected", Local: addressText(socket.LocalAddr()), Remote: addressText(socket.RemoteAddr()), TLS: tlsVersion(socket)})
 	return true
+}
+
+// introduce sends the PROXY header that was asked for, as it comes before everything else. It closes a socket that does not take it.
+func (c *dialConn) introduce(socket net.Conn) error {
+	client, err := c.dialer.options.proxied()
+	if err != nil || !client.IsValid() {
+		return err
+	}
+	if _, err = io.WriteString(socket, proxyHeader(client, socket.RemoteAddr())); err != nil {
+		_ = socket.Close()
+	}
+	return err
+}
+
+// proxyHeader is a header of version 1, from a client to a server. Where the server's address is of another family, or none, the
+// client's own stands for it.
+func proxyHeader(client netip.AddrPort, remote net.Addr) string {
+	family, server := "TCP4", client
+	if tcp, ok := remote.(*net.TCPAddr); ok && tcp.AddrPort().Addr().Unmap().Is4() == client.Addr().Is4() {
+		server = netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap().WithZone(""), tcp.AddrPort().Port())
+	}
+	if !client.Addr().Is4() {
+		family = "TCP6"
+	}
+	return fmt.Sprintf("PROXY %s %s %s %d %d\r\n", family, client.Addr(), server.Addr(), client.Port(), server.Port())
 }
 
 // addressText is an address as the gateway shows it; the near end of a unix socket has none.
@@ -151,10 +187,12 @@ func (c *dialConn) write() {
 	}
 }
 
-// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish.
+// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish; a peer of TLS mostly goes when it has
+// said that it ends, and does not wait to be told the same.
 func (c *dialConn) closeWrite() error {
 	err := c.socket.(interface{ CloseWrite() error }).CloseWrite()
-	if errors.Is(err, syscall.ENOTCONN) {
+	_, secure := c.socket.(*tls.Conn)
+	if errors.Is(err, syscall.ENOTCONN) || secure && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
 		return nil
 	}
 	return err

@@ -15,6 +15,7 @@ type dialEvent struct {
 	Event    string    `json:"event"`
 	Local    string    `json:"local,omitempty"`
 	Remote   string    `json:"remote,omitempty"`
+	TLS      string    `json:"tls,omitempty"`
 	Data     *string   `json:"data,omitempty"`
 	Encoding string    `json:"encoding,omitempty"`
 	AfterMs  *int64    `json:"afterMs,omitempty"`
@@ -79,6 +80,7 @@ func (e *dialEvent) details() string {
 	}
 	add("local", clean(e.Local))
 	add("remote", clean(e.Remote))
+	add("tls", strings.ReplaceAll(e.TLS, " ", ""))
 	if e.AfterMs != nil {
 		add("after", humanDuration(time.Duration(*e.AfterMs)*time.Millisecond))
 	}

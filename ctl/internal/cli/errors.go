@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -63,10 +64,14 @@ func exactly(n int, what string) cobra.PositionalArgs {
 // callError is a failed call: what the gateway answered, or why there was no answer.
 type callError struct {
 	addr      string
-	connected bool   // whether the gateway was connected when the call ended
-	answered  bool   // whether something accepted the network connection
-	filter    string // the filter that the request had
+	secure    *tls.Config // nil: TLS was not used
+	connected bool        // whether the gateway was connected when the call ended
+	answered  bool        // whether something accepted the network connection
+	filter    string      // the filter that the request had
 	err       error
+
+	probed  bool // problem is known
+	problem *tlsProblem
 }
 
 func (e *callError) Error() string { return e.err.Error() }
@@ -150,6 +155,9 @@ func explain(err error) string {
 	if !errors.As(err, &call) {
 		call = &callError{err: err}
 	}
+	if p := call.tlsProblem(); p != nil {
+		return fmt.Sprintf("cannot reach the gateway at %s: %s", call.addr, p.text)
+	}
 	if call.unreachable() {
 		return fmt.Sprintf("cannot reach the gateway at %s: %s; %s Name another with --gateway ADDR or SOCKGATE_GATEWAY",
 			call.addr, transportText(st), call.hint())
@@ -160,7 +168,15 @@ func explain(err error) string {
 	case codes.Canceled:
 		return "interrupted before the gateway answered"
 	}
-	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n")
+	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err)
+}
+
+// credentialsHint says how to prove who calls, in a line of its own, where that is what the gateway lacks.
+func credentialsHint(err error) string {
+	if reasonOf(err) != "CREDENTIALS_REQUIRED" {
+		return ""
+	}
+	return "\n  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert and --tls-key"
 }
 
 // statusText is the gateway's sentence with its reason, or with the code for lack of one.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,9 +58,9 @@ func (p *eventPrinter) details(e *sockgatev1.Event) []string {
 	c := e.GetConnection()
 	switch e.GetType() {
 	case sockgatev1.EventType_EVENT_TYPE_CONNECTED:
-		return []string{route(c), fmt.Sprintf("connections=%d", e.GetConnected().GetConnections())}
+		return []string{route(c), fmt.Sprintf("connections=%d", e.GetConnected().GetConnections()) + peerText(c)}
 	case sockgatev1.EventType_EVENT_TYPE_PRESENT:
-		return []string{route(c), stateText(c.GetState())}
+		return []string{route(c), stateText(c.GetState()) + peerText(c)}
 	case sockgatev1.EventType_EVENT_TYPE_ENDED:
 		return []string{route(c), "received=" + humanBytes(c.GetBytesReceived())}
 	case sockgatev1.EventType_EVENT_TYPE_DATA:
@@ -68,7 +69,7 @@ func (p *eventPrinter) details(e *sockgatev1.Event) []string {
 		delete(p.carries, c.GetId())
 		return []string{route(c), closedText(c, e.GetClosed())}
 	case sockgatev1.EventType_EVENT_TYPE_CONTROL:
-		return []string{controlText(e.GetControl())}
+		return []string{p.app.controlText(e.GetControl())}
 	case sockgatev1.EventType_EVENT_TYPE_GAP:
 		clear(p.carries)
 		return []string{"events missed: " + gapText(e.GetGap())}
@@ -93,6 +94,8 @@ func (a *app) otherDetails(e *sockgatev1.Event) string {
 		return fmt.Sprintf("paused=%s queued=%s", durationText(d.Backpressure.GetPaused()), humanBytes(d.Backpressure.GetQueuedBytes()))
 	case *sockgatev1.Event_Error:
 		return errorText(d.Error)
+	case *sockgatev1.Event_Refused:
+		return refusedText(d.Refused)
 	case *sockgatev1.Event_Drain:
 		return a.drainText(d.Drain)
 	case *sockgatev1.Event_SnapshotComplete:
@@ -105,6 +108,21 @@ func (a *app) otherDetails(e *sockgatev1.Event) string {
 // route is "peer -> gateway".
 func route(c *sockgatev1.Connection) string {
 	return clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
+}
+
+// peerText is what the peer has proven and how it came, with a space in front; empty for a plain connection.
+func peerText(c *sockgatev1.Connection) string {
+	text := ""
+	if c.GetTlsVersion() != "" {
+		text += " tls=" + clean(strings.ReplaceAll(c.GetTlsVersion(), " ", ""))
+	}
+	if c.GetPeerIdentity() != "" {
+		text += " identity=" + clean(c.GetPeerIdentity())
+	}
+	if c.GetProxyAddress() != "" {
+		text += " proxy=" + clean(c.GetProxyAddress())
+	}
+	return text
 }
 
 // totalsText has a connection's bytes in both directions.
@@ -141,6 +159,24 @@ func errorText(d *sockgatev1.ErrorDetails) string {
 	return text
 }
 
+// refusedText tells why connections were not admitted, and of the newest of them.
+func refusedText(d *sockgatev1.RefusedDetails) string {
+	text := reasonText(d.GetReason())
+	if d.GetMessage() != "" {
+		text += " " + strconv.Quote(d.GetMessage())
+	}
+	if d.GetListener() != "" {
+		text += " listener=" + clean(d.GetListener())
+	}
+	if d.GetRemoteAddress() != "" {
+		text += " remote=" + clean(d.GetRemoteAddress())
+	}
+	if d.GetCount() > 1 {
+		text += fmt.Sprintf(" count=%d", d.GetCount())
+	}
+	return text
+}
+
 func (a *app) drainText(d *sockgatev1.DrainDetails) string {
 	text := fmt.Sprintf("connections=%d", d.GetConnections())
 	if d.GetDeadline() != nil {
@@ -155,8 +191,9 @@ func (a *app) drainText(d *sockgatev1.DrainDetails) string {
 	return text
 }
 
-func controlText(d *sockgatev1.ControlDetails) string {
-	text := clean(fmt.Sprintf("%s by=%s", d.GetVerb(), d.GetActor()))
+// controlText tells who did what to what, and what became of it.
+func (a *app) controlText(d *sockgatev1.ControlDetails) string {
+	text := clean(d.GetVerb()) + a.actorText(d)
 	if d.GetFilter() != "" {
 		text += " filter=" + strconv.Quote(d.GetFilter())
 	}
@@ -169,7 +206,15 @@ func controlText(d *sockgatev1.ControlDetails) string {
 	if removed := d.GetRemovedLabels(); len(removed) > 0 {
 		text += " removed=" + clean(strings.Join(removed, ","))
 	}
-	text += fmt.Sprintf(" matched=%d", d.GetMatched())
+	if d.GetBan() != "" {
+		text += " ban=" + clean(d.GetBan())
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.GetChanges())) {
+		text += " " + clean(kebab(name)) + "=" + strconv.Quote(d.GetChanges()[name])
+	}
+	if d.GetMatched() > 0 || actsOnConnections(d.GetVerb()) {
+		text += fmt.Sprintf(" matched=%d", d.GetMatched())
+	}
 	var outcomes []string
 	for name, n := range d.GetOutcomes() {
 		outcomes = append(outcomes, clean(fmt.Sprintf("%s=%d", name, n)))
@@ -186,6 +231,27 @@ func controlText(d *sockgatev1.ControlDetails) string {
 	}
 	if d.GetRequestId() != "" {
 		text += " request-id=" + clean(d.GetRequestId())
+	}
+	return text
+}
+
+// actsOnConnections says whether a verb has connections for its targets, of which "none" is worth telling.
+func actsOnConnections(verb string) bool {
+	return verb != "UpdateLimits" && verb != "AddBan" && verb != "RemoveBan"
+}
+
+// actorText tells who asked, with a space in front. A caller that has proven nothing is its address and no more, unless all is wanted.
+func (a *app) actorText(d *sockgatev1.ControlDetails) string {
+	text := " by=" + clean(d.GetActor())
+	if d.GetProof() == "" || d.GetProof() == "none" && !a.wide() {
+		return text
+	}
+	text += " proof=" + clean(d.GetProof())
+	if d.GetRole() != "" {
+		text += " role=" + clean(d.GetRole())
+	}
+	if d.GetSourceAddress() != "" {
+		text += " from=" + clean(d.GetSourceAddress())
 	}
 	return text
 }
@@ -219,7 +285,7 @@ func typeColor(t sockgatev1.EventType) string {
 		return "32"
 	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP:
 		return "31"
-	case sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT, sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
+	case sockgatev1.EventType_EVENT_TYPE_REFUSED, sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT, sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS:
 		return "33"
 	default:

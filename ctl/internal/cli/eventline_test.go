@@ -40,6 +40,8 @@ func sampleEvents() []*sockgatev1.Event {
 		{Connection: open},
 		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1, Cursor: "19ab0d3f1c2.7"}}},
 		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
+		{Details: &sockgatev1.Event_Refused{Refused: &sockgatev1.RefusedDetails{Reason: sockgatev1.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
+			Message: "20 connections from 203.0.113.7", RemoteAddress: "203.0.113.7:4242"}}},
 	}
 	for i, e := range events {
 		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
@@ -70,6 +72,7 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 10:31:02.123  PRESENT           edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  OPEN
 10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=19ab0d3f1c2.7
 10:31:02.123  GAP               -  events missed: EVICTED from=3 to=8 requested=19ab0d3f1c2.2
+10:31:02.123  REFUSED           -  IP_LIMIT "20 connections from 203.0.113.7" listener=game remote=203.0.113.7:4242 count=12
 `
 
 func TestEventFormats(t *testing.T) {
@@ -80,7 +83,7 @@ func TestEventFormats(t *testing.T) {
 	against(t, serveEvents(events...)).expect(t, 0, eventLines, "", "events")
 	against(t, serveEvents(events...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o", "name")
 	against(t, serveEvents(events[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
-	gap := events[len(events)-1]
+	gap := events[16]
 	against(t, serveEvents(gap, gap)).expect(t, 0, strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
 		`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
 	against(t, serveEvents(gap)).expect(t, 0, `---

@@ -52,6 +52,8 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &exit):
 		return exit.code
+	case errors.As(err, &call) && call.tlsProblem() != nil:
+		return call.tlsProblem().code
 	case errors.As(err, &call) && call.unreachable():
 		return exitUnreachable
 	case errors.Is(err, context.Canceled):

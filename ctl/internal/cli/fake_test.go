@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"regexp"
@@ -36,6 +37,11 @@ type fakeGateway struct {
 	shutdown  func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error)
 	stream    func(*sockgatev1.StreamEventsRequest, eventStream) error
 	gateway   func() (*sockgatev1.GetGatewayResponse, error)
+	limits    func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error)
+	update    func(*sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error)
+	addBan    func(*sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error)
+	listBans  func(*sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error)
+	removeBan func(*sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error)
 }
 
 type eventStream = grpc.ServerStreamingServer[sockgatev1.StreamEventsResponse]
@@ -90,16 +96,36 @@ func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventS
 
 func (g *fakeGateway) GetGateway(context.Context, *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
 	if g.gateway == nil {
-		return nil, status.Error(codes.Unimplemented, "the fake is nobody")
+		return &sockgatev1.GetGatewayResponse{Cursor: "c.0"}, nil // what a stream begins behind
 	}
 	return g.gateway()
 }
 
+func (g *fakeGateway) GetLimits(_ context.Context, req *sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
+	return answer(g.limits, req)
+}
+
+func (g *fakeGateway) UpdateLimits(_ context.Context, req *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
+	return answer(g.update, req)
+}
+
+func (g *fakeGateway) AddBan(_ context.Context, req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
+	return answer(g.addBan, req)
+}
+
+func (g *fakeGateway) ListBans(_ context.Context, req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
+	return answer(g.listBans, req)
+}
+
+func (g *fakeGateway) RemoveBan(_ context.Context, req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
+	return answer(g.removeBan, req)
+}
+
 // serve starts the fake on a port of its own and returns its address.
-func (g *fakeGateway) serve(t testing.TB) string {
+func (g *fakeGateway) serve(t testing.TB, options ...grpc.ServerOption) string {
 	t.Helper()
 	listener := listen(t)
-	server := grpc.NewServer()
+	server := grpc.NewServer(options...)
 	sockgatev1.RegisterGatewayServiceServer(server, g)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.Serve(listener) })
@@ -146,6 +172,8 @@ type invocation struct {
 	stdin     io.Reader
 	terminal  bool // stdin and stdout
 	variables map[string]string
+	now       func() time.Time // nil: testNow
+	configDir string           // of the user; empty: there is none
 	stdout    *watched
 	stderr    *watched
 }
@@ -162,6 +190,10 @@ func (i *invocation) run(args ...string) int {
 	if i.stdin == nil {
 		i.stdin = strings.NewReader("")
 	}
+	now := testNow
+	if i.now != nil {
+		now = i.now
+	}
 	return Run(i.ctx, args, Env{
 		Stdin: i.stdin, Stdout: i.stdout, Stderr: i.stderr,
 		StdinIsTerminal: i.terminal, StdoutIsTerminal: i.terminal,
@@ -171,7 +203,13 @@ func (i *invocation) run(args ...string) int {
 			}
 			return i.variables[key]
 		},
-		Now:   testNow,
+		ConfigDir: func() (string, error) {
+			if i.configDir == "" {
+				return "", errors.New("no home")
+			}
+			return i.configDir, nil
+		},
+		Now:   now,
 		sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
 }

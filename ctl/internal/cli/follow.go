@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 var errStop = errors.New("stop")
 
 // follower delivers an event stream and, with reconnect, goes on behind the last cursor when it breaks, so that no event
-// is lost or repeated.
+// is lost or repeated. It does so always, and without a word, when the gateway has ended the connection for its age.
 //
 // A cursor belongs to a whole batch. A batch is emitted completely before its cursor is kept, and a batch that did not
 // arrive completely was not delivered at all: that is why resuming behind the cursor is exact.
@@ -49,6 +50,14 @@ func (f *follower) run(ctx context.Context) error {
 		switch {
 		case errors.Is(err, errStop), ctx.Err() != nil && !isOutputError(err):
 			return nil
+		case f.cursor != "" && renewed(err):
+			if f.request.GetIncludeData() {
+				f.app.say("the gateway renewed the connection; %s", f.resumeText())
+			}
+			if f.app.env.sleep(ctx, f.wait.next()) != nil {
+				return nil
+			}
+			continue
 		case !f.reconnect, !retryable(err):
 			return err
 		}
@@ -96,7 +105,7 @@ func (f *follower) attempt(ctx context.Context) error {
 // anchor fixes where the stream begins before it is opened. Otherwise a stream that breaks before its first answer would
 // be resumed at a later "now", silently skipping what happened between.
 func (f *follower) anchor(ctx context.Context) error {
-	if !f.reconnect || f.cursor != "" || f.request.GetSnapshot() {
+	if f.cursor != "" || f.request.GetSnapshot() {
 		return nil
 	}
 	ctx, cancel := f.app.within(ctx, 0)
@@ -135,6 +144,13 @@ func (f *follower) deliver(resp *sockgatev1.StreamEventsResponse, snapshot bool)
 	}
 }
 
+// renewed says that the gateway ended the connection only because it was old (MaxConnectionAge of gRPC): all is well, and another
+// connection goes on.
+func renewed(err error) bool {
+	st := statusOf(err)
+	return st != nil && st.Code() == codes.Unavailable && strings.Contains(st.Message(), `debug data: "max_age"`)
+}
+
 func (f *follower) resumeText() string {
 	switch {
 	case f.cursor != "" && f.request.GetIncludeData():
@@ -151,6 +167,8 @@ func brokeText(err error) string {
 	switch {
 	case err == nil:
 		return "the gateway ended the event stream"
+	case errors.As(err, &call) && call.tlsProblem() != nil:
+		return explain(err)
 	case errors.As(err, &call) && call.unreachable():
 		return fmt.Sprintf("no connection to the gateway at %s: %s", call.addr, transportText(statusOf(err)))
 	default:

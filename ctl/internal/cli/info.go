@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 func (a *app) infoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "info",
-		Short:             "Describe the gateway: identity, listeners, limits, totals, memory",
+		Short:             "Describe the gateway, and who is asking: identity, listeners, limits, totals, memory",
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.info(cmd.Context()) }),
@@ -59,13 +60,14 @@ func (a *app) infoText(g *sockgatev1.GetGatewayResponse) string {
 	s.row("draining", drainingText(a, g))
 	s.row("memory", memoryText(g.GetProcess()))
 	s.row("goroutines", goroutinesText(g.GetProcess()))
+	s.row("caller", callerText(g.GetCaller()))
 	s.title("Listeners")
 	for _, l := range g.GetListeners() {
 		s.row(l.GetName(), listenerText(l))
 	}
 	limitRows(&s, g.GetLimits())
 	totalRows(&s, g.GetTotals())
-	return s.b.String()
+	return s.text()
 }
 
 func drainingText(a *app, g *sockgatev1.GetGatewayResponse) string {
@@ -95,12 +97,36 @@ func goroutinesText(p *sockgatev1.Process) string {
 	return fmt.Sprint(p.GetGoroutines())
 }
 
+// callerText says who asks, how that was proven, and what it may do; nothing of an older gateway, which does not tell.
+func callerText(c *sockgatev1.Caller) string {
+	if c == nil {
+		return ""
+	}
+	proof := "proven by " + c.GetProof()
+	if c.GetProof() == "" || c.GetProof() == "none" {
+		proof = "not proven"
+	}
+	return fmt.Sprintf("%s, %s, role %s", c.GetIdentity(), proof, orNone(roleText(c.GetRole()), c.GetRole() == 0))
+}
+
+func roleText(r sockgatev1.Role) string { return strings.ToLower(enumText(r.String(), "ROLE_")) }
+
+// listenerText tells of one listener: its address unless that is its name, and how connections come to it.
 func listenerText(l *sockgatev1.Listener) string {
 	state := "open"
 	if !l.GetOpen() {
 		state = "closed"
 	}
 	text := fmt.Sprintf("%s %s, %s", l.GetHandler(), state, plural(l.GetConnections(), "connection"))
+	if l.GetTls() {
+		text += ", TLS"
+	}
+	if auth := l.GetClientAuth(); auth != "" && auth != "off" {
+		text += ", client certificates " + auth
+	}
+	if proxy := l.GetProxyProtocol(); proxy != "" && proxy != "off" {
+		text += ", PROXY " + proxy
+	}
 	if l.GetName() == l.GetAddress() {
 		return text
 	}
@@ -118,19 +144,33 @@ func limitRows(s *sections, l *sockgatev1.Limits) {
 	s.row("idle timeout", orNone(fmt.Sprintf("%s, then %s", humanDuration(idle), l.GetIdleAction()), idle == 0))
 	s.row("drain timeout", durationText(l.GetDrainTimeout()))
 	s.row("events kept", fmt.Sprint(l.GetEventLogSize()))
+	for _, f := range admissionLimits() {
+		if f.isSet(l) {
+			s.row(strings.ReplaceAll(f.name(), "-", " "), f.text(l))
+		}
+	}
 }
 
 func totalRows(s *sections, t *sockgatev1.Totals) {
 	s.title("Totals")
 	s.row("connections", fmt.Sprintf("%d live, %d accepted, %d refused", t.GetConnections(), t.GetAccepted(), t.GetRefused()))
 	s.row("accept errors", fmt.Sprint(t.GetAcceptErrors()))
+	if len(t.GetRefusals()) > 0 {
+		s.row("refusals", countsText(t.GetRefusals()))
+	}
+	s.row("pending", fmt.Sprint(t.GetPending()))
+	if len(t.GetDeniedCalls()) > 0 {
+		s.row("denied calls", countsText(t.GetDeniedCalls()))
+	}
 	s.row("closed", countsText(t.GetClosed()))
 	s.row("received", humanBytes(t.GetBytesReceived()))
 	s.row("sent", humanBytes(t.GetBytesSent()))
 	s.row("unsent", humanBytes(t.GetBytesUnsent()))
 	s.row("discarded", humanBytes(t.GetBytesDiscarded()))
+	s.row("queued", humanBytes(t.GetQueuedBytes()))
 	s.row("sends dropped", fmt.Sprint(t.GetSendsDropped()))
 	s.row("read pauses", fmt.Sprint(t.GetReadPauses()))
+	s.row("rate pauses", fmt.Sprint(t.GetRatePauses()))
 	s.row("event streams", fmt.Sprint(t.GetEventStreams()))
 	s.row("events missed", fmt.Sprint(t.GetEventsMissed()))
 }
@@ -159,22 +199,44 @@ func countsText(counts map[string]uint64) string {
 	return fmt.Sprintf("%d (%s)", sum, strings.Join(parts, ", "))
 }
 
-// sections is text with titles and indented rows.
+// sections is text with titles and indented rows, whose values are aligned within a section.
 type sections struct {
 	b    strings.Builder
 	bold bool
+	rows [][2]string // of the section that is not written yet
 }
 
+// title begins a section.
 func (s *sections) title(text string) {
+	s.flush()
 	if s.b.Len() > 0 {
 		s.b.WriteByte('\n')
 	}
 	s.b.WriteString(paint(s.bold, "1", text) + "\n")
 }
 
+// row adds a row to the section.
 func (s *sections) row(name, value string) {
 	if value == "" {
 		value = "-"
 	}
-	fmt.Fprintf(&s.b, "  %-14s %s\n", clean(name), clean(value))
+	s.rows = append(s.rows, [2]string{clean(name), clean(value)})
+}
+
+// flush writes the rows of the section.
+func (s *sections) flush() {
+	width := 14
+	for _, row := range s.rows {
+		width = max(width, utf8.RuneCountInString(row[0]))
+	}
+	for _, row := range s.rows {
+		fmt.Fprintf(&s.b, "  %-*s %s\n", width, row[0], row[1])
+	}
+	s.rows = nil
+}
+
+// text is everything so far.
+func (s *sections) text() string {
+	s.flush()
+	return s.b.String()
 }

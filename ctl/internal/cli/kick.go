@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type kickOptions struct {
 	reason       string
 	farewell     string
 	flushTimeout time.Duration
+	ban          time.Duration
 }
 
 func (a *app) kickCommand() *cobra.Command {
@@ -33,11 +35,15 @@ func (a *app) kickCommand() *cobra.Command {
 		Short: "End connections",
 		Long: `End connections: flush what is queued for them and the farewell, then close them.
 
+With --ban it also bans each peer for so long: its identity where it has proven one, else its IPv4 address or the /64 network of its
+IPv6 address. ctl ban lists and removes bans.
+
 With a filter it asks for confirmation; without a terminal it needs --yes. --dry-run only says what would be kicked.
 
 Exit codes: 0 all kicked (or nothing matched); 1 none was kicked; 2 usage, malformed IDs included; 3 some
 were kicked; 4 none of the IDs exists.`,
 		Example: `  ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam'
+  ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam' --ban 10m
   ctl kick --filter 'idle > duration("1h")' --dry-run`,
 		ValidArgsFunction: a.completeIDs(0),
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {
@@ -52,7 +58,9 @@ were kicked; 4 none of the IDs exists.`,
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to the peer")
 	f.StringVar(&o.farewell, "farewell", "", "`TEXT` to send last")
 	f.DurationVar(&o.flushTimeout, "flush-timeout", 0, "how long queue and farewell may take, up to 30s (default 1s)")
+	f.DurationVar(&o.ban, "ban", 0, "also ban the peers for so long, up to 10 years, for example 10m")
 	completeFlag(cmd, "filter")
+	completeFlag(cmd, "ban")
 	return cmd
 }
 
@@ -81,6 +89,7 @@ func (a *app) kick(ctx context.Context, ids []string, o kickOptions) error {
 	if err := a.printKick(req, resp); err != nil {
 		return err
 	}
+	a.sayBanned(req, resp)
 	return a.kickResult(req, resp)
 }
 
@@ -91,6 +100,9 @@ func (o *kickOptions) request(ids []string) (*sockgatev1.KickRequest, error) {
 	if o.flushTimeout < 0 || o.flushTimeout > maxFlushTimeout {
 		return nil, usagef("--flush-timeout %s is out of bounds; give 0 to %s", o.flushTimeout, maxFlushTimeout)
 	}
+	if o.ban < 0 || o.ban > maxBan {
+		return nil, usagef("--ban %s is out of bounds; give more than 0 and up to 10 years, for example 10m", o.ban)
+	}
 	farewell, err := farewellBytes(o.farewell)
 	if err != nil {
 		return nil, err
@@ -100,6 +112,9 @@ func (o *kickOptions) request(ids []string) (*sockgatev1.KickRequest, error) {
 	}
 	if o.flushTimeout > 0 {
 		req.FlushTimeout = durationpb.New(o.flushTimeout)
+	}
+	if o.ban > 0 {
+		req.BanDuration = durationpb.New(o.ban)
 	}
 	return req, nil
 }
@@ -137,6 +152,14 @@ func (a *app) printKick(req *sockgatev1.KickRequest, resp *sockgatev1.KickRespon
 	}
 }
 
+// sayBanned names the targets that a kick has banned.
+func (a *app) sayBanned(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) {
+	if banned := resp.GetBanned(); len(banned) > 0 {
+		a.say("banned for %s: %s", exactDuration(req.GetBanDuration().AsDuration()), clean(strings.Join(banned, ", ")))
+	}
+}
+
+// kickResult says what a table does not, and ends with the exit code.
 func (a *app) kickResult(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) error {
 	verb := "kicked"
 	if req.GetValidateOnly() {

@@ -35,25 +35,21 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root)
 	root.AddCommand(
 		a.listCommand(), a.countCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(),
-		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.dialCommand(), a.benchCommand(),
-		a.versionCommand(),
+		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.limitsCommand(), a.banCommand(), a.tokenCommand(),
+		a.contextCommand(), a.tlsDevCommand(), a.dialCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
 }
 
+// globalFlags declares the flags that all commands have.
 func (a *app) globalFlags(root *cobra.Command) {
-	gateway := a.env.Getenv("SOCKGATE_GATEWAY")
-	if gateway == "" {
-		gateway = defaultGateway
-	}
+	a.registerAccess(root)
 	f := root.PersistentFlags()
-	f.StringVar(&a.gateway, "gateway", gateway, "control plane's `ADDR`: host:port or unix:///path (env SOCKGATE_GATEWAY)")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long a call may take; streams only until they are established")
 	f.StringVarP(&a.output, "output", "o", formatTable, "output `FORMAT`: "+strings.Join(formats(), ", ")+
 		"; json is one object a line, with 64-bit counters as strings, as protobuf's JSON has them")
 	f.BoolVar(&a.noColor, "no-color", false, "do not use colour (env NO_COLOR)")
 	completeFlag(root, "output", formats()...)
-	completeFlag(root, "gateway")
 	completeFlag(root, "timeout")
 }
 

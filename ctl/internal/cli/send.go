@@ -137,6 +137,8 @@ func outcomeSentence(o sockgatev1.Outcome) string {
 	switch o {
 	case sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL:
 		return "dropped whole, because its send queue is full"
+	case sockgatev1.Outcome_OUTCOME_DROPPED_BUDGET:
+		return "dropped whole, because all send queues together have no room for it (queue-budget)"
 	case sockgatev1.Outcome_OUTCOME_CLOSED:
 		return "the connection is closed or closing"
 	case sockgatev1.Outcome_OUTCOME_NOT_FOUND:

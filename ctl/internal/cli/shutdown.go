@@ -54,14 +54,14 @@ func (a *app) shutdown(ctx context.Context, o shutdownOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirm(ctx, o.yes, fmt.Sprintf("Shut the gateway at %s down?", a.gateway)); err != nil {
-		return err
-	}
 	c, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer c.close()
+	if err := a.confirm(ctx, o.yes, fmt.Sprintf("Shut the gateway at %s down?", c.addr)); err != nil {
+		return err
+	}
 	cursor := ""
 	if o.wait {
 		// From before the drain, so that not even its first event is missed.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,43 @@ func humanBytes(n uint64) string {
 	}
 	text := strings.TrimSuffix(strconv.FormatFloat(value, 'f', 1, 64), ".0")
 	return text + units[:1] + "iB"
+}
+
+// exactBytes shows a size in the largest unit that divides it, so that parseBytes reads the same number: 64KiB, 1000B.
+func exactBytes(n uint64) string {
+	suffixes := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	at := 0
+	for n > 0 && n%1024 == 0 && at < len(suffixes)-1 {
+		n, at = n/1024, at+1
+	}
+	return strconv.FormatUint(n, 10) + suffixes[at]
+}
+
+// parseBytes reads a size: 65536, 64KiB, 1MiB. As with the gateway's flags, K, KB and KiB all mean 1,024.
+func parseBytes(text string) (uint64, error) {
+	digits := strings.TrimRight(text, "BKMGTikbmgt")
+	unit := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(text[len(digits):]), "B"), "I")
+	power := strings.Index(" KMGT", unit)
+	if unit == "" {
+		power = 0
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 63)
+	if err != nil || power < 0 || len(unit) > 1 || n > math.MaxInt64>>(10*power) {
+		return 0, fmt.Errorf("%.100q is not a number of bytes; expected for example 65536, 64KiB or 1MiB", text)
+	}
+	return n << (10 * power), nil
+}
+
+// exactDuration shows a duration without loss and without units that are zero: 5m, 1h30m, 250ms.
+func exactDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // humanDuration shows a duration for people, with at most two units: 250ms, 3m12s, 5h2m, 3d4h.

@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// limitField is one field of Limits: its name on the command line, and how its value is written. The contract is the only list of them.
+type limitField struct{ d protoreflect.FieldDescriptor }
+
+// limitFields are all limits, in the order of the contract.
+func limitFields() []limitField {
+	fields := (&sockgatev1.Limits{}).ProtoReflect().Descriptor().Fields()
+	all := make([]limitField, fields.Len())
+	for i := range all {
+		all[i] = limitField{fields.Get(i)}
+	}
+	return all
+}
+
+// fixedLimits are those that a gateway has from its start to its end.
+func fixedLimits() []string {
+	return []string{"low-water", "idle-action", "drain-timeout", "event-log-size"}
+}
+
+// byteLimits are those that count bytes.
+func byteLimits() []string {
+	return []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget"}
+}
+
+// admissionLimits are those that a gateway may well run without, and that say nothing then.
+func admissionLimits() []limitField {
+	all := limitFields()
+	first := slices.IndexFunc(all, func(f limitField) bool { return f.name() == "listener-connections" })
+	return all[first:]
+}
+
+// kebab writes a field's name as flags are written.
+func kebab(name string) string { return strings.ReplaceAll(name, "_", "-") }
+
+func (f limitField) name() string { return kebab(f.path()) }
+
+// path is the name in the contract, as a field mask has it.
+func (f limitField) path() string { return string(f.d.Name()) }
+
+func (f limitField) settable() bool { return !slices.Contains(fixedLimits(), f.name()) }
+
+func (f limitField) inBytes() bool { return slices.Contains(byteLimits(), f.name()) }
+
+// isSet says whether the limit has a value that is not its zero, which mostly means that there is none.
+func (f limitField) isSet(l *sockgatev1.Limits) bool {
+	if f.d.Message() != nil && !f.d.IsMap() {
+		return f.duration(l) != 0
+	}
+	return l.ProtoReflect().Has(f.d)
+}
+
+func (f limitField) duration(l *sockgatev1.Limits) time.Duration {
+	d, _ := l.ProtoReflect().Get(f.d).Message().Interface().(*durationpb.Duration)
+	return d.AsDuration()
+}
+
+// text is the value as people read and as parse takes it.
+func (f limitField) text(l *sockgatev1.Limits) string {
+	v := l.ProtoReflect().Get(f.d)
+	switch {
+	case !f.isSet(l):
+		return f.noneText()
+	case f.d.IsMap():
+		return countsByName(v.Map())
+	case f.d.IsList():
+		var networks []string
+		for i := range v.List().Len() {
+			networks = append(networks, v.List().Get(i).String())
+		}
+		return strings.Join(networks, ",")
+	case f.d.Message() != nil:
+		return exactDuration(f.duration(l))
+	case f.inBytes():
+		return exactBytes(v.Uint())
+	case f.d.Kind() == protoreflect.DoubleKind:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	default:
+		return v.String()
+	}
+}
+
+// noneText is what a zero is called.
+func (f limitField) noneText() string {
+	switch f.name() {
+	case "allow":
+		return "all"
+	case "accept-burst", "accept-burst-per-ip", "low-water", "event-log-size":
+		return "0" // no lack of a limit
+	default:
+		return "none"
+	}
+}
+
+// set gives the limit the value that text stands for.
+func (f limitField) set(l *sockgatev1.Limits, text string) error {
+	m := l.ProtoReflect()
+	if text == "none" || text == f.noneText() || text == "" && (f.d.IsMap() || f.d.IsList()) {
+		if f.d.Message() != nil && !f.d.IsMap() {
+			m.Set(f.d, protoreflect.ValueOfMessage(durationpb.New(0).ProtoReflect()))
+			return nil
+		}
+		m.Clear(f.d)
+		return nil
+	}
+	switch {
+	case f.d.IsMap():
+		return f.setCounts(m.Mutable(f.d).Map(), text)
+	case f.d.IsList():
+		return f.setNetworks(m.Mutable(f.d).List(), text)
+	}
+	v, err := f.parse(text)
+	if err != nil {
+		return usagef("%s=%.100s is not possible: %v", f.name(), text, err)
+	}
+	m.Set(f.d, v)
+	return nil
+}
+
+// parse reads a single value.
+func (f limitField) parse(text string) (protoreflect.Value, error) {
+	var none protoreflect.Value
+	switch {
+	case f.d.Message() != nil:
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return none, fmt.Errorf("expected a duration, for example 30s or 5m, or none")
+		}
+		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect()), nil
+	case f.inBytes():
+		n, err := parseBytes(text)
+		return protoreflect.ValueOfUint64(n), err
+	case f.d.Kind() == protoreflect.DoubleKind:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(n >= 0) || math.IsInf(n, 0) {
+			return none, fmt.Errorf("expected a number a second, for example 100 or 2.5, or none")
+		}
+		return protoreflect.ValueOfFloat64(n), nil
+	default:
+		n, err := strconv.ParseUint(text, 10, 63)
+		if err != nil {
+			return none, fmt.Errorf("expected a whole number, or none")
+		}
+		return protoreflect.ValueOfUint64(n), nil
+	}
+}
+
+// setCounts reads `games=50,main=100`.
+func (f limitField) setCounts(m protoreflect.Map, text string) error {
+	for pair := range strings.SplitSeq(text, ",") {
+		// A listener without a name is called by its address, which has no "=".
+		name, count, ok := strings.Cut(pair, "=")
+		n, err := strconv.ParseUint(count, 10, 63)
+		if !ok || name == "" || err != nil {
+			return usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example games=50,main=100, or none", f.name(), text)
+		}
+		if m.Has(protoreflect.ValueOfString(name).MapKey()) {
+			return usagef("%s names the listener %q twice", f.name(), name)
+		}
+		m.Set(protoreflect.ValueOfString(name).MapKey(), protoreflect.ValueOfUint64(n))
+	}
+	return nil
+}
+
+// setNetworks reads `10.0.0.0/8,192.168.0.1`; an address alone is the network that has only it.
+func (f limitField) setNetworks(list protoreflect.List, text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		network, err := parseNetwork(strings.TrimSpace(part))
+		if err != nil {
+			return usagef("%s=%.100s is not possible: %v", f.name(), text, err)
+		}
+		list.Append(protoreflect.ValueOfString(network.String()))
+	}
+	return nil
+}
+
+// parseNetwork reads a network in CIDR form, or one address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), nil
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return netip.Prefix{}, fmt.Errorf("%.100q is neither a network in CIDR form, for example 10.0.0.0/8, nor an IP address", text)
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), nil
+}
+
+// countsByName shows a map in the order of its keys, as setCounts reads it.
+func countsByName(m protoreflect.Map) string {
+	var pairs []string
+	m.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+		pairs = append(pairs, fmt.Sprintf("%s=%d", k.String(), v.Uint()))
+		return true
+	})
+	slices.Sort(pairs)
+	return strings.Join(pairs, ",")
+}

@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// maxTokenLife bounds --expires: what is to live longer need not expire.
+const maxTokenLife = 10 * 365 * 24 * time.Hour
+
+type tokenOptions struct {
+	file    string
+	role    string
+	expires time.Duration
+}
+
+// tokenCommand is the noun for the tokens in a gateway's token file, which it changes without asking the gateway.
+func (a *app) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make and remove tokens in a gateway's token file",
+		Long: `Make and remove tokens in the file that a gateway is given with --control-token-file. The file has hashes, names and roles, one a line;
+whoever reads it cannot use it. The gateway takes over what changes in it by itself. These commands work on the file alone, on the
+machine where it is, and ask no gateway.`,
+	}
+	cmd.AddCommand(a.tokenCreateCommand(), a.tokenListCommand(), a.tokenRemoveCommand())
+	return a.noun(cmd)
+}
+
+func (a *app) tokenCreateCommand() *cobra.Command {
+	var o tokenOptions
+	cmd := &cobra.Command{
+		Use:   "create NAME --role ROLE --file FILE",
+		Short: "Make a token, and add its hash to the file",
+		Long: `Make a token, add its hash with NAME and ROLE to the file, and print the token on stdout, where nothing else appears. It is shown
+this once: the file has only its hash. NAME is what events and logs call whoever uses it. A file that does not exist is made, for its
+owner alone.`,
+		Example:           `  ctl token create ci --role operator --file tokens --expires 720h > ci.token`,
+		Args:              exactly(1, "one NAME"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: a.run(func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("expires") && (o.expires <= 0 || o.expires > maxTokenLife) {
+				return usagef("--expires %s is not possible; give more than 0 and at most 10 years (87600h), for example 720h, or leave it out", o.expires)
+			}
+			return a.tokenCreate(args[0], o)
+		}),
+	}
+	o.registerFile(cmd)
+	cmd.Flags().StringVar(&o.role, "role", "", "what it may do: viewer, operator or admin")
+	cmd.Flags().DurationVar(&o.expires, "expires", 0, "for how long it is good, for example 720h (default for ever)")
+	completeFlag(cmd, "role", tokenRoles()...)
+	completeFlag(cmd, "expires")
+	return cmd
+}
+
+func (o *tokenOptions) registerFile(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.file, "file", "", "the token `FILE` of the gateway")
+}
+
+func (o *tokenOptions) checkFile() error {
+	if o.file == "" {
+		return usagef("the token file is not named; give --file FILE")
+	}
+	return nil
+}
+
+// createdToken is what `ctl token create` prints as json and yaml.
+type createdToken struct {
+	*tokenEntry
+	Token string `json:"token"`
+}
+
+func (a *app) tokenCreate(name string, o tokenOptions) error {
+	switch {
+	case o.checkFile() != nil:
+		return o.checkFile()
+	case !tokenName().MatchString(name):
+		return usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash", name)
+	case !slices.Contains(tokenRoles(), o.role):
+		return usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
+	}
+	token, hash := newToken()
+	e := &tokenEntry{Name: name, Role: o.role, hash: hash}
+	if o.expires > 0 {
+		expires := a.env.Now().Add(o.expires).UTC().Truncate(time.Second)
+		e.Expires = &expires
+	}
+	if err := a.changeTokens(o.file, func(f *tokenFile) error {
+		if f.find(name) != nil {
+			return fmt.Errorf("%s has a token %s already; remove that first, or choose another name", o.file, name)
+		}
+		f.add(e)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := a.printToken(createdToken{e, token}); err != nil {
+		return fmt.Errorf("the token %s is in %s, and could not be printed (%w): remove it, it cannot be shown again", name, o.file, err)
+	}
+	a.say("%s is in %s as %s; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)", name, o.file, o.role)
+	return nil
+}
+
+func (a *app) printToken(t createdToken) error {
+	var err error
+	if a.structured() {
+		err = a.printValue(t)
+	} else {
+		err = a.printName(t.Token)
+	}
+	return errors.Join(err, a.stdout.Flush())
+}
+
+func (a *app) tokenListCommand() *cobra.Command {
+	var o tokenOptions
+	cmd := &cobra.Command{
+		Use:               "list --file FILE",
+		Short:             "List the tokens in the file: names, roles, and when they expire",
+		Args:              exactly(0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              a.run(func(*cobra.Command, []string) error { return a.tokenList(o) }),
+	}
+	o.registerFile(cmd)
+	return cmd
+}
+
+func (a *app) tokenList(o tokenOptions) error {
+	if err := o.checkFile(); err != nil {
+		return err
+	}
+	f, err := a.readTokenFile(o.file)
+	if err != nil {
+		return err
+	}
+	t := a.newTable("NAME", "ROLE", "EXPIRES")
+	for _, e := range f.entries {
+		switch {
+		case a.structured():
+			err = a.printValue(e)
+		case a.output == formatName:
+			err = a.printName(e.Name)
+		default:
+			t.add(e.Name, e.Role, a.expiresText(e.Expires))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.tabular() {
+		return t.flush()
+	}
+	return nil
+}
+
+// expiresText says when something ends, and that it has.
+func (a *app) expiresText(at *time.Time) string {
+	if at == nil {
+		return "never"
+	}
+	text := at.In(a.env.Now().Location()).Format(time.RFC3339)
+	if !a.env.Now().Before(*at) {
+		text += " (expired)"
+	}
+	return text
+}
+
+func (a *app) tokenRemoveCommand() *cobra.Command {
+	var o tokenOptions
+	cmd := &cobra.Command{
+		Use:   "remove NAME --file FILE",
+		Short: "Remove a token from the file",
+		Long:  "Remove a token from the file. It is worth nothing any more as soon as the gateway has read the file again.",
+		Args:  exactly(1, "one NAME"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return a.tokenNames(o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: a.run(func(_ *cobra.Command, args []string) error { return a.tokenRemove(args[0], o) }),
+	}
+	o.registerFile(cmd)
+	return cmd
+}
+
+func (a *app) tokenRemove(name string, o tokenOptions) error {
+	if err := o.checkFile(); err != nil {
+		return err
+	}
+	return a.changeTokens(o.file, func(f *tokenFile) error {
+		e := f.find(name)
+		if e == nil {
+			return &exitError{code: exitNotFound, err: fmt.Errorf("%s has no token %.100q", o.file, name)}
+		}
+		f.remove(e)
+		return nil
+	})
+}
+
+// tokenNames offers the names in the file that --file has already.
+func (a *app) tokenNames(file string, args []string, prefix string) []cobra.Completion {
+	data, err := readFileBounded(file, maxTokenFile)
+	if err != nil || len(args) > 0 {
+		return nil
+	}
+	f, err := parseTokens(data)
+	if err != nil {
+		return nil
+	}
+	var found []cobra.Completion
+	for _, e := range f.entries {
+		if strings.HasPrefix(e.Name, prefix) {
+			found = append(found, cobra.CompletionWithDesc(e.Name, e.Role))
+		}
+	}
+	return found
+}
