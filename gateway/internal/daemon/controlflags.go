@@ -36,14 +36,16 @@ type controlFlags struct {
 
 // flags defines the flags.
 func (c *controlFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&c.address, "control", defaultControl, "address of the control plane: unix:///path or host:port, where other than loopback needs TLS and identities")
+	f.StringVar(&c.address, "control", defaultControl,
+		"address of the control plane: unix:///path or host:port, where other than loopback needs TLS and identities")
 	f.StringVar(&c.auth, "control-auth", "auto", "who calls must prove who it is: auto (except on loopback) or required")
 	f.StringVar(&c.cert, "control-tls-cert", "", "PEM file of the control plane's certificate")
 	f.StringVar(&c.key, "control-tls-key", "", "PEM file of its private key")
 	f.StringArrayVar(&c.clientCA, "control-tls-client-ca", nil, "PEM file of CAs that callers' certificates must be under; may be given again")
 	f.StringVar(&c.tokenFile, "control-token-file", "", "file of the hashed tokens that callers may give, with names and roles")
 	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator or admin: of a certificate, uid:NUMBER or user:NAME; may be given again")
-	f.DurationVar(&c.maxConnectionAge, "control-max-connection-age", time.Hour, "how long a caller's connection lasts before it is asked to make a new one")
+	f.DurationVar(&c.maxConnectionAge, "control-max-connection-age", time.Hour,
+		"how long a caller's connection lasts before it is asked to make a new one")
 }
 
 // local reports whether only this machine reaches the address, and whether it is a unix socket. A host name may lead anywhere, except
@@ -132,7 +134,8 @@ func (c *controlFlags) useless(unix bool, users, certificates int) error {
 		return errors.New("--control-role for a certificate does nothing without --control-tls-client-ca, --control-tls-cert and --control-tls-key: give " +
 			"them too; users on a unix socket are uid:NUMBER or user:NAME")
 	case users > 0 && runtime.GOOS != "linux":
-		return fmt.Errorf("--control-role for uid: or user: works on Linux only: %s does not say who calls over a unix socket, which is its owner's alone", runtime.GOOS)
+		return fmt.Errorf("--control-role for uid: or user: works on Linux only: on %s nobody says who calls over a unix socket, which is its "+
+			"owner's alone", runtime.GOOS)
 	case users > 0 && !unix:
 		return fmt.Errorf("--control-role for uid: or user: does nothing with --control %s: the user of a caller is known on a unix socket only", c.address)
 	}

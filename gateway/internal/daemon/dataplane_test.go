@@ -53,10 +53,10 @@ func TestListenersTLS(t *testing.T) {
 	}
 	var got []string
 	for _, l := range g.info().GetListeners() {
-		got = append(got, fmt.Sprint(l.GetTls(), l.GetClientAuth(), l.GetProxyProtocol()))
+		got = append(got, fmt.Sprintf("%s: %t %q %s", l.GetName(), l.GetTls(), l.GetClientAuth(), l.GetProxyProtocol()))
 	}
-	if want := "true off off, false off, true require off"; strings.Join(strings.Fields(strings.Join(got, ", ")), "") != strings.Join(strings.Fields(want), "") {
-		t.Errorf("%q; expected %q", got, want)
+	if want := `127.0.0.1:0: true "off" off, plain: false "" off, closed: true "require" off`; strings.Join(got, ", ") != want {
+		t.Errorf("%s; expected %s", strings.Join(got, ", "), want)
 	}
 	log := strings.Join(g.lines, "")
 	for _, want := range []string{`"tls":"on"`, `"client-auth":"off"`, `"client-auth":"require"`, `"tls":"off"`} {

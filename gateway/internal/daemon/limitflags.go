@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -78,11 +79,31 @@ func (l *limitFlags) validate() error {
 		}
 	}
 	if l.acceptBurst > 0 && l.acceptRate == 0 || l.acceptBurstPerIP > 0 && l.acceptRatePerIP == 0 {
-		return fmt.Errorf("--accept-burst and --accept-burst-per-ip do nothing without --accept-rate and --accept-rate-per-ip; give both, or neither")
+		return errors.New("--accept-burst does nothing without --accept-rate, nor --accept-burst-per-ip without --accept-rate-per-ip; give both, " +
+			"or neither")
 	}
-	if l.handshakeTimeout < time.Millisecond || l.firstByteTimeout < 0 || l.writeTimeout <= 0 {
-		return fmt.Errorf("--handshake-timeout %s, --first-byte-timeout %s, --write-timeout %s: expected at least 1ms, 0 (for ever) or more, and more than 0",
-			l.handshakeTimeout, l.firstByteTimeout, l.writeTimeout)
+	if l.sendQueueLimit < l.highWater {
+		return fmt.Errorf("--send-queue-limit %s: expected at least --high-water, %s", &l.sendQueueLimit, &l.highWater)
+	}
+	return l.validateTimeouts()
+}
+
+// validateTimeouts checks how long things may take.
+func (l *limitFlags) validateTimeouts() error {
+	for _, c := range []struct {
+		name     string
+		value    time.Duration
+		least    time.Duration
+		expected string
+	}{
+		{"handshake-timeout", l.handshakeTimeout, time.Millisecond, "at least 1ms"},
+		{"first-byte-timeout", l.firstByteTimeout, 0, "0 (for ever) or more"},
+		{"idle-timeout", l.idleTimeout, 0, "0 (for ever) or more"},
+		{"write-timeout", l.writeTimeout, 1, "more than 0"},
+	} {
+		if c.value < c.least {
+			return fmt.Errorf("--%s %s: expected %s", c.name, c.value, c.expected)
+		}
 	}
 	return nil
 }

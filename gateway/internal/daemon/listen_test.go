@@ -45,8 +45,8 @@ func TestListenWords(t *testing.T) {
 		"--proxy-protocol", "optional", "--proxy-trusted", "10.0.0.0/8",
 		"--listen", ":1",
 		"--listen", "plain=:2 tls=off proxy=off",
-		"--listen", fmt.Sprintf(`games=:3  tls=on tls-cert=%q tls-key=%q client-ca=%s alpn=b alpn=c min-version=1.2 proxy=required proxy-trusted=::/0 proxy-trusted=192.0.2.1 max-connections=1000`,
-			own, ownKey, ca.dir+"/ca.pem"),
+		"--listen", fmt.Sprintf(`games=:3  tls=on tls-cert=%q tls-key=%q client-ca=%s alpn=b alpn=c min-version=1.2 `, own, ownKey, ca.dir+"/ca.pem")+
+			"proxy=required proxy-trusted=::/0 proxy-trusted=192.0.2.1 max-connections=1000",
 		"--listen", `"unix:///my files/x" tls=off`)
 	check(t, err)
 	var got []string
@@ -137,7 +137,8 @@ func TestListenMistakes(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"--listen", ":1 tsl=on"}, []string{`unknown word "tsl"`, "tls, tls-cert, tls-key, client-ca, client-auth, min-version, alpn, proxy, proxy-trusted, max-connections"}},
+		{[]string{"--listen", ":1 tsl=on"}, []string{`unknown word "tsl"`,
+			"tls, tls-cert, tls-key, client-ca, client-auth, min-version, alpn, proxy, proxy-trusted, max-connections"}},
 		{[]string{"--listen", ":1 tls"}, []string{"tls has no value"}},
 		{[]string{"--listen", ":1 tls="}, []string{"tls has no value"}},
 		{[]string{"--listen", ":1 =on"}, []string{`unknown word ""`}},
@@ -178,8 +179,8 @@ func TestListenMistakes(t *testing.T) {
 		{[]string{"--accept-rate", "NaN"}, []string{"--accept-rate NaN", "at least 0"}},
 		{[]string{"--accept-rate", "Inf"}, []string{"--accept-rate +Inf"}},
 		{[]string{"--accept-rate", "fast"}, []string{"--accept-rate", `"fast" is not a number`}},
-		{[]string{"--accept-burst", "10"}, []string{"--accept-burst", "without --accept-rate"}},
-		{[]string{"--accept-rate", "5", "--accept-burst-per-ip", "10"}, []string{"--accept-burst-per-ip", "--accept-rate-per-ip"}},
+		{[]string{"--accept-burst", "10"}, []string{"--accept-burst does nothing without --accept-rate"}},
+		{[]string{"--accept-rate", "5", "--accept-burst-per-ip", "10"}, []string{"--accept-burst-per-ip without --accept-rate-per-ip"}},
 		{[]string{"--max-handshakes", "0"}, []string{"--max-handshakes 0", "at least 1"}},
 		{[]string{"--handshake-timeout", "0"}, []string{"--handshake-timeout 0s", "at least 1ms"}},
 		{[]string{"--first-byte-timeout", "-1s"}, []string{"--first-byte-timeout -1s"}},

@@ -16,7 +16,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	if err != nil {
 		address, failed := netip.ParseAddr(text)
 		if failed != nil || address.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("%.100q is neither a network nor an address; expected for example 10.0.0.0/8, 2001:db8::/32 or 203.0.113.7", text)
+			return netip.Prefix{}, fmt.Errorf("%.100q is neither a network nor an address; expected for example 10.0.0.0/8, 2001:db8::/32 or "+
+				"203.0.113.7", text)
 		}
 		p = netip.PrefixFrom(address, address.BitLen())
 	}

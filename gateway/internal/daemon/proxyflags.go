@@ -40,7 +40,8 @@ func (p *proxyFlags) settled() (server.ProxyMode, prefixes, error) {
 		case mode == server.ProxyOff:
 			return mode, nil, nil
 		case len(p.trusted) == 0:
-			return mode, nil, errors.New("PROXY headers need somebody who is believed: give the networks of the balancers, proxy-trusted=10.0.0.0/8, or --proxy-trusted for all listeners")
+			return mode, nil, errors.New("PROXY headers need somebody who is believed: give the networks of the balancers, for example " +
+				"proxy-trusted=10.0.0.0/8, or --proxy-trusted for all listeners")
 		default:
 			return mode, p.trusted, nil
 		}

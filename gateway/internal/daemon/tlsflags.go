@@ -22,7 +22,8 @@ type tlsFlags struct {
 
 // flags defines the flags for all listeners.
 func (t *tlsFlags) flags(f *pflag.FlagSet) {
-	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given again, and is chosen by SNI; the first is the default")
+	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given again: SNI chooses, and the first is "+
+		"the default")
 	f.StringArrayVar(&t.keys, "tls-key", nil, "PEM file of its private key; as many as --tls-cert, in the same order")
 	f.StringArrayVar(&t.clientCA, "tls-client-ca", nil, "PEM file of CAs that client certificates must be under; may be given again")
 	f.StringVar(&t.clientAuth, "tls-client-auth", "", "client certificates: off, request or require (default: require with --tls-client-ca, else off)")
@@ -87,8 +88,8 @@ func (t *tlsFlags) files() (tlsfiles.Config, error) {
 	case len(t.certs) == 0 && len(t.keys) == 0:
 		return tlsfiles.Config{}, errors.New("TLS needs a certificate: give tls-cert= and tls-key=, or --tls-cert and --tls-key for all listeners")
 	case len(t.certs) != len(t.keys):
-		return tlsfiles.Config{}, fmt.Errorf("%d of tls-cert and %d of tls-key: expected one key for each certificate, in the same order; one file may be both",
-			len(t.certs), len(t.keys))
+		return tlsfiles.Config{}, fmt.Errorf("%d of tls-cert and %d of tls-key: expected one key for each certificate, in the same order; one file "+
+			"may be both", len(t.certs), len(t.keys))
 	}
 	c := tlsfiles.Config{MinVersion: tls.VersionTLS12, Protocols: t.alpn}
 	for i := range t.certs {
@@ -106,7 +107,8 @@ func (t *tlsFlags) files() (tlsfiles.Config, error) {
 		return c, nil
 	}
 	if c.ClientCA = t.clientCA; len(c.ClientCA) == 0 {
-		return c, fmt.Errorf("client-auth=%s needs the CAs that client certificates must be under: give client-ca=, or --tls-client-ca for all listeners", t.clientAuth)
+		return c, fmt.Errorf("client-auth=%s needs the CAs that client certificates must be under: give client-ca=, or --tls-client-ca for all "+
+			"listeners", t.clientAuth)
 	}
 	return c, nil
 }

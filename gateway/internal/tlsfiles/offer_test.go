@@ -80,7 +80,8 @@ func TestSuites(t *testing.T) {
 			t.Errorf("%s: %v", suite.Name, err)
 		case err == nil:
 			spoken++
-			if state := conn.ConnectionState(); state.CipherSuite != suite.ID || strings.Contains(suite.Name, "RSA") != (state.PeerCertificates[0].Subject.CommonName == "rsa") {
+			state := conn.ConnectionState()
+			if byRSA := state.PeerCertificates[0].Subject.CommonName == "rsa"; state.CipherSuite != suite.ID || strings.Contains(suite.Name, "RSA") != byRSA {
 				t.Errorf("%s: %s, %s", suite.Name, tls.CipherSuiteName(state.CipherSuite), state.PeerCertificates[0].Subject)
 			}
 		}

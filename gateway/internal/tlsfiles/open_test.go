@@ -42,8 +42,8 @@ func TestRefused(t *testing.T) {
 		{tlsfiles.Config{Pairs: keys(pair.Cert)}, []string{pair.Cert, "no private key", "swapped"}},
 		{tlsfiles.Config{Pairs: keys(other.Key)}, []string{other.Key, "does not belong", pair.Cert}},
 		{tlsfiles.Config{Pairs: keys(file("encrypted.key", block("ENCRYPTED PRIVATE KEY", []byte("x"))))}, []string{"encrypted.key", "is encrypted", "openssl"}},
-		{tlsfiles.Config{Pairs: keys(file("old.key", []byte("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n")))},
-			[]string{"old.key", "is encrypted"}},
+		{tlsfiles.Config{Pairs: keys(file("old.key", []byte("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n"+
+			"-----END EC PRIVATE KEY-----\n")))}, []string{"old.key", "is encrypted"}},
 		{tlsfiles.Config{Pairs: keys(file("junk.key", block("PRIVATE KEY", []byte("x"))))}, []string{"junk.key", pair.Cert}},
 		{tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientAuth: tlsfiles.ClientAuthRequire}, []string{"require", "both or neither"}},
 		{tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA}}, []string{"off", "both or neither"}},

@@ -218,8 +218,8 @@ func TestExpiring(t *testing.T) {
 		} {
 			time.Sleep(c.after)
 			synctest.Wait()
-			if soon, expired, ca := len(log.lines("certificate expires soon")), len(log.lines("certificate has expired")), len(log.lines("client CA expires")); soon != c.soon ||
-				expired != c.expired || ca != c.ca {
+			soon, expired, ca := len(log.lines("certificate expires soon")), len(log.lines("certificate has expired")), len(log.lines("client CA expires"))
+			if soon != c.soon || expired != c.expired || ca != c.ca {
 				t.Errorf("%s later: %d, %d, %d; expected %d, %d, %d", c.after, soon, expired, ca, c.soon, c.expired, c.ca)
 			}
 		}

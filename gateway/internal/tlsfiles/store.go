@@ -146,7 +146,8 @@ func (s *Store) use(next, old *generation) {
 			s.config.Logger.Info("certificate loaded", c.fields()...)
 		}
 		if c.exposed() {
-			s.config.Logger.Warn("everybody on this machine may read a private key: take the right away (chmod o-r)", "file", c.pair.Key, "mode", c.mode.Perm().String())
+			s.config.Logger.Warn("everybody on this machine may read a private key: take the right away (chmod o-r)", "file", c.pair.Key,
+				"mode", c.mode.Perm().String())
 		}
 	}
 	if len(next.authorities) > 0 && (old == nil || !slices.EqualFunc(next.authorities, old.authorities, (*x509.Certificate).Equal)) {
