@@ -76,7 +76,7 @@ func TestReferencesAreComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	help := run(t, root, "go", "run", "./gateway", "--help")
-	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+)`).FindAllStringSubmatch(help, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z0-9-]+)`).FindAllStringSubmatch(help, -1) {
 		if flag := m[1]; flag != "help" && flag != "version" && !strings.Contains(operations, "`--"+flag+"`") {
 			t.Errorf("operations.md does not have --%s", flag)
 		}

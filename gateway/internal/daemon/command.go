@@ -29,14 +29,17 @@ type Process struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Signals <-chan os.Signal // the first begins a drain, the second ends the process at once
+	Hangups <-chan os.Signal // each reloads certificates, client CAs and tokens; nil: none
 }
 
 // Main runs the gateway as this process and returns its exit code.
 func Main() int {
-	signals := make(chan os.Signal, 2)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	signal.Ignore(syscall.SIGPIPE) // a standard error that is closed must not end the gateway
-	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals})
+	signal.Notify(hangups, syscall.SIGHUP) // Windows has no such signal, and never sends it
+	signal.Ignore(syscall.SIGPIPE)         // a standard error that is closed must not end the gateway
+	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
+		Signals: signals, Hangups: hangups})
 }
 
 // usageError is a mistake in flags or configuration.
@@ -77,10 +80,12 @@ Each flag can also be set in the environment, as SOCKGATE_ and its name in capit
 in the YAML file given with --config, under its name. A flag goes before the environment, the environment before the file.
 
 SIGINT and SIGTERM drain: no new connection is accepted, and those there are may end by themselves for --drain-timeout. A
-second signal ends the process at once. Exit codes: 0 ended well, 1 failed, 2 bad usage or configuration.`,
+second signal ends the process at once. SIGHUP loads certificates, client CAs and tokens, which are also loaded by themselves when
+their files change; it never ends the process. Exit codes: 0 ended well, 1 failed, 2 bad usage or configuration.`,
 		Example: `  gateway
   gateway --listen :8017 --listen game=:9000 --idle-timeout 5m
-  gateway --handler sink --greeting Hello --listen :8107`,
+  gateway --handler sink --greeting Hello --listen :8107
+  gateway --tls-cert gateway.pem --tls-key gateway.key --listen :8017 --listen 'lan=10.0.0.5:9000 tls=off'`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -108,6 +113,9 @@ func (s *settings) run(c *cobra.Command, p *Process, file string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if s.stateDir == "" && !c.Flags().Changed("state-dir") {
+		s.stateDir = stateFromSystemd(p.Environ)
+	}
 	if err := s.validate(); err != nil {
 		return usageError{err}
 	}
@@ -115,7 +123,7 @@ func (s *settings) run(c *cobra.Command, p *Process, file string) error {
 	for _, name := range unknown {
 		log.Warn("environment variable is none of the gateway's and was ignored", "name", name)
 	}
-	return runGateway(c.Context(), s, log, p.Signals)
+	return runGateway(c.Context(), s, log, p)
 }
 
 func newLogger(s *settings, out io.Writer) hclog.Logger {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -20,41 +22,60 @@ const stopTimeout = 5 * time.Second
 
 // gateway is the running process: the data plane, the control plane, and the order in which they end.
 type gateway struct {
-	server  *server.Server
-	control *control.Server
-	log     hclog.Logger
+	server       *server.Server
+	control      *control.Server
+	certificates certificates
+	auth         controlAuth
+	log          hclog.Logger
 }
 
 // runGateway starts everything and blocks until it has ended. Nothing is left running, except after a second signal, when the
 // process is to end at once.
-func runGateway(ctx context.Context, s *settings, log hclog.Logger, signals <-chan os.Signal) error {
-	g := &gateway{log: log}
-	config := s.config(log)
+func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) (err error) {
+	g := &gateway{log: log, certificates: certificates{log: log.Named("tls")}}
+	defer g.certificates.close()
+	config, err := s.config(&g.certificates, log)
+	if err != nil {
+		return usageError{err}
+	}
+	if g.auth, err = openControlAuth(&s.control, &g.certificates, log.Named("control")); err != nil {
+		return usageError{fmt.Errorf("control plane: %w", err)}
+	}
+	defer g.auth.close()
+	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(), Logger: log.Named("control")})
+	if err != nil {
+		return usageError{err}
+	}
 	config.OnDrain = func() { g.control.SetDraining() }
-	var err error
 	if g.server, err = server.New(config); err != nil {
 		return usageError{err}
 	}
 	if err := g.server.Listen(); err != nil {
 		return err
 	}
-	controlListener, err := listenControl(s.control)
+	controlListener, err := listenControl(&s.control)
 	if err != nil {
 		_ = g.server.Shutdown(ctx) // serves nothing yet: only closes the listeners
 		return err
 	}
-	g.control = control.New(g.server, control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(), Logger: log.Named("control")})
+	g.control = control.New(g.server, controlConfig)
 	g.announce(ctx, controlListener)
-	return g.run(ctx, controlListener, signals)
+	return g.run(ctx, controlListener, p)
 }
 
-func listenControl(address string) (net.Listener, error) {
-	l, err := server.Listen(address)
+// listenControl opens the control plane's socket. Only the gateway's own user may connect to a unix socket, unless others have roles:
+// then everybody may, and the kernel is asked who it is.
+func listenControl(c *controlFlags) (net.Listener, error) {
+	l, err := server.Listen(c.address)
 	if err != nil {
 		return nil, fmt.Errorf("control plane: %w (--control)", err)
 	}
-	if path, ok := strings.CutPrefix(address, unixScheme); ok {
-		if err := os.Chmod(path, 0o600); err != nil { // whoever may write to it may do everything
+	if path, ok := strings.CutPrefix(c.address, unixScheme); ok {
+		mode := os.FileMode(0o600)
+		if len(c.roles) > 0 {
+			mode = 0o666
+		}
+		if err := os.Chmod(path, mode); err != nil {
 			_ = l.Close()
 			return nil, fmt.Errorf("control plane: %w (--control)", err)
 		}
@@ -69,24 +90,45 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 		g.log.Error("describing the gateway failed", "error", err)
 		return
 	}
-	for _, l := range info.Listeners {
-		g.log.Info("listening", "listener", l.Name, "address", l.Address, "handler", l.Handler, "node", info.Node, "incarnation", info.Incarnation)
+	for i, l := range info.Listeners {
+		config := info.Config.Listeners[i]
+		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler}, tlsFields(config.TLS)...)
+		g.log.Info("listening", append(fields, "proxy", config.Proxy.String(), "node", info.Node, "incarnation", info.Incarnation)...)
 	}
-	g.log.Info("control plane listening", "address", controlListener.Addr().String(), "max-connections", info.Config.Limits.MaxConnections)
+	fields := append([]any{"address", controlListener.Addr().String()}, tlsFields(g.auth.tls)...)
+	g.log.Info("control plane listening", append(fields, "callers", g.auth.String(), "max-connections", info.Config.Limits.MaxConnections)...)
+	if info.Config.BanFile == "" {
+		g.log.Info("bans do not survive a restart: name a directory to keep them in with --state-dir")
+	}
 	if room := descriptorRoom(); room > 0 && info.Config.Limits.MaxConnections > room {
 		g.log.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
 			"descriptor limit (ulimit -n), or lower --max-connections", "max-connections", info.Config.Limits.MaxConnections, "room", room)
 	}
 }
 
+// tlsFields describe TLS for the log, and what is asked of clients.
+func tlsFields(c *tls.Config) []any {
+	if c == nil {
+		return []any{"tls", "off"}
+	}
+	auth := tlsfiles.ClientAuthOff
+	switch c.ClientAuth {
+	case tls.VerifyClientCertIfGiven:
+		auth = tlsfiles.ClientAuthRequest
+	case tls.RequireAndVerifyClientCert:
+		auth = tlsfiles.ClientAuthRequire
+	}
+	return []any{"tls", "on", "client-auth", auth.String()}
+}
+
 // run serves until a drain has ended, or a second signal comes.
-func (g *gateway) run(ctx context.Context, controlListener net.Listener, signals <-chan os.Signal) error {
+func (g *gateway) run(ctx context.Context, controlListener net.Listener, p *Process) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	failed, ended := make(chan error, 1), make(chan error, 1)
 	go g.serveControl(controlListener, failed, cancel)
 	go g.serveConnections(ctx, ended)
-	if err := g.await(ended, signals, cancel); err != nil {
+	if err := g.await(ended, p, cancel); err != nil {
 		return err
 	}
 	if err := <-failed; err != nil {
@@ -121,7 +163,7 @@ func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 const overdue = 5 * time.Second
 
 // await waits for the end; the first signal begins a drain, the second gives up.
-func (g *gateway) await(ended <-chan error, signals <-chan os.Signal, drain context.CancelCauseFunc) error {
+func (g *gateway) await(ended <-chan error, p *Process, drain context.CancelCauseFunc) error {
 	var first os.Signal
 	check := time.NewTicker(time.Second)
 	defer check.Stop()
@@ -135,7 +177,9 @@ func (g *gateway) await(ended <-chan error, signals <-chan os.Signal, drain cont
 				return fmt.Errorf("%d connections could not be closed within %s after the drain's deadline: a handler does not return",
 					info.Totals.Connections, overdue)
 			}
-		case s := <-signals:
+		case <-p.Hangups:
+			g.reload()
+		case s := <-p.Signals:
 			if first != nil {
 				return fmt.Errorf("second signal (%s): ended at once, without waiting for connections", s)
 			}

@@ -179,10 +179,46 @@ func remaining(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsRe
 // loopback makes a gateway listen on free ports and log what can be parsed.
 var loopback = []string{"--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--node", "test", "--log-format", "json"}
 
+// journal is a log that can be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// count returns how many lines have a text.
+func (j *journal) count(text string) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for line := range strings.Lines(j.text.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// await waits until a number of lines have a text.
+func (j *journal) await(t testing.TB, n int, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); j.count(text) < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log has not %d lines with %q", n, text)
+		}
+	}
+}
+
 // inside is a gateway in this process.
 type inside struct {
 	*instance
 	signals chan os.Signal
+	hangups chan os.Signal
+	log     *journal // behind the line about the control plane
 	stdout  *bytes.Buffer
 	code    chan int
 }
@@ -195,12 +231,12 @@ func start(t testing.TB, environ []string, flags ...string) *inside {
 
 func startWith(t testing.TB, environ []string, args ...string) *inside {
 	t.Helper()
-	g := &inside{signals: make(chan os.Signal, 2), stdout: new(bytes.Buffer), code: make(chan int, 1)}
+	g := &inside{signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), log: new(journal), stdout: new(bytes.Buffer), code: make(chan int, 1)}
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		g.code <- daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: g.stdout, Stderr: writer, Signals: g.signals})
+		g.code <- daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: g.stdout, Stderr: writer, Signals: g.signals, Hangups: g.hangups})
 		_ = writer.Close()
 	})
 	t.Cleanup(func() {
@@ -208,7 +244,7 @@ func startWith(t testing.TB, environ []string, args ...string) *inside {
 		running.Wait()
 	})
 	g.instance = started(t, reader)
-	running.Go(func() { _, _ = io.Copy(io.Discard, g.rest) })
+	running.Go(func() { _, _ = io.Copy(g.log, g.rest) })
 	return g
 }
 

@@ -24,6 +24,7 @@ var build = sync.OnceValues(func() (string, error) {
 // process is a gateway in a process of its own.
 type process struct {
 	*instance
+	log     *journal // behind the line about the control plane
 	command *exec.Cmd
 	logged  sync.WaitGroup
 }
@@ -42,14 +43,14 @@ func spawn(t testing.TB, limit string, flags ...string) *process {
 	stderr, err := command.StderrPipe()
 	check(t, err)
 	check(t, command.Start())
-	p := &process{command: command}
+	p := &process{log: new(journal), command: command}
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
 		p.logged.Wait()
 		_ = command.Wait() // whatever has become of it
 	})
 	p.instance = started(t, stderr)
-	p.logged.Go(func() { _, _ = io.Copy(io.Discard, p.rest) })
+	p.logged.Go(func() { _, _ = io.Copy(p.log, p.rest) })
 	return p
 }
 

@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -17,23 +16,23 @@ import (
 
 // settings are what the flags, the environment and the configuration file set.
 type settings struct {
-	node           string
-	listen         []string
-	control        string
-	handler        string
-	greeting       string
-	echoPrefix     string
-	idleTimeout    time.Duration
-	idleAction     string
-	maxConnections int
-	highWater      byteSize
-	sendQueueLimit byteSize
-	writeTimeout   time.Duration
-	drainTimeout   time.Duration
-	eventLogSize   int
-	engine         string
-	logLevel       string
-	logFormat      string
+	node         string
+	listen       []string
+	listeners    []listenerSettings // what listen says; set by validate
+	tls          tlsFlags
+	proxy        proxyFlags
+	handler      string
+	greeting     string
+	echoPrefix   string
+	limits       limitFlags
+	idleAction   string
+	control      controlFlags
+	stateDir     string
+	drainTimeout time.Duration
+	eventLogSize int
+	engine       string
+	logLevel     string
+	logFormat    string
 }
 
 const (
@@ -43,19 +42,18 @@ const (
 
 // flags defines the flags; their names are the keys of the configuration file too.
 func (s *settings) flags(f *pflag.FlagSet) {
-	s.highWater, s.sendQueueLimit = 64<<10, 1<<20
 	f.StringVar(&s.node, "node", "", "name of this node, unique in a fleet: 1 to 32 of a-z, 0-9 and - (default: the host's name)")
-	f.StringArrayVar(&s.listen, "listen", []string{defaultListen}, "address for connections, [name=]host:port or [name=]unix:///path; may be given again")
-	f.StringVar(&s.control, "control", defaultControl, "address of the control plane, a loopback host:port or unix:///path")
+	f.StringArrayVar(&s.listen, "listen", []string{defaultListen}, "address for connections, [name=]host:port or [name=]unix:///path, and perhaps "+
+		"words that change it, for example ':9000 tls=off max-connections=1000'; may be given again")
+	s.tls.flags(f)
+	s.proxy.flags(f)
 	f.StringVar(&s.handler, "handler", "echo", "what to do with received bytes: echo or sink")
 	f.StringVar(&s.greeting, "greeting", "", "text sent to each new connection")
 	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before what it sends back")
-	f.DurationVar(&s.idleTimeout, "idle-timeout", 0, "how long a connection may neither receive nor send; 0: for ever")
-	f.StringVar(&s.idleAction, "idle-action", "close", "what happens then: close, or notify (an event only)")
-	f.IntVar(&s.maxConnections, "max-connections", 0, "most live connections; 0: the descriptor limit less a sixteenth (64 to 1,024)")
-	f.Var(&s.highWater, "high-water", "send-queue bytes above which reading from that peer pauses, for example 64KiB")
-	f.Var(&s.sendQueueLimit, "send-queue-limit", "send-queue bytes beyond which a send is dropped, for example 1MiB")
-	f.DurationVar(&s.writeTimeout, "write-timeout", 30*time.Second, "how long a peer may take no byte of a non-empty send queue")
+	s.limits.flags(f)
+	f.StringVar(&s.idleAction, "idle-action", "close", "what happens after --idle-timeout: close, or notify (an event only)")
+	s.control.flags(f)
+	f.StringVar(&s.stateDir, "state-dir", "", "directory for what survives a restart: bans (default: systemd's $STATE_DIRECTORY, else none)")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
 	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
 	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: "+anyOf(engines()))
@@ -82,7 +80,7 @@ func anyOf(words []string) string {
 // engines are the words for --engine.
 func engines() []string { return append([]string{"auto"}, server.Engines()...) }
 
-// validate checks what the server does not.
+// validate checks what the server does not, and reads the listeners.
 func (s *settings) validate() error {
 	for _, err := range []error{
 		oneOf("handler", s.handler, "echo", "sink"),
@@ -90,19 +88,55 @@ func (s *settings) validate() error {
 		oneOf("engine", s.engine, engines()...),
 		oneOf("log-level", s.logLevel, "trace", "debug", "info", "warn", "error"),
 		oneOf("log-format", s.logFormat, "text", "json"),
+		oneOf("proxy-protocol", s.proxy.mode, "off", "optional", "required"),
+		s.tls.validate(),
+		s.validateListeners(),
+		s.validateTexts(),
+		s.limits.validate(),
+		s.control.validate(),
 	} {
 		if err != nil {
 			return err
 		}
 	}
-	for _, l := range s.listen {
-		if err := checkListen(l); err != nil {
-			return err
-		}
+	if s.idleAction == "notify" && s.limits.idleTimeout == 0 {
+		return errors.New("--idle-action notify does nothing without --idle-timeout; give both, or neither")
 	}
+	if s.drainTimeout <= 0 {
+		return fmt.Errorf("--drain-timeout %s: expected more than 0", s.drainTimeout)
+	}
+	if s.eventLogSize < 1 {
+		return fmt.Errorf("--event-log-size %d: expected at least 1", s.eventLogSize)
+	}
+	return nil
+}
+
+// validateListeners reads the listeners, and refuses what none of them uses: somebody may rely on it.
+func (s *settings) validateListeners() error {
 	if len(s.listen) == 0 {
 		return errors.New("--listen: no address is given; expected at least one, for example :8017")
 	}
+	s.listeners = nil
+	tls, proxy := false, false
+	for _, text := range s.listen {
+		l, err := parseListen(text, s.tls, s.proxy)
+		if err != nil {
+			return err
+		}
+		tls, proxy = tls || l.files != nil, proxy || l.Proxy != server.ProxyOff
+		s.listeners = append(s.listeners, l)
+	}
+	if s.tls.said() && !tls {
+		return errors.New("--tls-… is given and no listener has TLS: give --tls-cert and --tls-key, or tls-cert= and tls-key= behind a --listen")
+	}
+	if len(s.proxy.trusted) > 0 && !proxy {
+		return errors.New("--proxy-trusted does nothing as long as no listener takes PROXY headers: give --proxy-protocol, or proxy= behind a --listen")
+	}
+	return nil
+}
+
+// validateTexts checks what names and payloads look like.
+func (s *settings) validateTexts() error {
 	if s.node != "" && !event.ValidNode(s.node) {
 		return fmt.Errorf("--node %.100q: expected 1 to 32 of a-z, 0-9 and -", s.node)
 	}
@@ -114,42 +148,19 @@ func (s *settings) validate() error {
 	if s.echoPrefix != "" && s.handler != "echo" {
 		return fmt.Errorf("--echo-prefix is for --handler echo; the handler is %.100q", s.handler)
 	}
-	if s.maxConnections < 0 {
-		return fmt.Errorf("--max-connections %d: expected 0 (the descriptor limit less a sixteenth) or more", s.maxConnections)
-	}
-	if s.idleAction == "notify" && s.idleTimeout == 0 {
-		return errors.New("--idle-action notify does nothing without --idle-timeout; give both, or neither")
-	}
-	if s.drainTimeout <= 0 || s.writeTimeout <= 0 {
-		return fmt.Errorf("--drain-timeout %s, --write-timeout %s: expected more than 0", s.drainTimeout, s.writeTimeout)
-	}
-	for name, n := range map[string]int{"high-water": int(s.highWater), "send-queue-limit": int(s.sendQueueLimit), "event-log-size": s.eventLogSize} {
-		if n < 1 {
-			return fmt.Errorf("--%s %d: expected at least 1", name, n)
-		}
-	}
-	return checkControl(s.control)
+	return nil
 }
 
-// config makes the server's configuration.
-func (s *settings) config(log hclog.Logger) server.Config {
+// config makes the server's configuration, which opens the files that it needs: certificates and the state directory. The error names
+// the listener or the flag.
+func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, error) {
 	c := server.Config{
-		Node:    s.node,
-		Handler: s.newHandler(),
-		Limits: server.Limits{
-			MaxConnections: s.maxConnections,
-			HighWater:      int(s.highWater),
-			SendQueueLimit: int(s.sendQueueLimit),
-			WriteTimeout:   s.writeTimeout,
-			IdleTimeout:    s.idleTimeout,
-		},
+		Node:         s.node,
+		Handler:      s.newHandler(),
 		DrainTimeout: s.drainTimeout,
 		EventLogSize: s.eventLogSize,
 		Logger:       log,
 		Version:      version(),
-	}
-	if c.Limits.MaxConnections == 0 {
-		c.Limits.MaxConnections = descriptorRoom()
 	}
 	if s.engine != "auto" {
 		c.Engine = s.engine
@@ -157,39 +168,33 @@ func (s *settings) config(log hclog.Logger) server.Config {
 	if s.idleAction == "notify" {
 		c.IdleAction = server.IdleNotify
 	}
-	for _, l := range s.listen {
-		c.Listeners = append(c.Listeners, listenerConfig(l))
-	}
-	return c
-}
-
-// listenerConfig reads [name=]address.
-func listenerConfig(text string) server.ListenerConfig {
-	if name, address, ok := strings.Cut(text, "="); ok {
-		return server.ListenerConfig{Name: name, Address: address}
-	}
-	return server.ListenerConfig{Address: text}
-}
-
-// checkListen checks the form of a listener's address; whether it can be bound shows later.
-func checkListen(text string) error {
-	address := listenerConfig(text).Address
-	if path, ok := strings.CutPrefix(address, unixScheme); ok {
-		if strings.HasPrefix(path, "/") {
-			return nil
+	most := make(map[string]int)
+	for i, l := range s.listeners {
+		if l.Name == "" {
+			l.Name = l.Address
 		}
-		return fmt.Errorf("--listen %.100q: expected an absolute path, [name=]unix:///path", text)
+		if l.maxConnections > 0 {
+			most[l.Name] = l.maxConnections
+		}
+		if l.files != nil {
+			var err error
+			if l.TLS, err = held.open(*l.files); err != nil {
+				return c, fmt.Errorf("--listen %.200q: %w", s.listen[i], err)
+			}
+		}
+		c.Listeners = append(c.Listeners, l.ListenerConfig)
 	}
-	_, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+	c.Limits = s.limits.limits(most)
+	if s.stateDir != "" {
+		var err error
+		if c.BanFile, err = openState(s.stateDir); err != nil {
+			return c, err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("--listen %.100q: expected [name=]host:port or [name=]unix:///path: %w", text, err)
-	}
-	return nil
+	return c, nil
 }
 
+// newHandler makes what serves the connections.
 func (s *settings) newHandler() server.Handler {
 	if s.handler == "sink" {
 		return handler.Sink{Greeting: []byte(s.greeting)}

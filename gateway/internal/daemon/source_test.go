@@ -30,8 +30,45 @@ func TestPrecedence(t *testing.T) {
 		"engine":           {"net", "auto", "net", "auto"},
 		"log-level":        {"debug", "warn", "error", "info"},
 		"log-format":       {"json", "text", "json", "text"},
+
+		"tls-cert":        {"['a.pem', 'b.pem']", "c.pem,d.pem", "e.pem", "[]"},
+		"tls-key":         {"['a.pem', 'b.pem']", "c.pem,d.pem", "e.pem", "[]"},
+		"tls-client-ca":   {"['a.pem', 'b.pem']", "c.pem,d.pem", "e.pem", "[]"},
+		"tls-client-auth": {"request", "require", "off", ""},
+		"tls-min-version": {"1.2", "1.3", "1.2", ""},
+		"tls-alpn":        {"[a, b]", "c,d", "e", "[]"},
+		"proxy-protocol":  {"optional", "required", "optional", "off"},
+		"proxy-trusted":   {"['10.0.0.0/8', '::/0']", "192.0.2.1,10.1.2.3/8", "::1", "[]"},
+
+		"max-connections-per-ip":           {"1", "2", "3", "0"},
+		"max-connections-per-ipv6-network": {"1", "2", "3", "0"},
+		"accept-rate":                      {"1.5", "2", "0.5", "0"},
+		"accept-burst":                     {"1", "2", "3", "0"},
+		"accept-rate-per-ip":               {"1.5", "2", "0.5", "0"},
+		"accept-burst-per-ip":              {"1", "2", "3", "0"},
+		"allow":                            {"['10.0.0.0/8', '::/0']", "192.0.2.1,10.1.2.3/8", "::1", "[]"},
+		"deny":                             {"['10.0.0.0/8', '::/0']", "192.0.2.1,10.1.2.3/8", "::1", "[]"},
+		"handshake-timeout":                {"1s", "2s", "3s", "10s"},
+		"max-handshakes":                   {"1", "2", "3", "1024"},
+		"first-byte-timeout":               {"1s", "2s", "3s", "0s"},
+		"receive-rate":                     {"1KiB", "2KiB", "3KiB", "0"},
+		"receive-message-rate":             {"1", "2", "3", "0"},
+		"queue-budget":                     {"1KiB", "2KiB", "3KiB", "0"},
+		"state-dir":                        {"/a", "/b", "/c", ""},
+
+		"control-auth":               {"required", "auto", "required", "auto"},
+		"control-tls-cert":           {"a.pem", "b.pem", "c.pem", ""},
+		"control-tls-key":            {"a.pem", "b.pem", "c.pem", ""},
+		"control-tls-client-ca":      {"['a.pem', 'b.pem']", "c.pem,d.pem", "e.pem", "[]"},
+		"control-token-file":         {"a", "b", "c", ""},
+		"control-role":               {"['uid:1=viewer', 'a=b=admin']", "uid:2=viewer,c=admin", "spiffe://d/*=operator", "[]"},
+		"control-max-connection-age": {"1m0s", "2m0s", "3m0s", "1h0m0s"},
 	}
-	lists := map[string]string{"[':1', 'x=:2']": "[:1,x=:2]", ":3,y=:4": "[:3,y=:4]", ":5": "[:5]"}
+	lists := map[string]string{"[':1', 'x=:2']": "[:1,x=:2]", ":3,y=:4": "[:3,y=:4]", ":5": "[:5]",
+		"['a.pem', 'b.pem']": "[a.pem,b.pem]", "c.pem,d.pem": "[c.pem,d.pem]", "e.pem": "[e.pem]", "[a, b]": "[a,b]", "c,d": "[c,d]", "e": "[e]",
+		"['10.0.0.0/8', '::/0']": "[10.0.0.0/8,::/0]", "192.0.2.1,10.1.2.3/8": "[192.0.2.1/32,10.0.0.0/8]", "::1": "[::1/128]",
+		"['uid:1=viewer', 'a=b=admin']": "[uid:1=viewer,a=b=admin]", "uid:2=viewer,c=admin": "[uid:2=viewer,c=admin]",
+		"spiffe://d/*=operator": "[spiffe://d/*=operator]"}
 	for _, name := range flagNames(settled(t, nil, nil, "")) {
 		v, ok := values[name]
 		if !ok {

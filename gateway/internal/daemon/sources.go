@@ -83,12 +83,18 @@ func loadEnv(f *pflag.FlagSet, environ []string) (k *koanf.Koanf, unknown []stri
 	return k, unknown, nil
 }
 
+// loadFile reads a configuration file.
 func loadFile(f *pflag.FlagSet, file string) (*koanf.Koanf, error) {
-	k := koanf.New(keyDelimiter)
 	b, err := readBounded(file)
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
+	return parseFile(f, file, b)
+}
+
+// parseFile reads what a configuration file has; every key is a setting.
+func parseFile(f *pflag.FlagSet, file string, b []byte) (*koanf.Koanf, error) {
+	k := koanf.New(keyDelimiter)
 	if bytes.Contains(bytes.TrimPrefix(b, []byte("---")), []byte("\n---")) {
 		return nil, fmt.Errorf("configuration file %s: more than one YAML document; expected one", file)
 	}
@@ -162,6 +168,8 @@ func badValue(flag *pflag.Flag, value string, err error) error {
 		return fmt.Errorf("%.100q is not a duration; expected for example 30s, 5m or 1h30m", value)
 	case "int":
 		return fmt.Errorf("%.100q is not a whole number; expected for example %s", value, flag.DefValue)
+	case "float64":
+		return fmt.Errorf("%.100q is not a number; expected for example 100 or 0.5", value)
 	}
 	return err // it says so itself
 }

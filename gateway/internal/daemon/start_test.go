@@ -14,7 +14,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStartLog holds that a start is one line a listener and one for the control plane, in either format, and nothing else.
+// TestStartLog holds that a start is one line a listener, one for the control plane, and one about bans, in either format, and nothing else.
 func TestStartLog(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
@@ -27,8 +27,11 @@ func TestStartLog(t *testing.T) {
 			start, _, drained := strings.Cut(stderr, "drain started")
 			lines := strings.Split(strings.TrimSpace(start), "\n")
 			lines = lines[:len(lines)-1] // the beginning of the line about the drain
-			if len(lines) != 3 || !drained {
+			if len(lines) != 4 || !drained {
 				t.Fatalf("%q", stderr)
+			}
+			if !strings.Contains(lines[3], "bans do not survive a restart") || !strings.Contains(lines[3], "--state-dir") {
+				t.Errorf("%q", lines[3])
 			}
 			for i, want := range []string{"listening", "listening", "control plane listening"} {
 				if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "127.0.0.1:") || strings.Contains(lines[i], "127.0.0.1:0 ") && i == 0 {

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"crypto/tls"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+)
+
+// controlAuth is how the control plane finds out who calls it: what --control-… comes to.
+type controlAuth struct {
+	tls      *tls.Config // nil without
+	required bool        // also on loopback
+	roles    map[string]string
+	tokens   *tokenFile // nil without
+	users    bool       // callers are known by their users: it is a unix socket
+	maxAge   time.Duration
+}
+
+// openControlAuth opens the control plane's files. The error names the flag or the file.
+func openControlAuth(c *controlFlags, held *certificates, log hclog.Logger) (a controlAuth, err error) {
+	local, unix, err := c.local()
+	if err != nil {
+		return a, err
+	}
+	a.users, a.required, a.maxAge = unix, c.auth == "required" || !local, c.maxConnectionAge
+	if a.roles, err = c.rolesByIdentity(); err != nil {
+		return a, err
+	}
+	if c.cert != "" {
+		if a.tls, err = held.open(c.files()); err != nil {
+			return a, err
+		}
+	}
+	if c.tokenFile != "" {
+		if a.tokens, err = openTokenFile(c.tokenFile, log); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// files makes the configuration for the files of the control plane's TLS. A certificate is asked for and not required, because a token
+// does as well, and so that a caller without either is told what it lacks, is counted, and is logged: it can do nothing but that.
+func (c *controlFlags) files() tlsfiles.Config {
+	files := tlsfiles.Config{Pairs: []tlsfiles.Pair{{Cert: c.cert, Key: c.key}}, ClientCA: c.clientCA, Protocols: []string{"h2"}}
+	if len(c.clientCA) > 0 {
+		files.ClientAuth = tlsfiles.ClientAuthRequest
+	}
+	return files
+}
+
+// String is how the log describes it: who is let in.
+func (a *controlAuth) String() string {
+	var by []string
+	for _, way := range []struct {
+		open bool
+		name string
+	}{{a.users, "users"}, {a.tls != nil && len(a.roles) > 0, "certificates"}, {a.tokens != nil, "tokens"}, {!a.required && !a.users, "loopback"}} {
+		if way.open {
+			by = append(by, way.name)
+		}
+	}
+	return strings.Join(by, ",")
+}
+
+// close ends following the token file.
+func (a *controlAuth) close() {
+	if a.tokens != nil {
+		a.tokens.Close()
+	}
+}

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// proxyFlags say whether connections begin with a PROXY header: the flags, or the words of one listener. What is empty is not said.
+type proxyFlags struct {
+	mode    string // off, optional, required
+	trusted prefixes
+}
+
+// flags defines the flags for all listeners.
+func (p *proxyFlags) flags(f *pflag.FlagSet) {
+	f.StringVar(&p.mode, "proxy-protocol", "off", "PROXY headers (versions 1 and 2): off, optional or required")
+	f.Var(&p.trusted, "proxy-trusted", "network (CIDR) of balancers whose PROXY headers are believed; may be given again")
+}
+
+// over returns what is said here, and for what is not, what the defaults say.
+func (p proxyFlags) over(defaults proxyFlags) proxyFlags {
+	if p.mode == "" {
+		p.mode = defaults.mode
+	}
+	if len(p.trusted) == 0 {
+		p.trusted = defaults.trusted
+	}
+	return p
+}
+
+// settled returns a listener's mode and whom it trusts.
+func (p *proxyFlags) settled() (server.ProxyMode, prefixes, error) {
+	for _, mode := range []server.ProxyMode{server.ProxyOff, server.ProxyOptional, server.ProxyRequired} {
+		switch {
+		case p.mode != mode.String():
+		case mode == server.ProxyOff:
+			return mode, nil, nil
+		case len(p.trusted) == 0:
+			return mode, nil, errors.New("PROXY headers need somebody who is believed: give the networks of the balancers, for example " +
+				"proxy-trusted=10.0.0.0/8, or --proxy-trusted for all listeners")
+		default:
+			return mode, p.trusted, nil
+		}
+	}
+	return 0, nil, fmt.Errorf("proxy=%.100s: expected off, optional or required", p.mode)
+}

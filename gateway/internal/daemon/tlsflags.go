@@ -1,0 +1,114 @@
+package daemon
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+)
+
+// tlsFlags say how listeners speak TLS: the flags, or the words of one listener. What is empty is not said.
+type tlsFlags struct {
+	certs, keys []string // pairs, in their order
+	clientCA    []string
+	clientAuth  string // off, request, require
+	minVersion  string // 1.2, 1.3
+	alpn        []string
+}
+
+// flags defines the flags for all listeners.
+func (t *tlsFlags) flags(f *pflag.FlagSet) {
+	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given again: SNI chooses, and the first is "+
+		"the default")
+	f.StringArrayVar(&t.keys, "tls-key", nil, "PEM file of its private key; as many as --tls-cert, in the same order")
+	f.StringArrayVar(&t.clientCA, "tls-client-ca", nil, "PEM file of CAs that client certificates must be under; may be given again")
+	f.StringVar(&t.clientAuth, "tls-client-auth", "", "client certificates: off, request or require (default: require with --tls-client-ca, else off)")
+	f.StringVar(&t.minVersion, "tls-min-version", "", "oldest TLS version that is spoken: 1.2 or 1.3 (default 1.2)")
+	f.StringArrayVar(&t.alpn, "tls-alpn", nil, "protocol that is negotiated by ALPN, the preferred first; may be given again")
+}
+
+// validate checks what is said for all listeners, whether one uses it or not.
+func (t *tlsFlags) validate() error {
+	if t.clientAuth != "" {
+		if err := oneOf("tls-client-auth", t.clientAuth, clientAuths()...); err != nil {
+			return err
+		}
+	}
+	if t.minVersion != "" {
+		if err := oneOf("tls-min-version", t.minVersion, "1.2", "1.3"); err != nil {
+			return err
+		}
+	}
+	if len(t.certs) != len(t.keys) {
+		return fmt.Errorf("%d of --tls-cert and %d of --tls-key: expected one key for each certificate, in the same order; one file may be both",
+			len(t.certs), len(t.keys))
+	}
+	return nil
+}
+
+// said reports whether anything is.
+func (t *tlsFlags) said() bool {
+	return len(t.certs)+len(t.keys)+len(t.clientCA)+len(t.alpn) > 0 || t.clientAuth != "" || t.minVersion != ""
+}
+
+// over returns what is said here, and for what is not, what the defaults say.
+func (t tlsFlags) over(defaults tlsFlags) tlsFlags {
+	if len(t.certs)+len(t.keys) == 0 {
+		t.certs, t.keys = defaults.certs, defaults.keys
+	}
+	if len(t.clientCA) == 0 {
+		t.clientCA = defaults.clientCA
+	}
+	if t.clientAuth == "" {
+		t.clientAuth = defaults.clientAuth
+	}
+	if t.minVersion == "" {
+		t.minVersion = defaults.minVersion
+	}
+	if len(t.alpn) == 0 {
+		t.alpn = defaults.alpn
+	}
+	return t
+}
+
+// clientAuths are the words for client authentication.
+func clientAuths() []string { return []string{"off", "request", "require"} }
+
+// files makes the configuration for the files of a listener, which nobody has looked at yet.
+func (t *tlsFlags) files() (tlsfiles.Config, error) {
+	switch {
+	case t.clientAuth != "" && !slices.Contains(clientAuths(), t.clientAuth):
+		return tlsfiles.Config{}, fmt.Errorf("client-auth=%.100s: expected %s", t.clientAuth, anyOf(clientAuths()))
+	case t.minVersion != "" && t.minVersion != "1.2" && t.minVersion != "1.3":
+		return tlsfiles.Config{}, fmt.Errorf("min-version=%.100s: expected 1.2 or 1.3", t.minVersion)
+	case len(t.certs) == 0 && len(t.keys) == 0:
+		return tlsfiles.Config{}, errors.New("TLS needs a certificate: give tls-cert= and tls-key=, or --tls-cert and --tls-key for all listeners")
+	case len(t.certs) != len(t.keys):
+		return tlsfiles.Config{}, fmt.Errorf("%d of tls-cert and %d of tls-key: expected one key for each certificate, in the same order; one file "+
+			"may be both", len(t.certs), len(t.keys))
+	}
+	c := tlsfiles.Config{MinVersion: tls.VersionTLS12, Protocols: t.alpn}
+	for i := range t.certs {
+		c.Pairs = append(c.Pairs, tlsfiles.Pair{Cert: t.certs[i], Key: t.keys[i]})
+	}
+	if t.minVersion == "1.3" {
+		c.MinVersion = tls.VersionTLS13
+	}
+	switch {
+	case t.clientAuth == "request":
+		c.ClientAuth = tlsfiles.ClientAuthRequest
+	case t.clientAuth == "require", t.clientAuth == "" && len(t.clientCA) > 0:
+		c.ClientAuth = tlsfiles.ClientAuthRequire
+	default:
+		return c, nil
+	}
+	if c.ClientCA = t.clientCA; len(c.ClientCA) == 0 {
+		return c, fmt.Errorf("client-auth=%s needs the CAs that client certificates must be under: give client-ca=, or --tls-client-ca for all "+
+			"listeners", t.clientAuth)
+	}
+	return c, nil
+}

@@ -1,0 +1,61 @@
+package tlsfiles
+
+import (
+	"crypto/tls"
+	"strings"
+)
+
+// choice picks the certificate of a handshake by the name that the client asks for (SNI). It is not modified after it was made.
+type choice struct {
+	all    []*tls.Certificate            // in the order of the configuration
+	byName map[string][]*tls.Certificate // by the DNS names in lower case, those with a wildcard as they are: `*.example.org`
+}
+
+// newChoice returns the choice between certificates, at least one.
+func newChoice(certificates []*certificate) *choice {
+	c := &choice{byName: make(map[string][]*tls.Certificate)}
+	for _, certificate := range certificates {
+		c.all = append(c.all, &certificate.tls)
+		for _, name := range certificate.tls.Leaf.DNSNames {
+			name = strings.ToLower(name)
+			c.byName[name] = append(c.byName[name], &certificate.tls)
+		}
+	}
+	return c
+}
+
+// get returns the first certificate that has the very name and that the client can verify, else the first with a wildcard for it, else
+// the first that the client can verify, else the first: a client that connects by an address asks for no name.
+func (c *choice) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if len(c.all) == 1 {
+		return c.all[0], nil
+	}
+	name := strings.ToLower(hello.ServerName)
+	for _, named := range [][]*tls.Certificate{c.byName[name], c.byName[wildcard(name)]} {
+		if found := verifiable(hello, named); found != nil {
+			return found, nil
+		}
+	}
+	nameless := *hello
+	nameless.ServerName = ""
+	if found := verifiable(&nameless, c.all); found != nil {
+		return found, nil
+	}
+	return c.all[0], nil
+}
+
+// verifiable returns the first certificate whose name and kind of key suit a client; nil when none does.
+func verifiable(hello *tls.ClientHelloInfo, certificates []*tls.Certificate) *tls.Certificate {
+	for _, c := range certificates {
+		if hello.SupportsCertificate(c) == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// wildcard returns a name with `*` for its first label: `*.example.org` of `games.example.org`.
+func wildcard(name string) string {
+	_, domain, _ := strings.Cut(name, ".")
+	return "*." + domain
+}

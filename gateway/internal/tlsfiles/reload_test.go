@@ -1,0 +1,230 @@
+package tlsfiles_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+)
+
+// past is an hour ago.
+func past(testing.TB) time.Time { return time.Now().Add(-time.Hour) }
+
+// TestReplaced holds that a certificate that is replaced is seen by new connections without anybody asking for it, and that those
+// that there are go on.
+func TestReplaced(t *testing.T) {
+	dir, ca := t.TempDir(), authority(t, "CA")
+	pair := putPair(t, dir, "server", ca.server(t, "old", "gateway.example"))
+	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+	address := echoServer(t, s.TLSConfig())
+	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
+	established, err := dial(t, address, client)
+	check(t, err)
+	putPair(t, dir, "server", ca.server(t, "new", "gateway.example"))
+	await(t, "the new certificate", func() bool { return seen(t, address, client) == "new" })
+	check(t, exchange(established))
+	await(t, "the line about it", func() bool { return len(log.lines("certificate loaded")) == 2 })
+	if line := log.lines("certificate loaded")[1]; !strings.Contains(line, pair.Cert) || !strings.Contains(line, "CN=new") ||
+		!strings.Contains(line, "new gateway.example") || !strings.Contains(line, "expires=") {
+		t.Error(line)
+	}
+	if len(log.lines("[ERROR]"))+len(log.lines("[WARN]")) > 0 && len(log.lines("does not belong")) == 0 { // a look may come between the two files
+		t.Error(log)
+	}
+}
+
+// TestInPlace holds that files that are written over in place are noticed too.
+func TestInPlace(t *testing.T) {
+	dir, ca := t.TempDir(), authority(t, "CA")
+	pair := putPair(t, dir, "server", ca.server(t, "old", "gateway.example"))
+	s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+	address := echoServer(t, s.TLSConfig())
+	fresh := ca.server(t, "new", "gateway.example")
+	check(t, os.WriteFile(pair.Cert, fresh.certPEM(), 0o600))
+	check(t, os.WriteFile(pair.Key, fresh.keyPEM(), 0o600))
+	await(t, "the new certificate", func() bool {
+		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}) == "new"
+	})
+}
+
+// TestKubernetes holds that the way in which Kubernetes changes a secret is noticed: the link to the directory of all files is replaced.
+func TestKubernetes(t *testing.T) {
+	dir, ca := t.TempDir(), authority(t, "CA")
+	for _, name := range []string{"old", "new"} {
+		check(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+		putPair(t, filepath.Join(dir, name), "tls", ca.server(t, name, "gateway.example"))
+	}
+	check(t, os.Symlink("old", filepath.Join(dir, "..data")))
+	pair := tlsfiles.Pair{Cert: filepath.Join(dir, "tls.pem"), Key: filepath.Join(dir, "tls.key")}
+	check(t, os.Symlink("..data/tls.pem", pair.Cert))
+	check(t, os.Symlink("..data/tls.key", pair.Key))
+	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+	address := echoServer(t, s.TLSConfig())
+	check(t, os.Symlink("new", filepath.Join(dir, "..data_tmp")))
+	check(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	check(t, os.RemoveAll(filepath.Join(dir, "old")))
+	await(t, "the new certificate", func() bool {
+		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}) == "new"
+	})
+	if len(log.lines("[ERROR]")) > 0 {
+		t.Error(log)
+	}
+}
+
+// TestBroken holds that files that cannot be used leave what was loaded in force, that it is said once which file and why, without
+// a word of the key, and that good ones are taken afterwards.
+func TestBroken(t *testing.T) {
+	dir, ca := t.TempDir(), authority(t, "CA")
+	good, fresh := ca.server(t, "old", "gateway.example"), ca.server(t, "new", "gateway.example")
+	expired := issue(t, ca, x509.Certificate{DNSNames: []string{"gateway.example"}, NotAfter: past(t)})
+	pair, clientCA := putPair(t, dir, "server", good), put(t, ca.certPEM(), dir, "ca.pem")
+	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA}, ClientAuth: tlsfiles.ClientAuthRequest})
+	address := echoServer(t, s.TLSConfig())
+	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
+	for _, c := range []struct {
+		what, path string
+		data       []byte
+		also       *issued // whose key is put in place
+		want       string
+	}{
+		{what: "half a certificate", path: pair.Cert, data: fresh.certPEM()[:200], want: "cut short"},
+		{what: "half a key", path: pair.Key, data: good.keyPEM()[:100], want: "cut short"},
+		{what: "an empty certificate", path: pair.Cert, want: "has no certificate"},
+		{what: "an empty key", path: pair.Key, want: "has no private key"},
+		{what: "another key", path: pair.Key, data: fresh.keyPEM(), want: "does not belong to the first certificate in " + pair.Cert},
+		{what: "another certificate", path: pair.Cert, data: fresh.certPEM(), want: "does not belong"},
+		{what: "an expired certificate", path: pair.Cert, data: expired.certPEM(), also: expired, want: "expired on "},
+		{what: "no client CA", path: clientCA, data: []byte("# none yet\n"), want: "has no certificate"},
+	} {
+		check(t, os.WriteFile(c.path, c.data, 0o600))
+		if c.also != nil {
+			put(t, c.also.keyPEM(), pair.Key)
+		}
+		_, err := s.Reload()
+		if err == nil || !strings.Contains(err.Error(), c.path) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; expected %q", c.what, err, c.want)
+		}
+		if changed, again := s.Reload(); changed || again == nil { // said already
+			t.Errorf("%s: changed again: %t, %v", c.what, changed, again)
+		}
+		if got := seen(t, address, client); got != "old" {
+			t.Errorf("%s: %s is in force", c.what, got)
+		}
+		if lines := log.lines("[ERROR]"); len(lines) == 0 || !strings.Contains(lines[len(lines)-1], c.want) {
+			t.Errorf("%s: the log has %q", c.what, lines)
+		} else if n := len(log.lines(c.want)); strings.Count(log.String(), lines[len(lines)-1]) != 1 || n == 0 {
+			t.Errorf("%s: said more than once", c.what)
+		}
+		putPair(t, dir, "server", good)
+		put(t, ca.certPEM(), clientCA)
+		_, err = s.Reload()
+		check(t, err)
+	}
+	if n := len(log.lines("can be used again")); n < 8 {
+		t.Errorf("%d times good again", n)
+	}
+	putPair(t, dir, "server", fresh)
+	_, err := s.Reload()
+	check(t, err)
+	if got := seen(t, address, client); got != "new" {
+		t.Errorf("%s is in force", got)
+	}
+	for _, i := range []*issued{good, fresh, expired} {
+		if secret := strings.Split(string(i.keyPEM()), "\n")[1]; strings.Contains(log.String(), secret) {
+			t.Error("the log has a private key")
+		}
+	}
+}
+
+// TestUnchanged holds that files that have only been touched are not loaded again.
+func TestUnchanged(t *testing.T) {
+	dir, ca := t.TempDir(), authority(t, "CA")
+	pair := putPair(t, dir, "server", ca.server(t, "gateway.example"))
+	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+	check(t, os.Chtimes(pair.Cert, time.Time{}, time.Now().Add(time.Minute)))
+	if changed, err := s.Reload(); changed || err != nil || len(log.lines("certificate loaded")) != 1 {
+		t.Errorf("%t, %v, %s", changed, err, log)
+	}
+}
+
+// TestClientCAReplaced holds that a session ticket does not get a client in whose CA is no longer trusted, with either version, and that
+// tickets work as long as nothing changes.
+func TestClientCAReplaced(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			dir, ca, later := t.TempDir(), authority(t, "CA"), authority(t, "later CA")
+			clientCA := put(t, ca.certPEM(), dir, "ca.pem")
+			s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "server", ca.server(t, "gateway.example"))},
+				ClientCA: []string{clientCA}, ClientAuth: tlsfiles.ClientAuthRequire})
+			address := echoServer(t, s.TLSConfig())
+			client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool(), Certificates: []tls.Certificate{ca.client(t, "client").tls()},
+				ClientSessionCache: tls.NewLRUClientSessionCache(1), MaxVersion: version}
+			for i := range 3 {
+				conn, err := dial(t, address, client)
+				check(t, err)
+				if state := conn.ConnectionState(); state.DidResume != (i > 0) || state.Version != version {
+					t.Errorf("connection %d: resumed is %t", i, state.DidResume)
+				}
+			}
+			put(t, append(later.certPEM(), ca.certPEM()...), clientCA) // one more is trusted: full handshake, let in
+			_, err := s.Reload()
+			check(t, err)
+			conn, err := dial(t, address, client)
+			check(t, err)
+			if conn.ConnectionState().DidResume {
+				t.Error("a ticket of before the change was accepted")
+			}
+			put(t, later.certPEM(), clientCA)
+			_, err = s.Reload()
+			check(t, err)
+			if _, err := dial(t, address, client); err == nil {
+				t.Error("a client of a CA that is no longer trusted was let in")
+			}
+			if lines := log.lines("client CAs loaded"); len(lines) != 3 || !strings.Contains(lines[1], "certificates=2") {
+				t.Errorf("%q", lines)
+			}
+		})
+	}
+}
+
+// TestExpiring holds that certificates that soon expire are warned of when they are loaded and every day after.
+func TestExpiring(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, log := t.TempDir(), new(journal)
+		ca := issue(t, nil, x509.Certificate{IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add((7*24 + 30) * time.Hour)})
+		soon := issue(t, ca, x509.Certificate{DNSNames: []string{"soon"}, NotAfter: time.Now().Add(36 * time.Hour)})
+		config := tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "soon", soon), putPair(t, dir, "fine", ca.server(t, "fine"))},
+			ClientCA: []string{put(t, ca.certPEM(), dir, "ca.pem")}, ClientAuth: tlsfiles.ClientAuthRequest, Logger: log.logger()}
+		for _, path := range []string{config.Pairs[0].Cert, config.Pairs[0].Key, config.Pairs[1].Cert, config.Pairs[1].Key, config.ClientCA[0]} {
+			check(t, os.Chtimes(path, time.Time{}, past(t))) // files of the future would be read at every look
+		}
+		s, err := tlsfiles.Open(config)
+		check(t, err)
+		defer s.Close()
+		for _, c := range []struct {
+			after             time.Duration
+			soon, expired, ca int
+		}{
+			{0, 1, 0, 0},
+			{23 * time.Hour, 1, 0, 0},
+			{2 * time.Hour, 2, 0, 0},
+			{24 * time.Hour, 2, 1, 1},
+		} {
+			time.Sleep(c.after)
+			synctest.Wait()
+			soon, expired, ca := len(log.lines("certificate expires soon")), len(log.lines("certificate has expired")), len(log.lines("client CA expires"))
+			if soon != c.soon || expired != c.expired || ca != c.ca {
+				t.Errorf("%s later: %d, %d, %d; expected %d, %d, %d", c.after, soon, expired, ca, c.soon, c.expired, c.ca)
+			}
+		}
+		if strings.Contains(log.String(), "[WARN]  certificate has expired: clients refuse it; replace the file: file="+filepath.Join(dir, "fine")) {
+			t.Error(log)
+		}
+	})
+}

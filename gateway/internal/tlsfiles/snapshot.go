@@ -1,0 +1,111 @@
+package tlsfiles
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// maxFile is the most bytes of a file. The certificates of every public CA together take a quarter of it.
+const maxFile = 1 << 20
+
+// settling is how long after a change a file is read at every look: one that is written twice within the resolution of the file
+// system's clock looks the same afterwards.
+const settling = 3 * time.Second
+
+// file is a file as it was at one moment.
+type file struct {
+	info os.FileInfo // nil when it could not be read
+	data []byte
+	err  error // why it could not be read; it names the file
+}
+
+// snapshot is the files of a configuration, by their paths, as they were at one moment.
+type snapshot map[string]file
+
+// takeSnapshot reads files. What cannot be read is part of it.
+func takeSnapshot(paths []string) snapshot {
+	s := make(snapshot, len(paths))
+	for _, path := range paths {
+		s[path] = readFile(path)
+	}
+	return s
+}
+
+// readFile reads a file, following links; Kubernetes changes the link in front of all files of a secret at once.
+func readFile(path string) file {
+	info, err := os.Stat(path)
+	if err != nil {
+		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
+	}
+	if !info.Mode().IsRegular() { // reading a pipe could last for ever, and works once
+		return file{err: fmt.Errorf("%s is not a regular file: expected one, or a link to one", path)}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
+	}
+	info, err = f.Stat() // before it is read: what is written in between is seen at the next look
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
+	}
+	if len(data) > maxFile {
+		return file{info: info, err: fmt.Errorf("%s is longer than %d bytes: expected certificates or a key in PEM", path, maxFile)}
+	}
+	return file{info: info, data: data}
+}
+
+// withoutOperation is an error of the file system as `path: cause`.
+func withoutOperation(err error) error {
+	var failed *os.PathError
+	if errors.As(err, &failed) {
+		return fmt.Errorf("%s: %w", failed.Path, failed.Err)
+	}
+	return err
+}
+
+// withoutData returns what mayDiffer needs: keys are not kept in memory a second time.
+func (s snapshot) withoutData() snapshot {
+	bare := make(snapshot, len(s))
+	for path, f := range s {
+		bare[path] = file{info: f.info, err: f.err}
+	}
+	return bare
+}
+
+// digest tells one content from another.
+func (s snapshot) digest(paths []string) [sha256.Size]byte {
+	h := sha256.New()
+	for _, path := range paths {
+		f := s[path]
+		fmt.Fprintf(h, "%d %v\n", len(f.data), f.err)
+		h.Write(f.data)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// mayDiffer reports whether the files may have changed since: another file behind the path, another size, another time, or a change
+// so young that another one could hide behind it. It does not read them.
+func (s snapshot) mayDiffer(now time.Time) bool {
+	for path, old := range s {
+		info, err := os.Stat(path)
+		if err != nil {
+			if old.info != nil {
+				return true
+			}
+			continue
+		}
+		if old.info == nil || !os.SameFile(info, old.info) || info.Size() != old.info.Size() || !info.ModTime().Equal(old.info.ModTime()) ||
+			now.Sub(info.ModTime()) < settling {
+			return true
+		}
+	}
+	return false
+}
