@@ -128,6 +128,8 @@ func totals(t *server.Totals) *pb.Totals {
 		BytesDiscarded: t.BytesDiscarded,
 		SendsDropped:   t.SendsDropped,
 		ReadPauses:     t.ReadPauses,
+		QueuedBytes:    t.QueuedBytes,
+		RatePauses:     t.RatePauses,
 		EventStreams:   t.EventStreams,
 		EventsMissed:   t.EventsMissed,
 	}

@@ -125,6 +125,11 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
 	}
+	if text, yes := s.banned(remote.Addr(), ""); yes {
+		s.counters.refused.Add(1)
+		l.denied.add(text)
+		return nil
+	}
 	if !s.registry.reserve(s.limits.Load().MaxConnections) {
 		s.counters.refused.Add(1)
 		l.denied.add(fmt.Sprintf("the limit of %d connections is reached: new connections are closed at once", s.limits.Load().MaxConnections))
@@ -135,6 +140,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	s.counters.accepted.Add(1)
 	s.registry.add(c)
 	c.publishConnected()
+	c.endIfBanned()
 	return endpoint{c}
 }
 

@@ -36,5 +36,6 @@ type counters struct {
 	discarded    atomic.Uint64
 	dropped      atomic.Uint64
 	readPauses   atomic.Uint64
+	ratePauses   atomic.Uint64
 	closed       [event.ReasonCount]atomic.Uint64
 }

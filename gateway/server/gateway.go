@@ -40,6 +40,8 @@ type Totals struct {
 	Closed                                                map[CloseReason]uint64 // reasons that occurred
 	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
 	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
+	QueuedBytes                                           uint64 // in all send queues now
+	RatePauses                                            uint64
 }
 
 // Gateway describes the server. The error is always nil; a fleet's is not.
@@ -75,7 +77,8 @@ func (s *Server) totals() Totals {
 		Connections: int(s.registry.live.Load()), Accepted: c.accepted.Load(), Refused: c.refused.Load(),
 		AcceptErrors: c.acceptErrors.Load(), Closed: make(map[CloseReason]uint64),
 		BytesReceived: c.received.load(), BytesSent: c.sent.load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
-		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(),
+		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
+		QueuedBytes:  uint64(max(0, s.queued.bytes.Load())),
 		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
 	for reason := range c.closed {

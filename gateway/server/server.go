@@ -14,8 +14,8 @@ import (
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
 //
-// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing and requestLog are never held
-// together with Conn.mu. Under Conn.mu come the socket's lock and the event log's, which is the last of all; failures.mu too
+// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing, requestLog and bans are never held
+// together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come the socket's lock and the event log's, which is the last of all; failures.mu too
 // has only the log's under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine of the
 // server and waits for all of them.
 type Server struct {
@@ -29,6 +29,8 @@ type Server struct {
 	registry registry
 	closed   closedRing
 	requests requestLog
+	bans     bans
+	queued   queueBudget
 	counters counters
 
 	mu        sync.Mutex
@@ -61,6 +63,7 @@ func New(config Config) (*Server, error) {
 		done:     make(chan struct{}),
 	}
 	s.limits.Store(&config.Limits)
+	s.bans.kept = config.BanFile != ""
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
 		s.listeners = append(s.listeners, newListener(s, l))
@@ -68,8 +71,8 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Listen binds every listener; connections wait in the kernel until Serve. The error names the address that could not be
-// bound, and then none is. Serve calls it when it was not called.
+// Listen reads the bans and binds every listener; connections wait in the kernel until Serve. The error names the file that could not
+// be read or the address that could not be bound, and then none is. Serve calls it when it was not called.
 func (s *Server) Listen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,11 +82,15 @@ func (s *Server) Listen() error {
 	case s.serving: // it was shut down before it listened
 		return ErrServing
 	}
+	if err := s.openBans(); err != nil {
+		return err
+	}
 	for i, l := range s.listeners {
 		if err := l.bind(); err != nil {
 			for _, bound := range s.listeners[:i] {
 				bound.close()
 			}
+			s.closeBans()
 			return err
 		}
 	}
@@ -100,9 +107,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
-	if s.limits.Load().IdleTimeout > 0 {
-		sweeping.Go(func() { s.sweepIdle(stopSweep) })
-	}
+	sweeping.Go(func() { s.sweepSilent(stopSweep) })
 	// Also a ctx that ends while a drain is under way counts: it shortens it, as every later request does.
 	stopWatching := context.AfterFunc(ctx, func() {
 		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})
@@ -113,6 +118,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(stopSweep)
 	sweeping.Wait()
 	s.engine.Wait()
+	s.closeBans()
 	close(s.done)
 	return nil
 }
@@ -162,6 +168,7 @@ func (s *Server) giveUp() {
 		return true
 	})
 	s.engine.Wait()
+	s.closeBans()
 	close(s.done)
 }
 
@@ -175,6 +182,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		for _, l := range s.listeners {
 			l.close()
 		}
+		s.closeBans()
 		close(s.done)
 	}
 	s.mu.Unlock()
