@@ -40,7 +40,7 @@ func parseBanTarget(text string, identity bool) (banTarget, error) {
 		}
 		return banTarget{identity: text}, nil
 	}
-	if addr, err := netip.ParseAddr(text); err == nil {
+	if addr, err := netip.ParseAddr(text); err == nil && !strings.Contains(text, "/") { // which could be a part of a zone
 		return addressTarget(addr), nil
 	}
 	network, err := netip.ParsePrefix(text)

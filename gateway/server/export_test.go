@@ -47,3 +47,11 @@ func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn
 
 // CloseInert is the end of a connection of AddInert.
 func CloseInert(c *Conn) { endpoint{c}.Closed() }
+
+// Banned asks what admission asks.
+func (s *Server) Banned(addr netip.Addr, identity string) (string, bool) {
+	return s.banned(addr, identity)
+}
+
+// ChangeLimits changes the limits in force.
+func (s *Server) ChangeLimits(change func(*Limits)) { s.changeLimits(change) }
