@@ -14,11 +14,15 @@ type queueBudget struct{ bytes atomic.Int64 }
 
 // take counts n bytes that are to be queued; false when there would be more than most in all, and then they are not counted.
 func (q *queueBudget) take(n, most int) bool {
-	if q.bytes.Add(int64(n)) > int64(most) {
-		q.bytes.Add(-int64(n))
-		return false
+	for {
+		now := q.bytes.Load()
+		if now+int64(n) > int64(most) {
+			return false
+		}
+		if q.bytes.CompareAndSwap(now, now+int64(n)) {
+			return true
+		}
 	}
-	return true
 }
 
 // give takes note that n bytes have left a queue.

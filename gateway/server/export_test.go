@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/netip"
+	"time"
 )
 
 // What the tests need to know of the package's limits.
@@ -55,3 +56,9 @@ func (s *Server) Banned(addr netip.Addr, identity string) (string, bool) {
 
 // ChangeLimits changes the limits in force.
 func (s *Server) ChangeLimits(change func(*Limits)) { s.changeLimits(change) }
+
+// DecodeBans returns how many bans a ban file's text has.
+func DecodeBans(text []byte) (int, error) {
+	rows, err := decodeBans(text, time.Now())
+	return len(rows), err
+}
