@@ -128,8 +128,6 @@ func totals(t *server.Totals) *pb.Totals {
 		BytesDiscarded: t.BytesDiscarded,
 		SendsDropped:   t.SendsDropped,
 		ReadPauses:     t.ReadPauses,
-		QueuedBytes:    t.QueuedBytes,
-		RatePauses:     t.RatePauses,
 		EventStreams:   t.EventStreams,
 		EventsMissed:   t.EventsMissed,
 	}

@@ -141,14 +141,7 @@ func TestQueueBudgetModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"connect": func(t *rapid.T) {
 				if len(live) < 6 {
-					k := &kernel{room: rapid.IntRange(0, 3000).Draw(t, "room")}
-					k.end = endpoint{s.newConn(s.listeners[0], k, anyRemote, anyRemote)}
-					s.registry.reserve(0)
-					s.listeners[0].conns.Add(1)
-					s.registry.add(k.end.Conn)
-					k.end.publishConnected()
-					k.end.Opened()
-					live = append(live, k)
+					live = append(live, s.connect(t, "", rapid.IntRange(0, 3000).Draw(t, "room")))
 				}
 			},
 			"verb": func(t *rapid.T) {

@@ -41,7 +41,7 @@ type Totals struct {
 	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
 	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
 	QueuedBytes                                           uint64 // in all send queues now
-	RatePauses                                            uint64
+	RatePauses                                            uint64 // how often reading was paused for a receive rate
 }
 
 // Gateway describes the server. The error is always nil; a fleet's is not.

@@ -23,8 +23,8 @@ type sweep struct {
 	oldest moment // the others were connected at this moment or later
 }
 
-// sweepSilent sweeps until stop closes.
-func (s *Server) sweepSilent(stop <-chan struct{}) {
+// sweepIdle looks for silent connections until stop closes.
+func (s *Server) sweepIdle(stop <-chan struct{}) {
 	w := &sweep{server: s}
 	last, period := s.now(), w.period()
 	timer := time.NewTimer(period)

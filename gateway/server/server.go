@@ -107,7 +107,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
-	sweeping.Go(func() { s.sweepSilent(stopSweep) })
+	sweeping.Go(func() { s.sweepIdle(stopSweep) })
 	// Also a ctx that ends while a drain is under way counts: it shortens it, as every later request does.
 	stopWatching := context.AfterFunc(ctx, func() {
 		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})

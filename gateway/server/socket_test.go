@@ -3,7 +3,6 @@ package server
 import (
 	"net/netip"
 	"sync"
-	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
@@ -66,9 +65,6 @@ func (k *kernel) take(n int) {
 // finish is what the loop does with a socket that was told to close.
 func (k *kernel) finish() { k.end.Closed() }
 
-// anyRemote is some peer's address.
-var anyRemote = netip.MustParseAddrPort("192.0.2.1:1234")
-
 // answering is a handler that sends back what it receives and, as handler.Echo, ends a connection for which there is no room.
 type answering struct{ BaseHandler }
 
@@ -98,7 +94,10 @@ func idleServer(t interface {
 }
 
 // connect admits a connection from an address; "" is some.
-func (s *Server) connect(t testing.TB, remote string, room int) *kernel {
+func (s *Server) connect(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, remote string, room int) *kernel {
 	t.Helper()
 	if remote == "" {
 		remote = "192.0.2.1:1234"

@@ -45,6 +45,9 @@ func TestSweepJudgesOnce(t *testing.T) {
 		if got := wordless(); got != 200 {
 			t.Errorf("%d were closed in the end; expected 200", got)
 		}
+		if w.oldest != s.now() {
+			t.Error("the next look is not put off until a connection that comes from now on can be old enough")
+		}
 		for _, k := range conns {
 			k.finish()
 		}
