@@ -130,7 +130,7 @@ func TestDamagedBanFile(t *testing.T) {
 	}
 	whole := mustReadFile(t, file)
 	damaged := []string{"", "{}", "[]", "null", whole + "x", whole + whole, whole[:len(whole)-3], strings.Replace(whole, "203", "703", 1),
-		strings.Replace(whole, `"version": 1`, `"version": 2`, 1), strings.Replace(whole, `"target"`, `"targets"`, 1),
+		strings.Replace(whole, `"version": 1`, `"version": 2`, 1), strings.Replace(whole, `"target"`, `"until": "2026-03-04", "target"`, 1),
 		strings.Replace(whole, "203.0.113.7/32", "\xff", 1), `{"version": 1}`, `{"version": 1, "bans": null}`,
 		`{"version": 1, "bans": [{"target": "10.0.0.1"}, {"target": "10.0.0.1/32"}]}`,
 		`{"version": 1, "bans": [{"target": "10.0.0.1", "reason": "` + strings.Repeat("x", 257) + `"}]}`,

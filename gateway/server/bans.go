@@ -112,18 +112,10 @@ func (c *Conn) endFor(b *ban) bool {
 	return c.end(ending{reason: ReasonBanned, text: b.reason, by: b.createdBy, answering: true}, banFlush)
 }
 
-// openBans reads the ban file, if there is to be one. Of a damaged one it tells in the log and in an ERROR event.
-func (s *Server) openBans() error {
-	if !s.bans.kept {
-		return nil
-	}
-	damage, err := s.bans.open(s.config.BanFile)
-	if err != nil || damage == nil {
-		return err
-	}
+// reportDamage tells of a ban file that was damaged, in the log and in an ERROR event.
+func (s *Server) reportDamage(damage error) {
 	s.config.Logger.Error("bans are lost", "error", damage)
 	s.log.Append(&event.Event{Type: event.Error, Detail: &event.ErrorDetail{Operation: event.OpBanFile, Message: shortText(damage.Error()), Count: 1}})
-	return nil
 }
 
 // closeBans lets another server have the ban file.

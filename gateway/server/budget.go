@@ -8,6 +8,20 @@ import (
 // budgetReserve is by how much the answers of handlers, and the rest of what the kernel took a part of, may exceed the queue budget.
 const budgetReserve = 1 << 20
 
+// ErrBudget says that a send did not fit into the queue budget. It is an ErrDropped (errors.Is).
+var ErrBudget error = budgetError{}
+
+// budgetError is what ErrBudget is.
+type budgetError struct{}
+
+// Error says what to do.
+func (budgetError) Error() string {
+	return "all send queues together are at the queue budget: no byte was sent; wait for peers to read, close slow ones, or raise the queue budget"
+}
+
+// Is makes ErrBudget an ErrDropped.
+func (budgetError) Is(target error) bool { return target == ErrDropped }
+
 // queueBudget counts the bytes in all send queues. Only what the kernel does not take at once is counted, so traffic that flows does
 // not come here.
 type queueBudget struct{ bytes atomic.Int64 }

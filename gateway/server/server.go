@@ -74,28 +74,38 @@ func New(config Config) (*Server, error) {
 // Listen reads the bans and binds every listener; connections wait in the kernel until Serve. The error names the file that could not
 // be read or the address that could not be bound, and then none is. Serve calls it when it was not called.
 func (s *Server) Listen() error {
+	damage, err := s.listen()
+	if damage != nil {
+		s.reportDamage(damage)
+	}
+	return err
+}
+
+// listen is Listen, once; damage is what was wrong with the ban file.
+func (s *Server) listen() (damage, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.listening:
-		return nil
+		return nil, nil
 	case s.serving: // it was shut down before it listened
-		return ErrServing
+		return nil, ErrServing
 	}
-	if err := s.openBans(); err != nil {
-		return err
+	if s.bans.kept {
+		if damage, err = s.bans.open(s.config.BanFile); err != nil {
+			return nil, err
+		}
 	}
 	for i, l := range s.listeners {
 		if err := l.bind(); err != nil {
 			for _, bound := range s.listeners[:i] {
 				bound.close()
 			}
-			s.closeBans()
-			return err
+			return damage, errors.Join(err, s.bans.close())
 		}
 	}
 	s.listening = true
-	return nil
+	return damage, nil
 }
 
 // Serve accepts and serves connections until a drain has ended: after Shutdown or StartDrain, or when ctx ends, which starts
@@ -182,11 +192,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		for _, l := range s.listeners {
 			l.close()
 		}
-		s.closeBans()
 		close(s.done)
 	}
 	s.mu.Unlock()
 	if !serving {
+		s.closeBans()
 		return nil
 	}
 	s.StartDrain(DrainRequest{Grace: maxGrace, Reason: "Shutdown"})

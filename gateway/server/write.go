@@ -22,20 +22,6 @@ type writeWait struct {
 // ErrDropped says that a send did not fit into the send queue. No byte of it was sent.
 var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the peer to read, or raise the send queue limit")
 
-// ErrBudget says that a send did not fit into the queue budget. It is an ErrDropped (errors.Is).
-var ErrBudget error = budgetError{}
-
-// budgetError is what ErrBudget is.
-type budgetError struct{}
-
-// Error says what to do.
-func (budgetError) Error() string {
-	return "all send queues together are at the queue budget: no byte was sent; wait for peers to read, close slow ones, or raise the queue budget"
-}
-
-// Is makes ErrBudget an ErrDropped.
-func (budgetError) Is(target error) bool { return target == ErrDropped }
-
 // ErrClosed says that the connection is closing or closed.
 var ErrClosed = errors.New("connection is closed")
 
