@@ -112,9 +112,10 @@ const (
 	OpWrite
 	OpLimit // not used any more: see Refused
 	OpHandler
+	OpBanFile
 )
 
-var operationNames = [...]string{"UNSPECIFIED", "ACCEPT", "READ", "WRITE", "LIMIT", "HANDLER"}
+var operationNames = [...]string{"UNSPECIFIED", "ACCEPT", "READ", "WRITE", "LIMIT", "HANDLER", "BAN_FILE"}
 
 // String returns the operation's name, as the contract has it without its prefix.
 func (o Operation) String() string { return name(operationNames[:], int(o)) }

@@ -26,12 +26,25 @@
 //	bytes_received   int        bytes read from the peer
 //	bytes_sent       int        bytes that the kernel has taken for the peer
 //	queued_bytes     int        bytes in the send queue
-//	read_paused      bool       whether reading is paused because the send queue went over the high water
+//	read_paused      bool       whether reading is paused because the send queue went over the high water, or has
+//	                            anything while the queue budget is scarce; not for a receive rate
 //	state            string     "OPEN", "HALF_CLOSED_REMOTE", "HALF_CLOSED_LOCAL", "CLOSING" or "CLOSED"
 //	close_reason     string     "UNSPECIFIED" while it is open; "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT",
-//	                            "SLOW_CONSUMER", "KICKED", "SHUTDOWN", "HANDLER" or "HANDLER_PANIC"
+//	                            "SLOW_CONSUMER", "KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC", "BANNED",
+//	                            "FIRST_BYTE_TIMEOUT" or "QUEUE_BUDGET". Those of refusals, which no connection has because none
+//	                            came to be: "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT", "ACCEPT_RATE",
+//	                            "IP_ACCEPT_RATE", "DENIED", "PROXY_HEADER", "PROXY_TIMEOUT", "PROXY_UNTRUSTED",
+//	                            "TLS_HANDSHAKE", "TLS_TIMEOUT", "HANDSHAKE_LIMIT"
 //	close_text       string     what was said about the close; "" when nothing was
 //	closed_by        string     who asked for the close through the control plane; "" otherwise
+//	tls_version      string     for example "TLS 1.3"; "" without TLS. This and the next three are of the gateway's own TLS, or
+//	                            as a trusted balancer's PROXY header has them
+//	tls_cipher       string     for example "TLS_AES_128_GCM_SHA256"; "" without TLS
+//	tls_protocol     string     the application protocol that was agreed on (ALPN); "" when none was
+//	tls_server_name  string     the server name that the client asked for (SNI); "" when it named none
+//	peer_identity    string     who the client's certificate says that it is; "" when it has not proven that
+//	proxy_address    string     the balancer's "ip:port", when remote_address is from a PROXY header; "" otherwise
+//	proxy_ip         string     its IP address
 //	labels           map        strings by string; what SetLabels has set
 //
 // state and close_reason have no other values than these, without the prefix of the contract's enums and in capitals. A

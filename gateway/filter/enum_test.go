@@ -10,8 +10,9 @@ import (
 
 const (
 	states  = "; expected OPEN, HALF_CLOSED_REMOTE, HALF_CLOSED_LOCAL, CLOSING or CLOSED"
-	reasons = "; expected UNSPECIFIED, PEER_CLOSED, PEER_RESET, IO_ERROR, IDLE_TIMEOUT, SLOW_CONSUMER, KICKED, SHUTDOWN, HANDLER or " +
-		"HANDLER_PANIC"
+	reasons = "; expected UNSPECIFIED, PEER_CLOSED, PEER_RESET, IO_ERROR, IDLE_TIMEOUT, SLOW_CONSUMER, KICKED, SHUTDOWN, HANDLER, " +
+		"HANDLER_PANIC, CONNECTION_LIMIT, LISTENER_LIMIT, IP_LIMIT, ACCEPT_RATE, IP_ACCEPT_RATE, DENIED, BANNED, PROXY_HEADER, PROXY_TIMEOUT, " +
+		"PROXY_UNTRUSTED, TLS_HANDSHAKE, TLS_TIMEOUT, HANDSHAKE_LIMIT, FIRST_BYTE_TIMEOUT or QUEUE_BUDGET"
 )
 
 // unknownNames are comparisons with a constant that is none of the names, and what is said about them.
@@ -98,7 +99,7 @@ func TestEveryName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for variable, count := range map[string]int{"state": 5, "close_reason": 10} {
+	for variable, count := range map[string]int{"state": 5, "close_reason": 25} {
 		e := enums[variable]
 		if len(e.names) != count {
 			t.Errorf("%s has the names %q, want %d", variable, e.names, count)

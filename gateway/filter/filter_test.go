@@ -23,6 +23,10 @@ func open() *event.Info {
 			Remote:      netip.MustParseAddrPort("10.1.2.3:5678"),
 			Local:       netip.MustParseAddrPort("[2001:db8::1]:8017"),
 			ConnectedAt: noon.Add(-time.Hour),
+			Peer: &event.Peer{
+				Proxy: netip.MustParseAddrPort("[::ffff:192.0.2.7]:443"), TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256",
+				Protocol: "mqtt", ServerName: "game.example.org", Identity: "spiffe://example.org/device/7",
+			},
 		},
 		LastActiveAt:  noon.Add(-10 * time.Minute),
 		BytesReceived: 5000,
@@ -51,6 +55,7 @@ func unix() *event.Info {
 	identity := *info.Identity
 	identity.Listener = &event.Listener{Name: "local", Unix: "/run/game.sock"}
 	identity.Remote, identity.Local = netip.AddrPort{}, netip.AddrPort{}
+	identity.Peer = nil
 	info.Identity = &identity
 	info.Labels = nil
 	return info
@@ -116,6 +121,9 @@ var (
 		`bytes_received == 5000`, `bytes_sent == 1099511627776`, `queued_bytes == 17`, `read_paused`,
 		`bytes_received > 4999.5 && bytes_received < 5001u`,
 		`state == "HALF_CLOSED_REMOTE"`, `close_reason == "UNSPECIFIED"`, `close_text == ""`, `closed_by == ""`,
+		`tls_version == "TLS 1.3"`, `tls_cipher.startsWith("TLS_AES_")`, `tls_protocol == "mqtt"`, `tls_server_name.endsWith(".example.org")`,
+		`peer_identity == "spiffe://example.org/device/7"`, `peer_identity.startsWith("spiffe://")`,
+		`proxy_address == "[::ffff:192.0.2.7]:443"`, `proxy_ip == "192.0.2.7"`, `ip_in(proxy_ip, "192.0.2.0/24")`,
 		// labels
 		`labels["room"] == "7"`, `labels.room == "7"`, `labels["none"] == ""`, `labels.none == ""`, `labels[node] == ""`,
 		`"room" in labels`, `!("none" in labels)`, `"empty" in labels`, `has(labels.room)`, `!has(labels.none)`, `has(labels.empty)`,
@@ -164,7 +172,8 @@ var (
 	closedNo = []string{`state == "OPEN"`, `close_reason == "UNSPECIFIED"`}
 	unixYes  = []string{
 		`remote_address == "unix:/run/game.sock"`, `local_address == "unix:/run/game.sock"`, `remote_ip == ""`, `local_ip == ""`,
-		`remote_port == 0`, `local_port == 0`, `!ip_in(remote_ip, "0.0.0.0/0")`, `!ip_in(remote_ip, "::/0")`,
+		`remote_port == 0`, `local_port == 0`, `tls_version == "" && tls_cipher == "" && tls_protocol == "" && tls_server_name == ""`,
+		`peer_identity == "" && proxy_address == "" && proxy_ip == ""`, `!ip_in(proxy_ip, "::/0")`, `!ip_in(remote_ip, "0.0.0.0/0")`, `!ip_in(remote_ip, "::/0")`,
 		`labels.room == ""`, `!has(labels.room)`, `!("room" in labels)`, `size(labels) == 0`, `labels == {}`, `labels.all(k, false)`,
 	}
 	unixNo    = []string{`has(labels.room)`, `ip_in(remote_ip, "0.0.0.0/0")`}

@@ -44,6 +44,13 @@ var variables = [...]variable{
 	{"close_reason", cel.StringType, 32, func(in *input) ref.Val { return nameOf(reasonNames, in.info.CloseReason) }},
 	{"close_text", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.CloseText) }},
 	{"closed_by", cel.StringType, maxText, func(in *input) ref.Val { return types.String(in.info.ClosedBy) }},
+	{"tls_version", cel.StringType, 16, func(in *input) ref.Val { return types.String(in.info.Known().TLSVersion) }},
+	{"tls_cipher", cel.StringType, 64, func(in *input) ref.Val { return types.String(in.info.Known().Cipher) }},
+	{"tls_protocol", cel.StringType, 255, func(in *input) ref.Val { return types.String(in.info.Known().Protocol) }},
+	{"tls_server_name", cel.StringType, 255, func(in *input) ref.Val { return types.String(in.info.Known().ServerName) }},
+	{"peer_identity", cel.StringType, 1024, func(in *input) ref.Val { return types.String(in.info.Known().Identity) }},
+	{"proxy_address", cel.StringType, 64, func(in *input) ref.Val { return types.String(in.info.ProxyAddress()) }},
+	{"proxy_ip", cel.StringType, 64, func(in *input) ref.Val { return ip(in.info.Known().Proxy) }},
 	{labelsName, cel.MapType(cel.StringType, cel.StringType), 0, func(in *input) ref.Val { return in.labelMap() }},
 }
 

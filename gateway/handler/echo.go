@@ -25,8 +25,8 @@ func (Echo) Name() string { return "echo" }
 // Open sends the greeting.
 func (e Echo) Open(c *server.Conn) { greet(c, e.Greeting) }
 
-// Data sends the bytes back. When they do not fit in the send queue, the connection is closed as a slow consumer rather than
-// losing them silently.
+// Data sends the bytes back. When they do not fit in the send queue, the connection is closed as a slow consumer, and when they do not
+// fit in the queue budget, for that: rather than losing them silently.
 func (e Echo) Data(c *server.Conn, p []byte) {
 	if len(e.Prefix) == 0 {
 		reply(c, p)
@@ -49,7 +49,10 @@ func greet(c *server.Conn, greeting []byte) {
 }
 
 func reply(c *server.Conn, p []byte) {
-	if o, _ := c.Send(p); o == server.OutcomeDroppedQueueFull {
+	switch o, _ := c.Send(p); o {
+	case server.OutcomeDroppedQueueFull:
 		c.Abort(server.ReasonSlowConsumer)
+	case server.OutcomeDroppedBudget:
+		c.Abort(server.ReasonQueueBudget)
 	}
 }

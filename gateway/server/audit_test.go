@@ -69,6 +69,9 @@ func (g *gateway) audit() {
 	if !reflect.DeepEqual(got, sums) {
 		t.Errorf("audit: totals %+v; the events add up to %+v", got, sums)
 	}
+	if totals.QueuedBytes != 0 {
+		t.Errorf("audit: %d bytes are counted as queued, with no connection left", totals.QueuedBytes)
+	}
 	if totals.Connections != 0 || totals.Pending != 0 || live != 0 {
 		t.Errorf("audit: %d connections are left, %d by the events; %d are pending", totals.Connections, live, totals.Pending)
 	}

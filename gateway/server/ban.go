@@ -1,17 +1,20 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
-// MaxBans is the most bans that a server keeps.
-const MaxBans = 10_000
-
-// MaxBanDuration is the longest that a ban may last, other than for ever.
-const MaxBanDuration = 10 * 365 * 24 * time.Hour
+const (
+	// MaxBans is the most bans that a server keeps, those that have expired not counted.
+	MaxBans = 10_000
+	// MaxBanDuration is the longest time that a ban can be made for: ten years.
+	MaxBanDuration = 10 * 365 * 24 * time.Hour
+	// banFlush is how long a connection that is closed for a ban has to take what is queued for it.
+	banFlush = time.Second
+)
 
 // Ban refuses connections from a network or of an identity.
 type Ban struct {
@@ -20,19 +23,19 @@ type Ban struct {
 	Reason    string
 	CreatedBy string
 	CreatedAt time.Time
-	ExpiresAt time.Time // zero: never
+	ExpiresAt time.Time // by the machine's clock; zero: never
 	Refused   uint64    // connections that it has refused since the server began
 }
 
 // ErrTooManyBans says that there are MaxBans.
 var ErrTooManyBans = errors.New("there are 10,000 bans, which is the most; remove some, or ban a network in place of its addresses")
 
-// BanTargetError says that a text is no target of a ban.
-type BanTargetError struct{ Target string }
+// BanDurationError says that a ban cannot last so long.
+type BanDurationError struct{ Duration time.Duration }
 
-// Error names the target.
-func (e *BanTargetError) Error() string {
-	return fmt.Sprintf("%.100q is neither an IP address nor a network; expected for example 203.0.113.7 or 2001:db8::/64", e.Target)
+// Error names the duration.
+func (e *BanDurationError) Error() string {
+	return fmt.Sprintf("ban duration %s: expected 0 (until it is removed) to 10 years, %s", e.Duration, MaxBanDuration)
 }
 
 // BanNotFoundError says that there is no ban of a target.
@@ -41,57 +44,55 @@ type BanNotFoundError struct{ Target string }
 // Error names the target.
 func (e *BanNotFoundError) Error() string { return fmt.Sprintf("there is no ban of %.100q", e.Target) }
 
-// AddBanRequest bans.
-type AddBanRequest struct {
-	Target   string // an IP address, a network in CIDR form, or an identity
-	Identity bool
-	Duration time.Duration // 0: until it is removed
-	Reason   string
-	Keep     bool // leaves live connections alone
-	Actor    Actor
+// ban is a ban as a banSet has it. Nothing of it changes but what it has refused.
+type ban struct {
+	target    banTarget
+	reason    string
+	createdBy string
+	createdAt time.Time
+	expiresAt time.Time // zero: never
+	refused   atomic.Uint64
 }
 
-// AddBanResult has the ban.
-type AddBanResult struct {
-	Ban      Ban
-	Replaced bool   // it took the place of another of the same target
-	Durable  bool   // it is in a file
-	Closed   uint64 // live connections that are being closed for it
+// newBan makes a ban that begins now; 0 makes it last until it is removed. The error is a *BanDurationError. Its times are those of
+// the machine's clock, without Go's monotonic one, as the file will have them: a ban ends when lists say that it does, also after a
+// restart, and when the machine slept meanwhile.
+func newBan(target banTarget, lasts time.Duration, reason string, by Actor) (*ban, error) {
+	if lasts < 0 || lasts > MaxBanDuration {
+		return nil, &BanDurationError{Duration: lasts}
+	}
+	b := &ban{target: target, reason: shortText(reason), createdBy: by.Identity, createdAt: time.Now().Round(0).UTC()}
+	if lasts > 0 {
+		b.expiresAt = b.createdAt.Add(lasts)
+	}
+	return b, nil
 }
 
-// AddBan refuses new connections of a target, and closes the live ones. The error is a *BanTargetError, ErrTooManyBans, or that of
-// writing the file, and then nothing has changed.
-func (s *Server) AddBan(ctx context.Context, r AddBanRequest) (AddBanResult, error) {
-	return AddBanResult{}, errors.ErrUnsupported
+// row is the ban as callers see it.
+func (b *ban) row() Ban {
+	return Ban{Target: b.target.String(), Identity: b.target.isIdentity(), Reason: b.reason, CreatedBy: b.createdBy,
+		CreatedAt: b.createdAt, ExpiresAt: b.expiresAt, Refused: b.refused.Load()}
 }
 
-// ListBansRequest asks for a page of bans.
-type ListBansRequest struct {
-	After         string // Target of the last one of the page before; empty for the first
-	AfterIdentity bool   // whether that is an identity
-	Limit         int    // most rows; at least 1
+// over reports whether the ban has expired.
+func (b *ban) over(now time.Time) bool { return !b.expiresAt.IsZero() && !now.Before(b.expiresAt) }
+
+// outlasts reports whether the ban ends later than another.
+func (b *ban) outlasts(other *ban) bool {
+	return !other.expiresAt.IsZero() && (b.expiresAt.IsZero() || b.expiresAt.After(other.expiresAt))
 }
 
-// BanPage is a page of bans: networks in the order of their addresses, then identities in the order of their bytes.
-type BanPage struct {
-	Bans  []Ban
-	More  bool // there are more behind it
-	Total int
-}
-
-// ListBans returns bans that have not expired.
-func (s *Server) ListBans(ctx context.Context, r ListBansRequest) (BanPage, error) {
-	return BanPage{}, errors.ErrUnsupported
-}
-
-// RemoveBanRequest ends a ban.
-type RemoveBanRequest struct {
-	Target   string
-	Identity bool
-	Actor    Actor
-}
-
-// RemoveBan ends a ban and returns it. The error is a *BanTargetError, a *BanNotFoundError, or that of writing the file.
-func (s *Server) RemoveBan(ctx context.Context, r RemoveBanRequest) (Ban, error) {
-	return Ban{}, errors.ErrUnsupported
+// text says, for the record of who is refused, whose ban it is, until when, and why.
+func (b *ban) text() string {
+	text := "banned"
+	if b.createdBy != "" {
+		text += " by " + b.createdBy
+	}
+	if !b.expiresAt.IsZero() {
+		text += " until " + b.expiresAt.Format(time.RFC3339)
+	}
+	if b.reason != "" {
+		text += ": " + b.reason
+	}
+	return shortText(text)
 }

@@ -93,5 +93,5 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 	})
 	s.record(&event.ControlDetail{Verb: "Broadcast", Actor: r.Actor, Filter: source(r.Match), RequestID: r.RequestID, DataBytes: uint64(len(r.Data))}, &t)
 	return BroadcastResult{Matched: t.total(), Written: t.counts[OutcomeWritten], Queued: t.counts[OutcomeQueued],
-		Dropped: t.counts[OutcomeDroppedQueueFull], Closed: t.counts[OutcomeClosed], Failures: t.failures}
+		Dropped: t.counts[OutcomeDroppedQueueFull] + t.counts[OutcomeDroppedBudget], Closed: t.counts[OutcomeClosed], Failures: t.failures}
 }

@@ -30,8 +30,10 @@ type Config struct {
 
 	// Limits are the bounds at the start.
 	Limits Limits
-	// BanFile is where bans are kept, so that they survive a restart. Default: none, and they do not.
-	// Hazard: two servers must not have the same.
+	// BanFile is where bans are kept, so that they survive a restart: JSON, replaced whole at each change. Listen reads it; one that is
+	// damaged is set aside as BanFile.damaged- and the time, and there are no bans then. Default: none, and bans end with the process.
+	// Hazard: two servers must not have the same. On unix the second one is refused, by the lock on BanFile.lock; other systems do not
+	// prevent it. Who edits the file while the server runs loses the changes.
 	BanFile string
 	// IdleAction is what happens then. Default IdleClose.
 	IdleAction IdleAction

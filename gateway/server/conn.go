@@ -36,8 +36,9 @@ type Conn struct {
 type extra struct {
 	labels    map[string]string // replaced, never modified
 	value     any
-	idle      moment // value of active for which an idle timeout was announced
-	discarded uint64 // bytes received while closing
+	idle      moment       // value of active for which an idle timeout was announced
+	discarded uint64       // bytes received while closing
+	rate      *receiveRate // nil until a receive rate holds
 }
 
 // more returns the connection's extra. The caller holds mu.

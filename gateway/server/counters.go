@@ -35,6 +35,7 @@ type counters struct {
 	discarded    atomic.Uint64
 	dropped      atomic.Uint64
 	readPauses   atomic.Uint64
+	ratePauses   atomic.Uint64
 	closed       [event.ReasonCount]atomic.Uint64
 	refusals     [event.ReasonCount]atomic.Uint64
 }

@@ -10,11 +10,15 @@
 //
 // The data's way through the package, one file a stage: accept.go (accept, limits, registry), endpoint.go (the socket's
 // calls), the handler, write.go with queue.go (send queue, back-pressure), ending.go (the one way to end), and endpoint.go's
-// Closed. The verbs have a file each: list.go, send.go, broadcast.go, kick.go, labels.go, drain.go.
+// Closed. The verbs have a file each: list.go, send.go, broadcast.go, kick.go, labels.go, addban.go, removeban.go, listbans.go, drain.go.
 //
 // Sending tries the kernel at once and queues the rest. Above Config.HighWater reading from that peer pauses, at
 // Config.LowWater it resumes. A peer that takes nothing for Config.WriteTimeout is closed with ReasonSlowConsumer. No queue
-// grows beyond Config.SendQueueLimit (and a fixed reserve for handlers).
+// grows beyond Config.SendQueueLimit (and a fixed reserve for handlers), and all together not beyond Limits.QueueBudget (and another one;
+// budget.go). A peer that sends more than Limits.ReceiveRate is read later (receiverate.go); one that sends nothing, or nothing any more,
+// is found by a sweep (idle.go).
+//
+// Bans (bans.go) are an immutable set that admission reads without a lock, and are kept in a file (banfile.go) that is replaced whole.
 //
 // Everything that happens is published to the server's event log (package event).
 package server

@@ -62,11 +62,12 @@ func (c *Conn) setEnding(e ending) {
 func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
-	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.owner.server.limits.Load().SendQueueLimit+handlerReserve, true).accepted()) {
+	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.owner.server.limits.Load().handlerRoom(), true).accepted()) {
 		e.unsent += uint64(n)
 	}
 	e.farewell = nil
 	c.flags |= flagFinish
+	c.stopRate()
 	c.resume()
 	c.finishIfDone()
 }

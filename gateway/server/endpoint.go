@@ -41,6 +41,9 @@ func (c endpoint) Received(p []byte, at moment) {
 		c.discard(len(p))
 		return
 	}
+	if l := c.owner.server.limits.Load(); l.rated() {
+		c.rate(len(p), at, l)
+	}
 	if c.owner.server.log.Tapped() {
 		c.publishData(p)
 	}
@@ -174,6 +177,7 @@ func (c endpoint) Closed() {
 		e.timer.Stop()
 	}
 	c.endSending()
+	c.stopRate()
 	info := c.info()
 	opened := c.has(flagOpened)
 	c.mu.Unlock()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/netip"
+	"time"
 )
 
 // What the tests need to know of the package's limits.
@@ -54,3 +55,17 @@ func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn
 
 // CloseInert is the end of a connection of AddInert.
 func CloseInert(c *Conn) { endpoint{c}.Closed() }
+
+// Banned asks what admission asks.
+func (s *Server) Banned(addr netip.Addr, identity string) (string, bool) {
+	return s.banned(addr, identity)
+}
+
+// ChangeLimits changes the limits in force.
+func (s *Server) ChangeLimits(change func(*Limits)) { s.changeLimits(change) }
+
+// DecodeBans returns how many bans a ban file's text has.
+func DecodeBans(text []byte) (int, error) {
+	rows, err := decodeBans(text, time.Now())
+	return len(rows), err
+}

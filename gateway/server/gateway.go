@@ -87,7 +87,8 @@ func (s *Server) totals() Totals {
 		Connections: s.registry.live(), Pending: s.registry.pending(), Accepted: c.accepted.Load(), Refusals: occurred(&c.refusals),
 		AcceptErrors: c.acceptErrors.Load(), Closed: occurred(&c.closed),
 		BytesReceived: c.received.load(), BytesSent: c.sent.load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
-		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(),
+		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
+		QueuedBytes:  uint64(max(0, s.queued.bytes.Load())),
 		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
 	for _, n := range t.Refusals {

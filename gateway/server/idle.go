@@ -1,80 +1,134 @@
 package server
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Bounds of how often idle connections are looked for.
+// Bounds of how often silent connections are looked for.
 const (
 	minSweep = 5 * time.Millisecond
 	maxSweep = time.Second
 )
 
-// sweepIdle finds idle connections until stop closes. One goroutine looks at all of them instead of a timer for each: an
-// idle connection costs nothing, and a timeout is late by at most a sixteenth of it (5 ms to 1 s). A change of the timeout is noticed
-// within a second.
+// sweep finds the connections that have been silent for too long: those that are idle, and those that never sent a byte. One goroutine
+// looks at all of them instead of a timer for each: a silent connection costs nothing, and a timeout is late by at most a sixteenth of
+// it (5 ms to 1 s). It asks the limits in force each time, so a change of them holds within a second.
+type sweep struct {
+	server *Server
+	active moment // no connection that can become idle was active before it
+	judged uint64 // connections up to this seq have sent a byte in time, or are ending for it: they are not looked at again
+	oldest moment // the others were connected at this moment or later
+}
+
+// sweepIdle looks for silent connections until stop closes.
 func (s *Server) sweepIdle(stop <-chan struct{}) {
-	last, period := s.now(), sweepPeriod(s.limits.Load().IdleTimeout)
+	w := &sweep{server: s}
+	last, period := s.now(), w.period()
 	timer := time.NewTimer(period)
 	defer timer.Stop()
-	oldest := last // no connection that can become idle was active before
 	for {
 		select {
 		case <-stop:
 			return
 		case <-timer.C:
-			now, timeout := s.now(), s.limits.Load().IdleTimeout
+			now := s.now()
 			// After a stop of the whole process (SIGSTOP, a suspended machine), what has come meanwhile is read first.
-			stopped := time.Duration(now-last) > period+maxSweep
-			if timeout > 0 && time.Duration(now-oldest) >= timeout && !stopped {
-				oldest = s.sweepOnce(now, timeout)
+			if stopped := time.Duration(now-last) > period+maxSweep; !stopped {
+				w.once(now)
 			}
-			last, period = now, sweepPeriod(timeout)
+			last, period = now, w.period()
 			timer.Reset(period)
 		}
 	}
 }
 
-// sweepPeriod is how long to wait before the next look.
-func sweepPeriod(timeout time.Duration) time.Duration {
-	if timeout == 0 {
-		return maxSweep
+// period is how long to wait before the next sweep.
+func (w *sweep) period() time.Duration {
+	l, period := w.server.limits.Load(), maxSweep
+	for _, timeout := range []time.Duration{l.IdleTimeout, l.FirstByteTimeout} {
+		if timeout > 0 {
+			period = min(period, timeout/16)
+		}
 	}
-	return min(maxSweep, max(minSweep, timeout/16))
+	return max(minSweep, period)
 }
 
-// sweepOnce handles the connections that are idle, and returns since when the one that can be the next has been.
-func (s *Server) sweepOnce(now moment, timeout time.Duration) moment {
+// once looks for silent connections, if there can be any by now.
+func (w *sweep) once(now moment) {
+	l := w.server.limits.Load()
+	if l.IdleTimeout > 0 && now >= w.active+moment(l.IdleTimeout) {
+		w.findIdle(now, l.IdleTimeout)
+	}
+	if l.FirstByteTimeout > 0 && now >= w.oldest+moment(l.FirstByteTimeout) {
+		w.findWordless(now, l.FirstByteTimeout)
+	}
+}
+
+// findIdle handles the connections that are idle, and notes which one can be the next.
+func (w *sweep) findIdle(now moment, timeout time.Duration) {
 	oldest := now
-	s.registry.walk(func(c *Conn) bool {
+	w.server.registry.walk(func(c *Conn) bool {
 		active := moment(c.active.Load())
 		if time.Duration(now-active) >= timeout {
-			c.idled(now)
-		} else {
-			oldest = min(oldest, active)
+			active = c.idled(now, timeout)
 		}
+		oldest = min(oldest, active)
 		return true
 	})
-	return oldest
+	w.active = oldest
 }
 
-// idled announces an idle period once, and closes the connection when that is the configured action.
-func (c *Conn) idled(now moment) {
+// idled announces an idle period once, and closes the connection when that is the configured action. It returns since when the
+// connection can be idle once more: now, when it is not to be looked at before it was active again. One that a receive rate keeps from
+// being read is not idle.
+func (c *Conn) idled(now moment, timeout time.Duration) moment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	active := moment(c.active.Load())
-	idle := time.Duration(now - active)
-	if c.extra != nil && c.extra.idle == active || c.ending != nil || idle < c.owner.server.limits.Load().IdleTimeout {
-		return
+	if c.extra != nil && c.extra.idle == active || c.ending != nil {
+		return now
+	}
+	since := max(active, c.rested(now))
+	if time.Duration(now-since) < timeout {
+		return since
 	}
 	closing := c.owner.server.config.IdleAction == IdleClose
 	if !closing { // else it is ending
 		c.more().idle = active
 	}
-	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: idle, Closing: closing})
+	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: time.Duration(now - active), Closing: closing})
 	if closing {
 		c.beginEnd(ending{reason: ReasonIdleTimeout, answering: true}, c.owner.server.config.CloseTimeout)
 	}
+	return now
 }
+
+// findWordless closes the connections that have not sent a byte in time. Connections are in the order in which they came, so each is
+// looked at once in its life: when it is as old as the timeout.
+func (w *sweep) findWordless(now moment, timeout time.Duration) {
+	s := w.server
+	conns := make([]*Conn, 0, walkStretch)
+	for pace := newPace(); ; pace.rest() {
+		conns = s.registry.page(w.judged, conns[:0])
+		for _, c := range conns {
+			if w.oldest = c.connected(); time.Duration(now-w.oldest) < timeout {
+				return
+			}
+			if c.received.Load() == 0 {
+				c.end(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout), answering: true},
+					s.config.CloseTimeout)
+			}
+			w.judged = c.identity.Seq
+		}
+		if len(conns) < cap(conns) {
+			w.oldest = now // who comes later is younger
+			return
+		}
+	}
+}
+
+// connected is when the connection was accepted.
+func (c *Conn) connected() moment { return moment(c.identity.ConnectedAt.Sub(c.owner.server.at(0))) }

@@ -17,15 +17,18 @@ type CloseReason = event.CloseReason
 
 // The close reasons that a handler may use or meet; event has what each means.
 const (
-	ReasonPeerClosed   = event.ReasonPeerClosed
-	ReasonPeerReset    = event.ReasonPeerReset
-	ReasonIOError      = event.ReasonIOError
-	ReasonIdleTimeout  = event.ReasonIdleTimeout
-	ReasonSlowConsumer = event.ReasonSlowConsumer
-	ReasonKicked       = event.ReasonKicked
-	ReasonShutdown     = event.ReasonShutdown
-	ReasonHandler      = event.ReasonHandler
-	ReasonHandlerPanic = event.ReasonHandlerPanic
+	ReasonPeerClosed       = event.ReasonPeerClosed
+	ReasonPeerReset        = event.ReasonPeerReset
+	ReasonIOError          = event.ReasonIOError
+	ReasonIdleTimeout      = event.ReasonIdleTimeout
+	ReasonSlowConsumer     = event.ReasonSlowConsumer
+	ReasonKicked           = event.ReasonKicked
+	ReasonShutdown         = event.ReasonShutdown
+	ReasonHandler          = event.ReasonHandler
+	ReasonHandlerPanic     = event.ReasonHandlerPanic
+	ReasonBanned           = event.ReasonBanned
+	ReasonFirstByteTimeout = event.ReasonFirstByteTimeout
+	ReasonQueueBudget      = event.ReasonQueueBudget
 )
 
 // The first and last of the states and of the close reasons, for those who go through them.

@@ -30,6 +30,7 @@ type KickResult struct {
 
 // kicking gathers the outcomes of one Kick; the connections report to it as they close.
 type kicking struct {
+	server  *Server
 	request *KickRequest
 	pending sync.WaitGroup
 
@@ -39,46 +40,64 @@ type kicking struct {
 }
 
 // Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is earlier,
-// ctx's deadline. It returns no error.
+// ctx's deadline. With Ban, the peers of all the targets are banned before the first is closed, so that none comes back; their other
+// connections stay. The error is that of banning, and then nothing has changed; without Ban there is none.
 func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		r.Flush = max(time.Millisecond, min(r.Flush, time.Until(deadline)-2*answerMargin))
 	}
-	k := &kicking{request: &r}
-	if r.Match != nil {
-		now := time.Now()
-		s.registry.walk(func(c *Conn) bool {
-			if matches(r.Match, c, now) {
-				k.kick(c, -1, c.ID)
-			}
-			return true
-		})
-	} else {
-		k.outcomes = make([]TargetOutcome, len(r.IDs))
-		for i, id := range r.IDs {
-			if c, _, outcome := s.find(id); c != nil {
-				k.kick(c, i, func() string { return id })
-			} else {
-				k.note(i, TargetOutcome{ID: id, Outcome: outcome})
-			}
+	k := &kicking{server: s, request: &r, outcomes: make([]TargetOutcome, len(r.IDs))}
+	d := &event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs, Reason: r.Reason}
+	var banned []string
+	if r.Ban > 0 && !r.DryRun {
+		d.Ban = r.Ban.String()
+		var err error
+		if banned, err = k.banAndKick(); err != nil {
+			return KickResult{}, err
 		}
+	} else {
+		k.each(k.kick)
 	}
 	k.pending.Wait()
 	if !r.DryRun {
-		s.record(&event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs, Reason: r.Reason}, &k.tally)
+		s.record(d, &k.tally)
 	}
-	return k.result(), nil
+	result := k.result()
+	result.Banned = banned
+	return result, nil
+}
+
+// each calls f for the live connections that the request selects, with the connection's place in IDs, or -1; it notes the IDs of none.
+func (k *kicking) each(f func(c *Conn, place int)) {
+	r := k.request
+	if r.Match != nil {
+		now := time.Now()
+		k.server.registry.walk(func(c *Conn) bool {
+			if matches(r.Match, c, now) {
+				f(c, -1)
+			}
+			return true
+		})
+		return
+	}
+	for i, id := range r.IDs {
+		if c, _, outcome := k.server.find(id); c != nil {
+			f(c, i)
+		} else {
+			k.note(i, TargetOutcome{ID: id, Outcome: outcome})
+		}
+	}
 }
 
 // kick ends one connection; place is its index in IDs, or -1.
-func (k *kicking) kick(c *Conn, place int, id func() string) {
+func (k *kicking) kick(c *Conn, place int) {
 	r := k.request
 	if r.DryRun {
 		o := OutcomeWouldKick
 		if info := c.Info(); info.CloseReason != event.ReasonNone {
 			o = OutcomeClosed
 		}
-		k.note(place, TargetOutcome{ID: id(), Outcome: o})
+		k.note(place, TargetOutcome{ID: c.ID(), Outcome: o})
 		return
 	}
 	k.pending.Add(1)
@@ -91,7 +110,7 @@ func (k *kicking) kick(c *Conn, place int, id func() string) {
 		k.pending.Done()
 	}
 	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor.Identity, watch: watch, farewell: r.Farewell, answering: true}, r.Flush) {
-		k.note(place, TargetOutcome{ID: id(), Outcome: OutcomeClosed})
+		k.note(place, TargetOutcome{ID: c.ID(), Outcome: OutcomeClosed})
 		k.pending.Done()
 	}
 }

@@ -37,6 +37,7 @@ func controlFields(d *event.ControlDetail) []any {
 	}
 	add("ids", strings.Join(d.IDs, ","))
 	add("filter", d.Filter)
+	add("ban", d.Ban)
 	add("reason", d.Reason)
 	add("request-id", d.RequestID)
 	for _, key := range slices.Sorted(maps.Keys(d.Set)) {

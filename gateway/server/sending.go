@@ -43,6 +43,7 @@ func (c *Conn) endSending() {
 	if b.announce != nil {
 		b.announce.Stop()
 	}
+	c.owner.server.queued.give(b.queue.size)
 	c.wakeWaits()
 	c.releaseSending()
 }

@@ -14,11 +14,11 @@ import (
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
 //
-// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing and requestLog are never held
-// together with Conn.mu. Under Conn.mu come the socket's lock and the event log's, which is the last of all; failures.mu too
-// has only the log's under it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
-// admissions has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine of the server and
-// waits for all of them.
+// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing, requestLog and bans are never held
+// together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come the socket's lock and the event
+// log's, which is the last of all; failures.mu too has only the log's under it. A connection that is being admitted has a lock of its
+// own, pending.mu, under which all of these may come; admissions has none under it. Nothing is written to Config.Logger with any of them
+// held. Serve owns every goroutine of the server and waits for all of them.
 type Server struct {
 	config   Config
 	origin   *event.Origin
@@ -36,6 +36,8 @@ type Server struct {
 	addresses  addressCounts
 	closed     closedRing
 	requests   requestLog
+	bans       bans
+	queued     queueBudget
 	counters   counters
 
 	mu        sync.Mutex
@@ -70,6 +72,7 @@ func New(config Config) (*Server, error) {
 		done:     make(chan struct{}),
 	}
 	s.useLimits(&config.Limits)
+	s.bans.kept = config.BanFile != ""
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
 		s.listeners = append(s.listeners, newListener(s, l))
@@ -77,27 +80,41 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Listen binds every listener; connections wait in the kernel until Serve. The error names the address that could not be
-// bound, and then none is. Serve calls it when it was not called.
+// Listen reads the bans and binds every listener; connections wait in the kernel until Serve. The error names the file that could not
+// be read or the address that could not be bound, and then none is. Serve calls it when it was not called.
 func (s *Server) Listen() error {
+	damage, err := s.listen()
+	if damage != nil {
+		s.reportDamage(damage)
+	}
+	return err
+}
+
+// listen is Listen, once; damage is what was wrong with the ban file.
+func (s *Server) listen() (damage, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.listening:
-		return nil
+		return nil, nil
 	case s.serving: // it was shut down before it listened
-		return ErrServing
+		return nil, ErrServing
+	}
+	if s.bans.kept {
+		if damage, err = s.bans.open(s.config.BanFile); err != nil {
+			return nil, err
+		}
 	}
 	for i, l := range s.listeners {
 		if err := l.bind(); err != nil {
 			for _, bound := range s.listeners[:i] {
 				bound.close()
 			}
-			return err
+			return damage, errors.Join(err, s.bans.close())
 		}
 	}
 	s.listening = true
-	return nil
+	return damage, nil
 }
 
 // Serve accepts and serves connections until a drain has ended: after Shutdown or StartDrain, or when ctx ends, which starts
@@ -121,6 +138,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	sweeping.Wait()
 	s.tls.Wait()
 	s.engine.Wait()
+	s.closeBans()
 	close(s.done)
 	return nil
 }
@@ -180,6 +198,7 @@ func (s *Server) giveUp() {
 	})
 	s.tls.Wait()
 	s.engine.Wait()
+	s.closeBans()
 	close(s.done)
 }
 
@@ -197,6 +216,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	if !serving {
+		s.closeBans()
 		return nil
 	}
 	s.StartDrain(DrainRequest{Grace: maxGrace, Reason: "Shutdown"})

@@ -26,17 +26,20 @@ var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the 
 var ErrClosed = errors.New("connection is closed")
 
 // Send gives p to the peer: what the kernel does not take at once is copied to the send queue. The outcome is
-// OutcomeWritten, OutcomeQueued, OutcomeDroppedQueueFull (with ErrDropped) or OutcomeClosed (with ErrClosed). p is sent whole
-// and in order, never interleaved with another send, or not at all.
+// OutcomeWritten, OutcomeQueued, OutcomeDroppedQueueFull (with ErrDropped), OutcomeDroppedBudget (with ErrBudget) or OutcomeClosed (with
+// ErrClosed). p is sent whole and in order, never interleaved with another send, or not at all. A handler that cannot do without what
+// was dropped ends the connection, with ReasonSlowConsumer or ReasonQueueBudget.
 func (c *Conn) Send(p []byte) (Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.writable() || c.ending != nil && !c.ending.answering {
 		return OutcomeClosed, ErrClosed
 	}
-	switch o := c.put(p, c.owner.server.limits.Load().SendQueueLimit+handlerReserve, false); o {
+	switch o := c.put(p, c.owner.server.limits.Load().handlerRoom(), false); o {
 	case OutcomeDroppedQueueFull:
 		return o, ErrDropped
+	case OutcomeDroppedBudget:
+		return o, ErrBudget
 	case OutcomeClosed:
 		return o, ErrClosed
 	default:
@@ -53,21 +56,26 @@ func (c *Conn) send(p []byte) Outcome {
 	if !c.writable() || c.ending != nil {
 		return OutcomeClosed
 	}
-	return c.put(p, c.owner.server.limits.Load().SendQueueLimit, true)
+	return c.put(p, c.owner.server.limits.Load().verbRoom(), true)
 }
 
 // put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has checked
 // that the connection is writable.
-func (c *Conn) put(p []byte, limit int, shared bool) Outcome {
-	if c.queued()+len(p) > limit {
-		c.owner.server.counters.dropped.Add(1)
-		return OutcomeDroppedQueueFull
+func (c *Conn) put(p []byte, room room, shared bool) Outcome {
+	o := OutcomeDroppedQueueFull
+	if c.queued()+len(p) <= room.queue {
+		o = c.enqueue(p, room, shared)
 	}
-	return c.enqueue(p, shared)
+	if o == OutcomeDroppedQueueFull || o == OutcomeDroppedBudget {
+		c.owner.server.counters.dropped.Add(1)
+	}
+	return o
 }
 
-// enqueue writes what the kernel takes and queues the rest. The caller holds mu.
-func (c *Conn) enqueue(p []byte, shared bool) Outcome {
+// enqueue writes what the kernel takes and queues the rest, if that fits in the queue budget: a peer that keeps up is served however
+// full the queues of others are. When the rest of what was begun does not fit, not even in the reserve, the connection ends: a part of
+// p must not be the last that its peer gets. The caller holds mu.
+func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	if c.queued() == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)
 		c.took(n)
@@ -78,7 +86,14 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		if n == len(p) {
 			return OutcomeWritten
 		}
-		p = p[n:]
+		if n > 0 {
+			room.all = c.owner.server.limits.Load().handlerRoom().all
+		}
+		if p = p[n:]; !c.owner.server.queued.take(len(p), room.all) {
+			return c.refuseRest(n)
+		}
+	} else if !c.owner.server.queued.take(len(p), room.all) {
+		return OutcomeDroppedBudget
 	}
 	if c.sending == nil {
 		c.sending = sendings.Get().(*sending)
@@ -93,6 +108,16 @@ func (c *Conn) enqueue(p []byte, shared bool) Outcome {
 		c.flags |= flagFlushing
 	}
 	return OutcomeQueued
+}
+
+// refuseRest is the outcome of a send of which the kernel took n bytes, and the queue budget has no room for the others. The caller
+// holds mu.
+func (c *Conn) refuseRest(n int) Outcome {
+	if n == 0 {
+		return OutcomeDroppedBudget
+	}
+	c.endNow(ending{reason: ReasonQueueBudget, text: "all send queues together have no room for the rest of a send"}, true)
+	return OutcomeClosed
 }
 
 // took counts bytes that the kernel took. The caller holds mu.
@@ -110,10 +135,11 @@ func (c *Conn) took(n int) {
 	c.owner.server.counters.sent.add(c.identity.Seq, n)
 }
 
-// pauseIfHigh stops reading from a peer whose queue is over the high water. The caller holds mu.
+// pauseIfHigh stops reading from a peer whose queue is over the high water, or has anything while the queue budget is scarce. The
+// caller holds mu.
 func (c *Conn) pauseIfHigh() {
-	b := c.sending
-	if b.paused != 0 || b.queue.size <= c.owner.server.limits.Load().HighWater || c.ending != nil {
+	b, l := c.sending, c.owner.server.limits.Load()
+	if b.paused != 0 || c.ending != nil || b.queue.size <= l.HighWater && !c.owner.server.queued.scarce(l) {
 		return
 	}
 	b.paused = c.owner.server.now()
@@ -148,7 +174,15 @@ func (c *Conn) announcePause() {
 	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.size)})
 }
 
-// resume reads again. The caller holds mu.
+// resumeIfLow reads again when the queue is at the low water, or while the queue budget is scarce when it is empty. The caller holds mu.
+func (c *Conn) resumeIfLow() {
+	l := c.owner.server.limits.Load()
+	if n := c.queued(); n == 0 || n <= l.LowWater && !c.owner.server.queued.scarce(l) {
+		c.resume()
+	}
+}
+
+// resume ends a pause for the send queue. The caller holds mu.
 func (c *Conn) resume() {
 	b := c.sending
 	if b == nil || b.paused == 0 {
@@ -156,11 +190,19 @@ func (c *Conn) resume() {
 	}
 	paused := c.owner.server.since(b.paused)
 	b.paused = 0
-	c.socket.Resume()
+	c.readOn()
 	if c.has(flagAnnounced) {
 		c.flags &^= flagAnnounced
 		c.publish(event.BackpressureOff, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.size)})
 	}
+}
+
+// readOn reads again when neither the send queue nor a receive rate forbids it. The caller holds mu.
+func (c *Conn) readOn() {
+	if c.sending != nil && c.sending.paused != 0 || c.extra != nil && c.extra.rate != nil && c.extra.rate.paused {
+		return
+	}
+	c.socket.Resume()
 }
 
 // progressChecks is how often in a write timeout the kernel is asked whether the peer takes what it holds. The kernel's buffers
@@ -187,6 +229,7 @@ func (c endpoint) Wrote(n int, err error) {
 	defer c.mu.Unlock()
 	if n > 0 {
 		c.sending.queue.advance(n)
+		c.owner.server.queued.give(n)
 		c.took(n)
 		c.wakeWaits()
 	}
@@ -194,9 +237,7 @@ func (c endpoint) Wrote(n int, err error) {
 		c.fail(event.OpWrite, err)
 		return
 	}
-	if c.queued() <= c.owner.server.limits.Load().LowWater {
-		c.resume()
-	}
+	c.resumeIfLow()
 	switch b := c.sending; {
 	case err != nil:
 		c.judgeProgress()

@@ -130,7 +130,7 @@ func TestUnixControl(t *testing.T) {
 	stream := g.follow(&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
 	_, err = g.client.Shutdown(patiently(t), &pb.ShutdownRequest{})
 	check(t, err)
-	if events := remaining(t, stream); len(events) != 1 || events[0].GetControl().GetActor() != "unix" {
+	if events := remaining(t, stream); len(events) != 1 || events[0].GetControl().GetProof() != "unix" {
 		t.Error(events)
 	}
 	if code := g.exit(); code != 0 {

@@ -381,7 +381,8 @@ type Connection struct {
 	CloseText string `protobuf:"bytes,15,opt,name=close_text,json=closeText,proto3" json:"close_text,omitempty"`
 	// Who asked for the close when it was asked for through the control plane: the caller's identity. Empty otherwise.
 	ClosedBy string `protobuf:"bytes,16,opt,name=closed_by,json=closedBy,proto3" json:"closed_by,omitempty"`
-	// True while reading from the peer is paused because its send queue went over the high water.
+	// True while reading from the peer is paused because its send queue went over the high water, or has anything while the queue budget is
+	// scarce. Pauses for a receive rate do not count.
 	ReadPaused bool `protobuf:"varint,17,opt,name=read_paused,json=readPaused,proto3" json:"read_paused,omitempty"`
 	// TLS version, for example `TLS 1.3`; empty without TLS. This and the next three are of the gateway's own TLS, or, where a trusted
 	// balancer ended it, as the balancer's PROXY header has them.

@@ -158,6 +158,8 @@ const (
 	ErrorOperation_ERROR_OPERATION_LIMIT ErrorOperation = 4
 	// Running the handler, which panicked.
 	ErrorOperation_ERROR_OPERATION_HANDLER ErrorOperation = 5
+	// Reading the ban file, which was damaged and is set aside: there are no bans until they are added again.
+	ErrorOperation_ERROR_OPERATION_BAN_FILE ErrorOperation = 6
 )
 
 // Enum value maps for ErrorOperation.
@@ -169,6 +171,7 @@ var (
 		3: "ERROR_OPERATION_WRITE",
 		4: "ERROR_OPERATION_LIMIT",
 		5: "ERROR_OPERATION_HANDLER",
+		6: "ERROR_OPERATION_BAN_FILE",
 	}
 	ErrorOperation_value = map[string]int32{
 		"ERROR_OPERATION_UNSPECIFIED": 0,
@@ -177,6 +180,7 @@ var (
 		"ERROR_OPERATION_WRITE":       3,
 		"ERROR_OPERATION_LIMIT":       4,
 		"ERROR_OPERATION_HANDLER":     5,
+		"ERROR_OPERATION_BAN_FILE":    6,
 	}
 )
 
@@ -1616,14 +1620,15 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x12EVENT_TYPE_PRESENT\x10\x0f\x12 \n" +
 	"\x1cEVENT_TYPE_SNAPSHOT_COMPLETE\x10\x10\x12\x12\n" +
 	"\x0eEVENT_TYPE_GAP\x10\x11\x12\x16\n" +
-	"\x12EVENT_TYPE_REFUSED\x10\x12*\xba\x01\n" +
+	"\x12EVENT_TYPE_REFUSED\x10\x12*\xd8\x01\n" +
 	"\x0eErrorOperation\x12\x1f\n" +
 	"\x1bERROR_OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ERROR_OPERATION_ACCEPT\x10\x01\x12\x18\n" +
 	"\x14ERROR_OPERATION_READ\x10\x02\x12\x19\n" +
 	"\x15ERROR_OPERATION_WRITE\x10\x03\x12\x19\n" +
 	"\x15ERROR_OPERATION_LIMIT\x10\x04\x12\x1b\n" +
-	"\x17ERROR_OPERATION_HANDLER\x10\x05*\x8f\x01\n" +
+	"\x17ERROR_OPERATION_HANDLER\x10\x05\x12\x1c\n" +
+	"\x18ERROR_OPERATION_BAN_FILE\x10\x06*\x8f\x01\n" +
 	"\tGapReason\x12\x1a\n" +
 	"\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14GAP_REASON_RESTARTED\x10\x01\x12\x16\n" +

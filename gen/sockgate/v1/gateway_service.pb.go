@@ -659,7 +659,7 @@ func (x *SendRequest) GetWaitTimeout() *durationpb.Duration {
 // SendResponse tells what became of the bytes.
 type SendResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// WRITTEN, QUEUED, DROPPED_QUEUE_FULL, CLOSED, NOT_FOUND, NODE_RESTARTED or UNKNOWN_NODE.
+	// WRITTEN, QUEUED, DROPPED_QUEUE_FULL, DROPPED_BUDGET, CLOSED, NOT_FOUND, NODE_RESTARTED or UNKNOWN_NODE.
 	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=sockgate.v1.Outcome" json:"outcome,omitempty"`
 	// Bytes in the connection's send queue at the moment of the answer.
 	QueuedBytes uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
@@ -804,7 +804,7 @@ type BroadcastResponse struct {
 	Written uint64 `protobuf:"varint,2,opt,name=written,proto3" json:"written,omitempty"`
 	// Of these: some or all bytes wait in the send queue.
 	Queued uint64 `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
-	// Of these: refused whole because the send queue was full.
+	// Of these: refused whole because the send queue, or all of them together, had no room.
 	Dropped uint64 `protobuf:"varint,4,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// Of these: closed or closing.
 	Closed uint64 `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
@@ -1011,7 +1011,8 @@ type KickResponse struct {
 	Closed uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
 	// Of these: IDs that are unknown, malformed, of another node or of an earlier incarnation.
 	NotFound uint64 `protobuf:"varint,5,opt,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
-	// With ban_duration: the targets that are banned now, each once; the first 100.
+	// With ban_duration: the targets that are banned now, each once, in their order; the first 100. They are banned, all or none, before
+	// the first connection is closed; a ban that lasts longer stays as it is. Empty with validate_only.
 	Banned        []string `protobuf:"bytes,6,rep,name=banned,proto3" json:"banned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2036,8 +2037,9 @@ type Limits struct {
 	Allow []string `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
 	// Networks (CIDR) from which none is; goes before `allow`. At most 10,000.
 	Deny []string `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
-	// Bytes in all send queues together; beyond it, sends are DROPPED_BUDGET and a connection whose handler's answer does not fit is
-	// closed with QUEUE_BUDGET. 0 means no limit.
+	// Bytes in all send queues together; beyond it, sends of which the kernel takes nothing at once are DROPPED_BUDGET. Handlers, and the
+	// rest of what the kernel took a part of, have 1 MiB more; a connection whose handler's answer does not fit there is closed with
+	// QUEUE_BUDGET. Over three quarters of it, connections that have anything queued are not read from. 0 means no limit.
 	QueueBudget   uint64 `protobuf:"varint,24,opt,name=queue_budget,json=queueBudget,proto3" json:"queue_budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2923,9 +2925,9 @@ type Totals struct {
 	BytesUnsent uint64 `protobuf:"varint,8,opt,name=bytes_unsent,json=bytesUnsent,proto3" json:"bytes_unsent,omitempty"`
 	// Bytes that arrived while their connection was being closed and that no handler saw.
 	BytesDiscarded uint64 `protobuf:"varint,9,opt,name=bytes_discarded,json=bytesDiscarded,proto3" json:"bytes_discarded,omitempty"`
-	// Sends refused because a send queue was full.
+	// Sends refused because a send queue, or all of them together, had no room.
 	SendsDropped uint64 `protobuf:"varint,10,opt,name=sends_dropped,json=sendsDropped,proto3" json:"sends_dropped,omitempty"`
-	// How often reading from a peer was paused over the high water.
+	// How often reading from a peer was paused over the high water, or while the queue budget was scarce.
 	ReadPauses uint64 `protobuf:"varint,11,opt,name=read_pauses,json=readPauses,proto3" json:"read_pauses,omitempty"`
 	// Event streams open now.
 	EventStreams uint64 `protobuf:"varint,12,opt,name=event_streams,json=eventStreams,proto3" json:"event_streams,omitempty"`

@@ -46,7 +46,8 @@ const (
 //
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes long.
 // Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
-// `closed_by` (string); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
+// `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`, `proxy_ip`
+// (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
 // `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration); `read_paused` (bool);
 // `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`; `close_reason` is
 // `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set reads as `""`, and
@@ -314,7 +315,8 @@ func (c *gatewayServiceClient) RemoveBan(ctx context.Context, in *RemoveBanReque
 //
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes long.
 // Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
-// `closed_by` (string); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
+// `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`, `proxy_ip`
+// (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
 // `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration); `read_paused` (bool);
 // `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`; `close_reason` is
 // `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set reads as `""`, and

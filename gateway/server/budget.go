@@ -1,0 +1,71 @@
+package server
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// budgetReserve is by how much the answers of handlers, and the rest of what the kernel took a part of, may exceed the queue budget.
+const budgetReserve = 1 << 20
+
+// ErrBudget says that a send did not fit into the queue budget. It is an ErrDropped (errors.Is).
+var ErrBudget error = budgetError{}
+
+// budgetError is what ErrBudget is.
+type budgetError struct{}
+
+// Error says what to do.
+func (budgetError) Error() string {
+	return "all send queues together are at the queue budget: no byte was sent; wait for peers to read, close slow ones, or raise the queue budget"
+}
+
+// Is makes ErrBudget an ErrDropped.
+func (budgetError) Is(target error) bool { return target == ErrDropped }
+
+// queueBudget counts the bytes in all send queues. Only what the kernel does not take at once is counted, so traffic that flows does
+// not come here.
+type queueBudget struct{ bytes atomic.Int64 }
+
+// take counts n bytes that are to be queued; false when there would be more than most in all, and then they are not counted.
+func (q *queueBudget) take(n, most int) bool {
+	for {
+		now := q.bytes.Load()
+		if now+int64(n) > int64(most) {
+			return false
+		}
+		if q.bytes.CompareAndSwap(now, now+int64(n)) {
+			return true
+		}
+	}
+}
+
+// give takes note that n bytes have left a queue.
+func (q *queueBudget) give(n int) { q.bytes.Add(-int64(n)) }
+
+// scarce reports whether more than three quarters of the budget are used. Connections that have anything queued are not read from then,
+// so that what is left is for those that keep up, and for the answers to what was read already.
+func (q *queueBudget) scarce(l *Limits) bool {
+	return l.QueueBudget > 0 && q.bytes.Load() > int64(l.QueueBudget)-int64(l.QueueBudget)/4
+}
+
+// room is what a send may fill.
+type room struct {
+	queue int // bytes of the connection's queue
+	all   int // bytes of all queues, while no byte of the send has gone out
+}
+
+// verbRoom is the room for what verbs send.
+func (l *Limits) verbRoom() room { return room{queue: l.SendQueueLimit, all: l.budget(0)} }
+
+// handlerRoom is the room for what handlers send: what was accepted from a peer that is not read from any more must have room.
+func (l *Limits) handlerRoom() room {
+	return room{queue: l.SendQueueLimit + handlerReserve, all: l.budget(budgetReserve)}
+}
+
+// budget is the queue budget and a reserve; without one there is no end.
+func (l *Limits) budget(reserve int) int {
+	if l.QueueBudget == 0 || l.QueueBudget > math.MaxInt-reserve {
+		return math.MaxInt
+	}
+	return l.QueueBudget + reserve
+}

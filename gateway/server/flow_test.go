@@ -1,0 +1,107 @@
+package server_test
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// What comes faster than the receive rate is read later, all of it, and never more than the rate allows.
+func TestReceiveRateOnSockets(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		const rate, size = 1 << 20, 3 << 20
+		g := startOn(t, engine, server.Config{Limits: server.Limits{ReceiveRate: rate}})
+		f := g.follow(event.Closed)
+		p := g.open()
+		sent := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			mustWrite(t, p, sent)
+			if err := p.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+		})
+		got, err := io.ReadAll(p)
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("%d bytes came back, %v; expected all %d as they were sent", len(got), err, len(sent))
+		}
+		writing.Wait()
+		p.Close()
+		closed := f.awaitType(event.Closed, p.id).Conn
+		took := closed.ClosedAt.Sub(closed.ConnectedAt)
+		if most := rate*(1+took.Seconds()) + 64<<10; float64(closed.BytesReceived) > most || g.info().Totals.RatePauses == 0 {
+			t.Errorf("%d bytes in %s, with %d pauses; expected at most %.0f", closed.BytesReceived, took, g.info().Totals.RatePauses, most)
+		}
+		if closed.CloseReason != event.ReasonPeerClosed || closed.DiscardedBytes != 0 {
+			t.Errorf("closed with %s, %d bytes discarded", closed.CloseReason, closed.DiscardedBytes)
+		}
+	})
+}
+
+// Peers that do not read fill the budget and no more; one that reads is served all the while.
+func TestQueueBudgetOnSockets(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		const budget = 1 << 20
+		g := startOn(t, engine, server.Config{Limits: server.Limits{QueueBudget: budget, SendQueueLimit: 8 << 20}})
+		slow, quick := g.open(), g.open()
+		data := make([]byte, 256<<10)
+		for dropped := 0; dropped < 10; {
+			switch r := g.send(slow.id, data, 0); r.Outcome {
+			case server.OutcomeDroppedBudget:
+				dropped++
+			case server.OutcomeWritten, server.OutcomeQueued:
+			default:
+				t.Fatalf("Send: %s", r.Outcome)
+			}
+			if n := g.info().Totals.QueuedBytes; n > budget+1<<20 {
+				t.Fatalf("%d bytes are queued", n)
+			}
+		}
+		for range 100 {
+			mustWrite(t, quick, []byte("hello"))
+			mustRead(t, quick, "hello")
+		}
+		if totals := g.info().Totals; totals.SendsDropped < 10 || totals.QueuedBytes < budget/2 {
+			t.Errorf("%d dropped, %d queued", totals.SendsDropped, totals.QueuedBytes)
+		}
+		if i := g.get(slow.id); !i.Live() {
+			t.Errorf("the slow one closed with %s", i.CloseReason)
+		}
+	})
+}
+
+// Echo whose peers do not read stays within the budget and its reserve: a connection without room for its answer ends, for that reason.
+func TestEchoWithinQueueBudget(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		const budget, reserve, peers = 256 << 10, 1 << 20, 40
+		g := startOn(t, engine, server.Config{Limits: server.Limits{QueueBudget: budget}})
+		f := g.follow(event.Closed)
+		var writing sync.WaitGroup
+		for range peers {
+			p := g.open()
+			if err := p.SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+			writing.Go(func() {
+				for buffer := make([]byte, 64<<10); ; {
+					if _, err := p.Write(buffer); err != nil {
+						return
+					}
+				}
+			})
+		}
+		closed := f.awaitType(event.Closed, "").Conn
+		if closed.CloseReason != event.ReasonQueueBudget {
+			t.Errorf("closed with %s, %q; expected QUEUE_BUDGET", closed.CloseReason, closed.CloseText)
+		}
+		if n := g.info().Totals.QueuedBytes; n > budget+reserve {
+			t.Errorf("%d bytes are queued; expected at most %d", n, budget+reserve)
+		}
+		g.stop()
+		writing.Wait()
+	})
+}
