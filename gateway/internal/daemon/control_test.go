@@ -59,8 +59,8 @@ func TestUnsafeControl(t *testing.T) {
 		{"unix:///x", [][]string{{"--control-role", "uid:x=admin"}}, []string{`"x" is no user's number`}},
 		{"unix:///x", [][]string{{"--control-role", "uid:01=admin"}}, []string{`"01" is no user's number`}},
 		{"unix:///x", [][]string{{"--control-role", "user:nobody-of-that-name=admin"}}, []string{"nobody-of-that-name", "not known on this machine"}},
-		{"unix:///x", [][]string{{"--control-role", "uid:1=admin"}, {"--control-role", "uid:1=viewer"}}, []string{"uid:1 has the role admin already"}},
-		{"unix:///x", [][]string{{"--control-role", "user:root=admin"}, {"--control-role", "uid:0=viewer"}}, []string{"uid:0 has the role admin already"}},
+		{"unix:///x", [][]string{{"--control-role", "uid:1=admin"}, {"--control-role", "uid:1=viewer"}}, []string{"uid:1 has the role ADMIN already"}},
+		{"unix:///x", [][]string{{"--control-role", "user:root=admin"}, {"--control-role", "uid:0=viewer"}}, []string{"uid:0 has the role ADMIN already"}},
 		{"127.0.0.1:1", [][]string{tls}, []string{"control plane: cannot read c.pem"}},
 		{"127.0.0.1:1", [][]string{token}, []string{"control plane: "}},
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
 )
 
@@ -14,9 +15,9 @@ import (
 type controlAuth struct {
 	tls      *tls.Config // nil without
 	required bool        // also on loopback
-	roles    map[string]string
-	tokens   *tokenFile // nil without
-	users    bool       // callers are known by their users: it is a unix socket
+	roles    map[string]control.Role
+	tokens   *control.TokenFile // nil without
+	users    bool               // callers are known by their users: it is a unix socket
 	maxAge   time.Duration
 }
 
@@ -36,7 +37,7 @@ func openControlAuth(c *controlFlags, held *certificates, log hclog.Logger) (a c
 		}
 	}
 	if c.tokenFile != "" {
-		if a.tokens, err = openTokenFile(c.tokenFile, log); err != nil {
+		if a.tokens, err = control.OpenTokenFile(c.tokenFile, log); err != nil {
 			return a, err
 		}
 	}
@@ -65,6 +66,13 @@ func (a *controlAuth) String() string {
 		}
 	}
 	return strings.Join(by, ",")
+}
+
+// config completes the control plane's configuration.
+func (a *controlAuth) config(c control.Config) (control.Config, error) {
+	c.TLS, c.MaxConnectionAge = a.tls, a.maxAge
+	c.Auth = control.AuthConfig{Required: a.required, Roles: a.roles, Tokens: a.tokens}
+	return c, c.Auth.Validate()
 }
 
 // close ends following the token file.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sockgate/sockgate/gateway/control"
 )
 
 // unixScheme begins the address of a unix socket.
@@ -156,18 +158,18 @@ func (c *controlFlags) rolesByKind() (users, certificates int, err error) {
 }
 
 // rolesByIdentity reads --control-role. Names of users become numbers.
-func (c *controlFlags) rolesByIdentity() (map[string]string, error) {
-	roles := make(map[string]string)
+func (c *controlFlags) rolesByIdentity() (map[string]control.Role, error) {
+	roles := make(map[string]control.Role)
 	for _, text := range c.roles {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
 			return nil, fmt.Errorf("--control-role %.200q: expected IDENTITY=ROLE, for example spiffe://example.org/ops/*=operator or uid:1000=viewer", text)
 		}
-		identity, role := text[:at], text[at+1:]
-		if role != "viewer" && role != "operator" && role != "admin" {
-			return nil, fmt.Errorf("--control-role %.200q: %.100q is no role; expected viewer, operator or admin", text, role)
+		role, err := control.ParseRole(text[at+1:])
+		if err != nil {
+			return nil, fmt.Errorf("--control-role %.200q: %w", text, err)
 		}
-		identity, err := resolveUser(identity)
+		identity, err := resolveUser(text[:at])
 		if err != nil {
 			return nil, fmt.Errorf("--control-role %.200q: %w", text, err)
 		}

@@ -1,5 +1,3 @@
-//go:build merged
-
 package daemon_test
 
 import (
