@@ -35,12 +35,10 @@ func answer(err error) string {
 	}
 	for text, what := range map[string]string{
 		"certificate signed by unknown authority": "the caller trusts another CA",
-		"unknown certificate authority":           "TLS alert: unknown certificate authority",
-		"expired certificate":                     "TLS alert: expired certificate",
-		"bad certificate":                         "TLS alert: bad certificate",
-		"unsupported certificate":                 "TLS alert: unsupported certificate",
 		"first record does not look like a TLS":   "no TLS there: the caller ends",
-		"error reading server preface":            "the connection is closed",
+		"error reading server preface":            "the connection is closed", // the alert about a certificate may be in it, or be too late
+		"broken pipe":                             "the connection is closed",
+		"connection reset by peer":                "the connection is closed",
 	} {
 		if strings.Contains(s.Message(), text) {
 			return what

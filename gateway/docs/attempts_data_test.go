@@ -111,7 +111,11 @@ func (g *guarded) dataAttempts() []attempt {
 	stranger, old := g.strangers.issue("stranger-device", "", nil), g.ca.issue("old-device", "", expired)
 	device := g.ca.issue("device", "spiffe://example.org/device/7", nil)
 	trusting := func(certs ...tls.Certificate) *tls.Config {
-		return &tls.Config{RootCAs: g.ca.pool(), ServerName: "localhost", Certificates: certs}
+		config := &tls.Config{RootCAs: g.ca.pool(), ServerName: "localhost"}
+		if len(certs) > 0 {
+			config.GetClientCertificate = presenting(certs[0])
+		}
+		return config
 	}
 	const client = "PROXY TCP4 203.0.113.7 127.0.0.1 4000 8017\r\n"
 	plain := func(listener, text string) func() string {

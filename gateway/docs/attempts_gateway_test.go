@@ -142,13 +142,18 @@ func (g *guarded) start(args ...string) {
 func (g *guarded) dial(cert *tls.Certificate, token string) *grpc.ClientConn {
 	config := &tls.Config{RootCAs: g.ca.pool()}
 	if cert != nil {
-		config.Certificates = []tls.Certificate{*cert}
+		config.GetClientCertificate = presenting(*cert)
 	}
 	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(config))}
 	if token != "" {
 		options = append(options, grpc.WithPerRPCCredentials(header("Bearer "+token)))
 	}
 	return g.connect(g.control, options...)
+}
+
+// presenting gives a certificate also to who does not trust its CA: a client keeps it back otherwise.
+func presenting(cert tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 }
 
 func (g *guarded) connect(address string, options ...grpc.DialOption) *grpc.ClientConn {
