@@ -79,7 +79,7 @@ func (a *app) tokenCreate(name string, o tokenOptions) error {
 	switch {
 	case o.checkFile() != nil:
 		return o.checkFile()
-	case !tokenName().MatchString(name):
+	case !isTokenName(name):
 		return usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash", name)
 	case !slices.Contains(tokenRoles(), o.role):
 		return usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
