@@ -80,6 +80,7 @@ func (f *tokenFile) add(e *tokenEntry) {
 // remove takes an entry's line away.
 func (f *tokenFile) remove(e *tokenEntry) { f.lines = slices.Delete(f.lines, e.line, e.line+1) }
 
+// bytes is the file as it is to be written.
 func (f *tokenFile) bytes() []byte { return []byte(strings.Join(f.lines, "")) }
 
 // readTokenFile reads a token file. One that does not exist is an error that fs.ErrNotExist is in.
