@@ -189,6 +189,7 @@ func (x *access) check() error {
 	return nil
 }
 
+// hasToken says that calls carry a token.
 func (x *access) hasToken() bool { return x.token != "" || x.TokenFile != "" }
 
 // local says that nothing leaves this machine on the way to the control plane.

@@ -38,6 +38,7 @@ with their certificates: what begins with spiffe:// is one, and anything else wi
 	return a.noun(cmd)
 }
 
+// banAddCommand is `ctl ban add`.
 func (a *app) banAddCommand() *cobra.Command {
 	var o banOptions
 	cmd := &cobra.Command{
@@ -68,6 +69,7 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
 	return cmd
 }
 
+// registerIdentity declares the flag that says what kind of target it is.
 func (o *banOptions) registerIdentity(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.identity, "identity", false, "TARGET is an identity, whatever it looks like")
 }
@@ -85,6 +87,7 @@ func (o *banOptions) isIdentity(target string) (bool, error) {
 	return false, nil
 }
 
+// banAdd bans the target, and says so where a restart of the gateway would forget it.
 func (a *app) banAdd(ctx context.Context, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
@@ -117,6 +120,7 @@ func (a *app) banAdd(ctx context.Context, target string, o banOptions) error {
 	return nil
 }
 
+// printAddedBan shows the ban, and what came of it.
 func (a *app) printAddedBan(resp *sockgatev1.AddBanResponse) error {
 	ban := resp.GetBan()
 	switch {
@@ -138,6 +142,7 @@ func (a *app) banEnd(ban *sockgatev1.Ban) string {
 	return a.timeText(ban.GetExpiresAt())
 }
 
+// banListCommand is `ctl ban list`.
 func (a *app) banListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "list",
@@ -148,6 +153,7 @@ func (a *app) banListCommand() *cobra.Command {
 	}
 }
 
+// banList prints the bans as their pages arrive.
 func (a *app) banList(ctx context.Context) error {
 	c, err := a.connect()
 	if err != nil {
@@ -175,6 +181,7 @@ func (a *app) banList(ctx context.Context) error {
 	}
 }
 
+// bansPage asks for one page, within the timeout.
 func (a *app) bansPage(ctx context.Context, c *client, req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
 	ctx, cancel := a.within(ctx, 0)
 	defer cancel()
@@ -187,6 +194,7 @@ type banRows struct {
 	table *table
 }
 
+// newBanRows chooses the columns.
 func (a *app) newBanRows() *banRows {
 	header := []string{"TARGET", "EXPIRES", "REASON", "BY", "REFUSED"}
 	if a.wide() {
@@ -222,6 +230,7 @@ func (r *banRows) flush() error {
 	return r.app.stdout.Flush()
 }
 
+// banRemoveCommand is `ctl ban remove`.
 func (a *app) banRemoveCommand() *cobra.Command {
 	var o banOptions
 	cmd := &cobra.Command{
@@ -235,6 +244,7 @@ func (a *app) banRemoveCommand() *cobra.Command {
 	return cmd
 }
 
+// banRemove ends the ban, and shows what it was.
 func (a *app) banRemove(ctx context.Context, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {

@@ -2,7 +2,8 @@
 //
 // Run is the whole program with its streams injected, and Main is Run over the real process. What a command prints as
 // data goes to stdout in the form that -o names (print.go); what it has to say goes to stderr; what it ended with is an
-// exit code from the one table in exit.go. client.go makes the gRPC connection, follow.go keeps an event stream alive.
+// exit code from the one table in exit.go. access.go says how the control plane is reached, from flags,
+// environment and contexts; client.go makes the gRPC connection, follow.go keeps an event stream alive.
 package cli
 
 import (

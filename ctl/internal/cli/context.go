@@ -50,6 +50,7 @@ func (a *app) contextCommand() *cobra.Command {
 	return a.noun(cmd)
 }
 
+// contextAddCommand is `ctl context add`.
 func (a *app) contextAddCommand() *cobra.Command {
 	use := false
 	cmd := &cobra.Command{
@@ -91,6 +92,7 @@ func (a *app) contextAccess() (x *access, chosen bool, err error) {
 	return &found.access, chosen, nil
 }
 
+// noContext is the error of a name that no context has; it names those that there are.
 func (a *app) noContext(c *contexts, name string) error {
 	if len(c.Contexts) == 0 {
 		return usagef("there is no context %.100q, nor any other; add one with ctl context add", name)
@@ -98,6 +100,7 @@ func (a *app) noContext(c *contexts, name string) error {
 	return usagef("there is no context %.100q; there are %s", name, strings.Join(c.names(), ", "))
 }
 
+// contextAdd keeps what the flags say under a name, with absolute paths.
 func (a *app) contextAdd(name string, use bool) error {
 	if !contextName().MatchString(name) {
 		return usagef("%.100q cannot be the name of a context; give up to 63 letters, digits, dots, dashes, underscores and @, a letter or digit first", name)
@@ -129,6 +132,7 @@ func (a *app) contextAdd(name string, use bool) error {
 	})
 }
 
+// contextUse makes a context the current one.
 func (a *app) contextUse(name string) error {
 	return a.changeContexts(func(c *contexts) error {
 		if c.find(name) == nil {
@@ -139,6 +143,7 @@ func (a *app) contextUse(name string) error {
 	})
 }
 
+// contextRemove forgets a context, and says when it was the current one.
 func (a *app) contextRemove(name string) error {
 	return a.changeContexts(func(c *contexts) error {
 		if c.find(name) == nil {
@@ -165,6 +170,7 @@ type shownContext struct {
 	namedContext
 }
 
+// contextList prints the contexts in the order of their names.
 func (a *app) contextList() error {
 	c, err := a.readContexts()
 	if err != nil {
@@ -226,6 +232,7 @@ func (a *app) contextShow(args []string) error {
 	return a.printAccess(n.Name, &n.access)
 }
 
+// printAccess shows every setting of one way to reach a gateway; the token itself never.
 func (a *app) printAccess(name string, x *access) error {
 	switch {
 	case a.structured():

@@ -117,6 +117,9 @@ func TestAccessPrecedence(t *testing.T) {
 			t.Errorf("%s: exit code %d\ngot  %swant %s%s", tt.name, code, stdout, want, stderr)
 		}
 	}
+	if code, _, stderr := ctlIn(t, dir, nil, "context show --context two --tls-cert /a.pem"); code != exitUsage || !strings.Contains(stderr, "only one of the two") {
+		t.Errorf("half a pair: exit code %d: %s", code, stderr)
+	}
 	if code, stdout, _ := ctlIn(t, t.TempDir(), nil, "context show -o json"); code != 0 || stdout != `{"name":"","gateway":"127.0.0.1:8018","tls":false}`+"\n" {
 		t.Errorf("default: %s", stdout)
 	}

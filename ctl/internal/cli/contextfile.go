@@ -93,6 +93,7 @@ func (a *app) readContexts() (*contexts, error) {
 	return c, nil
 }
 
+// checkContextMode refuses a file that others could have changed.
 func checkContextMode(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

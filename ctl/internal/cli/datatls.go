@@ -17,6 +17,7 @@ type dataTLS struct {
 	files    tlsFiles
 }
 
+// register declares the flags.
 func (t *dataTLS) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&t.on, "data-tls", false, "connect with TLS, and trust the system's certificate authorities")
@@ -56,8 +57,10 @@ func (a *app) dataConfig(t *dataTLS, address string) (*tls.Config, error) {
 // tlsError marks what went wrong in making a connection TLS.
 type tlsError struct{ err error }
 
+// Error returns the text.
 func (e *tlsError) Error() string { return fmt.Sprintf("TLS handshake: %v", e.err) }
 
+// Unwrap returns the cause.
 func (e *tlsError) Unwrap() error { return e.err }
 
 // isTLSError says that an error is of TLS itself, and not of the network below it.

@@ -48,13 +48,16 @@ func admissionLimits() []limitField {
 // kebab writes a field's name as flags are written.
 func kebab(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
+// name is the name on the command line, for example max-connections.
 func (f limitField) name() string { return kebab(f.path()) }
 
 // path is the name in the contract, as a field mask has it.
 func (f limitField) path() string { return string(f.d.Name()) }
 
+// settable says whether it can be changed while the gateway runs.
 func (f limitField) settable() bool { return !slices.Contains(fixedLimits(), f.name()) }
 
+// inBytes says whether it counts bytes.
 func (f limitField) inBytes() bool { return slices.Contains(byteLimits(), f.name()) }
 
 // isSet says whether the limit has a value that is not its zero, which mostly means that there is none.
@@ -65,6 +68,7 @@ func (f limitField) isSet(l *sockgatev1.Limits) bool {
 	return l.ProtoReflect().Has(f.d)
 }
 
+// duration is the value of a limit that is a time; an absent one is 0.
 func (f limitField) duration(l *sockgatev1.Limits) time.Duration {
 	d, _ := l.ProtoReflect().Get(f.d).Message().Interface().(*durationpb.Duration)
 	return d.AsDuration()

@@ -58,6 +58,7 @@ func (a *app) noun(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// limitsGet prints the limits of these names; all for none.
 func (a *app) limitsGet(ctx context.Context, names []string) error {
 	fields, err := findLimits(names)
 	if err != nil {
@@ -77,6 +78,7 @@ func (a *app) limitsGet(ctx context.Context, names []string) error {
 	return a.printLimits(fields, resp.GetLimits())
 }
 
+// limitsSet changes limits, and prints the new values of those.
 func (a *app) limitsSet(ctx context.Context, args []string) error {
 	req, fields, err := limitsRequest(args)
 	if err != nil {
@@ -145,6 +147,7 @@ func findLimits(names []string) ([]limitField, error) {
 	return found, nil
 }
 
+// printLimits shows these fields, or all of them to a program.
 func (a *app) printLimits(fields []limitField, l *sockgatev1.Limits) error {
 	switch {
 	case a.structured():

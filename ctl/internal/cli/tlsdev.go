@@ -34,6 +34,7 @@ type tlsDevOptions struct {
 	force bool
 }
 
+// tlsDevCommand is `ctl tls-dev`.
 func (a *app) tlsDevCommand() *cobra.Command {
 	var o tlsDevOptions
 	cmd := &cobra.Command{
@@ -58,6 +59,7 @@ take certificates from an authority that does.`,
 	return cmd
 }
 
+// completeDirectories offers directories for the one argument.
 func completeDirectories(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -78,6 +80,7 @@ type devFile struct {
 	Purpose string `json:"purpose"`
 }
 
+// tlsDev makes all certificates, or none where one of the files is there.
 func (a *app) tlsDev(dir string, o tlsDevOptions) error {
 	if o.valid <= 0 || o.valid > maxDevValidity {
 		return usagef("--valid %s is out of bounds; give more than 0 and up to 19800h, for example 720h", o.valid)
@@ -202,6 +205,7 @@ func writePEM(path, kind string, der []byte, mode fs.FileMode) error {
 	return edit.commit(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
+// printDevFiles prints what was made.
 func (a *app) printDevFiles(files []devFile) error {
 	t := a.newTable("FILE", "PURPOSE")
 	for _, f := range files {

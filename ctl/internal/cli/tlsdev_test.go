@@ -116,6 +116,7 @@ func secureServer(t testing.TB, config *tls.Config, serve func(conn net.Conn)) s
 	})
 }
 
+// echoBack sends back what it receives.
 func echoBack(conn net.Conn) { _, _ = io.Copy(conn, conn) }
 
 // dial makes its connections TLS, checks who answers, and finishes as without TLS.

@@ -32,6 +32,7 @@ machine where it is, and ask no gateway.`,
 	return a.noun(cmd)
 }
 
+// tokenCreateCommand is `ctl token create`.
 func (a *app) tokenCreateCommand() *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
@@ -58,10 +59,12 @@ owner alone.`,
 	return cmd
 }
 
+// registerFile declares --file.
 func (o *tokenOptions) registerFile(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.file, "file", "", "the token `FILE` of the gateway")
 }
 
+// checkFile refuses to go on without --file.
 func (o *tokenOptions) checkFile() error {
 	if o.file == "" {
 		return usagef("the token file is not named; give --file FILE")
@@ -75,11 +78,12 @@ type createdToken struct {
 	Token string `json:"token"`
 }
 
+// tokenCreate puts the hash into the file before the token is printed: one that was shown always works.
 func (a *app) tokenCreate(name string, o tokenOptions) error {
 	switch {
 	case o.checkFile() != nil:
 		return o.checkFile()
-	case !tokenName().MatchString(name):
+	case !isTokenName(name):
 		return usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash", name)
 	case !slices.Contains(tokenRoles(), o.role):
 		return usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
@@ -106,6 +110,7 @@ func (a *app) tokenCreate(name string, o tokenOptions) error {
 	return nil
 }
 
+// printToken prints the token alone, and makes sure that it is out.
 func (a *app) printToken(t createdToken) error {
 	var err error
 	if a.structured() {
@@ -116,6 +121,7 @@ func (a *app) printToken(t createdToken) error {
 	return errors.Join(err, a.stdout.Flush())
 }
 
+// tokenListCommand is `ctl token list`.
 func (a *app) tokenListCommand() *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
@@ -129,6 +135,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 	return cmd
 }
 
+// tokenList prints the entries in the order of the file.
 func (a *app) tokenList(o tokenOptions) error {
 	if err := o.checkFile(); err != nil {
 		return err
@@ -169,6 +176,7 @@ func (a *app) expiresText(at *time.Time) string {
 	return text
 }
 
+// tokenRemoveCommand is `ctl token remove`.
 func (a *app) tokenRemoveCommand() *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
@@ -185,6 +193,7 @@ func (a *app) tokenRemoveCommand() *cobra.Command {
 	return cmd
 }
 
+// tokenRemove takes the line of the token out of the file.
 func (a *app) tokenRemove(name string, o tokenOptions) error {
 	if err := o.checkFile(); err != nil {
 		return err
