@@ -37,7 +37,8 @@ func parseFlood(args []string, stderr io.Writer) (*flood, error) {
 	f.SetOutput(stderr)
 	f.IntVar(&l.clients, "clients", 0, "established TLS clients, which echo 64 bytes (default 1000; 20 with --quick)")
 	f.Float64Var(&l.rate, "rate", 0, "messages a second of all clients (default 5000; 400 with --quick)")
-	f.IntVar(&l.halfOpen, "half-open", 0, "attackers that send nothing, half a ClientHello, or a whole one and then nothing (default 5000; 30 with --quick)")
+	f.IntVar(&l.halfOpen, "half-open", 0,
+		"attackers that send nothing, half a ClientHello, or a whole one and then nothing (default 5000; 30 with --quick)")
 	f.IntVar(&l.slow, "slow", 0, "attackers that send a byte of a ClientHello a second (default 2000; 12 with --quick)")
 	f.DurationVar(&l.timeout, "handshake-timeout", 0, "of the servers, by their flags (default 10s; 500ms with --quick)")
 	if err := l.parse(f, args); err != nil {
@@ -49,8 +50,8 @@ func parseFlood(args []string, stderr io.Writer) (*flood, error) {
 		l.fill(1000, 5000, 5000, 2000, time.Second, 10*time.Second)
 	}
 	if l.clients < 1 || l.rate <= 0 || l.halfOpen < 0 || l.slow < 0 || l.halfOpen+l.slow < 1 || l.timeout < 10*time.Millisecond {
-		return l, fmt.Errorf("--clients %d --rate %g --half-open %d --slow %d --handshake-timeout %s: expected a client, a rate, an attacker and 10ms at least",
-			l.clients, l.rate, l.halfOpen, l.slow, l.timeout)
+		return l, fmt.Errorf("--clients %d --rate %g --half-open %d --slow %d --handshake-timeout %s: expected a client, a rate, an attacker "+
+			"and 10ms at least", l.clients, l.rate, l.halfOpen, l.slow, l.timeout)
 	}
 	return l, nil
 }
@@ -75,7 +76,8 @@ func setDefault[T comparable](p *T, value T) {
 
 // workload is what is measured, with and without attackers.
 func (l *flood) workload() result.Workload {
-	return result.Workload{Name: fmt.Sprintf("flood-%d", l.clients), Kind: result.Flood, Size: floodSize, Conns: l.clients + l.halfOpen + l.slow, TLS: true,
+	return result.Workload{Name: fmt.Sprintf("flood-%d", l.clients), Kind: result.Flood, Size: floodSize, TLS: true,
+		Conns: l.clients + l.halfOpen + l.slow,
 		Text: fmt.Sprintf("%d established TLS connections that echo %d bytes, %g messages a second in all, undisturbed and beside %d half-open handshakes "+
 			"and %d slowloris clients; a handshake may take %s", l.clients, floodSize, l.rate, l.halfOpen, l.slow, l.timeout)}
 }

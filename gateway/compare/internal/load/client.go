@@ -57,9 +57,9 @@ func NewClient(server netip.AddrPort, size int) (*Client, error) {
 	return &Client{server: t, poll: p, message: m, buffer: make([]byte, 64<<10), start: time.Now()}, nil
 }
 
-// NewTLSClient is NewClient for connections that speak TLS 1.3, for Echo, EchoOnce and Fixed. They do the same as plain ones, on the same one thread, so that a
-// measurement differs by the TLS and by nothing else; but the load's own part of TLS makes it the slower side more often. config is
-// not modified.
+// NewTLSClient is NewClient for connections that speak TLS 1.3, for Echo, EchoOnce and Fixed. They do the same as plain ones, on the
+// same one thread, so that a measurement differs by the TLS and by nothing else; but the load's own part of TLS makes it the slower
+// side more often. config is not modified.
 func NewTLSClient(server netip.AddrPort, size int, config *tls.Config) (*Client, error) {
 	l, err := NewClient(server, size)
 	if err == nil {

@@ -237,7 +237,11 @@ type recorder struct {
 	said     bytes.Buffer
 }
 
+// errRecorded is what a handshake fails with when all of the ClientHello is recorded.
 var errRecorded = errors.New("nobody answers")
 
+// Write keeps p.
 func (r *recorder) Write(p []byte) (int, error) { return r.said.Write(p) }
-func (r *recorder) Read([]byte) (int, error)    { return 0, errRecorded }
+
+// Read fails: there is no server.
+func (r *recorder) Read([]byte) (int, error) { return 0, errRecorded }

@@ -58,8 +58,13 @@ func (s *session) fill(p []byte) (int, error) {
 // nothing is the type of errNothing.
 type nothing struct{}
 
-func (nothing) Error() string   { return "there is nothing to read now" }
-func (nothing) Timeout() bool   { return true }
+// Error returns the text.
+func (nothing) Error() string { return "there is nothing to read now" }
+
+// Timeout is part of net.Error: what has come so far stays.
+func (nothing) Timeout() bool { return true }
+
+// Temporary is part of net.Error: the next call may succeed.
 func (nothing) Temporary() bool { return true }
 
 // errNothing says that the kernel has nothing to read now. It is temporary, so that crypto/tls goes on when it is called again.
