@@ -110,9 +110,9 @@ func TestQuick(t *testing.T) {
 
 // TestQuickTLS runs a whole comparison over TLS, of those who speak it; the C server does not, and is not missed.
 func TestQuickTLS(t *testing.T) {
-	want := []string{"net"}
+	want := []string{"gateway", "gateway (net)", "net"}
 	dir := t.TempDir()
-	c, builds := command(t, "--quick", "--workloads", "tls", "--only", "c,"+strings.Join(want, ","), "--out", dir)
+	c, builds := command(t, "--quick", "--workloads", "tls", "--only", "c,"+strings.Join(want, ","), "--gateway-flags", "--engine net", "--out", dir)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {

@@ -71,6 +71,22 @@ func niceOf(t *testing.T, process string) []string {
 	return nice
 }
 
+// TestFloodOfGateway holds that the gateway is flooded too, and is asked what it refused and why.
+func TestFloodOfGateway(t *testing.T) {
+	c, builds := command(t, "flood", "--quick", "--only", "gateway")
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	if want := "gateway says that it refused, all in all: TLS_TIMEOUT "; !strings.Contains(stdout.String(), want) {
+		t.Errorf("standard output has no %q:\n%s", want, stdout.String())
+	}
+	if left := append(running(t, builds), attacking(t)...); len(left) > 0 {
+		t.Errorf("processes still run: %v", left)
+	}
+}
+
 // attacking returns the attackers' processes, as folders of /proc.
 func attacking(t *testing.T) []string {
 	t.Helper()
