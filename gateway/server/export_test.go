@@ -69,3 +69,15 @@ func DecodeBans(text []byte) (int, error) {
 	rows, err := decodeBans(text, time.Now())
 	return len(rows), err
 }
+
+// AddFull admits a connection without a descriptor, whose kernel takes nothing. CloseInert ends it.
+func (s *Server) AddFull(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}) *Conn {
+	t.Helper()
+	return s.connect(t, "", 0).end.Conn
+}
+
+// Receive is what a connection's socket does with bytes from the peer.
+func Receive(c *Conn, p []byte) { endpoint{c}.Received(p, c.owner.server.now()) }

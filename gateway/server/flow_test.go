@@ -105,3 +105,18 @@ func TestEchoWithinQueueBudget(t *testing.T) {
 		writing.Wait()
 	})
 }
+
+// Echo does not lose an answer silently for which there is no room in the budget: the connection ends, for that reason.
+func TestEchoBeyondQueueBudget(t *testing.T) {
+	g := start(t, server.Config{Limits: server.Limits{QueueBudget: 1, SendQueueLimit: 4 << 20}})
+	full, c := g.AddFull(t), g.AddFull(t)
+	if o, err := full.Send(make([]byte, 1+1<<20)); o != server.OutcomeQueued {
+		t.Fatalf("%s, %v; expected that the reserve has room", o, err)
+	}
+	server.Receive(c, []byte("x"))
+	if i := c.Info(); i.CloseReason != event.ReasonQueueBudget {
+		t.Errorf("closed with %s; expected QUEUE_BUDGET", i.CloseReason)
+	}
+	server.CloseInert(full)
+	server.CloseInert(c)
+}
