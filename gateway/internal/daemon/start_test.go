@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -127,7 +128,7 @@ func TestUnixControl(t *testing.T) {
 	stream := g.follow(&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
 	_, err = g.client.Shutdown(patiently(t), &pb.ShutdownRequest{})
 	check(t, err)
-	if events := remaining(t, stream); len(events) != 1 || events[0].GetControl().GetActor() != "unix" {
+	if events := remaining(t, stream); len(events) != 1 || events[0].GetControl().GetActor() != "uid:"+strconv.Itoa(os.Getuid()) {
 		t.Error(events)
 	}
 	if code := g.exit(); code != 0 {
