@@ -36,6 +36,7 @@ func newAccessTable(services map[string]grpc.ServiceInfo) accessTable {
 	return t
 }
 
+// declared is what is declared for a method.
 func declared(service, method string) access {
 	switch {
 	case service == healthpb.Health_ServiceDesc.ServiceName:
@@ -51,6 +52,11 @@ func declared(service, method string) access {
 	if !ok {
 		return access{}
 	}
+	return required(m)
+}
+
+// required is what a method's own options declare.
+func required(m protoreflect.MethodDescriptor) access {
 	role, _ := proto.GetExtension(m.Options(), pb.E_RequiredRole).(pb.Role)
 	return access{role: Role(role), fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -27,6 +28,14 @@ func TestEveryMethodHasARole(t *testing.T) {
 	}
 	if a := s.guard.access["/sockgate.v1.GatewayService/StreamEvents"]; !a.fields {
 		t.Error("nobody looks at the field_role of StreamEvents")
+	}
+}
+
+// TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such a one, and
+// everybody's only because it is health's.
+func TestMethodWithoutOption(t *testing.T) {
+	if a := required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.everybody || a.role != RoleNone {
+		t.Errorf("%+v", a)
 	}
 }
 
