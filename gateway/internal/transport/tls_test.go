@@ -256,7 +256,8 @@ func TestNotTLS(t *testing.T) {
 		{"another version", []byte{22, 9}, "does not speak TLS"},
 		{"an alert", []byte{21, 3, 1, 0, 2, 2, 40}, "does not speak TLS"},
 		{"another message", record(2, 0, 0, 1, 0), "type 2"},
-		{"an empty record", record(), "empty"},
+		{"an empty record", record(), "record of 0 bytes"},
+		{"an oversized record", []byte{22, 3, 1, 0x40, 1}, "record of 16385 bytes"},
 		{"a huge ClientHello", record(1, 1, 0, 0), "ClientHello of 65540 bytes"},
 		{"a ClientHello of noise", record(1, 0, 0, 4, 1, 2, 3, 4), "decod"},
 	} {
