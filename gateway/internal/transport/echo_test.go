@@ -32,6 +32,7 @@ func (a *echoes) Admit(s transport.Socket, _, _ netip.AddrPort) transport.Endpoi
 type echoer struct {
 	socket transport.Socket
 	closed *sync.WaitGroup
+	stays  bool // it finishes its side, and does not close
 
 	mu       sync.Mutex
 	queue    []byte
@@ -75,10 +76,14 @@ func (e *echoer) Ended() {
 	e.finish()
 }
 
-// finish closes when all is said. The caller holds mu.
+// finish ends the connection, or its side of it, when all is said. The caller holds mu.
 func (e *echoer) finish() {
-	if e.ended && len(e.queue) == 0 {
+	switch {
+	case !e.ended || len(e.queue) > 0:
+	case !e.stays:
 		e.socket.Close(false)
+	case e.socket.CloseWrite() != nil:
+		e.socket.Close(true)
 	}
 }
 
