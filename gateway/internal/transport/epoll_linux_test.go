@@ -139,10 +139,9 @@ func TestNoReportsWithoutEnd(t *testing.T) {
 	r, peers := openMany(t, e, "unix", 2)
 	peers[0].Close()
 	r[0].awaitCall(t, "Ended")
-	for !transport.Detached(r[0].socket) { // when the loop has had its turn
+	for turn := 1; !transport.Detached(r[0].socket); turn++ { // when the loop has had its turn
 		write(t, peers[1], []byte("turn"))
-		n := len(r[1].received)
-		r[1].await(t, "a turn", func() bool { return len(r[1].received) >= n })
+		r[1].await(t, "a turn", func() bool { return len(r[1].received) >= turn*len("turn") })
 	}
 	if n, err := r[0].socket.TryWrite([]byte("x")); err == nil {
 		t.Errorf("TryWrite to a peer that has gone: %d; expected an error", n)

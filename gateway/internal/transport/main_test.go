@@ -175,7 +175,7 @@ func (r *recorder) Wrote(n int, err error) {
 var networks = []string{"tcp", "unix", "pipe"}
 
 // listen returns a listening socket and how to connect to it: a network of each.
-func listen(t *testing.T, network string) (net.Listener, func() (net.Conn, error)) {
+func listen(t testing.TB, network string) (net.Listener, func() (net.Conn, error)) {
 	t.Helper()
 	network, version, secure := strings.Cut(network, "+")
 	ln, dial := listenPlain(t, network)
@@ -186,7 +186,7 @@ func listen(t *testing.T, network string) (net.Listener, func() (net.Conn, error
 }
 
 // listenPlain is listen without TLS.
-func listenPlain(t *testing.T, network string) (net.Listener, func() (net.Conn, error)) {
+func listenPlain(t testing.TB, network string) (net.Listener, func() (net.Conn, error)) {
 	t.Helper()
 	if network == "pipe" {
 		ln := &pipeListener{accept: make(chan net.Conn), closed: make(chan struct{})}

@@ -93,6 +93,7 @@ type crowd struct {
 	mu   sync.Mutex
 	last [64]*tagged
 	next int
+	shut bool // nobody is admitted any more: with TLS, some come to it late
 }
 
 func (c *crowd) AcceptFailed(error) time.Duration { return time.Millisecond }
@@ -102,6 +103,9 @@ func (c *crowd) Admit(s transport.Socket, _, _ netip.AddrPort) transport.Endpoin
 	binary.BigEndian.PutUint64(e.frame[:], c.tags.Add(1))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.shut {
+		return nil
+	}
 	if old := c.last[c.next]; old != nil {
 		old.socket.Close(false)
 	}
@@ -114,6 +118,18 @@ func (c *crowd) any() *tagged {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last[rand.IntN(len(c.last))]
+}
+
+// shutAndClose closes the last sockets.
+func (c *crowd) shutAndClose() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shut = true
+	for _, old := range c.last {
+		if old != nil {
+			old.socket.Close(false)
+		}
+	}
 }
 
 // mayhem calls the sockets, open, closing and closed ones, in any order until stop closes.
@@ -189,11 +205,7 @@ func TestDescriptorReuse(t *testing.T) {
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, old := range c.last { // nobody is admitted any more
-			if old != nil {
-				old.socket.Close(false)
-			}
-		}
+		c.shutAndClose()
 		e.Wait()
 	})
 }

@@ -16,6 +16,9 @@ const (
 	messageHeader = 4
 	// maxHello is the most bytes that a ClientHello's records may have. Real ones have 0.2 to 4 KiB.
 	maxHello = 64 << 10
+	// helloPiece is the most bytes of a record of a ClientHello that crypto/tls is given: with its header, it fits into the buffer
+	// that crypto/tls makes for the shortest record.
+	helloPiece = 512
 )
 
 // tlsHello looks whether a ClientHello is complete: a handshake that began earlier would have a goroutine that waits for its peer.
@@ -60,8 +63,11 @@ func checkRecord(p []byte) error {
 	switch {
 	case len(p) > 0 && p[0] != recordHandshake, len(p) > 1 && p[1] != 3:
 		return errNotTLS
-	case len(p) >= recordHeader && p[3] == 0 && p[4] == 0:
-		return errors.New("tls handshake: an empty handshake record")
+	case len(p) < recordHeader:
+		return nil
+	}
+	if n := int(p[3])<<8 | int(p[4]); n == 0 || n > maxPlain {
+		return fmt.Errorf("tls handshake: a handshake record of %d bytes; expected 1 to %d", n, maxPlain)
 	}
 	return nil
 }
@@ -88,6 +94,23 @@ func tooLong(n int) error {
 		return fmt.Errorf("tls handshake: a ClientHello of %d bytes or more; expected at most %d", n, maxHello)
 	}
 	return nil
+}
+
+// inPieces returns p, which has received a whole ClientHello, with that cut into records of at most helloPiece bytes. For as long as a
+// connection lives, crypto/tls keeps a buffer for the largest record that it was given, and the ClientHello's often is. Records have
+// no meaning of their own: a client could have cut its message so itself (RFC 8446, 5.1).
+func (h *tlsHello) inPieces(p []byte) []byte {
+	cut := make([]byte, 0, len(p)+recordHeader*(1+len(p)/helloPiece))
+	for rest := p[:h.next]; len(rest) > 0; {
+		size := recordSize(rest)
+		for body := rest[recordHeader:size]; len(body) > 0; {
+			n := min(len(body), helloPiece)
+			cut = append(cut, rest[0], rest[1], rest[2], byte(n>>8), byte(n))
+			cut, body = append(cut, body[:n]...), body[n:]
+		}
+		rest = rest[size:]
+	}
+	return append(cut, p[h.next:]...)
 }
 
 // recordSize returns the length of the record that p begins with; 0 when too little of it is there. A record that is too long to be

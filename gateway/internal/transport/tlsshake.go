@@ -60,7 +60,7 @@ func (t *tlsSocket) collect(p []byte, at Moment) error {
 		return err
 	}
 	if complete {
-		h.phase = phaseTurn
+		h.phase, h.in = phaseTurn, h.hello.inPieces(h.in)
 		t.regulate()
 		t.layer.enter(t)
 	}
