@@ -353,4 +353,3 @@ func TestListenersAreDescribed(t *testing.T) {
 		g.stop()
 	}
 }
-
