@@ -307,7 +307,11 @@ func TestRefusedTakesNoPlace(t *testing.T) {
 	g.update(func(l *server.Limits) { l.AcceptRatePerIP, l.AcceptRate, l.AcceptBurst = 0, 0.001, 1 })
 	mustServe(t, g.dial())
 	mustRefuse(t, g.dial())
-	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 5, event.ReasonConnectionLimit: 1})
+	g.update(func(l *server.Limits) { l.MaxConnections, l.ListenerConnections, l.ConnectionsPerIP = 0, nil, 3 })
+	for range 5 { // of which none is counted as one of the address
+		mustRefuse(t, g.dial())
+	}
+	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 5, event.ReasonConnectionLimit: 1, event.ReasonAcceptRate: 5})
 	if totals := g.info().Totals; totals.Connections != 2 || totals.Pending != 0 {
 		t.Errorf("totals %+v", totals)
 	}

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"crypto/tls"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,12 @@ func TestConfigErrors(t *testing.T) {
 		{listeners(server.ListenerConfig{Name: "game", Address: "unix://"}), []string{`"game"`, `"unix://"`}},
 		{listeners(server.ListenerConfig{Address: ":1"}, server.ListenerConfig{Address: ":1"}), []string{`":1"`}},
 		{listeners(server.ListenerConfig{Name: "a", Address: ":1"}, server.ListenerConfig{Name: "a", Address: ":2"}), []string{`"a"`}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", TLS: &tls.Config{}}), []string{`"game"`, "certificate"}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: server.ProxyOptional}), []string{`"game"`, "optional", "network"}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: 7, ProxyTrusted: balancers}), []string{`"game"`, "7"}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: server.ProxyRequired, ProxyTrusted: make([]netip.Prefix, 2)}),
+			[]string{`"game"`, "network 1"}},
+		{server.Config{Limits: server.Limits{ListenerConnections: map[string]int{"gmae": 1}}}, []string{"listener connections", `"gmae"`, `"127.0.0.1:0"`}},
 		{server.Config{Listeners: []server.ListenerConfig{{Name: "mute", Address: ":1"}}}, []string{`"mute"`, "handler"}},
 	} {
 		config := c.change

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -65,7 +64,7 @@ func (s *Server) judge(remote netip.AddrPort) (counted bool, r refusal) {
 	if counted {
 		s.addresses.remove(addr)
 	}
-	return false, refusal{reason: event.ReasonAcceptRate, text: perSecond(g.limits.AcceptRate)}
+	return false, refusal{reason: event.ReasonAcceptRate, rate: g.limits.AcceptRate}
 }
 
 // judgeCounts counts the connection and takes a token of the address's, unless one of these is over its limit.
@@ -81,13 +80,10 @@ func (s *Server) judgeCounts(g *gate, addr netip.Addr) (counted bool, r refusal)
 	if counted {
 		s.addresses.remove(addr)
 	}
-	return false, refusal{reason: event.ReasonIPAcceptRate, text: perSecond(g.limits.AcceptRatePerIP)}
+	return false, refusal{reason: event.ReasonIPAcceptRate, rate: g.limits.AcceptRatePerIP}
 }
 
 // denies reports whether the lists keep an address out: deny goes before allow, and an allow list denies what is not in it.
 func (g *gate) denies(addr netip.Addr) bool {
 	return g.deny.contains(addr) || len(g.limits.Allow) > 0 && !g.allow.contains(addr)
 }
-
-// perSecond is a rate in words.
-func perSecond(limit float64) string { return fmt.Sprintf("%g a second", limit) }

@@ -45,12 +45,11 @@ func (p *pending) timedOut() bool {
 
 // handshakeTimeout is the refusal of a handshake that was not complete in time.
 func (p *pending) handshakeTimeout(err error) refusal {
-	limits := p.owner.server.limits.Load()
 	if errors.Is(err, transport.ErrNoTurn) {
 		return refusal{reason: event.ReasonHandshakeLimit, text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
-			"and no turn came within %s", limits.MaxHandshakes, limits.HandshakeTimeout)}
+			"and no turn came within %s", p.owner.server.limits.Load().MaxHandshakes, p.limit)}
 	}
-	return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("the TLS handshake was not complete within %s", limits.HandshakeTimeout)}
+	return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
 }
 
 // badHandshake is the refusal of a handshake that failed.

@@ -18,7 +18,8 @@ type pending struct {
 	owner  *listener
 	socket transport.Socket // the raw one
 	local  netip.AddrPort
-	relay  *relay // nil without a PROXY header
+	relay  *relay        // nil without a PROXY header
+	limit  time.Duration // the handshake timeout when it began
 	timer  *time.Timer
 
 	// mu is held while the header is looked at, and by the timer until the connection is opened that begins without one: the engine's
@@ -32,6 +33,7 @@ type pending struct {
 	handshaking bool           // TLS has the socket
 	late        bool           // the timeout ended the handshake, and TLS will tell how far it was
 	counted     bool           // in Server.addresses
+	refused     bool           // nothing is to be done for it any more
 }
 
 // awaitHeader returns the endpoint of a balancer's socket.
@@ -55,7 +57,8 @@ func (p *pending) start() {
 	s.admissions.begin(p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.timer = time.AfterFunc(s.limits.Load().HandshakeTimeout, p.expire)
+	p.limit = s.limits.Load().HandshakeTimeout
+	p.timer = time.AfterFunc(p.limit, p.expire)
 }
 
 // begin is the first call of the engine's loop.
@@ -72,9 +75,13 @@ func (p *pending) begin() {
 // receive takes bytes of the header, and returns those behind it when there is an endpoint for them.
 func (p *pending) receive(b []byte, at moment) []byte {
 	p.mu.Lock()
-	if p.relay.then != nil { // the timer was faster
+	switch {
+	case p.relay.then != nil: // the timer was faster
 		p.mu.Unlock()
 		return b
+	case p.refused:
+		p.mu.Unlock()
+		return nil
 	}
 	n, state, err := p.header.add(b)
 	var r refusal
@@ -97,9 +104,9 @@ func (p *pending) receive(b []byte, at moment) []byte {
 // finish ends the waiting for a header when no more bytes will come, and reports whether there is an endpoint to be told of that.
 func (p *pending) finish(how string) bool {
 	p.mu.Lock()
-	if p.relay.then != nil {
+	if p.relay.then != nil || p.refused {
 		p.mu.Unlock()
-		return true
+		return !p.refused
 	}
 	missing := fmt.Sprintf("the peer %s before its PROXY header was complete", how)
 	r := refusal{reason: event.ReasonProxyHeader, text: missing}
@@ -209,8 +216,9 @@ func (p *pending) expire() {
 // timeOut ends what lasts too long; but a connection that may do without a header begins without one: its client may wait for the server to
 // speak first. The caller holds mu.
 func (p *pending) timeOut() refusal {
-	timeout := p.owner.server.limits.Load().HandshakeTimeout
 	switch {
+	case p.refused:
+		return refusal{}
 	case p.handshaking:
 		if p.settle() {
 			p.late = true
@@ -220,9 +228,9 @@ func (p *pending) timeOut() refusal {
 	case p.relay.then != nil:
 		return refusal{}
 	case p.owner.config.Proxy == ProxyRequired || !p.undecided():
-		return refusal{reason: event.ReasonProxyTimeout, text: fmt.Sprintf("the PROXY header was not complete within %s", timeout)}
+		return refusal{reason: event.ReasonProxyTimeout, text: fmt.Sprintf("the PROXY header was not complete within %s", p.limit)}
 	case p.owner.config.TLS != nil:
-		return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", timeout)}
+		return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", p.limit)}
 	case !p.opened:
 		p.overdue = true
 		return refusal{}
@@ -273,6 +281,7 @@ func (p *pending) refuse(r refusal) {
 // conclude counts the refusal that the caller has decided on, and gives the place back. The caller does not hold mu.
 func (p *pending) conclude(r refusal) {
 	p.mu.Lock()
+	p.refused = true // so that the address is not judged, and counted, after this
 	remote, counted := p.remote, p.counted
 	p.mu.Unlock()
 	if counted {

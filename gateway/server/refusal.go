@@ -11,8 +11,9 @@ import (
 // may be very many, and words are made only of those that are told.
 type refusal struct {
 	reason CloseReason
-	limit  int    // that is reached, of the reasons that have one
-	text   string // whose limit it is, or what was wrong
+	limit  int     // that is reached, of the reasons that have one
+	rate   float64 // connections a second, of those that have that
+	text   string  // whose limit it is, or what was wrong
 }
 
 // refuses reports whether it is a refusal.
@@ -28,13 +29,11 @@ func (r *refusal) message() string {
 	case event.ReasonIPLimit:
 		return fmt.Sprintf("%s has %d connections, which is the limit", r.text, r.limit)
 	case event.ReasonAcceptRate:
-		return fmt.Sprintf("more connections came than the accept rate allows: %s", r.text)
+		return fmt.Sprintf("more connections came than the accept rate allows: %g a second", r.rate)
 	case event.ReasonIPAcceptRate:
-		return fmt.Sprintf("more connections came from the address than its accept rate allows: %s", r.text)
+		return fmt.Sprintf("more connections came from the address than its accept rate allows: %g a second", r.rate)
 	case event.ReasonDenied:
 		return "the address is in the deny list, or not in the allow list"
-	case event.ReasonBanned:
-		return fmt.Sprintf("banned: %s", r.text)
 	}
 	return r.text
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -143,8 +144,8 @@ func TestConcurrentUpdates(t *testing.T) {
 	var all sync.WaitGroup
 	const updates = 50
 	for range updates {
-		all.Go(func() { g.update(func(l *server.Limits) { l.MaxConnections++ }) })
-		all.Go(func() { g.update(func(l *server.Limits) { l.ConnectionsPerIP++ }) })
+		all.Go(func() { g.update(func(l *server.Limits) { l.MaxConnections++; runtime.Gosched() }) }) // so that others come in between
+		all.Go(func() { g.update(func(l *server.Limits) { l.ConnectionsPerIP++; runtime.Gosched() }) })
 	}
 	all.Wait()
 	if l, _ := g.Limits(t.Context()); l.MaxConnections != updates || l.ConnectionsPerIP != updates {

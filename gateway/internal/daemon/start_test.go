@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +14,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStartLog holds that a start is one line a listener and one for the control plane, in either format, and nothing else.
+// TestStartLog holds that a start is one line a listener, one for the control plane, and one about bans, in either format, and nothing else.
 func TestStartLog(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
@@ -28,8 +27,11 @@ func TestStartLog(t *testing.T) {
 			start, _, drained := strings.Cut(stderr, "drain started")
 			lines := strings.Split(strings.TrimSpace(start), "\n")
 			lines = lines[:len(lines)-1] // the beginning of the line about the drain
-			if len(lines) != 3 || !drained {
+			if len(lines) != 4 || !drained {
 				t.Fatalf("%q", stderr)
+			}
+			if !strings.Contains(lines[3], "bans do not survive a restart") || !strings.Contains(lines[3], "--state-dir") {
+				t.Errorf("%q", lines[3])
 			}
 			for i, want := range []string{"listening", "listening", "control plane listening"} {
 				if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "127.0.0.1:") || strings.Contains(lines[i], "127.0.0.1:0 ") && i == 0 {
@@ -128,7 +130,7 @@ func TestUnixControl(t *testing.T) {
 	stream := g.follow(&pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
 	_, err = g.client.Shutdown(patiently(t), &pb.ShutdownRequest{})
 	check(t, err)
-	if events := remaining(t, stream); len(events) != 1 || events[0].GetControl().GetActor() != "uid:"+strconv.Itoa(os.Getuid()) {
+	if events := remaining(t, stream); len(events) != 1 || events[0].GetControl().GetProof() != "unix" {
 		t.Error(events)
 	}
 	if code := g.exit(); code != 0 {

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// What comes for a connection that was refused meanwhile changes nothing: its address is neither counted nor admitted.
+func TestHeaderAfterRefusal(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
+	s, err := New(Config{Node: "test", Handler: BaseHandler{}, Limits: Limits{ConnectionsPerIP: 1},
+		Listeners: []ListenerConfig{{Name: "a", Address: "127.0.0.1:0", Proxy: ProxyOptional, ProxyTrusted: trusted}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := s.listeners[0]
+	l.name = &event.Listener{Name: "a"} // as bind does
+	balancer := netip.MustParseAddrPort("192.0.2.1:1000")
+	for _, first := range []string{"", "P", "PROXY TCP4 203.0"} {
+		end := l.Admit(inert{}, balancer, balancer)
+		end.Opened()
+		end.Received([]byte(first), 0)
+		s.admissions.refuseAll(refusal{reason: event.ReasonShutdown, text: "test"})
+		end.Received([]byte("PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"), 0)
+		end.Received([]byte("hello"), 0)
+		end.Ended()
+		end.Closed()
+		if n := s.CountedAddresses(); n != 0 || s.registry.live() != 0 || s.registry.pending() != 0 {
+			t.Errorf("after %q: %d addresses are counted, %d live, %d pending", first, n, s.registry.live(), s.registry.pending())
+		}
+	}
+	l.stopReporting()
+	if n := s.counters.refusals[event.ReasonShutdown].Load(); n != 3 || s.totals().Refused != 3 {
+		t.Errorf("%d refused; expected 3", n)
+	}
+}
