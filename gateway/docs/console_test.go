@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// step is one command of a document's `console` blocks, with the output that the document shows.
+// step is one command of a document's `console` blocks, which may go on in lines that begin with `> `, with the output that the
+// document shows.
 type step struct {
 	line    int
 	command string
@@ -37,6 +38,8 @@ func readSteps(t *testing.T, path string) []step {
 		case !inside:
 		case strings.HasPrefix(line, "$ "):
 			steps = append(steps, step{line: i + 1, command: strings.TrimPrefix(line, "$ "), any: anyOrder})
+		case len(steps) > 0 && len(steps[len(steps)-1].output) == 0 && strings.HasPrefix(line, "> "):
+			steps[len(steps)-1].command += "\n" + strings.TrimPrefix(line, "> ")
 		case len(steps) > 0:
 			last := &steps[len(steps)-1]
 			last.output = append(last.output, line)

@@ -42,7 +42,8 @@ func startShell(t *testing.T) *shell {
 	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	bash.Cancel = func() error { return syscall.Kill(-bash.Process.Pid, syscall.SIGKILL) }
 	bash.Env = append(os.Environ(), "SOCKGATE_CONTROL=127.0.0.1:"+s.ports["8018"],
-		"SOCKGATE_GATEWAY=127.0.0.1:"+s.ports["8018"], "NO_COLOR=1", "TMP="+s.dir)
+		"SOCKGATE_GATEWAY=127.0.0.1:"+s.ports["8018"], "NO_COLOR=1", "TMP="+s.dir, "TMPDIR="+s.dir,
+		"XDG_CONFIG_HOME="+s.dir)
 	stdin, err1 := bash.StdinPipe()
 	stdout, err2 := bash.StdoutPipe()
 	if err := errors.Join(err1, err2, bash.Start()); err != nil {
