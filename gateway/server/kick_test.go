@@ -114,6 +114,8 @@ func TestFarewellToBusyPeer(t *testing.T) {
 	if err != nil || string(got) != "farewell" {
 		t.Errorf("the peer read %q, %v; expected the farewell and the end", got, err)
 	}
+	for info := g.get(p.id); info.Live() && info.DiscardedBytes == 0; info = g.get(p.id) {
+	}
 	p.Close()
 	writing.Wait()
 	kicking.Wait()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -136,6 +137,11 @@ func (a *app) awaitEnd(ctx context.Context, c *client, cursor string) error {
 		emit: func(events []*sockgatev1.Event) error { return a.printEvents(printer, events, newCountdown(0)) },
 	}
 	err := f.run(ctx)
+	var call *callError
+	if errors.As(err, &call) && call.unreachable() && ctx.Err() == nil { // it has done what it said it would
+		a.say("the gateway answers no more, as after its end; its last events were not seen")
+		return nil
+	}
 	if err == nil && ctx.Err() != nil {
 		return &exitError{code: exitFailed, err: fmt.Errorf("interrupted while waiting; the drain goes on")}
 	}
