@@ -20,7 +20,7 @@ import (
 )
 
 // tlsShare is how many times fewer connections are opened with TLS: its handshakes take most of the time.
-const tlsShare = 10
+const tlsShare = 50
 
 var opens = flag.Int("opens", 10_000, "connections that TestDescriptorReuse opens on each engine and kind of socket")
 
