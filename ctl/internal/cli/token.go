@@ -41,7 +41,7 @@ func (a *app) tokenCreateCommand() *cobra.Command {
 		Long: `Make a token, add its hash with NAME and ROLE to the file, and print the token on stdout, where nothing else appears. It is shown
 this once: the file has only its hash. NAME is what events and logs call whoever uses it. A file that does not exist is made, for its
 owner alone.`,
-		Example:           `  ctl token create ci --role operator --file tokens --expires 720h > ci.token`,
+		Example:           `  (umask 077 && ctl token create ci --role operator --file tokens --expires 720h > ci.token)`,
 		Args:              exactly(1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {
