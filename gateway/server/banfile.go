@@ -30,7 +30,7 @@ func openBanFile(path string) (*banFile, error) {
 		return nil, fmt.Errorf("ban file %s cannot be locked: %w; its directory must exist, and the gateway be allowed to write there", path, err)
 	}
 	if err := lockFile(lock); err != nil {
-		return nil, errors.Join(fmt.Errorf("ban file %s is in use: %w; stop the other gateway, or give each a ban file of its own", path, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("ban file %s is in use: %w; stop the other gateway, or give each a ban file (--state-dir) of its own", path, err), lock.Close())
 	}
 	return &banFile{path: path, lock: lock}, nil
 }

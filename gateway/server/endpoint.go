@@ -108,7 +108,9 @@ func (c *Conn) fail(op event.Operation, err error) {
 func errorText(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		err = op.Err
+		if err = op.Err; op.Op == "remote error" || op.Op == "local error" { // a TLS alert: whose it is, is half of what it says
+			return op.Op + ": " + err.Error()
+		}
 	}
 	var call *os.SyscallError
 	if errors.As(err, &call) {

@@ -190,7 +190,7 @@ func TestTLSRefusals(t *testing.T) {
 				config.RootCAs = a.pool
 				mustFail(t, c, config)
 			}, "certificate"},
-			{"distrust", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, stranger.client("")) }, "TLS handshake"},
+			{"distrust", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, stranger.client("")) }, "remote error: tls: "},
 			{"leaves at once", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { c.Close() }, "TLS handshake"},
 			{"leaves half way", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) {
 				mustWrite(t, c, hello)

@@ -47,7 +47,9 @@ func controlFields(d *event.ControlDetail) []any {
 	for _, key := range slices.Sorted(maps.Keys(d.Changes)) {
 		add("change", key+"="+d.Changes[key])
 	}
-	fields = append(fields, "matched", d.Matched)
+	if d.Verb != "UpdateLimits" && d.Verb != "RemoveBan" { // which have no connections for targets
+		fields = append(fields, "matched", d.Matched)
+	}
 	for _, outcome := range slices.Sorted(maps.Keys(d.Outcomes)) {
 		fields = append(fields, outcome, d.Outcomes[outcome])
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ ends; to keep one, give the gateway its flag as well. Live connections stay, als
 allows.
 
 Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR form, or one address, separated by commas; counts of
-listeners games=50,main=100, which replaces all of them. none takes a limit away.`
+listeners games=50,main=100, which replaces all of them. none takes a limit away; handshake-timeout and max-handshakes, which there
+must be, become what they are by default.`
 
 // limitsCommand is the noun; its verbs are get and set.
 func (a *app) limitsCommand() *cobra.Command {
@@ -75,7 +77,28 @@ func (a *app) limitsGet(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	if a.structured() && len(names) > 0 {
+		return a.printNamedLimits(fields, resp.GetLimits())
+	}
 	return a.printLimits(fields, resp.GetLimits())
+}
+
+// printNamedLimits prints an object that has these fields only.
+func (a *app) printNamedLimits(fields []limitField, l *sockgatev1.Limits) error {
+	text, err := marshal(l)
+	if err != nil {
+		return err
+	}
+	all, named := make(map[string]json.RawMessage), make(map[string]json.RawMessage)
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	for _, f := range fields {
+		if value, ok := all[f.d.JSONName()]; ok { // else it is a message that is not set
+			named[f.d.JSONName()] = value
+		}
+	}
+	return a.printValue(named)
 }
 
 // limitsSet changes limits, and prints the new values of those.

@@ -61,6 +61,10 @@ func TestLimitsGet(t *testing.T) {
 	if code := run.run("limits", "get", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"maxConnections":"100","highWater":"65536",`) {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
+	run = against(t, g)
+	if code := run.run("limits", "get", "-o", "json", "high-water"); code != 0 || run.stdout.String() != "{\"highWater\":\"65536\"}\n" {
+		t.Errorf("exit code %d: %s; expected the one that was named", code, run.stdout)
+	}
 	g.limits = func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
 		return &sockgatev1.GetLimitsResponse{Limits: &sockgatev1.Limits{IdleTimeout: durationpb.New(0)}}, nil
 	}

@@ -64,6 +64,9 @@ func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings
 	if err != nil {
 		return l, err
 	}
+	if mode == server.ProxyOff && len(w.proxy.trusted) > 0 {
+		return l, errors.New("proxy-trusted does nothing without PROXY headers, and who set it relies on it: add proxy=required or proxy=optional")
+	}
 	l.Proxy, l.ProxyTrusted = mode, trusted
 	if w.maxConnections != "" {
 		if l.maxConnections, err = strconv.Atoi(w.maxConnections); err != nil || l.maxConnections < 1 {

@@ -156,6 +156,7 @@ func TestListenMistakes(t *testing.T) {
 		{[]string{"--listen", `:1 tls-cert="/my files/a.pem`}, []string{"double quote"}},
 		{[]string{"--listen", ":1 proxy=perhaps"}, []string{"proxy=perhaps", "off, optional or required"}},
 		{[]string{"--listen", ":1 proxy=required"}, []string{"proxy-trusted=10.0.0.0/8", "--proxy-trusted"}},
+		{[]string{"--listen", ":1 proxy-trusted=10.0.0.0/8"}, []string{"proxy-trusted does nothing", "proxy=required"}},
 		{[]string{"--listen", ":1 proxy=required proxy-trusted=lan"}, []string{`proxy-trusted: "lan"`, "10.0.0.0/8"}},
 		{[]string{"--listen", ":1 max-connections=0"}, []string{"max-connections=0", "from 1"}},
 		{[]string{"--listen", ":1 max-connections=many"}, []string{"max-connections=many"}},
