@@ -174,6 +174,12 @@ func (g *guarded) controlAttempts() []attempt {
 	old := g.ca.issue("old", "spiffe://example.org/ops/admin", expired)
 	noClient := g.ca.issue("no-client", "spiffe://example.org/ops/admin", asServer)
 	known := g.ca.issue("known", "spiffe://example.org/ops/admin/more", nil)
+	common := g.ca.issue("common", "spiffe://example.org/ops/admin", func(c *x509.Certificate) {
+		c.Subject.CommonName, c.URIs = "spiffe://example.org/ops/admin", nil
+	})
+	host := g.ca.issue("host", "spiffe://example.org/ops/admin", func(c *x509.Certificate) {
+		c.DNSNames, c.URIs = []string{"spiffe://example.org/ops/admin"}, nil
+	})
 	twoNames := g.ca.issue("two-names", "spiffe://example.org/ops/nobody", func(c *x509.Certificate) {
 		c.Subject.CommonName = "spiffe://example.org/ops/admin"
 		c.DNSNames = []string{"spiffe://example.org/ops/admin"}
@@ -195,6 +201,8 @@ func (g *guarded) controlAttempts() []attempt {
 		{"a server's certificate in place of a client's", func() string { return g.describe(g.dial(&noClient, "")) }},
 		{"a certificate whose identity has no role", func() string { return g.describe(g.dial(&known, "")) }},
 		{"a certificate with an administrator's name where the identity does not come from", func() string { return g.describe(g.dial(&twoNames, "")) }},
+		{"a certificate with an administrator's SPIFFE ID for its common name", func() string { return g.describe(g.dial(&common, "")) }},
+		{"the same for its DNS name", func() string { return g.describe(g.dial(&host, "")) }},
 		{"an administrator's certificate, and a wrong token", func() string { return g.describe(g.dial(&admin, token("stranger"))) }},
 		{"a token that was never made", func() string { return g.describe(g.dial(nil, token("stranger"))) }},
 		{"a token without its last character", func() string { t := token("admin"); return g.describe(g.dial(nil, t[:len(t)-1])) }},

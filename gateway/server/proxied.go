@@ -15,6 +15,7 @@ import (
 	"github.com/pires/go-proxyproto/tlvparse"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/certid"
 )
 
 const (
@@ -114,7 +115,7 @@ func (p *proxied) readTLS(detail proxyproto.TLV) error {
 	if len(name) > maxIdentity {
 		return fmt.Errorf("version 2: the client's name has %d bytes; expected at most %d", len(name), maxIdentity)
 	}
-	p.peer.Identity = name
+	p.peer.Identity = certid.Plain(name)
 	return nil
 }
 

@@ -82,6 +82,8 @@ var goodHeaders = []struct {
 		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
 	{"no certificate", header2(1, 0x11, addresses4(client4, service4), details(1, 0, "device-7")), client4,
 		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
+	{"a name like a SPIFFE ID", header2(1, 0x11, addresses4(client4, service4), details(1|2, 0, "spiffe://trust/device-7")), client4,
+		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
 	{"not text", header2(1, 0x11, addresses4(client4, service4), tlv(1, []byte("m\xffq")), tlv(2, bytes.Repeat([]byte("n"), 300))), client4,
 		event.Peer{Protocol: "mq", ServerName: strings.Repeat("n", 255)}},
 	{"longest", header2(1, 0x11, addresses4(client4, service4), tlv(0xe0, make([]byte, 4096-12-3))), client4, event.Peer{}},

@@ -394,7 +394,7 @@ type Connection struct {
 	// The server name that the client asked for (SNI, RFC 6066); may be empty.
 	TlsServerName string `protobuf:"bytes,21,opt,name=tls_server_name,json=tlsServerName,proto3" json:"tls_server_name,omitempty"`
 	// Who the client's certificate says that it is, when it has proven that: the SPIFFE ID (URI SAN), else the first DNS SAN, else the
-	// common name. Empty without a verified certificate. At most 1,024 bytes.
+	// common name, unless that looks like a SPIFFE ID. Empty without a verified certificate. At most 1,024 bytes.
 	PeerIdentity string `protobuf:"bytes,22,opt,name=peer_identity,json=peerIdentity,proto3" json:"peer_identity,omitempty"`
 	// The balancer's address, when remote_address was taken from a PROXY header; empty otherwise.
 	ProxyAddress  string `protobuf:"bytes,23,opt,name=proxy_address,json=proxyAddress,proto3" json:"proxy_address,omitempty"`
