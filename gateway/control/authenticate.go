@@ -68,7 +68,7 @@ func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context,
 	}
 	granted, err := g.identify(ctx, s)
 	if err == nil {
-		s.conn.trust()
+		s.conn.trust(&granted.Caller)
 		return withGrant(ctx, granted), nil
 	}
 	host := hostOf(s.address)

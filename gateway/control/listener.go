@@ -9,16 +9,19 @@ import (
 
 // boundedListener keeps at most limit connections open, and can close them all: gRPC waits for connections that have not said a word
 // before it stops. When there is no room, the oldest connection that nobody vouches for makes room for a new one, so that those who
-// prove nothing keep nobody out who does; when there is none, the new one is closed at once.
+// prove nothing keep nobody out who does; when there is none, the new one is closed at once. Nobody vouches for more than a quarter of
+// them, so that one identity keeps no other out.
 type boundedListener struct {
 	net.Listener
 	limit   int
+	share   int // most trusted connections of one identity
 	refused func()
 
 	mu        sync.Mutex
 	conns     map[*boundedConn]struct{}
-	untrusted *list.List // of *boundedConn, the oldest first: none of their callers has proven to be somebody who may call
-	full      bool       // takes nobody any more, because it stops
+	untrusted *list.List     // of *boundedConn, the oldest first: no caller has proven that he may call, or he has had his share
+	trusted   map[string]int // connections by the identity that vouches for them
+	full      bool           // takes nobody any more, because it stops
 }
 
 // boundedConn leaves its listener's set when it is closed.
@@ -28,17 +31,39 @@ type boundedConn struct {
 	spoke    atomic.Bool // has sent a byte
 	trusted  atomic.Bool
 	place    *list.Element // among the untrusted; nil: not there. Guarded by the listener's mu
+	voucher  string        // the identity that vouches for it; empty: none, or one that has proven nothing. Guarded likewise
 }
 
-// trust notes that somebody who may call uses the connection.
-func (c *boundedConn) trust() {
+// trust notes that somebody who may call uses the connection. Those who have proven nothing are many, and have no share.
+func (c *boundedConn) trust(caller *Caller) {
 	if c.trusted.Load() {
 		return
 	}
-	c.trusted.Store(true)
-	c.listener.mu.Lock()
-	defer c.listener.mu.Unlock()
-	c.listener.forgive(c)
+	voucher := ""
+	if caller.Proof != proofNone {
+		voucher = usageKey(caller)
+	}
+	if c.listener.vouch(c, voucher) {
+		c.trusted.Store(true)
+	}
+}
+
+// vouch takes a connection out of the untrusted ones, unless its identity has its share of trusted ones already.
+func (l *boundedListener) vouch(c *boundedConn, voucher string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.place == nil { // it was closed, or another call was faster
+		return false
+	}
+	if voucher != "" {
+		if l.trusted[voucher] >= l.share {
+			return false
+		}
+		l.trusted[voucher]++
+		c.voucher = voucher
+	}
+	l.forgive(c)
+	return true
 }
 
 // Read notes that the client has spoken.
@@ -51,7 +76,8 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 }
 
 func newBoundedListener(l net.Listener, limit int, refused func()) *boundedListener {
-	return &boundedListener{Listener: l, limit: limit, refused: refused, conns: make(map[*boundedConn]struct{}), untrusted: list.New()}
+	return &boundedListener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused, conns: make(map[*boundedConn]struct{}),
+		untrusted: list.New(), trusted: make(map[string]int)}
 }
 
 // Accept returns the next connection for which there is room.
@@ -98,6 +124,13 @@ func (l *boundedListener) add(conn net.Conn) (added *boundedConn, evicted net.Co
 func (l *boundedListener) remove(c *boundedConn) {
 	delete(l.conns, c)
 	l.forgive(c)
+	if c.voucher == "" {
+		return
+	}
+	if l.trusted[c.voucher]--; l.trusted[c.voucher] == 0 {
+		delete(l.trusted, c.voucher)
+	}
+	c.voucher = ""
 }
 
 // forgive takes a connection out of the untrusted ones. The caller holds mu.

@@ -48,7 +48,7 @@ type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
 	// MaxConnections is the most connections of clients. Beyond it, the oldest of which no caller has proven an identity is closed for
-	// a new one; when there is none, the new one is. Default 1,000.
+	// a new one; when there is none, the new one is. Connections of one identity beyond a quarter of them count as not proven. Default 1,000.
 	MaxConnections int
 	// Logger gets failed and denied calls, and with debug all of them. Default: none.
 	Logger hclog.Logger

@@ -88,7 +88,7 @@ func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 		s.grant, s.denial = g.neighbour(raw, s.address)
 	}
 	if s.grant != nil && s.grant.Role > RoleNone {
-		bounded.trust()
+		bounded.trust(&s.grant.Caller)
 	}
 	return conn, s, nil
 }

@@ -175,6 +175,35 @@ func TestStrangersMakeRoom(t *testing.T) {
 	}
 }
 
+// TestOneIdentityMakesRoom holds that one identity, however many connections it has, keeps no other out, and keeps its own share.
+func TestOneIdentityMakesRoom(t *testing.T) {
+	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hog", "viewer"))
+	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 8, Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	follow := func(name string) pb.GatewayService_StreamEventsClient {
+		client := pb.NewGatewayServiceClient(connectAs(t, first, insecure.NewCredentials()))
+		stream, err := client.StreamEvents(bearing(patiently(t), tokenOf(name)), &pb.StreamEventsRequest{})
+		check(t, err)
+		_, err = stream.Recv()
+		check(t, err)
+		return stream
+	}
+	var hogs []pb.GatewayService_StreamEventsClient
+	for range 12 {
+		hogs = append(hogs, follow("hog"))
+	}
+	ops := follow("ops")
+	for _, stream := range []pb.GatewayService_StreamEventsClient{hogs[0], hogs[1], hogs[11], ops} { // a quarter of eight, and the newest
+		if r, err := stream.Recv(); err != nil { // a heartbeat
+			t.Errorf("%v, %v", r, err)
+		}
+	}
+	for _, stream := range hogs[2:7] {
+		if _, err := stream.Recv(); failureCode(err) != codes.Unavailable {
+			t.Errorf("one beyond the share: %v", err)
+		}
+	}
+}
+
 // TestStrangerCalls holds that a client who proves nothing gets little room for what it asks: a connection with too many such calls is
 // closed, and one with an identity is answered meanwhile.
 func TestStrangerCalls(t *testing.T) {
