@@ -60,7 +60,7 @@ func (g *grant) valid(now time.Time) error {
 // authenticate finds out who makes a call, from what came with its headers, before anything of its message is read. It is gRPC's tap,
 // which runs in the goroutine that reads the connection, so it must neither block nor panic. What it finds goes with the context to
 // the interceptors, which refuse the call. A call that rests on nothing may still have a message of some MiB, so there is little
-// room for such calls; a connection that wants more of it is closed.
+// room for such calls; a connection that wants more of it is closed, and the one whose call is the oldest when all of it is taken.
 func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	s := sessionOf(ctx)
 	if s == nil {
@@ -71,12 +71,14 @@ func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context,
 		s.conn.trust(&granted.Caller)
 		return withGrant(ctx, granted), nil
 	}
-	host := hostOf(s.address)
-	if !g.strangers.enter(host) {
-		_ = s.conn.Close() // the call ends with it
+	call, over := g.strangers.enter(hostOf(s.address), s.conn)
+	if over != nil {
+		_ = over.Close() // its calls end with it
+	}
+	if call == nil {
 		return ctx, nil
 	}
-	context.AfterFunc(ctx, func() { g.strangers.leave(host) })
+	context.AfterFunc(ctx, func() { g.strangers.leave(call) })
 	return context.WithValue(ctx, refusalKey{}, refusal{err}), nil
 }
 

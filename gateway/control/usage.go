@@ -1,7 +1,9 @@
 package control
 
 import (
+	"container/list"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 )
@@ -62,31 +64,54 @@ const (
 	maxStrangerCallsOf = 16
 )
 
-// strangers counts the calls that rest on nothing, by where they come from.
+// strangers are the calls that rest on nothing, by where they come from. When there are most, the connection of the oldest is closed for a
+// new one: else those who hold theirs, a Watch of health for example, would keep out those who ask how the gateway is.
 type strangers struct {
 	mu    sync.Mutex
 	calls map[string]int
-	total int
+	order list.List // of *strangerCall, the oldest first
 }
 
-// enter counts a call, and reports whether there was room for it.
-func (s *strangers) enter(host string) bool {
+// strangerCall is one of them.
+type strangerCall struct {
+	host  string
+	conn  io.Closer
+	place *list.Element // nil when it no longer counts
+}
+
+// enter counts a call of a connection until leave, and returns the connection that has to be closed for it: its own when there is no room
+// for another from its address; nil when there is.
+func (s *strangers) enter(host string, conn io.Closer) (call *strangerCall, over io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.total >= maxStrangerCalls || s.calls[host] >= maxStrangerCallsOf {
-		return false
+	if s.calls[host] >= maxStrangerCallsOf {
+		return nil, conn
 	}
+	if s.order.Len() >= maxStrangerCalls {
+		oldest := s.order.Front().Value.(*strangerCall)
+		s.remove(oldest)
+		over = oldest.conn
+	}
+	call = &strangerCall{host: host, conn: conn}
+	call.place = s.order.PushBack(call)
 	s.calls[host]++
-	s.total++
-	return true
+	return call, over
 }
 
 // leave ends what enter began.
-func (s *strangers) leave(host string) {
+func (s *strangers) leave(call *strangerCall) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.total--
-	if s.calls[host]--; s.calls[host] == 0 {
-		delete(s.calls, host)
+	if call.place != nil {
+		s.remove(call)
+	}
+}
+
+// remove counts a call no more. The caller holds mu.
+func (s *strangers) remove(call *strangerCall) {
+	s.order.Remove(call.place)
+	call.place = nil
+	if s.calls[call.host]--; s.calls[call.host] == 0 {
+		delete(s.calls, call.host)
 	}
 }

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -237,5 +238,36 @@ func TestStrangerCalls(t *testing.T) {
 		if _, err := stranger.Check(patiently(t), &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true)); err == nil {
 			answered++
 		}
+	}
+}
+
+// TestStrangersDoNotHoldHealth holds that strangers who keep their calls, from as many addresses as it takes, keep nobody out who asks for
+// health: the oldest makes room.
+func TestStrangersDoNotHoldHealth(t *testing.T) {
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})
+	from := func(ip string) healthpb.HealthClient {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+		c, err := grpc.NewClient(conn.Target(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+				return dialer.DialContext(ctx, "tcp", address)
+			}))
+		check(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		return healthpb.NewHealthClient(c)
+	}
+	var oldest healthpb.Health_WatchClient
+	for i := range 64 {
+		w, err := from(fmt.Sprintf("127.0.0.%d", 2+i%4)).Watch(patiently(t), &healthpb.HealthCheckRequest{})
+		check(t, err)
+		_, err = w.Recv()
+		check(t, err)
+		if i == 0 {
+			oldest = w
+		}
+	}
+	_, err := from("127.0.0.9").Check(patiently(t), &healthpb.HealthCheckRequest{})
+	check(t, err)
+	if _, err := oldest.Recv(); failureCode(err) != codes.Unavailable {
+		t.Errorf("the oldest: %v", err)
 	}
 }
