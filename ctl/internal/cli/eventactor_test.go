@@ -15,7 +15,8 @@ func controlEvent(d *sockgatev1.ControlDetails) *sockgatev1.Event {
 	return &sockgatev1.Event{Time: timestamppb.New(testNow()), Type: sockgatev1.EventType_EVENT_TYPE_CONTROL, Details: &sockgatev1.Event_Control{Control: d}}
 }
 
-// A line of an audit says who did what, how that was proven, and from where; of who has proven nothing, only the address.
+// A line of an audit says who did what, how that was proven, and from where; of who has proven nothing, only the address. A
+// text that others chose cannot be taken for more than one field.
 func TestControlLines(t *testing.T) {
 	tests := []struct {
 		details *sockgatev1.ControlDetails
@@ -34,6 +35,8 @@ func TestControlLines(t *testing.T) {
 			`Kick by=127.0.0.1:5 ban=10m matched=0`},
 		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN", SourceAddress: "127.0.0.1:5", Ban: "10m"}, "wide",
 			`Kick by=127.0.0.1:5 proof=none role=ADMIN from=127.0.0.1:5 ban=10m matched=0`},
+		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "ann role=ADMIN", Proof: "certificate", Role: "OPERATOR", Ban: `x by="root"`, RequestId: "1 matched=9"},
+			"table", `AddBan by="ann role=ADMIN" proof=certificate role=OPERATOR ban="x by=\"root\"" request-id="1 matched=9"`},
 		{&sockgatev1.ControlDetails{Verb: "Shutdown", Actor: "SIGTERM"}, "table", `Shutdown by=SIGTERM matched=0`},
 	}
 	for _, tt := range tests {
@@ -69,6 +72,9 @@ func TestPeerIsShown(t *testing.T) {
 		if code := run.run("events"); code != exitDone || !strings.HasSuffix(run.stdout.String(), want+"\n") {
 			t.Errorf("exit code %d: %s", code, run.stdout)
 		}
+	}
+	if got, want := peerText(&sockgatev1.Connection{PeerIdentity: "a proxy=192.0.2.1:5"}), ` identity="a proxy=192.0.2.1:5"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 	g := &fakeGateway{list: pages(c), get: func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
 		return &sockgatev1.GetConnectionResponse{Connection: c}, nil

@@ -117,7 +117,7 @@ func peerText(c *sockgatev1.Connection) string {
 		text += " tls=" + clean(strings.ReplaceAll(c.GetTlsVersion(), " ", ""))
 	}
 	if c.GetPeerIdentity() != "" {
-		text += " identity=" + clean(c.GetPeerIdentity())
+		text += " identity=" + word(c.GetPeerIdentity())
 	}
 	if c.GetProxyAddress() != "" {
 		text += " proxy=" + clean(c.GetProxyAddress())
@@ -143,7 +143,7 @@ func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
 		text += " text=" + strconv.Quote(c.GetCloseText())
 	}
 	if c.GetClosedBy() != "" {
-		text += " by=" + clean(c.GetClosedBy())
+		text += " by=" + word(c.GetClosedBy())
 	}
 	return text
 }
@@ -151,7 +151,7 @@ func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
 func errorText(d *sockgatev1.ErrorDetails) string {
 	text := fmt.Sprintf("%s %s", enumText(d.GetOperation().String(), "ERROR_OPERATION_"), strconv.Quote(d.GetMessage()))
 	if d.GetListener() != "" {
-		text += " listener=" + clean(d.GetListener())
+		text += " listener=" + word(d.GetListener())
 	}
 	if d.GetCount() > 1 {
 		text += fmt.Sprintf(" count=%d", d.GetCount())
@@ -166,7 +166,7 @@ func refusedText(d *sockgatev1.RefusedDetails) string {
 		text += " " + strconv.Quote(d.GetMessage())
 	}
 	if d.GetListener() != "" {
-		text += " listener=" + clean(d.GetListener())
+		text += " listener=" + word(d.GetListener())
 	}
 	if d.GetRemoteAddress() != "" {
 		text += " remote=" + clean(d.GetRemoteAddress())
@@ -198,16 +198,16 @@ func (a *app) controlText(d *sockgatev1.ControlDetails) string {
 		text += " filter=" + strconv.Quote(d.GetFilter())
 	}
 	if ids := d.GetConnectionIds(); len(ids) > 0 {
-		text += " ids=" + clean(strings.Join(ids, ","))
+		text += " ids=" + word(strings.Join(ids, ","))
 	}
 	if set := d.GetSetLabels(); len(set) > 0 {
-		text += " set=" + clean(labelText(set))
+		text += " set=" + word(labelText(set))
 	}
 	if removed := d.GetRemovedLabels(); len(removed) > 0 {
 		text += " removed=" + clean(strings.Join(removed, ","))
 	}
 	if d.GetBan() != "" {
-		text += " ban=" + clean(d.GetBan())
+		text += " ban=" + word(d.GetBan())
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.GetChanges())) {
 		text += " " + clean(kebab(name)) + "=" + strconv.Quote(d.GetChanges()[name])
@@ -230,7 +230,7 @@ func (a *app) controlText(d *sockgatev1.ControlDetails) string {
 		text += " reason=" + strconv.Quote(d.GetReason())
 	}
 	if d.GetRequestId() != "" {
-		text += " request-id=" + clean(d.GetRequestId())
+		text += " request-id=" + word(d.GetRequestId())
 	}
 	return text
 }
@@ -242,7 +242,7 @@ func actsOnConnections(verb string) bool {
 
 // actorText tells who asked, with a space in front. A caller that has proven nothing is its address and no more, unless all is wanted.
 func (a *app) actorText(d *sockgatev1.ControlDetails) string {
-	text := " by=" + clean(d.GetActor())
+	text := " by=" + word(d.GetActor())
 	if d.GetProof() == "" || d.GetProof() == "none" && !a.wide() {
 		return text
 	}

@@ -148,4 +148,12 @@ func clean(s string) string {
 	return b.String()
 }
 
+// word is clean for a text that others chose and that stands in a line of name=value: quoted where it could be taken for several of these.
+func word(s string) string {
+	if strings.ContainsAny(s, " \"") {
+		return strconv.Quote(s)
+	}
+	return clean(s)
+}
+
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
