@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,22 @@ func TestCertificates(t *testing.T) {
 				t.Errorf("%s: %v: %v", name, got, err)
 			}
 		}
+	}
+}
+
+// TestNoRoleIsLogged holds that the log says whom no role was given to: who has to mend that must know.
+func TestNoRoleIsLogged(t *testing.T) {
+	ca := newAuthority(t)
+	var log lockedBuffer
+	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Logger: traceLogger(&log)}, ca.client(ca.named(t, "spiffe://test/ann")))
+	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+	expectFailure(t, err, failure{codes.PermissionDenied, "NO_ROLE", ""})
+	s.Stop(patiently(t))
+	for len(lines(t, log.String(), "reason")) == 0 && t.Context().Err() == nil { // the reporter writes it by itself
+		runtime.Gosched()
+	}
+	if line := lines(t, log.String(), "reason")[0]; line["identity"] != "spiffe://test/ann" || line["proof"] != "certificate" || line["address"] == "" {
+		t.Error(line)
 	}
 }
 

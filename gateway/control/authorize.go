@@ -73,6 +73,9 @@ func (g *guard) authorizeMessage(ctx context.Context, method string, message any
 func (g *guard) deny(c *Caller, method string, err error) error {
 	var denial *denialError
 	if errors.As(err, &denial) {
+		if denial.reason == reasonNoRole { // who is known, though the call rests on nothing
+			c = &Caller{Identity: denial.metadata["identity"], Proof: denial.metadata["proof"], Address: c.Address}
+		}
 		g.denials.note(denial.reason, method, c)
 	}
 	return err
