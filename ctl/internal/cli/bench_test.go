@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,7 +258,7 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 // TestBenchFindsWrongBytes holds that bytes which are changed, lost, doubled, added or of another connection make it fail.
 func TestBenchFindsWrongBytes(t *testing.T) {
 	var mu sync.Mutex
-	var swapped [2]chan []byte
+	var swapped atomic.Pointer[[2]chan []byte] // a server that is no longer asked may still look
 	changed := func(change func(k int, message []byte) []byte) func(int, net.Conn) {
 		return func(number int, conn net.Conn) {
 			message := make([]byte, 64)
@@ -305,7 +306,8 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 				if _, err := io.ReadFull(conn, message); err != nil {
 					return
 				}
-				mine, theirs := swapped[number%2], swapped[1-number%2]
+				pair := swapped.Load()
+				mine, theirs := pair[number%2], pair[1-number%2]
 				select {
 				case mine <- slices.Clone(message):
 				case <-t.Context().Done():
@@ -324,7 +326,7 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 	}
 	for name, serve := range servers {
 		for _, words := range []string{"echo -c 2 -p 2 --warmup 0s -d 1h -o json", "echo -c 2 -p 2 --rate 1000 --warmup 0s -d 2s -o json"} {
-			swapped = [2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)}
+			swapped.Store(&[2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)})
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, server(t, serve))
 			var got echoResult
