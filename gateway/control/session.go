@@ -123,7 +123,8 @@ func (g *greeter) certificate(info credentials.AuthInfo, address string) (*grant
 	identity := certid.Identity(state.PeerCertificates[0])
 	if identity == "" {
 		return nil, &denialError{reason: reasonCertificateInvalid,
-			text: "your certificate names nobody; expected one SPIFFE ID, a DNS name or a common name, of at most 1,024 bytes"}
+			text: "your certificate names nobody; expected one SPIFFE ID (a URI), or else a DNS or common name that does not look like one, " +
+				"of at most 1,024 bytes"}
 	}
 	granted := newGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity), Address: address})
 	granted.until = earliest(state.VerifiedChains[0])
