@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// budgetReserve is by how much the answers of handlers, and the rest of what the kernel took a part of, may exceed the queue budget.
+// budgetReserve is by how much the answers of handlers, and the rest of what the kernel took a part of, may exceed the queue budget. With
+// TLS, what the kernel took nothing of counts as begun, too, when nothing was queued before it.
 const budgetReserve = 1 << 20
 
 // ErrBudget says that a send did not fit into the queue budget. It is an ErrDropped (errors.Is).
@@ -51,7 +52,7 @@ func (q *queueBudget) scarce(l *Limits) bool {
 // room is what a send may fill.
 type room struct {
 	queue int // bytes of the connection's queue
-	all   int // bytes of all queues, while no byte of the send has gone out
+	all   int // bytes of all queues, while no byte of the send has gone out, or had to
 }
 
 // verbRoom is the room for what verbs send.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"testing"
 
@@ -92,7 +93,12 @@ func TestQueueBudgetBehindPart(t *testing.T) {
 	if o := send(second); o != OutcomeClosed || second.end.Info().CloseReason != ReasonQueueBudget {
 		t.Errorf("the rest of a verb's send, beyond the reserve: %s, closed with %s", o, second.end.Info().CloseReason)
 	}
-	for _, k := range []*kernel{slow, first, second} {
+	third := s.connect(t, "", 0)
+	s.listeners[0].config.TLS = &tls.Config{} // which may have encrypted the beginning of a send before the kernel took nothing of it
+	if o := send(third); o != OutcomeClosed || third.end.Info().CloseReason != ReasonQueueBudget {
+		t.Errorf("a send of which TLS may have begun to send, beyond the reserve: %s, closed with %s", o, third.end.Info().CloseReason)
+	}
+	for _, k := range []*kernel{slow, first, second, third} {
 		k.finish()
 	}
 }

@@ -86,11 +86,12 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 		if n == len(p) {
 			return OutcomeWritten
 		}
-		if n > 0 {
+		begun := n > 0 || c.owner.config.TLS != nil // TLS may have encrypted the beginning, which then has to be sent
+		if begun {
 			room.all = c.owner.server.limits.Load().handlerRoom().all
 		}
 		if p = p[n:]; !c.owner.server.queued.take(len(p), room.all) {
-			return c.refuseRest(n)
+			return c.refuseRest(begun)
 		}
 	} else if !c.owner.server.queued.take(len(p), room.all) {
 		return OutcomeDroppedBudget
@@ -110,10 +111,10 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	return OutcomeQueued
 }
 
-// refuseRest is the outcome of a send of which the kernel took n bytes, and the queue budget has no room for the others. The caller
+// refuseRest is the outcome of a send that the kernel did not take whole, when the queue budget has no room for the rest. The caller
 // holds mu.
-func (c *Conn) refuseRest(n int) Outcome {
-	if n == 0 {
+func (c *Conn) refuseRest(begun bool) Outcome {
+	if !begun {
 		return OutcomeDroppedBudget
 	}
 	c.endNow(ending{reason: ReasonQueueBudget, text: "all send queues together have no room for the rest of a send"}, true)
