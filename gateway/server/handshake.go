@@ -29,6 +29,10 @@ func (p *pending) Established(socket transport.Socket, state tls.ConnectionState
 
 // Broken ends the admission of a connection whose TLS handshake failed, or was ended by others.
 func (p *pending) Broken(err error) {
+	if panicked := (*transport.PanicError)(nil); errors.As(err, &panicked) {
+		p.owner.server.config.Logger.Error("the TLS configuration panicked", "listener", p.owner.config.Name, "panic",
+			shortText(fmt.Sprint(panicked.Value)), "stack", string(panicked.Stack))
+	}
 	if p.settle() {
 		p.conclude(badHandshake(err))
 	} else if p.timedOut() {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server"
 )
@@ -218,6 +220,37 @@ func TestTLSRefusals(t *testing.T) {
 				}
 				g.settlePending(0)
 			})
+		}
+	})
+}
+
+// A function of the TLS configuration that panics ends the handshake that it was called for, and nothing else.
+func TestTLSConfigPanics(t *testing.T) {
+	a := newAuthority(t)
+	each(t, func(t *testing.T, engine string) {
+		config := a.gateway(tls.NoClientCert)
+		config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if hello.ServerName == "unknown.example" {
+				panic("no such name")
+			}
+			return &config.Certificates[0], nil
+		}
+		logged := &lines{}
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(config, server.ProxyOff), Limits: server.Limits{MaxHandshakes: 1},
+			Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
+		f := g.follow(event.Refused)
+		for range 3 {
+			other := a.client("")
+			other.ServerName = "unknown.example"
+			mustFail(t, g.dial(), other)
+		}
+		mustServe(t, tls.Client(g.dial(), a.client("")))
+		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonTLSHandshake: 3})
+		if d := f.awaitType(event.Refused, "").Detail.(*event.RefusedDetail); !strings.Contains(d.Message, "panicked: no such name") {
+			t.Errorf("REFUSED %+v", d)
+		}
+		if text := logged.String(); !strings.Contains(text, "TestTLSConfigPanics") {
+			t.Errorf("the log is %q; expected the stack of the panic", text)
 		}
 	})
 }

@@ -40,7 +40,8 @@ type Handshake interface {
 	// Established has the socket that speaks plaintext, and returns its endpoint, whose calls begin with Opened; nil closes it. Until
 	// then the socket may only be closed.
 	Established(s Socket, state tls.ConnectionState) Endpoint
-	// Broken says why there is no connection. The raw socket closes. net.ErrClosed: it was closed first; ErrNoTurn: before its turn.
+	// Broken says why there is no connection. The raw socket closes. net.ErrClosed: it was closed first; ErrNoTurn: before its turn;
+	// PanicError: a function of the configuration panicked.
 	Broken(err error)
 }
 

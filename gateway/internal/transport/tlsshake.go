@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 )
 
@@ -112,7 +113,7 @@ func (t *tlsSocket) perform() {
 	h := t.shake
 	conn := tls.Server((*tlsWire)(t), h.config)
 	t.layer.compute <- struct{}{}
-	err := conn.HandshakeContext(context.Background())
+	err := handshake(conn)
 	<-t.layer.compute
 	t.mu.Lock()
 	h.done, t.conn = true, conn
@@ -126,6 +127,27 @@ func (t *tlsSocket) perform() {
 	h.phase, h.in = phaseOver, nil
 	t.mu.Unlock()
 	t.breakOff(err)
+}
+
+// PanicError says that a function of a tls.Config panicked. Only the handshake that it was called for fails.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error has what the function panicked with.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("a function of the TLS configuration panicked: %v", e.Value)
+}
+
+// handshake makes a handshake. A panic, which is that of a function of the configuration, is its error.
+func handshake(conn *tls.Conn) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return conn.HandshakeContext(context.Background())
 }
 
 // cause says why a handshake failed; nil: the raw socket was closed when it was complete. The caller holds mu.
