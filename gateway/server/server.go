@@ -136,8 +136,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.runDrain()
 	close(stopSweep)
 	sweeping.Wait()
-	s.tls.Wait()
 	s.engine.Wait()
+	s.tls.Wait()
 	s.closeBans()
 	close(s.done)
 	return nil
@@ -196,8 +196,8 @@ func (s *Server) giveUp() {
 		c.Abort(ReasonShutdown)
 		return true
 	})
-	s.tls.Wait()
 	s.engine.Wait()
+	s.tls.Wait()
 	s.closeBans()
 	close(s.done)
 }

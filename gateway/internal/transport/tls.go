@@ -69,8 +69,8 @@ func (l *TLS) SetMax(n int) {
 	}
 }
 
-// Wait blocks until every handshake's goroutine has ended. Call it when the engine's Wait has returned, or when every raw socket has
-// been told to close.
+// Wait blocks until every handshake's goroutine has ended. Call it when the engine's Wait has returned: until then, also a socket that
+// was told to close may begin a handshake.
 func (l *TLS) Wait() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
