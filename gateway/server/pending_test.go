@@ -36,3 +36,28 @@ func TestHeaderAfterRefusal(t *testing.T) {
 		t.Errorf("%d refused; expected 3", n)
 	}
 }
+
+// A connection that an accept rate refuses is not counted for its address: else the address would have fewer and fewer places.
+func TestRefusedForRateIsNotCounted(t *testing.T) {
+	for _, limits := range []Limits{{AcceptRate: 1e-6, AcceptBurst: 1}, {AcceptRatePerIP: 1e-6, AcceptBurstPerIP: 1}} {
+		limits.ConnectionsPerIP, limits.ConnectionsPerIPv6Network = 3, 3
+		s := idleServer(t, Config{Limits: limits})
+		first := s.connect(t, "[2001:db8::1]:1", 0)
+		for range 5 {
+			if s.listeners[0].Admit(&kernel{}, netip.MustParseAddrPort("[2001:db8::1]:2"), netip.AddrPort{}) != nil {
+				t.Fatal("beyond the accept rate, a connection is admitted")
+			}
+		}
+		if n := s.addresses.byAddress[netip.MustParseAddr("2001:db8::1")]; n != 1 {
+			t.Errorf("%+v: %d connections of the address are counted; expected 1", limits, n)
+		}
+		if refused := s.totals().Refusals; refused[event.ReasonIPLimit] != 0 || s.totals().Refused != 5 {
+			t.Errorf("%+v: refused %v", limits, refused)
+		}
+		first.finish()
+		if n := s.CountedAddresses(); n != 0 {
+			t.Errorf("%+v: %d addresses are counted when every connection is closed", limits, n)
+		}
+		s.listeners[0].stopReporting()
+	}
+}
