@@ -105,3 +105,12 @@ func BenchmarkLargest(b *testing.B) {
 		})
 	}
 }
+
+// A trusted balancer's PROXY header may have any text of up to 255 bytes for what TLS says: the estimate reckons with that.
+func TestSizesOfTLS(t *testing.T) {
+	for _, name := range []string{"tls_version", "tls_cipher", "tls_protocol", "tls_server_name"} {
+		if size := byName[name].size; size < 255 {
+			t.Errorf("%s: the estimate reckons with %d bytes; there may be 255", name, size)
+		}
+	}
+}
