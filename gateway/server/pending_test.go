@@ -61,3 +61,26 @@ func TestRefusedForRateIsNotCounted(t *testing.T) {
 		s.listeners[0].stopReporting()
 	}
 }
+
+// A ban that is made between the judging of a peer and its registering, and so meets it in neither, ends the connection all the same.
+func TestBanMeetsAdmission(t *testing.T) {
+	const id = "spiffe://example.org/device/7"
+	remote := netip.MustParseAddrPort("192.0.2.1:1234")
+	for _, ban := range []AddBanRequest{{Target: "192.0.2.0/24"}, {Target: id, Identity: true}} {
+		s := idleServer(t, Config{})
+		l, k := s.listeners[0], &kernel{}
+		if r := l.reserve(); r.refuses() {
+			t.Fatal(r.message())
+		}
+		c := s.newConn(l, k, remote, netip.AddrPort{}, &event.Peer{Identity: id})
+		k.end = endpoint{c}
+		if r, err := s.AddBan(t.Context(), ban); err != nil || r.Closed != 0 {
+			t.Fatalf("AddBan: %+v, %v", r, err)
+		}
+		l.register(c, false)
+		if got := c.Info().CloseReason; got != ReasonBanned {
+			t.Errorf("after a ban of %s, the connection ends for %s; expected BANNED", ban.Target, got)
+		}
+		k.finish()
+	}
+}
