@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -178,7 +179,9 @@ func TestTokenFileModes(t *testing.T) {
 			f.Close()
 		}
 	}
-	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir()} {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	check(t, syscall.Mkfifo(pipe, 0o600))
+	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), pipe} { // to open a pipe that nobody writes never ends
 		if _, err := control.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}

@@ -136,17 +136,20 @@ func (f *TokenFile) Reload() error {
 
 // readTokenFile reads at most what a token file may have. A file that others may write would let them make themselves admins.
 func readTokenFile(path string) ([]byte, os.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe could last for ever
+		return nil, nil, fmt.Errorf("%s is not a regular file: expected one, or a link to one", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close() // only read
-	info, err := file.Stat()
-	if err != nil {
+	if info, err = file.Stat(); err != nil {
 		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	if info.Mode()&0o022 != 0 && runtime.GOOS != "windows" {
 		return nil, nil, fmt.Errorf("%s has the mode %#o: others may write it; set it to 0600 (chmod 600)", path, info.Mode().Perm())
