@@ -42,6 +42,7 @@ func TestUnsafeControl(t *testing.T) {
 		{":1", [][]string{tls, token, uid}, []string{"uid:", "unix socket only"}},
 		{"127.0.0.1:1", [][]string{required}, []string{"--control-auth required refuses everybody", "--control-token-file", "--control-tls-client-ca"}},
 		{"127.0.0.1:1", [][]string{required, tls}, []string{"--control-auth required refuses everybody"}},
+		{"127.0.0.1:1", [][]string{tls}, []string{"--control-tls-cert refuses everybody", "--control-token-file", "leave TLS out"}},
 		{"127.0.0.1:1", [][]string{tls[:2]}, []string{"belong together"}},
 		{"127.0.0.1:1", [][]string{tls[2:]}, []string{"belong together"}},
 		{"127.0.0.1:1", [][]string{ca, role}, []string{"--control-tls-client-ca does nothing without"}},
@@ -61,7 +62,7 @@ func TestUnsafeControl(t *testing.T) {
 		{"unix:///x", [][]string{{"--control-role", "user:nobody-of-that-name=admin"}}, []string{"nobody-of-that-name", "not known on this machine"}},
 		{"unix:///x", [][]string{{"--control-role", "uid:1=admin"}, {"--control-role", "uid:1=viewer"}}, []string{"uid:1 has the role ADMIN already"}},
 		{"unix:///x", [][]string{{"--control-role", "user:root=admin"}, {"--control-role", "uid:0=viewer"}}, []string{"uid:0 has the role ADMIN already"}},
-		{"127.0.0.1:1", [][]string{tls}, []string{"control plane: cannot read c.pem"}},
+		{"127.0.0.1:1", [][]string{tls, token}, []string{"control plane: cannot read c.pem"}},
 		{"127.0.0.1:1", [][]string{token}, []string{"control plane: "}},
 	} {
 		args := []string{"--listen", "127.0.0.1:0", "--control", c.address}

@@ -60,13 +60,16 @@ func (a *controlAuth) String() string {
 	for _, way := range []struct {
 		open bool
 		name string
-	}{{a.users, "users"}, {a.tls != nil && len(a.roles) > 0, "certificates"}, {a.tokens != nil, "tokens"}, {!a.required && !a.users, "loopback"}} {
+	}{{a.users, "users"}, {a.tls != nil && len(a.roles) > 0, "certificates"}, {a.tokens != nil, "tokens"}, {a.anybody(), "loopback"}} {
 		if way.open {
 			by = append(by, way.name)
 		}
 	}
 	return strings.Join(by, ",")
 }
+
+// anybody reports whether callers on loopback may do everything without proving who they are: over plain TCP only.
+func (a *controlAuth) anybody() bool { return !a.required && !a.users && a.tls == nil }
 
 // config completes the control plane's configuration.
 func (a *controlAuth) config(c control.Config) (control.Config, error) {

@@ -95,9 +95,19 @@ func (c *controlFlags) validate() error {
 	if err := c.useless(unix, users, certificates); err != nil {
 		return err
 	}
-	if c.auth == "required" && !unix && c.tokenFile == "" && certificates == 0 {
+	return c.nobody(unix, certificates)
+}
+
+// nobody refuses a control plane that would refuse every caller: where an identity is needed, on loopback too, and none can be proven.
+func (c *controlFlags) nobody(unix bool, certificates int) error {
+	switch {
+	case unix || c.tokenFile != "" || certificates > 0:
+	case c.auth == "required":
 		return errors.New("--control-auth required refuses everybody as long as nobody can prove who it is: give --control-token-file, or " +
 			"--control-tls-cert, --control-tls-key, --control-tls-client-ca and --control-role, or use --control unix:///path")
+	case c.cert != "":
+		return errors.New("--control-tls-cert refuses everybody as long as nobody can prove who it is, which TLS needs on loopback too: give " +
+			"--control-token-file, or --control-tls-client-ca and --control-role, or leave TLS out")
 	}
 	return nil
 }

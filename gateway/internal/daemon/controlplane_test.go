@@ -123,7 +123,12 @@ func TestControlCertificateReplaced(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	cert, key := ca.server("control", "first", "gateway.example")
-	g := start(t, nil, "--control-tls-cert", cert, "--control-tls-key", key)
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	check(t, os.WriteFile(tokens, []byte(tokenLine("vic", "viewer", viewerToken)), 0o600))
+	g := start(t, nil, "--control-tls-cert", cert, "--control-tls-key", key, "--control-token-file", tokens)
+	if line := g.lines[len(g.lines)-1]; !strings.Contains(line, `"callers":"tokens"`) { // not those on loopback
+		t.Error(line)
+	}
 	seen := func() string {
 		conn, err := tls.Dial("tcp", g.control, func() *tls.Config {
 			c := ca.trusted("gateway.example")
