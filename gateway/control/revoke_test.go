@@ -92,10 +92,12 @@ func TestTokenFileIsFollowed(t *testing.T) {
 	stream, err := client.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{Types: []pb.EventType{connected}})
 	check(t, err)
 	writeTokens(t, tokens.path, "broken\n")
-	for !strings.Contains(log.String(), "line 1: 1 fields") {
-		_, err := stream.Recv() // a heartbeat
+	for !strings.Contains(log.String(), "line 1: 1 fields") { // the tokens of before stay meanwhile, and afterwards
+		_, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 		check(t, err)
 	}
+	_, err = client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
+	check(t, err)
 	writeTokens(t, tokens.path, tokenLine("new", "viewer"))
 	expectEnd(t, stream, failure{codes.Unauthenticated, "TOKEN_REVOKED", ""})
 	_, err = client.GetGateway(bearing(patiently(t), tokenOf("new")), &pb.GetGatewayRequest{})

@@ -147,7 +147,8 @@ func TestLargeHeader(t *testing.T) {
 // those who have proven who they are stay.
 func TestStrangersMakeRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 3, Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	g := gatewaytest.Start(t)
+	first, _ := serve(t, g.Server, control.Config{MaxConnections: 3, Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
 	ops := pb.NewGatewayServiceClient(first)
 	stream, err := ops.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{})
 	check(t, err)
@@ -171,7 +172,10 @@ func TestStrangersMakeRoom(t *testing.T) {
 	late := pb.NewGatewayServiceClient(connectAs(t, first, insecure.NewCredentials()))
 	_, err = late.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 	check(t, err)
-	if r, err := stream.Recv(); err != nil { // a heartbeat
+	c, err := net.Dial("tcp", g.Addr)
+	check(t, err)
+	defer c.Close()
+	if r, err := stream.Recv(); err != nil { // CONNECTED
 		t.Errorf("%v, %v", r, err)
 	}
 }
