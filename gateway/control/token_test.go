@@ -117,6 +117,24 @@ func TestParseTokens(t *testing.T) {
 	}
 }
 
+// TestSharedTokenFiles holds that the files that the gateway and ctl have for a common test are read, or refused, as their directory
+// says. ctl's test of the same files is in ctl/internal/cli.
+func TestSharedTokenFiles(t *testing.T) {
+	for kind, good := range map[string]bool{"good": true, "bad": false} {
+		files, err := filepath.Glob(filepath.Join("testdata", "tokens", kind, "*"))
+		if check(t, err); len(files) == 0 {
+			t.Errorf("no %s files", kind)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			check(t, err)
+			if _, err := control.ParseTokens(text); (err == nil) != good {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
+
 // FuzzTokenFile holds that any file is read or refused, and what is read is whole: each name and each hash once, with a role.
 func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" + tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))

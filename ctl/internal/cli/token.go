@@ -84,7 +84,7 @@ func (a *app) tokenCreate(name string, o tokenOptions) error {
 	case o.checkFile() != nil:
 		return o.checkFile()
 	case !isTokenName(name):
-		return usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash", name)
+		return usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and nothing that looks like a token", name)
 	case !slices.Contains(tokenRoles(), o.role):
 		return usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
 	}

@@ -156,3 +156,31 @@ func TestTokenUsage(t *testing.T) {
 		t.Error("the file was made")
 	}
 }
+
+// What the gateway reads, ctl reads, and what it refuses, ctl refuses: their parsers have the same files for a test.
+func TestTokenFilesAsTheGatewayReadsThem(t *testing.T) {
+	for kind, good := range map[string]bool{"good": true, "bad": false} {
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "gateway", "control", "testdata", "tokens", kind, "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%d %s files, %v", len(files), kind, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parseTokens(data); (err == nil) != good {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
+
+// A name that could be a token is refused before the file has it: the gateway would refuse the whole file.
+func TestTokenNameThatCouldBeAToken(t *testing.T) {
+	dir := t.TempDir()
+	code, _, stderr := ctlIn(t, dir, nil, "token create sgt_"+strings.Repeat("a", 43)+" --role viewer --file "+filepath.Join(dir, "tokens"))
+	if code != exitUsage || !strings.Contains(stderr, "looks like a token") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}

@@ -105,11 +105,11 @@ func parseTokens(data []byte) (*tokenFile, error) {
 		f.lines = append(f.lines, string(line))
 	}
 	for i, line := range f.lines {
-		text := strings.Trim(line, " \t\r\n")
-		if text == "" || strings.HasPrefix(text, "#") {
+		fields := strings.FieldsFunc(strings.TrimRight(line, "\r\n"), func(r rune) bool { return r == ' ' || r == '\t' })
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
-		e, err := parseToken(text)
+		e, err := parseToken(fields)
 		switch {
 		case err != nil:
 		case names[e.Name], hashes[e.hash]:
@@ -127,26 +127,25 @@ func parseTokens(data []byte) (*tokenFile, error) {
 	return f, nil
 }
 
-// parseToken reads one line. Its errors do not repeat a field that could be a token by mistake.
-func parseToken(text string) (*tokenEntry, error) {
-	fields := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' })
+// parseToken reads the fields of one line. Its errors do not repeat a field that could be a token by mistake.
+func parseToken(fields []string) (*tokenEntry, error) {
 	if len(fields) < 3 || len(fields) > 4 {
 		return nil, fmt.Errorf("expected NAME ROLE sha256:HEX [expires:TIME], found %s", plural(uint64(len(fields)), "field"))
 	}
 	e := &tokenEntry{Name: fields[0], Role: fields[1]}
-	hash, ok := strings.CutPrefix(fields[2], "sha256:")
+	hash, isHash := strings.CutPrefix(fields[2], "sha256:")
 	e.hash = hash
 	switch {
 	case !isTokenName(e.Name):
-		return nil, errors.New("the name is not 1 to 63 of a-z, 0-9, dot, underscore and dash")
+		return nil, errors.New("the name is not 1 to 63 of a-z, 0-9, dot, underscore and dash, or looks like a token")
 	case !slices.Contains(tokenRoles(), e.Role):
 		return nil, fmt.Errorf("the role of %s is not one of %s", e.Name, strings.Join(tokenRoles(), ", "))
-	case !ok || !isTokenHash(hash):
+	case !isHash || !isTokenHash(hash):
 		return nil, fmt.Errorf("the hash of %s is not sha256: and 64 lower-case hex digits", e.Name)
 	case len(fields) == 3:
 		return e, nil
 	}
-	text, ok = strings.CutPrefix(fields[3], "expires:")
+	text, ok := strings.CutPrefix(fields[3], "expires:")
 	expires, err := time.Parse(time.RFC3339, text)
 	if !ok || err != nil {
 		return nil, fmt.Errorf("the last field of %s is not expires: and a time such as 2027-01-31T12:00:00Z", e.Name)
@@ -155,8 +154,15 @@ func parseToken(text string) (*tokenEntry, error) {
 	return e, nil
 }
 
-// isTokenName says whether a token can be called so: 1 to 63 of a-z, 0-9, dot, underscore and dash.
+// tokenLength is how long a token is.
+var tokenLength = len(tokenPrefix) + base64.RawURLEncoding.EncodedLen(tokenBytes)
+
+// isTokenName says whether a token can be called so: 1 to 63 of a-z, 0-9, dot, underscore and dash, and not what could be a token itself,
+// because names are logged.
 func isTokenName(name string) bool {
+	if strings.HasPrefix(name, tokenPrefix) && len(name) == tokenLength && !strings.Contains(name, ".") {
+		return false
+	}
 	return name != "" && len(name) <= 63 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
