@@ -82,3 +82,23 @@ func TestReferencesAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestNoVariableHasTwoMeanings holds that no environment variable means one thing to ctl and another to the gateway: both are often run
+// in the same environment, a container's or a shell's.
+func TestNoVariableHasTwoMeanings(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway, ctl := run(t, root, "go", "run", "./gateway", "--help"), run(t, root, "go", "run", "./ctl", "info", "--help")
+	variables := regexp.MustCompile(`\(env SOCKGATE_([A-Z_]+)`).FindAllStringSubmatch(ctl, -1)
+	if len(variables) < 8 {
+		t.Errorf("ctl names %d variables", len(variables))
+	}
+	for _, m := range variables {
+		flag := "--" + strings.ToLower(strings.ReplaceAll(m[1], "_", "-"))
+		if regexp.MustCompile(`(?m)^ +(?:-\w, )?` + flag + ` `).MatchString(gateway) {
+			t.Errorf("SOCKGATE_%s is a variable of ctl, and the gateway's %s", m[1], flag)
+		}
+	}
+}

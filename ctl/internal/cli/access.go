@@ -25,13 +25,14 @@ type access struct {
 	token string // SOCKGATE_TOKEN
 }
 
-// accessFlags are the flags of access, their environment variables, and their help.
+// accessFlags are the flags of access, their environment variables, and their help. A variable is none of the gateway's, which may run in
+// the same environment: SOCKGATE_TLS_CERT is the certificate of its listeners.
 func accessFlags() []struct{ name, variable, help string } {
 	return []struct{ name, variable, help string }{
 		{"gateway", "SOCKGATE_GATEWAY", "control plane's `ADDR`: host:port or unix:///path"},
 		{"tls-ca", "SOCKGATE_TLS_CA", "use TLS, and trust the certificate authorities in this PEM `FILE`"},
-		{"tls-cert", "SOCKGATE_TLS_CERT", "use TLS with the client certificate in this PEM `FILE`"},
-		{"tls-key", "SOCKGATE_TLS_KEY", "PEM `FILE` with the key of --tls-cert"},
+		{"tls-cert", "SOCKGATE_TLS_CLIENT_CERT", "use TLS with the client certificate in this PEM `FILE`"},
+		{"tls-key", "SOCKGATE_TLS_CLIENT_KEY", "PEM `FILE` with the key of --tls-cert"},
 		{"server-name", "SOCKGATE_SERVER_NAME", "use TLS, and expect a certificate for this `NAME`, not for the host of --gateway"},
 		{"token-file", "SOCKGATE_TOKEN_FILE", "`FILE` with the token that proves who calls; or SOCKGATE_TOKEN has the token itself"},
 	}
