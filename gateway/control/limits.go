@@ -162,9 +162,9 @@ type limitValue func(field string) (set func(*server.Limits), words string, err 
 func valuesOf(l *pb.Limits) map[string]limitValue {
 	return map[string]limitValue{
 		"max_connections":              whole(l.GetMaxConnections(), func(l *server.Limits, n int) { l.MaxConnections = n }),
-		"high_water":                   whole(l.GetHighWater(), func(l *server.Limits, n int) { l.HighWater = n }),
-		"send_queue_limit":             whole(l.GetSendQueueLimit(), func(l *server.Limits, n int) { l.SendQueueLimit = n }),
-		"write_timeout":                timeout(l.GetWriteTimeout(), func(l *server.Limits, d time.Duration) { l.WriteTimeout = d }),
+		"high_water":                   needed(l.GetHighWater() > 0, whole(l.GetHighWater(), func(l *server.Limits, n int) { l.HighWater = n })),
+		"send_queue_limit":             needed(l.GetSendQueueLimit() > 0, whole(l.GetSendQueueLimit(), func(l *server.Limits, n int) { l.SendQueueLimit = n })),
+		"write_timeout":                needed(l.GetWriteTimeout().AsDuration() != 0, timeout(l.GetWriteTimeout(), func(l *server.Limits, d time.Duration) { l.WriteTimeout = d })),
 		"idle_timeout":                 timeout(l.GetIdleTimeout(), func(l *server.Limits, d time.Duration) { l.IdleTimeout = d }),
 		"listener_connections":         byListener(l.GetListenerConnections()),
 		"connections_per_ip":           whole(l.GetConnectionsPerIp(), func(l *server.Limits, n int) { l.ConnectionsPerIP = n }),
@@ -175,8 +175,8 @@ func valuesOf(l *pb.Limits) map[string]limitValue {
 		"accept_burst_per_ip":          whole(l.GetAcceptBurstPerIp(), func(l *server.Limits, n int) { l.AcceptBurstPerIP = n }),
 		"receive_rate":                 whole(l.GetReceiveRate(), func(l *server.Limits, n int) { l.ReceiveRate = n }),
 		"receive_message_rate":         whole(l.GetReceiveMessageRate(), func(l *server.Limits, n int) { l.ReceiveMessageRate = n }),
-		"handshake_timeout":            timeout(l.GetHandshakeTimeout(), func(l *server.Limits, d time.Duration) { l.HandshakeTimeout = d }),
-		"max_handshakes":               whole(l.GetMaxHandshakes(), func(l *server.Limits, n int) { l.MaxHandshakes = n }),
+		"handshake_timeout":            needed(l.GetHandshakeTimeout().AsDuration() != 0, timeout(l.GetHandshakeTimeout(), func(l *server.Limits, d time.Duration) { l.HandshakeTimeout = d })),
+		"max_handshakes":               needed(l.GetMaxHandshakes() > 0, whole(l.GetMaxHandshakes(), func(l *server.Limits, n int) { l.MaxHandshakes = n })),
 		"first_byte_timeout":           timeout(l.GetFirstByteTimeout(), func(l *server.Limits, d time.Duration) { l.FirstByteTimeout = d }),
 		"allow":                        networks(l.GetAllow(), func(l *server.Limits, n []netip.Prefix) { l.Allow = n }),
 		"deny":                         networks(l.GetDeny(), func(l *server.Limits, n []netip.Prefix) { l.Deny = n }),
@@ -188,6 +188,17 @@ func valuesOf(l *pb.Limits) map[string]limitValue {
 func whole(n uint64, set func(*server.Limits, int)) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
 		return func(l *server.Limits) { set(l, int(n)) }, strconv.FormatUint(n, 10), check(n <= math.MaxInt, field, "%d; expected at most %d", n, math.MaxInt)
+	}
+}
+
+// needed is the value of a limit that the gateway cannot do without. 0 is refused: it would silently become the default, and the record
+// would say 0.
+func needed(given bool, value limitValue) limitValue {
+	return func(field string) (func(*server.Limits), string, error) {
+		if err := check(given, field, "0 or absent; expected more than 0, because there is no doing without it"); err != nil {
+			return nil, "", err
+		}
+		return value(field)
 	}
 }
 

@@ -102,6 +102,11 @@ func TestUpdateLimitsBounds(t *testing.T) {
 		{[]string{"accept_rate_per_ip"}, &pb.Limits{AcceptRatePerIp: math.Inf(1)}, "limits.accept_rate_per_ip"},
 		{[]string{"idle_timeout"}, &pb.Limits{IdleTimeout: period(-1)}, "limits.idle_timeout"},
 		{[]string{"write_timeout"}, &pb.Limits{WriteTimeout: disagreeing}, "limits.write_timeout"},
+		{[]string{"write_timeout"}, &pb.Limits{}, "limits.write_timeout"}, // 0 would become the default, and be recorded as 0
+		{[]string{"handshake_timeout"}, &pb.Limits{HandshakeTimeout: period(0)}, "limits.handshake_timeout"},
+		{[]string{"high_water"}, &pb.Limits{}, "limits.high_water"},
+		{[]string{"send_queue_limit"}, &pb.Limits{}, "limits.send_queue_limit"},
+		{[]string{"max_handshakes"}, &pb.Limits{}, "limits.max_handshakes"},
 		{[]string{"allow"}, &pb.Limits{Allow: []string{"10.0.0.1"}}, "limits.allow"},
 		{[]string{"allow"}, &pb.Limits{Allow: []string{"10.0.0.1/8"}}, "limits.allow"},
 		{[]string{"deny"}, &pb.Limits{Deny: []string{"everybody"}}, "limits.deny"},

@@ -1987,18 +1987,18 @@ func (x *Listener) GetProxyProtocol() string {
 
 // Limits are the bounds in force. UpdateLimits can change all but low_water, idle_action, drain_timeout and event_log_size. What is
 // over a limit of admission is closed at once, makes a REFUSED event (together with others of a second) and counts in
-// Totals.refusals.
+// Totals.refusals. Numbers of connections and of handshakes are at most 2,147,483,647; times, where nothing else is said, at most 10 years.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Most connections, those that are still being admitted included; new ones beyond it are refused. 0 means no limit.
 	MaxConnections uint64 `protobuf:"varint,1,opt,name=max_connections,json=maxConnections,proto3" json:"max_connections,omitempty"`
-	// Send-queue bytes above which reading from the peer pauses.
+	// Send-queue bytes above which reading from the peer pauses; at least 1.
 	HighWater uint64 `protobuf:"varint,2,opt,name=high_water,json=highWater,proto3" json:"high_water,omitempty"`
 	// Send-queue bytes at which reading resumes.
 	LowWater uint64 `protobuf:"varint,3,opt,name=low_water,json=lowWater,proto3" json:"low_water,omitempty"`
-	// Send-queue bytes beyond which sends are dropped.
+	// Send-queue bytes beyond which sends are dropped; at least high_water.
 	SendQueueLimit uint64 `protobuf:"varint,4,opt,name=send_queue_limit,json=sendQueueLimit,proto3" json:"send_queue_limit,omitempty"`
-	// How long a peer may take no byte of a non-empty queue.
+	// How long a peer may take no byte of a non-empty queue; more than 0.
 	WriteTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=write_timeout,json=writeTimeout,proto3" json:"write_timeout,omitempty"`
 	// How long a connection may be idle; 0 means for ever.
 	IdleTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
@@ -2008,15 +2008,15 @@ type Limits struct {
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
 	// Events that the log keeps.
 	EventLogSize uint64 `protobuf:"varint,9,opt,name=event_log_size,json=eventLogSize,proto3" json:"event_log_size,omitempty"`
-	// Most connections of a listener, by the listener's name. A listener that is not named has no limit of its own.
+	// Most connections of a listener, by the listener's name; 0 means no limit. A listener that is not named has no limit of its own.
 	ListenerConnections map[string]uint64 `protobuf:"bytes,10,rep,name=listener_connections,json=listenerConnections,proto3" json:"listener_connections,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Most connections from one IPv4 address or one IPv6 address. 0 means no limit.
 	ConnectionsPerIp uint64 `protobuf:"varint,11,opt,name=connections_per_ip,json=connectionsPerIp,proto3" json:"connections_per_ip,omitempty"`
 	// Most connections from one IPv6 /64 network, which is what a customer has at least (RFC 6177). 0 means no limit.
 	ConnectionsPerIpv6Network uint64 `protobuf:"varint,12,opt,name=connections_per_ipv6_network,json=connectionsPerIpv6Network,proto3" json:"connections_per_ipv6_network,omitempty"`
-	// Connections admitted a second, on average. 0 means no limit.
+	// Connections admitted a second, on average; at most 1,000,000. 0 means no limit.
 	AcceptRate float64 `protobuf:"fixed64,13,opt,name=accept_rate,json=acceptRate,proto3" json:"accept_rate,omitempty"`
-	// Connections that may come at once when none came for a while; at least 1 with accept_rate. 0 means accept_rate, rounded up.
+	// Connections that may come at once when none came for a while; at most 1,000,000. 0 means accept_rate, rounded up.
 	AcceptBurst uint64 `protobuf:"varint,14,opt,name=accept_burst,json=acceptBurst,proto3" json:"accept_burst,omitempty"`
 	// As accept_rate, for each IPv4 address or IPv6 /64 network. 0 means no limit.
 	AcceptRatePerIp float64 `protobuf:"fixed64,15,opt,name=accept_rate_per_ip,json=acceptRatePerIp,proto3" json:"accept_rate_per_ip,omitempty"`
@@ -2027,15 +2027,15 @@ type Limits struct {
 	ReceiveRate uint64 `protobuf:"varint,17,opt,name=receive_rate,json=receiveRate,proto3" json:"receive_rate,omitempty"`
 	// Reads a second, on average, of one connection, as handlers get them: TCP knows no messages. 0 means no limit.
 	ReceiveMessageRate uint64 `protobuf:"varint,18,opt,name=receive_message_rate,json=receiveMessageRate,proto3" json:"receive_message_rate,omitempty"`
-	// How long a PROXY header and a TLS handshake may take together, from accept; at least 1 ms.
+	// How long a PROXY header and a TLS handshake may take together, from accept; 1 ms to 1 hour.
 	HandshakeTimeout *durationpb.Duration `protobuf:"bytes,19,opt,name=handshake_timeout,json=handshakeTimeout,proto3" json:"handshake_timeout,omitempty"`
 	// TLS handshakes under way at once; others wait for their turn until the handshake timeout. At least 1.
 	MaxHandshakes uint64 `protobuf:"varint,20,opt,name=max_handshakes,json=maxHandshakes,proto3" json:"max_handshakes,omitempty"`
 	// How long a connection may take from CONNECTED to its first byte. 0 means for ever.
 	FirstByteTimeout *durationpb.Duration `protobuf:"bytes,21,opt,name=first_byte_timeout,json=firstByteTimeout,proto3" json:"first_byte_timeout,omitempty"`
-	// Networks (CIDR) from which connections are admitted; empty means all. At most 10,000.
+	// Networks (CIDR, without bits behind the prefix) from which connections are admitted; empty means all. At most 10,000.
 	Allow []string `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
-	// Networks (CIDR) from which none is; goes before `allow`. At most 10,000.
+	// Networks (CIDR, without bits behind the prefix) from which none is; goes before `allow`. At most 10,000.
 	Deny []string `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
 	// Bytes in all send queues together; beyond it, sends of which the kernel takes nothing at once are DROPPED_BUDGET. Handlers, and the
 	// rest of what the kernel took a part of, have 1 MiB more; a connection whose handler's answer does not fit there is closed with
@@ -2331,7 +2331,7 @@ type UpdateLimitsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new values of the fields that the mask names.
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Which fields: names of Limits, at least one. An unknown one, or one that cannot be changed, is INVALID_ARGUMENT.
+	// Which fields: names of Limits, 1 to 64 of them. An unknown one, or one that cannot be changed, is INVALID_ARGUMENT.
 	// `listener_connections` replaces the whole map.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2531,8 +2531,8 @@ func (x *Ban) GetRefused() uint64 {
 // AddBanRequest says whom to ban.
 type AddBanRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// An IP address or a network in CIDR form, of which bits behind the prefix are ignored; or, with `identity`, the identity as
-	// Connection.peer_identity has it, exactly, at most 1,024 bytes. Required.
+	// An IP address or a network in CIDR form, of at most 64 bytes, of which bits behind the prefix are ignored; or, with `identity`, the
+	// identity as Connection.peer_identity has it, exactly, at most 1,024 bytes. Required.
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// Whether the target is an identity.
 	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`

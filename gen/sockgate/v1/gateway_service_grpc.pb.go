@@ -67,15 +67,17 @@ const (
 // itself refuses, an unknown method or a request over 4 MiB, does not); bad arguments also
 // carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
-// (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
-// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
-// event streams at once (TOO_MANY_STREAMS, with RetryInfo).
+// (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH, REQUEST_ID_REUSED), or what is to be
+// banned is neither an address nor a network (INVALID_TARGET). NOT_FOUND: GetConnection and RemoveBan only. RESOURCE_EXHAUSTED: a
+// message over the size limit, more than 4,096 request IDs in 2 minutes (TOO_MANY_REQUEST_IDS) or 1,000 event streams at once
+// (TOO_MANY_STREAMS), both with RetryInfo, or 10,000 bans (TOO_MANY_BANS).
 // An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
 // gave proves nothing (TOKEN_INVALID, CERTIFICATE_INVALID), or no longer (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
 // also end streams). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it has and the one that it needs,
-// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls under
-// way (TOO_MANY_CALLS) and 100 event streams, unless the gateway is configured otherwise. A connection takes no more calls when it is
-// an hour old, and its streams end with UNAVAILABLE 5 minutes later; who asks again behind its cursor misses nothing.
+// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls
+// under way (TOO_MANY_CALLS) and 100 event streams (TOO_MANY_STREAMS), beyond which is RESOURCE_EXHAUSTED with RetryInfo, unless the
+// gateway is configured otherwise. A connection takes no more calls when it is an hour old, and its streams end with UNAVAILABLE 5
+// minutes later; who asks again behind its cursor misses nothing.
 //
 // # Callers
 //
@@ -336,15 +338,17 @@ func (c *gatewayServiceClient) RemoveBan(ctx context.Context, in *RemoveBanReque
 // itself refuses, an unknown method or a request over 4 MiB, does not); bad arguments also
 // carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
 // (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
-// (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH). NOT_FOUND: GetConnection
-// only. RESOURCE_EXHAUSTED: a message over the size limit, or more than 4,096 request IDs in 2 minutes or 1,000
-// event streams at once (TOO_MANY_STREAMS, with RetryInfo).
+// (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH, REQUEST_ID_REUSED), or what is to be
+// banned is neither an address nor a network (INVALID_TARGET). NOT_FOUND: GetConnection and RemoveBan only. RESOURCE_EXHAUSTED: a
+// message over the size limit, more than 4,096 request IDs in 2 minutes (TOO_MANY_REQUEST_IDS) or 1,000 event streams at once
+// (TOO_MANY_STREAMS), both with RetryInfo, or 10,000 bans (TOO_MANY_BANS).
 // An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
 // gave proves nothing (TOKEN_INVALID, CERTIFICATE_INVALID), or no longer (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
 // also end streams). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it has and the one that it needs,
-// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls under
-// way (TOO_MANY_CALLS) and 100 event streams, unless the gateway is configured otherwise. A connection takes no more calls when it is
-// an hour old, and its streams end with UNAVAILABLE 5 minutes later; who asks again behind its cursor misses nothing.
+// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls
+// under way (TOO_MANY_CALLS) and 100 event streams (TOO_MANY_STREAMS), beyond which is RESOURCE_EXHAUSTED with RetryInfo, unless the
+// gateway is configured otherwise. A connection takes no more calls when it is an hour old, and its streams end with UNAVAILABLE 5
+// minutes later; who asks again behind its cursor misses nothing.
 //
 // # Callers
 //
