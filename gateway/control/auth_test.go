@@ -334,6 +334,14 @@ func TestLoopback(t *testing.T) {
 	required, _ := serve(t, g.Server, control.Config{Auth: control.AuthConfig{Required: true}})
 	_, err := pb.NewGatewayServiceClient(required).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
+	for _, ends := range [][2]string{{"127.0.0.1", "192.0.2.1"}, {"192.0.2.1", "127.0.0.1"}, {"::1", "2001:db8::1"}, {"2001:db8::1", "::1"}} {
+		p := newPipe(ends[0])
+		p.to = ends[1] // only one of the ends is on loopback
+		conn := p.client(t)
+		serveOn(t, p, conn, g.Server, control.Config{})
+		_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
+	}
 	for from, want := range map[string]codes.Code{"127.0.0.1": codes.OK, "127.9.9.9": codes.OK, "::1": codes.OK, "::ffff:127.0.0.1": codes.OK,
 		"192.0.2.1": codes.Unauthenticated, "2001:db8::1": codes.Unauthenticated, "0.0.0.0": codes.Unauthenticated, "::": codes.Unauthenticated} {
 		p := newPipe(from)

@@ -11,13 +11,13 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// pipe is a listener in memory, for tests with a clock of their own; its connections look like those of TCP from one address.
+// pipe is a listener in memory, for tests with a clock of their own; its connections look like those of TCP from one address to one.
 type pipe struct {
 	*bufconn.Listener
-	from string
+	from, to string
 }
 
-func newPipe(from string) pipe { return pipe{bufconn.Listen(1 << 16), from} }
+func newPipe(from string) pipe { return pipe{bufconn.Listen(1 << 16), from, from} }
 
 // Accept returns the next connection.
 func (p pipe) Accept() (net.Conn, error) {
@@ -25,17 +25,17 @@ func (p pipe) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pipeConn{c, p.from}, nil
+	return pipeConn{c, p.from, p.to}, nil
 }
 
 // pipeConn is a connection of a pipe.
 type pipeConn struct {
 	net.Conn
-	from string
+	from, to string
 }
 
 func (c pipeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.from), Port: 1234} }
-func (c pipeConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.from), Port: 8018} }
+func (c pipeConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.to), Port: 8018} }
 
 // client returns a client of what serves the pipe.
 func (p pipe) client(t testing.TB) *grpc.ClientConn {
