@@ -38,7 +38,19 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 		changes[shortText(field)] = shortText(value)
 	}
 	s.record(&event.ControlDetail{Verb: "UpdateLimits", Actor: r.Actor, Changes: changes}, &tally{})
+	if l.MaxConnections != old.MaxConnections {
+		s.warnOfRoom()
+	}
 	return l, nil
+}
+
+// warnOfRoom tells operators when more connections are allowed than there is room for.
+func (s *Server) warnOfRoom() {
+	room, limit := s.config.ConnectionRoom, s.limits.Load().MaxConnections
+	if room > 0 && (limit == 0 || limit > room) {
+		s.config.Logger.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
+			"descriptor limit (ulimit -n), or lower the limit of connections; 0 is no limit", "max-connections", limit, "room", room)
+	}
 }
 
 // useLimits brings limits into force. Nobody else may do so at the same time.

@@ -149,7 +149,8 @@ func limitsRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []limitField
 	return req, fields, nil
 }
 
-// findLimits finds limits by their names, max-connections or max_connections; all for none.
+// findLimits finds limits by their names, max-connections or max_connections, and those whose flags of the gateway begin with max- by
+// these too; all for none.
 func findLimits(names []string) ([]limitField, error) {
 	all := limitFields()
 	if len(names) == 0 {
@@ -157,7 +158,7 @@ func findLimits(names []string) ([]limitField, error) {
 	}
 	var found []limitField
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == kebab(name) })
+		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == kebab(name) || "max-"+f.name() == kebab(name) })
 		if i < 0 {
 			var known []string
 			for _, f := range all {

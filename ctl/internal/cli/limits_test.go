@@ -105,6 +105,10 @@ func TestLimitsSet(t *testing.T) {
 	}}
 	against(t, g).expect(t, 0, "NAME              VALUE\nmax-connections   7\ndeny              none\nidle-timeout      1h30m\n", "",
 		"limits", "set", "max-connections=7", "deny=", "idle_timeout=none")
+	if code := against(t, g).run("limits", "set", "max-connections-per-ip=3"); code != 0 || got.GetLimits().GetConnectionsPerIp() != 3 {
+		t.Errorf("exit code %d, request %v; expected the flag's name to do as well", code, got)
+	}
+	against(t, g).run("limits", "set", "max-connections=7", "deny=", "idle_timeout=none")
 	want := &sockgatev1.Limits{MaxConnections: 7, IdleTimeout: durationpb.New(0)}
 	if fmt.Sprint(got.GetUpdateMask().GetPaths()) != "[max_connections deny idle_timeout]" || !proto.Equal(got.GetLimits(), want) {
 		t.Errorf("request %v", got)

@@ -100,10 +100,6 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 	if info.Config.BanFile == "" {
 		g.log.Info("bans do not survive a restart: name a directory to keep them in with --state-dir")
 	}
-	if room := descriptorRoom(); room > 0 && info.Config.Limits.MaxConnections > room {
-		g.log.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
-			"descriptor limit (ulimit -n), or lower --max-connections", "max-connections", info.Config.Limits.MaxConnections, "room", room)
-	}
 }
 
 // tlsFields describe TLS for the log, and what is asked of clients.

@@ -22,3 +22,6 @@ func Holds(s Socket) bool {
 	defer t.mu.Unlock()
 	return t.shake != nil || t.record != nil || t.pending != nil || t.wire != nil
 }
+
+// Hellos returns how many bytes are counted of large ClientHellos whose handshake has not begun.
+func (l *TLS) Hellos() int64 { return l.hellos.Load() }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -24,6 +25,7 @@ var ErrNoTurn = errors.New("tls handshake: its turn had not come; too many other
 type TLS struct {
 	clock   Clock
 	compute chan struct{} // has an element for each handshake that computes
+	hellos  atomic.Int64  // bytes of ClientHellos beyond freeHello each, whose handshake has not begun
 	buffers sync.Pool     // *tlsBuffer, each with room for a record
 	plains  sync.Pool     // *[plainSize]byte
 

@@ -16,6 +16,10 @@ const (
 	messageHeader = 4
 	// maxHello is the most bytes that a ClientHello's records may have. Real ones have 0.2 to 4 KiB.
 	maxHello = 64 << 10
+	// freeHello is how much of one may always be kept: real ones fit. What goes beyond it has helloBudget together, so that a crowd that
+	// sends large ones and stops cannot take up memory without end.
+	freeHello   = 4 << 10
+	helloBudget = 32 << 20
 	// helloPiece is the most bytes of a record of a ClientHello that crypto/tls is given: with its header, it fits into the buffer
 	// that crypto/tls makes for the shortest record.
 	helloPiece = 512
@@ -28,6 +32,10 @@ type tlsHello struct {
 	want int // bytes of the message; 0 while its header is not complete
 	head [messageHeader]byte
 }
+
+// errHelloBudget says that too much is kept of large ClientHellos.
+var errHelloBudget = fmt.Errorf("tls handshake: a ClientHello of more than %d bytes, and others have taken the %d MiB that such ones may have together",
+	freeHello, helloBudget>>20)
 
 // errNotTLS says what a peer sent that does not speak TLS.
 var errNotTLS = errors.New("tls handshake: the peer does not speak TLS; connect with TLS, or to a listener without it")

@@ -21,6 +21,8 @@ type tlsShake struct {
 	in      []byte        // received, and not yet given to crypto/tls
 	at      Moment        // when the last of it was
 	readErr error         // the raw socket reads nothing more; io.EOF for FIN
+	counted int           // bytes of in that are in the layer's hellos
+	begun   bool          // the handshake has
 	changed sync.Cond     // in, readErr or the socket's flag tlsClosed changed while the goroutine waited
 	done    bool          // the handshake is: conn is used with the socket's lock held. Written by its goroutine only
 	place   *list.Element // among those that wait for their turn; nil when it does not wait. The layer's lock guards it
@@ -50,6 +52,10 @@ func (t *tlsSocket) collect(p []byte, at Moment) error {
 		return nil
 	}
 	h.in, h.at = append(h.in, p...), at
+	if !t.count() && (h.phase == phaseHello || t.layer.leave(t)) { // else its turn has just come
+		t.over()
+		return errHelloBudget
+	}
 	if h.phase == phaseTurn {
 		t.regulate()
 		h.changed.Signal()
@@ -57,7 +63,7 @@ func (t *tlsSocket) collect(p []byte, at Moment) error {
 	}
 	complete, err := h.hello.complete(h.in)
 	if err != nil {
-		h.phase, h.in = phaseOver, nil
+		t.over()
 		return err
 	}
 	if complete {
@@ -84,8 +90,33 @@ func (t *tlsSocket) interrupt() error {
 		h.changed.Signal()
 		return nil
 	}
-	h.phase, h.in = phaseOver, nil
+	t.over()
 	return err
+}
+
+// over ends a handshake that will not succeed. The caller holds mu.
+func (t *tlsSocket) over() {
+	t.shake.phase, t.shake.in = phaseOver, nil
+	t.count()
+}
+
+// count counts what is kept of a ClientHello beyond freeHello, until its handshake begins. It returns false when all together keep too
+// much; then nothing more is counted. The caller holds mu.
+func (t *tlsSocket) count() bool {
+	h, large := t.shake, 0
+	if !h.begun {
+		large = max(0, len(h.in)-freeHello)
+	}
+	more := large - h.counted
+	if more == 0 {
+		return true
+	}
+	if t.layer.hellos.Add(int64(more)) > helloBudget && more > 0 {
+		t.layer.hellos.Add(-int64(more))
+		return false
+	}
+	h.counted = large
+	return true
 }
 
 // gone says why the peer will not finish its handshake. The caller holds mu.
@@ -112,6 +143,10 @@ func (t *tlsSocket) breakOff(err error) {
 func (t *tlsSocket) perform() {
 	h := t.shake
 	conn := tls.Server((*tlsWire)(t), h.config)
+	t.mu.Lock()
+	h.begun = true
+	t.count()
+	t.mu.Unlock()
 	t.layer.compute <- struct{}{}
 	err := handshake(conn)
 	<-t.layer.compute
@@ -124,7 +159,7 @@ func (t *tlsSocket) perform() {
 		return
 	}
 	err = t.cause(err)
-	h.phase, h.in = phaseOver, nil
+	t.over()
 	t.mu.Unlock()
 	t.breakOff(err)
 }
@@ -201,7 +236,7 @@ func (t *tlsSocket) handOver() {
 	upper := t.shake.server.Established(t, t.conn.ConnectionState())
 	if upper == nil {
 		t.mu.Lock()
-		t.shake.phase, t.shake.in = phaseOver, nil
+		t.over()
 		t.mu.Unlock()
 		t.Close(false)
 		return
