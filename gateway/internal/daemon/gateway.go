@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(), Logger: log.Named("control")})
 	if err != nil {
 		return usageError{err}
+	}
+	if slices.ContainsFunc(config.Listeners, func(l server.ListenerConfig) bool { return l.TLS != nil }) {
+		moreProcessors()
 	}
 	config.OnDrain = func() { g.control.SetDraining() }
 	if g.server, err = server.New(config); err != nil {
