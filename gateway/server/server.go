@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type Server struct {
 	clock    transport.Clock
 	log      *event.Log
 	engine   transport.Engine // made by Serve, unless a test put one here
+	loops    int              // of the engine: GOMAXPROCS when the server was made
 	tls      *transport.TLS
 	limits   atomic.Pointer[Limits]
 	gate     atomic.Pointer[gate] // of limits; nil when they say nothing of addresses
@@ -65,6 +67,7 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.UnixMilli(), 16)},
 		started:  now,
+		loops:    runtime.GOMAXPROCS(0),
 		clock:    clock,
 		tls:      transport.NewTLS(clock),
 		drainSet: make(chan struct{}),
@@ -169,7 +172,7 @@ func (s *Server) beServing() error {
 		return ErrServing
 	}
 	if s.engine == nil {
-		engine, err := transport.New(s.config.Engine, s.clock, 0)
+		engine, err := transport.New(s.config.Engine, s.clock, s.loops)
 		if err != nil {
 			return err
 		}

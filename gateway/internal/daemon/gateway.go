@@ -47,12 +47,12 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	if err != nil {
 		return usageError{err}
 	}
-	if slices.ContainsFunc(config.Listeners, func(l server.ListenerConfig) bool { return l.TLS != nil }) {
-		moreProcessors()
-	}
 	config.OnDrain = func() { g.control.SetDraining() }
 	if g.server, err = server.New(config); err != nil {
 		return usageError{err}
+	}
+	if slices.ContainsFunc(config.Listeners, func(l server.ListenerConfig) bool { return l.TLS != nil }) {
+		moreProcessors() // not before: there is to be a loop for each real one
 	}
 	if err := g.server.Listen(); err != nil {
 		return err
