@@ -149,8 +149,15 @@ func limitsRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []limitField
 	return req, fields, nil
 }
 
-// findLimits finds limits by their names, max-connections or max_connections, and those whose flags of the gateway begin with max- by
-// these too; all for none.
+// flag is what the gateway calls the limit on its command line, where that is another name.
+func (f limitField) flag() string {
+	if strings.HasPrefix(f.name(), "connections-per-") {
+		return "max-" + f.name()
+	}
+	return f.name()
+}
+
+// findLimits finds limits by their names, max-connections or max_connections, or the names of their flags; all for none.
 func findLimits(names []string) ([]limitField, error) {
 	all := limitFields()
 	if len(names) == 0 {
@@ -158,7 +165,7 @@ func findLimits(names []string) ([]limitField, error) {
 	}
 	var found []limitField
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == kebab(name) || "max-"+f.name() == kebab(name) })
+		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == kebab(name) || f.flag() == kebab(name) })
 		if i < 0 {
 			var known []string
 			for _, f := range all {

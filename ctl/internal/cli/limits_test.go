@@ -132,6 +132,7 @@ func TestLimitsUsage(t *testing.T) {
 		"limits set":                                   "at least one NAME=VALUE",
 		"limits set max-connections":                   "has no value",
 		"limits set max-conns=1":                       `"max-conns" is not a limit; use one of max-connections, high-water,`,
+		"limits get max-accept-rate":                   `"max-accept-rate" is not a limit`,
 		"limits get nope":                              `"nope" is not a limit`,
 		"limits set low-water=1":                       "cannot be changed while the gateway runs",
 		"limits set event-log-size=1":                  "cannot be changed while the gateway runs",

@@ -13,8 +13,9 @@ import (
 
 // controlAuth is how the control plane finds out who calls it: what --control-… comes to.
 type controlAuth struct {
-	tls      *tls.Config // nil without
-	required bool        // also on loopback
+	tls      *tls.Config         // nil without
+	asks     tlsfiles.ClientAuth // for certificates
+	required bool                // also on loopback
 	roles    map[string]control.Role
 	tokens   *control.TokenFile // nil without
 	users    bool               // callers are known by their users: it is a unix socket
@@ -32,7 +33,9 @@ func openControlAuth(c *controlFlags, held *certificates, log hclog.Logger) (a c
 		return a, err
 	}
 	if c.cert != "" {
-		if a.tls, err = held.open(c.files()); err != nil {
+		files := c.files()
+		a.asks = files.ClientAuth
+		if a.tls, err = held.open(files); err != nil {
 			return a, err
 		}
 	}

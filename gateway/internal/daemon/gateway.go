@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -14,7 +13,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/control"
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -94,12 +92,11 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 		g.log.Error("describing the gateway failed", "error", err)
 		return
 	}
-	for i, l := range info.Listeners {
-		config := info.Config.Listeners[i]
-		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler}, tlsFields(config.TLS)...)
-		g.log.Info("listening", append(fields, "proxy", config.Proxy.String(), "node", info.Node, "incarnation", info.Incarnation)...)
+	for _, l := range info.Listeners {
+		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler}, tlsFields(l.TLS, l.ClientAuth)...)
+		g.log.Info("listening", append(fields, "proxy", l.Proxy, "node", info.Node, "incarnation", info.Incarnation)...)
 	}
-	fields := append([]any{"address", controlListener.Addr().String()}, tlsFields(g.auth.tls)...)
+	fields := append([]any{"address", controlListener.Addr().String()}, tlsFields(g.auth.tls != nil, g.auth.asks.String())...)
 	g.log.Info("control plane listening", append(fields, "callers", g.auth.String(), "max-connections", info.Config.Limits.MaxConnections)...)
 	if info.Config.BanFile == "" {
 		g.log.Info("bans do not survive a restart: name a directory to keep them in with --state-dir")
@@ -107,18 +104,11 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 }
 
 // tlsFields describe TLS for the log, and what is asked of clients.
-func tlsFields(c *tls.Config) []any {
-	if c == nil {
+func tlsFields(on bool, clientAuth string) []any {
+	if !on {
 		return []any{"tls", "off"}
 	}
-	auth := tlsfiles.ClientAuthOff
-	switch c.ClientAuth {
-	case tls.VerifyClientCertIfGiven:
-		auth = tlsfiles.ClientAuthRequest
-	case tls.RequireAndVerifyClientCert:
-		auth = tlsfiles.ClientAuthRequire
-	}
-	return []any{"tls", "on", "client-auth", auth.String()}
+	return []any{"tls", "on", "client-auth", clientAuth}
 }
 
 // run serves until a drain has ended, or a second signal comes.
