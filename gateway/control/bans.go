@@ -7,9 +7,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// ban converts a ban.
-func ban(b *server.Ban) *pb.Ban {
-	return &pb.Ban{Target: validText(b.Target), Identity: b.Identity, Reason: validText(b.Reason), CreatedBy: validText(b.CreatedBy),
+// ban converts a ban of this node.
+func (s *Service) ban(b *server.Ban) *pb.Ban {
+	return &pb.Ban{Node: s.gateway.Cursor().Node, Target: validText(b.Target), Identity: b.Identity, Reason: validText(b.Reason), CreatedBy: validText(b.CreatedBy),
 		CreatedAt: timestamp(b.CreatedAt), ExpiresAt: timestamp(b.ExpiresAt), Refused: b.Refused}
 }
 
@@ -20,7 +20,7 @@ func (s *Service) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRe
 	if err != nil {
 		return nil, err
 	}
-	return &pb.AddBanResponse{Ban: ban(&result.Ban), Replaced: result.Replaced, Durable: result.Durable, Closed: result.Closed}, nil
+	return &pb.AddBanResponse{Ban: s.ban(&result.Ban), Replaced: result.Replaced, Durable: result.Durable, Closed: result.Closed}, nil
 }
 
 // ListBans returns one page.
@@ -35,7 +35,7 @@ func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.List
 	}
 	response := &pb.ListBansResponse{TotalSize: int64(page.Total)}
 	for i := range page.Bans {
-		response.Bans = append(response.Bans, ban(&page.Bans[i]))
+		response.Bans = append(response.Bans, s.ban(&page.Bans[i]))
 	}
 	if n := len(page.Bans); page.More && n > 0 {
 		response.NextPageToken = banToken{target: page.Bans[n-1].Target, identity: page.Bans[n-1].Identity}.encode()
@@ -49,5 +49,5 @@ func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Re
 	if err != nil {
 		return nil, err
 	}
-	return &pb.RemoveBanResponse{Ban: ban(&removed)}, nil
+	return &pb.RemoveBanResponse{Ban: s.ban(&removed)}, nil
 }

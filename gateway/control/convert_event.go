@@ -101,6 +101,17 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b, at = begin(b, 20)
 		b = appendUint(b, 1, d.Connections)
 		b = appendText(b, 2, d.Cursor.String())
+	case *event.NodeDetail:
+		b, at = begin(b, 22)
+		b = appendText(b, 1, d.Node.Node)
+		b = appendText(b, 2, d.Node.Incarnation)
+		b = appendText(b, 3, d.Version)
+		b = appendText(b, 4, d.Message)
+		if d.Silent != 0 {
+			b = appendDuration(b, 5, d.Silent)
+		}
+		b = appendUint(b, 6, d.Connections)
+		b = appendUint(b, 7, d.Head)
 	}
 	return end(b, at)
 }
@@ -127,7 +138,9 @@ func appendControl(b []byte, d *event.ControlDetail) []byte {
 	b = appendText(b, 13, d.Actor.Address)
 	b = appendText(b, 14, d.Actor.Role)
 	b = appendTexts(b, 15, d.Changes)
-	return appendText(b, 16, d.Ban)
+	b = appendText(b, 16, d.Ban)
+	b = appendText(b, 17, d.Actor.Via)
+	return appendTexts(b, 18, d.Nodes)
 }
 
 // eventTypes converts the types of a request; none means all.

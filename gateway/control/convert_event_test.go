@@ -54,7 +54,13 @@ func setDetails(out *pb.Event, e *event.Event) {
 		out.Details = &pb.Event_Control{Control: &pb.ControlDetails{Verb: d.Verb, Actor: d.Actor.Identity, Filter: d.Filter, ConnectionIds: d.IDs,
 			Reason: d.Reason, RequestId: d.RequestID, Matched: d.Matched, Outcomes: d.Outcomes, DataBytes: d.DataBytes,
 			SetLabels: d.Set, RemovedLabels: d.Removed, Proof: d.Actor.Proof, SourceAddress: d.Actor.Address, Role: d.Actor.Role,
-			Changes: d.Changes, Ban: d.Ban}}
+			Changes: d.Changes, Ban: d.Ban, ViaNode: d.Actor.Via, Nodes: d.Nodes}}
+	case *event.NodeDetail:
+		out.Details = &pb.Event_Member{Member: &pb.NodeDetails{Node: d.Node.Node, Incarnation: d.Node.Incarnation, Version: d.Version,
+			Message: d.Message, Connections: d.Connections, EventHead: d.Head}}
+		if d.Silent != 0 {
+			out.GetMember().Silent = durationpb.New(d.Silent)
+		}
 	case *event.RefusedDetail:
 		out.Details = &pb.Event_Refused{Refused: &pb.RefusedDetails{Reason: pb.CloseReason(d.Reason), Listener: d.Listener, Count: d.Count,
 			Message: d.Message, RemoteAddress: d.Remote}}
@@ -123,10 +129,12 @@ var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 		&event.DrainDetail{Deadline: anyTime.Draw(t, "deadline"), Connections: number, Ended: rapid.Uint64().Draw(t, "ended"),
 			Closed: rapid.Uint64().Draw(t, "closed"), Reason: text},
 		&event.ControlDetail{Verb: text, Actor: event.Actor{Identity: anyText.Draw(t, "actor"),
-			Proof: anyText.Draw(t, "proof"), Role: anyText.Draw(t, "role"), Address: anyText.Draw(t, "from")}, Filter: anyText.Draw(t, "filter"), IDs: list, Reason: anyText.Draw(t, "reason"),
+			Proof: anyText.Draw(t, "proof"), Role: anyText.Draw(t, "role"), Address: anyText.Draw(t, "from"), Via: anyText.Draw(t, "via")}, Filter: anyText.Draw(t, "filter"), IDs: list, Reason: anyText.Draw(t, "reason"),
 			RequestID: anyText.Draw(t, "request"), Matched: number, Outcomes: anyTexts(rapid.Uint64()).Draw(t, "outcomes"),
 			DataBytes: rapid.Uint64().Draw(t, "bytes"), Set: anyTexts(anyText).Draw(t, "set"), Removed: rapid.SliceOfN(anyText, 0, 3).Draw(t, "removed"),
-			Changes: anyTexts(anyText).Draw(t, "changes"), Ban: anyText.Draw(t, "ban")},
+			Changes: anyTexts(anyText).Draw(t, "changes"), Ban: anyText.Draw(t, "ban"), Nodes: anyTexts(anyText).Draw(t, "nodes")},
+		&event.NodeDetail{Node: event.Origin{Node: anyText.Draw(t, "node"), Incarnation: anyText.Draw(t, "incarnation")}, Version: text,
+			Message: anyText.Draw(t, "message"), Silent: anyDuration.Draw(t, "silent"), Connections: number, Head: rapid.Uint64().Draw(t, "head")},
 		&event.RefusedDetail{Reason: event.CloseReason(rapid.IntRange(0, event.ReasonCount-1).Draw(t, "refusal")), Listener: text, Count: number,
 			Message: anyText.Draw(t, "message"), Remote: anyText.Draw(t, "address")},
 		&event.GapDetail{From: number, To: rapid.Uint64().Draw(t, "to"), Reason: event.GapReason(rapid.IntRange(0, 4).Draw(t, "why")), Requested: text,

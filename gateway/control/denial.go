@@ -39,6 +39,11 @@ func noRole(c *Caller) error {
 
 // roleRequired denies what is called, a method or a field of its request, to a caller whose role is too small for it.
 func roleRequired(c *Caller, method, what string, needs Role) error {
+	if c.Via != "" {
+		return &denialError{reason: reasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String(), "via": c.Via},
+			text: fmt.Sprintf("%s needs the role %s, and %.200q has %s for calls by way of node %s; ask this node itself, or have its --fleet-peer-role changed",
+				what, needs.word(), c.Identity, c.Role.word(), c.Via)}
+	}
 	return &denialError{reason: reasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String()},
 		text: fmt.Sprintf("%s needs the role %s, and %.200q has %s; ask somebody who has it, or have it given to you",
 			what, needs.word(), c.Identity, c.Role.word())}

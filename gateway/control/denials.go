@@ -28,6 +28,7 @@ type denied struct {
 	count            uint64
 	method, identity string
 	proof, address   string
+	via              string
 }
 
 func newDenials(logger hclog.Logger) *denials {
@@ -45,7 +46,7 @@ func (d *denials) note(reason, method string, c *Caller) {
 		d.fresh[reason] = f
 	}
 	f.count++
-	f.method, f.identity, f.proof, f.address = method, c.Identity, c.Proof, c.Address
+	f.method, f.identity, f.proof, f.address, f.via = method, c.Identity, c.Proof, c.Address, c.Via
 	select {
 	case d.wake <- struct{}{}:
 	default: // it is awake
@@ -87,6 +88,9 @@ func (d *denials) log() {
 		fields := []any{"reason", reason, "calls", f.count, "method", hclog.Quote(f.method)}
 		if f.identity != "" {
 			fields = append(fields, "identity", hclog.Quote(f.identity), "proof", f.proof)
+		}
+		if f.via != "" {
+			fields = append(fields, "via-node", f.via)
 		}
 		d.logger.Warn("denied", append(fields, "address", f.address)...)
 	}

@@ -56,6 +56,14 @@ const (
 	reasonInvalidTarget       = "INVALID_TARGET"
 )
 
+// reasoned is an error from outside of this package that knows its status: a fleet's.
+type reasoned interface {
+	error
+	// Problem returns the code, the ErrorInfo's reason in UPPER_SNAKE, the field of the request for BadRequest or "", and the ErrorInfo's
+	// metadata.
+	Problem() (code codes.Code, reason, field string, metadata map[string]string)
+}
+
 // boundsError says that a field is out of its bounds.
 type boundsError struct {
 	field, text string
@@ -105,8 +113,18 @@ func classify(err error) problem {
 		target    *server.BanTargetError
 		noBan     *server.BanNotFoundError
 		streams   *tooManyStreamsError
+		unknown   *unknownNodeError
+		foreign   reasoned
 	)
 	switch {
+	case errors.As(err, &foreign):
+		code, reason, field, metadata := foreign.Problem()
+		return problem{code: code, reason: reason, field: field, metadata: metadata}
+	case errors.As(err, &unknown):
+		if unknown.field == "node" { // what a request is about, not whom it asks
+			return problem{code: codes.NotFound, reason: reasonUnknownNode, metadata: map[string]string{"node": unknown.node}}
+		}
+		return problem{code: codes.InvalidArgument, reason: reasonUnknownNode, field: unknown.field, metadata: map[string]string{"node": unknown.node}}
 	case errors.As(err, &denial):
 		return problem{code: denial.code(), reason: denial.reason, metadata: denial.metadata}
 	case errors.As(err, &limit):

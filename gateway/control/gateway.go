@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Gateway is what the control plane drives: a *server.Server, or a fleet. Its methods may be called from any goroutine.
+// Gateway is what the control plane drives: a *server.Server. Its methods may be called from any goroutine.
 type Gateway interface {
 	Gateway(context.Context) (server.GatewayInfo, error)
 	List(context.Context, server.ListRequest) (server.ListPage, error)
@@ -25,6 +25,7 @@ type Gateway interface {
 	RemoveBan(context.Context, server.RemoveBanRequest) (server.Ban, error)
 	Subscribe(server.SubscribeRequest) (*event.Subscription, error)
 	Cursor() event.Cursor
+	Record(*event.ControlDetail)
 }
 
 var _ Gateway = (*server.Server)(nil)

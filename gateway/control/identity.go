@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The proofs: how a caller has proven its identity.
@@ -23,6 +24,7 @@ type Caller struct {
 	Proof    string // `token`, `certificate`, `unix` or `none`
 	Role     Role
 	Address  string // of the call; empty on a unix socket
+	Via      string // the node that forwarded the call; empty when it came here
 }
 
 // grantKey is under what a call's context has its *grant.
@@ -50,8 +52,21 @@ func callerOf(ctx context.Context) Caller {
 // actor is who makes a call, for the record.
 func actor(ctx context.Context) event.Actor {
 	c := callerOf(ctx)
-	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: c.Role.String(), Address: c.Address, RequestID: requestID(ctx)}
+	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: c.Role.String(), Address: c.Address, RequestID: requestID(ctx), Via: c.Via}
 }
+
+// forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
+// what calls by way of that node may do, whichever is less.
+func (l *Local) forwarded(ctx context.Context, caller event.Actor, most string) context.Context {
+	c := Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via, Role: min(roleNamed(caller.Role), roleNamed(most))}
+	if caller.RequestID != "" {
+		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(requestIDKey, caller.RequestID))
+	}
+	return withGrant(ctx, newGrant(c))
+}
+
+// roleNamed returns the role that event.Actor has by name; an unknown one is none.
+func roleNamed(name string) Role { return Role(pb.Role_value["ROLE_"+name]) }
 
 const (
 	// requestIDKey is the metadata key of the ID that a caller gives to a request.

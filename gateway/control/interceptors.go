@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // errPanic is what a caller gets for a panic: the details are in the gateway's log.
@@ -18,12 +20,9 @@ var errPanic = errors.New("the gateway failed inside while answering; its log ha
 
 // interceptors returns what every call passes through, unary and stream alike, outermost first: log, errors to statuses,
 // recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, a panic's too. The guard's tap,
-// which authenticates, is before all of them.
-func interceptors(logger hclog.Logger, g *guard) []grpc.ServerOption {
-	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
-		logger.Error("panic in the control plane", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		return errPanic
-	})
+// which authenticates, is before all of them. The scope says whether the nodes that a request names can be asked; nil: all can.
+func interceptors(logger hclog.Logger, g *guard, scope scopeCheck) []grpc.ServerOption {
+	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error { return panicked(logger, p) })
 	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),
 		logging.WithFieldsFromContext(callerFields)}
 	return []grpc.ServerOption{
@@ -33,16 +32,22 @@ func interceptors(logger hclog.Logger, g *guard) []grpc.ServerOption {
 			unaryStatus,
 			recovery.UnaryServerInterceptor(onPanic),
 			g.unary,
-			unaryValidate,
+			scope.unary,
 		),
 		grpc.ChainStreamInterceptor(
 			logging.StreamServerInterceptor(callLogger(logger), calls...),
 			streamStatus,
 			recovery.StreamServerInterceptor(onPanic),
 			g.stream,
-			streamValidate,
+			scope.stream,
 		),
 	}
+}
+
+// panicked logs a panic and returns what the caller is told.
+func panicked(logger hclog.Logger, p any) error {
+	logger.Error("panic in the control plane", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return errPanic
 }
 
 // callLogger writes calls to the gateway's log.
@@ -94,27 +99,44 @@ func streamStatus(service any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 	return nil
 }
 
-func unaryValidate(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := first(validateRequestID(ctx), validate(request)); err != nil {
+// scopeCheck says whether the nodes that a request names can be asked; nil: all can.
+type scopeCheck func(*pb.Scope) error
+
+// check checks a request against its bounds and, where it has one, its scope.
+func (c scopeCheck) check(request any) error {
+	if err := validate(request); err != nil {
+		return err
+	}
+	if r, ok := request.(interface{ GetScope() *pb.Scope }); ok && c != nil {
+		return c(r.GetScope())
+	}
+	return nil
+}
+
+func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := first(validateRequestID(ctx), c.check(request)); err != nil {
 		return nil, err
 	}
 	return handler(ctx, request)
 }
 
-func streamValidate(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (c scopeCheck) stream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	if err := validateRequestID(stream.Context()); err != nil {
 		return err
 	}
-	return handler(service, validatedStream{stream})
+	return handler(service, validatedStream{stream, c})
 }
 
 // validatedStream checks each message that a stream receives.
-type validatedStream struct{ grpc.ServerStream }
+type validatedStream struct {
+	grpc.ServerStream
+	scope scopeCheck
+}
 
 // RecvMsg receives a message and checks it.
 func (s validatedStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
-	return validate(m)
+	return s.scope.check(m)
 }

@@ -68,6 +68,9 @@ type Config struct {
 	CallsPerIdentity int
 	// StreamsPerIdentity is the most event streams of one identity. Default 100.
 	StreamsPerIdentity int
+	// Fleet returns what answers calls of GatewayService for the fleet that the gateway is in; it is given what answers for this node
+	// alone. Calls come to it authenticated, authorized and validated. Default: the gateway runs alone.
+	Fleet func(*Local) pb.GatewayServiceServer
 }
 
 // withDefaults returns the configuration with every default filled in.
@@ -103,7 +106,14 @@ func New(g Gateway, c Config) *Server {
 	c = c.withDefaults()
 	s := &Server{health: health.NewServer(), config: c, guard: newGuard(&c)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	options := append(interceptors(c.Logger, s.guard),
+	service := NewService(g, c.DrainTimeout)
+	service.denials, service.most = s.guard.denials, c.StreamsPerIdentity
+	var answers pb.GatewayServiceServer = service
+	scope := aloneScope(g)
+	if c.Fleet != nil {
+		answers, scope = c.Fleet(&Local{Service: service, guard: s.guard, logger: c.Logger}), nil
+	}
+	options := append(interceptors(c.Logger, s.guard, scope),
 		grpc.Creds(newGreeter(&c)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(greetTimeout),
@@ -115,9 +125,7 @@ func New(g Gateway, c Config) *Server {
 			MaxConnectionAgeGrace: c.MaxConnectionAgeGrace}),
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
-	service := NewService(g, c.DrainTimeout)
-	service.denials, service.most = s.guard.denials, c.StreamsPerIdentity
-	pb.RegisterGatewayServiceServer(s.grpc, service)
+	pb.RegisterGatewayServiceServer(s.grpc, answers)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	reflection.Register(s.grpc)

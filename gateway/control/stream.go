@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/mem"
@@ -59,8 +60,8 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 	}
 	start := s.gateway.Cursor()
 	request := server.SubscribeRequest{After: r.GetAfter(), Types: eventTypes(r.GetTypes()), Match: match}
-	if request.After == "" {
-		request.After = start.String()
+	if request.After, err = startOf(r, start); err != nil {
+		return err
 	}
 	if r.GetIncludeData() {
 		request.MaxData = int(r.GetMaxDataBytes())
@@ -89,6 +90,28 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 		return err
 	}
 	return e.follow()
+}
+
+// startOf returns the cursor that a stream of this node begins behind: a fleet's has one for each node. The error is an
+// *event.CursorError.
+func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
+	after := r.GetAfter()
+	switch {
+	case after == "":
+		return now.String(), nil
+	case !strings.Contains(after, ","):
+		return after, nil
+	}
+	v, err := event.ParseVector(after)
+	if err != nil {
+		return "", &event.CursorError{Text: err.Error()}
+	}
+	own, ok := v.At(now.Node)
+	if !ok || !r.GetScope().GetLocal() {
+		return "", &event.CursorError{Text: fmt.Sprintf("cursor %.200q is of several nodes, and this stream is of node %q alone; give the part of it that "+
+			"is this node's", after, now.Node)}
+	}
+	return own.String(), nil
 }
 
 // enterStream counts an event stream until leave, unless there are most already, of its caller or in all.

@@ -27,7 +27,9 @@ const (
 	maxGracePeriod  = 24 * time.Hour
 	maxDataBytes    = 64 << 10
 	maxRequestTypes = 64
-	maxCursorLength = 4096
+	maxCursorLength = 128 << 10
+	maxNodes        = 1000 // of a scope
+	maxNodeTimeout  = time.Minute
 	maxIdentity     = 1024 // of a ban
 	maxNetwork      = 64   // an IP address or a network as text; a real one has at most 49
 )
@@ -36,6 +38,11 @@ var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 
 // validate checks a request against its bounds, one function a request. The error is a *boundsError or an *idError.
 func validate(request any) error {
+	if r, ok := request.(interface{ GetScope() *pb.Scope }); ok {
+		if err := validateScope(r.GetScope()); err != nil {
+			return err
+		}
+	}
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
 		return validateList(r)
@@ -63,6 +70,8 @@ func validate(request any) error {
 		return check(r.GetPageSize() >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", r.GetPageSize(), defaultPage, maxPage)
 	case *pb.RemoveBanRequest:
 		return validateBanTarget(r.GetTarget(), r.GetIdentity())
+	case *pb.ForgetNodeRequest:
+		return nodeName("node", r.GetNode())
 	}
 	return nil
 }

@@ -45,6 +45,11 @@ const (
 	SnapshotComplete
 	Gap
 	Refused
+	NodeJoined
+	NodeSuspect
+	NodeUnreachable
+	NodeRecovered
+	NodeLeft
 	typeCount
 )
 
@@ -53,7 +58,7 @@ const TypeCount = int(typeCount)
 
 var typeNames = [...]string{"UNSPECIFIED", "LISTENING", "CONNECTED", "DATA", "ENDED", "IDLE_TIMEOUT", "BACKPRESSURE_ON",
 	"BACKPRESSURE_OFF", "ERROR", "CLOSED", "LISTENER_CLOSED", "DRAIN_STARTED", "DRAIN_PROGRESS", "DRAIN_ENDED", "CONTROL",
-	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED"}
+	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED", "NODE_JOINED", "NODE_SUSPECT", "NODE_UNREACHABLE", "NODE_RECOVERED", "NODE_LEFT"}
 
 // String returns the type's name, as the contract has it without its prefix.
 func (t Type) String() string { return name(typeNames[:], int(t)) }
@@ -151,6 +156,8 @@ type Actor struct {
 	Address  string // of the call; empty on a unix socket
 	// RequestID is what the caller calls its request; may be empty.
 	RequestID string
+	// Via is the node that the call was made at, when that is another one, which forwarded it.
+	Via string
 }
 
 // ControlDetail is for Control.
@@ -168,6 +175,7 @@ type ControlDetail struct {
 	Removed   []string          // SetLabels
 	Changes   map[string]string // UpdateLimits; never modified
 	Ban       string            // AddBan, RemoveBan: the target; Kick: for how long its peers are banned
+	Nodes     map[string]string // what the other nodes answered that were asked on its behalf, by their names; never modified
 }
 
 // GapDetail is for Gap.
@@ -187,9 +195,10 @@ const (
 	GapEvicted
 	GapOverrun
 	GapDataOverflow
+	GapNodeLost
 )
 
-var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW"}
+var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW", "NODE_LOST"}
 
 // String returns the reason's name, as the contract has it without its prefix.
 func (r GapReason) String() string { return name(gapReasonNames[:], int(r)) }
@@ -200,6 +209,17 @@ type SnapshotDetail struct {
 	Cursor      Cursor
 }
 
+// NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered and NodeLeft.
+type NodeDetail struct {
+	Node        Origin // whom it is about
+	Version     string
+	Message     string
+	Silent      time.Duration // for how long nothing was heard of it
+	Connections uint64        // as of its last heartbeat
+	Head        uint64        // sequence of its newest event, as of its last heartbeat
+}
+
+func (*NodeDetail) detail()     {}
 func (*ListenerDetail) detail() {}
 func (*DataDetail) detail()     {}
 func (*IdleDetail) detail()     {}

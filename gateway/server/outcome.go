@@ -22,11 +22,14 @@ const (
 	OutcomeMalformedID
 	OutcomeUnknownNode
 	OutcomeDroppedBudget
+	OutcomeNodeUnreachable // of a fleet
+	OutcomeNodeRefused     // of a fleet
 	outcomeCount
 )
 
 var outcomeNames = [outcomeCount]string{"UNSPECIFIED", "WRITTEN", "QUEUED", "DROPPED_QUEUE_FULL", "CLOSED", "NOT_FOUND", "UNKNOWN",
-	"NODE_RESTARTED", "KICKED", "KICKED_UNFLUSHED", "WOULD_KICK", "LABELED", "TOO_MANY_LABELS", "MALFORMED_ID", "UNKNOWN_NODE", "DROPPED_BUDGET"}
+	"NODE_RESTARTED", "KICKED", "KICKED_UNFLUSHED", "WOULD_KICK", "LABELED", "TOO_MANY_LABELS", "MALFORMED_ID", "UNKNOWN_NODE", "DROPPED_BUDGET",
+	"NODE_UNREACHABLE", "NODE_REFUSED"}
 
 // String returns the outcome's name, as the contract has it without its prefix.
 func (o Outcome) String() string {

@@ -18,6 +18,11 @@ func (s *Server) record(d *event.ControlDetail, t *tally) {
 		d.Matched = t.total()
 	}
 	d.Outcomes = t.byName()
+	s.Record(d)
+}
+
+// Record publishes a Control event, and logs it: of what was done on other nodes for a caller of this one.
+func (s *Server) Record(d *event.ControlDetail) {
 	d.IDs = recordedIDs(d.IDs)
 	d.Reason = shortText(d.Reason)
 	if d.RequestID == "" {
@@ -35,6 +40,7 @@ func controlFields(d *event.ControlDetail) []any {
 			fields = append(fields, key, hclog.Quote(value))
 		}
 	}
+	add("via-node", d.Actor.Via)
 	add("ids", strings.Join(d.IDs, ","))
 	add("filter", d.Filter)
 	add("ban", d.Ban)
@@ -46,6 +52,9 @@ func controlFields(d *event.ControlDetail) []any {
 	add("removed", strings.Join(d.Removed, ","))
 	for _, key := range slices.Sorted(maps.Keys(d.Changes)) {
 		add("change", key+"="+d.Changes[key])
+	}
+	for _, node := range slices.Sorted(maps.Keys(d.Nodes)) {
+		add("node", node+"="+d.Nodes[node])
 	}
 	if d.Verb != "UpdateLimits" && d.Verb != "RemoveBan" { // which have no connections for targets
 		fields = append(fields, "matched", d.Matched)

@@ -240,6 +240,9 @@ func (s *Server) Log() *event.Log { return s.log }
 // Node returns the server's name.
 func (s *Server) Node() string { return s.origin.Node }
 
+// Live returns how many connections are live.
+func (s *Server) Live() int { return s.registry.live() }
+
 // forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order makes
 // walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it is closed.
 func (s *Server) forget(c *Conn, info Info) {

@@ -249,7 +249,7 @@ const (
 	Outcome_OUTCOME_CLOSED Outcome = 4
 	// No connection of that ID has existed on this node in this incarnation.
 	Outcome_OUTCOME_NOT_FOUND Outcome = 5
-	// What happened cannot be known.
+	// What happened cannot be known: the node that holds the connection was asked, and did not answer in time.
 	Outcome_OUTCOME_UNKNOWN Outcome = 6
 	// The ID is of an earlier incarnation of this node: that connection ended when the node restarted.
 	Outcome_OUTCOME_NODE_RESTARTED Outcome = 7
@@ -266,10 +266,14 @@ const (
 	Outcome_OUTCOME_TOO_MANY_LABELS Outcome = 12
 	// The ID is not of the form `node.incarnation.seq`.
 	Outcome_OUTCOME_MALFORMED_ID Outcome = 13
-	// The ID names a node that is not this one.
+	// The ID names a node that is not this one, and that the fleet, if there is one, does not know.
 	Outcome_OUTCOME_UNKNOWN_NODE Outcome = 14
 	// Send, Broadcast: refused whole, because all send queues together have no room for it. No byte was sent.
 	Outcome_OUTCOME_DROPPED_BUDGET Outcome = 15
+	// The node that holds the connection cannot be reached, and was not asked. Nothing was done.
+	Outcome_OUTCOME_NODE_UNREACHABLE Outcome = 16
+	// The node that holds the connection refused to do it; the reply's `fleet` says why. Nothing was done.
+	Outcome_OUTCOME_NODE_REFUSED Outcome = 17
 )
 
 // Enum value maps for Outcome.
@@ -291,6 +295,8 @@ var (
 		13: "OUTCOME_MALFORMED_ID",
 		14: "OUTCOME_UNKNOWN_NODE",
 		15: "OUTCOME_DROPPED_BUDGET",
+		16: "OUTCOME_NODE_UNREACHABLE",
+		17: "OUTCOME_NODE_REFUSED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED":        0,
@@ -309,6 +315,8 @@ var (
 		"OUTCOME_MALFORMED_ID":       13,
 		"OUTCOME_UNKNOWN_NODE":       14,
 		"OUTCOME_DROPPED_BUDGET":     15,
+		"OUTCOME_NODE_UNREACHABLE":   16,
+		"OUTCOME_NODE_REFUSED":       17,
 	}
 )
 
@@ -733,7 +741,7 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\x18CLOSE_REASON_TLS_TIMEOUT\x10\x15\x12 \n" +
 	"\x1cCLOSE_REASON_HANDSHAKE_LIMIT\x10\x16\x12#\n" +
 	"\x1fCLOSE_REASON_FIRST_BYTE_TIMEOUT\x10\x17\x12\x1d\n" +
-	"\x19CLOSE_REASON_QUEUE_BUDGET\x10\x18*\x93\x03\n" +
+	"\x19CLOSE_REASON_QUEUE_BUDGET\x10\x18*\xcb\x03\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_WRITTEN\x10\x01\x12\x12\n" +
@@ -751,7 +759,9 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\x17OUTCOME_TOO_MANY_LABELS\x10\f\x12\x18\n" +
 	"\x14OUTCOME_MALFORMED_ID\x10\r\x12\x18\n" +
 	"\x14OUTCOME_UNKNOWN_NODE\x10\x0e\x12\x1a\n" +
-	"\x16OUTCOME_DROPPED_BUDGET\x10\x0fB9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"\x16OUTCOME_DROPPED_BUDGET\x10\x0f\x12\x1c\n" +
+	"\x18OUTCOME_NODE_UNREACHABLE\x10\x10\x12\x18\n" +
+	"\x14OUTCOME_NODE_REFUSED\x10\x11B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_connection_proto_rawDescOnce sync.Once

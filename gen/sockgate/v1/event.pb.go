@@ -67,6 +67,17 @@ const (
 	// Connections were not admitted: a limit, a ban, a bad PROXY header, a failed handshake. At most one event a second for each
 	// listener and reason.
 	EventType_EVENT_TYPE_REFUSED EventType = 18
+	// A node was heard of for the first time, or in a new life. This and the next four are what the event's node saw of another one, or of
+	// itself; a stream of the fleet has those of the node that is asked for it.
+	EventType_EVENT_TYPE_NODE_JOINED EventType = 19
+	// Nothing has been heard of a node for 5 s.
+	EventType_EVENT_TYPE_NODE_SUSPECT EventType = 20
+	// Nothing has been heard of a node for 10 s; it is not asked any more.
+	EventType_EVENT_TYPE_NODE_UNREACHABLE EventType = 21
+	// A node that was suspect or unreachable was heard of again, in the same life.
+	EventType_EVENT_TYPE_NODE_RECOVERED EventType = 22
+	// A node said that it leaves, was forgotten, or is this one and had to leave because another has its name.
+	EventType_EVENT_TYPE_NODE_LEFT EventType = 23
 )
 
 // Enum value maps for EventType.
@@ -91,6 +102,11 @@ var (
 		16: "EVENT_TYPE_SNAPSHOT_COMPLETE",
 		17: "EVENT_TYPE_GAP",
 		18: "EVENT_TYPE_REFUSED",
+		19: "EVENT_TYPE_NODE_JOINED",
+		20: "EVENT_TYPE_NODE_SUSPECT",
+		21: "EVENT_TYPE_NODE_UNREACHABLE",
+		22: "EVENT_TYPE_NODE_RECOVERED",
+		23: "EVENT_TYPE_NODE_LEFT",
 	}
 	EventType_value = map[string]int32{
 		"EVENT_TYPE_UNSPECIFIED":       0,
@@ -112,6 +128,11 @@ var (
 		"EVENT_TYPE_SNAPSHOT_COMPLETE": 16,
 		"EVENT_TYPE_GAP":               17,
 		"EVENT_TYPE_REFUSED":           18,
+		"EVENT_TYPE_NODE_JOINED":       19,
+		"EVENT_TYPE_NODE_SUSPECT":      20,
+		"EVENT_TYPE_NODE_UNREACHABLE":  21,
+		"EVENT_TYPE_NODE_RECOVERED":    22,
+		"EVENT_TYPE_NODE_LEFT":         23,
 	}
 )
 
@@ -225,6 +246,8 @@ const (
 	GapReason_GAP_REASON_OVERRUN GapReason = 3
 	// DATA events came faster than the subscriber read them. Lifecycle events are not concerned.
 	GapReason_GAP_REASON_DATA_OVERFLOW GapReason = 4
+	// The node has gone for good, or was forgotten, before what it did last was read.
+	GapReason_GAP_REASON_NODE_LOST GapReason = 5
 )
 
 // Enum value maps for GapReason.
@@ -235,6 +258,7 @@ var (
 		2: "GAP_REASON_EVICTED",
 		3: "GAP_REASON_OVERRUN",
 		4: "GAP_REASON_DATA_OVERFLOW",
+		5: "GAP_REASON_NODE_LOST",
 	}
 	GapReason_value = map[string]int32{
 		"GAP_REASON_UNSPECIFIED":   0,
@@ -242,6 +266,7 @@ var (
 		"GAP_REASON_EVICTED":       2,
 		"GAP_REASON_OVERRUN":       3,
 		"GAP_REASON_DATA_OVERFLOW": 4,
+		"GAP_REASON_NODE_LOST":     5,
 	}
 )
 
@@ -307,6 +332,7 @@ type Event struct {
 	//	*Event_Gap
 	//	*Event_SnapshotComplete
 	//	*Event_Refused
+	//	*Event_Member
 	Details       isEvent_Details `protobuf_oneof:"details"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -499,6 +525,15 @@ func (x *Event) GetRefused() *RefusedDetails {
 	return nil
 }
 
+func (x *Event) GetMember() *NodeDetails {
+	if x != nil {
+		if x, ok := x.Details.(*Event_Member); ok {
+			return x.Member
+		}
+	}
+	return nil
+}
+
 type isEvent_Details interface {
 	isEvent_Details()
 }
@@ -563,6 +598,11 @@ type Event_Refused struct {
 	Refused *RefusedDetails `protobuf:"bytes,21,opt,name=refused,proto3,oneof"`
 }
 
+type Event_Member struct {
+	// For NODE_JOINED, NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED and NODE_LEFT.
+	Member *NodeDetails `protobuf:"bytes,22,opt,name=member,proto3,oneof"`
+}
+
 func (*Event_Listener) isEvent_Details() {}
 
 func (*Event_Connected) isEvent_Details() {}
@@ -587,6 +627,108 @@ func (*Event_SnapshotComplete) isEvent_Details() {}
 
 func (*Event_Refused) isEvent_Details() {}
 
+func (*Event_Member) isEvent_Details() {}
+
+// NodeDetails tells of a node of the fleet.
+type NodeDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node's name.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Its life.
+	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// The version of its program.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// What happened, in words.
+	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED: for how long nothing was heard of it.
+	Silent *durationpb.Duration `protobuf:"bytes,5,opt,name=silent,proto3" json:"silent,omitempty"`
+	// Its live connections, as of its last heartbeat.
+	Connections uint64 `protobuf:"varint,6,opt,name=connections,proto3" json:"connections,omitempty"`
+	// The sequence of its newest event, as of its last heartbeat.
+	EventHead     uint64 `protobuf:"varint,7,opt,name=event_head,json=eventHead,proto3" json:"event_head,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeDetails) Reset() {
+	*x = NodeDetails{}
+	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeDetails) ProtoMessage() {}
+
+func (x *NodeDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeDetails.ProtoReflect.Descriptor instead.
+func (*NodeDetails) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *NodeDetails) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeDetails) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
+	}
+	return ""
+}
+
+func (x *NodeDetails) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *NodeDetails) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *NodeDetails) GetSilent() *durationpb.Duration {
+	if x != nil {
+		return x.Silent
+	}
+	return nil
+}
+
+func (x *NodeDetails) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *NodeDetails) GetEventHead() uint64 {
+	if x != nil {
+		return x.EventHead
+	}
+	return 0
+}
+
 // RefusedDetails tells of connections that were not admitted.
 type RefusedDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -607,7 +749,7 @@ type RefusedDetails struct {
 
 func (x *RefusedDetails) Reset() {
 	*x = RefusedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	mi := &file_sockgate_v1_event_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +761,7 @@ func (x *RefusedDetails) String() string {
 func (*RefusedDetails) ProtoMessage() {}
 
 func (x *RefusedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	mi := &file_sockgate_v1_event_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +774,7 @@ func (x *RefusedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedDetails.ProtoReflect.Descriptor instead.
 func (*RefusedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RefusedDetails) GetReason() CloseReason {
@@ -683,7 +825,7 @@ type ListenerDetails struct {
 
 func (x *ListenerDetails) Reset() {
 	*x = ListenerDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	mi := &file_sockgate_v1_event_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +837,7 @@ func (x *ListenerDetails) String() string {
 func (*ListenerDetails) ProtoMessage() {}
 
 func (x *ListenerDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	mi := &file_sockgate_v1_event_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +850,7 @@ func (x *ListenerDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerDetails.ProtoReflect.Descriptor instead.
 func (*ListenerDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListenerDetails) GetName() string {
@@ -736,7 +878,7 @@ type ConnectedDetails struct {
 
 func (x *ConnectedDetails) Reset() {
 	*x = ConnectedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[3]
+	mi := &file_sockgate_v1_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +890,7 @@ func (x *ConnectedDetails) String() string {
 func (*ConnectedDetails) ProtoMessage() {}
 
 func (x *ConnectedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[3]
+	mi := &file_sockgate_v1_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +903,7 @@ func (x *ConnectedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectedDetails.ProtoReflect.Descriptor instead.
 func (*ConnectedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ConnectedDetails) GetConnections() uint64 {
@@ -784,7 +926,7 @@ type DataDetails struct {
 
 func (x *DataDetails) Reset() {
 	*x = DataDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[4]
+	mi := &file_sockgate_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +938,7 @@ func (x *DataDetails) String() string {
 func (*DataDetails) ProtoMessage() {}
 
 func (x *DataDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[4]
+	mi := &file_sockgate_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +951,7 @@ func (x *DataDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataDetails.ProtoReflect.Descriptor instead.
 func (*DataDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DataDetails) GetData() []byte {
@@ -839,7 +981,7 @@ type IdleTimeoutDetails struct {
 
 func (x *IdleTimeoutDetails) Reset() {
 	*x = IdleTimeoutDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[5]
+	mi := &file_sockgate_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -851,7 +993,7 @@ func (x *IdleTimeoutDetails) String() string {
 func (*IdleTimeoutDetails) ProtoMessage() {}
 
 func (x *IdleTimeoutDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[5]
+	mi := &file_sockgate_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -864,7 +1006,7 @@ func (x *IdleTimeoutDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdleTimeoutDetails.ProtoReflect.Descriptor instead.
 func (*IdleTimeoutDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *IdleTimeoutDetails) GetIdle() *durationpb.Duration {
@@ -894,7 +1036,7 @@ type BackpressureDetails struct {
 
 func (x *BackpressureDetails) Reset() {
 	*x = BackpressureDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[6]
+	mi := &file_sockgate_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1048,7 @@ func (x *BackpressureDetails) String() string {
 func (*BackpressureDetails) ProtoMessage() {}
 
 func (x *BackpressureDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[6]
+	mi := &file_sockgate_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1061,7 @@ func (x *BackpressureDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackpressureDetails.ProtoReflect.Descriptor instead.
 func (*BackpressureDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BackpressureDetails) GetPaused() *durationpb.Duration {
@@ -954,7 +1096,7 @@ type ErrorDetails struct {
 
 func (x *ErrorDetails) Reset() {
 	*x = ErrorDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[7]
+	mi := &file_sockgate_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1108,7 @@ func (x *ErrorDetails) String() string {
 func (*ErrorDetails) ProtoMessage() {}
 
 func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[7]
+	mi := &file_sockgate_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1121,7 @@ func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetails.ProtoReflect.Descriptor instead.
 func (*ErrorDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ErrorDetails) GetOperation() ErrorOperation {
@@ -1030,7 +1172,7 @@ type ClosedDetails struct {
 
 func (x *ClosedDetails) Reset() {
 	*x = ClosedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[8]
+	mi := &file_sockgate_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1184,7 @@ func (x *ClosedDetails) String() string {
 func (*ClosedDetails) ProtoMessage() {}
 
 func (x *ClosedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[8]
+	mi := &file_sockgate_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1197,7 @@ func (x *ClosedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosedDetails.ProtoReflect.Descriptor instead.
 func (*ClosedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ClosedDetails) GetReason() CloseReason {
@@ -1112,7 +1254,7 @@ type DrainDetails struct {
 
 func (x *DrainDetails) Reset() {
 	*x = DrainDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[9]
+	mi := &file_sockgate_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1266,7 @@ func (x *DrainDetails) String() string {
 func (*DrainDetails) ProtoMessage() {}
 
 func (x *DrainDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[9]
+	mi := &file_sockgate_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1279,7 @@ func (x *DrainDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainDetails.ProtoReflect.Descriptor instead.
 func (*DrainDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DrainDetails) GetDeadline() *timestamppb.Timestamp {
@@ -1178,7 +1320,7 @@ func (x *DrainDetails) GetReason() string {
 // ControlDetails records who did what through the control plane.
 type ControlDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan`.
+	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan`, `ForgetNode`.
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
 	// Who asked: the identity, as Caller has it.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -1209,14 +1351,19 @@ type ControlDetails struct {
 	// UpdateLimits: each limit that was changed, and its new value in words.
 	Changes map[string]string `protobuf:"bytes,15,rep,name=changes,proto3" json:"changes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// AddBan, RemoveBan: the target. Kick with ban_duration: for how long, in words.
-	Ban           string `protobuf:"bytes,16,opt,name=ban,proto3" json:"ban,omitempty"`
+	Ban string `protobuf:"bytes,16,opt,name=ban,proto3" json:"ban,omitempty"`
+	// The node by way of which it was asked for, where that is another one.
+	ViaNode string `protobuf:"bytes,17,opt,name=via_node,json=viaNode,proto3" json:"via_node,omitempty"`
+	// On the node by way of which other nodes were asked: what each of those answered, by their names: a NodeStatus without its prefix. The
+	// outcomes are then of all of them.
+	Nodes         map[string]string `protobuf:"bytes,18,rep,name=nodes,proto3" json:"nodes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ControlDetails) Reset() {
 	*x = ControlDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[10]
+	mi := &file_sockgate_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1375,7 @@ func (x *ControlDetails) String() string {
 func (*ControlDetails) ProtoMessage() {}
 
 func (x *ControlDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[10]
+	mi := &file_sockgate_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1388,7 @@ func (x *ControlDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlDetails.ProtoReflect.Descriptor instead.
 func (*ControlDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ControlDetails) GetVerb() string {
@@ -1356,6 +1503,20 @@ func (x *ControlDetails) GetBan() string {
 	return ""
 }
 
+func (x *ControlDetails) GetViaNode() string {
+	if x != nil {
+		return x.ViaNode
+	}
+	return ""
+}
+
+func (x *ControlDetails) GetNodes() map[string]string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
 // GapDetails is a range of events that the stream did not get.
 type GapDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1375,7 +1536,7 @@ type GapDetails struct {
 
 func (x *GapDetails) Reset() {
 	*x = GapDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[11]
+	mi := &file_sockgate_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1548,7 @@ func (x *GapDetails) String() string {
 func (*GapDetails) ProtoMessage() {}
 
 func (x *GapDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[11]
+	mi := &file_sockgate_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1561,7 @@ func (x *GapDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapDetails.ProtoReflect.Descriptor instead.
 func (*GapDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GapDetails) GetFrom() uint64 {
@@ -1444,14 +1605,17 @@ type SnapshotCompleteDetails struct {
 	// How many PRESENT events the snapshot had.
 	Connections uint64 `protobuf:"varint,1,opt,name=connections,proto3" json:"connections,omitempty"`
 	// The position from which live events follow.
-	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Nodes that the snapshot does not have, because they did not answer. When they do, their connections follow as PRESENT events, and
+	// another SNAPSHOT_COMPLETE.
+	MissingNodes  []string `protobuf:"bytes,3,rep,name=missing_nodes,json=missingNodes,proto3" json:"missing_nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SnapshotCompleteDetails) Reset() {
 	*x = SnapshotCompleteDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[12]
+	mi := &file_sockgate_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1627,7 @@ func (x *SnapshotCompleteDetails) String() string {
 func (*SnapshotCompleteDetails) ProtoMessage() {}
 
 func (x *SnapshotCompleteDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[12]
+	mi := &file_sockgate_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1640,7 @@ func (x *SnapshotCompleteDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotCompleteDetails.ProtoReflect.Descriptor instead.
 func (*SnapshotCompleteDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SnapshotCompleteDetails) GetConnections() uint64 {
@@ -1493,11 +1657,18 @@ func (x *SnapshotCompleteDetails) GetCursor() string {
 	return ""
 }
 
+func (x *SnapshotCompleteDetails) GetMissingNodes() []string {
+	if x != nil {
+		return x.MissingNodes
+	}
+	return nil
+}
+
 var File_sockgate_v1_event_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x17sockgate/v1/event.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\"\xc2\a\n" +
+	"\x17sockgate/v1/event.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\"\xf6\a\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x1a\n" +
@@ -1519,8 +1690,18 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\acontrol\x18\x12 \x01(\v2\x1b.sockgate.v1.ControlDetailsH\x00R\acontrol\x12+\n" +
 	"\x03gap\x18\x13 \x01(\v2\x17.sockgate.v1.GapDetailsH\x00R\x03gap\x12S\n" +
 	"\x11snapshot_complete\x18\x14 \x01(\v2$.sockgate.v1.SnapshotCompleteDetailsH\x00R\x10snapshotComplete\x127\n" +
-	"\arefused\x18\x15 \x01(\v2\x1b.sockgate.v1.RefusedDetailsH\x00R\arefusedB\t\n" +
-	"\adetails\"\xb5\x01\n" +
+	"\arefused\x18\x15 \x01(\v2\x1b.sockgate.v1.RefusedDetailsH\x00R\arefused\x122\n" +
+	"\x06member\x18\x16 \x01(\v2\x18.sockgate.v1.NodeDetailsH\x00R\x06memberB\t\n" +
+	"\adetails\"\xeb\x01\n" +
+	"\vNodeDetails\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x121\n" +
+	"\x06silent\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06silent\x12 \n" +
+	"\vconnections\x18\x06 \x01(\x04R\vconnections\x12\x1d\n" +
+	"\n" +
+	"event_head\x18\a \x01(\x04R\teventHead\"\xb5\x01\n" +
 	"\x0eRefusedDetails\x120\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x18.sockgate.v1.CloseReasonR\x06reason\x12\x1a\n" +
 	"\blistener\x18\x02 \x01(\tR\blistener\x12\x14\n" +
@@ -1558,7 +1739,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\vconnections\x18\x02 \x01(\x04R\vconnections\x12.\n" +
 	"\x13ended_by_themselves\x18\x03 \x01(\x04R\x11endedByThemselves\x12,\n" +
 	"\x12closed_at_deadline\x18\x04 \x01(\x04R\x10closedAtDeadline\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x80\x06\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x93\a\n" +
 	"\x0eControlDetails\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
@@ -1579,7 +1760,9 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x0esource_address\x18\r \x01(\tR\rsourceAddress\x12\x12\n" +
 	"\x04role\x18\x0e \x01(\tR\x04role\x12B\n" +
 	"\achanges\x18\x0f \x03(\v2(.sockgate.v1.ControlDetails.ChangesEntryR\achanges\x12\x10\n" +
-	"\x03ban\x18\x10 \x01(\tR\x03ban\x1a;\n" +
+	"\x03ban\x18\x10 \x01(\tR\x03ban\x12\x19\n" +
+	"\bvia_node\x18\x11 \x01(\tR\aviaNode\x12<\n" +
+	"\x05nodes\x18\x12 \x03(\v2&.sockgate.v1.ControlDetails.NodesEntryR\x05nodes\x1a;\n" +
 	"\rOutcomesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a<\n" +
@@ -1587,6 +1770,10 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
 	"\fChangesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"NodesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xac\x01\n" +
 	"\n" +
@@ -1596,10 +1783,11 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\x0e2\x16.sockgate.v1.GapReasonR\x06reason\x12)\n" +
 	"\x10requested_cursor\x18\x04 \x01(\tR\x0frequestedCursor\x12\x1f\n" +
 	"\vdata_events\x18\x05 \x01(\x04R\n" +
-	"dataEvents\"S\n" +
+	"dataEvents\"x\n" +
 	"\x17SnapshotCompleteDetails\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor*\x88\x04\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12#\n" +
+	"\rmissing_nodes\x18\x03 \x03(\tR\fmissingNodes*\x9b\x05\n" +
 	"\tEventType\x12\x1a\n" +
 	"\x16EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14EVENT_TYPE_LISTENING\x10\x01\x12\x18\n" +
@@ -1620,7 +1808,12 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x12EVENT_TYPE_PRESENT\x10\x0f\x12 \n" +
 	"\x1cEVENT_TYPE_SNAPSHOT_COMPLETE\x10\x10\x12\x12\n" +
 	"\x0eEVENT_TYPE_GAP\x10\x11\x12\x16\n" +
-	"\x12EVENT_TYPE_REFUSED\x10\x12*\xd8\x01\n" +
+	"\x12EVENT_TYPE_REFUSED\x10\x12\x12\x1a\n" +
+	"\x16EVENT_TYPE_NODE_JOINED\x10\x13\x12\x1b\n" +
+	"\x17EVENT_TYPE_NODE_SUSPECT\x10\x14\x12\x1f\n" +
+	"\x1bEVENT_TYPE_NODE_UNREACHABLE\x10\x15\x12\x1d\n" +
+	"\x19EVENT_TYPE_NODE_RECOVERED\x10\x16\x12\x18\n" +
+	"\x14EVENT_TYPE_NODE_LEFT\x10\x17*\xd8\x01\n" +
 	"\x0eErrorOperation\x12\x1f\n" +
 	"\x1bERROR_OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ERROR_OPERATION_ACCEPT\x10\x01\x12\x18\n" +
@@ -1628,13 +1821,14 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x15ERROR_OPERATION_WRITE\x10\x03\x12\x19\n" +
 	"\x15ERROR_OPERATION_LIMIT\x10\x04\x12\x1b\n" +
 	"\x17ERROR_OPERATION_HANDLER\x10\x05\x12\x1c\n" +
-	"\x18ERROR_OPERATION_BAN_FILE\x10\x06*\x8f\x01\n" +
+	"\x18ERROR_OPERATION_BAN_FILE\x10\x06*\xa9\x01\n" +
 	"\tGapReason\x12\x1a\n" +
 	"\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14GAP_REASON_RESTARTED\x10\x01\x12\x16\n" +
 	"\x12GAP_REASON_EVICTED\x10\x02\x12\x16\n" +
 	"\x12GAP_REASON_OVERRUN\x10\x03\x12\x1c\n" +
-	"\x18GAP_REASON_DATA_OVERFLOW\x10\x04B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"\x18GAP_REASON_DATA_OVERFLOW\x10\x04\x12\x18\n" +
+	"\x14GAP_REASON_NODE_LOST\x10\x05B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_event_proto_rawDescOnce sync.Once
@@ -1649,64 +1843,69 @@ func file_sockgate_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_sockgate_v1_event_proto_goTypes = []any{
 	(EventType)(0),                  // 0: sockgate.v1.EventType
 	(ErrorOperation)(0),             // 1: sockgate.v1.ErrorOperation
 	(GapReason)(0),                  // 2: sockgate.v1.GapReason
 	(*Event)(nil),                   // 3: sockgate.v1.Event
-	(*RefusedDetails)(nil),          // 4: sockgate.v1.RefusedDetails
-	(*ListenerDetails)(nil),         // 5: sockgate.v1.ListenerDetails
-	(*ConnectedDetails)(nil),        // 6: sockgate.v1.ConnectedDetails
-	(*DataDetails)(nil),             // 7: sockgate.v1.DataDetails
-	(*IdleTimeoutDetails)(nil),      // 8: sockgate.v1.IdleTimeoutDetails
-	(*BackpressureDetails)(nil),     // 9: sockgate.v1.BackpressureDetails
-	(*ErrorDetails)(nil),            // 10: sockgate.v1.ErrorDetails
-	(*ClosedDetails)(nil),           // 11: sockgate.v1.ClosedDetails
-	(*DrainDetails)(nil),            // 12: sockgate.v1.DrainDetails
-	(*ControlDetails)(nil),          // 13: sockgate.v1.ControlDetails
-	(*GapDetails)(nil),              // 14: sockgate.v1.GapDetails
-	(*SnapshotCompleteDetails)(nil), // 15: sockgate.v1.SnapshotCompleteDetails
-	nil,                             // 16: sockgate.v1.ControlDetails.OutcomesEntry
-	nil,                             // 17: sockgate.v1.ControlDetails.SetLabelsEntry
-	nil,                             // 18: sockgate.v1.ControlDetails.ChangesEntry
-	(*timestamppb.Timestamp)(nil),   // 19: google.protobuf.Timestamp
-	(*Connection)(nil),              // 20: sockgate.v1.Connection
-	(CloseReason)(0),                // 21: sockgate.v1.CloseReason
-	(*durationpb.Duration)(nil),     // 22: google.protobuf.Duration
+	(*NodeDetails)(nil),             // 4: sockgate.v1.NodeDetails
+	(*RefusedDetails)(nil),          // 5: sockgate.v1.RefusedDetails
+	(*ListenerDetails)(nil),         // 6: sockgate.v1.ListenerDetails
+	(*ConnectedDetails)(nil),        // 7: sockgate.v1.ConnectedDetails
+	(*DataDetails)(nil),             // 8: sockgate.v1.DataDetails
+	(*IdleTimeoutDetails)(nil),      // 9: sockgate.v1.IdleTimeoutDetails
+	(*BackpressureDetails)(nil),     // 10: sockgate.v1.BackpressureDetails
+	(*ErrorDetails)(nil),            // 11: sockgate.v1.ErrorDetails
+	(*ClosedDetails)(nil),           // 12: sockgate.v1.ClosedDetails
+	(*DrainDetails)(nil),            // 13: sockgate.v1.DrainDetails
+	(*ControlDetails)(nil),          // 14: sockgate.v1.ControlDetails
+	(*GapDetails)(nil),              // 15: sockgate.v1.GapDetails
+	(*SnapshotCompleteDetails)(nil), // 16: sockgate.v1.SnapshotCompleteDetails
+	nil,                             // 17: sockgate.v1.ControlDetails.OutcomesEntry
+	nil,                             // 18: sockgate.v1.ControlDetails.SetLabelsEntry
+	nil,                             // 19: sockgate.v1.ControlDetails.ChangesEntry
+	nil,                             // 20: sockgate.v1.ControlDetails.NodesEntry
+	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
+	(*Connection)(nil),              // 22: sockgate.v1.Connection
+	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
+	(CloseReason)(0),                // 24: sockgate.v1.CloseReason
 }
 var file_sockgate_v1_event_proto_depIdxs = []int32{
-	19, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
+	21, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: sockgate.v1.Event.type:type_name -> sockgate.v1.EventType
-	20, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
-	5,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
-	6,  // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
-	7,  // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
-	8,  // 6: sockgate.v1.Event.idle_timeout:type_name -> sockgate.v1.IdleTimeoutDetails
-	9,  // 7: sockgate.v1.Event.backpressure:type_name -> sockgate.v1.BackpressureDetails
-	10, // 8: sockgate.v1.Event.error:type_name -> sockgate.v1.ErrorDetails
-	11, // 9: sockgate.v1.Event.closed:type_name -> sockgate.v1.ClosedDetails
-	12, // 10: sockgate.v1.Event.drain:type_name -> sockgate.v1.DrainDetails
-	13, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
-	14, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
-	15, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
-	4,  // 14: sockgate.v1.Event.refused:type_name -> sockgate.v1.RefusedDetails
-	21, // 15: sockgate.v1.RefusedDetails.reason:type_name -> sockgate.v1.CloseReason
-	22, // 16: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
-	22, // 17: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
-	1,  // 18: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
-	21, // 19: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
-	22, // 20: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
-	19, // 21: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
-	16, // 22: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
-	17, // 23: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
-	18, // 24: sockgate.v1.ControlDetails.changes:type_name -> sockgate.v1.ControlDetails.ChangesEntry
-	2,  // 25: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	22, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
+	6,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
+	7,  // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
+	8,  // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
+	9,  // 6: sockgate.v1.Event.idle_timeout:type_name -> sockgate.v1.IdleTimeoutDetails
+	10, // 7: sockgate.v1.Event.backpressure:type_name -> sockgate.v1.BackpressureDetails
+	11, // 8: sockgate.v1.Event.error:type_name -> sockgate.v1.ErrorDetails
+	12, // 9: sockgate.v1.Event.closed:type_name -> sockgate.v1.ClosedDetails
+	13, // 10: sockgate.v1.Event.drain:type_name -> sockgate.v1.DrainDetails
+	14, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
+	15, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
+	16, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
+	5,  // 14: sockgate.v1.Event.refused:type_name -> sockgate.v1.RefusedDetails
+	4,  // 15: sockgate.v1.Event.member:type_name -> sockgate.v1.NodeDetails
+	23, // 16: sockgate.v1.NodeDetails.silent:type_name -> google.protobuf.Duration
+	24, // 17: sockgate.v1.RefusedDetails.reason:type_name -> sockgate.v1.CloseReason
+	23, // 18: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
+	23, // 19: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
+	1,  // 20: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
+	24, // 21: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
+	23, // 22: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
+	21, // 23: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
+	17, // 24: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
+	18, // 25: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
+	19, // 26: sockgate.v1.ControlDetails.changes:type_name -> sockgate.v1.ControlDetails.ChangesEntry
+	20, // 27: sockgate.v1.ControlDetails.nodes:type_name -> sockgate.v1.ControlDetails.NodesEntry
+	2,  // 28: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_event_proto_init() }
@@ -1728,6 +1927,7 @@ func file_sockgate_v1_event_proto_init() {
 		(*Event_Gap)(nil),
 		(*Event_SnapshotComplete)(nil),
 		(*Event_Refused)(nil),
+		(*Event_Member)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1735,7 +1935,7 @@ func file_sockgate_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_event_proto_rawDesc), len(file_sockgate_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -148,7 +148,9 @@ type ListConnectionsRequest struct {
 	// Which connections; empty means all.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Live (default), closed, or both.
-	State         ListState `protobuf:"varint,4,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
+	State ListState `protobuf:"varint,4,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
+	// Which nodes; absent: all. The same throughout a walk.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +213,13 @@ func (x *ListConnectionsRequest) GetState() ListState {
 	return ListState_LIST_STATE_UNSPECIFIED
 }
 
+func (x *ListConnectionsRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // ListConnectionsResponse is one page.
 type ListConnectionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -218,11 +227,13 @@ type ListConnectionsResponse struct {
 	Connections []*Connection `protobuf:"bytes,1,rep,name=connections,proto3" json:"connections,omitempty"`
 	// Token of the next page; empty only at the end of the walk.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Live connections now, whatever the filter.
+	// Live connections now, whatever the filter; those of other nodes as of their last heartbeats.
 	TotalSize int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
-	// Position in the event log before page 1 was read; every page of a walk repeats it. A client that lists and then
-	// streams `after` this cursor misses nothing; it may see again what it has already listed.
-	Cursor        string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Position in the event log before page 1 was read; every page of a walk repeats it, in a fleet only page 1 has it. A client that
+	// lists and then streams `after` this cursor misses nothing; it may see again what it has already listed.
+	Cursor string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// The nodes that this page asked. A walk is complete when all of its pages are.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -285,6 +296,13 @@ func (x *ListConnectionsResponse) GetCursor() string {
 	return ""
 }
 
+func (x *ListConnectionsResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // CountConnectionsRequest says what to count.
 type CountConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -294,7 +312,9 @@ type CountConnectionsRequest struct {
 	State ListState `protobuf:"varint,2,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
 	// What to group by: `listener`, `state`, `close_reason` or `remote_ip`, as filters have them, or `labels.` and a label's key,
 	// for example `labels.room`. Empty: no groups. Anything else is INVALID_ARGUMENT.
-	By            string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// Which nodes; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,13 +370,20 @@ func (x *CountConnectionsRequest) GetBy() string {
 	return ""
 }
 
+func (x *CountConnectionsRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // CountConnectionsResponse has the counts. Each connection is judged as it is when the count comes to it; one that connects
 // meanwhile is left out.
 type CountConnectionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Connections that match.
 	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
-	// Live connections when the count began, whatever the filter.
+	// Live connections when the count began, whatever the filter, of the nodes that answered.
 	TotalSize int64 `protobuf:"varint,2,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
 	// Position in the event log before the count began. A client that counts and then streams `after` this cursor misses nothing;
 	// it may see again what is counted already.
@@ -365,7 +392,9 @@ type CountConnectionsResponse struct {
 	// more than 100,000 different values, the largest of the 100,000 that were met first.
 	Groups []*ConnectionGroup `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	// With `by`: connections that are in `count` and in none of `groups`. 0 unless there are more than 1,000 different values.
-	Other         uint64 `protobuf:"varint,5,opt,name=other,proto3" json:"other,omitempty"`
+	Other uint64 `protobuf:"varint,5,opt,name=other,proto3" json:"other,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +464,13 @@ func (x *CountConnectionsResponse) GetOther() uint64 {
 	return 0
 }
 
+func (x *CountConnectionsResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // ConnectionGroup is how many connections have a value in common.
 type ConnectionGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -494,7 +530,9 @@ func (x *ConnectionGroup) GetCount() uint64 {
 type GetConnectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection's ID. Required.
-	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// `local` asks only this node; else the ID says which node.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,11 +574,20 @@ func (x *GetConnectionRequest) GetId() string {
 	return ""
 }
 
+func (x *GetConnectionRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // GetConnectionResponse has the connection.
 type GetConnectionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection, live or recently closed.
-	Connection    *Connection `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	Connection *Connection `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -582,6 +629,13 @@ func (x *GetConnectionResponse) GetConnection() *Connection {
 	return nil
 }
 
+func (x *GetConnectionResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // SendRequest sends bytes to one connection.
 type SendRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -593,7 +647,9 @@ type SendRequest struct {
 	// When to answer; QUEUED by default.
 	Wait SendWait `protobuf:"varint,3,opt,name=wait,proto3,enum=sockgate.v1.SendWait" json:"wait,omitempty"`
 	// With WRITTEN, how long to wait at most: 0 to 1 minute; absent or 0 means 5 s.
-	WaitTimeout   *durationpb.Duration `protobuf:"bytes,4,opt,name=wait_timeout,json=waitTimeout,proto3" json:"wait_timeout,omitempty"`
+	WaitTimeout *durationpb.Duration `protobuf:"bytes,4,opt,name=wait_timeout,json=waitTimeout,proto3" json:"wait_timeout,omitempty"`
+	// `local` asks only this node; else the ID says which node.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,6 +712,13 @@ func (x *SendRequest) GetWaitTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *SendRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // SendResponse tells what became of the bytes.
 type SendResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -664,7 +727,9 @@ type SendResponse struct {
 	// Bytes in the connection's send queue at the moment of the answer.
 	QueuedBytes uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
 	// With CLOSED: how many of this call's bytes the kernel never took.
-	UnsentBytes   uint64 `protobuf:"varint,3,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
+	UnsentBytes uint64 `protobuf:"varint,3,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -720,6 +785,13 @@ func (x *SendResponse) GetUnsentBytes() uint64 {
 	return 0
 }
 
+func (x *SendResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // BroadcastRequest sends the same bytes to many connections.
 type BroadcastRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -732,7 +804,9 @@ type BroadcastRequest struct {
 	// A UUID (RFC 9562, upper or lower case) that makes a retry safe: within 2 minutes a request with the same request_id is not carried out
 	// again and gets the first one's answer; one with other contents is INVALID_ARGUMENT (REQUEST_ID_REUSED). Empty: no such
 	// protection.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Which nodes; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -795,6 +869,13 @@ func (x *BroadcastRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *BroadcastRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // BroadcastResponse counts what happened: matched = written + queued + dropped + closed.
 type BroadcastResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -811,7 +892,9 @@ type BroadcastResponse struct {
 	// The first 100 that were neither written nor queued.
 	Failures []*TargetOutcome `protobuf:"bytes,6,rep,name=failures,proto3" json:"failures,omitempty"`
 	// True when this is the answer of an earlier request with the same request_id.
-	Replayed      bool `protobuf:"varint,7,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	Replayed bool `protobuf:"varint,7,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -895,6 +978,13 @@ func (x *BroadcastResponse) GetReplayed() bool {
 	return false
 }
 
+func (x *BroadcastResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // KickRequest ends connections.
 type KickRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -913,7 +1003,9 @@ type KickRequest struct {
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// More than 0: also ban each kicked connection's peer for so long, its identity where it has proven one, else its IPv4 address or
 	// the /64 network of its IPv6 address; at most 10 years. A peer on a unix socket is not banned.
-	BanDuration   *durationpb.Duration `protobuf:"bytes,7,opt,name=ban_duration,json=banDuration,proto3" json:"ban_duration,omitempty"`
+	BanDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=ban_duration,json=banDuration,proto3" json:"ban_duration,omitempty"`
+	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which nodes.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -997,6 +1089,13 @@ func (x *KickRequest) GetBanDuration() *durationpb.Duration {
 	return nil
 }
 
+func (x *KickRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // KickResponse tells what became of the targets.
 type KickResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1013,7 +1112,9 @@ type KickResponse struct {
 	NotFound uint64 `protobuf:"varint,5,opt,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
 	// With ban_duration: the targets that are banned now, each once, in their order; the first 100. They are banned, all or none, before
 	// the first connection is closed; a ban that lasts longer stays as it is. Empty with validate_only.
-	Banned        []string `protobuf:"bytes,6,rep,name=banned,proto3" json:"banned,omitempty"`
+	Banned []string `protobuf:"bytes,6,rep,name=banned,proto3" json:"banned,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1090,6 +1191,13 @@ func (x *KickResponse) GetBanned() []string {
 	return nil
 }
 
+func (x *KickResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // SetLabelsRequest changes labels: at least one key has to be set or removed.
 type SetLabelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1100,7 +1208,9 @@ type SetLabelsRequest struct {
 	// Labels to set: key `[a-z0-9._-]{1,63}`, value at most 256 bytes of UTF-8; at most 16. A connection has at most 16.
 	Set map[string]string `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Keys to remove; keys that are not there are ignored. A key may not be both set and removed. At most 16.
-	Remove        []string `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	Remove []string `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which nodes.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1163,6 +1273,13 @@ func (x *SetLabelsRequest) GetRemove() []string {
 	return nil
 }
 
+func (x *SetLabelsRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // SetLabelsResponse tells what became of the targets.
 type SetLabelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1178,7 +1295,9 @@ type SetLabelsResponse struct {
 	// Of these: IDs that are unknown, malformed, of another node or of an earlier incarnation.
 	NotFound uint64 `protobuf:"varint,5,opt,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
 	// Of these: refused because they would have had more than 16 labels.
-	Refused       uint64 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	Refused uint64 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1255,6 +1374,13 @@ func (x *SetLabelsResponse) GetRefused() uint64 {
 	return 0
 }
 
+func (x *SetLabelsResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // ShutdownRequest asks for a drain and the end of the process.
 type ShutdownRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1265,7 +1391,10 @@ type ShutdownRequest struct {
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Bytes sent to every live connection when the drain begins, so that clients can leave by themselves; at most 64 KiB. The
 	// CONTROL event has the outcomes.
-	Farewell      []byte `protobuf:"bytes,3,opt,name=farewell,proto3" json:"farewell,omitempty"`
+	Farewell []byte `protobuf:"bytes,3,opt,name=farewell,proto3" json:"farewell,omitempty"`
+	// Which node: exactly one of `nodes`, or `local`, or `all`. In a fleet one of these has to be said, else the request is
+	// INVALID_ARGUMENT (NODE_REQUIRED).
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1321,6 +1450,13 @@ func (x *ShutdownRequest) GetFarewell() []byte {
 	return nil
 }
 
+func (x *ShutdownRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // ShutdownResponse describes the drain.
 type ShutdownResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1329,7 +1465,9 @@ type ShutdownResponse struct {
 	// When the rest is closed.
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Live connections at the moment of the answer.
-	Connections   uint64 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
+	Connections uint64 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1385,6 +1523,13 @@ func (x *ShutdownResponse) GetConnections() uint64 {
 	return 0
 }
 
+func (x *ShutdownResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // StreamEventsRequest says what to follow.
 type StreamEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1396,8 +1541,9 @@ type StreamEventsRequest struct {
 	// when a filter is given.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Resume exactly behind this cursor. Empty: only what happens from now on. A cursor of an earlier incarnation, or one
-	// that is older than the oldest event kept, yields GAP and goes on with the oldest kept. `0` means from the oldest kept. At
-	// most 4,096 bytes.
+	// that is older than the oldest event kept, yields GAP and goes on with the oldest kept. `0` means from the oldest kept. The cursor
+	// of a fleet has a position for each node, separated by commas; every node takes it. Nodes that it does not have are followed from
+	// the oldest event that they keep, as those are that join later. At most 131,072 bytes.
 	After string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
 	// First send a PRESENT event for each live connection (that matches), then SNAPSHOT_COMPLETE. Not together with `after`.
 	// A connection that closes while the snapshot is read may be absent from it; its CLOSED event follows.
@@ -1405,7 +1551,9 @@ type StreamEventsRequest struct {
 	// Also deliver DATA events, live. For operators.
 	IncludeData bool `protobuf:"varint,5,opt,name=include_data,json=includeData,proto3" json:"include_data,omitempty"`
 	// The most bytes of each read to carry in a DATA event: 1 to 65,536; 0 means 1,024.
-	MaxDataBytes  int32 `protobuf:"varint,6,opt,name=max_data_bytes,json=maxDataBytes,proto3" json:"max_data_bytes,omitempty"`
+	MaxDataBytes int32 `protobuf:"varint,6,opt,name=max_data_bytes,json=maxDataBytes,proto3" json:"max_data_bytes,omitempty"`
+	// Which nodes; absent: all, also those that join later.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1482,6 +1630,13 @@ func (x *StreamEventsRequest) GetMaxDataBytes() int32 {
 	return 0
 }
 
+func (x *StreamEventsRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // StreamEventsResponse is a batch of events, or a heartbeat when it has none.
 type StreamEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1539,7 +1694,9 @@ func (x *StreamEventsResponse) GetCursor() string {
 
 // GetGatewayRequest asks about the gateway.
 type GetGatewayRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which node: one of `nodes`; absent: the one that is asked.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1574,6 +1731,13 @@ func (*GetGatewayRequest) Descriptor() ([]byte, []int) {
 	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{19}
 }
 
+func (x *GetGatewayRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // GetGatewayResponse describes the gateway.
 type GetGatewayResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1606,7 +1770,11 @@ type GetGatewayResponse struct {
 	// What the process uses now.
 	Process *Process `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
 	// Who asks, as the gateway sees it.
-	Caller        *Caller `protobuf:"bytes,15,opt,name=caller,proto3" json:"caller,omitempty"`
+	Caller *Caller `protobuf:"bytes,15,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The fleet that it is in; absent when it runs alone.
+	FleetInfo *FleetInfo `protobuf:"bytes,16,opt,name=fleet_info,json=fleetInfo,proto3" json:"fleet_info,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1742,6 +1910,20 @@ func (x *GetGatewayResponse) GetProcess() *Process {
 func (x *GetGatewayResponse) GetCaller() *Caller {
 	if x != nil {
 		return x.Caller
+	}
+	return nil
+}
+
+func (x *GetGatewayResponse) GetFleetInfo() *FleetInfo {
+	if x != nil {
+		return x.FleetInfo
+	}
+	return nil
+}
+
+func (x *GetGatewayResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
 	}
 	return nil
 }
@@ -2243,16 +2425,73 @@ func (x *Limits) GetQueueBudget() uint64 {
 	return 0
 }
 
+// NodeLimits are the limits of one node.
+type NodeLimits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node's name.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Its limits in force.
+	Limits        *Limits `protobuf:"bytes,2,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeLimits) Reset() {
+	*x = NodeLimits{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeLimits) ProtoMessage() {}
+
+func (x *NodeLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeLimits.ProtoReflect.Descriptor instead.
+func (*NodeLimits) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *NodeLimits) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeLimits) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
 // GetLimitsRequest asks for the limits.
 type GetLimitsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which nodes; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetLimitsRequest) Reset() {
 	*x = GetLimitsRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2503,7 @@ func (x *GetLimitsRequest) String() string {
 func (*GetLimitsRequest) ProtoMessage() {}
 
 func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,21 +2516,32 @@ func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitsRequest.ProtoReflect.Descriptor instead.
 func (*GetLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{25}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetLimitsRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
 }
 
 // GetLimitsResponse has the limits.
 type GetLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits in force.
-	Limits        *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	// The limits in force on the node that is asked, or on the one that `scope` names.
+	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	// In a fleet: those of each node that answered, in the order of their names.
+	Nodes []*NodeLimits `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetLimitsResponse) Reset() {
 	*x = GetLimitsResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2553,7 @@ func (x *GetLimitsResponse) String() string {
 func (*GetLimitsResponse) ProtoMessage() {}
 
 func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,12 +2566,26 @@ func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitsResponse.ProtoReflect.Descriptor instead.
 func (*GetLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{26}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetLimitsResponse) GetLimits() *Limits {
 	if x != nil {
 		return x.Limits
+	}
+	return nil
+}
+
+func (x *GetLimitsResponse) GetNodes() []*NodeLimits {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *GetLimitsResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
 	}
 	return nil
 }
@@ -2333,14 +2597,16 @@ type UpdateLimitsRequest struct {
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Which fields: names of Limits, 1 to 64 of them. An unknown one, or one that cannot be changed, is INVALID_ARGUMENT.
 	// `listener_connections` replaces the whole map.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Which nodes; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateLimitsRequest) Reset() {
 	*x = UpdateLimitsRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2352,7 +2618,7 @@ func (x *UpdateLimitsRequest) String() string {
 func (*UpdateLimitsRequest) ProtoMessage() {}
 
 func (x *UpdateLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2365,7 +2631,7 @@ func (x *UpdateLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateLimitsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{27}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdateLimitsRequest) GetLimits() *Limits {
@@ -2382,18 +2648,29 @@ func (x *UpdateLimitsRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
+func (x *UpdateLimitsRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // UpdateLimitsResponse has the limits.
 type UpdateLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits in force.
-	Limits        *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	// The limits in force on the node that is asked, or on the one that `scope` names.
+	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
+	// In a fleet: those of each node that changed them, in the order of their names.
+	Nodes []*NodeLimits `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateLimitsResponse) Reset() {
 	*x = UpdateLimitsResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2682,7 @@ func (x *UpdateLimitsResponse) String() string {
 func (*UpdateLimitsResponse) ProtoMessage() {}
 
 func (x *UpdateLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,12 +2695,26 @@ func (x *UpdateLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateLimitsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{28}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UpdateLimitsResponse) GetLimits() *Limits {
 	if x != nil {
 		return x.Limits
+	}
+	return nil
+}
+
+func (x *UpdateLimitsResponse) GetNodes() []*NodeLimits {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *UpdateLimitsResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
 	}
 	return nil
 }
@@ -2444,14 +2735,16 @@ type Ban struct {
 	// When it ends; absent: never.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// Connections that it has refused since the process began.
-	Refused       uint64 `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	Refused uint64 `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	// The node that has it.
+	Node          string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ban) Reset() {
 	*x = Ban{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2756,7 @@ func (x *Ban) String() string {
 func (*Ban) ProtoMessage() {}
 
 func (x *Ban) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2769,7 @@ func (x *Ban) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ban.ProtoReflect.Descriptor instead.
 func (*Ban) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{29}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Ban) GetTarget() string {
@@ -2528,6 +2821,13 @@ func (x *Ban) GetRefused() uint64 {
 	return 0
 }
 
+func (x *Ban) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
 // AddBanRequest says whom to ban.
 type AddBanRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2542,13 +2842,15 @@ type AddBanRequest struct {
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Leave live connections alone.
 	KeepConnections bool `protobuf:"varint,5,opt,name=keep_connections,json=keepConnections,proto3" json:"keep_connections,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Which nodes; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddBanRequest) Reset() {
 	*x = AddBanRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2862,7 @@ func (x *AddBanRequest) String() string {
 func (*AddBanRequest) ProtoMessage() {}
 
 func (x *AddBanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +2875,7 @@ func (x *AddBanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBanRequest.ProtoReflect.Descriptor instead.
 func (*AddBanRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{30}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AddBanRequest) GetTarget() string {
@@ -2611,6 +2913,13 @@ func (x *AddBanRequest) GetKeepConnections() bool {
 	return false
 }
 
+func (x *AddBanRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // AddBanResponse has the ban.
 type AddBanResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2621,14 +2930,16 @@ type AddBanResponse struct {
 	// Whether it is kept in a file, and so survives a restart of the process.
 	Durable bool `protobuf:"varint,3,opt,name=durable,proto3" json:"durable,omitempty"`
 	// Live connections that are being closed for it.
-	Closed        uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	Closed uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddBanResponse) Reset() {
 	*x = AddBanResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2640,7 +2951,7 @@ func (x *AddBanResponse) String() string {
 func (*AddBanResponse) ProtoMessage() {}
 
 func (x *AddBanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2653,7 +2964,7 @@ func (x *AddBanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBanResponse.ProtoReflect.Descriptor instead.
 func (*AddBanResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{31}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AddBanResponse) GetBan() *Ban {
@@ -2684,20 +2995,29 @@ func (x *AddBanResponse) GetClosed() uint64 {
 	return 0
 }
 
+func (x *AddBanResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // ListBansRequest asks for one page.
 type ListBansRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows a page: 0 means 100, over 1,000 means 1,000, negative is INVALID_ARGUMENT.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before; empty for the first.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Which nodes; absent: all. The same throughout a walk.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListBansRequest) Reset() {
 	*x = ListBansRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +3029,7 @@ func (x *ListBansRequest) String() string {
 func (*ListBansRequest) ProtoMessage() {}
 
 func (x *ListBansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +3042,7 @@ func (x *ListBansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBansRequest.ProtoReflect.Descriptor instead.
 func (*ListBansRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{32}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListBansRequest) GetPageSize() int32 {
@@ -2739,22 +3059,32 @@ func (x *ListBansRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListBansRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // ListBansResponse is one page.
 type ListBansResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The bans: networks in the order of their addresses, then identities in the order of their bytes.
+	// The bans: networks in the order of their addresses, then identities in the order of their bytes; in a fleet those of one node after
+	// those of another, in the order of the nodes' names.
 	Bans []*Ban `protobuf:"bytes,1,rep,name=bans,proto3" json:"bans,omitempty"`
 	// Token of the next page; empty at the end.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Bans in all.
-	TotalSize     int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
+	TotalSize int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
+	// The nodes that this page asked. A walk is complete when all of its pages are.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListBansResponse) Reset() {
 	*x = ListBansResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2766,7 +3096,7 @@ func (x *ListBansResponse) String() string {
 func (*ListBansResponse) ProtoMessage() {}
 
 func (x *ListBansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2779,7 +3109,7 @@ func (x *ListBansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBansResponse.ProtoReflect.Descriptor instead.
 func (*ListBansResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{33}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListBansResponse) GetBans() []*Ban {
@@ -2803,20 +3133,29 @@ func (x *ListBansResponse) GetTotalSize() int64 {
 	return 0
 }
 
+func (x *ListBansResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // RemoveBanRequest says which ban to end.
 type RemoveBanRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The target, as for AddBanRequest. Required.
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// Whether the target is an identity.
-	Identity      bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	// Which nodes; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RemoveBanRequest) Reset() {
 	*x = RemoveBanRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2828,7 +3167,7 @@ func (x *RemoveBanRequest) String() string {
 func (*RemoveBanRequest) ProtoMessage() {}
 
 func (x *RemoveBanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2841,7 +3180,7 @@ func (x *RemoveBanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveBanRequest.ProtoReflect.Descriptor instead.
 func (*RemoveBanRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{34}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RemoveBanRequest) GetTarget() string {
@@ -2858,18 +3197,27 @@ func (x *RemoveBanRequest) GetIdentity() bool {
 	return false
 }
 
+func (x *RemoveBanRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
 // RemoveBanResponse has the ban that was ended.
 type RemoveBanResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The ban.
-	Ban           *Ban `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
+	Ban *Ban `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RemoveBanResponse) Reset() {
 	*x = RemoveBanResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2881,7 +3229,7 @@ func (x *RemoveBanResponse) String() string {
 func (*RemoveBanResponse) ProtoMessage() {}
 
 func (x *RemoveBanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2894,12 +3242,230 @@ func (x *RemoveBanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveBanResponse.ProtoReflect.Descriptor instead.
 func (*RemoveBanResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{35}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RemoveBanResponse) GetBan() *Ban {
 	if x != nil {
 		return x.Ban
+	}
+	return nil
+}
+
+func (x *RemoveBanResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
+// ListNodesRequest asks for the nodes.
+type ListNodesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `local` asks no other node: the reply is what this node knows.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNodesRequest) Reset() {
+	*x = ListNodesRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNodesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNodesRequest) ProtoMessage() {}
+
+func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
+func (*ListNodesRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListNodesRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// ListNodesResponse has the nodes.
+type ListNodesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The nodes, in the order of their names; at most 10,000.
+	Nodes []*Node `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// The nodes that were asked for how long they take.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNodesResponse) Reset() {
+	*x = ListNodesResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNodesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNodesResponse) ProtoMessage() {}
+
+func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
+func (*ListNodesResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListNodesResponse) GetNodes() []*Node {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *ListNodesResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
+// ForgetNodeRequest says which node to forget.
+type ForgetNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node's name. Required.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// `local` tells no other node.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetNodeRequest) Reset() {
+	*x = ForgetNodeRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetNodeRequest) ProtoMessage() {}
+
+func (x *ForgetNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetNodeRequest.ProtoReflect.Descriptor instead.
+func (*ForgetNodeRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ForgetNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ForgetNodeRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// ForgetNodeResponse has the node that was forgotten.
+type ForgetNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node, as it was last known.
+	Node *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// The nodes that were told.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetNodeResponse) Reset() {
+	*x = ForgetNodeResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetNodeResponse) ProtoMessage() {}
+
+func (x *ForgetNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetNodeResponse.ProtoReflect.Descriptor instead.
+func (*ForgetNodeResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ForgetNodeResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *ForgetNodeResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
 	}
 	return nil
 }
@@ -2949,7 +3515,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2961,7 +3527,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2974,7 +3540,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{36}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Totals) GetConnections() uint64 {
@@ -3107,55 +3673,64 @@ var File_sockgate_v1_gateway_service_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\n" +
-	"!sockgate/v1/gateway_service.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\x1a\x17sockgate/v1/event.proto\x1a\x16sockgate/v1/role.proto\"\x9a\x01\n" +
+	"!sockgate/v1/gateway_service.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\x1a\x17sockgate/v1/event.proto\x1a\x17sockgate/v1/fleet.proto\x1a\x16sockgate/v1/role.proto\"\xc4\x01\n" +
 	"\x16ListConnectionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
 	"\x06filter\x18\x03 \x01(\tR\x06filter\x12,\n" +
-	"\x05state\x18\x04 \x01(\x0e2\x16.sockgate.v1.ListStateR\x05state\"\xb3\x01\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x16.sockgate.v1.ListStateR\x05state\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xe3\x01\n" +
 	"\x17ListConnectionsResponse\x129\n" +
 	"\vconnections\x18\x01 \x03(\v2\x17.sockgate.v1.ConnectionR\vconnections\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x03R\ttotalSize\x12\x16\n" +
-	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"o\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\x99\x01\n" +
 	"\x17CountConnectionsRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12,\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.sockgate.v1.ListStateR\x05state\x12\x0e\n" +
-	"\x02by\x18\x03 \x01(\tR\x02by\"\xb3\x01\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xe3\x01\n" +
 	"\x18CountConnectionsResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x1d\n" +
 	"\n" +
 	"total_size\x18\x02 \x01(\x03R\ttotalSize\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x124\n" +
 	"\x06groups\x18\x04 \x03(\v2\x1c.sockgate.v1.ConnectionGroupR\x06groups\x12\x14\n" +
-	"\x05other\x18\x05 \x01(\x04R\x05other\"=\n" +
+	"\x05other\x18\x05 \x01(\x04R\x05other\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"=\n" +
 	"\x0fConnectionGroup\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\tR\x05value\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x04R\x05count\"&\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"P\n" +
 	"\x14GetConnectionRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"P\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\x80\x01\n" +
 	"\x15GetConnectionResponse\x127\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\v2\x17.sockgate.v1.ConnectionR\n" +
-	"connection\"\x9a\x01\n" +
+	"connection\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xc4\x01\n" +
 	"\vSendRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12)\n" +
 	"\x04wait\x18\x03 \x01(\x0e2\x15.sockgate.v1.SendWaitR\x04wait\x12<\n" +
-	"\fwait_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\vwaitTimeout\"\x84\x01\n" +
+	"\fwait_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\vwaitTimeout\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xb4\x01\n" +
 	"\fSendResponse\x12.\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x14.sockgate.v1.OutcomeR\aoutcome\x12!\n" +
 	"\fqueued_bytes\x18\x02 \x01(\x04R\vqueuedBytes\x12!\n" +
-	"\funsent_bytes\x18\x03 \x01(\x04R\vunsentBytes\"~\n" +
+	"\funsent_bytes\x18\x03 \x01(\x04R\vunsentBytes\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xa8\x01\n" +
 	"\x10BroadcastRequest\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x12\x1f\n" +
 	"\vexclude_ids\x18\x03 \x03(\tR\n" +
 	"excludeIds\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"\xe5\x01\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\x95\x02\n" +
 	"\x11BroadcastResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\x04R\amatched\x12\x18\n" +
 	"\awritten\x18\x02 \x01(\x04R\awritten\x12\x16\n" +
@@ -3163,7 +3738,8 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\adropped\x18\x04 \x01(\x04R\adropped\x12\x16\n" +
 	"\x06closed\x18\x05 \x01(\x04R\x06closed\x126\n" +
 	"\bfailures\x18\x06 \x03(\v2\x1a.sockgate.v1.TargetOutcomeR\bfailures\x12\x1a\n" +
-	"\breplayed\x18\a \x01(\bR\breplayed\"\xa3\x02\n" +
+	"\breplayed\x18\a \x01(\bR\breplayed\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xcd\x02\n" +
 	"\vKickRequest\x12%\n" +
 	"\x0econnection_ids\x18\x01 \x03(\tR\rconnectionIds\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x12\x16\n" +
@@ -3171,48 +3747,56 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\bfarewell\x18\x04 \x01(\fR\bfarewell\x12>\n" +
 	"\rflush_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\fflushTimeout\x12#\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\x12<\n" +
-	"\fban_duration\x18\a \x01(\v2\x19.google.protobuf.DurationR\vbanDuration\"\xc5\x01\n" +
+	"\fban_duration\x18\a \x01(\v2\x19.google.protobuf.DurationR\vbanDuration\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xf5\x01\n" +
 	"\fKickResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.sockgate.v1.TargetOutcomeR\boutcomes\x12\x18\n" +
 	"\amatched\x18\x02 \x01(\x04R\amatched\x12\x16\n" +
 	"\x06kicked\x18\x03 \x01(\x04R\x06kicked\x12\x16\n" +
 	"\x06closed\x18\x04 \x01(\x04R\x06closed\x12\x1b\n" +
 	"\tnot_found\x18\x05 \x01(\x04R\bnotFound\x12\x16\n" +
-	"\x06banned\x18\x06 \x03(\tR\x06banned\"\xdb\x01\n" +
+	"\x06banned\x18\x06 \x03(\tR\x06banned\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\x85\x02\n" +
 	"\x10SetLabelsRequest\x12%\n" +
 	"\x0econnection_ids\x18\x01 \x03(\tR\rconnectionIds\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x128\n" +
 	"\x03set\x18\x03 \x03(\v2&.sockgate.v1.SetLabelsRequest.SetEntryR\x03set\x12\x16\n" +
-	"\x06remove\x18\x04 \x03(\tR\x06remove\x1a6\n" +
+	"\x06remove\x18\x04 \x03(\tR\x06remove\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\x1a6\n" +
 	"\bSetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xce\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfe\x01\n" +
 	"\x11SetLabelsResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.sockgate.v1.TargetOutcomeR\boutcomes\x12\x18\n" +
 	"\amatched\x18\x02 \x01(\x04R\amatched\x12\x18\n" +
 	"\alabeled\x18\x03 \x01(\x04R\alabeled\x12\x16\n" +
 	"\x06closed\x18\x04 \x01(\x04R\x06closed\x12\x1b\n" +
 	"\tnot_found\x18\x05 \x01(\x04R\bnotFound\x12\x18\n" +
-	"\arefused\x18\x06 \x01(\x04R\arefused\"\x83\x01\n" +
+	"\arefused\x18\x06 \x01(\x04R\arefused\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xad\x01\n" +
 	"\x0fShutdownRequest\x12<\n" +
 	"\fgrace_period\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vgracePeriod\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfarewell\x18\x03 \x01(\fR\bfarewell\"\x84\x01\n" +
+	"\bfarewell\x18\x03 \x01(\fR\bfarewell\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xb4\x01\n" +
 	"\x10ShutdownResponse\x12\x16\n" +
 	"\x06joined\x18\x01 \x01(\bR\x06joined\x126\n" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12 \n" +
-	"\vconnections\x18\x03 \x01(\x04R\vconnections\"\xdc\x01\n" +
+	"\vconnections\x18\x03 \x01(\x04R\vconnections\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\x86\x02\n" +
 	"\x13StreamEventsRequest\x12,\n" +
 	"\x05types\x18\x01 \x03(\x0e2\x16.sockgate.v1.EventTypeR\x05types\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x1a\n" +
 	"\bsnapshot\x18\x04 \x01(\bR\bsnapshot\x12'\n" +
 	"\finclude_data\x18\x05 \x01(\bB\x04ȥ\x19\x02R\vincludeData\x12$\n" +
-	"\x0emax_data_bytes\x18\x06 \x01(\x05R\fmaxDataBytes\"Z\n" +
+	"\x0emax_data_bytes\x18\x06 \x01(\x05R\fmaxDataBytes\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"Z\n" +
 	"\x14StreamEventsResponse\x12*\n" +
 	"\x06events\x18\x01 \x03(\v2\x12.sockgate.v1.EventR\x06events\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x13\n" +
-	"\x11GetGatewayRequest\"\xf6\x04\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"=\n" +
+	"\x11GetGatewayRequest\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xdd\x05\n" +
 	"\x12GetGatewayResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -3230,7 +3814,10 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x06engine\x18\f \x01(\tR\x06engine\x12'\n" +
 	"\x0foldest_sequence\x18\r \x01(\x04R\x0eoldestSequence\x12.\n" +
 	"\aprocess\x18\x0e \x01(\v2\x14.sockgate.v1.ProcessR\aprocess\x12+\n" +
-	"\x06caller\x18\x0f \x01(\v2\x13.sockgate.v1.CallerR\x06caller\"a\n" +
+	"\x06caller\x18\x0f \x01(\v2\x13.sockgate.v1.CallerR\x06caller\x125\n" +
+	"\n" +
+	"fleet_info\x18\x10 \x01(\v2\x16.sockgate.v1.FleetInfoR\tfleetInfo\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"a\n" +
 	"\x06Caller\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x14\n" +
 	"\x05proof\x18\x02 \x01(\tR\x05proof\x12%\n" +
@@ -3283,16 +3870,26 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\fqueue_budget\x18\x18 \x01(\x04R\vqueueBudget\x1aF\n" +
 	"\x18ListenerConnectionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x12\n" +
-	"\x10GetLimitsRequest\"@\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"M\n" +
+	"\n" +
+	"NodeLimits\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12+\n" +
+	"\x06limits\x18\x02 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\"<\n" +
+	"\x10GetLimitsRequest\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\x9f\x01\n" +
 	"\x11GetLimitsResponse\x12+\n" +
-	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\"\x7f\n" +
+	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\x12-\n" +
+	"\x05nodes\x18\x02 \x03(\v2\x17.sockgate.v1.NodeLimitsR\x05nodes\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xa9\x01\n" +
 	"\x13UpdateLimitsRequest\x12+\n" +
 	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"C\n" +
+	"updateMask\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xa2\x01\n" +
 	"\x14UpdateLimitsResponse\x12+\n" +
-	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\"\x80\x02\n" +
+	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\x12-\n" +
+	"\x05nodes\x18\x02 \x03(\v2\x17.sockgate.v1.NodeLimitsR\x05nodes\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\x94\x02\n" +
 	"\x03Ban\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
 	"\bidentity\x18\x02 \x01(\bR\bidentity\x12\x16\n" +
@@ -3303,32 +3900,50 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x18\n" +
-	"\arefused\x18\a \x01(\x04R\arefused\"\xbd\x01\n" +
+	"\arefused\x18\a \x01(\x04R\arefused\x12\x12\n" +
+	"\x04node\x18\b \x01(\tR\x04node\"\xe7\x01\n" +
 	"\rAddBanRequest\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
 	"\bidentity\x18\x02 \x01(\bR\bidentity\x125\n" +
 	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12)\n" +
-	"\x10keep_connections\x18\x05 \x01(\bR\x0fkeepConnections\"\x82\x01\n" +
+	"\x10keep_connections\x18\x05 \x01(\bR\x0fkeepConnections\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xb2\x01\n" +
 	"\x0eAddBanResponse\x12\"\n" +
 	"\x03ban\x18\x01 \x01(\v2\x10.sockgate.v1.BanR\x03ban\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\bR\breplaced\x12\x18\n" +
 	"\adurable\x18\x03 \x01(\bR\adurable\x12\x16\n" +
-	"\x06closed\x18\x04 \x01(\x04R\x06closed\"M\n" +
+	"\x06closed\x18\x04 \x01(\x04R\x06closed\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"w\n" +
 	"\x0fListBansRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\x7f\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xaf\x01\n" +
 	"\x10ListBansResponse\x12$\n" +
 	"\x04bans\x18\x01 \x03(\v2\x10.sockgate.v1.BanR\x04bans\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
 	"\n" +
-	"total_size\x18\x03 \x01(\x03R\ttotalSize\"F\n" +
+	"total_size\x18\x03 \x01(\x03R\ttotalSize\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"p\n" +
 	"\x10RemoveBanRequest\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
-	"\bidentity\x18\x02 \x01(\bR\bidentity\"7\n" +
+	"\bidentity\x18\x02 \x01(\bR\bidentity\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"g\n" +
 	"\x11RemoveBanResponse\x12\"\n" +
-	"\x03ban\x18\x01 \x01(\v2\x10.sockgate.v1.BanR\x03ban\"\xfe\x06\n" +
+	"\x03ban\x18\x01 \x01(\v2\x10.sockgate.v1.BanR\x03ban\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"<\n" +
+	"\x10ListNodesRequest\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"l\n" +
+	"\x11ListNodesResponse\x12'\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x11.sockgate.v1.NodeR\x05nodes\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"Q\n" +
+	"\x11ForgetNodeRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"k\n" +
+	"\x12ForgetNodeResponse\x12%\n" +
+	"\x04node\x18\x01 \x01(\v2\x11.sockgate.v1.NodeR\x04node\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xfe\x06\n" +
 	"\x06Totals\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\x04R\baccepted\x12\x18\n" +
@@ -3369,7 +3984,7 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\bSendWait\x12\x19\n" +
 	"\x15SEND_WAIT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEND_WAIT_QUEUED\x10\x01\x12\x15\n" +
-	"\x11SEND_WAIT_WRITTEN\x10\x022\xfb\t\n" +
+	"\x11SEND_WAIT_WRITTEN\x10\x022\xa2\v\n" +
 	"\x0eGatewayService\x12b\n" +
 	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\"\x04ȥ\x19\x01\x12e\n" +
 	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\"\x04ȥ\x19\x01\x12\\\n" +
@@ -3386,7 +4001,10 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\fUpdateLimits\x12 .sockgate.v1.UpdateLimitsRequest\x1a!.sockgate.v1.UpdateLimitsResponse\"\x04ȥ\x19\x03\x12G\n" +
 	"\x06AddBan\x12\x1a.sockgate.v1.AddBanRequest\x1a\x1b.sockgate.v1.AddBanResponse\"\x04ȥ\x19\x02\x12M\n" +
 	"\bListBans\x12\x1c.sockgate.v1.ListBansRequest\x1a\x1d.sockgate.v1.ListBansResponse\"\x04ȥ\x19\x01\x12P\n" +
-	"\tRemoveBan\x12\x1d.sockgate.v1.RemoveBanRequest\x1a\x1e.sockgate.v1.RemoveBanResponse\"\x04ȥ\x19\x02B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"\tRemoveBan\x12\x1d.sockgate.v1.RemoveBanRequest\x1a\x1e.sockgate.v1.RemoveBanResponse\"\x04ȥ\x19\x02\x12P\n" +
+	"\tListNodes\x12\x1d.sockgate.v1.ListNodesRequest\x1a\x1e.sockgate.v1.ListNodesResponse\"\x04ȥ\x19\x01\x12S\n" +
+	"\n" +
+	"ForgetNode\x12\x1e.sockgate.v1.ForgetNodeRequest\x1a\x1f.sockgate.v1.ForgetNodeResponse\"\x04ȥ\x19\x03B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_gateway_service_proto_rawDescOnce sync.Once
@@ -3401,7 +4019,7 @@ func file_sockgate_v1_gateway_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_gateway_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(ListState)(0),                   // 0: sockgate.v1.ListState
 	(SendWait)(0),                    // 1: sockgate.v1.SendWait
@@ -3430,115 +4048,167 @@ var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(*Process)(nil),                  // 24: sockgate.v1.Process
 	(*Listener)(nil),                 // 25: sockgate.v1.Listener
 	(*Limits)(nil),                   // 26: sockgate.v1.Limits
-	(*GetLimitsRequest)(nil),         // 27: sockgate.v1.GetLimitsRequest
-	(*GetLimitsResponse)(nil),        // 28: sockgate.v1.GetLimitsResponse
-	(*UpdateLimitsRequest)(nil),      // 29: sockgate.v1.UpdateLimitsRequest
-	(*UpdateLimitsResponse)(nil),     // 30: sockgate.v1.UpdateLimitsResponse
-	(*Ban)(nil),                      // 31: sockgate.v1.Ban
-	(*AddBanRequest)(nil),            // 32: sockgate.v1.AddBanRequest
-	(*AddBanResponse)(nil),           // 33: sockgate.v1.AddBanResponse
-	(*ListBansRequest)(nil),          // 34: sockgate.v1.ListBansRequest
-	(*ListBansResponse)(nil),         // 35: sockgate.v1.ListBansResponse
-	(*RemoveBanRequest)(nil),         // 36: sockgate.v1.RemoveBanRequest
-	(*RemoveBanResponse)(nil),        // 37: sockgate.v1.RemoveBanResponse
-	(*Totals)(nil),                   // 38: sockgate.v1.Totals
-	nil,                              // 39: sockgate.v1.SetLabelsRequest.SetEntry
-	nil,                              // 40: sockgate.v1.Limits.ListenerConnectionsEntry
-	nil,                              // 41: sockgate.v1.Totals.ClosedEntry
-	nil,                              // 42: sockgate.v1.Totals.RefusalsEntry
-	nil,                              // 43: sockgate.v1.Totals.DeniedCallsEntry
-	(*Connection)(nil),               // 44: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),      // 45: google.protobuf.Duration
-	(Outcome)(0),                     // 46: sockgate.v1.Outcome
-	(*TargetOutcome)(nil),            // 47: sockgate.v1.TargetOutcome
-	(*timestamppb.Timestamp)(nil),    // 48: google.protobuf.Timestamp
-	(EventType)(0),                   // 49: sockgate.v1.EventType
-	(*Event)(nil),                    // 50: sockgate.v1.Event
-	(Role)(0),                        // 51: sockgate.v1.Role
-	(*fieldmaskpb.FieldMask)(nil),    // 52: google.protobuf.FieldMask
+	(*NodeLimits)(nil),               // 27: sockgate.v1.NodeLimits
+	(*GetLimitsRequest)(nil),         // 28: sockgate.v1.GetLimitsRequest
+	(*GetLimitsResponse)(nil),        // 29: sockgate.v1.GetLimitsResponse
+	(*UpdateLimitsRequest)(nil),      // 30: sockgate.v1.UpdateLimitsRequest
+	(*UpdateLimitsResponse)(nil),     // 31: sockgate.v1.UpdateLimitsResponse
+	(*Ban)(nil),                      // 32: sockgate.v1.Ban
+	(*AddBanRequest)(nil),            // 33: sockgate.v1.AddBanRequest
+	(*AddBanResponse)(nil),           // 34: sockgate.v1.AddBanResponse
+	(*ListBansRequest)(nil),          // 35: sockgate.v1.ListBansRequest
+	(*ListBansResponse)(nil),         // 36: sockgate.v1.ListBansResponse
+	(*RemoveBanRequest)(nil),         // 37: sockgate.v1.RemoveBanRequest
+	(*RemoveBanResponse)(nil),        // 38: sockgate.v1.RemoveBanResponse
+	(*ListNodesRequest)(nil),         // 39: sockgate.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),        // 40: sockgate.v1.ListNodesResponse
+	(*ForgetNodeRequest)(nil),        // 41: sockgate.v1.ForgetNodeRequest
+	(*ForgetNodeResponse)(nil),       // 42: sockgate.v1.ForgetNodeResponse
+	(*Totals)(nil),                   // 43: sockgate.v1.Totals
+	nil,                              // 44: sockgate.v1.SetLabelsRequest.SetEntry
+	nil,                              // 45: sockgate.v1.Limits.ListenerConnectionsEntry
+	nil,                              // 46: sockgate.v1.Totals.ClosedEntry
+	nil,                              // 47: sockgate.v1.Totals.RefusalsEntry
+	nil,                              // 48: sockgate.v1.Totals.DeniedCallsEntry
+	(*Scope)(nil),                    // 49: sockgate.v1.Scope
+	(*Connection)(nil),               // 50: sockgate.v1.Connection
+	(*FleetResult)(nil),              // 51: sockgate.v1.FleetResult
+	(*durationpb.Duration)(nil),      // 52: google.protobuf.Duration
+	(Outcome)(0),                     // 53: sockgate.v1.Outcome
+	(*TargetOutcome)(nil),            // 54: sockgate.v1.TargetOutcome
+	(*timestamppb.Timestamp)(nil),    // 55: google.protobuf.Timestamp
+	(EventType)(0),                   // 56: sockgate.v1.EventType
+	(*Event)(nil),                    // 57: sockgate.v1.Event
+	(*FleetInfo)(nil),                // 58: sockgate.v1.FleetInfo
+	(Role)(0),                        // 59: sockgate.v1.Role
+	(*fieldmaskpb.FieldMask)(nil),    // 60: google.protobuf.FieldMask
+	(*Node)(nil),                     // 61: sockgate.v1.Node
 }
 var file_sockgate_v1_gateway_service_proto_depIdxs = []int32{
-	0,  // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	44, // 1: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
-	0,  // 2: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	6,  // 3: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
-	44, // 4: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
-	1,  // 5: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
-	45, // 6: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
-	46, // 7: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
-	47, // 8: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
-	45, // 9: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
-	45, // 10: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
-	47, // 11: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	39, // 12: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
-	47, // 13: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	45, // 14: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
-	48, // 15: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
-	49, // 16: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
-	50, // 17: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
-	48, // 18: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
-	45, // 19: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
-	25, // 20: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
-	26, // 21: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
-	38, // 22: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
-	48, // 23: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
-	24, // 24: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
-	23, // 25: sockgate.v1.GetGatewayResponse.caller:type_name -> sockgate.v1.Caller
-	51, // 26: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
-	45, // 27: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
-	45, // 28: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
-	45, // 29: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
-	40, // 30: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
-	45, // 31: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
-	45, // 32: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
-	26, // 33: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
-	26, // 34: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
-	52, // 35: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	26, // 36: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
-	48, // 37: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
-	48, // 38: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
-	45, // 39: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
-	31, // 40: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
-	31, // 41: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
-	31, // 42: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
-	41, // 43: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
-	42, // 44: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
-	43, // 45: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
-	2,  // 46: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
-	4,  // 47: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
-	7,  // 48: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
-	9,  // 49: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
-	11, // 50: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
-	13, // 51: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
-	15, // 52: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
-	17, // 53: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
-	19, // 54: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
-	21, // 55: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
-	27, // 56: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
-	29, // 57: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
-	32, // 58: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
-	34, // 59: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
-	36, // 60: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
-	3,  // 61: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
-	5,  // 62: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
-	8,  // 63: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
-	10, // 64: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
-	12, // 65: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
-	14, // 66: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
-	16, // 67: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
-	18, // 68: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
-	20, // 69: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
-	22, // 70: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
-	28, // 71: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
-	30, // 72: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
-	33, // 73: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
-	35, // 74: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
-	37, // 75: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
-	61, // [61:76] is the sub-list for method output_type
-	46, // [46:61] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	0,   // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
+	49,  // 1: sockgate.v1.ListConnectionsRequest.scope:type_name -> sockgate.v1.Scope
+	50,  // 2: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
+	51,  // 3: sockgate.v1.ListConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	0,   // 4: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
+	49,  // 5: sockgate.v1.CountConnectionsRequest.scope:type_name -> sockgate.v1.Scope
+	6,   // 6: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
+	51,  // 7: sockgate.v1.CountConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	49,  // 8: sockgate.v1.GetConnectionRequest.scope:type_name -> sockgate.v1.Scope
+	50,  // 9: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
+	51,  // 10: sockgate.v1.GetConnectionResponse.fleet:type_name -> sockgate.v1.FleetResult
+	1,   // 11: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
+	52,  // 12: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
+	49,  // 13: sockgate.v1.SendRequest.scope:type_name -> sockgate.v1.Scope
+	53,  // 14: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
+	51,  // 15: sockgate.v1.SendResponse.fleet:type_name -> sockgate.v1.FleetResult
+	49,  // 16: sockgate.v1.BroadcastRequest.scope:type_name -> sockgate.v1.Scope
+	54,  // 17: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
+	51,  // 18: sockgate.v1.BroadcastResponse.fleet:type_name -> sockgate.v1.FleetResult
+	52,  // 19: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
+	52,  // 20: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
+	49,  // 21: sockgate.v1.KickRequest.scope:type_name -> sockgate.v1.Scope
+	54,  // 22: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	51,  // 23: sockgate.v1.KickResponse.fleet:type_name -> sockgate.v1.FleetResult
+	44,  // 24: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
+	49,  // 25: sockgate.v1.SetLabelsRequest.scope:type_name -> sockgate.v1.Scope
+	54,  // 26: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	51,  // 27: sockgate.v1.SetLabelsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	52,  // 28: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
+	49,  // 29: sockgate.v1.ShutdownRequest.scope:type_name -> sockgate.v1.Scope
+	55,  // 30: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
+	51,  // 31: sockgate.v1.ShutdownResponse.fleet:type_name -> sockgate.v1.FleetResult
+	56,  // 32: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
+	49,  // 33: sockgate.v1.StreamEventsRequest.scope:type_name -> sockgate.v1.Scope
+	57,  // 34: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
+	49,  // 35: sockgate.v1.GetGatewayRequest.scope:type_name -> sockgate.v1.Scope
+	55,  // 36: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
+	52,  // 37: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
+	25,  // 38: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
+	26,  // 39: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
+	43,  // 40: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
+	55,  // 41: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
+	24,  // 42: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
+	23,  // 43: sockgate.v1.GetGatewayResponse.caller:type_name -> sockgate.v1.Caller
+	58,  // 44: sockgate.v1.GetGatewayResponse.fleet_info:type_name -> sockgate.v1.FleetInfo
+	51,  // 45: sockgate.v1.GetGatewayResponse.fleet:type_name -> sockgate.v1.FleetResult
+	59,  // 46: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
+	52,  // 47: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
+	52,  // 48: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
+	52,  // 49: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
+	45,  // 50: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
+	52,  // 51: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
+	52,  // 52: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
+	26,  // 53: sockgate.v1.NodeLimits.limits:type_name -> sockgate.v1.Limits
+	49,  // 54: sockgate.v1.GetLimitsRequest.scope:type_name -> sockgate.v1.Scope
+	26,  // 55: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	27,  // 56: sockgate.v1.GetLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
+	51,  // 57: sockgate.v1.GetLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	26,  // 58: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
+	60,  // 59: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	49,  // 60: sockgate.v1.UpdateLimitsRequest.scope:type_name -> sockgate.v1.Scope
+	26,  // 61: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	27,  // 62: sockgate.v1.UpdateLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
+	51,  // 63: sockgate.v1.UpdateLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	55,  // 64: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
+	55,  // 65: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
+	52,  // 66: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
+	49,  // 67: sockgate.v1.AddBanRequest.scope:type_name -> sockgate.v1.Scope
+	32,  // 68: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
+	51,  // 69: sockgate.v1.AddBanResponse.fleet:type_name -> sockgate.v1.FleetResult
+	49,  // 70: sockgate.v1.ListBansRequest.scope:type_name -> sockgate.v1.Scope
+	32,  // 71: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
+	51,  // 72: sockgate.v1.ListBansResponse.fleet:type_name -> sockgate.v1.FleetResult
+	49,  // 73: sockgate.v1.RemoveBanRequest.scope:type_name -> sockgate.v1.Scope
+	32,  // 74: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
+	51,  // 75: sockgate.v1.RemoveBanResponse.fleet:type_name -> sockgate.v1.FleetResult
+	49,  // 76: sockgate.v1.ListNodesRequest.scope:type_name -> sockgate.v1.Scope
+	61,  // 77: sockgate.v1.ListNodesResponse.nodes:type_name -> sockgate.v1.Node
+	51,  // 78: sockgate.v1.ListNodesResponse.fleet:type_name -> sockgate.v1.FleetResult
+	49,  // 79: sockgate.v1.ForgetNodeRequest.scope:type_name -> sockgate.v1.Scope
+	61,  // 80: sockgate.v1.ForgetNodeResponse.node:type_name -> sockgate.v1.Node
+	51,  // 81: sockgate.v1.ForgetNodeResponse.fleet:type_name -> sockgate.v1.FleetResult
+	46,  // 82: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
+	47,  // 83: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
+	48,  // 84: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
+	2,   // 85: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
+	4,   // 86: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
+	7,   // 87: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
+	9,   // 88: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
+	11,  // 89: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
+	13,  // 90: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
+	15,  // 91: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
+	17,  // 92: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
+	19,  // 93: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
+	21,  // 94: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
+	28,  // 95: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
+	30,  // 96: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
+	33,  // 97: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
+	35,  // 98: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
+	37,  // 99: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
+	39,  // 100: sockgate.v1.GatewayService.ListNodes:input_type -> sockgate.v1.ListNodesRequest
+	41,  // 101: sockgate.v1.GatewayService.ForgetNode:input_type -> sockgate.v1.ForgetNodeRequest
+	3,   // 102: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
+	5,   // 103: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
+	8,   // 104: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
+	10,  // 105: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
+	12,  // 106: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
+	14,  // 107: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
+	16,  // 108: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
+	18,  // 109: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
+	20,  // 110: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
+	22,  // 111: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
+	29,  // 112: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
+	31,  // 113: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
+	34,  // 114: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
+	36,  // 115: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
+	38,  // 116: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
+	40,  // 117: sockgate.v1.GatewayService.ListNodes:output_type -> sockgate.v1.ListNodesResponse
+	42,  // 118: sockgate.v1.GatewayService.ForgetNode:output_type -> sockgate.v1.ForgetNodeResponse
+	102, // [102:119] is the sub-list for method output_type
+	85,  // [85:102] is the sub-list for method input_type
+	85,  // [85:85] is the sub-list for extension type_name
+	85,  // [85:85] is the sub-list for extension extendee
+	0,   // [0:85] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_gateway_service_proto_init() }
@@ -3548,6 +4218,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 	}
 	file_sockgate_v1_connection_proto_init()
 	file_sockgate_v1_event_proto_init()
+	file_sockgate_v1_fleet_proto_init()
 	file_sockgate_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3555,7 +4226,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_gateway_service_proto_rawDesc), len(file_sockgate_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   42,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

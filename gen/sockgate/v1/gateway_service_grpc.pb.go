@@ -34,6 +34,8 @@ const (
 	GatewayService_AddBan_FullMethodName           = "/sockgate.v1.GatewayService/AddBan"
 	GatewayService_ListBans_FullMethodName         = "/sockgate.v1.GatewayService/ListBans"
 	GatewayService_RemoveBan_FullMethodName        = "/sockgate.v1.GatewayService/RemoveBan"
+	GatewayService_ListNodes_FullMethodName        = "/sockgate.v1.GatewayService/ListNodes"
+	GatewayService_ForgetNode_FullMethodName       = "/sockgate.v1.GatewayService/ForgetNode"
 )
 
 // GatewayServiceClient is the client API for GatewayService service.
@@ -136,8 +138,15 @@ type GatewayServiceClient interface {
 	AddBan(ctx context.Context, in *AddBanRequest, opts ...grpc.CallOption) (*AddBanResponse, error)
 	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
 	ListBans(ctx context.Context, in *ListBansRequest, opts ...grpc.CallOption) (*ListBansResponse, error)
-	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target.
+	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target on any node.
 	RemoveBan(ctx context.Context, in *RemoveBanRequest, opts ...grpc.CallOption) (*RemoveBanResponse, error)
+	// ListNodes returns the nodes of the fleet as the node that is asked sees them, in the order of their names, and how long each takes
+	// to answer just now: it asks them all, and waits for a second at most. A gateway that runs alone returns itself. Reads only.
+	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
+	// ForgetNode takes a node that is UNREACHABLE or has LEFT out of those that this node, and every node that answers, expects to answer.
+	// It comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): there is none of this name. FAILED_PRECONDITION
+	// (NODE_LIVE): it was heard of within 10 s.
+	ForgetNode(ctx context.Context, in *ForgetNodeRequest, opts ...grpc.CallOption) (*ForgetNodeResponse, error)
 }
 
 type gatewayServiceClient struct {
@@ -307,6 +316,26 @@ func (c *gatewayServiceClient) RemoveBan(ctx context.Context, in *RemoveBanReque
 	return out, nil
 }
 
+func (c *gatewayServiceClient) ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListNodesResponse)
+	err := c.cc.Invoke(ctx, GatewayService_ListNodes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeRequest, opts ...grpc.CallOption) (*ForgetNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetNodeResponse)
+	err := c.cc.Invoke(ctx, GatewayService_ForgetNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GatewayServiceServer is the server API for GatewayService service.
 // All implementations must embed UnimplementedGatewayServiceServer
 // for forward compatibility.
@@ -407,8 +436,15 @@ type GatewayServiceServer interface {
 	AddBan(context.Context, *AddBanRequest) (*AddBanResponse, error)
 	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
 	ListBans(context.Context, *ListBansRequest) (*ListBansResponse, error)
-	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target.
+	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target on any node.
 	RemoveBan(context.Context, *RemoveBanRequest) (*RemoveBanResponse, error)
+	// ListNodes returns the nodes of the fleet as the node that is asked sees them, in the order of their names, and how long each takes
+	// to answer just now: it asks them all, and waits for a second at most. A gateway that runs alone returns itself. Reads only.
+	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
+	// ForgetNode takes a node that is UNREACHABLE or has LEFT out of those that this node, and every node that answers, expects to answer.
+	// It comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): there is none of this name. FAILED_PRECONDITION
+	// (NODE_LIVE): it was heard of within 10 s.
+	ForgetNode(context.Context, *ForgetNodeRequest) (*ForgetNodeResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }
 
@@ -463,6 +499,12 @@ func (UnimplementedGatewayServiceServer) ListBans(context.Context, *ListBansRequ
 }
 func (UnimplementedGatewayServiceServer) RemoveBan(context.Context, *RemoveBanRequest) (*RemoveBanResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveBan not implemented")
+}
+func (UnimplementedGatewayServiceServer) ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListNodes not implemented")
+}
+func (UnimplementedGatewayServiceServer) ForgetNode(context.Context, *ForgetNodeRequest) (*ForgetNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetNode not implemented")
 }
 func (UnimplementedGatewayServiceServer) mustEmbedUnimplementedGatewayServiceServer() {}
 func (UnimplementedGatewayServiceServer) testEmbeddedByValue()                        {}
@@ -748,6 +790,42 @@ func _GatewayService_RemoveBan_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GatewayService_ListNodes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListNodesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).ListNodes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_ListNodes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).ListNodes(ctx, req.(*ListNodesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_ForgetNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).ForgetNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_ForgetNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).ForgetNode(ctx, req.(*ForgetNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // GatewayService_ServiceDesc is the grpc.ServiceDesc for GatewayService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -810,6 +888,14 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveBan",
 			Handler:    _GatewayService_RemoveBan_Handler,
+		},
+		{
+			MethodName: "ListNodes",
+			Handler:    _GatewayService_ListNodes_Handler,
+		},
+		{
+			MethodName: "ForgetNode",
+			Handler:    _GatewayService_ForgetNode_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,133 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// Local is what this node answers by itself, for the fleet that it is in: its own part of a call that came here, by the methods of
+// Service, and calls that came by way of another node, which are authorized and validated again. Its methods may be called from any
+// goroutine.
+type Local struct {
+	*Service
+	guard  *guard
+	logger hclog.Logger
+}
+
+// Caller returns who makes a call that came to this node's control plane.
+func (l *Local) Caller(ctx context.Context) event.Actor { return actor(ctx) }
+
+// Status makes the gRPC status of an error that a method of Service returned: what its caller would have got.
+func (l *Local) Status(err error) error { return toStatus(err) }
+
+// Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
+func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
+
+// servicePrefix begins the full names of the methods of GatewayService.
+var servicePrefix = "/" + pb.GatewayService_ServiceDesc.ServiceName + "/"
+
+// Call answers a unary call of GatewayService that came by way of another node (caller.Via), for this node alone; calls by way of that
+// node may do what the role most allows, at most. The response is encoded. The error is a gRPC status, which a caller of this node would
+// have got: UNIMPLEMENTED for a method that is not known.
+func (l *Local) Call(ctx context.Context, caller event.Actor, most, method string, body []byte) (response []byte, err error) {
+	defer l.recover(&err)
+	name, ours := strings.CutPrefix(method, servicePrefix)
+	for _, m := range pb.GatewayService_ServiceDesc.Methods {
+		if !ours || m.MethodName != name {
+			continue
+		}
+		decode := func(request any) error { return proto.Unmarshal(body, request.(proto.Message)) }
+		answer, err := m.Handler(l.Service, ctx, decode, l.admitting(caller, most))
+		if err != nil {
+			return nil, toStatus(err)
+		}
+		encoded, err := proto.Marshal(answer.(proto.Message))
+		if err != nil {
+			return nil, toStatus(fmt.Errorf("encoding the response of %s: %w", method, err))
+		}
+		return encoded, nil
+	}
+	return nil, status.Errorf(codes.Unimplemented, "%.100q is no method of this version", method)
+}
+
+// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
+// block and keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
+func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) (err error) {
+	defer l.recover(&err)
+	r := new(pb.StreamEventsRequest)
+	if err := proto.Unmarshal(body, r); err != nil {
+		return toStatus(&boundsError{field: "request", text: "it cannot be decoded: " + err.Error()})
+	}
+	info := &grpc.UnaryServerInfo{FullMethod: pb.GatewayService_StreamEvents_FullMethodName}
+	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) {
+		return nil, l.Events(ctx, r, send)
+	})
+	if err != nil {
+		return toStatus(err)
+	}
+	return nil
+}
+
+// Events is StreamEvents of this node alone, for a call that was admitted. It passes each response to send, encoded, which may
+// block and must not keep it; an error of send ends it. It returns nil when the log has ended.
+func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error {
+	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
+}
+
+// recover turns a panic into an error.
+func (l *Local) recover(err *error) {
+	if p := recover(); p != nil {
+		*err = toStatus(panicked(l.logger, p))
+	}
+}
+
+// admitting returns what authorizes and validates a call that came by way of another node.
+func (l *Local) admitting(caller event.Actor, most string) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		ctx = l.forwarded(ctx, caller, most)
+		ctx, leave, err := l.guard.authorize(ctx, info.FullMethod)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		if err := l.guard.authorizeMessage(ctx, info.FullMethod, request); err != nil {
+			return nil, err
+		}
+		if err := first(validateRequestID(ctx), validate(request)); err != nil {
+			return nil, err
+		}
+		return handler(ctx, request)
+	}
+}
+
+// localStream is a StreamEvents call that does not come over gRPC.
+type localStream struct {
+	grpc.ServerStream
+	ctx  context.Context
+	send func([]byte) error
+}
+
+// Context returns the call's context.
+func (s *localStream) Context() context.Context { return s.ctx }
+
+// SendMsg passes an encoded response on.
+func (s *localStream) SendMsg(m any) error { return s.send(m.(*encodedResponse).buffer.ReadOnlyData()) }
+
+// Send passes a response on.
+func (s *localStream) Send(r *pb.StreamEventsResponse) error {
+	b, err := proto.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return s.send(b)
+}

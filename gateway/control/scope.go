@@ -1,0 +1,54 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// validateScope checks the bounds of a scope.
+func validateScope(s *pb.Scope) error {
+	if err := first(
+		check(len(s.GetNodes()) <= maxNodes, "scope.nodes", "%d nodes; expected at most %d", len(s.GetNodes()), maxNodes),
+		check(!s.GetLocal() || !s.GetAll(), "scope.local", "given together with all; expected one of them"),
+		check(len(s.GetNodes()) == 0 || !s.GetLocal() && !s.GetAll(), "scope.nodes", "given together with local or all; expected one of them"),
+		period("scope.node_timeout", s.GetNodeTimeout(), maxNodeTimeout),
+	); err != nil {
+		return err
+	}
+	for i, name := range s.GetNodes() {
+		if err := first(
+			nodeName("scope.nodes", name),
+			check(!slices.Contains(s.GetNodes()[:i], name), "scope.nodes", "%q is named twice; expected each node once", name),
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nodeName(field, name string) error {
+	return check(event.ValidNode(name), field, "%.50q is no node's name; expected 1 to 32 of a-z, 0-9 and -", name)
+}
+
+// unknownNodeError says that a request names a node that there is none of.
+type unknownNodeError struct{ field, node, self string }
+
+// Error names the node.
+func (e *unknownNodeError) Error() string {
+	return fmt.Sprintf("%s: there is no node %q: this gateway, %s, runs alone", e.field, e.node, e.self)
+}
+
+// aloneScope checks a scope for a gateway that runs alone: it is all nodes that there are.
+func aloneScope(g Gateway) scopeCheck {
+	return func(s *pb.Scope) error {
+		for _, name := range s.GetNodes() {
+			if node := g.Cursor().Node; name != node {
+				return &unknownNodeError{field: "scope.nodes", node: name, self: node}
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,70 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// Config says how a node is in a fleet.
+type Config struct {
+	// Fleet is the fleet's name: 1 to 32 of a-z, 0-9 and -. Required.
+	Fleet string
+	// Version is the version of the program, for others to see. May be empty.
+	Version string
+	// Bus carries the messages. Required. Its owner closes it, after Leave.
+	Bus Bus
+	// Self is the node itself. Required.
+	Self Self
+	// PeerRoles are what calls by way of other nodes may do at most, by the nodes' names: `viewer`, `operator` or `admin` in capitals, as
+	// event.Actor has them. The name `*` is for all that are not named. Default: ADMIN for all.
+	// Hazard: on a bus whose servers do not hold who may publish what, any node can speak as any other.
+	PeerRoles map[string]string
+	// Logger gets what happens to members and to the bus. Default: none.
+	Logger hclog.Logger
+}
+
+// Self is what a fleet needs of the node that is in it: a *server.Server. Its methods may be called from any goroutine and do not block.
+type Self interface {
+	// Cursor returns the position of the newest event, with the node's name and life.
+	Cursor() event.Cursor
+	// Log returns the event log, to which members' events are appended.
+	Log() *event.Log
+	// Live returns how many connections are live.
+	Live() int
+	// Draining returns a channel that is closed when the node begins to drain.
+	Draining() <-chan struct{}
+}
+
+// Local is what a node answers by itself: a *control.Local. Its methods may be called from any goroutine.
+type Local interface {
+	pb.GatewayServiceServer
+	// Caller returns who makes a call that came to this node's control plane.
+	Caller(ctx context.Context) event.Actor
+	// Status makes the gRPC status of an error that a method of the service returned.
+	Status(err error) error
+	// Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
+	Record(d *event.ControlDetail)
+	// Call answers a unary call that came by way of another node (caller.Via), of which the role most is what its calls may do at most.
+	// The error is a gRPC status: UNIMPLEMENTED for a method that is not known.
+	Call(ctx context.Context, caller event.Actor, most, method string, body []byte) (response []byte, err error)
+	// Follow answers StreamEvents that came by way of another node. Send gets each response, encoded, valid only during the call; it may
+	// block, and its error ends the stream. The error is nil when the log has ended, else a gRPC status.
+	Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) error
+	// Events is StreamEvents for a call that came to this node, with its context; send is as Follow's.
+	Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error
+}
+
+// The times of membership. The contract states them: they are not configurable, so that every node of a fleet means the same.
+const (
+	beatPeriod  = 2 * time.Second // between heartbeats, give or take a fifth
+	suspectAt   = 5 * time.Second // of silence
+	unreachable = 10 * time.Second
+	forgetAt    = 10 * time.Minute
+	// defaultWait is how long other nodes have to answer when the request does not say.
+	defaultWait = 5 * time.Second
+)
