@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// tick is how long run sleeps at most. It is short so that little of a stop of the process goes unnoticed: what run is late.
+	// tick is how long run sleeps at most. It is short so that a stop of the process is noticed by how late run is, and about when it began.
 	tick = 500 * time.Millisecond
-	// stoppedFor is how late run is when it takes it that the process was stopped, and could not hear anybody.
+	// stoppedFor is how late run is when it takes it that the process was stopped. A shorter stop and a heartbeat's period are no 5 s.
 	stoppedFor = time.Second
 )
 
@@ -24,7 +24,8 @@ func (m *members) run() {
 	draining := m.config.Self.Draining()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for due := time.Now(); ; timer.Reset(time.Until(due)) {
+	due, seen := time.Now(), time.Now()
+	for ; ; timer.Reset(time.Until(due)) {
 		select {
 		case <-timer.C:
 		case <-m.poke:
@@ -40,8 +41,10 @@ func (m *members) run() {
 			return
 		}
 		now := time.Now()
-		due = m.judge(now, now.Sub(due))
-		due = sooner(due, m.beatWhenDue(now))
+		if now.Sub(due) > stoppedFor {
+			m.excuse(now, now.Sub(seen))
+		}
+		due, seen = sooner(m.judge(now), m.beatWhenDue(now)), now
 	}
 }
 
@@ -84,7 +87,8 @@ func (m *members) look() BusStatus {
 
 // reconnected says Hello when the bus has a connection again: others are to be heard of at once, and to hear of this node.
 func (m *members) reconnected() {
-	before, now := m.status, m.look()
+	before := m.status
+	now := m.look()
 	switch {
 	case now.Connected:
 		m.log.Info("connected to the fleet", "fleet", m.config.Fleet, "mode", now.Mode)
@@ -103,15 +107,22 @@ func (m *members) notConnected(s BusStatus) {
 		"fleet", m.config.Fleet, "mode", s.Mode, "problem", problemOf(s))
 }
 
-// judge changes the state of those who have been silent for too long, and returns when it has to look again. The process was stopped when
-// it comes late: what others said meanwhile could not be heard, so that time is no silence of theirs.
-func (m *members) judge(now time.Time, late time.Duration) (next time.Time) {
+// excuse does not count the time for which the process was stopped as anybody's silence: what others said could not be heard. HeardAt stays
+// what it is: requests are as old as they are.
+func (m *members) excuse(now time.Time, stopped time.Duration) {
+	m.mu.Lock()
+	defer m.unlock()
+	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as their silence", "stopped", short(stopped))
+	for _, r := range m.table {
+		r.quiet = sooner(r.quiet.Add(stopped), now)
+	}
+}
+
+// judge changes the state of those who have been silent for too long, and returns when it has to look again.
+func (m *members) judge(now time.Time) (next time.Time) {
 	status := m.config.Bus.Status()
 	m.mu.Lock()
 	defer m.unlock()
-	if late > stoppedFor {
-		m.excuse(now, late)
-	}
 	next, changed := now.Add(tick), false
 	for i := 0; i < len(m.table); {
 		r := m.table[i]
@@ -130,14 +141,6 @@ func (m *members) judge(now time.Time, late time.Duration) (next time.Time) {
 		m.change()
 	}
 	return next
-}
-
-// excuse does not count a while as anybody's silence. The caller holds mu.
-func (m *members) excuse(now time.Time, late time.Duration) {
-	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as their silence", "stopped", short(late))
-	for _, r := range m.table {
-		r.quiet = sooner(r.quiet.Add(late), now)
-	}
 }
 
 // age changes a member's state when it has been silent for too long, and returns when that is to be looked at again: now, or earlier, when

@@ -121,8 +121,10 @@ func (m *members) displace(l life) {
 	m.change()
 }
 
-// quit ends what others hear of a node that was displaced, and what it hears.
+// quit ends what others hear of a node that was displaced, and what it hears. Its last heartbeat is for the younger twin, which says in its
+// log that it stays; to those who know that one it is of a life before.
 func (m *members) quit() {
+	m.beat(pb.NodeState_NODE_STATE_LIVE)
 	m.deafen()
 	m.retire()
 }
