@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	fleetpb "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -60,12 +60,12 @@ func (l life) compare(other life) int {
 type beat struct {
 	node string
 	life life
-	said *fleetpb.Heartbeat // with a state that a node can say of itself
+	said *fleetv1.Heartbeat // with a state that a node can say of itself
 }
 
 // readBeat reads a heartbeat. Who sent it is what the subject says.
 func readBeat(s subjects, subject string, data []byte) (beat, error) {
-	b := beat{said: new(fleetpb.Heartbeat)}
+	b := beat{said: new(fleetv1.Heartbeat)}
 	var err error
 	if b.node, err = s.from(subject); err != nil {
 		return beat{}, err
@@ -110,7 +110,7 @@ func readable(version string) string {
 
 // readHello reads a Hello: who says it, and in which life.
 func readHello(s subjects, subject string, data []byte) (from string, l life, err error) {
-	hello := new(fleetpb.Hello)
+	hello := new(fleetv1.Hello)
 	if from, err = s.from(subject); err != nil {
 		return "", life{}, err
 	}
@@ -123,7 +123,7 @@ func readHello(s subjects, subject string, data []byte) (from string, l life, er
 
 // hello publishes a Hello.
 func (m *members) hello() {
-	m.publish(m.subjects.hello(m.origin.Node), &fleetpb.Hello{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance)})
+	m.publish(m.subjects.hello(m.origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance)})
 }
 
 // beat publishes a heartbeat in a state, or that which the node is in when it is UNSPECIFIED.
@@ -132,7 +132,7 @@ func (m *members) beat(state pb.NodeState) {
 	if state == pb.NodeState_NODE_STATE_UNSPECIFIED {
 		state = me.State
 	}
-	m.publish(m.subjects.beat(m.origin.Node), &fleetpb.Heartbeat{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance), State: state,
+	m.publish(m.subjects.beat(m.origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance), State: state,
 		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
 }
 

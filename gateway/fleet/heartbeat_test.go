@@ -10,7 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/internal/fleettest"
-	fleetpb "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -118,7 +118,7 @@ func TestHeartbeatGarbage(t *testing.T) {
 		a := joinMember(t, loop, "a", "100")
 		bus := loop.Bus("garbage")
 		instance := bytes.Repeat([]byte{1}, 16)
-		beats := []*fleetpb.Heartbeat{
+		beats := []*fleetv1.Heartbeat{
 			{},
 			{Incarnation: "X", Instance: instance, State: live},
 			{Incarnation: "12345678123456781", Instance: instance, State: live},
@@ -137,7 +137,7 @@ func TestHeartbeatGarbage(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			publish(t, bus, "sockgate.test.beat._all", &fleetpb.Heartbeat{Incarnation: "1", Instance: instance, State: live})
+			publish(t, bus, "sockgate.test.beat._all", &fleetv1.Heartbeat{Incarnation: "1", Instance: instance, State: live})
 			time.Sleep(time.Second / 2)
 		}
 		if known := a.Roster().Known(); len(known) != 1 {

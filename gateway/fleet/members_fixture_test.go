@@ -18,7 +18,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/internal/fleettest"
-	fleetpb "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -198,12 +198,12 @@ type puppet struct {
 	t    testing.TB
 	bus  *fleettest.LoopbackBus
 	name string
-	said *fleetpb.Heartbeat
+	said *fleetv1.Heartbeat
 }
 
 func newPuppet(t testing.TB, loop *fleettest.Loopback, name, incarnation string) *puppet {
 	return &puppet{t: t, bus: loop.Bus(place(name, incarnation)), name: name,
-		said: &fleetpb.Heartbeat{Incarnation: incarnation, Instance: bytes.Repeat([]byte{7}, 16), State: live}}
+		said: &fleetv1.Heartbeat{Incarnation: incarnation, Instance: bytes.Repeat([]byte{7}, 16), State: live}}
 }
 
 // say publishes a heartbeat.
@@ -216,7 +216,7 @@ func (p *puppet) say(state pb.NodeState) {
 // hello publishes a Hello.
 func (p *puppet) hello() {
 	p.t.Helper()
-	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetpb.Hello{Incarnation: p.said.Incarnation, Instance: p.said.Instance})
+	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetv1.Hello{Incarnation: p.said.Incarnation, Instance: p.said.Instance})
 }
 
 func publish(t testing.TB, bus fleet.Bus, subject string, message proto.Message) {
@@ -240,7 +240,7 @@ type spoken struct {
 type said struct {
 	at      time.Time
 	subject string
-	beat    *fleetpb.Heartbeat // nil for a Hello
+	beat    *fleetv1.Heartbeat // nil for a Hello
 }
 
 // spyMembers keeps what a place says.
@@ -252,7 +252,7 @@ func spyMembers(t *testing.T, loop *fleettest.Loopback, at string) *spoken {
 		}
 		one := said{at: time.Now(), subject: strings.Split(subject, ".")[2]}
 		if one.subject == "beat" {
-			one.beat = new(fleetpb.Heartbeat)
+			one.beat = new(fleetv1.Heartbeat)
 			if err := proto.Unmarshal(data, one.beat); err != nil {
 				t.Error(err)
 			}

@@ -283,7 +283,8 @@ func TestMembersDisconnect(t *testing.T) {
 		if a.state("b") != unreachable || b.state("a") != unreachable {
 			t.Errorf("a sees b %v; b sees a %v", a.state("b"), b.state("a"))
 		}
-		if got := a.lastDetail(event.NodeSuspect).Message; got != "nothing was heard of it for 5s; this node has no connection to the fleet: disconnected by the test" {
+		const why = "nothing was heard of it for 5s; this node has no connection to the fleet: disconnected by the test"
+		if got := a.lastDetail(event.NodeSuspect).Message; got != why {
 			t.Errorf("the event says %q", got)
 		}
 		if d := b.lastDetail(event.NodeSuspect).Message; d != "nothing was heard of it for 5s" {
@@ -458,7 +459,8 @@ func TestNewChecksPeerRoles(t *testing.T) {
 			t.Errorf("a peer %q has the role %q", node, role)
 		}
 	}
-	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, PeerRoles: map[string]string{"b": "VIEWER", "*": "ADMIN"}}); err != nil {
+	right := map[string]string{"b": "VIEWER", "*": "ADMIN"}
+	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, PeerRoles: right}); err != nil {
 		t.Error(err)
 	}
 }

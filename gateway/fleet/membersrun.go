@@ -112,7 +112,8 @@ func (m *members) notConnected(s BusStatus) {
 func (m *members) excuse(now time.Time, stopped time.Duration) {
 	m.mu.Lock()
 	defer m.unlock()
-	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as their silence", "stopped", short(stopped))
+	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as their silence",
+		"stopped", short(stopped))
 	for _, r := range m.table {
 		r.quiet = sooner(r.quiet.Add(stopped), now)
 	}
