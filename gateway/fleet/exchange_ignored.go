@@ -27,7 +27,7 @@ const (
 type ignored struct {
 	mu     sync.Mutex
 	counts map[string]int
-	last   string // the node that it was of last
+	node   string // whose the last was
 }
 
 // note counts something of a node.
@@ -38,13 +38,13 @@ func (i *ignored) note(why, node string) {
 		i.counts = make(map[string]int)
 	}
 	i.counts[why]++
-	i.last = node
+	i.node = node
 }
 
 // tell writes what was counted since the last time into the log.
 func (i *ignored) tell(log hclog.Logger) {
 	i.mu.Lock()
-	counts, last := i.counts, i.last
+	counts, node := i.counts, i.node
 	i.counts = nil
 	i.mu.Unlock()
 	if len(counts) == 0 {
@@ -54,5 +54,5 @@ func (i *ignored) tell(log hclog.Logger) {
 	for _, why := range slices.Sorted(maps.Keys(counts)) {
 		what = append(what, fmt.Sprintf("%d %s", counts[why], why))
 	}
-	log.Warn("messages between nodes were not used or not sent", "what", strings.Join(what, ", "), "last of", last)
+	log.Warn("messages between nodes were not used or not sent", "what", strings.Join(what, ", "), "node", node)
 }

@@ -201,7 +201,8 @@ func (x *exchange) fate(life event.Origin) (pb.NodeStatus, string) {
 	case !known:
 		return pb.NodeStatus_NODE_STATUS_UNREACHABLE, "it was forgotten after it was asked"
 	case m.Incarnation != life.Incarnation:
-		return pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %s was asked, and it is %s now", life.Incarnation, m.Incarnation)
+		return pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %s was asked, and it is %s now", life.Incarnation,
+			m.Incarnation)
 	case m.State == pb.NodeState_NODE_STATE_LEFT:
 		return pb.NodeStatus_NODE_STATUS_LEFT, "it left the fleet after it was asked"
 	case !m.asked():
