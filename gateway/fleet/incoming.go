@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -272,7 +271,7 @@ func (in *incoming) answer(w *work) *fleetv1.Reply {
 		body, err = in.x.answers.call(ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody())
 		return err
 	})
-	if code := status.Code(err); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded || code == codes.Canceled) {
+	if code := statusOf(err).Code(); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded || code == codes.Canceled) {
 		// That is no error of what was asked: the asker stops waiting about now, and has to tell its caller what it would without an answer.
 		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, Message: "it did not come to an end in time; what it did is not known"}
 	}

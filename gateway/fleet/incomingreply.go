@@ -33,9 +33,17 @@ func verdict(w *work, body []byte, err error) *fleetv1.Reply {
 	return failure(err)
 }
 
+// statusOf returns the gRPC status of an error, also of a context's.
+func statusOf(err error) *status.Status {
+	if s, ok := status.FromError(err); ok {
+		return s
+	}
+	return status.FromContextError(err)
+}
+
 // failure makes the reply of an error.
 func failure(err error) *fleetv1.Reply {
-	s := status.Convert(err)
+	s := statusOf(err)
 	r := &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: s.Message()}
 	switch s.Code() {
 	case codes.Unimplemented:
