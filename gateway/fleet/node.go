@@ -57,7 +57,7 @@ func New(c Config) (*Node, error) {
 	n.members = newMembers(&n.config, n.subjects, n.began, func() { n.stopExchange() })
 	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, log: c.Logger}
 	n.stopExchange = sync.OnceFunc(n.exchange.stop)
-	n.roster = n.members
+	n.roster, n.asker = n.members, n.exchange
 	return n, nil
 }
 

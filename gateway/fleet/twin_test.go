@@ -217,6 +217,28 @@ func TestTwinsMeet(t *testing.T) {
 	})
 }
 
+// The younger of two that have met sees to it that the other hears of it at once, and says once that it stays, however long that takes.
+func TestTwinThatDoesNotLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loop := fleettest.NewLoopback()
+		spy := spyMembers(t, loop, place("a", "100"))
+		a, older := joinMember(t, loop, "a", "100"), newPuppet(t, loop, "a", "ff")
+		time.Sleep(time.Minute)
+		for range 10 {
+			older.say(live)
+			at := time.Now()
+			time.Sleep(250 * time.Millisecond)
+			if got := spy.last(); got.Before(at.Add(-time.Nanosecond)) {
+				t.Errorf("the last heartbeat was %s before that of the twin", at.Sub(got))
+			}
+		}
+		if got := a.out.count("has this node's name and is older"); got != 1 || a.Roster().Self().State != live {
+			t.Errorf("the log says %d times that a stays, which is %v", got, a.Roster().Self().State)
+		}
+		a.expectHappened()
+	})
+}
+
 // Join does not wait for a connection that the bus says there is none of, else for 2 s; the node joins when there is one.
 func TestJoinWithoutConnection(t *testing.T) {
 	for problem, want := range map[string]time.Duration{"connection refused": 0, "": 2 * time.Second} {
