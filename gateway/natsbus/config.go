@@ -114,15 +114,15 @@ func (e *External) validate() error {
 		return nil
 	}
 	var o nats.Options
-	if err := nats.UserCredentials(e.CredentialsFile)(&o); err != nil {
-		return err
+	err := nats.UserCredentials(e.CredentialsFile)(&o)
+	if err == nil {
+		_, err = o.UserJWT()
 	}
-	_, err := o.UserJWT()
 	if err == nil {
 		_, err = o.SignatureCB([]byte("a nonce"))
 	}
 	if err != nil {
-		return fmt.Errorf("credentials file %s: expected a user's JWT and its seed, as `nsc generate creds` writes them: %w", e.CredentialsFile, err)
+		return fmt.Errorf("credentials file %s: expected a user's JWT and its seed, as `nsc generate creds` writes them: %s", e.CredentialsFile, words(err))
 	}
 	return nil
 }

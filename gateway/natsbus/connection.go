@@ -111,7 +111,8 @@ func (b *Bus) disconnected(err error) {
 func (b *Bus) failed(err error) {
 	reason := problem(err)
 	b.mu.Lock()
-	told := b.told[reason] || b.status.Connected || b.dialer.ctx.Err() != nil
+	told := b.told[reason] || b.status.Connected || b.dialer.ctx.Err() != nil ||
+		errors.Is(err, nats.ErrNoServers) // of the first round: the second, a second later, says it better
 	if !told && len(b.told) < maxOccasions {
 		b.told[reason] = true
 	}

@@ -1,7 +1,6 @@
 package natsbus
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,6 +17,7 @@ func problem(err error) string {
 	var verification *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	var op *net.OpError
+	var slow net.Error
 	switch {
 	case err == nil:
 		return "the connection was closed"
@@ -37,7 +37,9 @@ func problem(err error) string {
 		return "what answers there is no NATS server"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return "the server closed the connection"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+	case errors.As(err, &op) && op.Op == "write" && op.Timeout():
+		return fmt.Sprintf("the server has taken nothing for %s", stallTimeout)
+	case errors.As(err, &slow) && slow.Timeout(), errors.Is(err, nats.ErrTimeout):
 		return "the server does not answer in time"
 	case errors.As(err, &op):
 		return strings.TrimSpace(fmt.Sprintf("%s %s: %v", op.Op, address(op.Addr), op.Err))

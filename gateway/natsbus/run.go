@@ -94,8 +94,10 @@ func (b *Bus) serve(c *client) {
 		for i := range batch {
 			b.do(c, &batch[i])
 		}
-		if closed {
+		if closed && b.Status().Connected {
 			_ = c.FlushTimeout(closeTimeout) // what does not go out by then is lost: nobody is there to be told
+		}
+		if closed {
 			return
 		}
 		select {
