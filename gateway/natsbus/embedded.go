@@ -72,6 +72,7 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 		Users:            []*server.User{{Username: c.Node, Password: password, AllowedConnectionTypes: map[string]struct{}{inProcess: {}}}},
 		NoSystemAccount:  true,
 		MaxPayload:       maxPayload,
+		WriteDeadline:    routeDeadline,
 		MaxClosedClients: maxStrangers, // which it remembers
 		Cluster: server.ClusterOpts{
 			Name:           c.Fleet,
