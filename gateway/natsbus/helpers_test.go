@@ -132,7 +132,8 @@ func awaitProblem(t testing.TB, b fleet.Bus, text string) {
 // natsServer is a real server in a process of its own.
 type natsServer struct {
 	t       testing.TB
-	config  string // its file
+	config  string // its file, in the directory that it is started in
+	environ []string
 	Address string
 	command *exec.Cmd
 	logged  sync.WaitGroup
@@ -141,8 +142,15 @@ type natsServer struct {
 // startNATS starts a server on a free port; the text is its configuration without the address.
 func startNATS(t testing.TB, config string) *natsServer {
 	t.Helper()
-	s := &natsServer{t: t, config: filepath.Join(t.TempDir(), "nats.conf"), Address: "127.0.0.1:-1"}
-	check(t, os.WriteFile(s.config, []byte(config), 0o600))
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	check(t, os.WriteFile(file, []byte(config), 0o600))
+	return startNATSFile(t, file)
+}
+
+// startNATSFile starts one with a configuration file.
+func startNATSFile(t testing.TB, file string, environ ...string) *natsServer {
+	t.Helper()
+	s := &natsServer{t: t, config: file, environ: environ, Address: "127.0.0.1:-1"}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -157,6 +165,7 @@ func (s *natsServer) start() {
 	check(s.t, err)
 	host, port, _ := strings.Cut(s.Address, ":")
 	s.command = exec.Command(path, "-c", s.config, "-a", host, "-p", port)
+	s.command.Dir, s.command.Env = filepath.Dir(s.config), append(os.Environ(), s.environ...)
 	stderr, err := s.command.StderrPipe()
 	check(s.t, err)
 	check(s.t, s.command.Start())
@@ -277,4 +286,18 @@ func subscribe(t testing.TB, b fleet.Bus, subject string) *fleettest.Inbox {
 	check(t, err)
 	t.Cleanup(end)
 	return inbox
+}
+
+// again tries until it is so.
+func again(t testing.TB, so func() bool) {
+	t.Helper()
+	timeout, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatal("it is never so")
+		}
+	}
 }

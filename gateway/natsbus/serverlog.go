@@ -1,7 +1,6 @@
 package natsbus
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -47,7 +46,7 @@ func (l *serverLog) Errorf(format string, v ...any) { l.warn(fmt.Sprintf(format,
 
 // Fatalf passes on why the server cannot run. It does not end the process.
 func (l *serverLog) Fatalf(format string, v ...any) {
-	err := errors.New(fmt.Sprintf(format, v...))
+	err := fmt.Errorf(format, v...)
 	for _, value := range v {
 		if cause, ok := value.(error); ok {
 			err = cause
