@@ -55,7 +55,7 @@ func New(c Config) (*Node, error) {
 	n := &Node{config: c, subjects: newSubjects(c.Fleet), log: c.Logger, began: time.Now()}
 	n.ending, n.end = context.WithCancel(context.Background())
 	n.members = newMembers(&n.config, n.subjects, n.began, func() { n.stopExchange() })
-	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, log: c.Logger}
+	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, answers: n, log: c.Logger}
 	n.stopExchange = sync.OnceFunc(n.exchange.stop)
 	n.roster, n.asker = n.members, n.exchange
 	return n, nil
