@@ -30,10 +30,9 @@ type composeService struct {
 	Image       string
 	Command     []string
 	Environment map[string]string
-	Ports       []string
 	Volumes     []string
+	Directory   string `yaml:"working_dir"`
 	Grace       string `yaml:"stop_grace_period"`
-	Healthcheck struct{ Test []string }
 }
 
 // readCompose reads a compose file.
@@ -58,17 +57,23 @@ func (c *composeFile) gateways(t *testing.T) []deployed {
 		if err != nil {
 			t.Fatalf("%s: stop_grace_period: %v", name, err)
 		}
-		d := deployed{name: name, args: s.Command, env: s.Environment, mounts: make(map[string]string), grace: grace}
-		for _, v := range s.Volumes {
-			host, inside, ok := strings.Cut(strings.TrimSuffix(v, ":ro"), ":")
-			if !ok {
-				t.Errorf("%s: volume %q has no path in the container", name, v)
-			}
-			d.mounts[inside] = host
-		}
-		all = append(all, d)
+		all = append(all, deployed{name: name, args: s.Command, env: s.Environment, mounts: s.mounts(t), grace: grace})
 	}
 	return all
+}
+
+// mounts are what a service mounts.
+func (s *composeService) mounts(t *testing.T) map[string]string {
+	t.Helper()
+	mounts := make(map[string]string)
+	for _, v := range s.Volumes {
+		host, inside, ok := strings.Cut(strings.TrimSuffix(v, ":ro"), ":")
+		if !ok {
+			t.Errorf("volume %q has no path in the container", v)
+		}
+		mounts[inside] = host
+	}
+	return mounts
 }
 
 // manifest is what the tests read of a Kubernetes object.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -104,12 +105,61 @@ func (p *place) moved(d *deployed, value string) string {
 	return strings.Join(parts, ",")
 }
 
+// startNATS runs the server of compose-nats.yaml until the test ends, with its configuration: only the address is another.
+func (p *place) startNATS(root string) {
+	p.t.Helper()
+	nats := readCompose(p.t, "compose-nats.yaml").Services["nats"]
+	d := deployed{name: "nats", mounts: nats.mounts(p.t)}
+	config := p.path(&d, filepath.Join(nats.Directory, nats.Command[len(nats.Command)-1]))
+	p.write("moved/nats-server.conf", listenLine.ReplaceAllString(read(p.t, config), "listen: \"127.0.0.1:"+p.ports["nats"]+"\""))
+	for inside := range d.mounts {
+		if name := filepath.Base(inside); strings.HasSuffix(name, ".pem") {
+			p.write("moved/"+name, read(p.t, p.path(&d, inside)))
+		}
+	}
+	program := filepath.Join(p.dir, "nats-server")
+	run(p.t, root, "go", "build", "-o", program, "github.com/nats-io/nats-server/v2")
+	command := exec.Command(program, nats.Command...)
+	command.Dir, command.Env = filepath.Join(p.dir, "moved"), os.Environ()
+	for variable, value := range nats.Environment {
+		command.Env = append(command.Env, variable+"="+os.Expand(value, p.variable))
+	}
+	log := filepath.Join(p.dir, "nats.log")
+	command.Args = append(command.Args, "--log", log)
+	if err := command.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended, which Wait tells
+		_ = command.Wait()                          // it ends with the signal
+		if p.t.Failed() {
+			p.t.Logf("nats:\n%s", read(p.t, log))
+		}
+	})
+}
+
+var listenLine = regexp.MustCompile(`(?m)^listen: .*$`)
+
+// variable is what compose puts in for a variable: what compose/prepare wrote.
+func (p *place) variable(name string) string {
+	for line := range strings.Lines(read(p.t, filepath.Join(p.dir, ".env"))) {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	p.t.Errorf("compose/prepare writes no %s", name)
+	return ""
+}
+
 // path is where a path of a container is here.
 func (p *place) path(d *deployed, path string) string {
 	for inside, source := range d.mounts {
 		if rest, ok := strings.CutPrefix(path, inside); ok && (rest == "" || rest[0] == '/') {
 			if source == "state" { // of Kubernetes, where each pod has its own
 				source = filepath.Join(source, d.name)
+			}
+			if strings.HasPrefix(source, "..") { // of this repository
+				return filepath.Join(composeRoom, source, rest)
 			}
 			return filepath.Join(p.dir, source, rest)
 		}
@@ -131,7 +181,7 @@ func (p *place) start(d deployed) (control string) {
 	}
 	command.Env = append(os.Environ(), "SOCKGATE_LOG_FORMAT=text")
 	for variable, value := range d.env {
-		command.Env = append(command.Env, variable+"="+p.moved(&d, value))
+		command.Env = append(command.Env, variable+"="+p.moved(&d, os.Expand(value, p.variable)))
 	}
 	for _, flag := range []string{"listen", "control"} {
 		if d.value(flag) == "" {
