@@ -69,8 +69,8 @@ func TestAlone(t *testing.T) {
 	if code := p.exit(); code != 2 {
 		t.Errorf("exit %d", code)
 	}
-	if goroutines, nats := p.log.count("goroutine "), p.log.count("nats"); goroutines < 5 || nats > 0 {
-		t.Errorf("%d goroutines, %d lines with nats", goroutines, nats)
+	if goroutines, nats := p.log.count("goroutine "), p.log.count("nats-io")+p.log.count("gateway/natsbus.")+p.log.count("gateway/fleet."); goroutines < 5 || nats > 0 {
+		t.Errorf("%d goroutines, %d lines with NATS or a fleet", goroutines, nats)
 	}
 }
 
@@ -119,8 +119,8 @@ func TestEmbeddedStart(t *testing.T) {
 	p.log.await(t, 1, "drain started")
 	echo(t, conn, "still here") // the drain waits for it
 	check(t, conn.Close())
-	if code := p.exit(); code != 0 || p.log.count(`"ended"`) != 1 {
-		t.Errorf("exit %d", code)
+	if code := p.exit(); code != 0 || p.log.count(`"@message":"ended"`) != 1 || p.log.count("connection to NATS lost") > 0 {
+		t.Errorf("exit %d: %s", code, p.log.text.String())
 	}
 }
 
