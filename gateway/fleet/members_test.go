@@ -162,8 +162,8 @@ func TestMembersDrain(t *testing.T) {
 		if a.state("b") != draining || b.Roster().Self().State != draining {
 			t.Errorf("a sees b %v, b itself %v; expected DRAINING", a.state("b"), b.Roster().Self().State)
 		}
-		<-own
-		<-others
+		expectClosed(t, own)
+		expectClosed(t, others)
 		b.crash()
 		a.until("b", suspect)
 		a.expectHappened("NODE_JOINED b.200", "NODE_SUSPECT b.200")
@@ -182,7 +182,7 @@ func TestMembersRestart(t *testing.T) {
 		fresh := newPuppet(t, loop, "b", "201")
 		fresh.say(live)
 		synctest.Wait()
-		<-changed
+		expectClosed(t, changed)
 		old.say(live)
 		old.say(left)
 		synctest.Wait()
@@ -375,12 +375,13 @@ func TestMembersForget(t *testing.T) {
 			if err != nil || m.Node != name {
 				t.Errorf("forgetting %s: %+v, %v", name, m, err)
 			}
-			<-changed
+			expectClosed(t, changed)
 			expectProblem(t, a, name, "NotFound UNKNOWN_NODE")
 		}
 		if known := a.Roster().Known(); len(known) != 1 {
 			t.Errorf("a knows %+v", known)
 		}
+		c.say(left) // of which nothing is known any more
 		b.say(live)
 		synctest.Wait()
 		a.expectHappened("NODE_JOINED b.200", "NODE_JOINED c.300", "NODE_SUSPECT b.200", "NODE_SUSPECT c.300", "NODE_LEFT c.300",
@@ -401,6 +402,16 @@ func expectProblem(t *testing.T, n *memberNode, name, want string) {
 	code, reason, field, metadata := p.Problem()
 	if got := code.String() + " " + reason; got != want || field != "node" || metadata["node"] != name {
 		t.Errorf("forgetting %s: %s of %s, %v (%v); expected %s", name, got, field, metadata, err, want)
+	}
+}
+
+// expectClosed expects that a change was told to who waits for it.
+func expectClosed(t *testing.T, changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-changed:
+	default:
+		t.Error("who waits for a change was not told")
 	}
 }
 
