@@ -137,7 +137,7 @@ func TestSnapshotOfOthers(t *testing.T) {
 		w.at("b").state(pb.NodeState_NODE_STATE_LIVE)
 		w.at("b").silent = true
 		all := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true, Scope: &pb.Scope{RequireAll: true}})
-		if err := all.err(t); err == nil || !strings.Contains(err.Error(), "require_all") {
+		if err := all.err(t); err == nil || !strings.Contains(err.Error(), "b (TIMED_OUT)") {
 			t.Errorf("with require_all it ended with %v", err)
 		}
 	})
