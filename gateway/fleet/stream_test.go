@@ -474,9 +474,9 @@ func TestStreamOfWrongRequest(t *testing.T) {
 				w := newWorld("a", "b")
 				s := open(t, w.at("a"), c.request)
 				select {
-				case r := <-s.sent:
+				case r := <-s.Sent:
 					t.Fatalf("it sent %v", r)
-				case err := <-s.result:
+				case err := <-s.Result:
 					if err == nil || !strings.Contains(err.Error(), c.says) {
 						t.Errorf("it ended with %v; expected %s", err, c.says)
 					}
