@@ -115,6 +115,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		&pb.SendRequest{Id: payload[:0], Data: []byte(payload)}, &pb.StreamEventsRequest{IncludeData: true},
 		&pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}},
 		&pb.AddBanRequest{Target: "192.0.2.1"}, &pb.ListBansRequest{}, &pb.RemoveBanRequest{Target: "192.0.2.1"},
+		&pb.ListNodesRequest{}, &pb.ForgetNodeRequest{Node: "n"},
 		&pb.KickRequest{ConnectionIds: []string{id}, Farewell: []byte(payload)}, &pb.ShutdownRequest{Farewell: []byte(payload), GracePeriod: period(0)},
 	}
 	called := make(map[string]bool)

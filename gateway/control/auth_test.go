@@ -79,10 +79,10 @@ func methods() []protoreflect.MethodDescriptor {
 // twice.
 var needed = map[protoreflect.Name]control.Role{
 	"ListConnections": control.RoleViewer, "CountConnections": control.RoleViewer, "GetConnection": control.RoleViewer, "GetGateway": control.RoleViewer,
-	"GetLimits": control.RoleViewer, "ListBans": control.RoleViewer, "StreamEvents": control.RoleViewer,
+	"GetLimits": control.RoleViewer, "ListBans": control.RoleViewer, "StreamEvents": control.RoleViewer, "ListNodes": control.RoleViewer,
 	"Send": control.RoleOperator, "Broadcast": control.RoleOperator, "Kick": control.RoleOperator, "SetLabels": control.RoleOperator,
 	"AddBan": control.RoleOperator, "RemoveBan": control.RoleOperator,
-	"Shutdown": control.RoleAdmin, "UpdateLimits": control.RoleAdmin,
+	"Shutdown": control.RoleAdmin, "UpdateLimits": control.RoleAdmin, "ForgetNode": control.RoleAdmin,
 }
 
 // TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that nobody may call

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,7 +178,7 @@ var bounds = []bound{
 	{&pb.StreamEventsRequest{Types: make([]pb.EventType, 65)}, "types"},
 	{&pb.StreamEventsRequest{Filter: longFilter(4097)}, "filter"},
 	{&pb.StreamEventsRequest{After: "0"}, ""},
-	{&pb.StreamEventsRequest{After: text(4097)}, "after"},
+	{&pb.StreamEventsRequest{After: text(128<<10 + 1)}, "after"},
 	{&pb.StreamEventsRequest{Snapshot: true, After: "0"}, "snapshot"},
 	{&pb.StreamEventsRequest{Snapshot: true}, ""},
 	{&pb.StreamEventsRequest{MaxDataBytes: -1}, "max_data_bytes"},
@@ -203,6 +204,20 @@ var bounds = []bound{
 	{&pb.RemoveBanRequest{}, "target"},
 	{&pb.RemoveBanRequest{Target: text(65)}, "target"},
 	{&pb.RemoveBanRequest{Target: text(1025), Identity: true}, "target"},
+	{&pb.ListNodesRequest{Scope: &pb.Scope{Local: true, All: true}}, "scope.local"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"test"}, Local: true}}, "scope.nodes"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"test"}, All: true}}, "scope.nodes"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"test", "test"}}}, "scope.nodes"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"Test"}}}, "scope.nodes"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: slices.Repeat([]string{"test"}, 1001)}}, "scope.nodes"},
+	{&pb.StreamEventsRequest{Scope: &pb.Scope{Nodes: []string{""}}}, "scope.nodes"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{NodeTimeout: period(time.Minute + 1)}}, "scope.node_timeout"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{NodeTimeout: period(-1)}}, "scope.node_timeout"},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"test"}, RequireAll: true, NodeTimeout: period(time.Minute)}}, ""},
+	{&pb.CountConnectionsRequest{Scope: &pb.Scope{All: true}}, ""},
+	{&pb.StreamEventsRequest{Scope: &pb.Scope{Local: true}}, ""},
+	{&pb.ForgetNodeRequest{}, "node"},
+	{&pb.ForgetNodeRequest{Node: text(33)}, "node"},
 
 	// These end the gateway's data plane, so they come last.
 	{&pb.ShutdownRequest{GracePeriod: period(24 * time.Hour), Reason: text(256), Farewell: data(64 << 10)}, ""},

@@ -89,12 +89,16 @@ var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3
 	ConnectionsPerIpv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIp: 16.5, AcceptBurstPerIp: 17, ReceiveRate: 18, ReceiveMessageRate: 19,
 	HandshakeTimeout: period(20), MaxHandshakes: 21, FirstByteTimeout: period(22), Allow: []string{"10.0.0.0/8"}, Deny: []string{"2001:db8::/32"}, QueueBudget: 23}
 
+func (fixed) Cursor() event.Cursor {
+	return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}
+}
+
 func (fixed) Limits(context.Context) (server.Limits, error) { return wholeLimits, nil }
 
 // wholeBan is a ban of which every field is set.
 var (
 	wholeBan        = server.Ban{Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: noon, ExpiresAt: noon.Add(time.Second), Refused: 9}
-	wholeBanMessage = &pb.Ban{Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: at(0), ExpiresAt: at(1), Refused: 9}
+	wholeBanMessage = &pb.Ban{Node: "n", Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: at(0), ExpiresAt: at(1), Refused: 9}
 )
 
 func (fixed) AddBan(context.Context, server.AddBanRequest) (server.AddBanResult, error) {
@@ -131,6 +135,8 @@ func TestConversion(t *testing.T) {
 		{&pb.AddBanRequest{Target: "192.0.2.1"}, &pb.AddBanResponse{Ban: wholeBanMessage, Replaced: true, Durable: true, Closed: 4}},
 		{&pb.ListBansRequest{}, &pb.ListBansResponse{Bans: []*pb.Ban{wholeBanMessage}, TotalSize: 5}},
 		{&pb.RemoveBanRequest{Target: "192.0.2.1"}, &pb.RemoveBanResponse{Ban: wholeBanMessage}},
+		{&pb.ListNodesRequest{}, &pb.ListNodesResponse{Nodes: []*pb.Node{{Name: "n", Incarnation: "1", State: pb.NodeState_NODE_STATE_DRAINING, Version: "v",
+			Connections: 1, EventHead: 8, Self: true, Uptime: period(time.Minute), Allowed: pb.Role_ROLE_ADMIN}}}},
 	} {
 		got, err := call(patiently(t), pb.NewGatewayServiceClient(conn), c.request)
 		check(t, err)

@@ -171,6 +171,10 @@ func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message)
 		return c.ListBans(ctx, r)
 	case *pb.RemoveBanRequest:
 		return c.RemoveBan(ctx, r)
+	case *pb.ListNodesRequest:
+		return c.ListNodes(ctx, r)
+	case *pb.ForgetNodeRequest:
+		return c.ForgetNode(ctx, r)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -46,7 +46,7 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 		if !ours || m.MethodName != name {
 			continue
 		}
-		decode := func(request any) error { return proto.Unmarshal(body, request.(proto.Message)) }
+		decode := func(request any) error { return decodeForwarded(body, request.(proto.Message)) }
 		answer, err := m.Handler(l.Service, ctx, decode, l.admitting(caller, most))
 		if err != nil {
 			return nil, toStatus(err)
@@ -65,8 +65,8 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) (err error) {
 	defer l.recover(&err)
 	r := new(pb.StreamEventsRequest)
-	if err := proto.Unmarshal(body, r); err != nil {
-		return toStatus(&boundsError{field: "request", text: "it cannot be decoded: " + err.Error()})
+	if err := decodeForwarded(body, r); err != nil {
+		return toStatus(err)
 	}
 	info := &grpc.UnaryServerInfo{FullMethod: pb.GatewayService_StreamEvents_FullMethodName}
 	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) {
@@ -82,6 +82,14 @@ func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, bod
 // block and must not keep it; an error of send ends it. It returns nil when the log has ended.
 func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error {
 	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
+}
+
+// decodeForwarded decodes a request of another node.
+func decodeForwarded(body []byte, request proto.Message) error {
+	if err := proto.Unmarshal(body, request); err != nil {
+		return &boundsError{field: "request", text: "it cannot be decoded: " + err.Error()}
+	}
+	return nil
 }
 
 // recover turns a panic into an error.

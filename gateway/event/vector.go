@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,19 +33,21 @@ func ParseVector(s string) (Vector, error) {
 
 // String returns the vector as callers keep it: cursors with commas between them.
 func (v Vector) String() string {
-	var b strings.Builder
+	const usual = 64 // bytes of a cursor, or less
+	b := make([]byte, 0, len(v)*usual)
 	for i, c := range v {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString(c.String())
+		b = append(append(append(b, c.Node...), '.'), c.Incarnation...)
+		b = strconv.AppendUint(append(b, '@'), c.Sequence, 10)
 	}
-	return b.String()
+	return string(b)
 }
 
 // At returns a node's cursor, and whether there is one.
 func (v Vector) At(node string) (Cursor, bool) {
-	i, ok := slices.BinarySearchFunc(v, node, func(c Cursor, node string) int { return strings.Compare(c.Node, node) })
+	i, ok := v.find(node)
 	if !ok {
 		return Cursor{}, false
 	}
@@ -53,10 +56,23 @@ func (v Vector) At(node string) (Cursor, bool) {
 
 // Set puts a node's cursor in, in place of the one that it had. The vector may be moved, as by append.
 func (v Vector) Set(c Cursor) Vector {
-	i, ok := slices.BinarySearchFunc(v, c.Node, func(c Cursor, node string) int { return strings.Compare(c.Node, node) })
+	i, ok := v.find(c.Node)
 	if ok {
 		v[i] = c
 		return v
 	}
 	return slices.Insert(v, i, c)
+}
+
+// Delete takes a node's cursor out, if there is one. The vector is changed, as by slices.Delete.
+func (v Vector) Delete(node string) Vector {
+	if i, ok := v.find(node); ok {
+		return slices.Delete(v, i, i+1)
+	}
+	return v
+}
+
+// find returns where a node's cursor is, or would be, and whether it is there.
+func (v Vector) find(node string) (int, bool) {
+	return slices.BinarySearchFunc(v, node, func(c Cursor, node string) int { return strings.Compare(c.Node, node) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,6 +26,16 @@ type Node struct {
 	local    Local // set by Serve
 	roster   roster
 	asker    asker
+
+	members      *members
+	exchange     *exchange
+	stopExchange func() // once: when the node is displaced, or leaves
+
+	ending    context.Context // over when Leave was called: a Join that is under way ends
+	end       context.CancelFunc
+	lifecycle sync.Mutex // held by Join and Leave, before any other lock
+	used      bool       // Join or Leave was called
+	in        bool       // Join began what Leave has to end
 }
 
 // New checks the configuration and returns a node that has not joined yet.
@@ -35,10 +46,32 @@ func New(c Config) (*Node, error) {
 	case c.Bus == nil || c.Self == nil:
 		return nil, errors.New("a fleet needs a Bus and a Self")
 	}
+	if err := checkPeerRoles(c.PeerRoles); err != nil {
+		return nil, err
+	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
-	return &Node{config: c, subjects: newSubjects(c.Fleet), log: c.Logger, began: time.Now()}, nil
+	n := &Node{config: c, subjects: newSubjects(c.Fleet), log: c.Logger, began: time.Now()}
+	n.ending, n.end = context.WithCancel(context.Background())
+	n.members = newMembers(&n.config, n.subjects, n.began, func() { n.stopExchange() })
+	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, log: c.Logger}
+	n.stopExchange = sync.OnceFunc(n.exchange.stop)
+	n.roster, n.asker = n.members, n.exchange
+	return n, nil
+}
+
+// checkPeerRoles checks Config.PeerRoles: a role that is not known would let nothing or everything through.
+func checkPeerRoles(roles map[string]string) error {
+	for node, role := range roles {
+		if node != "*" && !event.ValidNode(node) {
+			return fmt.Errorf("the role of peer %.50q: expected a node's name, 1 to 32 of a-z, 0-9 and -, or *", node)
+		}
+		if role != "VIEWER" && role != "OPERATOR" && role != "ADMIN" {
+			return fmt.Errorf("the role of peer %s is %.50q; expected VIEWER, OPERATOR or ADMIN", node, role)
+		}
+	}
+	return nil
 }
 
 // Serve returns what answers calls for the fleet; local answers for this node alone. It is called once, before Join.
@@ -57,8 +90,55 @@ func (e *TwinError) Error() string {
 }
 
 // Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's name, which is a
-// *TwinError; then the node has not joined. Without a connection it returns nil, and the node joins when there is one.
-func (n *Node) Join(ctx context.Context) error { return nil }
+// *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus says what prevents it, and the node
+// joins when there is one. Other errors are ctx's and the bus's, and nothing was begun either. A node joins once.
+func (n *Node) Join(ctx context.Context) error {
+	n.lifecycle.Lock()
+	defer n.lifecycle.Unlock()
+	if n.used {
+		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.origin.Node, n.config.Fleet)
+	}
+	n.used = true
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.ending, cancel)()
+	if err := n.members.listen(); err != nil {
+		return err
+	}
+	if err := n.join(ctx); err != nil {
+		n.members.giveUp()
+		return err
+	}
+	n.in = true
+	return nil
+}
 
-// Leave says to the others that the node leaves, and ends everything that Join began. It waits for it.
-func (n *Node) Leave() {}
+// join begins, when there is no twin. What others ask is answered before they can hear of this node.
+func (n *Node) join(ctx context.Context) error {
+	if err := n.members.settle(ctx); err != nil {
+		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
+	}
+	if err := n.exchange.start(); err != nil {
+		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
+	}
+	if err := n.members.begin(); err != nil {
+		n.stopExchange()
+		return err
+	}
+	return nil
+}
+
+// Leave ends everything that Join began and says to the others that the node leaves, in this order: what was answered before counts. It
+// waits for it, and ends a Join that is under way. Without Join, and a second time, it does nothing.
+func (n *Node) Leave() {
+	n.end()
+	n.lifecycle.Lock()
+	defer n.lifecycle.Unlock()
+	n.used = true
+	if !n.in {
+		return
+	}
+	n.in = false
+	n.stopExchange()
+	n.members.stop()
+}

@@ -28,4 +28,11 @@ const (
 	reasonNodeTimedOut    = "NODE_TIMED_OUT"   // UNAVAILABLE: it was asked and did not answer
 	reasonNodeRefused     = "NODE_REFUSED"     // UNAVAILABLE: it refused
 	reasonNodeLive        = "NODE_LIVE"        // FAILED_PRECONDITION: ForgetNode
+
+	// These are as for a gateway that runs alone.
+	reasonNodeRestarted     = "NODE_RESTARTED"
+	reasonForgotten         = "CONNECTION_FORGOTTEN"
+	reasonInvalidPageToken  = "INVALID_PAGE_TOKEN"
+	reasonPageTokenMismatch = "PAGE_TOKEN_MISMATCH"
+	reasonBanNotFound       = "BAN_NOT_FOUND"
 )

@@ -197,7 +197,8 @@ func (x *Heartbeat) GetOldestEvent() uint64 {
 	return 0
 }
 
-// Envelope carries a message or a part of one: what is larger than 256 KiB comes in parts, in order.
+// Envelope carries a message or a part of one: what is larger than 256 KiB comes in parts of at most that, in order, and at most 8 MiB in
+// all.
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it is about: the same in a request, its parts, its answers, and what the asker says about its stream. 16 random bytes.
@@ -374,7 +375,7 @@ type Request struct {
 	Caller *Caller `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
 	// Who is asked. A node that is not among them ignores the request.
 	Targets []*Target `protobuf:"bytes,4,rep,name=targets,proto3" json:"targets,omitempty"`
-	// More than 0: the answer is a stream, of which so many items may be under way (see Credit).
+	// More than 0: the answer is a stream, of which so many items may be under way (see Credit), and of more than one at most 1 MiB.
 	Window        uint32 `protobuf:"varint,5,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -622,7 +623,9 @@ type Reply struct {
 	// With ERROR and DENIED: the google.rpc.Status that a caller of the node itself would have got, encoded.
 	Error []byte `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
 	// What is to be said about it, in words.
-	Message       string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	// Of a stream: how many items there were, so that who follows it knows when the last ones were lost.
+	Items         uint64 `protobuf:"varint,6,opt,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -690,6 +693,13 @@ func (x *Reply) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *Reply) GetItems() uint64 {
+	if x != nil {
+		return x.Items
+	}
+	return 0
 }
 
 // Item is an element of a stream.
@@ -877,13 +887,14 @@ const file_sockgate_fleet_v1_fleet_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\tR\x04role\x12\x18\n" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tR\trequestId\"\x9e\x01\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"\xb4\x01\n" +
 	"\x05Reply\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12/\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x17.sockgate.v1.NodeStatusR\x06status\x12\x12\n" +
 	"\x04body\x18\x03 \x01(\fR\x04body\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\fR\x05error\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\"2\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x14\n" +
+	"\x05items\x18\x06 \x01(\x04R\x05items\"2\n" +
 	"\x04Item\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\"\x1e\n" +

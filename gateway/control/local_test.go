@@ -1,0 +1,132 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// remote is a caller at another node.
+var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1", Via: "edge-2"}
+
+// localOf returns what a gateway answers by itself when it is in a fleet.
+func localOf(t *testing.T, g control.Gateway) *control.Local {
+	var local *control.Local
+	control.New(g, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer {
+		local = l
+		return l
+	}})
+	if local == nil {
+		t.Fatal("the fleet was not asked")
+	}
+	return local
+}
+
+func encoded(t *testing.T, m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	check(t, err)
+	return b
+}
+
+// with returns a caller with another role.
+func with(role string) event.Actor {
+	a := remote
+	a.Role = role
+	return a
+}
+
+// TestForwardedRole holds that a call that came by way of another node may do what its caller may, or what that node may, whichever is less.
+func TestForwardedRole(t *testing.T) {
+	l := localOf(t, gatewaytest.Start(t).Server)
+	count, kick := pb.GatewayService_CountConnections_FullMethodName, pb.GatewayService_Kick_FullMethodName
+	for _, c := range []struct {
+		role, most, method string
+		denied             bool
+	}{
+		{"VIEWER", "ADMIN", count, false}, {"VIEWER", "ADMIN", kick, true}, {"OPERATOR", "ADMIN", kick, false}, {"ADMIN", "VIEWER", kick, true},
+		{"ADMIN", "OPERATOR", kick, false}, {"", "ADMIN", count, true}, {"ADMIN", "", count, true}, {"KING", "ADMIN", count, true}, {"UNSPECIFIED", "ADMIN", count, true},
+	} {
+		_, err := l.Call(patiently(t), with(c.role), c.most, c.method, encoded(t, &pb.KickRequest{ConnectionIds: nil, Filter: ""}))
+		denied := failureCode(err) == codes.PermissionDenied
+		if denied != c.denied {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if denied && (!strings.Contains(err.Error(), "edge-2") || !strings.Contains(err.Error(), "ann")) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	err := l.Follow(patiently(t), with("VIEWER"), "ADMIN", encoded(t, &pb.StreamEventsRequest{IncludeData: true}), func([]byte) error { return nil })
+	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+}
+
+// TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with whom and by way of
+// whom it is.
+func TestForwardedCall(t *testing.T) {
+	g := gatewaytest.Start(t)
+	_, id := connect(t, g)
+	l := localOf(t, g.Server)
+	events := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
+	b, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{ConnectionIds: []string{id}}))
+	check(t, err)
+	response := &pb.KickResponse{}
+	check(t, proto.Unmarshal(b, response))
+	if response.GetKicked() != 1 {
+		t.Error(response)
+	}
+	if d := events.next().GetControl(); d.GetActor() != "ann" || d.GetProof() != "token" || d.GetRole() != "ADMIN" || d.GetViaNode() != "edge-2" ||
+		d.GetRequestId() != "r-1" || d.GetSourceAddress() != "192.0.2.1:5" {
+		t.Error(d)
+	}
+	_, err = l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{}))
+	expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "connection_ids"})
+	for _, method := range []string{"/sockgate.v1.GatewayService/Fly", "/sockgate.v2.GatewayService/Kick", "Kick", "", "/sockgate.v1.GatewayService/StreamEvents"} {
+		if _, err := l.Call(patiently(t), remote, "ADMIN", method, nil); failureCode(err) != codes.Unimplemented {
+			t.Errorf("%q: %v", method, err)
+		}
+	}
+	for _, garbage := range []string{"\xff", "\x0a\xff\xff\xff\xff\x0f"} {
+		if _, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, []byte(garbage)); failureCode(err) != codes.InvalidArgument {
+			t.Errorf("%q: %v", garbage, err)
+		}
+	}
+}
+
+// TestForwardedPanic holds that a panic in a call that came by way of another node is an error, there and here.
+func TestForwardedPanic(t *testing.T) {
+	l := localOf(t, stub{gatewaytest.Start(t).Server, func(context.Context) error { panic("boom") }})
+	_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_CountConnections_FullMethodName, nil)
+	expectFailure(t, err, failure{codes.Internal, "PANIC", ""})
+}
+
+// TestForwardedStream holds that events are passed on, encoded, until the caller has had enough.
+func TestForwardedStream(t *testing.T) {
+	g := gatewaytest.Start(t)
+	l := localOf(t, g.Server)
+	_, id := connect(t, g)
+	enough := errors.New("enough")
+	var got []*pb.Event
+	err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{After: "0"}), func(b []byte) error {
+		r := &pb.StreamEventsResponse{}
+		check(t, proto.Unmarshal(b, r))
+		if got = append(got, r.GetEvents()...); len(got) >= 2 {
+			return enough
+		}
+		return nil
+	})
+	if err == nil || len(got) < 2 || got[1].GetConnection().GetId() != id {
+		t.Errorf("%v; events %v", err, got)
+	}
+	if err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}), nil); status.Code(err) != codes.InvalidArgument {
+		t.Error(err)
+	}
+}

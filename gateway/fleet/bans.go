@@ -1,0 +1,114 @@
+package fleet
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var (
+	addBan    = verb[*pb.AddBanRequest, *pb.AddBanResponse]{pb.GatewayService_AddBan_FullMethodName, Local.AddBan}
+	listBans  = verb[*pb.ListBansRequest, *pb.ListBansResponse]{pb.GatewayService_ListBans_FullMethodName, Local.ListBans}
+	removeBan = verb[*pb.RemoveBanRequest, *pb.RemoveBanResponse]{pb.GatewayService_RemoveBan_FullMethodName, Local.RemoveBan}
+)
+
+// AddBan has nodes ban, each for itself.
+func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	parts := addBan.ask(ctx, n, to.wait, errand[*pb.AddBanRequest]{to.nodes, r})
+	elsewhere := mergedBan(others(n, parts), n.roster.self().Node)
+	n.record(ctx, &event.ControlDetail{Verb: "AddBan", Ban: r.GetTarget(), Reason: r.GetReason(), Matched: elsewhere.GetClosed(),
+		Outcomes: map[string]uint64{"KICKED": elsewhere.GetClosed()}}, nodeResults(parts))
+	response := mergedBan(parts, n.roster.self().Node)
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// mergedBan puts together what nodes answered; the ban is that of one of them, of this node where it has one.
+func mergedBan(parts []part[*pb.AddBanResponse], self string) *pb.AddBanResponse {
+	sum := &pb.AddBanResponse{Durable: true}
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		p := parts[i].response
+		if sum.Ban == nil || parts[i].node == self {
+			sum.Ban = p.GetBan()
+		}
+		sum.Replaced = sum.Replaced || p.GetReplaced()
+		sum.Durable = sum.Durable && p.GetDurable()
+		sum.Closed += p.GetClosed()
+	}
+	sum.Durable = sum.Durable && sum.Ban != nil
+	return sum
+}
+
+// ListBans returns one page: of the node at which the walk is, and of the next when there is room.
+func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	if to.local {
+		response, err := n.local.ListBans(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&answer{node: to.nodes[0].Node, status: pb.NodeStatus_NODE_STATUS_OK})})
+		return response, nil
+	}
+	at, err := decodeWalkToken(r.GetPageToken(), versionBans, bind(scopeNames(r.GetScope())))
+	if err != nil {
+		return nil, err
+	}
+	response := &pb.ListBansResponse{}
+	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
+		own := proto.CloneOf(r)
+		own.PageSize, own.PageToken = int32(rows), token
+		return listBans.askOne(ctx, n, to.wait, m, own)
+	}}
+	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
+		return nil, err
+	}
+	response.TotalSize = w.total
+	response.ProtoReflect().SetUnknown(w.rows)
+	return response, nil
+}
+
+// RemoveBan has nodes end a ban. One that has none of this target has done what it was asked for, unless all have none.
+func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	parts := removeBan.ask(ctx, n, to.wait, errand[*pb.RemoveBanRequest]{to.nodes, r})
+	response := &pb.RemoveBanResponse{}
+	var absent error
+	for i := range parts {
+		switch p := &parts[i]; {
+		case p.ok() && response.Ban == nil:
+			response.Ban = p.response.GetBan()
+		case status.Code(p.err) == codes.NotFound:
+			absent = p.err
+			p.answer = answer{node: p.node, status: pb.NodeStatus_NODE_STATUS_OK, elapsed: p.elapsed, message: "it had no such ban"}
+		}
+	}
+	n.record(ctx, &event.ControlDetail{Verb: "RemoveBan", Ban: r.GetTarget()}, nodeResults(parts))
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	if response.Ban == nil && response.GetFleet().GetComplete() {
+		return nil, absent
+	}
+	return response, nil
+}

@@ -1,0 +1,62 @@
+package fleet
+
+import (
+	"context"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var broadcast = verb[*pb.BroadcastRequest, *pb.BroadcastResponse]{pb.GatewayService_Broadcast_FullMethodName, Local.Broadcast}
+
+// maxFailures is how many targets a reply about many names.
+const maxFailures = 100
+
+// Broadcast has nodes broadcast, each to its own connections. A node carries a message out once, however often the bus brings it, and one
+// with a request_id only if it has not within two minutes.
+func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	if err := to.checkFilter(r.GetFilter()); err != nil {
+		return nil, err
+	}
+	parts := broadcast.ask(ctx, n, to.wait, errand[*pb.BroadcastRequest]{to.nodes, r})
+	elsewhere := mergedBroadcast(others(n, parts))
+	n.record(ctx, &event.ControlDetail{Verb: "Broadcast", Filter: r.GetFilter(), RequestID: r.GetRequestId(), DataBytes: uint64(len(r.GetData())),
+		Matched: elsewhere.GetMatched(), Outcomes: map[string]uint64{"WRITTEN": elsewhere.GetWritten(), "QUEUED": elsewhere.GetQueued(),
+			"DROPPED": elsewhere.GetDropped(), "CLOSED": elsewhere.GetClosed()}}, nodeResults(parts))
+	response := mergedBroadcast(parts)
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// mergedBroadcast adds up what nodes answered.
+func mergedBroadcast(parts []part[*pb.BroadcastResponse]) *pb.BroadcastResponse {
+	sum := &pb.BroadcastResponse{}
+	answered := 0
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		answered++
+		p := parts[i].response
+		sum.Matched += p.GetMatched()
+		sum.Written += p.GetWritten()
+		sum.Queued += p.GetQueued()
+		sum.Dropped += p.GetDropped()
+		sum.Closed += p.GetClosed()
+		sum.Failures = firstTargets(sum.Failures, p.GetFailures())
+		sum.Replayed = p.GetReplayed() && (answered == 1 || sum.Replayed)
+	}
+	return sum
+}
+
+// firstTargets adds the targets of another node, as many as a reply has.
+func firstTargets(all, more []*pb.TargetOutcome) []*pb.TargetOutcome {
+	all = append(all, more...)
+	return all[:min(len(all), maxFailures)]
+}

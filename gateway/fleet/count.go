@@ -1,0 +1,76 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var count = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
+
+// CountConnections adds up what nodes count.
+func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	if err := to.checkFilter(r.GetFilter()); err != nil {
+		return nil, err
+	}
+	cursor := n.heads(to.nodes).String()
+	parts := count.ask(ctx, n, to.wait, errand[*pb.CountConnectionsRequest]{to.nodes, r})
+	response := mergedCount(parts)
+	response.Cursor = cursor
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// mergedCount adds up what nodes answered. A value that is not among the largest groups of a node is among that node's others, so that it
+// may be in fewer connections here than there are of it.
+func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnectionsResponse {
+	sum := &pb.CountConnectionsResponse{}
+	groups := make(map[string]uint64)
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		p := parts[i].response
+		sum.Count += p.GetCount()
+		sum.TotalSize += p.GetTotalSize()
+		sum.Other += p.GetOther()
+		for _, g := range p.GetGroups() {
+			groups[g.GetValue()] += g.GetCount()
+		}
+	}
+	for value, of := range groups {
+		sum.Groups = append(sum.Groups, &pb.ConnectionGroup{Value: value, Count: of})
+	}
+	slices.SortFunc(sum.Groups, func(a, b *pb.ConnectionGroup) int {
+		return cmp.Or(cmp.Compare(b.GetCount(), a.GetCount()), cmp.Compare(a.GetValue(), b.GetValue()))
+	})
+	for _, g := range sum.Groups[min(len(sum.Groups), server.MaxGroups):] {
+		sum.Other += g.GetCount()
+	}
+	sum.Groups = sum.Groups[:min(len(sum.Groups), server.MaxGroups)]
+	return sum
+}
+
+// heads is the position of the newest events of some nodes: this one's, and those of others as of their last heartbeats. What has happened
+// since is behind it.
+func (n *Node) heads(nodes []Member) event.Vector {
+	var v event.Vector
+	for _, m := range nodes {
+		if m.Self {
+			v = v.Set(n.config.Self.Cursor())
+		} else {
+			v = v.Set(event.Cursor{Origin: m.Origin, Sequence: m.Head})
+		}
+	}
+	return v
+}

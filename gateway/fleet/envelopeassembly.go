@@ -1,0 +1,162 @@
+package fleet
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What may be in the making. What is more than that pushes the oldest out, of the same node or of all: the newest is the likeliest to be
+// waited for still, and a node that begins messages and never ends them harms only its own. What was given up is never put together; who
+// waits for it learns so by waiting in vain, as of anything that gets lost on the way.
+const (
+	maxMaking      = 64        // messages of one node
+	maxMakingBytes = 32 << 20  // of one node
+	maxAllBytes    = 256 << 20 // of all nodes
+	makingTime     = 10 * time.Second
+)
+
+// assembly puts messages together that come in parts. Its methods may be called from any goroutine. The zero value is ready.
+type assembly struct {
+	ignored *ignored // counts what was given up
+
+	mu    sync.Mutex
+	nodes map[string]*makings // by the node that they come from; only those that have any
+	bytes int                 // of all
+}
+
+// makings are the messages in the making of one node, the oldest first.
+type makings struct {
+	all   []*making
+	bytes int
+}
+
+// making is a message of which parts came, all those before the next.
+type making struct {
+	id     messageID
+	kind   kind
+	parts  uint32
+	chunks [][]byte
+	size   int
+	began  time.Time
+}
+
+// add takes a part (see unseal for its numbers) and keeps it. It returns the message when that was the last one. A part 0 begins its
+// message anew; a part that is there already is ignored; one that does not follow the one before it ends the message, because parts come
+// in order: what is missing was lost.
+func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, chunk []byte) (message []byte, complete bool) {
+	if len(chunk) > partSize || parts > 1 && len(chunk) == 0 {
+		a.ignored.note(ignoredGarbage, from)
+		return nil, false
+	}
+	if parts <= 1 {
+		return chunk, true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := a.making(from, id, k, part, parts)
+	if m == nil {
+		return nil, false
+	}
+	m.chunks = append(m.chunks, chunk)
+	a.account(from, m, len(chunk))
+	if uint32(len(m.chunks)) == parts {
+		a.remove(from, m)
+		return bytes.Join(m.chunks, nil), true
+	}
+	a.makeRoom(from)
+	return nil, false
+}
+
+// making returns what a part is the next part of; nil when it is of nothing. The caller holds mu.
+func (a *assembly) making(from string, id messageID, k kind, part, parts uint32) *making {
+	m := a.find(from, id, k)
+	switch {
+	case part == 0:
+		if m != nil {
+			a.giveUp(from, m)
+		}
+		m = &making{id: id, kind: k, parts: parts, began: time.Now()}
+		a.begin(from, m)
+		return m
+	case m == nil || part < uint32(len(m.chunks)):
+		a.ignored.note(ignoredPart, from)
+		return nil
+	case parts != m.parts || part > uint32(len(m.chunks)):
+		a.giveUp(from, m)
+		return nil
+	}
+	return m
+}
+
+func (a *assembly) find(from string, id messageID, k kind) *making {
+	if n := a.nodes[from]; n != nil {
+		for _, m := range n.all {
+			if m.id == id && m.kind == k {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (a *assembly) begin(from string, m *making) {
+	if a.nodes == nil {
+		a.nodes = make(map[string]*makings)
+	}
+	if a.nodes[from] == nil {
+		a.nodes[from] = &makings{}
+	}
+	a.nodes[from].all = append(a.nodes[from].all, m)
+}
+
+func (a *assembly) account(from string, m *making, size int) {
+	m.size += size
+	a.nodes[from].bytes += size
+	a.bytes += size
+}
+
+// remove takes a message out.
+func (a *assembly) remove(from string, m *making) {
+	n := a.nodes[from]
+	n.all = slices.DeleteFunc(n.all, func(other *making) bool { return other == m })
+	n.bytes -= m.size
+	a.bytes -= m.size
+	if len(n.all) == 0 {
+		delete(a.nodes, from)
+	}
+}
+
+// giveUp takes a message out that will not be put together.
+func (a *assembly) giveUp(from string, m *making) {
+	a.ignored.note(ignoredGivenUp, from)
+	a.remove(from, m)
+}
+
+// makeRoom gives the oldest messages up until what is in the making is within its bounds. The caller holds mu.
+func (a *assembly) makeRoom(from string) {
+	for n := a.nodes[from]; len(n.all) > maxMaking || n.bytes > maxMakingBytes; {
+		a.giveUp(from, n.all[0])
+	}
+	for a.bytes > maxAllBytes {
+		oldest := ""
+		for name, n := range a.nodes {
+			if oldest == "" || n.all[0].began.Before(a.nodes[oldest].all[0].began) {
+				oldest = name
+			}
+		}
+		a.giveUp(oldest, a.nodes[oldest].all[0])
+	}
+}
+
+// expire gives up what has been in the making for too long.
+func (a *assembly) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for from, n := range a.nodes {
+		for len(n.all) > 0 && time.Since(n.all[0].began) >= makingTime {
+			a.giveUp(from, n.all[0])
+		}
+	}
+}

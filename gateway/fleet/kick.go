@@ -1,0 +1,95 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var kick = verb[*pb.KickRequest, *pb.KickResponse]{pb.GatewayService_Kick_FullMethodName, Local.Kick}
+
+// defaultFlush is the flush timeout of a Kick that does not say.
+const defaultFlush = time.Second
+
+// Kick has nodes kick: by filter, those of the scope; by ID, those that hold the connections.
+func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	if err := to.checkFilter(r.GetFilter()); err != nil {
+		return nil, err
+	}
+	wait := to.wait + orDefault(r.GetFlushTimeout().AsDuration(), defaultFlush)
+	if !to.local && len(r.GetConnectionIds()) > 0 {
+		return n.kickIDs(ctx, to, r, wait)
+	}
+	parts := kick.ask(ctx, n, wait, errand[*pb.KickRequest]{to.nodes, r})
+	elsewhere := mergedKick(others(n, parts))
+	n.recordKick(ctx, r, elsewhere.GetMatched(), map[string]uint64{"KICKED": elsewhere.GetKicked(), "CLOSED": elsewhere.GetClosed()}, nodeResults(parts))
+	response := mergedKick(parts)
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// kickIDs kicks connections by ID: each node gets its own.
+func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait time.Duration) (*pb.KickResponse, error) {
+	ids := r.GetConnectionIds()
+	t := n.targetsOf(ids)
+	var errands []errand[*pb.KickRequest]
+	for _, m := range t.nodes {
+		own := proto.CloneOf(r)
+		own.ConnectionIds = t.of(m.Node, ids)
+		errands = append(errands, errand[*pb.KickRequest]{[]Member{m}, own})
+	}
+	parts := kick.ask(ctx, n, wait, errands...)
+	for i := range parts {
+		t.put(&parts[i].answer, parts[i].response.GetOutcomes(), ids)
+	}
+	elsewhere := t.elsewhere(n)
+	n.recordKick(ctx, r, uint64(len(elsewhere)), outcomesOf(elsewhere), nodeResults(parts))
+	response := &pb.KickResponse{Outcomes: t.known, Matched: uint64(len(ids)), Closed: t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(),
+		Kicked: t.count(pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK), Banned: mergedKick(parts).GetBanned()}
+	var err error
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// recordKick records what other nodes kicked, unless nobody was to be.
+func (n *Node) recordKick(ctx context.Context, r *pb.KickRequest, matched uint64, outcomes map[string]uint64, results []*pb.NodeResult) {
+	if r.GetValidateOnly() {
+		return
+	}
+	d := &event.ControlDetail{Verb: "Kick", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Reason: r.GetReason(), Matched: matched, Outcomes: outcomes}
+	if ban := r.GetBanDuration().AsDuration(); ban > 0 {
+		d.Ban = ban.String()
+	}
+	n.record(ctx, d, results)
+}
+
+// mergedKick adds up what nodes answered to a Kick by filter.
+func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
+	sum := &pb.KickResponse{}
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		p := parts[i].response
+		sum.Matched += p.GetMatched()
+		sum.Kicked += p.GetKicked()
+		sum.Closed += p.GetClosed()
+		sum.NotFound += p.GetNotFound()
+		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
+		sum.Banned = append(sum.Banned, p.GetBanned()...)
+	}
+	sum.Banned = onceEach(sum.Banned)
+	return sum
+}

@@ -1,0 +1,92 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var setLabels = verb[*pb.SetLabelsRequest, *pb.SetLabelsResponse]{pb.GatewayService_SetLabels_FullMethodName, Local.SetLabels}
+
+// SetLabels has nodes set labels: by filter, those of the scope; by ID, those that hold the connections.
+func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	if err := to.checkFilter(r.GetFilter()); err != nil {
+		return nil, err
+	}
+	if !to.local && len(r.GetConnectionIds()) > 0 {
+		return n.labelIDs(ctx, to, r)
+	}
+	parts := setLabels.ask(ctx, n, to.wait, errand[*pb.SetLabelsRequest]{to.nodes, r})
+	elsewhere := mergedLabels(others(n, parts))
+	n.recordLabels(ctx, r, elsewhere.GetMatched(), map[string]uint64{"LABELED": elsewhere.GetLabeled(), "CLOSED": elsewhere.GetClosed(),
+		"TOO_MANY_LABELS": elsewhere.GetRefused()}, nodeResults(parts))
+	response := mergedLabels(parts)
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// labelIDs labels connections by ID: each node gets its own.
+func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
+	ids := r.GetConnectionIds()
+	t := n.targetsOf(ids)
+	var errands []errand[*pb.SetLabelsRequest]
+	for _, m := range t.nodes {
+		own := proto.CloneOf(r)
+		own.ConnectionIds = t.of(m.Node, ids)
+		errands = append(errands, errand[*pb.SetLabelsRequest]{[]Member{m}, own})
+	}
+	parts := setLabels.ask(ctx, n, to.wait, errands...)
+	for i := range parts {
+		t.put(&parts[i].answer, parts[i].response.GetOutcomes(), ids)
+	}
+	elsewhere := t.elsewhere(n)
+	n.recordLabels(ctx, r, uint64(len(elsewhere)), outcomesOf(elsewhere), nodeResults(parts))
+	response := &pb.SetLabelsResponse{Outcomes: t.known, Matched: uint64(len(ids)), Labeled: t.count(pb.Outcome_OUTCOME_LABELED),
+		Closed: t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(), Refused: t.count(pb.Outcome_OUTCOME_TOO_MANY_LABELS)}
+	var err error
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// recordLabels records what other nodes labelled.
+func (n *Node) recordLabels(ctx context.Context, r *pb.SetLabelsRequest, matched uint64, outcomes map[string]uint64, results []*pb.NodeResult) {
+	n.record(ctx, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Set: r.GetSet(), Removed: r.GetRemove(),
+		Matched: matched, Outcomes: outcomes}, results)
+}
+
+// mergedLabels adds up what nodes answered to a SetLabels by filter.
+func mergedLabels(parts []part[*pb.SetLabelsResponse]) *pb.SetLabelsResponse {
+	sum := &pb.SetLabelsResponse{}
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		p := parts[i].response
+		sum.Matched += p.GetMatched()
+		sum.Labeled += p.GetLabeled()
+		sum.Closed += p.GetClosed()
+		sum.NotFound += p.GetNotFound()
+		sum.Refused += p.GetRefused()
+		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
+	}
+	return sum
+}
+
+// onceEach returns the first of the texts, each once, in their order.
+func onceEach(texts []string) []string {
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	return texts[:min(len(texts), maxFailures)]
+}

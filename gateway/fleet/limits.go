@@ -1,0 +1,107 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var (
+	getLimits    = verb[*pb.GetLimitsRequest, *pb.GetLimitsResponse]{pb.GatewayService_GetLimits_FullMethodName, Local.GetLimits}
+	updateLimits = verb[*pb.UpdateLimitsRequest, *pb.UpdateLimitsResponse]{pb.GatewayService_UpdateLimits_FullMethodName, Local.UpdateLimits}
+)
+
+// GetLimits returns the limits of nodes.
+func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
+	response := &pb.GetLimitsResponse{}
+	for i := range parts {
+		if p := &parts[i]; p.ok() {
+			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
+		}
+	}
+	response.Limits = n.foremost(response.Nodes)
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// UpdateLimits has nodes change their limits. This one goes first, when it is among them: what it finds wrong no other is asked for.
+func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	var own, rest []Member
+	for _, m := range to.nodes {
+		if m.Self {
+			own = append(own, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	parts := updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{own, r})
+	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
+		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
+	}
+	response := &pb.UpdateLimitsResponse{}
+	for i := range parts {
+		if p := &parts[i]; p.ok() {
+			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
+		}
+	}
+	response.Limits = n.foremost(response.Nodes)
+	n.record(ctx, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, nodeResults(parts))
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// foremost returns the limits of this node, or, when it is not among the nodes, of the first.
+func (n *Node) foremost(nodes []*pb.NodeLimits) *pb.Limits {
+	self := n.roster.self().Node
+	for _, node := range nodes {
+		if node.GetNode() == self {
+			return node.GetLimits()
+		}
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	return nodes[0].GetLimits()
+}
+
+// changesOf tells the new values of limits, by the fields' names, for the record.
+func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
+	const most = 256 // bytes of a value
+	changes := make(map[string]string)
+	from := r.GetLimits().ProtoReflect()
+	for _, path := range r.GetUpdateMask().GetPaths() {
+		f := from.Descriptor().Fields().ByName(protoreflect.Name(path))
+		if f == nil {
+			continue // which the node refuses
+		}
+		text := fmt.Sprint(from.Get(f))
+		if d, ok := from.Get(f).Interface().(protoreflect.Message); ok {
+			if d, ok := d.Interface().(interface{ AsDuration() time.Duration }); ok {
+				text = d.AsDuration().String()
+			}
+		}
+		changes[path] = strings.ToValidUTF8(text[:min(len(text), most)], "")
+	}
+	return changes
+}

@@ -1,0 +1,79 @@
+package fleet
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var list = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
+
+// ListConnections returns one page: of the node at which the walk is, and of the next when there is room.
+func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	if to.local {
+		response, err := n.local.ListConnections(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&answer{node: to.nodes[0].Node, status: pb.NodeStatus_NODE_STATUS_OK})})
+		return response, nil
+	}
+	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // which UNSPECIFIED means
+	at, err := decodeWalkToken(r.GetPageToken(), versionConnections, bind(strconv.Itoa(int(state)), r.GetFilter(), scopeNames(r.GetScope())))
+	if err != nil {
+		return nil, err
+	}
+	response := &pb.ListConnectionsResponse{TotalSize: n.live(to.nodes)}
+	if r.GetPageToken() == "" {
+		response.Cursor = n.heads(to.nodes).String()
+	}
+	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
+		own := proto.CloneOf(r)
+		own.PageSize, own.PageToken = int32(rows), token
+		return list.askOne(ctx, n, to.wait, m, own)
+	}}
+	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
+		return nil, err
+	}
+	response.ProtoReflect().SetUnknown(w.rows)
+	return response, nil
+}
+
+// page runs a page of a walk, and returns which nodes it asked, and the token of the next page.
+func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetResult, next string, err error) {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
+	if err := w.run(ctx); err != nil {
+		return nil, "", err
+	}
+	if w.at.node != "" {
+		next = w.at.encode()
+	}
+	result, err = to.result(w.results)
+	return result, next, err
+}
+
+// scopeNames is what a scope adds to the binding of a walk.
+func scopeNames(s *pb.Scope) string { return strings.Join(s.GetNodes(), ",") }
+
+// live adds up the live connections of the nodes that may answer: of this one now, of others as of their last heartbeats.
+func (n *Node) live(nodes []Member) int64 {
+	var sum int64
+	for _, m := range nodes {
+		switch {
+		case m.Self:
+			sum += int64(n.config.Self.Live())
+		case m.asked():
+			sum += int64(m.Connections)
+		}
+	}
+	return sum
+}

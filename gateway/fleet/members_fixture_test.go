@@ -1,0 +1,362 @@
+package fleet_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// The states, as tests write them.
+const (
+	live        = pb.NodeState_NODE_STATE_LIVE
+	draining    = pb.NodeState_NODE_STATE_DRAINING
+	suspect     = pb.NodeState_NODE_STATE_SUSPECT
+	unreachable = pb.NodeState_NODE_STATE_UNREACHABLE
+	left        = pb.NodeState_NODE_STATE_LEFT
+	displaced   = pb.NodeState_NODE_STATE_DISPLACED
+)
+
+// body is a node's self without a server.
+type body struct {
+	log      *event.Log
+	live     atomic.Int64
+	draining chan struct{}
+	pause    *pause // may be nil
+}
+
+func (b *body) Cursor() event.Cursor      { return b.log.Head() }
+func (b *body) Log() *event.Log           { return b.log }
+func (b *body) Draining() <-chan struct{} { return b.draining }
+func (b *body) Live() int {
+	b.pause.wait()
+	return int(b.live.Load())
+}
+
+// memberNode is a node whose membership is tested.
+type memberNode struct {
+	*fleet.Node
+	t    *testing.T
+	name string
+	body *body
+	bus  *fleettest.LoopbackBus
+	out  *lockedBuffer
+}
+
+// place is where a node is: the incarnation tells places of one name apart.
+func place(name, incarnation string) string { return name + "." + incarnation }
+
+// newMember makes a node that has not joined, in a place of its own; wrap may change its bus.
+func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, fleet.Bus) fleet.Bus) *memberNode {
+	t.Helper()
+	n := &memberNode{t: t, name: name, bus: loop.Bus(place(name, incarnation)), out: new(lockedBuffer)}
+	n.body = &body{log: event.NewLog(event.Origin{Node: name, Incarnation: incarnation}, 4096), draining: make(chan struct{})}
+	var bus fleet.Bus = n.bus
+	for _, w := range wrap {
+		bus = w(n, bus)
+	}
+	node, err := fleet.New(fleet.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: n.out, Level: hclog.Debug})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Node = node
+	t.Cleanup(n.Leave)
+	return n
+}
+
+// joinMember makes a node that has joined.
+func joinMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, fleet.Bus) fleet.Bus) *memberNode {
+	t.Helper()
+	n := newMember(t, loop, name, incarnation, wrap...)
+	if err := n.Join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return n
+}
+
+// crash ends a node of which nobody hears that it left.
+func (n *memberNode) crash() {
+	n.bus.Connect(false)
+	n.Leave()
+}
+
+// state returns how the node sees another; UNSPECIFIED when it does not know it.
+func (n *memberNode) state(name string) pb.NodeState {
+	m, _ := n.Roster().Find(name)
+	return m.State
+}
+
+// until waits for the moment when the node sees another in a state, and returns it.
+func (n *memberNode) until(name string, want pb.NodeState) time.Time {
+	n.t.Helper()
+	over := time.After(time.Hour)
+	for {
+		changed := n.Roster().Changed()
+		if n.state(name) == want {
+			return time.Now()
+		}
+		select {
+		case <-changed:
+		case <-over:
+			n.t.Fatalf("%s sees %s in state %v; expected %v", n.name, name, n.state(name), want)
+		}
+	}
+}
+
+// happened returns the node's events of members, as `TYPE node.incarnation`.
+func (n *memberNode) happened() []string {
+	n.t.Helper()
+	var all []string
+	for _, e := range n.memberEvents() {
+		d := e.Detail.(*event.NodeDetail)
+		all = append(all, fmt.Sprintf("%s %s.%s", e.Type, d.Node.Node, d.Node.Incarnation))
+	}
+	return all
+}
+
+// expectHappened compares the node's events of members.
+func (n *memberNode) expectHappened(want ...string) {
+	n.t.Helper()
+	if got := n.happened(); !slices.Equal(got, want) {
+		n.t.Errorf("events of %s:\n%s\nexpected:\n%s", n.name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func (n *memberNode) memberEvents() []event.Event {
+	n.t.Helper()
+	s, err := n.body.log.Subscribe(event.Options{After: "0"})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer s.Close()
+	var all []event.Event
+	for {
+		batch := s.Poll(nil)
+		if len(batch) == 0 {
+			return all
+		}
+		all = append(all, batch...)
+	}
+}
+
+// lastDetail returns what the newest event of a type says.
+func (n *memberNode) lastDetail(want event.Type) *event.NodeDetail {
+	n.t.Helper()
+	for _, e := range slices.Backward(n.memberEvents()) {
+		if e.Type == want {
+			return e.Detail.(*event.NodeDetail)
+		}
+	}
+	n.t.Fatalf("%s has no event %s; it has %v", n.name, want, n.happened())
+	return nil
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// count returns how many lines have a text.
+func (l *lockedBuffer) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for line := range strings.Lines(l.b.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// puppet is a node of which only its words are there.
+type puppet struct {
+	t    testing.TB
+	bus  *fleettest.LoopbackBus
+	name string
+	said *fleetv1.Heartbeat
+}
+
+func newPuppet(t testing.TB, loop *fleettest.Loopback, name, incarnation string) *puppet {
+	return &puppet{t: t, bus: loop.Bus(place(name, incarnation)), name: name,
+		said: &fleetv1.Heartbeat{Incarnation: incarnation, Instance: bytes.Repeat([]byte{7}, 16), State: live}}
+}
+
+// say publishes a heartbeat.
+func (p *puppet) say(state pb.NodeState) {
+	p.t.Helper()
+	p.said.State = state
+	publish(p.t, p.bus, "sockgate.test.beat."+p.name, p.said)
+}
+
+// hello publishes a Hello.
+func (p *puppet) hello() {
+	p.t.Helper()
+	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetv1.Hello{Incarnation: p.said.Incarnation, Instance: p.said.Instance})
+}
+
+func publish(t testing.TB, bus fleet.Bus, subject string, message proto.Message) {
+	t.Helper()
+	data, err := proto.Marshal(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Publish(subject, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spoken is what a place published on the subjects of membership.
+type spoken struct {
+	mu   sync.Mutex
+	said []said
+}
+
+// said is a message of membership.
+type said struct {
+	at      time.Time
+	subject string
+	beat    *fleetv1.Heartbeat // nil for a Hello
+}
+
+// spyMembers keeps what a place says.
+func spyMembers(t *testing.T, loop *fleettest.Loopback, at string) *spoken {
+	s := new(spoken)
+	loop.Spy(func(from, subject string, data []byte) {
+		if from != at {
+			return
+		}
+		one := said{at: time.Now(), subject: strings.Split(subject, ".")[2]}
+		if one.subject == "beat" {
+			one.beat = new(fleetv1.Heartbeat)
+			if err := proto.Unmarshal(data, one.beat); err != nil {
+				t.Error(err)
+			}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.said = append(s.said, one)
+	})
+	return s
+}
+
+// of returns what was said on a subject.
+func (s *spoken) of(subject string) []said {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.said), func(one said) bool { return one.subject != subject })
+}
+
+// last returns when the newest heartbeat was said.
+func (s *spoken) last() time.Time {
+	beats := s.of("beat")
+	return beats[len(beats)-1].at
+}
+
+// pause stops what goes through it: a process that is stopped.
+type pause struct {
+	mu   sync.Mutex
+	over chan struct{} // nil while nothing is stopped
+}
+
+func (p *pause) wait() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	over := p.over
+	p.mu.Unlock()
+	if over != nil {
+		<-over
+	}
+}
+
+func (p *pause) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = make(chan struct{})
+}
+
+func (p *pause) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.over)
+	p.over = nil
+}
+
+// pausedBus is the bus of a process that can be stopped.
+type pausedBus struct {
+	fleet.Bus
+	pause *pause
+}
+
+func (b *pausedBus) Publish(subject string, data []byte) error {
+	b.pause.wait()
+	return b.Bus.Publish(subject, data)
+}
+
+func (b *pausedBus) Status() fleet.BusStatus {
+	b.pause.wait()
+	return b.Bus.Status()
+}
+
+func (b *pausedBus) Subscribe(subject string, deliver func(string, []byte)) (func(), error) {
+	return b.Bus.Subscribe(subject, func(subject string, data []byte) {
+		b.pause.wait()
+		deliver(subject, data)
+	})
+}
+
+// stoppable makes a node one that can be stopped.
+func stoppable(n *memberNode, bus fleet.Bus) fleet.Bus {
+	n.body.pause = new(pause)
+	return &pausedBus{Bus: bus, pause: n.body.pause}
+}
+
+// statusBus says what the test wants of the connection.
+type statusBus struct {
+	fleet.Bus
+	change func(*fleet.BusStatus)
+}
+
+func (b *statusBus) Status() fleet.BusStatus {
+	s := b.Bus.Status()
+	b.change(&s)
+	return s
+}
+
+// embedded makes a node's bus look like one whose server is in the process.
+func embedded(_ *memberNode, bus fleet.Bus) fleet.Bus {
+	return &statusBus{Bus: bus, change: func(s *fleet.BusStatus) { s.Mode = "embedded" }}
+}
+
+// joinsWithin joins and returns the error and how long it took.
+func (n *memberNode) joinsWithin(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	err := n.Join(ctx)
+	return time.Since(began), err
+}

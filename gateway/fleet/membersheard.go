@@ -1,0 +1,160 @@
+package fleet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// How a Hello is answered. A Hello is answered by everybody, and so are a thousand of them when a bus comes back: each node says one
+// heartbeat for all that came shortly after each other, and the nodes of a large fleet not all in the same moment.
+const (
+	manyMembers = 20
+	helloJitter = 100 * time.Millisecond // with more than manyMembers
+	helloPause  = 250 * time.Millisecond // from one heartbeat to one that answers a Hello
+)
+
+// heardHello answers a Hello.
+func (m *members) heardHello(subject string, data []byte) {
+	from, l, err := readHello(m.subjects, subject, data)
+	now := time.Now()
+	m.mu.Lock()
+	defer m.unlock()
+	switch {
+	case err != nil:
+		m.complain(&m.garbage, "a Hello that cannot be read was ignored", "subject", subject, "problem", err)
+	case from == m.origin.Node && l.instance == m.me.instance: // its own
+	case m.stage == joined:
+		m.hurry(now)
+	case m.stage == joining && from == m.origin.Node && l.compare(m.me) < 0:
+		m.foundTwin(l) // it is older, and goes on
+	case m.stage == joining && from == m.origin.Node:
+		m.wake() // it has to hear of this node, which goes on
+	}
+}
+
+// hurry makes the next heartbeat come soon. The caller holds mu.
+func (m *members) hurry(now time.Time) {
+	at := now
+	if len(m.table) > manyMembers {
+		at = at.Add(rand.N(helloJitter))
+	}
+	if earliest := m.beatSent.Add(helloPause); at.Before(earliest) {
+		at = earliest
+	}
+	if at.Before(m.beatAt) {
+		m.beatAt = at
+		m.wake()
+	}
+}
+
+// wake makes run look at what is due.
+func (m *members) wake() {
+	select {
+	case m.poke <- struct{}{}:
+	default: // it is to wake already
+	}
+}
+
+// heardBeat takes a heartbeat.
+func (m *members) heardBeat(subject string, data []byte) {
+	b, err := readBeat(m.subjects, subject, data)
+	now := time.Now()
+	m.mu.Lock()
+	defer m.unlock()
+	switch {
+	case err != nil:
+		m.complain(&m.garbage, "a heartbeat that cannot be read was ignored", "subject", subject, "problem", err)
+	case m.stage != joining && m.stage != joined:
+	case b.node == m.origin.Node:
+		m.heardOwnName(b, now)
+	default:
+		m.place(b, now)
+	}
+}
+
+// place finds out whose heartbeat it is. The caller holds mu.
+func (m *members) place(b beat, now time.Time) {
+	i, known := m.search(b.node)
+	if !known {
+		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // else there is nobody to take out
+			m.meet(i, b, now)
+		}
+		return
+	}
+	r := m.table[i]
+	switch younger := b.life.compare(r.life); {
+	case younger == 0:
+		m.update(r, b, now)
+	case younger > 0:
+		m.restart(r, b, now, "it has restarted")
+	case b.said.State != pb.NodeState_NODE_STATE_LEFT && !r.heard():
+		m.restart(r, b, now, "it has restarted, with its clock set back")
+	}
+	// Otherwise an earlier life of it says its last words, or an older twin its first: the younger one is there.
+}
+
+// heard reports whether the member was heard of within 5 s and has not left.
+func (r *record) heard() bool {
+	return r.State == pb.NodeState_NODE_STATE_LIVE || r.State == pb.NodeState_NODE_STATE_DRAINING
+}
+
+// meet takes a new member in. The caller holds mu.
+func (m *members) meet(i int, b beat, now time.Time) {
+	if len(m.table)+1 >= mostMembers {
+		m.complain(&m.full, "a node is not taken in: this one knows as many as it can; end nodes, or forget those that are unreachable or have left",
+			"node", b.node, "most", mostMembers)
+		return
+	}
+	r := newRecord(b, now)
+	m.table = slices.Insert(m.table, i, r)
+	m.tell(event.NodeJoined, r, "it was heard of for the first time", 0)
+	m.change()
+}
+
+// restart puts a new life of a member in the place of the one that was known. The caller holds mu.
+func (m *members) restart(r *record, b beat, now time.Time, message string) {
+	before := r.Incarnation
+	*r = *newRecord(b, now)
+	m.tell(event.NodeJoined, r, fmt.Sprintf("%s: its life before was %s", message, before), 0)
+	if r.State == pb.NodeState_NODE_STATE_LEFT {
+		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
+	}
+	m.change()
+}
+
+// update takes what a member says that was known. The caller holds mu.
+func (m *members) update(r *record, b beat, now time.Time) {
+	before, silent := r.State, now.Sub(r.quiet)
+	r.take(b, now)
+	switch {
+	case r.State == before:
+		return
+	case r.State == pb.NodeState_NODE_STATE_LEFT:
+		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
+	case before == pb.NodeState_NODE_STATE_LEFT:
+		m.tell(event.NodeRecovered, r, "it was heard of again after it had said that it leaves", silent)
+	case before == pb.NodeState_NODE_STATE_SUSPECT || before == pb.NodeState_NODE_STATE_UNREACHABLE:
+		m.tell(event.NodeRecovered, r, fmt.Sprintf("it was heard of again after %s", short(silent)), silent)
+	}
+	m.change()
+}
+
+func newRecord(b beat, now time.Time) *record {
+	r := &record{life: b.life}
+	r.Origin = event.Origin{Node: b.node, Incarnation: b.life.incarnation}
+	r.JoinedAt = now
+	r.take(b, now)
+	return r
+}
+
+// take copies what a heartbeat says.
+func (r *record) take(b beat, now time.Time) {
+	r.State, r.Version = b.said.GetState(), b.said.GetVersion()
+	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(), b.said.GetStamp()
+	r.HeardAt, r.quiet = now, now
+}

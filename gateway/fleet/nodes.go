@@ -1,0 +1,124 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// maxRound is how long ListNodes waits for answers at most.
+const maxRound = time.Second
+
+// ListNodes returns the nodes as this one sees them, and how long each takes to answer.
+func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	self := n.roster.self()
+	answers := []answer{{node: self.Node, status: pb.NodeStatus_NODE_STATUS_OK}}
+	if !to.local {
+		answers = n.tell(ctx, to, methodPing, nil, min(to.wait, maxRound))
+	}
+	response := &pb.ListNodesResponse{}
+	for _, m := range n.listed(to, r.GetScope()) {
+		row := n.row(&m)
+		for i := range answers {
+			if a := &answers[i]; a.node == m.Node && a.ok() && !m.Self {
+				row.RoundTrip = durationpb.New(a.elapsed)
+			}
+		}
+		response.Nodes = append(response.Nodes, row)
+	}
+	response.Fleet, err = to.result(nodeResultsOf(answers))
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// tell asks the nodes of a reach other than this one for something that has no response, and answers for this one.
+func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, wait time.Duration) []answer {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
+	var others []Member
+	var answers []answer
+	for _, m := range to.nodes {
+		if m.Self {
+			answers = append(answers, answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_OK})
+		} else {
+			others = append(others, m)
+		}
+	}
+	if len(others) > 0 {
+		answers = append(answers, n.asker.ask(ctx, others, question{method: method, body: body, caller: n.local.Caller(ctx), wait: within(ctx, wait)})...)
+	}
+	slices.SortFunc(answers, func(a, b answer) int { return strings.Compare(a.node, b.node) })
+	return answers
+}
+
+func nodeResultsOf(answers []answer) []*pb.NodeResult {
+	results := make([]*pb.NodeResult, len(answers))
+	for i := range answers {
+		results[i] = nodeResult(&answers[i])
+	}
+	return results
+}
+
+// maxNodes is how many nodes a table has at most.
+const maxNodes = 10_000
+
+// listed returns the nodes that a table is of: those that are named, else all that are known, also those that left.
+func (n *Node) listed(to *reach, s *pb.Scope) []Member {
+	known := n.roster.known()
+	if named := s.GetNodes(); len(named) > 0 {
+		known = slices.DeleteFunc(known, func(m Member) bool { return !slices.Contains(named, m.Node) })
+	}
+	return known[:min(len(known), maxNodes)]
+}
+
+// row describes a node.
+func (n *Node) row(m *Member) *pb.Node {
+	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version, Connections: m.Connections, EventHead: m.Head, Self: m.Self,
+		Uptime: durationpb.New(time.Duration(m.Stamp)), Allowed: pb.Role(pb.Role_value["ROLE_"+n.most(m.Node)])}
+	if m.Self {
+		row.Connections, row.EventHead = uint64(n.config.Self.Live()), n.config.Self.Cursor().Sequence
+		row.Uptime, row.Allowed = durationpb.New(time.Since(n.began)), pb.Role_ROLE_ADMIN
+	} else {
+		row.LastSeen = durationpb.New(time.Since(m.HeardAt))
+	}
+	return row
+}
+
+// ForgetNode takes a node out of those that are expected to answer, here and on the nodes that answer.
+func (n *Node) ForgetNode(ctx context.Context, r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	gone, err := n.roster.forget(r.GetNode())
+	if err != nil {
+		return nil, err
+	}
+	to.nodes = slices.DeleteFunc(slices.Clone(to.nodes), func(m Member) bool { return m.Node == gone.Node })
+	answers := n.tell(ctx, to, methodForget, []byte(gone.Node), to.wait)
+	d := forgotten(n.local.Caller(ctx), &gone)
+	d.Nodes = n.nodesOf(nodeResultsOf(answers))
+	n.local.Record(d)
+	response := &pb.ForgetNodeResponse{Node: n.row(&gone)}
+	if response.Fleet, err = to.result(nodeResultsOf(answers)); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// forgotten is the record of a node that was forgotten for a caller.
+func forgotten(caller event.Actor, m *Member) *event.ControlDetail {
+	return &event.ControlDetail{Verb: "ForgetNode", Actor: caller, Reason: "node " + m.Node + "." + m.Incarnation}
+}

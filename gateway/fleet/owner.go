@@ -1,0 +1,130 @@
+package fleet
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// owner returns the node that an ID says holds the connection, and OUTCOME_UNSPECIFIED; or, when there is no use in asking it, what becomes
+// of the target. A malformed ID is this node's business, which says so.
+func (n *Node) owner(id string) (Member, pb.Outcome) {
+	self := n.roster.self()
+	parsed, err := server.ParseID(id)
+	if err != nil || parsed.Node == self.Node {
+		return self, 0
+	}
+	m, known := n.roster.find(parsed.Node)
+	switch life := compareLives(parsed.Incarnation, m.Incarnation); {
+	case !known:
+		return m, pb.Outcome_OUTCOME_UNKNOWN_NODE
+	case life < 0:
+		return m, pb.Outcome_OUTCOME_NODE_RESTARTED
+	case life > 0: // it has restarted, and nothing was heard of that life yet
+		return m, pb.Outcome_OUTCOME_NODE_UNREACHABLE
+	case m.State == pb.NodeState_NODE_STATE_LEFT: // all its connections have ended
+		return m, pb.Outcome_OUTCOME_CLOSED
+	}
+	return m, 0 // one that is unreachable too: its answer says so
+}
+
+// compareLives compares two incarnations, which are numbers in hex.
+func compareLives(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// targetOutcome is what became of a target on a node that did not carry out what it was asked for.
+func targetOutcome(a *answer) pb.Outcome {
+	switch a.status {
+	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_LEFT: // it was asked, and what it did is not known
+		return pb.Outcome_OUTCOME_UNKNOWN
+	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
+		return pb.Outcome_OUTCOME_NODE_UNREACHABLE
+	case pb.NodeStatus_NODE_STATUS_RESTARTED:
+		return pb.Outcome_OUTCOME_NODE_RESTARTED
+	}
+	return pb.Outcome_OUTCOME_NODE_REFUSED
+}
+
+// outcomeName is an outcome without its prefix.
+func outcomeName(o pb.Outcome) string { return strings.TrimPrefix(o.String(), "OUTCOME_") }
+
+// targets are those of a call by ID, put together by the nodes that hold them.
+type targets struct {
+	nodes  []Member
+	places map[string][]int // of each node's targets in the request, by its name
+	known  []*pb.TargetOutcome
+}
+
+// targetsOf puts the IDs of a request together by their owners; known has the outcomes of those that nobody needs to be asked about.
+func (n *Node) targetsOf(ids []string) *targets {
+	t := &targets{places: make(map[string][]int), known: make([]*pb.TargetOutcome, len(ids))}
+	for i, id := range ids {
+		m, outcome := n.owner(id)
+		if outcome != 0 {
+			t.known[i] = &pb.TargetOutcome{Id: id, Outcome: outcome}
+			continue
+		}
+		if t.places[m.Node] == nil {
+			t.nodes = append(t.nodes, m)
+		}
+		t.places[m.Node] = append(t.places[m.Node], i)
+	}
+	return t
+}
+
+// of returns a node's targets.
+func (t *targets) of(node string, ids []string) []string {
+	own := make([]string, len(t.places[node]))
+	for i, place := range t.places[node] {
+		own[i] = ids[place]
+	}
+	return own
+}
+
+// put notes what a node answered about its targets, in their order; nil: it did not carry them out.
+func (t *targets) put(a *answer, outcomes []*pb.TargetOutcome, ids []string) {
+	for i, place := range t.places[a.node] {
+		if i < len(outcomes) {
+			t.known[place] = outcomes[i]
+		} else {
+			t.known[place] = &pb.TargetOutcome{Id: ids[place], Outcome: targetOutcome(a)}
+		}
+	}
+}
+
+// count returns how many targets met one of some outcomes.
+func (t *targets) count(of ...pb.Outcome) uint64 {
+	var n uint64
+	for _, target := range t.known {
+		for _, o := range of {
+			if target.GetOutcome() == o {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// missing returns how many targets there are none of.
+func (t *targets) missing() uint64 {
+	return t.count(pb.Outcome_OUTCOME_NOT_FOUND, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_MALFORMED_ID, pb.Outcome_OUTCOME_UNKNOWN_NODE)
+}
+
+// elsewhere returns what became of the targets that other nodes were asked about.
+func (t *targets) elsewhere(n *Node) []*pb.TargetOutcome {
+	self := n.roster.self().Node
+	var other []*pb.TargetOutcome
+	for _, m := range t.nodes {
+		if m.Node == self {
+			continue
+		}
+		for _, place := range t.places[m.Node] {
+			other = append(other, t.known[place])
+		}
+	}
+	return other
+}

@@ -1,0 +1,113 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/sockgate/sockgate/gateway/filter"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// answerMargin is how long before its caller's own deadline a call stops waiting, so that the answer still arrives.
+const answerMargin = 50 * time.Millisecond
+
+// reach is what the scope of a call comes to: which nodes it is for, and how long others have to answer.
+type reach struct {
+	nodes      []Member // in the order of their names; this node may be among them
+	local      bool     // this node alone, because the caller said so
+	requireAll bool
+	wait       time.Duration
+}
+
+// reach returns what a scope comes to. The error is a *problem: it names a node that is not known.
+func (n *Node) reach(s *pb.Scope) (*reach, error) {
+	r := &reach{local: s.GetLocal(), requireAll: s.GetRequireAll(), wait: defaultWait}
+	if d := s.GetNodeTimeout().AsDuration(); d > 0 {
+		r.wait = d
+	}
+	switch {
+	case s.GetLocal():
+		r.nodes = []Member{n.roster.self()}
+	case len(s.GetNodes()) > 0:
+		for _, name := range s.GetNodes() {
+			m, known := n.roster.find(name)
+			if !known {
+				return nil, n.unknownNode(codes.InvalidArgument, "scope.nodes", name)
+			}
+			r.nodes = append(r.nodes, m)
+		}
+		slices.SortFunc(r.nodes, func(a, b Member) int { return strings.Compare(a.Node, b.Node) })
+	default:
+		r.nodes = n.roster.all()
+	}
+	return r, nil
+}
+
+// unknownNode says that there is no node of a name, and which there are.
+func (n *Node) unknownNode(code codes.Code, field, name string) error {
+	var known []string
+	for _, m := range n.roster.known() {
+		known = append(known, m.Node)
+	}
+	return &problem{code: code, reason: reasonUnknownNode, field: field, metadata: map[string]string{"node": name},
+		text: fmt.Sprintf("%s: fleet %s has no node %q; expected one of %s", field, n.config.Fleet, name, listed(known, ", "))}
+}
+
+// maxListed is how many bytes of names an error has: errors travel in trailers, which have little room.
+const maxListed = 500
+
+// listed joins the first of the words, as many as there is room for, and says how many more there are.
+func listed(words []string, separator string) string {
+	joined, n := fitting(words, separator)
+	if n < len(words) {
+		return fmt.Sprintf("%s and %d more", joined, len(words)-n)
+	}
+	return joined
+}
+
+// fitting joins the first of the words, as many as there is room for, and returns how many they are.
+func fitting(words []string, separator string) (joined string, n int) {
+	for size := 0; n < len(words); n++ {
+		if size += len(words[n]) + len(separator); size > maxListed {
+			break
+		}
+	}
+	return strings.Join(words[:n], separator), n
+}
+
+// others reports whether the call is for another node than this one.
+func (r *reach) others() bool {
+	return slices.ContainsFunc(r.nodes, func(m Member) bool { return !m.Self })
+}
+
+// checkFilter checks the filter of a call that other nodes are asked about: a wrong one is wrong on every node, and none needs to be
+// asked. The error is a *filter.Error.
+func (r *reach) checkFilter(expr string) error {
+	if !r.others() {
+		return nil // this node says it by itself
+	}
+	_, err := filter.Compile(expr)
+	return err
+}
+
+// inTime returns a context that ends a moment before its parent's deadline.
+func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(answerMargin, time.Until(deadline)/2)))
+}
+
+// within returns how long may be waited: d, or until the context's deadline.
+func within(ctx context.Context, d time.Duration) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return max(0, min(d, time.Until(deadline)))
+	}
+	return d
+}

@@ -1,0 +1,167 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// request is a request of GatewayService.
+type request interface {
+	proto.Message
+	GetScope() *pb.Scope
+}
+
+// verb is a unary method of GatewayService that nodes are asked for: others by its name, this one by its method.
+type verb[Q request, R proto.Message] struct {
+	method string
+	own    func(Local, context.Context, Q) (R, error)
+}
+
+// errand is a request and the nodes that get it.
+type errand[Q request] struct {
+	nodes   []Member
+	request Q
+}
+
+// part is what became of an errand on one node.
+type part[R proto.Message] struct {
+	answer
+	response R // with OK
+}
+
+// ask sends nodes on their errands, all at once, and returns what became of them in the order of the nodes' names. No node is on two
+// errands. This node's own part is done in the caller's goroutine while the others do theirs; it has until the caller's deadline, the
+// others until wait is over too.
+func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errands ...errand[Q]) []part[R] {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
+	answers := make([][]answer, len(errands))
+	var asking sync.WaitGroup
+	defer asking.Wait() // also when this node's part panics
+	for i, e := range errands {
+		if others := slices.DeleteFunc(slices.Clone(e.nodes), func(m Member) bool { return m.Self }); len(others) > 0 {
+			asking.Go(func() { answers[i] = v.askOthers(ctx, n, wait, others, e.request) })
+		}
+	}
+	var parts []part[R]
+	for _, e := range errands {
+		if slices.ContainsFunc(e.nodes, func(m Member) bool { return m.Self }) {
+			parts = append(parts, v.askSelf(ctx, n, e.request))
+		}
+	}
+	asking.Wait()
+	for _, a := range slices.Concat(answers...) {
+		parts = append(parts, decoded[R](a))
+	}
+	slices.SortFunc(parts, func(a, b part[R]) int { return strings.Compare(a.node, b.node) })
+	return parts
+}
+
+// askSelf does this node's own part.
+func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) part[R] {
+	began := time.Now()
+	response, err := v.own(n.local, ctx, r)
+	p := part[R]{answer: answer{node: n.roster.self().Node, status: pb.NodeStatus_NODE_STATUS_OK}, response: response}
+	if err != nil {
+		p = part[R]{answer: refused(p.node, n.local.Status(err))}
+	}
+	p.elapsed = time.Since(began)
+	return p
+}
+
+// askOthers asks other nodes for one and the same.
+func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, others []Member, r Q) []answer {
+	body, err := proto.Marshal(alone(r))
+	if err == nil {
+		return n.asker.ask(ctx, others, question{method: v.method, body: body, caller: n.local.Caller(ctx), wait: within(ctx, wait)})
+	}
+	var answers []answer
+	for _, m := range others {
+		answers = append(answers, refused(m.Node, n.local.Status(err)))
+	}
+	return answers
+}
+
+// askOne asks one node, which may be this one, and returns its response encoded.
+func (v verb[Q, R]) askOne(ctx context.Context, n *Node, wait time.Duration, m Member, r Q) answer {
+	if !m.Self {
+		return v.askOthers(ctx, n, wait, []Member{m}, r)[0]
+	}
+	p := v.askSelf(ctx, n, r)
+	if p.err != nil {
+		return p.answer
+	}
+	var err error
+	if p.body, err = proto.Marshal(p.response); err != nil {
+		return refused(m.Node, n.local.Status(err))
+	}
+	return p.answer
+}
+
+// alone returns a request as other nodes get it: for each of them alone. It shares what is in it.
+func alone(r request) proto.Message {
+	from := r.ProtoReflect()
+	to := from.New()
+	scope := from.Descriptor().Fields().ByName("scope")
+	from.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if f != scope {
+			to.Set(f, v)
+		}
+		return true
+	})
+	to.Set(scope, protoreflect.ValueOfMessage((&pb.Scope{Local: true}).ProtoReflect()))
+	return to.Interface()
+}
+
+// decoded reads the response of an answer.
+func decoded[R proto.Message](a answer) part[R] {
+	p := part[R]{answer: a}
+	p.body = nil
+	if a.status != pb.NodeStatus_NODE_STATUS_OK {
+		return p
+	}
+	response := p.response.ProtoReflect().New().Interface().(R)
+	if err := proto.Unmarshal(a.body, response); err != nil {
+		p.answer = undecodable(a, err)
+		return p
+	}
+	p.response = response
+	return p
+}
+
+// undecodable is what becomes of an answer that cannot be read.
+func undecodable(a answer, err error) answer {
+	u := refused(a.node, status.Errorf(codes.Internal, "the answer of node %s cannot be read: %v", a.node, err))
+	u.elapsed = a.elapsed
+	return u
+}
+
+// refused is the answer of a node that answers with an error, a gRPC status.
+func refused(node string, err error) answer {
+	a := answer{node: node, status: pb.NodeStatus_NODE_STATUS_ERROR, err: err, message: status.Convert(err).Message()}
+	switch status.Code(err) {
+	case codes.PermissionDenied, codes.Unauthenticated:
+		a.status = pb.NodeStatus_NODE_STATUS_DENIED
+	case codes.Unimplemented:
+		a.status = pb.NodeStatus_NODE_STATUS_UNSUPPORTED
+	case codes.DeadlineExceeded, codes.Canceled: // the caller's: what was done by then is not known
+		a.status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
+	}
+	return a
+}
+
+// others returns the parts of other nodes than this one.
+func others[R proto.Message](n *Node, parts []part[R]) []part[R] {
+	self := n.roster.self().Node
+	return slices.DeleteFunc(slices.Clone(parts), func(p part[R]) bool { return p.node == self })
+}

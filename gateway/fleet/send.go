@@ -1,0 +1,57 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var send = verb[*pb.SendRequest, *pb.SendResponse]{pb.GatewayService_Send_FullMethodName, Local.Send}
+
+// defaultSendWait is how long Send waits when it is to wait and does not say how long.
+const defaultSendWait = 5 * time.Second
+
+// Send has the node send that the ID names.
+func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	owner, absent := n.owner(r.GetId())
+	if to.local {
+		owner, absent = to.nodes[0], 0
+	}
+	if absent != 0 {
+		response := &pb.SendResponse{Outcome: absent, Fleet: fleetResult(nil)}
+		if absent == pb.Outcome_OUTCOME_CLOSED {
+			response.UnsentBytes = uint64(len(r.GetData()))
+		}
+		return response, nil
+	}
+	wait := to.wait
+	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
+		wait += orDefault(r.GetWaitTimeout().AsDuration(), defaultSendWait)
+	}
+	parts := send.ask(ctx, n, wait, errand[*pb.SendRequest]{[]Member{owner}, r})
+	result, err := settle(to, parts)
+	response := &pb.SendResponse{Outcome: targetOutcome(&parts[0].answer)}
+	if parts[0].ok() {
+		response = parts[0].response
+	}
+	response.Fleet = result
+	n.record(ctx, &event.ControlDetail{Verb: "Send", IDs: []string{r.GetId()}, DataBytes: uint64(len(r.GetData())), Matched: 1,
+		Outcomes: map[string]uint64{outcomeName(response.GetOutcome()): 1}}, nodeResults(parts))
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+func orDefault(d, value time.Duration) time.Duration {
+	if d == 0 {
+		return value
+	}
+	return d
+}

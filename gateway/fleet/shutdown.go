@@ -1,0 +1,71 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService_Shutdown_FullMethodName, Local.Shutdown}
+
+// Shutdown drains the one node that is named, or all: the others first, so that this one can still tell what they answered.
+func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
+	if s := r.GetScope(); len(s.GetNodes()) != 1 && !s.GetLocal() && !s.GetAll() {
+		return nil, &problem{code: codes.InvalidArgument, reason: reasonNodeRequired, field: "scope",
+			text: "a shutdown in a fleet has to say of what: expected exactly one of scope.nodes, or local for this node, " +
+				n.roster.self().Node + ", or all for the whole fleet"}
+	}
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	var own, rest []Member
+	for _, m := range to.nodes {
+		if m.Self {
+			own = append(own, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	parts := shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{rest, r})
+	parts = ordered(parts, shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{own, r}))
+	n.record(ctx, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(), Matched: mergedShutdown(others(n, parts)).GetConnections(),
+		DataBytes: uint64(len(r.GetFarewell()))}, nodeResults(parts))
+	response := mergedShutdown(parts)
+	if response.Fleet, err = settle(to, parts); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// mergedShutdown puts together what nodes answered: the latest deadline, and all connections.
+func mergedShutdown(parts []part[*pb.ShutdownResponse]) *pb.ShutdownResponse {
+	sum := &pb.ShutdownResponse{}
+	answered := 0
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		answered++
+		p := parts[i].response
+		sum.Joined = p.GetJoined() && (answered == 1 || sum.Joined)
+		sum.Connections += p.GetConnections()
+		if sum.Deadline == nil || p.GetDeadline().AsTime().After(sum.GetDeadline().AsTime()) {
+			sum.Deadline = p.GetDeadline()
+		}
+	}
+	return sum
+}
+
+// ordered puts parts together in the order of the nodes' names.
+func ordered[R proto.Message](a, b []part[R]) []part[R] {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b part[R]) int { return strings.Compare(a.node, b.node) })
+	return all
+}

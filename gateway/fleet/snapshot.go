@@ -1,0 +1,101 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// snapshot is the beginning of a stream: the connections of the nodes that there were when it began, which each sends its part of.
+type snapshot struct {
+	pending map[string]bool // nodes whose part is not complete
+	present uint64          // connections of the parts that are
+	missing []string        // whose part does not come now
+}
+
+// beginSnapshot begins the snapshot that the request asks for, or lets the legs go on without one.
+func (s *eventStream) beginSnapshot() {
+	if !s.plan.request.GetSnapshot() {
+		close(s.live)
+		return
+	}
+	s.snapshot = &snapshot{pending: make(map[string]bool)}
+	if s.plan.covers(s.plan.self) {
+		s.snapshot.pending[s.plan.self] = true
+	}
+	for _, m := range s.plan.others {
+		s.snapshot.pending[m.Node] = true
+	}
+}
+
+// snapshotHas takes note that a node's part is complete.
+func (s *eventStream) snapshotHas(node string, present uint64) error {
+	delete(s.snapshot.pending, node)
+	s.snapshot.present += present
+	return s.completeSnapshot()
+}
+
+// snapshotLacks takes note that a node's part does not come now.
+func (s *eventStream) snapshotLacks(node string) error {
+	delete(s.snapshot.pending, node)
+	s.snapshot.missing = append(s.snapshot.missing, node)
+	slices.Sort(s.snapshot.missing)
+	return s.completeSnapshot()
+}
+
+// completeSnapshot says that the snapshot is complete when it is, and lets live events come.
+func (s *eventStream) completeSnapshot() error {
+	done := s.snapshot
+	if len(done.pending) > 0 {
+		return nil
+	}
+	if s.plan.request.GetScope().GetRequireAll() && len(done.missing) > 0 {
+		return s.end(membersMissing(done.missing))
+	}
+	if err := s.send(); err != nil { // the last PRESENT events, which have no cursor
+		return err
+	}
+	s.snapshot = nil
+	events, err := proto.Marshal(&pb.StreamEventsResponse{Events: []*pb.Event{s.snapshotComplete(done)}})
+	if err != nil {
+		return err
+	}
+	s.batch.add(item{events: events, count: 1})
+	close(s.live)
+	return s.send()
+}
+
+// snapshotComplete returns the event that says what the snapshot has.
+func (s *eventStream) snapshotComplete(done *snapshot) *pb.Event {
+	self := s.node.roster.self()
+	own, _ := s.vector.At(self.Node)
+	return &pb.Event{Node: self.Node, Incarnation: self.Incarnation, Sequence: own.Sequence, Time: timestamppb.New(time.Now()),
+		Type: pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{
+			Connections: done.present, Cursor: s.cursor(), MissingNodes: done.missing}}}
+}
+
+// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item: the only one that has a position, and the last of the node's part.
+func (it item) ofSnapshot() (item, error) {
+	if it.cursor.Node == "" {
+		return it, nil
+	}
+	var r pb.StreamEventsResponse
+	if err := proto.Unmarshal(it.events, &r); err != nil {
+		return item{}, fmt.Errorf("node %s sent events that cannot be decoded: %w", it.node, err)
+	}
+	i := slices.IndexFunc(r.Events, func(e *pb.Event) bool { return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE })
+	if i < 0 {
+		return item{}, fmt.Errorf("node %s sent a position before its snapshot was complete", it.node)
+	}
+	it.complete, it.present = true, r.Events[i].GetSnapshotComplete().GetConnections()
+	r.Events = slices.Delete(r.Events, i, i+1)
+	var err error
+	it.count = len(r.Events)
+	it.events, err = proto.Marshal(&r)
+	return it, err
+}

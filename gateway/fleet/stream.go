@@ -1,0 +1,215 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// eventStream is one StreamEvents call for several nodes. It runs in the call's own goroutine, which alone merges and sends. Each node
+// that is followed has a leg with a goroutine of its own, which hands over one item at a time and waits until that is taken. So a slow
+// caller holds its legs up and nobody else: their nodes keep a position for each, and say GAP when their rings have gone round.
+//
+// The vector is behind what was sent and what the batch has, for each node exactly, because an item of a leg is never divided.
+type eventStream struct {
+	node   *Node
+	server pb.GatewayService_StreamEventsServer
+	plan   *streamPlan
+	caller event.Actor
+	items  chan item     // without room
+	live   chan struct{} // closed when no snapshot is to be awaited: legs go on from theirs to live events then
+	wait   sync.WaitGroup
+
+	// The rest is the call's goroutine's.
+	vector   event.Vector
+	legs     map[string]bool         // other nodes that are followed, or passed over, by their names
+	departed map[string]event.Cursor // nodes that are not followed any more, and how far the caller was told of them
+	batch    batch
+	snapshot *snapshot // nil: none is under way
+	changed  <-chan struct{}
+	sentAt   time.Time
+}
+
+// item is what a leg hands over.
+type item struct {
+	node     string
+	events   []byte // elements of StreamEventsResponse.events, encoded
+	count    int
+	cursor   event.Cursor // the node's position behind the item; without a node: where it was
+	complete bool         // the node's part of the snapshot is complete
+	present  uint64       // connections of it; with complete
+	missing  bool         // the node's part of the snapshot does not come now
+	gone     bool         // the node is followed no more: it has gone for good
+	err      error        // the stream ends: io.EOF when this node's log has ended
+}
+
+// maxDeparted is how many nodes that have gone are remembered, so that one that comes back in the same life goes on where it was.
+const maxDeparted = 1000
+
+// StreamEvents follows the events of the nodes of a scope until the caller cancels, or this node's log has ended.
+func (n *Node) StreamEvents(r *pb.StreamEventsRequest, server pb.GatewayService_StreamEventsServer) error {
+	if r.GetScope().GetLocal() {
+		return n.local.Events(server.Context(), r, func(b []byte) error { return sendEncoded(server, b) })
+	}
+	plan, err := n.planStream(r)
+	if err != nil {
+		return err
+	}
+	s := &eventStream{node: n, server: server, plan: plan, caller: n.local.Caller(server.Context()), items: make(chan item),
+		live: make(chan struct{}), vector: plan.begin, legs: make(map[string]bool), departed: make(map[string]event.Cursor)}
+	ctx, cancel := context.WithCancel(server.Context())
+	defer s.wait.Wait()
+	defer cancel()
+	err = s.run(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// run begins with this node, which knows whether the request is right, and goes on with the others.
+func (s *eventStream) run(ctx context.Context) error {
+	s.wait.Go(func() { s.followOwn(ctx) })
+	var first item
+	select {
+	case first = <-s.items:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if first.err != nil {
+		return s.end(first.err)
+	}
+	s.beginSnapshot()
+	s.enlist(ctx, s.plan.others)
+	if err := s.take(first); err != nil {
+		return err
+	}
+	if s.snapshot == nil {
+		if err := s.send(); err != nil { // tells the caller at once where the stream begins
+			return err
+		}
+	}
+	return s.merge(ctx)
+}
+
+// merge takes what the legs hand over, and sends it, until the stream ends.
+func (s *eventStream) merge(ctx context.Context) error {
+	timer := time.NewTimer(streamHeartbeat)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Until(s.due()))
+		var err error
+		select {
+		case it := <-s.items:
+			err = s.take(it)
+		case <-s.changed:
+			s.enlist(ctx, nil)
+		case <-timer.C:
+			err = s.send()
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// enlist opens legs to members that have none, if they are of the scope: to some, and then to all that are known.
+func (s *eventStream) enlist(ctx context.Context, some []Member) {
+	s.changed = s.node.roster.changed()
+	if s.plan.types == nil {
+		return
+	}
+	for _, m := range slices.Concat(some, s.node.roster.known()) {
+		if m.Self || s.legs[m.Node] || !s.plan.covers(m.Node) {
+			continue
+		}
+		if l := s.legTo(m); l != nil {
+			s.legs[m.Node] = true
+			s.wait.Go(func() { l.run(ctx) })
+		}
+	}
+}
+
+// legTo returns a leg to a node that is behind what the caller has of it; nil when there is nothing to follow.
+func (s *eventStream) legTo(m Member) *leg {
+	l := &leg{stream: s, member: m}
+	at, has := s.vector.At(m.Node)
+	last, departed := s.departed[m.Node]
+	switch {
+	case has && !m.asked() && laterLife(at.Incarnation, m.Incarnation):
+		return nil // the life is over that is known here: the cursor is of a later one
+	case has:
+		l.resume, l.told = true, at
+	case s.snapshot != nil && s.snapshot.pending[m.Node]:
+		l.snapshot, l.told = true, event.Cursor{Origin: m.Origin, Sequence: m.Head}
+	case m.State == pb.NodeState_NODE_STATE_LEFT:
+		return nil
+	case departed && last.Origin == m.Origin:
+		l.resume, l.told = true, last
+	default:
+		l.told = event.Cursor{Origin: m.Origin, Sequence: max(m.Oldest, 1) - 1}
+	}
+	return l
+}
+
+// take merges an item.
+func (s *eventStream) take(it item) error {
+	switch {
+	case it.err != nil:
+		return s.end(it.err)
+	case it.missing:
+		return s.snapshotLacks(it.node)
+	}
+	if !s.batch.fits(it) {
+		if err := s.send(); err != nil {
+			return err
+		}
+	}
+	s.batch.add(it)
+	if it.gone {
+		s.depart(it.node, it.cursor)
+	} else if it.cursor.Node != "" {
+		s.vector = s.vector.Set(it.cursor)
+	}
+	if it.complete {
+		return s.snapshotHas(it.node, it.present)
+	}
+	if s.batch.full() {
+		return s.send()
+	}
+	return nil
+}
+
+// depart forgets a node's position: nothing can be resumed there.
+func (s *eventStream) depart(node string, told event.Cursor) {
+	s.vector = s.vector.Delete(node)
+	delete(s.legs, node)
+	if len(s.departed) >= maxDeparted {
+		clear(s.departed)
+	}
+	s.departed[node] = told
+	again := make(chan struct{}) // it may be back already
+	close(again)
+	s.changed = again
+}
+
+// end sends what has come and returns why the stream ends.
+func (s *eventStream) end(err error) error {
+	if p, ok := err.(*panicError); ok {
+		panic(p.text) // in the goroutine of the call, where it is recovered and logged
+	}
+	if s.batch.count > 0 {
+		if err := s.send(); err != nil {
+			return err
+		}
+	}
+	return err
+}

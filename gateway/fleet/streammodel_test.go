@@ -1,0 +1,253 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// step is something that happens in the model test.
+type step struct {
+	what string
+	node string
+	n    int
+}
+
+// String tells it in a few words.
+func (s step) String() string { return fmt.Sprintf("%s %s %d", s.what, s.node, s.n) }
+
+// stepsOf are what can happen, the usual things more often.
+var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal", "restart", "leave", "forget", "stall",
+	"take", "resume", "resume"}
+
+// reader follows a fleet as a careful caller does: it checks each response, and goes on behind the last one at any node.
+type reader struct {
+	world    *world
+	departed map[event.Origin]uint64 // lives that have gone in an orderly way or were forgotten, and their last heads
+	told     map[string]event.Cursor // how far it was told of each node
+	after    string                  // the last cursor
+	failed   string
+	client   *client
+	paused   bool
+}
+
+// TestStreamModel holds that whatever happens to the nodes, and wherever the stream is resumed, of each life of each node the sequences and
+// the GAPs are in order and dense; that a life follows a GAP that says so; and that in the end everything was told.
+func TestStreamModel(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		script := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
+			return step{rapid.SampledFrom(stepsOf).Draw(t, "what"), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "node"),
+				rapid.SampledFrom([]int{1, 2, 3, 50, 300}).Draw(t, "n")}
+		}), 1, 40).Draw(r, "script")
+		failed := ""
+		synctest.Test(t, func(t *testing.T) { failed = play(t, script) })
+		if failed != "" {
+			r.Fatal(failed)
+		}
+	})
+}
+
+// play runs a script and returns what is wrong.
+func play(t *testing.T, script []step) string {
+	w := newWorld("a", "b", "c")
+	r := &reader{world: w, departed: make(map[event.Origin]uint64), told: make(map[string]event.Cursor)}
+	at := "a" // whom the reader asks
+	r.open(w.at(at))
+	defer func() { r.client.hangUp() }()
+	for _, s := range script {
+		p := w.at(s.node)
+		switch s.what {
+		case "append":
+			p.append(s.n)
+		case "pass":
+			time.Sleep(time.Duration(s.n) * 100 * time.Millisecond)
+		case "break":
+			p.drop(pb.NodeStatus_NODE_STATUS_TIMED_OUT)
+		case "cut":
+			if p.member.State != pb.NodeState_NODE_STATE_LEFT {
+				p.state(pb.NodeState_NODE_STATE_UNREACHABLE)
+			}
+		case "heal":
+			p.heal()
+		case "restart":
+			if s.node == at { // the stream ends with it
+				at = r.move(at)
+			}
+			p.restart()
+		case "leave":
+			if s.node == at {
+				at = r.move(at)
+			}
+			if p.member.asked() {
+				p.leave()
+				r.departed[p.member.Origin] = p.member.Head
+			}
+		case "forget":
+			if s.node != at && !p.member.asked() {
+				p.forget(true)
+				r.departed[p.member.Origin] = p.member.Head
+			}
+		case "stall":
+			r.paused = true
+		case "take":
+			r.paused = false
+		case "resume":
+			at = r.move(at)
+		}
+		if !r.take() {
+			return fmt.Sprintf("after %s: %s", s, r.failed)
+		}
+	}
+	return r.finish()
+}
+
+// heal ends a cut. A node that has left, or was forgotten, comes back: that in its next life.
+func (p *place) heal() {
+	switch {
+	case p.member.State == pb.NodeState_NODE_STATE_LEFT:
+		p.restart()
+	case !p.known:
+		p.restart()
+	default:
+		p.state(pb.NodeState_NODE_STATE_LIVE)
+		p.beat()
+	}
+}
+
+func (r *reader) open(p *place) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &client{ctx: ctx, hangUp: cancel, sent: make(chan *pb.StreamEventsResponse), result: make(chan error, 1)}
+	request := &pb.StreamEventsRequest{After: r.after}
+	if r.after == "" {
+		request.After = "0"
+	}
+	go func() { c.result <- p.node.StreamEvents(request, c) }()
+	r.client = c
+}
+
+// close hangs up and waits for the end of the call.
+func (r *reader) close() {
+	r.client.hangUp()
+	if err := <-r.client.result; err != nil && !errors.Is(err, context.Canceled) {
+		r.failed = fmt.Sprintf("the call ended with %v", err)
+	}
+}
+
+// move goes on at the next node that is there.
+func (r *reader) move(from string) string {
+	r.close()
+	names := []string{"a", "b", "c"}
+	next := names[(slices.Index(names, from)+1)%3]
+	if p := r.world.at(next); !p.known || p.member.State == pb.NodeState_NODE_STATE_LEFT {
+		p.restart()
+	}
+	r.world.at(next).heal()
+	r.open(r.world.at(next))
+	return next
+}
+
+// take takes what there is now, unless it stalls.
+func (r *reader) take() bool {
+	for r.failed == "" && !r.paused {
+		synctest.Wait()
+		select {
+		case response := <-r.client.sent:
+			r.check(response)
+			continue
+		default:
+		}
+		break
+	}
+	return r.failed == ""
+}
+
+// finish heals everything and waits until all has been told.
+func (r *reader) finish() string {
+	r.paused = false
+	for _, p := range r.world.places {
+		if p.known && !p.member.asked() && p.member.State != pb.NodeState_NODE_STATE_LEFT {
+			p.heal()
+		}
+		if p.known && p.member.asked() {
+			p.append(1)
+		}
+	}
+	for range 300 {
+		if !r.take() {
+			return r.failed
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.close()
+	for _, p := range r.world.places {
+		at, has := r.told[p.name]
+		if here := p.known && p.member.asked(); here && at != p.log.Head() {
+			return fmt.Sprintf("%s was told up to %v; expected %v; at %s", p.name, at, p.log.Head(), r.after)
+		} else if p.known && !here && has && at.Incarnation != "gone" { // that of one that was not known when the stream began stays
+			return fmt.Sprintf("%s has gone, and is still at %v", p.name, at)
+		}
+	}
+	return r.failed
+}
+
+// check checks a response, and that its vector is exactly behind what was told.
+func (r *reader) check(response *pb.StreamEventsResponse) {
+	gone := maps.Clone(r.told)
+	for _, e := range response.GetEvents() {
+		r.event(e)
+	}
+	r.after = response.GetCursor()
+	if r.after == "0" {
+		return
+	}
+	v, err := event.ParseVector(r.after)
+	if err != nil {
+		r.failed = err.Error()
+		return
+	}
+	for _, c := range v {
+		delete(gone, c.Node)
+		told, has := r.told[c.Node]
+		if begins := !has || told.Incarnation == "gone"; !begins && told != c {
+			r.failed = fmt.Sprintf("the cursor has %s behind %v: %s", c, told, story(response))
+		}
+		r.told[c.Node] = c
+	}
+	for name, told := range gone { // it has left the vector: if it comes back, it begins again
+		p := r.world.at(name)
+		if there := p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT; told.Origin == p.member.Origin && (there || r.told[name].Sequence < p.member.Head) {
+			r.failed = fmt.Sprintf("%s has left the cursor, told up to %v of %d, known %t, %s", name, r.told[name], p.member.Head, p.known, p.member.State)
+		}
+		r.told[name] = event.Cursor{Origin: event.Origin{Node: name, Incarnation: "gone"}}
+	}
+}
+
+// event checks that an event follows what was told.
+func (r *reader) event(e *pb.Event) {
+	told := r.told[e.GetNode()]
+	from, to := e.GetSequence(), e.GetSequence()
+	if gap := e.GetGap(); gap != nil {
+		from, to = gap.GetFrom(), gap.GetTo()
+		if gap.GetReason() == pb.GapReason_GAP_REASON_RESTARTED {
+			from, to = 0, 0
+			told = event.Cursor{Origin: event.Origin{Node: e.GetNode(), Incarnation: e.GetIncarnation()}}
+		}
+	}
+	life := event.Origin{Node: e.GetNode(), Incarnation: e.GetIncarnation()}
+	head, departed := r.departed[told.Origin] // of a life that has gone, of which all was told, nothing is said when another begins
+	begins := told.Incarnation == "" || told.Incarnation == "gone" || departed && told.Sequence >= head && told.Origin != life
+	if to > 0 && !begins && (told.Origin != life || from != told.Sequence+1) {
+		r.failed = fmt.Sprintf("%s of life %s comes behind %v", word(e), e.GetIncarnation(), told)
+	}
+	r.told[e.GetNode()] = event.Cursor{Origin: life, Sequence: to}
+}

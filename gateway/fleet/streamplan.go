@@ -1,0 +1,134 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// streamPlan is what a StreamEvents request comes to.
+type streamPlan struct {
+	request *pb.StreamEventsRequest
+	self    string
+	nodes   map[string]bool // of the scope; nil: all
+	begin   event.Vector    // behind which the stream begins
+	types   []pb.EventType  // that other nodes are asked for; nil: they are not followed
+	wait    time.Duration   // for which another node may be silent before a snapshot does without it
+	others  []Member        // of the scope, all of them; without this node
+}
+
+// planStream reads a request. The error is a *problem or an *event.CursorError.
+func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
+	p := &streamPlan{request: r, self: n.roster.self().Node, types: typesOfOthers(r), wait: defaultWait}
+	if d := r.GetScope().GetNodeTimeout().AsDuration(); d > 0 {
+		p.wait = d
+	}
+	for _, name := range r.GetScope().GetNodes() {
+		if p.nodes == nil {
+			p.nodes = make(map[string]bool)
+		}
+		p.nodes[name] = true
+		if _, ok := n.roster.find(name); !ok {
+			return nil, &problem{code: codes.InvalidArgument, reason: reasonUnknownNode, field: "scope.nodes", metadata: map[string]string{"node": name},
+				text: fmt.Sprintf("scope.nodes: no node %q is known here; expected one that ListNodes has", name)}
+		}
+	}
+	var absent []string
+	for _, m := range n.roster.all() {
+		if m.Self || !p.covers(m.Node) {
+			continue
+		}
+		p.others = append(p.others, m)
+		if !m.asked() {
+			absent = append(absent, m.Node)
+		}
+	}
+	if r.GetScope().GetRequireAll() && len(absent) > 0 {
+		return nil, membersMissing(absent)
+	}
+	return p, p.place()
+}
+
+// place sets where the stream begins.
+func (p *streamPlan) place() error {
+	after := p.request.GetAfter()
+	switch {
+	case p.request.GetSnapshot() || after == "0":
+	case after == "":
+		for _, m := range p.others {
+			p.begin = p.begin.Set(event.Cursor{Origin: m.Origin, Sequence: m.Head})
+		}
+	default:
+		v, err := event.ParseVector(after)
+		if err != nil {
+			return &event.CursorError{Text: err.Error()}
+		}
+		p.begin = v
+	}
+	return nil
+}
+
+// covers reports whether a node is in the scope.
+func (p *streamPlan) covers(node string) bool { return p.nodes == nil || p.nodes[node] }
+
+// own returns the request for this node's own part. When this node is not in the scope, it is asked for hardly anything: it tells whether
+// the request is right, counts the stream, and ends it with its log.
+func (p *streamPlan) own() *pb.StreamEventsRequest {
+	r := proto.CloneOf(p.request)
+	r.Scope = &pb.Scope{Local: true}
+	if !p.covers(p.self) {
+		r.Types, r.After, r.Snapshot, r.IncludeData = []pb.EventType{pb.EventType_EVENT_TYPE_GAP}, "", false, false
+		return r
+	}
+	if at, ok := p.begin.At(p.self); ok {
+		r.After = at.String()
+	} else if r.After != "" {
+		r.After = "0"
+	}
+	return r
+}
+
+// other returns the encoded request for another node.
+func (p *streamPlan) other(after string, snapshot bool) ([]byte, error) {
+	return proto.Marshal(&pb.StreamEventsRequest{Types: p.types, Filter: p.request.GetFilter(), After: after, Snapshot: snapshot,
+		IncludeData: p.request.GetIncludeData(), MaxDataBytes: p.request.GetMaxDataBytes()})
+}
+
+// ofMembers reports whether events of a type are about the fleet's members: those come from this node alone.
+func ofMembers(t pb.EventType) bool { return strings.HasPrefix(t.String(), "EVENT_TYPE_NODE_") }
+
+// typesOfOthers returns which types other nodes are asked for: all that are wanted but those about members. Nil means that nothing of
+// theirs is wanted.
+func typesOfOthers(r *pb.StreamEventsRequest) []pb.EventType {
+	wanted := slices.Clone(r.GetTypes())
+	if len(wanted) == 0 {
+		for number := range pb.EventType_name {
+			if t := pb.EventType(number); t != pb.EventType_EVENT_TYPE_UNSPECIFIED && (t != pb.EventType_EVENT_TYPE_DATA || r.GetIncludeData()) {
+				wanted = append(wanted, t)
+			}
+		}
+		slices.Sort(wanted)
+	}
+	wanted = slices.DeleteFunc(wanted, ofMembers)
+	switch {
+	case len(wanted) > 0:
+		return wanted
+	case r.GetSnapshot():
+		return []pb.EventType{pb.EventType_EVENT_TYPE_GAP} // their connections are wanted, and nothing else
+	}
+	return nil
+}
+
+// membersMissing is the error of a stream that is to have all nodes or none.
+func membersMissing(names []string) error {
+	list := strings.Join(names[:min(len(names), 20)], ",") // errors travel in trailers, which have little room
+	return &problem{code: codes.Unavailable, reason: reasonNodesMissing, metadata: map[string]string{"missing": list},
+		text: fmt.Sprintf("require_all: %d nodes cannot be asked now, among them %s; ask again later, or without require_all", len(names), list)}
+}

@@ -1,0 +1,471 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// world is some nodes of which everything is real that an event stream touches, but for the roster and the exchange: those do what the
+// test says. Every node sees the others in the same way.
+type world struct {
+	mu      sync.Mutex
+	places  []*place // in the order of their names
+	changed chan struct{}
+}
+
+// place is a node, through its lives.
+type place struct {
+	world *world
+	name  string
+	lives int
+	log   *event.Log
+	local *control.Local
+	node  *Node
+
+	// Guarded by world.mu.
+	member  Member
+	known   bool
+	fails   func(r *pb.StreamEventsRequest) *streamEnd // of who opens a stream: nil, or no end: it is answered
+	streams map[*fakeStream]bool
+	opened  []*pb.StreamEventsRequest // what it was asked
+	silent  bool                      // it accepts streams, and sends nothing
+	infos   []server.Info
+}
+
+const ringSize = 256
+
+func newWorld(names ...string) *world {
+	w := &world{changed: make(chan struct{})}
+	for _, name := range names {
+		p := &place{world: w, name: name, known: true, streams: make(map[*fakeStream]bool)}
+		w.places = append(w.places, p)
+		p.start()
+	}
+	return w
+}
+
+func (w *world) at(name string) *place {
+	return w.places[slices.IndexFunc(w.places, func(p *place) bool { return p.name == name })]
+}
+
+// tell wakes those who wait for changes. The caller holds mu.
+func (w *world) tell() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// shelf is a gateway of which only the event log and the connections are there.
+type shelf struct {
+	embeddedGateway
+	log   *event.Log
+	infos func() []server.Info
+}
+
+// embeddedGateway is control.Gateway under a name that its own method Gateway does not hide.
+type embeddedGateway = control.Gateway
+
+func (s shelf) Cursor() event.Cursor { return s.log.Head() }
+
+func (s shelf) Subscribe(r server.SubscribeRequest) (*event.Subscription, error) {
+	return s.log.Subscribe(event.Options{After: r.After, Types: r.Types, MaxData: r.MaxData})
+}
+
+func (s shelf) List(_ context.Context, r server.ListRequest) (server.ListPage, error) {
+	all := s.infos()[r.After:]
+	page := server.ListPage{Connections: all[:min(len(all), r.Limit)]}
+	if len(all) > r.Limit {
+		page.Next = r.After + uint64(r.Limit)
+	}
+	return page, nil
+}
+
+// start begins a life of the node.
+func (p *place) start() {
+	p.lives++
+	origin := event.Origin{Node: p.name, Incarnation: fmt.Sprintf("%x", 0x19ab00+p.lives)}
+	log := event.NewLog(origin, ringSize)
+	infos := func() []server.Info {
+		p.world.mu.Lock()
+		defer p.world.mu.Unlock()
+		return p.infos
+	}
+	node := &Node{log: hclog.NewNullLogger(), roster: view{p}, asker: view{p}}
+	control.New(shelf{log: log, infos: infos}, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer {
+		p.local, node.local = l, l
+		return node
+	}})
+	p.log, p.node = log, node
+	p.member = Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
+}
+
+// append makes n events happen, and a heartbeat say so.
+func (p *place) append(n int) {
+	for range n {
+		p.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{Name: "main", Address: "127.0.0.1:1"}})
+	}
+	p.beat()
+}
+
+// beat lets the others know how far the node has come, if they can hear it.
+func (p *place) beat() {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	if p.member.asked() {
+		p.member.Head, p.member.Oldest = p.log.Head().Sequence, p.log.Oldest()
+	}
+}
+
+// connections gives the node so many connections.
+func (p *place) connections(n int) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.infos = nil
+	origin := p.log.Origin()
+	for i := range n {
+		p.infos = append(p.infos, server.Info{Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: uint64(i + 1)}})
+	}
+}
+
+// state changes what the others see of the node. When it is not asked any more, its streams break.
+func (p *place) state(s pb.NodeState) {
+	p.world.mu.Lock()
+	p.member.State = s
+	if !p.member.asked() {
+		p.cut(pb.NodeStatus_NODE_STATUS_TIMED_OUT)
+	}
+	p.world.tell()
+	p.world.mu.Unlock()
+}
+
+// cut breaks the streams from the node. The caller holds mu.
+func (p *place) cut(s pb.NodeStatus) {
+	for f := range p.streams {
+		f.breakOff(&streamEnd{answer{node: p.name, status: s, message: "the test says so"}})
+	}
+	clear(p.streams)
+}
+
+// drop breaks the streams from the node, which stays as it is.
+func (p *place) drop(s pb.NodeStatus) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.cut(s)
+}
+
+// restart ends the node's life without a word and begins the next.
+func (p *place) restart() {
+	p.world.mu.Lock()
+	p.cut(pb.NodeStatus_NODE_STATUS_RESTARTED)
+	p.start()
+	p.known = true
+	p.world.tell()
+	p.world.mu.Unlock()
+	p.log.Append(&event.Event{Type: event.Listening})
+	p.beat()
+}
+
+// leave ends the node in an orderly way: its log, and with that its streams, and then its membership.
+func (p *place) leave() {
+	p.log.Close()
+	p.beat()
+	p.state(pb.NodeState_NODE_STATE_LEFT)
+}
+
+// forget makes the others forget the node, or know it again.
+func (p *place) forget(forgotten bool) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.known = !forgotten
+	if forgotten {
+		p.cut(pb.NodeStatus_NODE_STATUS_TIMED_OUT)
+	}
+	p.world.tell()
+}
+
+// asked returns what the node was asked, by those who opened streams.
+func (p *place) asked() []*pb.StreamEventsRequest {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	return slices.Clone(p.opened)
+}
+
+// view is the roster and the exchange of a node.
+type view struct{ *place }
+
+func (v view) list(wanted func(*place) bool) []Member {
+	v.world.mu.Lock()
+	defer v.world.mu.Unlock()
+	var members []Member
+	for _, p := range v.world.places {
+		m := p.member
+		if m.Self = p == v.place; m.Self {
+			m.State, m.Head, m.Oldest = pb.NodeState_NODE_STATE_LIVE, p.log.Head().Sequence, p.log.Oldest()
+		}
+		if m.Self || wanted(p) {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
+func (v view) self() Member {
+	m, _ := v.find(v.name)
+	return m
+}
+
+func (v view) all() []Member {
+	return v.list(func(p *place) bool { return p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT })
+}
+
+func (v view) known() []Member { return v.list(func(p *place) bool { return p.known }) }
+
+func (v view) find(name string) (Member, bool) {
+	known := v.known()
+	i := slices.IndexFunc(known, func(m Member) bool { return m.Node == name })
+	if i < 0 {
+		return Member{}, false
+	}
+	return known[i], true
+}
+
+func (v view) changed() <-chan struct{} {
+	v.world.mu.Lock()
+	defer v.world.mu.Unlock()
+	return v.world.changed
+}
+
+func (v view) forget(string) (Member, error) { return Member{}, errors.New("not in this test") }
+
+func (v view) ask(context.Context, []Member, question) []answer { return nil }
+
+// fakeWindow is how many items may be under way.
+const fakeWindow = 4
+
+// follow opens a stream at another node, as the exchange does.
+func (v view) follow(ctx context.Context, to Member, q question) stream {
+	p := v.world.at(to.Node)
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fakeStream{from: p, items: make(chan []byte, fakeWindow), ended: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
+	r := new(pb.StreamEventsRequest)
+	err := proto.Unmarshal(q.body, r)
+	v.world.mu.Lock()
+	defer v.world.mu.Unlock()
+	p.opened = append(p.opened, r)
+	var end *streamEnd
+	switch {
+	case err != nil || q.method != pb.GatewayService_StreamEvents_FullMethodName:
+		end = &streamEnd{answer{node: p.name, status: pb.NodeStatus_NODE_STATUS_ERROR, err: status.Errorf(codes.Internal, "%s: %v", q.method, err)}}
+	case p.fails != nil:
+		end = p.fails(r)
+	}
+	switch {
+	case end != nil:
+	case !p.known || !p.member.asked():
+		end = &streamEnd{answer{node: p.name, status: pb.NodeStatus_NODE_STATUS_UNREACHABLE}}
+	case p.member.Origin != to.Origin:
+		end = &streamEnd{answer{node: p.name, status: pb.NodeStatus_NODE_STATUS_RESTARTED}}
+	}
+	if end != nil {
+		f.breakOff(end)
+	}
+	if end == nil {
+		p.streams[f] = true
+	}
+	if end != nil || p.silent {
+		close(f.done)
+		return f
+	}
+	go f.run(ctx, p.local, q)
+	return f
+}
+
+// fakeStream is a stream from a node.
+type fakeStream struct {
+	from   *place
+	items  chan []byte
+	ended  chan struct{}
+	end    *streamEnd // set before ended is closed
+	once   sync.Once
+	cancel context.CancelFunc
+	done   chan struct{} // closed when run has ended
+}
+
+func (f *fakeStream) run(ctx context.Context, local *control.Local, q question) {
+	defer close(f.done)
+	caller := event.Actor{Identity: "test", Role: "ADMIN", Via: "other"}
+	err := local.Follow(ctx, caller, "ADMIN", q.body, func(b []byte) error {
+		select {
+		case f.items <- slices.Clone(b):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	switch {
+	case err == nil:
+		f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_OK}})
+	case status.Code(err) == codes.PermissionDenied:
+		f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_DENIED, err: err}})
+	default:
+		f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_ERROR, err: err, message: err.Error()}})
+	}
+}
+
+func (f *fakeStream) breakOff(end *streamEnd) {
+	f.once.Do(func() {
+		f.end = end
+		close(f.ended)
+		f.cancel()
+	})
+}
+
+func (f *fakeStream) next(ctx context.Context) ([]byte, error) {
+	select {
+	case b := <-f.items:
+		return b, nil
+	default:
+	}
+	select {
+	case b := <-f.items:
+		return b, nil
+	case <-f.ended:
+		select {
+		case b := <-f.items: // what came before the end
+			return b, nil
+		default:
+			return nil, f.end
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (f *fakeStream) close() {
+	f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_OK, message: "closed"}})
+	<-f.done
+	f.from.world.mu.Lock()
+	defer f.from.world.mu.Unlock()
+	delete(f.from.streams, f)
+}
+
+// client is a StreamEvents call, of which each response waits until the test takes it.
+type client struct {
+	grpc.ServerStream
+	ctx    context.Context
+	hangUp context.CancelFunc
+	sent   chan *pb.StreamEventsResponse
+	result chan error
+}
+
+// open calls StreamEvents at a node. The call ends with the test, or when it is hung up.
+func open(t testing.TB, p *place, r *pb.StreamEventsRequest) *client {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &client{ctx: ctx, hangUp: cancel, sent: make(chan *pb.StreamEventsResponse), result: make(chan error, 1)}
+	go func() { c.result <- p.node.StreamEvents(r, c) }()
+	t.Cleanup(cancel)
+	return c
+}
+
+func (c *client) Context() context.Context { return c.ctx }
+
+// Send gets the bytes that go over the wire.
+func (c *client) Send(r *pb.StreamEventsResponse) error {
+	b, err := proto.Marshal(r)
+	if err != nil {
+		return err
+	}
+	decoded := new(pb.StreamEventsResponse)
+	if err := proto.Unmarshal(b, decoded); err != nil {
+		return err
+	}
+	select {
+	case c.sent <- decoded:
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+// next returns the next response.
+func (c *client) next(t testing.TB) *pb.StreamEventsResponse {
+	t.Helper()
+	select {
+	case r := <-c.sent:
+		return r
+	case err := <-c.result:
+		t.Fatalf("the stream has ended with %v; expected a response", err)
+	case <-time.After(time.Hour):
+		t.Fatal("no response for an hour")
+	}
+	return nil
+}
+
+// until returns the responses up to the first of which says is true, that one included.
+func (c *client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []*pb.StreamEventsResponse {
+	t.Helper()
+	var got []*pb.StreamEventsResponse
+	for began := time.Now(); time.Since(began) < 10*time.Minute; {
+		got = append(got, c.next(t))
+		if says(got[len(got)-1]) {
+			return got
+		}
+	}
+	t.Fatalf("it did not come within ten minutes; what came is %.2000s, up to %s", story(got...), got[len(got)-1].GetCursor())
+	return nil
+}
+
+// err returns with what the call ends; responses that come before are passed over.
+func (c *client) err(t testing.TB) error {
+	t.Helper()
+	for {
+		select {
+		case <-c.sent:
+		case err := <-c.result:
+			return err
+		case <-time.After(time.Hour):
+			t.Fatal("the stream does not end")
+		}
+	}
+}
+
+// story tells the events of responses in words, node by node; heartbeats are left out.
+func story(responses ...*pb.StreamEventsResponse) string {
+	var words []string
+	for _, r := range responses {
+		for _, e := range r.GetEvents() {
+			words = append(words, word(e))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func word(e *pb.Event) string {
+	switch e.GetType() {
+	case pb.EventType_EVENT_TYPE_GAP:
+		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(e.GetGap().GetReason().String(), "GAP_REASON_"), e.GetGap().GetFrom(), e.GetGap().GetTo())
+	case pb.EventType_EVENT_TYPE_PRESENT:
+		return fmt.Sprintf("%s:+%s", e.GetNode(), e.GetConnection().GetId())
+	case pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE:
+		d := e.GetSnapshotComplete()
+		return fmt.Sprintf("%s:COMPLETE(%d,%s,%v)", e.GetNode(), d.GetConnections(), d.GetCursor(), d.GetMissingNodes())
+	}
+	return fmt.Sprintf("%s:%d", e.GetNode(), e.GetSequence())
+}

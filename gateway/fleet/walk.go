@@ -1,0 +1,152 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	// walkNodes is how many nodes a page asks at most. Those that cannot be asked do not count.
+	walkNodes = 2
+	// walkRoom is how many bytes a page may have for another node to be asked too: a response has room for little more than one node's.
+	walkRoom = 512 << 10
+	// defaultPage and maxPage are the rows of a page, as the contract has them.
+	defaultPage, maxPage = 100, 1000
+)
+
+// walk is one page of a walk through the rows of all nodes, in the order of the nodes' names and of each node's own rows.
+type walk struct {
+	nodes []Member // in the order of their names
+	at    *walkToken
+	room  int // rows that there is room for
+	// ask asks one node for some of its rows.
+	ask func(ctx context.Context, m Member, rows int, token string) answer
+
+	rows    []byte // encoded, as the elements of field 1 of the response
+	total   int64  // of the responses
+	results []*pb.NodeResult
+}
+
+// run asks for rows until the page is full, or enough nodes were asked. Afterwards at is where the next page begins; its node is empty at
+// the end of the walk. The error is that of a request that is wrong.
+func (w *walk) run(ctx context.Context) error {
+	rest := w.rest()
+	for asked := 0; len(rest) > 0; rest = rest[1:] {
+		m := rest[0]
+		if asked == walkNodes || w.room == 0 || len(w.rows) > walkRoom {
+			if m.Node != w.at.node {
+				w.at.node, w.at.token = m.Node, ""
+			}
+			return nil
+		}
+		if m.Node != w.at.node {
+			w.at.node, w.at.token = m.Node, ""
+		}
+		if m.asked() {
+			asked++
+		}
+		more, err := w.take(ctx, m)
+		if more || err != nil {
+			return err
+		}
+	}
+	w.at.node, w.at.token = "", ""
+	return nil
+}
+
+// rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is named in the result.
+func (w *walk) rest() []Member {
+	for i, m := range w.nodes {
+		switch {
+		case m.Node == w.at.node:
+			return w.nodes[i:]
+		case m.Node > w.at.node:
+			w.lost()
+			return w.nodes[i:]
+		}
+	}
+	w.lost()
+	return nil
+}
+
+// lost says that the node at which the walk was has left, or was forgotten.
+func (w *walk) lost() {
+	if w.at.token != "" {
+		w.results = append(w.results, nodeResult(&answer{node: w.at.node, status: pb.NodeStatus_NODE_STATUS_LEFT,
+			message: "it left, or was forgotten, while the walk was at it"}))
+	}
+}
+
+// take asks a node for its next rows, and returns whether it has more.
+func (w *walk) take(ctx context.Context, m Member) (more bool, err error) {
+	a := w.ask(ctx, m, w.room, w.at.token)
+	if status.Code(a.err) == codes.InvalidArgument {
+		if w.at.token == "" {
+			return false, a.err
+		}
+		// The request was right when the walk began there, so it is the token that is not: the node has restarted.
+		a = answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_RESTARTED, elapsed: a.elapsed,
+			message: "it restarted while the walk was at it: the connections that were still to come have ended"}
+	}
+	var p page
+	if a.ok() {
+		if p, err = readPage(a.body); err != nil {
+			a, p = undecodable(a, err), page{}
+		}
+	}
+	w.results = append(w.results, nodeResult(&a))
+	w.rows = append(w.rows, p.rows...)
+	w.room -= min(w.room, p.count)
+	w.total += p.total
+	w.at.token = p.next
+	return p.next != "", nil
+}
+
+// page is what a response that lists rows has: ListConnectionsResponse or ListBansResponse, which have the same numbers for it.
+type page struct {
+	rows  []byte // still encoded, with their tags
+	count int
+	next  string
+	total int64
+}
+
+// readPage reads an encoded response, without decoding its rows.
+func readPage(b []byte) (page, error) {
+	var p page
+	for len(b) > 0 {
+		number, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return page{}, fmt.Errorf("its page is cut or garbled: %w", protowire.ParseError(n))
+		}
+		length := protowire.ConsumeFieldValue(number, kind, b[n:])
+		if length < 0 {
+			return page{}, fmt.Errorf("its page is cut or garbled: %w", protowire.ParseError(length))
+		}
+		switch {
+		case number == 1 && kind == protowire.BytesType:
+			p.rows = append(p.rows, b[:n+length]...)
+			p.count++
+		case number == 2 && kind == protowire.BytesType:
+			p.next, _ = protowire.ConsumeString(b[n:])
+		case number == 3 && kind == protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(b[n:])
+			p.total = int64(v)
+		}
+		b = b[n+length:]
+	}
+	return p, nil
+}
+
+// pageRows is how many rows a page has at most.
+func pageRows(asked int32) int {
+	if asked == 0 {
+		return defaultPage
+	}
+	return int(min(asked, maxPage))
+}

@@ -1,0 +1,313 @@
+package natsbus_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/nats-io/nats.go"
+
+	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/natsbus"
+)
+
+// TestEmbeddedAdmitsNobody holds that a program on this machine that knows the embedded server's password can do nothing with it: the only
+// user has to be in the process. The server listens for clients on loopback only.
+func TestEmbeddedAdmitsNobody(t *testing.T) {
+	t.Parallel()
+	const password = "known to everybody"
+	s, err := natsbus.StartServer(natsbus.Config{Node: "a", Fleet: "test", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0"}, Logger: hclog.NewNullLogger()}, password)
+	check(t, err)
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	address := s.Addr().String()
+	if host, _, _ := net.SplitHostPort(address); host != "127.0.0.1" {
+		t.Errorf("it listens for clients on %s", address)
+	}
+	for _, url := range []string{"nats://" + address, "nats://a:" + strings.ReplaceAll(password, " ", "%20") + "@" + address} {
+		if conn, err := nats.Connect(url); !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("a client from outside: %v", err)
+			if conn != nil {
+				conn.Close()
+			}
+		}
+	}
+	if conn, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo("a", "something else")); err == nil {
+		conn.Close()
+		t.Error("a wrong password is accepted")
+	}
+	conn, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo("a", password))
+	check(t, err)
+	conn.Close()
+	if s.MonitorAddr() != nil || s.JetStreamEnabled() || s.SystemAccount() != nil {
+		t.Error("it has more than the bus needs")
+	}
+}
+
+// TestEmbeddedAddressInUse holds that an address that cannot be listened on is refused, with a sentence, and that nothing is left running.
+func TestEmbeddedAddressInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer taken.Close()
+	for _, address := range []string{taken.Addr().String(), "192.0.2.1:0"} {
+		b, err := natsbus.Open(natsbus.Config{Node: "a", Fleet: "test", Embedded: &natsbus.Embedded{Listen: address}})
+		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(address, "0")) || !strings.Contains(err.Error(), "bind") {
+			t.Errorf("%s: %v", address, err)
+		}
+		if b != nil {
+			b.Close()
+		}
+	}
+}
+
+// TestEmbeddedJoinsItself holds that a node's own address among those to join does no harm, and that two nodes of one name are both there:
+// it is the fleet that has to see that.
+func TestEmbeddedJoinsItself(t *testing.T) {
+	t.Parallel()
+	seed := free(t, "127.0.0.9")
+	a := open(t, natsbus.Config{Node: "a", Embedded: &natsbus.Embedded{Listen: seed, Join: []string{seed}}})
+	b := open(t, natsbus.Config{Node: "a", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{seed}}})
+	fleettest.Settle(t, a, b)
+	fleettest.Settle(t, b, a)
+	inbox := subscribe(t, b, "once")
+	fleettest.Settle(t, a, b)
+	check(t, a.Publish("once", nil))
+	fleettest.Settle(t, a, b)
+	if n := len(inbox.All()); n != 1 {
+		t.Errorf("a message came %d times", n)
+	}
+}
+
+// free returns an address that was free a moment ago.
+func free(t testing.TB, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", host+":0")
+	check(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestEmbeddedFindsAgain holds that a node looks for ever for those that others told it of: one that comes back after a while, and is told
+// of nobody, is found.
+func TestEmbeddedFindsAgain(t *testing.T) {
+	t.Parallel()
+	log := newJournal()
+	a := embedded(t, "a")
+	b := open(t, natsbus.Config{Node: "b", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}},
+		Logger: hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Trace})})
+	address := free(t, "127.0.0.1")
+	c, err := natsbus.Open(natsbus.Config{Node: "c", Fleet: "test", Embedded: &natsbus.Embedded{Listen: address, Join: []string{a.Address()}}})
+	check(t, err)
+	fleettest.Settle(t, b, c)
+	fleettest.Settle(t, c, b)
+	fleettest.Settle(t, a, c)
+	c.Close()
+	log.await(t, "connect to route (attempt 3)")
+	c = open(t, natsbus.Config{Node: "c", Embedded: &natsbus.Embedded{Listen: address}})
+	fleettest.Settle(t, b, c)
+	fleettest.Settle(t, c, b)
+}
+
+// TestEmbeddedSaysGoodbye holds that what is published right before Close still comes to the others.
+func TestEmbeddedSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	a := embedded(t, "a")
+	inbox := subscribe(t, a, "goodbye")
+	for n := range 20 {
+		b, err := natsbus.Open(natsbus.Config{Node: "b", Fleet: "test", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
+		check(t, err)
+		fleettest.Settle(t, b, a)
+		check(t, b.Publish("goodbye", bytes.Repeat([]byte("x"), 100<<10)))
+		b.Close()
+		inbox.Await(t, n+1)
+		if err := b.Publish("goodbye", nil); err == nil {
+			t.Error("a closed bus takes messages")
+		}
+		if _, err := b.Subscribe("goodbye", deaf); err == nil {
+			t.Error("a closed bus takes subscriptions")
+		}
+	}
+}
+
+// TestEmbeddedOtherFleet holds that nodes of different fleets do not connect, and that the log says so.
+func TestEmbeddedOtherFleet(t *testing.T) {
+	t.Parallel()
+	log := newJournal()
+	a := open(t, natsbus.Config{Node: "a", Fleet: "one", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0"}, Logger: log.logger()})
+	b := open(t, natsbus.Config{Node: "b", Fleet: "two", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
+	inbox := subscribe(t, a, "x")
+	log.await(t, "cluster name")
+	fleettest.AwaitStatus(t, b, true)
+	check(t, b.Publish("x", nil))
+	c := open(t, natsbus.Config{Node: "c", Fleet: "one", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
+	fleettest.Settle(t, c, a)
+	if len(inbox.All()) > 0 {
+		t.Error("a node of another fleet is heard")
+	}
+}
+
+// TestEmbeddedStalledNode holds that a node that takes nothing is let go of, and holds up nobody meanwhile.
+func TestEmbeddedStalledNode(t *testing.T) {
+	t.Parallel()
+	a := embedded(t, "a")
+	trap, err := net.Listen("tcp", "127.0.0.1:0") // between a and b; it reads nothing more from a once it is told so
+	check(t, err)
+	defer trap.Close()
+	b := embedded(t, "b", trap.Addr().String())
+	c := embedded(t, "c", a.Address())
+	fromB, err := trap.Accept()
+	check(t, err)
+	defer fromB.Close()
+	toA, err := net.Dial("tcp", a.Address())
+	check(t, err)
+	defer toA.Close()
+	passed := make(chan struct{})
+	go func() { defer close(passed); pass(toA, fromB) }()
+	stall, stalled := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stalled)
+		buffer := make([]byte, 64<<10)
+		for {
+			select {
+			case <-stall:
+				return
+			default:
+			}
+			n, err := toA.Read(buffer)
+			if err == nil {
+				_, err = fromB.Write(buffer[:n])
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	subscribe(t, b, "bulk")
+	inbox := subscribe(t, c, "bulk")
+	fleettest.Settle(t, a, b)
+	fleettest.Settle(t, a, c)
+	close(stall)
+	data := make([]byte, 256<<10)
+	for n := range 200 { // 50 MiB, of which nothing more gets to b
+		check(t, a.Publish("bulk", data))
+		inbox.Await(t, n+1)
+	}
+	<-stalled
+	<-passed // a has closed the connection
+}
+
+// authority issues certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	ca := new(authority)
+	ca.cert, ca.key = ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	return ca
+}
+
+// sign makes a certificate of a new key; the first one is the CA's own.
+func (ca *authority) sign(t testing.TB, template x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template.SerialNumber, err = rand.Int(rand.Reader, big.NewInt(1<<62))
+	check(t, err)
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, signer := &template, key
+	if ca.cert != nil {
+		parent, signer = ca.cert, ca.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, parent, &key.PublicKey, signer)
+	check(t, err)
+	cert, err := x509.ParseCertificate(der)
+	check(t, err)
+	return cert, key
+}
+
+// mutual is the TLS of a node at some addresses.
+func (ca *authority) mutual(t testing.TB, ips ...net.IP) *tls.Config {
+	t.Helper()
+	cert, key := ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "node"}, IPAddresses: ips,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}})
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, RootCAs: pool, ClientCAs: pool,
+		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13}
+}
+
+// TestEmbeddedTLS holds that nodes with certificates under one CA make a fleet, those that are told of by others too, and that nobody else
+// gets in: not without TLS, not with another CA's certificate, not as a server whose certificate is for another address.
+func TestEmbeddedTLS(t *testing.T) {
+	t.Parallel()
+	ca, other, log := newAuthority(t), newAuthority(t), newJournal()
+	local := net.IPv4(127, 0, 0, 1)
+	node := func(name string, c *tls.Config, join ...string) *natsbus.Bus {
+		return open(t, natsbus.Config{Node: name, Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: join, TLS: c}})
+	}
+	a := open(t, natsbus.Config{Node: "a", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: ca.mutual(t, local)}, Logger: log.logger()})
+	b, c := node("b", ca.mutual(t, local), a.Address()), node("c", ca.mutual(t, local), a.Address())
+	fleettest.Settle(t, a, b)
+	fleettest.Settle(t, b, c)
+	fleettest.Settle(t, c, b)
+	inbox := subscribe(t, a, "x")
+
+	stranger := other.mutual(t, local)
+	stranger.RootCAs = ca.mutual(t).RootCAs // it trusts this fleet; the fleet does not trust it
+	for want, intruder := range map[string]*natsbus.Bus{
+		"unknown authority": node("intruder", stranger, a.Address()),
+		"handshake":         node("plain", nil, a.Address()),
+	} {
+		log.await(t, want)
+		fleettest.AwaitStatus(t, intruder, true)
+		check(t, intruder.Publish("x", nil))
+	}
+	wrong := node("wrong", ca.mutual(t, net.IPv4(127, 0, 0, 77)))
+	said := newJournal()
+	d := open(t, natsbus.Config{Node: "d", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{wrong.Address()}, TLS: ca.mutual(t, local)},
+		Logger: said.logger()})
+	said.await(t, "127.0.0.77")
+	fleettest.AwaitStatus(t, d, true)
+	check(t, d.Publish("x", nil))
+	fleettest.Settle(t, b, a)
+	if len(inbox.All()) > 0 {
+		t.Error("an intruder is heard")
+	}
+	if _, err := natsbus.Open(natsbus.Config{Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: &tls.Config{}}}); err == nil ||
+		!strings.Contains(err.Error(), "check both ends") {
+		t.Errorf("TLS that checks nobody: %v", err)
+	}
+}
+
+// TestDelay holds that attempts are 1 s to 30 s apart, the first ones less, and never the same.
+func TestDelay(t *testing.T) {
+	t.Parallel()
+	different := make(map[time.Duration]bool)
+	for attempts := range 1000 {
+		later, first := natsbus.Delay(attempts+1), natsbus.Delay(1)
+		if later < time.Second || later > 30*time.Second || first > 2*time.Second {
+			t.Fatalf("attempt %d after %s, the first after %s", attempts+1, later, first)
+		}
+		different[later] = true
+	}
+	if len(different) < 900 {
+		t.Errorf("%d of 1000 are different", len(different))
+	}
+}

@@ -1,0 +1,303 @@
+package natsbus_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/natsbus"
+)
+
+// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+const patience = 30 * time.Second
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open opens a bus that is closed when the test ends.
+func open(t testing.TB, c natsbus.Config) *natsbus.Bus {
+	t.Helper()
+	if c.Node == "" {
+		c.Node = "a"
+	}
+	if c.Fleet == "" {
+		c.Fleet = "test"
+	}
+	b, err := natsbus.Open(c)
+	check(t, err)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// external opens a bus to a server.
+func external(t testing.TB, node, url string, log hclog.Logger) *natsbus.Bus {
+	t.Helper()
+	return open(t, natsbus.Config{Node: node, External: &natsbus.External{URLs: []string{url}}, Logger: log})
+}
+
+// embedded opens a bus with a server of its own on a free port of 127.0.0.1.
+func embedded(t testing.TB, node string, join ...string) *natsbus.Bus {
+	t.Helper()
+	return open(t, natsbus.Config{Node: node, Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: join}})
+}
+
+// journal is a log that can be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+}
+
+func newJournal() *journal { return &journal{more: make(chan struct{})} }
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(j.more)
+	j.more = make(chan struct{})
+	return j.text.Write(p)
+}
+
+func (j *journal) logger() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Output: j, Level: hclog.Info})
+}
+
+func (j *journal) all() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// count returns how many lines have a text.
+func (j *journal) count(text string) (n int) {
+	for line := range strings.Lines(j.all()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// await waits until a line has a text.
+func (j *journal) await(t testing.TB, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		j.mu.Lock()
+		found, more := strings.Contains(j.text.String(), text), j.more
+		j.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			t.Fatalf("the log has no line with %q:\n%s", text, j.all())
+		}
+	}
+}
+
+// awaitProblem waits until a bus is not connected for a reason that has a text.
+func awaitProblem(t testing.TB, b fleet.Bus, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		changed := b.Changed()
+		if s := b.Status(); !s.Connected && strings.Contains(s.Problem, text) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("the status is %+v; expected a problem with %q", b.Status(), text)
+		}
+	}
+}
+
+// natsServer is a real server in a process of its own.
+type natsServer struct {
+	t       testing.TB
+	config  string // its file, in the directory that it is started in
+	environ []string
+	Address string
+	command *exec.Cmd
+	logged  sync.WaitGroup
+}
+
+// startNATS starts a server on a free port; the text is its configuration without the address.
+func startNATS(t testing.TB, config string) *natsServer {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	check(t, os.WriteFile(file, []byte(config), 0o600))
+	return startNATSFile(t, file)
+}
+
+// startNATSFile starts one with a configuration file.
+func startNATSFile(t testing.TB, file string, environ ...string) *natsServer {
+	t.Helper()
+	s := &natsServer{t: t, config: file, environ: environ, Address: "127.0.0.1:-1"}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *natsServer) url() string { return "nats://" + s.Address }
+
+// start runs it, the second time on the same port, and waits until it listens.
+func (s *natsServer) start() {
+	s.t.Helper()
+	path, err := build()
+	check(s.t, err)
+	host, port, _ := strings.Cut(s.Address, ":")
+	s.command = exec.Command(path, "-c", s.config, "-a", host, "-p", port)
+	s.command.Dir, s.command.Env = filepath.Dir(s.config), append(os.Environ(), s.environ...)
+	stderr, err := s.command.StderrPipe()
+	check(s.t, err)
+	check(s.t, s.command.Start())
+	lines := bufio.NewReader(stderr)
+	var said strings.Builder
+	for ready := false; !ready; {
+		line, err := lines.ReadString('\n')
+		said.WriteString(line)
+		if err != nil {
+			_ = s.command.Wait()
+			s.t.Fatalf("the server has not started: %v\n%s", err, said.String())
+		}
+		if _, address, ok := strings.Cut(line, "Listening for client connections on "); ok {
+			s.Address = strings.TrimSpace(address)
+		}
+		ready = strings.Contains(line, "Server is ready")
+	}
+	s.logged.Go(func() { _, _ = io.Copy(io.Discard, lines) })
+}
+
+// kill ends it at once; again does nothing.
+func (s *natsServer) kill() {
+	if s.command == nil {
+		return
+	}
+	_ = s.command.Process.Kill()
+	s.logged.Wait()
+	_ = s.command.Wait() // it was killed
+	s.command = nil
+}
+
+// proxy is in front of a server; it can be cut off.
+type proxy struct {
+	t       testing.TB
+	to      string
+	address string
+	running sync.WaitGroup
+
+	mu       sync.Mutex
+	listener net.Listener
+	conns    map[net.Conn]bool
+}
+
+func newProxy(t testing.TB, to string) *proxy {
+	p := &proxy{t: t, to: to, address: "127.0.0.1:0", conns: make(map[net.Conn]bool)}
+	p.connect(true)
+	t.Cleanup(func() {
+		p.connect(false)
+		p.running.Wait()
+	})
+	return p
+}
+
+// connect opens it, or closes it with all its connections.
+func (p *proxy) connect(connected bool) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !connected {
+		if p.listener != nil {
+			_ = p.listener.Close()
+		}
+		p.listener = nil
+		for c := range p.conns {
+			_ = c.Close()
+		}
+		clear(p.conns)
+		return
+	}
+	var err error
+	p.listener, err = net.Listen("tcp", p.address)
+	check(p.t, err)
+	p.address = p.listener.Addr().String()
+	l := p.listener
+	p.running.Go(func() { p.serve(l) })
+}
+
+func (p *proxy) serve(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		back, err := net.Dial("tcp", p.to)
+		p.mu.Lock()
+		if err != nil || p.listener != l {
+			_ = conn.Close()
+			if back != nil {
+				_ = back.Close()
+			}
+			p.mu.Unlock()
+			continue
+		}
+		p.conns[conn], p.conns[back] = true, true
+		p.mu.Unlock()
+		p.running.Go(func() { pass(conn, back) })
+		p.running.Go(func() { pass(back, conn) })
+	}
+}
+
+// pass copies until either end is closed, and closes the other.
+func pass(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.Close()
+	_ = from.Close()
+}
+
+// deaf delivers to nobody.
+func deaf(string, []byte) {}
+
+var _ fleet.Bus = (*natsbus.Bus)(nil)
+
+// subscribe makes a subscription that is read.
+func subscribe(t testing.TB, b fleet.Bus, subject string) *fleettest.Inbox {
+	t.Helper()
+	inbox := fleettest.NewInbox()
+	end, err := b.Subscribe(subject, inbox.Deliver)
+	check(t, err)
+	t.Cleanup(end)
+	return inbox
+}
+
+// again tries until it is so.
+func again(t testing.TB, so func() bool) {
+	t.Helper()
+	timeout, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatal("it is never so")
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package natsbus
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Delays between attempts to connect.
+const (
+	minDelay = time.Second
+	maxDelay = 30 * time.Second
+)
+
+// delay returns how long to wait before an attempt, of which there were so many since there was a connection: 1 s to 30 s, by chance, so
+// that not all nodes of a fleet come back at once; the first ones soon.
+func delay(attempts int) time.Duration {
+	most := min(minDelay<<min(attempts, 10), maxDelay)
+	return minDelay + rand.N(most-minDelay+1)
+}
+
+// client is a connection of the library's. It connects again by itself, until it is closed: by run, or by itself when a server says
+// something that it does not know.
+type client struct {
+	*nats.Conn
+	closed chan struct{}  // closed when it is, and has called everything that it calls
+	serves sync.WaitGroup // the subscriptions' goroutines
+}
+
+// run owns the connection until Close. Nobody else calls what takes the connection's lock.
+func (b *Bus) run(options func() nats.Options) {
+	defer close(b.ended)
+	for attempts := 1; ; attempts++ {
+		c, err := b.connect(options())
+		if err != nil {
+			b.failed(err)
+		} else {
+			b.serve(c)
+			c.Close()
+			<-c.closed
+			c.serves.Wait()
+		}
+		if !b.pause(delay(attempts)) {
+			return
+		}
+	}
+}
+
+// connect makes the connection, or begins to: without one the library goes on trying.
+func (b *Bus) connect(o nats.Options) (*client, error) {
+	c := &client{closed: make(chan struct{})}
+	o.ClosedCB = func(*nats.Conn) {
+		b.disconnected(nil)
+		close(c.closed)
+	}
+	var err error
+	if c.Conn, err = o.Connect(); err != nil {
+		return nil, err
+	}
+	for _, s := range b.subscriptions() {
+		b.open(c, s)
+	}
+	return c, nil
+}
+
+// pause waits before another connection is made, and still does what is asked for without one; false: there will be no other.
+func (b *Bus) pause(wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		batch, closed := b.outbox.take()
+		for i := range batch {
+			b.do(nil, &batch[i])
+		}
+		if closed {
+			return false
+		}
+		select {
+		case <-timer.C:
+			return true
+		case <-b.outbox.more:
+		}
+	}
+}
+
+// serve does the work until the bus or the connection is closed.
+func (b *Bus) serve(c *client) {
+	for {
+		batch, closed := b.outbox.take()
+		for i := range batch {
+			b.do(c, &batch[i])
+		}
+		if closed && b.Status().Connected {
+			_ = c.FlushTimeout(closeTimeout) // what does not go out by then is lost: nobody is there to be told
+		}
+		if closed {
+			return
+		}
+		select {
+		case <-c.closed:
+			return
+		case <-b.outbox.more:
+		}
+	}
+}
+
+// do does one thing. Without a connection c is nil.
+func (b *Bus) do(c *client, w *work) {
+	if w.do != nil {
+		w.do(c)
+		return
+	}
+	defer b.outbox.written(w)
+	err := errNotConnected
+	if c != nil && b.current(w.life) {
+		err = c.Publish(w.subject, w.data)
+	}
+	if err != nil {
+		b.unsent(1, err)
+	}
+}
+
+// errNotConnected is why a message is not sent that was published before the connection was lost.
+var errNotConnected = errors.New("the connection was lost before it went out")
+
+// unsent counts messages that were taken and not sent, and logs it now and then.
+func (b *Bus) unsent(messages int, err error) {
+	total := b.lost.Add(uint64(messages))
+	if messages > 0 && b.due.due("unsent") {
+		b.log.Warn("messages to other nodes were not sent: who waits for an answer is told that none came", "total", total, "reason", problem(err))
+	}
+}
+
+// subscriptions returns all there are.
+func (b *Bus) subscriptions() []*subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.all)
+}

@@ -1,0 +1,334 @@
+package natsbus_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/natsbus"
+)
+
+// TestServerKilled holds that a bus outlives its server: it says what is wrong, once, connects again by itself, and its subscriptions hold.
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	server, log := startNATS(t, ""), newJournal()
+	a, b := external(t, "a", server.url(), log.logger()), external(t, "b", server.url(), nil)
+	inbox := subscribe(t, b, "kept")
+	fleettest.Settle(t, a, b)
+	server.kill()
+	fleettest.AwaitStatus(t, b, false)
+	if s := fleettest.AwaitStatus(t, a, false); s.Problem == "" || s.Mode != "external" {
+		t.Errorf("%+v", s)
+	}
+	awaitProblem(t, a, "refused")
+	server.start()
+	fleettest.AwaitStatus(t, a, true)
+	fleettest.AwaitStatus(t, b, true)
+	fleettest.Settle(t, a, b)
+	check(t, a.Publish("kept", []byte("x")))
+	inbox.Await(t, 1)
+	log.await(t, "connected to NATS")
+	if lost, failed := log.count("connection to NATS lost"), log.count("cannot connect to NATS"); lost != 1 || failed != 1 || log.count("connected to NATS") != 2 {
+		t.Errorf("the log:\n%s", log.all())
+	}
+}
+
+// TestServerComesLater holds that a bus whose server is not there yet opens at once, says so, and connects when it is; what is subscribed to
+// before holds.
+func TestServerComesLater(t *testing.T) {
+	t.Parallel()
+	server := startNATS(t, "")
+	server.kill()
+	a, b := external(t, "a", server.url(), nil), external(t, "b", server.url(), nil)
+	inbox := subscribe(t, b, "early")
+	if err := a.Publish("early", nil); err == nil || !strings.Contains(err.Error(), "no connection to NATS") {
+		t.Errorf("publishing without a server: %v", err)
+	}
+	awaitProblem(t, a, "refused")
+	server.start()
+	fleettest.Settle(t, a, b)
+	check(t, a.Publish("early", []byte("x")))
+	if got := inbox.Await(t, 1); string(got[0].Data) != "x" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestServerStopped holds that a server that stands still holds up nobody: Publish returns, with an error when there is no room left, the bus
+// says that there is no connection, and what waited is not sent when the server goes on.
+func TestServerStopped(t *testing.T) {
+	t.Parallel()
+	server, log := startNATS(t, ""), newJournal()
+	a, b := external(t, "a", server.url(), log.logger()), external(t, "b", server.url(), nil)
+	fleettest.Settle(t, a, b)
+	check(t, server.command.Process.Signal(syscall.SIGSTOP))
+	began := time.Now()
+	data, refused, taken := make([]byte, 64<<10), false, 0
+	for a.Status().Connected && !refused {
+		if err := a.Publish("stopped", data); err != nil {
+			refused = true
+		} else if taken++; taken > 1<<20>>4 {
+			t.Fatal("it takes 4 GiB for a server that stands still")
+		}
+	}
+	if published := time.Since(began); published > 5*time.Second {
+		t.Logf("publishing took %s", published)
+	}
+	end, err := a.Subscribe("while.stopped", deaf)
+	check(t, err)
+	end()
+	s := fleettest.AwaitStatus(t, a, false)
+	t.Logf("disconnected after %s: %s", time.Since(began).Round(100*time.Millisecond), s.Problem)
+	fleettest.AwaitStatus(t, b, false)
+	late := subscribe(t, b, "stopped")
+	check(t, server.command.Process.Signal(syscall.SIGCONT))
+	fleettest.AwaitStatus(t, a, true)
+	fleettest.Settle(t, a, b)
+	check(t, a.Publish("stopped", []byte("new")))
+	if got := late.Await(t, 1); string(got[0].Data) != "new" {
+		t.Errorf("%d bytes came late", len(got[0].Data))
+	}
+	if log.count("messages to other nodes were not sent") != 1 {
+		t.Errorf("the log:\n%s", log.all())
+	}
+}
+
+// TestServerStandsStill holds that a server that stands still is noticed when nothing is published, too.
+func TestServerStandsStill(t *testing.T) {
+	t.Parallel()
+	server := startNATS(t, "")
+	b := external(t, "b", server.url(), nil)
+	fleettest.AwaitStatus(t, b, true)
+	check(t, server.command.Process.Signal(syscall.SIGSTOP))
+	began := time.Now()
+	s := fleettest.AwaitStatus(t, b, false)
+	t.Logf("disconnected after %s: %s", time.Since(began).Round(100*time.Millisecond), s.Problem)
+	if !strings.Contains(s.Problem, "has not answered for 6s") {
+		t.Errorf("%+v", s)
+	}
+	check(t, server.command.Process.Signal(syscall.SIGCONT))
+	fleettest.AwaitStatus(t, b, true)
+}
+
+// TestPublishIsBounded holds that no more than 8 MiB wait for a server that stands still, and that there is room again for what was dropped.
+func TestPublishIsBounded(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, false)
+	b := external(t, "a", f.url(), nil)
+	fleettest.AwaitStatus(t, b, true)
+	data, taken := make([]byte, 512<<10), 0
+	var err error
+	for taken < 100 && err == nil { // the kernel takes some
+		if err = b.Publish("x", data); err == nil {
+			taken++
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), "wait to be sent") || taken < 15 {
+		t.Errorf("%d messages were taken: %v", taken, err)
+	}
+	fleettest.AwaitStatus(t, b, false)
+	f.reads(true)
+	fleettest.AwaitStatus(t, b, true)
+	for range 15 {
+		check(t, b.Publish("x", data))
+	}
+}
+
+// TestStrangeError holds that a bus connects again when a server says something that ends the library's connection for good.
+func TestStrangeError(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, true)
+	b := external(t, "a", f.url(), nil)
+	if _, err := b.Subscribe("kept.*", deaf); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f.awaitLine(t, "SUB kept.* ")
+		f.say("-ERR 'Something That Nobody Knows'\r\n")
+	}
+	f.awaitLine(t, "SUB kept.* ")
+	fleettest.AwaitStatus(t, b, true)
+	if err := b.Publish("x", make([]byte, 2<<20)); err == nil || !strings.Contains(err.Error(), "max_payload") {
+		t.Errorf("more than the server takes: %v", err)
+	}
+}
+
+// fake is a NATS server that says what a test tells it to say.
+type fake struct {
+	listener net.Listener
+	lines    chan string
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	reading bool // it reads behind the handshake
+	conn    net.Conn
+	conns   []net.Conn
+}
+
+func newFake(t testing.TB, reading bool) *fake {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	f := &fake{listener: l, lines: make(chan string, 1000), reading: reading}
+	f.running.Go(f.serve)
+	t.Cleanup(func() {
+		_ = l.Close()
+		f.mu.Lock()
+		for _, c := range f.conns {
+			_ = c.Close()
+		}
+		f.mu.Unlock()
+		f.running.Wait()
+	})
+	return f
+}
+
+func (f *fake) url() string { return "nats://" + f.listener.Addr().String() }
+
+// reads says whether it reads what connections from now on send.
+func (f *fake) reads(reading bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reading = reading
+}
+
+func (f *fake) serve() {
+	for {
+		conn, err := f.listener.Accept()
+		if err != nil {
+			return
+		}
+		f.mu.Lock()
+		f.conn, f.conns = conn, append(f.conns, conn)
+		reading := f.reading
+		f.mu.Unlock()
+		f.running.Go(func() { f.talk(conn, reading) })
+	}
+}
+
+func (f *fake) talk(conn net.Conn, reading bool) {
+	fmt.Fprint(conn, `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576}`+"\r\n")
+	lines := bufio.NewReader(conn)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if strings.HasPrefix(line, "PING") {
+			fmt.Fprint(conn, "PONG\r\n")
+			if !reading {
+				return // and the connection stays
+			}
+		} else if strings.HasPrefix(line, "SUB") {
+			f.lines <- line
+		}
+	}
+}
+
+func (f *fake) say(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprint(f.conn, text)
+}
+
+// awaitLine waits until a client has sent a line that begins with a text.
+func (f *fake) awaitLine(t testing.TB, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line := <-f.lines:
+			if strings.HasPrefix(line, text) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("no client has sent %q", text)
+		}
+	}
+}
+
+// TestProblems holds that a bus says in words why it is not connected, and that it logs a reason once.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	server := startNATS(t, "authorization { user: node, password: right }")
+	closed := startNATS(t, "")
+	closed.kill()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	for name, c := range map[string]struct{ url, want string }{
+		"password": {"nats://node:wrong@" + server.Address, "refuses the user"},
+		"no user":  {server.url(), "refuses the user"},
+		"refused":  {closed.url(), "refused"},
+		"no TLS":   {"tls://node:right@" + server.Address, "does not speak TLS"},
+		"name":     {"nats://no-such-host.invalid:4222", "no-such-host.invalid"},
+		"silent":   {"nats://" + silent.Addr().String(), "in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := newJournal()
+			b := external(t, "a", c.url, log.logger())
+			awaitProblem(t, b, c.want)
+			log.await(t, c.want)
+			if log.count("cannot connect to NATS") != 1 || strings.Contains(log.all(), "wrong") || strings.Contains(b.Status().Problem, "wrong") {
+				t.Errorf("the log:\n%s", log.all())
+			}
+		})
+	}
+}
+
+// TestSlowSubscription holds that what a subscription does not take is dropped beyond its limit, and that the log says so.
+func TestSlowSubscription(t *testing.T) {
+	t.Parallel()
+	server, log := startNATS(t, ""), newJournal()
+	a, b := external(t, "a", server.url(), nil), external(t, "b", server.url(), log.logger())
+	stalled, slow := make(chan struct{}), fleettest.NewInbox()
+	end, err := b.Subscribe("slow", func(subject string, data []byte) {
+		<-stalled
+		slow.Deliver(subject, data[:1])
+	})
+	check(t, err)
+	defer end()
+	other := subscribe(t, b, "other")
+	fleettest.Settle(t, a, b)
+	data := make([]byte, 1<<20)
+	for n := range 80 {
+		check(t, a.Publish("slow", data))
+		check(t, a.Publish("other", []byte{byte(n)}))
+		other.Await(t, n+1) // and so the one before it has come
+	}
+	log.await(t, "messages of other nodes come faster than they are taken")
+	close(stalled)
+	check(t, a.Publish("other", nil))
+	other.Await(t, 81)
+	if n := len(slow.Await(t, 63)); n > 70 {
+		t.Errorf("%d of 80 MiB were kept", n)
+	}
+}
+
+// TestBadConfigurations holds what is refused.
+func TestBadConfigurations(t *testing.T) {
+	t.Parallel()
+	one := &natsbus.External{URLs: []string{"nats://127.0.0.1:4222"}}
+	for want, c := range map[string]natsbus.Config{
+		"Node":                      {Fleet: "f", External: one},
+		`Fleet "f.g"`:               {Node: "a", Fleet: "f.g", External: one},
+		"either":                    {Node: "a", Fleet: "f"},
+		"at least one URL":          {Node: "a", Fleet: "f", External: &natsbus.External{}},
+		"nats://host:port":          {Node: "a", Fleet: "f", External: &natsbus.External{URLs: []string{"http://127.0.0.1"}}},
+		"credentials file /nowhere": {Node: "a", Fleet: "f", External: &natsbus.External{URLs: one.URLs, CredentialsFile: "/nowhere"}},
+		"expected host:port":        {Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1"}},
+		"host and port of another":  {Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{":6222"}}},
+	} {
+		if b, err := natsbus.Open(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v; expected %q", c, err, want)
+			if b != nil {
+				b.Close()
+			}
+		}
+	}
+}
