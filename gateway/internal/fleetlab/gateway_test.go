@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -44,7 +46,10 @@ func (g *gateway) launch(t testing.TB) {
 		if g.data == "" {
 			g.data = g.log.field("listening", "address")
 		}
-		return g.data != "" && g.log.field("control plane listening", "address") != "", fmt.Sprintf("running: %t", g.running())
+		if !g.running() {
+			t.Fatalf("%s has ended: %s", g.node, g.log.text())
+		}
+		return g.data != "" && g.log.field("control plane listening", "address") != "", "it has not said so"
 	})
 	conn, err := grpc.NewClient("unix:"+g.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(t, err)
@@ -241,4 +246,14 @@ func (g *gateway) marked() uint64 {
 			return batch.GetEvents()[0].GetSequence()
 		}
 	}
+}
+
+// reasonOf returns the reason in an error's ErrorInfo; "" when it has none.
+func reasonOf(err error) string {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
 }
