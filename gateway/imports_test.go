@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"gateway/gatewaytest":       {"gateway/control", "gateway/server", "gateway/handler", "gen/sockgate/v1", "google.golang.org/grpc"},
 	"gateway/internal/tlsfiles": {"github.com/hashicorp/go-hclog"},
 	"gateway/internal/daemon": {"gateway/control", "gateway/fleet", "gateway/natsbus", "gateway/server", "gateway/handler", "gateway/event", "gateway/filter", "gateway/internal/tlsfiles",
-		"github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "golang.org/x/sys"},
+		"gen/sockgate/v1", "github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "golang.org/x/sys"},
 	"ctl": {"ctl/internal/cli"},
 	"ctl/internal/cli": {"gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto",
 		"github.com/spf13", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/text", "github.com/HdrHistogram/hdrhistogram-go"},

@@ -51,7 +51,7 @@ func Open(c Config) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}), told: make(map[string]bool),
-		status: fleet.BusStatus{Mode: "external", Problem: "not connected yet", Since: time.Now()}}
+		status: fleet.BusStatus{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
 	connect := b.external
 	if c.Embedded != nil {
 		password := secret()

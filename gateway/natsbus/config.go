@@ -113,8 +113,13 @@ func (e *External) validate() error {
 	if e.CredentialsFile == "" {
 		return nil
 	}
+	return CheckCredentials(e.CredentialsFile)
+}
+
+// CheckCredentials returns an error when a file is no credentials file.
+func CheckCredentials(file string) error {
 	var o nats.Options
-	err := nats.UserCredentials(e.CredentialsFile)(&o)
+	err := nats.UserCredentials(file)(&o)
 	if err == nil {
 		_, err = o.UserJWT()
 	}
@@ -122,7 +127,7 @@ func (e *External) validate() error {
 		_, err = o.SignatureCB([]byte("a nonce"))
 	}
 	if err != nil {
-		return fmt.Errorf("credentials file %s: expected a user's JWT and its seed, as `nsc generate creds` writes them: %s", e.CredentialsFile, words(err))
+		return fmt.Errorf("credentials file %s: expected a user's JWT and its seed, as `nsc generate creds` writes them: %s", file, words(err))
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (b *Bus) disconnected(err error) {
 		b.change(false, reason)
 	}
 	b.mu.Unlock()
-	if !was.Connected || b.dialer.ctx.Err() != nil {
+	if !was.Connected || b.outbox.over() {
 		return
 	}
 	b.log.Warn("connection to NATS lost: other nodes cannot be asked until it is made again, which is tried for ever", "reason", reason,
@@ -111,7 +111,7 @@ func (b *Bus) disconnected(err error) {
 func (b *Bus) failed(err error) {
 	reason := problem(err)
 	b.mu.Lock()
-	told := b.told[reason] || b.status.Connected || b.dialer.ctx.Err() != nil ||
+	told := b.told[reason] || b.status.Connected || b.outbox.over() ||
 		errors.Is(err, nats.ErrNoServers) // of the first round: the second, a second later, says it better
 	if !told && len(b.told) < maxOccasions {
 		b.told[reason] = true
@@ -130,7 +130,7 @@ func (b *Bus) change(connected bool, reason string) {
 	if b.status.Connected != connected {
 		b.status.Connected, b.status.Since = connected, time.Now()
 	}
-	b.status.Problem = reason
+	b.status.Connecting, b.status.Problem = false, reason
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

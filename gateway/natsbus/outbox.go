@@ -94,6 +94,13 @@ func (o *outbox) drop() (dropped int) {
 	return dropped
 }
 
+// over reports whether it takes no more work.
+func (o *outbox) over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed
+}
+
 // close takes no more work.
 func (o *outbox) close() {
 	o.mu.Lock()

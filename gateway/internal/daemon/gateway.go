@@ -19,12 +19,13 @@ import (
 // stopTimeout is how long control-plane calls may take to end when everything else has.
 const stopTimeout = 5 * time.Second
 
-// gateway is the running process: the data plane, the control plane, and the order in which they end.
+// gateway is the running process: the data plane, the control plane, the fleet, and the order in which they begin and end.
 type gateway struct {
 	server       *server.Server
 	control      *control.Server
 	certificates certificates
 	auth         controlAuth
+	membership   *membership // nil: it runs alone
 	log          hclog.Logger
 }
 
@@ -45,6 +46,9 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	if err != nil {
 		return usageError{err}
 	}
+	if g.membership, err = openMembership(&s.fleet, &g.certificates, log.Named("fleet")); err != nil {
+		return usageError{err}
+	}
 	config.OnDrain = func() { g.control.SetDraining() }
 	if g.server, err = server.New(config); err != nil {
 		return usageError{err}
@@ -60,9 +64,24 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		_ = g.server.Shutdown(ctx) // serves nothing yet: only closes the listeners
 		return err
 	}
-	g.control = control.New(g.server, controlConfig)
+	if err := g.answer(ctx, controlConfig); err != nil {
+		_ = controlListener.Close()
+		_ = g.server.Shutdown(ctx)
+		return err
+	}
 	g.announce(ctx, controlListener)
 	return g.run(ctx, controlListener, p)
+}
+
+// answer makes the control plane, and joins the fleet before anything is served: the error says that it must not be, because the fleet has
+// a node of this name, or its address cannot be listened on.
+func (g *gateway) answer(ctx context.Context, c control.Config) error {
+	if err := g.membership.open(g.server); err != nil {
+		return err
+	}
+	g.membership.serve(&c)
+	g.control = control.New(g.server, c)
+	return g.membership.join(ctx)
 }
 
 // listenControl opens the control plane's socket. Only the gateway's own user may connect to a unix socket, unless others have roles:
@@ -138,14 +157,15 @@ func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain contex
 	failed <- err
 }
 
-// serveConnections is the data plane until it has drained; then streams end with the log's last event, and the control plane
-// after them.
+// serveConnections is the data plane until it has drained; then streams end with the log's last event, the control plane after them, and at
+// last the gateway leaves the fleet.
 func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 	err := g.server.Serve(ctx)
 	g.server.Log().Close()
 	stop, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	g.control.Stop(stop)
+	g.membership.leave()
 	ended <- err
 }
 

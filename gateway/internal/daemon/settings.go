@@ -27,6 +27,7 @@ type settings struct {
 	limits       limitFlags
 	idleAction   string
 	control      controlFlags
+	fleet        fleetFlags
 	stateDir     string
 	drainTimeout time.Duration
 	eventLogSize int
@@ -53,6 +54,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	s.limits.flags(f)
 	f.StringVar(&s.idleAction, "idle-action", "close", "what happens after --idle-timeout: close, or notify (an event only)")
 	s.control.flags(f)
+	s.fleet.flags(f)
 	f.StringVar(&s.stateDir, "state-dir", "", "directory for what survives a restart: bans (default: systemd's $STATE_DIRECTORY, else none)")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
 	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
@@ -94,6 +96,7 @@ func (s *settings) validate() error {
 		s.validateTexts(),
 		s.limits.validate(),
 		s.control.validate(),
+		s.fleet.validate(),
 	} {
 		if err != nil {
 			return err

@@ -58,10 +58,12 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-// TLSConfig returns a configuration for servers, which takes what the files have at the moment for each handshake. It can be cloned.
+// TLSConfig returns a configuration for servers, which takes what the files have at the moment for each handshake. Where it is a client's, it
+// shows the first certificate; its RootCAs are the caller's to set. It can be cloned.
 func (s *Store) TLSConfig() *tls.Config {
 	c := baseConfig(&s.config)
 	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load().config, nil }
+	c.GetClientCertificate = s.clientCertificate
 	return c
 }
 

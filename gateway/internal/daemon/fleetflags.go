@@ -1,0 +1,192 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/natsbus"
+)
+
+const (
+	// defaultFleet is the name of a fleet that nobody has named.
+	defaultFleet = "sockgate"
+	// anyPeer stands for all nodes that --fleet-peer-role does not name.
+	anyPeer = "*"
+	// plainScheme and tlsScheme begin the URLs of NATS servers.
+	plainScheme, tlsScheme = "nats", "tls"
+)
+
+// fleetFlags say which fleet the gateway is in, and how it reaches the other nodes. Without an address or a URL it runs alone.
+type fleetFlags struct {
+	name      string // empty: not said
+	peerRoles []string
+
+	listen        string // of the embedded NATS server; empty: there is none
+	join          []string
+	cert, key, ca string
+
+	urls                      []string // of NATS servers elsewhere
+	natsCA, natsCert, natsKey string
+	credentials               string
+}
+
+// flags defines the flags.
+func (c *fleetFlags) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.name, "fleet", "", "name of the fleet: 1 to 32 of a-z, 0-9 and - (default "+defaultFleet+"); with --cluster-listen or --nats-url")
+	f.StringVar(&c.listen, "cluster-listen", "", "address for the other nodes of a fleet, host:port, which need no NATS server then; other than loopback needs TLS")
+	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again: the same for all nodes is best, this one's own is no harm")
+	f.StringVar(&c.cert, "cluster-tls-cert", "", "PEM file of this node's certificate, for both ends of connections between nodes")
+	f.StringVar(&c.key, "cluster-tls-key", "", "PEM file of its private key")
+	f.StringVar(&c.ca, "cluster-tls-ca", "", "PEM file of the CAs that nodes' certificates must be under; whoever has one is a node")
+	f.StringArrayVar(&c.urls, "nats-url", nil, "NATS server that the nodes of a fleet share, tls://[user:password@]host:port, or nats:// on loopback; may be given again")
+	f.StringVar(&c.natsCA, "nats-tls-ca", "", "PEM file of the CAs that the NATS servers' certificates must be under (default: those of the system)")
+	f.StringVar(&c.natsCert, "nats-tls-cert", "", "PEM file of a client certificate for the NATS servers")
+	f.StringVar(&c.natsKey, "nats-tls-key", "", "PEM file of its private key")
+	f.StringVar(&c.credentials, "nats-creds", "", "credentials file for the NATS servers: a user's JWT and its seed")
+	f.StringArrayVar(&c.peerRoles, "fleet-peer-role", nil, "NODE=viewer, operator or admin: what calls by way of that node may do at most; * is all others; may be given "+
+		"again (default: admin)")
+}
+
+// embedded and external report how the gateway is in a fleet; it is alone when both are false.
+func (c *fleetFlags) embedded() bool { return c.listen != "" }
+func (c *fleetFlags) external() bool { return len(c.urls) > 0 }
+
+// secure reports whether the NATS servers are spoken to by TLS: all of them or none.
+func (c *fleetFlags) secure() bool {
+	return c.external() && strings.HasPrefix(c.urls[0], tlsScheme+"://")
+}
+
+// fleet returns the fleet's name.
+func (c *fleetFlags) fleet() string {
+	if c.name == "" {
+		return defaultFleet
+	}
+	return c.name
+}
+
+// validate refuses a fleet that others could get into, and what would do nothing.
+func (c *fleetFlags) validate() error {
+	cluster, nats := c.listen+strings.Join(c.join, "")+c.cert+c.key+c.ca, strings.Join(c.urls, "")+c.natsCA+c.natsCert+c.natsKey+c.credentials
+	switch {
+	case cluster != "" && nats != "":
+		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one without NATS servers, or --nats-url for one " +
+			"with servers of your own")
+	case cluster != "" && c.listen == "":
+		return errors.New("--cluster-… does nothing without --cluster-listen: give the address for other nodes, for example --cluster-listen 127.0.0.1:6222")
+	case nats != "" && len(c.urls) == 0:
+		return errors.New("--nats-… does nothing without --nats-url: give a server, for example --nats-url nats://127.0.0.1:4222")
+	case cluster+nats == "" && c.name != "":
+		return fmt.Errorf("--fleet %.100q does nothing as long as no other node can be reached: give --cluster-listen or --nats-url", c.name)
+	case cluster+nats == "" && len(c.peerRoles) > 0:
+		return errors.New("--fleet-peer-role does nothing in a gateway that runs alone: give --cluster-listen or --nats-url")
+	case !event.ValidNode(c.fleet()):
+		return fmt.Errorf("--fleet %.100q: expected 1 to 32 of a-z, 0-9 and -", c.name)
+	}
+	if _, err := c.roles(); err != nil {
+		return err
+	}
+	if c.embedded() {
+		return c.validateCluster()
+	}
+	return c.validateNATS()
+}
+
+// roles reads --fleet-peer-role: roles in capitals by nodes' names.
+func (c *fleetFlags) roles() (map[string]string, error) {
+	roles := make(map[string]string)
+	for _, text := range c.peerRoles {
+		node, word, ok := strings.Cut(text, "=")
+		if !ok || node != anyPeer && !event.ValidNode(node) {
+			return nil, fmt.Errorf("--fleet-peer-role %.200q: expected NODE=ROLE, for example edge-1=operator or *=viewer", text)
+		}
+		role, err := control.ParseRole(word)
+		if err != nil {
+			return nil, fmt.Errorf("--fleet-peer-role %.200q: %w", text, err)
+		}
+		if other, ok := roles[node]; ok {
+			return nil, fmt.Errorf("--fleet-peer-role %.200q: %s has the role %s already; expected each node once", text, node, other)
+		}
+		roles[node] = role.String()
+	}
+	return roles, nil
+}
+
+// validateCluster checks the addresses of an embedded server, and that none of them can be reached by just anybody.
+func (c *fleetFlags) validateCluster() error {
+	wide := ""
+	for i, text := range append([]string{c.listen}, c.join...) {
+		name := "cluster-join"
+		if i == 0 {
+			name = "cluster-listen"
+		}
+		host, port, err := net.SplitHostPort(text)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil || i > 0 && (host == "" || port == "0") {
+			return fmt.Errorf("--%s %.200q: expected host:port, for example 10.0.0.5:6222", name, text)
+		}
+		if !onLoopback(host) && wide == "" {
+			wide = "--" + name + " " + text
+		}
+	}
+	files := 0
+	for _, file := range []string{c.cert, c.key, c.ca} {
+		if file != "" {
+			files++
+		}
+	}
+	switch {
+	case files == 3, files == 0 && wide == "":
+		return nil
+	case files > 0:
+		return errors.New("--cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca belong together: give all three, or none on loopback")
+	}
+	return fmt.Errorf("%.200s is not a loopback address: whoever reaches it could be a node and cut every connection, so it needs --cluster-tls-cert, "+
+		"--cluster-tls-key and --cluster-tls-ca", wide)
+}
+
+// onLoopback reports whether only this machine is behind a host. A name may lead anywhere, except localhost.
+func onLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// validateNATS checks the URLs of servers, and that passwords and messages go to others by TLS only.
+func (c *fleetFlags) validateNATS() error {
+	plain, users := 0, 0
+	for _, text := range c.urls {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != plainScheme && u.Scheme != tlsScheme || u.Hostname() == "" || u.Path+u.RawQuery+u.Fragment != "" {
+			return fmt.Errorf("--nats-url %.200q: expected tls://[user:password@]host:port, or nats:// on loopback", natsbus.Redacted(text))
+		}
+		if u.Scheme == plainScheme && !onLoopback(u.Hostname()) {
+			return fmt.Errorf("--nats-url %.200q is not a loopback address: whoever is on the way could be a node, so it needs tls://", natsbus.Redacted(text))
+		}
+		if u.Scheme == plainScheme {
+			plain++
+		}
+		if u.User != nil {
+			users++
+		}
+	}
+	switch {
+	case plain > 0 && plain < len(c.urls):
+		return errors.New("--nats-url: some are nats:// and some are tls://; expected all alike, because all servers are spoken to in the same way")
+	case plain > 0 && c.natsCA+c.natsCert+c.natsKey != "":
+		return errors.New("--nats-tls-… does nothing with nats:// URLs: give tls:// ones")
+	case (c.natsCert == "") != (c.natsKey == ""):
+		return errors.New("--nats-tls-cert and --nats-tls-key belong together: give both, or neither; one file may be both")
+	case users > 0 && c.credentials != "":
+		return errors.New("--nats-creds and a user in --nats-url: expected one of them")
+	}
+	return nil
+}

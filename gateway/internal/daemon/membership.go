@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/natsbus"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// membership is the gateway's part in a fleet. The order of its life: openMembership, open, serve (which the control plane calls), join,
+// leave. A nil one is that of a gateway that runs alone, in which nothing of NATS is started.
+type membership struct {
+	config natsbus.Config
+	roles  map[string]string
+	log    hclog.Logger
+	bus    *natsbus.Bus
+	node   *fleet.Node
+}
+
+// openMembership opens the files that the fleet needs; nil when there is none. The error names the flag or the file.
+func openMembership(c *fleetFlags, held *certificates, log hclog.Logger) (*membership, error) {
+	if !c.embedded() && !c.external() {
+		return nil, nil
+	}
+	m := &membership{log: log, config: natsbus.Config{Fleet: c.fleet(), Logger: log.Named("nats")}}
+	var err error
+	if m.roles, err = c.roles(); err != nil {
+		return nil, err
+	}
+	if c.embedded() {
+		m.config.Embedded = &natsbus.Embedded{Listen: c.listen, Join: c.join}
+		m.config.Embedded.TLS, err = c.clusterTLS(held)
+		return m, err
+	}
+	m.config.External = &natsbus.External{URLs: c.urls, CredentialsFile: c.credentials}
+	if m.config.External.TLS, err = c.natsTLS(held); err != nil {
+		return m, err
+	}
+	if c.credentials != "" {
+		if err := natsbus.CheckCredentials(c.credentials); err != nil {
+			return m, fmt.Errorf("--nats-creds: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// clusterTLS makes the TLS between nodes; nil without. Certificates and what callers are checked by are followed; what this node checks those
+// by that it calls is not: a new CA has to be in the file, beside the old one, before the gateway starts.
+func (c *fleetFlags) clusterTLS(held *certificates) (*tls.Config, error) {
+	if c.ca == "" {
+		return nil, nil
+	}
+	config, err := held.open(tlsfiles.Config{Pairs: []tlsfiles.Pair{{Cert: c.cert, Key: c.key}}, ClientCA: []string{c.ca},
+		ClientAuth: tlsfiles.ClientAuthRequire, MinVersion: tls.VersionTLS13})
+	if err != nil {
+		return nil, fmt.Errorf("--cluster-tls-…: %w", err)
+	}
+	if config.RootCAs, err = tlsfiles.Roots(c.ca); err != nil {
+		return nil, fmt.Errorf("--cluster-tls-ca: %w", err)
+	}
+	return config, nil
+}
+
+// natsTLS makes the TLS to NATS servers; nil without.
+func (c *fleetFlags) natsTLS(held *certificates) (config *tls.Config, err error) {
+	config = &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.natsCert != "" {
+		if config, err = held.open(tlsfiles.Config{Pairs: []tlsfiles.Pair{{Cert: c.natsCert, Key: c.natsKey}}}); err != nil {
+			return nil, fmt.Errorf("--nats-tls-cert: %w", err)
+		}
+	}
+	if c.natsCA != "" {
+		if config.RootCAs, err = tlsfiles.Roots(c.natsCA); err != nil {
+			return nil, fmt.Errorf("--nats-tls-ca: %w", err)
+		}
+	}
+	if !c.secure() {
+		return nil, nil
+	}
+	return config, nil
+}
+
+// open starts the bus, for the node that is now known by its name and life. The error is that the cluster's address cannot be listened on.
+func (m *membership) open(s *server.Server) error {
+	if m == nil {
+		return nil
+	}
+	m.config.Node = s.Cursor().Node
+	var err error
+	if m.bus, err = natsbus.Open(m.config); err != nil {
+		return fmt.Errorf("%w (--cluster-listen)", err) // everything else was checked before
+	}
+	m.node, err = fleet.New(fleet.Config{Fleet: m.config.Fleet, Version: version(), Bus: m.bus, Self: s, PeerRoles: m.roles, Logger: m.log})
+	if err != nil {
+		m.bus.Close()
+		return err
+	}
+	m.announce()
+	return nil
+}
+
+// announce logs how the gateway is in the fleet.
+func (m *membership) announce() {
+	fields := []any{"name", m.config.Fleet, "mode", m.bus.Status().Mode}
+	if e := m.config.Embedded; e != nil {
+		m.log.Info("fleet", append(append(fields, "address", m.bus.Address()), peerFields(e.TLS != nil, e.Join)...)...)
+		return
+	}
+	var servers []string
+	for _, u := range m.config.External.URLs {
+		servers = append(servers, natsbus.Redacted(u))
+	}
+	m.log.Info("fleet", append(fields, peerFields(m.config.External.TLS != nil, servers)...)...)
+}
+
+// peerFields describe for the log what a gateway connects to, to reach the other nodes.
+func peerFields(tls bool, peers []string) []any {
+	if tls {
+		return []any{"tls", "on", "peers", strings.Join(peers, " ")}
+	}
+	return []any{"tls", "off", "peers", strings.Join(peers, " ")}
+}
+
+// serve makes the control plane answer for the fleet.
+func (m *membership) serve(c *control.Config) {
+	if m != nil {
+		c.Fleet = func(local *control.Local) pb.GatewayServiceServer { return m.node.Serve(local) }
+	}
+}
+
+// join joins the fleet, for which it waits 2 s at most. The error says that the gateway must not serve: another one has its name. When it
+// fails, there is nothing to leave.
+func (m *membership) join(ctx context.Context) error {
+	if m == nil {
+		return nil
+	}
+	err := m.node.Join(ctx)
+	if err == nil || ctx.Err() != nil && !errors.As(err, new(*fleet.TwinError)) {
+		return nil // in a gateway that is to end already, it is about to leave
+	}
+	m.bus.Close()
+	return err
+}
+
+// leave leaves it, when nobody is answered any more.
+func (m *membership) leave() {
+	if m != nil {
+		m.node.Leave()
+		m.bus.Close()
+	}
+}
