@@ -51,7 +51,7 @@ func TestHarness(t *testing.T) {
 		t.Errorf("%d events came; expected more than one for each client, and two for each of the churn", n)
 	}
 
-	g.signal(syscall.SIGSTOP) // the lab must notice that nothing is echoed
+	g.stop() // the lab must notice that nothing is echoed
 	if n := g.crowd.do(order{Do: doSay, Text: "stopped", Millis: 100}).Counts; slices.Max(n) != 0 {
 		t.Errorf("a stopped gateway echoes")
 	}

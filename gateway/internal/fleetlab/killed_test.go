@@ -59,7 +59,7 @@ func TestKilled(t *testing.T) {
 	}
 	c.crowd = newCrowd(c, 50)
 	l.sameEverywhere(a, b, c)
-	own = append(own[:2], followOwn(c)...)
+	own = append(own, followOwn(c)...)
 	stream.caughtUp(a, b, c)
 	stream.dense(own...)
 }

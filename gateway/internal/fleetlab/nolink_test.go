@@ -139,7 +139,7 @@ func TestServerAbsentNeverBlocks(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, 60)
 	a := l.gateways[0]
-	l.nats.signal(syscall.SIGSTOP)
+	l.nats.stop()
 	stopped := time.Now()
 	observe(t, "until the others were missing, from the server's stop", incomplete(a, stopped, l.gateways[1:]))
 	undisturbed(t, l.gateways...)

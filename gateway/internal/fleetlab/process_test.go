@@ -85,6 +85,24 @@ func (p *process) signal(s syscall.Signal) {
 	check(p.t, p.command.Process.Signal(s))
 }
 
+// stop stops it, and returns when all of its threads stand still, until it gets SIGCONT.
+func (p *process) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	await(p.t, p.name+" stands still", func() (bool, string) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.command.Process.Pid))
+		check(p.t, err)
+		for _, path := range threads {
+			stat, err := os.ReadFile(path)
+			check(p.t, err)
+			if _, state, ok := strings.Cut(string(stat), ") "); !ok || state[0] != 'T' {
+				return false, string(stat)
+			}
+		}
+		return len(threads) > 0, ""
+	})
+}
+
 // kill ends it at once and waits for the end.
 func (p *process) kill() {
 	p.t.Helper()

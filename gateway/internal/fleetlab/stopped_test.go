@@ -23,7 +23,7 @@ func TestStopped(t *testing.T) {
 			a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]
 			own, stream := followOwn(a, b, c), follow(a)
 			kicked, sent, late := c.connection(0), c.connection(1), c.connection(2)
-			c.signal(syscall.SIGSTOP)
+			c.stop()
 			stopped := time.Now()
 
 			got, f := a.kick(kicked, within(2*time.Second))

@@ -33,7 +33,9 @@ func TestTogether(t *testing.T) {
 				s.caughtUp(l.gateways...)
 				s.dense(own...)
 			}
-			l.ctl(0, "", l.gateways[0], "list", "-o", "name", "--limit", "0")
+			if got, want := strings.Fields(l.ctl(0, "", l.gateways[0], "list", "-o", "name")), locals(l.gateways...); !slices.Equal(got, want) {
+				t.Errorf("ctl lists %d connections; expected %d: %s", len(got), len(want), difference(got, want))
+			}
 		})
 	}
 }

@@ -38,7 +38,7 @@ type life struct {
 	node     string
 	kinds    map[uint64]pb.EventType // of each event that came
 	gaps     [][2]uint64             // from and to of each gap of which that is known
-	unknown  int                     // gaps of which it is not
+	late     bool                    // it began while the stream was open, which has to have it from its first event on
 	first    uint64
 	last     uint64
 	problems []string
@@ -129,6 +129,9 @@ func (w *watch) take(e *pb.Event) {
 	l := w.lives[key]
 	if l == nil {
 		l = &life{node: e.GetNode(), kinds: make(map[uint64]pb.EventType)}
+		for _, other := range w.lives {
+			l.late = l.late || other.node == l.node
+		}
 		w.lives[key] = l
 	}
 	switch e.GetType() {
@@ -146,8 +149,7 @@ func (w *watch) take(e *pb.Event) {
 
 func (l *life) gap(g *pb.GapDetails) {
 	if g.GetTo() == 0 {
-		l.unknown++
-		return
+		return // of an earlier life, of which nobody knows how many
 	}
 	l.gaps = append(l.gaps, [2]uint64{g.GetFrom(), g.GetTo()})
 	l.last = max(l.last, g.GetTo())
@@ -236,12 +238,17 @@ func (w *watch) compare(key string, origin *life) {
 		w.t.Errorf("%s: %s: %s", w.name, key, p)
 	}
 	compared, lost := 0, []uint64(nil)
-	for s := max(l.first, origin.first); s <= min(l.last, origin.last) && l.unknown == 0; s++ {
+	from := max(l.first, origin.first)
+	if l.late {
+		from = origin.first
+	}
+	for s := from; s <= min(l.last, origin.last); s++ {
 		kind, came := origin.kinds[s]
 		if !came && !origin.has(s) {
 			w.t.Errorf("%s: its own stream passes over event %d silently", key, s)
 		}
-		if compared++; came && !memberKind(kind) && !l.has(s) {
+		compared++
+		if came && !memberKind(kind) && !l.has(s) {
 			lost = append(lost, s)
 		}
 	}
