@@ -257,3 +257,17 @@ func reasonOf(err error) string {
 	}
 	return ""
 }
+
+// head is the sequence of the newest event.
+func (g *gateway) head() uint64 {
+	g.t.Helper()
+	r, err := g.client.ListNodes(briefly(g.t), &pb.ListNodesRequest{Scope: local()})
+	check(g.t, err)
+	for _, n := range r.GetNodes() {
+		if n.GetSelf() {
+			return n.GetEventHead()
+		}
+	}
+	g.t.Fatalf("%s does not know itself: %v", g.node, r)
+	return 0
+}
