@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,7 @@ func Open(c Config) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}), told: make(map[string]bool),
-		status: fleet.BusStatus{Mode: "external", Problem: "not connected yet", Since: time.Now()}}
+		status: fleet.BusStatus{Mode: "external", Since: time.Now()}} // no problem as long as the first attempt is under way
 	connect := b.external
 	if c.Embedded != nil {
 		password := secret()
@@ -80,7 +81,7 @@ func (b *Bus) Publish(subject string, data []byte) error {
 	life, connected, reason := b.life, b.status.Connected, b.status.Problem
 	b.mu.Unlock()
 	if !connected {
-		return fmt.Errorf("there is no connection to NATS: %s", reason)
+		return fmt.Errorf("there is no connection to NATS: %s", cmp.Or(reason, "it is being made"))
 	}
 	if most := b.most.Load(); most > 0 && int64(len(data)) > most {
 		return fmt.Errorf("a message of %d bytes: the NATS server takes at most %d; raise its max_payload", len(data), most)
@@ -110,7 +111,8 @@ func (b *Bus) Status() fleet.BusStatus {
 	return b.status
 }
 
-// Changed returns a channel that is closed when Status is no longer what it was.
+// Changed returns a channel that is closed when Status is no longer what it was: when a connection is made or lost, and when there is a reason
+// why none can be made that there was not yet since.
 func (b *Bus) Changed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,8 +132,7 @@ func (b *Bus) Close() {
 		<-b.ended
 		b.dialer.abort()
 		if b.server != nil {
-			b.server.Shutdown()
-			b.server.WaitForShutdown()
+			stopServer(b.server)
 		}
 	})
 }

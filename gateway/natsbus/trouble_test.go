@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,16 +17,16 @@ import (
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
-	a, b := external(t, "a", server.url(), log.logger()), external(t, "b", server.url(), nil)
+	a, b := external(t, "a", server.URL(), log.logger()), external(t, "b", server.URL(), nil)
 	inbox := subscribe(t, b, "kept")
 	fleettest.Settle(t, a, b)
-	server.kill()
+	server.Stop()
 	fleettest.AwaitStatus(t, b, false)
 	if s := fleettest.AwaitStatus(t, a, false); s.Problem == "" || s.Mode != "external" {
 		t.Errorf("%+v", s)
 	}
 	awaitProblem(t, a, "refused")
-	server.start()
+	server.Start()
 	fleettest.AwaitStatus(t, a, true)
 	fleettest.AwaitStatus(t, b, true)
 	fleettest.Settle(t, a, b)
@@ -44,14 +43,14 @@ func TestServerKilled(t *testing.T) {
 func TestServerComesLater(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
-	server.kill()
-	a, b := external(t, "a", server.url(), nil), external(t, "b", server.url(), nil)
+	server.Stop()
+	a, b := external(t, "a", server.URL(), nil), external(t, "b", server.URL(), nil)
 	inbox := subscribe(t, b, "early")
 	if err := a.Publish("early", nil); err == nil || !strings.Contains(err.Error(), "no connection to NATS") {
 		t.Errorf("publishing without a server: %v", err)
 	}
 	awaitProblem(t, a, "refused")
-	server.start()
+	server.Start()
 	fleettest.Settle(t, a, b)
 	check(t, a.Publish("early", []byte("x")))
 	if got := inbox.Await(t, 1); string(got[0].Data) != "x" {
@@ -64,9 +63,9 @@ func TestServerComesLater(t *testing.T) {
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
-	a, b := external(t, "a", server.url(), log.logger()), external(t, "b", server.url(), nil)
+	a, b := external(t, "a", server.URL(), log.logger()), external(t, "b", server.URL(), nil)
 	fleettest.Settle(t, a, b)
-	check(t, server.command.Process.Signal(syscall.SIGSTOP))
+	server.Freeze(true)
 	began := time.Now()
 	data, refused, taken := make([]byte, 64<<10), false, 0
 	for a.Status().Connected && !refused {
@@ -86,7 +85,7 @@ func TestServerStopped(t *testing.T) {
 	t.Logf("disconnected after %s: %s", time.Since(began).Round(100*time.Millisecond), s.Problem)
 	fleettest.AwaitStatus(t, b, false)
 	late := subscribe(t, b, "stopped")
-	check(t, server.command.Process.Signal(syscall.SIGCONT))
+	server.Freeze(false)
 	fleettest.AwaitStatus(t, a, true)
 	fleettest.Settle(t, a, b)
 	check(t, a.Publish("stopped", []byte("new")))
@@ -102,16 +101,16 @@ func TestServerStopped(t *testing.T) {
 func TestServerStandsStill(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
-	b := external(t, "b", server.url(), nil)
+	b := external(t, "b", server.URL(), nil)
 	fleettest.AwaitStatus(t, b, true)
-	check(t, server.command.Process.Signal(syscall.SIGSTOP))
+	server.Freeze(true)
 	began := time.Now()
 	s := fleettest.AwaitStatus(t, b, false)
 	t.Logf("disconnected after %s: %s", time.Since(began).Round(100*time.Millisecond), s.Problem)
 	if !strings.Contains(s.Problem, "has not answered for 6s") {
 		t.Errorf("%+v", s)
 	}
-	check(t, server.command.Process.Signal(syscall.SIGCONT))
+	server.Freeze(false)
 	fleettest.AwaitStatus(t, b, true)
 }
 
@@ -256,14 +255,14 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "authorization { user: node, password: right }")
 	closed := startNATS(t, "")
-	closed.kill()
+	closed.Stop()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
 	for name, c := range map[string]struct{ url, want string }{
 		"password": {"nats://node:wrong@" + server.Address, "refuses the user"},
-		"no user":  {server.url(), "refuses the user"},
-		"refused":  {closed.url(), "refused"},
+		"no user":  {server.URL(), "refuses the user"},
+		"refused":  {closed.URL(), "refused"},
 		"no TLS":   {"tls://node:right@" + server.Address, "does not speak TLS"},
 		"name":     {"nats://no-such-host.invalid:4222", "no-such-host.invalid"},
 		"silent":   {"nats://" + silent.Addr().String(), "in time"},
@@ -285,7 +284,7 @@ func TestProblems(t *testing.T) {
 func TestSlowSubscription(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
-	a, b := external(t, "a", server.url(), nil), external(t, "b", server.url(), log.logger())
+	a, b := external(t, "a", server.URL(), nil), external(t, "b", server.URL(), log.logger())
 	stalled, slow := make(chan struct{}), fleettest.NewInbox()
 	end, err := b.Subscribe("slow", func(subject string, data []byte) {
 		<-stalled
