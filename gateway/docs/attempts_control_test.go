@@ -136,6 +136,14 @@ var calls = []call{
 			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
 		return err
 	}},
+	{"ListNodes", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{})
+		return err
+	}},
+	{"ForgetNode", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+		_, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: "edge-2"})
+		return err
+	}},
 	{"Shutdown", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error { // not valid, so that it changes nothing for who may
 		_, err := c.Shutdown(ctx, &sockgatev1.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
 		return err

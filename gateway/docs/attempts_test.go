@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write what the attempts got into security.md")
+var update = flag.Bool("update", false, "write what the attempts got, and what was computed, into the documents")
 
 // attempt is something that one may not do, and how to try it.
 type attempt struct {
@@ -24,16 +24,16 @@ func TestAttempts(t *testing.T) {
 		"start":   table(g.startAttempts()) + rows(g.loopbackAttempts()),
 		"data":    table(g.dataAttempts()),
 	}
-	compareTables(t, tables)
+	compareTables(t, "security.md", "attempts", tables)
 }
 
-// compareTables compares tables with those that security.md shows at their places, or writes them there.
-func compareTables(t *testing.T, tables map[string]string) {
+// compareTables compares tables with those that a document shows at their places, or writes them there. A place begins with the kind of
+// table that it is, and the table's name.
+func compareTables(t *testing.T, file, kind string, tables map[string]string) {
 	t.Helper()
-	const file = "security.md"
 	text := read(t, file)
 	for name, got := range tables {
-		begin, end := "<!-- attempts: "+name+" -->\n", "<!-- end -->"
+		begin, end := "<!-- "+kind+": "+name+" -->\n", "<!-- end -->"
 		before, rest, ok := strings.Cut(text, begin)
 		shown, after, closed := strings.Cut(rest, end)
 		if !ok || !closed {

@@ -53,14 +53,15 @@ var volatile = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`edge-1\.[0-9a-f]{11}`), "edge-1.INCARNATION"},
+	{regexp.MustCompile(`(edge-\d)\.[0-9a-f]{11}`), "$1.INCARNATION"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), "UUID"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d+`), "CLOCK"},
 	{regexp.MustCompile(`incarnation(=|\s+)[0-9a-f]{11}`), "incarnation$1 INCARNATION"},
+	{regexp.MustCompile(`devel|v\d+\.\d+\.\d+\S*`), "VERSION"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(h|ms|m|µs|ns|s))+\b`), "DURATION"},
 	{regexp.MustCompile(`max-connections=\d+`), "max-connections=DESCRIPTORS"},
-	{regexp.MustCompile(`127\.0\.0\.1:\d{5}\b`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`(127\.0\.0\.\d):\d{5}\b`), "$1:PORT"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
 

@@ -61,7 +61,7 @@ func TestOffered(t *testing.T) {
 	}
 	row(&b, "TLS 1.3", accepted(t, []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_CCM_SHA256",
 		"TLS_AES_128_CCM_8_SHA256"}, func(suite string) string { return offers(t, address, "-tls1_3", "-ciphersuites", suite) }))
-	compareTables(t, map[string]string{"offered": b.String()})
+	compareTables(t, "security.md", "attempts", map[string]string{"offered": b.String()})
 }
 
 func row(b *strings.Builder, version string, suites []string) {

@@ -35,7 +35,7 @@ func startShell(t *testing.T) *shell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shell{dir: t.TempDir(), ports: freePorts(t, "8017", "8018", "8107", "9000")}
+	s := &shell{dir: t.TempDir(), ports: freePorts(t, "8017", "8018", "8107", "9000", "6222", "4222")}
 	ctx, cancel := context.WithCancel(context.Background())
 	bash := exec.CommandContext(ctx, "bash", "--noprofile", "--norc")
 	bash.Dir = root
@@ -57,12 +57,12 @@ func startShell(t *testing.T) *shell {
 	return s
 }
 
-// freePorts returns a free port of 127.0.0.1 for each documented one.
+// freePorts returns for each documented port one that is free on all addresses of this machine.
 func freePorts(t *testing.T, documented ...string) map[string]string {
 	t.Helper()
 	ports := make(map[string]string)
 	for _, d := range documented {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", ":0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,8 +22,9 @@ type Bus interface {
 
 // BusStatus says how a bus is connected.
 type BusStatus struct {
-	Mode      string // `embedded` or `external`
-	Connected bool
-	Problem   string    // why not; empty as long as the first attempt is under way
-	Since     time.Time // when the connection was made or lost
+	Mode       string // `embedded` or `external`
+	Connected  bool
+	Connecting bool      // not connected, and the first try has not ended yet
+	Problem    string    // why it is not connected, in words
+	Since      time.Time // when the connection was made or lost
 }

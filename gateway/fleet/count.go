@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var count = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
+var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
 
 // CountConnections adds up what nodes count.
 func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
@@ -22,7 +22,7 @@ func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsReque
 		return nil, err
 	}
 	cursor := n.heads(to.nodes).String()
-	parts := count.ask(ctx, n, to.wait, errand[*pb.CountConnectionsRequest]{to.nodes, r})
+	parts := countConnections.ask(ctx, n, to.wait, errand[*pb.CountConnectionsRequest]{to.nodes, r})
 	response := mergedCount(parts)
 	response.Cursor = cursor
 	if response.Fleet, err = settle(to, parts); err != nil {

@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,7 @@ func TestParts(t *testing.T) {
 		{"each twice", []int{0, 0, 1, 1, 2, 2, 3, 3}, 1},
 		{"all twice", []int{0, 1, 2, 3, 0, 1, 2, 3}, 1},
 		{"begun anew", []int{0, 1, 0, 1, 2, 3}, 1},
+		{"one comes in another's place", []int{0, 2, 2, 3}, 0},
 		{"the first is missing", []int{1, 2, 3}, 0},
 		{"one is missing", []int{0, 1, 3}, 0},
 		{"one comes late", []int{0, 2, 1, 3}, 0},
@@ -54,6 +56,9 @@ func TestParts(t *testing.T) {
 				synctest.Wait()
 				if calls.Load() != c.calls {
 					t.Errorf("%d calls; expected %d", calls.Load(), c.calls)
+				}
+				if _, _, making := b.Left(); making != 0 && c.calls != 0 {
+					t.Errorf("%d are in the making behind a message that is whole", making)
 				}
 				time.Sleep(11 * time.Second)
 				if _, _, making := b.Left(); making != 0 {
@@ -106,6 +111,45 @@ func TestWhatIsInTheMakingIsBounded(t *testing.T) {
 				time.Sleep(time.Second)
 				if _, _, counted, all := b.Making("a"); counted != 0 || all != 0 {
 					t.Errorf("nothing is in the making, and it counts %d and %d bytes", counted, all)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatIsInTheMakingOfAllIsBounded shows that the oldest of all is given up when all nodes together have too much.
+func TestWhatIsInTheMakingOfAllIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		name                  string
+		chunk, parts          int // of each message that is begun
+		messages, nodes, left int // of each node; how many nodes; and how many messages are left of all
+	}{
+		{"messages", 1, 1, 32, fleet.MaxAll/32 + 1, fleet.MaxAll},
+		{"bytes", fleet.PartSize, 16, 8, 9, fleet.MaxAllBytes / fleet.PartSize / 16},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newExchanges(t, "a")
+				a, chunk := e.all["a"], make([]byte, c.chunk)
+				for node := range c.nodes {
+					for n := range c.messages {
+						for part := range c.parts {
+							a.AddPart(fmt.Sprint(node), [16]byte{byte(n)}, part, c.parts+1, chunk)
+						}
+						time.Sleep(time.Nanosecond)
+					}
+				}
+				if _, _, making := a.Left(); making != c.left {
+					t.Errorf("%d are in the making; expected %d", making, c.left)
+				}
+				for _, node := range []int{0, 1, c.nodes - 1} {
+					expected := c.messages
+					if node == 0 {
+						expected = c.left - (c.nodes-1)*c.messages
+					}
+					if messages, bytes, counted, _ := a.Making(fmt.Sprint(node)); messages != expected || bytes != counted {
+						t.Errorf("%d messages of %d bytes, counted as %d, of node %d; expected %d", messages, bytes, counted, node, expected)
+					}
 				}
 			})
 		})

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 const (
 	maxMaking      = 64        // messages of one node
 	maxMakingBytes = 32 << 20  // of one node
+	maxAll         = 1 << 16   // messages of all nodes
 	maxAllBytes    = 256 << 20 // of all nodes
 	makingTime     = 10 * time.Second
 )
@@ -23,6 +25,7 @@ type assembly struct {
 
 	mu    sync.Mutex
 	nodes map[string]*makings // by the node that they come from; only those that have any
+	order list.List           // of all *making, the oldest first
 	bytes int                 // of all
 }
 
@@ -34,6 +37,8 @@ type makings struct {
 
 // making is a message of which parts came, all those before the next.
 type making struct {
+	from   string
+	place  *list.Element // in the order of all
 	id     messageID
 	kind   kind
 	parts  uint32
@@ -60,9 +65,9 @@ func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, ch
 		return nil, false
 	}
 	m.chunks = append(m.chunks, chunk)
-	a.account(from, m, len(chunk))
+	a.account(m, len(chunk))
 	if uint32(len(m.chunks)) == parts {
-		a.remove(from, m)
+		a.remove(m)
 		return bytes.Join(m.chunks, nil), true
 	}
 	a.makeRoom(from)
@@ -75,16 +80,16 @@ func (a *assembly) making(from string, id messageID, k kind, part, parts uint32)
 	switch {
 	case part == 0:
 		if m != nil {
-			a.giveUp(from, m)
+			a.giveUp(m)
 		}
-		m = &making{id: id, kind: k, parts: parts, began: time.Now()}
-		a.begin(from, m)
+		m = &making{from: from, id: id, kind: k, parts: parts, began: time.Now()}
+		a.begin(m)
 		return m
 	case m == nil || part < uint32(len(m.chunks)):
 		a.ignored.note(ignoredPart, from)
 		return nil
 	case parts != m.parts || part > uint32(len(m.chunks)):
-		a.giveUp(from, m)
+		a.giveUp(m)
 		return nil
 	}
 	return m
@@ -101,52 +106,58 @@ func (a *assembly) find(from string, id messageID, k kind) *making {
 	return nil
 }
 
-func (a *assembly) begin(from string, m *making) {
+func (a *assembly) begin(m *making) {
 	if a.nodes == nil {
 		a.nodes = make(map[string]*makings)
 	}
-	if a.nodes[from] == nil {
-		a.nodes[from] = &makings{}
+	n := a.nodes[m.from]
+	if n == nil {
+		n = &makings{}
+		a.nodes[m.from] = n
 	}
-	a.nodes[from].all = append(a.nodes[from].all, m)
+	n.all = append(n.all, m)
+	m.place = a.order.PushBack(m)
 }
 
-func (a *assembly) account(from string, m *making, size int) {
+func (a *assembly) account(m *making, size int) {
 	m.size += size
-	a.nodes[from].bytes += size
+	a.nodes[m.from].bytes += size
 	a.bytes += size
 }
 
 // remove takes a message out.
-func (a *assembly) remove(from string, m *making) {
-	n := a.nodes[from]
+func (a *assembly) remove(m *making) {
+	n := a.nodes[m.from]
 	n.all = slices.DeleteFunc(n.all, func(other *making) bool { return other == m })
 	n.bytes -= m.size
 	a.bytes -= m.size
+	a.order.Remove(m.place)
 	if len(n.all) == 0 {
-		delete(a.nodes, from)
+		delete(a.nodes, m.from)
 	}
 }
 
 // giveUp takes a message out that will not be put together.
-func (a *assembly) giveUp(from string, m *making) {
-	a.ignored.note(ignoredGivenUp, from)
-	a.remove(from, m)
+func (a *assembly) giveUp(m *making) {
+	a.ignored.note(ignoredGivenUp, m.from)
+	a.remove(m)
+}
+
+// oldest returns the message that has been in the making for longest; nil when there is none.
+func (a *assembly) oldest() *making {
+	if front := a.order.Front(); front != nil {
+		return front.Value.(*making)
+	}
+	return nil
 }
 
 // makeRoom gives the oldest messages up until what is in the making is within its bounds. The caller holds mu.
 func (a *assembly) makeRoom(from string) {
 	for n := a.nodes[from]; len(n.all) > maxMaking || n.bytes > maxMakingBytes; {
-		a.giveUp(from, n.all[0])
+		a.giveUp(n.all[0])
 	}
-	for a.bytes > maxAllBytes {
-		oldest := ""
-		for name, n := range a.nodes {
-			if oldest == "" || n.all[0].began.Before(a.nodes[oldest].all[0].began) {
-				oldest = name
-			}
-		}
-		a.giveUp(oldest, a.nodes[oldest].all[0])
+	for a.order.Len() > maxAll || a.bytes > maxAllBytes {
+		a.giveUp(a.oldest())
 	}
 }
 
@@ -154,9 +165,7 @@ func (a *assembly) makeRoom(from string) {
 func (a *assembly) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for from, n := range a.nodes {
-		for len(n.all) > 0 && time.Since(n.all[0].began) >= makingTime {
-			a.giveUp(from, n.all[0])
-		}
+	for m := a.oldest(); m != nil && time.Since(m.began) >= makingTime; m = a.oldest() {
+		a.giveUp(m)
 	}
 }

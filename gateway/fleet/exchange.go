@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,15 +48,15 @@ type exchange struct {
 	assembly assembly
 	incoming incoming
 
-	unsubscribe []func()      // set by start, used by stop
-	quit        chan struct{} // closed by stop
-	keeper      sync.WaitGroup
-	stopped     sync.Once
-	asking      sync.WaitGroup // those in ask
+	quit    chan struct{} // closed by stop
+	keeper  sync.WaitGroup
+	stopped sync.Once
+	asking  sync.WaitGroup // those in ask
 
-	mu    sync.Mutex
-	phase phase
-	open  map[messageID]addressee // what answers are waited for
+	mu          sync.Mutex
+	phase       phase
+	open        map[messageID]addressee // who waits for answers
+	unsubscribe []func()
 }
 
 // phase is where the exchange is in its life.
@@ -79,15 +80,11 @@ type addressee interface {
 	abandon()
 }
 
-// start begins to answer other nodes. The error is the bus's.
+// start begins to answer other nodes. The error is the bus's. It is called once; stop may be called meanwhile.
 func (x *exchange) start() error {
-	x.assembly.ignored = &x.ignored
-	x.incoming.begin(x)
-	x.quit = make(chan struct{})
-	x.mu.Lock()
-	x.phase, x.open = phaseOpen, make(map[messageID]addressee)
-	x.mu.Unlock()
-	x.keeper.Go(x.keepHouse)
+	if !x.begin() {
+		return errors.New(leavingText)
+	}
 	for _, s := range []struct {
 		subject string
 		deliver func(subject string, data []byte)
@@ -101,28 +98,51 @@ func (x *exchange) start() error {
 			x.stop()
 			return fmt.Errorf("subscribing to %s: %w", s.subject, err)
 		}
-		x.unsubscribe = append(x.unsubscribe, unsubscribe)
+		if !x.keep(unsubscribe) {
+			unsubscribe()
+			return errors.New(leavingText)
+		}
 	}
 	return nil
 }
 
+// begin makes the exchange ready for what comes, unless it was stopped.
+func (x *exchange) begin() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.phase != phaseNew {
+		return false
+	}
+	x.phase, x.open, x.quit = phaseOpen, make(map[messageID]addressee), make(chan struct{})
+	x.assembly.ignored = &x.ignored
+	x.incoming.begin(x)
+	x.keeper.Go(x.keepHouse)
+	return true
+}
+
+// keep keeps what stop undoes a subscription with, unless it was stopped.
+func (x *exchange) keep(unsubscribe func()) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unsubscribe = append(x.unsubscribe, unsubscribe)
+	return x.phase == phaseOpen
+}
+
 // stop ends everything that is under way, here and for others, and waits for it. Who has a stream still has to close it. It may be called
 // more than once, also without start.
-func (x *exchange) stop() {
-	x.stopped.Do(x.end)
-}
+func (x *exchange) stop() { x.stopped.Do(x.end) }
 
 func (x *exchange) end() {
 	x.mu.Lock()
 	began := x.phase == phaseOpen
 	x.phase = phaseClosed
-	open := slices.Collect(maps.Values(x.open))
+	open, unsubscribe := slices.Collect(maps.Values(x.open)), x.unsubscribe
 	x.mu.Unlock()
 	if !began {
 		return
 	}
-	for _, unsubscribe := range x.unsubscribe {
-		unsubscribe()
+	for _, u := range unsubscribe {
+		u()
 	}
 	for _, a := range open {
 		a.abandon()

@@ -393,12 +393,21 @@ func TestTheCallerGivesUp(t *testing.T) {
 						return nil, ctx.Err()
 					}
 				}
+				var sent []string
+				e.loop.Spy(func(place, subject string, _ []byte) {
+					if place == "a" {
+						sent = append(sent, subject)
+					}
+				})
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				for _, got := range a.Ask(ctx, a.members(c.nodes...), fleet.Question{Method: c.method}) {
 					if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != time.Second || !strings.Contains(got.Message, "context canceled") {
 						t.Errorf("answered %+v", got)
 					}
+				}
+				if len(sent) != 2 || sent[0] != sent[1] {
+					t.Errorf("sent to %v; expected what ends a question on the question's own subject, which it cannot overtake", sent)
 				}
 				synctest.Wait()
 				mu.Lock()
@@ -507,7 +516,12 @@ func TestStopEndsWhatIsAsked(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		time.AfterFunc(time.Second, a.Stop)
+		time.AfterFunc(time.Second, func() {
+			a.Stop()
+			if open, _, _ := a.Left(); open != 0 {
+				t.Error("stop did not wait for who was asking")
+			}
+		})
 		got := a.Ask(t.Context(), a.members("b"), fleet.Question{Method: list, Wait: time.Minute})[0]
 		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != time.Second || !strings.Contains(got.Message, "this node is leaving") {
 			t.Errorf("answered %+v", got)

@@ -37,7 +37,7 @@ type inquiry struct {
 // ask asks other nodes (see asker), each of them once.
 func (x *exchange) ask(ctx context.Context, to []Member, q question) []answer {
 	i := newInquiry(x, to)
-	if problem := x.begin(i); problem != "" {
+	if problem := x.beginAsking(i); problem != "" {
 		i.giveUp(pb.NodeStatus_NODE_STATUS_UNREACHABLE, problem)
 		return i.answers
 	}
@@ -52,8 +52,8 @@ func (x *exchange) ask(ctx context.Context, to []Member, q question) []answer {
 	return i.answers
 }
 
-// begin lets answers in; stop waits until the inquiry is over.
-func (x *exchange) begin(i *inquiry) (problem string) {
+// beginAsking lets answers in; stop waits until the inquiry is over.
+func (x *exchange) beginAsking(i *inquiry) (problem string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if problem = x.admit(i.id, i); problem == "" {

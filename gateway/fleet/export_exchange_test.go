@@ -18,6 +18,8 @@ const (
 	MessageSize     = messageSize
 	MaxMaking       = maxMaking
 	MaxMakingBytes  = maxMakingBytes
+	MaxAll          = maxAll
+	MaxAllBytes     = maxAllBytes
 	MaxRequests     = maxRequests
 	MaxNodeRequests = maxNodeRequests
 	MaxStreams      = maxStreams
@@ -191,6 +193,11 @@ func (e *Exchange) Making(node string) (messages, bytes, counted, all int) {
 		}
 	}
 	return len(n.all), bytes, n.bytes, e.x.assembly.bytes
+}
+
+// AddPart takes a part of a request.
+func (e *Exchange) AddPart(from string, id [16]byte, part, parts int, chunk []byte) {
+	e.x.assembly.add(from, id, kindRequest, uint32(part), uint32(parts), chunk)
 }
 
 // Seen returns how many requests are remembered.

@@ -92,7 +92,7 @@ func TestFollow(t *testing.T) {
 				t.Fatalf("item %d is %q", n, item)
 			}
 		}
-		if len(items) != 1000 || end.Status != pb.NodeStatus_NODE_STATUS_OK || end.Node != "b" {
+		if len(items) != 1000 || end.Status != pb.NodeStatus_NODE_STATUS_OK || end.Node != "b" || end.Elapsed != 0 {
 			t.Errorf("%d items, ended with %+v", len(items), end)
 		}
 		if again, _ := nextEnd(t, s); again.Status != end.Status {
@@ -459,6 +459,29 @@ func TestANodeThatDoesNotKeepToTheWindow(t *testing.T) {
 		synctest.Wait()
 		if end, items := nextEnd(t, s); len(items) != fleet.WindowItems || end.Status != pb.NodeStatus_NODE_STATUS_ERROR {
 			t.Errorf("%d items, ended with %+v", len(items), end)
+		}
+	})
+}
+
+// TestOnlyWhoIsFollowedSpeaks shows that another node cannot put an item into a stream, nor end it.
+func TestOnlyWhoIsFollowedSpeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b", "c")
+		a, source := e.all["a"], newSource(e.all["b"])
+		item, _ := proto.Marshal(&fleetv1.Item{Number: 1, Body: []byte("not genuine")})
+		reply, _ := proto.Marshal(&fleetv1.Reply{Incarnation: e.all["b"].Self.Incarnation, Status: pb.NodeStatus_NODE_STATUS_OK})
+		e.loop.Spy(func(place, _ string, data []byte) {
+			if ask := new(fleetv1.Envelope); place == "a" && proto.Unmarshal(data, ask) == nil && ask.GetRequest() != nil {
+				a.HearAnswer("c", envelope(&fleetv1.Envelope{Id: ask.GetId(), Body: &fleetv1.Envelope_Item{Item: item}}))
+				a.HearAnswer("c", envelope(&fleetv1.Envelope{Id: ask.GetId(), Body: &fleetv1.Envelope_Reply{Reply: reply}}))
+			}
+		})
+		s := a.Follow(t.Context(), a.Roster.Find("b"), fleet.Question{Method: flow})
+		defer s.Close()
+		source.items <- []byte("genuine")
+		close(source.items)
+		if end, items := nextEnd(t, s); strings.Join(items, ",") != "genuine" || end.Status != pb.NodeStatus_NODE_STATUS_OK {
+			t.Errorf("%q, then %+v", items, end)
 		}
 	})
 }

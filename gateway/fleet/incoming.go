@@ -31,7 +31,6 @@ const leaveGrace = 2 * time.Second
 var (
 	errNobodyWaits = errors.New("nobody waits for the answer any more")
 	errSilent      = fmt.Errorf("nothing was said about the stream for %s by who follows it", streamSilence)
-	errUnsent      = errors.New("an item of the stream could not be sent")
 	errLeaving     = errors.New(leavingText)
 )
 

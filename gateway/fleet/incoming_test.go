@@ -239,8 +239,9 @@ func TestARequestThatComesTwice(t *testing.T) {
 		e := newExchanges(t, "a", "b")
 		b := e.all["b"]
 		calls, _ := counting(b)
+		time.Sleep(500 * time.Millisecond)
 		one := askOf(b, [16]byte{1}, nil)
-		for _, pause := range []time.Duration{0, 0, time.Second, 4 * time.Second, time.Nanosecond, time.Minute} {
+		for _, pause := range []time.Duration{0, 0, time.Second, 3900 * time.Millisecond, 100 * time.Millisecond, time.Nanosecond, time.Minute} {
 			time.Sleep(pause)
 			b.HearAsk("a", bytes.Clone(one))
 			synctest.Wait()

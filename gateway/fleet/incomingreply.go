@@ -24,7 +24,7 @@ func verdict(w *work, body []byte, err error) *fleetv1.Reply {
 		switch cause := context.Cause(w.ctx); {
 		case errors.Is(cause, errNobodyWaits):
 			return nil
-		case errors.Is(cause, errSilent), errors.Is(cause, errUnsent):
+		case errors.Is(cause, errSilent):
 			return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, Message: cause.Error()}
 		case errors.Is(cause, errLeaving):
 			return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_LEFT, Message: cause.Error()}

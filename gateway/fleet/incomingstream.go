@@ -62,17 +62,16 @@ func (o *outgoing) send(body []byte) error {
 	}
 }
 
-// put publishes an item.
+// put publishes an item. One that could not be sent was numbered all the same, so the stream's last word gives the loss away.
 func (o *outgoing) put(number uint64, body []byte) error {
 	encoded, err := proto.Marshal(&fleetv1.Item{Number: number, Body: body})
 	if err == nil {
 		err = o.x.publish(o.x.subjects.answer(o.x.self.Node, o.work.from), o.work.id, kindItem, encoded)
 	}
 	if err != nil {
-		err = fmt.Errorf("%w: %w", errUnsent, err)
-		o.work.cancel(err)
+		return fmt.Errorf("item %d of the stream could not be sent: %w", number, err)
 	}
-	return err
+	return nil
 }
 
 // take makes room for an item and numbers it.

@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var list = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
+var listConnections = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
 
 // ListConnections returns one page: of the node at which the walk is, and of the next when there is room.
 func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
@@ -38,7 +38,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
 		own := proto.CloneOf(r)
 		own.PageSize, own.PageToken = int32(rows), token
-		return list.askOne(ctx, n, to.wait, m, own)
+		return listConnections.askOne(ctx, n, to.wait, m, own)
 	}}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err

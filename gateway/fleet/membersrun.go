@@ -104,7 +104,7 @@ func (m *members) reconnected() {
 // notConnected logs that there is no connection.
 func (m *members) notConnected(s BusStatus) {
 	m.log.Warn("no connection to the fleet: other nodes are not reached until there is one; this node's connections are not touched",
-		"fleet", m.config.Fleet, "mode", s.Mode, "problem", problemOf(s))
+		"fleet", m.config.Fleet, "mode", s.Mode, "problem", s.Problem)
 }
 
 // excuse does not count the time for which the process was stopped as anybody's silence: what others said could not be heard. HeardAt stays
@@ -170,13 +170,5 @@ func why(s BusStatus) string {
 	if s.Connected {
 		return ""
 	}
-	return "; this node has no connection to the fleet: " + problemOf(s)
-}
-
-// problemOf says why there is no connection.
-func problemOf(s BusStatus) string {
-	if s.Problem == "" {
-		return "there is none yet"
-	}
-	return s.Problem
+	return "; this node has no connection to the fleet: " + s.Problem
 }

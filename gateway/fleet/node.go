@@ -55,7 +55,7 @@ func New(c Config) (*Node, error) {
 	n := &Node{config: c, subjects: newSubjects(c.Fleet), log: c.Logger, began: time.Now()}
 	n.ending, n.end = context.WithCancel(context.Background())
 	n.members = newMembers(&n.config, n.subjects, n.began, func() { n.stopExchange() })
-	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, log: c.Logger}
+	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, answers: n, log: c.Logger}
 	n.stopExchange = sync.OnceFunc(n.exchange.stop)
 	n.roster, n.asker = n.members, n.exchange
 	return n, nil
@@ -90,8 +90,8 @@ func (e *TwinError) Error() string {
 }
 
 // Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's name, which is a
-// *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus says what prevents it, and the node
-// joins when there is one. Other errors are ctx's and the bus's, and nothing was begun either. A node joins once.
+// *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus could not make one, and the node joins when
+// there is one. Other errors are ctx's and the bus's, and nothing was begun either. A node joins once.
 func (n *Node) Join(ctx context.Context) error {
 	n.lifecycle.Lock()
 	defer n.lifecycle.Unlock()

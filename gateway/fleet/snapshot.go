@@ -55,7 +55,7 @@ func (s *eventStream) completeSnapshot() error {
 		return nil
 	}
 	if s.plan.request.GetScope().GetRequireAll() && len(done.missing) > 0 {
-		return s.end(membersMissing(done.missing))
+		return s.end(s.node.withoutNodes(done.missing))
 	}
 	if err := s.send(); err != nil { // the last PRESENT events, which have no cursor
 		return err

@@ -1,12 +1,10 @@
 package fleet
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -26,23 +24,20 @@ type streamPlan struct {
 
 // planStream reads a request. The error is a *problem or an *event.CursorError.
 func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
-	p := &streamPlan{request: r, self: n.roster.self().Node, types: typesOfOthers(r), wait: defaultWait}
-	if d := r.GetScope().GetNodeTimeout().AsDuration(); d > 0 {
-		p.wait = d
+	to, err := n.reach(r.GetScope())
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range r.GetScope().GetNodes() {
-		if p.nodes == nil {
-			p.nodes = make(map[string]bool)
-		}
-		p.nodes[name] = true
-		if _, ok := n.roster.find(name); !ok {
-			return nil, &problem{code: codes.InvalidArgument, reason: reasonUnknownNode, field: "scope.nodes", metadata: map[string]string{"node": name},
-				text: fmt.Sprintf("scope.nodes: no node %q is known here; expected one that ListNodes has", name)}
-		}
+	p := &streamPlan{request: r, self: n.roster.self().Node, types: typesOfOthers(r), wait: to.wait}
+	if len(r.GetScope().GetNodes()) > 0 {
+		p.nodes = make(map[string]bool)
 	}
 	var absent []string
-	for _, m := range n.roster.all() {
-		if m.Self || !p.covers(m.Node) {
+	for _, m := range to.nodes {
+		if p.nodes != nil {
+			p.nodes[m.Node] = true
+		}
+		if m.Self {
 			continue
 		}
 		p.others = append(p.others, m)
@@ -50,10 +45,23 @@ func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 			absent = append(absent, m.Node)
 		}
 	}
-	if r.GetScope().GetRequireAll() && len(absent) > 0 {
-		return nil, membersMissing(absent)
+	if to.requireAll && len(absent) > 0 {
+		return nil, n.withoutNodes(absent)
 	}
 	return p, p.place()
+}
+
+// withoutNodes is the error of a stream that needs nodes that are not there: all are required.
+func (n *Node) withoutNodes(names []string) error {
+	var results []*pb.NodeResult
+	for _, name := range names {
+		a := answer{node: name, status: pb.NodeStatus_NODE_STATUS_TIMED_OUT}
+		if m, known := n.roster.find(name); known && !m.asked() {
+			a = notAsked(&m)
+		}
+		results = append(results, nodeResult(&a))
+	}
+	return nodesMissing(results)
 }
 
 // place sets where the stream begins.
@@ -124,11 +132,4 @@ func typesOfOthers(r *pb.StreamEventsRequest) []pb.EventType {
 		return []pb.EventType{pb.EventType_EVENT_TYPE_GAP} // their connections are wanted, and nothing else
 	}
 	return nil
-}
-
-// membersMissing is the error of a stream that is to have all nodes or none.
-func membersMissing(names []string) error {
-	list := strings.Join(names[:min(len(names), 20)], ",") // errors travel in trailers, which have little room
-	return &problem{code: codes.Unavailable, reason: reasonNodesMissing, metadata: map[string]string{"missing": list},
-		text: fmt.Sprintf("require_all: %d nodes cannot be asked now, among them %s; ask again later, or without require_all", len(names), list)}
 }

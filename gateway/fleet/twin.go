@@ -26,8 +26,8 @@ const (
 // modeEmbedded is that of a bus whose server is this node's own: there is a connection before there are routes to others.
 const modeEmbedded = "embedded"
 
-// settle says Hello and waits for a twin to answer: begin says whether one did. It does not wait for a connection when the bus says what
-// prevents it. The error is ctx's.
+// settle says Hello and waits for a twin to answer: begin says whether one did. It does not wait for a connection when the bus
+// could not make one. The error is ctx's.
 func (m *members) settle(ctx context.Context) error {
 	var quiet <-chan time.Time
 	most := time.After(joinMost)
@@ -35,7 +35,7 @@ func (m *members) settle(ctx context.Context) error {
 	defer pace.Stop()
 	for greeted := false; ; {
 		status := m.look()
-		if !status.Connected && status.Problem != "" {
+		if !status.Connected && !status.Connecting {
 			return nil
 		}
 		embedded := status.Mode == modeEmbedded

@@ -1,7 +1,6 @@
 package natsbus
 
 import (
-	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -52,7 +51,7 @@ func Open(c Config) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}), told: make(map[string]bool),
-		status: fleet.BusStatus{Mode: "external", Since: time.Now()}} // no problem as long as the first attempt is under way
+		status: fleet.BusStatus{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
 	connect := b.external
 	if c.Embedded != nil {
 		password := secret()
@@ -81,7 +80,7 @@ func (b *Bus) Publish(subject string, data []byte) error {
 	life, connected, reason := b.life, b.status.Connected, b.status.Problem
 	b.mu.Unlock()
 	if !connected {
-		return fmt.Errorf("there is no connection to NATS: %s", cmp.Or(reason, "it is being made"))
+		return fmt.Errorf("there is no connection to NATS: %s", reason)
 	}
 	if most := b.most.Load(); most > 0 && int64(len(data)) > most {
 		return fmt.Errorf("a message of %d bytes: the NATS server takes at most %d; raise its max_payload", len(data), most)

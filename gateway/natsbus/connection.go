@@ -128,7 +128,7 @@ func (b *Bus) change(connected bool, reason string) {
 	if b.status.Connected != connected {
 		b.status.Connected, b.status.Since = connected, time.Now()
 	}
-	b.status.Problem = reason
+	b.status.Connecting, b.status.Problem = false, reason
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

@@ -20,6 +20,7 @@ const (
 )
 
 type banOptions struct {
+	scope    scopeFlags
 	identity bool
 	duration time.Duration
 	reason   string
@@ -32,7 +33,9 @@ func (a *app) banCommand() *cobra.Command {
 		Use:   "ban",
 		Short: "Refuse connections from addresses and identities",
 		Long: `Refuse connections from addresses and identities. TARGET is an IP address, a network in CIDR form, or an identity that clients prove
-with their certificates: what begins with spiffe:// is one, and anything else with --identity.`,
+with their certificates: what begins with spiffe:// is one, and anything else with --identity.
+
+Each node of a fleet has its own bans; without --node or --local these commands are for all nodes.`,
 	}
 	cmd.AddCommand(a.banAddCommand(), a.banListCommand(), a.banRemoveCommand())
 	return a.noun(cmd)
@@ -64,6 +67,7 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to peers")
 	f.BoolVar(&o.keep, "keep", false, "leave live connections alone")
 	o.registerIdentity(cmd)
+	a.registerScope(cmd, &o.scope)
 	completeFlag(cmd, "for")
 	completeFlag(cmd, "reason")
 	return cmd
@@ -93,10 +97,13 @@ func (a *app) banAdd(ctx context.Context, target string, o banOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.scope.check(); err != nil {
+		return err
+	}
 	if len(o.reason) > maxBanReason {
 		return usagef("--reason has %d bytes; the limit is %d", len(o.reason), maxBanReason)
 	}
-	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep}
+	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep, Scope: a.scope(&o.scope)}
 	if o.duration > 0 {
 		req.Duration = durationpb.New(o.duration)
 	}
@@ -117,7 +124,7 @@ func (a *app) banAdd(ctx context.Context, target string, o banOptions) error {
 	if !resp.GetDurable() {
 		a.say("the ban ends with the gateway's process; to keep bans, give the gateway --state-dir")
 	}
-	return nil
+	return a.ending(resp.GetFleet(), exitDone)
 }
 
 // printAddedBan shows the ban, and what came of it.
@@ -131,7 +138,10 @@ func (a *app) printAddedBan(resp *sockgatev1.AddBanResponse) error {
 	}
 	t := a.newTable("TARGET", "EXPIRES", "CLOSED", "REPLACED")
 	t.add(ban.GetTarget(), a.banEnd(ban), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetReplaced()))
-	return t.flush()
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return a.printNodeResults(resp.GetFleet(), "closed")
 }
 
 // banEnd says when a ban ends.
@@ -144,28 +154,40 @@ func (a *app) banEnd(ban *sockgatev1.Ban) string {
 
 // banListCommand is `ctl ban list`.
 func (a *app) banListCommand() *cobra.Command {
-	return &cobra.Command{
+	var s scopeFlags
+	cmd := &cobra.Command{
 		Use:               "list",
-		Short:             "List the bans: networks, then identities",
+		Short:             "List the bans: networks, then identities; in a fleet node by node",
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.banList(cmd.Context()) }),
+		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.banList(cmd.Context(), &s) }),
 	}
+	a.registerScope(cmd, &s)
+	return cmd
 }
 
 // banList prints the bans as their pages arrive.
-func (a *app) banList(ctx context.Context) error {
+func (a *app) banList(ctx context.Context, s *scopeFlags) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	rows := a.newBanRows()
-	req := &sockgatev1.ListBansRequest{PageSize: maxPage}
+	var rows *banRows
+	var absent absentees
+	req := &sockgatev1.ListBansRequest{PageSize: maxPage, Scope: a.scope(s)}
 	for {
 		resp, err := a.bansPage(ctx, c, req)
 		if err != nil {
+			a.sayAbsent(&absent)
 			return err
+		}
+		absent.add(resp.GetFleet())
+		if rows == nil {
+			rows = a.newBanRows(resp.GetFleet() != nil)
 		}
 		for _, ban := range resp.GetBans() {
 			if err := rows.add(ban); err != nil {
@@ -176,7 +198,8 @@ func (a *app) banList(ctx context.Context) error {
 			return err
 		}
 		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
-			return nil
+			a.sayAbsent(&absent)
+			return exitWith(absent.exitCode(exitDone))
 		}
 	}
 }
@@ -192,29 +215,41 @@ func (a *app) bansPage(ctx context.Context, c *client, req *sockgatev1.ListBansR
 type banRows struct {
 	app   *app
 	table *table
+	named map[string]bool // nil unless several nodes may have a ban of the same target
 }
 
-// newBanRows chooses the columns.
-func (a *app) newBanRows() *banRows {
+// newBanRows chooses the columns: in a fleet, the node as well.
+func (a *app) newBanRows(fleet bool) *banRows {
 	header := []string{"TARGET", "EXPIRES", "REASON", "BY", "REFUSED"}
 	if a.wide() {
 		header = append(header, "IDENTITY", "CREATED")
 	}
-	return &banRows{app: a, table: a.newTable(header...)}
+	if !fleet {
+		return &banRows{app: a, table: a.newTable(header...)}
+	}
+	return &banRows{app: a, table: a.newTable(append(header, "NODE")...), named: map[string]bool{}}
 }
 
-// add prints one ban, or holds it for the table's next flush.
+// add prints one ban, or holds it for the table's next flush. Names are printed once, however many nodes have the ban.
 func (r *banRows) add(ban *sockgatev1.Ban) error {
 	a := r.app
 	switch {
 	case a.structured():
 		return a.printMessage(ban)
+	case a.output == formatName && r.named[ban.GetTarget()]:
+		return nil
 	case a.output == formatName:
+		if r.named != nil {
+			r.named[ban.GetTarget()] = true
+		}
 		return a.printName(clean(ban.GetTarget()))
 	}
 	cells := []string{ban.GetTarget(), a.banEnd(ban), ban.GetReason(), ban.GetCreatedBy(), fmt.Sprint(ban.GetRefused())}
 	if a.wide() {
 		cells = append(cells, fmt.Sprint(ban.GetIdentity()), a.timeText(ban.GetCreatedAt()))
+	}
+	if r.named != nil {
+		cells = append(cells, ban.GetNode())
 	}
 	r.table.add(cells...)
 	return nil
@@ -241,6 +276,7 @@ func (a *app) banRemoveCommand() *cobra.Command {
 		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.banRemove(cmd.Context(), args[0], o) }),
 	}
 	o.registerIdentity(cmd)
+	a.registerScope(cmd, &o.scope)
 	return cmd
 }
 
@@ -250,6 +286,9 @@ func (a *app) banRemove(ctx context.Context, target string, o banOptions) error 
 	if err != nil {
 		return err
 	}
+	if err := o.scope.check(); err != nil {
+		return err
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -257,15 +296,29 @@ func (a *app) banRemove(ctx context.Context, target string, o banOptions) error 
 	defer c.close()
 	ctx, cancel := a.within(ctx, 0)
 	defer cancel()
-	resp, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity})
+	resp, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity, Scope: a.scope(&o.scope)})
 	if err != nil {
 		return err
 	}
-	rows := a.newBanRows()
+	if err := a.printRemovedBan(resp); err != nil {
+		return err
+	}
+	return a.ending(resp.GetFleet(), exitDone)
+}
+
+// printRemovedBan shows what was removed; to a program, in a fleet, with the nodes.
+func (a *app) printRemovedBan(resp *sockgatev1.RemoveBanResponse) error {
+	if a.structured() && resp.GetFleet() != nil {
+		return a.printMessage(resp)
+	}
+	rows := a.newBanRows(false)
 	if err := rows.add(resp.GetBan()); err != nil {
 		return err
 	}
-	return rows.flush()
+	if err := rows.flush(); err != nil {
+		return err
+	}
+	return a.printNodeResults(resp.GetFleet())
 }
 
 // completeBans offers what is banned, with the reasons.

@@ -74,8 +74,8 @@ func TestBanList(t *testing.T) {
 			"203.0.113.7/32   2026-03-04T10:32:02.123Z   spam     ci   12        false      2026-03-04T10:30:02.123Z\n" +
 			"spiffe://a/b     never                      -        \\x1b   0         true       2026-03-04T10:31:02.123Z\n",
 		"name": "203.0.113.7/32\nspiffe://a/b\n",
-		"json": `{"target":"203.0.113.7/32","identity":false,"reason":"spam","createdBy":"ci","createdAt":"2026-03-04T10:30:02.123Z","expiresAt":"2026-03-04T10:32:02.123Z","refused":"12"}` + "\n" +
-			`{"target":"spiffe://a/b","identity":true,"reason":"","createdBy":"\u001b","createdAt":"2026-03-04T10:31:02.123Z","refused":"0"}` + "\n",
+		"json": `{"target":"203.0.113.7/32","identity":false,"reason":"spam","createdBy":"ci","createdAt":"2026-03-04T10:30:02.123Z","expiresAt":"2026-03-04T10:32:02.123Z","refused":"12","node":""}` + "\n" +
+			`{"target":"spiffe://a/b","identity":true,"reason":"","createdBy":"\u001b","createdAt":"2026-03-04T10:31:02.123Z","refused":"0","node":""}` + "\n",
 	}
 	for format, want := range formats {
 		against(t, bannedPages()).expect(t, exitDone, want, "", "ban", "list", "-o", format)

@@ -44,7 +44,8 @@ func openEventReader(ctx context.Context, e *eventsBench, cursor string, number 
 		return nil, err
 	}
 	r := &eventReader{bench: e, client: c, ctx: ctx, lag: e.lag.shard(number), ended: make(chan struct{}), cursor: cursor, last: at.sequence}
-	r.stream, r.done, err = e.app.openStream(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Filter: e.options.filter, IncludeData: e.options.data})
+	r.stream, r.done, err = e.app.openStream(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Filter: e.options.filter, IncludeData: e.options.data,
+		Scope: &sockgatev1.Scope{Local: true}}) // the sequences that it checks are of one node
 	if err != nil {
 		c.close()
 		return nil, err

@@ -15,6 +15,7 @@ import (
 const broadcastAttempts = 5
 
 type broadcastOptions struct {
+	scope     scopeFlags
 	payload   payloadFlags
 	filter    string
 	exclude   []string
@@ -29,7 +30,7 @@ func (a *app) broadcastCommand() *cobra.Command {
 		Long: `Send TEXT, or all of stdin for "-" (at most 512 KiB), to every live connection that matches, and say what became of
 it. A request ID makes it safe that ctl tries again, within --timeout, when the gateway is unavailable.
 
-Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed.`,
+Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed, or nodes of the fleet did not answer.`,
 		Example: `  ctl broadcast 'maintenance in 5 minutes' --newline --filter 'labels["tenant"] == "a"'`,
 		Args:    exactly(1, "TEXT (or - for stdin)"),
 		RunE: a.run(func(cmd *cobra.Command, args []string) error {
@@ -44,6 +45,7 @@ Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed.`,
 	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp+"; empty means all live ones")
 	cmd.Flags().StringSliceVar(&o.exclude, "exclude", nil, "leave out this `ID` (repeatable)")
 	cmd.Flags().StringVar(&o.requestID, "request-id", "", "`UUID` that makes a retry safe for 2 minutes; empty turns that off (default a random one)")
+	a.registerScope(cmd, &o.scope)
 	a.completeFlagIDs(cmd, "exclude")
 	completeFlag(cmd, "filter")
 	completeFlag(cmd, "request-id")
@@ -57,6 +59,9 @@ func (a *app) broadcast(ctx context.Context, text string, o broadcastOptions) er
 	if err := checkIDs(o.exclude); err != nil {
 		return err
 	}
+	if err := o.scope.check(); err != nil {
+		return err
+	}
 	data, err := a.payload(text, o.payload, maxBroadcastBytes)
 	if err != nil {
 		return err
@@ -67,7 +72,7 @@ func (a *app) broadcast(ctx context.Context, text string, o broadcastOptions) er
 	}
 	defer c.close()
 	resp, err := a.broadcastSafely(ctx, c, &sockgatev1.BroadcastRequest{
-		Data: data, Filter: o.filter, ExcludeIds: o.exclude, RequestId: o.requestID,
+		Data: data, Filter: o.filter, ExcludeIds: o.exclude, RequestId: o.requestID, Scope: a.scope(&o.scope),
 	})
 	if err != nil {
 		return err
@@ -76,11 +81,12 @@ func (a *app) broadcast(ctx context.Context, text string, o broadcastOptions) er
 		return err
 	}
 	a.sayFailures(resp.GetFailures())
+	code := exitDone
 	if bad := resp.GetDropped() + resp.GetClosed(); bad > 0 {
 		a.say("%d of %d connections did not get it", bad, resp.GetMatched())
-		return exitWith(exitPartial)
+		code = exitPartial
 	}
-	return nil
+	return a.ending(resp.GetFleet(), code)
 }
 
 // broadcastSafely tries again while the gateway is unavailable; the request ID keeps it from being carried out twice.
@@ -93,7 +99,7 @@ func (a *app) broadcastSafely(ctx context.Context, c *client, req *sockgatev1.Br
 		if err == nil {
 			return resp, nil
 		}
-		last := attempt == broadcastAttempts || req.GetRequestId() == "" || statusOf(err).Code() != codes.Unavailable
+		last := attempt == broadcastAttempts || req.GetRequestId() == "" || statusOf(err).Code() != codes.Unavailable || aboutNode(err)
 		if last || a.env.sleep(ctx, wait.next()) != nil {
 			a.sayUncertain(err, req.GetRequestId())
 			return nil, err
@@ -118,7 +124,10 @@ func (a *app) printBroadcast(resp *sockgatev1.BroadcastResponse) error {
 		t := a.newTable("MATCHED", "WRITTEN", "QUEUED", "DROPPED", "CLOSED", "REPLAYED")
 		t.add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetWritten()), fmt.Sprint(resp.GetQueued()),
 			fmt.Sprint(resp.GetDropped()), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetReplayed()))
-		return t.flush()
+		if err := t.flush(); err != nil {
+			return err
+		}
+		return a.printNodeResults(resp.GetFleet(), "matched", "written", "queued", "dropped", "closed")
 	}
 }
 

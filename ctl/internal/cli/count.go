@@ -11,6 +11,7 @@ import (
 )
 
 type countOptions struct {
+	scope  scopeFlags
 	filter string
 	state  string
 	by     string
@@ -22,7 +23,8 @@ func (a *app) countCommand() *cobra.Command {
 		Use:   "count",
 		Short: "Count connections, in all or by listener, state or label",
 		Long: `Count connections: those that match, and with --by how many have each value of a field or label, the largest
-group first, at most 1,000 of them.
+group first, at most 1,000 of them. In a fleet they are those of all nodes, or of those that --node names; what the nodes that answered
+have is counted also when others did not, which are named, with exit code 3.
 
 -o name prints the bare number, or with --by the values.`,
 		Example: `  ctl count
@@ -35,6 +37,7 @@ group first, at most 1,000 of them.
 	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
 	cmd.Flags().StringVar(&o.by, "by", "", "count the connections of each `FIELD` value: listener, state, close_reason, remote_ip or labels.KEY")
+	a.registerScope(cmd, &o.scope)
 	completeFlag(cmd, "state", "live", "closed", "all")
 	completeFlag(cmd, "by", "listener", "state", "close_reason", "remote_ip", "labels.")
 	completeFlag(cmd, "filter")
@@ -46,6 +49,9 @@ func (a *app) count(ctx context.Context, o countOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.scope.check(); err != nil {
+		return err
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -53,7 +59,7 @@ func (a *app) count(ctx context.Context, o countOptions) error {
 	defer c.close()
 	ctx, cancel := a.within(ctx, 0)
 	defer cancel()
-	resp, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by})
+	resp, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by, Scope: a.scope(&o.scope)})
 	if err != nil {
 		return err
 	}
@@ -63,7 +69,7 @@ func (a *app) count(ctx context.Context, o countOptions) error {
 	if n := resp.GetOther(); n > 0 {
 		a.say("%s more, in smaller groups than these", plural(n, "connection"))
 	}
-	return nil
+	return a.ending(resp.GetFleet(), exitDone)
 }
 
 func (a *app) printCount(by string, resp *sockgatev1.CountConnectionsResponse) error {
@@ -71,7 +77,10 @@ func (a *app) printCount(by string, resp *sockgatev1.CountConnectionsResponse) e
 	case a.structured():
 		return a.printMessage(resp)
 	case by != "":
-		return a.printGroups(by, resp.GetGroups())
+		if err := a.printGroups(by, resp.GetGroups()); err != nil {
+			return err
+		}
+		return a.printNodeResults(resp.GetFleet(), "count")
 	case a.output == formatName:
 		return a.printName(fmt.Sprint(resp.GetCount()))
 	}
@@ -81,7 +90,10 @@ func (a *app) printCount(by string, resp *sockgatev1.CountConnectionsResponse) e
 	}
 	t := a.newTable(header...)
 	t.add(cells...)
-	return t.flush()
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return a.printNodeResults(resp.GetFleet(), "count")
 }
 
 func (a *app) printGroups(by string, groups []*sockgatev1.ConnectionGroup) error {

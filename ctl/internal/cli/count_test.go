@@ -3,9 +3,11 @@ package cli
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -44,7 +46,8 @@ func TestCount(t *testing.T) {
 
 func TestCountRequest(t *testing.T) {
 	g := &fakeGateway{count: func(req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
-		want := &sockgatev1.CountConnectionsRequest{Filter: "true", State: sockgatev1.ListState_LIST_STATE_ALL, By: "labels.x"}
+		want := &sockgatev1.CountConnectionsRequest{Filter: "true", State: sockgatev1.ListState_LIST_STATE_ALL, By: "labels.x",
+			Scope: &sockgatev1.Scope{NodeTimeout: durationpb.New(4 * time.Second)}}
 		if !proto.Equal(req, want) {
 			t.Errorf("request %v; expected %v", req, want)
 		}

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -168,7 +170,7 @@ func explain(err error) string {
 	case codes.Canceled:
 		return "interrupted before the gateway answered"
 	}
-	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err)
+	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err) + nodeHint(err)
 }
 
 // credentialsHint says how to prove who calls, in a line of its own, where that is what the gateway lacks.
@@ -177,6 +179,44 @@ func credentialsHint(err error) string {
 		return ""
 	}
 	return "\n  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert and --tls-key"
+}
+
+// nodeHint says what to type, in a line of its own, where the gateway found fault with the nodes of a request.
+func nodeHint(err error) string {
+	switch reasonOf(err) {
+	case reasonNodeRequired:
+		return "\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all"
+	case reasonUnknownNode:
+		if statusOf(err).Code() == codes.InvalidArgument { // else it is the ID of a connection, or what was to be forgotten
+			return "\n  ctl nodes lists the nodes that there are"
+		}
+	case reasonNodesMissing:
+		return "\n  what the other nodes did is done; without --require-all there is an answer from those"
+	case reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused, reasonNodeLive:
+		return "\n  ctl nodes shows how the nodes are"
+	}
+	return ""
+}
+
+// The reasons of a fleet's errors.
+const (
+	reasonUnknownNode     = "UNKNOWN_NODE"
+	reasonNodeRequired    = "NODE_REQUIRED"
+	reasonNodesMissing    = "NODES_MISSING"
+	reasonNodeUnreachable = "NODE_UNREACHABLE"
+	reasonNodeTimedOut    = "NODE_TIMED_OUT"
+	reasonNodeRefused     = "NODE_REFUSED"
+	reasonNodeLive        = "NODE_LIVE"
+)
+
+// aboutNode says that the gateway answered, and other nodes did not as they should.
+func aboutNode(err error) bool {
+	switch reasonOf(err) {
+	case reasonNodesMissing, reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused:
+		return true
+	default:
+		return false
+	}
 }
 
 // statusText is the gateway's sentence with its reason, or with the code for lack of one.
@@ -199,6 +239,9 @@ func detailLines(call *callError) []string {
 		switch d := d.(type) {
 		case *errdetails.ErrorInfo:
 			lines = append(lines, caretLines(call.filter, d.GetMetadata())...)
+			if d.GetReason() == reasonNodesMissing {
+				lines = append(lines, missingLines(statusOf(call).Message(), d.GetMetadata())...)
+			}
 		case *errdetails.BadRequest:
 			for _, v := range d.GetFieldViolations() {
 				if v.GetDescription() == statusOf(call).Message() {
@@ -229,6 +272,17 @@ func caretLines(filter string, metadata map[string]string) []string {
 		}
 	}
 	return []string{"  " + string(text), "  " + strings.Repeat(" ", column-1) + "^"}
+}
+
+// missingLines names the nodes that an error is about, as far as its sentence does not.
+func missingLines(sentence string, metadata map[string]string) []string {
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		if value := metadata[key]; !strings.Contains(sentence, value) {
+			lines = append(lines, fmt.Sprintf("  %s: %s", clean(key), clean(value)))
+		}
+	}
+	return lines
 }
 
 // transportText is why the transport failed, without the layers that gRPC wraps around it.

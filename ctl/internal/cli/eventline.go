@@ -18,6 +18,7 @@ type eventPrinter struct {
 	app      *app
 	encoding string            // how DATA is shown
 	carries  map[string][]byte // by connection: the beginning of a character whose rest is in the next packet
+	several  bool              // there are events of more than one node
 }
 
 func (a *app) newEventPrinter(encoding string) *eventPrinter {
@@ -37,7 +38,8 @@ func (p *eventPrinter) print(e *sockgatev1.Event) error {
 	}
 }
 
-// line is "time type id details", the columns two spaces apart.
+// line is "time type id details", the columns two spaces apart. An event that is about no connection has "-" for its ID, or the name of its
+// node where there are several: IDs begin with theirs.
 func (p *eventPrinter) line(e *sockgatev1.Event) string {
 	a := p.app
 	when := a.clockText(e.GetTime().AsTime())
@@ -47,6 +49,8 @@ func (p *eventPrinter) line(e *sockgatev1.Event) string {
 	id := "-"
 	if e.GetConnection() != nil {
 		id = clean(e.GetConnection().GetId())
+	} else if p.several && e.GetNode() != "" {
+		id = clean(e.GetNode())
 	}
 
 	columns := []string{when, paint(a.color(), typeColor(e.GetType()), fmt.Sprintf("%-16s", typeText(e.GetType()))), id}
@@ -99,10 +103,36 @@ func (a *app) otherDetails(e *sockgatev1.Event) string {
 	case *sockgatev1.Event_Drain:
 		return a.drainText(d.Drain)
 	case *sockgatev1.Event_SnapshotComplete:
-		return fmt.Sprintf("connections=%d cursor=%s", d.SnapshotComplete.GetConnections(), clean(d.SnapshotComplete.GetCursor()))
+		return snapshotText(d.SnapshotComplete)
+	case *sockgatev1.Event_Member:
+		return memberText(d.Member)
 	default:
 		return ""
 	}
+}
+
+// snapshotText tells how much a snapshot has, and which nodes it lacks.
+func snapshotText(d *sockgatev1.SnapshotCompleteDetails) string {
+	text := fmt.Sprintf("connections=%d cursor=%s", d.GetConnections(), clean(d.GetCursor()))
+	if missing := d.GetMissingNodes(); len(missing) > 0 {
+		text += " missing=" + clean(strings.Join(missing, ","))
+	}
+	return text
+}
+
+// memberText tells what happened to a node of the fleet.
+func memberText(d *sockgatev1.NodeDetails) string {
+	text := clean(d.GetNode()+"."+d.GetIncarnation()) + fmt.Sprintf(" connections=%d", d.GetConnections())
+	if d.GetVersion() != "" {
+		text += " version=" + word(d.GetVersion())
+	}
+	if d.GetSilent() != nil {
+		text += " silent=" + durationText(d.GetSilent())
+	}
+	if d.GetMessage() != "" {
+		text += " " + strconv.Quote(d.GetMessage())
+	}
+	return text
 }
 
 // route is "peer -> gateway".
@@ -215,6 +245,12 @@ func (a *app) controlText(d *sockgatev1.ControlDetails) string {
 	if d.GetMatched() > 0 || actsOnConnections(d.GetVerb()) {
 		text += fmt.Sprintf(" matched=%d", d.GetMatched())
 	}
+	if d.GetViaNode() != "" {
+		text += " via=" + clean(d.GetViaNode())
+	}
+	if len(d.GetNodes()) > 0 {
+		text += " nodes=" + clean(answersText(d.GetNodes()))
+	}
 	var outcomes []string
 	for name, n := range d.GetOutcomes() {
 		outcomes = append(outcomes, clean(fmt.Sprintf("%s=%d", name, n)))
@@ -235,9 +271,18 @@ func (a *app) controlText(d *sockgatev1.ControlDetails) string {
 	return text
 }
 
+// answersText is what each node answered: "edge-1:OK,edge-3:TIMED_OUT".
+func answersText(answers map[string]string) string {
+	var parts []string
+	for _, node := range slices.Sorted(maps.Keys(answers)) {
+		parts = append(parts, node+":"+answers[node])
+	}
+	return strings.Join(parts, ",")
+}
+
 // actsOnConnections says whether a verb has connections for its targets, of which "none" is worth telling.
 func actsOnConnections(verb string) bool {
-	return verb != "UpdateLimits" && verb != "AddBan" && verb != "RemoveBan"
+	return verb != "UpdateLimits" && verb != "AddBan" && verb != "RemoveBan" && verb != "ForgetNode"
 }
 
 // actorText tells who asked, with a space in front. A caller that has proven nothing is its address and no more, unless all is wanted.
@@ -281,12 +326,14 @@ func (p *eventPrinter) dataText(id string, d *sockgatev1.DataDetails) string {
 // typeColor is the ANSI colour of an event's type: green for beginnings, red for trouble, yellow for what may become it.
 func typeColor(t sockgatev1.EventType) string {
 	switch t {
-	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT, sockgatev1.EventType_EVENT_TYPE_LISTENING:
+	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT, sockgatev1.EventType_EVENT_TYPE_LISTENING,
+		sockgatev1.EventType_EVENT_TYPE_NODE_JOINED, sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED:
 		return "32"
-	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP:
+	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP, sockgatev1.EventType_EVENT_TYPE_NODE_UNREACHABLE:
 		return "31"
 	case sockgatev1.EventType_EVENT_TYPE_REFUSED, sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT, sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
-		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS:
+		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS, sockgatev1.EventType_EVENT_TYPE_NODE_SUSPECT,
+		sockgatev1.EventType_EVENT_TYPE_NODE_LEFT:
 		return "33"
 	default:
 		return "36"

@@ -19,6 +19,13 @@ func sampleEvents() []*sockgatev1.Event {
 	listener := &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
 	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(250 * time.Millisecond), QueuedBytes: 70000}}
 	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2, EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
+	member := func(message string, silent time.Duration) *sockgatev1.Event_Member {
+		d := &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab", Version: "v1.2.3", Message: message, Connections: 12, EventHead: 99}
+		if silent > 0 {
+			d.Silent = durationpb.New(silent)
+		}
+		return &sockgatev1.Event_Member{Member: d}
+	}
 	events := []*sockgatev1.Event{
 		{Details: listener},
 		{Connection: open, Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
@@ -42,6 +49,11 @@ func sampleEvents() []*sockgatev1.Event {
 		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
 		{Details: &sockgatev1.Event_Refused{Refused: &sockgatev1.RefusedDetails{Reason: sockgatev1.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
 			Message: "20 connections from 203.0.113.7", RemoteAddress: "203.0.113.7:4242"}}},
+		{Details: member("first heard of", 0)},
+		{Details: member("", 5200*time.Millisecond)},
+		{Details: member("it is not asked any more", 10*time.Second)},
+		{Details: member("", 12*time.Second)},
+		{Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab", Message: "it said that it\nleaves"}}},
 	}
 	for i, e := range events {
 		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
@@ -73,6 +85,11 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=19ab0d3f1c2.7
 10:31:02.123  GAP               -  events missed: EVICTED from=3 to=8 requested=19ab0d3f1c2.2
 10:31:02.123  REFUSED           -  IP_LIMIT "20 connections from 203.0.113.7" listener=game remote=203.0.113.7:4242 count=12
+10:31:02.123  NODE_JOINED       -  edge-3.19ab connections=12 version=v1.2.3 "first heard of"
+10:31:02.123  NODE_SUSPECT      -  edge-3.19ab connections=12 version=v1.2.3 silent=5.2s
+10:31:02.123  NODE_UNREACHABLE  -  edge-3.19ab connections=12 version=v1.2.3 silent=10s "it is not asked any more"
+10:31:02.123  NODE_RECOVERED    -  edge-3.19ab connections=12 version=v1.2.3 silent=12s
+10:31:02.123  NODE_LEFT         -  edge-3.19ab connections=0 "it said that it\nleaves"
 `
 
 func TestEventFormats(t *testing.T) {

@@ -14,7 +14,7 @@ const (
 	exitDone        = 0 // everything that was asked for was done
 	exitFailed      = 1 // it failed
 	exitUsage       = 2 // the command line, or a value in it, is wrong
-	exitPartial     = 3 // some targets failed, others did not
+	exitPartial     = 3 // some targets failed, others did not; or nodes of the fleet did not answer
 	exitNotFound    = 4 // the targets do not exist
 	exitDenied      = 5 // the gateway does not let this caller do it
 	exitUnreachable = 6 // no gateway answered
@@ -60,6 +60,12 @@ func exitCode(err error) int {
 		return exitFailed
 	}
 	if st := statusOf(err); st != nil {
+		switch {
+		case reasonOf(err) == reasonNodesMissing:
+			return exitPartial
+		case aboutNode(err):
+			return exitFailed
+		}
 		return statusExitCode(st.Code())
 	}
 	return exitFailed

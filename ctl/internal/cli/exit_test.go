@@ -39,7 +39,7 @@ func TestExitCodeOfEveryStatus(t *testing.T) {
 }
 
 func TestExitCodeOfEveryOutcome(t *testing.T) {
-	want := []int{1, 0, 0, 1, 1, 4, 1, 4, 0, 0, 0, 0, 1, 2, 4, 1}
+	want := []int{1, 0, 0, 1, 1, 4, 1, 4, 0, 0, 0, 0, 1, 2, 4, 1, 1, 1}
 	if len(want) != len(sockgatev1.Outcome_name) {
 		t.Fatalf("%d exit codes for %d outcomes", len(want), len(sockgatev1.Outcome_name))
 	}

@@ -37,11 +37,14 @@ type fakeGateway struct {
 	shutdown  func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error)
 	stream    func(*sockgatev1.StreamEventsRequest, eventStream) error
 	gateway   func() (*sockgatev1.GetGatewayResponse, error)
+	info      func(*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) // in place of gateway, where the request matters
 	limits    func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error)
 	update    func(*sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error)
 	addBan    func(*sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error)
 	listBans  func(*sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error)
 	removeBan func(*sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error)
+	nodes     func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error)
+	forget    func(*sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error)
 }
 
 type eventStream = grpc.ServerStreamingServer[sockgatev1.StreamEventsResponse]
@@ -94,7 +97,10 @@ func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventS
 	return g.stream(req, s)
 }
 
-func (g *fakeGateway) GetGateway(context.Context, *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+func (g *fakeGateway) GetGateway(_ context.Context, req *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+	if g.info != nil {
+		return g.info(req)
+	}
 	if g.gateway == nil {
 		return &sockgatev1.GetGatewayResponse{Cursor: "c.0"}, nil // what a stream begins behind
 	}
@@ -119,6 +125,14 @@ func (g *fakeGateway) ListBans(_ context.Context, req *sockgatev1.ListBansReques
 
 func (g *fakeGateway) RemoveBan(_ context.Context, req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
 	return answer(g.removeBan, req)
+}
+
+func (g *fakeGateway) ListNodes(_ context.Context, req *sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+	return answer(g.nodes, req)
+}
+
+func (g *fakeGateway) ForgetNode(_ context.Context, req *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
+	return answer(g.forget, req)
 }
 
 // serve starts the fake on a port of its own and returns its address.

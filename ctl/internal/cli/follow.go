@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,10 @@ type follower struct {
 	reconnect bool
 	// emit gets the events of a batch, in order; not called for heartbeats.
 	emit func([]*sockgatev1.Event) error
-	// end is where the stream ends by itself; nil: never.
-	end *position
+	// end says, after each response and of the cursor behind it, whether the stream is to end by itself; nil: never.
+	end func(ctx context.Context, cursor string) (bool, error)
+	// several says that the stream has the events of more than one node.
+	several bool
 	// begun says that the gateway has answered: it took the request's cursor.
 	begun bool
 	// cursor is the position behind everything that was emitted; empty while it is not known.
@@ -96,7 +99,7 @@ func (f *follower) attempt(ctx context.Context) error {
 		}
 		f.wait.reset()
 		f.begun = true
-		if err := f.deliver(resp, req.GetSnapshot()); err != nil {
+		if err := f.deliver(ctx, resp, req.GetSnapshot()); err != nil {
 			return err
 		}
 	}
@@ -108,17 +111,17 @@ func (f *follower) anchor(ctx context.Context) error {
 	if f.cursor != "" || f.request.GetSnapshot() {
 		return nil
 	}
-	ctx, cancel := f.app.within(ctx, 0)
-	defer cancel()
-	resp, err := f.client.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
-	f.cursor = resp.GetCursor()
+	m, err := f.app.now(ctx, f.client, f.request.GetScope())
+	f.cursor = m.cursor
+	f.app.sayAbsent(&m.absent)
 	return err
 }
 
 // deliver emits one batch and keeps its cursor. A snapshot that would be started again if it broke is held until it is
 // complete, so that nothing of a broken one is ever emitted.
-func (f *follower) deliver(resp *sockgatev1.StreamEventsResponse, snapshot bool) error {
+func (f *follower) deliver(ctx context.Context, resp *sockgatev1.StreamEventsResponse, snapshot bool) error {
 	events := resp.GetEvents()
+	f.several = f.several || severalNodes(f.cursor) || severalNodes(resp.GetCursor())
 	if f.reconnect && snapshot && f.cursor == "" {
 		f.held = append(f.held, events...)
 		if resp.GetCursor() == "" {
@@ -134,9 +137,12 @@ func (f *follower) deliver(resp *sockgatev1.StreamEventsResponse, snapshot bool)
 	if resp.GetCursor() != "" {
 		f.cursor = resp.GetCursor()
 	}
+	if f.end != nil {
+		if ended, err := f.end(ctx, f.cursor); ended || err != nil {
+			return cmp.Or(err, errStop)
+		}
+	}
 	switch {
-	case f.end != nil && f.end.reachedBy(f.cursor):
-		return errStop
 	case len(events) == 0 && f.app.env.readerGone():
 		return outputError(syscall.EPIPE) // the next event would find it out, whenever that comes
 	default:

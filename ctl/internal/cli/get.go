@@ -10,14 +10,17 @@ import (
 )
 
 func (a *app) getCommand() *cobra.Command {
-	return &cobra.Command{
+	var s scopeFlags
+	cmd := &cobra.Command{
 		Use:               "get ID...",
 		Short:             "Show connections by their IDs, live or recently closed",
 		Example:           "  ctl get edge-1.19ab0d3f1c2.42 -o yaml",
 		Args:              atLeastOne("an ID"),
 		ValidArgsFunction: a.completeIDs(0),
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args) }),
+		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args, &s) }),
 	}
+	a.registerIDScope(cmd, &s)
+	return cmd
 }
 
 // atLeastOne is cobra.MinimumNArgs(1) with a message that says what was expected.
@@ -31,8 +34,11 @@ func atLeastOne(what string) cobra.PositionalArgs {
 }
 
 // get shows what can be shown and tells of each ID that cannot.
-func (a *app) get(ctx context.Context, ids []string) error {
+func (a *app) get(ctx context.Context, ids []string, s *scopeFlags) error {
 	if err := checkIDs(ids); err != nil {
+		return err
+	}
+	if err := s.checkIDs(ids); err != nil {
 		return err
 	}
 	c, err := a.connect()
@@ -42,10 +48,11 @@ func (a *app) get(ctx context.Context, ids []string) error {
 	defer c.close()
 	rows := a.newConnectionRows(true, false)
 	var result tally
+	var absent absentees
 	for _, id := range ids {
-		conn, err := a.getOne(ctx, c, id)
+		resp, err := a.getOne(ctx, c, id, s)
 		code := exitCode(err)
-		if err != nil && code != exitNotFound && code != exitUsage {
+		if err != nil && code != exitNotFound && code != exitUsage && !aboutNode(err) {
 			return err // it would be the same with every ID
 		}
 		result.add(code)
@@ -53,7 +60,8 @@ func (a *app) get(ctx context.Context, ids []string) error {
 			a.say("%s", naming(id, explain(err)))
 			continue
 		}
-		if err := rows.add("", conn); err != nil {
+		absent.add(resp.GetFleet())
+		if err := rows.add("", resp.GetConnection()); err != nil {
 			return err
 		}
 	}
@@ -62,14 +70,14 @@ func (a *app) get(ctx context.Context, ids []string) error {
 			return err
 		}
 	}
-	return exitWith(result.exitCode())
+	a.sayAbsent(&absent)
+	return exitWith(absent.exitCode(result.exitCode()))
 }
 
-func (a *app) getOne(ctx context.Context, c *client, id string) (*sockgatev1.Connection, error) {
+func (a *app) getOne(ctx context.Context, c *client, id string, s *scopeFlags) (*sockgatev1.GetConnectionResponse, error) {
 	ctx, cancel := a.within(ctx, 0)
 	defer cancel()
-	resp, err := c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: id})
-	return resp.GetConnection(), err
+	return c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: id, Scope: a.scope(s)})
 }
 
 // naming is the message with the ID in front, unless it names the ID by itself.

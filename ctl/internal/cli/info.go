@@ -13,16 +13,29 @@ import (
 )
 
 func (a *app) infoCommand() *cobra.Command {
-	return &cobra.Command{
+	var s scopeFlags
+	cmd := &cobra.Command{
 		Use:               "info",
 		Short:             "Describe the gateway, and who is asking: identity, listeners, limits, totals, memory",
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.info(cmd.Context()) }),
+		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.info(cmd.Context(), &s) }),
 	}
+	a.registerNode(cmd, &s, "this `NODE` of the fleet (default the one that is asked)")
+	return cmd
 }
 
-func (a *app) info(ctx context.Context) error {
+func (a *app) info(ctx context.Context, s *scopeFlags) error {
+	if len(s.nodes) > 1 {
+		return usagef("info describes one gateway, and --node is given %d times", len(s.nodes))
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	req := &sockgatev1.GetGatewayRequest{}
+	if len(s.nodes) > 0 {
+		req.Scope = a.scope(s)
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -30,16 +43,24 @@ func (a *app) info(ctx context.Context) error {
 	defer c.close()
 	callCtx, cancel := a.within(ctx, 0)
 	defer cancel()
-	resp, err := c.GetGateway(callCtx, &sockgatev1.GetGatewayRequest{})
-	switch {
-	case err != nil:
+	resp, err := c.GetGateway(callCtx, req)
+	if err != nil {
 		return err
+	}
+	if err := a.printInfo(resp); err != nil {
+		return err
+	}
+	return a.ending(resp.GetFleet(), exitDone)
+}
+
+func (a *app) printInfo(resp *sockgatev1.GetGatewayResponse) error {
+	switch {
 	case a.structured():
 		return a.printMessage(resp)
 	case a.output == formatName:
 		return a.printName(resp.GetNode())
 	default:
-		_, err = a.stdout.WriteString(a.infoText(resp))
+		_, err := a.stdout.WriteString(a.infoText(resp))
 		return err
 	}
 }
@@ -61,6 +82,7 @@ func (a *app) infoText(g *sockgatev1.GetGatewayResponse) string {
 	s.row("memory", memoryText(g.GetProcess()))
 	s.row("goroutines", goroutinesText(g.GetProcess()))
 	s.row("caller", callerText(g.GetCaller()))
+	a.fleetRows(&s, g.GetFleetInfo())
 	s.title("Listeners")
 	for _, l := range g.GetListeners() {
 		s.row(l.GetName(), listenerText(l))
@@ -68,6 +90,29 @@ func (a *app) infoText(g *sockgatev1.GetGatewayResponse) string {
 	limitRows(&s, g.GetLimits())
 	totalRows(&s, g.GetTotals())
 	return s.text()
+}
+
+// fleetRows tells of the fleet, if there is one.
+func (a *app) fleetRows(s *sections, f *sockgatev1.FleetInfo) {
+	if f == nil {
+		return
+	}
+	connected := "yes"
+	if !f.GetConnected() {
+		connected = "no"
+	}
+	if f.GetSince() != nil {
+		connected += ", since " + a.timeText(f.GetSince())
+	}
+	if f.GetProblem() != "" {
+		connected += ": " + f.GetProblem()
+	}
+	s.title("Fleet")
+	s.row("name", f.GetName())
+	s.row("mode", f.GetMode())
+	s.row("connected", connected)
+	s.row("state", nodeStateText(f.GetState()))
+	s.row("nodes", fmt.Sprint(f.GetNodes()))
 }
 
 func drainingText(a *app, g *sockgatev1.GetGatewayResponse) string {

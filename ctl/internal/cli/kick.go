@@ -18,6 +18,7 @@ const (
 )
 
 type kickOptions struct {
+	scope        scopeFlags
 	filter       string
 	filterGiven  bool
 	yes          bool
@@ -41,7 +42,7 @@ IPv6 address. ctl ban lists and removes bans.
 With a filter it asks for confirmation; without a terminal it needs --yes. --dry-run only says what would be kicked.
 
 Exit codes: 0 all kicked (or nothing matched); 1 none was kicked; 2 usage, malformed IDs included; 3 some
-were kicked; 4 none of the IDs exists.`,
+were kicked, or nodes of the fleet did not answer; 4 none of the IDs exists.`,
 		Example: `  ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam'
   ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam' --ban 10m
   ctl kick --filter 'idle > duration("1h")' --dry-run`,
@@ -59,13 +60,14 @@ were kicked; 4 none of the IDs exists.`,
 	f.StringVar(&o.farewell, "farewell", "", "`TEXT` to send last")
 	f.DurationVar(&o.flushTimeout, "flush-timeout", 0, "how long queue and farewell may take, up to 30s (default 1s)")
 	f.DurationVar(&o.ban, "ban", 0, "also ban the peers for so long, up to 10 years, for example 10m")
+	a.registerScope(cmd, &o.scope)
 	completeFlag(cmd, "filter")
 	completeFlag(cmd, "ban")
 	return cmd
 }
 
 func (a *app) kick(ctx context.Context, ids []string, o kickOptions) error {
-	req, err := o.request(ids)
+	req, err := o.request(a, ids)
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,7 @@ func (a *app) kick(ctx context.Context, ids []string, o kickOptions) error {
 	}
 	defer c.close()
 	if req.Filter != "" && !o.dryRun && !o.yes {
-		if none, err := a.confirmKick(ctx, c, req); none || err != nil {
+		if ended, err := a.confirmKick(ctx, c, req); ended || err != nil {
 			return err
 		}
 	}
@@ -90,11 +92,14 @@ func (a *app) kick(ctx context.Context, ids []string, o kickOptions) error {
 		return err
 	}
 	a.sayBanned(req, resp)
-	return a.kickResult(req, resp)
+	return a.ending(resp.GetFleet(), a.kickResult(req, resp))
 }
 
-func (o *kickOptions) request(ids []string) (*sockgatev1.KickRequest, error) {
+func (o *kickOptions) request(a *app, ids []string) (*sockgatev1.KickRequest, error) {
 	if err := targets(ids, o.filter, o.filterGiven); err != nil {
+		return nil, err
+	}
+	if err := o.scope.checkIDs(ids); err != nil {
 		return nil, err
 	}
 	if o.flushTimeout < 0 || o.flushTimeout > maxFlushTimeout {
@@ -109,6 +114,7 @@ func (o *kickOptions) request(ids []string) (*sockgatev1.KickRequest, error) {
 	}
 	req := &sockgatev1.KickRequest{
 		ConnectionIds: ids, Filter: o.filter, Reason: o.reason, Farewell: farewell, ValidateOnly: o.dryRun,
+		Scope: a.scope(&o.scope),
 	}
 	if o.flushTimeout > 0 {
 		req.FlushTimeout = durationpb.New(o.flushTimeout)
@@ -119,17 +125,19 @@ func (o *kickOptions) request(ids []string) (*sockgatev1.KickRequest, error) {
 	return req, nil
 }
 
-// confirmKick asks, naming how many connections match; none says that there is nothing to ask about.
-func (a *app) confirmKick(ctx context.Context, c *client, req *sockgatev1.KickRequest) (none bool, err error) {
+// confirmKick asks, naming how many connections match, on which it says what nodes are not known of; ended says that there is nothing to ask
+// about.
+func (a *app) confirmKick(ctx context.Context, c *client, req *sockgatev1.KickRequest) (ended bool, err error) {
 	resp, err := a.callKick(ctx, c, req, true)
 	if err != nil {
 		return false, err
 	}
 	if resp.GetMatched() == 0 {
 		a.say("no connection matches")
-		return true, nil
+		return true, a.ending(resp.GetFleet(), exitDone)
 	}
-	return false, a.confirm(ctx, false, fmt.Sprintf("Kick %s?", plural(resp.GetMatched(), "connection")))
+	a.sayAbsent(absentFrom(resp.GetFleet()))
+	return false, a.confirm(ctx, false, fmt.Sprintf("Kick %s%s?", plural(resp.GetMatched(), "connection"), onNodes(resp.GetFleet())))
 }
 
 func (a *app) callKick(ctx context.Context, c *client, req *sockgatev1.KickRequest, validateOnly bool) (*sockgatev1.KickResponse, error) {
@@ -146,10 +154,15 @@ func (a *app) printKick(req *sockgatev1.KickRequest, resp *sockgatev1.KickRespon
 	case a.tabular() && req.GetFilter() != "" && !req.GetValidateOnly():
 		t := a.newTable("MATCHED", "KICKED", "CLOSED", "NOT-FOUND")
 		t.add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetKicked()), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetNotFound()))
-		return t.flush()
+		if err := t.flush(); err != nil {
+			return err
+		}
 	default:
-		return a.printOutcomes(resp.GetOutcomes())
+		if err := a.printOutcomes(resp.GetOutcomes()); err != nil {
+			return err
+		}
 	}
+	return a.printNodeResults(resp.GetFleet(), "matched", "kicked", "closed", "not_found")
 }
 
 // sayBanned names the targets that a kick has banned.
@@ -159,33 +172,34 @@ func (a *app) sayBanned(req *sockgatev1.KickRequest, resp *sockgatev1.KickRespon
 	}
 }
 
-// kickResult says what a table does not, and ends with the exit code.
-func (a *app) kickResult(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) error {
+// kickResult says what a table does not, and returns the exit code.
+func (a *app) kickResult(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) int {
 	verb := "kicked"
 	if req.GetValidateOnly() {
 		verb = "would be kicked"
 	}
-	counts := summary(resp.GetMatched(), count{resp.GetKicked(), verb}, count{resp.GetClosed(), "already closed"}, count{resp.GetNotFound(), "not found"})
+	counts := summary(resp.GetMatched(), append([]count{{resp.GetKicked(), verb}, {resp.GetClosed(), "already closed"},
+		{resp.GetNotFound(), "not found"}}, nodeCounts(resp.GetOutcomes())...)...)
 	if req.GetFilter() == "" {
 		a.sayFailures(resp.GetOutcomes())
 		result := tallyOf(resp.GetOutcomes())
 		if result.total > 1 && result.done < result.total {
 			a.say("%s", counts)
 		}
-		return exitWith(result.exitCode())
+		return result.exitCode()
 	}
 	if req.GetValidateOnly() {
 		if len(resp.GetOutcomes()) >= shownTargets && resp.GetMatched() > shownTargets {
 			counts += fmt.Sprintf(" (the first %d are shown)", len(resp.GetOutcomes()))
 		}
 		a.say("%s", counts)
-		return nil
+		return exitDone
 	}
 	a.sayFailures(resp.GetOutcomes())
 	if resp.GetMatched() == 0 {
 		a.say("no connection matches")
 	}
-	return exitWith(countsExitCode(resp.GetMatched(), resp.GetKicked()))
+	return countsExitCode(resp.GetMatched(), resp.GetKicked())
 }
 
 // countsExitCode is the exit code of a verb with a filter: what ended meanwhile makes it partial.

@@ -11,6 +11,7 @@ import (
 )
 
 type labelOptions struct {
+	scope       scopeFlags
 	filter      string
 	filterGiven bool
 }
@@ -32,6 +33,7 @@ A key has 1 to 63 of a-z, 0-9, dot, underscore and dash. A connection has at mos
 		}),
 	}
 	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp+", in place of IDs; true means all live ones")
+	a.registerScope(cmd, &o.scope)
 	completeFlag(cmd, "filter")
 	return cmd
 }
@@ -45,6 +47,10 @@ func (a *app) label(ctx context.Context, args []string, o labelOptions) error {
 	if err := targets(req.ConnectionIds, o.filter, o.filterGiven); err != nil {
 		return err
 	}
+	if err := o.scope.checkIDs(req.ConnectionIds); err != nil {
+		return err
+	}
+	req.Scope = a.scope(&o.scope)
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -59,14 +65,19 @@ func (a *app) label(ctx context.Context, args []string, o labelOptions) error {
 	if err := a.printLabels(req, resp); err != nil {
 		return err
 	}
+	return a.ending(resp.GetFleet(), a.labelResult(req, resp))
+}
+
+// labelResult says what a table does not, and returns the exit code.
+func (a *app) labelResult(req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) int {
 	a.sayFailures(resp.GetOutcomes())
 	if req.GetFilter() == "" {
-		return exitWith(tallyOf(resp.GetOutcomes()).exitCode())
+		return tallyOf(resp.GetOutcomes()).exitCode()
 	}
 	if resp.GetMatched() == 0 {
 		a.say("no connection matches")
 	}
-	return exitWith(countsExitCode(resp.GetMatched(), resp.GetLabeled()))
+	return countsExitCode(resp.GetMatched(), resp.GetLabeled())
 }
 
 // labelRequest tells IDs from changes: an ID has neither "=" nor a dash at its end.
@@ -108,8 +119,13 @@ func (a *app) printLabels(req *sockgatev1.SetLabelsRequest, resp *sockgatev1.Set
 		t := a.newTable("MATCHED", "LABELED", "CLOSED", "NOT-FOUND", "REFUSED")
 		t.add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetLabeled()), fmt.Sprint(resp.GetClosed()),
 			fmt.Sprint(resp.GetNotFound()), fmt.Sprint(resp.GetRefused()))
-		return t.flush()
+		if err := t.flush(); err != nil {
+			return err
+		}
 	default:
-		return a.printOutcomes(resp.GetOutcomes())
+		if err := a.printOutcomes(resp.GetOutcomes()); err != nil {
+			return err
+		}
 	}
+	return a.printNodeResults(resp.GetFleet(), "matched", "labeled", "closed", "not_found", "refused")
 }

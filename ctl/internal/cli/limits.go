@@ -7,13 +7,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
+const limitsGetLong = `Show the limits in force, or those that are named. In a fleet a limit that is the same on all nodes is shown once; one that is not has
+a row for each of its values, with the nodes that have it.`
+
 const limitsSetLong = `Change limits of the running gateway: all that are given, or none of them. They hold at once for what comes, and until the process
-ends; to keep one, give the gateway its flag as well. Live connections stay, also where there are more of them than a new limit
+ends; to keep one, give the gateway its flag as well. In a fleet they hold on all nodes, or on those that --node names. Live connections stay, also where there are more of them than a new limit
 allows.
 
 Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR form, or one address, separated by commas; counts of
@@ -23,12 +27,14 @@ must be, become what they are by default.`
 // limitsCommand is the noun; its verbs are get and set.
 func (a *app) limitsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "limits", Short: "Show and change the gateway's limits"}
+	var shown, changed scopeFlags
 	get := &cobra.Command{
 		Use:               "get [NAME...]",
 		Short:             "Show the limits in force, or those that are named",
+		Long:              limitsGetLong,
 		Example:           "  ctl limits get\n  ctl limits get max-connections receive-rate",
 		ValidArgsFunction: completeLimits(limitField.name),
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.limitsGet(cmd.Context(), args) }),
+		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.limitsGet(cmd.Context(), args, &shown) }),
 	}
 	set := &cobra.Command{
 		Use:   "set NAME=VALUE...",
@@ -38,8 +44,10 @@ func (a *app) limitsCommand() *cobra.Command {
   ctl limits set allow=10.0.0.0/8,192.168.0.0/16 deny= listener-connections=games=50,main=100`,
 		Args:              atLeastOne("one NAME=VALUE"),
 		ValidArgsFunction: completeLimits(limitField.assignment),
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.limitsSet(cmd.Context(), args) }),
+		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.limitsSet(cmd.Context(), args, &changed) }),
 	}
+	a.registerScope(get, &shown)
+	a.registerScope(set, &changed)
 	cmd.AddCommand(get, set)
 	return a.noun(cmd)
 }
@@ -61,9 +69,12 @@ func (a *app) noun(cmd *cobra.Command) *cobra.Command {
 }
 
 // limitsGet prints the limits of these names; all for none.
-func (a *app) limitsGet(ctx context.Context, names []string) error {
+func (a *app) limitsGet(ctx context.Context, names []string, s *scopeFlags) error {
 	fields, err := findLimits(names)
 	if err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
 		return err
 	}
 	c, err := a.connect()
@@ -73,40 +84,80 @@ func (a *app) limitsGet(ctx context.Context, names []string) error {
 	defer c.close()
 	ctx, cancel := a.within(ctx, 0)
 	defer cancel()
-	resp, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{})
+	resp, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{Scope: a.scope(s)})
 	if err != nil {
 		return err
 	}
 	if a.structured() && len(names) > 0 {
-		return a.printNamedLimits(fields, resp.GetLimits())
+		err = a.printNamedLimits(fields, resp)
+	} else {
+		err = a.printLimits(fields, resp)
 	}
-	return a.printLimits(fields, resp.GetLimits())
-}
-
-// printNamedLimits prints an object that has these fields only.
-func (a *app) printNamedLimits(fields []limitField, l *sockgatev1.Limits) error {
-	text, err := marshal(l)
 	if err != nil {
 		return err
 	}
+	return a.ending(resp.GetFleet(), exitDone)
+}
+
+// printNamedLimits prints an object that has these fields only; in a fleet, one that is as the reply is otherwise.
+func (a *app) printNamedLimits(fields []limitField, resp *sockgatev1.GetLimitsResponse) error {
+	named, err := namedLimits(fields, resp.GetLimits())
+	if err != nil {
+		return err
+	}
+	if resp.GetFleet() == nil {
+		return a.printValue(named)
+	}
+	type node struct {
+		Node   string                     `json:"node"`
+		Limits map[string]json.RawMessage `json:"limits"`
+	}
+	reply := struct {
+		Limits map[string]json.RawMessage `json:"limits"`
+		Nodes  []node                     `json:"nodes"`
+		Fleet  json.RawMessage            `json:"fleet"`
+	}{Limits: named, Nodes: []node{}}
+	if reply.Fleet, err = marshal(resp.GetFleet()); err != nil {
+		return err
+	}
+	for _, n := range resp.GetNodes() {
+		named, err := namedLimits(fields, n.GetLimits())
+		if err != nil {
+			return err
+		}
+		reply.Nodes = append(reply.Nodes, node{n.GetNode(), named})
+	}
+	return a.printValue(reply)
+}
+
+// namedLimits are these fields as they are in JSON.
+func namedLimits(fields []limitField, l *sockgatev1.Limits) (map[string]json.RawMessage, error) {
+	text, err := marshal(l)
+	if err != nil {
+		return nil, err
+	}
 	all, named := make(map[string]json.RawMessage), make(map[string]json.RawMessage)
 	if err := json.Unmarshal(text, &all); err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range fields {
 		if value, ok := all[f.d.JSONName()]; ok { // else it is a message that is not set
 			named[f.d.JSONName()] = value
 		}
 	}
-	return a.printValue(named)
+	return named, nil
 }
 
 // limitsSet changes limits, and prints the new values of those.
-func (a *app) limitsSet(ctx context.Context, args []string) error {
+func (a *app) limitsSet(ctx context.Context, args []string, s *scopeFlags) error {
 	req, fields, err := limitsRequest(args)
 	if err != nil {
 		return err
 	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	req.Scope = a.scope(s)
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -118,7 +169,10 @@ func (a *app) limitsSet(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.printLimits(fields, resp.GetLimits())
+	if err := a.printLimits(fields, resp); err != nil {
+		return err
+	}
+	return a.ending(resp.GetFleet(), exitDone)
 }
 
 // limitsRequest reads the assignments, and says which limits they are of.
@@ -178,11 +232,21 @@ func findLimits(names []string) ([]limitField, error) {
 	return found, nil
 }
 
-// printLimits shows these fields, or all of them to a program.
-func (a *app) printLimits(fields []limitField, l *sockgatev1.Limits) error {
+// limitsReply is what GetLimits and UpdateLimits answer.
+type limitsReply interface {
+	proto.Message
+	GetLimits() *sockgatev1.Limits
+	GetNodes() []*sockgatev1.NodeLimits
+	GetFleet() *sockgatev1.FleetResult
+}
+
+// printLimits shows these fields, or all of them to a program; in a fleet, with the nodes.
+func (a *app) printLimits(fields []limitField, resp limitsReply) error {
 	switch {
+	case a.structured() && resp.GetFleet() != nil:
+		return a.printMessage(resp)
 	case a.structured():
-		return a.printMessage(l)
+		return a.printMessage(resp.GetLimits())
 	case a.output == formatName:
 		for _, f := range fields {
 			if err := a.printName(f.name()); err != nil {
@@ -191,11 +255,53 @@ func (a *app) printLimits(fields []limitField, l *sockgatev1.Limits) error {
 		}
 		return nil
 	}
-	t := a.newTable("NAME", "VALUE")
-	for _, f := range fields {
-		t.add(f.name(), f.text(l))
+	if err := a.limitsTable(fields, resp).flush(); err != nil {
+		return err
 	}
-	return t.flush()
+	return a.printNodeResults(resp.GetFleet())
+}
+
+// limitsTable has a row for each limit; where nodes do not agree, for each value of each limit, with the nodes that have it.
+func (a *app) limitsTable(fields []limitField, resp limitsReply) *table {
+	nodes := resp.GetNodes()
+	if len(nodes) == 0 { // a gateway that runs alone
+		nodes = []*sockgatev1.NodeLimits{{Limits: resp.GetLimits()}}
+	}
+	differ := func(f limitField) bool {
+		return slices.ContainsFunc(nodes, func(n *sockgatev1.NodeLimits) bool { return f.text(n.GetLimits()) != f.text(nodes[0].GetLimits()) })
+	}
+	if !slices.ContainsFunc(fields, differ) {
+		t := a.newTable("NAME", "VALUE")
+		for _, f := range fields {
+			t.add(f.name(), f.text(nodes[0].GetLimits()))
+		}
+		return t
+	}
+	t := a.newTable("NAME", "VALUE", "NODES")
+	for _, f := range fields {
+		if !differ(f) {
+			t.add(f.name(), f.text(nodes[0].GetLimits()), "all")
+			continue
+		}
+		values, have := valuesOf(f, nodes)
+		for _, value := range values {
+			t.add(f.name(), value, strings.Join(have[value], ","))
+		}
+	}
+	return t
+}
+
+// valuesOf returns the values of a limit, in the order in which nodes have them, and the names of the nodes that have each.
+func valuesOf(f limitField, nodes []*sockgatev1.NodeLimits) (values []string, have map[string][]string) {
+	have = map[string][]string{}
+	for _, n := range nodes {
+		value := f.text(n.GetLimits())
+		if have[value] == nil {
+			values = append(values, value)
+		}
+		have[value] = append(have[value], n.GetNode())
+	}
+	return values, have
 }
 
 // assignment is what comes before the value; empty for what cannot be changed.

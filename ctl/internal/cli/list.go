@@ -14,6 +14,7 @@ const maxPage = 1000
 const filterHelp = "CEL `EXPR` that selects connections"
 
 type listOptions struct {
+	scope  scopeFlags
 	filter string
 	state  string
 	limit  int
@@ -25,7 +26,8 @@ func (a *app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List connections",
-		Long: `List connections in the order of their IDs, as pages arrive.
+		Long: `List connections in the order of their IDs, as pages arrive; in a fleet those of all nodes, or of those that --node names. Nodes that
+did not answer are named at the end, with exit code 3.
 
 With --watch it goes on with a row for each connection that something happens to: it connects, ends, closes, fails, is
 idle or held back, or is labelled. It starts where the list began, resumes by itself, and lists again when events were
@@ -42,6 +44,7 @@ matches is PRESENT then. What makes no event makes no row: bytes that come and g
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` rows; 0 means no limit")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "list, then follow")
+	a.registerScope(cmd, &o.scope)
 	completeFlag(cmd, "state", "live", "closed", "all")
 	completeFlag(cmd, "filter")
 	return cmd
@@ -59,6 +62,9 @@ func (a *app) list(ctx context.Context, o listOptions) error {
 		return usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and --state closed out, " +
 			"or follow ctl events --type CLOSED")
 	}
+	if err := o.scope.check(); err != nil {
+		return err
+	}
 	c, err := a.connect()
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (a *app) list(ctx context.Context, o listOptions) error {
 	}
 	rows := a.newConnectionRows(state != sockgatev1.ListState_LIST_STATE_LIVE, false)
 	left := newCountdown(o.limit)
-	_, err = a.walk(ctx, c, o.filter, state, left, func(page []*sockgatev1.Connection) error {
+	walked, err := a.walk(ctx, c, o.request(a, state), left, func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
 			if err := rows.add("", conn); err != nil {
 				return err
@@ -77,7 +83,11 @@ func (a *app) list(ctx context.Context, o listOptions) error {
 		}
 		return rows.flush()
 	})
-	return err
+	a.sayAbsent(&walked.absent)
+	if err != nil {
+		return err
+	}
+	return exitWith(walked.absent.exitCode(exitDone))
 }
 
 func parseState(text string) (sockgatev1.ListState, error) {
@@ -93,27 +103,39 @@ func parseState(text string) (sockgatev1.ListState, error) {
 	}
 }
 
-// walk goes through the pages of a list, and returns the cursor from before the first.
-func (a *app) walk(ctx context.Context, c *client, filter string, state sockgatev1.ListState, left *countdown, page func([]*sockgatev1.Connection) error) (string, error) {
-	req := &sockgatev1.ListConnectionsRequest{Filter: filter, State: state}
-	cursor := ""
+// request asks for the first page.
+func (o *listOptions) request(a *app, state sockgatev1.ListState) *sockgatev1.ListConnectionsRequest {
+	return &sockgatev1.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.scope(&o.scope)}
+}
+
+// walked is what going through a list's pages tells besides the connections.
+type walked struct {
+	cursor string    // from before the first page
+	fleet  bool      // the gateway is in a fleet
+	absent absentees // of all pages
+}
+
+// walk goes through the pages of a list. With an error, the result is of the pages before it.
+func (a *app) walk(ctx context.Context, c *client, req *sockgatev1.ListConnectionsRequest, left *countdown, page func([]*sockgatev1.Connection) error) (walked, error) {
+	var w walked
 	for {
 		req.PageSize = int32(left.cap(maxPage))
 		resp, err := a.listPage(ctx, c, req)
 		if err != nil {
-			return "", err
+			return w, err
 		}
 		if req.PageToken == "" {
-			cursor = resp.GetCursor()
+			w.cursor, w.fleet = resp.GetCursor(), resp.GetFleet() != nil
 		}
+		w.absent.add(resp.GetFleet())
 		rows := resp.GetConnections()
 		rows = rows[:left.cap(len(rows))]
 		left.take(len(rows))
 		if err := page(rows); err != nil {
-			return "", err
+			return w, err
 		}
 		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" || left.over() {
-			return cursor, nil
+			return w, nil
 		}
 	}
 }

@@ -78,6 +78,22 @@ func summary(total uint64, counts ...count) string {
 	return fmt.Sprintf("%d matched: %s", total, strings.Join(parts, ", "))
 }
 
+// nodeCounts are the targets that could not be told apart into done, closed and not found, because of their nodes.
+func nodeCounts(outcomes []*sockgatev1.TargetOutcome) []count {
+	counts := []count{{what: "on nodes that cannot be reached"}, {what: "refused by their nodes"}, {what: "not known"}}
+	for _, o := range outcomes {
+		switch o.GetOutcome() {
+		case sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE:
+			counts[0].n++
+		case sockgatev1.Outcome_OUTCOME_NODE_REFUSED:
+			counts[1].n++
+		case sockgatev1.Outcome_OUTCOME_UNKNOWN:
+			counts[2].n++
+		}
+	}
+	return counts
+}
+
 // exampleID is an ID in help texts and messages.
 const exampleID = "edge-1.19ab0d3f1c2.42"
 

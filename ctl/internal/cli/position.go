@@ -27,8 +27,8 @@ func parsePosition(cursor string) (*position, error) {
 // reachedBy says whether a stream at cursor has delivered everything up to p. A later incarnation has nothing of p's any more;
 // an earlier one is where a stream begins that asked for what was before a restart.
 func (p *position) reachedBy(cursor string) bool {
-	at, err := parsePosition(cursor)
-	if err != nil || at.node != p.node {
+	at := positionOf(p.node, cursor)
+	if at == nil {
 		return false
 	}
 	if at.incarnation == p.incarnation {
@@ -37,3 +37,31 @@ func (p *position) reachedBy(cursor string) bool {
 	later := cmp.Or(cmp.Compare(len(at.incarnation), len(p.incarnation)), strings.Compare(at.incarnation, p.incarnation))
 	return later > 0
 }
+
+// positionOf finds a node's position in a cursor, which in a fleet has one for each node, separated by commas; nil if there is none.
+func positionOf(node, cursor string) *position {
+	for part := range strings.SplitSeq(cursor, ",") {
+		if at, err := parsePosition(part); err == nil && at.node == node {
+			return at
+		}
+	}
+	return nil
+}
+
+// positions are what the cursor of a fleet says: one position for each node.
+type positions []*position
+
+func parsePositions(cursor string) (positions, error) {
+	var all positions
+	for part := range strings.SplitSeq(cursor, ",") {
+		p, err := parsePosition(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// severalNodes says whether a cursor has the positions of more than one node.
+func severalNodes(cursor string) bool { return strings.Contains(cursor, ",") }

@@ -17,8 +17,11 @@ const rootLong = `ctl shows and drives the live sockets of a sockgate gateway.
 
 Data goes to stdout and messages to stderr.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed), 4 not found, 5 denied,
-6 gateway unreachable.`
+Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed, or nodes of the
+fleet did not answer), 4 not found, 5 denied, 6 gateway unreachable.
+
+A gateway of a fleet answers for all nodes; --node and --local choose others. --timeout holds for the whole call: other nodes have four
+fifths of it, at most 1 minute, so that what the others answered is here in time when one does not.`
 
 // rootCommand wires all commands to this run.
 func (a *app) rootCommand() *cobra.Command {
@@ -35,7 +38,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root)
 	root.AddCommand(
 		a.listCommand(), a.countCommand(), a.getCommand(), a.sendCommand(), a.broadcastCommand(), a.kickCommand(),
-		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.limitsCommand(), a.banCommand(), a.tokenCommand(),
+		a.labelCommand(), a.streamEventsCommand(), a.shutdownCommand(), a.infoCommand(), a.nodesCommand("nodes"), a.nodeCommand(), a.limitsCommand(), a.banCommand(), a.tokenCommand(),
 		a.contextCommand(), a.tlsDevCommand(), a.dialCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
@@ -45,7 +48,7 @@ func (a *app) rootCommand() *cobra.Command {
 func (a *app) globalFlags(root *cobra.Command) {
 	a.registerAccess(root)
 	f := root.PersistentFlags()
-	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long a call may take; streams only until they are established")
+	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long a call may take, other nodes' answers included (they have four fifths of it); streams only until they are established")
 	f.StringVarP(&a.output, "output", "o", formatTable, "output `FORMAT`: "+strings.Join(formats(), ", ")+
 		"; json is one object a line, with 64-bit counters as strings, as protobuf's JSON has them")
 	f.BoolVar(&a.noColor, "no-color", false, "do not use colour (env NO_COLOR)")

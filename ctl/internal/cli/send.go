@@ -14,6 +14,7 @@ import (
 const defaultWrittenWait = 5 * time.Second
 
 type sendOptions struct {
+	scope       scopeFlags
 	payload     payloadFlags
 	wait        string
 	waitTimeout time.Duration
@@ -26,7 +27,7 @@ func (a *app) sendCommand() *cobra.Command {
 		Short: "Send bytes to one connection",
 		Long: `Send TEXT, or all of stdin for "-" (at most 1 MiB), to one connection, and say what became of it.
 
-Exit codes: 0 written or queued as asked; 1 closed or dropped; 2 usage, a malformed ID included; 3 still queued although
+Exit codes: 0 written or queued as asked; 1 closed, dropped, or its node cannot be reached; 2 usage, a malformed ID included; 3 still queued although
 --wait written was given; 4 no such connection.`,
 		Example: `  ctl send edge-1.19ab0d3f1c2.42 'hello' --newline
   ctl send edge-1.19ab0d3f1c2.42 - --wait written <file`,
@@ -39,14 +40,18 @@ Exit codes: 0 written or queued as asked; 1 closed or dropped; 2 usage, a malfor
 	o.payload.register(cmd)
 	cmd.Flags().StringVar(&o.wait, "wait", "queued", "answer when the bytes are queued, or when the kernel has taken them: queued or written")
 	cmd.Flags().DurationVar(&o.waitTimeout, "wait-timeout", 0, "with --wait written, how long to wait at most, up to 1m (default 5s)")
+	a.registerIDScope(cmd, &o.scope)
 	completeFlag(cmd, "wait", "queued", "written")
 	return cmd
 }
 
 func (a *app) send(ctx context.Context, id, text string, o sendOptions) error {
-	req := &sockgatev1.SendRequest{Id: id}
+	req := &sockgatev1.SendRequest{Id: id, Scope: a.scope(&o.scope)}
 	err := checkIDs([]string{id})
 	if err != nil {
+		return err
+	}
+	if err := o.scope.checkIDs([]string{id}); err != nil {
 		return err
 	}
 	if req.Wait, req.WaitTimeout, err = o.waiting(); err != nil {
@@ -73,7 +78,7 @@ func (a *app) send(ctx context.Context, id, text string, o sendOptions) error {
 	if err := a.printSent(id, resp); err != nil {
 		return err
 	}
-	return a.sentResult(req, resp)
+	return a.ending(resp.GetFleet(), a.sentResult(req, resp))
 }
 
 // waiting checks --wait and --wait-timeout.
@@ -112,14 +117,14 @@ func (a *app) printSent(id string, resp *sockgatev1.SendResponse) error {
 	}
 }
 
-// sentResult says what the outcome means where it is not what was asked for.
-func (a *app) sentResult(req *sockgatev1.SendRequest, resp *sockgatev1.SendResponse) error {
+// sentResult says what the outcome means where it is not what was asked for, and returns the exit code.
+func (a *app) sentResult(req *sockgatev1.SendRequest, resp *sockgatev1.SendResponse) int {
 	id := clean(req.GetId())
 	switch resp.GetOutcome() {
 	case sockgatev1.Outcome_OUTCOME_QUEUED:
 		if req.GetWait() == sockgatev1.SendWait_SEND_WAIT_WRITTEN {
 			a.say("%s: not written in time; the bytes stay queued, in order (%d bytes in the queue)", id, resp.GetQueuedBytes())
-			return exitWith(exitPartial)
+			return exitPartial
 		}
 	case sockgatev1.Outcome_OUTCOME_WRITTEN:
 	case sockgatev1.Outcome_OUTCOME_CLOSED:
@@ -129,7 +134,7 @@ func (a *app) sentResult(req *sockgatev1.SendRequest, resp *sockgatev1.SendRespo
 	default:
 		a.say("%s: %s", id, outcomeSentence(resp.GetOutcome()))
 	}
-	return exitWith(outcomeExitCode(resp.GetOutcome()))
+	return outcomeExitCode(resp.GetOutcome())
 }
 
 // outcomeSentence says what an outcome that is no success means.
@@ -151,6 +156,10 @@ func outcomeSentence(o sockgatev1.Outcome) string {
 		return "kicked before all queued bytes were taken"
 	case sockgatev1.Outcome_OUTCOME_TOO_MANY_LABELS:
 		return "it would have more than 16 labels; nothing was changed"
+	case sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE:
+		return "the node that has it cannot be reached; nothing was done"
+	case sockgatev1.Outcome_OUTCOME_NODE_REFUSED:
+		return "the node that has it refused; nothing was done"
 	case sockgatev1.Outcome_OUTCOME_UNKNOWN:
 		return "what happened cannot be known"
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,9 +13,13 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-const maxGrace = 24 * time.Hour
+const (
+	maxGrace   = 24 * time.Hour
+	shownNodes = 20 // how many nodes a question names
+)
 
 type shutdownOptions struct {
+	scope      scopeFlags
 	grace      time.Duration
 	graceGiven bool
 	reason     string
@@ -32,8 +37,11 @@ func (a *app) shutdownCommand() *cobra.Command {
 over, and the rest is closed. It asks for confirmation; without a terminal it needs --yes. When a drain is under way
 already this joins it, and the earlier deadline of the two holds.
 
-With --wait it prints how the drain goes and ends when the gateway has.`,
-		Example:           "  ctl shutdown --grace 1m --reason 'upgrade' --yes --wait",
+In a fleet it has to be said what is shut down: --node NAME, --local for the gateway that is asked, or --all for every node.
+
+With --wait it prints how the drain goes and ends when the gateway has, or in a fleet when the drains of those nodes have.`,
+		Example: `  ctl shutdown --grace 1m --reason 'upgrade' --yes --wait
+  ctl shutdown --node edge-2 --wait`,
 		Args:              exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.run(func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +49,9 @@ With --wait it prints how the drain goes and ends when the gateway has.`,
 			return a.shutdown(cmd.Context(), o)
 		}),
 	}
+	a.registerScope(cmd, &o.scope)
 	f := cmd.Flags()
+	f.BoolVar(&o.scope.all, "all", false, "shut every node of the fleet down")
 	f.DurationVar(&o.grace, "grace", 0, "how long connections may end by themselves, up to 24h; 0s closes them at once (default the gateway's drain timeout)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to peers")
 	f.StringVar(&o.farewell, "farewell", "", "`TEXT` to send to every live connection when the drain begins")
@@ -51,7 +61,7 @@ With --wait it prints how the drain goes and ends when the gateway has.`,
 }
 
 func (a *app) shutdown(ctx context.Context, o shutdownOptions) error {
-	req, err := o.request()
+	req, err := o.request(a)
 	if err != nil {
 		return err
 	}
@@ -60,13 +70,13 @@ func (a *app) shutdown(ctx context.Context, o shutdownOptions) error {
 		return err
 	}
 	defer c.close()
-	if err := a.confirm(ctx, o.yes, fmt.Sprintf("Shut the gateway at %s down?", c.addr)); err != nil {
+	if err := a.confirmShutdown(ctx, c, &o); err != nil {
 		return err
 	}
-	cursor := ""
+	var before moment
 	if o.wait {
 		// From before the drain, so that not even its first event is missed.
-		if cursor, err = a.currentCursor(ctx, c); err != nil {
+		if before, err = a.now(ctx, c, req.Scope); err != nil {
 			return err
 		}
 	}
@@ -76,18 +86,74 @@ func (a *app) shutdown(ctx context.Context, o shutdownOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := a.printShutdown(resp); err != nil || !o.wait {
+	if err := a.printShutdown(resp); err != nil {
 		return err
 	}
-	return a.awaitEnd(ctx, c, cursor)
+	code := exitCode(a.ending(resp.GetFleet(), exitDone))
+	if !o.wait {
+		return exitWith(code)
+	}
+	if resp.GetFleet() == nil || o.scope.local {
+		err = a.awaitEnd(ctx, c, &sockgatev1.StreamEventsRequest{After: before.cursor, Scope: req.Scope}, nil)
+	} else {
+		err = a.awaitDrains(ctx, c, before.cursor, resp.GetFleet())
+	}
+	if err != nil {
+		return err
+	}
+	return exitWith(code)
 }
 
-func (o *shutdownOptions) request() (*sockgatev1.ShutdownRequest, error) {
+// confirmShutdown asks, naming what is shut down.
+func (a *app) confirmShutdown(ctx context.Context, c *client, o *shutdownOptions) error {
+	if o.yes || !a.env.StdinIsTerminal {
+		return a.confirm(ctx, o.yes, "")
+	}
+	what := "the gateway at " + c.addr
+	switch {
+	case len(o.scope.nodes) > 0:
+		what = fmt.Sprintf("%s of the fleet (%s)", plural(uint64(len(o.scope.nodes)), "node"), strings.Join(o.scope.nodes, ", "))
+	case o.scope.all:
+		callCtx, cancel := a.within(ctx, 0)
+		defer cancel()
+		nodes, err := knownNodes(callCtx, c)
+		if err != nil {
+			return err
+		}
+		what = allNodesText(nodes)
+	}
+	return a.confirm(ctx, false, fmt.Sprintf("Shut %s down?", what))
+}
+
+// allNodesText is "ALL 3 nodes of the fleet (edge-1, edge-2, edge-3 which is UNREACHABLE)", with the first 20 names.
+func allNodesText(nodes []*sockgatev1.Node) string {
+	var names []string
+	for _, n := range nodes {
+		switch n.GetState() {
+		case sockgatev1.NodeState_NODE_STATE_LEFT:
+			continue
+		case sockgatev1.NodeState_NODE_STATE_LIVE:
+			names = append(names, clean(n.GetName()))
+		default:
+			names = append(names, clean(n.GetName())+" which is "+nodeStateText(n.GetState()))
+		}
+	}
+	all := len(names)
+	if all > shownNodes {
+		names = append(names[:shownNodes], fmt.Sprintf("and %d more", all-shownNodes))
+	}
+	return fmt.Sprintf("ALL %s of the fleet (%s)", plural(uint64(all), "node"), strings.Join(names, ", "))
+}
+
+func (o *shutdownOptions) request(a *app) (*sockgatev1.ShutdownRequest, error) {
+	if err := o.scope.check(); err != nil {
+		return nil, err
+	}
 	farewell, err := farewellBytes(o.farewell)
 	if err != nil {
 		return nil, err
 	}
-	req := &sockgatev1.ShutdownRequest{Reason: o.reason, Farewell: farewell}
+	req := &sockgatev1.ShutdownRequest{Reason: o.reason, Farewell: farewell, Scope: a.scope(&o.scope)}
 	if o.graceGiven {
 		if o.grace < 0 || o.grace > maxGrace {
 			return nil, usagef("--grace %s is out of bounds; give 0s to 24h", o.grace)
@@ -95,13 +161,6 @@ func (o *shutdownOptions) request() (*sockgatev1.ShutdownRequest, error) {
 		req.GracePeriod = durationpb.New(o.grace)
 	}
 	return req, nil
-}
-
-func (a *app) currentCursor(ctx context.Context, c *client) (string, error) {
-	ctx, cancel := a.within(ctx, 0)
-	defer cancel()
-	resp, err := c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
-	return resp.GetCursor(), err
 }
 
 func (a *app) printShutdown(resp *sockgatev1.ShutdownResponse) error {
@@ -120,21 +179,47 @@ func (a *app) printShutdown(resp *sockgatev1.ShutdownResponse) error {
 		if err := t.flush(); err != nil {
 			return err
 		}
+		if err := a.printNodeResults(resp.GetFleet(), "connections"); err != nil {
+			return err
+		}
 	}
 	return a.stdout.Flush()
 }
 
-// awaitEnd prints the drain's events until the gateway ends the stream.
-func (a *app) awaitEnd(ctx context.Context, c *client, cursor string) error {
+// awaitDrains prints the events of these nodes' drains until all have ended, or the gateway that is asked has.
+func (a *app) awaitDrains(ctx context.Context, c *client, cursor string, fleet *sockgatev1.FleetResult) error {
+	d := a.newDrainWait(c, fleet)
+	if len(d.left) == 0 {
+		return nil
+	}
+	scope := &sockgatev1.Scope{Nodes: d.nodes(), NodeTimeout: durationpb.New(a.nodeTimeout())}
+	if err := a.awaitEnd(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
+		return err
+	}
+	d.sayUnseen()
+	if d.lost {
+		return exitWith(exitPartial)
+	}
+	return nil
+}
+
+// awaitEnd prints a drain's events until the gateway ends the stream, or all has been seen that d waits for.
+func (a *app) awaitEnd(ctx context.Context, c *client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
+	req.Types = []sockgatev1.EventType{
+		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED,
+		sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
+		sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED,
+	}
 	printer := a.newEventPrinter(encodingUTF8)
-	f := &follower{
-		app: a, client: c,
-		request: &sockgatev1.StreamEventsRequest{After: cursor, Types: []sockgatev1.EventType{
-			sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED,
-			sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
-			sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED,
-		}},
-		emit: func(events []*sockgatev1.Event) error { return a.printEvents(printer, events, newCountdown(0)) },
+	f := &follower{app: a, client: c, request: req}
+	f.emit = func(events []*sockgatev1.Event) error {
+		printer.several = f.several
+		return a.printEvents(printer, events, newCountdown(0))
+	}
+	if d != nil {
+		f.end = d.ended
+		show := f.emit
+		f.emit = func(events []*sockgatev1.Event) error { d.see(events); return show(events) }
 	}
 	err := f.run(ctx)
 	var call *callError

@@ -13,6 +13,7 @@ import (
 )
 
 type streamOptions struct {
+	scope     scopeFlags
 	types     []string
 	filter    string
 	after     string
@@ -38,8 +39,12 @@ With --reconnect it resumes by itself behind the last cursor when the stream bre
 an event; what the gateway no longer has, because it was restarted or because the interruption was too long, appears as
 a GAP. A snapshot is then printed when it is complete. DATA is live only: what peers send during an interruption is not kept.
 
+In a fleet the stream has the events of all nodes, or of those that --node names, in order for each node, and lines that are about no
+connection show the node. The cursor has a position for each node; every node of the fleet takes it.
+
 With --no-follow it prints what has happened already, from the oldest event kept or from --after on, and ends. With a
-filter that can take the 5 seconds until the gateway says that no more events match.`,
+filter that can take the 5 seconds until the gateway says that no more events match. Nodes whose events cannot be had are named, with
+exit code 3.`,
 		Example: `  ctl stream-events --type CONNECTED,CLOSED --reconnect
   ctl events --no-follow
   ctl events --snapshot --filter 'labels["room"] == "7"' --data`,
@@ -58,6 +63,7 @@ filter that can take the 5 seconds until the gateway says that no more events ma
 	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
 	f.BoolVar(&o.noFollow, "no-follow", false, "print what has happened already, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
+	a.registerScope(cmd, &o.scope)
 	_ = cmd.RegisterFlagCompletionFunc("type", completeTypes)
 	completeFlag(cmd, "encoding", encodings()...)
 	completeFlag(cmd, "filter")
@@ -66,21 +72,28 @@ filter that can take the 5 seconds until the gateway says that no more events ma
 }
 
 func (a *app) streamEvents(ctx context.Context, o streamOptions) error {
+	if err := o.scope.check(); err != nil {
+		return err
+	}
 	req, err := o.request()
 	if err != nil {
 		return err
 	}
+	req.Scope = a.scope(&o.scope)
 	c, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	printer, left := a.newEventPrinter(o.encoding), newCountdown(o.limit)
-	f := &follower{app: a, client: c, request: req, reconnect: o.reconnect, emit: func(events []*sockgatev1.Event) error {
+	f := &follower{app: a, client: c, request: req, reconnect: o.reconnect}
+	f.emit = func(events []*sockgatev1.Event) error {
+		printer.several = f.several
 		return a.printEvents(printer, events, left)
-	}}
+	}
+	code := func() int { return exitDone }
 	if o.noFollow {
-		if err := a.endNow(ctx, f); err != nil {
+		if code, err = a.endNow(ctx, f); err != nil {
 			return err
 		}
 	}
@@ -88,21 +101,33 @@ func (a *app) streamEvents(ctx context.Context, o streamOptions) error {
 	if (err != nil || ctx.Err() != nil) && f.begun && f.cursor != "" && !errors.Is(err, syscall.EPIPE) {
 		a.say("to go on from here: --after %s", f.cursor)
 	}
-	return err
-}
-
-// endNow makes the stream end where the event log ends now.
-func (a *app) endNow(ctx context.Context, f *follower) error {
-	cursor, err := a.currentCursor(ctx, f.client)
-	if err != nil {
+	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	if f.end, err = parsePosition(cursor); err != nil {
-		return err
+	return exitWith(code())
+}
+
+// endNow makes the stream end where the event logs end now. The exit code of that is known when the stream has ended.
+func (a *app) endNow(ctx context.Context, f *follower) (code func() int, err error) {
+	m, err := a.now(ctx, f.client, f.request.GetScope())
+	if err != nil {
+		return nil, err
+	}
+	a.sayAbsent(&m.absent)
+	end, err := a.newFinish(f.client, &m)
+	if err != nil {
+		return nil, err
+	}
+	f.end = end.reachedBy
+	code = func() int {
+		if end.lost {
+			return exitPartial
+		}
+		return m.absent.exitCode(exitDone)
 	}
 	types, emit := f.request.Types, f.emit
 	if f.request.Filter != "" || len(types) == 0 {
-		return nil
+		return code, nil
 	}
 	// Choosing the types here makes the stream come to its end at once; the gateway would pass over the others in silence.
 	f.request.Types = nil
@@ -111,7 +136,7 @@ func (a *app) endNow(ctx context.Context, f *follower) error {
 			return !slices.Contains(types, e.GetType()) && !streamOnly(e.GetType())
 		}))
 	}
-	return nil
+	return code, nil
 }
 
 // streamOnly says whether events of a type are delivered without being named.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -18,7 +20,10 @@ func (a *app) watch(ctx context.Context, c *client, o listOptions, state sockgat
 		if err != nil && ctx.Err() != nil {
 			return nil // interrupted: the usual end
 		}
-		if err != nil || !again {
+		if err == nil && !again {
+			return exitWith(w.absent.exitCode(exitDone))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -36,12 +41,17 @@ type watcher struct {
 	known map[string]string // the labels last shown of each live connection, by ID
 	stale bool              // labels were changed since
 	gap   bool
+
+	fleet  bool      // the gateway is in a fleet
+	absent absentees // the nodes that the list lacks
 }
 
 // round lists and follows once; again says that events were missed.
 func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	w.known, w.gap, w.stale = map[string]string{}, false, false
-	cursor, err := w.app.walk(ctx, w.client, w.options.filter, w.state, w.left, w.listed)
+	listed, err := w.app.walk(ctx, w.client, w.options.request(w.app, w.state), w.left, w.listed)
+	w.fleet, w.absent = listed.fleet, listed.absent
+	w.app.sayAbsent(&w.absent)
 	if err != nil || w.left.over() {
 		return false, err
 	}
@@ -49,13 +59,17 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	defer cancel()
 	var labels sync.WaitGroup
 	var labelsErr error
-	if w.options.filter != "" { // it keeps CONTROL, which is about no connection, out of the stream
+	types, apart := watchTypes(), []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONTROL}
+	if w.fleet {
+		types, apart = append(types, backTypes()...), append(apart, backTypes()...)
+	}
+	if w.options.filter != "" { // it keeps what is about no connection out of the stream
 		labels.Go(func() {
 			defer cancel()
-			labelsErr = w.follow(following, "", cursor, []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONTROL}, w.controlled)
+			labelsErr = w.follow(following, "", listed.cursor, apart, w.controlled)
 		})
 	}
-	err = w.follow(following, w.options.filter, cursor, watchTypes(), w.happened)
+	err = w.follow(following, w.options.filter, listed.cursor, types, w.happened)
 	cancel()
 	labels.Wait()
 	if err == nil {
@@ -67,7 +81,7 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 func (w *watcher) follow(ctx context.Context, filter, cursor string, types []sockgatev1.EventType, emit func(context.Context, []*sockgatev1.Event) error) error {
 	f := &follower{
 		app: w.app, client: w.client, reconnect: true,
-		request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor},
+		request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor, Scope: w.app.scope(&w.options.scope)},
 		emit: func(events []*sockgatev1.Event) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -89,6 +103,11 @@ func watchTypes() []sockgatev1.EventType {
 		sockgatev1.EventType_EVENT_TYPE_CLOSED,
 		sockgatev1.EventType_EVENT_TYPE_CONTROL,
 	}
+}
+
+// backTypes are the events of nodes that may be listed now, and could not be before.
+func backTypes() []sockgatev1.EventType {
+	return []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_NODE_JOINED, sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED}
 }
 
 // add adds a row and keeps what labels it shows.
@@ -116,9 +135,12 @@ func (w *watcher) happened(ctx context.Context, events []*sockgatev1.Event) erro
 			if err := w.rows.flush(); err != nil {
 				return err
 			}
-			w.app.say("events were missed (%s); listing again", gapText(gap))
+			w.app.say("events%s were missed (%s); listing again", w.ofNode(e), gapText(gap))
 			w.gap = true
 			return errStop
+		}
+		if w.back(e) {
+			return errors.Join(w.rows.flush(), errStop)
 		}
 		w.stale = w.stale || changesLabels(e)
 		if e.GetConnection() == nil {
@@ -134,9 +156,31 @@ func (w *watcher) happened(ctx context.Context, events []*sockgatev1.Event) erro
 	return w.settle(ctx)
 }
 
-// controlled gets the CONTROL events that a filter keeps out of the other stream.
+// ofNode says whose events they are, where there are several nodes.
+func (w *watcher) ofNode(e *sockgatev1.Event) string {
+	if !w.fleet {
+		return ""
+	}
+	return " of " + clean(e.GetNode())
+}
+
+// back says whether a node is there again that the list lacks, and that it is listed therefore.
+func (w *watcher) back(e *sockgatev1.Event) bool {
+	node := e.GetMember().GetNode()
+	if !slices.Contains(backTypes(), e.GetType()) || !w.absent.known[node] {
+		return false
+	}
+	w.app.say("%s is back; listing again", clean(node))
+	w.gap = true
+	return true
+}
+
+// controlled gets the events that a filter keeps out of the other stream.
 func (w *watcher) controlled(ctx context.Context, events []*sockgatev1.Event) error {
 	for _, e := range events {
+		if w.back(e) {
+			return errStop
+		}
 		w.stale = w.stale || changesLabels(e) || e.GetGap() != nil
 	}
 	return w.settle(ctx)
@@ -160,7 +204,7 @@ func (w *watcher) settle(ctx context.Context) error {
 // relabel lists again for what SetLabels has changed: no event is about the single connections that it labelled.
 func (w *watcher) relabel(ctx context.Context) error {
 	var failed error // of our own output
-	_, err := w.app.walk(ctx, w.client, w.options.filter, sockgatev1.ListState_LIST_STATE_LIVE, newCountdown(0), func(page []*sockgatev1.Connection) error {
+	listed, err := w.app.walk(ctx, w.client, w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE), newCountdown(0), func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
 			labels, known := w.known[conn.GetId()]
 			if known && labels == labelText(conn.GetLabels()) || w.left.over() {
@@ -177,6 +221,7 @@ func (w *watcher) relabel(ctx context.Context) error {
 		}
 		return nil
 	})
+	w.app.sayAbsent(w.absent.take(&listed.absent))
 	if failed == nil && retryable(err) && err != nil {
 		return nil // still stale: the next events, or the stream's own end, try again
 	}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// drainWait waits for the drains of nodes of a fleet.
+type drainWait struct {
+	app    *app
+	client *client
+	left   map[string]bool // nodes whose drains have not ended
+	lost   bool            // how a drain went is not known
+	asked  time.Time
+}
+
+// newDrainWait awaits the nodes that have answered that they drain.
+func (a *app) newDrainWait(c *client, f *sockgatev1.FleetResult) *drainWait {
+	d := &drainWait{app: a, client: c, left: map[string]bool{}, asked: a.env.Now()}
+	for _, n := range f.GetNodes() {
+		if n.GetStatus() == sockgatev1.NodeStatus_NODE_STATUS_OK {
+			d.left[n.GetNode()] = true
+		}
+	}
+	return d
+}
+
+// nodes are those that are awaited, in the order of their names.
+func (d *drainWait) nodes() []string { return slices.Sorted(maps.Keys(d.left)) }
+
+// see takes what nodes say.
+func (d *drainWait) see(events []*sockgatev1.Event) {
+	for _, e := range events {
+		if e.GetType() == sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED {
+			delete(d.left, e.GetNode())
+		}
+	}
+}
+
+// ended says whether all drains have ended, also those of which nothing more can be heard.
+func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
+	if len(d.left) == 0 || d.app.env.Now().Sub(d.asked) < askAfter {
+		return len(d.left) == 0, nil
+	}
+	states, err := d.app.nodeStates(ctx, d.client)
+	if err != nil {
+		return false, err
+	}
+	d.asked = d.app.env.Now()
+	for _, name := range d.nodes() {
+		switch state, known := states[name]; {
+		case !known, state == sockgatev1.NodeState_NODE_STATE_LEFT: // it has ended
+			delete(d.left, name)
+		case state == sockgatev1.NodeState_NODE_STATE_UNREACHABLE:
+			d.app.say("%s is UNREACHABLE; how its drain went is not known", clean(name))
+			d.lost = true
+			delete(d.left, name)
+		}
+	}
+	return len(d.left) == 0, nil
+}
+
+// sayUnseen names the nodes that had not ended when the gateway that was asked did.
+func (d *drainWait) sayUnseen() {
+	if len(d.left) > 0 {
+		d.app.say("the gateway that was asked has ended; the end of these drains was not seen: %s", clean(strings.Join(d.nodes(), ", ")))
+	}
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	askAfter    = 2 * time.Second  // how often it is asked how the nodes are that something is awaited from
+	giveUpAfter = 15 * time.Second // without any event of a node that is there: three times as long as a stream may be silent
+)
+
+// finish is where a stream ends by itself: where it has delivered everything up to a position of each node, but for nodes that cannot
+// deliver it any more.
+type finish struct {
+	app    *app
+	client *client
+	fleet  bool
+	left   positions // of the nodes that are awaited
+	lost   bool      // a node was given up, and named
+
+	asked time.Time
+	moved map[string]progress // by node
+}
+
+// progress is how far a node's events have come, and since when.
+type progress struct {
+	at    position
+	since time.Time
+}
+
+// newFinish makes the finish of a stream that is to end at m. Nodes that did not say where they are now are not awaited.
+func (a *app) newFinish(c *client, m *moment) (*finish, error) {
+	end, err := parsePositions(m.cursor)
+	if err != nil {
+		return nil, err
+	}
+	end = slices.DeleteFunc(end, func(p *position) bool { return m.absent.known[p.node] })
+	return &finish{app: a, client: c, fleet: m.fleet, left: end, asked: a.env.Now(), moved: map[string]progress{}}, nil
+}
+
+// reachedBy says whether a stream at cursor is at the end.
+func (f *finish) reachedBy(ctx context.Context, cursor string) (bool, error) {
+	f.left = slices.DeleteFunc(f.left, func(p *position) bool { return p.reachedBy(cursor) })
+	if len(f.left) == 0 || !f.fleet {
+		return len(f.left) == 0, nil
+	}
+	for _, p := range f.left {
+		f.follow(p.node, cursor)
+	}
+	if f.app.env.Now().Sub(f.asked) < askAfter {
+		return false, nil
+	}
+	states, err := f.app.nodeStates(ctx, f.client)
+	if err != nil {
+		return false, err
+	}
+	f.asked = f.app.env.Now()
+	f.left = slices.DeleteFunc(f.left, func(p *position) bool { return f.givesUp(p, states) })
+	return len(f.left) == 0, nil
+}
+
+// follow notes how far the events of a node have come.
+func (f *finish) follow(node, cursor string) {
+	var at position
+	if p := positionOf(node, cursor); p != nil {
+		at = *p
+	}
+	if before, known := f.moved[node]; !known || before.at != at {
+		f.moved[node] = progress{at: at, since: f.app.env.Now()}
+	}
+}
+
+// givesUp says whether a node is awaited no longer, and names it.
+func (f *finish) givesUp(p *position, states map[string]sockgatev1.NodeState) bool {
+	state, known := states[p.node]
+	why := ""
+	switch silent := f.app.env.Now().Sub(f.moved[p.node].since); {
+	case !known:
+		why = "it is not known any more"
+	case state == sockgatev1.NodeState_NODE_STATE_UNREACHABLE, state == sockgatev1.NodeState_NODE_STATE_LEFT:
+		why = "it is " + nodeStateText(state)
+	case silent >= giveUpAfter:
+		why = "nothing came of it for " + humanDuration(silent)
+	default:
+		return false
+	}
+	f.lost = true
+	f.app.say("%s did not deliver its events up to %d: %s", clean(p.node), p.sequence, why)
+	return true
+}
+
+// nodeStates asks how the nodes are, without their being asked.
+func (a *app) nodeStates(ctx context.Context, c *client) (map[string]sockgatev1.NodeState, error) {
+	ctx, cancel := a.within(ctx, 0)
+	defer cancel()
+	nodes, err := knownNodes(ctx, c)
+	states := map[string]sockgatev1.NodeState{}
+	for _, n := range nodes {
+		states[n.GetName()] = n.GetState()
+	}
+	return states, err
+}

@@ -1,0 +1,259 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestDeployedGatewaysStart starts the gateways of each deployment file as the file says, with its addresses and files moved to here, and
+// waits until they are one fleet. They end as an orchestrator ends them.
+func TestDeployedGatewaysStart(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "gateway")
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, root, "go", "build", "-o", program, "./gateway")
+	for file, gateways := range deployments(t) {
+		t.Run(file, func(t *testing.T) {
+			p := &place{t: t, program: program, dir: prepared(t), ports: make(map[string]string)}
+			p.secrets()
+			for i, port := range freePorts(t, "0", "1", "2", "nats") {
+				p.ports[i] = port
+			}
+			for i, d := range gateways {
+				p.ports[d.name] = p.ports[fmt.Sprint(i)]
+			}
+			if file == "compose-nats.yaml" {
+				p.startNATS(root)
+			}
+			var control string // of the last
+			for _, d := range gateways {
+				control = p.start(d)
+			}
+			p.awaitFleet(control, gateways[len(gateways)-1], len(gateways))
+		})
+	}
+}
+
+// place is where gateways of a deployment file run in a test.
+type place struct {
+	t       *testing.T
+	program string
+	dir     string            // what compose/prepare makes, and the secrets of Kubernetes
+	ports   map[string]string // of 127.0.0.1, by the node that listens there for others, or `nats`
+}
+
+// secrets makes what the manifests mount.
+func (p *place) secrets() {
+	p.t.Helper()
+	for to, from := range map[string]string{
+		"sockgate-cluster/tls.crt": "pki/edge-1.pem", "sockgate-cluster/tls.key": "pki/edge-1-key.pem", "sockgate-cluster/ca.crt": "pki/ca.pem",
+		"sockgate-control-tls/tls.crt": "pki/edge-1.pem", "sockgate-control-tls/tls.key": "pki/edge-1-key.pem", "sockgate-control-tls/ca.crt": "pki/ca.pem",
+	} {
+		p.write(to, read(p.t, filepath.Join(p.dir, from)))
+	}
+	p.write("sockgate-tokens/tokens", "ops admin "+hash("ops")+"\n")
+}
+
+func (p *place) write(name, text string) {
+	p.t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// moved is a setting as it is here.
+func (p *place) moved(d *deployed, value string) string {
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		switch host, port, _ := strings.Cut(part, ":"); {
+		case part == ":8017" || part == ":8018":
+			parts[i] = "127.0.0.1:0"
+		case host == "" && port == "6222":
+			parts[i] = "127.0.0.1:" + p.ports[d.name]
+		case port == "6222":
+			node, _, _ := strings.Cut(host, ".")
+			parts[i] = "localhost:" + p.ports[node]
+		case strings.HasSuffix(part, "nats:4222"):
+			parts[i] = strings.TrimSuffix(part, "nats:4222") + "localhost:" + p.ports["nats"]
+		case strings.HasPrefix(part, "/"):
+			parts[i] = p.path(d, part)
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// startNATS runs the server of compose-nats.yaml until the test ends, with its configuration: only the address is another.
+func (p *place) startNATS(root string) {
+	p.t.Helper()
+	nats := readCompose(p.t, "compose-nats.yaml").Services["nats"]
+	d := deployed{name: "nats", mounts: nats.mounts(p.t)}
+	config := p.path(&d, filepath.Join(nats.Directory, nats.Command[len(nats.Command)-1]))
+	p.write("moved/nats-server.conf", listenLine.ReplaceAllString(read(p.t, config), "listen: \"127.0.0.1:"+p.ports["nats"]+"\""))
+	for inside := range d.mounts {
+		if name := filepath.Base(inside); strings.HasSuffix(name, ".pem") {
+			p.write("moved/"+name, read(p.t, p.path(&d, inside)))
+		}
+	}
+	program := filepath.Join(p.dir, "nats-server")
+	run(p.t, root, "go", "build", "-o", program, "github.com/nats-io/nats-server/v2")
+	command := exec.Command(program, nats.Command...)
+	command.Dir, command.Env = filepath.Join(p.dir, "moved"), os.Environ()
+	for variable, value := range nats.Environment {
+		command.Env = append(command.Env, variable+"="+os.Expand(value, p.variable))
+	}
+	log := filepath.Join(p.dir, "nats.log")
+	command.Args = append(command.Args, "--log", log)
+	if err := command.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended, which Wait tells
+		_ = command.Wait()                          // it ends with the signal
+		if p.t.Failed() {
+			p.t.Logf("nats:\n%s", read(p.t, log))
+		}
+	})
+}
+
+var listenLine = regexp.MustCompile(`(?m)^listen: .*$`)
+
+// variable is what compose puts in for a variable: what compose/prepare wrote.
+func (p *place) variable(name string) string {
+	for line := range strings.Lines(read(p.t, filepath.Join(p.dir, ".env"))) {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	p.t.Errorf("compose/prepare writes no %s", name)
+	return ""
+}
+
+// path is where a path of a container is here.
+func (p *place) path(d *deployed, path string) string {
+	for inside, source := range d.mounts {
+		if rest, ok := strings.CutPrefix(path, inside); ok && (rest == "" || rest[0] == '/') {
+			if source == "state" { // of Kubernetes, where each pod has its own
+				source = filepath.Join(source, d.name)
+			}
+			if strings.HasPrefix(source, "..") { // of this repository
+				return filepath.Join(composeRoom, source, rest)
+			}
+			return filepath.Join(p.dir, source, rest)
+		}
+	}
+	p.t.Errorf("%s: nothing is mounted at %s", d.name, path)
+	return path
+}
+
+// start runs a gateway until the test ends, and returns the address of its control plane.
+func (p *place) start(d deployed) (control string) {
+	p.t.Helper()
+	command := exec.Command(p.program)
+	for _, arg := range d.args {
+		flag, value, ok := strings.Cut(arg, "=")
+		if ok {
+			value = "=" + p.moved(&d, value)
+		}
+		command.Args = append(command.Args, flag+value)
+	}
+	command.Env = append(os.Environ(), "SOCKGATE_LOG_FORMAT=text")
+	for variable, value := range d.env {
+		command.Env = append(command.Env, variable+"="+p.moved(&d, os.Expand(value, p.variable)))
+	}
+	for _, flag := range []string{"listen", "control"} {
+		if d.value(flag) == "" {
+			command.Args = append(command.Args, "--"+flag, "127.0.0.1:0")
+		}
+	}
+	command.Args = slices.DeleteFunc(command.Args, func(arg string) bool { return arg == "--log-format=json" }) // the lines are read here
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	var log strings.Builder
+	for control == "" && lines.Scan() {
+		fmt.Fprintln(&log, lines.Text())
+		if m := controlLine.FindStringSubmatch(lines.Text()); m != nil {
+			control = m[1]
+		}
+	}
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(&log, stderr) })
+	p.t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended, which Wait tells
+		reading.Wait()
+		if err := command.Wait(); err != nil {
+			p.t.Errorf("%s did not end well: %v", d.name, err)
+		}
+		if p.t.Failed() {
+			p.t.Logf("%s:\n%s", d.name, log.String())
+		}
+	})
+	if control == "" {
+		p.t.Fatalf("%s did not start", d.name)
+	}
+	return control
+}
+
+// awaitFleet waits until a gateway sees so many live nodes.
+func (p *place) awaitFleet(control string, d deployed, nodes int) {
+	p.t.Helper()
+	options := []grpc.DialOption{plainly()}
+	if d.value("control-tls-cert") != "" {
+		creds, err := credentials.NewClientTLSFromFile(filepath.Join(p.dir, "pki/ca.pem"), "localhost")
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		options = []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(header("Bearer " + token("ops")))}
+	}
+	conn, err := grpc.NewClient(control, append(options, grpc.WithNoProxy())...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	client := sockgatev1.NewGatewayServiceClient(conn)
+	for tick := time.NewTicker(100 * time.Millisecond); ; <-tick.C {
+		reply, err := client.ListNodes(ctx, &sockgatev1.ListNodesRequest{})
+		if err != nil {
+			p.t.Fatalf("%s: %v", d.name, err)
+		}
+		live := 0
+		for _, n := range reply.GetNodes() {
+			if n.GetState() == sockgatev1.NodeState_NODE_STATE_LIVE && n.GetRoundTrip() != nil || n.GetSelf() {
+				live++
+			}
+		}
+		if live == nodes {
+			return
+		}
+	}
+}
