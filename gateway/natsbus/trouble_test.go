@@ -157,6 +157,23 @@ func TestStrangeError(t *testing.T) {
 	}
 }
 
+// TestNamedServersOnly holds that a user and password go to the servers that were named, and not to those that a server tells of.
+func TestNamedServersOnly(t *testing.T) {
+	t.Parallel()
+	named, other := newFake(t, true), newFake(t, true)
+	named.tells(`,"connect_urls":["` + other.listener.Addr().String() + `"]`)
+	p := newProxy(t, named.listener.Addr().String())
+	b := external(t, "a", "nats://user:secret@"+p.address, nil)
+	fleettest.AwaitStatus(t, b, true)
+	p.connect(false)
+	awaitProblem(t, b, "refused")
+	p.connect(true)
+	fleettest.AwaitStatus(t, b, true)
+	if n := other.connections(); n > 0 {
+		t.Errorf("a server that was not named has had %d connections", n)
+	}
+}
+
 // fake is a NATS server that says what a test tells it to say.
 type fake struct {
 	listener net.Listener
@@ -164,7 +181,8 @@ type fake struct {
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	reading bool // it reads behind the handshake
+	reading bool   // it reads behind the handshake
+	more    string // of its INFO
 	conn    net.Conn
 	conns   []net.Conn
 }
@@ -195,6 +213,20 @@ func (f *fake) reads(reading bool) {
 	f.reading = reading
 }
 
+// tells adds to the INFO that connections from now on get.
+func (f *fake) tells(more string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.more = more
+}
+
+// connections returns how many there have been.
+func (f *fake) connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.conns)
+}
+
 func (f *fake) serve() {
 	for {
 		conn, err := f.listener.Accept()
@@ -203,14 +235,14 @@ func (f *fake) serve() {
 		}
 		f.mu.Lock()
 		f.conn, f.conns = conn, append(f.conns, conn)
-		reading := f.reading
+		reading, more := f.reading, f.more
 		f.mu.Unlock()
-		f.running.Go(func() { f.talk(conn, reading) })
+		f.running.Go(func() { f.talk(conn, more, reading) })
 	}
 }
 
-func (f *fake) talk(conn net.Conn, reading bool) {
-	fmt.Fprint(conn, `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576}`+"\r\n")
+func (f *fake) talk(conn net.Conn, more string, reading bool) {
+	fmt.Fprintf(conn, `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576%s}`+"\r\n", more)
 	lines := bufio.NewReader(conn)
 	for {
 		line, err := lines.ReadString('\n')
