@@ -1,3 +1,5 @@
+//go:build linux
+
 package fleetlab
 
 import (
@@ -49,8 +51,8 @@ func TestThrottled(t *testing.T) {
 	observe(t, "the throttled node is", a.state("node-3"))
 	c.crowd.unscathed("behind the throttle")
 
-	network.throttle(c, "")
 	freed := time.Now()
+	network.throttle(c, "")
 	l.together(a, b, c)
 	observe(t, "until all were together, from the end of the throttle", time.Since(freed))
 	b.crowd.calm()

@@ -1,3 +1,5 @@
+//go:build linux
+
 package fleetlab
 
 import (
@@ -23,8 +25,8 @@ func TestSplit(t *testing.T) {
 	}
 	beyond := map[*gateway]string{few[0]: many[0].connection(0), many[0]: few[1].connection(0)}
 
-	network.move("right", few...)
 	cut := time.Now()
+	network.move("right", few...)
 	sides := map[*gateway][]*gateway{few[0]: many, many[0]: few} // who is asked, and who does not answer
 	var asking sync.WaitGroup
 	for from, absent := range sides {
@@ -61,8 +63,8 @@ func TestSplit(t *testing.T) {
 	}
 	hold(t, cut, *splitFor)
 
-	network.move("left", few...)
 	healed := time.Now()
+	network.move("left", few...)
 	churned := 0
 	observe(t, "until every node had the answers of all, from the healing", l.together(l.gateways...))
 	for _, g := range l.gateways {

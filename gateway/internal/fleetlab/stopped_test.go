@@ -1,3 +1,5 @@
+//go:build linux
+
 package fleetlab
 
 import (
@@ -43,8 +45,8 @@ func TestStopped(t *testing.T) {
 			}
 			hold(t, stopped, stoppedFor)
 
-			c.signal(syscall.SIGCONT)
 			woke := time.Now()
+			c.signal(syscall.SIGCONT)
 			observe(t, "until NODE_RECOVERED, from its waking", stream.member("RECOVERED", "node-3", woke))
 			observe(t, "until all were together again", l.together(a, b, c))
 			// What was asked before is in front of this, on the same way.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package fleetlab
 
 import (
@@ -59,16 +61,16 @@ func TestTwinAfterSplit(t *testing.T) {
 	}
 	l.together(a, older, c)
 	stream := follow(a)
-	network.move("right", c, younger)
 	cut := time.Now()
+	network.move("right", c, younger)
 	stream.member("UNREACHABLE", "node-3", cut)
 	younger.launch(t)
 	younger.crowd = newCrowd(younger, 50)
 	l.states(c, "node-1 UNREACHABLE", "node-2 LIVE", "node-3 LIVE")
 	old := older.connection(0)
 
-	network.move("left", c, younger)
 	healed := time.Now()
+	network.move("left", c, younger)
 	observe(t, "until the older twin said that it has left, from the healing", await(t, "the older twin leaves", func() (bool, string) {
 		f := older.info().GetFleetInfo()
 		return f.GetState() == pb.NodeState_NODE_STATE_DISPLACED, f.String()
