@@ -106,7 +106,10 @@ func (s *StreamCheck) over(told event.Cursor) bool {
 
 // follows reports whether a sequence of a life is the next that is wanted.
 func (s *StreamCheck) follows(told event.Cursor, life event.Origin, sequence uint64) bool {
-	return told.Origin == life && (sequence == told.Sequence+1 || sequence > told.Sequence && s.Passed != nil && s.Passed(life, told.Sequence+1, sequence-1))
+	if told.Origin != life || sequence <= told.Sequence {
+		return false
+	}
+	return sequence == told.Sequence+1 || s.Passed != nil && s.Passed(life, told.Sequence+1, sequence-1)
 }
 
 // event checks that an event follows what was told.

@@ -26,8 +26,8 @@ type step struct {
 func (s step) String() string { return fmt.Sprintf("%s %s %d", s.what, s.node, s.n) }
 
 // stepsOf are what can happen, the usual things more often.
-var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal", "restart", "leave", "forget", "stall",
-	"take", "resume", "resume"}
+var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal", "restart", "leave", "forget",
+	"stall", "take", "resume", "resume"}
 
 // reader follows a world, and goes on behind the last response at any of its nodes.
 type reader struct {
@@ -48,7 +48,8 @@ func newReader(w *world) *reader {
 	}
 	r.Left = func(name string, told event.Cursor) string {
 		p := w.at(name)
-		if there := p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT; told.Origin == p.member.Origin && (there || told.Sequence < p.member.Head) {
+		there := p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT
+		if told.Origin == p.member.Origin && (there || told.Sequence < p.member.Head) {
 			return fmt.Sprintf("%s has left the cursor, told up to %v of %d, known %t, %s", name, told, p.member.Head, p.known, p.member.State)
 		}
 		return ""

@@ -166,7 +166,7 @@ func newRoams(f *streamFleet, at string) *roams {
 	}
 	r.Left = func(name string, told event.Cursor) string {
 		n := f.at(name)
-		if head := n.self.log.Head(); head.Origin == told.Origin && n.there && n.bus.Status().Connected && len(f.nodes) > 0 && !r.forgets(name) {
+		if n.there && n.bus.Status().Connected && n.self.log.Origin() == told.Origin && !r.forgets(name) {
 			return fmt.Sprintf("%s has left the cursor at %v; it is there", name, told)
 		} else if last, left := r.heads[told.Origin]; left && told.Sequence < last {
 			return fmt.Sprintf("%s has left the cursor at %v of %d", name, told, last)
@@ -257,8 +257,8 @@ type deed struct {
 	n                 int
 }
 
-var deeds = []string{"append", "append", "append", "append", "pass", "pass", "cut", "cut", "heal", "disconnect", "kill", "leave", "forget", "stall", "take", "move",
-	"move"}
+var deeds = []string{"append", "append", "append", "append", "pass", "pass", "cut", "cut", "heal", "disconnect", "kill", "leave", "forget", "stall",
+	"take", "move", "move"}
 
 // TestStreamOfNodesModel is TestStreamModel with real nodes: with their membership, what they ask each other, and a bus that loses what
 // is sent while a link is cut.

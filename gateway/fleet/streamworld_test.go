@@ -168,6 +168,20 @@ func (p *place) drop(s pb.NodeStatus) {
 	p.cut(s)
 }
 
+// mute makes the node accept streams and send nothing, or send again on those that are opened then.
+func (p *place) mute(silent bool) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.silent = silent
+}
+
+// refuse makes the node end streams that are opened as fails says.
+func (p *place) refuse(fails func(*pb.StreamEventsRequest) *streamEnd) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.fails = fails
+}
+
 // restart ends the node's life without a word and begins the next.
 func (p *place) restart() {
 	p.world.mu.Lock()
@@ -432,7 +446,8 @@ func story(responses ...*pb.StreamEventsResponse) string {
 func word(e *pb.Event) string {
 	switch e.GetType() {
 	case pb.EventType_EVENT_TYPE_GAP:
-		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(e.GetGap().GetReason().String(), "GAP_REASON_"), e.GetGap().GetFrom(), e.GetGap().GetTo())
+		d := e.GetGap()
+		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(d.GetReason().String(), "GAP_REASON_"), d.GetFrom(), d.GetTo())
 	case pb.EventType_EVENT_TYPE_PRESENT:
 		return fmt.Sprintf("%s:+%s", e.GetNode(), e.GetConnection().GetId())
 	case pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE:

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/internal/fleettest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -483,6 +484,26 @@ func TestAudit(t *testing.T) {
 	}
 	if o.Actor.Via != "a" || o.Actor.Identity != h.Actor.Identity || o.Actor.Role != "ADMIN" || o.Nodes != nil || o.IDs[0] != ids[0] {
 		t.Errorf("there %+v", o)
+	}
+}
+
+// TestCountCursor holds that the cursor of a count has everything that happened before it on nodes that answered, also what no heartbeat has
+// told of.
+func TestCountCursor(t *testing.T) {
+	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
+	gates[1].connect(t, 5)
+	var heads event.Vector
+	for _, g := range gates {
+		info, err := g.client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		check(t, err)
+		head, err := event.ParseCursor(info.GetCursor())
+		check(t, err)
+		heads = heads.Set(head)
+	}
+	counted, err := gates[0].client.CountConnections(patiently(t), &pb.CountConnectionsRequest{State: pb.ListState_LIST_STATE_CLOSED})
+	check(t, err)
+	if counted.GetCursor() != heads.String() {
+		t.Errorf("%s; expected %s", counted.GetCursor(), heads)
 	}
 }
 

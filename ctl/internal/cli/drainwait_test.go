@@ -11,11 +11,10 @@ import (
 // The question names everything that is shut down.
 func TestShutdownQuestionOfAFleet(t *testing.T) {
 	for args, want := range map[string]string{
-		"shutdown":                             "Shut the gateway at GATEWAY down?",
-		"shutdown --local":                     "Shut the gateway at GATEWAY down?",
-		"shutdown --node edge-2":               "Shut 1 node of the fleet (edge-2) down?",
-		"shutdown --node edge-2 --node edge-1": "Shut 2 nodes of the fleet (edge-2, edge-1) down?",
-		"shutdown --all":                       "Shut ALL 3 nodes of the fleet (edge-1, edge-2 which is DRAINING, edge-3 which is UNREACHABLE) down?",
+		"shutdown":               "Shut the gateway at GATEWAY down?",
+		"shutdown --local":       "Shut the gateway at GATEWAY down?",
+		"shutdown --node edge-2": "Shut the node edge-2 down?",
+		"shutdown --all":         "Shut ALL 3 nodes of the fleet (edge-1, edge-2 which is DRAINING, edge-3 which is UNREACHABLE) down?",
 	} {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
@@ -35,6 +34,11 @@ func TestShutdownQuestionOfAFleet(t *testing.T) {
 // drained is a DRAIN_ENDED of a node.
 func drained(node string) *sockgatev1.Event {
 	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0), Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{}}}
+}
+
+// gone is the GAP of a node whose last events are lost.
+func gone(node string) *sockgatev1.Event {
+	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_GAP, Time: ago(0), Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}}
 }
 
 // Waiting for nodes of a fleet ends when the drain of each has ended, or can be heard of no more.
@@ -64,6 +68,8 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")), of(cursor, drained("edge-9"))}, exitDone, ended("edge-2", "edge-1"), ""},
 		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"), drained("edge-1")), of(cursor, drained("edge-9"))}, exitPartial,
 			ended("edge-2", "edge-1"), silentText},
+		{"the last events of one are lost", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")),
+			of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, exitDone, ended("edge-1") + "10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
 		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, exitDone, ended("edge-1"), ""},
 		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, exitPartial, ended("edge-1"),
 			"ctl: edge-2 is UNREACHABLE; how its drain went is not known\n"},

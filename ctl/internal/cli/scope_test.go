@@ -16,7 +16,7 @@ import (
 // scoped are commands that talk about connections or nodes, without the flags of their scopes.
 func scoped() []string {
 	return []string{"list", "count", "broadcast hi", "kick --filter true --yes", "label --filter true a=1", "stream-events --after 0", "ban add 203.0.113.7", "ban list",
-		"ban remove 203.0.113.7", "limits get", "limits set max-connections=1", "shutdown --yes"}
+		"ban remove 203.0.113.7", "limits get", "limits set max-connections=1"}
 }
 
 // Every command sends the nodes that its flags name, and leaves other nodes less time than the call has.
@@ -69,6 +69,8 @@ func TestOtherScopes(t *testing.T) {
 		"node forget edge-3 --yes":      "[]",
 		"node forget edge-3 -y --local": "[local]",
 		"shutdown --all --yes":          "[all]",
+		"shutdown --local --yes":        "[local]",
+		"shutdown --yes":                "[]",
 		"shutdown --node edge-2 --yes":  "[nodes:[edge-2]]",
 		"__complete list --node e":      "[local]",
 	} {
@@ -118,6 +120,8 @@ func TestScopeUsage(t *testing.T) {
 		"info --local":                           "unknown flag: --local",
 		"shutdown --yes --local --all":           "both --local and --all",
 		"shutdown --yes --node a --all":          "both --node and --all",
+		"shutdown --yes --node a --node b":       "shut down one node, or --all",
+		"shutdown --yes --node a --local":        "both --node and --local",
 		"list --all":                             "unknown flag: --all",
 		"node":                                   "one of forget, list",
 		"node forget":                            "the NAME of one node",
@@ -157,13 +161,13 @@ func TestFleetErrors(t *testing.T) {
 		{"shutdown --yes", failure(codes.InvalidArgument, "in a fleet it has to be said which node", "NODE_REQUIRED", nil), exitUsage,
 			"ctl: in a fleet it has to be said which node (NODE_REQUIRED)\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all\n"},
 		{"list --node nope", failure(codes.InvalidArgument, `there is no node "nope"`, "UNKNOWN_NODE", nil), exitUsage,
-			"ctl: there is no node \"nope\" (UNKNOWN_NODE)\n  ctl nodes lists the nodes that there are\n"},
+			"ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
 		{"node forget nope --yes", failure(codes.NotFound, `there is no node "nope"`, "UNKNOWN_NODE", nil), exitNotFound, "ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
-		{"node forget edge-2 --yes", failure(codes.FailedPrecondition, "edge-2 was heard of 1 s ago", "NODE_LIVE", nil), exitFailed, "ctl: edge-2 was heard of 1 s ago (NODE_LIVE)\n" + look},
-		{"list --require-all", failure(codes.Unavailable, "2 of 3 nodes answered", "NODES_MISSING", map[string]string{"edge-3": "UNREACHABLE"}), exitPartial,
-			"ctl: 2 of 3 nodes answered (NODES_MISSING)\n  edge-3: UNREACHABLE\n  what the other nodes did is done; without --require-all there is an answer from those\n"},
-		{"count --require-all", failure(codes.Unavailable, "edge-3: it is UNREACHABLE", "NODES_MISSING", map[string]string{"nodes": "edge-3"}), exitPartial,
-			"ctl: edge-3: it is UNREACHABLE (NODES_MISSING)\n  what the other nodes did is done; without --require-all there is an answer from those\n"},
+		{"node forget edge-2 --yes", failure(codes.FailedPrecondition, "edge-2 was heard of 1 s ago", "NODE_LIVE", nil), exitFailed, "ctl: edge-2 was heard of 1 s ago (NODE_LIVE)\n"},
+		{"list --require-all", failure(codes.Unavailable, "3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more", "NODES_MISSING", map[string]string{"missing": "edge-3,edge-4,edge-5"}), exitPartial,
+			"ctl: 3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more (NODES_MISSING)\n  also missing: edge-4, edge-5\n"},
+		{"count --require-all", failure(codes.Unavailable, "1 of 2 nodes have not done it: edge-3 (LEFT)", "NODES_MISSING", map[string]string{"missing": "edge-3"}), exitPartial,
+			"ctl: 1 of 2 nodes have not done it: edge-3 (LEFT) (NODES_MISSING)\n"},
 		{"info --node edge-3", failure(codes.Unavailable, "edge-3 cannot be reached", "NODE_UNREACHABLE", nil), exitFailed, "ctl: edge-3 cannot be reached (NODE_UNREACHABLE)\n" + look},
 		{"get edge-3.1.1", failure(codes.Unavailable, "edge-3 did not answer about edge-3.1.1", "NODE_TIMED_OUT", nil), exitFailed,
 			"ctl: edge-3 did not answer about edge-3.1.1 (NODE_TIMED_OUT)\n" + look},
@@ -172,7 +176,7 @@ func TestFleetErrors(t *testing.T) {
 		{"get edge-9.1.1", failure(codes.NotFound, "edge-9.1.1: no node of that name", "UNKNOWN_NODE", nil), exitNotFound, "ctl: edge-9.1.1: no node of that name (UNKNOWN_NODE)\n"},
 		{"broadcast hi --require-all --request-id=7f000001-0000-4000-8000-000000000000", failure(codes.Unavailable, "edge-3 is missing", "NODES_MISSING", nil), exitPartial,
 			"ctl: it may have been carried out; within 2 minutes it is safe to repeat it with --request-id 7f000001-0000-4000-8000-000000000000\n" +
-				"ctl: edge-3 is missing (NODES_MISSING)\n  what the other nodes did is done; without --require-all there is an answer from those\n"},
+				"ctl: edge-3 is missing (NODES_MISSING)\n"},
 	}
 	for _, tt := range tests {
 		calls := 0
