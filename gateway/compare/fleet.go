@@ -38,7 +38,6 @@ type fleet struct {
 	program   string
 	addresses []string // of the nodes' servers, for each other
 	kicks     int      // of each kind in a round
-	peers     []*proc.Server
 }
 
 // parseFleet reads the flags.
