@@ -52,7 +52,7 @@ func TestServersRestart(t *testing.T) {
 	l.sameEverywhere(l.gateways...)
 	unscathed("afterwards", l.gateways...)
 	stream.caughtUp(l.gateways...)
-	stream.dense(own...)
+	stream.whole(own...)
 }
 
 // undisturbed holds that nodes that have no connection to others serve their clients and answer for themselves.

@@ -76,8 +76,7 @@ func TestSplit(t *testing.T) {
 	for i, s := range streams {
 		s.member("RECOVERED", sides[[]*gateway{few[0], many[0]}[i]][0].node, healed)
 		observe(t, "until "+s.name+" had everything, from the end of the churn", s.caughtUp(l.gateways...))
-		s.dense(own...)
-		observe(t, "gaps in "+s.name, len(s.gaps))
+		s.whole(own...)
 	}
 	for from, others := range sides {
 		for _, g := range others {

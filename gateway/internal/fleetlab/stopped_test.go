@@ -69,7 +69,7 @@ func TestStopped(t *testing.T) {
 			for _, w := range own {
 				w.caughtUp(l.gateways[slices.Index(own, w)])
 			}
-			stream.dense(own...)
+			stream.whole(own...)
 			if verbs := controls(c); slices.Contains(verbs, "Kick") || slices.Contains(verbs, "Broadcast") {
 				t.Errorf("node-3 has carried out what was not to be: %v", verbs)
 			}

@@ -33,7 +33,7 @@ func TestTogether(t *testing.T) {
 			unscathed("at last", l.gateways...)
 			for _, s := range streams {
 				s.caughtUp(l.gateways...)
-				s.dense(own...)
+				s.whole(own...)
 			}
 			if got, want := strings.Fields(l.ctl(0, "", l.gateways[0], "list", "-o", "name")), locals(l.gateways...); !slices.Equal(got, want) {
 				t.Errorf("ctl lists %d connections; expected %d: %s", len(got), len(want), difference(got, want))

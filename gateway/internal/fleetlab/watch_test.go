@@ -228,6 +228,15 @@ func (w *watch) dense(own ...*watch) {
 	}
 }
 
+// whole is dense without gaps: every node has kept all of it until the stream came for it.
+func (w *watch) whole(own ...*watch) {
+	w.t.Helper()
+	w.dense(own...)
+	if len(w.gaps) > 0 {
+		w.t.Errorf("%s have gaps, where nodes have kept all: %v", w.name, w.gaps)
+	}
+}
+
 // compare holds it for one life of a node.
 func (w *watch) compare(key string, origin *life) {
 	w.t.Helper()
