@@ -104,7 +104,7 @@ func TestCommandsInDocuments(t *testing.T) {
 			for i := range steps {
 				s := &steps[i]
 				if err := shell.run(s); err != nil {
-					t.Errorf("%s:%d: $ %s\n%v", path, s.line, s.command, err)
+					t.Fatalf("%s:%d: $ %s\n%v", path, s.line, s.command, err)
 				}
 			}
 		})
