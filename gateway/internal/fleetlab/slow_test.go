@@ -18,7 +18,7 @@ func TestThrottled(t *testing.T) {
 	t.Parallel()
 	l, network := newCutFleet(t, 3, *connections/5)
 	a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]
-	own, stream := followOwn(a, b, c), follow(a)
+	own, stream := followOwn(a, b, c), follow(a, l.gateways)
 	before := kickTimes(t, a, b, 0)
 
 	network.throttle(c, "256kbit")
@@ -114,10 +114,11 @@ func TestStalled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, 300, "--event-log-size", "1024")
 	a := l.gateways[0]
-	own, reading := followOwn(l.gateways...), follow(a)
+	own, reading := followOwn(l.gateways...), follow(a, l.gateways)
 	stalled := newWatch(a, "the events of who stalls", &pb.StreamEventsRequest{})
 	stalled.hold = make(chan struct{})
 	stalled.begin(a)
+	stalled.owed(l.gateways)
 	before := a.resident()
 	for _, g := range l.gateways {
 		g.crowd.churn(400)

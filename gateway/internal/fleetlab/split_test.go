@@ -19,7 +19,7 @@ func TestSplit(t *testing.T) {
 	l, network := newCutFleet(t, 5, *connections/5)
 	few, many := l.gateways[:2], l.gateways[2:]
 	own := followOwn(l.gateways...)
-	streams := []*watch{follow(few[0]), follow(many[0])}
+	streams := []*watch{follow(few[0], l.gateways), follow(many[0], l.gateways)}
 	for _, g := range l.gateways {
 		g.crowd.churn(20)
 	}

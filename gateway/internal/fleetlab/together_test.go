@@ -22,7 +22,7 @@ func TestTogether(t *testing.T) {
 			l := newFleet(t, mode, 3, *connections)
 			own, streams := followOwn(l.gateways...), []*watch(nil)
 			for _, g := range l.gateways {
-				streams = append(streams, follow(g))
+				streams = append(streams, follow(g, l.gateways))
 			}
 			unscathed("at first", l.gateways...)
 			l.sameEverywhere(l.gateways...)
