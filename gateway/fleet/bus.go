@@ -3,7 +3,8 @@ package fleet
 import "time"
 
 // Bus carries messages between the nodes of a fleet: at most once, and from one publisher to one subscriber on one subject in the order
-// in which they were published. Its methods may be called from any goroutine and do not wait for the network.
+// in which they were published. Whether it delivers what it has published itself is not said. Its methods may be called from any goroutine
+// and do not wait for the network.
 type Bus interface {
 	// Publish hands a message over; it keeps neither slice. An error says that it was not sent: there is no connection, or more is
 	// waiting to be sent than there is room for.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -432,22 +433,24 @@ func TestTheCallsDeadlineHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
 		a := e.all["a"]
-		var wait time.Duration
+		var wait atomic.Int64
 		e.all["b"].answers.Call = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte) ([]byte, error) {
 			deadline, _ := ctx.Deadline()
-			wait = time.Until(deadline)
+			wait.Store(int64(time.Until(deadline)))
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		defer cancel()
 		got := a.Ask(ctx, a.members("b"), fleet.Question{Method: kick, Wait: 2 * time.Second})[0]
-		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 700*time.Millisecond || wait != 700*time.Millisecond {
-			t.Errorf("answered %+v, and had %s", got, wait)
+		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 700*time.Millisecond || time.Duration(wait.Load()) != 700*time.Millisecond {
+			t.Errorf("answered %+v, and had %s", got, time.Duration(wait.Load()))
 		}
-		wait = 0
-		if got := a.Ask(ctx, a.members("b"), fleet.Question{Method: kick})[0]; got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || wait != 0 {
-			t.Errorf("answered %+v, and had %s", got, wait)
+		time.Sleep(time.Second)
+		wait.Store(0)
+		e.loop.Spy(func(_, subject string, _ []byte) { t.Errorf("something was sent to %s", subject) })
+		if got := a.Ask(ctx, a.members("b"), fleet.Question{Method: kick})[0]; got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || wait.Load() != 0 {
+			t.Errorf("answered %+v, and had %s", got, time.Duration(wait.Load()))
 		}
 	})
 }
@@ -457,10 +460,10 @@ func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")
 		a := e.all["a"]
-		var id [16]byte
+		var asked atomic.Pointer[fleetv1.Envelope]
 		e.loop.Spy(func(place, _ string, data []byte) {
 			if envelope := new(fleetv1.Envelope); place == "a" && proto.Unmarshal(data, envelope) == nil {
-				copy(id[:], envelope.GetId())
+				asked.Store(envelope)
 			}
 		})
 		e.all["b"].answers.Call = func(context.Context, string, event.Actor, string, []byte) ([]byte, error) {
@@ -469,7 +472,7 @@ func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 		}
 		say := func(from, incarnation string) {
 			r, _ := proto.Marshal(&fleetv1.Reply{Incarnation: incarnation, Status: pb.NodeStatus_NODE_STATUS_OK, Body: []byte("not genuine")})
-			for _, envelope := range fleet.Envelopes(id, true, r) {
+			for _, envelope := range fleet.Envelopes([16]byte(asked.Load().GetId()), true, r) {
 				data, _ := proto.Marshal(envelope)
 				_ = e.all[from].bus.Publish("sockgate.test.answer."+from+".a", data)
 			}

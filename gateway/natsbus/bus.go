@@ -110,7 +110,8 @@ func (b *Bus) Status() fleet.BusStatus {
 	return b.status
 }
 
-// Changed returns a channel that is closed when Status is no longer what it was.
+// Changed returns a channel that is closed when Status is no longer what it was: when a connection is made or lost, and when there is a reason
+// why none can be made that there was not yet since.
 func (b *Bus) Changed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,8 +131,7 @@ func (b *Bus) Close() {
 		<-b.ended
 		b.dialer.abort()
 		if b.server != nil {
-			b.server.Shutdown()
-			b.server.WaitForShutdown()
+			stopServer(b.server)
 		}
 	})
 }

@@ -89,7 +89,7 @@ func (b *Bus) connected(c *nats.Conn) {
 	b.log.Info("connected to NATS", "server", Redacted(c.ConnectedUrl()), "name", c.ConnectedServerName(), "version", c.ConnectedServerVersion())
 }
 
-// disconnected is called when there is none any more, and when it is closed for good.
+// disconnected is called when there is none any more, and when it is closed for good. That there is none the fleet logs, by the status.
 func (b *Bus) disconnected(err error) {
 	reason := problem(err)
 	b.mu.Lock()
@@ -99,29 +99,27 @@ func (b *Bus) disconnected(err error) {
 		b.change(false, reason)
 	}
 	b.mu.Unlock()
-	if !was.Connected || b.outbox.over() {
-		return
+	if was.Connected && !b.outbox.over() {
+		b.log.Debug("connection to NATS lost", "reason", reason, "after", time.Since(was.Since).Round(time.Second).String())
+		b.unsent(b.outbox.drop(), err)
 	}
-	b.log.Warn("connection to NATS lost: other nodes cannot be asked until it is made again, which is tried for ever", "reason", reason,
-		"after", time.Since(was.Since).Round(time.Second).String())
-	b.unsent(b.outbox.drop(), err)
 }
 
-// failed is called when connecting failed. The same reason is logged once.
+// failed is called when connecting failed. A reason is told once until there is a connection, although two servers may differ in theirs each
+// time.
 func (b *Bus) failed(err error) {
 	reason := problem(err)
 	b.mu.Lock()
-	told := b.told[reason] || b.status.Connected || b.outbox.over() ||
-		errors.Is(err, nats.ErrNoServers) // of the first round: the second, a second later, says it better
-	if !told && len(b.told) < maxOccasions {
+	known := b.status.Connected || b.told[reason] || len(b.told) >= maxOccasions
+	if !known {
 		b.told[reason] = true
-	}
-	if !b.status.Connected && b.status.Problem != reason {
 		b.change(false, reason)
+	} else if !b.status.Connected {
+		b.status.Problem = reason
 	}
 	b.mu.Unlock()
-	if !told {
-		b.log.Warn("cannot connect to NATS: other nodes cannot be asked until it works, which is tried for ever", "reason", reason)
+	if !known {
+		b.log.Debug("cannot connect to NATS", "reason", reason)
 	}
 }
 

@@ -19,6 +19,9 @@ const (
 	maxPayload = 1 << 20
 	// maxStrangers is how many connections the address on loopback accepts. Nobody has any business there.
 	maxStrangers = 64
+	// partingTime is for what the kernel has taken to go out: it throws that away when a connection is closed on which something unread
+	// has come in.
+	partingTime = 100 * time.Millisecond
 	// inProcess is the kind of connection that the only user may have.
 	inProcess = "IN_PROCESS"
 )
@@ -50,6 +53,35 @@ func startServer(c *Config, password string) (*server.Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// stopServer ends it, when what was published has gone out to the other nodes, for which it waits a little: the server's own end does not.
+func stopServer(s *server.Server) {
+	timeout := time.After(closeTimeout)
+	for waiting := true; waiting && routesPending(s) > 0; {
+		select {
+		case <-timeout:
+			waiting = false
+		case <-time.After(time.Millisecond): // nothing says when
+		}
+	}
+	if s.NumRoutes() > 0 {
+		<-time.After(partingTime)
+	}
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// routesPending returns how many bytes wait to be sent to other nodes.
+func routesPending(s *server.Server) (pending int) {
+	routes, err := s.Routez(nil)
+	if err != nil {
+		return 0
+	}
+	for _, r := range routes.Routes {
+		pending += r.Pending
+	}
+	return pending
 }
 
 // serverOptions are the options of the embedded server.

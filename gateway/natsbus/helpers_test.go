@@ -1,11 +1,9 @@
 package natsbus_test
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -74,7 +72,7 @@ func (j *journal) Write(p []byte) (int, error) {
 }
 
 func (j *journal) logger() hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Output: j, Level: hclog.Info})
+	return hclog.New(&hclog.LoggerOptions{Output: j, Level: hclog.Debug})
 }
 
 func (j *journal) all() string {
@@ -129,72 +127,12 @@ func awaitProblem(t testing.TB, b fleet.Bus, text string) {
 	}
 }
 
-// natsServer is a real server in a process of its own.
-type natsServer struct {
-	t       testing.TB
-	config  string // its file, in the directory that it is started in
-	environ []string
-	Address string
-	command *exec.Cmd
-	logged  sync.WaitGroup
-}
-
 // startNATS starts a server on a free port; the text is its configuration without the address.
-func startNATS(t testing.TB, config string) *natsServer {
+func startNATS(t testing.TB, config string) *fleettest.NATSServer {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	check(t, os.WriteFile(file, []byte(config), 0o600))
-	return startNATSFile(t, file)
-}
-
-// startNATSFile starts one with a configuration file.
-func startNATSFile(t testing.TB, file string, environ ...string) *natsServer {
-	t.Helper()
-	s := &natsServer{t: t, config: file, environ: environ, Address: "127.0.0.1:-1"}
-	s.start()
-	t.Cleanup(s.kill)
-	return s
-}
-
-func (s *natsServer) url() string { return "nats://" + s.Address }
-
-// start runs it, the second time on the same port, and waits until it listens.
-func (s *natsServer) start() {
-	s.t.Helper()
-	path, err := build()
-	check(s.t, err)
-	host, port, _ := strings.Cut(s.Address, ":")
-	s.command = exec.Command(path, "-c", s.config, "-a", host, "-p", port)
-	s.command.Dir, s.command.Env = filepath.Dir(s.config), append(os.Environ(), s.environ...)
-	stderr, err := s.command.StderrPipe()
-	check(s.t, err)
-	check(s.t, s.command.Start())
-	lines := bufio.NewReader(stderr)
-	var said strings.Builder
-	for ready := false; !ready; {
-		line, err := lines.ReadString('\n')
-		said.WriteString(line)
-		if err != nil {
-			_ = s.command.Wait()
-			s.t.Fatalf("the server has not started: %v\n%s", err, said.String())
-		}
-		if _, address, ok := strings.Cut(line, "Listening for client connections on "); ok {
-			s.Address = strings.TrimSpace(address)
-		}
-		ready = strings.Contains(line, "Server is ready")
-	}
-	s.logged.Go(func() { _, _ = io.Copy(io.Discard, lines) })
-}
-
-// kill ends it at once; again does nothing.
-func (s *natsServer) kill() {
-	if s.command == nil {
-		return
-	}
-	_ = s.command.Process.Kill()
-	s.logged.Wait()
-	_ = s.command.Wait() // it was killed
-	s.command = nil
+	return fleettest.StartNATSFile(t, file)
 }
 
 // proxy is in front of a server; it can be cut off.

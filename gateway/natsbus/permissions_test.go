@@ -14,7 +14,7 @@ import (
 )
 
 // deployed is the server of gateway/deploy/nats, and the authority of its certificate.
-func deployed(t testing.TB) (*natsServer, *authority) {
+func deployed(t testing.TB) (*fleettest.NATSServer, *authority) {
 	t.Helper()
 	dir, ca := t.TempDir(), newAuthority(t)
 	config, err := os.ReadFile(filepath.Join("..", "deploy", "nats", "nats-server.conf"))
@@ -29,11 +29,11 @@ func deployed(t testing.TB) (*natsServer, *authority) {
 	} {
 		check(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
-	return startNATSFile(t, filepath.Join(dir, "nats-server.conf"), "EDGE_1_PASSWORD=one", "EDGE_2_PASSWORD=two", "EDGE_3_PASSWORD=three"), ca
+	return fleettest.StartNATSFile(t, filepath.Join(dir, "nats-server.conf"), "EDGE_1_PASSWORD=one", "EDGE_2_PASSWORD=two", "EDGE_3_PASSWORD=three"), ca
 }
 
 // permitted is the bus of a node with its user, and its log.
-func permitted(t testing.TB, s *natsServer, ca *authority, node, password string) (*natsbus.Bus, *journal) {
+func permitted(t testing.TB, s *fleettest.NATSServer, ca *authority, node, password string) (*natsbus.Bus, *journal) {
 	t.Helper()
 	roots, log := x509.NewCertPool(), newJournal()
 	roots.AddCert(ca.cert)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go"
 )
@@ -22,14 +23,14 @@ func problem(err error) string {
 	case err == nil:
 		return "the connection was closed"
 	case isAuth(err):
-		return "the server refuses the user: check the user and password in the URL, or the credentials file, and what the server's accounts have: " + words(err)
+		return "the server refuses the user: check the user and password in the URL, or the credentials file, and the server's accounts: " + words(err)
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server does not speak TLS: switch it on there, or use a nats:// URL on loopback"
 	case errors.As(err, &verification), errors.As(err, &unknown):
 		return "TLS: the server's certificate is refused: " + words(err)
 	case errors.Is(err, nats.ErrTLS):
 		return "TLS: " + words(err)
-	case errors.Is(err, nats.ErrNoServers):
+	case errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED): // the library calls it so the first time
 		return "no server answers: connection refused"
 	case errors.Is(err, nats.ErrStaleConnection):
 		return fmt.Sprintf("the server has not answered for %s", pingEvery*(maxPings+1))

@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,16 +17,16 @@ import (
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
-	a, b := external(t, "a", server.url(), log.logger()), external(t, "b", server.url(), nil)
+	a, b := external(t, "a", server.URL(), log.logger()), external(t, "b", server.URL(), nil)
 	inbox := subscribe(t, b, "kept")
 	fleettest.Settle(t, a, b)
-	server.kill()
+	server.Stop()
 	fleettest.AwaitStatus(t, b, false)
 	if s := fleettest.AwaitStatus(t, a, false); s.Problem == "" || s.Mode != "external" {
 		t.Errorf("%+v", s)
 	}
 	awaitProblem(t, a, "refused")
-	server.start()
+	server.Start()
 	fleettest.AwaitStatus(t, a, true)
 	fleettest.AwaitStatus(t, b, true)
 	fleettest.Settle(t, a, b)
@@ -44,14 +43,14 @@ func TestServerKilled(t *testing.T) {
 func TestServerComesLater(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
-	server.kill()
-	a, b := external(t, "a", server.url(), nil), external(t, "b", server.url(), nil)
+	server.Stop()
+	a, b := external(t, "a", server.URL(), nil), external(t, "b", server.URL(), nil)
 	inbox := subscribe(t, b, "early")
 	if err := a.Publish("early", nil); err == nil || !strings.Contains(err.Error(), "no connection to NATS") {
 		t.Errorf("publishing without a server: %v", err)
 	}
 	awaitProblem(t, a, "refused")
-	server.start()
+	server.Start()
 	fleettest.Settle(t, a, b)
 	check(t, a.Publish("early", []byte("x")))
 	if got := inbox.Await(t, 1); string(got[0].Data) != "x" {
@@ -64,9 +63,9 @@ func TestServerComesLater(t *testing.T) {
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
-	a, b := external(t, "a", server.url(), log.logger()), external(t, "b", server.url(), nil)
+	a, b := external(t, "a", server.URL(), log.logger()), external(t, "b", server.URL(), nil)
 	fleettest.Settle(t, a, b)
-	check(t, server.command.Process.Signal(syscall.SIGSTOP))
+	server.Freeze(true)
 	began := time.Now()
 	data, refused, taken := make([]byte, 64<<10), false, 0
 	for a.Status().Connected && !refused {
@@ -86,7 +85,7 @@ func TestServerStopped(t *testing.T) {
 	t.Logf("disconnected after %s: %s", time.Since(began).Round(100*time.Millisecond), s.Problem)
 	fleettest.AwaitStatus(t, b, false)
 	late := subscribe(t, b, "stopped")
-	check(t, server.command.Process.Signal(syscall.SIGCONT))
+	server.Freeze(false)
 	fleettest.AwaitStatus(t, a, true)
 	fleettest.Settle(t, a, b)
 	check(t, a.Publish("stopped", []byte("new")))
@@ -102,16 +101,16 @@ func TestServerStopped(t *testing.T) {
 func TestServerStandsStill(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
-	b := external(t, "b", server.url(), nil)
+	b := external(t, "b", server.URL(), nil)
 	fleettest.AwaitStatus(t, b, true)
-	check(t, server.command.Process.Signal(syscall.SIGSTOP))
+	server.Freeze(true)
 	began := time.Now()
 	s := fleettest.AwaitStatus(t, b, false)
 	t.Logf("disconnected after %s: %s", time.Since(began).Round(100*time.Millisecond), s.Problem)
 	if !strings.Contains(s.Problem, "has not answered for 6s") {
 		t.Errorf("%+v", s)
 	}
-	check(t, server.command.Process.Signal(syscall.SIGCONT))
+	server.Freeze(false)
 	fleettest.AwaitStatus(t, b, true)
 }
 
@@ -158,6 +157,23 @@ func TestStrangeError(t *testing.T) {
 	}
 }
 
+// TestNamedServersOnly holds that a user and password go to the servers that were named, and not to those that a server tells of.
+func TestNamedServersOnly(t *testing.T) {
+	t.Parallel()
+	named, other := newFake(t, true), newFake(t, true)
+	named.tells(`,"connect_urls":["` + other.listener.Addr().String() + `"]`)
+	p := newProxy(t, named.listener.Addr().String())
+	b := external(t, "a", "nats://user:secret@"+p.address, nil)
+	fleettest.AwaitStatus(t, b, true)
+	p.connect(false)
+	awaitProblem(t, b, "refused")
+	p.connect(true)
+	fleettest.AwaitStatus(t, b, true)
+	if n := other.connections(); n > 0 {
+		t.Errorf("a server that was not named has had %d connections", n)
+	}
+}
+
 // fake is a NATS server that says what a test tells it to say.
 type fake struct {
 	listener net.Listener
@@ -165,7 +181,8 @@ type fake struct {
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	reading bool // it reads behind the handshake
+	reading bool   // it reads behind the handshake
+	more    string // of its INFO
 	conn    net.Conn
 	conns   []net.Conn
 }
@@ -196,6 +213,20 @@ func (f *fake) reads(reading bool) {
 	f.reading = reading
 }
 
+// tells adds to the INFO that connections from now on get.
+func (f *fake) tells(more string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.more = more
+}
+
+// connections returns how many there have been.
+func (f *fake) connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.conns)
+}
+
 func (f *fake) serve() {
 	for {
 		conn, err := f.listener.Accept()
@@ -204,14 +235,14 @@ func (f *fake) serve() {
 		}
 		f.mu.Lock()
 		f.conn, f.conns = conn, append(f.conns, conn)
-		reading := f.reading
+		reading, more := f.reading, f.more
 		f.mu.Unlock()
-		f.running.Go(func() { f.talk(conn, reading) })
+		f.running.Go(func() { f.talk(conn, more, reading) })
 	}
 }
 
-func (f *fake) talk(conn net.Conn, reading bool) {
-	fmt.Fprint(conn, `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576}`+"\r\n")
+func (f *fake) talk(conn net.Conn, more string, reading bool) {
+	fmt.Fprintf(conn, `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576%s}`+"\r\n", more)
 	lines := bufio.NewReader(conn)
 	for {
 		line, err := lines.ReadString('\n')
@@ -256,14 +287,14 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "authorization { user: node, password: right }")
 	closed := startNATS(t, "")
-	closed.kill()
+	closed.Stop()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
 	for name, c := range map[string]struct{ url, want string }{
 		"password": {"nats://node:wrong@" + server.Address, "refuses the user"},
-		"no user":  {server.url(), "refuses the user"},
-		"refused":  {closed.url(), "refused"},
+		"no user":  {server.URL(), "refuses the user"},
+		"refused":  {closed.URL(), "refused"},
 		"no TLS":   {"tls://node:right@" + server.Address, "does not speak TLS"},
 		"name":     {"nats://no-such-host.invalid:4222", "no-such-host.invalid"},
 		"silent":   {"nats://" + silent.Addr().String(), "in time"},
@@ -285,7 +316,7 @@ func TestProblems(t *testing.T) {
 func TestSlowSubscription(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
-	a, b := external(t, "a", server.url(), nil), external(t, "b", server.url(), log.logger())
+	a, b := external(t, "a", server.URL(), nil), external(t, "b", server.URL(), log.logger())
 	stalled, slow := make(chan struct{}), fleettest.NewInbox()
 	end, err := b.Subscribe("slow", func(subject string, data []byte) {
 		<-stalled

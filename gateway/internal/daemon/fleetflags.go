@@ -41,12 +41,15 @@ type fleetFlags struct {
 // flags defines the flags.
 func (c *fleetFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.name, "fleet", "", "name of the fleet: 1 to 32 of a-z, 0-9 and - (default "+defaultFleet+"); with --cluster-listen or --nats-url")
-	f.StringVar(&c.listen, "cluster-listen", "", "address for the other nodes of a fleet, host:port, which need no NATS server then; other than loopback needs TLS")
-	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again: the same for all nodes is best, this one's own is no harm")
+	f.StringVar(&c.listen, "cluster-listen", "", "address for the other nodes of a fleet, host:port, which needs no NATS servers then; other than "+
+		"loopback needs TLS")
+	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again: best the same for all nodes, for this one's own "+
+		"does no harm")
 	f.StringVar(&c.cert, "cluster-tls-cert", "", "PEM file of this node's certificate, for both ends of connections between nodes")
 	f.StringVar(&c.key, "cluster-tls-key", "", "PEM file of its private key")
 	f.StringVar(&c.ca, "cluster-tls-ca", "", "PEM file of the CAs that nodes' certificates must be under; whoever has one is a node")
-	f.StringArrayVar(&c.urls, "nats-url", nil, "NATS server that the nodes of a fleet share, tls://[user:password@]host:port, or nats:// on loopback; may be given again")
+	f.StringArrayVar(&c.urls, "nats-url", nil, "NATS server that the nodes of a fleet share, tls://[user:password@]host:port, or nats:// on loopback; may "+
+		"be given again")
 	f.StringVar(&c.natsCA, "nats-tls-ca", "", "PEM file of the CAs that the NATS servers' certificates must be under (default: those of the system)")
 	f.StringVar(&c.natsCert, "nats-tls-cert", "", "PEM file of a client certificate for the NATS servers")
 	f.StringVar(&c.natsKey, "nats-tls-key", "", "PEM file of its private key")
@@ -77,10 +80,11 @@ func (c *fleetFlags) validate() error {
 	cluster, nats := c.listen+strings.Join(c.join, "")+c.cert+c.key+c.ca, strings.Join(c.urls, "")+c.natsCA+c.natsCert+c.natsKey+c.credentials
 	switch {
 	case cluster != "" && nats != "":
-		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one without NATS servers, or --nats-url for one " +
-			"with servers of your own")
+		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one without NATS servers, or --nats-url for " +
+			"one with servers of your own")
 	case cluster != "" && c.listen == "":
-		return errors.New("--cluster-… does nothing without --cluster-listen: give the address for other nodes, for example --cluster-listen 127.0.0.1:6222")
+		return errors.New("--cluster-… does nothing without --cluster-listen: give the address for other nodes, for example " +
+			"--cluster-listen 127.0.0.1:6222")
 	case nats != "" && len(c.urls) == 0:
 		return errors.New("--nats-… does nothing without --nats-url: give a server, for example --nats-url nats://127.0.0.1:4222")
 	case cluster+nats == "" && c.name != "":

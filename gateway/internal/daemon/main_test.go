@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/sockgate/sockgate/gateway/internal/fleettest"
 )
 
 // binaries is where the test run's gateway is built.
@@ -19,6 +21,7 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(binaries)
+		_ = fleettest.RemoveBinaries()
 		os.Exit(code)
 	}))
 }

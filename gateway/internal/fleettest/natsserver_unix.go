@@ -1,0 +1,15 @@
+//go:build unix
+
+package fleettest
+
+import "syscall"
+
+// Freeze makes it stand still, or go on.
+func (s *NATSServer) Freeze(frozen bool) {
+	s.t.Helper()
+	signal := syscall.SIGCONT
+	if frozen {
+		signal = syscall.SIGSTOP
+	}
+	s.check(s.command.Process.Signal(signal))
+}
