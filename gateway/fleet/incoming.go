@@ -24,7 +24,8 @@ const (
 	maxNodeStreams  = 200
 )
 
-// leaveGrace is how long mutations that are under way may go on when the node leaves.
+// leaveGrace is how long mutations that are under way may go on when the node leaves, and streams, which end by themselves when the last
+// event was taken: the node's log is closed then.
 const leaveGrace = 2 * time.Second
 
 // Why what is under way for another node ends early.
@@ -39,7 +40,7 @@ type incoming struct {
 	x         *exchange
 	ended     context.Context // over when the node leaves
 	leave     context.CancelCauseFunc
-	forced    context.Context // the same for mutations, a little later
+	forced    context.Context // the same for mutations and streams, a little later
 	force     context.CancelCauseFunc
 	finishing sync.WaitGroup // of the goroutines that carry out
 
@@ -78,7 +79,7 @@ func (in *incoming) begin(x *exchange) {
 	in.under, in.nodes = make(map[workKey]*work), make(map[string]*load)
 }
 
-// end ends what is under way, and waits for it: at once what changes nothing, and what does after leaveGrace.
+// end ends what is under way, and waits for it: reads at once, mutations and streams after leaveGrace.
 func (in *incoming) end() {
 	in.mu.Lock()
 	in.stopping = true
@@ -184,7 +185,7 @@ func (in *incoming) full(from string, stream bool) string {
 func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work {
 	w := &work{workKey: key, freshness: f, request: r, harmless: r.GetWindow() > 0 || harmless(r.GetMethod())}
 	parent := in.forced
-	if w.harmless {
+	if w.harmless && r.GetWindow() == 0 {
 		parent = in.ended
 	}
 	w.ctx, w.cancel = context.WithCancelCause(parent)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -84,6 +85,15 @@ func routesPending(s *server.Server) (pending int) {
 	return pending
 }
 
+// advertised is the address by which others tell of this node; without it, they tell the one that it connects from, which is another where
+// a machine has several. The port is the one that it listens on. It is empty when it listens on every address: none of them is the right one.
+func advertised(host string) string {
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		return ""
+	}
+	return net.JoinHostPort(host, "0")
+}
+
 // serverOptions are the options of the embedded server.
 func serverOptions(c *Config, password string) (*server.Options, error) {
 	e := c.Embedded
@@ -115,6 +125,7 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 			ConnectRetries: math.MaxInt, // or nodes that others told of are given up when they cannot be reached
 			PoolSize:       1,           // one connection between two nodes
 			NoAdvertise:    true,        // of the address for clients
+			Advertise:      advertised(host),
 			Compression:    server.CompressionOpts{Mode: server.CompressionOff},
 			PingInterval:   pingEvery,
 			MaxPingsOut:    maxPings,

@@ -122,6 +122,21 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
+// TestEmbeddedTellsItsAddress holds that nodes find those that others tell of at the address that they listen on, which need not be the one
+// that they connect from.
+func TestEmbeddedTellsItsAddress(t *testing.T) {
+	t.Parallel()
+	first := free(t, "127.0.0.21")
+	_, port, err := net.SplitHostPort(first)
+	check(t, err)
+	at := func(node, host string) *natsbus.Bus {
+		return open(t, natsbus.Config{Node: node, Fleet: "test", Embedded: &natsbus.Embedded{Listen: net.JoinHostPort(host, port), Join: []string{first}}})
+	}
+	at("a", "127.0.0.21")
+	b, c := at("b", "127.0.0.22"), at("c", "127.0.0.23") // which know only a
+	fleettest.Settle(t, b, c)
+}
+
 // TestEmbeddedSaysGoodbye holds that what is published right before Close still comes to the others.
 func TestEmbeddedSaysGoodbye(t *testing.T) {
 	t.Parallel()
