@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -310,6 +312,29 @@ func TestProblems(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUserRefusedLater holds that a bus says so when a server refuses its user that has let it in before, and goes on trying: it may have been a
+// mistake in the server's accounts.
+func TestUserRefusedLater(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	accounts := func(password string) {
+		check(t, os.WriteFile(file, []byte("authorization { user: node, password: "+password+" }"), 0o600))
+	}
+	accounts("right")
+	server := fleettest.StartNATSFile(t, file)
+	b := external(t, "a", "nats://node:right@"+server.Address, nil)
+	fleettest.AwaitStatus(t, b, true)
+	for _, password := range []string{"changed", "right"} {
+		server.Stop()
+		accounts(password)
+		server.Start()
+		if password == "changed" {
+			awaitProblem(t, b, "refuses the user")
+		}
+	}
+	fleettest.AwaitStatus(t, b, true)
 }
 
 // TestSlowSubscription holds that what a subscription does not take is dropped beyond its limit, and that the log says so.
