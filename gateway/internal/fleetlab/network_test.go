@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -28,6 +30,7 @@ func newNetwork(t testing.TB) *network {
 	t.Helper()
 	n := &network{t: t, prefix: fmt.Sprintf("fleetlab-%d-%d-", os.Getpid(), networks.Add(1))}
 	n.hub = n.prefix + "hub"
+	swept()
 	if err := n.make(); err != nil {
 		if os.Getenv("REQUIRE_NETNS") != "" {
 			t.Fatalf("network namespaces cannot be made, and REQUIRE_NETNS is set: %v", err)
@@ -36,6 +39,19 @@ func newNetwork(t testing.TB) *network {
 	}
 	return n
 }
+
+// swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of a process that is
+// no more.
+var swept = sync.OnceFunc(func() {
+	all, _ := filepath.Glob("/run/netns/fleetlab-*") // none: nothing is left
+	for _, path := range all {
+		name := filepath.Base(path)
+		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "fleetlab-"), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			_ = ip("netns", "del", name) // another run may have swept too
+		}
+	}
+})
 
 // make makes the switches.
 func (n *network) make() error {
