@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -145,7 +146,8 @@ func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *netw
 		addresses[i] += clusterPort
 	}
 	for i := range nodes {
-		g := l.add(fmt.Sprintf("node-%d", i+1), append(append(flags, clusterFlags(addresses, i)...), ca.flags(t, fmt.Sprintf("node-%d", i+1), addresses[i])...)...)
+		node := fmt.Sprintf("node-%d", i+1)
+		g := l.add(node, slices.Concat(flags, clusterFlags(addresses, i), ca.flags(t, node, addresses[i]))...)
 		g.namespace = namespaces[i]
 	}
 	for _, g := range l.gateways {
