@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 
 	"google.golang.org/grpc/codes"
@@ -25,8 +26,8 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 	}
 	parts := addBan.ask(ctx, n, to.wait, errand[*pb.AddBanRequest]{to.nodes, r})
 	elsewhere := mergedBan(others(n, parts), n.roster.self().Node)
-	n.record(ctx, &event.ControlDetail{Verb: "AddBan", Ban: r.GetTarget(), Reason: r.GetReason(), Matched: elsewhere.GetClosed(),
-		Outcomes: map[string]uint64{"KICKED": elsewhere.GetClosed()}}, nodeResults(parts))
+	n.record(ctx, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()), Reason: r.GetReason(),
+		Matched: elsewhere.GetClosed(), Outcomes: map[string]uint64{"CLOSED": elsewhere.GetClosed()}}, nodeResults(parts))
 	response := mergedBan(parts, n.roster.self().Node)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		return nil, err
 	}
 	response := &pb.ListBansResponse{}
-	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
+	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), wait: to.wait, ask: func(ctx context.Context, m Member, rows int, token string) answer {
 		own := proto.CloneOf(r)
 		own.PageSize, own.PageToken = int32(rows), token
 		return listBans.askOne(ctx, n, to.wait, m, own)
@@ -103,7 +104,7 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 			p.answer = answer{node: p.node, status: pb.NodeStatus_NODE_STATUS_OK, elapsed: p.elapsed, message: "it had no such ban"}
 		}
 	}
-	n.record(ctx, &event.ControlDetail{Verb: "RemoveBan", Ban: r.GetTarget()}, nodeResults(parts))
+	n.record(ctx, &event.ControlDetail{Verb: "RemoveBan", Ban: cmp.Or(response.GetBan().GetTarget(), r.GetTarget())}, nodeResults(parts))
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}

@@ -90,6 +90,6 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
 		sum.Banned = append(sum.Banned, p.GetBanned()...)
 	}
-	sum.Banned = onceEach(sum.Banned)
+	sum.Banned = firstBanned(sum.Banned)
 	return sum
 }

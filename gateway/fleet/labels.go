@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -82,11 +81,4 @@ func mergedLabels(parts []part[*pb.SetLabelsResponse]) *pb.SetLabelsResponse {
 		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
 	}
 	return sum
-}
-
-// onceEach returns the first of the texts, each once, in their order.
-func onceEach(texts []string) []string {
-	slices.Sort(texts)
-	texts = slices.Compact(texts)
-	return texts[:min(len(texts), maxFailures)]
 }

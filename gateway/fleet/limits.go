@@ -2,13 +2,10 @@ package fleet
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -26,10 +23,10 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 		return nil, err
 	}
 	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
-	response := &pb.GetLimitsResponse{}
+	response := &pb.GetLimitsResponse{Nodes: limitsOf(parts)}
 	for i := range parts {
-		if p := &parts[i]; p.ok() {
-			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
+		if p := &parts[i]; p.ok() && p.message != "" { // nothing of it is in the reply
+			p.answer = refused(p.node, status.Error(codes.ResourceExhausted, p.message))
 		}
 	}
 	response.Limits = n.foremost(response.Nodes)
@@ -57,18 +54,37 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
-	response := &pb.UpdateLimitsResponse{}
-	for i := range parts {
-		if p := &parts[i]; p.ok() {
-			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
-		}
-	}
+	response := &pb.UpdateLimitsResponse{Nodes: limitsOf(parts)}
 	response.Limits = n.foremost(response.Nodes)
 	n.record(ctx, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, nodeResults(parts))
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
 	return response, nil
+}
+
+// maxLimits is how many bytes of limits a reply has: those of one node may have thousands of networks, and clients refuse 4 MiB and more.
+const maxLimits = 2 << 20
+
+// limitsOf returns the limits that nodes answered with. Where there is no room for them any more, the node's result says so.
+func limitsOf[R interface {
+	proto.Message
+	GetLimits() *pb.Limits
+}](parts []part[R]) []*pb.NodeLimits {
+	var nodes []*pb.NodeLimits
+	size := 0
+	for i := range parts {
+		p := &parts[i]
+		if !p.ok() {
+			continue
+		}
+		if size += proto.Size(p.response.GetLimits()); size > maxLimits && len(nodes) > 0 {
+			p.message = "its limits do not fit into this reply; ask for them with scope.nodes"
+			continue
+		}
+		nodes = append(nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
+	}
+	return nodes
 }
 
 // foremost returns the limits of this node, or, when it is not among the nodes, of the first.
@@ -83,25 +99,4 @@ func (n *Node) foremost(nodes []*pb.NodeLimits) *pb.Limits {
 		return nil
 	}
 	return nodes[0].GetLimits()
-}
-
-// changesOf tells the new values of limits, by the fields' names, for the record.
-func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
-	const most = 256 // bytes of a value
-	changes := make(map[string]string)
-	from := r.GetLimits().ProtoReflect()
-	for _, path := range r.GetUpdateMask().GetPaths() {
-		f := from.Descriptor().Fields().ByName(protoreflect.Name(path))
-		if f == nil {
-			continue // which the node refuses
-		}
-		text := fmt.Sprint(from.Get(f))
-		if d, ok := from.Get(f).Interface().(protoreflect.Message); ok {
-			if d, ok := d.Interface().(interface{ AsDuration() time.Duration }); ok {
-				text = d.AsDuration().String()
-			}
-		}
-		changes[path] = strings.ToValidUTF8(text[:min(len(text), most)], "")
-	}
-	return changes
 }

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/filter"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -26,6 +27,9 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&answer{node: to.nodes[0].Node, status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
+	if _, err := filter.Compile(r.GetFilter()); err != nil {
+		return nil, err // what a single node does not understand after this is that node's version
+	}
 	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // which UNSPECIFIED means
 	at, err := decodeWalkToken(r.GetPageToken(), versionConnections, bind(strconv.Itoa(int(state)), r.GetFilter(), scopeNames(r.GetScope())))
 	if err != nil {
@@ -35,7 +39,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 	if r.GetPageToken() == "" {
 		response.Cursor = n.heads(to.nodes).String()
 	}
-	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
+	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), wait: to.wait, ask: func(ctx context.Context, m Member, rows int, token string) answer {
 		own := proto.CloneOf(r)
 		own.PageSize, own.PageToken = int32(rows), token
 		return listConnections.askOne(ctx, n, to.wait, m, own)
@@ -51,9 +55,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetResult, next string, err error) {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
-	if err := w.run(ctx); err != nil {
-		return nil, "", err
-	}
+	w.run(ctx)
 	if w.at.node != "" {
 		next = w.at.encode()
 	}
