@@ -32,7 +32,7 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
 		}
 	}
-	response.Limits = n.foremost(response.Nodes)
+	response.Limits = to.foremost(response.Nodes)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
@@ -63,26 +63,29 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
 		}
 	}
-	response.Limits = n.foremost(response.Nodes)
-	n.record(ctx, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, nodeResults(parts))
+	response.Limits = to.foremost(response.Nodes)
+	audit(ctx, n, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
 	return response, nil
 }
 
-// foremost returns the limits of this node, or, when it is not among the nodes, of the first.
-func (n *Node) foremost(nodes []*pb.NodeLimits) *pb.Limits {
-	self := n.roster.self().Node
-	for _, node := range nodes {
-		if node.GetNode() == self {
+// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
+// is for. Nil when that one is not among those that answered.
+func (r *reach) foremost(answered []*pb.NodeLimits) *pb.Limits {
+	about := r.nodes[0].Node
+	for _, m := range r.nodes {
+		if m.Self {
+			about = m.Node
+		}
+	}
+	for _, node := range answered {
+		if node.GetNode() == about {
 			return node.GetLimits()
 		}
 	}
-	if len(nodes) == 0 {
-		return nil
-	}
-	return nodes[0].GetLimits()
+	return nil
 }
 
 // changesOf tells the new values of limits, by the fields' names, for the record.

@@ -33,31 +33,28 @@ type walk struct {
 	results []*pb.NodeResult
 }
 
-// run asks for rows until the page is full, or enough nodes were asked. Afterwards at is where the next page begins; its node is empty at
-// the end of the walk. The error is that of a request that is wrong.
-func (w *walk) run(ctx context.Context) error {
-	rest := w.rest()
-	for asked := 0; len(rest) > 0; rest = rest[1:] {
-		m := rest[0]
-		if asked == walkNodes || w.room == 0 || len(w.rows) > walkRoom {
-			if m.Node != w.at.node {
-				w.at.node, w.at.token = m.Node, ""
-			}
-			return nil
-		}
+// run asks for rows until the page is full, enough nodes were asked, or one of them took all the time. Afterwards at is where the next
+// page begins; its node is empty at the end of the walk.
+func (w *walk) run(ctx context.Context) {
+	asked, late := 0, false
+	for _, m := range w.rest() {
 		if m.Node != w.at.node {
 			w.at.node, w.at.token = m.Node, ""
+		}
+		if asked == walkNodes || w.room == 0 || len(w.rows) > walkRoom || late {
+			return
 		}
 		if m.asked() {
 			asked++
 		}
-		more, err := w.take(ctx, m)
-		if more || err != nil {
-			return err
+		answered := w.take(ctx, m)
+		if w.at.token != "" { // it has more
+			return
 		}
+		// The next page has time for the next node: asked now, it would be passed over for what this one did.
+		late = answered == pb.NodeStatus_NODE_STATUS_TIMED_OUT || ctx.Err() != nil
 	}
 	w.at.node, w.at.token = "", ""
-	return nil
 }
 
 // rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is named in the result.
@@ -83,19 +80,17 @@ func (w *walk) lost() {
 	}
 }
 
-// take asks a node for its next rows, and returns whether it has more.
-func (w *walk) take(ctx context.Context, m Member) (more bool, err error) {
+// take asks a node for its next rows, and returns what became of it. Afterwards at has the node's token when it has more.
+func (w *walk) take(ctx context.Context, m Member) pb.NodeStatus {
 	a := w.ask(ctx, m, w.room, w.at.token)
-	if status.Code(a.err) == codes.InvalidArgument {
-		if w.at.token == "" {
-			return false, a.err
-		}
+	if status.Code(a.err) == codes.InvalidArgument && w.at.token != "" {
 		// The request was right when the walk began there, so it is the token that is not: the node has restarted.
 		a = answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_RESTARTED, elapsed: a.elapsed,
 			message: "it restarted while the walk was at it: the connections that were still to come have ended"}
 	}
 	var p page
 	if a.ok() {
+		var err error
 		if p, err = readPage(a.body); err != nil {
 			a, p = undecodable(a, err), page{}
 		}
@@ -105,7 +100,7 @@ func (w *walk) take(ctx context.Context, m Member) (more bool, err error) {
 	w.room -= min(w.room, p.count)
 	w.total += p.total
 	w.at.token = p.next
-	return p.next != "", nil
+	return a.status
 }
 
 // page is what a response that lists rows has: ListConnectionsResponse or ListBansResponse, which have the same numbers for it.
