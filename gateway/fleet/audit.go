@@ -15,7 +15,10 @@ import (
 // this node did itself it has recorded by itself, as each of the others has. Nothing is recorded when the request was for no other node,
 // or was wrong and changed nothing.
 func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail, parts []part[R]) {
-	if d.Nodes = n.nodesOf(nodeResults(parts)); len(d.Nodes) == 0 || status.Code(failed(parts)) == codes.InvalidArgument {
+	if d.Nodes = n.nodesOf(nodeResults(parts)); len(d.Nodes) == 0 {
+		return
+	}
+	if a := failed(parts); a != nil && status.Code(a.err) == codes.InvalidArgument {
 		return
 	}
 	d.Actor = n.local.Caller(ctx)

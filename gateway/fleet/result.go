@@ -71,8 +71,8 @@ func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error)
 	if r.local && len(parts) == 1 && parts[0].err != nil {
 		return nil, parts[0].err
 	}
-	if err := failed(parts); err != nil {
-		return nil, err
+	if a := failed(parts); a != nil {
+		return nil, explained(a)
 	}
 	return r.result(nodeResults(parts))
 }
@@ -92,22 +92,22 @@ func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	return result, nil
 }
 
-// failed returns the error of a call as a whole: that of a request that a node found wrong, INVALID_ARGUMENT, when no node has carried it
-// out or may have; or what all nodes say, when it is the same.
-func failed[R proto.Message](parts []part[R]) error {
-	var wrong error
+// failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong, INVALID_ARGUMENT, when no
+// node has carried it out or may have; or what all nodes say, when it is the same.
+func failed[R proto.Message](parts []part[R]) *answer {
+	var wrong *answer
 	alike, done := len(parts) > 0, false
 	for i := range parts {
 		p := &parts[i]
 		alike = alike && p.status == pb.NodeStatus_NODE_STATUS_ERROR && status.Code(p.err) == status.Code(parts[0].err)
 		done = done || p.ok() || p.doubtful()
 		if wrong == nil && status.Code(p.err) == codes.InvalidArgument {
-			wrong = p.err
+			wrong = &p.answer
 		}
 	}
 	switch {
 	case alike:
-		return explained(&parts[0].answer)
+		return &parts[0].answer
 	case done:
 		return nil
 	}
