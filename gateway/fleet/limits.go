@@ -23,13 +23,12 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 		return nil, err
 	}
 	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
-	response := &pb.GetLimitsResponse{Nodes: limitsOf(parts)}
+	response := &pb.GetLimitsResponse{Limits: foremost(to, parts), Nodes: limitsOf(parts)}
 	for i := range parts {
 		if p := &parts[i]; p.ok() && p.message != "" { // nothing of it is in the reply
 			p.answer = refused(p.node, status.Error(codes.ResourceExhausted, p.message))
 		}
 	}
-	response.Limits = n.foremost(response.Nodes)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
@@ -54,23 +53,43 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
-	response := &pb.UpdateLimitsResponse{Nodes: limitsOf(parts)}
-	response.Limits = n.foremost(response.Nodes)
-	n.record(ctx, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, nodeResults(parts))
+	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts), Nodes: limitsOf(parts)}
+	audit(ctx, n, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
 	return response, nil
 }
 
-// maxLimits is how many bytes of limits a reply has: those of one node may have thousands of networks, and clients refuse 4 MiB and more.
+// limited is a response that has limits.
+type limited interface {
+	proto.Message
+	GetLimits() *pb.Limits
+}
+
+// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
+// is for. Nil when that one has not answered.
+func foremost[R limited](to *reach, parts []part[R]) *pb.Limits {
+	about := to.nodes[0].Node
+	for _, m := range to.nodes {
+		if m.Self {
+			about = m.Node
+		}
+	}
+	for i := range parts {
+		if p := &parts[i]; p.node == about && p.ok() {
+			return p.response.GetLimits()
+		}
+	}
+	return nil
+}
+
+// maxLimits is how many bytes of limits a reply has, besides the foremost: those of one node may have thousands of networks, and clients
+// refuse 4 MiB and more.
 const maxLimits = 2 << 20
 
 // limitsOf returns the limits that nodes answered with. Where there is no room for them any more, the node's result says so.
-func limitsOf[R interface {
-	proto.Message
-	GetLimits() *pb.Limits
-}](parts []part[R]) []*pb.NodeLimits {
+func limitsOf[R limited](parts []part[R]) []*pb.NodeLimits {
 	var nodes []*pb.NodeLimits
 	size := 0
 	for i := range parts {
@@ -85,18 +104,4 @@ func limitsOf[R interface {
 		nodes = append(nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
 	}
 	return nodes
-}
-
-// foremost returns the limits of this node, or, when it is not among the nodes, of the first.
-func (n *Node) foremost(nodes []*pb.NodeLimits) *pb.Limits {
-	self := n.roster.self().Node
-	for _, node := range nodes {
-		if node.GetNode() == self {
-			return node.GetLimits()
-		}
-	}
-	if len(nodes) == 0 {
-		return nil
-	}
-	return nodes[0].GetLimits()
 }

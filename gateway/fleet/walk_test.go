@@ -1,52 +1,72 @@
 package fleet_test
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/proto"
 
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestWalkMeetsWhoJoins holds that a node that joins in the middle of a walk, with a name behind the one that the walk is at, is walked too:
-// also when the page before ended with the last row of that one.
+// TestWalkMeetsWhoJoins holds that a node that joins right behind the one with which a page ended is walked too: when the page had the last of
+// its rows, and when it did not answer and was the second that the page asked.
 func TestWalkMeetsWhoJoins(t *testing.T) {
-	for _, size := range []int32{2, 3} { // ends within a, and with a
-		loop := fleettest.NewLoopback()
-		gates := startFleet(t, loop, "a", "c")
-		gates[0].connect(t, 3)
-		gates[1].connect(t, 1)
-		page, err := gates[0].client.ListConnections(patiently(t), &pb.ListConnectionsRequest{PageSize: size})
-		check(t, err)
-		b := start(t, loop, "b")
-		settle(t, gates[0], b, gates[1])
-		b.connect(t, 2)
-		ids, _ := gates[1].list(t, &pb.ListConnectionsRequest{PageSize: size, PageToken: page.GetNextPageToken()})
-		for _, c := range page.GetConnections() {
+	for _, c := range []struct {
+		of   fleet.Answer // b's
+		want string
+	}{
+		{page("", "b.2.1"), "a.2.1 b.2.1 bb.2.1 c.2.1"},
+		{fleet.Answer{Status: statusOverloaded}, "a.2.1 bb.2.1 c.2.1"},
+	} {
+		n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+			if a.Node == "b" {
+				return c.of
+			}
+			return page("", a.Node+".2.1")
+		}, other("a", live), other("b", live), other("c", live))
+		first := n.decodedPage(&pb.ListConnectionsRequest{PageSize: 2})
+		n.script.Members = append(n.script.Members, other("bb", live))
+		ids, _, _ := n.walk(&pb.ListConnectionsRequest{PageSize: 2, PageToken: first.GetNextPageToken()})
+		for _, c := range first.GetConnections() {
 			ids = append(ids, c.GetId())
 		}
-		slices.Sort(ids)
-		if want := union(t, []*gate{gates[0], b, gates[1]}); !slices.Equal(ids, want) {
-			t.Errorf("pages of %d: %v; expected %v", size, ids, want)
+		if slices.Sort(ids); strings.Join(ids, " ") != c.want {
+			t.Errorf("%v; expected %s", ids, c.want)
 		}
 	}
 }
 
-// TestLimitsAreRecordedInWords holds that the record of a change tells each new value as the nodes' own records do.
-func TestLimitsAreRecordedInWords(t *testing.T) {
-	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
-	limits := &pb.Limits{Allow: []string{"127.0.0.0/8", "10.0.0.0/8"}, ListenerConnections: map[string]uint64{"main": 5}, AcceptRate: 0.5,
-		IdleTimeout: durationpb.New(0), QueueBudget: 1 << 30}
-	mask := []string{"allow", "deny", "listener_connections", "accept_rate", "idle_timeout", "queue_budget"}
-	_, err := gates[0].client.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: limits, UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
-	check(t, err)
-	own, all := gates[0].controls(t)[0], gates[0].controls(t)[1]
-	for _, path := range mask {
-		if own.Changes[path] == "" || own.Changes[path] != all.Changes[path] {
-			t.Errorf("%s: %q; expected %q", path, all.Changes[path], own.Changes[path])
+// TestLargestReply holds that limits that do not fit into a reply are not left out in silence, and that the reply is one that clients take.
+func TestLargestReply(t *testing.T) {
+	large := &pb.Limits{}
+	for range 20_000 {
+		large.Deny = append(large.Deny, "2001:db8:cafe:cafe::/80")
+	}
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		if a.Method == pb.GatewayService_GetLimits_FullMethodName {
+			return ok(&pb.GetLimitsResponse{Limits: large})
 		}
+		return ok(&pb.UpdateLimitsResponse{Limits: large})
+	}, other("a", live), other("b", live), other("c", live), other("d", live), other("e", live))
+	got, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{})
+	check(t, err)
+	errors := 0
+	for _, r := range got.GetFleet().GetNodes() {
+		if r.GetStatus() == statusError && strings.Contains(r.GetMessage(), "scope.nodes") {
+			errors++
+		}
+	}
+	if proto.Size(got) >= 4<<20 || errors == 0 || len(got.GetNodes())+errors != 6 || got.GetLimits() == nil {
+		t.Errorf("%d bytes, the limits of %d nodes, %d are said to be left out", proto.Size(got), len(got.GetNodes()), errors)
+	}
+	changed, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Scope: &pb.Scope{Nodes: []string{"a", "b", "c", "d", "e"}}})
+	check(t, err)
+	last := changed.GetFleet().GetNodes()[4]
+	if proto.Size(changed) >= 4<<20 || !changed.GetFleet().GetComplete() || len(changed.GetNodes()) == 5 || !strings.Contains(last.GetMessage(), "scope.nodes") {
+		t.Errorf("%d bytes, the limits of %d nodes, %v", proto.Size(changed), len(changed.GetNodes()), last)
 	}
 }
