@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
@@ -79,6 +80,7 @@ func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, bod
 	if err := decodeForwarded(body, r); err != nil {
 		return toStatus(err)
 	}
+	r.Types = knownTypes(r.GetTypes())
 	return l.Admit(ctx, caller, most, pb.GatewayService_StreamEvents_FullMethodName, r, func(ctx context.Context) error {
 		return l.Events(ctx, r, send)
 	})
@@ -88,6 +90,16 @@ func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, bod
 // block and must not keep it; an error of send ends it. It returns nil when the log has ended.
 func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error {
 	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
+}
+
+// knownTypes leaves out the event types that a node of a later version names and this one never has. None that is left is not all: GAP is
+// delivered in any case.
+func knownTypes(types []pb.EventType) []pb.EventType {
+	known := slices.DeleteFunc(slices.Clone(types), func(t pb.EventType) bool { return pb.EventType_name[int32(t)] == "" })
+	if len(known) == 0 && len(types) > 0 {
+		return []pb.EventType{pb.EventType_EVENT_TYPE_GAP}
+	}
+	return known
 }
 
 // decodeForwarded decodes a request of another node.

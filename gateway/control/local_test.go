@@ -126,6 +126,20 @@ func TestForwardedStream(t *testing.T) {
 	if err == nil || len(got) < 2 || got[1].GetConnection().GetId() != id {
 		t.Errorf("%v; events %v", err, got)
 	}
+	later := pb.EventType(1000) // of a later version
+	for _, types := range [][]pb.EventType{{later}, {later, pb.EventType_EVENT_TYPE_LISTENING}} {
+		err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{After: "0", Types: types}), func(b []byte) error {
+			r := &pb.StreamEventsResponse{}
+			check(t, proto.Unmarshal(b, r))
+			if len(r.GetEvents()) > len(types)-1 {
+				t.Errorf("%v: %v", types, r)
+			}
+			return enough
+		})
+		if failureCode(err) == codes.InvalidArgument {
+			t.Error(err)
+		}
+	}
 	if err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}), nil); status.Code(err) != codes.InvalidArgument {
 		t.Error(err)
 	}

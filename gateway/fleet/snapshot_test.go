@@ -142,6 +142,30 @@ func TestSnapshotOfOthers(t *testing.T) {
 	})
 }
 
+// TestSnapshotRefused holds that a snapshot is not said to be complete without a node that refuses: the stream ends.
+func TestSnapshotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("a", "b")
+		w.at("b").refuse(func(*pb.StreamEventsRequest) *streamEnd {
+			return &streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_DENIED, message: "it may not"}}
+		})
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
+		for {
+			select {
+			case r := <-c.Sent:
+				if complete(r) {
+					t.Fatalf("got %s", story(r))
+				}
+			case err := <-c.Result:
+				if err == nil || !strings.Contains(err.Error(), "node b: it may not") {
+					t.Errorf("it ended with %v", err)
+				}
+				return
+			}
+		}
+	})
+}
+
 // TestSnapshotForgotten holds that a snapshot does not wait for a node that goes while it is taken.
 func TestSnapshotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

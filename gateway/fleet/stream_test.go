@@ -425,6 +425,41 @@ func TestStreamResumesBehindLost(t *testing.T) {
 	})
 }
 
+// TestStreamAsksOthers holds what other nodes are asked: what the caller wants of them, each behind its own position.
+func TestStreamAsksOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("a", "b")
+		wanted := []pb.EventType{pb.EventType_EVENT_TYPE_DATA, pb.EventType_EVENT_TYPE_NODE_LEFT, pb.EventType_EVENT_TYPE_CLOSED}
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{Types: wanted, Filter: `node == "b"`, IncludeData: true, MaxDataBytes: 77, After: "b.19ab01@0"})
+		c.next(t)
+		synctest.Wait()
+		want := &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_DATA, pb.EventType_EVENT_TYPE_CLOSED}, Filter: `node == "b"`,
+			IncludeData: true, MaxDataBytes: 77, After: "b.19ab01@0"}
+		if asked := w.at("b").asked(); len(asked) != 1 || !proto.Equal(asked[0], want) {
+			t.Errorf("it was asked %v; expected %v", asked, want)
+		}
+	})
+}
+
+// TestStreamWaitsForItsLegs holds that when a call has returned, nothing of it is left.
+func TestStreamWaitsForItsLegs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("a", "b", "c", "d", "e", "f", "g", "h")
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{})
+		c.next(t)
+		synctest.Wait()
+		c.HangUp()
+		<-c.Result
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, p := range w.places {
+			if len(p.streams) > 0 {
+				t.Errorf("%s is followed still", p.name)
+			}
+		}
+	})
+}
+
 // TestStreamRefused holds that a node that will not have the stream, whatever is done, ends it with an error that names the node.
 func TestStreamRefused(t *testing.T) {
 	denied := status.Error(codes.PermissionDenied, "StreamEvents needs the role viewer")

@@ -82,7 +82,7 @@ func TestClock(t *testing.T) {
 	}
 	a, fast, slow := l.gateways[0], l.gateways[1], l.gateways[2]
 	observe(t, "until all were together", l.together(a, fast, slow))
-	own, stream := followOwn(a, fast, slow), follow(slow)
+	own, stream := followOwn(a, fast, slow), follow(slow, l.gateways)
 	l.sameEverywhere(a, fast, slow)
 	everyPair(l)
 	broadcasts(l)

@@ -25,7 +25,7 @@ func TestHarness(t *testing.T) {
 	if len(rows) != 300 || !slices.Equal(locals(g), g.list(nil).ids()) {
 		t.Errorf("%d connections are listed; expected 300, the same each time", len(rows))
 	}
-	own, stream := followOwn(g), follow(g)
+	own, stream := followOwn(g), follow(g, []*gateway{g})
 	victim := g.crowd.index(rows[17].GetRemoteAddress())
 	if id := g.connection(victim); id != rows[17].GetId() {
 		t.Errorf("client %d has the connection %s; expected %s", victim, id, rows[17].GetId())
@@ -113,7 +113,7 @@ func TestHarnessWatch(t *testing.T) {
 	t.Parallel()
 	connected, joined := pb.EventType_EVENT_TYPE_CONNECTED, pb.EventType_EVENT_TYPE_NODE_JOINED
 	sees := func(of ...any) *watch { // sequences, and gaps as [2]int
-		w := &watch{name: "a watch", lives: make(map[string]*life)}
+		w := &watch{name: "a watch", lives: make(map[string]*life), since: map[string]uint64{"a 1": 1}}
 		for _, x := range of {
 			e := &pb.Event{Node: "a", Incarnation: "1", Type: connected}
 			switch x := x.(type) {
@@ -135,6 +135,7 @@ func TestHarnessWatch(t *testing.T) {
 		expected string
 	}{
 		{"all", sees(1, 2, 3, 4), sees(2, 3, 4), ""},
+		{"a late beginning", sees(1, 2, 3, 4), sees(3, 4), "silently: [2]"},
 		{"a gap", sees(1, 2, 3, 4), sees(1, [2]int{2, 3}, 4), ""},
 		{"another's event about nodes", sees(1, 2, joined, 4), sees(1, 2, 4), ""},
 		{"a hole", sees(1, 2, 3, 4), sees(1, 2, 4), "silently: [3]"},

@@ -18,7 +18,7 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, *connections/5)
 	a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]
-	own, stream := followOwn(a, b, c), follow(a)
+	own, stream := followOwn(a, b, c), follow(a, l.gateways)
 	id := c.connection(0)
 	for _, g := range l.gateways {
 		g.crowd.churn(50)

@@ -3,8 +3,8 @@
 package fleetlab
 
 import (
+	"fmt"
 	"net"
-	"strings"
 	"time"
 )
 
@@ -38,7 +38,7 @@ func (n *natsServer) launch() {
 			return false, err.Error()
 		}
 		greeting := make([]byte, 5)
-		_, err = conn.Read(greeting)
-		return strings.HasPrefix(string(greeting), "INFO"), "no INFO"
+		n, err := conn.Read(greeting)
+		return string(greeting[:n]) == "INFO ", fmt.Sprintf("%q, %v", greeting[:n], err)
 	})
 }

@@ -19,7 +19,7 @@ func TestServersRestart(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, *connections/5)
 	a, b := l.gateways[0], l.gateways[1]
-	own, stream := followOwn(l.gateways...), follow(a)
+	own, stream := followOwn(l.gateways...), follow(a, l.gateways)
 	for _, g := range l.gateways {
 		g.crowd.churn(50)
 	}
@@ -52,7 +52,7 @@ func TestServersRestart(t *testing.T) {
 	l.sameEverywhere(l.gateways...)
 	unscathed("afterwards", l.gateways...)
 	stream.caughtUp(l.gateways...)
-	stream.dense(own...)
+	stream.whole(own...)
 }
 
 // undisturbed holds that nodes that have no connection to others serve their clients and answer for themselves.

@@ -23,7 +23,7 @@ func TestStopped(t *testing.T) {
 			t.Parallel()
 			l := newFleet(t, mode, 3, 300)
 			a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]
-			own, stream := followOwn(a, b, c), follow(a)
+			own, stream := followOwn(a, b, c), follow(a, l.gateways)
 			kicked, sent, late := c.connection(0), c.connection(1), c.connection(2)
 			c.stop()
 			stopped := time.Now()
@@ -69,7 +69,7 @@ func TestStopped(t *testing.T) {
 			for _, w := range own {
 				w.caughtUp(l.gateways[slices.Index(own, w)])
 			}
-			stream.dense(own...)
+			stream.whole(own...)
 			if verbs := controls(c); slices.Contains(verbs, "Kick") || slices.Contains(verbs, "Broadcast") {
 				t.Errorf("node-3 has carried out what was not to be: %v", verbs)
 			}

@@ -22,7 +22,7 @@ func TestTogether(t *testing.T) {
 			l := newFleet(t, mode, 3, *connections)
 			own, streams := followOwn(l.gateways...), []*watch(nil)
 			for _, g := range l.gateways {
-				streams = append(streams, follow(g))
+				streams = append(streams, follow(g, l.gateways))
 			}
 			unscathed("at first", l.gateways...)
 			l.sameEverywhere(l.gateways...)
@@ -33,7 +33,7 @@ func TestTogether(t *testing.T) {
 			unscathed("at last", l.gateways...)
 			for _, s := range streams {
 				s.caughtUp(l.gateways...)
-				s.dense(own...)
+				s.whole(own...)
 			}
 			if got, want := strings.Fields(l.ctl(0, "", l.gateways[0], "list", "-o", "name")), locals(l.gateways...); !slices.Equal(got, want) {
 				t.Errorf("ctl lists %d connections; expected %d: %s", len(got), len(want), difference(got, want))

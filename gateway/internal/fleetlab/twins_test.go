@@ -60,7 +60,7 @@ func TestTwinAfterSplit(t *testing.T) {
 		g.crowd = newCrowd(g, 100)
 	}
 	l.together(a, older, c)
-	stream := follow(a)
+	stream := follow(a, []*gateway{a, older, c})
 	cut := time.Now()
 	network.move("right", c, younger)
 	stream.member("UNREACHABLE", "node-3", cut)

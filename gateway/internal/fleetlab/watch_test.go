@@ -26,7 +26,8 @@ type watch struct {
 	hold chan struct{} // nil: it reads at once; else it reads nothing until it is closed
 
 	mu      sync.Mutex
-	lives   map[string]*life // by `node incarnation`
+	lives   map[string]*life  // by `node incarnation`
+	since   map[string]uint64 // likewise: the sequence behind which it owes everything
 	members []memberEvent
 	gaps    []string
 	cursor  string
@@ -52,12 +53,24 @@ type memberEvent struct {
 	at                      time.Time
 }
 
-// follow watches the fleet's events by way of a gateway, from now on.
-func follow(g *gateway) *watch {
+// follow watches the fleet's events by way of a gateway, from now on, when these are the fleet's nodes.
+func follow(g *gateway, nodes []*gateway) *watch {
 	g.t.Helper()
 	w := newWatch(g, "the fleet's events by way of "+g.node, &pb.StreamEventsRequest{})
 	w.begin(g)
+	w.owed(nodes)
 	return w
+}
+
+// owed notes that the stream, which is open, owes all that happens from now on.
+func (w *watch) owed(nodes []*gateway) {
+	w.t.Helper()
+	for _, n := range nodes {
+		head := n.head()
+		w.mu.Lock()
+		w.since[n.node+" "+n.incarnation()] = head
+		w.mu.Unlock()
+	}
 }
 
 // followOwn watches the events of gateways by themselves, from the oldest on.
@@ -72,7 +85,7 @@ func followOwn(gateways ...*gateway) (all []*watch) {
 }
 
 func newWatch(g *gateway, name string, r *pb.StreamEventsRequest) *watch {
-	return &watch{t: g.t, name: name, asks: r, lives: make(map[string]*life), ended: make(chan struct{})}
+	return &watch{t: g.t, name: name, asks: r, lives: make(map[string]*life), since: make(map[string]uint64), ended: make(chan struct{})}
 }
 
 // begin opens the stream on a connection of its own, so that it holds up nobody when it does not read. It returns when the stream is open.
@@ -210,8 +223,7 @@ func memberKind(k pb.EventType) bool {
 	return k >= pb.EventType_EVENT_TYPE_NODE_JOINED && k <= pb.EventType_EVENT_TYPE_NODE_LEFT
 }
 
-// dense holds that the stream has, from each node, all that the node's own stream has between what both had first and what this one had
-// last: each event, or a gap that covers it. It says how much that was.
+// dense holds that the stream has, from each node, all that the node's own stream has, from what it owes on until what it had last: each event, or a gap that covers it. It says how much that was.
 func (w *watch) dense(own ...*watch) {
 	w.t.Helper()
 	w.mu.Lock()
@@ -228,6 +240,15 @@ func (w *watch) dense(own ...*watch) {
 	}
 }
 
+// whole is dense without gaps: every node has kept all of it until the stream came for it.
+func (w *watch) whole(own ...*watch) {
+	w.t.Helper()
+	w.dense(own...)
+	if len(w.gaps) > 0 {
+		w.t.Errorf("%s have gaps, where nodes have kept all: %v", w.name, w.gaps)
+	}
+}
+
 // compare holds it for one life of a node.
 func (w *watch) compare(key string, origin *life) {
 	w.t.Helper()
@@ -241,7 +262,9 @@ func (w *watch) compare(key string, origin *life) {
 	}
 	compared, lost := 0, []uint64(nil)
 	from := max(l.first, origin.first)
-	if l.late {
+	if since, owes := w.since[key]; owes {
+		from = max(since+1, origin.first)
+	} else if l.late {
 		from = origin.first
 	}
 	for s := from; s <= min(l.last, origin.last); s++ {
