@@ -402,6 +402,8 @@ func TestBlind(t *testing.T) {
 	complete("no connection", false)
 	_, err := count(&pb.Scope{RequireAll: true})
 	expectFailure(t, err, codes.Unavailable, "NODES_MISSING", "disconnected by the test")
+	err = n.StreamEvents(&pb.StreamEventsRequest{Scope: &pb.Scope{RequireAll: true}}, nil)
+	expectFailure(t, n.ErrorOf(err), codes.Unavailable, "NODES_MISSING", "disconnected by the test")
 	n.bus.Connect(true)
 	n.script.State = displaced
 	complete("displaced", false)
@@ -409,8 +411,12 @@ func TestBlind(t *testing.T) {
 
 // TestOwnPanic holds that a panic in this node's own part is what became of it there: what other nodes did is told and recorded.
 func TestOwnPanic(t *testing.T) {
-	n := amongWith(t, func(s *server.Server) control.Gateway { return broken{s, func(context.Context) error { panic("boom") }} },
-		func(context.Context, fleet.Asked) fleet.Answer { return ok(&pb.BroadcastResponse{Matched: 2, Written: 2}) }, other("z", live))
+	n := amongWith(t, func(s *server.Server) control.Gateway {
+		return broken{s, func(context.Context) error { panic("boom") }}
+	},
+		func(context.Context, fleet.Asked) fleet.Answer {
+			return ok(&pb.BroadcastResponse{Matched: 2, Written: 2})
+		}, other("z", live))
 	sent, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x")})
 	check(t, err)
 	f := sent.GetFleet()
@@ -816,19 +822,31 @@ func TestWaits(t *testing.T) {
 		call func() error
 		want time.Duration
 	}{
-		{func() error { _, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Data: []byte("x")}); return err }, 5 * time.Second},
-		{func() error { _, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, Scope: scope}); return err }, 7 * time.Second},
+		{func() error {
+			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Data: []byte("x")})
+			return err
+		}, 5 * time.Second},
+		{func() error {
+			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, Scope: scope})
+			return err
+		}, 7 * time.Second},
 		{func() error {
 			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, WaitTimeout: durationpb.New(time.Second), Scope: scope})
 			return err
 		}, 3 * time.Second},
-		{func() error { _, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.2.1"}, Scope: scope}); return err }, 3 * time.Second},
+		{func() error {
+			_, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.2.1"}, Scope: scope})
+			return err
+		}, 3 * time.Second},
 		{func() error {
 			_, err := n.Kick(t.Context(), &pb.KickRequest{Filter: "true", FlushTimeout: durationpb.New(30 * time.Second), Scope: filter})
 			return err
 		}, 32 * time.Second},
 		{func() error { _, err := n.ListNodes(t.Context(), &pb.ListNodesRequest{Scope: scope}); return err }, time.Second},
-		{func() error { _, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: filter}); return err }, 2 * time.Second},
+		{func() error {
+			_, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: filter})
+			return err
+		}, 2 * time.Second},
 	} {
 		n.asked = nil
 		check(t, c.call())
