@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -26,13 +27,14 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 		return nil, err
 	}
 	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
-	response := &pb.GetLimitsResponse{}
-	for i := range parts {
-		if p := &parts[i]; p.ok() {
-			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
-		}
+	response := &pb.GetLimitsResponse{Limits: foremost(to, parts)}
+	var roomless []*part[*pb.GetLimitsResponse]
+	response.Nodes, roomless = limitsOf(parts)
+	for _, p := range roomless {
+		elapsed := p.elapsed
+		p.answer = refused(p.node, status.Error(codes.ResourceExhausted, "the reply has no room for its limits; name fewer nodes in scope.nodes"))
+		p.elapsed = elapsed
 	}
-	response.Limits = to.foremost(response.Nodes)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
@@ -57,13 +59,8 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
-	response := &pb.UpdateLimitsResponse{}
-	for i := range parts {
-		if p := &parts[i]; p.ok() {
-			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
-		}
-	}
-	response.Limits = to.foremost(response.Nodes)
+	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts)}
+	response.Nodes, _ = limitsOf(parts)
 	audit(ctx, n, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -71,18 +68,45 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	return response, nil
 }
 
+// limited is a response that has a node's limits.
+type limited interface {
+	proto.Message
+	GetLimits() *pb.Limits
+}
+
+// limitsRoom is how many bytes of nodes' limits a reply has: clients refuse 4 MiB and more by default, and a node's lists of networks alone
+// may be some hundred KiB.
+const limitsRoom = 3 << 20
+
+// limitsOf returns the limits of the nodes that answered, and the parts of those for which there is no room.
+func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
+	room := limitsRoom
+	for i := range parts {
+		p := &parts[i]
+		if !p.ok() {
+			continue
+		}
+		if room -= proto.Size(p.response.GetLimits()); room < 0 {
+			roomless = append(roomless, p)
+			continue
+		}
+		nodes = append(nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
+	}
+	return nodes, roomless
+}
+
 // foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
-// is for. Nil when that one is not among those that answered.
-func (r *reach) foremost(answered []*pb.NodeLimits) *pb.Limits {
+// is for. Nil when that one did not do what it was asked for.
+func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
 	about := r.nodes[0].Node
 	for _, m := range r.nodes {
 		if m.Self {
 			about = m.Node
 		}
 	}
-	for _, node := range answered {
-		if node.GetNode() == about {
-			return node.GetLimits()
+	for i := range parts {
+		if parts[i].node == about && parts[i].ok() {
+			return parts[i].response.GetLimits()
 		}
 	}
 	return nil

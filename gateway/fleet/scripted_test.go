@@ -894,3 +894,29 @@ func FuzzWalkToken(f *testing.F) {
 		}
 	})
 }
+
+// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it has not.
+func TestLimitsHaveRoom(t *testing.T) {
+	var members []fleet.Member
+	for i := range 20 {
+		members = append(members, other(fmt.Sprintf("n%02d", i), live))
+	}
+	limits := &pb.Limits{Deny: []string{strings.Repeat("x", 400<<10)}}
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		if strings.HasSuffix(a.Method, "UpdateLimits") {
+			return ok(&pb.UpdateLimitsResponse{Limits: limits})
+		}
+		return ok(&pb.GetLimitsResponse{Limits: limits})
+	}, members...)
+	got, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{})
+	check(t, err)
+	if f := got.GetFleet(); proto.Size(got) >= 4<<20 || len(got.GetNodes()) != 8 || f.GetComplete() || f.GetNodes()[19].GetStatus() != statusError || got.GetLimits() == nil {
+		t.Errorf("%d bytes, %d nodes", proto.Size(got), len(got.GetNodes()))
+	}
+	changed, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
+	check(t, err)
+	if proto.Size(changed) >= 4<<20 || len(changed.GetNodes()) != 8 || !changed.GetFleet().GetComplete() || len(changed.GetFleet().GetNodes()) != 21 {
+		t.Errorf("%d bytes, %d nodes", proto.Size(changed), len(changed.GetNodes()))
+	}
+}
