@@ -23,11 +23,13 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 		return nil, err
 	}
 	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
-	response := &pb.GetLimitsResponse{Limits: foremost(to, parts), Nodes: limitsOf(parts)}
-	for i := range parts {
-		if p := &parts[i]; p.ok() && p.message != "" { // nothing of it is in the reply
-			p.answer = refused(p.node, status.Error(codes.ResourceExhausted, p.message))
-		}
+	response := &pb.GetLimitsResponse{Limits: foremost(to, parts)}
+	var roomless []*part[*pb.GetLimitsResponse]
+	response.Nodes, roomless = limitsOf(parts)
+	for _, p := range roomless {
+		elapsed := p.elapsed
+		p.answer = refused(p.node, status.Error(codes.ResourceExhausted, "the reply has no room for its limits; name fewer nodes in scope.nodes"))
+		p.elapsed = elapsed
 	}
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -53,7 +55,8 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
-	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts), Nodes: limitsOf(parts)}
+	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts)}
+	response.Nodes, _ = limitsOf(parts)
 	audit(ctx, n, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -61,47 +64,46 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	return response, nil
 }
 
-// limited is a response that has limits.
+// limited is a response that has a node's limits.
 type limited interface {
 	proto.Message
 	GetLimits() *pb.Limits
 }
 
-// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
-// is for. Nil when that one has not answered.
-func foremost[R limited](to *reach, parts []part[R]) *pb.Limits {
-	about := to.nodes[0].Node
-	for _, m := range to.nodes {
-		if m.Self {
-			about = m.Node
-		}
-	}
-	for i := range parts {
-		if p := &parts[i]; p.node == about && p.ok() {
-			return p.response.GetLimits()
-		}
-	}
-	return nil
-}
+// limitsRoom is how many bytes of nodes' limits a reply has: clients refuse 4 MiB and more by default, and a node's lists of networks alone
+// may be some hundred KiB.
+const limitsRoom = 3 << 20
 
-// maxLimits is how many bytes of limits a reply has, besides the foremost: those of one node may have thousands of networks, and clients
-// refuse 4 MiB and more.
-const maxLimits = 2 << 20
-
-// limitsOf returns the limits that nodes answered with. Where there is no room for them any more, the node's result says so.
-func limitsOf[R limited](parts []part[R]) []*pb.NodeLimits {
-	var nodes []*pb.NodeLimits
-	size := 0
+// limitsOf returns the limits of the nodes that answered, and the parts of those for which there is no room.
+func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
+	room := limitsRoom
 	for i := range parts {
 		p := &parts[i]
 		if !p.ok() {
 			continue
 		}
-		if size += proto.Size(p.response.GetLimits()); size > maxLimits && len(nodes) > 0 {
-			p.message = "its limits do not fit into this reply; ask for them with scope.nodes"
+		if room -= proto.Size(p.response.GetLimits()); room < 0 {
+			roomless = append(roomless, p)
 			continue
 		}
 		nodes = append(nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
 	}
-	return nodes
+	return nodes, roomless
+}
+
+// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
+// is for. Nil when that one did not do what it was asked for.
+func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
+	about := r.nodes[0].Node
+	for _, m := range r.nodes {
+		if m.Self {
+			about = m.Node
+		}
+	}
+	for i := range parts {
+		if parts[i].node == about && parts[i].ok() {
+			return parts[i].response.GetLimits()
+		}
+	}
+	return nil
 }

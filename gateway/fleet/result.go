@@ -84,12 +84,17 @@ func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	case r.requireAll && !result.GetComplete():
 		return nil, nodesMissing(nodes)
 	case r.requireAll && r.blind != "":
-		return nil, &problem{code: codes.Unavailable, reason: reasonNodesMissing,
-			text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
+		return nil, r.unknown()
 	case r.blind != "":
 		result.Complete = false
 	}
 	return result, nil
+}
+
+// unknown is the error of a call that needs all nodes, where this one cannot know which there are.
+func (r *reach) unknown() error {
+	return &problem{code: codes.Unavailable, reason: reasonNodesMissing,
+		text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
 }
 
 // failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong, INVALID_ARGUMENT, when no

@@ -402,6 +402,8 @@ func TestBlind(t *testing.T) {
 	complete("no connection", false)
 	_, err := count(&pb.Scope{RequireAll: true})
 	expectFailure(t, err, codes.Unavailable, "NODES_MISSING", "disconnected by the test")
+	err = n.StreamEvents(&pb.StreamEventsRequest{Scope: &pb.Scope{RequireAll: true}}, nil)
+	expectFailure(t, n.ErrorOf(err), codes.Unavailable, "NODES_MISSING", "disconnected by the test")
 	n.bus.Connect(true)
 	n.script.State = displaced
 	complete("displaced", false)
@@ -409,8 +411,12 @@ func TestBlind(t *testing.T) {
 
 // TestOwnPanic holds that a panic in this node's own part is what became of it there: what other nodes did is told and recorded.
 func TestOwnPanic(t *testing.T) {
-	n := amongWith(t, func(s *server.Server) control.Gateway { return broken{s, func(context.Context) error { panic("boom") }} },
-		func(context.Context, fleet.Asked) fleet.Answer { return ok(&pb.BroadcastResponse{Matched: 2, Written: 2}) }, other("z", live))
+	n := amongWith(t, func(s *server.Server) control.Gateway {
+		return broken{s, func(context.Context) error { panic("boom") }}
+	},
+		func(context.Context, fleet.Asked) fleet.Answer {
+			return ok(&pb.BroadcastResponse{Matched: 2, Written: 2})
+		}, other("z", live))
 	sent, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x")})
 	check(t, err)
 	f := sent.GetFleet()
@@ -816,19 +822,31 @@ func TestWaits(t *testing.T) {
 		call func() error
 		want time.Duration
 	}{
-		{func() error { _, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Data: []byte("x")}); return err }, 5 * time.Second},
-		{func() error { _, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, Scope: scope}); return err }, 7 * time.Second},
+		{func() error {
+			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Data: []byte("x")})
+			return err
+		}, 5 * time.Second},
+		{func() error {
+			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, Scope: scope})
+			return err
+		}, 7 * time.Second},
 		{func() error {
 			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, WaitTimeout: durationpb.New(time.Second), Scope: scope})
 			return err
 		}, 3 * time.Second},
-		{func() error { _, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.2.1"}, Scope: scope}); return err }, 3 * time.Second},
+		{func() error {
+			_, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.2.1"}, Scope: scope})
+			return err
+		}, 3 * time.Second},
 		{func() error {
 			_, err := n.Kick(t.Context(), &pb.KickRequest{Filter: "true", FlushTimeout: durationpb.New(30 * time.Second), Scope: filter})
 			return err
 		}, 32 * time.Second},
 		{func() error { _, err := n.ListNodes(t.Context(), &pb.ListNodesRequest{Scope: scope}); return err }, time.Second},
-		{func() error { _, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: filter}); return err }, 2 * time.Second},
+		{func() error {
+			_, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: filter})
+			return err
+		}, 2 * time.Second},
 	} {
 		n.asked = nil
 		check(t, c.call())
@@ -875,4 +893,30 @@ func FuzzWalkToken(f *testing.F) {
 			t.Fatalf("%q was read as %+v", s, w)
 		}
 	})
+}
+
+// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it has not.
+func TestLimitsHaveRoom(t *testing.T) {
+	var members []fleet.Member
+	for i := range 20 {
+		members = append(members, other(fmt.Sprintf("n%02d", i), live))
+	}
+	limits := &pb.Limits{Deny: []string{strings.Repeat("x", 400<<10)}}
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		if strings.HasSuffix(a.Method, "UpdateLimits") {
+			return ok(&pb.UpdateLimitsResponse{Limits: limits})
+		}
+		return ok(&pb.GetLimitsResponse{Limits: limits})
+	}, members...)
+	got, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{})
+	check(t, err)
+	if f := got.GetFleet(); proto.Size(got) >= 4<<20 || len(got.GetNodes()) != 8 || f.GetComplete() || f.GetNodes()[19].GetStatus() != statusError || got.GetLimits() == nil {
+		t.Errorf("%d bytes, %d nodes", proto.Size(got), len(got.GetNodes()))
+	}
+	changed, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
+	check(t, err)
+	if proto.Size(changed) >= 4<<20 || len(changed.GetNodes()) != 8 || !changed.GetFleet().GetComplete() || len(changed.GetFleet().GetNodes()) != 21 {
+		t.Errorf("%d bytes, %d nodes", proto.Size(changed), len(changed.GetNodes()))
+	}
 }

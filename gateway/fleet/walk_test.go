@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/sockgate/sockgate/gateway/fleet"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -37,36 +35,5 @@ func TestWalkMeetsWhoJoins(t *testing.T) {
 		if slices.Sort(ids); strings.Join(ids, " ") != c.want {
 			t.Errorf("%v; expected %s", ids, c.want)
 		}
-	}
-}
-
-// TestLargestReply holds that limits that do not fit into a reply are not left out in silence, and that the reply is one that clients take.
-func TestLargestReply(t *testing.T) {
-	large := &pb.Limits{}
-	for range 20_000 {
-		large.Deny = append(large.Deny, "2001:db8:cafe:cafe::/80")
-	}
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		if a.Method == pb.GatewayService_GetLimits_FullMethodName {
-			return ok(&pb.GetLimitsResponse{Limits: large})
-		}
-		return ok(&pb.UpdateLimitsResponse{Limits: large})
-	}, other("a", live), other("b", live), other("c", live), other("d", live), other("e", live))
-	got, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{})
-	check(t, err)
-	errors := 0
-	for _, r := range got.GetFleet().GetNodes() {
-		if r.GetStatus() == statusError && strings.Contains(r.GetMessage(), "scope.nodes") {
-			errors++
-		}
-	}
-	if proto.Size(got) >= 4<<20 || errors == 0 || len(got.GetNodes())+errors != 6 || got.GetLimits() == nil {
-		t.Errorf("%d bytes, the limits of %d nodes, %d are said to be left out", proto.Size(got), len(got.GetNodes()), errors)
-	}
-	changed, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Scope: &pb.Scope{Nodes: []string{"a", "b", "c", "d", "e"}}})
-	check(t, err)
-	last := changed.GetFleet().GetNodes()[4]
-	if proto.Size(changed) >= 4<<20 || !changed.GetFleet().GetComplete() || len(changed.GetNodes()) == 5 || !strings.Contains(last.GetMessage(), "scope.nodes") {
-		t.Errorf("%d bytes, the limits of %d nodes, %v", proto.Size(changed), len(changed.GetNodes()), last)
 	}
 }
