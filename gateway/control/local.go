@@ -31,6 +31,9 @@ func (l *Local) Caller(ctx context.Context) event.Actor { return actor(ctx) }
 // Status makes the gRPC status of an error that a method of Service returned: what its caller would have got.
 func (l *Local) Status(err error) error { return toStatus(err) }
 
+// Panicked logs a panic of a method of Service, and makes the gRPC status of it: what its caller would have got.
+func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.logger, reason)) }
+
 // Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
 func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
 
@@ -61,23 +64,26 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 	return nil, status.Errorf(codes.Unimplemented, "%.100q is no method of this version", method)
 }
 
-// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
-// block and keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
-func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) (err error) {
+// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks for, with the
+// call's context. It returns nil, or a gRPC status.
+func (l *Local) Admit(ctx context.Context, caller event.Actor, most, method string, r proto.Message, do func(context.Context) error) (err error) {
 	defer l.recover(&err)
+	info := &grpc.UnaryServerInfo{FullMethod: method}
+	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) { return nil, do(ctx) })
+	return toStatus(err)
+}
+
+// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
+// block and must not keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
+func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
 	if err := decodeForwarded(body, r); err != nil {
 		return toStatus(err)
 	}
 	r.Types = knownTypes(r.GetTypes())
-	info := &grpc.UnaryServerInfo{FullMethod: pb.GatewayService_StreamEvents_FullMethodName}
-	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) {
-		return nil, l.Events(ctx, r, send)
+	return l.Admit(ctx, caller, most, pb.GatewayService_StreamEvents_FullMethodName, r, func(ctx context.Context) error {
+		return l.Events(ctx, r, send)
 	})
-	if err != nil {
-		return toStatus(err)
-	}
-	return nil
 }
 
 // Events is StreamEvents of this node alone, for a call that was admitted. It passes each response to send, encoded, which may
@@ -107,7 +113,7 @@ func decodeForwarded(body []byte, request proto.Message) error {
 // recover turns a panic into an error.
 func (l *Local) recover(err *error) {
 	if p := recover(); p != nil {
-		*err = toStatus(panicked(l.logger, p))
+		*err = l.Panicked(p)
 	}
 }
 

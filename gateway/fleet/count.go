@@ -10,7 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
+var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{
+	pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
 
 // CountConnections adds up what nodes count.
 func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
