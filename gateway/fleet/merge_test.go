@@ -112,6 +112,20 @@ func TestLocalTargets(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.NotFound, "UNKNOWN_NODE")
 }
 
+// TestAuditOfOthers holds that the record of a call that is for this node and others has what others did: this node has recorded its part.
+func TestAuditOfOthers(t *testing.T) {
+	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
+		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_CLOSED}}, Matched: 1, Closed: 1})
+	}, other("b", live))
+	ids := append(n.connect(1), "b.2.1")
+	_, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: ids, FlushTimeout: durationpb.New(time.Millisecond)})
+	check(t, err)
+	c := n.controls()
+	if len(c) != 2 || c[0].Nodes != nil || c[0].Matched != 1 || len(c[1].Nodes) != 1 || c[1].Matched != 1 || len(c[1].Outcomes) != 1 || c[1].Outcomes["CLOSED"] != 1 {
+		t.Errorf("recorded %+v", c)
+	}
+}
+
 // TestLabelsRefused holds that labels that are too many are told from those that are set, wherever the connections are.
 func TestLabelsRefused(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
@@ -136,7 +150,8 @@ func TestLivesAreNumbers(t *testing.T) {
 		return ok(&pb.SendResponse{Outcome: pb.Outcome_OUTCOME_WRITTEN})
 	}, b)
 	for id, want := range map[string]pb.Outcome{"b.10.1": pb.Outcome_OUTCOME_WRITTEN, "b.9.1": pb.Outcome_OUTCOME_NODE_RESTARTED,
-		"b.11.1": pb.Outcome_OUTCOME_NODE_UNREACHABLE, "b.100.1": pb.Outcome_OUTCOME_NODE_UNREACHABLE, "c.10.1": pb.Outcome_OUTCOME_UNKNOWN_NODE} {
+		"b.010.1": pb.Outcome_OUTCOME_WRITTEN, // the same number: the node says what it is
+		"b.11.1":  pb.Outcome_OUTCOME_NODE_UNREACHABLE, "b.100.1": pb.Outcome_OUTCOME_NODE_UNREACHABLE, "c.10.1": pb.Outcome_OUTCOME_UNKNOWN_NODE} {
 		r, err := n.Send(t.Context(), &pb.SendRequest{Id: id, Data: []byte("x")})
 		check(t, err)
 		if r.GetOutcome() != want {
