@@ -40,7 +40,7 @@ func (a *answer) ok() bool { return a.status == pb.NodeStatus_NODE_STATUS_OK }
 func counts(response proto.Message) map[string]uint64 {
 	m := make(map[string]uint64)
 	response.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() && !f.IsMap() {
+		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() {
 			m[string(f.Name())] = v.Uint()
 		}
 		return true

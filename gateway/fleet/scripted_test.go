@@ -881,6 +881,10 @@ func FuzzWalkToken(f *testing.F) {
 		fleet.WalkToken{Token: strings.Repeat("t", 4000)}.Encode(fleet.VersionConnections, "x")} {
 		f.Add(seed)
 	}
+	for name := 1; name <= 3; name++ { // of each length, one with bits behind its last byte
+		s := fleet.WalkToken{Node: strings.Repeat("a", name)}.Encode(fleet.VersionConnections, "x")
+		f.Add(s[:len(s)-1] + string(s[len(s)-1]+1))
+	}
 	f.Fuzz(func(t *testing.T, s string) {
 		w, err := fleet.DecodeWalkToken(s, fleet.VersionConnections, "x")
 		if err != nil {
