@@ -89,12 +89,8 @@ func TestTooManyBytes(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		ask("a", 9)
-		for i := range fleet.MaxBytes/fleet.MaxNodeBytes - 1 {
-			ask(names[1+i], 8)
-		}
-		ask("f", 1)
-		for range 2 { // one of a's, and f's
+		refused := func() {
+			t.Helper()
 			select {
 			case got := <-answers:
 				if got.Status != pb.NodeStatus_NODE_STATUS_OVERLOADED || !strings.Contains(got.Message, "bytes") {
@@ -104,6 +100,13 @@ func TestTooManyBytes(t *testing.T) {
 				t.Fatal("no answer at once")
 			}
 		}
+		ask("a", 9)
+		refused()
+		for i := range fleet.MaxBytes/fleet.MaxNodeBytes - 1 {
+			ask(names[1+i], 8)
+		}
+		ask("f", 1)
+		refused()
 		close(release)
 		for range fleet.MaxBytes / size {
 			if got := <-answers; got.Status != pb.NodeStatus_NODE_STATUS_OK {
