@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -97,6 +98,18 @@ func TestForwardedCall(t *testing.T) {
 	for _, garbage := range []string{"\xff", "\x0a\xff\xff\xff\xff\x0f"} {
 		if _, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, []byte(garbage)); failureCode(err) != codes.InvalidArgument {
 			t.Errorf("%q: %v", garbage, err)
+		}
+	}
+}
+
+// TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded to is many times that.
+func TestForwardedSize(t *testing.T) {
+	l := localOf(t, gatewaytest.Start(t).Server)
+	for size, want := range map[int]string{4 << 20: "expected at most 1000", 4<<20 + 2: "4194306 bytes"} {
+		ids := bytes.Repeat([]byte("\x0a\x00"), size/2) // connection_ids, each of them empty
+		_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, ids)
+		if failureCode(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: %v; expected %q", size, err, want)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -85,13 +84,13 @@ func routesPending(s *server.Server) (pending int) {
 	return pending
 }
 
-// advertised is the address by which others tell of this node; without it, they tell the one that it connects from, which is another where
-// a machine has several. The port is the one that it listens on. It is empty when it listens on every address: none of them is the right one.
-func advertised(host string) string {
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+// advertised is what other nodes tell each other of this one's address. Without it they say the address that a connection of it came from,
+// which on a machine with several is not always that on which it listens. Of one that listens on all of them nothing else is known.
+func advertised(host, listen string) string {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		return ""
 	}
-	return net.JoinHostPort(host, "0")
+	return listen // port 0 stands for the one that it has got
 }
 
 // serverOptions are the options of the embedded server.
@@ -120,12 +119,12 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 			Name:           c.Fleet,
 			Host:           host,
 			Port:           port,
+			Advertise:      advertised(host, e.Listen),
 			TLSConfig:      e.TLS,
 			TLSTimeout:     dialTimeout.Seconds(),
 			ConnectRetries: math.MaxInt, // or nodes that others told of are given up when they cannot be reached
 			PoolSize:       1,           // one connection between two nodes
 			NoAdvertise:    true,        // of the address for clients
-			Advertise:      advertised(host),
 			Compression:    server.CompressionOpts{Mode: server.CompressionOff},
 			PingInterval:   pingEvery,
 			MaxPingsOut:    maxPings,
