@@ -68,7 +68,8 @@ func (g *gateway) begin(t testing.TB) {
 		path = program(t, "gateway")
 	}
 	g.process = prepare(t, "gateway "+g.node, g.namespace, g.environ, path, append([]string{
-		"--node", g.node, "--listen", cmp.Or(g.listen, "127.0.0.1:0"), "--control", "unix://" + g.socket, "--log-format", "json", "--drain-timeout", "1s"}, g.flags...)...)
+		"--node", g.node, "--listen", cmp.Or(g.listen, "127.0.0.1:0"),
+		"--control", "unix://" + g.socket, "--log-format", "json", "--drain-timeout", "1s"}, g.flags...)...)
 	g.start()
 }
 
