@@ -297,3 +297,27 @@ func TestLocalDeadline(t *testing.T) {
 	_, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: &pb.Scope{Local: true}})
 	expectFailure(t, n.ErrorOf(err), codes.DeadlineExceeded, "DEADLINE_EXCEEDED")
 }
+
+// TestGetGatewayAsksOne holds that a gateway describes itself unless another is named, and that nobody else is asked for it.
+func TestGetGatewayAsksOne(t *testing.T) {
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		if a.Node == "z" {
+			return fleet.Answer{Status: statusOverloaded, Message: "too much to do"}
+		}
+		return ok(&pb.GetGatewayResponse{Node: a.Node})
+	}, other("a", live), other("z", live))
+	n.bus.Connect(false) // which is not what it is about
+	own, err := n.GetGateway(t.Context(), &pb.GetGatewayRequest{})
+	check(t, err)
+	if own.GetNode() != "m" || len(n.asked) != 0 || own.GetFleetInfo().GetConnected() || own.GetFleetInfo().GetProblem() == "" || own.GetFleetInfo().GetNodes() != 3 {
+		t.Error(own)
+	}
+	expectComplete(t, own.GetFleet(), "m")
+	of, err := n.GetGateway(t.Context(), &pb.GetGatewayRequest{Scope: &pb.Scope{Nodes: []string{"a"}}})
+	check(t, err)
+	expectComplete(t, of.GetFleet(), "a")
+	_, err = n.GetGateway(t.Context(), &pb.GetGatewayRequest{Scope: &pb.Scope{Nodes: []string{"z"}}})
+	expectFailure(t, n.ErrorOf(err), codes.Unavailable, "NODE_REFUSED", "node z", "too much to do")
+	_, err = n.GetGateway(t.Context(), &pb.GetGatewayRequest{Scope: &pb.Scope{Nodes: []string{"a", "z"}}})
+	expectFailure(t, n.ErrorOf(err), codes.InvalidArgument, "NODE_REQUIRED")
+}

@@ -135,7 +135,8 @@ func explained(a *answer) error {
 	if len(status.Convert(a.err).Details()) > 0 {
 		return a.err
 	}
-	return &problem{code: status.Code(a.err), reason: reasonNodeRefused, metadata: map[string]string{"node": a.node}, text: "node " + a.node + ": " + a.message}
+	return &problem{code: status.Code(a.err), reason: reasonNodeRefused, metadata: map[string]string{"node": a.node},
+		text: "node " + a.node + ": " + a.message}
 }
 
 // nodesMissing says that all nodes are required, and which have not done what they were asked for.
