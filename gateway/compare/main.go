@@ -1,10 +1,12 @@
 // Command compare measures the gateway beside other servers: hand-written C on epoll, gnet, nbio, plain net, and Node.js, all
 // echoing. It builds them, runs each on cores of its own, in rounds and in turn, and prints medians and ratios.
 // With the argument flood it measures instead what a flood of TLS handshakes that never end does to established connections.
+// With the argument fleet it measures what a fleet of gateways costs, beside a gateway that runs alone.
 // Linux only. gateway/docs/performance.md says what is measured and how. Run it in this folder:
 //
 //	go run .
 //	go run . flood
+//	go run . fleet
 package main
 
 import (
@@ -54,6 +56,10 @@ func run(args []string) error {
 func parse(args []string) (func(ctx context.Context, stdout, progress io.Writer) error, error) {
 	if len(args) > 0 && args[0] == floodCommand {
 		f, err := parseFlood(args[1:], os.Stderr)
+		return f.measure, err
+	}
+	if len(args) > 0 && args[0] == fleetCommand {
+		f, err := parseFleet(args[1:], os.Stderr)
 		return f.measure, err
 	}
 	s, err := parseSettings(args, os.Stderr)

@@ -24,8 +24,9 @@ type measurement struct {
 	*settings
 	result.Measurement
 	server *proc.Server
-	tls    *tls.Config // of the load; nil: plain TCP
-	also   int         // another process of the load; 0: there is none
+	tls    *tls.Config    // of the load; nil: plain TCP
+	also   int            // another process of the load; 0: there is none
+	others []*proc.Server // that serve with it
 	marks  []mark
 }
 
@@ -86,6 +87,10 @@ func (m *measurement) client(size int) (*load.Client, error) {
 
 func (m *measurement) mark() {
 	server, err1 := proc.ReadCPU(m.server.PID())
+	for _, s := range m.others {
+		cpu, err := proc.ReadCPU(s.PID())
+		server, err1 = server.And(cpu), errors.Join(err1, err)
+	}
 	harness, err2 := proc.ReadCPU(os.Getpid())
 	var more proc.CPU
 	var err3 error
@@ -222,7 +227,7 @@ func (m *measurement) accepted(ctx context.Context, n int) error {
 	}
 }
 
-// broadcast sends to all connections, again and again; Latency is that of the last connection.
+// broadcast has a contestant send to all of its connections.
 func (m *measurement) broadcast(ctx context.Context, w result.Workload, c *contestant) error {
 	client, err := m.client(w.Size)
 	if err != nil {
@@ -237,26 +242,5 @@ func (m *measurement) broadcast(ctx context.Context, w result.Workload, c *conte
 		return err
 	}
 	defer b.Close()
-	message := slices.Repeat([]byte{'b'}, w.Size)
-	trigger := func(ctx context.Context) error { return b.broadcast(ctx, message, w.Conns) }
-	if _, err := client.Broadcast(ctx, message, trigger); err != nil { // the first one warms
-		return err
-	}
-	latency := hdrhistogram.New(1000, int64(2*time.Minute), 3)
-	m.mark()
-	begin := time.Now()
-	for time.Since(begin) < m.duration || m.Count < 3 {
-		took, err := client.Broadcast(ctx, message, trigger)
-		if err == nil {
-			err = latency.RecordValue(int64(took))
-		}
-		if err != nil {
-			return err
-		}
-		m.Count++
-	}
-	m.Elapsed = time.Since(begin).Seconds()
-	m.mark()
-	m.Latency = percentiles(latency)
-	return m.costs()
+	return m.broadcasts(ctx, client, b, w)
 }

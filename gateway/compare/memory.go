@@ -23,6 +23,7 @@ func (m *measurement) idle(ctx context.Context, w result.Workload) error {
 	if err != nil {
 		return err
 	}
+	m.Resident = float64(before)
 	if err := m.open(ctx, client, w.Conns); err != nil {
 		return err
 	}

@@ -58,7 +58,8 @@ func actor(ctx context.Context) event.Actor {
 // forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
 // what calls by way of that node may do, whichever is less.
 func (l *Local) forwarded(ctx context.Context, caller event.Actor, most string) context.Context {
-	c := Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via, Role: min(roleNamed(caller.Role), roleNamed(most))}
+	c := Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
+		Role: min(roleNamed(caller.Role), roleNamed(most))}
 	if caller.RequestID != "" {
 		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(requestIDKey, caller.RequestID))
 	}

@@ -3,7 +3,9 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
@@ -20,15 +22,23 @@ import (
 // goroutine.
 type Local struct {
 	*Service
-	guard  *guard
-	logger hclog.Logger
+	guard    *guard
+	logger   hclog.Logger
+	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
 }
+
+// decodedFreely is the size of requests of other nodes that may be decoded all at once. A larger one may be decoded to many times its size
+// before it is found to be out of bounds, and is decoded when no other one is.
+const decodedFreely = 64 << 10
 
 // Caller returns who makes a call that came to this node's control plane.
 func (l *Local) Caller(ctx context.Context) event.Actor { return actor(ctx) }
 
 // Status makes the gRPC status of an error that a method of Service returned: what its caller would have got.
 func (l *Local) Status(err error) error { return toStatus(err) }
+
+// Panicked logs a panic of a method of Service, and makes the gRPC status of it: what its caller would have got.
+func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.logger, reason)) }
 
 // Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
 func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
@@ -46,7 +56,7 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 		if !ours || m.MethodName != name {
 			continue
 		}
-		decode := func(request any) error { return decodeForwarded(body, request.(proto.Message)) }
+		decode := func(request any) error { return l.decode(body, request.(proto.Message)) }
 		answer, err := m.Handler(l.Service, ctx, decode, l.admitting(caller, most))
 		if err != nil {
 			return nil, toStatus(err)
@@ -60,22 +70,26 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 	return nil, status.Errorf(codes.Unimplemented, "%.100q is no method of this version", method)
 }
 
-// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
-// block and keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
-func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) (err error) {
+// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks for, with the
+// call's context. It returns nil, or a gRPC status.
+func (l *Local) Admit(ctx context.Context, caller event.Actor, most, method string, r proto.Message, do func(context.Context) error) (err error) {
 	defer l.recover(&err)
+	info := &grpc.UnaryServerInfo{FullMethod: method}
+	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) { return nil, do(ctx) })
+	return toStatus(err)
+}
+
+// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
+// block and must not keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
+func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
-	if err := decodeForwarded(body, r); err != nil {
+	if err := l.decode(body, r); err != nil {
 		return toStatus(err)
 	}
-	info := &grpc.UnaryServerInfo{FullMethod: pb.GatewayService_StreamEvents_FullMethodName}
-	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) {
-		return nil, l.Events(ctx, r, send)
+	r.Types = knownTypes(r.GetTypes())
+	return l.Admit(ctx, caller, most, pb.GatewayService_StreamEvents_FullMethodName, r, func(ctx context.Context) error {
+		return l.Events(ctx, r, send)
 	})
-	if err != nil {
-		return toStatus(err)
-	}
-	return nil
 }
 
 // Events is StreamEvents of this node alone, for a call that was admitted. It passes each response to send, encoded, which may
@@ -84,8 +98,25 @@ func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func
 	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
 }
 
-// decodeForwarded decodes a request of another node.
-func decodeForwarded(body []byte, request proto.Message) error {
+// knownTypes leaves out the event types that a node of a later version names and this one never has. None that is left is not all: GAP is
+// delivered in any case.
+func knownTypes(types []pb.EventType) []pb.EventType {
+	known := slices.DeleteFunc(slices.Clone(types), func(t pb.EventType) bool { return pb.EventType_name[int32(t)] == "" })
+	if len(known) == 0 && len(types) > 0 {
+		return []pb.EventType{pb.EventType_EVENT_TYPE_GAP}
+	}
+	return known
+}
+
+// decode decodes a request of another node, which may be as large as one that comes here.
+func (l *Local) decode(body []byte, request proto.Message) error {
+	switch {
+	case len(body) > maxReceive:
+		return &boundsError{field: "request", text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body), maxReceive)}
+	case len(body) > decodedFreely:
+		l.decoding.Lock()
+		defer l.decoding.Unlock()
+	}
 	if err := proto.Unmarshal(body, request); err != nil {
 		return &boundsError{field: "request", text: "it cannot be decoded: " + err.Error()}
 	}
@@ -95,7 +126,7 @@ func decodeForwarded(body []byte, request proto.Message) error {
 // recover turns a panic into an error.
 func (l *Local) recover(err *error) {
 	if p := recover(); p != nil {
-		*err = toStatus(panicked(l.logger, p))
+		*err = l.Panicked(p)
 	}
 }
 

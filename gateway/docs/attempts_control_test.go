@@ -322,6 +322,10 @@ func (g *guarded) startAttempts() []attempt {
 		{"the same with TLS, and no identity", start(append(tlsFlags, "--control", "0.0.0.0:0")...)},
 		{"the same with tokens, and no TLS", start("--control", "0.0.0.0:0", "--control-token-file", g.tokens())},
 		{"to require identities and name no way to prove one", start("--control", "127.0.0.1:0", "--control-auth", "required")},
+		{"to join a fleet over the network, without certificates", start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222")},
+		{"the same with a certificate, and no CA for those of others", start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222",
+			"--cluster-tls-cert", g.ca.file("server.pem"), "--cluster-tls-key", g.ca.file("server-key.pem"))},
+		{"NATS over the network, in plain text", start("--control", "127.0.0.1:0", "--nats-url", "nats://edge-1:secret@192.0.2.1:4222")},
 		{"to start with the PROXY protocol, and believe everybody", start("--proxy-protocol", "required")},
 	}
 }

@@ -53,6 +53,25 @@ func TestLinksInDocuments(t *testing.T) {
 	}
 }
 
+// TestThreatsHaveTests holds that every test exists that SECURITY.md names.
+func TestThreatsHaveTests(t *testing.T) {
+	var sources strings.Builder
+	for _, pattern := range []string{"../*/*_test.go", "../internal/*/*_test.go", "../../ctl/internal/cli/*_test.go", "../*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no tests: %v", pattern, err)
+		}
+		for _, file := range files {
+			sources.WriteString(read(t, file))
+		}
+	}
+	for _, name := range regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(read(t, "../../.github/SECURITY.md"), -1) {
+		if !strings.Contains(sources.String(), "func "+name+"(") {
+			t.Errorf("SECURITY.md names %s, which is no test", name)
+		}
+	}
+}
+
 // TestReferencesAreComplete holds that the reference tables name every event, reason, RPC and flag.
 func TestReferencesAreComplete(t *testing.T) {
 	events, operations, readme := read(t, "events.md"), read(t, "operations.md"), read(t, "../../README.md")

@@ -3,14 +3,22 @@ package fleet
 import (
 	"context"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// record publishes what other nodes did for a caller of this one: d has the request, and the outcomes on those nodes together. What
-// this node did itself it has recorded by itself, as each of the others has. Nothing is recorded when no other node was asked.
-func (n *Node) record(ctx context.Context, d *event.ControlDetail, results []*pb.NodeResult) {
-	if d.Nodes = n.nodesOf(results); len(d.Nodes) == 0 {
+// audit publishes what other nodes did for a caller of this one: d has the request, and the outcomes on those nodes together. What
+// this node did itself it has recorded by itself, as each of the others has. Nothing is recorded when the request was for no other node,
+// or was wrong and changed nothing.
+func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail, parts []part[R]) {
+	if d.Nodes = n.nodesOf(nodeResults(parts)); len(d.Nodes) == 0 {
+		return
+	}
+	if a := failed(parts); a != nil && status.Code(a.err) == codes.InvalidArgument {
 		return
 	}
 	d.Actor = n.local.Caller(ctx)
@@ -22,19 +30,22 @@ func (n *Node) record(ctx context.Context, d *event.ControlDetail, results []*pb
 	n.local.Record(d)
 }
 
-// nodesOf returns what other nodes answered, by their names: statuses without their prefix.
+// nodesOf returns what other nodes answered, by their names: statuses without their prefix. It is of the first maxFailures, those before
+// the others that have not done what they were asked for: the event log keeps it.
 func (n *Node) nodesOf(results []*pb.NodeResult) map[string]string {
 	nodes := make(map[string]string)
 	self := n.roster.self().Node
-	for _, r := range results {
-		if r.GetNode() != self {
-			nodes[r.GetNode()] = statusName(r.GetStatus())
+	for _, done := range []bool{false, true} {
+		for _, r := range results {
+			if r.GetNode() != self && (r.GetStatus() == pb.NodeStatus_NODE_STATUS_OK) == done && len(nodes) < maxFailures {
+				nodes[r.GetNode()] = statusName(r.GetStatus())
+			}
 		}
 	}
 	return nodes
 }
 
-// outcomes counts targets by the names of their outcomes, without the prefix.
+// outcomesOf counts targets by the names of their outcomes, without the prefix.
 func outcomesOf(targets []*pb.TargetOutcome) map[string]uint64 {
 	m := make(map[string]uint64)
 	for _, t := range targets {

@@ -1,11 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -25,8 +25,8 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 	}
 	parts := addBan.ask(ctx, n, to.wait, errand[*pb.AddBanRequest]{to.nodes, r})
 	elsewhere := mergedBan(others(n, parts), n.roster.self().Node)
-	n.record(ctx, &event.ControlDetail{Verb: "AddBan", Ban: r.GetTarget(), Reason: r.GetReason(), Matched: elsewhere.GetClosed(),
-		Outcomes: map[string]uint64{"KICKED": elsewhere.GetClosed()}}, nodeResults(parts))
+	audit(ctx, n, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()), Reason: r.GetReason(),
+		Matched: elsewhere.GetClosed(), Outcomes: map[string]uint64{"CLOSED": elsewhere.GetClosed()}}, parts)
 	response := mergedBan(parts, n.roster.self().Node)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -72,11 +72,12 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		return nil, err
 	}
 	response := &pb.ListBansResponse{}
-	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
-		own := proto.CloneOf(r)
+	ask := func(ctx context.Context, m Member, rows int, token string) answer {
+		own := sharing(r)
 		own.PageSize, own.PageToken = int32(rows), token
 		return listBans.askOne(ctx, n, to.wait, m, own)
-	}}
+	}
+	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), wait: to.wait, ask: ask}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err
 	}
@@ -100,15 +101,16 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 			response.Ban = p.response.GetBan()
 		case status.Code(p.err) == codes.NotFound:
 			absent = p.err
-			p.answer = answer{node: p.node, status: pb.NodeStatus_NODE_STATUS_OK, elapsed: p.elapsed, message: "it had no such ban"}
+			p.answer = answer{node: p.node, status: pb.NodeStatus_NODE_STATUS_OK, elapsed: p.elapsed}
 		}
 	}
-	n.record(ctx, &event.ControlDetail{Verb: "RemoveBan", Ban: r.GetTarget()}, nodeResults(parts))
-	if response.Fleet, err = settle(to, parts); err != nil {
-		return nil, err
-	}
+	response.Fleet, err = settle(to, parts)
 	if response.Ban == nil && response.GetFleet().GetComplete() {
 		return nil, absent
+	}
+	audit(ctx, n, &event.ControlDetail{Verb: "RemoveBan", Ban: cmp.Or(response.GetBan().GetTarget(), r.GetTarget())}, parts)
+	if err != nil {
+		return nil, err
 	}
 	return response, nil
 }

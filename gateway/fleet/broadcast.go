@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -23,15 +24,22 @@ func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Broad
 		return nil, err
 	}
 	parts := broadcast.ask(ctx, n, to.wait, errand[*pb.BroadcastRequest]{to.nodes, r})
-	elsewhere := mergedBroadcast(others(n, parts))
-	n.record(ctx, &event.ControlDetail{Verb: "Broadcast", Filter: r.GetFilter(), RequestID: r.GetRequestId(), DataBytes: uint64(len(r.GetData())),
-		Matched: elsewhere.GetMatched(), Outcomes: map[string]uint64{"WRITTEN": elsewhere.GetWritten(), "QUEUED": elsewhere.GetQueued(),
-			"DROPPED": elsewhere.GetDropped(), "CLOSED": elsewhere.GetClosed()}}, nodeResults(parts))
+	recordBroadcast(ctx, n, r, parts)
 	response := mergedBroadcast(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
 	return response, nil
+}
+
+// recordBroadcast records what other nodes did, unless all of them had done it before.
+func recordBroadcast(ctx context.Context, n *Node, r *pb.BroadcastRequest, parts []part[*pb.BroadcastResponse]) {
+	replayed := func(p part[*pb.BroadcastResponse]) bool { return p.ok() && p.response.GetReplayed() }
+	parts = slices.DeleteFunc(slices.Clone(parts), replayed)
+	elsewhere := mergedBroadcast(others(n, parts))
+	audit(ctx, n, &event.ControlDetail{Verb: "Broadcast", Filter: r.GetFilter(), RequestID: r.GetRequestId(), DataBytes: uint64(len(r.GetData())),
+		Matched: elsewhere.GetMatched(), Outcomes: map[string]uint64{"WRITTEN": elsewhere.GetWritten(), "QUEUED": elsewhere.GetQueued(),
+			"DROPPED": elsewhere.GetDropped(), "CLOSED": elsewhere.GetClosed()}}, parts)
 }
 
 // mergedBroadcast adds up what nodes answered.

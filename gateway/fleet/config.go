@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -47,8 +48,13 @@ type Local interface {
 	Caller(ctx context.Context) event.Actor
 	// Status makes the gRPC status of an error that a method of the service returned.
 	Status(err error) error
+	// Panicked logs a panic of a method of the service, and makes the gRPC status of it.
+	Panicked(reason any) error
 	// Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
 	Record(d *event.ControlDetail)
+	// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks for. The error is
+	// a gRPC status.
+	Admit(ctx context.Context, caller event.Actor, most, method string, r proto.Message, do func(context.Context) error) error
 	// Call answers a unary call that came by way of another node (caller.Via), of which the role most is what its calls may do at most.
 	// The error is a gRPC status: UNIMPLEMENTED for a method that is not known.
 	Call(ctx context.Context, caller event.Actor, most, method string, body []byte) (response []byte, err error)

@@ -10,7 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
+var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{
+	pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
 
 // CountConnections adds up what nodes count.
 func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
@@ -21,10 +22,10 @@ func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsReque
 	if err := to.checkFilter(r.GetFilter()); err != nil {
 		return nil, err
 	}
-	cursor := n.heads(to.nodes).String()
+	heads := n.heads(to.nodes)
 	parts := countConnections.ask(ctx, n, to.wait, errand[*pb.CountConnectionsRequest]{to.nodes, r})
 	response := mergedCount(parts)
-	response.Cursor = cursor
+	response.Cursor = before(heads, parts).String()
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
@@ -59,6 +60,19 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 	}
 	sum.Groups = sum.Groups[:min(len(sum.Groups), server.MaxGroups)]
 	return sum
+}
+
+// before puts the positions in that the nodes which answered had before they counted: those of heads may be a heartbeat old.
+func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) event.Vector {
+	for i := range parts {
+		if !parts[i].ok() {
+			continue
+		}
+		if at, err := event.ParseCursor(parts[i].response.GetCursor()); err == nil && at.Node == parts[i].node {
+			heads = heads.Set(at)
+		}
+	}
+	return heads
 }
 
 // heads is the position of the newest events of some nodes: this one's, and those of others as of their last heartbeats. What has happened

@@ -1,15 +1,19 @@
 package fleet_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/internal/fleettest"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
@@ -67,6 +71,27 @@ func TestParts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPartsOfAnotherLength shows that a part that says otherwise how many there are does not end a message early.
+func TestPartsOfAnotherLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		b := e.all["b"]
+		calls, _ := counting(b)
+		message := parts(b, [16]byte{1}, 2*fleet.PartSize-1000)
+		first := new(fleetv1.Envelope)
+		if err := proto.Unmarshal(message[0], first); err != nil {
+			t.Fatal(err)
+		}
+		first.Parts = 3
+		b.HearAsk("a", envelope(first))
+		b.HearAsk("a", message[1])
+		synctest.Wait()
+		if _, _, making := b.Left(); calls.Load() != 0 || making != 0 {
+			t.Errorf("%d calls, %d in the making", calls.Load(), making)
+		}
+	})
 }
 
 // TestWhatIsInTheMakingIsBounded shows that the oldest is given up, by number and by bytes, and only of the node that has too much.
@@ -223,8 +248,8 @@ func envelope(e *fleetv1.Envelope) []byte {
 	return data
 }
 
-// FuzzEnvelope lets a node hear anything on both subjects, as it is and as what tells parts of messages to be made: it stays within its
-// bounds and counts right, and what another node says among it is put together and carried out.
+// FuzzEnvelope lets a node hear anything on both subjects, and puts together what the same bytes tell, four a part: the message's ID, the
+// part's number, how many there are, and its size. It stays within its bounds and counts right, and a message is all its parts in order.
 func FuzzEnvelope(f *testing.F) {
 	id := [16]byte{1}
 	for _, e := range append(fleet.Envelopes(id, false, noise(2*fleet.PartSize)), fleet.Envelopes(id, true, []byte("reply"))...) {
@@ -234,34 +259,44 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(envelope(&fleetv1.Envelope{Id: id[:], Part: 1, Parts: 3, Body: &fleetv1.Envelope_Request{Request: []byte("x")}}))
 	f.Add(envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 3}}}))
 	f.Add(envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Cancel{Cancel: &fleetv1.Cancel{}}}))
-	f.Add([]byte{1, 0, 3, 9, 1, 1, 3, 9, 1, 2, 3, 9, 2, 0, 2, 5, 1, 2, 3, 9, 2, 1, 2, 0, 3, 0, 32, 255, 3, 2, 32, 255})
+	f.Add([]byte{1, 0, 3, 9, 1, 1, 3, 9, 1, 2, 3, 9, 2, 0, 2, 5, 1, 2, 3, 9, 2, 1, 2, 1, 3, 0, 32, 255, 3, 2, 32, 255})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		synctest.Test(t, func(t *testing.T) {
-			e := newExchanges(t, "a", "b")
-			b := e.all["b"]
-			calls, _ := counting(b)
-			whole := parts(b, [16]byte{0xff, 2}, fleet.PartSize+1)
-			b.HearAsk("c", whole[0])
-			b.HearAsk("a", data)
-			b.HearAnswer("a", data)
-			for rest := data[:min(len(data), 4000)]; len(rest) >= 4; rest = rest[4:] {
-				b.HearAsk("a", envelope(&fleetv1.Envelope{Id: append(make([]byte, 15), rest[0]), Part: uint32(rest[1]), Parts: uint32(rest[2]),
-					Body: &fleetv1.Envelope_Request{Request: make([]byte, int(rest[3])<<6)}}))
-				if messages, bytes, counted, all := b.Making("a"); messages > fleet.MaxMaking || bytes > fleet.MaxMakingBytes || bytes != counted || all < bytes {
-					t.Fatalf("%d messages, %d bytes in the making, counted as %d and %d", messages, bytes, counted, all)
-				}
+		b := fleet.NewExchange(fleettest.NewLoopback().Bus("b"), event.Origin{Node: "b", Incarnation: "1"}, nil, hclog.NewNullLogger())
+		if err := b.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer b.Stop()
+		b.HearAsk("a", data)
+		b.HearAnswer("a", data)
+		for n, rest := 0, data; len(rest) >= 4 && n < 1000; n, rest = n+1, rest[4:] {
+			id, part, parts := rest[0], int(rest[1]), int(rest[2])
+			if parts > 32 || part >= max(parts, 1) {
+				continue // such an envelope is not understood
 			}
-			synctest.Wait()
-			before := calls.Load()
-			b.HearAsk("c", whole[1])
-			synctest.Wait()
-			if calls.Load() != before+1 {
-				t.Error("what another node said was lost")
+			chunk := bytes.Repeat([]byte{id, byte(part), byte(parts)}, int(rest[3]))
+			if message, complete := b.AddPart("c", [16]byte{id}, part, parts, chunk); complete {
+				inOrder(t, message, id, byte(parts))
 			}
-			time.Sleep(12 * time.Second)
-			if _, _, making := b.Left(); making != 0 {
-				t.Errorf("%d are in the making after everybody was silent for 12 s", making)
+			if messages, bytes, counted, all := b.Making("c"); messages > fleet.MaxMaking || bytes != counted || all < bytes {
+				t.Fatalf("%d messages, %d bytes in the making, counted as %d and %d", messages, bytes, counted, all)
 			}
-		})
+		}
 	})
+}
+
+// inOrder checks that a message is made of all its parts, each of which is its ID, its number and how many there are, again and again.
+func inOrder(t *testing.T, message []byte, id, parts byte) {
+	next := 0
+	for i := 0; i < len(message); i += 3 {
+		part := int(message[i+1])
+		if part == next {
+			next++
+		}
+		if message[i] != id || message[i+2] != parts || part != next-1 {
+			t.Fatalf("message %d of %d parts is %v", id, parts, message)
+		}
+	}
+	if parts > 1 && next != int(parts) {
+		t.Fatalf("message %d of %d parts has %d", id, parts, next)
+	}
 }

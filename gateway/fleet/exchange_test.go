@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -432,22 +433,24 @@ func TestTheCallsDeadlineHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
 		a := e.all["a"]
-		var wait time.Duration
+		var wait atomic.Int64
 		e.all["b"].answers.Call = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte) ([]byte, error) {
 			deadline, _ := ctx.Deadline()
-			wait = time.Until(deadline)
+			wait.Store(int64(time.Until(deadline)))
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		defer cancel()
 		got := a.Ask(ctx, a.members("b"), fleet.Question{Method: kick, Wait: 2 * time.Second})[0]
-		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 700*time.Millisecond || wait != 700*time.Millisecond {
-			t.Errorf("answered %+v, and had %s", got, wait)
+		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 700*time.Millisecond || time.Duration(wait.Load()) != 700*time.Millisecond {
+			t.Errorf("answered %+v, and had %s", got, time.Duration(wait.Load()))
 		}
-		wait = 0
-		if got := a.Ask(ctx, a.members("b"), fleet.Question{Method: kick})[0]; got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || wait != 0 {
-			t.Errorf("answered %+v, and had %s", got, wait)
+		time.Sleep(time.Second)
+		wait.Store(0)
+		e.loop.Spy(func(_, subject string, _ []byte) { t.Errorf("something was sent to %s", subject) })
+		if got := a.Ask(ctx, a.members("b"), fleet.Question{Method: kick})[0]; got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || wait.Load() != 0 {
+			t.Errorf("answered %+v, and had %s", got, time.Duration(wait.Load()))
 		}
 	})
 }
@@ -457,10 +460,10 @@ func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")
 		a := e.all["a"]
-		var id [16]byte
+		var asked atomic.Pointer[fleetv1.Envelope]
 		e.loop.Spy(func(place, _ string, data []byte) {
 			if envelope := new(fleetv1.Envelope); place == "a" && proto.Unmarshal(data, envelope) == nil {
-				copy(id[:], envelope.GetId())
+				asked.Store(envelope)
 			}
 		})
 		e.all["b"].answers.Call = func(context.Context, string, event.Actor, string, []byte) ([]byte, error) {
@@ -469,7 +472,7 @@ func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 		}
 		say := func(from, incarnation string) {
 			r, _ := proto.Marshal(&fleetv1.Reply{Incarnation: incarnation, Status: pb.NodeStatus_NODE_STATUS_OK, Body: []byte("not genuine")})
-			for _, envelope := range fleet.Envelopes(id, true, r) {
+			for _, envelope := range fleet.Envelopes([16]byte(asked.Load().GetId()), true, r) {
 				data, _ := proto.Marshal(envelope)
 				_ = e.all[from].bus.Publish("sockgate.test.answer."+from+".a", data)
 			}
@@ -503,6 +506,40 @@ func TestANewerVersionsAnswer(t *testing.T) {
 		got := a.Ask(t.Context(), a.members("b"), fleet.Question{Method: list})[0]
 		if got.Status != pb.NodeStatus_NODE_STATUS_ERROR || got.Err == nil || !strings.Contains(got.Message, "77") {
 			t.Errorf("answered %+v", got)
+		}
+	})
+}
+
+// TestLongAnswersAreCut shows that what a node says about its answer is taken only in part: a caller gets that of all nodes, and a status is
+// decoded to many times its size.
+func TestLongAnswersAreCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		a, b := e.all["a"], e.all["b"]
+		b.Stop()
+		var reply *fleetv1.Reply
+		unsubscribe, _ := b.bus.Subscribe("sockgate.test.ask.*.b", func(_ string, data []byte) {
+			ask := new(fleetv1.Envelope)
+			_ = proto.Unmarshal(data, ask)
+			encoded, _ := proto.Marshal(reply)
+			for _, part := range fleet.Envelopes([16]byte(ask.GetId()), true, encoded) {
+				data, _ = proto.Marshal(part)
+				_ = b.bus.Publish("sockgate.test.answer.b.a", data)
+			}
+		})
+		defer unsubscribe()
+		long := strings.Repeat("x", 1<<20)
+		details := append([]byte{8, byte(codes.NotFound)}, bytes.Repeat([]byte{0x1a, 0}, 1<<20)...) // a google.rpc.Status with empty details
+		for _, reply = range []*fleetv1.Reply{
+			{Status: pb.NodeStatus_NODE_STATUS_OVERLOADED, Message: long},
+			{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: long, Error: details},
+			{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: long},
+		} {
+			reply.Incarnation = b.Self.Incarnation
+			got := a.Ask(t.Context(), a.members("b"), fleet.Question{Method: list})[0]
+			if got.Status != reply.Status || len(got.Message) > 5<<10 || len(status.Convert(got.Err).Proto().GetDetails()) > 0 {
+				t.Errorf("answered %v with %d bytes of message", got.Status, len(got.Message))
+			}
 		}
 	})
 }

@@ -25,6 +25,8 @@ const (
 	MaxStreams      = maxStreams
 	MaxNodeStreams  = maxNodeStreams
 	MaxNodeSeen     = maxNodeSeen
+	MaxNodeBytes    = maxNodeBytes
+	MaxBytes        = maxBytes
 	WindowItems     = windowItems
 	MethodPing      = methodPing
 )
@@ -196,8 +198,8 @@ func (e *Exchange) Making(node string) (messages, bytes, counted, all int) {
 }
 
 // AddPart takes a part of a request.
-func (e *Exchange) AddPart(from string, id [16]byte, part, parts int, chunk []byte) {
-	e.x.assembly.add(from, id, kindRequest, uint32(part), uint32(parts), chunk)
+func (e *Exchange) AddPart(from string, id [16]byte, part, parts int, chunk []byte) (message []byte, complete bool) {
+	return e.x.assembly.add(from, id, kindRequest, uint32(part), uint32(parts), chunk)
 }
 
 // Seen returns how many requests are remembered.

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -60,6 +61,14 @@ type gate struct {
 // start runs a gateway in a fleet over a loopback bus, and ends it with the test.
 func start(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*fleet.Config)) *gate {
 	t.Helper()
+	g := run(t, loop, name, change...)
+	check(t, g.node.Join(patiently(t)))
+	return g
+}
+
+// run runs a gateway that has not joined its fleet.
+func run(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*fleet.Config)) *gate {
+	t.Helper()
 	s, err := server.New(server.Config{Node: name, Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
 	check(t, err)
 	check(t, s.Listen())
@@ -71,7 +80,6 @@ func start(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*
 	g.node, err = fleet.New(config)
 	check(t, err)
 	plane := control.New(s, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer { return g.node.Serve(l) }})
-	check(t, g.node.Join(patiently(t)))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -101,10 +109,16 @@ func start(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*
 
 // startFleet runs gateways that know each other.
 func startFleet(t testing.TB, loop *fleettest.Loopback, names ...string) []*gate {
-	var gates []*gate
-	for _, name := range names {
-		gates = append(gates, start(t, loop, name))
+	t.Helper()
+	gates, failures := make([]*gate, len(names)), make([]error, len(names))
+	ctx := patiently(t)
+	var joining sync.WaitGroup
+	for i, name := range names {
+		gates[i] = run(t, loop, name)
+		joining.Go(func() { failures[i] = gates[i].node.Join(ctx) })
 	}
+	joining.Wait()
+	check(t, errors.Join(failures...))
 	settle(t, gates...)
 	return gates
 }

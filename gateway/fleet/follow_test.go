@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -150,6 +151,13 @@ func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e := newExchanges(t, "a", "b", "c")
 			a, c1, source := e.all["a"], e.all["c"], newSource(e.all["b"])
+			stalls := e.all["b"].answers.Follow
+			e.all["b"].answers.Follow = func(ctx context.Context, from string, c event.Actor, method string, body []byte, send func([]byte) error) error {
+				if from == "c" {
+					return send([]byte("well"))
+				}
+				return stalls(ctx, from, c, method, body, send)
+			}
 			for range 20 {
 				source.items <- make([]byte, c.size)
 			}
@@ -160,9 +168,6 @@ func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 				t.Errorf("%d items of %d bytes were sent to who took none; expected %d", len(source.sent), c.size, c.most)
 			}
 			e.hear(c1, "b")
-			e.all["b"].answers.Follow = func(_ context.Context, _ string, _ event.Actor, _ string, _ []byte, send func([]byte) error) error {
-				return send([]byte("well"))
-			}
 			other := c1.Follow(t.Context(), c1.Roster.Find("b"), fleet.Question{Method: flow})
 			defer other.Close()
 			if end, items := nextEnd(t, other); len(items) != 1 || end.Status != pb.NodeStatus_NODE_STATUS_OK {
@@ -368,19 +373,44 @@ func TestClosingAStreamEndsIt(t *testing.T) {
 	})
 }
 
-// TestStopEndsStreams shows what both sides see when one of them leaves the fleet.
+// TestLastItemsOfWhoLeaves shows that a node that leaves lets its streams come to their ends, when they do in time.
+func TestLastItemsOfWhoLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		source := newSource(e.all["b"])
+		s := e.all["a"].Follow(t.Context(), e.all["a"].Roster.Find("b"), fleet.Question{Method: flow})
+		defer s.Close()
+		source.items <- []byte("first")
+		<-source.sent
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			e.all["b"].Stop()
+		}()
+		synctest.Wait()
+		source.items <- []byte("last")
+		close(source.items)
+		if end, items := nextEnd(t, s); end.Status != pb.NodeStatus_NODE_STATUS_OK || len(items) != 2 || items[1] != "last" {
+			t.Errorf("%q, then %+v", items, end)
+		}
+		<-stopped
+	})
+}
+
+// TestStopEndsStreams shows what both sides see when one of them leaves the fleet, whose streams do not end by themselves.
 func TestStopEndsStreams(t *testing.T) {
 	for _, c := range []struct {
 		stops  string
 		status pb.NodeStatus
-	}{{"a", pb.NodeStatus_NODE_STATUS_UNREACHABLE}, {"b", pb.NodeStatus_NODE_STATUS_LEFT}} {
+		after  time.Duration
+	}{{"a", pb.NodeStatus_NODE_STATUS_UNREACHABLE, time.Second}, {"b", pb.NodeStatus_NODE_STATUS_LEFT, 3 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			e := newExchanges(t, "a", "b")
 			a, source := e.all["a"], newSource(e.all["b"])
 			s := a.Follow(t.Context(), a.Roster.Find("b"), fleet.Question{Method: flow})
 			defer s.Close()
 			time.AfterFunc(time.Second, e.all[c.stops].Stop)
-			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != time.Second || !strings.Contains(end.Message, "leaving") {
+			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != c.after || !strings.Contains(end.Message, "leaving") {
 				t.Errorf("ended with %+v; expected %s", end, c.status)
 			}
 			<-source.ended
@@ -459,6 +489,35 @@ func TestANodeThatDoesNotKeepToTheWindow(t *testing.T) {
 		synctest.Wait()
 		if end, items := nextEnd(t, s); len(items) != fleet.WindowItems || end.Status != pb.NodeStatus_NODE_STATUS_ERROR {
 			t.Errorf("%d items, ended with %+v", len(items), end)
+		}
+	})
+}
+
+// TestAFollowerThatAsksForTooMuch shows that neither a large window nor saying that it took what it did not get makes a node send more.
+func TestAFollowerThatAsksForTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		b, source := e.all["b"], newSource(e.all["b"])
+		for range 100 {
+			source.items <- []byte("item")
+		}
+		id := [16]byte{7}
+		b.HearAsk("a", askOf(b, id, func(r *fleetv1.Request) { r.Method, r.Window = flow, math.MaxUint32 }))
+		synctest.Wait()
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: math.MaxUint64}}}))
+		synctest.Wait()
+		if len(source.sent) != fleet.WindowItems {
+			t.Errorf("%d items were sent; expected %d", len(source.sent), fleet.WindowItems)
+		}
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 3}}}))
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 1}}})) // older news
+		synctest.Wait()
+		if len(source.sent) != fleet.WindowItems+3 {
+			t.Errorf("%d items were sent; expected %d", len(source.sent), fleet.WindowItems+3)
+		}
+		time.Sleep(2 * time.Second)
+		if !strings.Contains(b.logged(), "1 not understood") {
+			t.Errorf("the log does not tell: %s", b.logged())
 		}
 	})
 }

@@ -53,7 +53,7 @@ func (n *Node) unanswered(a *answer) error {
 	reason, what := reasonNodeRefused, "refused"
 	switch a.status {
 	case pb.NodeStatus_NODE_STATUS_ERROR:
-		return a.err
+		return explained(a)
 	case pb.NodeStatus_NODE_STATUS_TIMED_OUT:
 		reason, what = reasonNodeTimedOut, "did not answer in time"
 	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:

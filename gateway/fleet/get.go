@@ -25,6 +25,9 @@ func (n *Node) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*
 		return nil, absence(r.GetId(), owner, absent)
 	}
 	parts := getConnection.ask(ctx, n, to.wait, errand[*pb.GetConnectionRequest]{[]Member{owner}, r})
+	if parts[0].status == pb.NodeStatus_NODE_STATUS_RESTARTED {
+		return nil, absence(r.GetId(), owner, pb.Outcome_OUTCOME_NODE_RESTARTED)
+	}
 	if !parts[0].ok() {
 		return nil, n.unanswered(&parts[0].answer)
 	}
@@ -40,7 +43,8 @@ func absence(id string, owner Member, o pb.Outcome) error {
 	case pb.Outcome_OUTCOME_UNKNOWN_NODE:
 		p.reason, p.text = reasonUnknownNode, fmt.Sprintf("connection %s is of a node that the fleet does not know", id)
 	case pb.Outcome_OUTCOME_NODE_RESTARTED:
-		p.reason, p.text = reasonNodeRestarted, fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", id, owner.Node)
+		p.reason = reasonNodeRestarted
+		p.text = fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", id, owner.Node)
 	case pb.Outcome_OUTCOME_CLOSED:
 		p.reason, p.text = reasonForgotten, fmt.Sprintf("connection %s ended when node %s left the fleet", id, owner.Node)
 	default:

@@ -41,9 +41,10 @@ func TestAStoppedNodeDoesNothingLate(t *testing.T) {
 		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 5*time.Second {
 			t.Errorf("answered %+v", got)
 		}
-		var answered *fleetv1.Reply
-		e.loop.Spy(func(_, subject string, data []byte) { answered = replyIn(subject, data) })
+		var answers atomic.Pointer[fleetv1.Reply]
+		e.loop.Spy(func(_, subject string, data []byte) { answers.Store(replyIn(subject, data)) })
 		time.Sleep(20 * time.Second)
+		answered := answers.Load()
 		if calls.Load() != 0 {
 			t.Error("the kick was carried out 10 s after the caller was told that it is not known what became of it")
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -30,7 +28,7 @@ func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, e
 	}
 	parts := kick.ask(ctx, n, wait, errand[*pb.KickRequest]{to.nodes, r})
 	elsewhere := mergedKick(others(n, parts))
-	n.recordKick(ctx, r, elsewhere.GetMatched(), map[string]uint64{"KICKED": elsewhere.GetKicked(), "CLOSED": elsewhere.GetClosed()}, nodeResults(parts))
+	recordKick(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"KICKED": elsewhere.GetKicked(), "CLOSED": elsewhere.GetClosed()}, parts)
 	response := mergedKick(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -44,35 +42,38 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 	t := n.targetsOf(ids)
 	var errands []errand[*pb.KickRequest]
 	for _, m := range t.nodes {
-		own := proto.CloneOf(r)
+		own := sharing(r)
 		own.ConnectionIds = t.of(m.Node, ids)
 		errands = append(errands, errand[*pb.KickRequest]{[]Member{m}, own})
 	}
 	parts := kick.ask(ctx, n, wait, errands...)
+	parts = withLate(parts, t)
 	for i := range parts {
 		t.put(&parts[i].answer, parts[i].response.GetOutcomes(), ids)
 	}
 	elsewhere := t.elsewhere(n)
-	n.recordKick(ctx, r, uint64(len(elsewhere)), outcomesOf(elsewhere), nodeResults(parts))
+	recordKick(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
 	response := &pb.KickResponse{Outcomes: t.known, Matched: uint64(len(ids)), Closed: t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(),
-		Kicked: t.count(pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK), Banned: mergedKick(parts).GetBanned()}
+		Kicked: t.count(pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK),
+		Banned: mergedKick(parts).GetBanned()}
 	var err error
-	if response.Fleet, err = settle(to, parts); err != nil {
+	if response.Fleet, err = settle(to.owners(), parts); err != nil {
 		return nil, err
 	}
 	return response, nil
 }
 
 // recordKick records what other nodes kicked, unless nobody was to be.
-func (n *Node) recordKick(ctx context.Context, r *pb.KickRequest, matched uint64, outcomes map[string]uint64, results []*pb.NodeResult) {
+func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64, outcomes map[string]uint64, parts []part[*pb.KickResponse]) {
 	if r.GetValidateOnly() {
 		return
 	}
-	d := &event.ControlDetail{Verb: "Kick", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Reason: r.GetReason(), Matched: matched, Outcomes: outcomes}
+	d := &event.ControlDetail{Verb: "Kick", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Reason: r.GetReason(), Matched: matched,
+		Outcomes: outcomes}
 	if ban := r.GetBanDuration().AsDuration(); ban > 0 {
 		d.Ban = ban.String()
 	}
-	n.record(ctx, d, results)
+	audit(ctx, n, d, parts)
 }
 
 // mergedKick adds up what nodes answered to a Kick by filter.
@@ -90,6 +91,6 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
 		sum.Banned = append(sum.Banned, p.GetBanned()...)
 	}
-	sum.Banned = onceEach(sum.Banned)
+	sum.Banned = firstBanned(sum.Banned)
 	return sum
 }

@@ -2,9 +2,6 @@ package fleet
 
 import (
 	"context"
-	"slices"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -26,8 +23,8 @@ func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLa
 	}
 	parts := setLabels.ask(ctx, n, to.wait, errand[*pb.SetLabelsRequest]{to.nodes, r})
 	elsewhere := mergedLabels(others(n, parts))
-	n.recordLabels(ctx, r, elsewhere.GetMatched(), map[string]uint64{"LABELED": elsewhere.GetLabeled(), "CLOSED": elsewhere.GetClosed(),
-		"TOO_MANY_LABELS": elsewhere.GetRefused()}, nodeResults(parts))
+	recordLabels(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"LABELED": elsewhere.GetLabeled(), "CLOSED": elsewhere.GetClosed(),
+		"TOO_MANY_LABELS": elsewhere.GetRefused()}, parts)
 	response := mergedLabels(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -41,29 +38,31 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 	t := n.targetsOf(ids)
 	var errands []errand[*pb.SetLabelsRequest]
 	for _, m := range t.nodes {
-		own := proto.CloneOf(r)
+		own := sharing(r)
 		own.ConnectionIds = t.of(m.Node, ids)
 		errands = append(errands, errand[*pb.SetLabelsRequest]{[]Member{m}, own})
 	}
 	parts := setLabels.ask(ctx, n, to.wait, errands...)
+	parts = withLate(parts, t)
 	for i := range parts {
 		t.put(&parts[i].answer, parts[i].response.GetOutcomes(), ids)
 	}
 	elsewhere := t.elsewhere(n)
-	n.recordLabels(ctx, r, uint64(len(elsewhere)), outcomesOf(elsewhere), nodeResults(parts))
+	recordLabels(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
 	response := &pb.SetLabelsResponse{Outcomes: t.known, Matched: uint64(len(ids)), Labeled: t.count(pb.Outcome_OUTCOME_LABELED),
 		Closed: t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(), Refused: t.count(pb.Outcome_OUTCOME_TOO_MANY_LABELS)}
 	var err error
-	if response.Fleet, err = settle(to, parts); err != nil {
+	if response.Fleet, err = settle(to.owners(), parts); err != nil {
 		return nil, err
 	}
 	return response, nil
 }
 
 // recordLabels records what other nodes labelled.
-func (n *Node) recordLabels(ctx context.Context, r *pb.SetLabelsRequest, matched uint64, outcomes map[string]uint64, results []*pb.NodeResult) {
-	n.record(ctx, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Set: r.GetSet(), Removed: r.GetRemove(),
-		Matched: matched, Outcomes: outcomes}, results)
+func recordLabels(ctx context.Context, n *Node, r *pb.SetLabelsRequest, matched uint64, outcomes map[string]uint64,
+	parts []part[*pb.SetLabelsResponse]) {
+	audit(ctx, n, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Set: r.GetSet(), Removed: r.GetRemove(),
+		Matched: matched, Outcomes: outcomes}, parts)
 }
 
 // mergedLabels adds up what nodes answered to a SetLabels by filter.
@@ -82,11 +81,4 @@ func mergedLabels(parts []part[*pb.SetLabelsResponse]) *pb.SetLabelsResponse {
 		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
 	}
 	return sum
-}
-
-// onceEach returns the first of the texts, each once, in their order.
-func onceEach(texts []string) []string {
-	slices.Sort(texts)
-	texts = slices.Compact(texts)
-	return texts[:min(len(texts), maxFailures)]
 }

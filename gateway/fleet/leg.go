@@ -53,6 +53,9 @@ func (l *leg) run(ctx context.Context) {
 			}
 		}
 		l.stream.node.log.Debug("a node's events have stopped", "node", l.member.Node, "error", err)
+		if l.snapshot && !l.late && !l.miss(ctx) {
+			return
+		}
 		l.rest(ctx, time.Since(began))
 	}
 }
@@ -122,12 +125,12 @@ func (l *leg) follow(ctx context.Context) error {
 	for {
 		b, err := l.next(ctx, source)
 		if err != nil {
-			return l.missed(ctx, err)
+			return err
 		}
 		it, err := l.read(b)
 		if err != nil {
 			node.log.Warn("a node's events cannot be read", "node", l.member.Node, "error", err)
-			return l.missed(ctx, err)
+			return err
 		}
 		if !l.hand(ctx, it) {
 			return ctx.Err()
@@ -179,14 +182,6 @@ func (l *leg) read(b []byte) (item, error) {
 		return item{}, fmt.Errorf("node %s sent events without a position", l.member.Node)
 	}
 	return it, nil
-}
-
-// missed says that the node's part of a snapshot is missing, when it was under way.
-func (l *leg) missed(ctx context.Context, err error) error {
-	if l.snapshot && !l.late && !l.miss(ctx) {
-		return ctx.Err()
-	}
-	return err
 }
 
 // hand waits until an item is taken, and keeps an eye on the node meanwhile: how far it had come is to be known when it has gone. It

@@ -2,13 +2,10 @@ package fleet
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -26,13 +23,14 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 		return nil, err
 	}
 	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
-	response := &pb.GetLimitsResponse{}
-	for i := range parts {
-		if p := &parts[i]; p.ok() {
-			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
-		}
+	response := &pb.GetLimitsResponse{Limits: foremost(to, parts)}
+	var roomless []*part[*pb.GetLimitsResponse]
+	response.Nodes, roomless = limitsOf(parts)
+	for _, p := range roomless {
+		elapsed := p.elapsed
+		p.answer = refused(p.node, status.Error(codes.ResourceExhausted, "the reply has no room for its limits; name fewer nodes in scope.nodes"))
+		p.elapsed = elapsed
 	}
-	response.Limits = n.foremost(response.Nodes)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
@@ -57,51 +55,55 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
-	response := &pb.UpdateLimitsResponse{}
-	for i := range parts {
-		if p := &parts[i]; p.ok() {
-			response.Nodes = append(response.Nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
-		}
-	}
-	response.Limits = n.foremost(response.Nodes)
-	n.record(ctx, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, nodeResults(parts))
+	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts)}
+	response.Nodes, _ = limitsOf(parts)
+	audit(ctx, n, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
 	return response, nil
 }
 
-// foremost returns the limits of this node, or, when it is not among the nodes, of the first.
-func (n *Node) foremost(nodes []*pb.NodeLimits) *pb.Limits {
-	self := n.roster.self().Node
-	for _, node := range nodes {
-		if node.GetNode() == self {
-			return node.GetLimits()
-		}
-	}
-	if len(nodes) == 0 {
-		return nil
-	}
-	return nodes[0].GetLimits()
+// limited is a response that has a node's limits.
+type limited interface {
+	proto.Message
+	GetLimits() *pb.Limits
 }
 
-// changesOf tells the new values of limits, by the fields' names, for the record.
-func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
-	const most = 256 // bytes of a value
-	changes := make(map[string]string)
-	from := r.GetLimits().ProtoReflect()
-	for _, path := range r.GetUpdateMask().GetPaths() {
-		f := from.Descriptor().Fields().ByName(protoreflect.Name(path))
-		if f == nil {
-			continue // which the node refuses
+// limitsRoom is how many bytes of nodes' limits a reply has: clients refuse 4 MiB and more by default, and a node's lists of networks alone
+// may be some hundred KiB.
+const limitsRoom = 3 << 20
+
+// limitsOf returns the limits of the nodes that answered, and the parts of those for which there is no room.
+func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
+	room := limitsRoom
+	for i := range parts {
+		p := &parts[i]
+		if !p.ok() {
+			continue
 		}
-		text := fmt.Sprint(from.Get(f))
-		if d, ok := from.Get(f).Interface().(protoreflect.Message); ok {
-			if d, ok := d.Interface().(interface{ AsDuration() time.Duration }); ok {
-				text = d.AsDuration().String()
-			}
+		if room -= proto.Size(p.response.GetLimits()); room < 0 {
+			roomless = append(roomless, p)
+			continue
 		}
-		changes[path] = strings.ToValidUTF8(text[:min(len(text), most)], "")
+		nodes = append(nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
 	}
-	return changes
+	return nodes, roomless
+}
+
+// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
+// is for. Nil when that one did not do what it was asked for.
+func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
+	about := r.nodes[0].Node
+	for _, m := range r.nodes {
+		if m.Self {
+			about = m.Node
+		}
+	}
+	for i := range parts {
+		if parts[i].node == about && parts[i].ok() {
+			return parts[i].response.GetLimits()
+		}
+	}
+	return nil
 }

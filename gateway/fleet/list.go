@@ -5,12 +5,12 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/sockgate/sockgate/gateway/filter"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var listConnections = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
+var listConnections = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{
+	pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
 
 // ListConnections returns one page: of the node at which the walk is, and of the next when there is room.
 func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
@@ -26,6 +26,9 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&answer{node: to.nodes[0].Node, status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
+	if _, err := filter.Compile(r.GetFilter()); err != nil { // what a node says of it after that is of its version
+		return nil, err
+	}
 	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // which UNSPECIFIED means
 	at, err := decodeWalkToken(r.GetPageToken(), versionConnections, bind(strconv.Itoa(int(state)), r.GetFilter(), scopeNames(r.GetScope())))
 	if err != nil {
@@ -35,11 +38,12 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 	if r.GetPageToken() == "" {
 		response.Cursor = n.heads(to.nodes).String()
 	}
-	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), ask: func(ctx context.Context, m Member, rows int, token string) answer {
-		own := proto.CloneOf(r)
+	ask := func(ctx context.Context, m Member, rows int, token string) answer {
+		own := sharing(r)
 		own.PageSize, own.PageToken = int32(rows), token
 		return listConnections.askOne(ctx, n, to.wait, m, own)
-	}}
+	}
+	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), wait: to.wait, ask: ask}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err
 	}
@@ -51,9 +55,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetResult, next string, err error) {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
-	if err := w.run(ctx); err != nil {
-		return nil, "", err
-	}
+	w.run(ctx)
 	if w.at.node != "" {
 		next = w.at.encode()
 	}

@@ -2,7 +2,10 @@ package fleet
 
 import (
 	"cmp"
+	"slices"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -39,14 +42,21 @@ func compareLives(a, b string) int {
 // targetOutcome is what became of a target on a node that did not carry out what it was asked for.
 func targetOutcome(a *answer) pb.Outcome {
 	switch a.status {
-	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_LEFT: // it was asked, and what it did is not known
-		return pb.Outcome_OUTCOME_UNKNOWN
 	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
 		return pb.Outcome_OUTCOME_NODE_UNREACHABLE
 	case pb.NodeStatus_NODE_STATUS_RESTARTED:
 		return pb.Outcome_OUTCOME_NODE_RESTARTED
 	}
+	if a.ok() || a.doubtful() { // it was asked, and what it did is not known
+		return pb.Outcome_OUTCOME_UNKNOWN
+	}
 	return pb.Outcome_OUTCOME_NODE_REFUSED
+}
+
+// unheard is the answer of a node that has restarted since it was heard of: a target is of its new life.
+func unheard(node string) answer {
+	return answer{node: node, status: pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+		message: "it has restarted, and nothing was heard of its new life yet; it was not asked"}
 }
 
 // outcomeName is an outcome without its prefix.
@@ -57,6 +67,7 @@ type targets struct {
 	nodes  []Member
 	places map[string][]int // of each node's targets in the request, by its name
 	known  []*pb.TargetOutcome
+	late   []string // nodes with targets of a life of which nothing was heard
 }
 
 // targetsOf puts the IDs of a request together by their owners; known has the outcomes of those that nobody needs to be asked about.
@@ -66,6 +77,9 @@ func (n *Node) targetsOf(ids []string) *targets {
 		m, outcome := n.owner(id)
 		if outcome != 0 {
 			t.known[i] = &pb.TargetOutcome{Id: id, Outcome: outcome}
+			if outcome == pb.Outcome_OUTCOME_NODE_UNREACHABLE {
+				t.late = append(t.late, m.Node)
+			}
 			continue
 		}
 		if t.places[m.Node] == nil {
@@ -94,6 +108,16 @@ func (t *targets) put(a *answer, outcomes []*pb.TargetOutcome, ids []string) {
 			t.known[place] = &pb.TargetOutcome{Id: ids[place], Outcome: targetOutcome(a)}
 		}
 	}
+}
+
+// withLate adds the answers of nodes that were not asked, because the targets are of lives of them of which nothing was heard.
+func withLate[R proto.Message](parts []part[R], t *targets) []part[R] {
+	for _, node := range t.late {
+		if !slices.ContainsFunc(parts, func(p part[R]) bool { return p.node == node }) {
+			parts = append(parts, part[R]{answer: unheard(node)})
+		}
+	}
+	return ordered(parts, nil)
 }
 
 // count returns how many targets met one of some outcomes.

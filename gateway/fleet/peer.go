@@ -3,7 +3,6 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -23,7 +22,7 @@ func (n *Node) call(ctx context.Context, from string, caller event.Actor, method
 	case methodPing:
 		return nil, nil
 	case methodForget:
-		return nil, n.forgetFor(caller, string(body))
+		return nil, n.forgetFor(ctx, caller, string(body))
 	}
 	response, err := n.local.Call(ctx, caller, n.most(from), method, body)
 	if err != nil || method != pb.GatewayService_GetGateway_FullMethodName {
@@ -47,21 +46,17 @@ func (n *Node) follow(ctx context.Context, from string, caller event.Actor, meth
 
 // most returns the role that calls by way of another node have at most, as event.Actor has it.
 func (n *Node) most(from string) string {
-	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], roleAdmin)
+	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], "ADMIN")
 }
-
-// roleAdmin is the highest role, as event.Actor has it.
-const roleAdmin = "ADMIN"
 
 // forgetFor forgets a node for a caller of another one, who has to be an admin there, and by way of that one here. It does not matter
 // whether this node knew it, or hears of it: then it is not forgotten.
-func (n *Node) forgetFor(caller event.Actor, name string) error {
-	if most := n.most(caller.Via); caller.Role != roleAdmin || most != roleAdmin {
-		return status.Error(codes.PermissionDenied, fmt.Sprintf("forgetting a node needs the role admin; the caller has %.20s at node %s, and calls by way "+
-			"of that node may do what %.20s may; ask this node itself, or have its --fleet-peer-role changed", caller.Role, caller.Via, most))
-	}
-	if m, err := n.roster.forget(name); err == nil {
-		n.local.Record(forgotten(caller, &m))
-	}
-	return nil
+func (n *Node) forgetFor(ctx context.Context, caller event.Actor, name string) error {
+	r := &pb.ForgetNodeRequest{Node: name}
+	return n.local.Admit(ctx, caller, n.most(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
+		if m, err := n.roster.forget(name); err == nil {
+			n.local.Record(forgotten(n.local.Caller(ctx), &m))
+		}
+		return nil
+	})
 }

@@ -40,7 +40,7 @@ func (a *answer) ok() bool { return a.status == pb.NodeStatus_NODE_STATUS_OK }
 func counts(response proto.Message) map[string]uint64 {
 	m := make(map[string]uint64)
 	response.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() && !f.IsMap() {
+		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() {
 			m[string(f.Name())] = v.Uint()
 		}
 		return true
@@ -65,14 +65,14 @@ func fleetResult(nodes []*pb.NodeResult) *pb.FleetResult {
 	return r
 }
 
-// settle makes the result of a call of its parts. The error is that of the call as a whole: this node's, when it alone is asked; that of a
-// request that is wrong, when nobody has carried it out; or a *problem when all nodes are required and some are missing.
+// settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a *problem when all nodes are
+// required and some are missing.
 func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error) {
 	if r.local && len(parts) == 1 && parts[0].err != nil {
 		return nil, parts[0].err
 	}
-	if err := wrong(parts); err != nil {
-		return nil, err
+	if a := failed(parts); a != nil {
+		return nil, explained(a)
 	}
 	return r.result(nodeResults(parts))
 }
@@ -80,24 +80,63 @@ func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error)
 // result sums up what became of a call on its nodes. The error is a *problem when all are required and some are missing.
 func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	result := fleetResult(nodes)
-	if r.requireAll && !result.GetComplete() {
+	switch {
+	case r.requireAll && !result.GetComplete():
 		return nil, nodesMissing(nodes)
+	case r.requireAll && r.blind != "":
+		return nil, r.unknown()
+	case r.blind != "":
+		result.Complete = false
 	}
 	return result, nil
 }
 
-// wrong returns the error of a request that a node found wrong, INVALID_ARGUMENT, when no node has carried it out or may have.
-func wrong[R proto.Message](parts []part[R]) error {
-	var err error
+// unknown is the error of a call that needs all nodes, where this one cannot know which there are.
+func (r *reach) unknown() error {
+	return &problem{code: codes.Unavailable, reason: reasonNodesMissing,
+		text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
+}
+
+// failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong, INVALID_ARGUMENT, when no
+// node has carried it out or may have; or what all nodes say, when it is the same.
+func failed[R proto.Message](parts []part[R]) *answer {
+	var wrong *answer
+	alike, done := len(parts) > 0, false
 	for i := range parts {
-		switch {
-		case parts[i].ok() || parts[i].status == pb.NodeStatus_NODE_STATUS_TIMED_OUT:
-			return nil
-		case err == nil && status.Code(parts[i].err) == codes.InvalidArgument:
-			err = parts[i].err
+		p := &parts[i]
+		alike = alike && p.status == pb.NodeStatus_NODE_STATUS_ERROR && status.Code(p.err) == status.Code(parts[0].err)
+		done = done || p.ok() || p.doubtful()
+		if wrong == nil && status.Code(p.err) == codes.InvalidArgument {
+			wrong = &p.answer
 		}
 	}
-	return err
+	switch {
+	case alike:
+		return &parts[0].answer
+	case done:
+		return nil
+	}
+	return wrong
+}
+
+// doubtful reports whether a node that did not do what it was asked for may have done it all the same, or a part of it.
+func (a *answer) doubtful() bool {
+	switch a.status {
+	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_LEFT:
+		return true
+	case pb.NodeStatus_NODE_STATUS_ERROR:
+		return status.Code(a.err) == codes.Internal || status.Code(a.err) == codes.Unknown
+	}
+	return false
+}
+
+// explained returns the error of a node's answer, which has the details that every error of the service has.
+func explained(a *answer) error {
+	if len(status.Convert(a.err).Details()) > 0 {
+		return a.err
+	}
+	return &problem{code: status.Code(a.err), reason: reasonNodeRefused, metadata: map[string]string{"node": a.node},
+		text: "node " + a.node + ": " + a.message}
 }
 
 // nodesMissing says that all nodes are required, and which have not done what they were asked for.

@@ -22,6 +22,7 @@ type reach struct {
 	local      bool     // this node alone, because the caller said so
 	requireAll bool
 	wait       time.Duration
+	blind      string // of a call for all nodes: why this one cannot know which there are; empty: it can
 }
 
 // reach returns what a scope comes to. The error is a *problem: it names a node that is not known.
@@ -43,9 +44,27 @@ func (n *Node) reach(s *pb.Scope) (*reach, error) {
 		}
 		slices.SortFunc(r.nodes, func(a, b Member) int { return strings.Compare(a.Node, b.Node) })
 	default:
-		r.nodes = n.roster.all()
+		r.nodes, r.blind = n.roster.all(), n.blind()
 	}
 	return r, nil
+}
+
+// blind says why this node cannot know which nodes there are; empty when it can.
+func (n *Node) blind() string {
+	if n.roster.self().State == pb.NodeState_NODE_STATE_DISPLACED {
+		return "this node has left the fleet: a younger one has its name"
+	}
+	if bus := n.config.Bus.Status(); !bus.Connected {
+		return "this node has no connection to the fleet: " + bus.Problem
+	}
+	return ""
+}
+
+// owners returns the reach of a call for those nodes alone that hold some connections: whether there are others does not matter.
+func (r *reach) owners() *reach {
+	of := *r
+	of.blind = ""
+	return &of
 }
 
 // unknownNode says that there is no node of a name, and which there are.

@@ -47,7 +47,6 @@ func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errand
 	defer cancel()
 	answers := make([][]answer, len(errands))
 	var asking sync.WaitGroup
-	defer asking.Wait() // also when this node's part panics
 	for i, e := range errands {
 		if others := slices.DeleteFunc(slices.Clone(e.nodes), func(m Member) bool { return m.Self }); len(others) > 0 {
 			asking.Go(func() { answers[i] = v.askOthers(ctx, n, wait, others, e.request) })
@@ -67,16 +66,20 @@ func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errand
 	return parts
 }
 
-// askSelf does this node's own part.
-func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) part[R] {
-	began := time.Now()
+// askSelf does this node's own part. When it panics, that is what became of it: what the others did is told all the same.
+func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) (p part[R]) {
+	began, self := time.Now(), n.roster.self().Node
+	defer func() {
+		if reason := recover(); reason != nil {
+			p = part[R]{answer: refused(self, n.local.Panicked(reason))}
+		}
+		p.elapsed = time.Since(began)
+	}()
 	response, err := v.own(n.local, ctx, r)
-	p := part[R]{answer: answer{node: n.roster.self().Node, status: pb.NodeStatus_NODE_STATUS_OK}, response: response}
 	if err != nil {
-		p = part[R]{answer: refused(p.node, n.local.Status(err))}
+		return part[R]{answer: refused(self, n.local.Status(err))}
 	}
-	p.elapsed = time.Since(began)
-	return p
+	return part[R]{answer: answer{node: self, status: pb.NodeStatus_NODE_STATUS_OK}, response: response}
 }
 
 // askOthers asks other nodes for one and the same.
@@ -109,18 +112,21 @@ func (v verb[Q, R]) askOne(ctx context.Context, n *Node, wait time.Duration, m M
 }
 
 // alone returns a request as other nodes get it: for each of them alone. It shares what is in it.
-func alone(r request) proto.Message {
-	from := r.ProtoReflect()
-	to := from.New()
-	scope := from.Descriptor().Fields().ByName("scope")
-	from.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f != scope {
-			to.Set(f, v)
-		}
+func alone[Q request](r Q) Q {
+	a := sharing(r)
+	to := a.ProtoReflect()
+	to.Set(to.Descriptor().Fields().ByName("scope"), protoreflect.ValueOfMessage((&pb.Scope{Local: true}).ProtoReflect()))
+	return a
+}
+
+// sharing returns a request with the same fields, whose values are the other's: they may be large.
+func sharing[Q request](r Q) Q {
+	to := r.ProtoReflect().New()
+	r.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		to.Set(f, v)
 		return true
 	})
-	to.Set(scope, protoreflect.ValueOfMessage((&pb.Scope{Local: true}).ProtoReflect()))
-	return to.Interface()
+	return to.Interface().(Q)
 }
 
 // decoded reads the response of an answer.
@@ -146,15 +152,10 @@ func undecodable(a answer, err error) answer {
 	return u
 }
 
-// refused is the answer of a node that answers with an error, a gRPC status.
+// refused is the answer of a node that failed, with a gRPC status: this node, or one of which the answer is of no use.
 func refused(node string, err error) answer {
 	a := answer{node: node, status: pb.NodeStatus_NODE_STATUS_ERROR, err: err, message: status.Convert(err).Message()}
-	switch status.Code(err) {
-	case codes.PermissionDenied, codes.Unauthenticated:
-		a.status = pb.NodeStatus_NODE_STATUS_DENIED
-	case codes.Unimplemented:
-		a.status = pb.NodeStatus_NODE_STATUS_UNSUPPORTED
-	case codes.DeadlineExceeded, codes.Canceled: // the caller's: what was done by then is not known
+	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Canceled { // the caller's: what was done by then is not known
 		a.status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 	}
 	return a

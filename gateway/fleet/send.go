@@ -24,26 +24,40 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 		owner, absent = to.nodes[0], 0
 	}
 	if absent != 0 {
-		response := &pb.SendResponse{Outcome: absent, Fleet: fleetResult(nil)}
-		if absent == pb.Outcome_OUTCOME_CLOSED {
-			response.UnsentBytes = uint64(len(r.GetData()))
-		}
-		return response, nil
+		return notSent(to, r, owner, absent)
 	}
 	wait := to.wait
 	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
 		wait += orDefault(r.GetWaitTimeout().AsDuration(), defaultSendWait)
 	}
 	parts := send.ask(ctx, n, wait, errand[*pb.SendRequest]{[]Member{owner}, r})
-	result, err := settle(to, parts)
+	result, err := settle(to.owners(), parts)
 	response := &pb.SendResponse{Outcome: targetOutcome(&parts[0].answer)}
 	if parts[0].ok() {
 		response = parts[0].response
 	}
 	response.Fleet = result
-	n.record(ctx, &event.ControlDetail{Verb: "Send", IDs: []string{r.GetId()}, DataBytes: uint64(len(r.GetData())), Matched: 1,
-		Outcomes: map[string]uint64{outcomeName(response.GetOutcome()): 1}}, nodeResults(parts))
+	audit(ctx, n, &event.ControlDetail{Verb: "Send", IDs: []string{r.GetId()}, DataBytes: uint64(len(r.GetData())), Matched: 1,
+		Outcomes: map[string]uint64{outcomeName(response.GetOutcome()): 1}}, parts)
 	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// notSent is the response of a Send of which nobody needs to be asked.
+func notSent(to *reach, r *pb.SendRequest, owner Member, o pb.Outcome) (*pb.SendResponse, error) {
+	response := &pb.SendResponse{Outcome: o}
+	var nodes []*pb.NodeResult
+	switch o {
+	case pb.Outcome_OUTCOME_CLOSED:
+		response.UnsentBytes = uint64(len(r.GetData()))
+	case pb.Outcome_OUTCOME_NODE_UNREACHABLE:
+		a := unheard(owner.Node)
+		nodes = append(nodes, nodeResult(&a))
+	}
+	var err error
+	if response.Fleet, err = to.owners().result(nodes); err != nil {
 		return nil, err
 	}
 	return response, nil

@@ -34,9 +34,9 @@ func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shutdow
 		}
 	}
 	parts := shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{rest, r})
+	audit(ctx, n, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(), Matched: mergedShutdown(parts).GetConnections(),
+		DataBytes: uint64(len(r.GetFarewell()))}, parts) // before this node's own log ends
 	parts = ordered(parts, shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{own, r}))
-	n.record(ctx, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(), Matched: mergedShutdown(others(n, parts)).GetConnections(),
-		DataBytes: uint64(len(r.GetFarewell()))}, nodeResults(parts))
 	response := mergedShutdown(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err

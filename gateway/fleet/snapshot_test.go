@@ -65,7 +65,7 @@ func TestSnapshotWithout(t *testing.T) {
 			p.connections(2)
 		}
 		w.at("b").state(pb.NodeState_NODE_STATE_UNREACHABLE)
-		w.at("c").silent = true
+		w.at("c").mute(true)
 		w.at("d").forget(true)
 		began := time.Now()
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
@@ -83,7 +83,8 @@ func TestSnapshotWithout(t *testing.T) {
 		w.at("b").state(pb.NodeState_NODE_STATE_LIVE)
 		w.at("b").append(1)
 		got = c.until(t, complete)
-		if told := story(got...); told != "b:+b.19ab01.1 b:+b.19ab01.2 b:COMPLETE(2,b.19ab01@3,[])" && told != "b:+b.19ab01.1 b:+b.19ab01.2 b:COMPLETE(2,b.19ab01@4,[])" {
+		const present = "b:+b.19ab01.1 b:+b.19ab01.2 "
+		if told := story(got...); told != present+"b:COMPLETE(2,b.19ab01@3,[])" && told != present+"b:COMPLETE(2,b.19ab01@4,[])" {
 			t.Errorf("then came %s", told)
 		}
 		for _, r := range got {
@@ -91,10 +92,8 @@ func TestSnapshotWithout(t *testing.T) {
 				t.Error("a response of the running stream has no cursor")
 			}
 		}
-		w.at("c").world.mu.Lock()
-		w.at("c").silent = false
-		w.at("c").world.mu.Unlock()
-		got = c.until(t, shows("c:COMPLETE(2,c.19ab01@3,[])"))
+		w.at("c").mute(false)
+		c.until(t, shows("c:COMPLETE(2,c.19ab01@3,[])"))
 		w.at("d").forget(false)
 		if got := c.until(t, shows("d:3")); !strings.HasSuffix(story(got...), "d:1 d:2 d:3") || strings.Contains(story(got...), "d:+") {
 			t.Errorf("of a node that joined: %s", story(got...))
@@ -135,10 +134,34 @@ func TestSnapshotOfOthers(t *testing.T) {
 			t.Errorf("got %s at %q", story(got...), got[len(got)-1].GetCursor())
 		}
 		w.at("b").state(pb.NodeState_NODE_STATE_LIVE)
-		w.at("b").silent = true
+		w.at("b").mute(true)
 		all := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true, Scope: &pb.Scope{RequireAll: true}})
 		if err := all.err(t); err == nil || !strings.Contains(err.Error(), "b (TIMED_OUT)") {
 			t.Errorf("with require_all it ended with %v", err)
+		}
+	})
+}
+
+// TestSnapshotRefused holds that a snapshot is not said to be complete without a node that refuses: the stream ends.
+func TestSnapshotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("a", "b")
+		w.at("b").refuse(func(*pb.StreamEventsRequest) *streamEnd {
+			return &streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_DENIED, message: "it may not"}}
+		})
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
+		for {
+			select {
+			case r := <-c.Sent:
+				if complete(r) {
+					t.Fatalf("got %s", story(r))
+				}
+			case err := <-c.Result:
+				if err == nil || !strings.Contains(err.Error(), "node b: it may not") {
+					t.Errorf("it ended with %v", err)
+				}
+				return
+			}
 		}
 	})
 }
@@ -147,7 +170,7 @@ func TestSnapshotOfOthers(t *testing.T) {
 func TestSnapshotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
-		w.at("b").silent = true
+		w.at("b").mute(true)
 		w.at("b").append(1)
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
 		synctest.Wait()

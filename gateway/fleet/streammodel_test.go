@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -27,18 +26,35 @@ type step struct {
 func (s step) String() string { return fmt.Sprintf("%s %s %d", s.what, s.node, s.n) }
 
 // stepsOf are what can happen, the usual things more often.
-var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal", "restart", "leave", "forget", "stall",
-	"take", "resume", "resume"}
+var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal", "restart", "leave", "forget",
+	"stall", "take", "resume", "resume"}
 
-// reader follows a fleet as a careful caller does: it checks each response, and goes on behind the last one at any node.
+// reader follows a world, and goes on behind the last response at any of its nodes.
 type reader struct {
-	world    *world
-	departed map[event.Origin]uint64 // lives that have gone in an orderly way or were forgotten, and their last heads
-	told     map[string]event.Cursor // how far it was told of each node
-	after    string                  // the last cursor
-	failed   string
-	client   *client
-	paused   bool
+	StreamCheck
+	world  *world
+	heads  map[event.Origin]uint64 // of lives that have ended in an orderly way, or were forgotten
+	call   *StreamCall
+	failed string
+	paused bool
+}
+
+func newReader(w *world) *reader {
+	r := &reader{world: w, heads: make(map[event.Origin]uint64)}
+	r.Told = make(map[string]event.Cursor)
+	r.Over = func(life event.Origin) (uint64, bool) {
+		head, ok := r.heads[life]
+		return head, ok
+	}
+	r.Left = func(name string, told event.Cursor) string {
+		p := w.at(name)
+		there := p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT
+		if told.Origin == p.member.Origin && (there || told.Sequence < p.member.Head) {
+			return fmt.Sprintf("%s has left the cursor, told up to %v of %d, known %t, %s", name, told, p.member.Head, p.known, p.member.State)
+		}
+		return ""
+	}
+	return r
 }
 
 // TestStreamModel holds that whatever happens to the nodes, and wherever the stream is resumed, of each life of each node the sequences and
@@ -60,10 +76,10 @@ func TestStreamModel(t *testing.T) {
 // play runs a script and returns what is wrong.
 func play(t *testing.T, script []step) string {
 	w := newWorld("a", "b", "c")
-	r := &reader{world: w, departed: make(map[event.Origin]uint64), told: make(map[string]event.Cursor)}
+	r := newReader(w)
 	at := "a" // whom the reader asks
 	r.open(w.at(at))
-	defer func() { r.client.hangUp() }()
+	defer func() { r.call.HangUp() }()
 	for _, s := range script {
 		p := w.at(s.node)
 		switch s.what {
@@ -90,12 +106,12 @@ func play(t *testing.T, script []step) string {
 			}
 			if p.member.asked() {
 				p.leave()
-				r.departed[p.member.Origin] = p.member.Head
+				r.heads[p.member.Origin] = p.member.Head
 			}
 		case "forget":
 			if s.node != at && !p.member.asked() {
 				p.forget(true)
-				r.departed[p.member.Origin] = p.member.Head
+				r.heads[p.member.Origin] = p.member.Head
 			}
 		case "stall":
 			r.paused = true
@@ -125,20 +141,17 @@ func (p *place) heal() {
 }
 
 func (r *reader) open(p *place) {
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &client{ctx: ctx, hangUp: cancel, sent: make(chan *pb.StreamEventsResponse), result: make(chan error, 1)}
-	request := &pb.StreamEventsRequest{After: r.after}
-	if r.after == "" {
-		request.After = "0"
+	after := r.After
+	if after == "" {
+		after = "0"
 	}
-	go func() { c.result <- p.node.StreamEvents(request, c) }()
-	r.client = c
+	r.call = CallStream(p.node, &pb.StreamEventsRequest{After: after})
 }
 
 // close hangs up and waits for the end of the call.
 func (r *reader) close() {
-	r.client.hangUp()
-	if err := <-r.client.result; err != nil && !errors.Is(err, context.Canceled) {
+	r.call.HangUp()
+	if err := <-r.call.Result; err != nil && !errors.Is(err, context.Canceled) {
 		r.failed = fmt.Sprintf("the call ended with %v", err)
 	}
 }
@@ -158,11 +171,12 @@ func (r *reader) move(from string) string {
 
 // take takes what there is now, unless it stalls.
 func (r *reader) take() bool {
+	synctest.Wait() // in a fleet, seconds lie between what the legs have to see
 	for r.failed == "" && !r.paused {
 		synctest.Wait()
 		select {
-		case response := <-r.client.sent:
-			r.check(response)
+		case response := <-r.call.Sent:
+			r.failed = r.Response(response)
 			continue
 		default:
 		}
@@ -190,64 +204,12 @@ func (r *reader) finish() string {
 	}
 	r.close()
 	for _, p := range r.world.places {
-		at, has := r.told[p.name]
+		at, has := r.Told[p.name]
 		if here := p.known && p.member.asked(); here && at != p.log.Head() {
-			return fmt.Sprintf("%s was told up to %v; expected %v; at %s", p.name, at, p.log.Head(), r.after)
+			return fmt.Sprintf("%s was told up to %v; expected %v; at %s", p.name, at, p.log.Head(), r.After)
 		} else if p.known && !here && has && at.Incarnation != "gone" { // that of one that was not known when the stream began stays
 			return fmt.Sprintf("%s has gone, and is still at %v", p.name, at)
 		}
 	}
 	return r.failed
-}
-
-// check checks a response, and that its vector is exactly behind what was told.
-func (r *reader) check(response *pb.StreamEventsResponse) {
-	gone := maps.Clone(r.told)
-	for _, e := range response.GetEvents() {
-		r.event(e)
-	}
-	r.after = response.GetCursor()
-	if r.after == "0" {
-		return
-	}
-	v, err := event.ParseVector(r.after)
-	if err != nil {
-		r.failed = err.Error()
-		return
-	}
-	for _, c := range v {
-		delete(gone, c.Node)
-		told, has := r.told[c.Node]
-		if begins := !has || told.Incarnation == "gone"; !begins && told != c {
-			r.failed = fmt.Sprintf("the cursor has %s behind %v: %s", c, told, story(response))
-		}
-		r.told[c.Node] = c
-	}
-	for name, told := range gone { // it has left the vector: if it comes back, it begins again
-		p := r.world.at(name)
-		if there := p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT; told.Origin == p.member.Origin && (there || r.told[name].Sequence < p.member.Head) {
-			r.failed = fmt.Sprintf("%s has left the cursor, told up to %v of %d, known %t, %s", name, r.told[name], p.member.Head, p.known, p.member.State)
-		}
-		r.told[name] = event.Cursor{Origin: event.Origin{Node: name, Incarnation: "gone"}}
-	}
-}
-
-// event checks that an event follows what was told.
-func (r *reader) event(e *pb.Event) {
-	told := r.told[e.GetNode()]
-	from, to := e.GetSequence(), e.GetSequence()
-	if gap := e.GetGap(); gap != nil {
-		from, to = gap.GetFrom(), gap.GetTo()
-		if gap.GetReason() == pb.GapReason_GAP_REASON_RESTARTED {
-			from, to = 0, 0
-			told = event.Cursor{Origin: event.Origin{Node: e.GetNode(), Incarnation: e.GetIncarnation()}}
-		}
-	}
-	life := event.Origin{Node: e.GetNode(), Incarnation: e.GetIncarnation()}
-	head, departed := r.departed[told.Origin] // of a life that has gone, of which all was told, nothing is said when another begins
-	begins := told.Incarnation == "" || told.Incarnation == "gone" || departed && told.Sequence >= head && told.Origin != life
-	if to > 0 && !begins && (told.Origin != life || from != told.Sequence+1) {
-		r.failed = fmt.Sprintf("%s of life %s comes behind %v", word(e), e.GetIncarnation(), told)
-	}
-	r.told[e.GetNode()] = event.Cursor{Origin: life, Sequence: to}
 }

@@ -45,8 +45,11 @@ func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 			absent = append(absent, m.Node)
 		}
 	}
-	if to.requireAll && len(absent) > 0 {
+	switch {
+	case to.requireAll && len(absent) > 0:
 		return nil, n.withoutNodes(absent)
+	case to.requireAll && to.blind != "":
+		return nil, to.unknown()
 	}
 	return p, p.place()
 }

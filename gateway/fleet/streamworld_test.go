@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -29,6 +28,11 @@ type world struct {
 	places  []*place // in the order of their names
 	changed chan struct{}
 }
+
+// wired is a bus that has a connection, and which nobody uses.
+type wired struct{ Bus }
+
+func (wired) Status() BusStatus { return BusStatus{Connected: true} }
 
 // place is a node, through its lives.
 type place struct {
@@ -106,7 +110,7 @@ func (p *place) start() {
 		defer p.world.mu.Unlock()
 		return p.infos
 	}
-	node := &Node{log: hclog.NewNullLogger(), roster: view{p}, asker: view{p}}
+	node := &Node{config: Config{Bus: wired{}}, log: hclog.NewNullLogger(), roster: view{p}, asker: view{p}}
 	control.New(shelf{log: log, infos: infos}, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer {
 		p.local, node.local = l, l
 		return node
@@ -167,6 +171,20 @@ func (p *place) drop(s pb.NodeStatus) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	p.cut(s)
+}
+
+// mute makes the node accept streams and send nothing, or send again on those that are opened then.
+func (p *place) mute(silent bool) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.silent = silent
+}
+
+// refuse makes the node end streams that are opened as fails says.
+func (p *place) refuse(fails func(*pb.StreamEventsRequest) *streamEnd) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.fails = fails
 }
 
 // restart ends the node's life without a word and begins the next.
@@ -365,52 +383,24 @@ func (f *fakeStream) close() {
 	delete(f.from.streams, f)
 }
 
-// client is a StreamEvents call, of which each response waits until the test takes it.
-type client struct {
-	grpc.ServerStream
-	ctx    context.Context
-	hangUp context.CancelFunc
-	sent   chan *pb.StreamEventsResponse
-	result chan error
-}
+// client is a StreamEvents call of a test.
+type client struct{ *StreamCall }
 
 // open calls StreamEvents at a node. The call ends with the test, or when it is hung up.
-func open(t testing.TB, p *place, r *pb.StreamEventsRequest) *client {
+func open(t testing.TB, p *place, r *pb.StreamEventsRequest) client {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &client{ctx: ctx, hangUp: cancel, sent: make(chan *pb.StreamEventsResponse), result: make(chan error, 1)}
-	go func() { c.result <- p.node.StreamEvents(r, c) }()
-	t.Cleanup(cancel)
+	c := client{CallStream(p.node, r)}
+	t.Cleanup(c.HangUp)
 	return c
 }
 
-func (c *client) Context() context.Context { return c.ctx }
-
-// Send gets the bytes that go over the wire.
-func (c *client) Send(r *pb.StreamEventsResponse) error {
-	b, err := proto.Marshal(r)
-	if err != nil {
-		return err
-	}
-	decoded := new(pb.StreamEventsResponse)
-	if err := proto.Unmarshal(b, decoded); err != nil {
-		return err
-	}
-	select {
-	case c.sent <- decoded:
-		return nil
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
-}
-
 // next returns the next response.
-func (c *client) next(t testing.TB) *pb.StreamEventsResponse {
+func (c client) next(t testing.TB) *pb.StreamEventsResponse {
 	t.Helper()
 	select {
-	case r := <-c.sent:
+	case r := <-c.Sent:
 		return r
-	case err := <-c.result:
+	case err := <-c.Result:
 		t.Fatalf("the stream has ended with %v; expected a response", err)
 	case <-time.After(time.Hour):
 		t.Fatal("no response for an hour")
@@ -419,7 +409,7 @@ func (c *client) next(t testing.TB) *pb.StreamEventsResponse {
 }
 
 // until returns the responses up to the first of which says is true, that one included.
-func (c *client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []*pb.StreamEventsResponse {
+func (c client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []*pb.StreamEventsResponse {
 	t.Helper()
 	var got []*pb.StreamEventsResponse
 	for began := time.Now(); time.Since(began) < 10*time.Minute; {
@@ -433,13 +423,13 @@ func (c *client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) [
 }
 
 // err returns with what the call ends; responses that come before are passed over.
-func (c *client) err(t testing.TB) error {
+func (c client) err(t testing.TB) error {
 	t.Helper()
 	enough := time.After(10 * time.Minute)
 	for {
 		select {
-		case <-c.sent:
-		case err := <-c.result:
+		case <-c.Sent:
+		case err := <-c.Result:
 			return err
 		case <-enough:
 			t.Fatal("the stream does not end")
@@ -461,7 +451,8 @@ func story(responses ...*pb.StreamEventsResponse) string {
 func word(e *pb.Event) string {
 	switch e.GetType() {
 	case pb.EventType_EVENT_TYPE_GAP:
-		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(e.GetGap().GetReason().String(), "GAP_REASON_"), e.GetGap().GetFrom(), e.GetGap().GetTo())
+		d := e.GetGap()
+		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(d.GetReason().String(), "GAP_REASON_"), d.GetFrom(), d.GetTo())
 	case pb.EventType_EVENT_TYPE_PRESENT:
 		return fmt.Sprintf("%s:+%s", e.GetNode(), e.GetConnection().GetId())
 	case pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE:

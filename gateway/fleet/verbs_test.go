@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/internal/fleettest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -486,6 +487,26 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// TestCountCursor holds that the cursor of a count has everything that happened before it on nodes that answered, also what no heartbeat has
+// told of.
+func TestCountCursor(t *testing.T) {
+	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
+	gates[1].connect(t, 5)
+	var heads event.Vector
+	for _, g := range gates {
+		info, err := g.client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		check(t, err)
+		head, err := event.ParseCursor(info.GetCursor())
+		check(t, err)
+		heads = heads.Set(head)
+	}
+	counted, err := gates[0].client.CountConnections(patiently(t), &pb.CountConnectionsRequest{State: pb.ListState_LIST_STATE_CLOSED})
+	check(t, err)
+	if counted.GetCursor() != heads.String() {
+		t.Errorf("%s; expected %s", counted.GetCursor(), heads)
+	}
+}
+
 // TestPeerRoles holds that a node lets calls by way of another do no more than it was told, whoever makes them.
 func TestPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
@@ -517,5 +538,52 @@ func TestPeerRoles(t *testing.T) {
 	check(t, err)
 	if n := nodes.GetNodes(); n[0].GetAllowed() != pb.Role_ROLE_VIEWER || n[1].GetAllowed() != pb.Role_ROLE_ADMIN || n[2].GetAllowed() != pb.Role_ROLE_OPERATOR {
 		t.Error(nodes)
+	}
+}
+
+// TestExcluded holds that connections that a broadcast leaves out are left out on whatever node they are.
+func TestExcluded(t *testing.T) {
+	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
+	_, here := gates[0].connect(t, 2)
+	_, there := gates[1].connect(t, 2)
+	sent, err := gates[0].client.Broadcast(patiently(t), &pb.BroadcastRequest{Data: []byte("x"), ExcludeIds: []string{here[0], there[1], "x.1.1"}})
+	check(t, err)
+	if sent.GetMatched() != 2 || sent.GetFleet().GetNodes()[0].GetCounts()["matched"] != 1 || sent.GetFleet().GetNodes()[1].GetCounts()["matched"] != 1 {
+		t.Error(sent)
+	}
+}
+
+// TestDeniedElsewhere holds who a node says that its caller is when the call came by way of another node, and that it counts what it denies.
+func TestDeniedElsewhere(t *testing.T) {
+	loop := fleettest.NewLoopback()
+	a := start(t, loop, "a")
+	b := start(t, loop, "b", func(c *fleet.Config) { c.PeerRoles = map[string]string{"a": "OPERATOR"} })
+	c := start(t, loop, "c")
+	settle(t, a, b, c)
+	c.stop()
+	for _, g := range []*gate{a, b} {
+		eventually(t, "c has left", func() bool { return stateOf(t, g, "c") == pb.NodeState_NODE_STATE_LEFT })
+	}
+	ofB := &pb.Scope{Nodes: []string{"b"}}
+	_, err := a.client.Shutdown(patiently(t), &pb.ShutdownRequest{Scope: ofB})
+	check(t, err)
+	gone, err := a.client.ForgetNode(patiently(t), &pb.ForgetNodeRequest{Node: "c"})
+	check(t, err)
+	if n := gone.GetFleet().GetNodes(); len(n) != 2 || n[1].GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED || !strings.Contains(n[1].GetMessage(), "by way of node a") {
+		t.Error(gone)
+	}
+	if stateOf(t, b, "c") != pb.NodeState_NODE_STATE_LEFT || len(b.controls(t)) != 0 {
+		t.Error("b forgot c")
+	}
+	info, err := a.client.GetGateway(patiently(t), &pb.GetGatewayRequest{Scope: ofB})
+	check(t, err)
+	if info.GetTotals().GetDeniedCalls()["ROLE_REQUIRED"] != 2 || info.GetCaller().GetRole() != pb.Role_ROLE_OPERATOR || info.GetCaller().GetIdentity() == "" ||
+		info.GetNode() != "b" || info.GetFleetInfo().GetName() != "test" {
+		t.Error(info)
+	}
+	own, err := a.client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
+	check(t, err)
+	if len(own.GetTotals().GetDeniedCalls()) != 0 || own.GetCaller().GetRole() != pb.Role_ROLE_ADMIN {
+		t.Error(own)
 	}
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -24,7 +25,8 @@ const (
 type walk struct {
 	nodes []Member // in the order of their names
 	at    *walkToken
-	room  int // rows that there is room for
+	room  int           // rows that there is room for
+	wait  time.Duration // how long a node has to answer
 	// ask asks one node for some of its rows.
 	ask func(ctx context.Context, m Member, rows int, token string) answer
 
@@ -33,38 +35,31 @@ type walk struct {
 	results []*pb.NodeResult
 }
 
-// run asks for rows until the page is full, or enough nodes were asked. Afterwards at is where the next page begins; its node is empty at
-// the end of the walk. The error is that of a request that is wrong.
-func (w *walk) run(ctx context.Context) error {
+// run asks for rows until the page is full, or enough nodes were asked, or so much time has passed that another one might have too little
+// to answer: it would be passed over, though it is well. Afterwards at is where the next page begins; its node is empty at the end of the
+// walk.
+func (w *walk) run(ctx context.Context) {
+	soon := time.Now().Add(within(ctx, w.wait) / 2)
 	rest := w.rest()
 	for asked := 0; len(rest) > 0; rest = rest[1:] {
-		m := rest[0]
-		if asked == walkNodes || w.room == 0 || len(w.rows) > walkRoom {
-			if m.Node != w.at.node {
-				w.at.node, w.at.token = m.Node, ""
-			}
-			return nil
+		if asked == walkNodes || asked > 0 && !time.Now().Before(soon) || w.room == 0 || len(w.rows) > walkRoom {
+			return
 		}
-		if m.Node != w.at.node {
-			w.at.node, w.at.token = m.Node, ""
-		}
-		if m.asked() {
+		if rest[0].asked() {
 			asked++
 		}
-		more, err := w.take(ctx, m)
-		if more || err != nil {
-			return err
+		if more := w.take(ctx, rest[0]); more {
+			return
 		}
 	}
 	w.at.node, w.at.token = "", ""
-	return nil
 }
 
 // rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is named in the result.
 func (w *walk) rest() []Member {
 	for i, m := range w.nodes {
 		switch {
-		case m.Node == w.at.node:
+		case m.Node == w.at.node && w.at.token != "":
 			return w.nodes[i:]
 		case m.Node > w.at.node:
 			w.lost()
@@ -78,24 +73,26 @@ func (w *walk) rest() []Member {
 // lost says that the node at which the walk was has left, or was forgotten.
 func (w *walk) lost() {
 	if w.at.token != "" {
+		w.at.token = ""
 		w.results = append(w.results, nodeResult(&answer{node: w.at.node, status: pb.NodeStatus_NODE_STATUS_LEFT,
 			message: "it left, or was forgotten, while the walk was at it"}))
 	}
 }
 
-// take asks a node for its next rows, and returns whether it has more.
-func (w *walk) take(ctx context.Context, m Member) (more bool, err error) {
+// take asks a node for its next rows, and returns whether it has more. The walk is at it then, or behind it.
+func (w *walk) take(ctx context.Context, m Member) (more bool) {
+	if m.Node != w.at.node {
+		w.at.node, w.at.token = m.Node, ""
+	}
 	a := w.ask(ctx, m, w.room, w.at.token)
-	if status.Code(a.err) == codes.InvalidArgument {
-		if w.at.token == "" {
-			return false, a.err
-		}
+	if w.at.token != "" && status.Code(a.err) == codes.InvalidArgument {
 		// The request was right when the walk began there, so it is the token that is not: the node has restarted.
 		a = answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_RESTARTED, elapsed: a.elapsed,
 			message: "it restarted while the walk was at it: the connections that were still to come have ended"}
 	}
 	var p page
 	if a.ok() {
+		var err error
 		if p, err = readPage(a.body); err != nil {
 			a, p = undecodable(a, err), page{}
 		}
@@ -105,7 +102,7 @@ func (w *walk) take(ctx context.Context, m Member) (more bool, err error) {
 	w.room -= min(w.room, p.count)
 	w.total += p.total
 	w.at.token = p.next
-	return p.next != "", nil
+	return p.next != ""
 }
 
 // page is what a response that lists rows has: ListConnectionsResponse or ListBansResponse, which have the same numbers for it.

@@ -17,8 +17,8 @@ import (
 type walkToken struct {
 	version byte // of connections or of bans
 	binding [bindingSize]byte
-	node    string // the walk is at this node, or, when it is not there any more, behind it
-	token   string // of the node; empty: it has not begun there
+	node    string // the walk is at this node, or behind it: whoever joins meanwhile with a name behind it is walked too
+	token   string // of the node; empty: the walk is behind it
 }
 
 const (

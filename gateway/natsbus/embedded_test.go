@@ -122,6 +122,19 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
+// TestEmbeddedSeveralAddresses holds that nodes on a machine with several addresses, who only know of one other, find each other: what a
+// connection comes from is another address there than what its node listens on.
+func TestEmbeddedSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	on := func(node, address string, join ...string) *natsbus.Bus {
+		return open(t, natsbus.Config{Node: node, Embedded: &natsbus.Embedded{Listen: address, Join: join}})
+	}
+	a := on("a", "127.0.0.2:0")
+	b, c := on("b", "127.0.0.3:0", a.Address()), on("c", "127.0.0.4:0", a.Address())
+	fleettest.Settle(t, b, c)
+	fleettest.Settle(t, c, b)
+}
+
 // TestEmbeddedSaysGoodbye holds that what is published right before Close still comes to the others.
 func TestEmbeddedSaysGoodbye(t *testing.T) {
 	t.Parallel()

@@ -33,10 +33,11 @@ func (a *app) newDrainWait(c *client, f *sockgatev1.FleetResult) *drainWait {
 // nodes are those that are awaited, in the order of their names.
 func (d *drainWait) nodes() []string { return slices.Sorted(maps.Keys(d.left)) }
 
-// see takes what nodes say.
+// see takes what nodes say. A node whose last events are lost has gone for good: its drain has ended too.
 func (d *drainWait) see(events []*sockgatev1.Event) {
 	for _, e := range events {
-		if e.GetType() == sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED {
+		lost := e.GetGap().GetReason() == sockgatev1.GapReason_GAP_REASON_NODE_LOST
+		if e.GetType() == sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED || lost {
 			delete(d.left, e.GetNode())
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -186,13 +184,7 @@ func nodeHint(err error) string {
 	switch reasonOf(err) {
 	case reasonNodeRequired:
 		return "\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all"
-	case reasonUnknownNode:
-		if statusOf(err).Code() == codes.InvalidArgument { // else it is the ID of a connection, or what was to be forgotten
-			return "\n  ctl nodes lists the nodes that there are"
-		}
-	case reasonNodesMissing:
-		return "\n  what the other nodes did is done; without --require-all there is an answer from those"
-	case reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused, reasonNodeLive:
+	case reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused:
 		return "\n  ctl nodes shows how the nodes are"
 	}
 	return ""
@@ -200,13 +192,11 @@ func nodeHint(err error) string {
 
 // The reasons of a fleet's errors.
 const (
-	reasonUnknownNode     = "UNKNOWN_NODE"
 	reasonNodeRequired    = "NODE_REQUIRED"
 	reasonNodesMissing    = "NODES_MISSING"
 	reasonNodeUnreachable = "NODE_UNREACHABLE"
 	reasonNodeTimedOut    = "NODE_TIMED_OUT"
 	reasonNodeRefused     = "NODE_REFUSED"
-	reasonNodeLive        = "NODE_LIVE"
 )
 
 // aboutNode says that the gateway answered, and other nodes did not as they should.
@@ -276,13 +266,16 @@ func caretLines(filter string, metadata map[string]string) []string {
 
 // missingLines names the nodes that an error is about, as far as its sentence does not.
 func missingLines(sentence string, metadata map[string]string) []string {
-	var lines []string
-	for _, key := range slices.Sorted(maps.Keys(metadata)) {
-		if value := metadata[key]; !strings.Contains(sentence, value) {
-			lines = append(lines, fmt.Sprintf("  %s: %s", clean(key), clean(value)))
+	var untold []string
+	for name := range strings.SplitSeq(metadata["missing"], ",") {
+		if !strings.Contains(sentence, name) {
+			untold = append(untold, clean(name))
 		}
 	}
-	return lines
+	if len(untold) == 0 {
+		return nil
+	}
+	return []string{"  also missing: " + strings.Join(untold, ", ")}
 }
 
 // transportText is why the transport failed, without the layers that gRPC wraps around it.

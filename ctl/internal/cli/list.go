@@ -116,7 +116,9 @@ type walked struct {
 }
 
 // walk goes through the pages of a list. With an error, the result is of the pages before it.
-func (a *app) walk(ctx context.Context, c *client, req *sockgatev1.ListConnectionsRequest, left *countdown, page func([]*sockgatev1.Connection) error) (walked, error) {
+func (a *app) walk(ctx context.Context, c *client, req *sockgatev1.ListConnectionsRequest, left *countdown,
+	page func([]*sockgatev1.Connection) error,
+) (walked, error) {
 	var w walked
 	for {
 		req.PageSize = int32(left.cap(maxPage))

@@ -49,7 +49,8 @@ With --wait it prints how the drain goes and ends when the gateway has, or in a 
 			return a.shutdown(cmd.Context(), o)
 		}),
 	}
-	a.registerScope(cmd, &o.scope)
+	a.registerNode(cmd, &o.scope, "shut this `NODE` of the fleet down")
+	o.scope.registerLocal(cmd, "shut the gateway that is asked down")
 	f := cmd.Flags()
 	f.BoolVar(&o.scope.all, "all", false, "shut every node of the fleet down")
 	f.DurationVar(&o.grace, "grace", 0, "how long connections may end by themselves, up to 24h; 0s closes them at once (default the gateway's drain timeout)")
@@ -112,7 +113,7 @@ func (a *app) confirmShutdown(ctx context.Context, c *client, o *shutdownOptions
 	what := "the gateway at " + c.addr
 	switch {
 	case len(o.scope.nodes) > 0:
-		what = fmt.Sprintf("%s of the fleet (%s)", plural(uint64(len(o.scope.nodes)), "node"), strings.Join(o.scope.nodes, ", "))
+		what = "the node " + o.scope.nodes[0]
 	case o.scope.all:
 		callCtx, cancel := a.within(ctx, 0)
 		defer cancel()
@@ -148,6 +149,9 @@ func allNodesText(nodes []*sockgatev1.Node) string {
 func (o *shutdownOptions) request(a *app) (*sockgatev1.ShutdownRequest, error) {
 	if err := o.scope.check(); err != nil {
 		return nil, err
+	}
+	if len(o.scope.nodes) > 1 {
+		return nil, usagef("--node is given %d times; shut down one node, or --all", len(o.scope.nodes))
 	}
 	farewell, err := farewellBytes(o.farewell)
 	if err != nil {

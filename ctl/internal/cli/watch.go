@@ -204,7 +204,8 @@ func (w *watcher) settle(ctx context.Context) error {
 // relabel lists again for what SetLabels has changed: no event is about the single connections that it labelled.
 func (w *watcher) relabel(ctx context.Context) error {
 	var failed error // of our own output
-	listed, err := w.app.walk(ctx, w.client, w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE), newCountdown(0), func(page []*sockgatev1.Connection) error {
+	all := w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE)
+	listed, err := w.app.walk(ctx, w.client, all, newCountdown(0), func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
 			labels, known := w.known[conn.GetId()]
 			if known && labels == labelText(conn.GetLabels()) || w.left.over() {

@@ -249,7 +249,7 @@ const (
 	Outcome_OUTCOME_CLOSED Outcome = 4
 	// No connection of that ID has existed on this node in this incarnation.
 	Outcome_OUTCOME_NOT_FOUND Outcome = 5
-	// What happened cannot be known: the node that holds the connection was asked, and did not answer in time.
+	// What happened cannot be known: the node that holds the connection was asked, and did not answer in time, or failed while it did it.
 	Outcome_OUTCOME_UNKNOWN Outcome = 6
 	// The ID is of an earlier incarnation of this node: that connection ended when the node restarted.
 	Outcome_OUTCOME_NODE_RESTARTED Outcome = 7

@@ -1354,8 +1354,8 @@ type ControlDetails struct {
 	Ban string `protobuf:"bytes,16,opt,name=ban,proto3" json:"ban,omitempty"`
 	// The node by way of which it was asked for, where that is another one.
 	ViaNode string `protobuf:"bytes,17,opt,name=via_node,json=viaNode,proto3" json:"via_node,omitempty"`
-	// On the node by way of which other nodes were asked: what each of those answered, by their names: a NodeStatus without its prefix. The
-	// outcomes are then of all of them.
+	// On the node by way of which other nodes were asked: what each of those answered, by their names: a NodeStatus without its prefix. At
+	// most 100, those that have not done it before the others. The outcomes are then of all of them.
 	Nodes         map[string]string `protobuf:"bytes,18,rep,name=nodes,proto3" json:"nodes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -263,7 +263,8 @@ func (x *Scope) GetNodeTimeout() *durationpb.Duration {
 // FleetResult says which nodes a reply is of. Absent from replies of a gateway that runs alone.
 type FleetResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether every node that was expected to answer did what it was asked for: all `nodes` are OK.
+	// Whether every node that was expected to answer did what it was asked for: all `nodes` are OK. False also when the request was for all
+	// nodes and the one that is asked cannot know which there are: it has no connection to the fleet, or is DISPLACED.
 	Complete bool `protobuf:"varint,1,opt,name=complete,proto3" json:"complete,omitempty"`
 	// How many nodes the request was for.
 	Expected uint32 `protobuf:"varint,2,opt,name=expected,proto3" json:"expected,omitempty"`

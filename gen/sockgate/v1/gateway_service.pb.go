@@ -389,7 +389,8 @@ type CountConnectionsResponse struct {
 	// it may see again what is counted already.
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// With `by`: the largest groups, in descending order, those of one size in the order of their values; at most 1,000. With
-	// more than 100,000 different values, the largest of the 100,000 that were met first.
+	// more than 100,000 different values, the largest of the 100,000 that were met first. Both hold for each node: in a fleet a group lacks
+	// the connections of nodes that have a thousand larger groups, and those are in `other`.
 	Groups []*ConnectionGroup `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	// With `by`: connections that are in `count` and in none of `groups`. 0 unless there are more than 1,000 different values.
 	Other uint64 `protobuf:"varint,5,opt,name=other,proto3" json:"other,omitempty"`
@@ -2529,9 +2530,9 @@ func (x *GetLimitsRequest) GetScope() *Scope {
 // GetLimitsResponse has the limits.
 type GetLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits in force on the node that is asked, or on the one that `scope` names.
+	// The limits in force on the node that is asked, or on the one that `scope` names; absent when that one did not answer.
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
-	// In a fleet: those of each node that answered, in the order of their names.
+	// In a fleet: those of each node that answered, in the order of their names; 3 MiB of them. A node beyond that is an ERROR.
 	Nodes []*NodeLimits `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -2658,9 +2659,9 @@ func (x *UpdateLimitsRequest) GetScope() *Scope {
 // UpdateLimitsResponse has the limits.
 type UpdateLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits in force on the node that is asked, or on the one that `scope` names.
+	// The limits in force on the node that is asked, or on the one that `scope` names; absent when that one did not answer.
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
-	// In a fleet: those of each node that changed them, in the order of their names.
+	// In a fleet: those of each node that changed them, in the order of their names; the first 3 MiB.
 	Nodes []*NodeLimits `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -3074,7 +3075,7 @@ type ListBansResponse struct {
 	Bans []*Ban `protobuf:"bytes,1,rep,name=bans,proto3" json:"bans,omitempty"`
 	// Token of the next page; empty at the end.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Bans in all.
+	// Bans in all; in a fleet, those of the nodes that this page asked.
 	TotalSize int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
 	// The nodes that this page asked. A walk is complete when all of its pages are.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`

@@ -77,6 +77,12 @@ func (l *Client) Close() {
 	l.poll.close()
 }
 
+// Toward makes the connections of Open go to another server from now on.
+func (l *Client) Toward(server netip.AddrPort) (err error) {
+	l.server, err = newTarget(server)
+	return err
+}
+
 // Len returns the number of connections.
 func (l *Client) Len() int { return len(l.conns) }
 

@@ -18,6 +18,7 @@ const (
 	Churn     Kind = "churn"     // connections that come and go [connections]
 	Idle      Kind = "idle"      // memory of connections that do nothing
 	Broadcast Kind = "broadcast" // one message to all connections [broadcasts]
+	Kick      Kind = "kick"      // a connection is ended by the control plane [kicks]
 	Flood     Kind = "flood"     // messages at a fixed rate, beside handshakes that never end [messages]
 )
 
@@ -47,10 +48,11 @@ type Measurement struct {
 	AskedRate  float64     `json:"asked_rate,omitempty"` // Fixed: messages a second
 	Unanswered uint64      `json:"unanswered,omitempty"` // Fixed: see load.Result
 	Latency    Percentiles `json:"latency_ns,omitzero"`
-	IdleBytes  float64     `json:"idle_bytes,omitempty"`   // Idle: resident bytes for each silent connection
-	EchoBytes  float64     `json:"echoed_bytes,omitempty"` // Idle: the same when each has echoed once
-	Held       int         `json:"held,omitempty"`         // Flood: attackers connected, the fewest of what was seen before and after
-	Cut        float64     `json:"cut_a_second,omitempty"` // Flood: attackers that the server cut, and that came again
+	IdleBytes  float64     `json:"idle_bytes,omitempty"`     // Idle: resident bytes for each silent connection
+	EchoBytes  float64     `json:"echoed_bytes,omitempty"`   // Idle: the same when each has echoed once
+	Resident   float64     `json:"resident_bytes,omitempty"` // Idle: of the server before those connections
+	Held       int         `json:"held,omitempty"`           // Flood: attackers connected, the fewest of what was seen before and after
+	Cut        float64     `json:"cut_a_second,omitempty"`   // Flood: attackers that the server cut, and that came again
 	// Flood: what the server had open at the end: files, clients, and those attackers that it had accepted.
 	Descriptors int `json:"server_descriptors,omitempty"`
 }
@@ -99,6 +101,7 @@ var (
 	Unanswered   Metric = func(m *Measurement) float64 { return float64(m.Unanswered) }
 	IdleBytes    Metric = func(m *Measurement) float64 { return known(m.IdleBytes) }
 	EchoBytes    Metric = func(m *Measurement) float64 { return known(m.EchoBytes) }
+	Resident     Metric = func(m *Measurement) float64 { return known(m.Resident) }
 	Held         Metric = func(m *Measurement) float64 { return known(float64(m.Held)) }
 	Cut          Metric = func(m *Measurement) float64 { return known(m.Cut) }
 	Descriptors  Metric = func(m *Measurement) float64 { return known(float64(m.Descriptors)) }

@@ -224,5 +224,8 @@ func (m *Measurement) Line(kind Kind) string {
 	case Broadcast:
 		return fmt.Sprintf("%s until the last has it, %s server CPU", duration(P50(m)), duration(CPUEach(m)))
 	}
+	if kind == Kick {
+		return fmt.Sprintf("p50 %s, p99 %s", duration(P50(m)), duration(P99(m)))
+	}
 	return fmt.Sprintf("%s/s, %s per server-CPU-second, p99 %s", count(Rate(m)), count(PerCPUSecond(m)), duration(P99(m)))
 }

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// The question names everything that is shut down.
+func TestShutdownQuestionOfAFleet(t *testing.T) {
+	for args, want := range map[string]string{
+		"shutdown":               "Shut the gateway at GATEWAY down?",
+		"shutdown --local":       "Shut the gateway at GATEWAY down?",
+		"shutdown --node edge-2": "Shut the node edge-2 down?",
+		"shutdown --all":         "Shut ALL 3 nodes of the fleet (edge-1, edge-2 which is DRAINING, edge-3 which is UNREACHABLE) down?",
+	} {
+		var scopes []*sockgatev1.Scope
+		run := against(t, fleetGateway(&scopes))
+		run.terminal, run.stdin, run.variables = true, strings.NewReader("n\n"), map[string]string{"NO_COLOR": "1"}
+		run.expect(t, exitFailed, "", want+" [y/N] ctl: not confirmed; nothing was done\n", strings.Fields(args)...)
+	}
+	var many []*sockgatev1.Node
+	for n := range 25 {
+		many = append(many, &sockgatev1.Node{Name: fmt.Sprintf("n%d", n), State: sockgatev1.NodeState_NODE_STATE_LIVE})
+	}
+	many = append(many, &sockgatev1.Node{Name: "gone", State: sockgatev1.NodeState_NODE_STATE_LEFT})
+	if text := allNodesText(many); !strings.HasPrefix(text, "ALL 25 nodes of the fleet (n0, n1, ") || !strings.HasSuffix(text, ", n19, and 5 more)") || strings.Contains(text, "gone") {
+		t.Error(text)
+	}
+}
+
+// drained is a DRAIN_ENDED of a node.
+func drained(node string) *sockgatev1.Event {
+	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0), Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{}}}
+}
+
+// gone is the GAP of a node whose last events are lost.
+func gone(node string) *sockgatev1.Event {
+	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_GAP, Time: ago(0), Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}}
+}
+
+// Waiting for nodes of a fleet ends when the drain of each has ended, or can be heard of no more.
+func TestShutdownWaitsForNodes(t *testing.T) {
+	const table = "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   5\n"
+	ended := func(nodes ...string) string {
+		text := table
+		for _, n := range nodes {
+			text += "10:31:02.123  DRAIN_ENDED       " + n + "  connections=0\n"
+		}
+		return text
+	}
+	of := func(cursor string, events ...*sockgatev1.Event) *sockgatev1.StreamEventsResponse {
+		return &sockgatev1.StreamEventsResponse{Cursor: cursor, Events: events}
+	}
+	const cursor = "edge-1.1@3,edge-2.1@2"
+	both := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))
+	tests := []struct {
+		name    string
+		fleet   *sockgatev1.FleetResult
+		states  map[string]sockgatev1.NodeState
+		batches []*sockgatev1.StreamEventsResponse
+		code    int
+		stdout  string
+		stderr  string
+	}{
+		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")), of(cursor, drained("edge-9"))}, exitDone, ended("edge-2", "edge-1"), ""},
+		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"), drained("edge-1")), of(cursor, drained("edge-9"))}, exitPartial,
+			ended("edge-2", "edge-1"), silentText},
+		{"the last events of one are lost", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")),
+			of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, exitDone, ended("edge-1") + "10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
+		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, exitDone, ended("edge-1"), ""},
+		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, exitPartial, ended("edge-1"),
+			"ctl: edge-2 is UNREACHABLE; how its drain went is not known\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &fleetStream{end: cursor, absent: tt.fleet, states: tt.states, batches: tt.batches}
+			g := s.gateway()
+			g.shutdown = func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+				return &sockgatev1.ShutdownResponse{Connections: 5, Deadline: ago(0), Fleet: tt.fleet}, nil
+			}
+			run := against(t, g)
+			run.now = ticking()
+			run.expect(t, tt.code, tt.stdout, tt.stderr, "shutdown", "--all", "--yes", "--wait")
+			if got := fmt.Sprint(s.request.GetScope().GetNodes()); got != "[edge-1 edge-2]" || s.request.GetAfter() != cursor {
+				t.Errorf("it follows %s behind %s", got, s.request.GetAfter())
+			}
+		})
+	}
+}
+
+// The gateway that is asked may end first: what was not seen is named. What it shuts down of itself alone ends with it, as without a fleet.
+func TestShutdownEndsWithTheGatewayThatIsAsked(t *testing.T) {
+	both := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))
+	for args, want := range map[string]string{
+		"--all":   "ctl: the gateway that was asked has ended; the end of these drains was not seen: edge-2\n",
+		"--local": "",
+	} {
+		s := &fleetStream{end: "edge-1.1@3,edge-2.1@2", absent: both}
+		g := s.gateway()
+		var got *sockgatev1.StreamEventsRequest
+		g.stream = func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
+			got = r
+			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "edge-1.1@9", Events: []*sockgatev1.Event{drained("edge-1")}})
+		}
+		g.shutdown = func(r *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+			fleet := both
+			if r.GetScope().GetLocal() {
+				fleet = fleetOf(both.GetNodes()[0])
+			}
+			return &sockgatev1.ShutdownResponse{Fleet: fleet}, nil
+		}
+		run := against(t, g)
+		if code := run.run("shutdown", "--yes", "--wait", args); code != exitDone || run.stderr.String() != want {
+			t.Errorf("%s: exit code %d: %q, want %q", args, code, run.stderr, want)
+		}
+		if got.GetScope().GetLocal() != (args == "--local") {
+			t.Errorf("%s: scope %v", args, got.GetScope())
+		}
+	}
+}

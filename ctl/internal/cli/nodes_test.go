@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	nodesTable = `NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP
+edge-1   LIVE          v1.2.3    1200          self        -
+edge-2   DRAINING      v1.2.3    3             1.4s        420µs
+edge-3   UNREACHABLE   v1.2.2    800           12s         -
+`
+	nodesWide = `NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP   INCARNATION   UPTIME   EVENT-HEAD   ALLOWED
+edge-1   LIVE          v1.2.3    1200          self        -            19ab0d3f1c2   3h       7            admin
+edge-2   DRAINING      v1.2.3    3             1.4s        420µs        19ab0d3f1c3   3h       9            operator
+edge-3   UNREACHABLE   v1.2.2    800           12s         -            1             1m       4711         admin
+`
+	nodesJSON = `{"name":"edge-1","incarnation":"19ab0d3f1c2","state":"NODE_STATE_LIVE","version":"v1.2.3","connections":"1200","eventHead":"7","self":true,"uptime":"10800s","allowed":"ROLE_ADMIN"}
+{"name":"edge-2","incarnation":"19ab0d3f1c3","state":"NODE_STATE_DRAINING","version":"v1.2.3","connections":"3","eventHead":"9","lastSeen":"1.400s","roundTrip":"0.000420s","self":false,"uptime":"10800s","allowed":"ROLE_OPERATOR"}
+{"name":"edge-3","incarnation":"1","state":"NODE_STATE_UNREACHABLE","version":"v1.2.2","connections":"800","eventHead":"4711","lastSeen":"12s","self":false,"uptime":"60s","allowed":"ROLE_ADMIN"}
+`
+	lastNodeYAML = `---
+name: edge-3
+incarnation: "1"
+state: NODE_STATE_UNREACHABLE
+version: v1.2.2
+connections: "800"
+eventHead: "4711"
+lastSeen: 12s
+self: false
+uptime: 60s
+allowed: ROLE_ADMIN
+`
+)
+
+// A node that is known to be unreachable was not to answer: its state says so.
+func TestNodesFormats(t *testing.T) {
+	for format, want := range map[string]string{"table": nodesTable, "wide": nodesWide, "json": nodesJSON, "name": "edge-1\nedge-2\nedge-3\n"} {
+		for _, words := range []string{"nodes", "node list"} {
+			var scopes []*sockgatev1.Scope
+			against(t, fleetGateway(&scopes)).expect(t, exitDone, want, "", append(strings.Fields(words), "-o", format)...)
+		}
+	}
+	var scopes []*sockgatev1.Scope
+	run := against(t, fleetGateway(&scopes))
+	if code := run.run("nodes", "-o", "yaml"); code != exitDone || !strings.HasSuffix(run.stdout.String(), lastNodeYAML) || strings.Count(run.stdout.String(), "---\n") != 3 {
+		t.Errorf("exit code %d:\n%s", code, run.stdout)
+	}
+}
+
+// A node that was to answer and did not makes the reply partial, whatever its state.
+func TestNodesThatDoNotAnswerThePing(t *testing.T) {
+	for status, want := range map[sockgatev1.NodeStatus]string{
+		nodeTimedOut: "ctl: edge-2 did not answer: TIMED_OUT (not within 2ms; what it did is not known)\n",
+		sockgatev1.NodeStatus_NODE_STATUS_OVERLOADED: "ctl: edge-2 answered: OVERLOADED (it has too much to do, and did nothing)\n",
+	} {
+		g := &fakeGateway{nodes: func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+			return &sockgatev1.ListNodesResponse{Nodes: threeNodes(), Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", status, ""), nodeResult("edge-3", nodeUnreachable, ""))}, nil
+		}}
+		against(t, g).expect(t, exitPartial, nodesTable, want, "nodes")
+	}
+}
+
+// A gateway that runs alone lists itself.
+func TestNodesAlone(t *testing.T) {
+	g := &fakeGateway{nodes: func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+		return &sockgatev1.ListNodesResponse{Nodes: threeNodes()[:1]}, nil
+	}}
+	against(t, g).expect(t, exitDone, "NODE     STATE   VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-1   LIVE    v1.2.3    1200          self        -\n", "", "nodes")
+}
+
+// Forgetting asks, shows what was forgotten, and names the nodes that could not be told.
+func TestNodeForget(t *testing.T) {
+	var got []string
+	fleet := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeTimedOut, "no answer within 4 s"))
+	g := &fakeGateway{forget: func(r *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
+		got = append(got, r.GetNode())
+		return &sockgatev1.ForgetNodeResponse{Node: threeNodes()[2], Fleet: fleet}, nil
+	}}
+	const (
+		table  = "NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-3   UNREACHABLE   v1.2.2    800           12s         -\n"
+		untold = "ctl: edge-2 did not answer: TIMED_OUT (no answer within 4 s)\n"
+	)
+	against(t, g).expect(t, exitPartial, table, untold, "node", "forget", "edge-3", "--yes")
+	against(t, g).expect(t, exitPartial, "edge-3\n", untold, "node", "forget", "edge-3", "--yes", "-o", "name")
+	run := against(t, g)
+	if code := run.run("node", "forget", "edge-3", "-y", "-o", "wide"); code != exitPartial || !strings.HasSuffix(run.stdout.String(), "admin\n\nNODE     STATUS      TIME\nedge-1   OK          2ms\nedge-2   TIMED_OUT   2ms\n") {
+		t.Errorf("exit code %d:\n%s", code, run.stdout)
+	}
+	run = against(t, g)
+	if code := run.run("node", "forget", "edge-3", "-y", "-o", "json"); code != exitPartial || !strings.HasPrefix(run.stdout.String(), `{"node":{"name":"edge-3",`) ||
+		!strings.Contains(run.stdout.String(), `"fleet":{"complete":false,"expected":2,"answered":1,"nodes":[`) {
+		t.Errorf("exit code %d:\n%s", code, run.stdout)
+	}
+	for answer, code := range map[string]int{"y\n": exitDone, "n\n": exitFailed} {
+		got, fleet = nil, nil
+		run := against(t, g)
+		run.terminal, run.stdin, run.variables = true, strings.NewReader(answer), map[string]string{"NO_COLOR": "1"}
+		if have := run.run("node", "forget", "edge-3"); have != code || !strings.HasPrefix(run.stderr.String(), "Forget the node edge-3? [y/N] ") || (len(got) == 1) != (code == exitDone) {
+			t.Errorf("%q: exit code %d, %d calls: %s", answer, have, len(got), run.stderr)
+		}
+	}
+}

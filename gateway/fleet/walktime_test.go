@@ -1,0 +1,43 @@
+package fleet
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestWalkHasTime holds that a page asks a second node only while that has half of the time to answer: it would be passed over, though it is
+// well, and nothing but the next page asks it then.
+func TestWalkHasTime(t *testing.T) {
+	for _, c := range []struct {
+		took, wait, deadline time.Duration
+		asked                int
+	}{
+		{2 * time.Second, 5 * time.Second, time.Minute, 2},
+		{2500 * time.Millisecond, 5 * time.Second, time.Minute, 1},
+		{4 * time.Second, time.Minute, 10 * time.Second, 2},
+		{5 * time.Second, time.Minute, 10 * time.Second, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+			defer cancel()
+			asked := 0
+			w := &walk{at: &walkToken{}, room: 100, wait: c.wait, ask: func(_ context.Context, m Member, _ int, _ string) answer {
+				asked++
+				time.Sleep(c.took)
+				return answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_OK}
+			}}
+			for _, name := range []string{"a", "b"} {
+				w.nodes = append(w.nodes, Member{Origin: event.Origin{Node: name}, State: pb.NodeState_NODE_STATE_LIVE})
+			}
+			w.run(ctx)
+			if ended := w.at.node == ""; asked != c.asked || ended != (asked == 2) {
+				t.Errorf("%s of %s and %s: %d asked, the next page begins behind %q", c.took, c.wait, c.deadline, asked, w.at.node)
+			}
+		})
+	}
+}

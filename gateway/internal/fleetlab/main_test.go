@@ -1,0 +1,80 @@
+//go:build linux
+
+package fleetlab
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+var (
+	connections = flag.Int("fleetlab.connections", 3000, "connections of a fleet, over all of its nodes")
+	splitFor    = flag.Duration("fleetlab.split", 12*time.Second, "how long a fleet is split in two; more than 10s, after which nodes are unreachable")
+	reportFile  = flag.String("fleetlab.report", "", "`file` to write what was observed into, as a table in Markdown")
+)
+
+// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+const patience = time.Minute
+
+// workshop is where the test run builds its programs and has its sockets.
+var workshop string
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCrowd) != "" {
+		os.Exit(crowdMain(os.Stdin, os.Stdout))
+	}
+	flag.Parse()
+	var err error
+	if workshop, err = os.MkdirTemp("", "fleetlab"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := observations.write(*reportFile); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+		_ = os.RemoveAll(workshop)
+		os.Exit(code)
+	}))
+}
+
+// check ends the test with an error.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet.
+func await(t testing.TB, what string, so func() (ok bool, why string)) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	for look := time.NewTicker(10 * time.Millisecond); ; <-look.C {
+		ok, why := so()
+		if ok {
+			look.Stop()
+			return time.Since(begin)
+		}
+		if time.Since(begin) > patience {
+			look.Stop()
+			t.Fatalf("%s: not within %s: %s", what, patience, why)
+		}
+	}
+}
+
+// hold lets a time pass that a scenario is about, counted from its beginning.
+func hold(t testing.TB, begin time.Time, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(time.Until(begin.Add(d))):
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+}

@@ -1,0 +1,44 @@
+//go:build linux
+
+package fleetlab
+
+import (
+	"fmt"
+	"net"
+	"time"
+)
+
+// natsServer is a NATS server of the user's own.
+type natsServer struct {
+	*process
+	lab     *lab
+	address string
+}
+
+// newNATS returns one that does not run yet, with an address that stays.
+func (l *lab) newNATS() *natsServer { return &natsServer{lab: l, address: l.free(200)} }
+
+func (n *natsServer) url() string { return "nats://" + n.address }
+
+// launch runs it, and waits until it greets.
+func (n *natsServer) launch() {
+	t := n.lab.t
+	t.Helper()
+	host, port, err := net.SplitHostPort(n.address)
+	check(t, err)
+	n.process = prepare(t, "nats-server", "", nil, program(t, "nats-server"), "--addr", host, "--port", port)
+	n.start()
+	await(t, "the NATS server greets", func() (bool, string) {
+		conn, err := net.DialTimeout("tcp", n.address, time.Second)
+		if err != nil {
+			return false, err.Error()
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+			return false, err.Error()
+		}
+		greeting := make([]byte, 5)
+		n, err := conn.Read(greeting)
+		return string(greeting[:n]) == "INFO ", fmt.Sprintf("%q, %v", greeting[:n], err)
+	})
+}

@@ -1,0 +1,162 @@
+//go:build linux
+
+package fleetlab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// network is machines that are network namespaces: each has an address and a cable to one of two switches, which are bridges in a
+// namespace of their own. What is on one switch does not reach what is on the other, and notices no more than silence.
+type network struct {
+	t      testing.TB
+	prefix string // of the namespaces' names
+	hub    string // the namespace of the switches
+	hosts  int
+}
+
+// networks numbers them.
+var networks atomic.Int64
+
+// newNetwork makes one without machines, or skips the test where that cannot be done. It goes with the test.
+func newNetwork(t testing.TB) *network {
+	t.Helper()
+	n := &network{t: t, prefix: fmt.Sprintf("fleetlab-%d-%d-", os.Getpid(), networks.Add(1))}
+	n.hub = n.prefix + "hub"
+	swept()
+	if err := n.make(); err != nil {
+		if os.Getenv("REQUIRE_NETNS") != "" {
+			t.Fatalf("network namespaces cannot be made, and REQUIRE_NETNS is set: %v", err)
+		}
+		t.Skipf("network namespaces cannot be made: run this test as root on Linux, with the program ip: %v", err)
+	}
+	return n
+}
+
+// swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of a process that is
+// no more.
+var swept = sync.OnceFunc(func() {
+	all, _ := filepath.Glob("/run/netns/fleetlab-*") // none: nothing is left
+	for _, path := range all {
+		name := filepath.Base(path)
+		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "fleetlab-"), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			_ = ip("netns", "del", name) // another run may have swept too
+		}
+	}
+})
+
+// make makes the switches.
+func (n *network) make() error {
+	if err := ip("netns", "add", n.hub); err != nil {
+		return err
+	}
+	n.t.Cleanup(func() { n.remove(n.hub) })
+	for _, bridge := range []string{"left", "right"} {
+		if err := ip("-n", n.hub, "link", "add", bridge, "type", "bridge"); err != nil {
+			return err
+		}
+		if err := ip("-n", n.hub, "link", "set", bridge, "up"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes a namespace, and with it its interfaces.
+func (n *network) remove(namespace string) {
+	if err := ip("netns", "del", namespace); err != nil {
+		n.t.Errorf("a network namespace is left over: %v", err)
+	}
+}
+
+// ip runs the program.
+func ip(args ...string) error { return command("ip", args...) }
+
+// command runs a program to its end.
+func command(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// host adds a machine on the left switch and returns its namespace and its address.
+func (n *network) host() (namespace, address string) {
+	n.t.Helper()
+	n.hosts++
+	namespace, address = fmt.Sprintf("%s%d", n.prefix, n.hosts), fmt.Sprintf("10.77.0.%d", n.hosts)
+	check(n.t, ip("netns", "add", namespace))
+	n.t.Cleanup(func() { n.remove(namespace) })
+	for _, args := range [][]string{
+		{"-n", n.hub, "link", "add", n.cable(namespace), "type", "veth", "peer", "name", "uplink", "netns", namespace},
+		{"-n", n.hub, "link", "set", n.cable(namespace), "master", "left", "up"},
+		{"-n", namespace, "addr", "add", address + "/24", "dev", "uplink"},
+		{"-n", namespace, "link", "set", "uplink", "up"},
+		{"-n", namespace, "link", "set", "lo", "up"},
+	} {
+		check(n.t, ip(args...))
+	}
+	return namespace, address
+}
+
+// cable is the end of a machine's cable at the switch.
+func (n *network) cable(namespace string) string {
+	return "to-" + strings.TrimPrefix(namespace, n.prefix)
+}
+
+// move puts machines on a switch: left or right.
+func (n *network) move(to string, gateways ...*gateway) {
+	n.t.Helper()
+	for _, g := range gateways {
+		check(n.t, ip("-n", n.hub, "link", "set", n.cable(g.namespace), "master", to))
+	}
+}
+
+// throttle lets no more than a rate, such as 256kbit, through a gateway's cable in either direction. What does not fit into half a second of
+// that is lost. An empty rate lets everything through.
+func (n *network) throttle(g *gateway, rate string) {
+	n.t.Helper()
+	for namespace, end := range map[string]string{n.hub: n.cable(g.namespace), g.namespace: "uplink"} {
+		if rate == "" {
+			check(n.t, command("tc", "-n", namespace, "qdisc", "del", "dev", end, "root"))
+		} else {
+			check(n.t, command("tc", "-n", namespace, "qdisc", "add", "dev", end, "root", "tbf", "rate", rate, "burst", "4kb", "latency", "500ms"))
+		}
+	}
+}
+
+// newCutFleet is newFleet with each gateway, and its clients, on a machine of its own. The cluster's addresses are not loopback, so the
+// nodes prove to each other who they are.
+func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *network) {
+	t.Helper()
+	n, l := newNetwork(t), newLab(t)
+	ca := newAuthority(t)
+	addresses, namespaces := make([]string, nodes), make([]string, nodes)
+	for i := range nodes {
+		namespaces[i], addresses[i] = n.host()
+		addresses[i] += clusterPort
+	}
+	for i := range nodes {
+		node := fmt.Sprintf("node-%d", i+1)
+		g := l.add(node, slices.Concat(flags, clusterFlags(addresses, i), ca.flags(t, node, addresses[i]))...)
+		g.namespace = namespaces[i]
+	}
+	for _, g := range l.gateways {
+		g.launch(t)
+		g.crowd = newCrowd(g, clients/nodes)
+	}
+	observe(t, "until all nodes hear of all others, from the last one's start", l.together(l.gateways...))
+	return l, n
+}
+
+// clusterPort is free in a namespace of its own.
+const clusterPort = ":7422"

@@ -1,0 +1,198 @@
+//go:build linux
+
+package fleetlab
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// programs are what is built, each once in a test run and not before it is needed: the paths, by name.
+var programs = map[string]func() (string, error){
+	"gateway":     building("gateway", "github.com/sockgate/sockgate/gateway"),
+	"ctl":         building("ctl", "github.com/sockgate/sockgate/ctl"),
+	"nats-server": building("nats-server", "github.com/nats-io/nats-server/v2"),
+}
+
+func building(name, of string, flags ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		path := filepath.Join(workshop, name)
+		if out, err := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{of})...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building %s: %w\n%s", of, err, out)
+		}
+		return path, nil
+	})
+}
+
+// program returns the path of one of the programs.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := programs[name]()
+	check(t, err)
+	return path
+}
+
+// process is a program that runs. It ends with the test.
+type process struct {
+	t       testing.TB
+	name    string
+	command *exec.Cmd
+	log     journal       // standard error
+	ended   chan struct{} // closed when it has ended and its log is complete
+}
+
+// prepare says how to run a program in a network namespace, or in the test's when that is "".
+func prepare(t testing.TB, name, namespace string, environ []string, path string, args ...string) *process {
+	if namespace != "" {
+		path, args = "ip", append([]string{"netns", "exec", namespace, path}, args...) // executes it: the process is the program's
+	}
+	p := &process{t: t, name: name, command: exec.Command(path, args...), ended: make(chan struct{})}
+	p.command.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SOCKGATE_") }), environ...)
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return p
+}
+
+// start runs it. What it says on standard error is printed when the test fails.
+func (p *process) start() {
+	p.t.Helper()
+	stderr, err := p.command.StderrPipe()
+	check(p.t, err)
+	check(p.t, p.command.Start())
+	go func() {
+		defer close(p.ended)
+		p.log.read(bufio.NewReader(stderr))
+		_ = p.command.Wait() // its state says it
+	}()
+	p.t.Cleanup(func() {
+		_ = p.command.Process.Kill()
+		<-p.ended
+		if p.t.Failed() {
+			p.t.Logf("%s (%s) said:\n%s", p.name, p.command.ProcessState, p.log.text())
+		}
+	})
+}
+
+// signal sends a signal to this process and no other.
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	check(p.t, p.command.Process.Signal(s))
+}
+
+// stop stops it, and returns when all of its threads stand still, until it gets SIGCONT.
+func (p *process) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	await(p.t, p.name+" stands still", func() (bool, string) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.command.Process.Pid))
+		check(p.t, err)
+		for _, path := range threads {
+			stat, err := os.ReadFile(path)
+			check(p.t, err)
+			if _, state, ok := strings.Cut(string(stat), ") "); !ok || state[0] != 'T' {
+				return false, string(stat)
+			}
+		}
+		return len(threads) > 0, ""
+	})
+}
+
+// kill ends it at once and waits for the end.
+func (p *process) kill() {
+	p.t.Helper()
+	p.signal(syscall.SIGKILL)
+	<-p.ended
+}
+
+// running reports whether it has not ended.
+func (p *process) running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// exit waits for the end and returns the exit code.
+func (p *process) exit() int {
+	p.t.Helper()
+	await(p.t, "the end of "+p.name, func() (bool, string) { return !p.running(), "it runs" })
+	return p.command.ProcessState.ExitCode()
+}
+
+// resident returns its memory in RAM, in bytes, without the kernel's socket buffers.
+func (p *process) resident() int64 {
+	p.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
+	check(p.t, err)
+	var kib int64
+	_, after, ok := strings.Cut(string(b), "\nRssAnon:")
+	if _, err := fmt.Sscan(after, &kib); !ok || err != nil {
+		p.t.Fatalf("%s has no RssAnon: %v\n%s", p.name, err, b)
+	}
+	return kib << 10
+}
+
+// keptLines is how much of a log is kept: its beginning is looked at while it comes.
+const keptLines = 5000
+
+// journal is a log that is read while it is written.
+type journal struct {
+	mu      sync.Mutex
+	lines   []string
+	dropped int
+}
+
+func (j *journal) read(r *bufio.Reader) {
+	for {
+		line, err := r.ReadString('\n')
+		if line != "" {
+			j.add(line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (j *journal) add(line string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.lines) == keptLines {
+		j.lines = slices.Delete(j.lines, 0, keptLines/2)
+		j.dropped += keptLines / 2
+	}
+	j.lines = append(j.lines, line)
+}
+
+func (j *journal) text() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	head := ""
+	if j.dropped > 0 {
+		head = fmt.Sprintf("(%d lines before)\n", j.dropped)
+	}
+	return head + strings.Join(j.lines, "")
+}
+
+// field returns a field of the first JSON line with a message; "" as long as there is none.
+func (j *journal) field(message, name string) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, line := range j.lines {
+		var entry map[string]any
+		if json.Unmarshal([]byte(line), &entry) == nil && entry["@message"] == message {
+			return fmt.Sprint(entry[name])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,157 @@
+//go:build linux
+
+package fleetlab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestThrottled throttles the cable of one of three nodes. Calls that need it are slow, or say that it does not answer; the others are as
+// quick as ever. When the cable is free again everything is there.
+func TestThrottled(t *testing.T) {
+	t.Parallel()
+	l, network := newCutFleet(t, 3, *connections/5)
+	a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]
+	own, stream := followOwn(a, b, c), follow(a, l.gateways)
+	before := kickTimes(t, a, b, 0)
+
+	network.throttle(c, "256kbit")
+	b.crowd.churn(20)
+	c.crowd.churn(20)
+	line := strings.Repeat("-", 64<<10)
+	asked := time.Now()
+	r := a.broadcast("large "+line, within(time.Second)) // which takes 2 s to get there
+	observe(t, "until a broadcast of 64 KiB was answered, with 1 s for it", time.Since(asked))
+	observe(t, "what it said of the throttled node", strings.Join(missing(r.GetFleet()), ", "))
+	for _, g := range []*gateway{a, b} {
+		if n := g.crowd.got("large "+line, patience); n != g.crowd.expected() || int(counted(r.GetFleet(), g.node, "matched")) < n {
+			t.Errorf("%d clients of %s got the broadcast: %v", n, g.node, r)
+		}
+	}
+	asked = time.Now()
+	w := a.list(nil)
+	observe(t, fmt.Sprintf("list of %d connections, without %v", len(w.rows), w.missing), time.Since(asked))
+	for _, m := range w.missing {
+		if name, _, _ := strings.Cut(m, " "); name != c.node {
+			t.Errorf("the list is without %s; expected all but node-3 at most", m)
+		}
+	}
+	during := kickTimes(t, a, b, 20)
+	observe(t, "kick between two other nodes, median, before and beside it", fmt.Sprintf("%s, %s", before, during))
+	observe(t, "until events of the others came, beside it", stream.caughtUp(b))
+	if got := a.state("node-2"); got != "LIVE" {
+		t.Errorf("node-2 is %s beside a throttled node", got)
+	}
+	observe(t, "the throttled node is", a.state("node-3"))
+	c.crowd.unscathed("behind the throttle")
+
+	freed := time.Now()
+	network.throttle(c, "")
+	l.together(a, b, c)
+	observe(t, "until all were together, from the end of the throttle", time.Since(freed))
+	b.crowd.calm()
+	c.crowd.calm()
+	settled(a, b, c)
+	l.sameEverywhere(a, b, c)
+	honest(t, "large "+line, r, c)
+	unscathed("afterwards", a, b, c)
+	observe(t, "until all events were there", stream.caughtUp(a, b, c))
+	stream.whole(own...)
+}
+
+// honest holds that what a broadcast's reply says of a node is what its clients got.
+func honest(t *testing.T, line string, r *pb.BroadcastResponse, g *gateway) {
+	t.Helper()
+	n, status := g.crowd.got(line, 0), pb.NodeStatus_NODE_STATUS_UNSPECIFIED
+	for _, x := range r.GetFleet().GetNodes() {
+		if x.GetNode() == g.node {
+			status = x.GetStatus()
+		}
+	}
+	switch status {
+	case pb.NodeStatus_NODE_STATUS_OK:
+		if n != g.crowd.expected() {
+			t.Errorf("%s is said to have done it, and %d clients got it", g.node, n)
+		}
+	case pb.NodeStatus_NODE_STATUS_TIMED_OUT:
+		t.Logf("%d of %d clients of %s got what was told to be unknown", n, g.crowd.expected(), g.node)
+	default:
+		if n != 0 {
+			t.Errorf("%s is %s, and %d clients got it", g.node, status, n)
+		}
+	}
+}
+
+// kickTimes kicks ten connections of a node by way of another, from a client on, and returns the median.
+func kickTimes(t *testing.T, from, to *gateway, first int) time.Duration {
+	t.Helper()
+	var all []time.Duration
+	for i := range 10 {
+		id := to.connection(first + i)
+		begin := time.Now()
+		if got, f := from.kick(id, within(time.Second)); got != "KICKED" {
+			t.Errorf("a kick on %s by way of %s: %s, %v", to.node, from.node, got, f)
+		}
+		all = append(all, time.Since(begin))
+		to.crowd.awaitEnd(first + i)
+	}
+	return median(all).Round(10 * time.Microsecond)
+}
+
+// mostForASubscriber is how much memory somebody who does not read may cost the node that it asked: what it has not read, in the
+// connection, in what each leg may have under way, and in what the process needs to handle the load beside it.
+const mostForASubscriber = 64 << 20
+
+// TestStalled has a subscriber that does not read beside one that does, while far more happens than any node keeps. The one that reads
+// misses nothing, the other one gets a gap for what it missed, and no node holds for it what it does not take.
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	l := newFleet(t, embedded, 3, 300, "--event-log-size", "1024")
+	a := l.gateways[0]
+	own, reading := followOwn(l.gateways...), follow(a, l.gateways)
+	stalled := newWatch(a, "the events of who stalls", &pb.StreamEventsRequest{})
+	stalled.hold = make(chan struct{})
+	stalled.begin(a)
+	stalled.owed(l.gateways)
+	before := a.resident()
+	for _, g := range l.gateways {
+		g.crowd.churn(400)
+	}
+	const events = 12 * 1024 // of each node; what is on the way to who stalls is far less
+	most := before
+	took := await(t, "much happens", func() (bool, string) {
+		most = max(most, a.resident())
+		var heads []uint64
+		for _, g := range l.gateways {
+			heads = append(heads, g.head())
+		}
+		return slices.Min(heads) > events, fmt.Sprint(heads)
+	})
+	for _, g := range l.gateways {
+		g.crowd.calm()
+	}
+	observe(t, fmt.Sprintf("%d events of each of three nodes", events), took)
+	observe(t, "until who reads had all of them", reading.caughtUp(l.gateways...))
+	observe(t, "memory of the node that was asked, MiB, before and at most", fmt.Sprintf("%.1f, %.1f", float64(before)/(1<<20), float64(most)/(1<<20)))
+	if most > before+mostForASubscriber {
+		t.Errorf("the node grew from %d to %d bytes for a subscriber that does not read", before, most)
+	}
+	reading.whole(own...)
+
+	close(stalled.hold)
+	observe(t, "until who stalled had caught up", stalled.caughtUp(l.gateways...))
+	stalled.dense(own...)
+	observe(t, "gaps of who stalled", len(stalled.gaps))
+	if len(stalled.gaps) == 0 {
+		t.Errorf("who stalled has no gap, though far more happened than anybody keeps")
+	}
+	settled(l.gateways...)
+	l.sameEverywhere(l.gateways...)
+	unscathed("afterwards", l.gateways...)
+}
