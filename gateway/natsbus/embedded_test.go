@@ -230,7 +230,13 @@ func stallNode(t *testing.T, messages int) {
 		inbox.Await(t, n+1)
 	}
 	<-stalled
-	<-passed // a has closed the connection
+	select {
+	case <-passed: // a has closed the connection
+	case <-time.After(patience):
+		t.Error("a keeps a node that takes nothing")
+		_, _ = toA.Close(), fromB.Close()
+		<-passed
+	}
 }
 
 // authority issues certificates.
