@@ -77,11 +77,12 @@ func (l *fleet) describe(conns int) error {
 	most := int(min(limit, 1<<30)) - spare
 	l.results = l.newResults()
 	if conns == 0 {
-		if conns = min(30_000, most); conns < 30_000 {
-			l.results.Notes = append(l.results.Notes, fmt.Sprintf("a process may open %d files here, so there are %d connections, not 30,000", limit, conns))
-		}
+		conns = min(30_000, most)
 	}
 	conns -= conns % fleetNodes
+	if conns < 30_000 && !l.quick {
+		l.results.Notes = append(l.results.Notes, fmt.Sprintf("a process may open %d files here; there are %d connections, not 30,000", limit, conns))
+	}
 	if conns < fleetNodes || conns > most {
 		return fmt.Errorf("--conns %d: expected %d to %d, so that one process can have all; or raise the limit of open files with ulimit -Hn",
 			conns, fleetNodes, most)

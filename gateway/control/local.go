@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
@@ -21,9 +22,14 @@ import (
 // goroutine.
 type Local struct {
 	*Service
-	guard  *guard
-	logger hclog.Logger
+	guard    *guard
+	logger   hclog.Logger
+	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
 }
+
+// decodedFreely is the size of requests of other nodes that may be decoded all at once. A larger one may be decoded to many times its size
+// before it is found to be out of bounds, and is decoded when no other one is.
+const decodedFreely = 64 << 10
 
 // Caller returns who makes a call that came to this node's control plane.
 func (l *Local) Caller(ctx context.Context) event.Actor { return actor(ctx) }
@@ -50,7 +56,7 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 		if !ours || m.MethodName != name {
 			continue
 		}
-		decode := func(request any) error { return decodeForwarded(body, request.(proto.Message)) }
+		decode := func(request any) error { return l.decode(body, request.(proto.Message)) }
 		answer, err := m.Handler(l.Service, ctx, decode, l.admitting(caller, most))
 		if err != nil {
 			return nil, toStatus(err)
@@ -77,7 +83,7 @@ func (l *Local) Admit(ctx context.Context, caller event.Actor, most, method stri
 // block and must not keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
 func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
-	if err := decodeForwarded(body, r); err != nil {
+	if err := l.decode(body, r); err != nil {
 		return toStatus(err)
 	}
 	r.Types = knownTypes(r.GetTypes())
@@ -102,8 +108,15 @@ func knownTypes(types []pb.EventType) []pb.EventType {
 	return known
 }
 
-// decodeForwarded decodes a request of another node.
-func decodeForwarded(body []byte, request proto.Message) error {
+// decode decodes a request of another node, which may be as large as one that comes here.
+func (l *Local) decode(body []byte, request proto.Message) error {
+	switch {
+	case len(body) > maxReceive:
+		return &boundsError{field: "request", text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body), maxReceive)}
+	case len(body) > decodedFreely:
+		l.decoding.Lock()
+		defer l.decoding.Unlock()
+	}
 	if err := proto.Unmarshal(body, request); err != nil {
 		return &boundsError{field: "request", text: "it cannot be decoded: " + err.Error()}
 	}

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -101,6 +102,18 @@ func TestForwardedCall(t *testing.T) {
 	}
 }
 
+// TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded to is many times that.
+func TestForwardedSize(t *testing.T) {
+	l := localOf(t, gatewaytest.Start(t).Server)
+	for size, want := range map[int]string{4 << 20: "expected at most 1000", 4<<20 + 2: "4194306 bytes"} {
+		ids := bytes.Repeat([]byte("\x0a\x00"), size/2) // connection_ids, each of them empty
+		_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, ids)
+		if failureCode(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: %v; expected %q", size, err, want)
+		}
+	}
+}
+
 // TestForwardedPanic holds that a panic in a call that came by way of another node is an error, there and here.
 func TestForwardedPanic(t *testing.T) {
 	l := localOf(t, stub{gatewaytest.Start(t).Server, func(context.Context) error { panic("boom") }})
@@ -143,4 +156,58 @@ func TestForwardedStream(t *testing.T) {
 	if err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}), nil); status.Code(err) != codes.InvalidArgument {
 		t.Error(err)
 	}
+}
+
+// TestForwardedBounds holds that calls that came by way of another node count among their caller's only while they last, and that the name
+// of the caller's request has the bounds that it has here.
+func TestForwardedBounds(t *testing.T) {
+	var l *control.Local
+	control.New(gatewaytest.Start(t).Server, control.Config{CallsPerIdentity: 1, Fleet: func(local *control.Local) pb.GatewayServiceServer {
+		l = local
+		return local
+	}})
+	count := pb.GatewayService_CountConnections_FullMethodName
+	for range 3 {
+		_, err := l.Call(patiently(t), remote, "ADMIN", count, nil)
+		check(t, err)
+	}
+	err := l.Admit(patiently(t), remote, "ADMIN", count, &pb.CountConnectionsRequest{}, func(ctx context.Context) error {
+		_, err := l.Call(ctx, remote, "ADMIN", count, nil)
+		return err
+	})
+	expectFailure(t, err, failure{codes.ResourceExhausted, "TOO_MANY_CALLS", ""})
+	for _, id := range []string{strings.Repeat("x", 129), "a\nb"} {
+		caller := remote
+		caller.RequestID = id
+		_, err := l.Call(patiently(t), caller, "ADMIN", count, nil)
+		expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "x-request-id"})
+	}
+}
+
+// TestAdmit holds that what a node does itself for a caller of another one is authorized and validated as a call is.
+func TestAdmit(t *testing.T) {
+	l := localOf(t, gatewaytest.Start(t).Server)
+	done := 0
+	forget := func(role, most, node string, then error) error {
+		return l.Admit(patiently(t), with(role), most, pb.GatewayService_ForgetNode_FullMethodName, &pb.ForgetNodeRequest{Node: node}, func(ctx context.Context) error {
+			done++
+			if c := l.Caller(ctx); c.Via != "edge-2" || c.Identity != "ann" || c.RequestID != "r-1" {
+				t.Errorf("the caller is %+v", c)
+			}
+			if errors.Is(then, errors.ErrUnsupported) {
+				panic("boom")
+			}
+			return then
+		})
+	}
+	check(t, forget("ADMIN", "ADMIN", "edge-3", nil))
+	expectFailure(t, forget("OPERATOR", "ADMIN", "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+	expectFailure(t, forget("ADMIN", "OPERATOR", "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+	expectFailure(t, forget("ADMIN", "ADMIN", "Edge 3", nil), failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "node"})
+	if done != 1 {
+		t.Errorf("done %d times", done)
+	}
+	expectFailure(t, forget("ADMIN", "ADMIN", "edge-3", context.Canceled), failure{codes.Canceled, "CANCELED", ""})
+	expectFailure(t, forget("ADMIN", "ADMIN", "edge-3", errors.ErrUnsupported), failure{codes.Internal, "PANIC", ""})
+	expectFailure(t, l.Panicked("boom"), failure{codes.Internal, "PANIC", ""})
 }

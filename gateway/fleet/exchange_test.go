@@ -510,6 +510,40 @@ func TestANewerVersionsAnswer(t *testing.T) {
 	})
 }
 
+// TestLongAnswersAreCut shows that what a node says about its answer is taken only in part: a caller gets that of all nodes, and a status is
+// decoded to many times its size.
+func TestLongAnswersAreCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		a, b := e.all["a"], e.all["b"]
+		b.Stop()
+		var reply *fleetv1.Reply
+		unsubscribe, _ := b.bus.Subscribe("sockgate.test.ask.*.b", func(_ string, data []byte) {
+			ask := new(fleetv1.Envelope)
+			_ = proto.Unmarshal(data, ask)
+			encoded, _ := proto.Marshal(reply)
+			for _, part := range fleet.Envelopes([16]byte(ask.GetId()), true, encoded) {
+				data, _ = proto.Marshal(part)
+				_ = b.bus.Publish("sockgate.test.answer.b.a", data)
+			}
+		})
+		defer unsubscribe()
+		long := strings.Repeat("x", 1<<20)
+		details := append([]byte{8, byte(codes.NotFound)}, bytes.Repeat([]byte{0x1a, 0}, 1<<20)...) // a google.rpc.Status with empty details
+		for _, reply = range []*fleetv1.Reply{
+			{Status: pb.NodeStatus_NODE_STATUS_OVERLOADED, Message: long},
+			{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: long, Error: details},
+			{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: long},
+		} {
+			reply.Incarnation = b.Self.Incarnation
+			got := a.Ask(t.Context(), a.members("b"), fleet.Question{Method: list})[0]
+			if got.Status != reply.Status || len(got.Message) > 5<<10 || len(status.Convert(got.Err).Proto().GetDetails()) > 0 {
+				t.Errorf("answered %v with %d bytes of message", got.Status, len(got.Message))
+			}
+		}
+	})
+}
+
 // TestStopEndsWhatIsAsked shows that nobody is left waiting, and that what was asked is not said to be undone.
 func TestStopEndsWhatIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

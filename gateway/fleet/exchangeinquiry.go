@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -289,16 +290,23 @@ func (i *inquiry) abandon() {
 	i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, leavingText+"; what became of it there is not known")
 }
 
+// What is taken of what a node says about its answer: it goes on to the caller, with that of all other nodes. A status is decoded to many
+// times its size.
+const (
+	maxSaid  = 4 << 10
+	maxError = 64 << 10
+)
+
 // answerOf decodes a reply. What a node cannot answer with, or a newer version means by it, is an ERROR.
 func answerOf(r *fleetv1.Reply) answer {
-	a := answer{status: r.GetStatus(), message: r.GetMessage()}
+	a := answer{status: r.GetStatus(), message: strings.ToValidUTF8(r.GetMessage()[:min(len(r.GetMessage()), maxSaid)], "")}
 	switch a.status {
 	case pb.NodeStatus_NODE_STATUS_OK:
 		a.body, a.message = r.GetBody(), ""
 	case pb.NodeStatus_NODE_STATUS_OVERLOADED, pb.NodeStatus_NODE_STATUS_UNSUPPORTED, pb.NodeStatus_NODE_STATUS_RESTARTED,
 		pb.NodeStatus_NODE_STATUS_LEFT, pb.NodeStatus_NODE_STATUS_TIMED_OUT:
 	case pb.NodeStatus_NODE_STATUS_ERROR, pb.NodeStatus_NODE_STATUS_DENIED:
-		a.err = errorOf(r)
+		a.err = errorOf(r, a.message)
 		a.message = grpcstatus.Convert(a.err).Message()
 	default:
 		a.message = fmt.Sprintf("it answered with %s, which this version does not understand", a.status)
@@ -308,11 +316,14 @@ func answerOf(r *fleetv1.Reply) answer {
 	return a
 }
 
-// errorOf returns the gRPC status of a reply.
-func errorOf(r *fleetv1.Reply) error {
+// errorOf returns the gRPC status of a reply, which has a message that is not too long.
+func errorOf(r *fleetv1.Reply, message string) error {
 	s := new(status.Status)
+	if len(r.GetError()) > maxError {
+		return grpcstatus.Errorf(codes.Unknown, "an error of %d bytes; a node says at most %d: %s", len(r.GetError()), maxError, message)
+	}
 	if err := proto.Unmarshal(r.GetError(), s); err != nil || s.GetCode() == int32(codes.OK) {
-		return grpcstatus.Errorf(codes.Unknown, "an error that does not say what it is: %s", r.GetMessage())
+		return grpcstatus.Errorf(codes.Unknown, "an error that does not say what it is: %s", message)
 	}
 	return grpcstatus.ErrorProto(s)
 }

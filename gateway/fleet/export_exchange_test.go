@@ -25,6 +25,8 @@ const (
 	MaxStreams      = maxStreams
 	MaxNodeStreams  = maxNodeStreams
 	MaxNodeSeen     = maxNodeSeen
+	MaxNodeBytes    = maxNodeBytes
+	MaxBytes        = maxBytes
 	WindowItems     = windowItems
 	MethodPing      = methodPing
 )

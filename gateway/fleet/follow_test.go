@@ -373,19 +373,44 @@ func TestClosingAStreamEndsIt(t *testing.T) {
 	})
 }
 
-// TestStopEndsStreams shows what both sides see when one of them leaves the fleet.
+// TestLastItemsOfWhoLeaves shows that a node that leaves lets its streams come to their ends, when they do in time.
+func TestLastItemsOfWhoLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		source := newSource(e.all["b"])
+		s := e.all["a"].Follow(t.Context(), e.all["a"].Roster.Find("b"), fleet.Question{Method: flow})
+		defer s.Close()
+		source.items <- []byte("first")
+		<-source.sent
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			e.all["b"].Stop()
+		}()
+		synctest.Wait()
+		source.items <- []byte("last")
+		close(source.items)
+		if end, items := nextEnd(t, s); end.Status != pb.NodeStatus_NODE_STATUS_OK || len(items) != 2 || items[1] != "last" {
+			t.Errorf("%q, then %+v", items, end)
+		}
+		<-stopped
+	})
+}
+
+// TestStopEndsStreams shows what both sides see when one of them leaves the fleet, whose streams do not end by themselves.
 func TestStopEndsStreams(t *testing.T) {
 	for _, c := range []struct {
 		stops  string
 		status pb.NodeStatus
-	}{{"a", pb.NodeStatus_NODE_STATUS_UNREACHABLE}, {"b", pb.NodeStatus_NODE_STATUS_LEFT}} {
+		after  time.Duration
+	}{{"a", pb.NodeStatus_NODE_STATUS_UNREACHABLE, time.Second}, {"b", pb.NodeStatus_NODE_STATUS_LEFT, 3 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			e := newExchanges(t, "a", "b")
 			a, source := e.all["a"], newSource(e.all["b"])
 			s := a.Follow(t.Context(), a.Roster.Find("b"), fleet.Question{Method: flow})
 			defer s.Close()
 			time.AfterFunc(time.Second, e.all[c.stops].Stop)
-			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != time.Second || !strings.Contains(end.Message, "leaving") {
+			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != c.after || !strings.Contains(end.Message, "leaving") {
 				t.Errorf("ended with %+v; expected %s", end, c.status)
 			}
 			<-source.ended

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
@@ -22,9 +21,12 @@ const (
 	maxNodeRequests = 64  // of one node
 	maxStreams      = 1000
 	maxNodeStreams  = 200
+	maxBytes        = 128 << 20 // of the bodies of all of them
+	maxNodeBytes    = 32 << 20  // of those of one node
 )
 
-// leaveGrace is how long mutations that are under way may go on when the node leaves.
+// leaveGrace is how long mutations that are under way may go on when the node leaves, and streams, which end by themselves when the last
+// event was taken: the node's log is closed then.
 const leaveGrace = 2 * time.Second
 
 // Why what is under way for another node ends early.
@@ -39,7 +41,7 @@ type incoming struct {
 	x         *exchange
 	ended     context.Context // over when the node leaves
 	leave     context.CancelCauseFunc
-	forced    context.Context // the same for mutations, a little later
+	forced    context.Context // the same for mutations and streams, a little later
 	force     context.CancelCauseFunc
 	finishing sync.WaitGroup // of the goroutines that carry out
 
@@ -58,7 +60,7 @@ type workKey struct {
 }
 
 // load is how much is under way.
-type load struct{ requests, streams int }
+type load struct{ requests, streams, bytes int }
 
 // work is a request that is under way.
 type work struct {
@@ -78,7 +80,7 @@ func (in *incoming) begin(x *exchange) {
 	in.under, in.nodes = make(map[workKey]*work), make(map[string]*load)
 }
 
-// end ends what is under way, and waits for it: at once what changes nothing, and what does after leaveGrace.
+// end ends what is under way, and waits for it: reads at once, mutations and streams after leaveGrace.
 func (in *incoming) end() {
 	in.mu.Lock()
 	in.stopping = true
@@ -92,13 +94,19 @@ func (in *incoming) end() {
 
 // request begins to carry a request out, or refuses it.
 func (in *incoming) request(from string, id messageID, message []byte) {
-	r := new(fleetv1.Request)
-	if err := proto.Unmarshal(message, r); err != nil {
+	r, err := readRequest(message)
+	if err != nil {
 		in.x.ignored.note(ignoredGarbage, from)
 		return
 	}
 	t := targetNamed(r.GetTargets(), in.x.self.Node)
 	if t == nil {
+		return
+	}
+	r.Targets = nil // not kept for as long as the request is under way
+	if err := checkCaller(r.GetCaller()); err != nil {
+		in.x.ignored.note(ignoredGarbage, from)
+		in.x.reply(from, id, failure(err))
 		return
 	}
 	f, fresh := newFreshness(in.x.began, t)
@@ -151,7 +159,7 @@ func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work
 		in.x.ignored.note(ignoredDuplicate, key.from)
 		return nil, ""
 	}
-	if refusal := in.full(key.from, r.GetWindow() > 0); refusal != "" {
+	if refusal := in.full(key.from, r); refusal != "" {
 		return nil, refusal
 	}
 	w = in.newWork(key, r, f)
@@ -162,7 +170,8 @@ func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work
 }
 
 // full says why one more request of a node is too much.
-func (in *incoming) full(from string, stream bool) string {
+func (in *incoming) full(from string, r *fleetv1.Request) string {
+	stream, size := r.GetWindow() > 0, len(r.GetBody())
 	var node load
 	if l := in.nodes[from]; l != nil {
 		node = *l
@@ -176,6 +185,10 @@ func (in *incoming) full(from string, stream bool) string {
 		return fmt.Sprintf("%d requests of other nodes are under way; nothing was done", maxRequests)
 	case !stream && node.requests >= maxNodeRequests:
 		return fmt.Sprintf("%d requests of this node are under way; nothing was done", maxNodeRequests)
+	case in.all.bytes+size > maxBytes:
+		return fmt.Sprintf("%d bytes of requests of other nodes are under way; nothing was done", in.all.bytes)
+	case node.bytes+size > maxNodeBytes:
+		return fmt.Sprintf("%d bytes of requests of this node are under way; nothing was done", node.bytes)
 	}
 	return ""
 }
@@ -184,7 +197,7 @@ func (in *incoming) full(from string, stream bool) string {
 func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work {
 	w := &work{workKey: key, freshness: f, request: r, harmless: r.GetWindow() > 0 || harmless(r.GetMethod())}
 	parent := in.forced
-	if w.harmless {
+	if w.harmless && r.GetWindow() == 0 {
 		parent = in.ended
 	}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
@@ -217,6 +230,8 @@ func (in *incoming) count(w *work, n int) {
 		l.requests += n
 		in.all.requests += n
 	}
+	l.bytes += n * len(w.request.GetBody())
+	in.all.bytes += n * len(w.request.GetBody())
 	if *l == (load{}) {
 		delete(in.nodes, w.from)
 	}

@@ -63,6 +63,7 @@ type members struct {
 	beatSent time.Time // when the last one was sent
 	garbage  seldom    // messages that cannot be read
 	full     seldom    // nodes beyond mostMembers
+	restless seldom    // heartbeats of members that change too often
 	refused  seldom    // heartbeats that the bus did not take
 	lines    []line    // what is to be logged when mu is unlocked
 }
@@ -73,6 +74,29 @@ type record struct {
 	life life
 	// quiet is since when nothing was heard of it, as it counts: HeardAt, and later by as much as this process was stopped since.
 	quiet time.Time
+	// changes is how often it may still change by what it says itself, as of changesAt; see mayChange.
+	changes   int
+	changesAt time.Time
+}
+
+// What a member says makes events, and lines in the log, only when it changes something. One that restarts, or leaves and comes back, more
+// often than this is heard again when its time has come: a node must not push out the events of all others.
+const (
+	changesMost  = 10
+	changesEvery = time.Second // one more
+)
+
+// mayChange reports whether a member may change by what it says now, and counts that.
+func (r *record) mayChange(now time.Time) bool {
+	if more := int(now.Sub(r.changesAt) / changesEvery); more > 0 {
+		r.changes = min(r.changes+more, changesMost)
+		r.changesAt = now
+	}
+	if r.changes == 0 {
+		return false
+	}
+	r.changes--
+	return true
 }
 
 func newMembers(c *Config, s subjects, began time.Time, retire func()) *members {
@@ -81,7 +105,7 @@ func newMembers(c *Config, s subjects, began time.Time, retire func()) *members 
 		config: c, subjects: s, origin: origin, me: newLife(origin.Incarnation), began: began, log: c.Logger, retire: retire,
 		poke: make(chan struct{}, 1), twinned: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
 		changing: make(chan struct{}),
-		garbage:  seldom{every: time.Second}, full: seldom{every: time.Minute}, refused: seldom{every: time.Minute},
+		garbage:  seldom{every: time.Second}, full: seldom{every: time.Minute}, restless: seldom{every: time.Minute}, refused: seldom{every: time.Minute},
 	}
 }
 

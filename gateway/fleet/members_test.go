@@ -389,6 +389,38 @@ func TestMembersForget(t *testing.T) {
 	})
 }
 
+// A node that restarts, or leaves and comes back, all the time does not push the events of others out, and is not forgotten for it.
+func TestMembersRestless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loop := fleettest.NewLoopback()
+		a := joinMember(t, loop, "a", "100")
+		b, c := newPuppet(t, loop, "b", "200"), newPuppet(t, loop, "c", "300")
+		for i := range 1000 { // a new life each time
+			b.said.Incarnation = fmt.Sprint(1000 + i)
+			b.say(live)
+		}
+		for range 1000 { // the same one
+			c.say(live)
+			c.say(left)
+		}
+		synctest.Wait()
+		if n := len(a.happened()); n > 2*11 {
+			t.Errorf("%d events; expected each node to join, and to change 10 times", n)
+		}
+		if n := a.out.count("too often"); n != 1 {
+			t.Errorf("%d lines of the log say so", n)
+		}
+		time.Sleep(2 * time.Second)
+		b.said.Incarnation = "5000"
+		b.say(draining)
+		c.say(live)
+		synctest.Wait()
+		if m, _ := a.Roster().Find("b"); m.Incarnation != "5000" || m.State != draining || a.state("c") != live {
+			t.Errorf("later on b is seen as %+v, c as %v", m, a.state("c"))
+		}
+	})
+}
+
 // expectProblem expects that a node is not forgotten.
 func expectProblem(t *testing.T, n *memberNode, name, want string) {
 	t.Helper()

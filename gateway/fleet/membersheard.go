@@ -87,15 +87,20 @@ func (m *members) place(b beat, now time.Time) {
 		return
 	}
 	r := m.table[i]
-	switch younger := b.life.compare(r.life); {
+	younger := b.life.compare(r.life)
+	switch {
+	case younger < 0 && (b.said.State == pb.NodeState_NODE_STATE_LEFT || r.heard()):
+		// An earlier life of it says its last words, or an older twin its first: the younger one is there.
+	case (younger != 0 || b.said.State != r.State) && !r.mayChange(now):
+		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, or leaves and comes back, too often; are there several of its name?",
+			"node", b.node, "incarnation", b.life.incarnation)
 	case younger == 0:
 		m.update(r, b, now)
 	case younger > 0:
 		m.restart(r, b, now, "it has restarted")
-	case b.said.State != pb.NodeState_NODE_STATE_LEFT && !r.heard():
+	default:
 		m.restart(r, b, now, "it has restarted, with its clock set back")
 	}
-	// Otherwise an earlier life of it says its last words, or an older twin its first: the younger one is there.
 }
 
 // heard reports whether the member was heard of within 5 s and has not left.
@@ -118,9 +123,10 @@ func (m *members) meet(i int, b beat, now time.Time) {
 
 // restart puts a new life of a member in the place of the one that was known. The caller holds mu.
 func (m *members) restart(r *record, b beat, now time.Time, message string) {
-	before := r.Incarnation
+	before := *r
 	*r = *newRecord(b, now)
-	m.tell(event.NodeJoined, r, fmt.Sprintf("%s: its life before was %s", message, before), 0)
+	r.changes, r.changesAt = before.changes, before.changesAt
+	m.tell(event.NodeJoined, r, fmt.Sprintf("%s: its life before was %s", message, before.Incarnation), 0)
 	if r.State == pb.NodeState_NODE_STATE_LEFT {
 		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
 	}
@@ -145,7 +151,7 @@ func (m *members) update(r *record, b beat, now time.Time) {
 }
 
 func newRecord(b beat, now time.Time) *record {
-	r := &record{life: b.life}
+	r := &record{life: b.life, changes: changesMost, changesAt: now}
 	r.Origin = event.Origin{Node: b.node, Incarnation: b.life.incarnation}
 	r.JoinedAt = now
 	r.take(b, now)

@@ -55,7 +55,8 @@ func targetOutcome(a *answer) pb.Outcome {
 
 // unheard is the answer of a node that has restarted since it was heard of: a target is of its new life.
 func unheard(node string) answer {
-	return answer{node: node, status: pb.NodeStatus_NODE_STATUS_UNREACHABLE, message: "it has restarted, and nothing was heard of its new life yet; it was not asked"}
+	return answer{node: node, status: pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+		message: "it has restarted, and nothing was heard of its new life yet; it was not asked"}
 }
 
 // outcomeName is an outcome without its prefix.

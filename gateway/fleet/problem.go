@@ -23,10 +23,10 @@ func (p *problem) Problem() (code codes.Code, reason, field string, metadata map
 const (
 	reasonUnknownNode     = "UNKNOWN_NODE"     // INVALID_ARGUMENT in a scope; NOT_FOUND for ForgetNode and GetConnection
 	reasonNodeRequired    = "NODE_REQUIRED"    // INVALID_ARGUMENT: Shutdown has to say which node
-	reasonNodesMissing    = "NODES_MISSING"    // UNAVAILABLE: require_all, and not all answered
+	reasonNodesMissing    = "NODES_MISSING"    // UNAVAILABLE: require_all, and not all answered, or it is not known which there are
 	reasonNodeUnreachable = "NODE_UNREACHABLE" // UNAVAILABLE: the only node that a call is about cannot be reached
 	reasonNodeTimedOut    = "NODE_TIMED_OUT"   // UNAVAILABLE: it was asked and did not answer
-	reasonNodeRefused     = "NODE_REFUSED"     // UNAVAILABLE: it refused
+	reasonNodeRefused     = "NODE_REFUSED"     // UNAVAILABLE: it refused; other codes: those of errors of a node that do not say why
 	reasonNodeLive        = "NODE_LIVE"        // FAILED_PRECONDITION: ForgetNode
 
 	// These are as for a gateway that runs alone.

@@ -40,7 +40,7 @@ func (a *answer) ok() bool { return a.status == pb.NodeStatus_NODE_STATUS_OK }
 func counts(response proto.Message) map[string]uint64 {
 	m := make(map[string]uint64)
 	response.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() && !f.IsMap() {
+		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() {
 			m[string(f.Name())] = v.Uint()
 		}
 		return true
@@ -135,7 +135,8 @@ func explained(a *answer) error {
 	if len(status.Convert(a.err).Details()) > 0 {
 		return a.err
 	}
-	return &problem{code: status.Code(a.err), reason: reasonNodeRefused, metadata: map[string]string{"node": a.node}, text: "node " + a.node + ": " + a.message}
+	return &problem{code: status.Code(a.err), reason: reasonNodeRefused, metadata: map[string]string{"node": a.node},
+		text: "node " + a.node + ": " + a.message}
 }
 
 // nodesMissing says that all nodes are required, and which have not done what they were asked for.

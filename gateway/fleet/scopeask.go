@@ -152,15 +152,10 @@ func undecodable(a answer, err error) answer {
 	return u
 }
 
-// refused is the answer of a node that answers with an error, a gRPC status.
+// refused is the answer of a node that failed, with a gRPC status: this node, or one of which the answer is of no use.
 func refused(node string, err error) answer {
 	a := answer{node: node, status: pb.NodeStatus_NODE_STATUS_ERROR, err: err, message: status.Convert(err).Message()}
-	switch status.Code(err) {
-	case codes.PermissionDenied, codes.Unauthenticated:
-		a.status = pb.NodeStatus_NODE_STATUS_DENIED
-	case codes.Unimplemented:
-		a.status = pb.NodeStatus_NODE_STATUS_UNSUPPORTED
-	case codes.DeadlineExceeded, codes.Canceled: // the caller's: what was done by then is not known
+	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Canceled { // the caller's: what was done by then is not known
 		a.status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 	}
 	return a

@@ -84,6 +84,15 @@ func routesPending(s *server.Server) (pending int) {
 	return pending
 }
 
+// advertised is what other nodes tell each other of this one's address. Without it they say the address that a connection of it came from,
+// which on a machine with several is not always that on which it listens. Of one that listens on all of them nothing else is known.
+func advertised(host, listen string) string {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return ""
+	}
+	return listen // port 0 stands for the one that it has got
+}
+
 // serverOptions are the options of the embedded server.
 func serverOptions(c *Config, password string) (*server.Options, error) {
 	e := c.Embedded
@@ -110,6 +119,7 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 			Name:           c.Fleet,
 			Host:           host,
 			Port:           port,
+			Advertise:      advertised(host, e.Listen),
 			TLSConfig:      e.TLS,
 			TLSTimeout:     dialTimeout.Seconds(),
 			ConnectRetries: math.MaxInt, // or nodes that others told of are given up when they cannot be reached

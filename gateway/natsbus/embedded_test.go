@@ -122,6 +122,19 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
+// TestEmbeddedSeveralAddresses holds that nodes on a machine with several addresses, who only know of one other, find each other: what a
+// connection comes from is another address there than what its node listens on.
+func TestEmbeddedSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	on := func(node, address string, join ...string) *natsbus.Bus {
+		return open(t, natsbus.Config{Node: node, Embedded: &natsbus.Embedded{Listen: address, Join: join}})
+	}
+	a := on("a", "127.0.0.2:0")
+	b, c := on("b", "127.0.0.3:0", a.Address()), on("c", "127.0.0.4:0", a.Address())
+	fleettest.Settle(t, b, c)
+	fleettest.Settle(t, c, b)
+}
+
 // TestEmbeddedSaysGoodbye holds that what is published right before Close still comes to the others.
 func TestEmbeddedSaysGoodbye(t *testing.T) {
 	t.Parallel()
@@ -160,9 +173,19 @@ func TestEmbeddedOtherFleet(t *testing.T) {
 	}
 }
 
-// TestEmbeddedStalledNode holds that a node that takes nothing is let go of, and holds up nobody meanwhile.
+// TestEmbeddedStalledNode holds that a node that takes nothing is let go of, whether much is published or nothing, and holds up nobody meanwhile.
 func TestEmbeddedStalledNode(t *testing.T) {
 	t.Parallel()
+	for name, messages := range map[string]int{"idle": 0, "busy": 200} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stallNode(t, messages)
+		})
+	}
+}
+
+// stallNode stalls a node while so many messages are published, of 256 KiB each.
+func stallNode(t *testing.T, messages int) {
 	a := embedded(t, "a")
 	trap, err := net.Listen("tcp", "127.0.0.1:0") // between a and b; it reads nothing more from a once it is told so
 	check(t, err)
@@ -202,7 +225,7 @@ func TestEmbeddedStalledNode(t *testing.T) {
 	fleettest.Settle(t, a, c)
 	close(stall)
 	data := make([]byte, 256<<10)
-	for n := range 200 { // 50 MiB, of which nothing more gets to b
+	for n := range messages { // of which nothing gets to b
 		check(t, a.Publish("bulk", data))
 		inbox.Await(t, n+1)
 	}

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -114,7 +116,8 @@ func TestServerStandsStill(t *testing.T) {
 	fleettest.AwaitStatus(t, b, true)
 }
 
-// TestPublishIsBounded holds that no more than 8 MiB wait for a server that stands still, and that there is room again for what was dropped.
+// TestPublishIsBounded holds that no more than 8 MiB wait for a server that stands still, that they are not sent when there is a connection
+// again, and that there is room then.
 func TestPublishIsBounded(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, false)
@@ -133,6 +136,10 @@ func TestPublishIsBounded(t *testing.T) {
 	fleettest.AwaitStatus(t, b, false)
 	f.reads(true)
 	fleettest.AwaitStatus(t, b, true)
+	check(t, b.Publish("new", nil))
+	if line := f.awaitLine(t, "PUB"); !strings.HasPrefix(line, "PUB new ") {
+		t.Errorf("%q was for the connection before", line)
+	}
 	for range 15 {
 		check(t, b.Publish("x", data))
 	}
@@ -254,7 +261,7 @@ func (f *fake) talk(conn net.Conn, more string, reading bool) {
 			if !reading {
 				return // and the connection stays
 			}
-		} else if strings.HasPrefix(line, "SUB") {
+		} else if strings.HasPrefix(line, "SUB ") || strings.HasPrefix(line, "PUB ") {
 			f.lines <- line
 		}
 	}
@@ -266,15 +273,15 @@ func (f *fake) say(text string) {
 	fmt.Fprint(f.conn, text)
 }
 
-// awaitLine waits until a client has sent a line that begins with a text.
-func (f *fake) awaitLine(t testing.TB, text string) {
+// awaitLine waits until a client has sent a SUB or PUB line that begins with a text, and returns it.
+func (f *fake) awaitLine(t testing.TB, text string) string {
 	t.Helper()
 	timeout := time.After(patience)
 	for {
 		select {
 		case line := <-f.lines:
 			if strings.HasPrefix(line, text) {
-				return
+				return line
 			}
 		case <-timeout:
 			t.Fatalf("no client has sent %q", text)
@@ -309,6 +316,48 @@ func TestProblems(t *testing.T) {
 				t.Errorf("the log:\n%s", log.all())
 			}
 		})
+	}
+}
+
+// TestUserRefusedLater holds that a bus says so when a server refuses its user that has let it in before, and goes on trying: it may have been a
+// mistake in the server's accounts.
+func TestUserRefusedLater(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	accounts := func(password string) {
+		check(t, os.WriteFile(file, []byte("authorization { user: node, password: "+password+" }"), 0o600))
+	}
+	accounts("right")
+	server := fleettest.StartNATSFile(t, file)
+	b := external(t, "a", "nats://node:right@"+server.Address, nil)
+	fleettest.AwaitStatus(t, b, true)
+	for _, password := range []string{"changed", "right"} {
+		server.Stop()
+		accounts(password)
+		server.Start()
+		if password == "changed" {
+			awaitProblem(t, b, "refuses the user")
+		}
+	}
+	fleettest.AwaitStatus(t, b, true)
+}
+
+// TestReasonOnce holds that a reason is logged once, not at each attempt.
+func TestReasonOnce(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	log := newJournal()
+	b := external(t, "a", "nats://"+l.Addr().String(), log.logger())
+	for range 4 {
+		conn, err := l.Accept()
+		check(t, err)
+		check(t, conn.Close())
+	}
+	awaitProblem(t, b, "closed the connection")
+	if n := log.count("cannot connect to NATS"); n != 1 {
+		t.Errorf("%d lines after four attempts:\n%s", n, log.all())
 	}
 }
 

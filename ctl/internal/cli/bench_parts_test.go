@@ -44,8 +44,8 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 				return &sockgatev1.GetGatewayResponse{Cursor: map[bool]string{true: "n.1@0", false: "n.1@4"}[described == 1]}, nil
 			},
 			stream: func(req *sockgatev1.StreamEventsRequest, s eventStream) error {
-				if req.GetAfter() != "n.1@0" {
-					t.Errorf("stream after %q", req.GetAfter())
+				if req.GetAfter() != "n.1@0" || !req.GetScope().GetLocal() { // sequences are of one node
+					t.Errorf("stream after %q, of %v", req.GetAfter(), req.GetScope())
 				}
 				_ = s.Send(&sockgatev1.StreamEventsResponse{Events: tt.events, Cursor: "n.1@4"})
 				<-s.Context().Done()

@@ -113,7 +113,7 @@ func TestNoFollowOfAFleet(t *testing.T) {
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
 		{"left meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": left}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, exitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
 		{"forgotten meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, exitPartial, "", "ctl: " + nothing + "it is not known any more\n"},
-		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, exitPartial, "", "ctl: " + nothing + "nothing came of it for "},
+		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, exitPartial, "", "ctl: " + nothing + "nothing came of it for 15s\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -46,7 +46,8 @@ func (a *authority) flags(t testing.TB, node, address string) []string {
 	check(t, err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: node}, NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: node},
+		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
 		DNSNames: []string{node}, IPAddresses: []net.IP{net.ParseIP(host)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, a.cert, key.Public(), a.key)
@@ -54,7 +55,8 @@ func (a *authority) flags(t testing.TB, node, address string) []string {
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
 	check(t, err)
 	name := node + "-" + host
-	return []string{"--cluster-tls-cert", a.write(t, name+".pem", "CERTIFICATE", der), "--cluster-tls-key", a.write(t, name+".key", "PRIVATE KEY", secret),
+	return []string{"--cluster-tls-cert", a.write(t, name+".pem", "CERTIFICATE", der),
+		"--cluster-tls-key", a.write(t, name+".key", "PRIVATE KEY", secret),
 		"--cluster-tls-ca", a.file}
 }
 

@@ -67,7 +67,8 @@ func (g *gateway) begin(t testing.TB) {
 	if path == "" {
 		path = program(t, "gateway")
 	}
-	g.process = prepare(t, "gateway "+g.node, g.namespace, g.environ, path, append([]string{"--node", g.node, "--listen", cmp.Or(g.listen, "127.0.0.1:0"),
+	g.process = prepare(t, "gateway "+g.node, g.namespace, g.environ, path, append([]string{
+		"--node", g.node, "--listen", cmp.Or(g.listen, "127.0.0.1:0"),
 		"--control", "unix://" + g.socket, "--log-format", "json", "--drain-timeout", "1s"}, g.flags...)...)
 	g.start()
 }
@@ -133,7 +134,9 @@ func missing(f *pb.FleetResult) (names []string) {
 		if n.GetStatus() != pb.NodeStatus_NODE_STATUS_OK {
 			names = append(names, n.GetNode()+" "+word(n.GetStatus()))
 		}
-		if s := n.GetStatus(); s != pb.NodeStatus_NODE_STATUS_TIMED_OUT && s != pb.NodeStatus_NODE_STATUS_UNREACHABLE && s != pb.NodeStatus_NODE_STATUS_LEFT {
+		switch n.GetStatus() {
+		case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_UNREACHABLE, pb.NodeStatus_NODE_STATUS_LEFT:
+		default:
 			answered++
 		}
 	}
@@ -192,7 +195,8 @@ func (g *gateway) connection(client int) string {
 // kick kicks one connection, and returns its outcome, without the prefix, and what is said of the nodes.
 func (g *gateway) kick(id string, s *pb.Scope) (string, *pb.FleetResult) {
 	g.t.Helper()
-	r, err := g.client.Kick(briefly(g.t), &pb.KickRequest{ConnectionIds: []string{id}, Scope: s, Reason: "the lab", FlushTimeout: durationpb.New(time.Millisecond)})
+	r, err := g.client.Kick(briefly(g.t), &pb.KickRequest{ConnectionIds: []string{id}, Scope: s, Reason: "the lab",
+		FlushTimeout: durationpb.New(time.Millisecond)})
 	check(g.t, err)
 	if len(r.GetOutcomes()) != 1 || r.GetOutcomes()[0].GetId() != id {
 		g.t.Fatalf("kick %s: %v", id, r)
@@ -239,7 +243,8 @@ func (g *gateway) marked() uint64 {
 	check(g.t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	events, err := g.client.StreamEvents(ctx, &pb.StreamEventsRequest{After: before, Scope: local(), Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
+	events, err := g.client.StreamEvents(ctx, &pb.StreamEventsRequest{After: before, Scope: local(),
+		Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
 	check(g.t, err)
 	for {
 		batch, err := events.Recv()

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -28,6 +31,7 @@ func newNetwork(t testing.TB) *network {
 	t.Helper()
 	n := &network{t: t, prefix: fmt.Sprintf("fleetlab-%d-%d-", os.Getpid(), networks.Add(1))}
 	n.hub = n.prefix + "hub"
+	swept()
 	if err := n.make(); err != nil {
 		if os.Getenv("REQUIRE_NETNS") != "" {
 			t.Fatalf("network namespaces cannot be made, and REQUIRE_NETNS is set: %v", err)
@@ -36,6 +40,19 @@ func newNetwork(t testing.TB) *network {
 	}
 	return n
 }
+
+// swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of a process that is
+// no more.
+var swept = sync.OnceFunc(func() {
+	all, _ := filepath.Glob("/run/netns/fleetlab-*") // none: nothing is left
+	for _, path := range all {
+		name := filepath.Base(path)
+		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "fleetlab-"), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			_ = ip("netns", "del", name) // another run may have swept too
+		}
+	}
+})
 
 // make makes the switches.
 func (n *network) make() error {
@@ -129,7 +146,8 @@ func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *netw
 		addresses[i] += clusterPort
 	}
 	for i := range nodes {
-		g := l.add(fmt.Sprintf("node-%d", i+1), append(append(flags, clusterFlags(addresses, i)...), ca.flags(t, fmt.Sprintf("node-%d", i+1), addresses[i])...)...)
+		node := fmt.Sprintf("node-%d", i+1)
+		g := l.add(node, slices.Concat(flags, clusterFlags(addresses, i), ca.flags(t, node, addresses[i]))...)
 		g.namespace = namespaces[i]
 	}
 	for _, g := range l.gateways {

@@ -81,7 +81,8 @@ func TestStopped(t *testing.T) {
 func controls(g *gateway) (verbs []string) {
 	g.t.Helper()
 	head := g.marked()
-	stream, err := g.client.StreamEvents(briefly(g.t), &pb.StreamEventsRequest{After: "0", Scope: local(), Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
+	stream, err := g.client.StreamEvents(briefly(g.t), &pb.StreamEventsRequest{After: "0", Scope: local(),
+		Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
 	check(g.t, err)
 	for {
 		r, err := stream.Recv()

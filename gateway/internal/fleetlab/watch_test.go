@@ -158,7 +158,8 @@ func (w *watch) take(e *pb.Event) {
 		l.event(e)
 	}
 	if m := e.GetMember(); m != nil {
-		w.members = append(w.members, memberEvent{strings.TrimPrefix(e.GetType().String(), "EVENT_TYPE_NODE_"), m.GetNode(), m.GetIncarnation(), time.Now()})
+		w.members = append(w.members, memberEvent{strings.TrimPrefix(e.GetType().String(), "EVENT_TYPE_NODE_"),
+			m.GetNode(), m.GetIncarnation(), time.Now()})
 	}
 }
 
@@ -223,7 +224,8 @@ func memberKind(k pb.EventType) bool {
 	return k >= pb.EventType_EVENT_TYPE_NODE_JOINED && k <= pb.EventType_EVENT_TYPE_NODE_LEFT
 }
 
-// dense holds that the stream has, from each node, all that the node's own stream has, from what it owes on until what it had last: each event, or a gap that covers it. It says how much that was.
+// dense holds that the stream has, from each node, all that the node's own stream has, from what it owes on until what it had last:
+// each event, or a gap that covers it.
 func (w *watch) dense(own ...*watch) {
 	w.t.Helper()
 	w.mu.Lock()

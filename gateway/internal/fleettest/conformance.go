@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -225,12 +226,13 @@ func content(t *testing.T, kind BusKind) {
 // unsubscribe holds that it waits for what is being delivered, and that nothing is delivered behind it.
 func unsubscribe(t *testing.T, kind BusKind) {
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
-	entered, leave := make(chan struct{}, 16), make(chan struct{})
+	entered, leave := make(chan struct{}, 3001), make(chan struct{})
 	var mu sync.Mutex
 	delivered, over := 0, false
 	end := subscribe(t, b, "u.one", func(string, []byte) {
 		entered <- struct{}{}
 		<-leave
+		runtime.Gosched()
 		mu.Lock()
 		defer mu.Unlock()
 		delivered++
@@ -241,7 +243,7 @@ func unsubscribe(t *testing.T, kind BusKind) {
 	after := NewInbox()
 	defer subscribe(t, b, "u.two", after.Deliver)()
 	Settle(t, a, b)
-	for range 3 {
+	for range 3000 { // so that there are some left whenever it returns
 		publish(t, a, "u.one", nil)
 	}
 	<-entered
