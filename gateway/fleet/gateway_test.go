@@ -38,7 +38,8 @@ func TestOneNodeUnanswered(t *testing.T) {
 		counted, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{})
 		check(t, err)
 		f := counted.GetFleet()
-		if f.GetComplete() || f.GetExpected() != 2 || f.GetAnswered() != c.answered || f.GetNodes()[0].GetStatus() != c.status || f.GetNodes()[0].GetMessage() != words {
+		b := f.GetNodes()[0]
+		if f.GetComplete() || f.GetExpected() != 2 || f.GetAnswered() != c.answered || b.GetStatus() != c.status || b.GetMessage() != words {
 			t.Errorf("%s: %v", c.status, f)
 		}
 		_, err = n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true}})
