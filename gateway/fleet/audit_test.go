@@ -92,8 +92,9 @@ func TestShutdownOfAll(t *testing.T) {
 	wrap := func(s *server.Server) control.Gateway {
 		return drainWatch{s, func() { asked, recorded = len(n.asked), len(n.controls()) }}
 	}
-	n = amongWith(t, wrap, func(context.Context, fleet.Asked) fleet.Answer {
-		return ok(&pb.ShutdownResponse{Joined: true, Connections: 3, Deadline: timestamppb.New(later)})
+	deadlines := map[string]time.Time{"a": later.Add(-time.Minute), "z": later}
+	n = amongWith(t, wrap, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		return ok(&pb.ShutdownResponse{Joined: true, Connections: 3, Deadline: timestamppb.New(deadlines[a.Node])})
 	}, other("a", live), other("z", live))
 	r, err := n.Shutdown(t.Context(), &pb.ShutdownRequest{Reason: "why", Scope: &pb.Scope{All: true}})
 	check(t, err)

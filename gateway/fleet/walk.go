@@ -73,7 +73,6 @@ func (w *walk) rest() []Member {
 // lost says that the node at which the walk was has left, or was forgotten.
 func (w *walk) lost() {
 	if w.at.token != "" {
-		w.at.token = ""
 		w.results = append(w.results, nodeResult(&answer{node: w.at.node, status: pb.NodeStatus_NODE_STATUS_LEFT,
 			message: "it left, or was forgotten, while the walk was at it"}))
 	}
