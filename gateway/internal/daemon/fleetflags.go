@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -133,7 +134,7 @@ func (c *fleetFlags) validateCluster() error {
 		}
 		host, port, err := net.SplitHostPort(text)
 		if err == nil {
-			_, err = net.LookupPort("tcp", port)
+			_, err = strconv.ParseUint(port, 10, 16)
 		}
 		if err != nil || i > 0 && (host == "" || port == "0") {
 			return fmt.Errorf("--%s %.200q: expected host:port, for example 10.0.0.5:6222", name, text)
@@ -158,6 +159,12 @@ func (c *fleetFlags) validateCluster() error {
 		"--cluster-tls-key and --cluster-tls-ca", wide)
 }
 
+// portOrNone reports whether a port can be connected to, or is left out.
+func portOrNone(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && port > 0
+}
+
 // onLoopback reports whether only this machine is behind a host. A name may lead anywhere, except localhost.
 func onLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
@@ -169,7 +176,7 @@ func (c *fleetFlags) validateNATS() error {
 	plain, users := 0, 0
 	for _, text := range c.urls {
 		u, err := url.Parse(text)
-		if err != nil || u.Scheme != plainScheme && u.Scheme != tlsScheme || u.Hostname() == "" || u.Path+u.RawQuery+u.Fragment != "" {
+		if err != nil || u.Scheme != plainScheme && u.Scheme != tlsScheme || u.Hostname() == "" || u.Path+u.RawQuery+u.Fragment != "" || !portOrNone(u.Port()) {
 			return fmt.Errorf("--nats-url %.200q: expected tls://[user:password@]host:port, or nats:// on loopback", natsbus.Redacted(text))
 		}
 		if u.Scheme == plainScheme && !onLoopback(u.Hostname()) {

@@ -31,6 +31,8 @@ func TestFleetUsage(t *testing.T) {
 		{args: []string{"--nats-creds", "x"}, want: []string{"does nothing without --nats-url"}},
 		{args: []string{"--cluster-listen", "6222"}, want: []string{`--cluster-listen "6222"`, "host:port"}},
 		{args: []string{"--cluster-listen", "127.0.0.1:70000"}, want: []string{"--cluster-listen", "host:port"}},
+		{args: []string{"--cluster-listen", "127.0.0.1:http"}, want: []string{"--cluster-listen", "host:port"}},
+		{args: []string{"--nats-url", "nats://127.0.0.1:70000"}, want: []string{"--nats-url", "nats://127.0.0.1:70000", "host:port"}},
 		{args: []string{"--cluster-listen", ":6222"}, want: []string{"--cluster-listen :6222 is not a loopback address", wide}},
 		{args: []string{"--cluster-listen", "0.0.0.0:6222"}, want: []string{"--cluster-listen 0.0.0.0:6222 is not a loopback address", wide}},
 		{args: []string{"--cluster-listen", "gateway.example:6222"}, want: []string{"is not a loopback address", wide}},
