@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -223,49 +222,49 @@ func TestOwnPanic(t *testing.T) {
 // TestShortDeadline holds that a caller who waits for less than the nodes may take gets what there is, whoever is slow: another node, or
 // this one; and that this node's part is not cut off by how long others may take.
 func TestShortDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := make(map[string]bool)
-		late := func(ctx context.Context, node string) bool {
-			if slow[node] {
-				<-ctx.Done()
-			}
-			return slow[node]
+	slow := make(map[string]bool)
+	until := make(map[string]time.Time) // when a part that is slow has to be done
+	late := func(ctx context.Context, node string) bool {
+		if slow[node] {
+			until[node], _ = ctx.Deadline()
+			<-ctx.Done()
 		}
-		n := amongWith(t, func(s *server.Server) control.Gateway {
-			return broken{s, func(ctx context.Context) error {
-				if late(ctx, "m") {
-					return ctx.Err()
-				}
-				return nil
-			}}
-		}, func(ctx context.Context, a fleet.Asked) fleet.Answer {
-			if late(ctx, a.Node) {
-				return fleet.Answer{Status: statusTimedOut}
+		return slow[node]
+	}
+	n := amongWith(t, func(s *server.Server) control.Gateway {
+		return broken{s, func(ctx context.Context) error {
+			if late(ctx, "m") {
+				return ctx.Err()
 			}
-			return ok(&pb.CountConnectionsResponse{Count: 1})
-		}, other("a", live))
-		for _, node := range []string{"a", "m"} {
-			clear(slow)
-			slow[node] = true
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			r, err := n.CountConnections(ctx, &pb.CountConnectionsRequest{Scope: &pb.Scope{NodeTimeout: durationpb.New(time.Minute)}})
-			check(t, err)
-			if ctx.Err() != nil {
-				t.Errorf("%s is slow: the answer came when the caller had gone", node)
-			}
-			cancel()
-			for _, of := range r.GetFleet().GetNodes() {
-				if (of.GetStatus() == statusTimedOut) != (of.GetNode() == node) || (of.GetStatus() == statusOK) == (of.GetNode() == node) {
-					t.Errorf("%s is slow: %v", node, of)
-				}
-			}
+			return nil
+		}}
+	}, func(ctx context.Context, a fleet.Asked) fleet.Answer {
+		if late(ctx, a.Node) {
+			return fleet.Answer{Status: statusTimedOut}
 		}
+		return ok(&pb.CountConnectionsResponse{Count: 1})
+	}, other("a", live))
+	for _, node := range []string{"a", "m"} {
 		clear(slow)
-		waited := n.asked[len(n.asked)-1].Wait
-		if waited > 200*time.Millisecond || waited <= 0 {
-			t.Errorf("waits %s", waited)
+		slow[node] = true
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		r, err := n.CountConnections(ctx, &pb.CountConnectionsRequest{Scope: &pb.Scope{NodeTimeout: durationpb.New(time.Minute)}})
+		check(t, err)
+		if deadline, _ := ctx.Deadline(); until[node].IsZero() || deadline.Sub(until[node]) < 50*time.Millisecond {
+			t.Errorf("%s is slow: it has until %s, and the caller goes at %s", node, until[node], deadline)
 		}
-	})
+		cancel()
+		for _, of := range r.GetFleet().GetNodes() {
+			if (of.GetStatus() == statusTimedOut) != (of.GetNode() == node) || (of.GetStatus() == statusOK) == (of.GetNode() == node) {
+				t.Errorf("%s is slow: %v", node, of)
+			}
+		}
+	}
+	clear(slow)
+	waited := n.asked[len(n.asked)-1].Wait
+	if waited > 200*time.Millisecond || waited <= 0 {
+		t.Errorf("waits %s", waited)
+	}
 }
 
 // TestWrong holds when a request that nodes find wrong is an error, and when what others did, or may have done, is told.
