@@ -1003,7 +1003,8 @@ type KickRequest struct {
 	// Only say what would be kicked.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// More than 0: also ban each kicked connection's peer for so long, its identity where it has proven one, else its IPv4 address or
-	// the /64 network of its IPv6 address; at most 10 years. A peer on a unix socket is not banned.
+	// the /64 network of its IPv6 address; at most 10 years. A peer on a unix socket is not banned. In a fleet it is banned on the node that
+	// held the connection; AddBan bans on all.
 	BanDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=ban_duration,json=banDuration,proto3" json:"ban_duration,omitempty"`
 	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which nodes.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
