@@ -15,7 +15,7 @@ import (
 
 // How much of a stream is under way: sent and not known to be taken. One item may always be, however large it is.
 const (
-	windowItems = 8
+	windowItems = 4
 	windowBytes = 1 << 20
 	// itemSize is the most of one: so much is left of a message by what is around an item.
 	itemSize = messageSize - 16

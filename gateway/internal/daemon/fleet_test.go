@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"maps"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -119,6 +121,30 @@ func TestFleet(t *testing.T) {
 func runUntilEnd(t testing.TB, log *journal, args ...string) (code int, stdout string) {
 	var out bytes.Buffer
 	return daemon.Run(patiently(t), daemon.Process{Args: args, Stdout: &out, Stderr: log}), out.String()
+}
+
+// TestOpenFleetBesideClosedControl holds that a gateway whose callers have to prove who they are says so when its fleet's nodes do not.
+func TestOpenFleetBesideClosedControl(t *testing.T) {
+	t.Parallel()
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	check(t, os.WriteFile(tokens, []byte(tokenLine("vic", "viewer", viewerToken)), 0o600))
+	cluster, nats := []string{"--cluster-listen", "127.0.0.1:0"}, "nats://127.0.0.1:"+strings.Split(free(t), ":")[1]
+	required := []string{"--control-auth", "required"}
+	for _, c := range []struct {
+		flags []string
+		warns int
+	}{
+		{slices.Concat(cluster, required), 1},
+		{slices.Concat([]string{"--nats-url", nats}, required), 1},
+		{cluster, 0},
+		{required, 0},
+		{slices.Concat([]string{"--nats-url", strings.Replace(nats, "//", "//edge-1:secret@", 1)}, required), 0},
+	} {
+		g := start(t, nil, append(c.flags, "--control-token-file", tokens)...)
+		if got := strings.Count(strings.Join(g.lines, ""), "every program on this machine can be one"); got != c.warns {
+			t.Errorf("%v: warned %d times; expected %d", c.flags, got, c.warns)
+		}
+	}
 }
 
 // TestTwin holds that a gateway does not start whose name a live node of the fleet has: exit 1 and a sentence, and nothing is served.

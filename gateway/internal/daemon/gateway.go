@@ -49,6 +49,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	if g.membership, err = openMembership(&s.fleet, &g.certificates, log.Named("fleet")); err != nil {
 		return usageError{err}
 	}
+	g.membership.warn(&s.control)
 	config.OnDrain = func() { g.control.SetDraining() }
 	if g.server, err = server.New(config); err != nil {
 		return usageError{err}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
@@ -121,6 +122,26 @@ func (m *membership) announce() {
 		servers = append(servers, natsbus.Redacted(u))
 	}
 	m.log.Info("fleet", append(fields, peerFields(m.config.External.TLS != nil, servers)...)...)
+}
+
+// warn says that the fleet lets in whom the control plane would not: over plain loopback every program on the machine can be a node.
+func (m *membership) warn(c *controlFlags) {
+	if m == nil || !m.openToAll() {
+		return
+	}
+	if strings.HasPrefix(c.address, unixScheme) || c.auth == "required" {
+		m.log.Warn("callers have to prove who they are, and nodes of the fleet do not: every program on this machine can be one, and act as an admin; " +
+			"give --cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca, or use tls:// servers that know their users, or limit it with --fleet-peer-role")
+	}
+}
+
+// openToAll reports whether nothing asks nodes who they are: neither TLS nor, of servers of the user's own, names and passwords.
+func (m *membership) openToAll() bool {
+	if e := m.config.Embedded; e != nil {
+		return e.TLS == nil
+	}
+	e := m.config.External
+	return e.TLS == nil && e.CredentialsFile == "" && !slices.ContainsFunc(e.URLs, func(u string) bool { return strings.Contains(u, "@") })
 }
 
 // peerFields describe for the log what a gateway connects to, to reach the other nodes.
