@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -42,6 +43,14 @@ func ValidNode(s string) bool {
 
 // ValidIncarnation reports whether s can be an incarnation: 1 to 16 lower-case hex digits.
 func ValidIncarnation(s string) bool { return len(s) >= 1 && len(s) <= 16 && only(s, hexByte) }
+
+// CompareIncarnations orders the lives of one node, which are numbers in hex: the greater began later, by the clock of its machine. Both must
+// be valid.
+func CompareIncarnations(a, b string) int {
+	x, _ := strconv.ParseUint(a, 16, 64) // 1 to 16 hex digits fit
+	y, _ := strconv.ParseUint(b, 16, 64)
+	return cmp.Compare(x, y)
+}
 
 func only(s string, ok func(byte) bool) bool {
 	for i := range len(s) {

@@ -91,3 +91,15 @@ func TestSubscribeRefusesCursor(t *testing.T) {
 		t.Errorf("%d streams are open after refused subscriptions", n)
 	}
 }
+
+// TestCompareIncarnations holds that lives are compared as numbers, however many digits they have.
+func TestCompareIncarnations(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"9", "10", -1}, {"10", "9", 1}, {"0a", "a", 0}, {"19ab0d3f1c2", "19ab0d3f1c3", -1}, {"ffffffffffffffff", "0", 1}} {
+		if got := event.CompareIncarnations(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: %d; expected %d", c.a, c.b, got, c.want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -23,8 +22,7 @@ const (
 
 // life is one process with a node's name.
 type life struct {
-	incarnation string
-	number      uint64 // what the incarnation says: the greater, the younger, as far as the clock was right
+	incarnation string // the greater, the younger, as far as the clock was right
 	instance    string // instanceSize bytes
 }
 
@@ -32,8 +30,7 @@ type life struct {
 func newLife(incarnation string) life {
 	var instance [instanceSize]byte
 	_, _ = rand.Read(instance[:]) // it never fails: crypto/rand ends the process instead
-	number, _ := strconv.ParseUint(incarnation, 16, 64)
-	return life{incarnation: incarnation, number: number, instance: string(instance[:])}
+	return life{incarnation: incarnation, instance: string(instance[:])}
 }
 
 // parseLife reads what a message says of its sender's life.
@@ -44,16 +41,12 @@ func parseLife(incarnation string, instance []byte) (life, error) {
 	if len(instance) != instanceSize {
 		return life{}, fmt.Errorf("an instance of %d bytes; expected %d", len(instance), instanceSize)
 	}
-	number, err := strconv.ParseUint(incarnation, 16, 64)
-	if err != nil {
-		return life{}, err
-	}
-	return life{incarnation: incarnation, number: number, instance: string(instance)}, nil
+	return life{incarnation: incarnation, instance: string(instance)}, nil
 }
 
 // compare orders the lives of one name: the greater is the younger.
 func (l life) compare(other life) int {
-	return cmp.Or(cmp.Compare(l.number, other.number), strings.Compare(l.instance, other.instance))
+	return cmp.Or(event.CompareIncarnations(l.incarnation, other.incarnation), strings.Compare(l.instance, other.instance))
 }
 
 // beat is a heartbeat that came.

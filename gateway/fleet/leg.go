@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -232,11 +231,4 @@ func (l *leg) farewell() item {
 	it.count = len(lost)
 	it.cursor = event.Cursor{Origin: l.member.Origin, Sequence: l.member.Head}
 	return it
-}
-
-// laterLife reports whether an incarnation is later than another, by the clock of the node's machine.
-func laterLife(a, b string) bool {
-	x, _ := strconv.ParseUint(a, 16, 64) // a valid incarnation has 1 to 16 hex digits
-	y, _ := strconv.ParseUint(b, 16, 64)
-	return x > y
 }

@@ -43,14 +43,7 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	if err != nil {
 		return nil, err
 	}
-	var own, rest []Member
-	for _, m := range to.nodes {
-		if m.Self {
-			own = append(own, m)
-		} else {
-			rest = append(rest, m)
-		}
-	}
+	own, rest := to.apart()
 	parts := updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{own, r})
 	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))

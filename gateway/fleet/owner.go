@@ -1,12 +1,12 @@
 package fleet
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -20,7 +20,7 @@ func (n *Node) owner(id string) (Member, pb.Outcome) {
 		return self, 0
 	}
 	m, known := n.roster.find(parsed.Node)
-	switch life := compareLives(parsed.Incarnation, m.Incarnation); {
+	switch life := event.CompareIncarnations(parsed.Incarnation, m.Incarnation); {
 	case !known:
 		return m, pb.Outcome_OUTCOME_UNKNOWN_NODE
 	case life < 0:
@@ -31,12 +31,6 @@ func (n *Node) owner(id string) (Member, pb.Outcome) {
 		return m, pb.Outcome_OUTCOME_CLOSED
 	}
 	return m, 0 // one that is unreachable too: its answer says so
-}
-
-// compareLives compares two incarnations, which are numbers in hex.
-func compareLives(a, b string) int {
-	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // targetOutcome is what became of a target on a node that did not carry out what it was asked for.

@@ -104,6 +104,18 @@ func (r *reach) others() bool {
 	return slices.ContainsFunc(r.nodes, func(m Member) bool { return !m.Self })
 }
 
+// apart returns this node, if it is among those of the call, and the others.
+func (r *reach) apart() (own, rest []Member) {
+	for _, m := range r.nodes {
+		if m.Self {
+			own = append(own, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return own, rest
+}
+
 // checkFilter checks the filter of a call that other nodes are asked about: a wrong one is wrong on every node, and none needs to be
 // asked. The error is a *filter.Error.
 func (r *reach) checkFilter(expr string) error {

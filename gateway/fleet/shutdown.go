@@ -25,14 +25,7 @@ func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shutdow
 	if err != nil {
 		return nil, err
 	}
-	var own, rest []Member
-	for _, m := range to.nodes {
-		if m.Self {
-			own = append(own, m)
-		} else {
-			rest = append(rest, m)
-		}
-	}
+	own, rest := to.apart()
 	parts := shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{rest, r})
 	audit(ctx, n, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(), Matched: mergedShutdown(parts).GetConnections(),
 		DataBytes: uint64(len(r.GetFarewell()))}, parts) // before this node's own log ends

@@ -144,7 +144,7 @@ func (s *eventStream) legTo(m Member) *leg {
 	at, has := s.vector.At(m.Node)
 	last, departed := s.departed[m.Node]
 	switch {
-	case has && !m.asked() && laterLife(at.Incarnation, m.Incarnation):
+	case has && !m.asked() && event.CompareIncarnations(at.Incarnation, m.Incarnation) > 0:
 		return nil // the life is over that is known here: the cursor is of a later one
 	case has:
 		l.resume, l.told = true, at
