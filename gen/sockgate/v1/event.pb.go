@@ -1334,7 +1334,8 @@ type ControlDetails struct {
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How many targets the verb had.
 	Matched uint64 `protobuf:"varint,7,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many of them met each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`.
+	// How many of them met each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`. With `nodes` and a filter,
+	// or of a Broadcast, `DROPPED` is all that were dropped, and `KICKED` has KICKED_UNFLUSHED in it: other nodes tell no more.
 	Outcomes map[string]uint64 `protobuf:"bytes,8,rep,name=outcomes,proto3" json:"outcomes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Bytes of payload for each target (Send, Broadcast, the farewell of Shutdown). The payload itself is not recorded.
 	DataBytes uint64 `protobuf:"varint,9,opt,name=data_bytes,json=dataBytes,proto3" json:"data_bytes,omitempty"`
