@@ -12,7 +12,7 @@ const module = "github.com/sockgate/sockgate/"
 // allowed says which rooms of the module, and which kinds of modules from outside, a room may import directly. Everything else
 // is a wall; see gateway/docs/architecture.md.
 var allowed = map[string][]string{
-	"gateway":                    {"gateway/internal/daemon"},
+	"gateway":                    {"gateway/daemon"},
 	"gateway/event":              {},
 	"gateway/internal/certid":    {},
 	"gateway/internal/transport": {"golang.org/x/sys"},
@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 		"gen/sockgate/fleet/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "github.com/hashicorp/go-hclog"},
 	"gateway/gatewaytest":       {"gateway/control", "gateway/server", "gateway/handler", "gen/sockgate/v1", "google.golang.org/grpc"},
 	"gateway/internal/tlsfiles": {"github.com/hashicorp/go-hclog"},
-	"gateway/internal/daemon": {"gateway/control", "gateway/fleet", "gateway/natsbus", "gateway/server", "gateway/handler", "gateway/event", "gateway/filter", "gateway/internal/tlsfiles",
+	"gateway/daemon": {"gateway/control", "gateway/fleet", "gateway/natsbus", "gateway/server", "gateway/handler", "gateway/event", "gateway/filter", "gateway/internal/tlsfiles",
 		"gen/sockgate/v1", "github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "golang.org/x/sys"},
 	"ctl": {"ctl/internal/cli"},
 	"ctl/internal/cli": {"gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto",

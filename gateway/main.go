@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	"github.com/sockgate/sockgate/gateway/daemon"
 )
 
 func main() { os.Exit(daemon.Main()) }

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	"github.com/sockgate/sockgate/gateway/daemon"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 

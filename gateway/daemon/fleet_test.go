@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	"github.com/sockgate/sockgate/gateway/daemon"
 	"github.com/sockgate/sockgate/gateway/internal/fleettest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	"github.com/sockgate/sockgate/gateway/daemon"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	"github.com/sockgate/sockgate/gateway/daemon"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/internal/daemon"
+	"github.com/sockgate/sockgate/gateway/daemon"
 )
 
 // TestStateDir holds that the state directory is made for its owner alone, and is where bans are kept.
