@@ -6,7 +6,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
 // certificates are the certificate files of all listeners and of the control plane. Those who want the same share one store, so that

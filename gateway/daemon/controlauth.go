@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/control"
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
 // controlAuth is how the control plane finds out who calls it: what --control-… comes to.

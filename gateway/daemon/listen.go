@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 

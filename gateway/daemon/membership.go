@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/fleet"
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"

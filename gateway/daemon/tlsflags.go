@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
 // tlsFlags say how listeners speak TLS: the flags, or the words of one listener. What is empty is not said.

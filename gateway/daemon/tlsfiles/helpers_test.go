@@ -23,7 +23,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
 // patience is how long anything may take before a test gives up; nothing depends on it when all is well.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/internal/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
 // TestNames holds which of several certificates a client gets by the name that it asks for.
