@@ -12,11 +12,11 @@ const module = "github.com/sockgate/sockgate/"
 // allowed says which rooms of the module, and which kinds of modules from outside, a room may import directly. Everything else
 // is a wall; see gateway/docs/architecture.md.
 var allowed = map[string][]string{
-	"gateway":                    {"gateway/daemon"},
-	"gateway/event":              {},
-	"gateway/internal/certid":    {},
-	"gateway/internal/transport": {"golang.org/x/sys"},
-	"gateway/server": {"gateway/event", "gateway/internal/transport", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
+	"gateway":                           {"gateway/daemon"},
+	"gateway/event":                     {},
+	"gateway/internal/certid":           {},
+	"gateway/server/internal/transport": {"golang.org/x/sys"},
+	"gateway/server": {"gateway/event", "gateway/server/internal/transport", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
 		"github.com/pires/go-proxyproto", "golang.org/x/time"},
 	"gateway/handler": {"gateway/server"},
 	"gateway/filter":  {"gateway/server", "cel.dev/cel-go"},

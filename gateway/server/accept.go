@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // Accept errors are tried again after minBackoff, doubled each time up to maxBackoff, as net/http does.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 func BenchmarkRegistryPage(b *testing.B) {

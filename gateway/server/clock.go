@@ -3,7 +3,7 @@ package server
 import (
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // moment is a time on the server's monotonic clock, which the engine shares. Timeouts are measured with it, so that setting the

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // Conn is one accepted connection. All its methods may be called from any goroutine and none of them blocks on the peer.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // lateEngine opens its sockets only after verbs have met the connection, which can happen with every engine: a connection is in

@@ -11,7 +11,7 @@ import (
 	"syscall"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // endpoint is the connection as its socket sees it: the calls of transport.Endpoint, in the order in which they come.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // secondFails is an engine that accepts on one listener, waits until a client of it is half admitted, and fails at the next listener.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // pending is an accepted socket that is no connection yet: first its PROXY header is read, then its address is judged, then its TLS

@@ -3,7 +3,7 @@ package server
 import (
 	"sync/atomic"
 
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // relay is the endpoint of a socket that begins, or may begin, with a PROXY header. Its calls go to the pending until the header is read,

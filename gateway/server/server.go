@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/internal/certid"
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // gate is a listening socket with TLS whose connections may stop anywhere in their handshake.

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // tlsVersions are those that the conformance suite runs with.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // tlsShare is how many times fewer connections are opened with TLS: its handshakes take most of the time.

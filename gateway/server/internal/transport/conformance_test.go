@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 func (r *recorder) expectCalls(t *testing.T, want ...string) {

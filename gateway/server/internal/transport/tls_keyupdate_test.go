@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/internal/transport"
+	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // rekeyer writes the records of a client of TLS_AES_128_GCM_SHA256 in place of crypto/tls, which cannot ask for new keys.
