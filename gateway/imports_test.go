@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"gateway/fleet": {"gateway/server", "gateway/event", "gateway/filter", "gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc",
 		"google.golang.org/protobuf", "google.golang.org/genproto", "github.com/hashicorp/go-hclog"},
 	"gateway/natsbus": {"gateway/fleet", "github.com/nats-io", "github.com/hashicorp/go-hclog"},
-	"gateway/internal/fleettest": {"gateway/fleet", "gateway/control", "gateway/server", "gateway/handler", "gateway/event", "gen/sockgate/v1",
+	"gateway/fleet/fleettest": {"gateway/fleet", "gateway/control", "gateway/server", "gateway/handler", "gateway/event", "gen/sockgate/v1",
 		"gen/sockgate/fleet/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "github.com/hashicorp/go-hclog"},
 	"gateway/gatewaytest":     {"gateway/control", "gateway/server", "gateway/handler", "gen/sockgate/v1", "google.golang.org/grpc"},
 	"gateway/daemon/tlsfiles": {"github.com/hashicorp/go-hclog"},

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/daemon"
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 

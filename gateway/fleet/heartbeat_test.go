@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/fleet"
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )

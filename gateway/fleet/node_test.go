@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/fleet"
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
 // diary is a bus that keeps what its node does in which order: the kinds of subjects, as `+ask`, `-ask` and `beat`.

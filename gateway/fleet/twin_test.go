@@ -12,7 +12,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
 // expectTwin joins and expects that somebody has the name.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 

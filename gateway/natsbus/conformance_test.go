@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/fleet"
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
 // TestExternalBus runs the suite with a real server, through a proxy for each place.

@@ -18,7 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/nats-io/nats.go"
 
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/internal/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
