@@ -18,7 +18,7 @@ func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail
 	if d.Nodes = n.nodesOf(nodeResults(parts)); len(d.Nodes) == 0 {
 		return
 	}
-	if a := failed(parts); a != nil && status.Code(a.err) == codes.InvalidArgument {
+	if a := failed(parts); a != nil && status.Code(a.Err) == codes.InvalidArgument {
 		return
 	}
 	d.Actor = n.local.Caller(ctx)
@@ -34,7 +34,7 @@ func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail
 // the others that have not done what they were asked for: the event log keeps it.
 func (n *Node) nodesOf(results []*pb.NodeResult) map[string]string {
 	nodes := make(map[string]string)
-	self := n.roster.self().Node
+	self := n.roster.Self().Node
 	for _, done := range []bool{false, true} {
 		for _, r := range results {
 			if r.GetNode() != self && (r.GetStatus() == pb.NodeStatus_NODE_STATUS_OK) == done && len(nodes) < maxFailures {

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -24,10 +26,10 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 		return nil, err
 	}
 	parts := addBan.ask(ctx, n, to.wait, errand[*pb.AddBanRequest]{to.nodes, r})
-	elsewhere := mergedBan(others(n, parts), n.roster.self().Node)
+	elsewhere := mergedBan(others(n, parts), n.roster.Self().Node)
 	audit(ctx, n, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()), Reason: r.GetReason(),
 		Matched: elsewhere.GetClosed(), Outcomes: map[string]uint64{"CLOSED": elsewhere.GetClosed()}}, parts)
-	response := mergedBan(parts, n.roster.self().Node)
+	response := mergedBan(parts, n.roster.Self().Node)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
 	}
@@ -38,11 +40,11 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 func mergedBan(parts []part[*pb.AddBanResponse], self string) *pb.AddBanResponse {
 	sum := &pb.AddBanResponse{Durable: true}
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
 		p := parts[i].response
-		if sum.Ban == nil || parts[i].node == self {
+		if sum.Ban == nil || parts[i].Node == self {
 			sum.Ban = p.GetBan()
 		}
 		sum.Replaced = sum.Replaced || p.GetReplaced()
@@ -64,7 +66,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		if err != nil {
 			return nil, err
 		}
-		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&answer{node: to.nodes[0].Node, status: pb.NodeStatus_NODE_STATUS_OK})})
+		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node, Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
 	at, err := decodeWalkToken(r.GetPageToken(), versionBans, bind(scopeNames(r.GetScope())))
@@ -72,7 +74,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		return nil, err
 	}
 	response := &pb.ListBansResponse{}
-	ask := func(ctx context.Context, m Member, rows int, token string) answer {
+	ask := func(ctx context.Context, m member.Member, rows int, token string) exchange.Answer {
 		own := sharing(r)
 		own.PageSize, own.PageToken = int32(rows), token
 		return listBans.askOne(ctx, n, to.wait, m, own)
@@ -97,11 +99,11 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 	var absent error
 	for i := range parts {
 		switch p := &parts[i]; {
-		case p.ok() && response.Ban == nil:
+		case p.OK() && response.Ban == nil:
 			response.Ban = p.response.GetBan()
-		case status.Code(p.err) == codes.NotFound:
-			absent = p.err
-			p.answer = answer{node: p.node, status: pb.NodeStatus_NODE_STATUS_OK, elapsed: p.elapsed}
+		case status.Code(p.Err) == codes.NotFound:
+			absent = p.Err
+			p.Answer = exchange.Answer{Node: p.Node, Status: pb.NodeStatus_NODE_STATUS_OK, Elapsed: p.Elapsed}
 		}
 	}
 	response.Fleet, err = settle(to, parts)

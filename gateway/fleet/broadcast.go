@@ -34,7 +34,7 @@ func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Broad
 
 // recordBroadcast records what other nodes did, unless all of them had done it before.
 func recordBroadcast(ctx context.Context, n *Node, r *pb.BroadcastRequest, parts []part[*pb.BroadcastResponse]) {
-	replayed := func(p part[*pb.BroadcastResponse]) bool { return p.ok() && p.response.GetReplayed() }
+	replayed := func(p part[*pb.BroadcastResponse]) bool { return p.OK() && p.response.GetReplayed() }
 	parts = slices.DeleteFunc(slices.Clone(parts), replayed)
 	elsewhere := mergedBroadcast(others(n, parts))
 	audit(ctx, n, &event.ControlDetail{Verb: "Broadcast", Filter: r.GetFilter(), RequestID: r.GetRequestId(), DataBytes: uint64(len(r.GetData())),
@@ -47,7 +47,7 @@ func mergedBroadcast(parts []part[*pb.BroadcastResponse]) *pb.BroadcastResponse 
 	sum := &pb.BroadcastResponse{}
 	answered := 0
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
 		answered++

@@ -2,12 +2,13 @@ package fleet
 
 import (
 	"context"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -18,9 +19,9 @@ type Config struct {
 	// Version is the version of the program, for others to see. May be empty.
 	Version string
 	// Bus carries the messages. Required. Its owner closes it, after Leave.
-	Bus Bus
+	Bus bus.Bus
 	// Self is the node itself. Required.
-	Self Self
+	Self member.Self
 	// PeerRoles are what calls by way of other nodes may do at most, by the nodes' names: `viewer`, `operator` or `admin` in capitals, as
 	// event.Actor has them. The name `*` is for all that are not named. Default: ADMIN for all.
 	// Hazard: on a bus whose servers do not hold who may publish what, any node can speak as any other.
@@ -30,16 +31,10 @@ type Config struct {
 }
 
 // Self is what a fleet needs of the node that is in it: a *server.Server. Its methods may be called from any goroutine and do not block.
-type Self interface {
-	// Cursor returns the position of the newest event, with the node's name and life.
-	Cursor() event.Cursor
-	// Log returns the event log, to which members' events are appended.
-	Log() *event.Log
-	// Live returns how many connections are live.
-	Live() int
-	// Draining returns a channel that is closed when the node begins to drain.
-	Draining() <-chan struct{}
-}
+type Self = member.Self
+
+// TwinError says that a live node of the fleet has this node's name.
+type TwinError = member.TwinError
 
 // Local is what a node answers by itself: a *control.Local. Its methods may be called from any goroutine.
 type Local interface {
@@ -66,11 +61,4 @@ type Local interface {
 }
 
 // The times of membership. The contract states them: they are not configurable, so that every node of a fleet means the same.
-const (
-	beatPeriod  = 2 * time.Second // between heartbeats, give or take a fifth
-	suspectAt   = 5 * time.Second // of silence
-	unreachable = 10 * time.Second
-	forgetAt    = 10 * time.Minute
-	// defaultWait is how long other nodes have to answer when the request does not say.
-	defaultWait = 5 * time.Second
-)
+const ()

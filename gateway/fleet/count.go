@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -38,7 +39,7 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 	sum := &pb.CountConnectionsResponse{}
 	groups := make(map[string]uint64)
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
 		p := parts[i].response
@@ -65,10 +66,10 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 // before puts the positions in that the nodes which answered had before they counted: those of heads may be a heartbeat old.
 func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) event.Vector {
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
-		if at, err := event.ParseCursor(parts[i].response.GetCursor()); err == nil && at.Node == parts[i].node {
+		if at, err := event.ParseCursor(parts[i].response.GetCursor()); err == nil && at.Node == parts[i].Node {
 			heads = heads.Set(at)
 		}
 	}
@@ -77,7 +78,7 @@ func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) even
 
 // heads is the position of the newest events of some nodes: this one's, and those of others as of their last heartbeats. What has happened
 // since is behind it.
-func (n *Node) heads(nodes []Member) event.Vector {
+func (n *Node) heads(nodes []member.Member) event.Vector {
 	var v event.Vector
 	for _, m := range nodes {
 		if m.Self {

@@ -1,18 +1,20 @@
 package fleet
 
+import "github.com/sockgate/sockgate/gateway/fleet/internal/member"
+
 // Roster is a node's membership, for the tests outside of the package.
-type Roster struct{ roster roster }
+type Roster struct{ roster member.Roster }
 
 // Roster returns the node's membership.
 func (n *Node) Roster() Roster { return Roster{n.roster} }
 
 // Self is roster.self, and so on.
-func (r Roster) Self() Member                       { return r.roster.self() }
-func (r Roster) All() []Member                      { return r.roster.all() }
-func (r Roster) Known() []Member                    { return r.roster.known() }
-func (r Roster) Find(name string) (Member, bool)    { return r.roster.find(name) }
-func (r Roster) Changed() <-chan struct{}           { return r.roster.changed() }
-func (r Roster) Forget(name string) (Member, error) { return r.roster.forget(name) }
+func (r Roster) Self() member.Member                       { return r.roster.Self() }
+func (r Roster) All() []member.Member                      { return r.roster.All() }
+func (r Roster) Known() []member.Member                    { return r.roster.Known() }
+func (r Roster) Find(name string) (member.Member, bool)    { return r.roster.Find(name) }
+func (r Roster) Changed() <-chan struct{}                  { return r.roster.Changed() }
+func (r Roster) Forget(name string) (member.Member, error) { return r.roster.Forget(name) }
 
 // MostMembers is the bound.
-const MostMembers = mostMembers
+const MostMembers = member.MostMembers

@@ -4,10 +4,14 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -19,63 +23,65 @@ type Asked struct {
 
 // Script is a fleet of one real node, and of others that a test writes.
 type Script struct {
-	Members []Member // the other nodes
+	Members []member.Member // the other nodes
 	Answer  func(ctx context.Context, a Asked) Answer
 	State   pb.NodeState // of the real one
 	origin  event.Origin
 }
 
 // NewScripted returns a node among those of a script.
-func NewScripted(s *Script, self Self, bus Bus, local Local) *Node {
+func NewScripted(s *Script, self member.Self, bus bus.Bus, local Local) *Node {
 	s.origin = self.Cursor().Origin
 	return &Node{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s, asker: s, log: hclog.NewNullLogger()}
 }
 
-func (s *Script) self() Member {
-	return Member{Origin: s.origin, Self: true, State: max(s.State, pb.NodeState_NODE_STATE_LIVE)}
+func (s *Script) Self() member.Member {
+	return member.Member{Origin: s.origin, Self: true, State: max(s.State, pb.NodeState_NODE_STATE_LIVE)}
 }
 
-func (s *Script) known() []Member {
-	all := append(slices.Clone(s.Members), s.self())
-	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.Node, b.Node) })
+func (s *Script) Known() []member.Member {
+	all := append(slices.Clone(s.Members), s.Self())
+	slices.SortFunc(all, func(a, b member.Member) int { return strings.Compare(a.Node, b.Node) })
 	return all
 }
 
-func (s *Script) all() []Member {
-	return slices.DeleteFunc(s.known(), func(m Member) bool { return m.State == pb.NodeState_NODE_STATE_LEFT })
+func (s *Script) All() []member.Member {
+	return slices.DeleteFunc(s.Known(), func(m member.Member) bool { return m.State == pb.NodeState_NODE_STATE_LEFT })
 }
 
-func (s *Script) find(name string) (Member, bool) {
-	all := s.known()
-	i := slices.IndexFunc(all, func(m Member) bool { return m.Node == name })
+func (s *Script) Find(name string) (member.Member, bool) {
+	all := s.Known()
+	i := slices.IndexFunc(all, func(m member.Member) bool { return m.Node == name })
 	if i < 0 {
-		return Member{}, false
+		return member.Member{}, false
 	}
 	return all[i], true
 }
 
-func (s *Script) changed() <-chan struct{} { return nil }
+func (s *Script) Changed() <-chan struct{} { return nil }
 
-func (s *Script) forget(name string) (Member, error) {
-	m, _ := s.find(name)
-	s.Members = slices.DeleteFunc(s.Members, func(m Member) bool { return m.Node == name })
+func (s *Script) Forget(name string) (member.Member, error) {
+	m, _ := s.Find(name)
+	s.Members = slices.DeleteFunc(s.Members, func(m member.Member) bool { return m.Node == name })
 	return m, nil
 }
 
-func (s *Script) ask(ctx context.Context, to []Member, q question) []answer {
-	answers := make([]answer, len(to))
+func (s *Script) Ask(ctx context.Context, to []member.Member, q exchange.Question) []exchange.Answer {
+	answers := make([]exchange.Answer, len(to))
 	for i := range to {
-		if !to[i].asked() {
-			answers[i] = notAsked(&to[i])
+		if !to[i].Asked() {
+			answers[i] = exchange.NotAsked(&to[i])
 			continue
 		}
-		a := s.Answer(ctx, Asked{to[i].Node, Question{q.method, q.body, q.caller, q.wait}})
-		answers[i] = answer{node: to[i].Node, status: a.Status, body: a.Body, err: a.Err, message: a.Message, elapsed: a.Elapsed}
+		a := s.Answer(ctx, Asked{to[i].Node, Question{q.Method, q.Body, q.Caller, q.Wait}})
+		answers[i] = exchange.Answer{Node: to[i].Node, Status: a.Status, Body: a.Body, Err: a.Err, Message: a.Message, Elapsed: a.Elapsed}
 	}
 	return answers
 }
 
-func (s *Script) follow(context.Context, Member, question) stream { return nil }
+func (s *Script) Follow(context.Context, member.Member, exchange.Question) exchange.Stream {
+	return nil
+}
 
 // ErrorOf returns the gRPC status of an error that a method of the node returned, as the control plane makes it.
 func (n *Node) ErrorOf(err error) error {
@@ -111,3 +117,29 @@ func Alone(r *pb.BroadcastRequest) *pb.BroadcastRequest { return alone(r) }
 
 // MaxListed and MaxFailures are bounds.
 const MaxFailures = maxFailures
+
+// Question is a question.
+type Question struct {
+	Method string
+	Body   []byte
+	Caller event.Actor
+	Wait   time.Duration
+}
+
+func (q Question) Question() exchange.Question {
+	return exchange.Question{Method: q.Method, Body: q.Body, Caller: q.Caller, Wait: q.Wait}
+}
+
+// Answer is an answer.
+type Answer struct {
+	Node    string
+	Status  pb.NodeStatus
+	Body    []byte
+	Err     error
+	Message string
+	Elapsed time.Duration
+}
+
+func Exported(a exchange.Answer) Answer {
+	return Answer{a.Node, a.Status, a.Body, a.Err, a.Message, a.Elapsed}
+}

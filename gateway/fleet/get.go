@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -24,12 +26,12 @@ func (n *Node) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*
 	case absent != 0:
 		return nil, absence(r.GetId(), owner, absent)
 	}
-	parts := getConnection.ask(ctx, n, to.wait, errand[*pb.GetConnectionRequest]{[]Member{owner}, r})
-	if parts[0].status == pb.NodeStatus_NODE_STATUS_RESTARTED {
+	parts := getConnection.ask(ctx, n, to.wait, errand[*pb.GetConnectionRequest]{[]member.Member{owner}, r})
+	if parts[0].Status == pb.NodeStatus_NODE_STATUS_RESTARTED {
 		return nil, absence(r.GetId(), owner, pb.Outcome_OUTCOME_NODE_RESTARTED)
 	}
-	if !parts[0].ok() {
-		return nil, n.unanswered(&parts[0].answer)
+	if !parts[0].OK() {
+		return nil, n.unanswered(&parts[0].Answer)
 	}
 	response := parts[0].response
 	response.Fleet = fleetResult(nodeResults(parts))
@@ -37,19 +39,19 @@ func (n *Node) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*
 }
 
 // absence is the error of a connection that its node need not be asked for.
-func absence(id string, owner Member, o pb.Outcome) error {
-	p := &problem{code: codes.NotFound, metadata: map[string]string{"id": id}}
+func absence(id string, owner member.Member, o pb.Outcome) error {
+	p := &contract.Problem{Code: codes.NotFound, Metadata: map[string]string{"id": id}}
 	switch o {
 	case pb.Outcome_OUTCOME_UNKNOWN_NODE:
-		p.reason, p.text = reasonUnknownNode, fmt.Sprintf("connection %s is of a node that the fleet does not know", id)
+		p.Reason, p.Text = contract.ReasonUnknownNode, fmt.Sprintf("connection %s is of a node that the fleet does not know", id)
 	case pb.Outcome_OUTCOME_NODE_RESTARTED:
-		p.reason = reasonNodeRestarted
-		p.text = fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", id, owner.Node)
+		p.Reason = contract.ReasonNodeRestarted
+		p.Text = fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", id, owner.Node)
 	case pb.Outcome_OUTCOME_CLOSED:
-		p.reason, p.text = reasonForgotten, fmt.Sprintf("connection %s ended when node %s left the fleet", id, owner.Node)
+		p.Reason, p.Text = contract.ReasonForgotten, fmt.Sprintf("connection %s ended when node %s left the fleet", id, owner.Node)
 	default:
-		p.code, p.reason = codes.Unavailable, reasonNodeUnreachable
-		p.text = fmt.Sprintf("connection %s is of a later life of node %s than this node has heard of; try again in a few seconds", id, owner.Node)
+		p.Code, p.Reason = codes.Unavailable, contract.ReasonNodeUnreachable
+		p.Text = fmt.Sprintf("connection %s is of a later life of node %s than this node has heard of; try again in a few seconds", id, owner.Node)
 	}
 	return p
 }

@@ -1,10 +1,14 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -44,12 +48,12 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 	for _, m := range t.nodes {
 		own := sharing(r)
 		own.ConnectionIds = t.of(m.Node, ids)
-		errands = append(errands, errand[*pb.KickRequest]{[]Member{m}, own})
+		errands = append(errands, errand[*pb.KickRequest]{[]member.Member{m}, own})
 	}
 	parts := kick.ask(ctx, n, wait, errands...)
 	parts = withLate(parts, t)
 	for i := range parts {
-		t.put(&parts[i].answer, parts[i].response.GetOutcomes(), ids)
+		t.put(&parts[i].Answer, parts[i].response.GetOutcomes(), ids)
 	}
 	elsewhere := t.elsewhere(n)
 	recordKick(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
@@ -80,7 +84,7 @@ func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64,
 func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 	sum := &pb.KickResponse{}
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
 		p := parts[i].response
@@ -93,4 +97,26 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 	}
 	sum.Banned = firstBanned(sum.Banned)
 	return sum
+}
+
+// firstBanned returns the first of the targets of bans, each once, in their order: networks by their addresses, then identities by their
+// bytes. It changes the slice.
+func firstBanned(targets []string) []string {
+	slices.SortFunc(targets, compareBanned)
+	targets = slices.Compact(targets)
+	return targets[:min(len(targets), maxFailures)]
+}
+
+func compareBanned(a, b string) int {
+	x, noX := netip.ParsePrefix(a)
+	y, noY := netip.ParsePrefix(b)
+	switch {
+	case noX != nil && noY != nil:
+		return cmp.Compare(a, b)
+	case noX != nil:
+		return 1
+	case noY != nil:
+		return -1
+	}
+	return cmp.Or(x.Addr().Compare(y.Addr()), cmp.Compare(x.Bits(), y.Bits()))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -40,12 +41,12 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 	for _, m := range t.nodes {
 		own := sharing(r)
 		own.ConnectionIds = t.of(m.Node, ids)
-		errands = append(errands, errand[*pb.SetLabelsRequest]{[]Member{m}, own})
+		errands = append(errands, errand[*pb.SetLabelsRequest]{[]member.Member{m}, own})
 	}
 	parts := setLabels.ask(ctx, n, to.wait, errands...)
 	parts = withLate(parts, t)
 	for i := range parts {
-		t.put(&parts[i].answer, parts[i].response.GetOutcomes(), ids)
+		t.put(&parts[i].Answer, parts[i].response.GetOutcomes(), ids)
 	}
 	elsewhere := t.elsewhere(n)
 	recordLabels(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
@@ -69,7 +70,7 @@ func recordLabels(ctx context.Context, n *Node, r *pb.SetLabelsRequest, matched 
 func mergedLabels(parts []part[*pb.SetLabelsResponse]) *pb.SetLabelsResponse {
 	sum := &pb.SetLabelsResponse{}
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
 		p := parts[i].response

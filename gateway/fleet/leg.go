@@ -4,12 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -24,7 +33,7 @@ const (
 // goroutine of its own, which the stream waits for; while its item is not taken, it takes nothing from its node.
 type leg struct {
 	stream   *eventStream
-	member   Member        // as it was seen last, also when it is not known any more
+	member   member.Member // as it was seen last, also when it is not known any more
 	told     event.Cursor  // how far the caller knows of the node's events
 	resume   bool          // the node is asked for what is behind told, not for all that it keeps
 	snapshot bool          // the node is asked for its connections first
@@ -41,13 +50,13 @@ func (l *leg) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		var end *streamEnd
+		var end *exchange.StreamEnd
 		if errors.As(err, &end) {
 			if refusal := refusedStream(end); refusal != nil {
 				l.hand(ctx, item{err: refusal})
 				return
 			}
-			if end.status == pb.NodeStatus_NODE_STATUS_OK {
+			if end.Status == pb.NodeStatus_NODE_STATUS_OK {
 				l.ended = life
 			}
 		}
@@ -62,10 +71,10 @@ func (l *leg) run(ctx context.Context) {
 // await waits until the node can be asked. It reports false when there is nothing to wait for: ctx has ended, or the node has gone.
 func (l *leg) await(ctx context.Context) bool {
 	for {
-		changed := l.stream.node.roster.changed()
+		changed := l.stream.node.roster.Changed()
 		known := l.look()
 		switch {
-		case known && l.member.asked() && l.member.Incarnation != l.ended:
+		case known && l.member.Asked() && l.member.Incarnation != l.ended:
 			return true
 		case l.snapshot && !l.late:
 			if !l.miss(ctx) {
@@ -87,7 +96,7 @@ func (l *leg) await(ctx context.Context) bool {
 
 // look reports whether the node is known, and keeps what is.
 func (l *leg) look() bool {
-	m, known := l.stream.node.roster.find(l.member.Node)
+	m, known := l.stream.node.roster.Find(l.member.Node)
 	if known {
 		l.member = m
 	}
@@ -118,9 +127,9 @@ func (l *leg) follow(ctx context.Context) error {
 		return err
 	}
 	node := l.stream.node
-	source := node.asker.follow(ctx, l.member, question{method: pb.GatewayService_StreamEvents_FullMethodName, body: body,
-		caller: l.stream.caller, wait: l.stream.plan.wait})
-	defer source.close()
+	source := node.asker.Follow(ctx, l.member, exchange.Question{Method: pb.GatewayService_StreamEvents_FullMethodName, Body: body,
+		Caller: l.stream.caller, Wait: l.stream.plan.wait})
+	defer source.Close()
 	for {
 		b, err := l.next(ctx, source)
 		if err != nil {
@@ -155,14 +164,14 @@ func (l *leg) after() string {
 }
 
 // next returns the next item of the node. The error says so when it is silent for too long.
-func (l *leg) next(ctx context.Context, source stream) ([]byte, error) {
+func (l *leg) next(ctx context.Context, source exchange.Stream) ([]byte, error) {
 	limit := legSilence
 	if l.snapshot && !l.late {
 		limit = l.stream.plan.wait
 	}
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	b, err := source.next(waiting)
+	b, err := source.Next(waiting)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, fmt.Errorf("node %s sent nothing for %s", l.member.Node, limit)
 	}
@@ -187,7 +196,7 @@ func (l *leg) read(b []byte) (item, error) {
 // reports false when ctx has ended.
 func (l *leg) hand(ctx context.Context, it item) bool {
 	for {
-		changed := l.stream.node.roster.changed()
+		changed := l.stream.node.roster.Changed()
 		l.look()
 		select {
 		case l.stream.items <- it:
@@ -208,7 +217,7 @@ func (l *leg) rest(ctx context.Context, lasted time.Duration) {
 	timer := time.NewTimer(l.pause/2 + rand.N(l.pause/2))
 	defer timer.Stop()
 	for {
-		changed := l.stream.node.roster.changed()
+		changed := l.stream.node.roster.Changed()
 		l.look()
 		select {
 		case <-changed:
@@ -231,4 +240,74 @@ func (l *leg) farewell() item {
 	it.count = len(lost)
 	it.cursor = event.Cursor{Origin: l.member.Origin, Sequence: l.member.Head}
 	return it
+}
+
+// lost returns the GAPs for what the node is known to have done last, and what the caller did not get: none when there is nothing. When
+// the caller knows only of an earlier life, that is over is told first, as the node itself would.
+func (l *leg) lost() []*pb.Event {
+	head := l.member.Head
+	switch {
+	case l.ended == l.member.Incarnation:
+		return nil
+	case l.told.Incarnation == l.member.Incarnation && l.told.Sequence >= head:
+		return nil
+	case l.told.Incarnation == l.member.Incarnation:
+		return []*pb.Event{l.gap(&pb.GapDetails{From: l.told.Sequence + 1, To: head, Reason: pb.GapReason_GAP_REASON_NODE_LOST})}
+	}
+	lost := []*pb.Event{l.gap(&pb.GapDetails{Reason: pb.GapReason_GAP_REASON_RESTARTED, RequestedCursor: l.told.String()})}
+	if head > 0 {
+		lost = append(lost, l.gap(&pb.GapDetails{From: 1, To: head, Reason: pb.GapReason_GAP_REASON_NODE_LOST}))
+	}
+	return lost
+}
+
+// gap returns a GAP that is said in the node's name, as of its life that is known last.
+func (l *leg) gap(d *pb.GapDetails) *pb.Event {
+	return &pb.Event{Node: l.member.Node, Incarnation: l.member.Incarnation, Sequence: max(d.GetFrom(), 1) - 1, Time: timestamppb.New(time.Now()),
+		Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: d}}
+}
+
+// refusedStream returns the error of a stream that a node will not have, however often it is asked: because of who asks, or what for.
+// It is nil for any other end.
+func refusedStream(end *exchange.StreamEnd) error {
+	code := codes.OK
+	switch end.Status {
+	case pb.NodeStatus_NODE_STATUS_DENIED:
+		code = codes.PermissionDenied
+	case pb.NodeStatus_NODE_STATUS_UNSUPPORTED:
+		code = codes.Unimplemented
+	case pb.NodeStatus_NODE_STATUS_ERROR:
+		code = status.Code(end.Err)
+		if code != codes.InvalidArgument {
+			return nil
+		}
+	default:
+		return nil
+	}
+	if end.Err == nil {
+		return &contract.Problem{Code: code, Reason: contract.ReasonNodeRefused, Metadata: map[string]string{"node": end.Node},
+			Text: fmt.Sprintf("node %s: %s; leave it out with scope.nodes, or have it changed", end.Node, end.Message)}
+	}
+	return ofNode(end.Node, code, status.Convert(end.Err))
+}
+
+// ofNode returns what a node answered as a status that names it, in words and in the ErrorInfo.
+func ofNode(node string, code codes.Code, answered *status.Status) error {
+	var details []protoadapt.MessageV1
+	for _, d := range answered.Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			metadata := map[string]string{"node": node}
+			maps.Copy(metadata, d.GetMetadata())
+			d.Metadata = metadata
+			details = append(details, d)
+		case protoadapt.MessageV1:
+			details = append(details, d)
+		}
+	}
+	s, err := status.New(code, "node "+node+": "+answered.Message()).WithDetails(details...)
+	if err != nil {
+		return status.Error(code, "node "+node+": "+answered.Message()) // a detail could not be encoded; the sentence still arrives
+	}
+	return s.Err()
 }

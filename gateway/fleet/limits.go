@@ -2,10 +2,16 @@ package fleet
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -27,9 +33,9 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 	var roomless []*part[*pb.GetLimitsResponse]
 	response.Nodes, roomless = limitsOf(parts)
 	for _, p := range roomless {
-		elapsed := p.elapsed
-		p.answer = refused(p.node, status.Error(codes.ResourceExhausted, "the reply has no room for its limits; name fewer nodes in scope.nodes"))
-		p.elapsed = elapsed
+		elapsed := p.Elapsed
+		p.Answer = refused(p.Node, status.Error(codes.ResourceExhausted, "the reply has no room for its limits; name fewer nodes in scope.nodes"))
+		p.Elapsed = elapsed
 	}
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -45,7 +51,7 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	}
 	own, rest := to.apart()
 	parts := updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{own, r})
-	if len(parts) == 0 || status.Code(parts[0].err) != codes.InvalidArgument {
+	if len(parts) == 0 || status.Code(parts[0].Err) != codes.InvalidArgument {
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
 	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts)}
@@ -72,14 +78,14 @@ func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*p
 	room := limitsRoom
 	for i := range parts {
 		p := &parts[i]
-		if !p.ok() {
+		if !p.OK() {
 			continue
 		}
 		if room -= proto.Size(p.response.GetLimits()); room < 0 {
 			roomless = append(roomless, p)
 			continue
 		}
-		nodes = append(nodes, &pb.NodeLimits{Node: p.node, Limits: p.response.GetLimits()})
+		nodes = append(nodes, &pb.NodeLimits{Node: p.Node, Limits: p.response.GetLimits()})
 	}
 	return nodes, roomless
 }
@@ -94,9 +100,62 @@ func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
 		}
 	}
 	for i := range parts {
-		if parts[i].node == about && parts[i].ok() {
+		if parts[i].Node == about && parts[i].OK() {
 			return parts[i].response.GetLimits()
 		}
 	}
 	return nil
+}
+
+// maxWords is how many bytes of a new value a record has.
+const maxWords = 256
+
+// changesOf tells the new values of limits, by the fields' names, as the record of a node has them. The request was validated.
+func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
+	changes := make(map[string]string)
+	from := r.GetLimits().ProtoReflect()
+	for _, path := range r.GetUpdateMask().GetPaths() {
+		if f := from.Descriptor().Fields().ByName(protoreflect.Name(path)); f != nil {
+			changes[path] = words(f, from.Get(f))
+		}
+	}
+	return changes
+}
+
+// words tells the value of a limit.
+func words(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
+	switch {
+	case f.IsList():
+		elements := make([]string, v.List().Len())
+		for i := range elements {
+			elements[i] = v.List().Get(i).String()
+		}
+		return elementsInWords(elements)
+	case f.IsMap():
+		texts := make(map[string]string)
+		v.Map().Range(func(key protoreflect.MapKey, of protoreflect.Value) bool {
+			texts[key.String()] = key.String() + "=" + of.String()
+			return true
+		})
+		var elements []string
+		for _, key := range slices.Sorted(maps.Keys(texts)) {
+			elements = append(elements, texts[key])
+		}
+		return elementsInWords(elements)
+	case f.Message() != nil: // all that are a message are durations
+		return v.Message().Interface().(interface{ AsDuration() time.Duration }).AsDuration().String()
+	}
+	return v.String()
+}
+
+// elementsInWords tells the elements of a list: the first ones, and how many there are when that is too long for the record.
+func elementsInWords(elements []string) string {
+	all := strings.Join(elements[:min(len(elements), maxWords)], ",")
+	switch {
+	case len(elements) == 0:
+		return "none"
+	case len(elements) > maxWords || len(all) > maxWords:
+		return fmt.Sprintf("%d: %s", len(elements), strings.ToValidUTF8(all[:maxWords/2], "")+"…")
+	}
+	return all
 }

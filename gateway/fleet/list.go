@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -23,7 +25,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		if err != nil {
 			return nil, err
 		}
-		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&answer{node: to.nodes[0].Node, status: pb.NodeStatus_NODE_STATUS_OK})})
+		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node, Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
 	if _, err := filter.Compile(r.GetFilter()); err != nil { // what a node says of it after that is of its version
@@ -38,7 +40,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 	if r.GetPageToken() == "" {
 		response.Cursor = n.heads(to.nodes).String()
 	}
-	ask := func(ctx context.Context, m Member, rows int, token string) answer {
+	ask := func(ctx context.Context, m member.Member, rows int, token string) exchange.Answer {
 		own := sharing(r)
 		own.PageSize, own.PageToken = int32(rows), token
 		return listConnections.askOne(ctx, n, to.wait, m, own)
@@ -67,13 +69,13 @@ func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetRe
 func scopeNames(s *pb.Scope) string { return strings.Join(s.GetNodes(), ",") }
 
 // live adds up the live connections of the nodes that may answer: of this one now, of others as of their last heartbeats.
-func (n *Node) live(nodes []Member) int64 {
+func (n *Node) live(nodes []member.Member) int64 {
 	var sum int64
 	for _, m := range nodes {
 		switch {
 		case m.Self:
 			sum += int64(n.config.Self.Live())
-		case m.asked():
+		case m.Asked():
 			sum += int64(m.Connections)
 		}
 	}

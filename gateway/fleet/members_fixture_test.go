@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
@@ -62,11 +63,11 @@ type memberNode struct {
 func place(name, incarnation string) string { return name + "." + incarnation }
 
 // newMember makes a node that has not joined, in a place of its own; wrap may change its bus.
-func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, fleet.Bus) fleet.Bus) *memberNode {
+func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, bus.Bus) bus.Bus) *memberNode {
 	t.Helper()
 	n := &memberNode{t: t, name: name, bus: loop.Bus(place(name, incarnation)), out: new(lockedBuffer)}
 	n.body = &body{log: event.NewLog(event.Origin{Node: name, Incarnation: incarnation}, 4096), draining: make(chan struct{})}
-	var bus fleet.Bus = n.bus
+	var bus bus.Bus = n.bus
 	for _, w := range wrap {
 		bus = w(n, bus)
 	}
@@ -81,7 +82,7 @@ func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
 }
 
 // joinMember makes a node that has joined.
-func joinMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, fleet.Bus) fleet.Bus) *memberNode {
+func joinMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, bus.Bus) bus.Bus) *memberNode {
 	t.Helper()
 	n := newMember(t, loop, name, incarnation, wrap...)
 	if err := n.Join(t.Context()); err != nil {
@@ -219,7 +220,7 @@ func (p *puppet) hello() {
 	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetv1.Hello{Incarnation: p.said.Incarnation, Instance: p.said.Instance})
 }
 
-func publish(t testing.TB, bus fleet.Bus, subject string, message proto.Message) {
+func publish(t testing.TB, bus bus.Bus, subject string, message proto.Message) {
 	t.Helper()
 	data, err := proto.Marshal(message)
 	if err != nil {
@@ -310,7 +311,7 @@ func (p *pause) resume() {
 
 // pausedBus is the bus of a process that can be stopped.
 type pausedBus struct {
-	fleet.Bus
+	bus.Bus
 	pause *pause
 }
 
@@ -319,7 +320,7 @@ func (b *pausedBus) Publish(subject string, data []byte) error {
 	return b.Bus.Publish(subject, data)
 }
 
-func (b *pausedBus) Status() fleet.BusStatus {
+func (b *pausedBus) Status() bus.BusStatus {
 	b.pause.wait()
 	return b.Bus.Status()
 }
@@ -332,26 +333,26 @@ func (b *pausedBus) Subscribe(subject string, deliver func(string, []byte)) (fun
 }
 
 // stoppable makes a node one that can be stopped.
-func stoppable(n *memberNode, bus fleet.Bus) fleet.Bus {
+func stoppable(n *memberNode, bus bus.Bus) bus.Bus {
 	n.body.pause = new(pause)
 	return &pausedBus{Bus: bus, pause: n.body.pause}
 }
 
 // statusBus says what the test wants of the connection.
 type statusBus struct {
-	fleet.Bus
-	change func(*fleet.BusStatus)
+	bus.Bus
+	change func(*bus.BusStatus)
 }
 
-func (b *statusBus) Status() fleet.BusStatus {
+func (b *statusBus) Status() bus.BusStatus {
 	s := b.Bus.Status()
 	b.change(&s)
 	return s
 }
 
 // embedded makes a node's bus look like one whose server is in the process.
-func embedded(_ *memberNode, bus fleet.Bus) fleet.Bus {
-	return &statusBus{Bus: bus, change: func(s *fleet.BusStatus) { s.Mode = "embedded" }}
+func embedded(_ *memberNode, b bus.Bus) bus.Bus {
+	return &statusBus{Bus: b, change: func(s *bus.BusStatus) { s.Mode = "embedded" }}
 }
 
 // joinsWithin joins and returns the error and how long it took.

@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -20,15 +22,15 @@ import (
 type Node struct {
 	pb.UnimplementedGatewayServiceServer
 	config   Config
-	subjects subjects
+	subjects member.Subjects
 	log      hclog.Logger
 	began    time.Time
 	local    Local // set by Serve
-	roster   roster
-	asker    asker
+	roster   member.Roster
+	asker    exchange.Asker
 
-	members      *members
-	exchange     *exchange
+	members      *member.Members
+	exchange     *exchange.Exchange
 	stopExchange func() // once: when the node is displaced, or leaves
 
 	ending    context.Context // over when Leave was called: a Join that is under way ends
@@ -52,11 +54,11 @@ func New(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
-	n := &Node{config: c, subjects: newSubjects(c.Fleet), log: c.Logger, began: time.Now()}
+	n := &Node{config: c, subjects: member.NewSubjects(c.Fleet), log: c.Logger, began: time.Now()}
 	n.ending, n.end = context.WithCancel(context.Background())
-	n.members = newMembers(&n.config, n.subjects, n.began, func() { n.stopExchange() })
-	n.exchange = &exchange{bus: c.Bus, subjects: n.subjects, self: n.members.origin, began: n.began, roster: n.members, answers: n, log: c.Logger}
-	n.stopExchange = sync.OnceFunc(n.exchange.stop)
+	n.members = member.NewMembers(member.Config{Fleet: c.Fleet, Version: c.Version, Bus: c.Bus, Self: c.Self, Logger: c.Logger}, n.subjects, n.began, func() { n.stopExchange() })
+	n.exchange = &exchange.Exchange{Bus: c.Bus, Subjects: n.subjects, Self: n.members.Origin, Began: n.began, Roster: n.members, Answers: answering{n}, Log: c.Logger}
+	n.stopExchange = sync.OnceFunc(n.exchange.Stop)
 	n.roster, n.asker = n.members, n.exchange
 	return n, nil
 }
@@ -80,15 +82,6 @@ func (n *Node) Serve(local Local) pb.GatewayServiceServer {
 	return n
 }
 
-// TwinError says that a live node of the fleet has this node's name.
-type TwinError struct{ Node, Incarnation, Fleet string }
-
-// Error says what to do.
-func (e *TwinError) Error() string {
-	return fmt.Sprintf("a live node of fleet %s is named %s already (incarnation %s); give this one another name with --node, or end that one first",
-		e.Fleet, e.Node, e.Incarnation)
-}
-
 // Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's name, which is a
 // *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus could not make one, and the node joins when
 // there is one. Other errors are ctx's and the bus's, and nothing was begun either. A node joins once.
@@ -96,17 +89,17 @@ func (n *Node) Join(ctx context.Context) error {
 	n.lifecycle.Lock()
 	defer n.lifecycle.Unlock()
 	if n.used {
-		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.origin.Node, n.config.Fleet)
+		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.Origin.Node, n.config.Fleet)
 	}
 	n.used = true
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(n.ending, cancel)()
-	if err := n.members.listen(); err != nil {
+	if err := n.members.Listen(); err != nil {
 		return err
 	}
 	if err := n.join(ctx); err != nil {
-		n.members.giveUp()
+		n.members.GiveUp()
 		return err
 	}
 	n.in = true
@@ -115,13 +108,13 @@ func (n *Node) Join(ctx context.Context) error {
 
 // join begins, when there is no twin. What others ask is answered before they can hear of this node.
 func (n *Node) join(ctx context.Context) error {
-	if err := n.members.settle(ctx); err != nil {
+	if err := n.members.Settle(ctx); err != nil {
 		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
 	}
-	if err := n.exchange.start(); err != nil {
+	if err := n.exchange.Start(); err != nil {
 		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
 	}
-	if err := n.members.begin(); err != nil {
+	if err := n.members.Begin(); err != nil {
 		n.stopExchange()
 		return err
 	}
@@ -140,5 +133,5 @@ func (n *Node) Leave() {
 	}
 	n.in = false
 	n.stopExchange()
-	n.members.stop()
+	n.members.Stop()
 }

@@ -8,13 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
 // diary is a bus that keeps what its node does in which order: the kinds of subjects, as `+ask`, `-ask` and `beat`.
 type diary struct {
-	fleet.Bus
+	bus.Bus
 	mu    sync.Mutex
 	lines []string
 }
@@ -61,7 +61,7 @@ func TestNodeAnswersWhileItIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		var d diary
-		a := joinMember(t, loop, "a", "100", func(_ *memberNode, bus fleet.Bus) fleet.Bus { d.Bus = bus; return &d })
+		a := joinMember(t, loop, "a", "100", func(_ *memberNode, bus bus.Bus) bus.Bus { d.Bus = bus; return &d })
 		time.Sleep(time.Minute)
 		lines := d.read(false)
 		if asked, said := slices.Index(lines, "+ask"), slices.Index(lines, "beat"); asked < 0 || said < asked || slices.Index(lines, "hello") > asked {
@@ -85,7 +85,7 @@ func TestNodeIsNotAskedBesideTwin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		var older, late diary
-		joinMember(t, loop, "a", "100", func(_ *memberNode, bus fleet.Bus) fleet.Bus { older.Bus = bus; return &older })
+		joinMember(t, loop, "a", "100", func(_ *memberNode, bus bus.Bus) bus.Bus { older.Bus = bus; return &older })
 		loop.Cut(place("a", "100"), place("a", "101"), true)
 		joinMember(t, loop, "a", "101")
 		loop.Cut(place("a", "100"), place("a", "101"), false)
@@ -93,7 +93,7 @@ func TestNodeIsNotAskedBesideTwin(t *testing.T) {
 		if lines := older.read(false); !slices.Contains(lines, "-ask") || !slices.Contains(lines, "-answer") || !slices.Contains(lines, "-beat") {
 			t.Errorf("the one that was displaced did %v; expected that it hears nothing any more", lines)
 		}
-		expectTwin(t, newMember(t, loop, "a", "102", func(_ *memberNode, bus fleet.Bus) fleet.Bus { late.Bus = bus; return &late }), "101")
+		expectTwin(t, newMember(t, loop, "a", "102", func(_ *memberNode, bus bus.Bus) bus.Bus { late.Bus = bus; return &late }), "101")
 		if lines := late.read(false); slices.Contains(lines, "beat") || !slices.Contains(lines, "-beat") {
 			t.Errorf("the one that did not start did %v", lines)
 		}

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -21,17 +23,17 @@ func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListN
 	if err != nil {
 		return nil, err
 	}
-	self := n.roster.self()
-	answers := []answer{{node: self.Node, status: pb.NodeStatus_NODE_STATUS_OK}}
+	self := n.roster.Self()
+	answers := []exchange.Answer{{Node: self.Node, Status: pb.NodeStatus_NODE_STATUS_OK}}
 	if !to.local {
-		answers = n.tell(ctx, to, methodPing, nil, min(to.wait, maxRound))
+		answers = n.tell(ctx, to, exchange.MethodPing, nil, min(to.wait, maxRound))
 	}
 	response := &pb.ListNodesResponse{}
 	for _, m := range n.listed(to, r.GetScope()) {
 		row := n.row(&m)
 		for i := range answers {
-			if a := &answers[i]; a.node == m.Node && a.ok() && !m.Self {
-				row.RoundTrip = durationpb.New(a.elapsed)
+			if a := &answers[i]; a.Node == m.Node && a.OK() && !m.Self {
+				row.RoundTrip = durationpb.New(a.Elapsed)
 			}
 		}
 		response.Nodes = append(response.Nodes, row)
@@ -44,26 +46,26 @@ func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListN
 }
 
 // tell asks the nodes of a reach other than this one for something that has no response, and answers for this one.
-func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, wait time.Duration) []answer {
+func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, wait time.Duration) []exchange.Answer {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
-	var others []Member
-	var answers []answer
+	var others []member.Member
+	var answers []exchange.Answer
 	for _, m := range to.nodes {
 		if m.Self {
-			answers = append(answers, answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_OK})
+			answers = append(answers, exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_OK})
 		} else {
 			others = append(others, m)
 		}
 	}
 	if len(others) > 0 {
-		answers = append(answers, n.asker.ask(ctx, others, question{method: method, body: body, caller: n.local.Caller(ctx), wait: within(ctx, wait)})...)
+		answers = append(answers, n.asker.Ask(ctx, others, exchange.Question{Method: method, Body: body, Caller: n.local.Caller(ctx), Wait: within(ctx, wait)})...)
 	}
-	slices.SortFunc(answers, func(a, b answer) int { return strings.Compare(a.node, b.node) })
+	slices.SortFunc(answers, func(a, b exchange.Answer) int { return strings.Compare(a.Node, b.Node) })
 	return answers
 }
 
-func nodeResultsOf(answers []answer) []*pb.NodeResult {
+func nodeResultsOf(answers []exchange.Answer) []*pb.NodeResult {
 	results := make([]*pb.NodeResult, len(answers))
 	for i := range answers {
 		results[i] = nodeResult(&answers[i])
@@ -75,16 +77,16 @@ func nodeResultsOf(answers []answer) []*pb.NodeResult {
 const maxNodes = 10_000
 
 // listed returns the nodes that a table is of: those that are named, else all that are known, also those that left.
-func (n *Node) listed(to *reach, s *pb.Scope) []Member {
-	known := n.roster.known()
+func (n *Node) listed(to *reach, s *pb.Scope) []member.Member {
+	known := n.roster.Known()
 	if named := s.GetNodes(); len(named) > 0 {
-		known = slices.DeleteFunc(known, func(m Member) bool { return !slices.Contains(named, m.Node) })
+		known = slices.DeleteFunc(known, func(m member.Member) bool { return !slices.Contains(named, m.Node) })
 	}
 	return known[:min(len(known), maxNodes)]
 }
 
 // row describes a node.
-func (n *Node) row(m *Member) *pb.Node {
+func (n *Node) row(m *member.Member) *pb.Node {
 	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version, Connections: m.Connections, EventHead: m.Head,
 		Self: m.Self, Uptime: durationpb.New(time.Duration(m.Stamp)), Allowed: pb.Role(pb.Role_value["ROLE_"+n.most(m.Node)])}
 	if m.Self {
@@ -102,12 +104,12 @@ func (n *Node) ForgetNode(ctx context.Context, r *pb.ForgetNodeRequest) (*pb.For
 	if err != nil {
 		return nil, err
 	}
-	gone, err := n.roster.forget(r.GetNode())
+	gone, err := n.roster.Forget(r.GetNode())
 	if err != nil {
 		return nil, err
 	}
-	to.nodes = slices.DeleteFunc(slices.Clone(to.nodes), func(m Member) bool { return m.Node == gone.Node })
-	answers := n.tell(ctx, to, methodForget, []byte(gone.Node), to.wait)
+	to.nodes = slices.DeleteFunc(slices.Clone(to.nodes), func(m member.Member) bool { return m.Node == gone.Node })
+	answers := n.tell(ctx, to, exchange.MethodForget, []byte(gone.Node), to.wait)
 	d := forgotten(n.local.Caller(ctx), &gone)
 	d.Nodes = n.nodesOf(nodeResultsOf(answers))
 	n.local.Record(d)
@@ -119,6 +121,6 @@ func (n *Node) ForgetNode(ctx context.Context, r *pb.ForgetNodeRequest) (*pb.For
 }
 
 // forgotten is the record of a node that was forgotten for a caller.
-func forgotten(caller event.Actor, m *Member) *event.ControlDetail {
+func forgotten(caller event.Actor, m *member.Member) *event.ControlDetail {
 	return &event.ControlDetail{Verb: "ForgetNode", Actor: caller, Reason: "node " + m.Node + "." + m.Incarnation}
 }

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -17,24 +19,22 @@ import (
 const maxMessage = 300
 
 // nodeResult says what became of a call on a node.
-func nodeResult(a *answer) *pb.NodeResult {
-	return &pb.NodeResult{Node: a.node, Status: a.status, Elapsed: durationpb.New(a.elapsed),
-		Message: strings.ToValidUTF8(a.message[:min(len(a.message), maxMessage)], "")}
+func nodeResult(a *exchange.Answer) *pb.NodeResult {
+	return &pb.NodeResult{Node: a.Node, Status: a.Status, Elapsed: durationpb.New(a.Elapsed),
+		Message: strings.ToValidUTF8(a.Message[:min(len(a.Message), maxMessage)], "")}
 }
 
 // nodeResults says what became of a call on each node, with what it counted.
 func nodeResults[R proto.Message](parts []part[R]) []*pb.NodeResult {
 	results := make([]*pb.NodeResult, len(parts))
 	for i := range parts {
-		results[i] = nodeResult(&parts[i].answer)
-		if parts[i].ok() {
+		results[i] = nodeResult(&parts[i].Answer)
+		if parts[i].OK() {
 			results[i].Counts = counts(parts[i].response)
 		}
 	}
 	return results
 }
-
-func (a *answer) ok() bool { return a.status == pb.NodeStatus_NODE_STATUS_OK }
 
 // counts are the numbers of a response that are not 0, by the names of its fields.
 func counts(response proto.Message) map[string]uint64 {
@@ -68,8 +68,8 @@ func fleetResult(nodes []*pb.NodeResult) *pb.FleetResult {
 // settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a *problem when all nodes are
 // required and some are missing.
 func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error) {
-	if r.local && len(parts) == 1 && parts[0].err != nil {
-		return nil, parts[0].err
+	if r.local && len(parts) == 1 && parts[0].Err != nil {
+		return nil, parts[0].Err
 	}
 	if a := failed(parts); a != nil {
 		return nil, explained(a)
@@ -93,50 +93,39 @@ func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 
 // unknown is the error of a call that needs all nodes, where this one cannot know which there are.
 func (r *reach) unknown() error {
-	return &problem{code: codes.Unavailable, reason: reasonNodesMissing,
-		text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
+	return &contract.Problem{Code: codes.Unavailable, Reason: contract.ReasonNodesMissing,
+		Text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
 }
 
 // failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong, INVALID_ARGUMENT, when no
 // node has carried it out or may have; or what all nodes say, when it is the same.
-func failed[R proto.Message](parts []part[R]) *answer {
-	var wrong *answer
+func failed[R proto.Message](parts []part[R]) *exchange.Answer {
+	var wrong *exchange.Answer
 	alike, done := len(parts) > 0, false
 	for i := range parts {
 		p := &parts[i]
-		alike = alike && p.status == pb.NodeStatus_NODE_STATUS_ERROR && status.Code(p.err) == status.Code(parts[0].err)
-		done = done || p.ok() || p.doubtful()
-		if wrong == nil && status.Code(p.err) == codes.InvalidArgument {
-			wrong = &p.answer
+		alike = alike && p.Status == pb.NodeStatus_NODE_STATUS_ERROR && status.Code(p.Err) == status.Code(parts[0].Err)
+		done = done || p.OK() || p.Doubtful()
+		if wrong == nil && status.Code(p.Err) == codes.InvalidArgument {
+			wrong = &p.Answer
 		}
 	}
 	switch {
 	case alike:
-		return &parts[0].answer
+		return &parts[0].Answer
 	case done:
 		return nil
 	}
 	return wrong
 }
 
-// doubtful reports whether a node that did not do what it was asked for may have done it all the same, or a part of it.
-func (a *answer) doubtful() bool {
-	switch a.status {
-	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_LEFT:
-		return true
-	case pb.NodeStatus_NODE_STATUS_ERROR:
-		return status.Code(a.err) == codes.Internal || status.Code(a.err) == codes.Unknown
-	}
-	return false
-}
-
 // explained returns the error of a node's answer, which has the details that every error of the service has.
-func explained(a *answer) error {
-	if len(status.Convert(a.err).Details()) > 0 {
-		return a.err
+func explained(a *exchange.Answer) error {
+	if len(status.Convert(a.Err).Details()) > 0 {
+		return a.Err
 	}
-	return &problem{code: status.Code(a.err), reason: reasonNodeRefused, metadata: map[string]string{"node": a.node},
-		text: "node " + a.node + ": " + a.message}
+	return &contract.Problem{Code: status.Code(a.Err), Reason: contract.ReasonNodeRefused, Metadata: map[string]string{"node": a.Node},
+		Text: "node " + a.Node + ": " + a.Message}
 }
 
 // nodesMissing says that all nodes are required, and which have not done what they were asked for.
@@ -149,8 +138,8 @@ func nodesMissing(nodes []*pb.NodeResult) error {
 		}
 	}
 	names, _ := fitting(missing, ",")
-	return &problem{code: codes.Unavailable, reason: reasonNodesMissing, metadata: map[string]string{"missing": names},
-		text: fmt.Sprintf("%d of %d nodes have not done it: %s; what others have done is done; try again, or without require_all",
+	return &contract.Problem{Code: codes.Unavailable, Reason: contract.ReasonNodesMissing, Metadata: map[string]string{"missing": names},
+		Text: fmt.Sprintf("%d of %d nodes have not done it: %s; what others have done is done; try again, or without require_all",
 			len(missing), len(nodes), listed(told, ", "))}
 }
 

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -18,8 +20,8 @@ const answerMargin = 50 * time.Millisecond
 
 // reach is what the scope of a call comes to: which nodes it is for, and how long others have to answer.
 type reach struct {
-	nodes      []Member // in the order of their names; this node may be among them
-	local      bool     // this node alone, because the caller said so
+	nodes      []member.Member // in the order of their names; this node may be among them
+	local      bool            // this node alone, because the caller said so
 	requireAll bool
 	wait       time.Duration
 	blind      string // of a call for all nodes: why this one cannot know which there are; empty: it can
@@ -27,31 +29,31 @@ type reach struct {
 
 // reach returns what a scope comes to. The error is a *problem: it names a node that is not known.
 func (n *Node) reach(s *pb.Scope) (*reach, error) {
-	r := &reach{local: s.GetLocal(), requireAll: s.GetRequireAll(), wait: defaultWait}
+	r := &reach{local: s.GetLocal(), requireAll: s.GetRequireAll(), wait: member.DefaultWait}
 	if d := s.GetNodeTimeout().AsDuration(); d > 0 {
 		r.wait = d
 	}
 	switch {
 	case s.GetLocal():
-		r.nodes = []Member{n.roster.self()}
+		r.nodes = []member.Member{n.roster.Self()}
 	case len(s.GetNodes()) > 0:
 		for _, name := range s.GetNodes() {
-			m, known := n.roster.find(name)
+			m, known := n.roster.Find(name)
 			if !known {
 				return nil, n.unknownNode(codes.InvalidArgument, "scope.nodes", name)
 			}
 			r.nodes = append(r.nodes, m)
 		}
-		slices.SortFunc(r.nodes, func(a, b Member) int { return strings.Compare(a.Node, b.Node) })
+		slices.SortFunc(r.nodes, func(a, b member.Member) int { return strings.Compare(a.Node, b.Node) })
 	default:
-		r.nodes, r.blind = n.roster.all(), n.blind()
+		r.nodes, r.blind = n.roster.All(), n.blind()
 	}
 	return r, nil
 }
 
 // blind says why this node cannot know which nodes there are; empty when it can.
 func (n *Node) blind() string {
-	if n.roster.self().State == pb.NodeState_NODE_STATE_DISPLACED {
+	if n.roster.Self().State == pb.NodeState_NODE_STATE_DISPLACED {
 		return "this node has left the fleet: a younger one has its name"
 	}
 	if bus := n.config.Bus.Status(); !bus.Connected {
@@ -70,11 +72,11 @@ func (r *reach) owners() *reach {
 // unknownNode says that there is no node of a name, and which there are.
 func (n *Node) unknownNode(code codes.Code, field, name string) error {
 	var known []string
-	for _, m := range n.roster.known() {
+	for _, m := range n.roster.Known() {
 		known = append(known, m.Node)
 	}
-	return &problem{code: code, reason: reasonUnknownNode, field: field, metadata: map[string]string{"node": name},
-		text: fmt.Sprintf("%s: fleet %s has no node %q; expected one of %s", field, n.config.Fleet, name, listed(known, ", "))}
+	return &contract.Problem{Code: code, Reason: contract.ReasonUnknownNode, Field: field, Metadata: map[string]string{"node": name},
+		Text: fmt.Sprintf("%s: fleet %s has no node %q; expected one of %s", field, n.config.Fleet, name, listed(known, ", "))}
 }
 
 // maxListed is how many bytes of names an error has: errors travel in trailers, which have little room.
@@ -101,11 +103,11 @@ func fitting(words []string, separator string) (joined string, n int) {
 
 // others reports whether the call is for another node than this one.
 func (r *reach) others() bool {
-	return slices.ContainsFunc(r.nodes, func(m Member) bool { return !m.Self })
+	return slices.ContainsFunc(r.nodes, func(m member.Member) bool { return !m.Self })
 }
 
 // apart returns this node, if it is among those of the call, and the others.
-func (r *reach) apart() (own, rest []Member) {
+func (r *reach) apart() (own, rest []member.Member) {
 	for _, m := range r.nodes {
 		if m.Self {
 			own = append(own, m)

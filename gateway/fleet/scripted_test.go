@@ -19,6 +19,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -47,11 +48,11 @@ type scripted struct {
 }
 
 // among returns the node `m` among others, which answer as the test says; wrap may change what the node itself does.
-func among(t *testing.T, answer func(ctx context.Context, a fleet.Asked) fleet.Answer, others ...fleet.Member) *scripted {
+func among(t *testing.T, answer func(ctx context.Context, a fleet.Asked) fleet.Answer, others ...member.Member) *scripted {
 	return amongWith(t, func(s *server.Server) control.Gateway { return s }, answer, others...)
 }
 
-func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer func(ctx context.Context, a fleet.Asked) fleet.Answer, others ...fleet.Member) *scripted {
+func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer func(ctx context.Context, a fleet.Asked) fleet.Answer, others ...member.Member) *scripted {
 	t.Helper()
 	s, err := server.New(server.Config{Node: "m", Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
 	check(t, err)
@@ -80,8 +81,8 @@ func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer f
 }
 
 // other is another node.
-func other(name string, state pb.NodeState) fleet.Member {
-	return fleet.Member{Origin: event.Origin{Node: name, Incarnation: "2"}, State: state, HeardAt: time.Now()}
+func other(name string, state pb.NodeState) member.Member {
+	return member.Member{Origin: event.Origin{Node: name, Incarnation: "2"}, State: state, HeardAt: time.Now()}
 }
 
 // ok is the answer of a node that did it.
@@ -538,7 +539,7 @@ func TestReplayed(t *testing.T) {
 
 // TestAuditIsBounded holds that the record of a call of a thousand nodes has a hundred, those that have not done it before the others.
 func TestAuditIsBounded(t *testing.T) {
-	var members []fleet.Member
+	var members []member.Member
 	for i := range 1000 {
 		members = append(members, other(fmt.Sprintf("n%04d", i), live))
 	}
@@ -665,7 +666,7 @@ func TestForgetScope(t *testing.T) {
 
 // TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it has not.
 func TestLimitsHaveRoom(t *testing.T) {
-	var members []fleet.Member
+	var members []member.Member
 	for i := range 20 {
 		members = append(members, other(fmt.Sprintf("n%02d", i), live))
 	}

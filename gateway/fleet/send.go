@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -30,10 +31,10 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
 		wait += orDefault(r.GetWaitTimeout().AsDuration(), defaultSendWait)
 	}
-	parts := send.ask(ctx, n, wait, errand[*pb.SendRequest]{[]Member{owner}, r})
+	parts := send.ask(ctx, n, wait, errand[*pb.SendRequest]{[]member.Member{owner}, r})
 	result, err := settle(to.owners(), parts)
-	response := &pb.SendResponse{Outcome: targetOutcome(&parts[0].answer)}
-	if parts[0].ok() {
+	response := &pb.SendResponse{Outcome: targetOutcome(&parts[0].Answer)}
+	if parts[0].OK() {
 		response = parts[0].response
 	}
 	response.Fleet = result
@@ -46,7 +47,7 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 }
 
 // notSent is the response of a Send of which nobody needs to be asked.
-func notSent(to *reach, r *pb.SendRequest, owner Member, o pb.Outcome) (*pb.SendResponse, error) {
+func notSent(to *reach, r *pb.SendRequest, owner member.Member, o pb.Outcome) (*pb.SendResponse, error) {
 	response := &pb.SendResponse{Outcome: o}
 	var nodes []*pb.NodeResult
 	switch o {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -17,9 +18,9 @@ var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService
 // Shutdown drains the one node that is named, or all: the others first, so that this one can still tell what they answered.
 func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	if s := r.GetScope(); len(s.GetNodes()) != 1 && !s.GetLocal() && !s.GetAll() {
-		return nil, &problem{code: codes.InvalidArgument, reason: reasonNodeRequired, field: "scope",
-			text: "a shutdown in a fleet has to say of what: expected exactly one of scope.nodes, or local for this node, " +
-				n.roster.self().Node + ", or all for the whole fleet"}
+		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope",
+			Text: "a shutdown in a fleet has to say of what: expected exactly one of scope.nodes, or local for this node, " +
+				n.roster.Self().Node + ", or all for the whole fleet"}
 	}
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -42,7 +43,7 @@ func mergedShutdown(parts []part[*pb.ShutdownResponse]) *pb.ShutdownResponse {
 	sum := &pb.ShutdownResponse{}
 	answered := 0
 	for i := range parts {
-		if !parts[i].ok() {
+		if !parts[i].OK() {
 			continue
 		}
 		answered++
@@ -59,6 +60,6 @@ func mergedShutdown(parts []part[*pb.ShutdownResponse]) *pb.ShutdownResponse {
 // ordered puts parts together in the order of the nodes' names.
 func ordered[R proto.Message](a, b []part[R]) []part[R] {
 	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(a, b part[R]) int { return strings.Compare(a.node, b.node) })
+	slices.SortFunc(all, func(a, b part[R]) int { return strings.Compare(a.Node, b.Node) })
 	return all
 }

@@ -72,7 +72,7 @@ func (s *eventStream) completeSnapshot() error {
 
 // snapshotComplete returns the event that says what the snapshot has.
 func (s *eventStream) snapshotComplete(done *snapshot) *pb.Event {
-	self := s.node.roster.self()
+	self := s.node.roster.Self()
 	own, _ := s.vector.At(self.Node)
 	return &pb.Event{Node: self.Node, Incarnation: self.Incarnation, Sequence: own.Sequence, Time: timestamppb.New(time.Now()),
 		Type: pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -146,8 +147,8 @@ func TestSnapshotOfOthers(t *testing.T) {
 func TestSnapshotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
-		w.at("b").refuse(func(*pb.StreamEventsRequest) *streamEnd {
-			return &streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_DENIED, message: "it may not"}}
+		w.at("b").refuse(func(*pb.StreamEventsRequest) *exchange.StreamEnd {
+			return &exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_DENIED, Message: "it may not"}}
 		})
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
 		for {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -122,12 +123,12 @@ func (s *eventStream) merge(ctx context.Context) error {
 }
 
 // enlist opens legs to members that have none, if they are of the scope: to some, and then to all that are known.
-func (s *eventStream) enlist(ctx context.Context, some []Member) {
-	s.changed = s.node.roster.changed()
+func (s *eventStream) enlist(ctx context.Context, some []member.Member) {
+	s.changed = s.node.roster.Changed()
 	if s.plan.types == nil {
 		return
 	}
-	for _, m := range slices.Concat(some, s.node.roster.known()) {
+	for _, m := range slices.Concat(some, s.node.roster.Known()) {
 		if m.Self || s.legs[m.Node] || !s.plan.covers(m.Node) {
 			continue
 		}
@@ -139,12 +140,12 @@ func (s *eventStream) enlist(ctx context.Context, some []Member) {
 }
 
 // legTo returns a leg to a node that is behind what the caller has of it; nil when there is nothing to follow.
-func (s *eventStream) legTo(m Member) *leg {
+func (s *eventStream) legTo(m member.Member) *leg {
 	l := &leg{stream: s, member: m}
 	at, has := s.vector.At(m.Node)
 	last, departed := s.departed[m.Node]
 	switch {
-	case has && !m.asked() && event.CompareIncarnations(at.Incarnation, m.Incarnation) > 0:
+	case has && !m.Asked() && event.CompareIncarnations(at.Incarnation, m.Incarnation) > 0:
 		return nil // the life is over that is known here: the cursor is of a later one
 	case has:
 		l.resume, l.told = true, at

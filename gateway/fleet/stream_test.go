@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -182,8 +184,8 @@ func TestStreamGoesOn(t *testing.T) {
 				t.Errorf("after %v: %s", s, story(got...))
 			}
 		}
-		b.refuse(func(*pb.StreamEventsRequest) *streamEnd {
-			return &streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_OVERLOADED}}
+		b.refuse(func(*pb.StreamEventsRequest) *exchange.StreamEnd {
+			return &exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_OVERLOADED}}
 		})
 		before := len(b.asked())
 		b.drop(pb.NodeStatus_NODE_STATUS_TIMED_OUT)
@@ -464,15 +466,15 @@ func TestStreamWaitsForItsLegs(t *testing.T) {
 func TestStreamRefused(t *testing.T) {
 	denied := status.Error(codes.PermissionDenied, "StreamEvents needs the role viewer")
 	for name, c := range map[string]struct {
-		end  *streamEnd
+		end  *exchange.StreamEnd
 		code codes.Code
 		says string
 	}{
-		"denied": {&streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_DENIED, err: denied}},
+		"denied": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_DENIED, Err: denied}},
 			codes.PermissionDenied, "node b: StreamEvents needs"},
-		"unsupported": {&streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_UNSUPPORTED, message: "no such method"}},
+		"unsupported": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_UNSUPPORTED, Message: "no such method"}},
 			codes.Unimplemented, "node b: no such method"},
-		"wrong": {&streamEnd{answer{node: "b", status: pb.NodeStatus_NODE_STATUS_ERROR, err: status.Error(codes.InvalidArgument, "types: 99")}},
+		"wrong": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: status.Error(codes.InvalidArgument, "types: 99")}},
 			codes.InvalidArgument, "node b: types: 99"},
 	} {
 		for _, when := range []string{"at the start", "later"} {
@@ -480,7 +482,7 @@ func TestStreamRefused(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld("a", "b")
 					b := w.at("b")
-					fails := func(*pb.StreamEventsRequest) *streamEnd { return c.end }
+					fails := func(*pb.StreamEventsRequest) *exchange.StreamEnd { return c.end }
 					if when == "at the start" {
 						b.refuse(fails)
 					}
@@ -493,10 +495,10 @@ func TestStreamRefused(t *testing.T) {
 						b.drop(pb.NodeStatus_NODE_STATUS_TIMED_OUT)
 					}
 					err := s.err(t)
-					var p *problem
+					var p *contract.Problem
 					code := status.Code(err)
 					if errors.As(err, &p) {
-						code = p.code
+						code = p.Code
 					}
 					if code != c.code || !strings.Contains(err.Error(), c.says) {
 						t.Errorf("it ended with %v; expected %v: %s", err, c.code, c.says)
@@ -558,8 +560,8 @@ func TestStreamNeedsAll(t *testing.T) {
 		w := newWorld("a", "b", "c")
 		w.at("c").state(pb.NodeState_NODE_STATE_UNREACHABLE)
 		err := open(t, w.at("a"), &pb.StreamEventsRequest{Scope: &pb.Scope{RequireAll: true}}).err(t)
-		var p *problem
-		if !errors.As(err, &p) || p.code != codes.Unavailable || p.reason != reasonNodesMissing || p.metadata["missing"] != "c" {
+		var p *contract.Problem
+		if !errors.As(err, &p) || p.Code != codes.Unavailable || p.Reason != contract.ReasonNodesMissing || p.Metadata["missing"] != "c" {
 			t.Errorf("it ended with %#v", err)
 		}
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Scope: &pb.Scope{RequireAll: true, Nodes: []string{"a", "b"}}})

@@ -92,13 +92,13 @@ func (s *eventStream) cursor() string {
 // nodes that have left, or were forgotten, go.
 func (s *eventStream) passOthers() {
 	passed := make(map[string]bool)
-	for _, m := range s.node.roster.all() {
+	for _, m := range s.node.roster.All() {
 		at, has := s.vector.At(m.Node)
 		if m.Self || !s.plan.covers(m.Node) {
 			continue
 		}
 		passed[m.Node] = true
-		if !has || at.Incarnation != m.Incarnation && m.asked() || at.Incarnation == m.Incarnation && at.Sequence < m.Head {
+		if !has || at.Incarnation != m.Incarnation && m.Asked() || at.Incarnation == m.Incarnation && at.Sequence < m.Head {
 			s.vector = s.vector.Set(event.Cursor{Origin: m.Origin, Sequence: m.Head})
 		}
 	}

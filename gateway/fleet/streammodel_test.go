@@ -104,12 +104,12 @@ func play(t *testing.T, script []step) string {
 			if s.node == at {
 				at = r.move(at)
 			}
-			if p.member.asked() {
+			if p.member.Asked() {
 				p.leave()
 				r.heads[p.member.Origin] = p.member.Head
 			}
 		case "forget":
-			if s.node != at && !p.member.asked() {
+			if s.node != at && !p.member.Asked() {
 				p.forget(true)
 				r.heads[p.member.Origin] = p.member.Head
 			}
@@ -189,10 +189,10 @@ func (r *reader) take() bool {
 func (r *reader) finish() string {
 	r.paused = false
 	for _, p := range r.world.places {
-		if p.known && !p.member.asked() && p.member.State != pb.NodeState_NODE_STATE_LEFT {
+		if p.known && !p.member.Asked() && p.member.State != pb.NodeState_NODE_STATE_LEFT {
 			p.heal()
 		}
-		if p.known && p.member.asked() {
+		if p.known && p.member.Asked() {
 			p.append(1)
 		}
 	}
@@ -205,7 +205,7 @@ func (r *reader) finish() string {
 	r.close()
 	for _, p := range r.world.places {
 		at, has := r.Told[p.name]
-		if here := p.known && p.member.asked(); here && at != p.log.Head() {
+		if here := p.known && p.member.Asked(); here && at != p.log.Head() {
 			return fmt.Sprintf("%s was told up to %v; expected %v; at %s", p.name, at, p.log.Head(), r.After)
 		} else if p.known && !here && has && at.Incarnation != "gone" { // that of one that was not known when the stream began stays
 			return fmt.Sprintf("%s has gone, and is still at %v", p.name, at)

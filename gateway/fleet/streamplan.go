@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -19,7 +21,7 @@ type streamPlan struct {
 	begin   event.Vector    // behind which the stream begins
 	types   []pb.EventType  // that other nodes are asked for; nil: they are not followed
 	wait    time.Duration   // for which another node may be silent before a snapshot does without it
-	others  []Member        // of the scope, all of them; without this node
+	others  []member.Member // of the scope, all of them; without this node
 }
 
 // planStream reads a request. The error is a *problem or an *event.CursorError.
@@ -28,7 +30,7 @@ func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &streamPlan{request: r, self: n.roster.self().Node, types: typesOfOthers(r), wait: to.wait}
+	p := &streamPlan{request: r, self: n.roster.Self().Node, types: typesOfOthers(r), wait: to.wait}
 	if len(r.GetScope().GetNodes()) > 0 {
 		p.nodes = make(map[string]bool)
 	}
@@ -41,7 +43,7 @@ func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 			continue
 		}
 		p.others = append(p.others, m)
-		if !m.asked() {
+		if !m.Asked() {
 			absent = append(absent, m.Node)
 		}
 	}
@@ -58,9 +60,9 @@ func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 func (n *Node) withoutNodes(names []string) error {
 	var results []*pb.NodeResult
 	for _, name := range names {
-		a := answer{node: name, status: pb.NodeStatus_NODE_STATUS_TIMED_OUT}
-		if m, known := n.roster.find(name); known && !m.asked() {
-			a = notAsked(&m)
+		a := exchange.Answer{Node: name, Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT}
+		if m, known := n.roster.Find(name); known && !m.Asked() {
+			a = exchange.NotAsked(&m)
 		}
 		results = append(results, nodeResult(&a))
 	}

@@ -15,8 +15,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -30,9 +34,9 @@ type world struct {
 }
 
 // wired is a bus that has a connection, and which nobody uses.
-type wired struct{ Bus }
+type wired struct{ bus.Bus }
 
-func (wired) Status() BusStatus { return BusStatus{Connected: true} }
+func (wired) Status() bus.BusStatus { return bus.BusStatus{Connected: true} }
 
 // place is a node, through its lives.
 type place struct {
@@ -44,9 +48,9 @@ type place struct {
 	node  *Node
 
 	// Guarded by world.mu.
-	member  Member
+	member  member.Member
 	known   bool
-	fails   func(r *pb.StreamEventsRequest) *streamEnd // of who opens a stream: nil, or no end: it is answered
+	fails   func(r *pb.StreamEventsRequest) *exchange.StreamEnd // of who opens a stream: nil, or no end: it is answered
 	streams map[*fakeStream]bool
 	opened  []*pb.StreamEventsRequest // what it was asked
 	silent  bool                      // it accepts streams, and sends nothing
@@ -116,7 +120,7 @@ func (p *place) start() {
 		return node
 	}})
 	p.log, p.node = log, node
-	p.member = Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
+	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
 }
 
 // append makes n events happen, and a heartbeat say so.
@@ -131,7 +135,7 @@ func (p *place) append(n int) {
 func (p *place) beat() {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
-	if p.member.asked() {
+	if p.member.Asked() {
 		p.member.Head, p.member.Oldest = p.log.Head().Sequence, p.log.Oldest()
 	}
 }
@@ -151,7 +155,7 @@ func (p *place) connections(n int) {
 func (p *place) state(s pb.NodeState) {
 	p.world.mu.Lock()
 	p.member.State = s
-	if !p.member.asked() {
+	if !p.member.Asked() {
 		p.cut(pb.NodeStatus_NODE_STATUS_TIMED_OUT)
 	}
 	p.world.tell()
@@ -161,7 +165,7 @@ func (p *place) state(s pb.NodeState) {
 // cut breaks the streams from the node. The caller holds mu.
 func (p *place) cut(s pb.NodeStatus) {
 	for f := range p.streams {
-		f.breakOff(&streamEnd{answer{node: p.name, status: s, message: "the test says so"}})
+		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: p.name, Status: s, Message: "the test says so"}})
 	}
 	clear(p.streams)
 }
@@ -181,7 +185,7 @@ func (p *place) mute(silent bool) {
 }
 
 // refuse makes the node end streams that are opened as fails says.
-func (p *place) refuse(fails func(*pb.StreamEventsRequest) *streamEnd) {
+func (p *place) refuse(fails func(*pb.StreamEventsRequest) *exchange.StreamEnd) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	p.fails = fails
@@ -227,10 +231,10 @@ func (p *place) asked() []*pb.StreamEventsRequest {
 // view is the roster and the exchange of a node.
 type view struct{ *place }
 
-func (v view) list(wanted func(*place) bool) []Member {
+func (v view) list(wanted func(*place) bool) []member.Member {
 	v.world.mu.Lock()
 	defer v.world.mu.Unlock()
-	var members []Member
+	var members []member.Member
 	for _, p := range v.world.places {
 		m := p.member
 		if m.Self = p == v.place; m.Self {
@@ -243,62 +247,64 @@ func (v view) list(wanted func(*place) bool) []Member {
 	return members
 }
 
-func (v view) self() Member {
-	m, _ := v.find(v.name)
+func (v view) Self() member.Member {
+	m, _ := v.Find(v.name)
 	return m
 }
 
-func (v view) all() []Member {
+func (v view) All() []member.Member {
 	return v.list(func(p *place) bool { return p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT })
 }
 
-func (v view) known() []Member { return v.list(func(p *place) bool { return p.known }) }
+func (v view) Known() []member.Member { return v.list(func(p *place) bool { return p.known }) }
 
-func (v view) find(name string) (Member, bool) {
-	known := v.known()
-	i := slices.IndexFunc(known, func(m Member) bool { return m.Node == name })
+func (v view) Find(name string) (member.Member, bool) {
+	known := v.Known()
+	i := slices.IndexFunc(known, func(m member.Member) bool { return m.Node == name })
 	if i < 0 {
-		return Member{}, false
+		return member.Member{}, false
 	}
 	return known[i], true
 }
 
-func (v view) changed() <-chan struct{} {
+func (v view) Changed() <-chan struct{} {
 	v.world.mu.Lock()
 	defer v.world.mu.Unlock()
 	return v.world.changed
 }
 
-func (v view) forget(string) (Member, error) { return Member{}, errors.New("not in this test") }
+func (v view) Forget(string) (member.Member, error) {
+	return member.Member{}, errors.New("not in this test")
+}
 
-func (v view) ask(context.Context, []Member, question) []answer { return nil }
+func (v view) Ask(context.Context, []member.Member, exchange.Question) []exchange.Answer { return nil }
 
 // fakeWindow is how many items may be under way.
 const fakeWindow = 4
 
-// follow opens a stream at another node, as the exchange does.
-func (v view) follow(ctx context.Context, to Member, q question) stream {
+// Follow opens a stream at another node, as the exchange does.
+func (v view) Follow(ctx context.Context, to member.Member, q exchange.Question) exchange.Stream {
 	p := v.world.at(to.Node)
 	ctx, cancel := context.WithCancel(ctx)
 	f := &fakeStream{from: p, items: make(chan []byte, fakeWindow), ended: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
 	r := new(pb.StreamEventsRequest)
-	err := proto.Unmarshal(q.body, r)
+	err := proto.Unmarshal(q.Body, r)
 	v.world.mu.Lock()
 	defer v.world.mu.Unlock()
 	p.opened = append(p.opened, r)
-	var end *streamEnd
+	var end *exchange.StreamEnd
 	switch {
-	case err != nil || q.method != pb.GatewayService_StreamEvents_FullMethodName:
-		end = &streamEnd{answer{node: p.name, status: pb.NodeStatus_NODE_STATUS_ERROR, err: status.Errorf(codes.Internal, "%s: %v", q.method, err)}}
+	case err != nil || q.Method != pb.GatewayService_StreamEvents_FullMethodName:
+		end = &exchange.StreamEnd{Answer: exchange.Answer{Node: p.name, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: status.Errorf(codes.Internal, "%s: %v", q.Method, err)}}
 	case p.fails != nil:
 		end = p.fails(r)
 	}
 	switch {
 	case end != nil:
-	case !p.known || !p.member.asked():
-		end = &streamEnd{answer{node: p.name, status: pb.NodeStatus_NODE_STATUS_UNREACHABLE}}
+	case !p.known || !p.member.Asked():
+		end = &exchange.StreamEnd{Answer: exchange.Answer{Node: p.name, Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE}}
 	case p.member.Origin != to.Origin:
-		end = &streamEnd{answer{node: p.name, status: pb.NodeStatus_NODE_STATUS_RESTARTED}}
+		end = &exchange.StreamEnd{Answer: exchange.Answer{Node: p.name, Status: pb.NodeStatus_NODE_STATUS_RESTARTED}}
 	}
 	if end != nil {
 		f.breakOff(end)
@@ -319,16 +325,16 @@ type fakeStream struct {
 	from   *place
 	items  chan []byte
 	ended  chan struct{}
-	end    *streamEnd // set before ended is closed
+	end    *exchange.StreamEnd // set before ended is closed
 	once   sync.Once
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run has ended
 }
 
-func (f *fakeStream) run(ctx context.Context, local *control.Local, q question) {
+func (f *fakeStream) run(ctx context.Context, local *control.Local, q exchange.Question) {
 	defer close(f.done)
 	caller := event.Actor{Identity: "test", Role: "ADMIN", Via: "other"}
-	err := local.Follow(ctx, caller, "ADMIN", q.body, func(b []byte) error {
+	err := local.Follow(ctx, caller, "ADMIN", q.Body, func(b []byte) error {
 		select {
 		case f.items <- slices.Clone(b):
 			return nil
@@ -338,15 +344,15 @@ func (f *fakeStream) run(ctx context.Context, local *control.Local, q question) 
 	})
 	switch {
 	case err == nil:
-		f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_OK}})
+		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_OK}})
 	case status.Code(err) == codes.PermissionDenied:
-		f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_DENIED, err: err}})
+		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_DENIED, Err: err}})
 	default:
-		f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_ERROR, err: err, message: err.Error()}})
+		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: err, Message: err.Error()}})
 	}
 }
 
-func (f *fakeStream) breakOff(end *streamEnd) {
+func (f *fakeStream) breakOff(end *exchange.StreamEnd) {
 	f.once.Do(func() {
 		f.end = end
 		close(f.ended)
@@ -354,7 +360,7 @@ func (f *fakeStream) breakOff(end *streamEnd) {
 	})
 }
 
-func (f *fakeStream) next(ctx context.Context) ([]byte, error) {
+func (f *fakeStream) Next(ctx context.Context) ([]byte, error) {
 	select {
 	case b := <-f.items:
 		return b, nil
@@ -375,8 +381,8 @@ func (f *fakeStream) next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-func (f *fakeStream) close() {
-	f.breakOff(&streamEnd{answer{node: f.from.name, status: pb.NodeStatus_NODE_STATUS_OK, message: "closed"}})
+func (f *fakeStream) Close() {
+	f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_OK, Message: "closed"}})
 	<-f.done
 	f.from.world.mu.Lock()
 	defer f.from.world.mu.Unlock()

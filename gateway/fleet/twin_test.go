@@ -10,16 +10,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 )
 
 // expectTwin joins and expects that somebody has the name.
 func expectTwin(t *testing.T, n *memberNode, incarnation string) {
 	t.Helper()
-	var twin *fleet.TwinError
-	if err := n.Join(t.Context()); !errors.As(err, &twin) || *twin != (fleet.TwinError{Node: n.name, Incarnation: incarnation, Fleet: "test"}) {
+	var twin *member.TwinError
+	if err := n.Join(t.Context()); !errors.As(err, &twin) || *twin != (member.TwinError{Node: n.name, Incarnation: incarnation, Fleet: "test"}) {
 		t.Fatalf("%s joined: %v; expected a TwinError with incarnation %s", n.name, err, incarnation)
 	}
 }
@@ -96,7 +97,7 @@ func TestTwinsTogether(t *testing.T) {
 					<-done
 					time.Sleep(10 * time.Second)
 					for i, n := range nodes {
-						var twin *fleet.TwinError
+						var twin *member.TwinError
 						stays := order[i] == "100"
 						if between > 990*time.Millisecond {
 							stays = i == 0
@@ -240,18 +241,18 @@ func TestTwinThatDoesNotLeave(t *testing.T) {
 }
 
 // connecting makes a node's bus look like one that has not ended its first try while it has no connection.
-func connecting(_ *memberNode, bus fleet.Bus) fleet.Bus {
-	return &statusBus{Bus: bus, change: func(s *fleet.BusStatus) { s.Connecting = !s.Connected }}
+func connecting(_ *memberNode, b bus.Bus) bus.Bus {
+	return &statusBus{Bus: b, change: func(s *bus.BusStatus) { s.Connecting = !s.Connected }}
 }
 
 // same is a bus as it is.
-func same(_ *memberNode, bus fleet.Bus) fleet.Bus { return bus }
+func same(_ *memberNode, bus bus.Bus) bus.Bus { return bus }
 
 // Join does not wait for a connection that the bus could not make, and 2 s for one that it may still make; the node joins when there is one.
 func TestJoinWithoutConnection(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		wrap func(*memberNode, fleet.Bus) fleet.Bus
+		wrap func(*memberNode, bus.Bus) bus.Bus
 		want time.Duration
 	}{{"refused", same, 0}, {"connecting", connecting, 2 * time.Second}} {
 		t.Run(c.name, func(t *testing.T) {

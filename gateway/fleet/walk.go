@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -23,12 +25,12 @@ const (
 
 // walk is one page of a walk through the rows of all nodes, in the order of the nodes' names and of each node's own rows.
 type walk struct {
-	nodes []Member // in the order of their names
+	nodes []member.Member // in the order of their names
 	at    *walkToken
 	room  int           // rows that there is room for
 	wait  time.Duration // how long a node has to answer
 	// ask asks one node for some of its rows.
-	ask func(ctx context.Context, m Member, rows int, token string) answer
+	ask func(ctx context.Context, m member.Member, rows int, token string) exchange.Answer
 
 	rows    []byte // encoded, as the elements of field 1 of the response
 	total   int64  // of the responses
@@ -45,7 +47,7 @@ func (w *walk) run(ctx context.Context) {
 		if asked == walkNodes || asked > 0 && !time.Now().Before(soon) || w.room == 0 || len(w.rows) > walkRoom {
 			return
 		}
-		if rest[0].asked() {
+		if rest[0].Asked() {
 			asked++
 		}
 		if more := w.take(ctx, rest[0]); more {
@@ -56,7 +58,7 @@ func (w *walk) run(ctx context.Context) {
 }
 
 // rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is named in the result.
-func (w *walk) rest() []Member {
+func (w *walk) rest() []member.Member {
 	for i, m := range w.nodes {
 		switch {
 		case m.Node == w.at.node && w.at.token != "":
@@ -73,26 +75,26 @@ func (w *walk) rest() []Member {
 // lost says that the node at which the walk was has left, or was forgotten.
 func (w *walk) lost() {
 	if w.at.token != "" {
-		w.results = append(w.results, nodeResult(&answer{node: w.at.node, status: pb.NodeStatus_NODE_STATUS_LEFT,
-			message: "it left, or was forgotten, while the walk was at it"}))
+		w.results = append(w.results, nodeResult(&exchange.Answer{Node: w.at.node, Status: pb.NodeStatus_NODE_STATUS_LEFT,
+			Message: "it left, or was forgotten, while the walk was at it"}))
 	}
 }
 
 // take asks a node for its next rows, and returns whether it has more. The walk is at it then, or behind it.
-func (w *walk) take(ctx context.Context, m Member) (more bool) {
+func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 	if m.Node != w.at.node {
 		w.at.node, w.at.token = m.Node, ""
 	}
 	a := w.ask(ctx, m, w.room, w.at.token)
-	if w.at.token != "" && status.Code(a.err) == codes.InvalidArgument {
+	if w.at.token != "" && status.Code(a.Err) == codes.InvalidArgument {
 		// The request was right when the walk began there, so it is the token that is not: the node has restarted.
-		a = answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_RESTARTED, elapsed: a.elapsed,
-			message: "it restarted while the walk was at it: the connections that were still to come have ended"}
+		a = exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_RESTARTED, Elapsed: a.Elapsed,
+			Message: "it restarted while the walk was at it: the connections that were still to come have ended"}
 	}
 	var p page
-	if a.ok() {
+	if a.OK() {
 		var err error
-		if p, err = readPage(a.body); err != nil {
+		if p, err = readPage(a.Body); err != nil {
 			a, p = undecodable(a, err), page{}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -114,7 +115,7 @@ func TestWalkOfMixedVersions(t *testing.T) {
 // TestWalkOfAThousand holds what a walk costs where there are many nodes: two are asked a page, those that cannot be asked are passed over
 // and named, and a page has no more rows than it was asked for.
 func TestWalkOfAThousand(t *testing.T) {
-	var members []fleet.Member
+	var members []member.Member
 	for i := range 1000 {
 		state := live
 		if i%10 == 0 {
@@ -205,7 +206,7 @@ func TestPageFitsClients(t *testing.T) {
 		return ok(&pb.ListConnectionsResponse{Connections: []*pb.Connection{{Id: "x", CloseText: strings.Repeat("x", size)}}})
 	}
 	size := 512<<10 - 100
-	members := []fleet.Member{other("a", live), other("b", live)}
+	members := []member.Member{other("a", live), other("b", live)}
 	for i := range 1000 {
 		members = append(members, other(fmt.Sprintf("aa%030d", i), unreachable))
 	}

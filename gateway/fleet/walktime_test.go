@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -26,13 +28,13 @@ func TestWalkHasTime(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 			defer cancel()
 			asked := 0
-			w := &walk{at: &walkToken{}, room: 100, wait: c.wait, ask: func(_ context.Context, m Member, _ int, _ string) answer {
+			w := &walk{at: &walkToken{}, room: 100, wait: c.wait, ask: func(_ context.Context, m member.Member, _ int, _ string) exchange.Answer {
 				asked++
 				time.Sleep(c.took)
-				return answer{node: m.Node, status: pb.NodeStatus_NODE_STATUS_OK}
+				return exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_OK}
 			}}
 			for _, name := range []string{"a", "b"} {
-				w.nodes = append(w.nodes, Member{Origin: event.Origin{Node: name}, State: pb.NodeState_NODE_STATE_LIVE})
+				w.nodes = append(w.nodes, member.Member{Origin: event.Origin{Node: name}, State: pb.NodeState_NODE_STATE_LIVE})
 			}
 			w.run(ctx)
 			if ended := w.at.node == ""; asked != c.asked || ended != (asked == 2) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // walkToken is where a walk through a fleet goes on: stateless, so that any node can go on with it, opaque to callers, and bound to what
@@ -53,8 +54,8 @@ func decodeWalkToken(s string, version byte, binding [bindingSize]byte) (*walkTo
 	if s == "" {
 		return t, nil
 	}
-	bad := &problem{code: codes.InvalidArgument, reason: reasonInvalidPageToken, field: "page_token",
-		text: "page_token is not one that this fleet gave out; start the walk again without it"}
+	bad := &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonInvalidPageToken, Field: "page_token",
+		Text: "page_token is not one that this fleet gave out; start the walk again without it"}
 	if len(s) > maxWalkToken || strings.ContainsAny(s, "\r\n") {
 		return nil, bad
 	}
@@ -69,8 +70,8 @@ func decodeWalkToken(s string, version byte, binding [bindingSize]byte) (*walkTo
 		return nil, bad
 	}
 	if [bindingSize]byte(b[1:]) != binding {
-		return nil, &problem{code: codes.InvalidArgument, reason: reasonPageTokenMismatch, field: "page_token",
-			text: "page_token belongs to a walk with another filter, state or scope; keep them the same, or start again without it"}
+		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonPageTokenMismatch, Field: "page_token",
+			Text: "page_token belongs to a walk with another filter, state or scope; keep them the same, or start again without it"}
 	}
 	t.node, t.token = string(b[head:head+length]), string(b[head+length:])
 	return t, nil

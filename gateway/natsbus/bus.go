@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 )
 
 // closeTimeout is how long Close lets what was published go out.
@@ -34,7 +34,7 @@ type Bus struct {
 	ended   chan struct{} // closed when run has returned
 
 	mu      sync.Mutex
-	status  fleet.BusStatus
+	status  bus.BusStatus
 	changed chan struct{}
 	life    uint64          // of the connection: how many there have been
 	told    map[string]bool // reasons that were logged since the connection was lost
@@ -51,7 +51,7 @@ func Open(c Config) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}), told: make(map[string]bool),
-		status: fleet.BusStatus{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
+		status: bus.BusStatus{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
 	connect := b.external
 	if c.Embedded != nil {
 		password := secret()
@@ -104,7 +104,7 @@ func (b *Bus) Subscribe(subject string, deliver func(subject string, data []byte
 }
 
 // Status says whether there is a connection.
-func (b *Bus) Status() fleet.BusStatus {
+func (b *Bus) Status() bus.BusStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.status

@@ -3,7 +3,7 @@ package natsbus_test
 import (
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
@@ -13,7 +13,7 @@ func TestExternalBus(t *testing.T) {
 	fleettest.Buses(t, func(t *testing.T) fleettest.BusKind {
 		server, proxies := startNATS(t, ""), make(map[string]*proxy)
 		return fleettest.BusKind{
-			Open: func(t *testing.T, place string) fleet.Bus {
+			Open: func(t *testing.T, place string) bus.Bus {
 				proxies[place] = newProxy(t, server.Address)
 				b := external(t, place, "nats://"+proxies[place].address, nil)
 				fleettest.AwaitStatus(t, b, true)
@@ -29,7 +29,7 @@ func TestEmbeddedBus(t *testing.T) {
 	t.Parallel()
 	fleettest.Buses(t, func(*testing.T) fleettest.BusKind {
 		var first []string
-		return fleettest.BusKind{Open: func(t *testing.T, place string) fleet.Bus {
+		return fleettest.BusKind{Open: func(t *testing.T, place string) bus.Bus {
 			b := embedded(t, place, first...)
 			if first == nil {
 				first = []string{b.Address()}

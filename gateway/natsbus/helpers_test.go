@@ -12,7 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
@@ -111,7 +111,7 @@ func (j *journal) await(t testing.TB, text string) {
 }
 
 // awaitProblem waits until a bus is not connected for a reason that has a text.
-func awaitProblem(t testing.TB, b fleet.Bus, text string) {
+func awaitProblem(t testing.TB, b bus.Bus, text string) {
 	t.Helper()
 	timeout := time.After(patience)
 	for {
@@ -214,10 +214,10 @@ func pass(to, from net.Conn) {
 // deaf delivers to nobody.
 func deaf(string, []byte) {}
 
-var _ fleet.Bus = (*natsbus.Bus)(nil)
+var _ bus.Bus = (*natsbus.Bus)(nil)
 
 // subscribe makes a subscription that is read.
-func subscribe(t testing.TB, b fleet.Bus, subject string) *fleettest.Inbox {
+func subscribe(t testing.TB, b bus.Bus, subject string) *fleettest.Inbox {
 	t.Helper()
 	inbox := fleettest.NewInbox()
 	end, err := b.Subscribe(subject, inbox.Deliver)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 )
 
 // patience is how long anything may take before a test gives up; nothing depends on it when all is well.
@@ -20,7 +20,7 @@ const patience = 30 * time.Second
 // BusKind is a kind of bus, for its conformance suite.
 type BusKind struct {
 	// Open opens the bus of a place, `a`, `b` or `c`, and closes it when the test ends. Those of one test reach each other.
-	Open func(t *testing.T, place string) fleet.Bus
+	Open func(t *testing.T, place string) bus.Bus
 	// Connect cuts a place off, and connects it again. Nil: it is never cut off, because what it is connected to is part of it.
 	Connect func(t *testing.T, place string, connected bool)
 }
@@ -90,7 +90,7 @@ func (i *Inbox) Await(t testing.TB, n int) []Message {
 }
 
 // AwaitStatus waits until a bus is connected, or is not, and returns its status.
-func AwaitStatus(t testing.TB, b fleet.Bus, connected bool) fleet.BusStatus {
+func AwaitStatus(t testing.TB, b bus.Bus, connected bool) bus.BusStatus {
 	t.Helper()
 	timeout := time.After(patience)
 	for {
@@ -107,7 +107,7 @@ func AwaitStatus(t testing.TB, b fleet.Bus, connected bool) fleet.BusStatus {
 }
 
 // Settle waits until what is published at one bus comes to the subscriptions that were made at another one until now.
-func Settle(t testing.TB, from, to fleet.Bus) {
+func Settle(t testing.TB, from, to bus.Bus) {
 	t.Helper()
 	subject, inbox := "settle."+rand.Text(), NewInbox()
 	defer subscribe(t, to, subject, inbox.Deliver)()
@@ -123,7 +123,7 @@ func Settle(t testing.TB, from, to fleet.Bus) {
 	}
 }
 
-func subscribe(t testing.TB, b fleet.Bus, subject string, deliver func(string, []byte)) (unsubscribe func()) {
+func subscribe(t testing.TB, b bus.Bus, subject string, deliver func(string, []byte)) (unsubscribe func()) {
 	t.Helper()
 	unsubscribe, err := b.Subscribe(subject, deliver)
 	if err != nil {
@@ -132,7 +132,7 @@ func subscribe(t testing.TB, b fleet.Bus, subject string, deliver func(string, [
 	return unsubscribe
 }
 
-func publish(t testing.TB, b fleet.Bus, subject string, data []byte) {
+func publish(t testing.TB, b bus.Bus, subject string, data []byte) {
 	t.Helper()
 	if err := b.Publish(subject, data); err != nil {
 		t.Fatalf("publishing %d bytes on %s: %v", len(data), subject, err)
@@ -307,7 +307,7 @@ func publishersAtOnce(t *testing.T, kind BusKind) {
 	Settle(t, a, c)
 	Settle(t, b, c)
 	var all sync.WaitGroup
-	for place, bus := range map[string]fleet.Bus{"a": a, "b": b} {
+	for place, bus := range map[string]bus.Bus{"a": a, "b": b} {
 		for p := range publishers {
 			all.Go(func() {
 				end, err := bus.Subscribe("at-once.nothing", func(string, []byte) {})
@@ -338,7 +338,7 @@ func disconnected(t *testing.T, kind BusKind) {
 		t.Skip("this bus is never cut off")
 	}
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
-	for _, bus := range []fleet.Bus{a, b} {
+	for _, bus := range []bus.Bus{a, b} {
 		if s := AwaitStatus(t, bus, true); s.Problem != "" || s.Since.IsZero() || s.Mode == "" {
 			t.Errorf("connected: %+v", s)
 		}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 )
 
 // Loopback is a bus in memory for nodes in one process, with links that can be cut and delayed. Its methods may be called from any
@@ -35,7 +35,7 @@ var errDisconnected = errors.New("the loopback bus is disconnected")
 func (l *Loopback) Bus(place string) *LoopbackBus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := &LoopbackBus{loop: l, place: place, changed: make(chan struct{}), status: fleet.BusStatus{Mode: "loopback", Connected: true, Since: time.Now()}}
+	b := &LoopbackBus{loop: l, place: place, changed: make(chan struct{}), status: bus.BusStatus{Mode: "loopback", Connected: true, Since: time.Now()}}
 	l.buses[place] = b
 	return b
 }
@@ -65,7 +65,7 @@ func (l *Loopback) Spy(f func(place, subject string, data []byte)) {
 type LoopbackBus struct {
 	loop    *Loopback
 	place   string
-	status  fleet.BusStatus
+	status  bus.BusStatus
 	changed chan struct{}
 }
 
@@ -107,7 +107,7 @@ func (b *LoopbackBus) Subscribe(subject string, deliver func(subject string, dat
 }
 
 // Status says whether the place is connected.
-func (b *LoopbackBus) Status() fleet.BusStatus {
+func (b *LoopbackBus) Status() bus.BusStatus {
 	b.loop.mu.Lock()
 	defer b.loop.mu.Unlock()
 	return b.status

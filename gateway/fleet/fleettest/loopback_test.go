@@ -5,7 +5,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -16,7 +16,7 @@ func TestLoopback(t *testing.T) {
 	Buses(t, func(*testing.T) BusKind {
 		loop, buses := NewLoopback(), make(map[string]*LoopbackBus)
 		return BusKind{
-			Open: func(_ *testing.T, place string) fleet.Bus {
+			Open: func(_ *testing.T, place string) bus.Bus {
 				buses[place] = loop.Bus(place)
 				return buses[place]
 			},

@@ -1,0 +1,63 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// answering is how the exchange has a node answer the others.
+type answering struct{ *Node }
+
+// Call answers a request of another node, for this node alone. The error is a gRPC status.
+func (n answering) Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error) {
+	caller.Via = from
+	switch method {
+	case exchange.MethodPing:
+		return nil, nil
+	case exchange.MethodForget:
+		return nil, n.forgetFor(ctx, caller, string(body))
+	}
+	response, err := n.local.Call(ctx, caller, n.most(from), method, body)
+	if err != nil || method != pb.GatewayService_GetGateway_FullMethodName {
+		return response, err
+	}
+	info, err := proto.Marshal(&pb.GetGatewayResponse{FleetInfo: n.info()})
+	if err != nil {
+		return nil, n.local.Status(err)
+	}
+	return append(response, info...), nil // encoded messages add up
+}
+
+// Follow answers a request of another node for a stream. The error is a gRPC status.
+func (n answering) Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error {
+	if method != pb.GatewayService_StreamEvents_FullMethodName {
+		return status.Errorf(codes.Unimplemented, "%.100q is no stream of this version", method)
+	}
+	caller.Via = from
+	return n.local.Follow(ctx, caller, n.most(from), body, send)
+}
+
+// most returns the role that calls by way of another node have at most, as event.Actor has it.
+func (n *Node) most(from string) string {
+	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], "ADMIN")
+}
+
+// forgetFor forgets a node for a caller of another one, who has to be an admin there, and by way of that one here. It does not matter
+// whether this node knew it, or hears of it: then it is not forgotten.
+func (n *Node) forgetFor(ctx context.Context, caller event.Actor, name string) error {
+	r := &pb.ForgetNodeRequest{Node: name}
+	return n.local.Admit(ctx, caller, n.most(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
+		if m, err := n.roster.Forget(name); err == nil {
+			n.local.Record(forgotten(n.local.Caller(ctx), &m))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,171 @@
+package exchange
+
+import (
+	"bytes"
+	"container/list"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What may be in the making. What is more than that pushes the oldest out, of the same node or of all: the newest is the likeliest to be
+// waited for still, and a node that begins messages and never ends them harms only its own. What was given up is never put together; who
+// waits for it learns so by waiting in vain, as of anything that gets lost on the way.
+const (
+	maxMaking      = 64        // messages of one node
+	maxMakingBytes = 32 << 20  // of one node
+	maxAll         = 1 << 16   // messages of all nodes
+	maxAllBytes    = 256 << 20 // of all nodes
+	makingTime     = 10 * time.Second
+)
+
+// assembly puts messages together that come in parts. Its methods may be called from any goroutine. The zero value is ready.
+type assembly struct {
+	ignored *ignored // counts what was given up
+
+	mu    sync.Mutex
+	nodes map[string]*makings // by the node that they come from; only those that have any
+	order list.List           // of all *making, the oldest first
+	bytes int                 // of all
+}
+
+// makings are the messages in the making of one node, the oldest first.
+type makings struct {
+	all   []*making
+	bytes int
+}
+
+// making is a message of which parts came, all those before the next.
+type making struct {
+	from   string
+	place  *list.Element // in the order of all
+	id     messageID
+	kind   kind
+	parts  uint32
+	chunks [][]byte
+	size   int
+	began  time.Time
+}
+
+// add takes a part (see unseal for its numbers) and keeps it. It returns the message when that was the last one. A part 0 begins its
+// message anew; a part that is there already is ignored; one that does not follow the one before it ends the message, because parts come
+// in order: what is missing was lost.
+func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, chunk []byte) (message []byte, complete bool) {
+	if len(chunk) > partSize || parts > 1 && len(chunk) == 0 {
+		a.ignored.note(ignoredGarbage, from)
+		return nil, false
+	}
+	if parts <= 1 {
+		return chunk, true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := a.making(from, id, k, part, parts)
+	if m == nil {
+		return nil, false
+	}
+	m.chunks = append(m.chunks, chunk)
+	a.account(m, len(chunk))
+	if uint32(len(m.chunks)) == parts {
+		a.remove(m)
+		return bytes.Join(m.chunks, nil), true
+	}
+	a.makeRoom(from)
+	return nil, false
+}
+
+// making returns what a part is the next part of; nil when it is of nothing. The caller holds mu.
+func (a *assembly) making(from string, id messageID, k kind, part, parts uint32) *making {
+	m := a.find(from, id, k)
+	switch {
+	case part == 0:
+		if m != nil {
+			a.giveUp(m)
+		}
+		m = &making{from: from, id: id, kind: k, parts: parts, began: time.Now()}
+		a.begin(m)
+		return m
+	case m == nil || part < uint32(len(m.chunks)):
+		a.ignored.note(ignoredPart, from)
+		return nil
+	case parts != m.parts || part > uint32(len(m.chunks)):
+		a.giveUp(m)
+		return nil
+	}
+	return m
+}
+
+func (a *assembly) find(from string, id messageID, k kind) *making {
+	if n := a.nodes[from]; n != nil {
+		for _, m := range n.all {
+			if m.id == id && m.kind == k {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (a *assembly) begin(m *making) {
+	if a.nodes == nil {
+		a.nodes = make(map[string]*makings)
+	}
+	n := a.nodes[m.from]
+	if n == nil {
+		n = &makings{}
+		a.nodes[m.from] = n
+	}
+	n.all = append(n.all, m)
+	m.place = a.order.PushBack(m)
+}
+
+func (a *assembly) account(m *making, size int) {
+	m.size += size
+	a.nodes[m.from].bytes += size
+	a.bytes += size
+}
+
+// remove takes a message out.
+func (a *assembly) remove(m *making) {
+	n := a.nodes[m.from]
+	n.all = slices.DeleteFunc(n.all, func(other *making) bool { return other == m })
+	n.bytes -= m.size
+	a.bytes -= m.size
+	a.order.Remove(m.place)
+	if len(n.all) == 0 {
+		delete(a.nodes, m.from)
+	}
+}
+
+// giveUp takes a message out that will not be put together.
+func (a *assembly) giveUp(m *making) {
+	a.ignored.note(ignoredGivenUp, m.from)
+	a.remove(m)
+}
+
+// oldest returns the message that has been in the making for longest; nil when there is none.
+func (a *assembly) oldest() *making {
+	if front := a.order.Front(); front != nil {
+		return front.Value.(*making)
+	}
+	return nil
+}
+
+// makeRoom gives the oldest messages up until what is in the making is within its bounds. The caller holds mu.
+func (a *assembly) makeRoom(from string) {
+	for n := a.nodes[from]; len(n.all) > maxMaking || n.bytes > maxMakingBytes; {
+		a.giveUp(n.all[0])
+	}
+	for a.order.Len() > maxAll || a.bytes > maxAllBytes {
+		a.giveUp(a.oldest())
+	}
+}
+
+// expire gives up what has been in the making for too long.
+func (a *assembly) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for m := a.oldest(); m != nil && time.Since(m.began) >= makingTime; m = a.oldest() {
+		a.giveUp(m)
+	}
+}

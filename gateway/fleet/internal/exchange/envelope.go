@@ -1,0 +1,118 @@
+package exchange
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+
+	"google.golang.org/protobuf/proto"
+
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+)
+
+// How large messages between nodes may be. The contract states these: they are the same in every node of a fleet.
+const (
+	partSize    = 256 << 10 // of an envelope's body
+	messageSize = 8 << 20
+	maxParts    = messageSize / partSize
+)
+
+// messageID is what a request, its answers and what is said about them have in common.
+type messageID [16]byte
+
+func newMessageID() messageID {
+	var id messageID
+	_, _ = rand.Read(id[:]) // it never fails
+	return id
+}
+
+// kind is what an envelope carries, or carries a part of.
+type kind uint8
+
+const (
+	kindRequest kind = iota
+	kindReply
+	kindItem
+)
+
+// sizeError says that a message is too large to be sent.
+type sizeError struct{ size int }
+
+// Error returns the sentence.
+func (e *sizeError) Error() string {
+	return fmt.Sprintf("a message of %d bytes; nodes send each other at most %d", e.size, messageSize)
+}
+
+// envelopes yields what carries a message: one envelope, or its parts in order.
+func envelopes(id messageID, k kind, message []byte) iter.Seq[*fleetv1.Envelope] {
+	return func(yield func(*fleetv1.Envelope) bool) {
+		if len(message) <= partSize {
+			yield(seal(id, k, message))
+			return
+		}
+		parts := (len(message) + partSize - 1) / partSize
+		for part := range parts {
+			e := seal(id, k, message[part*partSize:min((part+1)*partSize, len(message))])
+			e.Part, e.Parts = uint32(part), uint32(parts)
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// seal returns an envelope with a body.
+func seal(id messageID, k kind, body []byte) *fleetv1.Envelope {
+	e := &fleetv1.Envelope{Id: id[:]}
+	switch k {
+	case kindRequest:
+		e.Body = &fleetv1.Envelope_Request{Request: body}
+	case kindReply:
+		e.Body = &fleetv1.Envelope_Reply{Reply: body}
+	case kindItem:
+		e.Body = &fleetv1.Envelope_Item{Item: body}
+	}
+	return e
+}
+
+// unseal decodes an envelope. It does not keep data.
+func unseal(data []byte) (*fleetv1.Envelope, messageID, error) {
+	e := new(fleetv1.Envelope)
+	if len(data) > 2*partSize {
+		return nil, messageID{}, errors.New("an envelope that is larger than any")
+	}
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, e); err != nil {
+		return nil, messageID{}, err
+	}
+	if len(e.GetId()) != len(messageID{}) {
+		return nil, messageID{}, errors.New("an envelope without an id")
+	}
+	if e.GetParts() > maxParts || e.GetPart() >= max(e.GetParts(), 1) {
+		return nil, messageID{}, errors.New("an envelope with a part that no message has")
+	}
+	return e, messageID(e.GetId()), nil
+}
+
+// publish sends a message to the subject, in as many envelopes as it takes. When a part cannot be sent, the others are not either, so
+// that nobody can put the message together: an error says that it was not sent. It is a *sizeError or the bus's.
+func (x *Exchange) publish(subject string, id messageID, k kind, message []byte) error {
+	if len(message) > messageSize {
+		return &sizeError{len(message)}
+	}
+	for e := range envelopes(id, k, message) {
+		if err := x.put(subject, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put publishes one envelope.
+func (x *Exchange) put(subject string, e *fleetv1.Envelope) error {
+	data, err := proto.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encoding an envelope: %w", err)
+	}
+	return x.Bus.Publish(subject, data)
+}

@@ -1,0 +1,288 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/bus"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+)
+
+// Answers is what answers the requests of other nodes. The exchange calls it for requests that are for this life of this node and that
+// somebody still waits for.
+type Answers interface {
+	// Call answers a request of a node. The error is a gRPC status.
+	Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error)
+	// Follow answers one whose answer is a stream. Send may block, and its error ends the stream; it does not keep its argument.
+	Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error
+}
+
+// Exchange asks other nodes and answers them. Its fields up to log are set before start and never change.
+//
+//	ask, follow → open → bus ⋯ bus → heardAsk → incoming → answers ⋯ bus → heardAnswer → open
+//
+// The goroutines: one that keeps house, which stop waits for; one for each request that is carried out, which incoming owns; and those of
+// the bus and of the callers of ask and next, who wait for themselves. Nothing that the bus's goroutines call blocks.
+//
+// The locks, each before those behind it; nothing is published, logged or waited for under any:
+//
+//	mu → followed.mu      incoming.mu → outgoing.mu      inquiry.mu      assembly.mu      and, last of all, ignored.mu
+type Exchange struct {
+	Bus      bus.Bus
+	Subjects member.Subjects
+	Self     event.Origin
+	Began    time.Time // what the stamps of this node's heartbeats count from
+	Roster   member.Roster
+	Answers  Answers
+	Log      hclog.Logger
+
+	ignored  ignored
+	assembly assembly
+	incoming incoming
+
+	quit    chan struct{} // closed by stop
+	keeper  sync.WaitGroup
+	stopped sync.Once
+	asking  sync.WaitGroup // those in ask
+
+	mu          sync.Mutex
+	phase       phase
+	open        map[messageID]addressee // who waits for answers
+	unsubscribe []func()
+}
+
+// phase is where the exchange is in its life.
+type phase uint8
+
+const (
+	phaseNew phase = iota
+	phaseOpen
+	phaseClosed
+)
+
+// addressee waits for answers. Its methods do not block.
+type addressee interface {
+	// awaits reports whether an answer of this node is waited for.
+	awaits(node string) bool
+	// reply takes the last answer of a node.
+	reply(node string, r *fleetv1.Reply)
+	// item takes an item of a stream.
+	item(node string, i *fleetv1.Item)
+	// abandon ends the waiting: this node leaves.
+	abandon()
+}
+
+// Start begins to answer other nodes. The error is the bus's. It is called once; stop may be called meanwhile.
+func (x *Exchange) Start() error {
+	if !x.begin() {
+		return errors.New(leavingText)
+	}
+	for _, s := range []struct {
+		subject string
+		deliver func(subject string, data []byte)
+	}{
+		{x.Subjects.Ask("*", x.Self.Node), x.heardAsk},
+		{x.Subjects.Ask("*", member.Everybody), x.heardAsk},
+		{x.Subjects.Answer("*", x.Self.Node), x.heardAnswer},
+	} {
+		unsubscribe, err := x.Bus.Subscribe(s.subject, s.deliver)
+		if err != nil {
+			x.Stop()
+			return fmt.Errorf("subscribing to %s: %w", s.subject, err)
+		}
+		if !x.keep(unsubscribe) {
+			unsubscribe()
+			return errors.New(leavingText)
+		}
+	}
+	return nil
+}
+
+// begin makes the exchange ready for what comes, unless it was stopped.
+func (x *Exchange) begin() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.phase != phaseNew {
+		return false
+	}
+	x.phase, x.open, x.quit = phaseOpen, make(map[messageID]addressee), make(chan struct{})
+	x.assembly.ignored = &x.ignored
+	x.incoming.begin(x)
+	x.keeper.Go(x.keepHouse)
+	return true
+}
+
+// keep keeps what stop undoes a subscription with, unless it was stopped.
+func (x *Exchange) keep(unsubscribe func()) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unsubscribe = append(x.unsubscribe, unsubscribe)
+	return x.phase == phaseOpen
+}
+
+// Stop ends everything that is under way, here and for others, and waits for it. Who has a stream still has to close it. It may be called
+// more than once, also without start.
+func (x *Exchange) Stop() { x.stopped.Do(x.end) }
+
+func (x *Exchange) end() {
+	x.mu.Lock()
+	began := x.phase == phaseOpen
+	x.phase = phaseClosed
+	open, unsubscribe := slices.Collect(maps.Values(x.open)), x.unsubscribe
+	x.mu.Unlock()
+	if !began {
+		return
+	}
+	for _, u := range unsubscribe {
+		u()
+	}
+	for _, a := range open {
+		a.abandon()
+	}
+	x.incoming.end()
+	x.asking.Wait()
+	close(x.quit)
+	x.keeper.Wait()
+}
+
+// enter lets answers in that are for an addressee, until leave. Otherwise it says why nothing can be asked.
+func (x *Exchange) enter(id messageID, a addressee) (problem string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.admit(id, a)
+}
+
+// admit is enter; the caller holds mu.
+func (x *Exchange) admit(id messageID, a addressee) (problem string) {
+	switch x.phase {
+	case phaseNew:
+		return "this node has not joined the fleet yet"
+	case phaseClosed:
+		return leavingText
+	}
+	x.open[id] = a
+	return ""
+}
+
+func (x *Exchange) leave(id messageID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.open, id)
+}
+
+func (x *Exchange) addressee(id messageID) addressee {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.open[id]
+}
+
+// leavingText is what is said about what the node itself put an end to.
+const leavingText = "this node is leaving the fleet, or has left it"
+
+// heardAsk takes what another node asks, or says about what it asked.
+func (x *Exchange) heardAsk(subject string, data []byte) {
+	from, e, id := x.unwrap(subject, data)
+	if e == nil {
+		return
+	}
+	switch b := e.GetBody().(type) {
+	case *fleetv1.Envelope_Request:
+		if message, ok := x.assembly.add(from, id, kindRequest, e.GetPart(), e.GetParts(), b.Request); ok {
+			x.incoming.request(from, id, message)
+		}
+	case *fleetv1.Envelope_Credit:
+		x.incoming.credit(from, id, b.Credit.GetTaken())
+	case *fleetv1.Envelope_Cancel:
+		x.incoming.cancel(from, id)
+	case nil: // something that only a newer version says
+	default:
+		x.ignored.note(ignoredGarbage, from)
+	}
+}
+
+// heardAnswer takes what another node answers. What nobody waits for is not even put together: an answer that is late is no fault.
+func (x *Exchange) heardAnswer(subject string, data []byte) {
+	from, e, id := x.unwrap(subject, data)
+	if e == nil {
+		return
+	}
+	to := x.addressee(id)
+	if to == nil || !to.awaits(from) {
+		return
+	}
+	switch b := e.GetBody().(type) {
+	case *fleetv1.Envelope_Reply:
+		if r := new(fleetv1.Reply); x.complete(from, id, kindReply, e, b.Reply, r) {
+			to.reply(from, r)
+		}
+	case *fleetv1.Envelope_Item:
+		if i := new(fleetv1.Item); x.complete(from, id, kindItem, e, b.Item, i) {
+			to.item(from, i)
+		}
+	case nil: // something that only a newer version says
+	default:
+		x.ignored.note(ignoredGarbage, from)
+	}
+}
+
+// unwrap returns who sent an envelope, and the envelope; nil when there is none, or it is this node's own.
+func (x *Exchange) unwrap(subject string, data []byte) (from string, e *fleetv1.Envelope, id messageID) {
+	from, err := x.Subjects.From(subject)
+	if err != nil {
+		x.ignored.note(ignoredGarbage, "nobody")
+		return "", nil, id
+	}
+	if from == x.Self.Node {
+		return "", nil, id
+	}
+	e, id, err = unseal(data)
+	if err != nil {
+		x.ignored.note(ignoredGarbage, from)
+		return "", nil, id
+	}
+	return from, e, id
+}
+
+// complete takes a part and decodes the message when it is whole.
+func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelope, chunk []byte, into proto.Message) bool {
+	message, ok := x.assembly.add(from, id, k, e.GetPart(), e.GetParts(), chunk)
+	if !ok {
+		return false
+	}
+	if err := proto.Unmarshal(message, into); err != nil {
+		x.ignored.note(ignoredGarbage, from)
+		return false
+	}
+	return true
+}
+
+// housePeriod is how often the exchange looks after what is not ended by what comes.
+const housePeriod = time.Second
+
+// keepHouse gives up what has been in the making or silent for too long, says that streams are still wanted, and writes the log.
+func (x *Exchange) keepHouse() {
+	ticker := time.NewTicker(housePeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-x.quit:
+			x.ignored.tell(x.Log)
+			return
+		}
+		x.assembly.expire()
+		x.incoming.sweep()
+		x.keepFollowing()
+		x.ignored.tell(x.Log)
+	}
+}

@@ -1,0 +1,58 @@
+package exchange
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Why something that another node sent was not used, or something for it was not sent.
+const (
+	ignoredGarbage   = "not understood"
+	ignoredPart      = "parts without those before them or twice"
+	ignoredGivenUp   = "given up in parts"
+	ignoredDuplicate = "twice"
+	ignoredLate      = "too late"
+	ignoredOverload  = "too many under way"
+	ignoredLife      = "from another life"
+	ignoredUnsent    = "could not be sent"
+)
+
+// ignored counts what was not used, by why, so that the log says it in at most one line a second, however much there is of it. Its
+// methods may be called from any goroutine. The zero value is ready.
+type ignored struct {
+	mu     sync.Mutex
+	counts map[string]int
+	node   string // whose the last was
+}
+
+// note counts something of a node.
+func (i *ignored) note(why, node string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.counts == nil {
+		i.counts = make(map[string]int)
+	}
+	i.counts[why]++
+	i.node = node
+}
+
+// tell writes what was counted since the last time into the log.
+func (i *ignored) tell(log hclog.Logger) {
+	i.mu.Lock()
+	counts, node := i.counts, i.node
+	i.counts = nil
+	i.mu.Unlock()
+	if len(counts) == 0 {
+		return
+	}
+	var what []string
+	for _, why := range slices.Sorted(maps.Keys(counts)) {
+		what = append(what, fmt.Sprintf("%d %s", counts[why], why))
+	}
+	log.Warn("messages between nodes were not used or not sent", "what", strings.Join(what, ", "), "node", node)
+}

@@ -1,0 +1,334 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// How much is carried out for other nodes at a time. Nothing waits for a place: what is more than that is refused at once.
+const (
+	maxRequests     = 256 // of all nodes
+	maxNodeRequests = 64  // of one node
+	maxStreams      = 1000
+	maxNodeStreams  = 200
+	maxBytes        = 128 << 20 // of the bodies of all of them
+	maxNodeBytes    = 32 << 20  // of those of one node
+)
+
+// leaveGrace is how long mutations that are under way may go on when the node leaves, and streams, which end by themselves when the last
+// event was taken: the node's log is closed then.
+const leaveGrace = 2 * time.Second
+
+// Why what is under way for another node ends early.
+var (
+	errNobodyWaits = errors.New("nobody waits for the answer any more")
+	errSilent      = fmt.Errorf("nothing was said about the stream for %s by who follows it", streamSilence)
+	errLeaving     = errors.New(leavingText)
+)
+
+// incoming carries out what other nodes ask. Its methods may be called from any goroutine and do not block, but end.
+type incoming struct {
+	x         *Exchange
+	ended     context.Context // over when the node leaves
+	leave     context.CancelCauseFunc
+	forced    context.Context // the same for mutations and streams, a little later
+	force     context.CancelCauseFunc
+	finishing sync.WaitGroup // of the goroutines that carry out
+
+	mu       sync.Mutex
+	under    map[workKey]*work // what is under way
+	all      load
+	nodes    map[string]*load // by who asked; only those for whom something is under way
+	seen     seen
+	stopping bool
+}
+
+// workKey names a request: nobody can name another node's.
+type workKey struct {
+	from string
+	id   messageID
+}
+
+// load is how much is under way.
+type load struct{ requests, streams, bytes int }
+
+// work is a request that is under way.
+type work struct {
+	workKey
+	freshness
+	request  *fleetv1.Request
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	harmless bool      // it may be ended at any time: it changes nothing
+	out      *outgoing // of a stream
+}
+
+func (in *incoming) begin(x *Exchange) {
+	in.x = x
+	in.ended, in.leave = context.WithCancelCause(context.Background())
+	in.forced, in.force = context.WithCancelCause(context.Background())
+	in.under, in.nodes = make(map[workKey]*work), make(map[string]*load)
+}
+
+// end ends what is under way, and waits for it: reads at once, mutations and streams after leaveGrace.
+func (in *incoming) end() {
+	in.mu.Lock()
+	in.stopping = true
+	in.mu.Unlock()
+	in.leave(errLeaving)
+	timer := time.AfterFunc(leaveGrace, func() { in.force(errLeaving) })
+	in.finishing.Wait()
+	timer.Stop()
+	in.force(errLeaving)
+}
+
+// request begins to carry a request out, or refuses it.
+func (in *incoming) request(from string, id messageID, message []byte) {
+	r, err := readRequest(message)
+	if err != nil {
+		in.x.ignored.note(ignoredGarbage, from)
+		return
+	}
+	t := targetNamed(r.GetTargets(), in.x.Self.Node)
+	if t == nil {
+		return
+	}
+	r.Targets = nil // not kept for as long as the request is under way
+	if err := checkCaller(r.GetCaller()); err != nil {
+		in.x.ignored.note(ignoredGarbage, from)
+		in.x.reply(from, id, failure(err))
+		return
+	}
+	f, fresh := newFreshness(in.x.Began, t)
+	refuse := func(s pb.NodeStatus, message string) {
+		in.x.reply(from, id, &fleetv1.Reply{Status: s, Message: message})
+	}
+	switch {
+	case t.GetIncarnation() != in.x.Self.Incarnation:
+		in.x.ignored.note(ignoredLife, from)
+		refuse(pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %.32s was asked, and it is %s now; nothing was done",
+			t.GetIncarnation(), in.x.Self.Incarnation))
+		return
+	case !fresh || f.stale():
+		in.x.ignored.note(ignoredLate, from)
+		refuse(pb.NodeStatus_NODE_STATUS_OVERLOADED, lateText)
+		return
+	}
+	if w, refusal := in.admit(workKey{from, id}, r, f); w != nil {
+		go in.carryOut(w)
+	} else if refusal != "" {
+		in.x.ignored.note(ignoredOverload, from)
+		refuse(pb.NodeStatus_NODE_STATUS_OVERLOADED, refusal)
+	}
+}
+
+// lateText is what is said about a request that is stale.
+const lateText = "the request came too late, or its turn did: nobody waits for it any more; nothing was done"
+
+func targetNamed(targets []*fleetv1.Target, node string) *fleetv1.Target {
+	for _, t := range targets {
+		if t.GetNode() == node {
+			return t
+		}
+	}
+	return nil
+}
+
+// admit finds a place for a request. It returns why there is none; neither, when the same one came before.
+func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work, refusal string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.stopping {
+		return nil, leavingText + "; nothing was done"
+	}
+	// It is remembered before it is refused: a second copy must not be carried out when the first was answered with OVERLOADED.
+	switch added, full := in.seen.add(key, f.due); {
+	case full:
+		return nil, "too many requests of this node came lately; nothing was done"
+	case !added:
+		in.x.ignored.note(ignoredDuplicate, key.from)
+		return nil, ""
+	}
+	if refusal := in.full(key.from, r); refusal != "" {
+		return nil, refusal
+	}
+	w = in.newWork(key, r, f)
+	in.under[key] = w
+	in.count(w, 1)
+	in.finishing.Add(1)
+	return w, ""
+}
+
+// full says why one more request of a node is too much.
+func (in *incoming) full(from string, r *fleetv1.Request) string {
+	stream, size := r.GetWindow() > 0, len(r.GetBody())
+	var node load
+	if l := in.nodes[from]; l != nil {
+		node = *l
+	}
+	switch {
+	case stream && in.all.streams >= maxStreams:
+		return fmt.Sprintf("%d streams are under way for other nodes; nothing was done", maxStreams)
+	case stream && node.streams >= maxNodeStreams:
+		return fmt.Sprintf("%d streams are under way for this node; nothing was done", maxNodeStreams)
+	case !stream && in.all.requests >= maxRequests:
+		return fmt.Sprintf("%d requests of other nodes are under way; nothing was done", maxRequests)
+	case !stream && node.requests >= maxNodeRequests:
+		return fmt.Sprintf("%d requests of this node are under way; nothing was done", maxNodeRequests)
+	case in.all.bytes+size > maxBytes:
+		return fmt.Sprintf("%d bytes of requests of other nodes are under way; nothing was done", in.all.bytes)
+	case node.bytes+size > maxNodeBytes:
+		return fmt.Sprintf("%d bytes of requests of this node are under way; nothing was done", node.bytes)
+	}
+	return ""
+}
+
+// newWork returns what is to be carried out. Mutations are carried out whole: only their deadline, and the node's end, ends them early.
+func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work {
+	w := &work{workKey: key, freshness: f, request: r, harmless: r.GetWindow() > 0 || harmless(r.GetMethod())}
+	parent := in.forced
+	if w.harmless && r.GetWindow() == 0 {
+		parent = in.ended
+	}
+	w.ctx, w.cancel = context.WithCancelCause(parent)
+	if r.GetWindow() > 0 {
+		w.out = newOutgoing(in.x, w)
+	}
+	return w
+}
+
+// harmless reports whether a method changes nothing, so that it may be ended at any time.
+func harmless(method string) bool {
+	if method == MethodPing {
+		return true
+	}
+	name := method[strings.LastIndexByte(method, '/')+1:]
+	return name == "StreamEvents" || strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Count") || strings.HasPrefix(name, "Get")
+}
+
+// count takes a request into the counts, or out of them. The caller holds mu.
+func (in *incoming) count(w *work, n int) {
+	l := in.nodes[w.from]
+	if l == nil {
+		l = &load{}
+		in.nodes[w.from] = l
+	}
+	if w.out != nil {
+		l.streams += n
+		in.all.streams += n
+	} else {
+		l.requests += n
+		in.all.requests += n
+	}
+	l.bytes += n * len(w.request.GetBody())
+	in.all.bytes += n * len(w.request.GetBody())
+	if *l == (load{}) {
+		delete(in.nodes, w.from)
+	}
+}
+
+// carryOut carries a request out in its own goroutine, and answers.
+func (in *incoming) carryOut(w *work) {
+	defer in.finishing.Done()
+	r := in.answer(w)
+	// The place is free before the answer goes out: who has it may ask the next.
+	in.done(w)
+	if r != nil {
+		in.x.reply(w.from, w.id, r)
+	}
+}
+
+// done gives the place of a request back.
+func (in *incoming) done(w *work) {
+	w.cancel(nil)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.under, w.workKey)
+	in.count(w, -1)
+}
+
+// answer does what is asked; nil when nobody waits for the answer. The request's turn may come later than it came, when the process was
+// stopped meanwhile, so its age is looked at again.
+func (in *incoming) answer(w *work) *fleetv1.Reply {
+	if w.stale() {
+		in.x.ignored.note(ignoredLate, w.from)
+		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_OVERLOADED, Message: lateText}
+	}
+	if w.ctx.Err() != nil {
+		return verdict(w, nil, w.ctx.Err())
+	}
+	r := w.request
+	if w.out != nil {
+		err := in.safely(w, func() error {
+			return in.x.Answers.Follow(w.ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody(), w.out.send)
+		})
+		reply := verdict(w, nil, err)
+		if reply != nil {
+			reply.Items = w.out.count()
+		}
+		return reply
+	}
+	ctx, cancel := context.WithDeadline(w.ctx, w.deadline())
+	defer cancel()
+	var body []byte
+	err := in.safely(w, func() (err error) {
+		body, err = in.x.Answers.Call(ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody())
+		return err
+	})
+	if code := statusOf(err).Code(); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded || code == codes.Canceled) {
+		// That is no error of what was asked: the asker stops waiting about now, and has to tell its caller what it would without an answer.
+		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, Message: "it did not come to an end in time; what it did is not known"}
+	}
+	return verdict(w, body, err)
+}
+
+// actorOf decodes on whose behalf something is asked.
+func actorOf(c *fleetv1.Caller) event.Actor {
+	return event.Actor{Identity: c.GetIdentity(), Proof: c.GetProof(), Role: c.GetRole(), Address: c.GetAddress(), RequestID: c.GetRequestId()}
+}
+
+// credit hears that a stream is still wanted, and how far it was taken.
+func (in *incoming) credit(from string, id messageID, taken uint64) {
+	if w := in.find(from, id); w != nil && w.out != nil {
+		w.out.credit(taken)
+	}
+}
+
+// cancel hears that nobody waits any more. What changes something is carried out all the same.
+func (in *incoming) cancel(from string, id messageID) {
+	if w := in.find(from, id); w != nil && w.harmless {
+		w.cancel(errNobodyWaits)
+	}
+}
+
+func (in *incoming) find(from string, id messageID) *work {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.under[workKey{from, id}]
+}
+
+// sweep forgets requests that would be refused as stale if they came again, and ends streams of which nobody says anything.
+func (in *incoming) sweep() {
+	in.mu.Lock()
+	in.seen.forget(time.Since(in.x.Began))
+	var silent []*work
+	for _, w := range in.under {
+		if w.out != nil && w.out.silent() {
+			silent = append(silent, w)
+		}
+	}
+	in.mu.Unlock()
+	for _, w := range silent {
+		w.cancel(errSilent)
+	}
+}

@@ -1,0 +1,330 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// fewNodes is how many nodes are asked with a message for each; more are asked with one for all.
+const fewNodes = 3
+
+// inquiry is a question to some nodes that is under way.
+type inquiry struct {
+	x        *Exchange
+	id       messageID
+	began    time.Time
+	wait     time.Duration
+	together bool              // one message for all; set before anything is sent
+	lives    map[string]string // who was asked: node → incarnation; never changes
+	settled  chan struct{}     // closed when nothing is waited for any more
+
+	mu      sync.Mutex
+	answers []Answer       // as they were asked for
+	waiting map[string]int // whose answer is waited for, and its place
+}
+
+// Ask asks other nodes (see asker), each of them once.
+func (x *Exchange) Ask(ctx context.Context, to []member.Member, q Question) []Answer {
+	i := newInquiry(x, to)
+	if problem := x.beginAsking(i); problem != "" {
+		i.giveUp(pb.NodeStatus_NODE_STATUS_UNREACHABLE, problem)
+		return i.answers
+	}
+	defer x.asking.Done()
+	defer x.leave(i.id)
+	if ctx.Err() != nil {
+		i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, "the call was over before it was asked: "+ctx.Err().Error())
+		return i.answers
+	}
+	i.send(ctx, to, q)
+	i.await(ctx)
+	return i.answers
+}
+
+// beginAsking lets answers in; stop waits until the inquiry is over.
+func (x *Exchange) beginAsking(i *inquiry) (problem string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if problem = x.admit(i.id, i); problem == "" {
+		x.asking.Add(1)
+	}
+	return problem
+}
+
+// newInquiry returns an inquiry in which those have answered who are not to be asked.
+func newInquiry(x *Exchange, to []member.Member) *inquiry {
+	i := &inquiry{x: x, id: newMessageID(), began: time.Now(), lives: make(map[string]string), settled: make(chan struct{}),
+		answers: make([]Answer, len(to)), waiting: make(map[string]int)}
+	for place := range to {
+		m := &to[place]
+		if !m.Asked() {
+			i.answers[place] = NotAsked(m)
+			continue
+		}
+		i.lives[m.Node], i.waiting[m.Node] = m.Incarnation, place
+	}
+	i.together = len(i.waiting) > fewNodes
+	if len(i.waiting) == 0 {
+		close(i.settled)
+	}
+	return i
+}
+
+// NotAsked is the answer of a member that is not asked.
+func NotAsked(m *member.Member) Answer {
+	if m.State == pb.NodeState_NODE_STATE_LEFT {
+		return Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_LEFT, Message: "it has left the fleet; it was not asked"}
+	}
+	return Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+		Message: fmt.Sprintf("nothing has been heard of it for %s; it was not asked", time.Since(m.HeardAt).Round(time.Second))}
+}
+
+// send asks. Who cannot be asked has answered after that.
+func (i *inquiry) send(ctx context.Context, to []member.Member, q Question) {
+	i.wait = patience(ctx, q.Wait)
+	r := &fleetv1.Request{Method: q.Method, Body: q.Body, Caller: callerOf(q.Caller)}
+	for place := range to {
+		m := &to[place]
+		if !m.Asked() {
+			continue
+		}
+		if i.together {
+			r.Targets = append(r.Targets, target(m, i.began, i.wait))
+			continue
+		}
+		r.Targets = []*fleetv1.Target{target(m, i.began, i.wait)}
+		if err := i.x.request(m.Node, i.id, r); err != nil {
+			i.settle(m.Node, unsent(err))
+		}
+	}
+	if !i.together {
+		return
+	}
+	if err := i.x.request(member.Everybody, i.id, r); err != nil {
+		a := unsent(err)
+		for node := range i.lives {
+			i.settle(node, a)
+		}
+	}
+}
+
+// request sends a request to a node, or to everybody.
+func (x *Exchange) request(to string, id messageID, r *fleetv1.Request) error {
+	message, err := proto.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encoding a request: %w", err)
+	}
+	return x.publish(x.Subjects.Ask(x.Self.Node, to), id, kindRequest, message)
+}
+
+// patience is how long an answer is waited for: an earlier deadline of the call holds, for who is asked too.
+func patience(ctx context.Context, wait time.Duration) time.Duration {
+	if wait <= 0 {
+		wait = member.DefaultWait
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline))
+	}
+	return max(wait, 0)
+}
+
+// target says who is asked, and what it needs to know how long the question is good for (see freshness).
+func target(m *member.Member, asked time.Time, wait time.Duration) *fleetv1.Target {
+	age := max(asked.Sub(m.HeardAt), 0)
+	return &fleetv1.Target{Node: m.Node, Incarnation: m.Incarnation, Stamp: m.Stamp, Age: uint64(age), Wait: uint64(wait)}
+}
+
+// callerOf encodes on whose behalf something is asked.
+func callerOf(a event.Actor) *fleetv1.Caller {
+	return &fleetv1.Caller{Identity: a.Identity, Proof: a.Proof, Role: a.Role, Address: a.Address, RequestId: a.RequestID}
+}
+
+// unsent is the answer of a node to which the question could not be sent.
+func unsent(err error) Answer {
+	if _, large := err.(*sizeError); large {
+		return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: grpcstatus.Error(codes.ResourceExhausted, err.Error()), Message: err.Error()}
+	}
+	return Answer{Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE, Message: "it could not be asked: " + err.Error()}
+}
+
+// await waits until everybody has answered, or nobody waits any more.
+func (i *inquiry) await(ctx context.Context) {
+	timer := time.NewTimer(i.wait - time.Since(i.began))
+	defer timer.Stop()
+	for {
+		changed := i.x.Roster.Changed()
+		i.look()
+		select {
+		case <-i.settled:
+			return
+		case <-changed:
+		case <-timer.C:
+			i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, fmt.Sprintf("no answer within %s", i.wait))
+			return
+		case <-ctx.Done():
+			i.cancel()
+			i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, "the call was over before it answered: "+ctx.Err().Error())
+			return
+		}
+	}
+}
+
+// look gives those up that cannot answer any more, as the roster sees them.
+func (i *inquiry) look() {
+	for _, node := range i.missing() {
+		status, message := i.x.fate(event.Origin{Node: node, Incarnation: i.lives[node]})
+		if status == pb.NodeStatus_NODE_STATUS_UNREACHABLE {
+			// It was asked, so nobody can say that it did nothing.
+			status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
+		}
+		if status != pb.NodeStatus_NODE_STATUS_UNSPECIFIED {
+			i.settle(node, Answer{Status: status, Message: message})
+		}
+	}
+}
+
+// fate says what has become of a life of a node that was asked; UNSPECIFIED while it may answer.
+func (x *Exchange) fate(life event.Origin) (pb.NodeStatus, string) {
+	m, known := x.Roster.Find(life.Node)
+	switch {
+	case !known:
+		return pb.NodeStatus_NODE_STATUS_UNREACHABLE, "it was forgotten after it was asked"
+	case m.Incarnation != life.Incarnation:
+		return pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %s was asked, and it is %s now", life.Incarnation,
+			m.Incarnation)
+	case m.State == pb.NodeState_NODE_STATE_LEFT:
+		return pb.NodeStatus_NODE_STATUS_LEFT, "it left the fleet after it was asked"
+	case !m.Asked():
+		return pb.NodeStatus_NODE_STATUS_UNREACHABLE, "it was asked, but nothing has been heard of it for too long"
+	}
+	return pb.NodeStatus_NODE_STATUS_UNSPECIFIED, ""
+}
+
+// missing returns whose answer is waited for.
+func (i *inquiry) missing() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	nodes := make([]string, 0, len(i.waiting))
+	for node := range i.waiting {
+		nodes = append(nodes, node)
+	}
+	return nodes
+}
+
+// settle takes an answer, unless there is one.
+func (i *inquiry) settle(node string, a Answer) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	place, waiting := i.waiting[node]
+	if !waiting {
+		return
+	}
+	a.Node, a.Elapsed = node, time.Since(i.began)
+	i.answers[place] = a
+	if delete(i.waiting, node); len(i.waiting) == 0 {
+		close(i.settled)
+	}
+}
+
+// giveUp settles what is missing.
+func (i *inquiry) giveUp(s pb.NodeStatus, message string) {
+	for _, node := range i.missing() {
+		i.settle(node, Answer{Status: s, Message: message})
+	}
+}
+
+// cancel tells those that have not answered that nobody waits any more: on the subject on which they were asked, so that it cannot
+// overtake the question.
+func (i *inquiry) cancel() {
+	to := i.missing()
+	if i.together && len(to) > 0 {
+		to = []string{member.Everybody}
+	}
+	for _, node := range to {
+		i.x.cancel(node, i.id)
+	}
+}
+
+// cancel tells a node, or everybody, that nobody waits for what an ID stands for.
+func (x *Exchange) cancel(node string, id messageID) {
+	e := &fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Cancel{Cancel: &fleetv1.Cancel{}}}
+	if err := x.put(x.Subjects.Ask(x.Self.Node, node), e); err != nil {
+		x.ignored.note(ignoredUnsent, node)
+	}
+}
+
+// The addressee.
+
+func (i *inquiry) awaits(node string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_, waiting := i.waiting[node]
+	return waiting
+}
+
+func (i *inquiry) reply(node string, r *fleetv1.Reply) {
+	if r.GetStatus() != pb.NodeStatus_NODE_STATUS_RESTARTED && r.GetIncarnation() != i.lives[node] {
+		i.x.ignored.note(ignoredLife, node)
+		return
+	}
+	i.settle(node, answerOf(r))
+}
+
+func (i *inquiry) item(node string, _ *fleetv1.Item) { i.x.ignored.note(ignoredGarbage, node) }
+
+// abandon tells what is known: those that are missing were asked, so nobody can say that they did nothing.
+func (i *inquiry) abandon() {
+	i.cancel()
+	i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, leavingText+"; what became of it there is not known")
+}
+
+// What is taken of what a node says about its answer: it goes on to the caller, with that of all other nodes. A status is decoded to many
+// times its size.
+const (
+	maxSaid  = 4 << 10
+	maxError = 64 << 10
+)
+
+// answerOf decodes a reply. What a node cannot answer with, or a newer version means by it, is an ERROR.
+func answerOf(r *fleetv1.Reply) Answer {
+	a := Answer{Status: r.GetStatus(), Message: strings.ToValidUTF8(r.GetMessage()[:min(len(r.GetMessage()), maxSaid)], "")}
+	switch a.Status {
+	case pb.NodeStatus_NODE_STATUS_OK:
+		a.Body, a.Message = r.GetBody(), ""
+	case pb.NodeStatus_NODE_STATUS_OVERLOADED, pb.NodeStatus_NODE_STATUS_UNSUPPORTED, pb.NodeStatus_NODE_STATUS_RESTARTED,
+		pb.NodeStatus_NODE_STATUS_LEFT, pb.NodeStatus_NODE_STATUS_TIMED_OUT:
+	case pb.NodeStatus_NODE_STATUS_ERROR, pb.NodeStatus_NODE_STATUS_DENIED:
+		a.Err = errorOf(r, a.Message)
+		a.Message = grpcstatus.Convert(a.Err).Message()
+	default:
+		a.Message = fmt.Sprintf("it answered with %s, which this version does not understand", a.Status)
+		a.Err = grpcstatus.Error(codes.Internal, a.Message)
+		a.Status = pb.NodeStatus_NODE_STATUS_ERROR
+	}
+	return a
+}
+
+// errorOf returns the gRPC status of a reply, which has a message that is not too long.
+func errorOf(r *fleetv1.Reply, message string) error {
+	s := new(status.Status)
+	if len(r.GetError()) > maxError {
+		return grpcstatus.Errorf(codes.Unknown, "an error of %d bytes; a node says at most %d: %s", len(r.GetError()), maxError, message)
+	}
+	if err := proto.Unmarshal(r.GetError(), s); err != nil || s.GetCode() == int32(codes.OK) {
+		return grpcstatus.Errorf(codes.Unknown, "an error that does not say what it is: %s", message)
+	}
+	return grpcstatus.ErrorProto(s)
+}

@@ -1,0 +1,121 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+)
+
+// How much of a stream is under way: sent and not known to be taken. One item may always be, however large it is.
+const (
+	windowItems = 4
+	windowBytes = 1 << 20
+	// itemSize is the most of one: so much is left of a message by what is around an item.
+	itemSize = messageSize - 16
+)
+
+// streamSilence is after how long a stream ends of which who follows it says nothing.
+const streamSilence = 15 * time.Second
+
+// outgoing is a stream that another node follows. Its methods may be called from any goroutine, send from one at a time.
+type outgoing struct {
+	x      *Exchange
+	work   *work
+	window int
+	wake   chan struct{} // has room for one: there may be room
+
+	mu      sync.Mutex
+	sent    uint64 // the number of the last item
+	sizes   []int  // of the items that were sent and not taken, the last sizes of them
+	bytes   int    // their sum
+	heardAt time.Time
+}
+
+func newOutgoing(x *Exchange, w *work) *outgoing {
+	return &outgoing{x: x, work: w, window: int(min(w.request.GetWindow(), windowItems)), wake: make(chan struct{}, 1), heardAt: time.Now()}
+}
+
+// send sends an item as soon as there is room for it. An error ends the stream: an item that was not sent cannot be made up for.
+func (o *outgoing) send(body []byte) error {
+	ctx := o.work.ctx
+	if len(body) > itemSize {
+		return status.Errorf(codes.ResourceExhausted, "an item of %d bytes; a stream between nodes has at most %d in one", len(body), itemSize)
+	}
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if number, ok := o.take(len(body)); ok {
+			return o.put(number, body)
+		}
+		select {
+		case <-o.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// put publishes an item. One that could not be sent was numbered all the same, so the stream's last word gives the loss away.
+func (o *outgoing) put(number uint64, body []byte) error {
+	encoded, err := proto.Marshal(&fleetv1.Item{Number: number, Body: body})
+	if err == nil {
+		err = o.x.publish(o.x.Subjects.Answer(o.x.Self.Node, o.work.from), o.work.id, kindItem, encoded)
+	}
+	if err != nil {
+		return fmt.Errorf("item %d of the stream could not be sent: %w", number, err)
+	}
+	return nil
+}
+
+// take makes room for an item and numbers it.
+func (o *outgoing) take(size int) (number uint64, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.sizes) >= o.window || len(o.sizes) > 0 && o.bytes+size > windowBytes {
+		return 0, false
+	}
+	o.sent++
+	o.sizes = append(o.sizes, size)
+	o.bytes += size
+	return o.sent, true
+}
+
+// credit hears how far the stream was taken. What was not sent cannot have been taken, and what is known needs no room.
+func (o *outgoing) credit(taken uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.heardAt = time.Now()
+	if taken > o.sent {
+		o.x.ignored.note(ignoredGarbage, o.work.from)
+		return
+	}
+	for uint64(len(o.sizes)) > o.sent-taken {
+		o.bytes -= o.sizes[0]
+		o.sizes = o.sizes[1:]
+	}
+	select {
+	case o.wake <- struct{}{}:
+	default: // it looks already
+	}
+}
+
+// count returns how many items there were.
+func (o *outgoing) count() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sent
+}
+
+// silent reports whether who follows has said nothing for too long.
+func (o *outgoing) silent() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Since(o.heardAt) > streamSilence
+}

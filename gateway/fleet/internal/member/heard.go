@@ -1,0 +1,166 @@
+package member
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// How a Hello is answered. A Hello is answered by everybody, and so are a thousand of them when a bus comes back: each node says one
+// heartbeat for all that came shortly after each other, and the nodes of a large fleet not all in the same moment.
+const (
+	manyMembers = 20
+	helloJitter = 100 * time.Millisecond // with more than manyMembers
+	helloPause  = 250 * time.Millisecond // from one heartbeat to one that answers a Hello
+)
+
+// heardHello answers a Hello.
+func (m *Members) heardHello(subject string, data []byte) {
+	from, l, err := readHello(m.subjects, subject, data)
+	now := time.Now()
+	m.mu.Lock()
+	defer m.unlock()
+	switch {
+	case err != nil:
+		m.complain(&m.garbage, "a Hello that cannot be read was ignored", "subject", subject, "problem", err)
+	case from == m.Origin.Node && l.instance == m.me.instance: // its own
+	case m.stage == joined:
+		m.hurry(now)
+	case m.stage == joining && from == m.Origin.Node && l.compare(m.me) < 0:
+		m.foundTwin(l) // it is older, and goes on
+	case m.stage == joining && from == m.Origin.Node:
+		m.wake() // it has to hear of this node, which goes on
+	}
+}
+
+// hurry makes the next heartbeat come soon. The caller holds mu.
+func (m *Members) hurry(now time.Time) {
+	at := now
+	if len(m.table) > manyMembers {
+		at = at.Add(rand.N(helloJitter))
+	}
+	if earliest := m.beatSent.Add(helloPause); at.Before(earliest) {
+		at = earliest
+	}
+	if at.Before(m.beatAt) {
+		m.beatAt = at
+		m.wake()
+	}
+}
+
+// wake makes run look at what is due.
+func (m *Members) wake() {
+	select {
+	case m.poke <- struct{}{}:
+	default: // it is to wake already
+	}
+}
+
+// heardBeat takes a heartbeat.
+func (m *Members) heardBeat(subject string, data []byte) {
+	b, err := readBeat(m.subjects, subject, data)
+	now := time.Now()
+	m.mu.Lock()
+	defer m.unlock()
+	switch {
+	case err != nil:
+		m.complain(&m.garbage, "a heartbeat that cannot be read was ignored", "subject", subject, "problem", err)
+	case m.stage != joining && m.stage != joined:
+	case b.node == m.Origin.Node:
+		m.heardOwnName(b, now)
+	default:
+		m.place(b, now)
+	}
+}
+
+// place finds out whose heartbeat it is. The caller holds mu.
+func (m *Members) place(b beat, now time.Time) {
+	i, known := m.search(b.node)
+	if !known {
+		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // else there is nobody to take out
+			m.meet(i, b, now)
+		}
+		return
+	}
+	r := m.table[i]
+	younger := b.life.compare(r.life)
+	switch {
+	case younger < 0 && (b.said.State == pb.NodeState_NODE_STATE_LEFT || r.heard()):
+		// An earlier life of it says its last words, or an older twin its first: the younger one is there.
+	case (younger != 0 || b.said.State != r.State) && !r.mayChange(now):
+		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, or leaves and comes back, too often; are there several of its name?",
+			"node", b.node, "incarnation", b.life.incarnation)
+	case younger == 0:
+		m.update(r, b, now)
+	case younger > 0:
+		m.restart(r, b, now, "it has restarted")
+	default:
+		m.restart(r, b, now, "it has restarted, with its clock set back")
+	}
+}
+
+// heard reports whether the member was heard of within 5 s and has not left.
+func (r *record) heard() bool {
+	return r.State == pb.NodeState_NODE_STATE_LIVE || r.State == pb.NodeState_NODE_STATE_DRAINING
+}
+
+// meet takes a new member in. The caller holds mu.
+func (m *Members) meet(i int, b beat, now time.Time) {
+	if len(m.table)+1 >= MostMembers {
+		m.complain(&m.full, "a node is not taken in: this one knows as many as it can; end nodes, or forget those that are unreachable or have left",
+			"node", b.node, "most", MostMembers)
+		return
+	}
+	r := newRecord(b, now)
+	m.table = slices.Insert(m.table, i, r)
+	m.tell(event.NodeJoined, r, "it was heard of for the first time", 0)
+	m.change()
+}
+
+// restart puts a new life of a member in the place of the one that was known. The caller holds mu.
+func (m *Members) restart(r *record, b beat, now time.Time, message string) {
+	before := *r
+	*r = *newRecord(b, now)
+	r.changes, r.changesAt = before.changes, before.changesAt
+	m.tell(event.NodeJoined, r, fmt.Sprintf("%s: its life before was %s", message, before.Incarnation), 0)
+	if r.State == pb.NodeState_NODE_STATE_LEFT {
+		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
+	}
+	m.change()
+}
+
+// update takes what a member says that was known. The caller holds mu.
+func (m *Members) update(r *record, b beat, now time.Time) {
+	before, silent := r.State, now.Sub(r.quiet)
+	r.take(b, now)
+	switch {
+	case r.State == before:
+		return
+	case r.State == pb.NodeState_NODE_STATE_LEFT:
+		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
+	case before == pb.NodeState_NODE_STATE_LEFT:
+		m.tell(event.NodeRecovered, r, "it was heard of again after it had said that it leaves", silent)
+	case before == pb.NodeState_NODE_STATE_SUSPECT || before == pb.NodeState_NODE_STATE_UNREACHABLE:
+		m.tell(event.NodeRecovered, r, fmt.Sprintf("it was heard of again after %s", short(silent)), silent)
+	}
+	m.change()
+}
+
+func newRecord(b beat, now time.Time) *record {
+	r := &record{life: b.life, changes: changesMost, changesAt: now}
+	r.Origin = event.Origin{Node: b.node, Incarnation: b.life.incarnation}
+	r.JoinedAt = now
+	r.take(b, now)
+	return r
+}
+
+// take copies what a heartbeat says.
+func (r *record) take(b beat, now time.Time) {
+	r.State, r.Version = b.said.GetState(), b.said.GetVersion()
+	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(), b.said.GetStamp()
+	r.HeardAt, r.quiet = now, now
+}

@@ -1,0 +1,145 @@
+package member
+
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// The sizes of what heartbeats carry.
+const (
+	instanceSize = 16
+	mostVersion  = 100 // bytes that are kept of a version
+)
+
+// life is one process with a node's name.
+type life struct {
+	incarnation string // the greater, the younger, as far as the clock was right
+	instance    string // instanceSize bytes
+}
+
+// newLife returns the life of this process.
+func newLife(incarnation string) life {
+	var instance [instanceSize]byte
+	_, _ = rand.Read(instance[:]) // it never fails: crypto/rand ends the process instead
+	return life{incarnation: incarnation, instance: string(instance[:])}
+}
+
+// parseLife reads what a message says of its sender's life.
+func parseLife(incarnation string, instance []byte) (life, error) {
+	if !event.ValidIncarnation(incarnation) {
+		return life{}, fmt.Errorf("incarnation %.50q; expected 1 to 16 hex digits", incarnation)
+	}
+	if len(instance) != instanceSize {
+		return life{}, fmt.Errorf("an instance of %d bytes; expected %d", len(instance), instanceSize)
+	}
+	return life{incarnation: incarnation, instance: string(instance)}, nil
+}
+
+// compare orders the lives of one name: the greater is the younger.
+func (l life) compare(other life) int {
+	return cmp.Or(event.CompareIncarnations(l.incarnation, other.incarnation), strings.Compare(l.instance, other.instance))
+}
+
+// beat is a heartbeat that came.
+type beat struct {
+	node string
+	life life
+	said *fleetv1.Heartbeat // with a state that a node can say of itself
+}
+
+// readBeat reads a heartbeat. Who sent it is what the subject says.
+func readBeat(s Subjects, subject string, data []byte) (beat, error) {
+	b := beat{said: new(fleetv1.Heartbeat)}
+	var err error
+	if b.node, err = s.From(subject); err != nil {
+		return beat{}, err
+	}
+	if err = proto.Unmarshal(data, b.said); err != nil {
+		return beat{}, err
+	}
+	if b.life, err = parseLife(b.said.GetIncarnation(), b.said.GetInstance()); err != nil {
+		return beat{}, err
+	}
+	if b.said.State, err = saidState(b.said.GetState()); err != nil {
+		return beat{}, err
+	}
+	b.said.Version = readable(b.said.GetVersion())
+	return b, nil
+}
+
+// saidState returns the state that a node says it is in. One that only a later version knows counts as LIVE: the node is there.
+func saidState(s pb.NodeState) (pb.NodeState, error) {
+	switch s {
+	case pb.NodeState_NODE_STATE_LIVE, pb.NodeState_NODE_STATE_DRAINING, pb.NodeState_NODE_STATE_LEFT:
+		return s, nil
+	case pb.NodeState_NODE_STATE_UNSPECIFIED, pb.NodeState_NODE_STATE_SUSPECT, pb.NodeState_NODE_STATE_UNREACHABLE, pb.NodeState_NODE_STATE_DISPLACED:
+		return 0, fmt.Errorf("state %v; expected one that a node says of itself: LIVE, DRAINING or LEFT", s)
+	}
+	return pb.NodeState_NODE_STATE_LIVE, nil
+}
+
+// readable returns a version as it may be printed and kept.
+func readable(version string) string {
+	version = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, version)
+	if len(version) > mostVersion {
+		version = strings.ToValidUTF8(version[:mostVersion], "")
+	}
+	return version
+}
+
+// readHello reads a Hello: who says it, and in which life.
+func readHello(s Subjects, subject string, data []byte) (from string, l life, err error) {
+	hello := new(fleetv1.Hello)
+	if from, err = s.From(subject); err != nil {
+		return "", life{}, err
+	}
+	if err = proto.Unmarshal(data, hello); err != nil {
+		return "", life{}, err
+	}
+	l, err = parseLife(hello.GetIncarnation(), hello.GetInstance())
+	return from, l, err
+}
+
+// hello publishes a Hello.
+func (m *Members) hello() {
+	m.publish(m.subjects.hello(m.Origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance)})
+}
+
+// beat publishes a heartbeat in a state, or that which the node is in when it is UNSPECIFIED.
+func (m *Members) beat(state pb.NodeState) {
+	me := m.Self()
+	if state == pb.NodeState_NODE_STATE_UNSPECIFIED {
+		state = me.State
+	}
+	m.publish(m.subjects.beat(m.Origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance), State: state,
+		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
+}
+
+// publish hands a message to the bus. That there is no connection is said when it is lost, not for every message.
+func (m *Members) publish(subject string, message proto.Message) {
+	data, err := proto.Marshal(message)
+	if err == nil {
+		err = m.config.Bus.Publish(subject, data)
+	}
+	if err == nil || !m.config.Bus.Status().Connected {
+		return
+	}
+	m.mu.Lock()
+	defer m.unlock()
+	m.complain(&m.refused, "a message to the fleet was not sent: without heartbeats for 10 s other nodes call this one UNREACHABLE",
+		"subject", subject, "problem", err)
+}

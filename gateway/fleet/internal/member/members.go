@@ -1,0 +1,240 @@
+package member
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/codes"
+
+	"github.com/sockgate/sockgate/gateway/bus"
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// MostMembers bounds the fleet, this node included.
+const MostMembers = 10_000
+
+// stage says where this node is in its membership.
+type stage uint8
+
+const (
+	apart     stage = iota // it has not joined, or could not
+	joining                // it listens for a twin and says nothing but Hello
+	joined                 // it says heartbeats
+	displaced              // it has left, because a younger node has its name
+	left
+)
+
+// Members is who is in the fleet, as this node hears it: the roster.
+//
+// Deliveries of the bus, one goroutine for heartbeats and one for Hellos, change the table. One more goroutine, run, judges silence and
+// publishes; it lives from begin to stop, or until the node is displaced. Before begin and after stop the caller of those publishes, so
+// that heartbeats never overtake each other.
+//
+// Lock order: Node.lifecycle, members.mu, then the event log's. No method of the bus is called, and nothing is logged, while mu is held.
+type Members struct {
+	config   Config
+	subjects Subjects
+	Origin   event.Origin
+	me       life
+	began    time.Time // what stamps count from
+	log      hclog.Logger
+	retire   func() // called once when the node was displaced, by run: it ends what answers other nodes
+
+	poke    chan struct{} // there is something to publish: a heartbeat, or a Hello while joining
+	twinned chan struct{} // closed when a twin was found while joining, or the node was displaced
+	ending  chan struct{} // closed by stop
+	ended   chan struct{} // closed when run has ended
+
+	watched     <-chan struct{} // closed when the bus's status is not that of the last look; of who publishes
+	status      bus.BusStatus   // as of the last look; of who publishes
+	unsubscribe []func()        // of who publishes
+
+	mu       sync.Mutex
+	stage    stage
+	table    []*record // the other nodes, in the order of their names
+	changing chan struct{}
+	twin     life      // who was found while joining
+	elder    life      // the newest twin that has to leave, of which the log says so once
+	beatAt   time.Time // when the next heartbeat is due
+	beatSent time.Time // when the last one was sent
+	garbage  seldom    // messages that cannot be read
+	full     seldom    // nodes beyond mostMembers
+	restless seldom    // heartbeats of members that change too often
+	refused  seldom    // heartbeats that the bus did not take
+	lines    []line    // what is to be logged when mu is unlocked
+}
+
+// record is a member and what only the membership needs of it.
+type record struct {
+	Member
+	life life
+	// quiet is since when nothing was heard of it, as it counts: HeardAt, and later by as much as this process was stopped since.
+	quiet time.Time
+	// changes is how often it may still change by what it says itself, as of changesAt; see mayChange.
+	changes   int
+	changesAt time.Time
+}
+
+// What a member says makes events, and lines in the log, only when it changes something. One that restarts, or leaves and comes back, more
+// often than this is heard again when its time has come: a node must not push out the events of all others.
+const (
+	changesMost  = 10
+	changesEvery = time.Second // one more
+)
+
+// mayChange reports whether a member may change by what it says now, and counts that.
+func (r *record) mayChange(now time.Time) bool {
+	if more := int(now.Sub(r.changesAt) / changesEvery); more > 0 {
+		r.changes = min(r.changes+more, changesMost)
+		r.changesAt = now
+	}
+	if r.changes == 0 {
+		return false
+	}
+	r.changes--
+	return true
+}
+
+// NewMembers returns the members of a fleet that this node has not joined yet; retire is called once, when the node is displaced.
+func NewMembers(c Config, s Subjects, began time.Time, retire func()) *Members {
+	origin := c.Self.Cursor().Origin
+	return &Members{
+		config: c, subjects: s, Origin: origin, me: newLife(origin.Incarnation), began: began, log: c.Logger, retire: retire,
+		poke: make(chan struct{}, 1), twinned: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
+		changing: make(chan struct{}),
+		garbage:  seldom{every: time.Second}, full: seldom{every: time.Minute}, restless: seldom{every: time.Minute}, refused: seldom{every: time.Minute},
+	}
+}
+
+// Self returns this node.
+func (m *Members) Self() Member {
+	m.mu.Lock()
+	displaced := m.stage == displaced
+	m.mu.Unlock()
+	now := time.Now()
+	me := Member{Origin: m.Origin, Self: true, State: pb.NodeState_NODE_STATE_LIVE, Version: m.config.Version,
+		Connections: uint64(m.config.Self.Live()), Head: m.config.Self.Cursor().Sequence, Oldest: m.config.Self.Log().Oldest(),
+		Stamp: m.stamp(now), HeardAt: now, JoinedAt: m.began}
+	switch {
+	case displaced:
+		me.State = pb.NodeState_NODE_STATE_DISPLACED
+	case closed(m.config.Self.Draining()):
+		me.State = pb.NodeState_NODE_STATE_DRAINING
+	}
+	return me
+}
+
+// stamp returns this node's own clock, as heartbeats have it.
+func (m *Members) stamp(now time.Time) uint64 { return uint64(now.Sub(m.began)) }
+
+// All returns the members that are expected to answer.
+func (m *Members) All() []Member {
+	return m.list(func(r *record) bool { return r.State != pb.NodeState_NODE_STATE_LEFT })
+}
+
+// Known returns the members that are not forgotten.
+func (m *Members) Known() []Member { return m.list(func(*record) bool { return true }) }
+
+// list returns this node and those of the others that are wanted, in the order of their names.
+func (m *Members) list(wanted func(*record) bool) []Member {
+	self := m.Self()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Member, 0, len(m.table)+1)
+	at, _ := m.search(self.Node)
+	for i, r := range m.table {
+		if i == at {
+			list = append(list, self)
+		}
+		if wanted(r) {
+			list = append(list, r.Member)
+		}
+	}
+	if at == len(m.table) {
+		list = append(list, self)
+	}
+	return list
+}
+
+// Find returns a known member.
+func (m *Members) Find(name string) (Member, bool) {
+	if name == m.Origin.Node {
+		return m.Self(), true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i, ok := m.search(name); ok {
+		return m.table[i].Member, true
+	}
+	return Member{}, false
+}
+
+// Changed returns a channel that is closed at the next change.
+func (m *Members) Changed() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changing
+}
+
+// Forget takes a member out that is UNREACHABLE or LEFT.
+func (m *Members) Forget(name string) (Member, error) {
+	m.mu.Lock()
+	defer m.unlock()
+	i, known := m.search(name)
+	switch {
+	case name == m.Origin.Node:
+		return Member{}, liveProblem(name, "is the node that is asked; expected another one")
+	case !known:
+		return Member{}, &contract.Problem{Code: codes.NotFound, Reason: contract.ReasonUnknownNode, Field: "node", Metadata: map[string]string{"node": name},
+			Text: fmt.Sprintf("node: fleet %s has no node %.50q; expected one that ListNodes returns", m.config.Fleet, name)}
+	case m.table[i].Asked():
+		return Member{}, liveProblem(name, fmt.Sprintf("was heard of %s ago; expected one that is UNREACHABLE or has LEFT: end it first, "+
+			"or wait until nothing was heard of it for %s", short(time.Since(m.table[i].HeardAt)), unreachable))
+	}
+	r := m.table[i]
+	m.drop(i, "it was forgotten on request", time.Since(r.quiet))
+	m.change()
+	return r.Member, nil
+}
+
+// liveProblem says why a node is not forgotten.
+func liveProblem(name, why string) *contract.Problem {
+	return &contract.Problem{Code: codes.FailedPrecondition, Reason: contract.ReasonNodeLive, Field: "node", Metadata: map[string]string{"node": name},
+		Text: fmt.Sprintf("node: %s %s", name, why)}
+}
+
+// drop takes a member out. That it is gone was told already when it had LEFT. The caller holds mu, and calls change.
+func (m *Members) drop(i int, message string, silent time.Duration) {
+	r := m.table[i]
+	m.table = slices.Delete(m.table, i, i+1)
+	if r.State != pb.NodeState_NODE_STATE_LEFT {
+		m.tell(event.NodeLeft, r, message, silent)
+	}
+}
+
+// search returns where a node is in the table, or would be. The caller holds mu.
+func (m *Members) search(name string) (int, bool) {
+	return slices.BinarySearchFunc(m.table, name, func(r *record, name string) int { return strings.Compare(r.Node, name) })
+}
+
+// change wakes those who wait for changes. The caller holds mu.
+func (m *Members) change() {
+	close(m.changing)
+	m.changing = make(chan struct{})
+}
+
+// closed reports whether a channel that only is closed is.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

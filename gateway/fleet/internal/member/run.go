@@ -1,0 +1,175 @@
+package member
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/bus"
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	// tick is how long run sleeps at most. It is short so that a stop of the process is noticed by how late run is, and about when it began.
+	tick = 500 * time.Millisecond
+	// stoppedFor is how late run is when it takes it that the process was stopped. A shorter stop and a heartbeat's period are no 5 s.
+	stoppedFor = time.Second
+)
+
+// run says heartbeats and judges the silence of others, until stop, or until the node is displaced.
+func (m *Members) run() {
+	defer close(m.ended)
+	draining := m.config.Self.Draining()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	due, seen := time.Now(), time.Now()
+	for ; ; timer.Reset(time.Until(due)) {
+		select {
+		case <-timer.C:
+		case <-m.poke:
+		case <-m.watched:
+			m.reconnected()
+		case <-draining:
+			draining = nil
+			m.drains()
+		case <-m.twinned:
+			m.quit()
+			return
+		case <-m.ending:
+			return
+		}
+		now := time.Now()
+		if now.Sub(due) > stoppedFor {
+			m.excuse(now, now.Sub(seen))
+		}
+		due, seen = sooner(m.judge(now), m.beatWhenDue(now)), now
+	}
+}
+
+// sooner returns the earlier of two moments.
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// beatWhenDue says a heartbeat when its time has come, and returns when the next is due.
+func (m *Members) beatWhenDue(now time.Time) time.Time {
+	m.mu.Lock()
+	if now.Before(m.beatAt) {
+		defer m.mu.Unlock()
+		return m.beatAt
+	}
+	m.beatSent, m.beatAt = now, now.Add(beatPeriod*4/5+rand.N(beatPeriod*2/5))
+	next := m.beatAt
+	m.mu.Unlock()
+	m.beat(pb.NodeState_NODE_STATE_UNSPECIFIED)
+	return next
+}
+
+// drains makes it known at once that the node drains.
+func (m *Members) drains() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.beatAt = time.Time{}
+	m.change()
+}
+
+// look takes the bus's status. Watched is closed when it changes after that.
+func (m *Members) look() bus.BusStatus {
+	m.watched = m.config.Bus.Changed()
+	m.status = m.config.Bus.Status()
+	return m.status
+}
+
+// reconnected says Hello when the bus has a connection again: others are to be heard of at once, and to hear of this node.
+func (m *Members) reconnected() {
+	before := m.status
+	now := m.look()
+	switch {
+	case now.Connected:
+		m.log.Info("connected to the fleet", "fleet", m.config.Fleet, "mode", now.Mode)
+		m.hello()
+		m.mu.Lock()
+		m.beatAt = time.Time{}
+		m.mu.Unlock()
+	case before.Connected || before.Problem != now.Problem:
+		m.notConnected(now)
+	}
+}
+
+// notConnected logs that there is no connection.
+func (m *Members) notConnected(s bus.BusStatus) {
+	m.log.Warn("no connection to the fleet: other nodes are not reached until there is one; this node's connections are not touched",
+		"fleet", m.config.Fleet, "mode", s.Mode, "problem", s.Problem)
+}
+
+// excuse does not count the time for which the process was stopped as anybody's silence: what others said could not be heard. HeardAt stays
+// what it is: requests are as old as they are.
+func (m *Members) excuse(now time.Time, stopped time.Duration) {
+	m.mu.Lock()
+	defer m.unlock()
+	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as their silence",
+		"stopped", short(stopped))
+	for _, r := range m.table {
+		r.quiet = sooner(r.quiet.Add(stopped), now)
+	}
+}
+
+// judge changes the state of those who have been silent for too long, and returns when it has to look again.
+func (m *Members) judge(now time.Time) (next time.Time) {
+	status := m.config.Bus.Status()
+	m.mu.Lock()
+	defer m.unlock()
+	next, changed := now.Add(tick), false
+	for i := 0; i < len(m.table); {
+		r := m.table[i]
+		at, different := m.age(r, now, status)
+		changed = changed || different
+		if now.Before(at) {
+			next = sooner(next, at)
+			i++
+			continue
+		}
+		silent := now.Sub(r.quiet)
+		m.drop(i, fmt.Sprintf("it was forgotten: nothing was heard of it for %s", forgetAt), silent)
+		changed = true
+	}
+	if changed {
+		m.change()
+	}
+	return next
+}
+
+// age changes a member's state when it has been silent for too long, and returns when that is to be looked at again: now, or earlier, when
+// the member is to be forgotten. The caller holds mu.
+func (m *Members) age(r *record, now time.Time, status bus.BusStatus) (next time.Time, changed bool) {
+	silent := now.Sub(r.quiet)
+	if r.heard() && silent >= suspectAt {
+		r.State, changed = pb.NodeState_NODE_STATE_SUSPECT, true
+		m.tell(event.NodeSuspect, r, fmt.Sprintf("nothing was heard of it for %s", suspectAt)+why(status), silent)
+	}
+	if r.State == pb.NodeState_NODE_STATE_SUSPECT && silent >= unreachable {
+		r.State, changed = pb.NodeState_NODE_STATE_UNREACHABLE, true
+		m.tell(event.NodeUnreachable, r, fmt.Sprintf("nothing was heard of it for %s: it is not asked any more", unreachable)+why(status), silent)
+	}
+	switch r.State {
+	case pb.NodeState_NODE_STATE_UNREACHABLE, pb.NodeState_NODE_STATE_LEFT:
+		return r.quiet.Add(forgetAt), changed
+	case pb.NodeState_NODE_STATE_SUSPECT:
+		return r.quiet.Add(unreachable), changed
+	}
+	return r.quiet.Add(suspectAt), changed
+}
+
+// why says what else there is to know of a silence.
+func why(s bus.BusStatus) string {
+	if s.Connected {
+		return ""
+	}
+	return "; this node has no connection to the fleet: " + s.Problem
+}

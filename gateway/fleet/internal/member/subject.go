@@ -1,0 +1,30 @@
+package member
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// Everybody stands for all nodes in a subject: no node can have the name.
+const Everybody = "_all"
+
+// Subjects are the subjects of a fleet; the contract (sockgate.fleet.v1) says what each is for.
+type Subjects struct{ prefix string }
+
+func NewSubjects(fleet string) Subjects { return Subjects{"sockgate." + fleet + "."} }
+
+func (s Subjects) hello(from string) string      { return s.prefix + "hello." + from }
+func (s Subjects) beat(from string) string       { return s.prefix + "beat." + from }
+func (s Subjects) Ask(from, to string) string    { return s.prefix + "ask." + from + "." + to }
+func (s Subjects) Answer(from, to string) string { return s.prefix + "answer." + from + "." + to }
+
+// From returns the node that sent a message: the one word after the kind that is a node's name.
+func (s Subjects) From(subject string) (string, error) {
+	words := strings.Split(strings.TrimPrefix(subject, s.prefix), ".")
+	if !strings.HasPrefix(subject, s.prefix) || len(words) < 2 || !event.ValidNode(words[1]) {
+		return "", fmt.Errorf("%.100q is no subject of this fleet", subject)
+	}
+	return words[1], nil
+}

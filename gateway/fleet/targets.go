@@ -1,0 +1,150 @@
+package fleet
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// owner returns the node that an ID says holds the connection, and OUTCOME_UNSPECIFIED; or, when there is no use in asking it, what becomes
+// of the target. A malformed ID is this node's business, which says so.
+func (n *Node) owner(id string) (member.Member, pb.Outcome) {
+	self := n.roster.Self()
+	parsed, err := server.ParseID(id)
+	if err != nil || parsed.Node == self.Node {
+		return self, 0
+	}
+	m, known := n.roster.Find(parsed.Node)
+	switch life := event.CompareIncarnations(parsed.Incarnation, m.Incarnation); {
+	case !known:
+		return m, pb.Outcome_OUTCOME_UNKNOWN_NODE
+	case life < 0:
+		return m, pb.Outcome_OUTCOME_NODE_RESTARTED
+	case life > 0: // it has restarted, and nothing was heard of that life yet
+		return m, pb.Outcome_OUTCOME_NODE_UNREACHABLE
+	case m.State == pb.NodeState_NODE_STATE_LEFT: // all its connections have ended
+		return m, pb.Outcome_OUTCOME_CLOSED
+	}
+	return m, 0 // one that is unreachable too: its answer says so
+}
+
+// targetOutcome is what became of a target on a node that did not carry out what it was asked for.
+func targetOutcome(a *exchange.Answer) pb.Outcome {
+	switch a.Status {
+	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
+		return pb.Outcome_OUTCOME_NODE_UNREACHABLE
+	case pb.NodeStatus_NODE_STATUS_RESTARTED:
+		return pb.Outcome_OUTCOME_NODE_RESTARTED
+	}
+	if a.OK() || a.Doubtful() { // it was asked, and what it did is not known
+		return pb.Outcome_OUTCOME_UNKNOWN
+	}
+	return pb.Outcome_OUTCOME_NODE_REFUSED
+}
+
+// unheard is the answer of a node that has restarted since it was heard of: a target is of its new life.
+func unheard(node string) exchange.Answer {
+	return exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+		Message: "it has restarted, and nothing was heard of its new life yet; it was not asked"}
+}
+
+// outcomeName is an outcome without its prefix.
+func outcomeName(o pb.Outcome) string { return strings.TrimPrefix(o.String(), "OUTCOME_") }
+
+// targets are those of a call by ID, put together by the nodes that hold them.
+type targets struct {
+	nodes  []member.Member
+	places map[string][]int // of each node's targets in the request, by its name
+	known  []*pb.TargetOutcome
+	late   []string // nodes with targets of a life of which nothing was heard
+}
+
+// targetsOf puts the IDs of a request together by their owners; known has the outcomes of those that nobody needs to be asked about.
+func (n *Node) targetsOf(ids []string) *targets {
+	t := &targets{places: make(map[string][]int), known: make([]*pb.TargetOutcome, len(ids))}
+	for i, id := range ids {
+		m, outcome := n.owner(id)
+		if outcome != 0 {
+			t.known[i] = &pb.TargetOutcome{Id: id, Outcome: outcome}
+			if outcome == pb.Outcome_OUTCOME_NODE_UNREACHABLE {
+				t.late = append(t.late, m.Node)
+			}
+			continue
+		}
+		if t.places[m.Node] == nil {
+			t.nodes = append(t.nodes, m)
+		}
+		t.places[m.Node] = append(t.places[m.Node], i)
+	}
+	return t
+}
+
+// of returns a node's targets.
+func (t *targets) of(node string, ids []string) []string {
+	own := make([]string, len(t.places[node]))
+	for i, place := range t.places[node] {
+		own[i] = ids[place]
+	}
+	return own
+}
+
+// put notes what a node answered about its targets, in their order; nil: it did not carry them out.
+func (t *targets) put(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []string) {
+	for i, place := range t.places[a.Node] {
+		if i < len(outcomes) {
+			t.known[place] = outcomes[i]
+		} else {
+			t.known[place] = &pb.TargetOutcome{Id: ids[place], Outcome: targetOutcome(a)}
+		}
+	}
+}
+
+// withLate adds the answers of nodes that were not asked, because the targets are of lives of them of which nothing was heard.
+func withLate[R proto.Message](parts []part[R], t *targets) []part[R] {
+	for _, node := range t.late {
+		if !slices.ContainsFunc(parts, func(p part[R]) bool { return p.Node == node }) {
+			parts = append(parts, part[R]{Answer: unheard(node)})
+		}
+	}
+	return ordered(parts, nil)
+}
+
+// count returns how many targets met one of some outcomes.
+func (t *targets) count(of ...pb.Outcome) uint64 {
+	var n uint64
+	for _, target := range t.known {
+		for _, o := range of {
+			if target.GetOutcome() == o {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// missing returns how many targets there are none of.
+func (t *targets) missing() uint64 {
+	return t.count(pb.Outcome_OUTCOME_NOT_FOUND, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_MALFORMED_ID, pb.Outcome_OUTCOME_UNKNOWN_NODE)
+}
+
+// elsewhere returns what became of the targets that other nodes were asked about.
+func (t *targets) elsewhere(n *Node) []*pb.TargetOutcome {
+	self := n.roster.Self().Node
+	var other []*pb.TargetOutcome
+	for _, m := range t.nodes {
+		if m.Node == self {
+			continue
+		}
+		for _, place := range t.places[m.Node] {
+			other = append(other, t.known[place])
+		}
+	}
+	return other
+}
