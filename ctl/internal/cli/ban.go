@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -20,7 +21,7 @@ const (
 )
 
 type banOptions struct {
-	scope    scopeFlags
+	scope    app.ScopeFlags
 	identity bool
 	duration time.Duration
 	reason   string
@@ -28,7 +29,7 @@ type banOptions struct {
 }
 
 // banCommand is the noun for bans.
-func (a *app) banCommand() *cobra.Command {
+func banCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ban",
 		Short: "Refuse connections from addresses and identities",
@@ -37,12 +38,12 @@ with their certificates: what begins with spiffe:// is one, and anything else wi
 
 Each node of a fleet has its own bans; without --node or --local these commands are for all nodes.`,
 	}
-	cmd.AddCommand(a.banAddCommand(), a.banListCommand(), a.banRemoveCommand())
-	return a.noun(cmd)
+	cmd.AddCommand(banAddCommand(a), banListCommand(a), banRemoveCommand(a))
+	return a.Noun(cmd)
 }
 
 // banAddCommand is `ctl ban add`.
-func (a *app) banAddCommand() *cobra.Command {
+func banAddCommand(a *app.App) *cobra.Command {
 	var o banOptions
 	cmd := &cobra.Command{
 		Use:   "add TARGET",
@@ -53,13 +54,13 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
   ctl ban add 2001:db8:1:2::/64
   ctl ban add spiffe://example.org/device/7 --keep
   ctl ban add device-7.example.org --identity --for 24h`,
-		Args:              exactly(1, "one TARGET"),
+		Args:              app.Exactly(1, "one TARGET"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: a.run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("for") && (o.duration <= 0 || o.duration > maxBan) {
-				return usagef("--for %s is out of bounds; give more than 0 and up to 10 years (87600h), or leave it out", o.duration)
+				return app.Usagef("--for %s is out of bounds; give more than 0 and up to 10 years (87600h), or leave it out", o.duration)
 			}
-			return a.banAdd(cmd.Context(), args[0], o)
+			return banAdd(a, cmd.Context(), args[0], o)
 		}),
 	}
 	f := cmd.Flags()
@@ -67,9 +68,9 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to peers")
 	f.BoolVar(&o.keep, "keep", false, "leave live connections alone")
 	o.registerIdentity(cmd)
-	a.registerScope(cmd, &o.scope)
-	completeFlag(cmd, "for")
-	completeFlag(cmd, "reason")
+	a.RegisterScope(cmd, &o.scope)
+	app.CompleteFlag(cmd, "for")
+	app.CompleteFlag(cmd, "reason")
 	return cmd
 }
 
@@ -86,108 +87,108 @@ func (o *banOptions) isIdentity(target string) (bool, error) {
 	_, addrErr := netip.ParseAddr(target)
 	_, prefixErr := netip.ParsePrefix(target)
 	if addrErr != nil && prefixErr != nil {
-		return false, usagef("%.100q is neither an IP address nor a network in CIDR form such as 203.0.113.0/24; if it is an identity, say so with --identity", target)
+		return false, app.Usagef("%.100q is neither an IP address nor a network in CIDR form such as 203.0.113.0/24; if it is an identity, say so with --identity", target)
 	}
 	return false, nil
 }
 
 // banAdd bans the target, and says so where a restart of the gateway would forget it.
-func (a *app) banAdd(ctx context.Context, target string, o banOptions) error {
+func banAdd(a *app.App, ctx context.Context, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
 		return err
 	}
-	if err := o.scope.check(); err != nil {
+	if err := o.scope.Check(); err != nil {
 		return err
 	}
 	if len(o.reason) > maxBanReason {
-		return usagef("--reason has %d bytes; the limit is %d", len(o.reason), maxBanReason)
+		return app.Usagef("--reason has %d bytes; the limit is %d", len(o.reason), maxBanReason)
 	}
-	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep, Scope: a.scope(&o.scope)}
+	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep, Scope: a.Scope(&o.scope)}
 	if o.duration > 0 {
 		req.Duration = durationpb.New(o.duration)
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
 	resp, err := c.AddBan(ctx, req)
 	if err != nil {
 		return err
 	}
-	if err := a.printAddedBan(resp); err != nil {
+	if err := printAddedBan(a, resp); err != nil {
 		return err
 	}
 	if !resp.GetDurable() {
-		a.say("the ban ends with the gateway's process; to keep bans, give the gateway --state-dir")
+		a.Say("the ban ends with the gateway's process; to keep bans, give the gateway --state-dir")
 	}
-	return a.ending(resp.GetFleet(), exitDone)
+	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
 // printAddedBan shows the ban, and what came of it.
-func (a *app) printAddedBan(resp *sockgatev1.AddBanResponse) error {
+func printAddedBan(a *app.App, resp *sockgatev1.AddBanResponse) error {
 	ban := resp.GetBan()
 	switch {
-	case a.structured():
-		return a.printMessage(resp)
-	case a.output == formatName:
-		return a.printName(clean(ban.GetTarget()))
+	case a.Structured():
+		return a.PrintMessage(resp)
+	case a.Output == app.FormatName:
+		return a.PrintName(app.Clean(ban.GetTarget()))
 	}
-	t := a.newTable("TARGET", "EXPIRES", "CLOSED", "REPLACED")
-	t.add(ban.GetTarget(), a.banEnd(ban), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetReplaced()))
-	if err := t.flush(); err != nil {
+	t := a.NewTable("TARGET", "EXPIRES", "CLOSED", "REPLACED")
+	t.Add(ban.GetTarget(), banEnd(a, ban), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetReplaced()))
+	if err := t.Flush(); err != nil {
 		return err
 	}
-	return a.printNodeResults(resp.GetFleet(), "closed")
+	return a.PrintNodeResults(resp.GetFleet(), "closed")
 }
 
 // banEnd says when a ban ends.
-func (a *app) banEnd(ban *sockgatev1.Ban) string {
+func banEnd(a *app.App, ban *sockgatev1.Ban) string {
 	if ban.GetExpiresAt() == nil {
 		return "never"
 	}
-	return a.timeText(ban.GetExpiresAt())
+	return a.TimeText(ban.GetExpiresAt())
 }
 
 // banListCommand is `ctl ban list`.
-func (a *app) banListCommand() *cobra.Command {
-	var s scopeFlags
+func banListCommand(a *app.App) *cobra.Command {
+	var s app.ScopeFlags
 	cmd := &cobra.Command{
 		Use:               "list",
 		Short:             "List the bans: networks, then identities; in a fleet node by node",
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.banList(cmd.Context(), &s) }),
+		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return banList(a, cmd.Context(), &s) }),
 	}
-	a.registerScope(cmd, &s)
+	a.RegisterScope(cmd, &s)
 	return cmd
 }
 
 // banList prints the bans as their pages arrive.
-func (a *app) banList(ctx context.Context, s *scopeFlags) error {
-	if err := s.check(); err != nil {
+func banList(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
+	if err := s.Check(); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	var rows *banRows
-	var absent absentees
-	req := &sockgatev1.ListBansRequest{PageSize: maxPage, Scope: a.scope(s)}
+	var absent app.Absentees
+	req := &sockgatev1.ListBansRequest{PageSize: maxPage, Scope: a.Scope(s)}
 	for {
-		resp, err := a.bansPage(ctx, c, req)
+		resp, err := bansPage(a, ctx, c, req)
 		if err != nil {
-			a.sayAbsent(&absent)
+			a.SayAbsent(&absent)
 			return err
 		}
-		absent.add(resp.GetFleet())
+		absent.Add(resp.GetFleet())
 		if rows == nil {
-			rows = a.newBanRows(resp.GetFleet() != nil)
+			rows = newBanRows(a, resp.GetFleet() != nil)
 		}
 		for _, ban := range resp.GetBans() {
 			if err := rows.add(ban); err != nil {
@@ -198,138 +199,145 @@ func (a *app) banList(ctx context.Context, s *scopeFlags) error {
 			return err
 		}
 		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
-			a.sayAbsent(&absent)
-			return exitWith(absent.exitCode(exitDone))
+			a.SayAbsent(&absent)
+			return app.ExitWith(absent.ExitCode(app.ExitDone))
 		}
 	}
 }
 
 // bansPage asks for one page, within the timeout.
-func (a *app) bansPage(ctx context.Context, c *client, req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
-	ctx, cancel := a.within(ctx, 0)
+func bansPage(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
 	return c.ListBans(ctx, req)
 }
 
 // banRows prints bans in any format.
 type banRows struct {
-	app   *app
-	table *table
+	app   *app.App
+	table *app.Table
 	named map[string]bool // nil unless several nodes may have a ban of the same target
 }
 
 // newBanRows chooses the columns: in a fleet, the node as well.
-func (a *app) newBanRows(fleet bool) *banRows {
+func newBanRows(a *app.App, fleet bool) *banRows {
 	header := []string{"TARGET", "EXPIRES", "REASON", "BY", "REFUSED"}
-	if a.wide() {
+	if a.Wide() {
 		header = append(header, "IDENTITY", "CREATED")
 	}
 	if !fleet {
-		return &banRows{app: a, table: a.newTable(header...)}
+		return &banRows{app: a, table: a.NewTable(header...)}
 	}
-	return &banRows{app: a, table: a.newTable(append(header, "NODE")...), named: map[string]bool{}}
+	return &banRows{app: a, table: a.NewTable(append(header, "NODE")...), named: map[string]bool{}}
 }
 
 // add prints one ban, or holds it for the table's next flush. Names are printed once, however many nodes have the ban.
 func (r *banRows) add(ban *sockgatev1.Ban) error {
 	a := r.app
 	switch {
-	case a.structured():
-		return a.printMessage(ban)
-	case a.output == formatName && r.named[ban.GetTarget()]:
+	case a.Structured():
+		return a.PrintMessage(ban)
+	case a.Output == app.FormatName && r.named[ban.GetTarget()]:
 		return nil
-	case a.output == formatName:
+	case a.Output == app.FormatName:
 		if r.named != nil {
 			r.named[ban.GetTarget()] = true
 		}
-		return a.printName(clean(ban.GetTarget()))
+		return a.PrintName(app.Clean(ban.GetTarget()))
 	}
-	cells := []string{ban.GetTarget(), a.banEnd(ban), ban.GetReason(), ban.GetCreatedBy(), fmt.Sprint(ban.GetRefused())}
-	if a.wide() {
-		cells = append(cells, fmt.Sprint(ban.GetIdentity()), a.timeText(ban.GetCreatedAt()))
+	cells := []string{ban.GetTarget(), banEnd(a, ban), ban.GetReason(), ban.GetCreatedBy(), fmt.Sprint(ban.GetRefused())}
+	if a.Wide() {
+		cells = append(cells, fmt.Sprint(ban.GetIdentity()), a.TimeText(ban.GetCreatedAt()))
 	}
 	if r.named != nil {
 		cells = append(cells, ban.GetNode())
 	}
-	r.table.add(cells...)
+	r.table.Add(cells...)
 	return nil
 }
 
 // flush makes everything that was added visible.
 func (r *banRows) flush() error {
-	if r.app.tabular() {
-		if err := r.table.flush(); err != nil {
+	if r.app.Tabular() {
+		if err := r.table.Flush(); err != nil {
 			return err
 		}
 	}
-	return r.app.stdout.Flush()
+	return r.app.Stdout.Flush()
 }
 
 // banRemoveCommand is `ctl ban remove`.
-func (a *app) banRemoveCommand() *cobra.Command {
+func banRemoveCommand(a *app.App) *cobra.Command {
 	var o banOptions
 	cmd := &cobra.Command{
 		Use:               "remove TARGET",
 		Short:             "End a ban",
-		Args:              exactly(1, "one TARGET"),
-		ValidArgsFunction: a.completeBans,
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.banRemove(cmd.Context(), args[0], o) }),
+		Args:              app.Exactly(1, "one TARGET"),
+		ValidArgsFunction: banCompletion(a),
+		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return banRemove(a, cmd.Context(), args[0], o) }),
 	}
 	o.registerIdentity(cmd)
-	a.registerScope(cmd, &o.scope)
+	a.RegisterScope(cmd, &o.scope)
 	return cmd
 }
 
 // banRemove ends the ban, and shows what it was.
-func (a *app) banRemove(ctx context.Context, target string, o banOptions) error {
+func banRemove(a *app.App, ctx context.Context, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
 		return err
 	}
-	if err := o.scope.check(); err != nil {
+	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
-	resp, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity, Scope: a.scope(&o.scope)})
+	resp, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity, Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
 	}
-	if err := a.printRemovedBan(resp); err != nil {
+	if err := printRemovedBan(a, resp); err != nil {
 		return err
 	}
-	return a.ending(resp.GetFleet(), exitDone)
+	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
 // printRemovedBan shows what was removed; to a program, in a fleet, with the nodes.
-func (a *app) printRemovedBan(resp *sockgatev1.RemoveBanResponse) error {
-	if a.structured() && resp.GetFleet() != nil {
-		return a.printMessage(resp)
+func printRemovedBan(a *app.App, resp *sockgatev1.RemoveBanResponse) error {
+	if a.Structured() && resp.GetFleet() != nil {
+		return a.PrintMessage(resp)
 	}
-	rows := a.newBanRows(false)
+	rows := newBanRows(a, false)
 	if err := rows.add(resp.GetBan()); err != nil {
 		return err
 	}
 	if err := rows.flush(); err != nil {
 		return err
 	}
-	return a.printNodeResults(resp.GetFleet())
+	return a.PrintNodeResults(resp.GetFleet())
+}
+
+// banCompletion completes the targets of bans.
+func banCompletion(a *app.App) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return completeBans(a, cmd, args, prefix)
+	}
 }
 
 // completeBans offers what is banned, with the reasons.
-func (a *app) completeBans(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
+func completeBans(a *app.App, cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), app.CompleteTimeout)
 	defer cancel()
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	defer c.close()
+	defer c.Close()
 	resp, err := c.ListBans(ctx, &sockgatev1.ListBansRequest{PageSize: maxPage})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -337,7 +345,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, prefix string) ([]
 	var found []cobra.Completion
 	for _, ban := range resp.GetBans() {
 		if strings.HasPrefix(ban.GetTarget(), prefix) {
-			found = append(found, cobra.CompletionWithDesc(ban.GetTarget(), clean(ban.GetReason())))
+			found = append(found, cobra.CompletionWithDesc(ban.GetTarget(), app.Clean(ban.GetReason())))
 		}
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp

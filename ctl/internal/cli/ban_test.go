@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -32,7 +33,7 @@ func TestBanAdd(t *testing.T) {
 			return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: req.GetTarget() + "!", ExpiresAt: ago(-10 * time.Minute)}, Closed: 3, Durable: true}, nil
 		}}
 		run := against(t, g)
-		if code := run.run(strings.Fields("ban add --reason spam " + tt.words)...); code != exitDone || run.stderr.String() != "" {
+		if code := run.run(strings.Fields("ban add --reason spam " + tt.words)...); code != app.ExitDone || run.stderr.String() != "" {
 			t.Errorf("%s: exit code %d: %s", tt.words, code, run.stderr)
 		}
 		if got.GetTarget() != tt.target || got.GetIdentity() != tt.identity || got.GetDuration().AsDuration() != tt.duration || got.GetReason() != "spam" {
@@ -78,7 +79,7 @@ func TestBanList(t *testing.T) {
 			`{"target":"spiffe://a/b","identity":true,"reason":"","createdBy":"\u001b","createdAt":"2026-03-04T10:31:02.123Z","refused":"0","node":""}` + "\n",
 	}
 	for format, want := range formats {
-		against(t, bannedPages()).expect(t, exitDone, want, "", "ban", "list", "-o", format)
+		against(t, bannedPages()).expect(t, app.ExitDone, want, "", "ban", "list", "-o", format)
 	}
 	run := against(t, bannedPages())
 	if run.run("__complete", "ban", "remove", "2"); run.stdout.String() != "203.0.113.7/32\tspam\n:4\n" {
@@ -95,7 +96,7 @@ func TestBanRemove(t *testing.T) {
 		return &sockgatev1.RemoveBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32", Refused: 2}}, nil
 	}}
 	against(t, g).expect(t, 0, "TARGET         EXPIRES   REASON   BY   REFUSED\n192.0.2.1/32   never     -        -    2\n", "", "ban", "remove", "192.0.2.1")
-	against(t, g).expect(t, exitNotFound, "", "ctl: \"spiffe://a\" is not banned (BAN_NOT_FOUND)\n", "ban", "remove", "spiffe://a")
+	against(t, g).expect(t, app.ExitNotFound, "", "ctl: \"spiffe://a\" is not banned (BAN_NOT_FOUND)\n", "ban", "remove", "spiffe://a")
 }
 
 // What is neither address nor identity is asked about, and nothing is done.
@@ -113,7 +114,7 @@ func TestBanUsage(t *testing.T) {
 		"kick n.1.1 --ban -1s": "--ban -1s",
 	} {
 		run := against(t, &fakeGateway{})
-		if code := run.run(strings.Fields(words)...); code != exitUsage || !strings.Contains(run.stderr.String(), want) {
+		if code := run.run(strings.Fields(words)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, run.stderr)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/bench"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	gatewayserver "github.com/sockgate/sockgate/gateway/server"
@@ -50,7 +52,7 @@ func TestBenchFormats(t *testing.T) {
 	for _, tt := range benchCases {
 		g := gatewaytest.Start(t)
 		r := newBenchRun(t.Context(), g.Control)
-		if code := r.run(tt.words, g.Addr); code != exitDone {
+		if code := r.run(tt.words, g.Addr); code != app.ExitDone {
 			t.Errorf("%s: exit code %d: %s", tt.words, code, r.stderr)
 		}
 		var rows []string
@@ -64,14 +66,14 @@ func TestBenchFormats(t *testing.T) {
 		}
 		g = gatewaytest.Start(t) // where the connections of the run before do not end just now
 		r = newBenchRun(t.Context(), g.Control)
-		if code := r.run(tt.words+" -o json", g.Addr); code != exitDone {
+		if code := r.run(tt.words+" -o json", g.Addr); code != app.ExitDone {
 			t.Errorf("%s -o json: exit code %d: %s", tt.words, code, r.stderr)
 		}
 		if got := keys(t, r.stdout.String()); got != tt.keys+footerKeys {
 			t.Errorf("%s -o json:\n%s\nexpected\n%s", tt.words, got, tt.keys+footerKeys)
 		}
 		r = newBenchRun(t.Context(), g.Control)
-		if code := r.run(tt.words+" -o yaml", g.Addr); code != exitDone || !strings.HasPrefix(r.stdout.String(), "---\nbenchmark: "+strings.Fields(tt.words)[0]+"\n") {
+		if code := r.run(tt.words+" -o yaml", g.Addr); code != app.ExitDone || !strings.HasPrefix(r.stdout.String(), "---\nbenchmark: "+strings.Fields(tt.words)[0]+"\n") {
 			t.Errorf("%s -o yaml: exit code %d: %s", tt.words, code, r.stdout)
 		}
 	}
@@ -96,7 +98,7 @@ func TestBenchInterrupted(t *testing.T) {
 		go func() { ended <- r.run(words+" -o json", g.Addr) }()
 		r.stderr.awaitMatch(t, regexp.MustCompile(shown))
 		cancel()
-		if code := <-ended; code != exitDone || !strings.Contains(r.stdout.String(), `"interrupted":true`) || !strings.Contains(r.stderr.String(), "interrupted: this is what was measured") {
+		if code := <-ended; code != app.ExitDone || !strings.Contains(r.stdout.String(), `"interrupted":true`) || !strings.Contains(r.stderr.String(), "interrupted: this is what was measured") {
 			t.Errorf("%s: exit code %d: %s%s", words, code, r.stdout, r.stderr)
 		}
 		g.Stop()
@@ -104,7 +106,7 @@ func TestBenchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := newBenchRun(ctx, "127.0.0.1:1")
-	if code := r.run("echo", server(t, echoAll)); code != exitFailed || !strings.Contains(r.stderr.String(), "interrupted before anything was measured") {
+	if code := r.run("echo", server(t, echoAll)); code != app.ExitFailed || !strings.Contains(r.stderr.String(), "interrupted before anything was measured") {
 		t.Errorf("exit code %d: %s", code, r.stderr)
 	}
 }
@@ -124,9 +126,9 @@ func TestBenchWhenTheGatewayGoes(t *testing.T) {
 		go func() { ended <- r.run(words+" -o json", g.Addr) }()
 		r.stderr.awaitMatch(t, regexp.MustCompile(shown))
 		g.Stop()
-		want := exitPartial
+		want := app.ExitPartial
 		if strings.HasPrefix(words, "idle") {
-			want = exitFailed // none was held to the end
+			want = app.ExitFailed // none was held to the end
 		}
 		if code := <-ended; code != want || strings.Contains(r.stdout.String(), `"failures":0,`) {
 			t.Errorf("%s: exit code %d, want %d: %s%s", words, code, want, r.stdout, r.stderr)
@@ -139,15 +141,15 @@ func TestBenchIdleCost(t *testing.T) {
 	g, other := gatewaytest.Start(t), gatewaytest.Start(t)
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
-	var got idleResult
-	if r.result(t, &got); code != exitDone || got.Gateway == nil || got.Gateway.GoroutinesPerConnection < 1 || got.Gateway.HeapBytesAfter == 0 || got.Connected != 50 {
+	var got bench.IdleResult
+	if r.result(t, &got); code != app.ExitDone || got.Gateway == nil || got.Gateway.GoroutinesPerConnection < 1 || got.Gateway.HeapBytesAfter == 0 || got.Connected != 50 {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
 	for gateway, why := range map[string]string{other.Control: "it is not the control plane of", refused(t): "cannot reach the gateway"} {
 		r := newBenchRun(t.Context(), gateway)
 		code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
-		var got idleResult
-		if r.result(t, &got); code != exitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
+		var got bench.IdleResult
+		if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
 			t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 		}
 	}
@@ -163,8 +165,8 @@ func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 	}}
 	r := newBenchRun(t.Context(), g.serve(t))
 	code := r.run("idle -c 10 -d 10ms -o json", server(t, echoAll))
-	var got idleResult
-	if r.result(t, &got); code != exitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "others ended meanwhile") {
+	var got bench.IdleResult
+	if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "others ended meanwhile") {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
 }
@@ -179,8 +181,8 @@ func TestBenchIdleLost(t *testing.T) {
 	})
 	r := newBenchRun(t.Context(), refused(t))
 	code := r.run("idle -c 3 -d 500ms -o json", addr)
-	var got idleResult
-	if r.result(t, &got); code != exitPartial || got.Lost != 1 || got.Errors["closedByPeer"] != 1 || got.Connected != 3 {
+	var got bench.IdleResult
+	if r.result(t, &got); code != app.ExitPartial || got.Lost != 1 || got.Errors["closedByPeer"] != 1 || got.Connected != 3 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 }
@@ -196,8 +198,8 @@ func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 	id := firstID(t, g)
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("broadcast -c 20 --count 5 --size 16 -o json", g.Addr)
-	var got broadcastResult
-	if r.result(t, &got); code != exitDone || got.Broadcasts != 5 || got.Deliveries != 100 || got.Outcomes.Matched != 100 || got.Undelivered != 0 ||
+	var got bench.BroadcastResult
+	if r.result(t, &got); code != app.ExitDone || got.Broadcasts != 5 || got.Deliveries != 100 || got.Outcomes.Matched != 100 || got.Undelivered != 0 ||
 		got.DeliveryLatencyMicroseconds.Count != 100 || got.AllLatencyMicroseconds.Count != 5 || got.ReplyLatencyMicroseconds.Count != 5 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
@@ -222,7 +224,7 @@ func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 		{full.Control, full.Addr, "lists 2 of the 3 connections"},
 	} {
 		r := newBenchRun(t.Context(), tt.control)
-		if code := r.run("broadcast -c 3 --count 5 --timeout 500ms", tt.addr); code != exitFailed || !strings.Contains(r.stderr.String(), tt.want) {
+		if code := r.run("broadcast -c 3 --count 5 --timeout 500ms", tt.addr); code != app.ExitFailed || !strings.Contains(r.stderr.String(), tt.want) {
 			t.Errorf("exit code %d: %s", code, r.stderr)
 		}
 	}
@@ -232,7 +234,7 @@ func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 func TestBenchBroadcastFindsWrongBytes(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *gatewayserver.Config) { c.Handler = handler.Echo{Greeting: []byte("welcome to the gateway\n")} })
 	r := newBenchRun(t.Context(), g.Control)
-	if code := r.run("broadcast -c 3 --count 1 --timeout 1s", g.Addr); code != exitFailed || !strings.Contains(r.stderr.String(), "something else was sent to this connection") {
+	if code := r.run("broadcast -c 3 --count 1 --timeout 1s", g.Addr); code != app.ExitFailed || !strings.Contains(r.stderr.String(), "something else was sent to this connection") {
 		t.Errorf("exit code %d: %s", code, r.stderr)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/bench"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -28,13 +30,13 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 		code                                             int
 		received, gaps, missed, missedData, unknown, not int64
 	}{
-		{[]*sockgatev1.Event{event(1), event(2), event(3), event(4)}, "", exitDone, 4, 0, 0, 0, 0, 0},
-		{[]*sockgatev1.Event{event(1), gap(&sockgatev1.GapDetails{From: 2, To: 3}), event(4)}, "", exitDone, 2, 1, 2, 0, 0, 0},
-		{[]*sockgatev1.Event{event(1), event(2), overflow, event(3), gap(&sockgatev1.GapDetails{}), event(4)}, "", exitDone, 4, 2, 0, 9, 1, 0},
-		{[]*sockgatev1.Event{event(1), event(4)}, "", exitFailed, 2, 0, 0, 0, 0, 2},
-		{[]*sockgatev1.Event{event(2), event(3), event(4)}, "", exitFailed, 3, 0, 0, 0, 0, 1},
-		{[]*sockgatev1.Event{event(1), event(2), event(2), event(3), event(4)}, "", exitFailed, 5, 0, 0, 0, 0, 1},
-		{[]*sockgatev1.Event{event(1), event(4)}, " --filter true", exitDone, 2, 0, 0, 0, 0, 0},
+		{[]*sockgatev1.Event{event(1), event(2), event(3), event(4)}, "", app.ExitDone, 4, 0, 0, 0, 0, 0},
+		{[]*sockgatev1.Event{event(1), gap(&sockgatev1.GapDetails{From: 2, To: 3}), event(4)}, "", app.ExitDone, 2, 1, 2, 0, 0, 0},
+		{[]*sockgatev1.Event{event(1), event(2), overflow, event(3), gap(&sockgatev1.GapDetails{}), event(4)}, "", app.ExitDone, 4, 2, 0, 9, 1, 0},
+		{[]*sockgatev1.Event{event(1), event(4)}, "", app.ExitFailed, 2, 0, 0, 0, 0, 2},
+		{[]*sockgatev1.Event{event(2), event(3), event(4)}, "", app.ExitFailed, 3, 0, 0, 0, 0, 1},
+		{[]*sockgatev1.Event{event(1), event(2), event(2), event(3), event(4)}, "", app.ExitFailed, 5, 0, 0, 0, 0, 1},
+		{[]*sockgatev1.Event{event(1), event(4)}, " --filter true", app.ExitDone, 2, 0, 0, 0, 0, 0},
 	}
 	for i, tt := range tests {
 		described := 0
@@ -54,7 +56,7 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 		}
 		r := newBenchRun(t.Context(), g.serve(t))
 		code := r.run("events -s 1 -c 1 -d 10ms -o json"+tt.args, server(t, echoAll))
-		var got eventsResult
+		var got bench.EventsResult
 		r.result(t, &got)
 		silent := int64(0)
 		if got.Silent != nil {
@@ -69,7 +71,7 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 
 func TestSameClock(t *testing.T) {
 	for gateway, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "unix:///x": true, "10.0.0.1:1": false, "edge:1": false} {
-		if sameClock(gateway) != want {
+		if bench.SameClock(gateway) != want {
 			t.Errorf("%s: %v", gateway, !want)
 		}
 	}
@@ -78,17 +80,17 @@ func TestSameClock(t *testing.T) {
 // TestBroadcastReader holds that broadcasts are told apart however they are cut, that one may be missing as a whole, and that any
 // other byte is noticed.
 func TestBroadcastReader(t *testing.T) {
-	p := newPattern()
-	payload := func(number int64) []byte { return broadcastPayload(p, number, 100) }
-	read := func(chunk int, parts ...[]byte) (*broadcastBench, error) {
-		x := &broadcastBench{bench: &bench{begun: time.Now()}, options: broadcastBenchOptions{benchFlags: benchFlags{size: 100}}, pattern: p,
-			deliveries: newLatencies(), all: newLatencies()}
-		r := &broadcastReader{bench: x, deliveries: x.deliveries.shard(0)}
+	p := bench.NewPattern()
+	payload := func(number int64) []byte { return bench.BroadcastPayload(p, number, 100) }
+	read := func(chunk int, parts ...[]byte) (*bench.BroadcastBench, error) {
+		x := &bench.BroadcastBench{Bench: &bench.Bench{Begun: time.Now()}, Options: bench.BroadcastBenchOptions{Flags: bench.Flags{Size: 100}}, Pattern: p,
+			Deliveries: bench.NewLatencies(), All: bench.NewLatencies()}
+		r := &bench.BroadcastReader{Bench: x, Deliveries: x.Deliveries.Shard(0)}
 		for number, part := range parts {
-			x.begin(int64(number), 0)
+			x.Begin(int64(number), 0)
 			for len(part) > 0 {
 				n := min(chunk, len(part))
-				if err := r.take(part[:n]); err != nil {
+				if err := r.Take(part[:n]); err != nil {
 					return x, err
 				}
 				part = part[n:]
@@ -97,14 +99,14 @@ func TestBroadcastReader(t *testing.T) {
 		return x, nil
 	}
 	for _, chunk := range []int{1, 3, 15, 16, 17, 99, 100, 300} {
-		if x, err := read(chunk, payload(0), payload(1), payload(2)); err != nil || x.deliveries.count() != 3 || x.round.received != 1 {
-			t.Errorf("chunks of %d: %d deliveries, %v", chunk, x.deliveries.count(), err)
+		if x, err := read(chunk, payload(0), payload(1), payload(2)); err != nil || x.Deliveries.Count() != 3 || x.Round.Received != 1 {
+			t.Errorf("chunks of %d: %d deliveries, %v", chunk, x.Deliveries.Count(), err)
 		}
-		if x, err := read(chunk, payload(0), nil, payload(2)); err != nil || x.deliveries.count() != 2 {
-			t.Errorf("chunks of %d, one dropped: %d deliveries, %v", chunk, x.deliveries.count(), err)
+		if x, err := read(chunk, payload(0), nil, payload(2)); err != nil || x.Deliveries.Count() != 2 {
+			t.Errorf("chunks of %d, one dropped: %d deliveries, %v", chunk, x.Deliveries.Count(), err)
 		}
-		if x, err := read(chunk, payload(0), nil, append(payload(1), payload(2)...)); err != nil || x.deliveries.count() != 2 {
-			t.Errorf("chunks of %d, one late: %d deliveries, %v", chunk, x.deliveries.count(), err)
+		if x, err := read(chunk, payload(0), nil, append(payload(1), payload(2)...)); err != nil || x.Deliveries.Count() != 2 {
+			t.Errorf("chunks of %d, one late: %d deliveries, %v", chunk, x.Deliveries.Count(), err)
 		}
 	}
 	for i := range 100 {
@@ -120,18 +122,18 @@ func TestBroadcastReader(t *testing.T) {
 }
 
 func TestPattern(t *testing.T) {
-	p := newPattern()
+	p := bench.NewPattern()
 	var b strings.Builder
-	if err := p.write(&b, 65500, 3*patternPeriod); err != nil || b.Len() != 3*patternPeriod {
+	if err := p.Write(&b, 65500, 3*bench.PatternPeriod); err != nil || b.Len() != 3*bench.PatternPeriod {
 		t.Fatalf("%d bytes, %v", b.Len(), err)
 	}
-	if err := p.check(65500, []byte(b.String())); err != nil {
+	if err := p.Check(65500, []byte(b.String())); err != nil {
 		t.Error(err)
 	}
-	if err := p.check(65501, []byte(b.String())); err == nil {
+	if err := p.Check(65501, []byte(b.String())); err == nil {
 		t.Error("the pattern equals itself one byte further on")
 	}
-	if err := p.check(0, []byte{p.twice[0], p.twice[1] ^ 0xff}); err == nil || !strings.Contains(err.Error(), "after 1 right bytes") {
+	if err := p.Check(0, []byte{p.Twice[0], p.Twice[1] ^ 0xff}); err == nil || !strings.Contains(err.Error(), "after 1 right bytes") {
 		t.Errorf("%v", err)
 	}
 }
@@ -141,38 +143,38 @@ func TestBenchTexts(t *testing.T) {
 		0: "0s", 0.128: "130ns", 12.34: "12.3µs", 123.4: "123µs", 1234: "1.23ms", 12345: "12.3ms", 123456: "123ms",
 		1234567: "1.23s", 12345678: "12.3s", 123456789: "2m3s", 7.2e9: "2h0m0s",
 	} {
-		if got := latencyText(us); got != want {
+		if got := bench.LatencyText(us); got != want {
 			t.Errorf("%v µs is shown as %s, want %s", us, got, want)
 		}
 	}
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
-		if got := countText(n); got != want {
+		if got := bench.CountText(n); got != want {
 			t.Errorf("%d is shown as %s", n, got)
 		}
 	}
 	for r, want := range map[float64]string{0: "0/s", 0.25: "0.25/s", 12.34: "12.3/s", 99.99: "100/s", 48213.4: "48,213/s"} {
-		if got := rateText(r); got != want {
+		if got := bench.RateText(r); got != want {
 			t.Errorf("%v is shown as %s", r, got)
 		}
 	}
-	if got := failuresText(map[string]int64{"reset": 2, "closedByPeer": 1}); got != "3 (closed by peer 1, reset 2)" {
+	if got := bench.FailuresText(map[string]int64{"reset": 2, "closedByPeer": 1}); got != "3 (closed by peer 1, reset 2)" {
 		t.Error(got)
 	}
 }
 
 // TestLatencies holds that the shards are one histogram, and that what is out of its bounds is kept at them.
 func TestLatencies(t *testing.T) {
-	l := newLatencies()
+	l := bench.NewLatencies()
 	for i := range 1000 {
-		l.shard(i).record(time.Duration(i+1) * time.Millisecond)
+		l.Shard(i).Record(time.Duration(i+1) * time.Millisecond)
 	}
-	r := l.report()
-	if r.Count != 1000 || l.count() != 1000 || !near(r.P50, 500e3) || !near(r.P90, 900e3) || !near(r.P99, 990e3) || !near(r.P999, 999e3) || !near(r.Max, 1e6) || !near(r.Min, 1e3) {
+	r := l.Report()
+	if r.Count != 1000 || l.Count() != 1000 || !near(r.P50, 500e3) || !near(r.P90, 900e3) || !near(r.P99, 990e3) || !near(r.P999, 999e3) || !near(r.Max, 1e6) || !near(r.Min, 1e3) {
 		t.Errorf("%+v", r)
 	}
-	l.shard(0).record(-time.Hour)
-	l.shard(1).record(1000 * time.Hour)
-	if r := l.report(); r.Count != 1002 || r.Min != 0 || !near(r.Max, 48*3600e6) {
+	l.Shard(0).Record(-time.Hour)
+	l.Shard(1).Record(1000 * time.Hour)
+	if r := l.Report(); r.Count != 1002 || r.Min != 0 || !near(r.Max, 48*3600e6) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -180,11 +182,11 @@ func TestLatencies(t *testing.T) {
 func TestBucketQuantile(t *testing.T) {
 	bounds := []float64{0, 1e-6, 1e-5, math.Inf(1)}
 	for q, want := range map[float64]float64{0.5: 1, 0.7: 10, 0.99: 10} {
-		if got := bucketQuantile([]uint64{6, 3, 1}, bounds, q); got != want {
+		if got := bench.BucketQuantile([]uint64{6, 3, 1}, bounds, q); got != want {
 			t.Errorf("%v: %v µs, want %v", q, got, want)
 		}
 	}
-	if bucketQuantile([]uint64{0, 0, 0}, bounds, 0.5) != 0 {
+	if bench.BucketQuantile([]uint64{0, 0, 0}, bounds, 0.5) != 0 {
 		t.Error("a quantile of nothing")
 	}
 }
@@ -192,20 +194,20 @@ func TestBucketQuantile(t *testing.T) {
 // TestNoteClient holds when ctl says that it is itself what limits the result.
 func TestNoteClient(t *testing.T) {
 	used := func(x float64) *float64 { return &x }
-	latency := latencyReport{Count: 1, P50: 1000, P99: 4000}
+	latency := bench.LatencyReport{Count: 1, P50: 1000, P99: 4000}
 	for _, tt := range []struct {
-		report clientReport
+		report bench.ClientReport
 		want   string
 	}{
-		{clientReport{Processors: 2, ProcessorsUsed: used(1.9)}, "ctl used 1.90 of its 2 processors"},
-		{clientReport{Processors: 2, ProcessorsUsed: used(1)}, ""},
-		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 300, P99: 400}}, "ctl itself waited for a processor"},
-		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 1, P99: 2100}}, "ctl itself waited for a processor"},
-		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 200, P99: 1900}}, ""},
+		{bench.ClientReport{Processors: 2, ProcessorsUsed: used(1.9)}, "ctl used 1.90 of its 2 processors"},
+		{bench.ClientReport{Processors: 2, ProcessorsUsed: used(1)}, ""},
+		{bench.ClientReport{Processors: 2, SchedulingDelayMicroseconds: bench.Delays{P50: 300, P99: 400}}, "ctl itself waited for a processor"},
+		{bench.ClientReport{Processors: 2, SchedulingDelayMicroseconds: bench.Delays{P50: 1, P99: 2100}}, "ctl itself waited for a processor"},
+		{bench.ClientReport{Processors: 2, SchedulingDelayMicroseconds: bench.Delays{P50: 200, P99: 1900}}, ""},
 	} {
-		b := &bench{}
-		b.noteClient(&tt.report, latency)
-		if got := strings.Join(b.notes, "\n"); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
+		b := &bench.Bench{}
+		b.NoteClient(&tt.report, latency)
+		if got := strings.Join(b.Notes, "\n"); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%+v: %q, want %q", tt.report, got, tt.want)
 		}
 	}
@@ -213,7 +215,7 @@ func TestNoteClient(t *testing.T) {
 
 // TestSources holds from where connections come.
 func TestSources(t *testing.T) {
-	given, err := sourceAddresses("tcp", "10.0.0.1:1", []string{"127.0.0.3", "::1"}, 1, false)
+	given, err := bench.SourceAddresses("tcp", "10.0.0.1:1", []string{"127.0.0.3", "::1"}, 1, false)
 	if err != nil || len(given) != 2 || given[0].String() != "127.0.0.3:0" || given[1].String() != "[::1]:0" {
 		t.Errorf("%v, %v", given, err)
 	}
@@ -223,10 +225,10 @@ func TestSources(t *testing.T) {
 		churn   bool
 		want    int
 	}{
-		{"127.0.0.1:1", 100, false, 0}, {"127.0.0.1:1", 50_000, false, 3}, {"127.0.0.1:1", 1, true, churnSources},
+		{"127.0.0.1:1", 100, false, 0}, {"127.0.0.1:1", 50_000, false, 3}, {"127.0.0.1:1", 1, true, bench.ChurnSources},
 		{"10.0.0.1:1", 50_000, true, 0}, {"localhost:1", 1, true, 0}, {"[::1]:1", 1, true, 0},
 	} {
-		found, err := sourceAddresses("tcp", tt.address, nil, tt.sockets, tt.churn)
+		found, err := bench.SourceAddresses("tcp", tt.address, nil, tt.sockets, tt.churn)
 		if err != nil || len(found) != tt.want && len(found) != 0 { // a system may have 127.0.0.1 only
 			t.Errorf("%+v: %v, %v", tt, found, err)
 		}
@@ -235,7 +237,7 @@ func TestSources(t *testing.T) {
 	addr := server(t, func(_ int, conn net.Conn) {
 		seen <- conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
 	})
-	if len(loopbackSources(addr, 2)) == 0 {
+	if len(bench.LoopbackSources(addr, 2)) == 0 {
 		t.Skip("this system has no 127.0.0.2")
 	}
 	newBenchRun(t.Context(), "127.0.0.1:1").run("idle -c 2 -d 10ms --source 127.0.0.2,127.0.0.3", addr)

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/bench"
 )
 
 // benchRun is one run of `ctl bench`.
@@ -35,10 +38,10 @@ func newBenchRun(ctx context.Context, gateway string) *benchRun {
 // run returns the exit code of ctl bench with these words, and with more.
 func (r *benchRun) run(words string, more ...string) int {
 	args := append([]string{"bench", "--gateway", r.gateway}, strings.Fields(words)...)
-	return Run(r.ctx, append(args, more...), Env{
+	return Run(r.ctx, append(args, more...), app.Env{
 		Stdin: strings.NewReader(""), Stdout: r.stdout, Stderr: r.stderr, StderrIsTerminal: r.terminal,
 		Getenv: func(key string) string { return r.variables[key] },
-		dial:   r.dial,
+		Dial:   r.dial,
 	})
 }
 
@@ -136,10 +139,10 @@ func stallOnce(size, at int, wait time.Duration) func(int, net.Conn) {
 func TestBenchEchoCountsWhatAStallDelays(t *testing.T) {
 	for _, pipeline := range []string{"1", "7"} {
 		inBubble(t, stallOnce(64, 300, 2*time.Second), "echo -c 1 --rate 100 -d 10s --warmup 0s -o json x:1 --pipeline "+pipeline, func(t *testing.T, r *benchRun, code int) {
-			var got echoResult
+			var got bench.EchoResult
 			r.result(t, &got)
 			l := got.LatencyMicroseconds
-			if code != exitDone || got.Messages != 1000 || got.Answered != 1000 || got.Unanswered+got.Unsent != 0 || l.Count != 1000 {
+			if code != app.ExitDone || got.Messages != 1000 || got.Answered != 1000 || got.Unanswered+got.Unsent != 0 || l.Count != 1000 {
 				t.Errorf("exit code %d, %+v; 1,000 messages were due in 10 s, and all could be answered", code, got)
 			}
 			// 200 of 1,000 were delayed by 0 to 2 s, evenly.
@@ -159,10 +162,10 @@ func TestBenchEchoCountsWhatAStallDelays(t *testing.T) {
 // TestBenchEchoCountsWhatHasNoAnswer holds that messages which the end finds unanswered, or due and unsent, count with their wait.
 func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 	inBubble(t, stallOnce(64, 500, time.Hour), "echo -c 1 --rate 100 -d 10s --warmup 0s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got echoResult
+		var got bench.EchoResult
 		r.result(t, &got)
 		l := got.LatencyMicroseconds
-		if code != exitDone || got.Messages != 1000 || got.Answered != 500 || got.Unanswered != 1 || got.Unsent != 499 || l.Count != 1000 {
+		if code != app.ExitDone || got.Messages != 1000 || got.Answered != 500 || got.Unanswered != 1 || got.Unsent != 499 || l.Count != 1000 {
 			t.Errorf("exit code %d, %+v", code, got)
 		}
 		// The server stopped at 5 s, and the last answers may come until 11 s.
@@ -175,9 +178,9 @@ func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 	})
 	// As fast as possible, what is under way counts too.
 	inBubble(t, stallOnce(64, 0, time.Hour), "echo -c 3 -p 2 -d 10s --warmup 0s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got echoResult
+		var got bench.EchoResult
 		r.result(t, &got)
-		if code != exitFailed || got.Answered != 0 || got.Unanswered != 6 || got.LatencyMicroseconds.Count != 6 || !near(got.LatencyMicroseconds.P50, 11e6) {
+		if code != app.ExitFailed || got.Answered != 0 || got.Unanswered != 6 || got.LatencyMicroseconds.Count != 6 || !near(got.LatencyMicroseconds.P50, 11e6) {
 			t.Errorf("exit code %d, %+v", code, got)
 		}
 	})
@@ -186,9 +189,9 @@ func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 // TestBenchEchoMeasuresAfterTheWarmup holds that what was due before is not counted.
 func TestBenchEchoMeasuresAfterTheWarmup(t *testing.T) {
 	inBubble(t, stallOnce(64, 5, 100*time.Millisecond), "echo -c 2 --rate 100 -d 3s --warmup 2s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got echoResult
+		var got bench.EchoResult
 		r.result(t, &got)
-		if code != exitDone || got.Answered != 300 || got.LatencyMicroseconds.Max > 1 || got.WarmupSeconds != 2 || got.MeasuredSeconds != 3 || r.took != 5*time.Second {
+		if code != app.ExitDone || got.Answered != 300 || got.LatencyMicroseconds.Max > 1 || got.WarmupSeconds != 2 || got.MeasuredSeconds != 3 || r.took != 5*time.Second {
 			t.Errorf("exit code %d after %s, %+v", code, r.took, got)
 		}
 	})
@@ -206,7 +209,7 @@ func TestBenchInterruptedEndsThen(t *testing.T) {
 			code := r.run(words + " -c 1 -d 1h --warmup 1s -o json x:1")
 			serving.Wait()
 			text := r.stdout.String()
-			if code != exitDone || !strings.Contains(text, `"measuredSeconds":1.999,`) || !strings.Contains(text, `"interrupted":true,`) ||
+			if code != app.ExitDone || !strings.Contains(text, `"measuredSeconds":1.999,`) || !strings.Contains(text, `"interrupted":true,`) ||
 				!strings.Contains(text, `"answered":20,"unanswered":0,"unsent":0,`) && !strings.Contains(text, `"cycles":20,"unfinished":0,`) {
 				t.Errorf("%s: exit code %d: %s%s", words, code, text, r.stderr)
 			}
@@ -223,10 +226,10 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 		echoAll(number, conn)
 	}
 	inBubble(t, stall, "connect -c 1 --rate 10 -d 10s --warmup 0s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got connectResult
+		var got bench.ConnectResult
 		r.result(t, &got)
 		l := got.CycleLatencyMicroseconds
-		if code != exitDone || got.Cycles != 100 || got.Unfinished != 0 || l.Count != 100 || l.P50 > 1 || !near(l.P90, 1e6) || !near(l.Max, 2e6) {
+		if code != app.ExitDone || got.Cycles != 100 || got.Unfinished != 0 || l.Count != 100 || l.P50 > 1 || !near(l.P90, 1e6) || !near(l.Max, 2e6) {
 			t.Errorf("exit code %d, %+v", code, got)
 		}
 	})
@@ -238,18 +241,18 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 		echoAll(number, conn)
 	}
 	inBubble(t, never, "connect -c 1 --rate 10 -d 8s --warmup 0s --timeout 1h -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got connectResult
+		var got bench.ConnectResult
 		r.result(t, &got)
 		l := got.CycleLatencyMicroseconds
-		if code != exitDone || got.Cycles != 50 || got.Unfinished != 30 || l.Count != 80 || !near(l.Max, 4e6) || got.Failures != 0 {
+		if code != app.ExitDone || got.Cycles != 50 || got.Unfinished != 30 || l.Count != 80 || !near(l.Max, 4e6) || got.Failures != 0 {
 			t.Errorf("exit code %d, %+v", code, got)
 		}
 	})
 	// A cycle that takes longer than --timeout has failed.
 	inBubble(t, never, "connect -c 1 -d 8s --rate 10 --warmup 0s --timeout 1s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got connectResult
+		var got bench.ConnectResult
 		r.result(t, &got)
-		if code != exitPartial || got.Cycles != 50 || got.Errors["timedOut"] == 0 {
+		if code != app.ExitPartial || got.Cycles != 50 || got.Errors["timedOut"] == 0 {
 			t.Errorf("exit code %d, %+v", code, got)
 		}
 	})
@@ -329,27 +332,27 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 			swapped.Store(&[2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)})
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, server(t, serve))
-			var got echoResult
+			var got bench.EchoResult
 			r.result(t, &got)
-			if code != exitFailed || got.Errors[failureMismatch] == 0 || !strings.Contains(got.FirstError, "does not send back just what it receives") {
+			if code != app.ExitFailed || got.Errors[bench.FailureMismatch] == 0 || !strings.Contains(got.FirstError, "does not send back just what it receives") {
 				t.Errorf("%s: %s: exit code %d, %+v", name, words, code, got)
 			}
 		}
 	}
 	// What was not sent yet cannot come back, even if it is right.
 	future := func(_ int, conn net.Conn) {
-		_, _ = conn.Write(newPattern().at(0, 128))
+		_, _ = conn.Write(bench.NewPattern().At(0, 128))
 		_, _ = io.Copy(io.Discard, conn)
 	}
 	early := newBenchRun(t.Context(), "127.0.0.1:1")
-	if code := early.run("echo -c 1 --rate 1 --warmup 0s -d 1h", server(t, future)); code != exitFailed || !strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
+	if code := early.run("echo -c 1 --rate 1 --warmup 0s -d 1h", server(t, future)); code != app.ExitFailed || !strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
 		t.Errorf("exit code %d: %s", code, early.stderr)
 	}
 	// connect compares too.
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
 	code := r.run("connect -c 1 --warmup 0s -d 500ms -o json", server(t, servers["a prefix"]))
-	var got connectResult
-	if r.result(t, &got); code != exitFailed || got.Errors[failureMismatch] == 0 {
+	var got bench.ConnectResult
+	if r.result(t, &got); code != app.ExitFailed || got.Errors[bench.FailureMismatch] == 0 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 }
@@ -365,7 +368,7 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 			_, _ = io.CopyN(conn, conn, int64(64*messages))
 			_, _ = io.ReadFull(conn, make([]byte, 10)) // in the middle of the next one
 			if reset {
-				setLinger(conn)
+				bench.SetLinger(conn)
 			}
 		}
 	}
@@ -376,15 +379,15 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 		broken int64
 		code   int
 	}{
-		{closeAfter(5, true, first), "reset", 1, exitPartial},
-		{closeAfter(5, true, all), "reset", 3, exitPartial}, // some messages were answered
-		{closeAfter(0, true, all), "reset", 3, exitFailed},
+		{closeAfter(5, true, first), "reset", 1, app.ExitPartial},
+		{closeAfter(5, true, all), "reset", 3, app.ExitPartial}, // some messages were answered
+		{closeAfter(0, true, all), "reset", 3, app.ExitFailed},
 	}
 	for _, tt := range tests {
 		for _, words := range []string{"echo -c 3 --warmup 0s -d 300ms -o json", "echo -c 3 --rate 3000 --warmup 0s -d 300ms -o json"} {
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, server(t, tt.serve))
-			var got echoResult
+			var got bench.EchoResult
 			r.result(t, &got)
 			if code != tt.code || got.Errors[tt.error] != tt.broken || got.Failures != tt.broken || got.Connected != 3 {
 				t.Errorf("%s: exit code %d, %+v; expected %+v", words, code, got, tt)
@@ -398,8 +401,8 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	}
 	code := r.run("echo -c 1 --warmup 0s -d 1h -o json", server(t, fin))
-	var got echoResult
-	if r.result(t, &got); code != exitPartial || got.Errors["closedByPeer"] != 1 || got.Answered != 1 || got.Unanswered != 1 || got.LatencyMicroseconds.Count != 1 {
+	var got bench.EchoResult
+	if r.result(t, &got); code != app.ExitPartial || got.Errors["closedByPeer"] != 1 || got.Answered != 1 || got.Unanswered != 1 || got.LatencyMicroseconds.Count != 1 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 }
@@ -407,7 +410,7 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 // TestBenchWithNobody holds what happens where nobody listens.
 func TestBenchWithNobody(t *testing.T) {
 	for words, want := range map[string]int{
-		"echo -c 300": exitFailed, "connect -d 1h": exitFailed, "idle -c 5": exitFailed, "broadcast": exitUnreachable, "events": exitUnreachable,
+		"echo -c 300": app.ExitFailed, "connect -d 1h": app.ExitFailed, "idle -c 5": app.ExitFailed, "broadcast": app.ExitUnreachable, "events": app.ExitUnreachable,
 	} {
 		r := newBenchRun(t.Context(), refused(t))
 		if code := r.run(words, refused(t)); code != want {
@@ -416,7 +419,7 @@ func TestBenchWithNobody(t *testing.T) {
 		if !strings.Contains(r.stderr.String(), "connection refused") {
 			t.Errorf("%s: %s", words, r.stderr)
 		}
-		if want == exitFailed && !strings.Contains(r.stdout.String(), "(refused ") {
+		if want == app.ExitFailed && !strings.Contains(r.stdout.String(), "(refused ") {
 			t.Errorf("%s: %s", words, r.stdout)
 		}
 	}
@@ -426,8 +429,8 @@ func TestBenchWithNobody(t *testing.T) {
 func TestBenchGivesUp(t *testing.T) {
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
 	code := r.run("echo -c 5000 -o json", refused(t))
-	var got echoResult
-	if r.result(t, &got); code != exitFailed || got.Failures > 2*benchDialers {
+	var got bench.EchoResult
+	if r.result(t, &got); code != app.ExitFailed || got.Failures > 2*bench.Dialers {
 		t.Errorf("exit code %d after %d attempts", code, got.Failures)
 	}
 }
@@ -468,18 +471,18 @@ func TestBenchBounds(t *testing.T) {
 			t.Errorf("%q: something was dialed", words)
 			return nil, io.EOF
 		}
-		if words == "idle x:1 -c 250000" && descriptorLimit() > 250_000 {
+		if words == "idle x:1 -c 250000" && bench.DescriptorLimit() > 250_000 {
 			continue
 		}
-		if code := r.run(words); code != exitUsage || !strings.Contains(r.stderr.String(), want) || r.stdout.String() != "" {
+		if code := r.run(words); code != app.ExitUsage || !strings.Contains(r.stderr.String(), want) || r.stdout.String() != "" {
 			t.Errorf("%q: exit code %d: %s%s", words, code, r.stdout, r.stderr)
 		}
 	}
-	if err := checkDescriptors(1000, 1024); err == nil || !strings.Contains(err.Error(), "1000 sockets need 1032 descriptors, and this process may have 1024") ||
+	if err := bench.CheckDescriptors(1000, 1024); err == nil || !strings.Contains(err.Error(), "1000 sockets need 1032 descriptors, and this process may have 1024") ||
 		!strings.Contains(err.Error(), "at most 992") {
 		t.Errorf("%v", err)
 	}
-	if checkDescriptors(992, 1024) != nil || checkDescriptors(1e6, 0) != nil {
+	if bench.CheckDescriptors(992, 1024) != nil || bench.CheckDescriptors(1e6, 0) != nil {
 		t.Error("what there is room for is refused")
 	}
 }
@@ -502,7 +505,7 @@ func TestBenchProgress(t *testing.T) {
 	} {
 		r := newBenchRun(t.Context(), "127.0.0.1:1")
 		r.terminal, r.variables = tt.terminal, tt.variables
-		if code := r.run("echo -c 1 --warmup 0s -d 300ms -o json"+tt.args, addr); code != exitDone {
+		if code := r.run("echo -c 1 --warmup 0s -d 300ms -o json"+tt.args, addr); code != app.ExitDone {
 			t.Errorf("exit code %d: %s", code, r.stderr)
 		}
 		text, _, _ := strings.Cut(r.stderr.String(), "ctl: ") // notes come behind it
@@ -516,7 +519,7 @@ func TestBenchProgress(t *testing.T) {
 			t.Errorf("%+v: stdout %q", tt, r.stdout)
 		}
 	}
-	if line := progressLine(false, "echo", 0.5, "text"); line != "\r\x1b[Kecho       [############------------] text" {
+	if line := bench.ProgressLine(false, "echo", 0.5, "text"); line != "\r\x1b[Kecho       [############------------] text" {
 		t.Errorf("%q", line)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -97,7 +98,7 @@ func TestListFormats(t *testing.T) {
 		{"list -o json", nil, ""},
 	}
 	for _, tt := range tests {
-		against(t, &fakeGateway{list: pages(tt.conns...)}).expect(t, exitDone, tt.want, "", strings.Fields(tt.args)...)
+		against(t, &fakeGateway{list: pages(tt.conns...)}).expect(t, app.ExitDone, tt.want, "", strings.Fields(tt.args)...)
 	}
 }
 
@@ -108,7 +109,7 @@ func TestListRequest(t *testing.T) {
 		got = append(got, req)
 		return list(req)
 	}}
-	against(t, g).expect(t, exitDone, "n.1.1\nn.1.2\nn.1.3\n", "", "list", "-o", "name", "--filter", "true", "--state", "ALL")
+	against(t, g).expect(t, app.ExitDone, "n.1.1\nn.1.2\nn.1.3\n", "", "list", "-o", "name", "--filter", "true", "--state", "ALL")
 	for _, req := range got {
 		if req.GetPageSize() != 1000 || req.GetFilter() != "true" || req.GetState() != sockgatev1.ListState_LIST_STATE_ALL {
 			t.Errorf("request %v", req)
@@ -208,16 +209,16 @@ func TestGet(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"get edge-1.19ab0d3f1c2.42 edge-1.19ab0d3f1c2.43", exitDone, closedTable, ""},
-		{"get edge-1.19ab0d3f1c2.42 -o json", exitDone, openJSON, ""},
-		{"get edge-1.19ab0d3f1c2.42 -o yaml", exitDone, openYAML, ""},
-		{"get edge-1.19ab0d3f1c2.42 -o name", exitDone, "edge-1.19ab0d3f1c2.42\n", ""},
-		{"get edge-1.19ab0d3f1c2.43 -o wide", exitDone, closedWide, ""},
-		{"get x.1.1", exitNotFound, "", missing},
-		{"get x.1.1 x.1.1", exitNotFound, "", missing + missing},
-		{"get x.1.1 edge-1.19ab0d3f1c2.42 -o name", exitPartial, "edge-1.19ab0d3f1c2.42\n", missing},
-		{"get bad", exitUsage, "", "ctl: \"bad\" is not an ID (MALFORMED_ID)\n"},
-		{"get secret edge-1.19ab0d3f1c2.42", exitDenied, "", "ctl: not for you (DENIED)\n"},
+		{"get edge-1.19ab0d3f1c2.42 edge-1.19ab0d3f1c2.43", app.ExitDone, closedTable, ""},
+		{"get edge-1.19ab0d3f1c2.42 -o json", app.ExitDone, openJSON, ""},
+		{"get edge-1.19ab0d3f1c2.42 -o yaml", app.ExitDone, openYAML, ""},
+		{"get edge-1.19ab0d3f1c2.42 -o name", app.ExitDone, "edge-1.19ab0d3f1c2.42\n", ""},
+		{"get edge-1.19ab0d3f1c2.43 -o wide", app.ExitDone, closedWide, ""},
+		{"get x.1.1", app.ExitNotFound, "", missing},
+		{"get x.1.1 x.1.1", app.ExitNotFound, "", missing + missing},
+		{"get x.1.1 edge-1.19ab0d3f1c2.42 -o name", app.ExitPartial, "edge-1.19ab0d3f1c2.42\n", missing},
+		{"get bad", app.ExitUsage, "", "ctl: \"bad\" is not an ID (MALFORMED_ID)\n"},
+		{"get secret edge-1.19ab0d3f1c2.42", app.ExitDenied, "", "ctl: not for you (DENIED)\n"},
 	}
 	for _, tt := range tests {
 		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, strings.Fields(tt.args)...)
@@ -283,7 +284,7 @@ func TestSendPayloads(t *testing.T) {
 	for _, encoding := range []string{"utf8", "hex"} {
 		run := against(t, g)
 		run.stdin = endless{}
-		if code := run.run("send", "n.1.1", "-", "--encoding", encoding); code != exitUsage {
+		if code := run.run("send", "n.1.1", "-", "--encoding", encoding); code != app.ExitUsage {
 			t.Errorf("endless stdin in %s: exit code %d", encoding, code)
 		}
 		run.stderr.await(t, "1048576 bytes (1MiB)")
@@ -345,12 +346,12 @@ func TestBroadcastRetriesWithTheSameRequestID(t *testing.T) {
 		if requestID != "" && (code != 0 || strings.Join(ids, " ") != requestID+" "+requestID+" "+requestID) {
 			t.Errorf("exit code %d, request IDs %q", code, ids)
 		}
-		if requestID == "" && (code != exitUnreachable || len(ids) != 1) {
+		if requestID == "" && (code != app.ExitUnreachable || len(ids) != 1) {
 			t.Errorf("without a request ID: exit code %d, %d attempts", code, len(ids))
 		}
 	}
 	run := &invocation{ctx: t.Context(), gateway: refused(t), stdout: newWatched(), stderr: newWatched()}
-	if code := run.run("broadcast", "hi"); code != exitUnreachable {
+	if code := run.run("broadcast", "hi"); code != app.ExitUnreachable {
 		t.Errorf("unreachable: exit code %d", code)
 	}
 	run.stderr.await(t, "safe to repeat it with --request-id ")
@@ -482,7 +483,7 @@ func TestPromptIsInterrupted(t *testing.T) {
 		run.stderr.await(t, "[y/N]")
 		cancel()
 	}()
-	run.expect(t, exitFailed, "", "Shut the gateway at GATEWAY down? [y/N] \nctl: not confirmed; nothing was done\n", "shutdown")
+	run.expect(t, app.ExitFailed, "", "Shut the gateway at GATEWAY down? [y/N] \nctl: not confirmed; nothing was done\n", "shutdown")
 }
 
 func TestLabel(t *testing.T) {
@@ -502,17 +503,17 @@ func TestLabel(t *testing.T) {
 			`"matched":"2","labeled":"1","closed":"0","notFound":"0","refused":"1"}` + "\n",
 	}
 	for format, stdout := range tests {
-		against(t, g).expect(t, exitPartial, stdout, refusal, "label", "n.1.1", "room=7", "n.1.2", "old-", "url=a=b-", "-o", format)
+		against(t, g).expect(t, app.ExitPartial, stdout, refusal, "label", "n.1.1", "room=7", "n.1.2", "old-", "url=a=b-", "-o", format)
 		if fmt.Sprint(got.GetConnectionIds(), got.GetSet(), got.GetRemove()) != "[n.1.1 n.1.2] map[room:7 url:a=b-] [old]" {
 			t.Errorf("request %v", got)
 		}
 	}
-	against(t, g).expect(t, exitPartial, "MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\n2         1         0        0           1\n", refusal, "label", "--filter", "true", "a=1")
+	against(t, g).expect(t, app.ExitPartial, "MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\n2         1         0        0           1\n", refusal, "label", "--filter", "true", "a=1")
 	if got.GetFilter() != "true" || len(got.GetConnectionIds()) != 0 {
 		t.Errorf("request %v", got)
 	}
 	resp = &sockgatev1.SetLabelsResponse{}
-	against(t, g).expect(t, exitDone, "", "ctl: no connection matches\n", "label", "--filter", "false", "a=1", "-o", "name")
+	against(t, g).expect(t, app.ExitDone, "", "ctl: no connection matches\n", "label", "--filter", "false", "a=1", "-o", "name")
 }
 
 func TestShutdown(t *testing.T) {
@@ -664,7 +665,7 @@ func TestVersion(t *testing.T) {
 
 func TestUnixGateway(t *testing.T) {
 	run := against(t, &fakeGateway{})
-	if code := run.run("info", "--gateway", "unix:///nonexistent/sock"); code != exitUnreachable {
+	if code := run.run("info", "--gateway", "unix:///nonexistent/sock"); code != app.ExitUnreachable {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 	run.stderr.await(t, "cannot reach the gateway at unix:///nonexistent/sock: dial unix /nonexistent/sock")

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // ctlIn runs these words with a configuration directory of its own, and returns what came of it.
@@ -19,7 +21,7 @@ func ctlIn(t *testing.T, dir string, variables map[string]string, words string) 
 func mustCtl(t *testing.T, dir, words string) string {
 	t.Helper()
 	code, stdout, stderr := ctlIn(t, dir, nil, words)
-	if code != exitDone || stderr != "" {
+	if code != app.ExitDone || stderr != "" {
 		t.Fatalf("ctl %s: exit code %d: %s", words, code, stderr)
 	}
 	return stdout
@@ -67,7 +69,7 @@ func TestContexts(t *testing.T) {
 	if code, _, stderr := ctlIn(t, dir, nil, "context remove dev"); code != 0 || stderr != "ctl: dev was the current context; there is none now\n" {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if code, _, _ := ctlIn(t, dir, nil, "context remove dev"); code != exitNotFound {
+	if code, _, _ := ctlIn(t, dir, nil, "context remove dev"); code != app.ExitNotFound {
 		t.Errorf("exit code %d", code)
 	}
 	if _, err := os.Stat(file + ".lock"); err == nil {
@@ -113,11 +115,11 @@ func TestAccessPrecedence(t *testing.T) {
 	}
 	for _, tt := range tests {
 		code, stdout, stderr := ctlIn(t, dir, tt.variables, "context show -o json "+tt.flags)
-		if want := `{"name":"",` + tt.want + "}\n"; code != exitDone || stdout != want {
+		if want := `{"name":"",` + tt.want + "}\n"; code != app.ExitDone || stdout != want {
 			t.Errorf("%s: exit code %d\ngot  %swant %s%s", tt.name, code, stdout, want, stderr)
 		}
 	}
-	if code, _, stderr := ctlIn(t, dir, nil, "context show --context two --tls-cert /a.pem"); code != exitUsage || !strings.Contains(stderr, "only one of the two") {
+	if code, _, stderr := ctlIn(t, dir, nil, "context show --context two --tls-cert /a.pem"); code != app.ExitUsage || !strings.Contains(stderr, "only one of the two") {
 		t.Errorf("half a pair: exit code %d: %s", code, stderr)
 	}
 	if code, stdout, _ := ctlIn(t, t.TempDir(), nil, "context show -o json"); code != 0 || stdout != `{"name":"","gateway":"127.0.0.1:8018","tls":false}`+"\n" {
@@ -140,7 +142,7 @@ func TestContextFileThatCannotBeUsed(t *testing.T) {
 		{"a name twice", good + "  - name: a\n    gateway: 127.0.0.1:2\n", 0o600, "two contexts of the name"},
 		{"a bad name", "contexts:\n  - name: a b\n    gateway: 127.0.0.1:1\n", 0o600, "not the name of a context"},
 		{"a bad address", "contexts:\n  - name: a\n    gateway: nowhere\n", 0o600, "is not an address"},
-		{"too long", "# " + strings.Repeat("x", maxContextFile), 0o600, "more than 1MiB"},
+		{"too long", "# " + strings.Repeat("x", app.MaxContextFile), 0o600, "more than 1MiB"},
 	}
 	for _, tt := range tests {
 		path := filepath.Join(t.TempDir(), "contexts")
@@ -152,7 +154,7 @@ func TestContextFileThatCannotBeUsed(t *testing.T) {
 		}
 		for _, words := range []string{"context list", "info", "context add b --gateway 127.0.0.1:2"} {
 			code, _, stderr := ctlIn(t, t.TempDir(), map[string]string{"SOCKGATE_CONTEXTS": path}, words)
-			if code != exitFailed || !strings.Contains(stderr, tt.words) || !strings.Contains(stderr, path) {
+			if code != app.ExitFailed || !strings.Contains(stderr, tt.words) || !strings.Contains(stderr, path) {
 				t.Errorf("%s: ctl %s: exit code %d: %.300s", tt.name, words, code, stderr)
 			}
 		}
@@ -173,7 +175,7 @@ func TestContextFileIsLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	variables := map[string]string{"SOCKGATE_CONTEXTS": link}
-	if code, _, stderr := ctlIn(t, dir, variables, "context add a --gateway 127.0.0.1:1"); code != exitDone {
+	if code, _, stderr := ctlIn(t, dir, variables, "context add a --gateway 127.0.0.1:1"); code != app.ExitDone {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -183,7 +185,7 @@ func TestContextFileIsLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := ctlIn(t, dir, variables, "context add b --gateway 127.0.0.1:1")
-	if code != exitFailed || !strings.Contains(stderr, "real.lock exists: another ctl is changing") {
+	if code != app.ExitFailed || !strings.Contains(stderr, "real.lock exists: another ctl is changing") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
@@ -200,11 +202,11 @@ func TestContextUsage(t *testing.T) {
 		"context show a":     "there is no context",
 		"context add a --gateway gw:1 --token-file t": "in plain text",
 	} {
-		if code, _, stderr := ctlIn(t, t.TempDir(), nil, words); code != exitUsage || !strings.Contains(stderr, want) {
+		if code, _, stderr := ctlIn(t, t.TempDir(), nil, words); code != app.ExitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, stderr)
 		}
 	}
-	if code, _, stderr := ctlIn(t, "", nil, "context add a --gateway 127.0.0.1:1"); code != exitFailed || !strings.Contains(stderr, "SOCKGATE_CONTEXTS") {
+	if code, _, stderr := ctlIn(t, "", nil, "context add a --gateway 127.0.0.1:1"); code != app.ExitFailed || !strings.Contains(stderr, "SOCKGATE_CONTEXTS") {
 		t.Errorf("without a home: exit code %d: %s", code, stderr)
 	}
 }

@@ -7,17 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 type countOptions struct {
-	scope  scopeFlags
+	scope  app.ScopeFlags
 	filter string
 	state  string
 	by     string
 }
 
-func (a *app) countCommand() *cobra.Command {
+func countCommand(a *app.App) *cobra.Command {
 	var o countOptions
 	cmd := &cobra.Command{
 		Use:   "count",
@@ -30,84 +31,84 @@ have is counted also when others did not, which are named, with exit code 3.
 		Example: `  ctl count
   ctl count --filter 'idle > duration("5m")'
   ctl count --by labels.room`,
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.count(cmd.Context(), o) }),
+		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return count(a, cmd.Context(), o) }),
 	}
-	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp)
+	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
 	cmd.Flags().StringVar(&o.by, "by", "", "count the connections of each `FIELD` value: listener, state, close_reason, remote_ip or labels.KEY")
-	a.registerScope(cmd, &o.scope)
-	completeFlag(cmd, "state", "live", "closed", "all")
-	completeFlag(cmd, "by", "listener", "state", "close_reason", "remote_ip", "labels.")
-	completeFlag(cmd, "filter")
+	a.RegisterScope(cmd, &o.scope)
+	app.CompleteFlag(cmd, "state", "live", "closed", "all")
+	app.CompleteFlag(cmd, "by", "listener", "state", "close_reason", "remote_ip", "labels.")
+	app.CompleteFlag(cmd, "filter")
 	return cmd
 }
 
-func (a *app) count(ctx context.Context, o countOptions) error {
+func count(a *app.App, ctx context.Context, o countOptions) error {
 	state, err := parseState(o.state)
 	if err != nil {
 		return err
 	}
-	if err := o.scope.check(); err != nil {
+	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
-	resp, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by, Scope: a.scope(&o.scope)})
+	resp, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by, Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
 	}
-	if err := a.printCount(o.by, resp); err != nil {
+	if err := printCount(a, o.by, resp); err != nil {
 		return err
 	}
 	if n := resp.GetOther(); n > 0 {
-		a.say("%s more, in smaller groups than these", plural(n, "connection"))
+		a.Say("%s more, in smaller groups than these", app.Plural(n, "connection"))
 	}
-	return a.ending(resp.GetFleet(), exitDone)
+	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-func (a *app) printCount(by string, resp *sockgatev1.CountConnectionsResponse) error {
+func printCount(a *app.App, by string, resp *sockgatev1.CountConnectionsResponse) error {
 	switch {
-	case a.structured():
-		return a.printMessage(resp)
+	case a.Structured():
+		return a.PrintMessage(resp)
 	case by != "":
-		if err := a.printGroups(by, resp.GetGroups()); err != nil {
+		if err := printGroups(a, by, resp.GetGroups()); err != nil {
 			return err
 		}
-		return a.printNodeResults(resp.GetFleet(), "count")
-	case a.output == formatName:
-		return a.printName(fmt.Sprint(resp.GetCount()))
+		return a.PrintNodeResults(resp.GetFleet(), "count")
+	case a.Output == app.FormatName:
+		return a.PrintName(fmt.Sprint(resp.GetCount()))
 	}
 	header, cells := []string{"COUNT"}, []string{fmt.Sprint(resp.GetCount())}
-	if a.wide() {
+	if a.Wide() {
 		header, cells = append(header, "LIVE", "CURSOR"), append(cells, fmt.Sprint(resp.GetTotalSize()), resp.GetCursor())
 	}
-	t := a.newTable(header...)
-	t.add(cells...)
-	if err := t.flush(); err != nil {
+	t := a.NewTable(header...)
+	t.Add(cells...)
+	if err := t.Flush(); err != nil {
 		return err
 	}
-	return a.printNodeResults(resp.GetFleet(), "count")
+	return a.PrintNodeResults(resp.GetFleet(), "count")
 }
 
-func (a *app) printGroups(by string, groups []*sockgatev1.ConnectionGroup) error {
-	if a.output == formatName {
+func printGroups(a *app.App, by string, groups []*sockgatev1.ConnectionGroup) error {
+	if a.Output == app.FormatName {
 		for _, g := range groups {
-			if err := a.printName(clean(g.GetValue())); err != nil {
+			if err := a.PrintName(app.Clean(g.GetValue())); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	t := a.newTable(strings.ToUpper(by), "COUNT")
+	t := a.NewTable(strings.ToUpper(by), "COUNT")
 	for _, g := range groups {
-		t.add(g.GetValue(), fmt.Sprint(g.GetCount()))
+		t.Add(g.GetValue(), fmt.Sprint(g.GetCount()))
 	}
-	return t.flush()
+	return t.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -40,7 +41,7 @@ func TestCount(t *testing.T) {
 		g := &fakeGateway{count: func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
 			return tt.answer, nil
 		}}
-		against(t, g).expect(t, exitDone, tt.stdout, tt.stderr, strings.Fields(tt.args)...)
+		against(t, g).expect(t, app.ExitDone, tt.stdout, tt.stderr, strings.Fields(tt.args)...)
 	}
 }
 
@@ -53,9 +54,9 @@ func TestCountRequest(t *testing.T) {
 		}
 		return nil, failure(codes.InvalidArgument, "by: nothing to group by", "OUT_OF_BOUNDS", nil)
 	}}
-	against(t, g).expect(t, exitUsage, "", "ctl: by: nothing to group by (OUT_OF_BOUNDS)\n", "count", "--filter", "true", "--state", "all", "--by", "labels.x")
+	against(t, g).expect(t, app.ExitUsage, "", "ctl: by: nothing to group by (OUT_OF_BOUNDS)\n", "count", "--filter", "true", "--state", "all", "--by", "labels.x")
 	run := against(t, g)
-	if code := run.run("count", "--state", "open"); code != exitUsage || !strings.Contains(run.stderr.String(), "use live, closed or all") {
+	if code := run.run("count", "--state", "open"); code != app.ExitUsage || !strings.Contains(run.stderr.String(), "use live, closed or all") {
 		t.Errorf("exit code %d, stderr %q", code, run.stderr.String())
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // peerServer serves each connection with handle, and waits for all of them at the end of the test.
@@ -72,7 +74,7 @@ func echo(conn net.Conn) {
 
 func TestDialThreeAtOnce(t *testing.T) {
 	addr := peerServer(t, listen(t), echo)
-	expectDialed(t, dialRun(t), exitDone, `
+	expectDialed(t, dialRun(t), app.ExitDone, `
 Dwarves connected local=ADDR remote=ADDR
 Dwarves data "Sending: More Axes"
 Dwarves end
@@ -91,7 +93,7 @@ Hobbits close received=23 sent=14
 
 func TestDialSendsOneTextToAll(t *testing.T) {
 	addr := peerServer(t, listen(t), echo)
-	expectDialed(t, dialRun(t), exitDone, `
+	expectDialed(t, dialRun(t), app.ExitDone, `
 a connected local=ADDR remote=ADDR
 a data 53656e64696e673a2048690a
 a end
@@ -110,7 +112,7 @@ func TestDialSendsStdin(t *testing.T) {
 	})
 	run := dialRun(t)
 	run.stdin = strings.NewReader("one\r\ntwo\x00")
-	expectDialed(t, run, exitDone, `
+	expectDialed(t, run, app.ExitDone, `
 a connected local=ADDR remote=ADDR
 a data "ONE\r\nTWO\x00"
 a end
@@ -134,7 +136,7 @@ func TestDialDecodesAcrossPackets(t *testing.T) {
 		_, _ = conn.Write([]byte("\xa9!\xe2\x82"))
 		run.stdout.await(t, `data "é!"`)
 	})
-	expectDialed(t, run, exitDone, `
+	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
 client data "h"
 client data "é!"
@@ -151,7 +153,7 @@ func TestDialTimeout(t *testing.T) {
 		_, _ = conn.Write([]byte("a"))
 		run.stdout.await(t, "timeout after=20ms\nclient data \"a\"\nclient timeout after=20ms\n") // again, but only after activity
 	})
-	expectDialed(t, run, exitDone, `
+	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
 client timeout after=20ms
 client data "a"
@@ -163,7 +165,7 @@ client close received=1 sent=0
 
 func TestDialTimeoutCloses(t *testing.T) {
 	addr := peerServer(t, listen(t), func(conn net.Conn) { _, _ = io.ReadAll(conn) })
-	expectDialed(t, dialRun(t), exitDone, `
+	expectDialed(t, dialRun(t), app.ExitDone, `
 client connected local=ADDR remote=ADDR
 client timeout after=20ms
 client close received=0 sent=1
@@ -171,7 +173,7 @@ client close received=0 sent=1
 }
 
 func TestDialRefused(t *testing.T) {
-	expectDialed(t, dialRun(t), exitFailed, `
+	expectDialed(t, dialRun(t), app.ExitFailed, `
 a error dial tcp ADDR: connect: connection refused
 a close
 b error dial tcp ADDR: connect: connection refused
@@ -193,7 +195,7 @@ func TestDialReset(t *testing.T) {
 		<-first
 	})
 	run := dialRun(t)
-	if code := run.run("dial", "--name", "good", "--name", "reset", "--send", "g", "--send", "r", addr); code != exitPartial {
+	if code := run.run("dial", "--name", "good", "--name", "reset", "--send", "g", "--send", "r", addr); code != app.ExitPartial {
 		t.Errorf("exit code %d", code)
 	}
 	got := dialed(run)
@@ -215,7 +217,7 @@ func TestDialHalfOpen(t *testing.T) {
 		all, _ := io.ReadAll(conn)
 		got <- string(all)
 	})
-	expectDialed(t, run, exitDone, `
+	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
 client end
 client close received=0 sent=10
@@ -235,7 +237,7 @@ func TestDialInterrupt(t *testing.T) {
 		_, _ = io.ReadAll(conn) // the half-close
 		_, _ = conn.Write([]byte("bye"))
 	})
-	expectDialed(t, run, exitDone, `
+	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
 client data "bye"
 client end
@@ -255,7 +257,7 @@ func TestDialBackpressure(t *testing.T) {
 		n, _ := io.Copy(io.Discard, conn)
 		total <- n
 	})
-	if code := run.run("dial", addr); code != exitDone {
+	if code := run.run("dial", addr); code != app.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
 	run.stdout.await(t, "client drain after=")
@@ -274,7 +276,7 @@ func TestDialInterruptUnderBackpressure(t *testing.T) {
 		cancel()
 		run.stdout.await(t, "client close")
 	})
-	if code := run.run("dial", addr); code != exitDone {
+	if code := run.run("dial", addr); code != app.ExitDone {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 }
@@ -287,7 +289,7 @@ func TestDialUnixAndJSON(t *testing.T) {
 	}
 	peerServer(t, listener, echo)
 	run := dialRun(t)
-	if code := run.run("dial", "-o", "json", "--send", "<hi>", "--once", "unix://"+path); code != exitDone {
+	if code := run.run("dial", "-o", "json", "--send", "<hi>", "--once", "unix://"+path); code != app.ExitDone {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 	var events []string

@@ -7,21 +7,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // drainWait waits for the drains of nodes of a fleet.
 type drainWait struct {
-	app    *app
-	client *client
+	app    *app.App
+	client *app.Client
 	left   map[string]bool // nodes whose drains have not ended
 	lost   bool            // how a drain went is not known
 	asked  time.Time
 }
 
 // newDrainWait awaits the nodes that have answered that they drain.
-func (a *app) newDrainWait(c *client, f *sockgatev1.FleetResult) *drainWait {
-	d := &drainWait{app: a, client: c, left: map[string]bool{}, asked: a.env.Now()}
+func newDrainWait(a *app.App, c *app.Client, f *sockgatev1.FleetResult) *drainWait {
+	d := &drainWait{app: a, client: c, left: map[string]bool{}, asked: a.Env.Now()}
 	for _, n := range f.GetNodes() {
 		if n.GetStatus() == sockgatev1.NodeStatus_NODE_STATUS_OK {
 			d.left[n.GetNode()] = true
@@ -45,20 +46,20 @@ func (d *drainWait) see(events []*sockgatev1.Event) {
 
 // ended says whether all drains have ended, also those of which nothing more can be heard.
 func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
-	if len(d.left) == 0 || d.app.env.Now().Sub(d.asked) < askAfter {
+	if len(d.left) == 0 || d.app.Env.Now().Sub(d.asked) < app.AskAfter {
 		return len(d.left) == 0, nil
 	}
-	states, err := d.app.nodeStates(ctx, d.client)
+	states, err := d.app.NodeStates(ctx, d.client)
 	if err != nil {
 		return false, err
 	}
-	d.asked = d.app.env.Now()
+	d.asked = d.app.Env.Now()
 	for _, name := range d.nodes() {
 		switch state, known := states[name]; {
 		case !known, state == sockgatev1.NodeState_NODE_STATE_LEFT: // it has ended
 			delete(d.left, name)
 		case state == sockgatev1.NodeState_NODE_STATE_UNREACHABLE:
-			d.app.say("%s is UNREACHABLE; how its drain went is not known", clean(name))
+			d.app.Say("%s is UNREACHABLE; how its drain went is not known", app.Clean(name))
 			d.lost = true
 			delete(d.left, name)
 		}
@@ -69,6 +70,6 @@ func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 // sayUnseen names the nodes that had not ended when the gateway that was asked did.
 func (d *drainWait) sayUnseen() {
 	if len(d.left) > 0 {
-		d.app.say("the gateway that was asked has ended; the end of these drains was not seen: %s", clean(strings.Join(d.nodes(), ", ")))
+		d.app.Say("the gateway that was asked has ended; the end of these drains was not seen: %s", app.Clean(strings.Join(d.nodes(), ", ")))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -19,7 +20,7 @@ func TestShutdownQuestionOfAFleet(t *testing.T) {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
 		run.terminal, run.stdin, run.variables = true, strings.NewReader("n\n"), map[string]string{"NO_COLOR": "1"}
-		run.expect(t, exitFailed, "", want+" [y/N] ctl: not confirmed; nothing was done\n", strings.Fields(args)...)
+		run.expect(t, app.ExitFailed, "", want+" [y/N] ctl: not confirmed; nothing was done\n", strings.Fields(args)...)
 	}
 	var many []*sockgatev1.Node
 	for n := range 25 {
@@ -65,13 +66,13 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 		stdout  string
 		stderr  string
 	}{
-		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")), of(cursor, drained("edge-9"))}, exitDone, ended("edge-2", "edge-1"), ""},
-		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"), drained("edge-1")), of(cursor, drained("edge-9"))}, exitPartial,
+		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")), of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-2", "edge-1"), ""},
+		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"), drained("edge-1")), of(cursor, drained("edge-9"))}, app.ExitPartial,
 			ended("edge-2", "edge-1"), silentText},
 		{"the last events of one are lost", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")),
-			of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, exitDone, ended("edge-1") + "10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
-		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, exitDone, ended("edge-1"), ""},
-		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, exitPartial, ended("edge-1"),
+			of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-1") + "10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
+		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitDone, ended("edge-1"), ""},
+		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitPartial, ended("edge-1"),
 			"ctl: edge-2 is UNREACHABLE; how its drain went is not known\n"},
 	}
 	for _, tt := range tests {
@@ -113,7 +114,7 @@ func TestShutdownEndsWithTheGatewayThatIsAsked(t *testing.T) {
 			return &sockgatev1.ShutdownResponse{Fleet: fleet}, nil
 		}
 		run := against(t, g)
-		if code := run.run("shutdown", "--yes", "--wait", args); code != exitDone || run.stderr.String() != want {
+		if code := run.run("shutdown", "--yes", "--wait", args); code != app.ExitDone || run.stderr.String() != want {
 			t.Errorf("%s: exit code %d: %q, want %q", args, code, run.stderr, want)
 		}
 		if got.GetScope().GetLocal() != (args == "--local") {

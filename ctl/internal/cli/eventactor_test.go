@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -41,7 +42,7 @@ func TestControlLines(t *testing.T) {
 	}
 	for _, tt := range tests {
 		run := against(t, serveEvents(controlEvent(tt.details)))
-		if code := run.run("events", "-o", tt.format); code != exitDone || !strings.HasSuffix(run.stdout.String(), "  -  "+tt.want+"\n") {
+		if code := run.run("events", "-o", tt.format); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), "  -  "+tt.want+"\n") {
 			t.Errorf("exit code %d: got  %swant %s", code, run.stdout, tt.want)
 		}
 	}
@@ -69,7 +70,7 @@ func TestPeerIsShown(t *testing.T) {
 	want := " tls=TLS1.3 identity=spiffe://a/b proxy=10.0.0.2:4242"
 	for _, eventType := range []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT} {
 		run := against(t, serveEvents(&sockgatev1.Event{Time: ago(0), Type: eventType, Connection: c}))
-		if code := run.run("events"); code != exitDone || !strings.HasSuffix(run.stdout.String(), want+"\n") {
+		if code := run.run("events"); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), want+"\n") {
 			t.Errorf("exit code %d: %s", code, run.stdout)
 		}
 	}
@@ -95,10 +96,10 @@ func TestEveryFailedOutcomeHasASentence(t *testing.T) {
 	for n := range sockgatev1.Outcome_name {
 		o := sockgatev1.Outcome(n)
 		// A malformed ID has a message of its own, and no verb answers UNSPECIFIED.
-		if n == 0 || o == sockgatev1.Outcome_OUTCOME_MALFORMED_ID || outcomeExitCode(o) == exitDone {
+		if n == 0 || o == sockgatev1.Outcome_OUTCOME_MALFORMED_ID || app.OutcomeExitCode(o) == app.ExitDone {
 			continue
 		}
-		if text := outcomeSentence(o); text == outcomeText(o) || !strings.Contains(text, " ") {
+		if text := app.OutcomeSentence(o); text == app.OutcomeText(o) || !strings.Contains(text, " ") {
 			t.Errorf("%s: %q", o, text)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -15,25 +16,25 @@ const maxCarries = 1 << 16
 
 // eventPrinter prints events in any format; in a table, one line each.
 type eventPrinter struct {
-	app      *app
+	app      *app.App
 	encoding string            // how DATA is shown
 	carries  map[string][]byte // by connection: the beginning of a character whose rest is in the next packet
 	several  bool              // there are events of more than one node
 }
 
-func (a *app) newEventPrinter(encoding string) *eventPrinter {
+func newEventPrinter(a *app.App, encoding string) *eventPrinter {
 	return &eventPrinter{app: a, encoding: encoding, carries: map[string][]byte{}}
 }
 
 // print prints one event.
 func (p *eventPrinter) print(e *sockgatev1.Event) error {
 	switch {
-	case p.app.structured():
-		return p.app.printMessage(e)
-	case !p.app.tabular():
-		return p.app.printName(e.GetConnection().GetId())
+	case p.app.Structured():
+		return p.app.PrintMessage(e)
+	case !p.app.Tabular():
+		return p.app.PrintName(e.GetConnection().GetId())
 	default:
-		_, err := fmt.Fprintln(p.app.stdout, p.line(e))
+		_, err := fmt.Fprintln(p.app.Stdout, p.line(e))
 		return err
 	}
 }
@@ -42,18 +43,18 @@ func (p *eventPrinter) print(e *sockgatev1.Event) error {
 // node where there are several: IDs begin with theirs.
 func (p *eventPrinter) line(e *sockgatev1.Event) string {
 	a := p.app
-	when := a.clockText(e.GetTime().AsTime())
-	if a.wide() {
-		when = fmt.Sprintf("%s  %d", a.timeText(e.GetTime()), e.GetSequence())
+	when := a.ClockText(e.GetTime().AsTime())
+	if a.Wide() {
+		when = fmt.Sprintf("%s  %d", a.TimeText(e.GetTime()), e.GetSequence())
 	}
 	id := "-"
 	if e.GetConnection() != nil {
-		id = clean(e.GetConnection().GetId())
+		id = app.Clean(e.GetConnection().GetId())
 	} else if p.several && e.GetNode() != "" {
-		id = clean(e.GetNode())
+		id = app.Clean(e.GetNode())
 	}
 
-	columns := []string{when, paint(a.color(), typeColor(e.GetType()), fmt.Sprintf("%-16s", typeText(e.GetType()))), id}
+	columns := []string{when, app.Paint(a.Color(), typeColor(e.GetType()), fmt.Sprintf("%-16s", app.TypeText(e.GetType()))), id}
 	return strings.TrimRight(strings.Join(append(columns, p.details(e)...), "  "), " ")
 }
 
@@ -64,44 +65,44 @@ func (p *eventPrinter) details(e *sockgatev1.Event) []string {
 	case sockgatev1.EventType_EVENT_TYPE_CONNECTED:
 		return []string{route(c), fmt.Sprintf("connections=%d", e.GetConnected().GetConnections()) + peerText(c)}
 	case sockgatev1.EventType_EVENT_TYPE_PRESENT:
-		return []string{route(c), stateText(c.GetState()) + peerText(c)}
+		return []string{route(c), app.StateText(c.GetState()) + peerText(c)}
 	case sockgatev1.EventType_EVENT_TYPE_ENDED:
-		return []string{route(c), "received=" + humanBytes(c.GetBytesReceived())}
+		return []string{route(c), "received=" + app.HumanBytes(c.GetBytesReceived())}
 	case sockgatev1.EventType_EVENT_TYPE_DATA:
 		return []string{p.dataText(c.GetId(), e.GetData()) + " " + totalsText(c)}
 	case sockgatev1.EventType_EVENT_TYPE_CLOSED:
 		delete(p.carries, c.GetId())
 		return []string{route(c), closedText(c, e.GetClosed())}
 	case sockgatev1.EventType_EVENT_TYPE_CONTROL:
-		return []string{p.app.controlText(e.GetControl())}
+		return []string{controlText(p.app, e.GetControl())}
 	case sockgatev1.EventType_EVENT_TYPE_GAP:
 		clear(p.carries)
 		return []string{"events missed: " + gapText(e.GetGap())}
 	default:
 		if c != nil {
-			return []string{route(c), p.app.otherDetails(e)}
+			return []string{route(c), otherDetails(p.app, e)}
 		}
-		return []string{p.app.otherDetails(e)}
+		return []string{otherDetails(p.app, e)}
 	}
 }
 
-func (a *app) otherDetails(e *sockgatev1.Event) string {
+func otherDetails(a *app.App, e *sockgatev1.Event) string {
 	switch d := e.GetDetails().(type) {
 	case *sockgatev1.Event_Listener:
 		if d.Listener.GetName() == d.Listener.GetAddress() {
-			return clean(d.Listener.GetAddress())
+			return app.Clean(d.Listener.GetAddress())
 		}
-		return clean(d.Listener.GetName() + " " + d.Listener.GetAddress())
+		return app.Clean(d.Listener.GetName() + " " + d.Listener.GetAddress())
 	case *sockgatev1.Event_IdleTimeout:
-		return fmt.Sprintf("idle=%s closing=%t", durationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
+		return fmt.Sprintf("idle=%s closing=%t", app.DurationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
 	case *sockgatev1.Event_Backpressure:
-		return fmt.Sprintf("paused=%s queued=%s", durationText(d.Backpressure.GetPaused()), humanBytes(d.Backpressure.GetQueuedBytes()))
+		return fmt.Sprintf("paused=%s queued=%s", app.DurationText(d.Backpressure.GetPaused()), app.HumanBytes(d.Backpressure.GetQueuedBytes()))
 	case *sockgatev1.Event_Error:
 		return errorText(d.Error)
 	case *sockgatev1.Event_Refused:
 		return refusedText(d.Refused)
 	case *sockgatev1.Event_Drain:
-		return a.drainText(d.Drain)
+		return drainText(a, d.Drain)
 	case *sockgatev1.Event_SnapshotComplete:
 		return snapshotText(d.SnapshotComplete)
 	case *sockgatev1.Event_Member:
@@ -113,21 +114,21 @@ func (a *app) otherDetails(e *sockgatev1.Event) string {
 
 // snapshotText tells how much a snapshot has, and which nodes it lacks.
 func snapshotText(d *sockgatev1.SnapshotCompleteDetails) string {
-	text := fmt.Sprintf("connections=%d cursor=%s", d.GetConnections(), clean(d.GetCursor()))
+	text := fmt.Sprintf("connections=%d cursor=%s", d.GetConnections(), app.Clean(d.GetCursor()))
 	if missing := d.GetMissingNodes(); len(missing) > 0 {
-		text += " missing=" + clean(strings.Join(missing, ","))
+		text += " missing=" + app.Clean(strings.Join(missing, ","))
 	}
 	return text
 }
 
 // memberText tells what happened to a node of the fleet.
 func memberText(d *sockgatev1.NodeDetails) string {
-	text := clean(d.GetNode()+"."+d.GetIncarnation()) + fmt.Sprintf(" connections=%d", d.GetConnections())
+	text := app.Clean(d.GetNode()+"."+d.GetIncarnation()) + fmt.Sprintf(" connections=%d", d.GetConnections())
 	if d.GetVersion() != "" {
-		text += " version=" + word(d.GetVersion())
+		text += " version=" + app.Word(d.GetVersion())
 	}
 	if d.GetSilent() != nil {
-		text += " silent=" + durationText(d.GetSilent())
+		text += " silent=" + app.DurationText(d.GetSilent())
 	}
 	if d.GetMessage() != "" {
 		text += " " + strconv.Quote(d.GetMessage())
@@ -137,51 +138,51 @@ func memberText(d *sockgatev1.NodeDetails) string {
 
 // route is "peer -> gateway".
 func route(c *sockgatev1.Connection) string {
-	return clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
+	return app.Clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
 }
 
 // peerText is what the peer has proven and how it came, with a space in front; empty for a plain connection.
 func peerText(c *sockgatev1.Connection) string {
 	text := ""
 	if c.GetTlsVersion() != "" {
-		text += " tls=" + clean(strings.ReplaceAll(c.GetTlsVersion(), " ", ""))
+		text += " tls=" + app.Clean(strings.ReplaceAll(c.GetTlsVersion(), " ", ""))
 	}
 	if c.GetPeerIdentity() != "" {
-		text += " identity=" + word(c.GetPeerIdentity())
+		text += " identity=" + app.Word(c.GetPeerIdentity())
 	}
 	if c.GetProxyAddress() != "" {
-		text += " proxy=" + clean(c.GetProxyAddress())
+		text += " proxy=" + app.Clean(c.GetProxyAddress())
 	}
 	return text
 }
 
 // totalsText has a connection's bytes in both directions.
 func totalsText(c *sockgatev1.Connection) string {
-	return fmt.Sprintf("received=%s sent=%s", humanBytes(c.GetBytesReceived()), humanBytes(c.GetBytesSent()))
+	return fmt.Sprintf("received=%s sent=%s", app.HumanBytes(c.GetBytesReceived()), app.HumanBytes(c.GetBytesSent()))
 }
 
 func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
-	text := fmt.Sprintf("%s %s lifetime=%s connections=%d", reasonText(d.GetReason()), totalsText(c),
-		durationText(d.GetLifetime()), d.GetConnections())
+	text := fmt.Sprintf("%s %s lifetime=%s connections=%d", app.ReasonText(d.GetReason()), totalsText(c),
+		app.DurationText(d.GetLifetime()), d.GetConnections())
 	if d.GetUnsentBytes() > 0 {
-		text += " unsent=" + humanBytes(d.GetUnsentBytes())
+		text += " unsent=" + app.HumanBytes(d.GetUnsentBytes())
 	}
 	if d.GetDiscardedBytes() > 0 {
-		text += " discarded=" + humanBytes(d.GetDiscardedBytes())
+		text += " discarded=" + app.HumanBytes(d.GetDiscardedBytes())
 	}
 	if c.GetCloseText() != "" {
 		text += " text=" + strconv.Quote(c.GetCloseText())
 	}
 	if c.GetClosedBy() != "" {
-		text += " by=" + word(c.GetClosedBy())
+		text += " by=" + app.Word(c.GetClosedBy())
 	}
 	return text
 }
 
 func errorText(d *sockgatev1.ErrorDetails) string {
-	text := fmt.Sprintf("%s %s", enumText(d.GetOperation().String(), "ERROR_OPERATION_"), strconv.Quote(d.GetMessage()))
+	text := fmt.Sprintf("%s %s", app.EnumText(d.GetOperation().String(), "ERROR_OPERATION_"), strconv.Quote(d.GetMessage()))
 	if d.GetListener() != "" {
-		text += " listener=" + word(d.GetListener())
+		text += " listener=" + app.Word(d.GetListener())
 	}
 	if d.GetCount() > 1 {
 		text += fmt.Sprintf(" count=%d", d.GetCount())
@@ -191,15 +192,15 @@ func errorText(d *sockgatev1.ErrorDetails) string {
 
 // refusedText tells why connections were not admitted, and of the newest of them.
 func refusedText(d *sockgatev1.RefusedDetails) string {
-	text := reasonText(d.GetReason())
+	text := app.ReasonText(d.GetReason())
 	if d.GetMessage() != "" {
 		text += " " + strconv.Quote(d.GetMessage())
 	}
 	if d.GetListener() != "" {
-		text += " listener=" + word(d.GetListener())
+		text += " listener=" + app.Word(d.GetListener())
 	}
 	if d.GetRemoteAddress() != "" {
-		text += " remote=" + clean(d.GetRemoteAddress())
+		text += " remote=" + app.Clean(d.GetRemoteAddress())
 	}
 	if d.GetCount() > 1 {
 		text += fmt.Sprintf(" count=%d", d.GetCount())
@@ -207,10 +208,10 @@ func refusedText(d *sockgatev1.RefusedDetails) string {
 	return text
 }
 
-func (a *app) drainText(d *sockgatev1.DrainDetails) string {
+func drainText(a *app.App, d *sockgatev1.DrainDetails) string {
 	text := fmt.Sprintf("connections=%d", d.GetConnections())
 	if d.GetDeadline() != nil {
-		text += " deadline=" + a.clockText(d.GetDeadline().AsTime())
+		text += " deadline=" + a.ClockText(d.GetDeadline().AsTime())
 	}
 	if n := d.GetEndedByThemselves() + d.GetClosedAtDeadline(); n > 0 {
 		text += fmt.Sprintf(" ended=%d closed=%d", d.GetEndedByThemselves(), d.GetClosedAtDeadline())
@@ -222,51 +223,51 @@ func (a *app) drainText(d *sockgatev1.DrainDetails) string {
 }
 
 // controlText tells who did what to what, and what became of it.
-func (a *app) controlText(d *sockgatev1.ControlDetails) string {
-	text := clean(d.GetVerb()) + a.actorText(d)
+func controlText(a *app.App, d *sockgatev1.ControlDetails) string {
+	text := app.Clean(d.GetVerb()) + actorText(a, d)
 	if d.GetFilter() != "" {
 		text += " filter=" + strconv.Quote(d.GetFilter())
 	}
 	if ids := d.GetConnectionIds(); len(ids) > 0 {
-		text += " ids=" + word(strings.Join(ids, ","))
+		text += " ids=" + app.Word(strings.Join(ids, ","))
 	}
 	if set := d.GetSetLabels(); len(set) > 0 {
-		text += " set=" + word(labelText(set))
+		text += " set=" + app.Word(app.LabelText(set))
 	}
 	if removed := d.GetRemovedLabels(); len(removed) > 0 {
-		text += " removed=" + clean(strings.Join(removed, ","))
+		text += " removed=" + app.Clean(strings.Join(removed, ","))
 	}
 	if d.GetBan() != "" {
-		text += " ban=" + word(d.GetBan())
+		text += " ban=" + app.Word(d.GetBan())
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.GetChanges())) {
-		text += " " + clean(kebab(name)) + "=" + strconv.Quote(d.GetChanges()[name])
+		text += " " + app.Clean(app.Kebab(name)) + "=" + strconv.Quote(d.GetChanges()[name])
 	}
 	if d.GetMatched() > 0 || actsOnConnections(d.GetVerb()) {
 		text += fmt.Sprintf(" matched=%d", d.GetMatched())
 	}
 	if d.GetViaNode() != "" {
-		text += " via=" + clean(d.GetViaNode())
+		text += " via=" + app.Clean(d.GetViaNode())
 	}
 	if len(d.GetNodes()) > 0 {
-		text += " nodes=" + clean(answersText(d.GetNodes()))
+		text += " nodes=" + app.Clean(answersText(d.GetNodes()))
 	}
 	var outcomes []string
 	for name, n := range d.GetOutcomes() {
-		outcomes = append(outcomes, clean(fmt.Sprintf("%s=%d", name, n)))
+		outcomes = append(outcomes, app.Clean(fmt.Sprintf("%s=%d", name, n)))
 	}
 	slices.Sort(outcomes)
 	for _, o := range outcomes {
 		text += " " + o
 	}
 	if d.GetDataBytes() > 0 {
-		text += " data=" + humanBytes(d.GetDataBytes())
+		text += " data=" + app.HumanBytes(d.GetDataBytes())
 	}
 	if d.GetReason() != "" {
 		text += " reason=" + strconv.Quote(d.GetReason())
 	}
 	if d.GetRequestId() != "" {
-		text += " request-id=" + word(d.GetRequestId())
+		text += " request-id=" + app.Word(d.GetRequestId())
 	}
 	return text
 }
@@ -286,17 +287,17 @@ func actsOnConnections(verb string) bool {
 }
 
 // actorText tells who asked, with a space in front. A caller that has proven nothing is its address and no more, unless all is wanted.
-func (a *app) actorText(d *sockgatev1.ControlDetails) string {
-	text := " by=" + word(d.GetActor())
-	if d.GetProof() == "" || d.GetProof() == "none" && !a.wide() {
+func actorText(a *app.App, d *sockgatev1.ControlDetails) string {
+	text := " by=" + app.Word(d.GetActor())
+	if d.GetProof() == "" || d.GetProof() == "none" && !a.Wide() {
 		return text
 	}
-	text += " proof=" + clean(d.GetProof())
+	text += " proof=" + app.Clean(d.GetProof())
 	if d.GetRole() != "" {
-		text += " role=" + clean(d.GetRole())
+		text += " role=" + app.Clean(d.GetRole())
 	}
 	if d.GetSourceAddress() != "" {
-		text += " from=" + clean(d.GetSourceAddress())
+		text += " from=" + app.Clean(d.GetSourceAddress())
 	}
 	return text
 }
@@ -304,17 +305,17 @@ func (a *app) actorText(d *sockgatev1.ControlDetails) string {
 // dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes between
 // the two were cut off.
 func (p *eventPrinter) dataText(id string, d *sockgatev1.DataDetails) string {
-	decoder := textDecoder{encoding: p.encoding, carry: p.carries[id]}
-	text := decoder.decode(d.GetData())
+	decoder := app.TextDecoder{Encoding: p.encoding, Carry: p.carries[id]}
+	text := decoder.Decode(d.GetData())
 	cut := d.GetTotalBytes() > uint64(len(d.GetData()))
 	if cut {
-		text += decoder.flush()
+		text += decoder.Flush()
 	}
 	delete(p.carries, id)
-	if len(decoder.carry) > 0 && len(p.carries) < maxCarries {
-		p.carries[id] = decoder.carry
+	if len(decoder.Carry) > 0 && len(p.carries) < maxCarries {
+		p.carries[id] = decoder.Carry
 	}
-	if p.encoding == encodingUTF8 {
+	if p.encoding == app.EncodingUTF8 {
 		text = strconv.Quote(text)
 	}
 	if cut {

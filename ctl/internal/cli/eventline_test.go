@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -184,7 +185,7 @@ func TestCompletion(t *testing.T) {
 	}
 	run := against(t, g)
 	run.run("__complete", "get", "")
-	if n := strings.Count(run.stdout.String(), "\t"); n != completeRows || filter != "" {
+	if n := strings.Count(run.stdout.String(), "\t"); n != app.CompleteRows || filter != "" {
 		t.Errorf("%d IDs, filter %q", n, filter)
 	}
 	run.run("__complete", "get", `a"b`)
@@ -213,7 +214,7 @@ func TestCompletionScripts(t *testing.T) {
 
 func TestExitErrorUnwraps(t *testing.T) {
 	inner := errors.New("inner")
-	if err := error(&exitError{code: 3, err: inner}); !errors.Is(err, inner) || exitCode(err) != 3 {
+	if err := error(&app.ExitError{Code: 3, Err: inner}); !errors.Is(err, inner) || app.ExitCode(err) != 3 {
 		t.Errorf("%v", err)
 	}
 }

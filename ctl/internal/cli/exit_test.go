@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -44,7 +45,7 @@ func TestExitCodeOfEveryOutcome(t *testing.T) {
 		t.Fatalf("%d exit codes for %d outcomes", len(want), len(sockgatev1.Outcome_name))
 	}
 	for n := range sockgatev1.Outcome_name {
-		if got := outcomeExitCode(sockgatev1.Outcome(n)); got != want[n] {
+		if got := app.OutcomeExitCode(sockgatev1.Outcome(n)); got != want[n] {
 			t.Errorf("%s: exit code %d, want %d", sockgatev1.Outcome(n), got, want[n])
 		}
 	}
@@ -52,7 +53,7 @@ func TestExitCodeOfEveryOutcome(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	run := &invocation{ctx: t.Context(), gateway: refused(t), stdout: newWatched(), stderr: newWatched()}
-	run.expect(t, exitUnreachable, "", "ctl: cannot reach the gateway at GATEWAY: dial tcp GATEWAY: connect: connection refused; "+
+	run.expect(t, app.ExitUnreachable, "", "ctl: cannot reach the gateway at GATEWAY: dial tcp GATEWAY: connect: connection refused; "+
 		"is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY\n", "list")
 }
 
@@ -60,7 +61,7 @@ func TestUnreachable(t *testing.T) {
 func TestDeadlineWhileConnectingIsUnreachable(t *testing.T) {
 	for _, args := range [][]string{{"info"}, {"events"}} {
 		run := &invocation{ctx: t.Context(), gateway: listen(t).Addr().String(), stdout: newWatched(), stderr: newWatched()}
-		if code := run.run(append(args, "--timeout", "100ms")...); code != exitUnreachable {
+		if code := run.run(append(args, "--timeout", "100ms")...); code != app.ExitUnreachable {
 			t.Errorf("%q: exit code %d: %s", args, code, run.stderr)
 		}
 		run.stderr.await(t, "cannot reach the gateway")
@@ -72,7 +73,7 @@ func TestDeadlineOfASlowGatewayIsAFailure(t *testing.T) {
 	defer close(release)
 	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { <-release; return nil, errBroken }}
 	run := against(t, g)
-	run.expect(t, exitFailed, "", "ctl: the gateway at GATEWAY did not answer in time; allow it more with --timeout\n", "info", "--timeout", "300ms")
+	run.expect(t, app.ExitFailed, "", "ctl: the gateway at GATEWAY did not answer in time; allow it more with --timeout\n", "info", "--timeout", "300ms")
 }
 
 func TestErrorTexts(t *testing.T) {
@@ -85,28 +86,28 @@ func TestErrorTexts(t *testing.T) {
 	}{
 		{
 			"filter with position", failure(codes.InvalidArgument, "undeclared reference to 'bytes_recieved'", "INVALID_FILTER", map[string]string{"line": "1", "column": "9"}),
-			"true && bytes_recieved > 10", exitUsage,
+			"true && bytes_recieved > 10", app.ExitUsage,
 			"ctl: undeclared reference to 'bytes_recieved' (INVALID_FILTER)\n  true && bytes_recieved > 10\n          ^\n",
 		},
 		{
 			"second line", failure(codes.InvalidArgument, "syntax error", "INVALID_FILTER", map[string]string{"line": "2", "column": "99"}),
-			"true &&\nfälse", exitUsage, "ctl: syntax error (INVALID_FILTER)\n  fälse\n       ^\n",
+			"true &&\nfälse", app.ExitUsage, "ctl: syntax error (INVALID_FILTER)\n  fälse\n       ^\n",
 		},
 		{
 			"position out of range", failure(codes.InvalidArgument, "syntax error", "INVALID_FILTER", map[string]string{"line": "7", "column": "1"}),
-			"x", exitUsage, "ctl: syntax error (INVALID_FILTER)\n",
+			"x", app.ExitUsage, "ctl: syntax error (INVALID_FILTER)\n",
 		},
 		{
 			"fields", failure(codes.InvalidArgument, "page_size is out of bounds", "OUT_OF_BOUNDS", nil, &errdetails.BadRequest{
 				FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "page_size", Description: "-1 is negative"}},
-			}), "", exitUsage, "ctl: page_size is out of bounds (OUT_OF_BOUNDS)\n  page_size: -1 is negative\n",
+			}), "", app.ExitUsage, "ctl: page_size is out of bounds (OUT_OF_BOUNDS)\n  page_size: -1 is negative\n",
 		},
 		{
 			"retry", failure(codes.ResourceExhausted, "too many", "TOO_MANY_REQUEST_IDS", nil, &errdetails.RetryInfo{RetryDelay: durationpb.New(2 * time.Second)}),
-			"", exitFailed, "ctl: too many (TOO_MANY_REQUEST_IDS)\n  try again in 2s\n",
+			"", app.ExitFailed, "ctl: too many (TOO_MANY_REQUEST_IDS)\n  try again in 2s\n",
 		},
-		{"without details", status.Error(codes.PermissionDenied, "not you\x1b[2J"), "", exitDenied, "ctl: not you\\x1b[2J (PermissionDenied)\n"},
-		{"unavailable, says the gateway", failure(codes.Unavailable, "draining", "DRAINING", nil), "", exitUnreachable, "ctl: draining (DRAINING)\n"},
+		{"without details", status.Error(codes.PermissionDenied, "not you\x1b[2J"), "", app.ExitDenied, "ctl: not you\\x1b[2J (PermissionDenied)\n"},
+		{"unavailable, says the gateway", failure(codes.Unavailable, "draining", "DRAINING", nil), "", app.ExitUnreachable, "ctl: draining (DRAINING)\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -179,7 +180,7 @@ func TestUsageErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
 			run := against(t, &fakeGateway{})
-			if code := run.run(strings.Fields(tt.args)...); code != exitUsage {
+			if code := run.run(strings.Fields(tt.args)...); code != app.ExitUsage {
 				t.Errorf("exit code %d", code)
 			}
 			text := run.stderr.String()
@@ -197,13 +198,13 @@ func TestUsageErrors(t *testing.T) {
 func TestBrokenPipeIsQuiet(t *testing.T) {
 	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return &sockgatev1.GetGatewayResponse{}, nil }})
 	run.stdout.fail = fmt.Errorf("write /dev/stdout: %w", syscall.EPIPE)
-	run.expect(t, exitFailed, "", "", "info")
+	run.expect(t, app.ExitFailed, "", "", "info")
 }
 
 func TestFullDiskIsNotQuiet(t *testing.T) {
 	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return &sockgatev1.GetGatewayResponse{}, nil }})
 	run.stdout.fail = errors.New("no space left on device")
-	run.expect(t, exitFailed, "", "ctl: no space left on device\n", "info")
+	run.expect(t, app.ExitFailed, "", "ctl: no space left on device\n", "info")
 }
 
 func TestInterruptOfACall(t *testing.T) {
@@ -217,5 +218,5 @@ func TestInterruptOfACall(t *testing.T) {
 	}}
 	run := against(t, g)
 	run.ctx = ctx
-	run.expect(t, exitFailed, "", "ctl: interrupted before the gateway answered\n", "info")
+	run.expect(t, app.ExitFailed, "", "ctl: interrupted before the gateway answered\n", "info")
 }

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -208,7 +209,7 @@ func (i *invocation) run(args ...string) int {
 	if i.now != nil {
 		now = i.now
 	}
-	return Run(i.ctx, args, Env{
+	return Run(i.ctx, args, app.Env{
 		Stdin: i.stdin, Stdout: i.stdout, Stderr: i.stderr,
 		StdinIsTerminal: i.terminal, StdoutIsTerminal: i.terminal,
 		Getenv: func(key string) string {
@@ -224,7 +225,7 @@ func (i *invocation) run(args ...string) int {
 			return i.configDir, nil
 		},
 		Now:   now,
-		sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -102,18 +103,18 @@ func TestNoFollowOfAFleet(t *testing.T) {
 		stderr  string
 	}{
 		{"the first node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@1,edge-2.1@2", "edge-2"), batch("edge-1.1@2,edge-2.1@2", "edge-1"), batch(end, "edge-1"), batch(end, "edge-9")},
-			exitDone, lines("edge-2", "edge-1", "edge-1"), ""},
+			app.ExitDone, lines("edge-2", "edge-1", "edge-1"), ""},
 		{"the second node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3,edge-2.1@0", "edge-1"), batch("edge-1.1@3,edge-2.1@2,edge-3.1@5", "edge-2"), batch(end, "edge-9")},
-			exitDone, lines("edge-1", "edge-2"), ""},
-		{"restarted meanwhile", two, all, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch("edge-1.1@3,edge-2.2@0", "edge-2"), batch(end, "edge-9")}, exitDone, lines("edge-1", "edge-2"), ""},
-		{"absent from the beginning", silentThird(nil, nil), all, []*sockgatev1.StreamEventsResponse{batch(end, "edge-1"), batch(end, "edge-9")}, exitPartial, lines("edge-1"), silentText},
-		{"unreachable meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead}, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch(half, "")}, exitPartial,
+			app.ExitDone, lines("edge-1", "edge-2"), ""},
+		{"restarted meanwhile", two, all, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch("edge-1.1@3,edge-2.2@0", "edge-2"), batch(end, "edge-9")}, app.ExitDone, lines("edge-1", "edge-2"), ""},
+		{"absent from the beginning", silentThird(nil, nil), all, []*sockgatev1.StreamEventsResponse{batch(end, "edge-1"), batch(end, "edge-9")}, app.ExitPartial, lines("edge-1"), silentText},
+		{"unreachable meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead}, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch(half, "")}, app.ExitPartial,
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
-		{"unreachable, and others are busy", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead}, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1")}, exitPartial,
+		{"unreachable, and others are busy", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead}, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1")}, app.ExitPartial,
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
-		{"left meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": left}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, exitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
-		{"forgotten meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, exitPartial, "", "ctl: " + nothing + "it is not known any more\n"},
-		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, exitPartial, "", "ctl: " + nothing + "nothing came of it for 15s\n"},
+		{"left meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": left}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
+		{"forgotten meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is not known any more\n"},
+		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, app.ExitPartial, "", "ctl: " + nothing + "nothing came of it for 15s\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -125,7 +126,7 @@ func TestNoFollowOfAFleet(t *testing.T) {
 			run.now = ticking()
 			code := run.run("events", "--no-follow")
 			got := run.stdout.String()
-			if code != tt.code || !strings.HasPrefix(got, tt.stdout) || strings.Contains(got, "edge-9") || tt.code == exitDone && got != tt.stdout {
+			if code != tt.code || !strings.HasPrefix(got, tt.stdout) || strings.Contains(got, "edge-9") || tt.code == app.ExitDone && got != tt.stdout {
 				t.Errorf("exit code %d, stdout:\n%s\nwant:\n%s", code, got, tt.stdout)
 			}
 			if !strings.HasPrefix(run.stderr.String(), tt.stderr) || tt.stderr == "" && run.stderr.String() != "" || strings.Count(run.stderr.String(), "\n") > 1 {
@@ -144,7 +145,7 @@ func TestNoFollowWaitsForASlowNode(t *testing.T) {
 	}
 	run := against(t, s.gateway())
 	run.now = ticking()
-	run.expect(t, exitDone, "", "", "events", "--no-follow")
+	run.expect(t, app.ExitDone, "", "", "events", "--no-follow")
 	if s.asked == 0 {
 		t.Error("it was never asked how the nodes are")
 	}
@@ -156,7 +157,7 @@ func TestNoFollowWhenNodesCannotBeListed(t *testing.T) {
 		fail: failure(5, "no such thing", "NOPE", nil)}
 	run := against(t, s.gateway())
 	run.now = ticking()
-	if code := run.run("events", "--no-follow"); code != exitNotFound || !strings.Contains(run.stderr.String(), "no such thing (NOPE)") {
+	if code := run.run("events", "--no-follow"); code != app.ExitNotFound || !strings.Contains(run.stderr.String(), "no such thing (NOPE)") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 }
@@ -182,7 +183,7 @@ func TestStreamOfAFleetBeginsNow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fleetStream{end: tt.end, absent: tt.absent, states: tt.states, batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@4,edge-2.1@2", "edge-1")}}
-			against(t, s.gateway()).expect(t, exitDone, lines("edge-1"), tt.stderr, append([]string{"events", "--limit", "1"}, strings.Fields(tt.args)...)...)
+			against(t, s.gateway()).expect(t, app.ExitDone, lines("edge-1"), tt.stderr, append([]string{"events", "--limit", "1"}, strings.Fields(tt.args)...)...)
 			if s.request.GetAfter() != tt.after || s.asked != tt.asked {
 				t.Errorf("it begins behind %q, want %q; the nodes were listed %d times, want %d", s.request.GetAfter(), tt.after, s.asked, tt.asked)
 			}
@@ -217,6 +218,6 @@ func TestEventLinesOfAFleet(t *testing.T) {
 		g := &fakeGateway{stream: func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
 			return s.Send(&sockgatev1.StreamEventsResponse{Events: events, Cursor: tt.cursor})
 		}}
-		against(t, g).expect(t, exitDone, strings.ReplaceAll(want, "NODE  ", tt.node+"  "), "", "events", "--after", tt.after)
+		against(t, g).expect(t, app.ExitDone, strings.ReplaceAll(want, "NODE  ", tt.node+"  "), "", "events", "--after", tt.after)
 	}
 }

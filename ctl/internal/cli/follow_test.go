@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -98,7 +99,7 @@ func follow(t *testing.T, l *eventLog, want int, args ...string) *invocation {
 	t.Helper()
 	run := against(t, l.gateway())
 	args = append([]string{"stream-events", "--reconnect", "-o", "name", "--limit", strconv.Itoa(want)}, args...)
-	if code := run.run(args...); code != exitDone {
+	if code := run.run(args...); code != app.ExitDone {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 	return run
@@ -161,7 +162,7 @@ func TestReconnectAtEveryByte(t *testing.T) {
 	backend := l.gateway().serve(t)
 	for cut := 0; cut < 4000; cut += 97 {
 		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, backend, cut), stdout: newWatched(), stderr: newWatched()}
-		if code := run.run("stream-events", "--reconnect", "-o", "name", "--limit", "20"); code != exitDone {
+		if code := run.run("stream-events", "--reconnect", "-o", "name", "--limit", "20"); code != app.ExitDone {
 			t.Fatalf("cut at %d: exit code %d: %s", cut, code, run.stderr)
 		}
 		if got := run.stdout.String(); got != numbered(1, 20) {
@@ -207,12 +208,12 @@ func forward(client net.Conn, backend string, limit int64) {
 
 func TestStreamEndsWithTheGateway(t *testing.T) {
 	run := against(t, (&eventLog{events: 3}).gateway())
-	run.expect(t, exitDone, numbered(1, 3), "", "events", "-o", "name")
+	run.expect(t, app.ExitDone, numbered(1, 3), "", "events", "-o", "name")
 }
 
 func TestStreamBreaksWithoutReconnect(t *testing.T) {
 	run := against(t, (&eventLog{events: 3, breakAt: []int{1}, breakErr: errBroken}).gateway())
-	run.expect(t, exitUnreachable, numbered(1, 2),
+	run.expect(t, app.ExitUnreachable, numbered(1, 2),
 		"ctl: to go on from here: --after c.2\n"+
 			"ctl: cannot reach the gateway at GATEWAY: broken; is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY\n",
 		"events", "-o", "name")
@@ -221,7 +222,7 @@ func TestStreamBreaksWithoutReconnect(t *testing.T) {
 func TestReconnectGivesUpOnWhatWillNotMend(t *testing.T) {
 	for _, code := range []codes.Code{codes.InvalidArgument, codes.PermissionDenied, codes.Unimplemented, codes.NotFound} {
 		run := against(t, (&eventLog{breakAt: []int{0}, breakErr: status.Error(code, "no")}).gateway())
-		if got := run.run("events", "--reconnect"); got != statusExitCode(code) {
+		if got := run.run("events", "--reconnect"); got != app.StatusExitCode(code) {
 			t.Errorf("%s: exit code %d", code, got)
 		}
 	}
@@ -242,7 +243,7 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 			run.stdout.await(t, "n.1.7")
 			cancel()
 		}()
-		run.expect(t, exitDone, "n.1.7\n", "ctl: to go on from here: --after c.7\n",
+		run.expect(t, app.ExitDone, "n.1.7\n", "ctl: to go on from here: --after c.7\n",
 			"events", "-o", "name", fmt.Sprintf("--reconnect=%t", reconnect))
 	}
 }
@@ -250,22 +251,22 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 func TestStreamStopsWhenOutputFails(t *testing.T) {
 	run := against(t, (&eventLog{events: 3}).gateway())
 	run.stdout.fail = errors.New("disk full")
-	if code := run.run("events", "--reconnect"); code != exitFailed {
+	if code := run.run("events", "--reconnect"); code != app.ExitFailed {
 		t.Errorf("exit code %d", code)
 	}
 	run.stderr.await(t, "disk full")
 }
 
 func TestRetryDelayDoublesToItsBound(t *testing.T) {
-	var r retryDelay
+	var r app.RetryDelay
 	for i := range 20 {
-		full := min(backoffFirst<<min(i, 10), backoffLast)
-		if d := r.next(); d < full/2 || d > full {
+		full := min(app.BackoffFirst<<min(i, 10), app.BackoffLast)
+		if d := r.Next(); d < full/2 || d > full {
 			t.Errorf("pause %d is %s, want %s to %s", i, d, full/2, full)
 		}
 	}
-	r.reset()
-	if d := r.next(); d > backoffFirst {
+	r.Reset()
+	if d := r.Next(); d > app.BackoffFirst {
 		t.Errorf("after a reset: %s", d)
 	}
 }
@@ -274,7 +275,7 @@ func TestStreamRequest(t *testing.T) {
 	var got *sockgatev1.StreamEventsRequest
 	g := &fakeGateway{stream: func(req *sockgatev1.StreamEventsRequest, _ eventStream) error { got = req; return nil }}
 	run := against(t, g)
-	run.expect(t, exitDone, "", "", "events", "--type", "connected,EVENT_TYPE_CLOSED", "--type", "backpressure-on",
+	run.expect(t, app.ExitDone, "", "", "events", "--type", "connected,EVENT_TYPE_CLOSED", "--type", "backpressure-on",
 		"--data", "--max-data-bytes", "9", "--filter", "true", "--after", "0")
 	want := "[EVENT_TYPE_CONNECTED EVENT_TYPE_CLOSED EVENT_TYPE_BACKPRESSURE_ON EVENT_TYPE_DATA]"
 	if fmt.Sprint(got.GetTypes()) != want || !got.GetIncludeData() || got.GetMaxDataBytes() != 9 || got.GetFilter() != "true" || got.GetAfter() != "0" {

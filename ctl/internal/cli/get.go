@@ -6,20 +6,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-func (a *app) getCommand() *cobra.Command {
-	var s scopeFlags
+func getCommand(a *app.App) *cobra.Command {
+	var s app.ScopeFlags
 	cmd := &cobra.Command{
 		Use:               "get ID...",
 		Short:             "Show connections by their IDs, live or recently closed",
 		Example:           "  ctl get edge-1.19ab0d3f1c2.42 -o yaml",
 		Args:              atLeastOne("an ID"),
-		ValidArgsFunction: a.completeIDs(0),
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args, &s) }),
+		ValidArgsFunction: a.CompleteIDs(0),
+		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return get(a, cmd.Context(), args, &s) }),
 	}
-	a.registerIDScope(cmd, &s)
+	a.RegisterIDScope(cmd, &s)
 	return cmd
 }
 
@@ -27,62 +28,62 @@ func (a *app) getCommand() *cobra.Command {
 func atLeastOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return usageFor(cmd, usagef("%s expects at least %s, and was given none", cmd.Name(), what))
+			return app.UsageFor(cmd, app.Usagef("%s expects at least %s, and was given none", cmd.Name(), what))
 		}
 		return nil
 	}
 }
 
 // get shows what can be shown and tells of each ID that cannot.
-func (a *app) get(ctx context.Context, ids []string, s *scopeFlags) error {
-	if err := checkIDs(ids); err != nil {
+func get(a *app.App, ctx context.Context, ids []string, s *app.ScopeFlags) error {
+	if err := app.CheckIDs(ids); err != nil {
 		return err
 	}
-	if err := s.checkIDs(ids); err != nil {
+	if err := s.CheckIDs(ids); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	rows := a.newConnectionRows(true, false)
-	var result tally
-	var absent absentees
+	defer c.Close()
+	rows := a.NewConnectionRows(true, false)
+	var result app.Tally
+	var absent app.Absentees
 	for _, id := range ids {
-		resp, err := a.getOne(ctx, c, id, s)
-		code := exitCode(err)
-		if err != nil && code != exitNotFound && code != exitUsage && !aboutNode(err) {
+		resp, err := getOne(a, ctx, c, id, s)
+		code := app.ExitCode(err)
+		if err != nil && code != app.ExitNotFound && code != app.ExitUsage && !app.AboutNode(err) {
 			return err // it would be the same with every ID
 		}
-		result.add(code)
+		result.Add(code)
 		if err != nil {
-			a.say("%s", naming(id, explain(err)))
+			a.Say("%s", naming(id, app.Explain(err)))
 			continue
 		}
-		absent.add(resp.GetFleet())
-		if err := rows.add("", resp.GetConnection()); err != nil {
+		absent.Add(resp.GetFleet())
+		if err := rows.Add("", resp.GetConnection()); err != nil {
 			return err
 		}
 	}
-	if result.done > 0 {
-		if err := rows.flush(); err != nil {
+	if result.Done > 0 {
+		if err := rows.Flush(); err != nil {
 			return err
 		}
 	}
-	a.sayAbsent(&absent)
-	return exitWith(absent.exitCode(result.exitCode()))
+	a.SayAbsent(&absent)
+	return app.ExitWith(absent.ExitCode(result.ExitCode()))
 }
 
-func (a *app) getOne(ctx context.Context, c *client, id string, s *scopeFlags) (*sockgatev1.GetConnectionResponse, error) {
-	ctx, cancel := a.within(ctx, 0)
+func getOne(a *app.App, ctx context.Context, c *app.Client, id string, s *app.ScopeFlags) (*sockgatev1.GetConnectionResponse, error) {
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
-	return c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: id, Scope: a.scope(s)})
+	return c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: id, Scope: a.Scope(s)})
 }
 
 // naming is the message with the ID in front, unless it names the ID by itself.
 func naming(id, message string) string {
-	id = clean(id)
+	id = app.Clean(id)
 	if strings.Contains(message, id) {
 		return message
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -18,7 +19,7 @@ const (
 )
 
 type kickOptions struct {
-	scope        scopeFlags
+	scope        app.ScopeFlags
 	filter       string
 	filterGiven  bool
 	yes          bool
@@ -29,7 +30,7 @@ type kickOptions struct {
 	ban          time.Duration
 }
 
-func (a *app) kickCommand() *cobra.Command {
+func kickCommand(a *app.App) *cobra.Command {
 	var o kickOptions
 	cmd := &cobra.Command{
 		Use:   "kick ID... | --filter EXPR",
@@ -46,75 +47,75 @@ were kicked, or nodes of the fleet did not answer; 4 none of the IDs exists.`,
 		Example: `  ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam'
   ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam' --ban 10m
   ctl kick --filter 'idle > duration("1h")' --dry-run`,
-		ValidArgsFunction: a.completeIDs(0),
-		RunE: a.run(func(cmd *cobra.Command, args []string) error {
+		ValidArgsFunction: a.CompleteIDs(0),
+		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
 			o.filterGiven = cmd.Flags().Changed("filter")
-			return a.kick(cmd.Context(), args, o)
+			return kick(a, cmd.Context(), args, o)
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.filter, "filter", "", filterHelp+"; true means all live ones")
+	f.StringVar(&o.filter, "filter", "", app.FilterHelp+"; true means all live ones")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would be kicked")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to the peer")
 	f.StringVar(&o.farewell, "farewell", "", "`TEXT` to send last")
 	f.DurationVar(&o.flushTimeout, "flush-timeout", 0, "how long queue and farewell may take, up to 30s (default 1s)")
 	f.DurationVar(&o.ban, "ban", 0, "also ban the peers for so long, up to 10 years, for example 10m")
-	a.registerScope(cmd, &o.scope)
-	completeFlag(cmd, "filter")
-	completeFlag(cmd, "ban")
+	a.RegisterScope(cmd, &o.scope)
+	app.CompleteFlag(cmd, "filter")
+	app.CompleteFlag(cmd, "ban")
 	return cmd
 }
 
-func (a *app) kick(ctx context.Context, ids []string, o kickOptions) error {
+func kick(a *app.App, ctx context.Context, ids []string, o kickOptions) error {
 	req, err := o.request(a, ids)
 	if err != nil {
 		return err
 	}
-	if req.Filter != "" && !o.dryRun && !o.yes && !a.env.StdinIsTerminal {
-		return needYes()
+	if req.Filter != "" && !o.dryRun && !o.yes && !a.Env.StdinIsTerminal {
+		return app.NeedYes()
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	if req.Filter != "" && !o.dryRun && !o.yes {
-		if ended, err := a.confirmKick(ctx, c, req); ended || err != nil {
+		if ended, err := confirmKick(a, ctx, c, req); ended || err != nil {
 			return err
 		}
 	}
-	resp, err := a.callKick(ctx, c, req, o.dryRun)
+	resp, err := callKick(a, ctx, c, req, o.dryRun)
 	if err != nil {
 		return err
 	}
-	if err := a.printKick(req, resp); err != nil {
+	if err := printKick(a, req, resp); err != nil {
 		return err
 	}
-	a.sayBanned(req, resp)
-	return a.ending(resp.GetFleet(), a.kickResult(req, resp))
+	sayBanned(a, req, resp)
+	return a.Ending(resp.GetFleet(), kickResult(a, req, resp))
 }
 
-func (o *kickOptions) request(a *app, ids []string) (*sockgatev1.KickRequest, error) {
-	if err := targets(ids, o.filter, o.filterGiven); err != nil {
+func (o *kickOptions) request(a *app.App, ids []string) (*sockgatev1.KickRequest, error) {
+	if err := app.Targets(ids, o.filter, o.filterGiven); err != nil {
 		return nil, err
 	}
-	if err := o.scope.checkIDs(ids); err != nil {
+	if err := o.scope.CheckIDs(ids); err != nil {
 		return nil, err
 	}
 	if o.flushTimeout < 0 || o.flushTimeout > maxFlushTimeout {
-		return nil, usagef("--flush-timeout %s is out of bounds; give 0 to %s", o.flushTimeout, maxFlushTimeout)
+		return nil, app.Usagef("--flush-timeout %s is out of bounds; give 0 to %s", o.flushTimeout, maxFlushTimeout)
 	}
 	if o.ban < 0 || o.ban > maxBan {
-		return nil, usagef("--ban %s is out of bounds; give more than 0 and up to 10 years, for example 10m", o.ban)
+		return nil, app.Usagef("--ban %s is out of bounds; give more than 0 and up to 10 years, for example 10m", o.ban)
 	}
-	farewell, err := farewellBytes(o.farewell)
+	farewell, err := app.FarewellBytes(o.farewell)
 	if err != nil {
 		return nil, err
 	}
 	req := &sockgatev1.KickRequest{
 		ConnectionIds: ids, Filter: o.filter, Reason: o.reason, Farewell: farewell, ValidateOnly: o.dryRun,
-		Scope: a.scope(&o.scope),
+		Scope: a.Scope(&o.scope),
 	}
 	if o.flushTimeout > 0 {
 		req.FlushTimeout = durationpb.New(o.flushTimeout)
@@ -127,77 +128,77 @@ func (o *kickOptions) request(a *app, ids []string) (*sockgatev1.KickRequest, er
 
 // confirmKick asks, naming how many connections match, on which it says what nodes are not known of; ended says that there is nothing to ask
 // about.
-func (a *app) confirmKick(ctx context.Context, c *client, req *sockgatev1.KickRequest) (ended bool, err error) {
-	resp, err := a.callKick(ctx, c, req, true)
+func confirmKick(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.KickRequest) (ended bool, err error) {
+	resp, err := callKick(a, ctx, c, req, true)
 	if err != nil {
 		return false, err
 	}
 	if resp.GetMatched() == 0 {
-		a.say("no connection matches")
-		return true, a.ending(resp.GetFleet(), exitDone)
+		a.Say("no connection matches")
+		return true, a.Ending(resp.GetFleet(), app.ExitDone)
 	}
-	a.sayAbsent(absentFrom(resp.GetFleet()))
-	return false, a.confirm(ctx, false, fmt.Sprintf("Kick %s%s?", plural(resp.GetMatched(), "connection"), onNodes(resp.GetFleet())))
+	a.SayAbsent(app.AbsentFrom(resp.GetFleet()))
+	return false, a.Confirm(ctx, false, fmt.Sprintf("Kick %s%s?", app.Plural(resp.GetMatched(), "connection"), app.OnNodes(resp.GetFleet())))
 }
 
-func (a *app) callKick(ctx context.Context, c *client, req *sockgatev1.KickRequest, validateOnly bool) (*sockgatev1.KickResponse, error) {
-	ctx, cancel := a.within(ctx, max(time.Second, req.GetFlushTimeout().AsDuration()))
+func callKick(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.KickRequest, validateOnly bool) (*sockgatev1.KickResponse, error) {
+	ctx, cancel := a.Within(ctx, max(time.Second, req.GetFlushTimeout().AsDuration()))
 	defer cancel()
 	req.ValidateOnly = validateOnly
 	return c.Kick(ctx, req)
 }
 
-func (a *app) printKick(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) error {
+func printKick(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) error {
 	switch {
-	case a.structured():
-		return a.printMessage(resp)
-	case a.tabular() && req.GetFilter() != "" && !req.GetValidateOnly():
-		t := a.newTable("MATCHED", "KICKED", "CLOSED", "NOT-FOUND")
-		t.add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetKicked()), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetNotFound()))
-		if err := t.flush(); err != nil {
+	case a.Structured():
+		return a.PrintMessage(resp)
+	case a.Tabular() && req.GetFilter() != "" && !req.GetValidateOnly():
+		t := a.NewTable("MATCHED", "KICKED", "CLOSED", "NOT-FOUND")
+		t.Add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetKicked()), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetNotFound()))
+		if err := t.Flush(); err != nil {
 			return err
 		}
 	default:
-		if err := a.printOutcomes(resp.GetOutcomes()); err != nil {
+		if err := a.PrintOutcomes(resp.GetOutcomes()); err != nil {
 			return err
 		}
 	}
-	return a.printNodeResults(resp.GetFleet(), "matched", "kicked", "closed", "not_found")
+	return a.PrintNodeResults(resp.GetFleet(), "matched", "kicked", "closed", "not_found")
 }
 
 // sayBanned names the targets that a kick has banned.
-func (a *app) sayBanned(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) {
+func sayBanned(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) {
 	if banned := resp.GetBanned(); len(banned) > 0 {
-		a.say("banned for %s: %s", exactDuration(req.GetBanDuration().AsDuration()), clean(strings.Join(banned, ", ")))
+		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()), app.Clean(strings.Join(banned, ", ")))
 	}
 }
 
 // kickResult says what a table does not, and returns the exit code.
-func (a *app) kickResult(req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) int {
+func kickResult(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) int {
 	verb := "kicked"
 	if req.GetValidateOnly() {
 		verb = "would be kicked"
 	}
-	counts := summary(resp.GetMatched(), append([]count{{resp.GetKicked(), verb}, {resp.GetClosed(), "already closed"},
-		{resp.GetNotFound(), "not found"}}, nodeCounts(resp.GetOutcomes())...)...)
+	counts := app.Summary(resp.GetMatched(), append([]app.Count{{N: resp.GetKicked(), What: verb},
+		{N: resp.GetClosed(), What: "already closed"}, {N: resp.GetNotFound(), What: "not found"}}, app.NodeCounts(resp.GetOutcomes())...)...)
 	if req.GetFilter() == "" {
-		a.sayFailures(resp.GetOutcomes())
-		result := tallyOf(resp.GetOutcomes())
-		if result.total > 1 && result.done < result.total {
-			a.say("%s", counts)
+		a.SayFailures(resp.GetOutcomes())
+		result := app.TallyOf(resp.GetOutcomes())
+		if result.Total > 1 && result.Done < result.Total {
+			a.Say("%s", counts)
 		}
-		return result.exitCode()
+		return result.ExitCode()
 	}
 	if req.GetValidateOnly() {
 		if len(resp.GetOutcomes()) >= shownTargets && resp.GetMatched() > shownTargets {
 			counts += fmt.Sprintf(" (the first %d are shown)", len(resp.GetOutcomes()))
 		}
-		a.say("%s", counts)
-		return exitDone
+		a.Say("%s", counts)
+		return app.ExitDone
 	}
-	a.sayFailures(resp.GetOutcomes())
+	a.SayFailures(resp.GetOutcomes())
 	if resp.GetMatched() == 0 {
-		a.say("no connection matches")
+		a.Say("no connection matches")
 	}
 	return countsExitCode(resp.GetMatched(), resp.GetKicked())
 }
@@ -206,18 +207,10 @@ func (a *app) kickResult(req *sockgatev1.KickRequest, resp *sockgatev1.KickRespo
 func countsExitCode(matched, done uint64) int {
 	switch {
 	case done >= matched:
-		return exitDone
+		return app.ExitDone
 	case done > 0:
-		return exitPartial
+		return app.ExitPartial
 	default:
-		return exitFailed
+		return app.ExitFailed
 	}
-}
-
-// plural is "1 connection" or "2 connections".
-func plural(n uint64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

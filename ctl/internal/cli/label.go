@@ -7,16 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 type labelOptions struct {
-	scope       scopeFlags
+	scope       app.ScopeFlags
 	filter      string
 	filterGiven bool
 }
 
-func (a *app) labelCommand() *cobra.Command {
+func labelCommand(a *app.App) *cobra.Command {
 	var o labelOptions
 	cmd := &cobra.Command{
 		Use:   "label ID... KEY=VALUE... KEY-... | --filter EXPR KEY=VALUE... KEY-...",
@@ -26,56 +27,56 @@ func (a *app) labelCommand() *cobra.Command {
 A key has 1 to 63 of a-z, 0-9, dot, underscore and dash. A connection has at most 16 labels.`,
 		Example: `  ctl label edge-1.19ab0d3f1c2.42 room=7 old-
   ctl label --filter 'remote_ip == "10.0.0.9"' tenant=a`,
-		ValidArgsFunction: a.completeIDs(0),
-		RunE: a.run(func(cmd *cobra.Command, args []string) error {
+		ValidArgsFunction: a.CompleteIDs(0),
+		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
 			o.filterGiven = cmd.Flags().Changed("filter")
-			return a.label(cmd.Context(), args, o)
+			return label(a, cmd.Context(), args, o)
 		}),
 	}
-	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp+", in place of IDs; true means all live ones")
-	a.registerScope(cmd, &o.scope)
-	completeFlag(cmd, "filter")
+	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp+", in place of IDs; true means all live ones")
+	a.RegisterScope(cmd, &o.scope)
+	app.CompleteFlag(cmd, "filter")
 	return cmd
 }
 
-func (a *app) label(ctx context.Context, args []string, o labelOptions) error {
+func label(a *app.App, ctx context.Context, args []string, o labelOptions) error {
 	req, err := labelRequest(args)
 	if err != nil {
 		return err
 	}
 	req.Filter = o.filter
-	if err := targets(req.ConnectionIds, o.filter, o.filterGiven); err != nil {
+	if err := app.Targets(req.ConnectionIds, o.filter, o.filterGiven); err != nil {
 		return err
 	}
-	if err := o.scope.checkIDs(req.ConnectionIds); err != nil {
+	if err := o.scope.CheckIDs(req.ConnectionIds); err != nil {
 		return err
 	}
-	req.Scope = a.scope(&o.scope)
-	c, err := a.connect()
+	req.Scope = a.Scope(&o.scope)
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	callCtx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	callCtx, cancel := a.Within(ctx, 0)
 	defer cancel()
 	resp, err := c.SetLabels(callCtx, req)
 	if err != nil {
 		return err
 	}
-	if err := a.printLabels(req, resp); err != nil {
+	if err := printLabels(a, req, resp); err != nil {
 		return err
 	}
-	return a.ending(resp.GetFleet(), a.labelResult(req, resp))
+	return a.Ending(resp.GetFleet(), labelResult(a, req, resp))
 }
 
 // labelResult says what a table does not, and returns the exit code.
-func (a *app) labelResult(req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) int {
-	a.sayFailures(resp.GetOutcomes())
+func labelResult(a *app.App, req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) int {
+	a.SayFailures(resp.GetOutcomes())
 	if req.GetFilter() == "" {
-		return tallyOf(resp.GetOutcomes()).exitCode()
+		return app.TallyOf(resp.GetOutcomes()).ExitCode()
 	}
 	if resp.GetMatched() == 0 {
-		a.say("no connection matches")
+		a.Say("no connection matches")
 	}
 	return countsExitCode(resp.GetMatched(), resp.GetLabeled())
 }
@@ -88,10 +89,10 @@ func labelRequest(args []string) (*sockgatev1.SetLabelsRequest, error) {
 		removed, isRemove := strings.CutSuffix(arg, "-")
 		switch {
 		case isSet && key == "", isRemove && removed == "":
-			return nil, usagef("%q has no key; write KEY=VALUE to set a label and KEY- to remove one", arg)
+			return nil, app.Usagef("%q has no key; write KEY=VALUE to set a label and KEY- to remove one", arg)
 		case isSet:
 			if old, twice := req.Set[key]; twice && old != value {
-				return nil, usagef("label %q is given two values, %q and %q", key, old, value)
+				return nil, app.Usagef("label %q is given two values, %q and %q", key, old, value)
 			}
 			req.Set[key] = value
 		case isRemove:
@@ -102,30 +103,30 @@ func labelRequest(args []string) (*sockgatev1.SetLabelsRequest, error) {
 	}
 	for _, key := range req.Remove {
 		if _, both := req.Set[key]; both {
-			return nil, usagef("label %q is both set and removed", key)
+			return nil, app.Usagef("label %q is both set and removed", key)
 		}
 	}
 	if len(req.Set)+len(req.Remove) == 0 {
-		return nil, usagef("no label was given; write KEY=VALUE to set one and KEY- to remove one")
+		return nil, app.Usagef("no label was given; write KEY=VALUE to set one and KEY- to remove one")
 	}
 	return req, nil
 }
 
-func (a *app) printLabels(req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) error {
+func printLabels(a *app.App, req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) error {
 	switch {
-	case a.structured():
-		return a.printMessage(resp)
-	case a.tabular() && req.GetFilter() != "":
-		t := a.newTable("MATCHED", "LABELED", "CLOSED", "NOT-FOUND", "REFUSED")
-		t.add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetLabeled()), fmt.Sprint(resp.GetClosed()),
+	case a.Structured():
+		return a.PrintMessage(resp)
+	case a.Tabular() && req.GetFilter() != "":
+		t := a.NewTable("MATCHED", "LABELED", "CLOSED", "NOT-FOUND", "REFUSED")
+		t.Add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetLabeled()), fmt.Sprint(resp.GetClosed()),
 			fmt.Sprint(resp.GetNotFound()), fmt.Sprint(resp.GetRefused()))
-		if err := t.flush(); err != nil {
+		if err := t.Flush(); err != nil {
 			return err
 		}
 	default:
-		if err := a.printOutcomes(resp.GetOutcomes()); err != nil {
+		if err := a.PrintOutcomes(resp.GetOutcomes()); err != nil {
 			return err
 		}
 	}
-	return a.printNodeResults(resp.GetFleet(), "matched", "labeled", "closed", "not_found", "refused")
+	return a.PrintNodeResults(resp.GetFleet(), "matched", "labeled", "closed", "not_found", "refused")
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -45,11 +46,8 @@ func admissionLimits() []limitField {
 	return all[first:]
 }
 
-// kebab writes a field's name as flags are written.
-func kebab(name string) string { return strings.ReplaceAll(name, "_", "-") }
-
 // name is the name on the command line, for example max-connections.
-func (f limitField) name() string { return kebab(f.path()) }
+func (f limitField) name() string { return app.Kebab(f.path()) }
 
 // path is the name in the contract, as a field mask has it.
 func (f limitField) path() string { return string(f.d.Name()) }
@@ -89,9 +87,9 @@ func (f limitField) text(l *sockgatev1.Limits) string {
 		}
 		return strings.Join(networks, ",")
 	case f.d.Message() != nil:
-		return exactDuration(f.duration(l))
+		return app.ExactDuration(f.duration(l))
 	case f.inBytes():
-		return exactBytes(v.Uint())
+		return app.ExactBytes(v.Uint())
 	case f.d.Kind() == protoreflect.DoubleKind:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	default:
@@ -130,7 +128,7 @@ func (f limitField) set(l *sockgatev1.Limits, text string) error {
 	}
 	v, err := f.parse(text)
 	if err != nil {
-		return usagef("%s=%.100s is not possible: %v", f.name(), text, err)
+		return app.Usagef("%s=%.100s is not possible: %v", f.name(), text, err)
 	}
 	m.Set(f.d, v)
 	return nil
@@ -147,7 +145,7 @@ func (f limitField) parse(text string) (protoreflect.Value, error) {
 		}
 		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect()), nil
 	case f.inBytes():
-		n, err := parseBytes(text)
+		n, err := app.ParseBytes(text)
 		return protoreflect.ValueOfUint64(n), err
 	case f.d.Kind() == protoreflect.DoubleKind:
 		n, err := strconv.ParseFloat(text, 64)
@@ -171,10 +169,10 @@ func (f limitField) setCounts(m protoreflect.Map, text string) error {
 		name, count, ok := strings.Cut(pair, "=")
 		n, err := strconv.ParseUint(count, 10, 63)
 		if !ok || name == "" || err != nil {
-			return usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example games=50,main=100, or none", f.name(), text)
+			return app.Usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example games=50,main=100, or none", f.name(), text)
 		}
 		if m.Has(protoreflect.ValueOfString(name).MapKey()) {
-			return usagef("%s names the listener %q twice", f.name(), name)
+			return app.Usagef("%s names the listener %q twice", f.name(), name)
 		}
 		m.Set(protoreflect.ValueOfString(name).MapKey(), protoreflect.ValueOfUint64(n))
 	}
@@ -186,7 +184,7 @@ func (f limitField) setNetworks(list protoreflect.List, text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		network, err := parseNetwork(strings.TrimSpace(part))
 		if err != nil {
-			return usagef("%s=%.100s is not possible: %v", f.name(), text, err)
+			return app.Usagef("%s=%.100s is not possible: %v", f.name(), text, err)
 		}
 		list.Append(protoreflect.ValueOfString(network.String()))
 	}

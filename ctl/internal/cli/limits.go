@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -25,16 +26,16 @@ listeners games=50,main=100, which replaces all of them. none takes a limit away
 must be, become what they are by default.`
 
 // limitsCommand is the noun; its verbs are get and set.
-func (a *app) limitsCommand() *cobra.Command {
+func limitsCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "limits", Short: "Show and change the gateway's limits"}
-	var shown, changed scopeFlags
+	var shown, changed app.ScopeFlags
 	get := &cobra.Command{
 		Use:               "get [NAME...]",
 		Short:             "Show the limits in force, or those that are named",
 		Long:              limitsGetLong,
 		Example:           "  ctl limits get\n  ctl limits get max-connections receive-rate",
 		ValidArgsFunction: completeLimits(limitField.name),
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.limitsGet(cmd.Context(), args, &shown) }),
+		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return limitsGet(a, cmd.Context(), args, &shown) }),
 	}
 	set := &cobra.Command{
 		Use:   "set NAME=VALUE...",
@@ -44,69 +45,53 @@ func (a *app) limitsCommand() *cobra.Command {
   ctl limits set allow=10.0.0.0/8,192.168.0.0/16 deny= listener-connections=games=50,main=100`,
 		Args:              atLeastOne("one NAME=VALUE"),
 		ValidArgsFunction: completeLimits(limitField.assignment),
-		RunE:              a.run(func(cmd *cobra.Command, args []string) error { return a.limitsSet(cmd.Context(), args, &changed) }),
+		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return limitsSet(a, cmd.Context(), args, &changed) }),
 	}
-	a.registerScope(get, &shown)
-	a.registerScope(set, &changed)
+	a.RegisterScope(get, &shown)
+	a.RegisterScope(set, &changed)
 	cmd.AddCommand(get, set)
-	return a.noun(cmd)
-}
-
-// noun makes a command that does nothing without one of its verbs.
-func (a *app) noun(cmd *cobra.Command) *cobra.Command {
-	var verbs []string
-	for _, sub := range cmd.Commands() {
-		verbs = append(verbs, sub.Name())
-	}
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	cmd.RunE = a.run(func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("%s needs to know what to do: one of %s", cmd.Name(), strings.Join(verbs, ", "))
-		}
-		return usagef("%s %q is not known; use one of %s", cmd.Name(), args[0], strings.Join(verbs, ", "))
-	})
-	return cmd
+	return a.Noun(cmd)
 }
 
 // limitsGet prints the limits of these names; all for none.
-func (a *app) limitsGet(ctx context.Context, names []string, s *scopeFlags) error {
+func limitsGet(a *app.App, ctx context.Context, names []string, s *app.ScopeFlags) error {
 	fields, err := findLimits(names)
 	if err != nil {
 		return err
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
-	resp, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{Scope: a.scope(s)})
+	resp, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{Scope: a.Scope(s)})
 	if err != nil {
 		return err
 	}
-	if a.structured() && len(names) > 0 {
-		err = a.printNamedLimits(fields, resp)
+	if a.Structured() && len(names) > 0 {
+		err = printNamedLimits(a, fields, resp)
 	} else {
-		err = a.printLimits(fields, resp)
+		err = printLimits(a, fields, resp)
 	}
 	if err != nil {
 		return err
 	}
-	return a.ending(resp.GetFleet(), exitDone)
+	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
 // printNamedLimits prints an object that has these fields only; in a fleet, one that is as the reply is otherwise.
-func (a *app) printNamedLimits(fields []limitField, resp *sockgatev1.GetLimitsResponse) error {
+func printNamedLimits(a *app.App, fields []limitField, resp *sockgatev1.GetLimitsResponse) error {
 	named, err := namedLimits(fields, resp.GetLimits())
 	if err != nil {
 		return err
 	}
 	if resp.GetFleet() == nil {
-		return a.printValue(named)
+		return a.PrintValue(named)
 	}
 	type node struct {
 		Node   string                     `json:"node"`
@@ -117,7 +102,7 @@ func (a *app) printNamedLimits(fields []limitField, resp *sockgatev1.GetLimitsRe
 		Nodes  []node                     `json:"nodes"`
 		Fleet  json.RawMessage            `json:"fleet"`
 	}{Limits: named, Nodes: []node{}}
-	if reply.Fleet, err = marshal(resp.GetFleet()); err != nil {
+	if reply.Fleet, err = app.Marshal(resp.GetFleet()); err != nil {
 		return err
 	}
 	for _, n := range resp.GetNodes() {
@@ -127,12 +112,12 @@ func (a *app) printNamedLimits(fields []limitField, resp *sockgatev1.GetLimitsRe
 		}
 		reply.Nodes = append(reply.Nodes, node{n.GetNode(), named})
 	}
-	return a.printValue(reply)
+	return a.PrintValue(reply)
 }
 
 // namedLimits are these fields as they are in JSON.
 func namedLimits(fields []limitField, l *sockgatev1.Limits) (map[string]json.RawMessage, error) {
-	text, err := marshal(l)
+	text, err := app.Marshal(l)
 	if err != nil {
 		return nil, err
 	}
@@ -149,30 +134,30 @@ func namedLimits(fields []limitField, l *sockgatev1.Limits) (map[string]json.Raw
 }
 
 // limitsSet changes limits, and prints the new values of those.
-func (a *app) limitsSet(ctx context.Context, args []string, s *scopeFlags) error {
+func limitsSet(a *app.App, ctx context.Context, args []string, s *app.ScopeFlags) error {
 	req, fields, err := limitsRequest(args)
 	if err != nil {
 		return err
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return err
 	}
-	req.Scope = a.scope(s)
-	c, err := a.connect()
+	req.Scope = a.Scope(s)
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
 	resp, err := c.UpdateLimits(ctx, req)
 	if err != nil {
 		return err
 	}
-	if err := a.printLimits(fields, resp); err != nil {
+	if err := printLimits(a, fields, resp); err != nil {
 		return err
 	}
-	return a.ending(resp.GetFleet(), exitDone)
+	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
 // limitsRequest reads the assignments, and says which limits they are of.
@@ -182,7 +167,7 @@ func limitsRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []limitField
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok {
-			return nil, nil, usagef("%.100q has no value; write NAME=VALUE, for example max-connections=100", arg)
+			return nil, nil, app.Usagef("%.100q has no value; write NAME=VALUE, for example max-connections=100", arg)
 		}
 		found, err := findLimits([]string{name})
 		if err != nil {
@@ -191,9 +176,9 @@ func limitsRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []limitField
 		f := found[0]
 		switch {
 		case !f.settable():
-			return nil, nil, usagef("%s cannot be changed while the gateway runs; it is set at its start", f.name())
+			return nil, nil, app.Usagef("%s cannot be changed while the gateway runs; it is set at its start", f.name())
 		case slices.Contains(req.UpdateMask.Paths, f.path()):
-			return nil, nil, usagef("%s is given twice", f.name())
+			return nil, nil, app.Usagef("%s is given twice", f.name())
 		}
 		if err := f.set(req.Limits, value); err != nil {
 			return nil, nil, err
@@ -219,13 +204,13 @@ func findLimits(names []string) ([]limitField, error) {
 	}
 	var found []limitField
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == kebab(name) || f.flag() == kebab(name) })
+		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == app.Kebab(name) || f.flag() == app.Kebab(name) })
 		if i < 0 {
 			var known []string
 			for _, f := range all {
 				known = append(known, f.name())
 			}
-			return nil, usagef("%.100q is not a limit; use one of %s", name, strings.Join(known, ", "))
+			return nil, app.Usagef("%.100q is not a limit; use one of %s", name, strings.Join(known, ", "))
 		}
 		found = append(found, all[i])
 	}
@@ -241,28 +226,28 @@ type limitsReply interface {
 }
 
 // printLimits shows these fields, or all of them to a program; in a fleet, with the nodes.
-func (a *app) printLimits(fields []limitField, resp limitsReply) error {
+func printLimits(a *app.App, fields []limitField, resp limitsReply) error {
 	switch {
-	case a.structured() && resp.GetFleet() != nil:
-		return a.printMessage(resp)
-	case a.structured():
-		return a.printMessage(resp.GetLimits())
-	case a.output == formatName:
+	case a.Structured() && resp.GetFleet() != nil:
+		return a.PrintMessage(resp)
+	case a.Structured():
+		return a.PrintMessage(resp.GetLimits())
+	case a.Output == app.FormatName:
 		for _, f := range fields {
-			if err := a.printName(f.name()); err != nil {
+			if err := a.PrintName(f.name()); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := a.limitsTable(fields, resp).flush(); err != nil {
+	if err := limitsTable(a, fields, resp).Flush(); err != nil {
 		return err
 	}
-	return a.printNodeResults(resp.GetFleet())
+	return a.PrintNodeResults(resp.GetFleet())
 }
 
 // limitsTable has a row for each limit; where nodes do not agree, for each value of each limit, with the nodes that have it.
-func (a *app) limitsTable(fields []limitField, resp limitsReply) *table {
+func limitsTable(a *app.App, fields []limitField, resp limitsReply) *app.Table {
 	nodes := resp.GetNodes()
 	if len(nodes) == 0 { // a gateway that runs alone
 		nodes = []*sockgatev1.NodeLimits{{Limits: resp.GetLimits()}}
@@ -271,21 +256,21 @@ func (a *app) limitsTable(fields []limitField, resp limitsReply) *table {
 		return slices.ContainsFunc(nodes, func(n *sockgatev1.NodeLimits) bool { return f.text(n.GetLimits()) != f.text(nodes[0].GetLimits()) })
 	}
 	if !slices.ContainsFunc(fields, differ) {
-		t := a.newTable("NAME", "VALUE")
+		t := a.NewTable("NAME", "VALUE")
 		for _, f := range fields {
-			t.add(f.name(), f.text(nodes[0].GetLimits()))
+			t.Add(f.name(), f.text(nodes[0].GetLimits()))
 		}
 		return t
 	}
-	t := a.newTable("NAME", "VALUE", "NODES")
+	t := a.NewTable("NAME", "VALUE", "NODES")
 	for _, f := range fields {
 		if !differ(f) {
-			t.add(f.name(), f.text(nodes[0].GetLimits()), "all")
+			t.Add(f.name(), f.text(nodes[0].GetLimits()), "all")
 			continue
 		}
 		values, have := valuesOf(f, nodes)
 		for _, value := range values {
-			t.add(f.name(), value, strings.Join(have[value], ","))
+			t.Add(f.name(), value, strings.Join(have[value], ","))
 		}
 	}
 	return t

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -23,7 +24,7 @@ func someLimits() *sockgatev1.Limits {
 	}
 }
 
-const limitsTable = `NAME                           VALUE
+const shownLimits = `NAME                           VALUE
 max-connections                100
 high-water                     64KiB
 low-water                      1000B
@@ -55,7 +56,7 @@ func TestLimitsGet(t *testing.T) {
 	g := &fakeGateway{limits: func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
 		return &sockgatev1.GetLimitsResponse{Limits: someLimits()}, nil
 	}}
-	against(t, g).expect(t, 0, limitsTable, "", "limits", "get")
+	against(t, g).expect(t, 0, shownLimits, "", "limits", "get")
 	against(t, g).expect(t, 0, "NAME              VALUE\nallow             10.0.0.0/8,2001:db8::/32\nmax-connections   100\n", "", "limits", "get", "allow", "max_connections")
 	run := against(t, g)
 	if code := run.run("limits", "get", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"maxConnections":"100","highWater":"65536",`) {
@@ -152,7 +153,7 @@ func TestLimitsUsage(t *testing.T) {
 		"limits set listener-connections=a=1,a=2":      "twice",
 	} {
 		run := against(t, &fakeGateway{})
-		if code := run.run(strings.Fields(words)...); code != exitUsage || !strings.Contains(run.stderr.String(), want) {
+		if code := run.run(strings.Fields(words)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, run.stderr)
 		}
 	}
@@ -177,7 +178,7 @@ func TestEveryLimitIsKnown(t *testing.T) {
 	if _, err := findLimits(append(fixedLimits(), byteLimits()...)); err != nil {
 		t.Error(err)
 	}
-	if n := len(limitFields()); n != strings.Count(limitsTable, "\n")-1 {
+	if n := len(limitFields()); n != strings.Count(shownLimits, "\n")-1 {
 		t.Errorf("%d limits; the table of this test has others: give a new one its unit", n)
 	}
 }

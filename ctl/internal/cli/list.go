@@ -6,22 +6,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const maxPage = 1000
 
-const filterHelp = "CEL `EXPR` that selects connections"
-
 type listOptions struct {
-	scope  scopeFlags
+	scope  app.ScopeFlags
 	filter string
 	state  string
 	limit  int
 	watch  bool
 }
 
-func (a *app) listCommand() *cobra.Command {
+func listCommand(a *app.App) *cobra.Command {
 	var o listOptions
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -36,58 +35,58 @@ matches is PRESENT then. What makes no event makes no row: bytes that come and g
 		Example: `  ctl list --filter 'ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m")'
   ctl list --state closed -o wide
   ctl list -o name --filter 'labels["room"] == "7"'`,
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), o) }),
+		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return list(a, cmd.Context(), o) }),
 	}
-	cmd.Flags().StringVar(&o.filter, "filter", "", filterHelp)
+	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` rows; 0 means no limit")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "list, then follow")
-	a.registerScope(cmd, &o.scope)
-	completeFlag(cmd, "state", "live", "closed", "all")
-	completeFlag(cmd, "filter")
+	a.RegisterScope(cmd, &o.scope)
+	app.CompleteFlag(cmd, "state", "live", "closed", "all")
+	app.CompleteFlag(cmd, "filter")
 	return cmd
 }
 
-func (a *app) list(ctx context.Context, o listOptions) error {
+func list(a *app.App, ctx context.Context, o listOptions) error {
 	state, err := parseState(o.state)
 	if err != nil {
 		return err
 	}
 	if o.limit < 0 {
-		return usagef("--limit %d is not possible; give the number of rows, or 0 for all", o.limit)
+		return app.Usagef("--limit %d is not possible; give the number of rows, or 0 for all", o.limit)
 	}
 	if o.watch && state == sockgatev1.ListState_LIST_STATE_CLOSED {
-		return usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and --state closed out, " +
+		return app.Usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and --state closed out, " +
 			"or follow ctl events --type CLOSED")
 	}
-	if err := o.scope.check(); err != nil {
+	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	if o.watch {
-		return a.watch(ctx, c, o, state)
+		return watch(a, ctx, c, o, state)
 	}
-	rows := a.newConnectionRows(state != sockgatev1.ListState_LIST_STATE_LIVE, false)
+	rows := a.NewConnectionRows(state != sockgatev1.ListState_LIST_STATE_LIVE, false)
 	left := newCountdown(o.limit)
-	walked, err := a.walk(ctx, c, o.request(a, state), left, func(page []*sockgatev1.Connection) error {
+	walked, err := walk(a, ctx, c, o.request(a, state), left, func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
-			if err := rows.add("", conn); err != nil {
+			if err := rows.Add("", conn); err != nil {
 				return err
 			}
 		}
-		return rows.flush()
+		return rows.Flush()
 	})
-	a.sayAbsent(&walked.absent)
+	a.SayAbsent(&walked.absent)
 	if err != nil {
 		return err
 	}
-	return exitWith(walked.absent.exitCode(exitDone))
+	return app.ExitWith(walked.absent.ExitCode(app.ExitDone))
 }
 
 func parseState(text string) (sockgatev1.ListState, error) {
@@ -99,37 +98,37 @@ func parseState(text string) (sockgatev1.ListState, error) {
 	case "all":
 		return sockgatev1.ListState_LIST_STATE_ALL, nil
 	default:
-		return 0, usagef("--state %q is not known; use live, closed or all", text)
+		return 0, app.Usagef("--state %q is not known; use live, closed or all", text)
 	}
 }
 
 // request asks for the first page.
-func (o *listOptions) request(a *app, state sockgatev1.ListState) *sockgatev1.ListConnectionsRequest {
-	return &sockgatev1.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.scope(&o.scope)}
+func (o *listOptions) request(a *app.App, state sockgatev1.ListState) *sockgatev1.ListConnectionsRequest {
+	return &sockgatev1.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.Scope(&o.scope)}
 }
 
 // walked is what going through a list's pages tells besides the connections.
 type walked struct {
-	cursor string    // from before the first page
-	fleet  bool      // the gateway is in a fleet
-	absent absentees // of all pages
+	cursor string        // from before the first page
+	fleet  bool          // the gateway is in a fleet
+	absent app.Absentees // of all pages
 }
 
 // walk goes through the pages of a list. With an error, the result is of the pages before it.
-func (a *app) walk(ctx context.Context, c *client, req *sockgatev1.ListConnectionsRequest, left *countdown,
+func walk(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest, left *countdown,
 	page func([]*sockgatev1.Connection) error,
 ) (walked, error) {
 	var w walked
 	for {
 		req.PageSize = int32(left.cap(maxPage))
-		resp, err := a.listPage(ctx, c, req)
+		resp, err := listPage(a, ctx, c, req)
 		if err != nil {
 			return w, err
 		}
 		if req.PageToken == "" {
 			w.cursor, w.fleet = resp.GetCursor(), resp.GetFleet() != nil
 		}
-		w.absent.add(resp.GetFleet())
+		w.absent.Add(resp.GetFleet())
 		rows := resp.GetConnections()
 		rows = rows[:left.cap(len(rows))]
 		left.take(len(rows))
@@ -142,8 +141,8 @@ func (a *app) walk(ctx context.Context, c *client, req *sockgatev1.ListConnectio
 	}
 }
 
-func (a *app) listPage(ctx context.Context, c *client, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
-	ctx, cancel := a.within(ctx, 0)
+func listPage(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
 	return c.ListConnections(ctx, req)
 }

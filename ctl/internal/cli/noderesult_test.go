@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -68,7 +69,7 @@ func TestRepliesOfAFleet(t *testing.T) {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
 		code := run.run(strings.Fields(tt.args)...)
-		if got := counts.ReplaceAllString(run.stdout.String(), "${1}COUNTS"); code != exitPartial || got != tt.stdout {
+		if got := counts.ReplaceAllString(run.stdout.String(), "${1}COUNTS"); code != app.ExitPartial || got != tt.stdout {
 			t.Errorf("ctl %s: exit code %d\n%s\nwant:\n%s", tt.args, code, got, tt.stdout)
 		}
 		if got := run.stderr.String(); got != silentText {
@@ -100,13 +101,13 @@ func TestTargetsOfAFleet(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"send edge-3.1.1 hi", exitFailed, "ID           OUTCOME   QUEUED   UNSENT\nedge-3.1.1   UNKNOWN   0B       0B\n",
+		{"send edge-3.1.1 hi", app.ExitFailed, "ID           OUTCOME   QUEUED   UNSENT\nedge-3.1.1   UNKNOWN   0B       0B\n",
 			"ctl: edge-3.1.1: what happened cannot be known\nctl: edge-3 did not answer: TIMED_OUT (not within 2ms; what it did is not known)\n"},
-		{"kick edge-2.1.1 edge-3.1.1 -o name", exitPartial, "edge-2.1.1\n", unreachable + "ctl: 2 matched: 1 kicked, 1 on nodes that cannot be reached\n" + silentText},
-		{"kick edge-2.1.1 edge-3.1.1 -o wide", exitPartial, "ID           OUTCOME            UNSENT\nedge-2.1.1   KICKED             0B\nedge-3.1.1   NODE_UNREACHABLE   0B\n\n" +
+		{"kick edge-2.1.1 edge-3.1.1 -o name", app.ExitPartial, "edge-2.1.1\n", unreachable + "ctl: 2 matched: 1 kicked, 1 on nodes that cannot be reached\n" + silentText},
+		{"kick edge-2.1.1 edge-3.1.1 -o wide", app.ExitPartial, "ID           OUTCOME            UNSENT\nedge-2.1.1   KICKED             0B\nedge-3.1.1   NODE_UNREACHABLE   0B\n\n" +
 			"NODE     STATUS        TIME   MATCHED   KICKED   CLOSED   NOT-FOUND\nedge-2   OK            2ms    1         1        0        0\nedge-3   UNREACHABLE   2ms    -         -        -        -\n",
 			unreachable + "ctl: 2 matched: 1 kicked, 1 on nodes that cannot be reached\n" + silentText},
-		{"get edge-1.1.1 -o name", exitDone, "edge-1.1.1\n", ""},
+		{"get edge-1.1.1 -o name", app.ExitDone, "edge-1.1.1\n", ""},
 	}
 	for _, tt := range tests {
 		var scopes []*sockgatev1.Scope
@@ -119,7 +120,7 @@ func TestTargetsOfAFleet(t *testing.T) {
 		g := &fakeGateway{send: func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
 			return &sockgatev1.SendResponse{Outcome: outcome}, nil
 		}}
-		against(t, g).expect(t, exitFailed, "", "ctl: edge-3.1.1: "+sentence+"\n", "send", "edge-3.1.1", "hi", "-o", "name")
+		against(t, g).expect(t, app.ExitFailed, "", "ctl: edge-3.1.1: "+sentence+"\n", "send", "edge-3.1.1", "hi", "-o", "name")
 	}
 }
 
@@ -130,21 +131,21 @@ func TestAbsentText(t *testing.T) {
 		if status == nodeOK || n == 0 {
 			continue
 		}
-		own := absentText(nodeResult("edge-3", status, ""))
-		if !strings.HasPrefix(own, "edge-3 ") || !strings.Contains(own, ": "+nodeStatusText(status)+" (") || strings.Contains(own, "()") || strings.Contains(own, "did not say why") != (status == sockgatev1.NodeStatus_NODE_STATUS_ERROR) {
+		own := app.AbsentText(nodeResult("edge-3", status, ""))
+		if !strings.HasPrefix(own, "edge-3 ") || !strings.Contains(own, ": "+app.NodeStatusText(status)+" (") || strings.Contains(own, "()") || strings.Contains(own, "did not say why") != (status == sockgatev1.NodeStatus_NODE_STATUS_ERROR) {
 			t.Errorf("%s: %s", status, own)
 		}
-		if text := absentText(nodeResult("edge-3", status, "be\x1bcause")); !strings.HasSuffix(text, nodeStatusText(status)+` (be\x1bcause)`) {
+		if text := app.AbsentText(nodeResult("edge-3", status, "be\x1bcause")); !strings.HasSuffix(text, app.NodeStatusText(status)+` (be\x1bcause)`) {
 			t.Errorf("%s: %s", status, text)
 		}
 	}
 	for status, verb := range map[sockgatev1.NodeStatus]string{nodeTimedOut: "did not answer", sockgatev1.NodeStatus_NODE_STATUS_DENIED: "answered"} {
-		if got, want := absentText(nodeResult("edge-3", status, "x")), "edge-3 "+verb+": "+nodeStatusText(status)+" (x)"; got != want {
+		if got, want := app.AbsentText(nodeResult("edge-3", status, "x")), "edge-3 "+verb+": "+app.NodeStatusText(status)+" (x)"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	m := absentFrom(&sockgatev1.FleetResult{Expected: 3, Answered: 2})
-	if !m.any() || m.short != "2 of 3 nodes answered" {
+	m := app.AbsentFrom(&sockgatev1.FleetResult{Expected: 3, Answered: 2})
+	if !m.Any() || m.Short != "2 of 3 nodes answered" {
 		t.Errorf("a reply that is not complete and names nobody: %+v", m)
 	}
 }
@@ -157,11 +158,11 @@ func TestKickQuestionOfAFleet(t *testing.T) {
 	}}
 	run := against(t, g)
 	run.terminal, run.stdin, run.variables = true, strings.NewReader("n\n"), map[string]string{"NO_COLOR": "1"}
-	run.expect(t, exitFailed, "", silentText+"Kick 5 connections on 2 nodes? [y/N] ctl: not confirmed; nothing was done\n", "kick", "--filter", "true")
+	run.expect(t, app.ExitFailed, "", silentText+"Kick 5 connections on 2 nodes? [y/N] ctl: not confirmed; nothing was done\n", "kick", "--filter", "true")
 	matched = 0
 	run = against(t, g)
 	run.terminal = true
-	run.expect(t, exitPartial, "", "ctl: no connection matches\n"+silentText, "kick", "--filter", "true")
+	run.expect(t, app.ExitPartial, "", "ctl: no connection matches\n"+silentText, "kick", "--filter", "true")
 }
 
 // A fleet is described where there is one, with what is wrong with it.
@@ -175,7 +176,7 @@ func TestInfoOfAFleet(t *testing.T) {
 	}
 	for _, want := range []string{section("yes, since 2026-03-04T10:30:02.123Z", "LIVE"), section("no, since 2026-03-04T10:30:02.123Z: connection refused", "DISPLACED")} {
 		run := against(t, g)
-		if code := run.run("info"); code != exitDone || !strings.Contains(run.stdout.String(), want) {
+		if code := run.run("info"); code != app.ExitDone || !strings.Contains(run.stdout.String(), want) {
 			t.Errorf("exit code %d:\n%s\nwant:\n%s", code, run.stdout, want)
 		}
 		fleet.Connected, fleet.Problem, fleet.State = false, "connection refused", sockgatev1.NodeState_NODE_STATE_DISPLACED
@@ -196,7 +197,7 @@ func TestLimitsThatDiffer(t *testing.T) {
 			{Node: "edge-1", Limits: limits(100, 0)}, {Node: "edge-2", Limits: limits(50, time.Minute)}, {Node: "edge-3", Limits: limits(100, 0)},
 		}, Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""), nodeResult("edge-3", nodeOK, ""))}, nil
 	}}
-	against(t, g).expect(t, exitDone, "NAME              VALUE   NODES\nmax-connections   100     edge-1,edge-3\nmax-connections   50      edge-2\n"+
+	against(t, g).expect(t, app.ExitDone, "NAME              VALUE   NODES\nmax-connections   100     edge-1,edge-3\nmax-connections   50      edge-2\n"+
 		"high-water        64KiB   all\nidle-timeout      none    edge-1,edge-3\nidle-timeout      1m      edge-2\n", "", "limits", "get", "max-connections", "high-water", "idle-timeout")
-	against(t, g).expect(t, exitDone, "NAME         VALUE\nhigh-water   64KiB\n", "", "limits", "get", "high-water")
+	against(t, g).expect(t, app.ExitDone, "NAME         VALUE\nhigh-water   64KiB\n", "", "limits", "get", "high-water")
 }

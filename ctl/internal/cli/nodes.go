@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -18,41 +19,41 @@ that it goes; DISPLACED, of the gateway that is asked alone: another node has it
 Exit codes: 0 done, whatever the states; 3 a node that is not UNREACHABLE did not answer just now.`
 
 // nodesCommand is `ctl nodes`, which is `ctl node list` too.
-func (a *app) nodesCommand(use string) *cobra.Command {
-	var s scopeFlags
+func nodesCommand(a *app.App, use string) *cobra.Command {
+	var s app.ScopeFlags
 	cmd := &cobra.Command{
 		Use:               use,
 		Short:             "List the nodes of the fleet, and how they are",
 		Long:              nodesLong,
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.nodes(cmd.Context(), &s) }),
+		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return nodes(a, cmd.Context(), &s) }),
 	}
-	s.registerLocal(cmd, "only what the gateway that is asked knows, without asking any other")
+	s.RegisterLocal(cmd, "only what the gateway that is asked knows, without asking any other")
 	return cmd
 }
 
 // nodeCommand is the noun for nodes.
-func (a *app) nodeCommand() *cobra.Command {
+func nodeCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "node", Short: "List the nodes of the fleet, and forget one"}
-	cmd.AddCommand(a.nodesCommand("list"), a.nodeForgetCommand())
-	return a.noun(cmd)
+	cmd.AddCommand(nodesCommand(a, "list"), nodeForgetCommand(a))
+	return a.Noun(cmd)
 }
 
 // nodes prints the nodes.
-func (a *app) nodes(ctx context.Context, s *scopeFlags) error {
-	c, err := a.connect()
+func nodes(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
-	resp, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{Scope: a.scope(s)})
+	resp, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{Scope: a.Scope(s)})
 	if err != nil {
 		return err
 	}
-	rows := a.newNodeRows()
+	rows := newNodeRows(a)
 	for _, n := range resp.GetNodes() {
 		if err := rows.add(n); err != nil {
 			return err
@@ -62,18 +63,18 @@ func (a *app) nodes(ctx context.Context, s *scopeFlags) error {
 		return err
 	}
 	absent := silentNodes(resp.GetFleet())
-	a.sayAbsent(absent)
-	return exitWith(absent.exitCode(exitDone))
+	a.SayAbsent(absent)
+	return app.ExitWith(absent.ExitCode(app.ExitDone))
 }
 
 // silentNodes are the absentees but for those whose states say already that they were not asked.
-func silentNodes(f *sockgatev1.FleetResult) *absentees {
-	var m absentees
+func silentNodes(f *sockgatev1.FleetResult) *app.Absentees {
+	var m app.Absentees
 	for _, n := range f.GetNodes() {
 		switch n.GetStatus() {
 		case sockgatev1.NodeStatus_NODE_STATUS_OK, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE, sockgatev1.NodeStatus_NODE_STATUS_LEFT:
 		default:
-			m.addNode(n)
+			m.AddNode(n)
 		}
 	}
 	return &m
@@ -81,60 +82,58 @@ func silentNodes(f *sockgatev1.FleetResult) *absentees {
 
 // nodeRows prints nodes in any format.
 type nodeRows struct {
-	app   *app
-	table *table
+	app   *app.App
+	table *app.Table
 }
 
 // newNodeRows chooses the columns.
-func (a *app) newNodeRows() *nodeRows {
+func newNodeRows(a *app.App) *nodeRows {
 	header := []string{"NODE", "STATE", "VERSION", "CONNECTIONS", "LAST-SEEN", "ROUND-TRIP"}
-	if a.wide() {
+	if a.Wide() {
 		header = append(header, "INCARNATION", "UPTIME", "EVENT-HEAD", "ALLOWED")
 	}
-	return &nodeRows{app: a, table: a.newTable(header...)}
+	return &nodeRows{app: a, table: a.NewTable(header...)}
 }
 
 // add prints one node, or holds it for the table's flush.
 func (r *nodeRows) add(n *sockgatev1.Node) error {
 	a := r.app
 	switch {
-	case a.structured():
-		return a.printMessage(n)
-	case a.output == formatName:
-		return a.printName(clean(n.GetName()))
+	case a.Structured():
+		return a.PrintMessage(n)
+	case a.Output == app.FormatName:
+		return a.PrintName(app.Clean(n.GetName()))
 	}
-	seen := durationText(n.GetLastSeen())
+	seen := app.DurationText(n.GetLastSeen())
 	if n.GetSelf() {
 		seen = "self"
 	}
-	cells := []string{n.GetName(), nodeStateText(n.GetState()), n.GetVersion(), fmt.Sprint(n.GetConnections()), seen, durationText(n.GetRoundTrip())}
-	if a.wide() {
-		cells = append(cells, n.GetIncarnation(), durationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()), roleText(n.GetAllowed()))
+	cells := []string{n.GetName(), app.NodeStateText(n.GetState()), n.GetVersion(), fmt.Sprint(n.GetConnections()), seen, app.DurationText(n.GetRoundTrip())}
+	if a.Wide() {
+		cells = append(cells, n.GetIncarnation(), app.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()), roleText(n.GetAllowed()))
 	}
-	r.table.add(cells...)
+	r.table.Add(cells...)
 	return nil
 }
 
 // flush makes everything that was added visible.
 func (r *nodeRows) flush() error {
-	if r.app.tabular() {
-		if err := r.table.flush(); err != nil {
+	if r.app.Tabular() {
+		if err := r.table.Flush(); err != nil {
 			return err
 		}
 	}
-	return r.app.stdout.Flush()
+	return r.app.Stdout.Flush()
 }
-
-func nodeStateText(s sockgatev1.NodeState) string { return enumText(s.String(), "NODE_STATE_") }
 
 // forgetOptions are the flags of `ctl node forget`.
 type forgetOptions struct {
-	scopeFlags
+	app.ScopeFlags
 	yes bool
 }
 
 // nodeForgetCommand is `ctl node forget`.
-func (a *app) nodeForgetCommand() *cobra.Command {
+func nodeForgetCommand(a *app.App) *cobra.Command {
 	var o forgetOptions
 	cmd := &cobra.Command{
 		Use:   "forget NAME",
@@ -146,56 +145,56 @@ It asks for confirmation; without a terminal it needs --yes.
 
 Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not be told; 4 there is no such node.`,
 		Example: "  ctl node forget edge-3 --yes",
-		Args:    exactly(1, "the NAME of one node"),
+		Args:    app.Exactly(1, "the NAME of one node"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return a.completeNodes(func() []string { return nil })(cmd, args, prefix)
+			return a.CompleteNodes(func() []string { return nil })(cmd, args, prefix)
 		},
-		RunE: a.run(func(cmd *cobra.Command, args []string) error { return a.nodeForget(cmd.Context(), args[0], &o) }),
+		RunE: a.Run(func(cmd *cobra.Command, args []string) error { return nodeForget(a, cmd.Context(), args[0], &o) }),
 	}
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	o.registerLocal(cmd, "only on the gateway that is asked, without telling any other")
+	o.RegisterLocal(cmd, "only on the gateway that is asked, without telling any other")
 	return cmd
 }
 
 // nodeForget forgets the node, and shows what was known of it.
-func (a *app) nodeForget(ctx context.Context, name string, o *forgetOptions) error {
-	if err := checkNode(name); err != nil {
+func nodeForget(a *app.App, ctx context.Context, name string, o *forgetOptions) error {
+	if err := app.CheckNode(name); err != nil {
 		return err
 	}
-	if err := a.confirm(ctx, o.yes, fmt.Sprintf("Forget the node %s?", name)); err != nil {
+	if err := a.Confirm(ctx, o.yes, fmt.Sprintf("Forget the node %s?", name)); err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	ctx, cancel := a.within(ctx, 0)
+	defer c.Close()
+	ctx, cancel := a.Within(ctx, 0)
 	defer cancel()
-	resp, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: name, Scope: a.scope(&o.scopeFlags)})
+	resp, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: name, Scope: a.Scope(&o.ScopeFlags)})
 	if err != nil {
 		return err
 	}
-	if err := a.printForgotten(resp); err != nil {
+	if err := printForgotten(a, resp); err != nil {
 		return err
 	}
-	return a.ending(resp.GetFleet(), exitDone)
+	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
 // printForgotten shows the node as it was last known, and who was told.
-func (a *app) printForgotten(resp *sockgatev1.ForgetNodeResponse) error {
-	if a.structured() {
-		return a.printMessage(resp)
+func printForgotten(a *app.App, resp *sockgatev1.ForgetNodeResponse) error {
+	if a.Structured() {
+		return a.PrintMessage(resp)
 	}
-	rows := a.newNodeRows()
+	rows := newNodeRows(a)
 	if err := rows.add(resp.GetNode()); err != nil {
 		return err
 	}
 	if err := rows.flush(); err != nil {
 		return err
 	}
-	return a.printNodeResults(resp.GetFleet())
+	return a.PrintNodeResults(resp.GetFleet())
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 )
 
@@ -20,7 +21,7 @@ func TestReconnectToAGateway(t *testing.T) {
 	for cut := 0; cut < 6000; cut += 371 {
 		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, gateway.Control, cut), stdout: newWatched(), stderr: newWatched()}
 		// LISTENING, and CONNECTED, ENDED and CLOSED of each client.
-		if code := run.run("events", "--reconnect", "--after", "0", "-o", "json", "--limit", "16"); code != exitDone {
+		if code := run.run("events", "--reconnect", "--after", "0", "-o", "json", "--limit", "16"); code != app.ExitDone {
 			t.Fatalf("cut at %d: exit code %d: %s", cut, code, run.stderr)
 		}
 		dec := json.NewDecoder(strings.NewReader(run.stdout.String()))

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -55,7 +56,7 @@ func TestStreamOutlivesItsConnection(t *testing.T) {
 		t.Run(words, func(t *testing.T) {
 			g, option, begun := agingGateway(t)
 			run := &invocation{ctx: t.Context(), gateway: g.serve(t, option), stdout: newWatched(), stderr: newWatched()}
-			if code := run.run(strings.Fields(words)...); code != exitDone || run.stdout.String() != numbered(1, 6) {
+			if code := run.run(strings.Fields(words)...); code != app.ExitDone || run.stdout.String() != numbered(1, 6) {
 				t.Errorf("exit code %d, stdout:\n%s\nstderr:\n%s", code, run.stdout, run.stderr)
 			}
 			if text := run.stderr.String(); !strings.HasPrefix(text, stderr) || stderr == "" && text != "" {
@@ -70,7 +71,7 @@ func TestStreamOutlivesItsConnection(t *testing.T) {
 
 // A stream that breaks for another reason is a failure all the same.
 func TestStreamThatBreaksIsNotRenewed(t *testing.T) {
-	if renewed(errBroken) || renewed(nil) {
+	if app.Renewed(errBroken) || app.Renewed(nil) {
 		t.Error("a broken stream counts as renewed")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -46,7 +47,7 @@ func TestScopeOfEveryCommand(t *testing.T) {
 			var scopes []*sockgatev1.Scope
 			run := against(t, fleetGateway(&scopes))
 			code := run.run(strings.Fields(line + extra)...)
-			if code == exitUsage || len(scopes) == 0 {
+			if code == app.ExitUsage || len(scopes) == 0 {
 				t.Fatalf("ctl %s%s: exit code %d, %d calls: %s", line, extra, code, len(scopes), run.stderr)
 			}
 			for _, got := range scopes {
@@ -76,7 +77,7 @@ func TestOtherScopes(t *testing.T) {
 	} {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
-		if code := run.run(strings.Fields(line)...); code == exitUsage {
+		if code := run.run(strings.Fields(line)...); code == app.ExitUsage {
 			t.Errorf("ctl %s: %s", line, run.stderr)
 		}
 		var got []string
@@ -106,7 +107,7 @@ func scopeText(s *sockgatev1.Scope) string {
 
 // What cannot be meant is refused before a call is made.
 func TestScopeUsage(t *testing.T) {
-	many := make([]string, maxNodes+1)
+	many := make([]string, app.MaxNodes+1)
 	for i := range many {
 		many[i] = fmt.Sprintf("n%d", i)
 	}
@@ -140,7 +141,7 @@ func TestScopeUsage(t *testing.T) {
 	for line, want := range tests {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
-		if code := run.run(strings.Fields(line)...); code != exitUsage || !strings.Contains(run.stderr.String(), want) {
+		if code := run.run(strings.Fields(line)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("ctl %s: exit code %d: %s; expected %q", line, code, run.stderr, want)
 		}
 		if len(scopes) > 0 {
@@ -158,23 +159,23 @@ func TestFleetErrors(t *testing.T) {
 		code   int
 		stderr string
 	}{
-		{"shutdown --yes", failure(codes.InvalidArgument, "in a fleet it has to be said which node", "NODE_REQUIRED", nil), exitUsage,
+		{"shutdown --yes", failure(codes.InvalidArgument, "in a fleet it has to be said which node", "NODE_REQUIRED", nil), app.ExitUsage,
 			"ctl: in a fleet it has to be said which node (NODE_REQUIRED)\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all\n"},
-		{"list --node nope", failure(codes.InvalidArgument, `there is no node "nope"`, "UNKNOWN_NODE", nil), exitUsage,
+		{"list --node nope", failure(codes.InvalidArgument, `there is no node "nope"`, "UNKNOWN_NODE", nil), app.ExitUsage,
 			"ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
-		{"node forget nope --yes", failure(codes.NotFound, `there is no node "nope"`, "UNKNOWN_NODE", nil), exitNotFound, "ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
-		{"node forget edge-2 --yes", failure(codes.FailedPrecondition, "edge-2 was heard of 1 s ago", "NODE_LIVE", nil), exitFailed, "ctl: edge-2 was heard of 1 s ago (NODE_LIVE)\n"},
-		{"list --require-all", failure(codes.Unavailable, "3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more", "NODES_MISSING", map[string]string{"missing": "edge-3,edge-4,edge-5"}), exitPartial,
+		{"node forget nope --yes", failure(codes.NotFound, `there is no node "nope"`, "UNKNOWN_NODE", nil), app.ExitNotFound, "ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
+		{"node forget edge-2 --yes", failure(codes.FailedPrecondition, "edge-2 was heard of 1 s ago", "NODE_LIVE", nil), app.ExitFailed, "ctl: edge-2 was heard of 1 s ago (NODE_LIVE)\n"},
+		{"list --require-all", failure(codes.Unavailable, "3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more", "NODES_MISSING", map[string]string{"missing": "edge-3,edge-4,edge-5"}), app.ExitPartial,
 			"ctl: 3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more (NODES_MISSING)\n  also missing: edge-4, edge-5\n"},
-		{"count --require-all", failure(codes.Unavailable, "1 of 2 nodes have not done it: edge-3 (LEFT)", "NODES_MISSING", map[string]string{"missing": "edge-3"}), exitPartial,
+		{"count --require-all", failure(codes.Unavailable, "1 of 2 nodes have not done it: edge-3 (LEFT)", "NODES_MISSING", map[string]string{"missing": "edge-3"}), app.ExitPartial,
 			"ctl: 1 of 2 nodes have not done it: edge-3 (LEFT) (NODES_MISSING)\n"},
-		{"info --node edge-3", failure(codes.Unavailable, "edge-3 cannot be reached", "NODE_UNREACHABLE", nil), exitFailed, "ctl: edge-3 cannot be reached (NODE_UNREACHABLE)\n" + look},
-		{"get edge-3.1.1", failure(codes.Unavailable, "edge-3 did not answer about edge-3.1.1", "NODE_TIMED_OUT", nil), exitFailed,
+		{"info --node edge-3", failure(codes.Unavailable, "edge-3 cannot be reached", "NODE_UNREACHABLE", nil), app.ExitFailed, "ctl: edge-3 cannot be reached (NODE_UNREACHABLE)\n" + look},
+		{"get edge-3.1.1", failure(codes.Unavailable, "edge-3 did not answer about edge-3.1.1", "NODE_TIMED_OUT", nil), app.ExitFailed,
 			"ctl: edge-3 did not answer about edge-3.1.1 (NODE_TIMED_OUT)\n" + look},
-		{"get edge-3.1.1 edge-3.1.2", failure(codes.Unavailable, "edge-3 refused", "NODE_REFUSED", nil), exitFailed,
+		{"get edge-3.1.1 edge-3.1.2", failure(codes.Unavailable, "edge-3 refused", "NODE_REFUSED", nil), app.ExitFailed,
 			"ctl: edge-3.1.1: edge-3 refused (NODE_REFUSED)\n" + look + "ctl: edge-3.1.2: edge-3 refused (NODE_REFUSED)\n" + look},
-		{"get edge-9.1.1", failure(codes.NotFound, "edge-9.1.1: no node of that name", "UNKNOWN_NODE", nil), exitNotFound, "ctl: edge-9.1.1: no node of that name (UNKNOWN_NODE)\n"},
-		{"broadcast hi --require-all --request-id=7f000001-0000-4000-8000-000000000000", failure(codes.Unavailable, "edge-3 is missing", "NODES_MISSING", nil), exitPartial,
+		{"get edge-9.1.1", failure(codes.NotFound, "edge-9.1.1: no node of that name", "UNKNOWN_NODE", nil), app.ExitNotFound, "ctl: edge-9.1.1: no node of that name (UNKNOWN_NODE)\n"},
+		{"broadcast hi --require-all --request-id=7f000001-0000-4000-8000-000000000000", failure(codes.Unavailable, "edge-3 is missing", "NODES_MISSING", nil), app.ExitPartial,
 			"ctl: it may have been carried out; within 2 minutes it is safe to repeat it with --request-id 7f000001-0000-4000-8000-000000000000\n" +
 				"ctl: edge-3 is missing (NODES_MISSING)\n"},
 	}
@@ -208,7 +209,7 @@ func TestGetGoesOnBehindASilentNode(t *testing.T) {
 		}
 		return &sockgatev1.GetConnectionResponse{Connection: testConnection(r.GetId())}, nil
 	}}
-	against(t, g).expect(t, exitPartial, "edge-1.1.1\n", "ctl: edge-3.1.1: edge-3 cannot be reached (NODE_UNREACHABLE)\n  ctl nodes shows how the nodes are\n",
+	against(t, g).expect(t, app.ExitPartial, "edge-1.1.1\n", "ctl: edge-3.1.1: edge-3 cannot be reached (NODE_UNREACHABLE)\n  ctl nodes shows how the nodes are\n",
 		"get", "edge-3.1.1", "edge-1.1.1", "-o", "name")
 }
 

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -29,7 +30,7 @@ func certificates(t testing.TB, at time.Time, words ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "certs")
 	run := &invocation{ctx: t.Context(), now: func() time.Time { return at }, stdout: newWatched(), stderr: newWatched()}
-	if code := run.run(append([]string{"tls-dev", dir}, words...)...); code != exitDone {
+	if code := run.run(append([]string{"tls-dev", dir}, words...)...); code != app.ExitDone {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}
 	return dir
@@ -174,7 +175,7 @@ func TestToken(t *testing.T) {
 
 // The name localhost is no reason to send a token in plain text to whatever it stands for.
 func TestTokenToALocalhostElsewhere(t *testing.T) {
-	if _, err := dialLoopback(t.Context(), "192.0.2.1:8018"); err == nil || !strings.Contains(err.Error(), "plain text") {
+	if _, err := app.DialLoopback(t.Context(), "192.0.2.1:8018"); err == nil || !strings.Contains(err.Error(), "plain text") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -193,13 +194,13 @@ func TestAccessUsage(t *testing.T) {
 		"--gateway 192.0.2.1:8018 --token-file /dev/x": "in plain text",
 	} {
 		run := against(t, &fakeGateway{})
-		if code := run.run(append([]string{"info"}, strings.Fields(words)...)...); code != exitUsage || !strings.Contains(run.stderr.String(), want) {
+		if code := run.run(append([]string{"info"}, strings.Fields(words)...)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("%s: exit code %d: %s", words, code, run.stderr)
 		}
 	}
 	run := against(t, &fakeGateway{})
 	run.variables = map[string]string{"SOCKGATE_TLS": "perhaps"}
-	if code := run.run("info"); code != exitUsage || !strings.Contains(run.stderr.String(), "neither true nor false") {
+	if code := run.run("info"); code != app.ExitUsage || !strings.Contains(run.stderr.String(), "neither true nor false") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 }
@@ -208,7 +209,7 @@ func TestAccessUsage(t *testing.T) {
 func TestNewVerbsOfAnOldGateway(t *testing.T) {
 	for _, words := range []string{"limits get", "limits set max-connections=1", "ban list", "ban add 192.0.2.1", "ban remove 192.0.2.1"} {
 		run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return nil, nil }})
-		if code := run.run(strings.Fields(words)...); code != exitFailed || !strings.Contains(run.stderr.String(), "Unimplemented") {
+		if code := run.run(strings.Fields(words)...); code != app.ExitFailed || !strings.Contains(run.stderr.String(), "Unimplemented") {
 			t.Errorf("%s: exit code %d: %s", words, code, run.stderr)
 		}
 	}

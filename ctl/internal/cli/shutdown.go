@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -19,7 +20,7 @@ const (
 )
 
 type shutdownOptions struct {
-	scope      scopeFlags
+	scope      app.ScopeFlags
 	grace      time.Duration
 	graceGiven bool
 	reason     string
@@ -28,7 +29,7 @@ type shutdownOptions struct {
 	wait       bool
 }
 
-func (a *app) shutdownCommand() *cobra.Command {
+func shutdownCommand(a *app.App) *cobra.Command {
 	var o shutdownOptions
 	cmd := &cobra.Command{
 		Use:   "shutdown",
@@ -42,17 +43,17 @@ In a fleet it has to be said what is shut down: --node NAME, --local for the gat
 With --wait it prints how the drain goes and ends when the gateway has, or in a fleet when the drains of those nodes have.`,
 		Example: `  ctl shutdown --grace 1m --reason 'upgrade' --yes --wait
   ctl shutdown --node edge-2 --wait`,
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: a.run(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.Run(func(cmd *cobra.Command, _ []string) error {
 			o.graceGiven = cmd.Flags().Changed("grace")
-			return a.shutdown(cmd.Context(), o)
+			return shutdown(a, cmd.Context(), o)
 		}),
 	}
-	a.registerNode(cmd, &o.scope, "shut this `NODE` of the fleet down")
-	o.scope.registerLocal(cmd, "shut the gateway that is asked down")
+	a.RegisterNode(cmd, &o.scope, "shut this `NODE` of the fleet down")
+	o.scope.RegisterLocal(cmd, "shut the gateway that is asked down")
 	f := cmd.Flags()
-	f.BoolVar(&o.scope.all, "all", false, "shut every node of the fleet down")
+	f.BoolVar(&o.scope.All, "all", false, "shut every node of the fleet down")
 	f.DurationVar(&o.grace, "grace", 0, "how long connections may end by themselves, up to 24h; 0s closes them at once (default the gateway's drain timeout)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to peers")
 	f.StringVar(&o.farewell, "farewell", "", "`TEXT` to send to every live connection when the drain begins")
@@ -61,69 +62,69 @@ With --wait it prints how the drain goes and ends when the gateway has, or in a 
 	return cmd
 }
 
-func (a *app) shutdown(ctx context.Context, o shutdownOptions) error {
+func shutdown(a *app.App, ctx context.Context, o shutdownOptions) error {
 	req, err := o.request(a)
 	if err != nil {
 		return err
 	}
-	c, err := a.connect()
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	if err := a.confirmShutdown(ctx, c, &o); err != nil {
+	defer c.Close()
+	if err := confirmShutdown(a, ctx, c, &o); err != nil {
 		return err
 	}
-	var before moment
+	var before app.Moment
 	if o.wait {
 		// From before the drain, so that not even its first event is missed.
-		if before, err = a.now(ctx, c, req.Scope); err != nil {
+		if before, err = a.Now(ctx, c, req.Scope); err != nil {
 			return err
 		}
 	}
-	callCtx, cancel := a.within(ctx, 0)
+	callCtx, cancel := a.Within(ctx, 0)
 	defer cancel()
 	resp, err := c.Shutdown(callCtx, req)
 	if err != nil {
 		return err
 	}
-	if err := a.printShutdown(resp); err != nil {
+	if err := printShutdown(a, resp); err != nil {
 		return err
 	}
-	code := exitCode(a.ending(resp.GetFleet(), exitDone))
+	code := app.ExitCode(a.Ending(resp.GetFleet(), app.ExitDone))
 	if !o.wait {
-		return exitWith(code)
+		return app.ExitWith(code)
 	}
-	if resp.GetFleet() == nil || o.scope.local {
-		err = a.awaitEnd(ctx, c, &sockgatev1.StreamEventsRequest{After: before.cursor, Scope: req.Scope}, nil)
+	if resp.GetFleet() == nil || o.scope.Local {
+		err = awaitEnd(a, ctx, c, &sockgatev1.StreamEventsRequest{After: before.Cursor, Scope: req.Scope}, nil)
 	} else {
-		err = a.awaitDrains(ctx, c, before.cursor, resp.GetFleet())
+		err = awaitDrains(a, ctx, c, before.Cursor, resp.GetFleet())
 	}
 	if err != nil {
 		return err
 	}
-	return exitWith(code)
+	return app.ExitWith(code)
 }
 
 // confirmShutdown asks, naming what is shut down.
-func (a *app) confirmShutdown(ctx context.Context, c *client, o *shutdownOptions) error {
-	if o.yes || !a.env.StdinIsTerminal {
-		return a.confirm(ctx, o.yes, "")
+func confirmShutdown(a *app.App, ctx context.Context, c *app.Client, o *shutdownOptions) error {
+	if o.yes || !a.Env.StdinIsTerminal {
+		return a.Confirm(ctx, o.yes, "")
 	}
-	what := "the gateway at " + c.addr
+	what := "the gateway at " + c.Addr
 	switch {
-	case len(o.scope.nodes) > 0:
-		what = "the node " + o.scope.nodes[0]
-	case o.scope.all:
-		callCtx, cancel := a.within(ctx, 0)
+	case len(o.scope.Nodes) > 0:
+		what = "the node " + o.scope.Nodes[0]
+	case o.scope.All:
+		callCtx, cancel := a.Within(ctx, 0)
 		defer cancel()
-		nodes, err := knownNodes(callCtx, c)
+		nodes, err := app.KnownNodes(callCtx, c)
 		if err != nil {
 			return err
 		}
 		what = allNodesText(nodes)
 	}
-	return a.confirm(ctx, false, fmt.Sprintf("Shut %s down?", what))
+	return a.Confirm(ctx, false, fmt.Sprintf("Shut %s down?", what))
 }
 
 // allNodesText is "ALL 3 nodes of the fleet (edge-1, edge-2, edge-3 which is UNREACHABLE)", with the first 20 names.
@@ -134,105 +135,105 @@ func allNodesText(nodes []*sockgatev1.Node) string {
 		case sockgatev1.NodeState_NODE_STATE_LEFT:
 			continue
 		case sockgatev1.NodeState_NODE_STATE_LIVE:
-			names = append(names, clean(n.GetName()))
+			names = append(names, app.Clean(n.GetName()))
 		default:
-			names = append(names, clean(n.GetName())+" which is "+nodeStateText(n.GetState()))
+			names = append(names, app.Clean(n.GetName())+" which is "+app.NodeStateText(n.GetState()))
 		}
 	}
 	all := len(names)
 	if all > shownNodes {
 		names = append(names[:shownNodes], fmt.Sprintf("and %d more", all-shownNodes))
 	}
-	return fmt.Sprintf("ALL %s of the fleet (%s)", plural(uint64(all), "node"), strings.Join(names, ", "))
+	return fmt.Sprintf("ALL %s of the fleet (%s)", app.Plural(uint64(all), "node"), strings.Join(names, ", "))
 }
 
-func (o *shutdownOptions) request(a *app) (*sockgatev1.ShutdownRequest, error) {
-	if err := o.scope.check(); err != nil {
+func (o *shutdownOptions) request(a *app.App) (*sockgatev1.ShutdownRequest, error) {
+	if err := o.scope.Check(); err != nil {
 		return nil, err
 	}
-	if len(o.scope.nodes) > 1 {
-		return nil, usagef("--node is given %d times; shut down one node, or --all", len(o.scope.nodes))
+	if len(o.scope.Nodes) > 1 {
+		return nil, app.Usagef("--node is given %d times; shut down one node, or --all", len(o.scope.Nodes))
 	}
-	farewell, err := farewellBytes(o.farewell)
+	farewell, err := app.FarewellBytes(o.farewell)
 	if err != nil {
 		return nil, err
 	}
-	req := &sockgatev1.ShutdownRequest{Reason: o.reason, Farewell: farewell, Scope: a.scope(&o.scope)}
+	req := &sockgatev1.ShutdownRequest{Reason: o.reason, Farewell: farewell, Scope: a.Scope(&o.scope)}
 	if o.graceGiven {
 		if o.grace < 0 || o.grace > maxGrace {
-			return nil, usagef("--grace %s is out of bounds; give 0s to 24h", o.grace)
+			return nil, app.Usagef("--grace %s is out of bounds; give 0s to 24h", o.grace)
 		}
 		req.GracePeriod = durationpb.New(o.grace)
 	}
 	return req, nil
 }
 
-func (a *app) printShutdown(resp *sockgatev1.ShutdownResponse) error {
+func printShutdown(a *app.App, resp *sockgatev1.ShutdownResponse) error {
 	switch {
-	case a.structured():
-		if err := a.printMessage(resp); err != nil {
+	case a.Structured():
+		if err := a.PrintMessage(resp); err != nil {
 			return err
 		}
-	case a.tabular():
+	case a.Tabular():
 		drain := "started"
 		if resp.GetJoined() {
 			drain = "joined"
 		}
-		t := a.newTable("DRAIN", "DEADLINE", "CONNECTIONS")
-		t.add(drain, a.timeText(resp.GetDeadline()), fmt.Sprint(resp.GetConnections()))
-		if err := t.flush(); err != nil {
+		t := a.NewTable("DRAIN", "DEADLINE", "CONNECTIONS")
+		t.Add(drain, a.TimeText(resp.GetDeadline()), fmt.Sprint(resp.GetConnections()))
+		if err := t.Flush(); err != nil {
 			return err
 		}
-		if err := a.printNodeResults(resp.GetFleet(), "connections"); err != nil {
+		if err := a.PrintNodeResults(resp.GetFleet(), "connections"); err != nil {
 			return err
 		}
 	}
-	return a.stdout.Flush()
+	return a.Stdout.Flush()
 }
 
 // awaitDrains prints the events of these nodes' drains until all have ended, or the gateway that is asked has.
-func (a *app) awaitDrains(ctx context.Context, c *client, cursor string, fleet *sockgatev1.FleetResult) error {
-	d := a.newDrainWait(c, fleet)
+func awaitDrains(a *app.App, ctx context.Context, c *app.Client, cursor string, fleet *sockgatev1.FleetResult) error {
+	d := newDrainWait(a, c, fleet)
 	if len(d.left) == 0 {
 		return nil
 	}
-	scope := &sockgatev1.Scope{Nodes: d.nodes(), NodeTimeout: durationpb.New(a.nodeTimeout())}
-	if err := a.awaitEnd(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
+	scope := &sockgatev1.Scope{Nodes: d.nodes(), NodeTimeout: durationpb.New(a.NodeTimeout())}
+	if err := awaitEnd(a, ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
 		return err
 	}
 	d.sayUnseen()
 	if d.lost {
-		return exitWith(exitPartial)
+		return app.ExitWith(app.ExitPartial)
 	}
 	return nil
 }
 
 // awaitEnd prints a drain's events until the gateway ends the stream, or all has been seen that d waits for.
-func (a *app) awaitEnd(ctx context.Context, c *client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
+func awaitEnd(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
 	req.Types = []sockgatev1.EventType{
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED,
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED,
 	}
-	printer := a.newEventPrinter(encodingUTF8)
-	f := &follower{app: a, client: c, request: req}
-	f.emit = func(events []*sockgatev1.Event) error {
-		printer.several = f.several
-		return a.printEvents(printer, events, newCountdown(0))
+	printer := newEventPrinter(a, app.EncodingUTF8)
+	f := &app.Follower{App: a, Client: c, Request: req}
+	f.Emit = func(events []*sockgatev1.Event) error {
+		printer.several = f.Several
+		return printEvents(a, printer, events, newCountdown(0))
 	}
 	if d != nil {
-		f.end = d.ended
-		show := f.emit
-		f.emit = func(events []*sockgatev1.Event) error { d.see(events); return show(events) }
+		f.End = d.ended
+		show := f.Emit
+		f.Emit = func(events []*sockgatev1.Event) error { d.see(events); return show(events) }
 	}
-	err := f.run(ctx)
-	var call *callError
-	if errors.As(err, &call) && call.unreachable() && ctx.Err() == nil { // it has done what it said it would
-		a.say("the gateway answers no more, as after its end; its last events were not seen")
+	err := f.Run(ctx)
+	var call *app.CallError
+	if errors.As(err, &call) && call.Unreachable() && ctx.Err() == nil { // it has done what it said it would
+		a.Say("the gateway answers no more, as after its end; its last events were not seen")
 		return nil
 	}
 	if err == nil && ctx.Err() != nil {
-		return &exitError{code: exitFailed, err: fmt.Errorf("interrupted while waiting; the drain goes on")}
+		return &app.ExitError{Code: app.ExitFailed, Err: fmt.Errorf("interrupted while waiting; the drain goes on")}
 	}
 	return err
 }

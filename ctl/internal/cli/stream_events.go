@@ -9,11 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 type streamOptions struct {
-	scope     scopeFlags
+	scope     app.ScopeFlags
 	types     []string
 	filter    string
 	after     string
@@ -26,7 +27,7 @@ type streamOptions struct {
 	limit     int
 }
 
-func (a *app) streamEventsCommand() *cobra.Command {
+func streamEventsCommand(a *app.App) *cobra.Command {
 	var o streamOptions
 	cmd := &cobra.Command{
 		Use:     "stream-events",
@@ -48,90 +49,90 @@ exit code 3.`,
 		Example: `  ctl stream-events --type CONNECTED,CLOSED --reconnect
   ctl events --no-follow
   ctl events --snapshot --filter 'labels["room"] == "7"' --data`,
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(cmd *cobra.Command, _ []string) error { return a.streamEvents(cmd.Context(), o) }),
+		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return streamEvents(a, cmd.Context(), o) }),
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.types, "type", nil, "only this `TYPE` (repeatable, or separated by commas); GAP and the snapshot always come")
-	f.StringVar(&o.filter, "filter", "", filterHelp+"; leaves out events that are about no connection")
+	f.StringVar(&o.filter, "filter", "", app.FilterHelp+"; leaves out events that are about no connection")
 	f.StringVar(&o.after, "after", "", "resume exactly behind this `CURSOR`; 0 means from the oldest event kept")
 	f.BoolVar(&o.snapshot, "snapshot", false, "begin with a PRESENT event for each live connection")
 	f.BoolVar(&o.data, "data", false, "also show received bytes (DATA)")
 	f.Int32Var(&o.maxData, "max-data-bytes", 0, "with --data, show the first `N` bytes of each read, 1 to 65536 (default 1024)")
-	f.StringVar(&o.encoding, "encoding", encodingUTF8, "how tables show DATA: utf8, hex or base64")
+	f.StringVar(&o.encoding, "encoding", app.EncodingUTF8, "how tables show DATA: utf8, hex or base64")
 	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
 	f.BoolVar(&o.noFollow, "no-follow", false, "print what has happened already, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
-	a.registerScope(cmd, &o.scope)
+	a.RegisterScope(cmd, &o.scope)
 	_ = cmd.RegisterFlagCompletionFunc("type", completeTypes)
-	completeFlag(cmd, "encoding", encodings()...)
-	completeFlag(cmd, "filter")
-	completeFlag(cmd, "after")
+	app.CompleteFlag(cmd, "encoding", app.Encodings()...)
+	app.CompleteFlag(cmd, "filter")
+	app.CompleteFlag(cmd, "after")
 	return cmd
 }
 
-func (a *app) streamEvents(ctx context.Context, o streamOptions) error {
-	if err := o.scope.check(); err != nil {
+func streamEvents(a *app.App, ctx context.Context, o streamOptions) error {
+	if err := o.scope.Check(); err != nil {
 		return err
 	}
 	req, err := o.request()
 	if err != nil {
 		return err
 	}
-	req.Scope = a.scope(&o.scope)
-	c, err := a.connect()
+	req.Scope = a.Scope(&o.scope)
+	c, err := a.Connect()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	printer, left := a.newEventPrinter(o.encoding), newCountdown(o.limit)
-	f := &follower{app: a, client: c, request: req, reconnect: o.reconnect}
-	f.emit = func(events []*sockgatev1.Event) error {
-		printer.several = f.several
-		return a.printEvents(printer, events, left)
+	defer c.Close()
+	printer, left := newEventPrinter(a, o.encoding), newCountdown(o.limit)
+	f := &app.Follower{App: a, Client: c, Request: req, Reconnect: o.reconnect}
+	f.Emit = func(events []*sockgatev1.Event) error {
+		printer.several = f.Several
+		return printEvents(a, printer, events, left)
 	}
-	code := func() int { return exitDone }
+	code := func() int { return app.ExitDone }
 	if o.noFollow {
-		if code, err = a.endNow(ctx, f); err != nil {
+		if code, err = endNow(a, ctx, f); err != nil {
 			return err
 		}
 	}
-	err = f.run(ctx)
-	if (err != nil || ctx.Err() != nil) && f.begun && f.cursor != "" && !errors.Is(err, syscall.EPIPE) {
-		a.say("to go on from here: --after %s", f.cursor)
+	err = f.Run(ctx)
+	if (err != nil || ctx.Err() != nil) && f.Begun && f.Cursor != "" && !errors.Is(err, syscall.EPIPE) {
+		a.Say("to go on from here: --after %s", f.Cursor)
 	}
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	return exitWith(code())
+	return app.ExitWith(code())
 }
 
 // endNow makes the stream end where the event logs end now. The exit code of that is known when the stream has ended.
-func (a *app) endNow(ctx context.Context, f *follower) (code func() int, err error) {
-	m, err := a.now(ctx, f.client, f.request.GetScope())
+func endNow(a *app.App, ctx context.Context, f *app.Follower) (code func() int, err error) {
+	m, err := a.Now(ctx, f.Client, f.Request.GetScope())
 	if err != nil {
 		return nil, err
 	}
-	a.sayAbsent(&m.absent)
-	end, err := a.newFinish(f.client, &m)
+	a.SayAbsent(&m.Absent)
+	end, err := a.NewFinish(f.Client, &m)
 	if err != nil {
 		return nil, err
 	}
-	f.end = end.reachedBy
+	f.End = end.ReachedBy
 	code = func() int {
-		if end.lost {
-			return exitPartial
+		if end.Lost {
+			return app.ExitPartial
 		}
-		return m.absent.exitCode(exitDone)
+		return m.Absent.ExitCode(app.ExitDone)
 	}
-	types, emit := f.request.Types, f.emit
-	if f.request.Filter != "" || len(types) == 0 {
+	types, emit := f.Request.Types, f.Emit
+	if f.Request.Filter != "" || len(types) == 0 {
 		return code, nil
 	}
 	// Choosing the types here makes the stream come to its end at once; the gateway would pass over the others in silence.
-	f.request.Types = nil
-	f.emit = func(events []*sockgatev1.Event) error {
+	f.Request.Types = nil
+	f.Emit = func(events []*sockgatev1.Event) error {
 		return emit(slices.DeleteFunc(events, func(e *sockgatev1.Event) bool {
 			return !slices.Contains(types, e.GetType()) && !streamOnly(e.GetType())
 		}))
@@ -146,8 +147,8 @@ func streamOnly(t sockgatev1.EventType) bool {
 }
 
 // printEvents prints one batch, as far as the limit allows.
-func (a *app) printEvents(p *eventPrinter, events []*sockgatev1.Event, left *countdown) error {
-	if a.output == formatName { // only what is printed counts
+func printEvents(a *app.App, p *eventPrinter, events []*sockgatev1.Event, left *countdown) error {
+	if a.Output == app.FormatName { // only what is printed counts
 		events = slices.DeleteFunc(events, func(e *sockgatev1.Event) bool { return e.GetConnection() == nil })
 	}
 	for _, e := range events[:left.cap(len(events))] {
@@ -156,27 +157,27 @@ func (a *app) printEvents(p *eventPrinter, events []*sockgatev1.Event, left *cou
 		}
 	}
 	left.take(len(events))
-	if err := a.stdout.Flush(); err != nil || !left.over() {
+	if err := a.Stdout.Flush(); err != nil || !left.over() {
 		return err
 	}
-	return errStop
+	return app.ErrStop
 }
 
 func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
-	if err := checkEncoding(o.encoding); err != nil {
+	if err := app.CheckEncoding(o.encoding); err != nil {
 		return nil, err
 	}
 	if o.snapshot && o.after != "" {
-		return nil, usagef("--snapshot and --after exclude each other: a snapshot begins now, --after in the past")
+		return nil, app.Usagef("--snapshot and --after exclude each other: a snapshot begins now, --after in the past")
 	}
 	if o.noFollow && !o.snapshot && o.after == "" {
 		o.after = "0"
 	}
 	if o.maxData < 0 || o.maxData > 65536 {
-		return nil, usagef("--max-data-bytes %d is out of bounds; give 1 to 65536", o.maxData)
+		return nil, app.Usagef("--max-data-bytes %d is out of bounds; give 1 to 65536", o.maxData)
 	}
 	if o.limit < 0 {
-		return nil, usagef("--limit %d is not possible; give the number of events, or 0 for all", o.limit)
+		return nil, app.Usagef("--limit %d is not possible; give the number of events, or 0 for all", o.limit)
 	}
 	types, err := parseEventTypes(o.types)
 	if err != nil {
@@ -185,7 +186,7 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	data := sockgatev1.EventType_EVENT_TYPE_DATA
 	switch {
 	case o.noFollow && (o.data || slices.Contains(types, data)):
-		return nil, usagef("--no-follow prints what has happened already, and received bytes (DATA) are not kept; leave one of the two out")
+		return nil, app.Usagef("--no-follow prints what has happened already, and received bytes (DATA) are not kept; leave one of the two out")
 	case slices.Contains(types, data):
 		o.data = true // asking for the type is asking for the bytes
 	case o.data && len(types) > 0:
@@ -203,7 +204,7 @@ func parseEventTypes(names []string) ([]sockgatev1.EventType, error) {
 		upper := strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(name), "-", "_"))
 		n, ok := sockgatev1.EventType_value["EVENT_TYPE_"+strings.TrimPrefix(upper, "EVENT_TYPE_")]
 		if !ok || n == 0 {
-			return nil, usagef("--type %q is not an event type; use one of %s", name, strings.Join(eventTypeNames(), ", "))
+			return nil, app.Usagef("--type %q is not an event type; use one of %s", name, strings.Join(eventTypeNames(), ", "))
 		}
 		if t := sockgatev1.EventType(n); !slices.Contains(types, t) {
 			types = append(types, t)
@@ -219,7 +220,7 @@ func eventTypeNames() []string {
 		if _, ok := sockgatev1.EventType_name[n]; !ok {
 			return names
 		}
-		names = append(names, typeText(sockgatev1.EventType(n)))
+		names = append(names, app.TypeText(sockgatev1.EventType(n)))
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 const (
@@ -35,7 +37,7 @@ type tlsDevOptions struct {
 }
 
 // tlsDevCommand is `ctl tls-dev`.
-func (a *app) tlsDevCommand() *cobra.Command {
+func tlsDevCommand(a *app.App) *cobra.Command {
 	var o tlsDevOptions
 	cmd := &cobra.Command{
 		Use:   "tls-dev DIR",
@@ -47,15 +49,15 @@ in files that are yours alone (0600).
 It is for trying out only: the authority's key lies unprotected beside what it signs, and nothing renews or revokes. In production,
 take certificates from an authority that does.`,
 		Example:           `  ctl tls-dev certs --host gw.local`,
-		Args:              exactly(1, "one DIR"),
+		Args:              app.Exactly(1, "one DIR"),
 		ValidArgsFunction: completeDirectories,
-		RunE:              a.run(func(_ *cobra.Command, args []string) error { return a.tlsDev(args[0], o) }),
+		RunE:              a.Run(func(_ *cobra.Command, args []string) error { return tlsDev(a, args[0], o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.hosts, "host", nil, "another `NAME` or IP address of the server (repeatable)")
 	cmd.Flags().DurationVar(&o.valid, "valid", 30*24*time.Hour, "how long they are valid, up to 19800h (825 days)")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace files that are there")
-	completeFlag(cmd, "host")
-	completeFlag(cmd, "valid")
+	app.CompleteFlag(cmd, "host")
+	app.CompleteFlag(cmd, "valid")
 	return cmd
 }
 
@@ -81,9 +83,9 @@ type devFile struct {
 }
 
 // tlsDev makes all certificates, or none where one of the files is there.
-func (a *app) tlsDev(dir string, o tlsDevOptions) error {
+func tlsDev(a *app.App, dir string, o tlsDevOptions) error {
 	if o.valid <= 0 || o.valid > maxDevValidity {
-		return usagef("--valid %s is out of bounds; give more than 0 and up to 19800h, for example 720h", o.valid)
+		return app.Usagef("--valid %s is out of bounds; give more than 0 and up to 19800h, for example 720h", o.valid)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -92,14 +94,14 @@ func (a *app) tlsDev(dir string, o tlsDevOptions) error {
 	if err := refuseExisting(dir, pairs, o.force); err != nil {
 		return err
 	}
-	files, err := a.writePairs(dir, pairs, o.valid)
+	files, err := writePairs(a, dir, pairs, o.valid)
 	if err != nil {
 		return err
 	}
-	if err := a.printDevFiles(files); err != nil {
+	if err := printDevFiles(a, files); err != nil {
 		return err
 	}
-	a.sayDevUse(dir)
+	sayDevUse(a, dir)
 	return nil
 }
 
@@ -157,7 +159,7 @@ func (p *devPair) files(dir string) [2]string {
 }
 
 // writePairs makes the certificates. The first is that of the authority, which signs itself and all others.
-func (a *app) writePairs(dir string, pairs []devPair, valid time.Duration) ([]devFile, error) {
+func writePairs(a *app.App, dir string, pairs []devPair, valid time.Duration) ([]devFile, error) {
 	var files []devFile
 	var authority *x509.Certificate
 	var authorityKey *ecdsa.PrivateKey
@@ -169,7 +171,7 @@ func (a *app) writePairs(dir string, pairs []devPair, valid time.Duration) ([]de
 		if authority == nil {
 			authority, authorityKey = p.template, key
 		}
-		p.template.NotBefore, p.template.NotAfter = a.env.Now().Add(-devBackdate), a.env.Now().Add(valid)
+		p.template.NotBefore, p.template.NotAfter = a.Env.Now().Add(-devBackdate), a.Env.Now().Add(valid)
 		if p.template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
 			return nil, err
 		}
@@ -197,54 +199,54 @@ func (a *app) writePairs(dir string, pairs []devPair, valid time.Duration) ([]de
 
 // writePEM writes a file anew, so that it has its mode whatever was there.
 func writePEM(path, kind string, der []byte, mode fs.FileMode) error {
-	edit, err := beginEdit(path)
+	edit, err := app.BeginEdit(path)
 	if err != nil {
 		return err
 	}
-	defer edit.abandon()
-	return edit.commit(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
+	defer edit.Abandon()
+	return edit.Commit(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
 // printDevFiles prints what was made.
-func (a *app) printDevFiles(files []devFile) error {
-	t := a.newTable("FILE", "PURPOSE")
+func printDevFiles(a *app.App, files []devFile) error {
+	t := a.NewTable("FILE", "PURPOSE")
 	for _, f := range files {
 		var err error
 		switch {
-		case a.structured():
-			err = a.printValue(f)
-		case a.output == formatName:
-			err = a.printName(f.File)
+		case a.Structured():
+			err = a.PrintValue(f)
+		case a.Output == app.FormatName:
+			err = a.PrintName(f.File)
 		default:
-			t.add(f.File, f.Purpose)
+			t.Add(f.File, f.Purpose)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if a.tabular() {
-		if err := t.flush(); err != nil {
+	if a.Tabular() {
+		if err := t.Flush(); err != nil {
 			return err
 		}
 	}
-	return a.stdout.Flush()
+	return a.Stdout.Flush()
 }
 
 // sayDevUse shows how to use the certificates.
-func (a *app) sayDevUse(dir string) {
+func sayDevUse(a *app.App, dir string) {
 	file := func(name string) string { return shellWord(filepath.Join(dir, name)) }
 	var roles []string
 	for _, role := range tokenRoles() {
 		roles = append(roles, "--control-role "+devTrustDomain+role+"="+role)
 	}
-	a.say("these are for trying out only: the authority's key lies unprotected beside them. To use them:\n"+
+	a.Say("these are for trying out only: the authority's key lies unprotected beside them. To use them:\n"+
 		"  gateway --tls-cert %[1]s --tls-key %[2]s \\\n"+
 		"    --control-tls-cert %[1]s --control-tls-key %[2]s --control-tls-client-ca %[3]s \\\n"+
 		"    %[4]s\n"+
 		"  ctl context add trying --gateway %[7]s --tls-ca %[3]s --tls-cert %[5]s --tls-key %[6]s --use\n"+
 		"  ctl info\n"+
 		"  ctl dial --data-ca %[3]s 127.0.0.1:8017",
-		file("server.pem"), file("server-key.pem"), file("ca.pem"), strings.Join(roles, " \\\n    "), file("admin.pem"), file("admin-key.pem"), defaultGateway)
+		file("server.pem"), file("server-key.pem"), file("ca.pem"), strings.Join(roles, " \\\n    "), file("admin.pem"), file("admin-key.pem"), app.DefaultGateway)
 }
 
 // shellWord quotes a word for a shell where that is needed.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // devLeaf reads a certificate that tls-dev made, and the key that must fit it.
@@ -76,7 +78,7 @@ func TestTLSDev(t *testing.T) {
 func TestTLSDevKeepsFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "my certs")
 	run := against(t, &fakeGateway{})
-	if code := run.run("tls-dev", dir); code != exitDone || !strings.Contains(run.stdout.String(), dir+"/admin-key.pem") {
+	if code := run.run("tls-dev", dir); code != app.ExitDone || !strings.Contains(run.stdout.String(), dir+"/admin-key.pem") {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}
 	for _, words := range []string{"for trying out only", "--tls-ca '" + dir + "/ca.pem'"} {
@@ -89,19 +91,19 @@ func TestTLSDevKeepsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	run = against(t, &fakeGateway{})
-	if code := run.run("tls-dev", dir); code != exitFailed || !strings.Contains(run.stderr.String(), "ca.pem is there already") {
+	if code := run.run("tls-dev", dir); code != app.ExitFailed || !strings.Contains(run.stderr.String(), "ca.pem is there already") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 	if after, _ := os.ReadFile(dir + "/ca.pem"); !bytes.Equal(before, after) {
 		t.Error("the authority was replaced")
 	}
 	run = against(t, &fakeGateway{})
-	if code := run.run("tls-dev", dir, "--force", "-o", "json"); code != exitDone || strings.Count(run.stdout.String(), `{"file":"`) != 10 {
+	if code := run.run("tls-dev", dir, "--force", "-o", "json"); code != app.ExitDone || strings.Count(run.stdout.String(), `{"file":"`) != 10 {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 	for words, want := range map[string]string{"tls-dev": "one DIR", "tls-dev x --valid 0s": "--valid 0s", "tls-dev x --valid 20000h": "up to 19800h"} {
 		run = against(t, &fakeGateway{})
-		if code := run.run(strings.Fields(words)...); code != exitUsage || !strings.Contains(run.stderr.String(), want) {
+		if code := run.run(strings.Fields(words)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, run.stderr)
 		}
 	}
@@ -170,12 +172,12 @@ func TestDialProxyHeader(t *testing.T) {
 		"[2001:db8::1]:4242": `data "PROXY TCP6 2001:db8::1 2001:db8::1 4242 4242\r\n`,
 	} {
 		run := against(t, &fakeGateway{})
-		if code := run.run("dial", addr, "--proxy-from", client, "--send", "x", "--once"); code != exitDone || !strings.Contains(run.stdout.String(), want) {
+		if code := run.run("dial", addr, "--proxy-from", client, "--send", "x", "--once"); code != app.ExitDone || !strings.Contains(run.stdout.String(), want) {
 			t.Errorf("%s: exit code %d:\n%s", client, code, run.stdout)
 		}
 	}
 	run := against(t, &fakeGateway{})
-	if code := run.run("dial", addr, "--proxy-from", "203.0.113.7"); code != exitUsage || !strings.Contains(run.stderr.String(), "give IP:PORT") {
+	if code := run.run("dial", addr, "--proxy-from", "203.0.113.7"); code != app.ExitUsage || !strings.Contains(run.stderr.String(), "give IP:PORT") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // maxTokenLife bounds --expires: what is to live longer need not expire.
@@ -20,7 +22,7 @@ type tokenOptions struct {
 }
 
 // tokenCommand is the noun for the tokens in a gateway's token file, which it changes without asking the gateway.
-func (a *app) tokenCommand() *cobra.Command {
+func tokenCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make and remove tokens in a gateway's token file",
@@ -28,12 +30,12 @@ func (a *app) tokenCommand() *cobra.Command {
 whoever reads it cannot use it. The gateway takes over what changes in it by itself. These commands work on the file alone, on the
 machine where it is, and ask no gateway.`,
 	}
-	cmd.AddCommand(a.tokenCreateCommand(), a.tokenListCommand(), a.tokenRemoveCommand())
-	return a.noun(cmd)
+	cmd.AddCommand(tokenCreateCommand(a), tokenListCommand(a), tokenRemoveCommand(a))
+	return a.Noun(cmd)
 }
 
 // tokenCreateCommand is `ctl token create`.
-func (a *app) tokenCreateCommand() *cobra.Command {
+func tokenCreateCommand(a *app.App) *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
 		Use:   "create NAME --role ROLE --file FILE",
@@ -42,20 +44,20 @@ func (a *app) tokenCreateCommand() *cobra.Command {
 this once: the file has only its hash. NAME is what events and logs call whoever uses it. A file that does not exist is made, for its
 owner alone.`,
 		Example:           `  (umask 077 && ctl token create ci --role operator --file tokens --expires 720h > ci.token)`,
-		Args:              exactly(1, "one NAME"),
+		Args:              app.Exactly(1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: a.run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("expires") && (o.expires <= 0 || o.expires > maxTokenLife) {
-				return usagef("--expires %s is not possible; give more than 0 and at most 10 years (87600h), for example 720h, or leave it out", o.expires)
+				return app.Usagef("--expires %s is not possible; give more than 0 and at most 10 years (87600h), for example 720h, or leave it out", o.expires)
 			}
-			return a.tokenCreate(args[0], o)
+			return tokenCreate(a, args[0], o)
 		}),
 	}
 	o.registerFile(cmd)
 	cmd.Flags().StringVar(&o.role, "role", "", "what it may do: viewer, operator or admin")
 	cmd.Flags().DurationVar(&o.expires, "expires", 0, "for how long it is good, for example 720h (default for ever)")
-	completeFlag(cmd, "role", tokenRoles()...)
-	completeFlag(cmd, "expires")
+	app.CompleteFlag(cmd, "role", tokenRoles()...)
+	app.CompleteFlag(cmd, "expires")
 	return cmd
 }
 
@@ -67,7 +69,7 @@ func (o *tokenOptions) registerFile(cmd *cobra.Command) {
 // checkFile refuses to go on without --file.
 func (o *tokenOptions) checkFile() error {
 	if o.file == "" {
-		return usagef("the token file is not named; give --file FILE")
+		return app.Usagef("the token file is not named; give --file FILE")
 	}
 	return nil
 }
@@ -79,22 +81,22 @@ type createdToken struct {
 }
 
 // tokenCreate puts the hash into the file before the token is printed: one that was shown always works.
-func (a *app) tokenCreate(name string, o tokenOptions) error {
+func tokenCreate(a *app.App, name string, o tokenOptions) error {
 	switch {
 	case o.checkFile() != nil:
 		return o.checkFile()
 	case !isTokenName(name):
-		return usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and nothing that looks like a token", name)
+		return app.Usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and nothing that looks like a token", name)
 	case !slices.Contains(tokenRoles(), o.role):
-		return usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
+		return app.Usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
 	}
 	token, hash := newToken()
 	e := &tokenEntry{Name: name, Role: o.role, hash: hash}
 	if o.expires > 0 {
-		expires := a.env.Now().Add(o.expires).UTC().Truncate(time.Second)
+		expires := a.Env.Now().Add(o.expires).UTC().Truncate(time.Second)
 		e.Expires = &expires
 	}
-	if err := a.changeTokens(o.file, func(f *tokenFile) error {
+	if err := changeTokens(a, o.file, func(f *tokenFile) error {
 		if f.find(name) != nil {
 			return fmt.Errorf("%s has a token %s already; remove that first, or choose another name", o.file, name)
 		}
@@ -103,105 +105,105 @@ func (a *app) tokenCreate(name string, o tokenOptions) error {
 	}); err != nil {
 		return err
 	}
-	if err := a.printToken(createdToken{e, token}); err != nil {
+	if err := printToken(a, createdToken{e, token}); err != nil {
 		return fmt.Errorf("the token %s is in %s, and could not be printed (%w): remove it, it cannot be shown again", name, o.file, err)
 	}
-	a.say("%s is in %s as %s; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)", name, o.file, o.role)
+	a.Say("%s is in %s as %s; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)", name, o.file, o.role)
 	return nil
 }
 
 // printToken prints the token alone, and makes sure that it is out.
-func (a *app) printToken(t createdToken) error {
+func printToken(a *app.App, t createdToken) error {
 	var err error
-	if a.structured() {
-		err = a.printValue(t)
+	if a.Structured() {
+		err = a.PrintValue(t)
 	} else {
-		err = a.printName(t.Token)
+		err = a.PrintName(t.Token)
 	}
-	return errors.Join(err, a.stdout.Flush())
+	return errors.Join(err, a.Stdout.Flush())
 }
 
 // tokenListCommand is `ctl token list`.
-func (a *app) tokenListCommand() *cobra.Command {
+func tokenListCommand(a *app.App) *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
 		Use:               "list --file FILE",
 		Short:             "List the tokens in the file: names, roles, and when they expire",
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(*cobra.Command, []string) error { return a.tokenList(o) }),
+		RunE:              a.Run(func(*cobra.Command, []string) error { return tokenList(a, o) }),
 	}
 	o.registerFile(cmd)
 	return cmd
 }
 
 // tokenList prints the entries in the order of the file.
-func (a *app) tokenList(o tokenOptions) error {
+func tokenList(a *app.App, o tokenOptions) error {
 	if err := o.checkFile(); err != nil {
 		return err
 	}
-	f, err := a.readTokenFile(o.file)
+	f, err := readTokenFile(a, o.file)
 	if err != nil {
 		return err
 	}
-	t := a.newTable("NAME", "ROLE", "EXPIRES")
+	t := a.NewTable("NAME", "ROLE", "EXPIRES")
 	for _, e := range f.entries {
 		switch {
-		case a.structured():
-			err = a.printValue(e)
-		case a.output == formatName:
-			err = a.printName(e.Name)
+		case a.Structured():
+			err = a.PrintValue(e)
+		case a.Output == app.FormatName:
+			err = a.PrintName(e.Name)
 		default:
-			t.add(e.Name, e.Role, a.expiresText(e.Expires))
+			t.Add(e.Name, e.Role, expiresText(a, e.Expires))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if a.tabular() {
-		return t.flush()
+	if a.Tabular() {
+		return t.Flush()
 	}
 	return nil
 }
 
 // expiresText says when something ends, and that it has.
-func (a *app) expiresText(at *time.Time) string {
+func expiresText(a *app.App, at *time.Time) string {
 	if at == nil {
 		return "never"
 	}
-	text := at.In(a.env.Now().Location()).Format(time.RFC3339)
-	if !a.env.Now().Before(*at) {
+	text := at.In(a.Env.Now().Location()).Format(time.RFC3339)
+	if !a.Env.Now().Before(*at) {
 		text += " (expired)"
 	}
 	return text
 }
 
 // tokenRemoveCommand is `ctl token remove`.
-func (a *app) tokenRemoveCommand() *cobra.Command {
+func tokenRemoveCommand(a *app.App) *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
 		Use:   "remove NAME --file FILE",
 		Short: "Remove a token from the file",
 		Long:  "Remove a token from the file. It is worth nothing any more as soon as the gateway has read the file again.",
-		Args:  exactly(1, "one NAME"),
+		Args:  app.Exactly(1, "one NAME"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return a.tokenNames(o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
+			return tokenNames(a, o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: a.run(func(_ *cobra.Command, args []string) error { return a.tokenRemove(args[0], o) }),
+		RunE: a.Run(func(_ *cobra.Command, args []string) error { return tokenRemove(a, args[0], o) }),
 	}
 	o.registerFile(cmd)
 	return cmd
 }
 
 // tokenRemove takes the line of the token out of the file.
-func (a *app) tokenRemove(name string, o tokenOptions) error {
+func tokenRemove(a *app.App, name string, o tokenOptions) error {
 	if err := o.checkFile(); err != nil {
 		return err
 	}
-	return a.changeTokens(o.file, func(f *tokenFile) error {
+	return changeTokens(a, o.file, func(f *tokenFile) error {
 		e := f.find(name)
 		if e == nil {
-			return &exitError{code: exitNotFound, err: fmt.Errorf("%s has no token %.100q", o.file, name)}
+			return &app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("%s has no token %.100q", o.file, name)}
 		}
 		f.remove(e)
 		return nil
@@ -209,8 +211,8 @@ func (a *app) tokenRemove(name string, o tokenOptions) error {
 }
 
 // tokenNames offers the names in the file that --file has already.
-func (a *app) tokenNames(file string, args []string, prefix string) []cobra.Completion {
-	data, err := readFileBounded(file, maxTokenFile)
+func tokenNames(a *app.App, file string, args []string, prefix string) []cobra.Completion {
+	data, err := app.ReadFileBounded(file, maxTokenFile)
 	if err != nil || len(args) > 0 {
 		return nil
 	}

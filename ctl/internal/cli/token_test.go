@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // hashOf is the hash of a token as a file has it.
@@ -23,7 +25,7 @@ func TestTokenCreate(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "tokens")
 	code, stdout, stderr := ctlIn(t, dir, nil, "token create ci --role operator --expires 720h --file "+file)
-	if code != exitDone || !regexp.MustCompile(`^sgt_[A-Za-z0-9_-]{43}\n$`).MatchString(stdout) {
+	if code != app.ExitDone || !regexp.MustCompile(`^sgt_[A-Za-z0-9_-]{43}\n$`).MatchString(stdout) {
 		t.Fatalf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 	if want := "ctl: ci is in " + file + " as operator; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)\n"; stderr != want {
@@ -36,11 +38,11 @@ func TestTokenCreate(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if code, stdout, _ = ctlIn(t, dir, nil, "token create ci --role viewer --file "+file); code != exitFailed || stdout != "" {
+	if code, stdout, _ = ctlIn(t, dir, nil, "token create ci --role viewer --file "+file); code != app.ExitFailed || stdout != "" {
 		t.Errorf("a second one of the name: exit code %d, stdout %q", code, stdout)
 	}
 	code, again, _ := ctlIn(t, dir, nil, "token create b --role admin -o json --file "+file)
-	if code != exitDone || !strings.HasPrefix(again, `{"name":"b","role":"admin","expires":null,"token":"sgt_`) {
+	if code != app.ExitDone || !strings.HasPrefix(again, `{"name":"b","role":"admin","expires":null,"token":"sgt_`) {
 		t.Errorf("exit code %d, stdout %q", code, again)
 	}
 	want := "NAME   ROLE       EXPIRES\nci     operator   2026-04-03T10:31:02Z\nb      admin      never\n"
@@ -56,7 +58,7 @@ func TestTokenCreate(t *testing.T) {
 func TestTokenThatIsNotPrinted(t *testing.T) {
 	run := against(t, &fakeGateway{})
 	run.stdout.fail = fmt.Errorf("no space left on device")
-	if code := run.run("token", "create", "ci", "--role", "viewer", "--file", filepath.Join(t.TempDir(), "tokens")); code != exitFailed ||
+	if code := run.run("token", "create", "ci", "--role", "viewer", "--file", filepath.Join(t.TempDir(), "tokens")); code != app.ExitFailed ||
 		!strings.Contains(run.stderr.String(), "could not be printed (no space left on device): remove it") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
@@ -77,7 +79,7 @@ func TestTokenFileIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustCtl(t, dir, "token remove b --file "+file)
-	if code, _, stderr := ctlIn(t, dir, nil, "token create d --role admin --file "+file); code != exitDone {
+	if code, _, stderr := ctlIn(t, dir, nil, "token create d --role admin --file "+file); code != app.ExitDone {
 		t.Fatal(stderr)
 	}
 	text, err := os.ReadFile(file)
@@ -91,7 +93,7 @@ func TestTokenFileIsKept(t *testing.T) {
 	if got := mustCtl(t, dir, "token list --file "+file); !strings.Contains(got, "(expired)") {
 		t.Errorf("got:\n%s", got)
 	}
-	if code, _, _ := ctlIn(t, dir, nil, "token remove b --file "+file); code != exitNotFound {
+	if code, _, _ := ctlIn(t, dir, nil, "token remove b --file "+file); code != app.ExitNotFound {
 		t.Errorf("removed twice: exit code %d", code)
 	}
 }
@@ -125,7 +127,7 @@ func TestTokenFileThatIsDamaged(t *testing.T) {
 	if err := os.WriteFile(file, []byte("b viewer\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := ctlIn(t, t.TempDir(), nil, "token create a --role viewer --file "+file); code != exitFailed || !strings.Contains(stderr, file+": line 1") {
+	if code, _, stderr := ctlIn(t, t.TempDir(), nil, "token create a --role viewer --file "+file); code != app.ExitFailed || !strings.Contains(stderr, file+": line 1") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if text, _ := os.ReadFile(file); string(text) != "b viewer\n" {
@@ -148,7 +150,7 @@ func TestTokenUsage(t *testing.T) {
 		"token list":                                              "give --file FILE",
 	} {
 		code, _, stderr := ctlIn(t, t.TempDir(), nil, strings.ReplaceAll(words, " F", " "+file))
-		if code != exitUsage || !strings.Contains(stderr, want) {
+		if code != app.ExitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, stderr)
 		}
 	}
@@ -180,7 +182,7 @@ func TestTokenFilesAsTheGatewayReadsThem(t *testing.T) {
 func TestTokenNameThatCouldBeAToken(t *testing.T) {
 	dir := t.TempDir()
 	code, _, stderr := ctlIn(t, dir, nil, "token create sgt_"+strings.Repeat("a", 43)+" --role viewer --file "+filepath.Join(dir, "tokens"))
-	if code != exitUsage || !strings.Contains(stderr, "looks like a token") {
+	if code != app.ExitUsage || !strings.Contains(stderr, "looks like a token") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 }

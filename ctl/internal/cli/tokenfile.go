@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // The bounds of a token file, which are the gateway's.
@@ -84,12 +86,12 @@ func (f *tokenFile) remove(e *tokenEntry) { f.lines = slices.Delete(f.lines, e.l
 func (f *tokenFile) bytes() []byte { return []byte(strings.Join(f.lines, "")) }
 
 // readTokenFile reads a token file. One that does not exist is an error that fs.ErrNotExist is in.
-func (a *app) readTokenFile(path string) (*tokenFile, error) {
-	data, err := readFileBounded(path, maxTokenFile)
+func readTokenFile(a *app.App, path string) (*tokenFile, error) {
+	data, err := app.ReadFileBounded(path, maxTokenFile)
 	if err != nil {
 		return nil, err
 	}
-	a.warnMode(path, 0o026) // whose group may read it: the gateway's
+	a.WarnMode(path, 0o026) // whose group may read it: the gateway's
 	f, err := parseTokens(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -130,7 +132,7 @@ func parseTokens(data []byte) (*tokenFile, error) {
 // parseToken reads the fields of one line. Its errors do not repeat a field that could be a token by mistake.
 func parseToken(fields []string) (*tokenEntry, error) {
 	if len(fields) < 3 || len(fields) > 4 {
-		return nil, fmt.Errorf("expected NAME ROLE sha256:HEX [expires:TIME], found %s", plural(uint64(len(fields)), "field"))
+		return nil, fmt.Errorf("expected NAME ROLE sha256:HEX [expires:TIME], found %s", app.Plural(uint64(len(fields)), "field"))
 	}
 	e := &tokenEntry{Name: fields[0], Role: fields[1]}
 	hash, isHash := strings.CutPrefix(fields[2], "sha256:")
@@ -172,13 +174,13 @@ func isTokenHash(hash string) bool {
 }
 
 // changeTokens reads the file, lets change work on it, and writes it again, unless change fails. A new file is its owner's alone.
-func (a *app) changeTokens(path string, change func(*tokenFile) error) error {
-	edit, err := beginEdit(path)
+func changeTokens(a *app.App, path string, change func(*tokenFile) error) error {
+	edit, err := app.BeginEdit(path)
 	if err != nil {
 		return err
 	}
-	defer edit.abandon()
-	f, err := a.readTokenFile(path)
+	defer edit.Abandon()
+	f, err := readTokenFile(a, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = &tokenFile{}, nil
 	}
@@ -189,7 +191,7 @@ func (a *app) changeTokens(path string, change func(*tokenFile) error) error {
 		return err
 	}
 	if data := f.bytes(); len(f.entries) <= maxTokens && len(data) <= maxTokenFile {
-		return edit.commit(data, edit.modeOr(0o600))
+		return edit.Commit(data, edit.ModeOr(0o600))
 	}
-	return fmt.Errorf("%s would have more than %d tokens or %s, and the gateway would refuse it; remove some first", path, maxTokens, humanBytes(maxTokenFile))
+	return fmt.Errorf("%s would have more than %d tokens or %s, and the gateway would refuse it; remove some first", path, maxTokens, app.HumanBytes(maxTokenFile))
 }

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
 // develVersion is the version of a build from a working copy.
@@ -19,13 +21,13 @@ type versionInfo struct {
 	Platform string `json:"platform"`
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:               "version",
 		Short:             "Show the version of ctl",
-		Args:              exactly(0, "no arguments"),
+		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.run(func(*cobra.Command, []string) error { return a.printVersion(readVersion()) }),
+		RunE:              a.Run(func(*cobra.Command, []string) error { return printVersion(a, readVersion()) }),
 	}
 }
 
@@ -47,17 +49,17 @@ func readVersion() versionInfo {
 	return v
 }
 
-func (a *app) printVersion(v versionInfo) error {
+func printVersion(a *app.App, v versionInfo) error {
 	switch {
-	case a.structured():
-		return a.printValue(v)
-	case a.output == formatName:
-		return a.printName(v.Version)
-	case a.wide():
-		_, err := fmt.Fprintf(a.stdout, "ctl version %s %s %s\n", v.Version, v.Go, v.Platform)
+	case a.Structured():
+		return a.PrintValue(v)
+	case a.Output == app.FormatName:
+		return a.PrintName(v.Version)
+	case a.Wide():
+		_, err := fmt.Fprintf(a.Stdout, "ctl version %s %s %s\n", v.Version, v.Go, v.Platform)
 		return err
 	default:
-		_, err := fmt.Fprintf(a.stdout, "ctl version %s\n", v.Version)
+		_, err := fmt.Fprintf(a.Stdout, "ctl version %s\n", v.Version)
 		return err
 	}
 }

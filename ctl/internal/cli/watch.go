@@ -7,21 +7,22 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // watch is `list --watch`: it lists, follows from the list's cursor, and lists again after a gap. What was missed cannot
 // be had any more, but what is true now can.
-func (a *app) watch(ctx context.Context, c *client, o listOptions, state sockgatev1.ListState) error {
+func watch(a *app.App, ctx context.Context, c *app.Client, o listOptions, state sockgatev1.ListState) error {
 	w := &watcher{app: a, client: c, options: o, state: state, left: newCountdown(o.limit)}
-	w.rows = a.newConnectionRows(true, true)
+	w.rows = a.NewConnectionRows(true, true)
 	for {
 		again, err := w.round(ctx)
 		if err != nil && ctx.Err() != nil {
 			return nil // interrupted: the usual end
 		}
 		if err == nil && !again {
-			return exitWith(w.absent.exitCode(exitDone))
+			return app.ExitWith(w.absent.ExitCode(app.ExitDone))
 		}
 		if err != nil {
 			return err
@@ -30,28 +31,28 @@ func (a *app) watch(ctx context.Context, c *client, o listOptions, state sockgat
 }
 
 type watcher struct {
-	app     *app
-	client  *client
+	app     *app.App
+	client  *app.Client
 	options listOptions
 	state   sockgatev1.ListState
 
 	mu    sync.Mutex // with a filter there are two streams
 	left  *countdown
-	rows  *connectionRows
+	rows  *app.ConnectionRows
 	known map[string]string // the labels last shown of each live connection, by ID
 	stale bool              // labels were changed since
 	gap   bool
 
-	fleet  bool      // the gateway is in a fleet
-	absent absentees // the nodes that the list lacks
+	fleet  bool          // the gateway is in a fleet
+	absent app.Absentees // the nodes that the list lacks
 }
 
 // round lists and follows once; again says that events were missed.
 func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	w.known, w.gap, w.stale = map[string]string{}, false, false
-	listed, err := w.app.walk(ctx, w.client, w.options.request(w.app, w.state), w.left, w.listed)
+	listed, err := walk(w.app, ctx, w.client, w.options.request(w.app, w.state), w.left, w.listed)
 	w.fleet, w.absent = listed.fleet, listed.absent
-	w.app.sayAbsent(&w.absent)
+	w.app.SayAbsent(&w.absent)
 	if err != nil || w.left.over() {
 		return false, err
 	}
@@ -79,16 +80,16 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 }
 
 func (w *watcher) follow(ctx context.Context, filter, cursor string, types []sockgatev1.EventType, emit func(context.Context, []*sockgatev1.Event) error) error {
-	f := &follower{
-		app: w.app, client: w.client, reconnect: true,
-		request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor, Scope: w.app.scope(&w.options.scope)},
-		emit: func(events []*sockgatev1.Event) error {
+	f := &app.Follower{
+		App: w.app, Client: w.client, Reconnect: true,
+		Request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor, Scope: w.app.Scope(&w.options.scope)},
+		Emit: func(events []*sockgatev1.Event) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return emit(ctx, events)
 		},
 	}
-	return f.run(ctx)
+	return f.Run(ctx)
 }
 
 // watchTypes are the events that change a row.
@@ -115,38 +116,38 @@ func (w *watcher) add(event string, conn *sockgatev1.Connection) error {
 	if conn.GetState() == sockgatev1.ConnectionState_CONNECTION_STATE_CLOSED {
 		delete(w.known, conn.GetId())
 	} else {
-		w.known[conn.GetId()] = labelText(conn.GetLabels())
+		w.known[conn.GetId()] = app.LabelText(conn.GetLabels())
 	}
-	return w.rows.add(event, conn)
+	return w.rows.Add(event, conn)
 }
 
 func (w *watcher) listed(page []*sockgatev1.Connection) error {
 	for _, conn := range page {
-		if err := w.add(typeText(sockgatev1.EventType_EVENT_TYPE_PRESENT), conn); err != nil {
+		if err := w.add(app.TypeText(sockgatev1.EventType_EVENT_TYPE_PRESENT), conn); err != nil {
 			return err
 		}
 	}
-	return w.rows.flush()
+	return w.rows.Flush()
 }
 
 func (w *watcher) happened(ctx context.Context, events []*sockgatev1.Event) error {
 	for _, e := range events {
 		if gap := e.GetGap(); gap != nil {
-			if err := w.rows.flush(); err != nil {
+			if err := w.rows.Flush(); err != nil {
 				return err
 			}
-			w.app.say("events%s were missed (%s); listing again", w.ofNode(e), gapText(gap))
+			w.app.Say("events%s were missed (%s); listing again", w.ofNode(e), gapText(gap))
 			w.gap = true
-			return errStop
+			return app.ErrStop
 		}
 		if w.back(e) {
-			return errors.Join(w.rows.flush(), errStop)
+			return errors.Join(w.rows.Flush(), app.ErrStop)
 		}
 		w.stale = w.stale || changesLabels(e)
 		if e.GetConnection() == nil {
 			continue
 		}
-		if err := w.add(typeText(e.GetType()), e.GetConnection()); err != nil {
+		if err := w.add(app.TypeText(e.GetType()), e.GetConnection()); err != nil {
 			return err
 		}
 		if w.left.take(1); w.left.over() {
@@ -161,16 +162,16 @@ func (w *watcher) ofNode(e *sockgatev1.Event) string {
 	if !w.fleet {
 		return ""
 	}
-	return " of " + clean(e.GetNode())
+	return " of " + app.Clean(e.GetNode())
 }
 
 // back says whether a node is there again that the list lacks, and that it is listed therefore.
 func (w *watcher) back(e *sockgatev1.Event) bool {
 	node := e.GetMember().GetNode()
-	if !slices.Contains(backTypes(), e.GetType()) || !w.absent.known[node] {
+	if !slices.Contains(backTypes(), e.GetType()) || !w.absent.Known[node] {
 		return false
 	}
-	w.app.say("%s is back; listing again", clean(node))
+	w.app.Say("%s is back; listing again", app.Clean(node))
 	w.gap = true
 	return true
 }
@@ -179,7 +180,7 @@ func (w *watcher) back(e *sockgatev1.Event) bool {
 func (w *watcher) controlled(ctx context.Context, events []*sockgatev1.Event) error {
 	for _, e := range events {
 		if w.back(e) {
-			return errStop
+			return app.ErrStop
 		}
 		w.stale = w.stale || changesLabels(e) || e.GetGap() != nil
 	}
@@ -195,25 +196,25 @@ func (w *watcher) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.rows.flush(); err != nil || !w.left.over() {
+	if err := w.rows.Flush(); err != nil || !w.left.over() {
 		return err
 	}
-	return errStop
+	return app.ErrStop
 }
 
 // relabel lists again for what SetLabels has changed: no event is about the single connections that it labelled.
 func (w *watcher) relabel(ctx context.Context) error {
 	var failed error // of our own output
 	all := w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE)
-	listed, err := w.app.walk(ctx, w.client, all, newCountdown(0), func(page []*sockgatev1.Connection) error {
+	listed, err := walk(w.app, ctx, w.client, all, newCountdown(0), func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
 			labels, known := w.known[conn.GetId()]
-			if known && labels == labelText(conn.GetLabels()) || w.left.over() {
+			if known && labels == app.LabelText(conn.GetLabels()) || w.left.over() {
 				continue
 			}
 			event := eventLabeled
 			if !known {
-				event = typeText(sockgatev1.EventType_EVENT_TYPE_PRESENT)
+				event = app.TypeText(sockgatev1.EventType_EVENT_TYPE_PRESENT)
 			}
 			if failed = w.add(event, conn); failed != nil {
 				return failed
@@ -222,8 +223,8 @@ func (w *watcher) relabel(ctx context.Context) error {
 		}
 		return nil
 	})
-	w.app.sayAbsent(w.absent.take(&listed.absent))
-	if failed == nil && retryable(err) && err != nil {
+	w.app.SayAbsent(w.absent.Take(&listed.absent))
+	if failed == nil && app.Retryable(err) && err != nil {
 		return nil // still stale: the next events, or the stream's own end, try again
 	}
 	w.stale = false
@@ -235,7 +236,7 @@ const eventLabeled = "LABELED"
 
 // gapText tells a gap's range and reason.
 func gapText(gap *sockgatev1.GapDetails) string {
-	text := enumText(gap.GetReason().String(), "GAP_REASON_")
+	text := app.EnumText(gap.GetReason().String(), "GAP_REASON_")
 	switch {
 	case gap.GetDataEvents() > 0:
 		text += fmt.Sprintf(" data-events=%d", gap.GetDataEvents())
@@ -243,7 +244,7 @@ func gapText(gap *sockgatev1.GapDetails) string {
 		text += fmt.Sprintf(" from=%d to=%d", gap.GetFrom(), gap.GetTo())
 	}
 	if gap.GetRequestedCursor() != "" {
-		text += " requested=" + clean(gap.GetRequestedCursor())
+		text += " requested=" + app.Clean(gap.GetRequestedCursor())
 	}
 	return text
 }

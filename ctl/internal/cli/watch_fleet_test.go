@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -73,7 +74,7 @@ func TestWatchOfAFleet(t *testing.T) {
 			run := against(t, w.gateway())
 			code := run.run("list", "--watch", "--filter", tt.filter, "--limit", tt.limit, "-o", "name")
 			want := strings.Replace("edge-1.1.1\nedge-2.1.1\nedge-3.1.1\n", "edge-3.1.1\n", map[bool]string{false: "edge-3.1.1\n"}[tt.absent], 1) + "edge-1.1.1\nedge-2.1.1\nedge-3.1.1\n"
-			if code != exitDone || run.stdout.String() != want || run.stderr.String() != tt.stderr {
+			if code != app.ExitDone || run.stdout.String() != want || run.stderr.String() != tt.stderr {
 				t.Errorf("exit code %d\n%s%s\nwant:\n%s%s", code, run.stdout, run.stderr, want, tt.stderr)
 			}
 			if after := w.streams[0].GetAfter(); after != "edge-1.1@1,edge-2.1@2" {
@@ -86,7 +87,7 @@ func TestWatchOfAFleet(t *testing.T) {
 // A list that lacks a node to its end is partial.
 func TestWatchThatLacksANode(t *testing.T) {
 	run := against(t, (&watchedFleet{absent: true}).gateway())
-	run.expect(t, exitPartial, "edge-1.1.1\nedge-2.1.1\n", silentText, "list", "--watch", "--limit", "2", "-o", "name")
+	run.expect(t, app.ExitPartial, "edge-1.1.1\nedge-2.1.1\n", silentText, "list", "--watch", "--limit", "2", "-o", "name")
 }
 
 // A gateway that runs alone is not asked for events of nodes, which an older one does not know.
@@ -96,11 +97,11 @@ func TestWatchAloneAsksForNoNodes(t *testing.T) {
 		types = r.GetTypes()
 		return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.1", Events: []*sockgatev1.Event{{Type: sockgatev1.EventType_EVENT_TYPE_CLOSED, Connection: closedConnection("n.1.1")}}})
 	}}
-	if code := against(t, g).run("list", "--watch", "--limit", "2"); code != exitDone {
+	if code := against(t, g).run("list", "--watch", "--limit", "2"); code != app.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
 	for _, got := range types {
-		if strings.HasPrefix(typeText(got), "NODE_") {
+		if strings.HasPrefix(app.TypeText(got), "NODE_") {
 			t.Errorf("it asks for %s", got)
 		}
 	}

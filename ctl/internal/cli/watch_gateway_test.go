@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -28,7 +29,7 @@ func TestWatchSeesLabels(t *testing.T) {
 		reader, writer := io.Pipe()
 		ended := make(chan int, 1)
 		go func() {
-			ended <- Run(ctx, []string{"list", "--watch", "--filter", filter, "--gateway", g.Control}, Env{Stdout: writer, Stderr: io.Discard})
+			ended <- Run(ctx, []string{"list", "--watch", "--filter", filter, "--gateway", g.Control}, app.Env{Stdout: writer, Stderr: io.Discard})
 			_ = writer.Close()
 		}()
 		lines := bufio.NewScanner(reader)
@@ -79,7 +80,7 @@ func firstID(t *testing.T, g *gatewaytest.Gateway) string {
 
 // TestCaretIsHarmless holds that a filter cannot drive the terminal by way of its error.
 func TestCaretIsHarmless(t *testing.T) {
-	lines := caretLines("a\x1b[31m == 1", map[string]string{"line": "1", "column": "2"})
+	lines := app.CaretLines("a\x1b[31m == 1", map[string]string{"line": "1", "column": "2"})
 	if len(lines) != 2 || lines[0] != "  a·[31m == 1" || lines[1] != "   ^" {
 		t.Errorf("%q", lines)
 	}

@@ -1,0 +1,121 @@
+// Package app is one run of ctl: its streams, its connection to a gateway, what it prints and what it exits with.
+//
+// A command prints data to stdout in the form that -o names (print.go) and messages to stderr; it ends with an exit
+// code from the one table in exit.go. access.go says how the control plane is reached, from flags, environment and
+// contexts; client.go makes the gRPC connection; follow.go keeps an event stream alive. Commands are functions of an
+// App, in packages cli, bench and dial.
+package app
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Env is everything that a run takes from its process.
+type Env struct {
+	// Stdin is read for `-` payloads, for confirmations, and by dial.
+	Stdin io.Reader
+	// Stdout gets data only.
+	Stdout io.Writer
+	// Stderr gets messages only.
+	Stderr io.Writer
+	// StdinIsTerminal says that a person can be asked.
+	StdinIsTerminal bool
+	// StdoutIsTerminal says that colour may be used.
+	StdoutIsTerminal bool
+	// StderrIsTerminal says that progress may be shown on Stderr, and painted over.
+	StderrIsTerminal bool
+	// Getenv reads the environment; nil means an empty one.
+	Getenv func(string) string
+	// ConfigDir names the directory of the user's configuration; nil means that there is none.
+	ConfigDir func() (string, error)
+	// Now is the clock behind ages in tables, and its location the time zone of tables; nil means time.Now.
+	Now func() time.Time
+
+	// Sleep waits between attempts; tests replace it.
+	Sleep func(context.Context, time.Duration) error
+	// Dial opens the sockets of bench; tests replace it, nil means the network's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// ReaderGone says that nobody can read Stdout any more; nil means never.
+	ReaderGone func() bool
+}
+
+// App is one run: its environment, its global flags, and where its output goes.
+type App struct {
+	Env     Env
+	Stdout  *bufio.Writer
+	Started bool // a command's own code has begun: later errors are not cobra's
+
+	Flags   *pflag.FlagSet // the global ones; access reads those of the connection
+	Timeout time.Duration
+	Output  string
+	NoColor bool
+}
+
+func New(env Env) *App {
+	if env.Getenv == nil {
+		env.Getenv = func(string) string { return "" }
+	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.Sleep == nil {
+		env.Sleep = sleep
+	}
+	if env.ReaderGone == nil {
+		env.ReaderGone = func() bool { return false }
+	}
+	return &App{Env: env, Stdout: bufio.NewWriterSize(env.Stdout, 32<<10)}
+}
+
+// sleep waits for d, or returns the context's error if that ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+const (
+	DefaultGateway = "127.0.0.1:8018"
+	DefaultTimeout = 5 * time.Second
+)
+
+// Noun makes a command that does nothing without one of its verbs.
+func (a *App) Noun(cmd *cobra.Command) *cobra.Command {
+	var verbs []string
+	for _, sub := range cmd.Commands() {
+		verbs = append(verbs, sub.Name())
+	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.RunE = a.Run(func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return Usagef("%s needs to know what to do: one of %s", cmd.Name(), strings.Join(verbs, ", "))
+		}
+		return Usagef("%s %q is not known; use one of %s", cmd.Name(), args[0], strings.Join(verbs, ", "))
+	})
+	return cmd
+}
+
+// Run adapts a command's own code: from here on, errors are the command's and not cobra's.
+func (a *App) Run(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.Started = true
+		err := f(cmd, args)
+		if isUsage(err) {
+			return UsageFor(cmd, err)
+		}
+		return err
+	}
+}

@@ -1,0 +1,288 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// usageError says that the command line is wrong. help names the command whose help says how it is right.
+type usageError struct {
+	text string
+	help string
+}
+
+func (e *usageError) Error() string { return e.text }
+
+// Usagef makes an error that ends ctl with the usage exit code.
+func Usagef(format string, args ...any) error {
+	return &ExitError{Code: ExitUsage, Err: &usageError{text: fmt.Sprintf(format, args...)}}
+}
+
+func isUsage(err error) bool {
+	var usage *usageError
+	return errors.As(err, &usage)
+}
+
+// AsUsage turns an error of cobra's into a usage error.
+func AsUsage(err error) error {
+	if isUsage(err) {
+		return err
+	}
+	return &ExitError{Code: ExitUsage, Err: &usageError{text: err.Error(), help: "ctl"}}
+}
+
+// UsageFor is asUsage for the command whose help is wanted.
+func UsageFor(cmd *cobra.Command, err error) error {
+	var usage *usageError
+	err = AsUsage(err)
+	if errors.As(err, &usage) {
+		usage.help = cmd.CommandPath()
+	}
+	return err
+}
+
+// Exactly is cobra.ExactArgs with a message that says what was expected.
+func Exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return UsageFor(cmd, Usagef("%s expects %s, and was given %s", cmd.Name(), what, Plural(uint64(len(args)), "argument")))
+		}
+		return nil
+	}
+}
+
+// CallError is a failed call: what the gateway answered, or why there was no answer.
+type CallError struct {
+	addr      string
+	secure    *tls.Config // nil: TLS was not used
+	connected bool        // whether the gateway was connected when the call ended
+	answered  bool        // whether something accepted the network connection
+	filter    string      // the filter that the request had
+	err       error
+
+	probed  bool // problem is known
+	problem *tlsProblem
+}
+
+func (e *CallError) Error() string { return e.err.Error() }
+
+func (e *CallError) Unwrap() error { return e.err }
+
+// Unreachable says that no gateway answered. A deadline that ends on a working connection is a slow gateway.
+func (e *CallError) Unreachable() bool {
+	switch status.Code(e.err) {
+	case codes.Unavailable:
+		return reasonOf(e.err) == "" // with a reason, it was the gateway that said so
+	case codes.DeadlineExceeded:
+		return !e.connected
+	default:
+		return false
+	}
+}
+
+// hint says what may be wrong with a gateway that cannot be reached.
+func (e *CallError) hint() string {
+	text := status.Convert(e.err).Message()
+	switch {
+	case strings.Contains(text, "server preface") && !strings.HasSuffix(text, "EOF\""), strings.Contains(text, "frame too large"):
+		return "that is not a control plane."
+	case e.answered && (status.Code(e.err) == codes.DeadlineExceeded || strings.HasPrefix(text, noConnection)):
+		return "that is not a control plane, or it needs a longer --timeout."
+	default:
+		return "is it running?"
+	}
+}
+
+// StatusOf finds the gRPC status in err; nil if there is none.
+func StatusOf(err error) *status.Status {
+	var s interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &s) {
+		return s.GRPCStatus()
+	}
+	return nil
+}
+
+// infoOf finds the ErrorInfo of a status; nil if there is none.
+func infoOf(err error) *errdetails.ErrorInfo {
+	for _, d := range StatusOf(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info
+		}
+	}
+	return nil
+}
+
+func reasonOf(err error) string { return infoOf(err).GetReason() }
+
+// Say writes one message to stderr.
+func (a *App) Say(format string, args ...any) {
+	fmt.Fprintf(a.Env.Stderr, "ctl: "+format+"\n", args...)
+}
+
+// Report says what went wrong, unless that has been said already.
+func (a *App) Report(err error) {
+	var exit *ExitError
+	var usage *usageError
+	switch {
+	case err == nil, errors.As(err, &exit) && exit.Err == nil:
+	case errors.Is(err, syscall.EPIPE) && StatusOf(err) == nil:
+		// The reader of our output has gone, as with `| head`: nothing to complain about.
+	case errors.As(err, &usage):
+		a.Say("%s", usage.text)
+		fmt.Fprintf(a.Env.Stderr, "Run '%s --help' for usage.\n", usage.help)
+	default:
+		a.Say("%s", Explain(err))
+	}
+}
+
+// Explain makes one message, of one or more lines, of any error.
+func Explain(err error) string {
+	st := StatusOf(err)
+	if st == nil {
+		return err.Error()
+	}
+	var call *CallError
+	if !errors.As(err, &call) {
+		call = &CallError{err: err}
+	}
+	if p := call.tlsProblem(); p != nil {
+		return fmt.Sprintf("cannot reach the gateway at %s: %s", call.addr, p.text)
+	}
+	if call.Unreachable() {
+		return fmt.Sprintf("cannot reach the gateway at %s: %s; %s Name another with --gateway ADDR or SOCKGATE_GATEWAY",
+			call.addr, transportText(st), call.hint())
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded:
+		return fmt.Sprintf("the gateway at %s did not answer in time; allow it more with --timeout", call.addr)
+	case codes.Canceled:
+		return "interrupted before the gateway answered"
+	}
+	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err) + nodeHint(err)
+}
+
+// credentialsHint says how to prove who calls, in a line of its own, where that is what the gateway lacks.
+func credentialsHint(err error) string {
+	if reasonOf(err) != "CREDENTIALS_REQUIRED" {
+		return ""
+	}
+	return "\n  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert and --tls-key"
+}
+
+// nodeHint says what to type, in a line of its own, where the gateway found fault with the nodes of a request.
+func nodeHint(err error) string {
+	switch reasonOf(err) {
+	case reasonNodeRequired:
+		return "\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all"
+	case reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused:
+		return "\n  ctl nodes shows how the nodes are"
+	}
+	return ""
+}
+
+// The reasons of a fleet's errors.
+const (
+	reasonNodeRequired    = "NODE_REQUIRED"
+	reasonNodesMissing    = "NODES_MISSING"
+	reasonNodeUnreachable = "NODE_UNREACHABLE"
+	reasonNodeTimedOut    = "NODE_TIMED_OUT"
+	reasonNodeRefused     = "NODE_REFUSED"
+)
+
+// AboutNode says that the gateway answered, and other nodes did not as they should.
+func AboutNode(err error) bool {
+	switch reasonOf(err) {
+	case reasonNodesMissing, reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// statusText is the gateway's sentence with its reason, or with the code for lack of one.
+func statusText(st *status.Status) string {
+	tag := reasonOf(st.Err())
+	if tag == "" {
+		tag = st.Code().String()
+	}
+	text := Clean(st.Message())
+	if text == "" {
+		text = "the gateway refused the call"
+	}
+	return fmt.Sprintf("%s (%s)", text, tag)
+}
+
+// detailLines shows what else the gateway said: the place in the filter, the fields, when to try again.
+func detailLines(call *CallError) []string {
+	var lines []string
+	for _, d := range StatusOf(call).Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			lines = append(lines, CaretLines(call.filter, d.GetMetadata())...)
+			if d.GetReason() == reasonNodesMissing {
+				lines = append(lines, missingLines(StatusOf(call).Message(), d.GetMetadata())...)
+			}
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				if v.GetDescription() == StatusOf(call).Message() {
+					continue // said already
+				}
+				lines = append(lines, fmt.Sprintf("  %s: %s", Clean(v.GetField()), Clean(v.GetDescription())))
+			}
+		case *errdetails.RetryInfo:
+			lines = append(lines, fmt.Sprintf("  try again in %s", d.GetRetryDelay().AsDuration()))
+		}
+	}
+	return lines
+}
+
+// CaretLines shows the line of the filter that the gateway could not read, with a caret under the place.
+func CaretLines(filter string, metadata map[string]string) []string {
+	line, errLine := strconv.Atoi(metadata["line"])
+	column, errColumn := strconv.Atoi(metadata["column"])
+	lines := strings.Split(filter, "\n")
+	if errLine != nil || errColumn != nil || filter == "" || line < 1 || line > len(lines) || column < 1 {
+		return nil
+	}
+	text := []rune(strings.ReplaceAll(lines[line-1], "\t", " "))
+	column = min(column, len(text)+1)
+	for i, r := range text {
+		if !unicode.IsPrint(r) { // could drive the terminal
+			text[i] = '·'
+		}
+	}
+	return []string{"  " + string(text), "  " + strings.Repeat(" ", column-1) + "^"}
+}
+
+// missingLines names the nodes that an error is about, as far as its sentence does not.
+func missingLines(sentence string, metadata map[string]string) []string {
+	var untold []string
+	for name := range strings.SplitSeq(metadata["missing"], ",") {
+		if !strings.Contains(sentence, name) {
+			untold = append(untold, Clean(name))
+		}
+	}
+	if len(untold) == 0 {
+		return nil
+	}
+	return []string{"  also missing: " + strings.Join(untold, ", ")}
+}
+
+// transportText is why the transport failed, without the layers that gRPC wraps around it.
+func transportText(st *status.Status) string {
+	text := st.Message()
+	if i := strings.LastIndex(text, "Error while dialing: "); i >= 0 {
+		text = strings.TrimSuffix(text[i+len("Error while dialing: "):], `"`)
+	}
+	return Clean(text)
+}

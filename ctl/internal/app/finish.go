@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	AskAfter    = 2 * time.Second  // how often it is asked how the nodes are that something is awaited from
+	giveUpAfter = 15 * time.Second // without any event of a node that is there: three times as long as a stream may be silent
+)
+
+// finish is where a stream ends by itself: where it has delivered everything up to a position of each node, but for nodes that cannot
+// deliver it any more.
+type finish struct {
+	app    *App
+	client *Client
+	fleet  bool
+	left   positions // of the nodes that are awaited
+	Lost   bool      // a node was given up, and named
+
+	asked time.Time
+	moved map[string]progress // by node
+}
+
+// progress is how far a node's events have come, and since when.
+type progress struct {
+	at    Position
+	since time.Time
+}
+
+// NewFinish makes the finish of a stream that is to end at m. Nodes that did not say where they are now are not awaited.
+func (a *App) NewFinish(c *Client, m *Moment) (*finish, error) {
+	end, err := parsePositions(m.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	end = slices.DeleteFunc(end, func(p *Position) bool { return m.Absent.Known[p.node] })
+	return &finish{app: a, client: c, fleet: m.fleet, left: end, asked: a.Env.Now(), moved: map[string]progress{}}, nil
+}
+
+// ReachedBy says whether a stream at cursor is at the end.
+func (f *finish) ReachedBy(ctx context.Context, cursor string) (bool, error) {
+	f.left = slices.DeleteFunc(f.left, func(p *Position) bool { return p.ReachedBy(cursor) })
+	if len(f.left) == 0 || !f.fleet {
+		return len(f.left) == 0, nil
+	}
+	for _, p := range f.left {
+		f.follow(p.node, cursor)
+	}
+	if f.app.Env.Now().Sub(f.asked) < AskAfter {
+		return false, nil
+	}
+	states, err := f.app.NodeStates(ctx, f.client)
+	if err != nil {
+		return false, err
+	}
+	f.asked = f.app.Env.Now()
+	f.left = slices.DeleteFunc(f.left, func(p *Position) bool { return f.givesUp(p, states) })
+	return len(f.left) == 0, nil
+}
+
+// follow notes how far the events of a node have come.
+func (f *finish) follow(node, cursor string) {
+	var at Position
+	if p := positionOf(node, cursor); p != nil {
+		at = *p
+	}
+	if before, known := f.moved[node]; !known || before.at != at {
+		f.moved[node] = progress{at: at, since: f.app.Env.Now()}
+	}
+}
+
+// givesUp says whether a node is awaited no longer, and names it.
+func (f *finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bool {
+	state, known := states[p.node]
+	why := ""
+	switch silent := f.app.Env.Now().Sub(f.moved[p.node].since); {
+	case !known:
+		why = "it is not known any more"
+	case state == sockgatev1.NodeState_NODE_STATE_UNREACHABLE, state == sockgatev1.NodeState_NODE_STATE_LEFT:
+		why = "it is " + NodeStateText(state)
+	case silent >= giveUpAfter:
+		why = "nothing came of it for " + HumanDuration(silent)
+	default:
+		return false
+	}
+	f.Lost = true
+	f.app.Say("%s did not deliver its events up to %d: %s", Clean(p.node), p.Sequence, why)
+	return true
+}
+
+// NodeStates asks how the nodes are, without their being asked.
+func (a *App) NodeStates(ctx context.Context, c *Client) (map[string]sockgatev1.NodeState, error) {
+	ctx, cancel := a.Within(ctx, 0)
+	defer cancel()
+	nodes, err := KnownNodes(ctx, c)
+	states := map[string]sockgatev1.NodeState{}
+	for _, n := range nodes {
+		states[n.GetName()] = n.GetState()
+	}
+	return states, err
+}

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// Moment is where the events of a gateway, or of the nodes of its fleet, end now.
+type Moment struct {
+	Cursor string
+	fleet  bool
+	Absent Absentees // they did not say; in cursor they are where the gateway heard of them last
+}
+
+// Now asks for the moment. The cursor of a gateway alone does not do in a fleet: nodes that a cursor does not have are followed from the
+// oldest event that they keep. So there all nodes are asked, for a count that costs them little.
+func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Moment, error) {
+	ctx, cancel := a.Within(ctx, 0)
+	defer cancel()
+	gateway, err := c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	if err != nil || gateway.GetFleetInfo() == nil || scope.GetLocal() {
+		return Moment{Cursor: gateway.GetCursor(), fleet: gateway.GetFleetInfo() != nil}, err
+	}
+	count, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_CLOSED, Scope: scope})
+	if err != nil {
+		return Moment{}, err
+	}
+	m := Moment{Cursor: count.GetCursor(), fleet: true, Absent: *AbsentFrom(count.GetFleet())}
+	if !m.Absent.Any() {
+		return m, nil
+	}
+	nodes, err := KnownNodes(ctx, c)
+	m.complete(nodes)
+	return m, err
+}
+
+// complete gives the absent nodes the positions that are known of them.
+func (m *Moment) complete(nodes []*sockgatev1.Node) {
+	for _, n := range nodes {
+		gone := n.GetState() == sockgatev1.NodeState_NODE_STATE_LEFT
+		if gone || !m.Absent.Known[n.GetName()] || positionOf(n.GetName(), m.Cursor) != nil {
+			continue
+		}
+		m.Cursor = strings.TrimPrefix(fmt.Sprintf("%s,%s.%s@%d", m.Cursor, n.GetName(), n.GetIncarnation(), n.GetEventHead()), ",")
+	}
+}

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+// The output formats of -o.
+const (
+	FormatTable = "table"
+	formatWide  = "wide"
+	formatJSON  = "json"
+	formatYAML  = "yaml"
+	FormatName  = "name"
+)
+
+func Formats() []string { return []string{FormatTable, formatWide, formatJSON, formatYAML, FormatName} }
+
+func (a *App) Wide() bool { return a.Output == formatWide }
+
+// Tabular says that the output is for people: table or wide.
+func (a *App) Tabular() bool { return a.Output == FormatTable || a.Output == formatWide }
+
+// Structured says that the output is for programs: json or yaml.
+func (a *App) Structured() bool { return a.Output == formatJSON || a.Output == formatYAML }
+
+// Color says whether colour may be used.
+func (a *App) Color() bool { return a.Env.StdoutIsTerminal && a.ColorWanted() }
+
+// ColorWanted says that nobody has turned colour off.
+func (a *App) ColorWanted() bool {
+	return !a.NoColor && a.Env.Getenv("NO_COLOR") == "" && a.Env.Getenv("TERM") != "dumb"
+}
+
+// PrintMessage prints one message as json or yaml.
+func (a *App) PrintMessage(m proto.Message) error {
+	text, err := Marshal(m)
+	if err != nil {
+		return err
+	}
+	return a.printJSON(text)
+}
+
+// PrintValue prints a value that is no protobuf message as json or yaml.
+func (a *App) PrintValue(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	return a.printJSON(bytes.TrimSpace(b.Bytes()))
+}
+
+// PrintName prints one ID.
+func (a *App) PrintName(id string) error {
+	_, err := fmt.Fprintln(a.Stdout, id)
+	return err
+}
+
+func (a *App) printJSON(text []byte) error {
+	if a.Output != formatYAML {
+		_, err := fmt.Fprintf(a.Stdout, "%s\n", text)
+		return err
+	}
+	return writeYAML(a.Stdout, text)
+}
+
+// Marshal makes one line of JSON that is always the same for the same message, with every scalar field present.
+func Marshal(m proto.Message) ([]byte, error) {
+	text, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	// protojson varies its spaces on purpose.
+	if err := json.Compact(&b, text); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// writeYAML writes a JSON text as one YAML document with the fields in the same order.
+func writeYAML(w io.Writer, text []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	node, err := yamlNode(dec)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(node); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "---\n%s", b.Bytes())
+	return err
+}
+
+// yamlNode reads one JSON value. Going over tokens keeps the order of the fields, which a map would lose.
+func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		return yamlCollection(dec, t)
+	case string:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: t}, nil
+	case json.Number:
+		tag := "!!int"
+		if strings.ContainsAny(t.String(), ".eE") {
+			tag = "!!float"
+		}
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: t.String()}, nil
+	case bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: fmt.Sprint(t)}, nil
+	default:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
+	}
+}
+
+// yamlCollection reads the rest of an object or array. In an object the keys come as values do.
+func yamlCollection(dec *json.Decoder, open json.Delim) (*yaml.Node, error) {
+	node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	if open == '{' {
+		node = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	}
+	for dec.More() {
+		child, err := yamlNode(dec)
+		if err != nil {
+			return nil, err
+		}
+		node.Content = append(node.Content, child)
+	}
+	if len(node.Content) == 0 {
+		node.Style = yaml.FlowStyle
+	}
+	_, err := dec.Token()
+	return node, err
+}

@@ -1,0 +1,43 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// errDeclined is the end of a command whose question was not answered with yes.
+var errDeclined = &ExitError{Code: ExitFailed, Err: errors.New("not confirmed; nothing was done")}
+
+// Confirm asks before something that cannot be undone. Without a terminal there is nobody to ask, and --yes is needed.
+func (a *App) Confirm(ctx context.Context, yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if !a.Env.StdinIsTerminal {
+		return NeedYes()
+	}
+	fmt.Fprintf(a.Env.Stderr, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	// A terminal cannot be read with a deadline: on an interrupt the read is left behind and ends with the process.
+	go func() {
+		line, _ := bufio.NewReader(a.Env.Stdin).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case line := <-answer:
+		if line == "y" || line == "yes" {
+			return nil
+		}
+		return errDeclined
+	case <-ctx.Done():
+		fmt.Fprintln(a.Env.Stderr)
+		return errDeclined
+	}
+}
+
+func NeedYes() error {
+	return Usagef("stdin is not a terminal, so nobody can be asked to confirm; pass --yes to go ahead")
+}

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	MaxNodes       = 1000
+	maxNodeTimeout = time.Minute
+)
+
+// ScopeFlags say which nodes of a fleet a command is for. Without any of them it is for all.
+type ScopeFlags struct {
+	Nodes      []string
+	Local      bool
+	All        bool // of shutdown alone, which has to be told
+	requireAll bool
+}
+
+// RegisterScope declares --node, --local and --require-all.
+func (a *App) RegisterScope(cmd *cobra.Command, s *ScopeFlags) {
+	a.RegisterNode(cmd, s, "only this `NODE` of the fleet (repeatable; default all)")
+	s.RegisterLocal(cmd, "only the node that is asked, without asking any other")
+	cmd.Flags().BoolVar(&s.requireAll, "require-all", false, "fail when a node does not answer, in place of answering for the others")
+}
+
+// RegisterIDScope declares the scope of a command whose connections say by their IDs which nodes have them.
+func (a *App) RegisterIDScope(cmd *cobra.Command, s *ScopeFlags) {
+	a.RegisterScope(cmd, s)
+	_ = cmd.Flags().MarkHidden("node") // there to be refused with a reason
+}
+
+// RegisterNode declares --node.
+func (a *App) RegisterNode(cmd *cobra.Command, s *ScopeFlags, help string) {
+	cmd.Flags().StringSliceVar(&s.Nodes, "node", nil, help)
+	_ = cmd.RegisterFlagCompletionFunc("node", a.CompleteNodes(func() []string { return s.Nodes }))
+}
+
+// RegisterLocal declares --local.
+func (s *ScopeFlags) RegisterLocal(cmd *cobra.Command, help string) {
+	cmd.Flags().BoolVar(&s.Local, "local", false, help)
+}
+
+var nodeName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// CheckNode refuses what cannot be a node's name.
+func CheckNode(name string) error {
+	if !nodeName.MatchString(name) {
+		return Usagef("%.50q is no node's name; expected 1 to 32 of a-z, 0-9 and -, as ctl nodes shows them", name)
+	}
+	return nil
+}
+
+// Check refuses what the flags cannot mean together.
+func (s *ScopeFlags) Check() error {
+	switch {
+	case len(s.Nodes) > 0 && s.Local:
+		return Usagef("both --node and --local were given; --local means the node that is asked, so leave one of them out")
+	case len(s.Nodes) > 0 && s.All:
+		return Usagef("both --node and --all were given; leave one of them out")
+	case s.Local && s.All:
+		return Usagef("both --local and --all were given; leave one of them out")
+	case len(s.Nodes) > MaxNodes:
+		return Usagef("--node is given %d times; give at most %d, or leave it out for all nodes", len(s.Nodes), MaxNodes)
+	}
+	for i, name := range s.Nodes {
+		if err := CheckNode(name); err != nil {
+			return err
+		}
+		if slices.Contains(s.Nodes[:i], name) {
+			return Usagef("--node %s is given twice", name)
+		}
+	}
+	return nil
+}
+
+// CheckIDs refuses --node for connections that are named: each ID says which node has it.
+func (s *ScopeFlags) CheckIDs(ids []string) error {
+	if len(ids) > 0 && len(s.Nodes) > 0 {
+		return Usagef("both IDs and --node were given; an ID says by itself which node has the connection, so leave --node out")
+	}
+	return s.Check()
+}
+
+// Scope makes the request's scope of the flags, which have been checked.
+func (a *App) Scope(s *ScopeFlags) *sockgatev1.Scope {
+	return &sockgatev1.Scope{Nodes: s.Nodes, Local: s.Local, All: s.All, RequireAll: s.requireAll, NodeTimeout: durationpb.New(a.NodeTimeout())}
+}
+
+// NodeTimeout is what other nodes have of --timeout: four fifths. The rest is for the way between ctl and the gateway that it asks, so
+// that an answer that lacks nodes is here before ctl gives the call up. What a verb waits for by itself is added to both.
+func (a *App) NodeTimeout() time.Duration { return min(a.Timeout*4/5, maxNodeTimeout) }
+
+// CompleteNodes offers the names of the fleet's nodes, with their states, but for those that are given already.
+func (a *App) CompleteNodes(given func() []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), CompleteTimeout)
+		defer cancel()
+		c, err := a.Connect()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer c.Close()
+		nodes, err := KnownNodes(ctx, c)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var found []cobra.Completion
+		for _, n := range nodes {
+			if strings.HasPrefix(n.GetName(), prefix) && !slices.Contains(given(), n.GetName()) {
+				found = append(found, cobra.CompletionWithDesc(Clean(n.GetName()), NodeStateText(n.GetState())))
+			}
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// KnownNodes returns what the node that is asked knows of all nodes, without asking them.
+func KnownNodes(ctx context.Context, c *Client) ([]*sockgatev1.Node, error) {
+	resp, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
+	return resp.GetNodes(), err
+}
+
+const FilterHelp = "CEL `EXPR` that selects connections"

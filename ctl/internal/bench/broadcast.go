@@ -1,0 +1,326 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+const (
+	maxBroadcasts = 1_000_000
+	benchLabel    = "ctl-bench"
+)
+
+type BroadcastBenchOptions struct {
+	Flags
+	count int
+}
+
+func benchBroadcastCommand(a *app.App) *cobra.Command {
+	var o BroadcastBenchOptions
+	cmd := &cobra.Command{
+		Use:   "broadcast ADDR",
+		Short: "Measure broadcasts through the control plane",
+		Long: `Open connections to a gateway's data plane, and broadcast to them through its control plane (--gateway), one broadcast after the
+other. Only these connections get anything: they are found by their addresses and given the label "ctl-bench" with a value of this run,
+which the broadcasts' filter asks for. Nobody else's connections are touched.
+
+"reply" is the time until the control plane answered, "delivery" until a connection had received all of a broadcast, and "all" until
+every connection had that was to get it. At a fixed --rate, they count from when the broadcast was due. Every byte is compared with what
+was sent.
+
+ADDR must be a TCP address, and neither a proxy nor address translation may be between ctl and the gateway.
+
+Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections did not get everything; 6 the control plane cannot be reached.`,
+		Example:           `  ctl bench broadcast -c 1000 --size 1024 --count 500 127.0.0.1:8017`,
+		Args:              app.Exactly(1, "one ADDR, host:port"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchBroadcast(a, cmd.Context(), args[0], o) }),
+	}
+	o.registerConnections(cmd, "connections, 1 to 250,000")
+	o.registerSize(cmd, 128, "bytes of a broadcast, 16 to 512 KiB")
+	cmd.Flags().IntVar(&o.count, "count", 100, "broadcasts, 1 to 1,000,000")
+	o.registerDuration(cmd, time.Minute, "how long it may take")
+	o.registerRate(cmd, "broadcasts a second; the next one still waits until all have got the one before")
+	o.registerSource(cmd)
+	app.CompleteFlag(cmd, "count")
+	return cmd
+}
+
+// BroadcastBench is one run of `ctl bench broadcast`.
+type BroadcastBench struct {
+	*Bench
+	Options BroadcastBenchOptions
+	client  *app.Client
+	opened  *opened
+	Pattern pattern
+	filter  string
+	from    time.Duration
+
+	replies, Deliveries, All *latencies
+	outcomes                 broadcastOutcomes
+	broadcasts               int64
+	received                 int64 // deliveries
+	undelivered              int64
+	took                     time.Duration
+
+	mu    sync.Mutex
+	Round broadcastRound
+}
+
+// broadcastOutcomes are the sums of the replies' counts.
+type broadcastOutcomes struct {
+	Matched uint64 `json:"matched"`
+	Written uint64 `json:"written"`
+	Queued  uint64 `json:"queued"`
+	Dropped uint64 `json:"dropped"`
+	Closed  uint64 `json:"closed"`
+}
+
+func (o *BroadcastBenchOptions) checkBroadcast() error {
+	if err := o.check(broadcastHeader, app.MaxBroadcastBytes); err != nil {
+		return err
+	}
+	if o.count < 1 || o.count > maxBroadcasts {
+		return app.Usagef("--count %d is not possible; give 1 to %d", o.count, maxBroadcasts)
+	}
+	return nil
+}
+
+func benchBroadcast(a *app.App, ctx context.Context, addr string, o BroadcastBenchOptions) error {
+	if err := o.checkBroadcast(); err != nil {
+		return err
+	}
+	b, err := newBench(a, addr, o.Flags, o.connections, false)
+	if err != nil {
+		return err
+	}
+	if b.network != "tcp" {
+		return app.Usagef("%s is not possible here: peers on a unix socket have no address to find them by; give host:port", addr)
+	}
+	client, err := a.Connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if _, err := b.describe(ctx, client); err != nil { // before anything is opened
+		return err
+	}
+	x := &BroadcastBench{Bench: b, Options: o, client: client, Pattern: NewPattern(), replies: NewLatencies(), Deliveries: NewLatencies(), All: NewLatencies()}
+	x.opened = b.open(ctx, o.connections)
+	defer x.opened.close()
+	if len(x.opened.sockets) > 0 && !b.interrupted {
+		if err := x.label(ctx); err != nil {
+			return err
+		}
+		b.load = measureLoad()
+		x.measure(ctx)
+	}
+	if err := printBench(a, x.result()); err != nil {
+		return err
+	}
+	if err := b.benchExit(x.broadcasts); err != nil || x.undelivered+int64(x.outcomes.Dropped+x.outcomes.Closed) == 0 {
+		return err
+	}
+	return app.ExitWith(app.ExitPartial)
+}
+
+// describe asks the gateway who it is.
+func (b *Bench) describe(ctx context.Context, c *app.Client) (*sockgatev1.GetGatewayResponse, error) {
+	ctx, cancel := b.app.Within(ctx, 0)
+	defer cancel()
+	return c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+}
+
+// measure broadcasts until the count or the time is over.
+func (x *BroadcastBench) measure(ctx context.Context) {
+	stop := showProgress(x.app, "broadcast", x.progress)
+	defer stop()
+	x.from = x.now()
+	var reading sync.WaitGroup
+	for i, socket := range x.opened.sockets {
+		r := &BroadcastReader{Bench: x, socket: socket, Deliveries: x.Deliveries.Shard(i)}
+		reading.Go(r.run)
+	}
+	cutting, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	x.run(ctx, x.from+x.Options.duration, func() { x.broadcastAll(cutting) }, cut)
+	x.took = x.now() - x.from
+	for _, socket := range x.opened.sockets {
+		_ = socket.SetReadDeadline(past)
+	}
+	reading.Wait()
+}
+
+func (x *BroadcastBench) progress() (float64, string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return float64(x.Round.number) / float64(x.Options.count), fmt.Sprintf("%d of %d broadcasts", x.Round.number, x.Options.count)
+}
+
+func (x *BroadcastBench) broadcastAll(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for n := range int64(x.Options.count) {
+		due := x.now()
+		if x.Options.rate > 0 {
+			due = x.from + time.Duration(float64(n)/x.Options.rate*float64(time.Second))
+		}
+		if x.ended(due) || !x.sleepUntil(due, timer) || !x.broadcast(ctx, n, due) {
+			return
+		}
+	}
+}
+
+// broadcast does one, and waits until everybody has it who is to get it; false: no more.
+func (x *BroadcastBench) broadcast(ctx context.Context, number int64, due time.Duration) bool {
+	complete := x.Begin(number, due)
+	callCtx, cancel := x.app.Within(ctx, 0)
+	defer cancel()
+	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: BroadcastPayload(x.Pattern, number, x.Options.Size), Filter: x.filter})
+	if err != nil {
+		if ctx.Err() == nil {
+			x.failures.add(&controlError{err})
+		}
+		return false
+	}
+	x.replies.Shard(0).Record(x.now() - due)
+	x.outcomes.add(resp)
+	x.expect(int64(resp.GetWritten() + resp.GetQueued()))
+	select {
+	case <-complete:
+	case <-callCtx.Done():
+		if ctx.Err() == nil {
+			x.failures.add(fmt.Errorf("not everybody had received broadcast %d within %s: %w", number, x.app.Timeout, context.DeadlineExceeded))
+		}
+	}
+	x.finish()
+	return true
+}
+
+func (o *broadcastOutcomes) add(resp *sockgatev1.BroadcastResponse) {
+	o.Matched, o.Written, o.Queued = o.Matched+resp.GetMatched(), o.Written+resp.GetWritten(), o.Queued+resp.GetQueued()
+	o.Dropped, o.Closed = o.Dropped+resp.GetDropped(), o.Closed+resp.GetClosed()
+}
+
+// broadcastRound is one broadcast on its way.
+type broadcastRound struct {
+	number   int64
+	due      time.Duration
+	Received int64
+	wanted   int64 // -1 until the reply says how many are to get it
+	last     time.Duration
+	complete chan struct{}
+}
+
+func (x *BroadcastBench) Begin(number int64, due time.Duration) (complete <-chan struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.Round = broadcastRound{number: number, due: due, wanted: -1, complete: make(chan struct{})}
+	return x.Round.complete
+}
+
+// expect says how many connections are to get the broadcast; some of them may have it already.
+func (x *BroadcastBench) expect(n int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.Round.wanted = n
+	if x.Round.Received >= n {
+		close(x.Round.complete)
+	}
+}
+
+// delivered is called by a reader that has all of a broadcast. One that comes after its time is counted as missing, and let pass.
+func (x *BroadcastBench) delivered(number int64, latencies *latencyShard) error {
+	now := x.now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r := &x.Round
+	if number > r.number {
+		return &mismatchError{fmt.Sprintf("broadcast %d came before it was sent", number)}
+	}
+	if number < r.number {
+		return nil
+	}
+	latencies.Record(now - r.due)
+	r.Received, r.last = r.Received+1, max(r.last, now)
+	if r.Received == r.wanted {
+		close(r.complete)
+	}
+	return nil
+}
+
+// finish counts the broadcast.
+func (x *BroadcastBench) finish() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r := &x.Round
+	x.broadcasts++
+	x.received += r.Received
+	if r.Received >= r.wanted {
+		if r.wanted > 0 {
+			x.All.Shard(0).Record(r.last - r.due)
+		}
+		return
+	}
+	x.undelivered += r.wanted - r.Received
+}
+
+// BroadcastResult is what `ctl bench broadcast` prints.
+type BroadcastResult struct {
+	benchHeader
+	Connections                 int               `json:"connections"`
+	Connected                   int               `json:"connected"`
+	SizeBytes                   int               `json:"sizeBytes"`
+	TargetPerSecond             float64           `json:"targetPerSecond"`
+	MeasuredSeconds             float64           `json:"measuredSeconds"`
+	Broadcasts                  int64             `json:"broadcasts"`
+	BroadcastsPerSecond         float64           `json:"broadcastsPerSecond"`
+	Deliveries                  int64             `json:"deliveries"`
+	DeliveriesPerSecond         float64           `json:"deliveriesPerSecond"`
+	BytesPerSecond              float64           `json:"bytesPerSecond"`
+	Undelivered                 int64             `json:"undelivered"`
+	Outcomes                    broadcastOutcomes `json:"outcomes"`
+	ReplyLatencyMicroseconds    LatencyReport     `json:"replyLatencyMicroseconds"`
+	DeliveryLatencyMicroseconds LatencyReport     `json:"deliveryLatencyMicroseconds"`
+	AllLatencyMicroseconds      LatencyReport     `json:"allLatencyMicroseconds"`
+	benchFooter
+}
+
+func (x *BroadcastBench) result() *BroadcastResult {
+	o := &x.Options
+	r := &BroadcastResult{
+		benchHeader: x.header("broadcast"), Connections: o.connections, Connected: len(x.opened.sockets), SizeBytes: o.Size, TargetPerSecond: o.rate,
+		MeasuredSeconds: seconds(x.took), Broadcasts: x.broadcasts, BroadcastsPerSecond: perSecond(x.broadcasts, x.took),
+		Deliveries: x.received, DeliveriesPerSecond: perSecond(x.received, x.took), BytesPerSecond: perSecond(x.received*int64(o.Size), x.took),
+		Undelivered: x.undelivered, Outcomes: x.outcomes, ReplyLatencyMicroseconds: x.replies.Report(),
+		DeliveryLatencyMicroseconds: x.Deliveries.Report(), AllLatencyMicroseconds: x.All.Report(),
+	}
+	if r.Broadcasts < int64(o.count) && !x.interrupted && x.failures.total() == 0 {
+		x.note("%d of %d broadcasts were done when the --duration was over", r.Broadcasts, o.count)
+	}
+	if lost := r.Outcomes.Dropped + r.Outcomes.Closed; lost > 0 {
+		x.note("%d deliveries were refused: the gateway answered dropped or closed", lost)
+	}
+	r.benchFooter = x.Bench.footer(r.DeliveryLatencyMicroseconds)
+	return r
+}
+
+func (r *BroadcastResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+	s.Row("connections", fmt.Sprintf("%s of %s", CountText(int64(r.Connected)), CountText(int64(r.Connections))))
+	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", CountText(r.Broadcasts), app.HumanBytes(uint64(r.SizeBytes)), secondsText(r.MeasuredSeconds),
+		RateText(r.BroadcastsPerSecond)))
+	s.Row("deliveries", fmt.Sprintf("%s, %s, %s/s; %s missing", CountText(r.Deliveries), RateText(r.DeliveriesPerSecond),
+		app.HumanBytes(uint64(r.BytesPerSecond)), CountText(r.Undelivered)))
+	o := &r.Outcomes
+	s.Row("outcomes", fmt.Sprintf("matched %d, written %d, queued %d, dropped %d, closed %d", o.Matched, o.Written, o.Queued, o.Dropped, o.Closed))
+	addLatency(t, "reply", r.ReplyLatencyMicroseconds)
+	addLatency(t, "delivery", r.DeliveryLatencyMicroseconds)
+	addLatency(t, "all", r.AllLatencyMicroseconds)
+}

@@ -1,0 +1,88 @@
+package bench
+
+import (
+	"encoding/binary"
+	"net"
+)
+
+// broadcastHeader is the number of the broadcast, twice, the second time with all bits turned: what is not ours is hardly like that.
+const broadcastHeader = 16
+
+// BroadcastPayload makes the bytes of a broadcast: its number, and the part of the pattern that belongs to it.
+func BroadcastPayload(p pattern, number int64, size int) []byte {
+	payload := binary.BigEndian.AppendUint64(make([]byte, 0, size), uint64(number))
+	payload = binary.BigEndian.AppendUint64(payload, ^uint64(number))
+	for len(payload) < size {
+		payload = append(payload, p.At(number+int64(len(payload)), int64(size-len(payload)))...)
+	}
+	return payload
+}
+
+// BroadcastReader reads the broadcasts of one connection. One that was dropped for it is missing as a whole.
+type BroadcastReader struct {
+	Bench      *BroadcastBench
+	socket     net.Conn
+	Deliveries *latencyShard
+
+	header [broadcastHeader]byte
+	number int64
+	at     int // bytes of this broadcast that have come
+}
+
+// run reads until the benchmark is over or the connection breaks.
+func (r *BroadcastReader) run() {
+	fair := max(leastReadBuffer, allReadBuffers/max(1, r.Bench.Options.connections))
+	buffer := make([]byte, min(r.Bench.Options.Size, maxReadBuffer, fair))
+	for {
+		n, err := r.socket.Read(buffer)
+		if wrong := r.Take(buffer[:n]); wrong != nil {
+			r.Bench.failures.add(&mismatchError{wrong.Error() + ": something else was sent to this connection, for example a gateway's --greeting"})
+			_ = r.socket.Close()
+			return
+		}
+		if err != nil {
+			if !r.Bench.stopping() {
+				r.Bench.failures.add(err)
+			}
+			return
+		}
+	}
+}
+
+func (r *BroadcastReader) Take(p []byte) error {
+	for len(p) > 0 {
+		n, err := r.takeSome(p)
+		if err != nil {
+			return err
+		}
+		p = p[n:]
+		if r.at < r.Bench.Options.Size {
+			continue
+		}
+		r.at = 0
+		if err := r.Bench.delivered(r.number, r.Deliveries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeSome takes what p has of the header, or of the rest.
+func (r *BroadcastReader) takeSome(p []byte) (int, error) {
+	if r.at < broadcastHeader {
+		n := copy(r.header[r.at:], p)
+		if r.at += n; r.at < broadcastHeader {
+			return n, nil
+		}
+		number := binary.BigEndian.Uint64(r.header[:])
+		if ^number != binary.BigEndian.Uint64(r.header[8:]) || int64(number) < r.number {
+			return n, &mismatchError{"the beginning of a broadcast was expected, and other bytes came"}
+		}
+		r.number = int64(number)
+		return n, nil
+	}
+	n := min(len(p), r.Bench.Options.Size-r.at)
+	err := r.Bench.Pattern.Check(r.number+int64(r.at), p[:n])
+	r.at += n
+	return n, err
+}

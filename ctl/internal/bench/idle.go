@@ -1,0 +1,251 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+func benchIdleCommand(a *app.App) *cobra.Command {
+	var o Flags
+	cmd := &cobra.Command{
+		Use:   "idle ADDR",
+		Short: "Measure what connections that do nothing cost",
+		Long: `Open many connections and hold them. The gateway's control plane (--gateway) is asked, before and after, for the memory and the
+goroutines of its process: the difference, divided by the connections, is what one costs. Where the control plane does not answer, or
+is not the one of ADDR, that is not known, and it is said so.
+
+Memory that a process once had is kept for a while and used again. For a true slope, ask a gateway that has not held as many
+connections before, and hold a few thousand at least. The kernel's socket buffers are not the process's memory.
+
+Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last.`,
+		Example:           `  ctl bench idle -c 10000 --duration 10s 127.0.0.1:8017`,
+		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchIdle(a, cmd.Context(), args[0], o) }),
+	}
+	o.registerConnections(cmd, "connections, 1 to 250,000")
+	o.registerDuration(cmd, 5*time.Second, "how long to hold them")
+	o.registerSource(cmd)
+	o.tls.Register(cmd)
+	return cmd
+}
+
+// idleBench is one run of `ctl bench idle`.
+type idleBench struct {
+	*Bench
+	client *app.Client
+	opened *opened
+	lost   atomic.Int64
+	held   time.Duration
+	from   time.Duration
+	before *sockgatev1.GetGatewayResponse // nil where the control plane has not answered
+	after  *sockgatev1.GetGatewayResponse
+	why    string // the costs are not known
+}
+
+func benchIdle(a *app.App, ctx context.Context, addr string, o Flags) error {
+	if err := o.check(0, 0); err != nil {
+		return err
+	}
+	b, err := newBench(a, addr, o, o.connections, false)
+	if err != nil {
+		return err
+	}
+	i := &idleBench{Bench: b}
+	if i.client, err = a.Connect(); err != nil {
+		return err
+	}
+	defer i.client.Close()
+	b.load = measureLoad()
+	i.before = i.ask(ctx)
+	i.opened = b.open(ctx, o.connections)
+	defer i.opened.close()
+	if len(i.opened.sockets) > 0 && !b.interrupted {
+		i.hold(ctx)
+	}
+	if err := printBench(a, i.result()); err != nil {
+		return err
+	}
+	return b.benchExit(int64(len(i.opened.sockets)) - i.lost.Load())
+}
+
+// ask asks the control plane; nil without an answer.
+func (i *idleBench) ask(ctx context.Context) *sockgatev1.GetGatewayResponse {
+	if i.why != "" {
+		return nil
+	}
+	ctx, cancel := i.app.Within(ctx, 0)
+	defer cancel()
+	resp, err := i.client.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	if err != nil {
+		i.why = app.Explain(err)
+		return nil
+	}
+	return resp
+}
+
+// hold keeps the connections, watches for those that end, and asks the gateway at the end, while they are still there.
+func (i *idleBench) hold(ctx context.Context) {
+	i.from = i.now()
+	stop := showProgress(i.app, "idle", func() (float64, string) {
+		return float64(i.now()-i.from) / float64(i.flags.duration), fmt.Sprintf("%s connections, %s lost", CountText(int64(len(i.opened.sockets))), CountText(i.lost.Load()))
+	})
+	defer stop()
+	var watchers sync.WaitGroup
+	for _, socket := range i.opened.sockets {
+		watchers.Go(func() { i.watch(socket) })
+	}
+	i.run(ctx, i.from+i.flags.duration, func() {
+		lasted := make(chan struct{})
+		go func() { watchers.Wait(); close(lasted) }() // ends when the watchers do
+		select {
+		case <-lasted:
+		case <-i.stopped:
+		}
+	}, func() {})
+	i.held = i.now() - i.from
+	i.after = i.ask(context.WithoutCancel(ctx))
+	for _, socket := range i.opened.sockets {
+		_ = socket.SetReadDeadline(past)
+	}
+	watchers.Wait()
+}
+
+// watch reads until the connection ends; a greeting is let pass. All watchers share no buffer, and theirs is small.
+func (i *idleBench) watch(socket net.Conn) {
+	var buffer [64]byte
+	for {
+		_, err := socket.Read(buffer[:])
+		switch {
+		case err == nil:
+		case failureName(err) == "timedOut" && i.stopping():
+			return
+		default:
+			if err == io.EOF {
+				err = fmt.Errorf("the server closed an idle connection: %w", err)
+			}
+			i.lost.Add(1)
+			i.failures.add(err)
+			return
+		}
+	}
+}
+
+// IdleResult is what `ctl bench idle` prints. What is not known is null.
+type IdleResult struct {
+	benchHeader
+	Connections                int           `json:"connections"`
+	Connected                  int           `json:"connected"`
+	Lost                       int64         `json:"lost"`
+	ConnectSeconds             float64       `json:"connectSeconds"`
+	ConnectsPerSecond          float64       `json:"connectsPerSecond"`
+	HeldSeconds                float64       `json:"heldSeconds"`
+	ConnectLatencyMicroseconds LatencyReport `json:"connectLatencyMicroseconds"`
+	Gateway                    *idleCost     `json:"gateway"`
+	benchFooter
+}
+
+// idleCost is what the gateway's process used before and after, and for each connection that it accepted meanwhile.
+type idleCost struct {
+	Engine                     string   `json:"engine"`
+	ResidentBytesBefore        uint64   `json:"residentBytesBefore"`
+	ResidentBytesAfter         uint64   `json:"residentBytesAfter"`
+	HeapBytesBefore            uint64   `json:"heapBytesBefore"`
+	HeapBytesAfter             uint64   `json:"heapBytesAfter"`
+	GoroutinesBefore           uint64   `json:"goroutinesBefore"`
+	GoroutinesAfter            uint64   `json:"goroutinesAfter"`
+	ResidentBytesPerConnection *float64 `json:"residentBytesPerConnection"`
+	GoroutinesPerConnection    float64  `json:"goroutinesPerConnection"`
+}
+
+func (i *idleBench) result() *IdleResult {
+	o := i.opened
+	r := &IdleResult{
+		benchHeader: i.header("idle"), Connections: i.flags.connections, Connected: len(o.sockets), Lost: i.lost.Load(),
+		ConnectSeconds: seconds(o.took), ConnectsPerSecond: o.perSecond(), HeldSeconds: seconds(i.held),
+		ConnectLatencyMicroseconds: o.latencies.Report(), Gateway: i.cost(),
+	}
+	if r.Gateway == nil && i.why != "" {
+		i.note("what a connection costs the gateway is not known: %s", i.why)
+	}
+	r.benchFooter = i.Bench.footer(LatencyReport{})
+	return r
+}
+
+// cost compares the gateway before and after; nil, with the reason in why, where that says nothing about these connections.
+func (i *idleBench) cost() *idleCost {
+	held := int64(len(i.opened.sockets)) - i.lost.Load()
+	if i.before == nil || i.after == nil || held == 0 {
+		return nil
+	}
+	before, after := i.before.GetProcess(), i.after.GetProcess()
+	accepted := int64(i.after.GetTotals().GetAccepted()) - int64(i.before.GetTotals().GetAccepted())
+	grown := int64(i.after.GetTotals().GetConnections()) - int64(i.before.GetTotals().GetConnections())
+	switch {
+	case after == nil || before == nil:
+		i.why = fmt.Sprintf("the gateway at %s is of a version that does not tell", i.client.Addr)
+		return nil
+	case i.before.GetIncarnation() != i.after.GetIncarnation():
+		i.why = fmt.Sprintf("the gateway at %s was restarted meanwhile", i.client.Addr)
+		return nil
+	case accepted < held:
+		i.why = fmt.Sprintf("the gateway at %s has accepted %d connections meanwhile, and %d are held here: it is not the control plane of %s; name "+
+			"the right one with --gateway", i.client.Addr, accepted, held, i.address)
+		return nil
+	case grown < held*9/10:
+		i.why = fmt.Sprintf("the gateway at %s has only %d connections more than before, and %d are held here: others ended meanwhile; try again",
+			i.client.Addr, grown, held)
+		return nil
+	}
+	c := &idleCost{
+		Engine: i.after.GetEngine(), ResidentBytesBefore: before.GetResidentBytes(), ResidentBytesAfter: after.GetResidentBytes(),
+		HeapBytesBefore: before.GetHeapBytes(), HeapBytesAfter: after.GetHeapBytes(),
+		GoroutinesBefore: before.GetGoroutines(), GoroutinesAfter: after.GetGoroutines(),
+		GoroutinesPerConnection: rounded((float64(after.GetGoroutines()) - float64(before.GetGoroutines())) / float64(grown)),
+	}
+	if before.GetResidentBytes() > 0 && after.GetResidentBytes() > 0 {
+		slope := rounded((float64(after.GetResidentBytes()) - float64(before.GetResidentBytes())) / float64(grown))
+		c.ResidentBytesPerConnection = &slope
+		if grown < 1000 {
+			i.note("%d connections are few for a slope: a process grows in steps; hold a few thousand", grown)
+		}
+	} else {
+		i.note("the gateway's resident memory is not known: it tells it on Linux only")
+	}
+	return c
+}
+
+func (r *IdleResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+	s.Row("connections", connectedText(r.Connected, r.Connections, r.ConnectsPerSecond, r.ConnectSeconds))
+	s.Row("held", fmt.Sprintf("%s, %s lost", secondsText(r.HeldSeconds), CountText(r.Lost)))
+	addLatency(t, "connect", r.ConnectLatencyMicroseconds)
+	c := r.Gateway
+	if c == nil {
+		s.Row("memory", "not known")
+		return
+	}
+	if slope := c.ResidentBytesPerConnection; slope == nil {
+		s.Row("memory", "not known")
+	} else {
+		s.Row("memory", fmt.Sprintf("%s a connection (resident %s -> %s)", signedBytes(*slope), app.HumanBytes(c.ResidentBytesBefore), app.HumanBytes(c.ResidentBytesAfter)))
+	}
+	s.Row("heap", fmt.Sprintf("%s -> %s", app.HumanBytes(c.HeapBytesBefore), app.HumanBytes(c.HeapBytesAfter)))
+	s.Row("goroutines", fmt.Sprintf("%.3g a connection (%d -> %d), engine %s", c.GoroutinesPerConnection, c.GoroutinesBefore, c.GoroutinesAfter, c.Engine))
+}
+
+func signedBytes(n float64) string {
+	if n < 0 {
+		return "-" + app.HumanBytes(uint64(-n))
+	}
+	return app.HumanBytes(uint64(n))
+}

@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
+)
+
+const (
+	finestLatency = 128 * time.Nanosecond
+	latencyDigits = 3
+)
+
+// latencies is a histogram that many goroutines record into. It is split, because one with 10,000 connections' locks would measure its
+// own, and one for each of them would take gigabytes.
+type latencies struct{ shards []latencyShard }
+
+type latencyShard struct {
+	mu        sync.Mutex
+	histogram *hdrhistogram.Histogram
+	last      time.Duration // the latest reading of now() that came with a record
+	_         [64]byte      // the next one's lock is on another cache line
+}
+
+func NewLatencies() *latencies {
+	l := &latencies{shards: make([]latencyShard, 4*runtime.GOMAXPROCS(0))}
+	for i := range l.shards {
+		l.shards[i].histogram = newHistogram()
+	}
+	return l
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(int64(finestLatency), int64(2*maxBenchDuration), latencyDigits)
+}
+
+// Shard is where goroutine number i records.
+func (l *latencies) Shard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
+
+// Record takes one latency. Less than nothing, as clocks of two processes may make it, is nothing.
+func (s *latencyShard) Record(d time.Duration) {
+	s.mu.Lock()
+	s.add(d)
+	s.mu.Unlock()
+}
+
+// add is record for a caller that holds the lock.
+func (s *latencyShard) add(d time.Duration) {
+	// In bounds, it cannot fail.
+	_ = s.histogram.RecordValue(int64(min(max(d, 0), 2*maxBenchDuration)))
+}
+
+// merged is all of it, and count what it has so far.
+func (l *latencies) merged() *hdrhistogram.Histogram {
+	sum := newHistogram()
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		sum.Merge(s.histogram)
+		s.mu.Unlock()
+	}
+	return sum
+}
+
+func (l *latencies) Count() (n int64) {
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		n += s.histogram.TotalCount()
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// last is the latest moment of a record that came with one.
+func (l *latencies) last() (t time.Duration) {
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		t = max(t, s.last)
+		s.mu.Unlock()
+	}
+	return t
+}
+
+// LatencyReport sums a histogram up, in microseconds.
+type LatencyReport struct {
+	Count int64   `json:"count"`
+	Min   float64 `json:"min"`
+	Mean  float64 `json:"mean"`
+	P50   float64 `json:"p50"`
+	P90   float64 `json:"p90"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
+	Max   float64 `json:"max"`
+}
+
+func (l *latencies) Report() LatencyReport {
+	h := l.merged()
+	if h.TotalCount() == 0 {
+		return LatencyReport{}
+	}
+	at := func(percentile float64) float64 { return microseconds(time.Duration(h.ValueAtPercentile(percentile))) }
+	return LatencyReport{
+		Count: h.TotalCount(), Min: microseconds(time.Duration(h.Min())), Mean: microseconds(time.Duration(h.Mean())),
+		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: microseconds(time.Duration(h.Max())),
+	}
+}
+
+func microseconds(d time.Duration) float64 { return rounded(float64(d) / float64(time.Microsecond)) }
+
+// rounded is x with at most three digits after the point.
+func rounded(x float64) float64 { return math.Round(x*1000) / 1000 }
+
+func seconds(d time.Duration) float64 { return rounded(d.Seconds()) }
+
+// LatencyText shows a number of microseconds with three digits or so.
+func LatencyText(us float64) string {
+	d := time.Duration(us * float64(time.Microsecond))
+	for _, step := range []time.Duration{time.Microsecond, time.Millisecond, time.Second} {
+		if d < 10*step {
+			return d.Round(step / 100).String()
+		}
+		if d < 100*step {
+			return d.Round(step / 10).String()
+		}
+		if d < 1000*step && step < time.Second {
+			return d.Round(step).String()
+		}
+	}
+	return d.Round(time.Second).String()
+}
+
+// addLatency adds a row; one without values is left out.
+func addLatency(t *app.Table, what string, r LatencyReport) {
+	if r.Count > 0 {
+		t.Add(what, LatencyText(r.P50), LatencyText(r.P90), LatencyText(r.P99), LatencyText(r.P999), LatencyText(r.Max), CountText(r.Count))
+	}
+}
+
+func newLatencyTable(a *app.App) *app.Table {
+	return a.NewTable("LATENCY", "P50", "P90", "P99", "P99.9", "MAX", "COUNT")
+}

@@ -1,0 +1,67 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+)
+
+// PatternPeriod is a prime, so that messages of nearly every size differ from each other for a long time.
+const PatternPeriod = 65521
+
+// pattern is an endless sequence of bytes. Each connection sends its own part of it: bytes that are lost, doubled, out of order or of
+// another connection do not compare equal. All of them share one copy, and nothing is copied to be sent or to be compared.
+type pattern struct{ Twice []byte }
+
+func NewPattern() pattern {
+	random := rand.NewChaCha8([32]byte{'s', 'o', 'c', 'k', 'g', 'a', 't', 'e'})
+	twice := make([]byte, 2*PatternPeriod)
+	_, _ = random.Read(twice[:PatternPeriod]) // never fails
+	copy(twice[PatternPeriod:], twice[:PatternPeriod])
+	return pattern{twice}
+}
+
+// At returns up to n bytes from offset on; at least one.
+func (p pattern) At(offset int64, n int64) []byte {
+	from := offset % PatternPeriod
+	return p.Twice[from : from+min(n, PatternPeriod)]
+}
+
+// Write writes n bytes from offset on.
+func (p pattern) Write(w io.Writer, offset, n int64) error {
+	for n > 0 {
+		wrote, err := w.Write(p.At(offset, n))
+		if err != nil {
+			return err
+		}
+		offset, n = offset+int64(wrote), n-int64(wrote)
+	}
+	return nil
+}
+
+// Check compares what was received with the pattern from offset on.
+func (p pattern) Check(offset int64, received []byte) error {
+	for len(received) > 0 {
+		want := p.At(offset, int64(len(received)))
+		if !bytes.Equal(want, received[:len(want)]) {
+			return p.difference(offset, want, received)
+		}
+		offset, received = offset+int64(len(want)), received[len(want):]
+	}
+	return nil
+}
+
+func (p pattern) difference(offset int64, want, received []byte) error {
+	for i := range want {
+		if want[i] != received[i] {
+			return &mismatchError{fmt.Sprintf("0x%02x came where 0x%02x was expected (after %d right bytes here)", received[i], want[i], i)}
+		}
+	}
+	return nil
+}
+
+// mismatchError says that other bytes came than were sent.
+type mismatchError struct{ text string }
+
+func (e *mismatchError) Error() string { return e.text }

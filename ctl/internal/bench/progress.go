@@ -1,0 +1,48 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
+)
+
+const (
+	progressEvery = 200 * time.Millisecond
+	progressWidth = 24
+)
+
+// showProgress paints a bar on a terminal's stderr until the returned function is called, which wipes it out. state is called by
+// another goroutine. Where nobody looks, nothing happens.
+func showProgress(a *app.App, title string, state func() (done float64, text string)) (stop func()) {
+	if !a.Env.StderrIsTerminal || a.Env.Getenv("TERM") == "dumb" {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	var painter sync.WaitGroup
+	painter.Go(func() {
+		ticker := time.NewTicker(progressEvery)
+		defer ticker.Stop()
+		for {
+			done, text := state()
+			_, _ = io.WriteString(a.Env.Stderr, ProgressLine(a.ColorWanted(), title, done, text))
+			select {
+			case <-ticker.C:
+			case <-ended:
+				_, _ = io.WriteString(a.Env.Stderr, "\r\x1b[K")
+				return
+			}
+		}
+	})
+	return sync.OnceFunc(func() { close(ended); painter.Wait() })
+}
+
+// ProgressLine is painted over the one before.
+func ProgressLine(color bool, title string, done float64, text string) string {
+	filled := int(min(max(done, 0), 1) * progressWidth)
+	bar := app.Paint(color, "32", strings.Repeat("#", filled)) + strings.Repeat("-", progressWidth-filled)
+	return fmt.Sprintf("\r\x1b[K%-10s [%s] %s", title, bar, text)
+}

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package cli
-
-import "syscall"
-
-// bindWithoutPort is for Linux only.
-func bindWithoutPort(_, _ string, _ syscall.RawConn) error { return nil }
