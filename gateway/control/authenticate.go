@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
+
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // grant is what a call may rest on: who makes it, and for how long that is proven.
@@ -107,23 +109,23 @@ func (g *guard) bearer(headers []string, address string) (*grant, error) {
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	switch {
 	case len(headers) > 1:
-		return nil, &denialError{reason: reasonTokenInvalid, text: fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers))}
+		return nil, &denialError{reason: contract.ReasonTokenInvalid, text: fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers))}
 	case !strings.EqualFold(scheme, "bearer") || !tokenForm.MatchString(token):
-		return nil, &denialError{reason: reasonTokenInvalid,
+		return nil, &denialError{reason: contract.ReasonTokenInvalid,
 			text: "the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: sgt_ and 43 characters"}
 	case g.auth.Tokens == nil:
-		return nil, &denialError{reason: reasonTokenInvalid, text: "this gateway has no token file, so it accepts no token; call without one, or have one configured"}
+		return nil, &denialError{reason: contract.ReasonTokenInvalid, text: "this gateway has no token file, so it accepts no token; call without one, or have one configured"}
 	}
 	live, wasLive := g.auth.Tokens.find(token)
 	switch {
 	case live == nil && wasLive:
 		return nil, errTokenRevoked
 	case live == nil:
-		return nil, &denialError{reason: reasonTokenInvalid, text: "the token is none of this gateway's; check that it is the right one, or have a new one made"}
+		return nil, &denialError{reason: contract.ReasonTokenInvalid, text: "the token is none of this gateway's; check that it is the right one, or have a new one made"}
 	}
 	granted := newGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.Role, Address: address})
 	granted.token, granted.until = live, live.Expires
-	granted.over = &denialError{reason: reasonTokenExpired,
+	granted.over = &denialError{reason: contract.ReasonTokenExpired,
 		text: fmt.Sprintf("the token of %s expired at %s; have a new one made", live.Name, live.Expires.Format(time.RFC3339))}
 	return granted, nil
 }

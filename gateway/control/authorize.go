@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof has ended. What
@@ -73,7 +75,7 @@ func (g *guard) authorizeMessage(ctx context.Context, method string, message any
 func (g *guard) deny(c *Caller, method string, err error) error {
 	var denial *denialError
 	if errors.As(err, &denial) {
-		if denial.reason == reasonNoRole { // who is known, though the call rests on nothing
+		if denial.reason == contract.ReasonNoRole { // who is known, though the call rests on nothing
 			c = &Caller{Identity: denial.metadata["identity"], Proof: denial.metadata["proof"], Address: c.Address}
 		}
 		g.denials.note(denial.reason, method, c)

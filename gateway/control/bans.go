@@ -1,15 +1,19 @@
 package control
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"strings"
 
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // ban converts a ban of this node.
 func (s *Service) ban(b *server.Ban) *pb.Ban {
-	return &pb.Ban{Node: s.gateway.Cursor().Node, Target: validText(b.Target), Identity: b.Identity, Reason: validText(b.Reason), CreatedBy: validText(b.CreatedBy),
+	return &pb.Ban{Node: s.gateway.Cursor().Node, Target: contract.ValidText(b.Target), Identity: b.Identity, Reason: contract.ValidText(b.Reason), CreatedBy: contract.ValidText(b.CreatedBy),
 		CreatedAt: timestamp(b.CreatedAt), ExpiresAt: timestamp(b.ExpiresAt), Refused: b.Refused}
 }
 
@@ -29,7 +33,7 @@ func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.List
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.gateway.ListBans(ctx, server.ListBansRequest{After: after.target, AfterIdentity: after.identity, Limit: pageSize(r.GetPageSize())})
+	page, err := s.gateway.ListBans(ctx, server.ListBansRequest{After: after.target, AfterIdentity: after.identity, Limit: contract.PageSize(r.GetPageSize())})
 	if err != nil {
 		return nil, err
 	}
@@ -50,4 +54,45 @@ func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Re
 		return nil, err
 	}
 	return &pb.RemoveBanResponse{Ban: s.ban(&removed)}, nil
+}
+
+// banToken is behind which ban a walk goes on: stateless, opaque to callers, and valid as long as there are bans, whether that one is
+// still there or not. Encoded: base64url of version, whether it is an identity, target, checksum. As with pageToken, the checksum is no
+// secret.
+type banToken struct {
+	target   string
+	identity bool
+}
+
+const (
+	banTokenVersion = 2 // page tokens of connections have another
+	maxBanToken     = (1+1+contract.MaxIdentity+contract.ChecksumSize)*4/3 + 4
+)
+
+func (t banToken) encode() string {
+	b := []byte{banTokenVersion, 0}
+	if t.identity {
+		b[1] = 1
+	}
+	b = append(b, t.target...)
+	return base64.RawURLEncoding.EncodeToString(append(b, contract.Checksum(b)...))
+}
+
+// decodeBanToken reads a token; an empty one begins a walk.
+func decodeBanToken(s string) (banToken, error) {
+	if s == "" {
+		return banToken{}, nil
+	}
+	if len(s) > maxBanToken || strings.ContainsAny(s, "\r\n") {
+		return banToken{}, errToken
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) < 2+1+contract.ChecksumSize || b[0] != banTokenVersion || b[1] > 1 {
+		return banToken{}, errToken
+	}
+	b, sum := b[:len(b)-contract.ChecksumSize], b[len(b)-contract.ChecksumSize:]
+	if !bytes.Equal(sum, contract.Checksum(b)) {
+		return banToken{}, errToken
+	}
+	return banToken{target: string(b[2:]), identity: b[1] == 1}, nil
 }

@@ -1,12 +1,12 @@
 package control
 
 import (
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -19,10 +19,6 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 	}
 	return timestamppb.New(t)
 }
-
-// validText replaces what is not UTF-8 in a text that comes from outside, such as a panic's: gRPC could send none of the message
-// that it is in.
-func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // connection converts a connection; nil for an Info of none.
 func connection(i *server.Info) *pb.Connection {
@@ -45,14 +41,14 @@ func connection(i *server.Info) *pb.Connection {
 		Labels:        i.Labels,
 		ClosedAt:      timestamp(i.ClosedAt),
 		CloseReason:   pb.CloseReason(i.CloseReason),
-		CloseText:     validText(i.CloseText),
+		CloseText:     contract.ValidText(i.CloseText),
 		ClosedBy:      i.ClosedBy,
 		ReadPaused:    i.ReadPaused,
 		TlsVersion:    peer.TLSVersion,
 		TlsCipher:     peer.Cipher,
-		TlsProtocol:   validText(peer.Protocol),
-		TlsServerName: validText(peer.ServerName),
-		PeerIdentity:  validText(peer.Identity),
+		TlsProtocol:   contract.ValidText(peer.Protocol),
+		TlsServerName: contract.ValidText(peer.ServerName),
+		PeerIdentity:  contract.ValidText(peer.Identity),
 		ProxyAddress:  i.ProxyAddress(),
 	}
 }

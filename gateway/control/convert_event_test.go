@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -42,7 +44,7 @@ func setDetails(out *pb.Event, e *event.Event) {
 	case *event.PauseDetail:
 		out.Details = &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(d.Paused), QueuedBytes: d.Queued}}
 	case *event.ErrorDetail:
-		out.Details = &pb.Event_Error{Error: &pb.ErrorDetails{Operation: pb.ErrorOperation(d.Operation), Message: validText(d.Message), Count: d.Count,
+		out.Details = &pb.Event_Error{Error: &pb.ErrorDetails{Operation: pb.ErrorOperation(d.Operation), Message: contract.ValidText(d.Message), Count: d.Count,
 			Listener: d.Listener}}
 	case *event.ClosedDetail:
 		out.Details = &pb.Event_Closed{Closed: &pb.ClosedDetails{Reason: pb.CloseReason(e.Conn.CloseReason), Lifetime: durationpb.New(d.Lifetime),
@@ -146,7 +148,7 @@ var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 // TestEventEncoding holds that the bytes of any event decode to what a message made of it would.
 func TestEventEncoding(t *testing.T) {
 	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
-	encoder := newEventEncoder(origin)
+	encoder := wire.NewEventEncoder(origin)
 	rapid.Check(t, func(t *rapid.T) {
 		var b []byte
 		want := &pb.StreamEventsResponse{}
@@ -154,7 +156,7 @@ func TestEventEncoding(t *testing.T) {
 			e := &event.Event{Sequence: rapid.Uint64().Draw(t, "sequence"), Time: anyTime.Draw(t, "time"),
 				Type: event.Type(rapid.IntRange(0, event.TypeCount-1).Draw(t, "type")), Conn: anyConnection.Draw(t, "connection"),
 				Connections: rapid.Uint64().Draw(t, "connections"), Detail: anyDetail.Draw(t, "details")}
-			b = encoder.appendEvent(b, e)
+			b = encoder.AppendEvent(b, e)
 			want.Events = append(want.Events, pbEvent(e, origin))
 		}
 		got := &pb.StreamEventsResponse{}
@@ -177,7 +179,7 @@ func TestEncodingIsText(t *testing.T) {
 	e := &event.Event{Type: event.Error, Conn: event.Info{Identity: &event.Identity{Origin: &event.Origin{}, Listener: &event.Listener{Name: bad, Unix: bad}},
 		CloseText: bad, ClosedBy: bad, Labels: map[string]string{bad: bad}}, Detail: &event.ControlDetail{Verb: bad, IDs: []string{bad}}}
 	got := &pb.StreamEventsResponse{}
-	if err := proto.Unmarshal(newEventEncoder(event.Origin{}).appendEvent(nil, e), got); err != nil {
+	if err := proto.Unmarshal(wire.NewEventEncoder(event.Origin{}).AppendEvent(nil, e), got); err != nil {
 		t.Fatal(err)
 	}
 	c := got.GetEvents()[0].GetConnection()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // denialError says why a call is denied: in a sentence that says what to do, and has no secret.
@@ -19,38 +21,38 @@ func (e *denialError) Error() string { return e.text }
 // code is PERMISSION_DENIED for a caller who is known, else UNAUTHENTICATED.
 func (e *denialError) code() codes.Code {
 	switch e.reason {
-	case reasonRoleRequired, reasonNoRole, reasonRoleUndeclared:
+	case contract.ReasonRoleRequired, contract.ReasonNoRole, contract.ReasonRoleUndeclared:
 		return codes.PermissionDenied
 	}
 	return codes.Unauthenticated
 }
 
-var errNoCredentials = &denialError{reason: reasonCredentialsRequired,
+var errNoCredentials = &denialError{reason: contract.ReasonCredentialsRequired,
 	text: "this gateway answers only those who prove who they are; give a token (`authorization: Bearer sgt_…`) or a client certificate"}
 
-var errTokenRevoked = &denialError{reason: reasonTokenRevoked,
+var errTokenRevoked = &denialError{reason: contract.ReasonTokenRevoked,
 	text: "the token was removed from the gateway's token file or changed there; connect again, with a new one if it was removed"}
 
 // noRole denies a caller who is known, and may do nothing.
 func noRole(c *Caller) error {
-	return &denialError{reason: reasonNoRole, metadata: map[string]string{"identity": short(c.Identity), "proof": c.Proof},
+	return &denialError{reason: contract.ReasonNoRole, metadata: map[string]string{"identity": contract.Short(c.Identity), "proof": c.Proof},
 		text: fmt.Sprintf("%.200q (%s) is known here and has no role; have one given to it in the gateway's configuration", c.Identity, c.Proof)}
 }
 
 // roleRequired denies what is called, a method or a field of its request, to a caller whose role is too small for it.
 func roleRequired(c *Caller, method, what string, needs Role) error {
 	if c.Via != "" {
-		return &denialError{reason: reasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String(), "via": c.Via},
+		return &denialError{reason: contract.ReasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String(), "via": c.Via},
 			text: fmt.Sprintf("%s needs the role %s, and %.200q has %s for calls by way of node %s; ask this node itself, or have its --fleet-peer-role changed",
 				what, needs.word(), c.Identity, c.Role.word(), c.Via)}
 	}
-	return &denialError{reason: reasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String()},
+	return &denialError{reason: contract.ReasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String()},
 		text: fmt.Sprintf("%s needs the role %s, and %.200q has %s; ask somebody who has it, or have it given to you",
 			what, needs.word(), c.Identity, c.Role.word())}
 }
 
 // roleUndeclared denies a method that no role was declared for.
 func roleUndeclared(method string) error {
-	return &denialError{reason: reasonRoleUndeclared, metadata: map[string]string{"method": short(method)},
+	return &denialError{reason: contract.ReasonRoleUndeclared, metadata: map[string]string{"method": contract.Short(method)},
 		text: fmt.Sprintf("%.100s has no role declared, so nobody may call it", method)}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -15,46 +14,12 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// domain is the ErrorInfo domain of every error.
-const domain = "sockgate"
-
 // The ErrorInfo reasons.
-const (
-	reasonOutOfBounds        = "OUT_OF_BOUNDS"
-	reasonMalformedID        = "MALFORMED_ID"
-	reasonInvalidFilter      = "INVALID_FILTER"
-	reasonInvalidCursor      = "INVALID_CURSOR"
-	reasonInvalidPageToken   = "INVALID_PAGE_TOKEN"
-	reasonPageTokenMismatch  = "PAGE_TOKEN_MISMATCH"
-	reasonRequestIDReused    = "REQUEST_ID_REUSED"
-	reasonTooManyRequestIDs  = "TOO_MANY_REQUEST_IDS"
-	reasonTooManyStreams     = "TOO_MANY_STREAMS"
-	reasonConnectionNotFound = "CONNECTION_NOT_FOUND"
-	reasonForgotten          = "CONNECTION_FORGOTTEN"
-	reasonNodeRestarted      = "NODE_RESTARTED"
-	reasonUnknownNode        = "UNKNOWN_NODE"
-	reasonDeadline           = "DEADLINE_EXCEEDED"
-	reasonCanceled           = "CANCELED"
-	reasonPanic              = "PANIC"
-	reasonInternal           = "INTERNAL"
-
-	reasonCredentialsRequired = "CREDENTIALS_REQUIRED"
-	reasonTokenInvalid        = "TOKEN_INVALID"
-	reasonTokenRevoked        = "TOKEN_REVOKED"
-	reasonTokenExpired        = "TOKEN_EXPIRED"
-	reasonCertificateInvalid  = "CERTIFICATE_INVALID"
-	reasonCertificateExpired  = "CERTIFICATE_EXPIRED"
-	reasonRoleRequired        = "ROLE_REQUIRED"
-	reasonNoRole              = "NO_ROLE"
-	reasonRoleUndeclared      = "ROLE_UNDECLARED"
-	reasonTooManyCalls        = "TOO_MANY_CALLS"
-	reasonTooManyBans         = "TOO_MANY_BANS"
-	reasonBanNotFound         = "BAN_NOT_FOUND"
-	reasonInvalidTarget       = "INVALID_TARGET"
-)
+const ()
 
 // reasoned is an error from outside of this package that knows its status: a fleet's.
 type reasoned interface {
@@ -62,30 +27,6 @@ type reasoned interface {
 	// Problem returns the code, the ErrorInfo's reason in UPPER_SNAKE, the field of the request for BadRequest or "", and the ErrorInfo's
 	// metadata.
 	Problem() (code codes.Code, reason, field string, metadata map[string]string)
-}
-
-// boundsError says that a field is out of its bounds.
-type boundsError struct {
-	field, text string
-}
-
-func (e *boundsError) Error() string { return e.field + ": " + e.text }
-
-// idError says that a field has something that is not a connection ID.
-type idError struct {
-	field, id string
-	err       error
-}
-
-func (e *idError) Error() string { return e.err.Error() }
-
-// short returns the beginning of what a caller gave, for metadata: errors travel in trailers, which have little room.
-func short(s string) string {
-	const most = 100
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // problem is an error on its way to a status.
@@ -100,8 +41,8 @@ type problem struct {
 // classify is the one table from errors to statuses.
 func classify(err error) problem {
 	var (
-		bounds    *boundsError
-		badID     *idError
+		bounds    *contract.BoundsError
+		badID     *contract.IDError
 		malformed *server.MalformedIDError
 		missing   *server.NotFoundError
 		expr      *filter.Error
@@ -122,62 +63,62 @@ func classify(err error) problem {
 		return problem{code: code, reason: reason, field: field, metadata: metadata}
 	case errors.As(err, &unknown):
 		if unknown.field == "node" { // what a request is about, not whom it asks
-			return problem{code: codes.NotFound, reason: reasonUnknownNode, metadata: map[string]string{"node": unknown.node}}
+			return problem{code: codes.NotFound, reason: contract.ReasonUnknownNode, metadata: map[string]string{"node": unknown.node}}
 		}
-		return problem{code: codes.InvalidArgument, reason: reasonUnknownNode, field: unknown.field, metadata: map[string]string{"node": unknown.node}}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonUnknownNode, field: unknown.field, metadata: map[string]string{"node": unknown.node}}
 	case errors.As(err, &denial):
 		return problem{code: denial.code(), reason: denial.reason, metadata: denial.metadata}
 	case errors.As(err, &limit):
-		return problem{code: codes.InvalidArgument, reason: reasonOutOfBounds, field: "limits." + limit.Field}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonOutOfBounds, field: "limits." + limit.Field}
 	case errors.As(err, &target):
-		return problem{code: codes.InvalidArgument, reason: reasonInvalidTarget, field: "target"}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidTarget, field: "target"}
 	case errors.As(err, &noBan):
-		return problem{code: codes.NotFound, reason: reasonBanNotFound, metadata: map[string]string{"target": short(noBan.Target)}}
+		return problem{code: codes.NotFound, reason: contract.ReasonBanNotFound, metadata: map[string]string{"target": contract.Short(noBan.Target)}}
 	case errors.Is(err, server.ErrTooManyBans):
-		return problem{code: codes.ResourceExhausted, reason: reasonTooManyBans}
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyBans}
 	case errors.Is(err, errTooManyCalls):
-		return problem{code: codes.ResourceExhausted, reason: reasonTooManyCalls, retry: time.Second}
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyCalls, retry: time.Second}
 	case errors.As(err, &bounds):
-		return problem{code: codes.InvalidArgument, reason: reasonOutOfBounds, field: bounds.field}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonOutOfBounds, field: bounds.Field}
 	case errors.As(err, &badID):
-		return problem{code: codes.InvalidArgument, reason: reasonMalformedID, field: badID.field, metadata: map[string]string{"id": short(badID.id)}}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonMalformedID, field: badID.Field, metadata: map[string]string{"id": contract.Short(badID.ID)}}
 	case errors.As(err, &malformed):
-		return problem{code: codes.InvalidArgument, reason: reasonMalformedID, field: "id", metadata: map[string]string{"id": short(malformed.ID)}}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonMalformedID, field: "id", metadata: map[string]string{"id": contract.Short(malformed.ID)}}
 	case errors.As(err, &missing):
-		return problem{code: codes.NotFound, reason: absence(missing.Outcome), metadata: map[string]string{"id": short(missing.ID)}}
+		return problem{code: codes.NotFound, reason: absence(missing.Outcome), metadata: map[string]string{"id": contract.Short(missing.ID)}}
 	case errors.As(err, &expr):
-		return problem{code: codes.InvalidArgument, reason: reasonInvalidFilter, field: "filter",
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidFilter, field: "filter",
 			metadata: map[string]string{"line": strconv.Itoa(expr.Line), "column": strconv.Itoa(expr.Column)}}
 	case errors.As(err, &cursor):
-		return problem{code: codes.InvalidArgument, reason: reasonInvalidCursor, field: "after"}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidCursor, field: "after"}
 	case errors.As(err, &token):
 		return problem{code: codes.InvalidArgument, reason: token.reason, field: "page_token"}
 	case errors.As(err, &reused):
-		return problem{code: codes.InvalidArgument, reason: reasonRequestIDReused, field: "request_id"}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonRequestIDReused, field: "request_id"}
 	case errors.Is(err, server.ErrTooManyRequests):
-		return problem{code: codes.ResourceExhausted, reason: reasonTooManyRequestIDs, retry: time.Minute}
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyRequestIDs, retry: time.Minute}
 	case errors.As(err, &streams):
-		return problem{code: codes.ResourceExhausted, reason: reasonTooManyStreams, retry: 5 * time.Second}
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyStreams, retry: 5 * time.Second}
 	case errors.Is(err, context.DeadlineExceeded):
-		return problem{code: codes.DeadlineExceeded, reason: reasonDeadline}
+		return problem{code: codes.DeadlineExceeded, reason: contract.ReasonDeadline}
 	case errors.Is(err, context.Canceled):
-		return problem{code: codes.Canceled, reason: reasonCanceled}
+		return problem{code: codes.Canceled, reason: contract.ReasonCanceled}
 	case errors.Is(err, errPanic):
-		return problem{code: codes.Internal, reason: reasonPanic}
+		return problem{code: codes.Internal, reason: contract.ReasonPanic}
 	}
-	return problem{code: codes.Internal, reason: reasonInternal}
+	return problem{code: codes.Internal, reason: contract.ReasonInternal}
 }
 
 func absence(o server.Outcome) string {
 	switch o {
 	case server.OutcomeClosed:
-		return reasonForgotten
+		return contract.ReasonForgotten
 	case server.OutcomeNodeRestarted:
-		return reasonNodeRestarted
+		return contract.ReasonNodeRestarted
 	case server.OutcomeUnknownNode:
-		return reasonUnknownNode
+		return contract.ReasonUnknownNode
 	default:
-		return reasonConnectionNotFound
+		return contract.ReasonConnectionNotFound
 	}
 }
 
@@ -187,8 +128,8 @@ func toStatus(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
-	p, text := classify(err), validText(err.Error())
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: p.reason, Domain: domain, Metadata: p.metadata}}
+	p, text := classify(err), contract.ValidText(err.Error())
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: p.reason, Domain: contract.Domain, Metadata: p.metadata}}
 	if p.field != "" {
 		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: p.field, Description: text, Reason: p.reason}}})

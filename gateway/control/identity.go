@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"strings"
 
 	"google.golang.org/grpc/metadata"
 
@@ -55,17 +54,6 @@ func actor(ctx context.Context) event.Actor {
 	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: c.Role.String(), Address: c.Address, RequestID: requestID(ctx), Via: c.Via}
 }
 
-// forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
-// what calls by way of that node may do, whichever is less.
-func (l *Local) forwarded(ctx context.Context, caller event.Actor, most string) context.Context {
-	c := Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
-		Role: min(roleNamed(caller.Role), roleNamed(most))}
-	if caller.RequestID != "" {
-		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(requestIDKey, caller.RequestID))
-	}
-	return withGrant(ctx, newGrant(c))
-}
-
 // roleNamed returns the role that event.Actor has by name; an unknown one is none.
 func roleNamed(name string) Role { return Role(pb.Role_value["ROLE_"+name]) }
 
@@ -82,16 +70,3 @@ func requestID(ctx context.Context) string {
 	}
 	return ""
 }
-
-// validateRequestID checks the ID that the caller gave to its request: it is written to logs and events.
-func validateRequestID(ctx context.Context) error {
-	ids := metadata.ValueFromIncomingContext(ctx, requestIDKey)
-	id := requestID(ctx)
-	return first(
-		check(len(ids) <= 1, requestIDKey, "%d values in the metadata; expected at most one", len(ids)),
-		check(len(id) <= maxRequestID, requestIDKey, "%d bytes in the metadata; expected at most %d", len(id), maxRequestID),
-		check(!strings.ContainsFunc(id, notPrintable), requestIDKey, "%.50q in the metadata; expected printable ASCII", id),
-	)
-}
-
-func notPrintable(r rune) bool { return r < ' ' || r > '~' }

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -114,7 +117,7 @@ func (c scopeCheck) check(request any) error {
 }
 
 func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := first(validateRequestID(ctx), c.check(request)); err != nil {
+	if err := contract.First(validateRequestID(ctx), c.check(request)); err != nil {
 		return nil, err
 	}
 	return handler(ctx, request)
@@ -140,3 +143,16 @@ func (s validatedStream) RecvMsg(m any) error {
 	}
 	return s.scope.check(m)
 }
+
+// validateRequestID checks the ID that the caller gave to its request: it is written to logs and events.
+func validateRequestID(ctx context.Context) error {
+	ids := metadata.ValueFromIncomingContext(ctx, requestIDKey)
+	id := requestID(ctx)
+	return contract.First(
+		contract.Check(len(ids) <= 1, requestIDKey, "%d values in the metadata; expected at most one", len(ids)),
+		contract.Check(len(id) <= maxRequestID, requestIDKey, "%d bytes in the metadata; expected at most %d", len(id), maxRequestID),
+		contract.Check(!strings.ContainsFunc(id, notPrintable), requestIDKey, "%.50q in the metadata; expected printable ASCII", id),
+	)
+}
+
+func notPrintable(r rune) bool { return r < ' ' || r > '~' }

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -131,17 +132,17 @@ func limitChanges(r *pb.UpdateLimitsRequest) (*changes, error) {
 	paths := r.GetUpdateMask().GetPaths()
 	c := &changes{words: make(map[string]string)}
 	v := valuesOf(r.GetLimits())
-	if err := first(
-		check(len(paths) > 0, mask, "it names no field; expected at least one of Limits, for example max_connections"),
-		check(len(paths) <= maxMaskPaths, mask, "%d fields; expected at most %d", len(paths), maxMaskPaths),
+	if err := contract.First(
+		contract.Check(len(paths) > 0, mask, "it names no field; expected at least one of Limits, for example max_connections"),
+		contract.Check(len(paths) <= maxMaskPaths, mask, "%d fields; expected at most %d", len(paths), maxMaskPaths),
 	); err != nil {
 		return nil, err
 	}
 	for _, path := range paths {
 		value, known := v[path]
-		if err := first(
-			check(!slices.Contains(fixedLimits, path), mask, "%s cannot be changed while the gateway serves; set it in its configuration", path),
-			check(known, mask, "%.50q is no field of Limits that can be changed; expected one of %s", path, strings.Join(slices.Sorted(maps.Keys(v)), ", ")),
+		if err := contract.First(
+			contract.Check(!slices.Contains(fixedLimits, path), mask, "%s cannot be changed while the gateway serves; set it in its configuration", path),
+			contract.Check(known, mask, "%.50q is no field of Limits that can be changed; expected one of %s", path, strings.Join(slices.Sorted(maps.Keys(v)), ", ")),
 		); err != nil {
 			return nil, err
 		}
@@ -187,7 +188,7 @@ func valuesOf(l *pb.Limits) map[string]limitValue {
 // whole is the value of a limit that is a number.
 func whole(n uint64, set func(*server.Limits, int)) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
-		return func(l *server.Limits) { set(l, int(n)) }, strconv.FormatUint(n, 10), check(n <= math.MaxInt, field, "%d; expected at most %d", n, math.MaxInt)
+		return func(l *server.Limits) { set(l, int(n)) }, strconv.FormatUint(n, 10), contract.Check(n <= math.MaxInt, field, "%d; expected at most %d", n, math.MaxInt)
 	}
 }
 
@@ -195,7 +196,7 @@ func whole(n uint64, set func(*server.Limits, int)) limitValue {
 // would say 0.
 func needed(given bool, value limitValue) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
-		if err := check(given, field, "0 or absent; expected more than 0, because there is no doing without it"); err != nil {
+		if err := contract.Check(given, field, "0 or absent; expected more than 0, because there is no doing without it"); err != nil {
 			return nil, "", err
 		}
 		return value(field)
@@ -206,7 +207,7 @@ func needed(given bool, value limitValue) limitValue {
 func rate(r float64, set func(*server.Limits, float64)) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
 		return func(l *server.Limits) { set(l, r) }, strconv.FormatFloat(r, 'g', -1, 64),
-			check(r >= 0 && r <= math.MaxInt32, field, "%g a second; expected 0 (no limit) to %d", r, math.MaxInt32)
+			contract.Check(r >= 0 && r <= math.MaxInt32, field, "%g a second; expected 0 (no limit) to %d", r, math.MaxInt32)
 	}
 }
 
@@ -220,13 +221,13 @@ func timeout(d *durationpb.Duration, set func(*server.Limits, time.Duration)) li
 // byListener is the value of listener_connections.
 func byListener(most map[string]uint64) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
-		if err := check(len(most) <= maxListeners, field, "%d listeners; expected at most %d", len(most), maxListeners); err != nil {
+		if err := contract.Check(len(most) <= maxListeners, field, "%d listeners; expected at most %d", len(most), maxListeners); err != nil {
 			return nil, "", err
 		}
 		converted := make(map[string]int, len(most))
 		var words []string
 		for _, name := range slices.Sorted(maps.Keys(most)) {
-			if err := check(most[name] <= math.MaxInt, field, "%d for %.50q; expected at most %d", most[name], name, math.MaxInt); err != nil {
+			if err := contract.Check(most[name] <= math.MaxInt, field, "%d for %.50q; expected at most %d", most[name], name, math.MaxInt); err != nil {
 				return nil, "", err
 			}
 			converted[name] = int(most[name])
@@ -239,15 +240,15 @@ func byListener(most map[string]uint64) limitValue {
 // networks is the value of a list of networks. Bits behind a prefix are refused: whoever writes them may mean something else.
 func networks(texts []string, set func(*server.Limits, []netip.Prefix)) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
-		if err := check(len(texts) <= maxNetworks, field, "%d networks; expected at most %d", len(texts), maxNetworks); err != nil {
+		if err := contract.Check(len(texts) <= maxNetworks, field, "%d networks; expected at most %d", len(texts), maxNetworks); err != nil {
 			return nil, "", err
 		}
 		var parsed []netip.Prefix
 		for _, s := range texts {
 			n, err := netip.ParsePrefix(s)
-			if err := first(
-				check(err == nil, field, "%.50q is no network; expected CIDR form, for example 10.0.0.0/8, 203.0.113.7/32 or 2001:db8::/32", s),
-				check(n == n.Masked(), field, "%.50q has bits behind its prefix; expected %s, or a longer prefix", s, n.Masked()),
+			if err := contract.First(
+				contract.Check(err == nil, field, "%.50q is no network; expected CIDR form, for example 10.0.0.0/8, 203.0.113.7/32 or 2001:db8::/32", s),
+				contract.Check(n == n.Masked(), field, "%.50q has bits behind its prefix; expected %s, or a longer prefix", s, n.Masked()),
 			); err != nil {
 				return nil, "", err
 			}
@@ -262,9 +263,9 @@ func listed(elements []string) string {
 	if len(elements) == 0 {
 		return "none"
 	}
-	all := strings.Join(elements[:min(len(elements), maxText)], ",")
-	if len(elements) > maxText || len(all) > maxText {
-		return fmt.Sprintf("%d: %s", len(elements), short(all))
+	all := strings.Join(elements[:min(len(elements), contract.MaxText)], ",")
+	if len(elements) > contract.MaxText || len(all) > contract.MaxText {
+		return fmt.Sprintf("%d: %s", len(elements), contract.Short(all))
 	}
 	return all
 }

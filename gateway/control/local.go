@@ -10,10 +10,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -112,13 +114,13 @@ func knownTypes(types []pb.EventType) []pb.EventType {
 func (l *Local) decode(body []byte, request proto.Message) error {
 	switch {
 	case len(body) > maxReceive:
-		return &boundsError{field: "request", text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body), maxReceive)}
+		return &contract.BoundsError{Field: "request", Text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body), maxReceive)}
 	case len(body) > decodedFreely:
 		l.decoding.Lock()
 		defer l.decoding.Unlock()
 	}
 	if err := proto.Unmarshal(body, request); err != nil {
-		return &boundsError{field: "request", text: "it cannot be decoded: " + err.Error()}
+		return &contract.BoundsError{Field: "request", Text: "it cannot be decoded: " + err.Error()}
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ func (l *Local) admitting(caller event.Actor, most string) grpc.UnaryServerInter
 		if err := l.guard.authorizeMessage(ctx, info.FullMethod, request); err != nil {
 			return nil, err
 		}
-		if err := first(validateRequestID(ctx), validate(request)); err != nil {
+		if err := contract.First(validateRequestID(ctx), validate(request)); err != nil {
 			return nil, err
 		}
 		return handler(ctx, request)
@@ -169,4 +171,15 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 		return err
 	}
 	return s.send(b)
+}
+
+// forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
+// what calls by way of that node may do, whichever is less.
+func (l *Local) forwarded(ctx context.Context, caller event.Actor, most string) context.Context {
+	c := Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
+		Role: min(roleNamed(caller.Role), roleNamed(most))}
+	if caller.RequestID != "" {
+		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(requestIDKey, caller.RequestID))
+	}
+	return withGrant(ctx, newGrant(c))
 }

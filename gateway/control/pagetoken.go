@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -17,7 +18,7 @@ import (
 // Encoded: base64url of version, binding, uvarint after, uvarint upTo, cursor, checksum. The checksum is no secret: it tells a token that
 // was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
 type pageToken struct {
-	binding [bindingSize]byte
+	binding [contract.BindingSize]byte
 	after   uint64
 	upTo    uint64 // the newest seq when the walk began, so that it ends however many connect meanwhile; 0 before the first page
 	cursor  event.Cursor
@@ -25,9 +26,8 @@ type pageToken struct {
 
 const (
 	tokenVersion = 1 // ban tokens have another
-	bindingSize  = 8
-	checksumSize = 8
-	maxToken     = 256 // bytes of an encoded token; a real one has under 140
+
+	maxToken = 256 // bytes of an encoded token; a real one has under 140
 )
 
 // tokenError says what is wrong with a page token.
@@ -38,7 +38,7 @@ type tokenError struct {
 
 func (e *tokenError) Error() string { return e.text }
 
-var errToken = &tokenError{reason: reasonInvalidPageToken, text: "page_token is not one that this gateway gave out; start the walk again without it"}
+var errToken = &tokenError{reason: contract.ReasonInvalidPageToken, text: "page_token is not one that this gateway gave out; start the walk again without it"}
 
 // pageToken reads the token of a request, or begins a walk.
 func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
@@ -52,10 +52,10 @@ func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
 	case err != nil:
 		return t, err
 	case t.binding != binding:
-		return t, &tokenError{reason: reasonPageTokenMismatch,
+		return t, &tokenError{reason: contract.ReasonPageTokenMismatch,
 			text: "page_token belongs to a walk with another filter or state; keep them the same, or start again without it"}
 	case t.cursor.Origin != now.Origin:
-		return t, &tokenError{reason: reasonPageTokenMismatch, text: fmt.Sprintf(
+		return t, &tokenError{reason: contract.ReasonPageTokenMismatch, text: fmt.Sprintf(
 			"page_token is of %s.%s; this is %s.%s: the node has restarted or is another; start again without it",
 			t.cursor.Node, t.cursor.Incarnation, now.Node, now.Incarnation)}
 	}
@@ -63,9 +63,9 @@ func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
 }
 
 // bind is what a token and the request that it is used in must have in common.
-func bind(r *pb.ListConnectionsRequest) [bindingSize]byte {
+func bind(r *pb.ListConnectionsRequest) [contract.BindingSize]byte {
 	sum := sha256.Sum256([]byte(strconv.Itoa(int(listState(r.GetState()))) + " " + r.GetFilter()))
-	return [bindingSize]byte(sum[:bindingSize])
+	return [contract.BindingSize]byte(sum[:contract.BindingSize])
 }
 
 func (t *pageToken) encode() string {
@@ -73,12 +73,7 @@ func (t *pageToken) encode() string {
 	b = binary.AppendUvarint(b, t.after)
 	b = binary.AppendUvarint(b, t.upTo)
 	b = append(b, t.cursor.String()...)
-	return base64.RawURLEncoding.EncodeToString(append(b, checksum(b)...))
-}
-
-func checksum(b []byte) []byte {
-	sum := sha256.Sum256(b)
-	return sum[:checksumSize]
+	return base64.RawURLEncoding.EncodeToString(append(b, contract.Checksum(b)...))
 }
 
 func decodeToken(s string) (pageToken, error) {
@@ -87,15 +82,15 @@ func decodeToken(s string) (pageToken, error) {
 		return t, errToken
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) < 1+bindingSize+checksumSize || b[0] != tokenVersion || strings.ContainsAny(s, "\r\n") {
+	if err != nil || len(b) < 1+contract.BindingSize+contract.ChecksumSize || b[0] != tokenVersion || strings.ContainsAny(s, "\r\n") {
 		return t, errToken
 	}
-	b, sum := b[:len(b)-checksumSize], b[len(b)-checksumSize:]
-	if !bytes.Equal(sum, checksum(b)) {
+	b, sum := b[:len(b)-contract.ChecksumSize], b[len(b)-contract.ChecksumSize:]
+	if !bytes.Equal(sum, contract.Checksum(b)) {
 		return t, errToken
 	}
-	t.binding = [bindingSize]byte(b[1:])
-	rest := b[1+bindingSize:]
+	t.binding = [contract.BindingSize]byte(b[1:])
+	rest := b[1+contract.BindingSize:]
 	for _, field := range []*uint64{&t.after, &t.upTo} {
 		v, n := binary.Uvarint(rest)
 		if n <= 0 || !bytes.Equal(binary.AppendUvarint(nil, v), rest[:n]) {

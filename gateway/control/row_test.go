@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -29,15 +30,15 @@ func TestRows(t *testing.T) {
 		{Identity: &event.Identity{Origin: origin, Listener: &event.Listener{}, Seq: 2, ConnectedAt: time.Unix(-1, 5)}},
 	}
 	response := &pb.ListConnectionsResponse{TotalSize: 17, Cursor: "c"}
-	if n := setRows(response, infos); n != len(infos) {
+	if n := wire.SetRows(response, infos); n != len(infos) {
 		t.Fatalf("%d rows; expected %d", n, len(infos))
 	}
-	wire, err := proto.Marshal(response)
+	encoded, err := proto.Marshal(response)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got pb.ListConnectionsResponse
-	if err := proto.Unmarshal(wire, &got); err != nil {
+	if err := proto.Unmarshal(encoded, &got); err != nil {
 		t.Fatal(err)
 	}
 	want := &pb.ListConnectionsResponse{TotalSize: 17, Cursor: "c"}
@@ -47,10 +48,10 @@ func TestRows(t *testing.T) {
 	if !proto.Equal(&got, want) {
 		t.Errorf("a client gets\n%v\nexpected\n%v", &got, want)
 	}
-	if canonical, _ := proto.Marshal(want); len(canonical) != len(wire) {
-		t.Errorf("%d bytes; expected %d", len(wire), len(canonical))
+	if canonical, _ := proto.Marshal(want); len(canonical) != len(encoded) {
+		t.Errorf("%d bytes; expected %d", len(encoded), len(canonical))
 	}
-	if n := setRows(response, nil); n != 0 {
+	if n := wire.SetRows(response, nil); n != 0 {
 		t.Errorf("%d rows of none", n)
 	}
 }
@@ -67,7 +68,7 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		response := &pb.ListConnectionsResponse{}
-		setRows(response, infos)
+		wire.SetRows(response, infos)
 		if _, err := proto.Marshal(response); err != nil {
 			b.Fatal(err)
 		}

@@ -5,23 +5,24 @@ import (
 	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // validateScope checks the bounds of a scope.
 func validateScope(s *pb.Scope) error {
-	if err := first(
-		check(len(s.GetNodes()) <= maxNodes, "scope.nodes", "%d nodes; expected at most %d", len(s.GetNodes()), maxNodes),
-		check(!s.GetLocal() || !s.GetAll(), "scope.local", "given together with all; expected one of them"),
-		check(len(s.GetNodes()) == 0 || !s.GetLocal() && !s.GetAll(), "scope.nodes", "given together with local or all; expected one of them"),
-		period("scope.node_timeout", s.GetNodeTimeout(), maxNodeTimeout),
+	if err := contract.First(
+		contract.Check(len(s.GetNodes()) <= contract.MaxNodes, "scope.nodes", "%d nodes; expected at most %d", len(s.GetNodes()), contract.MaxNodes),
+		contract.Check(!s.GetLocal() || !s.GetAll(), "scope.local", "given together with all; expected one of them"),
+		contract.Check(len(s.GetNodes()) == 0 || !s.GetLocal() && !s.GetAll(), "scope.nodes", "given together with local or all; expected one of them"),
+		period("scope.node_timeout", s.GetNodeTimeout(), contract.MaxNodeTimeout),
 	); err != nil {
 		return err
 	}
 	for i, name := range s.GetNodes() {
-		if err := first(
+		if err := contract.First(
 			nodeName("scope.nodes", name),
-			check(!slices.Contains(s.GetNodes()[:i], name), "scope.nodes", "%q is named twice; expected each node once", name),
+			contract.Check(!slices.Contains(s.GetNodes()[:i], name), "scope.nodes", "%q is named twice; expected each node once", name),
 		); err != nil {
 			return err
 		}
@@ -30,7 +31,7 @@ func validateScope(s *pb.Scope) error {
 }
 
 func nodeName(field, name string) error {
-	return check(event.ValidNode(name), field, "%.50q is no node's name; expected 1 to 32 of a-z, 0-9 and -", name)
+	return contract.Check(event.ValidNode(name), field, "%.50q is no node's name; expected 1 to 32 of a-z, 0-9 and -", name)
 }
 
 // unknownNodeError says that a request names a node that there is none of.

@@ -7,24 +7,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/filter"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-const (
-	defaultPage        = 100
-	maxPage            = 1000
-	defaultSendWait    = 5 * time.Second
-	defaultFlush       = time.Second
-	defaultMaxDataSize = 1024
-)
-
-// maxResponse is how many bytes of rows or events a response has at most: clients refuse 4 MiB and more by default, and a
-// thousand connections with all the labels that they can have, or a batch of DATA, would be more.
-const maxResponse = 3 << 20
+const ()
 
 // Service implements sockgate.v1.GatewayService. Requests have been validated when they come here.
 type Service struct {
@@ -34,7 +28,7 @@ type Service struct {
 	denials *denials      // nil: nobody is denied anything
 	most    int           // event streams of one identity
 	streams atomic.Int64  // event streams open now
-	feeds   feeds
+	feeds   feed.Feeds
 	rooms   sync.Pool // of *[]server.Info, for the rows of a page
 }
 
@@ -66,14 +60,14 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 		return nil, err
 	}
 	room := s.rooms.Get().(*[]server.Info)
-	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: pageSize(r.GetPageSize()),
+	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: contract.PageSize(r.GetPageSize()),
 		State: listState(r.GetState()), Match: match, Room: *room})
 	if err != nil {
 		return nil, err
 	}
 	defer s.reuse(room, page.Connections)
 	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
-	if n := setRows(response, page.Connections); n < len(page.Connections) {
+	if n := wire.SetRows(response, page.Connections); n < len(page.Connections) {
 		page.Next = page.Connections[n-1].Seq
 	}
 	if page.Next > 0 {
@@ -88,13 +82,6 @@ func (s *Service) reuse(room *[]server.Info, rows []server.Info) {
 	clear(rows)
 	*room = rows[:0]
 	s.rooms.Put(room)
-}
-
-func pageSize(n int32) int {
-	if n == 0 {
-		return defaultPage
-	}
-	return int(min(n, maxPage))
 }
 
 func listState(s pb.ListState) server.ListState {
@@ -130,7 +117,7 @@ func groupBy(text string) (server.GroupBy, error) {
 	}
 	by, err := server.ParseGroupBy(text)
 	if err != nil {
-		return by, &boundsError{field: "by", text: err.Error()}
+		return by, &contract.BoundsError{Field: "by", Text: err.Error()}
 	}
 	return by, nil
 }
@@ -148,7 +135,7 @@ func (s *Service) GetConnection(ctx context.Context, r *pb.GetConnectionRequest)
 func (s *Service) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
 	request := server.SendRequest{ID: r.GetId(), Data: r.GetData(), Actor: actor(ctx)}
 	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
-		request.Wait = orDefault(r.GetWaitTimeout().AsDuration(), defaultSendWait)
+		request.Wait = orDefault(r.GetWaitTimeout().AsDuration(), contract.DefaultSendWait)
 	}
 	result, err := s.gateway.Send(ctx, request)
 	if err != nil {
@@ -186,7 +173,7 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 		return nil, err
 	}
 	result, err := s.gateway.Kick(ctx, server.KickRequest{IDs: r.GetConnectionIds(), Match: match, Reason: r.GetReason(), Farewell: r.GetFarewell(),
-		Flush: orDefault(r.GetFlushTimeout().AsDuration(), defaultFlush), Ban: r.GetBanDuration().AsDuration(),
+		Flush: orDefault(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush), Ban: r.GetBanDuration().AsDuration(),
 		DryRun: r.GetValidateOnly(), Actor: actor(ctx)})
 	if err != nil {
 		return nil, err
@@ -233,4 +220,24 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 		response.Totals.DeniedCalls = s.denials.byReason()
 	}
 	return response, nil
+}
+
+// ListNodes returns this node: one that is in a fleet has its fleet answer.
+func (s *Service) ListNodes(ctx context.Context, _ *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
+	info, err := s.gateway.Gateway(ctx)
+	if err != nil {
+		return nil, err
+	}
+	node := &pb.Node{Name: info.Node, Incarnation: info.Incarnation, State: pb.NodeState_NODE_STATE_LIVE, Version: info.Version,
+		Connections: uint64(info.Totals.Connections), EventHead: info.Cursor.Sequence, Self: true, Uptime: durationpb.New(info.Uptime),
+		Allowed: pb.Role_ROLE_ADMIN}
+	if info.Draining {
+		node.State = pb.NodeState_NODE_STATE_DRAINING
+	}
+	return &pb.ListNodesResponse{Nodes: []*pb.Node{node}}, nil
+}
+
+// ForgetNode knows no other node.
+func (s *Service) ForgetNode(_ context.Context, r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
+	return nil, &unknownNodeError{field: "node", node: r.GetNode(), self: s.gateway.Cursor().Node}
 }

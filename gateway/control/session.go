@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/sockgate/sockgate/gateway/internal/certid"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // session is a client's connection, and what it proves by itself, whatever its calls bring along. It is the AuthInfo of the calls.
@@ -105,7 +106,7 @@ func hostOf(address string) string {
 func (g *greeter) user(c *net.UnixConn) (*grant, error) {
 	uid, err := peerUID(c)
 	if err != nil {
-		return nil, &denialError{reason: reasonCredentialsRequired, text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
+		return nil, &denialError{reason: contract.ReasonCredentialsRequired, text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
 	}
 	return newGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.userRole(uid)}), nil
 }
@@ -117,18 +118,18 @@ func (g *greeter) certificate(info credentials.AuthInfo, address string) (*grant
 		return nil, errNoCredentials
 	}
 	if len(state.VerifiedChains) == 0 {
-		return nil, &denialError{reason: reasonCertificateInvalid,
+		return nil, &denialError{reason: contract.ReasonCertificateInvalid,
 			text: "the gateway has no authority for client certificates, so yours proves nothing; give a token, or have one configured"}
 	}
 	identity := certid.Identity(state.PeerCertificates[0])
 	if identity == "" {
-		return nil, &denialError{reason: reasonCertificateInvalid,
+		return nil, &denialError{reason: contract.ReasonCertificateInvalid,
 			text: "your certificate names nobody; expected one SPIFFE ID (a URI), or else a DNS or common name that does not look like one, " +
 				"of at most 1,024 bytes"}
 	}
 	granted := newGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity), Address: address})
 	granted.until = earliest(state.VerifiedChains[0])
-	granted.over = &denialError{reason: reasonCertificateExpired, text: fmt.Sprintf(
+	granted.over = &denialError{reason: contract.ReasonCertificateExpired, text: fmt.Sprintf(
 		"the certificate of %.200q expired at %s; connect with a new one", identity, granted.until.Format(time.RFC3339))}
 	return granted, nil
 }

@@ -8,20 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 
+	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
-	// batchSize is the most events of one response.
-	batchSize = 256
-	// batchPeriod is the least time between two responses that are not full.
-	batchPeriod = 20 * time.Millisecond
-	// heartbeat is how long a stream stays idle before it gets a response without events.
-	heartbeat = 5 * time.Second
+
 	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB while it catches up, or in its feed.
 	maxEventStreams = 1000
 	// defaultIdentityStreams is how many of them one identity may have when the configuration does not say.
@@ -41,10 +41,10 @@ var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which
 // nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring has gone round.
 type eventStream struct {
 	server    pb.GatewayService_StreamEventsServer
-	feeds     *feeds
-	selection selection
+	feeds     *feed.Feeds
+	selection feed.Selection
 	sub       *event.Subscription // at the position behind what was sent, also while a feed is followed
-	encoder   batchEncoder
+	encoder   feed.BatchEncoder
 }
 
 // StreamEvents follows events until the caller cancels or the log is closed.
@@ -59,14 +59,14 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 		return err
 	}
 	start := s.gateway.Cursor()
-	request := server.SubscribeRequest{After: r.GetAfter(), Types: eventTypes(r.GetTypes()), Match: match}
+	request := server.SubscribeRequest{After: r.GetAfter(), Types: wire.EventTypes(r.GetTypes()), Match: match}
 	if request.After, err = startOf(r, start); err != nil {
 		return err
 	}
 	if r.GetIncludeData() {
 		request.MaxData = int(r.GetMaxDataBytes())
 		if request.MaxData == 0 {
-			request.MaxData = defaultMaxDataSize
+			request.MaxData = contract.DefaultMaxDataSize
 		}
 	}
 	sub, err := s.gateway.Subscribe(request)
@@ -74,13 +74,13 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 		return err
 	}
 	defer sub.Close()
-	events := newEventEncoder(start.Origin)
+	events := wire.NewEventEncoder(start.Origin)
 	e := &eventStream{
 		server:    stream,
 		feeds:     &s.feeds,
-		selection: selection{types: request.Types, filter: r.GetFilter(), maxData: request.MaxData},
+		selection: feed.Selection{Types: request.Types, Filter: r.GetFilter(), MaxData: request.MaxData},
 		sub:       sub,
-		encoder:   batchEncoder{events: events, pool: &s.feeds.buffers},
+		encoder:   feed.BatchEncoder{Events: events, Pool: &s.feeds.Buffers},
 	}
 	if r.GetSnapshot() {
 		if err := e.snapshot(s.gateway, match, start); err != nil {
@@ -139,7 +139,7 @@ func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
 
 // snapshot sends a PRESENT for each connection that was connected before start, then SNAPSHOT_COMPLETE.
 func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Cursor) error {
-	request := server.ListRequest{Limit: batchSize, State: server.ListLive, Match: match, ListedBy: start.Sequence}
+	request := server.ListRequest{Limit: contract.BatchSize, State: server.ListLive, Match: match, ListedBy: start.Sequence}
 	var total uint64
 	for {
 		page, err := g.List(e.server.Context(), request)
@@ -166,7 +166,7 @@ func (e *eventStream) sendPresent(connections []server.Info, start event.Cursor)
 	}
 	var b []byte
 	for i := range connections {
-		b = e.encoder.events.appendEvent(b, &event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(),
+		b = e.encoder.Events.AppendEvent(b, &event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(),
 			Conn: connections[i]})
 	}
 	return e.send(mem.SliceBuffer(b))
@@ -177,14 +177,14 @@ func (e *eventStream) follow() error {
 	if err := e.catchUp(); err != nil {
 		return err
 	}
-	feed := e.feeds.enter(e.selection, e.sub, e.encoder.events)
-	defer e.feeds.leave(e.selection, feed)
+	followed := e.feeds.Enter(e.selection, e.sub, e.encoder.Events)
+	defer e.feeds.Leave(e.selection, followed)
 	for {
-		err := e.share(feed)
+		err := e.share(followed)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if !errors.Is(err, errBehind) {
+		if !errors.Is(err, feed.ErrBehind) {
 			return err
 		}
 		if err := e.catchUp(); err != nil {
@@ -196,14 +196,14 @@ func (e *eventStream) follow() error {
 // catchUp sends what is in the log, until a batch is not full: then the stream is about as far as the log, and what comes while
 // that batch is sent is the feed's.
 func (e *eventStream) catchUp() error {
-	buffer := make([]event.Event, 0, batchSize)
+	buffer := make([]event.Event, 0, contract.BatchSize)
 	for {
 		from := e.sub.Position()
 		events := e.sub.Poll(buffer)
 		if len(events) == 0 {
 			return nil
 		}
-		if err := e.encode(events, from); err != nil || len(events) < batchSize {
+		if err := e.encode(events, from); err != nil || len(events) < contract.BatchSize {
 			return err
 		}
 	}
@@ -211,21 +211,21 @@ func (e *eventStream) catchUp() error {
 
 // share sends what the feed has, until the stream has fallen behind it: the error is errBehind then, and io.EOF when the log is
 // closed and everything was sent.
-func (e *eventStream) share(feed *feed) error {
-	f := feed.follow()
-	defer f.stop()
-	for !e.sub.Position().Covers(f.from) { // the feed was a little faster
+func (e *eventStream) share(feed *feed.Feed) error {
+	f := feed.Follow()
+	defer f.Stop()
+	for !e.sub.Position().Covers(f.From) { // the feed was a little faster
 		if err := e.catchUp(); err != nil {
 			return err
 		}
 	}
 	for {
-		b, err := f.take(e.server.Context())
+		b, err := f.Take(e.server.Context())
 		if err != nil {
 			return err
 		}
 		err = e.pass(b)
-		b.buffer.Free()
+		b.Buffer.Free()
 		if err != nil {
 			return err
 		}
@@ -233,16 +233,16 @@ func (e *eventStream) share(feed *feed) error {
 }
 
 // pass sends what is new of a batch.
-func (e *eventStream) pass(b *batch) error {
+func (e *eventStream) pass(b *feed.Batch) error {
 	at := e.sub.Position()
-	rest, clear := b.remainder(at)
+	rest, clear := b.Remainder(at)
 	switch {
 	case !clear:
-		return errBehind
+		return feed.ErrBehind
 	case rest != nil:
-		e.sub.Advance(b.to, b.missed)
+		e.sub.Advance(b.To, b.Missed)
 		return e.send(rest)
-	case len(b.ends) == 0: // a heartbeat
+	case len(b.Ends) == 0: // a heartbeat
 		return e.encode(nil, at)
 	}
 	return nil
@@ -250,8 +250,8 @@ func (e *eventStream) pass(b *batch) error {
 
 // encode sends events that the stream's own subscription has delivered from a position on; none is a heartbeat.
 func (e *eventStream) encode(events []event.Event, from event.Position) error {
-	for _, b := range e.encoder.encode(events, from, e.sub) {
-		if err := e.send(b.buffer); err != nil {
+	for _, b := range e.encoder.Encode(events, from, e.sub) {
+		if err := e.send(b.Buffer); err != nil {
 			return err
 		}
 	}
@@ -262,4 +262,21 @@ func (e *eventStream) encode(events []event.Event, from event.Position) error {
 func (e *eventStream) send(b mem.Buffer) error {
 	defer b.Free()
 	return e.server.SendMsg(&encodedResponse{b})
+}
+
+// encodedResponse is a message of a stream as it goes over the wire. Who passes it to SendMsg keeps its own reference.
+type encodedResponse struct{ buffer mem.Buffer }
+
+// codec is gRPC's own, which besides takes messages that are encoded already: the same bytes go to many streams.
+type codec struct{ encoding.CodecV2 }
+
+func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
+
+// Marshal returns the wire format of a message.
+func (c codec) Marshal(m any) (mem.BufferSlice, error) {
+	if e, ok := m.(*encodedResponse); ok {
+		e.buffer.Ref()
+		return mem.BufferSlice{e.buffer}, nil
+	}
+	return c.CodecV2.Marshal(m)
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -159,14 +160,14 @@ func (c *caller) account(d delivery) (missed uint64) {
 // following waits until the service has one feed, with so many followers.
 func following(t testing.TB, s *Service, followers int) {
 	for {
-		s.feeds.mu.Lock()
+		s.feeds.Mu.Lock()
 		n := 0
-		for _, f := range s.feeds.open {
-			f.mu.Lock()
-			n += f.followers
-			f.mu.Unlock()
+		for _, f := range s.feeds.Open {
+			f.Mu.Lock()
+			n += f.Followers
+			f.Mu.Unlock()
 		}
-		s.feeds.mu.Unlock()
+		s.feeds.Mu.Unlock()
 		if n == followers {
 			return
 		}
@@ -177,10 +178,10 @@ func following(t testing.TB, s *Service, followers int) {
 // expectNothingOpen holds that the feeds ended with their streams, and keep nothing.
 func expectNothingOpen(t testing.TB, s *Service) {
 	t.Helper()
-	s.feeds.mu.Lock()
-	defer s.feeds.mu.Unlock()
-	if len(s.feeds.open) != 0 || s.feeds.held.Load() != 0 {
-		t.Errorf("%d feeds are open, %d bytes are held", len(s.feeds.open), s.feeds.held.Load())
+	s.feeds.Mu.Lock()
+	defer s.feeds.Mu.Unlock()
+	if len(s.feeds.Open) != 0 || s.feeds.Held.Load() != 0 {
+		t.Errorf("%d feeds are open, %d bytes are held", len(s.feeds.Open), s.feeds.Held.Load())
 	}
 }
 
@@ -188,14 +189,14 @@ func expectNothingOpen(t testing.TB, s *Service) {
 // on its way.
 func expectBounded(t testing.TB, s *Service) {
 	t.Helper()
-	s.feeds.mu.Lock()
-	defer s.feeds.mu.Unlock()
-	for _, f := range s.feeds.open {
-		f.mu.Lock()
-		if n := len(f.ring); n < feedBatches/2-1 || n > feedBatches {
+	s.feeds.Mu.Lock()
+	defer s.feeds.Mu.Unlock()
+	for _, f := range s.feeds.Open {
+		f.Mu.Lock()
+		if n := len(f.Ring); n < feed.FeedBatches/2-1 || n > feed.FeedBatches {
 			t.Errorf("%d batches are kept", n)
 		}
-		f.mu.Unlock()
+		f.Mu.Unlock()
 	}
 }
 

@@ -10,7 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -67,9 +70,9 @@ func TestFeedIsJoined(t *testing.T) {
 		if _, ok := c.receive(); !ok {
 			t.Fatal("ended")
 		}
-		s.feeds.mu.Lock()
-		joined = len(s.feeds.open) == 1
-		s.feeds.mu.Unlock()
+		s.feeds.Mu.Lock()
+		joined = len(s.feeds.Open) == 1
+		s.feeds.Mu.Unlock()
 	}
 }
 
@@ -90,11 +93,11 @@ func TestFeedIsAhead(t *testing.T) {
 
 	late := &caller{t: t, ctx: fast.ctx, sent: make(chan delivery), returned: make(chan error, 1), next: 1}
 	e := &eventStream{server: late, feeds: &s.feeds, sub: sub,
-		encoder: batchEncoder{events: newEventEncoder(feedOrigin), pool: &s.feeds.buffers}}
-	feed := s.feeds.enter(e.selection, sub, e.encoder.events)
+		encoder: feed.BatchEncoder{Events: wire.NewEventEncoder(feedOrigin), Pool: &s.feeds.Buffers}}
+	feed := s.feeds.Enter(e.selection, sub, e.encoder.Events)
 	go func() {
 		late.returned <- e.share(feed)
-		s.feeds.leave(e.selection, feed)
+		s.feeds.Leave(e.selection, feed)
 	}()
 	late.reach(10)
 	following(t, s, 2)
@@ -112,7 +115,7 @@ func TestStoppedStream(t *testing.T) {
 		name   string
 		rounds int
 		missed bool
-	}{{"in the ring of the feed", feedBatches / 2, false}, {"behind the feed", 2 * feedBatches, false}, {"behind the log", 300, true}} {
+	}{{"in the ring of the feed", feed.FeedBatches / 2, false}, {"behind the feed", 2 * feed.FeedBatches, false}, {"behind the log", 300, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			l := event.NewLog(feedOrigin, 65536)
 			s := NewService(logGateway{log: l}, 0)
@@ -121,7 +124,7 @@ func TestStoppedStream(t *testing.T) {
 			following(t, s, 2)
 			var last uint64
 			for range c.rounds {
-				last = publish(l, batchSize)
+				last = publish(l, contract.BatchSize)
 				if missed := going.reach(last); missed > 0 {
 					t.Fatalf("the stream that goes on missed %d", missed)
 				}
@@ -239,7 +242,7 @@ func TestFeedHeartbeats(t *testing.T) {
 					if _, ok := c.receive(); !ok {
 						return
 					}
-					if idle := time.Since(heard); idle > heartbeat {
+					if idle := time.Since(heard); idle > contract.Heartbeat {
 						t.Errorf("idle for %s", idle)
 					}
 					heard = time.Now()
@@ -248,7 +251,7 @@ func TestFeedHeartbeats(t *testing.T) {
 			time.Sleep(1700 * time.Millisecond)
 		}
 		publish(l, 1) // of another type
-		time.Sleep(2 * heartbeat)
+		time.Sleep(2 * contract.Heartbeat)
 		for _, c := range callers {
 			c.end()
 		}

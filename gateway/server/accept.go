@@ -107,7 +107,7 @@ func (l *listener) AcceptFailed(err error) time.Duration {
 // fail notes an error of accepting.
 func (l *listener) fail(err error) {
 	l.server.counters.acceptErrors.Add(1)
-	l.failed.add(shortText(errorText(err)))
+	l.failed.add(event.ShortText(errorText(err)))
 }
 
 // reportFailures makes an event of errors of accepting.

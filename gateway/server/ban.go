@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
 )
 
 const (
@@ -61,7 +63,7 @@ func newBan(target banTarget, lasts time.Duration, reason string, by Actor) (*ba
 	if lasts < 0 || lasts > MaxBanDuration {
 		return nil, &BanDurationError{Duration: lasts}
 	}
-	b := &ban{target: target, reason: shortText(reason), createdBy: by.Identity, createdAt: time.Now().Round(0).UTC()}
+	b := &ban{target: target, reason: event.ShortText(reason), createdBy: by.Identity, createdAt: time.Now().Round(0).UTC()}
 	if lasts > 0 {
 		b.expiresAt = b.createdAt.Add(lasts)
 	}
@@ -94,5 +96,5 @@ func (b *ban) text() string {
 	if b.reason != "" {
 		text += ": " + b.reason
 	}
-	return shortText(text)
+	return event.ShortText(text)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // banFileVersion is the version of the file's form.
@@ -108,8 +110,8 @@ func (r *banRecord) ban() (*ban, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Reason != shortText(r.Reason) {
-		return nil, fmt.Errorf("its reason has %d bytes; at most %d are allowed", len(r.Reason), maxText)
+	if r.Reason != event.ShortText(r.Reason) {
+		return nil, fmt.Errorf("its reason has %d bytes; at most %d are allowed", len(r.Reason), event.MaxText)
 	}
 	return &ban{target: target, reason: r.Reason, createdBy: r.CreatedBy, createdAt: r.CreatedAt.UTC(), expiresAt: r.ExpiresAt.UTC()}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // banTarget is what a ban is of: a network, or an identity.
@@ -23,7 +25,7 @@ type BanTargetError struct {
 // Error names the target.
 func (e *BanTargetError) Error() string {
 	if e.Identity {
-		return fmt.Sprintf("%.100q is no identity; expected 1 to %d bytes of UTF-8, as a connection's peer identity has them", e.Target, maxIdentity)
+		return fmt.Sprintf("%.100q is no identity; expected 1 to %d bytes of UTF-8, as a connection's peer identity has them", e.Target, event.MaxIdentity)
 	}
 	return fmt.Sprintf("%.100q is neither an IP address nor a network; expected for example 203.0.113.7 or 2001:db8::/64", e.Target)
 }
@@ -32,7 +34,7 @@ func (e *BanTargetError) Error() string {
 // so is an address's zone: the peer's zone is a name of this machine. The error is a *BanTargetError.
 func parseBanTarget(text string, identity bool) (banTarget, error) {
 	if identity {
-		if text == "" || len(text) > maxIdentity || !utf8.ValidString(text) {
+		if text == "" || len(text) > event.MaxIdentity || !utf8.ValidString(text) {
 			return banTarget{}, &BanTargetError{Target: text, Identity: true}
 		}
 		return banTarget{identity: text}, nil

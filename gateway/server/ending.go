@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
 
 // ending is how a connection ends. There is one for each connection, made by the first cause.
 type ending struct {
@@ -43,7 +47,7 @@ func (c *Conn) beginEnd(e ending, flush time.Duration) bool {
 	if c.ending != nil || c.has(flagDone|flagClosed) {
 		return false
 	}
-	e.text = shortText(e.text)
+	e.text = event.ShortText(e.text)
 	e.timer = time.AfterFunc(flush, c.cutShort)
 	c.setEnding(e)
 	if c.ending.answering = e.answering && c.inCall.Load(); !c.ending.answering {
@@ -82,7 +86,7 @@ func (c *Conn) cutShort() {
 // endNow ends the connection without a flush, or cuts short an ending that is under way. The caller holds mu.
 func (c *Conn) endNow(e ending, reset bool) {
 	if c.ending == nil {
-		e.text = shortText(e.text)
+		e.text = event.ShortText(e.text)
 		c.setEnding(e)
 	}
 	c.stop(reset)

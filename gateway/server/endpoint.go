@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -99,7 +98,7 @@ func (c *Conn) fail(op event.Operation, err error) {
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, transport.ErrTruncated) {
 		reason = ReasonPeerReset
 	}
-	text := shortText(errorText(err))
+	text := event.ShortText(errorText(err))
 	c.publish(event.Error, &event.ErrorDetail{Operation: op, Message: text, Count: 1})
 	c.endNow(ending{reason: reason, text: text}, false)
 }
@@ -117,14 +116,6 @@ func errorText(err error) string {
 		return call.Syscall + ": " + call.Err.Error()
 	}
 	return err.Error()
-}
-
-// maxText is the most bytes of a close text.
-const maxText = 256
-
-// shortText makes a text fit for the record: at most maxText bytes of UTF-8.
-func shortText(s string) string {
-	return strings.ToValidUTF8(s[:min(len(s), maxText)], "")
 }
 
 // handled follows every call of the handler: a panic ends the connection.
@@ -156,7 +147,7 @@ func (c endpoint) leave() {
 
 // panicked records a handler's panic and returns its text. It runs while the stack still has the cause.
 func (c endpoint) panicked(message string, v any) string {
-	text := shortText(fmt.Sprint(v))
+	text := event.ShortText(fmt.Sprint(v))
 	c.owner.server.config.Logger.Error(message, "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,7 +31,7 @@ func (p *pending) Established(socket transport.Socket, state tls.ConnectionState
 func (p *pending) Broken(err error) {
 	if panicked := (*transport.PanicError)(nil); errors.As(err, &panicked) {
 		p.owner.server.config.Logger.Error("the TLS configuration panicked", "listener", p.owner.config.Name, "panic",
-			shortText(fmt.Sprint(panicked.Value)), "stack", string(panicked.Stack))
+			event.ShortText(fmt.Sprint(panicked.Value)), "stack", string(panicked.Stack))
 	}
 	if p.settle() {
 		p.conclude(badHandshake(err))
@@ -68,7 +68,7 @@ func badHandshake(err error) refusal {
 // tlsPeer is what TLS says of a client. Only a certificate that was verified says who it is.
 func tlsPeer(state *tls.ConnectionState) *event.Peer {
 	peer := &event.Peer{TLSVersion: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite),
-		Protocol: state.NegotiatedProtocol, ServerName: peerText([]byte(state.ServerName))}
+		Protocol: state.NegotiatedProtocol, ServerName: event.PeerText([]byte(state.ServerName))}
 	if len(state.VerifiedChains) > 0 {
 		peer.Identity = certid.Identity(state.VerifiedChains[0][0])
 	}

@@ -18,12 +18,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/certid"
 )
 
-const (
-	// maxPeerText is the most bytes that are kept of a text in a PROXY header: a host name has 253, a protocol's name 255.
-	maxPeerText = 255
-	// maxIdentity is the most bytes of an identity. A longer one is refused: cut off, it could be another's.
-	maxIdentity = 1024
-)
+const ()
 
 // proxied is what a PROXY header says.
 type proxied struct {
@@ -83,9 +78,9 @@ func (p *proxied) readDetails(b []byte, header *proxyproto.Header) error {
 	for _, d := range details {
 		switch d.Type {
 		case proxyproto.PP2_TYPE_ALPN:
-			p.peer.Protocol = peerText(d.Value)
+			p.peer.Protocol = event.PeerText(d.Value)
 		case proxyproto.PP2_TYPE_AUTHORITY:
-			p.peer.ServerName = peerText(d.Value)
+			p.peer.ServerName = event.PeerText(d.Value)
 		case proxyproto.PP2_TYPE_SSL:
 			if err := p.readTLS(d); err != nil {
 				return err
@@ -106,22 +101,17 @@ func (p *proxied) readTLS(detail proxyproto.TLV) error {
 	}
 	version, _ := ssl.SSLVersion()
 	cipher, _ := ssl.SSLCipher()
-	p.peer.TLSVersion = strings.Replace(peerText([]byte(version)), "TLSv", "TLS ", 1) // as the gateway's own TLS is called
-	p.peer.Cipher = peerText([]byte(cipher))
+	p.peer.TLSVersion = strings.Replace(event.PeerText([]byte(version)), "TLSv", "TLS ", 1) // as the gateway's own TLS is called
+	p.peer.Cipher = event.PeerText([]byte(cipher))
 	name, _ := ssl.ClientCN()
 	if !ssl.Verified() || !ssl.ClientCertConn() && !ssl.ClientCertSess() { // without a certificate, nothing was found wrong with it
 		return nil
 	}
-	if len(name) > maxIdentity {
-		return fmt.Errorf("version 2: the client's name has %d bytes; expected at most %d", len(name), maxIdentity)
+	if len(name) > event.MaxIdentity {
+		return fmt.Errorf("version 2: the client's name has %d bytes; expected at most %d", len(name), event.MaxIdentity)
 	}
 	p.peer.Identity = certid.Plain(name)
 	return nil
-}
-
-// peerText makes a text from outside fit for records: at most maxPeerText bytes of UTF-8.
-func peerText(b []byte) string {
-	return strings.ToValidUTF8(string(b[:min(len(b), maxPeerText)]), "")
 }
 
 // verifyChecksum compares a header of version 2, whose details are whole, with the checksum in it, if there is one. The parser does not.

@@ -3,6 +3,8 @@ package server
 import (
 	"bytes"
 	"testing"
+
+	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // FuzzProxyHeader holds of any bytes that come for a PROXY header, in any two pieces: no panic, a bounded number of them is kept, none is
@@ -28,7 +30,7 @@ func FuzzProxyHeader(f *testing.F) {
 		if found != again || (err == nil) != (errAgain == nil) {
 			t.Fatalf("%q is %+v, %v, and then %+v, %v", whole, found, err, again, errAgain)
 		}
-		if p := found.peer; len(p.Identity) > maxIdentity || len(p.Protocol)+len(p.ServerName)+len(p.TLSVersion)+len(p.Cipher) > 4*maxPeerText {
+		if p := found.peer; len(p.Identity) > event.MaxIdentity || len(p.Protocol)+len(p.ServerName)+len(p.TLSVersion)+len(p.Cipher) > 4*event.MaxPeerText {
 			t.Fatalf("%+v is too long", p)
 		}
 	})

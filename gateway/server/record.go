@@ -24,7 +24,7 @@ func (s *Server) record(d *event.ControlDetail, t *tally) {
 // Record publishes a Control event, and logs it: of what was done on other nodes for a caller of this one.
 func (s *Server) Record(d *event.ControlDetail) {
 	d.IDs = recordedIDs(d.IDs)
-	d.Reason = shortText(d.Reason)
+	d.Reason = event.ShortText(d.Reason)
 	if d.RequestID == "" {
 		d.RequestID = d.Actor.RequestID
 	}

@@ -53,7 +53,7 @@ func (l *listener) refuse(r refusal, remote netip.AddrPort) {
 
 // reportRefusals makes an event of refusals of one reason, the newest of which is given.
 func (l *listener) reportRefusals(newest refused, count uint64) {
-	d := &event.RefusedDetail{Reason: newest.reason, Listener: l.config.Name, Count: count, Message: shortText(newest.message()),
+	d := &event.RefusedDetail{Reason: newest.reason, Listener: l.config.Name, Count: count, Message: event.ShortText(newest.message()),
 		Remote: l.peerAddress(newest.remote)}
 	l.server.log.Append(&event.Event{Type: event.Refused, Detail: d})
 	l.server.config.Logger.Warn("connections refused", "listener", d.Listener, "reason", d.Reason, "count", d.Count, "newest", d.Message,

@@ -35,7 +35,7 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 	s.useLimits(&l)
 	changes := make(map[string]string, len(r.Changes))
 	for field, value := range r.Changes {
-		changes[shortText(field)] = shortText(value)
+		changes[event.ShortText(field)] = event.ShortText(value)
 	}
 	s.record(&event.ControlDetail{Verb: "UpdateLimits", Actor: r.Actor, Changes: changes}, &tally{})
 	if l.MaxConnections != old.MaxConnections {

@@ -18,21 +18,3 @@ func (p *Problem) Error() string { return p.Text }
 func (p *Problem) Problem() (code codes.Code, reason, field string, metadata map[string]string) {
 	return p.Code, p.Reason, p.Field, p.Metadata
 }
-
-// The ErrorInfo reasons.
-const (
-	ReasonUnknownNode     = "UNKNOWN_NODE"     // INVALID_ARGUMENT in a scope; NOT_FOUND for ForgetNode and GetConnection
-	ReasonNodeRequired    = "NODE_REQUIRED"    // INVALID_ARGUMENT: Shutdown has to say which node
-	ReasonNodesMissing    = "NODES_MISSING"    // UNAVAILABLE: require_all, and not all answered, or it is not known which there are
-	ReasonNodeUnreachable = "NODE_UNREACHABLE" // UNAVAILABLE: the only node that a call is about cannot be reached
-	ReasonNodeTimedOut    = "NODE_TIMED_OUT"   // UNAVAILABLE: it was asked and did not answer
-	ReasonNodeRefused     = "NODE_REFUSED"     // UNAVAILABLE: it refused; other codes: those of errors of a node that do not say why
-	ReasonNodeLive        = "NODE_LIVE"        // FAILED_PRECONDITION: ForgetNode
-
-	// These are as for a gateway that runs alone.
-	ReasonNodeRestarted     = "NODE_RESTARTED"
-	ReasonForgotten         = "CONNECTION_FORGOTTEN"
-	ReasonInvalidPageToken  = "INVALID_PAGE_TOKEN"
-	ReasonPageTokenMismatch = "PAGE_TOKEN_MISMATCH"
-	reasonBanNotFound       = "BAN_NOT_FOUND"
-)

@@ -1,4 +1,4 @@
-package control
+package wire
 
 import (
 	"google.golang.org/protobuf/encoding/protowire"
@@ -7,22 +7,22 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// eventEncoder writes the events of a node's log as sockgate.v1.Event, straight to bytes: making messages first would cost
+// EventEncoder writes the events of a node's log as sockgate.v1.Event, straight to bytes: making messages first would cost
 // several times as much. The numbers are the contract's; a test holds that every field decodes to what it was.
-type eventEncoder struct {
-	origin event.Origin
+type EventEncoder struct {
+	Origin event.Origin
 	head   []byte // node and incarnation of an event
 }
 
-func newEventEncoder(origin event.Origin) *eventEncoder {
-	return &eventEncoder{
-		origin: origin,
-		head:   appendText(appendText(nil, 1, origin.Node), 2, origin.Incarnation),
+func NewEventEncoder(origin event.Origin) *EventEncoder {
+	return &EventEncoder{
+		Origin: origin,
+		head:   AppendText(AppendText(nil, 1, origin.Node), 2, origin.Incarnation),
 	}
 }
 
-// appendEvent appends an event as an element of StreamEventsResponse.events.
-func (c *eventEncoder) appendEvent(b []byte, e *event.Event) []byte {
+// AppendEvent appends an event as an element of StreamEventsResponse.events.
+func (c *EventEncoder) AppendEvent(b []byte, e *event.Event) []byte {
 	b, at := begin(b, 1)
 	b = append(b, c.head...)
 	b = appendUint(b, 3, e.Sequence)
@@ -46,8 +46,8 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b = appendUint(b, 1, e.Connections)
 	case *event.ListenerDetail:
 		b, at = begin(b, 10)
-		b = appendText(b, 1, d.Name)
-		b = appendText(b, 2, d.Address)
+		b = AppendText(b, 1, d.Name)
+		b = AppendText(b, 2, d.Address)
 	case *event.DataDetail:
 		b, at = begin(b, 12)
 		b = appendBytes(b, 1, d.Bytes)
@@ -63,9 +63,9 @@ func appendDetail(b []byte, e *event.Event) []byte {
 	case *event.ErrorDetail:
 		b, at = begin(b, 15)
 		b = appendUint(b, 1, uint64(d.Operation))
-		b = appendText(b, 2, d.Message)
+		b = AppendText(b, 2, d.Message)
 		b = appendUint(b, 3, d.Count)
-		b = appendText(b, 4, d.Listener)
+		b = AppendText(b, 4, d.Listener)
 	case *event.ClosedDetail:
 		b, at = begin(b, 16)
 		b = appendUint(b, 1, uint64(e.Conn.CloseReason))
@@ -79,7 +79,7 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b = appendUint(b, 2, d.Connections)
 		b = appendUint(b, 3, d.Ended)
 		b = appendUint(b, 4, d.Closed)
-		b = appendText(b, 5, d.Reason)
+		b = AppendText(b, 5, d.Reason)
 	case *event.ControlDetail:
 		b, at = begin(b, 18)
 		b = appendControl(b, d)
@@ -88,25 +88,25 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b = appendUint(b, 1, d.From)
 		b = appendUint(b, 2, d.To)
 		b = appendUint(b, 3, uint64(d.Reason))
-		b = appendText(b, 4, d.Requested)
+		b = AppendText(b, 4, d.Requested)
 		b = appendUint(b, 5, d.DataEvents)
 	case *event.RefusedDetail:
 		b, at = begin(b, 21)
 		b = appendUint(b, 1, uint64(d.Reason))
-		b = appendText(b, 2, d.Listener)
+		b = AppendText(b, 2, d.Listener)
 		b = appendUint(b, 3, d.Count)
-		b = appendText(b, 4, d.Message)
-		b = appendText(b, 5, d.Remote)
+		b = AppendText(b, 4, d.Message)
+		b = AppendText(b, 5, d.Remote)
 	case *event.SnapshotDetail:
 		b, at = begin(b, 20)
 		b = appendUint(b, 1, d.Connections)
-		b = appendText(b, 2, d.Cursor.String())
+		b = AppendText(b, 2, d.Cursor.String())
 	case *event.NodeDetail:
 		b, at = begin(b, 22)
-		b = appendText(b, 1, d.Node.Node)
-		b = appendText(b, 2, d.Node.Incarnation)
-		b = appendText(b, 3, d.Version)
-		b = appendText(b, 4, d.Message)
+		b = AppendText(b, 1, d.Node.Node)
+		b = AppendText(b, 2, d.Node.Incarnation)
+		b = AppendText(b, 3, d.Version)
+		b = AppendText(b, 4, d.Message)
 		if d.Silent != 0 {
 			b = appendDuration(b, 5, d.Silent)
 		}
@@ -118,12 +118,12 @@ func appendDetail(b []byte, e *event.Event) []byte {
 
 // appendControl appends the fields of ControlDetails.
 func appendControl(b []byte, d *event.ControlDetail) []byte {
-	b = appendText(b, 1, d.Verb)
-	b = appendText(b, 2, d.Actor.Identity)
-	b = appendText(b, 3, d.Filter)
+	b = AppendText(b, 1, d.Verb)
+	b = AppendText(b, 2, d.Actor.Identity)
+	b = AppendText(b, 3, d.Filter)
 	b = appendList(b, 4, d.IDs)
-	b = appendText(b, 5, d.Reason)
-	b = appendText(b, 6, d.RequestID)
+	b = AppendText(b, 5, d.Reason)
+	b = AppendText(b, 6, d.RequestID)
 	b = appendUint(b, 7, d.Matched)
 	for name, n := range d.Outcomes {
 		var at int
@@ -134,17 +134,17 @@ func appendControl(b []byte, d *event.ControlDetail) []byte {
 	b = appendUint(b, 9, d.DataBytes)
 	b = appendTexts(b, 10, d.Set)
 	b = appendList(b, 11, d.Removed)
-	b = appendText(b, 12, d.Actor.Proof)
-	b = appendText(b, 13, d.Actor.Address)
-	b = appendText(b, 14, d.Actor.Role)
+	b = AppendText(b, 12, d.Actor.Proof)
+	b = AppendText(b, 13, d.Actor.Address)
+	b = AppendText(b, 14, d.Actor.Role)
 	b = appendTexts(b, 15, d.Changes)
-	b = appendText(b, 16, d.Ban)
-	b = appendText(b, 17, d.Actor.Via)
+	b = AppendText(b, 16, d.Ban)
+	b = AppendText(b, 17, d.Actor.Via)
 	return appendTexts(b, 18, d.Nodes)
 }
 
-// eventTypes converts the types of a request; none means all.
-func eventTypes(types []pb.EventType) event.Types {
+// EventTypes converts the types of a request; none means all.
+func EventTypes(types []pb.EventType) event.Types {
 	var set event.Types
 	for _, t := range types {
 		set = set.With(event.Type(t))

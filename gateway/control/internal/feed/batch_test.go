@@ -1,4 +1,4 @@
-package control
+package feed
 
 import (
 	"net/netip"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 )
 
 // BenchmarkStream encodes a batch of 256 events.
@@ -28,13 +29,13 @@ func BenchmarkStream(b *testing.B) {
 	defer s.Close()
 	from := s.Position()
 	events := s.Poll(nil)
-	encoder := batchEncoder{events: newEventEncoder(origin), pool: &bufferPool{}}
+	encoder := BatchEncoder{Events: wire.NewEventEncoder(origin), Pool: &bufferPool{}}
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		for _, done := range encoder.encode(events, from, s) {
-			size = done.buffer.Len()
-			done.buffer.Free()
+		for _, done := range encoder.Encode(events, from, s) {
+			size = done.Buffer.Len()
+			done.Buffer.Free()
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/event")

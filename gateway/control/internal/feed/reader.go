@@ -1,4 +1,4 @@
-package control
+package feed
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // batchReader reads the events of one response at a time.
@@ -20,7 +21,7 @@ type batchReader struct {
 func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	events := r.sub.Poll(r.events[:0])
 	if len(events) == 0 {
-		waiting, cancel := context.WithTimeout(ctx, heartbeat)
+		waiting, cancel := context.WithTimeout(ctx, contract.Heartbeat)
 		defer cancel()
 		var err error
 		events, err = r.sub.Next(waiting, r.events[:0])
@@ -28,7 +29,7 @@ func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 			return nil, err
 		}
 	}
-	if len(events) > 0 && len(events) < batchSize {
+	if len(events) > 0 && len(events) < contract.BatchSize {
 		if err := r.pause(ctx); err != nil {
 			return nil, err
 		}
@@ -40,7 +41,7 @@ func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 
 // pause waits until batchPeriod has passed since the last response.
 func (r *batchReader) pause(ctx context.Context) error {
-	wait := batchPeriod - time.Since(r.readAt)
+	wait := contract.BatchPeriod - time.Since(r.readAt)
 	if wait <= 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package control
+package wire
 
 import (
 	"unicode/utf8"
@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -16,17 +17,17 @@ const fieldRows protowire.Number = 1
 // usualRow is how many bytes a row with a few labels has, or less.
 const usualRow = 256
 
-// setRows puts the first connections into a response, as many as it has room for, and returns how many. They go in encoded, as
+// SetRows puts the first connections into a response, as many as it has room for, and returns how many. They go in encoded, as
 // fields that the message hands on as they are: to a client there is no difference.
-func setRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
+func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
 	if len(infos) == 0 {
 		return 0
 	}
-	rows := make([]byte, 0, min(maxResponse, len(infos)*usualRow))
+	rows := make([]byte, 0, min(contract.MaxResponse, len(infos)*usualRow))
 	n := 0
 	for ; n < len(infos); n++ {
 		before := len(rows)
-		if rows = appendConnection(rows, fieldRows, &infos[n]); len(rows) > maxResponse && n > 0 {
+		if rows = appendConnection(rows, fieldRows, &infos[n]); len(rows) > contract.MaxResponse && n > 0 {
 			rows = rows[:before]
 			break
 		}
@@ -41,8 +42,8 @@ func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 	b, at := begin(b, field)
 	b, text := begin(b, 1)
 	b = end(i.AppendID(b), text)
-	b = appendText(b, 2, i.Origin.Node)
-	b = appendText(b, 3, i.Listener.Name)
+	b = AppendText(b, 2, i.Origin.Node)
+	b = AppendText(b, 3, i.Listener.Name)
 	b = appendAddress(b, 4, i, i.AppendRemoteAddress)
 	b = appendAddress(b, 5, i, i.AppendLocalAddress)
 	b = appendTime(b, 6, i.ConnectedAt)
@@ -54,8 +55,8 @@ func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 	b = appendTexts(b, 12, i.Labels)
 	b = appendTime(b, 13, i.ClosedAt)
 	b = appendUint(b, 14, uint64(i.CloseReason))
-	b = appendText(b, 15, i.CloseText)
-	b = appendText(b, 16, i.ClosedBy)
+	b = AppendText(b, 15, i.CloseText)
+	b = AppendText(b, 16, i.ClosedBy)
 	b = appendBool(b, 17, i.ReadPaused)
 	if i.Peer != nil {
 		b = appendPeer(b, i.Peer)
@@ -65,13 +66,13 @@ func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 
 // appendPeer appends what TLS and a PROXY header have said.
 func appendPeer(b []byte, p *event.Peer) []byte {
-	b = appendText(b, 18, p.TLSVersion)
-	b = appendText(b, 19, p.Cipher)
-	b = appendText(b, 20, p.Protocol)
-	b = appendText(b, 21, p.ServerName)
-	b = appendText(b, 22, p.Identity)
+	b = AppendText(b, 18, p.TLSVersion)
+	b = AppendText(b, 19, p.Cipher)
+	b = AppendText(b, 20, p.Protocol)
+	b = AppendText(b, 21, p.ServerName)
+	b = AppendText(b, 22, p.Identity)
 	if p.Proxy.IsValid() {
-		b = appendText(b, 23, p.Proxy.String())
+		b = AppendText(b, 23, p.Proxy.String())
 	}
 	return b
 }
@@ -81,7 +82,7 @@ func appendAddress(b []byte, field protowire.Number, i *event.Info, address func
 	b, at := begin(b, field)
 	b = address(b)
 	if i.Listener.Unix != "" && !utf8.Valid(b[at:]) {
-		b = append(b[:at], validText(string(b[at:]))...)
+		b = append(b[:at], contract.ValidText(string(b[at:]))...)
 	}
 	return end(b, at)
 }

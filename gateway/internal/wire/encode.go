@@ -1,9 +1,12 @@
-package control
+// Package wire encodes rows and events as the contract has them, straight to bytes: no message is allocated for each.
+package wire
 
 import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
 // begin appends the beginning of a field that has a length, with room for a length below 128. end puts the length in.
@@ -50,7 +53,7 @@ func appendBool(b []byte, field protowire.Number, v bool) []byte {
 	return appendUint(b, field, 1)
 }
 
-func appendText(b []byte, field protowire.Number, s string) []byte {
+func AppendText(b []byte, field protowire.Number, s string) []byte {
 	if s == "" {
 		return b
 	}
@@ -93,7 +96,7 @@ func appendList(b []byte, field protowire.Number, list []string) []byte {
 
 // appendElement appends a text of a list or a map, where the empty one counts too.
 func appendElement(b []byte, field protowire.Number, s string) []byte {
-	return protowire.AppendString(appendTag(b, field, protowire.BytesType), validText(s))
+	return protowire.AppendString(appendTag(b, field, protowire.BytesType), contract.ValidText(s))
 }
 
 func appendTexts(b []byte, field protowire.Number, texts map[string]string) []byte {

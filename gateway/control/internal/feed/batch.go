@@ -1,0 +1,101 @@
+package feed
+
+import (
+	"slices"
+
+	"google.golang.org/grpc/mem"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
+)
+
+// Batch is one response of events, encoded, and where it lies in the log. Whoever has it holds a reference to its buffer.
+type Batch struct {
+	from, To event.Position   // before the first event, and behind everything that was passed over after the last
+	behind   []event.Position // behind each event
+	Ends     []int            // where each event ends in the buffer
+	Missed   uint64           // kept events that its GAPs stand for
+	gap      bool             // it has a GAP
+	Buffer   mem.Buffer
+
+	left int // followers that have not taken it; guarded by feed.mu
+}
+
+// Remainder returns what of a batch is new to a stream that has come to a position: its buffer, or a part of it, with a
+// reference of its own; nil when nothing is. It reports false when a GAP makes that unclear.
+func (b *Batch) Remainder(at event.Position) (mem.Buffer, bool) {
+	passed := 0
+	for passed < len(b.behind) && at.Covers(b.behind[passed]) {
+		passed++
+	}
+	switch {
+	case at.Covers(b.To):
+		return nil, true
+	case b.gap && at != b.from:
+		return nil, false
+	case passed == 0:
+		b.Buffer.Ref()
+		return b.Buffer, true
+	}
+	return b.Buffer.Slice(b.Ends[passed-1], b.Buffer.Len()), true
+}
+
+// BatchEncoder makes batches of events. It is for one goroutine.
+type BatchEncoder struct {
+	Events *wire.EventEncoder
+	Pool   *bufferPool
+	bytes  *[]byte // of the batch under way
+}
+
+// Encode makes one batch of what sub has delivered from a position on, or more when a response has no room for all of it. The
+// caller owns their buffers.
+func (c *BatchEncoder) Encode(events []event.Event, from event.Position, sub *event.Subscription) []*Batch {
+	var done []*Batch
+	b := c.begin(from, len(events))
+	for i := range events {
+		start := len(*c.bytes)
+		*c.bytes = c.Events.AppendEvent(*c.bytes, &events[i])
+		if len(*c.bytes) > contract.MaxResponse && start > 0 {
+			over := (*c.bytes)[start:]
+			*c.bytes = (*c.bytes)[:start]
+			rest := slices.Clone(over)
+			done = append(done, c.finish(b, b.To, b.To.Cursor(c.Events.Origin)))
+			b = c.begin(b.To, len(events)-i)
+			*c.bytes = append(*c.bytes, rest...)
+		}
+		b.add(&events[i], len(*c.bytes))
+	}
+	return append(done, c.finish(b, sub.Position(), sub.Cursor()))
+}
+
+func (c *BatchEncoder) begin(from event.Position, events int) *Batch {
+	c.bytes = c.Pool.Get(0)
+	return &Batch{from: from, To: from, behind: make([]event.Position, 0, events), Ends: make([]int, 0, events)}
+}
+
+// add takes note of an event that was appended up to end.
+func (b *Batch) add(e *event.Event, end int) {
+	b.To = b.To.Behind(e)
+	b.behind, b.Ends = append(b.behind, b.To), append(b.Ends, end)
+	if d, ok := e.Detail.(*event.GapDetail); ok {
+		b.gap = true
+		if d.To > 0 {
+			b.Missed += d.To - d.From + 1
+		}
+	}
+}
+
+// finish adds the cursor. The batch gets a buffer of its own size when it needs little of the one that it was made in.
+func (c *BatchEncoder) finish(b *Batch, to event.Position, cursor event.Cursor) *Batch {
+	b.To = to
+	*c.bytes = wire.AppendText(*c.bytes, 2, cursor.String())
+	if len(*c.bytes) < cap(*c.bytes)/2 {
+		b.Buffer = mem.SliceBuffer(slices.Clone(*c.bytes))
+		c.Pool.Put(c.bytes)
+	} else {
+		b.Buffer = mem.NewBuffer(c.bytes, c.Pool)
+	}
+	c.bytes = nil
+	return b
+}

@@ -1,0 +1,45 @@
+package contract
+
+// The reasons of ErrorInfo: the contract's names of errors.
+const (
+	ReasonOutOfBounds         = "OUT_OF_BOUNDS"
+	ReasonMalformedID         = "MALFORMED_ID"
+	ReasonInvalidFilter       = "INVALID_FILTER"
+	ReasonInvalidCursor       = "INVALID_CURSOR"
+	ReasonInvalidPageToken    = "INVALID_PAGE_TOKEN"
+	ReasonPageTokenMismatch   = "PAGE_TOKEN_MISMATCH"
+	ReasonRequestIDReused     = "REQUEST_ID_REUSED"
+	ReasonTooManyRequestIDs   = "TOO_MANY_REQUEST_IDS"
+	ReasonTooManyStreams      = "TOO_MANY_STREAMS"
+	ReasonConnectionNotFound  = "CONNECTION_NOT_FOUND"
+	ReasonForgotten           = "CONNECTION_FORGOTTEN"
+	ReasonNodeRestarted       = "NODE_RESTARTED"
+	ReasonDeadline            = "DEADLINE_EXCEEDED"
+	ReasonCanceled            = "CANCELED"
+	ReasonPanic               = "PANIC"
+	ReasonInternal            = "INTERNAL"
+	ReasonCredentialsRequired = "CREDENTIALS_REQUIRED"
+	ReasonTokenInvalid        = "TOKEN_INVALID"
+	ReasonTokenRevoked        = "TOKEN_REVOKED"
+	ReasonTokenExpired        = "TOKEN_EXPIRED"
+	ReasonCertificateInvalid  = "CERTIFICATE_INVALID"
+	ReasonCertificateExpired  = "CERTIFICATE_EXPIRED"
+	ReasonRoleRequired        = "ROLE_REQUIRED"
+	ReasonNoRole              = "NO_ROLE"
+	ReasonRoleUndeclared      = "ROLE_UNDECLARED"
+	ReasonTooManyCalls        = "TOO_MANY_CALLS"
+	ReasonTooManyBans         = "TOO_MANY_BANS"
+	ReasonBanNotFound         = "BAN_NOT_FOUND"
+	ReasonInvalidTarget       = "INVALID_TARGET"
+
+	ReasonUnknownNode     = "UNKNOWN_NODE"     // INVALID_ARGUMENT in a scope; NOT_FOUND for ForgetNode and GetConnection
+	ReasonNodeRequired    = "NODE_REQUIRED"    // INVALID_ARGUMENT: Shutdown has to name one node
+	ReasonNodesMissing    = "NODES_MISSING"    // UNAVAILABLE: require_all, and some did not answer or cannot be known
+	ReasonNodeUnreachable = "NODE_UNREACHABLE" // UNAVAILABLE: the only node that a call is about cannot be reached
+	ReasonNodeTimedOut    = "NODE_TIMED_OUT"   // UNAVAILABLE: the node was asked and did not answer
+	ReasonNodeRefused     = "NODE_REFUSED"     // UNAVAILABLE: the node refused; or its own code, when it gives no reason
+	ReasonNodeLive        = "NODE_LIVE"        // FAILED_PRECONDITION: ForgetNode
+)
+
+// Domain is the ErrorInfo domain of every error.
+const Domain = "sockgate"
