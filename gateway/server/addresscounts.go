@@ -35,7 +35,7 @@ func (a *addressCounts) begin() {
 }
 
 // take counts a new connection, unless a limit is reached, which it then returns.
-func (a *addressCounts) take(addr netip.Addr, l *Limits) (counted bool, r refusal) {
+func (a *addressCounts) take(addr netip.Addr, l *rules) (counted bool, r refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if limit := l.ConnectionsPerIP; limit > 0 && a.byAddress[addr] >= limit {

@@ -59,7 +59,7 @@ type ban struct {
 // newBan makes a ban that begins now; 0 makes it last until it is removed. The error is a *BanDurationError. Its times are those of
 // the machine's clock, without Go's monotonic one, as the file will have them: a ban ends when lists say that it does, also after a
 // restart, and when the machine slept meanwhile.
-func newBan(target banTarget, lasts time.Duration, reason string, by Actor) (*ban, error) {
+func newBan(target banTarget, lasts time.Duration, reason string, by event.Actor) (*ban, error) {
 	if lasts < 0 || lasts > MaxBanDuration {
 		return nil, &BanDurationError{Duration: lasts}
 	}

@@ -89,12 +89,12 @@ func BenchmarkBanned(b *testing.B) {
 				rows = append(rows, &ban{target: target})
 			}
 			slices.SortFunc(rows, func(a, b *ban) int { return a.target.compare(b.target) })
-			var s Server
-			s.bans.set.Store(newBanSet(rows))
+			var l bans
+			l.set.Store(newBanSet(rows))
 			b.ReportAllocs()
 			for b.Loop() {
-				if text, yes := s.banned(addr, ""); yes {
-					b.Fatal(text)
+				if found := l.find(addr, ""); found != nil {
+					b.Fatal(found.text())
 				}
 			}
 		})

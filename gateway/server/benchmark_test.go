@@ -6,17 +6,16 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 func BenchmarkRegistryPage(b *testing.B) {
-	var r registry
+	var r registry[*entry, entrySeq]
 	for range 100_000 {
 		r.reserve(0)
-		r.add(&Conn{identity: &event.Identity{}})
+		r.add(newEntry())
 	}
-	page := make([]*Conn, 0, 100)
+	page := make([]*entry, 0, 100)
 	after := uint64(0)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -24,18 +23,18 @@ func BenchmarkRegistryPage(b *testing.B) {
 			after = 0
 			continue
 		}
-		after = page[len(page)-1].identity.Seq
+		after = page[len(page)-1].seq
 	}
 }
 
 func BenchmarkRegistryAddRemove(b *testing.B) {
-	var r registry
-	c := &Conn{identity: &event.Identity{}}
+	var r registry[*entry, entrySeq]
+	c := newEntry()
 	b.ReportAllocs()
 	for b.Loop() {
 		r.reserve(0)
 		r.add(c)
-		r.remove(c.identity.Seq)
+		r.remove(c.seq)
 	}
 }
 

@@ -65,6 +65,11 @@ const (
 
 func (c *Conn) has(f connFlags) bool { return c.flags&f != 0 }
 
+// seqOf says where a connection has its seq.
+type seqOf struct{}
+
+func (seqOf) Seq(c *Conn) *uint64 { return &c.identity.Seq }
+
 // ID returns the connection's ID, `node.incarnation.seq`.
 func (c *Conn) ID() string { return c.identity.ID() }
 

@@ -102,3 +102,9 @@ func burstOf(rate float64) int {
 
 // Limits returns the limits in force. The error is always nil; a fleet's is not.
 func (s *Server) Limits(context.Context) (Limits, error) { return *s.limits.Load(), nil }
+
+// rules are the limits of addresses.
+func (l *Limits) rules() *rules {
+	return &rules{Allow: l.Allow, Deny: l.Deny, ConnectionsPerIP: l.ConnectionsPerIP, ConnectionsPerIPv6Network: l.ConnectionsPerIPv6Network,
+		AcceptRate: l.AcceptRate, AcceptBurst: l.AcceptBurst, AcceptRatePerIP: l.AcceptRatePerIP, AcceptBurstPerIP: l.AcceptBurstPerIP}
+}

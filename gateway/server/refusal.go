@@ -10,7 +10,7 @@ import (
 // refusal says why a connection is not admitted; the zero value: it is. Making one allocates nothing but for the text of an error: there
 // may be very many, and words are made only of those that are told.
 type refusal struct {
-	reason CloseReason
+	reason event.CloseReason
 	limit  int     // that is reached, of the reasons that have one
 	rate   float64 // connections a second, of those that have that
 	text   string  // whose limit it is, or what was wrong

@@ -14,51 +14,55 @@ const chunkSlots = 256
 // walkStretch is after how many connections a walk lets others go first: also of a broadcast, well under a millisecond's work.
 const walkStretch = 64
 
+// sequenced gives access to the seq of a C, which the registry sets once, in add.
+type sequenced[C any] interface{ Seq(c C) *uint64 }
+
 // registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a full one
 // that loses most of its connections gives its room back, and is merged with a neighbour that has few too, so that the
 // registry is as large as what is left in it, whatever has come and gone.
 //
 // Lock order: registry.mu, then the chunks' locks in the order of the chunks. A walk holds neither while its rows are looked
 // at: mu only to find the next chunk, the chunk's lock only to copy its pointers.
-type registry struct {
+type registry[C any, S sequenced[C]] struct {
 	mu     sync.RWMutex
-	chunks []*slots // in the order of their first seq; the last one is where new connections go
-	next   uint64   // the newest seq given out
+	chunks []*slots[C, S] // in the order of their first seq; the last one is where new connections go
+	next   uint64         // the newest seq given out
 
 	places // of the connections in it, and of those that are on their way into it
 }
 
 // slots is a chunk: it has the connections with seqs from first until the next chunk's first.
-type slots struct {
+type slots[C any, S sequenced[C]] struct {
 	first uint64
 	mu    sync.Mutex
-	conns []*Conn // in the order of their seq
-	full  bool    // gets no more connections, but those of a neighbour
-	gone  bool    // dropped, or merged into the chunk before it: who holds it must look again
+	conns []C  // in the order of their seq
+	full  bool // gets no more connections, but those of a neighbour
+	gone  bool // dropped, or merged into the chunk before it: who holds it must look again
 }
 
 // add gives c the next seq and stores it, in the place that was reserved for it.
-func (r *registry) add(c *Conn) {
+func (r *registry[C, S]) add(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.admit()
 	r.next++
-	c.identity.Seq = r.next
+	var s S
+	*s.Seq(c) = r.next
 	if n := len(r.chunks); n > 0 && r.chunks[n-1].add(c) {
 		return
 	}
-	r.chunks = append(r.chunks, &slots{first: r.next, conns: append(make([]*Conn, 0, chunkSlots), c)})
+	r.chunks = append(r.chunks, &slots[C, S]{first: r.next, conns: append(make([]C, 0, chunkSlots), c)})
 }
 
 // last returns the newest seq given out.
-func (r *registry) last() uint64 {
+func (r *registry[C, S]) last() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.next
 }
 
 // remove forgets a connection, which must be there, and returns how many are left.
-func (r *registry) remove(seq uint64) int {
+func (r *registry[C, S]) remove(seq uint64) int {
 	k := r.hold(seq)
 	i, _ := k.find(seq)
 	k.conns = slices.Delete(k.conns, i, i+1)
@@ -70,21 +74,21 @@ func (r *registry) remove(seq uint64) int {
 	return r.leave()
 }
 
-// get returns a live connection by its seq; nil when there is none.
-func (r *registry) get(seq uint64) *Conn {
+// get returns a live connection by its seq; the zero C when there is none.
+func (r *registry[C, S]) get(seq uint64) (c C) {
 	k := r.hold(seq)
 	if k == nil {
-		return nil
+		return c
 	}
 	defer k.mu.Unlock()
 	if i, found := k.find(seq); found {
 		return k.conns[i]
 	}
-	return nil
+	return c
 }
 
 // hold returns the chunk that a seq belongs to, locked; nil when there is none.
-func (r *registry) hold(seq uint64) *slots {
+func (r *registry[C, S]) hold(seq uint64) *slots[C, S] {
 	for {
 		k, _ := r.at(seq)
 		if k == nil || k.first > seq {
@@ -99,7 +103,7 @@ func (r *registry) hold(seq uint64) *slots {
 }
 
 // at returns the chunk that a seq belongs to, or the first one, and up to which seq that chunk goes; nil when there is none.
-func (r *registry) at(seq uint64) (*slots, uint64) {
+func (r *registry[C, S]) at(seq uint64) (*slots[C, S], uint64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	i := max(0, r.search(seq))
@@ -113,8 +117,8 @@ func (r *registry) at(seq uint64) (*slots, uint64) {
 }
 
 // search finds the last chunk that begins at or before a seq; -1 when there is none. The caller holds mu.
-func (r *registry) search(seq uint64) int {
-	i, found := slices.BinarySearchFunc(r.chunks, seq, func(k *slots, seq uint64) int { return cmp.Compare(k.first, seq) })
+func (r *registry[C, S]) search(seq uint64) int {
+	i, found := slices.BinarySearchFunc(r.chunks, seq, func(k *slots[C, S], seq uint64) int { return cmp.Compare(k.first, seq) })
 	if found {
 		return i
 	}
@@ -122,7 +126,7 @@ func (r *registry) search(seq uint64) int {
 }
 
 // page appends live connections with a seq above after to page, in order, up to its capacity.
-func (r *registry) page(after uint64, page []*Conn) []*Conn {
+func (r *registry[C, S]) page(after uint64, page []C) []C {
 	for len(page) < cap(page) && after < math.MaxUint64 {
 		k, end := r.at(after + 1)
 		if k == nil {
@@ -139,27 +143,28 @@ func (r *registry) page(after uint64, page []*Conn) []*Conn {
 // walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order, until
 // f returns false. It holds no lock while f runs, and lets others run after each walkStretch. Connections that come meanwhile are
 // left out, so that a walk ends however fast they come.
-func (r *registry) walk(f func(*Conn) bool) {
-	buffer := make([]*Conn, 0, walkStretch)
+func (r *registry[C, S]) walk(f func(C) bool) {
+	buffer := make([]C, 0, walkStretch)
 	var after uint64
 	last := r.last()
+	var s S
 	for after < last {
 		page := r.page(after, buffer)
 		for _, c := range page {
-			if c.identity.Seq > last || !f(c) {
+			if *s.Seq(c) > last || !f(c) {
 				return
 			}
 		}
 		if len(page) < cap(page) {
 			return
 		}
-		after = page[len(page)-1].identity.Seq
+		after = *s.Seq(page[len(page)-1])
 		runtime.Gosched()
 	}
 }
 
 // shrink gives back the room of a full chunk that has lost most of its connections.
-func (r *registry) shrink(k *slots) {
+func (r *registry[C, S]) shrink(k *slots[C, S]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := r.search(k.first)
@@ -175,11 +180,11 @@ func (r *registry) shrink(k *slots) {
 		r.drop(i)
 		return
 	}
-	k.conns = append(make([]*Conn, 0, len(k.conns)), k.conns...)
+	k.conns = append(make([]C, 0, len(k.conns)), k.conns...)
 }
 
 // merge moves the connections of the chunk behind chunk i into it, when both are full ones that have few. The caller holds mu.
-func (r *registry) merge(i int) bool {
+func (r *registry[C, S]) merge(i int) bool {
 	if i < 0 || i+1 >= len(r.chunks) {
 		return false
 	}
@@ -192,19 +197,19 @@ func (r *registry) merge(i int) bool {
 	if !right.full || n > chunkSlots/2 {
 		return false
 	}
-	left.conns = append(append(make([]*Conn, 0, n), left.conns...), right.conns...)
+	left.conns = append(append(make([]C, 0, n), left.conns...), right.conns...)
 	r.drop(i + 1)
 	return true
 }
 
 // drop removes chunk i. The caller holds mu and the chunk's lock.
-func (r *registry) drop(i int) {
+func (r *registry[C, S]) drop(i int) {
 	r.chunks[i].conns, r.chunks[i].gone = nil, true
 	r.chunks = slices.Delete(r.chunks, i, i+1)
 }
 
 // add appends a connection with a higher seq than all; false when the chunk is full.
-func (k *slots) add(c *Conn) bool {
+func (k *slots[C, S]) add(c C) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.conns) == chunkSlots {
@@ -216,20 +221,21 @@ func (k *slots) add(c *Conn) bool {
 }
 
 // find returns the place of the first connection with at least this seq, and whether it is the one. The caller holds mu.
-func (k *slots) find(seq uint64) (int, bool) {
+func (k *slots[C, S]) find(seq uint64) (int, bool) {
 	if seq < k.first {
 		return 0, false
 	}
 	// Connection i has at least the seq first+i: where none has gone, the last one that can be it is it.
+	var s S
 	most := int(min(seq-k.first, uint64(len(k.conns))))
-	if most < len(k.conns) && k.conns[most].identity.Seq == seq {
+	if most < len(k.conns) && *s.Seq(k.conns[most]) == seq {
 		return most, true
 	}
-	return slices.BinarySearchFunc(k.conns[:most], seq, func(c *Conn, seq uint64) int { return cmp.Compare(c.identity.Seq, seq) })
+	return slices.BinarySearchFunc(k.conns[:most], seq, func(c C, seq uint64) int { return cmp.Compare(*s.Seq(c), seq) })
 }
 
 // copy appends the connections with after < seq <= end to page, as far as it has room; false when the chunk is gone.
-func (k *slots) copy(page []*Conn, after, end uint64) ([]*Conn, bool) {
+func (k *slots[C, S]) copy(page []C, after, end uint64) ([]C, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	from, found := k.find(after)
@@ -237,7 +243,8 @@ func (k *slots) copy(page []*Conn, after, end uint64) ([]*Conn, bool) {
 		from++
 	}
 	to := len(k.conns)
-	if to > 0 && k.conns[to-1].identity.Seq > end { // they have come from the next chunk in the meantime
+	var s S
+	if to > 0 && *s.Seq(k.conns[to-1]) > end { // they have come from the next chunk in the meantime
 		to, _ = k.find(end + 1)
 	}
 	to = min(to, from+cap(page)-len(page))

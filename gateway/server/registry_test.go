@@ -10,17 +10,22 @@ import (
 	"unsafe"
 
 	"pgregory.net/rapid"
-
-	"github.com/sockgate/sockgate/gateway/event"
 )
 
-func newEntry() *Conn { return &Conn{identity: &event.Identity{}} }
+// entry is what the tests register.
+type entry struct{ seq uint64 }
+
+type entrySeq struct{}
+
+func (entrySeq) Seq(e *entry) *uint64 { return &e.seq }
+
+func newEntry() *entry { return &entry{} }
 
 // The registry is a map from seq to connection, in order.
 func TestRegistryModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var r registry
-		model := make(map[uint64]*Conn)
+		var r registry[*entry, entrySeq]
+		model := make(map[uint64]*entry)
 		limit := rapid.SampledFrom([]int{0, 10, 1000}).Draw(t, "limit")
 		var newest uint64
 		add := func() {
@@ -34,8 +39,8 @@ func TestRegistryModel(t *testing.T) {
 			c := newEntry()
 			r.add(c)
 			newest++
-			if c.identity.Seq != newest {
-				t.Fatalf("seq %d; expected %d", c.identity.Seq, newest)
+			if c.seq != newest {
+				t.Fatalf("seq %d; expected %d", c.seq, newest)
 			}
 			model[newest] = c
 		}
@@ -73,8 +78,8 @@ func TestRegistryModel(t *testing.T) {
 				after := rapid.Uint64Range(0, newest+300).Draw(t, "after")
 				room := rapid.SampledFrom([]int{1, 5, 256, 257, 1000}).Draw(t, "room")
 				var got, want []uint64
-				for _, c := range r.page(after, make([]*Conn, 0, room)) {
-					got = append(got, c.identity.Seq)
+				for _, c := range r.page(after, make([]*entry, 0, room)) {
+					got = append(got, c.seq)
 				}
 				for _, seq := range slices.Sorted(maps.Keys(model)) {
 					if seq > after && len(want) < room {
@@ -87,8 +92,8 @@ func TestRegistryModel(t *testing.T) {
 			},
 			"": func(t *rapid.T) {
 				var got []uint64
-				r.walk(func(c *Conn) bool {
-					got = append(got, c.identity.Seq)
+				r.walk(func(c *entry) bool {
+					got = append(got, c.seq)
 					return true
 				})
 				if want := slices.Sorted(maps.Keys(model)); !slices.Equal(got, want) {
@@ -110,7 +115,7 @@ func TestRegistryModel(t *testing.T) {
 
 // expectSmall holds that a registry is as large as what is in it: a chunk whose connections have gone is gone, and one that has
 // few of them has little room and no neighbour that it could be merged with.
-func expectSmall(t interface{ Fatalf(string, ...any) }, r *registry, live int) {
+func expectSmall(t interface{ Fatalf(string, ...any) }, r *registry[*entry, entrySeq], live int) {
 	room := 0
 	for i, k := range r.chunks {
 		last := i == len(r.chunks)-1
@@ -139,7 +144,7 @@ func TestRegistryAfterChurn(t *testing.T) {
 	random := slices.Clone(ascending)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(random), func(i, j int) { random[i], random[j] = random[j], random[i] })
 	for name, order := range map[string][]uint64{"ascending": ascending, "descending": descending, "random": random} {
-		var r registry
+		var r registry[*entry, entrySeq]
 		for range order {
 			r.reserve(0)
 			r.add(newEntry())
@@ -149,7 +154,7 @@ func TestRegistryAfterChurn(t *testing.T) {
 				r.remove(seq)
 			}
 		}
-		bytes := int(unsafe.Sizeof(slots{})+8) * len(r.chunks)
+		bytes := int(unsafe.Sizeof(slots[*entry, entrySeq]{})+8) * len(r.chunks)
 		for _, k := range r.chunks {
 			bytes += 8 * cap(k.conns)
 		}
@@ -161,7 +166,7 @@ func TestRegistryAfterChurn(t *testing.T) {
 
 // A walk sees what lives throughout it exactly once, in order, while others come and go.
 func TestRegistryConcurrentWalks(t *testing.T) {
-	var r registry
+	var r registry[*entry, entrySeq]
 	permanent := make(map[uint64]bool)
 	var stop atomic.Bool
 	var churning sync.WaitGroup
@@ -170,9 +175,9 @@ func TestRegistryConcurrentWalks(t *testing.T) {
 		r.reserve(0)
 		r.add(c)
 		if i%7 == 0 {
-			permanent[c.identity.Seq] = true
+			permanent[c.seq] = true
 		} else {
-			r.remove(c.identity.Seq)
+			r.remove(c.seq)
 		}
 	}
 	for range 3 {
@@ -182,10 +187,10 @@ func TestRegistryConcurrentWalks(t *testing.T) {
 				c := newEntry()
 				r.reserve(0)
 				r.add(c)
-				if r.get(c.identity.Seq) != c {
+				if r.get(c.seq) != c {
 					t.Error("what was just added is not there")
 				}
-				if mine = append(mine, c.identity.Seq); len(mine) > 300 {
+				if mine = append(mine, c.seq); len(mine) > 300 {
 					r.remove(mine[0])
 					mine = mine[1:]
 				}
@@ -197,11 +202,11 @@ func TestRegistryConcurrentWalks(t *testing.T) {
 	}
 	for range 200 {
 		found, last := 0, uint64(0)
-		r.walk(func(c *Conn) bool {
-			if c.identity.Seq <= last {
-				t.Errorf("%d behind %d", c.identity.Seq, last)
+		r.walk(func(c *entry) bool {
+			if c.seq <= last {
+				t.Errorf("%d behind %d", c.seq, last)
 			}
-			if last = c.identity.Seq; permanent[last] {
+			if last = c.seq; permanent[last] {
 				found++
 			}
 			return true

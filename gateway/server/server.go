@@ -33,7 +33,7 @@ type Server struct {
 	gate     atomic.Pointer[gate] // of limits; nil when they say nothing of addresses
 	updating sync.Mutex           // held by UpdateLimits; see there
 
-	registry   registry
+	registry   registry[*Conn, seqOf]
 	admissions admissions
 	addresses  addressCounts
 	closed     closedRing

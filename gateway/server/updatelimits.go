@@ -57,7 +57,7 @@ func (s *Server) warnOfRoom() {
 func (s *Server) useLimits(l *Limits) {
 	s.limits.Store(l)
 	s.tls.SetMax(l.MaxHandshakes)
-	g := newGate(l, s.gate.Load())
+	g := newGate(l.rules(), s.gate.Load())
 	if g != nil && g.counts && !s.addresses.counting.Load() {
 		s.addresses.begin()
 		s.registry.walk(func(c *Conn) bool { // those that come meanwhile count themselves
