@@ -12,12 +12,17 @@ const module = "github.com/sockgate/sockgate/"
 // allowed says which rooms of the module, and which kinds of modules from outside, a room may import directly. Everything else
 // is a wall; see gateway/docs/architecture.md.
 var allowed = map[string][]string{
-	"gateway":                           {"gateway/daemon"},
-	"gateway/event":                     {},
-	"gateway/internal/certid":           {},
-	"gateway/server/internal/transport": {"golang.org/x/sys"},
-	"gateway/server": {"gateway/event", "gateway/server/internal/transport", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
-		"github.com/pires/go-proxyproto", "golang.org/x/time"},
+	"gateway":                             {"gateway/daemon"},
+	"gateway/event":                       {},
+	"gateway/internal/certid":             {},
+	"gateway/server/internal/transport":   {"golang.org/x/sys"},
+	"gateway/server/internal/admission":   {"gateway/event", "golang.org/x/time"},
+	"gateway/server/internal/ban":         {"gateway/event"},
+	"gateway/server/internal/registry":    {},
+	"gateway/server/internal/sendqueue":   {},
+	"gateway/server/internal/proxyheader": {"gateway/event", "gateway/internal/certid", "github.com/pires/go-proxyproto"},
+	"gateway/server": {"gateway/event", "gateway/server/internal", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
+		"golang.org/x/time"},
 	"gateway/handler": {"gateway/server"},
 	"gateway/filter":  {"gateway/server", "cel.dev/cel-go"},
 	"gateway/control": {"gateway/control/internal", "gateway/internal/contract", "gateway/internal/wire", "gateway/server", "gateway/event", "gateway/filter", "gateway/internal/certid", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",

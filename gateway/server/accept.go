@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -27,14 +29,14 @@ type listener struct {
 	backoff  atomic.Int64       // nanoseconds; how long accepting waited after the last error; 0 after a connection
 	name     *event.Listener
 	open     atomic.Bool
-	places   places                               // of its connections
-	trusted  networks                             // whose PROXY headers are believed
+	places   registry.Places                      // of its connections
+	trusted  admission.Networks                   // whose PROXY headers are believed
 	failed   failures[string]                     // to accept
 	refusals [event.ReasonCount]failures[refused] // by reason
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
-	l := &listener{server: s, config: config, trusted: newNetworks(config.ProxyTrusted)}
+	l := &listener{server: s, config: config, trusted: admission.NewNetworks(config.ProxyTrusted)}
 	l.failed.report = l.reportFailures
 	for reason := range l.refusals {
 		l.refusals[reason].report = l.reportRefusals
@@ -123,7 +125,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
 	}
-	if r := l.reserve(); r.refuses() {
+	if r := l.reserve(); r.Refuses() {
 		l.refuse(r, remote)
 		return nil
 	}
@@ -132,11 +134,11 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 		return l.awaitHeader(socket, remote, local)
 	}
 	if l.config.Proxy == ProxyRequired {
-		l.turnAway(refusal{reason: event.ReasonProxyUntrusted, text: "the peer is none of the trusted balancers, and a PROXY header is required"}, remote)
+		l.turnAway(admission.Refusal{Reason: event.ReasonProxyUntrusted, Text: "the peer is none of the trusted balancers, and a PROXY header is required"}, remote)
 		return nil
 	}
 	counted, r := l.server.judge(remote)
-	if r.refuses() {
+	if r.Refuses() {
 		l.turnAway(r, remote)
 		return nil
 	}
@@ -149,31 +151,31 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 }
 
 // reserve takes a place under the limits of connections, or says which one is reached.
-func (l *listener) reserve() refusal {
+func (l *listener) reserve() admission.Refusal {
 	s := l.server
 	limits := s.limits.Load()
-	if !s.registry.reserve(limits.MaxConnections) {
-		return refusal{reason: event.ReasonConnectionLimit, limit: limits.MaxConnections}
+	if !s.registry.Reserve(limits.MaxConnections) {
+		return admission.Refusal{Reason: event.ReasonConnectionLimit, Limit: limits.MaxConnections}
 	}
 	limit := 0
 	if len(limits.ListenerConnections) > 0 {
 		limit = limits.ListenerConnections[l.config.Name]
 	}
-	if !l.places.reserve(limit) {
-		s.registry.release()
-		return refusal{reason: event.ReasonListenerLimit, limit: limit}
+	if !l.places.Reserve(limit) {
+		s.registry.Release()
+		return admission.Refusal{Reason: event.ReasonListenerLimit, Limit: limit}
 	}
-	return refusal{}
+	return admission.Refusal{}
 }
 
 // release gives back the place of a connection that was refused.
 func (l *listener) release() {
-	l.places.release()
-	l.server.registry.release()
+	l.places.Release()
+	l.server.registry.Release()
 }
 
 // turnAway refuses a connection that has a place.
-func (l *listener) turnAway(r refusal, remote netip.AddrPort) {
+func (l *listener) turnAway(r admission.Refusal, remote netip.AddrPort) {
 	l.refuse(r, remote)
 	l.release()
 }
@@ -181,7 +183,7 @@ func (l *listener) turnAway(r refusal, remote netip.AddrPort) {
 // trusts reports whether a peer is a balancer whose PROXY header is believed. A unix socket has no address: there, who may open the file
 // is trusted.
 func (l *listener) trusts(remote netip.AddrPort) bool {
-	return l.name.Unix != "" || l.trusted.contains(addressOf(remote))
+	return l.name.Unix != "" || l.trusted.Contains(admission.AddressOf(remote))
 }
 
 // register makes an admitted connection a live one: it gets its seq and can be found, and CONNECTED tells of it. Counted says whether its
@@ -193,11 +195,11 @@ func (l *listener) register(c *Conn, counted bool) {
 	if counted {
 		c.flags |= flagCounted // nobody else has the connection yet
 	}
-	l.places.admit()
+	l.places.Admit()
 	l.server.counters.accepted.Add(1)
-	l.server.registry.add(c)
+	l.server.registry.Add(c)
 	c.publishConnected()
-	if !counted && l.server.addresses.counting.Load() {
+	if !counted && l.server.addresses.Counting.Load() {
 		c.countAddress()
 	}
 	c.endIfBanned()
@@ -222,4 +224,68 @@ func (s *Server) newConn(l *listener, socket transport.Socket, remote, local net
 	}
 	c.active.Store(int64(now))
 	return c
+}
+
+// countAddress counts a connection that was admitted before counting began, once.
+func (c *Conn) countAddress() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.has(flagCounted|flagClosed) || !c.identity.Remote.IsValid() {
+		return
+	}
+	c.flags |= flagCounted
+	c.owner.server.addresses.Add(admission.AddressOf(c.identity.Remote))
+}
+
+// uncountAddress ends what countAddress or its admission began. The connection is closed.
+func (c *Conn) uncountAddress() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.has(flagCounted) {
+		c.flags &^= flagCounted
+		c.owner.server.addresses.Remove(admission.AddressOf(c.identity.Remote))
+	}
+}
+
+// judge says whether the peer may come in, as far as its address matters, and whether the connection was counted. Lists and bans go first;
+// then the limits of the address, so that those whom these refuse use up nothing of the accept rate, which is everybody's.
+//
+// Peers on a unix socket have no address: networks and limits of addresses do not concern them, but the accept rate does.
+func (s *Server) judge(remote netip.AddrPort) (counted bool, r admission.Refusal) {
+	g := s.gate.Load()
+	addr := admission.AddressOf(remote)
+	if addr.IsValid() {
+		if g != nil && g.Denies(addr) {
+			return false, admission.Refusal{Reason: event.ReasonDenied}
+		}
+		if text, yes := s.banned(addr, ""); yes {
+			return false, admission.Refusal{Reason: event.ReasonBanned, Text: text}
+		}
+		if g != nil {
+			counted, r = s.judgeCounts(g, addr)
+		}
+	}
+	if g == nil || r.Refuses() || g.Rate == nil || g.Rate.Allow() {
+		return counted, r
+	}
+	if counted {
+		s.addresses.Remove(addr)
+	}
+	return false, admission.Refusal{Reason: event.ReasonAcceptRate, Rate: g.Rules.AcceptRate}
+}
+
+// judgeCounts counts the connection and takes a token of the address's, unless one of these is over its limit.
+func (s *Server) judgeCounts(g *admission.Gate, addr netip.Addr) (counted bool, r admission.Refusal) {
+	if s.addresses.Counting.Load() {
+		if counted, r = s.addresses.Take(addr, g.Rules); r.Refuses() {
+			return false, r
+		}
+	}
+	if g.PerAddress == nil || g.PerAddress.Allow(addr, time.Now()) {
+		return counted, admission.Refusal{}
+	}
+	if counted {
+		s.addresses.Remove(addr)
+	}
+	return false, admission.Refusal{Reason: event.ReasonIPAcceptRate, Rate: g.Rules.AcceptRatePerIP}
 }

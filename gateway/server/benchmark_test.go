@@ -9,56 +9,6 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-func BenchmarkRegistryPage(b *testing.B) {
-	var r registry[*entry, entrySeq]
-	for range 100_000 {
-		r.reserve(0)
-		r.add(newEntry())
-	}
-	page := make([]*entry, 0, 100)
-	after := uint64(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		if page = r.page(after, page[:0]); len(page) < cap(page) {
-			after = 0
-			continue
-		}
-		after = page[len(page)-1].seq
-	}
-}
-
-func BenchmarkRegistryAddRemove(b *testing.B) {
-	var r registry[*entry, entrySeq]
-	c := newEntry()
-	b.ReportAllocs()
-	for b.Loop() {
-		r.reserve(0)
-		r.add(c)
-		r.remove(c.seq)
-	}
-}
-
-// BenchmarkQueue pushes 16 KiB and takes it away again.
-func BenchmarkQueue(b *testing.B) {
-	for _, c := range []struct {
-		name   string
-		shared bool
-	}{{"copied", false}, {"shared", true}} {
-		b.Run(c.name, func(b *testing.B) {
-			p := make([]byte, 16<<10)
-			var q sendQueue
-			b.SetBytes(int64(len(p)))
-			b.ReportAllocs()
-			for b.Loop() {
-				q.push(p, c.shared)
-				for q.size > 0 {
-					q.advance(len(q.front()))
-				}
-			}
-		})
-	}
-}
-
 type echo struct{ BaseHandler }
 
 func (echo) Data(c *Conn, p []byte) { _, _ = c.Send(p) }

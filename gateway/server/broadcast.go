@@ -71,7 +71,7 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 		}
 	}
 	now := time.Now()
-	s.registry.walk(func(c *Conn) bool {
+	s.registry.Walk(func(c *Conn) bool {
 		if _, out := excluded[c]; out || !matches(r.Match, c, now) {
 			return true
 		}

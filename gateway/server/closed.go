@@ -1,6 +1,10 @@
 package server
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/sockgate/sockgate/gateway/server/internal/registry"
+)
 
 // closedKept is how many closed connections a node remembers.
 const closedKept = 10_000
@@ -11,19 +15,19 @@ type closedRing struct {
 	mu    sync.Mutex
 	ring  []Info // grows to closedKept, then goes round
 	next  int    // where the next one goes
-	index seqIndex
+	index registry.Index
 }
 
 func (r *closedRing) add(info Info) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < closedKept {
-		r.index.insert(info.Seq, len(r.ring))
+		r.index.Insert(info.Seq, len(r.ring))
 		r.ring = append(r.ring, info)
 		return
 	}
-	r.index.remove(r.ring[r.next].Seq)
-	r.index.insert(info.Seq, r.next)
+	r.index.Remove(r.ring[r.next].Seq)
+	r.index.Insert(info.Seq, r.next)
 	r.ring[r.next] = info
 	r.next = (r.next + 1) % closedKept
 }
@@ -31,7 +35,7 @@ func (r *closedRing) add(info Info) {
 func (r *closedRing) get(seq uint64) (Info, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	place, ok := r.index.get(seq)
+	place, ok := r.index.Get(seq)
 	if !ok {
 		return Info{}, false
 	}
@@ -43,14 +47,14 @@ func (r *closedRing) get(seq uint64) (Info, bool) {
 func (r *closedRing) page(after, upTo uint64, page []Info) ([]Info, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for e := range r.index.above(after) {
+	for e := range r.index.Above(after) {
 		switch {
-		case e.seq > upTo:
+		case e.Seq > upTo:
 			return page, upTo
 		case len(page) == cap(page):
 			return page, page[len(page)-1].Seq
 		}
-		page = append(page, r.ring[e.place])
+		page = append(page, r.ring[e.Place])
 	}
 	return page, upTo
 }

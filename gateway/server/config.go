@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -207,7 +208,7 @@ func (l *ListenerConfig) validateAdmission() error {
 	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
 		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one", l.Name)
 	}
-	if text := invalidNetwork(l.ProxyTrusted); text != "" {
+	if text := admission.InvalidNetwork(l.ProxyTrusted); text != "" {
 		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
 	}
 	unix := strings.HasPrefix(l.Address, unixScheme)

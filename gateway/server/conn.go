@@ -3,6 +3,7 @@ package server
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
@@ -103,7 +104,7 @@ func (c *Conn) info() Info {
 		State:         c.state(),
 	}
 	if b := c.sending; b != nil {
-		info.QueuedBytes, info.ReadPaused = uint64(b.queue.size), b.paused != 0
+		info.QueuedBytes, info.ReadPaused = uint64(b.queue.Size), b.paused != 0
 	}
 	if x := c.extra; x != nil {
 		info.DiscardedBytes, info.Labels = x.discarded, x.labels
@@ -151,3 +152,16 @@ func (c *Conn) Value() any {
 func (c *Conn) publish(t event.Type, detail event.Detail) {
 	c.owner.server.log.Append(&event.Event{Type: t, Conn: c.info(), Detail: detail})
 }
+
+// moment is a time on the server's monotonic clock, which the engine shares. Timeouts are measured with it, so that setting the
+// machine's clock closes nobody.
+type moment = transport.Moment
+
+// now reads the clock.
+func (s *Server) now() moment { return s.clock.Now() }
+
+// at returns the moment's time of day.
+func (s *Server) at(m moment) time.Time { return s.clock.At(m) }
+
+// since returns how long ago a moment was.
+func (s *Server) since(m moment) time.Duration { return time.Duration(s.now() - m) }

@@ -75,7 +75,7 @@ func (s *Server) joinDrain(r DrainRequest, deadline time.Time, flush time.Durati
 	case s.drain.changed <- struct{}{}:
 	default:
 	}
-	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: s.registry.live()}, s.drain.over
+	return DrainStatus{Joined: joined, Deadline: s.drain.deadline, Connections: s.registry.Live()}, s.drain.over
 }
 
 // Draining returns a channel that is closed when a drain begins.
@@ -94,13 +94,13 @@ func (s *Server) runDrain() {
 		s.config.OnDrain()
 	}
 	s.closeListeners("the gateway shuts down: " + d.reason)
-	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.live())
+	s.config.Logger.Info("drain started", "reason", d.reason, "connections", s.registry.Live())
 	s.publishDrain(event.DrainStarted, event.DrainDetail{})
 	for _, l := range s.listeners {
 		s.log.Append(&event.Event{Type: event.ListenerClosed, Detail: l.detail()})
 		s.config.Logger.Info("listener closed", "listener", l.config.Name, "address", l.address())
 	}
-	before := uint64(s.registry.live())
+	before := uint64(s.registry.Live())
 	left := s.awaitEmpty(d)
 	if left > 0 {
 		s.closeRest(d)
@@ -121,9 +121,9 @@ func (s *Server) answerAsked() {
 	s.mu.Unlock()
 	for _, r := range asked {
 		var t tally
-		live := uint64(s.registry.live())
+		live := uint64(s.registry.Live())
 		if len(r.Farewell) > 0 {
-			s.registry.walk(func(c *Conn) bool {
+			s.registry.Walk(func(c *Conn) bool {
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				t.add(c.send(r.Farewell))
@@ -142,7 +142,7 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 	defer ticker.Stop()
 	for {
 		s.answerAsked()
-		if s.registry.live() == 0 {
+		if s.registry.Live() == 0 {
 			return 0
 		}
 		_, flushAt := s.drainTimes()
@@ -153,7 +153,7 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 		case <-ticker.C:
 			s.publishDrain(event.DrainProgress, event.DrainDetail{})
 		case <-timer.C:
-			return uint64(s.registry.live())
+			return uint64(s.registry.Live())
 		}
 		timer.Stop()
 	}
@@ -163,11 +163,11 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 // that did not finish by themselves: there may be many.
 func (s *Server) closeRest(d *drain) {
 	deadline, _ := s.drainTimes()
-	s.registry.walk(func(c *Conn) bool {
+	s.registry.Walk(func(c *Conn) bool {
 		c.end(ending{reason: ReasonShutdown, text: d.reason, by: d.by, answering: true}, time.Until(deadline)*3/4)
 		return true
 	})
-	for s.registry.live() > 0 {
+	for s.registry.Live() > 0 {
 		now, _ := s.drainTimes()
 		timer := time.NewTimer(time.Until(now))
 		select {
@@ -175,7 +175,7 @@ func (s *Server) closeRest(d *drain) {
 		case <-d.changed:
 			s.answerAsked()
 		case <-timer.C:
-			s.registry.walk(func(c *Conn) bool { // those that were ending already, with a longer flush
+			s.registry.Walk(func(c *Conn) bool { // those that were ending already, with a longer flush
 				c.cutShort()
 				return true
 			})
@@ -189,6 +189,6 @@ func (s *Server) publishDrain(t event.Type, d event.DrainDetail) {
 	s.mu.Lock()
 	d.Deadline, d.Reason = s.drain.deadline, s.drain.reason
 	s.mu.Unlock()
-	d.Connections = uint64(s.registry.live())
+	d.Connections = uint64(s.registry.Live())
 	s.log.Append(&event.Event{Type: t, Detail: &d})
 }

@@ -58,11 +58,11 @@ func testVerbsBeforeOpen(t *testing.T, engine string) {
 		watch := make(chan struct{})
 		go func() {
 			close(watch)
-			r, _ := s.Kick(t.Context(), KickRequest{IDs: []string{s.registry.get(1).ID()}, Farewell: []byte("bye"), Flush: 1 << 36})
+			r, _ := s.Kick(t.Context(), KickRequest{IDs: []string{s.registry.Get(1).ID()}, Farewell: []byte("bye"), Flush: 1 << 36})
 			kicked <- r
 		}()
 		<-watch
-		for s.registry.get(1).Info().CloseReason != event.ReasonKicked {
+		for s.registry.Get(1).Info().CloseReason != event.ReasonKicked {
 		}
 	}}
 	if err := s.Listen(); err != nil {

@@ -3,6 +3,8 @@ package server
 import (
 	"net/netip"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/server/internal/ban"
 )
 
 // What the tests need to know of the package's limits.
@@ -26,9 +28,9 @@ func (s *Server) Opened(id string) bool {
 
 // CountedAddresses returns of how many addresses and networks connections are counted.
 func (s *Server) CountedAddresses() int {
-	s.addresses.mu.Lock()
-	defer s.addresses.mu.Unlock()
-	return len(s.addresses.byAddress) + len(s.addresses.byNetwork)
+	s.addresses.Mu.Lock()
+	defer s.addresses.Mu.Unlock()
+	return len(s.addresses.ByAddress) + len(s.addresses.ByNetwork)
 }
 
 // inert is a socket without a descriptor: nothing comes from it, and what is written to it is taken.
@@ -66,7 +68,7 @@ func (s *Server) ChangeLimits(change func(*Limits)) { s.changeLimits(change) }
 
 // DecodeBans returns how many bans a ban file's text has.
 func DecodeBans(text []byte) (int, error) {
-	rows, err := decodeBans(text, time.Now())
+	rows, err := ban.Decode(text, time.Now())
 	return len(rows), err
 }
 

@@ -34,7 +34,7 @@ func (e *secondFails) Accept(ln net.Listener, a transport.Admission) (transport.
 	if _, err = e.client.Write([]byte("PROXY")); err != nil {
 		return nil, err
 	}
-	for e.server.registry.pending() == 0 {
+	for e.server.registry.Pending() == 0 {
 		runtime.Gosched()
 	}
 	return acceptor, nil
@@ -58,8 +58,8 @@ func TestGiveUpRefusesPending(t *testing.T) {
 			t.Errorf("%s: Serve: %v; expected %v", engine, err, errSecond)
 		}
 		defer failing.client.Close()
-		if n := s.counters.refusals[event.ReasonShutdown].Load(); n != 1 || s.registry.pending() != 0 {
-			t.Errorf("%s: %d refused with SHUTDOWN, %d pending; expected 1 and 0", engine, n, s.registry.pending())
+		if n := s.counters.refusals[event.ReasonShutdown].Load(); n != 1 || s.registry.Pending() != 0 {
+			t.Errorf("%s: %d refused with SHUTDOWN, %d pending; expected 1 and 0", engine, n, s.registry.Pending())
 		}
 		if _, err := failing.client.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: the client is still connected", engine)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/certid"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -19,7 +20,7 @@ func (p *pending) Established(socket transport.Socket, state tls.ConnectionState
 	switch {
 	case c != nil:
 		return endpoint{c}
-	case r.refuses():
+	case r.Refuses():
 		p.refuse(r)
 	case p.timedOut():
 		p.conclude(p.handshakeTimeout(nil))
@@ -48,21 +49,21 @@ func (p *pending) timedOut() bool {
 }
 
 // handshakeTimeout is the refusal of a handshake that was not complete in time.
-func (p *pending) handshakeTimeout(err error) refusal {
+func (p *pending) handshakeTimeout(err error) admission.Refusal {
 	if errors.Is(err, transport.ErrNoTurn) {
-		return refusal{reason: event.ReasonHandshakeLimit, text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
+		return admission.Refusal{Reason: event.ReasonHandshakeLimit, Text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
 			"and no turn came within %s", p.owner.server.limits.Load().MaxHandshakes, p.limit)}
 	}
-	return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
+	return admission.Refusal{Reason: event.ReasonTLSTimeout, Text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
 }
 
 // badHandshake is the refusal of a handshake that failed.
-func badHandshake(err error) refusal {
+func badHandshake(err error) admission.Refusal {
 	text := "the TLS handshake failed: " + errorText(err)
 	if errors.Is(err, net.ErrClosed) {
 		text = "the client left during the TLS handshake"
 	}
-	return refusal{reason: event.ReasonTLSHandshake, text: text}
+	return admission.Refusal{Reason: event.ReasonTLSHandshake, Text: text}
 }
 
 // tlsPeer is what TLS says of a client. Only a certificate that was verified says who it is.
@@ -73,17 +74,4 @@ func tlsPeer(state *tls.ConnectionState) *event.Peer {
 		peer.Identity = certid.Identity(state.VerifiedChains[0][0])
 	}
 	return peer
-}
-
-// clientAuth says in words what is asked of clients: `off`, `request` or `require`; empty without TLS.
-func clientAuth(config *tls.Config) string {
-	switch {
-	case config == nil:
-		return ""
-	case config.ClientAuth == tls.NoClientCert:
-		return "off"
-	case config.ClientAuth == tls.RequireAnyClientCert, config.ClientAuth == tls.RequireAndVerifyClientCert:
-		return "require"
-	}
-	return "request"
 }

@@ -69,10 +69,10 @@ func (s *Server) find(text string) (*Conn, ID, Outcome) {
 		return nil, id, OutcomeUnknownNode
 	case id.Incarnation != s.origin.Incarnation:
 		return nil, id, OutcomeNodeRestarted
-	case id.Seq > s.registry.last():
+	case id.Seq > s.registry.Last():
 		return nil, id, OutcomeNotFound
 	}
-	c := s.registry.get(id.Seq)
+	c := s.registry.Get(id.Seq)
 	if c == nil {
 		return nil, id, OutcomeClosed
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
 // Bounds of how often silent connections are looked for.
@@ -70,7 +71,7 @@ func (w *sweep) once(now moment) {
 // findIdle handles the connections that are idle, and notes which one can be the next.
 func (w *sweep) findIdle(now moment, timeout time.Duration) {
 	oldest := now
-	w.server.registry.walk(func(c *Conn) bool {
+	w.server.registry.Walk(func(c *Conn) bool {
 		active := moment(c.active.Load())
 		if time.Duration(now-active) >= timeout {
 			active = c.idled(now, timeout)
@@ -110,9 +111,9 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 // looked at once in its life: when it is as old as the timeout.
 func (w *sweep) findWordless(now moment, timeout time.Duration) {
 	s := w.server
-	conns := make([]*Conn, 0, walkStretch)
+	conns := make([]*Conn, 0, registry.WalkStretch)
 	for pace := newPace(); ; pace.rest() {
-		conns = s.registry.page(w.judged, conns[:0])
+		conns = s.registry.Page(w.judged, conns[:0])
 		for _, c := range conns {
 			if w.oldest = c.connected(); time.Duration(now-w.oldest) < timeout {
 				return

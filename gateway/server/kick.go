@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/ban"
 )
 
 // KickRequest ends connections: those of IDs, or else those that Match selects.
@@ -72,7 +74,7 @@ func (k *kicking) each(f func(c *Conn, place int)) {
 	r := k.request
 	if r.Match != nil {
 		now := time.Now()
-		k.server.registry.walk(func(c *Conn) bool {
+		k.server.registry.Walk(func(c *Conn) bool {
 			if matches(r.Match, c, now) {
 				f(c, -1)
 			}
@@ -143,4 +145,56 @@ func (k *kicking) result() KickResult {
 		r.Outcomes = k.tally.failures
 	}
 	return r
+}
+
+// kickTarget is a connection that a Kick is to end, and its place in IDs, or -1.
+type kickTarget struct {
+	conn  *Conn
+	place int
+}
+
+// banAndKick bans the peers of the connections that the request selects, all with one writing of the file, and then ends the
+// connections. It returns the targets, or an error, and then nobody was banned and nothing ended.
+func (k *kicking) banAndKick() ([]string, error) {
+	var targets []kickTarget
+	k.each(func(c *Conn, place int) { targets = append(targets, kickTarget{conn: c, place: place}) })
+	banned, err := k.banPeers(targets)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range targets {
+		k.kick(t.conn, t.place)
+	}
+	return banned, nil
+}
+
+// banPeers bans the peers of connections, unless they are ending already, and returns the first of the targets. A ban of the same target
+// that lasts longer stays.
+func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
+	peers := make(map[ban.Target]bool)
+	for _, t := range targets {
+		identity := t.conn.identity
+		if target, ok := ban.PeerTarget(identity.Remote.Addr(), identity.Known().Identity); ok && t.conn.Info().CloseReason == event.ReasonNone {
+			peers[target] = true
+		}
+	}
+	var added []*ban.Ban
+	for target := range peers {
+		b, err := ban.New(target, k.request.Ban, k.request.Reason, k.request.Actor)
+		if err != nil {
+			return nil, err
+		}
+		added = append(added, b)
+	}
+	if len(added) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(added, func(a, b *ban.Ban) int { return a.Target.Compare(b.Target) })
+	if err := k.server.bans.Change(func(rows []*ban.Ban) ([]*ban.Ban, error) { return ban.Merge(rows, added) }); err != nil {
+		return nil, err
+	}
+	for _, b := range added[:min(len(added), maxFailures)] {
+		named = append(named, b.Target.String())
+	}
+	return named, nil
 }

@@ -104,7 +104,7 @@ func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, erro
 	var result LabelResult
 	if r.Match != nil {
 		now := time.Now()
-		s.registry.walk(func(c *Conn) bool {
+		s.registry.Walk(func(c *Conn) bool {
 			if !matches(r.Match, c, now) {
 				return true
 			}

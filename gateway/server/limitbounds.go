@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 )
 
 const (
@@ -128,7 +130,7 @@ func (l *Limits) validateNetworks() error {
 		if n := len(list.networks); n > maxNetworks {
 			return limitError(list.field, "has %d networks: expected at most %d", n, maxNetworks)
 		}
-		if text := invalidNetwork(list.networks); text != "" {
+		if text := admission.InvalidNetwork(list.networks); text != "" {
 			return limitError(list.field, "%s", text)
 		}
 	}

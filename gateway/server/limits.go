@@ -5,6 +5,8 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 )
 
 // Limits are the bounds that can be changed while a server serves; UpdateLimits does it. A new limit holds for what comes: live
@@ -104,7 +106,7 @@ func burstOf(rate float64) int {
 func (s *Server) Limits(context.Context) (Limits, error) { return *s.limits.Load(), nil }
 
 // rules are the limits of addresses.
-func (l *Limits) rules() *rules {
-	return &rules{Allow: l.Allow, Deny: l.Deny, ConnectionsPerIP: l.ConnectionsPerIP, ConnectionsPerIPv6Network: l.ConnectionsPerIPv6Network,
+func (l *Limits) rules() *admission.Rules {
+	return &admission.Rules{Allow: l.Allow, Deny: l.Deny, ConnectionsPerIP: l.ConnectionsPerIP, ConnectionsPerIPv6Network: l.ConnectionsPerIPv6Network,
 		AcceptRate: l.AcceptRate, AcceptBurst: l.AcceptBurst, AcceptRatePerIP: l.AcceptRatePerIP, AcceptBurstPerIP: l.AcceptBurstPerIP}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
 // ListState selects connections by whether they are live.
@@ -47,12 +48,12 @@ type ListPage struct {
 // List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It holds no
 // lock that a new connection needs while it looks at rows. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
-	page := ListPage{Connections: r.Room[:0], Total: s.registry.live(), UpTo: r.UpTo}
+	page := ListPage{Connections: r.Room[:0], Total: s.registry.Live(), UpTo: r.UpTo}
 	if page.UpTo == 0 {
-		page.UpTo = s.registry.last()
+		page.UpTo = s.registry.Last()
 	}
 	limit := max(r.Limit, 1)
-	stretch := chunkSlots
+	stretch := registry.ChunkSlots
 	if r.Match == nil { // every row is taken, so more would be in vain
 		stretch = min(stretch, limit)
 		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(r.State), maxPrepared))
@@ -81,7 +82,7 @@ const maxPrepared = 1000
 func (s *Server) selectable(state ListState) int {
 	n := 0
 	if state != ListClosed {
-		n += s.registry.live()
+		n += s.registry.Live()
 	}
 	if state != ListLive {
 		n += closedKept
@@ -109,3 +110,20 @@ func (s *Server) Get(_ context.Context, id string) (Info, error) {
 
 // Cursor returns the position of the newest event.
 func (s *Server) Cursor() event.Cursor { return s.log.Head() }
+
+// SubscribeRequest says what to follow.
+type SubscribeRequest struct {
+	After   string      // a cursor; "" from now on; "0" from the oldest kept
+	Types   event.Types // the zero value: all
+	Match   Matcher     // only events of connections that match; nil: all events
+	MaxData int         // also Data, with at most so many bytes of each read; 0: none
+}
+
+// Subscribe returns a subscription of the event log, which the caller must close. The error is an *event.CursorError.
+func (s *Server) Subscribe(r SubscribeRequest) (*event.Subscription, error) {
+	o := event.Options{After: r.After, Types: r.Types, MaxData: r.MaxData}
+	if r.Match != nil {
+		o.Match = func(e *event.Event) bool { return e.Conn.Identity != nil && r.Match.MatchAt(&e.Conn, e.Time) }
+	}
+	return s.log.Subscribe(o)
+}

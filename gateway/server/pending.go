@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/proxyheader"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -25,7 +27,7 @@ type pending struct {
 	// mu is held while the header is looked at, and by the timer until the connection is opened that begins without one: the engine's
 	// loop waits so long, as the calls of an endpoint must not overlap. It is the first of the server's locks.
 	mu          sync.Mutex
-	header      proxyHeader
+	header      proxyheader.Header
 	remote      netip.AddrPort // the socket's, then the client's
 	peer        event.Peer     // from the header
 	opened      bool           // the engine's loop has begun, and the socket may be written to
@@ -83,14 +85,14 @@ func (p *pending) receive(b []byte, at moment) []byte {
 		p.mu.Unlock()
 		return nil
 	}
-	n, state, err := p.header.add(b)
-	var r refusal
+	n, state, err := p.header.Add(b)
+	var r admission.Refusal
 	switch {
 	case err != nil:
 		r = badHeader(err)
-	case state == headerComplete:
+	case state == proxyheader.Complete:
 		r = p.readHeader()
-	case state == headerAbsent:
+	case state == proxyheader.Absent:
 		r = p.proceedWithout("the first bytes are not those of a PROXY header")
 	}
 	then := p.relay.then
@@ -109,7 +111,7 @@ func (p *pending) finish(how string) bool {
 		return !p.refused
 	}
 	missing := fmt.Sprintf("the peer %s before its PROXY header was complete", how)
-	r := refusal{reason: event.ReasonProxyHeader, text: missing}
+	r := admission.Refusal{Reason: event.ReasonProxyHeader, Text: missing}
 	if p.undecided() {
 		r = p.proceedWithout(missing)
 	}
@@ -120,7 +122,7 @@ func (p *pending) finish(how string) bool {
 
 // closed follows the end of the socket; it reports whether there is an endpoint to be told of that.
 func (p *pending) closed() bool {
-	p.refuse(refusal{reason: event.ReasonProxyHeader, text: "the socket failed before the PROXY header was complete"}) // unless it is decided
+	p.refuse(admission.Refusal{Reason: event.ReasonProxyHeader, Text: "the socket failed before the PROXY header was complete"}) // unless it is decided
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.relay.then != nil
@@ -128,47 +130,47 @@ func (p *pending) closed() bool {
 
 // undecided reports whether what came may be the beginning of a header, or that of something else.
 func (p *pending) undecided() bool {
-	_, state, _ := measureHeader(p.header.bytes)
-	return state == headerUndecided
+	_, state, _ := proxyheader.Measure(p.header.Bytes)
+	return state == proxyheader.Undecided
 }
 
 // readHeader goes on behind a complete header. The caller holds mu.
-func (p *pending) readHeader() refusal {
-	h, err := parseHeader(p.header.bytes)
+func (p *pending) readHeader() admission.Refusal {
+	h, err := proxyheader.Parse(p.header.Bytes)
 	if err != nil {
 		return badHeader(err)
 	}
-	p.header.bytes = nil
-	p.peer = h.peer
-	if h.remote.IsValid() {
-		p.peer.Proxy, p.remote = p.remote, h.remote
+	p.header.Bytes = nil
+	p.peer = h.Peer
+	if h.Remote.IsValid() {
+		p.peer.Proxy, p.remote = p.remote, h.Remote
 	}
 	return p.proceed()
 }
 
 // badHeader is the refusal of a header that is wrong.
-func badHeader(err error) refusal {
-	return refusal{reason: event.ReasonProxyHeader, text: "the PROXY header is malformed: " + err.Error()}
+func badHeader(err error) admission.Refusal {
+	return admission.Refusal{Reason: event.ReasonProxyHeader, Text: "the PROXY header is malformed: " + err.Error()}
 }
 
 // proceedWithout goes on without a header, where none is required; what came is data. The caller holds mu.
-func (p *pending) proceedWithout(missing string) refusal {
+func (p *pending) proceedWithout(missing string) admission.Refusal {
 	if p.owner.config.Proxy == ProxyRequired {
-		return refusal{reason: event.ReasonProxyHeader, text: missing}
+		return admission.Refusal{Reason: event.ReasonProxyHeader, Text: missing}
 	}
 	return p.proceed()
 }
 
 // proceed judges the address, and then has the connection admitted, or TLS begin. The caller holds mu.
-func (p *pending) proceed() (r refusal) {
+func (p *pending) proceed() (r admission.Refusal) {
 	l := p.owner
-	if p.counted, r = l.server.judge(p.remote); r.refuses() {
+	if p.counted, r = l.server.judge(p.remote); r.Refuses() {
 		return r
 	}
 	if l.config.TLS != nil {
 		p.handshaking = true
 		p.relay.then = l.server.tls.Server(p.socket, l.config.TLS, p)
-		return refusal{}
+		return admission.Refusal{}
 	}
 	var peer *event.Peer
 	if p.peer != (event.Peer{}) {
@@ -183,8 +185,8 @@ func (p *pending) proceed() (r refusal) {
 
 // goOn follows a look at the header: it refuses the connection, or opens what is behind the header, if that is so far. It reports whether
 // there is an endpoint for the socket's calls. The engine's loop calls it.
-func (p *pending) goOn(then transport.Endpoint, r refusal, at moment) bool {
-	if r.refuses() {
+func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at moment) bool {
+	if r.Refuses() {
 		p.refuse(r)
 	}
 	if then == nil {
@@ -198,8 +200,8 @@ func (p *pending) goOn(then transport.Endpoint, r refusal, at moment) bool {
 // open opens what is behind the header, and gives it what came in place of one.
 func (p *pending) open(then transport.Endpoint, at moment) {
 	then.Opened()
-	if len(p.header.bytes) > 0 {
-		then.Received(p.header.bytes, at)
+	if len(p.header.Bytes) > 0 {
+		then.Received(p.header.Bytes, at)
 	}
 }
 
@@ -208,32 +210,32 @@ func (p *pending) expire() {
 	p.mu.Lock()
 	r := p.timeOut()
 	p.mu.Unlock()
-	if r.refuses() {
+	if r.Refuses() {
 		p.refuse(r)
 	}
 }
 
 // timeOut ends what lasts too long; but a connection that may do without a header begins without one: its client may wait for the server to
 // speak first. The caller holds mu.
-func (p *pending) timeOut() refusal {
+func (p *pending) timeOut() admission.Refusal {
 	switch {
 	case p.refused:
-		return refusal{}
+		return admission.Refusal{}
 	case p.handshaking:
 		if p.settle() {
 			p.late = true
 			p.socket.Close(false) // of which TLS tells Broken
 		}
-		return refusal{}
+		return admission.Refusal{}
 	case p.relay.then != nil:
-		return refusal{}
+		return admission.Refusal{}
 	case p.owner.config.Proxy == ProxyRequired || !p.undecided():
-		return refusal{reason: event.ReasonProxyTimeout, text: fmt.Sprintf("the PROXY header was not complete within %s", p.limit)}
+		return admission.Refusal{Reason: event.ReasonProxyTimeout, Text: fmt.Sprintf("the PROXY header was not complete within %s", p.limit)}
 	case p.owner.config.TLS != nil:
-		return refusal{reason: event.ReasonTLSTimeout, text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", p.limit)}
+		return admission.Refusal{Reason: event.ReasonTLSTimeout, Text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", p.limit)}
 	case !p.opened:
 		p.overdue = true
-		return refusal{}
+		return admission.Refusal{}
 	}
 	r := p.proceed()
 	if then := p.relay.then; then != nil {
@@ -244,21 +246,21 @@ func (p *pending) timeOut() refusal {
 }
 
 // admit registers the connection with the socket that speaks plaintext. It returns nil when somebody else has decided, or with a refusal.
-func (p *pending) admit(socket transport.Socket, peer *event.Peer) (*Conn, refusal) {
+func (p *pending) admit(socket transport.Socket, peer *event.Peer) (*Conn, admission.Refusal) {
 	l, identity := p.owner, ""
 	if peer != nil {
 		identity = peer.Identity
 	}
-	if text, yes := l.server.banned(addressOf(p.remote), identity); yes {
-		return nil, refusal{reason: event.ReasonBanned, text: text}
+	if text, yes := l.server.banned(admission.AddressOf(p.remote), identity); yes {
+		return nil, admission.Refusal{Reason: event.ReasonBanned, Text: text}
 	}
 	if !p.settle() {
-		return nil, refusal{}
+		return nil, admission.Refusal{}
 	}
 	c := l.server.newConn(l, socket, p.remote, p.local, peer)
 	l.register(c, p.counted)
 	l.server.admissions.decided()
-	return c, refusal{}
+	return c, admission.Refusal{}
 }
 
 // settle makes the caller the one who decides; false when somebody else is.
@@ -271,7 +273,7 @@ func (p *pending) settle() bool {
 }
 
 // refuse refuses the connection and closes its socket, unless somebody else has decided. The caller does not hold mu.
-func (p *pending) refuse(r refusal) {
+func (p *pending) refuse(r admission.Refusal) {
 	if p.settle() {
 		p.conclude(r)
 		p.socket.Close(false)
@@ -279,14 +281,66 @@ func (p *pending) refuse(r refusal) {
 }
 
 // conclude counts the refusal that the caller has decided on, and gives the place back. The caller does not hold mu.
-func (p *pending) conclude(r refusal) {
+func (p *pending) conclude(r admission.Refusal) {
 	p.mu.Lock()
 	p.refused = true // so that the address is not judged, and counted, after this
 	remote, counted := p.remote, p.counted
 	p.mu.Unlock()
 	if counted {
-		p.owner.server.addresses.remove(addressOf(remote))
+		p.owner.server.addresses.Remove(admission.AddressOf(remote))
 	}
 	p.owner.turnAway(r, remote)
 	p.owner.server.admissions.decided()
+}
+
+// admissions are the connections that are being admitted. Who takes one out of them decides what becomes of it, and says so with decided
+// when that is done: so each is registered or refused exactly once, whoever wants it first.
+//
+// Lock order: its lock is taken with pending.mu held, and none is taken with it held.
+type admissions struct {
+	mu       sync.Mutex
+	pending  map[*pending]struct{}
+	deciding sync.WaitGroup
+}
+
+// begin adds one.
+func (a *admissions) begin(p *pending) {
+	a.deciding.Add(1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pending == nil {
+		a.pending = make(map[*pending]struct{})
+	}
+	a.pending[p] = struct{}{}
+}
+
+// take takes one out; false when another did.
+func (a *admissions) take(p *pending) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, found := a.pending[p]
+	delete(a.pending, p)
+	return found
+}
+
+// decided says that one that was taken out is registered, or refused and counted.
+func (a *admissions) decided() { a.deciding.Done() }
+
+// refuseAll refuses all of them, and returns when every one is decided. No more may come: the listeners are closed.
+func (a *admissions) refuseAll(r admission.Refusal) {
+	for _, p := range a.list() {
+		p.refuse(r)
+	}
+	a.deciding.Wait()
+}
+
+// list returns those that are left.
+func (a *admissions) list() []*pending {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]*pending, 0, len(a.pending))
+	for p := range a.pending {
+		list = append(list, p)
+	}
+	return list
 }

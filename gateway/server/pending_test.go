@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 )
 
 // What comes for a connection that was refused meanwhile changes nothing: its address is neither counted nor admitted.
@@ -22,13 +23,13 @@ func TestHeaderAfterRefusal(t *testing.T) {
 		end := l.Admit(inert{}, balancer, balancer)
 		end.Opened()
 		end.Received([]byte(first), 0)
-		s.admissions.refuseAll(refusal{reason: event.ReasonShutdown, text: "test"})
+		s.admissions.refuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: "test"})
 		end.Received([]byte("PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"), 0)
 		end.Received([]byte("hello"), 0)
 		end.Ended()
 		end.Closed()
-		if n := s.CountedAddresses(); n != 0 || s.registry.live() != 0 || s.registry.pending() != 0 {
-			t.Errorf("after %q: %d addresses are counted, %d live, %d pending", first, n, s.registry.live(), s.registry.pending())
+		if n := s.CountedAddresses(); n != 0 || s.registry.Live() != 0 || s.registry.Pending() != 0 {
+			t.Errorf("after %q: %d addresses are counted, %d live, %d pending", first, n, s.registry.Live(), s.registry.Pending())
 		}
 	}
 	l.stopReporting()
@@ -48,7 +49,7 @@ func TestRefusedForRateIsNotCounted(t *testing.T) {
 				t.Fatal("beyond the accept rate, a connection is admitted")
 			}
 		}
-		if n := s.addresses.byAddress[netip.MustParseAddr("2001:db8::1")]; n != 1 {
+		if n := s.addresses.ByAddress[netip.MustParseAddr("2001:db8::1")]; n != 1 {
 			t.Errorf("%+v: %d connections of the address are counted; expected 1", limits, n)
 		}
 		if refused := s.totals().Refusals; refused[event.ReasonIPLimit] != 0 || s.totals().Refused != 5 {
@@ -69,8 +70,8 @@ func TestBanMeetsAdmission(t *testing.T) {
 	for _, ban := range []AddBanRequest{{Target: "192.0.2.0/24"}, {Target: id, Identity: true}} {
 		s := idleServer(t, Config{})
 		l, k := s.listeners[0], &kernel{}
-		if r := l.reserve(); r.refuses() {
-			t.Fatal(r.message())
+		if r := l.reserve(); r.Refuses() {
+			t.Fatal(r.Message())
 		}
 		c := s.newConn(l, k, remote, netip.AddrPort{}, &event.Peer{Identity: id})
 		k.end = endpoint{c}

@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -73,26 +71,3 @@ func recordedIDs(ids []string) []string {
 	}
 	return kept
 }
-
-func source(m Matcher) string {
-	if m == nil {
-		return ""
-	}
-	return m.String()
-}
-
-// matches reports whether a live connection is selected; a nil Matcher selects all.
-func matches(m Matcher, c *Conn, now time.Time) bool {
-	if m == nil {
-		return true
-	}
-	info := infos.Get().(*Info)
-	*info = c.Info()
-	ok := info.Live() && m.MatchAt(info, now)
-	*info = Info{}
-	infos.Put(info)
-	return ok
-}
-
-// infos spares a walk with a Matcher an allocation for each connection: a Matcher keeps nothing.
-var infos = sync.Pool{New: func() any { return new(Info) }}

@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"runtime"
+	"sync"
+	"time"
+)
 
 // scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same clock. It
 // holds no lock while it judges, and lets others run after each stretch.
@@ -70,7 +74,7 @@ func (w *scan) next(yield func(*Info) bool) {
 func (w *scan) stretch() (conns []*Conn, closed []Info, upTo uint64) {
 	upTo = w.upTo
 	if w.state != ListClosed {
-		conns = w.server.registry.page(w.after, w.conns)
+		conns = w.server.registry.Page(w.after, w.conns)
 		if n := len(conns); n == cap(conns) {
 			upTo = min(upTo, conns[n-1].identity.Seq)
 		}
@@ -100,3 +104,56 @@ func (w *scan) judge(info *Info, yield func(*Info) bool) bool {
 	w.after = info.Seq
 	return false
 }
+
+// unpaced is how many stretches a scan goes over before it rests for the first time: a page is done by then.
+const unpaced = 8
+
+// pace keeps a long scan from disturbing others. To let others run after each stretch is not enough: a processor that is never
+// idle does not ask the kernel for what has come, and a thread that never sleeps is held back by the system in the middle of a
+// stretch, for milliseconds, with what waits for it. So a long scan rests for half as long as it works.
+type pace struct {
+	stretches int
+	began     time.Time     // when the work that is under way began
+	owed      time.Duration // rest; below 0 when it has had more than it owes
+}
+
+func newPace() pace { return pace{began: time.Now()} }
+
+// rest is called after each stretch.
+func (p *pace) rest() {
+	now := time.Now()
+	if p.stretches++; p.stretches > unpaced {
+		p.owed += now.Sub(p.began) / 2
+	}
+	p.began = now
+	if p.owed <= 0 {
+		runtime.Gosched()
+		return
+	}
+	time.Sleep(p.owed)
+	p.began = time.Now()
+	p.owed -= p.began.Sub(now)
+}
+
+func source(m Matcher) string {
+	if m == nil {
+		return ""
+	}
+	return m.String()
+}
+
+// matches reports whether a live connection is selected; a nil Matcher selects all.
+func matches(m Matcher, c *Conn, now time.Time) bool {
+	if m == nil {
+		return true
+	}
+	info := infos.Get().(*Info)
+	*info = c.Info()
+	ok := info.Live() && m.MatchAt(info, now)
+	*info = Info{}
+	infos.Put(info)
+	return ok
+}
+
+// infos spares a walk with a Matcher an allocation for each connection: a Matcher keeps nothing.
+var infos = sync.Pool{New: func() any { return new(Info) }}

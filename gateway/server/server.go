@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -30,15 +33,15 @@ type Server struct {
 	loops    int              // of the engine: GOMAXPROCS when the server was made
 	tls      *transport.TLS
 	limits   atomic.Pointer[Limits]
-	gate     atomic.Pointer[gate] // of limits; nil when they say nothing of addresses
-	updating sync.Mutex           // held by UpdateLimits; see there
+	gate     atomic.Pointer[admission.Gate] // of limits; nil when they say nothing of addresses
+	updating sync.Mutex                     // held by UpdateLimits; see there
 
-	registry   registry[*Conn, seqOf]
+	registry   registry.Registry[*Conn, seqOf]
 	admissions admissions
-	addresses  addressCounts
+	addresses  admission.Counts
 	closed     closedRing
 	requests   requestLog
-	bans       bans
+	bans       ban.List
 	queued     queueBudget
 	counters   counters
 
@@ -75,7 +78,7 @@ func New(config Config) (*Server, error) {
 		done:     make(chan struct{}),
 	}
 	s.useLimits(&config.Limits)
-	s.bans.kept = config.BanFile != ""
+	s.bans.Kept = config.BanFile != ""
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
 		s.listeners = append(s.listeners, newListener(s, l))
@@ -103,8 +106,8 @@ func (s *Server) listen() (damage, err error) {
 	case s.serving: // it was shut down before it listened
 		return nil, ErrServing
 	}
-	if s.bans.kept {
-		if damage, err = s.bans.open(s.config.BanFile); err != nil {
+	if s.bans.Kept {
+		if damage, err = s.bans.Open(s.config.BanFile); err != nil {
 			return nil, err
 		}
 	}
@@ -113,7 +116,7 @@ func (s *Server) listen() (damage, err error) {
 			for _, bound := range s.listeners[:i] {
 				bound.close()
 			}
-			return damage, errors.Join(err, s.bans.close())
+			return damage, errors.Join(err, s.bans.Close())
 		}
 	}
 	s.listening = true
@@ -187,7 +190,7 @@ func (s *Server) closeListeners(why string) {
 	for _, l := range s.listeners {
 		l.close()
 	}
-	s.admissions.refuseAll(refusal{reason: event.ReasonShutdown, text: why})
+	s.admissions.refuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: why})
 	for _, l := range s.listeners {
 		l.stopReporting()
 	}
@@ -196,7 +199,7 @@ func (s *Server) closeListeners(why string) {
 // giveUp ends what begin has begun, when a listener cannot accept.
 func (s *Server) giveUp() {
 	s.closeListeners("the gateway could not begin to serve")
-	s.registry.walk(func(c *Conn) bool {
+	s.registry.Walk(func(c *Conn) bool {
 		c.Abort(ReasonShutdown)
 		return true
 	})
@@ -241,7 +244,7 @@ func (s *Server) Log() *event.Log { return s.log }
 func (s *Server) Node() string { return s.origin.Node }
 
 // Live returns how many connections are live.
-func (s *Server) Live() int { return s.registry.live() }
+func (s *Server) Live() int { return s.registry.Live() }
 
 // forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order makes
 // walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it is closed.
@@ -249,13 +252,13 @@ func (s *Server) forget(c *Conn, info Info) {
 	s.counters.closed[info.CloseReason].Add(1)
 	s.counters.unsent.Add(info.UnsentBytes)
 	s.counters.discarded.Add(info.DiscardedBytes)
-	c.owner.places.leave()
-	if s.addresses.counting.Load() {
+	c.owner.places.Leave()
+	if s.addresses.Counting.Load() {
 		c.uncountAddress()
 	}
 	s.closed.add(info)
 	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
-	if s.registry.remove(c.identity.Seq) == 0 {
+	if s.registry.Remove(c.identity.Seq) == 0 {
 		select {
 		case s.emptied <- struct{}{}:
 		default:

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 )
 
 // UpdateLimitsRequest changes limits.
@@ -57,10 +58,10 @@ func (s *Server) warnOfRoom() {
 func (s *Server) useLimits(l *Limits) {
 	s.limits.Store(l)
 	s.tls.SetMax(l.MaxHandshakes)
-	g := newGate(l.rules(), s.gate.Load())
-	if g != nil && g.counts && !s.addresses.counting.Load() {
-		s.addresses.begin()
-		s.registry.walk(func(c *Conn) bool { // those that come meanwhile count themselves
+	g := admission.NewGate(l.rules(), s.gate.Load())
+	if g != nil && g.Counts && !s.addresses.Counting.Load() {
+		s.addresses.Begin()
+		s.registry.Walk(func(c *Conn) bool { // those that come meanwhile count themselves
 			c.countAddress()
 			return true
 		})

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 )
 
 // pauseAnnounce is how long reading has to be paused before it makes an event: shorter pauses are ordinary flow control.
@@ -100,10 +102,10 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 		c.sending = sendings.Get().(*sending)
 	}
 	b := c.sending
-	if b.queue.size == 0 {
+	if b.queue.Size == 0 {
 		b.progress, b.held = c.owner.server.now(), -1
 	}
-	b.queue.push(p, shared)
+	b.queue.Push(p, shared)
 	c.pauseIfHigh()
 	if c.has(flagOpened) && !c.has(flagFlushing) && c.socket.Flush() {
 		c.flags |= flagFlushing
@@ -140,7 +142,7 @@ func (c *Conn) took(n int) {
 // caller holds mu.
 func (c *Conn) pauseIfHigh() {
 	b, l := c.sending, c.owner.server.limits.Load()
-	if b.paused != 0 || c.ending != nil || b.queue.size <= l.HighWater && !c.owner.server.queued.scarce(l) {
+	if b.paused != 0 || c.ending != nil || b.queue.Size <= l.HighWater && !c.owner.server.queued.scarce(l) {
 		return
 	}
 	b.paused = c.owner.server.now()
@@ -172,7 +174,7 @@ func (c *Conn) announcePause() {
 	}
 	b.announce = nil
 	c.flags |= flagAnnounced
-	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.size)})
+	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.Size)})
 }
 
 // resumeIfLow reads again when the queue is at the low water, or while the queue budget is scarce when it is empty. The caller holds mu.
@@ -194,7 +196,7 @@ func (c *Conn) resume() {
 	c.readOn()
 	if c.has(flagAnnounced) {
 		c.flags &^= flagAnnounced
-		c.publish(event.BackpressureOff, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.size)})
+		c.publish(event.BackpressureOff, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.Size)})
 	}
 }
 
@@ -220,7 +222,7 @@ func (c endpoint) NextWrite() ([]byte, moment) {
 		c.dropSending()
 		return nil, 0
 	}
-	p := c.sending.queue.front()
+	p := c.sending.queue.Front()
 	return p, c.owner.server.now() + moment(c.owner.server.limits.Load().WriteTimeout/progressChecks)
 }
 
@@ -229,7 +231,7 @@ func (c endpoint) Wrote(n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > 0 {
-		c.sending.queue.advance(n)
+		c.sending.queue.Advance(n)
 		c.owner.server.queued.give(n)
 		c.took(n)
 		c.wakeWaits()
@@ -251,7 +253,7 @@ func (c endpoint) Wrote(n int, err error) {
 // judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
 func (c *Conn) judgeProgress() {
 	b := c.sending
-	if b == nil || b.queue.size == 0 {
+	if b == nil || b.queue.Size == 0 {
 		return
 	}
 	held := c.socket.Unacknowledged()
@@ -263,7 +265,7 @@ func (c *Conn) judgeProgress() {
 		return
 	}
 	c.endNow(ending{reason: ReasonSlowConsumer,
-		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.limits.Load().WriteTimeout, b.queue.size)}, true)
+		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.limits.Load().WriteTimeout, b.queue.Size)}, true)
 }
 
 // CloseWrite finishes the gateway's side: FIN is sent behind what is queued. The peer may go on sending; when it has
@@ -330,4 +332,53 @@ func (c *Conn) stopWaiting(w *writeWait) {
 		b.waits = slices.Delete(b.waits, i, i+1)
 	}
 	c.dropSending()
+}
+
+// sending is what a connection has while bytes wait for its peer: the send queue and what flow control needs to know. The
+// connection's lock guards it.
+type sending struct {
+	queue    sendqueue.Queue
+	progress moment // when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began
+	held     int    // bytes that the kernel held for the peer when progress was last looked for; -1 when it was not
+	paused   moment // since when reading is paused; 0 when it is not
+	waits    []*writeWait
+	announce *time.Timer // looks whether a pause has lasted; nil when none was made lately
+}
+
+// sendings are those that nothing needs any more: a broadcast to many slow peers allocates nothing for them.
+var sendings = sync.Pool{New: func() any { return new(sending) }}
+
+// queued returns how many bytes wait. The caller holds mu.
+func (c *Conn) queued() int {
+	if c.sending == nil {
+		return 0
+	}
+	return c.sending.queue.Size
+}
+
+// dropSending forgets a sending that nothing needs any more. The caller holds mu.
+func (c *Conn) dropSending() {
+	if b := c.sending; b != nil && b.queue.Size == 0 && b.paused == 0 && b.announce == nil && len(b.waits) == 0 {
+		c.releaseSending()
+	}
+}
+
+// endSending drops what is queued; the connection is closed. The caller holds mu.
+func (c *Conn) endSending() {
+	b := c.sending
+	if b == nil {
+		return
+	}
+	if b.announce != nil {
+		b.announce.Stop()
+	}
+	c.owner.server.queued.give(b.queue.Size)
+	c.wakeWaits()
+	c.releaseSending()
+}
+
+func (c *Conn) releaseSending() {
+	*c.sending = sending{}
+	sendings.Put(c.sending)
+	c.sending = nil
 }

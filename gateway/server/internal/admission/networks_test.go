@@ -1,0 +1,61 @@
+package admission
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A set of networks has exactly the addresses that one of its networks has.
+func TestNetworks(t *testing.T) {
+	address := rapid.Custom(func(t *rapid.T) netip.Addr {
+		b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 127, 128, 255}), 4, 4).Draw(t, "bytes")
+		if rapid.Bool().Draw(t, "six") {
+			return netip.AddrFrom16([16]byte{0: 0x20, 1: b[0], 7: b[1], 14: b[2], 15: b[3]})
+		}
+		return netip.AddrFrom4([4]byte(b))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		var list []netip.Prefix
+		for range rapid.IntRange(0, 8).Draw(t, "networks") {
+			a := address.Draw(t, "network")
+			list = append(list, netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")))
+		}
+		set := NewNetworks(list)
+		for range 20 {
+			a, want := address.Draw(t, "address"), false
+			for _, p := range list {
+				want = want || p.Contains(a)
+			}
+			if set.Contains(a) != want {
+				t.Fatalf("%s in %s: %v; expected %v", a, list, !want, want)
+			}
+		}
+	})
+}
+
+// The table of accept rates has a bound, and at the bound an address that used up its rate is not the one that is forgotten.
+func TestAddressRatesAreBounded(t *testing.T) {
+	a, now := NewRates(0.001, 2), time.Now()
+	attacker := netip.MustParseAddr("203.0.113.7")
+	for range 2 {
+		if !a.Allow(attacker, now) {
+			t.Fatal("the burst is refused")
+		}
+	}
+	addr := netip.MustParseAddr("10.0.0.0")
+	for range MaxRated + 10_000 {
+		addr = addr.Next()
+		if !a.Allow(addr, now) {
+			t.Fatalf("%s is refused", addr)
+		}
+	}
+	if n := len(a.buckets); n != MaxRated {
+		t.Errorf("%d addresses are kept; expected %d", n, MaxRated)
+	}
+	if a.Allow(attacker, now) {
+		t.Error("the rate of an address that had used it up was forgotten, while others had not")
+	}
+}

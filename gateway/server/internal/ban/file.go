@@ -1,0 +1,133 @@
+package ban
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// maxBanFile is the most bytes of a ban file: room for MaxBans with long reasons and identities.
+const maxFile = 32 << 20
+
+// banFile is where bans survive a restart: a file that is replaced whole, and a lock beside it for as long as it is open. bans.mu
+// guards it.
+type file struct {
+	path string
+	lock *os.File // of path + ".lock"; it stays there, because to remove it would let two have it
+}
+
+// openBanFile takes the file's lock. The error says what to do. A link is followed, so that it stays when the file is replaced.
+func openFile(path string) (*file, error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("ban file %s cannot be locked: %w; its directory must exist, and the gateway be allowed to write there", path, err)
+	}
+	if err := lockFile(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("ban file %s is in use: %w; stop the other gateway, or give each a ban file (--state-dir) of its own", path, err), lock.Close())
+	}
+	return &file{path: path, lock: lock}, nil
+}
+
+// close gives the lock back.
+func (f *file) close() error { return f.lock.Close() }
+
+// load reads the file; one that is not there has no bans. A file whose contents are damaged is set aside, and damage says so; there are
+// no bans then. The error is of a file that cannot be read, or not be set aside: to go on would be to forget its bans.
+func (f *file) load() (rows []*Ban, damage error, err error) {
+	text, err := f.read()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("ban file %s cannot be read: %w; let the gateway read it, or move it away to start without bans", f.path, err)
+	}
+	rows, damage = Decode(text, time.Now())
+	if damage == nil {
+		return rows, nil, nil
+	}
+	aside, err := f.setAside(time.Now())
+	if err != nil {
+		return nil, nil, fmt.Errorf("ban file %s is damaged (%w) and cannot be set aside: %w; mend it, or move it away to start without bans", f.path, damage, err)
+	}
+	return nil, fmt.Errorf("ban file %s is damaged; it was set aside as %s, and there are no bans until they are added again: %w", f.path, aside, damage), nil
+}
+
+// read returns the file's contents; of one that is too large, a byte more than may be.
+func (f *file) read() ([]byte, error) {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a device, which must not be set aside
+		return nil, errors.New("it is no regular file")
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	return text, errors.Join(err, file.Close())
+}
+
+// setAside renames a damaged file to a name that no other has, and returns that.
+func (f *file) setAside(now time.Time) (string, error) {
+	for second := now.Unix(); ; second++ {
+		name := f.path + ".damaged-" + strconv.FormatInt(second, 10)
+		if _, err := os.Lstat(name); err == nil {
+			continue
+		}
+		if err := os.Rename(f.path, name); err != nil {
+			return "", err
+		}
+		return name, syncDirectory(filepath.Dir(f.path))
+	}
+}
+
+// save replaces the file: whoever reads it, also after a crash, finds all of the old bans or all of the new ones. When it returns no
+// error, the new ones are on the disk. After an error they are not, unless what failed is to make the renaming last; the next save
+// settles that.
+func (f *file) save(rows []*Ban) error {
+	text, err := Encode(rows)
+	if err == nil {
+		err = replaceFile(f.path, text)
+	}
+	if err != nil {
+		return fmt.Errorf("ban file %s cannot be written: %w; no ban was changed", f.path, err)
+	}
+	return nil
+}
+
+// replaceFile puts a new file in the place of one, atomically. Only its owner may read it.
+func replaceFile(path string, text []byte) error {
+	draft := path + ".new"
+	if err := os.Remove(draft); err != nil && !errors.Is(err, os.ErrNotExist) { // of a process that was killed
+		return err
+	}
+	if err := writeNew(draft, text); err != nil {
+		return errors.Join(err, os.RemoveAll(draft))
+	}
+	if err := os.Rename(draft, path); err != nil {
+		return errors.Join(err, os.RemoveAll(draft))
+	}
+	return syncDirectory(filepath.Dir(path))
+}
+
+// writeNew makes a file, and returns when it is on the disk.
+func writeNew(path string, text []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}

@@ -1,0 +1,106 @@
+package ban
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// banTarget is what a ban is of: a network, or an identity.
+type Target struct {
+	network  netip.Prefix // masked, without a zone, and never IPv4 in its IPv6 form; the zero value for an identity
+	identity string       // empty for a network
+}
+
+// BanTargetError says that a text is no target of a ban.
+type TargetError struct {
+	Target   string
+	Identity bool // an identity was expected
+}
+
+// Error names the target.
+func (e *TargetError) Error() string {
+	if e.Identity {
+		return fmt.Sprintf("%.100q is no identity; expected 1 to %d bytes of UTF-8, as a connection's peer identity has them", e.Target, event.MaxIdentity)
+	}
+	return fmt.Sprintf("%.100q is neither an IP address nor a network; expected for example 203.0.113.7 or 2001:db8::/64", e.Target)
+}
+
+// parseBanTarget reads an identity, an address, or a network in CIDR form. The bits of a network behind its prefix are ignored, and
+// so is an address's zone: the peer's zone is a name of this machine. The error is a *BanTargetError.
+func ParseTarget(text string, identity bool) (Target, error) {
+	if identity {
+		if text == "" || len(text) > event.MaxIdentity || !utf8.ValidString(text) {
+			return Target{}, &TargetError{Target: text, Identity: true}
+		}
+		return Target{identity: text}, nil
+	}
+	if addr, err := netip.ParseAddr(text); err == nil && !strings.Contains(text, "/") { // which could be a part of a zone
+		return addressTarget(addr), nil
+	}
+	network, err := netip.ParsePrefix(text)
+	if err != nil {
+		return Target{}, &TargetError{Target: text}
+	}
+	if bits := network.Bits() - 96; network.Addr().Is4In6() && bits >= 0 {
+		network = netip.PrefixFrom(network.Addr().Unmap(), bits)
+	}
+	return Target{network: network.Masked()}, nil
+}
+
+// addressTarget is one address.
+func addressTarget(addr netip.Addr) Target {
+	addr = addr.Unmap().WithZone("")
+	return Target{network: netip.PrefixFrom(addr, addr.BitLen())}
+}
+
+// PeerTarget is what a Kick bans of a peer: its identity when it has proven one, else its IPv4 address, or the /64 network of its
+// IPv6 address, within which a customer can take any address. It returns false for a peer that has neither, on a unix socket.
+func PeerTarget(addr netip.Addr, identity string) (Target, bool) {
+	if identity != "" {
+		return Target{identity: identity}, true
+	}
+	if !addr.IsValid() {
+		return Target{}, false
+	}
+	target := addressTarget(addr)
+	if target.network.Addr().Is6() {
+		target.network = netip.PrefixFrom(target.network.Addr(), 64).Masked()
+	}
+	return target, true
+}
+
+func (t Target) IsIdentity() bool { return t.identity != "" }
+
+// String returns the target as parseBanTarget reads it.
+func (t Target) String() string {
+	if t.IsIdentity() {
+		return t.identity
+	}
+	return t.network.String()
+}
+
+// Covers reports whether the target is that of a peer. An identity of "" is not known.
+func (t Target) Covers(addr netip.Addr, identity string) bool {
+	if t.IsIdentity() {
+		return t.identity == identity
+	}
+	return t.network.Contains(addr.Unmap().WithZone(""))
+}
+
+// Compare orders targets: networks by their addresses, IPv4 first, then identities by their bytes.
+func (t Target) Compare(other Target) int {
+	switch {
+	case t.IsIdentity() && other.IsIdentity():
+		return strings.Compare(t.identity, other.identity)
+	case t.IsIdentity():
+		return 1
+	case other.IsIdentity():
+		return -1
+	}
+	return cmp.Or(t.network.Addr().Compare(other.network.Addr()), cmp.Compare(t.network.Bits(), other.network.Bits()))
+}
