@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
@@ -22,8 +23,9 @@ type guard struct {
 	strangers strangers
 }
 
-func newGuard(c *Config) *guard {
-	return &guard{auth: &c.Auth, calls: c.CallsPerIdentity, denials: newDenials(c.Logger), usages: usages{all: make(map[string]*usage)},
+// newGuard returns a guard that lets one identity have so many calls under way.
+func newGuard(auth *AuthConfig, calls int, log hclog.Logger) *guard {
+	return &guard{auth: auth, calls: calls, denials: newDenials(log), usages: usages{all: make(map[string]*usage)},
 		strangers: strangers{calls: make(map[string]int)}}
 }
 

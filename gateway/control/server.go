@@ -104,7 +104,7 @@ type Server struct {
 // New returns the control plane of a gateway.
 func New(g Gateway, c Config) *Server {
 	c = c.withDefaults()
-	s := &Server{health: health.NewServer(), config: c, guard: newGuard(&c)}
+	s := &Server{health: health.NewServer(), config: c, guard: newGuard(&c.Auth, c.CallsPerIdentity, c.Logger)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	service := NewService(g, c.DrainTimeout)
 	service.denials, service.most = s.guard.denials, c.StreamsPerIdentity
@@ -114,7 +114,7 @@ func New(g Gateway, c Config) *Server {
 		answers, scope = c.Fleet(&Local{Service: service, guard: s.guard, logger: c.Logger}), nil
 	}
 	options := append(interceptors(c.Logger, s.guard, scope),
-		grpc.Creds(newGreeter(&c)),
+		grpc.Creds(newGreeter(&c.Auth, c.TLS)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(greetTimeout),
 		grpc.MaxRecvMsgSize(maxReceive),

@@ -36,10 +36,11 @@ type greeter struct {
 	tls  credentials.TransportCredentials // nil: plain
 }
 
-func newGreeter(c *Config) *greeter {
-	g := &greeter{auth: &c.Auth}
-	if c.TLS != nil {
-		g.tls = credentials.NewTLS(withoutTickets(c.TLS))
+// newGreeter returns the greeter of plain connections, or of TLS with a configuration.
+func newGreeter(auth *AuthConfig, c *tls.Config) *greeter {
+	g := &greeter{auth: auth}
+	if c != nil {
+		g.tls = credentials.NewTLS(withoutTickets(c))
 	}
 	return g
 }
