@@ -13,20 +13,22 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/sockgate/sockgate/gateway/auth"
 )
 
 // TestEveryMethodHasARole holds that whatever a control plane answers was given to somebody on purpose.
 func TestEveryMethodHasARole(t *testing.T) {
 	s := New(logGateway{}, Config{})
-	if len(s.guard.access) < 15+3 {
-		t.Errorf("only %d methods: %v", len(s.guard.access), s.guard.access)
+	if len(s.guard.Access) < 15+3 {
+		t.Errorf("only %d methods: %v", len(s.guard.Access), s.guard.Access)
 	}
-	for method, a := range s.guard.access {
-		if !a.everybody && a.role == RoleNone {
+	for method, a := range s.guard.Access {
+		if !a.Everybody && a.Role == auth.RoleNone {
 			t.Errorf("nobody may call %s: it has no required_role", method)
 		}
 	}
-	if a := s.guard.access["/sockgate.v1.GatewayService/StreamEvents"]; !a.fields {
+	if a := s.guard.Access["/sockgate.v1.GatewayService/StreamEvents"]; !a.Fields {
 		t.Error("nobody looks at the field_role of StreamEvents")
 	}
 }
@@ -34,7 +36,7 @@ func TestEveryMethodHasARole(t *testing.T) {
 // TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such a one, and
 // everybody's only because it is health's.
 func TestMethodWithoutOption(t *testing.T) {
-	if a := required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.everybody || a.role != RoleNone {
+	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody || a.Role != auth.RoleNone {
 		t.Errorf("%+v", a)
 	}
 }
@@ -54,7 +56,7 @@ func TestUndeclaredMethod(t *testing.T) {
 		Streams: []grpc.StreamDesc{{StreamName: "Stream", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
 			return stream.SendMsg(&emptypb.Empty{})
 		}}}}, nil)
-	s.guard.access = newAccessTable(s.grpc.GetServiceInfo())
+	s.guard.Access = auth.NewAccessTable(s.grpc.GetServiceInfo())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,8 +87,8 @@ func TestUndeclaredMethod(t *testing.T) {
 // TestUnauthenticatedCall holds that a call that nobody has authenticated is denied: should the tap ever be passed by.
 func TestUnauthenticatedCall(t *testing.T) {
 	s := New(logGateway{}, Config{})
-	for method, a := range s.guard.access {
-		if _, _, err := s.guard.authorize(t.Context(), method); (err == nil) != a.everybody {
+	for method, a := range s.guard.Access {
+		if _, _, err := s.guard.Authorize(t.Context(), method); (err == nil) != a.Everybody {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
@@ -94,9 +96,9 @@ func TestUnauthenticatedCall(t *testing.T) {
 
 // TestUserRoles holds which users of the machine may do what on a unix socket.
 func TestUserRoles(t *testing.T) {
-	auth := &AuthConfig{Roles: map[string]Role{"uid:7": RoleViewer}}
-	for uid, want := range map[int]Role{0: RoleAdmin, 7: RoleViewer, 4_000_000: RoleNone} {
-		if got := auth.userRole(uid); got != want {
+	a := &auth.Config{Roles: map[string]auth.Role{"uid:7": auth.RoleViewer}}
+	for uid, want := range map[int]auth.Role{0: auth.RoleAdmin, 7: auth.RoleViewer, 4_000_000: auth.RoleNone} {
+		if got := a.UserRole(uid); got != want {
 			t.Errorf("%d is %s; expected %s", uid, got, want)
 		}
 	}

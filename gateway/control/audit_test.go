@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -42,7 +43,7 @@ func TestAudit(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Logger = traceLogger(&log) })
 	_, id := connect(t, g)
 	follower := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{controlled}})
-	conn, _ := serveAs(t, undrained{g.Server}, control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Roles: map[string]control.Role{"spiffe://test/boss": control.RoleAdmin}}},
+	conn, _ := serveAs(t, undrained{g.Server}, control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: map[string]auth.Role{"spiffe://test/boss": auth.RoleAdmin}}},
 		ca.client(ca.named(t, "spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	for i, c := range []struct {
@@ -107,7 +108,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Logger = traceLogger(&log) })
 	_, id := connect(t, g)
 	all := follow(t, g, &pb.StreamEventsRequest{After: "0"})
-	conn, _ := serve(t, g.Server, control.Config{Logger: traceLogger(&log), Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, g.Server, control.Config{Logger: traceLogger(&log), Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
 	requests := []proto.Message{
 		&pb.ListConnectionsRequest{}, &pb.CountConnectionsRequest{}, &pb.GetConnectionRequest{Id: id}, &pb.GetGatewayRequest{}, &pb.GetLimitsRequest{},
@@ -155,7 +156,7 @@ func TestDenialsAreCounted(t *testing.T) {
 		defer tokens.Close()
 		p := newPipe("127.0.0.1")
 		conn := p.client(t)
-		s := control.New(fixed{}, control.Config{Logger: traceLogger(&log), Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+		s := control.New(fixed{}, control.Config{Logger: traceLogger(&log), Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(p) }()
 		client := pb.NewGatewayServiceClient(conn)

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -77,12 +78,12 @@ func methods() []protoreflect.MethodDescriptor {
 
 // needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has to change it
 // twice.
-var needed = map[protoreflect.Name]control.Role{
-	"ListConnections": control.RoleViewer, "CountConnections": control.RoleViewer, "GetConnection": control.RoleViewer, "GetGateway": control.RoleViewer,
-	"GetLimits": control.RoleViewer, "ListBans": control.RoleViewer, "StreamEvents": control.RoleViewer, "ListNodes": control.RoleViewer,
-	"Send": control.RoleOperator, "Broadcast": control.RoleOperator, "Kick": control.RoleOperator, "SetLabels": control.RoleOperator,
-	"AddBan": control.RoleOperator, "RemoveBan": control.RoleOperator,
-	"Shutdown": control.RoleAdmin, "UpdateLimits": control.RoleAdmin, "ForgetNode": control.RoleAdmin,
+var needed = map[protoreflect.Name]auth.Role{
+	"ListConnections": auth.RoleViewer, "CountConnections": auth.RoleViewer, "GetConnection": auth.RoleViewer, "GetGateway": auth.RoleViewer,
+	"GetLimits": auth.RoleViewer, "ListBans": auth.RoleViewer, "StreamEvents": auth.RoleViewer, "ListNodes": auth.RoleViewer,
+	"Send": auth.RoleOperator, "Broadcast": auth.RoleOperator, "Kick": auth.RoleOperator, "SetLabels": auth.RoleOperator,
+	"AddBan": auth.RoleOperator, "RemoveBan": auth.RoleOperator,
+	"Shutdown": auth.RoleAdmin, "UpdateLimits": auth.RoleAdmin, "ForgetNode": auth.RoleAdmin,
 }
 
 // TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that nobody may call
@@ -91,17 +92,17 @@ func TestRoles(t *testing.T) {
 	ca := newAuthority(t)
 	g := gatewaytest.Start(t)
 	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"), tokenLine("admin", "admin"))
-	config := control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Tokens: tokens.TokenFile, Roles: map[string]control.Role{
-		"spiffe://test/viewer/*": control.RoleViewer, "spiffe://test/operator": control.RoleOperator, "spiffe://test/admin": control.RoleAdmin}}}
+	config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]auth.Role{
+		"spiffe://test/viewer/*": auth.RoleViewer, "spiffe://test/operator": auth.RoleOperator, "spiffe://test/admin": auth.RoleAdmin}}}
 	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
 	for _, m := range methods() {
 		err := invoke(patiently(t), nobody, m, nil)
 		expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
-		if needed[m.Name()] == control.RoleNone {
+		if needed[m.Name()] == auth.RoleNone {
 			t.Errorf("%s is new: who may call it?", m.Name())
 		}
 	}
-	for role, id := range map[control.Role]string{control.RoleViewer: "spiffe://test/viewer/ann", control.RoleOperator: "spiffe://test/operator", control.RoleAdmin: "spiffe://test/admin"} {
+	for role, id := range map[auth.Role]string{auth.RoleViewer: "spiffe://test/viewer/ann", auth.RoleOperator: "spiffe://test/operator", auth.RoleAdmin: "spiffe://test/admin"} {
 		name := strings.ToLower(role.String())
 		certified := connectAs(t, nobody, ca.client(ca.named(t, id)))
 		for _, m := range methods() {
@@ -126,7 +127,7 @@ func TestRoles(t *testing.T) {
 // TestFieldRoles holds that a viewer may follow events and not payloads.
 func TestFieldRoles(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
 	for _, r := range []*pb.StreamEventsRequest{{}, {MaxDataBytes: 5}} {
 		_, err := call(bearing(patiently(t), tokenOf("viewer")), client, r)
@@ -144,9 +145,9 @@ func TestFieldRoles(t *testing.T) {
 // TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
 func TestCertificates(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	roles := map[string]control.Role{"spiffe://test/ops/*": control.RoleViewer, "spiffe://test/ops/boss": control.RoleAdmin, "ops.test": control.RoleOperator,
-		"Ann": control.RoleViewer, "uid:0": control.RoleAdmin}
-	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Roles: roles}}, ca.client())
+	roles := map[string]auth.Role{"spiffe://test/ops/*": auth.RoleViewer, "spiffe://test/ops/boss": auth.RoleAdmin, "ops.test": auth.RoleOperator,
+		"Ann": auth.RoleViewer, "uid:0": auth.RoleAdmin}
+	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: roles}}, ca.client())
 	long := ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test", "boss.test"}, Subject: pkix.Name{CommonName: "Ann"}})
 	for name, c := range map[string]struct {
 		certificates []tls.Certificate
@@ -209,8 +210,8 @@ func TestUnverifiedCertificate(t *testing.T) {
 	ca := newAuthority(t)
 	config := ca.server(t)
 	config.ClientAuth = tls.RequestClientCert
-	roles := map[string]control.Role{"spiffe://test/boss": control.RoleAdmin}
-	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config, Auth: control.AuthConfig{Roles: roles}},
+	roles := map[string]auth.Role{"spiffe://test/boss": auth.RoleAdmin}
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config, Auth: auth.Config{Roles: roles}},
 		ca.client(newAuthority(t).named(t, "spiffe://test/boss")))
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""})
@@ -258,7 +259,7 @@ func TestTokenHeaders(t *testing.T) {
 	var log lockedBuffer
 	tokens := openTokens(t, nil, tokenLine("ops", "operator"), tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"), tokenLine("gone", "viewer"))
 	tokens.become(tokenLine("ops", "operator"), tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Tokens: tokens.TokenFile}, Logger: traceLogger(&log)})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Tokens: tokens.TokenFile}, Logger: traceLogger(&log)})
 	client := pb.NewGatewayServiceClient(conn)
 	ops := tokenOf("ops")
 	for _, c := range []struct {
@@ -314,8 +315,8 @@ func TestTokenHeaders(t *testing.T) {
 func TestTokenDecides(t *testing.T) {
 	ca := newAuthority(t)
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Tokens: tokens.TokenFile,
-		Roles: map[string]control.Role{"spiffe://test/boss": control.RoleAdmin}}}, ca.client(ca.named(t, "spiffe://test/boss")))
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile,
+		Roles: map[string]auth.Role{"spiffe://test/boss": auth.RoleAdmin}}}, ca.client(ca.named(t, "spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	r, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 	check(t, err)
@@ -331,7 +332,7 @@ func TestTokenDecides(t *testing.T) {
 // TestLoopback holds that nobody is let in for being on loopback when an identity is required, nor from elsewhere.
 func TestLoopback(t *testing.T) {
 	g := gatewaytest.Start(t)
-	required, _ := serve(t, g.Server, control.Config{Auth: control.AuthConfig{Required: true}})
+	required, _ := serve(t, g.Server, control.Config{Auth: auth.Config{Required: true}})
 	_, err := pb.NewGatewayServiceClient(required).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
 	for _, ends := range [][2]string{{"127.0.0.1", "192.0.2.1"}, {"192.0.2.1", "127.0.0.1"}, {"::1", "2001:db8::1"}, {"2001:db8::1", "::1"}} {
@@ -358,12 +359,12 @@ func TestLoopback(t *testing.T) {
 func TestValidateRoles(t *testing.T) {
 	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true, "ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
 		"": false, "*": false, "/*": false, "spiffe:///*": false, "ops/*": false, "*.test": false, "spiffe://*/a": false, "uid:": false, "uid:ann": false, "uid:-1": false, "uid:01": false, "uid:4294967296": false} {
-		if err := (control.AuthConfig{Roles: map[string]control.Role{id: control.RoleViewer}}).Validate(); (err == nil) != ok {
+		if err := (auth.Config{Roles: map[string]auth.Role{id: auth.RoleViewer}}).Validate(); (err == nil) != ok {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, role := range []control.Role{-1, 0, 4} {
-		if err := (control.AuthConfig{Roles: map[string]control.Role{"a": role}}).Validate(); err == nil {
+	for _, role := range []auth.Role{-1, 0, 4} {
+		if err := (auth.Config{Roles: map[string]auth.Role{"a": role}}).Validate(); err == nil {
 			t.Errorf("the role %d is accepted", role)
 		}
 	}
@@ -372,9 +373,9 @@ func TestValidateRoles(t *testing.T) {
 // TestUnixSocket holds who a caller on a unix socket is, and that a mapping can take the role away that the gateway's own user has.
 func TestUnixSocket(t *testing.T) {
 	g := gatewaytest.Start(t)
-	for role, config := range map[pb.Role]control.AuthConfig{
+	for role, config := range map[pb.Role]auth.Config{
 		pb.Role_ROLE_ADMIN:  {Required: true},
-		pb.Role_ROLE_VIEWER: {Roles: map[string]control.Role{ownIdentity(): control.RoleViewer}},
+		pb.Role_ROLE_VIEWER: {Roles: map[string]auth.Role{ownIdentity(): auth.RoleViewer}},
 	} {
 		listener, err := net.Listen("unix", t.TempDir()+"/control.sock")
 		check(t, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -20,7 +21,7 @@ func (s *Service) ban(b *server.Ban) *pb.Ban {
 // AddBan bans a network or an identity.
 func (s *Service) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
 	result, err := s.gateway.AddBan(ctx, server.AddBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Duration: r.GetDuration().AsDuration(),
-		Reason: r.GetReason(), Keep: r.GetKeepConnections(), Actor: actor(ctx)})
+		Reason: r.GetReason(), Keep: r.GetKeepConnections(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.List
 
 // RemoveBan ends a ban.
 func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
-	removed, err := s.gateway.RemoveBan(ctx, server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Actor: actor(ctx)})
+	removed, err := s.gateway.RemoveBan(ctx, server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}

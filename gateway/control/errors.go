@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -49,7 +50,7 @@ func classify(err error) problem {
 		cursor    *event.CursorError
 		token     *tokenError
 		reused    *server.RequestIDError
-		denial    *denialError
+		denial    *auth.Denial
 		limit     *server.LimitError
 		target    *server.BanTargetError
 		noBan     *server.BanNotFoundError
@@ -67,7 +68,7 @@ func classify(err error) problem {
 		}
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonUnknownNode, field: unknown.field, metadata: map[string]string{"node": unknown.node}}
 	case errors.As(err, &denial):
-		return problem{code: denial.code(), reason: denial.reason, metadata: denial.metadata}
+		return problem{code: denial.Code(), reason: denial.Reason, metadata: denial.Metadata}
 	case errors.As(err, &limit):
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonOutOfBounds, field: "limits." + limit.Field}
 	case errors.As(err, &target):
@@ -76,7 +77,7 @@ func classify(err error) problem {
 		return problem{code: codes.NotFound, reason: contract.ReasonBanNotFound, metadata: map[string]string{"target": contract.Short(noBan.Target)}}
 	case errors.Is(err, server.ErrTooManyBans):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyBans}
-	case errors.Is(err, errTooManyCalls):
+	case errors.Is(err, auth.ErrTooManyCalls):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyCalls, retry: time.Second}
 	case errors.As(err, &bounds):
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonOutOfBounds, field: bounds.Field}

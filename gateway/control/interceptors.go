@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -24,24 +25,24 @@ var errPanic = errors.New("the gateway failed inside while answering; its log ha
 // interceptors returns what every call passes through, unary and stream alike, outermost first: log, errors to statuses,
 // recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, a panic's too. The guard's tap,
 // which authenticates, is before all of them. The scope says whether the nodes that a request names can be asked; nil: all can.
-func interceptors(logger hclog.Logger, g *guard, scope scopeCheck) []grpc.ServerOption {
+func interceptors(logger hclog.Logger, g *auth.Guard, scope scopeCheck) []grpc.ServerOption {
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error { return panicked(logger, p) })
 	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),
 		logging.WithFieldsFromContext(callerFields)}
 	return []grpc.ServerOption{
-		grpc.InTapHandle(g.authenticate),
+		grpc.InTapHandle(g.Authenticate),
 		grpc.ChainUnaryInterceptor(
 			logging.UnaryServerInterceptor(callLogger(logger), calls...),
 			unaryStatus,
 			recovery.UnaryServerInterceptor(onPanic),
-			g.unary,
+			g.Unary,
 			scope.unary,
 		),
 		grpc.ChainStreamInterceptor(
 			logging.StreamServerInterceptor(callLogger(logger), calls...),
 			streamStatus,
 			recovery.StreamServerInterceptor(onPanic),
-			g.stream,
+			g.Stream,
 			scope.stream,
 		),
 	}
@@ -69,7 +70,7 @@ func callLogger(logger hclog.Logger) logging.Logger {
 
 // callerFields are what the log says of a call's caller.
 func callerFields(ctx context.Context) logging.Fields {
-	c := callerOf(ctx)
+	c := auth.CallerOf(ctx)
 	if c.Identity == "" {
 		return nil
 	}
@@ -146,12 +147,12 @@ func (s validatedStream) RecvMsg(m any) error {
 
 // validateRequestID checks the ID that the caller gave to its request: it is written to logs and events.
 func validateRequestID(ctx context.Context) error {
-	ids := metadata.ValueFromIncomingContext(ctx, requestIDKey)
-	id := requestID(ctx)
+	ids := metadata.ValueFromIncomingContext(ctx, auth.RequestIDKey)
+	id := auth.RequestID(ctx)
 	return contract.First(
-		contract.Check(len(ids) <= 1, requestIDKey, "%d values in the metadata; expected at most one", len(ids)),
-		contract.Check(len(id) <= maxRequestID, requestIDKey, "%d bytes in the metadata; expected at most %d", len(id), maxRequestID),
-		contract.Check(!strings.ContainsFunc(id, notPrintable), requestIDKey, "%.50q in the metadata; expected printable ASCII", id),
+		contract.Check(len(ids) <= 1, auth.RequestIDKey, "%d values in the metadata; expected at most one", len(ids)),
+		contract.Check(len(id) <= auth.MaxRequestID, auth.RequestIDKey, "%d bytes in the metadata; expected at most %d", len(id), auth.MaxRequestID),
+		contract.Check(!strings.ContainsFunc(id, notPrintable), auth.RequestIDKey, "%.50q in the metadata; expected printable ASCII", id),
 	)
 }
 

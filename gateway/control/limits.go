@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -99,7 +100,7 @@ func (s *Service) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.gateway.UpdateLimits(ctx, server.UpdateLimitsRequest{Change: changes.apply, Changes: changes.words, Actor: actor(ctx)})
+	l, err := s.gateway.UpdateLimits(ctx, server.UpdateLimitsRequest{Change: changes.apply, Changes: changes.words, Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}

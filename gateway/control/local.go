@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -24,7 +25,7 @@ import (
 // goroutine.
 type Local struct {
 	*Service
-	guard    *guard
+	guard    *auth.Guard
 	logger   hclog.Logger
 	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
 }
@@ -34,7 +35,7 @@ type Local struct {
 const decodedFreely = 64 << 10
 
 // Caller returns who makes a call that came to this node's control plane.
-func (l *Local) Caller(ctx context.Context) event.Actor { return actor(ctx) }
+func (l *Local) Caller(ctx context.Context) event.Actor { return auth.Actor(ctx) }
 
 // Status makes the gRPC status of an error that a method of Service returned: what its caller would have got.
 func (l *Local) Status(err error) error { return toStatus(err) }
@@ -136,12 +137,12 @@ func (l *Local) recover(err *error) {
 func (l *Local) admitting(caller event.Actor, most string) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		ctx = l.forwarded(ctx, caller, most)
-		ctx, leave, err := l.guard.authorize(ctx, info.FullMethod)
+		ctx, leave, err := l.guard.Authorize(ctx, info.FullMethod)
 		if err != nil {
 			return nil, err
 		}
 		defer leave()
-		if err := l.guard.authorizeMessage(ctx, info.FullMethod, request); err != nil {
+		if err := l.guard.AuthorizeMessage(ctx, info.FullMethod, request); err != nil {
 			return nil, err
 		}
 		if err := contract.First(validateRequestID(ctx), validate(request)); err != nil {
@@ -176,10 +177,10 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 // forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
 // what calls by way of that node may do, whichever is less.
 func (l *Local) forwarded(ctx context.Context, caller event.Actor, most string) context.Context {
-	c := Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
-		Role: min(roleNamed(caller.Role), roleNamed(most))}
+	c := auth.Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
+		Role: min(auth.RoleNamed(caller.Role), auth.RoleNamed(most))}
 	if caller.RequestID != "" {
-		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(requestIDKey, caller.RequestID))
+		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(auth.RequestIDKey, caller.RequestID))
 	}
-	return withGrant(ctx, newGrant(c))
+	return auth.WithGrant(ctx, auth.NewGrant(c))
 }

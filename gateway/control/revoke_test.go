@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
@@ -49,7 +50,7 @@ func TestRevocation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tokens := openTokens(t, nil, tokenLine("ops", "operator"), tokenLine("other", "viewer"))
 			g := gatewaytest.Start(t)
-			conn, _ := serve(t, g.Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+			conn, _ := serve(t, g.Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 			client := pb.NewGatewayServiceClient(conn)
 			streams := make(map[string]grpc.ServerStreamingClient[pb.StreamEventsResponse])
 			for _, of := range []string{"ops", "other"} {
@@ -87,7 +88,7 @@ func TestRevocation(t *testing.T) {
 func TestTokenFileIsFollowed(t *testing.T) {
 	var log lockedBuffer
 	tokens := openTokens(t, hclog.New(&hclog.LoggerOptions{Output: &log}), tokenLine("ops", "operator"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
 	stream, err := client.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{Types: []pb.EventType{connected}})
 	check(t, err)
@@ -117,7 +118,7 @@ func TestExpiry(t *testing.T) {
 			tokens := openTokens(t, nil, tokenLine("ops", "viewer", "expires:"+soon.UTC().Format(time.RFC3339)))
 			defer tokens.Close()
 			ca := newAuthority(t)
-			config := control.Config{TLS: ca.server(t), Auth: control.AuthConfig{Tokens: tokens.TokenFile, Roles: map[string]control.Role{"ops.test": control.RoleViewer}}}
+			config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]auth.Role{"ops.test": auth.RoleViewer}}}
 			ctx := t.Context()
 			var certificates []tls.Certificate
 			if reason == "TOKEN_EXPIRED" {
@@ -149,7 +150,7 @@ func TestExpiry(t *testing.T) {
 // TestHealthAndReflection holds that everybody may ask for health, also with a token that is none, and only viewers what there is.
 func TestHealthAndReflection(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	health := healthpb.NewHealthClient(conn)
 	for _, token := range []string{"", "none"} {
 		ctx := patiently(t)

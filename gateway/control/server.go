@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -58,7 +59,7 @@ type Config struct {
 	// Hazard: without TLS, tokens can be read on the way.
 	TLS *tls.Config
 	// Auth says who may call. Default: who is on loopback, and on a unix socket the gateway's own user and root.
-	Auth AuthConfig
+	Auth auth.Config
 	// MaxConnectionAge is after how long a client's connection takes no more calls, give or take a tenth: the client makes another one by
 	// itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the connection is closed, and they end
 	// with UNAVAILABLE. An event stream goes on behind its cursor when its client asks again. Default 1 h and 5 min.
@@ -94,27 +95,27 @@ type Server struct {
 	stopping context.Context // ends when Stop is called
 	stop     context.CancelFunc
 	config   Config
-	guard    *guard
+	guard    *auth.Guard
 	warned   atomic.Int64 // unix second of the last warning that it is full
 
 	mu       sync.Mutex
-	listener *boundedListener // of Serve
+	listener *auth.Listener // of Serve
 }
 
 // New returns the control plane of a gateway.
 func New(g Gateway, c Config) *Server {
 	c = c.withDefaults()
-	s := &Server{health: health.NewServer(), config: c, guard: newGuard(&c.Auth, c.CallsPerIdentity, c.Logger)}
+	s := &Server{health: health.NewServer(), config: c, guard: auth.NewGuard(&c.Auth, c.CallsPerIdentity, c.Logger)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	service := NewService(g, c.DrainTimeout)
-	service.denials, service.most = s.guard.denials, c.StreamsPerIdentity
+	service.denials, service.most = s.guard.Denials, c.StreamsPerIdentity
 	var answers pb.GatewayServiceServer = service
 	scope := aloneScope(g)
 	if c.Fleet != nil {
 		answers, scope = c.Fleet(&Local{Service: service, guard: s.guard, logger: c.Logger}), nil
 	}
 	options := append(interceptors(c.Logger, s.guard, scope),
-		grpc.Creds(newGreeter(&c.Auth, c.TLS)),
+		grpc.Creds(auth.NewGreeter(&c.Auth, c.TLS)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(greetTimeout),
 		grpc.MaxRecvMsgSize(maxReceive),
@@ -129,13 +130,13 @@ func New(g Gateway, c Config) *Server {
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	reflection.Register(s.grpc)
-	s.guard.access = newAccessTable(s.grpc.GetServiceInfo())
+	s.guard.Access = auth.NewAccessTable(s.grpc.GetServiceInfo())
 	return s
 }
 
 // Serve answers calls on l until Stop; it returns nil then, and closes l.
 func (s *Server) Serve(l net.Listener) error {
-	bounded := newBoundedListener(l, s.config.MaxConnections, s.refused)
+	bounded := auth.NewListener(l, s.config.MaxConnections, s.refused)
 	s.mu.Lock()
 	s.listener = bounded
 	s.mu.Unlock()
@@ -143,7 +144,7 @@ func (s *Server) Serve(l net.Listener) error {
 	var reporting sync.WaitGroup
 	defer reporting.Wait()
 	defer cancel()
-	reporting.Go(func() { s.guard.denials.report(ctx) })
+	reporting.Go(func() { s.guard.Denials.Report(ctx) })
 	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop was faster
 		return err
 	}
@@ -190,8 +191,8 @@ func (s *Server) Stop(ctx context.Context) {
 	listener := s.listener
 	s.mu.Unlock()
 	if listener != nil {
-		listener.closeSilent()
-		defer context.AfterFunc(ctx, listener.closeAll)()
+		listener.CloseSilent()
+		defer context.AfterFunc(ctx, listener.CloseAll)()
 	}
 	stopped := make(chan struct{})
 	go func() {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -25,7 +26,7 @@ type Service struct {
 	pb.UnimplementedGatewayServiceServer
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
-	denials *denials      // nil: nobody is denied anything
+	denials *auth.Denials // nil: nobody is denied anything
 	most    int           // event streams of one identity
 	streams atomic.Int64  // event streams open now
 	feeds   feed.Feeds
@@ -133,7 +134,7 @@ func (s *Service) GetConnection(ctx context.Context, r *pb.GetConnectionRequest)
 
 // Send sends to one connection.
 func (s *Service) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
-	request := server.SendRequest{ID: r.GetId(), Data: r.GetData(), Actor: actor(ctx)}
+	request := server.SendRequest{ID: r.GetId(), Data: r.GetData(), Actor: auth.Actor(ctx)}
 	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
 		request.Wait = orDefault(r.GetWaitTimeout().AsDuration(), contract.DefaultSendWait)
 	}
@@ -158,7 +159,7 @@ func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Br
 		return nil, err
 	}
 	result, err := s.gateway.Broadcast(ctx, server.BroadcastRequest{Data: r.GetData(), Match: match, Exclude: r.GetExcludeIds(),
-		RequestID: strings.ToLower(r.GetRequestId()), Actor: actor(ctx)})
+		RequestID: strings.ToLower(r.GetRequestId()), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +175,7 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 	}
 	result, err := s.gateway.Kick(ctx, server.KickRequest{IDs: r.GetConnectionIds(), Match: match, Reason: r.GetReason(), Farewell: r.GetFarewell(),
 		Flush: orDefault(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush), Ban: r.GetBanDuration().AsDuration(),
-		DryRun: r.GetValidateOnly(), Actor: actor(ctx)})
+		DryRun: r.GetValidateOnly(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +190,7 @@ func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.Se
 		return nil, err
 	}
 	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{IDs: r.GetConnectionIds(), Match: match, Set: r.GetSet(), Remove: r.GetRemove(),
-		Actor: actor(ctx)})
+		Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +204,7 @@ func (s *Service) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shut
 	if r.GetGracePeriod() != nil {
 		grace = r.GetGracePeriod().AsDuration()
 	}
-	status := s.gateway.StartDrain(server.DrainRequest{Grace: grace, Reason: r.GetReason(), Farewell: r.GetFarewell(), Actor: actor(ctx)})
+	status := s.gateway.StartDrain(server.DrainRequest{Grace: grace, Reason: r.GetReason(), Farewell: r.GetFarewell(), Actor: auth.Actor(ctx)})
 	return &pb.ShutdownResponse{Joined: status.Joined, Deadline: timestamppb.New(status.Deadline), Connections: uint64(status.Connections)}, nil
 }
 
@@ -214,10 +215,10 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 		return nil, err
 	}
 	response := gatewayInfo(&info)
-	c := callerOf(ctx)
+	c := auth.CallerOf(ctx)
 	response.Caller = &pb.Caller{Identity: c.Identity, Proof: c.Proof, Role: pb.Role(c.Role)}
 	if s.denials != nil {
-		response.Totals.DeniedCalls = s.denials.byReason()
+		response.Totals.DeniedCalls = s.denials.ByReason()
 	}
 	return response, nil
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -116,15 +117,15 @@ func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
 
 // enterStream counts an event stream until leave, unless there are most already, of its caller or in all.
 func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
-	of := &usage{} // of a caller without an identity, who is alone
-	if g := grantOf(ctx); g != nil {
-		of = g.usage
+	of := &auth.Usage{} // of a caller without an identity, who is alone
+	if g := auth.GrantOf(ctx); g != nil {
+		of = g.Usage
 	}
 	leave = func() {
-		of.streams.Add(-1)
+		of.Streams.Add(-1)
 		s.streams.Add(-1)
 	}
-	mine, all := of.streams.Add(1), s.streams.Add(1)
+	mine, all := of.Streams.Add(1), s.streams.Add(1)
 	switch {
 	case all > maxEventStreams:
 		leave()
@@ -132,7 +133,7 @@ func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
 	case mine > int64(s.most):
 		leave()
 		return nil, &tooManyStreamsError{fmt.Sprintf("%d event streams of %.200q are open, which is the most of one identity; end some, or let one "+
-			"program hand the events on", s.most, callerOf(ctx).Identity)}
+			"program hand the events on", s.most, auth.CallerOf(ctx).Identity)}
 	}
 	return leave, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/auth"
 )
 
 // tokenOf returns a token; every name has another.
@@ -36,7 +36,7 @@ func bearing(ctx context.Context, token string) context.Context {
 
 // tokenFile is a token file that a test writes.
 type tokenFile struct {
-	*control.TokenFile
+	*auth.TokenFile
 	t    testing.TB
 	path string
 }
@@ -52,7 +52,7 @@ func openTokens(t testing.TB, logger hclog.Logger, lines ...string) tokenFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tokens")
 	writeTokens(t, path, lines...)
-	f, err := control.OpenTokenFile(path, logger)
+	f, err := auth.OpenTokenFile(path, logger)
 	check(t, err)
 	t.Cleanup(f.Close)
 	return tokenFile{f, t, path}
@@ -72,7 +72,7 @@ func TestParseTokens(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# nothing\n  # nothing\n", good, strings.TrimSuffix(good, "\n"), "\t a \t viewer \t" + hash + "  \r\n",
 		tokenLine("a", "viewer", "expires:2027-01-31T12:00:00Z"), tokenLine("a", "admin", "expires:2027-01-31T12:00:00.5+02:00"),
 		good + "# between\n\n" + tokenLine("b", "operator") + tokenLine(strings.Repeat("n", 63), "admin")} {
-		if _, err := control.ParseTokens([]byte(text)); err != nil {
+		if _, err := auth.ParseTokens([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestParseTokens(t *testing.T) {
 		{good + "b viewer " + hash, "line 2: the hash is in line 1"},
 		{strings.Repeat("#\n", 1<<19) + "#", "expected at most 1048576"},
 	} {
-		tokens, err := control.ParseTokens([]byte(c.text))
+		tokens, err := auth.ParseTokens([]byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret) || tokens != nil {
 			t.Errorf("%.100q: %v, %v; expected %q", c.text, tokens, err, c.says)
 		}
@@ -106,13 +106,13 @@ func TestParseTokens(t *testing.T) {
 	var many strings.Builder
 	for i := range 10_001 {
 		if i == 10_000 {
-			if tokens, err := control.ParseTokens([]byte(many.String())); err != nil || len(tokens) != 10_000 {
+			if tokens, err := auth.ParseTokens([]byte(many.String())); err != nil || len(tokens) != 10_000 {
 				t.Errorf("%d tokens, %v", len(tokens), err)
 			}
 		}
 		fmt.Fprintf(&many, "n%d viewer sha256:%064x\n", i, i)
 	}
-	if _, err := control.ParseTokens([]byte(many.String())); err == nil || !strings.Contains(err.Error(), "line 10001") {
+	if _, err := auth.ParseTokens([]byte(many.String())); err == nil || !strings.Contains(err.Error(), "line 10001") {
 		t.Errorf("10,001 tokens: %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestSharedTokenFiles(t *testing.T) {
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			check(t, err)
-			if _, err := control.ParseTokens(text); (err == nil) != good {
+			if _, err := auth.ParseTokens(text); (err == nil) != good {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
@@ -139,7 +139,7 @@ func TestSharedTokenFiles(t *testing.T) {
 func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" + tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		tokens, err := control.ParseTokens(text)
+		tokens, err := auth.ParseTokens(text)
 		if err != nil {
 			if tokens != nil || strings.Contains(err.Error(), "sgt_") {
 				t.Errorf("%v, %v", tokens, err)
@@ -148,7 +148,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		names, hashes := make(map[string]bool), make(map[[32]byte]bool)
 		for _, token := range tokens {
-			if names[token.Name] || hashes[token.Hash] || token.Role < control.RoleViewer || token.Role > control.RoleAdmin || token.Name == "" || len(token.Name) > 63 {
+			if names[token.Name] || hashes[token.Hash] || token.Role < auth.RoleViewer || token.Role > auth.RoleAdmin || token.Name == "" || len(token.Name) > 63 {
 				t.Errorf("%+v in %q", token, text)
 			}
 			names[token.Name], hashes[token.Hash] = true, true
@@ -162,7 +162,7 @@ func FuzzTokenFile(f *testing.F) {
 			}
 			again.WriteString("\n")
 		}
-		reread, err := control.ParseTokens([]byte(again.String()))
+		reread, err := auth.ParseTokens([]byte(again.String()))
 		if err != nil || len(reread) != len(tokens) {
 			t.Fatalf("%q reads as %d tokens, %v; expected %d", again.String(), len(reread), err, len(tokens))
 		}
@@ -182,7 +182,7 @@ func TestTokenFileModes(t *testing.T) {
 	for mode, want := range map[os.FileMode]string{0o600: "opened", 0o400: "opened", 0o640: "opened", 0o644: "warned", 0o620: "refused", 0o602: "refused", 0o666: "refused"} {
 		check(t, os.Chmod(path, mode))
 		var log lockedBuffer
-		f, err := control.OpenTokenFile(path, hclog.New(&hclog.LoggerOptions{Output: &log}))
+		f, err := auth.OpenTokenFile(path, hclog.New(&hclog.LoggerOptions{Output: &log}))
 		got := "opened"
 		switch {
 		case err != nil:
@@ -200,7 +200,7 @@ func TestTokenFileModes(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	check(t, syscall.Mkfifo(pipe, 0o600))
 	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), pipe} { // to open a pipe that nobody writes never ends
-		if _, err := control.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := auth.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

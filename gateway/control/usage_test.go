@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -26,7 +27,7 @@ import (
 // that ends makes room.
 func TestStreamsPerIdentity(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
-	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{StreamsPerIdentity: 2, Auth: control.AuthConfig{Tokens: tokens.TokenFile}})
+	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{StreamsPerIdentity: 2, Auth: auth.Config{Tokens: tokens.TokenFile}})
 	second := connectAs(t, first, insecure.NewCredentials())
 	for _, identity := range []string{"ops", "other", ""} { // the last is loopback's
 		ctx := patiently(t)
@@ -76,7 +77,7 @@ func TestCallsPerIdentity(t *testing.T) {
 		<-leave
 		return nil
 	}}
-	conn, _ := serve(t, g, control.Config{CallsPerIdentity: 2, Auth: control.AuthConfig{Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, g, control.Config{CallsPerIdentity: 2, Auth: auth.Config{Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
 	done := make(chan error, 3)
 	count := func(of string) {
@@ -148,7 +149,7 @@ func TestLargeHeader(t *testing.T) {
 func TestStrangersMakeRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	g := gatewaytest.Start(t)
-	first, _ := serve(t, g.Server, control.Config{MaxConnections: 3, Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	first, _ := serve(t, g.Server, control.Config{MaxConnections: 3, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	ops := pb.NewGatewayServiceClient(first)
 	stream, err := ops.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{})
 	check(t, err)
@@ -183,7 +184,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 // TestOneIdentityMakesRoom holds that one identity, however many connections it has, keeps no other out, and keeps its own share.
 func TestOneIdentityMakesRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hog", "viewer"))
-	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 8, Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 8, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	follow := func(name string) pb.GatewayService_StreamEventsClient {
 		client := pb.NewGatewayServiceClient(connectAs(t, first, insecure.NewCredentials()))
 		stream, err := client.StreamEvents(bearing(patiently(t), tokenOf(name)), &pb.StreamEventsRequest{})
@@ -213,7 +214,7 @@ func TestOneIdentityMakesRoom(t *testing.T) {
 // closed, and one with an identity is answered meanwhile.
 func TestStrangerCalls(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	stranger := healthpb.NewHealthClient(connectAs(t, conn, insecure.NewCredentials()))
 	var watches []healthpb.Health_WatchClient
 	watch := func() healthpb.Health_WatchClient {
@@ -248,7 +249,7 @@ func TestStrangerCalls(t *testing.T) {
 // TestStrangersDoNotHoldHealth holds that strangers who keep their calls, from as many addresses as it takes, keep nobody out who asks for
 // health: the oldest makes room.
 func TestStrangersDoNotHoldHealth(t *testing.T) {
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: control.AuthConfig{Required: true, Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})
 	from := func(ip string) healthpb.HealthClient {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 		c, err := grpc.NewClient(conn.Target(), grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
@@ -16,9 +17,9 @@ type controlAuth struct {
 	tls      *tls.Config         // nil without
 	asks     tlsfiles.ClientAuth // for certificates
 	required bool                // also on loopback
-	roles    map[string]control.Role
-	tokens   *control.TokenFile // nil without
-	users    bool               // callers are known by their users: it is a unix socket
+	roles    map[string]auth.Role
+	tokens   *auth.TokenFile // nil without
+	users    bool            // callers are known by their users: it is a unix socket
 	maxAge   time.Duration
 }
 
@@ -40,7 +41,7 @@ func openControlAuth(c *controlFlags, held *certificates, log hclog.Logger) (a c
 		}
 	}
 	if c.tokenFile != "" {
-		if a.tokens, err = control.OpenTokenFile(c.tokenFile, log); err != nil {
+		if a.tokens, err = auth.OpenTokenFile(c.tokenFile, log); err != nil {
 			return a, err
 		}
 	}
@@ -77,7 +78,7 @@ func (a *controlAuth) anybody() bool { return !a.required && !a.users && a.tls =
 // config completes the control plane's configuration.
 func (a *controlAuth) config(c control.Config) (control.Config, error) {
 	c.TLS, c.MaxConnectionAge = a.tls, a.maxAge
-	c.Auth = control.AuthConfig{Required: a.required, Roles: a.roles, Tokens: a.tokens}
+	c.Auth = auth.Config{Required: a.required, Roles: a.roles, Tokens: a.tokens}
 	return c, c.Auth.Validate()
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/auth"
 )
 
 // unixScheme begins the address of a unix socket.
@@ -168,14 +168,14 @@ func (c *controlFlags) rolesByKind() (users, certificates int, err error) {
 }
 
 // rolesByIdentity reads --control-role. Names of users become numbers.
-func (c *controlFlags) rolesByIdentity() (map[string]control.Role, error) {
-	roles := make(map[string]control.Role)
+func (c *controlFlags) rolesByIdentity() (map[string]auth.Role, error) {
+	roles := make(map[string]auth.Role)
 	for _, text := range c.roles {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
 			return nil, fmt.Errorf("--control-role %.200q: expected IDENTITY=ROLE, for example spiffe://example.org/ops/*=operator or uid:1000=viewer", text)
 		}
-		role, err := control.ParseRole(text[at+1:])
+		role, err := auth.ParseRole(text[at+1:])
 		if err != nil {
 			return nil, fmt.Errorf("--control-role %.200q: %w", text, err)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
@@ -112,7 +112,7 @@ func (c *fleetFlags) roles() (map[string]string, error) {
 		if !ok || node != anyPeer && !event.ValidNode(node) {
 			return nil, fmt.Errorf("--fleet-peer-role %.200q: expected NODE=ROLE, for example edge-1=operator or *=viewer", text)
 		}
-		role, err := control.ParseRole(word)
+		role, err := auth.ParseRole(word)
 		if err != nil {
 			return nil, fmt.Errorf("--fleet-peer-role %.200q: %w", text, err)
 		}

@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"container/list"
@@ -8,38 +8,38 @@ import (
 	"sync/atomic"
 )
 
-// usage is what the calls of one identity use now.
-type usage struct {
+// Usage is what the calls of one identity use now.
+type Usage struct {
 	calls   int          // under way; guarded by usages.mu
-	streams atomic.Int64 // event streams open
+	Streams atomic.Int64 // event streams open
 }
 
 // usages are the usages of the identities that have calls under way.
 type usages struct {
 	mu  sync.Mutex
-	all map[string]*usage
+	all map[string]*Usage
 }
 
-var errTooManyCalls = errors.New("too many calls of this identity are under way; wait until some have ended")
+var ErrTooManyCalls = errors.New("too many calls of this identity are under way; wait until some have ended")
 
 // enter counts a call of a caller, unless there are most already; leave ends it.
-func (u *usages) enter(c *Caller, most int) (of *usage, leave func(), err error) {
+func (u *usages) enter(c *Caller, most int) (of *Usage, leave func(), err error) {
 	key := usageKey(c)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if of = u.all[key]; of == nil {
-		of = &usage{}
+		of = &Usage{}
 		u.all[key] = of
 	}
 	if of.calls >= most {
-		return nil, nil, errTooManyCalls
+		return nil, nil, ErrTooManyCalls
 	}
 	of.calls++
 	return of, func() { u.leave(key, of) }, nil
 }
 
 // leave ends a call that enter counted.
-func (u *usages) leave(key string, of *usage) {
+func (u *usages) leave(key string, of *Usage) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if of.calls--; of.calls == 0 {

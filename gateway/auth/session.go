@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"context"
@@ -32,12 +32,12 @@ func (s *session) AuthType() string { return "sockgate" }
 // greeter greets a client's connection: it makes the TLS handshake, where there is TLS, and finds out what the connection proves. It
 // is the TransportCredentials of the gRPC server.
 type greeter struct {
-	auth *AuthConfig
+	auth *Config
 	tls  credentials.TransportCredentials // nil: plain
 }
 
-// newGreeter returns the greeter of plain connections, or of TLS with a configuration.
-func newGreeter(auth *AuthConfig, c *tls.Config) *greeter {
+// NewGreeter returns the greeter of plain connections, or of TLS with a configuration.
+func NewGreeter(auth *Config, c *tls.Config) *greeter {
 	g := &greeter{auth: auth}
 	if c != nil {
 		g.tls = credentials.NewTLS(withoutTickets(c))
@@ -107,9 +107,9 @@ func hostOf(address string) string {
 func (g *greeter) user(c *net.UnixConn) (*grant, error) {
 	uid, err := peerUID(c)
 	if err != nil {
-		return nil, &denialError{reason: contract.ReasonCredentialsRequired, text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
+		return nil, &Denial{Reason: contract.ReasonCredentialsRequired, text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
 	}
-	return newGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.userRole(uid)}), nil
+	return NewGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.UserRole(uid)}), nil
 }
 
 // certificate is what a TLS connection proves: whom its client's verified certificate names.
@@ -119,18 +119,18 @@ func (g *greeter) certificate(info credentials.AuthInfo, address string) (*grant
 		return nil, errNoCredentials
 	}
 	if len(state.VerifiedChains) == 0 {
-		return nil, &denialError{reason: contract.ReasonCertificateInvalid,
+		return nil, &Denial{Reason: contract.ReasonCertificateInvalid,
 			text: "the gateway has no authority for client certificates, so yours proves nothing; give a token, or have one configured"}
 	}
 	identity := certid.Identity(state.PeerCertificates[0])
 	if identity == "" {
-		return nil, &denialError{reason: contract.ReasonCertificateInvalid,
+		return nil, &Denial{Reason: contract.ReasonCertificateInvalid,
 			text: "your certificate names nobody; expected one SPIFFE ID (a URI), or else a DNS or common name that does not look like one, " +
 				"of at most 1,024 bytes"}
 	}
-	granted := newGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity), Address: address})
+	granted := NewGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity), Address: address})
 	granted.until = earliest(state.VerifiedChains[0])
-	granted.over = &denialError{reason: contract.ReasonCertificateExpired, text: fmt.Sprintf(
+	granted.over = &Denial{Reason: contract.ReasonCertificateExpired, text: fmt.Sprintf(
 		"the certificate of %.200q expired at %s; connect with a new one", identity, granted.until.Format(time.RFC3339))}
 	return granted, nil
 }
@@ -152,7 +152,7 @@ func (g *greeter) neighbour(c net.Conn, address string) (*grant, error) {
 	if g.auth.Required || !isLoopback(c.RemoteAddr()) || !isLoopback(c.LocalAddr()) {
 		return nil, errNoCredentials
 	}
-	return newGrant(Caller{Identity: address, Proof: proofNone, Role: RoleAdmin, Address: address}), nil
+	return NewGrant(Caller{Identity: address, Proof: proofNone, Role: RoleAdmin, Address: address}), nil
 }
 
 func isLoopback(a net.Addr) bool {

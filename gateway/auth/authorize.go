@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"context"
@@ -12,44 +12,44 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof has ended. What
+// Guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof has ended. What
 // it does not know is denied.
-type guard struct {
-	auth      *AuthConfig
-	access    accessTable // set before the first call
+type Guard struct {
+	auth      *Config
+	Access    accessTable // set before the first call
 	calls     int         // most of one identity under way
-	denials   *denials
+	Denials   *Denials
 	usages    usages
 	strangers strangers
 }
 
-// newGuard returns a guard that lets one identity have so many calls under way.
-func newGuard(auth *AuthConfig, calls int, log hclog.Logger) *guard {
-	return &guard{auth: auth, calls: calls, denials: newDenials(log), usages: usages{all: make(map[string]*usage)},
+// NewGuard returns a guard that lets one identity have so many calls under way.
+func NewGuard(auth *Config, calls int, log hclog.Logger) *Guard {
+	return &Guard{auth: auth, calls: calls, Denials: newDenials(log), usages: usages{all: make(map[string]*Usage)},
 		strangers: strangers{calls: make(map[string]int)}}
 }
 
-// authorize checks that a call may be made, counts it until leave, and returns its context, which says who makes it.
-func (g *guard) authorize(ctx context.Context, method string) (_ context.Context, leave func(), _ error) {
-	a := g.access[method]
-	granted := grantOf(ctx)
+// Authorize checks that a call may be made, counts it until leave, and returns its context, which says who makes it.
+func (g *Guard) Authorize(ctx context.Context, method string) (_ context.Context, leave func(), _ error) {
+	a := g.Access[method]
+	granted := GrantOf(ctx)
 	switch {
-	case a.everybody:
+	case a.Everybody:
 		return ctx, func() {}, nil
 	case granted == nil:
 		return nil, nil, g.deny(stranger(ctx), method, refusalOf(ctx))
-	case a.role == RoleNone:
+	case a.Role == RoleNone:
 		return nil, nil, g.deny(&granted.Caller, method, roleUndeclared(method))
-	case granted.Role < a.role:
-		return nil, nil, g.deny(&granted.Caller, method, roleRequired(&granted.Caller, method, method, a.role))
+	case granted.Role < a.Role:
+		return nil, nil, g.deny(&granted.Caller, method, roleRequired(&granted.Caller, method, method, a.Role))
 	}
 	of, leave, err := g.usages.enter(&granted.Caller, g.calls)
 	if err != nil {
 		return nil, nil, err
 	}
 	counted := *granted
-	counted.usage = of
-	return withGrant(ctx, &counted), leave, nil
+	counted.Usage = of
+	return WithGrant(ctx, &counted), leave, nil
 }
 
 // stranger is the caller of a call that rests on nothing: only where it comes from is known.
@@ -60,13 +60,13 @@ func stranger(ctx context.Context) *Caller {
 	return &Caller{}
 }
 
-// authorizeMessage checks the fields of a message that need a role of their own.
-func (g *guard) authorizeMessage(ctx context.Context, method string, message any) error {
+// AuthorizeMessage checks the fields of a message that need a role of their own.
+func (g *Guard) AuthorizeMessage(ctx context.Context, method string, message any) error {
 	m, ok := message.(proto.Message)
-	if !ok || !g.access[method].fields {
+	if !ok || !g.Access[method].Fields {
 		return nil
 	}
-	c := callerOf(ctx)
+	c := CallerOf(ctx)
 	if field, needs := beyond(m.ProtoReflect(), c.Role); field != "" {
 		return g.deny(&c, method, roleRequired(&c, method, field+" of "+method, needs))
 	}
@@ -74,38 +74,38 @@ func (g *guard) authorizeMessage(ctx context.Context, method string, message any
 }
 
 // deny counts a denial and returns it.
-func (g *guard) deny(c *Caller, method string, err error) error {
-	var denial *denialError
+func (g *Guard) deny(c *Caller, method string, err error) error {
+	var denial *Denial
 	if errors.As(err, &denial) {
-		if denial.reason == contract.ReasonNoRole { // who is known, though the call rests on nothing
-			c = &Caller{Identity: denial.metadata["identity"], Proof: denial.metadata["proof"], Address: c.Address}
+		if denial.Reason == contract.ReasonNoRole { // who is known, though the call rests on nothing
+			c = &Caller{Identity: denial.Metadata["identity"], Proof: denial.Metadata["proof"], Address: c.Address}
 		}
-		g.denials.note(denial.reason, method, c)
+		g.Denials.note(denial.Reason, method, c)
 	}
 	return err
 }
 
-// unary is the interceptor of unary calls.
-func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	ctx, leave, err := g.authorize(ctx, info.FullMethod)
+// Unary is the interceptor of unary calls.
+func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, leave, err := g.Authorize(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	if err := g.authorizeMessage(ctx, info.FullMethod, request); err != nil {
+	if err := g.AuthorizeMessage(ctx, info.FullMethod, request); err != nil {
 		return nil, err
 	}
 	return handler(ctx, request)
 }
 
-// stream is the interceptor of streams.
-func (g *guard) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	ctx, leave, err := g.authorize(stream.Context(), info.FullMethod)
+// Stream is the interceptor of streams.
+func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx, leave, err := g.Authorize(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	ctx, stop := grantOf(ctx).bound(ctx)
+	ctx, stop := GrantOf(ctx).bound(ctx)
 	defer stop()
 	err = handler(service, &guardedStream{ServerStream: stream, ctx: ctx, guard: g, method: info.FullMethod})
 	if over := proofOver(ctx); over != nil {
@@ -139,7 +139,7 @@ func (g *grant) bound(ctx context.Context) (_ context.Context, stop func()) {
 
 // proofOver returns why the proof that a stream rests on has ended; nil while it has not.
 func proofOver(ctx context.Context) error {
-	var denial *denialError
+	var denial *Denial
 	if errors.As(context.Cause(ctx), &denial) {
 		return denial
 	}
@@ -151,7 +151,7 @@ func proofOver(ctx context.Context) error {
 type guardedStream struct {
 	grpc.ServerStream
 	ctx    context.Context
-	guard  *guard
+	guard  *Guard
 	method string
 }
 
@@ -166,7 +166,7 @@ func (s *guardedStream) RecvMsg(m any) error {
 	if err := proofOver(s.ctx); err != nil {
 		return err
 	}
-	return s.guard.authorizeMessage(s.ctx, s.method, m)
+	return s.guard.AuthorizeMessage(s.ctx, s.method, m)
 }
 
 // SendMsg sends a message, unless the proof has ended.

@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 // denialPeriod is how often denials of one reason are logged at most.
 const denialPeriod = time.Second
 
-// denials counts denied calls by reason, and logs them: the first at once, those that follow together.
-type denials struct {
+// Denials counts denied calls by reason, and logs them: the first at once, those that follow together.
+type Denials struct {
 	logger hclog.Logger
 	wake   chan struct{} // has room for one
 
@@ -31,12 +31,12 @@ type denied struct {
 	via              string
 }
 
-func newDenials(logger hclog.Logger) *denials {
-	return &denials{logger: logger, wake: make(chan struct{}, 1), totals: make(map[string]uint64), fresh: make(map[string]*denied)}
+func newDenials(logger hclog.Logger) *Denials {
+	return &Denials{logger: logger, wake: make(chan struct{}, 1), totals: make(map[string]uint64), fresh: make(map[string]*denied)}
 }
 
 // note counts a denied call. It does not wait for the log.
-func (d *denials) note(reason, method string, c *Caller) {
+func (d *Denials) note(reason, method string, c *Caller) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.totals[reason]++
@@ -53,15 +53,15 @@ func (d *denials) note(reason, method string, c *Caller) {
 	}
 }
 
-// byReason returns how many calls were denied, by reason.
-func (d *denials) byReason() map[string]uint64 {
+// ByReason returns how many calls were denied, by reason.
+func (d *Denials) ByReason() map[string]uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.totals)
 }
 
-// report logs denials until ctx ends, those included that there are then.
-func (d *denials) report(ctx context.Context) {
+// Report logs denials until ctx ends, those included that there are then.
+func (d *Denials) Report(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,7 +78,7 @@ func (d *denials) report(ctx context.Context) {
 }
 
 // log writes a line for each reason of which there is something new.
-func (d *denials) log() {
+func (d *Denials) log() {
 	d.mu.Lock()
 	fresh := d.fresh
 	d.fresh = make(map[string]*denied)

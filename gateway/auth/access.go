@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"strings"
@@ -14,9 +14,9 @@ import (
 
 // access says who may call a method.
 type access struct {
-	everybody bool
-	role      Role // the least one; RoleNone: nobody may
-	fields    bool // the request has fields that need a role of their own
+	Everybody bool
+	Role      Role // the least one; RoleNone: nobody may
+	Fields    bool // the request has fields that need a role of their own
 }
 
 // accessTable has the methods of a gRPC server by their full names.
@@ -25,8 +25,8 @@ type accessTable map[string]access
 // reflectionPackage is of the services that describe the others.
 const reflectionPackage = "grpc.reflection."
 
-// newAccessTable reads what the contract declares for the methods of a server. A method for which nothing is declared nobody may call.
-func newAccessTable(services map[string]grpc.ServiceInfo) accessTable {
+// NewAccessTable reads what the contract declares for the methods of a server. A method for which nothing is declared nobody may call.
+func NewAccessTable(services map[string]grpc.ServiceInfo) accessTable {
 	t := make(accessTable)
 	for service, info := range services {
 		for _, m := range info.Methods {
@@ -40,9 +40,9 @@ func newAccessTable(services map[string]grpc.ServiceInfo) accessTable {
 func declared(service, method string) access {
 	switch {
 	case service == healthpb.Health_ServiceDesc.ServiceName:
-		return access{everybody: true}
+		return access{Everybody: true}
 	case strings.HasPrefix(service, reflectionPackage):
-		return access{role: RoleViewer}
+		return access{Role: RoleViewer}
 	}
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service).Append(protoreflect.Name(method)))
 	if err != nil {
@@ -52,13 +52,13 @@ func declared(service, method string) access {
 	if !ok {
 		return access{}
 	}
-	return required(m)
+	return Required(m)
 }
 
-// required is what a method's own options declare.
-func required(m protoreflect.MethodDescriptor) access {
+// Required is what a method's own options declare.
+func Required(m protoreflect.MethodDescriptor) access {
 	role, _ := proto.GetExtension(m.Options(), pb.E_RequiredRole).(pb.Role)
-	return access{role: Role(role), fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
+	return access{Role: Role(role), Fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
 }
 
 // hasFieldRoles reports whether a field of a message, or of a message in it, needs a role of its own.

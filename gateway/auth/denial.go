@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"fmt"
@@ -9,50 +9,50 @@ import (
 )
 
 // denialError says why a call is denied: in a sentence that says what to do, and has no secret.
-type denialError struct {
-	reason   string // of the ErrorInfo
+type Denial struct {
+	Reason   string // of the ErrorInfo
 	text     string
-	metadata map[string]string // of the ErrorInfo
+	Metadata map[string]string // of the ErrorInfo
 }
 
 // Error returns the sentence.
-func (e *denialError) Error() string { return e.text }
+func (e *Denial) Error() string { return e.text }
 
-// code is PERMISSION_DENIED for a caller who is known, else UNAUTHENTICATED.
-func (e *denialError) code() codes.Code {
-	switch e.reason {
+// Code is PERMISSION_DENIED for a caller who is known, else UNAUTHENTICATED.
+func (e *Denial) Code() codes.Code {
+	switch e.Reason {
 	case contract.ReasonRoleRequired, contract.ReasonNoRole, contract.ReasonRoleUndeclared:
 		return codes.PermissionDenied
 	}
 	return codes.Unauthenticated
 }
 
-var errNoCredentials = &denialError{reason: contract.ReasonCredentialsRequired,
+var errNoCredentials = &Denial{Reason: contract.ReasonCredentialsRequired,
 	text: "this gateway answers only those who prove who they are; give a token (`authorization: Bearer sgt_…`) or a client certificate"}
 
-var errTokenRevoked = &denialError{reason: contract.ReasonTokenRevoked,
+var errTokenRevoked = &Denial{Reason: contract.ReasonTokenRevoked,
 	text: "the token was removed from the gateway's token file or changed there; connect again, with a new one if it was removed"}
 
 // noRole denies a caller who is known, and may do nothing.
 func noRole(c *Caller) error {
-	return &denialError{reason: contract.ReasonNoRole, metadata: map[string]string{"identity": contract.Short(c.Identity), "proof": c.Proof},
+	return &Denial{Reason: contract.ReasonNoRole, Metadata: map[string]string{"identity": contract.Short(c.Identity), "proof": c.Proof},
 		text: fmt.Sprintf("%.200q (%s) is known here and has no role; have one given to it in the gateway's configuration", c.Identity, c.Proof)}
 }
 
 // roleRequired denies what is called, a method or a field of its request, to a caller whose role is too small for it.
 func roleRequired(c *Caller, method, what string, needs Role) error {
 	if c.Via != "" {
-		return &denialError{reason: contract.ReasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String(), "via": c.Via},
+		return &Denial{Reason: contract.ReasonRoleRequired, Metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String(), "via": c.Via},
 			text: fmt.Sprintf("%s needs the role %s, and %.200q has %s for calls by way of node %s; ask this node itself, or have its --fleet-peer-role changed",
 				what, needs.word(), c.Identity, c.Role.word(), c.Via)}
 	}
-	return &denialError{reason: contract.ReasonRoleRequired, metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String()},
+	return &Denial{Reason: contract.ReasonRoleRequired, Metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String()},
 		text: fmt.Sprintf("%s needs the role %s, and %.200q has %s; ask somebody who has it, or have it given to you",
 			what, needs.word(), c.Identity, c.Role.word())}
 }
 
 // roleUndeclared denies a method that no role was declared for.
 func roleUndeclared(method string) error {
-	return &denialError{reason: contract.ReasonRoleUndeclared, metadata: map[string]string{"method": contract.Short(method)},
+	return &Denial{Reason: contract.ReasonRoleUndeclared, Metadata: map[string]string{"method": contract.Short(method)},
 		text: fmt.Sprintf("%.100s has no role declared, so nobody may call it", method)}
 }

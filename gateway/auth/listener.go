@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"container/list"
@@ -11,7 +11,7 @@ import (
 // before it stops. When there is no room, the oldest connection that nobody vouches for makes room for a new one, so that those who
 // prove nothing keep nobody out who does; when there is none, the new one is closed at once. Nobody vouches for more than a quarter of
 // them, so that one identity keeps no other out.
-type boundedListener struct {
+type Listener struct {
 	net.Listener
 	limit   int
 	share   int // most trusted connections of one identity
@@ -27,7 +27,7 @@ type boundedListener struct {
 // boundedConn leaves its listener's set when it is closed.
 type boundedConn struct {
 	net.Conn
-	listener *boundedListener
+	listener *Listener
 	spoke    atomic.Bool // has sent a byte
 	trusted  atomic.Bool
 	place    *list.Element // among the untrusted; nil: not there. Guarded by the listener's mu
@@ -49,7 +49,7 @@ func (c *boundedConn) trust(caller *Caller) {
 }
 
 // vouch takes a connection out of the untrusted ones, unless its identity has its share of trusted ones already.
-func (l *boundedListener) vouch(c *boundedConn, voucher string) bool {
+func (l *Listener) vouch(c *boundedConn, voucher string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.place == nil { // it was closed, or another call was faster
@@ -75,13 +75,13 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func newBoundedListener(l net.Listener, limit int, refused func()) *boundedListener {
-	return &boundedListener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused, conns: make(map[*boundedConn]struct{}),
+func NewListener(l net.Listener, limit int, refused func()) *Listener {
+	return &Listener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused, conns: make(map[*boundedConn]struct{}),
 		untrusted: list.New(), trusted: make(map[string]int)}
 }
 
 // Accept returns the next connection for which there is room.
-func (l *boundedListener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
@@ -99,7 +99,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 }
 
 // add makes a connection one of the listener's, and returns another that has to be closed for it; itself, when there is no room.
-func (l *boundedListener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
+func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full {
@@ -121,7 +121,7 @@ func (l *boundedListener) add(conn net.Conn) (added *boundedConn, evicted net.Co
 }
 
 // remove takes a connection out of the set. The caller holds mu.
-func (l *boundedListener) remove(c *boundedConn) {
+func (l *Listener) remove(c *boundedConn) {
 	delete(l.conns, c)
 	l.forgive(c)
 	if c.voucher == "" {
@@ -134,7 +134,7 @@ func (l *boundedListener) remove(c *boundedConn) {
 }
 
 // forgive takes a connection out of the untrusted ones. The caller holds mu.
-func (l *boundedListener) forgive(c *boundedConn) {
+func (l *Listener) forgive(c *boundedConn) {
 	if c.place != nil {
 		l.untrusted.Remove(c.place)
 		c.place = nil
@@ -149,18 +149,18 @@ func (c *boundedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// closeSilent takes no more connections and closes those that have not sent a byte.
-func (l *boundedListener) closeSilent() {
+// CloseSilent takes no more connections and closes those that have not sent a byte.
+func (l *Listener) CloseSilent() {
 	l.mu.Lock()
 	l.full = true
 	l.mu.Unlock()
 	l.closeThose(func(c *boundedConn) bool { return !c.spoke.Load() })
 }
 
-// closeAll closes every connection.
-func (l *boundedListener) closeAll() { l.closeThose(func(*boundedConn) bool { return true }) }
+// CloseAll closes every connection.
+func (l *Listener) CloseAll() { l.closeThose(func(*boundedConn) bool { return true }) }
 
-func (l *boundedListener) closeThose(these func(*boundedConn) bool) {
+func (l *Listener) closeThose(these func(*boundedConn) bool) {
 	l.mu.Lock()
 	var open []net.Conn
 	for c := range l.conns {

@@ -1,4 +1,5 @@
-package control
+// Package auth tells who calls the control plane, by what proof, and with what role.
+package auth
 
 import (
 	"fmt"
@@ -10,7 +11,7 @@ import (
 )
 
 // AuthConfig says who may call. Nobody may modify it afterwards.
-type AuthConfig struct {
+type Config struct {
 	// Required makes callers on loopback prove who they are, too. Default: those that give neither a token nor a certificate, over
 	// TCP without TLS, may do everything.
 	// Hazard: without it, so may every user and every program on the machine.
@@ -31,7 +32,7 @@ const (
 )
 
 // Validate checks the mapping of roles. The error names the first wrong identity in their order.
-func (c AuthConfig) Validate() error {
+func (c Config) Validate() error {
 	for _, id := range slices.Sorted(maps.Keys(c.Roles)) {
 		uid, isUID := strings.CutPrefix(id, uidScheme)
 		prefix, isPattern := strings.CutSuffix(id, below)
@@ -55,7 +56,7 @@ func validUID(s string) bool {
 }
 
 // certificateRole returns the role of a certificate's identity. One that looks like a user of a unix socket has none.
-func (c *AuthConfig) certificateRole(id string) Role {
+func (c *Config) certificateRole(id string) Role {
 	if strings.HasPrefix(id, uidScheme) || strings.HasSuffix(id, below) {
 		return RoleNone
 	}
@@ -70,8 +71,8 @@ func (c *AuthConfig) certificateRole(id string) Role {
 	return RoleNone
 }
 
-// userRole returns the role of a user on a unix socket.
-func (c *AuthConfig) userRole(uid int) Role {
+// UserRole returns the role of a user on a unix socket.
+func (c *Config) UserRole(uid int) Role {
 	if role, ok := c.Roles[uidScheme+strconv.Itoa(uid)]; ok {
 		return role
 	}

@@ -1,4 +1,4 @@
-package control
+package auth
 
 import (
 	"context"
@@ -19,10 +19,10 @@ type grant struct {
 	until time.Time // when the proof ends; zero: not by itself
 	over  error     // what to say then
 	token *liveToken
-	usage *usage // of the caller's identity; nil outside a call
+	Usage *Usage // of the caller's identity; nil outside a call
 }
 
-func newGrant(c Caller) *grant { return &grant{Caller: c} }
+func NewGrant(c Caller) *grant { return &grant{Caller: c} }
 
 // refusal is why a call rests on nothing, on its way to the interceptor that says so.
 type refusal struct{ err error }
@@ -59,11 +59,11 @@ func (g *grant) valid(now time.Time) error {
 	return nil
 }
 
-// authenticate finds out who makes a call, from what came with its headers, before anything of its message is read. It is gRPC's tap,
+// Authenticate finds out who makes a call, from what came with its headers, before anything of its message is read. It is gRPC's tap,
 // which runs in the goroutine that reads the connection, so it must neither block nor panic. What it finds goes with the context to
 // the interceptors, which refuse the call. A call that rests on nothing may still have a message of some MiB, so there is little
 // room for such calls; a connection that wants more of it is closed, and the one whose call is the oldest when all of it is taken.
-func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
+func (g *Guard) Authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	s := sessionOf(ctx)
 	if s == nil {
 		return ctx, nil // has no grant, and is refused
@@ -71,7 +71,7 @@ func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context,
 	granted, err := g.identify(ctx, s)
 	if err == nil {
 		s.conn.trust(&granted.Caller)
-		return withGrant(ctx, granted), nil
+		return WithGrant(ctx, granted), nil
 	}
 	call, over := g.strangers.enter(hostOf(s.address), s.conn)
 	if over != nil {
@@ -86,7 +86,7 @@ func (g *guard) authenticate(ctx context.Context, _ *tap.Info) (context.Context,
 
 // identify returns what a call rests on: its token, else what its connection proves. What is given and wrong is an error, also where
 // nothing would have been needed.
-func (g *guard) identify(ctx context.Context, s *session) (*grant, error) {
+func (g *Guard) identify(ctx context.Context, s *session) (*grant, error) {
 	headers := metadata.ValueFromIncomingContext(ctx, "authorization")
 	granted, err := s.grant, s.denial
 	if len(headers) > 0 {
@@ -105,27 +105,27 @@ func (g *guard) identify(ctx context.Context, s *session) (*grant, error) {
 }
 
 // bearer returns what a token proves.
-func (g *guard) bearer(headers []string, address string) (*grant, error) {
+func (g *Guard) bearer(headers []string, address string) (*grant, error) {
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	switch {
 	case len(headers) > 1:
-		return nil, &denialError{reason: contract.ReasonTokenInvalid, text: fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers))}
+		return nil, &Denial{Reason: contract.ReasonTokenInvalid, text: fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers))}
 	case !strings.EqualFold(scheme, "bearer") || !tokenForm.MatchString(token):
-		return nil, &denialError{reason: contract.ReasonTokenInvalid,
+		return nil, &Denial{Reason: contract.ReasonTokenInvalid,
 			text: "the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: sgt_ and 43 characters"}
 	case g.auth.Tokens == nil:
-		return nil, &denialError{reason: contract.ReasonTokenInvalid, text: "this gateway has no token file, so it accepts no token; call without one, or have one configured"}
+		return nil, &Denial{Reason: contract.ReasonTokenInvalid, text: "this gateway has no token file, so it accepts no token; call without one, or have one configured"}
 	}
 	live, wasLive := g.auth.Tokens.find(token)
 	switch {
 	case live == nil && wasLive:
 		return nil, errTokenRevoked
 	case live == nil:
-		return nil, &denialError{reason: contract.ReasonTokenInvalid, text: "the token is none of this gateway's; check that it is the right one, or have a new one made"}
+		return nil, &Denial{Reason: contract.ReasonTokenInvalid, text: "the token is none of this gateway's; check that it is the right one, or have a new one made"}
 	}
-	granted := newGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.Role, Address: address})
+	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.Role, Address: address})
 	granted.token, granted.until = live, live.Expires
-	granted.over = &denialError{reason: contract.ReasonTokenExpired,
+	granted.over = &Denial{Reason: contract.ReasonTokenExpired,
 		text: fmt.Sprintf("the token of %s expired at %s; have a new one made", live.Name, live.Expires.Format(time.RFC3339))}
 	return granted, nil
 }
