@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// AppendID appends what ID returns, for those who write many.
+// AppendID appends the text that ID returns to b and returns the longer slice. It allocates only to grow b.
 func (i *Identity) AppendID(b []byte) []byte {
 	b = append(b, i.Origin.Node...)
 	b = append(b, '.')
@@ -14,10 +14,10 @@ func (i *Identity) AppendID(b []byte) []byte {
 	return strconv.AppendUint(b, i.Seq, 10)
 }
 
-// AppendRemoteAddress appends what RemoteAddress returns.
+// AppendRemoteAddress appends the text that RemoteAddress returns to b, as AppendID does.
 func (i *Identity) AppendRemoteAddress(b []byte) []byte { return i.appendAddress(b, i.Remote) }
 
-// AppendLocalAddress appends what LocalAddress returns.
+// AppendLocalAddress appends the text that LocalAddress returns to b, as AppendID does.
 func (i *Identity) AppendLocalAddress(b []byte) []byte { return i.appendAddress(b, i.Local) }
 
 func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {
@@ -27,5 +27,5 @@ func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {
 	case i.Listener.Unix != "":
 		return append(append(b, "unix:"...), i.Listener.Unix...)
 	}
-	return append(b, a.String()...) // of which AppendTo says nothing
+	return append(b, a.String()...) // AppendTo writes nothing for an invalid address
 }

@@ -7,12 +7,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// TestAppendIsTheText holds that the texts of an identity are the same, appended or not.
+// TestAppendIsTheText holds that each append method of an identity writes the text that its string method returns.
 func TestAppendIsTheText(t *testing.T) {
 	for _, listener := range []*event.Listener{{}, {Unix: "/run/a"}} {
 		for _, address := range []string{"", "10.0.0.1:2", "[2001:db8::1]:65535"} {
 			remote, _ := netip.ParseAddrPort(address) // the zero value for ""
-			i := &event.Identity{Origin: &origin, Listener: listener, Seq: 42, Remote: remote, Local: netip.MustParseAddrPort("10.0.0.2:3")}
+			i := &event.Identity{Origin: &origin, Listener: listener, Seq: 42, Remote: remote,
+				Local: netip.MustParseAddrPort("10.0.0.2:3")}
 			for _, c := range []struct {
 				text   string
 				append func([]byte) []byte

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// busy returns events as a busy gateway publishes them: of connections that come and go, with everything known about them.
+// busy returns the events of a busy gateway: connections come and go, and every field is set.
 func busy() []event.Event {
 	listener := &event.Listener{Name: "main"}
 	var events []event.Event
@@ -23,20 +23,22 @@ func busy() []event.Event {
 			LastActiveAt: began, Labels: map[string]string{"room": "7"}, State: event.StateOpen,
 		}
 		events = append(events, event.Event{Type: event.Connected, Conn: info})
-		info.BytesReceived, info.BytesSent, info.State, info.CloseReason = 1234, 5678, event.StateClosed, event.ReasonPeerClosed
+		info.BytesReceived, info.BytesSent, info.State, info.CloseReason =
+			1234, 5678, event.StateClosed, event.ReasonPeerClosed
 		info.ClosedAt = began.Add(time.Second)
-		events = append(events, event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: time.Second}})
+		events = append(events, event.Event{Type: event.Closed, Conn: info,
+			Detail: &event.ClosedDetail{Lifetime: time.Second}})
 	}
 	return events
 }
 
-// BenchmarkAppend publishes while subscribers follow as fast as they can. They take processors from the publisher: what it costs
-// the publisher itself is publisher-ns/op, the processor time of its thread.
+// BenchmarkAppend publishes while subscribers follow as fast as they can. They take processors from the publisher, so
+// that ns/op says little: publisher-ns/op is the processor time of the publisher's own thread.
 func BenchmarkAppend(b *testing.B) {
 	for _, subscribers := range []int{0, 1, 100} {
 		b.Run(fmt.Sprintf("subscribers=%d", subscribers), func(b *testing.B) {
 			l, events := newLog(65536), busy()
-			for range 2 * 65536 / len(events) { // as in a gateway that has run for a while
+			for range 2 * 65536 / len(events) { // the ring has gone round, as in a gateway that has run for a while
 				for i := range events {
 					l.Append(&events[i])
 				}
@@ -66,7 +68,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkKept fills the log and reports what an event costs in memory.
+// BenchmarkKept fills the log and reports how many bytes of memory an event takes.
 func BenchmarkKept(b *testing.B) {
 	events := busy()
 	for b.Loop() {

@@ -7,18 +7,19 @@ import (
 	"strings"
 )
 
-// Cursor is a position in a node's event log: behind the event with that sequence.
+// Cursor is a position in a node's event log: just after the event with that sequence. Sequence 0 is before the first.
 type Cursor struct {
 	Origin
 	Sequence uint64
 }
 
-// String returns the cursor as callers keep it: `node.incarnation@sequence`.
+// String returns the text that clients keep: `node.incarnation@sequence`, for example `edge-1.19ab0d3f1c2@42`.
 func (c Cursor) String() string {
 	return c.Node + "." + c.Incarnation + "@" + strconv.FormatUint(c.Sequence, 10)
 }
 
-// ParseCursor reads what String wrote. The error says what was given and what was expected.
+// ParseCursor reads the text that String writes, and accepts no other form of it. The error quotes at most 100 bytes of
+// the given text and says what a cursor looks like.
 func ParseCursor(s string) (Cursor, error) {
 	bad := fmt.Errorf("%.100q is not a cursor; expected node.incarnation@sequence, as an earlier response gave it", s)
 	place, seq, ok := strings.Cut(s, "@")
@@ -36,16 +37,16 @@ func ParseCursor(s string) (Cursor, error) {
 	return Cursor{Origin: Origin{Node: node, Incarnation: incarnation}, Sequence: n}, nil
 }
 
-// ValidNode reports whether s can name a node: [a-z0-9-]{1,32}.
+// ValidNode reports whether s is a possible name of a node: [a-z0-9-]{1,32}.
 func ValidNode(s string) bool {
 	return len(s) >= 1 && len(s) <= 32 && only(s, nodeByte)
 }
 
-// ValidIncarnation reports whether s can be an incarnation: 1 to 16 lower-case hex digits.
+// ValidIncarnation reports whether s is a possible incarnation: 1 to 16 lower-case hex digits.
 func ValidIncarnation(s string) bool { return len(s) >= 1 && len(s) <= 16 && only(s, hexByte) }
 
-// CompareIncarnations orders the lives of one node, which are numbers in hex: the greater began later, by the clock of its machine. Both must
-// be valid.
+// CompareIncarnations orders two lives of one node, as cmp.Compare does: the greater number began later, by the clock
+// of the node's machine. Both must be valid.
 func CompareIncarnations(a, b string) int {
 	x, _ := strconv.ParseUint(a, 16, 64) // 1 to 16 hex digits fit
 	y, _ := strconv.ParseUint(b, 16, 64)

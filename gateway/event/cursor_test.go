@@ -12,12 +12,13 @@ func TestParseCursor(t *testing.T) {
 	node32 := strings.Repeat("n", 32)
 	for _, c := range []struct {
 		text string
-		want event.Cursor // the zero value: an error
+		want event.Cursor // the zero value means an error
 	}{
 		{"edge-1.19ab0d3f1c2@42", event.Cursor{Origin: origin, Sequence: 42}},
 		{"edge-1.19ab0d3f1c2@0", event.Cursor{Origin: origin}},
 		{"a.0@18446744073709551615", event.Cursor{Origin: event.Origin{Node: "a", Incarnation: "0"}, Sequence: 1<<64 - 1}},
-		{node32 + ".0123456789abcdef@1", event.Cursor{Origin: event.Origin{Node: node32, Incarnation: "0123456789abcdef"}, Sequence: 1}},
+		{node32 + ".0123456789abcdef@1",
+			event.Cursor{Origin: event.Origin{Node: node32, Incarnation: "0123456789abcdef"}, Sequence: 1}},
 		{text: ""},
 		{text: "0"},
 		{text: "@"},
@@ -56,7 +57,8 @@ func TestParseCursor(t *testing.T) {
 }
 
 func FuzzParseCursor(f *testing.F) {
-	for _, seed := range []string{"edge-1.19ab0d3f1c2@42", "", "0", ".@", "a.0@18446744073709551615", "a.b@01", strings.Repeat("@", 300)} {
+	for _, seed := range []string{"edge-1.19ab0d3f1c2@42", "", "0", ".@", "a.0@18446744073709551615", "a.b@01",
+		strings.Repeat("@", 300)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -70,7 +72,7 @@ func FuzzParseCursor(f *testing.F) {
 	})
 }
 
-// A subscription refuses a cursor that cannot be of its log, and names it.
+// TestSubscribeRefusesCursor holds that Subscribe refuses a cursor that cannot be of its log, and quotes it.
 func TestSubscribeRefusesCursor(t *testing.T) {
 	l := newLog(256)
 	fill(l, 3, event.Ended)
@@ -83,7 +85,8 @@ func TestSubscribeRefusesCursor(t *testing.T) {
 	} {
 		s, err := l.Subscribe(event.Options{After: c.after})
 		var bad *event.CursorError
-		if s != nil || !errors.As(err, &bad) || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), c.after) {
+		if s != nil || !errors.As(err, &bad) ||
+			!strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), c.after) {
 			t.Errorf("Subscribe after %q: %v; expected a CursorError that says %q", c.after, err, c.say)
 		}
 	}
@@ -92,7 +95,7 @@ func TestSubscribeRefusesCursor(t *testing.T) {
 	}
 }
 
-// TestCompareIncarnations holds that lives are compared as numbers, however many digits they have.
+// TestCompareIncarnations holds that incarnations compare as numbers, however many digits they have.
 func TestCompareIncarnations(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

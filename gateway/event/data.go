@@ -12,8 +12,8 @@ const (
 )
 
 // dataRing keeps the newest Data events apart from the others, so that payloads cannot push lifecycle events out of the
-// log. It is bounded by count and by bytes. It has a lock of its own: who reads it keeps only those who publish Data waiting,
-// while one event is copied.
+// log. It is bounded by count and by bytes. It has a lock of its own: a reader holds up only publishers of Data, and
+// only while it copies one event.
 type dataRing struct {
 	head  atomic.Uint64 // number of the newest, from 1; written under mu
 	mu    sync.Mutex
@@ -24,12 +24,12 @@ type dataRing struct {
 
 type dataSlot struct {
 	record
-	sequence uint64 // of the kept event before it
+	sequence uint64 // of the newest kept event before it
 }
 
 func (r *dataRing) slot(n uint64) *dataSlot { return &r.slots[n%dataSlots] }
 
-// append keeps a Data event. The caller holds the log's lock.
+// append keeps a Data event and evicts the oldest that are over the bounds. The caller holds the log's lock.
 func (r *dataRing) append(e *Event, at int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,18 +52,20 @@ func (r *dataRing) append(e *Event, at int64) {
 	r.head.Store(head + 1)
 }
 
-// reset forgets every event. Positions go on, so that an old one is never taken for a new one.
+// reset forgets every event. Numbers go on, so that an old position is never taken for a new one.
 func (r *dataRing) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.slots, r.tail, r.bytes = nil, r.head.Load(), 0
 }
 
-// Tapped reports whether any subscription wants Data events. It is what the data path asks before it does any work.
+// Tapped reports whether any subscription wants Data events. The data path asks it before it does any work: it reads
+// one atomic number.
 func (l *Log) Tapped() bool { return l.dataTaps.Load() > 0 }
 
-// AppendData publishes received bytes to the subscriptions that asked for Data. It copies what they want of p and never
-// blocks. Call it only when Tapped.
+// AppendData publishes received bytes to the subscriptions that want Data. It copies the first bytes of p, as many as
+// the largest Options.MaxData of them, and does not wait for them. Call it only when Tapped: otherwise it drops the
+// event.
 func (l *Log) AppendData(conn Info, p []byte) {
 	keep := append([]byte(nil), p[:min(len(p), int(l.dataMax.Load()))]...)
 	e := Event{Type: Data, Conn: conn, Detail: &DataDetail{Bytes: keep, Total: len(p)}}
@@ -72,7 +74,8 @@ func (l *Log) AppendData(conn Info, p []byte) {
 	}
 }
 
-// keepData keeps a Data event behind the newest other one. With mu held, who finds a kept event also finds the Data before it.
+// keepData keeps a Data event with the sequence of the newest kept one. It holds mu, so that a reader that finds a kept
+// event also finds the Data before it.
 func (l *Log) keepData(e *Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// data returns what Data events carry, as `bytes/total`, and gaps.
+// data writes a Data event as `bytes/total`, a gap as its reason and its count of Data, and any other event as its
+// type.
 func data(events []event.Event) []string {
 	var s []string
 	for _, e := range events {
@@ -60,7 +61,7 @@ func TestDataOnlyForThoseWhoAsk(t *testing.T) {
 	if l.Tapped() {
 		t.Error("tapped after the tapping subscriptions closed")
 	}
-	l.AppendData(event.Info{}, []byte("nobody")) // by a reader that had asked just before
+	l.AppendData(event.Info{}, []byte("nobody")) // as by a connection that had asked Tapped just before
 	late := subscribe(t, l, event.Options{MaxData: 9, After: "0"})
 	l.AppendData(event.Info{}, []byte("late"))
 	if got := fmt.Sprint(data(drain(late))); got != "[ENDED late/4]" {
@@ -68,7 +69,8 @@ func TestDataOnlyForThoseWhoAsk(t *testing.T) {
 	}
 }
 
-// Payloads that nobody reads push one another out, are told of, and push no other event out.
+// TestDataOverflow holds that Data events that a subscriber does not read evict one another, appear as a gap, and evict
+// no other event.
 func TestDataOverflow(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -99,8 +101,10 @@ func TestDataOverflow(t *testing.T) {
 					}
 				}
 			}
-			if counts[event.Data] != c.kept || int(lost) != c.n-c.kept || counts[event.Connected] != 1 || counts[event.Closed] != 1 {
-				t.Errorf("got %v and %d told lost of %d payloads; expected %d kept, CONNECTED and CLOSED", counts, lost, c.n, c.kept)
+			if counts[event.Data] != c.kept || int(lost) != c.n-c.kept ||
+				counts[event.Connected] != 1 || counts[event.Closed] != 1 {
+				t.Errorf("got %v and %d told lost of %d payloads; expected %d kept, CONNECTED and CLOSED",
+					counts, lost, c.n, c.kept)
 			}
 			if all[len(all)-1].Type != event.Closed {
 				t.Errorf("the last event is %s; expected CLOSED behind all the data", all[len(all)-1].Type)

@@ -1,16 +1,26 @@
-// Package event has what happens on a gateway, and the log that keeps it.
+// Package event defines the things that happen on a gateway and keeps the newest of them in a log.
 //
-// A [Log] numbers events densely from 1 and keeps the newest in a ring. Any number of [Subscription]s read it at their
-// own pace and without its lock: the publisher never waits for them, and there is no queue for each. A subscriber that the
-// ring overtakes is told so with a [Gap] event that names the missing range.
+// A [Log] numbers events densely from 1 and keeps them in a ring of fixed size. Each [Subscription] reads the ring at
+// its own position, so the publisher never waits for a subscriber and no subscriber has a queue. A subscriber that the
+// ring overtakes gets a [Gap] event with the missing range: no event is skipped silently.
 //
 //	log := event.NewLog(event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, 65536)
 //	sub, err := log.Subscribe(event.Options{})
 //	...
-//	for {
+//	defer sub.Close()
+//	for buf := make([]event.Event, 0, 256); ; {
 //		events, err := sub.Next(ctx, buf[:0])
 //		...
 //	}
+//
+// Received bytes are [Data] events. The log keeps them only while a subscription asks for them, in a ring of their own
+// (1,024 events or 4 MiB), so that payloads cannot push other events out.
+//
+// A [Cursor] is a position in the log of one node, and a [Vector] is one cursor for each node of a fleet. Both have a
+// text that a client can keep and resume from.
+//
+// A Log may be used by any number of goroutines, a Subscription by one at a time. Subscribers share the [Identity], the
+// labels and the [Detail] of an event: nobody may modify them.
 //
 // The package is a leaf: it imports the standard library only.
 package event

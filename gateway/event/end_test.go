@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// After Close a subscriber gets what is left, and then io.EOF, again and again.
+// TestCloseDrainsToEOF holds that a subscriber gets the events that are left after Close, and then io.EOF every time.
 func TestCloseDrainsToEOF(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 10})
@@ -40,7 +40,7 @@ func TestCloseDrainsToEOF(t *testing.T) {
 	}
 }
 
-// Close wakes subscribers that wait.
+// TestCloseWakes holds that Close wakes subscribers that wait.
 func TestCloseWakes(t *testing.T) {
 	l := newLog(256)
 	var waiting sync.WaitGroup
@@ -70,7 +70,7 @@ func TestNextEndsWithContext(t *testing.T) {
 	}
 }
 
-// Next appends to what it is given, and waits for something new all the same.
+// TestNextAppends holds that Next waits for a new event also when its batch has some already.
 func TestNextAppends(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{})
@@ -88,7 +88,7 @@ func TestNextAppends(t *testing.T) {
 	appending.Wait()
 }
 
-// Poll finds the one event that is wanted among many that are not.
+// TestPollScansOn holds that one Poll finds a wanted event behind more unwanted ones than one read passes over.
 func TestPollScansOn(t *testing.T) {
 	l := newLog(65536)
 	s := subscribe(t, l, event.Options{Types: event.Types(0).With(event.Closed)})

@@ -2,27 +2,30 @@ package event
 
 import "time"
 
-// Event is one thing that happened on a node.
+// Event is one thing that happened on a node. An event that a Subscription delivered is the reader's own, except for
+// the identity, labels and detail: all subscribers share them, and nobody may modify them.
 type Event struct {
-	// Sequence is the position in the log: dense, from 1. Events that belong to a stream and are not kept (Data, Present,
-	// SnapshotComplete, Gap) carry that of the newest kept event before them.
+	// Sequence is the position in the log: dense, from 1. Events that belong to a stream and are not kept (Data,
+	// Present, SnapshotComplete, Gap) carry the sequence of the newest kept event before them.
 	Sequence uint64
-	// Time is when it happened, to the nanosecond. When it is zero, Append sets it: by the clock as it was when the log was made,
-	// and what has passed since, so that it never goes back, and does not follow a clock that is set meanwhile.
+	// Time is the moment of the event, to the nanosecond. When it is zero, Append sets it from the clock's time at the
+	// making of the log and the time since. It therefore never goes back, and does not follow a clock that is set
+	// later.
 	Time time.Time
-	// Type says what happened.
+	// Type says which thing happened.
 	Type Type
-	// Conn is the connection that it happened to, as it was just then; its Identity is nil when there is none.
+	// Conn is the connection concerned, as it was just then; its Identity is nil when no single connection is
+	// concerned.
 	Conn Info
 	// Connections is how many connections are live after a Connected or Closed, at most 2^32-1; Append counts them.
 	Connections uint64
-	// Detail is what only this type of event has; nil for Connected, Ended and Present.
+	// Detail has the data that only this type of event carries; nil for Connected, Ended and Present.
 	Detail Detail
 
-	number uint64 // of a Data event among those of the log, from 1
+	number uint64 // of a Data event among the log's Data events, from 1
 }
 
-// Type names what happened.
+// Type is a kind of event. The zero value is none.
 type Type uint8
 
 // The event types. The contract (sockgate.v1.EventType) says when each is published.
@@ -53,143 +56,145 @@ const (
 	typeCount
 )
 
-// TypeCount is one more than the highest type.
+// TypeCount is one more than the highest type: the length of an array that types index.
 const TypeCount = int(typeCount)
 
 var typeNames = [...]string{"UNSPECIFIED", "LISTENING", "CONNECTED", "DATA", "ENDED", "IDLE_TIMEOUT", "BACKPRESSURE_ON",
 	"BACKPRESSURE_OFF", "ERROR", "CLOSED", "LISTENER_CLOSED", "DRAIN_STARTED", "DRAIN_PROGRESS", "DRAIN_ENDED", "CONTROL",
-	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED", "NODE_JOINED", "NODE_SUSPECT", "NODE_UNREACHABLE", "NODE_RECOVERED", "NODE_LEFT"}
+	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED", "NODE_JOINED", "NODE_SUSPECT", "NODE_UNREACHABLE", "NODE_RECOVERED",
+	"NODE_LEFT"}
 
-// String returns the type's name, as the contract has it without its prefix.
+// String returns the type's name in the contract without its prefix, or the number of an unknown type.
 func (t Type) String() string { return name(typeNames[:], int(t)) }
 
-// Types is a set of types; the zero value means all of them.
+// Types is a set of types. The zero value means all types, so that Types(0).With(Closed) is the set of Closed alone.
 type Types uint32
 
-// With returns the set with t added.
+// With returns the set with t added. t is one of the constants of this package.
 func (s Types) With(t Type) Types { return s | 1<<t }
 
-// Has reports whether t is in the set.
+// Has reports whether t is in the set; every type is in the zero value.
 func (s Types) Has(t Type) bool { return s == 0 || s&(1<<t) != 0 }
 
-// Detail is what only one type of event has: one of the …Detail types of this package.
+// Detail has the data that only some types of event carry: a pointer to one of the …Detail types of this package. A
+// detail that was appended is shared by all subscribers; nobody may modify it.
 type Detail interface{ detail() }
 
 // ListenerDetail is for Listening and ListenerClosed.
 type ListenerDetail struct {
 	Name    string
-	Address string
+	Address string // with the port that was bound: `ip:port`, or `unix:` and a path
 }
 
-// DataDetail is for Data. Bytes may be shared by many subscribers; nobody may modify it.
+// DataDetail is for Data.
 type DataDetail struct {
-	Bytes []byte // the first bytes of the read
+	Bytes []byte // the first bytes of the read, at most Options.MaxData
 	Total int    // how many bytes the read had
 }
 
 // IdleDetail is for IdleTimeout.
 type IdleDetail struct {
-	Idle    time.Duration
-	Closing bool // whether the connection is closed for it
+	Idle    time.Duration // since the last byte in either direction
+	Closing bool          // whether the gateway closes the connection for it
 }
 
 // PauseDetail is for BackpressureOn and BackpressureOff.
 type PauseDetail struct {
-	Paused time.Duration // so far, or in all
-	Queued uint64
+	Paused time.Duration // how long reading has paused so far (on), or had paused in all (off)
+	Queued uint64        // bytes in the send queue
 }
 
 // ErrorDetail is for Error.
 type ErrorDetail struct {
 	Operation Operation
 	Message   string
-	Count     uint64 // how many failures the event stands for
-	Listener  string
+	Count     uint64 // how many failures the event stands for, at least 1
+	Listener  string // the listener's name, for OpAccept
 }
 
-// Operation says what was being done when it failed.
+// Operation names the work that failed. The zero value is none.
 type Operation uint8
 
-// The operations, as the contract's ErrorOperation has them.
+// The operations. The contract (sockgate.v1.ErrorOperation) says what each means.
 const (
 	OpAccept Operation = iota + 1
 	OpRead
 	OpWrite
-	OpLimit // not used any more: see Refused
+	OpLimit // not published any more: a limit's refusals are Refused events
 	OpHandler
 	OpBanFile
 )
 
 var operationNames = [...]string{"UNSPECIFIED", "ACCEPT", "READ", "WRITE", "LIMIT", "HANDLER", "BAN_FILE"}
 
-// String returns the operation's name, as the contract has it without its prefix.
+// String returns the operation's name in the contract without its prefix, or the number of an unknown operation.
 func (o Operation) String() string { return name(operationNames[:], int(o)) }
 
 // ClosedDetail is for Closed; the reason and the bytes are in the event's Conn.
 type ClosedDetail struct {
-	Lifetime time.Duration
+	Lifetime time.Duration // from accept to close
 }
 
 // DrainDetail is for DrainStarted, DrainProgress and DrainEnded.
 type DrainDetail struct {
-	Deadline    time.Time
-	Connections uint64
-	Ended       uint64 // by themselves within the grace period
-	Closed      uint64 // by the gateway when it was over
-	Reason      string
+	Deadline    time.Time // when the gateway closes the connections that are left
+	Connections uint64    // live ones
+	Ended       uint64    // DrainEnded: connections that ended within the grace period
+	Closed      uint64    // DrainEnded: connections that the gateway closed at the deadline
+	Reason      string    // the operator's words, or the name of the signal
 }
 
 // RefusedDetail is for Refused.
 type RefusedDetail struct {
 	Reason   CloseReason
-	Listener string
-	Count    uint64 // how many refusals the event stands for
-	Message  string // of the newest
-	Remote   string // address of the newest
+	Listener string // the listener's name
+	Count    uint64 // how many refusals the event stands for, at least 1
+	Message  string // about the newest of them
+	Remote   string // address of the newest of them
 }
 
-// Actor is who asked for something through the control plane; the zero value is the process itself.
+// Actor is the caller of a verb in the control plane; the zero value is the process itself.
 type Actor struct {
-	Identity string
+	Identity string // the caller's name; its address when Proof is `none`
 	Proof    string // how the identity was proven: `token`, `certificate`, `unix` or `none`
 	Role     string // `VIEWER`, `OPERATOR` or `ADMIN`
-	Address  string // of the call; empty on a unix socket
-	// RequestID is what the caller calls its request; may be empty.
+	Address  string // network address of the call; empty on a unix socket
+	// RequestID is the caller's own name for its request; may be empty.
 	RequestID string
-	// Via is the node that the call was made at, when that is another one, which forwarded it.
+	// Via is the node that received the call and forwarded it; empty when the caller asked this node.
 	Via string
 }
 
-// ControlDetail is for Control.
+// ControlDetail is for Control: one mutation, its author and its outcome.
 type ControlDetail struct {
-	Verb      string
-	Actor     Actor
-	Filter    string
-	IDs       []string // the first 100
-	Reason    string
-	RequestID string
-	Matched   uint64
-	Outcomes  map[string]uint64
-	DataBytes uint64
-	Set       map[string]string // SetLabels; never modified
-	Removed   []string          // SetLabels
-	Changes   map[string]string // UpdateLimits; never modified
-	Ban       string            // AddBan, RemoveBan: the target; Kick: for how long its peers are banned
-	Nodes     map[string]string // what the other nodes answered that were asked on its behalf, by their names; never modified
+	Verb      string            // the RPC's name, for example `Kick`
+	Actor     Actor             // the caller
+	Filter    string            // the source of the filter that chose the targets; empty when IDs chose them
+	IDs       []string          // the first 100 that the caller gave
+	Reason    string            // the caller's words; may be empty
+	RequestID string            // the caller's name for the request; may be empty
+	Matched   uint64            // how many targets the verb had
+	Outcomes  map[string]uint64 // targets by the outcome's name in the contract without its prefix; never modified
+	DataBytes uint64            // payload for each target; the payload itself is not kept
+	Set       map[string]string // SetLabels: the labels that were set; never modified
+	Removed   []string          // SetLabels: the keys that were removed; never modified
+	Changes   map[string]string // UpdateLimits: each changed limit and its new value in words; never modified
+	Ban       string            // AddBan, RemoveBan: the target; Kick: how long its peers are banned
+	Nodes     map[string]string // the answers of the other nodes that were asked, by node; never modified
 }
 
-// GapDetail is for Gap.
+// GapDetail is for Gap: a range of events that the subscription did not get.
 type GapDetail struct {
-	From, To   uint64 // inclusive; 0 when it is not known
-	Reason     GapReason
-	Requested  string // the cursor that could not be honoured
-	DataEvents uint64 // Data events passed over, for GapDataOverflow
+	From, To   uint64    // sequences, both inclusive; 0 when not known
+	Reason     GapReason // why they are missing
+	Requested  string    // the cursor that the log could not honour; empty when no cursor was the cause
+	DataEvents uint64    // Data events passed over, for GapDataOverflow
 }
 
-// GapReason says why events are missing.
+// GapReason says why events are missing. The zero value is none.
 type GapReason uint8
 
-// The reasons, as the contract's GapReason has them.
+// The reasons of a gap. The contract (sockgate.v1.GapReason) says what each means.
 const (
 	GapRestarted GapReason = iota + 1
 	GapEvicted
@@ -200,22 +205,22 @@ const (
 
 var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW", "NODE_LOST"}
 
-// String returns the reason's name, as the contract has it without its prefix.
+// String returns the reason's name in the contract without its prefix, or the number of an unknown reason.
 func (r GapReason) String() string { return name(gapReasonNames[:], int(r)) }
 
 // SnapshotDetail is for SnapshotComplete.
 type SnapshotDetail struct {
-	Connections uint64
-	Cursor      Cursor
+	Connections uint64 // how many Present events the snapshot had
+	Cursor      Cursor // the position from which live events follow
 }
 
 // NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered and NodeLeft.
 type NodeDetail struct {
-	Node        Origin // whom it is about
-	Version     string
-	Message     string
-	Silent      time.Duration // for how long nothing was heard of it
-	Connections uint64        // as of its last heartbeat
+	Node        Origin        // the node concerned, and its life
+	Version     string        // of its program
+	Message     string        // what happened, in words
+	Silent      time.Duration // how long nothing was heard of it; 0 when that is not the cause
+	Connections uint64        // its live connections, as of its last heartbeat
 	Head        uint64        // sequence of its newest event, as of its last heartbeat
 }
 

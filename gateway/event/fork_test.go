@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// TestFork holds that a fork gets what its subscription would have got, and is counted as no stream.
+// TestFork holds that a fork gets the events that its subscription would have got, and is not counted as a stream.
 func TestFork(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 2, Types: event.Types(0).With(event.Data).With(event.Closed)})
@@ -31,7 +31,7 @@ func TestFork(t *testing.T) {
 	}
 }
 
-// TestAdvance holds that who gets a fork's events, and counts what they miss, goes on where the fork has come to.
+// TestAdvance holds that a subscription goes on where its fork has come to, and that its Advance counts missed events.
 func TestAdvance(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 9})
@@ -61,7 +61,7 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// TestPositionBeforeGap holds that a position is never behind a gap that was not delivered.
+// TestPositionBeforeGap holds that a position stays before a gap until the gap is delivered.
 func TestPositionBeforeGap(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 9})

@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// sketch writes events as `12` for a kept event, `RESTARTED 0-0` for a gap.
+// sketch writes a kept event as its sequence, and a gap as its reason and range: `12`, `RESTARTED 0-0`.
 func sketch(events []event.Event) []string {
 	var s []string
 	for _, e := range events {
@@ -23,9 +23,9 @@ func sketch(events []event.Event) []string {
 func TestGaps(t *testing.T) {
 	for _, c := range []struct {
 		name          string
-		before, after int // events before and after the subscription began
+		before, after int // events appended before and after the subscription began
 		from          string
-		events        int // how many kept ones are delivered
+		events        int // kept events that are delivered
 		first         string
 		missed        uint64
 	}{
@@ -67,7 +67,8 @@ func TestGaps(t *testing.T) {
 				got += text
 			}
 			if got != c.first || len(all)-gaps != c.events || l.Missed() != c.missed {
-				t.Errorf("begins with %q, %d events, %d missed; expected %q, %d, %d", got, len(all)-gaps, l.Missed(), c.first, c.events, c.missed)
+				t.Errorf("begins with %q, %d events, %d missed; expected %q, %d, %d",
+					got, len(all)-gaps, l.Missed(), c.first, c.events, c.missed)
 			}
 			if s.Cursor() != l.Head() {
 				t.Errorf("cursor %s behind everything; the newest event is %s", s.Cursor(), l.Head())
@@ -76,10 +77,11 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// A gap reaches a subscriber that filters everything else away.
+// TestGapIsNeverFiltered holds that a gap reaches a subscriber whose filter selects nothing.
 func TestGapIsNeverFiltered(t *testing.T) {
 	l := newLog(256)
-	s := subscribe(t, l, event.Options{Types: event.Types(0).With(event.Closed), Match: func(*event.Event) bool { return false }})
+	s := subscribe(t, l, event.Options{Types: event.Types(0).With(event.Closed),
+		Match: func(*event.Event) bool { return false }})
 	fill(l, 1000, event.Ended)
 	if got := fmt.Sprint(sketch(drain(s))); got != "[OVERRUN 1-744]" {
 		t.Errorf("got %s; expected [OVERRUN 1-744]", got)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Log is a node's event log: a ring of the newest events. All methods may be called from any goroutine; none waits for a
-// subscriber. Subscriptions read kept events without a lock.
+// Log is a node's event log: a ring of the newest events. Any goroutine may call its methods, and no method waits for a
+// subscriber. Subscriptions read kept events without a lock. Make a Log with NewLog: the zero value cannot be used.
 //
-// Lock order: Log.mu, then that of the Data ring; sleepers.mu is never held together with them. These are the last locks:
-// nothing else is locked while one is held.
+// Lock order: Log.mu, then that of the Data ring; sleepers.mu is never held together with them. These are the last
+// locks: nothing else is locked while one is held.
 type Log struct {
 	origin  Origin
 	started time.Time // when the log began, by both clocks
@@ -20,35 +20,40 @@ type Log struct {
 
 	mu     sync.Mutex    // held to publish, and to begin and end a subscription
 	live   uint64        // connections live after the newest event; guarded by mu
-	head   atomic.Uint64 // sequence of the newest event, 0 when there is none; written under mu, behind the event
-	closed atomic.Bool   // written under mu; set before a reader finds the last event, nothing comes behind that
+	head   atomic.Uint64 // sequence of the newest event, 0 when there is none; written under mu, after the event itself
+	closed atomic.Bool   // written under mu; a reader that sees it set finds every event that the log will ever have
 	_      [cacheLine]byte
 
 	data     dataRing
 	sleepers sleepers
 
 	dataTaps atomic.Int32  // subscriptions that want Data
-	dataMax  atomic.Int32  // the most bytes that any of them wants of a read
-	streams  atomic.Int32  // open subscriptions, forks not counted
-	missed   atomic.Uint64 // kept events that subscriptions were told they missed
+	dataMax  atomic.Int32  // the most bytes of a read that any of them wants
+	streams  atomic.Int32  // open subscriptions without forks
+	missed   atomic.Uint64 // kept events that a Gap reported as missing
 }
 
-// NewLog returns an empty log that keeps the newest size events, rounded up to a multiple of 256; at least 256.
+// NewLog returns an empty log that keeps the newest size events: rounded up to a multiple of 256, and at least 256. An
+// event takes 88 bytes on a 64-bit system, besides the identity, labels and detail that it refers to. The memory is
+// allocated for 256 events at a time, when the log first comes to them.
 func NewLog(origin Origin, size int) *Log {
 	now := time.Now()
-	return &Log{origin: origin, started: now, began: now.UnixNano(), ring: newRing(max(1, (size+segmentSize-1)/segmentSize))}
+	segments := max(1, (size+segmentSize-1)/segmentSize)
+	return &Log{origin: origin, started: now, began: now.UnixNano(), ring: newRing(segments)}
 }
 
-// Origin returns the node and incarnation whose events the log has.
+// Origin returns the node and the incarnation that the log belongs to.
 func (l *Log) Origin() Origin { return l.origin }
 
-// Size returns how many events the log keeps.
+// Size returns how many events the log keeps at most, Data not counted.
 func (l *Log) Size() int { return int(l.ring.size()) }
 
-// Append keeps a copy of e and returns its sequence. It stamps Sequence, Time (when it is zero) and, for Connected and
-// Closed, Connections: counted under the log's lock, so that the counts are exact in the order of the events. It never
-// blocks. After Close it keeps nothing and returns 0. It allocates only for an event whose connection has a close text, an
-// actor, or unsent or discarded bytes.
+// Append keeps a copy of e and returns its sequence. In the copy it stamps Sequence, Time (when it is zero) and, for
+// Connected and Closed, Connections: counted under the log's lock, so that the counts are exact in the order of the
+// events. It never waits for a subscriber. After Close it keeps nothing and returns 0. For the event itself it
+// allocates only when the connection has a CloseText, a ClosedBy, or unsent or discarded bytes. Data, Present,
+// SnapshotComplete and Gap have no place in a log: AppendData takes received bytes, and the others belong to one
+// stream.
 func (l *Log) Append(e *Event) uint64 {
 	detail := packDetail(e)
 	l.mu.Lock()
@@ -64,8 +69,8 @@ func (l *Log) Append(e *Event) uint64 {
 	return sequence
 }
 
-// timeOf returns the event's time, or now. One reading of the monotonic clock is half the price of time.Now: it is added to
-// when the log began.
+// timeOf returns the event's time, or now. One reading of the monotonic clock costs half of a time.Now, so now is the
+// time at which the log began plus the time since.
 func (l *Log) timeOf(e *Event) int64 {
 	if e.Time.IsZero() {
 		return l.now()
@@ -75,7 +80,7 @@ func (l *Log) timeOf(e *Event) int64 {
 
 func (l *Log) now() int64 { return l.began + int64(time.Since(l.started)) }
 
-// count returns how many connections are live behind e. The caller holds mu.
+// count returns how many connections are live after e. The caller holds mu.
 func (l *Log) count(e *Event) uint64 {
 	switch e.Type {
 	case Connected:
@@ -88,7 +93,7 @@ func (l *Log) count(e *Event) uint64 {
 	return l.live
 }
 
-// oldest returns the sequence of the oldest event kept when head is the newest; head+1 when there is none.
+// oldest returns the sequence of the oldest kept event when head is the newest; head+1 when there is none.
 func (l *Log) oldest(head uint64) uint64 {
 	if size := l.ring.size(); head > size {
 		return head - size + 1
@@ -96,10 +101,10 @@ func (l *Log) oldest(head uint64) uint64 {
 	return 1
 }
 
-// Head returns the position of the newest event.
+// Head returns the position of the newest event; its Sequence is 0 before the first.
 func (l *Log) Head() Cursor { return Cursor{Origin: l.origin, Sequence: l.head.Load()} }
 
-// Oldest returns the sequence of the oldest event kept; 0 when there is none.
+// Oldest returns the sequence of the oldest kept event; 0 when there is none.
 func (l *Log) Oldest() uint64 {
 	head := l.head.Load()
 	if head == 0 {
@@ -108,13 +113,14 @@ func (l *Log) Oldest() uint64 {
 	return l.oldest(head)
 }
 
-// Streams returns how many subscriptions are open; forks are not counted.
+// Streams returns how many subscriptions are open, forks not counted.
 func (l *Log) Streams() int { return int(l.streams.Load()) }
 
-// Missed returns how many kept events subscriptions did not get, and were told so by a Gap.
+// Missed returns how many kept events all subscriptions together did not get. A Gap told each of them so.
 func (l *Log) Missed() uint64 { return l.missed.Load() }
 
-// Close ends the log: subscriptions deliver what is left and then io.EOF. A second Close does nothing.
+// Close ends the log and does not wait: subscriptions deliver the events that are left and then io.EOF. Events that are
+// appended later are dropped. A second Close does nothing.
 func (l *Log) Close() {
 	l.mu.Lock()
 	l.closed.Store(true)

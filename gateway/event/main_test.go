@@ -33,7 +33,7 @@ func subscribe(t testing.TB, l *event.Log, o event.Options) *event.Subscription 
 	return s
 }
 
-// safety bounds a wait that should not be one.
+// safety returns a context that ends a wait that hangs, after a minute.
 func safety(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)

@@ -13,21 +13,21 @@ import (
 
 const modelSize = 256
 
-// follower checks what one subscription delivers against everything that was ever appended.
+// follower checks the events of one subscription against everything that was ever appended.
 type follower struct {
 	sub     *event.Subscription
 	types   event.Types
 	tapped  bool
-	pos     uint64 // everything up to here was delivered, unwanted, or told missing
-	dataPos int    // the same for Data, as an index into model.data
+	pos     uint64 // every event up to here was delivered, unwanted, or covered by a gap
+	dataPos int    // the same for Data, an index into model.data
 }
 
 type model struct {
-	kept []event.Type // by sequence - 1
-	data []uint64     // the sequence before each
+	kept []event.Type // at sequence - 1
+	data []uint64     // the sequence of the kept event before each
 }
 
-// unwanted checks that no event of (from, to) should have been delivered.
+// unwanted checks that the subscription wants no event between from and to, both exclusive.
 func (m *model) unwanted(t *rapid.T, f *follower, from, to uint64) {
 	for seq := from + 1; seq < to; seq++ {
 		if f.types.Has(m.kept[seq-1]) {
@@ -62,7 +62,8 @@ func (m *model) check(t *rapid.T, f *follower, events []event.Event) {
 			m.unwanted(t, f, f.pos, e.Sequence)
 			f.pos = e.Sequence
 			if f.tapped && f.dataPos < len(m.data) && m.data[f.dataPos] < e.Sequence {
-				t.Fatalf("event %d came before Data %d, which was received behind %d", e.Sequence, f.dataPos, m.data[f.dataPos])
+				t.Fatalf("event %d came before Data %d, which was received behind %d",
+					e.Sequence, f.dataPos, m.data[f.dataPos])
 			}
 		}
 	}
@@ -85,7 +86,8 @@ func (m *model) gap(t *rapid.T, f *follower, d *event.GapDetail) {
 	f.pos = d.To
 }
 
-// Every sequence is delivered once, or unwanted, or covered by a gap; Data comes in its place among the others, or is covered.
+// TestLogModel holds that every event is delivered once, or unwanted, or covered by a gap. Data comes in its place
+// among the others, or is covered by a gap too.
 func TestLogModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := event.NewLog(origin, modelSize)
@@ -115,8 +117,9 @@ func TestLogModel(t *testing.T) {
 				if len(followers) == 5 {
 					return
 				}
-				f := &follower{types: rapid.SampledFrom([]event.Types{0, event.Types(0).With(event.Closed), event.Types(0).With(event.Ended).With(event.Data),
-					event.Types(0).With(event.Error)}).Draw(t, "types"), pos: uint64(len(m.kept)), dataPos: len(m.data)}
+				f := &follower{types: rapid.SampledFrom([]event.Types{0, event.Types(0).With(event.Closed),
+					event.Types(0).With(event.Ended).With(event.Data), event.Types(0).With(event.Error),
+				}).Draw(t, "types"), pos: uint64(len(m.kept)), dataPos: len(m.data)}
 				o := event.Options{Types: f.types}
 				switch rapid.IntRange(0, 2).Draw(t, "after") {
 				case 1:
@@ -168,8 +171,8 @@ func TestLogModel(t *testing.T) {
 	})
 }
 
-// Publishers and subscribers at the same time: every subscriber gets every sequence once or a gap that covers it, and the counts
-// of live connections follow one another exactly.
+// TestLogConcurrent runs publishers and subscribers at the same time. It holds that every subscriber gets every event
+// once or a gap that covers it, and that the counts of live connections follow one another exactly.
 func TestLogConcurrent(t *testing.T) {
 	const publishers, each = 4, 3000
 	l := newLog(1024)
@@ -211,7 +214,7 @@ func follow(t *testing.T, s *event.Subscription) error {
 		for _, e := range batch {
 			switch e.Type {
 			case event.Data:
-				if e.Sequence != pos && known { // Data that outlived the kept events around it comes behind their gap
+				if e.Sequence != pos && known { // Data may outlive the kept events around it, and then follows their gap
 					return fmt.Errorf("Data behind %d was delivered behind %d", e.Sequence, pos)
 				}
 				continue

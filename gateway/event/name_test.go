@@ -6,7 +6,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Every value of the enums has a name of its own, and a value outside of them is written as a number.
+// TestNames holds that every value of an enum has a name of its own, and that an unknown value is written as a number.
 func TestNames(t *testing.T) {
 	seen := make(map[string]bool)
 	for i := range event.TypeCount {
@@ -23,7 +23,8 @@ func TestNames(t *testing.T) {
 		t.Errorf("close reasons are called %v", seen)
 	}
 	for text, value := range map[string]interface{ String() string }{
-		"HANDLER": event.OpHandler, "DATA_OVERFLOW": event.GapDataOverflow, "CLOSED": event.StateClosed, "77": event.State(77),
+		"HANDLER": event.OpHandler, "DATA_OVERFLOW": event.GapDataOverflow,
+		"CLOSED": event.StateClosed, "77": event.State(77),
 	} {
 		if value.String() != text {
 			t.Errorf("%v is called %q; expected %q", value, value.String(), text)

@@ -1,19 +1,22 @@
 package event
 
-// Position is how far a subscription has come. What two subscriptions with the same Options get from the same position on is
-// the same.
+// Position is how far a subscription has come in its log, Data included. Subscriptions with equal Options deliver the
+// same events from equal positions on. Positions are comparable with == and are values: any goroutine may use a copy.
+// The zero value is before the first event.
 type Position struct {
 	kept uint64 // sequence of the last kept event that was delivered or passed over
 	data uint64 // number of the last such Data event
 }
 
-// Cursor returns what resumes behind the position, in the log of an origin.
+// Cursor returns the cursor that resumes at the position in the log of o. A cursor counts kept events only: it does not
+// tell how many Data events were delivered.
 func (p Position) Cursor(o Origin) Cursor { return Cursor{Origin: o, Sequence: p.kept} }
 
-// Covers reports whether everything up to q was also delivered or passed over at p.
+// Covers reports whether p is at or past q, for kept events and for Data.
 func (p Position) Covers(q Position) bool { return p.kept >= q.kept && p.data >= q.data }
 
-// Behind returns the position behind e, which a subscription delivered from p on, or behind events that it delivered before e.
+// Behind returns the position after e. The subscription that delivered e was at p before e, or before the events that
+// it delivered ahead of e.
 func (p Position) Behind(e *Event) Position {
 	switch d := e.Detail.(type) {
 	case *DataDetail:

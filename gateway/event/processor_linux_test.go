@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// processorTime returns how long the calling thread has run.
+// processorTime returns the processor time of the calling thread.
 func processorTime(b *testing.B) time.Duration {
 	const threadClock = 3 // CLOCK_THREAD_CPUTIME_ID
 	var t syscall.Timespec

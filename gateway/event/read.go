@@ -1,17 +1,18 @@
 package event
 
-// scanLimit bounds how many events are passed over before a subscriber that wants few types looks whether it should go on.
+// scanLimit bounds how many events one read passes over, so that a subscriber of few types looks at its context now and
+// then.
 const scanLimit = 1024
 
 type readState int
 
 const (
-	readDry   readState = iota // nothing more is there
+	readDry   readState = iota // no event is left now
 	readMore                   // the scan stopped at a bound
-	readEnded                  // nothing more will come
+	readEnded                  // no event is left, and none will come
 )
 
-// read copies events out of the log and then lets Match pick among them.
+// read copies events out of the log and keeps the ones that Match selects. Gaps are always kept.
 func (s *Subscription) read(batch []Event) ([]Event, readState) {
 	start := len(batch)
 	batch, state := s.copy(batch)
@@ -28,7 +29,7 @@ func (s *Subscription) read(batch []Event) ([]Event, readState) {
 	return kept, state
 }
 
-// copy merges kept events and Data, each Data event behind the kept one that it came after.
+// copy merges kept events and Data, each Data event right after the kept one that it followed.
 func (s *Subscription) copy(batch []Event) ([]Event, readState) {
 	l := s.log
 	for from := s.pos; ; {
@@ -39,8 +40,8 @@ func (s *Subscription) copy(batch []Event) ([]Event, readState) {
 		if len(batch) == cap(batch) || s.pos-from >= scanLimit {
 			return batch, readMore
 		}
-		closed := l.closed.Load() // before head: behind a closed log's head comes nothing
-		head := l.head.Load()     // before the Data: all that came before head is there when head is seen
+		closed := l.closed.Load() // read before head: the head of a closed log is final
+		head := l.head.Load()     // read before the Data: all Data before head is there once head is seen
 		if first := l.oldest(head); s.pos+1 < first {
 			s.gap(GapDetail{From: s.pos + 1, To: first - 1, Reason: GapOverrun})
 			s.pos = first - 1
@@ -65,7 +66,7 @@ func (s *Subscription) copy(batch []Event) ([]Event, readState) {
 	}
 }
 
-// copyKept copies events up to a sequence, or the end of their segment, or as many as batch has room for.
+// copyKept copies events up to a sequence, the end of their segment, or the capacity of batch.
 func (s *Subscription) copyKept(batch []Event, upTo uint64) []Event {
 	segment := s.log.ring.hold(s.pos + 1)
 	if segment == nil {
@@ -83,8 +84,8 @@ func (s *Subscription) copyKept(batch []Event, upTo uint64) []Event {
 	return batch
 }
 
-// copyData adds the next Data event when its place is here, or a Gap when some were evicted unread. It returns how far kept
-// events may be copied before it is asked again, and whether it knows of no more Data.
+// copyData adds the next Data event when its place is here, or a Gap when some were evicted unread. It returns how far
+// kept events may be copied before the next call, and whether no Data is left.
 func (s *Subscription) copyData(batch *[]Event, upTo uint64) (uint64, bool) {
 	if s.dataDry() {
 		return upTo, true
@@ -114,7 +115,7 @@ func (s *Subscription) dataDry() bool {
 	return s.options.MaxData <= 0 || s.dataPos == s.log.data.head.Load()
 }
 
-// truncated returns d with no more bytes than this subscription asked for.
+// truncated returns d with at most MaxData bytes: the ring keeps as many as the most demanding subscription wants.
 func (s *Subscription) truncated(d *DataDetail) *DataDetail {
 	if len(d.Bytes) <= s.options.MaxData {
 		return d

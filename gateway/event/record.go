@@ -2,13 +2,13 @@ package event
 
 import "time"
 
-// record is an event as the log keeps it: an idle connection costs what its Connected event takes here. Its sequence is its
-// place. What few events have is in an extra.
+// record is an event as the log keeps it. It is small because the log is large: rare fields are in an extra. The
+// event's sequence is the record's place.
 type record struct {
 	identity    *Identity
-	detail      Detail // of type *extra when the connection has what the record has no room for
+	detail      Detail // an *extra when the connection has fields that a record lacks
 	labels      map[string]string
-	time        int64 // this and the other times in unix nanoseconds; 0 for the zero time
+	time        int64 // this and the other times are unix nanoseconds; 0 for the zero time
 	activeAt    int64
 	closedAt    int64
 	received    uint64
@@ -21,7 +21,7 @@ type record struct {
 	paused      bool
 }
 
-// extra is the detail of a record with what most events have not.
+// extra is the detail of a record together with the fields that most events leave empty.
 type extra struct {
 	Detail
 	closeText string
@@ -30,16 +30,17 @@ type extra struct {
 	discarded uint64
 }
 
-// packDetail returns what a record keeps as the event's detail. It allocates for the few that need an extra.
+// packDetail returns the detail that a record keeps: the event's own, or a new extra for the few events that need one.
 func packDetail(e *Event) Detail {
 	c := &e.Conn
 	if c.CloseText == "" && c.ClosedBy == "" && c.UnsentBytes == 0 && c.DiscardedBytes == 0 {
 		return e.Detail
 	}
-	return &extra{Detail: e.Detail, closeText: c.CloseText, closedBy: c.ClosedBy, unsent: c.UnsentBytes, discarded: c.DiscardedBytes}
+	return &extra{Detail: e.Detail, closeText: c.CloseText, closedBy: c.ClosedBy,
+		unsent: c.UnsentBytes, discarded: c.DiscardedBytes}
 }
 
-// pack keeps an event. The detail is what packDetail made of it.
+// pack keeps an event. The detail comes from packDetail.
 func (r *record) pack(e *Event, detail Detail, at int64, connections uint64) {
 	c := &e.Conn
 	r.identity = c.Identity

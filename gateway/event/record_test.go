@@ -10,15 +10,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// whole is a connection of which every field is set, each to something else.
+// whole returns a connection whose fields are all set, each to another value.
 func whole() event.Info {
 	at := func(seconds int64) time.Time { return time.Unix(1_700_000_000+seconds, seconds) }
 	return event.Info{
 		Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: 7,
 			Remote: netip.MustParseAddrPort("10.0.0.1:2"), Local: netip.MustParseAddrPort("10.0.0.1:3"), ConnectedAt: at(1)},
-		LastActiveAt: at(2), BytesReceived: 1 << 60, BytesSent: 1<<60 + 1, QueuedBytes: 1<<60 + 2, UnsentBytes: 14, DiscardedBytes: 15,
-		Labels: map[string]string{"k": "v"}, ClosedAt: at(3), CloseText: "why", ClosedBy: "who", State: event.StateClosed,
-		CloseReason: event.ReasonKicked, ReadPaused: true,
+		LastActiveAt: at(2), BytesReceived: 1 << 60, BytesSent: 1<<60 + 1, QueuedBytes: 1<<60 + 2, UnsentBytes: 14,
+		DiscardedBytes: 15, Labels: map[string]string{"k": "v"}, ClosedAt: at(3), CloseText: "why", ClosedBy: "who",
+		State: event.StateClosed, CloseReason: event.ReasonKicked, ReadPaused: true,
 	}
 }
 
@@ -35,7 +35,8 @@ func TestKeptWhole(t *testing.T) {
 	var want []event.Event
 	for i, conn := range conns {
 		for _, detail := range []event.Detail{nil, &event.IdleDetail{Idle: time.Second}} {
-			e := event.Event{Type: event.IdleTimeout, Time: all.ClosedAt.Add(time.Duration(i)), Conn: conn, Detail: detail, Connections: uint64(i)}
+			e := event.Event{Type: event.IdleTimeout, Time: all.ClosedAt.Add(time.Duration(i)), Conn: conn,
+				Detail: detail, Connections: uint64(i)}
 			e.Sequence = l.Append(&e)
 			want = append(want, e)
 		}
@@ -48,7 +49,7 @@ func TestKeptWhole(t *testing.T) {
 	}
 }
 
-// TestDataWhole holds the same of Data.
+// TestDataWhole holds the same for Data.
 func TestDataWhole(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 9})
@@ -60,7 +61,7 @@ func TestDataWhole(t *testing.T) {
 	}
 }
 
-// TestAppendDoesNotAllocate holds that publishing makes no garbage once the log has gone round.
+// TestAppendDoesNotAllocate holds that publishing makes no garbage once the ring has gone round.
 func TestAppendDoesNotAllocate(t *testing.T) {
 	l := newLog(512)
 	conn := whole()
@@ -100,8 +101,10 @@ func TestReadersOfSmallLog(t *testing.T) {
 						next = d.To + 1
 						continue
 					}
-					if e.Sequence != next || e.Conn.BytesReceived != next || e.Conn.Seq != next%3 || e.Conn.CloseText != "text" {
-						t.Errorf("event %d of connection %d with %d bytes; expected %d", e.Sequence, e.Conn.Seq, e.Conn.BytesReceived, next)
+					if e.Sequence != next || e.Conn.BytesReceived != next || e.Conn.Seq != next%3 ||
+						e.Conn.CloseText != "text" {
+						t.Errorf("event %d of connection %d with %d bytes; expected %d",
+							e.Sequence, e.Conn.Seq, e.Conn.BytesReceived, next)
 						return
 					}
 					next++
@@ -113,7 +116,8 @@ func TestReadersOfSmallLog(t *testing.T) {
 		})
 	}
 	for i := range uint64(events) {
-		l.Append(&event.Event{Type: event.Ended, Conn: event.Info{Identity: conns[(i+1)%3], BytesReceived: i + 1, CloseText: "text"}})
+		l.Append(&event.Event{Type: event.Ended,
+			Conn: event.Info{Identity: conns[(i+1)%3], BytesReceived: i + 1, CloseText: "text"}})
 	}
 	l.Close()
 	following.Wait()

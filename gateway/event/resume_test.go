@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// TestCursorBeforeGap holds that who is cut off before a Gap was delivered, and resumes, is told of it again.
+// TestCursorBeforeGap holds that a subscriber that is cut off before a Gap was delivered gets it when it resumes.
 func TestCursorBeforeGap(t *testing.T) {
 	for _, from := range []string{"edge-1.6a1b2c3c@99", "edge-1.19ab0d3f1c2@7"} {
 		l := newLog(256)
@@ -31,7 +31,7 @@ func TestCursorBeforeGap(t *testing.T) {
 	}
 }
 
-// TestCursorBeforeGapInFullBatch holds the same where the gap is found, but the batch has no room for it.
+// TestCursorBeforeGapInFullBatch holds the same for a gap that was found when the batch was full.
 func TestCursorBeforeGapInFullBatch(t *testing.T) {
 	l := newLog(256)
 	fill(l, 10, event.Ended)
@@ -62,7 +62,8 @@ func TestCursorBeforeGapInFullBatch(t *testing.T) {
 	}
 }
 
-// TestEveryWaitingSubscriptionWakes holds that one event reaches all that wait, while others give up at the same moment.
+// TestEveryWaitingSubscriptionWakes holds that one event reaches all subscriptions that wait, while others give up at
+// the same moment.
 func TestEveryWaitingSubscriptionWakes(t *testing.T) {
 	l := newLog(256)
 	ctx, giveUp := context.WithCancel(safety(t))
@@ -127,7 +128,7 @@ func TestOneEventIsOneWake(t *testing.T) {
 		for n := range int64(3) {
 			synctest.Wait()
 			l.Append(&event.Event{Type: event.Ended})
-			synctest.Wait() // returns only when all of them are waiting again, for good
+			synctest.Wait() // returns only when all of them wait again and none wakes another
 			if got.Load() != 100*(n+1) {
 				t.Errorf("%d events delivered; expected %d", got.Load(), 100*(n+1))
 			}
@@ -137,7 +138,7 @@ func TestOneEventIsOneWake(t *testing.T) {
 	})
 }
 
-// TestNoWakeIsLost holds that whoever goes to sleep while something is published hears of it, however the two meet.
+// TestNoWakeIsLost holds that a subscription that goes to sleep while an event is published wakes for that event.
 func TestNoWakeIsLost(t *testing.T) {
 	const rounds, followers = 3000, 3
 	l := newLog(256)

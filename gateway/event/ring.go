@@ -2,14 +2,15 @@ package event
 
 import "sync/atomic"
 
-// segmentSize is how many events a segment has. Segments are allocated when they are first written, so that a quiet gateway
-// does not pay for the whole ring.
+// segmentSize is how many events a segment has. Segments are allocated when they are first written, so that a quiet
+// gateway does not pay for the whole ring.
 const segmentSize = 256
 
-// ring keeps the newest events in segments. The publisher, under the log's lock, fills the newest segment; what it has
-// published there never changes as long as the segment has its place in the ring, so that readers need no lock. When the
-// ring has gone round, the oldest segment leaves its place: it is used again when no reader holds it, and is left to the
-// garbage collector otherwise. There is one segment more than the log's size needs, so that what leaves was overtaken before.
+// ring keeps the newest events in segments. The publisher, under the log's lock, fills the newest segment. A published
+// event does not change as long as its segment has its place in the ring, so readers need no lock. When the ring has
+// gone round, the oldest segment leaves its place: it is used again when no reader holds it, and is left to the garbage
+// collector otherwise. There is one segment more than the log's size needs, so that the events of a segment that leaves
+// are already counted as evicted.
 type ring struct {
 	places  []atomic.Pointer[segment]
 	current *segment // the newest; the publisher's own
@@ -20,10 +21,10 @@ type segment struct {
 	base    uint64 // sequence of the first record
 	records [segmentSize]record
 	_       [cacheLine]byte
-	readers atomic.Int32 // how many hold it
+	readers atomic.Int32 // subscriptions that hold it
 }
 
-// cacheLine keeps what the publisher writes apart from what readers write.
+// cacheLine is the padding between fields that the publisher writes and fields that readers write, in bytes.
 const cacheLine = 64
 
 func newRing(segments int) ring { return ring{places: make([]atomic.Pointer[segment], segments+1)} }
@@ -35,7 +36,7 @@ func (r *ring) place(sequence uint64) *atomic.Pointer[segment] {
 	return &r.places[(sequence-1)/segmentSize%uint64(len(r.places))]
 }
 
-// slot returns where to keep the event with the next sequence. Only the publisher calls it.
+// slot returns the record for the event with the next sequence. Only the publisher calls it.
 func (r *ring) slot(sequence uint64) *record {
 	i := (sequence - 1) % segmentSize
 	if i == 0 {
@@ -44,7 +45,7 @@ func (r *ring) slot(sequence uint64) *record {
 	return &r.current.records[i]
 }
 
-// turn makes room for a segment that begins with a sequence.
+// turn puts an empty segment in place for the events from a sequence on.
 func (r *ring) turn(sequence uint64) {
 	place := r.place(sequence)
 	s := place.Swap(nil)
@@ -56,8 +57,8 @@ func (r *ring) turn(sequence uint64) {
 	place.Store(s)
 }
 
-// hold returns the segment of a published event; until release, what was published there stays. It is nil when the event is
-// not kept any more.
+// hold returns the segment of a published event, which is not used again before its release. It returns nil when the
+// event is not kept any more.
 func (r *ring) hold(sequence uint64) *segment {
 	place := r.place(sequence)
 	s := place.Load()
@@ -65,7 +66,7 @@ func (r *ring) hold(sequence uint64) *segment {
 		return nil
 	}
 	s.readers.Add(1)
-	// It may have left its place, and even be used again, before it was held.
+	// The segment may have left its place, and even be in use again, before it was held.
 	if place.Load() == s && s.base == sequence-(sequence-1)%segmentSize {
 		return s
 	}
@@ -75,5 +76,5 @@ func (r *ring) hold(sequence uint64) *segment {
 
 func (s *segment) release() { s.readers.Add(-1) }
 
-// at returns the record of an event of the segment.
+// at returns the record of one of the segment's events.
 func (s *segment) at(sequence uint64) *record { return &s.records[sequence-s.base] }

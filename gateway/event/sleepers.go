@@ -6,20 +6,21 @@ import (
 	"sync/atomic"
 )
 
-// sleepers are the subscriptions that wait for something new. A publisher wakes one of them, and each that was woken wakes two
-// more when it runs: a wave. While a wave is under way publishers wake nobody, because the wave comes to all that have not
-// seen everything; so what publishing costs does not grow with their number.
+// sleepers are the subscriptions that wait for a new event. A publisher wakes one of them, and each woken one wakes two
+// more when it runs: a wave. While a wave is under way publishers wake nobody, because the wave reaches every
+// subscription that has not seen everything. The cost of publishing therefore does not grow with their number.
 type sleepers struct {
-	// due says that somebody waits and no wave is under way. Who has published looks at it, and begins a wave when it is set.
-	// It is set before anybody relies on it: who goes to sleep sets it and then looks once more whether something has come.
+	// due says that a subscription waits and no wave is under way. A publisher looks at it after each event, and begins
+	// a wave when it is set. No wake is lost: a subscription that goes to sleep sets due first and then looks once more
+	// whether an event has come.
 	due atomic.Bool
 
 	mu      sync.Mutex
 	waiting []*Subscription // in the order in which they began
-	woken   int             // how many were woken and have not passed the wave on
+	woken   int             // subscriptions that were woken and have not passed the wave on
 }
 
-// announce begins a wave when one is due. Call it after something was published.
+// announce begins a wave when one is due. A publisher calls it after its event can be read.
 func (l *Log) announce() {
 	if !l.sleepers.due.Load() {
 		return
@@ -29,29 +30,29 @@ func (l *Log) announce() {
 	l.wake(1)
 }
 
-// wake wakes n of the subscriptions that wait, the longest waiting first, as far as something has come since they began. The
-// caller holds sleepers.mu.
+// wake wakes up to n of the subscriptions that wait, the longest waiting first, and stops at the first that has seen
+// every event. The caller holds sleepers.mu.
 func (l *Log) wake(n int) {
 	s := &l.sleepers
 	defer s.settle()
 	for ; n > 0 && len(s.waiting) > 0; n-- {
 		first := s.waiting[0]
 		if first.parkedAt == l.published() && !l.closed.Load() {
-			return // it has seen everything, and so have those behind it
+			return // it has seen everything, and so have all that began to wait later
 		}
 		s.waiting[0] = nil
 		s.waiting = s.waiting[1:]
 		s.woken++
 		first.waiting = false
-		first.woken <- struct{}{} // has room: one token for each time in waiting, and passOn takes it
+		first.woken <- struct{}{} // does not block: one token for each time in waiting, and passOn takes it
 	}
 }
 
-// settle sets due. The caller holds sleepers.mu.
+// settle brings due up to date. The caller holds sleepers.mu.
 func (s *sleepers) settle() { s.due.Store(s.woken == 0 && len(s.waiting) > 0) }
 
-// park puts a subscription among those that wait, unless something has come meanwhile. Who parks must wait on woken, and then
-// pass on.
+// park puts a subscription among the sleepers and returns true, unless an event has come meanwhile. The caller must
+// then wait on woken and call passOn.
 func (l *Log) park(s *Subscription) bool {
 	l.sleepers.mu.Lock()
 	defer l.sleepers.mu.Unlock()
@@ -66,7 +67,7 @@ func (l *Log) park(s *Subscription) bool {
 	return true
 }
 
-// leave takes a subscription away from those that wait. The caller holds sleepers.mu.
+// leave takes a subscription out of the sleepers. The caller holds sleepers.mu.
 func (l *Log) leave(s *Subscription) {
 	waiting := &l.sleepers.waiting
 	i := slices.Index(*waiting, s)
@@ -74,8 +75,8 @@ func (l *Log) leave(s *Subscription) {
 	l.sleepers.settle()
 }
 
-// passOn is called by a subscription that waited, whether it was woken or gave up: it leaves, and if it was woken, it wakes two
-// more, so that a wave is never lost with the one that got it.
+// passOn ends a wait, whether the subscription was woken or gave up. A woken one wakes two more, so that a wave never
+// ends with a subscription that gave up.
 func (l *Log) passOn(s *Subscription) {
 	l.sleepers.mu.Lock()
 	defer l.sleepers.mu.Unlock()
@@ -89,9 +90,9 @@ func (l *Log) passOn(s *Subscription) {
 	default:
 	}
 	l.sleepers.woken--
-	l.sleepers.settle() // before wake looks whether something has come: what comes later begins a wave
+	l.sleepers.settle() // before wake looks for new events: an event that comes later begins a wave of its own
 	l.wake(2)
 }
 
-// published counts what was ever published, Data included.
+// published counts all events that were ever published, Data included.
 func (l *Log) published() uint64 { return l.head.Load() + l.data.head.Load() }

@@ -9,43 +9,50 @@ import (
 	"time"
 )
 
-// Options says what a subscription delivers.
+// Options says which events a subscription delivers. The zero value delivers every kept event from now on.
 type Options struct {
-	// After resumes behind this cursor: "" means only what happens from now on, "0" from the oldest event kept, else what
-	// Cursor.String wrote.
+	// After is the position to start at: "" starts with the next event, "0" with the oldest kept one, and the text of a
+	// Cursor with the event right after it.
 	After string
 	// Types are the types to deliver; the zero value means all. Gap is always delivered.
 	Types Types
-	// Match, when it is not nil, selects events; it is called from Next, without a lock.
+	// Match, when it is not nil, selects the events to deliver; Gap is always delivered. Next and Poll call it without
+	// a lock. It must not keep the event: its memory is used again.
 	Match func(*Event) bool
-	// MaxData, when it is positive, also delivers Data events with at most so many bytes of each read.
+	// MaxData, when it is positive, also delivers Data events with at most so many bytes of each read. It has no effect
+	// when Types lacks Data, and values above 2^31-1 mean 2^31-1. The default delivers no Data.
 	MaxData int
 }
 
-// CursorError says that a cursor cannot be used with this log.
+// CursorError says that Options.After cannot be used with this log: it is no cursor, or of another node, or ahead of
+// the newest event.
 type CursorError struct{ Text string }
 
-// Error returns the sentence.
+// Error returns the sentence, which quotes the cursor.
 func (e *CursorError) Error() string { return e.Text }
 
-// Subscription reads a log at its own position. It is for one goroutine at a time.
+// Subscription reads a log at its own position. It is for one goroutine at a time, except that the log may be appended
+// to and closed meanwhile. An open one holds no event back: it costs a few hundred bytes.
 type Subscription struct {
 	log      *Log
 	options  Options
 	pos      uint64 // sequence of the last event delivered or passed over
-	dataPos  uint64 // the same for Data events
+	dataPos  uint64 // number of the last such Data event
 	pending  []Event
 	behind   Cursor   // the position before the first of pending
-	behindAt Position // the same
+	behindAt Position // the same for Position
 	forked   bool
 	closed   bool
 
 	woken    chan struct{} // capacity 1
-	waiting  bool          // among the log's sleepers; guarded by their lock, as the next
-	parkedAt uint64        // how much was published when it began to wait
+	waiting  bool          // whether it is among the log's sleepers; guarded by their lock, as is parkedAt
+	parkedAt uint64        // how many events were published when it began to wait
 }
 
-// Subscribe returns a subscription. The error is a *CursorError. The caller must Close it.
+// Subscribe returns a new subscription, which the caller must Close. A cursor of an earlier incarnation, or of an event
+// that was evicted, is no error: the subscription starts with a Gap and goes on from the oldest kept event. The error
+// is a *CursorError. It does not block. On a closed log the subscription delivers the events that are kept, then
+// io.EOF.
 func (l *Log) Subscribe(o Options) (*Subscription, error) {
 	o.MaxData = min(max(o.MaxData, 0), math.MaxInt32)
 	if !o.Types.Has(Data) {
@@ -63,7 +70,7 @@ func (l *Log) Subscribe(o Options) (*Subscription, error) {
 	return s, nil
 }
 
-// tap makes the log keep Data when the subscription wants it. The caller holds log.mu.
+// tap makes the log keep Data if the subscription wants them. The caller holds log.mu.
 func (s *Subscription) tap() {
 	l, most := s.log, int32(s.options.MaxData)
 	if most > 0 {
@@ -72,18 +79,21 @@ func (s *Subscription) tap() {
 	}
 }
 
-// Fork returns a subscription with the same options at the same position, behind which nothing may be pending. It is a part of
-// what s is for: it is not counted as a stream, and what it misses is counted by those who pass its events on (Advance). The
-// caller must Close it.
+// Fork returns a subscription with the same options at the same position, which the caller must Close. It lets one
+// reader serve several subscriptions with equal options. It is not counted as a stream. Kept events that it misses are
+// counted only by the Advance of each subscription that it serves. Every Gap of s must have been delivered. Call it
+// from the goroutine that uses s; afterwards the two are independent.
 func (s *Subscription) Fork() *Subscription {
-	f := &Subscription{log: s.log, options: s.options, pos: s.pos, dataPos: s.dataPos, forked: true, woken: make(chan struct{}, 1)}
+	f := &Subscription{log: s.log, options: s.options, pos: s.pos, dataPos: s.dataPos, forked: true,
+		woken: make(chan struct{}, 1)}
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	f.tap()
 	return f
 }
 
-// place sets the position from Options.After, with a Gap pending where the cursor cannot be honoured. The caller holds log.mu.
+// place sets the position from Options.After, with a Gap pending where the log cannot honour the cursor. The caller
+// holds log.mu.
 func (s *Subscription) place() error {
 	l := s.log
 	head := l.head.Load()
@@ -100,11 +110,12 @@ func (s *Subscription) place() error {
 		return &CursorError{Text: err.Error()}
 	}
 	if c.Node != l.origin.Node {
-		return &CursorError{Text: fmt.Sprintf("cursor %q is of node %q; this is node %q", s.options.After, c.Node, l.origin.Node)}
+		return &CursorError{Text: fmt.Sprintf("cursor %q is of node %q; this is node %q", s.options.After, c.Node,
+			l.origin.Node)}
 	}
 	if c.Incarnation != l.origin.Incarnation {
 		s.gap(GapDetail{Reason: GapRestarted, Requested: s.options.After})
-		c.Sequence = 0 // and what was evicted of this incarnation is a gap of its own
+		c.Sequence = 0 // events that were evicted from this incarnation make a second gap
 	}
 	if c.Sequence > head {
 		return &CursorError{Text: fmt.Sprintf("cursor %q is ahead of the newest event, %s", s.options.After,
@@ -118,7 +129,7 @@ func (s *Subscription) place() error {
 	return nil
 }
 
-// gap adds a Gap to what Next delivers first.
+// gap adds a Gap to the events that Next delivers first.
 func (s *Subscription) gap(d GapDetail) {
 	if len(s.pending) == 0 {
 		s.behind, s.behindAt = Cursor{Origin: s.log.origin, Sequence: s.pos}, Position{kept: s.pos, data: s.dataPos}
@@ -132,8 +143,8 @@ func (s *Subscription) gap(d GapDetail) {
 	s.pending = append(s.pending, Event{Type: Gap, Sequence: s.pos, Time: time.Now(), Detail: &d})
 }
 
-// Cursor returns the position behind what Next has delivered or passed over. It is never behind a Gap that was not delivered:
-// who resumes there is told of it again.
+// Cursor returns the position after the last event that Next delivered or passed over. A subscription that resumes
+// there misses nothing: while a Gap has not been delivered, the cursor stays before it.
 func (s *Subscription) Cursor() Cursor {
 	if len(s.pending) > 0 {
 		return s.behind
@@ -141,7 +152,7 @@ func (s *Subscription) Cursor() Cursor {
 	return Cursor{Origin: s.log.origin, Sequence: s.pos}
 }
 
-// Position is Cursor for those who compare subscriptions.
+// Position returns the position as Cursor does, Data included, for comparing subscriptions of one log.
 func (s *Subscription) Position() Position {
 	if len(s.pending) > 0 {
 		return s.behindAt
@@ -149,8 +160,8 @@ func (s *Subscription) Position() Position {
 	return Position{kept: s.pos, data: s.dataPos}
 }
 
-// Advance moves a subscription behind which nothing is pending to a position that another one with the same options came to,
-// and counts the kept events that were missed on the way.
+// Advance moves s to a position that a fork of it reached, and adds to the log's Missed the kept events that the fork
+// missed on the way. It never moves s back. Every Gap of s must have been delivered.
 func (s *Subscription) Advance(to Position, missed uint64) {
 	s.pos, s.dataPos = max(s.pos, to.kept), max(s.dataPos, to.data)
 	if missed > 0 {
@@ -158,9 +169,10 @@ func (s *Subscription) Advance(to Position, missed uint64) {
 	}
 }
 
-// Next appends events to batch, up to its capacity (256 when it has none), in order, and returns it. It blocks until
-// there is at least one. The error is ctx's when that ends first, and io.EOF when the log is closed and everything was
-// delivered; nothing was appended then.
+// Next appends events to batch in order, up to its capacity, and returns it. A batch without free capacity is grown by
+// 256. Next blocks until there is at least one event, and returns an event that is there even when ctx has ended. The
+// error is that of ctx when ctx ends first, and io.EOF when the log is closed and everything was delivered; with an
+// error nothing was appended.
 func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error) {
 	batch = withRoom(batch)
 	start := len(batch)
@@ -187,7 +199,7 @@ func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error)
 	}
 }
 
-// Poll is Next without waiting: it returns what is there now, perhaps nothing.
+// Poll appends events as Next does, but does not wait: it appends the events that are there now, perhaps none.
 func (s *Subscription) Poll(batch []Event) []Event {
 	batch = withRoom(batch)
 	for {
@@ -205,7 +217,7 @@ func withRoom(batch []Event) []Event {
 	return append(make([]Event, 0, len(batch)+256), batch...)
 }
 
-// Close ends the subscription. Call it when no Next is under way; a second Close does nothing.
+// Close ends the subscription. Call it when no Next is under way: it wakes none. A second Close does nothing.
 func (s *Subscription) Close() {
 	l := s.log
 	l.mu.Lock()

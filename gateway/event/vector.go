@@ -7,10 +7,13 @@ import (
 	"strings"
 )
 
-// Vector is a position in the event logs of several nodes: one cursor for each, in the order of their names.
+// Vector is a position in the event logs of several nodes: one cursor for each node, sorted by the node's name. The nil
+// Vector is empty and ready to use. Its methods are for one goroutine at a time.
 type Vector []Cursor
 
-// ParseVector reads what String wrote; a single cursor is a vector too. The error says what was given and what was expected.
+// ParseVector reads the text that String writes, in any order of the nodes; the text of one cursor is a vector too. It
+// refuses an empty text and two positions of one node. The error quotes the part that is wrong and says what is
+// expected.
 func ParseVector(s string) (Vector, error) {
 	var v Vector
 	for part := range strings.SplitSeq(s, ",") {
@@ -31,9 +34,9 @@ func ParseVector(s string) (Vector, error) {
 	return v, nil
 }
 
-// String returns the vector as callers keep it: cursors with commas between them.
+// String returns the text that clients keep: the cursors with commas between them.
 func (v Vector) String() string {
-	const usual = 64 // bytes of a cursor, or less
+	const usual = 64 // bytes that hold most cursors
 	b := make([]byte, 0, len(v)*usual)
 	for i, c := range v {
 		if i > 0 {
@@ -45,7 +48,7 @@ func (v Vector) String() string {
 	return string(b)
 }
 
-// At returns a node's cursor, and whether there is one.
+// At returns the cursor of a node and whether the vector has one.
 func (v Vector) At(node string) (Cursor, bool) {
 	i, ok := v.find(node)
 	if !ok {
@@ -54,7 +57,8 @@ func (v Vector) At(node string) (Cursor, bool) {
 	return v[i], true
 }
 
-// Set puts a node's cursor in, in place of the one that it had. The vector may be moved, as by append.
+// Set adds c, or replaces the cursor that its node had, and returns the vector, as append does: it changes v in place
+// when v has the capacity.
 func (v Vector) Set(c Cursor) Vector {
 	i, ok := v.find(c.Node)
 	if ok {
@@ -64,7 +68,8 @@ func (v Vector) Set(c Cursor) Vector {
 	return slices.Insert(v, i, c)
 }
 
-// Delete takes a node's cursor out, if there is one. The vector is changed, as by slices.Delete.
+// Delete removes the cursor of a node, if there is one, and returns the shorter vector. It changes v in place, as
+// slices.Delete does.
 func (v Vector) Delete(node string) Vector {
 	if i, ok := v.find(node); ok {
 		return slices.Delete(v, i, i+1)
@@ -72,7 +77,7 @@ func (v Vector) Delete(node string) Vector {
 	return v
 }
 
-// find returns where a node's cursor is, or would be, and whether it is there.
+// find returns the index of a node's cursor, or the index at which it belongs, and whether it is there.
 func (v Vector) find(node string) (int, bool) {
 	return slices.BinarySearchFunc(v, node, func(c Cursor, node string) int { return strings.Compare(c.Node, node) })
 }

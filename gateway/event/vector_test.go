@@ -14,8 +14,8 @@ import (
 
 func TestParseVector(t *testing.T) {
 	for _, c := range []struct {
-		text, want string // what is wanted: the vector's own text; "": an error
-		says       string // part of the error
+		text, want string // want is the vector's own text; "" means an error
+		says       string // a part of the error
 	}{
 		{text: "a.1@5", want: "a.1@5"},
 		{text: "a.1@5,b.2@0", want: "a.1@5,b.2@0"},
@@ -42,7 +42,8 @@ func TestParseVector(t *testing.T) {
 	}
 }
 
-// TestVectorIsAMap holds that a vector has what was put in and not taken out, in the order of the names, and comes back from its text.
+// TestVectorIsAMap holds that a vector has every cursor that was set and not deleted, in the order of the names, and
+// that parsing its text gives it back.
 func TestVectorIsAMap(t *testing.T) {
 	names := []string{"a", "a-", "a0", "b", "edge-1", "edge-10", "edge-2", "z"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -82,8 +83,8 @@ func TestVectorIsAMap(t *testing.T) {
 }
 
 func FuzzParseVector(f *testing.F) {
-	for _, seed := range []string{"edge-1.19ab0d3f1c2@42", "a.1@5,b.2@0", "b.2@0,a.1@5", "a.1@5,a.2@0", "", "0", ",", "a.1@5,",
-		strings.Repeat("a.1@5,", 100), "a.0@18446744073709551615,b.f@1"} {
+	for _, seed := range []string{"edge-1.19ab0d3f1c2@42", "a.1@5,b.2@0", "b.2@0,a.1@5", "a.1@5,a.2@0", "", "0", ",",
+		"a.1@5,", strings.Repeat("a.1@5,", 100), "a.0@18446744073709551615,b.f@1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
