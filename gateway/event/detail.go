@@ -1,0 +1,164 @@
+package event
+
+import "time"
+
+// Detail has the data that only some types of event carry: a pointer to one of the …Detail types of this package. A
+// detail that was appended is shared by all subscribers; nobody may modify it.
+type Detail interface{ detail() }
+
+// ListenerDetail is for Listening and ListenerClosed.
+type ListenerDetail struct {
+	Name    string
+	Address string // with the port that was bound: `ip:port`, or `unix:` and a path
+}
+
+// DataDetail is for Data.
+type DataDetail struct {
+	Bytes []byte // the first bytes of the read, at most Options.MaxData
+	Total int    // how many bytes the read had
+}
+
+// IdleDetail is for IdleTimeout.
+type IdleDetail struct {
+	Idle    time.Duration // since the last byte in either direction
+	Closing bool          // whether the gateway closes the connection for it
+}
+
+// PauseDetail is for BackpressureOn and BackpressureOff.
+type PauseDetail struct {
+	Paused time.Duration // how long reading has paused so far (on), or had paused in all (off)
+	Queued uint64        // bytes in the send queue
+}
+
+// ErrorDetail is for Error.
+type ErrorDetail struct {
+	Operation Operation
+	Message   string
+	Count     uint64 // how many failures the event stands for, at least 1
+	Listener  string // the listener's name, for OpAccept
+}
+
+// Operation names the work that failed. The zero value is none.
+type Operation uint8
+
+// The operations. The contract (sockgate.v1.ErrorOperation) says what each means.
+const (
+	OpAccept Operation = iota + 1
+	OpRead
+	OpWrite
+	OpLimit // not published any more: a limit's refusals are Refused events
+	OpHandler
+	OpBanFile
+)
+
+var operationNames = [...]string{"UNSPECIFIED", "ACCEPT", "READ", "WRITE", "LIMIT", "HANDLER", "BAN_FILE"}
+
+// String returns the operation's name in the contract without its prefix, or the number of an unknown operation.
+func (o Operation) String() string { return name(operationNames[:], int(o)) }
+
+// ClosedDetail is for Closed; the reason and the bytes are in the event's Conn.
+type ClosedDetail struct {
+	Lifetime time.Duration // from accept to close
+}
+
+// DrainDetail is for DrainStarted, DrainProgress and DrainEnded.
+type DrainDetail struct {
+	Deadline    time.Time // when the gateway closes the connections that are left
+	Connections uint64    // live ones
+	Ended       uint64    // DrainEnded: connections that ended within the grace period
+	Closed      uint64    // DrainEnded: connections that the gateway closed at the deadline
+	Reason      string    // the operator's words, or the name of the signal
+}
+
+// RefusedDetail is for Refused.
+type RefusedDetail struct {
+	Reason   CloseReason
+	Listener string // the listener's name
+	Count    uint64 // how many refusals the event stands for, at least 1
+	Message  string // about the newest of them
+	Remote   string // address of the newest of them
+}
+
+// Actor is the caller of a verb in the control plane; the zero value is the process itself.
+type Actor struct {
+	Identity string // the caller's name; its address when Proof is `none`
+	Proof    string // how the identity was proven: `token`, `certificate`, `unix` or `none`
+	Role     string // `VIEWER`, `OPERATOR` or `ADMIN`
+	Address  string // network address of the call; empty on a unix socket
+	// RequestID is the caller's own name for its request; may be empty.
+	RequestID string
+	// Via is the node that received the call and forwarded it; empty when the caller asked this node.
+	Via string
+}
+
+// ControlDetail is for Control: one mutation, its author and its outcome.
+type ControlDetail struct {
+	Verb      string            // the RPC's name, for example `Kick`
+	Actor     Actor             // the caller
+	Filter    string            // the source of the filter that chose the targets; empty when IDs chose them
+	IDs       []string          // the first 100 that the caller gave
+	Reason    string            // the caller's words; may be empty
+	RequestID string            // the caller's name for the request; may be empty
+	Matched   uint64            // how many targets the verb had
+	Outcomes  map[string]uint64 // targets by the outcome's name in the contract without its prefix; never modified
+	DataBytes uint64            // payload for each target; the payload itself is not kept
+	Set       map[string]string // SetLabels: the labels that were set; never modified
+	Removed   []string          // SetLabels: the keys that were removed; never modified
+	Changes   map[string]string // UpdateLimits: each changed limit and its new value in words; never modified
+	Ban       string            // AddBan, RemoveBan: the target; Kick: how long its peers are banned
+	Nodes     map[string]string // the answers of the other nodes that were asked, by node; never modified
+}
+
+// GapDetail is for Gap: a range of events that the subscription did not get.
+type GapDetail struct {
+	From, To   uint64    // sequences, both inclusive; 0 when not known
+	Reason     GapReason // why they are missing
+	Requested  string    // the cursor that the log could not honour; empty when no cursor was the cause
+	DataEvents uint64    // Data events passed over, for GapDataOverflow
+}
+
+// GapReason says why events are missing. The zero value is none.
+type GapReason uint8
+
+// The reasons of a gap. The contract (sockgate.v1.GapReason) says what each means.
+const (
+	GapRestarted GapReason = iota + 1
+	GapEvicted
+	GapOverrun
+	GapDataOverflow
+	GapNodeLost
+)
+
+var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW", "NODE_LOST"}
+
+// String returns the reason's name in the contract without its prefix, or the number of an unknown reason.
+func (r GapReason) String() string { return name(gapReasonNames[:], int(r)) }
+
+// SnapshotDetail is for SnapshotComplete.
+type SnapshotDetail struct {
+	Connections uint64 // how many Present events the snapshot had
+	Cursor      Cursor // the position from which live events follow
+}
+
+// NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered and NodeLeft.
+type NodeDetail struct {
+	Node        Origin        // the node concerned, and its life
+	Version     string        // of its program
+	Message     string        // what happened, in words
+	Silent      time.Duration // how long nothing was heard of it; 0 when that is not the cause
+	Connections uint64        // its live connections, as of its last heartbeat
+	Head        uint64        // sequence of its newest event, as of its last heartbeat
+}
+
+func (*NodeDetail) detail()     {}
+func (*ListenerDetail) detail() {}
+func (*DataDetail) detail()     {}
+func (*IdleDetail) detail()     {}
+func (*PauseDetail) detail()    {}
+func (*ErrorDetail) detail()    {}
+func (*ClosedDetail) detail()   {}
+func (*DrainDetail) detail()    {}
+func (*RefusedDetail) detail()  {}
+func (*ControlDetail) detail()  {}
+func (*GapDetail) detail()      {}
+func (*SnapshotDetail) detail() {}

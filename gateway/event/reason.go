@@ -1,0 +1,45 @@
+package event
+
+// CloseReason says why a connection ended or was not admitted. The first reason wins. The zero value is ReasonNone.
+type CloseReason uint8
+
+// The close reasons. The contract (sockgate.v1.CloseReason) says what each means.
+const (
+	ReasonNone CloseReason = iota
+	ReasonPeerClosed
+	ReasonPeerReset
+	ReasonIOError
+	ReasonIdleTimeout
+	ReasonSlowConsumer
+	ReasonKicked
+	ReasonShutdown
+	ReasonHandler
+	ReasonHandlerPanic
+	ReasonConnectionLimit
+	ReasonListenerLimit
+	ReasonIPLimit
+	ReasonAcceptRate
+	ReasonIPAcceptRate
+	ReasonDenied
+	ReasonBanned
+	ReasonProxyHeader
+	ReasonProxyTimeout
+	ReasonProxyUntrusted
+	ReasonTLSHandshake
+	ReasonTLSTimeout
+	ReasonHandshakeLimit
+	ReasonFirstByteTimeout
+	ReasonQueueBudget
+	reasonCount
+)
+
+// ReasonCount is one more than the highest close reason: the length of an array that reasons index.
+const ReasonCount = int(reasonCount)
+
+var reasonNames = [...]string{"UNSPECIFIED", "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT", "SLOW_CONSUMER",
+	"KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC", "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT", "ACCEPT_RATE",
+	"IP_ACCEPT_RATE", "DENIED", "BANNED", "PROXY_HEADER", "PROXY_TIMEOUT", "PROXY_UNTRUSTED", "TLS_HANDSHAKE",
+	"TLS_TIMEOUT", "HANDSHAKE_LIMIT", "FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET"}
+
+// String returns the reason's name in the contract without its prefix, or the number of an unknown reason.
+func (r CloseReason) String() string { return name(reasonNames[:], int(r)) }
