@@ -9,13 +9,14 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// MaxLength is the most bytes that an expression may have.
+// MaxLength is the greatest length of an expression, in bytes.
 const MaxLength = 4096
 
-// compile turns an expression that is not empty into a filter.
+// compile makes a filter of an expression that is not empty.
 func compile(expr string) (f *Filter, err error) {
 	defer func() {
-		// Expressions come from outside, and CEL panics over some (`{b"": 1} == {}`); it recovers by itself only at matches.
+		// Expressions come from outside, and CEL panics over some (`{b"": 1} == {}`). CEL itself recovers only at
+		// matches.
 		if r := recover(); r != nil {
 			f, err = nil, wholeError(expr, oneSentence(fmt.Sprintf("CEL cannot handle the expression: %v", r)))
 		}
@@ -35,7 +36,8 @@ func compile(expr string) (f *Filter, err error) {
 		return nil, issueError(expr, issues)
 	}
 	if t := checked.OutputType(); !t.IsExactType(types.BoolType) {
-		return nil, wholeError(expr, fmt.Sprintf("the expression is of type %s; a filter must be a bool", cel.FormatCELType(t)))
+		return nil, wholeError(expr, fmt.Sprintf("the expression is of type %s; a filter must be a bool",
+			cel.FormatCELType(t)))
 	}
 	if err := bound(env, checked, expr); err != nil {
 		return nil, err
@@ -49,8 +51,7 @@ func plan(env *cel.Env, checked *cel.Ast, expr string) (*Filter, error) {
 	if root.Kind() == ast.LiteralKind {
 		return &Filter{source: expr, never: root.AsLiteral() != types.True}, nil
 	}
-	// The cost of the expression is bounded by its estimate, so it is not counted again at each match: counting takes as
-	// long as matching.
+	// The estimate bounds the cost of the expression. Counting it again at each match would take as long as matching.
 	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(fixNetworks))
 	if err != nil {
 		return nil, wholeError(expr, oneSentence(err.Error()))

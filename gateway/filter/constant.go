@@ -13,14 +13,14 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// constants checks the arguments that are, or must be, constants, so that their faults are found with their position when
-// a filter is compiled, not at each match.
+// constants checks the arguments that are, or must be, constants. Compile thus reports their faults with a position,
+// and no match meets them.
 type constants struct{}
 
-// Name names the validator to CEL.
+// Name returns the validator's name in CEL.
 func (constants) Name() string { return "sockgate.constants" }
 
-// Validate reports what is wrong with the constants of an expression.
+// Validate reports the faults of an expression's constants.
 func (constants) Validate(_ *cel.Env, _ cel.ValidatorConfig, tree *ast.AST, issues *cel.Issues) {
 	calls := ast.MatchDescendants(ast.NavigateAST(tree), ast.KindMatcher(ast.CallKind))
 	for _, node := range calls {
@@ -35,7 +35,7 @@ func (constants) Validate(_ *cel.Env, _ cel.ValidatorConfig, tree *ast.AST, issu
 	}
 }
 
-// checkCall returns the argument of a call that is wrong, and why. The target of a member call is the first argument.
+// checkCall returns the faulty argument of a call and an error that says why. The target of a member call is args[0].
 func checkCall(function string, args []ast.Expr) (ast.Expr, error) {
 	switch function {
 	case ipIn:
@@ -45,7 +45,7 @@ func checkCall(function string, args []ast.Expr) (ast.Expr, error) {
 	case overloads.Matches:
 		return args[1], checkPattern(args[1])
 	case "format", "strings.quote":
-		// Their output has no useful bound, and no filter needs them.
+		// The length of their output has no useful bound, and no filter needs them.
 		return args[0], fmt.Errorf("%s is not available in filters", function)
 	}
 	if zoned[function] && len(args) == 2 {
@@ -67,7 +67,8 @@ func checkIPIn(ip, network ast.Expr) (ast.Expr, error) {
 	return nil, nil
 }
 
-// checkPattern wants a constant, because compiling a pattern at each match would cost more than all else together.
+// checkPattern requires a constant, because compiling a pattern at each match would cost more than the rest of the
+// match.
 func checkPattern(arg ast.Expr) error {
 	s, ok := literal(arg)
 	if !ok {
@@ -86,7 +87,7 @@ func checkPattern(arg ast.Expr) error {
 	return nil
 }
 
-// zoned are the methods of timestamps that can take a time zone.
+// zoned has the methods of timestamps that can take a time zone.
 var zoned = map[string]bool{
 	overloads.TimeGetFullYear:     true,
 	overloads.TimeGetMonth:        true,
@@ -100,7 +101,7 @@ var zoned = map[string]bool{
 	overloads.TimeGetMilliseconds: true,
 }
 
-// checkZone wants a constant: the name of a zone is a file that is read.
+// checkZone requires a constant, because CEL reads a file for each use of a zone's name.
 func checkZone(function string, arg ast.Expr) error {
 	s, ok := literal(arg)
 	if !ok {
@@ -113,7 +114,7 @@ func checkZone(function string, arg ast.Expr) error {
 	return nil
 }
 
-// literal returns the value of a string constant.
+// literal returns the value of a string constant, and whether e is one.
 func literal(e ast.Expr) (string, bool) {
 	if e.Kind() != ast.LiteralKind {
 		return "", false

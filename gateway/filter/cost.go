@@ -10,12 +10,12 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// MaxCost is the most that the estimate of an expression's worst case may be, in CEL's units. Where this was measured
-// (BenchmarkLargest), a unit of a costly expression took up to 40 ns, so a match takes about 100 µs at most; where a unit takes
-// more (formatting an address), MaxLength keeps the expression below that.
+// MaxCost is the greatest estimate of an expression's worst case, in CEL's units. In BenchmarkLargest a unit of a
+// costly expression took up to 40 ns, so a match takes about 100 µs at most. Some units take more (formatting an
+// address), but there MaxLength keeps the expression below that.
 const MaxCost = 4000
 
-// What calls cost in the same units, where CEL's own figures are far from what they take.
+// The costs of calls in CEL's units, where CEL's own figures are far from the time that a call takes.
 const (
 	networkCost = 5   // parsing an address, and a network that is not a constant
 	zoneCost    = 200 // reading the file of a time zone
@@ -35,16 +35,16 @@ func bound(env *cel.Env, checked *cel.Ast, expr string) error {
 		if estimate.Max >= 1<<53 {
 			worst = "unbounded"
 		}
-		return wholeError(expr, fmt.Sprintf("the expression is too costly: its worst case is estimated at %s units; at most %d are allowed",
-			worst, MaxCost))
+		return wholeError(expr, fmt.Sprintf("the expression is too costly: "+
+			"its worst case is estimated at %s units; at most %d are allowed", worst, MaxCost))
 	}
 	return nil
 }
 
-// estimator tells CEL how large values can be and what calls cost.
+// estimator tells CEL how large values can be and how much calls cost.
 type estimator struct{}
 
-// EstimateSize returns the sizes of variables.
+// EstimateSize returns the size of a variable, or of a label's key or value; nil for everything else.
 func (estimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	path := node.Path()
 	if len(path) == 0 {
@@ -67,8 +67,10 @@ func (estimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	return nil
 }
 
-// EstimateCallCost returns the cost of the calls that CEL does not know or underrates.
-func (e estimator) EstimateCallCost(function, overload string, target *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
+// EstimateCallCost returns the cost of the calls that CEL does not know or underrates; nil for all others.
+func (e estimator) EstimateCallCost(
+	function, overload string, target *cost.AstNode, args []cost.AstNode,
+) *cost.CallEstimate {
 	if target != nil {
 		args = append([]cost.AstNode{*target}, args...)
 	}
@@ -92,7 +94,7 @@ func (e estimator) EstimateCallCost(function, overload string, target *cost.AstN
 	return nil
 }
 
-// compareCost is the cost of comparing a value that has parts, or nil when CEL's own figure is right.
+// compareCost returns the cost of comparing a value that has parts, or nil when CEL's own figure is right.
 func (e estimator) compareCost(value cost.AstNode) *cost.CallEstimate {
 	parts := uint64(1)
 	t := value.Type()
@@ -106,7 +108,8 @@ func (e estimator) compareCost(value cost.AstNode) *cost.CallEstimate {
 	return nil
 }
 
-// matchCost is in proportion to the steps of the pattern for each character of the text, which is Go's worst case.
+// matchCost returns the cost of a pattern. Go's worst case is the number of the pattern's steps for each character of
+// the text.
 func (e estimator) matchCost(text, pattern cost.AstNode) *cost.CallEstimate {
 	s, _ := literal(pattern.Expr())
 	size, err := patternSize(s)
@@ -115,5 +118,6 @@ func (e estimator) matchCost(text, pattern cost.AstNode) *cost.CallEstimate {
 	}
 	length := cost.EstimateSize(e, text)
 	length.Max = cost.SafeAdd(length.Max, 1)
-	return cost.NewCallEstimate(cost.RangedCostEstimate(1, cost.SafeMultiplyByFactor(cost.SafeMultiply(length.Max, size), stepCost)), nil)
+	most := cost.SafeMultiplyByFactor(cost.SafeMultiply(length.Max, size), stepCost)
+	return cost.NewCallEstimate(cost.RangedCostEstimate(1, most), nil)
 }

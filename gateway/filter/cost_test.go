@@ -8,12 +8,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// and joins n times the same term.
+// and returns a conjunction of n equal terms.
 func and(n int, term string) string {
 	return strings.TrimSuffix(strings.Repeat(term+" && ", n), " && ")
 }
 
-// affordable are expressions that people write, large ones among them.
+// affordable are expressions that operators write, large ones among them.
 var affordable = []string{
 	and(150, `remote_ip != "10.1.2.4"`),
 	`remote_ip in ["` + strings.Join(strings.Fields(strings.Repeat("10.1.2.3 ", 300)), `", "`) + `"]`,
@@ -34,7 +34,7 @@ var affordable = []string{
 	`labels.map(k, labels[k]).exists(v, v == "7")`,
 }
 
-// unaffordable are expressions that could take long.
+// unaffordable are expressions whose worst case is too much work.
 var unaffordable = []string{
 	`labels.all(a, labels.all(b, labels.all(c, a + b != c)))`,
 	`labels.all(k, labels[k].matches("(a|aa)*b"))`,
@@ -60,7 +60,7 @@ func TestCostIsBounded(t *testing.T) {
 	}
 }
 
-// largest is a connection whose strings and labels are as long as they can be.
+// largest returns a connection whose strings and labels are as long as they can be.
 func largest() *event.Info {
 	info := closed()
 	info.CloseText = strings.Repeat("a", maxText)
@@ -72,8 +72,8 @@ func largest() *event.Info {
 	return info
 }
 
-// BenchmarkLargest measures what a unit of the cost estimate takes: the expressions of the lists above, the refused ones
-// included where they end at all, with the largest connection. MaxCost rests on it.
+// BenchmarkLargest measures the time of a unit of the cost estimate: it matches the largest connection with the
+// expressions of the lists above, and leaves out those that would not end. MaxCost rests on it.
 func BenchmarkLargest(b *testing.B) {
 	info := largest()
 	env, err := environment()
@@ -106,7 +106,8 @@ func BenchmarkLargest(b *testing.B) {
 	}
 }
 
-// A trusted balancer's PROXY header may have any text of up to 255 bytes for what TLS says: the estimate reckons with that.
+// TestSizesOfTLS holds that the estimate assumes 255 bytes for the TLS variables: a trusted balancer's PROXY header may
+// set any text of that length.
 func TestSizesOfTLS(t *testing.T) {
 	for _, name := range []string{"tls_version", "tls_cipher", "tls_protocol", "tls_server_name"} {
 		if size := byName[name].size; size < 255 {

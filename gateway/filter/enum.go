@@ -3,30 +3,32 @@ package filter
 import (
 	"errors"
 	"fmt"
-	"github.com/sockgate/sockgate/gateway/server"
 	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+
+	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// enum is a string variable that has one of a few names. A constant that is none of them would silently equal nothing.
+// enum is a string variable with a fixed set of values. Comparing it with any other constant is a mistake that would
+// silently match nothing, so Compile refuses it.
 type enum struct {
-	noun  string
+	noun  string // for messages
 	names []string
 }
 
-// enums are these variables by name.
+// enums are the enum variables by name.
 var enums = map[string]*enum{
 	"state":        {"state", enumNames(server.FirstState, server.LastState)},
 	"close_reason": {"close reason", enumNames(server.FirstReason, server.LastReason)},
 }
 
-// enumPrefixes are what the contract writes before the names.
+// enumPrefixes are the prefixes of the names in the contract.
 var enumPrefixes = [...]string{"CONNECTION_STATE_", "CLOSE_REASON_"}
 
-// enumNames returns the names of the values from first to last.
+// enumNames returns the names of an enum's values from first to last.
 func enumNames[E interface {
 	~uint8
 	String() string
@@ -38,7 +40,8 @@ func enumNames[E interface {
 	return names
 }
 
-// checkEnum returns the constant in a comparison (==, != or `in` a list) that the enum compared with it can never equal.
+// checkEnum returns the first constant in a comparison (==, != or `in` a list) that no value of the enum beside it can
+// equal, and an error that says so; nil when there is none.
 func checkEnum(function string, left, right ast.Expr) (ast.Expr, error) {
 	others := []ast.Expr{right}
 	if function == operators.In {
@@ -63,7 +66,7 @@ func checkEnum(function string, left, right ast.Expr) (ast.Expr, error) {
 	for _, other := range others {
 		e := enumOf(other)
 		if e == nil || e.has(s) {
-			return nil, nil // `"x" in [close_reason, close_text]` can be true
+			return nil, nil // one element can equal it: `"x" in [close_reason, close_text]`
 		}
 		if err == nil {
 			err = e.unknown(s)
@@ -72,12 +75,12 @@ func checkEnum(function string, left, right ast.Expr) (ast.Expr, error) {
 	return left, err
 }
 
-// enumOf returns the enum that an expression reads, or nil.
+// enumOf returns the enum that an expression reads, or nil when it reads none.
 func enumOf(expr ast.Expr) *enum {
 	if expr.Kind() != ast.IdentKind {
 		return nil
 	}
-	// CEL keeps the dot of `.state` where a macro has a variable of this name.
+	// CEL keeps the dot of `.state` where a macro has a variable of the same name.
 	name, global := strings.CutPrefix(expr.AsIdent(), ".")
 	e := enums[name]
 	if node, ok := expr.(ast.NavigableExpr); e != nil && ok && !global && shadowed(node, name) {
@@ -86,7 +89,7 @@ func enumOf(expr ast.Expr) *enum {
 	return e
 }
 
-// shadowed reports whether a name is, at a node, the variable of a macro: `["x"].exists(state, state == "x")`.
+// shadowed reports whether a macro declares a name for a node, as in `["x"].exists(state, state == "x")`.
 func shadowed(node ast.NavigableExpr, name string) bool {
 	for {
 		parent, ok := node.Parent()
@@ -106,22 +109,23 @@ func shadowed(node ast.NavigableExpr, name string) bool {
 
 func (e *enum) has(s string) bool { return slices.Contains(e.names, s) }
 
-// unknown says that a constant is none of the names, and which one was probably meant.
+// unknown returns an error that says that a constant is none of the names, and suggests the nearest one.
 func (e *enum) unknown(s string) error {
 	quoted := fmt.Sprintf("%q", s)
 	if start := clip(s, maxQuoted); start != s {
 		quoted = fmt.Sprintf("%q…", start)
 	}
 	last := len(e.names) - 1
-	message := fmt.Sprintf("%s is no %s; expected %s or %s", quoted, e.noun, strings.Join(e.names[:last], ", "), e.names[last])
+	message := fmt.Sprintf("%s is no %s; expected %s or %s", quoted, e.noun, strings.Join(e.names[:last], ", "),
+		e.names[last])
 	if near := e.nearest(s); near != "" {
 		message += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return errors.New(message)
 }
 
-// nearest returns the name that was probably meant, or "": without regard to case and to the contract's prefix, a similar
-// one or the only one that begins so.
+// nearest returns the name that was probably meant: a similar one, or the only one that begins with s. It ignores case
+// and the contract's prefix, and returns "" when no name is near.
 func (e *enum) nearest(s string) string {
 	s = strings.ToUpper(s)
 	for _, prefix := range enumPrefixes {

@@ -10,12 +10,13 @@ import (
 
 const (
 	states  = "; expected OPEN, HALF_CLOSED_REMOTE, HALF_CLOSED_LOCAL, CLOSING or CLOSED"
-	reasons = "; expected UNSPECIFIED, PEER_CLOSED, PEER_RESET, IO_ERROR, IDLE_TIMEOUT, SLOW_CONSUMER, KICKED, SHUTDOWN, HANDLER, " +
-		"HANDLER_PANIC, CONNECTION_LIMIT, LISTENER_LIMIT, IP_LIMIT, ACCEPT_RATE, IP_ACCEPT_RATE, DENIED, BANNED, PROXY_HEADER, PROXY_TIMEOUT, " +
-		"PROXY_UNTRUSTED, TLS_HANDSHAKE, TLS_TIMEOUT, HANDSHAKE_LIMIT, FIRST_BYTE_TIMEOUT or QUEUE_BUDGET"
+	reasons = "; expected UNSPECIFIED, PEER_CLOSED, PEER_RESET, IO_ERROR, IDLE_TIMEOUT, SLOW_CONSUMER, KICKED, " +
+		"SHUTDOWN, HANDLER, HANDLER_PANIC, CONNECTION_LIMIT, LISTENER_LIMIT, IP_LIMIT, ACCEPT_RATE, " +
+		"IP_ACCEPT_RATE, DENIED, BANNED, PROXY_HEADER, PROXY_TIMEOUT, PROXY_UNTRUSTED, TLS_HANDSHAKE, " +
+		"TLS_TIMEOUT, HANDSHAKE_LIMIT, FIRST_BYTE_TIMEOUT or QUEUE_BUDGET"
 )
 
-// unknownNames are comparisons with a constant that is none of the names, and what is said about them.
+// unknownNames are comparisons with a constant that is none of the names, and the error about each.
 var unknownNames = []struct {
 	expr         string
 	line, column int
@@ -23,12 +24,14 @@ var unknownNames = []struct {
 }{
 	{`state == "open"`, 1, 10, `"open" is no state` + states + `; did you mean "OPEN"?`},
 	{`state == "CONNECTION_STATE_OPEN"`, 1, 10, `"CONNECTION_STATE_OPEN" is no state` + states + `; did you mean "OPEN"?`},
-	{`state == "connection_state_closing"`, 1, 10, `"connection_state_closing" is no state` + states + `; did you mean "CLOSING"?`},
+	{`state == "connection_state_closing"`, 1, 10,
+		`"connection_state_closing" is no state` + states + `; did you mean "CLOSING"?`},
 	{`state != 'Closed'`, 1, 10, `"Closed" is no state` + states + `; did you mean "CLOSED"?`},
 	{`"OPENED" == state`, 1, 1, `"OPENED" is no state` + states + `; did you mean "OPEN"?`},
 	{`"x" != state`, 1, 1, `"x" is no state` + states},
 	{`state == ""`, 1, 10, `"" is no state` + states},
-	{`state == "half-closed-remote"`, 1, 10, `"half-closed-remote" is no state` + states + `; did you mean "HALF_CLOSED_REMOTE"?`},
+	{`state == "half-closed-remote"`, 1, 10,
+		`"half-closed-remote" is no state` + states + `; did you mean "HALF_CLOSED_REMOTE"?`},
 	{`state == "HALF_CLOSED"`, 1, 10, `"HALF_CLOSED" is no state` + states},
 	{`state == "UNSPECIFIED"`, 1, 10, `"UNSPECIFIED" is no state` + states},
 	{`state == "CONNECTION_STATE_UNSPECIFIED"`, 1, 10, `"CONNECTION_STATE_UNSPECIFIED" is no state` + states},
@@ -36,7 +39,8 @@ var unknownNames = []struct {
 	{`close_reason == "KICK"`, 1, 17, `"KICK" is no close reason` + reasons + `; did you mean "KICKED"?`},
 	{`close_reason == "CLOSE_REASON_UNSPECIFIED"`, 1, 17,
 		`"CLOSE_REASON_UNSPECIFIED" is no close reason` + reasons + `; did you mean "UNSPECIFIED"?`},
-	{`close_reason != "Close_Reason_Idle"`, 1, 17, `"Close_Reason_Idle" is no close reason` + reasons + `; did you mean "IDLE_TIMEOUT"?`},
+	{`close_reason != "Close_Reason_Idle"`, 1, 17,
+		`"Close_Reason_Idle" is no close reason` + reasons + `; did you mean "IDLE_TIMEOUT"?`},
 	{`close_reason == "CLOSED"`, 1, 17, `"CLOSED" is no close reason` + reasons},
 	{`close_reason == ""`, 1, 17, `"" is no close reason` + reasons},
 	// lists
@@ -46,9 +50,11 @@ var unknownNames = []struct {
 	{`"open" in [state]`, 1, 1, `"open" is no state` + states + `; did you mean "OPEN"?`},
 	{`"kicked" in [state, close_reason]`, 1, 1, `"kicked" is no state` + states},
 	// larger expressions
-	{"read_paused &&\n  !(idle > age || state == \"open\")", 2, 28, `"open" is no state` + states + `; did you mean "OPEN"?`},
+	{"read_paused &&\n  !(idle > age || state == \"open\")", 2, 28,
+		`"open" is no state` + states + `; did you mean "OPEN"?`},
 	{`labels["é"] == "7" && (state) == ("open")`, 1, 35, `"open" is no state` + states + `; did you mean "OPEN"?`},
-	{`read_paused ? close_reason == "KICK" : true`, 1, 31, `"KICK" is no close reason` + reasons + `; did you mean "KICKED"?`},
+	{`read_paused ? close_reason == "KICK" : true`, 1, 31,
+		`"KICK" is no close reason` + reasons + `; did you mean "KICKED"?`},
 	{`labels.exists(k, state == "open" && k == node)`, 1, 27, `"open" is no state` + states + `; did you mean "OPEN"?`},
 	{`labels.map(k, state in ["open"]).size() == 1`, 1, 25, `"open" is no state` + states + `; did you mean "OPEN"?`},
 	{`[state == "open"].all(state, state)`, 1, 11, `"open" is no state` + states + `; did you mean "OPEN"?`},
@@ -56,14 +62,18 @@ var unknownNames = []struct {
 	{`.state == "open"`, 1, 11, `"open" is no state` + states + `; did you mean "OPEN"?`},
 	{`(state == "open") == (close_reason != "KICK")`, 1, 11,
 		`"open" is no state` + states + `; did you mean "OPEN"? (and 1 more)`},
-	{`state == "` + strings.Repeat("x", 1000) + `"`, 1, 10, `"` + strings.Repeat("x", maxQuoted) + `"… is no state` + states},
-	{`state == "` + strings.Repeat(`\x00`, 1000) + `"`, 1, 10, `"` + strings.Repeat(`\x00`, maxQuoted) + `"… is no state` + states},
+	{`state == "` + strings.Repeat("x", 1000) + `"`, 1, 10,
+		`"` + strings.Repeat("x", maxQuoted) + `"… is no state` + states},
+	{`state == "` + strings.Repeat(`\x00`, 1000) + `"`, 1, 10,
+		`"` + strings.Repeat(`\x00`, maxQuoted) + `"… is no state` + states},
 }
 
-// freeNames are expressions that are not bound to the names.
+// freeNames are expressions that may have any constant.
 var freeNames = []string{
-	`state.startsWith("HALF")`, `state.matches("open|closed")`, `state.contains("x")`, `state.size() == 4`, `state < "open"`,
-	`state.lowerAscii() == "open"`, `"open" == state.lowerAscii()`, `close_reason.endsWith("_PANIC")`, `state + "x" == "x"`,
+	`state.startsWith("HALF")`, `state.matches("open|closed")`, `state.contains("x")`, `state.size() == 4`,
+	`state < "open"`,
+	`state.lowerAscii() == "open"`, `"open" == state.lowerAscii()`, `close_reason.endsWith("_PANIC")`,
+	`state + "x" == "x"`,
 	`state == node`, `close_reason == state`, `state in [node, id]`, `state in []`, `"open" in []`, `"open" in labels`,
 	`has(labels.state)`, `labels.state == "open"`, `labels["close_reason"] == "KICK"`, `labels.close_reason in ["KICK"]`,
 	`close_text == "KICK"`, `"KICK" in [close_reason, close_text]`, `"KICKED" in [state, close_reason]`,
@@ -81,8 +91,8 @@ func TestUnknownName(t *testing.T) {
 			continue
 		}
 		if e.Line != test.line || e.Column != test.column || e.Message != test.message {
-			t.Errorf("Compile(%q):\n got %d:%d: %s\nwant %d:%d: %s", test.expr, e.Line, e.Column, e.Message, test.line, test.column,
-				test.message)
+			t.Errorf("Compile(%q):\n got %d:%d: %s\nwant %d:%d: %s", test.expr, e.Line, e.Column, e.Message,
+				test.line, test.column, test.message)
 		}
 	}
 }
@@ -93,7 +103,7 @@ func TestFreeName(t *testing.T) {
 	}
 }
 
-// Every name can be compared with its own variable in every way, and the reference lists it.
+// TestEveryName holds that every name compares with its own variable in every way, and that the package page lists it.
 func TestEveryName(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	if err != nil {

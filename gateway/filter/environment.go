@@ -10,13 +10,13 @@ import (
 	"cel.dev/cel-go/ext"
 )
 
-// The bounds of parsing. They keep a hostile expression from costing more than it can say in 4,096 bytes.
+// The bounds of parsing. They keep the work that a hostile expression causes in proportion to its 4,096 bytes.
 const (
-	maxDepth = 64   // of nesting
-	maxNodes = 4096 // of the syntax tree, macros expanded
+	maxDepth = 64   // levels of nesting
+	maxNodes = 4096 // nodes of the syntax tree after macros are expanded
 )
 
-// environment returns what expressions are checked against. It is made once, when the first filter is compiled.
+// environment returns the declarations that expressions are checked against. The first Compile makes them.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.ParserRecursionLimit(maxDepth),
@@ -36,8 +36,8 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(options...)
 })
 
-// expandHas makes has(labels.room) mean `"room" in labels`. CEL's own has() would read the label, and reading a label that
-// is not set succeeds.
+// expandHas makes has(labels.room) mean `"room" in labels`. CEL's own has() would read the label, and reading a label
+// that is not set succeeds.
 func expandHas(factory cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
 	if args[0].Kind() != ast.SelectKind {
 		return nil, factory.NewError(args[0].ID(), "has() takes a label, as in has(labels.room)")

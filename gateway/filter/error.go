@@ -9,22 +9,21 @@ import (
 	"cel.dev/cel-go/common/operators"
 )
 
-// Errors travel in the trailers of a call, so their parts are short: how many bytes of the expression the text repeats, and
-// how long a message can be.
+// The bounds of an error, in bytes. They are small because errors travel in the trailers of a call.
 const (
-	maxQuoted  = 80
-	maxMessage = 600
+	maxQuoted  = 80  // how much of the expression the text repeats
+	maxMessage = 600 // length of a message
 )
 
-// Error says why an expression is not a filter.
+// Error says why an expression is not a filter. Compile returns it.
 type Error struct {
 	Expr    string // the whole expression
 	Line    int    // counts from 1
-	Column  int    // counts from 1, in characters; 1 with Line 1 also when the expression as a whole is at fault
-	Message string // one sentence without a full stop
+	Column  int    // counts from 1, in characters; 1:1 also when the expression as a whole is at fault
+	Message string // one sentence without a full stop, at most about 600 bytes
 }
 
-// Error returns the quoted expression (its beginning when it is long), the position and the message.
+// Error returns one line: the quoted expression, at most 80 bytes of it, the position and the message.
 func (e *Error) Error() string {
 	expr := strconv.Quote(e.Expr)
 	if start := clip(e.Expr, maxQuoted); start != e.Expr {
@@ -33,12 +32,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("filter %s: %d:%d: %s", expr, e.Line, e.Column, e.Message)
 }
 
-// wholeError is about the expression as a whole.
+// wholeError returns an error about the expression as a whole.
 func wholeError(expr, message string) *Error {
 	return &Error{Expr: expr, Line: 1, Column: 1, Message: clip(message, maxMessage)}
 }
 
-// clip returns the first bytes of a text, whole characters only.
+// clip returns at most the first bytes of a text, and whole characters only.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -46,7 +45,7 @@ func clip(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "")
 }
 
-// issueError reports the first of CEL's issues, and how many there are besides.
+// issueError returns the first of CEL's issues, with the number of the others.
 func issueError(expr string, issues *cel.Issues) *Error {
 	all := issues.Errors()
 	if len(all) == 0 {
@@ -66,8 +65,8 @@ func issueError(expr string, issues *cel.Issues) *Error {
 	return e
 }
 
-// oneSentence keeps what a reader of one line can use: not the dump of every token that the grammar would have taken, nor
-// further lines, and operators as they are written.
+// oneSentence makes one readable line of CEL's message. It drops further lines and the list of every token that the
+// grammar would have taken, and writes operators as an expression does.
 func oneSentence(message string) string {
 	message, _, _ = strings.Cut(message, "\n")
 	if at := strings.Index(message, " expecting {"); at >= 0 {
@@ -86,7 +85,8 @@ func oneSentence(message string) string {
 	return message
 }
 
-// isCall reports whether CEL points at the parenthesis of a call: it does so for a function, and at the name otherwise.
+// isCall reports whether an undeclared name is that of a function: CEL then points at the parenthesis, else at the
+// name.
 func isCall(expr string, line, column int) bool {
 	lines := strings.Split(expr, "\n")
 	if line > len(lines) {
@@ -96,7 +96,7 @@ func isCall(expr string, line, column int) bool {
 	return column <= len(runes) && runes[column-1] == '('
 }
 
-// undeclared returns the name that an issue of the checker says it does not know.
+// undeclared returns the name that a message of CEL's checker calls undeclared, and whether it names one.
 func undeclared(message string) (string, bool) {
 	rest, ok := strings.CutPrefix(message, "undeclared reference to '")
 	if !ok {

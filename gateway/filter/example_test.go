@@ -28,7 +28,7 @@ var info = &event.Info{
 	State:         event.StateOpen,
 }
 
-// A Filter is what the server matches connections with.
+// A Filter selects connections wherever the server takes a Matcher.
 func Example() {
 	f, err := filter.Compile(`ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`)
 	if err != nil {
@@ -40,6 +40,7 @@ func Example() {
 	// Output: true
 }
 
+// An error quotes the expression and points at the fault. An *Error has the parts.
 func ExampleCompile_error() {
 	_, err := filter.Compile(`bytes_recieved > 1000`)
 	fmt.Println(err)
@@ -49,15 +50,17 @@ func ExampleCompile_error() {
 	}
 	_, err = filter.Compile(`ip_in(remote_ip, "10.0.0.0/33")`)
 	fmt.Println(err)
-	_, err = filter.Compile(`state == "open"`)
-	fmt.Println(err)
+	if _, err = filter.Compile(`state == "open"`); errors.As(err, &e) {
+		fmt.Println(e.Message)
+	}
 	// Output:
 	// filter "bytes_recieved > 1000": 1:1: undeclared reference to 'bytes_recieved'; did you mean bytes_received?
 	// 1 1
 	// filter "ip_in(remote_ip, \"10.0.0.0/33\")": 1:18: "10.0.0.0/33" is not a CIDR prefix
-	// filter "state == \"open\"": 1:10: "open" is no state; expected OPEN, HALF_CLOSED_REMOTE, HALF_CLOSED_LOCAL, CLOSING or CLOSED; did you mean "OPEN"?
+	// "open" is no state; expected OPEN, HALF_CLOSED_REMOTE, HALF_CLOSED_LOCAL, CLOSING or CLOSED; did you mean "OPEN"?
 }
 
+// Each expression is matched against one connection. The last one fails while it runs, and therefore does not match.
 func ExampleFilter_MatchAt() {
 	for _, expr := range []string{
 		`labels.room in ["7", "8"]`,

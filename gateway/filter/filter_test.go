@@ -13,7 +13,7 @@ import (
 // noon is the clock of the tests.
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// open is a connection of which every field is set that an open connection can have.
+// open returns an open connection with every field set that an open connection can have.
 func open() *event.Info {
 	return &event.Info{
 		Identity: &event.Identity{
@@ -38,7 +38,7 @@ func open() *event.Info {
 	}
 }
 
-// closed is the same connection half an hour after it closed.
+// closed returns the same connection nine minutes after it closed.
 func closed() *event.Info {
 	info := open()
 	info.State = event.StateClosed
@@ -49,7 +49,7 @@ func closed() *event.Info {
 	return info
 }
 
-// unix is a connection of a unix socket without labels.
+// unix returns a connection of a unix socket without labels.
 func unix() *event.Info {
 	info := open()
 	identity := *info.Identity
@@ -61,7 +61,7 @@ func unix() *event.Info {
 	return info
 }
 
-// mapped is a connection whose addresses are IPv4 in IPv6, as a listener on [::] has them.
+// mapped returns a connection whose remote address is IPv4 in IPv6, as a listener on [::] gives it.
 func mapped() *event.Info {
 	info := open()
 	identity := *info.Identity
@@ -109,6 +109,7 @@ func TestMatch(t *testing.T) {
 }
 
 // Every variable and every kind of function is in these tables.
+// A Yes table matches its connection, a No table does not.
 var (
 	openYes = []string{
 		"", "true", "!false", "1 < 2", "// a comment\ntrue",
@@ -121,19 +122,22 @@ var (
 		`bytes_received == 5000`, `bytes_sent == 1099511627776`, `queued_bytes == 17`, `read_paused`,
 		`bytes_received > 4999.5 && bytes_received < 5001u`,
 		`state == "HALF_CLOSED_REMOTE"`, `close_reason == "UNSPECIFIED"`, `close_text == ""`, `closed_by == ""`,
-		`tls_version == "TLS 1.3"`, `tls_cipher.startsWith("TLS_AES_")`, `tls_protocol == "mqtt"`, `tls_server_name.endsWith(".example.org")`,
+		`tls_version == "TLS 1.3"`, `tls_cipher.startsWith("TLS_AES_")`, `tls_protocol == "mqtt"`,
+		`tls_server_name.endsWith(".example.org")`,
 		`peer_identity == "spiffe://example.org/device/7"`, `peer_identity.startsWith("spiffe://")`,
 		`proxy_address == "[::ffff:192.0.2.7]:443"`, `proxy_ip == "192.0.2.7"`, `ip_in(proxy_ip, "192.0.2.0/24")`,
 		// labels
 		`labels["room"] == "7"`, `labels.room == "7"`, `labels["none"] == ""`, `labels.none == ""`, `labels[node] == ""`,
-		`"room" in labels`, `!("none" in labels)`, `"empty" in labels`, `has(labels.room)`, `!has(labels.none)`, `has(labels.empty)`,
+		`"room" in labels`, `!("none" in labels)`, `"empty" in labels`, `has(labels.room)`, `!has(labels.none)`,
+		`has(labels.empty)`,
 		`size(labels) == 3`, `labels == {"room": "7", "tenant": "acme", "empty": ""}`,
 		`{"room": "7", "tenant": "acme", "empty": ""} == labels`, `labels != {"room": "7", "tenant": "acme", "none": ""}`,
 		`{"room": "7", "tenant": "acme", "none": ""} != labels`,
 		`labels.exists(k, k == "room")`, `labels.all(k, k.size() < 10)`, `labels.exists_one(k, labels[k] == "acme")`,
 		`["x", "tenant"].exists(k, labels[k] == "acme")`, `labels["te" + "nant"] == "acme"`, `dyn(labels)["none"] == ""`,
 		`!has(dyn(labels).none)`, `(read_paused ? labels : labels)["none"] == ""`, `labels.map(k, k).size() == 3`,
-		`type(labels) == map`, `labels == labels`, `labels in [labels]`, `dyn(labels) != 1`, `{"a": labels}["a"]["none"] == ""`,
+		`type(labels) == map`, `labels == labels`, `labels in [labels]`, `dyn(labels) != 1`,
+		`{"a": labels}["a"]["none"] == ""`,
 		`[labels].exists(l, l.room == "7" && l.none == "" && has(l.room) && !has(l.none))`,
 		// strings
 		`remote_ip.startsWith("10.")`, `remote_ip.endsWith(".3")`, `listener.contains("am")`, `id.matches("^edge-[0-9]+[.]")`,
@@ -151,17 +155,18 @@ var (
 		`connected_at.getHours() == 11`, `connected_at.getHours("+02:00") == 13`, `connected_at.getHours("Asia/Tokyo") == 20`,
 		`connected_at < timestamp("2026-03-04T11:00:01Z")`, `age.getMinutes() == 60`, `age > duration("59m59.9s")`,
 		// CEL
-		`remote_port in [1, 5678]`, `node in ["edge-1", "edge-2"]`, `read_paused ? true : false`, `bytes_received % 1000 == 0`,
+		`remote_port in [1, 5678]`, `node in ["edge-1", "edge-2"]`, `read_paused ? true : false`,
+		`bytes_received % 1000 == 0`,
 		`1 / 0 == 1 || true`,
 	}
 	openNo = []string{
 		"false", "1 > 2", `remote_ip == "10.1.2.4"`, `!read_paused`, `idle > duration("10m")`, `labels["room"] == "8"`,
-		// These fail while they run.
+		// failures at run time
 		`1 / 0 == 1`, `bytes_received / (queued_bytes - 17) == 1`, `bytes_received / (queued_bytes - 17) != 1`,
 		`int(labels.tenant) == 7`, `int(labels.tenant) != 7`, `!ip_in(listener, "10.0.0.0/8")`, `!ip_in(remote_ip, listener)`,
 		`id.split(".")[9] != ""`, `bytes_sent * bytes_sent * bytes_sent > 0`, `timestamp(listener) < connected_at`,
 		`closed_at - connected_at < duration("1h")`,
-		// This panics in CEL.
+		// a panic of CEL at run time
 		`{bytes(node): 1} != {}`,
 	}
 	closedYes = []string{
@@ -171,10 +176,14 @@ var (
 	}
 	closedNo = []string{`state == "OPEN"`, `close_reason == "UNSPECIFIED"`}
 	unixYes  = []string{
-		`remote_address == "unix:/run/game.sock"`, `local_address == "unix:/run/game.sock"`, `remote_ip == ""`, `local_ip == ""`,
-		`remote_port == 0`, `local_port == 0`, `tls_version == "" && tls_cipher == "" && tls_protocol == "" && tls_server_name == ""`,
-		`peer_identity == "" && proxy_address == "" && proxy_ip == ""`, `!ip_in(proxy_ip, "::/0")`, `!ip_in(remote_ip, "0.0.0.0/0")`, `!ip_in(remote_ip, "::/0")`,
-		`labels.room == ""`, `!has(labels.room)`, `!("room" in labels)`, `size(labels) == 0`, `labels == {}`, `labels.all(k, false)`,
+		`remote_address == "unix:/run/game.sock"`, `local_address == "unix:/run/game.sock"`, `remote_ip == ""`,
+		`local_ip == ""`,
+		`remote_port == 0`, `local_port == 0`,
+		`tls_version == "" && tls_cipher == "" && tls_protocol == "" && tls_server_name == ""`,
+		`peer_identity == "" && proxy_address == "" && proxy_ip == ""`, `!ip_in(proxy_ip, "::/0")`,
+		`!ip_in(remote_ip, "0.0.0.0/0")`, `!ip_in(remote_ip, "::/0")`,
+		`labels.room == ""`, `!has(labels.room)`, `!("room" in labels)`, `size(labels) == 0`, `labels == {}`,
+		`labels.all(k, false)`,
 	}
 	unixNo    = []string{`has(labels.room)`, `ip_in(remote_ip, "0.0.0.0/0")`}
 	mappedYes = []string{
@@ -230,7 +239,8 @@ func TestMatchKeepsNothing(t *testing.T) {
 
 func TestConcurrent(t *testing.T) {
 	exprs := []string{
-		`labels.room == "7"`, `ip_in(remote_ip, "10.0.0.0/8")`, `id.matches("^edge")`, `labels.exists(k, labels[k] == "acme")`,
+		`labels.room == "7"`, `ip_in(remote_ip, "10.0.0.0/8")`, `id.matches("^edge")`,
+		`labels.exists(k, labels[k] == "acme")`,
 		`age > duration("1m") && node in ["edge-1"]`,
 	}
 	shared := make([]*Filter, len(exprs))

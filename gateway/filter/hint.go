@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// undeclaredMessage says that a name is not declared and helps with the nearest one. Without a near one it lists all
+// undeclaredMessage says that a name is not declared and suggests the nearest one. Without a near one it lists all
 // variables.
 func undeclaredMessage(name string, call bool) string {
 	message, known := "undeclared reference to '"+name+"'", variableNames()
@@ -22,7 +22,7 @@ func undeclaredMessage(name string, call bool) string {
 	return message + "; the variables are " + strings.Join(known, ", ")
 }
 
-// functionNames returns the functions in alphabetical order, without the operators.
+// functionNames returns the names of all functions but the operators, in alphabetical order.
 func functionNames() []string {
 	env, err := environment()
 	if err != nil {
@@ -38,7 +38,8 @@ func functionNames() []string {
 	return names
 }
 
-// nearest returns the name that was probably meant, or "". Of two that are as near, it prefers the one of the same length.
+// nearest returns the name that was probably meant, or "". Between two equally near names it prefers one of equal
+// length.
 func nearest(name string, known []string) string {
 	best, bestScore := "", 2*(len(name)/3)+3
 	for _, candidate := range known {

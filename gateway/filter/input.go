@@ -11,16 +11,16 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// input is what one match reads: it makes the value of a variable when the expression asks for it.
+// input is the activation of one match: it makes the value of a variable when the expression asks for it.
 type input struct {
 	info   *server.Info
-	now    time.Time // zero until it is known
+	now    time.Time // zero until the clock is read
 	labels labels
 }
 
 var _ cel.Activation = (*input)(nil)
 
-// inputs spares each match an allocation.
+// inputs spares each match the allocation of an input.
 var inputs = sync.Pool{New: func() any { return new(input) }}
 
 // ResolveName returns the value of a variable.
@@ -32,10 +32,10 @@ func (in *input) ResolveName(name string) (any, bool) {
 	return v.read(in), true
 }
 
-// Parent returns nil: there are no other variables.
+// Parent returns nil: filters have no other scope of variables.
 func (in *input) Parent() cel.Activation { return nil }
 
-// since is the time that has passed since t: until now, or until the end of a connection that is closed.
+// since returns the time from t until now, or until the end of a closed connection. It is never negative.
 func (in *input) since(t time.Time) ref.Val {
 	end := in.info.ClosedAt
 	if in.info.Live() {

@@ -10,16 +10,16 @@ import (
 
 const labelsName = "labels"
 
-// The bounds of labels, which the contract has and the cost estimate uses.
+// The contract's bounds of labels. The cost estimate uses them.
 const (
-	maxLabels     = 16
-	maxLabelKey   = 63
-	maxLabelValue = 256
+	maxLabels     = 16  // labels of a connection
+	maxLabelKey   = 63  // bytes
+	maxLabelValue = 256 // bytes
 )
 
-// labels is a CEL map that reads as "" where a key is not set. Only reading by key is lenient: `in`, `==`, size() and the
-// macros see the labels that are set. It is part of the input so that reading a label, which is what most filters do with it,
-// needs no allocation for the map.
+// labels is a CEL map that reads as "" where a key is not set. Only reading by key is lenient: `in`, `==`, size() and
+// the macros see the labels that are set. It is a part of the input, so that reading a label allocates no map: most
+// filters do nothing else with labels.
 type labels struct {
 	set    map[string]string
 	mapper traits.Mapper // CEL's own map of set; nil until it is needed
@@ -30,7 +30,7 @@ var (
 	_ traits.Foldable = (*labels)(nil)
 )
 
-// FindStringKey serves `labels.room` and `labels["room"]`: the interpreter asks for it before it asks for Find.
+// FindStringKey serves `labels.room` and `labels["room"]`: the interpreter calls it in place of Find.
 func (l *labels) FindStringKey(key string) (any, bool) { return types.String(l.set[key]), true }
 
 // Get serves an index that the interpreter does not plan as an attribute.
@@ -41,7 +41,7 @@ func (l *labels) Get(key ref.Val) ref.Val {
 	return l.strict().Get(key)
 }
 
-// strict returns CEL's own map, to which everything goes that is not reading by key.
+// strict returns CEL's own map, which serves everything but reading by key.
 func (l *labels) strict() traits.Mapper {
 	if l.mapper == nil {
 		l.mapper = types.NewStringStringMap(types.DefaultTypeAdapter, l.set)
@@ -61,7 +61,7 @@ func (l *labels) Contains(key ref.Val) ref.Val {
 	return l.strict().Contains(key)
 }
 
-// Fold goes through the labels for the macros, of which most look at keys only.
+// Fold goes through the labels for the macros. Most macros look only at keys, and get no values.
 func (l *labels) Fold(f traits.Folder) {
 	keys, ok := f.(interface{ FoldKeyOnly() bool })
 	keysOnly := ok && keys.FoldKeyOnly()

@@ -11,22 +11,23 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// ipIn is the name of the function that asks whether an IP address is in a network.
+// ipIn is the name of the function that reports whether an IP address is in a network.
 const ipIn = "ip_in"
 
-// ipInFunction declares it.
+// ipInFunction declares ip_in and its binding for a network that is not a constant.
 func ipInFunction() cel.EnvOption {
-	return cel.Function(ipIn, cel.Overload("ip_in_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
-		cel.BinaryBinding(func(ip, network ref.Val) ref.Val {
-			prefix, err := parseNetwork(string(network.(types.String)))
-			if err != nil {
-				return types.WrapErr(err)
-			}
-			return within(ip, prefix)
-		})))
+	binding := cel.BinaryBinding(func(ip, network ref.Val) ref.Val {
+		prefix, err := parseNetwork(string(network.(types.String)))
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		return within(ip, prefix)
+	})
+	strings := []*cel.Type{cel.StringType, cel.StringType}
+	return cel.Function(ipIn, cel.Overload("ip_in_string_string", strings, cel.BoolType, binding))
 }
 
-// fixNetworks parses a network that is a constant once, when the program is planned.
+// fixNetworks makes a call of ip_in parse a constant network once, when the program is planned.
 func fixNetworks(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	call, ok := i.(interpreter.InterpretableCall)
 	if !ok || call.Function() != ipIn {
@@ -45,7 +46,7 @@ func fixNetworks(i interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 	}), nil
 }
 
-// within reports whether the address is in the network. The empty address, which unix sockets have, is in none.
+// within reports whether the address is in the network. The empty address of a unix socket is in no network.
 func within(ip ref.Val, network netip.Prefix) ref.Val {
 	s, ok := ip.(types.String)
 	if !ok {
@@ -61,8 +62,8 @@ func within(ip ref.Val, network netip.Prefix) ref.Val {
 	return types.Bool(network.Contains(addr.WithZone("").Unmap()))
 }
 
-// parseNetwork reads a CIDR prefix, or one address as the network that has only this address. Bits behind the prefix's
-// length are ignored, and so is a zone.
+// parseNetwork reads a CIDR prefix, or one address as a network of its own. It ignores bits after the prefix's length,
+// and the zone of an address.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		addr, err := netip.ParseAddr(s)

@@ -10,7 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// ip_in agrees with netip, whether the network is a constant or not and in whatever form the address comes.
+// TestIPInAgreesWithNetip holds that ip_in agrees with netip for constant and computed networks and every form of
+// address.
 func TestIPInAgreesWithNetip(t *testing.T) {
 	address := rapid.Custom(func(t *rapid.T) netip.Addr {
 		if rapid.Bool().Draw(t, "v4") {

@@ -2,11 +2,11 @@ package filter
 
 import "regexp/syntax"
 
-// maxPattern is the most steps that a pattern of matches may have.
+// maxPattern is the greatest size of a pattern of matches, in steps.
 const maxPattern = 1000
 
-// patternSize is about how many steps a pattern compiles to. It counts before the pattern is compiled: `.{1000}` is short
-// to write and long to compile.
+// patternSize estimates how many steps a pattern compiles to, without compiling it: `.{1000}` is short to write and
+// slow to compile.
 func patternSize(pattern string) (uint64, error) {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -21,7 +21,7 @@ func steps(re *syntax.Regexp) uint64 {
 	case syntax.OpLiteral:
 		n = uint64(len(re.Rune))
 	case syntax.OpCharClass:
-		n += uint64(len(re.Rune)) / 16 // one step, and a search in its ranges
+		n += uint64(len(re.Rune)) / 16 // one step, and the search in its ranges
 	}
 	for _, sub := range re.Sub {
 		n += steps(sub)

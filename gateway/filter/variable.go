@@ -12,15 +12,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// variable is a name that expressions can use.
+// variable is a name that expressions can use, with its value for a connection.
 type variable struct {
 	name string
 	typ  *cel.Type
-	size uint64 // of a string: the most bytes that the cost estimate reckons with
+	size uint64 // for a string: the greatest length that the cost estimate assumes, in bytes
 	read func(*input) ref.Val
 }
 
-// variables are in the order in which the documentation and error messages list them.
+// variables are in the order of the documentation and of error messages.
 var variables = [...]variable{
 	{"id", cel.StringType, 80, func(in *input) ref.Val { return types.String(in.info.ID()) }},
 	{"node", cel.StringType, 32, func(in *input) ref.Val { return types.String(in.info.Origin.Node) }},
@@ -54,10 +54,10 @@ var variables = [...]variable{
 	{labelsName, cel.MapType(cel.StringType, cel.StringType), 0, func(in *input) ref.Val { return in.labelMap() }},
 }
 
-// maxText is the size that the cost estimate takes for strings that the contract does not bound.
+// maxText is the length that the cost estimate assumes for strings that the contract does not bound, in bytes.
 const maxText = 512
 
-// byName finds a variable.
+// byName has the variables by their names.
 var byName = func() map[string]*variable {
 	m := make(map[string]*variable, len(variables))
 	for i := range variables {
@@ -66,7 +66,7 @@ var byName = func() map[string]*variable {
 	return m
 }()
 
-// variableNames returns the names in their order.
+// variableNames returns the names in the order of variables.
 func variableNames() []string {
 	names := make([]string, len(variables))
 	for i := range variables {
@@ -75,13 +75,14 @@ func variableNames() []string {
 	return names
 }
 
-// The names of the states and of the close reasons, by their numbers, made once so that reading one needs no memory.
+// The names of the states and of the close reasons by number. They are made once, so that reading one allocates
+// nothing.
 var (
 	stateNames  = enumValues(server.LastState)
 	reasonNames = enumValues(server.LastReason)
 )
 
-// enumValues returns the names of the values up to last.
+// enumValues returns the names of an enum's values from 0 to last.
 func enumValues[E interface {
 	~uint8
 	String() string
@@ -93,7 +94,7 @@ func enumValues[E interface {
 	return values
 }
 
-// nameOf returns the name of an enum's value.
+// nameOf returns the name of an enum's value; an unknown value is its number.
 func nameOf[E interface {
 	~uint8
 	String() string
@@ -104,7 +105,8 @@ func nameOf[E interface {
 	return types.String(e.String())
 }
 
-// ip is the address as a string without a port: an IPv4 address never in its IPv6 form, and empty for a unix socket.
+// ip returns an address without its port. An IPv4 address is never in its IPv6 form; a unix socket has the empty
+// string.
 func ip(a netip.AddrPort) ref.Val {
 	if !a.Addr().IsValid() {
 		return types.String("")
@@ -112,8 +114,8 @@ func ip(a netip.AddrPort) ref.Val {
 	return types.String(a.Addr().Unmap().String())
 }
 
-// count is a counter as a CEL int, the type that literals have.
+// count returns a counter as a CEL int, the type of literals; beyond the range of int it is the largest int.
 func count(n uint64) ref.Val { return types.Int(min(n, math.MaxInt64)) }
 
-// moment is a point in time. CEL writes timestamps in their own zone, so it gets them in UTC.
+// moment returns a timestamp in UTC, because CEL writes a timestamp in its own zone.
 func moment(t time.Time) ref.Val { return types.Timestamp{Time: t.UTC()} }
