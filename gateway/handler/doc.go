@@ -1,2 +1,11 @@
-// Package handler has the gateway's built-in handlers, one file each.
+// Package handler has the gateway's built-in handlers: [Echo] sends received bytes back, [Sink] ignores them.
+//
+//	srv, err := server.New(server.Config{
+//		Listeners: []server.ListenerConfig{{Address: ":8017"}},
+//		Handler:   handler.Echo{Greeting: []byte("welcome\n")},
+//	})
+//
+// One value serves all connections of a server, from many goroutines at once, and keeps nothing about any of them. Its
+// fields must not change after server.New. A protocol of your own is a server.Handler as these are: embed
+// server.BaseHandler and write the methods that differ from its defaults.
 package handler

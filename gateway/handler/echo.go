@@ -6,17 +6,24 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Echo sends back what it receives, byte for byte. The zero value is ready to use; all connections share one Echo.
+// Echo sends back the bytes that it receives. The zero value is ready to use. It finishes a connection when the peer
+// does, after everything queued was sent.
+//
+// A peer that does not read is held back by the server's high water. A reply that still does not fit is not lost
+// silently: it ends the connection, with ReasonSlowConsumer when the send queue is full and with ReasonQueueBudget when
+// all send queues together are.
 type Echo struct {
 	server.BaseHandler
-	// Greeting is sent when a connection opens; empty: nothing.
+	// Greeting is sent when a connection opens, at most MaxPrefix bytes. Default: none.
 	Greeting []byte
-	// Prefix is sent before the bytes of each read; empty: nothing. TCP keeps no message boundaries, so what the peer wrote
-	// in two calls may come in one read, or the reverse.
+	// Prefix is sent before the bytes of each read, at most MaxPrefix bytes. Default: none. TCP keeps no message
+	// boundaries: the peer's two writes may come in one read, and one write in two reads.
 	Prefix []byte
 }
 
-// MaxPrefix is the longest Prefix and Greeting, in bytes: what the send queue's reserve has room for.
+// MaxPrefix is the greatest length of a Prefix and of a Greeting, in bytes. A send queue's reserve for handlers (128
+// KiB) holds a whole read (64 KiB) with such a prefix. A longer one is not refused, but may end the connection of a
+// slow peer.
 const MaxPrefix = 32 << 10
 
 // Name returns "echo".
@@ -25,8 +32,7 @@ func (Echo) Name() string { return "echo" }
 // Open sends the greeting.
 func (e Echo) Open(c *server.Conn) { greet(c, e.Greeting) }
 
-// Data sends the bytes back. When they do not fit in the send queue, the connection is closed as a slow consumer, and when they do not
-// fit in the queue budget, for that: rather than losing them silently.
+// Data sends the prefix and the bytes back. It does not block, and keeps p no longer than the call.
 func (e Echo) Data(c *server.Conn, p []byte) {
 	if len(e.Prefix) == 0 {
 		reply(c, p)
@@ -39,20 +45,5 @@ func (e Echo) Data(c *server.Conn, p []byte) {
 	buffers.Put(buffer)
 }
 
-// buffers join the prefix and the bytes, so that both are sent as one.
+// buffers join the prefix and the bytes, so that one send has both.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-func greet(c *server.Conn, greeting []byte) {
-	if len(greeting) > 0 {
-		reply(c, greeting)
-	}
-}
-
-func reply(c *server.Conn, p []byte) {
-	switch o, _ := c.Send(p); o {
-	case server.OutcomeDroppedQueueFull:
-		c.Abort(server.ReasonSlowConsumer)
-	case server.OutcomeDroppedBudget:
-		c.Abort(server.ReasonQueueBudget)
-	}
-}

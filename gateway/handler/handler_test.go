@@ -18,10 +18,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs a server with a handler and returns it, and a client.
+// serve runs a server with a handler, and returns it with a client that is connected.
 func serve(t *testing.T, h server.Handler) (*server.Server, *net.TCPConn) {
 	t.Helper()
-	s, err := server.New(server.Config{Node: "test", Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: h})
+	s, err := server.New(server.Config{Node: "test", Handler: h,
+		Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func serve(t *testing.T, h server.Handler) (*server.Server, *net.TCPConn) {
 	return s, c.(*net.TCPConn)
 }
 
-// What a client that says something and finishes gets back.
+// TestHandlers holds that each handler gives its answer, whole, to a client that sends its bytes and finishes.
 func TestHandlers(t *testing.T) {
 	long := strings.Repeat("0123456789", 100_000)
 	for _, c := range []struct {
@@ -65,7 +66,8 @@ func TestHandlers(t *testing.T) {
 		{"echo by pointer", "echo", &handler.Echo{}, "hello", "hello"},
 		{"echo with greeting", "echo", handler.Echo{Greeting: []byte("welcome\n")}, "hello", "welcome\nhello"},
 		{"echo with prefix", "echo", handler.Echo{Prefix: []byte("> ")}, "hello", "> hello"},
-		{"echo with the longest greeting", "echo", handler.Echo{Greeting: []byte(long[:handler.MaxPrefix])}, "hello", long[:handler.MaxPrefix] + "hello"},
+		{"echo with the longest greeting", "echo", handler.Echo{Greeting: []byte(long[:handler.MaxPrefix])},
+			"hello", long[:handler.MaxPrefix] + "hello"},
 		{"sink", "sink", handler.Sink{}, long, ""},
 		{"sink with greeting", "sink", handler.Sink{Greeting: []byte("welcome\n")}, long, "welcome\n"},
 	} {
@@ -86,7 +88,8 @@ func TestHandlers(t *testing.T) {
 	}
 }
 
-// The prefix comes before each read, and the bytes stay whole: without the prefixes they are what was sent.
+// TestPrefixOfBulk holds that the prefix comes before each read and that no byte is lost: without the prefixes the
+// answer is the text that was sent.
 func TestPrefixOfBulk(t *testing.T) {
 	_, client := serve(t, handler.Echo{Prefix: []byte("\x00prefix\x00")})
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 128<<10)
@@ -103,7 +106,7 @@ func TestPrefixOfBulk(t *testing.T) {
 	}
 }
 
-// A peer that never reads the longest prefixes is held back, not cut off.
+// TestLongestPrefixIsHeldBack holds that a peer that does not read the longest prefixes is held back, not cut off.
 func TestLongestPrefixIsHeldBack(t *testing.T) {
 	s, client := serve(t, handler.Echo{Prefix: make([]byte, handler.MaxPrefix)})
 	sub, err := s.Subscribe(server.SubscribeRequest{Types: event.Types(0).With(event.BackpressureOn).With(event.Closed)})

@@ -2,10 +2,10 @@ package handler
 
 import "github.com/sockgate/sockgate/gateway/server"
 
-// Sink reads and ignores everything. The zero value is ready to use; all connections share one Sink.
+// Sink reads and ignores all bytes. The zero value is ready to use. It finishes a connection when the peer does.
 type Sink struct {
 	server.BaseHandler
-	// Greeting is sent when a connection opens; empty: nothing.
+	// Greeting is sent when a connection opens, at most MaxPrefix bytes. Default: none.
 	Greeting []byte
 }
 
