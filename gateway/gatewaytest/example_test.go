@@ -4,14 +4,78 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	"github.com/sockgate/sockgate/gateway/handler"
+	"github.com/sockgate/sockgate/gateway/server"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestAnnouncement shows how a back end drives live sockets, and how a test watches it do so.
+// exampleT stands in for the *testing.T that an example does not have.
+type exampleT struct {
+	testing.TB
+	cleanup func()
+}
+
+func (*exampleT) Helper() {}
+
+func (t *exampleT) Cleanup(f func()) { t.cleanup = f }
+
+func (*exampleT) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+// A test connects as a device does, sees the connection through the control plane, and kicks it. The t of a real test
+// is its *testing.T, which stops the gateway by itself.
+func Example() {
+	t, ctx := new(exampleT), context.Background()
+	g := gatewaytest.Start(t)
+	defer t.cleanup()
+
+	device, err := net.Dial("tcp", g.Addr)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer device.Close()
+	fmt.Fprint(device, "hello")
+	answer := make([]byte, len("hello"))
+	_, err = io.ReadFull(device, answer)
+	fmt.Printf("%s %v\n", answer, err)
+
+	page, err := g.Client.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{Filter: `bytes_received == 5`})
+	fmt.Println(len(page.GetConnections()), err)
+	reply, err := g.Client.Kick(ctx, &sockgatev1.KickRequest{Filter: "true", Farewell: []byte("goodbye")})
+	fmt.Println(reply.GetMatched(), err)
+	farewell, err := io.ReadAll(device)
+	fmt.Printf("%s %v\n", farewell, err)
+	// Output:
+	// hello <nil>
+	// 1 <nil>
+	// 1 <nil>
+	// goodbye <nil>
+}
+
+// An option changes the configuration, here the handler.
+func ExampleOption() {
+	t := new(exampleT)
+	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Sink{Greeting: []byte("welcome")} })
+	defer t.cleanup()
+
+	device, err := net.Dial("tcp", g.Addr)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer device.Close()
+	greeting := make([]byte, len("welcome"))
+	_, err = io.ReadFull(device, greeting)
+	fmt.Printf("%s %v\n", greeting, err)
+	// Output: welcome <nil>
+}
+
+// TestAnnouncement shows how a back end drives live sockets, and how a test watches it.
 func TestAnnouncement(t *testing.T) {
 	ctx := context.Background()
 	g := gatewaytest.Start(t)

@@ -1,10 +1,13 @@
-// Package gatewaytest runs a whole gateway inside a test, as net/http/httptest does it with an HTTP server: data plane and
-// control plane on ports of their own of 127.0.0.1, and a client that is connected.
+// Package gatewaytest runs a whole gateway inside a test, as net/http/httptest runs an HTTP server. The data plane and
+// the control plane listen on free ports of 127.0.0.1, and a client of the control plane is connected.
 //
 //	g := gatewaytest.Start(t)
 //	conn, err := net.Dial("tcp", g.Addr)
 //	...
 //	reply, err := g.Client.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{})
+//
+// The gateway is the real one: the packages server and control, configured as a caller of them would. It leaves no
+// goroutine behind when the test ends. Tests may run in parallel, each with gateways of its own.
 package gatewaytest
 
 import (
@@ -24,30 +27,34 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Gateway is a running gateway.
+// Gateway is a running gateway. Its fields do not change, and any goroutine may use them.
 type Gateway struct {
-	Addr    string                  // of the first listener
-	Control string                  // address of the control plane
-	Client  pb.GatewayServiceClient // connected to it
-	Conn    *grpc.ClientConn        // what Client uses
-	Server  *server.Server
+	Addr    string                  // address of the first listener, with its real port: `127.0.0.1:port`
+	Control string                  // address of the control plane: `127.0.0.1:port`
+	Client  pb.GatewayServiceClient // a client of the control plane; Stop ends it
+	Conn    *grpc.ClientConn        // the connection under Client, for other services, for example health
+	Server  *server.Server          // the gateway's data plane, for calls that need no control plane
 
 	control *control.Server
 	serving sync.WaitGroup
 	stop    sync.Once
 }
 
-// Option changes the configuration before the gateway starts.
+// Option changes the configuration before the gateway starts. Options run in order, on a configuration with node
+// `test`, one listener `main` on 127.0.0.1:0, handler.Echo and a DrainTimeout of 1 s. A listener that an option adds
+// should use port 0 too.
 type Option func(*server.Config)
 
-// Start runs a gateway that echoes and stops it, with all its connections, when the test ends.
+// Start runs a gateway, and stops it with all its connections when the test ends. When Start returns, the gateway
+// accepts connections and calls. An error, for example of the configuration, fails the test with Fatalf: call Start
+// from the test's own goroutine.
 func Start(t testing.TB, options ...Option) *Gateway {
 	t.Helper()
 	return StartControl(t, control.Config{}, insecure.NewCredentials(), options...)
 }
 
-// StartControl is Start with a control plane of another configuration, for example with TLS or tokens, and the credentials with which
-// Client connects to it. Its drain timeout is the gateway's.
+// StartControl is Start with a configuration of the control plane, for example with TLS or tokens, and the credentials
+// with which Client connects to it. The zero control.Config is that of Start; its DrainTimeout is always the gateway's.
 func StartControl(t testing.TB, c control.Config, client credentials.TransportCredentials, options ...Option) *Gateway {
 	t.Helper()
 	g := &Gateway{}
@@ -98,7 +105,7 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 	g.Client = pb.NewGatewayServiceClient(g.Conn)
 	c.DrainTimeout = info.Config.DrainTimeout
 	g.control = control.New(g.Server, c)
-	g.serving.Go(func() { _ = g.control.Serve(listener) }) // its error can only be that it was stopped
+	g.serving.Go(func() { _ = g.control.Serve(listener) }) // it returns an error only because it was stopped
 	g.serving.Go(func() {
 		_ = g.Server.Serve(context.Background()) // always nil for a server that listens
 		g.Server.Log().Close()
@@ -106,7 +113,9 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 	return nil
 }
 
-// Stop closes every connection at once and ends the gateway. Start arranges for it; a test may call it earlier.
+// Stop closes every connection without waiting for its peer, ends the gateway, and returns when its goroutines have
+// ended: within about two seconds. Start arranges for it; a test may call it earlier, from any goroutine. A second Stop
+// does nothing.
 func (g *Gateway) Stop() {
 	g.stop.Do(func() {
 		now, cancel := context.WithCancel(context.Background())

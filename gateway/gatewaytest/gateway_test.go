@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestStart holds what a user gets: an echo, a client that is connected, and nothing left behind.
+// TestStart holds that Start gives an echo and a client that is connected, and that Stop leaves nothing behind.
 func TestStart(t *testing.T) {
 	drained := make(chan struct{})
 	g := gatewaytest.Start(t, func(c *server.Config) {
@@ -35,7 +35,8 @@ func TestStart(t *testing.T) {
 		t.Fatal(answer, err)
 	}
 	info, err := g.Client.GetGateway(t.Context(), &pb.GetGatewayRequest{})
-	if err != nil || info.GetNode() != "mine" || info.GetListeners()[0].GetAddress() != g.Addr || info.GetTotals().GetConnections() != 1 {
+	if err != nil || info.GetNode() != "mine" || info.GetListeners()[0].GetAddress() != g.Addr ||
+		info.GetTotals().GetConnections() != 1 {
 		t.Fatal(info, err)
 	}
 	if _, err := g.Client.Shutdown(t.Context(), &pb.ShutdownRequest{}); err != nil {
