@@ -13,22 +13,23 @@ import (
 	"github.com/sockgate/sockgate/gateway/bus"
 )
 
-// closeTimeout is how long Close lets what was published go out.
+// closeTimeout is how long Close waits for published messages to go out.
 const closeTimeout = 2 * time.Second
 
-// Bus is a fleet's bus over NATS. It does not deliver what it has published itself. Its methods may be called from any goroutine, and but
-// for Close they do not wait for the network.
+// Bus is a bus.Bus over NATS. It does not deliver its own messages. Any goroutine may call its methods, and no method
+// but Close waits for the network.
 //
-// Lock order: a subscription's deliver lock, then mu, then the outbox's and the dialer's; nothing of NATS is called under any of them.
+// Lock order: a subscription's deliver lock, then mu, then the outbox's and the dialer's. No call into NATS is made
+// while one of them is held.
 type Bus struct {
 	config Config
 	log    hclog.Logger
-	server *server.Server // the embedded one; nil without
+	server *server.Server // the embedded one; nil with external servers
 	outbox *outbox
 	dialer *dialer
 	due    occasions
-	lost   atomic.Uint64 // messages of this node that were not sent after all
-	most   atomic.Int64  // the largest message that the server takes; 0 as long as it is not known
+	lost   atomic.Uint64 // messages that Publish took and that were not sent
+	most   atomic.Int64  // the largest message that the server takes, in bytes; 0 until it is known
 
 	closing sync.Once
 	ended   chan struct{} // closed when run has returned
@@ -36,13 +37,14 @@ type Bus struct {
 	mu      sync.Mutex
 	status  bus.BusStatus
 	changed chan struct{}
-	life    uint64          // of the connection: how many there have been
+	life    uint64          // how many connections there have been
 	told    map[string]bool // reasons that were logged since the connection was lost
 	all     []*subscription // in the order in which they were made
 }
 
-// Open starts a bus, and the embedded server. It does not wait for the network: the bus connects by itself, now and whenever it has to, for
-// ever. The error is one of the configuration, or says that the address for other nodes cannot be listened on. The caller must Close it.
+// Open starts a bus and, if so configured, the embedded server. It does not wait for the network: the bus connects by
+// itself, and again whenever the connection is lost, after 1 s to 30 s and for ever. An error says that the
+// configuration is wrong, or that the embedded server cannot listen for other nodes. The caller must Close the bus.
 func Open(c Config) (*Bus, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -50,7 +52,8 @@ func Open(c Config) (*Bus, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}), told: make(map[string]bool),
+	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}),
+		told:   make(map[string]bool),
 		status: bus.BusStatus{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
 	connect := b.external
 	if c.Embedded != nil {
@@ -66,7 +69,8 @@ func Open(c Config) (*Bus, error) {
 	return b, nil
 }
 
-// Address returns where other nodes' servers reach the embedded one, with its port; empty without.
+// Address returns the host:port at which other nodes' servers reach the embedded server, with its real port. It is
+// empty with external servers.
 func (b *Bus) Address() string {
 	if b.server == nil {
 		return ""
@@ -74,7 +78,10 @@ func (b *Bus) Address() string {
 	return b.server.ClusterAddr().String()
 }
 
-// Publish sends a message to the subscriptions of others.
+// Publish queues a copy of a message for the other nodes' subscriptions, at most 8 MiB of messages at a time. An error
+// says that the message will not be sent: there is no connection, the queue is full, the message is larger than the
+// server takes, or the bus is closed. A message that was queued is lost when the connection breaks before it goes out;
+// the log then counts it.
 func (b *Bus) Publish(subject string, data []byte) error {
 	b.mu.Lock()
 	life, connected, reason := b.life, b.status.Connected, b.status.Problem
@@ -88,7 +95,11 @@ func (b *Bus) Publish(subject string, data []byte) error {
 	return b.outbox.put(work{subject: subject, data: append([]byte(nil), data...), life: life})
 }
 
-// Subscribe calls deliver for each message of others on a subject.
+// Subscribe calls deliver for each message of the other nodes on a subject, where `*` stands for one word: in order and
+// one at a time, in a goroutine of the subscription. It may be called without a connection, and holds for every later
+// one. At most 64 MiB wait for deliver; messages beyond that are dropped, and the log says so. deliver may keep the
+// data. When unsubscribe returns, deliver has returned and is not called again; deliver itself must not call it. An
+// error says that the subject is malformed or the bus is closed.
 func (b *Bus) Subscribe(subject string, deliver func(subject string, data []byte)) (unsubscribe func(), err error) {
 	if !validSubject(subject) {
 		return nil, fmt.Errorf("subject %.100q: expected words with dots between them", subject)
@@ -99,27 +110,29 @@ func (b *Bus) Subscribe(subject string, deliver func(subject string, data []byte
 	}
 	return sync.OnceFunc(func() {
 		s.end()
-		_ = b.outbox.put(work{do: func(*client) { b.remove(s) }}) // after Close there is nothing to remove
+		_ = b.outbox.put(work{do: func(*client) { b.remove(s) }}) // fails after Close, which removes everything
 	}), nil
 }
 
-// Status says whether there is a connection.
+// Status returns how the bus is connected now.
 func (b *Bus) Status() bus.BusStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.status
 }
 
-// Changed returns a channel that is closed when Status is no longer what it was: when a connection is made or lost, and when there is a reason
-// why none can be made that there was not yet since.
+// Changed returns a channel that is closed when Status changes next: when a connection is made or lost, or an attempt
+// fails for a reason that is new since the last connection. Take the channel first and then ask Status, so that no
+// change is missed.
 func (b *Bus) Changed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.changed
 }
 
-// Close sends what was published, for at most 2 s, and ends everything: the connection, the subscriptions, the embedded server. It waits for
-// deliver to return where it is under way.
+// Close sends published messages for at most 2 s, and ends the connection, the subscriptions and the embedded server;
+// an embedded server may take 2 s more to send to the other nodes. It also waits for every deliver that runs. A second
+// Close waits for the first.
 func (b *Bus) Close() {
 	b.closing.Do(func() {
 		b.outbox.close()

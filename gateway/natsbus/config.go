@@ -13,47 +13,48 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Config says how a node reaches the others.
+// Config says how a node reaches the others. Open does not change it.
 type Config struct {
-	// Node is the node's name, for the logs of servers. Required.
+	// Node is the node's name, as the logs of servers show it, without dots, spaces, * and >. Required.
 	Node string
-	// Fleet is the fleet's name, which embedded servers of different fleets refuse each other by. Required.
+	// Fleet is the fleet's name, in the same form. Embedded servers of different fleets refuse each other. Required.
 	Fleet string
-	// Embedded is set when a server is to run inside this process, and External when servers run elsewhere. One of them is required.
+	// Embedded makes a server run inside this process; External names servers that run elsewhere. Exactly one is
+	// required.
 	Embedded *Embedded
 	External *External
-	// Logger gets connections made and lost, and what is dropped or refused. Default: none.
+	// Logger gets connections made and lost, and messages dropped or refused. Default: none.
 	Logger hclog.Logger
 }
 
-// Embedded says how the server inside this process makes a cluster with those of other nodes. Up to about 20 nodes: each is connected to
-// each.
+// Embedded says how the server inside this process makes a cluster with the servers of other nodes. It is for up to
+// about 20 nodes, because each is connected to each.
 type Embedded struct {
 	// Listen is the address for other nodes' servers, host:port; port 0 takes a free one. Required.
 	Listen string
-	// Join are addresses of other nodes' servers, host:port, of which one that answers is enough: they tell each other of the rest. The
-	// node's own may be among them. Default: none, the others have this one's.
+	// Join are addresses of other nodes' servers, host:port. One that answers is enough: servers tell each other of the
+	// rest. The node's own address may be among them. Default: none; the others then name this one.
 	Join []string
-	// TLS is for both ends of connections between nodes: ClientAuth must be tls.RequireAndVerifyClientCert and RootCAs must be set. Each
-	// node checks that the other's certificate is for the address, or the host name of Join, that it connected to.
-	// Default: none.
-	// Hazard: without TLS whoever reaches Listen is a node; with it, whoever has a certificate under these CAs.
+	// TLS is for both ends of connections between nodes: ClientAuth must be tls.RequireAndVerifyClientCert and RootCAs
+	// must be set. Each node checks that the other's certificate is for the address, or the host name in Join, that it
+	// connected to. Default: none. Hazard: without TLS, every program that reaches Listen is a node; with TLS, every
+	// program that has a certificate under these CAs is one.
 	TLS *tls.Config
 }
 
-// External says which servers there are.
+// External names NATS servers that run elsewhere.
 type External struct {
-	// URLs are the servers: nats://host:port or tls://host:port, perhaps with a user and password. At least one. Servers that these tell of
-	// are not used: name all that may be.
+	// URLs are the servers: nats://host:port or tls://host:port, perhaps with a user and password. At least one is
+	// required. The bus uses no server that these tell of, so that the password goes nowhere else: name every server.
 	URLs []string
-	// TLS is for connections to them, with a client's certificate or without; when it is set, a server without TLS is refused. Default: what
-	// the system trusts, for tls:// URLs.
+	// TLS is for connections to them, with a client's certificate or without. When it is set, a server without TLS is
+	// refused. Default: the system's CAs, for tls:// URLs.
 	TLS *tls.Config
-	// CredentialsFile is a file with a user's JWT and its seed, which is read for each connection. Default: none.
+	// CredentialsFile is a file with a user's JWT and its seed. It is read again for each connection. Default: none.
 	CredentialsFile string
 }
 
-// validate checks everything that can be without the network.
+// validate checks everything that needs no network.
 func (c *Config) validate() error {
 	for name, value := range map[string]string{"Node": c.Node, "Fleet": c.Fleet} {
 		if value == "" || strings.ContainsAny(value, ".*> \t\r\n") {
@@ -83,12 +84,13 @@ func (e *Embedded) validate() error {
 		}
 	}
 	if e.TLS != nil && (e.TLS.ClientAuth != tls.RequireAndVerifyClientCert || e.TLS.RootCAs == nil) {
-		return errors.New("natsbus: TLS between nodes has to check both ends: expected ClientAuth RequireAndVerifyClientCert and RootCAs")
+		return errors.New("natsbus: TLS between nodes has to check both ends: " +
+			"expected ClientAuth RequireAndVerifyClientCert and RootCAs")
 	}
 	return nil
 }
 
-// splitAddress takes host:port apart.
+// splitAddress splits host:port. The host may be empty.
 func splitAddress(address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err == nil {
@@ -106,7 +108,8 @@ func (e *External) validate() error {
 	}
 	for _, text := range e.URLs {
 		u, err := url.Parse(text)
-		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" {
+		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "" ||
+			u.Path != "" || u.RawQuery != "" {
 			return fmt.Errorf("server %.200q: expected nats://host:port or tls://host:port", Redacted(text))
 		}
 	}
@@ -116,7 +119,7 @@ func (e *External) validate() error {
 	return CheckCredentials(e.CredentialsFile)
 }
 
-// CheckCredentials returns an error when a file is no credentials file.
+// CheckCredentials reads a credentials file and returns an error that names it when it has no user's JWT and seed.
 func CheckCredentials(file string) error {
 	var o nats.Options
 	err := nats.UserCredentials(file)(&o)
@@ -127,16 +130,17 @@ func CheckCredentials(file string) error {
 		_, err = o.SignatureCB([]byte("a nonce"))
 	}
 	if err != nil {
-		return fmt.Errorf("credentials file %s: expected a user's JWT and its seed, as `nsc generate creds` writes them: %s", file, words(err))
+		return fmt.Errorf("credentials file %s: expected a user's JWT and its seed, as `nsc generate creds` writes them: %s",
+			file, words(err))
 	}
 	return nil
 }
 
-// Redacted returns a server's URL for people to read: without its password or token.
+// Redacted returns a server's URL for logs and messages: with `...` in place of the user, password or token.
 func Redacted(server string) string {
 	u, err := url.Parse(server)
 	if err != nil {
-		return "a URL that cannot be read" // it may have a password in it
+		return "a URL that cannot be read" // which may have a password in it
 	}
 	if u.User != nil {
 		u.User = url.User("...")

@@ -11,29 +11,30 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A server that has not answered this many pings when the next one is due is lost.
+// A server that has left maxPings pings unanswered when the next one is due is lost: after 6 s.
 const (
 	pingEvery = 2 * time.Second
 	maxPings  = 2
 )
 
-// external returns how to connect to servers of the user's own.
+// external returns the options for connecting to external servers.
 func (b *Bus) external() nats.Options {
 	e := b.config.External
 	o := b.options()
 	o.Servers, o.CustomDialer = slices.Clone(e.URLs), b.dialer
-	o.SkipHostLookup = true          // the library's cannot be interrupted; the dialer looks names up
-	o.IgnoreDiscoveredServers = true // the user's password goes where the user said, and nowhere else
-	o.Timeout = dialTimeout          // of the handshakes: the dialer has its own
+	o.SkipHostLookup = true          // the library's lookup cannot be interrupted; the dialer looks names up
+	o.IgnoreDiscoveredServers = true // the password goes only to the servers that the operator named
+	o.Timeout = dialTimeout          // for the handshakes; the dialer has its own timeout
 	o.PingInterval, o.MaxPingsOut = pingEvery, maxPings
 	o.Secure, o.TLSConfig = e.TLS != nil, e.TLS
 	if e.CredentialsFile != "" {
-		_ = nats.UserCredentials(e.CredentialsFile)(&o) // only sets what reads the file
+		_ = nats.UserCredentials(e.CredentialsFile)(&o) // sets callbacks that read the file, and cannot fail
 	}
 	return o
 }
 
-// inProcess returns how to connect to the embedded server. It needs no pings: there is no network to lose it by.
+// inProcess returns the options for connecting to the embedded server. No network can fail between, so there are no
+// pings.
 func (b *Bus) inProcess(password string) nats.Options {
 	o := b.options()
 	o.InProcessServer = b.dialer
@@ -42,7 +43,8 @@ func (b *Bus) inProcess(password string) nats.Options {
 	return o
 }
 
-// options returns what is the same for all servers: the library connects again for ever, and what is published without a connection fails.
+// options returns the options for every server: the library connects again for ever, and publishing without a
+// connection fails.
 func (b *Bus) options() nats.Options {
 	var conn atomic.Pointer[nats.Conn]
 	return nats.Options{
@@ -54,7 +56,7 @@ func (b *Bus) options() nats.Options {
 		IgnoreAuthErrorAbort: true,
 		ReconnectBufSize:     -1,
 		CustomReconnectDelayCB: func(attempts int) time.Duration {
-			// What fails behind dialing, TLS and the user's being refused, is said nowhere else.
+			// No other callback reports a failure after dialing: of TLS, or a refused user.
 			if c := conn.Load(); c != nil && c.LastError() != nil {
 				b.failed(c.LastError())
 			}
@@ -68,14 +70,15 @@ func (b *Bus) options() nats.Options {
 	}
 }
 
-// current reports whether a connection is the one of now.
+// current reports whether a connection is the present one.
 func (b *Bus) current(life uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.status.Connected && b.life == life
 }
 
-// connected is called when there is a connection. It does not take messages yet that were published for another one.
+// connected records a new connection. Messages that were published for an earlier one are not sent on it: their life is
+// over.
 func (b *Bus) connected(c *nats.Conn) {
 	b.most.Store(c.MaxPayload())
 	b.mu.Lock()
@@ -84,12 +87,14 @@ func (b *Bus) connected(c *nats.Conn) {
 	b.change(true, "")
 	b.mu.Unlock()
 	if b.server != nil {
-		return // it is the process itself
+		return // the server is in this process
 	}
-	b.log.Info("connected to NATS", "server", Redacted(c.ConnectedUrl()), "name", c.ConnectedServerName(), "version", c.ConnectedServerVersion())
+	b.log.Info("connected to NATS", "server", Redacted(c.ConnectedUrl()), "name", c.ConnectedServerName(),
+		"version", c.ConnectedServerVersion())
 }
 
-// disconnected is called when there is none any more, and when it is closed for good. That there is none the fleet logs, by the status.
+// disconnected records that the connection was lost, or closed for good. It logs no warning: the fleet does, from the
+// status.
 func (b *Bus) disconnected(err error) {
 	reason := problem(err)
 	b.mu.Lock()
@@ -100,13 +105,14 @@ func (b *Bus) disconnected(err error) {
 	}
 	b.mu.Unlock()
 	if was.Connected && !b.outbox.over() {
-		b.log.Debug("connection to NATS lost", "reason", reason, "after", time.Since(was.Since).Round(time.Second).String())
+		b.log.Debug("connection to NATS lost", "reason", reason,
+			"after", time.Since(was.Since).Round(time.Second).String())
 		b.unsent(b.outbox.drop(), err)
 	}
 }
 
-// failed is called when connecting failed. A reason is told once until there is a connection, although two servers may differ in theirs each
-// time.
+// failed records that an attempt to connect failed. Each reason is logged once until there is a connection, also when
+// the attempts go to several servers that fail for reasons of their own.
 func (b *Bus) failed(err error) {
 	reason := problem(err)
 	b.mu.Lock()
@@ -123,7 +129,7 @@ func (b *Bus) failed(err error) {
 	}
 }
 
-// change sets the status, and says so. b.mu is held.
+// change sets the status and closes the channel of Changed. The caller holds b.mu.
 func (b *Bus) change(connected bool, reason string) {
 	if b.status.Connected != connected {
 		b.status.Connected, b.status.Since = connected, time.Now()
@@ -133,17 +139,17 @@ func (b *Bus) change(connected bool, reason string) {
 	b.changed = make(chan struct{})
 }
 
-// violation finds what a server says that it does not permit.
+// violation matches a server's text about an operation that it does not permit, with the operation and the subject.
 var violation = regexp.MustCompile(`(?i)violation for (publish|subscription) to "([^"]*)"`)
 
-// complained is called when something went wrong on a connection that goes on.
+// complained logs an error on a connection that goes on.
 func (b *Bus) complained(s *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer) && s != nil:
 		if b.due.due("slow " + s.Subject) {
 			dropped, _ := s.Dropped() // fails when the subscription has ended
-			b.log.Warn("messages of other nodes come faster than they are taken, and are dropped", "subject", s.Subject, "dropped", dropped,
-				"room", maxPending)
+			b.log.Warn("messages of other nodes come faster than they are taken, and are dropped", "subject", s.Subject,
+				"dropped", dropped, "room", maxPending)
 		}
 	case errors.Is(err, nats.ErrPermissionViolation):
 		verb, subject := "", words(err)
@@ -151,8 +157,9 @@ func (b *Bus) complained(s *nats.Subscription, err error) {
 			verb, subject = strings.ToLower(found[1]), found[2]
 		}
 		if b.due.due(verb + kind(subject)) {
-			b.log.Error("the NATS server does not permit what the fleet needs: give this node's user the permissions that gateway/docs/fleet.md lists, and "+
-				"check that --node and --fleet are what they are for", "to", verb, "subject", subject)
+			b.log.Error("the NATS server does not permit what the fleet needs: give this node's user the permissions that "+
+				"gateway/docs/fleet.md lists, and check that they are for this node's name and fleet", "to", verb,
+				"subject", subject)
 		}
 	case isAuth(err):
 		if b.due.due("auth") {
@@ -163,7 +170,7 @@ func (b *Bus) complained(s *nats.Subscription, err error) {
 	}
 }
 
-// kind is the part of a subject that all have in common that are for the same: without names of nodes.
+// kind returns the first three words of a subject: the fleet and the purpose, without names of nodes.
 func kind(subject string) string {
 	parts := strings.SplitN(subject, ".", 4)
 	return strings.Join(parts[:min(3, len(parts))], ".")

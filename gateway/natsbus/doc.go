@@ -1,11 +1,23 @@
-// Package natsbus is the bus of a fleet over core NATS: with a server inside the gateway, which makes a cluster with those of the other
-// nodes, or with servers of the user's own. It is the only package that knows NATS.
+// Package natsbus is the bus of a fleet over core NATS. The server is either embedded in the gateway, and makes a
+// cluster with the servers of the other nodes, or one that the operator runs. It is the only package that knows NATS.
+//
+//	bus, err := natsbus.Open(natsbus.Config{
+//		Node:     "edge-1",
+//		Fleet:    "sockgate",
+//		External: &natsbus.External{URLs: []string{"nats://127.0.0.1:4222"}},
+//	})
+//	...
+//	defer bus.Close()
+//
+// A message takes this way:
 //
 //	Publish, Subscribe → outbox → run → nats.Conn → wire → a server
 //
-// The client of NATS holds one lock while it dials, shakes hands and writes, for seconds when a server hangs. So only one goroutine, run,
-// calls what takes that lock. Everybody else leaves work in the outbox, and asks the bus itself how it is connected.
+// The NATS client holds one lock while it dials, shakes hands and writes, for seconds when a server hangs. So only one
+// goroutine, run, makes calls that take that lock. Every other goroutine leaves work in the outbox, and asks the bus
+// itself for its status.
 //
-// A program that links nats-server, whether it starts one or not, reads /proc/self/stat once a second on Linux (its package pse begins that
-// when the program does), and has net/http/pprof and expvar in http.DefaultServeMux, which a gateway must therefore never serve.
+// Hazard: a program that links nats-server, whether it starts a server or not, reads /proc/self/stat once a second on
+// Linux, because its package pse does so from the start. It also has net/http/pprof and expvar in http.DefaultServeMux,
+// which a gateway must therefore never serve.
 package natsbus

@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// routeDeadline is how long a write to another node's server may take: what waits for a node that takes nothing is bounded by this and by
-	// nothing else. With pings, a node that stands still is let go of after 6 s.
+	// routeDeadline is how long a write to another node's server may take. Nothing else bounds the bytes that wait for
+	// a node that takes none. Pings let go of a node that stands still after 6 s.
 	routeDeadline = 5 * time.Second
-	// maxPayload is the most bytes of a message. The fleet's are a quarter of it.
+	// maxPayload is the most bytes of a message. The fleet's messages are at most a quarter of it.
 	maxPayload = 1 << 20
-	// maxStrangers is how many connections the address on loopback accepts. Nobody has any business there.
+	// maxStrangers is how many connections the address on loopback accepts. No program has any business there.
 	maxStrangers = 64
-	// partingTime is for what the kernel has taken to go out: it throws that away when a connection is closed on which something unread
-	// has come in.
+	// partingTime is the time for the kernel to send the bytes that it has taken: it discards them when a connection is
+	// closed that has unread bytes.
 	partingTime = 100 * time.Millisecond
-	// inProcess is the kind of connection that the only user may have.
+	// inProcess is the only kind of connection that the only user may have.
 	inProcess = "IN_PROCESS"
 )
 
-// secret returns what nobody can guess.
+// secret returns a random password of more than 256 bits.
 func secret() string { return rand.Text() + rand.Text() }
 
-// startServer starts the embedded server and waits until it listens for those of other nodes. The password is for the only user, who can
-// be in this process only.
+// startServer starts the embedded server and waits until it listens for the servers of other nodes. The password is for
+// the only user, which can connect from this process only.
 func startServer(c *Config, password string) (*server.Server, error) {
 	options, err := serverOptions(c, password)
 	if err != nil {
@@ -43,7 +43,7 @@ func startServer(c *Config, password string) (*server.Server, error) {
 	log := &serverLog{log: c.Logger, fatal: make(chan error, 1)}
 	s.SetLoggerV2(log, c.Logger.IsTrace(), false, false)
 	s.Start()
-	for s.ClusterAddr() == nil { // it listens in a goroutine, and says so nowhere else
+	for s.ClusterAddr() == nil { // the server listens in a goroutine of its own, and announces it nowhere else
 		select {
 		case err := <-log.fatal:
 			s.Shutdown()
@@ -55,14 +55,15 @@ func startServer(c *Config, password string) (*server.Server, error) {
 	return s, nil
 }
 
-// stopServer ends it, when what was published has gone out to the other nodes, for which it waits a little: the server's own end does not.
+// stopServer ends the server after published messages have gone out to the other nodes, for which it waits at most
+// closeTimeout: the server's own Shutdown does not wait.
 func stopServer(s *server.Server) {
 	timeout := time.After(closeTimeout)
 	for waiting := true; waiting && routesPending(s) > 0; {
 		select {
 		case <-timeout:
 			waiting = false
-		case <-time.After(time.Millisecond): // nothing says when
+		case <-time.After(time.Millisecond): // the server does not announce it
 		}
 	}
 	if s.NumRoutes() > 0 {
@@ -84,16 +85,17 @@ func routesPending(s *server.Server) (pending int) {
 	return pending
 }
 
-// advertised is what other nodes tell each other of this one's address. Without it they say the address that a connection of it came from,
-// which on a machine with several is not always that on which it listens. Of one that listens on all of them nothing else is known.
+// advertised returns the address of this node that the other nodes tell each other. Without it they would tell the
+// address that its connection came from, and a machine with several addresses may listen on another one. A node that
+// listens on all addresses has no better one to tell, so the result is empty.
 func advertised(host, listen string) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		return ""
 	}
-	return listen // port 0 stands for the one that it has got
+	return listen // the server replaces port 0 by its real port
 }
 
-// serverOptions are the options of the embedded server.
+// serverOptions returns the options of the embedded server.
 func serverOptions(c *Config, password string) (*server.Options, error) {
 	e := c.Embedded
 	host, port, err := splitAddress(e.Listen)
@@ -104,17 +106,20 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 		port = server.RANDOM_PORT
 	}
 	o := &server.Options{
-		ServerName: c.Node + "-" + rand.Text(), // servers with the same name refuse each other; the fleet has its own way with twins
-		NoSigs:     true,                       // or it takes the process's signals, and ends it
-		// Without a listener for clients the server starts no cluster. This one is for nobody: the only user has to be in this process.
-		Host:             "127.0.0.1",
-		Port:             server.RANDOM_PORT,
-		MaxConn:          maxStrangers,
-		Users:            []*server.User{{Username: c.Node, Password: password, AllowedConnectionTypes: map[string]struct{}{inProcess: {}}}},
+		// Servers of one name would refuse each other, but the fleet itself deals with two nodes of one name.
+		ServerName: c.Node + "-" + rand.Text(),
+		NoSigs:     true, // or the server takes the process's signals, and ends the process
+		// Without a listener for clients the server starts no cluster. Nobody can use this one: the only user has to be
+		// in this process.
+		Host:    "127.0.0.1",
+		Port:    server.RANDOM_PORT,
+		MaxConn: maxStrangers,
+		Users: []*server.User{{Username: c.Node, Password: password,
+			AllowedConnectionTypes: map[string]struct{}{inProcess: {}}}},
 		NoSystemAccount:  true,
 		MaxPayload:       maxPayload,
 		WriteDeadline:    routeDeadline,
-		MaxClosedClients: maxStrangers, // which it remembers
+		MaxClosedClients: maxStrangers, // the server remembers them
 		Cluster: server.ClusterOpts{
 			Name:           c.Fleet,
 			Host:           host,
@@ -122,14 +127,15 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 			Advertise:      advertised(host, e.Listen),
 			TLSConfig:      e.TLS,
 			TLSTimeout:     dialTimeout.Seconds(),
-			ConnectRetries: math.MaxInt, // or nodes that others told of are given up when they cannot be reached
+			ConnectRetries: math.MaxInt, // or the server gives up nodes that others told of and that it cannot reach
 			PoolSize:       1,           // one connection between two nodes
-			NoAdvertise:    true,        // of the address for clients
+			NoAdvertise:    true,        // hides the address for clients
 			Compression:    server.CompressionOpts{Mode: server.CompressionOff},
 			PingInterval:   pingEvery,
 			MaxPingsOut:    maxPings,
 			WriteDeadline:  routeDeadline,
-			WriteTimeout:   server.WriteTimeoutPolicyClose, // or it goes on as long as anything is taken, and what waits has no bound
+			// Otherwise a node that takes a byte now and then is kept, and the bytes that wait for it have no bound.
+			WriteTimeout: server.WriteTimeoutPolicyClose,
 		},
 	}
 	for _, address := range e.Join {

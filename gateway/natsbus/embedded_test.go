@@ -22,12 +22,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// TestEmbeddedAdmitsNobody holds that a program on this machine that knows the embedded server's password can do nothing with it: the only
-// user has to be in the process. The server listens for clients on loopback only.
+// TestEmbeddedAdmitsNobody holds that the embedded server's password is of no use to another program: the only user has
+// to be in the process. The server listens for clients on loopback only.
 func TestEmbeddedAdmitsNobody(t *testing.T) {
 	t.Parallel()
 	const password = "known to everybody"
-	s, err := natsbus.StartServer(natsbus.Config{Node: "a", Fleet: "test", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0"}, Logger: hclog.NewNullLogger()}, password)
+	s, err := natsbus.StartServer(natsbus.Config{Node: "a", Fleet: "test",
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0"}, Logger: hclog.NewNullLogger()}, password)
 	check(t, err)
 	t.Cleanup(func() {
 		s.Shutdown()
@@ -37,7 +38,8 @@ func TestEmbeddedAdmitsNobody(t *testing.T) {
 	if host, _, _ := net.SplitHostPort(address); host != "127.0.0.1" {
 		t.Errorf("it listens for clients on %s", address)
 	}
-	for _, url := range []string{"nats://" + address, "nats://a:" + strings.ReplaceAll(password, " ", "%20") + "@" + address} {
+	escaped := strings.ReplaceAll(password, " ", "%20")
+	for _, url := range []string{"nats://" + address, "nats://a:" + escaped + "@" + address} {
 		if conn, err := nats.Connect(url); !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("a client from outside: %v", err)
 			if conn != nil {
@@ -57,7 +59,8 @@ func TestEmbeddedAdmitsNobody(t *testing.T) {
 	}
 }
 
-// TestEmbeddedAddressInUse holds that an address that cannot be listened on is refused, with a sentence, and that nothing is left running.
+// TestEmbeddedAddressInUse holds that Open refuses an address that it cannot listen on, with a sentence, and leaves
+// nothing running.
 func TestEmbeddedAddressInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -65,7 +68,8 @@ func TestEmbeddedAddressInUse(t *testing.T) {
 	defer taken.Close()
 	for _, address := range []string{taken.Addr().String(), "192.0.2.1:0"} {
 		b, err := natsbus.Open(natsbus.Config{Node: "a", Fleet: "test", Embedded: &natsbus.Embedded{Listen: address}})
-		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(address, "0")) || !strings.Contains(err.Error(), "bind") {
+		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(address, "0")) ||
+			!strings.Contains(err.Error(), "bind") {
 			t.Errorf("%s: %v", address, err)
 		}
 		if b != nil {
@@ -74,8 +78,8 @@ func TestEmbeddedAddressInUse(t *testing.T) {
 	}
 }
 
-// TestEmbeddedJoinsItself holds that a node's own address among those to join does no harm, and that two nodes of one name are both there:
-// it is the fleet that has to see that.
+// TestEmbeddedJoinsItself holds that a node's own address in Join does no harm, and that two nodes of one name are both
+// there: noticing them is the fleet's task.
 func TestEmbeddedJoinsItself(t *testing.T) {
 	t.Parallel()
 	seed := free(t, "127.0.0.9")
@@ -101,8 +105,8 @@ func free(t testing.TB, host string) string {
 	return l.Addr().String()
 }
 
-// TestEmbeddedFindsAgain holds that a node looks for ever for those that others told it of: one that comes back after a while, and is told
-// of nobody, is found.
+// TestEmbeddedFindsAgain holds that a node looks for ever for the nodes that others told it of: it finds one that comes
+// back after a while and joins none itself.
 func TestEmbeddedFindsAgain(t *testing.T) {
 	t.Parallel()
 	log := newJournal()
@@ -110,7 +114,8 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	b := open(t, natsbus.Config{Node: "b", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Trace})})
 	address := free(t, "127.0.0.1")
-	c, err := natsbus.Open(natsbus.Config{Node: "c", Fleet: "test", Embedded: &natsbus.Embedded{Listen: address, Join: []string{a.Address()}}})
+	c, err := natsbus.Open(natsbus.Config{Node: "c", Fleet: "test",
+		Embedded: &natsbus.Embedded{Listen: address, Join: []string{a.Address()}}})
 	check(t, err)
 	fleettest.Settle(t, b, c)
 	fleettest.Settle(t, c, b)
@@ -122,8 +127,8 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
-// TestEmbeddedSeveralAddresses holds that nodes on a machine with several addresses, who only know of one other, find each other: what a
-// connection comes from is another address there than what its node listens on.
+// TestEmbeddedSeveralAddresses holds that nodes on a machine with several addresses find each other through a third
+// one. A connection there comes from another address than the one that its node listens on.
 func TestEmbeddedSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	on := func(node, address string, join ...string) *natsbus.Bus {
@@ -135,13 +140,14 @@ func TestEmbeddedSeveralAddresses(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
-// TestEmbeddedSaysGoodbye holds that what is published right before Close still comes to the others.
+// TestEmbeddedSaysGoodbye holds that a message that is published right before Close still reaches the others.
 func TestEmbeddedSaysGoodbye(t *testing.T) {
 	t.Parallel()
 	a := embedded(t, "a")
 	inbox := subscribe(t, a, "goodbye")
 	for n := range 20 {
-		b, err := natsbus.Open(natsbus.Config{Node: "b", Fleet: "test", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
+		b, err := natsbus.Open(natsbus.Config{Node: "b", Fleet: "test",
+			Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
 		check(t, err)
 		fleettest.Settle(t, b, a)
 		check(t, b.Publish("goodbye", bytes.Repeat([]byte("x"), 100<<10)))
@@ -160,20 +166,24 @@ func TestEmbeddedSaysGoodbye(t *testing.T) {
 func TestEmbeddedOtherFleet(t *testing.T) {
 	t.Parallel()
 	log := newJournal()
-	a := open(t, natsbus.Config{Node: "a", Fleet: "one", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0"}, Logger: log.logger()})
-	b := open(t, natsbus.Config{Node: "b", Fleet: "two", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
+	a := open(t, natsbus.Config{Node: "a", Fleet: "one", Logger: log.logger(),
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0"}})
+	b := open(t, natsbus.Config{Node: "b", Fleet: "two",
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
 	inbox := subscribe(t, a, "x")
 	log.await(t, "cluster name")
 	fleettest.AwaitStatus(t, b, true)
 	check(t, b.Publish("x", nil))
-	c := open(t, natsbus.Config{Node: "c", Fleet: "one", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
+	c := open(t, natsbus.Config{Node: "c", Fleet: "one",
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}}})
 	fleettest.Settle(t, c, a)
 	if len(inbox.All()) > 0 {
 		t.Error("a node of another fleet is heard")
 	}
 }
 
-// TestEmbeddedStalledNode holds that a node that takes nothing is let go of, whether much is published or nothing, and holds up nobody meanwhile.
+// TestEmbeddedStalledNode holds that a node that takes no bytes is let go of, whether much is published or nothing, and
+// that it holds up no other node meanwhile.
 func TestEmbeddedStalledNode(t *testing.T) {
 	t.Parallel()
 	for name, messages := range map[string]int{"idle": 0, "busy": 200} {
@@ -184,10 +194,10 @@ func TestEmbeddedStalledNode(t *testing.T) {
 	}
 }
 
-// stallNode stalls a node while so many messages are published, of 256 KiB each.
+// stallNode stalls a node while another one publishes a number of messages of 256 KiB each.
 func stallNode(t *testing.T, messages int) {
 	a := embedded(t, "a")
-	trap, err := net.Listen("tcp", "127.0.0.1:0") // between a and b; it reads nothing more from a once it is told so
+	trap, err := net.Listen("tcp", "127.0.0.1:0") // between a and b; after close(stall) it reads nothing more from a
 	check(t, err)
 	defer trap.Close()
 	b := embedded(t, "b", trap.Addr().String())
@@ -225,7 +235,7 @@ func stallNode(t *testing.T, messages int) {
 	fleettest.Settle(t, a, c)
 	close(stall)
 	data := make([]byte, 256<<10)
-	for n := range messages { // of which nothing gets to b
+	for n := range messages { // b gets none of them
 		check(t, a.Publish("bulk", data))
 		inbox.Await(t, n+1)
 	}
@@ -248,11 +258,12 @@ type authority struct {
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	ca := new(authority)
-	ca.cert, ca.key = ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	ca.cert, ca.key = ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
 	return ca
 }
 
-// sign makes a certificate of a new key; the first one is the CA's own.
+// sign makes a new key and its certificate; the first is the CA's own.
 func (ca *authority) sign(t testing.TB, template x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -271,19 +282,20 @@ func (ca *authority) sign(t testing.TB, template x509.Certificate) (*x509.Certif
 	return cert, key
 }
 
-// mutual is the TLS of a node at some addresses.
+// mutual returns the TLS configuration of a node at some addresses.
 func (ca *authority) mutual(t testing.TB, ips ...net.IP) *tls.Config {
 	t.Helper()
 	cert, key := ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "node"}, IPAddresses: ips,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}})
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, RootCAs: pool, ClientCAs: pool,
-		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
+		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13}
 }
 
-// TestEmbeddedTLS holds that nodes with certificates under one CA make a fleet, those that are told of by others too, and that nobody else
-// gets in: not without TLS, not with another CA's certificate, not as a server whose certificate is for another address.
+// TestEmbeddedTLS holds that nodes with certificates under one CA make a fleet, also nodes that only others told of. No
+// other gets in: not without TLS, not with another CA's certificate, not as a server whose certificate is for another
+// address.
 func TestEmbeddedTLS(t *testing.T) {
 	t.Parallel()
 	ca, other, log := newAuthority(t), newAuthority(t), newJournal()
@@ -291,7 +303,8 @@ func TestEmbeddedTLS(t *testing.T) {
 	node := func(name string, c *tls.Config, join ...string) *natsbus.Bus {
 		return open(t, natsbus.Config{Node: name, Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: join, TLS: c}})
 	}
-	a := open(t, natsbus.Config{Node: "a", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: ca.mutual(t, local)}, Logger: log.logger()})
+	a := open(t, natsbus.Config{Node: "a", Logger: log.logger(),
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: ca.mutual(t, local)}})
 	b, c := node("b", ca.mutual(t, local), a.Address()), node("c", ca.mutual(t, local), a.Address())
 	fleettest.Settle(t, a, b)
 	fleettest.Settle(t, b, c)
@@ -310,8 +323,8 @@ func TestEmbeddedTLS(t *testing.T) {
 	}
 	wrong := node("wrong", ca.mutual(t, net.IPv4(127, 0, 0, 77)))
 	said := newJournal()
-	d := open(t, natsbus.Config{Node: "d", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{wrong.Address()}, TLS: ca.mutual(t, local)},
-		Logger: said.logger()})
+	d := open(t, natsbus.Config{Node: "d", Logger: said.logger(), Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0",
+		Join: []string{wrong.Address()}, TLS: ca.mutual(t, local)}})
 	said.await(t, "127.0.0.77")
 	fleettest.AwaitStatus(t, d, true)
 	check(t, d.Publish("x", nil))
@@ -319,13 +332,14 @@ func TestEmbeddedTLS(t *testing.T) {
 	if len(inbox.All()) > 0 {
 		t.Error("an intruder is heard")
 	}
-	if _, err := natsbus.Open(natsbus.Config{Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: &tls.Config{}}}); err == nil ||
-		!strings.Contains(err.Error(), "check both ends") {
+	_, err := natsbus.Open(natsbus.Config{Node: "a", Fleet: "f",
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: &tls.Config{}}})
+	if err == nil || !strings.Contains(err.Error(), "check both ends") {
 		t.Errorf("TLS that checks nobody: %v", err)
 	}
 }
 
-// TestDelay holds that attempts are 1 s to 30 s apart, the first ones less, and never the same.
+// TestDelay holds that attempts are 1 s to 30 s apart, the first at most 2 s, and that the delays differ.
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	different := make(map[time.Duration]bool)

@@ -17,7 +17,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long a test waits before it fails; a test that passes does not depend on it.
 const patience = 30 * time.Second
 
 func check(t testing.TB, err error) {
@@ -42,7 +42,7 @@ func open(t testing.TB, c natsbus.Config) *natsbus.Bus {
 	return b
 }
 
-// external opens a bus to a server.
+// external opens a bus to a server elsewhere.
 func external(t testing.TB, node, url string, log hclog.Logger) *natsbus.Bus {
 	t.Helper()
 	return open(t, natsbus.Config{Node: node, External: &natsbus.External{URLs: []string{url}}, Logger: log})
@@ -81,7 +81,7 @@ func (j *journal) all() string {
 	return j.text.String()
 }
 
-// count returns how many lines have a text.
+// count returns how many lines contain a text.
 func (j *journal) count(text string) (n int) {
 	for line := range strings.Lines(j.all()) {
 		if strings.Contains(line, text) {
@@ -91,7 +91,7 @@ func (j *journal) count(text string) (n int) {
 	return n
 }
 
-// await waits until a line has a text.
+// await waits until the log contains a text.
 func (j *journal) await(t testing.TB, text string) {
 	t.Helper()
 	timeout := time.After(patience)
@@ -110,7 +110,7 @@ func (j *journal) await(t testing.TB, text string) {
 	}
 }
 
-// awaitProblem waits until a bus is not connected for a reason that has a text.
+// awaitProblem waits until a bus is not connected for a reason that contains a text.
 func awaitProblem(t testing.TB, b bus.Bus, text string) {
 	t.Helper()
 	timeout := time.After(patience)
@@ -127,7 +127,7 @@ func awaitProblem(t testing.TB, b bus.Bus, text string) {
 	}
 }
 
-// startNATS starts a server on a free port; the text is its configuration without the address.
+// startNATS starts a server on a free port. Its configuration is given without the address.
 func startNATS(t testing.TB, config string) *fleettest.NATSServer {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nats.conf")
@@ -135,7 +135,7 @@ func startNATS(t testing.TB, config string) *fleettest.NATSServer {
 	return fleettest.StartNATSFile(t, file)
 }
 
-// proxy is in front of a server; it can be cut off.
+// proxy passes connections on to a server, and can cut them off.
 type proxy struct {
 	t       testing.TB
 	to      string
@@ -157,7 +157,7 @@ func newProxy(t testing.TB, to string) *proxy {
 	return p
 }
 
-// connect opens it, or closes it with all its connections.
+// connect opens the proxy, or closes it with all its connections.
 func (p *proxy) connect(connected bool) {
 	p.t.Helper()
 	p.mu.Lock()
@@ -204,19 +204,19 @@ func (p *proxy) serve(l net.Listener) {
 	}
 }
 
-// pass copies until either end is closed, and closes the other.
+// pass copies until either end is closed, and closes both.
 func pass(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	_ = to.Close()
 	_ = from.Close()
 }
 
-// deaf delivers to nobody.
+// deaf ignores messages.
 func deaf(string, []byte) {}
 
 var _ bus.Bus = (*natsbus.Bus)(nil)
 
-// subscribe makes a subscription that is read.
+// subscribe makes a subscription that fills an inbox.
 func subscribe(t testing.TB, b bus.Bus, subject string) *fleettest.Inbox {
 	t.Helper()
 	inbox := fleettest.NewInbox()
@@ -226,7 +226,7 @@ func subscribe(t testing.TB, b bus.Bus, subject string) *fleettest.Inbox {
 	return inbox
 }
 
-// again tries until it is so.
+// again tries until the condition holds.
 func again(t testing.TB, so func() bool) {
 	t.Helper()
 	timeout, tick := time.After(patience), time.NewTicker(5*time.Millisecond)

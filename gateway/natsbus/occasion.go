@@ -6,19 +6,19 @@ import (
 )
 
 const (
-	// logEvery is how often the same thing is logged.
+	// logEvery is the least time between two lines of the log about one subject.
 	logEvery = time.Minute
-	// maxOccasions is how many different things are told from each other.
+	// maxOccasions bounds the subjects that are remembered; at one more, all are forgotten.
 	maxOccasions = 64
 )
 
-// occasions say what was not logged for a minute. The zero value is ready; it is safe for concurrent use.
+// occasions limit how often a subject is logged. The zero value is ready; it is safe for concurrent use.
 type occasions struct {
 	mu   sync.Mutex
 	last map[string]time.Time
 }
 
-// due reports whether something is to be logged, and counts that as done.
+// due reports whether a subject is to be logged now, and counts it as logged.
 func (o *occasions) due(what string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -7,38 +7,38 @@ import (
 	"sync"
 )
 
-// maxWaiting is the most bytes of messages that wait to be written.
+// maxWaiting is the most bytes of messages that wait to be written, overhead included.
 const maxWaiting = 8 << 20
 
-// overhead is what a message counts for besides its bytes: that of many small ones is more than theirs.
+// overhead is the size that a message counts for besides its bytes: for many small messages it is most of their memory.
 const overhead = 128
 
-// errClosed is what becomes of work that comes after Close.
+// errClosed is the error for work that comes after Close.
 var errClosed = errors.New("the bus is closed")
 
-// work is a message, or something else to do with the connection, in the order in which it was asked for.
+// work is a message, or another task for run. It is done in the order in which it came.
 type work struct {
 	subject string
 	data    []byte
-	life    uint64        // of the connection that the message is for
-	do      func(*client) // not a message; without a connection its argument is nil
+	life    uint64        // the number of the connection that the message is for
+	do      func(*client) // nil for a message; its argument is nil when there is no client
 }
 
 func (w *work) size() int { return len(w.subject) + len(w.data) + overhead }
 
-// outbox is the work that waits for run. Its methods do not block, but for next.
+// outbox has the work that waits for run. Its methods do not block.
 type outbox struct {
-	more chan struct{} // has an element when there may be something new
+	more chan struct{} // has an element when there may be new work
 
 	mu      sync.Mutex
 	waiting []work
-	bytes   int // of messages that are waiting or are being written
+	bytes   int // size of the messages that wait or are being written
 	closed  bool
 }
 
 func newOutbox() *outbox { return &outbox{more: make(chan struct{}, 1)} }
 
-// put adds work; the error says that there is no room for the message, or that the outbox is closed.
+// put adds work. The error says that there is no space left for the message, or that the outbox is closed.
 func (o *outbox) put(w work) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,7 +47,8 @@ func (o *outbox) put(w work) error {
 	}
 	if w.do == nil {
 		if o.bytes+w.size() > maxWaiting {
-			return fmt.Errorf("%d bytes wait to be sent to the NATS server already: expected it to take them; is it, or the network, too slow?", o.bytes)
+			return fmt.Errorf("%d bytes wait to be sent to the NATS server already: expected it to take them; "+
+				"is it, or the network, too slow?", o.bytes)
 		}
 		o.bytes += w.size()
 	}
@@ -56,7 +57,7 @@ func (o *outbox) put(w work) error {
 	return nil
 }
 
-// wake tells run to look.
+// wake makes run look for work.
 func (o *outbox) wake() {
 	select {
 	case o.more <- struct{}{}:
@@ -64,7 +65,7 @@ func (o *outbox) wake() {
 	}
 }
 
-// take returns all that waits, and whether nothing will come any more.
+// take takes all work out, and reports whether the outbox is closed, so that no more will come.
 func (o *outbox) take() (batch []work, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -72,14 +73,14 @@ func (o *outbox) take() (batch []work, closed bool) {
 	return batch, o.closed
 }
 
-// written makes room again for a message that was taken.
+// written frees the space of a message that was taken out.
 func (o *outbox) written(w *work) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes -= w.size()
 }
 
-// drop forgets the messages: there is no connection for them.
+// drop forgets all messages, because their connection is lost, and returns how many there were.
 func (o *outbox) drop() (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -94,14 +95,14 @@ func (o *outbox) drop() (dropped int) {
 	return dropped
 }
 
-// over reports whether it takes no more work.
+// over reports whether the outbox is closed.
 func (o *outbox) over() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.closed
 }
 
-// close takes no more work.
+// close makes put refuse all further work.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,13 +13,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// deployed is the server of gateway/deploy/nats, and the authority of its certificate.
+// deployed starts the server of gateway/deploy/nats, and returns it with the authority of its certificate.
 func deployed(t testing.TB) (*fleettest.NATSServer, *authority) {
 	t.Helper()
 	dir, ca := t.TempDir(), newAuthority(t)
 	config, err := os.ReadFile(filepath.Join("..", "deploy", "nats", "nats-server.conf"))
 	check(t, err)
-	cert, key := ca.sign(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	cert, key := ca.sign(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	check(t, err)
 	for name, content := range map[string][]byte{
@@ -29,29 +30,32 @@ func deployed(t testing.TB) (*fleettest.NATSServer, *authority) {
 	} {
 		check(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
-	return fleettest.StartNATSFile(t, filepath.Join(dir, "nats-server.conf"), "EDGE_1_PASSWORD=one", "EDGE_2_PASSWORD=two", "EDGE_3_PASSWORD=three"), ca
+	return fleettest.StartNATSFile(t, filepath.Join(dir, "nats-server.conf"),
+		"EDGE_1_PASSWORD=one", "EDGE_2_PASSWORD=two", "EDGE_3_PASSWORD=three"), ca
 }
 
-// permitted is the bus of a node with its user, and its log.
+// permitted opens the bus of a node with its user, and returns it with its log.
 func permitted(t testing.TB, s *fleettest.NATSServer, ca *authority, node, password string) (*natsbus.Bus, *journal) {
 	t.Helper()
 	roots, log := x509.NewCertPool(), newJournal()
 	roots.AddCert(ca.cert)
 	b := open(t, natsbus.Config{Node: node, Fleet: "sockgate", Logger: log.logger(), External: &natsbus.External{
-		URLs: []string{"tls://" + node + ":" + password + "@" + s.Address}, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}})
+		URLs: []string{"tls://" + node + ":" + password + "@" + s.Address},
+		TLS:  &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}})
 	fleettest.AwaitStatus(t, b, true)
 	return b, log
 }
 
-// prefix begins the subjects of the fleet in gateway/deploy/nats.
+// prefix is the beginning of the fleet's subjects in gateway/deploy/nats.
 const prefix = "sockgate.sockgate."
 
-// fleetSubjects are what a node subscribes to.
+// fleetSubjects returns the subjects that a node subscribes to.
 func fleetSubjects(node string) []string {
-	return []string{prefix + "hello.*", prefix + "beat.*", prefix + "ask.*." + node, prefix + "ask.*._all", prefix + "answer.*." + node}
+	return []string{prefix + "hello.*", prefix + "beat.*", prefix + "ask.*." + node, prefix + "ask.*._all",
+		prefix + "answer.*." + node}
 }
 
-// count returns how many messages say something.
+// count returns how many messages have a text as their data.
 func count(inbox *fleettest.Inbox, text string) (n int) {
 	for _, m := range inbox.All() {
 		if string(m.Data) == text {
@@ -61,7 +65,7 @@ func count(inbox *fleettest.Inbox, text string) (n int) {
 	return n
 }
 
-// awaitLast waits until what a node has published before has come to all who get it.
+// awaitLast waits until the messages that a node published before have reached the other nodes.
 func awaitLast(t testing.TB, node string, b *natsbus.Bus, inboxes map[string]*fleettest.Inbox) {
 	t.Helper()
 	last := "last of " + node
@@ -76,8 +80,9 @@ func awaitLast(t testing.TB, node string, b *natsbus.Bus, inboxes map[string]*fl
 	})
 }
 
-// TestDeployedPermissions runs a real server with the example's configuration. Everything that the fleet needs works; a node cannot speak as
-// another one, not as who asks, not as who answers, not as who is there; and it cannot read what is for another one.
+// TestDeployedPermissions runs a real server with the example's configuration. It holds that the fleet can do
+// everything that it needs, that a node cannot ask, answer or announce itself in another's name, and that it cannot
+// read another's messages.
 func TestDeployedPermissions(t *testing.T) {
 	t.Parallel()
 	server, ca := deployed(t)
@@ -85,7 +90,8 @@ func TestDeployedPermissions(t *testing.T) {
 	two, _ := permitted(t, server, ca, "edge-2", "two")
 	three, _ := permitted(t, server, ca, "edge-3", "three")
 
-	// What is needed, by every node, of every other one. There is no way to wait for a subscription but to hear by it.
+	// Every node hears every other one on every subject of the fleet. The only sign that a subscription holds is a
+	// message.
 	buses := map[string]*natsbus.Bus{"edge-1": one, "edge-2": two, "edge-3": three}
 	inboxes := make(map[string]*fleettest.Inbox)
 	for node, b := range buses {
@@ -98,8 +104,10 @@ func TestDeployedPermissions(t *testing.T) {
 			if to == from {
 				continue
 			}
-			for subject, by := range map[string]string{"hello." + from: "hello.*", "beat." + from: "beat.*", "ask." + from + "." + to: "ask.*." + to,
-				"ask." + from + "._all": "ask.*._all", "answer." + from + "." + to: "answer.*." + to} {
+			for subject, by := range map[string]string{
+				"hello." + from: "hello.*", "beat." + from: "beat.*", "ask." + from + "." + to: "ask.*." + to,
+				"ask." + from + "._all": "ask.*._all", "answer." + from + "." + to: "answer.*." + to,
+			} {
 				inbox := inboxes[to+" "+prefix+by]
 				again(t, func() bool {
 					check(t, b.Publish(prefix+subject, []byte("fine")))
@@ -114,20 +122,22 @@ func TestDeployedPermissions(t *testing.T) {
 		}
 	}
 
-	// What edge-1 must not be able to do. What it says last is permitted: when that has come, nothing of the rest will.
-	for _, subject := range []string{"hello.edge-2", "beat.edge-2", "ask.edge-2.edge-3", "ask.edge-2._all", "answer.edge-2.edge-3", "answer.edge-2._all",
-		"beat", "beat.edge-1.edge-2"} {
+	// edge-1 publishes messages that the server must refuse. Its last one is permitted: once that has come, no other
+	// will.
+	for _, subject := range []string{"hello.edge-2", "beat.edge-2", "ask.edge-2.edge-3", "ask.edge-2._all",
+		"answer.edge-2.edge-3", "answer.edge-2._all", "beat", "beat.edge-1.edge-2"} {
 		check(t, one.Publish(prefix+subject, []byte("false")))
 	}
 	for _, subject := range []string{"_INBOX.x", "$JS.API.INFO", "sockgate.other.beat.edge-1", "$SYS.REQ.SERVER.PING"} {
 		check(t, one.Publish(subject, []byte("false")))
 	}
-	for _, kind := range []string{"hello.edge-2", "beat.edge-2", "ask.edge-2.edge-3", "answer.edge-2.edge-3"} { // one of each kind
+	// The log has one line for each kind of subject.
+	for _, kind := range []string{"hello.edge-2", "beat.edge-2", "ask.edge-2.edge-3", "answer.edge-2.edge-3"} {
 		log.await(t, "to=publish subject="+prefix+kind)
 	}
 	stolen := fleettest.NewInbox()
-	for _, subject := range []string{prefix + "ask.*.edge-2", prefix + "ask.edge-3.edge-2", prefix + "answer.*.edge-2", prefix + "ask.*.*", prefix + "*.*.*",
-		"*.*.*.*.*", "_INBOX.*", "sockgate.other.beat.*"} {
+	for _, subject := range []string{prefix + "ask.*.edge-2", prefix + "ask.edge-3.edge-2", prefix + "answer.*.edge-2",
+		prefix + "ask.*.*", prefix + "*.*.*", "*.*.*.*.*", "_INBOX.*", "sockgate.other.beat.*"} {
 		_, err := one.Subscribe(subject, stolen.Deliver)
 		check(t, err)
 	}
@@ -136,7 +146,8 @@ func TestDeployedPermissions(t *testing.T) {
 	check(t, three.Publish(prefix+"ask.edge-3.edge-2", []byte("secret")))
 	check(t, three.Publish(prefix+"answer.edge-3.edge-2", []byte("secret")))
 	again(t, func() bool {
-		return count(inboxes["edge-2 "+prefix+"ask.*.edge-2"], "secret")+count(inboxes["edge-2 "+prefix+"answer.*.edge-2"], "secret") == 2
+		asked, answered := inboxes["edge-2 "+prefix+"ask.*.edge-2"], inboxes["edge-2 "+prefix+"answer.*.edge-2"]
+		return count(asked, "secret")+count(answered, "secret") == 2
 	})
 	awaitLast(t, "edge-3", three, inboxes)
 	if n := len(stolen.All()); n > 0 {
@@ -147,12 +158,13 @@ func TestDeployedPermissions(t *testing.T) {
 			t.Errorf("%s heard %d messages of edge-1 as another node: %v", name, n, inbox.All())
 		}
 	}
-	if lines := log.count("does not permit"); lines != 8+6 { // of each kind of subject one, to publish and to subscribe
+	if lines := log.count("does not permit"); lines != 8+6 { // one for each kind of subject, to publish and to subscribe
 		t.Errorf("%d lines:\n%s", lines, log.all())
 	}
 	if again, _ := permitted(t, server, ca, "edge-1", "one"); !again.Status().Connected {
 		t.Error("a second connection of a node is refused: a node that restarts has to get in")
 	}
-	wrong := open(t, natsbus.Config{Node: "edge-1", Fleet: "sockgate", External: &natsbus.External{URLs: []string{"tls://edge-1:one@" + server.Address}}})
+	wrong := open(t, natsbus.Config{Node: "edge-1", Fleet: "sockgate",
+		External: &natsbus.External{URLs: []string{"tls://edge-1:one@" + server.Address}}})
 	awaitProblem(t, wrong, "TLS: the server's certificate is refused")
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// problem says in words why there is no connection. The same cause has the same words each time: no ports of this end.
+// problem says in words why there is no connection. One cause has the same words each time, so they have no port of
+// this end in them.
 func problem(err error) string {
 	var verification *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
@@ -23,19 +24,20 @@ func problem(err error) string {
 	case err == nil:
 		return "the connection was closed"
 	case isAuth(err):
-		return "the server refuses the user: check the user and password in the URL, or the credentials file, and the server's accounts: " + words(err)
+		return "the server refuses the user: check the user and password in the URL, or the credentials file, " +
+			"and the server's accounts: " + words(err)
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server does not speak TLS: switch it on there, or use a nats:// URL on loopback"
 	case errors.As(err, &verification), errors.As(err, &unknown):
 		return "TLS: the server's certificate is refused: " + words(err)
 	case errors.Is(err, nats.ErrTLS):
 		return "TLS: " + words(err)
-	case errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED): // the library calls it so the first time
+	case errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED): // the first at the first attempt
 		return "no server answers: connection refused"
 	case errors.Is(err, nats.ErrStaleConnection):
 		return fmt.Sprintf("the server has not answered for %s", pingEvery*(maxPings+1))
 	case errors.Is(err, nats.ErrNoInfoReceived):
-		return "what answers there is no NATS server"
+		return "the program that answers there is no NATS server"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return "the server closed the connection"
 	case errors.As(err, &op) && op.Op == "write" && op.Timeout():
@@ -50,7 +52,9 @@ func problem(err error) string {
 
 // isAuth reports whether a server refused the user.
 func isAuth(err error) bool {
-	for _, refusal := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+	for _, refusal := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+	} {
 		if errors.Is(err, refusal) {
 			return true
 		}
@@ -58,7 +62,7 @@ func isAuth(err error) bool {
 	return false
 }
 
-// words are an error's without the library's name.
+// words returns an error's text without the library's name.
 func words(err error) string { return strings.ReplaceAll(err.Error(), "nats: ", "") }
 
 func address(a net.Addr) string {

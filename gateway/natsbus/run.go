@@ -16,22 +16,23 @@ const (
 	maxDelay = 30 * time.Second
 )
 
-// delay returns how long to wait before an attempt, of which there were so many since there was a connection: 1 s to 30 s, by chance, so
-// that not all nodes of a fleet come back at once; the first ones soon.
+// delay returns the time to wait before the next attempt to connect, after a number of attempts without a connection: a
+// random time from 1 s to a bound that doubles up to 30 s. Chance keeps the nodes of a fleet from coming back all at
+// once.
 func delay(attempts int) time.Duration {
 	most := min(minDelay<<min(attempts, 10), maxDelay)
 	return minDelay + rand.N(most-minDelay+1)
 }
 
-// client is a connection of the library's. It connects again by itself, until it is closed: by run, or by itself when a server says
-// something that it does not know.
+// client is a connection of the NATS library. It connects again by itself until it is closed, by run or by itself when
+// a server sends an error that the library does not know.
 type client struct {
 	*nats.Conn
-	closed chan struct{}  // closed when it is, and has called everything that it calls
+	closed chan struct{}  // closed when the connection is, after its last callback
 	serves sync.WaitGroup // the subscriptions' goroutines
 }
 
-// run owns the connection until Close. Nobody else calls what takes the connection's lock.
+// run owns the connection until Close. No other goroutine makes a call that takes the connection's lock.
 func (b *Bus) run(options func() nats.Options) {
 	defer close(b.ended)
 	for attempts := 1; ; attempts++ {
@@ -50,7 +51,8 @@ func (b *Bus) run(options func() nats.Options) {
 	}
 }
 
-// connect makes the connection, or begins to: without one the library goes on trying.
+// connect makes a connection, or begins to: when it fails, the library goes on trying. Every subscription is opened on
+// it.
 func (b *Bus) connect(o nats.Options) (*client, error) {
 	c := &client{closed: make(chan struct{})}
 	o.ClosedCB = func(*nats.Conn) {
@@ -67,7 +69,8 @@ func (b *Bus) connect(o nats.Options) (*client, error) {
 	return c, nil
 }
 
-// pause waits before another connection is made, and still does what is asked for without one; false: there will be no other.
+// pause waits before the next client is made, and meanwhile does the work that needs no connection. It returns false
+// when the bus is closed.
 func (b *Bus) pause(wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -95,7 +98,7 @@ func (b *Bus) serve(c *client) {
 			b.do(c, &batch[i])
 		}
 		if closed && b.Status().Connected {
-			_ = c.FlushTimeout(closeTimeout) // what does not go out by then is lost: nobody is there to be told
+			_ = c.FlushTimeout(closeTimeout) // messages that are left then are lost: no caller is left to be told
 		}
 		if closed {
 			return
@@ -108,7 +111,7 @@ func (b *Bus) serve(c *client) {
 	}
 }
 
-// do does one thing. Without a connection c is nil.
+// do does one piece of work. c is nil when there is no client.
 func (b *Bus) do(c *client, w *work) {
 	if w.do != nil {
 		w.do(c)
@@ -124,18 +127,19 @@ func (b *Bus) do(c *client, w *work) {
 	}
 }
 
-// errNotConnected is why a message is not sent that was published before the connection was lost.
+// errNotConnected is the reason for not sending a message whose connection was lost after it was published.
 var errNotConnected = errors.New("the connection was lost before it went out")
 
 // unsent counts messages that were taken and not sent, and logs it now and then.
 func (b *Bus) unsent(messages int, err error) {
 	total := b.lost.Add(uint64(messages))
 	if messages > 0 && b.due.due("unsent") {
-		b.log.Warn("messages to other nodes were not sent: who waits for an answer is told that none came", "total", total, "reason", problem(err))
+		b.log.Warn("messages to other nodes were not sent: callers that wait for an answer are told that none came",
+			"total", total, "reason", problem(err))
 	}
 }
 
-// subscriptions returns all there are.
+// subscriptions returns a copy of the list of all subscriptions.
 func (b *Bus) subscriptions() []*subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,18 +8,18 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// serverLog is the embedded server's log. Its errors, which are of connections between nodes, are warnings of the gateway, the same ones
-// once a minute; everything else is for who looks closely. It is safe for concurrent use.
+// serverLog is the embedded server's log. Its errors concern connections between nodes: they become warnings of the
+// gateway, equal ones once a minute. Everything else is logged with debug or trace. It is safe for concurrent use.
 type serverLog struct {
 	log   hclog.Logger
-	fatal chan error // has room for the first
+	fatal chan error // capacity 1, for the first
 	due   occasions
 }
 
-// ephemeral are the numbers in a line that differ each time: ports, connections' numbers, attempts.
+// ephemeral matches the numbers that differ between equal lines: ports, connections' numbers, attempts.
 var ephemeral = regexp.MustCompile(`[0-9]+`)
 
-// warn logs what a user should know.
+// warn logs a text that an operator should know, as a warning once a minute and otherwise with debug.
 func (l *serverLog) warn(text string) {
 	if l.due.due(ephemeral.ReplaceAllString(text, "#")) {
 		l.log.Warn("NATS between nodes: " + text)
@@ -28,7 +28,7 @@ func (l *serverLog) warn(text string) {
 	}
 }
 
-// Noticef logs what happens.
+// Noticef logs with debug, except that a slow consumer is a warning.
 func (l *serverLog) Noticef(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	if strings.Contains(text, "Slow Consumer Detected") {
@@ -38,13 +38,13 @@ func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("NATS: " + text)
 }
 
-// Warnf logs what the server finds unwise.
+// Warnf logs with debug: the server warns of settings that it finds unwise.
 func (l *serverLog) Warnf(format string, v ...any) { l.log.Debug("NATS: " + fmt.Sprintf(format, v...)) }
 
-// Errorf logs an error.
+// Errorf logs a warning.
 func (l *serverLog) Errorf(format string, v ...any) { l.warn(fmt.Sprintf(format, v...)) }
 
-// Fatalf passes on why the server cannot run. It does not end the process.
+// Fatalf passes the first error on to startServer. It does not end the process.
 func (l *serverLog) Fatalf(format string, v ...any) {
 	err := fmt.Errorf(format, v...)
 	for _, value := range v {
@@ -58,10 +58,10 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	}
 }
 
-// Debugf logs the server's working.
+// Debugf logs with trace.
 func (l *serverLog) Debugf(format string, v ...any) {
 	l.log.Trace("NATS: " + fmt.Sprintf(format, v...))
 }
 
-// Tracef logs nothing: the server is not asked to trace.
+// Tracef logs nothing: the server does not trace.
 func (l *serverLog) Tracef(string, ...any) {}

@@ -8,20 +8,20 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// maxPending is the most bytes that wait for one subscription; what comes beyond it is dropped, and counted by the library.
+// maxPending is the most bytes that wait for one subscription. The library drops and counts the messages beyond it.
 const maxPending = 64 << 20
 
-// subscription is one of the bus, which outlives connections.
+// subscription is a subscription of the bus. It outlives connections.
 type subscription struct {
 	subject string
 	deliver func(subject string, data []byte)
-	current *nats.Subscription // on the connection of now; run's alone
+	current *nats.Subscription // on the present connection; only run uses it
 
 	mu    sync.Mutex // held during deliver
 	ended bool
 }
 
-// handle delivers a message. Every message has a slice of its own.
+// handle delivers a message. Every message has a slice of its own, which deliver may keep.
 func (s *subscription) handle(m *nats.Msg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,14 +30,14 @@ func (s *subscription) handle(m *nats.Msg) {
 	}
 }
 
-// end waits for deliver, which is not called any more then.
+// end waits for deliver to return, and keeps it from being called again.
 func (s *subscription) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
 }
 
-// add makes a subscription one of the bus.
+// add adds a subscription to the bus, and opens it when there is a client.
 func (b *Bus) add(c *client, s *subscription) {
 	b.mu.Lock()
 	b.all = append(b.all, s)
@@ -47,27 +47,27 @@ func (b *Bus) add(c *client, s *subscription) {
 	}
 }
 
-// remove takes one out.
+// remove takes a subscription out of the bus and closes it on its connection.
 func (b *Bus) remove(s *subscription) {
 	b.mu.Lock()
 	b.all = slices.DeleteFunc(b.all, func(other *subscription) bool { return other == s })
 	b.mu.Unlock()
 	if s.current != nil {
-		_ = s.current.Unsubscribe() // fails when the connection is closed, and it with it
+		_ = s.current.Unsubscribe() // fails when the connection is closed: that closed the subscription too
 	}
 }
 
-// open subscribes on a connection; the library does so again after each time that it is lost.
+// open subscribes on a client. The library subscribes again whenever it connects again.
 func (b *Bus) open(c *client, s *subscription) {
 	var err error
 	if s.current, err = c.Subscribe(s.subject, s.handle); err != nil {
 		b.log.Debug("subscribing failed: it is done again with the next connection", "subject", s.subject, "error", err)
-		return // the connection is closed, which run is about to see
+		return // the client is closed: run sees that next, and makes another
 	}
 	c.serves.Add(1)
 	done := sync.OnceFunc(c.serves.Done)
 	s.current.SetClosedHandler(func(string) { done() })
-	if !s.current.IsValid() { // closed meanwhile: it may not have seen the handler
+	if !s.current.IsValid() { // closed meanwhile, perhaps before it had the handler
 		done()
 	}
 	if err := s.current.SetPendingLimits(-1, maxPending); err != nil {
@@ -75,7 +75,7 @@ func (b *Bus) open(c *client, s *subscription) {
 	}
 }
 
-// validSubject reports whether a subject is words with dots between them.
+// validSubject reports whether a subject is one or more words with dots between them.
 func validSubject(subject string) bool {
 	return !strings.ContainsAny(subject, " \t\r\n") && !slices.Contains(strings.Split(subject, "."), "")
 }

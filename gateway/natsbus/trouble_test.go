@@ -15,7 +15,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// TestServerKilled holds that a bus outlives its server: it says what is wrong, once, connects again by itself, and its subscriptions hold.
+// TestServerKilled holds that a bus outlives its server: it logs the reason once, connects again by itself, and its
+// subscriptions hold.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
@@ -35,13 +36,14 @@ func TestServerKilled(t *testing.T) {
 	check(t, a.Publish("kept", []byte("x")))
 	inbox.Await(t, 1)
 	log.await(t, "connected to NATS")
-	if lost, failed := log.count("connection to NATS lost"), log.count("cannot connect to NATS"); lost != 1 || failed != 1 || log.count("connected to NATS") != 2 {
+	lost, failed := log.count("connection to NATS lost"), log.count("cannot connect to NATS")
+	if lost != 1 || failed != 1 || log.count("connected to NATS") != 2 {
 		t.Errorf("the log:\n%s", log.all())
 	}
 }
 
-// TestServerComesLater holds that a bus whose server is not there yet opens at once, says so, and connects when it is; what is subscribed to
-// before holds.
+// TestServerComesLater holds that a bus opens at once and says so when its server is not there yet, and connects when
+// it is. Subscriptions from before hold.
 func TestServerComesLater(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
@@ -60,8 +62,9 @@ func TestServerComesLater(t *testing.T) {
 	}
 }
 
-// TestServerStopped holds that a server that stands still holds up nobody: Publish returns, with an error when there is no room left, the bus
-// says that there is no connection, and what waited is not sent when the server goes on.
+// TestServerStopped holds that a server that stands still holds up no caller: Publish returns, with an error when no
+// space is left, the bus says that there is no connection, and messages that waited are not sent when the server goes
+// on.
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
@@ -99,7 +102,7 @@ func TestServerStopped(t *testing.T) {
 	}
 }
 
-// TestServerStandsStill holds that a server that stands still is noticed when nothing is published, too.
+// TestServerStandsStill holds that the bus notices a server that stands still also when nothing is published.
 func TestServerStandsStill(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
@@ -116,8 +119,8 @@ func TestServerStandsStill(t *testing.T) {
 	fleettest.AwaitStatus(t, b, true)
 }
 
-// TestPublishIsBounded holds that no more than 8 MiB wait for a server that stands still, that they are not sent when there is a connection
-// again, and that there is room then.
+// TestPublishIsBounded holds that at most 8 MiB wait for a server that stands still, that the next connection does not
+// send them, and that their space is free then.
 func TestPublishIsBounded(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, false)
@@ -145,7 +148,8 @@ func TestPublishIsBounded(t *testing.T) {
 	}
 }
 
-// TestStrangeError holds that a bus connects again when a server says something that ends the library's connection for good.
+// TestStrangeError holds that a bus connects again when a server sends an error that ends the library's connection for
+// good.
 func TestStrangeError(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, true)
@@ -164,7 +168,8 @@ func TestStrangeError(t *testing.T) {
 	}
 }
 
-// TestNamedServersOnly holds that a user and password go to the servers that were named, and not to those that a server tells of.
+// TestNamedServersOnly holds that a user and password go to the servers that were named, and to no server that these
+// tell of.
 func TestNamedServersOnly(t *testing.T) {
 	t.Parallel()
 	named, other := newFake(t, true), newFake(t, true)
@@ -181,15 +186,15 @@ func TestNamedServersOnly(t *testing.T) {
 	}
 }
 
-// fake is a NATS server that says what a test tells it to say.
+// fake is a NATS server whose answers a test decides.
 type fake struct {
 	listener net.Listener
 	lines    chan string
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	reading bool   // it reads behind the handshake
-	more    string // of its INFO
+	reading bool   // whether it reads after the handshake
+	more    string // appended to its INFO
 	conn    net.Conn
 	conns   []net.Conn
 }
@@ -213,21 +218,21 @@ func newFake(t testing.TB, reading bool) *fake {
 
 func (f *fake) url() string { return "nats://" + f.listener.Addr().String() }
 
-// reads says whether it reads what connections from now on send.
+// reads sets whether the server reads the bytes of later connections.
 func (f *fake) reads(reading bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reading = reading
 }
 
-// tells adds to the INFO that connections from now on get.
+// tells sets a text that is added to the INFO of later connections.
 func (f *fake) tells(more string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.more = more
 }
 
-// connections returns how many there have been.
+// connections returns how many connections there have been.
 func (f *fake) connections() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -249,7 +254,8 @@ func (f *fake) serve() {
 }
 
 func (f *fake) talk(conn net.Conn, more string, reading bool) {
-	fmt.Fprintf(conn, `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576%s}`+"\r\n", more)
+	const info = `INFO {"server_id":"fake","version":"2.15.2","proto":1,"headers":true,"max_payload":1048576%s}` + "\r\n"
+	fmt.Fprintf(conn, info, more)
 	lines := bufio.NewReader(conn)
 	for {
 		line, err := lines.ReadString('\n')
@@ -289,7 +295,7 @@ func (f *fake) awaitLine(t testing.TB, text string) string {
 	}
 }
 
-// TestProblems holds that a bus says in words why it is not connected, and that it logs a reason once.
+// TestProblems holds that a bus says in words why it is not connected, and that it logs each reason once.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "authorization { user: node, password: right }")
@@ -312,15 +318,16 @@ func TestProblems(t *testing.T) {
 			b := external(t, "a", c.url, log.logger())
 			awaitProblem(t, b, c.want)
 			log.await(t, c.want)
-			if log.count("cannot connect to NATS") != 1 || strings.Contains(log.all(), "wrong") || strings.Contains(b.Status().Problem, "wrong") {
+			if log.count("cannot connect to NATS") != 1 ||
+				strings.Contains(log.all(), "wrong") || strings.Contains(b.Status().Problem, "wrong") {
 				t.Errorf("the log:\n%s", log.all())
 			}
 		})
 	}
 }
 
-// TestUserRefusedLater holds that a bus says so when a server refuses its user that has let it in before, and goes on trying: it may have been a
-// mistake in the server's accounts.
+// TestUserRefusedLater holds that a bus says so when a server refuses a user that it admitted before, and goes on
+// trying: the server's accounts may have had a mistake.
 func TestUserRefusedLater(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "nats.conf")
@@ -361,7 +368,8 @@ func TestReasonOnce(t *testing.T) {
 	}
 }
 
-// TestSlowSubscription holds that what a subscription does not take is dropped beyond its limit, and that the log says so.
+// TestSlowSubscription holds that messages beyond the limit of a slow subscription are dropped, and that the log says
+// so.
 func TestSlowSubscription(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
@@ -379,7 +387,7 @@ func TestSlowSubscription(t *testing.T) {
 	for n := range 80 {
 		check(t, a.Publish("slow", data))
 		check(t, a.Publish("other", []byte{byte(n)}))
-		other.Await(t, n+1) // and so the one before it has come
+		other.Await(t, n+1) // so the slow one's message has come too
 	}
 	log.await(t, "messages of other nodes come faster than they are taken")
 	close(stalled)
@@ -390,19 +398,21 @@ func TestSlowSubscription(t *testing.T) {
 	}
 }
 
-// TestBadConfigurations holds what is refused.
+// TestBadConfigurations holds that Open refuses each wrong configuration with a sentence that says what is wrong.
 func TestBadConfigurations(t *testing.T) {
 	t.Parallel()
 	one := &natsbus.External{URLs: []string{"nats://127.0.0.1:4222"}}
 	for want, c := range map[string]natsbus.Config{
-		"Node":                      {Fleet: "f", External: one},
-		`Fleet "f.g"`:               {Node: "a", Fleet: "f.g", External: one},
-		"either":                    {Node: "a", Fleet: "f"},
-		"at least one URL":          {Node: "a", Fleet: "f", External: &natsbus.External{}},
-		"nats://host:port":          {Node: "a", Fleet: "f", External: &natsbus.External{URLs: []string{"http://127.0.0.1"}}},
-		"credentials file /nowhere": {Node: "a", Fleet: "f", External: &natsbus.External{URLs: one.URLs, CredentialsFile: "/nowhere"}},
-		"expected host:port":        {Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1"}},
-		"host and port of another":  {Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{":6222"}}},
+		"Node":             {Fleet: "f", External: one},
+		`Fleet "f.g"`:      {Node: "a", Fleet: "f.g", External: one},
+		"either":           {Node: "a", Fleet: "f"},
+		"at least one URL": {Node: "a", Fleet: "f", External: &natsbus.External{}},
+		"nats://host:port": {Node: "a", Fleet: "f", External: &natsbus.External{URLs: []string{"http://127.0.0.1"}}},
+		"credentials file /nowhere": {Node: "a", Fleet: "f",
+			External: &natsbus.External{URLs: one.URLs, CredentialsFile: "/nowhere"}},
+		"expected host:port": {Node: "a", Fleet: "f", Embedded: &natsbus.Embedded{Listen: "127.0.0.1"}},
+		"host and port of another": {Node: "a", Fleet: "f",
+			Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{":6222"}}},
 	} {
 		if b, err := natsbus.Open(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v; expected %q", c, err, want)

@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// dialTimeout is how long making a connection may take, and then the handshakes once more.
+	// dialTimeout bounds making a connection, and again the handshakes after it.
 	dialTimeout = 5 * time.Second
-	// stallTimeout is how long a write may go without the other end taking anything.
+	// stallTimeout is how long a write may wait until the other end takes a byte.
 	stallTimeout = 2 * time.Second
-	// chunk is how much is written at once, so that a slow link is told from one that stands still.
+	// chunk is how many bytes one write has, so that a slow link can be told from one that stands still.
 	chunk = 32 << 10
 )
 
-// dialer makes connections that can be cut off from outside: the client of NATS cannot be interrupted while it dials or shakes hands.
+// dialer makes connections that abort can cut off: the NATS client cannot be interrupted while it dials or shakes
+// hands.
 type dialer struct {
-	server *server.Server // nil: over the network
+	server *server.Server // the embedded server; nil over the network
 	ctx    context.Context
 	cut    context.CancelFunc
 
@@ -34,7 +35,7 @@ func newDialer(s *server.Server) *dialer {
 	return d
 }
 
-// Dial is what the client of NATS calls.
+// Dial connects to an external server for the NATS client, within dialTimeout.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
 	defer cancel()
@@ -45,7 +46,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return d.keep(conn)
 }
 
-// InProcessConn is what it calls for a server in this process.
+// InProcessConn connects to the embedded server for the NATS client.
 func (d *dialer) InProcessConn() (net.Conn, error) {
 	conn, err := d.server.InProcessConn()
 	if err != nil {
@@ -54,7 +55,7 @@ func (d *dialer) InProcessConn() (net.Conn, error) {
 	return d.keep(conn)
 }
 
-// keep remembers the connection, unless everything is cut off already.
+// keep remembers the connection for abort, or closes it when abort has been called.
 func (d *dialer) keep(conn net.Conn) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,7 +67,7 @@ func (d *dialer) keep(conn net.Conn) (net.Conn, error) {
 	return &wire{conn}, nil
 }
 
-// abort cuts off the connection, and every attempt to make one, now and later.
+// abort closes the connection, and ends every attempt to make one, now and later.
 func (d *dialer) abort() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -76,14 +77,15 @@ func (d *dialer) abort() {
 	}
 }
 
-// wire is a connection that is over when a write fails. The client of NATS forgets what it could not write, subscriptions too, and goes on
-// when nothing of it went out; here it has to connect again, and then subscribes again.
+// wire is a connection that closes itself when a write fails. The NATS client would forget the bytes that it could not
+// write, subscriptions among them, and go on when none of them went out. A closed connection makes it connect and
+// subscribe again.
 type wire struct{ net.Conn }
 
-// Write writes all of p as long as the other end takes something every now and then.
+// Write writes all of p, as long as the other end takes a byte within each stallTimeout.
 func (w *wire) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
-		_ = w.Conn.SetWriteDeadline(time.Now().Add(stallTimeout)) // the write says what is wrong
+		_ = w.Conn.SetWriteDeadline(time.Now().Add(stallTimeout)) // an error shows in the write
 		var written int
 		written, err = w.Conn.Write(p[n:min(n+chunk, len(p))])
 		n += written
@@ -94,8 +96,8 @@ func (w *wire) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// SetDeadline sets that for reading: writes have their own.
+// SetDeadline sets the deadline for reading: writes have their own.
 func (w *wire) SetDeadline(t time.Time) error { return w.SetReadDeadline(t) }
 
-// SetWriteDeadline does nothing.
+// SetWriteDeadline does nothing: Write sets its own deadline.
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
