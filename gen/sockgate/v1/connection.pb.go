@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ConnectionState says where a connection is in its life.
+// ConnectionState is the stage of a connection's life.
 type ConnectionState int32
 
 const (
@@ -34,8 +34,8 @@ const (
 	ConnectionState_CONNECTION_STATE_HALF_CLOSED_REMOTE ConnectionState = 2
 	// The gateway has finished writing, or will when its queue is empty; the peer may still send.
 	ConnectionState_CONNECTION_STATE_HALF_CLOSED_LOCAL ConnectionState = 3
-	// The connection is ending: the queue is being flushed, nothing more is accepted for it, and bytes that still arrive from
-	// the peer are discarded and counted.
+	// The connection is ending: the queue is being flushed, nothing more is accepted for it, and bytes that still arrive
+	// from the peer are discarded and counted.
 	ConnectionState_CONNECTION_STATE_CLOSING ConnectionState = 4
 	// The socket is closed. The last 10,000 closed connections of a node are remembered.
 	ConnectionState_CONNECTION_STATE_CLOSED ConnectionState = 5
@@ -88,7 +88,7 @@ func (ConnectionState) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_connection_proto_rawDescGZIP(), []int{0}
 }
 
-// CloseReason says why a connection ended. The first cause wins and never changes afterwards.
+// CloseReason says why a connection ended or was refused. The first cause wins and never changes afterwards.
 type CloseReason int32
 
 const (
@@ -105,7 +105,7 @@ const (
 	// The peer took no byte of a non-empty send queue for the write timeout, or the handler's reply did not fit in the
 	// queue.
 	CloseReason_CLOSE_REASON_SLOW_CONSUMER CloseReason = 5
-	// An operator kicked it.
+	// A caller kicked it.
 	CloseReason_CLOSE_REASON_KICKED CloseReason = 6
 	// The gateway shut down, and the connection had not ended by itself within the grace period.
 	CloseReason_CLOSE_REASON_SHUTDOWN CloseReason = 7
@@ -113,7 +113,7 @@ const (
 	CloseReason_CLOSE_REASON_HANDLER CloseReason = 8
 	// The handler panicked; close_text has the panic's text.
 	CloseReason_CLOSE_REASON_HANDLER_PANIC CloseReason = 9
-	// Refused: the limit of all connections is reached. This and the following, as far as they say so, are of connections that were
+	// Refused: the limit of all connections is reached. Reasons that begin with "Refused" belong to connections that were
 	// never admitted: they appear in REFUSED events and in Totals.refusals, and have no CONNECTED and no CLOSED.
 	CloseReason_CLOSE_REASON_CONNECTION_LIMIT CloseReason = 10
 	// Refused: the listener's limit of connections is reached.
@@ -142,7 +142,7 @@ const (
 	CloseReason_CLOSE_REASON_HANDSHAKE_LIMIT CloseReason = 22
 	// The peer sent nothing for the first-byte timeout.
 	CloseReason_CLOSE_REASON_FIRST_BYTE_TIMEOUT CloseReason = 23
-	// The handler's reply did not fit in what all send queues together may have.
+	// The handler's reply did not fit in the budget of all send queues together.
 	CloseReason_CLOSE_REASON_QUEUE_BUDGET CloseReason = 24
 )
 
@@ -231,32 +231,33 @@ func (CloseReason) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_connection_proto_rawDescGZIP(), []int{1}
 }
 
-// Outcome is what became of one target of a verb. It tells what happened, not what was hoped for.
+// Outcome says what happened to one target of a verb.
 type Outcome int32
 
 const (
 	// Not used by the gateway.
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	// Send, Broadcast: the kernel took all the bytes. TCP then delivers them unless the connection breaks; an
-	// acknowledgement by the peer's program is not part of TCP.
+	// Send, Broadcast: the kernel took all the bytes. TCP then delivers them unless the connection breaks; TCP has no
+	// acknowledgement by the peer's program.
 	Outcome_OUTCOME_WRITTEN Outcome = 1
 	// Send, Broadcast: some or all of the bytes wait in the connection's send queue, in order.
 	Outcome_OUTCOME_QUEUED Outcome = 2
-	// Send, Broadcast: refused whole, because the send queue had no room for all of it. No byte was sent.
+	// Send, Broadcast: refused whole, because it did not fit in the send queue. No byte was sent.
 	Outcome_OUTCOME_DROPPED_QUEUE_FULL Outcome = 3
-	// The connection is closing or closed, the gateway has finished writing to it, or it closed before the outcome that was
-	// waited for. With Send, `unsent_bytes` says how many of the bytes the kernel never took.
+	// The connection is closing or closed, the gateway has finished writing to it, or it closed before the outcome that
+	// the caller waited for. With Send, `unsent_bytes` says how many of the bytes the kernel never took.
 	Outcome_OUTCOME_CLOSED Outcome = 4
 	// No connection of that ID has existed on this node in this incarnation.
 	Outcome_OUTCOME_NOT_FOUND Outcome = 5
-	// What happened cannot be known: the node that holds the connection was asked, and did not answer in time, or failed while it did it.
+	// The outcome cannot be known: the node that holds the connection was asked, and did not answer in time or failed at
+	// it.
 	Outcome_OUTCOME_UNKNOWN Outcome = 6
 	// The ID is of an earlier incarnation of this node: that connection ended when the node restarted.
 	Outcome_OUTCOME_NODE_RESTARTED Outcome = 7
 	// Kick: the connection was closed by this call, its queue and the farewell flushed to the kernel.
 	Outcome_OUTCOME_KICKED Outcome = 8
 	// Kick: the connection was closed by this call, and the flush timeout ended before all queued bytes were taken;
-	// `unsent_bytes` says how many were left. What the kernel had taken still goes to the peer.
+	// `unsent_bytes` says how many were left. Bytes that the kernel had taken still go to the peer.
 	Outcome_OUTCOME_KICKED_UNFLUSHED Outcome = 9
 	// Kick with validate_only: the connection would have been kicked.
 	Outcome_OUTCOME_WOULD_KICK Outcome = 10
@@ -266,9 +267,9 @@ const (
 	Outcome_OUTCOME_TOO_MANY_LABELS Outcome = 12
 	// The ID is not of the form `node.incarnation.seq`.
 	Outcome_OUTCOME_MALFORMED_ID Outcome = 13
-	// The ID names a node that is not this one, and that the fleet, if there is one, does not know.
+	// The ID names a node that is neither this one nor known to its fleet.
 	Outcome_OUTCOME_UNKNOWN_NODE Outcome = 14
-	// Send, Broadcast: refused whole, because all send queues together have no room for it. No byte was sent.
+	// Send, Broadcast: refused whole, because it did not fit in the budget of all send queues together. No byte was sent.
 	Outcome_OUTCOME_DROPPED_BUDGET Outcome = 15
 	// The node that holds the connection cannot be reached, and was not asked. Nothing was done.
 	Outcome_OUTCOME_NODE_UNREACHABLE Outcome = 16
@@ -353,47 +354,47 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 // `remote_ip`, `remote_port`, `local_ip`, `local_port`, `age` and `idle`; see GatewayService.
 type Connection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The identifier `node.incarnation.seq`, for example `edge-1.19ab0d3f1c2.42`. It is never reused: seq counts from 1 within
-	// an incarnation, and a restart of the gateway is a new incarnation.
+	// The identifier `node.incarnation.seq`, for example `edge-1.19ab0d3f1c2.42`. It is never reused: seq counts from 1
+	// within an incarnation, and a restart of the gateway is a new incarnation.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Name of the node that holds the socket: `[a-z0-9-]{1,32}`.
 	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	// Name of the listener that accepted it.
 	Listener string `protobuf:"bytes,3,opt,name=listener,proto3" json:"listener,omitempty"`
-	// The peer's address as `ip:port`, with IPv6 addresses in brackets; `unix:` followed by the socket's path for a peer on
-	// a unix socket.
+	// The peer's address as `ip:port`, with IPv6 addresses in brackets; `unix:` and the socket's path for a peer on a
+	// unix socket.
 	RemoteAddress string `protobuf:"bytes,4,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
 	// The gateway's own address of this socket, in the same form.
 	LocalAddress string `protobuf:"bytes,5,opt,name=local_address,json=localAddress,proto3" json:"local_address,omitempty"`
 	// When it was accepted.
 	ConnectedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=connected_at,json=connectedAt,proto3" json:"connected_at,omitempty"`
-	// When a byte was last received from the peer or taken by the kernel for it; at first, connected_at.
+	// When a byte was last received from the peer, or taken by the kernel for it; at first, connected_at.
 	LastActiveAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_active_at,json=lastActiveAt,proto3" json:"last_active_at,omitempty"`
 	// Bytes received from the peer and read by the gateway.
 	BytesReceived uint64 `protobuf:"varint,8,opt,name=bytes_received,json=bytesReceived,proto3" json:"bytes_received,omitempty"`
-	// Bytes for the peer that the kernel has taken; they arrive unless the connection breaks. Bytes that still wait in the send
-	// queue are not counted; nor, once a SLOW_CONSUMER was reset, those that the reset threw away.
+	// Bytes for the peer that the kernel has taken; they arrive unless the connection breaks. Bytes that still wait in
+	// the send queue are not counted. Once a SLOW_CONSUMER was reset, the bytes that the reset discarded are not counted
+	// either.
 	BytesSent uint64 `protobuf:"varint,9,opt,name=bytes_sent,json=bytesSent,proto3" json:"bytes_sent,omitempty"`
 	// Bytes in the send queue: accepted for the peer and not yet taken by the kernel.
 	QueuedBytes uint64 `protobuf:"varint,10,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
-	// Where the connection is in its life.
+	// The stage of its life.
 	State ConnectionState `protobuf:"varint,11,opt,name=state,proto3,enum=sockgate.v1.ConnectionState" json:"state,omitempty"`
-	// Labels that back ends have set with SetLabels; at most 16.
+	// Labels that callers have set with SetLabels; at most 16.
 	Labels map[string]string `protobuf:"bytes,12,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// When it was closed; absent while it is open.
 	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	// Why it is closing or was closed; CLOSE_REASON_UNSPECIFIED while it is open.
 	CloseReason CloseReason `protobuf:"varint,14,opt,name=close_reason,json=closeReason,proto3,enum=sockgate.v1.CloseReason" json:"close_reason,omitempty"`
-	// What the operator or the system said about the close: the text given to Kick or Shutdown, or an error's text. At most
-	// 256 bytes; may be empty.
+	// The text given to Kick or Shutdown, or the text of the error that closed it. At most 256 bytes; may be empty.
 	CloseText string `protobuf:"bytes,15,opt,name=close_text,json=closeText,proto3" json:"close_text,omitempty"`
-	// Who asked for the close when it was asked for through the control plane: the caller's identity. Empty otherwise.
+	// The identity of the caller who closed it through the control plane; empty for every other cause.
 	ClosedBy string `protobuf:"bytes,16,opt,name=closed_by,json=closedBy,proto3" json:"closed_by,omitempty"`
-	// True while reading from the peer is paused because its send queue went over the high water, or has anything while the queue budget is
-	// scarce. Pauses for a receive rate do not count.
+	// True while reading from the peer is paused because its send queue went over the high water, or has any bytes while
+	// the queue budget is scarce. Pauses for a receive rate do not count.
 	ReadPaused bool `protobuf:"varint,17,opt,name=read_paused,json=readPaused,proto3" json:"read_paused,omitempty"`
-	// TLS version, for example `TLS 1.3`; empty without TLS. This and the next three are of the gateway's own TLS, or, where a trusted
-	// balancer ended it, as the balancer's PROXY header has them.
+	// TLS version, for example `TLS 1.3`; empty without TLS. This and the next three describe the gateway's own TLS.
+	// Where a trusted balancer ended TLS, they come from the balancer's PROXY header.
 	TlsVersion string `protobuf:"bytes,18,opt,name=tls_version,json=tlsVersion,proto3" json:"tls_version,omitempty"`
 	// TLS cipher suite, for example `TLS_AES_128_GCM_SHA256`; empty without TLS.
 	TlsCipher string `protobuf:"bytes,19,opt,name=tls_cipher,json=tlsCipher,proto3" json:"tls_cipher,omitempty"`
@@ -401,8 +402,8 @@ type Connection struct {
 	TlsProtocol string `protobuf:"bytes,20,opt,name=tls_protocol,json=tlsProtocol,proto3" json:"tls_protocol,omitempty"`
 	// The server name that the client asked for (SNI, RFC 6066); may be empty.
 	TlsServerName string `protobuf:"bytes,21,opt,name=tls_server_name,json=tlsServerName,proto3" json:"tls_server_name,omitempty"`
-	// Who the client's certificate says that it is, when it has proven that: the SPIFFE ID (URI SAN), else the first DNS SAN, else the
-	// common name, unless that looks like a SPIFFE ID. Empty without a verified certificate. At most 1,024 bytes.
+	// The client's name in its verified certificate: the SPIFFE ID (URI SAN), else the first DNS SAN, else the common
+	// name unless that looks like a SPIFFE ID. Empty without a verified certificate. At most 1,024 bytes.
 	PeerIdentity string `protobuf:"bytes,22,opt,name=peer_identity,json=peerIdentity,proto3" json:"peer_identity,omitempty"`
 	// The balancer's address, when remote_address was taken from a PROXY header; empty otherwise.
 	ProxyAddress  string `protobuf:"bytes,23,opt,name=proxy_address,json=proxyAddress,proto3" json:"proxy_address,omitempty"`
@@ -604,11 +605,12 @@ func (x *Connection) GetProxyAddress() string {
 // TargetOutcome is the outcome for one connection.
 type TargetOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's ID, as it was given or as it was matched.
+	// The connection's ID, as the caller gave it or the filter matched it.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What became of it.
+	// The outcome.
 	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=sockgate.v1.Outcome" json:"outcome,omitempty"`
-	// Bytes of its send queue, or of this send, that the kernel never took because the connection closed first. 0 otherwise.
+	// Bytes of its send queue, or of this send, that the kernel never took because the connection closed first; 0
+	// otherwise.
 	UnsentBytes   uint64 `protobuf:"varint,3,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

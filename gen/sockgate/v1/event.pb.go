@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// EventType names what happened. In brackets: what Node.js calls it on a `net` socket or server.
+// EventType is a kind of event. The brackets have its name on a `net` socket or server of Node.js.
 type EventType int32
 
 const (
@@ -56,7 +56,7 @@ const (
 	EventType_EVENT_TYPE_DRAIN_PROGRESS EventType = 12
 	// No connection is left, or the rest was closed at the deadline.
 	EventType_EVENT_TYPE_DRAIN_ENDED EventType = 13
-	// A mutation was asked for through the control plane and carried out.
+	// A caller of the control plane asked for a mutation, and it was carried out.
 	EventType_EVENT_TYPE_CONTROL EventType = 14
 	// Stream only: a connection that was live when the snapshot was taken.
 	EventType_EVENT_TYPE_PRESENT EventType = 15
@@ -64,11 +64,11 @@ const (
 	EventType_EVENT_TYPE_SNAPSHOT_COMPLETE EventType = 16
 	// Stream only: events that this stream did not get and cannot get any more.
 	EventType_EVENT_TYPE_GAP EventType = 17
-	// Connections were not admitted: a limit, a ban, a bad PROXY header, a failed handshake. At most one event a second for each
-	// listener and reason.
+	// Connections were not admitted: a limit, a ban, a bad PROXY header, a failed handshake. At most one event a second
+	// for each listener and reason.
 	EventType_EVENT_TYPE_REFUSED EventType = 18
-	// A node was heard of for the first time, or in a new life. This and the next four are what the event's node saw of another one, or of
-	// itself; a stream of the fleet has those of the node that is asked for it.
+	// A node was heard of for the first time, or in a new life. This and the next four say how the event's node sees
+	// another node or itself. A stream of the whole fleet has only those of the node that was asked for the stream.
 	EventType_EVENT_TYPE_NODE_JOINED EventType = 19
 	// Nothing has been heard of a node for 5 s.
 	EventType_EVENT_TYPE_NODE_SUSPECT EventType = 20
@@ -76,7 +76,7 @@ const (
 	EventType_EVENT_TYPE_NODE_UNREACHABLE EventType = 21
 	// A node that was suspect or unreachable was heard of again, in the same life.
 	EventType_EVENT_TYPE_NODE_RECOVERED EventType = 22
-	// A node said that it leaves, was forgotten, or is this one and had to leave because another has its name.
+	// A node said that it leaves, or was forgotten, or is this one and had to leave because another has its name.
 	EventType_EVENT_TYPE_NODE_LEFT EventType = 23
 )
 
@@ -163,7 +163,7 @@ func (EventType) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{0}
 }
 
-// ErrorOperation says what was being done when it failed.
+// ErrorOperation names the work that failed.
 type ErrorOperation int32
 
 const (
@@ -175,7 +175,7 @@ const (
 	ErrorOperation_ERROR_OPERATION_READ ErrorOperation = 2
 	// Writing to a connection.
 	ErrorOperation_ERROR_OPERATION_WRITE ErrorOperation = 3
-	// Not used any more: what a limit refuses is a REFUSED event.
+	// Not used any more: connections that a limit refuses make a REFUSED event.
 	ErrorOperation_ERROR_OPERATION_LIMIT ErrorOperation = 4
 	// Running the handler, which panicked.
 	ErrorOperation_ERROR_OPERATION_HANDLER ErrorOperation = 5
@@ -238,7 +238,7 @@ type GapReason int32
 const (
 	// Not used by the gateway.
 	GapReason_GAP_REASON_UNSPECIFIED GapReason = 0
-	// The cursor is of another incarnation: what happened between it and the start of this one is gone.
+	// The cursor is of another incarnation: events between it and the start of this one are gone.
 	GapReason_GAP_REASON_RESTARTED GapReason = 1
 	// The cursor is older than the oldest event kept.
 	GapReason_GAP_REASON_EVICTED GapReason = 2
@@ -246,7 +246,7 @@ const (
 	GapReason_GAP_REASON_OVERRUN GapReason = 3
 	// DATA events came faster than the subscriber read them. Lifecycle events are not concerned.
 	GapReason_GAP_REASON_DATA_OVERFLOW GapReason = 4
-	// The node has gone for good, or was forgotten, before what it did last was read.
+	// The node has gone for good, or was forgotten, before its last events were read.
 	GapReason_GAP_REASON_NODE_LOST GapReason = 5
 )
 
@@ -299,9 +299,9 @@ func (GapReason) EnumDescriptor() ([]byte, []int) {
 
 // Event is one thing that happened on a node.
 //
-// A node numbers its events densely from 1 in each incarnation and keeps the newest of them in a ring (65,536 by default).
-// PRESENT, SNAPSHOT_COMPLETE, GAP and DATA belong to a stream and are not kept: their `sequence` is that of the newest
-// kept event that precedes them in the stream.
+// A node numbers its events densely from 1 in each incarnation and keeps the newest of them in a ring (65,536 by
+// default). PRESENT, SNAPSHOT_COMPLETE, GAP and DATA belong to a stream and are not kept: their `sequence` is that of
+// the newest kept event that precedes them in the stream.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the node on which it happened.
@@ -312,11 +312,11 @@ type Event struct {
 	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When it happened, by the node's clock.
 	Time *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
-	// What happened.
+	// The kind of event.
 	Type EventType `protobuf:"varint,5,opt,name=type,proto3,enum=sockgate.v1.EventType" json:"type,omitempty"`
-	// The connection that it happened to, as it was just then. Absent for events that are about no single connection.
+	// The connection concerned, as it was just then. Absent for events that are about no single connection.
 	Connection *Connection `protobuf:"bytes,6,opt,name=connection,proto3" json:"connection,omitempty"`
-	// What only this type of event has.
+	// The data that only this type of event has.
 	//
 	// Types that are valid to be assigned to Details:
 	//
@@ -629,7 +629,7 @@ func (*Event_Refused) isEvent_Details() {}
 
 func (*Event_Member) isEvent_Details() {}
 
-// NodeDetails tells of a node of the fleet.
+// NodeDetails describes a change in the state of a node of the fleet.
 type NodeDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name.
@@ -640,7 +640,7 @@ type NodeDetails struct {
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// What happened, in words.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	// NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED: for how long nothing was heard of it.
+	// NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED: how long nothing was heard of it.
 	Silent *durationpb.Duration `protobuf:"bytes,5,opt,name=silent,proto3" json:"silent,omitempty"`
 	// Its live connections, as of its last heartbeat.
 	Connections uint64 `protobuf:"varint,6,opt,name=connections,proto3" json:"connections,omitempty"`
@@ -729,17 +729,17 @@ func (x *NodeDetails) GetEventHead() uint64 {
 	return 0
 }
 
-// RefusedDetails tells of connections that were not admitted.
+// RefusedDetails describes connections that were not admitted.
 type RefusedDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why.
 	Reason CloseReason `protobuf:"varint,1,opt,name=reason,proto3,enum=sockgate.v1.CloseReason" json:"reason,omitempty"`
 	// The listener's name.
 	Listener string `protobuf:"bytes,2,opt,name=listener,proto3" json:"listener,omitempty"`
-	// How many such refusals this event stands for: those of one listener and reason are put together, one event at the first and
-	// then at most one a second.
+	// How many refusals this event stands for. Those of one listener and reason are put together: one event for the
+	// first, and then at most one a second.
 	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
-	// What happened, in words, to the newest of them.
+	// The cause of the newest of them, in words.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// The address of the newest of them, `ip:port`.
 	RemoteAddress string `protobuf:"bytes,5,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
@@ -867,7 +867,7 @@ func (x *ListenerDetails) GetAddress() string {
 	return ""
 }
 
-// ConnectedDetails has what a new connection changed.
+// ConnectedDetails counts the live connections after a new one.
 type ConnectedDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Live connections of the node, this one included.
@@ -916,7 +916,7 @@ func (x *ConnectedDetails) GetConnections() uint64 {
 // DataDetails carries received bytes.
 type DataDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The first bytes of what was received in one read, at most max_data_bytes of the request.
+	// The first bytes of one read, at most max_data_bytes of the request.
 	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	// How many bytes the read had in all.
 	TotalBytes    uint64 `protobuf:"varint,2,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
@@ -1026,7 +1026,7 @@ func (x *IdleTimeoutDetails) GetClosing() bool {
 // BackpressureDetails describes a pause in reading.
 type BackpressureDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long reading has been paused so far (ON), or had been in all (OFF).
+	// How long reading has been paused so far (ON), or was paused in all (OFF).
 	Paused *durationpb.Duration `protobuf:"bytes,1,opt,name=paused,proto3" json:"paused,omitempty"`
 	// Bytes in the send queue.
 	QueuedBytes   uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
@@ -1081,12 +1081,12 @@ func (x *BackpressureDetails) GetQueuedBytes() uint64 {
 // ErrorDetails describes a failure.
 type ErrorDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What failed.
+	// The work that failed.
 	Operation ErrorOperation `protobuf:"varint,1,opt,name=operation,proto3,enum=sockgate.v1.ErrorOperation" json:"operation,omitempty"`
 	// The error's text.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// How many such failures this event stands for: repeated accept failures and refusals are put together, one event at
-	// the first and then at most one a second.
+	// How many failures this event stands for. Repeated failures to accept are put together: one event for the first, and
+	// then at most one a second.
 	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	// The listener concerned, for ACCEPT.
 	Listener      string `protobuf:"bytes,4,opt,name=listener,proto3" json:"listener,omitempty"`
@@ -1152,7 +1152,7 @@ func (x *ErrorDetails) GetListener() string {
 	return ""
 }
 
-// ClosedDetails sums a connection up. The totals of bytes are in the event's connection.
+// ClosedDetails sums a connection up. Its byte counts are in the event's connection.
 type ClosedDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why it was closed.
@@ -1161,8 +1161,8 @@ type ClosedDetails struct {
 	Lifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
 	// Live connections of the node that remain, this one not included.
 	Connections uint64 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
-	// Bytes accepted for the peer that will not arrive: what was left in the send queue and, of a SLOW_CONSUMER, which is reset,
-	// what the kernel had taken and could not deliver.
+	// Bytes accepted for the peer that will not arrive: those that were left in the send queue. A SLOW_CONSUMER is reset,
+	// so for it they include the bytes that the kernel had taken and could not deliver.
 	UnsentBytes uint64 `protobuf:"varint,4,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
 	// Bytes that arrived while the connection was being closed and that no handler saw.
 	DiscardedBytes uint64 `protobuf:"varint,5,opt,name=discarded_bytes,json=discardedBytes,proto3" json:"discarded_bytes,omitempty"`
@@ -1235,16 +1235,16 @@ func (x *ClosedDetails) GetDiscardedBytes() uint64 {
 	return 0
 }
 
-// DrainDetails tells how a drain goes.
+// DrainDetails describes the progress of a drain.
 type DrainDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When the rest is closed.
+	// When the gateway closes the connections that are left.
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Live connections.
 	Connections uint64 `protobuf:"varint,2,opt,name=connections,proto3" json:"connections,omitempty"`
-	// DRAIN_ENDED: how many connections ended before the rest was closed: by themselves, kicked, or timed out.
+	// DRAIN_ENDED: how many connections ended before the deadline: by themselves, kicked, or timed out.
 	EndedByThemselves uint64 `protobuf:"varint,3,opt,name=ended_by_themselves,json=endedByThemselves,proto3" json:"ended_by_themselves,omitempty"`
-	// DRAIN_ENDED: how many were closed by the gateway when the grace period ended.
+	// DRAIN_ENDED: how many connections the gateway closed at the deadline.
 	ClosedAtDeadline uint64 `protobuf:"varint,4,opt,name=closed_at_deadline,json=closedAtDeadline,proto3" json:"closed_at_deadline,omitempty"`
 	// The text given to Shutdown, or the signal's name.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1317,33 +1317,35 @@ func (x *DrainDetails) GetReason() string {
 	return ""
 }
 
-// ControlDetails records who did what through the control plane.
+// ControlDetails records a mutation through the control plane, its caller and its outcome.
 type ControlDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan`, `ForgetNode`.
+	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan` or
+	// `ForgetNode`.
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
-	// Who asked: the identity, as Caller has it.
+	// The caller's identity, as Caller has it.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
-	// The filter, where one was given.
+	// The filter; empty when the request had none.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// The IDs, where they were given: the first 100, each cut at 70 bytes.
+	// The IDs that the request had: the first 100, each cut at 70 bytes.
 	ConnectionIds []string `protobuf:"bytes,4,rep,name=connection_ids,json=connectionIds,proto3" json:"connection_ids,omitempty"`
-	// The reason text, where one was given.
+	// The reason text; may be empty.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The request_id, or the `x-request-id` of the call's metadata, where one was given.
+	// The request_id, or the `x-request-id` of the call's metadata; may be empty.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How many targets the verb had.
 	Matched uint64 `protobuf:"varint,7,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many of them met each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`. With `nodes` and a filter,
-	// or of a Broadcast, `DROPPED` is all that were dropped, and `KICKED` has KICKED_UNFLUSHED in it: other nodes tell no more.
+	// How many targets met each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`. Other
+	// nodes tell less: with `nodes` and a filter, or of a Broadcast, `DROPPED` is the sum of all dropped, and `KICKED`
+	// includes KICKED_UNFLUSHED.
 	Outcomes map[string]uint64 `protobuf:"bytes,8,rep,name=outcomes,proto3" json:"outcomes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Bytes of payload for each target (Send, Broadcast, the farewell of Shutdown). The payload itself is not recorded.
 	DataBytes uint64 `protobuf:"varint,9,opt,name=data_bytes,json=dataBytes,proto3" json:"data_bytes,omitempty"`
-	// SetLabels: what was set.
+	// SetLabels: the labels that were set.
 	SetLabels map[string]string `protobuf:"bytes,10,rep,name=set_labels,json=setLabels,proto3" json:"set_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// SetLabels: the keys to remove.
+	// SetLabels: the keys that were to be removed.
 	RemovedLabels []string `protobuf:"bytes,11,rep,name=removed_labels,json=removedLabels,proto3" json:"removed_labels,omitempty"`
-	// How the identity was proven: `token`, `certificate`, `unix`, or `none`. Empty for what the gateway did by itself.
+	// How the identity was proven: `token`, `certificate`, `unix`, or `none`. Empty when the gateway acted by itself.
 	Proof string `protobuf:"bytes,12,opt,name=proof,proto3" json:"proof,omitempty"`
 	// The network address of the call; empty on a unix socket.
 	SourceAddress string `protobuf:"bytes,13,opt,name=source_address,json=sourceAddress,proto3" json:"source_address,omitempty"`
@@ -1351,12 +1353,12 @@ type ControlDetails struct {
 	Role string `protobuf:"bytes,14,opt,name=role,proto3" json:"role,omitempty"`
 	// UpdateLimits: each limit that was changed, and its new value in words.
 	Changes map[string]string `protobuf:"bytes,15,rep,name=changes,proto3" json:"changes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// AddBan, RemoveBan: the target. Kick with ban_duration: for how long, in words.
+	// AddBan, RemoveBan: the target. Kick with ban_duration: the duration, in words.
 	Ban string `protobuf:"bytes,16,opt,name=ban,proto3" json:"ban,omitempty"`
-	// The node by way of which it was asked for, where that is another one.
+	// The node that received the call and forwarded it; empty when the caller asked this node.
 	ViaNode string `protobuf:"bytes,17,opt,name=via_node,json=viaNode,proto3" json:"via_node,omitempty"`
-	// On the node by way of which other nodes were asked: what each of those answered, by their names: a NodeStatus without its prefix. At
-	// most 100, those that have not done it before the others. The outcomes are then of all of them.
+	// On a node that forwarded the call to other nodes: the NodeStatus of each, without its prefix, by the node's name.
+	// At most 100; nodes that did not do it come first. The outcomes then cover all nodes.
 	Nodes         map[string]string `protobuf:"bytes,18,rep,name=nodes,proto3" json:"nodes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1521,13 +1523,13 @@ func (x *ControlDetails) GetNodes() map[string]string {
 // GapDetails is a range of events that the stream did not get.
 type GapDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First missing sequence, inclusive; 0 when it is not known (another incarnation, or DATA).
+	// First missing sequence; 0 when it is not known (another incarnation, or DATA).
 	From uint64 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
-	// Last missing sequence, inclusive; 0 when it is not known.
+	// Last missing sequence, itself missing too; 0 when it is not known.
 	To uint64 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
 	// Why they are missing.
 	Reason GapReason `protobuf:"varint,3,opt,name=reason,proto3,enum=sockgate.v1.GapReason" json:"reason,omitempty"`
-	// The cursor that the request asked for, where it could not be honoured.
+	// The cursor of the request, when it could not be honoured.
 	RequestedCursor string `protobuf:"bytes,4,opt,name=requested_cursor,json=requestedCursor,proto3" json:"requested_cursor,omitempty"`
 	// How many DATA events were passed over, for DATA_OVERFLOW.
 	DataEvents    uint64 `protobuf:"varint,5,opt,name=data_events,json=dataEvents,proto3" json:"data_events,omitempty"`
@@ -1607,8 +1609,8 @@ type SnapshotCompleteDetails struct {
 	Connections uint64 `protobuf:"varint,1,opt,name=connections,proto3" json:"connections,omitempty"`
 	// The position from which live events follow.
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Nodes that the snapshot does not have, because they did not answer. When they do, their connections follow as PRESENT events, and
-	// another SNAPSHOT_COMPLETE.
+	// Nodes that are missing from the snapshot because they did not answer. When one does, its connections follow as
+	// PRESENT events, and another SNAPSHOT_COMPLETE.
 	MissingNodes  []string `protobuf:"bytes,3,rep,name=missing_nodes,json=missingNodes,proto3" json:"missing_nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

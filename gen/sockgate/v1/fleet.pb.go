@@ -23,25 +23,27 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// NodeStatus is what became of a request on a node.
+// NodeStatus says what happened to a request on a node.
 type NodeStatus int32
 
 const (
 	// Not used by the gateway.
 	NodeStatus_NODE_STATUS_UNSPECIFIED NodeStatus = 0
-	// It did what it was asked for, and answered.
+	// It carried the request out, and answered.
 	NodeStatus_NODE_STATUS_OK NodeStatus = 1
-	// It was asked and did not answer in time. What it did, or does, is not known; a node that gets a mutation later than that refuses it.
+	// It was asked and did not answer in time. Whether it carried the request out is not known; a node refuses a mutation
+	// that reaches it after that time.
 	NodeStatus_NODE_STATUS_TIMED_OUT NodeStatus = 2
-	// It was not asked, because nothing has been heard of it for 10 s, or because this node cannot reach the fleet. Nothing was done on it.
+	// It was not asked, because nothing has been heard of it for 10 s or this node cannot reach the fleet. Nothing was
+	// done on it.
 	NodeStatus_NODE_STATUS_UNREACHABLE NodeStatus = 3
 	// It has too much to do and refused. Nothing was done on it.
 	NodeStatus_NODE_STATUS_OVERLOADED NodeStatus = 4
-	// It does not know what was asked for: its version is another. Nothing was done on it.
+	// Its version does not know the request. Nothing was done on it.
 	NodeStatus_NODE_STATUS_UNSUPPORTED NodeStatus = 5
-	// It does not let this caller, or requests by way of this node, do it. Nothing was done on it.
+	// It does not permit this to the caller, or to calls that this node forwards. Nothing was done on it.
 	NodeStatus_NODE_STATUS_DENIED NodeStatus = 6
-	// It has restarted since it was last heard of: the life that was asked is over. Nothing was done on the new one.
+	// It has restarted since it was last heard of: the life that was asked is over. Nothing was done in the new one.
 	NodeStatus_NODE_STATUS_RESTARTED NodeStatus = 7
 	// It left the fleet before it answered.
 	NodeStatus_NODE_STATUS_LEFT NodeStatus = 8
@@ -104,7 +106,7 @@ func (NodeStatus) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_fleet_proto_rawDescGZIP(), []int{0}
 }
 
-// NodeState says where a node is in its life, as the node that is asked sees it.
+// NodeState is the state of a node, as the node that is asked sees it.
 type NodeState int32
 
 const (
@@ -112,16 +114,17 @@ const (
 	NodeState_NODE_STATE_UNSPECIFIED NodeState = 0
 	// It was heard of within 5 s, or is the one that is asked.
 	NodeState_NODE_STATE_LIVE NodeState = 1
-	// It was heard of within 5 s, and drains: it accepts no connection any more, and ends.
+	// It was heard of within 5 s, and drains: it accepts no connection any more, and will end.
 	NodeState_NODE_STATE_DRAINING NodeState = 2
 	// Nothing has been heard of it for 5 s. It is still asked.
 	NodeState_NODE_STATE_SUSPECT NodeState = 3
-	// Nothing has been heard of it for 10 s. It is not asked, counts among those expected to answer, and is forgotten after 10 min.
+	// Nothing has been heard of it for 10 s. It is not asked, but still counts among the nodes that are expected to
+	// answer. It is forgotten after 10 min.
 	NodeState_NODE_STATE_UNREACHABLE NodeState = 4
-	// It said that it leaves, and has closed its connections. It is not asked, and forgotten after 10 min.
+	// It said that it leaves, and has closed its connections. It is not asked, and is forgotten after 10 min.
 	NodeState_NODE_STATE_LEFT NodeState = 5
-	// Only of the node that is asked: another live node has its name, so it has left the fleet. It keeps its connections and answers for
-	// itself.
+	// Only the node that is asked can have this state: another live node has its name, so it has left the fleet. It keeps
+	// its connections and answers for itself alone.
 	NodeState_NODE_STATE_DISPLACED NodeState = 6
 )
 
@@ -174,22 +177,23 @@ func (NodeState) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_fleet_proto_rawDescGZIP(), []int{1}
 }
 
-// Scope says which nodes a request is for. Absent: all nodes of the fleet, or, for GetGateway, the one that is asked; a request that
-// names connections goes to the nodes that hold them. A gateway that runs alone is the only node, and `require_all` changes nothing.
+// Scope says which nodes a request is for. Absent, it means all nodes of the fleet, except that GetGateway then
+// describes the node that is asked, and a request that names connections goes to the nodes that hold them. A gateway
+// that runs alone is the only node, and `require_all` changes nothing.
 type Scope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only these nodes, by name; at most 1,000. One that is not known is INVALID_ARGUMENT (UNKNOWN_NODE). Not together with `local` or
-	// `all`.
+	// Only these nodes, by name; at most 1,000. An unknown one is INVALID_ARGUMENT (UNKNOWN_NODE). Not together with
+	// `local` or `all`.
 	Nodes []string `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	// Only the node that is asked, without asking any other. Not together with `all`.
+	// Only the node that the caller asks; it asks no other. Not together with `all`.
 	Local bool `protobuf:"varint,2,opt,name=local,proto3" json:"local,omitempty"`
-	// All nodes, where that has to be said: Shutdown.
+	// All nodes, for Shutdown, which needs this said.
 	All bool `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`
-	// Fail with UNAVAILABLE (NODES_MISSING) when not all nodes answered, instead of answering with what there is. What other nodes did
-	// meanwhile is done all the same; the error's metadata names the nodes that are missing.
+	// Fail with UNAVAILABLE (NODES_MISSING) when a node did not answer, instead of answering with the others' answers.
+	// The error's metadata names the missing nodes. Hazard: the other nodes have carried the request out all the same.
 	RequireAll bool `protobuf:"varint,4,opt,name=require_all,json=requireAll,proto3" json:"require_all,omitempty"`
-	// How long to wait for other nodes: up to 1 minute; absent or 0 means 5 s. What a verb waits for by itself (a flush timeout, a wait
-	// timeout) is added. An earlier deadline of the call holds.
+	// How long to wait for other nodes: up to 1 minute; absent or 0 means 5 s. A verb's own timeout (flush_timeout,
+	// wait_timeout) is added. An earlier deadline of the call holds.
 	NodeTimeout   *durationpb.Duration `protobuf:"bytes,5,opt,name=node_timeout,json=nodeTimeout,proto3" json:"node_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -260,17 +264,17 @@ func (x *Scope) GetNodeTimeout() *durationpb.Duration {
 	return nil
 }
 
-// FleetResult says which nodes a reply is of. Absent from replies of a gateway that runs alone.
+// FleetResult says which nodes a reply comes from. A gateway that runs alone leaves it out.
 type FleetResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether every node that was expected to answer did what it was asked for: all `nodes` are OK. False also when the request was for all
-	// nodes and the one that is asked cannot know which there are: it has no connection to the fleet, or is DISPLACED.
+	// Whether every expected node carried the request out: all `nodes` are OK. It is also false when the request was for
+	// all nodes and the node that is asked cannot know them, because it has no connection to the fleet or is DISPLACED.
 	Complete bool `protobuf:"varint,1,opt,name=complete,proto3" json:"complete,omitempty"`
 	// How many nodes the request was for.
 	Expected uint32 `protobuf:"varint,2,opt,name=expected,proto3" json:"expected,omitempty"`
-	// How many of them answered, whatever they answered.
+	// How many of them answered, also with an error.
 	Answered uint32 `protobuf:"varint,3,opt,name=answered,proto3" json:"answered,omitempty"`
-	// What became of the request on each node, in the order of their names.
+	// The result of each node, in the order of their names.
 	Nodes         []*NodeResult `protobuf:"bytes,4,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -334,19 +338,19 @@ func (x *FleetResult) GetNodes() []*NodeResult {
 	return nil
 }
 
-// NodeResult is what became of a request on one node.
+// NodeResult is the result of a request on one node.
 type NodeResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// What became of it.
+	// The status.
 	Status NodeStatus `protobuf:"varint,2,opt,name=status,proto3,enum=sockgate.v1.NodeStatus" json:"status,omitempty"`
-	// From asking to the answer, or to giving up, by the clock of the node that was asked by the caller.
+	// Time from asking to the answer, or to giving up, by the clock of the node that the caller asked.
 	Elapsed *durationpb.Duration `protobuf:"bytes,3,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
-	// What is to be said about it, in words; empty with OK.
+	// The cause, in words; empty with OK.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	// What the node counted, under the names of the reply's own fields, for example `matched` and `written` of Broadcast. Only what is
-	// not 0.
+	// The node's own counts, under the names of the reply's fields, for example `matched` and `written` of Broadcast.
+	// Counts of 0 are left out.
 	Counts        map[string]uint64 `protobuf:"bytes,5,rep,name=counts,proto3" json:"counts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -424,7 +428,7 @@ type Node struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Its life: unix milliseconds at start, in hex, by its own clock.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// Where it is in its life.
+	// Its state.
 	State NodeState `protobuf:"varint,3,opt,name=state,proto3,enum=sockgate.v1.NodeState" json:"state,omitempty"`
 	// The version of its program.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
@@ -440,7 +444,8 @@ type Node struct {
 	Self bool `protobuf:"varint,9,opt,name=self,proto3" json:"self,omitempty"`
 	// How long it has run, by its own monotonic clock, as of its last heartbeat.
 	Uptime *durationpb.Duration `protobuf:"bytes,10,opt,name=uptime,proto3" json:"uptime,omitempty"`
-	// What the node that is asked lets requests that come by way of this one do: the lesser of this role and the caller's holds.
+	// The most that calls forwarded by this node may do on the node that is asked: the lesser of this role and the
+	// caller's role holds.
 	Allowed       Role `protobuf:"varint,11,opt,name=allowed,proto3,enum=sockgate.v1.Role" json:"allowed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -87,10 +87,10 @@ type SendWait int32
 const (
 	// The same as QUEUED.
 	SendWait_SEND_WAIT_UNSPECIFIED SendWait = 0
-	// At once: WRITTEN if the kernel took everything immediately, else QUEUED.
+	// At once: WRITTEN if the kernel took everything immediately, otherwise QUEUED.
 	SendWait_SEND_WAIT_QUEUED SendWait = 1
 	// When the kernel has taken every byte (WRITTEN), the connection closed first (CLOSED), or wait_timeout or the call's
-	// deadline is nearly over (QUEUED: still waiting, in order, and not withdrawn).
+	// deadline is nearly over (QUEUED: the bytes still wait, in order, and are not withdrawn).
 	SendWait_SEND_WAIT_WRITTEN SendWait = 2
 )
 
@@ -138,9 +138,9 @@ func (SendWait) EnumDescriptor() ([]byte, []int) {
 // ListConnectionsRequest asks for one page.
 type ListConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Rows a page: 0 means 100, over 1,000 means 1,000, negative is INVALID_ARGUMENT. A page can have fewer rows than asked
-	// for, even none, while next_page_token says that there is more. A walk ends with the newest connection that there was at
-	// its first page; what connects later is in the events behind its cursor.
+	// Rows a page: 0 means 100, over 1,000 means 1,000, negative is INVALID_ARGUMENT. A page can have fewer rows than
+	// asked for, even none, while next_page_token says that there is more. A walk ends with the newest connection as of
+	// its first page; later connections are in the events after its cursor.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before; empty for the first. `filter` and `state` must be the same throughout a walk.
 	// Tokens are opaque and stay valid until the node restarts.
@@ -227,10 +227,11 @@ type ListConnectionsResponse struct {
 	Connections []*Connection `protobuf:"bytes,1,rep,name=connections,proto3" json:"connections,omitempty"`
 	// Token of the next page; empty only at the end of the walk.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Live connections now, whatever the filter; those of other nodes as of their last heartbeats.
+	// Live connections now, without regard to the filter; those of other nodes as of their last heartbeats.
 	TotalSize int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
-	// Position in the event log before page 1 was read; every page of a walk repeats it, in a fleet only page 1 has it. A client that
-	// lists and then streams `after` this cursor misses nothing; it may see again what it has already listed.
+	// Position in the event log before page 1 was read. Every page of a walk repeats it; in a fleet only page 1 has it. A
+	// client that lists and then streams `after` this cursor misses nothing, and may see again connections that it has
+	// listed.
 	Cursor string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// The nodes that this page asked. A walk is complete when all of its pages are.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -303,15 +304,15 @@ func (x *ListConnectionsResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// CountConnectionsRequest says what to count.
+// CountConnectionsRequest asks for a count.
 type CountConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which connections; empty means all. At most 4,096 bytes.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Live (default), closed, or both.
 	State ListState `protobuf:"varint,2,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
-	// What to group by: `listener`, `state`, `close_reason` or `remote_ip`, as filters have them, or `labels.` and a label's key,
-	// for example `labels.room`. Empty: no groups. Anything else is INVALID_ARGUMENT.
+	// The variable to group by: `listener`, `state`, `close_reason` or `remote_ip`, as filters have them, or `labels.`
+	// and a label's key, for example `labels.room`. Empty means no groups. Anything else is INVALID_ARGUMENT.
 	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
 	// Which nodes; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
@@ -377,22 +378,24 @@ func (x *CountConnectionsRequest) GetScope() *Scope {
 	return nil
 }
 
-// CountConnectionsResponse has the counts. Each connection is judged as it is when the count comes to it; one that connects
-// meanwhile is left out.
+// CountConnectionsResponse has the counts. Each connection is judged as it is when the count comes to it. Connections
+// that come meanwhile are left out.
 type CountConnectionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Connections that match.
 	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
-	// Live connections when the count began, whatever the filter, of the nodes that answered.
+	// Live connections of the nodes that answered when the count began, without regard to the filter.
 	TotalSize int64 `protobuf:"varint,2,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
-	// Position in the event log before the count began. A client that counts and then streams `after` this cursor misses nothing;
-	// it may see again what is counted already.
+	// Position in the event log before the count began. A client that counts and then streams `after` this cursor misses
+	// nothing, and may see events again whose effect is counted already.
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// With `by`: the largest groups, in descending order, those of one size in the order of their values; at most 1,000. With
-	// more than 100,000 different values, the largest of the 100,000 that were met first. Both hold for each node: in a fleet a group lacks
-	// the connections of nodes that have a thousand larger groups, and those are in `other`.
+	// With `by`: the largest groups in descending order, groups of one size in the order of their values; at most 1,000.
+	// With more than 100,000 different values, they are the largest of the 100,000 that were met first. Both bounds hold
+	// for each node: in a fleet a group lacks the connections of nodes that have a thousand larger groups, and `other`
+	// has them.
 	Groups []*ConnectionGroup `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
-	// With `by`: connections that are in `count` and in none of `groups`. 0 unless there are more than 1,000 different values.
+	// With `by`: connections that are in `count` and in none of `groups`. 0 unless there are more than 1,000 different
+	// values.
 	Other uint64 `protobuf:"varint,5,opt,name=other,proto3" json:"other,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -472,7 +475,7 @@ func (x *CountConnectionsResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// ConnectionGroup is how many connections have a value in common.
+// ConnectionGroup counts the connections that have a value in common.
 type ConnectionGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The value; empty where the label is not set, or the peer is on a unix socket and has no address.
@@ -532,7 +535,7 @@ type GetConnectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection's ID. Required.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// `local` asks only this node; else the ID says which node.
+	// `local` asks only this node; otherwise the ID says which node.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -642,14 +645,14 @@ type SendRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection's ID. Required; a malformed one is INVALID_ARGUMENT.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The bytes: 1 byte to 1 MiB (1,048,576). They are sent whole and in order, never interleaved with another send, or not
-	// at all.
+	// The bytes: 1 byte to 1 MiB (1,048,576). They are sent whole and in order, never interleaved with another send, or
+	// not at all.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	// When to answer; QUEUED by default.
 	Wait SendWait `protobuf:"varint,3,opt,name=wait,proto3,enum=sockgate.v1.SendWait" json:"wait,omitempty"`
 	// With WRITTEN, how long to wait at most: 0 to 1 minute; absent or 0 means 5 s.
 	WaitTimeout *durationpb.Duration `protobuf:"bytes,4,opt,name=wait_timeout,json=waitTimeout,proto3" json:"wait_timeout,omitempty"`
-	// `local` asks only this node; else the ID says which node.
+	// `local` asks only this node; otherwise the ID says which node.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -720,7 +723,7 @@ func (x *SendRequest) GetScope() *Scope {
 	return nil
 }
 
-// SendResponse tells what became of the bytes.
+// SendResponse has the outcome.
 type SendResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// WRITTEN, QUEUED, DROPPED_QUEUE_FULL, DROPPED_BUDGET, CLOSED, NOT_FOUND, NODE_RESTARTED or UNKNOWN_NODE.
@@ -802,9 +805,9 @@ type BroadcastRequest struct {
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Connections to leave out, by ID; at most 1,000. Malformed ones are INVALID_ARGUMENT.
 	ExcludeIds []string `protobuf:"bytes,3,rep,name=exclude_ids,json=excludeIds,proto3" json:"exclude_ids,omitempty"`
-	// A UUID (RFC 9562, upper or lower case) that makes a retry safe: within 2 minutes a request with the same request_id is not carried out
-	// again and gets the first one's answer; one with other contents is INVALID_ARGUMENT (REQUEST_ID_REUSED). Empty: no such
-	// protection.
+	// A UUID (RFC 9562, upper or lower case) that makes a retry safe. Within 2 minutes, a request with the same
+	// request_id is not carried out again and gets the first one's answer; one with other contents is INVALID_ARGUMENT
+	// (REQUEST_ID_REUSED). Empty means no such protection.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Which nodes; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
@@ -877,7 +880,7 @@ func (x *BroadcastRequest) GetScope() *Scope {
 	return nil
 }
 
-// BroadcastResponse counts what happened: matched = written + queued + dropped + closed.
+// BroadcastResponse counts the outcomes: matched = written + queued + dropped + closed.
 type BroadcastResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Connections that matched when the broadcast came to them.
@@ -886,13 +889,13 @@ type BroadcastResponse struct {
 	Written uint64 `protobuf:"varint,2,opt,name=written,proto3" json:"written,omitempty"`
 	// Of these: some or all bytes wait in the send queue.
 	Queued uint64 `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
-	// Of these: refused whole because the send queue, or all of them together, had no room.
+	// Of these: refused whole, because they did not fit in the send queue or in the budget of all send queues together.
 	Dropped uint64 `protobuf:"varint,4,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// Of these: closed or closing.
 	Closed uint64 `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
 	// The first 100 that were neither written nor queued.
 	Failures []*TargetOutcome `protobuf:"bytes,6,rep,name=failures,proto3" json:"failures,omitempty"`
-	// True when this is the answer of an earlier request with the same request_id.
+	// Whether this is the answer of an earlier request with the same request_id.
 	Replayed bool `protobuf:"varint,7,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -995,18 +998,19 @@ type KickRequest struct {
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Text for the record (close_text, events, logs); at most 256 bytes. It is not sent to the peer.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Last bytes for the peer; at most 64 KiB. Sent behind what is queued.
+	// Last bytes for the peer; at most 64 KiB. They are sent after queued bytes.
 	Farewell []byte `protobuf:"bytes,4,opt,name=farewell,proto3" json:"farewell,omitempty"`
-	// How long the queue and the farewell may take to reach the kernel and the peer to finish its side: up to 30 s; absent
-	// or 0 means 1 s. Then the socket is closed.
+	// How long the kernel may take for the queue and the farewell, and the peer for finishing its side: up to 30 s;
+	// absent or 0 means 1 s. Then the socket is closed.
 	FlushTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=flush_timeout,json=flushTimeout,proto3" json:"flush_timeout,omitempty"`
-	// Only say what would be kicked.
+	// Only say which connections would be kicked.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// More than 0: also ban each kicked connection's peer for so long, its identity where it has proven one, else its IPv4 address or
-	// the /64 network of its IPv6 address; at most 10 years. A peer on a unix socket is not banned. In a fleet it is banned on the node that
-	// held the connection; AddBan bans on all.
+	// More than 0 also bans the peer of each kicked connection for so long, at most 10 years: its proven identity,
+	// otherwise its IPv4 address or the /64 network of its IPv6 address. A peer on a unix socket is not banned. In a
+	// fleet only the node that held the connection bans the peer; AddBan bans on all nodes.
 	BanDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=ban_duration,json=banDuration,proto3" json:"ban_duration,omitempty"`
-	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which nodes.
+	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which
+	// nodes.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1098,7 +1102,7 @@ func (x *KickRequest) GetScope() *Scope {
 	return nil
 }
 
-// KickResponse tells what became of the targets.
+// KickResponse has the outcomes.
 type KickResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For connection_ids: one outcome for each, in the order given. For a filter: the first 100 matched that were not
@@ -1112,8 +1116,8 @@ type KickResponse struct {
 	Closed uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
 	// Of these: IDs that are unknown, malformed, of another node or of an earlier incarnation.
 	NotFound uint64 `protobuf:"varint,5,opt,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
-	// With ban_duration: the targets that are banned now, each once, in their order; the first 100. They are banned, all or none, before
-	// the first connection is closed; a ban that lasts longer stays as it is. Empty with validate_only.
+	// With ban_duration: the targets that are banned now, each once, in their order; the first 100. All or none are
+	// banned, before the first connection is closed; a ban that lasts longer stays as it is. Empty with validate_only.
 	Banned []string `protobuf:"bytes,6,rep,name=banned,proto3" json:"banned,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -1211,7 +1215,8 @@ type SetLabelsRequest struct {
 	Set map[string]string `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Keys to remove; keys that are not there are ignored. A key may not be both set and removed. At most 16.
 	Remove []string `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
-	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which nodes.
+	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which
+	// nodes.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1282,7 +1287,7 @@ func (x *SetLabelsRequest) GetScope() *Scope {
 	return nil
 }
 
-// SetLabelsResponse tells what became of the targets.
+// SetLabelsResponse has the outcomes.
 type SetLabelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For connection_ids: one outcome for each, in the order given. For a filter: the first 100 matched that were not
@@ -1386,15 +1391,15 @@ func (x *SetLabelsResponse) GetFleet() *FleetResult {
 // ShutdownRequest asks for a drain and the end of the process.
 type ShutdownRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long connections may end by themselves before they are closed: 0 to 24 h; absent means the gateway's drain timeout
-	// (`--drain-timeout`, 30 s by default). 0 closes them at once, after a flush of at most 1 s.
+	// How long connections may end by themselves before they are closed: 0 to 24 h; absent means the gateway's drain
+	// timeout (30 s by default). 0 closes them at once, after a flush of at most 1 s.
 	GracePeriod *durationpb.Duration `protobuf:"bytes,1,opt,name=grace_period,json=gracePeriod,proto3" json:"grace_period,omitempty"`
 	// Text for the record (events, logs, close_text); at most 256 bytes.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Bytes sent to every live connection when the drain begins, so that clients can leave by themselves; at most 64 KiB. The
+	// Bytes for every live connection when the drain begins, so that clients can leave by themselves; at most 64 KiB. The
 	// CONTROL event has the outcomes.
 	Farewell []byte `protobuf:"bytes,3,opt,name=farewell,proto3" json:"farewell,omitempty"`
-	// Which node: exactly one of `nodes`, or `local`, or `all`. In a fleet one of these has to be said, else the request is
+	// Which node: exactly one of `nodes`, or `local`, or `all`. In a fleet a request without one of these is
 	// INVALID_ARGUMENT (NODE_REQUIRED).
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1462,9 +1467,9 @@ func (x *ShutdownRequest) GetScope() *Scope {
 // ShutdownResponse describes the drain.
 type ShutdownResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// True when a drain was under way already and this call joined it.
+	// Whether a drain was under way already and this call joined it.
 	Joined bool `protobuf:"varint,1,opt,name=joined,proto3" json:"joined,omitempty"`
-	// When the rest is closed.
+	// When the connections that are left are closed.
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Live connections at the moment of the answer.
 	Connections uint64 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
@@ -1532,27 +1537,28 @@ func (x *ShutdownResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// StreamEventsRequest says what to follow.
+// StreamEventsRequest says which events to follow.
 type StreamEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Types to deliver, at most 64; empty means all. GAP, PRESENT and SNAPSHOT_COMPLETE need not be named: they are always delivered
-	// where they apply. DATA also needs include_data.
+	// Types to deliver, at most 64; empty means all. GAP, PRESENT and SNAPSHOT_COMPLETE need not be named: they are
+	// always delivered where they apply. DATA also needs include_data.
 	Types []EventType `protobuf:"varint,1,rep,packed,name=types,proto3,enum=sockgate.v1.EventType" json:"types,omitempty"`
 	// Only events of connections that match, judged by the connection as it was when the event happened; `age` and `idle`
-	// count until the event's time. Events that are about no connection (LISTENING, DRAIN_STARTED, CONTROL …) are left out
-	// when a filter is given.
+	// count until the event's time. With a filter, events that are about no connection (LISTENING, DRAIN_STARTED, CONTROL
+	// …) are left out.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Resume exactly behind this cursor. Empty: only what happens from now on. A cursor of an earlier incarnation, or one
-	// that is older than the oldest event kept, yields GAP and goes on with the oldest kept. `0` means from the oldest kept. The cursor
-	// of a fleet has a position for each node, separated by commas; every node takes it. Nodes that it does not have are followed from
-	// the oldest event that they keep, as those are that join later. At most 131,072 bytes.
+	// Resume exactly after this cursor. Empty means only later events, and `0` starts with the oldest kept event. A
+	// cursor of an earlier incarnation, or one older than the oldest kept event, yields GAP and goes on with the oldest
+	// kept event. The cursor of a fleet has a position for each node, separated by commas; every node takes it. Nodes
+	// that are missing from it are followed from the oldest event that they keep, and so are nodes that join later. At
+	// most 131,072 bytes.
 	After string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
-	// First send a PRESENT event for each live connection (that matches), then SNAPSHOT_COMPLETE. Not together with `after`.
-	// A connection that closes while the snapshot is read may be absent from it; its CLOSED event follows.
+	// First send a PRESENT event for each live connection that matches, then SNAPSHOT_COMPLETE. Not together with
+	// `after`. A connection that closes while the snapshot is read may be absent from it; its CLOSED event follows.
 	Snapshot bool `protobuf:"varint,4,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
-	// Also deliver DATA events, live. For operators.
+	// Also deliver DATA events, live. It needs the role OPERATOR.
 	IncludeData bool `protobuf:"varint,5,opt,name=include_data,json=includeData,proto3" json:"include_data,omitempty"`
-	// The most bytes of each read to carry in a DATA event: 1 to 65,536; 0 means 1,024.
+	// The most bytes of each read that a DATA event carries: 1 to 65,536; 0 means 1,024.
 	MaxDataBytes int32 `protobuf:"varint,6,opt,name=max_data_bytes,json=maxDataBytes,proto3" json:"max_data_bytes,omitempty"`
 	// Which nodes; absent: all, also those that join later.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
@@ -1644,7 +1650,7 @@ type StreamEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 256 events, in order. Batches are sent at most every 20 ms unless they are full.
 	Events []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
-	// The position behind this batch: `after` of a request that goes on from here. Empty until a snapshot is complete.
+	// The position after this batch: `after` of a request that goes on from here. Empty until a snapshot is complete.
 	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1757,21 +1763,21 @@ type GetGatewayResponse struct {
 	Listeners []*Listener `protobuf:"bytes,6,rep,name=listeners,proto3" json:"listeners,omitempty"`
 	// The limits in force.
 	Limits *Limits `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
-	// What has been counted since the start.
+	// Counters since the start.
 	Totals *Totals `protobuf:"bytes,8,opt,name=totals,proto3" json:"totals,omitempty"`
 	// The position of the newest event.
 	Cursor string `protobuf:"bytes,9,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// True while a drain is under way.
 	Draining bool `protobuf:"varint,10,opt,name=draining,proto3" json:"draining,omitempty"`
-	// When the drain closes the rest; absent when there is none.
+	// When the drain closes the connections that are left; absent without a drain.
 	DrainDeadline *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=drain_deadline,json=drainDeadline,proto3" json:"drain_deadline,omitempty"`
 	// The engine that moves bytes: `epoll` or `net`.
 	Engine string `protobuf:"bytes,12,opt,name=engine,proto3" json:"engine,omitempty"`
-	// The oldest event kept: its sequence. 0 when there is none.
+	// The sequence of the oldest kept event; 0 when there is none.
 	OldestSequence uint64 `protobuf:"varint,13,opt,name=oldest_sequence,json=oldestSequence,proto3" json:"oldest_sequence,omitempty"`
-	// What the process uses now.
+	// The resources that the process uses now.
 	Process *Process `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
-	// Who asks, as the gateway sees it.
+	// The caller, as the gateway sees it.
 	Caller *Caller `protobuf:"bytes,15,opt,name=caller,proto3" json:"caller,omitempty"`
 	// The fleet that it is in; absent when it runs alone.
 	FleetInfo *FleetInfo `protobuf:"bytes,16,opt,name=fleet_info,json=fleetInfo,proto3" json:"fleet_info,omitempty"`
@@ -1930,15 +1936,15 @@ func (x *GetGatewayResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// Caller is who makes a call.
+// Caller is the author of a call.
 type Caller struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The identity: a token's name, a certificate's identity, `uid:` and a number on a unix socket, or the network address of a caller
-	// on loopback that has proven nothing.
+	// The identity: a token's name, a certificate's identity, `uid:` and a number on a unix socket, or the network
+	// address of a caller on loopback that has proven nothing.
 	Identity string `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
 	// How it was proven: `token`, `certificate`, `unix`, or `none`.
 	Proof string `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
-	// What it may do.
+	// The caller's role.
 	Role          Role `protobuf:"varint,3,opt,name=role,proto3,enum=sockgate.v1.Role" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1995,13 +2001,13 @@ func (x *Caller) GetRole() Role {
 	return Role_ROLE_UNSPECIFIED
 }
 
-// Process is what the gateway's process uses, as it was at one moment.
+// Process has the resources that the gateway's process used at one moment.
 type Process struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Memory that is in RAM and belongs to the process, in bytes, without the kernel's socket buffers. 0 where it is not known:
-	// everywhere but on Linux. A process gives memory back late: what it once needed may stay resident for minutes.
+	// Bytes of the process that are in RAM, without the kernel's socket buffers. 0 where it is not known: everywhere but
+	// on Linux. A process gives memory back late: memory that it no longer needs may stay resident for minutes.
 	ResidentBytes uint64 `protobuf:"varint,1,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
-	// Bytes of the Go heap in live objects and in those that the garbage collector has not freed yet.
+	// Bytes of the Go heap in live objects and in objects that the garbage collector has not freed yet.
 	HeapBytes uint64 `protobuf:"varint,2,opt,name=heap_bytes,json=heapBytes,proto3" json:"heap_bytes,omitempty"`
 	// Goroutines.
 	Goroutines    uint64 `protobuf:"varint,3,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
@@ -2169,12 +2175,13 @@ func (x *Listener) GetProxyProtocol() string {
 	return ""
 }
 
-// Limits are the bounds in force. UpdateLimits can change all but low_water, idle_action, drain_timeout and event_log_size. What is
-// over a limit of admission is closed at once, makes a REFUSED event (together with others of a second) and counts in
-// Totals.refusals. Numbers of connections and of handshakes are at most 2,147,483,647; times, where nothing else is said, at most 10 years.
+// Limits are the bounds in force. UpdateLimits can change all but low_water, idle_action, drain_timeout and
+// event_log_size. A connection over a limit of admission is closed at once, makes a REFUSED event (together with others
+// of the same second) and counts in Totals.refusals. Numbers of connections and of handshakes are at most
+// 2,147,483,647. Times are at most 10 years unless a field says otherwise.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Most connections, those that are still being admitted included; new ones beyond it are refused. 0 means no limit.
+	// Most connections, including those that are still being admitted; further ones are refused. 0 means no limit.
 	MaxConnections uint64 `protobuf:"varint,1,opt,name=max_connections,json=maxConnections,proto3" json:"max_connections,omitempty"`
 	// Send-queue bytes above which reading from the peer pauses; at least 1.
 	HighWater uint64 `protobuf:"varint,2,opt,name=high_water,json=highWater,proto3" json:"high_water,omitempty"`
@@ -2186,44 +2193,46 @@ type Limits struct {
 	WriteTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=write_timeout,json=writeTimeout,proto3" json:"write_timeout,omitempty"`
 	// How long a connection may be idle; 0 means for ever.
 	IdleTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
-	// What happens then: `close` or `notify`.
+	// The action after that time: `close` or `notify`.
 	IdleAction string `protobuf:"bytes,7,opt,name=idle_action,json=idleAction,proto3" json:"idle_action,omitempty"`
 	// The grace period of a drain when the caller names none.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
 	// Events that the log keeps.
 	EventLogSize uint64 `protobuf:"varint,9,opt,name=event_log_size,json=eventLogSize,proto3" json:"event_log_size,omitempty"`
-	// Most connections of a listener, by the listener's name; 0 means no limit. A listener that is not named has no limit of its own.
+	// Most connections of a listener, by the listener's name; 0 means no limit. A listener that is not named has no limit
+	// of its own.
 	ListenerConnections map[string]uint64 `protobuf:"bytes,10,rep,name=listener_connections,json=listenerConnections,proto3" json:"listener_connections,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Most connections from one IPv4 address or one IPv6 address. 0 means no limit.
 	ConnectionsPerIp uint64 `protobuf:"varint,11,opt,name=connections_per_ip,json=connectionsPerIp,proto3" json:"connections_per_ip,omitempty"`
-	// Most connections from one IPv6 /64 network, which is what a customer has at least (RFC 6177). 0 means no limit.
+	// Most connections from one IPv6 /64 network, the least that a customer has (RFC 6177). 0 means no limit.
 	ConnectionsPerIpv6Network uint64 `protobuf:"varint,12,opt,name=connections_per_ipv6_network,json=connectionsPerIpv6Network,proto3" json:"connections_per_ipv6_network,omitempty"`
 	// Connections admitted a second, on average; at most 1,000,000. 0 means no limit.
 	AcceptRate float64 `protobuf:"fixed64,13,opt,name=accept_rate,json=acceptRate,proto3" json:"accept_rate,omitempty"`
-	// Connections that may come at once when none came for a while; at most 1,000,000. 0 means accept_rate, rounded up.
+	// Connections that may come at once after a pause; at most 1,000,000. 0 means accept_rate, rounded up.
 	AcceptBurst uint64 `protobuf:"varint,14,opt,name=accept_burst,json=acceptBurst,proto3" json:"accept_burst,omitempty"`
 	// As accept_rate, for each IPv4 address or IPv6 /64 network. 0 means no limit.
 	AcceptRatePerIp float64 `protobuf:"fixed64,15,opt,name=accept_rate_per_ip,json=acceptRatePerIp,proto3" json:"accept_rate_per_ip,omitempty"`
 	// As accept_burst, for each IPv4 address or IPv6 /64 network.
 	AcceptBurstPerIp uint64 `protobuf:"varint,16,opt,name=accept_burst_per_ip,json=acceptBurstPerIp,proto3" json:"accept_burst_per_ip,omitempty"`
-	// Bytes a second, on average, that are read from one connection; beyond it, reading waits and nothing is dropped. One read of up to
-	// 64 KiB may exceed it, which is waited for afterwards. 0 means no limit.
+	// Bytes a second, on average, that are read from one connection. Beyond it, reading waits and nothing is dropped. One
+	// read of up to 64 KiB may exceed it; later reads wait longer for that. 0 means no limit.
 	ReceiveRate uint64 `protobuf:"varint,17,opt,name=receive_rate,json=receiveRate,proto3" json:"receive_rate,omitempty"`
-	// Reads a second, on average, of one connection, as handlers get them: TCP knows no messages. 0 means no limit.
+	// Reads a second, on average, of one connection, as handlers get them, because TCP has no messages. 0 means no limit.
 	ReceiveMessageRate uint64 `protobuf:"varint,18,opt,name=receive_message_rate,json=receiveMessageRate,proto3" json:"receive_message_rate,omitempty"`
 	// How long a PROXY header and a TLS handshake may take together, from accept; 1 ms to 1 hour.
 	HandshakeTimeout *durationpb.Duration `protobuf:"bytes,19,opt,name=handshake_timeout,json=handshakeTimeout,proto3" json:"handshake_timeout,omitempty"`
-	// TLS handshakes under way at once; others wait for their turn until the handshake timeout. At least 1.
+	// TLS handshakes under way at once; others wait for their turn, until the handshake timeout. At least 1.
 	MaxHandshakes uint64 `protobuf:"varint,20,opt,name=max_handshakes,json=maxHandshakes,proto3" json:"max_handshakes,omitempty"`
 	// How long a connection may take from CONNECTED to its first byte. 0 means for ever.
 	FirstByteTimeout *durationpb.Duration `protobuf:"bytes,21,opt,name=first_byte_timeout,json=firstByteTimeout,proto3" json:"first_byte_timeout,omitempty"`
-	// Networks (CIDR, without bits behind the prefix) from which connections are admitted; empty means all. At most 10,000.
+	// Networks that connections are admitted from; CIDR without bits after the prefix. Empty means all. At most 10,000.
 	Allow []string `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
-	// Networks (CIDR, without bits behind the prefix) from which none is; goes before `allow`. At most 10,000.
+	// Networks that connections are refused from, in the same form; it goes before `allow`. At most 10,000.
 	Deny []string `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
-	// Bytes in all send queues together; beyond it, sends of which the kernel takes nothing at once are DROPPED_BUDGET. Handlers, and the
-	// rest of what the kernel took a part of, have 1 MiB more; a connection whose handler's answer does not fit there is closed with
-	// QUEUE_BUDGET. Over three quarters of it, connections that have anything queued are not read from. 0 means no limit.
+	// Bytes in all send queues together. Beyond it, a send is DROPPED_BUDGET if the kernel takes no byte of it at once.
+	// Handlers' answers, and the tails of sends that the kernel took in part, have 1 MiB more; a connection whose
+	// handler's answer does not fit there is closed with QUEUE_BUDGET. Over three quarters of it, connections that have
+	// queued bytes are not read from. 0 means no limit.
 	QueueBudget   uint64 `protobuf:"varint,24,opt,name=queue_budget,json=queueBudget,proto3" json:"queue_budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2531,9 +2540,11 @@ func (x *GetLimitsRequest) GetScope() *Scope {
 // GetLimitsResponse has the limits.
 type GetLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits in force on the node that is asked, or on the one that `scope` names; absent when that one did not answer.
+	// The limits in force on the node that is asked, or on the one that `scope` names; absent when that one did not
+	// answer.
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
-	// In a fleet: those of each node that answered, in the order of their names; 3 MiB of them. A node beyond that is an ERROR.
+	// In a fleet: the limits of each node that answered, in the order of their names; 3 MiB of them. A node beyond that
+	// is an ERROR.
 	Nodes []*NodeLimits `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -2660,9 +2671,10 @@ func (x *UpdateLimitsRequest) GetScope() *Scope {
 // UpdateLimitsResponse has the limits.
 type UpdateLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limits in force on the node that is asked, or on the one that `scope` names; absent when that one did not answer.
+	// The limits in force on the node that is asked, or on the one that `scope` names; absent when that one did not
+	// answer.
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
-	// In a fleet: those of each node that changed them, in the order of their names; the first 3 MiB.
+	// In a fleet: the limits of each node that changed them, in the order of their names; the first 3 MiB.
 	Nodes []*NodeLimits `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -2724,15 +2736,16 @@ func (x *UpdateLimitsResponse) GetFleet() *FleetResult {
 // Ban refuses connections from an address range or of an identity.
 type Ban struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is banned: a network in CIDR form, for example `203.0.113.7/32`, or an identity, for example `spiffe://example.org/device/7`.
+	// The target: a network in CIDR form, for example `203.0.113.7/32`, or an identity, for example
+	// `spiffe://example.org/device/7`.
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// Whether the target is an identity, which a client has proven with a certificate.
 	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Text for the record; may be empty.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Who banned it.
+	// The caller who made the ban.
 	CreatedBy string `protobuf:"bytes,4,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
-	// When.
+	// When it was made.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it ends; absent: never.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
@@ -2830,15 +2843,15 @@ func (x *Ban) GetNode() string {
 	return ""
 }
 
-// AddBanRequest says whom to ban.
+// AddBanRequest describes a ban.
 type AddBanRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// An IP address or a network in CIDR form, of at most 64 bytes, of which bits behind the prefix are ignored; or, with `identity`, the
-	// identity as Connection.peer_identity has it, exactly, at most 1,024 bytes. Required.
+	// An IP address or a network in CIDR form, at most 64 bytes; bits after the prefix are ignored. With `identity`, an
+	// identity exactly as Connection.peer_identity has it, at most 1,024 bytes. Required.
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// Whether the target is an identity.
 	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
-	// For how long: up to 10 years. Absent or 0: until it is removed.
+	// How long the ban holds: up to 10 years. Absent or 0 means until it is removed.
 	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Text for the record; at most 256 bytes. It is not sent to the peer.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -3071,12 +3084,12 @@ func (x *ListBansRequest) GetScope() *Scope {
 // ListBansResponse is one page.
 type ListBansResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The bans: networks in the order of their addresses, then identities in the order of their bytes; in a fleet those of one node after
-	// those of another, in the order of the nodes' names.
+	// The bans: networks in the order of their addresses, then identities in the order of their bytes; in a fleet node by
+	// node, in the order of the nodes' names.
 	Bans []*Ban `protobuf:"bytes,1,rep,name=bans,proto3" json:"bans,omitempty"`
 	// Token of the next page; empty at the end.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Bans in all; in a fleet, those of the nodes that this page asked.
+	// Bans in all; in a fleet, the bans of the nodes that this page asked.
 	TotalSize int64 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
 	// The nodes that this page asked. A walk is complete when all of its pages are.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
@@ -3264,7 +3277,7 @@ func (x *RemoveBanResponse) GetFleet() *FleetResult {
 // ListNodesRequest asks for the nodes.
 type ListNodesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `local` asks no other node: the reply is what this node knows.
+	// With `local`, this node asks no other, and answers from its own knowledge.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3312,7 +3325,7 @@ type ListNodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The nodes, in the order of their names; at most 10,000.
 	Nodes []*Node `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	// The nodes that were asked for how long they take.
+	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3367,7 +3380,7 @@ type ForgetNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name. Required.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// `local` tells no other node.
+	// With `local`, this node tells no other.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3493,17 +3506,17 @@ type Totals struct {
 	BytesUnsent uint64 `protobuf:"varint,8,opt,name=bytes_unsent,json=bytesUnsent,proto3" json:"bytes_unsent,omitempty"`
 	// Bytes that arrived while their connection was being closed and that no handler saw.
 	BytesDiscarded uint64 `protobuf:"varint,9,opt,name=bytes_discarded,json=bytesDiscarded,proto3" json:"bytes_discarded,omitempty"`
-	// Sends refused because a send queue, or all of them together, had no room.
+	// Sends refused because they did not fit in a send queue or in the budget of all send queues together.
 	SendsDropped uint64 `protobuf:"varint,10,opt,name=sends_dropped,json=sendsDropped,proto3" json:"sends_dropped,omitempty"`
 	// How often reading from a peer was paused over the high water, or while the queue budget was scarce.
 	ReadPauses uint64 `protobuf:"varint,11,opt,name=read_pauses,json=readPauses,proto3" json:"read_pauses,omitempty"`
 	// Event streams open now.
 	EventStreams uint64 `protobuf:"varint,12,opt,name=event_streams,json=eventStreams,proto3" json:"event_streams,omitempty"`
-	// Events that open or ended streams did not get, and were told so by a GAP.
+	// Events that streams, open or ended, did not get. A GAP told each stream so.
 	EventsMissed uint64 `protobuf:"varint,13,opt,name=events_missed,json=eventsMissed,proto3" json:"events_missed,omitempty"`
 	// Connections that were not admitted, keyed by the CloseReason's name without its prefix, for example `IP_LIMIT`.
 	Refusals map[string]uint64 `protobuf:"bytes,14,rep,name=refusals,proto3" json:"refusals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Connections that are being admitted now: their PROXY header or TLS handshake is not complete.
+	// Connections that are being admitted now: their PROXY header or TLS handshake is not complete yet.
 	Pending uint64 `protobuf:"varint,15,opt,name=pending,proto3" json:"pending,omitempty"`
 	// Bytes in all send queues now.
 	QueuedBytes uint64 `protobuf:"varint,16,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`

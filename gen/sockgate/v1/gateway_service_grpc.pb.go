@@ -46,57 +46,74 @@ const (
 //
 // # Filters
 //
-// A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes long.
-// Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
-// `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`, `proxy_ip`
-// (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
-// `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration); `read_paused` (bool);
-// `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`; `close_reason` is
-// `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set reads as `""`, and
-// `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are `""` and the ports 0 for
-// unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is `timestamp("0001-01-01T00:00:00Z")`
-// while the connection is open. `age` and `idle` count until now, or until `closed_at`.
-// Functions: CEL's own; those of its strings extension except `format` and `strings.quote`; and `ip_in(ip, network)`, where
-// the network is a CIDR prefix or one address and the empty ip is in no network. The pattern of `matches` and time zones must
-// be constants.
+// A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
+// long. Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
+// `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`,
+// `proxy_ip` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
+// `queued_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
+// `read_paused` (bool); `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`;
+// `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set
+// reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are
+// `""` and the ports 0 for unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is
+// `timestamp("0001-01-01T00:00:00Z")` while the connection is open. `age` and `idle` count until now, or until
+// `closed_at`.
+//
+// Functions: those of CEL; those of its strings extension except `format` and `strings.quote`; and one more,
+// `ip_in(ip, network)`. Its network is a CIDR prefix or one address, and the empty ip is in no network. The pattern of
+// `matches` and time zones must be constants.
+//
 // Example: `ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`.
+//
 // A filter whose estimated worst case takes too long (about 100 µs for one connection) is refused as INVALID_FILTER. A
 // connection for which an expression fails while it runs (a division by zero) does not match.
 //
 // # Errors
 //
-// Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE (what gRPC
-// itself refuses, an unknown method or a request over 4 MiB, does not); bad arguments also
-// carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
-// (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
-// (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH, REQUEST_ID_REUSED), or what is to be
-// banned is neither an address nor a network (INVALID_TARGET). NOT_FOUND: GetConnection and RemoveBan only. RESOURCE_EXHAUSTED: a
-// message over the size limit, more than 4,096 request IDs in 2 minutes (TOO_MANY_REQUEST_IDS) or 1,000 event streams at once
-// (TOO_MANY_STREAMS), both with RetryInfo, or 10,000 bans (TOO_MANY_BANS).
-// An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
-// gave proves nothing (TOKEN_INVALID, CERTIFICATE_INVALID), or no longer (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
-// also end streams). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it has and the one that it needs,
-// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls
-// under way (TOO_MANY_CALLS) and 100 event streams (TOO_MANY_STREAMS), beyond which is RESOURCE_EXHAUSTED with RetryInfo, unless the
-// gateway is configured otherwise. A connection takes no more calls when it is an hour old, and its streams end with UNAVAILABLE 5
-// minutes later; who asks again behind its cursor misses nothing.
+// Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE.
+// Errors of gRPC itself do not: an unknown method, or a request over 4 MiB. Bad arguments also carry
+// google.rpc.BadRequest with the field's name.
+//
+// INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed (MALFORMED_ID) or longer than 256 bytes, a filter
+// does not compile (INVALID_FILTER, with position), a page token or a cursor is malformed (INVALID_PAGE_TOKEN,
+// INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH, REQUEST_ID_REUSED), or the target of a ban is
+// neither an address nor a network (INVALID_TARGET).
+//
+// NOT_FOUND: GetConnection, RemoveBan and ForgetNode only.
+//
+// RESOURCE_EXHAUSTED: a message over the size limit, or 10,000 bans (TOO_MANY_BANS). With RetryInfo: more than 4,096
+// request IDs in 2 minutes (TOO_MANY_REQUEST_IDS), 1,000 event streams at once or 100 of one identity
+// (TOO_MANY_STREAMS), or 1,000 calls of one identity under way (TOO_MANY_CALLS). The gateway's configuration can change
+// the bounds of an identity.
+//
+// UNAUTHENTICATED: the caller has not proven an identity (CREDENTIALS_REQUIRED), or its proof is not valid
+// (TOKEN_INVALID, CERTIFICATE_INVALID) or no longer valid (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
+// also end streams).
+//
+// PERMISSION_DENIED: the caller may not do this. ROLE_REQUIRED names the role that it has and the one that it needs,
+// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that no caller may call the method.
+//
+// UNAVAILABLE: nodes of the fleet are missing (NODES_MISSING), or the client's connection is over. A connection takes
+// no more calls when it is an hour old, and its streams end 5 minutes later. A client that asks again after its cursor
+// misses nothing.
 //
 // # Callers
 //
-// A caller proves who it is with a token, in the metadata as `authorization: Bearer sgt_…`, with a client certificate, or by being a
-// user of the machine on a unix socket. When it gives a token, that decides. The metadata key `x-request-id`, at most 128 bytes of
-// printable ASCII, is what the caller calls its request: it is in the CONTROL event and the log of what it changes.
+// A caller proves its identity with a token, in the metadata as `authorization: Bearer sgt_…`, with a client
+// certificate, or by being a user of the machine on a unix socket. When it gives a token, the token alone decides. The
+// metadata key `x-request-id`, at most 128 bytes of printable ASCII, is the caller's name for its request: the CONTROL
+// event and the log have it for a call that changes something.
 //
 // # Roles
 //
-// Each method has the option `required_role`: the least role that may call it. A field with the option `field_role` needs that
-// role when it is set. Health may be asked by everybody, reflection by viewers.
+// Each method has the option `required_role`: the least role that may call it. A field with the option `field_role`
+// needs that role when it is set. Every caller may ask for health, and viewers may use reflection.
 type GatewayServiceClient interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
 	ListConnections(ctx context.Context, in *ListConnectionsRequest, opts ...grpc.CallOption) (*ListConnectionsResponse, error)
-	// CountConnections counts connections, and tells on request how many have each value of one field or label. A connection that
-	// is live throughout the call is counted exactly once. Where there are a million, expect a filter to take a second. Reads only.
+	// CountConnections counts connections, and on request groups them by the values of one field or label. A connection
+	// that is live throughout the call is counted exactly once. With a million connections, a filter takes about a
+	// second. Reads only.
 	CountConnections(ctx context.Context, in *CountConnectionsRequest, opts ...grpc.CallOption) (*CountConnectionsResponse, error)
 	// GetConnection returns one connection by its ID, live or recently closed. NOT_FOUND has the reason
 	// CONNECTION_NOT_FOUND (never existed), CONNECTION_FORGOTTEN (closed, and no longer among the last 10,000),
@@ -104,48 +121,49 @@ type GatewayServiceClient interface {
 	GetConnection(ctx context.Context, in *GetConnectionRequest, opts ...grpc.CallOption) (*GetConnectionResponse, error)
 	// Send puts bytes into one connection's send queue. An unknown or closed target is an outcome, not an error.
 	Send(ctx context.Context, in *SendRequest, opts ...grpc.CallOption) (*SendResponse, error)
-	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each. Connections that
-	// come while it works are left out.
+	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each. It leaves
+	// out connections that come while it works.
 	Broadcast(ctx context.Context, in *BroadcastRequest, opts ...grpc.CallOption) (*BroadcastResponse, error)
-	// Kick ends connections: flushes what is queued and the farewell, finishes writing, and closes. It answers when every
-	// connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending already, for
-	// another reason or by another call, is CLOSED, and not waited for; so is an ID that is given a second time. With a filter,
-	// connections that come while it works are left alone.
+	// Kick ends connections: it flushes queued bytes and the farewell, finishes writing, and closes. It answers when
+	// every connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending
+	// already, for another reason or by another call, is CLOSED, and Kick does not wait for it; so is an ID that is given
+	// a second time. With a filter, Kick leaves connections alone that come while it works.
 	Kick(ctx context.Context, in *KickRequest, opts ...grpc.CallOption) (*KickResponse, error)
-	// SetLabels changes the labels of connections. Labels are what back ends use for rooms, tenants and roles; every filter
-	// can read them.
+	// SetLabels changes the labels of connections. Back ends use labels for rooms, tenants and roles; every filter can
+	// read them.
 	SetLabels(ctx context.Context, in *SetLabelsRequest, opts ...grpc.CallOption) (*SetLabelsResponse, error)
-	// Shutdown drains the gateway and ends its process. It answers at once with the drain that it started or joined. Then:
+	// Shutdown drains the gateway and ends its process. It answers at once with the drain that it started or joined. Then
 	// health becomes NOT_SERVING, listeners close, connections may end by themselves until the grace period is over, the
 	// rest is flushed and closed with SHUTDOWN, event streams get the remaining events and end with OK, and the process
-	// exits with 0. When a drain is already under way, the earlier deadline of the two holds, the farewell is
-	// sent too, and the first reason stays.
+	// exits with 0. When a drain is already under way, the earlier of the two deadlines holds, the farewell is sent too,
+	// and the first reason stays.
 	Shutdown(ctx context.Context, in *ShutdownRequest, opts ...grpc.CallOption) (*ShutdownResponse, error)
-	// StreamEvents follows the gateway's events until the caller cancels (or the gateway has shut down: OK). It never skips
-	// silently: what cannot be delivered appears as a GAP event with its range. Reads only. A stream that stays idle gets a
-	// response without events every 5 s; its cursor is current.
+	// StreamEvents follows the gateway's events until the caller cancels, or ends with OK after the gateway's shutdown.
+	// It never skips an event silently: events that it cannot deliver appear as a GAP event with their range. An idle
+	// stream gets a response without events every 5 s; its cursor is current. Reads only.
 	StreamEvents(ctx context.Context, in *StreamEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamEventsResponse], error)
 	// GetGateway describes the gateway: identity, listeners, limits, totals. Reads only.
 	GetGateway(ctx context.Context, in *GetGatewayRequest, opts ...grpc.CallOption) (*GetGatewayResponse, error)
 	// GetLimits returns the limits in force. Reads only.
 	GetLimits(ctx context.Context, in *GetLimitsRequest, opts ...grpc.CallOption) (*GetLimitsResponse, error)
-	// UpdateLimits changes limits (AIP-134), all that are named or none; they hold at once, until the process ends. Connections that
-	// are live stay, also where there are more of them than a new limit allows.
+	// UpdateLimits changes limits (AIP-134): all that the mask names, or none. They hold at once, until the process ends.
+	// Live connections stay, also when they are more than a new limit allows.
 	UpdateLimits(ctx context.Context, in *UpdateLimitsRequest, opts ...grpc.CallOption) (*UpdateLimitsResponse, error)
-	// AddBan refuses new connections from an address range or of an identity, and closes those that are live with BANNED. A ban of
-	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans. INVALID_ARGUMENT
+	// AddBan refuses new connections from an address range or of an identity, and closes the live ones with BANNED. It
+	// replaces a ban of the same target. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans. INVALID_ARGUMENT
 	// (INVALID_TARGET): the target is neither an address nor a network.
 	AddBan(ctx context.Context, in *AddBanRequest, opts ...grpc.CallOption) (*AddBanResponse, error)
 	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
 	ListBans(ctx context.Context, in *ListBansRequest, opts ...grpc.CallOption) (*ListBansResponse, error)
-	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target on any node.
+	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): no node has a ban of exactly this target.
 	RemoveBan(ctx context.Context, in *RemoveBanRequest, opts ...grpc.CallOption) (*RemoveBanResponse, error)
-	// ListNodes returns the nodes of the fleet as the node that is asked sees them, in the order of their names, and how long each takes
-	// to answer just now: it asks them all, and waits for a second at most. A gateway that runs alone returns itself. Reads only.
+	// ListNodes returns the nodes of the fleet as the node that is asked sees them, in the order of their names. It asks
+	// every node, and returns how long each took to answer; it waits for a second at most. A gateway that runs alone
+	// returns itself. Reads only.
 	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
-	// ForgetNode takes a node that is UNREACHABLE or has LEFT out of those that this node, and every node that answers, expects to answer.
-	// It comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): there is none of this name. FAILED_PRECONDITION
-	// (NODE_LIVE): it was heard of within 10 s.
+	// ForgetNode makes this node, and every node that answers, no longer expect answers of a node that is UNREACHABLE or
+	// has LEFT. The node comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): no node has this name.
+	// FAILED_PRECONDITION (NODE_LIVE): it was heard of within 10 s.
 	ForgetNode(ctx context.Context, in *ForgetNodeRequest, opts ...grpc.CallOption) (*ForgetNodeResponse, error)
 }
 
@@ -344,57 +362,74 @@ func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeReq
 //
 // # Filters
 //
-// A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes long.
-// Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
-// `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`, `proxy_ip`
-// (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`, `queued_bytes` (int);
-// `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration); `read_paused` (bool);
-// `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`; `close_reason` is
-// `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set reads as `""`, and
-// `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are `""` and the ports 0 for
-// unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is `timestamp("0001-01-01T00:00:00Z")`
-// while the connection is open. `age` and `idle` count until now, or until `closed_at`.
-// Functions: CEL's own; those of its strings extension except `format` and `strings.quote`; and `ip_in(ip, network)`, where
-// the network is a CIDR prefix or one address and the empty ip is in no network. The pattern of `matches` and time zones must
-// be constants.
+// A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
+// long. Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
+// `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`,
+// `proxy_ip` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
+// `queued_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
+// `read_paused` (bool); `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`;
+// `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set
+// reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are
+// `""` and the ports 0 for unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is
+// `timestamp("0001-01-01T00:00:00Z")` while the connection is open. `age` and `idle` count until now, or until
+// `closed_at`.
+//
+// Functions: those of CEL; those of its strings extension except `format` and `strings.quote`; and one more,
+// `ip_in(ip, network)`. Its network is a CIDR prefix or one address, and the empty ip is in no network. The pattern of
+// `matches` and time zones must be constants.
+//
 // Example: `ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m") && labels["room"] == "7"`.
+//
 // A filter whose estimated worst case takes too long (about 100 µs for one connection) is refused as INVALID_FILTER. A
 // connection for which an expression fails while it runs (a division by zero) does not match.
 //
 // # Errors
 //
-// Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE (what gRPC
-// itself refuses, an unknown method or a request over 4 MiB, does not); bad arguments also
-// carry google.rpc.BadRequest with the field's name. INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed
-// (MALFORMED_ID), a filter does not compile (INVALID_FILTER, with position), a page token or a cursor is not one
-// (INVALID_PAGE_TOKEN, INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH, REQUEST_ID_REUSED), or what is to be
-// banned is neither an address nor a network (INVALID_TARGET). NOT_FOUND: GetConnection and RemoveBan only. RESOURCE_EXHAUSTED: a
-// message over the size limit, more than 4,096 request IDs in 2 minutes (TOO_MANY_REQUEST_IDS) or 1,000 event streams at once
-// (TOO_MANY_STREAMS), both with RetryInfo, or 10,000 bans (TOO_MANY_BANS).
-// An ID in a request has at most 256 bytes. UNAUTHENTICATED: the caller has not proven who it is (CREDENTIALS_REQUIRED), or what it
-// gave proves nothing (TOKEN_INVALID, CERTIFICATE_INVALID), or no longer (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
-// also end streams). PERMISSION_DENIED: it may not do this; ROLE_REQUIRED names the role that it has and the one that it needs,
-// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that nobody may call the method. One identity may have 1,000 calls
-// under way (TOO_MANY_CALLS) and 100 event streams (TOO_MANY_STREAMS), beyond which is RESOURCE_EXHAUSTED with RetryInfo, unless the
-// gateway is configured otherwise. A connection takes no more calls when it is an hour old, and its streams end with UNAVAILABLE 5
-// minutes later; who asks again behind its cursor misses nothing.
+// Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE.
+// Errors of gRPC itself do not: an unknown method, or a request over 4 MiB. Bad arguments also carry
+// google.rpc.BadRequest with the field's name.
+//
+// INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed (MALFORMED_ID) or longer than 256 bytes, a filter
+// does not compile (INVALID_FILTER, with position), a page token or a cursor is malformed (INVALID_PAGE_TOKEN,
+// INVALID_CURSOR) or belongs to another request (PAGE_TOKEN_MISMATCH, REQUEST_ID_REUSED), or the target of a ban is
+// neither an address nor a network (INVALID_TARGET).
+//
+// NOT_FOUND: GetConnection, RemoveBan and ForgetNode only.
+//
+// RESOURCE_EXHAUSTED: a message over the size limit, or 10,000 bans (TOO_MANY_BANS). With RetryInfo: more than 4,096
+// request IDs in 2 minutes (TOO_MANY_REQUEST_IDS), 1,000 event streams at once or 100 of one identity
+// (TOO_MANY_STREAMS), or 1,000 calls of one identity under way (TOO_MANY_CALLS). The gateway's configuration can change
+// the bounds of an identity.
+//
+// UNAUTHENTICATED: the caller has not proven an identity (CREDENTIALS_REQUIRED), or its proof is not valid
+// (TOKEN_INVALID, CERTIFICATE_INVALID) or no longer valid (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
+// also end streams).
+//
+// PERMISSION_DENIED: the caller may not do this. ROLE_REQUIRED names the role that it has and the one that it needs,
+// NO_ROLE says that it is known and has none, ROLE_UNDECLARED that no caller may call the method.
+//
+// UNAVAILABLE: nodes of the fleet are missing (NODES_MISSING), or the client's connection is over. A connection takes
+// no more calls when it is an hour old, and its streams end 5 minutes later. A client that asks again after its cursor
+// misses nothing.
 //
 // # Callers
 //
-// A caller proves who it is with a token, in the metadata as `authorization: Bearer sgt_…`, with a client certificate, or by being a
-// user of the machine on a unix socket. When it gives a token, that decides. The metadata key `x-request-id`, at most 128 bytes of
-// printable ASCII, is what the caller calls its request: it is in the CONTROL event and the log of what it changes.
+// A caller proves its identity with a token, in the metadata as `authorization: Bearer sgt_…`, with a client
+// certificate, or by being a user of the machine on a unix socket. When it gives a token, the token alone decides. The
+// metadata key `x-request-id`, at most 128 bytes of printable ASCII, is the caller's name for its request: the CONTROL
+// event and the log have it for a call that changes something.
 //
 // # Roles
 //
-// Each method has the option `required_role`: the least role that may call it. A field with the option `field_role` needs that
-// role when it is set. Health may be asked by everybody, reflection by viewers.
+// Each method has the option `required_role`: the least role that may call it. A field with the option `field_role`
+// needs that role when it is set. Every caller may ask for health, and viewers may use reflection.
 type GatewayServiceServer interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
 	ListConnections(context.Context, *ListConnectionsRequest) (*ListConnectionsResponse, error)
-	// CountConnections counts connections, and tells on request how many have each value of one field or label. A connection that
-	// is live throughout the call is counted exactly once. Where there are a million, expect a filter to take a second. Reads only.
+	// CountConnections counts connections, and on request groups them by the values of one field or label. A connection
+	// that is live throughout the call is counted exactly once. With a million connections, a filter takes about a
+	// second. Reads only.
 	CountConnections(context.Context, *CountConnectionsRequest) (*CountConnectionsResponse, error)
 	// GetConnection returns one connection by its ID, live or recently closed. NOT_FOUND has the reason
 	// CONNECTION_NOT_FOUND (never existed), CONNECTION_FORGOTTEN (closed, and no longer among the last 10,000),
@@ -402,48 +437,49 @@ type GatewayServiceServer interface {
 	GetConnection(context.Context, *GetConnectionRequest) (*GetConnectionResponse, error)
 	// Send puts bytes into one connection's send queue. An unknown or closed target is an outcome, not an error.
 	Send(context.Context, *SendRequest) (*SendResponse, error)
-	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each. Connections that
-	// come while it works are left out.
+	// Broadcast puts the same bytes into the send queue of every connection that matches, at most once each. It leaves
+	// out connections that come while it works.
 	Broadcast(context.Context, *BroadcastRequest) (*BroadcastResponse, error)
-	// Kick ends connections: flushes what is queued and the farewell, finishes writing, and closes. It answers when every
-	// connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending already, for
-	// another reason or by another call, is CLOSED, and not waited for; so is an ID that is given a second time. With a filter,
-	// connections that come while it works are left alone.
+	// Kick ends connections: it flushes queued bytes and the farewell, finishes writing, and closes. It answers when
+	// every connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending
+	// already, for another reason or by another call, is CLOSED, and Kick does not wait for it; so is an ID that is given
+	// a second time. With a filter, Kick leaves connections alone that come while it works.
 	Kick(context.Context, *KickRequest) (*KickResponse, error)
-	// SetLabels changes the labels of connections. Labels are what back ends use for rooms, tenants and roles; every filter
-	// can read them.
+	// SetLabels changes the labels of connections. Back ends use labels for rooms, tenants and roles; every filter can
+	// read them.
 	SetLabels(context.Context, *SetLabelsRequest) (*SetLabelsResponse, error)
-	// Shutdown drains the gateway and ends its process. It answers at once with the drain that it started or joined. Then:
+	// Shutdown drains the gateway and ends its process. It answers at once with the drain that it started or joined. Then
 	// health becomes NOT_SERVING, listeners close, connections may end by themselves until the grace period is over, the
 	// rest is flushed and closed with SHUTDOWN, event streams get the remaining events and end with OK, and the process
-	// exits with 0. When a drain is already under way, the earlier deadline of the two holds, the farewell is
-	// sent too, and the first reason stays.
+	// exits with 0. When a drain is already under way, the earlier of the two deadlines holds, the farewell is sent too,
+	// and the first reason stays.
 	Shutdown(context.Context, *ShutdownRequest) (*ShutdownResponse, error)
-	// StreamEvents follows the gateway's events until the caller cancels (or the gateway has shut down: OK). It never skips
-	// silently: what cannot be delivered appears as a GAP event with its range. Reads only. A stream that stays idle gets a
-	// response without events every 5 s; its cursor is current.
+	// StreamEvents follows the gateway's events until the caller cancels, or ends with OK after the gateway's shutdown.
+	// It never skips an event silently: events that it cannot deliver appear as a GAP event with their range. An idle
+	// stream gets a response without events every 5 s; its cursor is current. Reads only.
 	StreamEvents(*StreamEventsRequest, grpc.ServerStreamingServer[StreamEventsResponse]) error
 	// GetGateway describes the gateway: identity, listeners, limits, totals. Reads only.
 	GetGateway(context.Context, *GetGatewayRequest) (*GetGatewayResponse, error)
 	// GetLimits returns the limits in force. Reads only.
 	GetLimits(context.Context, *GetLimitsRequest) (*GetLimitsResponse, error)
-	// UpdateLimits changes limits (AIP-134), all that are named or none; they hold at once, until the process ends. Connections that
-	// are live stay, also where there are more of them than a new limit allows.
+	// UpdateLimits changes limits (AIP-134): all that the mask names, or none. They hold at once, until the process ends.
+	// Live connections stay, also when they are more than a new limit allows.
 	UpdateLimits(context.Context, *UpdateLimitsRequest) (*UpdateLimitsResponse, error)
-	// AddBan refuses new connections from an address range or of an identity, and closes those that are live with BANNED. A ban of
-	// the same target is replaced. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans. INVALID_ARGUMENT
+	// AddBan refuses new connections from an address range or of an identity, and closes the live ones with BANNED. It
+	// replaces a ban of the same target. RESOURCE_EXHAUSTED (TOO_MANY_BANS): there are 10,000 bans. INVALID_ARGUMENT
 	// (INVALID_TARGET): the target is neither an address nor a network.
 	AddBan(context.Context, *AddBanRequest) (*AddBanResponse, error)
 	// ListBans returns the bans that have not expired, in the order of their targets, a page at a time. Reads only.
 	ListBans(context.Context, *ListBansRequest) (*ListBansResponse, error)
-	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): there is none of exactly this target on any node.
+	// RemoveBan ends a ban. NOT_FOUND (BAN_NOT_FOUND): no node has a ban of exactly this target.
 	RemoveBan(context.Context, *RemoveBanRequest) (*RemoveBanResponse, error)
-	// ListNodes returns the nodes of the fleet as the node that is asked sees them, in the order of their names, and how long each takes
-	// to answer just now: it asks them all, and waits for a second at most. A gateway that runs alone returns itself. Reads only.
+	// ListNodes returns the nodes of the fleet as the node that is asked sees them, in the order of their names. It asks
+	// every node, and returns how long each took to answer; it waits for a second at most. A gateway that runs alone
+	// returns itself. Reads only.
 	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
-	// ForgetNode takes a node that is UNREACHABLE or has LEFT out of those that this node, and every node that answers, expects to answer.
-	// It comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): there is none of this name. FAILED_PRECONDITION
-	// (NODE_LIVE): it was heard of within 10 s.
+	// ForgetNode makes this node, and every node that answers, no longer expect answers of a node that is UNREACHABLE or
+	// has LEFT. The node comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): no node has this name.
+	// FAILED_PRECONDITION (NODE_LIVE): it was heard of within 10 s.
 	ForgetNode(context.Context, *ForgetNodeRequest) (*ForgetNodeResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }

@@ -22,13 +22,13 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Role is what a caller of the control plane may do. Each role may do what those with a smaller number may.
+// Role says which methods a caller of the control plane may call. Each role includes the roles with smaller numbers.
 type Role int32
 
 const (
-	// None: the caller may do nothing, and a method without a declared role is refused to everybody.
+	// As a caller's role: it may call nothing. As a method's role: no caller may call it.
 	Role_ROLE_UNSPECIFIED Role = 0
-	// May look: list, count, get, describe, and follow events without payloads.
+	// May read: list, count, get, describe, and follow events without payloads.
 	Role_ROLE_VIEWER Role = 1
 	// May also act on connections: send, broadcast, kick, label, ban, and follow events with payloads.
 	Role_ROLE_OPERATOR Role = 2
@@ -108,7 +108,7 @@ var (
 
 // Extension fields to descriptorpb.FieldOptions.
 var (
-	// The least role that may set the field to anything but its default, where that is more than the method requires.
+	// The least role that may set the field to anything but its default, where that is higher than the method's role.
 	//
 	// optional sockgate.v1.Role field_role = 51801;
 	E_FieldRole = &file_sockgate_v1_role_proto_extTypes[1]

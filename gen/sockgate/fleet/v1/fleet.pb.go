@@ -4,15 +4,16 @@
 // 	protoc        (unknown)
 // source: sockgate/fleet/v1/fleet.proto
 
-// What the nodes of a fleet say to each other, over a bus (NATS). Nodes of different versions talk to each other, so fields are only
-// ever added. The subjects, where F is the fleet's name and A and B are nodes':
+// The messages that nodes of a fleet send each other over a bus (NATS). Nodes of different versions talk to each other,
+// so fields are only ever added. The subjects, where F is the name of the fleet and A and B are names of nodes:
 //
-//   sockgate.F.hello.A   Hello, to all: A wants to hear everybody's heartbeat now, and whether somebody else has its name
-//   sockgate.F.beat.A    Heartbeat, to all
-//   sockgate.F.ask.A.B   Envelope from A to B, or to all nodes that its request names when B is `_all`
-//   sockgate.F.answer.A.B   Envelope from A to B, who asked
+//   sockgate.F.hello.A      Hello to all: A asks every node for a heartbeat now, and whether another node has its name
+//   sockgate.F.beat.A       Heartbeat to all
+//   sockgate.F.ask.A.B      Envelope from A to B; when B is `_all`, to all nodes that its request names
+//   sockgate.F.answer.A.B   Envelope from A to B, which asked
 //
-// Who sent a message is what its subject says, because servers can be told who may publish where; nothing in it says it again.
+// Only the subject says which node sent a message, because a NATS server can restrict the subjects that a node may
+// publish on. No message repeats it.
 
 package fleetv1
 
@@ -37,7 +38,7 @@ type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The life of the node that asks.
 	Incarnation string `protobuf:"bytes,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// What tells two processes apart that have the same name and began in the same millisecond: 16 random bytes.
+	// 16 random bytes that distinguish processes of one name that began in the same millisecond.
 	Instance      []byte `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -87,7 +88,8 @@ func (x *Hello) GetInstance() []byte {
 	return nil
 }
 
-// Heartbeat says that a node is there: every 2 s, give or take a fifth, at once after a Hello, and when it begins to drain or leaves.
+// Heartbeat says that a node is there. A node sends it every 2 s, give or take a fifth, at once after a Hello, and when
+// it begins to drain or leaves.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's life.
@@ -102,8 +104,8 @@ type Heartbeat struct {
 	Connections uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
 	// The sequence of its newest event.
 	EventHead uint64 `protobuf:"varint,6,opt,name=event_head,json=eventHead,proto3" json:"event_head,omitempty"`
-	// Nanoseconds since the node began, by its own monotonic clock, when it sent this. Who asks it something sends this back, with how
-	// long ago it came: so the node can tell how old the request is, whatever the clocks say.
+	// Nanoseconds since the node began, by its own monotonic clock, when it sent this. A node that asks it something
+	// sends this back with the time since it came. So the node can tell how old the request is without comparing clocks.
 	Stamp uint64 `protobuf:"varint,7,opt,name=stamp,proto3" json:"stamp,omitempty"`
 	// The sequence of the oldest event that it keeps.
 	OldestEvent   uint64 `protobuf:"varint,8,opt,name=oldest_event,json=oldestEvent,proto3" json:"oldest_event,omitempty"`
@@ -197,17 +199,18 @@ func (x *Heartbeat) GetOldestEvent() uint64 {
 	return 0
 }
 
-// Envelope carries a message or a part of one: what is larger than 256 KiB comes in parts of at most that, in order, and at most 8 MiB in
-// all.
+// Envelope carries a message or a part of one. A message over 256 KiB comes in parts of at most that size, in order; a
+// message has at most 8 MiB.
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is about: the same in a request, its parts, its answers, and what the asker says about its stream. 16 random bytes.
+	// 16 random bytes that a request, its parts, its answers, and the asker's later messages about its stream have in
+	// common.
 	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The number of this part, from 0, and how many there are; both 0 when it is whole.
+	// The number of this part, from 0. `part` and `parts` are 0 when the message is whole.
 	Part uint32 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
-	// As part says.
+	// How many parts there are.
 	Parts uint32 `protobuf:"varint,3,opt,name=parts,proto3" json:"parts,omitempty"`
-	// What it carries.
+	// The contents.
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -334,7 +337,7 @@ type Envelope_Request struct {
 }
 
 type Envelope_Reply struct {
-	// An encoded Reply, or a part of it. It is the last thing that is said about a request, or a stream.
+	// An encoded Reply, or a part of it. It ends a request, or a stream.
 	Reply []byte `protobuf:"bytes,5,opt,name=reply,proto3,oneof"`
 }
 
@@ -344,12 +347,12 @@ type Envelope_Item struct {
 }
 
 type Envelope_Credit struct {
-	// From who follows a stream.
+	// From the follower of a stream.
 	Credit *Credit `protobuf:"bytes,7,opt,name=credit,proto3,oneof"`
 }
 
 type Envelope_Cancel struct {
-	// From who asked: nobody waits for the answer any more, or follows the stream.
+	// From the asker: it no longer waits for the answer, or follows the stream.
 	Cancel *Cancel `protobuf:"bytes,8,opt,name=cancel,proto3,oneof"`
 }
 
@@ -366,16 +369,17 @@ func (*Envelope_Cancel) isEnvelope_Body() {}
 // Request asks nodes for something.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What: a method of sockgate.v1.GatewayService by its full name, `/sockgate.v1.GatewayService/Kick`, or `ping` or `forget` of the
-	// fleet itself. One that a node does not know it answers with UNSUPPORTED.
+	// The full name of a method of sockgate.v1.GatewayService, for example `/sockgate.v1.GatewayService/Kick`, or `ping`
+	// or `forget` for the fleet itself. A node answers a method that it does not know with UNSUPPORTED.
 	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
 	// The method's request, encoded.
 	Body []byte `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
-	// For whom.
+	// The caller that the request is made for.
 	Caller *Caller `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
-	// Who is asked. A node that is not among them ignores the request.
+	// The nodes that are asked. A node that is not among them ignores the request.
 	Targets []*Target `protobuf:"bytes,4,rep,name=targets,proto3" json:"targets,omitempty"`
-	// More than 0: the answer is a stream, of which so many items may be under way (see Credit), and of more than one at most 1 MiB.
+	// More than 0: the answer is a stream, and so many of its items may be under way (see Credit). More than one item
+	// under way have at most 1 MiB together.
 	Window        uint32 `protobuf:"varint,5,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -446,19 +450,20 @@ func (x *Request) GetWindow() uint32 {
 	return 0
 }
 
-// Target is a node that is asked, and how long the question is good for.
+// Target is a node that is asked, and how long the request holds.
 type Target struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// The life of it that is asked. Another one answers with RESTARTED, and does nothing.
+	// The life of the node that is asked. Another life answers with RESTARTED, and does nothing.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// `stamp` of the heartbeat that was heard last.
+	// `stamp` of the node's last heartbeat that the asker heard.
 	Stamp uint64 `protobuf:"varint,3,opt,name=stamp,proto3" json:"stamp,omitempty"`
-	// Nanoseconds since that came, by the asker's monotonic clock, when it asked.
+	// Nanoseconds from that heartbeat to the request, by the asker's monotonic clock.
 	Age uint64 `protobuf:"varint,4,opt,name=age,proto3" json:"age,omitempty"`
-	// Nanoseconds for which the asker waits for the answer. When stamp + age + wait is past on the node's own clock, nobody waits any
-	// more, and the node does nothing: what was held up on the way, or by the node's being stopped, is not carried out late.
+	// Nanoseconds for which the asker waits for the answer. When stamp + age + wait is past on the node's own clock, the
+	// asker no longer waits, and the node does nothing. So a request that was held up on the way, or while the node stood
+	// still, is not carried out late.
 	Wait          uint64 `protobuf:"varint,5,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -529,18 +534,18 @@ func (x *Target) GetWait() uint64 {
 	return 0
 }
 
-// Caller is who makes a request, as the node found it that was asked first.
+// Caller is the author of a request, as authenticated by the node that it asked.
 type Caller struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The identity.
 	Identity string `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
-	// How it was proven.
+	// How the identity was proven.
 	Proof string `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
-	// What it may do there: `VIEWER`, `OPERATOR` or `ADMIN`.
+	// The caller's role on that node: `VIEWER`, `OPERATOR` or `ADMIN`.
 	Role string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	// The network address of the call.
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
-	// What the caller calls its request.
+	// The caller's name for its request.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -616,15 +621,15 @@ type Reply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The life of the node that answers.
 	Incarnation string `protobuf:"bytes,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// What became of the request.
+	// The outcome of the request.
 	Status v1.NodeStatus `protobuf:"varint,2,opt,name=status,proto3,enum=sockgate.v1.NodeStatus" json:"status,omitempty"`
 	// With OK: the method's response, encoded; nothing for a stream.
 	Body []byte `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
-	// With ERROR and DENIED: the google.rpc.Status that a caller of the node itself would have got, encoded.
+	// With ERROR and DENIED: the encoded google.rpc.Status that a caller of the node itself would have got.
 	Error []byte `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
-	// What is to be said about it, in words.
+	// The cause, in words.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
-	// Of a stream: how many items there were, so that who follows it knows when the last ones were lost.
+	// Of a stream: how many items there were, so that the follower knows when the last ones were lost.
 	Items         uint64 `protobuf:"varint,6,opt,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -757,8 +762,8 @@ func (x *Item) GetBody() []byte {
 	return nil
 }
 
-// Credit says how far a stream was taken, and that it is still wanted. It comes at least every 5 s; a stream of which nobody said so for
-// 15 s ends.
+// Credit says how far the follower has taken a stream, and that it still wants it. It comes at least every 5 s; a
+// stream ends after 15 s without one.
 type Credit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number of the last item that was taken.
@@ -804,7 +809,7 @@ func (x *Credit) GetTaken() uint64 {
 	return 0
 }
 
-// Cancel says that nobody waits any more.
+// Cancel says that the asker no longer waits.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
