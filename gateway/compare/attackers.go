@@ -16,19 +16,20 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 )
 
-// attackCommand is the first argument with which this program becomes the attackers of a flood, in a process of their own: its
-// descriptors are theirs, and it goes behind the load, whose clients are measured. The second one is a load.FloodConfig as JSON.
-// It reads orders, one a line, answers each with a load.FloodState as JSON, and ends with its input.
+// attackCommand is the first argument with which this program becomes the attackers of a flood. A process of their own
+// gives them descriptors of their own, and yields to the load, whose clients are measured. The second argument is a
+// load.FloodConfig as JSON. The process reads orders, one a line, answers each with a load.FloodState as JSON, and ends
+// with its input.
 const attackCommand = "attack"
 
-// The orders. None waits until it has come true.
+// The orders. The answer to an order does not wait until the order is carried out.
 const (
-	hold    = "hold"    // connect all, and connect again whom the server cuts
+	hold    = "hold"    // connect all attackers, and again those that the server cuts
 	release = "release" // end all connections
 	count   = "count"   // change nothing
 )
 
-// attack is the attackers' process.
+// attack runs the attackers' process.
 func attack(config string, stdin io.Reader, stdout io.Writer) error {
 	var c load.FloodConfig
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
@@ -62,7 +63,7 @@ func attack(config string, stdin io.Reader, stdout io.Writer) error {
 	}
 }
 
-// readOrders passes orders on. It ends with its input, or with the process.
+// readOrders passes orders on. It ends with its input or with the process.
 func readOrders(lines *bufio.Scanner, orders chan<- string) {
 	defer close(orders)
 	for lines.Scan() {
@@ -84,16 +85,16 @@ func obey(f *load.Flood, order string, answers *json.Encoder) error {
 	return answers.Encode(f.State())
 }
 
-// attackers are a flood's process, as its parent sees it. One goroutine at a time may use them.
+// attackers are the process of a flood, as its parent sees it. One goroutine at a time may use them.
 type attackers struct {
 	config  load.FloodConfig
 	command *exec.Cmd
 	orders  io.WriteCloser
 	answers *json.Decoder
-	said    bytes.Buffer // on standard error; to be read when it has ended
+	said    bytes.Buffer // standard error; to be read when the process has ended
 }
 
-// startAttackers starts them on the cores of this process. They end with stop, with ctx, and with this process.
+// startAttackers starts attackers on the cores of this process. They end with stop, with ctx, and with this process.
 func startAttackers(ctx context.Context, c load.FloodConfig) (*attackers, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -104,7 +105,8 @@ func startAttackers(ctx context.Context, c load.FloodConfig) (*attackers, error)
 		return nil, err
 	}
 	a := &attackers{config: c, command: exec.CommandContext(ctx, self, attackCommand, string(config))}
-	// In the session of this process, within which the scheduler heeds who gives way; but Ctrl-C is for this process only.
+	// It stays in the session of this process, because the scheduler heeds nice values only within a session. Its own
+	// process group keeps Ctrl-C for this process only.
 	a.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	a.command.Stderr = &a.said
 	if a.orders, err = a.command.StdinPipe(); err != nil {
@@ -118,7 +120,7 @@ func startAttackers(ctx context.Context, c load.FloodConfig) (*attackers, error)
 	return a, a.command.Start()
 }
 
-// order gives an order, and returns the answer.
+// order gives an order and returns the answer.
 func (a *attackers) order(order string) (state load.FloodState, err error) {
 	if _, err = fmt.Fprintln(a.orders, order); err == nil {
 		err = a.answers.Decode(&state)
@@ -129,8 +131,9 @@ func (a *attackers) order(order string) (state load.FloodState, err error) {
 	return state, nil
 }
 
-// hold begins the flood, and returns when it is up: the server has been under it for as long as it lets attackers wait, and all are
-// connected. A server that turns attackers away never has all; after another such time it is measured with those that there are.
+// hold begins the flood and returns when it is up: all attackers are connected, and the server has been under the flood
+// for timeout, which is how long it lets attackers wait. A server that turns attackers away never has all of them:
+// after another timeout it is measured with those that are connected.
 func (a *attackers) hold(ctx context.Context, timeout time.Duration) (state load.FloodState, err error) {
 	begin := time.Now()
 	state, err = a.order(hold)
@@ -152,10 +155,10 @@ func (a *attackers) hold(ctx context.Context, timeout time.Duration) (state load
 // pid returns the process's number.
 func (a *attackers) pid() int { return a.command.Process.Pid }
 
-// kill ends them at once. stop is still to be called.
+// kill ends the process at once. The caller must still call stop.
 func (a *attackers) kill() { _ = a.command.Process.Kill() }
 
-// stop ends them and waits for their end, and adds what they said to an error.
+// stop ends the process, waits for its end, and adds its standard error to an error.
 func (a *attackers) stop(err error) error {
 	_ = a.orders.Close()
 	ended := a.command.Wait()

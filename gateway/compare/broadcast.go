@@ -23,7 +23,7 @@ type broadcaster interface {
 	io.Closer
 }
 
-// controlPlane is the gateway's.
+// controlPlane is a client of a gateway's control plane.
 type controlPlane struct{ *grpc.ClientConn }
 
 func newControlPlane(s *proc.Server) (controlPlane, error) {
@@ -31,7 +31,7 @@ func newControlPlane(s *proc.Server) (controlPlane, error) {
 	return controlPlane{c}, err
 }
 
-// newBroadcaster is newControlPlane for broadcasts.
+// newBroadcaster returns a control plane as a broadcaster.
 func newBroadcaster(s *proc.Server) (broadcaster, error) { return newControlPlane(s) }
 
 func (p controlPlane) broadcast(ctx context.Context, message []byte, conns int) error {
@@ -62,7 +62,8 @@ func (p controlPlane) refused(ctx context.Context) (string, error) {
 	return strings.Join(parts, ", "), nil
 }
 
-// controlSocket is the C server's: what it is sent goes to all connections, and is answered with a byte.
+// controlSocket is a connection to the C server's control port: bytes that are sent on it go to all connections, and
+// one byte answers them.
 type controlSocket struct{ net.Conn }
 
 func newControlSocket(s *proc.Server) (broadcaster, error) {

@@ -14,20 +14,22 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/selfsigned"
 )
 
-// share is the part of its capacity at which Fixed loads a server.
+// share is the part of the first contestant's capacity that Fixed loads every server with.
 const share = 0.6
 
-// comparison is all rounds of all contestants under all workloads.
+// comparison runs all rounds of all contestants under all workloads.
 type comparison struct {
 	*settings
 	contestants []contestant
 	results     *result.Results
-	pair        *selfsigned.Pair // of TLS workloads
+	pair        *selfsigned.Pair // for TLS workloads
 	progress    io.Writer
 }
 
 // newComparison builds the contestants of workloads into dir, and puts this process on the load's cores.
-func (s *settings) newComparison(ctx context.Context, dir string, workloads []result.Workload, progress io.Writer) (*comparison, error) {
+func (s *settings) newComparison(
+	ctx context.Context, dir string, workloads []result.Workload, progress io.Writer,
+) (*comparison, error) {
 	c := &comparison{settings: s, progress: progress, results: s.newResults()}
 	c.results.Workloads = workloads
 	if err := c.checkLimits(); err != nil {
@@ -41,7 +43,8 @@ func (s *settings) newComparison(ctx context.Context, dir string, workloads []re
 		return nil, err
 	}
 	if len(c.contestants) == 0 {
-		return nil, errors.New("no contestant is left to measure: none of those that --only names, or that are installed, takes part in these workloads")
+		return nil, errors.New("no contestant is left to measure: " +
+			"none of those that --only names, or that are installed, takes part in these workloads")
 	}
 	return c, proc.Stay(s.loadCores)
 }
@@ -81,7 +84,8 @@ func (s *settings) newResults() *result.Results {
 		r.Notes = append(r.Notes, "servers and load share a core, and disturb each other")
 	}
 	if s.quick || s.rounds < 5 || s.duration < time.Second {
-		r.Notes = append(r.Notes, "a short run, which shows that everything works and compares nothing: use at least five rounds and a second")
+		r.Notes = append(r.Notes, "a short run, which shows that everything works and compares nothing: "+
+			"use at least five rounds and a second")
 	}
 	return r
 }
@@ -95,15 +99,15 @@ func (c *comparison) checkLimits() error {
 	for _, w := range c.results.Workloads {
 		// The gateway keeps up to 1,024 descriptors for its control plane.
 		if need := uint64(w.Conns + warmConns + 1024 + 64); w.Conns > 1000 && need > limit {
-			return fmt.Errorf("%s needs %d file descriptors a process, and the hard limit is %d: raise it with ulimit -Hn, or leave the workload out "+
-				"with --workloads", w.Name, need, limit)
+			return fmt.Errorf("%s needs %d file descriptors a process, and the hard limit is %d: "+
+				"raise it with ulimit -Hn, or leave the workload out with --workloads", w.Name, need, limit)
 		}
 	}
 	return nil
 }
 
-// prepare builds what there is to build for the workloads. What cannot be built here is left out, with a note, unless it was asked for
-// by name.
+// prepare builds the contestants of the workloads. A contestant that cannot be built here is left out with a note; it
+// is an error if --only names it.
 func (c *comparison) prepare(ctx context.Context, dir string) error {
 	chosen, err := c.chooseContestants(dir)
 	if err != nil {
@@ -133,8 +137,8 @@ func (c *comparison) prepare(ctx context.Context, dir string) error {
 	return nil
 }
 
-// round measures everything once: for each workload all contestants one after the other, beginning with another one in each
-// round, so that what changes on the machine with time meets all of them.
+// round measures everything once: for each workload all contestants one after the other. Each round begins with another
+// contestant, so that changes of the machine over time meet all of them.
 func (c *comparison) round(ctx context.Context, round int) error {
 	for _, w := range c.results.Workloads {
 		rate := 0.0
@@ -162,8 +166,8 @@ func (c *comparison) round(ctx context.Context, round int) error {
 	return nil
 }
 
-// capacity returns how many messages a second the first contestant echoes on so many connections: as it was measured in this
-// round, or else measured now.
+// capacity returns how many messages a second the first contestant echoes on the connections of w: as measured in this
+// round already, or measured now.
 func (c *comparison) capacity(ctx context.Context, round int, w result.Workload) (float64, error) {
 	first := &c.contestants[0]
 	like := echo(w.Size, w.Conns)

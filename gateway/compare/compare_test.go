@@ -18,7 +18,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// asProgram is set in the environment of a test binary that is to be the program.
+// asProgram is set in the environment of a test binary that runs as the program.
 const asProgram = "COMPARE_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// command returns the program with arguments, and where it puts what it builds.
+// command returns the program with arguments, and the folder that it builds in.
 func command(t *testing.T, args ...string) (c *exec.Cmd, builds string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -60,7 +60,8 @@ func running(t *testing.T, builds string) []string {
 	return found
 }
 
-// TestQuick runs a whole comparison over plain TCP, as CI and a first-time user do, and reads everything that it made.
+// TestQuick runs a whole comparison over plain TCP, as CI and a first-time user do, and checks everything that it
+// wrote.
 func TestQuick(t *testing.T) {
 	dir := t.TempDir()
 	document := filepath.Join(dir, "performance.md")
@@ -68,8 +69,8 @@ func TestQuick(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"c", "gateway", "gateway (net)", "net"}
-	c, builds := command(t, "--quick", "--workloads", "plain", "--only", strings.Join(want, ","), "--gateway-flags", "--engine net",
-		"--out", filepath.Join(dir, "plots"), "--docs", document)
+	c, builds := command(t, "--quick", "--workloads", "plain", "--only", strings.Join(want, ","),
+		"--gateway-flags", "--engine net", "--out", filepath.Join(dir, "plots"), "--docs", document)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {
@@ -87,7 +88,9 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"![Latency at a fixed rate](plots/latency.svg)", "(plots/memory.svg)", "(plots/throughput.svg)", stdout.String()} {
+	for _, want := range []string{
+		"![Latency at a fixed rate](plots/latency.svg)", "(plots/memory.svg)", "(plots/throughput.svg)", stdout.String(),
+	} {
 		if !strings.Contains(string(written), want) {
 			t.Errorf("the document has no\n%s\nin\n%s", want, written)
 		}
@@ -102,17 +105,20 @@ func TestQuick(t *testing.T) {
 		t.Errorf("the saved results read otherwise: %v\n%s", err, out)
 	}
 	for _, name := range []string{"latency.svg", "memory.svg", "throughput.svg"} {
-		if b, err := os.ReadFile(filepath.Join(dir, "plots", name)); err != nil || !bytes.Contains(b, []byte("gateway (net)")) {
+		b, err := os.ReadFile(filepath.Join(dir, "plots", name))
+		if err != nil || !bytes.Contains(b, []byte("gateway (net)")) {
 			t.Errorf("%s: %v\n%s", name, err, b)
 		}
 	}
 }
 
-// TestQuickTLS runs a whole comparison over TLS, of those who speak it; the C server does not, and is not missed.
+// TestQuickTLS runs a whole comparison over TLS. It holds that the C server, which does not speak TLS, is left out
+// without an error.
 func TestQuickTLS(t *testing.T) {
 	want := []string{"gateway", "gateway (net)", "net"}
 	dir := t.TempDir()
-	c, builds := command(t, "--quick", "--workloads", "tls", "--only", "c,"+strings.Join(want, ","), "--gateway-flags", "--engine net", "--out", dir)
+	c, builds := command(t, "--quick", "--workloads", "tls", "--only", "c,"+strings.Join(want, ","),
+		"--gateway-flags", "--engine net", "--out", dir)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {
@@ -122,14 +128,16 @@ func TestQuickTLS(t *testing.T) {
 		t.Errorf("servers still run: %v", left)
 	}
 	checkResults(t, filepath.Join(dir, "results.json"), 5, want)
-	for _, want := range []string{"as a share of the net server's", "### `tls-churn`", "tls-idle-100-gogc-10, bytes", "| × net |"} {
+	for _, want := range []string{
+		"as a share of the net server's", "### `tls-churn`", "tls-idle-100-gogc-10, bytes", "| × net |",
+	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("standard output has no %q:\n%s", want, stdout.String())
 		}
 	}
 }
 
-// readResults reads what --out wrote.
+// readResults reads a file of results that --out wrote.
 func readResults(t *testing.T, path string) result.Results {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -143,7 +151,7 @@ func readResults(t *testing.T, path string) result.Results {
 	return r
 }
 
-// checkResults holds that every contestant was measured under every workload, with figures that can be.
+// checkResults holds that every contestant was measured under every workload, with plausible figures.
 func checkResults(t *testing.T, path string, workloads int, want []string) {
 	t.Helper()
 	r := readResults(t, path)
@@ -168,7 +176,8 @@ func checkResults(t *testing.T, path string, workloads int, want []string) {
 				if m.IdleBytes > 100_000 || name != "c" && m.IdleBytes <= 0 {
 					t.Errorf("%s of %s: %g bytes each", w.Name, name, m.IdleBytes)
 				}
-			case m.Count == 0 || m.CPU <= 0 || m.CPU > 2*m.Elapsed || m.LoadCPU <= 0 || m.Latency.P50 <= 0 || m.Latency.P999 < m.Latency.P50:
+			case m.Count == 0 || m.CPU <= 0 || m.CPU > 2*m.Elapsed || m.LoadCPU <= 0 ||
+				m.Latency.P50 <= 0 || m.Latency.P999 < m.Latency.P50:
 				t.Errorf("%s of %s: %+v", w.Name, name, m)
 			case w.Kind == result.Fixed && m.AskedRate <= 0:
 				t.Errorf("%s of %s has no rate", w.Name, name)
@@ -198,7 +207,8 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	var exit *exec.ExitError
-	if err := <-ended; !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(stderr.String(), "interrupted") {
+	if err := <-ended; !errors.As(err, &exit) || exit.ExitCode() != 1 ||
+		!strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("%v; it said:\n%s", err, stderr.String())
 	}
 	if left := running(t, builds); len(left) > 0 {
@@ -206,23 +216,25 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestErrors holds that errors name the contestant, or the flag, and say what to do.
+// TestErrors holds that errors name the contestant or the flag, and say what to do.
 func TestErrors(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, c := range map[string]struct {
 		args []string
 		want []string
 	}{
-		"a server that does not start": {[]string{"--quick", "--gateway-flags", "--engine steam", "--only", "gateway (steam)", "--workloads", "churn"},
+		"a server that does not start": {
+			[]string{"--quick", "--gateway-flags", "--engine steam", "--only", "gateway (steam)", "--workloads", "churn"},
 			[]string{"gateway (steam)", `--engine "steam": expected`}},
-		"an unknown contestant":    {[]string{"--only", "c,perl"}, []string{`"perl"`, "c, gateway, gnet, nbio, net, node"}},
-		"an unknown workload":      {[]string{"--workloads", "sleep"}, []string{`"sleep"`, "echo-64-100"}},
-		"too few rounds":           {[]string{"--rounds", "-1"}, []string{"--rounds -1", "at least 1"}},
-		"no such core":             {[]string{"--server-cores", "1000"}, []string{"core 1000"}},
-		"a contestant without TLS": {[]string{"--only", "c", "--workloads", "tls"}, []string{"--only", "no contestant is left"}},
-		"a flood of nobody":        {[]string{"flood", "--half-open", "-1"}, []string{"--half-open -1"}},
-		"no such results":          {[]string{"--from", none}, []string{"--from", none}},
-		"an argument":              {[]string{"now"}, []string{`"now"`, "--help"}},
+		"an unknown contestant": {[]string{"--only", "c,perl"}, []string{`"perl"`, "c, gateway, gnet, nbio, net, node"}},
+		"an unknown workload":   {[]string{"--workloads", "sleep"}, []string{`"sleep"`, "echo-64-100"}},
+		"too few rounds":        {[]string{"--rounds", "-1"}, []string{"--rounds -1", "at least 1"}},
+		"no such core":          {[]string{"--server-cores", "1000"}, []string{"core 1000"}},
+		"a contestant without TLS": {[]string{"--only", "c", "--workloads", "tls"},
+			[]string{"--only", "no contestant is left"}},
+		"a flood of nobody": {[]string{"flood", "--half-open", "-1"}, []string{"--half-open -1"}},
+		"no such results":   {[]string{"--from", none}, []string{"--from", none}},
+		"an argument":       {[]string{"now"}, []string{`"now"`, "--help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run, builds := command(t, c.args...)
@@ -242,7 +254,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestPinned holds that a server sees its cores, and all the files that it may open, from its start.
+// TestPinned holds that a server sees its cores and its full limit of open files from its start.
 func TestPinned(t *testing.T) {
 	available, err := proc.Available()
 	if err != nil {

@@ -20,19 +20,19 @@ import (
 // contestant is one server of the comparison.
 type contestant struct {
 	name    string
-	build   []string // command that builds it; nil: nothing is to be built
-	dir     string   // where that runs
+	build   []string // command that builds it; nil: it needs no build
+	dir     string   // the folder that build runs in
 	version []string // command whose first line of output is its version
-	module  string   // or the Go module whose version it is
+	module  string   // or the Go module that has its version
 	command []string
 	tls     tlsArguments // nil: it takes no part in TLS workloads
-	stderr  bool         // it tells its addresses in its log, on standard error
+	stderr  bool         // whether it tells its addresses in its log, on standard error
 	expect  map[string]*regexp.Regexp
-	trigger func(*proc.Server) (broadcaster, error) // how it is told to broadcast; nil: it cannot
+	trigger func(*proc.Server) (broadcaster, error) // makes a client that lets it broadcast; nil: it cannot
 }
 
-// tlsArguments returns what a command has behind its other arguments to speak TLS; timeout is how long a handshake may take, and 0
-// leaves that to the server.
+// tlsArguments returns the arguments that make a command speak TLS, to go after its others. timeout bounds a handshake;
+// 0 leaves the bound to the server.
 type tlsArguments func(pair *selfsigned.Pair, timeout time.Duration) []string
 
 // data and control name the addresses of a server.
@@ -49,13 +49,14 @@ var (
 
 const anyPort = "127.0.0.1:0"
 
-// allContestants returns every contestant, built into dir. The first one is what the others are compared with, and what sets the
-// fixed rate.
+// allContestants returns every contestant, to be built into dir. The others are compared with the first one, which also
+// sets the fixed rate.
 func (s *settings) allContestants(dir string) []contestant {
 	threads := strconv.Itoa(len(s.serverCores))
-	c := contestant{name: "c", build: []string{"cc", "-O2", "-pthread", "-o", filepath.Join(dir, "c"), "peers/c/echo.c"}, expect: listening,
-		version: []string{"cc", "--version"}, command: []string{filepath.Join(dir, "c"), "127.0.0.1", "0", threads}}
-	if len(s.serverCores) == 1 { // its broadcast is for one thread
+	program := filepath.Join(dir, "c")
+	c := contestant{name: "c", build: []string{"cc", "-O2", "-pthread", "-o", program, "peers/c/echo.c"},
+		expect: listening, version: []string{"cc", "--version"}, command: []string{program, "127.0.0.1", "0", threads}}
+	if len(s.serverCores) == 1 { // it broadcasts with one thread only
 		c.command, c.expect, c.trigger = append(c.command, "0"), listeningControl, newControlSocket
 	}
 	all := []contestant{c, gateway("gateway", dir)}
@@ -66,15 +67,17 @@ func (s *settings) allContestants(dir string) []contestant {
 		goPeer("gnet", dir, "github.com/panjf2000/gnet/v2"),
 		goPeer("nbio", dir, "github.com/lesismal/nbio"),
 		netPeer(dir),
-		contestant{name: "node", version: []string{"node", "--version"}, command: []string{"node", "peers/node/echo.js", anyPort}, expect: listening})
+		contestant{name: "node", version: []string{"node", "--version"},
+			command: []string{"node", "peers/node/echo.js", anyPort}, expect: listening})
 }
 
-// gateway is the daemon as it is delivered, with registry, counters and events.
+// gateway returns the daemon as operators run it, with registry, counters and events.
 func gateway(name, dir string, flags ...string) contestant {
 	program := filepath.Join(dir, "gateway")
 	command := append([]string{program, "--node", "compare", "--listen", anyPort, "--control", anyPort}, flags...)
-	return contestant{name: name, build: []string{"go", "build", "-o", program, "./gateway"}, dir: "../..", command: command,
-		version: []string{"git", "describe", "--always", "--dirty"}, tls: gatewayTLS, stderr: true, expect: logged, trigger: newBroadcaster}
+	return contestant{name: name, build: []string{"go", "build", "-o", program, "./gateway"}, dir: "../..",
+		command: command, version: []string{"git", "describe", "--always", "--dirty"}, tls: gatewayTLS, stderr: true,
+		expect: logged, trigger: newBroadcaster}
 }
 
 // gatewayTLS is the gateway's tlsArguments.
@@ -88,15 +91,15 @@ func gatewayTLS(pair *selfsigned.Pair, timeout time.Duration) []string {
 
 func goPeer(name, dir, module string) contestant {
 	program := filepath.Join(dir, name)
-	c := contestant{name: name, build: []string{"go", "build", "-o", program, "./peers/" + name}, module: module, expect: listening,
-		command: []string{program, anyPort}}
+	c := contestant{name: name, build: []string{"go", "build", "-o", program, "./peers/" + name}, module: module,
+		expect: listening, command: []string{program, anyPort}}
 	if module == "" {
 		c.version = []string{"go", "version"}
 	}
 	return c
 }
 
-// netPeer is the one peer that speaks TLS too: with crypto/tls, as the gateway does. Its version is Go's.
+// netPeer returns the one peer that speaks TLS too: with crypto/tls, as the gateway does. Its version is Go's.
 func netPeer(dir string) contestant {
 	c := goPeer("net", dir, "")
 	c.tls = netTLS
@@ -112,7 +115,7 @@ func netTLS(pair *selfsigned.Pair, timeout time.Duration) []string {
 	return arguments
 }
 
-// short names a gateway after its flags: their values, or the flags themselves where they have none.
+// short names a gateway after its flags: after their values, or after the flags themselves when none has a value.
 func short(flags string) string {
 	var values, names []string
 	for _, word := range strings.Fields(flags) {
@@ -163,24 +166,24 @@ func (c *contestant) prepare(ctx context.Context) (version string, err error) {
 	return first, nil
 }
 
-// takesPart reports whether it can do a workload.
+// takesPart reports whether a contestant can do a workload.
 func (c *contestant) takesPart(w result.Workload) bool {
 	return (c.tls != nil || !w.TLS) && (c.trigger != nil || w.Kind != result.Broadcast)
 }
 
-// spec says how to start it.
+// spec returns how to start a contestant.
 func (c *contestant) spec() proc.Spec {
 	return proc.Spec{Name: c.name, Command: c.command, Stderr: c.stderr, Expect: c.expect}
 }
 
-// tlsSpec says how to start it so that it speaks TLS.
+// tlsSpec returns how to start a contestant so that it speaks TLS.
 func (c *contestant) tlsSpec(pair *selfsigned.Pair, timeout time.Duration) proc.Spec {
 	spec := c.spec()
 	spec.Command = slices.Concat(c.command, c.tls(pair, timeout))
 	return spec
 }
 
-// chooseContestants returns those that --only names, in their usual order.
+// chooseContestants returns the contestants that --only names, in their usual order.
 func (s *settings) chooseContestants(dir string) ([]contestant, error) {
 	all := s.allContestants(dir)
 	if len(s.only) == 0 {
@@ -192,7 +195,8 @@ func (s *settings) chooseContestants(dir string) ([]contestant, error) {
 	}
 	for _, name := range s.only {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("--only %s: there is no contestant %q; expected of %s", strings.Join(s.only, ","), name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("--only %s: there is no contestant %q; expected of %s", strings.Join(s.only, ","), name,
+				strings.Join(names, ", "))
 		}
 	}
 	return slices.DeleteFunc(all, func(c contestant) bool { return !slices.Contains(s.only, c.name) }), nil

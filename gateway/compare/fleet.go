@@ -18,26 +18,26 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// fleetCommand is the first argument with which a fleet is measured.
+// fleetCommand is the first argument for measuring a fleet.
 const fleetCommand = "fleet"
 
 // fleetNodes is how many nodes the fleet has.
 const fleetNodes = 3
 
-// The two that are compared under each workload of a fleet: the second one with the first.
+// The pairs that the workloads of a fleet compare: the second with the first.
 const (
 	alone, together      = "alone", "in a fleet"
 	oneNode, threeNodes  = "one node", "three nodes"
 	ownNode, anotherNode = "own node", "another node"
 )
 
-// fleet measures what a fleet costs: a node that is in one beside one that runs alone, a broadcast over three nodes beside one over as many
-// connections of one node, and a kick on another node beside one on the node that is asked.
+// fleet measures the cost of a fleet: a node in a fleet beside one that runs alone, a broadcast over three nodes beside
+// one over as many connections of one node, and a kick on another node beside one on the node that is asked.
 type fleet struct {
 	*comparison
 	program   string
-	addresses []string // of the nodes' servers, for each other
-	kicks     int      // of each kind in a round
+	addresses []string // of the nodes' embedded servers, for the other nodes
+	kicks     int      // of each of the two kinds in a round
 }
 
 // parseFleet reads the flags.
@@ -46,8 +46,10 @@ func parseFleet(args []string, stderr io.Writer) (*fleet, error) {
 	f := flag.NewFlagSet("compare "+fleetCommand, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	conns := 0
-	f.IntVar(&conns, "conns", 0, "connections, of one node and over three (default 30000, or as many as a process may have; 60 with --quick)")
-	f.IntVar(&l.kicks, "kicks", 0, "kicks on the own node and on another one, each, in a round (default 500; 10 with --quick)")
+	f.IntVar(&conns, "conns", 0,
+		"connections, of one node and over three (default 30000, or as many as a process may have; 60 with --quick)")
+	f.IntVar(&l.kicks, "kicks", 0,
+		"kicks on the own node and on another one, each, in a round (default 500; 10 with --quick)")
 	if err := l.parse(f, args); err != nil {
 		return l, err
 	}
@@ -65,10 +67,11 @@ func parseFleet(args []string, stderr io.Writer) (*fleet, error) {
 	return l, nil
 }
 
-// spare is how many descriptors of a process are not for connections: the gateway keeps up to 1,024 for its control plane.
+// spare is how many descriptors of a process are left for other uses: the gateway keeps up to 1,024 for its control
+// plane.
 const spare = 1024 + warmConns + 64
 
-// describe says what is measured, with so many connections; 0: as many as there may be, 30,000 at most.
+// describe sets the workloads for a number of connections; 0 means as many as a process may have, at most 30,000.
 func (l *fleet) describe(conns int) error {
 	limit, err := proc.DescriptorLimit()
 	if err != nil {
@@ -81,11 +84,12 @@ func (l *fleet) describe(conns int) error {
 	}
 	conns -= conns % fleetNodes
 	if conns < 30_000 && !l.quick {
-		l.results.Notes = append(l.results.Notes, fmt.Sprintf("a process may open %d files here; there are %d connections, not 30,000", limit, conns))
+		l.results.Notes = append(l.results.Notes,
+			fmt.Sprintf("a process may open %d files here; there are %d connections, not 30,000", limit, conns))
 	}
 	if conns < fleetNodes || conns > most {
-		return fmt.Errorf("--conns %d: expected %d to %d, so that one process can have all; or raise the limit of open files with ulimit -Hn",
-			conns, fleetNodes, most)
+		return fmt.Errorf("--conns %d: expected %d to %d, so that one process can have all; "+
+			"or raise the limit of open files with ulimit -Hn", conns, fleetNodes, most)
 	}
 	few := 100
 	if l.quick {
@@ -94,10 +98,11 @@ func (l *fleet) describe(conns int) error {
 	l.results.Workloads = []result.Workload{
 		echo(64, few), idleConns(conns),
 		{Name: fmt.Sprintf("broadcast-%d", conns), Kind: result.Broadcast, Size: 64, Conns: conns,
-			Text: fmt.Sprintf("64 bytes to each of %d connections, which one node has, or three nodes on the same cores", conns)},
+			Text: fmt.Sprintf("64 bytes to each of %d connections, which one node has, or three nodes on the same cores",
+				conns)},
 		{Name: "kick", Kind: result.Kick, Conns: 2 * l.kicks,
-			Text: "one connection is kicked by its ID and by way of one of three nodes on the same cores: one of its own, or one of another node's; until " +
-				"the reply"},
+			Text: "one connection is kicked by its ID and by way of one of three nodes on the same cores: " +
+				"one of its own, or one of another node's; until the reply"},
 	}
 	l.results.Contestants = []string{alone, together, oneNode, threeNodes, ownNode, anotherNode}
 	return nil
@@ -153,7 +158,7 @@ func (l *fleet) reserve() error {
 	return nil
 }
 
-// node is one of the fleet's, by its number from 0.
+// node returns a node of the fleet as a contestant, by its number from 0.
 func (l *fleet) node(i int) contestant {
 	flags := []string{"--node", fmt.Sprintf("node-%d", i+1), "--cluster-listen", l.addresses[i]}
 	for j, address := range l.addresses {
@@ -170,7 +175,7 @@ func (l *fleet) gateway(name string, flags ...string) contestant {
 	return x
 }
 
-// workload measures both of a workload, in an order that changes with the round.
+// workload measures both of the pair that a workload compares, in an order that changes with the round.
 func (l *fleet) workload(ctx context.Context, round int, w result.Workload) error {
 	keep := func(contestant string, m result.Measurement) {
 		m.Round, m.Workload, m.Contestant = round, w.Name, contestant
@@ -212,8 +217,10 @@ func (l *fleet) workload(ctx context.Context, round int, w result.Workload) erro
 	return nil
 }
 
-// start starts nodes of the fleet, by their numbers, on cores.
-func (l *fleet) start(ctx context.Context, cores proc.Cores, numbers ...int) (servers []*proc.Server, stop func(), err error) {
+// start starts nodes of the fleet, by their numbers, on cores. stop ends them.
+func (l *fleet) start(
+	ctx context.Context, cores proc.Cores, numbers ...int,
+) (servers []*proc.Server, stop func(), err error) {
 	stop = func() {
 		for _, s := range servers {
 			s.Stop()
@@ -231,7 +238,7 @@ func (l *fleet) start(ctx context.Context, cores proc.Cores, numbers ...int) (se
 	return servers, stop, nil
 }
 
-// measureMember measures the first node, while the others, on the load's cores, are in the fleet with it and do nothing.
+// measureMember measures the first node, while the others are in the fleet with it, idle, on the load's cores.
 func (l *fleet) measureMember(ctx context.Context, w result.Workload) (result.Measurement, error) {
 	others, stop, err := l.start(ctx, l.loadCores, 1, 2)
 	if err != nil {
@@ -255,9 +262,10 @@ func (l *fleet) measureMember(ctx context.Context, w result.Workload) (result.Me
 	return m, err
 }
 
-// live returns the names of the nodes that are, or were a few seconds ago, in the fleet.
+// live returns the names of the nodes that are in the fleet, or were a few seconds ago.
 func (p controlPlane) live(ctx context.Context) (names []string, err error) {
-	r, err := sockgatev1.NewGatewayServiceClient(p).ListNodes(ctx, &sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
+	r, err := sockgatev1.NewGatewayServiceClient(p).ListNodes(ctx,
+		&sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
 	for _, n := range r.GetNodes() {
 		if s := n.GetState(); s == sockgatev1.NodeState_NODE_STATE_LIVE || s == sockgatev1.NodeState_NODE_STATE_SUSPECT {
 			names = append(names, n.GetName())
@@ -266,10 +274,11 @@ func (p controlPlane) live(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// assembled waits until a node answers for all.
+// assembled waits until a node answers for a number of nodes.
 func (p controlPlane) assembled(ctx context.Context, nodes int) error {
 	for {
-		r, err := sockgatev1.NewGatewayServiceClient(p).CountConnections(ctx, &sockgatev1.CountConnectionsRequest{}, grpc.WaitForReady(true))
+		r, err := sockgatev1.NewGatewayServiceClient(p).CountConnections(ctx, &sockgatev1.CountConnectionsRequest{},
+			grpc.WaitForReady(true))
 		if err != nil || int(r.GetFleet().GetAnswered()) == nodes {
 			return err
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// TestFleet runs a whole measurement with few connections, and holds that each of the two that are compared was measured,
-// and that nothing is left running.
+// TestFleet runs a whole measurement with few connections, and holds that both of each pair were measured, and that
+// nothing is left running.
 func TestFleet(t *testing.T) {
 	dir := t.TempDir()
 	c, builds := command(t, "fleet", "--quick", "--out", dir)
@@ -30,13 +30,15 @@ func TestFleet(t *testing.T) {
 			t.Errorf("nothing was measured: %+v", m)
 		}
 	}
-	for _, want := range []string{"echo-64-10 alone", "echo-64-10 in a fleet", "idle-60 alone", "idle-60 in a fleet", "broadcast-60 one node",
-		"broadcast-60 three nodes", "kick own node", "kick another node"} {
+	for _, want := range []string{"echo-64-10 alone", "echo-64-10 in a fleet", "idle-60 alone", "idle-60 in a fleet",
+		"broadcast-60 one node", "broadcast-60 three nodes", "kick own node", "kick another node"} {
 		if measured[want] != 1 {
 			t.Errorf("%s: %d measurements; expected 1", want, measured[want])
 		}
 	}
-	for _, want := range []string{"### `broadcast-60`", "| one node | three nodes |", "| own node | another node |", "messages per CPU-second"} {
+	for _, want := range []string{
+		"### `broadcast-60`", "| one node | three nodes |", "| own node | another node |", "messages per CPU-second",
+	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("standard output has no %q:\n%s", want, stdout.String())
 		}
@@ -48,7 +50,8 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// TestFleetConnections holds that there are as many connections as a process may have, the same number on each node, and that too many are refused.
+// TestFleetConnections holds that the connections are as many as a process may have, in equal shares for the nodes, and
+// that too many are refused.
 func TestFleetConnections(t *testing.T) {
 	for _, c := range []struct {
 		args []string

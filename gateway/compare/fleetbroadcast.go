@@ -13,7 +13,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// broadcast measures broadcasts to connections of one node that runs alone, or to as many over all nodes of the fleet.
+// broadcast measures broadcasts to the connections of one node that runs alone, or to as many over all nodes of the
+// fleet.
 func (l *fleet) broadcast(ctx context.Context, w result.Workload, name string) (result.Measurement, error) {
 	most := l.warm() + l.duration + margin
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
@@ -52,7 +53,7 @@ func (l *fleet) broadcast(ctx context.Context, w result.Workload, name string) (
 	return m.Measurement, err
 }
 
-// servers starts the one node, or the fleet's, on the same cores.
+// servers starts the one node, or all nodes of the fleet, on the same cores.
 func (l *fleet) servers(ctx context.Context, name string) (servers []*proc.Server, stop func(), err error) {
 	if name == threeNodes {
 		return l.start(ctx, l.serverCores, 0, 1, 2)
@@ -65,11 +66,11 @@ func (l *fleet) servers(ctx context.Context, name string) (servers []*proc.Serve
 	return []*proc.Server{s}, s.Stop, nil
 }
 
-// broadcasts sends to all connections, again and again; Latency is that of the last connection.
+// broadcasts sends to all connections again and again. Latency is the time until the last connection has a message.
 func (m *measurement) broadcasts(ctx context.Context, client *load.Client, b broadcaster, w result.Workload) error {
 	message := slices.Repeat([]byte{'b'}, w.Size)
 	trigger := func(ctx context.Context) error { return b.broadcast(ctx, message, w.Conns) }
-	if _, err := client.Broadcast(ctx, message, trigger); err != nil { // the first one warms
+	if _, err := client.Broadcast(ctx, message, trigger); err != nil { // the first one warms up
 		return err
 	}
 	latency := hdrhistogram.New(1000, int64(2*time.Minute), 3)

@@ -15,7 +15,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// kick measures kicks by way of the first of three nodes, in turn of its own connections and of the second one's.
+// kick measures kicks through the first of three nodes: in turn of its own connections and of the second node's.
 func (l *fleet) kick(ctx context.Context) (own, other result.Measurement, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, margin, fmt.Errorf("the kicks took longer than %s", margin))
 	defer cancel()
@@ -72,7 +72,7 @@ func (p controlPlane) kick(ctx context.Context, id string) error {
 	return err
 }
 
-// connectionIDs returns the IDs of a node's connections when it has so many.
+// connectionIDs waits until a node has n connections, and returns their IDs.
 func connectionIDs(ctx context.Context, s *proc.Server, n int) (ids []string, err error) {
 	plane, err := newControlPlane(s)
 	if err != nil {
@@ -99,8 +99,8 @@ func connectionIDs(ctx context.Context, s *proc.Server, n int) (ids []string, er
 	return nil, fmt.Errorf("%d of %d connections: %w", len(ids), n, ctx.Err())
 }
 
-// leavers connects clients, each of which leaves when the server has finished: a kick is over when the peer has left. The function ends
-// them all.
+// leavers connects n clients. Each leaves when the server has finished, because a kick ends only when the peer has
+// left. leave ends them all.
 func leavers(s *proc.Server, n int) (leave func(), err error) {
 	var conns []net.Conn
 	var reading sync.WaitGroup

@@ -13,16 +13,16 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// floodCommand is the first argument with which a flood is measured.
+// floodCommand is the first argument for measuring a flood.
 const floodCommand = "flood"
 
-// flood measures what TLS handshakes that never end do to established connections.
+// flood measures how TLS handshakes that never end disturb established connections.
 type flood struct {
 	*settings
-	clients  int     // established
-	rate     float64 // messages a second of all of them
-	halfOpen int     // attackers that send nothing, half a ClientHello, or a whole one, a third each
-	slow     int     // attackers that send a byte a drip
+	clients  int     // established connections
+	rate     float64 // messages a second of all clients together
+	halfOpen int     // attackers: a third each send nothing, half a ClientHello, or a whole one
+	slow     int     // attackers that send a byte for each drip
 	drip     time.Duration
 	timeout  time.Duration // of a handshake
 }
@@ -49,14 +49,15 @@ func parseFlood(args []string, stderr io.Writer) (*flood, error) {
 	} else {
 		l.fill(1000, 5000, 5000, 2000, time.Second, 10*time.Second)
 	}
-	if l.clients < 1 || l.rate <= 0 || l.halfOpen < 0 || l.slow < 0 || l.halfOpen+l.slow < 1 || l.timeout < 10*time.Millisecond {
-		return l, fmt.Errorf("--clients %d --rate %g --half-open %d --slow %d --handshake-timeout %s: expected a client, a rate, an attacker "+
-			"and 10ms at least", l.clients, l.rate, l.halfOpen, l.slow, l.timeout)
+	if l.clients < 1 || l.rate <= 0 || l.halfOpen < 0 || l.slow < 0 || l.halfOpen+l.slow < 1 ||
+		l.timeout < 10*time.Millisecond {
+		return l, fmt.Errorf("--clients %d --rate %g --half-open %d --slow %d --handshake-timeout %s: "+
+			"expected a client, a rate, an attacker and 10ms at least", l.clients, l.rate, l.halfOpen, l.slow, l.timeout)
 	}
 	return l, nil
 }
 
-// fill sets what no flag has set.
+// fill sets the values that no flag has set.
 func (l *flood) fill(clients int, rate float64, halfOpen, slow int, drip, timeout time.Duration) {
 	setDefault(&l.clients, clients)
 	setDefault(&l.rate, rate)
@@ -66,7 +67,7 @@ func (l *flood) fill(clients int, rate float64, halfOpen, slow int, drip, timeou
 	setDefault(&l.timeout, timeout)
 }
 
-// setDefault sets what is not set.
+// setDefault sets *p if it is the zero value.
 func setDefault[T comparable](p *T, value T) {
 	var unset T
 	if *p == unset {
@@ -74,23 +75,25 @@ func setDefault[T comparable](p *T, value T) {
 	}
 }
 
-// workload is what is measured, with and without attackers.
+// workload returns the workload, which is measured with and without attackers.
 func (l *flood) workload() result.Workload {
 	return result.Workload{Name: fmt.Sprintf("flood-%d", l.clients), Kind: result.Flood, Size: floodSize, TLS: true,
 		Conns: l.clients + l.halfOpen + l.slow,
-		Text: fmt.Sprintf("%d established TLS connections that echo %d bytes, %g messages a second in all, undisturbed and beside %d half-open handshakes "+
-			"and %d slowloris clients; a handshake may take %s", l.clients, floodSize, l.rate, l.halfOpen, l.slow, l.timeout)}
+		Text: fmt.Sprintf("%d established TLS connections that echo %d bytes, %g messages a second in all, "+
+			"undisturbed and beside %d half-open handshakes and %d slowloris clients; a handshake may take %s",
+			l.clients, floodSize, l.rate, l.halfOpen, l.slow, l.timeout)}
 }
 
-// config says how a server is flooded. New attackers come evenly, a fifth faster than the server cuts them.
+// config returns how to flood a server. New attackers come evenly, a fifth faster than the server cuts them.
 func (l *flood) config(server netip.AddrPort) load.FloodConfig {
 	third := l.halfOpen / 3
-	c := load.FloodConfig{Server: server, Silent: third, Half: third, Whole: l.halfOpen - 2*third, Slow: l.slow, Drip: l.drip}
+	c := load.FloodConfig{Server: server, Silent: third, Half: third, Whole: l.halfOpen - 2*third, Slow: l.slow,
+		Drip: l.drip}
 	c.Pace = 1 + int(1.2*float64(c.Attackers())/l.timeout.Seconds())
 	return c
 }
 
-// measure floods each contestant in turn, and shows what it did.
+// measure floods each contestant in turn, and shows the results.
 func (l *flood) measure(ctx context.Context, stdout, progress io.Writer) error {
 	dir, err := os.MkdirTemp("", "compare-")
 	if err != nil {
@@ -101,7 +104,7 @@ func (l *flood) measure(ctx context.Context, stdout, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c.results.Contestants = nil // each is two: undisturbed and flooded
+	c.results.Contestants = nil // each contestant becomes two: undisturbed and flooded
 	for i := range c.contestants {
 		v := &victim{flood: l, contestant: &c.contestants[i], results: c.results, pair: c.pair, progress: progress}
 		if err := v.measure(ctx); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// TestFlood runs a whole measurement with few connections: the flood must be up, at the server too, and each attacker that was cut must
-// come again, while no client is without answers.
+// TestFlood runs a whole measurement with few connections. It holds that the flood is up, at the server too, that
+// attackers that were cut come again, and that clients get answers meanwhile.
 func TestFlood(t *testing.T) {
 	dir := t.TempDir()
 	c, builds := command(t, "flood", "--quick", "--only", "net", "--rounds", "2", "--out", dir)
@@ -40,11 +40,14 @@ func TestFlood(t *testing.T) {
 			t.Errorf("measurement %d: %+v", i, m)
 		case !flooded && (m.Contestant != result.Undisturbed("net") || m.Held != 0 || m.Cut != 0):
 			t.Errorf("undisturbed: %+v", m)
-		case flooded && (m.Contestant != result.Flooded("net") || m.Held < attackers/2 || m.Cut <= 0 || m.Descriptors < clients+attackers/2):
+		case flooded && (m.Contestant != result.Flooded("net") || m.Held < attackers/2 || m.Cut <= 0 ||
+			m.Descriptors < clients+attackers/2):
 			t.Errorf("flooded: %+v", m)
 		}
 	}
-	for _, want := range []string{"### `flood-20`", "| net, undisturbed |", "| net, flooded     |", "| flooded ÷ undisturbed |", " to "} {
+	for _, want := range []string{
+		"### `flood-20`", "| net, undisturbed |", "| net, flooded     |", "| flooded ÷ undisturbed |", " to ",
+	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("standard output has no %q:\n%s", want, stdout.String())
 		}
@@ -71,7 +74,7 @@ func niceOf(t *testing.T, process string) []string {
 	return nice
 }
 
-// TestFloodOfGateway holds that the gateway is flooded too, and is asked what it refused and why.
+// TestFloodOfGateway holds that the gateway can be flooded too, and that the results have its refusals by reason.
 func TestFloodOfGateway(t *testing.T) {
 	c, builds := command(t, "flood", "--quick", "--only", "gateway")
 	var stdout, stderr bytes.Buffer
@@ -98,9 +101,10 @@ func attacking(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	begin := []byte(self + "\x00" + attackCommand + "\x00")
 	var found []string
 	for _, path := range commands {
-		if command, err := os.ReadFile(path); err == nil && bytes.HasPrefix(command, []byte(self+"\x00"+attackCommand+"\x00")) {
+		if command, err := os.ReadFile(path); err == nil && bytes.HasPrefix(command, begin) {
 			found = append(found, filepath.Dir(path))
 		}
 	}
@@ -140,12 +144,14 @@ func TestFloodInterrupted(t *testing.T) {
 	}
 }
 
-// TestFloodConfig holds that attackers add up, whatever their number, and come faster than they are cut.
+// TestFloodConfig holds that the kinds of attackers add up to their number, and that attackers come faster than they
+// are cut.
 func TestFloodConfig(t *testing.T) {
 	for _, halfOpen := range []int{0, 1, 2, 3, 5000} {
 		l := &flood{halfOpen: halfOpen, slow: 7, drip: time.Second, timeout: 10 * time.Second}
 		c := l.config(load.FloodConfig{}.Server)
-		if c.Attackers() != halfOpen+7 || c.Silent != c.Half || c.Whole-c.Half > 2 || float64(c.Pace)*10 <= float64(c.Attackers()) {
+		if c.Attackers() != halfOpen+7 || c.Silent != c.Half || c.Whole-c.Half > 2 ||
+			float64(c.Pace)*10 <= float64(c.Attackers()) {
 			t.Errorf("%d half-open: %+v", halfOpen, c)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine returns what is to be known of this one beside its results.
+// machine returns the facts about this machine that results depend on.
 func machine() map[string]string {
 	m := map[string]string{"go": runtime.Version(), "cores": fmt.Sprint(runtime.NumCPU()), "arch": runtime.GOARCH}
 	var u unix.Utsname

@@ -1,8 +1,10 @@
-// Command compare measures the gateway beside other servers: hand-written C on epoll, gnet, nbio, plain net, and Node.js, all
-// echoing. It builds them, runs each on cores of its own, in rounds and in turn, and prints medians and ratios.
-// With the argument flood it measures instead what a flood of TLS handshakes that never end does to established connections.
-// With the argument fleet it measures what a fleet of gateways costs, beside a gateway that runs alone.
-// Linux only. gateway/docs/performance.md says what is measured and how. Run it in this folder:
+// Command compare measures the gateway beside other echo servers: hand-written C on epoll, gnet, nbio, plain net, and
+// Node.js. It builds them, runs each on cores of its own, in rounds and in turn, and prints medians and ratios.
+//
+// With the argument flood it measures how a flood of TLS handshakes that never end disturbs established connections.
+// With the argument fleet it measures the cost of a fleet of gateways beside a gateway that runs alone.
+//
+// It runs on Linux only. gateway/docs/performance.md says what is measured and how. Run it in this folder:
 //
 //	go run .
 //	go run . flood
@@ -52,7 +54,7 @@ func run(args []string) error {
 	return err
 }
 
-// parse returns what the arguments ask for.
+// parse returns the measurement that the arguments ask for.
 func parse(args []string) (func(ctx context.Context, stdout, progress io.Writer) error, error) {
 	if len(args) > 0 && args[0] == floodCommand {
 		f, err := parseFlood(args[1:], os.Stderr)

@@ -16,21 +16,22 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// margin is how long a measurement may take beyond its warm-up and its length: starting, connecting, waiting for quiet.
+// margin is how long a measurement may take beyond its warm-up and its length: for starting, connecting and waiting for
+// quiet.
 const margin = time.Minute
 
-// measurement is one that is being made.
+// measurement is a measurement under way.
 type measurement struct {
 	*settings
 	result.Measurement
 	server *proc.Server
-	tls    *tls.Config    // of the load; nil: plain TCP
-	also   int            // another process of the load; 0: there is none
-	others []*proc.Server // that serve with it
+	tls    *tls.Config    // the load's; nil: plain TCP
+	also   int            // number of another process of the load; 0: none
+	others []*proc.Server // servers that serve with it
 	marks  []mark
 }
 
-// mark is what the server and the load had used at one moment, and everything on their cores.
+// mark is the processor time that the server, the load, and all programs on their cores had used at one moment.
 type mark struct {
 	at           time.Time
 	server, load proc.CPU
@@ -39,7 +40,9 @@ type mark struct {
 }
 
 // measure starts a contestant, measures it under one workload, and ends it. rate is for Fixed: messages a second.
-func (c *comparison) measure(ctx context.Context, x *contestant, w result.Workload, rate float64) (result.Measurement, error) {
+func (c *comparison) measure(
+	ctx context.Context, x *contestant, w result.Workload, rate float64,
+) (result.Measurement, error) {
 	most := c.warm() + c.duration + margin
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
 	defer cancel()
@@ -74,7 +77,8 @@ func (c *comparison) measure(ctx context.Context, x *contestant, w result.Worklo
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		err = context.Cause(ctx)
 	}
-	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads", x.name, w.Name, err)
+	return result.Measurement{}, fmt.Errorf("%s under %s: %w; to go on without it, leave it out of --only or --workloads",
+		x.name, w.Name, err)
 }
 
 // client returns a client of the server without connections.
@@ -98,17 +102,18 @@ func (m *measurement) mark() {
 		more, err3 = proc.ReadCPU(m.also)
 	}
 	busy, err4 := proc.ReadBusy(m.cores())
-	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness.And(more), busy: busy, err: errors.Join(err1, err2, err3, err4)})
+	m.marks = append(m.marks, mark{at: time.Now(), server: server, load: harness.And(more), busy: busy,
+		err: errors.Join(err1, err2, err3, err4)})
 }
 
-// cores are those of the servers and those of the load.
+// cores returns the cores of the servers and of the load.
 func (s *settings) cores() proc.Cores {
 	both := slices.Concat(s.serverCores, s.loadCores)
 	slices.Sort(both)
 	return slices.Compact(both)
 }
 
-// costs fills in what was used between the two marks.
+// costs fills in the processor time that was used between the two marks.
 func (m *measurement) costs() error {
 	if len(m.marks) != 2 {
 		return fmt.Errorf("%d marks; expected 2", len(m.marks))
@@ -124,12 +129,12 @@ func (m *measurement) costs() error {
 	return nil
 }
 
-// window is the measured part of this measurement.
+// window returns the part of the load that is measured.
 func (m *measurement) window() load.Window {
 	return load.Window{Warm: m.warm(), Length: m.duration, Mark: m.mark}
 }
 
-// take fills in what the load saw.
+// take fills in the load's result.
 func (m *measurement) take(r load.Result) error {
 	m.Count, m.Elapsed, m.Unanswered, m.Latency = r.Messages, r.Elapsed.Seconds(), r.Unanswered, percentiles(r.Latency)
 	if m.Count == 0 {
@@ -179,8 +184,8 @@ func (m *measurement) churn(ctx context.Context, w result.Workload) error {
 	return m.take(r)
 }
 
-// open makes n more connections. It makes no more at once than fit into the server's backlog, and returns when the server has
-// accepted them all.
+// open makes n more connections, and returns when the server has accepted them all. It makes no more at once than fit
+// into the server's backlog.
 func (m *measurement) open(ctx context.Context, client *load.Client, n int) error {
 	const batch = 500
 	before, err := m.settled(ctx)
@@ -193,7 +198,8 @@ func (m *measurement) open(ctx context.Context, client *load.Client, n int) erro
 	return err
 }
 
-// settled returns how many descriptors the server has when it no longer opens and closes some for itself, as it does when it starts.
+// settled waits until the server no longer opens and closes descriptors for itself, as it does when it starts, and
+// returns how many it has then.
 func (m *measurement) settled(ctx context.Context) (int, error) {
 	have, err := proc.Descriptors(m.server.PID())
 	for same := 0; err == nil && same < 5; {
@@ -212,7 +218,7 @@ func (m *measurement) settled(ctx context.Context) (int, error) {
 	return have, err
 }
 
-// accepted waits until the server has so many descriptors.
+// accepted waits until the server has n descriptors.
 func (m *measurement) accepted(ctx context.Context, n int) error {
 	for {
 		have, err := proc.Descriptors(m.server.PID())
@@ -221,13 +227,14 @@ func (m *measurement) accepted(ctx context.Context, n int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server has %d descriptors; expected %d when it has accepted all connections: %w", have, n, ctx.Err())
+			return fmt.Errorf("the server has %d descriptors; expected %d when it has accepted all connections: %w",
+				have, n, ctx.Err())
 		case <-time.After(time.Millisecond):
 		}
 	}
 }
 
-// broadcast has a contestant send to all of its connections.
+// broadcast measures a contestant that sends to all of its connections.
 func (m *measurement) broadcast(ctx context.Context, w result.Workload, c *contestant) error {
 	client, err := m.client(w.Size)
 	if err != nil {

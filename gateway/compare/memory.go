@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// idle measures the memory of connections: that of the server with them, less that of the server when it had served a few.
+// idle measures the memory of connections: the server's with them, less the server's after it had served a few.
 func (m *measurement) idle(ctx context.Context, w result.Workload) error {
 	client, err := m.client(w.Size)
 	if err != nil {
@@ -39,9 +39,9 @@ func (m *measurement) idle(ctx context.Context, w result.Workload) error {
 	return err
 }
 
-// resident returns the server's memory once it is quiet, as far as it gets so within a few seconds: it uses less than a fiftieth of a
-// core, and gives no memory back any more. That is all the chance that a collector gets; the ones that Go makes every two minutes give
-// nothing back as long as the heap has not doubled.
+// resident returns the server's memory once the server is quiet, or after 5 s: it then uses less than a fiftieth of a
+// core and gives no more memory back. A collector gets no other chance. The collections that Go makes every two minutes
+// give nothing back unless the heap has doubled.
 func (m *measurement) resident(ctx context.Context) (int64, error) {
 	const look, looks = 100 * time.Millisecond, 50
 	cpu, err := proc.ReadCPU(m.server.PID())

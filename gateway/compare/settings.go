@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 )
 
-// settings are what the flags set.
+// settings are the values of the flags.
 type settings struct {
 	rounds       int
 	duration     time.Duration
@@ -27,7 +27,7 @@ type settings struct {
 	loadCores    proc.Cores
 }
 
-// words is a flag's value: words between commas.
+// words is the value of a flag: words between commas.
 type words []string
 
 func (w *words) String() string { return strings.Join(*w, ",") }
@@ -37,7 +37,7 @@ func (w *words) Set(text string) error {
 	return nil
 }
 
-// lines is a flag's value: one each time that it is given.
+// lines is the value of a flag that may be given several times: one line each.
 type lines []string
 
 func (l *lines) String() string { return strings.Join(*l, " ") }
@@ -52,19 +52,23 @@ func parseSettings(args []string, stderr io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Var((*words)(&s.workloads), "workloads", "`names`, kinds (echo, fixed, idle, churn, broadcast), plain or tls, between commas (default all)")
+	f.Var((*words)(&s.workloads), "workloads",
+		"`names`, kinds (echo, fixed, idle, churn, broadcast), plain or tls, between commas (default all)")
 	f.StringVar(&s.docs, "docs", "", "`document` to write the tables into, between <!-- results --> and <!-- end -->")
 	f.StringVar(&s.from, "from", "", "a results.json `file` to show again, instead of measuring")
 	return s, s.parse(f, args)
 }
 
-// parse adds the flags that every measurement has to those of one, and reads them.
+// parse adds the flags that all measurements share to those of one, and reads them.
 func (s *settings) parse(f *flag.FlagSet, args []string) error {
 	var server, load string
-	f.IntVar(&s.rounds, "rounds", 0, "how often everything is measured; medians need at least five (default 5; 1 with --quick)")
-	f.DurationVar(&s.duration, "duration", 0, "of one measurement; processor time needs seconds (default 3s; 200ms with --quick)")
+	f.IntVar(&s.rounds, "rounds", 0,
+		"how often everything is measured; medians need at least five (default 5; 1 with --quick)")
+	f.DurationVar(&s.duration, "duration", 0,
+		"of one measurement; processor time needs seconds (default 3s; 200ms with --quick)")
 	f.Var((*words)(&s.only), "only", "`contestants`, between commas (default all)")
-	f.Var((*lines)(&s.gatewayFlags), "gateway-flags", "`flags` of one more gateway, for example \"--engine net\"; may be given again")
+	f.Var((*lines)(&s.gatewayFlags), "gateway-flags",
+		"`flags` of one more gateway, for example \"--engine net\"; may be given again")
 	f.StringVar(&s.out, "out", "", "`folder` for the results and the plots (default none)")
 	f.BoolVar(&s.quick, "quick", false, "few connections and little time: to see that everything works, not to compare")
 	f.StringVar(&server, "server-cores", "", "`cores` for the servers, for example 0 or 0,2-3 (default the first one)")
@@ -95,7 +99,7 @@ func (s *settings) defaults() {
 	}
 }
 
-// placeCores puts the servers on the first core and the load on the last, unless it is told otherwise.
+// placeCores puts the servers on the first core and the load on the last, unless flags say otherwise.
 func (s *settings) placeCores(server, load string) error {
 	available, err := proc.Available()
 	if err != nil {
@@ -120,5 +124,5 @@ func (s *settings) placeCores(server, load string) error {
 	return nil
 }
 
-// warm is how long a server works before it is measured: long enough for Node.js to compile what is hot.
+// warm returns how long a server works before it is measured: long enough for Node.js to compile its hot code.
 func (s *settings) warm() time.Duration { return s.duration / 3 }

@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// save writes results into a file in the folder of --out.
+// save writes results into a file in the folder of --out. Without --out it does nothing.
 func (s *settings) save(r *result.Results, name string) error {
 	if s.out == "" {
 		return nil
@@ -27,7 +27,7 @@ func (s *settings) save(r *result.Results, name string) error {
 	return err
 }
 
-// show prints the tables, and writes them and the plots where --docs and --out say.
+// show prints the tables, writes them into the document of --docs, and writes the plots into the folder of --out.
 func (s *settings) show(r *result.Results, stdout io.Writer) error {
 	if _, err := fmt.Fprint(stdout, r.Tables()); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *settings) show(r *result.Results, stdout io.Writer) error {
 	return s.writeDocument(r, plots)
 }
 
-// writeDocument puts the tables, and the plots when there is a folder of them, into the document of --docs.
+// writeDocument puts the tables, and links to the plots if there is a folder for them, into the document of --docs.
 func (s *settings) writeDocument(r *result.Results, plots []result.Plot) error {
 	var b strings.Builder
 	if s.out != "" {
@@ -72,7 +72,7 @@ func (s *settings) writeDocument(r *result.Results, plots []result.Plot) error {
 	return os.WriteFile(s.docs, []byte(written), 0o644)
 }
 
-// relative returns a path as it is from a folder.
+// relative returns a path relative to a folder.
 func relative(from, path string) (string, error) {
 	a, err := filepath.Abs(from)
 	if err != nil {

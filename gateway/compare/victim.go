@@ -28,7 +28,8 @@ type victim struct {
 
 // measure starts the server, the clients and the attackers, and measures all rounds with them.
 func (v *victim) measure(ctx context.Context) (err error) {
-	v.results.Contestants = append(v.results.Contestants, result.Undisturbed(v.contestant.name), result.Flooded(v.contestant.name))
+	v.results.Contestants = append(v.results.Contestants,
+		result.Undisturbed(v.contestant.name), result.Flooded(v.contestant.name))
 	if v.server, err = proc.Start(ctx, v.contestant.tlsSpec(v.pair, v.timeout), v.serverCores); err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (v *victim) measure(ctx context.Context) (err error) {
 	return errors.Join(err, v.server.Err())
 }
 
-// allRounds measures undisturbed and flooded in turn, and notes what the server says of it.
+// allRounds measures undisturbed and flooded in turn, and notes how many connections the server says that it refused.
 func (v *victim) allRounds(ctx context.Context) error {
 	for round := 1; round <= v.rounds; round++ {
 		for _, flooded := range []bool{false, true} {
@@ -64,12 +65,13 @@ func (v *victim) allRounds(ctx context.Context) error {
 		return nil
 	}
 	refused, err := v.refused(ctx)
-	v.results.Notes = append(v.results.Notes, fmt.Sprintf("%s says that it refused, all in all: %s", v.contestant.name, refused))
+	v.results.Notes = append(v.results.Notes,
+		fmt.Sprintf("%s says that it refused, all in all: %s", v.contestant.name, refused))
 	return err
 }
 
-// phase measures once. The clients go on while the flood comes or goes; what they see counts when it is up, or gone, and then warm
-// has passed.
+// phase measures once. The clients go on while the flood comes or goes. Their results count when the flood is up, or
+// gone, and the warm-up has passed after that.
 func (v *victim) phase(ctx context.Context, flooded bool) (result.Measurement, error) {
 	most := 2*v.timeout + v.warm() + v.duration + margin
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
@@ -82,7 +84,8 @@ func (v *victim) phase(ctx context.Context, flooded bool) (result.Measurement, e
 	if flooded {
 		m.Contestant = result.Flooded(v.contestant.name)
 	}
-	t := &tide{attackers: v.attackers, timeout: v.timeout, rises: flooded, turned: make(chan struct{}), ended: make(chan struct{})}
+	t := &tide{attackers: v.attackers, timeout: v.timeout, rises: flooded,
+		turned: make(chan struct{}), ended: make(chan struct{})}
 	go t.turn(ctx, fail)
 	w := m.window()
 	w.Ready, w.Sleep = t.turned, true
@@ -138,7 +141,7 @@ func (t *tide) count(m *measurement) error {
 	return err
 }
 
-// refused returns what the gateway has refused, by reason, as its control plane has it.
+// refused returns how many connections the gateway says that it refused, by reason.
 func (v *victim) refused(ctx context.Context) (string, error) {
 	plane, err := newControlPlane(v.server)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
 )
 
-// warmConns is how many connections a server has already served when its memory is first read, so that what it needs once is not
-// counted.
+// warmConns is how many connections a server has served before its memory is first read, so that memory that it needs
+// only once is not counted.
 const warmConns = 100
 
-// allWorkloads returns the workloads, in the order in which they are run.
+// allWorkloads returns the workloads in the order in which they run.
 func (s *settings) allWorkloads() []result.Workload {
 	few, many, bulk, idle, churn := 100, 2000, 200, 18000, 50
 	if s.quick {
@@ -30,7 +30,7 @@ func (s *settings) allWorkloads() []result.Workload {
 	}, s.tlsWorkloads()...)
 }
 
-// tlsWorkloads returns those over TLS.
+// tlsWorkloads returns the workloads over TLS.
 func (s *settings) tlsWorkloads() []result.Workload {
 	few, bulk, idle, churn := 100, 50, 3000, 20
 	if s.quick {
@@ -59,17 +59,17 @@ func echo(size, conns int) result.Workload {
 		Text: fmt.Sprintf("%s on %d connections, one message in flight on each", text, conns)}
 }
 
-// idleConns is for the memory of so many connections.
+// idleConns returns a workload that measures the memory of a number of connections.
 func idleConns(conns int) result.Workload {
 	return result.Workload{Name: fmt.Sprintf("idle-%d", conns), Kind: result.Idle, Size: 64, Conns: conns,
 		Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", conns)}
 }
 
-// lowGOGC is a GOGC with which a Go server holds little more than what it uses.
+// lowGOGC is a GOGC with which a Go server holds little more memory than it uses.
 const lowGOGC = 10
 
-// collected returns a workload with next to no garbage in the servers' memory. A handshake makes more garbage than a connection
-// keeps, and as long as the heap has not doubled, Go neither collects it nor gives the memory back.
+// collected returns a workload with next to no garbage in the servers' memory. A handshake makes more garbage than a
+// connection keeps, and Go neither collects it nor gives the memory back before the heap has doubled.
 func collected(w result.Workload) result.Workload {
 	w.GOGC = lowGOGC
 	w.Name += fmt.Sprintf("-gogc-%d", lowGOGC)
@@ -77,7 +77,8 @@ func collected(w result.Workload) result.Workload {
 	return w
 }
 
-// chooseWorkloads returns those that --workloads names, by name, by kind, or as plain or tls, in their usual order.
+// chooseWorkloads returns the workloads that --workloads gives by name, by kind, or as plain or tls, in their usual
+// order.
 func (s *settings) chooseWorkloads() ([]result.Workload, error) {
 	all := s.allWorkloads()
 	if len(s.workloads) == 0 {
@@ -92,7 +93,8 @@ func (s *settings) chooseWorkloads() ([]result.Workload, error) {
 	}
 	for _, word := range s.workloads {
 		if !slices.ContainsFunc(all, func(w result.Workload) bool { return named(w, word) }) {
-			return nil, fmt.Errorf("--workloads %s: there is no workload %q; expected of %s", strings.Join(s.workloads, ","), word, strings.Join(names, ", "))
+			return nil, fmt.Errorf("--workloads %s: there is no workload %q; expected of %s",
+				strings.Join(s.workloads, ","), word, strings.Join(names, ", "))
 		}
 	}
 	return slices.DeleteFunc(all, func(w result.Workload) bool {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Churn opens connections, so many at a time, echoes one message of size bytes on each, finishes writing, waits until the server
-// has finished too, and closes. The result counts whole lives of connections, and Latency how long each took.
+// Churn opens connections, so many at a time, echoes one message of size bytes on each, finishes writing, waits until
+// the server has finished too, and closes. The result counts whole lives of connections; Latency has the time of each.
 func Churn(ctx context.Context, server netip.AddrPort, parallel, size int, w Window) (Result, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -34,7 +34,8 @@ func Churn(ctx context.Context, server netip.AddrPort, parallel, size int, w Win
 	return r.drive(ctx, w)
 }
 
-// churn is a run whose connections end. A conn's sent and received count the messages of all connections in its place.
+// churn is a run whose connections end and are replaced. A conn is a place: its sent and received count the messages of
+// all connections in that place.
 type churn struct{ run }
 
 func (r *churn) drive(ctx context.Context, w Window) (Result, error) {
@@ -52,7 +53,7 @@ func (r *churn) drive(ctx context.Context, w Window) (Result, error) {
 	}
 }
 
-// step takes what has come.
+// step takes the events that have come.
 func (r *churn) step(now time.Duration) error {
 	events, err := r.poll.wait(10 * time.Millisecond)
 	if err != nil {
@@ -85,8 +86,8 @@ func (r *churn) open(i int) error {
 	return r.poll.control(unix.EPOLL_CTL_ADD, fd, i, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
-// live does what can be done in a connection's life: write the message when it is connected, read it back and finish writing,
-// and when the server has finished too, close and open the next.
+// live advances a connection's life as far as it can: it writes the message when the connection is made, reads it back,
+// finishes writing, and closes and opens the next one when the server has finished too.
 func (r *churn) live(i int) error {
 	c := &r.conns[i]
 	for c.sent < c.due {
@@ -117,7 +118,7 @@ func (r *churn) live(i int) error {
 			}
 			return nil // the server's end makes an event
 		case c.in == before:
-			return nil // there is no more now
+			return nil // no more has come yet
 		}
 	}
 }

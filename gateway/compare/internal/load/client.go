@@ -18,14 +18,14 @@ const patience = 10 * time.Second
 // conn is one connection of the load.
 type conn struct {
 	fd       int32
-	blocked  bool   // the kernel takes no more now: EPOLLOUT is waited for
-	out, in  int    // how much of message sent has been written, and of message received read
+	blocked  bool   // the kernel takes no more for now: the connection waits for EPOLLOUT
+	out, in  int    // bytes written of message number sent, and read of message number received
 	due      uint64 // messages that may be written by now
-	base     uint64 // of these: before the run that is under way
+	base     uint64 // those of them that belong to earlier runs
 	sent     uint64
 	received uint64
 	since    time.Duration // when the last message was begun
-	session  *session      // its TLS; nil: none
+	session  *session      // nil without TLS
 }
 
 // Client is a set of connections to one server. One goroutine at a time may use it.
@@ -37,10 +37,10 @@ type Client struct {
 	message *message
 	buffer  []byte
 	start   time.Time
-	last    time.Duration // when anything last came, for patience
+	last    time.Duration // when bytes last came, for patience
 }
 
-// NewClient returns a client without connections, for messages of so many bytes.
+// NewClient returns a client without connections, for messages of size bytes, from MinMessage to MaxMessage.
 func NewClient(server netip.AddrPort, size int) (*Client, error) {
 	t, err := newTarget(server)
 	if err != nil {
@@ -57,9 +57,9 @@ func NewClient(server netip.AddrPort, size int) (*Client, error) {
 	return &Client{server: t, poll: p, message: m, buffer: make([]byte, 64<<10), start: time.Now()}, nil
 }
 
-// NewTLSClient is NewClient for connections that speak TLS 1.3, for Echo, EchoOnce and Fixed. They do the same as plain ones, on the
-// same one thread, so that a measurement differs by the TLS and by nothing else; but the load's own part of TLS makes it the slower
-// side more often. config is not modified.
+// NewTLSClient is NewClient for connections that speak TLS 1.3, for Echo, EchoOnce and Fixed. They do the same as plain
+// ones, on the same one thread, so that a measurement differs by the TLS only. But the load's own part of TLS makes it
+// the slower side more often. config is not modified.
 func NewTLSClient(server netip.AddrPort, size int, config *tls.Config) (*Client, error) {
 	l, err := NewClient(server, size)
 	if err == nil {
@@ -77,7 +77,7 @@ func (l *Client) Close() {
 	l.poll.close()
 }
 
-// Toward makes the connections of Open go to another server from now on.
+// Toward makes later connections of Open go to another server.
 func (l *Client) Toward(server netip.AddrPort) (err error) {
 	l.server, err = newTarget(server)
 	return err
@@ -86,11 +86,11 @@ func (l *Client) Toward(server netip.AddrPort) (err error) {
 // Len returns the number of connections.
 func (l *Client) Len() int { return len(l.conns) }
 
-// now is cheaper than time.Now: one clock instead of two.
+// now returns the time since the client was made. It is cheaper than time.Now: it reads one clock instead of two.
 func (l *Client) now() time.Duration { return time.Since(l.start) }
 
-// Open makes n more connections, and returns when the kernel has them all; the server may not have accepted them yet. With TLS it
-// returns when all handshakes are made, one after the other.
+// Open makes n more connections, and returns when the kernel has made them all; the server may not have accepted them
+// yet. With TLS it makes the handshakes one after the other, and returns after the last.
 func (l *Client) Open(ctx context.Context, n int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -161,7 +161,7 @@ func (l *Client) connected(ctx context.Context, n int) error {
 	return nil
 }
 
-// wait returns events, or an error when none come for so long that none will.
+// wait returns events, or an error when none come within patience.
 func (l *Client) wait(ctx context.Context) ([]unix.EpollEvent, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -178,7 +178,7 @@ func (l *Client) wait(ctx context.Context) ([]unix.EpollEvent, error) {
 	}
 }
 
-// put writes on a connection. Not room: the kernel takes no more now.
+// put writes on a connection. room is false when the kernel takes no more for now.
 func (c *conn) put(p []byte) (n int, room bool, err error) {
 	if c.session != nil {
 		return c.session.put(p)
@@ -193,7 +193,7 @@ func (c *conn) put(p []byte) (n int, room bool, err error) {
 	return n, true, nil
 }
 
-// flush writes what TLS made of earlier messages and the kernel had no room for, and reports whether there is room now.
+// flush writes the bytes of TLS that the kernel did not take before, and reports whether it has taken them all now.
 func (c *conn) flush() (room bool, err error) {
 	if c.session == nil {
 		return true, nil
@@ -201,7 +201,7 @@ func (c *conn) flush() (room bool, err error) {
 	return c.session.wire.flush()
 }
 
-// write writes what is due on a connection, as far as the kernel takes it.
+// write writes the messages that are due on a connection, as far as the kernel takes them.
 func (l *Client) write(i int) error {
 	c := &l.conns[i]
 	room, err := c.flush()
@@ -219,7 +219,7 @@ func (l *Client) write(i int) error {
 	return l.block(i, !room)
 }
 
-// block waits for room in the kernel at a connection, or no longer.
+// block makes a connection wait until the kernel takes bytes again, or ends that wait.
 func (l *Client) block(i int, blocked bool) error {
 	c := &l.conns[i]
 	if c.blocked == blocked {
@@ -235,7 +235,7 @@ func (l *Client) block(i int, blocked bool) error {
 
 var errEnded = errors.New("the server ended the connection")
 
-// fill reads once from a connection. No bytes and no error: there are none now.
+// fill reads once from a connection. No bytes and no error mean that none have come yet.
 func (l *Client) fill(i int) ([]byte, error) {
 	n, err := l.conns[i].get(l.buffer)
 	if err != nil {
@@ -244,7 +244,7 @@ func (l *Client) fill(i int) ([]byte, error) {
 	return l.buffer[:n], nil
 }
 
-// get reads once. No bytes and no error: there are none now.
+// get reads once from the socket. No bytes and no error mean that none have come yet.
 func (c *conn) get(p []byte) (int, error) {
 	if c.session != nil {
 		return c.session.fill(p)
@@ -262,8 +262,8 @@ func (c *conn) get(p []byte) (int, error) {
 	}
 }
 
-// read reads from a connection, compares, and returns how many messages that completed. It reads once; with TLS until there is
-// nothing more, because what TLS has read from the kernel makes no further event.
+// read reads from a connection, compares, and returns how many messages that completed. Without TLS it reads once. With
+// TLS it reads until no bytes are left, because bytes that TLS has read from the kernel make no further event.
 func (l *Client) read(i int) (int, error) {
 	for completed := 0; ; {
 		p, err := l.fill(i)
@@ -278,7 +278,8 @@ func (l *Client) read(i int) (int, error) {
 	}
 }
 
-// compare compares what came on a connection with what is expected next, and returns how many messages it completed.
+// compare compares bytes that came on a connection with the bytes expected next, and returns how many messages they
+// completed.
 func (l *Client) compare(i int, p []byte) (completed int, err error) {
 	c := &l.conns[i]
 	for len(p) > 0 {

@@ -13,11 +13,11 @@ import (
 
 // Window says which part of a load is measured.
 type Window struct {
-	Ready  <-chan struct{} // Echo, Fixed, Churn: Warm begins when it is closed; nil: at once
-	Warm   time.Duration   // what goes before
+	Ready  <-chan struct{} // Echo, Fixed, Churn: Warm begins when it is closed; nil means at once
+	Warm   time.Duration   // the load goes on for so long before the measured part
 	Length time.Duration
 	Mark   func() // called where the measured part begins and where it ends; may be nil
-	Sleep  bool   // Fixed: sleep until the next message is due, for a load that shares its core, instead of looking without a pause
+	Sleep  bool   // Fixed: sleep until the next message is due, instead of polling; for a load that shares its core
 }
 
 func (w Window) mark() {
@@ -39,15 +39,17 @@ func (w Window) ready() bool {
 	}
 }
 
-// Result is what happened in the measured part.
+// Result is the outcome of the measured part.
 type Result struct {
-	Messages   uint64        // came back
-	Elapsed    time.Duration // its real length
-	Latency    *hdrhistogram.Histogram
-	Unanswered uint64 // Fixed: were to be sent in it and had not come back at its end; Latency has them, with the time until then
+	Messages uint64        // messages that came back
+	Elapsed  time.Duration // the real length of the measured part
+	Latency  *hdrhistogram.Histogram
+	// Unanswered is for Fixed: messages that were to be sent in the measured part and had not come back at its end.
+	// Latency includes them, with the time until then.
+	Unanswered uint64
 }
 
-// newHistogram is for latencies in nanoseconds, from 1 µs to 2 minutes, to three digits.
+// newHistogram returns a histogram of latencies in nanoseconds, from 1 µs to 2 minutes, to three digits.
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1000, int64(2*time.Minute), 3) }
 
 // Echo keeps one message in flight on every connection.
@@ -55,9 +57,9 @@ func (l *Client) Echo(ctx context.Context, w Window) (Result, error) {
 	return l.drive(ctx, w, 0)
 }
 
-// Fixed sends so many messages a second in all, on the connections in turn, however slow the answers are. Latency counts from
-// the moment at which a message was to be sent, so that a stall shows in all the messages that it held up. It can be called again, and
-// goes on with the same connections then.
+// Fixed sends rate messages a second in all, on the connections in turn, however slow the answers are. Latency counts
+// from the moment at which a message was to be sent, so that a stall shows in all the messages that it held up. A
+// second call goes on with the same connections.
 func (l *Client) Fixed(ctx context.Context, rate float64, w Window) (Result, error) {
 	if rate <= 0 {
 		return Result{}, fmt.Errorf("rate %g: expected more than 0 messages a second", rate)
@@ -69,13 +71,13 @@ func (l *Client) Fixed(ctx context.Context, rate float64, w Window) (Result, err
 type run struct {
 	*Client
 	result   Result
-	interval time.Duration // between two messages; 0: the next one when the last one came
+	interval time.Duration // between two messages; 0: each message waits for the answer to the last one
 	origin   time.Duration // when the first message was to be sent
-	released uint64        // messages that were to be sent by now
+	released uint64        // messages whose time to be sent has come
 	sleeps   bool
-	warming  time.Duration // when Warm began; 0: it has not
-	begin    time.Duration // of the measured part
-	measured bool          // whether it has begun
+	warming  time.Duration // when Warm began; 0 before
+	begin    time.Duration // when the measured part began
+	measured bool          // whether the measured part has begun
 }
 
 func (l *Client) drive(ctx context.Context, w Window, interval time.Duration) (Result, error) {
@@ -130,7 +132,7 @@ func (r *run) start(now time.Duration, w Window) {
 	r.measured, r.begin = true, r.now()
 }
 
-// step sends what is due and takes what has come.
+// step sends the messages that are due and takes the answers that have come.
 func (r *run) step(now time.Duration) error {
 	timeout := 10 * time.Millisecond
 	if r.interval > 0 {
@@ -174,12 +176,13 @@ func (r *run) release(now time.Duration) error {
 	return nil
 }
 
-// intended is when a message of Fixed is to be sent.
+// intended returns when a message of Fixed is to be sent.
 func (r *run) intended(number uint64) time.Duration {
 	return r.origin + time.Duration(number)*r.interval
 }
 
-// due is when a message on a connection is to be sent, by its number on it. Those before the connection's base are of an earlier run.
+// due returns when a message on a connection is to be sent, by its number on the connection. Messages before the
+// connection's base belong to an earlier run.
 func (r *run) due(i int, number uint64) time.Duration {
 	return r.intended((number-r.conns[i].base)*uint64(len(r.conns)) + uint64(i))
 }
@@ -206,7 +209,7 @@ func (r *run) handle(e *unix.EpollEvent) error {
 	return nil
 }
 
-// came counts a message that has come back on a connection, where behind-1 have come after it.
+// came counts a message that has come back on a connection; behind-1 messages have come after it.
 func (r *run) came(i int, behind uint64) error {
 	c := &r.conns[i]
 	began, counts := c.since, r.measured
@@ -233,13 +236,13 @@ func (r *run) next(i int) error {
 	return r.write(i)
 }
 
-// over reports whether the measured part is. It is longer than it should be when nothing has come back yet: on a machine that is
-// busy otherwise, a short one would have nothing.
+// over reports whether the measured part is over. Echo makes it longer until a message has come back: on a busy machine
+// a short part could end without one.
 func (r *run) over(now time.Duration, w Window) bool {
 	return r.measured && now >= r.begin+w.Length && (r.result.Messages > 0 || r.interval > 0)
 }
 
-// finish counts what was to be sent and has not come back.
+// finish counts the messages of Fixed that were to be sent and have not come back.
 func (r *run) finish(now time.Duration) error {
 	r.result.Elapsed = now - r.begin
 	if r.interval == 0 {
@@ -252,7 +255,7 @@ func (r *run) finish(now time.Duration) error {
 		c := &r.conns[i]
 		for n := max(c.received, c.base); n < c.due; n++ {
 			began := r.due(i, n)
-			if now-began > time.Millisecond { // what is only just under way is not late
+			if now-began > time.Millisecond { // a message that has only just been sent is not late
 				r.result.Unanswered++
 				if err := r.result.Latency.RecordValue(int64(now - began)); err != nil {
 					return err
@@ -263,7 +266,7 @@ func (r *run) finish(now time.Duration) error {
 	return nil
 }
 
-// serveAll goes on, uncounted, until every connection has been served, or one has to wait too long.
+// serveAll goes on without counting until a message has come back on every connection, or for patience at most.
 func (r *run) serveAll(ctx context.Context, step func(time.Duration) error) error {
 	r.measured = false
 	deadline := r.now() + patience

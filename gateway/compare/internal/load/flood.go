@@ -12,30 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FloodConfig says how a server is flooded.
+// FloodConfig says how to flood a server.
 type FloodConfig struct {
 	Server netip.AddrPort `json:"server"`
 	Silent int            `json:"silent"` // attackers that connect and send nothing
-	Half   int            `json:"half"`   // that send half a ClientHello, and then nothing
-	Whole  int            `json:"whole"`  // that send a whole one, and then nothing
-	Slow   int            `json:"slow"`   // that send a byte of one each Drip (slowloris)
+	Half   int            `json:"half"`   // attackers that send half a ClientHello, and then nothing
+	Whole  int            `json:"whole"`  // attackers that send a whole ClientHello, and then nothing
+	Slow   int            `json:"slow"`   // attackers that send a byte of a ClientHello each Drip (slowloris)
 	Drip   time.Duration  `json:"drip"`
-	Pace   int            `json:"pace"` // new connections a second at most
+	Pace   int            `json:"pace"` // most new connections a second
 }
 
-// Attackers returns how many there are.
+// Attackers returns the number of attackers of all kinds.
 func (c FloodConfig) Attackers() int { return c.Silent + c.Half + c.Whole + c.Slow }
 
-// FloodState is what has become of a flood's attackers.
+// FloodState counts the attackers' connections.
 type FloodState struct {
-	Held   int `json:"held"`   // are connected now
-	Opened int `json:"opened"` // connections made, all in all
-	Cut    int `json:"cut"`    // of these, ended by the server; each was replaced
-	Failed int `json:"failed"` // connections that could not be made; each was tried again
+	Held   int `json:"held"`   // attackers that are connected now
+	Opened int `json:"opened"` // connections made since the flood was made
+	Cut    int `json:"cut"`    // of these, connections that the server ended; each is replaced
+	Failed int `json:"failed"` // attempts to connect that failed; each is made again
 }
 
-// Flood holds up TLS handshakes that never end: attackers connect, and whom the server cuts connects again. It costs little on this
-// side: the ClientHello is always the same, and answers are not read. One goroutine at a time may use it.
+// Flood keeps TLS handshakes under way that never end: attackers connect, and one that the server cuts connects again.
+// It costs little on this side: the ClientHello is always the same, and answers are not read. One goroutine at a time
+// may use it.
 type Flood struct {
 	config    FloodConfig
 	server    target
@@ -44,14 +45,14 @@ type Flood struct {
 	start     time.Time
 	holding   bool
 	attackers []attacker
-	waiting   []int         // attackers without a connection, the next one first
-	connects  time.Duration // when the next may connect
-	drips     time.Duration // when the next byte of a slow one is due
-	slow      int           // the slow one whose byte that is
+	waiting   []int         // attackers without a connection, the next to connect first
+	connects  time.Duration // when the next attacker may connect
+	drips     time.Duration // when the next byte of a slow attacker is due
+	slow      int           // the slow attacker to send it
 	state     FloodState
 }
 
-// attacker is one connection at a time.
+// attacker has one connection at a time.
 type attacker struct {
 	fd        int32 // -1: none
 	connected bool
@@ -102,10 +103,11 @@ func (f *Flood) Release() {
 	}
 }
 
-// State returns what has become of the attackers.
+// State returns the counts as of the last Step.
 func (f *Flood) State() FloodState { return f.state }
 
-// Step connects and sends what is due, and sees who was cut, for about a millisecond; when nothing is held up it only waits.
+// Step makes the connections and sends the bytes that are due, and notices the connections that the server cut, for
+// about a millisecond. After Release it only waits.
 func (f *Flood) Step() error {
 	timeout := 10 * time.Millisecond
 	if f.holding {
@@ -125,7 +127,7 @@ func (f *Flood) Step() error {
 	return nil
 }
 
-// late is how far the pace may lie behind and still be made up for.
+// late is how far the pace may fall behind and still be made up.
 const late = 100 * time.Millisecond
 
 // connect starts the connections that the pace allows by now.
@@ -143,7 +145,7 @@ func (f *Flood) connect(now time.Duration) error {
 		i := f.waiting[0]
 		f.waiting = f.waiting[1:]
 		f.attackers[i] = attacker{fd: int32(fd)}
-		// Edge-triggered, and no EPOLLIN: once when it is connected, and once when the server ends it.
+		// Edge-triggered, and no EPOLLIN: one event when it is connected, and one when the server ends it.
 		if err := f.poll.control(unix.EPOLL_CTL_ADD, fd, i, unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
 			return err
 		}
@@ -151,7 +153,8 @@ func (f *Flood) connect(now time.Duration) error {
 	return nil
 }
 
-// drip sends the bytes of slow attackers that are due: one of each in turn, evenly, so that each has one in every Drip.
+// drip sends the bytes of slow attackers that are due. The attackers take turns evenly, so that each sends one byte in
+// every Drip.
 func (f *Flood) drip(now time.Duration) error {
 	if f.config.Slow == 0 {
 		return nil
@@ -167,7 +170,7 @@ func (f *Flood) drip(now time.Duration) error {
 	return nil
 }
 
-// handle sees that an attacker is connected, or cut.
+// handle takes an event: an attacker is connected, or cut.
 func (f *Flood) handle(i int, events uint32) {
 	a := &f.attackers[i]
 	switch ended := events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0; {
@@ -185,7 +188,7 @@ func (f *Flood) handle(i int, events uint32) {
 	}
 }
 
-// first returns how much of the ClientHello an attacker sends at once.
+// first returns how many bytes of the ClientHello an attacker sends at once.
 func (f *Flood) first(i int) int {
 	switch i -= f.config.Silent; {
 	case i < 0:
@@ -199,7 +202,8 @@ func (f *Flood) first(i int) int {
 	}
 }
 
-// send sends the ClientHello up to an offset. A connection on which that fails is being cut, which makes an event.
+// send sends the ClientHello up to an offset. When that fails, the server is cutting the connection, which makes an
+// event.
 func (f *Flood) send(i, to int) {
 	a := &f.attackers[i]
 	if to == a.sent {
@@ -211,7 +215,7 @@ func (f *Flood) send(i, to int) {
 	}
 }
 
-// end ends an attacker's connection, so that it connects again when it is its turn.
+// end ends an attacker's connection. The attacker connects again when its turn comes.
 func (f *Flood) end(i int) {
 	a := &f.attackers[i]
 	abort(int(a.fd))
@@ -222,22 +226,23 @@ func (f *Flood) end(i int) {
 	f.waiting = append(f.waiting, i)
 }
 
-// clientHello returns what Go's TLS client sends first.
+// clientHello returns the first bytes that Go's TLS client sends.
 func clientHello() ([]byte, error) {
 	r := new(recorder)
-	if err := tls.Client(r, &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS13}).Handshake(); !errors.Is(err, errRecorded) {
+	config := &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS13}
+	if err := tls.Client(r, config).Handshake(); !errors.Is(err, errRecorded) {
 		return nil, fmt.Errorf("recording a ClientHello: %w", err)
 	}
 	return r.said.Bytes(), nil
 }
 
-// recorder keeps what is written to it, and fails when an answer is expected. crypto/tls calls nothing but Read and Write on it.
+// recorder keeps the bytes that are written to it, and fails reads. crypto/tls calls only Read and Write on it.
 type recorder struct {
 	net.Conn // nil
 	said     bytes.Buffer
 }
 
-// errRecorded is what a handshake fails with when all of the ClientHello is recorded.
+// errRecorded is the error of a handshake when all of the ClientHello is recorded.
 var errRecorded = errors.New("nobody answers")
 
 // Write keeps p.

@@ -31,7 +31,7 @@ func flooded(t *testing.T, c FloodConfig, done func(*Flood) bool) *Flood {
 	return f
 }
 
-// heard keeps what each connection of a server sent. It is safe for concurrent use.
+// heard keeps the bytes that each connection of a server sent. It is safe for concurrent use.
 type heard struct {
 	mu  sync.Mutex
 	all []*bytes.Buffer
@@ -55,7 +55,8 @@ func (h *heard) listen(c net.Conn) {
 	}
 }
 
-// lengths returns how many connections sent how many bytes, and whether all of them were the first ones of hello.
+// lengths returns how many connections sent each number of bytes, and whether all of them sent the first bytes of
+// hello.
 func (h *heard) lengths(hello []byte) (lengths map[int]int, same bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,10 +68,12 @@ func (h *heard) lengths(hello []byte) (lengths map[int]int, same bool) {
 	return lengths, same
 }
 
-// TestFloodSends holds what each kind of attacker sends: nothing, half a ClientHello, a whole one, and one byte after the other.
+// TestFloodSends holds that the kinds of attackers send nothing, half a ClientHello, a whole one, and one byte at a
+// time.
 func TestFloodSends(t *testing.T) {
 	h := new(heard)
-	c := FloodConfig{Server: serve(t, h.listen), Silent: 2, Half: 3, Whole: 4, Slow: 5, Drip: 20 * time.Millisecond, Pace: 1000}
+	c := FloodConfig{Server: serve(t, h.listen), Silent: 2, Half: 3, Whole: 4, Slow: 5, Drip: 20 * time.Millisecond,
+		Pace: 1000}
 	f := flooded(t, c, func(f *Flood) bool {
 		lengths, same := h.lengths(f.hello)
 		if !same {
@@ -93,19 +96,20 @@ func TestFloodSends(t *testing.T) {
 	}
 }
 
-// TestFloodReplaces holds that whoever is cut comes again, at the pace and no faster.
+// TestFloodReplaces holds that an attacker that is cut comes again, at the pace and no faster.
 func TestFloodReplaces(t *testing.T) {
 	var seen atomic.Int64
 	server := serve(t, func(c net.Conn) { seen.Add(1) })
 	begin := time.Now()
 	const pace = 500
-	f := flooded(t, FloodConfig{Server: server, Silent: 4, Whole: 4, Pace: pace}, func(f *Flood) bool { return f.State().Cut >= 50 })
+	f := flooded(t, FloodConfig{Server: server, Silent: 4, Whole: 4, Pace: pace},
+		func(f *Flood) bool { return f.State().Cut >= 50 })
 	if most := int64(pace*(time.Since(begin)+late).Seconds()) + 1; seen.Load() > most || f.State().Opened > int(most) {
 		t.Errorf("%d connections, %+v; there was time for %d", seen.Load(), f.State(), most)
 	}
 }
 
-// TestFloodWithoutAServer holds that attackers go on trying.
+// TestFloodWithoutAServer holds that attackers go on trying when no server answers.
 func TestFloodWithoutAServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,17 +117,19 @@ func TestFloodWithoutAServer(t *testing.T) {
 	}
 	address := l.Addr().(*net.TCPAddr).AddrPort()
 	_ = l.Close()
-	f := flooded(t, FloodConfig{Server: address, Silent: 3, Pace: 1000}, func(f *Flood) bool { return f.State().Failed >= 10 })
+	f := flooded(t, FloodConfig{Server: address, Silent: 3, Pace: 1000},
+		func(f *Flood) bool { return f.State().Failed >= 10 })
 	if s := f.State(); s.Held != 0 || s.Opened != 0 {
 		t.Errorf("%+v; expected none", s)
 	}
 }
 
-// TestFloodConfig holds that a flood which could not be is refused.
+// TestFloodConfig holds that NewFlood refuses a configuration that makes no sense.
 func TestFloodConfig(t *testing.T) {
 	server := netip.MustParseAddrPort("127.0.0.1:1")
 	for name, c := range map[string]FloodConfig{
-		"no attackers": {Server: server, Pace: 1}, "no pace": {Server: server, Silent: 1}, "no drip": {Server: server, Slow: 1, Pace: 1},
+		"no attackers": {Server: server, Pace: 1}, "no pace": {Server: server, Silent: 1},
+		"no drip":         {Server: server, Slow: 1, Pace: 1},
 		"another machine": {Server: netip.MustParseAddrPort("192.0.2.1:80"), Silent: 1, Pace: 1},
 	} {
 		if _, err := NewFlood(c); err == nil {
@@ -132,10 +138,12 @@ func TestFloodConfig(t *testing.T) {
 	}
 }
 
-// TestFixedAgain holds that connections can be used again, that what is measured waits until it may begin, and that a load which sleeps
-// keeps its rate too.
+// TestFixedAgain holds that connections can be used again, that the measured part waits for Ready, and that a load that
+// sleeps keeps its rate too.
 func TestFixedAgain(t *testing.T) {
-	for name, client := range map[string]*Client{"plain": opened(t, serve(t, echo), 64, 4), "TLS": openedTLS(t, echo, 64, 4)} {
+	for name, client := range map[string]*Client{
+		"plain": opened(t, serve(t, echo), 64, 4), "TLS": openedTLS(t, echo, 64, 4),
+	} {
 		for range 3 {
 			ready, marks := make(chan struct{}), 0
 			w := marked(&marks)
@@ -150,13 +158,14 @@ func TestFixedAgain(t *testing.T) {
 				t.Errorf("%s: %d messages and %d late ones, of %d; %d marks", name, r.Messages, r.Unanswered, most, marks)
 			}
 			if uint64(r.Latency.TotalCount()) != r.Messages+r.Unanswered {
-				t.Errorf("%s: %d latencies for %d messages and %d late ones", name, r.Latency.TotalCount(), r.Messages, r.Unanswered)
+				t.Errorf("%s: %d latencies for %d messages and %d late ones", name, r.Latency.TotalCount(), r.Messages,
+					r.Unanswered)
 			}
 		}
 	}
 }
 
-// TestFixedWaits holds that nothing is measured before it may begin.
+// TestFixedWaits holds that nothing is measured before Ready.
 func TestFixedWaits(t *testing.T) {
 	client := opened(t, serve(t, func(c net.Conn) { _, _ = io.Copy(struct{ io.Writer }{c}, c) }), 64, 2)
 	marks, ready := 0, make(chan struct{})
@@ -176,7 +185,7 @@ func TestFixedWaits(t *testing.T) {
 	}
 }
 
-// TestFixedAfterAStall holds that answers to an earlier run's messages are no part of the next one, however late they come.
+// TestFixedAfterAStall holds that late answers to an earlier run's messages are not counted in the next run.
 func TestFixedAfterAStall(t *testing.T) {
 	open := make(chan struct{})
 	client := opened(t, serve(t, func(c net.Conn) {

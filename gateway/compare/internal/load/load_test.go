@@ -87,13 +87,14 @@ func TestEcho(t *testing.T) {
 			t.Fatalf("%d bytes: %v", size, err)
 		}
 		if r.Messages == 0 || uint64(r.Latency.TotalCount()) != r.Messages || marks != 2 || r.Elapsed < 100*time.Millisecond {
-			t.Errorf("%d bytes: %d messages, %d latencies, %d marks, %s", size, r.Messages, r.Latency.TotalCount(), marks, r.Elapsed)
+			t.Errorf("%d bytes: %d messages, %d latencies, %d marks, %s", size, r.Messages, r.Latency.TotalCount(), marks,
+				r.Elapsed)
 		}
 	}
 }
 
-// TestFixedKeepsSending holds that Fixed does not wait for answers: a server that gives each connection one answer and no more
-// gets all messages, and every one that it left is a late one.
+// TestFixedKeepsSending holds that Fixed does not wait for answers: a server that gives each connection one answer and
+// no more gets all messages, and every message that it left unanswered is a late one.
 func TestFixedKeepsSending(t *testing.T) {
 	var got atomic.Int64
 	server := serve(t, func(c net.Conn) {
@@ -117,7 +118,8 @@ func TestFixedKeepsSending(t *testing.T) {
 		due += client.conns[i].sent
 	}
 	if least := uint64(rate / 10 * 9 / 10); r.Unanswered < least || due < least {
-		t.Errorf("%d messages were sent and %d unanswered in a tenth of a second; expected about %d", due, r.Unanswered, rate/10)
+		t.Errorf("%d messages were sent and %d unanswered in a tenth of a second; expected about %d", due, r.Unanswered,
+			rate/10)
 	}
 	if uint64(r.Latency.TotalCount()) != r.Messages+r.Unanswered {
 		t.Errorf("%d latencies for %d messages and %d late ones", r.Latency.TotalCount(), r.Messages, r.Unanswered)
@@ -137,7 +139,7 @@ func TestFixedKeepsItsRate(t *testing.T) {
 	}
 }
 
-// TestWrongAnswers holds that a server which does not echo is found out, whatever it does instead.
+// TestWrongAnswers holds that the load finds out a server that does anything but echo.
 func TestWrongAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		handle func(net.Conn)
@@ -169,7 +171,7 @@ func TestWrongAnswers(t *testing.T) {
 			p := make([]byte, 64)
 			_, _ = io.ReadFull(c, p)
 			next := bytes.Clone(p)
-			next[8]++ // the message that would come next
+			next[8]++ // the stamp of the next message
 			_, _ = c.Write(append(p, next...))
 			_, _ = io.Copy(io.Discard, c)
 		}, "is not what was sent"},
@@ -199,7 +201,7 @@ func TestEchoOnce(t *testing.T) {
 	}
 }
 
-// TestChurn holds that each life that is counted was whole: the server saw 64 bytes and then the end, and no reset.
+// TestChurn holds that each counted life was whole: the server saw 64 bytes and then the end, and no reset.
 func TestChurn(t *testing.T) {
 	var whole, broken atomic.Uint64
 	server := serve(t, func(c net.Conn) {
@@ -250,7 +252,8 @@ func TestBroadcast(t *testing.T) {
 		}
 	}
 	refused := errors.New("refused")
-	if _, err := client.Broadcast(t.Context(), message, func(context.Context) error { return refused }); !errors.Is(err, refused) {
+	_, err := client.Broadcast(t.Context(), message, func(context.Context) error { return refused })
+	if !errors.Is(err, refused) {
 		t.Errorf("%v; expected the error of what triggers the broadcast", err)
 	}
 	if _, err := client.Broadcast(t.Context(), message, send(bytes.Repeat([]byte("c"), 64))); err == nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EchoOnce sends one message on each connection from the index first on, and returns when all have come back.
+// EchoOnce sends one message on each connection from the index first on, and returns when all messages have come back.
 func (l *Client) EchoOnce(ctx context.Context, first int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -42,9 +42,12 @@ func (l *Client) EchoOnce(ctx context.Context, first int) error {
 	return nil
 }
 
-// Broadcast calls trigger, which makes the server send message to every connection, in a goroutine of its own, and returns how
-// long it took from before the call until the last connection had all of it. It waits for trigger's end too.
-func (l *Client) Broadcast(ctx context.Context, message []byte, trigger func(context.Context) error) (time.Duration, error) {
+// Broadcast calls trigger, which makes the server send message to every connection, in a goroutine of its own. It
+// returns the time from before the call until the last connection had all of the message. It also waits until trigger
+// returns.
+func (l *Client) Broadcast(
+	ctx context.Context, message []byte, trigger func(context.Context) error,
+) (time.Duration, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -58,7 +61,7 @@ func (l *Client) Broadcast(ctx context.Context, message []byte, trigger func(con
 	go func() {
 		defer close(triggered)
 		if err := trigger(ctx); err != nil {
-			cancel(err) // without it nothing will come
+			cancel(err) // otherwise await would wait for a message that never comes
 		}
 	}()
 	err := l.await(ctx, message)

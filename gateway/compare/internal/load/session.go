@@ -11,14 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// session is the TLS of one connection, without a goroutine: crypto/tls over a descriptor that has what the kernel has now, and no
-// more. The client's one thread uses it.
+// session is the TLS of one connection, without a goroutine: crypto/tls over a descriptor, where a read returns only
+// the bytes that the kernel has already. The client's one thread uses it.
 type session struct {
 	wire wire
 	tls  *tls.Conn
 }
 
-// newSession makes the handshake on a connected descriptor, and waits for it. It must be TLS 1.3, and not resumed.
+// newSession makes the handshake on a connected descriptor and waits for it. A handshake that is not a full one of TLS
+// 1.3 is an error.
 func newSession(fd int32, config *tls.Config) (*session, error) {
 	s := &session{wire: wire{fd: fd, waits: true}}
 	s.tls = tls.Client(&s.wire, config)
@@ -29,21 +30,22 @@ func newSession(fd int32, config *tls.Config) (*session, error) {
 	return s, full(s.tls.ConnectionState())
 }
 
-// full returns an error for a handshake that was not a full one of TLS 1.3, which would cost servers something else.
+// full returns an error for a handshake that was not a full one of TLS 1.3: another kind costs a server less or more.
 func full(state tls.ConnectionState) error {
 	if state.Version != tls.VersionTLS13 || state.DidResume {
-		return fmt.Errorf("TLS handshake: %s, resumed: %t; expected TLS 1.3, not resumed", tls.VersionName(state.Version), state.DidResume)
+		return fmt.Errorf("TLS handshake: %s, resumed: %t; expected TLS 1.3, not resumed",
+			tls.VersionName(state.Version), state.DidResume)
 	}
 	return nil
 }
 
-// put takes all of p. Not room: the kernel has not taken all of it, and flush is to be called when it can.
+// put takes all of p. room is false when the kernel has not taken all of it: the caller calls flush when it can.
 func (s *session) put(p []byte) (n int, room bool, err error) {
 	n, err = s.tls.Write(p)
 	return n, len(s.wire.out) == 0, err
 }
 
-// fill reads what one record has. No bytes and no error: there are none now.
+// fill reads the bytes of one record. No bytes and no error mean that none have come yet.
 func (s *session) fill(p []byte) (int, error) {
 	n, err := s.tls.Read(p)
 	switch {
@@ -61,24 +63,25 @@ type nothing struct{}
 // Error returns the text.
 func (nothing) Error() string { return "there is nothing to read now" }
 
-// Timeout is part of net.Error: what has come so far stays.
+// Timeout is a part of net.Error: crypto/tls keeps the bytes that have come so far.
 func (nothing) Timeout() bool { return true }
 
-// Temporary is part of net.Error: the next call may succeed.
+// Temporary is a part of net.Error: the next call may succeed.
 func (nothing) Temporary() bool { return true }
 
-// errNothing says that the kernel has nothing to read now. It is temporary, so that crypto/tls goes on when it is called again.
+// errNothing says that the kernel has no bytes to read now. It is temporary, so that crypto/tls goes on at the next
+// call.
 var errNothing net.Error = nothing{}
 
-// wire is what a session reads from and writes to. crypto/tls calls nothing but Read and Write on it.
+// wire is the connection under a session. crypto/tls calls only Read and Write on it.
 type wire struct {
 	net.Conn // nil
 	fd       int32
-	waits    bool   // reads wait: a handshake, which cannot be interrupted, is under way
-	out      []byte // what the kernel has not taken yet; at most a message and what TLS adds to it
+	waits    bool   // whether reads wait: during a handshake, which cannot be interrupted
+	out      []byte // bytes that the kernel has not taken yet; at most a message and its TLS overhead
 }
 
-// Read reads what there is, or fails with errNothing.
+// Read reads the bytes that the kernel has, or fails with errNothing.
 func (w *wire) Read(p []byte) (int, error) {
 	for {
 		n, errno := rawRead(w.fd, p)
@@ -98,7 +101,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 }
 
-// wait waits until there is something to read, or for so long that nothing will come.
+// wait waits until bytes can be read, for patience at most.
 func (w *wire) wait() error {
 	events := []unix.PollFd{{Fd: w.fd, Events: unix.POLLIN}}
 	n, err := unix.Poll(events, int(patience/time.Millisecond))
@@ -111,14 +114,15 @@ func (w *wire) wait() error {
 	return fmt.Errorf("nothing came for %s", patience)
 }
 
-// Write takes all of p: an error of crypto/tls's writes is for ever, so that what the kernel does not take is kept.
+// Write takes all of p, and keeps the bytes that the kernel does not take: crypto/tls never recovers from an error of a
+// write.
 func (w *wire) Write(p []byte) (int, error) {
 	w.out = append(w.out, p...)
 	_, err := w.flush()
 	return len(p), err
 }
 
-// flush writes what is kept, as far as the kernel takes it, and reports whether that was all.
+// flush writes the kept bytes as far as the kernel takes them, and reports whether it took all.
 func (w *wire) flush() (all bool, err error) {
 	for len(w.out) > 0 {
 		n, errno := rawWrite(w.fd, w.out)

@@ -1,6 +1,6 @@
-// Package load makes the load that servers are measured with: many connections, one epoll, one thread. Nothing is allocated for
-// a message, every byte that comes back is compared with what was sent, and reads and writes are raw system calls, so that the
-// server is busy and not the load.
+// Package load makes the load for measuring servers: many connections, one epoll, one thread. It allocates nothing for
+// a message, and its reads and writes are raw system calls, so that the server is busy and not the load. It compares
+// every byte that comes back with the byte that was sent.
 package load
 
 import (
@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sources is how many addresses of 127.0.0.0/8 connections come from, in turn, so that ports do not run out: a port whose
-// connection has ended is not free for a minute.
+// sources is how many addresses of 127.0.0.0/8 connections come from, in turn. With one address, ports could run out: a
+// port is not free for a minute after its connection has ended.
 const sources = 64
 
-// target is a server's address, with the sources for connections to it.
+// target is a server's address, with the source addresses for connections to it.
 type target struct {
 	address unix.SockaddrInet4
 	next    int // the next source
@@ -30,7 +30,7 @@ func newTarget(a netip.AddrPort) (target, error) {
 	return target{address: unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().Unmap().As4()}}, nil
 }
 
-// connect starts a connection, which is made when its descriptor is writable.
+// connect starts a connection. It is made when its descriptor is writable.
 func (t *target) connect() (int, error) {
 	for range sources {
 		fd, err := t.connectFrom([4]byte{127, 0, 0, byte(2 + t.next)})
@@ -39,7 +39,8 @@ func (t *target) connect() (int, error) {
 			return fd, err
 		}
 	}
-	return -1, fmt.Errorf("no port is free at any of %d source addresses; wait a minute, or widen net.ipv4.ip_local_port_range", sources)
+	return -1, fmt.Errorf("no port is free at any of %d source addresses; "+
+		"wait a minute, or widen net.ipv4.ip_local_port_range", sources)
 }
 
 func (t *target) connectFrom(source [4]byte) (int, error) {
@@ -49,7 +50,8 @@ func (t *target) connectFrom(source [4]byte) (int, error) {
 	}
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), // the port is chosen by connect, which knows the peer
+		// connect chooses the port, because it knows the peer.
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 		unix.Bind(fd, &unix.SockaddrInet4{Addr: source}),
 	)
 	if err == nil {
@@ -62,7 +64,7 @@ func (t *target) connectFrom(source [4]byte) (int, error) {
 	return fd, nil
 }
 
-// abort closes with a reset, so that the port is free at once.
+// abort closes a connection with a reset, so that its port is free at once.
 func abort(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	_ = unix.Close(fd)
@@ -82,7 +84,7 @@ func newPoller() (*poller, error) {
 	return &poller{fd: fd}, nil
 }
 
-// control adds or changes what is waited for at a descriptor. Its events carry index.
+// control adds a descriptor or changes the events to wait for at it. Its events carry index.
 func (p *poller) control(op, fd, index int, events uint32) error {
 	if err := unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(index)}); err != nil {
 		return fmt.Errorf("epoll_ctl: %w", err)
@@ -90,13 +92,15 @@ func (p *poller) control(op, fd, index int, events uint32) error {
 	return nil
 }
 
-// wait returns the events there are; when there are none it waits for some until the time is over. What is waited for is first
-// asked without waiting, and raw, which a busy load never goes beyond.
+// wait returns events, and waits for them at most until the time is over. It first asks without waiting, by a raw
+// system call: a busy load never needs more.
 func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+		uintptr(len(p.events)), 0, 0, 0)
 	if errno == 0 && n == 0 && timeout > 0 {
 		most := unix.NsecToTimespec(int64(timeout))
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+			uintptr(len(p.events)),
 			uintptr(unsafe.Pointer(&most)), 0, 0)
 	}
 	switch errno {
@@ -109,7 +113,7 @@ func (p *poller) wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 	}
 }
 
-// sleepExactly makes the waits of this thread end when their time is over, and not up to 50 µs later.
+// sleepExactly makes the waits of this thread end on time, and not up to 50 µs later.
 func sleepExactly() error {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("prctl PR_SET_TIMERSLACK: %w", err)
@@ -129,5 +133,5 @@ func rawWrite(fd int32, p []byte) (int, unix.Errno) {
 	return int(n), errno
 }
 
-// again reports whether a call is to be made again when the descriptor is ready.
+// again reports whether an error means that the call is to be made again when the descriptor is ready.
 func again(errno unix.Errno) bool { return errno == unix.EAGAIN || errno == unix.EINTR }

@@ -16,7 +16,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/selfsigned"
 )
 
-// serveTLS is serve with TLS, and what its clients need.
+// serveTLS is serve with TLS. It also returns the configuration for its clients.
 func serveTLS(t *testing.T, handle func(net.Conn), change func(*tls.Config)) (netip.AddrPort, *tls.Config) {
 	t.Helper()
 	pair, err := selfsigned.Make(t.TempDir())
@@ -53,7 +53,8 @@ func openedTLS(t *testing.T, handle func(net.Conn), size, conns int) *Client {
 	return l
 }
 
-// TestTLSEcho holds that messages of every size come back whole, also when they are many records and more than sockets hold.
+// TestTLSEcho holds that messages of every size come back whole, also those of many records that sockets cannot hold at
+// once.
 func TestTLSEcho(t *testing.T) {
 	for _, size := range []int{MinMessage, 64, 16 << 10, MaxMessage} {
 		marks := 0
@@ -81,7 +82,7 @@ func TestTLSEchoOnce(t *testing.T) {
 	}
 }
 
-// TestTLSRecordsTogether holds that records which came with one read of the kernel are all seen, although they make one event.
+// TestTLSRecordsTogether holds that the client sees all records that came together, although they make one event.
 func TestTLSRecordsTogether(t *testing.T) {
 	client := openedTLS(t, func(c net.Conn) {
 		p := make([]byte, 64)
@@ -102,7 +103,7 @@ func TestTLSRecordsTogether(t *testing.T) {
 	}
 }
 
-// TestTLSWrongAnswers holds that a server which does not echo, or does it under a name that is not trusted, is found out.
+// TestTLSWrongAnswers holds that the load finds out a server that does not echo, or whose name it does not trust.
 func TestTLSWrongAnswers(t *testing.T) {
 	changed := func(c net.Conn) {
 		p := make([]byte, 64)
@@ -115,7 +116,8 @@ func TestTLSWrongAnswers(t *testing.T) {
 		}
 	}
 	marks := 0
-	if _, err := openedTLS(t, changed, 64, 3).Echo(t.Context(), marked(&marks)); err == nil || !strings.Contains(err.Error(), "is not what was sent") {
+	_, err := openedTLS(t, changed, 64, 3).Echo(t.Context(), marked(&marks))
+	if err == nil || !strings.Contains(err.Error(), "is not what was sent") {
 		t.Errorf("%v; expected that a changed byte is seen", err)
 	}
 	server, _ := serveTLS(t, changed, nil)
@@ -132,12 +134,14 @@ func TestTLSWrongAnswers(t *testing.T) {
 		t.Errorf("%v; expected that the certificate is not trusted", err)
 	}
 	server, config := serveTLS(t, changed, nil)
-	if _, err := ChurnTLS(t.Context(), server, 2, 64, config, marked(&marks)); err == nil || !strings.Contains(err.Error(), "is not what was sent") {
+	_, err = ChurnTLS(t.Context(), server, 2, 64, config, marked(&marks))
+	if err == nil || !strings.Contains(err.Error(), "is not what was sent") {
 		t.Errorf("%v; expected that a changed byte is seen", err)
 	}
 }
 
-// TestTLSHandshakeIsFull holds that an older version, or a session taken up again, is not measured as if it cost the same.
+// TestTLSHandshakeIsFull holds that the load refuses an older version of TLS and a resumed session: they cost a server
+// something else.
 func TestTLSHandshakeIsFull(t *testing.T) {
 	server, config := serveTLS(t, echo, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })
 	old := config.Clone()
@@ -147,19 +151,21 @@ func TestTLSHandshakeIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.Open(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "TLS 1.2, resumed: false; expected TLS 1.3") {
+	err = client.Open(t.Context(), 1)
+	if err == nil || !strings.Contains(err.Error(), "TLS 1.2, resumed: false; expected TLS 1.3") {
 		t.Errorf("%v; expected that the version is refused", err)
 	}
 	server, config = serveTLS(t, echo, nil)
 	remembers := config.Clone()
 	remembers.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	w := Window{Length: time.Minute} // it ends with the second connection
-	if _, err := ChurnTLS(t.Context(), server, 1, 64, remembers, w); err == nil || !strings.Contains(err.Error(), "resumed: true") {
+	w := Window{Length: time.Minute} // the second connection ends it
+	_, err = ChurnTLS(t.Context(), server, 1, 64, remembers, w)
+	if err == nil || !strings.Contains(err.Error(), "resumed: true") {
 		t.Errorf("%v; expected that a resumed session is refused", err)
 	}
 }
 
-// TestTLSSmallBuffers holds that what the kernel does not take at once is sent when it does.
+// TestTLSSmallBuffers holds that bytes that the kernel does not take at once are sent later.
 func TestTLSSmallBuffers(t *testing.T) {
 	client := openedTLS(t, echo, MaxMessage, 3)
 	for i := range client.conns {
@@ -173,7 +179,7 @@ func TestTLSSmallBuffers(t *testing.T) {
 	}
 }
 
-// TestChurnTLS holds that each life that is counted was whole: a full handshake, 64 bytes and then the end, by TLS and by TCP.
+// TestChurnTLS holds that each counted life was whole: a full handshake, 64 bytes and then the end, of TLS and of TCP.
 func TestChurnTLS(t *testing.T) {
 	var whole, broken atomic.Uint64
 	server, config := serveTLS(t, func(c net.Conn) {
@@ -190,8 +196,10 @@ func TestChurnTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Messages == 0 || uint64(r.Latency.TotalCount()) != r.Messages || r.Messages > whole.Load() || broken.Load() > 5 || marks != 2 {
-		t.Errorf("%d lives, %d latencies; the server saw %d whole and %d others; %d marks", r.Messages, r.Latency.TotalCount(), whole.Load(),
+	if r.Messages == 0 || uint64(r.Latency.TotalCount()) != r.Messages || r.Messages > whole.Load() ||
+		broken.Load() > 5 || marks != 2 {
+		t.Errorf("%d lives, %d latencies; the server saw %d whole and %d others; %d marks",
+			r.Messages, r.Latency.TotalCount(), whole.Load(),
 			broken.Load(), marks)
 	}
 	if r.Elapsed < 100*time.Millisecond {

@@ -16,9 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ChurnTLS is Churn for connections that make a full handshake of TLS 1.3 first, and that finish writing in TLS and in TCP. It has a
-// goroutine for each connection: scheduling costs little beside a handshake. config must have no session cache, and is not modified.
-func ChurnTLS(ctx context.Context, server netip.AddrPort, parallel, size int, config *tls.Config, w Window) (Result, error) {
+// ChurnTLS is Churn for connections that make a full handshake of TLS 1.3 first, and that finish writing in TLS and in
+// TCP. It has a goroutine for each connection: scheduling costs little beside a handshake. config must have no session
+// cache, and is not modified.
+func ChurnTLS(
+	ctx context.Context, server netip.AddrPort, parallel, size int, config *tls.Config, w Window,
+) (Result, error) {
 	if _, err := newTarget(server); err != nil {
 		return Result{}, err
 	}
@@ -50,11 +53,12 @@ type tlsChurn struct {
 	config *tls.Config
 
 	mu       sync.Mutex
-	measured bool // whether what ends counts
+	measured bool // whether connections that end count
 	result   Result
 }
 
-// measure waits for the measured part, and for its end. It is longer than it should be until a connection has ended in it.
+// measure waits for the measured part and for its end. The part is longer than asked for until a connection has ended
+// in it.
 func (r *tlsChurn) measure(ctx context.Context, w Window) error {
 	if err := sleep(ctx, w.Warm); err != nil {
 		return err
@@ -79,14 +83,14 @@ func (r *tlsChurn) measure(ctx context.Context, w Window) error {
 	return nil
 }
 
-// count says whether connections that end count from now on.
+// count sets whether connections that end count.
 func (r *tlsChurn) count(measured bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.measured = measured
 }
 
-// counted returns how many have ended and count.
+// counted returns how many connections have ended and count.
 func (r *tlsChurn) counted() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +108,7 @@ func (r *tlsChurn) ended(took time.Duration) error {
 	return r.result.Latency.RecordValue(int64(took))
 }
 
-// sleep waits, or returns why ctx ended.
+// sleep waits, or returns the cause of ctx when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -114,15 +118,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// place is one of the connections at a time of ChurnTLS: one after the other. It belongs to one goroutine.
+// place is one of the parallel places of ChurnTLS, with one connection after the other. It belongs to one goroutine.
 type place struct {
 	churn   *tlsChurn
 	index   int
-	number  uint64 // of connections before this one
+	number  uint64 // connections before this one
 	message *message
 }
 
-// live makes one connection after the other, until ctx ends or one fails.
+// live makes one connection after the other, until ctx ends or a connection fails.
 func (p *place) live(ctx context.Context) error {
 	for ; ctx.Err() == nil; p.number++ {
 		begin := time.Now()
@@ -137,7 +141,7 @@ func (p *place) live(ctx context.Context) error {
 	return nil
 }
 
-// once is a connection's life.
+// once lives the life of one connection.
 func (p *place) once(ctx context.Context) error {
 	dialer := net.Dialer{LocalAddr: p.source(), Control: portLater}
 	raw, err := dialer.DialContext(ctx, "tcp4", p.churn.server.String())
@@ -159,7 +163,7 @@ func (p *place) once(ctx context.Context) error {
 	return p.echo(c, raw.(*net.TCPConn))
 }
 
-// echo sends the message, compares what comes back, finishes writing, and waits until the server has finished too.
+// echo sends the message, compares the answer, finishes writing, and waits until the server has finished too.
 func (p *place) echo(c *tls.Conn, raw *net.TCPConn) error {
 	if _, err := c.Write(p.message.from(0, p.index, p.number)); err != nil {
 		return err
@@ -181,12 +185,13 @@ func (p *place) echo(c *tls.Conn, raw *net.TCPConn) error {
 	return nil
 }
 
-// source is the address that the next connection comes from: as with target, so that ports do not run out.
+// source returns the address that the next connection comes from. As with target, the addresses change so that ports do
+// not run out.
 func (p *place) source() *net.TCPAddr {
 	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+(uint64(p.index)+p.number)%sources))}
 }
 
-// portLater leaves the choice of a port to connect, which knows the peer.
+// portLater leaves the choice of a port to connect, because it knows the peer.
 func portLater(_, _ string, raw syscall.RawConn) error {
 	var err error
 	failed := raw.Control(func(fd uintptr) {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ReadBusy returns for how long cores have been at work since the machine started, for whatever program, in ticks of 10 ms. Time
-// that a hypervisor gave to other machines counts too.
+// ReadBusy returns how long cores have worked for any program since the machine started, in ticks of 10 ms. Time that a
+// hypervisor gave to other machines counts too.
 func ReadBusy(cores Cores) (time.Duration, error) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // Cores is a set of processors, by the kernel's numbers.
 type Cores []int
 
-// String is the form of taskset(1): `0,2,3`.
+// String returns the form of taskset(1): `0,2,3`.
 func (c Cores) String() string {
 	var words []string
 	for _, n := range c {
@@ -26,7 +26,7 @@ func (c Cores) String() string {
 	return strings.Join(words, ",")
 }
 
-// ParseCores reads `0,2-3`.
+// ParseCores reads a list of numbers and ranges, for example `0,2-3`.
 func ParseCores(text string) (Cores, error) {
 	var cores Cores
 	for part := range strings.SplitSeq(text, ",") {
@@ -62,8 +62,8 @@ func Available() (Cores, error) {
 	return cores, nil
 }
 
-// Exec becomes another program, which runs on these cores only, sees them from its start (as GOMAXPROCS and the like), and may
-// open as many files as the hard limit allows. It returns only when that fails.
+// Exec replaces this process by another program. The program runs on these cores only, sees them from its start (as
+// GOMAXPROCS and the like), and may open as many files as the hard limit allows. Exec returns only when it fails.
 func Exec(cores Cores, command []string) error {
 	if len(command) == 0 {
 		return errors.New("no command to run")
@@ -87,7 +87,7 @@ func Exec(cores Cores, command []string) error {
 	return syscall.Exec(path, command, os.Environ())
 }
 
-// Stay keeps this process, all of its threads and those to come, on these cores.
+// Stay keeps all present and later threads of this process on these cores.
 func Stay(cores Cores) error {
 	set := cores.set()
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // set by hand, it does not follow the affinity
@@ -97,10 +97,11 @@ func Stay(cores Cores) error {
 	return nil
 }
 
-// lowest is the nice value of what goes behind everything else.
+// lowest is the nice value that yields to every other one.
 const lowest = 19
 
-// GiveWay makes this process, all of its threads and those to come, go behind others of its session on the same cores.
+// GiveWay makes all present and later threads of this process yield to the other processes of its session on the same
+// cores.
 func GiveWay() error {
 	if err := eachThread(func(id int) error { return unix.Setpriority(unix.PRIO_PROCESS, id, lowest) }); err != nil {
 		return fmt.Errorf("nice %d: %w", lowest, err)
@@ -108,10 +109,11 @@ func GiveWay() error {
 	return nil
 }
 
-// eachThread does something to every thread of this process once. Those to come inherit it from the one that makes them.
+// eachThread calls do once for every thread of this process. Later threads inherit the effect from the thread that
+// makes them.
 func eachThread(do func(id int) error) error {
 	done := make(map[string]bool)
-	for more := true; more; { // a thread could be born meanwhile
+	for more := true; more; { // until no new thread is found
 		more = false
 		threads, err := os.ReadDir("/proc/self/task")
 		if err != nil {

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// startTimeout is how long a server may take to say where it listens.
+// startTimeout is how long a server may take to print its addresses.
 const startTimeout = 20 * time.Second
 
-// Spec says how to start a server and how it tells its addresses.
+// Spec says how to start a server and how to read its addresses.
 type Spec struct {
-	Name    string                    // the contestant's, for errors
+	Name    string                    // the contestant's name, for errors
 	Command []string                  // program and arguments
-	Env     []string                  // NAME=value, in place of those of this process
-	Stderr  bool                      // whether the addresses come on standard error, as a log's
-	Expect  map[string]*regexp.Regexp // what it prints: each has one group, an address
+	Env     []string                  // NAME=value, in place of this process's variables of those names
+	Stderr  bool                      // whether the addresses come on standard error, in a log
+	Expect  map[string]*regexp.Regexp // the lines that it prints: each has one group, an address
 }
 
 // Server is a running server.
@@ -30,12 +30,12 @@ type Server struct {
 	name      string
 	command   *exec.Cmd
 	addresses map[string]netip.AddrPort
-	ended     chan error // closed behind the one value
+	ended     chan error // closed after its one value
 	said      *tail
 }
 
-// Start runs a server on its cores and waits until it has told all addresses. Stop ends it; so does the end of ctx, and of this
-// process, however that comes.
+// Start runs a server on its cores and waits until it has printed all addresses. Stop ends it, and so does the end of
+// ctx or of this process, also a crash.
 func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -44,8 +44,8 @@ func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	s := &Server{name: spec.Name, addresses: make(map[string]netip.AddrPort), ended: make(chan error, 1), said: new(tail)}
 	s.command = exec.CommandContext(ctx, self, append([]string{PinCommand, cores.String()}, spec.Command...)...)
 	s.command.Env = append(os.Environ(), spec.Env...)
-	// A session of its own: Ctrl-C is for this process only, and the scheduler, which groups by session, does not set the load's
-	// share of a core against the server's.
+	// A session of its own keeps Ctrl-C for this process only. The scheduler groups by session, so the load's share of
+	// a core is not set against the server's either.
 	s.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	s.command.WaitDelay = time.Second
 	var pipe interface{ Read([]byte) (int, error) }
@@ -69,8 +69,8 @@ func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	case err = <-s.ended:
 		return nil, fmt.Errorf("%s: %v ended before it listened: %w%s", spec.Name, spec.Command, err, s.said.quote())
 	case <-time.After(startTimeout):
-		err = fmt.Errorf("%s: %v does not say where it listens; expected %v within %s%s", spec.Name, spec.Command, spec.Expect,
-			startTimeout, s.said.quote())
+		err = fmt.Errorf("%s: %v does not say where it listens; expected %v within %s%s", spec.Name, spec.Command,
+			spec.Expect, startTimeout, s.said.quote())
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -78,10 +78,11 @@ func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	return nil, err
 }
 
-// PinCommand is the first argument with which this program becomes another one: PinCommand CORES PROGRAM ARGUMENT…
+// PinCommand is the first argument with which this program replaces itself by another: PinCommand CORES PROGRAM
+// ARGUMENT…
 const PinCommand = "run-on-cores"
 
-// read follows the server's output to its end, and then waits for the server's.
+// read follows the server's output to its end, and then waits for the server to end.
 func (s *Server) read(lines *bufio.Scanner, expect map[string]*regexp.Regexp, told chan<- map[string]netip.AddrPort) {
 	found := make(map[string]netip.AddrPort)
 	for lines.Scan() {
@@ -110,13 +111,13 @@ func (s *Server) read(lines *bufio.Scanner, expect map[string]*regexp.Regexp, to
 	close(s.ended)
 }
 
-// Address returns one of the addresses that were expected.
+// Address returns the server's address of a name in Spec.Expect.
 func (s *Server) Address(name string) netip.AddrPort { return s.addresses[name] }
 
 // PID returns the process's number.
 func (s *Server) PID() int { return s.command.Process.Pid }
 
-// Err says that the server has ended although nobody stopped it, with what it said last; nil while it runs.
+// Err returns an error with the server's last output when the server has ended without Stop; nil while it runs.
 func (s *Server) Err() error {
 	select {
 	case err, first := <-s.ended:
@@ -129,7 +130,7 @@ func (s *Server) Err() error {
 	}
 }
 
-// Stop kills the server, which holds nothing that matters, and waits for its end.
+// Stop kills the server, which has no state to lose, and waits for its end.
 func (s *Server) Stop() {
 	_ = s.command.Process.Kill()
 	for range s.ended {

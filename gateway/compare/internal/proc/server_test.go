@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain is the program that Start starts: this one, with PinCommand.
+// TestMain is also the program that Start starts: this one, with PinCommand.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == PinCommand {
 		cores, err := ParseCores(os.Args[2])
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// script is a server that is a few lines of shell.
+// script returns a server that is a few lines of shell.
 func script(text string) Spec {
 	return Spec{Name: "script", Command: []string{"sh", "-c", text}, Expect: map[string]*regexp.Regexp{
 		"data": regexp.MustCompile(`^listening (\S+)$`), "control": regexp.MustCompile(`^control (\S+)$`)}}
@@ -49,7 +49,7 @@ func TestServer(t *testing.T) {
 	if err := syscall.Kill(s.PID(), 0); err != syscall.ESRCH {
 		t.Errorf("it still runs: %v", err)
 	}
-	s.Stop() // a second time is nothing
+	s.Stop() // a second Stop does nothing
 }
 
 func TestServerThatEnds(t *testing.T) {
@@ -58,10 +58,11 @@ func TestServerThatEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Start(t.Context(), script("echo $((6*7)) reasons >&2; exit 3"), cores[:1])
-	if err == nil || !strings.Contains(err.Error(), "script") || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "42 reasons") {
+	if err == nil || !strings.Contains(err.Error(), "script") || !strings.Contains(err.Error(), "exit status 3") ||
+		!strings.Contains(err.Error(), "42 reasons") {
 		t.Errorf("%v; expected who ended, how, and what it said", err)
 	}
-	s, err := Start(t.Context(), script(listens+"echo no more >&2; read line; exit 4"), cores[:1]) // its input is at its end
+	s, err := Start(t.Context(), script(listens+"echo no more >&2; read line; exit 4"), cores[:1]) // its input has ended
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package proc starts servers on cores of their own, reads what they cost from the kernel, and ends them.
+// Package proc starts servers on cores of their own, reads their costs from the kernel, and ends them.
 package proc
 
 import (
@@ -22,17 +22,17 @@ type CPU struct {
 	System time.Duration // in ticks of 10 ms
 }
 
-// Since returns what was used after an earlier reading.
+// Since returns the time that was used after an earlier reading.
 func (c CPU) Since(before CPU) CPU {
 	return CPU{Total: c.Total - before.Total, User: c.User - before.User, System: c.System - before.System}
 }
 
-// And returns what was used together with another process.
+// And returns the sum of this and another process's time.
 func (c CPU) And(other CPU) CPU {
 	return CPU{Total: c.Total + other.Total, User: c.User + other.User, System: c.System + other.System}
 }
 
-// ReadCPU returns what a process has used since it started.
+// ReadCPU returns the time that a process has used since it started.
 func ReadCPU(pid int) (CPU, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -50,8 +50,8 @@ func ReadCPU(pid int) (CPU, error) {
 	return CPU{Total: time.Duration(now.Nano()), User: user, System: system}, nil
 }
 
-// parseStat returns utime and stime, fields 14 and 15. The second field is the program's name in parentheses, and may itself
-// contain spaces and parentheses: what follows its last one counts.
+// parseStat returns utime and stime, fields 14 and 15. The second field is the program's name in parentheses. The name
+// may contain spaces and parentheses, so fields are counted after the last parenthesis.
 func parseStat(b []byte) (user, system time.Duration, err error) {
 	end := bytes.LastIndexByte(b, ')')
 	if end < 0 {
@@ -69,7 +69,7 @@ func parseStat(b []byte) (user, system time.Duration, err error) {
 	return time.Duration(u) * Tick, time.Duration(s) * Tick, nil
 }
 
-// ReadResident returns the bytes of a process that are in memory. It is the Rss of smaps_rollup, which is VmRSS without the
+// ReadResident returns the bytes of a process that are in memory: the Rss of smaps_rollup, which is VmRSS without the
 // error of the kernel's per-processor counters.
 func ReadResident(pid int) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

@@ -22,7 +22,8 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParseResident(t *testing.T) {
-	const rollup = "5650-7ffd ---p 00000000 00:00 0 [rollup]\nRss:                3284 kB\nPss:                1000 kB\nPss_Dirty: 1 kB\n"
+	const rollup = "5650-7ffd ---p 00000000 00:00 0 [rollup]\n" +
+		"Rss:                3284 kB\nPss:                1000 kB\nPss_Dirty: 1 kB\n"
 	if n, err := parseResident([]byte(rollup)); n != 3284<<10 || err != nil {
 		t.Errorf("%d, %v; expected 3284 KiB", n, err)
 	}
@@ -31,7 +32,7 @@ func TestParseResident(t *testing.T) {
 	}
 }
 
-// TestReadOfAProcess reads this one: what its two sources of processor time say must agree.
+// TestReadOfAProcess reads this process, and holds that the two sources of its processor time agree.
 func TestReadOfAProcess(t *testing.T) {
 	before, err := ReadCPU(os.Getpid())
 	if err != nil {
@@ -79,7 +80,8 @@ func TestParseCores(t *testing.T) {
 }
 
 func TestParseBusy(t *testing.T) {
-	const stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 1000 1000 8 16 32 64 128\ncpu10 7 0 0 0 0 0 0 0\ncpu1 100 0 0 5 0 0 0 0 0 0\nintr 1\n"
+	const stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 1000 1000 8 16 32 64 128\ncpu10 7 0 0 0 0 0 0 0\n" +
+		"cpu1 100 0 0 5 0 0 0 0 0 0\nintr 1\n"
 	for _, c := range []struct {
 		cores Cores
 		want  time.Duration

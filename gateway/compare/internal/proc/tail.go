@@ -23,7 +23,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// quote returns it for the end of an error's text.
+// quote returns the kept bytes in a form for the end of an error's text.
 func (t *tail) quote() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// The lines of a document between which the results stand.
+// The lines of a document that enclose the results.
 const (
 	beginMark = "<!-- results -->"
 	endMark   = "<!-- end -->"
 )
 
-// Insert returns a document with text in place of what stands between its marks. Each mark must be there once, in their order.
+// Insert returns a document with text in place of the lines between its two marks. Each mark must be there once, in
+// their order.
 func Insert(document, text string) (string, error) {
 	before, rest, ok := strings.Cut(document, beginMark)
 	_, after, ok2 := strings.Cut(rest, endMark)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// FleetTables returns the tables of a fleet as Markdown that can be read as it is: for each workload the two that were compared, and how
-// the second stands to the first, with the range of the rounds.
+// FleetTables returns the tables of a fleet as Markdown that reads well as plain text: for each workload the two that
+// were compared, and the ratio of the second to the first with the range of the rounds.
 func (r *Results) FleetTables() string {
 	var b strings.Builder
 	b.WriteString(r.Conditions())
@@ -38,23 +38,25 @@ func (r *Results) FleetTables() string {
 	return b.String()
 }
 
-// figure is one of a workload.
+// figure is a row of a workload's table.
 type figure struct {
 	title  string
 	of     Metric
 	format func(float64) string
 }
 
-// figures returns what is told of a workload of a fleet.
+// figures returns the rows for a workload of a fleet.
 func (w Workload) figures() []figure {
 	switch w.Kind {
 	case Idle:
 		return []figure{{"bytes of each connection", IdleBytes, count}, {"the same after one echo", EchoBytes, count},
 			{"bytes of the process before", Resident, count}}
 	case Broadcast:
-		return []figure{{"until the last has it, p50", P50, duration}, {"p99", P99, duration}, {"CPU of all nodes", CPUEach, duration}}
+		return []figure{{"until the last has it, p50", P50, duration}, {"p99", P99, duration},
+			{"CPU of all nodes", CPUEach, duration}}
 	case Kick:
 		return []figure{{"p50", P50, duration}, {"p99", P99, duration}}
 	}
-	return []figure{{"messages/s", Rate, count}, {"messages per CPU-second", PerCPUSecond, count}, {"p50", P50, duration}, {"p99", P99, duration}}
+	return []figure{{"messages/s", Rate, count}, {"messages per CPU-second", PerCPUSecond, count}, {"p50", P50, duration},
+		{"p99", P99, duration}}
 }

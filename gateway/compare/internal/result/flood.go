@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Undisturbed names a contestant while nothing floods it.
+// Undisturbed names a contestant while no flood is under way.
 func Undisturbed(contestant string) string { return contestant + undisturbed }
 
 // Flooded names a contestant while it is flooded.
@@ -14,32 +14,35 @@ func Flooded(contestant string) string { return contestant + flooded }
 
 const undisturbed, flooded = ", undisturbed", ", flooded"
 
-// FloodTables returns the tables of floods as Markdown that can be read as it is: what the established clients saw, and how that
-// stands to what they saw undisturbed in the same round.
+// FloodTables returns the tables of floods as Markdown that reads well as plain text: the figures of the established
+// clients, and their ratio to the undisturbed figures of the same round.
 func (r *Results) FloodTables() string {
 	var b strings.Builder
 	b.WriteString(r.Conditions())
 	for _, w := range r.Workloads {
 		if w.Kind == Flood && r.measured(w.Name) {
-			fmt.Fprintf(&b, "\n### `%s`\n\n%s.\n\n%s\n%s", w.Name, capital(w.Text), r.table(w, r.floodColumns(w)), r.floodRatios(w))
+			fmt.Fprintf(&b, "\n### `%s`\n\n%s.\n\n%s\n%s", w.Name, capital(w.Text),
+				r.table(w, r.floodColumns(w)), r.floodRatios(w))
 		}
 	}
 	return b.String()
 }
 
-// floodColumns returns the columns of what was seen.
+// floodColumns returns the columns of a flood's table.
 func (r *Results) floodColumns(w Workload) []column {
 	median := func(title string, m Metric, format func(float64) string) column {
 		return column{title, func(name string) string { return format(r.Median(w.Name, name, m)) }}
 	}
 	return []column{
-		median("p50", P50, duration), median("p99", P99, duration), median("p99.9", P999, duration), median("unanswered", Unanswered, count),
+		median("p50", P50, duration), median("p99", P99, duration), median("p99.9", P999, duration),
+		median("unanswered", Unanswered, count),
 		median("server busy", Busy, percent), median("load busy", LoadBusy, percent), median("others", Others, percent),
-		median("attackers held", Held, count), median("cut/s", Cut, count), median("server's descriptors", Descriptors, count),
+		median("attackers held", Held, count), median("cut/s", Cut, count),
+		median("server's descriptors", Descriptors, count),
 	}
 }
 
-// floodRatios returns a table of how flooded stands to undisturbed, with a row for each contestant.
+// floodRatios returns a table of the ratios of flooded to undisturbed, with a row for each contestant.
 func (r *Results) floodRatios(w Workload) string {
 	metrics := []struct {
 		title string

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// unknown stands for a figure that there is none of.
+// unknown stands for a figure that was not measured.
 const unknown = "-"
 
 // count returns a whole number with commas.
@@ -46,7 +46,7 @@ func duration(seconds float64) string {
 	return three(seconds*1e9) + " ns"
 }
 
-// three returns a number with three digits, or all of those before the point.
+// three returns a number with three digits, or with all digits before the point when there are more.
 func three(x float64) string {
 	switch {
 	case x >= 99.95:

@@ -8,14 +8,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/svg"
 )
 
-// Plot is a picture, as a file.
+// Plot is a picture with the name of its file.
 type Plot struct {
 	Name  string // of the file
 	Title string
 	SVG   string
 }
 
-// Plots draws what was measured.
+// Plots draws the results.
 func (r *Results) Plots() []Plot {
 	var plots []Plot
 	for _, p := range []Plot{r.throughput(), r.latency(), r.memory()} {
@@ -26,8 +26,9 @@ func (r *Results) Plots() []Plot {
 	return plots
 }
 
-// colors of the contestants that are always there; further gateways get the lighter blues.
-var colors = map[string]string{"c": "#57606a", "gateway": "#0969da", "gnet": "#1a7f37", "nbio": "#bf8700", "net": "#8250df", "node": "#cf222e"}
+// colors has the colours of the usual contestants; further gateways get the lighter blues.
+var colors = map[string]string{"c": "#57606a", "gateway": "#0969da", "gnet": "#1a7f37", "nbio": "#bf8700",
+	"net": "#8250df", "node": "#cf222e"}
 
 func color(name string) string {
 	if c, ok := colors[name]; ok {
@@ -66,7 +67,8 @@ func (r *Results) memory() Plot {
 	var groups []svg.Group
 	for _, w := range r.Workloads {
 		if w.Kind == Idle {
-			groups = append(groups, r.group(w.Name+": never sent anything", w, IdleBytes), r.group(w.Name+": has echoed 64 bytes once", w, EchoBytes))
+			groups = append(groups, r.group(w.Name+": never sent anything", w, IdleBytes),
+				r.group(w.Name+": has echoed 64 bytes once", w, EchoBytes))
 		}
 	}
 	if groups = filled(groups); len(groups) > 0 {
@@ -75,7 +77,7 @@ func (r *Results) memory() Plot {
 	return p
 }
 
-// group is a bar for each contestant.
+// group returns a bar for each contestant.
 func (r *Results) group(title string, w Workload, m Metric) svg.Group {
 	g := svg.Group{Title: title}
 	for _, name := range r.Contestants {
@@ -122,7 +124,8 @@ func (r *Results) latency() Plot {
 			continue
 		}
 		rate := r.Median(w.Name, lines[0].Label, AskedRate)
-		text := fmt.Sprintf("Lower is better. %d bytes, %d connections, %s messages/s; counted from when each was to be sent", w.Size, w.Conns, count(rate))
+		text := fmt.Sprintf("Lower is better. %d bytes, %d connections, %s messages/s; counted from when each was to be sent",
+			w.Size, w.Conns, count(rate))
 		p.SVG = svg.Lines(r.heading(p.Title, text), labels, lines, tick)
 	}
 	return p

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// label is a text of a picture, with about the place that it takes.
+// label is a text of a picture, with the place that it takes, roughly.
 type label struct {
 	text                     string
 	left, right, top, bottom float64
@@ -57,7 +57,7 @@ func (l *label) place(attributes []xml.Attr) {
 	x, _ := strconv.ParseFloat(a["x"], 64)
 	y, _ := strconv.ParseFloat(a["y"], 64)
 	size, _ := strconv.ParseFloat(a["font-size"], 64)
-	width := 0.6 * size * float64(utf8.RuneCountInString(l.text)) // of an average letter
+	width := 0.6 * size * float64(utf8.RuneCountInString(l.text)) // the width of an average letter
 	l.left = x - map[string]float64{"start": 0, "middle": 0.5, "end": 1}[a["text-anchor"]]*width
 	l.right, l.top, l.bottom = l.left+width, y-0.8*size, y+0.2*size
 }
@@ -67,9 +67,12 @@ func TestPlots(t *testing.T) {
 	r.Machine["cpu"] = `Abacus <"&'> 3000`
 	plots := r.Plots()
 	want := map[string][]string{
-		"throughput.svg": {"Messages per second of server CPU time", "echo-64-100: small messages", "c", "gateway", "500,000", "400,000 (0.80 × c)"},
-		"latency.svg":    {"Latency at a fixed rate", "p50", "p90", "p99", "p99.9", "10 µs", "100 µs", "1 ms", "10 ms", "gateway"},
-		"memory.svg":     {"idle-18000: never sent anything", "idle-18000: has echoed 64 bytes once", "64", "640 (10.0 × c)", "1,300 (20.0 × c)"},
+		"throughput.svg": {"Messages per second of server CPU time", "echo-64-100: small messages", "c", "gateway",
+			"500,000", "400,000 (0.80 × c)"},
+		"latency.svg": {"Latency at a fixed rate", "p50", "p90", "p99", "p99.9", "10 µs", "100 µs", "1 ms", "10 ms",
+			"gateway"},
+		"memory.svg": {"idle-18000: never sent anything", "idle-18000: has echoed 64 bytes once", "64", "640 (10.0 × c)",
+			"1,300 (20.0 × c)"},
 	}
 	if len(plots) != len(want) {
 		t.Errorf("%d plots; expected %d", len(plots), len(want))
@@ -88,7 +91,7 @@ func TestPlots(t *testing.T) {
 	}
 }
 
-// TestPlotsAreLegible holds that no text leaves the picture or lies over another, with a full field of contestants.
+// TestPlotsAreLegible holds that no text leaves the picture or covers another, with all contestants in it.
 func TestPlotsAreLegible(t *testing.T) {
 	r := sample()
 	all := r.Measurements

@@ -1,4 +1,4 @@
-// Package result keeps what was measured, compares contestants, and shows it as tables and plots.
+// Package result keeps measurements, compares contestants, and shows the results as tables and plots.
 package result
 
 import (
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Kind is what a workload measures.
+// Kind says which quantity a workload measures.
 type Kind string
 
-// The kinds. What Measurement.Count counts is in brackets.
+// The kinds. The brackets have the things that Measurement.Count counts.
 const (
 	Echo      Kind = "echo"      // one message in flight on every connection [messages]
 	Fixed     Kind = "fixed"     // messages at a fixed rate [messages]
@@ -29,7 +29,7 @@ type Workload struct {
 	Size  int    `json:"size"`  // bytes of a message
 	Conns int    `json:"conns"` // connections; Churn: at a time
 	TLS   bool   `json:"tls,omitempty"`
-	GOGC  int    `json:"gogc,omitempty"` // in the environment of servers; 0: as it is
+	GOGC  int    `json:"gogc,omitempty"` // in the environment of servers; 0 leaves it as it is
 	Text  string `json:"text"`
 }
 
@@ -44,16 +44,16 @@ type Measurement struct {
 	User       float64     `json:"server_user_seconds,omitempty"`   // in ticks of 10 ms
 	System     float64     `json:"server_system_seconds,omitempty"` // in ticks of 10 ms
 	LoadCPU    float64     `json:"load_cpu_seconds,omitempty"`
-	Others     float64     `json:"others,omitempty"`     // share of the servers' and the load's cores that other programs had
+	Others     float64     `json:"others,omitempty"`     // share of all measured cores that other programs took
 	AskedRate  float64     `json:"asked_rate,omitempty"` // Fixed: messages a second
 	Unanswered uint64      `json:"unanswered,omitempty"` // Fixed: see load.Result
 	Latency    Percentiles `json:"latency_ns,omitzero"`
 	IdleBytes  float64     `json:"idle_bytes,omitempty"`     // Idle: resident bytes for each silent connection
-	EchoBytes  float64     `json:"echoed_bytes,omitempty"`   // Idle: the same when each has echoed once
-	Resident   float64     `json:"resident_bytes,omitempty"` // Idle: of the server before those connections
-	Held       int         `json:"held,omitempty"`           // Flood: attackers connected, the fewest of what was seen before and after
-	Cut        float64     `json:"cut_a_second,omitempty"`   // Flood: attackers that the server cut, and that came again
-	// Flood: what the server had open at the end: files, clients, and those attackers that it had accepted.
+	EchoBytes  float64     `json:"echoed_bytes,omitempty"`   // Idle: the same after each has echoed once
+	Resident   float64     `json:"resident_bytes,omitempty"` // Idle: the server's, before those connections
+	Held       int         `json:"held,omitempty"`           // Flood: attackers connected, the lesser of two counts
+	Cut        float64     `json:"cut_a_second,omitempty"`   // Flood: attackers that the server cut and that came again
+	// Flood: the server's open descriptors at the end: files, clients, and the attackers that it had accepted.
 	Descriptors int `json:"server_descriptors,omitempty"`
 }
 
@@ -81,7 +81,7 @@ type Results struct {
 	Measurements []Measurement     `json:"measurements"`
 }
 
-// Metric is one figure of a measurement; NaN where it has none.
+// Metric returns one figure of a measurement; NaN when it has none.
 type Metric func(*Measurement) float64
 
 // The metrics.
@@ -116,7 +116,7 @@ func over(a, b float64) float64 {
 	return a / b
 }
 
-// Median returns the middle of the known values, the mean of the two middle ones of an even number; NaN of none.
+// Median returns the middle of the known values, or the mean of the two middle ones; NaN when no value is known.
 func Median(values []float64) float64 {
 	s := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	if len(s) == 0 {
@@ -133,7 +133,8 @@ func (r *Results) values(workload, contestant string, m Metric) []float64 {
 		all[i] = math.NaN()
 	}
 	for i := range r.Measurements {
-		if x := &r.Measurements[i]; x.Workload == workload && x.Contestant == contestant && x.Round >= 1 && x.Round <= r.Rounds {
+		x := &r.Measurements[i]
+		if x.Workload == workload && x.Contestant == contestant && x.Round >= 1 && x.Round <= r.Rounds {
 			all[x.Round-1] = m(x)
 		}
 	}
@@ -145,13 +146,15 @@ func (r *Results) Median(workload, contestant string, m Metric) float64 {
 	return Median(r.values(workload, contestant, m))
 }
 
-// Ratio returns how a contestant stands to another: the median of the ratios of each round, whose measurements are neighbours in
-// time, rather than the ratio of the medians; NaN when one of them was not measured.
+// Ratio returns the ratio of a contestant's metric to another's. It is the median of the rounds' ratios, not the ratio
+// of the medians, because the measurements of one round are neighbours in time. It is NaN when one of them was not
+// measured.
 func (r *Results) Ratio(workload, contestant, to string, m Metric) float64 {
 	return Median(r.roundRatios(workload, contestant, to, m))
 }
 
-// RatioRange returns the smallest and the largest of the rounds' ratios, of which Ratio returns the median; NaN when there are none.
+// RatioRange returns the smallest and the largest of the rounds' ratios, whose median Ratio returns; NaN when there are
+// none.
 func (r *Results) RatioRange(workload, contestant, to string, m Metric) (least, most float64) {
 	s := slices.DeleteFunc(r.roundRatios(workload, contestant, to, m), math.IsNaN)
 	if len(s) == 0 {
@@ -160,7 +163,7 @@ func (r *Results) RatioRange(workload, contestant, to string, m Metric) (least, 
 	return slices.Min(s), slices.Max(s)
 }
 
-// roundRatios returns how a contestant stands to another in each round; NaN where one of them was not measured.
+// roundRatios returns the ratio in each round; NaN where one of the two was not measured.
 func (r *Results) roundRatios(workload, contestant, to string, m Metric) []float64 {
 	a, b := r.values(workload, contestant, m), r.values(workload, to, m)
 	for i := range a {
@@ -169,8 +172,8 @@ func (r *Results) roundRatios(workload, contestant, to string, m Metric) []float
 	return a
 }
 
-// Spread returns how far the rounds lie apart: the difference of the largest and the smallest, as a share of the median; NaN
-// when there are fewer than two.
+// Spread returns how far the rounds lie apart: the difference of the largest and the smallest, as a share of the
+// median. It is NaN when there are fewer than two.
 func (r *Results) Spread(workload, contestant string, m Metric) float64 {
 	s := slices.DeleteFunc(r.values(workload, contestant, m), math.IsNaN)
 	if len(s) < 2 {
@@ -179,14 +182,15 @@ func (r *Results) Spread(workload, contestant string, m Metric) float64 {
 	return over(slices.MaxFunc(s, cmp.Compare)-slices.MinFunc(s, cmp.Compare), Median(s))
 }
 
-// measured reports whether there is any figure for a workload.
+// measured reports whether a workload has any measurement.
 func (r *Results) measured(workload string) bool {
 	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool { return m.Workload == workload })
 }
 
-// tookPart reports whether there is any figure of a contestant for any of these workloads.
+// tookPart reports whether a contestant has a measurement for any of these workloads.
 func (r *Results) tookPart(workloads []Workload, contestant string) bool {
 	return slices.ContainsFunc(r.Measurements, func(m Measurement) bool {
-		return m.Contestant == contestant && slices.ContainsFunc(workloads, func(w Workload) bool { return w.Name == m.Workload })
+		return m.Contestant == contestant &&
+			slices.ContainsFunc(workloads, func(w Workload) bool { return w.Name == m.Workload })
 	})
 }

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// sample is two contestants in three rounds; the machine was half as fast in the second.
+// sample returns two contestants in three rounds; the machine was half as fast in the second.
 func sample() *Results {
 	r := &Results{
-		Date: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Machine: map[string]string{"cpu": "Abacus", "kernel": "Linux 1", "go": "go1", "cores": "2"},
+		Date:     time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC),
+		Machine:  map[string]string{"cpu": "Abacus", "kernel": "Linux 1", "go": "go1", "cores": "2"},
 		Versions: map[string]string{"c": "cc 1", "gateway": "v1"}, Rounds: 3, Seconds: 3, ServerCores: "0", LoadCores: "1",
 		Contestants: []string{"c", "gateway"},
 		Workloads: []Workload{
@@ -22,8 +23,9 @@ func sample() *Results {
 		},
 	}
 	add := func(round int, workload, contestant string, count uint64, cpu float64) {
-		r.Measurements = append(r.Measurements, Measurement{Round: round, Workload: workload, Contestant: contestant, Count: count, Elapsed: 2, CPU: cpu,
-			User: cpu / 4, System: 3 * cpu / 4, LoadCPU: 1, Others: 0.21, Latency: Percentiles{P50: 50e3, P90: 90e3, P99: 990e3, P999: 9990e3}})
+		r.Measurements = append(r.Measurements, Measurement{Round: round, Workload: workload, Contestant: contestant,
+			Count: count, Elapsed: 2, CPU: cpu, User: cpu / 4, System: 3 * cpu / 4, LoadCPU: 1, Others: 0.21,
+			Latency: Percentiles{P50: 50e3, P90: 90e3, P99: 990e3, P999: 9990e3}})
 	}
 	for i, speed := range []uint64{1000_000, 500_000, 1100_000} {
 		add(i+1, "echo-64-100", "c", speed, 2)
@@ -32,9 +34,11 @@ func sample() *Results {
 	r.Measurements = append(r.Measurements,
 		Measurement{Round: 1, Workload: "idle-18000", Contestant: "c", IdleBytes: 64, EchoBytes: 65},
 		Measurement{Round: 1, Workload: "idle-18000", Contestant: "gateway", IdleBytes: 640, EchoBytes: 1300},
-		Measurement{Round: 1, Workload: "fixed-64-100", Contestant: "gateway", Count: 10, Elapsed: 1, CPU: 1, AskedRate: 12345, Unanswered: 7,
+		Measurement{Round: 1, Workload: "fixed-64-100", Contestant: "gateway", Count: 10, Elapsed: 1, CPU: 1,
+			AskedRate: 12345, Unanswered: 7,
 			Latency: Percentiles{P50: 50e3, P90: 90e3, P99: 990e3, P999: 9990e3}},
-		Measurement{Round: 1, Workload: "broadcast-18000", Contestant: "gateway", Count: 4, Elapsed: 1, CPU: 0.72, Latency: Percentiles{P50: 200e6}})
+		Measurement{Round: 1, Workload: "broadcast-18000", Contestant: "gateway", Count: 4, Elapsed: 1, CPU: 0.72,
+			Latency: Percentiles{P50: 200e6}})
 	return r
 }
 
@@ -53,10 +57,10 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// TestRatioIsOfNeighbours holds that rounds are compared with themselves: each has 0.8, however fast the machine was.
+// TestRatioIsOfNeighbours holds that a ratio compares within a round: each has 0.8, however fast the machine was.
 func TestRatioIsOfNeighbours(t *testing.T) {
 	r := sample()
-	for i := range r.Measurements { // were the medians compared, a round without its neighbour would count
+	for i := range r.Measurements { // if medians were compared, a round without its neighbour would count
 		if m := &r.Measurements[i]; m.Round == 3 && m.Contestant == "c" {
 			m.Workload = "elsewhere"
 		}
@@ -117,8 +121,9 @@ func TestTables(t *testing.T) {
 func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
 		count(0): "0", count(999.6): "1,000", count(1234567): "1,234,567", count(-1500): "-1,500", count(math.NaN()): "-",
-		duration(1.5): "1.50 s", duration(0.9999): "1.00 s", duration(0.0123): "12.3 ms", duration(99.96e-6): "100 µs", duration(5e-9): "5.00 ns",
-		ratio(0.8449): "0.84", ratio(71.67): "71.7", ratio(392): "392", percent(0.756): "76 %", tick(1e-5): "10 µs", tick(1): "1 s", tick(1e-4): "100 µs",
+		duration(1.5): "1.50 s", duration(0.9999): "1.00 s", duration(0.0123): "12.3 ms", duration(99.96e-6): "100 µs",
+		duration(5e-9): "5.00 ns", ratio(0.8449): "0.84", ratio(71.67): "71.7", ratio(392): "392", percent(0.756): "76 %",
+		tick(1e-5): "10 µs", tick(1): "1 s", tick(1e-4): "100 µs",
 	} {
 		if got != want {
 			t.Errorf("%q; expected %q", got, want)
@@ -142,12 +147,13 @@ func TestInsert(t *testing.T) {
 	}
 }
 
-// TestSharesOverTLS holds that what was measured over TLS stands in a table of its own, beside the net server, and that one who
-// took no part has no row there.
+// TestSharesOverTLS holds that measurements over TLS have a table of their own, relative to the net server, and that a
+// contestant without TLS has no row there.
 func TestSharesOverTLS(t *testing.T) {
 	r := sample()
 	r.Contestants = append(r.Contestants, "net")
-	r.Workloads = append(r.Workloads, Workload{Name: "tls-echo-64-100", Kind: Echo, TLS: true}, Workload{Name: "tls-idle-3000", Kind: Idle, TLS: true})
+	r.Workloads = append(r.Workloads, Workload{Name: "tls-echo-64-100", Kind: Echo, TLS: true},
+		Workload{Name: "tls-idle-3000", Kind: Idle, TLS: true})
 	r.Measurements = append(r.Measurements,
 		Measurement{Round: 1, Workload: "tls-echo-64-100", Contestant: "gateway", Count: 300, CPU: 1},
 		Measurement{Round: 1, Workload: "tls-echo-64-100", Contestant: "net", Count: 200, CPU: 1},
@@ -156,7 +162,8 @@ func TestSharesOverTLS(t *testing.T) {
 	for _, want := range []string{
 		"as a share of the C server's; more is better:\n\n| contestant | echo-64-100 |",
 		"as a share of the net server's:\n\n| contestant | tls-echo-64-100 | tls-idle-3000, bytes |\n",
-		"|\n| gateway    |            1.50 |                9,000 |\n| net        |            1.00 |                    - |\n\n###",
+		"|\n| gateway    |            1.50 |                9,000 |\n" +
+			"| net        |            1.00 |                    - |\n\n###",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the tables have no\n%s\nin\n%s", want, got)
@@ -167,7 +174,8 @@ func TestSharesOverTLS(t *testing.T) {
 	}
 }
 
-// TestFloodTables holds that each flooded round is compared with the undisturbed one of the same round, and shows their range.
+// TestFloodTables holds that each flooded phase is compared with the undisturbed one of its round, and that the table
+// shows the range of the ratios.
 func TestFloodTables(t *testing.T) {
 	r := sample()
 	r.Contestants = []string{Undisturbed("gateway"), Flooded("gateway")}
@@ -175,7 +183,8 @@ func TestFloodTables(t *testing.T) {
 	r.Measurements = nil
 	for i, p99 := range [][2]int64{{100e3, 110e3}, {400e3, 600e3}, {200e3, 200e3}} {
 		for j, name := range r.Contestants {
-			m := Measurement{Round: i + 1, Workload: "flood-1000", Contestant: name, Count: 5000, Elapsed: 1, CPU: 0.1 * float64(j+1),
+			m := Measurement{Round: i + 1, Workload: "flood-1000", Contestant: name, Count: 5000, Elapsed: 1,
+				CPU:     0.1 * float64(j+1),
 				Latency: Percentiles{P50: 50e3, P99: p99[j], P999: 1e6}}
 			if j == 1 {
 				m.Held, m.Cut, m.Descriptors = 7000, 840, 8010

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Tables returns all tables as Markdown that can be read as it is.
+// Tables returns all tables as Markdown that reads well as plain text.
 func (r *Results) Tables() string {
 	var b strings.Builder
 	b.WriteString(r.Conditions())
@@ -26,16 +26,18 @@ func (r *Results) Tables() string {
 	return b.String()
 }
 
-// summary is two tables with the headline of each workload: work per second of server CPU time as a share of the reference's, and
-// bytes for idle connections. The plain ones come first, then those over TLS.
+// summary returns two tables with the headline of each workload: work per second of server CPU time as a share of the
+// reference's, and bytes for idle connections. Plain workloads come first, then those over TLS.
 func (r *Results) summary() string {
-	return r.shares("Work per second of server CPU time, as a share of the C server's; more is better", Workload{}.reference(), false) +
+	return r.shares("Work per second of server CPU time, as a share of the C server's; more is better",
+		Workload{}.reference(), false) +
 		r.shares("The same over TLS, as a share of the net server's", Workload{TLS: true}.reference(), true)
 }
 
-// shares is one of the summary's tables, below a title. It is empty where its reference was not measured.
+// shares returns one of the summary's tables, below a title. It is empty when its reference was not measured.
 func (r *Results) shares(title, reference string, tls bool) string {
-	workloads := slices.DeleteFunc(slices.Clone(r.Workloads), func(w Workload) bool { return w.TLS != tls || !r.measured(w.Name) })
+	workloads := slices.DeleteFunc(slices.Clone(r.Workloads),
+		func(w Workload) bool { return w.TLS != tls || !r.measured(w.Name) })
 	if len(workloads) == 0 || !r.tookPart(workloads, reference) {
 		return ""
 	}
@@ -64,10 +66,10 @@ func (r *Results) shares(title, reference string, tls bool) string {
 	return "\n" + title + ":\n\n" + Markdown(rows)
 }
 
-// quiet is the share of the cores that other programs may have without a note.
+// quiet is the share of the cores that other programs may take without a note.
 const quiet = 0.05
 
-// Conditions says when, where and how it was measured.
+// Conditions says when, where and how the measurements were made.
 func (r *Results) Conditions() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s: %s (%s cores), %s, %s. %s of %g s; servers on core %s, load on core %s.\n",
@@ -88,8 +90,8 @@ func (r *Results) Conditions() string {
 		}
 	}
 	if typical := Median(others); typical > quiet {
-		fmt.Fprintf(&b, "Note: other programs had %s of these cores, in the median, while it was measured: rates and latencies are theirs too, and the "+
-			"spread is wide.\n", percent(typical))
+		fmt.Fprintf(&b, "Note: other programs had %s of these cores, in the median, while it was measured: "+
+			"rates and latencies are theirs too, and the spread is wide.\n", percent(typical))
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "Note: %s.\n", note)
@@ -97,13 +99,13 @@ func (r *Results) Conditions() string {
 	return b.String()
 }
 
-// column is one of a table.
+// column is a column of a table.
 type column struct {
 	title string
 	value func(contestant string) string
 }
 
-// table returns a table of a workload, with a row for each contestant that was measured.
+// table returns the table of a workload, with a row for each contestant that was measured.
 func (r *Results) table(w Workload, columns []column) string {
 	head := []string{"contestant"}
 	for _, c := range columns {
@@ -123,7 +125,7 @@ func (r *Results) table(w Workload, columns []column) string {
 	return Markdown(rows)
 }
 
-// columns returns the columns of a workload's tables, by what it measures.
+// columns returns the columns of a workload's tables, which depend on its kind.
 func (r *Results) columns(w Workload) [][]column {
 	median := func(title string, m Metric, format func(float64) string) column {
 		return column{title, func(name string) string { return format(r.Median(w.Name, name, m)) }}
@@ -137,7 +139,8 @@ func (r *Results) columns(w Workload) [][]column {
 	case Broadcast:
 		perConn := func(m *Measurement) float64 { return CPUEach(m) / float64(w.Conns) }
 		return [][]column{slices.Concat(
-			[]column{median("until the last has it", P50, duration), median("server CPU", CPUEach, duration)}, r.ratios(w, CPUEach),
+			[]column{median("until the last has it", P50, duration), median("server CPU", CPUEach, duration)},
+			r.ratios(w, CPUEach),
 			[]column{median("CPU per connection", perConn, duration)})}
 	}
 	unit := "messages"
@@ -149,7 +152,8 @@ func (r *Results) columns(w Workload) [][]column {
 		{"spread", func(name string) string { return percent(r.Spread(w.Name, name, PerCPUSecond)) }},
 	}, r.ratios(w, PerCPUSecond), []column{median("CPU each", CPUEach, duration), median("in kernel", Kernel, percent)})
 	seen := []column{
-		median(unit+"/s", Rate, count), median("server busy", Busy, percent), median("load busy", LoadBusy, percent), median("others", Others, percent),
+		median(unit+"/s", Rate, count), median("server busy", Busy, percent), median("load busy", LoadBusy, percent),
+		median("others", Others, percent),
 		median("p50", P50, duration), median("p99", P99, duration), median("p99.9", P999, duration),
 	}
 	if w.Kind == Fixed {
@@ -158,10 +162,11 @@ func (r *Results) columns(w Workload) [][]column {
 	return [][]column{cost, seen}
 }
 
-// references are the contestants that all others are compared with.
+// references are the contestants that the others are compared with.
 var references = []string{"c", "gnet", "nbio", "net"}
 
-// reference returns the one that headlines compare a workload's contestants with: the C server, which has no TLS.
+// reference returns the contestant that headlines compare a workload's others with: the C server, or net over TLS,
+// which the C server lacks.
 func (w Workload) reference() string {
 	if w.TLS {
 		return "net"
@@ -181,7 +186,7 @@ func (r *Results) ratios(w Workload, m Metric) []column {
 	return columns
 }
 
-// Markdown returns rows, the first of which is the head, as a table that is aligned to be read as it is.
+// Markdown returns rows as an aligned table that reads well as plain text. The first row is the head.
 func Markdown(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -216,7 +221,7 @@ func Markdown(rows [][]string) string {
 	return b.String()
 }
 
-// Line sums a measurement up in a few words.
+// Line sums a measurement up in one line.
 func (m *Measurement) Line(kind Kind) string {
 	switch kind {
 	case Idle:

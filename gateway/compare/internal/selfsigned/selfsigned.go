@@ -1,4 +1,4 @@
-// Package selfsigned makes a throw-away certificate for the servers of a comparison, which their load trusts and nobody else.
+// Package selfsigned makes a throw-away certificate for the servers of a comparison. Only their load trusts it.
 package selfsigned
 
 import (
@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// Pair is a certificate with its key: ECDSA on P-256, which is what servers have today, for the name localhost.
+// Pair is a certificate with its key for the name localhost: ECDSA on P-256, as most servers have today.
 type Pair struct {
 	CertFile string      // PEM
-	KeyFile  string      // PEM, readable by its owner only
-	Client   *tls.Config // for clients: TLS 1.3 with Go's defaults, no resumption. Nobody may modify it
+	KeyFile  string      // PEM, readable only by its owner
+	Client   *tls.Config // for clients: TLS 1.3 with Go's defaults, no resumption; must not be modified
 }
 
-// Make makes a pair, valid for a day, and writes its two files into a folder.
+// Make makes a pair that is valid for a day, and writes its two files into a folder.
 func Make(dir string) (*Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -59,10 +59,10 @@ func Make(dir string) (*Pair, error) {
 	return p, nil
 }
 
-// serverName is whom the certificate is for.
+// serverName is the name that the certificate is for.
 const serverName = "localhost"
 
-// write writes one PEM block into a file of its own.
+// write writes one PEM block into a file.
 func write(path, kind string, der []byte) error {
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestMake holds that a server with the files is trusted by the clients, and that nobody else can read the key.
+// TestMake holds that clients trust a server with the files, and that only the owner can read the key.
 func TestMake(t *testing.T) {
 	p, err := Make(t.TempDir())
 	if err != nil {

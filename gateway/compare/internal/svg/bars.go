@@ -2,13 +2,13 @@ package svg
 
 // Bar is one bar.
 type Bar struct {
-	Label string // before it
+	Label string // text before the bar
 	Value float64
-	Text  string // behind it: the value with what is to be said of it
+	Text  string // text after the bar: the value and a remark
 	Color string
 }
 
-// Group is bars of one scale, one below the other.
+// Group is a set of bars on one scale, one below the other.
 type Group struct {
 	Title string
 	Bars  []Bar
@@ -18,15 +18,16 @@ const (
 	width     = 860.0
 	margin    = 24.0
 	labels    = 140.0 // for the labels of bars
-	texts     = 190.0 // for the texts behind them
+	texts     = 190.0 // for the texts after bars
 	barHeight = 18.0
 	barStep   = 24.0
 	headStep  = 34.0
 	top       = 76.0
-	footer    = 48.0 // for the source
+	footer    = 48.0 // for the source line
 )
 
-// Bars draws groups of horizontal bars, each group on a scale of its own that begins at 0. Values must be finite and not negative.
+// Bars draws groups of horizontal bars, each group on a scale of its own that begins at 0. Values must be finite and
+// not negative.
 func Bars(h Heading, groups []Group) string {
 	height := top
 	for _, g := range groups {
@@ -50,11 +51,11 @@ func Bars(h Heading, groups []Group) string {
 	return c.file(h.Title)
 }
 
-// Heading is what stands around a picture.
+// Heading has the texts around a picture.
 type Heading struct {
 	Title    string
-	Subtitle string // below it: how to read the picture
-	Source   string // at the foot: where the figures are from
+	Subtitle string // below the title: how to read the picture
+	Source   string // at the foot: the source of the figures
 }
 
 func (c *canvas) heading(h Heading) {
@@ -65,7 +66,7 @@ func (c *canvas) heading(h Heading) {
 
 func (c *canvas) bar(y float64, b Bar, largest float64) {
 	const left = margin + labels
-	length := 1.0 // even nothing is seen
+	length := 1.0 // even a value of 0 is visible
 	if largest > 0 {
 		length = max(length, b.Value/largest*(width-left-texts-margin))
 	}

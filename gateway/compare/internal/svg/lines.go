@@ -2,10 +2,10 @@ package svg
 
 import "math"
 
-// Line is one line; each value stands over the label of the same index.
+// Line is one line; each value is drawn over the label of the same index.
 type Line struct {
 	Label  string
-	Values []float64 // over 0
+	Values []float64 // greater than 0
 	Color  string
 }
 
@@ -15,8 +15,8 @@ const (
 	plotHeight = 320.0
 )
 
-// Lines draws lines over labels. The vertical axis is logarithmic, from a power of ten below the smallest value to one above the
-// largest; tick says what stands at each.
+// Lines draws lines over labels. The vertical axis is logarithmic, from a power of ten below the smallest value to one
+// above the largest. tick returns the text at each power of ten.
 func Lines(h Heading, labels []string, lines []Line, tick func(float64) string) string {
 	c := &canvas{width: width, height: top + plotHeight + 30 + footer}
 	c.heading(h)

@@ -1,10 +1,11 @@
 /* An echo server as a C programmer writes it by hand for Linux: one thread for each core, each with an epoll instance
- * (level-triggered) and a listener of its own (SO_REUSEPORT), one buffer a thread and nothing but a few words a connection.
+ * (level-triggered) and a listener of its own (SO_REUSEPORT). A thread has one buffer, and a connection a few words.
  *
  *   echo ADDRESS PORT THREADS [CONTROL_PORT]
  *
- * Port 0 takes a free one. What arrives at the control port is written to every connection, and answered with one byte when
- * it is: a broadcast. That works with one thread only, because the list of connections has no lock. */
+ * Port 0 takes a free one. Bytes that arrive at the control port are a broadcast: the server writes them to every
+ * connection and then answers with one byte. That works with one thread only, because the list of connections has no
+ * lock. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +24,7 @@ enum { BUFFER = 64 << 10, EVENTS = 512, BACKLOG = 4096 };
 
 struct conn {
 	int fd;
-	int kind;           /* see below */
+	int kind;           /* LISTENER and so on */
 	size_t used, start; /* bytes that wait for the kernel: waiting[start..used) */
 	char *waiting;      /* NULL while there are none */
 	struct conn *next, *prev;
@@ -49,14 +50,14 @@ static void watch(struct loop *l, struct conn *c, int op, uint32_t events) {
 }
 
 static void closed(struct conn *c) {
-	close(c->fd); /* which takes it out of the epoll too */
+	close(c->fd); /* takes it out of the epoll too */
 	c->prev->next = c->next;
 	c->next->prev = c->prev;
 	free(c->waiting);
 	free(c);
 }
 
-/* send_or_keep writes n bytes behind those that wait. It returns -1 when the connection is broken. */
+/* send_or_keep writes n bytes after those that wait. It returns -1 when the connection is broken. */
 static int send_or_keep(struct loop *l, struct conn *c, const char *p, size_t n) {
 	if (!c->waiting) {
 		ssize_t w = write(c->fd, p, n);
@@ -68,7 +69,7 @@ static int send_or_keep(struct loop *l, struct conn *c, const char *p, size_t n)
 			p += w;
 			n -= w;
 		}
-		watch(l, c, EPOLL_CTL_MOD, EPOLLOUT); /* it is read again when it has taken everything */
+		watch(l, c, EPOLL_CTL_MOD, EPOLLOUT); /* flush reads it again when no bytes wait */
 	}
 	char *grown = realloc(c->waiting, c->used + n);
 	if (!grown)
@@ -79,7 +80,7 @@ static int send_or_keep(struct loop *l, struct conn *c, const char *p, size_t n)
 	return 0;
 }
 
-/* flush writes what waits. It returns -1 when the connection is broken. */
+/* flush writes the bytes that wait. It returns -1 when the connection is broken. */
 static int flush(struct loop *l, struct conn *c) {
 	ssize_t w = write(c->fd, c->waiting + c->start, c->used - c->start);
 	if (w < 0)
@@ -104,7 +105,7 @@ static void readable(struct loop *l, struct conn *c) {
 	}
 }
 
-/* broadcast sends what a control client sent to every client of this loop. */
+/* broadcast sends bytes from a control client to every client of this loop. */
 static void broadcast(struct loop *l, struct conn *control) {
 	ssize_t n = read(control->fd, l->buffer, BUFFER);
 	if (n <= 0) {
@@ -114,7 +115,7 @@ static void broadcast(struct loop *l, struct conn *control) {
 	for (struct conn *c = l->all.next, *next; c != &l->all; c = next) {
 		next = c->next;
 		if (c->kind == CLIENT && send_or_keep(l, c, l->buffer, n) < 0)
-			shutdown(c->fd, SHUT_RDWR); /* its own event closes it: there may be one in this batch already */
+			shutdown(c->fd, SHUT_RDWR); /* its own event closes it; this batch may have one already */
 	}
 	if (write(control->fd, "", 1) < 0)
 		shutdown(control->fd, SHUT_RDWR);
@@ -171,7 +172,7 @@ static void *run(void *arg) {
 	return NULL;
 }
 
-/* listen_on gives the loop a listener, and returns its port. */
+/* listen_on gives the loop a listener and returns its port. */
 static int listen_on(struct loop *l, int kind, const char *address, int port) {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
 	socklen_t size = sizeof a;
@@ -186,7 +187,8 @@ static int listen_on(struct loop *l, int kind, const char *address, int port) {
 	c->kind = kind;
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0 || setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-	    setsockopt(c->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 || bind(c->fd, (struct sockaddr *)&a, sizeof a) < 0 ||
+	    setsockopt(c->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
+	    bind(c->fd, (struct sockaddr *)&a, sizeof a) < 0 ||
 	    listen(c->fd, BACKLOG) < 0 || getsockname(c->fd, (struct sockaddr *)&a, &size) < 0)
 		die("listen");
 	watch(l, c, EPOLL_CTL_ADD, EPOLLIN);
@@ -204,7 +206,8 @@ static struct loop *new_loop(void) {
 int main(int argc, char **argv) {
 	int threads = argc > 3 ? atoi(argv[3]) : 0;
 	if (argc < 4 || argc > 5 || threads < 1 || (argc == 5 && threads != 1)) {
-		fprintf(stderr, "usage: echo ADDRESS PORT THREADS [CONTROL_PORT]; THREADS is at least 1, and 1 with a CONTROL_PORT\n");
+		fprintf(stderr, "usage: echo ADDRESS PORT THREADS [CONTROL_PORT]; "
+		                "THREADS is at least 1, and 1 with a CONTROL_PORT\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

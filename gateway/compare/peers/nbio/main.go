@@ -14,10 +14,10 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: nbio ADDRESS")
 	}
-	logging.SetLevel(logging.LevelNone) // it would print to standard output
+	logging.SetLevel(logging.LevelNone) // nbio would log to standard output
 	engine := nbio.NewEngine(nbio.Config{Network: "tcp", Addrs: []string{os.Args[1]}})
 	engine.OnData(func(c *nbio.Conn, p []byte) {
-		if _, err := c.Write(p); err != nil { // copies what the kernel does not take
+		if _, err := c.Write(p); err != nil { // Write copies the bytes that the kernel does not take
 			_ = c.Close()
 		}
 	})

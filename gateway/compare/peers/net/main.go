@@ -1,5 +1,5 @@
-// Command net is an echo server on the standard library: a goroutine for each connection, which is how Go servers are written, and
-// crypto/tls for it where it is given a certificate.
+// Command net is an echo server on the standard library, as most Go servers are written: a goroutine for each
+// connection, and crypto/tls when it is given a certificate.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// preparation returns what makes a connection ready to be echoed on: nothing, or a TLS handshake with a certificate.
+// preparation returns a function that makes a connection ready for echo(): it does nothing, or a TLS handshake.
 func preparation(args []string) (func(net.Conn) (net.Conn, error), error) {
 	if len(args) == 0 {
 		return func(c net.Conn) (net.Conn, error) { return c, nil }, nil
@@ -58,7 +58,7 @@ func preparation(args []string) (func(net.Conn) (net.Conn, error), error) {
 	return func(c net.Conn) (net.Conn, error) { return handshake(tls.Server(c, config), timeout) }, nil
 }
 
-// handshake makes a TLS connection of one, within a time: without a limit, those who never finish would stay for ever.
+// handshake makes a TLS handshake within a time. Without a limit, clients that never finish would stay for ever.
 func handshake(c *tls.Conn, timeout time.Duration) (net.Conn, error) {
 	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func serve(raw net.Conn, prepare func(net.Conn) (net.Conn, error)) {
 	}
 }
 
-// echo echoes until the peer has finished, and finishes too.
+// echo sends bytes back until the peer has finished, and finishes too.
 func echo(c net.Conn) {
 	defer c.Close()
 	buffer := make([]byte, smallest)

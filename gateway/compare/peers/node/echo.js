@@ -11,7 +11,9 @@ const server = net.createServer({ noDelay: true }, (sock) => {
   sock.on('data', (d) => sock.write(d));
   sock.on('error', () => {}); // 'close' follows
 });
-server.listen({ host: process.argv[2].slice(0, colon), port: Number(process.argv[2].slice(colon + 1)), backlog: 4096 }, () => {
+const host = process.argv[2].slice(0, colon);
+const wanted = Number(process.argv[2].slice(colon + 1));
+server.listen({ host, port: wanted, backlog: 4096 }, () => {
   const { address, port } = server.address();
   console.log(`listening ${address}:${port}`);
 });
