@@ -3999,25 +3999,25 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\bSendWait\x12\x19\n" +
 	"\x15SEND_WAIT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEND_WAIT_QUEUED\x10\x01\x12\x15\n" +
-	"\x11SEND_WAIT_WRITTEN\x10\x022\xa2\v\n" +
-	"\x0eGatewayService\x12b\n" +
-	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\"\x04ȥ\x19\x01\x12e\n" +
-	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\"\x04ȥ\x19\x01\x12\\\n" +
-	"\rGetConnection\x12!.sockgate.v1.GetConnectionRequest\x1a\".sockgate.v1.GetConnectionResponse\"\x04ȥ\x19\x01\x12A\n" +
+	"\x11SEND_WAIT_WRITTEN\x10\x022\xba\v\n" +
+	"\x0eGatewayService\x12e\n" +
+	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\"\aȥ\x19\x01\x90\x02\x01\x12h\n" +
+	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\"\aȥ\x19\x01\x90\x02\x01\x12_\n" +
+	"\rGetConnection\x12!.sockgate.v1.GetConnectionRequest\x1a\".sockgate.v1.GetConnectionResponse\"\aȥ\x19\x01\x90\x02\x01\x12A\n" +
 	"\x04Send\x12\x18.sockgate.v1.SendRequest\x1a\x19.sockgate.v1.SendResponse\"\x04ȥ\x19\x02\x12P\n" +
 	"\tBroadcast\x12\x1d.sockgate.v1.BroadcastRequest\x1a\x1e.sockgate.v1.BroadcastResponse\"\x04ȥ\x19\x02\x12A\n" +
 	"\x04Kick\x12\x18.sockgate.v1.KickRequest\x1a\x19.sockgate.v1.KickResponse\"\x04ȥ\x19\x02\x12P\n" +
 	"\tSetLabels\x12\x1d.sockgate.v1.SetLabelsRequest\x1a\x1e.sockgate.v1.SetLabelsResponse\"\x04ȥ\x19\x02\x12M\n" +
-	"\bShutdown\x12\x1c.sockgate.v1.ShutdownRequest\x1a\x1d.sockgate.v1.ShutdownResponse\"\x04ȥ\x19\x03\x12[\n" +
-	"\fStreamEvents\x12 .sockgate.v1.StreamEventsRequest\x1a!.sockgate.v1.StreamEventsResponse\"\x04ȥ\x19\x010\x01\x12S\n" +
+	"\bShutdown\x12\x1c.sockgate.v1.ShutdownRequest\x1a\x1d.sockgate.v1.ShutdownResponse\"\x04ȥ\x19\x03\x12^\n" +
+	"\fStreamEvents\x12 .sockgate.v1.StreamEventsRequest\x1a!.sockgate.v1.StreamEventsResponse\"\aȥ\x19\x01\x90\x02\x010\x01\x12V\n" +
 	"\n" +
-	"GetGateway\x12\x1e.sockgate.v1.GetGatewayRequest\x1a\x1f.sockgate.v1.GetGatewayResponse\"\x04ȥ\x19\x01\x12P\n" +
-	"\tGetLimits\x12\x1d.sockgate.v1.GetLimitsRequest\x1a\x1e.sockgate.v1.GetLimitsResponse\"\x04ȥ\x19\x01\x12Y\n" +
+	"GetGateway\x12\x1e.sockgate.v1.GetGatewayRequest\x1a\x1f.sockgate.v1.GetGatewayResponse\"\aȥ\x19\x01\x90\x02\x01\x12S\n" +
+	"\tGetLimits\x12\x1d.sockgate.v1.GetLimitsRequest\x1a\x1e.sockgate.v1.GetLimitsResponse\"\aȥ\x19\x01\x90\x02\x01\x12Y\n" +
 	"\fUpdateLimits\x12 .sockgate.v1.UpdateLimitsRequest\x1a!.sockgate.v1.UpdateLimitsResponse\"\x04ȥ\x19\x03\x12G\n" +
-	"\x06AddBan\x12\x1a.sockgate.v1.AddBanRequest\x1a\x1b.sockgate.v1.AddBanResponse\"\x04ȥ\x19\x02\x12M\n" +
-	"\bListBans\x12\x1c.sockgate.v1.ListBansRequest\x1a\x1d.sockgate.v1.ListBansResponse\"\x04ȥ\x19\x01\x12P\n" +
-	"\tRemoveBan\x12\x1d.sockgate.v1.RemoveBanRequest\x1a\x1e.sockgate.v1.RemoveBanResponse\"\x04ȥ\x19\x02\x12P\n" +
-	"\tListNodes\x12\x1d.sockgate.v1.ListNodesRequest\x1a\x1e.sockgate.v1.ListNodesResponse\"\x04ȥ\x19\x01\x12S\n" +
+	"\x06AddBan\x12\x1a.sockgate.v1.AddBanRequest\x1a\x1b.sockgate.v1.AddBanResponse\"\x04ȥ\x19\x02\x12P\n" +
+	"\bListBans\x12\x1c.sockgate.v1.ListBansRequest\x1a\x1d.sockgate.v1.ListBansResponse\"\aȥ\x19\x01\x90\x02\x01\x12P\n" +
+	"\tRemoveBan\x12\x1d.sockgate.v1.RemoveBanRequest\x1a\x1e.sockgate.v1.RemoveBanResponse\"\x04ȥ\x19\x02\x12S\n" +
+	"\tListNodes\x12\x1d.sockgate.v1.ListNodesRequest\x1a\x1e.sockgate.v1.ListNodesResponse\"\aȥ\x19\x01\x90\x02\x01\x12S\n" +
 	"\n" +
 	"ForgetNode\x12\x1e.sockgate.v1.ForgetNodeRequest\x1a\x1f.sockgate.v1.ForgetNodeResponse\"\x04ȥ\x19\x03B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 

@@ -44,6 +44,8 @@ const (
 //
 // GatewayService shows and drives the live sockets of a gateway.
 //
+// Methods that only read declare `idempotency_level = NO_SIDE_EFFECTS`.
+//
 // # Filters
 //
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
@@ -359,6 +361,8 @@ func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeReq
 // for forward compatibility.
 //
 // GatewayService shows and drives the live sockets of a gateway.
+//
+// Methods that only read declare `idempotency_level = NO_SIDE_EFFECTS`.
 //
 // # Filters
 //
