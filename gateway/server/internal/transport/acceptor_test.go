@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// A connection that the admission does not want is closed at once, and the next one is asked for.
+// A connection that the admission refuses is closed at once, and accepting goes on.
 func TestRefuse(t *testing.T) {
 	each(t, []string{"tcp", "unix"}, func(t *testing.T, e transport.Engine, network string) {
 		ln, dial := listen(t, network)
@@ -50,7 +50,7 @@ func TestRefuse(t *testing.T) {
 	})
 }
 
-// Both addresses of a connection are known, an IPv4 one in its own form also on a listener for both families.
+// Both addresses of a connection are known. IPv4 addresses are unmapped also on a listener for both families.
 func TestAddresses(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "[::1]:0", ":0", "0.0.0.0:0"} {
 		eachPlain(t, []string{"tcp"}, func(t *testing.T, e transport.Engine, _ string) {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// addrPort returns the address of a TCP connection, an IPv4 one in its own form; the zero value for any other.
+// addrPort returns the address of a TCP connection, with IPv4 unmapped; the zero value for any other.
 func addrPort(a net.Addr) netip.AddrPort {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		p := tcp.AddrPort()

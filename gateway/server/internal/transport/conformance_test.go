@@ -31,7 +31,7 @@ func write(t *testing.T, c net.Conn, p []byte) {
 	}
 }
 
-// What the peer writes arrives in order, then its FIN, and the socket stays open for the other direction until it is closed.
+// The peer's bytes arrive in order, then its FIN. The socket stays open for the other direction until it is closed.
 func TestReadToEnd(t *testing.T) {
 	each(t, []string{"tcp", "unix"}, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)
@@ -77,7 +77,8 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// A flush to a peer that does not read ends at the deadline, having told of every byte that the kernel took.
+// A flush to a peer that does not read ends at the deadline. By then the endpoint has been told of every byte that the
+// kernel took.
 func TestFlushDeadline(t *testing.T) {
 	each(t, networks, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)
@@ -101,7 +102,7 @@ func TestFlushDeadline(t *testing.T) {
 	})
 }
 
-// A paused socket hands on at most one more read; after Resume nothing is missing.
+// A paused socket hands on at most one more read, and after Resume nothing is missing.
 func TestPause(t *testing.T) {
 	each(t, networks, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)
@@ -134,7 +135,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// Close ends a socket whatever it does, once.
+// Close ends a socket once, in every state.
 func TestClose(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -202,7 +203,8 @@ func TestCloseBeforeOpened(t *testing.T) {
 		}
 	}
 	each(t, []string{"tcp", "unix"}, test)
-	eachPlain(t, []string{"pipe"}, test) // with TLS, its handshake would not be complete for the peer: it has no room for bytes
+	// With TLS, a pipe has no space for the last bytes of the handshake, which would not be complete for the peer.
+	eachPlain(t, []string{"pipe"}, test)
 }
 
 // With reset the peer gets RST, without it FIN.
@@ -221,7 +223,7 @@ func TestCloseReset(t *testing.T) {
 	})
 }
 
-// RST from the peer ends reading with an error, and does not end the socket by itself.
+// RST from the peer ends reading with an error, and does not close the socket.
 func TestPeerReset(t *testing.T) {
 	each(t, []string{"tcp"}, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)

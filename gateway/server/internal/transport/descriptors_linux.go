@@ -5,15 +5,15 @@ import "sync/atomic"
 const (
 	descriptorChunk  = 1 << 12
 	descriptorChunks = 1 << 12
-	// maxDescriptor is one more than the highest descriptor that the table has room for. Linux allows 2^20 unless it is told
-	// otherwise.
+	// maxDescriptor is one more than the highest descriptor that the table can hold. Linux allows 2^20 descriptors by
+	// default.
 	maxDescriptor = descriptorChunk * descriptorChunks
 )
 
-// descriptors finds the socket of a descriptor: 8 bytes for each, without a lock.
+// descriptors maps a descriptor to its socket without a lock, at 8 bytes each.
 type descriptors [descriptorChunks]atomic.Pointer[[descriptorChunk]atomic.Pointer[epollSocket]]
 
-// get returns the socket of a descriptor; nil when there is none.
+// get returns the socket of a descriptor below maxDescriptor; nil when there is none.
 func (t *descriptors) get(fd int) *epollSocket {
 	chunk := t[fd/descriptorChunk].Load()
 	if chunk == nil {
@@ -22,7 +22,7 @@ func (t *descriptors) get(fd int) *epollSocket {
 	return chunk[fd%descriptorChunk].Load()
 }
 
-// set notes the socket of a descriptor below maxDescriptor, or with nil that it has none.
+// set records the socket of a descriptor below maxDescriptor; nil removes it.
 func (t *descriptors) set(fd int, s *epollSocket) {
 	place := &t[fd/descriptorChunk]
 	chunk := place.Load()

@@ -28,11 +28,11 @@ func (a *echoes) Admit(s transport.Socket, _, _ netip.AddrPort) transport.Endpoi
 	return &echoer{socket: s, closed: &a.closed}
 }
 
-// echoer sends back what it receives, with back-pressure, as the server's echo handler does.
+// echoer sends back the bytes that it receives, with back-pressure, as the server's echo handler does.
 type echoer struct {
 	socket transport.Socket
 	closed *sync.WaitGroup
-	stays  bool // it finishes its side, and does not close
+	stays  bool // it finishes its side and does not close
 
 	mu       sync.Mutex
 	queue    []byte
@@ -76,7 +76,7 @@ func (e *echoer) Ended() {
 	e.finish()
 }
 
-// finish ends the connection, or its side of it, when all is said. The caller holds mu.
+// finish ends the connection, or its side of it, when everything is echoed. The caller holds mu.
 func (e *echoer) finish() {
 	switch {
 	case !e.ended || len(e.queue) > 0:
@@ -112,7 +112,7 @@ func (e *echoer) Wrote(n int, err error) {
 	e.finish()
 }
 
-// 64 MiB come back as they were sent, although both sides stop reading now and then, and the end of the echo is the peer's.
+// 64 MiB come back as they were sent, although both sides stop reading now and then. The peer's end is echoed too.
 func TestEcho(t *testing.T) {
 	const total = 64 << 20
 	each(t, []string{"tcp"}, func(t *testing.T, e transport.Engine, network string) {
@@ -146,7 +146,7 @@ func TestEcho(t *testing.T) {
 	})
 }
 
-// sendAll writes a block again and again, in pieces of any size, and finishes.
+// sendAll writes total bytes of a repeated block, in pieces of any size, and finishes.
 func sendAll(t *testing.T, c net.Conn, block []byte, total int) {
 	for sent := 0; sent < total; {
 		from := sent % len(block)
@@ -163,7 +163,7 @@ func sendAll(t *testing.T, c net.Conn, block []byte, total int) {
 	}
 }
 
-// readAll reads what sendAll sent, and its end.
+// readAll checks the bytes that sendAll sent, and their end.
 func readAll(t *testing.T, c net.Conn, block []byte, total int) {
 	buffer := make([]byte, 100_000)
 	read := 0

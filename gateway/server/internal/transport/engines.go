@@ -5,13 +5,15 @@ import (
 	"runtime"
 )
 
-// The engines' names.
+// The engines' names, for New.
 const (
 	Net   = "net"
 	Epoll = "epoll"
 )
 
-// New returns the engine with a name: Net, or where Names has it Epoll, with so many loops; 0: as many as GOMAXPROCS.
+// New returns the engine called Net or, where Names has it, Epoll. The engine epoll runs so many loops; 0 means
+// GOMAXPROCS, and net ignores the number. The clock gives the moments that endpoints get. An error names the engines
+// that this system has, or the system call that failed.
 func New(name string, clock Clock, loops int) (Engine, error) {
 	if loops == 0 {
 		loops = runtime.GOMAXPROCS(0)

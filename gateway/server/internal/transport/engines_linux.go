@@ -1,4 +1,4 @@
 package transport
 
-// Names are the engines of this system, the default first.
+// Names lists the engines of this system, the default first. It must not be modified.
 var Names = []string{Epoll, Net}

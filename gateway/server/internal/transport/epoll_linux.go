@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollEngine is the engine for Linux: some loops, each a goroutine with an epoll of its own (epoll(7), level-triggered), which
-// reads with one buffer for all its sockets. An idle socket owns neither a goroutine, nor a buffer, nor a timer.
+// epollEngine is the engine for Linux: several loops, each a goroutine with an epoll of its own (epoll(7),
+// level-triggered). A loop reads with one buffer for all its sockets. An idle socket owns no goroutine, no buffer and
+// no timer.
 type epollEngine struct {
 	clock   Clock
 	loops   []*loop
@@ -23,8 +24,8 @@ type epollEngine struct {
 	acceptors sync.Map // descriptor → *epollAcceptor
 }
 
-// newEpoll returns the `epoll` engine with so many loops; more than there are processors are of no use. Its clock is the
-// server's.
+// newEpoll returns the `epoll` engine with so many loops, at least one. More loops than processors are of no use. The
+// clock is the server's.
 func newEpoll(clock Clock, loops int) (Engine, error) {
 	e := &epollEngine{clock: clock}
 	for range max(loops, 1) {
@@ -42,7 +43,7 @@ func newEpoll(clock Clock, loops int) (Engine, error) {
 // Name returns "epoll".
 func (e *epollEngine) Name() string { return Epoll }
 
-// Wait blocks until every socket has been closed, and ends the loops.
+// Wait implements Engine.
 func (e *epollEngine) Wait() {
 	e.open.Wait()
 	for _, l := range e.loops {
@@ -55,7 +56,7 @@ func (e *epollEngine) Wait() {
 	e.loops = nil
 }
 
-// generation returns a number that no other socket of the last four billion has; never ofOther.
+// generation returns a number that no other of the last four billion sockets has. It never returns ofOther.
 func (e *epollEngine) generation() int32 {
 	for {
 		if g := e.last.Add(1); g != ofOther {
@@ -64,7 +65,7 @@ func (e *epollEngine) generation() int32 {
 	}
 }
 
-// newSocket makes a socket of a descriptor, on the loop that has the fewest.
+// newSocket wraps a descriptor in a socket on the loop that has the fewest sockets.
 func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	l := e.loops[0]
 	for _, other := range e.loops[1:] {
@@ -81,7 +82,7 @@ func (e *epollEngine) newSocket(fd int, tcp bool) *epollSocket {
 	return s
 }
 
-// newLoop makes a loop's descriptors.
+// newLoop opens the descriptors of a loop. The caller starts it with run.
 func newLoop(e *epollEngine) (*loop, error) {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// oneLoop is an engine whose sockets all share a loop.
+// oneLoop returns an engine whose sockets all share a loop.
 func oneLoop(t *testing.T) transport.Engine {
 	t.Helper()
 	e, err := transport.New(transport.Epoll, clock, 1)
@@ -55,7 +55,8 @@ func openMany(t *testing.T, e transport.Engine, network string, n int) ([]*recor
 	return recorders, peers
 }
 
-// A peer that sends without end has no more than its turn: another one's bytes are read before its next ones but one.
+// A peer that sends without end gets no more than its turn. The other peer's bytes are read after at most two more
+// reads of the flood.
 func TestFairReading(t *testing.T) {
 	e := oneLoop(t)
 	r, peers := openMany(t, e, "tcp", 2)
@@ -64,7 +65,7 @@ func TestFairReading(t *testing.T) {
 	begun := make(chan struct{})
 	ping.note(func() { ping.onData = func([]byte) { between.Store(reads.Load() - 10) } })
 	flood.note(func() {
-		flood.onData = func(p []byte) { // in the loop's goroutine
+		flood.onData = func(p []byte) { // runs in the loop's goroutine
 			largest.Store(max(largest.Load(), int64(len(p))))
 			flood.note(func() { flood.received = nil })
 			switch reads.Add(1) {
@@ -109,7 +110,7 @@ func TestFairReading(t *testing.T) {
 	}
 }
 
-// A flush to a peer that reads as fast as it can has no more than its turn either.
+// A flush to a peer that reads as fast as it can gets no more than its turn either.
 func TestFairFlushing(t *testing.T) {
 	e := oneLoop(t)
 	r, peers := openMany(t, e, "unix", 2)
@@ -117,7 +118,7 @@ func TestFairFlushing(t *testing.T) {
 	var between atomic.Int64
 	ping.note(func() { ping.onData = func([]byte) { between.Store(bulk.writes.Load()) } })
 	go func() { _, _ = io.Copy(io.Discard, peers[0]) }()
-	bulk.onWrite = func(n int64) { // in the loop's goroutine
+	bulk.onWrite = func(n int64) { // runs in the loop's goroutine
 		if n == 100 {
 			bulk.writes.Store(0)
 			if _, err := peers[1].Write([]byte("ping")); err != nil {
@@ -128,18 +129,19 @@ func TestFairFlushing(t *testing.T) {
 	bulk.send(make([]byte, 64<<20))
 	ping.awaitCall(t, "Received")
 	if n := between.Load(); n > 2*transport.FlushWrites {
-		t.Errorf("the loop wrote %d times to one peer before it read from the other; expected %d at most", n, 2*transport.FlushWrites)
+		t.Errorf("the loop wrote %d times to one peer before it read from the other; expected %d at most",
+			n, 2*transport.FlushWrites)
 	}
 }
 
-// What the kernel would report for ever, the end of both directions of a socket that waits for nothing, is not listened to; the
-// socket still works as far as it can.
+// A socket that waits for nothing is taken out of the epoll, because the kernel would report the end of both directions
+// for ever. The socket still works as far as it can.
 func TestNoReportsWithoutEnd(t *testing.T) {
 	e := oneLoop(t)
 	r, peers := openMany(t, e, "unix", 2)
 	peers[0].Close()
 	r[0].awaitCall(t, "Ended")
-	for turn := 1; !transport.Detached(r[0].socket); turn++ { // when the loop has had its turn
+	for turn := 1; !transport.Detached(r[0].socket); turn++ { // until the loop has had its turn
 		write(t, peers[1], []byte("turn"))
 		r[1].await(t, "a turn", func() bool { return len(r[1].received) >= turn*len("turn") })
 	}
@@ -152,8 +154,9 @@ func TestNoReportsWithoutEnd(t *testing.T) {
 	r[0].awaitCall(t, "Closed")
 }
 
-// While a copy of a closed descriptor is open, as in a child that was just forked, the kernel goes on reporting of it. Nobody gets
-// these reports: neither the socket that was closed, nor the one that its descriptor became, which is another loop's.
+// While a copy of a closed descriptor is open, as in a child that was just forked, the kernel goes on reporting about
+// it. These reports reach neither the closed socket nor the socket that has its descriptor now, which is on another
+// loop.
 func TestReportsOfClosed(t *testing.T) {
 	e, err := transport.New(transport.Epoll, clock, 2)
 	if err != nil {
@@ -183,14 +186,15 @@ func TestReportsOfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(copied)
-	nextPeer := unconnected(t) // has a descriptor, and so does not take the one that becomes free
+	nextPeer := unconnected(t) // opened now, so that it does not take the descriptor that becomes free
 	descriptor, loop := transport.Descriptor(old.socket), transport.Loop(old.socket)
 	other.socket.Close(false)
 	other.awaitCall(t, "Closed")
 	old.socket.Close(false)
 	old.awaitCall(t, "Closed")
-	write(t, oldPeer, []byte("for nobody")) // and never read: reported in every turn of its loop
-	if err := unix.Connect(nextPeer, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	write(t, oldPeer, []byte("for nobody")) // never read, so reported in every turn of its loop
+	address := &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	if err := unix.Connect(nextPeer, address); err != nil {
 		t.Fatal(err)
 	}
 	next := <-h.admitted
@@ -227,7 +231,7 @@ func TestReportsOfClosed(t *testing.T) {
 	e.Wait()
 }
 
-// unconnected returns a TCP socket of the client's side.
+// unconnected returns a TCP socket for a client.
 func unconnected(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -238,7 +242,7 @@ func unconnected(t *testing.T) int {
 	return fd
 }
 
-// Accepted sockets have what the net package gives its own, without being set one by one.
+// Accepted sockets have the options that the net package sets on its own, without a call for each.
 func TestOptions(t *testing.T) {
 	e := oneLoop(t)
 	r, _ := openMany(t, e, "tcp", 1)
@@ -259,7 +263,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// A listener that is not the system's is refused, and stays its owner's.
+// A listener that is not a socket of the system is refused, and still belongs to its owner.
 func TestAcceptNeedsDescriptor(t *testing.T) {
 	e := oneLoop(t)
 	ln, _ := listen(t, "pipe")

@@ -16,27 +16,29 @@ import (
 // acceptTurn is the most connections that a loop accepts on one listening socket in a turn.
 const acceptTurn = 16
 
-// epollAcceptor is a listening socket that every loop waits for; the kernel wakes one of them (EPOLLEXCLUSIVE).
+// epollAcceptor is a listening socket that every loop watches. The kernel wakes one loop for a connection
+// (EPOLLEXCLUSIVE).
 //
-// Accepted TCP sockets inherit TCP_NODELAY and keep-alive from it (tcp(7)), which saves setting them for each.
+// Accepted TCP sockets inherit TCP_NODELAY and keep-alive from it (tcp(7)), which saves setting them for each
+// connection.
 type epollAcceptor struct {
 	engine    *epollEngine
 	admission Admission
-	ln        net.Listener // closed with it; nil when it is closed already
+	ln        net.Listener // closed by Close; nil when take has closed it already
 	tcp       bool
-	local     netip.AddrPort // of every connection; the zero value when each has to be asked
+	local     netip.AddrPort // of every connection; the zero value when each connection must be asked
 
-	mu      sync.Mutex // held while accepting
+	mu      sync.Mutex // held while accepting, also during Admit and AcceptFailed
 	fd      int
 	closed  bool
-	retry   *time.Timer // after an error; nil when none is waited for
-	address sockaddr    // of the connection that is being accepted
+	retry   *time.Timer // runs after an accept error; nil when accepting is not suspended
+	address sockaddr    // scratch space for the connection that is being accepted
 }
 
-// errNoDescriptor says that a listener is not a TCP or unix socket of the system, which is what the epoll engine accepts on.
+// errNoDescriptor says that a listener is not a TCP or unix socket of the system. The epoll engine accepts on no other.
 var errNoDescriptor = errors.New("engine epoll: the listener has no descriptor; use the engine net for it")
 
-// Accept has all loops accept on the listener's socket.
+// Accept implements Engine: every loop accepts on the listener's socket.
 func (e *epollEngine) Accept(ln net.Listener, admission Admission) (Acceptor, error) {
 	a := &epollAcceptor{engine: e, admission: admission, ln: ln}
 	if err := a.take(ln); err != nil {
@@ -49,8 +51,8 @@ func (e *epollEngine) Accept(ln net.Listener, admission Admission) (Acceptor, er
 	return a, nil
 }
 
-// take duplicates the listener's descriptor, and closes the original of a TCP one: Go's own poller would wake for every connection.
-// The original of a unix socket stays until Close, which removes its file.
+// take duplicates the listener's descriptor. It closes the original of a TCP listener, because Go's own poller would
+// wake for every connection. The original of a unix listener stays open until Close, which removes the socket's file.
 func (a *epollAcceptor) take(ln net.Listener) error {
 	c, ok := ln.(syscall.Conn)
 	if !ok {
@@ -82,7 +84,7 @@ func (a *epollAcceptor) take(ln net.Listener) error {
 	return ln.Close()
 }
 
-// inherit sets what accepted sockets are to have, as the net package sets it.
+// inherit sets the options that accepted sockets inherit, to the values that the net package uses.
 func inherit(fd int) error {
 	for _, option := range []struct{ level, name, value int }{
 		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
@@ -98,7 +100,7 @@ func inherit(fd int) error {
 	return nil
 }
 
-// add has the loops wait for connections.
+// add makes every loop watch the listening socket.
 func (a *epollAcceptor) add() error {
 	for _, l := range a.engine.loops {
 		if err := control(l.epfd, unix.EPOLL_CTL_ADD, a.fd, ofOther, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
@@ -108,14 +110,15 @@ func (a *epollAcceptor) add() error {
 	return nil
 }
 
-// remove has the loops wait no longer. An error means that one did not.
+// remove makes the loops stop watching. Errors are ignored: EPOLL_CTL_DEL fails only where a loop does not watch,
+// because add stopped half-way or remove ran before.
 func (a *epollAcceptor) remove() {
 	for _, l := range a.engine.loops {
 		_ = control(l.epfd, unix.EPOLL_CTL_DEL, a.fd, ofOther, 0)
 	}
 }
 
-// Close stops accepting.
+// Close implements Acceptor.
 func (a *epollAcceptor) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -132,7 +135,7 @@ func (a *epollAcceptor) Close() error {
 	return a.ln.Close()
 }
 
-// ready is called by a loop when connections wait.
+// ready accepts a turn's connections. A loop calls it when connections wait.
 func (a *epollAcceptor) ready() {
 	for range acceptTurn {
 		if !a.acceptOne() {
@@ -141,7 +144,7 @@ func (a *epollAcceptor) ready() {
 	}
 }
 
-// acceptOne accepts and starts one connection. It returns false when there is none, or accepting has to wait.
+// acceptOne accepts and starts one connection. It returns false when none waits, or when accepting is suspended.
 func (a *epollAcceptor) acceptOne() bool {
 	s, end, more := a.admitOne()
 	if s != nil {
@@ -150,7 +153,8 @@ func (a *epollAcceptor) acceptOne() bool {
 	return more
 }
 
-// admitOne accepts a connection and asks the admission. The lock is held so that Close knows when the last one has been admitted.
+// admitOne accepts a connection and asks the admission. It holds the lock meanwhile, so that Close returns only after
+// the last call of Admit.
 func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -161,7 +165,7 @@ func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
 	switch {
 	case err == unix.EAGAIN:
 		return nil, nil, false
-	case err == unix.ECONNABORTED: // it was reset while it waited
+	case err == unix.ECONNABORTED: // the peer reset it while it waited
 		return nil, nil, true
 	case err == nil && fd >= maxDescriptor:
 		closeDescriptor(fd)
@@ -185,13 +189,13 @@ func (a *epollAcceptor) admitOne() (*epollSocket, Endpoint, bool) {
 	return s, end, true
 }
 
-// waitAndRetry stops the reports of connections that wait, for a while. The caller holds mu.
+// waitAndRetry stops watching for a while after an error. The caller holds mu.
 func (a *epollAcceptor) waitAndRetry(d time.Duration) {
 	a.remove()
 	a.retry = time.AfterFunc(d, a.again)
 }
 
-// again accepts again.
+// again resumes accepting when the wait is over.
 func (a *epollAcceptor) again() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

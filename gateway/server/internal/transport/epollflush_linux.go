@@ -6,17 +6,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollFlush is a flush that is under way. It is the loop's alone, and moves when another one ends.
+// epollFlush is a flush that is under way. Only its loop touches it. It moves within loop.flushes when another flush
+// ends.
 type epollFlush struct {
 	socket   *epollSocket
-	bytes    []byte // of NextWrite, and not yet told of with Wrote
+	bytes    []byte // from NextWrite, not yet reported with Wrote
 	deadline Moment
 }
 
-// flushing returns the flush that is under way.
+// flushing returns the socket's flush. The caller is the loop, and the socket has a flush.
 func (s *epollSocket) flushing() *epollFlush { return &s.loop.flushes[s.flush-1] }
 
-// Flush asks the loop to begin.
+// Flush implements Socket: the loop begins the flush.
 func (s *epollSocket) Flush() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,7 +31,8 @@ func (s *epollSocket) Flush() bool {
 	return true
 }
 
-// beginFlush is called by the loop. The endpoint asks for no other flush before NextWrite has returned nothing.
+// beginFlush starts the flush that was asked for. Only the loop calls it. The endpoint asks for no other flush before
+// NextWrite has returned nothing.
 func (s *epollSocket) beginFlush() {
 	s.mu.Lock()
 	s.unset(socketAsked)
@@ -42,7 +44,7 @@ func (s *epollSocket) beginFlush() {
 
 // continueFlush writes until the kernel takes no more, the endpoint has no more, or the turn is over.
 func (s *epollSocket) continueFlush() {
-	f := s.flushing() // no other flush begins or ends meanwhile: that is the loop's work too
+	f := s.flushing() // stays valid: only this loop begins and ends flushes
 	for range flushTurn {
 		if len(f.bytes) == 0 {
 			f.bytes, f.deadline = s.end.NextWrite()
@@ -65,7 +67,7 @@ func (s *epollSocket) continueFlush() {
 	s.block(true)
 }
 
-// expire tells the endpoint of a deadline that has passed, and tries on.
+// expire reports a deadline that has passed to the endpoint, and goes on with the flush.
 func (s *epollSocket) expire() {
 	if s.has(socketClosing) {
 		return
@@ -79,7 +81,7 @@ func (s *epollSocket) expire() {
 	}
 }
 
-// endFlush forgets the flush.
+// endFlush removes the flush, and moves the last one into its place.
 func (s *epollSocket) endFlush() {
 	l := s.loop
 	last := len(l.flushes) - 1
@@ -87,13 +89,13 @@ func (s *epollSocket) endFlush() {
 	l.flushes[s.flush-1].socket.flush = s.flush
 	l.flushes[last] = epollFlush{}
 	if l.flushes = l.flushes[:last]; last == 0 && cap(l.flushes) > turnSize {
-		l.flushes = nil // it was a burst
+		l.flushes = nil // frees the space that a burst needed
 	}
 	s.flush = 0
 	s.block(false)
 }
 
-// block says whether the flush waits for the kernel.
+// block records whether the flush waits for the kernel, and adjusts what the kernel reports.
 func (s *epollSocket) block(blocked bool) {
 	if s.has(socketBlocked) == blocked {
 		return

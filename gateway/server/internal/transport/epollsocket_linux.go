@@ -17,21 +17,23 @@ type epollSocket struct {
 	flags      atomic.Uint32 // written with mu held
 	fd         int32
 	generation int32
-	flush      int32 // place of the flush that is under way in loop.flushes, from 1; 0 when there is none. The loop's alone
+	// flush is the position of the socket's flush in loop.flushes, counted from 1; 0 when there is none. Only the loop
+	// touches it.
+	flush int32
 }
 
 const (
 	socketTCP     uint32 = 1 << iota // not a unix socket
 	socketStarted                    // Opened was called
 	socketAdded                      // in the loop's epoll
-	socketReads                      // the kernel reports when there is something to read
-	socketWrites                     // the kernel reports when it takes more
+	socketReads                      // the kernel reports when there are bytes to read
+	socketWrites                     // the kernel reports when it takes more bytes
 	socketPaused                     // by Pause
-	socketEnded                      // nothing more to read
-	socketAsked                      // for a flush that the loop has not begun
-	socketBlocked                    // its flush waits until the kernel takes more
-	socketClosing                    // Close was called
-	socketClosed                     // the descriptor is, or is about to be, closed
+	socketEnded                      // the peer finished or reading failed
+	socketAsked                      // Flush was called; the loop has not begun the flush
+	socketBlocked                    // the flush waits until the kernel takes more
+	socketClosing                    // Close was called, or the socket cannot be served
+	socketClosed                     // the descriptor is closed, or is about to be
 )
 
 func (s *epollSocket) has(flags uint32) bool { return s.flags.Load()&flags != 0 }
@@ -42,7 +44,7 @@ func (s *epollSocket) set(flags uint32) { s.flags.Store(s.flags.Load() | flags) 
 // unset clears flags. The caller holds mu.
 func (s *epollSocket) unset(flags uint32) { s.flags.Store(s.flags.Load() &^ flags) }
 
-// start opens the endpoint and hands the socket to its loop, which calls the endpoint from then on.
+// start opens the endpoint and hands the socket to its loop. From then on, only the loop calls the endpoint.
 func (s *epollSocket) start(end Endpoint) {
 	s.end = end
 	s.loop.engine.sockets.set(int(s.fd), s)
@@ -56,7 +58,7 @@ func (s *epollSocket) start(end Endpoint) {
 	s.report()
 }
 
-// report has the kernel report what the socket waits for now. The caller holds mu.
+// report adjusts what the kernel reports to what the socket waits for. The caller holds mu.
 func (s *epollSocket) report() {
 	if !s.has(socketStarted) || s.has(socketClosing|socketClosed) {
 		return
@@ -76,25 +78,27 @@ func (s *epollSocket) report() {
 		op = unix.EPOLL_CTL_ADD
 	}
 	if err := control(s.loop.epfd, op, int(s.fd), s.generation, events); err != nil {
-		s.beginClose() // the kernel has no memory for it; without its reports it cannot be served
+		s.beginClose() // the kernel has no memory; a socket without reports cannot be served
 		return
 	}
 	s.unset(socketReads | socketWrites)
 	s.set(socketAdded | want)
 }
 
-// detach stops the kernel's reports of a socket that waits for nothing: it would report an end of both directions for ever.
+// detach stops the kernel's reports of a socket that waits for nothing. The kernel would report the end of both
+// directions for ever.
 func (s *epollSocket) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.has(socketAdded) || s.has(socketReads|socketWrites|socketClosing|socketClosed) {
 		return
 	}
-	_ = control(s.loop.epfd, unix.EPOLL_CTL_DEL, int(s.fd), s.generation, 0) // it is there
+	// cannot fail: the descriptor is in the epoll
+	_ = control(s.loop.epfd, unix.EPOLL_CTL_DEL, int(s.fd), s.generation, 0)
 	s.unset(socketAdded)
 }
 
-// ready is called by the loop with what the kernel reported.
+// ready handles a report of the kernel. Only the loop calls it.
 func (s *epollSocket) ready(events uint32) {
 	if s.has(socketBlocked) && events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 		s.continueFlush()
@@ -109,7 +113,7 @@ func (s *epollSocket) ready(events uint32) {
 	}
 }
 
-// receive reads once: what is left is reported again, when the others of the loop have had their turn.
+// receive reads once. The kernel reports again what is left, after the loop's other sockets have had their turn.
 func (s *epollSocket) receive() {
 	l := s.loop
 	n, err := receive(int(s.fd), l.buffer)
@@ -129,11 +133,11 @@ func (s *epollSocket) receive() {
 		s.end.Failed(os.NewSyscallError("read", err))
 	}
 	s.mu.Lock()
-	s.report() // not before: most sockets close now
+	s.report() // after the endpoint's call, because most sockets close in it
 	s.mu.Unlock()
 }
 
-// Pause stops reading.
+// Pause implements Socket.
 func (s *epollSocket) Pause() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +145,7 @@ func (s *epollSocket) Pause() {
 	s.report()
 }
 
-// Resume reads again.
+// Resume implements Socket.
 func (s *epollSocket) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +153,7 @@ func (s *epollSocket) Resume() {
 	s.report()
 }
 
-// TryWrite writes without waiting.
+// TryWrite implements Socket.
 func (s *epollSocket) TryWrite(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +167,7 @@ func (s *epollSocket) TryWrite(p []byte) (int, error) {
 	return 0, os.NewSyscallError("write", err)
 }
 
-// Unacknowledged asks the kernel.
+// Unacknowledged implements Socket. It returns -1 for a unix socket.
 func (s *epollSocket) Unacknowledged() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,7 +177,7 @@ func (s *epollSocket) Unacknowledged() int {
 	return unacknowledged(int(s.fd))
 }
 
-// CloseWrite sends FIN.
+// CloseWrite implements Socket.
 func (s *epollSocket) CloseWrite() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,7 +187,7 @@ func (s *epollSocket) CloseWrite() error {
 	return os.NewSyscallError("shutdown", shutdownWrite(int(s.fd)))
 }
 
-// Close has the loop close.
+// Close implements Socket: the loop closes the descriptor.
 func (s *epollSocket) Close(reset bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,7 +195,8 @@ func (s *epollSocket) Close(reset bool) {
 		return
 	}
 	if reset && s.has(socketTCP) {
-		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // fails only on a broken socket
+		// SO_LINGER fails only on a broken socket.
+		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	s.beginClose()
 }
@@ -204,10 +209,10 @@ func (s *epollSocket) beginClose() {
 	}
 }
 
-// visit is called by the loop for a socket that was posted.
+// visit does what the socket was posted for. Only the loop calls it.
 func (s *epollSocket) visit() {
 	switch {
-	case s.has(socketClosed): // it was posted twice
+	case s.has(socketClosed): // posted twice
 	case s.has(socketClosing):
 		s.close()
 	case s.has(socketAsked):
@@ -215,7 +220,7 @@ func (s *epollSocket) visit() {
 	}
 }
 
-// close closes the descriptor. From here on it may be another's.
+// close closes the descriptor. Afterwards the descriptor may belong to another connection.
 func (s *epollSocket) close() {
 	s.mu.Lock()
 	s.set(socketClosed)
@@ -232,7 +237,7 @@ func (s *epollSocket) close() {
 	l.engine.open.Done()
 }
 
-// abandon gives the descriptor back; the socket is closed, or was never started.
+// abandon gives the descriptor back. The socket is closed, or was never started.
 func (s *epollSocket) abandon() {
 	l := s.loop
 	l.engine.sockets.set(int(s.fd), nil)

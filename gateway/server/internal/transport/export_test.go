@@ -7,7 +7,7 @@ func (l *TLS) Handshakes() (running, waiting int) {
 	return l.running, l.waiting.Len()
 }
 
-// Collected returns how many bytes the endpoint of a TLS connection keeps that is not open.
+// Collected returns how many bytes of an unfinished handshake the endpoint keeps.
 func Collected(e Endpoint) int {
 	t := e.(*tlsSocket)
 	t.mu.Lock()
@@ -15,7 +15,7 @@ func Collected(e Endpoint) int {
 	return len(t.shake.in)
 }
 
-// Holds reports whether a TLS connection has more than an idle one: something of its handshake, or a buffer.
+// Holds reports whether a TLS connection holds more than an idle one: state of its handshake, or a buffer.
 func Holds(s Socket) bool {
 	t := s.(*tlsSocket)
 	t.mu.Lock()
@@ -23,5 +23,5 @@ func Holds(s Socket) bool {
 	return t.shake != nil || t.record != nil || t.pending != nil || t.wire != nil
 }
 
-// Hellos returns how many bytes are counted of large ClientHellos whose handshake has not begun.
+// Hellos returns the counted bytes of large ClientHellos whose handshake has not begun.
 func (l *TLS) Hellos() int64 { return l.hellos.Load() }

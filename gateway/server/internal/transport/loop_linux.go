@@ -13,29 +13,30 @@ import (
 const (
 	// turnSize is the most sockets that a loop serves in one turn.
 	turnSize = 256
-	// flushTurn is the most writes of one socket's flush in a turn: 256 KiB. Reads are bounded by one of readSize.
+	// flushTurn is the most writes for one socket in a turn: 256 KiB. Reads are limited to one of readSize.
 	flushTurn = 4
-	// deadlineStep is how exactly the deadlines of flushes are kept, when there are few.
+	// deadlineStep is the precision of flush deadlines while flushes are few.
 	deadlineStep = 10 * time.Millisecond
 )
 
-// loop serves its sockets, one at a time: it alone reads them, continues their flushes and closes their descriptors.
+// loop serves its sockets, one at a time. It alone reads from them, continues their flushes and closes their
+// descriptors.
 type loop struct {
 	engine  *epollEngine
 	epfd    int
-	wakefd  int // an eventfd(2), written to when something is posted to a loop that waits
+	wakefd  int // an eventfd(2): a write wakes a loop that waits
 	buffer  []byte
 	events  [turnSize]unix.EpollEvent
 	now     Moment       // when the turn began
-	flushes []epollFlush // that are under way
-	expiry  Moment       // before it, no deadline of a flush has passed
+	flushes []epollFlush // those under way
+	expiry  Moment       // no flush has a deadline before it
 	sockets atomic.Int64
 	waiting atomic.Bool // in epoll_wait, or about to be
-	visits  atomic.Bool // something is posted, or the loop is to stop: set with mu held
+	visits  atomic.Bool // a socket is posted, or the loop is to stop; set with mu held
 
 	mu       sync.Mutex
-	posted   []*epollSocket // to be looked at: closing, or a flush was asked for
-	spare    []*epollSocket // what posted was, emptied
+	posted   []*epollSocket // sockets to visit: they close, or a flush was asked for
+	spare    []*epollSocket // the previous posted list, empty, for reuse
 	stopping bool
 }
 
@@ -56,25 +57,25 @@ func (l *loop) run() {
 	}
 }
 
-// wait returns how many descriptors are ready, at once when something is posted.
+// wait returns how many descriptors are ready. It does not block when a socket is posted.
 func (l *loop) wait() int {
 	timeout := -1
 	if len(l.flushes) > 0 {
 		timeout = int(max(0, time.Duration(l.expiry-l.engine.clock.Now())+time.Millisecond) / time.Millisecond)
 	}
 	l.waiting.Store(true)
-	if l.visits.Load() { // posted before waiting was set, and so perhaps without a wake
+	if l.visits.Load() { // posted before waiting was set, perhaps without a wake
 		timeout = 0
 	}
 	n, err := unix.EpollWait(l.epfd, l.events[:], timeout)
 	l.waiting.Store(false)
 	if err != nil {
-		return 0 // EINTR: a signal; there is no other error with these arguments
+		return 0 // EINTR; with these arguments there is no other error
 	}
 	return n
 }
 
-// post has the loop look at a socket. The caller may hold the socket's lock.
+// post makes the loop visit a socket. The caller may hold the socket's lock.
 func (l *loop) post(s *epollSocket) {
 	l.mu.Lock()
 	l.posted = append(l.posted, s)
@@ -83,7 +84,7 @@ func (l *loop) post(s *epollSocket) {
 	l.wake()
 }
 
-// stop ends the loop; no socket is left.
+// stop ends the loop. The caller has made sure that no socket is left.
 func (l *loop) stop() {
 	l.mu.Lock()
 	l.stopping = true
@@ -92,10 +93,11 @@ func (l *loop) stop() {
 	l.wake()
 }
 
-// wake ends the loop's wait. A loop that does not wait looks at what is posted before it does.
+// wake ends the loop's wait. A loop that does not wait looks at the posted sockets before it waits.
 func (l *loop) wake() {
 	if l.waiting.CompareAndSwap(true, false) {
-		_, _ = unix.Write(l.wakefd, binary.NativeEndian.AppendUint64(nil, 1)) // fails only when it is full, and then the loop wakes anyway
+		// The write fails only when the counter is full, and then the loop wakes anyway.
+		_, _ = unix.Write(l.wakefd, binary.NativeEndian.AppendUint64(nil, 1))
 	}
 }
 
@@ -105,30 +107,31 @@ func (l *loop) release() {
 	closeDescriptor(l.wakefd)
 }
 
-// serve does what one descriptor is ready for.
+// serve handles one report of the kernel.
 func (l *loop) serve(ev *unix.EpollEvent) {
 	if ev.Pad == ofOther {
 		l.serveOther(int(ev.Fd))
 		return
 	}
-	if s := l.engine.sockets.get(int(ev.Fd)); s != nil && s.generation == ev.Pad { // else its descriptor was closed
+	// A mismatch means that the descriptor was closed, and perhaps used again, after the report.
+	if s := l.engine.sockets.get(int(ev.Fd)); s != nil && s.generation == ev.Pad {
 		s.ready(ev.Events)
 	}
 }
 
-// serveOther serves what is not a connection's socket.
+// serveOther serves the wake descriptor and the listening sockets.
 func (l *loop) serveOther(fd int) {
 	if fd == l.wakefd {
 		var count [8]byte
 		_, _ = unix.Read(fd, count[:]) // only so that it is not ready any more
 		return
 	}
-	if a, ok := l.engine.acceptors.Load(fd); ok { // else it was closed in this turn
+	if a, ok := l.engine.acceptors.Load(fd); ok { // otherwise it was closed in this turn
 		a.(*epollAcceptor).ready()
 	}
 }
 
-// servePosted looks at what was posted, and reports whether the loop is to end.
+// servePosted visits the posted sockets, and reports whether the loop is to end.
 func (l *loop) servePosted() bool {
 	l.mu.Lock()
 	posted, stopping := l.posted, l.stopping
@@ -140,24 +143,25 @@ func (l *loop) servePosted() bool {
 	}
 	clear(posted)
 	l.mu.Lock()
-	if cap(posted) <= 16*turnSize { // else it was a burst
+	if cap(posted) <= 16*turnSize { // otherwise it was a burst, whose space is freed
 		l.spare = posted[:0]
 	}
 	l.mu.Unlock()
 	return stopping
 }
 
-// expireBy has the loop look at the flushes' deadlines at one that is new.
+// expireBy makes the loop check deadlines at a new flush's deadline, if that is the earliest.
 func (l *loop) expireBy(deadline Moment) {
 	if len(l.flushes) == 1 || deadline < l.expiry {
 		l.expiry = deadline
 	}
 }
 
-// expire tells the flushes whose deadline has passed.
+// expire handles the flushes whose deadline has passed.
 func (l *loop) expire() {
 	next := Moment(math.MaxInt64)
-	for i := len(l.flushes) - 1; i >= 0; i-- { // from the end: a flush that is over is replaced by the last one
+	// Backwards, because the last flush takes the place of one that ends.
+	for i := len(l.flushes) - 1; i >= 0; i-- {
 		s := l.flushes[i].socket
 		if l.flushes[i].deadline <= l.now {
 			s.expire()
@@ -166,5 +170,6 @@ func (l *loop) expire() {
 			next = min(next, s.flushing().deadline)
 		}
 	}
-	l.expiry = max(next, l.now+Moment(deadlineStep+time.Duration(len(l.flushes))*time.Microsecond)) // many are looked at less often
+	// The more flushes there are, the less often they are checked.
+	l.expiry = max(next, l.now+Moment(deadlineStep+time.Duration(len(l.flushes))*time.Microsecond))
 }

@@ -18,32 +18,32 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// engines are what the conformance suite runs on.
+// engines lists the engines that the conformance suite runs on.
 var engines = transport.Names
 
-// clock is the engines'.
+// clock is the clock of every engine.
 var clock = transport.NewClock()
 
 // safety ends a test that waits for something that never comes.
 const safety = time.Minute
 
-// recorder is an endpoint that notes what it is called with.
+// recorder is an endpoint that records its calls.
 type recorder struct {
 	socket  transport.Socket
 	remote  netip.AddrPort
 	local   netip.AddrPort
 	onOpen  func()
-	onWrite func(n int64) // called from Wrote with how many there were; set before the first flush
+	onWrite func(n int64) // called from Wrote with the number of writes; set before the first flush
 	writes  atomic.Int64
 
 	running atomic.Int32 // calls of the loop that are under way
-	writing atomic.Int32 // NextWrite without its Wrote
+	writing atomic.Int32 // calls of NextWrite whose Wrote has not come
 	overlap atomic.Bool
 
 	mu       sync.Mutex
 	changed  chan struct{}  // closed at the next change
 	onData   func(p []byte) // called from Received
-	calls    []string       // of the loop, with repeated Received only once
+	calls    []string       // by the loop; successive calls of Received count as one
 	received []byte
 	out      []byte
 	deadline transport.Moment
@@ -59,7 +59,7 @@ func newRecorder() *recorder {
 	return &recorder{changed: make(chan struct{}), deadline: in(safety)}
 }
 
-// in returns the moment so much later than now.
+// in returns the moment d from now.
 func in(d time.Duration) transport.Moment { return clock.Now() + transport.Moment(d) }
 
 func (r *recorder) call(name string, note func()) {
@@ -85,7 +85,7 @@ func (r *recorder) note(change func()) {
 	r.changed = make(chan struct{})
 }
 
-// await waits until a condition, which is asked with mu held.
+// await waits for a condition, which it checks with mu held.
 func (r *recorder) await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	timer := time.NewTimer(safety)
@@ -134,7 +134,7 @@ func (r *recorder) Closed() {
 	r.call("Closed", nil)
 }
 
-// send queues p as the server does: what the kernel takes at once, and the rest by a flush.
+// send queues p. A flush writes it.
 func (r *recorder) send(p []byte) {
 	r.note(func() {
 		r.out = append(r.out, p...)
@@ -171,10 +171,10 @@ func (r *recorder) Wrote(n int, err error) {
 	}
 }
 
-// networks are the kinds of connections that an engine is given.
+// networks lists the kinds of connections that the suite runs on.
 var networks = []string{"tcp", "unix", "pipe"}
 
-// listen returns a listening socket and how to connect to it: a network of each.
+// listen returns a listening socket of a network as each names it, and a function that connects to it.
 func listen(t testing.TB, network string) (net.Listener, func() (net.Conn, error)) {
 	t.Helper()
 	network, version, secure := strings.Cut(network, "+")
@@ -203,7 +203,7 @@ func listenPlain(t testing.TB, network string) (net.Listener, func() (net.Conn, 
 	return ln, func() (net.Conn, error) { return net.Dial(network, ln.Addr().String()) }
 }
 
-// pipeListener accepts the ends of pipes: connections that are not the system's.
+// pipeListener accepts the ends of pipes, which are connections without a descriptor.
 type pipeListener struct {
 	accept chan net.Conn
 	closed chan struct{}
@@ -234,9 +234,9 @@ func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Net: "pipe"} }
 // hall is an admission that gives every connection a recorder.
 type hall struct {
 	prepare  func(*recorder) // called before the socket is opened; may be nil
-	refuse   atomic.Bool     // whether connections are wanted
-	admitted chan *recorder  // has room for all
-	failures chan error      // the same
+	refuse   atomic.Bool     // whether connections are refused
+	admitted chan *recorder  // has capacity for all
+	failures chan error      // has capacity for all
 	wait     time.Duration   // after an error
 }
 
@@ -297,7 +297,8 @@ func open(t *testing.T, e transport.Engine, network string, prepare ...func(*rec
 	return r, peer
 }
 
-// each runs a test on every engine and kind of connection, plain and with TLS: the network is then tcp+TLS 1.3, for example.
+// each runs a test on every engine and kind of connection, plain and with TLS. With TLS, the network is "tcp+TLS 1.3",
+// for example.
 func each(t *testing.T, networks []string, test func(t *testing.T, e transport.Engine, network string)) {
 	eachPlain(t, networks, test)
 	for _, version := range tlsVersions {
@@ -319,7 +320,6 @@ func eachPlain(t *testing.T, networks []string, test func(t *testing.T, e transp
 	}
 }
 
-// newEngine returns an engine.
 func newEngine(t *testing.T, name string) transport.Engine {
 	t.Helper()
 	e, err := transport.New(name, clock, 0)
@@ -329,5 +329,5 @@ func newEngine(t *testing.T, name string) transport.Engine {
 	return e
 }
 
-// isPipe reports whether a network of each is a pipe.
+// isPipe reports whether a network, as each names it, is a pipe.
 func isPipe(network string) bool { return strings.HasPrefix(network, "pipe") }

@@ -15,8 +15,8 @@ const readSize = 64 << 10
 // aLongTimeAgo is a deadline that has passed.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// netEngine is the portable engine: a goroutine for each connection, which waits in Go's netpoller without a buffer, and
-// another one only while bytes are queued.
+// netEngine is the portable engine. It has a goroutine for each connection, which waits in Go's netpoller without a
+// buffer, and a second one only while bytes are queued.
 type netEngine struct {
 	clock   Clock
 	loops   sync.WaitGroup
@@ -31,7 +31,7 @@ func newNet(clock Clock) Engine {
 // Name returns "net".
 func (e *netEngine) Name() string { return Net }
 
-// Wait blocks until every socket has been closed.
+// Wait implements Engine.
 func (e *netEngine) Wait() { e.loops.Wait() }
 
 type netSocket struct {
@@ -42,11 +42,11 @@ type netSocket struct {
 	writer sync.WaitGroup // the flush that is under way
 
 	mu      sync.Mutex
-	gate    chan struct{} // closed to let the loop go on; nil while it does not wait
+	gate    chan struct{} // closed to let the loop go on; nil while the loop does not wait
 	paused  bool
-	ended   bool // nothing more to read
+	ended   bool // the peer finished or reading failed
 	closing bool
-	closed  bool // the descriptor is, or is about to be, closed
+	closed  bool // the descriptor is closed, or is about to be
 }
 
 // loop reads until the socket closes. It owns the descriptor.
@@ -58,12 +58,12 @@ func (s *netSocket) loop() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	_ = s.conn.Close() // its error could only repeat what reading or writing has reported
+	_ = s.conn.Close() // its error could only repeat one that reading or writing has reported
 	s.writer.Wait()
 	s.end.Closed()
 }
 
-// readOnce waits for bytes and hands them on.
+// readOnce waits for bytes and hands them to the endpoint.
 func (s *netSocket) readOnce() {
 	buffer, n, err := s.receive()
 	if n > 0 {
@@ -73,7 +73,7 @@ func (s *netSocket) readOnce() {
 		s.engine.buffers.Put(buffer)
 	}
 	switch {
-	case err == nil || errors.Is(err, os.ErrDeadlineExceeded): // the deadline is how Close wakes the loop
+	case err == nil || errors.Is(err, os.ErrDeadlineExceeded): // Close wakes the loop with a deadline
 		return
 	case errors.Is(err, io.EOF):
 		s.stopReading()
@@ -90,7 +90,7 @@ func (s *netSocket) stopReading() {
 	s.ended = true
 }
 
-// mayRead blocks while reading is paused or over, and returns false when the socket is to close.
+// mayRead blocks while reading is paused or over. It returns false when the socket is to close.
 func (s *netSocket) mayRead() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,14 +114,14 @@ func (s *netSocket) open() {
 	}
 }
 
-// Pause stops reading.
+// Pause implements Socket.
 func (s *netSocket) Pause() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paused = true
 }
 
-// Resume reads again.
+// Resume implements Socket.
 func (s *netSocket) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *netSocket) Resume() {
 	s.open()
 }
 
-// TryWrite writes without waiting.
+// TryWrite implements Socket.
 func (s *netSocket) TryWrite(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +139,7 @@ func (s *netSocket) TryWrite(p []byte) (int, error) {
 	return s.raw.tryWrite(p)
 }
 
-// Unacknowledged asks the kernel.
+// Unacknowledged implements Socket.
 func (s *netSocket) Unacknowledged() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *netSocket) Unacknowledged() int {
 	return s.raw.unacknowledged()
 }
 
-// Flush starts the writing goroutine.
+// Flush implements Socket: a goroutine writes.
 func (s *netSocket) Flush() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,15 +178,15 @@ func (s *netSocket) flush() {
 	}
 }
 
-// CloseWrite sends FIN.
+// CloseWrite implements Socket.
 func (s *netSocket) CloseWrite() error {
 	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
-	return nil // a connection that cannot be half-closed is closed whole, by Close
+	return nil // Close ends a connection that cannot be half-closed
 }
 
-// Close wakes the loop, which closes.
+// Close implements Socket: it wakes the loop, which closes the descriptor.
 func (s *netSocket) Close(reset bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

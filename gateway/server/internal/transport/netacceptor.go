@@ -16,14 +16,14 @@ type netAcceptor struct {
 	loop      sync.WaitGroup
 }
 
-// Accept begins to accept.
+// Accept implements Engine.
 func (e *netEngine) Accept(ln net.Listener, admission Admission) (Acceptor, error) {
 	a := &netAcceptor{engine: e, ln: ln, admission: admission, done: make(chan struct{})}
 	a.loop.Go(a.accept)
 	return a, nil
 }
 
-// Close stops accepting.
+// Close implements Acceptor.
 func (a *netAcceptor) Close() error {
 	close(a.done)
 	err := a.ln.Close()
@@ -48,7 +48,7 @@ func (a *netAcceptor) accept() {
 	}
 }
 
-// pause waits, unless the acceptor is closed.
+// pause waits for d, or until the acceptor is closed.
 func (a *netAcceptor) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -58,7 +58,7 @@ func (a *netAcceptor) pause(d time.Duration) {
 	}
 }
 
-// admit makes a socket of a connection and starts its loop, or closes it when the admission does not want it.
+// admit makes a socket of a connection and starts its loop. It closes the connection when the admission refuses it.
 func (e *netEngine) admit(conn net.Conn, admission Admission) error {
 	s := &netSocket{engine: e, conn: conn}
 	if err := s.raw.init(conn); err != nil {
@@ -67,7 +67,7 @@ func (e *netEngine) admit(conn net.Conn, admission Admission) error {
 	}
 	s.end = admission.Admit(s, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr()))
 	if s.end == nil {
-		_ = conn.Close() // nothing can be done about an error, and nothing was promised
+		_ = conn.Close() // the connection was never used, so its error means nothing
 		return nil
 	}
 	e.loops.Go(s.loop)

@@ -2,7 +2,7 @@ package transport
 
 import "golang.org/x/sys/unix"
 
-// unacknowledged is SIOCOUTQ of tcp(7), for an open TCP socket.
+// unacknowledged returns SIOCOUTQ of tcp(7) for an open TCP socket; -1 on an error.
 func unacknowledged(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package transport
 
-// unacknowledged is not known here.
+// unacknowledged is not known on this system.
 func unacknowledged(int) int { return -1 }

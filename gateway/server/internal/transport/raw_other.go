@@ -4,7 +4,7 @@ package transport
 
 import "net"
 
-// rawSocket is empty where sockets cannot be read and written without waiting.
+// rawSocket is empty on systems where sockets cannot be read and written without waiting.
 type rawSocket struct{}
 
 func (*rawSocket) init(net.Conn) error { return nil }

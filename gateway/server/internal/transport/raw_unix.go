@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// rawSocket reads and writes a concrete TCP or unix connection without net.Conn's buffers and deadlines. It is empty for any
-// other net.Conn (a pipe, a wrapper), which is read and written the ordinary way.
+// rawSocket reads and writes a concrete TCP or unix connection without net.Conn's buffers and deadlines. It is empty
+// for any other net.Conn (a pipe, a wrapper), which is read and written through its own methods.
 type rawSocket struct {
 	conn     syscall.RawConn
 	fd       int
@@ -72,7 +72,7 @@ func (s *netSocket) read(fd uintptr) bool {
 	return true
 }
 
-// writes returns what a flush writes with.
+// writes returns the function that a flush writes with.
 func (s *netSocket) writes() func(p []byte) (int, error) {
 	if s.raw.conn == nil {
 		return s.conn.Write
@@ -91,8 +91,8 @@ type rawWriter struct {
 	err      error
 }
 
-// write waits until the kernel takes some of p. It returns then, not when the kernel has taken all, so that the endpoint sees
-// every progress when it happens.
+// write waits until the kernel takes some of p, and returns then. It does not wait for the rest, so that the endpoint
+// sees all progress when it happens.
 func (w *rawWriter) write(p []byte) (int, error) {
 	w.p, w.n, w.err = p, 0, nil
 	err := w.conn.Write(w.writable)
@@ -113,7 +113,8 @@ func (w *rawWriter) some(fd uintptr) bool {
 	return true
 }
 
-// tryWrite writes what the kernel takes now. The caller holds the socket's lock and has checked that it is not closed.
+// tryWrite writes as much as the kernel takes now. The caller holds the socket's lock and has checked that it is not
+// closed.
 func (r *rawSocket) tryWrite(p []byte) (int, error) {
 	if r.conn == nil {
 		return 0, nil
@@ -125,8 +126,8 @@ func (r *rawSocket) tryWrite(p []byte) (int, error) {
 	return max(n, 0), err
 }
 
-// unacknowledged asks the kernel. The caller holds the socket's lock and has checked that it is not closed. A unix socket's count
-// has the kernel's own overhead in it, and is of no use.
+// unacknowledged asks the kernel. The caller holds the socket's lock and has checked that it is not closed. The count
+// of a unix socket includes the kernel's own overhead and is of no use, so it is -1.
 func (r *rawSocket) unacknowledged() int {
 	if !r.tcp {
 		return -1

@@ -19,13 +19,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// tlsShare is how many times fewer connections are opened with TLS: its handshakes take most of the time.
+// tlsShare divides the number of connections with TLS, whose handshakes take most of the time.
 const tlsShare = 50
 
 var opens = flag.Int("opens", 10_000, "connections that TestDescriptorReuse opens on each engine and kind of socket")
 
-// tagged is an endpoint that sends only frames with its own tag. It keeps the Socket's rules, as the server's connections do, but
-// for one: it goes on calling the socket when that is closed.
+// tagged is an endpoint that sends only frames with its own tag. It keeps the Socket's rules as the server's
+// connections do, with one exception: it goes on calling the socket after it is closed.
 type tagged struct {
 	socket transport.Socket
 	frame  [8]byte
@@ -34,7 +34,7 @@ type tagged struct {
 	opened   bool
 	closed   bool
 	flushing bool
-	rest     []byte // of a frame that the kernel did not take, or in part
+	rest     []byte // the rest of a frame that the kernel did not take whole
 }
 
 func (e *tagged) Opened() {
@@ -69,7 +69,7 @@ func (e *tagged) Wrote(n int, err error) {
 	}
 }
 
-// send writes a frame, also when the socket is closed: then no byte may be taken.
+// send writes a frame. On a closed socket no byte may be taken.
 func (e *tagged) send(t *testing.T) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -86,14 +86,14 @@ func (e *tagged) send(t *testing.T) {
 	}
 }
 
-// crowd is an admission that remembers the last sockets, which mayhem goes for; an older one is closed.
+// crowd is an admission that remembers the last sockets for mayhem. It closes the socket that drops out.
 type crowd struct {
 	tags atomic.Uint64
 
 	mu   sync.Mutex
 	last [64]*tagged
 	next int
-	shut bool // nobody is admitted any more: with TLS, some come to it late
+	shut bool // no more connections are admitted; some handshakes end late
 }
 
 func (c *crowd) AcceptFailed(error) time.Duration { return time.Millisecond }
@@ -120,7 +120,7 @@ func (c *crowd) any() *tagged {
 	return c.last[rand.IntN(len(c.last))]
 }
 
-// shutAndClose closes the last sockets.
+// shutAndClose stops admitting, and closes the last sockets.
 func (c *crowd) shutAndClose() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,12 +167,12 @@ func (c *crowd) mayhem(t *testing.T, stop <-chan struct{}) {
 	}
 }
 
-// Sockets that are written to, kicked and paused by several goroutines while they open and close, and while their descriptors are
-// used again, never reach another peer: whoever connects reads the frames of one tag only, which nobody else reads.
+// Several goroutines write to sockets, kick and pause them, while sockets open and close and descriptors are used
+// again. No byte reaches another peer: each peer reads the frames of one tag only, and no other peer reads that tag.
 //
-// go test -run DescriptorReuse -opens 1000000 is the long way.
+// The long run is go test -run DescriptorReuse -opens 1000000.
 func TestDescriptorReuse(t *testing.T) {
-	processors := runtime.GOMAXPROCS(8) // the loops are not to wait until mayhem's turn is over
+	processors := runtime.GOMAXPROCS(8) // so that the loops do not wait until mayhem's turn is over
 	defer runtime.GOMAXPROCS(processors)
 	each(t, []string{"tcp", "unix"}, func(t *testing.T, e transport.Engine, network string) {
 		ln, dial := listen(t, network)
@@ -186,7 +186,7 @@ func TestDescriptorReuse(t *testing.T) {
 		for range 2 {
 			calling.Go(func() { c.mayhem(t, stop) })
 		}
-		var seen sync.Map // tag → who read it
+		var seen sync.Map // tag → true when a peer has read it
 		var left atomic.Int64
 		left.Store(int64(*opens))
 		if strings.Contains(network, "+") {
@@ -210,10 +210,11 @@ func TestDescriptorReuse(t *testing.T) {
 	})
 }
 
-// visit connects, reads for a while, and looks whose frames these are.
+// visit connects, reads for a while, and checks whose frames it reads.
 func visit(t *testing.T, dial func() (net.Conn, error), seen *sync.Map) {
 	c, err := dial()
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) { // it was kicked already
+	// It was kicked already.
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) {
 		return
 	}
 	if err != nil {

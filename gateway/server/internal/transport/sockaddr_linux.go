@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockaddr is where the kernel writes an address.
+// sockaddr is space for the kernel to write an address into.
 type sockaddr struct {
 	any  unix.RawSockaddrAny
 	size uint32
@@ -20,8 +20,8 @@ type sockaddr struct {
 func accept(fd int, from *sockaddr) (int, error) {
 	for {
 		from.size = unix.SizeofSockaddrAny
-		n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from.any)), uintptr(unsafe.Pointer(&from.size)),
-			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from.any)),
+			uintptr(unsafe.Pointer(&from.size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -32,17 +32,18 @@ func accept(fd int, from *sockaddr) (int, error) {
 	}
 }
 
-// localAddress returns the gateway's address of a connection; the zero value when the kernel does not say.
+// localAddress returns the gateway's address of a connection; the zero value when the kernel does not tell it.
 func localAddress(fd int, space *sockaddr) netip.AddrPort {
 	space.size = unix.SizeofSockaddrAny
-	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&space.any)), uintptr(unsafe.Pointer(&space.size)))
+	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&space.any)),
+		uintptr(unsafe.Pointer(&space.size)))
 	if errno != 0 {
 		return netip.AddrPort{}
 	}
 	return space.addrPort()
 }
 
-// addrPort returns an address of TCP, an IPv4 one in its own form; the zero value for any other.
+// addrPort returns a TCP address, with IPv4 unmapped; the zero value for any other family.
 func (a *sockaddr) addrPort() netip.AddrPort {
 	switch a.any.Addr.Family {
 	case unix.AF_INET:

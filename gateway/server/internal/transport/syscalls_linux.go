@@ -7,24 +7,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reads and writes of non-blocking descriptors go through RawSyscall: they return at once, and with Syscall the runtime would
-// take the processor away from the loop in the middle of some of them.
+// Reads and writes of non-blocking descriptors go through RawSyscall, because they return at once. With Syscall, the
+// runtime would sometimes take the processor away from the loop in the middle of a call.
 
-// receive reads from a socket: 0 and no error at the end; EAGAIN when nothing is there.
+// receive reads from a socket: 0 and no error at the end of the stream; EAGAIN when nothing is there.
 func receive(fd int, p []byte) (int, error) {
 	return retrying(unix.SYS_RECVFROM, fd, p, 0)
 }
 
-// send writes to a socket, and returns how much of p the kernel took; EAGAIN when it has no room. It raises no SIGPIPE.
+// send writes to a socket, and returns how much of p the kernel took; EAGAIN when it takes nothing. It raises no
+// SIGPIPE.
 func send(fd int, p []byte) (int, error) {
 	return retrying(unix.SYS_SENDTO, fd, p, unix.MSG_NOSIGNAL)
 }
 
-// retrying does not return EINTR: a call that does not wait is not interrupted, and if it ever is, it is repeated. recv(2) and
-// send(2) are a little faster than read(2) and write(2), which have to find out first that it is a socket.
+// retrying makes a system call, and repeats it after EINTR. A call that does not wait is not interrupted, so the
+// repetition is a precaution. recv(2) and send(2) are a little faster than read(2) and write(2), which must first find
+// out that the descriptor is a socket.
 func retrying(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
+			uintptr(len(p)), flags, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -35,19 +38,20 @@ func retrying(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	}
 }
 
-// closeDescriptor closes without waiting. Its error could only repeat what reading or writing has reported, and the descriptor is
-// gone also then.
+// closeDescriptor closes without waiting. Its error could only repeat one that reading or writing has reported, and the
+// descriptor is gone in that case too.
 func closeDescriptor(fd int) {
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }
 
-// ofOther is the generation of a descriptor that is no connection's.
+// ofOther is the generation of a descriptor that belongs to no connection.
 const ofOther = 0
 
-// control adds, changes or removes what a loop's epoll is to report of a descriptor, with the generation that comes with it.
+// control changes what a loop's epoll reports about a descriptor, and the generation that comes with each report.
 func control(epfd, op, fd int, generation int32, events uint32) error {
 	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: generation}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&ev)), 0, 0)
 	if errno != 0 {
 		return errno
 	}

@@ -12,42 +12,45 @@ import (
 const (
 	// defaultHandshakes is the most handshakes under way before SetMax.
 	defaultHandshakes = 1024
-	// plainSize has room for the plaintext of all that can come at once: one read, what a handshake has collected, and the beginning of
-	// a record that was kept.
+	// plainSize holds the plaintext of all that can come at once: one read, the bytes that a handshake has collected,
+	// and the kept beginning of a record.
 	plainSize = readSize + 3*maxRecord
 )
 
-// ErrNoTurn says that a handshake had not begun when its socket closed: too many others were under way.
+// ErrNoTurn says that a handshake had not begun when its socket closed, because too many others were under way.
 var ErrNoTurn = errors.New("tls handshake: its turn had not come; too many others were under way")
 
-// TLS makes TLS connections of sockets; there is one for a server. It bounds how many handshakes are under way, and how many of them
-// compute at the same time: half of the processors stay with the connections that are established already.
+// TLS puts TLS on sockets. A server has one. It bounds how many handshakes are under way. It also bounds how many of
+// them compute at the same time: half of the processors remain for the established connections. Its methods may be
+// called from any goroutine.
 type TLS struct {
 	clock   Clock
 	compute chan struct{} // has an element for each handshake that computes
-	hellos  atomic.Int64  // bytes of ClientHellos beyond freeHello each, whose handshake has not begun
-	buffers sync.Pool     // *tlsBuffer, each with room for a record
-	plains  sync.Pool     // *[plainSize]byte
+	// hellos counts the bytes beyond freeHello of each ClientHello whose handshake has not begun.
+	hellos  atomic.Int64
+	buffers sync.Pool // *tlsBuffer, each with capacity for a record
+	plains  sync.Pool // *[plainSize]byte
 
 	mu      sync.Mutex // taken inside a socket's lock; nothing is locked inside it
 	max     int
 	running int       // goroutines, each with one handshake
-	waiting list.List // *tlsSocket whose turn has not come, the first first
+	waiting list.List // *tlsSocket, in the order of arrival
 	ended   sync.Cond // running has become 0
 }
 
-// Handshake is the server's side of a handshake. Exactly one of its methods is called, once, from any goroutine and without locks. They
-// must not block.
+// Handshake is the server's side of a handshake. Exactly one of its methods is called, once, from any goroutine and
+// without locks. They must not block.
 type Handshake interface {
-	// Established has the socket that speaks plaintext, and returns its endpoint, whose calls begin with Opened; nil closes it. Until
-	// then the socket may only be closed.
+	// Established receives the socket that speaks plaintext, and returns its endpoint, whose calls begin with Opened;
+	// nil closes the socket. Until Established returns, the socket may only be closed.
 	Established(s Socket, state tls.ConnectionState) Endpoint
-	// Broken says why there is no connection. The raw socket closes. net.ErrClosed: it was closed first; ErrNoTurn: before its turn;
-	// PanicError: a function of the configuration panicked.
+	// Broken says why there is no connection. The raw socket closes. The error wraps net.ErrClosed when the socket was
+	// closed first, and ErrNoTurn when the handshake had not begun. It is a PanicError when a function of the
+	// configuration panicked.
 	Broken(err error)
 }
 
-// NewTLS returns a TLS that lets 1,024 handshakes be under way. Its clock is the engine's.
+// NewTLS returns a TLS that lets 1,024 handshakes be under way. The clock must be the engine's.
 func NewTLS(clock Clock) *TLS {
 	l := &TLS{
 		clock:   clock,
@@ -60,8 +63,8 @@ func NewTLS(clock Clock) *TLS {
 	return l
 }
 
-// SetMax sets how many handshakes, at least 1, may be under way; others wait for their turn in the order in which they came, without a
-// goroutine. Those that are under way go on.
+// SetMax sets how many handshakes may be under way; less than 1 counts as 1. Further handshakes wait in the order of
+// arrival, without a goroutine. A lower limit does not end handshakes that are under way.
 func (l *TLS) SetMax(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,8 +74,8 @@ func (l *TLS) SetMax(n int) {
 	}
 }
 
-// Wait blocks until every handshake's goroutine has ended. Call it when the engine's Wait has returned: until then, also a socket that
-// was told to close may begin a handshake.
+// Wait blocks until every handshake's goroutine has ended. Call it after the engine's Wait: until that returns, a
+// socket that was told to close may still begin a handshake.
 func (l *TLS) Wait() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,9 +84,9 @@ func (l *TLS) Wait() {
 	}
 }
 
-// Server returns the endpoint of a raw socket whose bytes are TLS. The caller makes the socket's calls reach it, Opened first. The
-// handshake begins with the peer's first bytes, and has no deadline: who wants one closes the raw socket. config must not be modified
-// any more.
+// Server returns the endpoint of a raw socket whose bytes are TLS. The caller passes the socket's calls on to it,
+// Opened first. The handshake begins with the peer's first bytes. It has no deadline: a caller that wants one closes
+// the raw socket. config must not be modified any more.
 func (l *TLS) Server(raw Socket, config *tls.Config, h Handshake) Endpoint {
 	t := &tlsSocket{raw: raw, layer: l}
 	t.shake = &tlsShake{server: h, config: config}
@@ -91,7 +94,7 @@ func (l *TLS) Server(raw Socket, config *tls.Config, h Handshake) Endpoint {
 	return t
 }
 
-// enter begins the handshake of a socket whose ClientHello is complete, or lets it wait for its turn.
+// enter begins the handshake of a socket whose ClientHello is complete, or queues it.
 func (l *TLS) enter(t *tlsSocket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,7 +105,7 @@ func (l *TLS) enter(t *tlsSocket) {
 	l.begin(t)
 }
 
-// leave takes a socket out of those that wait. It returns false when its turn has come.
+// leave removes a socket from the queue. It returns false when the handshake has begun, or was never queued.
 func (l *TLS) leave(t *tlsSocket) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,14 +123,15 @@ func (l *TLS) begin(t *tlsSocket) {
 	go l.run(t)
 }
 
-// pop takes the first that waits; there is one. The caller holds mu.
+// pop removes the first socket of the queue, which is not empty. The caller holds mu.
 func (l *TLS) pop() *tlsSocket {
 	t := l.waiting.Remove(l.waiting.Front()).(*tlsSocket)
 	t.shake.place = nil
 	return t
 }
 
-// run does a handshake, and then those that wait, one after the other: so their goroutine's stack has grown already.
+// run does a handshake, and then those that wait, one after the other. A goroutine is used again because its stack has
+// grown already.
 func (l *TLS) run(t *tlsSocket) {
 	for t != nil {
 		t.perform()
@@ -135,7 +139,7 @@ func (l *TLS) run(t *tlsSocket) {
 	}
 }
 
-// next returns the next handshake for a goroutine that has done one; nil when it is to end.
+// next returns the next handshake for a goroutine that has done one; nil ends the goroutine.
 func (l *TLS) next() *tlsSocket {
 	l.mu.Lock()
 	defer l.mu.Unlock()

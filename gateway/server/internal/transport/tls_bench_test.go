@@ -10,10 +10,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// idleConnections is how many connections BenchmarkIdle has.
+// idleConnections is how many connections BenchmarkIdle opens.
 const idleConnections = 3000
 
-// Memory of an idle connection that has echoed once, with the client's descriptor in the same process: the difference of the two is TLS's.
+// BenchmarkIdle measures the memory of an idle connection that has echoed once. The client's descriptor is in the same
+// process. The difference between plain and TLS is the cost of TLS.
 func BenchmarkIdle(b *testing.B) {
 	for _, network := range []string{"tcp", "tcp+TLS 1.3", "tcp+TLS 1.2"} {
 		b.Run(network, func(b *testing.B) {
@@ -24,7 +25,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// idle opens connections, echoes 64 bytes with each, and reports what is left of that.
+// idle opens connections, echoes 64 bytes with each, and reports the memory that remains in use.
 func idle(b *testing.B, network string) {
 	e, err := transport.New(engines[0], clock, 0)
 	if err != nil {
@@ -67,7 +68,8 @@ func idle(b *testing.B, network string) {
 	e.Wait()
 }
 
-// memory returns the bytes of the heap that are in use, and those that the process has of the system's, after a collection.
+// memory returns, after a collection, the bytes of the heap that are in use and the bytes that the process has from the
+// system.
 func memory(b *testing.B) (heap, resident int64) {
 	b.Helper()
 	runtime.GC()
@@ -77,7 +79,7 @@ func memory(b *testing.B) (heap, resident int64) {
 	return int64(m.HeapAlloc), int64(m.Sys - m.HeapReleased)
 }
 
-// Echo of 64 bytes and of 64 KiB, with the client in the same process.
+// BenchmarkEcho measures the echo of 64 bytes and of 64 KiB. The client is in the same process.
 func BenchmarkEcho(b *testing.B) {
 	for _, network := range []string{"tcp", "tcp+TLS 1.3", "tcp+TLS 1.2"} {
 		for _, size := range []int{64, 64 << 10} {
@@ -86,7 +88,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// echo sends and reads back.
+// echo measures the echo of one size over a network.
 func echo(b *testing.B, network string, size int) {
 	e, err := transport.New(engines[0], clock, 0)
 	if err != nil {

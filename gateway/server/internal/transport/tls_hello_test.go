@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// A crowd that begins large ClientHellos and stops is turned away when it has taken what all of them may have together; clients with
-// ordinary ones are served all the same, and what was taken comes back.
+// A crowd that begins large ClientHellos and stops is refused once it has used up the budget that all large ones share.
+// Clients with ordinary ClientHellos are still served, and the budget comes back.
 func TestHelloBudget(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		const size, budget = 60_000, 32 << 20
@@ -24,7 +24,9 @@ func TestHelloBudget(t *testing.T) {
 			peer := g.peer(t)
 			p := g.next(t)
 			_, _ = peer.Write(sends) // the last one may meet the end
-			await(t, "the ClientHello", func() bool { return len(g.engine.broken) > 0 || transport.Collected(p.end) == len(sends) })
+			await(t, "the ClientHello", func() bool {
+				return len(g.engine.broken) > 0 || transport.Collected(p.end) == len(sends)
+			})
 			peers = append(peers, peer)
 		}
 		if err := g.fails(t); !strings.Contains(err.Error(), "others have taken") {

@@ -16,7 +16,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// rekeyer writes the records of a client of TLS_AES_128_GCM_SHA256 in place of crypto/tls, which cannot ask for new keys.
+// rekeyer writes the records of a client of TLS_AES_128_GCM_SHA256 itself, because crypto/tls cannot ask for new keys.
 type rekeyer struct {
 	secret []byte
 	seq    uint64
@@ -56,7 +56,7 @@ func (r *rekeyer) record(t *testing.T, kind byte, body []byte) []byte {
 	return aead.Seal(header, nonce, append(bytes.Clone(body), kind), header)
 }
 
-// update returns a KeyUpdate that asks the peer for new keys too, and goes on with the client's own.
+// update returns a KeyUpdate that asks the peer for new keys too, and switches to the client's own new keys.
 func (r *rekeyer) update(t *testing.T) []byte {
 	t.Helper()
 	record := r.record(t, 22, []byte{24, 0, 0, 1, 1})
@@ -64,7 +64,7 @@ func (r *rekeyer) update(t *testing.T) []byte {
 	return record
 }
 
-// clientSecret returns the client's secret of a key log.
+// clientSecret returns the client's secret from a key log.
 func clientSecret(t *testing.T, log string) []byte {
 	t.Helper()
 	for line := range strings.Lines(log) {
@@ -80,7 +80,7 @@ func clientSecret(t *testing.T, log string) []byte {
 	return nil
 }
 
-// A client that asks for new keys, again and again and between its data, is answered with them, and nothing is lost.
+// A client that asks for new keys again and again, between its data, gets them, and nothing is lost.
 func TestKeyUpdate(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		var log bytes.Buffer

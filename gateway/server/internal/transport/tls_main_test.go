@@ -17,19 +17,19 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// tlsVersions are those that the conformance suite runs with.
+// tlsVersions lists the versions that the conformance suite runs with.
 var tlsVersions = []string{"TLS 1.3", "TLS 1.2"}
 
-// authority signs the certificates of a test's servers and clients, and has one of its own that is both.
+// authority is a test's certificate authority. Its own certificate serves as the server's and the client's.
 type authority struct {
 	pool *x509.CertPool
 	leaf tls.Certificate
 }
 
-// theAuthority is made once.
+// theAuthority returns the authority of all tests, made once.
 var theAuthority = sync.OnceValue(newAuthority)
 
-// newAuthority makes an authority; it panics when that fails, as there is no test then.
+// newAuthority makes an authority. It panics on an error, because it has no test to fail.
 func newAuthority() *authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,17 +54,18 @@ func newAuthority() *authority {
 	if err != nil {
 		panic(err)
 	}
-	a := &authority{pool: x509.NewCertPool(), leaf: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}
+	own := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+	a := &authority{pool: x509.NewCertPool(), leaf: own}
 	a.pool.AddCert(leaf)
 	return a
 }
 
-// serverConfig is a gateway's.
+// serverConfig returns a gateway's configuration.
 func serverConfig() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{theAuthority().leaf}}
 }
 
-// clientConfig is a client's that speaks one of tlsVersions only.
+// clientConfig returns the configuration of a client that speaks one of tlsVersions only.
 func clientConfig(version string) *tls.Config {
 	v := uint16(tls.VersionTLS13)
 	if version == "TLS 1.2" {
@@ -79,7 +80,8 @@ func dialTLS(dial func() (net.Conn, error), config *tls.Config) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	_ = c.SetDeadline(time.Now().Add(safety)) // fails on a pipe that is closed, which the handshake finds, too
+	// It fails on a pipe that is closed, and then the handshake fails too.
+	_ = c.SetDeadline(time.Now().Add(safety))
 	secured := tls.Client(c, config)
 	if err := secured.Handshake(); err != nil {
 		c.Close()
@@ -88,7 +90,7 @@ func dialTLS(dial func() (net.Conn, error), config *tls.Config) (net.Conn, error
 	return secured, nil
 }
 
-// raw returns the connection under TLS, or one without TLS itself.
+// raw returns the connection under TLS; a connection without TLS is returned itself.
 func raw(c net.Conn) net.Conn {
 	if secured, ok := c.(*tls.Conn); ok {
 		return secured.NetConn()
@@ -96,11 +98,11 @@ func raw(c net.Conn) net.Conn {
 	return c
 }
 
-// securedEngine is an engine whose admissions get sockets that speak TLS, when their handshakes are complete.
+// securedEngine is an engine that hands sockets to its admissions when their TLS handshakes are complete.
 type securedEngine struct {
 	transport.Engine
 	layer  *transport.TLS
-	broken chan error // has room for all
+	broken chan error // has capacity for all
 }
 
 // secure puts TLS on an engine.
@@ -108,7 +110,7 @@ func secure(e transport.Engine) *securedEngine {
 	return &securedEngine{Engine: e, layer: transport.NewTLS(clock), broken: make(chan error, 1<<16)}
 }
 
-// Accept accepts for an admission.
+// Accept implements transport.Engine.
 func (e *securedEngine) Accept(ln net.Listener, admission transport.Admission) (transport.Acceptor, error) {
 	return e.Engine.Accept(ln, &securedAdmission{Admission: admission, engine: e, config: serverConfig()})
 }
@@ -119,7 +121,7 @@ func (e *securedEngine) Wait() {
 	e.layer.Wait()
 }
 
-// securedAdmission admits a connection to the admission that it wraps when its handshake is complete.
+// securedAdmission wraps an admission, which gets each connection when its handshake is complete.
 type securedAdmission struct {
 	transport.Admission
 	engine *securedEngine
@@ -130,7 +132,7 @@ func (a *securedAdmission) Admit(s transport.Socket, remote, local netip.AddrPor
 	return a.engine.layer.Server(s, a.config, &handshake{admission: a, remote: remote, local: local})
 }
 
-// handshake is the one of a securedAdmission's connection.
+// handshake is the handshake of a securedAdmission's connection.
 type handshake struct {
 	admission     *securedAdmission
 	remote, local netip.AddrPort

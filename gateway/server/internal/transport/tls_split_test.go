@@ -17,15 +17,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// splitter is a raw socket, and the client's connection to it, which cuts the stream in both directions at any place: it takes of each
-// write what it likes.
+// splitter is a raw socket and the client's connection to it. It cuts the stream in both directions at any place,
+// because it takes a random part of each write.
 type splitter struct {
 	mu       sync.Mutex
 	changed  sync.Cond
 	dice     *rand.Rand
-	up, down []byte // to the gateway, and to the client
+	up, down []byte // up to the gateway, down to the client
 	upEnd    bool   // the client has finished
-	downEnd  bool   // the gateway has
+	downEnd  bool   // the gateway has finished
 	paused   bool
 	flush    bool // asked for, or under way
 	closed   bool
@@ -38,7 +38,7 @@ func newSplitter(seed uint64) *splitter {
 	return s
 }
 
-// some returns up to n, often little. The caller holds mu.
+// some returns 0 to n, often little. The caller holds mu.
 func (s *splitter) some(n int) int {
 	if n > 1 && s.dice.IntN(2) == 0 {
 		n = min(n, 1+s.dice.IntN(40))
@@ -46,7 +46,7 @@ func (s *splitter) some(n int) int {
 	return s.dice.IntN(n + 1)
 }
 
-// do runs with mu held, and tells whoever waits.
+// do runs f with mu held, and wakes all that wait.
 func (s *splitter) do(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *splitter) run(end transport.Endpoint) {
 	end.Closed()
 }
 
-// turn makes the next call of the endpoint, and returns false when the socket is closed.
+// turn makes the next call of the endpoint. It returns false when the socket is closed.
 func (s *splitter) turn(end transport.Endpoint) bool {
 	s.mu.Lock()
 	mayRead := func() bool { return !s.paused && (len(s.up) > 0 || s.upEnd) }
@@ -144,7 +144,7 @@ func (s *splitter) turn(end transport.Endpoint) bool {
 	return true
 }
 
-// write is a turn of a flush.
+// write does one write of a flush.
 func (s *splitter) write(end transport.Endpoint) {
 	p, _ := end.NextWrite()
 	if len(p) == 0 {
@@ -153,7 +153,7 @@ func (s *splitter) write(end transport.Endpoint) {
 	n := 0
 	s.do(func() {
 		n = max(1, s.some(len(p)))
-		s.down = append(s.down, p[:n]...) // its end, if it breaks, nobody reads
+		s.down = append(s.down, p[:n]...) // never read to the end if the socket breaks
 		s.flush = true
 		if s.breaks {
 			n, s.closed, s.downEnd = len(p)/2, true, true
@@ -170,7 +170,7 @@ type splitHandshake struct {
 
 func (h *splitHandshake) Established(s transport.Socket, _ tls.ConnectionState) transport.Endpoint {
 	e := h.Admit(s, netip.AddrPort{}, netip.AddrPort{}).(*echoer)
-	e.stays = true // else what the splitter does not take of close_notify would be lost
+	e.stays = true // otherwise the part of close_notify that the splitter does not take would be lost
 	return e
 }
 
@@ -191,8 +191,8 @@ func (h *recorded) Established(s transport.Socket, _ tls.ConnectionState) transp
 
 func (h *recorded) Broken(err error) { h.failed <- err }
 
-// While a connection is handed over, its raw socket is paused; and when that closes in the middle of a record, the endpoint hears what
-// became of its bytes before it hears of the end.
+// While a connection is handed over, its raw socket is paused. When the raw socket closes in the middle of a record,
+// the endpoint learns what became of its bytes before it learns of the end.
 func TestHandedOverAndCut(t *testing.T) {
 	layer := transport.NewTLS(clock)
 	s := newSplitter(1)
@@ -221,7 +221,7 @@ func TestHandedOverAndCut(t *testing.T) {
 	}
 }
 
-// However the ciphertext is cut on its way, and however little the kernel takes, the plaintext comes back whole and ends in order.
+// However the ciphertext is cut, and however little the kernel takes, the plaintext comes back whole and ends in order.
 func TestSplitAnywhere(t *testing.T) {
 	layer := transport.NewTLS(clock)
 	rapid.Check(t, func(t *rapid.T) {

@@ -24,7 +24,7 @@ type gate struct {
 	config *tls.Config
 	dial   func() (net.Conn, error)
 
-	raws chan pending // of every connection, in the order in which they came
+	raws chan pending // of every connection, in the order of arrival
 	veto func() bool  // whether Established refuses; may be nil
 }
 
@@ -34,7 +34,7 @@ type pending struct {
 	end transport.Endpoint
 }
 
-// Admit admits a raw socket.
+// Admit implements transport.Admission for raw sockets.
 func (g *gate) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
 	end := g.engine.layer.Server(s, g.config, &gateHandshake{gate: g, remote: remote, local: local})
 	g.raws <- pending{s, end}
@@ -58,11 +58,12 @@ func (h *gateHandshake) Established(s transport.Socket, state tls.ConnectionStat
 
 func (h *gateHandshake) Broken(err error) { h.gate.engine.broken <- err }
 
-// newGate opens a gate on an engine, which ends with the test.
+// newGate opens a gate on an engine. Both end with the test.
 func newGate(t *testing.T, name string, change func(*gate)) *gate {
 	t.Helper()
 	ln, dial := listenPlain(t, "tcp")
-	g := &gate{hall: newHall(), engine: secure(newEngine(t, name)), config: serverConfig(), dial: dial, raws: make(chan pending, 1<<10)}
+	g := &gate{hall: newHall(), engine: secure(newEngine(t, name)), config: serverConfig(), dial: dial,
+		raws: make(chan pending, 1<<10)}
 	if change != nil {
 		change(g)
 	}
@@ -151,7 +152,7 @@ func (g *gate) established(t *testing.T) *recorder {
 	return nil
 }
 
-// fails returns how the next handshake failed.
+// fails returns the error of the next handshake that fails.
 func (g *gate) fails(t *testing.T) error {
 	t.Helper()
 	select {
@@ -163,7 +164,7 @@ func (g *gate) fails(t *testing.T) error {
 	}
 }
 
-// awaitHandshakes waits until so many handshakes run and wait.
+// awaitHandshakes waits until so many handshakes run and so many wait.
 func (g *gate) awaitHandshakes(t *testing.T, running, waiting int) {
 	t.Helper()
 	await(t, "handshakes", func() bool {
@@ -172,7 +173,7 @@ func (g *gate) awaitHandshakes(t *testing.T, running, waiting int) {
 	})
 }
 
-// await waits for a condition that nobody tells of.
+// await polls a condition whose changes are not signalled.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(safety); !ok(); time.Sleep(time.Millisecond) {
@@ -193,7 +194,7 @@ func hello(t *testing.T) []byte {
 	return sent.Bytes()
 }
 
-// wire is a net.Conn of a reader and a writer.
+// wire is a net.Conn made of a reader and a writer.
 type wire struct {
 	net.Conn
 	read  io.Reader
@@ -203,8 +204,8 @@ type wire struct {
 func (w *wire) Read(p []byte) (int, error)  { return w.read.Read(p) }
 func (w *wire) Write(p []byte) (int, error) { return w.write.Write(p) }
 
-// A peer that stops in its handshake costs no goroutine until its ClientHello is complete, and its handshake fails when its socket is
-// closed.
+// A peer that stops in its handshake costs no goroutine until its ClientHello is complete. Closing the socket ends the
+// handshake.
 func TestHalfOpen(t *testing.T) {
 	whole := hello(t)
 	for _, c := range []struct {
@@ -225,7 +226,7 @@ func TestHalfOpen(t *testing.T) {
 				write(t, peer, c.sends)
 				if c.running == 0 {
 					await(t, "the bytes", func() bool { return transport.Collected(p.end) == len(c.sends) })
-				} else if _, err := peer.Read(make([]byte, 1)); err != nil { // the ServerHello: now the goroutine waits
+				} else if _, err := peer.Read(make([]byte, 1)); err != nil { // with the ServerHello, the goroutine waits
 					t.Fatal(err)
 				}
 				if running, waiting := g.engine.layer.Handshakes(); running != c.running || waiting != 0 {
@@ -241,7 +242,7 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// What cannot be a ClientHello is refused with its first bytes, with an error that says what came.
+// Bytes that cannot begin a ClientHello are refused at once, with an error that says what came.
 func TestNotTLS(t *testing.T) {
 	record := func(body ...byte) []byte {
 		return append([]byte{22, 3, 1, byte(len(body) >> 8), byte(len(body))}, body...)
@@ -276,7 +277,7 @@ func TestNotTLS(t *testing.T) {
 	}
 }
 
-// A ClientHello in records of a byte each is bounded by what was sent, not by what it says.
+// A ClientHello in records of a byte each is limited by the bytes sent, not by its stated length.
 func TestHugeHello(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		peer := g.peer(t)
@@ -326,8 +327,8 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-// Only so many handshakes are under way; the others get their turn in the order in which they came, and those that leave or are closed
-// before it say so.
+// The number of handshakes under way is limited. The others get their turn in the order of arrival. One that leaves or
+// is closed before its turn fails with ErrNoTurn.
 func TestTurns(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		g.engine.layer.SetMax(1)
@@ -342,7 +343,8 @@ func TestTurns(t *testing.T) {
 		for i := range 6 {
 			peer := g.peer(t)
 			raws, peers = append(raws, g.next(t)), append(peers, peer)
-			shaking.Go(func() { _ = tls.Client(peer, clientConfig("TLS 1.3")).Handshake() }) // those that stay are looked at below
+			// The clients that stay are checked below.
+			shaking.Go(func() { _ = tls.Client(peer, clientConfig("TLS 1.3")).Handshake() })
 			g.awaitHandshakes(t, 1, i+1)
 		}
 		raws[0].raw.Close(false)
@@ -370,7 +372,7 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// A higher limit lets those begin that wait.
+// A higher limit lets waiting handshakes begin.
 func TestRaiseMax(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		g.engine.layer.SetMax(1)
@@ -411,7 +413,7 @@ func TestByteAtATime(t *testing.T) {
 	}
 }
 
-// held is a connection whose writes wait, from a moment on, until they are let go as one.
+// held is a connection that holds back its writes from its first read on. The test sends them as one.
 type held struct {
 	net.Conn
 	holds bool
@@ -433,7 +435,8 @@ func (h *held) Read(p []byte) (int, error) {
 	return h.Conn.Read(p)
 }
 
-// What comes right with the last bytes of the handshake is not lost, nor what the server does not expect: close_notify, FIN, silence.
+// Bytes that come together with the last bytes of the handshake are not lost. Neither is an end that the server does
+// not expect: close_notify, FIN, silence.
 func TestBytesWithFinished(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 3<<10)
 	for _, c := range []struct {
@@ -466,7 +469,9 @@ func TestBytesWithFinished(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := g.established(t)
-				r.await(t, "everything", func() bool { return len(r.received) == len(data) && r.calls[len(r.calls)-1] == c.want[len(c.want)-1] })
+				r.await(t, "everything", func() bool {
+					return len(r.received) == len(data) && r.calls[len(r.calls)-1] == c.want[len(c.want)-1]
+				})
 				r.expectCalls(t, c.want...)
 				if !bytes.Equal(r.received, data) {
 					t.Error("received something else than was sent")
@@ -476,7 +481,7 @@ func TestBytesWithFinished(t *testing.T) {
 	}
 }
 
-// A server that speaks first is heard, also when the client's first bytes come late.
+// The client hears a server that speaks first, also when the client's first bytes come late.
 func TestServerFirst(t *testing.T) {
 	for _, version := range tlsVersions {
 		welcome := func(r *recorder) {
@@ -499,7 +504,7 @@ func TestServerFirst(t *testing.T) {
 	}
 }
 
-// Versions, ALPN, SNI and the client's certificate are known when the connection is.
+// Versions, ALPN, SNI and the client's certificate are known as soon as the connection is.
 func TestHandshakeState(t *testing.T) {
 	for _, version := range tlsVersions {
 		eachGate(t, func(g *gate) {
@@ -509,21 +514,23 @@ func TestHandshakeState(t *testing.T) {
 			config := clientConfig(version)
 			config.Certificates, config.NextProtos = []tls.Certificate{theAuthority().leaf}, []string{"a"}
 			r, _ := g.open(t, config)
-			if s := r.state; tls.VersionName(s.Version) != version || s.NegotiatedProtocol != "a" || s.ServerName != "gateway.example" ||
-				len(s.VerifiedChains) == 0 || certid.Identity(s.VerifiedChains[0][0]) != "gateway.example" {
+			if s := r.state; tls.VersionName(s.Version) != version || s.NegotiatedProtocol != "a" ||
+				s.ServerName != "gateway.example" || len(s.VerifiedChains) == 0 ||
+				certid.Identity(s.VerifiedChains[0][0]) != "gateway.example" {
 				t.Errorf("%s: state %+v", version, s)
 			}
 		})
 	}
 }
 
-// A client without the certificate that is required gets an alert.
+// A client without the required certificate gets an alert.
 func TestNoClientCertificate(t *testing.T) {
 	for _, version := range tlsVersions {
 		eachGate(t, func(g *gate) { g.config.ClientAuth = tls.RequireAndVerifyClientCert }, func(t *testing.T, g *gate) {
 			c := tls.Client(g.peer(t), clientConfig(version))
 			_, err := c.Read(make([]byte, 1))
-			if err == nil || !strings.Contains(err.Error(), "remote error: tls") { // before TLS 1.3 there is no alert of its own for it
+			// TLS 1.2 has no alert of its own for it.
+			if err == nil || !strings.Contains(err.Error(), "remote error: tls") {
 				t.Errorf("%s: the client read: %v; expected an alert", version, err)
 			}
 			if err := g.fails(t); !strings.Contains(err.Error(), "certificate") {
@@ -533,7 +540,7 @@ func TestNoClientCertificate(t *testing.T) {
 	}
 }
 
-// FIN without close_notify is not an orderly end, but for a peer to which close_notify was sent.
+// FIN without close_notify is an orderly end only after close_notify was sent to the peer.
 func TestTruncated(t *testing.T) {
 	for _, version := range tlsVersions {
 		eachGate(t, nil, func(t *testing.T, g *gate) {
@@ -559,7 +566,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// A client that is closed on without a reset gets close_notify; with one, RST.
+// A client whose connection is closed without reset gets close_notify and FIN.
 func TestCloseNotify(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		r, c := g.open(t, clientConfig("TLS 1.3"))
@@ -574,7 +581,7 @@ func TestCloseNotify(t *testing.T) {
 	})
 }
 
-// A forged record ends the connection: the server is told, and the client gets an alert.
+// A forged record ends the connection. The server is told, and the client gets an alert.
 func TestBadRecord(t *testing.T) {
 	for _, version := range tlsVersions {
 		eachGate(t, nil, func(t *testing.T, g *gate) {
@@ -588,7 +595,7 @@ func TestBadRecord(t *testing.T) {
 				t.Errorf("the client read: %v; expected the alert", err)
 			}
 			r, c = g.open(t, clientConfig(version))
-			write(t, raw(c), []byte{23, 3, 3, 0xff, 0xff}) // no record is so long
+			write(t, raw(c), []byte{23, 3, 3, 0xff, 0xff}) // longer than any record
 			r.awaitCall(t, "Failed")
 			if !strings.Contains(r.readErr.Error(), "oversized record") {
 				t.Errorf("reading failed with %v; expected an oversized record", r.readErr)
@@ -597,7 +604,7 @@ func TestBadRecord(t *testing.T) {
 	}
 }
 
-// A server that does not want a connection whose handshake is complete closes it, and is told no more.
+// A connection that the server refuses after its handshake is closed, and the server hears no more of it.
 func TestEstablishedRefuses(t *testing.T) {
 	refuse := func(g *gate) { g.veto = func() bool { return true } }
 	eachGate(t, refuse, func(t *testing.T, g *gate) {
@@ -608,7 +615,8 @@ func TestEstablishedRefuses(t *testing.T) {
 	})
 }
 
-// A raw socket that closes while the server is told that the connection is established is closed for its endpoint too, behind what came.
+// A raw socket that closes while the server is told that the connection is established is closed for its endpoint too,
+// after all calls that are due.
 func TestCloseAtHandover(t *testing.T) {
 	closing := func(g *gate) {
 		g.veto = func() bool {
@@ -627,7 +635,7 @@ func TestCloseAtHandover(t *testing.T) {
 	})
 }
 
-// Bytes that follow a pause at the handover come only after Resume, but for what was there already.
+// After a pause at the handover, only bytes that had come already arrive before Resume.
 func TestPauseAtHandover(t *testing.T) {
 	pausing := func(g *gate) { g.prepare = func(r *recorder) { r.onOpen = func() { r.socket.Pause() } } }
 	eachGate(t, pausing, func(t *testing.T, g *gate) {

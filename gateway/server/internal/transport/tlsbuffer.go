@@ -1,16 +1,16 @@
 package transport
 
-// smallBuffer is up to how many bytes a buffer is made to measure: a peer that sends the beginning of a short record and stops is not
-// worth more.
+// smallBuffer is the largest buffer that is made to measure. A peer that sends the beginning of a short record and
+// stops is not worth a full one.
 const smallBuffer = 1 << 10
 
-// tlsBuffer is ciphertext that waits: for the rest of its record, or for the kernel to take it.
+// tlsBuffer is ciphertext that waits for the rest of its record, or for the kernel to take it.
 type tlsBuffer struct {
 	bytes []byte
 	done  int // bytes at the beginning that the kernel took
 }
 
-// rest returns what waits; nothing of a nil buffer.
+// rest returns the bytes that wait; none of a nil buffer.
 func (b *tlsBuffer) rest() []byte {
 	if b == nil {
 		return nil
@@ -18,7 +18,7 @@ func (b *tlsBuffer) rest() []byte {
 	return b.bytes[b.done:]
 }
 
-// buffer returns an empty buffer with room for size bytes, at most maxRecord.
+// buffer returns an empty buffer with capacity for size bytes, at most maxRecord.
 func (l *TLS) buffer(size int) *tlsBuffer {
 	if size <= smallBuffer {
 		return &tlsBuffer{bytes: make([]byte, 0, size)}
@@ -26,7 +26,8 @@ func (l *TLS) buffer(size int) *tlsBuffer {
 	return l.buffers.Get().(*tlsBuffer)
 }
 
-// release takes a buffer back that nobody refers to any more; nil does nothing. Only those are kept that have the usual size.
+// release takes a buffer back. Nothing may refer to it any more; nil does nothing. Only buffers of the usual size are
+// kept.
 func (l *TLS) release(b *tlsBuffer) {
 	if b == nil || cap(b.bytes) < maxRecord || cap(b.bytes) > 2*maxRecord {
 		return

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// ownDeadline is after how long a flush that the upper endpoint was not asked for looks whether that wants one too, which has a
-// deadline of its own.
+// ownDeadline limits a flush of crypto/tls's own bytes. At the deadline, the flush checks whether the upper endpoint
+// has asked for a flush meanwhile, which has a deadline of its own.
 const ownDeadline = time.Second
 
-// Flush begins to ask the upper endpoint for bytes.
+// Flush implements Socket.
 func (t *tlsSocket) Flush() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -29,8 +29,8 @@ func (t *tlsSocket) Flush() bool {
 	return true
 }
 
-// kick has the raw socket flush what crypto/tls itself has pending. What the upper endpoint has is sent only when that asks for it, so
-// that nothing is sent of which it is not told. The caller holds mu.
+// kick flushes what crypto/tls itself has pending through the raw socket. The upper endpoint's bytes are sent only in a
+// flush that the endpoint asked for, so that it is told of every byte. The caller holds mu.
 func (t *tlsSocket) kick() {
 	t.regulate()
 	if t.pending != nil && t.committed == 0 && !t.has(tlsFlushing) && t.raw.Flush() {
@@ -38,7 +38,7 @@ func (t *tlsSocket) kick() {
 	}
 }
 
-// NextWrite returns ciphertext: what is pending, and behind it what the upper endpoint has.
+// NextWrite implements Endpoint: it returns the pending ciphertext, and behind it that of the upper endpoint's bytes.
 func (t *tlsSocket) NextWrite() ([]byte, Moment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,7 +46,8 @@ func (t *tlsSocket) NextWrite() ([]byte, Moment) {
 		t.ask()
 	}
 	switch {
-	case t.pending == nil, t.asked == 0 && t.committed > 0: // the upper endpoint has given it up, or not asked for its flush yet
+	// The upper endpoint has given its bytes up, or has not asked for its flush yet.
+	case t.pending == nil, t.asked == 0 && t.committed > 0:
 		t.flags &^= tlsFlushing
 		return nil, 0
 	case t.asked > 0:
@@ -55,8 +56,9 @@ func (t *tlsSocket) NextWrite() ([]byte, Moment) {
 	return t.pending.rest(), t.layer.clock.Now() + Moment(ownDeadline)
 }
 
-// ask asks the upper endpoint for its next bytes, and encrypts them if their ciphertext is not pending already. The caller holds mu,
-// which is released meanwhile: the endpoint may ask for the next flush as soon as it has no more for this one.
+// ask takes the upper endpoint's next bytes, and encrypts them if their ciphertext is not pending already. The caller
+// holds mu. ask releases mu during NextWrite, because the endpoint may ask for the next flush as soon as it has no more
+// for this one.
 func (t *tlsSocket) ask() {
 	t.flags &^= tlsUpperFlush
 	t.mu.Unlock()
@@ -76,7 +78,8 @@ func (t *tlsSocket) ask() {
 	}
 }
 
-// Wrote notes what the raw socket took, and tells the upper endpoint when that is all of what it gave.
+// Wrote implements Endpoint: it records the raw socket's progress, and tells the upper endpoint when all its bytes are
+// taken.
 func (t *tlsSocket) Wrote(n int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +88,7 @@ func (t *tlsSocket) Wrote(n int, err error) {
 		err = taking
 	}
 	if err != nil && !late {
-		_ = t.stopWriting(err) // the answer has it
+		_ = t.stopWriting(err) // answer reports the error
 	}
 	switch {
 	case t.asked == 0:
@@ -96,7 +99,7 @@ func (t *tlsSocket) Wrote(n int, err error) {
 	}
 }
 
-// answer tells the upper endpoint what became of what it was asked for. The caller holds mu, which is released meanwhile.
+// answer tells the upper endpoint what became of its bytes. The caller holds mu, which is released during the call.
 func (t *tlsSocket) answer(err error) {
 	n := 0
 	if err == nil && t.pending == nil {

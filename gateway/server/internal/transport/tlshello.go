@@ -8,24 +8,25 @@ import (
 const (
 	// recordHeader is the length of a record's header: type, version, length (RFC 8446, 5.1).
 	recordHeader = 5
-	// maxRecord is the most bytes of a record with its header: TLS 1.2's; those of TLS 1.3 are shorter.
+	// maxRecord is the most bytes of a TLS 1.2 record with its header. TLS 1.3 records are shorter.
 	maxRecord = recordHeader + 16384 + 2048
 	// recordHandshake is the type of a record with handshake messages, and messageHello that of a ClientHello.
 	recordHandshake, messageHello = 22, 1
 	// messageHeader is the length of a handshake message's header: type and length.
 	messageHeader = 4
-	// maxHello is the most bytes that a ClientHello's records may have. Real ones have 0.2 to 4 KiB.
+	// maxHello is the most bytes of a ClientHello's records. Real ones have 0.2 to 4 KiB.
 	maxHello = 64 << 10
-	// freeHello is how much of one may always be kept: real ones fit. What goes beyond it has helloBudget together, so that a crowd that
-	// sends large ones and stops cannot take up memory without end.
+	// freeHello is how much of a ClientHello may always be kept. Real ones fit. All bytes beyond it share helloBudget,
+	// so that a crowd of peers that send large ones and stop cannot use up memory.
 	freeHello   = 4 << 10
 	helloBudget = 32 << 20
-	// helloPiece is the most bytes of a record of a ClientHello that crypto/tls is given: with its header, it fits into the buffer
-	// that crypto/tls makes for the shortest record.
+	// helloPiece is the most bytes of a ClientHello's record that crypto/tls is given. With its header, such a record
+	// fits into the buffer that crypto/tls makes for the shortest record.
 	helloPiece = 512
 )
 
-// tlsHello looks whether a ClientHello is complete: a handshake that began earlier would have a goroutine that waits for its peer.
+// tlsHello checks whether a ClientHello is complete. A handshake that began earlier would have a goroutine that waits
+// for its peer.
 type tlsHello struct {
 	next int // where the next record begins
 	have int // bytes of the message in the records before it
@@ -33,15 +34,15 @@ type tlsHello struct {
 	head [messageHeader]byte
 }
 
-// errHelloBudget says that too much is kept of large ClientHellos.
-var errHelloBudget = fmt.Errorf("tls handshake: a ClientHello of more than %d bytes, and others have taken the %d MiB that such ones may have together",
-	freeHello, helloBudget>>20)
+// errHelloBudget says that large ClientHellos take too much memory together.
+var errHelloBudget = fmt.Errorf("tls handshake: a ClientHello of more than %d bytes, "+
+	"and others have taken the %d MiB that such ones may have together", freeHello, helloBudget>>20)
 
-// errNotTLS says what a peer sent that does not speak TLS.
+// errNotTLS says that the peer does not speak TLS.
 var errNotTLS = errors.New("tls handshake: the peer does not speak TLS; connect with TLS, or to a listener without it")
 
-// complete reports whether p, all that was received so far, has a whole ClientHello in it. It returns an error as soon as p cannot be
-// the beginning of one.
+// complete reports whether p, all bytes received so far, contains a whole ClientHello. It returns an error as soon as p
+// cannot be the beginning of one.
 func (h *tlsHello) complete(p []byte) (bool, error) {
 	for {
 		rest := p[h.next:]
@@ -80,7 +81,7 @@ func checkRecord(p []byte) error {
 	return nil
 }
 
-// check looks at what is there of a record's bytes.
+// check examines the message's header in body, the part of a record's bytes that has come.
 func (h *tlsHello) check(body []byte) error {
 	if h.have >= messageHeader {
 		return nil
@@ -104,9 +105,10 @@ func tooLong(n int) error {
 	return nil
 }
 
-// inPieces returns p, which has received a whole ClientHello, with that cut into records of at most helloPiece bytes. For as long as a
-// connection lives, crypto/tls keeps a buffer for the largest record that it was given, and the ClientHello's often is. Records have
-// no meaning of their own: a client could have cut its message so itself (RFC 8446, 5.1).
+// inPieces returns p, which contains a whole ClientHello, with the ClientHello cut into records of at most helloPiece
+// bytes. crypto/tls keeps a buffer for the largest record that it was given as long as a connection lives, and the
+// ClientHello is often the largest. Record boundaries have no meaning: a client could have cut its message so itself
+// (RFC 8446, 5.1).
 func (h *tlsHello) inPieces(p []byte) []byte {
 	cut := make([]byte, 0, len(p)+recordHeader*(1+len(p)/helloPiece))
 	for rest := p[:h.next]; len(rest) > 0; {
@@ -121,8 +123,8 @@ func (h *tlsHello) inPieces(p []byte) []byte {
 	return append(cut, p[h.next:]...)
 }
 
-// recordSize returns the length of the record that p begins with; 0 when too little of it is there. A record that is too long to be
-// one is its header, which crypto/tls refuses with the right alert.
+// recordSize returns the length of the record that p begins with; 0 when too little of it is there. For a record that
+// is too long to be one, it returns the header's length: crypto/tls refuses that with the right alert.
 func recordSize(p []byte) int {
 	if len(p) < recordHeader {
 		return 0

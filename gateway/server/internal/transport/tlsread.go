@@ -5,8 +5,8 @@ import "io"
 // maxPlain is the most plaintext of a record.
 const maxPlain = 16384
 
-// deliver decrypts p and hands the plaintext on, in one call if there is room for all of it, as plainSize has. The caller holds mu,
-// which is released.
+// deliver decrypts p and hands the plaintext on, in one call if it fits into plainSize. The caller holds mu, which
+// deliver releases.
 func (t *tlsSocket) deliver(p []byte, at Moment) {
 	plain := t.layer.plains.Get().(*[plainSize]byte)
 	for len(p) > 0 && !t.has(tlsReadOver|tlsClosing) {
@@ -26,8 +26,8 @@ func (t *tlsSocket) deliver(p []byte, at Moment) {
 	t.layer.plains.Put(plain)
 }
 
-// decrypt fills out with the plaintext of the records that p completes, and returns how much it is and what is left of p when out is
-// full. The beginning of a record is kept until the rest comes. The caller holds mu.
+// decrypt fills out with the plaintext of the records that p completes. It returns the length of the plaintext, and the
+// rest of p when out is full. It keeps the beginning of a record until the rest comes. The caller holds mu.
 func (t *tlsSocket) decrypt(out, p []byte) (n int, rest []byte, err error) {
 	for len(out)-n >= maxPlain {
 		t.wire, p = t.nextRecord(p)
@@ -46,8 +46,8 @@ func (t *tlsSocket) decrypt(out, p []byte) (n int, rest []byte, err error) {
 	return n, p, nil
 }
 
-// nextRecord returns the next whole record of what was kept and p, and the rest of p; when there is none, what there is is kept. The
-// caller holds mu, and releases what was kept when it has used the record.
+// nextRecord returns the next whole record of the kept bytes and p, and the rest of p. If no whole record is available,
+// the bytes are kept and nil is returned. The caller holds mu, and releases the kept bytes when it has used the record.
 func (t *tlsSocket) nextRecord(p []byte) (record, rest []byte) {
 	if size := recordSize(p); t.record == nil && size > 0 && size <= len(p) {
 		return p[:size], p[size:]
@@ -58,7 +58,7 @@ func (t *tlsSocket) nextRecord(p []byte) (record, rest []byte) {
 		}
 		kept := t.record.bytes
 		want := max(recordHeader, recordSize(kept))
-		if want > cap(kept) { // only the header was there when the buffer was made, or less
+		if want > cap(kept) { // only the header had come when the buffer was made, or less
 			t.record = t.layer.buffer(want)
 			kept = append(t.record.bytes, kept...)
 		}
@@ -71,8 +71,9 @@ func (t *tlsSocket) nextRecord(p []byte) (record, rest []byte) {
 	return nil, nil
 }
 
-// readEnd says what the end of the raw socket's reading means to the upper endpoint. FIN without close_notify is an orderly end only
-// for a peer to which close_notify was sent: many then close at once, and nobody waits for their answer. The caller holds mu.
+// readEnd returns what the end of the raw socket's reading means to the upper endpoint. FIN without close_notify is an
+// orderly end only after close_notify was sent to the peer: many peers then close at once, and the gateway waits for no
+// answer. The caller holds mu.
 func (t *tlsSocket) readEnd(err error) error {
 	if err == io.EOF && (t.record != nil || !t.has(tlsFinished)) {
 		return ErrTruncated

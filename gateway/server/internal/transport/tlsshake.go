@@ -12,47 +12,51 @@ import (
 	"sync"
 )
 
-// tlsShake is what a tlsSocket has until it is open. The socket's lock guards it, but for place.
+// tlsShake is the state that a tlsSocket needs until it is open. The socket's lock guards all of it except place.
 type tlsShake struct {
 	server  Handshake
 	config  *tls.Config
 	phase   tlsPhase
 	hello   tlsHello
-	in      []byte        // received, and not yet given to crypto/tls
-	at      Moment        // when the last of it was
-	readErr error         // the raw socket reads nothing more; io.EOF for FIN
-	counted int           // bytes of in that are in the layer's hellos
-	begun   bool          // the handshake has
-	changed sync.Cond     // in, readErr or the socket's flag tlsClosed changed while the goroutine waited
-	done    bool          // the handshake is: conn is used with the socket's lock held. Written by its goroutine only
-	place   *list.Element // among those that wait for their turn; nil when it does not wait. The layer's lock guards it
+	in      []byte // received, and not yet given to crypto/tls
+	at      Moment // when the last of in came
+	readErr error  // the raw socket reads nothing more; io.EOF for FIN
+	counted int    // bytes of in that are counted in the layer's hellos
+	begun   bool   // the handshake has begun
+	// changed says that in, readErr or the socket's flag tlsClosed changed while the goroutine waited.
+	changed sync.Cond
+	// done says that the handshake has ended: conn is used with the socket's lock held. Only its goroutine writes it.
+	done bool
+	// place is the position in the layer's queue; nil when the handshake does not wait. The layer's lock guards it.
+	place *list.Element
 }
 
-// tlsPhase is how far a handshake is.
+// tlsPhase is the progress of a handshake.
 type tlsPhase uint8
 
 const (
 	phaseHello tlsPhase = iota // its ClientHello is not complete
-	phaseTurn                  // it waits for its turn, or has a goroutine, which is in charge of all calls
+	phaseTurn                  // it waits for its turn, or its goroutine makes all calls
 	phaseOver                  // it failed; the raw socket is closing
 )
 
-// maxCollected is how many bytes stop the raw socket until the handshake has used them: a record fits.
+// maxCollected is how many collected bytes pause the raw socket until the handshake has used them. A record fits.
 const maxCollected = 20 << 10
 
-// full reports whether the raw socket is to pause: too much is there for crypto/tls, or the goroutine hands over what is there.
+// full reports whether the raw socket is to pause: more bytes came than crypto/tls can use, or the goroutine hands the
+// connection over.
 func (h *tlsShake) full() bool {
 	return h.phase == phaseTurn && (h.done || len(h.in) >= maxCollected)
 }
 
-// collect keeps what came before the connection is open. The error is for breakOff. The caller holds mu.
+// collect keeps bytes that came before the connection is open. The error is for breakOff. The caller holds mu.
 func (t *tlsSocket) collect(p []byte, at Moment) error {
 	h := t.shake
 	if h.phase == phaseOver {
 		return nil
 	}
 	h.in, h.at = append(h.in, p...), at
-	if !t.count() && (h.phase == phaseHello || t.layer.leave(t)) { // else its turn has just come
+	if !t.count() && (h.phase == phaseHello || t.layer.leave(t)) { // otherwise its turn has just come
 		t.over()
 		return errHelloBudget
 	}
@@ -74,8 +78,8 @@ func (t *tlsSocket) collect(p []byte, at Moment) error {
 	return nil
 }
 
-// interrupt looks what the end of the raw socket's reading, or of the raw socket, means to a connection that is not open. The error is
-// for breakOff. The caller holds mu.
+// interrupt handles the raw socket's end, or the end of its reading, while the connection is not open. The error is for
+// breakOff. The caller holds mu.
 func (t *tlsSocket) interrupt() error {
 	h := t.shake
 	var err error
@@ -86,7 +90,7 @@ func (t *tlsSocket) interrupt() error {
 		err = fmt.Errorf("tls handshake: %w before the ClientHello was complete", t.gone())
 	case t.layer.leave(t):
 		err = fmt.Errorf("%w: %w", ErrNoTurn, t.gone())
-	default: // the goroutine is in charge
+	default: // the goroutine ends the handshake
 		h.changed.Signal()
 		return nil
 	}
@@ -100,8 +104,8 @@ func (t *tlsSocket) over() {
 	t.count()
 }
 
-// count counts what is kept of a ClientHello beyond freeHello, until its handshake begins. It returns false when all together keep too
-// much; then nothing more is counted. The caller holds mu.
+// count updates the layer's count of ClientHello bytes beyond freeHello, until the handshake begins. It returns false,
+// and counts nothing more, when all handshakes together keep too much. The caller holds mu.
 func (t *tlsSocket) count() bool {
 	h, large := t.shake, 0
 	if !h.begun {
@@ -119,7 +123,7 @@ func (t *tlsSocket) count() bool {
 	return true
 }
 
-// gone says why the peer will not finish its handshake. The caller holds mu.
+// gone returns why the peer will not finish its handshake. The caller holds mu.
 func (t *tlsSocket) gone() error {
 	switch {
 	case t.has(tlsClosed):
@@ -130,7 +134,7 @@ func (t *tlsSocket) gone() error {
 	return t.shake.readErr
 }
 
-// breakOff ends a handshake that will not succeed, and whose phase says so already; nil does nothing. The caller does not hold mu.
+// breakOff ends a handshake that over has given up; nil does nothing. The caller does not hold mu.
 func (t *tlsSocket) breakOff(err error) {
 	if err == nil {
 		return
@@ -139,7 +143,8 @@ func (t *tlsSocket) breakOff(err error) {
 	t.shake.server.Broken(err)
 }
 
-// perform does the handshake in a goroutine of the layer. Only while it computes does it take one of the layer's places for that.
+// perform does the handshake in a goroutine of the layer. It holds one of the layer's compute places only while it
+// computes.
 func (t *tlsSocket) perform() {
 	h := t.shake
 	conn := tls.Server((*tlsWire)(t), h.config)
@@ -164,18 +169,19 @@ func (t *tlsSocket) perform() {
 	t.breakOff(err)
 }
 
-// PanicError says that a function of a tls.Config panicked. Only the handshake that it was called for fails.
+// PanicError says that a function of a tls.Config panicked. Only the handshake that called the function fails. Value is
+// the value of the panic, and Stack the goroutine's stack at that point.
 type PanicError struct {
 	Value any
 	Stack []byte
 }
 
-// Error has what the function panicked with.
+// Error gives the value of the panic.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("a function of the TLS configuration panicked: %v", e.Value)
 }
 
-// handshake makes a handshake. A panic, which is that of a function of the configuration, is its error.
+// handshake makes a handshake. It returns a panic of a function of the configuration as a PanicError.
 func handshake(conn *tls.Conn) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -185,7 +191,8 @@ func handshake(conn *tls.Conn) (err error) {
 	return conn.HandshakeContext(context.Background())
 }
 
-// cause says why a handshake failed; nil: the raw socket was closed when it was complete. The caller holds mu.
+// cause returns why a handshake failed. A nil err means that the raw socket was closed when the handshake was complete.
+// The caller holds mu.
 func (t *tlsSocket) cause(err error) error {
 	if t.has(tlsClosed) || t.shake.readErr != nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = t.gone()
@@ -193,7 +200,8 @@ func (t *tlsSocket) cause(err error) error {
 	return fmt.Errorf("tls handshake: %w", err)
 }
 
-// awaitRecord waits until a whole record has come for the handshake. Meanwhile others may compute. The caller holds mu.
+// awaitRecord waits until a whole record has come for the handshake, and gives its compute place away meanwhile. The
+// caller holds mu, which is released while it waits.
 func (t *tlsSocket) awaitRecord() error {
 	if len(t.wire) > 0 || t.takeRecord() {
 		return nil
@@ -219,7 +227,7 @@ func (t *tlsSocket) awaitRecord() error {
 	return h.readErr
 }
 
-// takeRecord takes the next record of those that were collected, if a whole one is there. The caller holds mu.
+// takeRecord takes the next of the collected records, if a whole one is there. The caller holds mu.
 func (t *tlsSocket) takeRecord() bool {
 	h := t.shake
 	size := recordSize(h.in)
@@ -231,7 +239,7 @@ func (t *tlsSocket) takeRecord() bool {
 	return true
 }
 
-// handOver gives the connection to the server, with what came meanwhile, and then to the raw socket's loop.
+// handOver gives the connection to the server, with all bytes that came meanwhile, and then to the raw socket's loop.
 func (t *tlsSocket) handOver() {
 	upper := t.shake.server.Established(t, t.conn.ConnectionState())
 	if upper == nil {
@@ -249,7 +257,8 @@ func (t *tlsSocket) handOver() {
 	}
 }
 
-// drain makes the next of the calls that are due, and returns false when there was none: the loop makes those that follow.
+// drain makes the next call that is due. It returns false when none was, and the raw socket's loop makes all further
+// calls.
 func (t *tlsSocket) drain() bool {
 	t.mu.Lock()
 	h := t.shake

@@ -8,55 +8,58 @@ import (
 	"sync"
 )
 
-// ErrTruncated says that the peer ended TCP without TLS's close_notify. Anyone on the way can do that: what was received may be cut
-// short (RFC 8446, 6.1).
+// ErrTruncated says that the peer ended TCP without TLS's close_notify. Any attacker on the path can do that, so the
+// received bytes may be cut short (RFC 8446, 6.1).
 var ErrTruncated = fmt.Errorf("tls: the peer ended the connection without close_notify: %w", io.ErrUnexpectedEOF)
 
-// tlsSocket is a TLS connection: the endpoint of its raw socket, and the socket of the upper endpoint, which reads and writes plaintext.
+// tlsSocket is a TLS connection: the endpoint of its raw socket, and the socket of the upper endpoint, which reads and
+// writes plaintext.
 //
-// An idle one has a crypto/tls connection and nothing else: buffers are kept only while they have bytes in them, and everything that
-// only the handshake needs is behind shake. The raw socket's loop decrypts, and whoever writes encrypts, each with mu held.
+// An idle one has a crypto/tls connection and nothing else. Buffers are kept only while they hold bytes, and everything
+// that only the handshake needs is behind shake. The raw socket's loop decrypts, and the goroutine that writes
+// encrypts, each with mu held.
 type tlsSocket struct {
 	raw   Socket
 	layer *TLS
 
-	mu      sync.Mutex // taken inside the upper endpoint's lock; inside it come the raw socket's lock and those of conn
+	mu      sync.Mutex // taken inside the upper endpoint's lock; inside it come conn's locks and the raw socket's
 	shake   *tlsShake  // until the connection is open; nil from then on
 	conn    *tls.Conn  // nil until the handshake's turn
 	upper   Endpoint   // nil until Established
-	wire    []byte     // what conn may read now: one record, or what is left of it
-	record  *tlsBuffer // the beginning of a record whose rest has not come; nil when there is none
-	pending *tlsBuffer // ciphertext that the raw socket has not taken; nil when there is none
+	wire    []byte     // the bytes that conn may read now: one record, or the rest of it
+	record  *tlsBuffer // the beginning of a record whose rest has not come; nil without
+	pending *tlsBuffer // ciphertext that the raw socket has not taken; nil without
 
-	committed int    // bytes of the upper endpoint whose ciphertext is in pending, or was, and that it was not told of with Wrote
-	asked     int    // length of what NextWrite of the upper endpoint returned and Wrote was not called for; 0 when there is no such
-	deadline  Moment // of that
-	writeErr  error  // what made writing fail; nil while nothing did
-	flags     tlsFlags
+	// committed counts the upper endpoint's bytes that were encrypted and not yet reported with Wrote.
+	committed int
+	// asked is the length of the bytes from the upper endpoint's NextWrite, until its Wrote; 0 in between.
+	asked    int
+	deadline Moment // of the bytes asked for
+	writeErr error  // the error that ended writing; nil before
+	flags    tlsFlags
 }
 
 type tlsFlags uint16
 
 const (
-	tlsFlushing   tlsFlags = 1 << iota // the raw socket flushes
-	tlsUpperFlush                      // the upper endpoint wants to be asked with NextWrite
-	tlsMoved                           // the kernel took ciphertext since the upper endpoint was asked
+	tlsFlushing   tlsFlags = 1 << iota // a flush of the raw socket is under way
+	tlsUpperFlush                      // the upper endpoint has asked for a flush
+	tlsMoved                           // the kernel took ciphertext since the last NextWrite of the upper endpoint
 	tlsPaused                          // by the upper endpoint
-	tlsRawPaused                       // the raw socket is
+	tlsRawPaused                       // the raw socket is paused
 	tlsReadOver                        // Ended or Failed was called, or is about to be
-	tlsFinished                        // close_notify was sent, or waits in pending
+	tlsFinished                        // close_notify was sent, or is in pending
 	tlsFinish                          // FIN is due when pending has been taken
-	tlsBroken                          // writing failed, or close_notify makes the raw socket close: nothing is written any more
 	tlsClosing                         // Close was called
 	tlsClosed                          // the raw socket is closed
 )
 
 func (t *tlsSocket) has(f tlsFlags) bool { return t.flags&f != 0 }
 
-// Opened is the raw socket's first call.
+// Opened implements Endpoint. The upper endpoint's Opened follows the handshake.
 func (t *tlsSocket) Opened() {}
 
-// Received decrypts what came, or keeps it for the handshake.
+// Received implements Endpoint: it decrypts the bytes, or keeps them for the handshake.
 func (t *tlsSocket) Received(p []byte, at Moment) {
 	t.mu.Lock()
 	if t.shake != nil {
@@ -68,13 +71,13 @@ func (t *tlsSocket) Received(p []byte, at Moment) {
 	t.deliver(p, at)
 }
 
-// Ended has the peer's FIN.
+// Ended implements Endpoint.
 func (t *tlsSocket) Ended() { t.rawEnded(io.EOF) }
 
-// Failed has the raw socket's error.
+// Failed implements Endpoint.
 func (t *tlsSocket) Failed(err error) { t.rawEnded(err) }
 
-// rawEnded says that the raw socket reads nothing more: io.EOF for FIN.
+// rawEnded handles the end of the raw socket's reading: io.EOF for FIN.
 func (t *tlsSocket) rawEnded(err error) {
 	t.mu.Lock()
 	if t.shake != nil {
@@ -89,8 +92,8 @@ func (t *tlsSocket) rawEnded(err error) {
 	t.endReading(err)
 }
 
-// endReading tells the upper endpoint, once, that nothing more will be received, and why: rawEnded's error, or crypto/tls's, for
-// which io.EOF is close_notify.
+// endReading tells the upper endpoint, once, that nothing more will be received, and why. The error is that of rawEnded
+// or of crypto/tls, where io.EOF is close_notify.
 func (t *tlsSocket) endReading(err error) {
 	t.mu.Lock()
 	over := t.has(tlsReadOver | tlsClosing)
@@ -105,7 +108,7 @@ func (t *tlsSocket) endReading(err error) {
 	}
 }
 
-// Closed is the raw socket's last call.
+// Closed implements Endpoint.
 func (t *tlsSocket) Closed() {
 	t.mu.Lock()
 	t.flags |= tlsClosed
@@ -134,7 +137,7 @@ func (t *tlsSocket) end() {
 	t.upper.Closed()
 }
 
-// Pause stops reading.
+// Pause implements Socket.
 func (t *tlsSocket) Pause() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,7 +145,7 @@ func (t *tlsSocket) Pause() {
 	t.regulate()
 }
 
-// Resume reads again.
+// Resume implements Socket.
 func (t *tlsSocket) Resume() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,9 +153,9 @@ func (t *tlsSocket) Resume() {
 	t.regulate()
 }
 
-// regulate pauses or resumes the raw socket: it is paused for the upper endpoint, while a handshake has more than it can use, and
-// while the peer does not take the answers of crypto/tls itself, to requests to update keys for example, but asks for more. The
-// caller holds mu.
+// regulate pauses or resumes the raw socket. It is paused for the upper endpoint, and while a handshake has more bytes
+// than it can use. It is also paused while the peer asks for more answers of crypto/tls itself, to key updates for
+// example, and does not read them. The caller holds mu.
 func (t *tlsSocket) regulate() {
 	pause := t.has(tlsPaused) || t.shake != nil && t.shake.full() || len(t.pending.rest()) > maxPending
 	switch {
@@ -165,11 +168,12 @@ func (t *tlsSocket) regulate() {
 	}
 }
 
-// Unacknowledged counts ciphertext, which is a little more than the plaintext in it.
+// Unacknowledged implements Socket. It counts ciphertext, which is a little more than the plaintext in it.
 func (t *tlsSocket) Unacknowledged() int { return t.raw.Unacknowledged() }
 
-// Close closes the raw socket, without reset behind close_notify if the kernel takes that at once. What is pending of the upper endpoint
-// is not sent, as that counts it as unsent; nor is close_notify then, so that the peer sees that something is missing.
+// Close implements Socket. Without reset, close_notify goes first, if the kernel takes it at once. Pending bytes of the
+// upper endpoint are not sent, because the endpoint counts them as unsent. Then close_notify is not sent either, so
+// that the peer sees that bytes are missing.
 func (t *tlsSocket) Close(reset bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -178,7 +182,7 @@ func (t *tlsSocket) Close(reset bool) {
 	}
 	t.flags |= tlsClosing
 	if !reset && t.committed == 0 && !t.has(tlsFlushing) {
-		_ = t.notify() // the socket closes, whatever becomes of it
+		_ = t.notify() // the socket closes in any case
 	}
 	t.raw.Close(reset)
 }

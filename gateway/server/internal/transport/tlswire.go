@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// tlsWire is the raw socket as crypto/tls sees it. From the end of the handshake on, every call of conn is made with mu held.
+// tlsWire is the raw socket as crypto/tls sees it. From the end of the handshake on, every call of conn is made with mu
+// held.
 type tlsWire tlsSocket
 
-// nothingYet is the error of a read for which nothing has come. It is temporary, so that crypto/tls does not keep it.
+// nothingYet is the error of a read before bytes have come. It is temporary, so that crypto/tls does not keep it.
 type nothingYet struct{}
 
 func (nothingYet) Error() string   { return "nothing to read yet" }
 func (nothingYet) Timeout() bool   { return true }
 func (nothingYet) Temporary() bool { return true }
 
-// Read has the bytes of one record and never those of the next: so crypto/tls keeps none, and its buffer stays as small as the
-// records are.
+// Read returns bytes of one record and never of the next. So crypto/tls keeps none, and its buffer stays as small as
+// the records are.
 func (w *tlsWire) Read(p []byte) (int, error) {
 	t := (*tlsSocket)(w)
 	if h := t.shake; h != nil && !h.done {
@@ -31,12 +32,12 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 	}
 	n := copy(p, t.wire)
 	if t.wire = t.wire[n:]; len(t.wire) == 0 {
-		t.wire = nil // it may be all that refers to a large buffer
+		t.wire = nil // it may be the last reference to a large buffer
 	}
 	return n, nil
 }
 
-// Write gives the raw socket a record; what it does not take is pending.
+// Write gives the raw socket a record. Bytes that the raw socket does not take become pending.
 func (w *tlsWire) Write(p []byte) (int, error) {
 	t := (*tlsSocket)(w)
 	if h := t.shake; h != nil && !h.done {
@@ -47,16 +48,16 @@ func (w *tlsWire) Write(p []byte) (int, error) {
 	return len(p), t.put(p)
 }
 
-// Close does nothing: the raw socket is closed by the layer.
+// Close does nothing: the layer closes the raw socket.
 func (w *tlsWire) Close() error { return nil }
 
-// LocalAddr returns an address without a text: a Socket does not know it.
+// LocalAddr returns an address without a text: a Socket does not know its address.
 func (w *tlsWire) LocalAddr() net.Addr { return wireAddr{} }
 
 // RemoteAddr returns an address without a text, too.
 func (w *tlsWire) RemoteAddr() net.Addr { return wireAddr{} }
 
-// SetDeadline does nothing: no call blocks but those of a handshake, which has its owner's deadline.
+// SetDeadline does nothing: only calls of the handshake block, and the server ends those by closing the raw socket.
 func (w *tlsWire) SetDeadline(time.Time) error { return nil }
 
 // SetReadDeadline does nothing.

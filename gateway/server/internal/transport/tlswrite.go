@@ -6,17 +6,18 @@ import (
 )
 
 const (
-	// writeSize is the most plaintext that is encrypted before the kernel takes it: what a connection holds twice, as plaintext in
-	// the server's queue and as ciphertext here, is not more.
+	// writeSize is the most plaintext that is encrypted before the kernel takes it. It bounds what a connection holds
+	// twice: as plaintext in the server's queue, and as ciphertext here.
 	writeSize = maxPlain
-	// maxPending is how much ciphertext of crypto/tls itself, behind writeSize, may wait before reading pauses.
+	// maxPending is how much ciphertext of crypto/tls itself, beyond writeSize, may wait before reading pauses.
 	maxPending = 2 * maxRecord
 )
 
-// errClosing is what a write meets when close_notify was sent.
+// errClosing is the error of a write after close_notify.
 var errClosing = errors.New("tls: nothing can be written behind close_notify")
 
-// TryWrite encrypts p and gives it to the kernel, in parts of at most writeSize. A part counts as taken when all of its ciphertext is.
+// TryWrite implements Socket. It encrypts p in parts of at most writeSize. A part counts as taken when the kernel has
+// taken all of its ciphertext.
 func (t *tlsSocket) TryWrite(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -28,7 +29,7 @@ func (t *tlsSocket) TryWrite(p []byte) (int, error) {
 		case t.pending != nil:
 			return n, nil
 		}
-		taken := min(t.committed, len(p)-n) // of an earlier call's
+		taken := min(t.committed, len(p)-n) // from an earlier call
 		t.committed -= taken
 		if n += taken; n == len(p) {
 			return n, nil
@@ -39,7 +40,8 @@ func (t *tlsSocket) TryWrite(p []byte) (int, error) {
 	}
 }
 
-// push gives the raw socket what is pending, unless a flush does that. FIN follows the last of it. The caller holds mu.
+// push gives the raw socket the pending ciphertext, unless a flush does that. FIN follows the last of it. The caller
+// holds mu.
 func (t *tlsSocket) push() error {
 	if err := t.writable(); err != nil {
 		return err
@@ -54,7 +56,7 @@ func (t *tlsSocket) push() error {
 	return t.took(n)
 }
 
-// writable returns why nothing can be written any more; nil while it can. The caller holds mu.
+// writable returns why nothing can be written any more; nil while writing is possible. The caller holds mu.
 func (t *tlsSocket) writable() error {
 	if t.has(tlsClosed) {
 		return net.ErrClosed
@@ -62,7 +64,7 @@ func (t *tlsSocket) writable() error {
 	return t.writeErr
 }
 
-// stopWriting notes that writing failed. The caller holds mu.
+// stopWriting records that writing failed. The caller holds mu.
 func (t *tlsSocket) stopWriting(err error) error {
 	t.writeErr = err
 	t.layer.release(t.pending)
@@ -70,7 +72,7 @@ func (t *tlsSocket) stopWriting(err error) error {
 	return err
 }
 
-// took notes how much of what is pending the raw socket took. The caller holds mu.
+// took records how much of the pending ciphertext the raw socket took. The caller holds mu.
 func (t *tlsSocket) took(n int) error {
 	if n > 0 {
 		t.flags |= tlsMoved
@@ -91,8 +93,8 @@ func (t *tlsSocket) took(n int) error {
 	return t.raw.CloseWrite()
 }
 
-// encrypt makes ciphertext of the beginning of p, which it commits to, and writes what the kernel takes. The caller holds mu, and
-// nothing is committed.
+// encrypt encrypts up to writeSize bytes of p, commits to them, and writes what the kernel takes. The caller holds mu,
+// and nothing is committed.
 func (t *tlsSocket) encrypt(p []byte) error {
 	if t.has(tlsFinished) {
 		return errClosing
@@ -103,7 +105,7 @@ func (t *tlsSocket) encrypt(p []byte) error {
 	return err
 }
 
-// put writes ciphertext behind what is pending. The caller holds mu.
+// put writes ciphertext behind the pending one. The caller holds mu.
 func (t *tlsSocket) put(p []byte) error {
 	if err := t.writable(); err != nil {
 		return err
@@ -125,7 +127,7 @@ func (t *tlsSocket) put(p []byte) error {
 	return nil
 }
 
-// CloseWrite sends close_notify, and FIN behind it.
+// CloseWrite implements Socket: it sends close_notify, and FIN behind it.
 func (t *tlsSocket) CloseWrite() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,7 +142,7 @@ func (t *tlsSocket) CloseWrite() error {
 	return nil
 }
 
-// notify sends close_notify, if that was not done. The caller holds mu.
+// notify sends close_notify once. The caller holds mu.
 func (t *tlsSocket) notify() error {
 	if err := t.push(); err != nil || t.has(tlsFinished) {
 		return err

@@ -1,22 +1,25 @@
-// Package transport has the engines that accept connections and move bytes between their sockets and the server.
+// Package transport holds the engines, which accept connections and move bytes between sockets and the server.
 //
-// # Who owns what
+// # Ownership
 //
-// A socket's descriptor belongs to one loop, which alone closes it. Another goroutine touches it only through the Socket's
-// methods, which hold the socket's lock and check that it is still open; so no byte ever reaches a descriptor that was
-// closed and used again for another peer. The other way round, the kernel may report what happens at a socket whose descriptor was
-// closed: closing does not end an epoll's interest while a child that was just forked has a copy of the descriptor (epoll(7)).
-// Such a report is told from one of the descriptor's new owner by the socket's generation, which comes with it.
+// A socket's descriptor belongs to one loop, which alone closes it. Another goroutine touches the descriptor only
+// through the Socket's methods, which hold the socket's lock and check that the socket is still open. So no byte
+// reaches a descriptor that was closed and used again for another peer.
+//
+// The kernel may also report an event of a descriptor that was closed: closing does not end an epoll's interest while a
+// child that was just forked has a copy of the descriptor (epoll(7)). Each report carries the socket's generation,
+// which tells such a report from one of the descriptor's new owner.
 //
 // # Lock order
 //
-// An Endpoint calls its Socket with the connection's lock held; the socket's lock is taken inside it, and inside that only a
-// loop's list of posted sockets. An engine calls its Endpoints and Admissions without any lock but the acceptor's, which is held
-// during Admit and AcceptFailed.
+// An Endpoint calls its Socket with the connection's lock held. The socket's lock is taken inside the connection's, and
+// inside the socket's only the lock of a loop's list of posted sockets. An engine calls Endpoints and Admissions
+// without any lock but the acceptor's, which is held during Admit and AcceptFailed.
 //
-// A TLS socket lies between a connection and the raw socket: its lock is taken inside the connection's, and inside it come the locks of
-// its crypto/tls connection, then the raw socket's; or the layer's list of handshakes, inside which nothing is locked. It calls
-// its upper Endpoint and Handshake without any lock, from the raw socket's calls, or while it hands over from its handshake's goroutine.
+// A TLS socket lies between a connection and the raw socket. Its lock is taken inside the connection's. Inside it come
+// the locks of its crypto/tls connection and then the raw socket's, or the lock of the layer's list of handshakes,
+// inside which nothing is locked. It calls its upper Endpoint and its Handshake without any lock, either within a call
+// from the raw socket, or in the goroutine of its handshake during the handover.
 package transport
 
 import (
@@ -25,76 +28,78 @@ import (
 	"time"
 )
 
-// Engine accepts connections and moves bytes for many sockets.
+// Engine accepts connections and moves bytes for many sockets. Name and Accept may be called from any goroutine.
 type Engine interface {
-	// Name is what users call the engine: `net` or `epoll`.
+	// Name returns what operators call the engine: `net` or `epoll`.
 	Name() string
-	// Accept takes over a listening socket, and hands its connections to the admission until the acceptor is closed. When it
-	// returns an error, the listening socket is still the caller's.
+	// Accept takes over a listening socket, and hands its connections to the admission until the acceptor is closed.
+	// After an error, the listening socket still belongs to the caller.
 	Accept(net.Listener, Admission) (Acceptor, error)
-	// Wait blocks until every socket has been closed, and ends the engine. Call it when every acceptor is closed; the engine
-	// cannot be used afterwards.
+	// Wait blocks until every socket has been closed, and ends the engine. Call it once, when every acceptor is closed;
+	// the engine cannot be used afterwards.
 	Wait()
 }
 
 // Acceptor accepts on one listening socket.
 type Acceptor interface {
-	// Close stops accepting and closes the listening socket; connections that wait in the kernel are reset. No call of the
-	// admission is under way when it returns. Call it once, and not from the admission.
+	// Close stops accepting and closes the listening socket. Connections that wait in the kernel are reset. When Close
+	// returns, no call of the admission is under way. Call it once, and not from the admission, which would deadlock.
 	Close() error
 }
 
 // Admission is the server's side of a listening socket. Its calls may come from several goroutines, and must not block.
 type Admission interface {
-	// Admit returns the endpoint of a new connection, or nil, which closes it at once. Until Endpoint.Opened, the socket may
-	// only be closed.
+	// Admit returns the endpoint of a new connection; nil closes the connection at once. The addresses are zero for a
+	// socket that is not TCP. Until Endpoint.Opened, the socket may only be closed.
 	Admit(s Socket, remote, local netip.AddrPort) Endpoint
-	// AcceptFailed notes an error of accepting, and returns how long to wait before the next try.
+	// AcceptFailed receives an error of accepting, and returns how long the engine waits before the next try.
 	AcceptFailed(err error) time.Duration
 }
 
-// Socket is one accepted connection. Its methods do not block and may be called from any goroutine; those that write
-// (TryWrite, Flush, CloseWrite) only from Endpoint.Opened on.
+// Socket is one accepted connection. Its methods do not block and may be called from any goroutine. TryWrite, Flush and
+// CloseWrite may be called only from Endpoint.Opened on.
 type Socket interface {
-	// TryWrite gives the kernel as much of p as it takes at once: 0 and no error when it has no room. It must not be called
-	// while a flush is under way. What it did not take has to come first in the next TryWrite, or in Endpoint.NextWrite, or never:
-	// with TLS, the beginning of it may be encrypted already.
+	// TryWrite gives the kernel as much of p as it takes at once, and returns how much that was; 0 and no error when
+	// the kernel takes nothing. It returns net.ErrClosed when the descriptor is closed. It must not be called while a
+	// flush is under way. Bytes that were not taken must come first in the next TryWrite or in Endpoint.NextWrite, or
+	// never be written: with TLS, some of them may be encrypted already.
 	TryWrite(p []byte) (int, error)
-	// Flush begins to take bytes from Endpoint.NextWrite until that has none. It must not be called while a flush is under
-	// way. It returns false when the socket is closing and nothing will be written any more.
+	// Flush begins to take bytes from Endpoint.NextWrite until that has none. It must not be called while a flush is
+	// under way. It returns false when the socket is closing and nothing will be written any more.
 	Flush() bool
-	// Pause stops reading: at most one Received follows that was on its way already.
+	// Pause stops reading. At most one more Received follows, which was on its way already.
 	Pause()
 	// Resume reads again.
 	Resume()
-	// Unacknowledged returns how many bytes the kernel has taken that the peer's kernel has not acknowledged, a FIN counting as one;
-	// -1 where that cannot be known.
+	// Unacknowledged returns how many bytes the kernel has taken that the peer's kernel has not acknowledged. A FIN
+	// counts as one. It returns -1 where the number cannot be known.
 	Unacknowledged() int
-	// CloseWrite sends FIN behind what the kernel has taken.
+	// CloseWrite sends FIN behind the bytes that the kernel has taken.
 	CloseWrite() error
-	// Close makes the loop close the descriptor and call Endpoint.Closed. With reset, what the kernel has not sent yet is
-	// thrown away and the peer gets RST. Calls after the first do nothing.
+	// Close makes the loop close the descriptor and call Endpoint.Closed. With reset, bytes that the kernel has not
+	// sent yet are thrown away and the peer gets RST. Calls after the first do nothing.
 	Close(reset bool)
 }
 
-// Endpoint is the server's side of a socket. Opened, Received, Ended, Failed and Closed never overlap and come in the order
-// Opened, Received*, (Ended or Failed)?, Closed. NextWrite and Wrote alternate, and may overlap with the others until
-// Closed.
+// Endpoint is the server's side of a socket. Opened, Received, Ended, Failed and Closed never overlap and come in the
+// order Opened, Received*, (Ended or Failed)?, Closed. NextWrite and Wrote alternate, and may overlap with the others
+// until Closed.
 type Endpoint interface {
 	// Opened is the first call.
 	Opened()
-	// Received has bytes from the peer, read at a moment; p is valid only during the call.
+	// Received has bytes from the peer, and the moment when they were read. p is valid only during the call.
 	Received(p []byte, at Moment)
 	// Ended says that the peer finished writing.
 	Ended()
-	// Failed says that reading failed; nothing more will be received.
+	// Failed says that reading failed. Nothing more will be received.
 	Failed(err error)
-	// NextWrite returns the next bytes to write, and until when to try. They must not change until Wrote. Empty: the flush
-	// is over.
+	// NextWrite returns the next bytes to write, and the deadline for them. The bytes must not change until Wrote. No
+	// bytes end the flush.
 	NextWrite() (p []byte, deadline Moment)
-	// Wrote says how many bytes of NextWrite the kernel took, and what stopped it: os.ErrDeadlineExceeded at the deadline. Neither:
-	// with TLS, the kernel took some of the ciphertext of those bytes by then, so the peer makes progress.
+	// Wrote says how many bytes of NextWrite the kernel took, and which error stopped it: os.ErrDeadlineExceeded at the
+	// deadline. With TLS, 0 and no error mean that the kernel took some of the ciphertext of those bytes, so the peer
+	// makes progress.
 	Wrote(n int, err error)
-	// Closed is the last call: the descriptor is closed and no flush is under way.
+	// Closed is the last call. The descriptor is closed and no flush is under way.
 	Closed()
 }
