@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// certificate is one that was loaded.
+// certificate is a loaded certificate with its key.
 type certificate struct {
 	pair Pair
 	tls  tls.Certificate // with its Leaf
 	mode fs.FileMode     // of the key's file
 }
 
-// loadCertificate makes a certificate of its two files. The error names the file and what to do.
+// loadCertificate makes a certificate of its two files. The error names the file and says what to do.
 func loadCertificate(pair Pair, s snapshot) (*certificate, error) {
 	cert, key := s[pair.Cert], s[pair.Key]
 	if cert.err != nil {
@@ -33,10 +33,10 @@ func loadCertificate(pair Pair, s snapshot) (*certificate, error) {
 	if err := checkKey(pair.Key, key.data); err != nil {
 		return nil, err
 	}
-	made, err := tls.X509KeyPair(cert.data, key.data) // its errors have nothing of the key in them
+	made, err := tls.X509KeyPair(cert.data, key.data) // its errors contain nothing of the key
 	if err != nil && strings.Contains(err.Error(), "does not match") {
-		return nil, fmt.Errorf("the private key in %s does not belong to the first certificate in %s: expected the server's own certificate "+
-			"first, and its key", pair.Key, pair.Cert)
+		return nil, fmt.Errorf("the private key in %s does not belong to the first certificate in %s: expected the "+
+			"server's own certificate first, and its key", pair.Key, pair.Cert)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the certificate in %s with the private key in %s: %w", pair.Cert, pair.Key, err)
@@ -44,10 +44,10 @@ func loadCertificate(pair Pair, s snapshot) (*certificate, error) {
 	return &certificate{pair: pair, tls: made, mode: key.info.Mode()}, nil
 }
 
-// expired reports whether clients refuse it for its age.
+// expired reports whether clients refuse the certificate for its age.
 func (c *certificate) expired(now time.Time) bool { return now.After(c.tls.Leaf.NotAfter) }
 
-// same reports whether clients would be given the same.
+// same reports whether clients would get the same certificates from both.
 func (c *certificate) same(other *certificate) bool {
 	return slices.EqualFunc(c.tls.Certificate, other.tls.Certificate, bytes.Equal)
 }
@@ -55,7 +55,7 @@ func (c *certificate) same(other *certificate) bool {
 // maxNames is how many names of a certificate are logged.
 const maxNames = 8
 
-// fields describe it for the log.
+// fields describes the certificate for the log.
 func (c *certificate) fields() []any {
 	leaf := c.tls.Leaf
 	names := slices.Clone(leaf.DNSNames)
@@ -68,14 +68,15 @@ func (c *certificate) fields() []any {
 	if more := len(names) - maxNames; more > 0 {
 		names = append(names[:maxNames], fmt.Sprintf("and %d more", more))
 	}
-	return []any{"file", c.pair.Cert, "subject", leaf.Subject.String(), "names", strings.Join(names, " "), "expires", dated(leaf.NotAfter)}
+	return []any{"file", c.pair.Cert, "subject", leaf.Subject.String(), "names", strings.Join(names, " "), "expires",
+		dated(leaf.NotAfter)}
 }
 
-// dated is a time as the log has it.
+// dated formats a time for the log.
 func dated(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// othersRead is the bit of a file's mode that lets everybody on this machine read it.
+// othersRead is the bit of a file's mode that lets every user of the machine read it.
 const othersRead = 0o004
 
-// exposed reports whether everybody on this machine may read the key. Windows has no such modes.
+// exposed reports whether every user of the machine may read the key. Windows has no such modes.
 func (c *certificate) exposed() bool { return os.PathSeparator == '/' && c.mode&othersRead != 0 }

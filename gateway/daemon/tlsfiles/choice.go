@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// choice picks the certificate of a handshake by the name that the client asks for (SNI). It is not modified after it was made.
+// choice picks the certificate of a handshake by the name that the client asks for (SNI). It is immutable.
 type choice struct {
-	all    []*tls.Certificate            // in the order of the configuration
-	byName map[string][]*tls.Certificate // by the DNS names in lower case, those with a wildcard as they are: `*.example.org`
+	all []*tls.Certificate // in the order of the configuration
+	// byName has the certificates by their DNS names in lower case. A wildcard is a name like any other:
+	// `*.example.org`.
+	byName map[string][]*tls.Certificate
 }
 
 // newChoice returns the choice between certificates, at least one.
@@ -24,8 +26,9 @@ func newChoice(certificates []*certificate) *choice {
 	return c
 }
 
-// get returns the first certificate that has the very name and that the client can verify, else the first with a wildcard for it, else
-// the first that the client can verify, else the first: a client that connects by an address asks for no name.
+// get returns the first certificate that the client can verify and that has the very name, or else a wildcard for it.
+// Without such a one, it returns the first that the client can verify, or else the first of all. A client that connects
+// by an address asks for no name.
 func (c *choice) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if len(c.all) == 1 {
 		return c.all[0], nil
@@ -54,7 +57,7 @@ func verifiable(hello *tls.ClientHelloInfo, certificates []*tls.Certificate) *tl
 	return nil
 }
 
-// wildcard returns a name with `*` for its first label: `*.example.org` of `games.example.org`.
+// wildcard returns a name with `*` for its first label: `*.example.org` for `games.example.org`.
 func wildcard(name string) string {
 	_, domain, _ := strings.Cut(name, ".")
 	return "*." + domain

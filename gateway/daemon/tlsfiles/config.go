@@ -1,6 +1,7 @@
 package tlsfiles
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,23 +10,23 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Pair names the files of one certificate; one file may be both.
+// Pair names the files of one certificate. One file may hold both.
 type Pair struct {
 	Cert string // PEM: the certificate itself first, then the intermediate ones
 	Key  string // PEM: its private key, not encrypted
 }
 
-// ClientAuth says what is asked of clients.
+// ClientAuth says whether clients are asked for a certificate. The zero value is ClientAuthOff.
 type ClientAuth int
 
 // The kinds of client authentication.
 const (
 	ClientAuthOff     ClientAuth = iota // no certificate is asked for
-	ClientAuthRequest                   // one is asked for; a client may have none, and one that it has must be good
-	ClientAuthRequire                   // every client must have a good one
+	ClientAuthRequest                   // one is asked for; a client may have none, but one that it shows must be good
+	ClientAuthRequire                   // every client must show a good one
 )
 
-// String returns the kind's name as flags have it.
+// String returns the kind's name as flags have it: off, request or require.
 func (a ClientAuth) String() string {
 	switch a {
 	case ClientAuthRequest:
@@ -36,7 +37,7 @@ func (a ClientAuth) String() string {
 	return "off"
 }
 
-// tls returns what crypto/tls calls it.
+// tls returns crypto/tls's name of the kind.
 func (a ClientAuth) tls() tls.ClientAuthType {
 	switch a {
 	case ClientAuthRequest:
@@ -47,33 +48,31 @@ func (a ClientAuth) tls() tls.ClientAuthType {
 	return tls.NoClientCert
 }
 
-// Config says which files make a server's TLS, and what it asks of clients.
+// Config says which files make a server's TLS, and what the server asks of clients.
 type Config struct {
-	// Pairs are the certificates; at least one. A client gets the first that has the name that it asks for (SNI) and that it can
-	// verify, and the very first when none has.
+	// Pairs are the certificates, at least one. A client gets the first that has the name that it asks for (SNI) and
+	// that it can verify, and the very first when none has.
 	Pairs []Pair
-	// ClientCA are files of the certificates, in PEM, that client certificates must lead to; with ClientAuth only.
+	// ClientCA are PEM files of the CAs that client certificates must lead to. Give them with ClientAuth, or neither.
 	ClientCA []string
-	// ClientAuth says whether clients need a certificate. Default: no.
+	// ClientAuth says whether clients need a certificate. Default: ClientAuthOff.
 	ClientAuth ClientAuth
-	// MinVersion is the oldest version that is spoken, tls.VersionTLS12 or tls.VersionTLS13. Default tls.VersionTLS12; where a client has
-	// both, it is 1.3.
+	// MinVersion is the oldest version that the server speaks, tls.VersionTLS12 or tls.VersionTLS13. Default:
+	// tls.VersionTLS12. A client that speaks both versions gets 1.3.
 	MinVersion uint16
-	// Protocols are the names that are negotiated by ALPN, the preferred first. A client that names others only is refused, one that names
-	// none is not. Default: none are.
+	// Protocols are the names for ALPN, the preferred first, each of 1 to 255 bytes. A client that offers only other
+	// names is refused; one that offers none is not. Default: none.
 	Protocols []string
-	// Logger gets what was loaded and what could not be. Default: none.
+	// Logger gets what was loaded, what could not be, and warnings about certificates and keys. Default: no log.
 	Logger hclog.Logger
 }
 
 // maxProtocol is the most bytes of a name in ALPN (RFC 7301).
 const maxProtocol = 255
 
-// withDefaults returns the configuration with every default filled in, or an error that says what is wrong.
+// withDefaults returns the configuration with every default filled in. An error says what is wrong.
 func (c Config) withDefaults() (Config, error) {
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS12
-	}
+	c.MinVersion = cmp.Or(c.MinVersion, tls.VersionTLS12)
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
@@ -81,7 +80,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.validate()
 }
 
-// validate checks what can be without looking at the files.
+// validate checks what can be checked without reading the files.
 func (c *Config) validate() error {
 	if len(c.Pairs) == 0 {
 		return errors.New("TLS needs a certificate: name the file of one, and that of its key")
@@ -92,7 +91,8 @@ func (c *Config) validate() error {
 		}
 	}
 	if (c.ClientAuth != ClientAuthOff) != (len(c.ClientCA) > 0) {
-		return fmt.Errorf("client authentication is %s with %d files of client CAs: give both or neither", c.ClientAuth, len(c.ClientCA))
+		return fmt.Errorf("client authentication is %s with %d files of client CAs: give both or neither", c.ClientAuth,
+			len(c.ClientCA))
 	}
 	if c.MinVersion != tls.VersionTLS12 && c.MinVersion != tls.VersionTLS13 {
 		return fmt.Errorf("minimum TLS version %s: expected TLS 1.2 or TLS 1.3", tls.VersionName(c.MinVersion))
@@ -105,7 +105,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// files returns every file once, in the order in which they are configured.
+// files returns every file once, in the order of the configuration.
 func (c *Config) files() []string {
 	var paths []string
 	add := func(path string) {

@@ -5,18 +5,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// generation is what one load of all the files has made. It is not modified afterwards: connections that have begun with it go on
-// with it.
+// generation is the result of one load of all the files. It is immutable: connections that began with it go on with it.
 type generation struct {
 	certificates []*certificate
 	authorities  []*x509.Certificate
 	config       *tls.Config
 }
 
-// newGeneration makes one of the files. The error names the file and what to do.
+// newGeneration makes a generation of the files. The error names the file and says what to do.
 func newGeneration(c *Config, s snapshot, keys *tls.Config) (*generation, error) {
 	g := new(generation)
 	for _, pair := range c.Pairs {
@@ -26,7 +26,7 @@ func newGeneration(c *Config, s snapshot, keys *tls.Config) (*generation, error)
 		}
 		g.certificates = append(g.certificates, loaded)
 	}
-	pool := x509.NewCertPool() // not nil, which would be the system's
+	pool := x509.NewCertPool() // an empty pool, because nil stands for the system's
 	for _, path := range c.ClientCA {
 		if err := s[path].err; err != nil {
 			return nil, err
@@ -48,8 +48,8 @@ func newGeneration(c *Config, s snapshot, keys *tls.Config) (*generation, error)
 	return g, nil
 }
 
-// baseConfig is what needs no files. TLS 1.2 is spoken with forward secrecy and authenticated encryption only; the suites of TLS 1.3
-// all have both.
+// baseConfig returns the configuration without the files. TLS 1.2 is spoken with forward secrecy and authenticated
+// encryption only. All suites of TLS 1.3 have both.
 func baseConfig(c *Config) *tls.Config {
 	return &tls.Config{
 		MinVersion: c.MinVersion,
@@ -63,11 +63,18 @@ func baseConfig(c *Config) *tls.Config {
 	}
 }
 
-// spoils returns why a new generation must not take the place of this one: a certificate that has expired is worse than one that has not.
+// sameAuthorities reports whether two generations have the same client CAs.
+func (g *generation) sameAuthorities(other *generation) bool {
+	return slices.EqualFunc(g.authorities, other.authorities, (*x509.Certificate).Equal)
+}
+
+// spoils returns why a new generation must not replace this one: an expired certificate is worse than one that has not
+// expired.
 func (g *generation) spoils(next *generation, now time.Time) error {
 	for i, c := range next.certificates {
 		if c.expired(now) && !g.certificates[i].expired(now) {
-			return fmt.Errorf("the certificate in %s expired on %s: expected one that is valid now", c.pair.Cert, dated(c.tls.Leaf.NotAfter))
+			return fmt.Errorf("the certificate in %s expired on %s: expected one that is valid now", c.pair.Cert,
+				dated(c.tls.Leaf.NotAfter))
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
 const patience = 30 * time.Second
 
 func check(t testing.TB, err error) {
@@ -45,22 +45,26 @@ type issued struct {
 // authority makes a CA.
 func authority(t testing.TB, name string) *issued {
 	t.Helper()
-	return issue(t, nil, x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	return issue(t, nil, x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign})
 }
 
 // server makes a server's certificate with some names.
 func (i *issued) server(t testing.TB, names ...string) *issued {
 	t.Helper()
-	return issue(t, i, x509.Certificate{Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	return issue(t, i, x509.Certificate{Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 }
 
 // client makes a client's certificate.
 func (i *issued) client(t testing.TB, name string) *issued {
 	t.Helper()
-	return issue(t, i, x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return issue(t, i, x509.Certificate{Subject: pkix.Name{CommonName: name},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
-// issue makes a certificate with a key on P-256, signed by a CA or by itself. It is valid for a month unless the template says otherwise.
+// issue makes a certificate with a key on P-256, signed by a CA or by itself. It is valid for a month unless the
+// template says otherwise.
 func issue(t testing.TB, ca *issued, template x509.Certificate) *issued {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -91,7 +95,7 @@ func issueFor(t testing.TB, ca *issued, template x509.Certificate, key crypto.Si
 	return &issued{cert: cert, key: key}
 }
 
-// rsaKey makes a key of another kind.
+// rsaKey makes an RSA key.
 func rsaKey(t testing.TB) crypto.Signer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -99,7 +103,7 @@ func rsaKey(t testing.TB) crypto.Signer {
 	return key
 }
 
-// certPEM and keyPEM are what the files have.
+// certPEM and keyPEM return the contents of the files.
 func (i *issued) certPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.cert.Raw})
 }
@@ -112,12 +116,12 @@ func (i *issued) keyPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// tls is what a client presents.
+// tls returns the certificate in the form of crypto/tls.
 func (i *issued) tls() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{i.cert.Raw}, PrivateKey: i.key}
 }
 
-// pool has only this CA.
+// pool returns a pool with only this CA.
 func (i *issued) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(i.cert)
@@ -157,7 +161,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// lines returns the lines that have a text.
+// lines returns the lines that contain a text.
 func (j *journal) lines(text string) (found []string) {
 	for line := range strings.Lines(j.String()) {
 		if strings.Contains(line, text) {
@@ -167,7 +171,7 @@ func (j *journal) lines(text string) (found []string) {
 	return found
 }
 
-// logger writes to the journal.
+// logger returns a logger that writes to the journal.
 func (j *journal) logger() hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Output: j, Level: hclog.Debug})
 }
@@ -183,7 +187,7 @@ func open(t testing.TB, c tlsfiles.Config) (*tlsfiles.Store, *journal) {
 	return s, log
 }
 
-// echoServer echoes over TLS until the test ends, and returns its address.
+// echoServer echoes over TLS until the test ends. It returns its address.
 func echoServer(t testing.TB, c *tls.Config) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
-// TestNames holds which of several certificates a client gets by the name that it asks for.
+// TestNames checks which of several certificates a client gets for the name that it asks for.
 func TestNames(t *testing.T) {
 	dir, ca := t.TempDir(), authority(t, "CA")
 	s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{
@@ -33,7 +33,8 @@ func TestNames(t *testing.T) {
 		"localhost":             "gateway.example",
 		"":                      "gateway.example",
 	} {
-		if got := seen(t, address, &tls.Config{ServerName: name, InsecureSkipVerify: true}); got != want { // which one, not whether it is good
+		// The name decides here, not whether the certificate is good.
+		if got := seen(t, address, &tls.Config{ServerName: name, InsecureSkipVerify: true}); got != want {
 			t.Errorf("%q gets %s; expected %s", name, got, want)
 		}
 	}
@@ -44,22 +45,25 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// both makes a store with a certificate of each kind of key, so that no suite is refused for the key.
+// both opens a store with a certificate of each kind of key, so that no suite is refused for the key.
 func both(t *testing.T, c tlsfiles.Config) *tlsfiles.Store {
 	t.Helper()
 	dir, ca := t.TempDir(), authority(t, "CA")
 	template := x509.Certificate{Subject: pkix.Name{CommonName: "rsa"}, DNSNames: []string{"gateway.example"}}
-	c.Pairs = []tlsfiles.Pair{putPair(t, dir, "ecdsa", ca.server(t, "gateway.example")), putPair(t, dir, "rsa", issueFor(t, ca, template, rsaKey(t)))}
+	c.Pairs = []tlsfiles.Pair{putPair(t, dir, "ecdsa", ca.server(t, "gateway.example")),
+		putPair(t, dir, "rsa", issueFor(t, ca, template, rsaKey(t)))}
 	s, _ := open(t, c)
 	return s
 }
 
-// TestVersions holds which versions are spoken.
+// TestVersions checks which versions are spoken.
 func TestVersions(t *testing.T) {
-	for _, c := range []struct{ least, spoken uint16 }{{0, tls.VersionTLS12}, {tls.VersionTLS12, tls.VersionTLS12}, {tls.VersionTLS13, tls.VersionTLS13}} {
+	for _, c := range []struct{ least, spoken uint16 }{{0, tls.VersionTLS12}, {tls.VersionTLS12, tls.VersionTLS12},
+		{tls.VersionTLS13, tls.VersionTLS13}} {
 		address := echoServer(t, both(t, tlsfiles.Config{MinVersion: c.least}).TLSConfig())
 		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
-			_, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+			_, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true, MinVersion: version,
+				MaxVersion: version})
 			if (err == nil) != (version >= c.spoken) || err != nil && !strings.Contains(err.Error(), "protocol version") {
 				t.Errorf("at least %s: %s: %v", tls.VersionName(c.least), tls.VersionName(version), err)
 			}
@@ -67,21 +71,24 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// TestSuites holds that TLS 1.2 is spoken with forward secrecy and authenticated encryption only, with either kind of key.
+// TestSuites checks that TLS 1.2 is spoken with forward secrecy and authenticated encryption only, with either kind of
+// key.
 func TestSuites(t *testing.T) {
 	address := echoServer(t, both(t, tlsfiles.Config{}).TLSConfig())
 	spoken := 0
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
-		good := strings.HasPrefix(suite.Name, "TLS_ECDHE_") && (strings.Contains(suite.Name, "_GCM_") || strings.Contains(suite.Name, "POLY1305"))
-		conn, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true, MinVersion: tls.VersionTLS10,
-			MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
+		good := strings.HasPrefix(suite.Name, "TLS_ECDHE_") &&
+			(strings.Contains(suite.Name, "_GCM_") || strings.Contains(suite.Name, "POLY1305"))
+		conn, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true,
+			MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
 		switch {
 		case (err == nil) != good:
 			t.Errorf("%s: %v", suite.Name, err)
 		case err == nil:
 			spoken++
 			state := conn.ConnectionState()
-			if byRSA := state.PeerCertificates[0].Subject.CommonName == "rsa"; state.CipherSuite != suite.ID || strings.Contains(suite.Name, "RSA") != byRSA {
+			if byRSA := state.PeerCertificates[0].Subject.CommonName == "rsa"; state.CipherSuite != suite.ID ||
+				strings.Contains(suite.Name, "RSA") != byRSA {
 				t.Errorf("%s: %s, %s", suite.Name, tls.CipherSuiteName(state.CipherSuite), state.PeerCertificates[0].Subject)
 			}
 		}
@@ -91,8 +98,8 @@ func TestSuites(t *testing.T) {
 	}
 }
 
-// TestProtocols holds what ALPN negotiates: the server's preference, nothing for a client that names nothing, a refusal for one that
-// names others.
+// TestProtocols checks ALPN: the server's preference counts, a client that offers nothing gets nothing, and a client
+// that offers only other names is refused.
 func TestProtocols(t *testing.T) {
 	address := echoServer(t, both(t, tlsfiles.Config{Protocols: []string{"game/2", "game/1"}}).TLSConfig())
 	for _, c := range []struct {
@@ -105,23 +112,25 @@ func TestProtocols(t *testing.T) {
 		{nil, "", false},
 		{[]string{"http/1.1"}, "", true},
 	} {
-		conn, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true, NextProtos: c.offered})
+		conn, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true,
+			NextProtos: c.offered})
 		if got := conn.ConnectionState().NegotiatedProtocol; (err != nil) != c.refused || got != c.want {
 			t.Errorf("%v: %q, %v", c.offered, got, err)
 		}
 	}
 }
 
-// TestClientAuth holds who is let in by each kind of client authentication.
+// TestClientAuth checks which clients each kind of client authentication lets in.
 func TestClientAuth(t *testing.T) {
 	dir, ca, other := t.TempDir(), authority(t, "CA"), authority(t, "other CA")
 	pair, cas := putPair(t, dir, "server", ca.server(t, "gateway.example")), []string{put(t, ca.certPEM(), dir, "ca.pem")}
 	clients := map[string]*issued{
-		"none":    nil,
-		"good":    ca.client(t, "good"),
-		"other":   other.client(t, "other"),
-		"expired": issue(t, ca, x509.Certificate{NotAfter: past(t), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}),
-		"server":  ca.server(t, "a server's"),
+		"none":  nil,
+		"good":  ca.client(t, "good"),
+		"other": other.client(t, "other"),
+		"expired": issue(t, ca, x509.Certificate{NotAfter: past(t),
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}),
+		"server": ca.server(t, "a server's"),
 	}
 	for _, c := range []struct {
 		auth tlsfiles.ClientAuth
@@ -138,7 +147,10 @@ func TestClientAuth(t *testing.T) {
 			config := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
 			if client != nil {
 				certificate := client.tls()
-				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil } // also one of another CA
+				// The client shows it also when it is of another CA.
+				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+					return &certificate, nil
+				}
 			}
 			if _, err := dial(t, address, config); (err == nil) != strings.Contains(c.let, name) {
 				t.Errorf("%s: %s: %v", c.auth, name, err)

@@ -5,12 +5,13 @@ import (
 	"crypto/x509"
 )
 
-// clientCertificate returns what this end shows where it is the client: the first certificate, as its files have it at the moment.
+// clientCertificate returns the certificate that this end shows as a client: the first pair's, as it is loaded now.
 func (s *Store) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return &s.current.Load().certificates[0].tls, nil
 }
 
-// Roots loads the CAs of a file, for a client to check servers by. They are not followed. The error names the file and what to do.
+// Roots loads the CAs of a PEM file of at most 1 MiB, for a client to check servers by. The file is not followed. The
+// error names the file and says what to do.
 func Roots(path string) (*x509.CertPool, error) {
 	f := readFile(path)
 	if f.err != nil {

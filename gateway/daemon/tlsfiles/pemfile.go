@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// The kinds of PEM blocks. There are several of private keys, which all end alike.
+// The types of PEM blocks. All types of private keys end in pemKey.
 const (
 	pemCertificate  = "CERTIFICATE"
 	pemKey          = "PRIVATE KEY"
 	pemEncryptedKey = "ENCRYPTED PRIVATE KEY"
 )
 
-// pemBlocks returns the PEM blocks of a file, or an error when one begins and is not whole.
+// pemBlocks returns the PEM blocks of a file. It returns an error for a block that is cut short.
 func pemBlocks(path string, data []byte) ([]*pem.Block, error) {
 	var blocks []*pem.Block
 	for {
@@ -31,7 +31,7 @@ func pemBlocks(path string, data []byte) ([]*pem.Block, error) {
 	return blocks, nil
 }
 
-// certificatesIn returns the certificates of a file; at least one, or an error that says what the file is.
+// certificatesIn returns the certificates of a file, at least one. The error says what the file is instead.
 func certificatesIn(path string, data []byte) ([]*x509.Certificate, error) {
 	blocks, err := pemBlocks(path, data)
 	if err != nil {
@@ -60,7 +60,7 @@ func certificatesIn(path string, data []byte) ([]*x509.Certificate, error) {
 	return nil, fmt.Errorf("%s has no certificate: expected PEM, which begins with -----BEGIN CERTIFICATE-----", path)
 }
 
-// checkKey checks that a file has a private key that can be used as it is.
+// checkKey checks that a file has a private key that is not encrypted.
 func checkKey(path string, data []byte) error {
 	blocks, err := pemBlocks(path, data)
 	if err != nil {
@@ -70,8 +70,8 @@ func checkKey(path string, data []byte) error {
 	for _, b := range blocks {
 		switch {
 		case b.Type == pemEncryptedKey || strings.HasSuffix(b.Type, pemKey) && b.Headers["DEK-Info"] != "":
-			return fmt.Errorf("the private key in %s is encrypted, and nobody is there to be asked for the passphrase: decrypt it, for example "+
-				"with openssl pkey -in OLD -out NEW", path)
+			return fmt.Errorf("the private key in %s is encrypted, and the gateway cannot ask for its passphrase: decrypt it, "+
+				"for example with openssl pkey -in OLD -out NEW", path)
 		case strings.HasSuffix(b.Type, pemKey):
 			return nil
 		case b.Type == pemCertificate:

@@ -16,8 +16,7 @@ import (
 // past is an hour ago.
 func past(testing.TB) time.Time { return time.Now().Add(-time.Hour) }
 
-// TestReplaced holds that a certificate that is replaced is seen by new connections without anybody asking for it, and that those
-// that there are go on.
+// TestReplaced checks that new connections see a replaced certificate by themselves, and that established ones go on.
 func TestReplaced(t *testing.T) {
 	dir, ca := t.TempDir(), authority(t, "CA")
 	pair := putPair(t, dir, "server", ca.server(t, "old", "gateway.example"))
@@ -30,16 +29,18 @@ func TestReplaced(t *testing.T) {
 	await(t, "the new certificate", func() bool { return seen(t, address, client) == "new" })
 	check(t, exchange(established))
 	await(t, "the line about it", func() bool { return len(log.lines("certificate loaded")) == 2 })
-	if line := log.lines("certificate loaded")[1]; !strings.Contains(line, pair.Cert) || !strings.Contains(line, "CN=new") ||
+	if line := log.lines("certificate loaded")[1]; !strings.Contains(line, pair.Cert) ||
+		!strings.Contains(line, "CN=new") ||
 		!strings.Contains(line, "new gateway.example") || !strings.Contains(line, "expires=") {
 		t.Error(line)
 	}
-	if len(log.lines("[ERROR]"))+len(log.lines("[WARN]")) > 0 && len(log.lines("does not belong")) == 0 { // a look may come between the two files
+	// A check may come between the two files.
+	if len(log.lines("[ERROR]"))+len(log.lines("[WARN]")) > 0 && len(log.lines("does not belong")) == 0 {
 		t.Error(log)
 	}
 }
 
-// TestInPlace holds that files that are written over in place are noticed too.
+// TestInPlace checks that files that are overwritten in place are noticed too.
 func TestInPlace(t *testing.T) {
 	dir, ca := t.TempDir(), authority(t, "CA")
 	pair := putPair(t, dir, "server", ca.server(t, "old", "gateway.example"))
@@ -53,7 +54,8 @@ func TestInPlace(t *testing.T) {
 	})
 }
 
-// TestKubernetes holds that the way in which Kubernetes changes a secret is noticed: the link to the directory of all files is replaced.
+// TestKubernetes checks that a changed secret of Kubernetes is noticed: the link to the directory of all files is
+// replaced.
 func TestKubernetes(t *testing.T) {
 	dir, ca := t.TempDir(), authority(t, "CA")
 	for _, name := range []string{"old", "new"} {
@@ -77,14 +79,15 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
-// TestBroken holds that files that cannot be used leave what was loaded in force, that it is said once which file and why, without
-// a word of the key, and that good ones are taken afterwards.
+// TestBroken checks that files that cannot be used leave the loaded ones in force. The log says once which file and
+// why, without a word of the key. Good files are taken afterwards.
 func TestBroken(t *testing.T) {
 	dir, ca := t.TempDir(), authority(t, "CA")
 	good, fresh := ca.server(t, "old", "gateway.example"), ca.server(t, "new", "gateway.example")
 	expired := issue(t, ca, x509.Certificate{DNSNames: []string{"gateway.example"}, NotAfter: past(t)})
 	pair, clientCA := putPair(t, dir, "server", good), put(t, ca.certPEM(), dir, "ca.pem")
-	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA}, ClientAuth: tlsfiles.ClientAuthRequest})
+	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA},
+		ClientAuth: tlsfiles.ClientAuthRequest})
 	address := echoServer(t, s.TLSConfig())
 	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
 	for _, c := range []struct {
@@ -97,7 +100,8 @@ func TestBroken(t *testing.T) {
 		{what: "half a key", path: pair.Key, data: good.keyPEM()[:100], want: "cut short"},
 		{what: "an empty certificate", path: pair.Cert, want: "has no certificate"},
 		{what: "an empty key", path: pair.Key, want: "has no private key"},
-		{what: "another key", path: pair.Key, data: fresh.keyPEM(), want: "does not belong to the first certificate in " + pair.Cert},
+		{what: "another key", path: pair.Key, data: fresh.keyPEM(), want: "does not belong to the first certificate in " +
+			pair.Cert},
 		{what: "another certificate", path: pair.Cert, data: fresh.certPEM(), want: "does not belong"},
 		{what: "an expired certificate", path: pair.Cert, data: expired.certPEM(), also: expired, want: "expired on "},
 		{what: "no client CA", path: clientCA, data: []byte("# none yet\n"), want: "has no certificate"},
@@ -142,7 +146,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestUnchanged holds that files that have only been touched are not loaded again.
+// TestUnchanged checks that files that have only been touched are not loaded again.
 func TestUnchanged(t *testing.T) {
 	dir, ca := t.TempDir(), authority(t, "CA")
 	pair := putPair(t, dir, "server", ca.server(t, "gateway.example"))
@@ -153,8 +157,8 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
-// TestClientCAReplaced holds that a session ticket does not get a client in whose CA is no longer trusted, with either version, and that
-// tickets work as long as nothing changes.
+// TestClientCAReplaced checks that a session ticket does not admit a client whose CA is no longer trusted, with either
+// version. Tickets work as long as nothing changes.
 func TestClientCAReplaced(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
@@ -163,7 +167,8 @@ func TestClientCAReplaced(t *testing.T) {
 			s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "server", ca.server(t, "gateway.example"))},
 				ClientCA: []string{clientCA}, ClientAuth: tlsfiles.ClientAuthRequire})
 			address := echoServer(t, s.TLSConfig())
-			client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool(), Certificates: []tls.Certificate{ca.client(t, "client").tls()},
+			client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool(),
+				Certificates:       []tls.Certificate{ca.client(t, "client").tls()},
 				ClientSessionCache: tls.NewLRUClientSessionCache(1), MaxVersion: version}
 			for i := range 3 {
 				conn, err := dial(t, address, client)
@@ -172,7 +177,8 @@ func TestClientCAReplaced(t *testing.T) {
 					t.Errorf("connection %d: resumed is %t", i, state.DidResume)
 				}
 			}
-			put(t, append(later.certPEM(), ca.certPEM()...), clientCA) // one more is trusted: full handshake, let in
+			// one more CA is trusted: a full handshake, and the client is admitted
+			put(t, append(later.certPEM(), ca.certPEM()...), clientCA)
 			_, err := s.Reload()
 			check(t, err)
 			conn, err := dial(t, address, client)
@@ -193,16 +199,20 @@ func TestClientCAReplaced(t *testing.T) {
 	}
 }
 
-// TestExpiring holds that certificates that soon expire are warned of when they are loaded and every day after.
+// TestExpiring checks that certificates that expire soon are warned about when they are loaded and every day after.
 func TestExpiring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, log := t.TempDir(), new(journal)
-		ca := issue(t, nil, x509.Certificate{IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add((7*24 + 30) * time.Hour)})
+		ca := issue(t, nil, x509.Certificate{IsCA: true, BasicConstraintsValid: true,
+			NotAfter: time.Now().Add((7*24 + 30) * time.Hour)})
 		soon := issue(t, ca, x509.Certificate{DNSNames: []string{"soon"}, NotAfter: time.Now().Add(36 * time.Hour)})
-		config := tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "soon", soon), putPair(t, dir, "fine", ca.server(t, "fine"))},
-			ClientCA: []string{put(t, ca.certPEM(), dir, "ca.pem")}, ClientAuth: tlsfiles.ClientAuthRequest, Logger: log.logger()}
-		for _, path := range []string{config.Pairs[0].Cert, config.Pairs[0].Key, config.Pairs[1].Cert, config.Pairs[1].Key, config.ClientCA[0]} {
-			check(t, os.Chtimes(path, time.Time{}, past(t))) // files of the future would be read at every look
+		config := tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "soon", soon),
+			putPair(t, dir, "fine", ca.server(t, "fine"))},
+			ClientCA: []string{put(t, ca.certPEM(), dir, "ca.pem")}, ClientAuth: tlsfiles.ClientAuthRequest,
+			Logger: log.logger()}
+		for _, path := range []string{config.Pairs[0].Cert, config.Pairs[0].Key, config.Pairs[1].Cert, config.Pairs[1].Key,
+			config.ClientCA[0]} {
+			check(t, os.Chtimes(path, time.Time{}, past(t))) // files of the future would be read at every check
 		}
 		s, err := tlsfiles.Open(config)
 		check(t, err)
@@ -218,12 +228,14 @@ func TestExpiring(t *testing.T) {
 		} {
 			time.Sleep(c.after)
 			synctest.Wait()
-			soon, expired, ca := len(log.lines("certificate expires soon")), len(log.lines("certificate has expired")), len(log.lines("client CA expires"))
+			soon, expired, ca := len(log.lines("certificate expires soon")), len(log.lines("certificate has expired")),
+				len(log.lines("client CA expires"))
 			if soon != c.soon || expired != c.expired || ca != c.ca {
 				t.Errorf("%s later: %d, %d, %d; expected %d, %d, %d", c.after, soon, expired, ca, c.soon, c.expired, c.ca)
 			}
 		}
-		if strings.Contains(log.String(), "[WARN]  certificate has expired: clients refuse it; replace the file: file="+filepath.Join(dir, "fine")) {
+		if strings.Contains(log.String(), "[WARN]  certificate has expired: clients refuse it; replace the file: "+
+			"file="+filepath.Join(dir, "fine")) {
 			t.Error(log)
 		}
 	})

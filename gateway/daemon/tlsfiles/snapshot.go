@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// maxFile is the most bytes of a file. The certificates of every public CA together take a quarter of it.
+// maxFile is the most bytes of a file. The certificates of all public CAs together take a quarter of it.
 const maxFile = 1 << 20
 
-// settling is how long after a change a file is read at every look: one that is written twice within the resolution of the file
-// system's clock looks the same afterwards.
+// settling is how long after a change a file is read at every check. A file that is written twice within the resolution
+// of the file system's clock looks unchanged afterwards.
 const settling = 3 * time.Second
 
 // file is a file as it was at one moment.
 type file struct {
 	info os.FileInfo // nil when it could not be read
 	data []byte
-	err  error // why it could not be read; it names the file
+	err  error // why it could not be read; names the file
 }
 
-// snapshot is the files of a configuration, by their paths, as they were at one moment.
+// snapshot maps the paths of a configuration's files to the files as they were at one moment.
 type snapshot map[string]file
 
-// takeSnapshot reads files. What cannot be read is part of it.
+// takeSnapshot reads files. An error of reading is part of the snapshot.
 func takeSnapshot(paths []string) snapshot {
 	s := make(snapshot, len(paths))
 	for _, path := range paths {
@@ -35,7 +35,7 @@ func takeSnapshot(paths []string) snapshot {
 	return s
 }
 
-// readFile reads a file, following links; Kubernetes changes the link in front of all files of a secret at once.
+// readFile reads a file, following links. Kubernetes changes the link in front of all files of a secret at once.
 func readFile(path string) file {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -48,7 +48,7 @@ func readFile(path string) file {
 	if err != nil {
 		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
 	}
-	info, err = f.Stat() // before it is read: what is written in between is seen at the next look
+	info, err = f.Stat() // taken before reading, so that a change in between is seen at the next check
 	var data []byte
 	if err == nil {
 		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -57,12 +57,13 @@ func readFile(path string) file {
 		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
 	}
 	if len(data) > maxFile {
-		return file{info: info, err: fmt.Errorf("%s is longer than %d bytes: expected certificates or a key in PEM", path, maxFile)}
+		return file{info: info, err: fmt.Errorf("%s is longer than %d bytes: expected certificates or a key in PEM", path,
+			maxFile)}
 	}
 	return file{info: info, data: data}
 }
 
-// withoutOperation is an error of the file system as `path: cause`.
+// withoutOperation returns an error of the file system as `path: cause`.
 func withoutOperation(err error) error {
 	var failed *os.PathError
 	if errors.As(err, &failed) {
@@ -71,7 +72,7 @@ func withoutOperation(err error) error {
 	return err
 }
 
-// withoutData returns what mayDiffer needs: keys are not kept in memory a second time.
+// withoutData returns the part of a snapshot that mayDiffer needs, so that keys are not in memory twice.
 func (s snapshot) withoutData() snapshot {
 	bare := make(snapshot, len(s))
 	for path, f := range s {
@@ -80,7 +81,7 @@ func (s snapshot) withoutData() snapshot {
 	return bare
 }
 
-// digest tells one content from another.
+// digest returns a hash of the contents and errors of all files.
 func (s snapshot) digest(paths []string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, path := range paths {
@@ -91,8 +92,8 @@ func (s snapshot) digest(paths []string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// mayDiffer reports whether the files may have changed since: another file behind the path, another size, another time, or a change
-// so young that another one could hide behind it. It does not read them.
+// mayDiffer reports whether the files may have changed since: the path has another file, size or time, or changed so
+// recently that another change could be hidden. It does not read the files.
 func (s snapshot) mayDiffer(now time.Time) bool {
 	for path, old := range s {
 		info, err := os.Stat(path)
@@ -102,7 +103,8 @@ func (s snapshot) mayDiffer(now time.Time) bool {
 			}
 			continue
 		}
-		if old.info == nil || !os.SameFile(info, old.info) || info.Size() != old.info.Size() || !info.ModTime().Equal(old.info.ModTime()) ||
+		if old.info == nil || !os.SameFile(info, old.info) || info.Size() != old.info.Size() ||
+			!info.ModTime().Equal(old.info.ModTime()) ||
 			now.Sub(info.ModTime()) < settling {
 			return true
 		}

@@ -1,29 +1,27 @@
-// Package tlsfiles makes TLS of certificates in files, and follows the files: new connections see new certificates and client CAs
-// within a second, established ones notice nothing.
+// Package tlsfiles makes TLS configurations of certificates in files, and follows the files. New connections see new
+// certificates and client CAs within a second. Established connections notice nothing.
 package tlsfiles
 
 import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// lookEvery is how often the files are looked at: one stat each.
+	// lookEvery is how often the files are checked, with one stat each.
 	lookEvery = time.Second
-	// expiresSoon is how long before its end a certificate is warned of. Tools that renew do so a third of the lifetime before it,
-	// which is more.
+	// expiresSoon is how long before its end a certificate is warned about. Tools renew a certificate when a third of
+	// its lifetime is left, which is earlier.
 	expiresSoon = 7 * 24 * time.Hour
-	// warnEvery is how often it is.
+	// warnEvery is how often a certificate is warned about.
 	warnEvery = 24 * time.Hour
 )
 
-// Store has the TLS that some files make at the moment. It is safe for concurrent use.
+// Store holds the TLS of some files as they are now. It is safe for concurrent use.
 type Store struct {
 	config  Config
 	paths   []string // of every file
@@ -32,11 +30,11 @@ type Store struct {
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when follow has returned
 
-	mu       sync.Mutex        // one load at a time; nothing is locked under it but what the logger locks
-	seen     snapshot          // the files at the last load; without their contents
-	digest   [sha256.Size]byte // of their contents then
-	failure  error             // of that load
-	warnedAt time.Time         // when certificates that expire were last warned of
+	mu       sync.Mutex        // one load at a time; nothing but the logger's locks is taken inside it
+	seen     snapshot          // the files at the last load, without their contents
+	digest   [sha256.Size]byte // of the files at the last load
+	failure  error             // why the last load was not used; nil when it was
+	warnedAt time.Time         // the time of the last warning about expiry
 }
 
 // Open loads the files and follows them until Close. The error names the file and says what to do.
@@ -58,8 +56,9 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-// TLSConfig returns a configuration for servers, which takes what the files have at the moment for each handshake. Where it is a client's, it
-// shows the first certificate; its RootCAs are the caller's to set. It can be cloned.
+// TLSConfig returns a configuration for servers, which uses for each handshake the files as they are loaded then. For
+// clients, it shows the first certificate; the caller sets RootCAs. It may be cloned, and used by any number of
+// connections.
 func (s *Store) TLSConfig() *tls.Config {
 	c := baseConfig(&s.config)
 	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load().config, nil }
@@ -67,21 +66,21 @@ func (s *Store) TLSConfig() *tls.Config {
 	return c
 }
 
-// Close stops following the files; configurations keep what was loaded last. Call it once.
+// Close stops following the files. Configurations keep the files that were loaded last. Call it once.
 func (s *Store) Close() {
 	s.stop()
 	<-s.ended
 }
 
-// Reload loads the files now and reports whether they have changed since they were last loaded. The error says why what they have now
-// is not used; it has been logged, when it was new.
+// Reload loads the files now. It reports whether they have changed since the last load. The error says why the new
+// files are not used; a new error has been logged.
 func (s *Store) Reload() (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.load(), s.failure
 }
 
-// follow looks at the files until ctx ends.
+// follow checks the files until ctx ends.
 func (s *Store) follow(ctx context.Context) {
 	defer close(s.ended)
 	tick := time.NewTicker(lookEvery)
@@ -96,7 +95,7 @@ func (s *Store) follow(ctx context.Context) {
 	}
 }
 
-// look loads the files when they may have changed, and warns of certificates that expire.
+// look loads the files when they may have changed, and warns about certificates that expire.
 func (s *Store) look(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +107,7 @@ func (s *Store) look(now time.Time) {
 	}
 }
 
-// take reads the files and remembers what it saw.
+// take reads the files, and records what it read. The caller holds mu, or is Open.
 func (s *Store) take() snapshot {
 	taken := takeSnapshot(s.paths)
 	s.digest = taken.digest(s.paths)
@@ -116,7 +115,7 @@ func (s *Store) take() snapshot {
 	return taken
 }
 
-// load reads the files and uses what they have, if it is good; it reports whether they have changed. s.mu is held.
+// load reads the files and uses them if they are good. It reports whether they have changed. The caller holds mu.
 func (s *Store) load() bool {
 	before := s.digest
 	taken := s.take()
@@ -130,7 +129,8 @@ func (s *Store) load() bool {
 	}
 	failed := s.failure != nil
 	if s.failure = err; err != nil {
-		s.config.Logger.Error("certificate files have changed and cannot be used: what was loaded before stays in force", "error", err)
+		s.config.Logger.Error("certificate files have changed and cannot be used: what was loaded before stays in force",
+			"error", err)
 		return true
 	}
 	if failed {
@@ -140,7 +140,7 @@ func (s *Store) load() bool {
 	return true
 }
 
-// use makes a generation the current one and logs what is new in it.
+// use makes a generation the current one, and logs what is new in it. The caller holds mu, or is Open.
 func (s *Store) use(next, old *generation) {
 	s.current.Store(next)
 	for i, c := range next.certificates {
@@ -148,17 +148,18 @@ func (s *Store) use(next, old *generation) {
 			s.config.Logger.Info("certificate loaded", c.fields()...)
 		}
 		if c.exposed() {
-			s.config.Logger.Warn("everybody on this machine may read a private key: take the right away (chmod o-r)", "file", c.pair.Key,
+			s.config.Logger.Warn("everybody on this machine may read a private key: take the right away (chmod o-r)", "file",
+				c.pair.Key,
 				"mode", c.mode.Perm().String())
 		}
 	}
-	if len(next.authorities) > 0 && (old == nil || !slices.EqualFunc(next.authorities, old.authorities, (*x509.Certificate).Equal)) {
+	if len(next.authorities) > 0 && (old == nil || !next.sameAuthorities(old)) {
 		s.config.Logger.Info("client CAs loaded", "files", s.config.ClientCA, "certificates", len(next.authorities))
 	}
 	s.warnOfExpiry(next)
 }
 
-// warnOfExpiry logs the certificates that have expired or soon will.
+// warnOfExpiry logs the certificates that have expired or soon will. The caller holds mu, or is Open.
 func (s *Store) warnOfExpiry(g *generation) {
 	now := time.Now()
 	s.warnedAt = now
@@ -171,7 +172,8 @@ func (s *Store) warnOfExpiry(g *generation) {
 	}
 	for _, a := range g.authorities {
 		if now.Add(expiresSoon).After(a.NotAfter) {
-			s.config.Logger.Warn("client CA expires soon or has expired: client certificates under it are refused then", "subject", a.Subject.String(),
+			s.config.Logger.Warn("client CA expires soon or has expired: client certificates under it are refused then",
+				"subject", a.Subject.String(),
 				"expires", dated(a.NotAfter))
 		}
 	}

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// ticketMark begins what marks a session ticket's generation.
+// ticketMark begins the mark that names a session ticket's generation.
 const ticketMark = "sockgate generation "
 
-// tickets seals and opens the session tickets of one generation. A ticket stands for a handshake, so that it must not outlive what the
-// handshake was checked with: one of an earlier generation is not accepted, and the client makes a full handshake, which asks for a
-// certificate under the client CAs of now.
+// tickets seals and opens the session tickets of one generation. A ticket replaces a handshake, so it must not outlive
+// the files that the handshake was checked against. A ticket of an earlier generation is not accepted. The client then
+// makes a full handshake, which asks for a certificate under the current client CAs.
 type tickets struct {
 	keys *tls.Config // seals and opens for all generations; crypto/tls changes its keys every day
 	mark []byte      // of this generation
@@ -23,7 +23,7 @@ func (t *tickets) wrap(state tls.ConnectionState, session *tls.SessionState) ([]
 	return t.keys.EncryptTicket(state, session)
 }
 
-// unwrap returns the session of a ticket; nil when it is not one of this generation.
+// unwrap returns the session of a ticket; nil for a ticket of another generation.
 func (t *tickets) unwrap(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
 	session, err := t.keys.DecryptTicket(ticket, state)
 	if err != nil || session == nil {
