@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 )
@@ -15,14 +16,11 @@ const (
 // GOMAXPROCS, and net ignores the number. The clock gives the moments that endpoints get. An error names the engines
 // that this system has, or the system call that failed.
 func New(name string, clock Clock, loops int) (Engine, error) {
-	if loops == 0 {
-		loops = runtime.GOMAXPROCS(0)
-	}
 	switch name {
 	case Net:
 		return newNet(clock), nil
 	case Epoll:
-		return newEpoll(clock, loops)
+		return newEpoll(clock, cmp.Or(loops, runtime.GOMAXPROCS(0)))
 	}
 	return nil, fmt.Errorf("engine %q: expected one of %v", name, Names)
 }
