@@ -15,9 +15,13 @@ var byteUnits = []struct {
 	bytes  int
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
-// byteScales are the units as they can be written, in lower case.
-var byteScales = map[string]int{"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20,
-	"g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30}
+// byteScales maps each way to write a unit, in lower case, to its bytes.
+var byteScales = map[string]int{
+	"": 1, "b": 1,
+	"k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10,
+	"m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20,
+	"g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30,
+}
 
 // String returns the size in the largest unit that divides it.
 func (b *byteSize) String() string {
@@ -29,7 +33,7 @@ func (b *byteSize) String() string {
 	return strconv.Itoa(int(*b))
 }
 
-// Set reads a size.
+// Set implements pflag.Value.
 func (b *byteSize) Set(text string) error {
 	digits := strings.TrimRight(text, "BKMGikbmg")
 	scale := byteScales[strings.ToLower(text[len(digits):])]
@@ -41,5 +45,5 @@ func (b *byteSize) Set(text string) error {
 	return nil
 }
 
-// Type is what the help calls it.
+// Type implements pflag.Value: the help calls the value so.
 func (b *byteSize) Type() string { return "bytes" }

@@ -9,15 +9,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
-// certificates are the certificate files of all listeners and of the control plane. Those who want the same share one store, so that
-// files are followed, and said to have changed, once. One goroutine uses it.
+// certificates holds the certificate files of all listeners and of the control plane. Users with the same configuration
+// share one store, so that each file is followed once and each change is logged once. Only one goroutine may use it.
 type certificates struct {
 	log     hclog.Logger
 	configs []tlsfiles.Config
-	stores  []*tlsfiles.Store // as many
+	stores  []*tlsfiles.Store // one for each of configs
 }
 
-// open loads the files that a configuration names, unless they are there. The error names the file.
+// open loads the files of a configuration, unless they are loaded already. The error names the file.
 func (c *certificates) open(config tlsfiles.Config) (*tls.Config, error) {
 	config.Logger = c.log
 	for i := range c.configs {
@@ -33,8 +33,8 @@ func (c *certificates) open(config tlsfiles.Config) (*tls.Config, error) {
 	return store.TLSConfig(), nil
 }
 
-// reload looks at all files now. It returns how many stores have new content, how many of them cannot use it, and keep what they had; it
-// has been logged why.
+// reload checks all files now. It returns how many stores have new content, and how many cannot use theirs. A store
+// that cannot use the new content keeps the old one and has logged why.
 func (c *certificates) reload() (changed, broken int) {
 	for _, store := range c.stores {
 		differs, err := store.Reload()
@@ -48,7 +48,7 @@ func (c *certificates) reload() (changed, broken int) {
 	return changed, broken
 }
 
-// close ends following files.
+// close stops following the files.
 func (c *certificates) close() {
 	for _, store := range c.stores {
 		store.Close()

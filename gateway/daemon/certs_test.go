@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority is a CA with a directory for the files of what it issues.
+// authority is a CA with a directory for the files that it issues.
 type authority struct {
 	t    testing.TB
 	dir  string
@@ -23,16 +23,17 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// newAuthority makes a CA; its certificate is in ca.pem of its directory.
+// newAuthority makes a CA. Its certificate is in ca.pem of its directory.
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	ca := &authority{t: t, dir: t.TempDir()}
-	ca.cert, ca.key = ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	ca.cert, ca.key = ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
 	ca.put("ca.pem", "CERTIFICATE", ca.cert.Raw)
 	return ca
 }
 
-// sign makes a certificate of a new key; the first one is the CA's own.
+// sign makes a certificate of a new key. The first certificate is the CA's own.
 func (ca *authority) sign(template x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	ca.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +52,7 @@ func (ca *authority) sign(template x509.Certificate) (*x509.Certificate, *ecdsa.
 	return cert, key
 }
 
-// put writes a file whole, in place of the one that there is, and returns its path.
+// put writes a file whole, in place of an existing one, and returns its path.
 func (ca *authority) put(name, kind string, der []byte) string {
 	ca.t.Helper()
 	path := filepath.Join(ca.dir, name)
@@ -60,10 +61,11 @@ func (ca *authority) put(name, kind string, der []byte) string {
 	return path
 }
 
-// server issues a server's certificate into two files; the common name tells it from others with the same DNS name.
+// server issues a server's certificate into two files. The common name tells it from others with the same DNS name.
 func (ca *authority) server(file, common, name string) (cert, key string) {
 	ca.t.Helper()
-	c, k := ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: common}, DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	c, k := ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: common}, DNSNames: []string{name},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	der, err := x509.MarshalPKCS8PrivateKey(k)
 	check(ca.t, err)
 	return ca.put(file+".pem", "CERTIFICATE", c.Raw), ca.put(file+".key", "PRIVATE KEY", der)
@@ -72,11 +74,12 @@ func (ca *authority) server(file, common, name string) (cert, key string) {
 // client issues a client's certificate.
 func (ca *authority) client(common string) tls.Certificate {
 	ca.t.Helper()
-	c, k := ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: common}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	c, k := ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: common},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: k}
 }
 
-// trusted is a client's configuration that trusts this CA, with certificates of its own if any are given.
+// trusted returns a client's configuration that trusts this CA, with the client's own certificates if any are given.
 func (ca *authority) trusted(name string, own ...tls.Certificate) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes.
+// Exit codes, as README.md and the help promise them.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -22,31 +22,34 @@ const (
 
 const configFlag = "config"
 
-// Process is what a process is given.
+// Process holds what the operating system gives a process, so that tests can run the daemon in their own.
 type Process struct {
 	Args    []string // without the program's name
 	Environ []string
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Signals <-chan os.Signal // the first begins a drain, the second ends the process at once
-	Hangups <-chan os.Signal // each reloads certificates, client CAs and tokens; nil: none
+	Hangups <-chan os.Signal // each reloads certificates, client CAs and tokens; nil: none come
 }
 
-// Main runs the gateway as this process and returns its exit code.
+// Main runs the gateway as this process and returns its exit code, as Run does. Call it once: it takes over the
+// process's signals.
 func Main() int {
 	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	signal.Notify(hangups, syscall.SIGHUP) // Windows has no such signal, and never sends it
-	signal.Ignore(syscall.SIGPIPE)         // a standard error that is closed must not end the gateway
-	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
-		Signals: signals, Hangups: hangups})
+	signal.Notify(hangups, syscall.SIGHUP) // Windows has no such signal and never sends it
+	signal.Ignore(syscall.SIGPIPE)         // a closed standard error must not end the gateway
+	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(),
+		Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Hangups: hangups})
 }
 
 // usageError is a mistake in flags or configuration.
 type usageError struct{ error }
 
-// Run runs the gateway until it has drained, or ctx ends, which drains it too. It returns 0 when it ended well, 1 when it
-// failed, 2 for bad usage or configuration.
+// Run runs the gateway and blocks until it has drained. The end of ctx begins a drain, as the first signal does. Run
+// returns the exit code: 0 when the gateway ended well, 1 when it failed, 2 for bad usage or configuration. Errors go
+// to p.Stderr. Nothing is left running, except after a second signal, when the process must exit. Several calls may run
+// at once.
 func Run(ctx context.Context, p Process) int {
 	stderr := newLogWriter(p.Stderr)
 	defer stderr.close()
@@ -74,14 +77,16 @@ func newCommand(p *Process) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "gateway",
 		Short: "Hold long-lived connections, and let people and programs see and drive them",
-		Long: `gateway holds long-lived TCP connections and answers a gRPC control plane that lists, sends to, kicks and follows them.
+		Long: `gateway holds long-lived TCP connections. Its gRPC control plane lists, sends to, kicks and follows them.
 
-Each flag can also be set in the environment, as SOCKGATE_ and its name in capitals with _ for - (SOCKGATE_IDLE_TIMEOUT), and
-in the YAML file given with --config, under its name. A flag goes before the environment, the environment before the file.
+Each flag can also be set in the environment, as SOCKGATE_ and its name in capitals with _ for -
+(SOCKGATE_IDLE_TIMEOUT), and in the YAML file given with --config, under its name. A flag goes before the environment,
+the environment before the file.
 
-SIGINT and SIGTERM drain: no new connection is accepted, and those there are may end by themselves for --drain-timeout. A
-second signal ends the process at once. SIGHUP loads certificates, client CAs and tokens, which are also loaded by themselves when
-their files change; it never ends the process. Exit codes: 0 ended well, 1 failed, 2 bad usage or configuration.`,
+SIGINT and SIGTERM drain: no new connection is accepted, and live ones may end by themselves for --drain-timeout. A
+second signal ends the process at once. SIGHUP loads certificates, client CAs and tokens, which are also loaded by
+themselves when their files change; it never ends the process. Exit codes: 0 ended well, 1 failed, 2 bad usage or
+configuration.`,
 		Example: `  gateway
   gateway --listen :8017 --listen game=:9000 --idle-timeout 5m
   gateway --handler sink --greeting Hello --listen :8107
@@ -127,5 +132,6 @@ func (s *settings) run(c *cobra.Command, p *Process, file string) error {
 }
 
 func newLogger(s *settings, out io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Name: "gateway", Level: hclog.LevelFromString(s.logLevel), Output: out, JSONFormat: s.logFormat == "json"})
+	return hclog.New(&hclog.LoggerOptions{Name: "gateway", Level: hclog.LevelFromString(s.logLevel),
+		Output: out, JSONFormat: s.logFormat == "json"})
 }

@@ -6,10 +6,14 @@ import (
 	"testing"
 )
 
-// TestUnsafeControl holds that a control plane that others could reach without proving who they are is refused, with a sentence that
-// says what to add, and that nothing is accepted that would do nothing.
+// TestUnsafeControl checks that a control plane that others could reach without proving their identity is refused, with
+// a sentence that says what to add. Flags that would do nothing are refused too.
 func TestUnsafeControl(t *testing.T) {
-	const cert, id, both = "--control-tls-cert and --control-tls-key", "--control-token-file (or --control-tls-client-ca with --control-role)", "it needs "
+	const (
+		cert = "--control-tls-cert and --control-tls-key"
+		id   = "--control-token-file (or --control-tls-client-ca with --control-role)"
+		both = "it needs "
+	)
 	tls := []string{"--control-tls-cert", "c.pem", "--control-tls-key", "c.key"}
 	ca, token := []string{"--control-tls-client-ca", "ca.pem"}, []string{"--control-token-file", "tokens"}
 	role, uid := []string{"--control-role", "ops.example=admin"}, []string{"--control-role", "uid:1=admin"}
@@ -32,17 +36,21 @@ func TestUnsafeControl(t *testing.T) {
 		{":1", [][]string{ca}, []string{both + cert + ", and --control-role for the certificates"}},
 		{":1", [][]string{role}, []string{both + cert + ", and --control-tls-client-ca (or --control-token-file)"}},
 		{":1", [][]string{uid}, []string{both + cert + ", and " + id}},
-		{":1", [][]string{tls, ca}, []string{both + "--control-role for the certificates under --control-tls-client-ca (or --control-token-file)"}},
+		{":1", [][]string{tls, ca}, []string{both + "--control-role for the certificates under --control-tls-client-ca (or " +
+			"--control-token-file)"}},
 		{":1", [][]string{tls, role}, []string{both + "--control-tls-client-ca (or --control-token-file);"}},
 		{":1", [][]string{tls, uid}, []string{both + id}},
 		{":1", [][]string{tls[:2], token}, []string{both + cert + ";"}},
 		{":1", [][]string{tls[2:], token}, []string{both + cert + ";"}},
 		{":1", [][]string{tls, token, ca}, []string{"no certificate has a role"}},
-		{":1", [][]string{tls, token, role}, []string{"--control-role for a certificate does nothing", "--control-tls-client-ca"}},
+		{":1", [][]string{tls, token, role}, []string{"--control-role for a certificate does nothing",
+			"--control-tls-client-ca"}},
 		{":1", [][]string{tls, token, uid}, []string{"uid:", "unix socket only"}},
-		{"127.0.0.1:1", [][]string{required}, []string{"--control-auth required refuses everybody", "--control-token-file", "--control-tls-client-ca"}},
+		{"127.0.0.1:1", [][]string{required}, []string{"--control-auth required refuses everybody", "--control-token-file",
+			"--control-tls-client-ca"}},
 		{"127.0.0.1:1", [][]string{required, tls}, []string{"--control-auth required refuses everybody"}},
-		{"127.0.0.1:1", [][]string{tls}, []string{"--control-tls-cert refuses everybody", "--control-token-file", "leave TLS out"}},
+		{"127.0.0.1:1", [][]string{tls}, []string{"--control-tls-cert refuses everybody", "--control-token-file",
+			"leave TLS out"}},
 		{"127.0.0.1:1", [][]string{tls[:2]}, []string{"belong together"}},
 		{"127.0.0.1:1", [][]string{tls[2:]}, []string{"belong together"}},
 		{"127.0.0.1:1", [][]string{ca, role}, []string{"--control-tls-client-ca does nothing without"}},
@@ -52,16 +60,21 @@ func TestUnsafeControl(t *testing.T) {
 		{"unix:///x", [][]string{role}, []string{"--control-role for a certificate does nothing", "uid:NUMBER"}},
 		{"127.0.0.1:1", [][]string{{"--control-auth", "off"}}, []string{`--control-auth "off"`, "auto or required"}},
 		{":1", [][]string{{"--control-auth", "none"}}, []string{`--control-auth "none"`, "auto or required"}},
-		{"127.0.0.1:1", [][]string{{"--control-max-connection-age", "0"}}, []string{"--control-max-connection-age 0s", "more than 0"}},
+		{"127.0.0.1:1", [][]string{{"--control-max-connection-age", "0"}},
+			[]string{"--control-max-connection-age 0s", "more than 0"}},
 		{"unix:///x", [][]string{{"--control-role", "uid:1"}}, []string{`"uid:1"`, "IDENTITY=ROLE"}},
 		{"unix:///x", [][]string{{"--control-role", "=admin"}}, []string{`"=admin"`, "IDENTITY=ROLE"}},
-		{"unix:///x", [][]string{{"--control-role", "uid:1=root"}}, []string{`"root" is no role`, "viewer, operator or admin"}},
+		{"unix:///x", [][]string{{"--control-role", "uid:1=root"}},
+			[]string{`"root" is no role`, "viewer, operator or admin"}},
 		{"unix:///x", [][]string{{"--control-role", "uid:1=Admin"}}, []string{`"Admin" is no role`}},
 		{"unix:///x", [][]string{{"--control-role", "uid:x=admin"}}, []string{`"x" is no user's number`}},
 		{"unix:///x", [][]string{{"--control-role", "uid:01=admin"}}, []string{`"01" is no user's number`}},
-		{"unix:///x", [][]string{{"--control-role", "user:nobody-of-that-name=admin"}}, []string{"nobody-of-that-name", "not known on this machine"}},
-		{"unix:///x", [][]string{{"--control-role", "uid:1=admin"}, {"--control-role", "uid:1=viewer"}}, []string{"uid:1 has the role ADMIN already"}},
-		{"unix:///x", [][]string{{"--control-role", "user:root=admin"}, {"--control-role", "uid:0=viewer"}}, []string{"uid:0 has the role ADMIN already"}},
+		{"unix:///x", [][]string{{"--control-role", "user:nobody-of-that-name=admin"}},
+			[]string{"nobody-of-that-name", "not known on this machine"}},
+		{"unix:///x", [][]string{{"--control-role", "uid:1=admin"}, {"--control-role", "uid:1=viewer"}},
+			[]string{"uid:1 has the role ADMIN already"}},
+		{"unix:///x", [][]string{{"--control-role", "user:root=admin"}, {"--control-role", "uid:0=viewer"}},
+			[]string{"uid:0 has the role ADMIN already"}},
 		{"127.0.0.1:1", [][]string{tls, token}, []string{"control plane: cannot read c.pem"}},
 		{"127.0.0.1:1", [][]string{token}, []string{"control plane: "}},
 	} {

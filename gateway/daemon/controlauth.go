@@ -12,14 +12,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
-// controlAuth is how the control plane finds out who calls it: what --control-… comes to.
+// controlAuth is how the control plane identifies its callers, made from the --control-… flags.
 type controlAuth struct {
-	tls      *tls.Config         // nil without
-	asks     tlsfiles.ClientAuth // for certificates
-	required bool                // also on loopback
+	tls      *tls.Config         // nil without TLS
+	asks     tlsfiles.ClientAuth // whether callers are asked for certificates
+	required bool                // on loopback too
 	roles    map[string]auth.Role
-	tokens   *auth.TokenFile // nil without
-	users    bool            // callers are known by their users: it is a unix socket
+	tokens   *auth.TokenFile // nil without a token file
+	users    bool               // the control plane is a unix socket, which tells the user of each caller
 	maxAge   time.Duration
 }
 
@@ -48,23 +48,26 @@ func openControlAuth(c *controlFlags, held *certificates, log hclog.Logger) (a c
 	return a, nil
 }
 
-// files makes the configuration for the files of the control plane's TLS. A certificate is asked for and not required, because a token
-// does as well, and so that a caller without either is told what it lacks, is counted, and is logged: it can do nothing but that.
+// files returns the configuration of the control plane's TLS files. Callers are asked for a certificate but need not
+// have one, because a token does as well. A caller with neither is told what it lacks, is counted and is logged; it can
+// do nothing else.
 func (c *controlFlags) files() tlsfiles.Config {
-	files := tlsfiles.Config{Pairs: []tlsfiles.Pair{{Cert: c.cert, Key: c.key}}, ClientCA: c.clientCA, Protocols: []string{"h2"}}
+	files := tlsfiles.Config{Pairs: []tlsfiles.Pair{{Cert: c.cert, Key: c.key}}, ClientCA: c.clientCA,
+		Protocols: []string{"h2"}}
 	if len(c.clientCA) > 0 {
 		files.ClientAuth = tlsfiles.ClientAuthRequest
 	}
 	return files
 }
 
-// String is how the log describes it: who is let in.
+// String lists for the log the ways in which callers are let in.
 func (a *controlAuth) String() string {
 	var by []string
 	for _, way := range []struct {
 		open bool
 		name string
-	}{{a.users, "users"}, {a.tls != nil && len(a.roles) > 0, "certificates"}, {a.tokens != nil, "tokens"}, {a.anybody(), "loopback"}} {
+	}{{a.users, "users"}, {a.tls != nil && len(a.roles) > 0, "certificates"}, {a.tokens != nil, "tokens"},
+		{a.anybody(), "loopback"}} {
 		if way.open {
 			by = append(by, way.name)
 		}
@@ -72,7 +75,8 @@ func (a *controlAuth) String() string {
 	return strings.Join(by, ",")
 }
 
-// anybody reports whether callers on loopback may do everything without proving who they are: over plain TCP only.
+// anybody reports whether callers may do everything without proving their identity. That is so over plain TCP on
+// loopback only.
 func (a *controlAuth) anybody() bool { return !a.required && !a.users && a.tls == nil }
 
 // config completes the control plane's configuration.
@@ -82,7 +86,7 @@ func (a *controlAuth) config(c control.Config) (control.Config, error) {
 	return c, c.Auth.Validate()
 }
 
-// close ends following the token file.
+// close stops following the token file.
 func (a *controlAuth) close() {
 	if a.tokens != nil {
 		a.tokens.Close()

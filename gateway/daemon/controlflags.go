@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os/user"
 	"runtime"
 	"strconv"
@@ -19,7 +18,7 @@ import (
 // unixScheme begins the address of a unix socket.
 const unixScheme = "unix://"
 
-// What begins the identity of a user who calls over a unix socket. A name is looked up once, when the gateway starts.
+// The schemes begin the identity of a user who calls over a unix socket. A user's name is resolved once, at the start.
 const (
 	uidScheme  = "uid:"
 	userScheme = "user:"
@@ -31,27 +30,30 @@ type controlFlags struct {
 	cert, key        string
 	clientCA         []string
 	tokenFile        string
-	auth             string // auto, required
+	auth             string // auto or required
 	roles            []string
 	maxConnectionAge time.Duration
 }
 
-// flags defines the flags.
 func (c *controlFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.address, "control", defaultControl,
 		"address of the control plane: unix:///path or host:port, where other than loopback needs TLS and identities")
-	f.StringVar(&c.auth, "control-auth", "auto", "who calls must prove who it is: auto (except on loopback) or required")
+	f.StringVar(&c.auth, "control-auth", "auto", "when callers must prove their identity: auto (except on loopback) or "+
+		"required (always)")
 	f.StringVar(&c.cert, "control-tls-cert", "", "PEM file of the control plane's certificate")
 	f.StringVar(&c.key, "control-tls-key", "", "PEM file of its private key")
-	f.StringArrayVar(&c.clientCA, "control-tls-client-ca", nil, "PEM file of CAs that callers' certificates must be under; may be given again")
-	f.StringVar(&c.tokenFile, "control-token-file", "", "file of the hashed tokens that callers may give, with names and roles")
-	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator or admin: of a certificate, uid:NUMBER or user:NAME; may be given again")
+	f.StringArrayVar(&c.clientCA, "control-tls-client-ca", nil,
+		"PEM file of CAs that callers' certificates must be under; may be given again")
+	f.StringVar(&c.tokenFile, "control-token-file", "", "file of the hashed tokens that callers may give, with names "+
+		"and roles")
+	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator or admin: of a certificate, uid:NUMBER "+
+		"or user:NAME; may be given again")
 	f.DurationVar(&c.maxConnectionAge, "control-max-connection-age", time.Hour,
 		"how long a caller's connection lasts before it is asked to make a new one")
 }
 
-// local reports whether only this machine reaches the address, and whether it is a unix socket. A host name may lead anywhere, except
-// localhost. The error says what form is expected.
+// local reports whether only this machine reaches the address, and whether it is a unix socket. The error states the
+// expected form.
 func (c *controlFlags) local() (local, unix bool, err error) {
 	if path, ok := strings.CutPrefix(c.address, unixScheme); ok {
 		if !strings.HasPrefix(path, "/") {
@@ -66,11 +68,11 @@ func (c *controlFlags) local() (local, unix bool, err error) {
 	if err != nil {
 		return false, false, fmt.Errorf("--control %.100q: expected host:port or unix:///path: %w", c.address, err)
 	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback(), false, nil
+	return onLoopback(host), false, nil
 }
 
-// validate refuses a control plane that others could reach without proving who they are, and what would do nothing.
+// validate refuses a control plane that others could reach without proving their identity, and flags that would do
+// nothing.
 func (c *controlFlags) validate() error {
 	if err := oneOf("control-auth", c.auth, "auto", "required"); err != nil {
 		return err
@@ -88,8 +90,8 @@ func (c *controlFlags) validate() error {
 	}
 	if !local {
 		if missing := c.missing(certificates); missing != "" {
-			return fmt.Errorf("--control %s is not a loopback address: whoever reaches it could cut every connection, so it needs %s; or use 127.0.0.1, "+
-				"[::1] or unix:///path, and reach it through an SSH tunnel", c.address, missing)
+			return fmt.Errorf("--control %s is not a loopback address: anyone who reaches it could cut every connection, so "+
+				"it needs %s; or use 127.0.0.1, [::1] or unix:///path, and reach it through an SSH tunnel", c.address, missing)
 		}
 	}
 	if err := c.useless(unix, users, certificates); err != nil {
@@ -98,21 +100,23 @@ func (c *controlFlags) validate() error {
 	return c.nobody(unix, certificates)
 }
 
-// nobody refuses a control plane that would refuse every caller: where an identity is needed, on loopback too, and none can be proven.
+// nobody refuses a control plane that would refuse every caller, because it requires an identity and nobody can prove
+// one. TLS requires an identity on loopback too.
 func (c *controlFlags) nobody(unix bool, certificates int) error {
 	switch {
 	case unix || c.tokenFile != "" || certificates > 0:
 	case c.auth == "required":
-		return errors.New("--control-auth required refuses everybody as long as nobody can prove who it is: give --control-token-file, or " +
-			"--control-tls-cert, --control-tls-key, --control-tls-client-ca and --control-role, or use --control unix:///path")
+		return errors.New("--control-auth required refuses everybody as long as no caller can prove an identity: give " +
+			"--control-token-file, or --control-tls-cert, --control-tls-key, --control-tls-client-ca and --control-role, or " +
+			"use --control unix:///path")
 	case c.cert != "":
-		return errors.New("--control-tls-cert refuses everybody as long as nobody can prove who it is, which TLS needs on loopback too: give " +
-			"--control-token-file, or --control-tls-client-ca and --control-role, or leave TLS out")
+		return errors.New("--control-tls-cert refuses everybody as long as no caller can prove an identity, which TLS " +
+			"needs on loopback too: give --control-token-file, or --control-tls-client-ca and --control-role, or leave TLS out")
 	}
 	return nil
 }
 
-// missing returns what an address that others reach needs and has not; empty when nothing.
+// missing returns the flags that a control plane within reach of others still needs; empty when it needs none.
 func (c *controlFlags) missing(certificates int) string {
 	var needs []string
 	if c.cert == "" || c.key == "" {
@@ -130,26 +134,30 @@ func (c *controlFlags) missing(certificates int) string {
 	return strings.Join(needs, ", and ")
 }
 
-// useless refuses what would have no effect, because somebody may rely on it.
+// useless refuses flags that would have no effect, because the operator may rely on them.
 func (c *controlFlags) useless(unix bool, users, certificates int) error {
 	switch {
 	case (c.cert == "") != (c.key == ""):
-		return errors.New("--control-tls-cert and --control-tls-key belong together: give both, or neither; one file may be both")
+		return errors.New("--control-tls-cert and --control-tls-key belong together: give both, or neither; one file may " +
+			"be both")
 	case unix && c.cert+strings.Join(c.clientCA, "") != "":
-		return errors.New("--control-tls-cert and --control-tls-client-ca are for a host:port: who calls over a unix socket is known by its user")
+		return errors.New("--control-tls-cert and --control-tls-client-ca are for a host:port: a unix socket tells the " +
+			"user of each caller")
 	case len(c.clientCA) > 0 && c.cert == "":
-		return errors.New("--control-tls-client-ca does nothing without --control-tls-cert and --control-tls-key: give them too")
+		return errors.New("--control-tls-client-ca does nothing without --control-tls-cert and --control-tls-key: give " +
+			"them too")
 	case len(c.clientCA) > 0 && certificates == 0:
-		return errors.New("--control-tls-client-ca does nothing as long as no certificate has a role: give --control-role, for example " +
-			"--control-role spiffe://example.org/ops/*=operator")
+		return errors.New("--control-tls-client-ca does nothing as long as no certificate has a role: give --control-role, " +
+			"for example --control-role spiffe://example.org/ops/*=operator")
 	case certificates > 0 && len(c.clientCA) == 0:
-		return errors.New("--control-role for a certificate does nothing without --control-tls-client-ca, --control-tls-cert and --control-tls-key: give " +
-			"them too; users on a unix socket are uid:NUMBER or user:NAME")
+		return errors.New("--control-role for a certificate does nothing without --control-tls-client-ca, " +
+			"--control-tls-cert and --control-tls-key: give them too; users on a unix socket are uid:NUMBER or user:NAME")
 	case users > 0 && runtime.GOOS != "linux":
-		return fmt.Errorf("--control-role for uid: or user: works on Linux only: on %s nobody says who calls over a unix socket, which is its "+
-			"owner's alone", runtime.GOOS)
+		return fmt.Errorf("--control-role for uid: or user: works on Linux only: on %s a unix socket does not tell the "+
+			"user of a caller, and only its owner may call", runtime.GOOS)
 	case users > 0 && !unix:
-		return fmt.Errorf("--control-role for uid: or user: does nothing with --control %s: the user of a caller is known on a unix socket only", c.address)
+		return fmt.Errorf("--control-role for uid: or user: does nothing with --control %s: the user of a caller is known "+
+			"on a unix socket only", c.address)
 	}
 	return nil
 }
@@ -167,13 +175,14 @@ func (c *controlFlags) rolesByKind() (users, certificates int, err error) {
 	return users, certificates, err
 }
 
-// rolesByIdentity reads --control-role. Names of users become numbers.
+// rolesByIdentity parses --control-role. Names of users become numbers.
 func (c *controlFlags) rolesByIdentity() (map[string]auth.Role, error) {
 	roles := make(map[string]auth.Role)
 	for _, text := range c.roles {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
-			return nil, fmt.Errorf("--control-role %.200q: expected IDENTITY=ROLE, for example spiffe://example.org/ops/*=operator or uid:1000=viewer", text)
+			return nil, fmt.Errorf("--control-role %.200q: expected IDENTITY=ROLE, for example "+
+				"spiffe://example.org/ops/*=operator or uid:1000=viewer", text)
 		}
 		role, err := auth.ParseRole(text[at+1:])
 		if err != nil {
@@ -184,14 +193,15 @@ func (c *controlFlags) rolesByIdentity() (map[string]auth.Role, error) {
 			return nil, fmt.Errorf("--control-role %.200q: %w", text, err)
 		}
 		if other, ok := roles[identity]; ok {
-			return nil, fmt.Errorf("--control-role %.200q: %s has the role %s already; expected each identity once", text, identity, other)
+			return nil, fmt.Errorf("--control-role %.200q: %s has the role %s already; expected each identity once", text,
+				identity, other)
 		}
 		roles[identity] = role
 	}
 	return roles, nil
 }
 
-// resolveUser returns uid:NUMBER for user:NAME, and other identities as they are.
+// resolveUser returns uid:NUMBER for user:NAME, and any other identity unchanged.
 func resolveUser(identity string) (string, error) {
 	if number, ok := strings.CutPrefix(identity, uidScheme); ok {
 		if n, err := strconv.ParseUint(number, 10, 32); err != nil || strconv.FormatUint(n, 10) != number {

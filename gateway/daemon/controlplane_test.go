@@ -29,33 +29,37 @@ func (i *instance) connectTLS(c *tls.Config) pb.GatewayServiceClient {
 	return pb.NewGatewayServiceClient(conn)
 }
 
-// with is a call's context with a token.
+// with returns a call's context with a token.
 func with(t testing.TB, token string) context.Context {
 	return metadata.AppendToOutgoingContext(patiently(t), "authorization", "Bearer "+token)
 }
 
-// tokenLine is a line of a token file.
+// tokenLine returns a line of a token file.
 func tokenLine(name, role, token string) string {
 	return fmt.Sprintf("%s %s sha256:%x\n", name, role, sha256.Sum256([]byte(token)))
 }
 
-// Tokens that look like such.
+// Tokens of the right form.
 var viewerToken, adminToken = "sgt_" + strings.Repeat("v", 43), "sgt_" + strings.Repeat("a", 43)
 
-// TestControlIdentities holds that a control plane on an address that others reach serves those with a certificate or a token, each as
-// far as its role goes, and nobody else; that SIGHUP takes a token away; and that the log says who may call.
+// TestControlIdentities checks that a control plane within reach of others serves callers with a certificate or a
+// token, each as far as the role goes, and no others. SIGHUP takes a token away, and the log says who may call.
 func TestControlIdentities(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	cert, key := ca.server("control", "control", "gateway.example")
 	tokens := filepath.Join(t.TempDir(), "tokens")
-	check(t, os.WriteFile(tokens, []byte(tokenLine("ann", "admin", adminToken)+tokenLine("vic", "viewer", viewerToken)), 0o600))
-	g := start(t, nil, "--control", "0.0.0.0:0", "--control-tls-cert", cert, "--control-tls-key", key, "--control-tls-client-ca", ca.dir+"/ca.pem",
+	check(t, os.WriteFile(tokens, []byte(tokenLine("ann", "admin", adminToken)+tokenLine("vic", "viewer", viewerToken)),
+		0o600))
+	g := start(t, nil, "--control", "0.0.0.0:0", "--control-tls-cert", cert, "--control-tls-key", key,
+		"--control-tls-client-ca", ca.dir+"/ca.pem",
 		"--control-token-file", tokens, "--control-role", "ops.example=operator")
-	if line := g.lines[len(g.lines)-1]; !strings.Contains(line, `"callers":"certificates,tokens"`) || !strings.Contains(line, `"tls":"on"`) {
+	if line := g.lines[len(g.lines)-1]; !strings.Contains(line, `"callers":"certificates,tokens"`) ||
+		!strings.Contains(line, `"tls":"on"`) {
 		t.Error(line)
 	}
-	anonymous, certified := g.connectTLS(ca.trusted("gateway.example")), g.connectTLS(ca.trusted("gateway.example", ca.client("ops.example")))
+	anonymous, certified := g.connectTLS(ca.trusted("gateway.example")),
+		g.connectTLS(ca.trusted("gateway.example", ca.client("ops.example")))
 	unknown := g.connectTLS(ca.trusted("gateway.example", ca.client("else.example")))
 	look := func(c pb.GatewayServiceClient, ctx context.Context) codes.Code {
 		_, err := c.GetGateway(ctx, &pb.GetGatewayRequest{})
@@ -100,7 +104,7 @@ func TestControlIdentities(t *testing.T) {
 	}
 }
 
-// TestControlRequired holds that --control-auth required refuses who proves nothing, over loopback too.
+// TestControlRequired checks that --control-auth required refuses a caller without an identity, over loopback too.
 func TestControlRequired(t *testing.T) {
 	t.Parallel()
 	tokens := filepath.Join(t.TempDir(), "tokens")
@@ -118,7 +122,7 @@ func TestControlRequired(t *testing.T) {
 	}
 }
 
-// TestControlCertificateReplaced holds that the control plane's certificate is replaced without a restart.
+// TestControlCertificateReplaced checks that the control plane's certificate is replaced without a restart.
 func TestControlCertificateReplaced(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -150,10 +154,11 @@ func TestControlCertificateReplaced(t *testing.T) {
 	}
 }
 
-// TestUnixRoles holds that a unix socket can be connected to by others when some of them have roles, and that the user is asked for.
+// TestUnixRoles checks that other users may connect to a unix socket when some have roles, and that a caller's user
+// decides.
 func TestUnixRoles(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "g") // a short path: a socket's has little room
+	dir, err := os.MkdirTemp("", "g") // a short path, because a socket's path is limited to about 100 bytes
 	check(t, err)
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "control")

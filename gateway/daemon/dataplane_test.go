@@ -25,8 +25,8 @@ func (i *instance) dialTLS(listener int, c *tls.Config) (*tls.Conn, error) {
 	return conn, conn.Handshake()
 }
 
-// TestListenersTLS holds that listeners are what --listen says: TLS with the certificate for all, plain, or TLS that needs a client's
-// certificate; and that the log and ctl say which is which.
+// TestListenersTLS checks that listeners are as --listen says: TLS with the certificate for all, plain, or TLS that
+// needs a client's certificate. The log and ctl say which is which.
 func TestListenersTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -53,8 +53,9 @@ func TestListenersTLS(t *testing.T) {
 	for _, l := range g.info().GetListeners() {
 		got = append(got, fmt.Sprintf("%s: %t %q %s", l.GetName(), l.GetTls(), l.GetClientAuth(), l.GetProxyProtocol()))
 	}
-	if want := `127.0.0.1:0: true "off" off, plain: false "" off, closed: true "require" off`; strings.Join(got, ", ") != want {
-		t.Errorf("%s; expected %s", strings.Join(got, ", "), want)
+	want := `127.0.0.1:0: true "off" off, plain: false "" off, closed: true "require" off`
+	if got := strings.Join(got, ", "); got != want {
+		t.Errorf("%s; expected %s", got, want)
 	}
 	log := strings.Join(g.lines, "")
 	for _, want := range []string{`"tls":"on"`, `"client-auth":"off"`, `"client-auth":"require"`, `"tls":"off"`} {
@@ -64,8 +65,8 @@ func TestListenersTLS(t *testing.T) {
 	}
 }
 
-// TestReplacedUnderTraffic holds that certificates are replaced, by themselves and by SIGHUP, while connections echo: none is lost, and
-// new ones see the new certificate.
+// TestReplacedUnderTraffic checks that certificates are replaced, by themselves and by SIGHUP, while connections echo.
+// No connection is lost, and new ones see the new certificate.
 func TestReplacedUnderTraffic(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -113,7 +114,7 @@ func TestReplacedUnderTraffic(t *testing.T) {
 	talking.Wait()
 }
 
-// TestProxyWords holds that a listener that takes PROXY headers shows the client that they name.
+// TestProxyWords checks that a listener that takes PROXY headers shows the client that they name.
 func TestProxyWords(t *testing.T) {
 	t.Parallel()
 	g := start(t, nil, "--listen", "behind=127.0.0.1:0 proxy=required proxy-trusted=127.0.0.0/8")
@@ -131,7 +132,7 @@ func TestProxyWords(t *testing.T) {
 	}
 }
 
-// TestBansSurvive holds that bans are kept in the state directory.
+// TestBansSurvive checks that bans are kept in the state directory.
 func TestBansSurvive(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -2,8 +2,8 @@
 
 package daemon
 
-// descriptorRoom returns 0: no limit is known.
+// descriptorRoom returns 0: this system has no known limit.
 func descriptorRoom() int { return 0 }
 
-// controlRoom returns 0: no limit is known.
+// controlRoom returns 0: this system has no known limit.
 func controlRoom() int { return 0 }

@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// crowd makes connections, more than the gateway can have; the kernel takes those that it cannot.
+// crowd makes more connections than the gateway can have. The kernel takes the rest.
 func crowd(t *testing.T, p *process, n int) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
@@ -24,8 +24,8 @@ func failed(op pb.ErrorOperation) func(*pb.Event) bool {
 	return func(e *pb.Event) bool { return e.GetError().GetOperation() == op }
 }
 
-// TestDescriptorsExhausted holds that a gateway that was allowed more connections than descriptors stays alive without them,
-// says so, and accepts again when there are some.
+// TestDescriptorsExhausted checks a gateway that may have more connections than descriptors: it stays alive when
+// descriptors run out, says so, and accepts again when some are free.
 func TestDescriptorsExhausted(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "ulimit -n 256", "--max-connections", "100000", "--drain-timeout", "1s")
@@ -33,11 +33,13 @@ func TestDescriptorsExhausted(t *testing.T) {
 	first := p.dial()
 	echo(t, first, "hi")
 	conns := crowd(t, p, 400)
-	if e := until(t, stream, failed(pb.ErrorOperation_ERROR_OPERATION_ACCEPT)).GetError(); e.GetCount() == 0 || e.GetListener() == "" || e.GetMessage() == "" {
+	if e := until(t, stream, failed(pb.ErrorOperation_ERROR_OPERATION_ACCEPT)).GetError(); e.GetCount() == 0 ||
+		e.GetListener() == "" || e.GetMessage() == "" {
 		t.Error(e)
 	}
 	echo(t, first, "still here")
-	if totals := p.info().GetTotals(); totals.GetAcceptErrors() == 0 || totals.GetConnections() < 200 || totals.GetConnections() > 256 {
+	if totals := p.info().GetTotals(); totals.GetAcceptErrors() == 0 || totals.GetConnections() < 200 ||
+		totals.GetConnections() > 256 {
 		t.Error(totals)
 	}
 	for _, c := range conns {
@@ -53,7 +55,7 @@ func TestDescriptorsExhausted(t *testing.T) {
 	}
 }
 
-// TestFull holds that by default there are descriptors left to drive a gateway that is full.
+// TestFull checks that by default a full gateway has descriptors left to be driven.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "ulimit -n 256")
@@ -73,7 +75,8 @@ func TestFull(t *testing.T) {
 	for range 10 {
 		info, err := p.connect().GetGateway(patiently(t), &pb.GetGatewayRequest{})
 		check(t, err)
-		if totals := info.GetTotals(); totals.GetConnections() != limit || totals.GetRefused() != 100 || totals.GetAcceptErrors() != 0 {
+		if totals := info.GetTotals(); totals.GetConnections() != limit || totals.GetRefused() != 100 ||
+			totals.GetAcceptErrors() != 0 {
 			t.Error(totals)
 		}
 	}

@@ -1,2 +1,2 @@
-// Package daemon runs the gateway as a process: flags, configuration file and environment, wiring, signals, exit codes.
+// Package daemon runs the gateway as a process: flags, configuration file, environment, wiring, signals and exit codes.
 package daemon

@@ -18,7 +18,7 @@ func is(t pb.EventType) func(*pb.Event) bool {
 	return func(e *pb.Event) bool { return e.GetType() == t }
 }
 
-// pattern fills p with the bytes of a stream in which every place can be told from its neighbours.
+// pattern fills p with the bytes of a stream in which every position differs from its neighbours.
 func pattern(p []byte, from int) {
 	for i := 0; i < len(p); i += 8 {
 		binary.BigEndian.PutUint64(p[i:], uint64(from+i)*0x9E3779B97F4A7C15)
@@ -28,7 +28,7 @@ func pattern(p []byte, from int) {
 // blockSize is how much a talker writes at once.
 const blockSize = 8 << 10
 
-// talker writes its pattern and checks that what comes back is a prefix of it.
+// talker writes its pattern and checks that the bytes that come back are a prefix of it.
 type talker struct {
 	conn     net.Conn
 	sent     int // bytes that Write took
@@ -36,12 +36,12 @@ type talker struct {
 	broken   error
 }
 
-// window is how many blocks a stubborn talker has under way at most, so that a busy machine does not keep the gateway from
-// flushing them in time.
+// window is how many blocks a stubborn talker has under way at most, so that a busy machine does not keep the gateway
+// from flushing them in time.
 const window = 8
 
-// talk writes until stop is closed and then finishes, or, when it is stubborn, until the gateway does. It returns when there
-// is nothing more to read.
+// talk writes until stop is closed and then finishes; a stubborn talker writes until the gateway ends. It returns when
+// there is nothing more to read.
 func (k *talker) talk(stop <-chan struct{}, stubborn bool) {
 	var writing sync.WaitGroup
 	over, room := make(chan struct{}), make(chan struct{}, window)
@@ -95,8 +95,8 @@ func (k *talker) talk(stop <-chan struct{}, stubborn bool) {
 	writing.Wait()
 }
 
-// TestDrainUnderLoad holds that a signal loses nothing: a client that finishes in time gets back every byte that it sent, one
-// that does not gets back, in order, every byte that the gateway said it sent, and the process ends with 0.
+// TestDrainUnderLoad checks that a signal loses nothing. A client that finishes in time gets back every byte that it
+// sent. One that does not gets back, in order, every byte that the gateway counted as sent. The process ends with 0.
 func TestDrainUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {
@@ -135,9 +135,10 @@ func TestDrainUnderLoad(t *testing.T) {
 			}
 			for _, e := range closed {
 				c, k := e.GetConnection(), talkers[e.GetConnection().GetRemoteAddress()]
+				lost := e.GetClosed().GetDiscardedBytes() + e.GetClosed().GetUnsentBytes()
 				polite := e.GetClosed().GetReason() == pb.CloseReason_CLOSE_REASON_PEER_CLOSED
 				if k.broken != nil || uint64(k.received) != c.GetBytesSent() || polite && k.received != k.sent ||
-					!polite && c.GetBytesReceived() != c.GetBytesSent()+e.GetClosed().GetDiscardedBytes()+e.GetClosed().GetUnsentBytes() {
+					!polite && c.GetBytesReceived() != c.GetBytesSent()+lost {
 					t.Errorf("sent %d, got back %d, %v: %v", k.sent, k.received, k.broken, e)
 				}
 			}
@@ -145,7 +146,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	}
 }
 
-// TestSecondSignal holds that a second signal ends the process at once, with 1.
+// TestSecondSignal checks that a second signal ends the process at once, with 1.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	g := spawn(t, "", "--drain-timeout", "1h")
@@ -161,7 +162,7 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// TestShutdown holds that the RPC ends the process with 0, and streams with OK.
+// TestShutdown checks that the RPC ends the process with 0, and streams with OK.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	g := spawn(t, "")
@@ -176,7 +177,8 @@ func TestShutdown(t *testing.T) {
 	expectRead(t, conn, "bye")
 	check(t, conn.Close())
 	events := remaining(t, stream)
-	if last := events[len(events)-1]; last.GetType() != pb.EventType_EVENT_TYPE_DRAIN_ENDED || last.GetDrain().GetReason() != "test" {
+	if last := events[len(events)-1]; last.GetType() != pb.EventType_EVENT_TYPE_DRAIN_ENDED ||
+		last.GetDrain().GetReason() != "test" {
 		t.Error(events)
 	}
 	if code := g.exit(); code != 0 {

@@ -39,8 +39,8 @@ func (i *instance) awaitStates(want map[string]pb.NodeState) {
 	}
 }
 
-// TestFleet runs three gateways with embedded servers. Each of them answers for all: it lists all connections, kicks those of others, and sees
-// one leave when it has drained.
+// TestFleet runs three gateways with embedded servers. Each of them answers for all: it lists all connections, kicks
+// those of others, and sees a node leave when that has drained.
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	names, seed := []string{"edge-1", "edge-2", "edge-3"}, free(t)
@@ -68,7 +68,8 @@ func TestFleet(t *testing.T) {
 		ids = nil
 		for r := new(pb.ListConnectionsResponse); r.GetNextPageToken() != "" || len(nodes) == 0; {
 			var err error
-			r, err = g.client.ListConnections(patiently(t), &pb.ListConnectionsRequest{PageSize: 2, PageToken: r.GetNextPageToken()})
+			r, err = g.client.ListConnections(patiently(t), &pb.ListConnectionsRequest{PageSize: 2,
+				PageToken: r.GetNextPageToken()})
 			check(t, err)
 			for _, c := range r.GetConnections() {
 				nodes, ids = append(nodes, c.GetNode()), append(ids, c.GetId())
@@ -79,7 +80,8 @@ func TestFleet(t *testing.T) {
 		}
 		count, err := g.client.CountConnections(patiently(t), &pb.CountConnectionsRequest{})
 		check(t, err)
-		if f := count.GetFleet(); !slices.Equal(nodes, want) || !f.GetComplete() || f.GetExpected() != 3 || f.GetAnswered() != 3 {
+		if f := count.GetFleet(); !slices.Equal(nodes, want) || !f.GetComplete() || f.GetExpected() != 3 ||
+			f.GetAnswered() != 3 {
 			t.Fatalf("the connections of %q, %v", nodes, f)
 		}
 		local, err := g.client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Scope: &pb.Scope{Local: true}})
@@ -123,7 +125,8 @@ func runUntilEnd(t testing.TB, log *journal, args ...string) (code int, stdout s
 	return daemon.Run(patiently(t), daemon.Process{Args: args, Stdout: &out, Stderr: log}), out.String()
 }
 
-// TestOpenFleetBesideClosedControl holds that a gateway whose callers have to prove who they are says so when its fleet's nodes do not.
+// TestOpenFleetBesideClosedControl checks the warning of a gateway whose callers have to prove their identity while its
+// fleet's nodes do not.
 func TestOpenFleetBesideClosedControl(t *testing.T) {
 	t.Parallel()
 	tokens := filepath.Join(t.TempDir(), "tokens")
@@ -141,13 +144,14 @@ func TestOpenFleetBesideClosedControl(t *testing.T) {
 		{slices.Concat([]string{"--nats-url", strings.Replace(nats, "//", "//edge-1:secret@", 1)}, required), 0},
 	} {
 		g := start(t, nil, append(c.flags, "--control-token-file", tokens)...)
-		if got := strings.Count(strings.Join(g.lines, ""), "every program on this machine can be one"); got != c.warns {
+		if got := strings.Count(strings.Join(g.lines, ""), "every program on this machine can be a node"); got != c.warns {
 			t.Errorf("%v: warned %d times; expected %d", c.flags, got, c.warns)
 		}
 	}
 }
 
-// TestTwin holds that a gateway does not start whose name a live node of the fleet has: exit 1 and a sentence, and nothing is served.
+// TestTwin checks that a gateway does not start when a live node of the fleet has its name: it exits with 1 and a
+// sentence, and serves nothing.
 func TestTwin(t *testing.T) {
 	t.Parallel()
 	first := start(t, nil, "--node", "edge-1", "--cluster-listen", "127.0.0.1:0")
@@ -155,9 +159,11 @@ func TestTwin(t *testing.T) {
 	echo(t, conn, "hello")
 	seed := fleetOf(t, first.instance).Address
 	log := new(journal)
-	code, stdout := runUntilEnd(t, log, "--node", "edge-1", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--cluster-listen", "127.0.0.1:0",
+	code, stdout := runUntilEnd(t, log, "--node", "edge-1", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0",
+		"--cluster-listen", "127.0.0.1:0",
 		"--cluster-join", seed)
-	if code != 1 || stdout != "" || log.count("gateway: a live node of fleet sockgate is named edge-1 already") != 1 || log.count("listening") > 0 {
+	if code != 1 || stdout != "" || log.count("gateway: a live node of fleet sockgate is named edge-1 already") != 1 ||
+		log.count("listening") > 0 {
 		t.Errorf("exit %d, stdout %q, log %s", code, stdout, log.text.String())
 	}
 	echo(t, conn, "still here")
@@ -165,7 +171,8 @@ func TestTwin(t *testing.T) {
 	check(t, conn.Close())
 }
 
-// TestFleetOfOtherServers runs two gateways with a NATS server that comes after them, goes and comes back: they find each other by themselves.
+// TestFleetOfOtherServers runs two gateways with a NATS server that starts after them, goes and comes back. They find
+// each other by themselves.
 func TestFleetOfOtherServers(t *testing.T) {
 	t.Parallel()
 	address := free(t)

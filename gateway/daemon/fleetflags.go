@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	// defaultFleet is the name of a fleet that nobody has named.
+	// defaultFleet is the name of a fleet without --fleet.
 	defaultFleet = "sockgate"
 	// anyPeer stands for all nodes that --fleet-peer-role does not name.
 	anyPeer = "*"
@@ -25,71 +26,76 @@ const (
 	plainScheme, tlsScheme = "nats", "tls"
 )
 
-// fleetFlags say which fleet the gateway is in, and how it reaches the other nodes. Without an address or a URL it runs alone.
+// fleetFlags say which fleet the gateway is in, and how it reaches the other nodes. Without a cluster address and a
+// NATS URL it runs alone.
 type fleetFlags struct {
-	name      string // empty: not said
+	name      string // empty: defaultFleet
 	peerRoles []string
 
 	listen        string // of the embedded NATS server; empty: there is none
 	join          []string
 	cert, key, ca string
 
-	urls                      []string // of NATS servers elsewhere
+	urls                      []string // of external NATS servers
 	natsCA, natsCert, natsKey string
 	credentials               string
 }
 
-// flags defines the flags.
 func (c *fleetFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&c.name, "fleet", "", "name of the fleet: 1 to 32 of a-z, 0-9 and - (default "+defaultFleet+"); with --cluster-listen or --nats-url")
-	f.StringVar(&c.listen, "cluster-listen", "", "address for the other nodes of a fleet, host:port, which needs no NATS servers then; other than "+
-		"loopback needs TLS")
-	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again: best the same for all nodes, for this one's own "+
-		"does no harm")
-	f.StringVar(&c.cert, "cluster-tls-cert", "", "PEM file of this node's certificate, for both ends of connections between nodes")
+	f.StringVar(&c.name, "fleet", "", "name of the fleet: 1 to 32 of a-z, 0-9 and - (default "+defaultFleet+"); with "+
+		"--cluster-listen or --nats-url")
+	f.StringVar(&c.listen, "cluster-listen", "", "address for the other nodes of a fleet, host:port, which needs no "+
+		"NATS servers then; other than loopback needs TLS")
+	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again: best the "+
+		"same for all nodes, for this one's own does no harm")
+	f.StringVar(&c.cert, "cluster-tls-cert", "", "PEM file of this node's certificate, for both ends of connections "+
+		"between nodes")
 	f.StringVar(&c.key, "cluster-tls-key", "", "PEM file of its private key")
-	f.StringVar(&c.ca, "cluster-tls-ca", "", "PEM file of the CAs that nodes' certificates must be under; whoever has one is a node")
-	f.StringArrayVar(&c.urls, "nats-url", nil, "NATS server that the nodes of a fleet share, tls://[user:password@]host:port, or nats:// on loopback; may "+
-		"be given again")
-	f.StringVar(&c.natsCA, "nats-tls-ca", "", "PEM file of the CAs that the NATS servers' certificates must be under (default: those of the system)")
+	f.StringVar(&c.ca, "cluster-tls-ca", "", "PEM file of the CAs that nodes' certificates must be under; anyone who "+
+		"has one can be a node")
+	f.StringArrayVar(&c.urls, "nats-url", nil, "NATS server that the nodes of a fleet share, "+
+		"tls://[user:password@]host:port, or nats:// on loopback; may be given again")
+	f.StringVar(&c.natsCA, "nats-tls-ca", "", "PEM file of the CAs that the NATS servers' certificates must be under "+
+		"(default: those of the system)")
 	f.StringVar(&c.natsCert, "nats-tls-cert", "", "PEM file of a client certificate for the NATS servers")
 	f.StringVar(&c.natsKey, "nats-tls-key", "", "PEM file of its private key")
 	f.StringVar(&c.credentials, "nats-creds", "", "credentials file for the NATS servers: a user's JWT and its seed")
-	f.StringArrayVar(&c.peerRoles, "fleet-peer-role", nil, "NODE=viewer, operator or admin: what calls by way of that node may do at most; * is all others; may be given "+
-		"again (default: admin)")
+	f.StringArrayVar(&c.peerRoles, "fleet-peer-role", nil,
+		"NODE=viewer, operator or admin: the most that calls by way of that node may do; * is all others; may be given "+
+			"again (default: admin)")
 }
 
-// embedded and external report how the gateway is in a fleet; it is alone when both are false.
+// embedded and external report how the gateway is in a fleet. It runs alone when both are false.
 func (c *fleetFlags) embedded() bool { return c.listen != "" }
 func (c *fleetFlags) external() bool { return len(c.urls) > 0 }
 
-// secure reports whether the NATS servers are spoken to by TLS: all of them or none.
+// secure reports whether the NATS servers speak TLS. All of them do, or none.
 func (c *fleetFlags) secure() bool {
 	return c.external() && strings.HasPrefix(c.urls[0], tlsScheme+"://")
 }
 
 // fleet returns the fleet's name.
 func (c *fleetFlags) fleet() string {
-	if c.name == "" {
-		return defaultFleet
-	}
-	return c.name
+	return cmp.Or(c.name, defaultFleet)
 }
 
-// validate refuses a fleet that others could get into, and what would do nothing.
+// validate refuses a fleet that strangers could join, and flags that would do nothing.
 func (c *fleetFlags) validate() error {
-	cluster, nats := c.listen+strings.Join(c.join, "")+c.cert+c.key+c.ca, strings.Join(c.urls, "")+c.natsCA+c.natsCert+c.natsKey+c.credentials
+	cluster := c.listen + strings.Join(c.join, "") + c.cert + c.key + c.ca
+	nats := strings.Join(c.urls, "") + c.natsCA + c.natsCert + c.natsKey + c.credentials
 	switch {
 	case cluster != "" && nats != "":
-		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one without NATS servers, or --nats-url for " +
-			"one with servers of your own")
+		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one without " +
+			"NATS servers, or --nats-url for one with servers of your own")
 	case cluster != "" && c.listen == "":
-		return errors.New("--cluster-… does nothing without --cluster-listen: give the address for other nodes, for example " +
-			"--cluster-listen 127.0.0.1:6222")
+		return errors.New("--cluster-… does nothing without --cluster-listen: give the address for other nodes, for " +
+			"example --cluster-listen 127.0.0.1:6222")
 	case nats != "" && len(c.urls) == 0:
-		return errors.New("--nats-… does nothing without --nats-url: give a server, for example --nats-url nats://127.0.0.1:4222")
+		return errors.New("--nats-… does nothing without --nats-url: give a server, for example --nats-url " +
+			"nats://127.0.0.1:4222")
 	case cluster+nats == "" && c.name != "":
-		return fmt.Errorf("--fleet %.100q does nothing as long as no other node can be reached: give --cluster-listen or --nats-url", c.name)
+		return fmt.Errorf("--fleet %.100q does nothing as long as no other node can be reached: give --cluster-listen or "+
+			"--nats-url", c.name)
 	case cluster+nats == "" && len(c.peerRoles) > 0:
 		return errors.New("--fleet-peer-role does nothing in a gateway that runs alone: give --cluster-listen or --nats-url")
 	case !event.ValidNode(c.fleet()):
@@ -104,7 +110,7 @@ func (c *fleetFlags) validate() error {
 	return c.validateNATS()
 }
 
-// roles reads --fleet-peer-role: roles in capitals by nodes' names.
+// roles parses --fleet-peer-role into roles by node name.
 func (c *fleetFlags) roles() (map[string]string, error) {
 	roles := make(map[string]string)
 	for _, text := range c.peerRoles {
@@ -117,14 +123,15 @@ func (c *fleetFlags) roles() (map[string]string, error) {
 			return nil, fmt.Errorf("--fleet-peer-role %.200q: %w", text, err)
 		}
 		if other, ok := roles[node]; ok {
-			return nil, fmt.Errorf("--fleet-peer-role %.200q: %s has the role %s already; expected each node once", text, node, other)
+			return nil, fmt.Errorf("--fleet-peer-role %.200q: %s has the role %s already; expected each node once", text, node,
+				other)
 		}
 		roles[node] = role.String()
 	}
 	return roles, nil
 }
 
-// validateCluster checks the addresses of an embedded server, and that none of them can be reached by just anybody.
+// validateCluster checks the addresses of an embedded server. Beyond loopback it requires the three TLS files.
 func (c *fleetFlags) validateCluster() error {
 	wide := ""
 	for i, text := range append([]string{c.listen}, c.join...) {
@@ -153,34 +160,44 @@ func (c *fleetFlags) validateCluster() error {
 	case files == 3, files == 0 && wide == "":
 		return nil
 	case files > 0:
-		return errors.New("--cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca belong together: give all three, or none on loopback")
+		return errors.New("--cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca belong together: give all three, or " +
+			"none on loopback")
 	}
-	return fmt.Errorf("%.200s is not a loopback address: whoever reaches it could be a node and cut every connection, so it needs --cluster-tls-cert, "+
-		"--cluster-tls-key and --cluster-tls-ca", wide)
+	return fmt.Errorf("%.200s is not a loopback address: anyone who reaches it could be a node and cut every "+
+		"connection, so it needs --cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca", wide)
 }
 
-// portOrNone reports whether a port can be connected to, or is left out.
+// portOrNone reports whether a URL's port is valid or left out.
 func portOrNone(text string) bool {
 	port, err := strconv.ParseUint(text, 10, 16)
 	return text == "" || err == nil && port > 0
 }
 
-// onLoopback reports whether only this machine is behind a host. A name may lead anywhere, except localhost.
+// serverURL reports whether a URL has the form of a NATS server's: a scheme and a host, perhaps a user and a port, no
+// path.
+func serverURL(u *url.URL) bool {
+	known := u.Scheme == plainScheme || u.Scheme == tlsScheme
+	return known && u.Hostname() != "" && u.Path+u.RawQuery+u.Fragment == "" && portOrNone(u.Port())
+}
+
+// onLoopback reports whether a host is this machine. Of all names, only localhost is: any other may lead anywhere.
 func onLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// validateNATS checks the URLs of servers, and that passwords and messages go to others by TLS only.
+// validateNATS checks the URLs of NATS servers. Passwords and messages leave the machine over TLS only.
 func (c *fleetFlags) validateNATS() error {
 	plain, users := 0, 0
 	for _, text := range c.urls {
 		u, err := url.Parse(text)
-		if err != nil || u.Scheme != plainScheme && u.Scheme != tlsScheme || u.Hostname() == "" || u.Path+u.RawQuery+u.Fragment != "" || !portOrNone(u.Port()) {
-			return fmt.Errorf("--nats-url %.200q: expected tls://[user:password@]host:port, or nats:// on loopback", natsbus.Redacted(text))
+		if err != nil || !serverURL(u) {
+			return fmt.Errorf("--nats-url %.200q: expected tls://[user:password@]host:port, or nats:// on loopback",
+				natsbus.Redacted(text))
 		}
 		if u.Scheme == plainScheme && !onLoopback(u.Hostname()) {
-			return fmt.Errorf("--nats-url %.200q is not a loopback address: whoever is on the way could be a node, so it needs tls://", natsbus.Redacted(text))
+			return fmt.Errorf("--nats-url %.200q is not a loopback address: anyone on the way could be a node, so it needs "+
+				"tls://", natsbus.Redacted(text))
 		}
 		if u.Scheme == plainScheme {
 			plain++
@@ -191,7 +208,8 @@ func (c *fleetFlags) validateNATS() error {
 	}
 	switch {
 	case plain > 0 && plain < len(c.urls):
-		return errors.New("--nats-url: some are nats:// and some are tls://; expected all alike, because all servers are spoken to in the same way")
+		return errors.New("--nats-url: some are nats:// and some are tls://; expected all alike, because the gateway " +
+			"speaks to all servers in the same way")
 	case plain > 0 && c.natsCA+c.natsCert+c.natsKey != "":
 		return errors.New("--nats-tls-… does nothing with nats:// URLs: give tls:// ones")
 	case (c.natsCert == "") != (c.natsKey == ""):

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestFleetUsage holds that a fleet that others could get into, and what would do nothing, is refused with 2 and a sentence.
+// TestFleetUsage checks that a fleet that strangers could join, and flags that would do nothing, are refused with 2 and
+// a sentence.
 func TestFleetUsage(t *testing.T) {
 	t.Parallel()
 	listen, url := []string{"--cluster-listen", "127.0.0.1:6222"}, []string{"--nats-url", "nats://127.0.0.1:4222"}
@@ -32,39 +33,57 @@ func TestFleetUsage(t *testing.T) {
 		{args: []string{"--cluster-listen", "6222"}, want: []string{`--cluster-listen "6222"`, "host:port"}},
 		{args: []string{"--cluster-listen", "127.0.0.1:70000"}, want: []string{"--cluster-listen", "host:port"}},
 		{args: []string{"--cluster-listen", "127.0.0.1:http"}, want: []string{"--cluster-listen", "host:port"}},
-		{args: []string{"--nats-url", "nats://127.0.0.1:70000"}, want: []string{"--nats-url", "nats://127.0.0.1:70000", "host:port"}},
-		{args: []string{"--cluster-listen", ":6222"}, want: []string{"--cluster-listen :6222 is not a loopback address", wide}},
-		{args: []string{"--cluster-listen", "0.0.0.0:6222"}, want: []string{"--cluster-listen 0.0.0.0:6222 is not a loopback address", wide}},
+		{args: []string{"--nats-url", "nats://127.0.0.1:70000"},
+			want: []string{"--nats-url", "nats://127.0.0.1:70000", "host:port"}},
+		{args: []string{"--cluster-listen", ":6222"}, want: []string{"--cluster-listen :6222 is not a loopback address",
+			wide}},
+		{args: []string{"--cluster-listen", "0.0.0.0:6222"},
+			want: []string{"--cluster-listen 0.0.0.0:6222 is not a loopback address", wide}},
 		{args: []string{"--cluster-listen", "gateway.example:6222"}, want: []string{"is not a loopback address", wide}},
-		{args: with(listen, "--cluster-join", "192.0.2.1:6222"), want: []string{"--cluster-join 192.0.2.1:6222 is not a loopback address", wide}},
-		{args: with(listen, "--cluster-join", "127.0.0.2:6222", "--cluster-join", "localhost.example:6222"), want: []string{"--cluster-join localhost.example:6222", wide}},
+		{args: with(listen, "--cluster-join", "192.0.2.1:6222"),
+			want: []string{"--cluster-join 192.0.2.1:6222 is not a loopback address", wide}},
+		{args: with(listen, "--cluster-join", "127.0.0.2:6222", "--cluster-join", "localhost.example:6222"),
+			want: []string{"--cluster-join localhost.example:6222", wide}},
 		{args: with(listen, "--cluster-join", ":6222"), want: []string{`--cluster-join ":6222"`, "host:port"}},
 		{args: with(listen, "--cluster-join", "127.0.0.1:0"), want: []string{`--cluster-join "127.0.0.1:0"`, "host:port"}},
-		{env: []string{"SOCKGATE_CLUSTER_LISTEN=127.0.0.1:6222", "SOCKGATE_CLUSTER_JOIN=127.0.0.2:6222, 192.0.2.1:6222"}, want: []string{"--cluster-join 192.0.2.1:6222"}},
+		{env: []string{"SOCKGATE_CLUSTER_LISTEN=127.0.0.1:6222", "SOCKGATE_CLUSTER_JOIN=127.0.0.2:6222, 192.0.2.1:6222"},
+			want: []string{"--cluster-join 192.0.2.1:6222"}},
 		{args: with(listen, "--cluster-tls-cert", "x"), want: []string{wide, "belong together"}},
-		{args: []string{"--cluster-listen", ":6222", "--cluster-tls-cert", "x", "--cluster-tls-key", "x"}, want: []string{wide, "belong together"}},
-		{args: with(listen, "--cluster-tls-cert", "/nowhere/c", "--cluster-tls-key", "/nowhere/k", "--cluster-tls-ca", "/nowhere/ca"),
+		{args: []string{"--cluster-listen", ":6222", "--cluster-tls-cert", "x", "--cluster-tls-key", "x"},
+			want: []string{wide, "belong together"}},
+		{args: with(listen, "--cluster-tls-cert", "/nowhere/c", "--cluster-tls-key", "/nowhere/k", "--cluster-tls-ca",
+			"/nowhere/ca"),
 			want: []string{"--cluster-tls-…", "/nowhere/c"}},
 		{args: []string{"--nats-url", "127.0.0.1:4222"}, want: []string{"--nats-url", "expected tls://"}},
 		{args: []string{"--nats-url", "http://127.0.0.1:4222"}, want: []string{"--nats-url", "expected tls://"}},
 		{args: []string{"--nats-url", "tls://host:4222/path"}, want: []string{"--nats-url", "expected tls://"}},
-		{args: []string{"--nats-url", "nats://user:secret@nats.example:4222"}, want: []string{"--nats-url", "nats.example:4222", "not a loopback address", "tls://"}},
+		{args: []string{"--nats-url", "nats://user:secret@nats.example:4222"},
+			want: []string{"--nats-url", "nats.example:4222", "not a loopback address", "tls://"}},
 		{args: with(url, "--nats-url", "nats://10.0.0.1:4222"), want: []string{"10.0.0.1:4222", "not a loopback address"}},
 		{args: with(url, "--nats-url", "tls://10.0.0.1:4222"), want: []string{"some are nats:// and some are tls://"}},
 		{args: with(url, "--nats-tls-ca", "x"), want: []string{"--nats-tls-… does nothing with nats:// URLs"}},
-		{args: []string{"--nats-url", "tls://10.0.0.1:4222", "--nats-tls-cert", "x"}, want: []string{"--nats-tls-cert and --nats-tls-key belong together"}},
-		{args: []string{"--nats-url", "tls://10.0.0.1:4222", "--nats-tls-ca", "/nowhere/ca"}, want: []string{"--nats-tls-ca", "/nowhere/ca"}},
-		{args: []string{"--nats-url", "tls://10.0.0.1:4222", "--nats-tls-cert", "/nowhere/c", "--nats-tls-key", "/nowhere/k"}, want: []string{"--nats-tls-cert", "/nowhere/c"}},
-		{args: []string{"--nats-url", "nats://user:secret@127.0.0.1:4222", "--nats-creds", "x"}, want: []string{"--nats-creds and a user in --nats-url"}},
+		{args: []string{"--nats-url", "tls://10.0.0.1:4222", "--nats-tls-cert", "x"},
+			want: []string{"--nats-tls-cert and --nats-tls-key belong together"}},
+		{args: []string{"--nats-url", "tls://10.0.0.1:4222", "--nats-tls-ca", "/nowhere/ca"},
+			want: []string{"--nats-tls-ca", "/nowhere/ca"}},
+		{args: []string{"--nats-url", "tls://10.0.0.1:4222", "--nats-tls-cert", "/nowhere/c", "--nats-tls-key",
+			"/nowhere/k"}, want: []string{"--nats-tls-cert", "/nowhere/c"}},
+		{args: []string{"--nats-url", "nats://user:secret@127.0.0.1:4222", "--nats-creds", "x"},
+			want: []string{"--nats-creds and a user in --nats-url"}},
 		{args: with(url, "--nats-creds", "/nowhere/creds"), want: []string{"--nats-creds", "/nowhere/creds", "JWT"}},
-		{args: with(url, "--nats-creds", write(t, "no credentials")), want: []string{"--nats-creds", filepath.Base(write(t, "")), "JWT"}},
+		{args: with(url, "--nats-creds", write(t, "no credentials")),
+			want: []string{"--nats-creds", filepath.Base(write(t, "")), "JWT"}},
 		{args: with(listen, "--fleet-peer-role", "edge-1"), want: []string{`--fleet-peer-role "edge-1"`, "NODE=ROLE"}},
 		{args: with(listen, "--fleet-peer-role", "Edge=viewer"), want: []string{"--fleet-peer-role", "NODE=ROLE"}},
-		{args: with(listen, "--fleet-peer-role", "edge-1=root"), want: []string{"--fleet-peer-role", `"root"`, "viewer, operator or admin"}},
-		{args: with(listen, "--fleet-peer-role", "*=viewer", "--fleet-peer-role", "*=admin"), want: []string{"--fleet-peer-role", "* has the role VIEWER already"}},
+		{args: with(listen, "--fleet-peer-role", "edge-1=root"),
+			want: []string{"--fleet-peer-role", `"root"`, "viewer, operator or admin"}},
+		{args: with(listen, "--fleet-peer-role", "*=viewer", "--fleet-peer-role", "*=admin"),
+			want: []string{"--fleet-peer-role", "* has the role VIEWER already"}},
 	} {
-		code, stdout, stderr := run(c.env, append([]string{"--node", "n", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"}, c.args...)...)
-		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "gateway: ") || !strings.HasSuffix(stderr, "\nSee gateway --help.\n") ||
+		code, stdout, stderr := run(c.env, append([]string{"--node", "n", "--listen", "127.0.0.1:0", "--control",
+			"127.0.0.1:0"}, c.args...)...)
+		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "gateway: ") ||
+			!strings.HasSuffix(stderr, "\nSee gateway --help.\n") ||
 			strings.Contains(stderr, "listening") || strings.Contains(stderr, "secret") {
 			t.Errorf("%q %q: exit %d, stdout %q, stderr %q", c.args, c.env, code, stdout, stderr)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// FuzzConfig reads a configuration file: whatever is in it, it is settings or an error, and what is settings has known keys only.
-// The corpus is in testdata/fuzz.
+// FuzzConfig reads a configuration file. Every file gives settings or an error, and settings have known keys only. The
+// corpus is in testdata/fuzz.
 func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var s settings
@@ -36,7 +36,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// FuzzListen reads a listener: what is accepted has an address, and words that contradict none of the rules.
+// FuzzListen reads a listener. An accepted one has an address, and its words contradict no rule.
 func FuzzListen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		l, err := parseListen(text, tlsFlags{}, proxyFlags{mode: "off"})

@@ -16,10 +16,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// stopTimeout is how long control-plane calls may take to end when everything else has.
+// stopTimeout is how long control-plane calls may take to end after everything else has ended.
 const stopTimeout = 5 * time.Second
 
-// gateway is the running process: the data plane, the control plane, the fleet, and the order in which they begin and end.
+// gateway is the running process: the data plane, the control plane, the fleet, and the order of their starts and ends.
 type gateway struct {
 	server       *server.Server
 	control      *control.Server
@@ -29,8 +29,8 @@ type gateway struct {
 	log          hclog.Logger
 }
 
-// runGateway starts everything and blocks until it has ended. Nothing is left running, except after a second signal, when the
-// process is to end at once.
+// runGateway starts everything and blocks until it has ended. Nothing is left running, except after a second signal,
+// when the process must exit at once.
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) (err error) {
 	g := &gateway{log: log, certificates: certificates{log: log.Named("tls")}}
 	defer g.certificates.close()
@@ -42,7 +42,8 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		return usageError{fmt.Errorf("control plane: %w", err)}
 	}
 	defer g.auth.close()
-	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(), Logger: log.Named("control")})
+	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(),
+		Logger: log.Named("control")})
 	if err != nil {
 		return usageError{err}
 	}
@@ -55,14 +56,14 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		return usageError{err}
 	}
 	if slices.ContainsFunc(config.Listeners, func(l server.ListenerConfig) bool { return l.TLS != nil }) {
-		moreProcessors() // not before: there is to be a loop for each real one
+		moreProcessors() // after the engine has started one loop for each real processor
 	}
 	if err := g.server.Listen(); err != nil {
 		return err
 	}
 	controlListener, err := listenControl(&s.control)
 	if err != nil {
-		_ = g.server.Shutdown(ctx) // serves nothing yet: only closes the listeners
+		_ = g.server.Shutdown(ctx) // it serves nothing yet, so this only closes the listeners
 		return err
 	}
 	if err := g.answer(ctx, controlConfig); err != nil {
@@ -74,8 +75,8 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	return g.run(ctx, controlListener, p)
 }
 
-// answer makes the control plane, and joins the fleet before anything is served: the error says that it must not be, because the fleet has
-// a node of this name, or its address cannot be listened on.
+// answer makes the control plane, and joins the fleet before anything is served. An error means that the gateway must
+// not serve: the fleet has a node of this name, or the cluster address cannot be listened on.
 func (g *gateway) answer(ctx context.Context, c control.Config) error {
 	if err := g.membership.open(g.server); err != nil {
 		return err
@@ -85,8 +86,8 @@ func (g *gateway) answer(ctx context.Context, c control.Config) error {
 	return g.membership.join(ctx)
 }
 
-// listenControl opens the control plane's socket. Only the gateway's own user may connect to a unix socket, unless others have roles:
-// then everybody may, and the kernel is asked who it is.
+// listenControl opens the control plane's socket. Only the gateway's own user may connect to a unix socket. When roles
+// are given, every user may connect, and the kernel tells the user of each caller.
 func listenControl(c *controlFlags) (net.Listener, error) {
 	l, err := server.Listen(c.address)
 	if err != nil {
@@ -113,17 +114,20 @@ func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
 		return
 	}
 	for _, l := range info.Listeners {
-		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler}, tlsFields(l.TLS, l.ClientAuth)...)
+		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler},
+			tlsFields(l.TLS, l.ClientAuth)...)
 		g.log.Info("listening", append(fields, "proxy", l.Proxy, "node", info.Node, "incarnation", info.Incarnation)...)
 	}
-	fields := append([]any{"address", controlListener.Addr().String()}, tlsFields(g.auth.tls != nil, g.auth.asks.String())...)
-	g.log.Info("control plane listening", append(fields, "callers", g.auth.String(), "max-connections", info.Config.Limits.MaxConnections)...)
+	fields := append([]any{"address", controlListener.Addr().String()},
+		tlsFields(g.auth.tls != nil, g.auth.asks.String())...)
+	g.log.Info("control plane listening", append(fields, "callers", g.auth.String(), "max-connections",
+		info.Config.Limits.MaxConnections)...)
 	if info.Config.BanFile == "" {
 		g.log.Info("bans do not survive a restart: name a directory to keep them in with --state-dir")
 	}
 }
 
-// tlsFields describe TLS for the log, and what is asked of clients.
+// tlsFields describes TLS and client authentication for the log.
 func tlsFields(on bool, clientAuth string) []any {
 	if !on {
 		return []any{"tls", "off"}
@@ -148,7 +152,8 @@ func (g *gateway) run(ctx context.Context, controlListener net.Listener, p *Proc
 	return nil
 }
 
-// serveControl answers the control plane until it is stopped. A failure drains the gateway: nobody could drive it any more.
+// serveControl serves the control plane until it is stopped. A failure drains the gateway, because it could not be
+// driven any more.
 func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain context.CancelCauseFunc) {
 	err := g.control.Serve(l)
 	if err != nil {
@@ -158,8 +163,8 @@ func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain contex
 	failed <- err
 }
 
-// serveConnections is the data plane until it has drained; then streams end with the log's last event, the control plane after them, and at
-// last the gateway leaves the fleet.
+// serveConnections serves the data plane until it has drained. Then it closes the event log, which ends streams behind
+// their last event, stops the control plane, and leaves the fleet last.
 func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 	err := g.server.Serve(ctx)
 	g.server.Log().Close()
@@ -170,10 +175,11 @@ func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 	ended <- err
 }
 
-// overdue is how long after its deadline a drain may take. Only a handler that does not return can hold it longer.
+// overdue is how long a drain may take beyond its deadline. Only a handler that does not return can hold it longer.
 const overdue = 5 * time.Second
 
-// await waits for the end; the first signal begins a drain, the second gives up.
+// await waits until everything has ended, or a drain is overdue. The first signal begins a drain, and the second gives
+// up waiting.
 func (g *gateway) await(ended <-chan error, p *Process, drain context.CancelCauseFunc) error {
 	var first os.Signal
 	check := time.NewTicker(time.Second)
@@ -185,7 +191,8 @@ func (g *gateway) await(ended <-chan error, p *Process, drain context.CancelCaus
 		case now := <-check.C:
 			if info, err := g.server.Gateway(context.Background()); err == nil && info.Draining && info.Totals.Connections > 0 &&
 				now.After(info.DrainDeadline.Add(overdue)) {
-				return fmt.Errorf("%d connections could not be closed within %s after the drain's deadline: a handler does not return",
+				return fmt.Errorf("%d connections could not be closed within %s after the drain's deadline: a handler does not "+
+					"return",
 					info.Totals.Connections, overdue)
 			}
 		case <-p.Hangups:

@@ -22,7 +22,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
 const patience = 30 * time.Second
 
 func patiently(t testing.TB) context.Context {
@@ -46,7 +46,7 @@ func write(t testing.TB, text string) string {
 	return path
 }
 
-// run runs the daemon with a context that has ended: when its configuration is good, it starts and drains at once.
+// run runs the daemon with a context that has ended. With a good configuration, it starts and drains at once.
 func run(environ []string, args ...string) (code int, stdout, stderr string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -55,7 +55,7 @@ func run(environ []string, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-// instance is a gateway that runs, in this process or in one of its own.
+// instance is a running gateway, in this process or in one of its own.
 type instance struct {
 	t         testing.TB
 	addresses []string // of the listeners
@@ -104,7 +104,7 @@ func (i *instance) connect() pb.GatewayServiceClient {
 	return pb.NewGatewayServiceClient(conn)
 }
 
-// info describes the gateway.
+// info returns the gateway's description of itself.
 func (i *instance) info() *pb.GetGatewayResponse {
 	i.t.Helper()
 	r, err := i.client.GetGateway(patiently(i.t), &pb.GetGatewayRequest{})
@@ -138,7 +138,7 @@ func expectRead(t testing.TB, conn net.Conn, want string) {
 	}
 }
 
-// follow streams events, with a first response that has been read.
+// follow opens an event stream, whose first response has been read.
 func (i *instance) follow(r *pb.StreamEventsRequest) grpc.ServerStreamingClient[pb.StreamEventsResponse] {
 	i.t.Helper()
 	stream, err := i.client.StreamEvents(patiently(i.t), r)
@@ -148,8 +148,9 @@ func (i *instance) follow(r *pb.StreamEventsRequest) grpc.ServerStreamingClient[
 	return stream
 }
 
-// until reads a stream up to the first event that is wanted.
-func until(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsResponse], wanted func(*pb.Event) bool) *pb.Event {
+// until reads a stream up to the first wanted event.
+func until(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsResponse],
+	wanted func(*pb.Event) bool) *pb.Event {
 	t.Helper()
 	for {
 		r, err := stream.Recv()
@@ -176,7 +177,7 @@ func remaining(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsRe
 	}
 }
 
-// loopback makes a gateway listen on free ports and log what can be parsed.
+// loopback makes a gateway listen on free ports, and log in a form that can be parsed.
 var loopback = []string{"--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--node", "test", "--log-format", "json"}
 
 // journal is a log that can be read while it is written.
@@ -191,7 +192,7 @@ func (j *journal) Write(p []byte) (int, error) {
 	return j.text.Write(p)
 }
 
-// count returns how many lines have a text.
+// count returns how many lines contain a text.
 func (j *journal) count(text string) (n int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -203,7 +204,7 @@ func (j *journal) count(text string) (n int) {
 	return n
 }
 
-// await waits until a number of lines have a text.
+// await waits until n lines contain a text.
 func (j *journal) await(t testing.TB, n int, text string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); j.count(text) < n; time.Sleep(10 * time.Millisecond) {
@@ -218,12 +219,12 @@ type inside struct {
 	*instance
 	signals chan os.Signal
 	hangups chan os.Signal
-	log     *journal // behind the line about the control plane
+	log     *journal // from behind the line about the control plane
 	stdout  *bytes.Buffer
 	code    chan int
 }
 
-// start runs the daemon in this process; flags come behind those of loopback.
+// start runs the daemon in this process, with the flags of loopback and more flags.
 func start(t testing.TB, environ []string, flags ...string) *inside {
 	t.Helper()
 	return startWith(t, environ, append(append([]string(nil), loopback...), flags...)...)
@@ -231,12 +232,14 @@ func start(t testing.TB, environ []string, flags ...string) *inside {
 
 func startWith(t testing.TB, environ []string, args ...string) *inside {
 	t.Helper()
-	g := &inside{signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), log: new(journal), stdout: new(bytes.Buffer), code: make(chan int, 1)}
+	g := &inside{signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), log: new(journal),
+		stdout: new(bytes.Buffer), code: make(chan int, 1)}
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		g.code <- daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: g.stdout, Stderr: writer, Signals: g.signals, Hangups: g.hangups})
+		g.code <- daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: g.stdout, Stderr: writer,
+			Signals: g.signals, Hangups: g.hangups})
 		_ = writer.Close()
 	})
 	t.Cleanup(func() {

@@ -17,7 +17,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestSilentControlClient holds that somebody who connects to the control plane and says nothing does not hold up the end.
+// TestSilentControlClient checks that a client that connects to the control plane and sends nothing does not delay the
+// end.
 func TestSilentControlClient(t *testing.T) {
 	t.Parallel()
 	g := start(t, nil)
@@ -34,7 +35,7 @@ func TestSilentControlClient(t *testing.T) {
 	}
 }
 
-// stuck is a standard error that nobody reads any more after the first bytes.
+// stuck is a standard error that is not read any more after the first bytes.
 type stuck struct {
 	mu   sync.Mutex
 	head bytes.Buffer
@@ -52,7 +53,7 @@ func (s *stuck) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestStuckLog holds that a log that nobody reads keeps neither verbs nor the end waiting.
+// TestStuckLog checks that an unread log delays neither verbs nor the end.
 func TestStuckLog(t *testing.T) {
 	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "control.sock")
@@ -61,7 +62,8 @@ func TestStuckLog(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	code := make(chan int, 1)
 	go func() {
-		code <- daemon.Run(context.Background(), daemon.Process{Args: []string{"--listen", "127.0.0.1:0", "--control", "unix://" + socket},
+		code <- daemon.Run(context.Background(), daemon.Process{Args: []string{"--listen", "127.0.0.1:0", "--control",
+			"unix://" + socket},
 			Stdout: io.Discard, Stderr: log, Signals: signals})
 	}()
 	i := &instance{t: t, control: socket}
@@ -71,8 +73,9 @@ func TestStuckLog(t *testing.T) {
 			break
 		}
 	}
-	for range 20 { // each has a line of its own in the log
-		_, err := i.client.SetLabels(patiently(t), &pb.SetLabelsRequest{Filter: "true", Set: map[string]string{"a": strings.Repeat("b", 200)}})
+	for range 20 { // each writes a line to the log
+		_, err := i.client.SetLabels(patiently(t), &pb.SetLabelsRequest{Filter: "true",
+			Set: map[string]string{"a": strings.Repeat("b", 200)}})
 		check(t, err)
 	}
 	signals <- syscall.SIGTERM
@@ -81,12 +84,14 @@ func TestStuckLog(t *testing.T) {
 	}
 }
 
-// TestSuccessorsSocket holds that a gateway that ends leaves the socket file of one that has replaced it alone.
+// TestSuccessorsSocket checks that a gateway that ends leaves the socket file alone when another gateway has replaced
+// it.
 func TestSuccessorsSocket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data, control := filepath.Join(dir, "data.sock"), filepath.Join(dir, "control.sock")
-	args := []string{"--listen", "unix://" + data, "--control", "unix://" + control, "--node", "test", "--log-format", "json"}
+	args := []string{"--listen", "unix://" + data, "--control", "unix://" + control, "--node", "test", "--log-format",
+		"json"}
 	old := startWith(t, nil, args...)
 	check(t, os.Remove(data))
 	check(t, os.Remove(control))

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -11,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// limitFlags are the settings of server.Limits; ctl can change most of them while the gateway runs.
+// limitFlags are the flags for server.Limits. ctl can change most of them while the gateway runs.
 type limitFlags struct {
 	maxConnections     int
 	perIP              int
@@ -34,34 +35,41 @@ type limitFlags struct {
 	writeTimeout       time.Duration
 }
 
-// flags defines the flags.
 func (l *limitFlags) flags(f *pflag.FlagSet) {
 	l.highWater, l.sendQueueLimit = 64<<10, 1<<20
-	f.IntVar(&l.maxConnections, "max-connections", 0, "most live connections; 0: the descriptor limit less a sixteenth (64 to 1,024)")
+	f.IntVar(&l.maxConnections, "max-connections", 0, "most live connections; 0: the descriptor limit less a sixteenth "+
+		"(64 to 1,024)")
 	f.IntVar(&l.perIP, "max-connections-per-ip", 0, "most connections from one address; 0: no limit")
-	f.IntVar(&l.perIPv6Network, "max-connections-per-ipv6-network", 0, "most connections from one IPv6 /64 network; 0: no limit")
+	f.IntVar(&l.perIPv6Network, "max-connections-per-ipv6-network", 0,
+		"most connections from one IPv6 /64 network; 0: no limit")
 	f.Float64Var(&l.acceptRate, "accept-rate", 0, "connections admitted a second, on average; 0: no limit")
 	f.IntVar(&l.acceptBurst, "accept-burst", 0, "how many may come at once; 0: as many as --accept-rate")
-	f.Float64Var(&l.acceptRatePerIP, "accept-rate-per-ip", 0, "--accept-rate for each IPv4 address or IPv6 /64 network; 0: no limit")
+	f.Float64Var(&l.acceptRatePerIP, "accept-rate-per-ip", 0,
+		"--accept-rate for each IPv4 address or IPv6 /64 network; 0: no limit")
 	f.IntVar(&l.acceptBurstPerIP, "accept-burst-per-ip", 0, "--accept-burst for each; 0: as many as --accept-rate-per-ip")
 	f.Var(&l.allow, "allow", "network (CIDR) from which connections are admitted; may be given again; none: all")
 	f.Var(&l.deny, "deny", "network (CIDR) from which none is admitted, before --allow; may be given again")
-	f.DurationVar(&l.handshakeTimeout, "handshake-timeout", 10*time.Second, "how long a PROXY header and a TLS handshake may take together")
+	f.DurationVar(&l.handshakeTimeout, "handshake-timeout", 10*time.Second,
+		"how long a PROXY header and a TLS handshake may take together")
 	f.IntVar(&l.maxHandshakes, "max-handshakes", 1024, "TLS handshakes under way at once; others wait for their turn")
-	f.DurationVar(&l.firstByteTimeout, "first-byte-timeout", 0, "how long a new connection may take to send its first byte; 0: for ever")
-	f.Var(&l.receiveRate, "receive-rate", "bytes a second that are read from one connection, on average, for example 64KiB; 0: no limit")
+	f.DurationVar(&l.firstByteTimeout, "first-byte-timeout", 0,
+		"how long a new connection may take to send its first byte; 0: for ever")
+	f.Var(&l.receiveRate, "receive-rate", "bytes a second that are read from one connection, on average, for example "+
+		"64KiB; 0: no limit")
 	f.IntVar(&l.receiveMessageRate, "receive-message-rate", 0, "reads a second of one connection, on average; 0: no limit")
 	f.DurationVar(&l.idleTimeout, "idle-timeout", 0, "how long a connection may neither receive nor send; 0: for ever")
 	f.Var(&l.highWater, "high-water", "send-queue bytes above which reading from that peer pauses, for example 64KiB")
 	f.Var(&l.sendQueueLimit, "send-queue-limit", "send-queue bytes beyond which a send is dropped, for example 1MiB")
 	f.Var(&l.queueBudget, "queue-budget", "bytes that all send queues together may have, for example 1GiB; 0: no limit")
-	f.DurationVar(&l.writeTimeout, "write-timeout", 30*time.Second, "how long a peer may take no byte of a non-empty send queue")
+	f.DurationVar(&l.writeTimeout, "write-timeout", 30*time.Second,
+		"how long a peer may take no byte of a non-empty send queue")
 }
 
-// validate checks what the server does not, or would not name by its flag.
+// validate checks limits that the server does not check, or would not name by their flags.
 func (l *limitFlags) validate() error {
 	if l.maxConnections < 0 {
-		return fmt.Errorf("--max-connections %d: expected 0 (the descriptor limit less a sixteenth) or more", l.maxConnections)
+		return fmt.Errorf("--max-connections %d: expected 0 (the descriptor limit less a sixteenth) or more",
+			l.maxConnections)
 	}
 	for _, c := range []struct {
 		name  string
@@ -74,13 +82,13 @@ func (l *limitFlags) validate() error {
 		{"receive-message-rate", float64(l.receiveMessageRate), 0}, {"max-handshakes", float64(l.maxHandshakes), 1},
 		{"high-water", float64(l.highWater), 1}, {"send-queue-limit", float64(l.sendQueueLimit), 1},
 	} {
-		if !(c.value >= c.least) || math.IsInf(c.value, 0) { // not for NaN either
+		if !(c.value >= c.least) || math.IsInf(c.value, 0) { // refuses NaN too
 			return fmt.Errorf("--%s %v: expected at least %v", c.name, c.value, c.least)
 		}
 	}
 	if l.acceptBurst > 0 && l.acceptRate == 0 || l.acceptBurstPerIP > 0 && l.acceptRatePerIP == 0 {
-		return errors.New("--accept-burst does nothing without --accept-rate, nor --accept-burst-per-ip without --accept-rate-per-ip; give both, " +
-			"or neither")
+		return errors.New("--accept-burst does nothing without --accept-rate, nor --accept-burst-per-ip without " +
+			"--accept-rate-per-ip; give both, or neither")
 	}
 	if l.sendQueueLimit < l.highWater {
 		return fmt.Errorf("--send-queue-limit %s: expected at least --high-water, %s", &l.sendQueueLimit, &l.highWater)
@@ -88,7 +96,7 @@ func (l *limitFlags) validate() error {
 	return l.validateTimeouts()
 }
 
-// validateTimeouts checks how long things may take.
+// validateTimeouts checks the durations.
 func (l *limitFlags) validateTimeouts() error {
 	for _, c := range []struct {
 		name     string
@@ -108,10 +116,10 @@ func (l *limitFlags) validateTimeouts() error {
 	return nil
 }
 
-// limits makes the server's limits, with those of listeners by their names.
+// limits returns the server's limits, including the connection limits of listeners by name.
 func (l *limitFlags) limits(listeners map[string]int) server.Limits {
-	limits := server.Limits{
-		MaxConnections:            l.maxConnections,
+	return server.Limits{
+		MaxConnections:            cmp.Or(l.maxConnections, descriptorRoom()),
 		ListenerConnections:       listeners,
 		ConnectionsPerIP:          l.perIP,
 		ConnectionsPerIPv6Network: l.perIPv6Network,
@@ -132,8 +140,4 @@ func (l *limitFlags) limits(listeners map[string]int) server.Limits {
 		WriteTimeout:              l.writeTimeout,
 		IdleTimeout:               l.idleTimeout,
 	}
-	if limits.MaxConnections == 0 {
-		limits.MaxConnections = descriptorRoom()
-	}
-	return limits
 }

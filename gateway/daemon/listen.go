@@ -13,22 +13,23 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// listenerSettings are one listener: what is set for all, with what its own words change.
+// listenerSettings are the settings of one listener: those for all listeners, changed by its own words.
 type listenerSettings struct {
-	server.ListenerConfig                  // without the TLS, which needs the files
-	files                 *tlsfiles.Config // of its TLS; nil without
+	server.ListenerConfig                  // without TLS, whose files are not open yet
+	files                 *tlsfiles.Config // nil without TLS
 	maxConnections        int              // 0: no limit of its own
 }
 
-// listenWords are what one --listen says behind the address. What is empty is not said.
+// listenWords are the words behind the address of one --listen. An empty field was not given.
 type listenWords struct {
-	onOff          string // of TLS
+	onOff          string // whether the listener speaks TLS
 	tls            tlsFlags
 	proxy          proxyFlags
 	maxConnections string
 }
 
-// parseListen reads `[name=]address [word=value]…`: a listener, with what is set for all. The error names the text.
+// parseListen parses `[name=]address [word=value]…` into a listener; tls and proxy are the settings for all listeners.
+// The error quotes the text.
 func parseListen(text string, tls tlsFlags, proxy proxyFlags) (listenerSettings, error) {
 	l, err := readListen(text, tls, proxy)
 	if err != nil {
@@ -37,7 +38,7 @@ func parseListen(text string, tls tlsFlags, proxy proxyFlags) (listenerSettings,
 	return l, nil
 }
 
-// readListen is parseListen, with errors that do not repeat the text.
+// readListen is parseListen, with errors that do not quote the text.
 func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings, err error) {
 	fields, err := splitWords(text)
 	if err != nil {
@@ -65,7 +66,7 @@ func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings
 		return l, err
 	}
 	if mode == server.ProxyOff && len(w.proxy.trusted) > 0 {
-		return l, errors.New("proxy-trusted does nothing without PROXY headers, and who set it relies on it: add proxy=required or proxy=optional")
+		return l, errors.New("proxy-trusted does nothing without PROXY headers: add proxy=required or proxy=optional")
 	}
 	l.Proxy, l.ProxyTrusted = mode, trusted
 	if w.maxConnections != "" {
@@ -76,7 +77,8 @@ func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings
 	return l, nil
 }
 
-// splitWords cuts a text at white space. Double quotes keep it together, as in tls-cert="/my files/a.pem", and are no part of the word.
+// splitWords cuts a text at white space. Double quotes keep a word together, as in tls-cert="/my files/a.pem", and are
+// not part of it.
 func splitWords(text string) ([]string, error) {
 	var all []string
 	var word strings.Builder
@@ -105,7 +107,7 @@ func splitWords(text string) ([]string, error) {
 	return all, nil
 }
 
-// parseAddress reads [name=]address and checks its form; whether it can be bound shows later.
+// parseAddress reads [name=]address and checks its form. Whether it can be bound shows later.
 func parseAddress(text string) (name, address string, err error) {
 	name, address, named := strings.Cut(text, "=")
 	if !named {
@@ -122,32 +124,45 @@ func parseAddress(text string) (name, address string, err error) {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return name, address, fmt.Errorf("expected [name=]host:port or [name=]unix:///path, and perhaps words behind it such as tls=off: %w", err)
+		return name, address, fmt.Errorf("expected [name=]host:port or [name=]unix:///path, and perhaps words behind it "+
+			"such as tls=off: %w", err)
 	}
 	return name, address, nil
 }
 
-// texts are the words that have one value, and where it is kept.
+// texts maps each word with a single value to its field.
 func (w *listenWords) texts() map[string]*string {
-	return map[string]*string{"tls": &w.onOff, "client-auth": &w.tls.clientAuth, "min-version": &w.tls.minVersion, "proxy": &w.proxy.mode,
-		"max-connections": &w.maxConnections}
+	return map[string]*string{
+		"tls":             &w.onOff,
+		"client-auth":     &w.tls.clientAuth,
+		"min-version":     &w.tls.minVersion,
+		"proxy":           &w.proxy.mode,
+		"max-connections": &w.maxConnections,
+	}
 }
 
-// lists are the words that may be there again, and where their values are kept.
+// lists maps each word that may be repeated to its field.
 func (w *listenWords) lists() map[string]*[]string {
-	return map[string]*[]string{"tls-cert": &w.tls.certs, "tls-key": &w.tls.keys, "client-ca": &w.tls.clientCA, "alpn": &w.tls.alpn}
+	return map[string]*[]string{
+		"tls-cert":  &w.tls.certs,
+		"tls-key":   &w.tls.keys,
+		"client-ca": &w.tls.clientCA,
+		"alpn":      &w.tls.alpn,
+	}
 }
 
-// knownWords are all of them, as the documents have them.
+// knownWords lists all words, in the order of the documents.
 func knownWords() []string {
-	return []string{"tls", "tls-cert", "tls-key", "client-ca", "client-auth", "min-version", "alpn", "proxy", "proxy-trusted", "max-connections"}
+	return []string{"tls", "tls-cert", "tls-key", "client-ca", "client-auth", "min-version", "alpn", "proxy",
+		"proxy-trusted", "max-connections"}
 }
 
 // set takes one word=value.
 func (w *listenWords) set(field string) error {
 	word, value, ok := strings.Cut(field, "=")
 	if !slices.Contains(knownWords(), word) {
-		return fmt.Errorf("unknown word %.100q behind the address; the words are %s, each with = and a value", word, strings.Join(knownWords(), ", "))
+		return fmt.Errorf("unknown word %.100q behind the address; the words are %s, each with = and a value", word,
+			strings.Join(knownWords(), ", "))
 	}
 	if !ok || value == "" {
 		return fmt.Errorf("%s has no value; expected %s= and one", word, word)
@@ -170,7 +185,8 @@ func (w *listenWords) set(field string) error {
 	return nil
 }
 
-// files makes the listener's TLS; nil when it has none. It has one when a certificate is given, for it or for all, unless tls=off.
+// files returns the configuration of the listener's TLS; nil when it has none. A listener speaks TLS when a certificate
+// is given, for it or for all, unless it has tls=off.
 func (w *listenWords) files(defaults tlsFlags) (*tlsfiles.Config, error) {
 	own := w.tls.said()
 	settled := w.tls.over(defaults)

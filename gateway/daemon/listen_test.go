@@ -13,7 +13,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// handshake shakes hands over a pipe, as a client and a listener's configuration would, and returns what the client saw.
+// handshake makes a TLS handshake over a pipe between a client and a listener's configuration. It returns what the
+// client saw.
 func handshake(t *testing.T, listener, client *tls.Config) (tls.ConnectionState, error) {
 	t.Helper()
 	near, far := net.Pipe()
@@ -29,23 +30,25 @@ func handshake(t *testing.T, listener, client *tls.Config) (tls.ConnectionState,
 		served <- err
 	}()
 	conn := tls.Client(near, client)
-	_, err := io.ReadFull(conn, make([]byte, 1)) // a server refuses a certificate after the client thinks that all is well
+	_, err := io.ReadFull(conn, make([]byte, 1)) // a server refuses a certificate after the client has finished
 	if failed := <-served; err == nil {
 		err = failed
 	}
 	return conn.ConnectionState(), err
 }
 
-// TestListenWords holds what words behind an address change for one listener, and that the others have what is set for all.
+// TestListenWords checks that words behind an address change one listener, and that the others keep the settings for
+// all.
 func TestListenWords(t *testing.T) {
 	ca := newAuthority(t)
 	cert, key := ca.server("all", "for all", "gateway.example")
 	own, ownKey := ca.server("own name", "its own", "games.example") // a path with a space
-	config, err := daemon.ServerConfig(t, "--tls-cert", cert, "--tls-key", key, "--tls-alpn", "a", "--tls-min-version", "1.3",
-		"--proxy-protocol", "optional", "--proxy-trusted", "10.0.0.0/8",
+	config, err := daemon.ServerConfig(t, "--tls-cert", cert, "--tls-key", key, "--tls-alpn", "a",
+		"--tls-min-version", "1.3", "--proxy-protocol", "optional", "--proxy-trusted", "10.0.0.0/8",
 		"--listen", ":1",
 		"--listen", "plain=:2 tls=off proxy=off",
-		"--listen", fmt.Sprintf(`games=:3  tls=on tls-cert=%q tls-key=%q client-ca=%s alpn=b alpn=c min-version=1.2 `, own, ownKey, ca.dir+"/ca.pem")+
+		"--listen", fmt.Sprintf(`games=:3  tls=on tls-cert=%q tls-key=%q client-ca=%s alpn=b alpn=c min-version=1.2 `, own,
+			ownKey, ca.dir+"/ca.pem")+
 			"proxy=required proxy-trusted=::/0 proxy-trusted=192.0.2.1 max-connections=1000",
 		"--listen", `"unix:///my files/x" tls=off`)
 	check(t, err)
@@ -71,7 +74,8 @@ func TestListenWords(t *testing.T) {
 	older.MaxVersion, older.NextProtos = tls.VersionTLS12, []string{"c"}
 	state, err = handshake(t, config.Listeners[2].TLS, older)
 	check(t, err)
-	if state.PeerCertificates[0].Subject.CommonName != "its own" || state.NegotiatedProtocol != "c" || state.Version != tls.VersionTLS12 {
+	if state.PeerCertificates[0].Subject.CommonName != "its own" || state.NegotiatedProtocol != "c" ||
+		state.Version != tls.VersionTLS12 {
 		t.Error(state.PeerCertificates[0].Subject, state.NegotiatedProtocol, state.Version)
 	}
 	if _, err := handshake(t, config.Listeners[2].TLS, ca.trusted("games.example")); err == nil {
@@ -83,7 +87,7 @@ func TestListenWords(t *testing.T) {
 	}
 }
 
-// TestClientAuthWords holds what client-auth and client-ca come to, for all listeners and for one.
+// TestClientAuthWords checks client-auth and client-ca, for all listeners and for one.
 func TestClientAuthWords(t *testing.T) {
 	ca := newAuthority(t)
 	cert, key := ca.server("all", "for all", "gateway.example")
@@ -102,33 +106,41 @@ func TestClientAuthWords(t *testing.T) {
 		{[]string{"--tls-client-auth", "request"}, "client-ca=" + authorities, tls.VerifyClientCertIfGiven},
 		{nil, "client-ca=" + authorities, tls.RequireAndVerifyClientCert},
 	} {
-		config, err := daemon.ServerConfig(t, append(c.flags, "--tls-cert", cert, "--tls-key", key, "--listen", ":1 "+c.words)...)
+		config, err := daemon.ServerConfig(t, append(c.flags, "--tls-cert", cert, "--tls-key", key, "--listen",
+			":1 "+c.words)...)
 		if err != nil || config.Listeners[0].TLS.ClientAuth != c.want {
 			t.Errorf("%v %s: %v, %v; expected %v", c.flags, c.words, config.Listeners, err, c.want)
 		}
 	}
 }
 
-// TestLimitFlags holds that each limit's flag comes to that limit.
+// TestLimitFlags checks that each limit's flag sets that limit.
 func TestLimitFlags(t *testing.T) {
-	config, err := daemon.ServerConfig(t, "--listen", "a=:1 max-connections=7", "--max-connections", "10", "--max-connections-per-ip", "11",
-		"--max-connections-per-ipv6-network", "12", "--accept-rate", "13.5", "--accept-burst", "14", "--accept-rate-per-ip", "0.5", "--accept-burst-per-ip", "16",
-		"--receive-rate", "17KiB", "--receive-message-rate", "18", "--handshake-timeout", "19s", "--max-handshakes", "20", "--first-byte-timeout", "21s",
-		"--allow", "10.1.2.3/8", "--allow", "::ffff:192.0.2.1", "--deny", "2001:db8::1", "--queue-budget", "22MiB", "--high-water", "23", "--send-queue-limit", "24",
+	config, err := daemon.ServerConfig(t, "--listen", "a=:1 max-connections=7", "--max-connections", "10",
+		"--max-connections-per-ip", "11", "--max-connections-per-ipv6-network", "12",
+		"--accept-rate", "13.5", "--accept-burst", "14", "--accept-rate-per-ip", "0.5", "--accept-burst-per-ip", "16",
+		"--receive-rate", "17KiB", "--receive-message-rate", "18",
+		"--handshake-timeout", "19s", "--max-handshakes", "20", "--first-byte-timeout", "21s",
+		"--allow", "10.1.2.3/8", "--allow", "::ffff:192.0.2.1", "--deny", "2001:db8::1",
+		"--queue-budget", "22MiB", "--high-water", "23", "--send-queue-limit", "24",
 		"--write-timeout", "25s", "--idle-timeout", "26s")
 	check(t, err)
 	config.Limits.LowWater = 1 // has no flag
-	if got, want := fmt.Sprintf("%+v", config.Limits), fmt.Sprintf("%+v", server.Limits{MaxConnections: 10, ListenerConnections: map[string]int{"a": 7},
-		ConnectionsPerIP: 11, ConnectionsPerIPv6Network: 12, AcceptRate: 13.5, AcceptBurst: 14, AcceptRatePerIP: 0.5, AcceptBurstPerIP: 16, ReceiveRate: 17 << 10,
-		ReceiveMessageRate: 18, HandshakeTimeout: 19e9, MaxHandshakes: 20, FirstByteTimeout: 21e9,
-		Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
-		Deny:  []netip.Prefix{netip.MustParsePrefix("2001:db8::1/128")}, QueueBudget: 22 << 20, HighWater: 23, LowWater: 1, SendQueueLimit: 24, WriteTimeout: 25e9,
-		IdleTimeout: 26e9}); got != want {
+	want := server.Limits{
+		MaxConnections: 10, ListenerConnections: map[string]int{"a": 7}, ConnectionsPerIP: 11, ConnectionsPerIPv6Network: 12,
+		AcceptRate: 13.5, AcceptBurst: 14, AcceptRatePerIP: 0.5, AcceptBurstPerIP: 16,
+		ReceiveRate: 17 << 10, ReceiveMessageRate: 18, HandshakeTimeout: 19e9, MaxHandshakes: 20, FirstByteTimeout: 21e9,
+		Allow:       []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
+		Deny:        []netip.Prefix{netip.MustParsePrefix("2001:db8::1/128")},
+		QueueBudget: 22 << 20, HighWater: 23, LowWater: 1, SendQueueLimit: 24, WriteTimeout: 25e9, IdleTimeout: 26e9,
+	}
+	if got, want := fmt.Sprintf("%+v", config.Limits), fmt.Sprintf("%+v", want); got != want {
 		t.Errorf("%s\nexpected\n%s", got, want)
 	}
 }
 
-// TestListenMistakes holds that every mistake in a listener, its TLS or its PROXY headers is refused with a sentence that names it.
+// TestListenMistakes checks that every mistake in a listener, its TLS or its PROXY headers is refused with a sentence
+// that names it.
 func TestListenMistakes(t *testing.T) {
 	ca := newAuthority(t)
 	cert, key := ca.server("all", "for all", "gateway.example")
@@ -150,9 +162,11 @@ func TestListenMistakes(t *testing.T) {
 		{append(pair, "--listen", ":1 tls-key="+key), []string{"0 of tls-cert and 1 of tls-key"}},
 		{append(pair, "--listen", ":1 tls=off alpn=a"), []string{"tls=off", "the one or the other"}},
 		{append(pair, "--listen", ":1 client-auth=maybe"), []string{"client-auth=maybe", "off, request or require"}},
-		{append(pair, "--listen", ":1 client-auth=require"), []string{"client-auth=require", "client-ca=", "--tls-client-ca"}},
+		{append(pair, "--listen", ":1 client-auth=require"),
+			[]string{"client-auth=require", "client-ca=", "--tls-client-ca"}},
 		{append(pair, "--listen", ":1 min-version=1.1"), []string{"min-version=1.1", "1.2 or 1.3"}},
-		{append(pair, "--listen", ":1 tls-cert=/nowhere/a.pem tls-key=/nowhere/a.key"), []string{"--listen", "cannot read /nowhere/a.pem", "no such file"}},
+		{append(pair, "--listen", ":1 tls-cert=/nowhere/a.pem tls-key=/nowhere/a.key"),
+			[]string{"--listen", "cannot read /nowhere/a.pem", "no such file"}},
 		{[]string{"--listen", `:1 tls-cert="/my files/a.pem`}, []string{"double quote"}},
 		{[]string{"--listen", ":1 proxy=perhaps"}, []string{"proxy=perhaps", "off, optional or required"}},
 		{[]string{"--listen", ":1 proxy=required"}, []string{"proxy-trusted=10.0.0.0/8", "--proxy-trusted"}},
@@ -181,14 +195,16 @@ func TestListenMistakes(t *testing.T) {
 		{[]string{"--accept-rate", "Inf"}, []string{"--accept-rate +Inf"}},
 		{[]string{"--accept-rate", "fast"}, []string{"--accept-rate", `"fast" is not a number`}},
 		{[]string{"--accept-burst", "10"}, []string{"--accept-burst does nothing without --accept-rate"}},
-		{[]string{"--accept-rate", "5", "--accept-burst-per-ip", "10"}, []string{"--accept-burst-per-ip without --accept-rate-per-ip"}},
+		{[]string{"--accept-rate", "5", "--accept-burst-per-ip", "10"},
+			[]string{"--accept-burst-per-ip without --accept-rate-per-ip"}},
 		{[]string{"--max-handshakes", "0"}, []string{"--max-handshakes 0", "at least 1"}},
 		{[]string{"--handshake-timeout", "0"}, []string{"--handshake-timeout 0s", "at least 1ms"}},
 		{[]string{"--first-byte-timeout", "-1s"}, []string{"--first-byte-timeout -1s"}},
 		{[]string{"--deny", "fe80::1%eth0"}, []string{"--deny", "fe80::1%eth0"}},
 	} {
 		code, stdout, stderr := run(nil, c.args...)
-		if code != 2 || stdout != "" || !strings.HasSuffix(stderr, "\nSee gateway --help.\n") || strings.Count(stderr, "\n") != 2 {
+		if code != 2 || stdout != "" || !strings.HasSuffix(stderr, "\nSee gateway --help.\n") ||
+			strings.Count(stderr, "\n") != 2 {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", c.args, code, stdout, stderr)
 		}
 		for _, want := range c.want {

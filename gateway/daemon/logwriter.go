@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// logLines is how many lines wait for a standard error that nobody reads; more are dropped, and counted.
+	// logLines is how many lines wait while standard error is stuck. Further lines are dropped and counted.
 	logLines = 4096
-	// logFlush is how long the last lines may take when the process ends.
+	// logFlush is how long writing the last lines may take when the process ends.
 	logFlush = time.Second
 )
 
-// logWriter keeps the gateway going when its standard error is stuck: lines wait in a bounded queue for one goroutine that
-// writes them, and where the queue is full they are dropped, which the next line that gets through says.
+// logWriter keeps the gateway going when its standard error is stuck. Lines wait in a bounded queue for one goroutine
+// that writes them. When the queue is full, lines are dropped, and the next line that is written says how many.
 type logWriter struct {
 	out     io.Writer
 	lines   chan []byte
@@ -30,8 +30,8 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// Write queues a copy of a line. It never blocks and never fails. A line that comes after close may be lost: the process is
-// ending while something still runs, after a second signal for example.
+// Write queues a copy of a line. It never blocks and never fails. A line that comes after close may be lost: after a
+// second signal, for example, the process ends while something still runs.
 func (w *logWriter) Write(line []byte) (int, error) {
 	select {
 	case w.lines <- append([]byte(nil), line...):
@@ -41,7 +41,7 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// run writes until close, and then what waits.
+// run writes lines until close, and then the lines that wait.
 func (w *logWriter) run() {
 	defer close(w.ended)
 	for {
@@ -55,7 +55,7 @@ func (w *logWriter) run() {
 	}
 }
 
-// rest writes what waits.
+// rest writes the lines that wait.
 func (w *logWriter) rest() {
 	for {
 		select {
@@ -67,7 +67,7 @@ func (w *logWriter) rest() {
 	}
 }
 
-// put writes a line. What cannot be written is lost with the terminal or pipe that it was for.
+// put writes a line. A line that cannot be written is lost with the terminal or pipe that it was for.
 func (w *logWriter) put(line []byte) {
 	if n := w.dropped.Swap(0); n > 0 {
 		_, _ = fmt.Fprintf(w.out, "gateway: %d lines of the log were dropped: standard error was not read\n", n)
@@ -75,7 +75,7 @@ func (w *logWriter) put(line []byte) {
 	_, _ = w.out.Write(line)
 }
 
-// close writes what waits, for at most logFlush. Call it once.
+// close writes the lines that wait, for at most logFlush. Call it once.
 func (w *logWriter) close() {
 	close(w.quit)
 	select {

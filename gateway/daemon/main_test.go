@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
-// binaries is where the test run's gateway is built.
+// binaries is the directory of the gateway that the test run builds.
 var binaries string
 
 func TestMain(m *testing.M) {

@@ -18,8 +18,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// membership is the gateway's part in a fleet. The order of its life: openMembership, open, serve (which the control plane calls), join,
-// leave. A nil one is that of a gateway that runs alone, in which nothing of NATS is started.
+// membership is the gateway's part in a fleet. Its methods are called in the order openMembership, open, serve, join,
+// leave. A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
 type membership struct {
 	config natsbus.Config
 	roles  map[string]string
@@ -28,7 +28,8 @@ type membership struct {
 	node   *fleet.Node
 }
 
-// openMembership opens the files that the fleet needs; nil when there is none. The error names the flag or the file.
+// openMembership opens the files that the fleet needs. It returns nil for a gateway that runs alone. The error names
+// the flag or the file.
 func openMembership(c *fleetFlags, held *certificates, log hclog.Logger) (*membership, error) {
 	if !c.embedded() && !c.external() {
 		return nil, nil
@@ -55,8 +56,9 @@ func openMembership(c *fleetFlags, held *certificates, log hclog.Logger) (*membe
 	return m, nil
 }
 
-// clusterTLS makes the TLS between nodes; nil without. Certificates and what callers are checked by are followed; what this node checks those
-// by that it calls is not: a new CA has to be in the file, beside the old one, before the gateway starts.
+// clusterTLS returns the TLS between nodes; nil without. The node's certificate, and the CAs that it checks calling
+// nodes against, are followed. The CAs for the nodes that it calls itself are not: before the gateway starts, a new CA
+// must be in the file, beside the old one.
 func (c *fleetFlags) clusterTLS(held *certificates) (*tls.Config, error) {
 	if c.ca == "" {
 		return nil, nil
@@ -72,7 +74,7 @@ func (c *fleetFlags) clusterTLS(held *certificates) (*tls.Config, error) {
 	return config, nil
 }
 
-// natsTLS makes the TLS to NATS servers; nil without.
+// natsTLS returns the TLS to NATS servers; nil without.
 func (c *fleetFlags) natsTLS(held *certificates) (config *tls.Config, err error) {
 	config = &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.natsCert != "" {
@@ -91,7 +93,8 @@ func (c *fleetFlags) natsTLS(held *certificates) (config *tls.Config, err error)
 	return config, nil
 }
 
-// open starts the bus, for the node that is now known by its name and life. The error is that the cluster's address cannot be listened on.
+// open starts the bus, for the node whose name and incarnation are now known. An error means that the cluster address
+// cannot be listened on, or that the fleet's configuration is wrong.
 func (m *membership) open(s *server.Server) error {
 	if m == nil {
 		return nil
@@ -101,7 +104,8 @@ func (m *membership) open(s *server.Server) error {
 	if m.bus, err = natsbus.Open(m.config); err != nil {
 		return fmt.Errorf("%w (--cluster-listen)", err) // everything else was checked before
 	}
-	m.node, err = fleet.New(fleet.Config{Fleet: m.config.Fleet, Version: version(), Bus: m.bus, Self: s, PeerRoles: m.roles, Logger: m.log})
+	m.node, err = fleet.New(fleet.Config{Fleet: m.config.Fleet, Version: version(), Bus: m.bus, Self: s,
+		PeerRoles: m.roles, Logger: m.log})
 	if err != nil {
 		m.bus.Close()
 		return err
@@ -110,7 +114,7 @@ func (m *membership) open(s *server.Server) error {
 	return nil
 }
 
-// announce logs how the gateway is in the fleet.
+// announce logs how the gateway takes part in the fleet.
 func (m *membership) announce() {
 	fields := []any{"name", m.config.Fleet, "mode", m.bus.Status().Mode}
 	if e := m.config.Embedded; e != nil {
@@ -124,27 +128,31 @@ func (m *membership) announce() {
 	m.log.Info("fleet", append(fields, peerFields(m.config.External.TLS != nil, servers)...)...)
 }
 
-// warn says that the fleet lets in whom the control plane would not: over plain loopback every program on the machine can be a node.
+// warn logs a warning when the fleet admits programs that the control plane would not: over plain loopback, every
+// program on the machine can be a node.
 func (m *membership) warn(c *controlFlags) {
 	if m == nil || !m.openToAll() {
 		return
 	}
 	if strings.HasPrefix(c.address, unixScheme) || c.auth == "required" {
-		m.log.Warn("callers have to prove who they are, and nodes of the fleet do not: every program on this machine can be one, and act as an admin; " +
-			"give --cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca, or use tls:// servers that know their users, or limit it with --fleet-peer-role")
+		m.log.Warn("callers have to prove their identity, and nodes of the fleet do not: every program on this machine can " +
+			"be a node, and act as an admin; give --cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca, or use tls:// " +
+			"servers that know their users, or limit it with --fleet-peer-role")
 	}
 }
 
-// openToAll reports whether nothing asks nodes who they are: neither TLS nor, of servers of the user's own, names and passwords.
+// openToAll reports whether nodes need not prove their identity: there is no TLS and, with external servers, no user
+// either.
 func (m *membership) openToAll() bool {
 	if e := m.config.Embedded; e != nil {
 		return e.TLS == nil
 	}
 	e := m.config.External
-	return e.TLS == nil && e.CredentialsFile == "" && !slices.ContainsFunc(e.URLs, func(u string) bool { return strings.Contains(u, "@") })
+	users := slices.ContainsFunc(e.URLs, func(u string) bool { return strings.Contains(u, "@") })
+	return e.TLS == nil && e.CredentialsFile == "" && !users
 }
 
-// peerFields describe for the log what a gateway connects to, to reach the other nodes.
+// peerFields describes the peers of a gateway for the log.
 func peerFields(tls bool, peers []string) []any {
 	if tls {
 		return []any{"tls", "on", "peers", strings.Join(peers, " ")}
@@ -159,21 +167,21 @@ func (m *membership) serve(c *control.Config) {
 	}
 }
 
-// join joins the fleet, for which it waits 2 s at most. The error says that the gateway must not serve: another one has its name. When it
-// fails, there is nothing to leave.
+// join joins the fleet, which takes at most 2 s. An error means that the gateway must not serve, because another node
+// has its name. After an error, there is nothing to leave.
 func (m *membership) join(ctx context.Context) error {
 	if m == nil {
 		return nil
 	}
 	err := m.node.Join(ctx)
 	if err == nil || ctx.Err() != nil && !errors.As(err, new(*fleet.TwinError)) {
-		return nil // in a gateway that is to end already, it is about to leave
+		return nil // the gateway is to end already, and is about to leave
 	}
 	m.bus.Close()
 	return err
 }
 
-// leave leaves it, when nobody is answered any more.
+// leave leaves the fleet. Call it when no call is answered any more.
 func (m *membership) leave() {
 	if m != nil {
 		m.node.Leave()

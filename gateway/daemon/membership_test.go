@@ -29,7 +29,7 @@ type fleetLine struct {
 	Peers   string
 }
 
-// fleetOf returns the line; there must be one.
+// fleetOf returns that line. There must be one.
 func fleetOf(t testing.TB, i *instance) fleetLine {
 	t.Helper()
 	var found []fleetLine
@@ -55,7 +55,8 @@ func free(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// TestAlone holds that in a gateway that runs alone nothing of NATS is started: it has its two listeners, and no goroutine of it.
+// TestAlone checks that a gateway that runs alone starts nothing of NATS: it has its two listeners, and no goroutine of
+// NATS.
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "")
@@ -69,7 +70,9 @@ func TestAlone(t *testing.T) {
 	if code := p.exit(); code != 2 {
 		t.Errorf("exit %d", code)
 	}
-	if goroutines, nats := p.log.count("goroutine "), p.log.count("nats-io")+p.log.count("gateway/natsbus.")+p.log.count("gateway/fleet."); goroutines < 5 || nats > 0 {
+	goroutines := p.log.count("goroutine ")
+	nats := p.log.count("nats-io") + p.log.count("gateway/natsbus") + p.log.count("gateway/fleet")
+	if goroutines < 5 || nats > 0 {
 		t.Errorf("%d goroutines, %d lines with NATS or a fleet", goroutines, nats)
 	}
 }
@@ -97,13 +100,15 @@ func listeners(t testing.TB, pid int) (n int) {
 	return n
 }
 
-// TestEmbeddedStart holds that a gateway with a server for a fleet says so, serves, and ends as one without: the server takes none of the
-// process's signals.
+// TestEmbeddedStart checks that a gateway with an embedded server says so, serves, and ends as one without it. The
+// server takes none of the process's signals.
 func TestEmbeddedStart(t *testing.T) {
 	t.Parallel()
-	p := spawn(t, "", "--cluster-listen", "127.0.0.1:0", "--cluster-join", "127.0.0.9:1", "--fleet", "west", "--fleet-peer-role", "*=operator")
+	p := spawn(t, "", "--cluster-listen", "127.0.0.1:0", "--cluster-join", "127.0.0.9:1", "--fleet", "west",
+		"--fleet-peer-role", "*=operator")
 	line := fleetOf(t, p.instance)
-	if _, port, err := net.SplitHostPort(line.Address); err != nil || port == "0" || line.Name != "west" || line.Mode != "embedded" || line.TLS != "off" ||
+	if _, port, err := net.SplitHostPort(line.Address); err != nil || port == "0" || line.Name != "west" ||
+		line.Mode != "embedded" || line.TLS != "off" ||
 		line.Peers != "127.0.0.9:1" || line.Module != "gateway.fleet" {
 		t.Errorf("%+v", line)
 	}
@@ -119,19 +124,23 @@ func TestEmbeddedStart(t *testing.T) {
 	p.log.await(t, 1, "drain started")
 	echo(t, conn, "still here") // the drain waits for it
 	check(t, conn.Close())
-	if code := p.exit(); code != 0 || p.log.count(`"@message":"ended"`) != 1 || p.log.count("connection to NATS lost") > 0 {
+	if code := p.exit(); code != 0 || p.log.count(`"@message":"ended"`) != 1 ||
+		p.log.count("connection to NATS lost") > 0 {
 		t.Errorf("exit %d: %s", code, p.log.text.String())
 	}
 }
 
-// TestClusterAddressInUse holds that an address for other nodes that is taken is named, and that a start that fails leaves nothing behind.
+// TestClusterAddressInUse checks that a cluster address in use is named, and that a start that fails leaves nothing
+// behind.
 func TestClusterAddressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	defer taken.Close()
 	data := filepath.Join(t.TempDir(), "data")
-	code, stdout, stderr := run(nil, "--node", "n", "--listen", "unix://"+data, "--control", "127.0.0.1:0", "--cluster-listen", taken.Addr().String())
-	if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "gateway: ") || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, taken.Addr().String()) ||
+	code, stdout, stderr := run(nil, "--node", "n", "--listen", "unix://"+data, "--control", "127.0.0.1:0",
+		"--cluster-listen", taken.Addr().String())
+	if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "gateway: ") || strings.Count(stderr, "\n") != 1 ||
+		!strings.Contains(stderr, taken.Addr().String()) ||
 		!strings.Contains(stderr, "--cluster-listen") {
 		t.Errorf("exit %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
@@ -140,12 +149,14 @@ func TestClusterAddressInUse(t *testing.T) {
 	}
 }
 
-// TestNATSAbsent holds that a gateway whose NATS server is not there starts, serves and ends as ever, and says so once, without the password.
+// TestNATSAbsent checks that a gateway whose NATS server is absent starts, serves and ends as ever. It says so once,
+// without the password.
 func TestNATSAbsent(t *testing.T) {
 	t.Parallel()
 	absent := free(t)
 	g := start(t, nil, "--nats-url", "nats://edge:secret@"+absent)
-	if line := fleetOf(t, g.instance); line.Name != "sockgate" || line.Mode != "external" || line.TLS != "off" || line.Peers != "nats://...@"+absent {
+	if line := fleetOf(t, g.instance); line.Name != "sockgate" || line.Mode != "external" || line.TLS != "off" ||
+		line.Peers != "nats://...@"+absent {
 		t.Errorf("%+v", line)
 	}
 	conn := g.dial()
@@ -160,19 +171,21 @@ func TestNATSAbsent(t *testing.T) {
 	}
 }
 
-// TestClusterTLS holds that nodes with certificates under the fleet's CA reach each other, that who has none does not, and that certificates
-// are followed.
+// TestClusterTLS checks that nodes with certificates under the fleet's CA reach each other, that a node without one
+// does not, and that certificates are followed.
 func TestClusterTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	cert, key := ca.peer("node", "first")
-	files := []string{"--cluster-tls-cert", cert, "--cluster-tls-key", key, "--cluster-tls-ca", filepath.Join(ca.dir, "ca.pem"), "--cluster-listen", "127.0.0.1:0"}
+	files := []string{"--cluster-tls-cert", cert, "--cluster-tls-key", key, "--cluster-tls-ca",
+		filepath.Join(ca.dir, "ca.pem"), "--cluster-listen", "127.0.0.1:0"}
 	one := start(t, nil, files...)
 	line := fleetOf(t, one.instance)
 	if line.TLS != "on" {
 		t.Errorf("%+v", line)
 	}
-	two := start(t, nil, append(slices.Clone(files), "--node", "two", "--log-level", "trace", "--cluster-join", line.Address)...)
+	two := start(t, nil, append(slices.Clone(files), "--node", "two", "--log-level", "trace", "--cluster-join",
+		line.Address)...)
 	two.awaitLine(t, "Registering remote route")
 
 	dial := func(own ...tls.Certificate) (common string, err error) {
@@ -182,7 +195,7 @@ func TestClusterTLS(t *testing.T) {
 		}
 		defer conn.Close()
 		greeting := make([]byte, 4)
-		_, err = io.ReadFull(conn, greeting) // what TLS 1.3 says of a client's certificate comes now
+		_, err = io.ReadFull(conn, greeting) // TLS 1.3 refuses a client's certificate only now
 		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName, err
 	}
 	if _, err := dial(); err == nil {
@@ -209,7 +222,7 @@ func TestClusterTLS(t *testing.T) {
 	}
 }
 
-// peer issues a certificate for both ends of connections between nodes on 127.0.0.1 into two files.
+// peer issues a certificate for both ends of connections between nodes on 127.0.0.1, into two files.
 func (ca *authority) peer(file, common string) (cert, key string) {
 	ca.t.Helper()
 	c, k := ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: common}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -219,7 +232,7 @@ func (ca *authority) peer(file, common string) (cert, key string) {
 	return ca.put(file+".pem", "CERTIFICATE", c.Raw), ca.put(file+".key", "PRIVATE KEY", der)
 }
 
-// awaitLine waits until the log has a line with a text, from its beginning on.
+// awaitLine waits until the log has a line with a text, counted from its beginning.
 func (g *inside) awaitLine(t testing.TB, text string) {
 	t.Helper()
 	if !strings.Contains(strings.Join(g.lines, ""), text) {

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// prefixes is a flag's list of networks in CIDR form; an address alone is a network of one.
+// prefixes is a flag's list of networks in CIDR form. A single address is a network of one.
 type prefixes []netip.Prefix
 
-// parsePrefix reads a network: `10.0.0.0/8`, `2001:db8::/32`, or an address. Bits behind the prefix are cut off, and an IPv4 network
-// written as an IPv6 one becomes what connections have: IPv4.
+// parsePrefix parses a network: `10.0.0.0/8`, `2001:db8::/32`, or an address. Bits beyond the prefix are cleared. An
+// IPv4 network in IPv6 form becomes IPv4, which is the form that connections have.
 func parsePrefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
 		address, failed := netip.ParseAddr(text)
 		if failed != nil || address.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("%.100q is neither a network nor an address; expected for example 10.0.0.0/8, 2001:db8::/32 or "+
-				"203.0.113.7", text)
+			return netip.Prefix{}, fmt.Errorf("%.100q is neither a network nor an address; expected for example 10.0.0.0/8, "+
+				"2001:db8::/32 or 203.0.113.7", text)
 		}
 		p = netip.PrefixFrom(address, address.BitLen())
 	}
@@ -27,16 +27,16 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// String returns the networks as pflag writes lists.
+// String implements pflag.Value.
 func (p *prefixes) String() string { return "[" + strings.Join(p.GetSlice(), ",") + "]" }
 
-// Set adds a network.
+// Set implements pflag.Value: it adds a network.
 func (p *prefixes) Set(text string) error { return p.Append(text) }
 
-// Type is what the help calls it.
+// Type implements pflag.Value: the help calls the value so.
 func (p *prefixes) Type() string { return "network" }
 
-// Append adds a network.
+// Append implements pflag.SliceValue.
 func (p *prefixes) Append(text string) error {
 	network, err := parsePrefix(text)
 	if err == nil {
@@ -45,7 +45,7 @@ func (p *prefixes) Append(text string) error {
 	return err
 }
 
-// Replace sets all networks, or none when one is malformed.
+// Replace implements pflag.SliceValue. It changes nothing when a network is malformed.
 func (p *prefixes) Replace(texts []string) error {
 	var all prefixes
 	for _, text := range texts {
@@ -57,7 +57,7 @@ func (p *prefixes) Replace(texts []string) error {
 	return nil
 }
 
-// GetSlice returns the networks as texts.
+// GetSlice implements pflag.SliceValue.
 func (p *prefixes) GetSlice() []string {
 	texts := make([]string, len(*p))
 	for i, network := range *p {

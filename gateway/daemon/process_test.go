@@ -24,12 +24,12 @@ var build = sync.OnceValues(func() (string, error) {
 // process is a gateway in a process of its own.
 type process struct {
 	*instance
-	log     *journal // behind the line about the control plane
+	log     *journal // from behind the line about the control plane
 	command *exec.Cmd
 	logged  sync.WaitGroup
 }
 
-// spawn runs the built binary; limit, when it is not empty, is the shell's command that runs first.
+// spawn runs the built binary. A limit that is not empty is a shell command that runs first.
 func spawn(t testing.TB, limit string, flags ...string) *process {
 	t.Helper()
 	path, err := build()
@@ -47,7 +47,7 @@ func spawn(t testing.TB, limit string, flags ...string) *process {
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
 		p.logged.Wait()
-		_ = command.Wait() // whatever has become of it
+		_ = command.Wait() // in every case
 	})
 	p.instance = started(t, stderr)
 	p.logged.Go(func() { _, _ = io.Copy(p.log, p.rest) })

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -9,9 +10,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// proxyFlags say whether connections begin with a PROXY header: the flags, or the words of one listener. What is empty is not said.
+// proxyFlags say whether connections begin with a PROXY header. They are the flags, or the words of one listener. An
+// empty field was not given.
 type proxyFlags struct {
-	mode    string // off, optional, required
+	mode    string // off, optional or required
 	trusted prefixes
 }
 
@@ -21,18 +23,16 @@ func (p *proxyFlags) flags(f *pflag.FlagSet) {
 	f.Var(&p.trusted, "proxy-trusted", "network (CIDR) of balancers whose PROXY headers are believed; may be given again")
 }
 
-// over returns what is said here, and for what is not, what the defaults say.
+// over fills in the defaults for the fields that were not given.
 func (p proxyFlags) over(defaults proxyFlags) proxyFlags {
-	if p.mode == "" {
-		p.mode = defaults.mode
-	}
+	p.mode = cmp.Or(p.mode, defaults.mode)
 	if len(p.trusted) == 0 {
 		p.trusted = defaults.trusted
 	}
 	return p
 }
 
-// settled returns a listener's mode and whom it trusts.
+// settled returns a listener's mode and the networks that it trusts.
 func (p *proxyFlags) settled() (server.ProxyMode, prefixes, error) {
 	for _, mode := range []server.ProxyMode{server.ProxyOff, server.ProxyOptional, server.ProxyRequired} {
 		switch {
@@ -40,8 +40,8 @@ func (p *proxyFlags) settled() (server.ProxyMode, prefixes, error) {
 		case mode == server.ProxyOff:
 			return mode, nil, nil
 		case len(p.trusted) == 0:
-			return mode, nil, errors.New("PROXY headers need somebody who is believed: give the networks of the balancers, for example " +
-				"proxy-trusted=10.0.0.0/8, or --proxy-trusted for all listeners")
+			return mode, nil, errors.New("PROXY headers need a sender that is trusted: give the networks of the balancers, " +
+				"for example proxy-trusted=10.0.0.0/8, or --proxy-trusted for all listeners")
 		default:
 			return mode, p.trusted, nil
 		}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestHangup holds that SIGHUP ends nothing, and says that there is nothing to reload where there is not.
+// TestHangup checks that SIGHUP ends nothing. It says that there is nothing to reload when that is so.
 func TestHangup(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "")
@@ -23,7 +23,8 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// TestHangupReloads holds that SIGHUP loads certificates, and that one that is broken leaves the old one in force and the gateway alive.
+// TestHangupReloads checks that SIGHUP loads certificates. A broken one leaves the old one in force and the gateway
+// alive.
 func TestHangupReloads(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -32,7 +33,9 @@ func TestHangupReloads(t *testing.T) {
 	ca.server("gateway", "second", "gateway.example")
 	g.hangups <- syscall.SIGHUP
 	g.log.await(t, 1, "SIGHUP: certificates, client CAs and tokens are reloaded")
-	if loaded, wrong := g.log.count("CN=second"), g.log.count("SIGHUP: some files cannot be used"); loaded != 1 || wrong != 0 { // one store for both listeners
+	// Both listeners share one store.
+	loaded, wrong := g.log.count("CN=second"), g.log.count("SIGHUP: some files cannot be used")
+	if loaded != 1 || wrong != 0 {
 		t.Errorf("%d times loaded, %d times refused", loaded, wrong)
 	}
 	check(t, os.WriteFile(cert, []byte("nothing yet"), 0o600))

@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestQuickRestart holds that a gateway that ends and is started again at once is another incarnation.
+// TestQuickRestart checks that a gateway that ends and is started again at once is another incarnation.
 func TestQuickRestart(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
@@ -35,7 +35,7 @@ func TestQuickRestart(t *testing.T) {
 	}
 }
 
-// TestKilled holds that after a kill the past can be told from the present: IDs, cursors and page tokens.
+// TestKilled checks that after a kill IDs, cursors and page tokens of the past can be told from those of the present.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	before := spawn(t, "")
@@ -56,7 +56,8 @@ func TestKilled(t *testing.T) {
 	if !strings.Contains(detailsOf(err), "NODE_RESTARTED") {
 		t.Error(err)
 	}
-	_, err = after.client.ListConnections(patiently(t), &pb.ListConnectionsRequest{PageSize: 1, PageToken: page.GetNextPageToken()})
+	_, err = after.client.ListConnections(patiently(t), &pb.ListConnectionsRequest{PageSize: 1,
+		PageToken: page.GetNextPageToken()})
 	if !strings.Contains(detailsOf(err), "PAGE_TOKEN_MISMATCH") {
 		t.Error(err)
 	}
@@ -68,10 +69,11 @@ func TestKilled(t *testing.T) {
 		}
 		return e.GetType() == pb.EventType_EVENT_TYPE_LISTENING
 	})
-	if d := gap.GetGap(); d.GetReason() != pb.GapReason_GAP_REASON_RESTARTED || d.GetRequestedCursor() != page.GetCursor() {
+	if d := gap.GetGap(); d.GetReason() != pb.GapReason_GAP_REASON_RESTARTED ||
+		d.GetRequestedCursor() != page.GetCursor() {
 		t.Error(gap)
 	}
 }
 
-// detailsOf writes an error's details.
+// detailsOf returns an error's details as text.
 func detailsOf(err error) string { return status.Convert(err).Proto().String() }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,11 +15,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// settings are what the flags, the environment and the configuration file set.
+// settings are the values of the flags, the environment and the configuration file.
 type settings struct {
 	node         string
 	listen       []string
-	listeners    []listenerSettings // what listen says; set by validate
+	listeners    []listenerSettings // parsed from listen by validate
 	tls          tlsFlags
 	proxy        proxyFlags
 	handler      string
@@ -41,22 +42,27 @@ const (
 	defaultControl = "127.0.0.1:8018"
 )
 
-// flags defines the flags; their names are the keys of the configuration file too.
+// flags defines the flags. Their names are also the keys of the configuration file.
 func (s *settings) flags(f *pflag.FlagSet) {
-	f.StringVar(&s.node, "node", "", "name of this node, unique in a fleet: 1 to 32 of a-z, 0-9 and - (default: the host's name)")
-	f.StringArrayVar(&s.listen, "listen", []string{defaultListen}, "address for connections, [name=]host:port or [name=]unix:///path, and perhaps "+
-		"words that change it, for example ':9000 tls=off max-connections=1000'; may be given again")
+	f.StringVar(&s.node, "node", "", "name of this node, unique in a fleet: 1 to 32 of a-z, 0-9 and - (default: the "+
+		"host's name)")
+	f.StringArrayVar(&s.listen, "listen", []string{defaultListen},
+		"address for connections, [name=]host:port or [name=]unix:///path, and perhaps words that change it, for example "+
+			"':9000 tls=off max-connections=1000'; may be given again")
 	s.tls.flags(f)
 	s.proxy.flags(f)
 	f.StringVar(&s.handler, "handler", "echo", "what to do with received bytes: echo or sink")
 	f.StringVar(&s.greeting, "greeting", "", "text sent to each new connection")
 	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before what it sends back")
 	s.limits.flags(f)
-	f.StringVar(&s.idleAction, "idle-action", "close", "what happens after --idle-timeout: close, or notify (an event only)")
+	f.StringVar(&s.idleAction, "idle-action", "close", "what happens after --idle-timeout: close, or notify (an event "+
+		"only)")
 	s.control.flags(f)
 	s.fleet.flags(f)
-	f.StringVar(&s.stateDir, "state-dir", "", "directory for what survives a restart: bans (default: systemd's $STATE_DIRECTORY, else none)")
-	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long connections may end by themselves when the gateway shuts down")
+	f.StringVar(&s.stateDir, "state-dir", "", "directory for what survives a restart: bans (default: systemd's "+
+		"$STATE_DIRECTORY, else none)")
+	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second,
+		"how long connections may end by themselves when the gateway shuts down")
 	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
 	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: "+anyOf(engines()))
 	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
@@ -73,16 +79,16 @@ func oneOf(name, value string, words ...string) error {
 	return fmt.Errorf("--%s %.100q: expected %s", name, value, anyOf(words))
 }
 
-// anyOf lists words as a sentence has them; at least two.
+// anyOf joins at least two words for a sentence.
 func anyOf(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// engines are the words for --engine.
+// engines lists the words for --engine.
 func engines() []string { return append([]string{"auto"}, server.Engines()...) }
 
-// validate checks what the server does not, and reads the listeners.
+// validate checks settings that the server does not check, and parses the listeners.
 func (s *settings) validate() error {
 	for _, err := range []error{
 		oneOf("handler", s.handler, "echo", "sink"),
@@ -114,7 +120,8 @@ func (s *settings) validate() error {
 	return nil
 }
 
-// validateListeners reads the listeners, and refuses what none of them uses: somebody may rely on it.
+// validateListeners parses the listeners. It refuses settings that no listener uses, because the operator may rely on
+// them.
 func (s *settings) validateListeners() error {
 	if len(s.listen) == 0 {
 		return errors.New("--listen: no address is given; expected at least one, for example :8017")
@@ -130,15 +137,17 @@ func (s *settings) validateListeners() error {
 		s.listeners = append(s.listeners, l)
 	}
 	if s.tls.said() && !tls {
-		return errors.New("--tls-… is given and no listener has TLS: give --tls-cert and --tls-key, or tls-cert= and tls-key= behind a --listen")
+		return errors.New("--tls-… is given and no listener has TLS: give --tls-cert and --tls-key, or tls-cert= and " +
+			"tls-key= behind a --listen")
 	}
 	if len(s.proxy.trusted) > 0 && !proxy {
-		return errors.New("--proxy-trusted does nothing as long as no listener takes PROXY headers: give --proxy-protocol, or proxy= behind a --listen")
+		return errors.New("--proxy-trusted does nothing as long as no listener takes PROXY headers: give --proxy-protocol, " +
+			"or proxy= behind a --listen")
 	}
 	return nil
 }
 
-// validateTexts checks what names and payloads look like.
+// validateTexts checks names and payloads.
 func (s *settings) validateTexts() error {
 	if s.node != "" && !event.ValidNode(s.node) {
 		return fmt.Errorf("--node %.100q: expected 1 to 32 of a-z, 0-9 and -", s.node)
@@ -154,8 +163,8 @@ func (s *settings) validateTexts() error {
 	return nil
 }
 
-// config makes the server's configuration, which opens the files that it needs: certificates and the state directory. The error names
-// the listener or the flag.
+// config makes the server's configuration, and opens the files that it needs: certificates and the state directory. The
+// error names the listener or the flag.
 func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, error) {
 	c := server.Config{
 		Node:           s.node,
@@ -174,9 +183,7 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 	}
 	most := make(map[string]int)
 	for i, l := range s.listeners {
-		if l.Name == "" {
-			l.Name = l.Address
-		}
+		l.Name = cmp.Or(l.Name, l.Address)
 		if l.maxConnections > 0 {
 			most[l.Name] = l.maxConnections
 		}
@@ -198,7 +205,7 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 	return c, nil
 }
 
-// newHandler makes what serves the connections.
+// newHandler returns the handler of --handler.
 func (s *settings) newHandler() server.Handler {
 	if s.handler == "sink" {
 		return handler.Sink{Greeting: []byte(s.greeting)}

@@ -4,5 +4,5 @@ package daemon
 
 import "os"
 
-// signalName returns what a signal is called.
+// signalName returns a signal's name.
 func signalName(s os.Signal) string { return s.String() }

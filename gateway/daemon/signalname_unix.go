@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalName returns what a signal is called, for example SIGTERM.
+// signalName returns a signal's name, for example SIGTERM.
 func signalName(s os.Signal) string {
 	if n, ok := s.(syscall.Signal); ok {
 		if name := unix.SignalName(n); name != "" {

@@ -10,9 +10,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestPrecedence holds for each flag that it comes from the command line, else from the environment, else from the file.
+// TestPrecedence checks for each flag that it comes from the command line, else from the environment, else from the
+// file.
 func TestPrecedence(t *testing.T) {
-	values := map[string][4]string{ // as given in the file, the environment and the flag; the default
+	values := map[string][4]string{ // in the file, in the environment, on the command line; the default
 		"node":             {"a", "b", "c", ""},
 		"listen":           {"[':1', 'x=:2']", ":3,y=:4", ":5", "[:8017]"},
 		"control":          {"127.0.0.1:1", "127.0.0.1:2", "unix:///c", "127.0.0.1:8018"},
@@ -56,12 +57,13 @@ func TestPrecedence(t *testing.T) {
 		"queue-budget":                     {"1KiB", "2KiB", "3KiB", "0"},
 		"state-dir":                        {"/a", "/b", "/c", ""},
 
-		"control-auth":               {"required", "auto", "required", "auto"},
-		"control-tls-cert":           {"a.pem", "b.pem", "c.pem", ""},
-		"control-tls-key":            {"a.pem", "b.pem", "c.pem", ""},
-		"control-tls-client-ca":      {"['a.pem', 'b.pem']", "c.pem,d.pem", "e.pem", "[]"},
-		"control-token-file":         {"a", "b", "c", ""},
-		"control-role":               {"['uid:1=viewer', 'a=b=admin']", "uid:2=viewer,c=admin", "spiffe://d/*=operator", "[]"},
+		"control-auth":          {"required", "auto", "required", "auto"},
+		"control-tls-cert":      {"a.pem", "b.pem", "c.pem", ""},
+		"control-tls-key":       {"a.pem", "b.pem", "c.pem", ""},
+		"control-tls-client-ca": {"['a.pem', 'b.pem']", "c.pem,d.pem", "e.pem", "[]"},
+		"control-token-file":    {"a", "b", "c", ""},
+		"control-role": {"['uid:1=viewer', 'a=b=admin']", "uid:2=viewer,c=admin", "spiffe://d/*=operator",
+			"[]"},
 		"control-max-connection-age": {"1m0s", "2m0s", "3m0s", "1h0m0s"},
 
 		"fleet":            {"a", "b", "c", ""},
@@ -78,8 +80,10 @@ func TestPrecedence(t *testing.T) {
 		"fleet-peer-role":  {"['uid:1=viewer', 'a=b=admin']", "uid:2=viewer,c=admin", "spiffe://d/*=operator", "[]"},
 	}
 	lists := map[string]string{"[':1', 'x=:2']": "[:1,x=:2]", ":3,y=:4": "[:3,y=:4]", ":5": "[:5]",
-		"['a.pem', 'b.pem']": "[a.pem,b.pem]", "c.pem,d.pem": "[c.pem,d.pem]", "e.pem": "[e.pem]", "[a, b]": "[a,b]", "c,d": "[c,d]", "e": "[e]",
-		"['10.0.0.0/8', '::/0']": "[10.0.0.0/8,::/0]", "192.0.2.1,10.1.2.3/8": "[192.0.2.1/32,10.0.0.0/8]", "::1": "[::1/128]",
+		"['a.pem', 'b.pem']": "[a.pem,b.pem]", "c.pem,d.pem": "[c.pem,d.pem]", "e.pem": "[e.pem]", "[a, b]": "[a,b]",
+		"c,d": "[c,d]", "e": "[e]",
+		"['10.0.0.0/8', '::/0']": "[10.0.0.0/8,::/0]", "192.0.2.1,10.1.2.3/8": "[192.0.2.1/32,10.0.0.0/8]",
+		"::1":                           "[::1/128]",
 		"['uid:1=viewer', 'a=b=admin']": "[uid:1=viewer,a=b=admin]", "uid:2=viewer,c=admin": "[uid:2=viewer,c=admin]",
 		"spiffe://d/*=operator": "[spiffe://d/*=operator]"}
 	for _, name := range flagNames(settled(t, nil, nil, "")) {
@@ -114,7 +118,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// quoted makes a YAML value; a list stays one.
+// quoted makes a YAML value. A list stays a list.
 func quoted(text string) string {
 	if strings.HasPrefix(text, "[") {
 		return text
@@ -122,7 +126,7 @@ func quoted(text string) string {
 	return "'" + text + "'"
 }
 
-// settled is the flags after everything has been read.
+// settled returns the flags after everything has been read.
 func settled(t *testing.T, args, environ []string, file string) *pflag.FlagSet {
 	t.Helper()
 	command := newCommand(&Process{})
@@ -144,7 +148,7 @@ func settled(t *testing.T, args, environ []string, file string) *pflag.FlagSet {
 	return command.Flags()
 }
 
-// TestForms holds what values may look like in the file and the environment.
+// TestForms checks the forms of values in the file and the environment.
 func TestForms(t *testing.T) {
 	for _, c := range []struct{ file, env, name, want string }{
 		{file: "high-water: 4096", name: "high-water", want: "4KiB"},
@@ -168,15 +172,17 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestForeignVariables holds which variables of the environment are reported.
+// TestForeignVariables checks which variables of the environment are reported.
 func TestForeignVariables(t *testing.T) {
 	command := newCommand(&Process{})
 	command.InitDefaultHelpFlag()
 	command.InitDefaultVersionFlag()
-	unknown, err := load(command.Flags(), "", []string{"SOCKGATE_GATEWAY=10.0.0.1:8018", "SOCKGATE_VERSION=1.2.3", "SOCKGATE_HELP=x", "SOCKGATE_PORT=tcp://1",
-		"SOCKGATE_CONFIG=x", "SOCKGATE", "SOCKGATEWAY_HANDLER=sink", "OTHER_HANDLER=sink", "SOCKGATE_IDEL_TIMEOUT=5"})
+	unknown, err := load(command.Flags(), "", []string{"SOCKGATE_GATEWAY=10.0.0.1:8018", "SOCKGATE_VERSION=1.2.3",
+		"SOCKGATE_HELP=x", "SOCKGATE_PORT=tcp://1", "SOCKGATE_CONFIG=x", "SOCKGATE",
+		"SOCKGATEWAY_HANDLER=sink", "OTHER_HANDLER=sink", "SOCKGATE_IDEL_TIMEOUT=5"})
 	slices.Sort(unknown)
-	if want := []string{"SOCKGATE_HELP", "SOCKGATE_IDEL_TIMEOUT", "SOCKGATE_PORT", "SOCKGATE_VERSION"}; err != nil || !slices.Equal(unknown, want) {
+	if want := []string{"SOCKGATE_HELP", "SOCKGATE_IDEL_TIMEOUT", "SOCKGATE_PORT", "SOCKGATE_VERSION"}; err != nil ||
+		!slices.Equal(unknown, want) {
 		t.Errorf("%v, %v; expected %v", unknown, err, want)
 	}
 }
@@ -187,16 +193,19 @@ func TestByteSize(t *testing.T) {
 		bytes int
 		back  string
 	}{
-		{"0", 0, "0"}, {"1", 1, "1"}, {"65536", 65536, "64KiB"}, {"1000", 1000, "1000"}, {"64KiB", 65536, "64KiB"}, {"64K", 65536, "64KiB"},
-		{"64KB", 65536, "64KiB"}, {"64kb", 65536, "64KiB"}, {"1MiB", 1 << 20, "1MiB"}, {"1M", 1 << 20, "1MiB"}, {"2GiB", 2 << 30, "2GiB"},
-		{"10B", 10, "10"}, {"1536KiB", 1536 << 10, "1536KiB"}, {"64 KiB", 65536, "64KiB"}, {"9007199254740991", 9007199254740991, "9007199254740991"},
+		{"0", 0, "0"}, {"1", 1, "1"}, {"65536", 65536, "64KiB"}, {"1000", 1000, "1000"},
+		{"64KiB", 65536, "64KiB"}, {"64K", 65536, "64KiB"}, {"64KB", 65536, "64KiB"}, {"64kb", 65536, "64KiB"},
+		{"1MiB", 1 << 20, "1MiB"}, {"1M", 1 << 20, "1MiB"}, {"2GiB", 2 << 30, "2GiB"}, {"10B", 10, "10"},
+		{"1536KiB", 1536 << 10, "1536KiB"}, {"64 KiB", 65536, "64KiB"},
+		{"9007199254740991", 9007199254740991, "9007199254740991"},
 	} {
 		var b byteSize
 		if err := b.Set(c.text); err != nil || int(b) != c.bytes || b.String() != c.back {
 			t.Errorf("%q is %d, written %s, %v; expected %d, %s", c.text, int(b), &b, err, c.bytes, c.back)
 		}
 	}
-	for _, text := range []string{"", " ", "x", "K", "KiB", "-1", "-1KiB", "+", "1.5MiB", "64XB", "64KK", "64MK", "64iB", "64KiBiB", "64BK", "1TiB", "9223372036854775808", "9007199254740992KiB", "1 2", "0x10", "1e3", "64 KiB "} {
+	for _, text := range []string{"", " ", "x", "K", "KiB", "-1", "-1KiB", "+", "1.5MiB", "64XB", "64KK", "64MK", "64iB",
+		"64KiBiB", "64BK", "1TiB", "9223372036854775808", "9007199254740992KiB", "1 2", "0x10", "1e3", "64 KiB "} {
 		var b byteSize
 		if err := b.Set(text); err == nil {
 			t.Errorf("%q is %d", text, int(b))

@@ -19,18 +19,18 @@ import (
 // envPrefix begins every environment variable of the gateway: SOCKGATE_IDLE_TIMEOUT is --idle-timeout.
 const envPrefix = "SOCKGATE_"
 
-// clientAddress is ctl's variable, which may well be set where a gateway runs.
+// clientAddress is ctl's variable, which may be set where a gateway runs.
 const clientAddress = envPrefix + "GATEWAY"
 
-// keyDelimiter joins the keys of nested maps of the file, where they can only be mistakes.
+// keyDelimiter joins the keys of nested maps of the file, which no setting has.
 const keyDelimiter = "."
 
-// notSettings are flags that are no settings: they cannot come from the environment or the file.
+// notSettings are flags that cannot come from the environment or the file.
 var notSettings = []string{configFlag, "help", "version"}
 
-// load gives the flags that were not given on the command line their values from the environment, else from the file. It
-// returns environment variables that name no flag, for a warning: an orchestrator may set such ones for its own reasons, so
-// that they are no error, as an unknown key of the file is.
+// load sets each flag that is not on the command line from the environment, else from the file. It returns the
+// environment variables that name no flag, for a warning. They are no error, as an unknown key of the file is, because
+// an orchestrator may set such variables for its own reasons.
 func load(f *pflag.FlagSet, file string, environ []string) (unknown []string, err error) {
 	given := make(map[string]bool)
 	f.Visit(func(flag *pflag.Flag) { given[flag.Name] = true })
@@ -39,7 +39,8 @@ func load(f *pflag.FlagSet, file string, environ []string) (unknown []string, er
 		if err != nil {
 			return nil, err
 		}
-		if err := apply(k, f, given, func(key string) string { return fmt.Sprintf("configuration file %s: %s", file, key) }); err != nil {
+		where := func(key string) string { return fmt.Sprintf("configuration file %s: %s", file, key) }
+		if err := apply(k, f, given, where); err != nil {
 			return nil, err
 		}
 	}
@@ -92,18 +93,20 @@ func loadFile(f *pflag.FlagSet, file string) (*koanf.Koanf, error) {
 	return parseFile(f, file, b)
 }
 
-// parseFile reads what a configuration file has; every key is a setting.
+// parseFile parses a configuration file. A key that is no setting is an error.
 func parseFile(f *pflag.FlagSet, file string, b []byte) (*koanf.Koanf, error) {
 	k := koanf.New(keyDelimiter)
 	if bytes.Contains(bytes.TrimPrefix(b, []byte("---")), []byte("\n---")) {
 		return nil, fmt.Errorf("configuration file %s: more than one YAML document; expected one", file)
 	}
 	if err := k.Load(rawbytes.Provider(b), yaml.Parser()); err != nil {
-		return nil, fmt.Errorf("configuration file %s: expected YAML with a key for each flag, for example `idle-timeout: 5m`: %w", file, err)
+		return nil, fmt.Errorf("configuration file %s: expected YAML with a key for each flag, "+
+			"for example `idle-timeout: 5m`: %w", file, err)
 	}
 	for _, key := range k.Keys() {
 		if setting(f, key) == nil {
-			return nil, fmt.Errorf("configuration file %s: unknown key %.100q; the keys are the flags' names: %s", file, key, strings.Join(flagNames(f), ", "))
+			return nil, fmt.Errorf("configuration file %s: unknown key %.100q; the keys are the flags' names: %s",
+				file, key, strings.Join(flagNames(f), ", "))
 		}
 	}
 	return k, nil
@@ -112,7 +115,7 @@ func parseFile(f *pflag.FlagSet, file string, b []byte) (*koanf.Koanf, error) {
 // maxConfig is the most bytes of a configuration file.
 const maxConfig = 1 << 20
 
-// readBounded reads a file that is not longer than a configuration can be.
+// readBounded reads a file of at most maxConfig bytes.
 func readBounded(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -138,7 +141,7 @@ func flagNames(f *pflag.FlagSet) []string {
 	return names
 }
 
-// apply sets the flags that the command line has not set. where names a key for an error.
+// apply sets the flags that are not in given. The function where names a key for an error.
 func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(key string) string) error {
 	for _, key := range k.Keys() {
 		flag := f.Lookup(key)
@@ -161,7 +164,7 @@ func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(k
 	return nil
 }
 
-// badValue says what was given and what was expected.
+// badValue returns an error that states the given value and the expected form.
 func badValue(flag *pflag.Flag, value string, err error) error {
 	switch flag.Value.Type() {
 	case "duration":
@@ -171,19 +174,20 @@ func badValue(flag *pflag.Flag, value string, err error) error {
 	case "float64":
 		return fmt.Errorf("%.100q is not a number; expected for example 100 or 0.5", value)
 	}
-	return err // it says so itself
+	return err // flags of this type give both themselves
 }
 
-// flagError is what a mistake on the command line is reported as.
+// flagError returns the error for a mistake on the command line.
 func flagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, badValue(invalid.GetFlag(), invalid.GetValue(), errors.Unwrap(invalid)))
+		flag := invalid.GetFlag()
+		return fmt.Errorf("--%s: %w", flag.Name, badValue(flag, invalid.GetValue(), errors.Unwrap(invalid)))
 	}
 	return err
 }
 
-// words returns a list: of the file, or of one text with commas.
+// words returns a list: a list of the file, or a text with commas.
 func words(k *koanf.Koanf, key string) []string {
 	if _, ok := k.Get(key).([]any); ok {
 		return k.Strings(key)
@@ -195,7 +199,7 @@ func words(k *koanf.Koanf, key string) []string {
 	return list
 }
 
-// configFromEnv returns SOCKGATE_CONFIG: the file can be named in the environment like everything else.
+// configFromEnv returns SOCKGATE_CONFIG, because the environment can name the file too.
 func configFromEnv(environ []string) string {
 	for _, e := range environ {
 		if file, ok := strings.CutPrefix(e, envPrefix+"CONFIG="); ok {

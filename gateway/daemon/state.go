@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// banFile is the name of the file of bans in the state directory.
+// banFile is the name of the ban file in the state directory.
 const banFile = "bans.json"
 
-// stateFromSystemd returns the directory that systemd made for the service (StateDirectory=), the first if there are several; empty
-// when there is none.
+// stateFromSystemd returns the directory that systemd made for the service (StateDirectory=), the first if there are
+// several. It is empty without systemd.
 func stateFromSystemd(environ []string) string {
 	for _, e := range environ {
 		if list, ok := strings.CutPrefix(e, "STATE_DIRECTORY="); ok {
@@ -22,8 +22,8 @@ func stateFromSystemd(environ []string) string {
 	return ""
 }
 
-// openState makes the state directory, for its owner alone, unless it is there, and returns the path of the file of bans. The error
-// names the directory.
+// openState creates the state directory for its owner alone, unless it exists, and returns the path of the ban file.
+// The error names the directory.
 func openState(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("--state-dir %s cannot be made: %w", dir, err)
@@ -34,7 +34,8 @@ func openState(dir string) (string, error) {
 	}
 	const othersWrite = 0o002
 	if os.PathSeparator == '/' && info.Mode()&othersWrite != 0 {
-		return "", fmt.Errorf("--state-dir %s can be written to by everybody on this machine, who could lift bans: take the right away (chmod o-w)", dir)
+		return "", fmt.Errorf("--state-dir %s can be written to by everybody on this machine, who could lift bans: take "+
+			"the right away (chmod o-w)", dir)
 	}
 	return filepath.Join(dir, banFile), nil
 }

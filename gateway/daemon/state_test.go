@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon"
 )
 
-// TestStateDir holds that the state directory is made for its owner alone, and is where bans are kept.
+// TestStateDir checks that the state directory is made for its owner alone, and is where bans are kept.
 func TestStateDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lib", "gateway")
 	config, err := daemon.ServerConfig(t, "--listen", ":1", "--state-dir", dir)
@@ -24,8 +24,8 @@ func TestStateDir(t *testing.T) {
 	}
 }
 
-// TestStateFromSystemd holds that the directory that systemd made is used, unless another is named; either way nothing is said of bans
-// that are lost.
+// TestStateFromSystemd checks that the directory that systemd made is used, unless another is named. In both cases the
+// log says nothing about lost bans.
 func TestStateFromSystemd(t *testing.T) {
 	for _, c := range []struct{ setting, want string }{{"", "systemd"}, {"SOCKGATE_STATE_DIR=", "own"}} {
 		dir := t.TempDir()
@@ -43,11 +43,12 @@ func TestStateFromSystemd(t *testing.T) {
 	}
 }
 
-// TestBadStateDir holds that a state directory that cannot be used is refused with a sentence that names it.
+// TestBadStateDir checks that a state directory that cannot be used is refused with a sentence that names it.
 func TestBadStateDir(t *testing.T) {
 	file, open := write(t, "x"), t.TempDir()
 	check(t, os.Chmod(open, 0o777))
-	for dir, want := range map[string]string{file: "not a directory", filepath.Join(file, "below"): "not a directory", open: "everybody on this machine"} {
+	for dir, want := range map[string]string{file: "not a directory", filepath.Join(file, "below"): "not a directory",
+		open: "everybody on this machine"} {
 		code, _, stderr := run(nil, append([]string{"--state-dir", dir}, loopback...)...)
 		if code != 2 || !strings.Contains(stderr, "--state-dir "+dir) || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit %d, %s; expected %q", dir, code, stderr, want)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,27 +12,30 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
-// tlsFlags say how listeners speak TLS: the flags, or the words of one listener. What is empty is not said.
+// tlsFlags say how listeners speak TLS. They are the flags, or the words of one listener. An empty field was not given.
 type tlsFlags struct {
-	certs, keys []string // pairs, in their order
+	certs, keys []string // in pairs, by position
 	clientCA    []string
-	clientAuth  string // off, request, require
-	minVersion  string // 1.2, 1.3
+	clientAuth  string // off, request or require
+	minVersion  string // 1.2 or 1.3
 	alpn        []string
 }
 
 // flags defines the flags for all listeners.
 func (t *tlsFlags) flags(f *pflag.FlagSet) {
-	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given again: SNI chooses, and the first is "+
-		"the default")
+	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given "+
+		"again: SNI chooses, and the first is the default")
 	f.StringArrayVar(&t.keys, "tls-key", nil, "PEM file of its private key; as many as --tls-cert, in the same order")
-	f.StringArrayVar(&t.clientCA, "tls-client-ca", nil, "PEM file of CAs that client certificates must be under; may be given again")
-	f.StringVar(&t.clientAuth, "tls-client-auth", "", "client certificates: off, request or require (default: require with --tls-client-ca, else off)")
+	f.StringArrayVar(&t.clientCA, "tls-client-ca", nil, "PEM file of CAs that client certificates must be under; may be "+
+		"given again")
+	f.StringVar(&t.clientAuth, "tls-client-auth", "", "client certificates: off, request or require (default: require "+
+		"with --tls-client-ca, else off)")
 	f.StringVar(&t.minVersion, "tls-min-version", "", "oldest TLS version that is spoken: 1.2 or 1.3 (default 1.2)")
-	f.StringArrayVar(&t.alpn, "tls-alpn", nil, "protocol that is negotiated by ALPN, the preferred first; may be given again")
+	f.StringArrayVar(&t.alpn, "tls-alpn", nil, "protocol that is negotiated by ALPN, the preferred first; may be given "+
+		"again")
 }
 
-// validate checks what is said for all listeners, whether one uses it or not.
+// validate checks the settings for all listeners, even if no listener uses them.
 func (t *tlsFlags) validate() error {
 	if t.clientAuth != "" {
 		if err := oneOf("tls-client-auth", t.clientAuth, clientAuths()...); err != nil {
@@ -44,18 +48,19 @@ func (t *tlsFlags) validate() error {
 		}
 	}
 	if len(t.certs) != len(t.keys) {
-		return fmt.Errorf("%d of --tls-cert and %d of --tls-key: expected one key for each certificate, in the same order; one file may be both",
+		return fmt.Errorf("%d of --tls-cert and %d of --tls-key: expected one key for each certificate, in the same order; "+
+			"one file may be both",
 			len(t.certs), len(t.keys))
 	}
 	return nil
 }
 
-// said reports whether anything is.
+// said reports whether any setting is given.
 func (t *tlsFlags) said() bool {
 	return len(t.certs)+len(t.keys)+len(t.clientCA)+len(t.alpn) > 0 || t.clientAuth != "" || t.minVersion != ""
 }
 
-// over returns what is said here, and for what is not, what the defaults say.
+// over fills in the defaults for the fields that were not given.
 func (t tlsFlags) over(defaults tlsFlags) tlsFlags {
 	if len(t.certs)+len(t.keys) == 0 {
 		t.certs, t.keys = defaults.certs, defaults.keys
@@ -63,22 +68,18 @@ func (t tlsFlags) over(defaults tlsFlags) tlsFlags {
 	if len(t.clientCA) == 0 {
 		t.clientCA = defaults.clientCA
 	}
-	if t.clientAuth == "" {
-		t.clientAuth = defaults.clientAuth
-	}
-	if t.minVersion == "" {
-		t.minVersion = defaults.minVersion
-	}
+	t.clientAuth = cmp.Or(t.clientAuth, defaults.clientAuth)
+	t.minVersion = cmp.Or(t.minVersion, defaults.minVersion)
 	if len(t.alpn) == 0 {
 		t.alpn = defaults.alpn
 	}
 	return t
 }
 
-// clientAuths are the words for client authentication.
+// clientAuths lists the words for client authentication.
 func clientAuths() []string { return []string{"off", "request", "require"} }
 
-// files makes the configuration for the files of a listener, which nobody has looked at yet.
+// files returns the configuration of a listener's files. The files are not opened yet.
 func (t *tlsFlags) files() (tlsfiles.Config, error) {
 	switch {
 	case t.clientAuth != "" && !slices.Contains(clientAuths(), t.clientAuth):
@@ -86,10 +87,11 @@ func (t *tlsFlags) files() (tlsfiles.Config, error) {
 	case t.minVersion != "" && t.minVersion != "1.2" && t.minVersion != "1.3":
 		return tlsfiles.Config{}, fmt.Errorf("min-version=%.100s: expected 1.2 or 1.3", t.minVersion)
 	case len(t.certs) == 0 && len(t.keys) == 0:
-		return tlsfiles.Config{}, errors.New("TLS needs a certificate: give tls-cert= and tls-key=, or --tls-cert and --tls-key for all listeners")
+		return tlsfiles.Config{}, errors.New("TLS needs a certificate: give tls-cert= and tls-key=, or --tls-cert and " +
+			"--tls-key for all listeners")
 	case len(t.certs) != len(t.keys):
-		return tlsfiles.Config{}, fmt.Errorf("%d of tls-cert and %d of tls-key: expected one key for each certificate, in the same order; one file "+
-			"may be both", len(t.certs), len(t.keys))
+		return tlsfiles.Config{}, fmt.Errorf("%d of tls-cert and %d of tls-key: expected one key for each certificate, in "+
+			"the same order; one file may be both", len(t.certs), len(t.keys))
 	}
 	c := tlsfiles.Config{MinVersion: tls.VersionTLS12, Protocols: t.alpn}
 	for i := range t.certs {
@@ -107,8 +109,8 @@ func (t *tlsFlags) files() (tlsfiles.Config, error) {
 		return c, nil
 	}
 	if c.ClientCA = t.clientCA; len(c.ClientCA) == 0 {
-		return c, fmt.Errorf("client-auth=%s needs the CAs that client certificates must be under: give client-ca=, or --tls-client-ca for all "+
-			"listeners", t.clientAuth)
+		return c, fmt.Errorf("client-auth=%s needs the CAs that client certificates must be under: give client-ca=, or "+
+			"--tls-client-ca for all listeners", t.clientAuth)
 	}
 	return c, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// TestUsage holds that every mistake is refused with 2 and a sentence that names it and what was expected.
+// TestUsage checks that every mistake is refused with 2 and a sentence that names it and the expected form.
 func TestUsage(t *testing.T) {
 	long := strings.Repeat("a", 33)
 	for _, c := range []struct {
@@ -24,9 +24,11 @@ func TestUsage(t *testing.T) {
 		{args: []string{"--node", "Edge_1"}, want: []string{"--node", `"Edge_1"`, "expected 1 to 32"}},
 		{args: []string{"--node", long}, want: []string{"--node", long, "expected 1 to 32"}},
 		{args: []string{"--handler", "relay"}, want: []string{"--handler", `"relay"`, "echo or sink"}},
-		{args: []string{"--engine", "warp"}, want: []string{"--engine", `"warp"`, "expected auto, " + strings.Join(server.Engines(), " or ")}},
+		{args: []string{"--engine", "warp"}, want: []string{"--engine", `"warp"`, "expected auto, " +
+			strings.Join(server.Engines(), " or ")}},
 		{args: []string{"--idle-action", "x"}, want: []string{"--idle-action", `"x"`, "close or notify"}},
-		{args: []string{"--log-level", "loud"}, want: []string{"--log-level", `"loud"`, "expected trace, debug, info, warn or error"}},
+		{args: []string{"--log-level", "loud"}, want: []string{"--log-level", `"loud"`,
+			"expected trace, debug, info, warn or error"}},
 		{args: []string{"--log-format", "xml"}, want: []string{"--log-format", `"xml"`, "text or json"}},
 		{args: []string{"--idle-timeout", "5"}, want: []string{"--idle-timeout", `"5"`, "expected", "30s"}},
 		{args: []string{"--idle-timeout", "-1s"}, want: []string{"--idle-timeout -1s", "expected 0"}},
@@ -51,7 +53,8 @@ func TestUsage(t *testing.T) {
 		{args: []string{"--control", "0.0.0.0:1"}, want: []string{"--control 0.0.0.0:1", "not a loopback address"}},
 		{args: []string{"--control", "[::]:1"}, want: []string{"--control [::]:1", "not a loopback address"}},
 		{args: []string{"--control", "192.0.2.1:1"}, want: []string{"--control 192.0.2.1:1", "not a loopback address"}},
-		{args: []string{"--control", "gateway.example:1"}, want: []string{"--control gateway.example:1", "not a loopback address"}},
+		{args: []string{"--control", "gateway.example:1"}, want: []string{"--control gateway.example:1",
+			"not a loopback address"}},
 		{args: []string{"--control", "localhost.example:1"}, want: []string{"not a loopback address"}},
 		{args: []string{"--control", "127.0.0.1"}, want: []string{"--control", "host:port"}},
 		{args: []string{"--control", "127.0.0.1:70000"}, want: []string{"--control", "70000"}},
@@ -90,7 +93,8 @@ func TestUsage(t *testing.T) {
 			args = append([]string{"--config", write(t, c.file)}, args...)
 		}
 		code, stdout, stderr := run(c.env, args...)
-		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "gateway: ") || !strings.HasSuffix(stderr, "\nSee gateway --help.\n") ||
+		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "gateway: ") ||
+			!strings.HasSuffix(stderr, "\nSee gateway --help.\n") ||
 			strings.Contains(stderr, "listening") {
 			t.Errorf("%.100q %q %q: exit %d, stdout %q, stderr %q", c.args, c.env, c.file, code, stdout, stderr)
 		}
@@ -102,7 +106,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestHelp holds what is printed on request, on stdout, with 0.
+// TestHelp checks the output on request, on stdout, with 0.
 func TestHelp(t *testing.T) {
 	code, stdout, stderr := run(nil, "--version")
 	if code != 0 || !strings.HasPrefix(stdout, "gateway version ") || strings.Count(stdout, "\n") != 1 || stderr != "" {
@@ -112,15 +116,16 @@ func TestHelp(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit %d, stderr %q", code, stderr)
 	}
-	for _, flag := range []string{"node", "listen", "control", "handler", "greeting", "echo-prefix", "idle-timeout", "idle-action", "max-connections",
-		"high-water", "send-queue-limit", "write-timeout", "drain-timeout", "event-log-size", "engine", "log-level", "log-format", "config"} {
+	for _, flag := range []string{"node", "listen", "control", "handler", "greeting", "echo-prefix", "idle-timeout",
+		"idle-action", "max-connections", "high-water", "send-queue-limit", "write-timeout", "drain-timeout",
+		"event-log-size", "engine", "log-level", "log-format", "config"} {
 		if !strings.Contains(stdout, "--"+flag+" ") {
 			t.Errorf("help has no --%s", flag)
 		}
 	}
 }
 
-// TestStrangeFiles holds that a file that is no configuration is refused with a short sentence.
+// TestStrangeFiles checks that a file that is no configuration is refused with a short sentence.
 func TestStrangeFiles(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
