@@ -19,7 +19,7 @@ type controlAuth struct {
 	required bool                // on loopback too
 	roles    map[string]auth.Role
 	tokens   *auth.TokenFile // nil without a token file
-	users    bool               // the control plane is a unix socket, which tells the user of each caller
+	users    bool            // the control plane is a unix socket, which tells the user of each caller
 	maxAge   time.Duration
 }
 

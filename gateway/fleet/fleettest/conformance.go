@@ -14,22 +14,29 @@ import (
 	"github.com/sockgate/sockgate/gateway/bus"
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
 const patience = 30 * time.Second
 
 // BusKind is a kind of bus, for its conformance suite.
 type BusKind struct {
-	// Open opens the bus of a place, `a`, `b` or `c`, and closes it when the test ends. Those of one test reach each other.
+	// Open opens the bus of a place, `a`, `b` or `c`, and closes it when the test ends. The buses of one test reach
+	// each other.
 	Open func(t *testing.T, place string) bus.Bus
-	// Connect cuts a place off, and connects it again. Nil: it is never cut off, because what it is connected to is part of it.
+	// Connect cuts a place off, or connects it again. Nil for a bus that is never cut off, because its server is part
+	// of it.
 	Connect func(t *testing.T, place string, connected bool)
 }
 
-// Buses is the conformance suite of every bus. Each test gets a kind of its own.
+// Buses is the conformance suite of every bus. It calls kind once for each of its tests, which run in parallel.
 func Buses(t *testing.T, kind func(t *testing.T) BusKind) {
 	for name, test := range map[string]func(*testing.T, BusKind){
-		"order": order, "wildcards": wildcards, "content": content, "unsubscribe": unsubscribe, "slow subscriber": slowSubscriber,
-		"publishers at once": publishersAtOnce, "disconnected": disconnected,
+		"order":              order,
+		"wildcards":          wildcards,
+		"content":            content,
+		"unsubscribe":        unsubscribe,
+		"slow subscriber":    slowSubscriber,
+		"publishers at once": publishersAtOnce,
+		"disconnected":       disconnected,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -38,23 +45,23 @@ func Buses(t *testing.T, kind func(t *testing.T) BusKind) {
 	}
 }
 
-// Message is one that was delivered.
+// Message is a delivered message.
 type Message struct {
 	Subject string
 	Data    []byte
 }
 
-// Inbox collects what is delivered. It is safe for concurrent use.
+// Inbox collects delivered messages. It is safe for concurrent use.
 type Inbox struct {
 	mu       sync.Mutex
 	messages []Message
-	more     chan struct{} // closed and replaced when one comes
+	more     chan struct{} // closed and replaced when a message comes
 }
 
-// NewInbox returns an empty one.
+// NewInbox returns an empty inbox.
 func NewInbox() *Inbox { return &Inbox{more: make(chan struct{})} }
 
-// Deliver is what Subscribe takes.
+// Deliver adds a message. It is a function for Bus.Subscribe.
 func (i *Inbox) Deliver(subject string, data []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -63,14 +70,14 @@ func (i *Inbox) Deliver(subject string, data []byte) {
 	i.more = make(chan struct{})
 }
 
-// All returns what has come.
+// All returns a copy of the messages that have come, in their order.
 func (i *Inbox) All() []Message {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return slices.Clone(i.messages)
 }
 
-// Await waits until so many have come, and returns all.
+// Await waits until at least n messages have come, and returns all. It fails the test after 30 s.
 func (i *Inbox) Await(t testing.TB, n int) []Message {
 	t.Helper()
 	timeout := time.After(patience)
@@ -89,7 +96,7 @@ func (i *Inbox) Await(t testing.TB, n int) []Message {
 	}
 }
 
-// AwaitStatus waits until a bus is connected, or is not, and returns its status.
+// AwaitStatus waits until a bus is connected, or is not, and returns its status. It fails the test after 30 s.
 func AwaitStatus(t testing.TB, b bus.Bus, connected bool) bus.BusStatus {
 	t.Helper()
 	timeout := time.After(patience)
@@ -106,7 +113,8 @@ func AwaitStatus(t testing.TB, b bus.Bus, connected bool) bus.BusStatus {
 	}
 }
 
-// Settle waits until what is published at one bus comes to the subscriptions that were made at another one until now.
+// Settle waits until messages that are published at one bus reach the subscriptions that exist at another. It fails the
+// test after 30 s.
 func Settle(t testing.TB, from, to bus.Bus) {
 	t.Helper()
 	subject, inbox := "settle."+rand.Text(), NewInbox()
@@ -114,7 +122,7 @@ func Settle(t testing.TB, from, to bus.Bus) {
 	timeout, again := time.After(patience), time.NewTicker(5*time.Millisecond)
 	defer again.Stop()
 	for len(inbox.All()) == 0 {
-		_ = from.Publish(subject, nil) // until it can be
+		_ = from.Publish(subject, nil) // fails until the bus is connected
 		select {
 		case <-again.C:
 		case <-timeout:
@@ -141,7 +149,7 @@ func publish(t testing.TB, b bus.Bus, subject string, data []byte) {
 
 func number(n int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-// expectNumbers checks that messages are 0, 1, 2 and so on.
+// expectNumbers checks that the messages are 0, 1, 2 and so on.
 func expectNumbers(t testing.TB, messages []Message) {
 	t.Helper()
 	for i, m := range messages {
@@ -151,7 +159,7 @@ func expectNumbers(t testing.TB, messages []Message) {
 	}
 }
 
-// order holds that one subscriber gets what one publisher publishes on a subject in its order, all of it, and on other buses too.
+// order checks that a subscriber gets all messages of a publisher on a subject, in their order, on every bus.
 func order(t *testing.T, kind BusKind) {
 	a, b, c := kind.Open(t, "a"), kind.Open(t, "b"), kind.Open(t, "c")
 	const n = 5000
@@ -170,7 +178,7 @@ func order(t *testing.T, kind BusKind) {
 	}
 }
 
-// wildcards holds that `*` stands for one word, and for nothing else.
+// wildcards checks that `*` stands for one word, and for nothing else.
 func wildcards(t *testing.T, kind BusKind) {
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
 	last, middle, plain, all := NewInbox(), NewInbox(), NewInbox(), NewInbox()
@@ -179,15 +187,16 @@ func wildcards(t *testing.T, kind BusKind) {
 	defer subscribe(t, b, "w.f.ask.c.b", plain.Deliver)()
 	defer subscribe(t, b, "w.f.end", all.Deliver)()
 	Settle(t, a, b)
-	for _, subject := range []string{"w.f.beat.a", "w.f.beat", "w.f.beat.a.b", "w.g.beat.a", "w.f.ask.a.b", "w.f.ask.c.b", "w.f.ask.a.c", "w.f.ask.a",
-		"w.f.ask.a.b.c", "w.f.beat.c", "w.f.end"} {
+	for _, subject := range []string{"w.f.beat.a", "w.f.beat", "w.f.beat.a.b", "w.g.beat.a", "w.f.ask.a.b", "w.f.ask.c.b",
+		"w.f.ask.a.c", "w.f.ask.a", "w.f.ask.a.b.c", "w.f.beat.c", "w.f.end"} {
 		publish(t, a, subject, []byte(subject))
 	}
 	all.Await(t, 1)
 	for _, c := range []struct {
 		inbox *Inbox
 		want  []string
-	}{{last, []string{"w.f.beat.a", "w.f.beat.c"}}, {middle, []string{"w.f.ask.a.b", "w.f.ask.c.b"}}, {plain, []string{"w.f.ask.c.b"}}} {
+	}{{last, []string{"w.f.beat.a", "w.f.beat.c"}}, {middle, []string{"w.f.ask.a.b", "w.f.ask.c.b"}},
+		{plain, []string{"w.f.ask.c.b"}}} {
 		var got []string
 		for _, m := range c.inbox.Await(t, len(c.want)) {
 			got = append(got, m.Subject)
@@ -201,8 +210,8 @@ func wildcards(t *testing.T, kind BusKind) {
 	}
 }
 
-// content holds that messages of every size that a fleet sends arrive as they were, whatever becomes of the publisher's slice, and that who
-// gets them may keep them.
+// content checks that messages of every size that a fleet sends arrive unchanged. The publisher may change its slice
+// afterwards, and the subscriber may keep the one that it gets.
 func content(t *testing.T, kind BusKind) {
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
 	inbox := NewInbox()
@@ -223,7 +232,8 @@ func content(t *testing.T, kind BusKind) {
 	}
 }
 
-// unsubscribe holds that it waits for what is being delivered, and that nothing is delivered behind it.
+// unsubscribe checks that unsubscribing waits for the delivery that is under way, and that nothing is delivered
+// afterwards.
 func unsubscribe(t *testing.T, kind BusKind) {
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
 	entered, leave := make(chan struct{}, 3001), make(chan struct{})
@@ -243,7 +253,7 @@ func unsubscribe(t *testing.T, kind BusKind) {
 	after := NewInbox()
 	defer subscribe(t, b, "u.two", after.Deliver)()
 	Settle(t, a, b)
-	for range 3000 { // so that there are some left whenever it returns
+	for range 3000 { // so that some are left when unsubscribe returns
 		publish(t, a, "u.one", nil)
 	}
 	<-entered
@@ -258,17 +268,18 @@ func unsubscribe(t *testing.T, kind BusKind) {
 		}
 	}()
 	publish(t, a, "u.two", nil)
-	after.Await(t, 1) // others go on meanwhile
+	after.Await(t, 1) // the other subscription goes on meanwhile
 	close(leave)
 	<-returned
 	publish(t, a, "u.one", nil)
 	publish(t, a, "u.two", nil)
 	after.Await(t, 2)
 	Settle(t, a, b)
-	end() // once more does nothing
+	end() // a second call does nothing
 }
 
-// slowSubscriber holds that one who does not take what comes does not hold up others, and gets it when it does.
+// slowSubscriber checks that a subscriber that does not take its messages does not delay others, and gets them when it
+// takes them.
 func slowSubscriber(t *testing.T, kind BusKind) {
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
 	const n = 1000
@@ -292,7 +303,8 @@ func slowSubscriber(t *testing.T, kind BusKind) {
 	expectNumbers(t, slow.Await(t, n))
 }
 
-// publishersAtOnce holds that many goroutines may publish and subscribe at once, and that each one's order is kept.
+// publishersAtOnce checks that many goroutines may publish and subscribe at once, and that the order of each publisher
+// is kept.
 func publishersAtOnce(t *testing.T, kind BusKind) {
 	a, b, c := kind.Open(t, "a"), kind.Open(t, "b"), kind.Open(t, "c")
 	const publishers, n = 4, 500
@@ -331,8 +343,9 @@ func publishersAtOnce(t *testing.T, kind BusKind) {
 	}
 }
 
-// disconnected holds that a bus without a connection says so and why, and refuses what is published at once; that subscriptions hold, those
-// that are made meanwhile too; and that what was published before the connection was lost does not come late.
+// disconnected checks a bus without a connection. It says so and why, and it refuses messages at once. Subscriptions
+// stay in force, also those made meanwhile. A message that was published before the connection was lost does not come
+// late.
 func disconnected(t *testing.T, kind BusKind) {
 	if kind.Connect == nil {
 		t.Skip("this bus is never cut off")

@@ -1,4 +1,5 @@
-// Package fleettest has what tests of fleets share: a bus in memory whose links can be cut, and the conformance suite of every bus.
+// Package fleettest holds what tests of fleets share: a bus in memory whose links can be cut, NATS servers in processes
+// of their own, and the conformance suite of every bus.
 package fleettest
 
 import (
@@ -11,8 +12,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/bus"
 )
 
-// Loopback is a bus in memory for nodes in one process, with links that can be cut and delayed. Its methods may be called from any
-// goroutine. Lock order: Loopback.mu, then a subscription's.
+// Loopback is a bus in memory for nodes in one process, with links that can be cut and delayed. Its methods may be
+// called from any goroutine. Lock order: Loopback.mu, then a subscription's.
 type Loopback struct {
 	mu    sync.Mutex
 	buses map[string]*LoopbackBus
@@ -24,44 +25,46 @@ type Loopback struct {
 
 // NewLoopback returns a bus without nodes.
 func NewLoopback() *Loopback {
-	return &Loopback{buses: make(map[string]*LoopbackBus), cut: make(map[[2]string]bool), delay: make(map[string]time.Duration)}
+	return &Loopback{buses: make(map[string]*LoopbackBus), cut: make(map[[2]string]bool),
+		delay: make(map[string]time.Duration)}
 }
 
-// errDisconnected is what Publish says while there is no connection.
+// errDisconnected is the error of Publish without a connection.
 var errDisconnected = errors.New("the loopback bus is disconnected")
 
-// Bus returns the bus of a place: a node's, or what stands for a machine. Two processes may have the same node's name in different places.
-// The caller must Close it.
+// Bus returns the bus of a place, which is a node's name or stands for a machine. Two processes may have the same
+// node's name in different places. Every subscription must be ended by its own function.
 func (l *Loopback) Bus(place string) *LoopbackBus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := &LoopbackBus{loop: l, place: place, changed: make(chan struct{}), status: bus.BusStatus{Mode: "loopback", Connected: true, Since: time.Now()}}
+	b := &LoopbackBus{loop: l, place: place, changed: make(chan struct{}),
+		status: bus.BusStatus{Mode: "loopback", Connected: true, Since: time.Now()}}
 	l.buses[place] = b
 	return b
 }
 
-// Cut cuts or heals the link between two places, both ways.
+// Cut cuts or heals the link between two places, in both directions.
 func (l *Loopback) Cut(a, b string, cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cut[[2]string{a, b}], l.cut[[2]string{b, a}] = cut, cut
 }
 
-// Delay holds back everything that is published at a place.
+// Delay holds back every later message that is published at a place, for d.
 func (l *Loopback) Delay(place string, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.delay[place] = d
 }
 
-// Spy calls f for each message that is published, before it is delivered.
+// Spy calls f for each message that is published, before it is delivered. f must not call the bus, whose lock is held.
 func (l *Loopback) Spy(f func(place, subject string, data []byte)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.spies = append(l.spies, f)
 }
 
-// LoopbackBus is the bus of one place.
+// LoopbackBus is the bus of one place. It implements bus.Bus, and may be used by any goroutine.
 type LoopbackBus struct {
 	loop    *Loopback
 	place   string
@@ -69,7 +72,8 @@ type LoopbackBus struct {
 	changed chan struct{}
 }
 
-// Publish hands a message to the subscriptions of all places that are not cut off.
+// Publish hands a copy of a message to the subscriptions of all places that are not cut off. It fails only while the
+// place is disconnected. It never waits.
 func (b *LoopbackBus) Publish(subject string, data []byte) error {
 	l := b.loop
 	l.mu.Lock()
@@ -90,9 +94,10 @@ func (b *LoopbackBus) Publish(subject string, data []byte) error {
 	return nil
 }
 
-// Subscribe calls deliver for each message on a subject.
+// Subscribe calls deliver for each message on a subject, in a goroutine of the subscription. It never fails.
 func (b *LoopbackBus) Subscribe(subject string, deliver func(subject string, data []byte)) (func(), error) {
-	s := &subscription{bus: b, subject: subject, wake: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{})}
+	s := &subscription{bus: b, subject: subject, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		ended: make(chan struct{})}
 	b.loop.mu.Lock()
 	b.loop.subs = append(b.loop.subs, s)
 	b.loop.mu.Unlock()
@@ -106,7 +111,7 @@ func (b *LoopbackBus) Subscribe(subject string, deliver func(subject string, dat
 	}), nil
 }
 
-// Status says whether the place is connected.
+// Status returns whether the place is connected.
 func (b *LoopbackBus) Status() bus.BusStatus {
 	b.loop.mu.Lock()
 	defer b.loop.mu.Unlock()
@@ -137,16 +142,9 @@ func covers(pattern, subject string) bool {
 	if pattern == subject {
 		return true
 	}
-	p, s := strings.Split(pattern, "."), strings.Split(subject, ".")
-	return len(p) == len(s) && !slices.ContainsFunc(p, func(w string) bool { return w == "" }) &&
-		func() bool {
-			for i := range p {
-				if p[i] != "*" && p[i] != s[i] {
-					return false
-				}
-			}
-			return true
-		}()
+	return slices.EqualFunc(strings.Split(pattern, "."), strings.Split(subject, "."), func(want, got string) bool {
+		return want != "" && (want == "*" || want == got)
+	})
 }
 
 // delivery is a message on its way.
@@ -156,7 +154,7 @@ type delivery struct {
 	at      time.Time
 }
 
-// subscription delivers in a goroutine of its own, which unsubscribe waits for.
+// subscription delivers in a goroutine of its own, and ending it waits for that.
 type subscription struct {
 	bus     *LoopbackBus
 	subject string
@@ -203,7 +201,7 @@ func (s *subscription) run(deliver func(string, []byte)) {
 	}
 }
 
-// await waits until a moment, unless the subscription ends.
+// await waits until a moment. It returns false when the subscription ends first.
 func (s *subscription) await(at time.Time) bool {
 	wait := time.Until(at)
 	if wait <= 0 {

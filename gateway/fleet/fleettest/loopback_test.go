@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestLoopback holds that the bus of tests is one.
+// TestLoopback runs the conformance suite on the bus of tests.
 func TestLoopback(t *testing.T) {
 	t.Parallel()
 	Buses(t, func(*testing.T) BusKind {

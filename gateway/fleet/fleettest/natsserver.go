@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// NATSServer is a real nats-server in a process of its own, of the version in go.mod.
+// NATSServer is a real nats-server of the version in go.mod, in a process of its own. Its methods may be called from
+// one goroutine at a time, and fail the test on an error.
 type NATSServer struct {
 	Address string // host:port for clients
 
@@ -25,10 +26,10 @@ type NATSServer struct {
 	logged  sync.WaitGroup
 }
 
-// binaries is where the server is built; empty as long as it is not.
+// binaries is the directory of the built server; empty before it is built.
 var binaries string
 
-// build makes the server once in a test run.
+// build builds the server once in a test run.
 var build = sync.OnceValues(func() (path string, err error) {
 	if binaries, err = os.MkdirTemp("", "nats-server"); err != nil {
 		return "", err
@@ -41,7 +42,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// RemoveBinaries removes what was built. A package whose tests start servers calls it when they have ended.
+// RemoveBinaries removes the built server. A package whose tests start servers calls it when they have ended.
 func RemoveBinaries() error {
 	if binaries == "" {
 		return nil
@@ -49,16 +50,19 @@ func RemoveBinaries() error {
 	return os.RemoveAll(binaries)
 }
 
-// StartNATS starts a server with an address for clients, whose port may be 0, and more arguments. It is killed when the test ends.
+// StartNATS starts a server with an address for clients, whose port may be 0, and more arguments. The server is killed
+// when the test ends.
 func StartNATS(t testing.TB, address string, args ...string) *NATSServer {
 	t.Helper()
 	return startNATS(t, &NATSServer{t: t, Address: address, args: args, dir: t.TempDir()})
 }
 
-// StartNATSFile starts a server with a configuration file, on a free port, in the file's directory, with more in its environment.
+// StartNATSFile starts a server with a configuration file, on a free port, in the file's directory, with additions to
+// the environment. The server is killed when the test ends.
 func StartNATSFile(t testing.TB, file string, environ ...string) *NATSServer {
 	t.Helper()
-	return startNATS(t, &NATSServer{t: t, Address: "127.0.0.1:0", args: []string{"-c", file}, dir: filepath.Dir(file), environ: environ})
+	return startNATS(t, &NATSServer{t: t, Address: "127.0.0.1:0", args: []string{"-c", file}, dir: filepath.Dir(file),
+		environ: environ})
 }
 
 func startNATS(t testing.TB, s *NATSServer) *NATSServer {
@@ -68,10 +72,10 @@ func startNATS(t testing.TB, s *NATSServer) *NATSServer {
 	return s
 }
 
-// URL returns the server's, for clients.
+// URL returns the server's URL, for clients.
 func (s *NATSServer) URL() string { return "nats://" + s.Address }
 
-// Start runs it, after Stop on the same port, and waits until it listens.
+// Start runs the server, and waits until it listens. After Stop, it listens on the same port.
 func (s *NATSServer) Start() {
 	s.t.Helper()
 	path, err := build()
@@ -79,7 +83,7 @@ func (s *NATSServer) Start() {
 	host, port, err := net.SplitHostPort(s.Address)
 	s.check(err)
 	if port == "0" {
-		port = "-1" // as the server calls it
+		port = "-1" // the server's word for any port
 	}
 	s.command = exec.Command(path, append([]string{"-a", host, "-p", port}, s.args...)...)
 	s.command.Dir, s.command.Env = s.dir, append(os.Environ(), s.environ...)
@@ -103,7 +107,7 @@ func (s *NATSServer) Start() {
 	s.logged.Go(func() { _, _ = io.Copy(io.Discard, lines) })
 }
 
-// Stop kills it; a second time it does nothing.
+// Stop kills the server. A second call does nothing.
 func (s *NATSServer) Stop() {
 	if s.command == nil {
 		return

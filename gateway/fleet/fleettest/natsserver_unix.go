@@ -4,7 +4,7 @@ package fleettest
 
 import "syscall"
 
-// Freeze makes it stand still, or go on.
+// Freeze stops the process, or lets it go on.
 func (s *NATSServer) Freeze(frozen bool) {
 	s.t.Helper()
 	signal := syscall.SIGCONT

@@ -23,10 +23,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// simulated is a node whose connections are in memory only: no sockets. All above that is as it is: the control plane's encoding and
-// checking, the fleet, the event log.
+// simulated is a node whose connections exist in memory only, without sockets. Everything above them is real: the
+// control plane's encoding and checking, the fleet, the event log.
 type simulated struct {
-	*server.Server // which does not serve: its name, its event log
+	*server.Server // gives its name and event log, and does not serve
 	node           *fleet.Node
 	listener       *event.Listener
 	conns          []simulatedConn
@@ -38,16 +38,17 @@ type simulatedConn struct {
 	sent atomic.Uint64 // bytes
 }
 
-// Live returns how many connections there are.
+// Live returns the number of connections.
 func (s *simulated) Live() int { return len(s.conns) }
 
-// info is a connection as it is now.
+// info returns a connection as it is now.
 func (s *simulated) info(i int) server.Info {
 	c := &s.conns[i]
-	return server.Info{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096, BytesSent: c.sent.Load(), State: event.StateOpen}
+	return server.Info{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096, BytesSent: c.sent.Load(),
+		State: event.StateOpen}
 }
 
-// List returns rows.
+// List implements a server's verb.
 func (s *simulated) List(_ context.Context, r server.ListRequest) (server.ListPage, error) {
 	page := server.ListPage{Connections: r.Room[:0], Total: len(s.conns), UpTo: uint64(len(s.conns))}
 	for seq := r.After + 1; seq <= page.UpTo; seq++ {
@@ -60,12 +61,12 @@ func (s *simulated) List(_ context.Context, r server.ListRequest) (server.ListPa
 	return page, nil
 }
 
-// Count counts.
+// Count implements a server's verb for all connections; it ignores the filter.
 func (s *simulated) Count(context.Context, server.CountRequest) (server.CountResult, error) {
 	return server.CountResult{Count: uint64(len(s.conns)), Total: len(s.conns)}, nil
 }
 
-// Broadcast notes for each connection that it was sent something.
+// Broadcast adds the bytes to each connection's count.
 func (s *simulated) Broadcast(_ context.Context, r server.BroadcastRequest) (server.BroadcastResult, error) {
 	for i := range s.conns {
 		s.conns[i].sent.Add(uint64(len(r.Data)))
@@ -73,21 +74,21 @@ func (s *simulated) Broadcast(_ context.Context, r server.BroadcastRequest) (ser
 	return server.BroadcastResult{Matched: uint64(len(s.conns)), Written: uint64(len(s.conns))}, nil
 }
 
-// happen publishes events: connections that say that they have ended.
+// happen publishes n ENDED events.
 func (s *simulated) happen(n int) {
 	for i := range n {
 		s.Log().Append(&event.Event{Type: event.Ended, Conn: s.info(i % len(s.conns))})
 	}
 }
 
-// simulation is a fleet of simulated nodes in one process, over the loopback bus, and a client of the first.
+// simulation is a fleet of simulated nodes in one process, over the loopback bus, and a client of the first node.
 type simulation struct {
 	loop   *fleettest.Loopback
 	nodes  []*simulated
 	client pb.GatewayServiceClient
 }
 
-// newSimulation starts one, and ends it with the test.
+// newSimulation starts a simulation, and ends it with the test.
 func newSimulation(t testing.TB, nodes, conns int) *simulation {
 	t.Helper()
 	s := &simulation{loop: fleettest.NewLoopback()}
@@ -117,7 +118,8 @@ func newSimulation(t testing.TB, nodes, conns int) *simulation {
 
 func newSimulated(t testing.TB, loop *fleettest.Loopback, name string, conns int) (*simulated, *control.Server) {
 	t.Helper()
-	gateway, err := server.New(server.Config{Node: name, Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}},
+	main := server.ListenerConfig{Name: "main", Address: "127.0.0.1:0"}
+	gateway, err := server.New(server.Config{Node: name, Listeners: []server.ListenerConfig{main},
 		Handler: handler.Echo{}, EventLogSize: 8192})
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +128,8 @@ func newSimulated(t testing.TB, loop *fleettest.Loopback, name string, conns int
 	origin, now := gateway.Cursor().Origin, time.Now()
 	for i := range n.conns {
 		n.conns[i].Identity = event.Identity{Origin: &origin, Listener: n.listener, Seq: uint64(i + 1), ConnectedAt: now,
-			Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 50000), Local: netip.MustParseAddrPort("192.0.2.1:8017")}
+			Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 50000),
+			Local:  netip.MustParseAddrPort("192.0.2.1:8017")}
 	}
 	if n.node, err = fleet.New(fleet.Config{Fleet: "simulation", Bus: loop.Bus(name), Self: n}); err != nil {
 		t.Fatal(err)
@@ -135,10 +138,11 @@ func newSimulated(t testing.TB, loop *fleettest.Loopback, name string, conns int
 		gateway.Log().Close()
 		n.node.Leave()
 	})
-	return n, control.New(n, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer { return n.node.Serve(l) }})
+	serve := func(l *control.Local) pb.GatewayServiceServer { return n.node.Serve(l) }
+	return n, control.New(n, control.Config{Fleet: serve})
 }
 
-// serve makes the client of a node's control plane.
+// serve serves a node's control plane, and makes the client for it.
 func (s *simulation) serve(t testing.TB, plane *control.Server) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -159,7 +163,7 @@ func (s *simulation) serve(t testing.TB, plane *control.Server) {
 	})
 }
 
-// connections is how many there are.
+// connections returns the number of connections of all nodes.
 func (s *simulation) connections() (n int) {
 	for _, node := range s.nodes {
 		n += node.Live()
@@ -167,7 +171,7 @@ func (s *simulation) connections() (n int) {
 	return n
 }
 
-// broadcast broadcasts once, and fails unless everybody was sent it.
+// broadcast broadcasts once. It fails unless every connection was sent the data.
 func (s *simulation) broadcast(t testing.TB, data []byte) {
 	r, err := s.client.Broadcast(t.Context(), &pb.BroadcastRequest{Data: data})
 	if err != nil || int(r.GetWritten()) != s.connections() || !r.GetFleet().GetComplete() {
@@ -175,10 +179,11 @@ func (s *simulation) broadcast(t testing.TB, data []byte) {
 	}
 }
 
-// events follows the fleet, and returns what waits until so many more events came.
+// events follows the fleet. The function that it returns waits until n more events have come.
 func (s *simulation) events(t testing.TB) (more func(n int)) {
 	t.Helper()
-	stream, err := s.client.StreamEvents(t.Context(), &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_ENDED}})
+	ended := []pb.EventType{pb.EventType_EVENT_TYPE_ENDED}
+	stream, err := s.client.StreamEvents(t.Context(), &pb.StreamEventsRequest{Types: ended})
 	if err == nil {
 		_, err = stream.Header()
 	}
@@ -203,7 +208,7 @@ func (s *simulation) events(t testing.TB) (more func(n int)) {
 	}
 }
 
-// TestSimulation holds that what the benchmarks measure is what it says.
+// TestSimulation checks that the benchmarks measure what their names say.
 func TestSimulation(t *testing.T) {
 	s := newSimulation(t, 5, 250)
 	more := s.events(t)
@@ -233,7 +238,7 @@ func TestSimulation(t *testing.T) {
 	more(1500)
 }
 
-// trim makes the empty token of the first page.
+// trim returns the empty token for the first page.
 func trim(token string) string {
 	if token == "first" {
 		return ""
@@ -241,13 +246,13 @@ func trim(token string) string {
 	return token
 }
 
-// What the benchmarks simulate.
+// The size of the fleet in the benchmarks.
 const (
 	manyNodes = 100
 	manyConns = 10_000 // of each
 )
 
-// BenchmarkSimulationListPage walks through a million connections on a hundred nodes, a page of a thousand rows each time.
+// BenchmarkSimulationListPage walks through a million connections on a hundred nodes, in pages of a thousand rows.
 func BenchmarkSimulationListPage(b *testing.B) {
 	s := newSimulation(b, manyNodes, manyConns)
 	token, rows := "", 0
@@ -282,7 +287,7 @@ func BenchmarkSimulationBroadcast(b *testing.B) {
 	b.ReportMetric(float64(b.N*s.connections())/b.Elapsed().Seconds(), "conns/s")
 }
 
-// BenchmarkSimulationEvents follows a hundred nodes with one call: an op is 64 events on each.
+// BenchmarkSimulationEvents follows a hundred nodes with one call. An op is 64 events on each.
 func BenchmarkSimulationEvents(b *testing.B) {
 	const each = 64
 	s := newSimulation(b, manyNodes, manyConns)
@@ -296,8 +301,8 @@ func BenchmarkSimulationEvents(b *testing.B) {
 	b.ReportMetric(float64(b.N*each*len(s.nodes))/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkSimulationIdle is what a hundred nodes cost that do nothing but to say that they are there: an op is ten seconds. The bus is in
-// the same process, and counts too.
+// BenchmarkSimulationIdle measures the cost of a hundred idle nodes, which only send heartbeats. An op is ten seconds.
+// The bus is in the same process, and its cost is included.
 func BenchmarkSimulationIdle(b *testing.B) {
 	s := newSimulation(b, manyNodes, manyConns)
 	var messages, bytes atomic.Int64
@@ -315,7 +320,7 @@ func BenchmarkSimulationIdle(b *testing.B) {
 	b.ReportMetric(float64(bytes.Load())/seconds, "B/s")
 }
 
-// processor is the processor time that the process has used.
+// processor returns the processor time that the process has used.
 func processor(t testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
