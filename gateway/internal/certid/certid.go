@@ -1,4 +1,4 @@
-// Package certid says who a certificate's owner is.
+// Package certid reads the identity of a certificate's owner.
 package certid
 
 import (
@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// maxIdentity is the most bytes of an identity: a longer name is none.
+// maxIdentity is the most bytes of an identity. A longer name is not an identity.
 const maxIdentity = 1024
 
-// spiffeScheme is what SPIFFE IDs begin with, and no other name may: letters of both cases count.
+// spiffeScheme begins SPIFFE IDs, in letters of either case. No other name may begin so.
 const spiffeScheme = "spiffe:"
 
-// Identity returns who a verified certificate says that its owner is: the SPIFFE ID when it has exactly one, else the first DNS name,
-// else the subject's common name; "" when there is none of these, what was found has more than 1,024 bytes, or is a DNS or common name that
-// looks like a SPIFFE ID. The certificate must have been verified: anyone can write any name into one.
+// Identity returns the identity of a verified certificate's owner: the SPIFFE ID if there is exactly one, else the
+// first DNS name, else the subject's common name. It returns "" when there is none of these, when the name has more
+// than 1,024 bytes, and when a DNS or common name looks like a SPIFFE ID. The caller must have verified the
+// certificate, because anyone can write any name into one. It is safe for concurrent use.
 func Identity(c *x509.Certificate) string {
 	id := name(c)
 	if len(id) > maxIdentity {
@@ -23,8 +24,8 @@ func Identity(c *x509.Certificate) string {
 	return id
 }
 
-// name returns the name that goes before the others. A certificate with several SPIFFE IDs is not a valid SVID, and names nobody by
-// them; its other names could be meant for something else, so they do not count either.
+// name returns the first name in the order of Identity. A certificate with several SPIFFE IDs is not a valid SVID and
+// gives no identity. Its other names do not count either, because they could be meant for something else.
 func name(c *x509.Certificate) string {
 	spiffe, count := "", 0
 	for _, uri := range c.URIs {
@@ -44,8 +45,9 @@ func name(c *x509.Certificate) string {
 	return Plain(c.Subject.CommonName)
 }
 
-// Plain returns a DNS name or a common name as it is, and "" for one that looks like a SPIFFE ID. An authority that lets its clients
-// choose their common names, or is constrained to some URIs, does not mean that by it, and roles and bans could not tell the two apart.
+// Plain returns a DNS name or a common name unchanged, and "" for one that looks like a SPIFFE ID. An authority that
+// lets its clients choose their common names, or is constrained to some URIs, does not vouch for such a name, and roles
+// and bans could not tell it from a SPIFFE ID.
 func Plain(name string) string {
 	if len(name) >= len(spiffeScheme) && strings.EqualFold(name[:len(spiffeScheme)], spiffeScheme) {
 		return ""

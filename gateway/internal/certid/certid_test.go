@@ -24,8 +24,8 @@ func uris(t *testing.T, texts ...string) []*url.URL {
 	return parsed
 }
 
-// The SPIFFE ID goes before the DNS name, and that before the common name; two SPIFFE IDs are nobody's, and a name that is too long, or
-// only looks like a SPIFFE ID, is none.
+// The SPIFFE ID goes before the DNS name, and the DNS name before the common name. Two SPIFFE IDs give no identity.
+// Neither does a name that is too long or only looks like a SPIFFE ID.
 func TestIdentity(t *testing.T) {
 	subject := pkix.Name{CommonName: "common"}
 	for _, c := range []struct {
@@ -35,14 +35,18 @@ func TestIdentity(t *testing.T) {
 	}{
 		{"nothing", x509.Certificate{}, ""},
 		{"common name", x509.Certificate{Subject: subject}, "common"},
-		{"DNS name", x509.Certificate{Subject: subject, DNSNames: []string{"first.example", "second.example"}}, "first.example"},
-		{"SPIFFE ID", x509.Certificate{Subject: subject, DNSNames: []string{"a.example"}, URIs: uris(t, "https://a.example/", "spiffe://trust/web")},
+		{"DNS name", x509.Certificate{Subject: subject, DNSNames: []string{"first.example", "second.example"}},
+			"first.example"},
+		{"SPIFFE ID", x509.Certificate{Subject: subject, DNSNames: []string{"a.example"},
+			URIs: uris(t, "https://a.example/", "spiffe://trust/web")},
 			"spiffe://trust/web"},
 		{"another URI", x509.Certificate{Subject: subject, URIs: uris(t, "https://a.example/")}, "common"},
-		{"two SPIFFE IDs", x509.Certificate{Subject: subject, DNSNames: []string{"a.example"}, URIs: uris(t, "spiffe://trust/a", "spiffe://trust/b")}, ""},
+		{"two SPIFFE IDs", x509.Certificate{Subject: subject, DNSNames: []string{"a.example"},
+			URIs: uris(t, "spiffe://trust/a", "spiffe://trust/b")}, ""},
 		{"a common name like a SPIFFE ID", x509.Certificate{Subject: pkix.Name{CommonName: "spiffe://trust/web"}}, ""},
 		{"in capitals", x509.Certificate{Subject: pkix.Name{CommonName: "SPIFFE://trust/web"}}, ""},
-		{"with another URI", x509.Certificate{Subject: pkix.Name{CommonName: "spiffe://trust/web"}, URIs: uris(t, "https://a.example/")}, ""},
+		{"with another URI", x509.Certificate{Subject: pkix.Name{CommonName: "spiffe://trust/web"},
+			URIs: uris(t, "https://a.example/")}, ""},
 		{"a DNS name like a SPIFFE ID", x509.Certificate{Subject: subject, DNSNames: []string{"spiffe://trust/web"}}, ""},
 		{"a common name with the word", x509.Certificate{Subject: pkix.Name{CommonName: "spiffe"}}, "spiffe"},
 		{"longest", x509.Certificate{Subject: pkix.Name{CommonName: strings.Repeat("n", 1024)}}, strings.Repeat("n", 1024)},
