@@ -199,11 +199,11 @@ func TestClusterTLS(t *testing.T) {
 		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName, err
 	}
 	if _, err := dial(); err == nil {
-		t.Error("who has no certificate gets in")
+		t.Error("a node without a certificate gets in")
 	}
 	other := newAuthority(t)
 	if _, err := dial(other.client("stranger")); err == nil {
-		t.Error("who has another CA's certificate gets in")
+		t.Error("a node with another CA's certificate gets in")
 	}
 	if common, err := dial(ca.client("peer")); common != "first" || err != nil && !errors.Is(err, io.EOF) {
 		t.Errorf("%q, %v", common, err)

@@ -297,7 +297,7 @@ func slowSubscriber(t *testing.T, kind BusKind) {
 	}
 	expectNumbers(t, fast.Await(t, n))
 	if came := slow.All(); len(came) > 0 {
-		t.Errorf("%d messages came to who takes none", len(came))
+		t.Errorf("%d messages came to a subscriber that takes none", len(came))
 	}
 	close(stalled)
 	expectNumbers(t, slow.Await(t, n))
