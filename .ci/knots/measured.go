@@ -1,0 +1,14 @@
+package main
+
+import "cmp"
+
+// measured is one package with what the table shows of it.
+type measured struct {
+	path    string // below the module's path; "" at its root
+	imports []string
+	files   int // hand-written, tests left out, those for other systems included
+	lines   int
+	knot    []string // the files of the largest knot, those for other systems left out
+}
+
+func (m measured) name() string { return cmp.Or(m.path, ".") }
