@@ -55,10 +55,17 @@ var allowed = map[string][]string{
 	"ctl/internal/dial": {"ctl/internal/app", "github.com/spf13"},
 	"ctl/internal/cli": {"ctl/internal/app", "ctl/internal/bench", "ctl/internal/dial", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto",
 		"github.com/spf13", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/text", "github.com/HdrHistogram/hdrhistogram-go"},
-	"gen/sockgate/fleet/v1":     {"gen/sockgate/v1", "google.golang.org/protobuf"},
-	"gen/sockgate/v1":           {"google.golang.org/grpc", "google.golang.org/protobuf"},
-	"gateway/docs":              {},
-	"gateway/internal/fleetlab": {},
+	"gen/sockgate/fleet/v1":        {"gen/sockgate/v1", "google.golang.org/protobuf"},
+	"gen/sockgate/v1":              {"google.golang.org/grpc", "google.golang.org/protobuf"},
+	"gateway/e2e/docs":             {},
+	"gateway/e2e/attempts":         {},
+	"gateway/e2e/deploy":           {},
+	"gateway/e2e/fleet":            {},
+	"gateway/e2e/internal/port":    {},
+	"gateway/e2e/internal/program": {},
+	"gateway/e2e/internal/table":   {"gateway/e2e/internal/tree"},
+	"gateway/e2e/internal/token":   {},
+	"gateway/e2e/internal/tree":    {},
 }
 
 // TestRoomsImportOnlyWhatTheyMay holds the walls between the rooms.

@@ -1,4 +1,4 @@
-package docs
+package attempts
 
 import (
 	"crypto/ecdsa"

@@ -1,4 +1,4 @@
-package docs
+package attempts
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -155,7 +156,7 @@ func (g *guarded) matrix() string {
 	callers := []struct {
 		name string
 		conn *grpc.ClientConn
-	}{{"nobody", g.dial(nil, "")}, {"viewer", g.dial(nil, token("viewer"))}, {"operator", g.dial(nil, token("operator"))}, {"admin", g.dial(nil, token("admin"))}}
+	}{{"nobody", g.dial(nil, "")}, {"viewer", g.dial(nil, token.Of("viewer"))}, {"operator", g.dial(nil, token.Of("operator"))}, {"admin", g.dial(nil, token.Of("admin"))}}
 	var b strings.Builder
 	b.WriteString("| RPC | nobody | viewer | operator | admin |\n|---|---|---|---|---|\n")
 	for _, call := range calls {
@@ -193,15 +194,15 @@ func (g *guarded) controlAttempts() []attempt {
 		c.DNSNames = []string{"spiffe://example.org/ops/admin"}
 	})
 	admin := g.ca.issue("admin2", "spiffe://example.org/ops/admin", nil)
-	viewer := g.dial(nil, token("viewer"))
+	viewer := g.dial(nil, token.Of("viewer"))
 	return []attempt{
 		{"plain text to the control plane's TLS", func() string {
-			return g.describe(g.connect(g.control, plainly(), grpc.WithPerRPCCredentials(header("Bearer "+token("admin")))))
+			return g.describe(g.connect(g.control, plainly(), grpc.WithPerRPCCredentials(token.Bearer(token.Of("admin")))))
 		}},
 		{"a caller that trusts another CA than the gateway's", func() string {
 			other := *g
 			other.ca = g.strangers
-			return other.describe(other.dial(nil, token("admin")))
+			return other.describe(other.dial(nil, token.Of("admin")))
 		}},
 		{"neither certificate nor token", func() string { return g.describe(g.dial(nil, "")) }},
 		{"an administrator's certificate, of another CA", func() string { return g.describe(g.dial(&stranger, "")) }},
@@ -211,15 +212,15 @@ func (g *guarded) controlAttempts() []attempt {
 		{"a certificate with an administrator's name where the identity does not come from", func() string { return g.describe(g.dial(&twoNames, "")) }},
 		{"a certificate with an administrator's SPIFFE ID for its common name", func() string { return g.describe(g.dial(&common, "")) }},
 		{"the same for its DNS name", func() string { return g.describe(g.dial(&host, "")) }},
-		{"an administrator's certificate, and a wrong token", func() string { return g.describe(g.dial(&admin, token("stranger"))) }},
-		{"a token that was never made", func() string { return g.describe(g.dial(nil, token("stranger"))) }},
-		{"a token without its last character", func() string { t := token("admin"); return g.describe(g.dial(nil, t[:len(t)-1])) }},
-		{"the hash of a token in place of the token", func() string { return g.describe(g.dial(nil, hash("admin"))) }},
-		{"a token that has expired", func() string { return g.describe(g.dial(nil, token("late"))) }},
+		{"an administrator's certificate, and a wrong token", func() string { return g.describe(g.dial(&admin, token.Of("stranger"))) }},
+		{"a token that was never made", func() string { return g.describe(g.dial(nil, token.Of("stranger"))) }},
+		{"a token without its last character", func() string { t := token.Of("admin"); return g.describe(g.dial(nil, t[:len(t)-1])) }},
+		{"the hash of a token in place of the token", func() string { return g.describe(g.dial(nil, token.HashOf("admin"))) }},
+		{"a token that has expired", func() string { return g.describe(g.dial(nil, token.Of("late"))) }},
 		{"an empty token", func() string { return g.describe(g.dial(nil, ""), "authorization", "Bearer ") }},
 		{"a password (Basic) in place of a token", func() string { return g.describe(g.dial(nil, ""), "authorization", "Basic YWRtaW46YWRtaW4=") }},
 		{"two tokens, a wrong one and an administrator's", func() string {
-			return g.describe(g.dial(nil, ""), "authorization", "Bearer "+token("stranger"), "authorization", "Bearer "+token("admin"))
+			return g.describe(g.dial(nil, ""), "authorization", "Bearer "+token.Of("stranger"), "authorization", "Bearer "+token.Of("admin"))
 		}},
 		{"reflection, by nobody", func() string { return g.reflect(g.dial(nil, "")) }},
 		{"health, by nobody (which is allowed)", func() string {
@@ -235,7 +236,7 @@ func (g *guarded) controlAttempts() []attempt {
 			return answer(err)
 		}},
 		{"to go on with a stream when its token has been removed", g.outlive},
-		{"a token of a removed name", func() string { return g.describe(g.dial(nil, token("leaver"))) }},
+		{"a token of a removed name", func() string { return g.describe(g.dial(nil, token.Of("leaver"))) }},
 		{"a request of more than 4 MiB", func() string {
 			_, err := g.admin.Send(within(g.t), &sockgatev1.SendRequest{Id: nobody, Data: make([]byte, 5<<20)})
 			return code(status.Convert(err))
@@ -268,15 +269,15 @@ func (g *guarded) reflect(conn *grpc.ClientConn) string {
 
 // outlive removes the token of a stream that is under way.
 func (g *guarded) outlive() string {
-	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token("leaver"))).StreamEvents(within(g.t), &sockgatev1.StreamEventsRequest{})
+	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("leaver"))).StreamEvents(within(g.t), &sockgatev1.StreamEventsRequest{})
 	if err == nil {
 		_, err = stream.Recv()
 	}
 	if err != nil {
 		return answer(err)
 	}
-	g.writeTokens("viewer viewer "+hash("viewer"), "operator operator "+hash("operator"), "admin admin "+hash("admin"),
-		"late viewer "+hash("late")+" expires:2020-01-01T00:00:00Z")
+	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"), "admin admin "+token.HashOf("admin"),
+		"late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z")
 	for err == nil {
 		_, err = stream.Recv()
 	}
@@ -292,7 +293,7 @@ func (g *guarded) longHeaders() error {
 }
 
 func (g *guarded) manyStreams() string {
-	client := sockgatev1.NewGatewayServiceClient(g.dial(nil, token("viewer")))
+	client := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("viewer")))
 	ctx, cancel := context.WithCancel(within(g.t))
 	defer cancel()
 	for range 100 {
@@ -337,10 +338,10 @@ func (g *guarded) loopbackAttempts() []attempt {
 	return []attempt{
 		{"without authentication, on loopback (which is allowed)", func() string { return open.describe(open.connect(open.control, plainly())) }},
 		{"there, with a wrong token", func() string {
-			return open.describe(open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(header("Bearer "+token("stranger")))))
+			return open.describe(open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(token.Bearer(token.Of("stranger")))))
 		}},
 		{"there, with a viewer's token, to shut the gateway down", func() string {
-			conn := open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(header("Bearer "+token("viewer"))))
+			conn := open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(token.Bearer(token.Of("viewer"))))
 			_, err := sockgatev1.NewGatewayServiceClient(conn).Shutdown(within(g.t), &sockgatev1.ShutdownRequest{})
 			return answer(err)
 		}},

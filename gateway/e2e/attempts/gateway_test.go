@@ -1,12 +1,9 @@
-package docs
+package attempts
 
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/base64"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -23,6 +20,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -46,17 +45,12 @@ const handshakeTimeout = "1500ms"
 func startGuarded(t *testing.T) *guarded {
 	t.Helper()
 	dir := t.TempDir()
-	g := &guarded{t: t, dir: dir, program: filepath.Join(dir, "gateway"), listeners: make(map[string]string)}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, root, "go", "build", "-o", g.program, "./gateway")
+	g := &guarded{t: t, dir: dir, program: program.Build(t, program.Gateway), listeners: make(map[string]string)}
 	g.ca, g.strangers = newAuthority(t, dir, "ca"), newAuthority(t, dir, "strangers")
 	g.ca.issue("server", "", asServer)
 	admin := g.ca.issue("admin", "spiffe://example.org/ops/admin", nil)
-	g.writeTokens("viewer viewer "+hash("viewer"), "operator operator "+hash("operator"), "admin admin "+hash("admin"),
-		"late viewer "+hash("late")+" expires:2020-01-01T00:00:00Z", "leaver viewer "+hash("leaver"))
+	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"), "admin admin "+token.HashOf("admin"),
+		"late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z", "leaver viewer "+token.HashOf("leaver"))
 	g.start(
 		"--node", "edge-1", "--log-level", "debug", "--handshake-timeout", handshakeTimeout, "--state-dir", filepath.Join(dir, "state"),
 		"--listen", "plain=127.0.0.1:0",
@@ -85,14 +79,6 @@ func (g *guarded) writeTokens(lines ...string) {
 		g.t.Fatal(err)
 	}
 }
-
-// token returns the token of a name.
-func token(name string) string {
-	secret := sha256.Sum256([]byte("a token for tests: " + name))
-	return "sgt_" + base64.RawURLEncoding.EncodeToString(secret[:])
-}
-
-func hash(name string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(token(name)))) }
 
 var (
 	listeningLine = regexp.MustCompile(` listening: listener=(\S+) address=(\S+)`)
@@ -138,15 +124,15 @@ func (g *guarded) start(args ...string) {
 	}
 }
 
-// dial connects to the control plane with a certificate or a token, or neither.
-func (g *guarded) dial(cert *tls.Certificate, token string) *grpc.ClientConn {
+// dial connects to the control plane with a certificate or the secret of a token, or neither.
+func (g *guarded) dial(cert *tls.Certificate, secret string) *grpc.ClientConn {
 	config := &tls.Config{RootCAs: g.ca.pool()}
 	if cert != nil {
 		config.GetClientCertificate = presenting(*cert)
 	}
 	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(config))}
-	if token != "" {
-		options = append(options, grpc.WithPerRPCCredentials(header("Bearer "+token)))
+	if secret != "" {
+		options = append(options, grpc.WithPerRPCCredentials(token.Bearer(secret)))
 	}
 	return g.connect(g.control, options...)
 }
@@ -167,17 +153,6 @@ func (g *guarded) connect(address string, options ...grpc.DialOption) *grpc.Clie
 
 // plainly is for calls without TLS.
 func plainly() grpc.DialOption { return grpc.WithTransportCredentials(insecure.NewCredentials()) }
-
-// header is an authorization header.
-type header string
-
-// GetRequestMetadata returns the header.
-func (h header) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": string(h)}, nil
-}
-
-// RequireTransportSecurity lets a test send it in plain text too.
-func (header) RequireTransportSecurity() bool { return false }
 
 // within bounds a call.
 func within(t *testing.T) context.Context {

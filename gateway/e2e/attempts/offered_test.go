@@ -1,25 +1,16 @@
-package docs
+package attempts
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-)
 
-// requireOpenSSL skips the test where openssl is missing; with REQUIRE_OPENSSL, as in CI, that is a failure.
-func requireOpenSSL(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		if os.Getenv("REQUIRE_OPENSSL") != "" {
-			t.Fatal("openssl is missing, and REQUIRE_OPENSSL is set")
-		}
-		t.Skip("openssl is missing: install it to run this test")
-	}
-}
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/table"
+)
 
 var cipherLine = regexp.MustCompile(`(?m)^New, \S+, Cipher is (\S+)$`)
 
@@ -45,7 +36,7 @@ func offers(t *testing.T, address string, args ...string) string {
 // TestOffered asks a TLS listener with openssl's client for every version and every suite that the client knows, one at a time, and
 // compares what is offered with what security.md shows.
 func TestOffered(t *testing.T) {
-	requireOpenSSL(t)
+	program.Require(t, "REQUIRE_OPENSSL", "openssl")
 	g := startGuarded(t)
 	known, err := exec.CommandContext(t.Context(), "openssl", "ciphers", "-s", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0").Output()
 	if err != nil {
@@ -61,7 +52,7 @@ func TestOffered(t *testing.T) {
 	}
 	row(&b, "TLS 1.3", accepted(t, []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_CCM_SHA256",
 		"TLS_AES_128_CCM_8_SHA256"}, func(suite string) string { return offers(t, address, "-tls1_3", "-ciphersuites", suite) }))
-	compareTables(t, "security.md", "attempts", map[string]string{"offered": b.String()})
+	table.Compare(t, "gateway/docs/security.md", "attempts", map[string]string{"offered": b.String()})
 }
 
 func row(b *strings.Builder, version string, suites []string) {

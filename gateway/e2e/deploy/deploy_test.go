@@ -1,4 +1,4 @@
-package docs
+package deploy
 
 import (
 	"fmt"
@@ -11,11 +11,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 )
 
+func TestMain(m *testing.M) { program.Main(m) }
+
 const (
-	composeRoom    = "../deploy/compose"
-	kubernetesRoom = "../deploy/kubernetes"
+	composeFiles    = "gateway/deploy/compose"
+	kubernetesFiles = "gateway/deploy/kubernetes"
 )
 
 var flagGiven = regexp.MustCompile(`^--([a-z0-9-]+)(?:=.*)?$`)
@@ -53,7 +58,7 @@ func (d *deployed) value(flag string) string {
 func deployments(t *testing.T) map[string][]deployed {
 	t.Helper()
 	all := map[string][]deployed{"kubernetes": pods(t, readManifests(t))}
-	files, err := filepath.Glob(filepath.Join(composeRoom, "*.yaml"))
+	files, err := filepath.Glob(tree.Path(t, composeFiles+"/*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no compose files: %v", err)
 	}
@@ -66,11 +71,7 @@ func deployments(t *testing.T) map[string][]deployed {
 
 // TestDeployedFlagsExist holds that the gateway knows every flag and every SOCKGATE_ variable of the deployment files.
 func TestDeployedFlagsExist(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	help := run(t, root, "go", "run", "./gateway", "--help")
+	help := program.Run(t, ".", program.Build(t, program.Gateway), "--help")
 	for file, gateways := range deployments(t) {
 		if len(gateways) == 0 {
 			t.Errorf("%s has no gateway", file)
@@ -83,7 +84,7 @@ func TestDeployedFlagsExist(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range regexp.MustCompile(`SOCKGATE_[A-Z_]+`).FindAllString(read(t, "../deploy/Dockerfile"), -1) {
+	for _, m := range regexp.MustCompile(`SOCKGATE_[A-Z_]+`).FindAllString(tree.Read(t, "gateway/deploy/Dockerfile"), -1) {
 		if flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(m, "SOCKGATE_"), "_", "-")); !strings.Contains(help, "--"+flag+" ") {
 			t.Errorf("the Dockerfile sets %s, and the gateway has no --%s", m, flag)
 		}
@@ -164,7 +165,7 @@ func TestKubernetesIsConsistent(t *testing.T) {
 		t.Errorf("the liveness probe asks the port %q, which no pod has", c.Liveness.TCP.Port)
 	}
 	checkPods(t, pods(t, manifests), set.Spec.ServiceName, ports)
-	comment := read(t, filepath.Join(kubernetesRoom, "statefulset.yaml"))
+	comment := tree.Read(t, kubernetesFiles+"/statefulset.yaml")
 	for _, v := range set.Spec.Template.Spec.Volumes {
 		if !strings.Contains(comment, "kubectl create secret generic "+v.Secret.Name+" ") {
 			t.Errorf("nothing says how the secret %q is made", v.Secret.Name)
@@ -220,12 +221,8 @@ func (d *deployed) mounted(path string) bool {
 // prepared is a directory with what compose/prepare makes.
 func prepared(t *testing.T) string {
 	t.Helper()
-	requireOpenSSL(t)
+	program.Require(t, "REQUIRE_OPENSSL", "openssl")
 	dir := t.TempDir()
-	program, err := filepath.Abs(filepath.Join(composeRoom, "prepare"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, ".", program, dir)
+	program.Run(t, ".", tree.Path(t, composeFiles+"/prepare"), dir)
 	return dir
 }

@@ -1,15 +1,18 @@
-package docs
+package deploy
 
 import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 )
 
 // deployed is one gateway of a deployment file.
@@ -35,11 +38,21 @@ type composeService struct {
 	Grace       string `yaml:"stop_grace_period"`
 }
 
+// read returns the text of a file, wherever it is.
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // readCompose reads a compose file.
 func readCompose(t *testing.T, name string) composeFile {
 	t.Helper()
 	var c composeFile
-	if err := yaml.Unmarshal([]byte(read(t, filepath.Join(composeRoom, name))), &c); err != nil {
+	if err := yaml.Unmarshal([]byte(tree.Read(t, composeFiles+"/"+name)), &c); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return c
@@ -142,7 +155,7 @@ type probe struct {
 // readManifests reads all Kubernetes objects.
 func readManifests(t *testing.T) []manifest {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(kubernetesRoom, "*.yaml"))
+	files, err := filepath.Glob(tree.Path(t, kubernetesFiles+"/*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no manifests: %v", err)
 	}

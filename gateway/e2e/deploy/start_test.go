@@ -1,4 +1,4 @@
-package docs
+package deploy
 
 import (
 	"bufio"
@@ -18,31 +18,30 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/port"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestDeployedGatewaysStart starts the gateways of each deployment file as the file says, with its addresses and files moved to here, and
 // waits until they are one fleet. They end as an orchestrator ends them.
 func TestDeployedGatewaysStart(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "gateway")
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, root, "go", "build", "-o", program, "./gateway")
 	for file, gateways := range deployments(t) {
 		t.Run(file, func(t *testing.T) {
-			p := &place{t: t, program: program, dir: prepared(t), ports: make(map[string]string)}
+			p := &place{t: t, program: program.Build(t, program.Gateway), dir: prepared(t), ports: make(map[string]string)}
 			p.secrets()
-			for i, port := range freePorts(t, "0", "1", "2", "nats") {
+			for i, port := range port.Free(t, "0", "1", "2", "nats") {
 				p.ports[i] = port
 			}
 			for i, d := range gateways {
 				p.ports[d.name] = p.ports[fmt.Sprint(i)]
 			}
 			if file == "compose-nats.yaml" {
-				p.startNATS(root)
+				p.startNATS()
 			}
 			var control string // of the last
 			for _, d := range gateways {
@@ -52,6 +51,11 @@ func TestDeployedGatewaysStart(t *testing.T) {
 		})
 	}
 }
+
+// patience is how long a fleet may take to come together.
+const patience = time.Minute
+
+var controlLine = regexp.MustCompile(` control plane listening: address=(\S+)`)
 
 // place is where gateways of a deployment file run in a test.
 type place struct {
@@ -70,7 +74,7 @@ func (p *place) secrets() {
 	} {
 		p.write(to, read(p.t, filepath.Join(p.dir, from)))
 	}
-	p.write("sockgate-tokens/tokens", "ops admin "+hash("ops")+"\n")
+	p.write("sockgate-tokens/tokens", "ops admin "+token.HashOf("ops")+"\n")
 }
 
 func (p *place) write(name, text string) {
@@ -106,7 +110,7 @@ func (p *place) moved(d *deployed, value string) string {
 }
 
 // startNATS runs the server of compose-nats.yaml until the test ends, with its configuration: only the address is another.
-func (p *place) startNATS(root string) {
+func (p *place) startNATS() {
 	p.t.Helper()
 	nats := readCompose(p.t, "compose-nats.yaml").Services["nats"]
 	d := deployed{name: "nats", mounts: nats.mounts(p.t)}
@@ -117,9 +121,7 @@ func (p *place) startNATS(root string) {
 			p.write("moved/"+name, read(p.t, p.path(&d, inside)))
 		}
 	}
-	program := filepath.Join(p.dir, "nats-server")
-	run(p.t, root, "go", "build", "-o", program, "github.com/nats-io/nats-server/v2")
-	command := exec.Command(program, nats.Command...)
+	command := exec.Command(program.Build(p.t, program.NATS), nats.Command...)
 	command.Dir, command.Env = filepath.Join(p.dir, "moved"), os.Environ()
 	for variable, value := range nats.Environment {
 		command.Env = append(command.Env, variable+"="+os.Expand(value, p.variable))
@@ -159,7 +161,7 @@ func (p *place) path(d *deployed, path string) string {
 				source = filepath.Join(source, d.name)
 			}
 			if strings.HasPrefix(source, "..") { // of this repository
-				return filepath.Join(composeRoom, source, rest)
+				return filepath.Join(tree.Path(p.t, composeFiles), source, rest)
 			}
 			return filepath.Join(p.dir, source, rest)
 		}
@@ -225,13 +227,13 @@ func (p *place) start(d deployed) (control string) {
 // awaitFleet waits until a gateway sees so many live nodes.
 func (p *place) awaitFleet(control string, d deployed, nodes int) {
 	p.t.Helper()
-	options := []grpc.DialOption{plainly()}
+	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
 	if d.value("control-tls-cert") != "" {
 		creds, err := credentials.NewClientTLSFromFile(filepath.Join(p.dir, "pki/ca.pem"), "localhost")
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		options = []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(header("Bearer " + token("ops")))}
+		options = []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(token.Bearer(token.Of("ops")))}
 	}
 	conn, err := grpc.NewClient(control, append(options, grpc.WithNoProxy())...)
 	if err != nil {

@@ -2,12 +2,16 @@ package docs
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 )
+
+func TestMain(m *testing.M) { program.Main(m) }
 
 // step is one command of a document's `console` blocks, which may go on in lines that begin with `> `, with the output that the
 // document shows.
@@ -24,13 +28,9 @@ func (s *step) background() bool { return strings.HasSuffix(s.command, "&") }
 // readSteps returns the commands of a document, in order.
 func readSteps(t *testing.T, path string) []step {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var steps []step
 	inside, anyOrder := false, false
-	for i, line := range strings.Split(string(b), "\n") {
+	for i, line := range strings.Split(tree.Read(t, path), "\n") {
 		switch {
 		case strings.HasPrefix(line, "```"):
 			inside = !inside && strings.HasPrefix(line, "```console")
@@ -85,11 +85,15 @@ func normal(lines []string, ports map[string]string) []string {
 // documents are the files whose commands are run, each in one shell.
 func documents(t *testing.T) []string {
 	t.Helper()
-	pages, err := filepath.Glob("*.md")
+	pages, err := filepath.Glob(tree.Path(t, "gateway/docs/*.md"))
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no documents: %v", err)
 	}
-	return append([]string{"../../README.md"}, pages...)
+	all := []string{"README.md"}
+	for _, page := range pages {
+		all = append(all, "gateway/docs/"+filepath.Base(page))
+	}
+	return all
 }
 
 // TestCommandsInDocuments runs every command of the documents' console blocks and compares the output with the one shown.

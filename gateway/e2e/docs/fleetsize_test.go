@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/table"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -105,7 +106,7 @@ func TestSizesOfFleets(t *testing.T) {
 			amount(delivered*float64(beat)), amount(float64(n-1)/2*float64(beat)), grouped(n-1), amount(float64((n-1)*toAll(t, n-1, 1<<10))),
 			amount(float64((n-1)*answered(t))), amount(float64(n*cursor)))
 	}
-	compareTables(t, "fleet.md", "sizes", map[string]string{"messages": messages.String(), "fleets": fleets.String()})
+	table.Compare(t, "gateway/docs/fleet.md", "sizes", map[string]string{"messages": messages.String(), "fleets": fleets.String()})
 }
 
 // grouped writes a number with commas.

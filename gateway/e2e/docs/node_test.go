@@ -2,8 +2,6 @@ package docs
 
 import (
 	"bufio"
-	"bytes"
-	"context"
 	"io"
 	"net"
 	"os"
@@ -11,8 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -22,33 +21,10 @@ import (
 // requireNode skips the test where Node.js is missing; with REQUIRE_NODE, as in CI, that is a failure.
 func requireNode(t *testing.T, programs ...string) {
 	t.Helper()
-	for _, p := range append(programs, "node") {
-		if _, err := exec.LookPath(p); err != nil {
-			if os.Getenv("REQUIRE_NODE") != "" {
-				t.Fatalf("%s is missing, and REQUIRE_NODE is set", p)
-			}
-			t.Skipf("%s is missing: install Node.js 20 or later to run this test", p)
-		}
-	}
+	program.Require(t, "REQUIRE_NODE", append(programs, "node")...)
 }
 
-// run runs a program and returns what it printed.
-func run(t *testing.T, dir, name string, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, name, args...)
-	command.Dir = dir
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, stderr.Bytes())
-	}
-	return string(out)
-}
-
-func port(t *testing.T, address string) string {
+func portOf(t *testing.T, address string) string {
 	t.Helper()
 	_, p, err := net.SplitHostPort(address)
 	if err != nil {
@@ -70,7 +46,7 @@ func sameLines(t *testing.T, got, want string) {
 func TestNodeClients(t *testing.T) {
 	requireNode(t)
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Echo{Prefix: []byte("Sending: ")} })
-	sameLines(t, run(t, "testdata", "node", "named_clients.js", port(t, g.Addr)), `
+	sameLines(t, program.Run(t, "testdata", "node", "named_clients.js", portOf(t, g.Addr)), `
 Dwarves connect as asked
 Dwarves timeout "Sending: More Axes"
 Dwarves end
@@ -99,7 +75,7 @@ Hobbits close hadError=false read=24 written=15`)
 func TestNodeBulk(t *testing.T) {
 	requireNode(t)
 	g := gatewaytest.Start(t)
-	got := strings.TrimSpace(run(t, "testdata", "node", "bulk_client.js", port(t, g.Addr), "32"))
+	got := strings.TrimSpace(program.Run(t, "testdata", "node", "bulk_client.js", portOf(t, g.Addr), "32"))
 	if want := "identical=true drained=true read=33554432"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -108,13 +84,6 @@ func TestNodeBulk(t *testing.T) {
 // TestDialANodeServer runs `ctl dial` with three names against a Node.js server that splits characters and times out.
 func TestDialANodeServer(t *testing.T) {
 	requireNode(t)
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctl := filepath.Join(t.TempDir(), "ctl")
-	run(t, root, "go", "build", "-o", ctl, "./ctl")
-
 	node := exec.CommandContext(t.Context(), "node", "testdata/echo_server.js")
 	stdin, err1 := node.StdinPipe()
 	stdout, err2 := node.StdoutPipe()
@@ -127,7 +96,7 @@ func TestDialANodeServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := "127.0.0.1:" + strings.TrimSpace(line)
-	out := run(t, root, ctl, "dial", "--name", "Dwarves", "--name", "Elves", "--name", "Hobbits",
+	out := program.Run(t, ".", program.Build(t, program.Ctl), "dial", "--name", "Dwarves", "--name", "Elves", "--name", "Hobbits",
 		"--send", "More Axes", "--send", "More Arrows", "--send", "More Pipe Weed", "--timeout", "100ms", address)
 	for _, want := range []string{
 		"Dwarves connected local=127.0.0.1:", "Elves connected", "Hobbits connected",
@@ -149,12 +118,12 @@ func TestDialANodeServer(t *testing.T) {
 func TestNodeGreeter(t *testing.T) {
 	requireNode(t, "npm")
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS("../../proto")); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS(tree.Path(t, "proto"))); err != nil {
 		t.Fatal(err)
 	}
 	example := filepath.Join(dir, "gateway/docs/clients/node")
 	for _, name := range []string{"package.json", "package-lock.json", "buf.gen.yaml", "greeter.mjs"} {
-		b, err := os.ReadFile(filepath.Join("clients/node", name))
+		b, err := os.ReadFile(tree.Path(t, "gateway/docs/clients/node/"+name))
 		if err == nil {
 			err = os.MkdirAll(example, 0o755)
 		}
@@ -165,8 +134,8 @@ func TestNodeGreeter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run(t, example, "npm", "ci", "--no-audit", "--no-fund")
-	run(t, example, "npm", "run", "generate")
+	program.Run(t, example, "npm", "ci", "--no-audit", "--no-fund")
+	program.Run(t, example, "npm", "run", "generate")
 
 	g := gatewaytest.Start(t)
 	player, err := net.Dial("tcp", g.Addr)
@@ -174,7 +143,7 @@ func TestNodeGreeter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer player.Close()
-	out := run(t, example, "node", "greeter.mjs", g.Control, "1")
+	out := program.Run(t, example, "node", "greeter.mjs", g.Control, "1")
 	if !strings.Contains(out, "greeted test.") || !strings.Contains(out, ".1: WRITTEN") {
 		t.Errorf("the greeter printed:\n%s", out)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/port"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 )
 
 // patience is how long a command of a document may take.
@@ -31,14 +33,10 @@ type shell struct {
 
 func startShell(t *testing.T) *shell {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &shell{dir: t.TempDir(), ports: freePorts(t, "8017", "8018", "8107", "9000", "6222", "4222")}
+	s := &shell{dir: t.TempDir(), ports: port.Free(t, "8017", "8018", "8107", "9000", "6222", "4222")}
 	ctx, cancel := context.WithCancel(context.Background())
 	bash := exec.CommandContext(ctx, "bash", "--noprofile", "--norc")
-	bash.Dir = root
+	bash.Dir = tree.Path(t, ".")
 	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	bash.Cancel = func() error { return syscall.Kill(-bash.Process.Pid, syscall.SIGKILL) }
 	bash.Env = append(os.Environ(), "SOCKGATE_CONTROL=127.0.0.1:"+s.ports["8018"],
@@ -55,21 +53,6 @@ func startShell(t *testing.T) *shell {
 	})
 	s.stdin, s.done = stdin, bufio.NewScanner(stdout)
 	return s
-}
-
-// freePorts returns for each documented port one that is free on all addresses of this machine.
-func freePorts(t *testing.T, documented ...string) map[string]string {
-	t.Helper()
-	ports := make(map[string]string)
-	for _, d := range documented {
-		l, err := net.Listen("tcp", ":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		_, ports[d], _ = net.SplitHostPort(l.Addr().String())
-	}
-	return ports
 }
 
 // run runs one command and compares its output; of one in the background, it waits for what the document shows.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"encoding/json"
@@ -9,33 +9,41 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 )
 
 // clockAhead is in the environment of a gateway whose wall clock is so many seconds ahead.
-const clockAhead = "FLEETLAB_CLOCK_AHEAD"
+const clockAhead = "E2E_CLOCK_AHEAD"
 
 // skewed builds the gateway with a package time whose wall clock is off by what the environment says: the kernel has one wall clock for
 // all, and Go programs cannot be given another. The gateway's own source is as it is, and so is the monotonic clock.
-var skewed = sync.OnceValues(func() (string, error) {
+func skewed(t *testing.T) string {
+	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", err
-	}
+	check(t, err)
 	source := filepath.Join(strings.TrimSpace(string(root)), "src/time/time.go")
 	text, err := os.ReadFile(source)
-	if err != nil {
-		return "", err
-	}
+	check(t, err)
 	const now = "\tsec, nsec, mono := runtimeNow()\n\tif mono == 0 {"
 	if strings.Count(string(text), now) != 1 {
-		return "", fmt.Errorf("%s has not the place where the lab sets the clock: look for runtimeNow in func Now", source)
+		t.Fatalf("%s has not the place where the lab sets the clock: look for runtimeNow in func Now", source)
 	}
 	changed := strings.Replace(string(text), now, strings.Replace(now, "()\n", "()\n\tsec += ahead\n", 1), 1)
-	changed = strings.Replace(changed, "import (", "import (\n\t\"syscall\"", 1) + `
+	changed = strings.Replace(changed, "import (", "import (\n\t\"syscall\"", 1) + aheadOfTime
+	file, overlay := filepath.Join(t.TempDir(), "time.go"), filepath.Join(t.TempDir(), "overlay.json")
+	check(t, os.WriteFile(file, []byte(changed), 0o600))
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {source: file}})
+	check(t, err)
+	check(t, os.WriteFile(overlay, replace, 0o600))
+	return program.Build(t, program.Gateway, "-overlay", overlay)
+}
+
+// aheadOfTime is what package time of such a gateway has besides: the seconds of the environment.
+const aheadOfTime = `
 var ahead = func() (n int64) {
 	text, _ := syscall.Getenv("` + clockAhead + `")
 	sign := int64(1)
@@ -49,26 +57,12 @@ var ahead = func() (n int64) {
 	return sign * n
 }()
 `
-	file, overlay := filepath.Join(workshop, "time.go"), filepath.Join(workshop, "overlay.json")
-	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
-		return "", err
-	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {source: file}})
-	if err == nil {
-		err = os.WriteFile(overlay, replace, 0o600)
-	}
-	if err != nil {
-		return "", err
-	}
-	return building("gateway-of-another-time", "github.com/sockgate/sockgate/gateway", "-overlay", overlay)()
-})
 
 // TestClock puts one node's wall clock an hour ahead and another's an hour back. Membership, verbs, and that what is stale is not carried
 // out, go by monotonic clocks, so nothing is different; and a node that restarts with an earlier time than its life before is a new life.
 func TestClock(t *testing.T) {
 	t.Parallel()
-	path, err := skewed()
-	check(t, err)
+	path := skewed(t)
 	l := newLab(t)
 	addresses := []string{l.free(1), l.free(2), l.free(3)}
 	for i, ahead := range []time.Duration{0, time.Hour, -time.Hour} {

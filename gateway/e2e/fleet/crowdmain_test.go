@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"bufio"
@@ -18,7 +18,7 @@ import (
 
 // asCrowd is set in the environment of a test binary that is to be a crowd: the clients of one gateway, in a process of their own, whose
 // descriptors are theirs. It reads orders, one a line, answers each in its turn, and ends with its input.
-const asCrowd = "FLEETLAB_CROWD"
+const asCrowd = "E2E_CROWD"
 
 // order is what a crowd is to do.
 type order struct {

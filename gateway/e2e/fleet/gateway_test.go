@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"cmp"
@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -65,7 +66,7 @@ func (g *gateway) begin(t testing.TB) {
 	g.socket, g.data = filepath.Join(workshop, fmt.Sprintf("%d.sock", sockets.Add(1))), ""
 	path := g.program
 	if path == "" {
-		path = program(t, "gateway")
+		path = program.Build(t, program.Gateway)
 	}
 	g.process = prepare(t, "gateway "+g.node, g.namespace, g.environ, path, append([]string{
 		"--node", g.node, "--listen", cmp.Or(g.listen, "127.0.0.1:0"),

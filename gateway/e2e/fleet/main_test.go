@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"flag"
@@ -10,18 +10,20 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 )
 
 var (
-	connections = flag.Int("fleetlab.connections", 3000, "connections of a fleet, over all of its nodes")
-	splitFor    = flag.Duration("fleetlab.split", 12*time.Second, "how long a fleet is split in two; more than 10s, after which nodes are unreachable")
-	reportFile  = flag.String("fleetlab.report", "", "`file` to write what was observed into, as a table in Markdown")
+	connections = flag.Int("fleet.connections", 3000, "connections of a fleet, over all of its nodes")
+	splitFor    = flag.Duration("fleet.split", 12*time.Second, "how long a fleet is split in two; more than 10s, after which nodes are unreachable")
+	reportFile  = flag.String("fleet.report", "", "`file` to write what was observed into, as a table in Markdown")
 )
 
 // patience is how long anything may take before a test gives up; nothing depends on it when all is well.
 const patience = time.Minute
 
-// workshop is where the test run builds its programs and has its sockets.
+// workshop is where the gateways have their sockets.
 var workshop string
 
 func TestMain(m *testing.M) {
@@ -30,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	var err error
-	if workshop, err = os.MkdirTemp("", "fleetlab"); err != nil {
+	if workshop, err = os.MkdirTemp("", "sockgate-lab"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -40,6 +42,7 @@ func TestMain(m *testing.M) {
 			code = max(code, 1)
 		}
 		_ = os.RemoveAll(workshop)
+		program.Clean()
 		os.Exit(code)
 	}))
 }

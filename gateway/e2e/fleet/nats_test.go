@@ -1,11 +1,13 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 )
 
 // natsServer is a NATS server of the user's own.
@@ -26,7 +28,7 @@ func (n *natsServer) launch() {
 	t.Helper()
 	host, port, err := net.SplitHostPort(n.address)
 	check(t, err)
-	n.process = prepare(t, "nats-server", "", nil, program(t, "nats-server"), "--addr", host, "--port", port)
+	n.process = prepare(t, "nats-server", "", nil, program.Build(t, program.NATS), "--addr", host, "--port", port)
 	n.start()
 	await(t, "the NATS server greets", func() (bool, string) {
 		conn, err := net.DialTimeout("tcp", n.address, time.Second)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"fmt"
@@ -29,7 +29,7 @@ var networks atomic.Int64
 // newNetwork makes one without machines, or skips the test where that cannot be done. It goes with the test.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
-	n := &network{t: t, prefix: fmt.Sprintf("fleetlab-%d-%d-", os.Getpid(), networks.Add(1))}
+	n := &network{t: t, prefix: fmt.Sprintf("sockgate-lab-%d-%d-", os.Getpid(), networks.Add(1))}
 	n.hub = n.prefix + "hub"
 	swept()
 	if err := n.make(); err != nil {
@@ -44,10 +44,10 @@ func newNetwork(t testing.TB) *network {
 // swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of a process that is
 // no more.
 var swept = sync.OnceFunc(func() {
-	all, _ := filepath.Glob("/run/netns/fleetlab-*") // none: nothing is left
+	all, _ := filepath.Glob("/run/netns/sockgate-lab-*") // none: nothing is left
 	for _, path := range all {
 		name := filepath.Base(path)
-		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "fleetlab-"), "-")
+		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "sockgate-lab-"), "-")
 		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
 			_ = ip("netns", "del", name) // another run may have swept too
 		}

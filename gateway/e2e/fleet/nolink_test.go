@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"context"

@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"bufio"
@@ -15,31 +15,6 @@ import (
 	"syscall"
 	"testing"
 )
-
-// programs are what is built, each once in a test run and not before it is needed: the paths, by name.
-var programs = map[string]func() (string, error){
-	"gateway":     building("gateway", "github.com/sockgate/sockgate/gateway"),
-	"ctl":         building("ctl", "github.com/sockgate/sockgate/ctl"),
-	"nats-server": building("nats-server", "github.com/nats-io/nats-server/v2"),
-}
-
-func building(name, of string, flags ...string) func() (string, error) {
-	return sync.OnceValues(func() (string, error) {
-		path := filepath.Join(workshop, name)
-		if out, err := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{of})...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("building %s: %w\n%s", of, err, out)
-		}
-		return path, nil
-	})
-}
-
-// program returns the path of one of the programs.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	path, err := programs[name]()
-	check(t, err)
-	return path
-}
 
 // process is a program that runs. It ends with the test.
 type process struct {

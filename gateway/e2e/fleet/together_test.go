@@ -1,6 +1,6 @@
 //go:build linux
 
-package fleetlab
+package fleet
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -144,7 +145,7 @@ func counted(f *pb.FleetResult, node, what string) uint64 {
 // ctl runs the command line against a gateway, expects an exit code and words on standard error, and returns what it printed.
 func (l *lab) ctl(code int, says string, g *gateway, args ...string) string {
 	l.t.Helper()
-	c := exec.CommandContext(briefly(l.t), program(l.t, "ctl"), append([]string{"--gateway", "unix://" + g.socket}, args...)...)
+	c := exec.CommandContext(briefly(l.t), program.Build(l.t, program.Ctl), append([]string{"--gateway", "unix://" + g.socket}, args...)...)
 	var out, problems strings.Builder
 	c.Stdout, c.Stderr = &out, &problems
 	err := c.Run()

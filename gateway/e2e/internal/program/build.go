@@ -1,0 +1,91 @@
+package program
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// The packages of the programs that tests build.
+const (
+	Gateway = "github.com/sockgate/sockgate/gateway"
+	Ctl     = "github.com/sockgate/sockgate/ctl"
+	NATS    = "github.com/nats-io/nats-server/v2"
+)
+
+// workshop has the programs that a test process has built, each once.
+type workshop struct {
+	mu    sync.Mutex
+	dir   string // "" until something is built
+	built map[string]func() (string, error)
+}
+
+var programs = workshop{built: make(map[string]func() (string, error))}
+
+// Main runs a package's tests and removes what they have built.
+func Main(m *testing.M) {
+	code := m.Run()
+	Clean()
+	os.Exit(code)
+}
+
+// Clean removes all that was built. It is for the end of a test process.
+func Clean() {
+	programs.mu.Lock()
+	defer programs.mu.Unlock()
+	_ = os.RemoveAll(programs.dir) // a directory for temporary files
+}
+
+// Build returns the path of the program of a package, which is built once in a test process. Flags are for `go build`.
+func Build(t testing.TB, pkg string, flags ...string) string {
+	t.Helper()
+	file, err := programs.build(pkg, flags)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// build returns what builds a program at its first call.
+func (w *workshop) build(pkg string, flags []string) func() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := strings.Join(append([]string{pkg}, flags...), "\x00")
+	if w.built[key] == nil {
+		w.built[key] = w.building(pkg, flags, len(w.built))
+	}
+	return w.built[key]
+}
+
+// building gives each program a directory of its own, so that it has its own name.
+func (w *workshop) building(pkg string, flags []string, number int) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := w.place()
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dir, fmt.Sprint(number), path.Base(pkg))
+		args := slices.Concat([]string{"build", "-o", file}, flags, []string{pkg})
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+		}
+		return file, nil
+	})
+}
+
+// place makes the directory for what is built.
+func (w *workshop) place() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var err error
+	if w.dir == "" {
+		w.dir, err = os.MkdirTemp("", "sockgate-programs")
+	}
+	return w.dir, err
+}
