@@ -2,21 +2,53 @@
 package port
 
 import (
+	"math/rand/v2"
 	"net"
+	"strconv"
+	"sync"
 	"testing"
 )
 
-// Free returns a port for each name: one that is free on all addresses of this machine.
+// The ports that Free chooses from are below those that systems give to clients and to port 0, so that none of these takes a port before
+// the program that it is for.
+const (
+	lowest = 20_000
+	count  = 10_000
+)
+
+var (
+	mu    sync.Mutex
+	given = make(map[int]bool) // in this process
+)
+
+// Free returns a port for each name: one that is free on all addresses of this machine, and that no other call in this process returns.
 func Free(t testing.TB, names ...string) map[string]string {
 	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
 	ports := make(map[string]string)
 	for _, name := range names {
-		l, err := net.Listen("tcp", ":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		_, ports[name], _ = net.SplitHostPort(l.Addr().String())
+		port := next(t)
+		given[port], ports[name] = true, strconv.Itoa(port)
 	}
 	return ports
+}
+
+// next returns a free port that was not given.
+func next(t testing.TB) int {
+	t.Helper()
+	var err error
+	for range 1000 {
+		port := lowest + rand.IntN(count)
+		if given[port] {
+			continue
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatalf("no port from %d on is free: %v", lowest, err)
+	return 0
 }

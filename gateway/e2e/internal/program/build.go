@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 )
 
 // The packages of the programs that tests build.
@@ -28,8 +30,9 @@ type workshop struct {
 
 var programs = workshop{built: make(map[string]func() (string, error))}
 
-// Main runs a package's tests and removes what they have built.
+// Main runs a package's tests, many at once, and removes what they have built.
 func Main(m *testing.M) {
+	scale.Parallel()
 	code := m.Run()
 	Clean()
 	os.Exit(code)
@@ -63,7 +66,8 @@ func (w *workshop) build(pkg string, flags []string) func() (string, error) {
 	return w.built[key]
 }
 
-// building gives each program a directory of its own, so that it has its own name.
+// building gives each program a directory of its own, so that it has its own name. It copies what `go run` would run: that is in the build
+// cache, where `go build` would link the program again in every test process.
 func (w *workshop) building(pkg string, flags []string, number int) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := w.place()
@@ -71,7 +75,10 @@ func (w *workshop) building(pkg string, flags []string, number int) func() (stri
 			return "", err
 		}
 		file := filepath.Join(dir, fmt.Sprint(number), path.Base(pkg))
-		args := slices.Concat([]string{"build", "-o", file}, flags, []string{pkg})
+		if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+			return "", err
+		}
+		args := slices.Concat([]string{"run", "-exec", "cp"}, flags, []string{pkg, file})
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("building %s: %w\n%s", pkg, err, out)
 		}
