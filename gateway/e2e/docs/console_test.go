@@ -98,12 +98,14 @@ func documents(t *testing.T) []string {
 
 // TestCommandsInDocuments runs every command of the documents' console blocks and compares the output with the one shown.
 func TestCommandsInDocuments(t *testing.T) {
+	t.Parallel()
 	for _, path := range documents(t) {
 		steps := readSteps(t, path)
 		if len(steps) == 0 {
 			continue
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
 			shell := startShell(t)
 			for i := range steps {
 				s := &steps[i]

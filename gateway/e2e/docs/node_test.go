@@ -4,14 +4,11 @@ import (
 	"bufio"
 	"io"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
-	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -44,6 +41,7 @@ func sameLines(t *testing.T, got, want string) {
 
 // TestNodeClients runs Node's own named clients against the gateway, and checks what they and the event stream saw.
 func TestNodeClients(t *testing.T) {
+	t.Parallel()
 	requireNode(t)
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Echo{Prefix: []byte("Sending: ")} })
 	sameLines(t, program.Run(t, "testdata", "node", "named_clients.js", portOf(t, g.Addr)), `
@@ -73,6 +71,7 @@ Hobbits close hadError=false read=24 written=15`)
 
 // TestNodeBulk sends 32 MiB from Node through the gateway and back, with half-close and back-pressure.
 func TestNodeBulk(t *testing.T) {
+	t.Parallel()
 	requireNode(t)
 	g := gatewaytest.Start(t)
 	got := strings.TrimSpace(program.Run(t, "testdata", "node", "bulk_client.js", portOf(t, g.Addr), "32"))
@@ -83,6 +82,7 @@ func TestNodeBulk(t *testing.T) {
 
 // TestDialANodeServer runs `ctl dial` with three names against a Node.js server that splits characters and times out.
 func TestDialANodeServer(t *testing.T) {
+	t.Parallel()
 	requireNode(t)
 	node := exec.CommandContext(t.Context(), "node", "testdata/echo_server.js")
 	stdin, err1 := node.StdinPipe()
@@ -111,47 +111,5 @@ func TestDialANodeServer(t *testing.T) {
 	}
 	if strings.Contains(out, "\uFFFD") {
 		t.Errorf("a character that was split over two packets was not put together:\n%s", out)
-	}
-}
-
-// TestNodeGreeter generates the Node.js client of the documents and runs its example.
-func TestNodeGreeter(t *testing.T) {
-	requireNode(t, "npm")
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS(tree.Path(t, "proto"))); err != nil {
-		t.Fatal(err)
-	}
-	example := filepath.Join(dir, "gateway/docs/clients/node")
-	for _, name := range []string{"package.json", "package-lock.json", "buf.gen.yaml", "greeter.mjs"} {
-		b, err := os.ReadFile(tree.Path(t, "gateway/docs/clients/node/"+name))
-		if err == nil {
-			err = os.MkdirAll(example, 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(example, name), b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	program.Run(t, example, "npm", "ci", "--no-audit", "--no-fund")
-	program.Run(t, example, "npm", "run", "generate")
-
-	g := gatewaytest.Start(t)
-	player, err := net.Dial("tcp", g.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer player.Close()
-	out := program.Run(t, example, "node", "greeter.mjs", g.Control, "1")
-	if !strings.Contains(out, "greeted test.") || !strings.Contains(out, ".1: WRITTEN") {
-		t.Errorf("the greeter printed:\n%s", out)
-	}
-	if line, err := bufio.NewReader(player).ReadString('\n'); line != "welcome\n" || err != nil {
-		t.Errorf("the player got %q, %v", line, err)
-	}
-	list, err := g.Client.ListConnections(t.Context(), &sockgatev1.ListConnectionsRequest{Filter: `labels["room"] == "lobby"`})
-	if err != nil || len(list.GetConnections()) != 1 {
-		t.Errorf("the greeter set no label: %v, %v", list, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,18 +23,21 @@ import (
 // patience is how long a command of a document may take.
 const patience = time.Minute
 
-// shell runs a document's commands in one bash, at the root of the repository, with free ports in place of the documented ones.
+// shell runs a document's commands in one bash, at the root of the repository, with free ports in place of the documented ones and a
+// directory of its own in place of bin.
 type shell struct {
 	stdin io.Writer
 	done  *bufio.Scanner // one line from each finished command
 	dir   string
+	bin   string            // what the documents call bin
 	ports map[string]string // documented port → real port
 	count int
 }
 
 func startShell(t *testing.T) *shell {
 	t.Helper()
-	s := &shell{dir: t.TempDir(), ports: port.Free(t, "8017", "8018", "8107", "9000", "6222", "4222")}
+	s := &shell{dir: t.TempDir(), bin: t.TempDir(), ports: port.Free(t, "8017", "8018", "8107", "9000", "6222", "4222")}
+	linkBuilt(t, s.bin)
 	ctx, cancel := context.WithCancel(context.Background())
 	bash := exec.CommandContext(ctx, "bash", "--noprofile", "--norc")
 	bash.Dir = tree.Path(t, ".")
@@ -59,10 +63,7 @@ func startShell(t *testing.T) *shell {
 func (s *shell) run(step *step) error {
 	s.count++
 	out := filepath.Join(s.dir, fmt.Sprintf("out.%d", s.count))
-	command := step.command
-	for documented, real := range s.ports {
-		command = strings.ReplaceAll(command, ":"+documented, ":"+real)
-	}
+	command := s.moved(step.command)
 	if step.background() {
 		command = fmt.Sprintf("{ %s } >%s 2>&1 </dev/null &", strings.TrimSuffix(command, "&")+";", out)
 	} else {
@@ -82,6 +83,19 @@ func (s *shell) run(step *step) error {
 		return fmt.Errorf("did not end within %s", patience)
 	}
 	return s.settle(step, out)
+}
+
+// binHere is bin where a command has it as a path from the root of the repository.
+var binHere = regexp.MustCompile(`(^|[ >])bin/|\$PWD/bin\b`)
+
+// moved is a command with the ports and the bin of this shell.
+func (s *shell) moved(command string) string {
+	for documented, real := range s.ports {
+		command = strings.ReplaceAll(command, ":"+documented, ":"+real)
+	}
+	return binHere.ReplaceAllStringFunc(command, func(found string) string {
+		return strings.Replace(strings.TrimPrefix(found, "$PWD/"), "bin", s.bin, 1)
+	})
 }
 
 // settle compares, and gives a background command the time that it needs to print what is shown.

@@ -79,6 +79,7 @@ func testSources(t *testing.T) string {
 
 // TestReferencesAreComplete holds that the reference tables name every event, reason, RPC and flag.
 func TestReferencesAreComplete(t *testing.T) {
+	t.Parallel()
 	events, operations, readme := tree.Read(t, "gateway/docs/events.md"), tree.Read(t, "gateway/docs/operations.md"), tree.Read(t, "README.md")
 	for name, n := range sockgatev1.EventType_value {
 		if short := strings.TrimPrefix(name, "EVENT_TYPE_"); n != 0 && !strings.Contains(events, short) {
@@ -106,6 +107,7 @@ func TestReferencesAreComplete(t *testing.T) {
 // TestNoVariableHasTwoMeanings holds that no environment variable means one thing to ctl and another to the gateway: both are often run
 // in the same environment, a container's or a shell's.
 func TestNoVariableHasTwoMeanings(t *testing.T) {
+	t.Parallel()
 	gateway := program.Run(t, ".", program.Build(t, program.Gateway), "--help")
 	ctl := program.Run(t, ".", program.Build(t, program.Ctl), "info", "--help")
 	variables := regexp.MustCompile(`\(env SOCKGATE_([A-Z_]+)`).FindAllStringSubmatch(ctl, -1)
