@@ -18,6 +18,7 @@ type attempt struct {
 
 // TestAttempts makes every attempt of security.md at a real gateway, and compares the answers with those that it shows.
 func TestAttempts(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t)
 	tables := map[string]string{
 		"roles":   g.matrix(),

@@ -71,6 +71,7 @@ func deployments(t *testing.T) map[string][]deployed {
 
 // TestDeployedFlagsExist holds that the gateway knows every flag and every SOCKGATE_ variable of the deployment files.
 func TestDeployedFlagsExist(t *testing.T) {
+	t.Parallel()
 	help := program.Run(t, ".", program.Build(t, program.Gateway), "--help")
 	for file, gateways := range deployments(t) {
 		if len(gateways) == 0 {
@@ -110,6 +111,7 @@ func TestDeployedGatewaysMayDrain(t *testing.T) {
 
 // TestComposeIsConsistent holds that what the compose files mount is made, and that nodes join each other.
 func TestComposeIsConsistent(t *testing.T) {
+	t.Parallel()
 	dir := prepared(t)
 	for file, gateways := range deployments(t) {
 		if file == "kubernetes" {

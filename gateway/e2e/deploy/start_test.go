@@ -30,8 +30,10 @@ import (
 // TestDeployedGatewaysStart starts the gateways of each deployment file as the file says, with its addresses and files moved to here, and
 // waits until they are one fleet. They end as an orchestrator ends them.
 func TestDeployedGatewaysStart(t *testing.T) {
+	t.Parallel()
 	for file, gateways := range deployments(t) {
 		t.Run(file, func(t *testing.T) {
+			t.Parallel()
 			p := &place{t: t, program: program.Build(t, program.Gateway), dir: prepared(t), ports: make(map[string]string)}
 			p.secrets()
 			for i, port := range port.Free(t, "0", "1", "2", "nats") {
