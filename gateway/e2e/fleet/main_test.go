@@ -12,10 +12,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 )
 
 var (
-	connections = flag.Int("fleet.connections", 3000, "connections of a fleet, over all of its nodes")
+	connections = flag.Int("fleet.connections", scale.Of(1200, 3000), "connections of a fleet, over all of its nodes")
 	splitFor    = flag.Duration("fleet.split", 12*time.Second, "how long a fleet is split in two; more than 10s, after which nodes are unreachable")
 	reportFile  = flag.String("fleet.report", "", "`file` to write what was observed into, as a table in Markdown")
 )
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCrowd) != "" {
 		os.Exit(crowdMain(os.Stdin, os.Stdout))
 	}
+	scale.Parallel()
 	flag.Parse()
 	var err error
 	if workshop, err = os.MkdirTemp("", "sockgate-lab"); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -123,7 +124,7 @@ func TestStalled(t *testing.T) {
 	for _, g := range l.gateways {
 		g.crowd.churn(400)
 	}
-	const events = 12 * 1024 // of each node; what is on the way to who stalls is far less
+	events := scale.Of(6, 12) * 1024 // of each node; what is on the way to who stalls is far less
 	most := before
 	took := await(t, "much happens", func() (bool, string) {
 		most = max(most, a.resident())
@@ -131,7 +132,7 @@ func TestStalled(t *testing.T) {
 		for _, g := range l.gateways {
 			heads = append(heads, g.head())
 		}
-		return slices.Min(heads) > events, fmt.Sprint(heads)
+		return slices.Min(heads) > uint64(events), fmt.Sprint(heads)
 	})
 	for _, g := range l.gateways {
 		g.crowd.calm()
