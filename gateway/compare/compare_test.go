@@ -115,10 +115,16 @@ func TestQuick(t *testing.T) {
 // TestQuickTLS runs a whole comparison over TLS. It holds that the C server, which does not speak TLS, is left out
 // without an error.
 func TestQuickTLS(t *testing.T) {
-	want := []string{"gateway", "gateway (net)", "net"}
 	dir := t.TempDir()
+	earlier := filepath.Join(t.TempDir(), "earlier")
+	build := exec.Command("go", "build", "-o", earlier, "./gateway")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := []string{"gateway", "gateway (net)", "gateway (" + earlier + ")", "net"}
 	c, builds := command(t, "--quick", "--workloads", "tls", "--only", "c,"+strings.Join(want, ","),
-		"--gateway-flags", "--engine net", "--out", dir)
+		"--gateway-flags", "--engine net", "--gateway-binary", earlier, "--out", dir)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {

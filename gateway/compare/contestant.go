@@ -63,6 +63,9 @@ func (s *settings) allContestants(dir string) []contestant {
 	for _, flags := range s.gatewayFlags {
 		all = append(all, gateway("gateway ("+short(flags)+")", dir, strings.Fields(flags)...))
 	}
+	for _, path := range s.binaries {
+		all = append(all, built(path))
+	}
 	return append(all,
 		goPeer("gnet", dir, "github.com/panjf2000/gnet/v2"),
 		goPeer("nbio", dir, "github.com/lesismal/nbio"),
@@ -78,6 +81,13 @@ func gateway(name, dir string, flags ...string) contestant {
 	return contestant{name: name, build: []string{"go", "build", "-o", program, "./gateway"}, dir: "../..",
 		command: command, version: []string{"git", "describe", "--always", "--dirty"}, tls: gatewayTLS, stderr: true,
 		expect: logged, trigger: newBroadcaster}
+}
+
+// built returns a gateway that was built before, named after its path.
+func built(path string) contestant {
+	c := gateway("gateway ("+path+")", filepath.Dir(path))
+	c.build, c.command[0], c.version = nil, path, []string{path, "--version"}
+	return c
 }
 
 // gatewayTLS is the gateway's tlsArguments.

@@ -19,6 +19,7 @@ type settings struct {
 	only         []string // contestants; empty: all
 	workloads    []string // names, kinds, plain or tls; empty: all
 	gatewayFlags []string // one more contestant for each
+	binaries     []string // one more gateway for each
 	out          string
 	docs         string
 	from         string
@@ -69,6 +70,8 @@ func (s *settings) parse(f *flag.FlagSet, args []string) error {
 	f.Var((*words)(&s.only), "only", "`contestants`, between commas (default all)")
 	f.Var((*lines)(&s.gatewayFlags), "gateway-flags",
 		"`flags` of one more gateway, for example \"--engine net\"; may be given again")
+	f.Var((*lines)(&s.binaries), "gateway-binary",
+		"`path` of one more gateway, built before, for example of an earlier commit; may be given again")
 	f.StringVar(&s.out, "out", "", "`folder` for the results and the plots (default none)")
 	f.BoolVar(&s.quick, "quick", false, "few connections and little time: to see that everything works, not to compare")
 	f.StringVar(&server, "server-cores", "", "`cores` for the servers, for example 0 or 0,2-3 (default the first one)")
