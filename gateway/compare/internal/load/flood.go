@@ -12,31 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FloodConfig says how to flood a server.
+// FloodConfig says how a server is flooded.
 type FloodConfig struct {
 	Server netip.AddrPort `json:"server"`
 	Silent int            `json:"silent"` // attackers that connect and send nothing
-	Half   int            `json:"half"`   // attackers that send half a ClientHello, and then nothing
-	Whole  int            `json:"whole"`  // attackers that send a whole ClientHello, and then nothing
-	Slow   int            `json:"slow"`   // attackers that send a byte of a ClientHello each Drip (slowloris)
+	Half   int            `json:"half"`   // that send half a ClientHello, and then nothing
+	Whole  int            `json:"whole"`  // that send a whole one, and then nothing
+	Slow   int            `json:"slow"`   // that send a byte of one each Drip (slowloris)
 	Drip   time.Duration  `json:"drip"`
-	Pace   int            `json:"pace"` // most new connections a second
+	Pace   int            `json:"pace"` // new connections a second at most
 }
 
-// Attackers returns the number of attackers of all kinds.
+// Attackers returns how many there are.
 func (c FloodConfig) Attackers() int { return c.Silent + c.Half + c.Whole + c.Slow }
 
-// FloodState counts the attackers' connections.
+// FloodState is what has become of a flood's attackers.
 type FloodState struct {
-	Held   int `json:"held"`   // attackers that are connected now
-	Opened int `json:"opened"` // connections made since the flood was made
-	Cut    int `json:"cut"`    // of these, connections that the server ended; each is replaced
-	Failed int `json:"failed"` // attempts to connect that failed; each is made again
+	Held   int `json:"held"`   // are connected now
+	Opened int `json:"opened"` // connections made, all in all
+	Cut    int `json:"cut"`    // of these, ended by the server; each was replaced
+	Failed int `json:"failed"` // connections that could not be made; each was tried again
 }
 
-// Flood keeps TLS handshakes under way that never end: attackers connect, and one that the server cuts connects again.
-// It costs little on this side: the ClientHello is always the same, and answers are not read. One goroutine at a time
-// may use it.
+// Flood holds up TLS handshakes that never end: attackers connect, and whom the server cuts connects again. It costs little on this
+// side: the ClientHello is always the same, and answers are not read. One goroutine at a time may use it.
 type Flood struct {
 	config    FloodConfig
 	server    target
@@ -45,14 +44,14 @@ type Flood struct {
 	start     time.Time
 	holding   bool
 	attackers []attacker
-	waiting   []int         // attackers without a connection, the next to connect first
-	connects  time.Duration // when the next attacker may connect
-	drips     time.Duration // when the next byte of a slow attacker is due
-	slow      int           // the slow attacker to send it
+	waiting   []int         // attackers without a connection, the next one first
+	connects  time.Duration // when the next may connect
+	drips     time.Duration // when the next byte of a slow one is due
+	slow      int           // the slow one whose byte that is
 	state     FloodState
 }
 
-// attacker has one connection at a time.
+// attacker is one connection at a time.
 type attacker struct {
 	fd        int32 // -1: none
 	connected bool
@@ -103,17 +102,18 @@ func (f *Flood) Release() {
 	}
 }
 
-// State returns the counts as of the last Step.
+// State returns what has become of the attackers.
 func (f *Flood) State() FloodState { return f.state }
 
-// Step makes the connections and sends the bytes that are due, and notices the connections that the server cut, for
-// about a millisecond. After Release it only waits.
+// Step connects and sends what is due, and sees who was cut, for about a millisecond; when nothing is held up it only waits.
 func (f *Flood) Step() error {
 	timeout := 10 * time.Millisecond
 	if f.holding {
 		timeout = time.Millisecond
 		now := time.Since(f.start)
-		if err := errors.Join(f.connect(now), f.drip(now)); err != nil {
+		err := f.connect(now)
+		f.drip(now)
+		if err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (f *Flood) Step() error {
 	return nil
 }
 
-// late is how far the pace may fall behind and still be made up.
+// late is how far the pace may lie behind and still be made up for.
 const late = 100 * time.Millisecond
 
 // connect starts the connections that the pace allows by now.
@@ -145,7 +145,7 @@ func (f *Flood) connect(now time.Duration) error {
 		i := f.waiting[0]
 		f.waiting = f.waiting[1:]
 		f.attackers[i] = attacker{fd: int32(fd)}
-		// Edge-triggered, and no EPOLLIN: one event when it is connected, and one when the server ends it.
+		// Edge-triggered, and no EPOLLIN: once when it is connected, and once when the server ends it.
 		if err := f.poll.control(unix.EPOLL_CTL_ADD, fd, i, unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
 			return err
 		}
@@ -153,11 +153,10 @@ func (f *Flood) connect(now time.Duration) error {
 	return nil
 }
 
-// drip sends the bytes of slow attackers that are due. The attackers take turns evenly, so that each sends one byte in
-// every Drip.
-func (f *Flood) drip(now time.Duration) error {
+// drip sends the bytes of slow attackers that are due: one of each in turn, evenly, so that each has one in every Drip.
+func (f *Flood) drip(now time.Duration) {
 	if f.config.Slow == 0 {
-		return nil
+		return
 	}
 	f.drips = max(f.drips, now-late)
 	for ; f.drips <= now; f.drips += max(1, f.config.Drip/time.Duration(f.config.Slow)) {
@@ -167,10 +166,9 @@ func (f *Flood) drip(now time.Duration) error {
 			f.send(i, a.sent+1)
 		}
 	}
-	return nil
 }
 
-// handle takes an event: an attacker is connected, or cut.
+// handle sees that an attacker is connected, or cut.
 func (f *Flood) handle(i int, events uint32) {
 	a := &f.attackers[i]
 	switch ended := events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0; {
@@ -188,7 +186,7 @@ func (f *Flood) handle(i int, events uint32) {
 	}
 }
 
-// first returns how many bytes of the ClientHello an attacker sends at once.
+// first returns how much of the ClientHello an attacker sends at once.
 func (f *Flood) first(i int) int {
 	switch i -= f.config.Silent; {
 	case i < 0:
@@ -202,8 +200,7 @@ func (f *Flood) first(i int) int {
 	}
 }
 
-// send sends the ClientHello up to an offset. When that fails, the server is cutting the connection, which makes an
-// event.
+// send sends the ClientHello up to an offset. A connection on which that fails is being cut, which makes an event.
 func (f *Flood) send(i, to int) {
 	a := &f.attackers[i]
 	if to == a.sent {
@@ -215,7 +212,7 @@ func (f *Flood) send(i, to int) {
 	}
 }
 
-// end ends an attacker's connection. The attacker connects again when its turn comes.
+// end ends an attacker's connection, so that it connects again when it is its turn.
 func (f *Flood) end(i int) {
 	a := &f.attackers[i]
 	abort(int(a.fd))
@@ -226,23 +223,22 @@ func (f *Flood) end(i int) {
 	f.waiting = append(f.waiting, i)
 }
 
-// clientHello returns the first bytes that Go's TLS client sends.
+// clientHello returns what Go's TLS client sends first.
 func clientHello() ([]byte, error) {
 	r := new(recorder)
-	config := &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS13}
-	if err := tls.Client(r, config).Handshake(); !errors.Is(err, errRecorded) {
+	if err := tls.Client(r, &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS13}).Handshake(); !errors.Is(err, errRecorded) {
 		return nil, fmt.Errorf("recording a ClientHello: %w", err)
 	}
 	return r.said.Bytes(), nil
 }
 
-// recorder keeps the bytes that are written to it, and fails reads. crypto/tls calls only Read and Write on it.
+// recorder keeps what is written to it, and fails when an answer is expected. crypto/tls calls nothing but Read and Write on it.
 type recorder struct {
 	net.Conn // nil
 	said     bytes.Buffer
 }
 
-// errRecorded is the error of a handshake when all of the ClientHello is recorded.
+// errRecorded is what a handshake fails with when all of the ClientHello is recorded.
 var errRecorded = errors.New("nobody answers")
 
 // Write keeps p.

@@ -6,17 +6,19 @@ import (
 	"fmt"
 )
 
-// stampSize is the length of the stamp, which differs in every message: the connection's index and the message's number
-// on it.
+// stampSize is the length of what is different in every message: the connection's index and the message's number on it.
 const stampSize = 16
 
-// MinMessage and MaxMessage bound a message's length, in bytes.
-const MinMessage, MaxMessage = stampSize, 1 << 20
+// MinMessage and MaxMessage bound a message's length.
+const (
+	MinMessage = stampSize
+	MaxMessage = 1 << 20
+)
 
-// message has the contents of messages: a stamp and a pattern that never repeats within 251 bytes.
+// message is a message's contents: a stamp and a pattern that never repeats within 251 bytes.
 type message struct {
 	bytes []byte
-	stamp [stampSize]byte // the expected stamp, while a message is compared
+	stamp [stampSize]byte // the one expected, while a message is compared
 }
 
 func newMessage(size int) (*message, error) {
@@ -41,7 +43,7 @@ func (m *message) from(offset, index int, number uint64) []byte {
 	return m.bytes[offset:]
 }
 
-// matches reports whether p equals the bytes of a message from an offset on. p must not reach beyond the message's end.
+// matches reports whether p is what such a message has from an offset on. It must not go beyond the end.
 func (m *message) matches(p []byte, offset, index int, number uint64) bool {
 	if offset < stampSize {
 		stamp(m.stamp[:], index, number)
