@@ -1,4 +1,4 @@
-# The short names of what is run most; .github/CONTRIBUTING.md says when to run which. Nothing needs make.
+# Short names of the commands that are run most; .github/CONTRIBUTING.md says when to run which. Nothing needs make.
 .PHONY: quick test ci gen fmt bench
 
 quick: # before each commit: build, vet, lint, unit tests

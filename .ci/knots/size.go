@@ -17,7 +17,7 @@ const (
 	maxLinesOfFile = 500
 )
 
-// marker is the line by which Go's tools know generated code.
+// marker is the line that tells Go's tools that a file is generated.
 var marker = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 
 func large(packages []measured) []error {
