@@ -1,7 +1,7 @@
-package control_test
+package auth_test
 
 import (
-	"context"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -12,10 +12,16 @@ import (
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/sockgate/sockgate/gateway/auth"
 )
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // tokenOf returns a token; every name has another.
 func tokenOf(name string) string {
@@ -29,40 +35,11 @@ func tokenLine(name, role string, more ...string) string {
 	return strings.Join(append([]string{name, role, "sha256:" + hex.EncodeToString(sum[:])}, more...), " ") + "\n"
 }
 
-// bearing returns a context of a call that brings a token along.
-func bearing(ctx context.Context, token string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
-}
-
-// tokenFile is a token file that a test writes.
-type tokenFile struct {
-	*auth.TokenFile
-	t    testing.TB
-	path string
-}
-
 func writeTokens(t testing.TB, path string, lines ...string) {
 	t.Helper()
 	next := path + ".new"
 	check(t, os.WriteFile(next, []byte(strings.Join(lines, "")), 0o600))
 	check(t, os.Rename(next, path))
-}
-
-func openTokens(t testing.TB, logger hclog.Logger, lines ...string) tokenFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "tokens")
-	writeTokens(t, path, lines...)
-	f, err := auth.OpenTokenFile(path, logger)
-	check(t, err)
-	t.Cleanup(f.Close)
-	return tokenFile{f, t, path}
-}
-
-// become makes the file have other lines, and reads it at once.
-func (f tokenFile) become(lines ...string) {
-	f.t.Helper()
-	writeTokens(f.t, f.path, lines...)
-	check(f.t, f.Reload())
 }
 
 // TestParseTokens holds what a token file may have, and that an error names the line and nothing that could be a secret.
@@ -118,7 +95,7 @@ func TestParseTokens(t *testing.T) {
 }
 
 // TestSharedTokenFiles holds that the files that the gateway and ctl have for a common test are read, or refused, as their directory
-// says. ctl's test of the same files is in ctl/internal/cli.
+// says. ctl/internal/cli has ctl's test of the same files.
 func TestSharedTokenFiles(t *testing.T) {
 	for kind, good := range map[string]bool{"good": true, "bad": false} {
 		files, err := filepath.Glob(filepath.Join("testdata", "tokens", kind, "*"))
@@ -181,7 +158,7 @@ func TestTokenFileModes(t *testing.T) {
 	writeTokens(t, path, tokenLine("a", "viewer"))
 	for mode, want := range map[os.FileMode]string{0o600: "opened", 0o400: "opened", 0o640: "opened", 0o644: "warned", 0o620: "refused", 0o602: "refused", 0o666: "refused"} {
 		check(t, os.Chmod(path, mode))
-		var log lockedBuffer
+		var log bytes.Buffer
 		f, err := auth.OpenTokenFile(path, hclog.New(&hclog.LoggerOptions{Output: &log}))
 		got := "opened"
 		switch {

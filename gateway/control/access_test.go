@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -30,14 +29,6 @@ func TestEveryMethodHasARole(t *testing.T) {
 	}
 	if a := s.guard.Access["/sockgate.v1.GatewayService/StreamEvents"]; !a.Fields {
 		t.Error("nobody looks at the field_role of StreamEvents")
-	}
-}
-
-// TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such a one, and
-// everybody's only because it is health's.
-func TestMethodWithoutOption(t *testing.T) {
-	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody || a.Role != auth.RoleNone {
-		t.Errorf("%+v", a)
 	}
 }
 
@@ -90,16 +81,6 @@ func TestUnauthenticatedCall(t *testing.T) {
 	for method, a := range s.guard.Access {
 		if _, _, err := s.guard.Authorize(t.Context(), method); (err == nil) != a.Everybody {
 			t.Errorf("%s: %v", method, err)
-		}
-	}
-}
-
-// TestUserRoles holds which users of the machine may do what on a unix socket.
-func TestUserRoles(t *testing.T) {
-	a := &auth.Config{Roles: map[string]auth.Role{"uid:7": auth.RoleViewer}}
-	for uid, want := range map[int]auth.Role{0: auth.RoleAdmin, 7: auth.RoleViewer, 4_000_000: auth.RoleNone} {
-		if got := a.UserRole(uid); got != want {
-			t.Errorf("%d is %s; expected %s", uid, got, want)
 		}
 	}
 }
