@@ -15,8 +15,8 @@ import (
 // access says who may call a method.
 type access struct {
 	Everybody bool
-	Role      Role // the least one; RoleNone: nobody may
-	Fields    bool // the request has fields that need a role of their own
+	Role      pb.Role // the least one; roleless: nobody may
+	Fields    bool    // the request has fields that need a role of their own
 }
 
 // accessTable has the methods of a gRPC server by their full names.
@@ -42,7 +42,7 @@ func declared(service, method string) access {
 	case service == healthpb.Health_ServiceDesc.ServiceName:
 		return access{Everybody: true}
 	case strings.HasPrefix(service, reflectionPackage):
-		return access{Role: RoleViewer}
+		return access{Role: pb.Role_ROLE_VIEWER}
 	}
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service).Append(protoreflect.Name(method)))
 	if err != nil {
@@ -58,7 +58,7 @@ func declared(service, method string) access {
 // Required is what a method's own options declare.
 func Required(m protoreflect.MethodDescriptor) access {
 	role, _ := proto.GetExtension(m.Options(), pb.E_RequiredRole).(pb.Role)
-	return access{Role: Role(role), Fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
+	return access{Role: role, Fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
 }
 
 // hasFieldRoles reports whether a field of a message, or of a message in it, needs a role of its own.
@@ -69,21 +69,21 @@ func hasFieldRoles(m protoreflect.MessageDescriptor, seen map[protoreflect.FullN
 	seen[m.FullName()] = true
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		if fieldRole(f) > RoleNone || f.Message() != nil && hasFieldRoles(f.Message(), seen) {
+		if fieldRole(f) > roleless || f.Message() != nil && hasFieldRoles(f.Message(), seen) {
 			return true
 		}
 	}
 	return false
 }
 
-// fieldRole returns the least role that may set a field; RoleNone when the method's is enough.
-func fieldRole(f protoreflect.FieldDescriptor) Role {
+// fieldRole returns the least role that may set a field; roleless when the method's is enough.
+func fieldRole(f protoreflect.FieldDescriptor) pb.Role {
 	role, _ := proto.GetExtension(f.Options(), pb.E_FieldRole).(pb.Role)
-	return Role(role)
+	return role
 }
 
 // beyond returns a field that is set in a message and needs more than a role, and what it needs; "" when there is none.
-func beyond(m protoreflect.Message, role Role) (field string, needs Role) {
+func beyond(m protoreflect.Message, role pb.Role) (field string, needs pb.Role) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if r := fieldRole(f); r > role {
 			field, needs = string(f.Name()), r

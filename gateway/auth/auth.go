@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // AuthConfig says who may call. Nobody may modify it afterwards.
@@ -20,7 +22,7 @@ type Config struct {
 	// SPIFFE IDs below one, `spiffe://example.org/ops/*`, and of users on a unix socket, `uid:1000`. The exact one goes before the
 	// longest pattern. Default: certificates have no role; on a unix socket the gateway's own user and root are admins, and others
 	// have no role.
-	Roles map[string]Role
+	Roles map[string]pb.Role
 	// Tokens are the tokens that callers may give. Default: none.
 	Tokens *TokenFile
 }
@@ -37,7 +39,7 @@ func (c Config) Validate() error {
 		uid, isUID := strings.CutPrefix(id, uidScheme)
 		prefix, isPattern := strings.CutSuffix(id, below)
 		switch role := c.Roles[id]; {
-		case role < RoleViewer || role > RoleAdmin:
+		case role < pb.Role_ROLE_VIEWER || role > pb.Role_ROLE_ADMIN:
 			return fmt.Errorf("%q has the role %d; expected viewer, operator or admin", id, role)
 		case id == "":
 			return fmt.Errorf("an empty identity has a role; expected for example spiffe://example.org/ops, ops.example.org or uid:1000")
@@ -56,9 +58,9 @@ func validUID(s string) bool {
 }
 
 // certificateRole returns the role of a certificate's identity. One that looks like a user of a unix socket has none.
-func (c *Config) certificateRole(id string) Role {
+func (c *Config) certificateRole(id string) pb.Role {
 	if strings.HasPrefix(id, uidScheme) || strings.HasSuffix(id, below) {
-		return RoleNone
+		return roleless
 	}
 	if role, ok := c.Roles[id]; ok || !strings.HasPrefix(id, spiffeScheme) {
 		return role
@@ -68,16 +70,16 @@ func (c *Config) certificateRole(id string) Role {
 			return role
 		}
 	}
-	return RoleNone
+	return roleless
 }
 
 // UserRole returns the role of a user on a unix socket.
-func (c *Config) UserRole(uid int) Role {
+func (c *Config) UserRole(uid int) pb.Role {
 	if role, ok := c.Roles[uidScheme+strconv.Itoa(uid)]; ok {
 		return role
 	}
 	if uid == 0 || uid == os.Getuid() {
-		return RoleAdmin
+		return pb.Role_ROLE_ADMIN
 	}
-	return RoleNone
+	return roleless
 }

@@ -6,18 +6,19 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestValidateRoles holds which mappings of roles are refused.
 func TestValidateRoles(t *testing.T) {
 	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true, "ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
 		"": false, "*": false, "/*": false, "spiffe:///*": false, "ops/*": false, "*.test": false, "spiffe://*/a": false, "uid:": false, "uid:ann": false, "uid:-1": false, "uid:01": false, "uid:4294967296": false} {
-		if err := (auth.Config{Roles: map[string]auth.Role{id: auth.RoleViewer}}).Validate(); (err == nil) != ok {
+		if err := (auth.Config{Roles: map[string]pb.Role{id: pb.Role_ROLE_VIEWER}}).Validate(); (err == nil) != ok {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, role := range []auth.Role{-1, 0, 4} {
-		if err := (auth.Config{Roles: map[string]auth.Role{"a": role}}).Validate(); err == nil {
+	for _, role := range []pb.Role{-1, 0, 4} {
+		if err := (auth.Config{Roles: map[string]pb.Role{"a": role}}).Validate(); err == nil {
 			t.Errorf("the role %d is accepted", role)
 		}
 	}
@@ -25,8 +26,8 @@ func TestValidateRoles(t *testing.T) {
 
 // TestUserRoles holds which users of the machine may do what on a unix socket.
 func TestUserRoles(t *testing.T) {
-	a := &auth.Config{Roles: map[string]auth.Role{"uid:7": auth.RoleViewer}}
-	for uid, want := range map[int]auth.Role{0: auth.RoleAdmin, 7: auth.RoleViewer, 4_000_000: auth.RoleNone} {
+	a := &auth.Config{Roles: map[string]pb.Role{"uid:7": pb.Role_ROLE_VIEWER}}
+	for uid, want := range map[int]pb.Role{0: pb.Role_ROLE_ADMIN, 7: pb.Role_ROLE_VIEWER, 4_000_000: pb.Role_ROLE_UNSPECIFIED} {
 		if got := a.UserRole(uid); got != want {
 			t.Errorf("%d is %s; expected %s", uid, got, want)
 		}
@@ -36,7 +37,7 @@ func TestUserRoles(t *testing.T) {
 // TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such a one, and
 // everybody's only because it is health's.
 func TestMethodWithoutOption(t *testing.T) {
-	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody || a.Role != auth.RoleNone {
+	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody || a.Role != pb.Role_ROLE_UNSPECIFIED {
 		t.Errorf("%+v", a)
 	}
 }

@@ -98,7 +98,7 @@ func (g *Guard) identify(ctx context.Context, s *session) (*grant, error) {
 	if err := granted.valid(time.Now()); err != nil {
 		return nil, err
 	}
-	if granted.Role == RoleNone {
+	if granted.Role == roleless {
 		return nil, noRole(&granted.Caller)
 	}
 	return granted, nil

@@ -38,7 +38,7 @@ func (g *Guard) Authorize(ctx context.Context, method string) (_ context.Context
 		return ctx, func() {}, nil
 	case granted == nil:
 		return nil, nil, g.deny(stranger(ctx), method, refusalOf(ctx))
-	case a.Role == RoleNone:
+	case a.Role == roleless:
 		return nil, nil, g.deny(&granted.Caller, method, roleUndeclared(method))
 	case granted.Role < a.Role:
 		return nil, nil, g.deny(&granted.Caller, method, roleRequired(&granted.Caller, method, method, a.Role))

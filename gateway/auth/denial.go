@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // denialError says why a call is denied: in a sentence that says what to do, and has no secret.
@@ -40,15 +41,15 @@ func noRole(c *Caller) error {
 }
 
 // roleRequired denies what is called, a method or a field of its request, to a caller whose role is too small for it.
-func roleRequired(c *Caller, method, what string, needs Role) error {
+func roleRequired(c *Caller, method, what string, needs pb.Role) error {
 	if c.Via != "" {
-		return &Denial{Reason: contract.ReasonRoleRequired, Metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String(), "via": c.Via},
+		return &Denial{Reason: contract.ReasonRoleRequired, Metadata: map[string]string{"method": method, "has": RoleName(c.Role), "needs": RoleName(needs), "via": c.Via},
 			text: fmt.Sprintf("%s needs the role %s, and %.200q has %s for calls by way of node %s; ask this node itself, or have its --fleet-peer-role changed",
-				what, needs.word(), c.Identity, c.Role.word(), c.Via)}
+				what, RoleWord(needs), c.Identity, RoleWord(c.Role), c.Via)}
 	}
-	return &Denial{Reason: contract.ReasonRoleRequired, Metadata: map[string]string{"method": method, "has": c.Role.String(), "needs": needs.String()},
+	return &Denial{Reason: contract.ReasonRoleRequired, Metadata: map[string]string{"method": method, "has": RoleName(c.Role), "needs": RoleName(needs)},
 		text: fmt.Sprintf("%s needs the role %s, and %.200q has %s; ask somebody who has it, or have it given to you",
-			what, needs.word(), c.Identity, c.Role.word())}
+			what, RoleWord(needs), c.Identity, RoleWord(c.Role))}
 }
 
 // roleUndeclared denies a method that no role was declared for.

@@ -21,7 +21,7 @@ const (
 type Caller struct {
 	Identity string // a token's name, a certificate's identity, `uid:` and a number, or a network address
 	Proof    string // `token`, `certificate`, `unix` or `none`
-	Role     Role
+	Role     pb.Role
 	Address  string // of the call; empty on a unix socket
 	Via      string // the node that forwarded the call; empty when it came here
 }
@@ -51,11 +51,8 @@ func CallerOf(ctx context.Context) Caller {
 // Actor is who makes a call, for the record.
 func Actor(ctx context.Context) event.Actor {
 	c := CallerOf(ctx)
-	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: c.Role.String(), Address: c.Address, RequestID: RequestID(ctx), Via: c.Via}
+	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: RoleName(c.Role), Address: c.Address, RequestID: RequestID(ctx), Via: c.Via}
 }
-
-// RoleNamed returns the role that event.Actor has by name; an unknown one is none.
-func RoleNamed(name string) Role { return Role(pb.Role_value["ROLE_"+name]) }
 
 const (
 	// RequestIDKey is the metadata key of the ID that a caller gives to a request.

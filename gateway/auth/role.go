@@ -7,34 +7,35 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Role is what a caller may do. Each role may do what the smaller ones may.
-type Role int32
+// A role says what a caller may do. Its numbers grow with what it allows: each role may do what the smaller ones may, and
+// ROLE_UNSPECIFIED may do nothing. A viewer looks, an operator also acts on connections, an admin also on the gateway.
 
-// The roles, with the contract's numbers.
-const (
-	RoleNone     = Role(pb.Role_ROLE_UNSPECIFIED) // may do nothing
-	RoleViewer   = Role(pb.Role_ROLE_VIEWER)      // looks
-	RoleOperator = Role(pb.Role_ROLE_OPERATOR)    // also acts on connections
-	RoleAdmin    = Role(pb.Role_ROLE_ADMIN)       // also acts on the gateway
-)
+// roleless is the role of a caller who may do nothing, and of a method that nobody may call.
+const roleless = pb.Role_ROLE_UNSPECIFIED
 
-// String returns the role's name, as the contract has it without its prefix.
-func (r Role) String() string {
-	if r == RoleNone {
+// RoleName returns a role's name as events, logs and errors have it: `VIEWER`, `OPERATOR` or `ADMIN`; `none` for
+// ROLE_UNSPECIFIED. RoleNamed is its inverse.
+func RoleName(r pb.Role) string {
+	if r == roleless {
 		return "none"
 	}
-	return strings.TrimPrefix(pb.Role(r).String(), "ROLE_")
+	return strings.TrimPrefix(r.String(), "ROLE_")
 }
 
-// word is the role as configurations and sentences have it.
-func (r Role) word() string { return strings.ToLower(r.String()) }
+// RoleNamed returns the role that has a name, as event.Actor has it; ROLE_UNSPECIFIED when no role has it.
+func RoleNamed(name string) pb.Role { return pb.Role(pb.Role_value["ROLE_"+name]) }
 
-// ParseRole returns the role that a configuration names: `viewer`, `operator` or `admin`.
-func ParseRole(s string) (Role, error) {
-	for _, r := range []Role{RoleViewer, RoleOperator, RoleAdmin} {
-		if s == r.word() {
+// RoleWord returns a role as configurations and sentences have it: `viewer`, `operator` or `admin`; `none` for
+// ROLE_UNSPECIFIED. ParseRole is its inverse.
+func RoleWord(r pb.Role) string { return strings.ToLower(RoleName(r)) }
+
+// ParseRole returns the role that a configuration names: `viewer`, `operator` or `admin`. The error repeats at most 50 bytes
+// of another word.
+func ParseRole(word string) (pb.Role, error) {
+	for _, r := range []pb.Role{pb.Role_ROLE_VIEWER, pb.Role_ROLE_OPERATOR, pb.Role_ROLE_ADMIN} {
+		if word == RoleWord(r) {
 			return r, nil
 		}
 	}
-	return RoleNone, fmt.Errorf("%.50q is no role; expected viewer, operator or admin", s)
+	return roleless, fmt.Errorf("%.50q is no role; expected viewer, operator or admin", word)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/internal/certid"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // session is a client's connection, and what it proves by itself, whatever its calls bring along. It is the AuthInfo of the calls.
@@ -89,7 +90,7 @@ func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 		s.address = raw.RemoteAddr().String()
 		s.grant, s.denial = g.neighbour(raw, s.address)
 	}
-	if s.grant != nil && s.grant.Role > RoleNone {
+	if s.grant != nil && s.grant.Role > roleless {
 		bounded.trust(&s.grant.Caller)
 	}
 	return conn, s, nil
@@ -152,7 +153,7 @@ func (g *greeter) neighbour(c net.Conn, address string) (*grant, error) {
 	if g.auth.Required || !isLoopback(c.RemoteAddr()) || !isLoopback(c.LocalAddr()) {
 		return nil, errNoCredentials
 	}
-	return NewGrant(Caller{Identity: address, Proof: proofNone, Role: RoleAdmin, Address: address}), nil
+	return NewGrant(Caller{Identity: address, Proof: proofNone, Role: pb.Role_ROLE_ADMIN, Address: address}), nil
 }
 
 func isLoopback(a net.Addr) bool {

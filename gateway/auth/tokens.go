@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -26,7 +28,7 @@ var tokenName = regexp.MustCompile(`^[a-z0-9._-]{1,63}$`)
 // Token is a line of a token file. The token itself is not in it: whoever reads the file cannot call the gateway.
 type Token struct {
 	Name    string
-	Role    Role
+	Role    pb.Role
 	Hash    [sha256.Size]byte // of the whole token's text
 	Expires time.Time         // zero: never
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func check(t testing.TB, err error) {
@@ -125,7 +126,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		names, hashes := make(map[string]bool), make(map[[32]byte]bool)
 		for _, token := range tokens {
-			if names[token.Name] || hashes[token.Hash] || token.Role < auth.RoleViewer || token.Role > auth.RoleAdmin || token.Name == "" || len(token.Name) > 63 {
+			if names[token.Name] || hashes[token.Hash] || token.Role < pb.Role_ROLE_VIEWER || token.Role > pb.Role_ROLE_ADMIN || token.Name == "" || len(token.Name) > 63 {
 				t.Errorf("%+v in %q", token, text)
 			}
 			names[token.Name], hashes[token.Hash] = true, true
@@ -133,7 +134,7 @@ func FuzzTokenFile(f *testing.F) {
 		// What was read can be written again, and reads the same.
 		var again strings.Builder
 		for _, token := range tokens {
-			fmt.Fprintf(&again, "%s %s sha256:%x", token.Name, strings.ToLower(token.Role.String()), token.Hash)
+			fmt.Fprintf(&again, "%s %s sha256:%x", token.Name, auth.RoleWord(token.Role), token.Hash)
 			if !token.Expires.IsZero() {
 				fmt.Fprintf(&again, " expires:%s", token.Expires.Format("2006-01-02T15:04:05.999999999Z07:00"))
 			}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestEveryMethodHasARole holds that whatever a control plane answers was given to somebody on purpose.
@@ -23,7 +24,7 @@ func TestEveryMethodHasARole(t *testing.T) {
 		t.Errorf("only %d methods: %v", len(s.guard.Access), s.guard.Access)
 	}
 	for method, a := range s.guard.Access {
-		if !a.Everybody && a.Role == auth.RoleNone {
+		if !a.Everybody && a.Role == pb.Role_ROLE_UNSPECIFIED {
 			t.Errorf("nobody may call %s: it has no required_role", method)
 		}
 	}

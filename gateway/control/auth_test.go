@@ -78,12 +78,12 @@ func methods() []protoreflect.MethodDescriptor {
 
 // needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has to change it
 // twice.
-var needed = map[protoreflect.Name]auth.Role{
-	"ListConnections": auth.RoleViewer, "CountConnections": auth.RoleViewer, "GetConnection": auth.RoleViewer, "GetGateway": auth.RoleViewer,
-	"GetLimits": auth.RoleViewer, "ListBans": auth.RoleViewer, "StreamEvents": auth.RoleViewer, "ListNodes": auth.RoleViewer,
-	"Send": auth.RoleOperator, "Broadcast": auth.RoleOperator, "Kick": auth.RoleOperator, "SetLabels": auth.RoleOperator,
-	"AddBan": auth.RoleOperator, "RemoveBan": auth.RoleOperator,
-	"Shutdown": auth.RoleAdmin, "UpdateLimits": auth.RoleAdmin, "ForgetNode": auth.RoleAdmin,
+var needed = map[protoreflect.Name]pb.Role{
+	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER, "GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
+	"GetLimits": pb.Role_ROLE_VIEWER, "ListBans": pb.Role_ROLE_VIEWER, "StreamEvents": pb.Role_ROLE_VIEWER, "ListNodes": pb.Role_ROLE_VIEWER,
+	"Send": pb.Role_ROLE_OPERATOR, "Broadcast": pb.Role_ROLE_OPERATOR, "Kick": pb.Role_ROLE_OPERATOR, "SetLabels": pb.Role_ROLE_OPERATOR,
+	"AddBan": pb.Role_ROLE_OPERATOR, "RemoveBan": pb.Role_ROLE_OPERATOR,
+	"Shutdown": pb.Role_ROLE_ADMIN, "UpdateLimits": pb.Role_ROLE_ADMIN, "ForgetNode": pb.Role_ROLE_ADMIN,
 }
 
 // TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that nobody may call
@@ -92,18 +92,18 @@ func TestRoles(t *testing.T) {
 	ca := newAuthority(t)
 	g := gatewaytest.Start(t)
 	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"), tokenLine("admin", "admin"))
-	config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]auth.Role{
-		"spiffe://test/viewer/*": auth.RoleViewer, "spiffe://test/operator": auth.RoleOperator, "spiffe://test/admin": auth.RoleAdmin}}}
+	config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{
+		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR, "spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
 	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
 	for _, m := range methods() {
 		err := invoke(patiently(t), nobody, m, nil)
 		expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
-		if needed[m.Name()] == auth.RoleNone {
+		if needed[m.Name()] == pb.Role_ROLE_UNSPECIFIED {
 			t.Errorf("%s is new: who may call it?", m.Name())
 		}
 	}
-	for role, id := range map[auth.Role]string{auth.RoleViewer: "spiffe://test/viewer/ann", auth.RoleOperator: "spiffe://test/operator", auth.RoleAdmin: "spiffe://test/admin"} {
-		name := strings.ToLower(role.String())
+	for role, id := range map[pb.Role]string{pb.Role_ROLE_VIEWER: "spiffe://test/viewer/ann", pb.Role_ROLE_OPERATOR: "spiffe://test/operator", pb.Role_ROLE_ADMIN: "spiffe://test/admin"} {
+		name := auth.RoleWord(role)
 		certified := connectAs(t, nobody, ca.client(ca.named(t, id)))
 		for _, m := range methods() {
 			for way, err := range map[string]error{
@@ -115,7 +115,7 @@ func TestRoles(t *testing.T) {
 					t.Errorf("%s of a %s by %s: %v", m.Name(), name, way, err)
 				} else if denied {
 					expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
-					if _, metadata := failureOf(t, err); metadata["has"] != role.String() || metadata["needs"] != needed[m.Name()].String() || !strings.HasSuffix(metadata["method"], string(m.Name())) {
+					if _, metadata := failureOf(t, err); metadata["has"] != auth.RoleName(role) || metadata["needs"] != auth.RoleName(needed[m.Name()]) || !strings.HasSuffix(metadata["method"], string(m.Name())) {
 						t.Errorf("%s of a %s: metadata %v", m.Name(), name, metadata)
 					}
 				}
@@ -145,8 +145,8 @@ func TestFieldRoles(t *testing.T) {
 // TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
 func TestCertificates(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	roles := map[string]auth.Role{"spiffe://test/ops/*": auth.RoleViewer, "spiffe://test/ops/boss": auth.RoleAdmin, "ops.test": auth.RoleOperator,
-		"Ann": auth.RoleViewer, "uid:0": auth.RoleAdmin}
+	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER, "spiffe://test/ops/boss": pb.Role_ROLE_ADMIN, "ops.test": pb.Role_ROLE_OPERATOR,
+		"Ann": pb.Role_ROLE_VIEWER, "uid:0": pb.Role_ROLE_ADMIN}
 	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: roles}}, ca.client())
 	long := ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test", "boss.test"}, Subject: pkix.Name{CommonName: "Ann"}})
 	for name, c := range map[string]struct {
@@ -210,7 +210,7 @@ func TestUnverifiedCertificate(t *testing.T) {
 	ca := newAuthority(t)
 	config := ca.server(t)
 	config.ClientAuth = tls.RequestClientCert
-	roles := map[string]auth.Role{"spiffe://test/boss": auth.RoleAdmin}
+	roles := map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}
 	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config, Auth: auth.Config{Roles: roles}},
 		ca.client(newAuthority(t).named(t, "spiffe://test/boss")))
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
@@ -316,7 +316,7 @@ func TestTokenDecides(t *testing.T) {
 	ca := newAuthority(t)
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile,
-		Roles: map[string]auth.Role{"spiffe://test/boss": auth.RoleAdmin}}}, ca.client(ca.named(t, "spiffe://test/boss")))
+		Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named(t, "spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	r, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 	check(t, err)
@@ -360,7 +360,7 @@ func TestUnixSocket(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for role, config := range map[pb.Role]auth.Config{
 		pb.Role_ROLE_ADMIN:  {Required: true},
-		pb.Role_ROLE_VIEWER: {Roles: map[string]auth.Role{ownIdentity(): auth.RoleViewer}},
+		pb.Role_ROLE_VIEWER: {Roles: map[string]pb.Role{ownIdentity(): pb.Role_ROLE_VIEWER}},
 	} {
 		listener, err := net.Listen("unix", t.TempDir()+"/control.sock")
 		check(t, err)

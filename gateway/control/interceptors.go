@@ -74,7 +74,7 @@ func callerFields(ctx context.Context) logging.Fields {
 	if c.Identity == "" {
 		return nil
 	}
-	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", c.Role.String()}
+	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", auth.RoleName(c.Role)}
 }
 
 // logLevel keeps calls that went as they should out of the log: mutations have a line of their own there, and so have denials.

@@ -216,7 +216,7 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 	}
 	response := gatewayInfo(&info)
 	c := auth.CallerOf(ctx)
-	response.Caller = &pb.Caller{Identity: c.Identity, Proof: c.Proof, Role: pb.Role(c.Role)}
+	response.Caller = &pb.Caller{Identity: c.Identity, Proof: c.Proof, Role: c.Role}
 	if s.denials != nil {
 		response.Totals.DeniedCalls = s.denials.ByReason()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // controlAuth is how the control plane identifies its callers, made from the --control-… flags.
@@ -17,7 +18,7 @@ type controlAuth struct {
 	tls      *tls.Config         // nil without TLS
 	asks     tlsfiles.ClientAuth // whether callers are asked for certificates
 	required bool                // on loopback too
-	roles    map[string]auth.Role
+	roles    map[string]pb.Role
 	tokens   *auth.TokenFile // nil without a token file
 	users    bool            // the control plane is a unix socket, which tells the user of each caller
 	maxAge   time.Duration

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // unixScheme begins the address of a unix socket.
@@ -176,8 +177,8 @@ func (c *controlFlags) rolesByKind() (users, certificates int, err error) {
 }
 
 // rolesByIdentity parses --control-role. Names of users become numbers.
-func (c *controlFlags) rolesByIdentity() (map[string]auth.Role, error) {
-	roles := make(map[string]auth.Role)
+func (c *controlFlags) rolesByIdentity() (map[string]pb.Role, error) {
+	roles := make(map[string]pb.Role)
 	for _, text := range c.roles {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
@@ -194,7 +195,7 @@ func (c *controlFlags) rolesByIdentity() (map[string]auth.Role, error) {
 		}
 		if other, ok := roles[identity]; ok {
 			return nil, fmt.Errorf("--control-role %.200q: %s has the role %s already; expected each identity once", text,
-				identity, other)
+				identity, auth.RoleName(other))
 		}
 		roles[identity] = role
 	}

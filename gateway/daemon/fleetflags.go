@@ -126,7 +126,7 @@ func (c *fleetFlags) roles() (map[string]string, error) {
 			return nil, fmt.Errorf("--fleet-peer-role %.200q: %s has the role %s already; expected each node once", text, node,
 				other)
 		}
-		roles[node] = role.String()
+		roles[node] = auth.RoleName(role)
 	}
 	return roles, nil
 }
