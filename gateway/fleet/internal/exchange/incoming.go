@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -209,11 +209,7 @@ func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work 
 
 // harmless reports whether a method changes nothing, so that it may be ended at any time.
 func harmless(method string) bool {
-	if method == MethodPing {
-		return true
-	}
-	name := method[strings.LastIndexByte(method, '/')+1:]
-	return name == "StreamEvents" || strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Count") || strings.HasPrefix(name, "Get")
+	return method == MethodPing || contract.ReadOnly(method)
 }
 
 // count takes a request into the counts, or out of them. The caller holds mu.
