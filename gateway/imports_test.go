@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"gateway/auth": {"gateway/event", "gateway/internal/certid", "gateway/internal/contract", "gen/sockgate/v1", "google.golang.org/grpc",
 		"google.golang.org/protobuf", "github.com/hashicorp/go-hclog"},
 	"gateway/control": {"gateway/auth", "gateway/control/internal", "gateway/internal/contract", "gateway/internal/wire", "gateway/server", "gateway/event", "gateway/filter", "gateway/internal/certid", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
-		"google.golang.org/genproto", "github.com/grpc-ecosystem/go-grpc-middleware", "github.com/hashicorp/go-hclog"},
+		"google.golang.org/genproto", "github.com/google/uuid", "github.com/grpc-ecosystem/go-grpc-middleware", "github.com/hashicorp/go-hclog"},
 	"gateway/bus":               {},
 	"gateway/internal/contract": {"gen/sockgate/v1", "google.golang.org/grpc/codes", "google.golang.org/protobuf"},
 	"gateway/internal/wire":     {"gateway/event", "gateway/server", "gateway/internal/contract", "gen/sockgate/v1", "google.golang.org/protobuf"},

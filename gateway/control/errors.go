@@ -19,9 +19,6 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// The ErrorInfo reasons.
-const ()
-
 // reasoned is an error from outside of this package that knows its status: a fleet's.
 type reasoned interface {
 	error

@@ -106,19 +106,24 @@ func streamStatus(service any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 // scopeCheck says whether the nodes that a request names can be asked; nil: all can.
 type scopeCheck func(*pb.Scope) error
 
-// check checks a request against its bounds and, where it has one, its scope.
-func (c scopeCheck) check(request any) error {
-	if err := validate(request); err != nil {
-		return err
+// admit checks a request against its bounds and, where it has one, its scope. It returns a context with what the request means.
+func (c scopeCheck) admit(ctx context.Context, request any) (context.Context, error) {
+	ctx, err := withMeaning(ctx, request)
+	if err != nil {
+		return ctx, err
 	}
 	if r, ok := request.(interface{ GetScope() *pb.Scope }); ok && c != nil {
-		return c(r.GetScope())
+		return ctx, c(r.GetScope())
 	}
-	return nil
+	return ctx, nil
 }
 
 func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := contract.First(validateRequestID(ctx), c.check(request)); err != nil {
+	if err := validateRequestID(ctx); err != nil {
+		return nil, err
+	}
+	ctx, err := c.admit(ctx, request)
+	if err != nil {
 		return nil, err
 	}
 	return handler(ctx, request)
@@ -142,7 +147,8 @@ func (s validatedStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
-	return s.scope.check(m)
+	_, err := s.scope.admit(s.Context(), m)
+	return err
 }
 
 // validateRequestID checks the ID that the caller gave to its request: it is written to logs and events.

@@ -96,7 +96,7 @@ func (s *Service) GetLimits(ctx context.Context, _ *pb.GetLimitsRequest) (*pb.Ge
 
 // UpdateLimits changes limits, all or none.
 func (s *Service) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
-	changes, err := limitChanges(r)
+	changes, err := meaningOf(ctx, r, limitChanges)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func New(g Gateway, c Config) *Server {
 	c = c.withDefaults()
 	s := &Server{health: health.NewServer(), config: c, guard: auth.NewGuard(&c.Auth, c.CallsPerIdentity, c.Logger)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	service := NewService(g, c.DrainTimeout)
+	service := newService(g, c.DrainTimeout)
 	service.denials, service.most = s.guard.Denials, c.StreamsPerIdentity
 	var answers pb.GatewayServiceServer = service
 	scope := aloneScope(g)

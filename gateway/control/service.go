@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -19,8 +20,6 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-const ()
-
 // Service implements sockgate.v1.GatewayService. Requests have been validated when they come here.
 type Service struct {
 	pb.UnimplementedGatewayServiceServer
@@ -33,8 +32,8 @@ type Service struct {
 	rooms   sync.Pool // of *[]server.Info, for the rows of a page
 }
 
-// NewService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
-func NewService(g Gateway, drainTimeout time.Duration) *Service {
+// newService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
+func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
 }
 
@@ -98,7 +97,7 @@ func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRe
 	if err != nil {
 		return nil, err
 	}
-	by, err := groupBy(r.GetBy())
+	by, err := meaningOf(ctx, r, groupBy)
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +110,12 @@ func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRe
 		Groups: groups(result.Groups), Other: result.Other}, nil
 }
 
-// groupBy reads what to group by; the error is a *boundsError.
-func groupBy(text string) (server.GroupBy, error) {
-	if text == "" {
+// groupBy parses a request's grouping; the zero GroupBy without one. The error is a *contract.BoundsError.
+func groupBy(r *pb.CountConnectionsRequest) (server.GroupBy, error) {
+	if r.GetBy() == "" {
 		return server.GroupBy{}, nil
 	}
-	by, err := server.ParseGroupBy(text)
+	by, err := server.ParseGroupBy(r.GetBy())
 	if err != nil {
 		return by, &contract.BoundsError{Field: "by", Text: err.Error()}
 	}
@@ -136,20 +135,13 @@ func (s *Service) GetConnection(ctx context.Context, r *pb.GetConnectionRequest)
 func (s *Service) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
 	request := server.SendRequest{ID: r.GetId(), Data: r.GetData(), Actor: auth.Actor(ctx)}
 	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
-		request.Wait = orDefault(r.GetWaitTimeout().AsDuration(), contract.DefaultSendWait)
+		request.Wait = cmp.Or(r.GetWaitTimeout().AsDuration(), contract.DefaultSendWait)
 	}
 	result, err := s.gateway.Send(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	return &pb.SendResponse{Outcome: pb.Outcome(result.Outcome), QueuedBytes: result.Queued, UnsentBytes: result.Unsent}, nil
-}
-
-func orDefault(d, value time.Duration) time.Duration {
-	if d == 0 {
-		return value
-	}
-	return d
 }
 
 // Broadcast sends to many connections.
@@ -174,7 +166,7 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 		return nil, err
 	}
 	result, err := s.gateway.Kick(ctx, server.KickRequest{IDs: r.GetConnectionIds(), Match: match, Reason: r.GetReason(), Farewell: r.GetFarewell(),
-		Flush: orDefault(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush), Ban: r.GetBanDuration().AsDuration(),
+		Flush: cmp.Or(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush), Ban: r.GetBanDuration().AsDuration(),
 		DryRun: r.GetValidateOnly(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 // TestFeedIsShared holds that a hundred equal streams all get everything, and that it was encoded once for all of them.
 func TestFeedIsShared(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	callers := make([]*caller, 100)
 	for i := range callers {
 		callers[i] = call(t, s, &pb.StreamEventsRequest{}).begin()
@@ -64,7 +64,7 @@ func TestFeedIsShared(t *testing.T) {
 // TestFeedIsJoined holds that a stream comes to follow a feed although something happens whenever it has sent a response.
 func TestFeedIsJoined(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	c := callSending(t, s, &pb.StreamEventsRequest{}, func() { publish(l, 1) }).begin()
 	for joined := false; !joined; {
 		if _, ok := c.receive(); !ok {
@@ -80,7 +80,7 @@ func TestFeedIsJoined(t *testing.T) {
 // then what the stream has not got.
 func TestFeedIsAhead(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	fast := call(t, s, &pb.StreamEventsRequest{}).begin()
 	fast.next = 1
 	following(t, s, 1)
@@ -118,7 +118,7 @@ func TestStoppedStream(t *testing.T) {
 	}{{"in the ring of the feed", feed.FeedBatches / 2, false}, {"behind the feed", 2 * feed.FeedBatches, false}, {"behind the log", 300, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			l := event.NewLog(feedOrigin, 65536)
-			s := NewService(logGateway{log: l}, 0)
+			s := newService(logGateway{log: l}, 0)
 			stopped, going := call(t, s, &pb.StreamEventsRequest{}).begin(), call(t, s, &pb.StreamEventsRequest{}).begin()
 			stopped.next, going.next = 1, 1
 			following(t, s, 2)
@@ -155,7 +155,7 @@ func TestStoppedStream(t *testing.T) {
 // each.
 func TestFeedIsOverrun(t *testing.T) {
 	l := event.NewLog(feedOrigin, 256)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	callers := []*caller{call(t, s, &pb.StreamEventsRequest{}).begin(), call(t, s, &pb.StreamEventsRequest{}).begin()}
 	following(t, s, 2)
 	var last uint64
@@ -175,7 +175,7 @@ func TestFeedIsOverrun(t *testing.T) {
 // TestFeedEndsWithLog holds that all streams get what is left when the log is closed, and end well.
 func TestFeedEndsWithLog(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	var callers []*caller
 	for range 10 {
 		callers = append(callers, call(t, s, &pb.StreamEventsRequest{}).begin())
@@ -208,7 +208,7 @@ func TestFeedPanics(t *testing.T) {
 		}
 		return true
 	}}
-	s := NewService(g, 0)
+	s := newService(g, 0)
 	callers := []*caller{call(t, s, &pb.StreamEventsRequest{}).begin(), call(t, s, &pb.StreamEventsRequest{}).begin()}
 	other := call(t, s, &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_ENDED}}).begin()
 	following(t, s, 3)
@@ -231,7 +231,7 @@ func TestFeedPanics(t *testing.T) {
 func TestFeedHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := event.NewLog(feedOrigin, 256)
-		s := NewService(logGateway{log: l}, 0)
+		s := newService(logGateway{log: l}, 0)
 		var receiving sync.WaitGroup
 		var callers []*caller
 		for range 5 {
@@ -270,7 +270,7 @@ func TestFeedHeartbeats(t *testing.T) {
 func TestFeedChurn(t *testing.T) {
 	const publishers, each = 2, 15_000
 	l := event.NewLog(feedOrigin, 65536)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	var publishing, calling sync.WaitGroup
 	for range publishers {
 		publishing.Go(func() {
@@ -341,7 +341,7 @@ func TestFeedChurn(t *testing.T) {
 func TestFeedData(t *testing.T) {
 	const events = 4000
 	l := event.NewLog(feedOrigin, 65536)
-	s := NewService(logGateway{log: l}, 0)
+	s := newService(logGateway{log: l}, 0)
 	r := &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: 16}
 	first := call(t, s, r).begin()
 	var calling sync.WaitGroup

@@ -1,11 +1,11 @@
 package control
 
 import (
-	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -13,23 +13,35 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The bounds of requests; the comments of the contract state the same.
-const ()
-
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// validate checks a request against its bounds, one function a request. The error is a *boundsError or an *idError.
-func validate(request any) error {
+// parse checks a request against its bounds, one function a request. It returns what it parsed on the way, where the service
+// needs that: a server.GroupBy of a CountConnectionsRequest, the *changes of an UpdateLimitsRequest; nil of any other. The
+// error is a *contract.BoundsError or a *contract.IDError.
+func parse(request any) (any, error) {
 	if r, ok := request.(interface{ GetScope() *pb.Scope }); ok {
 		if err := validateScope(r.GetScope()); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	switch r := request.(type) {
+	case *pb.CountConnectionsRequest:
+		return parseCount(r)
+	case *pb.UpdateLimitsRequest:
+		return limitChanges(r)
+	}
+	return nil, validateOne(request)
+}
+
+// validate is parse for a caller that needs no more than the error.
+func validate(request any) error {
+	_, err := parse(request)
+	return err
+}
+
+// validateOne checks a request of which nothing has to be parsed.
+func validateOne(request any) error {
+	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
 		return validateList(r)
-	case *pb.CountConnectionsRequest:
-		return validateCount(r)
 	case *pb.GetConnectionRequest:
 		return validateID("id", r.GetId())
 	case *pb.SendRequest:
@@ -44,12 +56,10 @@ func validate(request any) error {
 		return validateShutdown(r)
 	case *pb.StreamEventsRequest:
 		return validateStreamEvents(r)
-	case *pb.UpdateLimitsRequest:
-		return validateUpdateLimits(r)
 	case *pb.AddBanRequest:
 		return validateAddBan(r)
 	case *pb.ListBansRequest:
-		return contract.Check(r.GetPageSize() >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", r.GetPageSize(), contract.DefaultPage, contract.MaxPage)
+		return validatePageSize(r.GetPageSize())
 	case *pb.RemoveBanRequest:
 		return validateBanTarget(r.GetTarget(), r.GetIdentity())
 	case *pb.ForgetNodeRequest:
@@ -60,15 +70,22 @@ func validate(request any) error {
 
 func validateList(r *pb.ListConnectionsRequest) error {
 	return contract.First(
-		contract.Check(r.GetPageSize() >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", r.GetPageSize(), contract.DefaultPage, contract.MaxPage),
+		validatePageSize(r.GetPageSize()),
 		validateFilter(r.GetFilter()),
 		validateState(r.GetState()),
 	)
 }
 
-func validateCount(r *pb.CountConnectionsRequest) error {
-	_, err := groupBy(r.GetBy())
-	return contract.First(validateFilter(r.GetFilter()), validateState(r.GetState()), err)
+func validatePageSize(n int32) error {
+	return contract.Check(n >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", n, contract.DefaultPage, contract.MaxPage)
+}
+
+// parseCount returns the request's server.GroupBy.
+func parseCount(r *pb.CountConnectionsRequest) (any, error) {
+	if err := contract.First(validateFilter(r.GetFilter()), validateState(r.GetState())); err != nil {
+		return nil, err
+	}
+	return groupBy(r)
 }
 
 func validateState(s pb.ListState) error {
@@ -90,9 +107,14 @@ func validateBroadcast(r *pb.BroadcastRequest) error {
 		validateFilter(r.GetFilter()),
 		count("exclude_ids", len(r.GetExcludeIds())),
 		everyID("exclude_ids", r.GetExcludeIds()),
-		contract.Check(r.GetRequestId() == "" || uuid.MatchString(r.GetRequestId()), "request_id",
-			"%.50q is not a UUID; expected for example 123e4567-e89b-42d3-a456-426614174000, or nothing", r.GetRequestId()),
+		validateUUID("request_id", r.GetRequestId()),
 	)
+}
+
+// validateUUID checks the form of 36 characters only: uuid also parses a URN, braces and bare digits.
+func validateUUID(field, id string) error {
+	ok := id == "" || len(id) == len(uuid.Nil.String()) && uuid.Validate(id) == nil
+	return contract.Check(ok, field, "%.50q is not a UUID; expected for example 123e4567-e89b-42d3-a456-426614174000, or nothing", id)
 }
 
 func validateKick(r *pb.KickRequest) error {
@@ -158,11 +180,6 @@ func validateStreamEvents(r *pb.StreamEventsRequest) error {
 		}
 	}
 	return nil
-}
-
-func validateUpdateLimits(r *pb.UpdateLimitsRequest) error {
-	_, err := limitChanges(r)
-	return err
 }
 
 func validateAddBan(r *pb.AddBanRequest) error {
