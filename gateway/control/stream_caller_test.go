@@ -157,20 +157,9 @@ func (c *caller) account(d delivery) (missed uint64) {
 	return missed
 }
 
-// following waits until the service has one feed, with so many followers.
+// following waits until so many streams follow the feeds of the service.
 func following(t testing.TB, s *Service, followers int) {
-	for {
-		s.feeds.Mu.Lock()
-		n := 0
-		for _, f := range s.feeds.Open {
-			f.Mu.Lock()
-			n += f.Followers
-			f.Mu.Unlock()
-		}
-		s.feeds.Mu.Unlock()
-		if n == followers {
-			return
-		}
+	for s.feeds.Usage().Followers != followers {
 		runtime.Gosched()
 	}
 }
@@ -178,10 +167,8 @@ func following(t testing.TB, s *Service, followers int) {
 // expectNothingOpen holds that the feeds ended with their streams, and keep nothing.
 func expectNothingOpen(t testing.TB, s *Service) {
 	t.Helper()
-	s.feeds.Mu.Lock()
-	defer s.feeds.Mu.Unlock()
-	if len(s.feeds.Open) != 0 || s.feeds.Held.Load() != 0 {
-		t.Errorf("%d feeds are open, %d bytes are held", len(s.feeds.Open), s.feeds.Held.Load())
+	if u := s.feeds.Usage(); len(u.Batches) != 0 || u.Bytes != 0 {
+		t.Errorf("%d feeds are open, %d bytes are held", len(u.Batches), u.Bytes)
 	}
 }
 
@@ -189,14 +176,10 @@ func expectNothingOpen(t testing.TB, s *Service) {
 // on its way.
 func expectBounded(t testing.TB, s *Service) {
 	t.Helper()
-	s.feeds.Mu.Lock()
-	defer s.feeds.Mu.Unlock()
-	for _, f := range s.feeds.Open {
-		f.Mu.Lock()
-		if n := len(f.Ring); n < feed.FeedBatches/2-1 || n > feed.FeedBatches {
+	for _, n := range s.feeds.Usage().Batches {
+		if n < feed.MaxBatches/2-1 || n > feed.MaxBatches {
 			t.Errorf("%d batches are kept", n)
 		}
-		f.Mu.Unlock()
 	}
 }
 

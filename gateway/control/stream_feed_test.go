@@ -70,9 +70,7 @@ func TestFeedIsJoined(t *testing.T) {
 		if _, ok := c.receive(); !ok {
 			t.Fatal("ended")
 		}
-		s.feeds.Mu.Lock()
-		joined = len(s.feeds.Open) == 1
-		s.feeds.Mu.Unlock()
+		joined = len(s.feeds.Usage().Batches) == 1
 	}
 }
 
@@ -115,7 +113,7 @@ func TestStoppedStream(t *testing.T) {
 		name   string
 		rounds int
 		missed bool
-	}{{"in the ring of the feed", feed.FeedBatches / 2, false}, {"behind the feed", 2 * feed.FeedBatches, false}, {"behind the log", 300, true}} {
+	}{{"in the ring of the feed", feed.MaxBatches / 2, false}, {"behind the feed", 2 * feed.MaxBatches, false}, {"behind the log", 300, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			l := event.NewLog(feedOrigin, 65536)
 			s := newService(logGateway{log: l}, 0)

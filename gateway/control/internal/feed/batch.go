@@ -44,7 +44,7 @@ func (b *Batch) Remainder(at event.Position) (mem.Buffer, bool) {
 // BatchEncoder makes batches of events. It is for one goroutine.
 type BatchEncoder struct {
 	Events *wire.EventEncoder
-	Pool   *bufferPool
+	Pool   *BufferPool
 	bytes  *[]byte // of the batch under way
 }
 

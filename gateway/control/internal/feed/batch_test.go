@@ -29,7 +29,7 @@ func BenchmarkStream(b *testing.B) {
 	defer s.Close()
 	from := s.Position()
 	events := s.Poll(nil)
-	encoder := BatchEncoder{Events: wire.NewEventEncoder(origin), Pool: &bufferPool{}}
+	encoder := BatchEncoder{Events: wire.NewEventEncoder(origin), Pool: &BufferPool{}}
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {

@@ -2,14 +2,15 @@ package feed
 
 import "sync"
 
-// maxSpareBuffer is the largest buffer that is kept for the next batch: what a batch of DATA needs is not kept.
+// maxSpareBuffer is the size in bytes of the largest buffer that is kept for another batch. A batch of DATA may need MiBs.
 const maxSpareBuffer = 256 << 10
 
-// bufferPool has the buffers that batches are made in. It is a mem.BufferPool.
-type bufferPool struct{ spare sync.Pool }
+// BufferPool keeps the buffers that batches are encoded into. It is a mem.BufferPool; the zero value is ready for use, and its
+// methods may be called from any goroutine.
+type BufferPool struct{ spare sync.Pool }
 
-// Get returns a buffer of at least a length, which is empty when that is 0.
-func (p *bufferPool) Get(length int) *[]byte {
+// Get returns a buffer of length bytes, with a capacity of at least 64 KiB when it is new. Its bytes are not zeroed.
+func (p *BufferPool) Get(length int) *[]byte {
 	if b, ok := p.spare.Get().(*[]byte); ok && cap(*b) >= length {
 		*b = (*b)[:length]
 		return b
@@ -18,8 +19,8 @@ func (p *bufferPool) Get(length int) *[]byte {
 	return &b
 }
 
-// Put takes back a buffer that nobody uses any more.
-func (p *bufferPool) Put(b *[]byte) {
+// Put takes back a buffer that is no longer used. A buffer over 256 KiB is left to the garbage collector.
+func (p *BufferPool) Put(b *[]byte) {
 	if cap(*b) <= maxSpareBuffer {
 		p.spare.Put(b)
 	}

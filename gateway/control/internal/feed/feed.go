@@ -1,4 +1,7 @@
-// Package feed encodes the events of one selection once, for all streams that follow it.
+// Package feed encodes live events once for all streams that select the same ones.
+//
+// A stream reads the log by itself until it has caught up, then follows the [Feed] of its selection. A follower that falls
+// behind the feed's ring reads the log by itself again, so that a slow stream slows no other.
 package feed
 
 import (
@@ -14,66 +17,90 @@ import (
 )
 
 const (
-	// FeedBatches is how many batches a feed keeps for the followers that are behind.
-	FeedBatches = 64
-	// feedBytes is how many bytes all feeds together keep for them.
-	feedBytes = 64 << 20
+	// MaxBatches is how many batches a feed keeps for followers that are behind.
+	MaxBatches = 64
+	// maxHeld is how many bytes all feeds of a service together keep for such followers. A feed always keeps its newest batch.
+	maxHeld = 64 << 20
 )
 
-// Selection is what makes two streams get the same live events.
+// Selection names live events: two streams with equal selections get the same ones.
 type Selection struct {
-	Types   event.Types
-	Filter  string
-	MaxData int
+	Types   event.Types // none: all
+	Filter  string      // the text of a filter, not its meaning; empty: all connections
+	MaxData int         // bytes of payload that a DATA event has at most; 0: no DATA events
 }
 
-// Feeds are the feeds of a service, one for each selection that is followed live.
+// Feeds are the feeds of one service, one for each selection that is followed live. The zero value is ready for use; its
+// methods may be called from any goroutine. It must not be copied.
 //
 // Lock order: feeds.mu, then a feed's or the event log's; nothing is locked under these. No lock is held while a stream sends,
 // reads the log, or waits for a feed's goroutine.
 type Feeds struct {
-	Buffers bufferPool
-	Held    atomic.Int64 // bytes in the rings of all feeds
+	// Buffers has the memory of batches, for a BatchEncoder of the same service.
+	Buffers BufferPool
 
-	Mu   sync.Mutex
-	Open map[Selection]*Feed
+	held atomic.Int64 // bytes in the rings of all feeds
+	mu   sync.Mutex
+	open map[Selection]*Feed
 }
 
-// Feed reads the log once for all streams of one selection and encodes each batch once. It reads only when one of them waits
-// for the next batch, so that the fastest sets the pace. Who is slower finds the newest batches in the ring; who falls behind
-// that goes back to reading the log by itself.
+// Usage is what the feeds of a service hold at a moment.
+type Usage struct {
+	Followers int   // streams that follow a feed, of all feeds
+	Batches   []int // batches in the ring of each open feed, in no order
+	Bytes     int64 // in all of these batches
+}
+
+// Usage returns what the feeds hold now. A feed without batches counts too.
+func (f *Feeds) Usage() Usage {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u := Usage{Bytes: f.held.Load()}
+	for _, feed := range f.open {
+		feed.mu.Lock()
+		u.Followers += feed.followers
+		u.Batches = append(u.Batches, len(feed.ring))
+		feed.mu.Unlock()
+	}
+	return u
+}
+
+// Feed reads the log once for all streams of one selection and encodes each batch once. It reads only when a stream waits for
+// the next batch, so that the fastest sets the pace. A slower stream finds the newest batches in the ring; one that falls
+// behind the ring goes back to reading the log by itself. Its methods may be called from any goroutine.
 //
-// The first stream that has caught up with the log makes it, and the last that leaves ends its goroutine and waits for it.
+// The first stream that has caught up with the log makes the feed; the last that leaves ends its goroutine and waits for it.
 type Feed struct {
 	feeds   *Feeds
-	sub     *event.Subscription // the goroutine's own, as the encoder
+	sub     *event.Subscription // used by the feed's goroutine alone, like the encoder
 	encoder BatchEncoder
-	wanted  chan struct{} // capacity 1: a follower waits for the next batch
+	wanted  chan struct{} // capacity 1; filled by a follower that waits for the next batch
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the goroutine has ended
-	streams int           // that use the feed; guarded by feeds.mu
+	streams int           // that have entered and not left; guarded by feeds.mu
 
-	Mu        sync.Mutex
-	Ring      []*Batch // the newest that somebody has not taken yet
-	first     uint64   // number of the oldest in the ring, or of the next when it is empty
-	at        event.Position
-	Followers int           // that get every batch from now on
-	changed   chan struct{} // closed when there is something new
+	mu        sync.Mutex
+	ring      []*Batch       // the newest batches, from the oldest that a follower has not taken yet
+	first     uint64         // number of the oldest in the ring, or of the next batch when the ring is empty
+	at        event.Position // behind the newest batch
+	followers int            // that get every batch from now on
+	changed   chan struct{}  // closed and replaced when there is a new batch; closed for good at the end
 	ended     bool
-	panicked  string // what the goroutine panicked with, and where
+	panicked  string // value and stack of the goroutine's panic; empty: none
 }
 
-// Enter returns the feed of a selection. The caller has caught up with the log by sub, and must leave it.
+// Enter returns the feed of a selection, and makes it when no stream follows it yet: it begins at sub's position. The caller
+// has caught up with the log by sub, keeps sub, and must call Leave.
 func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventEncoder) *Feed {
-	f.Mu.Lock()
-	defer f.Mu.Unlock()
-	if f.Open == nil {
-		f.Open = make(map[Selection]*Feed)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open == nil {
+		f.open = make(map[Selection]*Feed)
 	}
-	feed := f.Open[s]
+	feed := f.open[s]
 	if feed == nil {
 		feed = f.start(sub.Fork(), encoder)
-		f.Open[s] = feed
+		f.open[s] = feed
 	}
 	feed.streams++
 	return feed
@@ -95,15 +122,16 @@ func (f *Feeds) start(sub *event.Subscription, encoder *wire.EventEncoder) *Feed
 	return feed
 }
 
-// Leave ends a stream's use of a feed.
+// Leave ends a stream's use of a feed that Enter returned for the same selection. The last stream waits until the feed's
+// goroutine has ended.
 func (f *Feeds) Leave(s Selection, feed *Feed) {
-	f.Mu.Lock()
+	f.mu.Lock()
 	feed.streams--
 	last := feed.streams == 0
 	if last {
-		delete(f.Open, s)
+		delete(f.open, s)
 	}
-	f.Mu.Unlock()
+	f.mu.Unlock()
 	if last {
 		feed.cancel()
 		<-feed.done
@@ -133,43 +161,43 @@ func (f *Feed) run(ctx context.Context) {
 	}
 }
 
-// publish gives a batch to the followers.
+// publish puts a batch into the ring and wakes the followers.
 func (f *Feed) publish(b *Batch) {
-	f.Mu.Lock()
-	defer f.Mu.Unlock()
-	b.left = f.Followers
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b.left = f.followers
 	f.at = b.To
-	f.Ring = append(f.Ring, b)
-	f.feeds.Held.Add(int64(b.Buffer.Len()))
+	f.ring = append(f.ring, b)
+	f.feeds.held.Add(int64(b.Buffer.Len()))
 	f.trim()
-	for len(f.Ring) > FeedBatches || len(f.Ring) > 1 && f.feeds.Held.Load() > feedBytes {
+	for len(f.ring) > MaxBatches || len(f.ring) > 1 && f.feeds.held.Load() > maxHeld {
 		f.drop()
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// trim drops the oldest batches that nobody needs any more. The caller holds mu.
+// trim drops the oldest batches that every follower has taken. The caller holds mu.
 func (f *Feed) trim() {
-	for len(f.Ring) > 0 && f.Ring[0].left == 0 {
+	for len(f.ring) > 0 && f.ring[0].left == 0 {
 		f.drop()
 	}
 }
 
 func (f *Feed) drop() {
-	b := f.Ring[0]
-	f.Ring[0] = nil
-	f.Ring = f.Ring[1:]
+	b := f.ring[0]
+	f.ring[0] = nil
+	f.ring = f.ring[1:]
 	f.first++
-	f.feeds.Held.Add(-int64(b.Buffer.Len()))
+	f.feeds.held.Add(-int64(b.Buffer.Len()))
 	b.Buffer.Free()
 }
 
-// end tells the followers that nothing more comes, and whether that is because of a panic: they panic in turn, each in the
-// goroutine of its call, where that is recovered and logged.
+// end tells the followers that no more batches come. After a panic of the feed's goroutine they panic in turn, each in the
+// goroutine of its call, where the panic is recovered and logged.
 func (f *Feed) end(panicked any) {
-	f.Mu.Lock()
-	defer f.Mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.ended = true
 	if panicked != nil {
 		f.panicked = fmt.Sprintf("%v\n\n%s", panicked, debug.Stack())

@@ -8,27 +8,27 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// ErrBehind says that a follower is so far behind that its feed does not have its next batch any more.
+// ErrBehind says that a follower's next batch is no longer in its feed: the stream has to read the log by itself.
 var ErrBehind = errors.New("behind the feed")
 
-// follower is a stream's place in a feed. It is for one goroutine.
-type follower struct {
+// Follower is a stream's place in a feed. It is for one goroutine.
+type Follower struct {
 	feed *Feed
-	From event.Position // where the feed had come to when it began: it gets every batch behind that
+	From event.Position // the feed's position when the follower began; the follower gets every batch behind it
 	next uint64         // number of the next batch
 }
 
-// Follow begins at the next batch. The caller must stop.
-func (f *Feed) Follow() *follower {
-	f.Mu.Lock()
-	defer f.Mu.Unlock()
-	f.Followers++
-	return &follower{feed: f, From: f.at, next: f.first + uint64(len(f.Ring))}
+// Follow returns a follower that begins at the feed's next batch. The caller must call Stop, and then Leave.
+func (f *Feed) Follow() *Follower {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.followers++
+	return &Follower{feed: f, From: f.at, next: f.first + uint64(len(f.ring))}
 }
 
-// Take returns the next batch, of whose buffer the caller gets a reference, and waits until there is one. The error is
-// errBehind, ctx's, or io.EOF when the log is closed and everything was taken.
-func (f *follower) Take(ctx context.Context) (*Batch, error) {
+// Take waits for the next batch and returns it with a reference to its buffer, which the caller must free. The error is
+// ErrBehind, ctx's, or io.EOF when the log is closed and every batch was taken. It panics when the feed's goroutine did.
+func (f *Follower) Take(ctx context.Context) (*Batch, error) {
 	for {
 		b, changed, err := f.try()
 		if b != nil || err != nil {
@@ -46,16 +46,16 @@ func (f *follower) Take(ctx context.Context) (*Batch, error) {
 	}
 }
 
-// try is take without waiting: when there is nothing, it returns what is closed when there is.
-func (f *follower) try() (*Batch, <-chan struct{}, error) {
+// try is Take without waiting: without a batch, it returns a channel that is closed when there is one.
+func (f *Follower) try() (*Batch, <-chan struct{}, error) {
 	feed := f.feed
-	feed.Mu.Lock()
-	defer feed.Mu.Unlock()
+	feed.mu.Lock()
+	defer feed.mu.Unlock()
 	switch {
 	case f.next < feed.first:
 		return nil, nil, ErrBehind
-	case f.next < feed.first+uint64(len(feed.Ring)):
-		b := feed.Ring[f.next-feed.first]
+	case f.next < feed.first+uint64(len(feed.ring)):
+		b := feed.ring[f.next-feed.first]
 		b.Buffer.Ref()
 		f.pass(b)
 		return b, nil, nil
@@ -68,19 +68,19 @@ func (f *follower) try() (*Batch, <-chan struct{}, error) {
 }
 
 // pass goes on to the batch behind b. The caller holds feed.mu.
-func (f *follower) pass(b *Batch) {
+func (f *Follower) pass(b *Batch) {
 	f.next++
 	b.left--
 	f.feed.trim()
 }
 
-// Stop gives up the batches that were not taken.
-func (f *follower) Stop() {
+// Stop ends the follower and gives up the batches that it has not taken.
+func (f *Follower) Stop() {
 	feed := f.feed
-	feed.Mu.Lock()
-	defer feed.Mu.Unlock()
-	feed.Followers--
-	for i, b := range feed.Ring {
+	feed.mu.Lock()
+	defer feed.mu.Unlock()
+	feed.followers--
+	for i, b := range feed.ring {
 		if feed.first+uint64(i) >= f.next {
 			b.left--
 		}

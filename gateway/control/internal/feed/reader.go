@@ -16,8 +16,8 @@ type batchReader struct {
 	readAt time.Time // when the last response was ready
 }
 
-// next returns the events of the next response: as many as there are within batchPeriod of the last one, at most batchSize;
-// none when nothing has come for the heartbeat. The error is ctx's or io.EOF.
+// next returns the events of the next response: what comes within contract.BatchPeriod of the last response, at most
+// contract.BatchSize; none when nothing has come for contract.Heartbeat. The error is ctx's or io.EOF.
 func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	events := r.sub.Poll(r.events[:0])
 	if len(events) == 0 {
@@ -39,7 +39,7 @@ func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	return events, nil
 }
 
-// pause waits until batchPeriod has passed since the last response.
+// pause waits until contract.BatchPeriod has passed since the last response.
 func (r *batchReader) pause(ctx context.Context) error {
 	wait := contract.BatchPeriod - time.Since(r.readAt)
 	if wait <= 0 {
