@@ -67,7 +67,7 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 	if r.GetIncludeData() {
 		request.MaxData = int(r.GetMaxDataBytes())
 		if request.MaxData == 0 {
-			request.MaxData = contract.DefaultMaxDataSize
+			request.MaxData = contract.DefaultDataBytes
 		}
 	}
 	sub, err := s.gateway.Subscribe(request)

@@ -169,7 +169,7 @@ func validateStreamEvents(r *pb.StreamEventsRequest) error {
 		contract.Check(len(r.GetTypes()) <= contract.MaxRequestTypes, "types", "%d types; expected at most %d", len(r.GetTypes()), contract.MaxRequestTypes),
 		contract.Check(!r.GetSnapshot() || r.GetAfter() == "", "snapshot", "given together with after; expected one of them: a snapshot begins a stream, a cursor resumes one"),
 		contract.Check(r.GetMaxDataBytes() >= 0 && r.GetMaxDataBytes() <= contract.MaxDataBytes, "max_data_bytes", "%d; expected 0 (%d) to %d",
-			r.GetMaxDataBytes(), contract.DefaultMaxDataSize, contract.MaxDataBytes),
+			r.GetMaxDataBytes(), contract.DefaultDataBytes, contract.MaxDataBytes),
 		contract.Check(len(r.GetAfter()) <= contract.MaxCursorLength, "after", "%d bytes; expected a cursor as an earlier response gave it", len(r.GetAfter())),
 	); err != nil {
 		return err

@@ -1,25 +1,27 @@
 package contract
 
-import (
-	"fmt"
-)
+import "fmt"
 
-// BoundsError says that a field is out of its bounds.
+// BoundsError says that a request's field is out of its bounds: INVALID_ARGUMENT with the reason OUT_OF_BOUNDS.
 type BoundsError struct {
-	Field, Text string
+	Field string // as the contract names it; a path such as `scope.nodes` for a field of a field
+	Text  string // what was given and what is expected
 }
 
+// Error returns the field and the text.
 func (e *BoundsError) Error() string { return e.Field + ": " + e.Text }
 
-// IDError says that a field has something that is not a connection ID.
+// IDError says that a request's field has something that is no connection ID: INVALID_ARGUMENT with the reason MALFORMED_ID.
 type IDError struct {
-	Field, ID string
-	Err       error
+	Field string // as the contract names it
+	ID    string // as it was given
+	Err   error  // what is wrong with it
 }
 
+// Error returns what is wrong with the ID.
 func (e *IDError) Error() string { return e.Err.Error() }
 
-// First returns the first error.
+// First returns the first error that is not nil. All of its arguments have been evaluated by then.
 func First(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -29,6 +31,8 @@ func First(errs ...error) error {
 	return nil
 }
 
+// Check returns nil if ok, and otherwise a *BoundsError about a field, with a text made by fmt.Sprintf. The arguments are
+// evaluated in both cases.
 func Check(ok bool, field, format string, args ...any) error {
 	if ok {
 		return nil

@@ -1,3 +1,3 @@
-// Package contract holds what the control plane and the fleet must agree on: the reasons of errors, the bounds of
-// requests, and the parts of tokens.
+// Package contract holds what the control plane and the fleet must agree on beyond the generated code: the reasons of
+// errors, the bounds of requests, the checksums of tokens, and which methods only read.
 package contract

@@ -2,10 +2,11 @@ package contract
 
 import "google.golang.org/grpc/codes"
 
-// problem is an error that a caller gets, with its status.
+// Problem is an error that knows the gRPC status that a caller gets. The control plane makes the status; a fleet returns
+// such errors without importing control.
 type Problem struct {
 	Code     codes.Code
-	Reason   string            // of the ErrorInfo, UPPER_SNAKE
+	Reason   string            // of the ErrorInfo: one of the Reason constants
 	Field    string            // of the request, for BadRequest; may be empty
 	Metadata map[string]string // of the ErrorInfo
 	Text     string            // what was given, what was expected, what to do
@@ -14,7 +15,7 @@ type Problem struct {
 // Error returns the sentence.
 func (p *Problem) Error() string { return p.Text }
 
-// Problem returns what the control plane makes a status of.
+// Problem returns the code, and the ErrorInfo's reason, the field for BadRequest and the ErrorInfo's metadata.
 func (p *Problem) Problem() (code codes.Code, reason, field string, metadata map[string]string) {
 	return p.Code, p.Reason, p.Field, p.Metadata
 }

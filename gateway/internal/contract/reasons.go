@@ -1,6 +1,6 @@
 package contract
 
-// The reasons of ErrorInfo: the contract's names of errors.
+// The reasons of ErrorInfo: programs tell errors by them, so none may be renamed.
 const (
 	ReasonOutOfBounds         = "OUT_OF_BOUNDS"
 	ReasonMalformedID         = "MALFORMED_ID"
@@ -41,5 +41,5 @@ const (
 	ReasonNodeLive        = "NODE_LIVE"        // FAILED_PRECONDITION: ForgetNode
 )
 
-// Domain is the ErrorInfo domain of every error.
+// Domain is the ErrorInfo domain of every error of a gateway.
 const Domain = "sockgate"

@@ -1,14 +1,13 @@
 package contract
 
-import (
-	"strings"
-)
+import "strings"
 
-// ValidText replaces what is not UTF-8 in a text that comes from outside, such as a panic's: gRPC could send none of the message
-// that it is in.
+// ValidText replaces invalid UTF-8 in a text from outside, such as a panic's, by U+FFFD: gRPC refuses to send a whole message
+// for one invalid string.
 func ValidText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// Short returns the beginning of what a caller gave, for metadata: errors travel in trailers, which have little room.
+// Short returns s, or its first 100 bytes and an ellipsis. It is for the metadata of errors, which travel in trailers, where
+// gRPC has little space.
 func Short(s string) string {
 	const most = 100
 	if len(s) <= most {

@@ -1,4 +1,6 @@
 // Package wire encodes rows and events as the contract has them, straight to bytes: no message is allocated for each.
+//
+// The field numbers are written out by hand. Tests of control hold that every field decodes to what it was.
 package wire
 
 import (
@@ -9,13 +11,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// begin appends the beginning of a field that has a length, with room for a length below 128. end puts the length in.
+// begin appends the tag of a field that has a length and one byte for that length, and returns where the field's bytes begin.
 func begin(b []byte, field protowire.Number) ([]byte, int) {
 	b = append(appendTag(b, field, protowire.BytesType), 0)
 	return b, len(b)
 }
 
-// end puts the length in of what was appended since begin, and makes more room for it when it needs that.
+// end writes the length of what was appended since begin. A length of 128 and more needs more bytes, and moves the field.
 func end(b []byte, at int) []byte {
 	length := len(b) - at
 	if length < 1<<7 {
@@ -29,7 +31,7 @@ func end(b []byte, at int) []byte {
 	return b
 }
 
-// appendTag is protowire.AppendTag, short enough to be inlined for the numbers that have one byte.
+// appendTag is protowire.AppendTag, short enough for the compiler to inline where the tag has one byte.
 func appendTag(b []byte, field protowire.Number, t protowire.Type) []byte {
 	if field < 1<<4 {
 		return append(b, byte(field)<<3|byte(t))
@@ -37,8 +39,7 @@ func appendTag(b []byte, field protowire.Number, t protowire.Type) []byte {
 	return protowire.AppendTag(b, field, t)
 }
 
-// The following append a field, or nothing for the zero value, as proto3 has it.
-
+// appendUint appends a field, or nothing for the zero value. So do the functions behind it, as proto3 does.
 func appendUint(b []byte, field protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return b
@@ -53,6 +54,8 @@ func appendBool(b []byte, field protowire.Number, v bool) []byte {
 	return appendUint(b, field, 1)
 }
 
+// AppendText appends a string field to b, or nothing for an empty one, and returns the longer slice. Invalid UTF-8 is
+// replaced.
 func AppendText(b []byte, field protowire.Number, s string) []byte {
 	if s == "" {
 		return b
@@ -78,12 +81,12 @@ func appendDuration(b []byte, field protowire.Number, d time.Duration) []byte {
 	return appendSeconds(b, field, int64(d/time.Second), int(d%time.Second))
 }
 
-// appendSeconds appends what Timestamp and Duration have in common.
+// appendSeconds appends a Timestamp or a Duration, which have equal fields. The zero value becomes an empty message.
 func appendSeconds(b []byte, field protowire.Number, seconds int64, nanos int) []byte {
 	b, at := begin(b, field)
 	b = appendUint(b, 1, uint64(seconds))
 	b = appendUint(b, 2, uint64(nanos))
-	b[at-1] = byte(len(b) - at) // two fields are never long
+	b[at-1] = byte(len(b) - at) // two fields have less than 128 bytes
 	return b
 }
 
@@ -94,7 +97,7 @@ func appendList(b []byte, field protowire.Number, list []string) []byte {
 	return b
 }
 
-// appendElement appends a text of a list or a map, where the empty one counts too.
+// appendElement appends a string of a list or a map, where an empty one counts too.
 func appendElement(b []byte, field protowire.Number, s string) []byte {
 	return protowire.AppendString(appendTag(b, field, protowire.BytesType), contract.ValidText(s))
 }

@@ -7,13 +7,16 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// EventEncoder writes the events of a node's log as sockgate.v1.Event, straight to bytes: making messages first would cost
-// several times as much. The numbers are the contract's; a test holds that every field decodes to what it was.
+// EventEncoder writes the events of one node's log as sockgate.v1.Event, straight to bytes: making messages first would cost
+// several times as much. It never changes and may be used from any goroutine.
 type EventEncoder struct {
+	// Origin is the node and the incarnation that the events are of.
 	Origin event.Origin
-	head   []byte // node and incarnation of an event
+
+	head []byte // the fields of Origin, encoded
 }
 
+// NewEventEncoder returns an encoder of the events of one life of a node.
 func NewEventEncoder(origin event.Origin) *EventEncoder {
 	return &EventEncoder{
 		Origin: origin,
@@ -21,7 +24,7 @@ func NewEventEncoder(origin event.Origin) *EventEncoder {
 	}
 }
 
-// AppendEvent appends an event as an element of StreamEventsResponse.events.
+// AppendEvent appends an event to b, as an element of StreamEventsResponse.events, and returns the longer slice.
 func (c *EventEncoder) AppendEvent(b []byte, e *event.Event) []byte {
 	b, at := begin(b, 1)
 	b = append(b, c.head...)
@@ -143,7 +146,7 @@ func appendControl(b []byte, d *event.ControlDetail) []byte {
 	return appendTexts(b, 18, d.Nodes)
 }
 
-// EventTypes converts the types of a request; none means all.
+// EventTypes converts the types of a request. No types give the empty set, which a subscription takes for all types.
 func EventTypes(types []pb.EventType) event.Types {
 	var set event.Types
 	for _, t := range types {

@@ -14,11 +14,12 @@ import (
 // fieldRows is the number of ListConnectionsResponse.connections.
 const fieldRows protowire.Number = 1
 
-// usualRow is how many bytes a row with a few labels has, or less.
+// usualRow is the most bytes of a row with a few labels: a page's buffer begins with that much for each.
 const usualRow = 256
 
-// SetRows puts the first connections into a response, as many as it has room for, and returns how many. They go in encoded, as
-// fields that the message hands on as they are: to a client there is no difference.
+// SetRows puts the first connections into a response and returns how many fit into contract.MaxResponse: at least one, unless
+// infos is empty. They go in encoded, as unknown fields that protobuf marshals as they are; a client sees no difference, and
+// the response's own Connections stays empty.
 func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
 	if len(infos) == 0 {
 		return 0
@@ -36,8 +37,8 @@ func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
 	return n
 }
 
-// appendConnection appends a field that is a sockgate.v1.Connection: what marshalling connection(i) yields, without the thirty
-// allocations of it. A walk may have a million rows. A test holds that every field decodes to what it was.
+// appendConnection appends a field that is a sockgate.v1.Connection: the bytes of control's own conversion, marshalled, without
+// its thirty allocations. A walk may have a million rows.
 func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 	b, at := begin(b, field)
 	b, text := begin(b, 1)
@@ -64,7 +65,7 @@ func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 	return end(b, at)
 }
 
-// appendPeer appends what TLS and a PROXY header have said.
+// appendPeer appends the fields that TLS and a PROXY header give.
 func appendPeer(b []byte, p *event.Peer) []byte {
 	b = AppendText(b, 18, p.TLSVersion)
 	b = AppendText(b, 19, p.Cipher)
@@ -77,7 +78,7 @@ func appendPeer(b []byte, p *event.Peer) []byte {
 	return b
 }
 
-// appendAddress appends an address; a unix socket's is a path, which need not be UTF-8.
+// appendAddress appends an address. The address of a unix socket is a path, which need not be UTF-8.
 func appendAddress(b []byte, field protowire.Number, i *event.Info, address func([]byte) []byte) []byte {
 	b, at := begin(b, field)
 	b = address(b)
