@@ -16,16 +16,16 @@ import (
 // it does not know is denied.
 type Guard struct {
 	auth      *Config
-	Access    accessTable // set before the first call
+	Access    accessTable // never changes
 	calls     int         // most of one identity under way
 	Denials   *Denials
 	usages    usages
 	strangers strangers
 }
 
-// NewGuard returns a guard that lets one identity have so many calls under way.
-func NewGuard(auth *Config, calls int, log hclog.Logger) *Guard {
-	return &Guard{auth: auth, calls: calls, Denials: newDenials(log), usages: usages{all: make(map[string]*Usage)},
+// NewGuard returns a guard of the methods of a table. It lets one identity have so many calls under way.
+func NewGuard(auth *Config, access accessTable, calls int, log hclog.Logger) *Guard {
+	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log), usages: usages{all: make(map[string]*Usage)},
 		strangers: strangers{calls: make(map[string]int)}}
 }
 

@@ -48,7 +48,9 @@ func TestUndeclaredMethod(t *testing.T) {
 		Streams: []grpc.StreamDesc{{StreamName: "Stream", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
 			return stream.SendMsg(&emptypb.Empty{})
 		}}}}, nil)
-	s.guard.Access = auth.NewAccessTable(s.grpc.GetServiceInfo())
+	if a := auth.NewAccessTable(s.grpc.GetServiceInfo())["/test.Undeclared/Unary"]; a.Everybody || a.Role != pb.Role_ROLE_UNSPECIFIED {
+		t.Errorf("%+v", a)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Gateway is what the control plane drives: a *server.Server, this node alone. Where it is in a fleet, Config.Fleet answers the calls, and has
+// Gateway is what the control plane drives: a *server.Server, this node alone. In a fleet, a *fleet.Node answers the calls, and has
 // this node do its part by Local. Its methods may be called from any goroutine.
 type Gateway interface {
 	Gateway(context.Context) (server.GatewayInfo, error)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -20,14 +19,23 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Local is what this node answers by itself, for the fleet that it is in: its own part of a call that came here, by the methods of
+// Local is what a node answers by itself, for the fleet that it is in: its own part of a call that came here, by the methods of
 // Service, and calls that came by way of another node, which are authorized and validated again. Its methods may be called from any
 // goroutine.
 type Local struct {
 	*Service
+	config   Config // with its defaults
 	guard    *auth.Guard
-	logger   hclog.Logger
 	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
+}
+
+// NewLocal returns what a gateway answers by itself. fleet.New and NewInFleet take it; a gateway that runs alone needs only New.
+func NewLocal(g Gateway, c Config) *Local {
+	c = c.withDefaults()
+	l := &Local{Service: newService(g, c.DrainTimeout), config: c}
+	l.guard = auth.NewGuard(&l.config.Auth, auth.NewAccessTable(services()), c.CallsPerIdentity, c.Logger)
+	l.denials, l.most = l.guard.Denials, c.StreamsPerIdentity
+	return l
 }
 
 // decodedFreely is the size of requests of other nodes that may be decoded all at once. A larger one may be decoded to many times its size
@@ -41,7 +49,7 @@ func (l *Local) Caller(ctx context.Context) event.Actor { return auth.Actor(ctx)
 func (l *Local) Status(err error) error { return toStatus(err) }
 
 // Panicked logs a panic of a method of Service, and makes the gRPC status of it: what its caller would have got.
-func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.logger, reason)) }
+func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.config.Logger, reason)) }
 
 // Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
 func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }

@@ -21,16 +21,8 @@ import (
 var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1", Via: "edge-2"}
 
 // localOf returns what a gateway answers by itself when it is in a fleet.
-func localOf(t *testing.T, g control.Gateway) *control.Local {
-	var local *control.Local
-	control.New(g, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer {
-		local = l
-		return l
-	}})
-	if local == nil {
-		t.Fatal("the fleet was not asked")
-	}
-	return local
+func localOf(g control.Gateway) *control.Local {
+	return control.NewLocal(g, control.Config{})
 }
 
 func encoded(t *testing.T, m proto.Message) []byte {
@@ -48,7 +40,7 @@ func with(role string) event.Actor {
 
 // TestForwardedRole holds that a call that came by way of another node may do what its caller may, or what that node may, whichever is less.
 func TestForwardedRole(t *testing.T) {
-	l := localOf(t, gatewaytest.Start(t).Server)
+	l := localOf(gatewaytest.Start(t).Server)
 	count, kick := pb.GatewayService_CountConnections_FullMethodName, pb.GatewayService_Kick_FullMethodName
 	for _, c := range []struct {
 		role, most, method string
@@ -75,7 +67,7 @@ func TestForwardedRole(t *testing.T) {
 func TestForwardedCall(t *testing.T) {
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g)
-	l := localOf(t, g.Server)
+	l := localOf(g.Server)
 	events := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
 	b, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{ConnectionIds: []string{id}}))
 	check(t, err)
@@ -104,7 +96,7 @@ func TestForwardedCall(t *testing.T) {
 
 // TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded to is many times that.
 func TestForwardedSize(t *testing.T) {
-	l := localOf(t, gatewaytest.Start(t).Server)
+	l := localOf(gatewaytest.Start(t).Server)
 	for size, want := range map[int]string{4 << 20: "expected at most 1000", 4<<20 + 2: "4194306 bytes"} {
 		ids := bytes.Repeat([]byte("\x0a\x00"), size/2) // connection_ids, each of them empty
 		_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, ids)
@@ -116,7 +108,7 @@ func TestForwardedSize(t *testing.T) {
 
 // TestForwardedPanic holds that a panic in a call that came by way of another node is an error, there and here.
 func TestForwardedPanic(t *testing.T) {
-	l := localOf(t, stub{gatewaytest.Start(t).Server, func(context.Context) error { panic("boom") }})
+	l := localOf(stub{gatewaytest.Start(t).Server, func(context.Context) error { panic("boom") }})
 	_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_CountConnections_FullMethodName, nil)
 	expectFailure(t, err, failure{codes.Internal, "PANIC", ""})
 }
@@ -124,7 +116,7 @@ func TestForwardedPanic(t *testing.T) {
 // TestForwardedStream holds that events are passed on, encoded, until the caller has had enough.
 func TestForwardedStream(t *testing.T) {
 	g := gatewaytest.Start(t)
-	l := localOf(t, g.Server)
+	l := localOf(g.Server)
 	_, id := connect(t, g)
 	enough := errors.New("enough")
 	var got []*pb.Event
@@ -161,11 +153,7 @@ func TestForwardedStream(t *testing.T) {
 // TestForwardedBounds holds that calls that came by way of another node count among their caller's only while they last, and that the name
 // of the caller's request has the bounds that it has here.
 func TestForwardedBounds(t *testing.T) {
-	var l *control.Local
-	control.New(gatewaytest.Start(t).Server, control.Config{CallsPerIdentity: 1, Fleet: func(local *control.Local) pb.GatewayServiceServer {
-		l = local
-		return local
-	}})
+	l := control.NewLocal(gatewaytest.Start(t).Server, control.Config{CallsPerIdentity: 1})
 	count := pb.GatewayService_CountConnections_FullMethodName
 	for range 3 {
 		_, err := l.Call(patiently(t), remote, "ADMIN", count, nil)
@@ -186,7 +174,7 @@ func TestForwardedBounds(t *testing.T) {
 
 // TestAdmit holds that what a node does itself for a caller of another one is authorized and validated as a call is.
 func TestAdmit(t *testing.T) {
-	l := localOf(t, gatewaytest.Start(t).Server)
+	l := localOf(gatewaytest.Start(t).Server)
 	done := 0
 	forget := func(role, most, node string, then error) error {
 		return l.Admit(patiently(t), with(role), most, pb.GatewayService_ForgetNode_FullMethodName, &pb.ForgetNodeRequest{Node: node}, func(ctx context.Context) error {

@@ -69,9 +69,6 @@ type Config struct {
 	CallsPerIdentity int
 	// StreamsPerIdentity is the most event streams of one identity. Default 100.
 	StreamsPerIdentity int
-	// Fleet returns what answers calls of GatewayService for the fleet that the gateway is in; it is given what answers for this node
-	// alone. Calls come to it authenticated, authorized and validated. Default: the gateway runs alone.
-	Fleet func(*Local) pb.GatewayServiceServer
 }
 
 // withDefaults returns the configuration with every default filled in.
@@ -102,18 +99,22 @@ type Server struct {
 	listener *auth.Listener // of Serve
 }
 
-// New returns the control plane of a gateway.
+// New returns the control plane of a gateway that runs alone.
 func New(g Gateway, c Config) *Server {
-	c = c.withDefaults()
-	s := &Server{health: health.NewServer(), config: c, guard: auth.NewGuard(&c.Auth, c.CallsPerIdentity, c.Logger)}
+	local := NewLocal(g, c)
+	return newServer(local, local, aloneScope(g))
+}
+
+// NewInFleet returns the control plane of a gateway in a fleet, with the configuration of local. Calls of GatewayService come to
+// answers, a *fleet.Node that was made with local, authenticated, authorized and validated.
+func NewInFleet(local *Local, answers pb.GatewayServiceServer) *Server {
+	return newServer(local, answers, nil)
+}
+
+func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) *Server {
+	c := local.config
+	s := &Server{health: health.NewServer(), config: c, guard: local.guard}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	service := newService(g, c.DrainTimeout)
-	service.denials, service.most = s.guard.Denials, c.StreamsPerIdentity
-	var answers pb.GatewayServiceServer = service
-	scope := aloneScope(g)
-	if c.Fleet != nil {
-		answers, scope = c.Fleet(&Local{Service: service, guard: s.guard, logger: c.Logger}), nil
-	}
 	options := append(interceptors(c.Logger, s.guard, scope),
 		grpc.Creds(auth.NewGreeter(&c.Auth, c.TLS)),
 		grpc.ForceServerCodecV2(newCodec()),
@@ -126,12 +127,24 @@ func New(g Gateway, c Config) *Server {
 			MaxConnectionAgeGrace: c.MaxConnectionAgeGrace}),
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
-	pb.RegisterGatewayServiceServer(s.grpc, answers)
-	healthpb.RegisterHealthServer(s.grpc, s.health)
+	register(s.grpc, answers, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
-	reflection.Register(s.grpc)
-	s.guard.Access = auth.NewAccessTable(s.grpc.GetServiceInfo())
 	return s
+}
+
+// register registers the services of a control plane.
+func register(s *grpc.Server, answers pb.GatewayServiceServer, h healthpb.HealthServer) {
+	pb.RegisterGatewayServiceServer(s, answers)
+	healthpb.RegisterHealthServer(s, h)
+	reflection.Register(s)
+}
+
+// services describes the services of a control plane, which are the same for all.
+func services() map[string]grpc.ServiceInfo {
+	never := grpc.NewServer() // it serves nothing
+	defer never.Stop()
+	register(never, pb.UnimplementedGatewayServiceServer{}, health.NewServer())
+	return never.GetServiceInfo()
 }
 
 // Serve answers calls on l until Stop; it returns nil then, and closes l.

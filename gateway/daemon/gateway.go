@@ -77,12 +77,10 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 
 // answer makes the control plane, and joins the fleet before anything is served. An error means that the gateway must
 // not serve: the fleet has a node of this name, or the cluster address cannot be listened on.
-func (g *gateway) answer(ctx context.Context, c control.Config) error {
-	if err := g.membership.open(g.server); err != nil {
+func (g *gateway) answer(ctx context.Context, c control.Config) (err error) {
+	if g.control, err = g.membership.control(g.server, c); err != nil {
 		return err
 	}
-	g.membership.serve(&c)
-	g.control = control.New(g.server, c)
 	return g.membership.join(ctx)
 }
 

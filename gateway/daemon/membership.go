@@ -15,11 +15,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 	"github.com/sockgate/sockgate/gateway/server"
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// membership is the gateway's part in a fleet. Its methods are called in the order openMembership, open, serve, join,
-// leave. A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
+// membership is the gateway's part in a fleet. Its methods are called in the order openMembership, control, join, leave.
+// A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
 type membership struct {
 	config natsbus.Config
 	roles  map[string]string
@@ -93,19 +92,28 @@ func (c *fleetFlags) natsTLS(held *certificates) (config *tls.Config, err error)
 	return config, nil
 }
 
+// control returns the control plane: the fleet's, or that of a gateway that runs alone. The errors are open's.
+func (m *membership) control(s *server.Server, c control.Config) (*control.Server, error) {
+	if m == nil {
+		return control.New(s, c), nil
+	}
+	local := control.NewLocal(s, c)
+	if err := m.open(s, local); err != nil {
+		return nil, err
+	}
+	return control.NewInFleet(local, m.node), nil
+}
+
 // open starts the bus, for the node whose name and incarnation are now known. An error means that the cluster address
 // cannot be listened on, or that the fleet's configuration is wrong.
-func (m *membership) open(s *server.Server) error {
-	if m == nil {
-		return nil
-	}
+func (m *membership) open(s *server.Server, local *control.Local) error {
 	m.config.Node = s.Cursor().Node
 	var err error
 	if m.bus, err = natsbus.Open(m.config); err != nil {
 		return fmt.Errorf("%w (--cluster-listen)", err) // everything else was checked before
 	}
 	m.node, err = fleet.New(fleet.Config{Fleet: m.config.Fleet, Version: version(), Bus: m.bus, Self: s,
-		PeerRoles: m.roles, Logger: m.log})
+		Local: local, PeerRoles: m.roles, Logger: m.log})
 	if err != nil {
 		m.bus.Close()
 		return err
@@ -158,13 +166,6 @@ func peerFields(tls bool, peers []string) []any {
 		return []any{"tls", "on", "peers", strings.Join(peers, " ")}
 	}
 	return []any{"tls", "off", "peers", strings.Join(peers, " ")}
-}
-
-// serve makes the control plane answer for the fleet.
-func (m *membership) serve(c *control.Config) {
-	if m != nil {
-		c.Fleet = func(local *control.Local) pb.GatewayServiceServer { return m.node.Serve(local) }
-	}
 }
 
 // join joins the fleet, which takes at most 2 s. An error means that the gateway must not serve, because another node

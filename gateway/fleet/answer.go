@@ -14,7 +14,7 @@ import (
 )
 
 // answering is how the exchange has a node answer the others.
-type answering struct{ *Node }
+type answering struct{ core }
 
 // Call answers a request of another node, for this node alone. The error is a gRPC status.
 func (n answering) Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error) {
@@ -46,13 +46,13 @@ func (n answering) Follow(ctx context.Context, from string, caller event.Actor, 
 }
 
 // most returns the role that calls by way of another node have at most, as event.Actor has it.
-func (n *Node) most(from string) string {
+func (n *core) most(from string) string {
 	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], "ADMIN")
 }
 
 // forgetFor forgets a node for a caller of another one, who has to be an admin there, and by way of that one here. It does not matter
 // whether this node knew it, or hears of it: then it is not forgotten.
-func (n *Node) forgetFor(ctx context.Context, caller event.Actor, name string) error {
+func (n *core) forgetFor(ctx context.Context, caller event.Actor, name string) error {
 	r := &pb.ForgetNodeRequest{Node: name}
 	return n.local.Admit(ctx, caller, n.most(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
 		if m, err := n.roster.Forget(name); err == nil {

@@ -22,6 +22,8 @@ type Config struct {
 	Bus bus.Bus
 	// Self is the node itself. Required.
 	Self member.Self
+	// Local is what the node answers by itself. Required.
+	Local Local
 	// PeerRoles are what calls by way of other nodes may do at most, by the nodes' names: `viewer`, `operator` or `admin` in capitals, as
 	// event.Actor has them. The name `*` is for all that are not named. Default: ADMIN for all.
 	// Hazard: on a bus whose servers do not hold who may publish what, any node can speak as any other.
@@ -59,6 +61,3 @@ type Local interface {
 	// Events is StreamEvents for a call that came to this node, with its context; send is as Follow's.
 	Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error
 }
-
-// The times of membership. The contract states them: they are not configurable, so that every node of a fleet means the same.
-const ()

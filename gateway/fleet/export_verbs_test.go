@@ -32,7 +32,7 @@ type Script struct {
 // NewScripted returns a node among those of a script.
 func NewScripted(s *Script, self member.Self, bus bus.Bus, local Local) *Node {
 	s.origin = self.Cursor().Origin
-	return &Node{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s, asker: s, log: hclog.NewNullLogger()}
+	return &Node{core: core{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s}, asker: s, log: hclog.NewNullLogger()}
 }
 
 func (s *Script) Self() member.Member {

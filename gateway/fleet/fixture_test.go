@@ -73,13 +73,14 @@ func run(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*fl
 	check(t, err)
 	check(t, s.Listen())
 	g := &gate{name: name, server: s, bus: loop.Bus(name)}
-	config := fleet.Config{Fleet: "test", Version: "v-" + name, Bus: g.bus, Self: s}
+	local := control.NewLocal(s, control.Config{})
+	config := fleet.Config{Fleet: "test", Version: "v-" + name, Bus: g.bus, Self: s, Local: local}
 	for _, f := range change {
 		f(&config)
 	}
 	g.node, err = fleet.New(config)
 	check(t, err)
-	plane := control.New(s, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer { return g.node.Serve(l) }})
+	plane := control.NewInFleet(local, g.node)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

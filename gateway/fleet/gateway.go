@@ -41,7 +41,7 @@ func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.Get
 }
 
 // info describes the fleet as this node sees it.
-func (n *Node) info() *pb.FleetInfo {
+func (n *core) info() *pb.FleetInfo {
 	bus := n.config.Bus.Status()
 	info := &pb.FleetInfo{Name: n.config.Fleet, Mode: bus.Mode, Connected: bus.Connected, Problem: bus.Problem, State: n.roster.Self().State,
 		Nodes: uint32(len(n.roster.Known()))}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/bus"
+	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
@@ -71,7 +72,7 @@ func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
 	for _, w := range wrap {
 		bus = w(n, bus)
 	}
-	node, err := fleet.New(fleet.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body,
+	node, err := fleet.New(fleet.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body, Local: &control.Local{},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: n.out, Level: hclog.Debug})})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
@@ -497,13 +498,13 @@ func TestNewChecksPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	n := newMember(t, loop, "a", "100")
 	for node, role := range map[string]string{"b": "admin", "*": "", "B": "ADMIN"} {
-		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, PeerRoles: map[string]string{node: role}})
+		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: map[string]string{node: role}})
 		if err == nil {
 			t.Errorf("a peer %q has the role %q", node, role)
 		}
 	}
 	right := map[string]string{"b": "VIEWER", "*": "ADMIN"}
-	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, PeerRoles: right}); err != nil {
+	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: right}); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,19 +15,16 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Node is a node in a fleet. It answers the calls that come to the node's control plane (control.Config.Fleet), and those that come by
+// Node is a node in a fleet. It answers the calls that come to the node's control plane (control.NewInFleet), and those that come by
 // way of other nodes. Its methods may be called from any goroutine.
 //
-// The order of its life: New, Serve (which makes it answer), Join, Leave.
+// The order of its life: New, Join, Leave.
 type Node struct {
 	pb.UnimplementedGatewayServiceServer
-	config   Config
-	subjects member.Subjects
-	log      hclog.Logger
-	began    time.Time
-	local    Local // set by Serve
-	roster   member.Roster
-	asker    exchange.Asker
+	core
+	log   hclog.Logger
+	began time.Time
+	asker exchange.Asker
 
 	members      *member.Members
 	exchange     *exchange.Exchange
@@ -45,8 +42,8 @@ func New(c Config) (*Node, error) {
 	switch {
 	case !event.ValidNode(c.Fleet):
 		return nil, fmt.Errorf("fleet %.50q: expected 1 to 32 of a-z, 0-9 and -", c.Fleet)
-	case c.Bus == nil || c.Self == nil:
-		return nil, errors.New("a fleet needs a Bus and a Self")
+	case c.Bus == nil || c.Self == nil || c.Local == nil:
+		return nil, errors.New("a fleet needs a Bus, a Self and a Local")
 	}
 	if err := checkPeerRoles(c.PeerRoles); err != nil {
 		return nil, err
@@ -54,12 +51,14 @@ func New(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
-	n := &Node{config: c, subjects: member.NewSubjects(c.Fleet), log: c.Logger, began: time.Now()}
+	began, subjects := time.Now(), member.NewSubjects(c.Fleet)
+	members := member.New(member.Config{Fleet: c.Fleet, Version: c.Version, Bus: c.Bus, Self: c.Self, Logger: c.Logger}, subjects, began)
+	core := core{config: c, local: c.Local, roster: members}
+	exchange := exchange.New(exchange.Config{Bus: c.Bus, Subjects: subjects, Self: members.Origin(), Began: began, Roster: members,
+		Answers: answering{core}, Logger: c.Logger})
+	n := &Node{core: core, log: c.Logger, began: began, asker: exchange, members: members, exchange: exchange,
+		stopExchange: sync.OnceFunc(exchange.Stop)}
 	n.ending, n.end = context.WithCancel(context.Background())
-	n.members = member.NewMembers(member.Config{Fleet: c.Fleet, Version: c.Version, Bus: c.Bus, Self: c.Self, Logger: c.Logger}, n.subjects, n.began, func() { n.stopExchange() })
-	n.exchange = &exchange.Exchange{Bus: c.Bus, Subjects: n.subjects, Self: n.members.Origin, Began: n.began, Roster: n.members, Answers: answering{n}, Log: c.Logger}
-	n.stopExchange = sync.OnceFunc(n.exchange.Stop)
-	n.roster, n.asker = n.members, n.exchange
 	return n, nil
 }
 
@@ -76,12 +75,6 @@ func checkPeerRoles(roles map[string]string) error {
 	return nil
 }
 
-// Serve returns what answers calls for the fleet; local answers for this node alone. It is called once, before Join.
-func (n *Node) Serve(local Local) pb.GatewayServiceServer {
-	n.local = local
-	return n
-}
-
 // Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's name, which is a
 // *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus could not make one, and the node joins when
 // there is one. Other errors are ctx's and the bus's, and nothing was begun either. A node joins once.
@@ -89,7 +82,7 @@ func (n *Node) Join(ctx context.Context) error {
 	n.lifecycle.Lock()
 	defer n.lifecycle.Unlock()
 	if n.used {
-		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.Origin.Node, n.config.Fleet)
+		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.Origin().Node, n.config.Fleet)
 	}
 	n.used = true
 	ctx, cancel := context.WithCancel(ctx)
@@ -114,7 +107,7 @@ func (n *Node) join(ctx context.Context) error {
 	if err := n.exchange.Start(); err != nil {
 		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
 	}
-	if err := n.members.Begin(); err != nil {
+	if err := n.members.Begin(n.stopExchange); err != nil {
 		n.stopExchange()
 		return err
 	}

@@ -67,10 +67,7 @@ func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer f
 		n.asked = append(n.asked, a)
 		return answer(ctx, a)
 	}}
-	control.New(wrap(s), control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer {
-		n.Node = fleet.NewScripted(n.script, s, n.bus, l)
-		return n
-	}})
+	n.Node = fleet.NewScripted(n.script, s, n.bus, control.NewLocal(wrap(s), control.Config{}))
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()

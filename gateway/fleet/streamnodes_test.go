@@ -94,10 +94,10 @@ func (n *streamNode) start() {
 	n.self = &body{log: event.NewLog(event.Origin{Node: n.name, Incarnation: fmt.Sprintf("%x", 0x19ab00+n.lives)}, ring), draining: make(chan struct{})}
 	n.bus = n.fleet.loop.Bus(n.name)
 	var err error
-	if n.Node, err = fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.self}); err != nil {
+	local := admitted{control.NewLocal(logGateway{log: n.self.log}, control.Config{})}
+	if n.Node, err = fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.self, Local: local}); err != nil {
 		n.fleet.t.Fatal(err)
 	}
-	control.New(logGateway{log: n.self.log}, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer { return n.Serve(admitted{l}) }})
 	if err := n.Join(context.Background()); err != nil {
 		n.fleet.t.Fatal(err)
 	}

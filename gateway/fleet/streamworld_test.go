@@ -114,12 +114,9 @@ func (p *place) start() {
 		defer p.world.mu.Unlock()
 		return p.infos
 	}
-	node := &Node{config: Config{Bus: wired{}}, log: hclog.NewNullLogger(), roster: view{p}, asker: view{p}}
-	control.New(shelf{log: log, infos: infos}, control.Config{Fleet: func(l *control.Local) pb.GatewayServiceServer {
-		p.local, node.local = l, l
-		return node
-	}})
-	p.log, p.node = log, node
+	p.local = control.NewLocal(shelf{log: log, infos: infos}, control.Config{})
+	p.node = &Node{core: core{config: Config{Bus: wired{}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(), asker: view{p}}
+	p.log = log
 	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
 }
 

@@ -131,15 +131,15 @@ func newSimulated(t testing.TB, loop *fleettest.Loopback, name string, conns int
 			Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 50000),
 			Local:  netip.MustParseAddrPort("192.0.2.1:8017")}
 	}
-	if n.node, err = fleet.New(fleet.Config{Fleet: "simulation", Bus: loop.Bus(name), Self: n}); err != nil {
+	local := control.NewLocal(n, control.Config{})
+	if n.node, err = fleet.New(fleet.Config{Fleet: "simulation", Bus: loop.Bus(name), Self: n, Local: local}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		gateway.Log().Close()
 		n.node.Leave()
 	})
-	serve := func(l *control.Local) pb.GatewayServiceServer { return n.node.Serve(l) }
-	return n, control.New(n, control.Config{Fleet: serve})
+	return n, control.NewInFleet(local, n.node)
 }
 
 // serve serves a node's control plane, and makes the client for it.

@@ -114,5 +114,5 @@ func (x *Exchange) put(subject string, e *fleetv1.Envelope) error {
 	if err != nil {
 		return fmt.Errorf("encoding an envelope: %w", err)
 	}
-	return x.Bus.Publish(subject, data)
+	return x.bus.Publish(subject, data)
 }

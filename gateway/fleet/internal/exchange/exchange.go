@@ -27,7 +27,23 @@ type Answers interface {
 	Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error
 }
 
-// Exchange asks other nodes and answers them. Its fields up to log are set before start and never change.
+// Config is what an exchange needs of its node. All of it is required.
+type Config struct {
+	Bus      bus.Bus
+	Subjects member.Subjects
+	Self     event.Origin
+	Began    time.Time // the zero of this node's clock: the stamps of its heartbeats count from it
+	Roster   member.Roster
+	Answers  Answers
+	Logger   hclog.Logger
+}
+
+// New returns an exchange that neither asks nor answers before Start.
+func New(c Config) *Exchange {
+	return &Exchange{bus: c.Bus, subjects: c.Subjects, self: c.Self, began: c.Began, roster: c.Roster, answers: c.Answers, log: c.Logger}
+}
+
+// Exchange asks other nodes and answers them. Its fields up to log never change.
 //
 //	ask, follow → open → bus ⋯ bus → heardAsk → incoming → answers ⋯ bus → heardAnswer → open
 //
@@ -38,13 +54,13 @@ type Answers interface {
 //
 //	mu → followed.mu      incoming.mu → outgoing.mu      inquiry.mu      assembly.mu      and, last of all, ignored.mu
 type Exchange struct {
-	Bus      bus.Bus
-	Subjects member.Subjects
-	Self     event.Origin
-	Began    time.Time // what the stamps of this node's heartbeats count from
-	Roster   member.Roster
-	Answers  Answers
-	Log      hclog.Logger
+	bus      bus.Bus
+	subjects member.Subjects
+	self     event.Origin
+	began    time.Time
+	roster   member.Roster
+	answers  Answers
+	log      hclog.Logger
 
 	ignored  ignored
 	assembly assembly
@@ -91,11 +107,11 @@ func (x *Exchange) Start() error {
 		subject string
 		deliver func(subject string, data []byte)
 	}{
-		{x.Subjects.Ask("*", x.Self.Node), x.heardAsk},
-		{x.Subjects.Ask("*", member.Everybody), x.heardAsk},
-		{x.Subjects.Answer("*", x.Self.Node), x.heardAnswer},
+		{x.subjects.Ask("*", x.self.Node), x.heardAsk},
+		{x.subjects.Ask("*", member.Everybody), x.heardAsk},
+		{x.subjects.Answer("*", x.self.Node), x.heardAnswer},
 	} {
-		unsubscribe, err := x.Bus.Subscribe(s.subject, s.deliver)
+		unsubscribe, err := x.bus.Subscribe(s.subject, s.deliver)
 		if err != nil {
 			x.Stop()
 			return fmt.Errorf("subscribing to %s: %w", s.subject, err)
@@ -237,12 +253,12 @@ func (x *Exchange) heardAnswer(subject string, data []byte) {
 
 // unwrap returns who sent an envelope, and the envelope; nil when there is none, or it is this node's own.
 func (x *Exchange) unwrap(subject string, data []byte) (from string, e *fleetv1.Envelope, id messageID) {
-	from, err := x.Subjects.From(subject)
+	from, err := x.subjects.From(subject)
 	if err != nil {
 		x.ignored.note(ignoredGarbage, "nobody")
 		return "", nil, id
 	}
-	if from == x.Self.Node {
+	if from == x.self.Node {
 		return "", nil, id
 	}
 	e, id, err = unseal(data)
@@ -277,12 +293,12 @@ func (x *Exchange) keepHouse() {
 		select {
 		case <-ticker.C:
 		case <-x.quit:
-			x.ignored.tell(x.Log)
+			x.ignored.tell(x.log)
 			return
 		}
 		x.assembly.expire()
 		x.incoming.sweep()
 		x.keepFollowing()
-		x.ignored.tell(x.Log)
+		x.ignored.tell(x.log)
 	}
 }

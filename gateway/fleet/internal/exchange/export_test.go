@@ -92,13 +92,16 @@ func (r *ExchangeRoster) Changed() <-chan struct{} {
 type Testing struct {
 	*Exchange
 	Roster *ExchangeRoster
+	Self   event.Origin
+	Began  time.Time
 }
 
 // NewTesting returns an exchange that began now.
 func NewTesting(bus bus.Bus, self event.Origin, a *ExchangeAnswers, log hclog.Logger) *Testing {
 	r := &ExchangeRoster{members: make(map[string]member.Member), news: make(chan struct{})}
-	x := &Exchange{Bus: bus, Subjects: member.NewSubjects("test"), Self: self, Began: time.Now(), Roster: r, Answers: a, Log: log}
-	return &Testing{x, r}
+	began := time.Now()
+	x := New(Config{Bus: bus, Subjects: member.NewSubjects("test"), Self: self, Began: began, Roster: r, Answers: a, Logger: log})
+	return &Testing{x, r, self, began}
 }
 
 // End returns what a stream's end says.
@@ -156,7 +159,7 @@ func (e *Exchange) Seen() int {
 
 // CarryOutAfter admits a request and carries it out when its turn comes, so much later.
 func (e *Exchange) CarryOutAfter(d time.Duration, from string, r *fleetv1.Request) {
-	f, _ := newFreshness(e.Began, r.GetTargets()[0])
+	f, _ := newFreshness(e.began, r.GetTargets()[0])
 	w, _ := e.incoming.admit(workKey{from, newMessageID()}, r, f)
 	time.Sleep(d)
 	e.incoming.carryOut(w)
@@ -177,10 +180,10 @@ func Envelopes(id [16]byte, reply bool, message []byte) []*fleetv1.Envelope {
 
 // HearAsk and HearAnswer deliver a message of the bus.
 func (e *Exchange) HearAsk(from string, data []byte) {
-	e.heardAsk(e.Subjects.Ask(from, e.Self.Node), data)
+	e.heardAsk(e.subjects.Ask(from, e.self.Node), data)
 }
 func (e *Exchange) HearAnswer(from string, data []byte) {
-	e.heardAnswer(e.Subjects.Answer(from, e.Self.Node), data)
+	e.heardAnswer(e.subjects.Answer(from, e.self.Node), data)
 }
 
 // Member is Find for a member that the test has set.

@@ -68,7 +68,7 @@ func (x *Exchange) Follow(ctx context.Context, to member.Member, q Question) Str
 // Next returns the next item, and takes it.
 func (f *followed) Next(ctx context.Context) ([]byte, error) {
 	for {
-		changed := f.x.Roster.Changed()
+		changed := f.x.roster.Changed()
 		if item, ok, err := f.take(); ok || err != nil {
 			return item, err
 		}
@@ -109,7 +109,7 @@ func (f *followed) credit() {
 	f.credited, f.creditedAt = taken, time.Now()
 	f.mu.Unlock()
 	e := &fleetv1.Envelope{Id: f.id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: taken}}}
-	if err := f.x.put(f.x.Subjects.Ask(f.x.Self.Node, f.life.Node), e); err != nil {
+	if err := f.x.put(f.x.subjects.Ask(f.x.self.Node, f.life.Node), e); err != nil {
 		f.x.ignored.note(ignoredUnsent, f.life.Node)
 	}
 }

@@ -99,7 +99,7 @@ func (in *incoming) request(from string, id messageID, message []byte) {
 		in.x.ignored.note(ignoredGarbage, from)
 		return
 	}
-	t := targetNamed(r.GetTargets(), in.x.Self.Node)
+	t := targetNamed(r.GetTargets(), in.x.self.Node)
 	if t == nil {
 		return
 	}
@@ -109,15 +109,15 @@ func (in *incoming) request(from string, id messageID, message []byte) {
 		in.x.reply(from, id, failure(err))
 		return
 	}
-	f, fresh := newFreshness(in.x.Began, t)
+	f, fresh := newFreshness(in.x.began, t)
 	refuse := func(s pb.NodeStatus, message string) {
 		in.x.reply(from, id, &fleetv1.Reply{Status: s, Message: message})
 	}
 	switch {
-	case t.GetIncarnation() != in.x.Self.Incarnation:
+	case t.GetIncarnation() != in.x.self.Incarnation:
 		in.x.ignored.note(ignoredLife, from)
 		refuse(pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %.32s was asked, and it is %s now; nothing was done",
-			t.GetIncarnation(), in.x.Self.Incarnation))
+			t.GetIncarnation(), in.x.self.Incarnation))
 		return
 	case !fresh || f.stale():
 		in.x.ignored.note(ignoredLate, from)
@@ -266,7 +266,7 @@ func (in *incoming) answer(w *work) *fleetv1.Reply {
 	r := w.request
 	if w.out != nil {
 		err := in.safely(w, func() error {
-			return in.x.Answers.Follow(w.ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody(), w.out.send)
+			return in.x.answers.Follow(w.ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody(), w.out.send)
 		})
 		reply := verdict(w, nil, err)
 		if reply != nil {
@@ -278,7 +278,7 @@ func (in *incoming) answer(w *work) *fleetv1.Reply {
 	defer cancel()
 	var body []byte
 	err := in.safely(w, func() (err error) {
-		body, err = in.x.Answers.Call(ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody())
+		body, err = in.x.answers.Call(ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody())
 		return err
 	})
 	if code := statusOf(err).Code(); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded || code == codes.Canceled) {
@@ -316,7 +316,7 @@ func (in *incoming) find(from string, id messageID) *work {
 // sweep forgets requests that would be refused as stale if they came again, and ends streams of which nobody says anything.
 func (in *incoming) sweep() {
 	in.mu.Lock()
-	in.seen.forget(time.Since(in.x.Began))
+	in.seen.forget(time.Since(in.x.began))
 	var silent []*work
 	for _, w := range in.under {
 		if w.out != nil && w.out.silent() {

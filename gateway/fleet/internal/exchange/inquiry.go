@@ -127,7 +127,7 @@ func (x *Exchange) request(to string, id messageID, r *fleetv1.Request) error {
 	if err != nil {
 		return fmt.Errorf("encoding a request: %w", err)
 	}
-	return x.publish(x.Subjects.Ask(x.Self.Node, to), id, kindRequest, message)
+	return x.publish(x.subjects.Ask(x.self.Node, to), id, kindRequest, message)
 }
 
 // patience is how long an answer is waited for: an earlier deadline of the call holds, for who is asked too.
@@ -165,7 +165,7 @@ func (i *inquiry) await(ctx context.Context) {
 	timer := time.NewTimer(i.wait - time.Since(i.began))
 	defer timer.Stop()
 	for {
-		changed := i.x.Roster.Changed()
+		changed := i.x.roster.Changed()
 		i.look()
 		select {
 		case <-i.settled:
@@ -198,7 +198,7 @@ func (i *inquiry) look() {
 
 // fate says what has become of a life of a node that was asked; UNSPECIFIED while it may answer.
 func (x *Exchange) fate(life event.Origin) (pb.NodeStatus, string) {
-	m, known := x.Roster.Find(life.Node)
+	m, known := x.roster.Find(life.Node)
 	switch {
 	case !known:
 		return pb.NodeStatus_NODE_STATUS_UNREACHABLE, "it was forgotten after it was asked"
@@ -261,7 +261,7 @@ func (i *inquiry) cancel() {
 // cancel tells a node, or everybody, that nobody waits for what an ID stands for.
 func (x *Exchange) cancel(node string, id messageID) {
 	e := &fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Cancel{Cancel: &fleetv1.Cancel{}}}
-	if err := x.put(x.Subjects.Ask(x.Self.Node, node), e); err != nil {
+	if err := x.put(x.subjects.Ask(x.self.Node, node), e); err != nil {
 		x.ignored.note(ignoredUnsent, node)
 	}
 }

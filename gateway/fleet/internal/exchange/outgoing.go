@@ -66,7 +66,7 @@ func (o *outgoing) send(body []byte) error {
 func (o *outgoing) put(number uint64, body []byte) error {
 	encoded, err := proto.Marshal(&fleetv1.Item{Number: number, Body: body})
 	if err == nil {
-		err = o.x.publish(o.x.Subjects.Answer(o.x.Self.Node, o.work.from), o.work.id, kindItem, encoded)
+		err = o.x.publish(o.x.subjects.Answer(o.x.self.Node, o.work.from), o.work.id, kindItem, encoded)
 	}
 	if err != nil {
 		return fmt.Errorf("item %d of the stream could not be sent: %w", number, err)

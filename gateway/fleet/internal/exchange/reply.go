@@ -66,7 +66,7 @@ func failure(err error) *fleetv1.Reply {
 func (in *incoming) safely(w *work, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			in.x.Log.Error("panic while answering another node", "node", w.from, "method", w.request.GetMethod(), "panic", fmt.Sprint(p),
+			in.x.log.Error("panic while answering another node", "node", w.from, "method", w.request.GetMethod(), "panic", fmt.Sprint(p),
 				"stack", string(debug.Stack()))
 			err = status.Error(codes.Internal, "the node failed while it answered; its log says more")
 		}
@@ -84,7 +84,7 @@ func (x *Exchange) reply(to string, id messageID, r *fleetv1.Reply) {
 		encoded, err = x.encode(failure(status.Error(codes.ResourceExhausted, err.Error())))
 	}
 	if err == nil {
-		err = x.publish(x.Subjects.Answer(x.Self.Node, to), id, kindReply, encoded)
+		err = x.publish(x.subjects.Answer(x.self.Node, to), id, kindReply, encoded)
 	}
 	if err != nil {
 		x.ignored.note(ignoredUnsent, to)
@@ -93,7 +93,7 @@ func (x *Exchange) reply(to string, id messageID, r *fleetv1.Reply) {
 
 // encode encodes an answer of this life.
 func (x *Exchange) encode(r *fleetv1.Reply) ([]byte, error) {
-	r.Incarnation = x.Self.Incarnation
+	r.Incarnation = x.self.Incarnation
 	r.Message = strings.ToValidUTF8(r.GetMessage(), "\uFFFD")
 	return proto.Marshal(r)
 }

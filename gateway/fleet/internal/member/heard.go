@@ -27,12 +27,12 @@ func (m *Members) heardHello(subject string, data []byte) {
 	switch {
 	case err != nil:
 		m.complain(&m.garbage, "a Hello that cannot be read was ignored", "subject", subject, "problem", err)
-	case from == m.Origin.Node && l.instance == m.me.instance: // its own
+	case from == m.origin.Node && l.instance == m.me.instance: // its own
 	case m.stage == joined:
 		m.hurry(now)
-	case m.stage == joining && from == m.Origin.Node && l.compare(m.me) < 0:
+	case m.stage == joining && from == m.origin.Node && l.compare(m.me) < 0:
 		m.foundTwin(l) // it is older, and goes on
-	case m.stage == joining && from == m.Origin.Node:
+	case m.stage == joining && from == m.origin.Node:
 		m.wake() // it has to hear of this node, which goes on
 	}
 }
@@ -70,7 +70,7 @@ func (m *Members) heardBeat(subject string, data []byte) {
 	case err != nil:
 		m.complain(&m.garbage, "a heartbeat that cannot be read was ignored", "subject", subject, "problem", err)
 	case m.stage != joining && m.stage != joined:
-	case b.node == m.Origin.Node:
+	case b.node == m.origin.Node:
 		m.heardOwnName(b, now)
 	default:
 		m.place(b, now)

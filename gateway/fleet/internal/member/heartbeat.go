@@ -116,7 +116,7 @@ func readHello(s Subjects, subject string, data []byte) (from string, l life, er
 
 // hello publishes a Hello.
 func (m *Members) hello() {
-	m.publish(m.subjects.hello(m.Origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance)})
+	m.publish(m.subjects.hello(m.origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance)})
 }
 
 // beat publishes a heartbeat in a state, or that which the node is in when it is UNSPECIFIED.
@@ -125,7 +125,7 @@ func (m *Members) beat(state pb.NodeState) {
 	if state == pb.NodeState_NODE_STATE_UNSPECIFIED {
 		state = me.State
 	}
-	m.publish(m.subjects.beat(m.Origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance), State: state,
+	m.publish(m.subjects.beat(m.origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance), State: state,
 		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
 }
 

@@ -40,11 +40,10 @@ const (
 type Members struct {
 	config   Config
 	subjects Subjects
-	Origin   event.Origin
+	origin   event.Origin
 	me       life
 	began    time.Time // what stamps count from
 	log      hclog.Logger
-	retire   func() // called once when the node was displaced, by run: it ends what answers other nodes
 
 	poke    chan struct{} // there is something to publish: a heartbeat, or a Hello while joining
 	twinned chan struct{} // closed when a twin was found while joining, or the node was displaced
@@ -101,16 +100,19 @@ func (r *record) mayChange(now time.Time) bool {
 	return true
 }
 
-// NewMembers returns the members of a fleet that this node has not joined yet; retire is called once, when the node is displaced.
-func NewMembers(c Config, s Subjects, began time.Time, retire func()) *Members {
+// New returns the members of a fleet that this node has not joined yet. The stamps of its heartbeats count from began.
+func New(c Config, s Subjects, began time.Time) *Members {
 	origin := c.Self.Cursor().Origin
 	return &Members{
-		config: c, subjects: s, Origin: origin, me: newLife(origin.Incarnation), began: began, log: c.Logger, retire: retire,
+		config: c, subjects: s, origin: origin, me: newLife(origin.Incarnation), began: began, log: c.Logger,
 		poke: make(chan struct{}, 1), twinned: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
 		changing: make(chan struct{}),
 		garbage:  seldom{every: time.Second}, full: seldom{every: time.Minute}, restless: seldom{every: time.Minute}, refused: seldom{every: time.Minute},
 	}
 }
+
+// Origin returns this node's name and life.
+func (m *Members) Origin() event.Origin { return m.origin }
 
 // Self returns this node.
 func (m *Members) Self() Member {
@@ -118,7 +120,7 @@ func (m *Members) Self() Member {
 	displaced := m.stage == displaced
 	m.mu.Unlock()
 	now := time.Now()
-	me := Member{Origin: m.Origin, Self: true, State: pb.NodeState_NODE_STATE_LIVE, Version: m.config.Version,
+	me := Member{Origin: m.origin, Self: true, State: pb.NodeState_NODE_STATE_LIVE, Version: m.config.Version,
 		Connections: uint64(m.config.Self.Live()), Head: m.config.Self.Cursor().Sequence, Oldest: m.config.Self.Log().Oldest(),
 		Stamp: m.stamp(now), HeardAt: now, JoinedAt: m.began}
 	switch {
@@ -164,7 +166,7 @@ func (m *Members) list(wanted func(*record) bool) []Member {
 
 // Find returns a known member.
 func (m *Members) Find(name string) (Member, bool) {
-	if name == m.Origin.Node {
+	if name == m.origin.Node {
 		return m.Self(), true
 	}
 	m.mu.Lock()
@@ -188,7 +190,7 @@ func (m *Members) Forget(name string) (Member, error) {
 	defer m.unlock()
 	i, known := m.search(name)
 	switch {
-	case name == m.Origin.Node:
+	case name == m.origin.Node:
 		return Member{}, liveProblem(name, "is the node that is asked; expected another one")
 	case !known:
 		return Member{}, &contract.Problem{Code: codes.NotFound, Reason: contract.ReasonUnknownNode, Field: "node", Metadata: map[string]string{"node": name},

@@ -19,8 +19,8 @@ const (
 	stoppedFor = time.Second
 )
 
-// run says heartbeats and judges the silence of others, until stop, or until the node is displaced.
-func (m *Members) run() {
+// run says heartbeats and judges the silence of others, until stop, or until the node is displaced: then it calls retire.
+func (m *Members) run(retire func()) {
 	defer close(m.ended)
 	draining := m.config.Self.Draining()
 	timer := time.NewTimer(0)
@@ -37,6 +37,7 @@ func (m *Members) run() {
 			m.drains()
 		case <-m.twinned:
 			m.quit()
+			retire()
 			return
 		case <-m.ending:
 			return

@@ -98,20 +98,20 @@ func (m *Members) outlive(l life, now time.Time) {
 	}
 	m.elder = l
 	m.say(hclog.Warn, "another live node has this node's name and is older: it leaves the fleet, and this one stays; end one of them, or give it "+
-		"another name with --node and start it again", "node", m.Origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
+		"another name with --node and start it again", "node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
 }
 
 // displace leaves the fleet to a younger twin. The caller holds mu; run does what is left to do.
 func (m *Members) displace(l life) {
 	m.stage = displaced
 	close(m.twinned)
-	m.append(event.NodeLeft, &event.NodeDetail{Node: m.Origin, Version: m.config.Version, Connections: uint64(m.config.Self.Live()),
+	m.append(event.NodeLeft, &event.NodeDetail{Node: m.origin, Version: m.config.Version, Connections: uint64(m.config.Self.Live()),
 		Head: m.config.Self.Cursor().Sequence,
 		Message: fmt.Sprintf("another live node has this node's name and is younger (incarnation %s): this one (incarnation %s) has left the fleet; "+
 			"it keeps its connections and answers for itself alone", l.incarnation, m.me.incarnation)})
 	m.say(hclog.Error, "another live node has this node's name and is younger: this node has left the fleet; it keeps its connections and answers for "+
 		"itself alone; end one of them, or give it another name with --node and start it again",
-		"node", m.Origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
+		"node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
 	for _, r := range m.table {
 		if r.Asked() {
 			r.State = pb.NodeState_NODE_STATE_UNREACHABLE
@@ -126,7 +126,6 @@ func (m *Members) displace(l life) {
 func (m *Members) quit() {
 	m.beat(pb.NodeState_NODE_STATE_LIVE)
 	m.deafen()
-	m.retire()
 }
 
 // Listen begins to hear the fleet. The error is the bus's.
@@ -153,8 +152,9 @@ func (m *Members) deafen() {
 	m.unsubscribe = nil
 }
 
-// Begin takes part in the fleet, unless a twin was found: then it is the error, and nothing was begun.
-func (m *Members) Begin() error {
+// Begin takes part in the fleet, unless a twin was found: then it is the error, and nothing was begun. Retire is called once, in a
+// goroutine of the membership, when the node is displaced: it has to end what answers other nodes.
+func (m *Members) Begin(retire func()) error {
 	m.mu.Lock()
 	twin := m.twin
 	if twin.incarnation == "" {
@@ -162,12 +162,12 @@ func (m *Members) Begin() error {
 	}
 	m.mu.Unlock()
 	if twin.incarnation != "" {
-		return &TwinError{Node: m.Origin.Node, Incarnation: twin.incarnation, Fleet: m.config.Fleet}
+		return &TwinError{Node: m.origin.Node, Incarnation: twin.incarnation, Fleet: m.config.Fleet}
 	}
 	if !m.status.Connected {
 		m.notConnected(m.status)
 	}
-	go m.run()
+	go m.run(retire)
 	return nil
 }
 
