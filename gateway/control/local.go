@@ -58,9 +58,9 @@ func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
 var servicePrefix = "/" + pb.GatewayService_ServiceDesc.ServiceName + "/"
 
 // Call answers a unary call of GatewayService that came by way of another node (caller.Via), for this node alone; calls by way of that
-// node may do what the role most allows, at most. The response is encoded. The error is a gRPC status, which a caller of this node would
+// node may do what maxRole allows, at most. The response is encoded. The error is a gRPC status, which a caller of this node would
 // have got: UNIMPLEMENTED for a method that is not known.
-func (l *Local) Call(ctx context.Context, caller event.Actor, most, method string, body []byte) (response []byte, err error) {
+func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, body []byte) (response []byte, err error) {
 	defer l.recover(&err)
 	name, ours := strings.CutPrefix(method, servicePrefix)
 	for _, m := range pb.GatewayService_ServiceDesc.Methods {
@@ -68,7 +68,7 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 			continue
 		}
 		decode := func(request any) error { return l.decode(body, request.(proto.Message)) }
-		answer, err := m.Handler(l.Service, ctx, decode, l.admitting(caller, most))
+		answer, err := m.Handler(l.Service, ctx, decode, l.admitting(caller, maxRole))
 		if err != nil {
 			return nil, toStatus(err)
 		}
@@ -83,22 +83,22 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, most, method strin
 
 // Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks for, with the
 // call's context. It returns nil, or a gRPC status.
-func (l *Local) Admit(ctx context.Context, caller event.Actor, most, method string, r proto.Message, do func(context.Context) error) (err error) {
+func (l *Local) Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, r proto.Message, do func(context.Context) error) (err error) {
 	defer l.recover(&err)
 	info := &grpc.UnaryServerInfo{FullMethod: method}
-	_, err = l.admitting(caller, most)(ctx, r, info, func(ctx context.Context, _ any) (any, error) { return nil, do(ctx) })
+	_, err = l.admitting(caller, maxRole)(ctx, r, info, func(ctx context.Context, _ any) (any, error) { return nil, do(ctx) })
 	return toStatus(err)
 }
 
 // Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
 // block and must not keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
-func (l *Local) Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) error {
+func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role, body []byte, send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
 	if err := l.decode(body, r); err != nil {
 		return toStatus(err)
 	}
 	r.Types = knownTypes(r.GetTypes())
-	return l.Admit(ctx, caller, most, pb.GatewayService_StreamEvents_FullMethodName, r, func(ctx context.Context) error {
+	return l.Admit(ctx, caller, maxRole, pb.GatewayService_StreamEvents_FullMethodName, r, func(ctx context.Context) error {
 		return l.Events(ctx, r, send)
 	})
 }
@@ -142,9 +142,9 @@ func (l *Local) recover(err *error) {
 }
 
 // admitting returns what authorizes and validates a call that came by way of another node.
-func (l *Local) admitting(caller event.Actor, most string) grpc.UnaryServerInterceptor {
+func (l *Local) admitting(caller event.Actor, maxRole pb.Role) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		ctx = l.forwarded(ctx, caller, most)
+		ctx = l.forwarded(ctx, caller, maxRole)
 		ctx, leave, err := l.guard.Authorize(ctx, info.FullMethod)
 		if err != nil {
 			return nil, err
@@ -184,9 +184,9 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 
 // forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
 // what calls by way of that node may do, whichever is less.
-func (l *Local) forwarded(ctx context.Context, caller event.Actor, most string) context.Context {
+func (l *Local) forwarded(ctx context.Context, caller event.Actor, maxRole pb.Role) context.Context {
 	c := auth.Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
-		Role: min(auth.RoleNamed(caller.Role), auth.RoleNamed(most))}
+		Role: min(auth.RoleNamed(caller.Role), maxRole)}
 	if caller.RequestID != "" {
 		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(auth.RequestIDKey, caller.RequestID))
 	}

@@ -17,6 +17,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
+// The roles that cap forwarded calls, as tests write them.
+const (
+	none     = pb.Role_ROLE_UNSPECIFIED
+	viewer   = pb.Role_ROLE_VIEWER
+	operator = pb.Role_ROLE_OPERATOR
+	admin    = pb.Role_ROLE_ADMIN
+)
+
 // remote is a caller at another node.
 var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1", Via: "edge-2"}
 
@@ -43,11 +51,13 @@ func TestForwardedRole(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	count, kick := pb.GatewayService_CountConnections_FullMethodName, pb.GatewayService_Kick_FullMethodName
 	for _, c := range []struct {
-		role, most, method string
-		denied             bool
+		role   string
+		most   pb.Role
+		method string
+		denied bool
 	}{
-		{"VIEWER", "ADMIN", count, false}, {"VIEWER", "ADMIN", kick, true}, {"OPERATOR", "ADMIN", kick, false}, {"ADMIN", "VIEWER", kick, true},
-		{"ADMIN", "OPERATOR", kick, false}, {"", "ADMIN", count, true}, {"ADMIN", "", count, true}, {"KING", "ADMIN", count, true}, {"UNSPECIFIED", "ADMIN", count, true},
+		{"VIEWER", admin, count, false}, {"VIEWER", admin, kick, true}, {"OPERATOR", admin, kick, false}, {"ADMIN", viewer, kick, true},
+		{"ADMIN", operator, kick, false}, {"", admin, count, true}, {"ADMIN", none, count, true}, {"KING", admin, count, true}, {"UNSPECIFIED", admin, count, true},
 	} {
 		_, err := l.Call(patiently(t), with(c.role), c.most, c.method, encoded(t, &pb.KickRequest{ConnectionIds: nil, Filter: ""}))
 		denied := failureCode(err) == codes.PermissionDenied
@@ -58,7 +68,7 @@ func TestForwardedRole(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	err := l.Follow(patiently(t), with("VIEWER"), "ADMIN", encoded(t, &pb.StreamEventsRequest{IncludeData: true}), func([]byte) error { return nil })
+	err := l.Follow(patiently(t), with("VIEWER"), admin, encoded(t, &pb.StreamEventsRequest{IncludeData: true}), func([]byte) error { return nil })
 	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
 }
 
@@ -69,7 +79,7 @@ func TestForwardedCall(t *testing.T) {
 	_, id := connect(t, g)
 	l := localOf(g.Server)
 	events := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
-	b, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{ConnectionIds: []string{id}}))
+	b, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{ConnectionIds: []string{id}}))
 	check(t, err)
 	response := &pb.KickResponse{}
 	check(t, proto.Unmarshal(b, response))
@@ -80,15 +90,15 @@ func TestForwardedCall(t *testing.T) {
 		d.GetRequestId() != "r-1" || d.GetSourceAddress() != "192.0.2.1:5" {
 		t.Error(d)
 	}
-	_, err = l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{}))
+	_, err = l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{}))
 	expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "connection_ids"})
 	for _, method := range []string{"/sockgate.v1.GatewayService/Fly", "/sockgate.v2.GatewayService/Kick", "Kick", "", "/sockgate.v1.GatewayService/StreamEvents"} {
-		if _, err := l.Call(patiently(t), remote, "ADMIN", method, nil); failureCode(err) != codes.Unimplemented {
+		if _, err := l.Call(patiently(t), remote, admin, method, nil); failureCode(err) != codes.Unimplemented {
 			t.Errorf("%q: %v", method, err)
 		}
 	}
 	for _, garbage := range []string{"\xff", "\x0a\xff\xff\xff\xff\x0f"} {
-		if _, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, []byte(garbage)); failureCode(err) != codes.InvalidArgument {
+		if _, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, []byte(garbage)); failureCode(err) != codes.InvalidArgument {
 			t.Errorf("%q: %v", garbage, err)
 		}
 	}
@@ -99,7 +109,7 @@ func TestForwardedSize(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	for size, want := range map[int]string{4 << 20: "expected at most 1000", 4<<20 + 2: "4194306 bytes"} {
 		ids := bytes.Repeat([]byte("\x0a\x00"), size/2) // connection_ids, each of them empty
-		_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_Kick_FullMethodName, ids)
+		_, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, ids)
 		if failureCode(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d bytes: %v; expected %q", size, err, want)
 		}
@@ -109,7 +119,7 @@ func TestForwardedSize(t *testing.T) {
 // TestForwardedPanic holds that a panic in a call that came by way of another node is an error, there and here.
 func TestForwardedPanic(t *testing.T) {
 	l := localOf(stub{gatewaytest.Start(t).Server, func(context.Context) error { panic("boom") }})
-	_, err := l.Call(patiently(t), remote, "ADMIN", pb.GatewayService_CountConnections_FullMethodName, nil)
+	_, err := l.Call(patiently(t), remote, admin, pb.GatewayService_CountConnections_FullMethodName, nil)
 	expectFailure(t, err, failure{codes.Internal, "PANIC", ""})
 }
 
@@ -120,7 +130,7 @@ func TestForwardedStream(t *testing.T) {
 	_, id := connect(t, g)
 	enough := errors.New("enough")
 	var got []*pb.Event
-	err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{After: "0"}), func(b []byte) error {
+	err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{After: "0"}), func(b []byte) error {
 		r := &pb.StreamEventsResponse{}
 		check(t, proto.Unmarshal(b, r))
 		if got = append(got, r.GetEvents()...); len(got) >= 2 {
@@ -133,7 +143,7 @@ func TestForwardedStream(t *testing.T) {
 	}
 	later := pb.EventType(1000) // of a later version
 	for _, types := range [][]pb.EventType{{later}, {later, pb.EventType_EVENT_TYPE_LISTENING}} {
-		err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{After: "0", Types: types}), func(b []byte) error {
+		err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{After: "0", Types: types}), func(b []byte) error {
 			r := &pb.StreamEventsResponse{}
 			check(t, proto.Unmarshal(b, r))
 			if len(r.GetEvents()) > len(types)-1 {
@@ -145,7 +155,7 @@ func TestForwardedStream(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := l.Follow(patiently(t), remote, "VIEWER", encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}), nil); status.Code(err) != codes.InvalidArgument {
+	if err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}), nil); status.Code(err) != codes.InvalidArgument {
 		t.Error(err)
 	}
 }
@@ -156,18 +166,18 @@ func TestForwardedBounds(t *testing.T) {
 	l := control.NewLocal(gatewaytest.Start(t).Server, control.Config{CallsPerIdentity: 1})
 	count := pb.GatewayService_CountConnections_FullMethodName
 	for range 3 {
-		_, err := l.Call(patiently(t), remote, "ADMIN", count, nil)
+		_, err := l.Call(patiently(t), remote, admin, count, nil)
 		check(t, err)
 	}
-	err := l.Admit(patiently(t), remote, "ADMIN", count, &pb.CountConnectionsRequest{}, func(ctx context.Context) error {
-		_, err := l.Call(ctx, remote, "ADMIN", count, nil)
+	err := l.Admit(patiently(t), remote, admin, count, &pb.CountConnectionsRequest{}, func(ctx context.Context) error {
+		_, err := l.Call(ctx, remote, admin, count, nil)
 		return err
 	})
 	expectFailure(t, err, failure{codes.ResourceExhausted, "TOO_MANY_CALLS", ""})
 	for _, id := range []string{strings.Repeat("x", 129), "a\nb"} {
 		caller := remote
 		caller.RequestID = id
-		_, err := l.Call(patiently(t), caller, "ADMIN", count, nil)
+		_, err := l.Call(patiently(t), caller, admin, count, nil)
 		expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "x-request-id"})
 	}
 }
@@ -176,7 +186,7 @@ func TestForwardedBounds(t *testing.T) {
 func TestAdmit(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	done := 0
-	forget := func(role, most, node string, then error) error {
+	forget := func(role string, most pb.Role, node string, then error) error {
 		return l.Admit(patiently(t), with(role), most, pb.GatewayService_ForgetNode_FullMethodName, &pb.ForgetNodeRequest{Node: node}, func(ctx context.Context) error {
 			done++
 			if c := l.Caller(ctx); c.Via != "edge-2" || c.Identity != "ann" || c.RequestID != "r-1" {
@@ -188,14 +198,14 @@ func TestAdmit(t *testing.T) {
 			return then
 		})
 	}
-	check(t, forget("ADMIN", "ADMIN", "edge-3", nil))
-	expectFailure(t, forget("OPERATOR", "ADMIN", "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
-	expectFailure(t, forget("ADMIN", "OPERATOR", "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
-	expectFailure(t, forget("ADMIN", "ADMIN", "Edge 3", nil), failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "node"})
+	check(t, forget("ADMIN", admin, "edge-3", nil))
+	expectFailure(t, forget("OPERATOR", admin, "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+	expectFailure(t, forget("ADMIN", operator, "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
+	expectFailure(t, forget("ADMIN", admin, "Edge 3", nil), failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "node"})
 	if done != 1 {
 		t.Errorf("done %d times", done)
 	}
-	expectFailure(t, forget("ADMIN", "ADMIN", "edge-3", context.Canceled), failure{codes.Canceled, "CANCELED", ""})
-	expectFailure(t, forget("ADMIN", "ADMIN", "edge-3", errors.ErrUnsupported), failure{codes.Internal, "PANIC", ""})
+	expectFailure(t, forget("ADMIN", admin, "edge-3", context.Canceled), failure{codes.Canceled, "CANCELED", ""})
+	expectFailure(t, forget("ADMIN", admin, "edge-3", errors.ErrUnsupported), failure{codes.Internal, "PANIC", ""})
 	expectFailure(t, l.Panicked("boom"), failure{codes.Internal, "PANIC", ""})
 }

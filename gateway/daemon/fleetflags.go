@@ -15,6 +15,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/natsbus"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -111,8 +112,8 @@ func (c *fleetFlags) validate() error {
 }
 
 // roles parses --fleet-peer-role into roles by node name.
-func (c *fleetFlags) roles() (map[string]string, error) {
-	roles := make(map[string]string)
+func (c *fleetFlags) roles() (map[string]pb.Role, error) {
+	roles := make(map[string]pb.Role)
 	for _, text := range c.peerRoles {
 		node, word, ok := strings.Cut(text, "=")
 		if !ok || node != anyPeer && !event.ValidNode(node) {
@@ -124,9 +125,9 @@ func (c *fleetFlags) roles() (map[string]string, error) {
 		}
 		if other, ok := roles[node]; ok {
 			return nil, fmt.Errorf("--fleet-peer-role %.200q: %s has the role %s already; expected each node once", text, node,
-				other)
+				auth.RoleName(other))
 		}
-		roles[node] = auth.RoleName(role)
+		roles[node] = role
 	}
 	return roles, nil
 }

@@ -15,13 +15,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // membership is the gateway's part in a fleet. Its methods are called in the order openMembership, control, join, leave.
 // A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
 type membership struct {
 	config natsbus.Config
-	roles  map[string]string
+	roles  map[string]pb.Role
 	log    hclog.Logger
 	bus    *natsbus.Bus
 	node   *fleet.Node

@@ -25,7 +25,7 @@ func (n answering) Call(ctx context.Context, from string, caller event.Actor, me
 	case exchange.MethodForget:
 		return nil, n.forgetFor(ctx, caller, string(body))
 	}
-	response, err := n.local.Call(ctx, caller, n.most(from), method, body)
+	response, err := n.local.Call(ctx, caller, n.maxRole(from), method, body)
 	if err != nil || method != pb.GatewayService_GetGateway_FullMethodName {
 		return response, err
 	}
@@ -42,19 +42,19 @@ func (n answering) Follow(ctx context.Context, from string, caller event.Actor, 
 		return status.Errorf(codes.Unimplemented, "%.100q is no stream of this version", method)
 	}
 	caller.Via = from
-	return n.local.Follow(ctx, caller, n.most(from), body, send)
+	return n.local.Follow(ctx, caller, n.maxRole(from), body, send)
 }
 
-// most returns the role that calls by way of another node have at most, as event.Actor has it.
-func (n *core) most(from string) string {
-	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], "ADMIN")
+// maxRole caps what calls forwarded by another node may do.
+func (n *core) maxRole(from string) pb.Role {
+	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], pb.Role_ROLE_ADMIN)
 }
 
 // forgetFor forgets a node for a caller of another one, who has to be an admin there, and by way of that one here. It does not matter
 // whether this node knew it, or hears of it: then it is not forgotten.
 func (n *core) forgetFor(ctx context.Context, caller event.Actor, name string) error {
 	r := &pb.ForgetNodeRequest{Node: name}
-	return n.local.Admit(ctx, caller, n.most(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
+	return n.local.Admit(ctx, caller, n.maxRole(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
 		if m, err := n.roster.Forget(name); err == nil {
 			n.local.Record(forgotten(n.local.Caller(ctx), &m))
 		}

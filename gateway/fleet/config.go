@@ -24,10 +24,10 @@ type Config struct {
 	Self member.Self
 	// Local is what the node answers by itself. Required.
 	Local Local
-	// PeerRoles are what calls by way of other nodes may do at most, by the nodes' names: `viewer`, `operator` or `admin` in capitals, as
-	// event.Actor has them. The name `*` is for all that are not named. Default: ADMIN for all.
+	// PeerRoles cap what calls forwarded by other nodes may do, by the nodes' names: ROLE_VIEWER, ROLE_OPERATOR or ROLE_ADMIN. The name
+	// `*` is for all that are not named. Default: ROLE_ADMIN for all.
 	// Hazard: on a bus whose servers do not hold who may publish what, any node can speak as any other.
-	PeerRoles map[string]string
+	PeerRoles map[string]pb.Role
 	// Logger gets what happens to members and to the bus. Default: none.
 	Logger hclog.Logger
 }
@@ -51,13 +51,13 @@ type Local interface {
 	Record(d *event.ControlDetail)
 	// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks for. The error is
 	// a gRPC status.
-	Admit(ctx context.Context, caller event.Actor, most, method string, r proto.Message, do func(context.Context) error) error
-	// Call answers a unary call that came by way of another node (caller.Via), of which the role most is what its calls may do at most.
+	Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, r proto.Message, do func(context.Context) error) error
+	// Call answers a unary call that came by way of another node (caller.Via); maxRole caps what calls forwarded by that node may do.
 	// The error is a gRPC status: UNIMPLEMENTED for a method that is not known.
-	Call(ctx context.Context, caller event.Actor, most, method string, body []byte) (response []byte, err error)
+	Call(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, body []byte) (response []byte, err error)
 	// Follow answers StreamEvents that came by way of another node. Send gets each response, encoded, valid only during the call; it may
 	// block, and its error ends the stream. The error is nil when the log has ended, else a gRPC status.
-	Follow(ctx context.Context, caller event.Actor, most string, body []byte, send func([]byte) error) error
+	Follow(ctx context.Context, caller event.Actor, maxRole pb.Role, body []byte, send func([]byte) error) error
 	// Events is StreamEvents for a call that came to this node, with its context; send is as Follow's.
 	Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error
 }

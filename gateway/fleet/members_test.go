@@ -14,6 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Nodes that join see each other at once, each as it says it is, in the order of their names.
@@ -497,13 +498,13 @@ func TestMembersLeaveWhileJoining(t *testing.T) {
 func TestNewChecksPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	n := newMember(t, loop, "a", "100")
-	for node, role := range map[string]string{"b": "admin", "*": "", "B": "ADMIN"} {
-		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: map[string]string{node: role}})
+	for node, role := range map[string]pb.Role{"b": pb.Role_ROLE_ADMIN + 1, "*": pb.Role_ROLE_UNSPECIFIED, "B": pb.Role_ROLE_ADMIN} {
+		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: map[string]pb.Role{node: role}})
 		if err == nil {
-			t.Errorf("a peer %q has the role %q", node, role)
+			t.Errorf("a peer %q has the role %s", node, role)
 		}
 	}
-	right := map[string]string{"b": "VIEWER", "*": "ADMIN"}
+	right := map[string]pb.Role{"b": pb.Role_ROLE_VIEWER, "*": pb.Role_ROLE_ADMIN}
 	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: right}); err != nil {
 		t.Error(err)
 	}

@@ -63,13 +63,13 @@ func New(c Config) (*Node, error) {
 }
 
 // checkPeerRoles checks Config.PeerRoles: a role that is not known would let nothing or everything through.
-func checkPeerRoles(roles map[string]string) error {
+func checkPeerRoles(roles map[string]pb.Role) error {
 	for node, role := range roles {
 		if node != "*" && !event.ValidNode(node) {
 			return fmt.Errorf("the role of peer %.50q: expected a node's name, 1 to 32 of a-z, 0-9 and -, or *", node)
 		}
-		if role != "VIEWER" && role != "OPERATOR" && role != "ADMIN" {
-			return fmt.Errorf("the role of peer %s is %.50q; expected VIEWER, OPERATOR or ADMIN", node, role)
+		if role < pb.Role_ROLE_VIEWER || role > pb.Role_ROLE_ADMIN {
+			return fmt.Errorf("the role of peer %s is %s; expected VIEWER, OPERATOR or ADMIN", node, role)
 		}
 	}
 	return nil

@@ -88,7 +88,7 @@ func (n *Node) listed(to *reach, s *pb.Scope) []member.Member {
 // row describes a node.
 func (n *Node) row(m *member.Member) *pb.Node {
 	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version, Connections: m.Connections, EventHead: m.Head,
-		Self: m.Self, Uptime: durationpb.New(time.Duration(m.Stamp)), Allowed: pb.Role(pb.Role_value["ROLE_"+n.most(m.Node)])}
+		Self: m.Self, Uptime: durationpb.New(time.Duration(m.Stamp)), Allowed: n.maxRole(m.Node)}
 	if m.Self {
 		row.Connections, row.EventHead = uint64(n.config.Self.Live()), n.config.Self.Cursor().Sequence
 		row.Uptime, row.Allowed = durationpb.New(time.Since(n.began)), pb.Role_ROLE_ADMIN

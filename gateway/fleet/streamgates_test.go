@@ -156,7 +156,7 @@ func TestListAndStream(t *testing.T) {
 // TestStreamErrors holds what a caller gets over gRPC for what this gateway, or another one, will not have.
 func TestStreamErrors(t *testing.T) {
 	loop := fleettest.NewLoopback()
-	gates := []*gate{start(t, loop, "g1"), start(t, loop, "g2", func(c *fleet.Config) { c.PeerRoles = map[string]string{"g1": "VIEWER"} })}
+	gates := []*gate{start(t, loop, "g1"), start(t, loop, "g2", func(c *fleet.Config) { c.PeerRoles = map[string]pb.Role{"g1": pb.Role_ROLE_VIEWER} })}
 	settle(t, gates...)
 	other := gates[1].server.Cursor()
 	other.Sequence = 1 << 40

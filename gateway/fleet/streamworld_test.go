@@ -331,7 +331,7 @@ type fakeStream struct {
 func (f *fakeStream) run(ctx context.Context, local *control.Local, q exchange.Question) {
 	defer close(f.done)
 	caller := event.Actor{Identity: "test", Role: "ADMIN", Via: "other"}
-	err := local.Follow(ctx, caller, "ADMIN", q.Body, func(b []byte) error {
+	err := local.Follow(ctx, caller, pb.Role_ROLE_ADMIN, q.Body, func(b []byte) error {
 		select {
 		case f.items <- slices.Clone(b):
 			return nil

@@ -511,7 +511,9 @@ func TestCountCursor(t *testing.T) {
 func TestPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")
-	b := start(t, loop, "b", func(c *fleet.Config) { c.PeerRoles = map[string]string{"a": "VIEWER", "*": "OPERATOR"} })
+	b := start(t, loop, "b", func(c *fleet.Config) {
+		c.PeerRoles = map[string]pb.Role{"a": pb.Role_ROLE_VIEWER, "*": pb.Role_ROLE_OPERATOR}
+	})
 	c := start(t, loop, "c")
 	settle(t, a, b, c)
 	_, ids := b.connect(t, 1)
@@ -557,7 +559,7 @@ func TestExcluded(t *testing.T) {
 func TestDeniedElsewhere(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")
-	b := start(t, loop, "b", func(c *fleet.Config) { c.PeerRoles = map[string]string{"a": "OPERATOR"} })
+	b := start(t, loop, "b", func(c *fleet.Config) { c.PeerRoles = map[string]pb.Role{"a": pb.Role_ROLE_OPERATOR} })
 	c := start(t, loop, "c")
 	settle(t, a, b, c)
 	c.stop()
