@@ -15,13 +15,13 @@ type Bus interface {
 	// must not be called by deliver.
 	Subscribe(subject string, deliver func(subject string, data []byte)) (unsubscribe func(), err error)
 	// Status says whether there is a connection.
-	Status() BusStatus
+	Status() Status
 	// Changed returns a channel that is closed when Status is no longer what it was.
 	Changed() <-chan struct{}
 }
 
-// BusStatus says how a bus is connected.
-type BusStatus struct {
+// Status says how a bus is connected.
+type Status struct {
 	Mode       string // `embedded` or `external`
 	Connected  bool
 	Connecting bool      // not connected, and the first try has not ended yet

@@ -321,7 +321,7 @@ func (b *pausedBus) Publish(subject string, data []byte) error {
 	return b.Bus.Publish(subject, data)
 }
 
-func (b *pausedBus) Status() bus.BusStatus {
+func (b *pausedBus) Status() bus.Status {
 	b.pause.wait()
 	return b.Bus.Status()
 }
@@ -342,10 +342,10 @@ func stoppable(n *memberNode, bus bus.Bus) bus.Bus {
 // statusBus says what the test wants of the connection.
 type statusBus struct {
 	bus.Bus
-	change func(*bus.BusStatus)
+	change func(*bus.Status)
 }
 
-func (b *statusBus) Status() bus.BusStatus {
+func (b *statusBus) Status() bus.Status {
 	s := b.Bus.Status()
 	b.change(&s)
 	return s
@@ -353,7 +353,7 @@ func (b *statusBus) Status() bus.BusStatus {
 
 // embedded makes a node's bus look like one whose server is in the process.
 func embedded(_ *memberNode, b bus.Bus) bus.Bus {
-	return &statusBus{Bus: b, change: func(s *bus.BusStatus) { s.Mode = "embedded" }}
+	return &statusBus{Bus: b, change: func(s *bus.Status) { s.Mode = "embedded" }}
 }
 
 // joinsWithin joins and returns the error and how long it took.

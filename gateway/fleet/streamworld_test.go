@@ -36,7 +36,7 @@ type world struct {
 // wired is a bus that has a connection, and which nobody uses.
 type wired struct{ bus.Bus }
 
-func (wired) Status() bus.BusStatus { return bus.BusStatus{Connected: true} }
+func (wired) Status() bus.Status { return bus.Status{Connected: true} }
 
 // place is a node, through its lives.
 type place struct {

@@ -242,7 +242,7 @@ func TestTwinThatDoesNotLeave(t *testing.T) {
 
 // connecting makes a node's bus look like one that has not ended its first try while it has no connection.
 func connecting(_ *memberNode, b bus.Bus) bus.Bus {
-	return &statusBus{Bus: b, change: func(s *bus.BusStatus) { s.Connecting = !s.Connected }}
+	return &statusBus{Bus: b, change: func(s *bus.Status) { s.Connecting = !s.Connected }}
 }
 
 // same is a bus as it is.

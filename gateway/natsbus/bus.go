@@ -35,7 +35,7 @@ type Bus struct {
 	ended   chan struct{} // closed when run has returned
 
 	mu      sync.Mutex
-	status  bus.BusStatus
+	status  bus.Status
 	changed chan struct{}
 	life    uint64          // how many connections there have been
 	told    map[string]bool // reasons that were logged since the connection was lost
@@ -54,7 +54,7 @@ func Open(c Config) (*Bus, error) {
 	}
 	b := &Bus{config: c, log: c.Logger, outbox: newOutbox(), ended: make(chan struct{}), changed: make(chan struct{}),
 		told:   make(map[string]bool),
-		status: bus.BusStatus{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
+		status: bus.Status{Mode: "external", Connecting: true, Problem: "not connected yet", Since: time.Now()}}
 	connect := b.external
 	if c.Embedded != nil {
 		password := secret()
@@ -115,7 +115,7 @@ func (b *Bus) Subscribe(subject string, deliver func(subject string, data []byte
 }
 
 // Status returns how the bus is connected now.
-func (b *Bus) Status() bus.BusStatus {
+func (b *Bus) Status() bus.Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.status

@@ -97,7 +97,7 @@ func (i *Inbox) Await(t testing.TB, n int) []Message {
 }
 
 // AwaitStatus waits until a bus is connected, or is not, and returns its status. It fails the test after 30 s.
-func AwaitStatus(t testing.TB, b bus.Bus, connected bool) bus.BusStatus {
+func AwaitStatus(t testing.TB, b bus.Bus, connected bool) bus.Status {
 	t.Helper()
 	timeout := time.After(patience)
 	for {

@@ -38,7 +38,7 @@ func (l *Loopback) Bus(place string) *LoopbackBus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := &LoopbackBus{loop: l, place: place, changed: make(chan struct{}),
-		status: bus.BusStatus{Mode: "loopback", Connected: true, Since: time.Now()}}
+		status: bus.Status{Mode: "loopback", Connected: true, Since: time.Now()}}
 	l.buses[place] = b
 	return b
 }
@@ -68,7 +68,7 @@ func (l *Loopback) Spy(f func(place, subject string, data []byte)) {
 type LoopbackBus struct {
 	loop    *Loopback
 	place   string
-	status  bus.BusStatus
+	status  bus.Status
 	changed chan struct{}
 }
 
@@ -112,7 +112,7 @@ func (b *LoopbackBus) Subscribe(subject string, deliver func(subject string, dat
 }
 
 // Status returns whether the place is connected.
-func (b *LoopbackBus) Status() bus.BusStatus {
+func (b *LoopbackBus) Status() bus.Status {
 	b.loop.mu.Lock()
 	defer b.loop.mu.Unlock()
 	return b.status

@@ -51,7 +51,7 @@ type Members struct {
 	ended   chan struct{} // closed when run has ended
 
 	watched     <-chan struct{} // closed when the bus's status is not that of the last look; of who publishes
-	status      bus.BusStatus   // as of the last look; of who publishes
+	status      bus.Status      // as of the last look; of who publishes
 	unsubscribe []func()        // of who publishes
 
 	mu       sync.Mutex

@@ -81,7 +81,7 @@ func (m *Members) drains() {
 }
 
 // look takes the bus's status. Watched is closed when it changes after that.
-func (m *Members) look() bus.BusStatus {
+func (m *Members) look() bus.Status {
 	m.watched = m.config.Bus.Changed()
 	m.status = m.config.Bus.Status()
 	return m.status
@@ -104,7 +104,7 @@ func (m *Members) reconnected() {
 }
 
 // notConnected logs that there is no connection.
-func (m *Members) notConnected(s bus.BusStatus) {
+func (m *Members) notConnected(s bus.Status) {
 	m.log.Warn("no connection to the fleet: other nodes are not reached until there is one; this node's connections are not touched",
 		"fleet", m.config.Fleet, "mode", s.Mode, "problem", s.Problem)
 }
@@ -148,7 +148,7 @@ func (m *Members) judge(now time.Time) (next time.Time) {
 
 // age changes a member's state when it has been silent for too long, and returns when that is to be looked at again: now, or earlier, when
 // the member is to be forgotten. The caller holds mu.
-func (m *Members) age(r *record, now time.Time, status bus.BusStatus) (next time.Time, changed bool) {
+func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Time, changed bool) {
 	silent := now.Sub(r.quiet)
 	if r.heard() && silent >= suspectAt {
 		r.State, changed = pb.NodeState_NODE_STATE_SUSPECT, true
@@ -168,7 +168,7 @@ func (m *Members) age(r *record, now time.Time, status bus.BusStatus) (next time
 }
 
 // why says what else there is to know of a silence.
-func why(s bus.BusStatus) string {
+func why(s bus.Status) string {
 	if s.Connected {
 		return ""
 	}
