@@ -1,10 +1,7 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"strings"
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -58,25 +55,21 @@ func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Re
 }
 
 // banToken is behind which ban a walk goes on: stateless, opaque to callers, and valid as long as there are bans, whether that one is
-// still there or not. Encoded: base64url of version, whether it is an identity, target, checksum. As with pageToken, the checksum is no
-// secret.
+// still there or not. Its body (contract.SealToken) is whether it is an identity, and the target.
 type banToken struct {
 	target   string
 	identity bool
 }
 
-const (
-	banTokenVersion = 2 // page tokens of connections have another
-	maxBanToken     = (1+1+contract.MaxIdentity+contract.ChecksumSize)*4/3 + 4
-)
+// maxBanToken is the most bytes of an encoded token.
+const maxBanToken = (1+1+contract.MaxIdentity+contract.ChecksumSize)*4/3 + 4
 
 func (t banToken) encode() string {
-	b := []byte{banTokenVersion, 0}
+	body := []byte{0}
 	if t.identity {
-		b[1] = 1
+		body[0] = 1
 	}
-	b = append(b, t.target...)
-	return base64.RawURLEncoding.EncodeToString(append(b, contract.Checksum(b)...))
+	return contract.SealToken(contract.TokenOfBans, append(body, t.target...))
 }
 
 // decodeBanToken reads a token; an empty one begins a walk.
@@ -84,16 +77,9 @@ func decodeBanToken(s string) (banToken, error) {
 	if s == "" {
 		return banToken{}, nil
 	}
-	if len(s) > maxBanToken || strings.ContainsAny(s, "\r\n") {
+	body, ok := contract.OpenToken(s, contract.TokenOfBans, maxBanToken)
+	if !ok || len(body) < 2 || body[0] > 1 {
 		return banToken{}, errToken
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) < 2+1+contract.ChecksumSize || b[0] != banTokenVersion || b[1] > 1 {
-		return banToken{}, errToken
-	}
-	b, sum := b[:len(b)-contract.ChecksumSize], b[len(b)-contract.ChecksumSize:]
-	if !bytes.Equal(sum, contract.Checksum(b)) {
-		return banToken{}, errToken
-	}
-	return banToken{target: string(b[2:]), identity: b[1] == 1}, nil
+	return banToken{target: string(body[1:]), identity: body[0] == 1}, nil
 }

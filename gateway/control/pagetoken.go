@@ -2,12 +2,9 @@ package control
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -15,8 +12,7 @@ import (
 )
 
 // pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began with.
-// Encoded: base64url of version, binding, uvarint after, uvarint upTo, cursor, checksum. The checksum is no secret: it tells a token that
-// was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
+// Its body (contract.SealToken) is binding, uvarint after, uvarint upTo, cursor.
 type pageToken struct {
 	binding [contract.BindingSize]byte
 	after   uint64
@@ -24,11 +20,8 @@ type pageToken struct {
 	cursor  event.Cursor
 }
 
-const (
-	tokenVersion = 1 // ban tokens have another
-
-	maxToken = 256 // bytes of an encoded token; a real one has under 140
-)
+// maxToken is the most bytes of an encoded token; a real one has under 140.
+const maxToken = 256
 
 // tokenError says what is wrong with a page token.
 type tokenError struct {
@@ -64,33 +57,23 @@ func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
 
 // bind is what a token and the request that it is used in must have in common.
 func bind(r *pb.ListConnectionsRequest) [contract.BindingSize]byte {
-	sum := sha256.Sum256([]byte(strconv.Itoa(int(listState(r.GetState()))) + " " + r.GetFilter()))
-	return [contract.BindingSize]byte(sum[:contract.BindingSize])
+	return contract.Bind(strconv.Itoa(int(listState(r.GetState()))) + " " + r.GetFilter())
 }
 
 func (t *pageToken) encode() string {
-	b := append([]byte{tokenVersion}, t.binding[:]...)
-	b = binary.AppendUvarint(b, t.after)
+	b := binary.AppendUvarint(t.binding[:], t.after)
 	b = binary.AppendUvarint(b, t.upTo)
-	b = append(b, t.cursor.String()...)
-	return base64.RawURLEncoding.EncodeToString(append(b, contract.Checksum(b)...))
+	return contract.SealToken(contract.TokenOfConnections, append(b, t.cursor.String()...))
 }
 
 func decodeToken(s string) (pageToken, error) {
 	var t pageToken
-	if len(s) > maxToken {
+	body, ok := contract.OpenToken(s, contract.TokenOfConnections, maxToken)
+	if !ok || len(body) < contract.BindingSize {
 		return t, errToken
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) < 1+contract.BindingSize+contract.ChecksumSize || b[0] != tokenVersion || strings.ContainsAny(s, "\r\n") {
-		return t, errToken
-	}
-	b, sum := b[:len(b)-contract.ChecksumSize], b[len(b)-contract.ChecksumSize:]
-	if !bytes.Equal(sum, contract.Checksum(b)) {
-		return t, errToken
-	}
-	t.binding = [contract.BindingSize]byte(b[1:])
-	rest := b[1+contract.BindingSize:]
+	t.binding = [contract.BindingSize]byte(body)
+	rest := body[contract.BindingSize:]
 	for _, field := range []*uint64{&t.after, &t.upTo} {
 		v, n := binary.Uvarint(rest)
 		if n <= 0 || !bytes.Equal(binary.AppendUvarint(nil, v), rest[:n]) {
@@ -98,6 +81,7 @@ func decodeToken(s string) (pageToken, error) {
 		}
 		*field, rest = v, rest[n:]
 	}
+	var err error
 	if t.cursor, err = event.ParseCursor(string(rest)); err != nil {
 		return t, errToken
 	}

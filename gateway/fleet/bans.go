@@ -10,6 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -69,7 +70,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node, Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
-	at, err := decodeWalkToken(r.GetPageToken(), versionBans, bind(scopeNames(r.GetScope())))
+	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetBans, bind(scopeNames(r.GetScope())))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		own.PageSize, own.PageToken = int32(rows), token
 		return listBans.askOne(ctx, n, to.wait, m, own)
 	}
-	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), wait: to.wait, ask: ask}
+	w := &walk{nodes: to.nodes, at: at, room: contract.PageSize(r.GetPageSize()), wait: to.wait, ask: ask}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err
 	}

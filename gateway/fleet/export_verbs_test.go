@@ -12,6 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -95,16 +96,16 @@ func (n *Node) ErrorOf(err error) error {
 type WalkToken struct{ Node, Token string }
 
 // The versions of tokens.
-const VersionConnections, VersionBans = versionConnections, versionBans
+const VersionConnections, VersionBans = contract.TokenOfFleetConnections, contract.TokenOfFleetBans
 
 // Encode encodes it.
-func (w WalkToken) Encode(version byte, parts ...string) string {
+func (w WalkToken) Encode(version contract.TokenVersion, parts ...string) string {
 	t := walkToken{version: version, binding: bind(parts...), node: w.Node, token: w.Token}
 	return t.encode()
 }
 
 // DecodeWalkToken decodes one.
-func DecodeWalkToken(s string, version byte, parts ...string) (WalkToken, error) {
+func DecodeWalkToken(s string, version contract.TokenVersion, parts ...string) (WalkToken, error) {
 	t, err := decodeWalkToken(s, version, bind(parts...))
 	if err != nil {
 		return WalkToken{}, err

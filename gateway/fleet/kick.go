@@ -9,13 +9,11 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 var kick = verb[*pb.KickRequest, *pb.KickResponse]{pb.GatewayService_Kick_FullMethodName, Local.Kick}
-
-// defaultFlush is the flush timeout of a Kick that does not say.
-const defaultFlush = time.Second
 
 // Kick has nodes kick: by filter, those of the scope; by ID, those that hold the connections.
 func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, error) {
@@ -26,7 +24,7 @@ func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, e
 	if err := to.checkFilter(r.GetFilter()); err != nil {
 		return nil, err
 	}
-	wait := to.wait + orDefault(r.GetFlushTimeout().AsDuration(), defaultFlush)
+	wait := to.wait + cmp.Or(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush)
 	if !to.local && len(r.GetConnectionIds()) > 0 {
 		return n.kickIDs(ctx, to, r, wait)
 	}

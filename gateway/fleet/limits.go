@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -69,13 +70,10 @@ type limited interface {
 	GetLimits() *pb.Limits
 }
 
-// limitsRoom is how many bytes of nodes' limits a reply has: clients refuse 4 MiB and more by default, and a node's lists of networks alone
-// may be some hundred KiB.
-const limitsRoom = 3 << 20
-
-// limitsOf returns the limits of the nodes that answered, and the parts of those for which there is no room.
+// limitsOf returns the limits of the nodes that answered, and the parts of those that have no room in a response: the lists of networks
+// of one node alone may be some hundred KiB.
 func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
-	room := limitsRoom
+	room := contract.MaxResponse
 	for i := range parts {
 		p := &parts[i]
 		if !p.OK() {

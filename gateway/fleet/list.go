@@ -8,6 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -32,7 +33,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		return nil, err
 	}
 	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // which UNSPECIFIED means
-	at, err := decodeWalkToken(r.GetPageToken(), versionConnections, bind(strconv.Itoa(int(state)), r.GetFilter(), scopeNames(r.GetScope())))
+	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetConnections, bind(strconv.Itoa(int(state)), r.GetFilter(), scopeNames(r.GetScope())))
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		own.PageSize, own.PageToken = int32(rows), token
 		return listConnections.askOne(ctx, n, to.wait, m, own)
 	}
-	w := &walk{nodes: to.nodes, at: at, room: pageRows(r.GetPageSize()), wait: to.wait, ask: ask}
+	w := &walk{nodes: to.nodes, at: at, room: contract.PageSize(r.GetPageSize()), wait: to.wait, ask: ask}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err
 	}

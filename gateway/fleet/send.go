@@ -1,18 +1,16 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
-	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 var send = verb[*pb.SendRequest, *pb.SendResponse]{pb.GatewayService_Send_FullMethodName, Local.Send}
-
-// defaultSendWait is how long Send waits when it is to wait and does not say how long.
-const defaultSendWait = 5 * time.Second
 
 // Send has the node send that the ID names.
 func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
@@ -29,7 +27,7 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 	}
 	wait := to.wait
 	if r.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
-		wait += orDefault(r.GetWaitTimeout().AsDuration(), defaultSendWait)
+		wait += cmp.Or(r.GetWaitTimeout().AsDuration(), contract.DefaultSendWait)
 	}
 	parts := send.ask(ctx, n, wait, errand[*pb.SendRequest]{[]member.Member{owner}, r})
 	result, err := settle(to.owners(), parts)
@@ -62,11 +60,4 @@ func notSent(to *reach, r *pb.SendRequest, owner member.Member, o pb.Outcome) (*
 		return nil, err
 	}
 	return response, nil
-}
-
-func orDefault(d, value time.Duration) time.Duration {
-	if d == 0 {
-		return value
-	}
-	return d
 }

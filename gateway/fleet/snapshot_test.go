@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -106,7 +107,7 @@ func TestSnapshotWithout(t *testing.T) {
 func TestSnapshotInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
-		w.at("b").connections(streamBatch * 20)
+		w.at("b").connections(contract.BatchSize * 20)
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
 		c.next(t)
 		synctest.Wait()

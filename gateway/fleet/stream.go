@@ -10,6 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -101,10 +102,10 @@ func (s *eventStream) run(ctx context.Context) error {
 
 // merge takes what the legs hand over, and sends it, until the stream ends.
 func (s *eventStream) merge(ctx context.Context) error {
-	timer := time.NewTimer(streamHeartbeat)
+	timer := time.NewTimer(contract.Heartbeat)
 	defer timer.Stop()
 	for {
-		timer.Reset(time.Until(s.due()))
+		timer.Reset(time.Until(s.batch.size().Due(s.sentAt)))
 		var err error
 		select {
 		case it := <-s.items:
@@ -169,7 +170,7 @@ func (s *eventStream) take(it item) error {
 	case it.missing:
 		return s.snapshotLacks(it.node)
 	}
-	if !s.batch.fits(it) {
+	if !s.batch.size().Fits(it.size()) {
 		if err := s.send(); err != nil {
 			return err
 		}
@@ -183,7 +184,7 @@ func (s *eventStream) take(it item) error {
 	if it.complete {
 		return s.snapshotHas(it.node, it.present)
 	}
-	if s.batch.full() {
+	if s.batch.size().Full() {
 		return s.send()
 	}
 	return nil

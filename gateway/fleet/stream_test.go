@@ -664,7 +664,7 @@ func TestStreamBatches(t *testing.T) {
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{})
 		c.next(t)
 		began := time.Now()
-		if r := c.next(t); len(r.GetEvents()) != 0 || time.Since(began) != streamHeartbeat {
+		if r := c.next(t); len(r.GetEvents()) != 0 || time.Since(began) != contract.Heartbeat {
 			t.Errorf("after %s: %v; expected a heartbeat", time.Since(began), r)
 		}
 		time.Sleep(time.Second) // the node's own stream has just sent a heartbeat too
@@ -683,7 +683,7 @@ func TestStreamBatches(t *testing.T) {
 		}()
 		last := time.Now()
 		c.until(t, func(r *pb.StreamEventsResponse) bool {
-			if passed := time.Since(last); passed < streamPeriod {
+			if passed := time.Since(last); passed < contract.BatchPeriod {
 				t.Errorf("%s after %s", story(r), passed)
 			}
 			last = time.Now()
@@ -695,7 +695,7 @@ func TestStreamBatches(t *testing.T) {
 		}
 		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@10,b.19ab01@111,c.19ab01@110" })
 		for _, r := range got {
-			if len(r.GetEvents()) > streamBatch {
+			if len(r.GetEvents()) > contract.BatchSize {
 				t.Errorf("%d events in one response", len(r.GetEvents()))
 			}
 		}

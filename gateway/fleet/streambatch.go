@@ -7,18 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
-)
-
-const (
-	// streamBatch is the most events of one response.
-	streamBatch = 256
-	// streamBytes is the most bytes of the events of one response. An item that has more by itself is sent by itself.
-	streamBytes = 3 << 20
-	// streamPeriod is the least time between two responses that are not full.
-	streamPeriod = 20 * time.Millisecond
-	// streamHeartbeat is how long a stream stays idle before it gets a response without events.
-	streamHeartbeat = 5 * time.Second
 )
 
 // The fields of StreamEventsResponse.
@@ -33,13 +23,11 @@ type batch struct {
 	count  int
 }
 
-// fits reports whether an item can be added: to an empty batch always.
-func (b *batch) fits(it item) bool {
-	return b.count == 0 || b.count+it.count <= streamBatch && len(b.events)+len(it.events) <= streamBytes
-}
+// size returns how much the batch has.
+func (b *batch) size() contract.Batch { return contract.Batch{Events: b.count, Bytes: len(b.events)} }
 
-// full reports whether nothing fits any more.
-func (b *batch) full() bool { return b.count >= streamBatch || len(b.events) >= streamBytes }
+// size returns how much the item adds to a batch.
+func (it *item) size() contract.Batch { return contract.Batch{Events: it.count, Bytes: len(it.events)} }
 
 // add adds an item, whose bytes are the batch's from now on.
 func (b *batch) add(it item) {
@@ -49,14 +37,6 @@ func (b *batch) add(it item) {
 		return
 	}
 	b.events = append(b.events, it.events...)
-}
-
-// due returns when the next response has to be sent.
-func (s *eventStream) due() time.Time {
-	if s.batch.count > 0 {
-		return s.sentAt.Add(streamPeriod)
-	}
-	return s.sentAt.Add(streamHeartbeat)
 }
 
 // send sends the batch with the vector, or a heartbeat when it has no events. While a snapshot is under way, there is neither a vector

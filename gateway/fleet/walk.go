@@ -19,8 +19,6 @@ const (
 	walkNodes = 2
 	// walkRoom is how many bytes a page may have for another node to be asked too: a response has room for little more than one node's.
 	walkRoom = 512 << 10
-	// defaultPage and maxPage are the rows of a page, as the contract has them.
-	defaultPage, maxPage = 100, 1000
 )
 
 // walk is one page of a walk through the rows of all nodes, in the order of the nodes' names and of each node's own rows.
@@ -139,12 +137,4 @@ func readPage(b []byte) (page, error) {
 		b = b[n+length:]
 	}
 	return p, nil
-}
-
-// pageRows is how many rows a page has at most.
-func pageRows(asked int32) int {
-	if asked == 0 {
-		return defaultPage
-	}
-	return int(min(asked, maxPage))
 }

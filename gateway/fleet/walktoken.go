@@ -1,9 +1,6 @@
 package fleet
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -12,67 +9,58 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// walkToken is where a walk through a fleet goes on: stateless, so that any node can go on with it, opaque to callers, and bound to what
-// the walk began with. Encoded: base64url of version, binding, length of the node's name, name, the node's own token, checksum. The
-// checksum is no secret: it tells a token that was cut or changed on its way from a whole one.
+// walkToken is where a walk through a fleet goes on. It is stateless, so that any node can go on with it, opaque to callers, and bound
+// to the filter, state and scope that the walk began with. Its body (contract.SealToken) is binding, length of the node's name, name,
+// the node's own token.
 type walkToken struct {
-	version byte // of connections or of bans
-	binding [bindingSize]byte
-	node    string // the walk is at this node, or behind it: whoever joins meanwhile with a name behind it is walked too
+	version contract.TokenVersion // of connections or of bans
+	binding [contract.BindingSize]byte
+	node    string // the walk is at this node, or behind it: a node that joins meanwhile with a later name is walked too
 	token   string // of the node; empty: the walk is behind it
 }
 
-const (
-	// The versions of a gateway's own tokens are 1 and 2.
-	versionConnections, versionBans byte = 3, 4
-	bindingSize                          = 8
-	checksumSize                         = 8
-	maxWalkToken                         = 4096 // bytes of an encoded token
-)
+// maxWalkToken is the most bytes of an encoded token.
+const maxWalkToken = 4096
 
-// bind is what a walk begins with: a token goes on with no other.
-func bind(parts ...string) [bindingSize]byte {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return [bindingSize]byte(sum[:bindingSize])
+// bind returns the binding of a walk with the texts that it begins with.
+func bind(parts ...string) [contract.BindingSize]byte {
+	return contract.Bind(strings.Join(parts, "\x00"))
 }
 
 func (t *walkToken) encode() string {
-	b := append([]byte{t.version}, t.binding[:]...)
-	b = append(b, byte(len(t.node)))
-	b = append(append(b, t.node...), t.token...)
-	return base64.RawURLEncoding.EncodeToString(append(b, checksum(b)...))
-}
-
-func checksum(b []byte) []byte {
-	sum := sha256.Sum256(b)
-	return sum[:checksumSize]
+	b := append(t.binding[:], byte(len(t.node)))
+	return contract.SealToken(t.version, append(append(b, t.node...), t.token...))
 }
 
 // decodeWalkToken reads a token of a version and a binding; an empty one begins a walk.
-func decodeWalkToken(s string, version byte, binding [bindingSize]byte) (*walkToken, error) {
+func decodeWalkToken(s string, version contract.TokenVersion, binding [contract.BindingSize]byte) (*walkToken, error) {
 	t := &walkToken{version: version, binding: binding}
 	if s == "" {
 		return t, nil
 	}
-	bad := &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonInvalidPageToken, Field: "page_token",
-		Text: "page_token is not one that this fleet gave out; start the walk again without it"}
-	if len(s) > maxWalkToken || strings.ContainsAny(s, "\r\n") {
-		return nil, bad
+	body, ok := contract.OpenToken(s, version, maxWalkToken)
+	if !ok || !t.read(body) {
+		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonInvalidPageToken, Field: "page_token",
+			Text: "page_token is not one that this fleet gave out; start the walk again without it"}
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	const head = 1 + bindingSize + 1
-	if err != nil || len(b) < head+checksumSize || b[0] != version {
-		return nil, bad
-	}
-	b, sum := b[:len(b)-checksumSize], b[len(b)-checksumSize:]
-	length := int(b[head-1])
-	if !bytes.Equal(sum, checksum(b)) || len(b) < head+length || !event.ValidNode(string(b[head:head+length])) {
-		return nil, bad
-	}
-	if [bindingSize]byte(b[1:]) != binding {
+	if t.binding != binding {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonPageTokenMismatch, Field: "page_token",
 			Text: "page_token belongs to a walk with another filter, state or scope; keep them the same, or start again without it"}
 	}
-	t.node, t.token = string(b[head:head+length]), string(b[head+length:])
 	return t, nil
+}
+
+// read takes the fields of a token from its body. It reports false when the body has not got them.
+func (t *walkToken) read(body []byte) bool {
+	const head = contract.BindingSize + 1
+	if len(body) < head {
+		return false
+	}
+	length := int(body[head-1])
+	if len(body) < head+length || !event.ValidNode(string(body[head:head+length])) {
+		return false
+	}
+	t.binding = [contract.BindingSize]byte(body)
+	t.node, t.token = string(body[head:head+length]), string(body[head+length:])
+	return true
 }

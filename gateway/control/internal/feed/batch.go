@@ -56,7 +56,7 @@ func (c *BatchEncoder) Encode(events []event.Event, from event.Position, sub *ev
 	for i := range events {
 		start := len(*c.bytes)
 		*c.bytes = c.Events.AppendEvent(*c.bytes, &events[i])
-		if len(*c.bytes) > contract.MaxResponse && start > 0 {
+		if !(contract.Batch{Events: len(b.Ends), Bytes: start}).Fits(contract.Batch{Events: 1, Bytes: len(*c.bytes) - start}) {
 			over := (*c.bytes)[start:]
 			*c.bytes = (*c.bytes)[:start]
 			rest := slices.Clone(over)

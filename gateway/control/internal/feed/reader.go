@@ -16,12 +16,11 @@ type batchReader struct {
 	readAt time.Time // when the last response was ready
 }
 
-// next returns the events of the next response: what comes within contract.BatchPeriod of the last response, at most
-// contract.BatchSize; none when nothing has come for contract.Heartbeat. The error is ctx's or io.EOF.
+// next returns the events of the next response: as many as there are when it is due (contract.Batch), none for a heartbeat. The error is ctx's or io.EOF.
 func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	events := r.sub.Poll(r.events[:0])
 	if len(events) == 0 {
-		waiting, cancel := context.WithTimeout(ctx, contract.Heartbeat)
+		waiting, cancel := context.WithDeadline(ctx, contract.Batch{}.Due(time.Now()))
 		defer cancel()
 		var err error
 		events, err = r.sub.Next(waiting, r.events[:0])
@@ -29,8 +28,8 @@ func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 			return nil, err
 		}
 	}
-	if len(events) > 0 && len(events) < contract.BatchSize {
-		if err := r.pause(ctx); err != nil {
+	if b := (contract.Batch{Events: len(events)}); b.Events > 0 && !b.Full() {
+		if err := pauseUntil(ctx, b.Due(r.readAt)); err != nil {
 			return nil, err
 		}
 		events = r.sub.Poll(events)
@@ -39,9 +38,9 @@ func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	return events, nil
 }
 
-// pause waits until contract.BatchPeriod has passed since the last response.
-func (r *batchReader) pause(ctx context.Context) error {
-	wait := contract.BatchPeriod - time.Since(r.readAt)
+// pauseUntil waits for a time. The error is ctx's.
+func pauseUntil(ctx context.Context, t time.Time) error {
+	wait := time.Until(t)
 	if wait <= 0 {
 		return nil
 	}
