@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/bus"
+	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
@@ -61,7 +63,7 @@ func TestNodeAnswersWhileItIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		var d diary
-		a := joinMember(t, loop, "a", "100", func(_ *memberNode, bus bus.Bus) bus.Bus { d.Bus = bus; return &d })
+		a := joinNode(t, loop, "a", "100", func(bus bus.Bus) bus.Bus { d.Bus = bus; return &d })
 		time.Sleep(time.Minute)
 		lines := d.read(false)
 		if asked, said := slices.Index(lines, "+ask"), slices.Index(lines, "beat"); asked < 0 || said < asked || slices.Index(lines, "hello") > asked {
@@ -85,15 +87,18 @@ func TestNodeIsNotAskedBesideTwin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		var older, late diary
-		joinMember(t, loop, "a", "100", func(_ *memberNode, bus bus.Bus) bus.Bus { older.Bus = bus; return &older })
+		joinNode(t, loop, "a", "100", func(bus bus.Bus) bus.Bus { older.Bus = bus; return &older })
 		loop.Cut(place("a", "100"), place("a", "101"), true)
-		joinMember(t, loop, "a", "101")
+		joinNode(t, loop, "a", "101")
 		loop.Cut(place("a", "100"), place("a", "101"), false)
 		time.Sleep(5 * time.Second)
 		if lines := older.read(false); !slices.Contains(lines, "-ask") || !slices.Contains(lines, "-answer") || !slices.Contains(lines, "-beat") {
 			t.Errorf("the one that was displaced did %v; expected that it hears nothing any more", lines)
 		}
-		expectTwin(t, newMember(t, loop, "a", "102", func(_ *memberNode, bus bus.Bus) bus.Bus { late.Bus = bus; return &late }), "101")
+		err := newNode(t, loop, "a", "102", func(bus bus.Bus) bus.Bus { late.Bus = bus; return &late }).Join(t.Context())
+		if twin, ok := errors.AsType[*fleet.TwinError](err); !ok || *twin != (fleet.TwinError{Node: "a", Incarnation: "101", Fleet: "test"}) {
+			t.Errorf("Join returned %v; expected the twin 101", err)
+		}
 		if lines := late.read(false); slices.Contains(lines, "beat") || !slices.Contains(lines, "-beat") {
 			t.Errorf("the one that did not start did %v", lines)
 		}

@@ -1,4 +1,4 @@
-package fleet_test
+package member_test
 
 import (
 	"bytes"
@@ -16,10 +16,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/bus"
-	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -52,12 +51,38 @@ func (b *body) Live() int {
 
 // memberNode is a node whose membership is tested.
 type memberNode struct {
-	*fleet.Node
+	*member.Members
 	t    *testing.T
 	name string
 	body *body
 	bus  *fleettest.LoopbackBus
 	out  *lockedBuffer
+	in   bool // it has joined, and has not left
+}
+
+// Join does of fleet.Node's what is the membership's.
+func (n *memberNode) Join(ctx context.Context) error {
+	if err := n.Listen(); err != nil {
+		return err
+	}
+	err := n.Settle(ctx)
+	if err == nil {
+		err = n.Begin(func() {})
+	}
+	if err != nil {
+		n.GiveUp()
+		return err
+	}
+	n.in = true
+	return nil
+}
+
+// Leave leaves once, when the node has joined.
+func (n *memberNode) Leave() {
+	if n.in {
+		n.in = false
+		n.Stop()
+	}
 }
 
 // place is where a node is: the incarnation tells places of one name apart.
@@ -72,12 +97,8 @@ func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
 	for _, w := range wrap {
 		bus = w(n, bus)
 	}
-	node, err := fleet.New(fleet.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body, Local: &control.Local{},
-		Logger: hclog.New(&hclog.LoggerOptions{Output: n.out, Level: hclog.Debug})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Node = node
+	n.Members = member.New(member.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: n.out, Level: hclog.Debug})}, member.NewSubjects("test"), time.Now())
 	t.Cleanup(n.Leave)
 	return n
 }
@@ -101,7 +122,7 @@ func (n *memberNode) crash() {
 
 // state returns how the node sees another; UNSPECIFIED when it does not know it.
 func (n *memberNode) state(name string) pb.NodeState {
-	m, _ := n.Roster().Find(name)
+	m, _ := n.Find(name)
 	return m.State
 }
 
@@ -110,7 +131,7 @@ func (n *memberNode) until(name string, want pb.NodeState) time.Time {
 	n.t.Helper()
 	over := time.After(time.Hour)
 	for {
-		changed := n.Roster().Changed()
+		changed := n.Changed()
 		if n.state(name) == want {
 			return time.Now()
 		}

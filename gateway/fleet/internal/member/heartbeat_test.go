@@ -1,4 +1,4 @@
-package fleet_test
+package member_test
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -27,7 +27,7 @@ func TestMembersThousand(t *testing.T) {
 			puppets[i].say(live)
 		}
 		synctest.Wait()
-		if all := a.Roster().All(); len(all) != many+1 || !all[0].Self || all[1].Node != "n-000" || all[many].Node != "n-999" {
+		if all := a.All(); len(all) != many+1 || !all[0].Self || all[1].Node != "n-000" || all[many].Node != "n-999" {
 			t.Fatalf("a sees %d members", len(all))
 		}
 		late := map[time.Duration]bool{}
@@ -85,13 +85,13 @@ func TestMembersBound(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		a := joinMember(t, loop, "a", "100")
 		p := newPuppet(t, loop, "n", "200")
-		for i := range fleet.MostMembers + 5 {
+		for i := range member.MostMembers + 5 {
 			p.name = fmt.Sprintf("n-%d", i)
 			p.say(live)
 		}
 		synctest.Wait()
-		if got := len(a.Roster().Known()); got != fleet.MostMembers {
-			t.Errorf("a knows %d members; expected %d", got, fleet.MostMembers)
+		if got := len(a.Known()); got != member.MostMembers {
+			t.Errorf("a knows %d members; expected %d", got, member.MostMembers)
 		}
 		if got := a.out.count("[WARN]  a node is not taken in"); got != 1 {
 			t.Errorf("the log says %d times that a node was not taken in; expected once", got)
@@ -99,7 +99,7 @@ func TestMembersBound(t *testing.T) {
 		p.name = "n-7"
 		p.say(left)
 		synctest.Wait()
-		if _, err := a.Roster().Forget("n-7"); err != nil {
+		if _, err := a.Forget("n-7"); err != nil {
 			t.Error(err)
 		}
 		p.name = "another"
@@ -140,7 +140,7 @@ func TestHeartbeatGarbage(t *testing.T) {
 			publish(t, bus, "sockgate.test.beat._all", &fleetv1.Heartbeat{Incarnation: "1", Instance: instance, State: live})
 			time.Sleep(time.Second / 2)
 		}
-		if known := a.Roster().Known(); len(known) != 1 {
+		if known := a.Known(); len(known) != 1 {
 			t.Errorf("a knows %+v", known)
 		}
 		if got := a.out.count("cannot be read"); got != 5 {
@@ -162,7 +162,7 @@ func TestHeartbeatOfLaterVersion(t *testing.T) {
 		b.said.Version = "v9\x1b[31m\n" + strings.Repeat("é", 100)
 		b.say(pb.NodeState(99))
 		synctest.Wait()
-		if m, _ := a.Roster().Find("b"); m.State != live || m.Version != "v9[31m"+strings.Repeat("é", 47) {
+		if m, _ := a.Find("b"); m.State != live || m.Version != "v9[31m"+strings.Repeat("é", 47) {
 			t.Errorf("a sees %+v", m)
 		}
 	})

@@ -1,4 +1,4 @@
-package fleet_test
+package member_test
 
 import (
 	"errors"
@@ -10,11 +10,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Nodes that join see each other at once, each as it says it is, in the order of their names.
@@ -29,7 +26,7 @@ func TestMembersSeeEachOther(t *testing.T) {
 		c := joinMember(t, loop, "c", "300")
 		for _, n := range []*memberNode{a, b, c} {
 			var names []string
-			for _, m := range n.Roster().All() {
+			for _, m := range n.All() {
 				names = append(names, m.Node)
 				if m.State != live || m.Self != (m.Node == n.name) || m.Version != "v1-"+m.Node || m.JoinedAt.IsZero() || m.HeardAt.IsZero() {
 					t.Errorf("%s sees %+v", n.name, m)
@@ -39,11 +36,11 @@ func TestMembersSeeEachOther(t *testing.T) {
 				t.Errorf("%s knows %v", n.name, names)
 			}
 		}
-		m, _ := a.Roster().Find("b")
+		m, _ := a.Find("b")
 		if m.Incarnation != "200" || m.Connections != 30 || m.Head != 2 || m.Oldest != 1 || m.Stamp < uint64(3*time.Second) || m.Self {
 			t.Errorf("a sees b as %+v", m)
 		}
-		if m, ok := a.Roster().Find("d"); ok {
+		if m, ok := a.Find("d"); ok {
 			t.Errorf("a knows %+v", m)
 		}
 		a.expectHappened("NODE_JOINED b.200", "NODE_JOINED c.300")
@@ -88,7 +85,7 @@ func TestMembersSilence(t *testing.T) {
 		if got := a.until("b", suspect).Sub(heard); got != 5*time.Second {
 			t.Errorf("b is SUSPECT after %s of silence; expected 5 s", got)
 		}
-		if all := a.Roster().All(); len(all) != 2 {
+		if all := a.All(); len(all) != 2 {
 			t.Errorf("a expects answers of %+v", all)
 		}
 		if got := a.until("b", unreachable).Sub(heard); got != 10*time.Second {
@@ -143,7 +140,7 @@ func TestMembersLeave(t *testing.T) {
 		if got := a.state("b"); got != left {
 			t.Errorf("b is %v; expected LEFT", got)
 		}
-		if all, known := a.Roster().All(), a.Roster().Known(); len(all) != 1 || len(known) != 2 {
+		if all, known := a.All(), a.Known(); len(all) != 1 || len(known) != 2 {
 			t.Errorf("a expects answers of %d nodes and knows %d; expected 1 and 2", len(all), len(known))
 		}
 		if got := a.until("b", 0).Sub(at); got != 10*time.Minute {
@@ -158,11 +155,11 @@ func TestMembersDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		a, b := joinMember(t, loop, "a", "100"), joinMember(t, loop, "b", "200")
-		own, others := b.Roster().Changed(), a.Roster().Changed()
+		own, others := b.Changed(), a.Changed()
 		close(b.body.draining)
 		synctest.Wait()
-		if a.state("b") != draining || b.Roster().Self().State != draining {
-			t.Errorf("a sees b %v, b itself %v; expected DRAINING", a.state("b"), b.Roster().Self().State)
+		if a.state("b") != draining || b.Self().State != draining {
+			t.Errorf("a sees b %v, b itself %v; expected DRAINING", a.state("b"), b.Self().State)
 		}
 		expectClosed(t, own)
 		expectClosed(t, others)
@@ -180,7 +177,7 @@ func TestMembersRestart(t *testing.T) {
 		old := newPuppet(t, loop, "b", "200")
 		old.say(live)
 		time.Sleep(time.Second)
-		changed := a.Roster().Changed()
+		changed := a.Changed()
 		fresh := newPuppet(t, loop, "b", "201")
 		fresh.say(live)
 		synctest.Wait()
@@ -188,7 +185,7 @@ func TestMembersRestart(t *testing.T) {
 		old.say(live)
 		old.say(left)
 		synctest.Wait()
-		m, _ := a.Roster().Find("b")
+		m, _ := a.Find("b")
 		if m.Incarnation != "201" || m.State != live || !m.JoinedAt.Equal(time.Now()) {
 			t.Errorf("b is %+v; expected the new life", m)
 		}
@@ -211,7 +208,7 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 				time.Sleep(4900 * time.Millisecond)
 				fresh.say(live)
 				synctest.Wait()
-				if m, _ := a.Roster().Find("b"); m.Incarnation != "fff0" {
+				if m, _ := a.Find("b"); m.Incarnation != "fff0" {
 					t.Errorf("b is %+v although its greater life was heard within 5 s", m)
 				}
 				want := []string{"NODE_JOINED b.fff0", "NODE_LEFT b.fff0", "NODE_JOINED b.ff0"}
@@ -225,7 +222,7 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 				fresh.say(left) // which is not somebody who comes
 				fresh.say(live)
 				synctest.Wait()
-				if m, _ := a.Roster().Find("b"); m.Incarnation != "ff0" || m.State != live {
+				if m, _ := a.Find("b"); m.Incarnation != "ff0" || m.State != live {
 					t.Errorf("b is %+v; expected the life that there is", m)
 				}
 				a.expectHappened(want...)
@@ -320,7 +317,7 @@ func TestMembersStopped(t *testing.T) {
 			loop.Cut(place("a", "100"), place("b", "200"), false)
 			a.body.pause.resume()
 			synctest.Wait()
-			if m, _ := a.Roster().Find("b"); m.HeardAt.After(began) || m.State != live {
+			if m, _ := a.Find("b"); m.HeardAt.After(began) || m.State != live {
 				t.Errorf("a sees b as %+v; it was stopped at %s", m, began)
 			}
 			b.until("a", live)
@@ -372,15 +369,15 @@ func TestMembersForget(t *testing.T) {
 		c.say(left)
 		a.until("b", unreachable)
 		for _, name := range []string{"b", "c"} {
-			changed := a.Roster().Changed()
-			m, err := a.Roster().Forget(name)
+			changed := a.Changed()
+			m, err := a.Forget(name)
 			if err != nil || m.Node != name {
 				t.Errorf("forgetting %s: %+v, %v", name, m, err)
 			}
 			expectClosed(t, changed)
 			expectProblem(t, a, name, "NotFound UNKNOWN_NODE")
 		}
-		if known := a.Roster().Known(); len(known) != 1 {
+		if known := a.Known(); len(known) != 1 {
 			t.Errorf("a knows %+v", known)
 		}
 		c.say(left) // of which nothing is known any more
@@ -417,7 +414,7 @@ func TestMembersRestless(t *testing.T) {
 		b.say(draining)
 		c.say(live)
 		synctest.Wait()
-		if m, _ := a.Roster().Find("b"); m.Incarnation != "5000" || m.State != draining || a.state("c") != live {
+		if m, _ := a.Find("b"); m.Incarnation != "5000" || m.State != draining || a.state("c") != live {
 			t.Errorf("later on b is seen as %+v, c as %v", m, a.state("c"))
 		}
 	})
@@ -426,7 +423,7 @@ func TestMembersRestless(t *testing.T) {
 // expectProblem expects that a node is not forgotten.
 func expectProblem(t *testing.T, n *memberNode, name, want string) {
 	t.Helper()
-	_, err := n.Roster().Forget(name)
+	_, err := n.Forget(name)
 	var p interface {
 		Problem() (code codes.Code, reason, field string, metadata map[string]string)
 	}
@@ -446,66 +443,5 @@ func expectClosed(t *testing.T, changed <-chan struct{}) {
 	case <-changed:
 	default:
 		t.Error("who waits for a change was not told")
-	}
-}
-
-// Join and Leave in any order, and more than once.
-func TestMembersLifecycle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		loop := fleettest.NewLoopback()
-		spy := spyMembers(t, loop, place("a", "100"))
-		a := joinMember(t, loop, "a", "100")
-		if err := a.Join(t.Context()); err == nil {
-			t.Error("a joined twice")
-		}
-		a.Leave()
-		a.Leave()
-		if beats := spy.of("beat"); beats[len(beats)-1].beat.State != left || len(beats) != 2 {
-			t.Errorf("a said %v; expected one heartbeat and that it left", beats)
-		}
-		if err := a.Join(t.Context()); err == nil {
-			t.Error("a joined after it had left")
-		}
-		never := newMember(t, loop, "b", "200")
-		never.Leave()
-		if err := never.Join(t.Context()); err == nil {
-			t.Error("b joined after it had left")
-		}
-	})
-}
-
-// Leave ends a Join that is under way.
-func TestMembersLeaveWhileJoining(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		loop := fleettest.NewLoopback()
-		spy := spyMembers(t, loop, place("a", "100"))
-		a := newMember(t, loop, "a", "100")
-		joined := make(chan error, 1)
-		began := time.Now()
-		go func() { joined <- a.Join(t.Context()) }()
-		time.Sleep(100 * time.Millisecond)
-		a.Leave()
-		if err := <-joined; err == nil || time.Since(began) != 100*time.Millisecond {
-			t.Errorf("Join returned %v after %s; expected an error at once", err, time.Since(began))
-		}
-		if beats := spy.of("beat"); len(beats) != 0 {
-			t.Errorf("a said %v although it had not joined", beats)
-		}
-	})
-}
-
-// New says what is wrong with a role of a peer.
-func TestNewChecksPeerRoles(t *testing.T) {
-	loop := fleettest.NewLoopback()
-	n := newMember(t, loop, "a", "100")
-	for node, role := range map[string]pb.Role{"b": pb.Role_ROLE_ADMIN + 1, "*": pb.Role_ROLE_UNSPECIFIED, "B": pb.Role_ROLE_ADMIN} {
-		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: map[string]pb.Role{node: role}})
-		if err == nil {
-			t.Errorf("a peer %q has the role %s", node, role)
-		}
-	}
-	right := map[string]pb.Role{"b": pb.Role_ROLE_VIEWER, "*": pb.Role_ROLE_ADMIN}
-	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: right}); err != nil {
-		t.Error(err)
 	}
 }

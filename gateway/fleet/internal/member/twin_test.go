@@ -1,4 +1,4 @@
-package fleet_test
+package member_test
 
 import (
 	"bytes"
@@ -45,8 +45,8 @@ func TestTwinAtStart(t *testing.T) {
 				if beats := spy.of("beat"); len(beats) != 0 {
 					t.Errorf("the second said %v", beats)
 				}
-				if first.Roster().Self().State != live {
-					t.Errorf("the first is %v", first.Roster().Self().State)
+				if first.Self().State != live {
+					t.Errorf("the first is %v", first.Self().State)
 				}
 				first.expectHappened("NODE_JOINED b.200")
 				other.expectHappened("NODE_JOINED a.100")
@@ -102,8 +102,8 @@ func TestTwinsTogether(t *testing.T) {
 						if between > 990*time.Millisecond {
 							stays = i == 0
 						}
-						if refused := errors.As(errs[i], &twin); refused == stays || stays && (errs[i] != nil || n.Roster().Self().State != live) {
-							t.Errorf("%s: %v, %v", order[i], errs[i], n.Roster().Self().State)
+						if refused := errors.As(errs[i], &twin); refused == stays || stays && (errs[i] != nil || n.Self().State != live) {
+							t.Errorf("%s: %v, %v", order[i], errs[i], n.Self().State)
 						}
 						n.expectHappened()
 					}
@@ -177,11 +177,11 @@ func TestTwinsMeet(t *testing.T) {
 		split(false)
 		time.Sleep(5 * time.Second)
 
-		if got := older.Roster().Self().State; got != displaced {
+		if got := older.Self().State; got != displaced {
 			t.Fatalf("the older is %v; expected DISPLACED", got)
 		}
-		if older.state("b") != unreachable || len(older.Roster().All()) < 2 {
-			t.Errorf("the older sees %+v", older.Roster().All())
+		if older.state("b") != unreachable || len(older.All()) < 2 {
+			t.Errorf("the older sees %+v", older.All())
 		}
 		if d := older.lastDetail(event.NodeLeft); d.Node.Node != "a" || d.Node.Incarnation != "100" || !strings.Contains(d.Message, "incarnation 101") {
 			t.Errorf("the older says of itself %+v", d)
@@ -199,12 +199,12 @@ func TestTwinsMeet(t *testing.T) {
 		if got := len(spy.of("beat")) + len(spy.of("hello")); got != said {
 			t.Errorf("the older said %d times more", got-said)
 		}
-		if older.state("b") != unreachable || older.Roster().Self().State != displaced {
-			t.Errorf("after an hour the older sees b %v and itself %v", older.state("b"), older.Roster().Self().State)
+		if older.state("b") != unreachable || older.Self().State != displaced {
+			t.Errorf("after an hour the older sees b %v and itself %v", older.state("b"), older.Self().State)
 		}
 
-		if younger.Roster().Self().State != live || younger.state("b") != live || younger.state("c") != live {
-			t.Errorf("the younger is %v and sees b %v, c %v", younger.Roster().Self().State, younger.state("b"), younger.state("c"))
+		if younger.Self().State != live || younger.state("b") != live || younger.state("c") != live {
+			t.Errorf("the younger is %v and sees b %v, c %v", younger.Self().State, younger.state("b"), younger.state("c"))
 		}
 		if got := younger.out.count("[WARN]  another live node has this node's name and is older"); got != 1 {
 			t.Errorf("the log of the younger says %d times that it stays; expected once", got)
@@ -212,7 +212,7 @@ func TestTwinsMeet(t *testing.T) {
 		if got := b.happened(); len(got) != 3 || !slices.Contains(got, "NODE_JOINED a.101") || !slices.Contains(got, "NODE_JOINED c.300") {
 			t.Errorf("events of b: %v", got)
 		}
-		if m, _ := b.Roster().Find("a"); m.Incarnation != "101" || m.State != live {
+		if m, _ := b.Find("a"); m.Incarnation != "101" || m.State != live {
 			t.Errorf("b sees %+v", m)
 		}
 	})
@@ -233,8 +233,8 @@ func TestTwinThatDoesNotLeave(t *testing.T) {
 				t.Errorf("the last heartbeat was %s before that of the twin", at.Sub(got))
 			}
 		}
-		if got := a.out.count("has this node's name and is older"); got != 1 || a.Roster().Self().State != live {
-			t.Errorf("the log says %d times that a stays, which is %v", got, a.Roster().Self().State)
+		if got := a.out.count("has this node's name and is older"); got != 1 || a.Self().State != live {
+			t.Errorf("the log says %d times that a stays, which is %v", got, a.Self().State)
 		}
 		a.expectHappened()
 	})
@@ -265,7 +265,7 @@ func TestJoinWithoutConnection(t *testing.T) {
 					t.Errorf("a joined after %s: %v; expected %s", took, err, c.want)
 				}
 				time.Sleep(time.Minute)
-				if all := a.Roster().All(); len(all) != 1 || all[0].State != live || a.out.count("no connection to the fleet") != 1 {
+				if all := a.All(); len(all) != 1 || all[0].State != live || a.out.count("no connection to the fleet") != 1 {
 					t.Errorf("alone, a sees %+v, and logs\n%s", all, a.out.b.String())
 				}
 				a.bus.Connect(true)
