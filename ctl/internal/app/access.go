@@ -22,7 +22,8 @@ type Access struct {
 	ServerName string `yaml:"server-name,omitempty" json:"serverName,omitempty"` // in place of the address's host
 	TokenFile  string `yaml:"token-file,omitempty" json:"tokenFile,omitempty"`   // has one token
 
-	Token string // SOCKGATE_TOKEN
+	// Token is SOCKGATE_TOKEN; it is neither kept in the contexts nor printed.
+	Token string `yaml:"-" json:"-"`
 }
 
 // accessFlags are the flags of access, their environment variables, and their help. A variable is none of the gateway's, which may run in
