@@ -39,8 +39,8 @@ func accessFlags() []struct{ name, variable, help string } {
 	}
 }
 
-// RegisterAccess declares the flags for all commands. What they are worth is known when they are resolved.
-func (a *App) RegisterAccess(root *cobra.Command) {
+// registerAccess declares the flags for all commands. What they are worth is known when they are resolved.
+func (a *App) registerAccess(root *cobra.Command) {
 	f := root.PersistentFlags()
 	for _, flag := range accessFlags() {
 		value := ""
@@ -54,7 +54,7 @@ func (a *App) RegisterAccess(root *cobra.Command) {
 	CompleteFlag(root, "gateway")
 	CompleteFlag(root, "server-name")
 	_ = root.RegisterFlagCompletionFunc("context", a.CompleteContexts)
-	a.Flags = f
+	a.flags = f
 }
 
 // field returns the place of a flag's value.
@@ -93,7 +93,7 @@ func (a *App) Access() (*Access, error) {
 func (a *App) FlagAccess() map[string]string {
 	given := map[string]string{}
 	for _, flag := range accessFlags() {
-		if f := a.Flags.Lookup(flag.name); f.Changed {
+		if f := a.flags.Lookup(flag.name); f.Changed {
 			given[flag.name] = f.Value.String()
 		}
 	}
@@ -110,7 +110,7 @@ func (a *App) givenAccess() (map[string]string, error) {
 		}
 	}
 	maps.Copy(given, a.FlagAccess())
-	if token := a.Env.Getenv("SOCKGATE_TOKEN"); token != "" && !a.Flags.Lookup("token-file").Changed {
+	if token := a.Env.Getenv("SOCKGATE_TOKEN"); token != "" && !a.flags.Lookup("token-file").Changed {
 		if _, both := given["token-file"]; both {
 			return nil, Usagef("both SOCKGATE_TOKEN and SOCKGATE_TOKEN_FILE are set; unset one of them")
 		}
@@ -151,7 +151,7 @@ func (x *Access) Override(given map[string]string, wanted *bool) error {
 
 // TLSFlag is what --tls says; nil if it was not given.
 func (a *App) TLSFlag() *bool {
-	f := a.Flags.Lookup("tls")
+	f := a.flags.Lookup("tls")
 	if !f.Changed {
 		return nil
 	}
@@ -226,7 +226,7 @@ func (a *App) contextAccess() (x *Access, chosen bool, err error) {
 		return nil, false, err
 	}
 	name := a.Env.Getenv("SOCKGATE_CONTEXT")
-	if f := a.Flags.Lookup("context"); f.Changed {
+	if f := a.flags.Lookup("context"); f.Changed {
 		name = f.Value.String()
 	}
 	chosen = name != ""

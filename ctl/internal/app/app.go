@@ -51,15 +51,16 @@ type Env struct {
 type App struct {
 	Env     Env
 	Stdout  *bufio.Writer
-	Started bool // a command's own code has begun: later errors are not cobra's
+	started bool // a command's own code has begun: later errors are not cobra's
 
-	Flags   *pflag.FlagSet // the global ones; access reads those of the connection
+	flags   *pflag.FlagSet // the global ones; access reads those of the connection
 	Timeout time.Duration
 	Output  string
-	NoColor bool
+	noColor bool
 }
 
-func New(env Env) *App {
+// newApp fills in what env leaves to default.
+func newApp(env Env) *App {
 	if env.Getenv == nil {
 		env.Getenv = func(string) string { return "" }
 	}
@@ -89,7 +90,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 const (
 	DefaultGateway = "127.0.0.1:8018"
-	DefaultTimeout = 5 * time.Second
+	defaultTimeout = 5 * time.Second
 )
 
 // Noun makes a command that does nothing without one of its verbs.
@@ -99,7 +100,7 @@ func (a *App) Noun(cmd *cobra.Command) *cobra.Command {
 		verbs = append(verbs, sub.Name())
 	}
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	cmd.RunE = a.Run(func(_ *cobra.Command, args []string) error {
+	cmd.RunE = a.RunE(func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return Usagef("%s needs to know what to do: one of %s", cmd.Name(), strings.Join(verbs, ", "))
 		}
@@ -108,10 +109,10 @@ func (a *App) Noun(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// Run adapts a command's own code: from here on, errors are the command's and not cobra's.
-func (a *App) Run(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+// RunE adapts a command's own code: from here on, errors are the command's and not cobra's.
+func (a *App) RunE(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.Started = true
+		a.started = true
 		err := f(cmd, args)
 		if isUsage(err) {
 			return UsageFor(cmd, err)

@@ -35,6 +35,8 @@ type Client struct {
 	Addr   string
 	secure *tls.Config // nil: no TLS
 
+	timeout time.Duration // --timeout
+
 	answered atomic.Bool // something accepted the network connection
 }
 
@@ -52,7 +54,7 @@ func (a *App) Connect() (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{Addr: x.Gateway, secure: secure}
+	c := &Client{Addr: x.Gateway, secure: secure, timeout: a.Timeout}
 	conn, err := grpc.NewClient(x.Gateway, append(options,
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
@@ -86,11 +88,6 @@ func checkGateway(addr string) error {
 }
 
 func (c *Client) Close() { _ = c.Conn.Close() }
-
-// Within bounds one call.
-func (a *App) Within(ctx context.Context, extra time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, a.Timeout+max(extra, 0))
-}
 
 // unary gives every error its circumstances.
 func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	CompleteTimeout = 700 * time.Millisecond // a person waits for the Tab key
-	CompleteRows    = 100
+	completeTimeout = 700 * time.Millisecond // a person waits for the Tab key
+	completeRows    = 100
 )
 
 // CompleteFlag offers a flag's values instead of file names.
@@ -28,7 +28,10 @@ func (a *App) CompleteIDs(most int) cobra.CompletionFunc {
 		if most > 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return a.liveIDs(cmd.Context(), prefix, args), cobra.ShellCompDirectiveNoFileComp
+		found := a.Offer(cmd.Context(), func(ctx context.Context, c *Client) []cobra.Completion {
+			return liveIDs(ctx, c, prefix, args)
+		})
+		return found, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -37,23 +40,27 @@ func (a *App) CompleteFlagIDs(cmd *cobra.Command, flag string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, a.CompleteIDs(0))
 }
 
-// liveIDs asks the gateway; without an answer there is just nothing to offer.
-func (a *App) liveIDs(ctx context.Context, prefix string, taken []string) []cobra.Completion {
+// Offer connects and asks for what may be typed. A person waits for the Tab key: without an answer in time there is
+// nothing to offer.
+func (a *App) Offer(ctx context.Context, ask func(context.Context, *Client) []cobra.Completion) (found []cobra.Completion) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	ctx, cancel := context.WithTimeout(ctx, CompleteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	c, err := a.Connect()
-	if err != nil {
+	_ = a.WithClient(func(c *Client) error {
+		found = ask(ctx, c)
 		return nil
-	}
-	defer c.Close()
-	req := &sockgatev1.ListConnectionsRequest{PageSize: CompleteRows}
+	})
+	return found
+}
+
+// liveIDs offers IDs that begin with prefix and are not taken.
+func liveIDs(ctx context.Context, c *Client, prefix string, taken []string) (found []cobra.Completion) {
+	req := &sockgatev1.ListConnectionsRequest{PageSize: completeRows}
 	if prefix != "" {
 		req.Filter = "id.startsWith(" + strconv.QuoteToASCII(prefix) + ")"
 	}
-	var found []cobra.Completion
 	for {
 		resp, err := c.ListConnections(ctx, req)
 		if err != nil {
@@ -65,8 +72,8 @@ func (a *App) liveIDs(ctx context.Context, prefix string, taken []string) []cobr
 			}
 		}
 		// A page may be short of rows while there are more.
-		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" || len(found) >= CompleteRows {
-			return found[:min(len(found), CompleteRows)]
+		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" || len(found) >= completeRows {
+			return found[:min(len(found), completeRows)]
 		}
 	}
 }

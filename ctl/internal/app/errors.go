@@ -33,8 +33,8 @@ func isUsage(err error) bool {
 	return errors.As(err, &usage)
 }
 
-// AsUsage turns an error of cobra's into a usage error.
-func AsUsage(err error) error {
+// asUsage turns an error of cobra's into a usage error.
+func asUsage(err error) error {
 	if isUsage(err) {
 		return err
 	}
@@ -44,7 +44,7 @@ func AsUsage(err error) error {
 // UsageFor is asUsage for the command whose help is wanted.
 func UsageFor(cmd *cobra.Command, err error) error {
 	var usage *usageError
-	err = AsUsage(err)
+	err = asUsage(err)
 	if errors.As(err, &usage) {
 		usage.help = cmd.CommandPath()
 	}
@@ -56,6 +56,16 @@ func Exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
 			return UsageFor(cmd, Usagef("%s expects %s, and was given %s", cmd.Name(), what, Plural(uint64(len(args)), "argument")))
+		}
+		return nil
+	}
+}
+
+// AtLeastOne is cobra.MinimumNArgs(1) with a message that says what was expected.
+func AtLeastOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return UsageFor(cmd, Usagef("%s expects at least %s, and was given none", cmd.Name(), what))
 		}
 		return nil
 	}
@@ -129,8 +139,8 @@ func (a *App) Say(format string, args ...any) {
 	fmt.Fprintf(a.Env.Stderr, "ctl: "+format+"\n", args...)
 }
 
-// Report says what went wrong, unless that has been said already.
-func (a *App) Report(err error) {
+// report says what went wrong, unless that has been said already.
+func (a *App) report(err error) {
 	var exit *ExitError
 	var usage *usageError
 	switch {

@@ -66,13 +66,13 @@ func ExitCode(err error) int {
 		case AboutNode(err):
 			return ExitFailed
 		}
-		return StatusExitCode(st.Code())
+		return statusExitCode(st.Code())
 	}
 	return ExitFailed
 }
 
-// StatusExitCode is the table from gRPC statuses to exit codes.
-func StatusExitCode(code codes.Code) int {
+// statusExitCode is the table from gRPC statuses to exit codes.
+func statusExitCode(code codes.Code) int {
 	switch code {
 	case codes.OK:
 		return ExitDone

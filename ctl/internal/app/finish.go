@@ -95,8 +95,6 @@ func (f *finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bo
 
 // NodeStates asks how the nodes are, without their being asked.
 func (a *App) NodeStates(ctx context.Context, c *Client) (map[string]sockgatev1.NodeState, error) {
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
 	nodes, err := KnownNodes(ctx, c)
 	states := map[string]sockgatev1.NodeState{}
 	for _, n := range nodes {

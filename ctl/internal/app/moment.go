@@ -18,7 +18,7 @@ type Moment struct {
 // Now asks for the moment. The cursor of a gateway alone does not do in a fleet: nodes that a cursor does not have are followed from the
 // oldest event that they keep. So there all nodes are asked, for a count that costs them little.
 func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Moment, error) {
-	ctx, cancel := a.Within(ctx, 0)
+	ctx, cancel := c.Within(ctx, 0)
 	defer cancel()
 	gateway, err := c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
 	if err != nil || gateway.GetFleetInfo() == nil || scope.GetLocal() {

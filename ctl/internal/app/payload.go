@@ -1,8 +1,6 @@
 package app
 
 import (
-	"crypto/rand"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -75,13 +73,4 @@ func FarewellBytes(text string) ([]byte, error) {
 		return nil, Usagef("--farewell has %d bytes; the limit is %d (%s)", len(text), maxFarewellBytes, HumanBytes(maxFarewellBytes))
 	}
 	return []byte(text), nil
-}
-
-// NewUUID makes a random UUID, version 4.
-func NewUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

@@ -21,7 +21,7 @@ const (
 	FormatName  = "name"
 )
 
-func Formats() []string { return []string{FormatTable, formatWide, formatJSON, formatYAML, FormatName} }
+func formats() []string { return []string{FormatTable, formatWide, formatJSON, formatYAML, FormatName} }
 
 func (a *App) Wide() bool { return a.Output == formatWide }
 
@@ -36,7 +36,7 @@ func (a *App) Color() bool { return a.Env.StdoutIsTerminal && a.ColorWanted() }
 
 // ColorWanted says that nobody has turned colour off.
 func (a *App) ColorWanted() bool {
-	return !a.NoColor && a.Env.Getenv("NO_COLOR") == "" && a.Env.Getenv("TERM") != "dumb"
+	return !a.noColor && a.Env.Getenv("NO_COLOR") == "" && a.Env.Getenv("TERM") != "dumb"
 }
 
 // PrintMessage prints one message as json or yaml.

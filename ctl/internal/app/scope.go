@@ -103,30 +103,22 @@ func (a *App) NodeTimeout() time.Duration { return min(a.Timeout*4/5, maxNodeTim
 // CompleteNodes offers the names of the fleet's nodes, with their states, but for those that are given already.
 func (a *App) CompleteNodes(given func() []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), CompleteTimeout)
-		defer cancel()
-		c, err := a.Connect()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer c.Close()
-		nodes, err := KnownNodes(ctx, c)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var found []cobra.Completion
-		for _, n := range nodes {
-			if strings.HasPrefix(n.GetName(), prefix) && !slices.Contains(given(), n.GetName()) {
-				found = append(found, cobra.CompletionWithDesc(Clean(n.GetName()), NodeStateText(n.GetState())))
+		found := a.Offer(cmd.Context(), func(ctx context.Context, c *Client) (found []cobra.Completion) {
+			nodes, _ := KnownNodes(ctx, c)
+			for _, n := range nodes {
+				if strings.HasPrefix(n.GetName(), prefix) && !slices.Contains(given(), n.GetName()) {
+					found = append(found, cobra.CompletionWithDesc(Clean(n.GetName()), NodeStateText(n.GetState())))
+				}
 			}
-		}
+			return found
+		})
 		return found, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
 // KnownNodes returns what the node that is asked knows of all nodes, without asking them.
 func KnownNodes(ctx context.Context, c *Client) ([]*sockgatev1.Node, error) {
-	resp, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
+	resp, err := Call(ctx, c, API.ListNodes, &sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
 	return resp.GetNodes(), err
 }
 

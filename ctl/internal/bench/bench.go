@@ -52,7 +52,7 @@ func Command(a *app.App) *cobra.Command {
 		names = append(names, sub.Name())
 	}
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	cmd.RunE = a.Run(func(_ *cobra.Command, args []string) error {
+	cmd.RunE = a.RunE(func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return app.Usagef("bench needs to know what to measure: one of %s", strings.Join(names, ", "))
 		}

@@ -41,7 +41,7 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections did no
 		Example:           `  ctl bench broadcast -c 1000 --size 1024 --count 500 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchBroadcast(a, cmd.Context(), args[0], o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchBroadcast(cmd.Context(), a, args[0], o) }),
 	}
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerSize(cmd, 128, "bytes of a broadcast, 16 to 512 KiB")
@@ -93,7 +93,7 @@ func (o *BroadcastBenchOptions) checkBroadcast() error {
 	return nil
 }
 
-func benchBroadcast(a *app.App, ctx context.Context, addr string, o BroadcastBenchOptions) error {
+func benchBroadcast(ctx context.Context, a *app.App, addr string, o BroadcastBenchOptions) error {
 	if err := o.checkBroadcast(); err != nil {
 		return err
 	}
@@ -104,12 +104,12 @@ func benchBroadcast(a *app.App, ctx context.Context, addr string, o BroadcastBen
 	if b.network != "tcp" {
 		return app.Usagef("%s is not possible here: peers on a unix socket have no address to find them by; give host:port", addr)
 	}
-	client, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if _, err := b.describe(ctx, client); err != nil { // before anything is opened
+	return a.WithClient(func(c *app.Client) error { return runBroadcast(ctx, a, b, c, o) })
+}
+
+// runBroadcast opens the connections, measures, and prints the result.
+func runBroadcast(ctx context.Context, a *app.App, b *Bench, client *app.Client, o BroadcastBenchOptions) error {
+	if _, err := describe(ctx, client); err != nil { // before anything is opened
 		return err
 	}
 	x := &BroadcastBench{Bench: b, Options: o, client: client, Pattern: NewPattern(), replies: NewLatencies(), Deliveries: NewLatencies(), All: NewLatencies()}
@@ -131,11 +131,9 @@ func benchBroadcast(a *app.App, ctx context.Context, addr string, o BroadcastBen
 	return app.ExitWith(app.ExitPartial)
 }
 
-// describe asks the gateway who it is.
-func (b *Bench) describe(ctx context.Context, c *app.Client) (*sockgatev1.GetGatewayResponse, error) {
-	ctx, cancel := b.app.Within(ctx, 0)
-	defer cancel()
-	return c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+// describe asks the gateway to describe itself.
+func describe(ctx context.Context, c *app.Client) (*sockgatev1.GetGatewayResponse, error) {
+	return app.Call(ctx, c, app.API.GetGateway, &sockgatev1.GetGatewayRequest{})
 }
 
 // measure broadcasts until the count or the time is over.
@@ -181,7 +179,7 @@ func (x *BroadcastBench) broadcastAll(ctx context.Context) {
 // broadcast does one, and waits until everybody has it who is to get it; false: no more.
 func (x *BroadcastBench) broadcast(ctx context.Context, number int64, due time.Duration) bool {
 	complete := x.Begin(number, due)
-	callCtx, cancel := x.app.Within(ctx, 0)
+	callCtx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
 	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: BroadcastPayload(x.Pattern, number, x.Options.Size), Filter: x.filter})
 	if err != nil {

@@ -29,7 +29,7 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some cycles failed.`,
   ctl bench connect --concurrency 200 --rate 2000 --duration 30s 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchConnect(a, cmd.Context(), args[0], o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchConnect(cmd.Context(), a, args[0], o) }),
 	}
 	o.register(cmd)
 	o.registerDuration(cmd, 10*time.Second, "how long to measure")
@@ -37,7 +37,7 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some cycles failed.`,
 	return cmd
 }
 
-func benchConnect(a *app.App, ctx context.Context, addr string, o churnOptions) error {
+func benchConnect(ctx context.Context, a *app.App, addr string, o churnOptions) error {
 	if err := o.checkChurn(); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed
   ctl bench echo -c 1000 --size 256 --rate 20000 --duration 30s -o json 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchEcho(a, cmd.Context(), args[0], o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchEcho(cmd.Context(), a, args[0], o) }),
 	}
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerSize(cmd, 64, "bytes of a message, 1 to 1 MiB")
@@ -86,7 +86,7 @@ type echoBench struct {
 	conns   []*echoConn
 }
 
-func benchEcho(a *app.App, ctx context.Context, addr string, o echoOptions) error {
+func benchEcho(ctx context.Context, a *app.App, addr string, o echoOptions) error {
 	if err := o.checkEcho(); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ be reached.`,
 		Example:           `  ctl bench events --streams 10 --concurrency 50 --rate 2000 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchEvents(a, cmd.Context(), args[0], o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchEvents(cmd.Context(), a, args[0], o) }),
 	}
 	o.register(cmd)
 	o.registerDuration(cmd, 10*time.Second, "how long connections come and go")
@@ -64,7 +64,7 @@ type eventsBench struct {
 	took    time.Duration
 }
 
-func benchEvents(a *app.App, ctx context.Context, addr string, o eventsBenchOptions) error {
+func benchEvents(ctx context.Context, a *app.App, addr string, o eventsBenchOptions) error {
 	if err := o.checkChurn(); err != nil {
 		return err
 	}
@@ -76,12 +76,7 @@ func benchEvents(a *app.App, ctx context.Context, addr string, o eventsBenchOpti
 		return err
 	}
 	e := &eventsBench{churn: newChurn(b, o.churnOptions), options: o, lag: NewLatencies()}
-	asker, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer asker.Close()
-	if err := e.follow(ctx, asker); err != nil {
+	if err := a.WithClient(func(asker *app.Client) error { return e.follow(ctx, asker) }); err != nil {
 		return err
 	}
 	if err := printBench(a, e.result()); err != nil {
@@ -92,7 +87,7 @@ func benchEvents(a *app.App, ctx context.Context, addr string, o eventsBenchOpti
 
 // follow opens the streams, churns, and waits for the streams to catch up.
 func (e *eventsBench) follow(ctx context.Context, asker *app.Client) error {
-	start, err := e.describe(ctx, asker)
+	start, err := describe(ctx, asker)
 	if err != nil {
 		return err
 	}
@@ -140,7 +135,7 @@ func (e *eventsBench) openStreams(ctx context.Context, cursor string) error {
 
 // catchUp waits until each stream has delivered what had happened by now, within the timeout.
 func (e *eventsBench) catchUp(ctx context.Context, asker *app.Client) {
-	head, err := e.describe(ctx, asker)
+	head, err := describe(ctx, asker)
 	if err != nil {
 		e.failures.add(&controlError{err})
 		return

@@ -31,7 +31,7 @@ Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last
 		Example:           `  ctl bench idle -c 10000 --duration 10s 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return benchIdle(a, cmd.Context(), args[0], o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchIdle(cmd.Context(), a, args[0], o) }),
 	}
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerDuration(cmd, 5*time.Second, "how long to hold them")
@@ -53,7 +53,7 @@ type idleBench struct {
 	why    string // the costs are not known
 }
 
-func benchIdle(a *app.App, ctx context.Context, addr string, o Flags) error {
+func benchIdle(ctx context.Context, a *app.App, addr string, o Flags) error {
 	if err := o.check(0, 0); err != nil {
 		return err
 	}
@@ -62,10 +62,15 @@ func benchIdle(a *app.App, ctx context.Context, addr string, o Flags) error {
 		return err
 	}
 	i := &idleBench{Bench: b}
-	if i.client, err = a.Connect(); err != nil {
-		return err
-	}
-	defer i.client.Close()
+	return a.WithClient(func(c *app.Client) error {
+		i.client = c
+		return i.measure(ctx)
+	})
+}
+
+// measure opens the connections, holds them, and prints what they cost.
+func (i *idleBench) measure(ctx context.Context) error {
+	b, o := i.Bench, i.flags
 	b.load = measureLoad()
 	i.before = i.ask(ctx)
 	i.opened = b.open(ctx, o.connections)
@@ -73,7 +78,7 @@ func benchIdle(a *app.App, ctx context.Context, addr string, o Flags) error {
 	if len(i.opened.sockets) > 0 && !b.interrupted {
 		i.hold(ctx)
 	}
-	if err := printBench(a, i.result()); err != nil {
+	if err := printBench(i.app, i.result()); err != nil {
 		return err
 	}
 	return b.benchExit(int64(len(i.opened.sockets)) - i.lost.Load())
@@ -84,9 +89,7 @@ func (i *idleBench) ask(ctx context.Context) *sockgatev1.GetGatewayResponse {
 	if i.why != "" {
 		return nil
 	}
-	ctx, cancel := i.app.Within(ctx, 0)
-	defer cancel()
-	resp, err := i.client.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	resp, err := describe(ctx, i.client)
 	if err != nil {
 		i.why = app.Explain(err)
 		return nil

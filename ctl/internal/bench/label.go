@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
@@ -24,13 +25,13 @@ const (
 
 // label gives this benchmark's connections a label that no other has, and makes the filter that asks for it.
 func (x *BroadcastBench) label(ctx context.Context) error {
-	ctx, cancel := x.app.Within(ctx, 0)
+	ctx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
 	ids, err := x.find(ctx)
 	if err != nil {
 		return err
 	}
-	value := app.NewUUID()
+	value := uuid.NewString()
 	for batch := range slices.Chunk(ids, app.MaxIDs) {
 		resp, err := x.client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: batch, Set: map[string]string{benchLabel: value}})
 		if err != nil {

@@ -56,11 +56,11 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
   ctl ban add device-7.example.org --identity --for 24h`,
 		Args:              app.Exactly(1, "one TARGET"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("for") && (o.duration <= 0 || o.duration > maxBan) {
 				return app.Usagef("--for %s is out of bounds; give more than 0 and up to 10 years (87600h), or leave it out", o.duration)
 			}
-			return banAdd(a, cmd.Context(), args[0], o)
+			return banAdd(cmd.Context(), a, args[0], o)
 		}),
 	}
 	f := cmd.Flags()
@@ -93,7 +93,7 @@ func (o *banOptions) isIdentity(target string) (bool, error) {
 }
 
 // banAdd bans the target, and says so where a restart of the gateway would forget it.
-func banAdd(a *app.App, ctx context.Context, target string, o banOptions) error {
+func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
 		return err
@@ -108,14 +108,7 @@ func banAdd(a *app.App, ctx context.Context, target string, o banOptions) error 
 	if o.duration > 0 {
 		req.Duration = durationpb.New(o.duration)
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.AddBan(ctx, req)
+	resp, err := app.Ask(ctx, a, app.API.AddBan, req)
 	if err != nil {
 		return err
 	}
@@ -161,27 +154,27 @@ func banListCommand(a *app.App) *cobra.Command {
 		Short:             "List the bans: networks, then identities; in a fleet node by node",
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return banList(a, cmd.Context(), &s) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return banList(cmd.Context(), a, &s) }),
 	}
 	a.RegisterScope(cmd, &s)
 	return cmd
 }
 
 // banList prints the bans as their pages arrive.
-func banList(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
+func banList(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	return a.WithClient(func(c *app.Client) error { return listBans(ctx, a, c, s) })
+}
+
+// listBans goes through the pages of the bans.
+func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags) error {
 	var rows *banRows
 	var absent app.Absentees
 	req := &sockgatev1.ListBansRequest{PageSize: maxPage, Scope: a.Scope(s)}
 	for {
-		resp, err := bansPage(a, ctx, c, req)
+		resp, err := app.Call(ctx, c, app.API.ListBans, req)
 		if err != nil {
 			a.SayAbsent(&absent)
 			return err
@@ -203,13 +196,6 @@ func banList(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
 			return app.ExitWith(absent.ExitCode(app.ExitDone))
 		}
 	}
-}
-
-// bansPage asks for one page, within the timeout.
-func bansPage(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	return c.ListBans(ctx, req)
 }
 
 // banRows prints bans in any format.
@@ -273,8 +259,8 @@ func banRemoveCommand(a *app.App) *cobra.Command {
 		Use:               "remove TARGET",
 		Short:             "End a ban",
 		Args:              app.Exactly(1, "one TARGET"),
-		ValidArgsFunction: banCompletion(a),
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return banRemove(a, cmd.Context(), args[0], o) }),
+		ValidArgsFunction: completeBans(a),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return banRemove(cmd.Context(), a, args[0], o) }),
 	}
 	o.registerIdentity(cmd)
 	a.RegisterScope(cmd, &o.scope)
@@ -282,7 +268,7 @@ func banRemoveCommand(a *app.App) *cobra.Command {
 }
 
 // banRemove ends the ban, and shows what it was.
-func banRemove(a *app.App, ctx context.Context, target string, o banOptions) error {
+func banRemove(ctx context.Context, a *app.App, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
 		return err
@@ -290,14 +276,7 @@ func banRemove(a *app.App, ctx context.Context, target string, o banOptions) err
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity, Scope: a.Scope(&o.scope)})
+	resp, err := app.Ask(ctx, a, app.API.RemoveBan, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity, Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
 	}
@@ -322,31 +301,21 @@ func printRemovedBan(a *app.App, resp *sockgatev1.RemoveBanResponse) error {
 	return a.PrintNodeResults(resp.GetFleet())
 }
 
-// banCompletion completes the targets of bans.
-func banCompletion(a *app.App) cobra.CompletionFunc {
+// completeBans offers the targets of bans, with the reasons.
+func completeBans(a *app.App) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return completeBans(a, cmd, args, prefix)
-	}
-}
-
-// completeBans offers what is banned, with the reasons.
-func completeBans(a *app.App, cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(cmd.Context(), app.CompleteTimeout)
-	defer cancel()
-	c, err := a.Connect()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer c.Close()
-	resp, err := c.ListBans(ctx, &sockgatev1.ListBansRequest{PageSize: maxPage})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var found []cobra.Completion
-	for _, ban := range resp.GetBans() {
-		if strings.HasPrefix(ban.GetTarget(), prefix) {
-			found = append(found, cobra.CompletionWithDesc(ban.GetTarget(), app.Clean(ban.GetReason())))
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		found := a.Offer(cmd.Context(), func(ctx context.Context, c *app.Client) (found []cobra.Completion) {
+			resp, _ := c.ListBans(ctx, &sockgatev1.ListBansRequest{PageSize: maxPage})
+			for _, ban := range resp.GetBans() {
+				if strings.HasPrefix(ban.GetTarget(), prefix) {
+					found = append(found, cobra.CompletionWithDesc(ban.GetTarget(), app.Clean(ban.GetReason())))
+				}
+			}
+			return found
+		})
+		return found, cobra.ShellCompDirectiveNoFileComp
 	}
-	return found, cobra.ShellCompDirectiveNoFileComp
 }

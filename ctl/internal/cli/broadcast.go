@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 
@@ -33,11 +34,11 @@ it. A request ID makes it safe that ctl tries again, within --timeout, when the 
 Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed, or nodes of the fleet did not answer.`,
 		Example: `  ctl broadcast 'maintenance in 5 minutes' --newline --filter 'labels["tenant"] == "a"'`,
 		Args:    app.Exactly(1, "TEXT (or - for stdin)"),
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("request-id") {
-				o.requestID = app.NewUUID()
+				o.requestID = uuid.NewString()
 			}
-			return broadcast(a, cmd.Context(), args[0], o)
+			return broadcast(cmd.Context(), a, args[0], o)
 		}),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -52,7 +53,7 @@ Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed, or 
 	return cmd
 }
 
-func broadcast(a *app.App, ctx context.Context, text string, o broadcastOptions) error {
+func broadcast(ctx context.Context, a *app.App, text string, o broadcastOptions) error {
 	if a.Output == app.FormatName {
 		return app.Usagef("-o name prints IDs; broadcast answers with counts")
 	}
@@ -66,13 +67,13 @@ func broadcast(a *app.App, ctx context.Context, text string, o broadcastOptions)
 	if err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	resp, err := broadcastSafely(a, ctx, c, &sockgatev1.BroadcastRequest{
+	req := &sockgatev1.BroadcastRequest{
 		Data: data, Filter: o.filter, ExcludeIds: o.exclude, RequestId: o.requestID, Scope: a.Scope(&o.scope),
+	}
+	var resp *sockgatev1.BroadcastResponse
+	err = a.WithClient(func(c *app.Client) error {
+		resp, err = broadcastSafely(ctx, a, c, req)
+		return err
 	})
 	if err != nil {
 		return err
@@ -90,8 +91,8 @@ func broadcast(a *app.App, ctx context.Context, text string, o broadcastOptions)
 }
 
 // broadcastSafely tries again while the gateway is unavailable; the request ID keeps it from being carried out twice.
-func broadcastSafely(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
-	ctx, cancel := a.Within(ctx, 0)
+func broadcastSafely(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+	ctx, cancel := c.Within(ctx, 0)
 	defer cancel()
 	var wait app.RetryDelay
 	for attempt := 1; ; attempt++ {

@@ -33,7 +33,7 @@ have is counted also when others did not, which are named, with exit code 3.
   ctl count --by labels.room`,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return count(a, cmd.Context(), o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return count(cmd.Context(), a, o) }),
 	}
 	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
@@ -45,7 +45,7 @@ have is counted also when others did not, which are named, with exit code 3.
 	return cmd
 }
 
-func count(a *app.App, ctx context.Context, o countOptions) error {
+func count(ctx context.Context, a *app.App, o countOptions) error {
 	state, err := parseState(o.state)
 	if err != nil {
 		return err
@@ -53,14 +53,7 @@ func count(a *app.App, ctx context.Context, o countOptions) error {
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by, Scope: a.Scope(&o.scope)})
+	resp, err := app.Ask(ctx, a, app.API.CountConnections, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by, Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
 	}

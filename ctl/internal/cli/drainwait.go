@@ -35,8 +35,8 @@ func newDrainWait(a *app.App, c *app.Client, f *sockgatev1.FleetResult) *drainWa
 func (d *drainWait) nodes() []string { return slices.Sorted(maps.Keys(d.left)) }
 
 // see takes what nodes say. A node whose last events are lost has gone for good: its drain has ended too.
-func (d *drainWait) see(events []*sockgatev1.Event) {
-	for _, e := range events {
+func (d *drainWait) see(batch []*sockgatev1.Event) {
+	for _, e := range batch {
 		lost := e.GetGap().GetReason() == sockgatev1.GapReason_GAP_REASON_NODE_LOST
 		if e.GetType() == sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED || lost {
 			delete(d.left, e.GetNode())

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/events"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -94,14 +95,14 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 `
 
 func TestEventFormats(t *testing.T) {
-	events := sampleEvents()
-	if len(events) != len(eventTypeNames()) {
-		t.Fatalf("%d samples for %d types", len(events), len(eventTypeNames()))
+	samples := sampleEvents()
+	if len(samples) != len(events.TypeNames()) {
+		t.Fatalf("%d samples for %d types", len(samples), len(events.TypeNames()))
 	}
-	against(t, serveEvents(events...)).expect(t, 0, eventLines, "", "events")
-	against(t, serveEvents(events...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o", "name")
-	against(t, serveEvents(events[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
-	gap := events[16]
+	against(t, serveEvents(samples...)).expect(t, 0, eventLines, "", "events")
+	against(t, serveEvents(samples...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o", "name")
+	against(t, serveEvents(samples[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
+	gap := samples[16]
 	against(t, serveEvents(gap, gap)).expect(t, 0, strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
 		`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
 	against(t, serveEvents(gap)).expect(t, 0, `---
@@ -185,7 +186,7 @@ func TestCompletion(t *testing.T) {
 	}
 	run := against(t, g)
 	run.run("__complete", "get", "")
-	if n := strings.Count(run.stdout.String(), "\t"); n != app.CompleteRows || filter != "" {
+	if n := strings.Count(run.stdout.String(), "\t"); n != 100 || filter != "" {
 		t.Errorf("%d IDs, filter %q", n, filter)
 	}
 	run.run("__complete", "get", `a"b`)

@@ -222,7 +222,7 @@ func TestStreamBreaksWithoutReconnect(t *testing.T) {
 func TestReconnectGivesUpOnWhatWillNotMend(t *testing.T) {
 	for _, code := range []codes.Code{codes.InvalidArgument, codes.PermissionDenied, codes.Unimplemented, codes.NotFound} {
 		run := against(t, (&eventLog{breakAt: []int{0}, breakErr: status.Error(code, "no")}).gateway())
-		if got := run.run("events", "--reconnect"); got != app.StatusExitCode(code) {
+		if got := run.run("events", "--reconnect"); got != app.ExitCode(status.Error(code, "no")) {
 			t.Errorf("%s: exit code %d", code, got)
 		}
 	}

@@ -16,42 +16,32 @@ func getCommand(a *app.App) *cobra.Command {
 		Use:               "get ID...",
 		Short:             "Show connections by their IDs, live or recently closed",
 		Example:           "  ctl get edge-1.19ab0d3f1c2.42 -o yaml",
-		Args:              atLeastOne("an ID"),
+		Args:              app.AtLeastOne("an ID"),
 		ValidArgsFunction: a.CompleteIDs(0),
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return get(a, cmd.Context(), args, &s) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return get(cmd.Context(), a, args, &s) }),
 	}
 	a.RegisterIDScope(cmd, &s)
 	return cmd
 }
 
-// atLeastOne is cobra.MinimumNArgs(1) with a message that says what was expected.
-func atLeastOne(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return app.UsageFor(cmd, app.Usagef("%s expects at least %s, and was given none", cmd.Name(), what))
-		}
-		return nil
-	}
-}
-
 // get shows what can be shown and tells of each ID that cannot.
-func get(a *app.App, ctx context.Context, ids []string, s *app.ScopeFlags) error {
+func get(ctx context.Context, a *app.App, ids []string, s *app.ScopeFlags) error {
 	if err := app.CheckIDs(ids); err != nil {
 		return err
 	}
 	if err := s.CheckIDs(ids); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	return a.WithClient(func(c *app.Client) error { return showConnections(ctx, a, c, ids, s) })
+}
+
+// showConnections asks for each ID and prints what exists.
+func showConnections(ctx context.Context, a *app.App, c *app.Client, ids []string, s *app.ScopeFlags) error {
 	rows := a.NewConnectionRows(true, false)
 	var result app.Tally
 	var absent app.Absentees
 	for _, id := range ids {
-		resp, err := getOne(a, ctx, c, id, s)
+		resp, err := app.Call(ctx, c, app.API.GetConnection, &sockgatev1.GetConnectionRequest{Id: id, Scope: a.Scope(s)})
 		code := app.ExitCode(err)
 		if err != nil && code != app.ExitNotFound && code != app.ExitUsage && !app.AboutNode(err) {
 			return err // it would be the same with every ID
@@ -73,12 +63,6 @@ func get(a *app.App, ctx context.Context, ids []string, s *app.ScopeFlags) error
 	}
 	a.SayAbsent(&absent)
 	return app.ExitWith(absent.ExitCode(result.ExitCode()))
-}
-
-func getOne(a *app.App, ctx context.Context, c *app.Client, id string, s *app.ScopeFlags) (*sockgatev1.GetConnectionResponse, error) {
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	return c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: id, Scope: a.Scope(s)})
 }
 
 // naming is the message with the ID in front, unless it names the ID by itself.

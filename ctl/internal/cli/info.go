@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/limits"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -19,13 +20,13 @@ func infoCommand(a *app.App) *cobra.Command {
 		Short:             "Describe the gateway, and who is asking: identity, listeners, limits, totals, memory",
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return info(a, cmd.Context(), &s) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return info(cmd.Context(), a, &s) }),
 	}
 	a.RegisterNode(cmd, &s, "this `NODE` of the fleet (default the one that is asked)")
 	return cmd
 }
 
-func info(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
+func info(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 	if len(s.Nodes) > 1 {
 		return app.Usagef("info describes one gateway, and --node is given %d times", len(s.Nodes))
 	}
@@ -36,14 +37,7 @@ func info(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
 	if len(s.Nodes) > 0 {
 		req.Scope = a.Scope(s)
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	callCtx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.GetGateway(callCtx, req)
+	resp, err := app.Ask(ctx, a, app.API.GetGateway, req)
 	if err != nil {
 		return err
 	}
@@ -189,9 +183,9 @@ func limitRows(s *app.Sections, l *sockgatev1.Limits) {
 	s.Row("idle timeout", orNone(fmt.Sprintf("%s, then %s", app.HumanDuration(idle), l.GetIdleAction()), idle == 0))
 	s.Row("drain timeout", app.DurationText(l.GetDrainTimeout()))
 	s.Row("events kept", fmt.Sprint(l.GetEventLogSize()))
-	for _, f := range admissionLimits() {
-		if f.isSet(l) {
-			s.Row(strings.ReplaceAll(f.name(), "-", " "), f.text(l))
+	for _, f := range limits.Admission() {
+		if f.IsSet(l) {
+			s.Row(strings.ReplaceAll(f.Name(), "-", " "), f.Text(l))
 		}
 	}
 }

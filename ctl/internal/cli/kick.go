@@ -48,9 +48,9 @@ were kicked, or nodes of the fleet did not answer; 4 none of the IDs exists.`,
   ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam' --ban 10m
   ctl kick --filter 'idle > duration("1h")' --dry-run`,
 		ValidArgsFunction: a.CompleteIDs(0),
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			o.filterGiven = cmd.Flags().Changed("filter")
-			return kick(a, cmd.Context(), args, o)
+			return kick(cmd.Context(), a, args, o)
 		}),
 	}
 	f := cmd.Flags()
@@ -67,7 +67,7 @@ were kicked, or nodes of the fleet did not answer; 4 none of the IDs exists.`,
 	return cmd
 }
 
-func kick(a *app.App, ctx context.Context, ids []string, o kickOptions) error {
+func kick(ctx context.Context, a *app.App, ids []string, o kickOptions) error {
 	req, err := o.request(a, ids)
 	if err != nil {
 		return err
@@ -75,17 +75,17 @@ func kick(a *app.App, ctx context.Context, ids []string, o kickOptions) error {
 	if req.Filter != "" && !o.dryRun && !o.yes && !a.Env.StdinIsTerminal {
 		return app.NeedYes()
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	return a.WithClient(func(c *app.Client) error { return kickWith(ctx, a, c, req, &o) })
+}
+
+// kickWith asks for confirmation where that is needed, kicks, and says what came of it.
+func kickWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.KickRequest, o *kickOptions) error {
 	if req.Filter != "" && !o.dryRun && !o.yes {
-		if ended, err := confirmKick(a, ctx, c, req); ended || err != nil {
+		if ended, err := confirmKick(ctx, a, c, req); ended || err != nil {
 			return err
 		}
 	}
-	resp, err := callKick(a, ctx, c, req, o.dryRun)
+	resp, err := callKick(ctx, c, req, o.dryRun)
 	if err != nil {
 		return err
 	}
@@ -128,8 +128,8 @@ func (o *kickOptions) request(a *app.App, ids []string) (*sockgatev1.KickRequest
 
 // confirmKick asks, naming how many connections match, on which it says what nodes are not known of; ended says that there is nothing to ask
 // about.
-func confirmKick(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.KickRequest) (ended bool, err error) {
-	resp, err := callKick(a, ctx, c, req, true)
+func confirmKick(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.KickRequest) (ended bool, err error) {
+	resp, err := callKick(ctx, c, req, true)
 	if err != nil {
 		return false, err
 	}
@@ -141,11 +141,9 @@ func confirmKick(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1
 	return false, a.Confirm(ctx, false, fmt.Sprintf("Kick %s%s?", app.Plural(resp.GetMatched(), "connection"), app.OnNodes(resp.GetFleet())))
 }
 
-func callKick(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.KickRequest, validateOnly bool) (*sockgatev1.KickResponse, error) {
-	ctx, cancel := a.Within(ctx, max(time.Second, req.GetFlushTimeout().AsDuration()))
-	defer cancel()
+func callKick(ctx context.Context, c *app.Client, req *sockgatev1.KickRequest, validateOnly bool) (*sockgatev1.KickResponse, error) {
 	req.ValidateOnly = validateOnly
-	return c.Kick(ctx, req)
+	return app.CallLonger(ctx, c, max(time.Second, req.GetFlushTimeout().AsDuration()), app.API.Kick, req)
 }
 
 func printKick(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) error {

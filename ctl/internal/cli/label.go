@@ -28,9 +28,9 @@ A key has 1 to 63 of a-z, 0-9, dot, underscore and dash. A connection has at mos
 		Example: `  ctl label edge-1.19ab0d3f1c2.42 room=7 old-
   ctl label --filter 'remote_ip == "10.0.0.9"' tenant=a`,
 		ValidArgsFunction: a.CompleteIDs(0),
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			o.filterGiven = cmd.Flags().Changed("filter")
-			return label(a, cmd.Context(), args, o)
+			return label(cmd.Context(), a, args, o)
 		}),
 	}
 	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp+", in place of IDs; true means all live ones")
@@ -39,7 +39,7 @@ A key has 1 to 63 of a-z, 0-9, dot, underscore and dash. A connection has at mos
 	return cmd
 }
 
-func label(a *app.App, ctx context.Context, args []string, o labelOptions) error {
+func label(ctx context.Context, a *app.App, args []string, o labelOptions) error {
 	req, err := labelRequest(args)
 	if err != nil {
 		return err
@@ -52,14 +52,7 @@ func label(a *app.App, ctx context.Context, args []string, o labelOptions) error
 		return err
 	}
 	req.Scope = a.Scope(&o.scope)
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	callCtx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.SetLabels(callCtx, req)
+	resp, err := app.Ask(ctx, a, app.API.SetLabels, req)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/limits"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -71,28 +72,6 @@ func TestLimitsGet(t *testing.T) {
 	}
 	against(t, g).expect(t, 0, "NAME                   VALUE\nmax-connections        none\nidle-timeout           none\nallow                  all\ndeny                   none\nlistener-connections   none\n", "",
 		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections")
-}
-
-// What get shows, set takes: every limit that can be changed comes back as it was.
-func TestLimitsRoundTrip(t *testing.T) {
-	for _, l := range []*sockgatev1.Limits{someLimits(), {}} {
-		want, got := proto.CloneOf(l), &sockgatev1.Limits{}
-		for _, f := range limitFields() {
-			if !f.settable() {
-				want.ProtoReflect().Clear(f.d)
-				continue
-			}
-			if err := f.set(got, f.text(l)); err != nil {
-				t.Errorf("%s=%s: %v", f.name(), f.text(l), err)
-			}
-			if f.text(got) != f.text(l) {
-				t.Errorf("%s: %s came back as %s", f.name(), f.text(l), f.text(got))
-			}
-		}
-		if l.GetMaxConnections() > 0 && !proto.Equal(want, got) {
-			t.Errorf("got  %v\nwant %v", got, want)
-		}
-	}
 }
 
 // Only what is named is changed, and shown as it is then.
@@ -173,12 +152,9 @@ func TestLimitsCompletion(t *testing.T) {
 	}
 }
 
-// The lists of limits that are special name limits that there are, and the tests above know all of them.
+// The tests above know every limit of the contract.
 func TestEveryLimitIsKnown(t *testing.T) {
-	if _, err := findLimits(append(fixedLimits(), byteLimits()...)); err != nil {
-		t.Error(err)
-	}
-	if n := len(limitFields()); n != strings.Count(shownLimits, "\n")-1 {
+	if n := len(limits.Fields()); n != strings.Count(shownLimits, "\n")-1 {
 		t.Errorf("%d limits; the table of this test has others: give a new one its unit", n)
 	}
 }

@@ -37,7 +37,7 @@ matches is PRESENT then. What makes no event makes no row: bytes that come and g
   ctl list -o name --filter 'labels["room"] == "7"'`,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return list(a, cmd.Context(), o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), a, o) }),
 	}
 	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
@@ -49,7 +49,7 @@ matches is PRESENT then. What makes no event makes no row: bytes that come and g
 	return cmd
 }
 
-func list(a *app.App, ctx context.Context, o listOptions) error {
+func list(ctx context.Context, a *app.App, o listOptions) error {
 	state, err := parseState(o.state)
 	if err != nil {
 		return err
@@ -64,17 +64,19 @@ func list(a *app.App, ctx context.Context, o listOptions) error {
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if o.watch {
-		return watch(a, ctx, c, o, state)
-	}
+	return a.WithClient(func(c *app.Client) error {
+		if o.watch {
+			return watch(ctx, a, c, o, state)
+		}
+		return listOnce(ctx, a, c, o, state)
+	})
+}
+
+// listOnce prints the rows as their pages arrive.
+func listOnce(ctx context.Context, a *app.App, c *app.Client, o listOptions, state sockgatev1.ListState) error {
 	rows := a.NewConnectionRows(state != sockgatev1.ListState_LIST_STATE_LIVE, false)
 	left := newCountdown(o.limit)
-	walked, err := walk(a, ctx, c, o.request(a, state), left, func(page []*sockgatev1.Connection) error {
+	walked, err := walk(ctx, c, o.request(a, state), left, func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
 			if err := rows.Add("", conn); err != nil {
 				return err
@@ -115,13 +117,13 @@ type walked struct {
 }
 
 // walk goes through the pages of a list. With an error, the result is of the pages before it.
-func walk(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest, left *countdown,
+func walk(ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest, left *countdown,
 	page func([]*sockgatev1.Connection) error,
 ) (walked, error) {
 	var w walked
 	for {
 		req.PageSize = int32(left.cap(maxPage))
-		resp, err := listPage(a, ctx, c, req)
+		resp, err := app.Call(ctx, c, app.API.ListConnections, req)
 		if err != nil {
 			return w, err
 		}
@@ -139,12 +141,6 @@ func walk(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListCo
 			return w, nil
 		}
 	}
-}
-
-func listPage(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	return c.ListConnections(ctx, req)
 }
 
 // countdown counts down from --limit, or never ends.

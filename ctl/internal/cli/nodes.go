@@ -27,7 +27,7 @@ func nodesCommand(a *app.App, use string) *cobra.Command {
 		Long:              nodesLong,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return nodes(a, cmd.Context(), &s) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return nodes(cmd.Context(), a, &s) }),
 	}
 	s.RegisterLocal(cmd, "only what the gateway that is asked knows, without asking any other")
 	return cmd
@@ -41,15 +41,8 @@ func nodeCommand(a *app.App) *cobra.Command {
 }
 
 // nodes prints the nodes.
-func nodes(a *app.App, ctx context.Context, s *app.ScopeFlags) error {
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{Scope: a.Scope(s)})
+func nodes(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
+	resp, err := app.Ask(ctx, a, app.API.ListNodes, &sockgatev1.ListNodesRequest{Scope: a.Scope(s)})
 	if err != nil {
 		return err
 	}
@@ -152,7 +145,7 @@ Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not 
 			}
 			return a.CompleteNodes(func() []string { return nil })(cmd, args, prefix)
 		},
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error { return nodeForget(a, cmd.Context(), args[0], &o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error { return nodeForget(cmd.Context(), a, args[0], &o) }),
 	}
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	o.RegisterLocal(cmd, "only on the gateway that is asked, without telling any other")
@@ -160,21 +153,14 @@ Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not 
 }
 
 // nodeForget forgets the node, and shows what was known of it.
-func nodeForget(a *app.App, ctx context.Context, name string, o *forgetOptions) error {
+func nodeForget(ctx context.Context, a *app.App, name string, o *forgetOptions) error {
 	if err := app.CheckNode(name); err != nil {
 		return err
 	}
 	if err := a.Confirm(ctx, o.yes, fmt.Sprintf("Forget the node %s?", name)); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: name, Scope: a.Scope(&o.ScopeFlags)})
+	resp, err := app.Ask(ctx, a, app.API.ForgetNode, &sockgatev1.ForgetNodeRequest{Node: name, Scope: a.Scope(&o.ScopeFlags)})
 	if err != nil {
 		return err
 	}

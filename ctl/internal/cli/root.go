@@ -7,8 +7,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,9 +15,9 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/bench"
 	"github.com/sockgate/sockgate/ctl/internal/dial"
+	"github.com/sockgate/sockgate/ctl/internal/limits"
+	"github.com/sockgate/sockgate/ctl/internal/local"
 )
-
-const ()
 
 const rootLong = `ctl shows and drives the live sockets of a sockgate gateway.
 
@@ -34,45 +32,18 @@ fifths of it, at most 1 minute, so that what the others answered is here in time
 // rootCommand wires all commands to this run.
 func rootCommand(a *app.App) *cobra.Command {
 	root := &cobra.Command{
-		Use:               "ctl",
-		Short:             "Show and drive the live sockets of a sockgate gateway",
-		Long:              rootLong,
-		Version:           readVersion().Version, // cobra prints it for --version, as `ctl version` does
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkGlobals(a, cmd) },
+		Use:     "ctl",
+		Short:   "Show and drive the live sockets of a sockgate gateway",
+		Long:    rootLong,
+		Version: readVersion().Version, // cobra prints it for --version, as `ctl version` does
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return app.UsageFor(cmd, err) })
-	globalFlags(a, root)
 	root.AddCommand(
-		listCommand(a), countCommand(a), getCommand(a), sendCommand(a), broadcastCommand(a), kickCommand(a),
-		labelCommand(a), streamEventsCommand(a), shutdownCommand(a), infoCommand(a), nodesCommand(a, "nodes"), nodeCommand(a), limitsCommand(a), banCommand(a), tokenCommand(a),
-		contextCommand(a), tlsDevCommand(a), dial.Command(a), bench.Command(a), versionCommand(a),
+		listCommand(a), countCommand(a), getCommand(a), sendCommand(a), broadcastCommand(a), kickCommand(a), labelCommand(a),
+		streamEventsCommand(a), shutdownCommand(a), infoCommand(a), nodesCommand(a, "nodes"), nodeCommand(a),
+		limits.Command(a), banCommand(a), local.TokenCommand(a), local.ContextCommand(a), local.TLSDevCommand(a),
+		dial.Command(a), bench.Command(a), versionCommand(a),
 	)
 	return root
-}
-
-// globalFlags declares the flags that all commands have.
-func globalFlags(a *app.App, root *cobra.Command) {
-	a.RegisterAccess(root)
-	f := root.PersistentFlags()
-	f.DurationVar(&a.Timeout, "timeout", app.DefaultTimeout, "how long a call may take, other nodes' answers included (they have four fifths of it); streams only until they are established")
-	f.StringVarP(&a.Output, "output", "o", app.FormatTable, "output `FORMAT`: "+strings.Join(app.Formats(), ", ")+
-		"; json is one object a line, with 64-bit counters as strings, as protobuf's JSON has them")
-	f.BoolVar(&a.NoColor, "no-color", false, "do not use colour (env NO_COLOR)")
-	app.CompleteFlag(root, "output", app.Formats()...)
-	app.CompleteFlag(root, "timeout")
-}
-
-// checkGlobals runs before every command.
-func checkGlobals(a *app.App, cmd *cobra.Command) error {
-	if !slices.Contains(app.Formats(), a.Output) {
-		return app.UsageFor(cmd, app.Usagef("-o %q is not an output format; use one of %s", a.Output, strings.Join(app.Formats(), ", ")))
-	}
-	if a.Timeout <= 0 {
-		return app.UsageFor(cmd, app.Usagef("--timeout %s is not possible; give a positive duration such as 5s", a.Timeout))
-	}
-	return nil
 }
 
 // Main runs the process's own command line and returns its exit code.
@@ -94,22 +65,7 @@ func Main() int {
 	})
 }
 
-// Run runs one command line and returns its exit code. Cancelling ctx interrupts it as SIGINT does.
+// Run runs one command line of ctl and returns its exit code. Cancelling ctx interrupts it as SIGINT does.
 func Run(ctx context.Context, args []string, env app.Env) int {
-	a := app.New(env)
-	root := rootCommand(a)
-	root.SetArgs(args)
-	root.SetIn(env.Stdin)
-	root.SetOut(a.Stdout)
-	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !a.Started {
-		// Cobra found fault with the words before any command of ours ran.
-		err = app.AsUsage(err)
-	}
-	if flushErr := a.Stdout.Flush(); err == nil && flushErr != nil {
-		err = flushErr
-	}
-	a.Report(err)
-	return app.ExitCode(err)
+	return app.Run(ctx, args, env, rootCommand)
 }

@@ -34,8 +34,8 @@ Exit codes: 0 written or queued as asked; 1 closed, dropped, or its node cannot 
   ctl send edge-1.19ab0d3f1c2.42 - --wait written <file`,
 		Args:              app.Exactly(2, "an ID and TEXT (or - for stdin)"),
 		ValidArgsFunction: a.CompleteIDs(1),
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
-			return send(a, cmd.Context(), args[0], args[1], o)
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return send(cmd.Context(), a, args[0], args[1], o)
 		}),
 	}
 	o.payload.Register(cmd)
@@ -46,7 +46,7 @@ Exit codes: 0 written or queued as asked; 1 closed, dropped, or its node cannot 
 	return cmd
 }
 
-func send(a *app.App, ctx context.Context, id, text string, o sendOptions) error {
+func send(ctx context.Context, a *app.App, id, text string, o sendOptions) error {
 	req := &sockgatev1.SendRequest{Id: id, Scope: a.Scope(&o.scope)}
 	err := app.CheckIDs([]string{id})
 	if err != nil {
@@ -61,18 +61,11 @@ func send(a *app.App, ctx context.Context, id, text string, o sendOptions) error
 	if req.Data, err = a.Payload(text, o.payload, app.MaxSendBytes); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
 	extra := time.Duration(0)
 	if req.Wait == sockgatev1.SendWait_SEND_WAIT_WRITTEN {
 		extra = max(defaultWrittenWait, o.waitTimeout)
 	}
-	callCtx, cancel := a.Within(ctx, extra)
-	defer cancel()
-	resp, err := c.Send(callCtx, req)
+	resp, err := app.AskLonger(ctx, a, extra, app.API.Send, req)
 	if err != nil {
 		return err
 	}

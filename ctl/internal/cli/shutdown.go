@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/events"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -45,9 +46,9 @@ With --wait it prints how the drain goes and ends when the gateway has, or in a 
   ctl shutdown --node edge-2 --wait`,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: a.Run(func(cmd *cobra.Command, _ []string) error {
+		RunE: a.RunE(func(cmd *cobra.Command, _ []string) error {
 			o.graceGiven = cmd.Flags().Changed("grace")
-			return shutdown(a, cmd.Context(), o)
+			return shutdown(cmd.Context(), a, o)
 		}),
 	}
 	a.RegisterNode(cmd, &o.scope, "shut this `NODE` of the fleet down")
@@ -62,17 +63,17 @@ With --wait it prints how the drain goes and ends when the gateway has, or in a 
 	return cmd
 }
 
-func shutdown(a *app.App, ctx context.Context, o shutdownOptions) error {
+func shutdown(ctx context.Context, a *app.App, o shutdownOptions) error {
 	req, err := o.request(a)
 	if err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := confirmShutdown(a, ctx, c, &o); err != nil {
+	return a.WithClient(func(c *app.Client) error { return shutdownWith(ctx, a, c, req, &o) })
+}
+
+// shutdownWith asks for confirmation, starts the drain, and with --wait stays until it has ended.
+func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.ShutdownRequest, o *shutdownOptions) (err error) {
+	if err := confirmShutdown(ctx, a, c, o); err != nil {
 		return err
 	}
 	var before app.Moment
@@ -82,9 +83,7 @@ func shutdown(a *app.App, ctx context.Context, o shutdownOptions) error {
 			return err
 		}
 	}
-	callCtx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.Shutdown(callCtx, req)
+	resp, err := app.Call(ctx, c, app.API.Shutdown, req)
 	if err != nil {
 		return err
 	}
@@ -96,9 +95,9 @@ func shutdown(a *app.App, ctx context.Context, o shutdownOptions) error {
 		return app.ExitWith(code)
 	}
 	if resp.GetFleet() == nil || o.scope.Local {
-		err = awaitEnd(a, ctx, c, &sockgatev1.StreamEventsRequest{After: before.Cursor, Scope: req.Scope}, nil)
+		err = awaitEnd(ctx, a, c, &sockgatev1.StreamEventsRequest{After: before.Cursor, Scope: req.Scope}, nil)
 	} else {
-		err = awaitDrains(a, ctx, c, before.Cursor, resp.GetFleet())
+		err = awaitDrains(ctx, a, c, before.Cursor, resp.GetFleet())
 	}
 	if err != nil {
 		return err
@@ -107,7 +106,7 @@ func shutdown(a *app.App, ctx context.Context, o shutdownOptions) error {
 }
 
 // confirmShutdown asks, naming what is shut down.
-func confirmShutdown(a *app.App, ctx context.Context, c *app.Client, o *shutdownOptions) error {
+func confirmShutdown(ctx context.Context, a *app.App, c *app.Client, o *shutdownOptions) error {
 	if o.yes || !a.Env.StdinIsTerminal {
 		return a.Confirm(ctx, o.yes, "")
 	}
@@ -116,9 +115,7 @@ func confirmShutdown(a *app.App, ctx context.Context, c *app.Client, o *shutdown
 	case len(o.scope.Nodes) > 0:
 		what = "the node " + o.scope.Nodes[0]
 	case o.scope.All:
-		callCtx, cancel := a.Within(ctx, 0)
-		defer cancel()
-		nodes, err := app.KnownNodes(callCtx, c)
+		nodes, err := app.KnownNodes(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -192,13 +189,13 @@ func printShutdown(a *app.App, resp *sockgatev1.ShutdownResponse) error {
 }
 
 // awaitDrains prints the events of these nodes' drains until all have ended, or the gateway that is asked has.
-func awaitDrains(a *app.App, ctx context.Context, c *app.Client, cursor string, fleet *sockgatev1.FleetResult) error {
+func awaitDrains(ctx context.Context, a *app.App, c *app.Client, cursor string, fleet *sockgatev1.FleetResult) error {
 	d := newDrainWait(a, c, fleet)
 	if len(d.left) == 0 {
 		return nil
 	}
 	scope := &sockgatev1.Scope{Nodes: d.nodes(), NodeTimeout: durationpb.New(a.NodeTimeout())}
-	if err := awaitEnd(a, ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
+	if err := awaitEnd(ctx, a, c, &sockgatev1.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
 		return err
 	}
 	d.sayUnseen()
@@ -209,22 +206,22 @@ func awaitDrains(a *app.App, ctx context.Context, c *app.Client, cursor string, 
 }
 
 // awaitEnd prints a drain's events until the gateway ends the stream, or all has been seen that d waits for.
-func awaitEnd(a *app.App, ctx context.Context, c *app.Client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
+func awaitEnd(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
 	req.Types = []sockgatev1.EventType{
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED,
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED,
 	}
-	printer := newEventPrinter(a, app.EncodingUTF8)
+	printer := events.NewPrinter(a, app.EncodingUTF8)
 	f := &app.Follower{App: a, Client: c, Request: req}
-	f.Emit = func(events []*sockgatev1.Event) error {
-		printer.several = f.Several
-		return printEvents(a, printer, events, newCountdown(0))
+	f.Emit = func(batch []*sockgatev1.Event) error {
+		printer.Several = f.Several
+		return printEvents(a, printer, batch, newCountdown(0))
 	}
 	if d != nil {
 		f.End = d.ended
 		show := f.Emit
-		f.Emit = func(events []*sockgatev1.Event) error { d.see(events); return show(events) }
+		f.Emit = func(batch []*sockgatev1.Event) error { d.see(batch); return show(batch) }
 	}
 	err := f.Run(ctx)
 	var call *app.CallError

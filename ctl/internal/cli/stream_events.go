@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/events"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -51,7 +51,7 @@ exit code 3.`,
   ctl events --snapshot --filter 'labels["room"] == "7"' --data`,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, _ []string) error { return streamEvents(a, cmd.Context(), o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return streamEvents(cmd.Context(), a, o) }),
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.types, "type", nil, "only this `TYPE` (repeatable, or separated by commas); GAP and the snapshot always come")
@@ -65,14 +65,14 @@ exit code 3.`,
 	f.BoolVar(&o.noFollow, "no-follow", false, "print what has happened already, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
 	a.RegisterScope(cmd, &o.scope)
-	_ = cmd.RegisterFlagCompletionFunc("type", completeTypes)
+	_ = cmd.RegisterFlagCompletionFunc("type", events.CompleteTypes)
 	app.CompleteFlag(cmd, "encoding", app.Encodings()...)
 	app.CompleteFlag(cmd, "filter")
 	app.CompleteFlag(cmd, "after")
 	return cmd
 }
 
-func streamEvents(a *app.App, ctx context.Context, o streamOptions) error {
+func streamEvents(ctx context.Context, a *app.App, o streamOptions) error {
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
@@ -81,20 +81,20 @@ func streamEvents(a *app.App, ctx context.Context, o streamOptions) error {
 		return err
 	}
 	req.Scope = a.Scope(&o.scope)
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	printer, left := newEventPrinter(a, o.encoding), newCountdown(o.limit)
+	return a.WithClient(func(c *app.Client) error { return followEvents(ctx, a, c, req, &o) })
+}
+
+// followEvents prints the stream until it ends, and says where it can be taken up again when it ended early.
+func followEvents(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest, o *streamOptions) (err error) {
+	printer, left := events.NewPrinter(a, o.encoding), newCountdown(o.limit)
 	f := &app.Follower{App: a, Client: c, Request: req, Reconnect: o.reconnect}
-	f.Emit = func(events []*sockgatev1.Event) error {
-		printer.several = f.Several
-		return printEvents(a, printer, events, left)
+	f.Emit = func(batch []*sockgatev1.Event) error {
+		printer.Several = f.Several
+		return printEvents(a, printer, batch, left)
 	}
 	code := func() int { return app.ExitDone }
 	if o.noFollow {
-		if code, err = endNow(a, ctx, f); err != nil {
+		if code, err = endNow(ctx, a, f); err != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func streamEvents(a *app.App, ctx context.Context, o streamOptions) error {
 }
 
 // endNow makes the stream end where the event logs end now. The exit code of that is known when the stream has ended.
-func endNow(a *app.App, ctx context.Context, f *app.Follower) (code func() int, err error) {
+func endNow(ctx context.Context, a *app.App, f *app.Follower) (code func() int, err error) {
 	m, err := a.Now(ctx, f.Client, f.Request.GetScope())
 	if err != nil {
 		return nil, err
@@ -132,8 +132,8 @@ func endNow(a *app.App, ctx context.Context, f *app.Follower) (code func() int, 
 	}
 	// Choosing the types here makes the stream come to its end at once; the gateway would pass over the others in silence.
 	f.Request.Types = nil
-	f.Emit = func(events []*sockgatev1.Event) error {
-		return emit(slices.DeleteFunc(events, func(e *sockgatev1.Event) bool {
+	f.Emit = func(batch []*sockgatev1.Event) error {
+		return emit(slices.DeleteFunc(batch, func(e *sockgatev1.Event) bool {
 			return !slices.Contains(types, e.GetType()) && !streamOnly(e.GetType())
 		}))
 	}
@@ -147,16 +147,16 @@ func streamOnly(t sockgatev1.EventType) bool {
 }
 
 // printEvents prints one batch, as far as the limit allows.
-func printEvents(a *app.App, p *eventPrinter, events []*sockgatev1.Event, left *countdown) error {
+func printEvents(a *app.App, p *events.Printer, batch []*sockgatev1.Event, left *countdown) error {
 	if a.Output == app.FormatName { // only what is printed counts
-		events = slices.DeleteFunc(events, func(e *sockgatev1.Event) bool { return e.GetConnection() == nil })
+		batch = slices.DeleteFunc(batch, func(e *sockgatev1.Event) bool { return e.GetConnection() == nil })
 	}
-	for _, e := range events[:left.cap(len(events))] {
-		if err := p.print(e); err != nil {
+	for _, e := range batch[:left.cap(len(batch))] {
+		if err := p.Print(e); err != nil {
 			return err
 		}
 	}
-	left.take(len(events))
+	left.take(len(batch))
 	if err := a.Stdout.Flush(); err != nil || !left.over() {
 		return err
 	}
@@ -179,7 +179,7 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	if o.limit < 0 {
 		return nil, app.Usagef("--limit %d is not possible; give the number of events, or 0 for all", o.limit)
 	}
-	types, err := parseEventTypes(o.types)
+	types, err := events.ParseTypes(o.types)
 	if err != nil {
 		return nil, err
 	}
@@ -195,43 +195,4 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	return &sockgatev1.StreamEventsRequest{
 		Types: types, Filter: o.filter, After: o.after, Snapshot: o.snapshot, IncludeData: o.data, MaxDataBytes: o.maxData,
 	}, nil
-}
-
-// parseEventTypes takes names as CONNECTED, EVENT_TYPE_CONNECTED, connected or backpressure-on.
-func parseEventTypes(names []string) ([]sockgatev1.EventType, error) {
-	var types []sockgatev1.EventType
-	for _, name := range names {
-		upper := strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(name), "-", "_"))
-		n, ok := sockgatev1.EventType_value["EVENT_TYPE_"+strings.TrimPrefix(upper, "EVENT_TYPE_")]
-		if !ok || n == 0 {
-			return nil, app.Usagef("--type %q is not an event type; use one of %s", name, strings.Join(eventTypeNames(), ", "))
-		}
-		if t := sockgatev1.EventType(n); !slices.Contains(types, t) {
-			types = append(types, t)
-		}
-	}
-	return types, nil
-}
-
-// eventTypeNames are all types, in the order of the contract.
-func eventTypeNames() []string {
-	var names []string
-	for n := int32(1); ; n++ {
-		if _, ok := sockgatev1.EventType_name[n]; !ok {
-			return names
-		}
-		names = append(names, app.TypeText(sockgatev1.EventType(n)))
-	}
-}
-
-// completeTypes offers what may follow the last comma.
-func completeTypes(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	last := strings.LastIndexByte(typed, ',') + 1
-	var found []cobra.Completion
-	for _, name := range eventTypeNames() {
-		if strings.HasPrefix(name, strings.ToUpper(typed[last:])) {
-			found = append(found, typed[:last]+name)
-		}
-	}
-	return found, cobra.ShellCompDirectiveNoFileComp
 }

@@ -27,7 +27,7 @@ func versionCommand(a *app.App) *cobra.Command {
 		Short:             "Show the version of ctl",
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(*cobra.Command, []string) error { return printVersion(a, readVersion()) }),
+		RunE:              a.RunE(func(*cobra.Command, []string) error { return printVersion(a, readVersion()) }),
 	}
 }
 

@@ -3,17 +3,17 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/events"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // watch is `list --watch`: it lists, follows from the list's cursor, and lists again after a gap. What was missed cannot
 // be had any more, but what is true now can.
-func watch(a *app.App, ctx context.Context, c *app.Client, o listOptions, state sockgatev1.ListState) error {
+func watch(ctx context.Context, a *app.App, c *app.Client, o listOptions, state sockgatev1.ListState) error {
 	w := &watcher{app: a, client: c, options: o, state: state, left: newCountdown(o.limit)}
 	w.rows = a.NewConnectionRows(true, true)
 	for {
@@ -50,7 +50,7 @@ type watcher struct {
 // round lists and follows once; again says that events were missed.
 func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	w.known, w.gap, w.stale = map[string]string{}, false, false
-	listed, err := walk(w.app, ctx, w.client, w.options.request(w.app, w.state), w.left, w.listed)
+	listed, err := walk(ctx, w.client, w.options.request(w.app, w.state), w.left, w.listed)
 	w.fleet, w.absent = listed.fleet, listed.absent
 	w.app.SayAbsent(&w.absent)
 	if err != nil || w.left.over() {
@@ -83,10 +83,10 @@ func (w *watcher) follow(ctx context.Context, filter, cursor string, types []soc
 	f := &app.Follower{
 		App: w.app, Client: w.client, Reconnect: true,
 		Request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor, Scope: w.app.Scope(&w.options.scope)},
-		Emit: func(events []*sockgatev1.Event) error {
+		Emit: func(batch []*sockgatev1.Event) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return emit(ctx, events)
+			return emit(ctx, batch)
 		},
 	}
 	return f.Run(ctx)
@@ -130,13 +130,13 @@ func (w *watcher) listed(page []*sockgatev1.Connection) error {
 	return w.rows.Flush()
 }
 
-func (w *watcher) happened(ctx context.Context, events []*sockgatev1.Event) error {
-	for _, e := range events {
+func (w *watcher) happened(ctx context.Context, batch []*sockgatev1.Event) error {
+	for _, e := range batch {
 		if gap := e.GetGap(); gap != nil {
 			if err := w.rows.Flush(); err != nil {
 				return err
 			}
-			w.app.Say("events%s were missed (%s); listing again", w.ofNode(e), gapText(gap))
+			w.app.Say("events%s were missed (%s); listing again", w.ofNode(e), events.GapText(gap))
 			w.gap = true
 			return app.ErrStop
 		}
@@ -177,8 +177,8 @@ func (w *watcher) back(e *sockgatev1.Event) bool {
 }
 
 // controlled gets the events that a filter keeps out of the other stream.
-func (w *watcher) controlled(ctx context.Context, events []*sockgatev1.Event) error {
-	for _, e := range events {
+func (w *watcher) controlled(ctx context.Context, batch []*sockgatev1.Event) error {
+	for _, e := range batch {
 		if w.back(e) {
 			return app.ErrStop
 		}
@@ -206,7 +206,7 @@ func (w *watcher) settle(ctx context.Context) error {
 func (w *watcher) relabel(ctx context.Context) error {
 	var failed error // of our own output
 	all := w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE)
-	listed, err := walk(w.app, ctx, w.client, all, newCountdown(0), func(page []*sockgatev1.Connection) error {
+	listed, err := walk(ctx, w.client, all, newCountdown(0), func(page []*sockgatev1.Connection) error {
 		for _, conn := range page {
 			labels, known := w.known[conn.GetId()]
 			if known && labels == app.LabelText(conn.GetLabels()) || w.left.over() {
@@ -233,18 +233,3 @@ func (w *watcher) relabel(ctx context.Context) error {
 
 // eventLabeled is the row of a connection whose labels were changed.
 const eventLabeled = "LABELED"
-
-// gapText tells a gap's range and reason.
-func gapText(gap *sockgatev1.GapDetails) string {
-	text := app.EnumText(gap.GetReason().String(), "GAP_REASON_")
-	switch {
-	case gap.GetDataEvents() > 0:
-		text += fmt.Sprintf(" data-events=%d", gap.GetDataEvents())
-	case gap.GetFrom() > 0 || gap.GetTo() > 0:
-		text += fmt.Sprintf(" from=%d to=%d", gap.GetFrom(), gap.GetTo())
-	}
-	if gap.GetRequestedCursor() != "" {
-		text += " requested=" + app.Clean(gap.GetRequestedCursor())
-	}
-	return text
-}

@@ -67,7 +67,7 @@ func Command(a *app.App) *cobra.Command {
   ctl dial --name Dwarves --name Elves --send 'More Axes' --send 'More Arrows' --timeout 500ms --once localhost:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return dial(a, cmd.Context(), args[0], o) }),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return dial(cmd.Context(), a, args[0], o) }),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.names, "name", nil, `open a connection of this `+"`NAME`"+` (repeatable; default one, "client")`)
@@ -93,7 +93,7 @@ func Command(a *app.App) *cobra.Command {
 }
 
 // dial runs all connections to their ends.
-func dial(a *app.App, ctx context.Context, addr string, o dialOptions) error {
+func dial(ctx context.Context, a *app.App, addr string, o dialOptions) error {
 	network, address, err := app.DialTarget(addr)
 	if err != nil {
 		return err

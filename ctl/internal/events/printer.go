@@ -1,4 +1,4 @@
-package cli
+package events
 
 import (
 	"fmt"
@@ -14,20 +14,20 @@ import (
 // maxCarries bounds the characters that wait for their next packet, one a connection.
 const maxCarries = 1 << 16
 
-// eventPrinter prints events in any format; in a table, one line each.
-type eventPrinter struct {
+// Printer prints events in any format; in a table, one line each.
+type Printer struct {
 	app      *app.App
 	encoding string            // how DATA is shown
 	carries  map[string][]byte // by connection: the beginning of a character whose rest is in the next packet
-	several  bool              // there are events of more than one node
+	Several  bool              // there are events of more than one node
 }
 
-func newEventPrinter(a *app.App, encoding string) *eventPrinter {
-	return &eventPrinter{app: a, encoding: encoding, carries: map[string][]byte{}}
+func NewPrinter(a *app.App, encoding string) *Printer {
+	return &Printer{app: a, encoding: encoding, carries: map[string][]byte{}}
 }
 
-// print prints one event.
-func (p *eventPrinter) print(e *sockgatev1.Event) error {
+// Print prints one event.
+func (p *Printer) Print(e *sockgatev1.Event) error {
 	switch {
 	case p.app.Structured():
 		return p.app.PrintMessage(e)
@@ -41,7 +41,7 @@ func (p *eventPrinter) print(e *sockgatev1.Event) error {
 
 // line is "time type id details", the columns two spaces apart. An event that is about no connection has "-" for its ID, or the name of its
 // node where there are several: IDs begin with theirs.
-func (p *eventPrinter) line(e *sockgatev1.Event) string {
+func (p *Printer) line(e *sockgatev1.Event) string {
 	a := p.app
 	when := a.ClockText(e.GetTime().AsTime())
 	if a.Wide() {
@@ -50,7 +50,7 @@ func (p *eventPrinter) line(e *sockgatev1.Event) string {
 	id := "-"
 	if e.GetConnection() != nil {
 		id = app.Clean(e.GetConnection().GetId())
-	} else if p.several && e.GetNode() != "" {
+	} else if p.Several && e.GetNode() != "" {
 		id = app.Clean(e.GetNode())
 	}
 
@@ -59,7 +59,7 @@ func (p *eventPrinter) line(e *sockgatev1.Event) string {
 }
 
 // details are the columns that only this type of event has.
-func (p *eventPrinter) details(e *sockgatev1.Event) []string {
+func (p *Printer) details(e *sockgatev1.Event) []string {
 	c := e.GetConnection()
 	switch e.GetType() {
 	case sockgatev1.EventType_EVENT_TYPE_CONNECTED:
@@ -77,7 +77,7 @@ func (p *eventPrinter) details(e *sockgatev1.Event) []string {
 		return []string{controlText(p.app, e.GetControl())}
 	case sockgatev1.EventType_EVENT_TYPE_GAP:
 		clear(p.carries)
-		return []string{"events missed: " + gapText(e.GetGap())}
+		return []string{"events missed: " + GapText(e.GetGap())}
 	default:
 		if c != nil {
 			return []string{route(c), otherDetails(p.app, e)}
@@ -304,7 +304,7 @@ func actorText(a *app.App, d *sockgatev1.ControlDetails) string {
 
 // dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes between
 // the two were cut off.
-func (p *eventPrinter) dataText(id string, d *sockgatev1.DataDetails) string {
+func (p *Printer) dataText(id string, d *sockgatev1.DataDetails) string {
 	decoder := app.TextDecoder{Encoding: p.encoding, Carry: p.carries[id]}
 	text := decoder.Decode(d.GetData())
 	cut := d.GetTotalBytes() > uint64(len(d.GetData()))
@@ -339,4 +339,19 @@ func typeColor(t sockgatev1.EventType) string {
 	default:
 		return "36"
 	}
+}
+
+// GapText tells a gap's range and reason.
+func GapText(gap *sockgatev1.GapDetails) string {
+	text := app.EnumText(gap.GetReason().String(), "GAP_REASON_")
+	switch {
+	case gap.GetDataEvents() > 0:
+		text += fmt.Sprintf(" data-events=%d", gap.GetDataEvents())
+	case gap.GetFrom() > 0 || gap.GetTo() > 0:
+		text += fmt.Sprintf(" from=%d to=%d", gap.GetFrom(), gap.GetTo())
+	}
+	if gap.GetRequestedCursor() != "" {
+		text += " requested=" + app.Clean(gap.GetRequestedCursor())
+	}
+	return text
 }

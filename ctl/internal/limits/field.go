@@ -1,4 +1,4 @@
-package cli
+package limits
 
 import (
 	"fmt"
@@ -16,50 +16,50 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// limitField is one field of Limits: its name on the command line, and how its value is written. The contract is the only list of them.
-type limitField struct{ d protoreflect.FieldDescriptor }
+// Field is one field of Limits: its name on the command line, and how its value is written. The contract is the only list of them.
+type Field struct{ d protoreflect.FieldDescriptor }
 
-// limitFields are all limits, in the order of the contract.
-func limitFields() []limitField {
+// Fields are all limits, in the order of the contract.
+func Fields() []Field {
 	fields := (&sockgatev1.Limits{}).ProtoReflect().Descriptor().Fields()
-	all := make([]limitField, fields.Len())
+	all := make([]Field, fields.Len())
 	for i := range all {
-		all[i] = limitField{fields.Get(i)}
+		all[i] = Field{fields.Get(i)}
 	}
 	return all
 }
 
-// fixedLimits are those that a gateway has from its start to its end.
-func fixedLimits() []string {
+// fixedNames are those that a gateway has from its start to its end.
+func fixedNames() []string {
 	return []string{"low-water", "idle-action", "drain-timeout", "event-log-size"}
 }
 
-// byteLimits are those that count bytes.
-func byteLimits() []string {
+// byteNames are those that count bytes.
+func byteNames() []string {
 	return []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget"}
 }
 
-// admissionLimits are those that a gateway may well run without, and that say nothing then.
-func admissionLimits() []limitField {
-	all := limitFields()
-	first := slices.IndexFunc(all, func(f limitField) bool { return f.name() == "listener-connections" })
+// Admission are those that a gateway may well run without, and that say nothing then.
+func Admission() []Field {
+	all := Fields()
+	first := slices.IndexFunc(all, func(f Field) bool { return f.Name() == "listener-connections" })
 	return all[first:]
 }
 
-// name is the name on the command line, for example max-connections.
-func (f limitField) name() string { return app.Kebab(f.path()) }
+// Name is the name on the command line, for example max-connections.
+func (f Field) Name() string { return app.Kebab(f.path()) }
 
 // path is the name in the contract, as a field mask has it.
-func (f limitField) path() string { return string(f.d.Name()) }
+func (f Field) path() string { return string(f.d.Name()) }
 
 // settable says whether it can be changed while the gateway runs.
-func (f limitField) settable() bool { return !slices.Contains(fixedLimits(), f.name()) }
+func (f Field) settable() bool { return !slices.Contains(fixedNames(), f.Name()) }
 
 // inBytes says whether it counts bytes.
-func (f limitField) inBytes() bool { return slices.Contains(byteLimits(), f.name()) }
+func (f Field) inBytes() bool { return slices.Contains(byteNames(), f.Name()) }
 
-// isSet says whether the limit has a value that is not its zero, which mostly means that there is none.
-func (f limitField) isSet(l *sockgatev1.Limits) bool {
+// IsSet says whether the limit has a value that is not its zero, which mostly means that there is none.
+func (f Field) IsSet(l *sockgatev1.Limits) bool {
 	if f.d.Message() != nil && !f.d.IsMap() {
 		return f.duration(l) != 0
 	}
@@ -67,16 +67,16 @@ func (f limitField) isSet(l *sockgatev1.Limits) bool {
 }
 
 // duration is the value of a limit that is a time; an absent one is 0.
-func (f limitField) duration(l *sockgatev1.Limits) time.Duration {
+func (f Field) duration(l *sockgatev1.Limits) time.Duration {
 	d, _ := l.ProtoReflect().Get(f.d).Message().Interface().(*durationpb.Duration)
 	return d.AsDuration()
 }
 
-// text is the value as people read and as parse takes it.
-func (f limitField) text(l *sockgatev1.Limits) string {
+// Text is the value as people read and as parse takes it.
+func (f Field) Text(l *sockgatev1.Limits) string {
 	v := l.ProtoReflect().Get(f.d)
 	switch {
-	case !f.isSet(l):
+	case !f.IsSet(l):
 		return f.noneText()
 	case f.d.IsMap():
 		return countsByName(v.Map())
@@ -98,8 +98,8 @@ func (f limitField) text(l *sockgatev1.Limits) string {
 }
 
 // noneText is what a zero is called.
-func (f limitField) noneText() string {
-	switch f.name() {
+func (f Field) noneText() string {
+	switch f.Name() {
 	case "allow":
 		return "all"
 	case "accept-burst", "accept-burst-per-ip", "low-water", "event-log-size":
@@ -110,7 +110,7 @@ func (f limitField) noneText() string {
 }
 
 // set gives the limit the value that text stands for.
-func (f limitField) set(l *sockgatev1.Limits, text string) error {
+func (f Field) set(l *sockgatev1.Limits, text string) error {
 	m := l.ProtoReflect()
 	if text == "none" || text == f.noneText() || text == "" && (f.d.IsMap() || f.d.IsList()) {
 		if f.d.Message() != nil && !f.d.IsMap() {
@@ -128,14 +128,14 @@ func (f limitField) set(l *sockgatev1.Limits, text string) error {
 	}
 	v, err := f.parse(text)
 	if err != nil {
-		return app.Usagef("%s=%.100s is not possible: %v", f.name(), text, err)
+		return app.Usagef("%s=%.100s is not possible: %v", f.Name(), text, err)
 	}
 	m.Set(f.d, v)
 	return nil
 }
 
 // parse reads a single value.
-func (f limitField) parse(text string) (protoreflect.Value, error) {
+func (f Field) parse(text string) (protoreflect.Value, error) {
 	var none protoreflect.Value
 	switch {
 	case f.d.Message() != nil:
@@ -163,16 +163,16 @@ func (f limitField) parse(text string) (protoreflect.Value, error) {
 }
 
 // setCounts reads `games=50,main=100`.
-func (f limitField) setCounts(m protoreflect.Map, text string) error {
+func (f Field) setCounts(m protoreflect.Map, text string) error {
 	for pair := range strings.SplitSeq(text, ",") {
 		// A listener without a name is called by its address, which has no "=".
 		name, count, ok := strings.Cut(pair, "=")
 		n, err := strconv.ParseUint(count, 10, 63)
 		if !ok || name == "" || err != nil {
-			return app.Usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example games=50,main=100, or none", f.name(), text)
+			return app.Usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example games=50,main=100, or none", f.Name(), text)
 		}
 		if m.Has(protoreflect.ValueOfString(name).MapKey()) {
-			return app.Usagef("%s names the listener %q twice", f.name(), name)
+			return app.Usagef("%s names the listener %q twice", f.Name(), name)
 		}
 		m.Set(protoreflect.ValueOfString(name).MapKey(), protoreflect.ValueOfUint64(n))
 	}
@@ -180,11 +180,11 @@ func (f limitField) setCounts(m protoreflect.Map, text string) error {
 }
 
 // setNetworks reads `10.0.0.0/8,192.168.0.1`; an address alone is the network that has only it.
-func (f limitField) setNetworks(list protoreflect.List, text string) error {
+func (f Field) setNetworks(list protoreflect.List, text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		network, err := parseNetwork(strings.TrimSpace(part))
 		if err != nil {
-			return app.Usagef("%s=%.100s is not possible: %v", f.name(), text, err)
+			return app.Usagef("%s=%.100s is not possible: %v", f.Name(), text, err)
 		}
 		list.Append(protoreflect.ValueOfString(network.String()))
 	}

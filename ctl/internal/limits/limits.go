@@ -1,4 +1,4 @@
-package cli
+package limits
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-const limitsGetLong = `Show the limits in force, or those that are named. In a fleet a limit that is the same on all nodes is shown once;
+const getLong = `Show the limits in force, or those that are named. In a fleet a limit that is the same on all nodes is shown once;
 one that is not has a row for each of its values, with the nodes that have it.`
 
-const limitsSetLong = `Change limits of the running gateway: all that are given, or none of them. They hold at once for what comes, and until the process
+const setLong = `Change limits of the running gateway: all that are given, or none of them. They hold at once for what comes, and until the process
 ends; to keep one, give the gateway its flag as well. In a fleet they hold on all nodes, or on those that --node names. Live connections
 stay, also where there are more of them than a new limit allows.
 
@@ -25,27 +25,27 @@ Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR fo
 listeners games=50,main=100, which replaces all of them. none takes a limit away; handshake-timeout and max-handshakes, which there
 must be, become what they are by default.`
 
-// limitsCommand is the noun; its verbs are get and set.
-func limitsCommand(a *app.App) *cobra.Command {
+// Command is the noun; its verbs are get and set.
+func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "limits", Short: "Show and change the gateway's limits"}
 	var shown, changed app.ScopeFlags
 	get := &cobra.Command{
 		Use:               "get [NAME...]",
 		Short:             "Show the limits in force, or those that are named",
-		Long:              limitsGetLong,
+		Long:              getLong,
 		Example:           "  ctl limits get\n  ctl limits get max-connections receive-rate",
-		ValidArgsFunction: completeLimits(limitField.name),
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return limitsGet(a, cmd.Context(), args, &shown) }),
+		ValidArgsFunction: complete(Field.Name),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return get(cmd.Context(), a, args, &shown) }),
 	}
 	set := &cobra.Command{
 		Use:   "set NAME=VALUE...",
 		Short: "Change limits of the running gateway",
-		Long:  limitsSetLong,
+		Long:  setLong,
 		Example: `  ctl limits set max-connections=100 receive-rate=64KiB idle-timeout=5m accept-rate=2.5
   ctl limits set allow=10.0.0.0/8,192.168.0.0/16 deny= listener-connections=games=50,main=100`,
-		Args:              atLeastOne("one NAME=VALUE"),
-		ValidArgsFunction: completeLimits(limitField.assignment),
-		RunE:              a.Run(func(cmd *cobra.Command, args []string) error { return limitsSet(a, cmd.Context(), args, &changed) }),
+		Args:              app.AtLeastOne("one NAME=VALUE"),
+		ValidArgsFunction: complete(Field.assignment),
+		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return set(cmd.Context(), a, args, &changed) }),
 	}
 	a.RegisterScope(get, &shown)
 	a.RegisterScope(set, &changed)
@@ -53,30 +53,23 @@ func limitsCommand(a *app.App) *cobra.Command {
 	return a.Noun(cmd)
 }
 
-// limitsGet prints the limits of these names; all for none.
-func limitsGet(a *app.App, ctx context.Context, names []string, s *app.ScopeFlags) error {
-	fields, err := findLimits(names)
+// get prints the limits of these names; all for none.
+func get(ctx context.Context, a *app.App, names []string, s *app.ScopeFlags) error {
+	fields, err := find(names)
 	if err != nil {
 		return err
 	}
 	if err := s.Check(); err != nil {
 		return err
 	}
-	c, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{Scope: a.Scope(s)})
+	resp, err := app.Ask(ctx, a, app.API.GetLimits, &sockgatev1.GetLimitsRequest{Scope: a.Scope(s)})
 	if err != nil {
 		return err
 	}
 	if a.Structured() && len(names) > 0 {
-		err = printNamedLimits(a, fields, resp)
+		err = printNamed(a, fields, resp)
 	} else {
-		err = printLimits(a, fields, resp)
+		err = printReply(a, fields, resp)
 	}
 	if err != nil {
 		return err
@@ -84,9 +77,9 @@ func limitsGet(a *app.App, ctx context.Context, names []string, s *app.ScopeFlag
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// printNamedLimits prints an object that has these fields only; in a fleet, one that is as the reply is otherwise.
-func printNamedLimits(a *app.App, fields []limitField, resp *sockgatev1.GetLimitsResponse) error {
-	named, err := namedLimits(fields, resp.GetLimits())
+// printNamed prints an object that has these fields only; in a fleet, one that is as the reply is otherwise.
+func printNamed(a *app.App, fields []Field, resp *sockgatev1.GetLimitsResponse) error {
+	named, err := namedValues(fields, resp.GetLimits())
 	if err != nil {
 		return err
 	}
@@ -106,7 +99,7 @@ func printNamedLimits(a *app.App, fields []limitField, resp *sockgatev1.GetLimit
 		return err
 	}
 	for _, n := range resp.GetNodes() {
-		named, err := namedLimits(fields, n.GetLimits())
+		named, err := namedValues(fields, n.GetLimits())
 		if err != nil {
 			return err
 		}
@@ -115,8 +108,8 @@ func printNamedLimits(a *app.App, fields []limitField, resp *sockgatev1.GetLimit
 	return a.PrintValue(reply)
 }
 
-// namedLimits are these fields as they are in JSON.
-func namedLimits(fields []limitField, l *sockgatev1.Limits) (map[string]json.RawMessage, error) {
+// namedValues are these fields as they are in JSON.
+func namedValues(fields []Field, l *sockgatev1.Limits) (map[string]json.RawMessage, error) {
 	text, err := app.Marshal(l)
 	if err != nil {
 		return nil, err
@@ -133,9 +126,9 @@ func namedLimits(fields []limitField, l *sockgatev1.Limits) (map[string]json.Raw
 	return named, nil
 }
 
-// limitsSet changes limits, and prints the new values of those.
-func limitsSet(a *app.App, ctx context.Context, args []string, s *app.ScopeFlags) error {
-	req, fields, err := limitsRequest(args)
+// set changes limits, and prints the new values of those.
+func set(ctx context.Context, a *app.App, args []string, s *app.ScopeFlags) error {
+	req, fields, err := updateRequest(args)
 	if err != nil {
 		return err
 	}
@@ -143,42 +136,35 @@ func limitsSet(a *app.App, ctx context.Context, args []string, s *app.ScopeFlags
 		return err
 	}
 	req.Scope = a.Scope(s)
-	c, err := a.Connect()
+	resp, err := app.Ask(ctx, a, app.API.UpdateLimits, req)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	ctx, cancel := a.Within(ctx, 0)
-	defer cancel()
-	resp, err := c.UpdateLimits(ctx, req)
-	if err != nil {
-		return err
-	}
-	if err := printLimits(a, fields, resp); err != nil {
+	if err := printReply(a, fields, resp); err != nil {
 		return err
 	}
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// limitsRequest reads the assignments, and says which limits they are of.
-func limitsRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []limitField, error) {
+// updateRequest reads the assignments, and says which limits they are of.
+func updateRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []Field, error) {
 	req := &sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{}, UpdateMask: &fieldmaskpb.FieldMask{}}
-	var fields []limitField
+	var fields []Field
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok {
 			return nil, nil, app.Usagef("%.100q has no value; write NAME=VALUE, for example max-connections=100", arg)
 		}
-		found, err := findLimits([]string{name})
+		found, err := find([]string{name})
 		if err != nil {
 			return nil, nil, err
 		}
 		f := found[0]
 		switch {
 		case !f.settable():
-			return nil, nil, app.Usagef("%s cannot be changed while the gateway runs; it is set at its start", f.name())
+			return nil, nil, app.Usagef("%s cannot be changed while the gateway runs; it is set at its start", f.Name())
 		case slices.Contains(req.UpdateMask.Paths, f.path()):
-			return nil, nil, app.Usagef("%s is given twice", f.name())
+			return nil, nil, app.Usagef("%s is given twice", f.Name())
 		}
 		if err := f.set(req.Limits, value); err != nil {
 			return nil, nil, err
@@ -189,26 +175,26 @@ func limitsRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []limitField
 }
 
 // flag is what the gateway calls the limit on its command line, where that is another name.
-func (f limitField) flag() string {
-	if strings.HasPrefix(f.name(), "connections-per-") {
-		return "max-" + f.name()
+func (f Field) flag() string {
+	if strings.HasPrefix(f.Name(), "connections-per-") {
+		return "max-" + f.Name()
 	}
-	return f.name()
+	return f.Name()
 }
 
-// findLimits finds limits by their names, max-connections or max_connections, or the names of their flags; all for none.
-func findLimits(names []string) ([]limitField, error) {
-	all := limitFields()
+// find finds limits by their names, max-connections or max_connections, or the names of their flags; all for none.
+func find(names []string) ([]Field, error) {
+	all := Fields()
 	if len(names) == 0 {
 		return all, nil
 	}
-	var found []limitField
+	var found []Field
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(f limitField) bool { return f.name() == app.Kebab(name) || f.flag() == app.Kebab(name) })
+		i := slices.IndexFunc(all, func(f Field) bool { return f.Name() == app.Kebab(name) || f.flag() == app.Kebab(name) })
 		if i < 0 {
 			var known []string
 			for _, f := range all {
-				known = append(known, f.name())
+				known = append(known, f.Name())
 			}
 			return nil, app.Usagef("%.100q is not a limit; use one of %s", name, strings.Join(known, ", "))
 		}
@@ -217,16 +203,16 @@ func findLimits(names []string) ([]limitField, error) {
 	return found, nil
 }
 
-// limitsReply is what GetLimits and UpdateLimits answer.
-type limitsReply interface {
+// reply is what GetLimits and UpdateLimits answer.
+type reply interface {
 	proto.Message
 	GetLimits() *sockgatev1.Limits
 	GetNodes() []*sockgatev1.NodeLimits
 	GetFleet() *sockgatev1.FleetResult
 }
 
-// printLimits shows these fields, or all of them to a program; in a fleet, with the nodes.
-func printLimits(a *app.App, fields []limitField, resp limitsReply) error {
+// printReply shows these fields, or all of them to a program; in a fleet, with the nodes.
+func printReply(a *app.App, fields []Field, resp reply) error {
 	switch {
 	case a.Structured() && resp.GetFleet() != nil:
 		return a.PrintMessage(resp)
@@ -234,53 +220,53 @@ func printLimits(a *app.App, fields []limitField, resp limitsReply) error {
 		return a.PrintMessage(resp.GetLimits())
 	case a.Output == app.FormatName:
 		for _, f := range fields {
-			if err := a.PrintName(f.name()); err != nil {
+			if err := a.PrintName(f.Name()); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := limitsTable(a, fields, resp).Flush(); err != nil {
+	if err := table(a, fields, resp).Flush(); err != nil {
 		return err
 	}
 	return a.PrintNodeResults(resp.GetFleet())
 }
 
-// limitsTable has a row for each limit; where nodes do not agree, for each value of each limit, with the nodes that have it.
-func limitsTable(a *app.App, fields []limitField, resp limitsReply) *app.Table {
+// table has a row for each limit; where nodes do not agree, for each value of each limit, with the nodes that have it.
+func table(a *app.App, fields []Field, resp reply) *app.Table {
 	nodes := resp.GetNodes()
 	if len(nodes) == 0 { // a gateway that runs alone
 		nodes = []*sockgatev1.NodeLimits{{Limits: resp.GetLimits()}}
 	}
-	differ := func(f limitField) bool {
-		return slices.ContainsFunc(nodes, func(n *sockgatev1.NodeLimits) bool { return f.text(n.GetLimits()) != f.text(nodes[0].GetLimits()) })
+	differ := func(f Field) bool {
+		return slices.ContainsFunc(nodes, func(n *sockgatev1.NodeLimits) bool { return f.Text(n.GetLimits()) != f.Text(nodes[0].GetLimits()) })
 	}
 	if !slices.ContainsFunc(fields, differ) {
 		t := a.NewTable("NAME", "VALUE")
 		for _, f := range fields {
-			t.Add(f.name(), f.text(nodes[0].GetLimits()))
+			t.Add(f.Name(), f.Text(nodes[0].GetLimits()))
 		}
 		return t
 	}
 	t := a.NewTable("NAME", "VALUE", "NODES")
 	for _, f := range fields {
 		if !differ(f) {
-			t.Add(f.name(), f.text(nodes[0].GetLimits()), "all")
+			t.Add(f.Name(), f.Text(nodes[0].GetLimits()), "all")
 			continue
 		}
 		values, have := valuesOf(f, nodes)
 		for _, value := range values {
-			t.Add(f.name(), value, strings.Join(have[value], ","))
+			t.Add(f.Name(), value, strings.Join(have[value], ","))
 		}
 	}
 	return t
 }
 
 // valuesOf returns the values of a limit, in the order in which nodes have them, and the names of the nodes that have each.
-func valuesOf(f limitField, nodes []*sockgatev1.NodeLimits) (values []string, have map[string][]string) {
+func valuesOf(f Field, nodes []*sockgatev1.NodeLimits) (values []string, have map[string][]string) {
 	have = map[string][]string{}
 	for _, n := range nodes {
-		value := f.text(n.GetLimits())
+		value := f.Text(n.GetLimits())
 		if have[value] == nil {
 			values = append(values, value)
 		}
@@ -290,19 +276,19 @@ func valuesOf(f limitField, nodes []*sockgatev1.NodeLimits) (values []string, ha
 }
 
 // assignment is what comes before the value; empty for what cannot be changed.
-func (f limitField) assignment() string {
+func (f Field) assignment() string {
 	if !f.settable() {
 		return ""
 	}
-	return f.name() + "="
+	return f.Name() + "="
 }
 
-// completeLimits offers limits as word writes them.
-func completeLimits(word func(limitField) string) cobra.CompletionFunc {
+// complete offers limits as word writes them.
+func complete(word func(Field) string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var found []cobra.Completion
 		directive := cobra.ShellCompDirectiveNoFileComp
-		for _, f := range limitFields() {
+		for _, f := range Fields() {
 			text := word(f)
 			if text == "" || !strings.HasPrefix(text, prefix) {
 				continue

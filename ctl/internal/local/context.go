@@ -1,4 +1,4 @@
-package cli
+package local
 
 import (
 	"fmt"
@@ -16,8 +16,8 @@ than the current context, that context is left aside: its token was not meant fo
 Contexts are kept in sockgate/contexts.yaml of your configuration directory, or in the file that SOCKGATE_CONTEXTS names. Only the
 names of files are in it, no secrets.`
 
-// contextCommand is the noun for the ways to reach gateways.
-func contextCommand(a *app.App) *cobra.Command {
+// ContextCommand is the noun for the ways to reach gateways.
+func ContextCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "context", Short: "Name gateways and how to reach them", Long: contextLong}
 	cmd.AddCommand(contextAddCommand(a),
 		&cobra.Command{
@@ -25,28 +25,28 @@ func contextCommand(a *app.App) *cobra.Command {
 			Short:             "Make a context the current one",
 			Args:              app.Exactly(1, "one NAME"),
 			ValidArgsFunction: a.CompleteContexts,
-			RunE:              a.Run(func(_ *cobra.Command, args []string) error { return contextUse(a, args[0]) }),
+			RunE:              a.RunE(func(_ *cobra.Command, args []string) error { return contextUse(a, args[0]) }),
 		},
 		&cobra.Command{
 			Use:               "list",
 			Short:             "List the contexts",
 			Args:              app.Exactly(0, "no arguments"),
 			ValidArgsFunction: cobra.NoFileCompletions,
-			RunE:              a.Run(func(*cobra.Command, []string) error { return contextList(a) }),
+			RunE:              a.RunE(func(*cobra.Command, []string) error { return contextList(a) }),
 		},
 		&cobra.Command{
 			Use:               "remove NAME",
 			Short:             "Remove a context",
 			Args:              app.Exactly(1, "one NAME"),
 			ValidArgsFunction: a.CompleteContexts,
-			RunE:              a.Run(func(_ *cobra.Command, args []string) error { return contextRemove(a, args[0]) }),
+			RunE:              a.RunE(func(_ *cobra.Command, args []string) error { return contextRemove(a, args[0]) }),
 		},
 		&cobra.Command{
 			Use:               "show [NAME]",
 			Short:             "Show a context, or how ctl would reach the gateway now",
 			Args:              cobra.MaximumNArgs(1),
 			ValidArgsFunction: a.CompleteContexts,
-			RunE:              a.Run(func(_ *cobra.Command, args []string) error { return contextShow(a, args) }),
+			RunE:              a.RunE(func(_ *cobra.Command, args []string) error { return contextShow(a, args) }),
 		})
 	return a.Noun(cmd)
 }
@@ -63,7 +63,7 @@ the current one.`,
   ctl context add dev --gateway 127.0.0.1:8018`,
 		Args:              app.Exactly(1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(_ *cobra.Command, args []string) error { return contextAdd(a, args[0], use) }),
+		RunE:              a.RunE(func(_ *cobra.Command, args []string) error { return contextAdd(a, args[0], use) }),
 	}
 	cmd.Flags().BoolVar(&use, "use", false, "make it the current one")
 	return cmd
@@ -74,11 +74,12 @@ func contextAdd(a *app.App, name string, use bool) error {
 	if !app.ContextName().MatchString(name) {
 		return app.Usagef("%.100q cannot be the name of a context; give up to 63 letters, digits, dots, dashes, underscores and @, a letter or digit first", name)
 	}
-	if !a.Flags.Lookup("gateway").Changed {
+	given := a.FlagAccess()
+	if _, ok := given["gateway"]; !ok {
 		return app.Usagef("a context needs an address; give --gateway ADDR")
 	}
 	n := app.NamedContext{Name: name}
-	if err := n.Override(a.FlagAccess(), a.TLSFlag()); err != nil {
+	if err := n.Override(given, a.TLSFlag()); err != nil {
 		return err
 	}
 	if err := n.Absolute(); err != nil {

@@ -1,4 +1,4 @@
-package cli
+package local
 
 import (
 	"crypto/ecdsa"
@@ -36,8 +36,8 @@ type tlsDevOptions struct {
 	force bool
 }
 
-// tlsDevCommand is `ctl tls-dev`.
-func tlsDevCommand(a *app.App) *cobra.Command {
+// TLSDevCommand is `ctl tls-dev`.
+func TLSDevCommand(a *app.App) *cobra.Command {
 	var o tlsDevOptions
 	cmd := &cobra.Command{
 		Use:   "tls-dev DIR",
@@ -51,7 +51,7 @@ take certificates from an authority that does.`,
 		Example:           `  ctl tls-dev certs --host gw.local`,
 		Args:              app.Exactly(1, "one DIR"),
 		ValidArgsFunction: completeDirectories,
-		RunE:              a.Run(func(_ *cobra.Command, args []string) error { return tlsDev(a, args[0], o) }),
+		RunE:              a.RunE(func(_ *cobra.Command, args []string) error { return tlsDev(a, args[0], o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.hosts, "host", nil, "another `NAME` or IP address of the server (repeatable)")
 	cmd.Flags().DurationVar(&o.valid, "valid", 30*24*time.Hour, "how long they are valid, up to 19800h (825 days)")

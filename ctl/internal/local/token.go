@@ -1,4 +1,4 @@
-package cli
+package local
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ type tokenOptions struct {
 	expires time.Duration
 }
 
-// tokenCommand is the noun for the tokens in a gateway's token file, which it changes without asking the gateway.
-func tokenCommand(a *app.App) *cobra.Command {
+// TokenCommand is the noun for the tokens in a gateway's token file, which it changes without asking the gateway.
+func TokenCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make and remove tokens in a gateway's token file",
@@ -46,7 +46,7 @@ owner alone.`,
 		Example:           `  (umask 077 && ctl token create ci --role operator --file tokens --expires 720h > ci.token)`,
 		Args:              app.Exactly(1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: a.Run(func(cmd *cobra.Command, args []string) error {
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("expires") && (o.expires <= 0 || o.expires > maxTokenLife) {
 				return app.Usagef("--expires %s is not possible; give more than 0 and at most 10 years (87600h), for example 720h, or leave it out", o.expires)
 			}
@@ -131,7 +131,7 @@ func tokenListCommand(a *app.App) *cobra.Command {
 		Short:             "List the tokens in the file: names, roles, and when they expire",
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.Run(func(*cobra.Command, []string) error { return tokenList(a, o) }),
+		RunE:              a.RunE(func(*cobra.Command, []string) error { return tokenList(a, o) }),
 	}
 	o.registerFile(cmd)
 	return cmd
@@ -189,7 +189,7 @@ func tokenRemoveCommand(a *app.App) *cobra.Command {
 		ValidArgsFunction: func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return tokenNames(a, o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: a.Run(func(_ *cobra.Command, args []string) error { return tokenRemove(a, args[0], o) }),
+		RunE: a.RunE(func(_ *cobra.Command, args []string) error { return tokenRemove(a, args[0], o) }),
 	}
 	o.registerFile(cmd)
 	return cmd
