@@ -1,4 +1,4 @@
-package cli
+package bench
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	"github.com/sockgate/sockgate/ctl/internal/bench"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	gatewayserver "github.com/sockgate/sockgate/gateway/server"
@@ -96,7 +96,7 @@ func TestBenchInterrupted(t *testing.T) {
 		r.terminal = true
 		ended := make(chan int, 1)
 		go func() { ended <- r.run(words+" -o json", g.Addr) }()
-		r.stderr.awaitMatch(t, regexp.MustCompile(shown))
+		r.stderr.AwaitMatch(t, regexp.MustCompile(shown))
 		cancel()
 		if code := <-ended; code != app.ExitDone || !strings.Contains(r.stdout.String(), `"interrupted":true`) || !strings.Contains(r.stderr.String(), "interrupted: this is what was measured") {
 			t.Errorf("%s: exit code %d: %s%s", words, code, r.stdout, r.stderr)
@@ -106,7 +106,7 @@ func TestBenchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := newBenchRun(ctx, "127.0.0.1:1")
-	if code := r.run("echo", server(t, echoAll)); code != app.ExitFailed || !strings.Contains(r.stderr.String(), "interrupted before anything was measured") {
+	if code := r.run("echo", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo)); code != app.ExitFailed || !strings.Contains(r.stderr.String(), "interrupted before anything was measured") {
 		t.Errorf("exit code %d: %s", code, r.stderr)
 	}
 }
@@ -124,7 +124,7 @@ func TestBenchWhenTheGatewayGoes(t *testing.T) {
 		r.terminal = true
 		ended := make(chan int, 1)
 		go func() { ended <- r.run(words+" -o json", g.Addr) }()
-		r.stderr.awaitMatch(t, regexp.MustCompile(shown))
+		r.stderr.AwaitMatch(t, regexp.MustCompile(shown))
 		g.Stop()
 		want := app.ExitPartial
 		if strings.HasPrefix(words, "idle") {
@@ -141,14 +141,14 @@ func TestBenchIdleCost(t *testing.T) {
 	g, other := gatewaytest.Start(t), gatewaytest.Start(t)
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
-	var got bench.IdleResult
+	var got IdleResult
 	if r.result(t, &got); code != app.ExitDone || got.Gateway == nil || got.Gateway.GoroutinesPerConnection < 1 || got.Gateway.HeapBytesAfter == 0 || got.Connected != 50 {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
-	for gateway, why := range map[string]string{other.Control: "it is not the control plane of", refused(t): "cannot reach the gateway"} {
+	for gateway, why := range map[string]string{other.Control: "it is not the control plane of", ctltest.Refused(t): "cannot reach the gateway"} {
 		r := newBenchRun(t.Context(), gateway)
 		code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
-		var got bench.IdleResult
+		var got IdleResult
 		if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
 			t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 		}
@@ -164,8 +164,8 @@ func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 			Totals: &sockgatev1.Totals{Connections: 10, Accepted: 10 * asked}}, nil
 	}}
 	r := newBenchRun(t.Context(), g.serve(t))
-	code := r.run("idle -c 10 -d 10ms -o json", server(t, echoAll))
-	var got bench.IdleResult
+	code := r.run("idle -c 10 -d 10ms -o json", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo))
+	var got IdleResult
 	if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "others ended meanwhile") {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
@@ -173,15 +173,15 @@ func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 
 // TestBenchIdleLost holds that connections which the server closes are counted.
 func TestBenchIdleLost(t *testing.T) {
-	addr := server(t, func(number int, conn net.Conn) {
+	addr := ctltest.Serve(t, ctltest.Listen(t), func(number int, conn net.Conn) {
 		_, _ = conn.Write([]byte("hello\n"))
 		if number > 0 {
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	})
-	r := newBenchRun(t.Context(), refused(t))
+	r := newBenchRun(t.Context(), ctltest.Refused(t))
 	code := r.run("idle -c 3 -d 500ms -o json", addr)
-	var got bench.IdleResult
+	var got IdleResult
 	if r.result(t, &got); code != app.ExitPartial || got.Lost != 1 || got.Errors["closedByPeer"] != 1 || got.Connected != 3 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
@@ -195,10 +195,10 @@ func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	id := firstID(t, g)
+	id := ctltest.FirstConnection(t, g.Client)
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("broadcast -c 20 --count 5 --size 16 -o json", g.Addr)
-	var got bench.BroadcastResult
+	var got BroadcastResult
 	if r.result(t, &got); code != app.ExitDone || got.Broadcasts != 5 || got.Deliveries != 100 || got.Outcomes.Matched != 100 || got.Undelivered != 0 ||
 		got.DeliveryLatencyMicroseconds.Count != 100 || got.AllLatencyMicroseconds.Count != 5 || got.ReplyLatencyMicroseconds.Count != 5 {
 		t.Errorf("exit code %d, %+v", code, got)

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
 // ctlIn runs these words with a configuration directory of its own, and returns what came of it.
 func ctlIn(t *testing.T, dir string, variables map[string]string, words string) (code int, stdout, stderr string) {
 	t.Helper()
-	run := &invocation{ctx: t.Context(), gateway: variables["SOCKGATE_GATEWAY"], configDir: dir, variables: variables, stdout: newWatched(), stderr: newWatched()}
+	run := &invocation{ctx: t.Context(), gateway: variables["SOCKGATE_GATEWAY"], configDir: dir, variables: variables, stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 	code = run.run(strings.Fields(words)...)
 	return code, run.stdout.String(), run.stderr.String()
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	"github.com/sockgate/sockgate/ctl/internal/events"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -196,8 +197,8 @@ func TestCompletion(t *testing.T) {
 }
 
 func TestCompletionWithoutGateway(t *testing.T) {
-	for _, addr := range []string{refused(t), "nonsense"} {
-		run := &invocation{ctx: t.Context(), gateway: addr, stdout: newWatched(), stderr: newWatched()}
+	for _, addr := range []string{ctltest.Refused(t), "nonsense"} {
+		run := &invocation{ctx: t.Context(), gateway: addr, stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 		if code := run.run("__complete", "get", ""); code != 0 || run.stdout.String() != ":4\n" {
 			t.Errorf("exit code %d: %s", code, run.stdout)
 		}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -52,7 +53,7 @@ func TestExitCodeOfEveryOutcome(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	run := &invocation{ctx: t.Context(), gateway: refused(t), stdout: newWatched(), stderr: newWatched()}
+	run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 	run.expect(t, app.ExitUnreachable, "", "ctl: cannot reach the gateway at GATEWAY: dial tcp GATEWAY: connect: connection refused; "+
 		"is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY\n", "list")
 }
@@ -60,11 +61,11 @@ func TestUnreachable(t *testing.T) {
 // A listener that accepts and says nothing is no gateway.
 func TestDeadlineWhileConnectingIsUnreachable(t *testing.T) {
 	for _, args := range [][]string{{"info"}, {"events"}} {
-		run := &invocation{ctx: t.Context(), gateway: listen(t).Addr().String(), stdout: newWatched(), stderr: newWatched()}
+		run := &invocation{ctx: t.Context(), gateway: ctltest.Listen(t).Addr().String(), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 		if code := run.run(append(args, "--timeout", "100ms")...); code != app.ExitUnreachable {
 			t.Errorf("%q: exit code %d: %s", args, code, run.stderr)
 		}
-		run.stderr.await(t, "cannot reach the gateway")
+		run.stderr.Await(t, "cannot reach the gateway")
 	}
 }
 
@@ -197,13 +198,13 @@ func TestUsageErrors(t *testing.T) {
 // A reader that has gone, as with `| head`, is nothing to complain about.
 func TestBrokenPipeIsQuiet(t *testing.T) {
 	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return &sockgatev1.GetGatewayResponse{}, nil }})
-	run.stdout.fail = fmt.Errorf("write /dev/stdout: %w", syscall.EPIPE)
+	run.stdout.FailWith(fmt.Errorf("write /dev/stdout: %w", syscall.EPIPE))
 	run.expect(t, app.ExitFailed, "", "", "info")
 }
 
 func TestFullDiskIsNotQuiet(t *testing.T) {
 	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return &sockgatev1.GetGatewayResponse{}, nil }})
-	run.stdout.fail = errors.New("no space left on device")
+	run.stdout.FailWith(errors.New("no space left on device"))
 	run.expect(t, app.ExitFailed, "", "ctl: no space left on device\n", "info")
 }
 

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"net"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -139,30 +137,12 @@ func (g *fakeGateway) ForgetNode(_ context.Context, req *sockgatev1.ForgetNodeRe
 // serve starts the fake on a port of its own and returns its address.
 func (g *fakeGateway) serve(t testing.TB, options ...grpc.ServerOption) string {
 	t.Helper()
-	listener := listen(t)
+	listener := ctltest.Listen(t)
 	server := grpc.NewServer(options...)
 	sockgatev1.RegisterGatewayServiceServer(server, g)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() { server.Stop(); wg.Wait() })
-	return listener.Addr().String()
-}
-
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	return listener
-}
-
-// refused is an address where nobody listens.
-func refused(t testing.TB) string {
-	t.Helper()
-	listener := listen(t)
-	_ = listener.Close()
 	return listener.Addr().String()
 }
 
@@ -189,12 +169,12 @@ type invocation struct {
 	variables map[string]string
 	now       func() time.Time // nil: testNow
 	configDir string           // of the user; empty: there is none
-	stdout    *watched
-	stderr    *watched
+	stdout    *ctltest.Output
+	stderr    *ctltest.Output
 }
 
 func against(t testing.TB, g *fakeGateway) *invocation {
-	return &invocation{ctx: t.Context(), gateway: g.serve(t), stdout: newWatched(), stderr: newWatched()}
+	return &invocation{ctx: t.Context(), gateway: g.serve(t), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 }
 
 // testNow is the time of all tests.
@@ -241,64 +221,6 @@ func (i *invocation) expect(t testing.TB, code int, stdout, stderr string, args 
 	}
 	if out := strings.ReplaceAll(i.stderr.String(), i.gateway, "GATEWAY"); out != stderr {
 		t.Errorf("ctl %q: stderr:\n%s\nwant:\n%s", args, out, stderr)
-	}
-}
-
-// watched is an output that a test can wait on.
-type watched struct {
-	mu      sync.Mutex
-	changed *sync.Cond
-	buf     bytes.Buffer
-	fail    error
-}
-
-func newWatched() *watched {
-	w := &watched{}
-	w.changed = sync.NewCond(&w.mu)
-	return w
-}
-
-func (w *watched) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	defer w.changed.Broadcast()
-	if w.fail != nil {
-		return 0, w.fail
-	}
-	return w.buf.Write(p)
-}
-
-func (w *watched) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
-}
-
-// await waits until the output contains text.
-func (w *watched) await(t testing.TB, text string) {
-	t.Helper()
-	w.awaitMatch(t, regexp.MustCompile(regexp.QuoteMeta(text)))
-}
-
-// awaitMatch waits until the output has something like pattern.
-func (w *watched) awaitMatch(t testing.TB, pattern *regexp.Regexp) {
-	t.Helper()
-	late := false
-	timer := time.AfterFunc(20*time.Second, func() {
-		w.mu.Lock()
-		late = true
-		w.mu.Unlock()
-		w.changed.Broadcast()
-	})
-	defer timer.Stop()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for !pattern.MatchString(w.buf.String()) {
-		if late {
-			t.Errorf("no %q in:\n%s", pattern, w.buf.String())
-			return
-		}
-		w.changed.Wait()
 	}
 }
 

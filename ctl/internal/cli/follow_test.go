@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -134,7 +135,7 @@ func TestReconnectAfter(t *testing.T) {
 	if got := run.stdout.String(); got != numbered(4, 8) {
 		t.Errorf("got:\n%s", got)
 	}
-	run.stderr.await(t, "resuming behind cursor c.7")
+	run.stderr.Await(t, "resuming behind cursor c.7")
 }
 
 // A snapshot that breaks starts again, and nothing of the broken one is printed; once complete, it is not asked for again.
@@ -161,7 +162,7 @@ func TestReconnectAtEveryByte(t *testing.T) {
 	l := &eventLog{events: 20}
 	backend := l.gateway().serve(t)
 	for cut := 0; cut < 4000; cut += 97 {
-		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, backend, cut), stdout: newWatched(), stderr: newWatched()}
+		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, backend, cut), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 		if code := run.run("stream-events", "--reconnect", "-o", "name", "--limit", "20"); code != app.ExitDone {
 			t.Fatalf("cut at %d: exit code %d: %s", cut, code, run.stderr)
 		}
@@ -173,7 +174,7 @@ func TestReconnectAtEveryByte(t *testing.T) {
 
 // cuttingProxy forwards connections, and cuts the first one after so many bytes from the backend.
 func cuttingProxy(t *testing.T, backend string, cut int) string {
-	listener := listen(t)
+	listener := ctltest.Listen(t)
 	var wg sync.WaitGroup
 	t.Cleanup(func() { _ = listener.Close(); wg.Wait() })
 	wg.Go(func() {
@@ -240,7 +241,7 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 		run := against(t, g)
 		run.ctx = ctx
 		go func() {
-			run.stdout.await(t, "n.1.7")
+			run.stdout.Await(t, "n.1.7")
 			cancel()
 		}()
 		run.expect(t, app.ExitDone, "n.1.7\n", "ctl: to go on from here: --after c.7\n",
@@ -250,11 +251,11 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 
 func TestStreamStopsWhenOutputFails(t *testing.T) {
 	run := against(t, (&eventLog{events: 3}).gateway())
-	run.stdout.fail = errors.New("disk full")
+	run.stdout.FailWith(errors.New("disk full"))
 	if code := run.run("events", "--reconnect"); code != app.ExitFailed {
 		t.Errorf("exit code %d", code)
 	}
-	run.stderr.await(t, "disk full")
+	run.stderr.Await(t, "disk full")
 }
 
 func TestRetryDelayDoublesToItsBound(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 )
 
@@ -19,7 +20,7 @@ func TestReconnectToAGateway(t *testing.T) {
 		connectOnce(t, gateway.Addr)
 	}
 	for cut := 0; cut < 6000; cut += 371 {
-		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, gateway.Control, cut), stdout: newWatched(), stderr: newWatched()}
+		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, gateway.Control, cut), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 		// LISTENING, and CONNECTED, ENDED and CLOSED of each client.
 		if code := run.run("events", "--reconnect", "--after", "0", "-o", "json", "--limit", "16"); code != app.ExitDone {
 			t.Fatalf("cut at %d: exit code %d: %s", cut, code, run.stderr)

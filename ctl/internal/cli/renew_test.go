@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -55,7 +56,7 @@ func TestStreamOutlivesItsConnection(t *testing.T) {
 	} {
 		t.Run(words, func(t *testing.T) {
 			g, option, begun := agingGateway(t)
-			run := &invocation{ctx: t.Context(), gateway: g.serve(t, option), stdout: newWatched(), stderr: newWatched()}
+			run := &invocation{ctx: t.Context(), gateway: g.serve(t, option), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 			if code := run.run(strings.Fields(words)...); code != app.ExitDone || run.stdout.String() != numbered(1, 6) {
 				t.Errorf("exit code %d, stdout:\n%s\nstderr:\n%s", code, run.stdout, run.stderr)
 			}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -230,7 +231,7 @@ func TestNodeCompletion(t *testing.T) {
 			t.Errorf("%q completes to:\n%s\nwant:\n%s", line, run.stdout, want)
 		}
 	}
-	run := &invocation{ctx: t.Context(), gateway: refused(t), stdout: newWatched(), stderr: newWatched()}
+	run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 	if run.run("__complete", "list", "--node", ""); run.stdout.String() != ":4\n" {
 		t.Errorf("without a gateway it completes to %q", run.stdout)
 	}

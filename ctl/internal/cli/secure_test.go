@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -29,7 +30,7 @@ import (
 func certificates(t testing.TB, at time.Time, words ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "certs")
-	run := &invocation{ctx: t.Context(), now: func() time.Time { return at }, stdout: newWatched(), stderr: newWatched()}
+	run := &invocation{ctx: t.Context(), now: func() time.Time { return at }, stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 	if code := run.run(append([]string{"tls-dev", dir}, words...)...); code != app.ExitDone {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}

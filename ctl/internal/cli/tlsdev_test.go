@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
 // devLeaf reads a certificate that tls-dev made, and the key that must fit it.
@@ -111,7 +112,7 @@ func TestTLSDevKeepsFiles(t *testing.T) {
 
 // secureServer is a server of TLS that serves each connection.
 func secureServer(t testing.TB, config *tls.Config, serve func(conn net.Conn)) string {
-	return server(t, func(_ int, conn net.Conn) {
+	return ctltest.Serve(t, ctltest.Listen(t), func(_ int, conn net.Conn) {
 		secure := tls.Server(conn, config)
 		serve(secure)
 		_ = secure.Close()
@@ -165,7 +166,7 @@ func TestDialTLS(t *testing.T) {
 
 // A PROXY header goes first, before TLS too, and names the client that was given.
 func TestDialProxyHeader(t *testing.T) {
-	addr := server(t, func(_ int, conn net.Conn) { echoBack(conn) })
+	addr := ctltest.Serve(t, ctltest.Listen(t), func(_ int, conn net.Conn) { echoBack(conn) })
 	_, port, _ := net.SplitHostPort(addr)
 	for client, want := range map[string]string{
 		"203.0.113.7:4242":   `data "PROXY TCP4 203.0.113.7 127.0.0.1 4242 ` + port + `\r\n`,
@@ -197,8 +198,8 @@ func TestBenchTLS(t *testing.T) {
 		"connect -c 2 -d 50ms --warmup 0s --data-insecure ":      0,
 		"idle -c 5 -d 50ms --data-server-name elsewhere" + trust: 1,
 	} {
-		run := newBenchRun(t.Context(), refused(t))
-		if got := run.run(words, "-o", "json", addr); got != code {
+		run := against(t, &fakeGateway{})
+		if got := run.run(append(append([]string{"bench"}, strings.Fields(words)...), "-o", "json", addr)...); got != code {
 			t.Errorf("%s: exit code %d, want %d: %s", words, got, code, run.stderr)
 		}
 		var result struct {

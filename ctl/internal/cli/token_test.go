@@ -56,7 +56,7 @@ func TestTokenCreate(t *testing.T) {
 // A token that nobody could read is said to be in the file all the same.
 func TestTokenThatIsNotPrinted(t *testing.T) {
 	run := against(t, &fakeGateway{})
-	run.stdout.fail = fmt.Errorf("no space left on device")
+	run.stdout.FailWith(fmt.Errorf("no space left on device"))
 	if code := run.run("token", "create", "ci", "--role", "viewer", "--file", filepath.Join(t.TempDir(), "tokens")); code != app.ExitFailed ||
 		!strings.Contains(run.stderr.String(), "could not be printed (no space left on device): remove it") {
 		t.Errorf("exit code %d: %s", code, run.stderr)

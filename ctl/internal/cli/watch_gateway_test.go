@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -23,7 +24,7 @@ func TestWatchSeesLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		id := firstID(t, g)
+		id := ctltest.FirstConnection(t, g.Client)
 
 		ctx, cancel := context.WithCancel(t.Context())
 		reader, writer := io.Pipe()
@@ -56,24 +57,6 @@ func TestWatchSeesLabels(t *testing.T) {
 		go func() { _, _ = io.Copy(io.Discard, reader) }()
 		if code := <-ended; code != 0 {
 			t.Errorf("exit %d", code)
-		}
-	}
-}
-
-// firstID waits for the first connection and returns its ID.
-func firstID(t *testing.T, g *gatewaytest.Gateway) string {
-	t.Helper()
-	stream, err := g.Client.StreamEvents(t.Context(), &sockgatev1.StreamEventsRequest{After: "0", Types: []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		r, err := stream.Recv()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range r.GetEvents() {
-			return e.GetConnection().GetId()
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package dial
 
 import (
 	"context"
@@ -11,33 +11,46 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/goleak"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
-// peerServer serves each connection with handle, and waits for all of them at the end of the test.
-func peerServer(t *testing.T, listener net.Listener, handle func(net.Conn)) string {
-	t.Helper()
-	var wg sync.WaitGroup
-	t.Cleanup(func() { _ = listener.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				handle(conn)
-			})
-		}
-	})
-	return listener.Addr().String()
+// TestMain fails when a test leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// invocation is one run of `ctl dial`.
+type invocation struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout *ctltest.Output
+	stderr *ctltest.Output
 }
 
 // dialRun is `ctl dial` without a gateway.
 func dialRun(t *testing.T) *invocation {
-	return &invocation{ctx: t.Context(), stdout: newWatched(), stderr: newWatched()}
+	return &invocation{ctx: t.Context(), stdin: strings.NewReader(""), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+}
+
+// run returns the exit code.
+func (i *invocation) run(args ...string) int {
+	return app.Run(i.ctx, args, app.Env{
+		Stdin: i.stdin, Stdout: i.stdout, Stderr: i.stderr,
+		Now: func() time.Time { return time.Date(2026, 3, 4, 10, 31, 2, 123e6, time.UTC) },
+	}, func(a *app.App) *cobra.Command {
+		root := &cobra.Command{Use: "ctl"}
+		root.AddCommand(Command(a))
+		return root
+	})
+}
+
+// peerServer serves each connection of the listener with handle, and returns its address.
+func peerServer(t *testing.T, listener net.Listener, handle func(net.Conn)) string {
+	return ctltest.Serve(t, listener, func(_ int, conn net.Conn) { handle(conn) })
 }
 
 // dialed is what dial printed, with ports and measured times replaced, sorted by name and in order within each.
@@ -73,7 +86,7 @@ func echo(conn net.Conn) {
 }
 
 func TestDialThreeAtOnce(t *testing.T) {
-	addr := peerServer(t, listen(t), echo)
+	addr := peerServer(t, ctltest.Listen(t), echo)
 	expectDialed(t, dialRun(t), app.ExitDone, `
 Dwarves connected local=ADDR remote=ADDR
 Dwarves data "Sending: More Axes"
@@ -92,7 +105,7 @@ Hobbits close received=23 sent=14
 }
 
 func TestDialSendsOneTextToAll(t *testing.T) {
-	addr := peerServer(t, listen(t), echo)
+	addr := peerServer(t, ctltest.Listen(t), echo)
 	expectDialed(t, dialRun(t), app.ExitDone, `
 a connected local=ADDR remote=ADDR
 a data 53656e64696e673a2048690a
@@ -106,7 +119,7 @@ b close received=12 sent=3
 }
 
 func TestDialSendsStdin(t *testing.T) {
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
 		all, _ := io.ReadAll(conn) // to the half-close
 		_, _ = conn.Write([]byte(strings.ToUpper(string(all))))
 	})
@@ -129,12 +142,12 @@ func TestDialDecodesAcrossPackets(t *testing.T) {
 	stdin, typing := io.Pipe()
 	run := dialRun(t)
 	run.stdin = stdin
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
 		defer typing.Close()
 		_, _ = conn.Write([]byte("h\xc3"))
-		run.stdout.await(t, `data "h"`)
+		run.stdout.Await(t, `data "h"`)
 		_, _ = conn.Write([]byte("\xa9!\xe2\x82"))
-		run.stdout.await(t, `data "é!"`)
+		run.stdout.Await(t, `data "é!"`)
 	})
 	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
@@ -148,10 +161,10 @@ client close received=6 sent=0
 
 func TestDialTimeout(t *testing.T) {
 	run := dialRun(t)
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
-		run.stdout.await(t, "timeout after=20ms")
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
+		run.stdout.Await(t, "timeout after=20ms")
 		_, _ = conn.Write([]byte("a"))
-		run.stdout.await(t, "timeout after=20ms\nclient data \"a\"\nclient timeout after=20ms\n") // again, but only after activity
+		run.stdout.Await(t, "timeout after=20ms\nclient data \"a\"\nclient timeout after=20ms\n") // again, but only after activity
 	})
 	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
@@ -164,7 +177,7 @@ client close received=1 sent=0
 }
 
 func TestDialTimeoutCloses(t *testing.T) {
-	addr := peerServer(t, listen(t), func(conn net.Conn) { _, _ = io.ReadAll(conn) })
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) { _, _ = io.ReadAll(conn) })
 	expectDialed(t, dialRun(t), app.ExitDone, `
 client connected local=ADDR remote=ADDR
 client timeout after=20ms
@@ -178,13 +191,13 @@ a error dial tcp ADDR: connect: connection refused
 a close
 b error dial tcp ADDR: connect: connection refused
 b close
-`, "--name", "a", "--name", "b", refused(t))
+`, "--name", "a", "--name", "b", ctltest.Refused(t))
 }
 
 func TestDialReset(t *testing.T) {
 	var once sync.Once
 	first := make(chan struct{})
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
 		p := make([]byte, 1)
 		_, _ = io.ReadFull(conn, p)
 		if p[0] == 'r' {
@@ -209,9 +222,9 @@ func TestDialHalfOpen(t *testing.T) {
 	run := dialRun(t)
 	run.stdin = stdin
 	got := make(chan string, 1)
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
 		_ = conn.(*net.TCPConn).CloseWrite()
-		run.stdout.await(t, "client end")
+		run.stdout.Await(t, "client end")
 		_, _ = typing.Write([]byte("still here"))
 		_ = typing.Close()
 		all, _ := io.ReadAll(conn)
@@ -231,8 +244,8 @@ func TestDialInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	run := dialRun(t)
 	run.ctx = ctx
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
-		run.stdout.await(t, "connected")
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
+		run.stdout.Await(t, "connected")
 		cancel()
 		_, _ = io.ReadAll(conn) // the half-close
 		_, _ = conn.Write([]byte("bye"))
@@ -248,20 +261,20 @@ client close received=3 sent=0
 // A peer that does not read holds back neither what it sends nor, after an interrupt, the end.
 func TestDialBackpressure(t *testing.T) {
 	run := dialRun(t)
-	run.stdin = io.LimitReader(endless{}, 64<<20)
+	run.stdin = io.LimitReader(ctltest.Endless{}, 64<<20)
 	total := make(chan int64, 1)
-	addr := peerServer(t, listen(t), func(conn net.Conn) {
-		run.stdout.await(t, "client backpressure")
+	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
+		run.stdout.Await(t, "client backpressure")
 		_, _ = conn.Write([]byte("still reading"))
-		run.stdout.await(t, `client data "still reading"`)
+		run.stdout.Await(t, `client data "still reading"`)
 		n, _ := io.Copy(io.Discard, conn)
 		total <- n
 	})
 	if code := run.run("dial", addr); code != app.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
-	run.stdout.await(t, "client drain after=")
-	run.stdout.await(t, "client close received=13 sent=67108864")
+	run.stdout.Await(t, "client drain after=")
+	run.stdout.Await(t, "client close received=13 sent=67108864")
 	if n := <-total; n != 64<<20 {
 		t.Errorf("the peer got %d bytes", n)
 	}
@@ -270,11 +283,11 @@ func TestDialBackpressure(t *testing.T) {
 func TestDialInterruptUnderBackpressure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	run := dialRun(t)
-	run.ctx, run.stdin = ctx, io.LimitReader(endless{}, 64<<20)
-	addr := peerServer(t, listen(t), func(net.Conn) {
-		run.stdout.await(t, "client backpressure")
+	run.ctx, run.stdin = ctx, io.LimitReader(ctltest.Endless{}, 64<<20)
+	addr := peerServer(t, ctltest.Listen(t), func(net.Conn) {
+		run.stdout.Await(t, "client backpressure")
 		cancel()
-		run.stdout.await(t, "client close")
+		run.stdout.Await(t, "client close")
 	})
 	if code := run.run("dial", addr); code != app.ExitDone {
 		t.Errorf("exit code %d: %s", code, run.stdout)
@@ -304,6 +317,6 @@ func TestDialUnixAndJSON(t *testing.T) {
 		t.Errorf("events %v", events)
 	}
 	for _, part := range []string{`"remote":"unix:` + path + `"`, `"data":"Sending: <hi>","encoding":"utf8"`, `"bytesReceived":13,"bytesSent":4}`} {
-		run.stdout.await(t, part)
+		run.stdout.Await(t, part)
 	}
 }

@@ -1,0 +1,27 @@
+package ctltest
+
+import (
+	"testing"
+
+	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// FirstConnection waits for a gateway's first connection and returns its ID.
+func FirstConnection(t testing.TB, gateway sockgatev1.GatewayServiceClient) string {
+	t.Helper()
+	stream, err := gateway.StreamEvents(t.Context(), &sockgatev1.StreamEventsRequest{
+		After: "0", Types: []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		r, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range r.GetEvents() {
+			return e.GetConnection().GetId()
+		}
+	}
+}
