@@ -26,7 +26,7 @@ const (
 	leastBenchRate      = 0.001
 	maxBenchDuration    = 24 * time.Hour
 
-	Dialers    = 128         // connections that are being opened at once
+	maxDialers = 128         // connections that are being opened at once
 	benchDrain = time.Second // how long answers may still come when sending has ended
 )
 
@@ -62,9 +62,9 @@ func Command(a *app.App) *cobra.Command {
 }
 
 // benchFlags are what several benchmarks have in common.
-type Flags struct {
+type commonFlags struct {
 	connections int
-	Size        int
+	size        int
 	duration    time.Duration
 	warmup      time.Duration
 	rate        float64
@@ -72,44 +72,44 @@ type Flags struct {
 	tls         app.DataTLS
 }
 
-func (o *Flags) registerConnections(cmd *cobra.Command, most string) {
+func (o *commonFlags) registerConnections(cmd *cobra.Command, most string) {
 	cmd.Flags().IntVarP(&o.connections, "connections", "c", 100, most)
 	app.CompleteFlag(cmd, "connections")
 }
 
-func (o *Flags) registerDuration(cmd *cobra.Command, d time.Duration, usage string) {
+func (o *commonFlags) registerDuration(cmd *cobra.Command, d time.Duration, usage string) {
 	cmd.Flags().DurationVarP(&o.duration, "duration", "d", d, usage+", at most 24h")
 	app.CompleteFlag(cmd, "duration")
 }
 
-func (o *Flags) registerWarmup(cmd *cobra.Command) {
+func (o *commonFlags) registerWarmup(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&o.warmup, "warmup", time.Second, "load before measuring begins, at most 24h")
 	app.CompleteFlag(cmd, "warmup")
 }
 
-func (o *Flags) registerSize(cmd *cobra.Command, size int, usage string) {
-	cmd.Flags().IntVar(&o.Size, "size", size, usage)
+func (o *commonFlags) registerSize(cmd *cobra.Command, size int, usage string) {
+	cmd.Flags().IntVar(&o.size, "size", size, usage)
 	app.CompleteFlag(cmd, "size")
 }
 
-func (o *Flags) registerRate(cmd *cobra.Command, what string) {
+func (o *commonFlags) registerRate(cmd *cobra.Command, what string) {
 	cmd.Flags().Float64Var(&o.rate, "rate", 0, what+"; 0 means as fast as possible")
 	app.CompleteFlag(cmd, "rate")
 }
 
-func (o *Flags) registerSource(cmd *cobra.Command) {
+func (o *commonFlags) registerSource(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&o.sources, "source", nil,
 		"local `IP` to connect from (repeatable, taken in turn); by default several of 127.0.0.0/8 for a loopback address, where one has too few ports")
 	app.CompleteFlag(cmd, "source")
 }
 
 // check holds the bounds; least is the smallest size.
-func (o *Flags) check(least, most int) error {
+func (o *commonFlags) check(least, most int) error {
 	switch {
 	case o.connections < 1 || o.connections > maxBenchConnections:
 		return app.Usagef("%d connections are not possible; give 1 to %d", o.connections, maxBenchConnections)
-	case o.Size < least || o.Size > most:
-		return app.Usagef("--size %d is not possible; give %d to %d bytes", o.Size, least, most)
+	case o.size < least || o.size > most:
+		return app.Usagef("--size %d is not possible; give %d to %d bytes", o.size, least, most)
 	case o.duration <= 0 || o.duration > maxBenchDuration:
 		return app.Usagef("--duration %s is not possible; give more than 0 and at most %s, for example 10s", o.duration, maxBenchDuration)
 	case o.warmup < 0 || o.warmup > maxBenchDuration:
@@ -120,27 +120,27 @@ func (o *Flags) check(least, most int) error {
 	return nil
 }
 
-// Bench is one run of a benchmark.
-type Bench struct {
+// benchmark is one run of a benchmark.
+type benchmark struct {
 	app     *app.App
 	network string
 	address string
 	secure  *tls.Config // nil: no TLS
-	flags   Flags
+	flags   commonFlags
 	sources []net.Addr // local addresses, taken in turn; none: the system's choice
 
-	Begun       time.Time     // now() counts from here
+	begun       time.Time     // now() counts from here
 	end         atomic.Int64  // the reading of now() at which sending ends
 	stopped     chan struct{} // closed: that has come
 	interrupted bool          // it came early; read only when run has returned
 
 	failures failures
 	load     clientLoad
-	Notes    []string
+	notes    []string
 }
 
 // newBench checks what can be known before the first socket is opened; sockets is the most that will be open at once.
-func newBench(a *app.App, addr string, flags Flags, sockets int, churn bool) (*Bench, error) {
+func newBench(a *app.App, addr string, flags commonFlags, sockets int, churn bool) (*benchmark, error) {
 	if !a.Structured() && !a.Tabular() {
 		return nil, app.Usagef("-o %s prints IDs; bench has none: use table or json", a.Output)
 	}
@@ -148,15 +148,15 @@ func newBench(a *app.App, addr string, flags Flags, sockets int, churn bool) (*B
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckDescriptors(sockets, DescriptorLimit()); err != nil {
+	if err := checkDescriptors(sockets, descriptorLimit()); err != nil {
 		return nil, err
 	}
-	b := &Bench{app: a, network: network, address: address, flags: flags, Begun: time.Now(), stopped: make(chan struct{})}
+	b := &benchmark{app: a, network: network, address: address, flags: flags, begun: time.Now(), stopped: make(chan struct{})}
 	b.end.Store(math.MaxInt64)
 	if b.secure, err = a.DataConfig(&b.flags.tls, address); err != nil {
 		return nil, err
 	}
-	if b.sources, err = SourceAddresses(network, address, flags.sources, sockets, churn); err != nil {
+	if b.sources, err = sourceAddresses(network, address, flags.sources, sockets, churn); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -165,8 +165,8 @@ func newBench(a *app.App, addr string, flags Flags, sockets int, churn bool) (*B
 // spareDescriptors are for standard streams, the control plane, and Go's poller.
 const spareDescriptors = 32
 
-// CheckDescriptors refuses what would fail half-way; limit 0 is none.
-func CheckDescriptors(sockets, limit int) error {
+// checkDescriptors refuses what would fail half-way; limit 0 is none.
+func checkDescriptors(sockets, limit int) error {
 	if limit == 0 || sockets+spareDescriptors <= limit {
 		return nil
 	}
@@ -174,13 +174,13 @@ func CheckDescriptors(sockets, limit int) error {
 		"for at most %d", sockets, sockets+spareDescriptors, limit, sockets+spareDescriptors, sockets+spareDescriptors, max(1, limit-spareDescriptors))
 }
 
-func (b *Bench) now() time.Duration { return time.Since(b.Begun) }
+func (b *benchmark) now() time.Duration { return time.Since(b.begun) }
 
 // ended says that nothing new is to be begun at t.
-func (b *Bench) ended(t time.Duration) bool { return t >= time.Duration(b.end.Load()) }
+func (b *benchmark) ended(t time.Duration) bool { return t >= time.Duration(b.end.Load()) }
 
 // stopping says that the end has come, or was brought forward.
-func (b *Bench) stopping() bool {
+func (b *benchmark) stopping() bool {
 	select {
 	case <-b.stopped:
 		return true
@@ -191,7 +191,7 @@ func (b *Bench) stopping() bool {
 
 // run calls work and returns when it has returned. At the reading `until` of now(), or when ctx ends, it sets the end and closes stopped;
 // when what was still to come has had its time, it calls cut, after which work must return.
-func (b *Bench) run(ctx context.Context, until time.Duration, work, cut func()) {
+func (b *benchmark) run(ctx context.Context, until time.Duration, work, cut func()) {
 	b.end.Store(int64(until))
 	var working sync.WaitGroup
 	done := make(chan struct{})
@@ -216,7 +216,7 @@ func (b *Bench) run(ctx context.Context, until time.Duration, work, cut func()) 
 }
 
 // sleepUntil waits until t; false: nothing more is to be begun at t.
-func (b *Bench) sleepUntil(t time.Duration, timer *time.Timer) bool {
+func (b *benchmark) sleepUntil(t time.Duration, timer *time.Timer) bool {
 	wait := t - b.now()
 	if wait <= 0 {
 		return !b.ended(t)
@@ -231,6 +231,6 @@ func (b *Bench) sleepUntil(t time.Duration, timer *time.Timer) bool {
 }
 
 // note is something that the reader of the result must know.
-func (b *Bench) note(format string, args ...any) {
-	b.Notes = append(b.Notes, fmt.Sprintf(format, args...))
+func (b *benchmark) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }

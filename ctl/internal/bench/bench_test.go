@@ -33,8 +33,8 @@ func TestBenchWithNobody(t *testing.T) {
 func TestBenchGivesUp(t *testing.T) {
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
 	code := r.run("echo -c 5000 -o json", ctltest.Refused(t))
-	var got EchoResult
-	if r.result(t, &got); code != app.ExitFailed || got.Failures > 2*Dialers {
+	var got echoResult
+	if r.result(t, &got); code != app.ExitFailed || got.Failures > 2*maxDialers {
 		t.Errorf("exit code %d after %d attempts", code, got.Failures)
 	}
 }
@@ -75,18 +75,18 @@ func TestBenchBounds(t *testing.T) {
 			t.Errorf("%q: something was dialed", words)
 			return nil, io.EOF
 		}
-		if words == "idle x:1 -c 250000" && DescriptorLimit() > 250_000 {
+		if words == "idle x:1 -c 250000" && descriptorLimit() > 250_000 {
 			continue
 		}
 		if code := r.run(words); code != app.ExitUsage || !strings.Contains(r.stderr.String(), want) || r.stdout.String() != "" {
 			t.Errorf("%q: exit code %d: %s%s", words, code, r.stdout, r.stderr)
 		}
 	}
-	if err := CheckDescriptors(1000, 1024); err == nil || !strings.Contains(err.Error(), "1000 sockets need 1032 descriptors, and this process may have 1024") ||
+	if err := checkDescriptors(1000, 1024); err == nil || !strings.Contains(err.Error(), "1000 sockets need 1032 descriptors, and this process may have 1024") ||
 		!strings.Contains(err.Error(), "at most 992") {
 		t.Errorf("%v", err)
 	}
-	if CheckDescriptors(992, 1024) != nil || CheckDescriptors(1e6, 0) != nil {
+	if checkDescriptors(992, 1024) != nil || checkDescriptors(1e6, 0) != nil {
 		t.Error("what there is room for is refused")
 	}
 }
@@ -123,7 +123,7 @@ func TestBenchProgress(t *testing.T) {
 			t.Errorf("%+v: stdout %q", tt, r.stdout)
 		}
 	}
-	if line := ProgressLine(false, "echo", 0.5, "text"); line != "\r\x1b[Kecho       [############------------] text" {
+	if line := progressLine(false, "echo", 0.5, "text"); line != "\r\x1b[Kecho       [############------------] text" {
 		t.Errorf("%q", line)
 	}
 }

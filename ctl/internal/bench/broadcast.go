@@ -17,13 +17,13 @@ const (
 	benchLabel    = "ctl-bench"
 )
 
-type BroadcastBenchOptions struct {
-	Flags
+type broadcastOptions struct {
+	commonFlags
 	count int
 }
 
 func benchBroadcastCommand(a *app.App) *cobra.Command {
-	var o BroadcastBenchOptions
+	var o broadcastOptions
 	cmd := &cobra.Command{
 		Use:   "broadcast ADDR",
 		Short: "Measure broadcasts through the control plane",
@@ -53,17 +53,17 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections did no
 	return cmd
 }
 
-// BroadcastBench is one run of `ctl bench broadcast`.
-type BroadcastBench struct {
-	*Bench
-	Options BroadcastBenchOptions
+// broadcastBench is one run of `ctl bench broadcast`.
+type broadcastBench struct {
+	*benchmark
+	options broadcastOptions
 	client  *app.Client
 	opened  *opened
-	Pattern pattern
+	pattern pattern
 	filter  string
 	from    time.Duration
 
-	replies, Deliveries, All *latencies
+	replies, deliveries, all *latencies
 	outcomes                 broadcastOutcomes
 	broadcasts               int64
 	received                 int64 // deliveries
@@ -71,7 +71,7 @@ type BroadcastBench struct {
 	took                     time.Duration
 
 	mu    sync.Mutex
-	Round broadcastRound
+	round broadcastRound
 }
 
 // broadcastOutcomes are the sums of the replies' counts.
@@ -83,7 +83,7 @@ type broadcastOutcomes struct {
 	Closed  uint64 `json:"closed"`
 }
 
-func (o *BroadcastBenchOptions) checkBroadcast() error {
+func (o *broadcastOptions) checkBroadcast() error {
 	if err := o.check(broadcastHeader, app.MaxBroadcastBytes); err != nil {
 		return err
 	}
@@ -93,11 +93,11 @@ func (o *BroadcastBenchOptions) checkBroadcast() error {
 	return nil
 }
 
-func benchBroadcast(ctx context.Context, a *app.App, addr string, o BroadcastBenchOptions) error {
+func benchBroadcast(ctx context.Context, a *app.App, addr string, o broadcastOptions) error {
 	if err := o.checkBroadcast(); err != nil {
 		return err
 	}
-	b, err := newBench(a, addr, o.Flags, o.connections, false)
+	b, err := newBench(a, addr, o.commonFlags, o.connections, false)
 	if err != nil {
 		return err
 	}
@@ -108,11 +108,11 @@ func benchBroadcast(ctx context.Context, a *app.App, addr string, o BroadcastBen
 }
 
 // runBroadcast opens the connections, measures, and prints the result.
-func runBroadcast(ctx context.Context, a *app.App, b *Bench, client *app.Client, o BroadcastBenchOptions) error {
+func runBroadcast(ctx context.Context, a *app.App, b *benchmark, client *app.Client, o broadcastOptions) error {
 	if _, err := describe(ctx, client); err != nil { // before anything is opened
 		return err
 	}
-	x := &BroadcastBench{Bench: b, Options: o, client: client, Pattern: NewPattern(), replies: NewLatencies(), Deliveries: NewLatencies(), All: NewLatencies()}
+	x := &broadcastBench{benchmark: b, options: o, client: client, pattern: newPattern(), replies: newLatencies(), deliveries: newLatencies(), all: newLatencies()}
 	x.opened = b.open(ctx, o.connections)
 	defer x.opened.close()
 	if len(x.opened.sockets) > 0 && !b.interrupted {
@@ -137,18 +137,18 @@ func describe(ctx context.Context, c *app.Client) (*sockgatev1.GetGatewayRespons
 }
 
 // measure broadcasts until the count or the time is over.
-func (x *BroadcastBench) measure(ctx context.Context) {
+func (x *broadcastBench) measure(ctx context.Context) {
 	stop := showProgress(x.app, "broadcast", x.progress)
 	defer stop()
 	x.from = x.now()
 	var reading sync.WaitGroup
 	for i, socket := range x.opened.sockets {
-		r := &BroadcastReader{Bench: x, socket: socket, Deliveries: x.Deliveries.Shard(i)}
+		r := &broadcastReader{benchmark: x, socket: socket, deliveries: x.deliveries.shard(i)}
 		reading.Go(r.run)
 	}
 	cutting, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	x.run(ctx, x.from+x.Options.duration, func() { x.broadcastAll(cutting) }, cut)
+	x.run(ctx, x.from+x.options.duration, func() { x.broadcastAll(cutting) }, cut)
 	x.took = x.now() - x.from
 	for _, socket := range x.opened.sockets {
 		_ = socket.SetReadDeadline(past)
@@ -156,19 +156,19 @@ func (x *BroadcastBench) measure(ctx context.Context) {
 	reading.Wait()
 }
 
-func (x *BroadcastBench) progress() (float64, string) {
+func (x *broadcastBench) progress() (float64, string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return float64(x.Round.number) / float64(x.Options.count), fmt.Sprintf("%d of %d broadcasts", x.Round.number, x.Options.count)
+	return float64(x.round.number) / float64(x.options.count), fmt.Sprintf("%d of %d broadcasts", x.round.number, x.options.count)
 }
 
-func (x *BroadcastBench) broadcastAll(ctx context.Context) {
+func (x *broadcastBench) broadcastAll(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for n := range int64(x.Options.count) {
+	for n := range int64(x.options.count) {
 		due := x.now()
-		if x.Options.rate > 0 {
-			due = x.from + time.Duration(float64(n)/x.Options.rate*float64(time.Second))
+		if x.options.rate > 0 {
+			due = x.from + time.Duration(float64(n)/x.options.rate*float64(time.Second))
 		}
 		if x.ended(due) || !x.sleepUntil(due, timer) || !x.broadcast(ctx, n, due) {
 			return
@@ -177,18 +177,18 @@ func (x *BroadcastBench) broadcastAll(ctx context.Context) {
 }
 
 // broadcast does one, and waits until everybody has it who is to get it; false: no more.
-func (x *BroadcastBench) broadcast(ctx context.Context, number int64, due time.Duration) bool {
-	complete := x.Begin(number, due)
+func (x *broadcastBench) broadcast(ctx context.Context, number int64, due time.Duration) bool {
+	complete := x.begin(number, due)
 	callCtx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
-	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: BroadcastPayload(x.Pattern, number, x.Options.Size), Filter: x.filter})
+	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: broadcastPayload(x.pattern, number, x.options.size), Filter: x.filter})
 	if err != nil {
 		if ctx.Err() == nil {
 			x.failures.add(&controlError{err})
 		}
 		return false
 	}
-	x.replies.Shard(0).Record(x.now() - due)
+	x.replies.shard(0).record(x.now() - due)
 	x.outcomes.add(resp)
 	x.expect(int64(resp.GetWritten() + resp.GetQueued()))
 	select {
@@ -211,67 +211,67 @@ func (o *broadcastOutcomes) add(resp *sockgatev1.BroadcastResponse) {
 type broadcastRound struct {
 	number   int64
 	due      time.Duration
-	Received int64
+	received int64
 	wanted   int64 // -1 until the reply says how many are to get it
 	last     time.Duration
 	complete chan struct{}
 }
 
-func (x *BroadcastBench) Begin(number int64, due time.Duration) (complete <-chan struct{}) {
+func (x *broadcastBench) begin(number int64, due time.Duration) (complete <-chan struct{}) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.Round = broadcastRound{number: number, due: due, wanted: -1, complete: make(chan struct{})}
-	return x.Round.complete
+	x.round = broadcastRound{number: number, due: due, wanted: -1, complete: make(chan struct{})}
+	return x.round.complete
 }
 
 // expect says how many connections are to get the broadcast; some of them may have it already.
-func (x *BroadcastBench) expect(n int64) {
+func (x *broadcastBench) expect(n int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.Round.wanted = n
-	if x.Round.Received >= n {
-		close(x.Round.complete)
+	x.round.wanted = n
+	if x.round.received >= n {
+		close(x.round.complete)
 	}
 }
 
 // delivered is called by a reader that has all of a broadcast. One that comes after its time is counted as missing, and let pass.
-func (x *BroadcastBench) delivered(number int64, latencies *latencyShard) error {
+func (x *broadcastBench) delivered(number int64, latencies *latencyShard) error {
 	now := x.now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	r := &x.Round
+	r := &x.round
 	if number > r.number {
 		return &mismatchError{fmt.Sprintf("broadcast %d came before it was sent", number)}
 	}
 	if number < r.number {
 		return nil
 	}
-	latencies.Record(now - r.due)
-	r.Received, r.last = r.Received+1, max(r.last, now)
-	if r.Received == r.wanted {
+	latencies.record(now - r.due)
+	r.received, r.last = r.received+1, max(r.last, now)
+	if r.received == r.wanted {
 		close(r.complete)
 	}
 	return nil
 }
 
 // finish counts the broadcast.
-func (x *BroadcastBench) finish() {
+func (x *broadcastBench) finish() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	r := &x.Round
+	r := &x.round
 	x.broadcasts++
-	x.received += r.Received
-	if r.Received >= r.wanted {
+	x.received += r.received
+	if r.received >= r.wanted {
 		if r.wanted > 0 {
-			x.All.Shard(0).Record(r.last - r.due)
+			x.all.shard(0).record(r.last - r.due)
 		}
 		return
 	}
-	x.undelivered += r.wanted - r.Received
+	x.undelivered += r.wanted - r.received
 }
 
-// BroadcastResult is what `ctl bench broadcast` prints.
-type BroadcastResult struct {
+// broadcastResult is what `ctl bench broadcast` prints.
+type broadcastResult struct {
 	benchHeader
 	Connections                 int               `json:"connections"`
 	Connected                   int               `json:"connected"`
@@ -285,20 +285,20 @@ type BroadcastResult struct {
 	BytesPerSecond              float64           `json:"bytesPerSecond"`
 	Undelivered                 int64             `json:"undelivered"`
 	Outcomes                    broadcastOutcomes `json:"outcomes"`
-	ReplyLatencyMicroseconds    LatencyReport     `json:"replyLatencyMicroseconds"`
-	DeliveryLatencyMicroseconds LatencyReport     `json:"deliveryLatencyMicroseconds"`
-	AllLatencyMicroseconds      LatencyReport     `json:"allLatencyMicroseconds"`
+	ReplyLatencyMicroseconds    latencyReport     `json:"replyLatencyMicroseconds"`
+	DeliveryLatencyMicroseconds latencyReport     `json:"deliveryLatencyMicroseconds"`
+	AllLatencyMicroseconds      latencyReport     `json:"allLatencyMicroseconds"`
 	benchFooter
 }
 
-func (x *BroadcastBench) result() *BroadcastResult {
-	o := &x.Options
-	r := &BroadcastResult{
-		benchHeader: x.header("broadcast"), Connections: o.connections, Connected: len(x.opened.sockets), SizeBytes: o.Size, TargetPerSecond: o.rate,
+func (x *broadcastBench) result() *broadcastResult {
+	o := &x.options
+	r := &broadcastResult{
+		benchHeader: x.header("broadcast"), Connections: o.connections, Connected: len(x.opened.sockets), SizeBytes: o.size, TargetPerSecond: o.rate,
 		MeasuredSeconds: seconds(x.took), Broadcasts: x.broadcasts, BroadcastsPerSecond: perSecond(x.broadcasts, x.took),
-		Deliveries: x.received, DeliveriesPerSecond: perSecond(x.received, x.took), BytesPerSecond: perSecond(x.received*int64(o.Size), x.took),
-		Undelivered: x.undelivered, Outcomes: x.outcomes, ReplyLatencyMicroseconds: x.replies.Report(),
-		DeliveryLatencyMicroseconds: x.Deliveries.Report(), AllLatencyMicroseconds: x.All.Report(),
+		Deliveries: x.received, DeliveriesPerSecond: perSecond(x.received, x.took), BytesPerSecond: perSecond(x.received*int64(o.size), x.took),
+		Undelivered: x.undelivered, Outcomes: x.outcomes, ReplyLatencyMicroseconds: x.replies.report(),
+		DeliveryLatencyMicroseconds: x.deliveries.report(), AllLatencyMicroseconds: x.all.report(),
 	}
 	if r.Broadcasts < int64(o.count) && !x.interrupted && x.failures.total() == 0 {
 		x.note("%d of %d broadcasts were done when the --duration was over", r.Broadcasts, o.count)
@@ -306,16 +306,16 @@ func (x *BroadcastBench) result() *BroadcastResult {
 	if lost := r.Outcomes.Dropped + r.Outcomes.Closed; lost > 0 {
 		x.note("%d deliveries were refused: the gateway answered dropped or closed", lost)
 	}
-	r.benchFooter = x.Bench.footer(r.DeliveryLatencyMicroseconds)
+	r.benchFooter = x.benchmark.footer(r.DeliveryLatencyMicroseconds)
 	return r
 }
 
-func (r *BroadcastResult) table(_ *app.App, s *app.Sections, t *app.Table) {
-	s.Row("connections", fmt.Sprintf("%s of %s", CountText(int64(r.Connected)), CountText(int64(r.Connections))))
-	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", CountText(r.Broadcasts), app.HumanBytes(uint64(r.SizeBytes)), secondsText(r.MeasuredSeconds),
-		RateText(r.BroadcastsPerSecond)))
-	s.Row("deliveries", fmt.Sprintf("%s, %s, %s/s; %s missing", CountText(r.Deliveries), RateText(r.DeliveriesPerSecond),
-		app.HumanBytes(uint64(r.BytesPerSecond)), CountText(r.Undelivered)))
+func (r *broadcastResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+	s.Row("connections", fmt.Sprintf("%s of %s", countText(int64(r.Connected)), countText(int64(r.Connections))))
+	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", countText(r.Broadcasts), app.HumanBytes(uint64(r.SizeBytes)), secondsText(r.MeasuredSeconds),
+		rateText(r.BroadcastsPerSecond)))
+	s.Row("deliveries", fmt.Sprintf("%s, %s, %s/s; %s missing", countText(r.Deliveries), rateText(r.DeliveriesPerSecond),
+		app.HumanBytes(uint64(r.BytesPerSecond)), countText(r.Undelivered)))
 	o := &r.Outcomes
 	s.Row("outcomes", fmt.Sprintf("matched %d, written %d, queued %d, dropped %d, closed %d", o.Matched, o.Written, o.Queued, o.Dropped, o.Closed))
 	addLatency(t, "reply", r.ReplyLatencyMicroseconds)

@@ -8,21 +8,21 @@ import (
 // broadcastHeader is the number of the broadcast, twice, the second time with all bits turned: what is not ours is hardly like that.
 const broadcastHeader = 16
 
-// BroadcastPayload makes the bytes of a broadcast: its number, and the part of the pattern that belongs to it.
-func BroadcastPayload(p pattern, number int64, size int) []byte {
+// broadcastPayload makes the bytes of a broadcast: its number, and the part of the pattern that belongs to it.
+func broadcastPayload(p pattern, number int64, size int) []byte {
 	payload := binary.BigEndian.AppendUint64(make([]byte, 0, size), uint64(number))
 	payload = binary.BigEndian.AppendUint64(payload, ^uint64(number))
 	for len(payload) < size {
-		payload = append(payload, p.At(number+int64(len(payload)), int64(size-len(payload)))...)
+		payload = append(payload, p.at(number+int64(len(payload)), int64(size-len(payload)))...)
 	}
 	return payload
 }
 
-// BroadcastReader reads the broadcasts of one connection. One that was dropped for it is missing as a whole.
-type BroadcastReader struct {
-	Bench      *BroadcastBench
+// broadcastReader reads the broadcasts of one connection. One that was dropped for it is missing as a whole.
+type broadcastReader struct {
+	benchmark  *broadcastBench
 	socket     net.Conn
-	Deliveries *latencyShard
+	deliveries *latencyShard
 
 	header [broadcastHeader]byte
 	number int64
@@ -30,37 +30,37 @@ type BroadcastReader struct {
 }
 
 // run reads until the benchmark is over or the connection breaks.
-func (r *BroadcastReader) run() {
-	fair := max(leastReadBuffer, allReadBuffers/max(1, r.Bench.Options.connections))
-	buffer := make([]byte, min(r.Bench.Options.Size, maxReadBuffer, fair))
+func (r *broadcastReader) run() {
+	fair := max(leastReadBuffer, allReadBuffers/max(1, r.benchmark.options.connections))
+	buffer := make([]byte, min(r.benchmark.options.size, maxReadBuffer, fair))
 	for {
 		n, err := r.socket.Read(buffer)
-		if wrong := r.Take(buffer[:n]); wrong != nil {
-			r.Bench.failures.add(&mismatchError{wrong.Error() + ": something else was sent to this connection, for example a gateway's --greeting"})
+		if wrong := r.take(buffer[:n]); wrong != nil {
+			r.benchmark.failures.add(&mismatchError{wrong.Error() + ": something else was sent to this connection, for example a gateway's --greeting"})
 			_ = r.socket.Close()
 			return
 		}
 		if err != nil {
-			if !r.Bench.stopping() {
-				r.Bench.failures.add(err)
+			if !r.benchmark.stopping() {
+				r.benchmark.failures.add(err)
 			}
 			return
 		}
 	}
 }
 
-func (r *BroadcastReader) Take(p []byte) error {
+func (r *broadcastReader) take(p []byte) error {
 	for len(p) > 0 {
 		n, err := r.takeSome(p)
 		if err != nil {
 			return err
 		}
 		p = p[n:]
-		if r.at < r.Bench.Options.Size {
+		if r.at < r.benchmark.options.size {
 			continue
 		}
 		r.at = 0
-		if err := r.Bench.delivered(r.number, r.Deliveries); err != nil {
+		if err := r.benchmark.delivered(r.number, r.deliveries); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (r *BroadcastReader) Take(p []byte) error {
 }
 
 // takeSome takes what p has of the header, or of the rest.
-func (r *BroadcastReader) takeSome(p []byte) (int, error) {
+func (r *broadcastReader) takeSome(p []byte) (int, error) {
 	if r.at < broadcastHeader {
 		n := copy(r.header[r.at:], p)
 		if r.at += n; r.at < broadcastHeader {
@@ -81,8 +81,8 @@ func (r *BroadcastReader) takeSome(p []byte) (int, error) {
 		r.number = int64(number)
 		return n, nil
 	}
-	n := min(len(p), r.Bench.Options.Size-r.at)
-	err := r.Bench.Pattern.Check(r.number+int64(r.at), p[:n])
+	n := min(len(p), r.benchmark.options.size-r.at)
+	err := r.benchmark.pattern.check(r.number+int64(r.at), p[:n])
 	r.at += n
 	return n, err
 }

@@ -20,7 +20,7 @@ const maxConcurrency = 10_000
 
 // churnOptions say how connections are opened and closed.
 type churnOptions struct {
-	Flags
+	commonFlags
 	reset bool
 }
 
@@ -43,7 +43,7 @@ func (o *churnOptions) checkChurn() error {
 
 // churn opens and closes connections all the time.
 type churn struct {
-	*Bench
+	*benchmark
 	options  churnOptions
 	pattern  pattern
 	from     time.Duration // it begins
@@ -58,8 +58,8 @@ type churn struct {
 	misses     atomic.Int64 // failures since then
 }
 
-func newChurn(b *Bench, o churnOptions) *churn {
-	return &churn{Bench: b, options: o, pattern: NewPattern(), cycles: NewLatencies(), connects: NewLatencies()}
+func newChurn(b *benchmark, o churnOptions) *churn {
+	return &churn{benchmark: b, options: o, pattern: newPattern(), cycles: newLatencies(), connects: newLatencies()}
 }
 
 func (c *churn) begin(warmup time.Duration) {
@@ -85,7 +85,7 @@ func (c *churn) progress() (float64, string) {
 	now, n := c.now(), c.done.Load()
 	text := "warming up"
 	if now > c.warm {
-		text = fmt.Sprintf("%s connections, %s", CountText(n), RateText(perSecond(n, now-c.warm)))
+		text = fmt.Sprintf("%s connections, %s", countText(n), rateText(perSecond(n, now-c.warm)))
 	}
 	return float64(now-c.from) / float64(c.warm-c.from+c.options.duration), text
 }
@@ -100,7 +100,7 @@ func (c *churn) due(k int64) time.Duration {
 
 // work does one cycle after another. Cycles are taken in turn, so that what is late is done first.
 func (c *churn) work(cutting context.Context, worker int) {
-	buffer := make([]byte, min(max(c.options.Size, 1), maxReadBuffer))
+	buffer := make([]byte, min(max(c.options.size, 1), maxReadBuffer))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for !c.stopping() && !c.hopeless() {
@@ -113,12 +113,12 @@ func (c *churn) work(cutting context.Context, worker int) {
 		if !c.sleepUntil(due, timer) {
 			return
 		}
-		c.count(due, c.cycle(cutting, number, due, buffer), c.cycles.Shard(worker))
+		c.count(due, c.cycle(cutting, number, due, buffer), c.cycles.shard(worker))
 	}
 }
 
 // hopeless says that nothing has ever succeeded, of many attempts.
-func (c *churn) hopeless() bool { return !c.works.Load() && c.misses.Load() >= Dialers }
+func (c *churn) hopeless() bool { return !c.works.Load() && c.misses.Load() >= maxDialers }
 
 // count records what became of a cycle.
 func (c *churn) count(due time.Duration, err error, cycles *latencyShard) {
@@ -127,7 +127,7 @@ func (c *churn) count(due time.Duration, err error, cycles *latencyShard) {
 	case errors.Is(err, errCut):
 		if due >= c.warm {
 			c.unfinished.Add(1)
-			cycles.Record(now - due)
+			cycles.record(now - due)
 		}
 	case err != nil:
 		c.failures.add(err)
@@ -156,12 +156,12 @@ func (c *churn) cycle(cutting context.Context, number int64, due time.Duration, 
 	socket, err := c.connect(ctx, int(number%maxSources))
 	if err == nil {
 		if due >= c.warm {
-			c.connects.Shard(int(number % maxSources)).Record(c.now() - begun)
+			c.connects.shard(int(number % maxSources)).record(c.now() - begun)
 		}
 		defer context.AfterFunc(ctx, func() { _ = socket.SetDeadline(past) })()
 		err = c.echo(socket, number, buffer)
 		if c.options.reset {
-			SetLinger(socket)
+			setLinger(socket)
 		}
 		_ = socket.Close()
 	}
@@ -171,8 +171,8 @@ func (c *churn) cycle(cutting context.Context, number int64, due time.Duration, 
 	return err
 }
 
-// SetLinger makes Close send a reset, where the kind of socket has such.
-func SetLinger(socket net.Conn) {
+// setLinger makes Close send a reset, where the kind of socket has such.
+func setLinger(socket net.Conn) {
 	if secure, ok := socket.(*tls.Conn); ok {
 		socket = secure.NetConn()
 	}
@@ -183,10 +183,10 @@ func SetLinger(socket net.Conn) {
 
 // echo sends the bytes and compares what comes back. It writes no more at once than any socket has room for.
 func (c *churn) echo(socket net.Conn, offset int64, buffer []byte) error {
-	size := int64(c.options.Size)
+	size := int64(c.options.size)
 	for sent := int64(0); sent < size; {
 		n := min(size-sent, lockstepBytes)
-		if err := c.pattern.Write(socket, offset+sent, n); err != nil {
+		if err := c.pattern.write(socket, offset+sent, n); err != nil {
 			return err
 		}
 		if err := c.expect(socket, offset+sent, n, buffer); err != nil {
@@ -200,7 +200,7 @@ func (c *churn) echo(socket net.Conn, offset int64, buffer []byte) error {
 func (c *churn) expect(socket io.Reader, offset, n int64, buffer []byte) error {
 	for n > 0 {
 		got, err := socket.Read(buffer[:min(n, int64(len(buffer)))])
-		if wrong := c.pattern.Check(offset, buffer[:got]); wrong != nil {
+		if wrong := c.pattern.check(offset, buffer[:got]); wrong != nil {
 			return &mismatchError{wrong.Error() + ": " + c.address + notAnEcho}
 		}
 		offset, n = offset+int64(got), n-int64(got)
@@ -236,7 +236,7 @@ func (c *churn) settle(at time.Duration) {
 	for k := c.next.Load(); !c.ended(c.due(k)); k++ {
 		if due := c.due(k); due >= c.warm {
 			c.unfinished.Add(1)
-			c.cycles.Shard(0).Record(at - due)
+			c.cycles.shard(0).record(at - due)
 		}
 	}
 }

@@ -28,22 +28,22 @@ func measureLoad() clientLoad {
 	return l
 }
 
-// ClientReport says what part of the result may be ctl's own.
-type ClientReport struct {
+// clientReport says what part of the result may be ctl's own.
+type clientReport struct {
 	Processors                  int      `json:"processors"`
 	ProcessorSeconds            *float64 `json:"processorSeconds"` // null where it is not known
 	ProcessorsUsed              *float64 `json:"processorsUsed"`
-	SchedulingDelayMicroseconds Delays   `json:"schedulingDelayMicroseconds"`
+	SchedulingDelayMicroseconds delays   `json:"schedulingDelayMicroseconds"`
 }
 
-type Delays struct {
+type delays struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 }
 
 // since reports what was used since an earlier measurement.
-func (l *clientLoad) since(before *clientLoad) ClientReport {
-	r := ClientReport{Processors: runtime.GOMAXPROCS(0)}
+func (l *clientLoad) since(before *clientLoad) clientReport {
+	r := clientReport{Processors: runtime.GOMAXPROCS(0)}
 	if l.known && before.known && l.at.After(before.at) {
 		used := l.processor - before.processor
 		total, share := seconds(used), rounded(used.Seconds()/l.at.Sub(before.at).Seconds())
@@ -54,13 +54,13 @@ func (l *clientLoad) since(before *clientLoad) ClientReport {
 		for i := range counts {
 			counts[i] = l.waits.Counts[i] - before.waits.Counts[i]
 		}
-		r.SchedulingDelayMicroseconds = Delays{P50: BucketQuantile(counts, l.waits.Buckets, 0.5), P99: BucketQuantile(counts, l.waits.Buckets, 0.99)}
+		r.SchedulingDelayMicroseconds = delays{P50: bucketQuantile(counts, l.waits.Buckets, 0.5), P99: bucketQuantile(counts, l.waits.Buckets, 0.99)}
 	}
 	return r
 }
 
-// BucketQuantile is the upper bound of the bucket that has the quantile, in microseconds.
-func BucketQuantile(counts []uint64, bounds []float64, q float64) float64 {
+// bucketQuantile is the upper bound of the bucket that has the quantile, in microseconds.
+func bucketQuantile(counts []uint64, bounds []float64, q float64) float64 {
 	var total, sum uint64
 	for _, n := range counts {
 		total += n
@@ -78,22 +78,22 @@ func BucketQuantile(counts []uint64, bounds []float64, q float64) float64 {
 }
 
 // text is the row of the table.
-func (r *ClientReport) text() string {
-	wait := fmt.Sprintf("own delay p50 %s p99 %s", LatencyText(r.SchedulingDelayMicroseconds.P50), LatencyText(r.SchedulingDelayMicroseconds.P99))
+func (r *clientReport) text() string {
+	wait := fmt.Sprintf("own delay p50 %s p99 %s", latencyText(r.SchedulingDelayMicroseconds.P50), latencyText(r.SchedulingDelayMicroseconds.P99))
 	if r.ProcessorsUsed == nil {
 		return wait
 	}
 	return fmt.Sprintf("%.2f of %d processors, %s", *r.ProcessorsUsed, r.Processors, wait)
 }
 
-// NoteClient says so when ctl itself may be what limits the result: it had no processor to spare, or its goroutines waited for one
+// noteClient says so when ctl itself may be what limits the result: it had no processor to spare, or its goroutines waited for one
 // for much of the latency (in microseconds) that it measured.
-func (b *Bench) NoteClient(r *ClientReport, latency LatencyReport) {
+func (b *benchmark) noteClient(r *clientReport, latency latencyReport) {
 	switch wait := r.SchedulingDelayMicroseconds; {
 	case r.ProcessorsUsed != nil && *r.ProcessorsUsed > 0.9*float64(r.Processors):
 		b.note("ctl used %.2f of its %d processors: it limits this result; use another machine, or several", *r.ProcessorsUsed, r.Processors)
 	case latency.Count > 0 && wait.P99 > 100 && (wait.P50 > latency.P50/4 || wait.P99 > latency.P99/2):
 		b.note("ctl itself waited for a processor (p50 %s, p99 %s) during much of the latency: use fewer connections, a --rate, or a machine "+
-			"of its own", LatencyText(wait.P50), LatencyText(wait.P99))
+			"of its own", latencyText(wait.P50), latencyText(wait.P99))
 	}
 }

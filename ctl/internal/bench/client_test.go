@@ -9,11 +9,11 @@ import (
 func TestBucketQuantile(t *testing.T) {
 	bounds := []float64{0, 1e-6, 1e-5, math.Inf(1)}
 	for q, want := range map[float64]float64{0.5: 1, 0.7: 10, 0.99: 10} {
-		if got := BucketQuantile([]uint64{6, 3, 1}, bounds, q); got != want {
+		if got := bucketQuantile([]uint64{6, 3, 1}, bounds, q); got != want {
 			t.Errorf("%v: %v µs, want %v", q, got, want)
 		}
 	}
-	if BucketQuantile([]uint64{0, 0, 0}, bounds, 0.5) != 0 {
+	if bucketQuantile([]uint64{0, 0, 0}, bounds, 0.5) != 0 {
 		t.Error("a quantile of nothing")
 	}
 }
@@ -21,20 +21,20 @@ func TestBucketQuantile(t *testing.T) {
 // TestNoteClient holds when ctl says that it is itself what limits the result.
 func TestNoteClient(t *testing.T) {
 	used := func(x float64) *float64 { return &x }
-	latency := LatencyReport{Count: 1, P50: 1000, P99: 4000}
+	latency := latencyReport{Count: 1, P50: 1000, P99: 4000}
 	for _, tt := range []struct {
-		report ClientReport
+		report clientReport
 		want   string
 	}{
-		{ClientReport{Processors: 2, ProcessorsUsed: used(1.9)}, "ctl used 1.90 of its 2 processors"},
-		{ClientReport{Processors: 2, ProcessorsUsed: used(1)}, ""},
-		{ClientReport{Processors: 2, SchedulingDelayMicroseconds: Delays{P50: 300, P99: 400}}, "ctl itself waited for a processor"},
-		{ClientReport{Processors: 2, SchedulingDelayMicroseconds: Delays{P50: 1, P99: 2100}}, "ctl itself waited for a processor"},
-		{ClientReport{Processors: 2, SchedulingDelayMicroseconds: Delays{P50: 200, P99: 1900}}, ""},
+		{clientReport{Processors: 2, ProcessorsUsed: used(1.9)}, "ctl used 1.90 of its 2 processors"},
+		{clientReport{Processors: 2, ProcessorsUsed: used(1)}, ""},
+		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 300, P99: 400}}, "ctl itself waited for a processor"},
+		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 1, P99: 2100}}, "ctl itself waited for a processor"},
+		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 200, P99: 1900}}, ""},
 	} {
-		b := &Bench{}
-		b.NoteClient(&tt.report, latency)
-		if got := strings.Join(b.Notes, "\n"); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
+		b := &benchmark{}
+		b.noteClient(&tt.report, latency)
+		if got := strings.Join(b.notes, "\n"); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%+v: %q, want %q", tt.report, got, tt.want)
 		}
 	}

@@ -41,7 +41,7 @@ func benchConnect(ctx context.Context, a *app.App, addr string, o churnOptions) 
 	if err := o.checkChurn(); err != nil {
 		return err
 	}
-	b, err := newBench(a, addr, o.Flags, o.connections, true)
+	b, err := newBench(a, addr, o.commonFlags, o.connections, true)
 	if err != nil {
 		return err
 	}
@@ -58,8 +58,8 @@ func benchConnect(ctx context.Context, a *app.App, addr string, o churnOptions) 
 	return b.benchExit(r.Cycles)
 }
 
-// ConnectResult is what `ctl bench connect` prints.
-type ConnectResult struct {
+// connectResult is what `ctl bench connect` prints.
+type connectResult struct {
 	benchHeader
 	Concurrency                int           `json:"concurrency"`
 	SizeBytes                  int           `json:"sizeBytes"`
@@ -71,36 +71,36 @@ type ConnectResult struct {
 	Cycles                     int64         `json:"cycles"`
 	Unfinished                 int64         `json:"unfinished"`
 	CyclesPerSecond            float64       `json:"cyclesPerSecond"`
-	ConnectLatencyMicroseconds LatencyReport `json:"connectLatencyMicroseconds"`
-	CycleLatencyMicroseconds   LatencyReport `json:"cycleLatencyMicroseconds"`
+	ConnectLatencyMicroseconds latencyReport `json:"connectLatencyMicroseconds"`
+	CycleLatencyMicroseconds   latencyReport `json:"cycleLatencyMicroseconds"`
 	benchFooter
 }
 
-func (c *churn) result() *ConnectResult {
+func (c *churn) result() *connectResult {
 	o := &c.options
-	r := &ConnectResult{
-		benchHeader: c.header("connect"), Concurrency: o.connections, SizeBytes: o.Size, Reset: o.reset, Sources: max(1, len(c.sources)),
+	r := &connectResult{
+		benchHeader: c.header("connect"), Concurrency: o.connections, SizeBytes: o.size, Reset: o.reset, Sources: max(1, len(c.sources)),
 		TargetPerSecond: o.rate, WarmupSeconds: seconds(o.warmup), Cycles: c.done.Load(), Unfinished: c.unfinished.Load(),
-		ConnectLatencyMicroseconds: c.connects.Report(), CycleLatencyMicroseconds: c.cycles.Report(),
+		ConnectLatencyMicroseconds: c.connects.report(), CycleLatencyMicroseconds: c.cycles.report(),
 	}
 	took := max(0, max(time.Duration(c.end.Load()), c.cycles.last())-c.warm)
 	r.MeasuredSeconds, r.CyclesPerSecond = seconds(took), perSecond(r.Cycles, took)
 	if r.Unfinished > 0 && o.rate > 0 {
-		c.note("%s cycles were due and not done by the end: at this rate the server, or --concurrency %d, does not keep up", CountText(r.Unfinished), o.connections)
+		c.note("%s cycles were due and not done by the end: at this rate the server, or --concurrency %d, does not keep up", countText(r.Unfinished), o.connections)
 	}
-	r.benchFooter = c.Bench.footer(r.CycleLatencyMicroseconds)
+	r.benchFooter = c.benchmark.footer(r.CycleLatencyMicroseconds)
 	return r
 }
 
-func (r *ConnectResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+func (r *connectResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("load", r.loadText())
-	s.Row("cycles", fmt.Sprintf("%s in %s, %s unfinished", CountText(r.Cycles), secondsText(r.MeasuredSeconds), CountText(r.Unfinished)))
-	s.Row("throughput", RateText(r.CyclesPerSecond))
+	s.Row("cycles", fmt.Sprintf("%s in %s, %s unfinished", countText(r.Cycles), secondsText(r.MeasuredSeconds), countText(r.Unfinished)))
+	s.Row("throughput", rateText(r.CyclesPerSecond))
 	addLatency(t, "connect", r.ConnectLatencyMicroseconds)
 	addLatency(t, "cycle", r.CycleLatencyMicroseconds)
 }
 
-func (r *ConnectResult) loadText() string {
+func (r *connectResult) loadText() string {
 	text := fmt.Sprintf("%d at once from %s, ", r.Concurrency, countOf(r.Sources, "local address", "local addresses"))
 	if r.SizeBytes > 0 {
 		text += app.HumanBytes(uint64(r.SizeBytes)) + " echoed, "
@@ -109,7 +109,7 @@ func (r *ConnectResult) loadText() string {
 		text += "closed with a reset, "
 	}
 	if r.TargetPerSecond > 0 {
-		return text + RateText(r.TargetPerSecond)
+		return text + rateText(r.TargetPerSecond)
 	}
 	return text + "as fast as possible"
 }

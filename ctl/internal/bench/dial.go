@@ -13,13 +13,13 @@ import (
 
 const (
 	portsPerSource = 20_000 // that can be relied on: Linux has 28,232 by default
-	ChurnSources   = 50     // a closed connection keeps its port for a minute
+	churnSources   = 50     // a closed connection keeps its port for a minute
 	maxSources     = 250
 )
 
-// SourceAddresses are the local addresses to connect from. A loopback address has only so many ports for one server; there are many
+// sourceAddresses are the local addresses to connect from. A loopback address has only so many ports for one server; there are many
 // more loopback addresses, where the system has them all configured, as Linux has.
-func SourceAddresses(network, address string, given []string, sockets int, churn bool) ([]net.Addr, error) {
+func sourceAddresses(network, address string, given []string, sockets int, churn bool) ([]net.Addr, error) {
 	if len(given) > 0 && network != "tcp" {
 		return nil, app.Usagef("--source is for TCP; %s is no TCP address", address)
 	}
@@ -39,13 +39,13 @@ func SourceAddresses(network, address string, given []string, sockets int, churn
 	}
 	wanted := sockets/portsPerSource + 1
 	if churn {
-		wanted = ChurnSources
+		wanted = churnSources
 	}
-	return LoopbackSources(address, wanted), nil
+	return loopbackSources(address, wanted), nil
 }
 
-// LoopbackSources are n addresses of 127.0.0.0/8; none if the target is elsewhere, one would do, or the system has only one.
-func LoopbackSources(address string, n int) []net.Addr {
+// loopbackSources are n addresses of 127.0.0.0/8; none if the target is elsewhere, one would do, or the system has only one.
+func loopbackSources(address string, n int) []net.Addr {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !target.Addr().Is4() || !target.Addr().IsLoopback() || n < 2 {
 		return nil
@@ -63,7 +63,7 @@ func LoopbackSources(address string, n int) []net.Addr {
 }
 
 // connect opens socket number i, TLS and all.
-func (b *Bench) connect(ctx context.Context, i int) (net.Conn, error) {
+func (b *benchmark) connect(ctx context.Context, i int) (net.Conn, error) {
 	socket, err := b.dial(ctx, i)
 	if err != nil || b.secure == nil {
 		return socket, err
@@ -74,7 +74,7 @@ func (b *Bench) connect(ctx context.Context, i int) (net.Conn, error) {
 }
 
 // dial opens the network connection of socket number i.
-func (b *Bench) dial(ctx context.Context, i int) (net.Conn, error) {
+func (b *benchmark) dial(ctx context.Context, i int) (net.Conn, error) {
 	if b.app.Env.Dial != nil {
 		return b.app.Env.Dial(ctx, b.network, b.address)
 	}
@@ -93,8 +93,8 @@ type opened struct {
 }
 
 // open opens n connections, several at once, and counts those that fail. It gives up when none succeeds, or ctx ends.
-func (b *Bench) open(ctx context.Context, n int) *opened {
-	o := &opened{latencies: NewLatencies()}
+func (b *benchmark) open(ctx context.Context, n int) *opened {
+	o := &opened{latencies: newLatencies()}
 	var next, succeeded, failed atomic.Int64
 	stop := showProgress(b.app, "connecting", func() (float64, string) {
 		done := succeeded.Load()
@@ -104,9 +104,9 @@ func (b *Bench) open(ctx context.Context, n int) *opened {
 	var mu sync.Mutex
 	var dialers sync.WaitGroup
 	begun := b.now()
-	for range min(n, Dialers) {
+	for range min(n, maxDialers) {
 		dialers.Go(func() {
-			for ctx.Err() == nil && (succeeded.Load() > 0 || failed.Load() < Dialers) {
+			for ctx.Err() == nil && (succeeded.Load() > 0 || failed.Load() < maxDialers) {
 				i := int(next.Add(1) - 1)
 				if i >= n {
 					return
@@ -121,7 +121,7 @@ func (b *Bench) open(ctx context.Context, n int) *opened {
 					continue
 				}
 				succeeded.Add(1)
-				o.latencies.Shard(i).Record(b.now() - from)
+				o.latencies.shard(i).record(b.now() - from)
 				mu.Lock()
 				o.sockets = append(o.sockets, socket)
 				mu.Unlock()

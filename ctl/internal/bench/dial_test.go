@@ -11,7 +11,7 @@ import (
 
 // TestSources holds from where connections come.
 func TestSources(t *testing.T) {
-	given, err := SourceAddresses("tcp", "10.0.0.1:1", []string{"127.0.0.3", "::1"}, 1, false)
+	given, err := sourceAddresses("tcp", "10.0.0.1:1", []string{"127.0.0.3", "::1"}, 1, false)
 	if err != nil || len(given) != 2 || given[0].String() != "127.0.0.3:0" || given[1].String() != "[::1]:0" {
 		t.Errorf("%v, %v", given, err)
 	}
@@ -21,10 +21,10 @@ func TestSources(t *testing.T) {
 		churn   bool
 		want    int
 	}{
-		{"127.0.0.1:1", 100, false, 0}, {"127.0.0.1:1", 50_000, false, 3}, {"127.0.0.1:1", 1, true, ChurnSources},
+		{"127.0.0.1:1", 100, false, 0}, {"127.0.0.1:1", 50_000, false, 3}, {"127.0.0.1:1", 1, true, churnSources},
 		{"10.0.0.1:1", 50_000, true, 0}, {"localhost:1", 1, true, 0}, {"[::1]:1", 1, true, 0},
 	} {
-		found, err := SourceAddresses("tcp", tt.address, nil, tt.sockets, tt.churn)
+		found, err := sourceAddresses("tcp", tt.address, nil, tt.sockets, tt.churn)
 		if err != nil || len(found) != tt.want && len(found) != 0 { // a system may have 127.0.0.1 only
 			t.Errorf("%+v: %v, %v", tt, found, err)
 		}
@@ -33,7 +33,7 @@ func TestSources(t *testing.T) {
 	addr := ctltest.Serve(t, ctltest.Listen(t), func(_ int, conn net.Conn) {
 		seen <- conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
 	})
-	if len(LoopbackSources(addr, 2)) == 0 {
+	if len(loopbackSources(addr, 2)) == 0 {
 		t.Skip("this system has no 127.0.0.2")
 	}
 	newBenchRun(t.Context(), "127.0.0.1:1").run("idle -c 2 -d 10ms --source 127.0.0.2,127.0.0.3", addr)

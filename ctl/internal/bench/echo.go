@@ -23,7 +23,7 @@ const (
 )
 
 type echoOptions struct {
-	Flags
+	commonFlags
 	pipeline int
 }
 
@@ -76,7 +76,7 @@ func (o *echoOptions) checkEcho() error {
 
 // echoBench is one run of `ctl bench echo`.
 type echoBench struct {
-	*Bench
+	*benchmark
 	options echoOptions
 	pattern pattern
 	warm    time.Duration // measuring begins
@@ -90,11 +90,11 @@ func benchEcho(ctx context.Context, a *app.App, addr string, o echoOptions) erro
 	if err := o.checkEcho(); err != nil {
 		return err
 	}
-	b, err := newBench(a, addr, o.Flags, o.connections, false)
+	b, err := newBench(a, addr, o.commonFlags, o.connections, false)
 	if err != nil {
 		return err
 	}
-	e := &echoBench{Bench: b, options: o, pattern: NewPattern(), trips: NewLatencies(), late: NewLatencies()}
+	e := &echoBench{benchmark: b, options: o, pattern: newPattern(), trips: newLatencies(), late: newLatencies()}
 	opened := b.open(ctx, o.connections)
 	defer opened.close()
 	for i, socket := range opened.sockets {
@@ -138,11 +138,11 @@ func (e *echoBench) measure(ctx context.Context) {
 var past = time.Unix(1, 0)
 
 func (e *echoBench) progress() (float64, string) {
-	now, n := e.now(), e.trips.Count()
+	now, n := e.now(), e.trips.count()
 	length := e.options.warmup + e.options.duration
 	text := "warming up"
 	if now > e.warm {
-		text = fmt.Sprintf("%s messages, %s", CountText(n), RateText(perSecond(n, now-e.warm)))
+		text = fmt.Sprintf("%s messages, %s", countText(n), rateText(perSecond(n, now-e.warm)))
 	}
 	return float64(now-e.from) / float64(length), text
 }
@@ -156,11 +156,11 @@ func (e *echoBench) due(i int, k int64) time.Duration {
 // readBuffer is how much a connection reads at once: no more than can come, and not too much for all of them together.
 func (e *echoBench) readBuffer() int {
 	fair := max(leastReadBuffer, allReadBuffers/max(1, e.options.connections))
-	return min(e.options.Size*e.options.pipeline, maxReadBuffer, fair)
+	return min(e.options.size*e.options.pipeline, maxReadBuffer, fair)
 }
 
-// EchoResult is what `ctl bench echo` prints.
-type EchoResult struct {
+// echoResult is what `ctl bench echo` prints.
+type echoResult struct {
 	benchHeader
 	Connections          int            `json:"connections"`
 	Connected            int            `json:"connected"`
@@ -177,17 +177,17 @@ type EchoResult struct {
 	Unsent               int64          `json:"unsent"`
 	MessagesPerSecond    float64        `json:"messagesPerSecond"`
 	BytesPerSecond       float64        `json:"bytesPerSecond"`
-	LatencyMicroseconds  LatencyReport  `json:"latencyMicroseconds"`
-	SendLateMicroseconds *LatencyReport `json:"sendLateMicroseconds"`
+	LatencyMicroseconds  latencyReport  `json:"latencyMicroseconds"`
+	SendLateMicroseconds *latencyReport `json:"sendLateMicroseconds"`
 	benchFooter
 }
 
-func (e *echoBench) result(o *opened) *EchoResult {
-	r := &EchoResult{
+func (e *echoBench) result(o *opened) *echoResult {
+	r := &echoResult{
 		benchHeader: e.header("echo"), Connections: e.options.connections, Connected: len(o.sockets),
 		ConnectSeconds: seconds(o.took), ConnectsPerSecond: o.perSecond(),
-		SizeBytes: e.options.Size, Pipeline: e.options.pipeline, TargetPerSecond: e.options.rate, WarmupSeconds: seconds(e.options.warmup),
-		LatencyMicroseconds: e.trips.Report(),
+		SizeBytes: e.options.size, Pipeline: e.options.pipeline, TargetPerSecond: e.options.rate, WarmupSeconds: seconds(e.options.warmup),
+		LatencyMicroseconds: e.trips.report(),
 	}
 	for _, c := range e.conns {
 		r.Answered += c.measured
@@ -198,39 +198,39 @@ func (e *echoBench) result(o *opened) *EchoResult {
 	if len(e.conns) > 0 {
 		took := max(0, max(time.Duration(e.end.Load()), e.trips.last())-e.warm)
 		r.MeasuredSeconds, r.MessagesPerSecond = seconds(took), perSecond(r.Answered, took)
-		r.BytesPerSecond = perSecond(r.Answered*int64(e.options.Size), took)
+		r.BytesPerSecond = perSecond(r.Answered*int64(e.options.size), took)
 	}
 	if e.options.rate > 0 {
-		late := e.late.Report()
+		late := e.late.report()
 		r.SendLateMicroseconds = &late
 		if late.P99 > 1000 && late.P99 > r.LatencyMicroseconds.P99/4 {
-			e.note("ctl itself sent late (p99 %s) although it could have sent: latencies that are not longer than that are its timers' and its machine's", LatencyText(late.P99))
+			e.note("ctl itself sent late (p99 %s) although it could have sent: latencies that are not longer than that are its timers' and its machine's", latencyText(late.P99))
 		}
 	}
 	if waiting := r.Unanswered + r.Unsent; waiting > 0 && e.options.rate > 0 {
 		e.note("%s of %s messages due had no answer by the end; at this rate the server, or --pipeline %d, does not keep up",
-			CountText(waiting), CountText(r.Messages), e.options.pipeline)
+			countText(waiting), countText(r.Messages), e.options.pipeline)
 	}
-	r.benchFooter = e.Bench.footer(r.LatencyMicroseconds)
+	r.benchFooter = e.benchmark.footer(r.LatencyMicroseconds)
 	return r
 }
 
-func (r *EchoResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+func (r *echoResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("connections", connectedText(r.Connected, r.Connections, r.ConnectsPerSecond, r.ConnectSeconds))
 	s.Row("load", r.loadText())
-	s.Row("messages", fmt.Sprintf("%s in %s: %s answered, %s unanswered, %s unsent", CountText(r.Messages), secondsText(r.MeasuredSeconds),
-		CountText(r.Answered), CountText(r.Unanswered), CountText(r.Unsent)))
-	s.Row("throughput", fmt.Sprintf("%s, %s/s each way", RateText(r.MessagesPerSecond), app.HumanBytes(uint64(r.BytesPerSecond))))
+	s.Row("messages", fmt.Sprintf("%s in %s: %s answered, %s unanswered, %s unsent", countText(r.Messages), secondsText(r.MeasuredSeconds),
+		countText(r.Answered), countText(r.Unanswered), countText(r.Unsent)))
+	s.Row("throughput", fmt.Sprintf("%s, %s/s each way", rateText(r.MessagesPerSecond), app.HumanBytes(uint64(r.BytesPerSecond))))
 	addLatency(t, "round trip", r.LatencyMicroseconds)
 	if r.SendLateMicroseconds != nil {
 		addLatency(t, "sent late", *r.SendLateMicroseconds)
 	}
 }
 
-func (r *EchoResult) loadText() string {
+func (r *echoResult) loadText() string {
 	text := fmt.Sprintf("%s a message, %d in flight a connection, ", app.HumanBytes(uint64(r.SizeBytes)), r.Pipeline)
 	if r.TargetPerSecond > 0 {
-		return text + RateText(r.TargetPerSecond)
+		return text + rateText(r.TargetPerSecond)
 	}
 	return text + "as fast as possible"
 }

@@ -36,7 +36,7 @@ type echoConn struct {
 
 func newEchoConn(e *echoBench, number int, socket net.Conn) *echoConn {
 	return &echoConn{
-		bench: e, socket: socket, number: number, size: int64(e.options.Size), trips: e.trips.Shard(number),
+		bench: e, socket: socket, number: number, size: int64(e.options.size), trips: e.trips.shard(number),
 		start:  int64(number) * 40503, // coprime to the period: neighbours are far apart
 		sentAt: make([]time.Duration, e.options.pipeline),
 		slot:   make(chan struct{}, 1), gone: make(chan struct{}),
@@ -46,7 +46,7 @@ func newEchoConn(e *echoBench, number int, socket net.Conn) *echoConn {
 // run sends and receives until the end, or until the connection breaks.
 func (c *echoConn) run() {
 	o := &c.bench.options
-	if o.rate == 0 && o.Size*o.pipeline <= lockstepBytes {
+	if o.rate == 0 && o.size*o.pipeline <= lockstepBytes {
 		c.lockstep()
 		return
 	}
@@ -97,7 +97,7 @@ func (c *echoConn) sendFull() {
 func (c *echoConn) sendPaced() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	late := c.bench.late.Shard(c.number)
+	late := c.bench.late.shard(c.number)
 	var free time.Duration // since when the connection could have sent
 	for {
 		due := c.due(c.sent.Load())
@@ -132,7 +132,7 @@ func (c *echoConn) dueBy(now, free time.Duration, late *latencyShard) (n int64) 
 		}
 		c.sentAt[(sent+n)%int64(len(c.sentAt))] = due
 		if due >= free && due >= c.bench.warm {
-			late.Record(now - due)
+			late.record(now - due)
 		}
 	}
 	return n
@@ -189,7 +189,7 @@ func (c *echoConn) send(n int64, t time.Duration) bool {
 		c.sentAt[k%int64(len(c.sentAt))] = t
 	}
 	c.sent.Store(first + n)
-	if err := c.bench.pattern.Write(c.socket, c.start+first*c.size, n*c.size); err != nil {
+	if err := c.bench.pattern.write(c.socket, c.start+first*c.size, n*c.size); err != nil {
 		return c.fail(err)
 	}
 	return true
@@ -222,7 +222,7 @@ func (c *echoConn) take(p []byte, now time.Duration) bool {
 	if len(p) == 0 {
 		return true
 	}
-	err := c.bench.pattern.Check(c.start+c.received, p)
+	err := c.bench.pattern.check(c.start+c.received, p)
 	c.received += int64(len(p))
 	if err == nil && c.received > c.sent.Load()*c.size {
 		err = &mismatchError{"more bytes came back than were sent"}
@@ -291,6 +291,6 @@ func (c *echoConn) settle(at time.Duration) {
 
 func (c *echoConn) waited(d time.Duration) {
 	if !c.broken.Load() {
-		c.trips.Record(d)
+		c.trips.record(d)
 	}
 }

@@ -44,7 +44,7 @@ func openEventReader(ctx context.Context, e *eventsBench, cursor string, number 
 	if err != nil {
 		return nil, err
 	}
-	r := &eventReader{bench: e, client: c, ctx: ctx, lag: e.lag.Shard(number), ended: make(chan struct{}), cursor: cursor, last: at.Sequence}
+	r := &eventReader{bench: e, client: c, ctx: ctx, lag: e.lag.shard(number), ended: make(chan struct{}), cursor: cursor, last: at.Sequence}
 	r.stream, r.done, err = e.app.OpenStream(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Filter: e.options.filter, IncludeData: e.options.data,
 		Scope: &sockgatev1.Scope{Local: true}}) // the sequences that it checks are of one node
 	if err != nil {

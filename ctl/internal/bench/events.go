@@ -71,11 +71,11 @@ func benchEvents(ctx context.Context, a *app.App, addr string, o eventsBenchOpti
 	if o.streams < 1 || o.streams > maxBenchStreams {
 		return app.Usagef("--streams %d is not possible; give 1 to %d", o.streams, maxBenchStreams)
 	}
-	b, err := newBench(a, addr, o.Flags, o.connections+o.streams, true)
+	b, err := newBench(a, addr, o.commonFlags, o.connections+o.streams, true)
 	if err != nil {
 		return err
 	}
-	e := &eventsBench{churn: newChurn(b, o.churnOptions), options: o, lag: NewLatencies()}
+	e := &eventsBench{churn: newChurn(b, o.churnOptions), options: o, lag: newLatencies()}
 	if err := a.WithClient(func(asker *app.Client) error { return e.follow(ctx, asker) }); err != nil {
 		return err
 	}
@@ -169,8 +169,8 @@ func (e *eventsBench) total(of func(*eventReader) int64) (sum int64) {
 	return sum
 }
 
-// SameClock says that the gateway's clock is ours.
-func SameClock(gateway string) bool {
+// sameClock says that the gateway's clock is ours.
+func sameClock(gateway string) bool {
 	if strings.HasPrefix(gateway, "unix:") {
 		return true
 	}
@@ -178,8 +178,8 @@ func SameClock(gateway string) bool {
 	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
-// EventsResult is what `ctl bench events` prints. What is not known is null.
-type EventsResult struct {
+// eventsResult is what `ctl bench events` prints. What is not known is null.
+type eventsResult struct {
 	benchHeader
 	Streams                  int            `json:"streams"`
 	Concurrency              int            `json:"concurrency"`
@@ -198,7 +198,7 @@ type EventsResult struct {
 	MissedData               int64          `json:"missedData"`
 	MissedUnknown            int64          `json:"missedUnknown"`
 	Silent                   *int64         `json:"silent"`
-	LagMicroseconds          *LatencyReport `json:"lagMicroseconds"`
+	LagMicroseconds          *latencyReport `json:"lagMicroseconds"`
 	benchFooter
 }
 
@@ -209,10 +209,10 @@ type streamSpread struct {
 	Most   float64 `json:"most"`
 }
 
-func (e *eventsBench) result() *EventsResult {
+func (e *eventsBench) result() *eventsResult {
 	o := &e.options
-	r := &EventsResult{
-		benchHeader: e.header("events"), Streams: o.streams, Concurrency: o.connections, SizeBytes: o.Size, Data: o.data, Filter: o.filter,
+	r := &eventsResult{
+		benchHeader: e.header("events"), Streams: o.streams, Concurrency: o.connections, SizeBytes: o.size, Data: o.data, Filter: o.filter,
 		TargetPerSecond: o.rate, MeasuredSeconds: seconds(e.took), Cycles: e.done.Load(), CyclesPerSecond: perSecond(e.done.Load(), e.took),
 		Events: e.total(func(r *eventReader) int64 { return r.received }), Gaps: e.total(func(r *eventReader) int64 { return r.gaps }),
 		Missed: e.total(func(r *eventReader) int64 { return r.missed }), MissedData: e.total(func(r *eventReader) int64 { return r.missedData }),
@@ -229,9 +229,9 @@ func (e *eventsBench) result() *EventsResult {
 		silent := e.total(func(r *eventReader) int64 { return r.silent })
 		r.Silent = &silent
 	}
-	var lag LatencyReport
-	if SameClock(e.readers[0].client.Addr) {
-		lag = e.lag.Report()
+	var lag latencyReport
+	if sameClock(e.readers[0].client.Addr) {
+		lag = e.lag.report()
 		r.LagMicroseconds = &lag
 	} else {
 		e.note("the lag is not known: the gateway at %s has a clock of its own", e.readers[0].client.Addr)
@@ -239,17 +239,17 @@ func (e *eventsBench) result() *EventsResult {
 	if r.Gaps > 0 {
 		e.note("streams had GAPs: they, or ctl, were slower than the events; a greater --event-log-size of the gateway bridges more")
 	}
-	r.benchFooter = e.Bench.footer(lag)
+	r.benchFooter = e.benchmark.footer(lag)
 	return r
 }
 
-func (r *EventsResult) table(_ *app.App, s *app.Sections, t *app.Table) {
-	s.Row("streams", CountText(int64(r.Streams)))
-	s.Row("connections", fmt.Sprintf("%s came and went in %s, %s", CountText(r.Cycles), secondsText(r.MeasuredSeconds), RateText(r.CyclesPerSecond)))
-	s.Row("events", fmt.Sprintf("%s on all streams, %s", CountText(r.Events), RateText(r.EventsPerSecond)))
+func (r *eventsResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+	s.Row("streams", countText(int64(r.Streams)))
+	s.Row("connections", fmt.Sprintf("%s came and went in %s, %s", countText(r.Cycles), secondsText(r.MeasuredSeconds), rateText(r.CyclesPerSecond)))
+	s.Row("events", fmt.Sprintf("%s on all streams, %s", countText(r.Events), rateText(r.EventsPerSecond)))
 	p := &r.EventsPerSecondPerStream
-	s.Row("each stream", fmt.Sprintf("%s (least %s, most %s)", RateText(p.Median), RateText(p.Least), RateText(p.Most)))
-	s.Row("gaps", fmt.Sprintf("%s, %s events missed, %s of them DATA", CountText(r.Gaps), CountText(r.Missed+r.MissedData), CountText(r.MissedData)))
+	s.Row("each stream", fmt.Sprintf("%s (least %s, most %s)", rateText(p.Median), rateText(p.Least), rateText(p.Most)))
+	s.Row("gaps", fmt.Sprintf("%s, %s events missed, %s of them DATA", countText(r.Gaps), countText(r.Missed+r.MissedData), countText(r.MissedData)))
 	if r.LagMicroseconds != nil {
 		addLatency(t, "lag", *r.LagMicroseconds)
 	} else {

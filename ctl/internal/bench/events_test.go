@@ -51,7 +51,7 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 		}
 		r := newBenchRun(t.Context(), g.serve(t))
 		code := r.run("events -s 1 -c 1 -d 10ms -o json"+tt.args, ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo))
-		var got EventsResult
+		var got eventsResult
 		r.result(t, &got)
 		silent := int64(0)
 		if got.Silent != nil {
@@ -66,7 +66,7 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 
 func TestSameClock(t *testing.T) {
 	for gateway, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "unix:///x": true, "10.0.0.1:1": false, "edge:1": false} {
-		if SameClock(gateway) != want {
+		if sameClock(gateway) != want {
 			t.Errorf("%s: %v", gateway, !want)
 		}
 	}

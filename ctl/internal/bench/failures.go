@@ -18,7 +18,7 @@ import (
 
 // The names of failures; they are keys of the JSON output.
 const (
-	FailureMismatch = "mismatch" // other bytes came back than were sent
+	failureMismatch = "mismatch" // other bytes came back than were sent
 	failureOther    = "other"
 )
 
@@ -36,7 +36,7 @@ func (f *failures) add(err error) {
 		f.counts, f.text = make(map[string]int64), err.Error()
 	}
 	name := failureName(err)
-	if name == FailureMismatch && f.counts[name] == 0 {
+	if name == failureMismatch && f.counts[name] == 0 {
 		f.text = err.Error() // the gravest
 	}
 	f.counts[name]++
@@ -71,7 +71,7 @@ func failureName(err error) string {
 	var mismatch *mismatchError
 	switch {
 	case errors.As(err, &mismatch):
-		return FailureMismatch
+		return failureMismatch
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
@@ -96,7 +96,7 @@ func failureName(err error) string {
 }
 
 // advise says what to do about failures that are this machine's.
-func (b *Bench) advise() {
+func (b *benchmark) advise() {
 	counts := b.failures.all()
 	if counts["noLocalPorts"] > 0 {
 		b.note("this machine ran out of local ports: name more local addresses with --source, or widen net.ipv4.ip_local_port_range")
@@ -106,8 +106,8 @@ func (b *Bench) advise() {
 	}
 }
 
-// FailuresText is "3 (closed by peer 1, reset 2)".
-func FailuresText(counts map[string]int64) string {
+// failuresText is "3 (closed by peer 1, reset 2)".
+func failuresText(counts map[string]int64) string {
 	var sum int64
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {

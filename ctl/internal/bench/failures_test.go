@@ -88,16 +88,16 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 			swapped.Store(&[2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)})
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, ctltest.Serve(t, ctltest.Listen(t), serve))
-			var got EchoResult
+			var got echoResult
 			r.result(t, &got)
-			if code != app.ExitFailed || got.Errors[FailureMismatch] == 0 || !strings.Contains(got.FirstError, "does not send back just what it receives") {
+			if code != app.ExitFailed || got.Errors[failureMismatch] == 0 || !strings.Contains(got.FirstError, "does not send back just what it receives") {
 				t.Errorf("%s: %s: exit code %d, %+v", name, words, code, got)
 			}
 		}
 	}
 	// What was not sent yet cannot come back, even if it is right.
 	future := func(_ int, conn net.Conn) {
-		_, _ = conn.Write(NewPattern().At(0, 128))
+		_, _ = conn.Write(newPattern().at(0, 128))
 		_, _ = io.Copy(io.Discard, conn)
 	}
 	early := newBenchRun(t.Context(), "127.0.0.1:1")
@@ -107,8 +107,8 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 	// connect compares too.
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
 	code := r.run("connect -c 1 --warmup 0s -d 500ms -o json", ctltest.Serve(t, ctltest.Listen(t), servers["a prefix"]))
-	var got ConnectResult
-	if r.result(t, &got); code != app.ExitFailed || got.Errors[FailureMismatch] == 0 {
+	var got connectResult
+	if r.result(t, &got); code != app.ExitFailed || got.Errors[failureMismatch] == 0 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 }
@@ -124,7 +124,7 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 			_, _ = io.CopyN(conn, conn, int64(64*messages))
 			_, _ = io.ReadFull(conn, make([]byte, 10)) // in the middle of the next one
 			if reset {
-				SetLinger(conn)
+				setLinger(conn)
 			}
 		}
 	}
@@ -143,7 +143,7 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 		for _, words := range []string{"echo -c 3 --warmup 0s -d 300ms -o json", "echo -c 3 --rate 3000 --warmup 0s -d 300ms -o json"} {
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, ctltest.Serve(t, ctltest.Listen(t), tt.serve))
-			var got EchoResult
+			var got echoResult
 			r.result(t, &got)
 			if code != tt.code || got.Errors[tt.error] != tt.broken || got.Failures != tt.broken || got.Connected != 3 {
 				t.Errorf("%s: exit code %d, %+v; expected %+v", words, code, got, tt)
@@ -157,7 +157,7 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	}
 	code := r.run("echo -c 1 --warmup 0s -d 1h -o json", ctltest.Serve(t, ctltest.Listen(t), fin))
-	var got EchoResult
+	var got echoResult
 	if r.result(t, &got); code != app.ExitPartial || got.Errors["closedByPeer"] != 1 || got.Answered != 1 || got.Unanswered != 1 || got.LatencyMicroseconds.Count != 1 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}

@@ -141,14 +141,14 @@ func TestBenchIdleCost(t *testing.T) {
 	g, other := gatewaytest.Start(t), gatewaytest.Start(t)
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
-	var got IdleResult
+	var got idleResult
 	if r.result(t, &got); code != app.ExitDone || got.Gateway == nil || got.Gateway.GoroutinesPerConnection < 1 || got.Gateway.HeapBytesAfter == 0 || got.Connected != 50 {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
 	for gateway, why := range map[string]string{other.Control: "it is not the control plane of", ctltest.Refused(t): "cannot reach the gateway"} {
 		r := newBenchRun(t.Context(), gateway)
 		code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
-		var got IdleResult
+		var got idleResult
 		if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
 			t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 		}
@@ -165,7 +165,7 @@ func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 	}}
 	r := newBenchRun(t.Context(), g.serve(t))
 	code := r.run("idle -c 10 -d 10ms -o json", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo))
-	var got IdleResult
+	var got idleResult
 	if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "others ended meanwhile") {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
@@ -181,7 +181,7 @@ func TestBenchIdleLost(t *testing.T) {
 	})
 	r := newBenchRun(t.Context(), ctltest.Refused(t))
 	code := r.run("idle -c 3 -d 500ms -o json", addr)
-	var got IdleResult
+	var got idleResult
 	if r.result(t, &got); code != app.ExitPartial || got.Lost != 1 || got.Errors["closedByPeer"] != 1 || got.Connected != 3 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
@@ -198,7 +198,7 @@ func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 	id := ctltest.FirstConnection(t, g.Client)
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("broadcast -c 20 --count 5 --size 16 -o json", g.Addr)
-	var got BroadcastResult
+	var got broadcastResult
 	if r.result(t, &got); code != app.ExitDone || got.Broadcasts != 5 || got.Deliveries != 100 || got.Outcomes.Matched != 100 || got.Undelivered != 0 ||
 		got.DeliveryLatencyMicroseconds.Count != 100 || got.AllLatencyMicroseconds.Count != 5 || got.ReplyLatencyMicroseconds.Count != 5 {
 		t.Errorf("exit code %d, %+v", code, got)

@@ -16,7 +16,7 @@ import (
 )
 
 func benchIdleCommand(a *app.App) *cobra.Command {
-	var o Flags
+	var o commonFlags
 	cmd := &cobra.Command{
 		Use:   "idle ADDR",
 		Short: "Measure what connections that do nothing cost",
@@ -42,7 +42,7 @@ Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last
 
 // idleBench is one run of `ctl bench idle`.
 type idleBench struct {
-	*Bench
+	*benchmark
 	client *app.Client
 	opened *opened
 	lost   atomic.Int64
@@ -53,7 +53,7 @@ type idleBench struct {
 	why    string // the costs are not known
 }
 
-func benchIdle(ctx context.Context, a *app.App, addr string, o Flags) error {
+func benchIdle(ctx context.Context, a *app.App, addr string, o commonFlags) error {
 	if err := o.check(0, 0); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func benchIdle(ctx context.Context, a *app.App, addr string, o Flags) error {
 	if err != nil {
 		return err
 	}
-	i := &idleBench{Bench: b}
+	i := &idleBench{benchmark: b}
 	return a.WithClient(func(c *app.Client) error {
 		i.client = c
 		return i.measure(ctx)
@@ -70,7 +70,7 @@ func benchIdle(ctx context.Context, a *app.App, addr string, o Flags) error {
 
 // measure opens the connections, holds them, and prints what they cost.
 func (i *idleBench) measure(ctx context.Context) error {
-	b, o := i.Bench, i.flags
+	b, o := i.benchmark, i.flags
 	b.load = measureLoad()
 	i.before = i.ask(ctx)
 	i.opened = b.open(ctx, o.connections)
@@ -101,7 +101,7 @@ func (i *idleBench) ask(ctx context.Context) *sockgatev1.GetGatewayResponse {
 func (i *idleBench) hold(ctx context.Context) {
 	i.from = i.now()
 	stop := showProgress(i.app, "idle", func() (float64, string) {
-		return float64(i.now()-i.from) / float64(i.flags.duration), fmt.Sprintf("%s connections, %s lost", CountText(int64(len(i.opened.sockets))), CountText(i.lost.Load()))
+		return float64(i.now()-i.from) / float64(i.flags.duration), fmt.Sprintf("%s connections, %s lost", countText(int64(len(i.opened.sockets))), countText(i.lost.Load()))
 	})
 	defer stop()
 	var watchers sync.WaitGroup
@@ -144,8 +144,8 @@ func (i *idleBench) watch(socket net.Conn) {
 	}
 }
 
-// IdleResult is what `ctl bench idle` prints. What is not known is null.
-type IdleResult struct {
+// idleResult is what `ctl bench idle` prints. What is not known is null.
+type idleResult struct {
 	benchHeader
 	Connections                int           `json:"connections"`
 	Connected                  int           `json:"connected"`
@@ -153,7 +153,7 @@ type IdleResult struct {
 	ConnectSeconds             float64       `json:"connectSeconds"`
 	ConnectsPerSecond          float64       `json:"connectsPerSecond"`
 	HeldSeconds                float64       `json:"heldSeconds"`
-	ConnectLatencyMicroseconds LatencyReport `json:"connectLatencyMicroseconds"`
+	ConnectLatencyMicroseconds latencyReport `json:"connectLatencyMicroseconds"`
 	Gateway                    *idleCost     `json:"gateway"`
 	benchFooter
 }
@@ -171,17 +171,17 @@ type idleCost struct {
 	GoroutinesPerConnection    float64  `json:"goroutinesPerConnection"`
 }
 
-func (i *idleBench) result() *IdleResult {
+func (i *idleBench) result() *idleResult {
 	o := i.opened
-	r := &IdleResult{
+	r := &idleResult{
 		benchHeader: i.header("idle"), Connections: i.flags.connections, Connected: len(o.sockets), Lost: i.lost.Load(),
 		ConnectSeconds: seconds(o.took), ConnectsPerSecond: o.perSecond(), HeldSeconds: seconds(i.held),
-		ConnectLatencyMicroseconds: o.latencies.Report(), Gateway: i.cost(),
+		ConnectLatencyMicroseconds: o.latencies.report(), Gateway: i.cost(),
 	}
 	if r.Gateway == nil && i.why != "" {
 		i.note("what a connection costs the gateway is not known: %s", i.why)
 	}
-	r.benchFooter = i.Bench.footer(LatencyReport{})
+	r.benchFooter = i.benchmark.footer(latencyReport{})
 	return r
 }
 
@@ -228,9 +228,9 @@ func (i *idleBench) cost() *idleCost {
 	return c
 }
 
-func (r *IdleResult) table(_ *app.App, s *app.Sections, t *app.Table) {
+func (r *idleResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("connections", connectedText(r.Connected, r.Connections, r.ConnectsPerSecond, r.ConnectSeconds))
-	s.Row("held", fmt.Sprintf("%s, %s lost", secondsText(r.HeldSeconds), CountText(r.Lost)))
+	s.Row("held", fmt.Sprintf("%s, %s lost", secondsText(r.HeldSeconds), countText(r.Lost)))
 	addLatency(t, "connect", r.ConnectLatencyMicroseconds)
 	c := r.Gateway
 	if c == nil {

@@ -24,7 +24,7 @@ const (
 )
 
 // label gives this benchmark's connections a label that no other has, and makes the filter that asks for it.
-func (x *BroadcastBench) label(ctx context.Context) error {
+func (x *broadcastBench) label(ctx context.Context) error {
 	ctx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
 	ids, err := x.find(ctx)
@@ -48,7 +48,7 @@ func (x *BroadcastBench) label(ctx context.Context) error {
 }
 
 // find returns the IDs of all our connections; they are known by our ends' addresses.
-func (x *BroadcastBench) find(ctx context.Context) ([]string, error) {
+func (x *broadcastBench) find(ctx context.Context) ([]string, error) {
 	ours, ips := make(map[string]bool), make(map[string]bool)
 	for _, socket := range x.opened.sockets {
 		ours[socket.LocalAddr().String()] = true
@@ -80,7 +80,7 @@ func timeIsOver(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || app.StatusOf(err).Code() == codes.DeadlineExceeded
 }
 
-func (x *BroadcastBench) notFound(ctx context.Context, found int) error {
+func (x *broadcastBench) notFound(ctx context.Context, found int) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return errors.New("interrupted before anything was measured")
 	}
@@ -90,7 +90,7 @@ func (x *BroadcastBench) notFound(ctx context.Context, found int) error {
 }
 
 // list walks over the connections once.
-func (x *BroadcastBench) list(ctx context.Context, request *sockgatev1.ListConnectionsRequest, ours map[string]bool) (ids []string, err error) {
+func (x *broadcastBench) list(ctx context.Context, request *sockgatev1.ListConnectionsRequest, ours map[string]bool) (ids []string, err error) {
 	request.PageToken = ""
 	for {
 		resp, err := x.client.ListConnections(ctx, request)

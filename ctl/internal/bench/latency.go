@@ -27,7 +27,7 @@ type latencyShard struct {
 	_         [64]byte      // the next one's lock is on another cache line
 }
 
-func NewLatencies() *latencies {
+func newLatencies() *latencies {
 	l := &latencies{shards: make([]latencyShard, 4*runtime.GOMAXPROCS(0))}
 	for i := range l.shards {
 		l.shards[i].histogram = newHistogram()
@@ -40,10 +40,10 @@ func newHistogram() *hdrhistogram.Histogram {
 }
 
 // Shard is where goroutine number i records.
-func (l *latencies) Shard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
+func (l *latencies) shard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
 
 // Record takes one latency. Less than nothing, as clocks of two processes may make it, is nothing.
-func (s *latencyShard) Record(d time.Duration) {
+func (s *latencyShard) record(d time.Duration) {
 	s.mu.Lock()
 	s.add(d)
 	s.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *latencies) merged() *hdrhistogram.Histogram {
 	return sum
 }
 
-func (l *latencies) Count() (n int64) {
+func (l *latencies) count() (n int64) {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
@@ -88,8 +88,8 @@ func (l *latencies) last() (t time.Duration) {
 	return t
 }
 
-// LatencyReport sums a histogram up, in microseconds.
-type LatencyReport struct {
+// latencyReport sums a histogram up, in microseconds.
+type latencyReport struct {
 	Count int64   `json:"count"`
 	Min   float64 `json:"min"`
 	Mean  float64 `json:"mean"`
@@ -100,13 +100,13 @@ type LatencyReport struct {
 	Max   float64 `json:"max"`
 }
 
-func (l *latencies) Report() LatencyReport {
+func (l *latencies) report() latencyReport {
 	h := l.merged()
 	if h.TotalCount() == 0 {
-		return LatencyReport{}
+		return latencyReport{}
 	}
 	at := func(percentile float64) float64 { return microseconds(time.Duration(h.ValueAtPercentile(percentile))) }
-	return LatencyReport{
+	return latencyReport{
 		Count: h.TotalCount(), Min: microseconds(time.Duration(h.Min())), Mean: microseconds(time.Duration(h.Mean())),
 		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: microseconds(time.Duration(h.Max())),
 	}
@@ -119,8 +119,8 @@ func rounded(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 func seconds(d time.Duration) float64 { return rounded(d.Seconds()) }
 
-// LatencyText shows a number of microseconds with three digits or so.
-func LatencyText(us float64) string {
+// latencyText shows a number of microseconds with three digits or so.
+func latencyText(us float64) string {
 	d := time.Duration(us * float64(time.Microsecond))
 	for _, step := range []time.Duration{time.Microsecond, time.Millisecond, time.Second} {
 		if d < 10*step {
@@ -137,9 +137,9 @@ func LatencyText(us float64) string {
 }
 
 // addLatency adds a row; one without values is left out.
-func addLatency(t *app.Table, what string, r LatencyReport) {
+func addLatency(t *app.Table, what string, r latencyReport) {
 	if r.Count > 0 {
-		t.Add(what, LatencyText(r.P50), LatencyText(r.P90), LatencyText(r.P99), LatencyText(r.P999), LatencyText(r.Max), CountText(r.Count))
+		t.Add(what, latencyText(r.P50), latencyText(r.P90), latencyText(r.P99), latencyText(r.P999), latencyText(r.Max), countText(r.Count))
 	}
 }
 

@@ -7,31 +7,31 @@ import (
 	"math/rand/v2"
 )
 
-// PatternPeriod is a prime, so that messages of nearly every size differ from each other for a long time.
-const PatternPeriod = 65521
+// patternPeriod is a prime, so that messages of nearly every size differ from each other for a long time.
+const patternPeriod = 65521
 
 // pattern is an endless sequence of bytes. Each connection sends its own part of it: bytes that are lost, doubled, out of order or of
 // another connection do not compare equal. All of them share one copy, and nothing is copied to be sent or to be compared.
-type pattern struct{ Twice []byte }
+type pattern struct{ twice []byte }
 
-func NewPattern() pattern {
+func newPattern() pattern {
 	random := rand.NewChaCha8([32]byte{'s', 'o', 'c', 'k', 'g', 'a', 't', 'e'})
-	twice := make([]byte, 2*PatternPeriod)
-	_, _ = random.Read(twice[:PatternPeriod]) // never fails
-	copy(twice[PatternPeriod:], twice[:PatternPeriod])
+	twice := make([]byte, 2*patternPeriod)
+	_, _ = random.Read(twice[:patternPeriod]) // never fails
+	copy(twice[patternPeriod:], twice[:patternPeriod])
 	return pattern{twice}
 }
 
 // At returns up to n bytes from offset on; at least one.
-func (p pattern) At(offset int64, n int64) []byte {
-	from := offset % PatternPeriod
-	return p.Twice[from : from+min(n, PatternPeriod)]
+func (p pattern) at(offset int64, n int64) []byte {
+	from := offset % patternPeriod
+	return p.twice[from : from+min(n, patternPeriod)]
 }
 
 // Write writes n bytes from offset on.
-func (p pattern) Write(w io.Writer, offset, n int64) error {
+func (p pattern) write(w io.Writer, offset, n int64) error {
 	for n > 0 {
-		wrote, err := w.Write(p.At(offset, n))
+		wrote, err := w.Write(p.at(offset, n))
 		if err != nil {
 			return err
 		}
@@ -41,9 +41,9 @@ func (p pattern) Write(w io.Writer, offset, n int64) error {
 }
 
 // Check compares what was received with the pattern from offset on.
-func (p pattern) Check(offset int64, received []byte) error {
+func (p pattern) check(offset int64, received []byte) error {
 	for len(received) > 0 {
-		want := p.At(offset, int64(len(received)))
+		want := p.at(offset, int64(len(received)))
 		if !bytes.Equal(want, received[:len(want)]) {
 			return p.difference(offset, want, received)
 		}

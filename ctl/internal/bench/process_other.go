@@ -4,8 +4,8 @@ package bench
 
 import "time"
 
-// DescriptorLimit is 0: not limited, or not known.
-func DescriptorLimit() int { return 0 }
+// descriptorLimit is 0: not limited, or not known.
+func descriptorLimit() int { return 0 }
 
 // processorTime is not known here.
 func processorTime() (time.Duration, bool) { return 0, false }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// DescriptorLimit is how many descriptors this process may have, which Go has raised to the hard limit; 0 when it is not limited.
-func DescriptorLimit() int {
+// descriptorLimit is how many descriptors this process may have, which Go has raised to the hard limit; 0 when it is not limited.
+func descriptorLimit() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) > 1<<30 {
 		return 0

@@ -28,7 +28,7 @@ func showProgress(a *app.App, title string, state func() (done float64, text str
 		defer ticker.Stop()
 		for {
 			done, text := state()
-			_, _ = io.WriteString(a.Env.Stderr, ProgressLine(a.ColorWanted(), title, done, text))
+			_, _ = io.WriteString(a.Env.Stderr, progressLine(a.ColorWanted(), title, done, text))
 			select {
 			case <-ticker.C:
 			case <-ended:
@@ -40,8 +40,8 @@ func showProgress(a *app.App, title string, state func() (done float64, text str
 	return sync.OnceFunc(func() { close(ended); painter.Wait() })
 }
 
-// ProgressLine is painted over the one before.
-func ProgressLine(color bool, title string, done float64, text string) string {
+// progressLine is painted over the one before.
+func progressLine(color bool, title string, done float64, text string) string {
 	filled := int(min(max(done, 0), 1) * progressWidth)
 	bar := app.Paint(color, "32", strings.Repeat("#", filled)) + strings.Repeat("-", progressWidth-filled)
 	return fmt.Sprintf("\r\x1b[K%-10s [%s] %s", title, bar, text)

@@ -21,21 +21,21 @@ type benchFooter struct {
 	Failures   int64            `json:"failures"`
 	Errors     map[string]int64 `json:"errors"`
 	FirstError string           `json:"firstError"`
-	Client     ClientReport     `json:"client"`
+	Client     clientReport     `json:"client"`
 	Notes      []string         `json:"notes"`
 }
 
-func (b *Bench) header(name string) benchHeader {
+func (b *benchmark) header(name string) benchHeader {
 	return benchHeader{Benchmark: name, Address: b.address, TLS: b.secure != nil, Interrupted: b.interrupted}
 }
 
 // footer sums up what went wrong and what ctl cost itself, against the latency that matters.
-func (b *Bench) footer(latency LatencyReport) benchFooter {
+func (b *benchmark) footer(latency latencyReport) benchFooter {
 	now := measureLoad()
 	f := benchFooter{Errors: b.failures.all(), Failures: b.failures.total(), FirstError: b.failures.first(), Client: now.since(&b.load)}
-	b.NoteClient(&f.Client, latency)
+	b.noteClient(&f.Client, latency)
 	b.advise()
-	f.Notes = append([]string{}, b.Notes...)
+	f.Notes = append([]string{}, b.notes...)
 	return f
 }
 
@@ -72,7 +72,7 @@ func failuresSentence(f *benchFooter) string {
 	if f.Failures == 1 {
 		return app.Clean(f.FirstError)
 	}
-	return fmt.Sprintf("%s failures; of one of them: %s", CountText(f.Failures), app.Clean(f.FirstError))
+	return fmt.Sprintf("%s failures; of one of them: %s", countText(f.Failures), app.Clean(f.FirstError))
 }
 
 func printBenchData(a *app.App, r benchResult) error {
@@ -88,7 +88,7 @@ func printBenchData(a *app.App, r benchResult) error {
 	}
 	s.Row("address", address)
 	r.table(a, s, t)
-	s.Row("failures", FailuresText(f.Errors))
+	s.Row("failures", failuresText(f.Errors))
 	s.Row("client", f.Client.text())
 	if _, err := a.Stdout.WriteString(s.Text()); err != nil || len(t.Rows) == 0 {
 		return err
@@ -100,9 +100,9 @@ func printBenchData(a *app.App, r benchResult) error {
 }
 
 // benchExit is what a run comes to: done counts what went well.
-func (b *Bench) benchExit(done int64) error {
+func (b *benchmark) benchExit(done int64) error {
 	switch {
-	case b.failures.all()[FailureMismatch] > 0:
+	case b.failures.all()[failureMismatch] > 0:
 		return app.ExitWith(app.ExitFailed)
 	case done == 0:
 		if b.interrupted {
@@ -116,8 +116,8 @@ func (b *Bench) benchExit(done int64) error {
 	}
 }
 
-// CountText shows a number with its thousands apart: 1,234,567.
-func CountText(n int64) string {
+// countText shows a number with its thousands apart: 1,234,567.
+func countText(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
 		text = text[:i] + "," + text[i:]
@@ -125,16 +125,16 @@ func CountText(n int64) string {
 	return text
 }
 
-// RateText shows a rate with three digits or more: 0.25/s, 12.3/s, 48,213/s.
-func RateText(r float64) string {
+// rateText shows a rate with three digits or more: 0.25/s, 12.3/s, 48,213/s.
+func rateText(r float64) string {
 	if r < 100 {
 		return strconv.FormatFloat(r, 'g', 3, 64) + "/s"
 	}
-	return CountText(int64(r+0.5)) + "/s"
+	return countText(int64(r+0.5)) + "/s"
 }
 
 func secondsText(s float64) string { return app.HumanDuration(time.Duration(s * float64(time.Second))) }
 
 func connectedText(connected, wanted int, rate float64, took float64) string {
-	return fmt.Sprintf("%s of %s, opened in %s (%s)", CountText(int64(connected)), CountText(int64(wanted)), secondsText(took), RateText(rate))
+	return fmt.Sprintf("%s of %s, opened in %s (%s)", countText(int64(connected)), countText(int64(wanted)), secondsText(took), rateText(rate))
 }

@@ -19,7 +19,7 @@ import (
 func TestBenchEchoCountsWhatAStallDelays(t *testing.T) {
 	for _, pipeline := range []string{"1", "7"} {
 		inBubble(t, stallOnce(64, 300, 2*time.Second), "echo -c 1 --rate 100 -d 10s --warmup 0s -o json x:1 --pipeline "+pipeline, func(t *testing.T, r *benchRun, code int) {
-			var got EchoResult
+			var got echoResult
 			r.result(t, &got)
 			l := got.LatencyMicroseconds
 			if code != app.ExitDone || got.Messages != 1000 || got.Answered != 1000 || got.Unanswered+got.Unsent != 0 || l.Count != 1000 {
@@ -42,7 +42,7 @@ func TestBenchEchoCountsWhatAStallDelays(t *testing.T) {
 // TestBenchEchoCountsWhatHasNoAnswer holds that messages which the end finds unanswered, or due and unsent, count with their wait.
 func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 	inBubble(t, stallOnce(64, 500, time.Hour), "echo -c 1 --rate 100 -d 10s --warmup 0s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got EchoResult
+		var got echoResult
 		r.result(t, &got)
 		l := got.LatencyMicroseconds
 		if code != app.ExitDone || got.Messages != 1000 || got.Answered != 500 || got.Unanswered != 1 || got.Unsent != 499 || l.Count != 1000 {
@@ -58,7 +58,7 @@ func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 	})
 	// As fast as possible, what is under way counts too.
 	inBubble(t, stallOnce(64, 0, time.Hour), "echo -c 3 -p 2 -d 10s --warmup 0s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got EchoResult
+		var got echoResult
 		r.result(t, &got)
 		if code != app.ExitFailed || got.Answered != 0 || got.Unanswered != 6 || got.LatencyMicroseconds.Count != 6 || !near(got.LatencyMicroseconds.P50, 11e6) {
 			t.Errorf("exit code %d, %+v", code, got)
@@ -69,7 +69,7 @@ func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 // TestBenchEchoMeasuresAfterTheWarmup holds that what was due before is not counted.
 func TestBenchEchoMeasuresAfterTheWarmup(t *testing.T) {
 	inBubble(t, stallOnce(64, 5, 100*time.Millisecond), "echo -c 2 --rate 100 -d 3s --warmup 2s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got EchoResult
+		var got echoResult
 		r.result(t, &got)
 		if code != app.ExitDone || got.Answered != 300 || got.LatencyMicroseconds.Max > 1 || got.WarmupSeconds != 2 || got.MeasuredSeconds != 3 || r.took != 5*time.Second {
 			t.Errorf("exit code %d after %s, %+v", code, r.took, got)
@@ -106,7 +106,7 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 		ctltest.Echo(number, conn)
 	}
 	inBubble(t, stall, "connect -c 1 --rate 10 -d 10s --warmup 0s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got ConnectResult
+		var got connectResult
 		r.result(t, &got)
 		l := got.CycleLatencyMicroseconds
 		if code != app.ExitDone || got.Cycles != 100 || got.Unfinished != 0 || l.Count != 100 || l.P50 > 1 || !near(l.P90, 1e6) || !near(l.Max, 2e6) {
@@ -121,7 +121,7 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 		ctltest.Echo(number, conn)
 	}
 	inBubble(t, never, "connect -c 1 --rate 10 -d 8s --warmup 0s --timeout 1h -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got ConnectResult
+		var got connectResult
 		r.result(t, &got)
 		l := got.CycleLatencyMicroseconds
 		if code != app.ExitDone || got.Cycles != 50 || got.Unfinished != 30 || l.Count != 80 || !near(l.Max, 4e6) || got.Failures != 0 {
@@ -130,7 +130,7 @@ func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 	})
 	// A cycle that takes longer than --timeout has failed.
 	inBubble(t, never, "connect -c 1 -d 8s --rate 10 --warmup 0s --timeout 1s -o json x:1", func(t *testing.T, r *benchRun, code int) {
-		var got ConnectResult
+		var got connectResult
 		r.result(t, &got)
 		if code != app.ExitPartial || got.Cycles != 50 || got.Errors["timedOut"] == 0 {
 			t.Errorf("exit code %d, %+v", code, got)
