@@ -163,7 +163,7 @@ func (s *Server) closeBans() {
 type ListBansRequest struct {
 	After         string // Target of the last one of the page before; empty for the first
 	AfterIdentity bool   // whether that is an identity
-	Limit         int    // most rows; at least 1
+	Limit         int    // most rows; 0 or less: DefaultLimit
 }
 
 // BanPage is a page of bans: networks in the order of their addresses, then identities in the order of their bytes.
@@ -189,7 +189,7 @@ func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error)
 		}
 		rows = rows[place:]
 	}
-	n := min(len(rows), max(r.Limit, 1))
+	n := min(len(rows), pageLimit(r.Limit))
 	for _, b := range rows[:n] {
 		page.Bans = append(page.Bans, banRow(b))
 	}

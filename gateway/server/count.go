@@ -78,13 +78,13 @@ type Group struct {
 // more than 100,000 different values of By, those that it met first are the ones of which the largest are returned. The
 // error is ctx's.
 func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error) {
-	result := CountResult{Total: s.registry.Live()}
-	if r.Match == nil && r.By.read == nil && r.State == ListLive {
+	result, state := CountResult{Total: s.registry.Live()}, r.State.orLive()
+	if r.Match == nil && r.By.read == nil && state == ListLive {
 		result.Count = uint64(result.Total)
 		return result, nil
 	}
 	groups := make(map[string]*uint64)
-	w := s.newScan(r.State, r.Match, 0, s.registry.Last(), registry.ChunkSlots)
+	w := s.newScan(state, r.Match, 0, s.registry.Last(), registry.ChunkSlots)
 	for w.more() {
 		if err := ctx.Err(); err != nil {
 			return CountResult{}, err

@@ -23,7 +23,8 @@ type drain struct {
 	reason   string
 	by       string
 	asked    []DrainRequest // whose farewell has not been sent and that have not been recorded
-	over     bool           // nothing is left: who asks now is recorded at once
+	left     uint64         // connections that did not end by themselves; known when the drain is over
+	over     bool           // nothing is left: a request that comes now is recorded at once
 	changed  chan struct{}  // capacity 1; gets a token when somebody joins
 }
 
@@ -50,7 +51,11 @@ func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	if grace == 0 {
 		grace, flush = hurriedFlush, hurriedFlush
 	}
-	deadline := time.Now().Add(grace)
+	return s.drainBy(time.Now().Add(grace), flush, r)
+}
+
+// drainBy starts the drain, or joins it, with the times at which connections are flushed and closed.
+func (s *Server) drainBy(deadline time.Time, flush time.Duration, r DrainRequest) DrainStatus {
 	status, over := s.joinDrain(r, deadline, flush)
 	if over {
 		s.answerAsked()
@@ -106,7 +111,7 @@ func (s *Server) runDrain() {
 		s.closeRest(d)
 	}
 	s.mu.Lock()
-	d.over = true
+	d.over, d.left = true, left
 	s.mu.Unlock()
 	s.answerAsked()
 	s.publishDrain(event.DrainEnded, event.DrainDetail{Ended: before - left, Closed: left})
@@ -130,9 +135,8 @@ func (s *Server) answerAsked() {
 				return true
 			})
 		}
-		if r.Actor != (Actor{}) {
-			s.record(&event.ControlDetail{Verb: "Shutdown", Actor: r.Actor, Reason: r.Reason, Matched: live, DataBytes: uint64(len(r.Farewell))}, &t)
-		}
+		s.record(&event.ControlDetail{Verb: "Shutdown", Actor: r.Actor, Reason: r.Reason, Matched: live,
+			DataBytes: uint64(len(r.Farewell))}, &t)
 	}
 }
 

@@ -69,7 +69,7 @@ func TestSetLabelsOfMany(t *testing.T) {
 	a, full, gone := g.open(), g.open(), g.open()
 	gone.Close()
 	f.awaitType(event.Closed, gone.id)
-	if _, err := g.SetLabels(t.Context(), server.LabelRequest{IDs: []string{full.id}, Set: labels(16)}); err != nil {
+	if _, err := g.SetLabels(t.Context(), server.LabelRequest{IDs: []string{full.id}, Set: labels(16), Actor: event.Actor{Identity: "bob"}}); err != nil {
 		t.Fatal(err)
 	}
 	f.awaitType(event.Control, "")

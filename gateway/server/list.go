@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -8,15 +9,29 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
-// ListState selects connections by whether they are live.
+// ListState selects connections by whether they are live. The zero value is ListLive.
 type ListState int
 
 // The list states, numbered as in the contract.
 const (
-	ListLive ListState = iota + 1
-	ListClosed
-	ListAll
+	ListLive   ListState = iota + 1 // live connections
+	ListClosed                      // the last 10,000 closed ones
+	ListAll                         // both
 )
+
+// orLive returns the state, or ListLive for the zero value.
+func (s ListState) orLive() ListState { return cmp.Or(s, ListLive) }
+
+// DefaultLimit is the most rows of a page whose request has no Limit.
+const DefaultLimit = 100
+
+// pageLimit is the most rows of a page.
+func pageLimit(limit int) int {
+	if limit <= 0 {
+		return DefaultLimit
+	}
+	return limit
+}
 
 // scanRows is how many connections one List looks at, at most, when a filter selects few: the caller gets what there is and
 // where to go on, instead of waiting.
@@ -26,7 +41,7 @@ const scanRows = 20_000
 type ListRequest struct {
 	After uint64 // rows with a greater seq
 	UpTo  uint64 // rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect meanwhile
-	Limit int    // most rows; at least 1
+	Limit int    // most rows; 0 or less: DefaultLimit
 	State ListState
 	Match Matcher // nil: all
 	// ListedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is not
@@ -52,13 +67,13 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	if page.UpTo == 0 {
 		page.UpTo = s.registry.Last()
 	}
-	limit := max(r.Limit, 1)
+	limit, state := pageLimit(r.Limit), r.State.orLive()
 	stretch := registry.ChunkSlots
 	if r.Match == nil { // every row is taken, so more would be in vain
 		stretch = min(stretch, limit)
-		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(r.State), maxPrepared))
+		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(state), maxPrepared))
 	}
-	w := s.newScan(r.State, r.Match, r.After, page.UpTo, stretch)
+	w := s.newScan(state, r.Match, r.After, page.UpTo, stretch)
 	w.listedBy = r.ListedBy
 	for w.more() && w.seen < scanRows && len(page.Connections) < limit {
 		if err := ctx.Err(); err != nil {

@@ -204,9 +204,6 @@ func (g *gateway) list(r server.ListRequest) []server.Info {
 	if r.Limit == 0 {
 		r.Limit = 1000
 	}
-	if r.State == 0 {
-		r.State = server.ListLive
-	}
 	var all []server.Info
 	for {
 		page, err := g.List(context.Background(), r)

@@ -10,8 +10,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// record publishes a Control event: who did what, and what became of it.
+// record publishes a Control event about a verb, if the verb named an Actor: a program's own sends would otherwise push the
+// events of its connections out of the ring.
 func (s *Server) record(d *event.ControlDetail, t *tally) {
+	if d.Actor == (Actor{}) {
+		return
+	}
 	if d.Matched == 0 {
 		d.Matched = t.total()
 	}

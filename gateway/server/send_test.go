@@ -39,8 +39,9 @@ func TestSendOutcomes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			controls := g.follow(event.Control)
-			if got := g.send(c.id, make([]byte, c.size), 0); got != c.want {
-				t.Errorf("Send of %d bytes to %s: %+v; expected %+v", c.size, c.id, got, c.want)
+			request := server.SendRequest{ID: c.id, Data: make([]byte, c.size), Actor: event.Actor{Identity: "alice"}}
+			if got, err := g.Send(t.Context(), request); err != nil || got != c.want {
+				t.Errorf("Send of %d bytes to %s: %+v, %v; expected %+v", c.size, c.id, got, err, c.want)
 			}
 			d := controls.awaitType(event.Control, "").Detail.(*event.ControlDetail)
 			if d.Verb != "Send" || d.Matched != 1 || d.Outcomes[c.want.Outcome.String()] != 1 || d.DataBytes != uint64(c.size) || d.IDs[0] != c.id {

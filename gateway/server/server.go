@@ -210,7 +210,8 @@ func (s *Server) giveUp() {
 }
 
 // Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed for
-// at most a second and closed, and the error is ctx's. It returns when Serve has ended everything.
+// at most a second and closed, and the error is ctx's. It returns when Serve has ended everything. The deadline that the drain
+// announces is a second after ctx's, or 24 h from now when ctx has none.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	serving := s.serving
@@ -226,15 +227,43 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.closeBans()
 		return nil
 	}
-	s.StartDrain(DrainRequest{Grace: maxGrace, Reason: "Shutdown"})
+	s.drainWithin(ctx)
 	select {
 	case <-s.done:
-		return nil
+		return s.cutShortBy(ctx)
 	case <-ctx.Done():
 		s.StartDrain(DrainRequest{Reason: "Shutdown"})
 		<-s.done
 		return ctx.Err()
 	}
+}
+
+// drainWithin starts the drain of a Shutdown, which flushes what is left when ctx ends.
+func (s *Server) drainWithin(ctx context.Context) {
+	r := DrainRequest{Grace: maxGrace, Reason: "Shutdown"}
+	now := time.Now()
+	ends, ok := ctx.Deadline()
+	if !ok || ends.Sub(now) >= maxGrace {
+		s.StartDrain(r)
+		return
+	}
+	if ends.Before(now) {
+		ends = now
+	}
+	s.drainBy(ends.Add(hurriedFlush), hurriedFlush, r)
+}
+
+// cutShortBy is the error of a Shutdown whose drain is over: that of ctx, when ctx's end is what closed connections. The drain
+// has a timer of its own for that moment, which may be the faster one.
+func (s *Server) cutShortBy(ctx context.Context) error {
+	s.mu.Lock()
+	cut := s.drain != nil && s.drain.left > 0
+	s.mu.Unlock()
+	if ends, ok := ctx.Deadline(); !ok || !cut || time.Now().Before(ends) {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // Log returns the server's event log. It outlives Serve, so that streams can be flushed; its owner closes it.

@@ -1,0 +1,48 @@
+package server_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// A verb that names no Actor makes no CONTROL event, so that a program's own sends do not push others' events out of the ring.
+func TestRecordsNeedAnActor(t *testing.T) {
+	for _, actor := range []server.Actor{{}, {Identity: "alice"}} {
+		g := start(t, server.Config{})
+		c := g.open()
+		g.everyVerb(c.id, actor)
+		got := 0
+		for _, e := range g.events() {
+			if e.Type == event.Control {
+				got++
+			}
+		}
+		want := 0
+		if actor != (server.Actor{}) {
+			want = 7
+		}
+		if got != want {
+			t.Errorf("actor %q: %d CONTROL events; expected %d", actor.Identity, got, want)
+		}
+	}
+}
+
+// everyVerb calls each verb that changes anything, once.
+func (g *gateway) everyVerb(id string, actor server.Actor) {
+	ctx, ids := g.t.Context(), []string{id}
+	_, sent := g.Send(ctx, server.SendRequest{ID: id, Data: []byte("x"), Actor: actor})
+	_, told := g.Broadcast(ctx, server.BroadcastRequest{Data: []byte("x"), Actor: actor})
+	_, labeled := g.SetLabels(ctx, server.LabelRequest{IDs: ids, Set: map[string]string{"a": "b"}, Actor: actor})
+	_, banned := g.AddBan(ctx, server.AddBanRequest{Target: "203.0.113.1", Actor: actor})
+	_, unbanned := g.RemoveBan(ctx, server.RemoveBanRequest{Target: "203.0.113.1", Actor: actor})
+	_, limited := g.UpdateLimits(ctx, server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 9 }, Actor: actor})
+	_, kicked := g.Kick(ctx, server.KickRequest{IDs: ids, Flush: time.Millisecond, Actor: actor})
+	for _, err := range []error{sent, told, labeled, banned, unbanned, limited, kicked} {
+		if err != nil {
+			g.t.Error(err)
+		}
+	}
+}

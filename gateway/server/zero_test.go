@@ -1,0 +1,56 @@
+package server_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
+)
+
+// The zero State selects live connections, in every request that has one.
+func TestZeroStateIsLive(t *testing.T) {
+	g := start(t, server.Config{})
+	f := g.follow(event.Closed)
+	live, gone := g.open(), g.open()
+	gone.Close()
+	f.awaitType(event.Closed, gone.id)
+	g.settle(1)
+	page, err := g.List(t.Context(), server.ListRequest{Limit: 10})
+	if err != nil || len(page.Connections) != 1 || page.Connections[0].ID() != live.id {
+		t.Errorf("List: %d connections, %v; expected only the live one", len(page.Connections), err)
+	}
+	by, err := server.ParseGroupBy("state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []server.CountRequest{{}, {By: by}, {Match: match(everything)}} {
+		if n, err := g.Count(t.Context(), r); err != nil || n.Count != 1 {
+			t.Errorf("Count %+v: %d, %v; expected 1", r, n.Count, err)
+		}
+	}
+}
+
+// The zero Limit is DefaultLimit rows, not one.
+func TestZeroLimitIsTheDefault(t *testing.T) {
+	g := start(t, server.Config{})
+	for i := range server.DefaultLimit + 1 {
+		g.open()
+		if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: fmt.Sprintf("203.0.113.%d", i), Duration: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, limit := range []int{0, -1} {
+		page, err := g.List(t.Context(), server.ListRequest{Limit: limit})
+		if err != nil || len(page.Connections) != server.DefaultLimit || page.Next == 0 {
+			t.Errorf("List with Limit %d: %d rows, next %d, %v; expected %d and a next page", limit, len(page.Connections), page.Next, err,
+				server.DefaultLimit)
+		}
+		bans, err := g.ListBans(t.Context(), server.ListBansRequest{Limit: limit})
+		if err != nil || len(bans.Bans) != server.DefaultLimit || !bans.More {
+			t.Errorf("ListBans with Limit %d: %d rows, more %v, %v; expected %d and more", limit, len(bans.Bans), bans.More, err,
+				server.DefaultLimit)
+		}
+	}
+}
