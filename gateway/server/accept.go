@@ -10,6 +10,8 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/bind"
+	"github.com/sockgate/sockgate/gateway/server/internal/gather"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
@@ -29,30 +31,34 @@ type listener struct {
 	backoff  atomic.Int64       // nanoseconds; how long accepting waited after the last error; 0 after a connection
 	name     *event.Listener
 	open     atomic.Bool
-	places   registry.Places                      // of its connections
-	trusted  admission.Networks                   // whose PROXY headers are believed
-	failed   failures[string]                     // to accept
-	refusals [event.ReasonCount]failures[refused] // by reason
+	places   registry.Places                             // of its connections
+	trusted  admission.Networks                          // whose PROXY headers are believed
+	failed   gather.Gatherer[string]                     // errors of accepting
+	refusals [event.ReasonCount]gather.Gatherer[refused] // by reason
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
 	l := &listener{server: s, config: config, trusted: admission.NewNetworks(config.ProxyTrusted)}
-	l.failed.report = l.reportFailures
+	l.failed.Report = l.reportFailures
 	for reason := range l.refusals {
-		l.refusals[reason].report = l.reportRefusals
+		l.refusals[reason].Report = l.reportRefusals
 	}
 	return l
 }
 
+// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has ended is
+// replaced; closing the listener removes its file. The error names the address and says what to do.
+func Listen(address string) (net.Listener, error) { return bind.Listen(address) }
+
 // bind opens the address.
 func (l *listener) bind() error {
-	ln, err := Listen(l.config.Address)
+	ln, err := bind.Listen(l.config.Address)
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.config.Name, err)
 	}
 	l.net = ln
 	l.name = &event.Listener{Name: l.config.Name}
-	if path, ok := strings.CutPrefix(l.config.Address, unixScheme); ok {
+	if path, ok := strings.CutPrefix(l.config.Address, bind.UnixScheme); ok {
 		l.name.Unix = path
 	}
 	l.open.Store(true)
@@ -87,7 +93,7 @@ func (l *listener) close() {
 	if err := ending(); err != nil {
 		l.server.config.Logger.Warn("closing a listener failed", "listener", l.config.Name, "error", err)
 	}
-	l.failed.stop()
+	l.failed.Stop()
 }
 
 // accept begins to take connections.
@@ -109,7 +115,7 @@ func (l *listener) AcceptFailed(err error) time.Duration {
 // fail notes an error of accepting.
 func (l *listener) fail(err error) {
 	l.server.counters.acceptErrors.Add(1)
-	l.failed.add(event.ShortText(errorText(err)))
+	l.failed.Add(event.ShortText(errorText(err)))
 }
 
 // reportFailures makes an event of errors of accepting.

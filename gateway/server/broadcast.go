@@ -7,7 +7,14 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/replay"
 )
+
+// ErrTooManyRequests says that 4,096 broadcasts with a RequestID were made within two minutes. The broadcast was not made.
+var ErrTooManyRequests = replay.ErrTooMany
+
+// RequestIDError says that a RequestID was used for another broadcast within two minutes: ID is the one.
+type RequestIDError = replay.IDError
 
 // BroadcastRequest sends the same bytes to many connections.
 type BroadcastRequest struct {
@@ -43,18 +50,18 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 	if r.RequestID == "" {
 		return s.broadcast(r), nil
 	}
-	answer, first, err := s.requests.claim(r.RequestID, r.digest())
+	answer, first, err := s.requests.Claim(r.RequestID, r.digest())
 	if err != nil {
 		return BroadcastResult{}, err
 	}
 	if first {
-		defer answer.finish() // also after a panic, so that a retry does not wait for ever
-		answer.result = s.broadcast(r)
-		return answer.result, nil
+		defer answer.Finish() // also after a panic, so that a retry does not wait for ever
+		answer.Result = s.broadcast(r)
+		return answer.Result, nil
 	}
 	select {
-	case <-answer.done:
-		result := answer.result
+	case <-answer.Done:
+		result := answer.Result
 		result.Replayed = true
 		return result, nil
 	case <-ctx.Done():

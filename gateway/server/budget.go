@@ -1,9 +1,6 @@
 package server
 
-import (
-	"math"
-	"sync/atomic"
-)
+import "math"
 
 // budgetReserve is by how much the answers of handlers, and the rest of what the kernel took a part of, may exceed the queue budget. With
 // TLS, what the kernel took nothing of counts as begun, too, when nothing was queued before it.
@@ -23,30 +20,10 @@ func (budgetError) Error() string {
 // Is makes ErrBudget an ErrDropped.
 func (budgetError) Is(target error) bool { return target == ErrDropped }
 
-// queueBudget counts the bytes in all send queues. Only what the kernel does not take at once is counted, so traffic that flows does
-// not come here.
-type queueBudget struct{ bytes atomic.Int64 }
-
-// take counts n bytes that are to be queued; false when there would be more than most in all, and then they are not counted.
-func (q *queueBudget) take(n, most int) bool {
-	for {
-		now := q.bytes.Load()
-		if now+int64(n) > int64(most) {
-			return false
-		}
-		if q.bytes.CompareAndSwap(now, now+int64(n)) {
-			return true
-		}
-	}
-}
-
-// give takes note that n bytes have left a queue.
-func (q *queueBudget) give(n int) { q.bytes.Add(-int64(n)) }
-
 // scarce reports whether more than three quarters of the budget are used. Connections that have anything queued are not read from then,
 // so that what is left is for those that keep up, and for the answers to what was read already.
-func (q *queueBudget) scarce(l *Limits) bool {
-	return l.QueueBudget > 0 && q.bytes.Load() > int64(l.QueueBudget)-int64(l.QueueBudget)/4
+func (s *Server) scarce(l *Limits) bool {
+	return l.QueueBudget > 0 && s.queued.Bytes() > int64(l.QueueBudget)-int64(l.QueueBudget)/4
 }
 
 // room is what a send may fill.

@@ -50,7 +50,7 @@ func TestQueueBudgetOfVerbs(t *testing.T) {
 	}
 	slow.finish()
 	quick.finish()
-	if n := s.queued.bytes.Load(); n != 0 {
+	if n := s.queued.Bytes(); n != 0 {
 		t.Errorf("%d bytes are queued when every connection is closed", n)
 	}
 }
@@ -175,7 +175,7 @@ func TestQueueBudgetModel(t *testing.T) {
 				for _, k := range live {
 					sum += int64(k.end.Info().QueuedBytes)
 				}
-				if n := s.queued.bytes.Load(); n != sum || n > budget+budgetReserve {
+				if n := s.queued.Bytes(); n != sum || n > budget+budgetReserve {
 					t.Fatalf("%d bytes are counted; %d are queued", n, sum)
 				}
 			},
@@ -183,7 +183,7 @@ func TestQueueBudgetModel(t *testing.T) {
 		for _, k := range live {
 			k.finish()
 		}
-		if n := s.queued.bytes.Load(); n != 0 {
+		if n := s.queued.Bytes(); n != 0 {
 			t.Fatalf("%d bytes are counted when all is closed", n)
 		}
 		if s.totals().Closed[event.ReasonNone] != 0 {

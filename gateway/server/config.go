@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/bind"
+	"github.com/sockgate/sockgate/gateway/server/internal/process"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -129,7 +130,7 @@ const (
 // withDefaults returns the configuration with every default filled in, or an error that names the field.
 func (c Config) withDefaults() (Config, error) {
 	if c.Node == "" {
-		c.Node = hostNode()
+		c.Node = process.Node()
 	}
 	c.Limits = c.Limits.withDefaults()
 	setDefault(&c.EventLogSize, defaultEventLogSize)
@@ -186,7 +187,7 @@ func (c *Config) validateListeners() error {
 	names := make(map[string]bool)
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
-		if l.Address == "" || l.Address == unixScheme {
+		if l.Address == "" || l.Address == bind.UnixScheme {
 			return fmt.Errorf("listener %q has the address %q: expected host:port or unix:///path", l.Name, l.Address)
 		}
 		if names[l.Name] {
@@ -211,7 +212,7 @@ func (l *ListenerConfig) validateAdmission() error {
 	if text := admission.InvalidNetwork(l.ProxyTrusted); text != "" {
 		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
 	}
-	unix := strings.HasPrefix(l.Address, unixScheme)
+	unix := strings.HasPrefix(l.Address, bind.UnixScheme)
 	switch {
 	case l.Proxy < ProxyOff || l.Proxy > ProxyRequired:
 		return fmt.Errorf("listener %q: PROXY mode %d: expected ProxyOff, ProxyOptional or ProxyRequired", l.Name, l.Proxy)
@@ -219,23 +220,4 @@ func (l *ListenerConfig) validateAdmission() error {
 		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of balancers", l.Name, l.Proxy)
 	}
 	return nil
-}
-
-// hostNode makes a node name of the host's name.
-func hostNode() string {
-	host, err := os.Hostname()
-	if err != nil {
-		return "gateway"
-	}
-	host, _, _ = strings.Cut(strings.ToLower(host), ".")
-	fit := strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' {
-			return r
-		}
-		return '-'
-	}, host)
-	if fit = fit[:min(len(fit), 32)]; fit == "" {
-		return "gateway"
-	}
-	return fit
 }

@@ -1,21 +1,16 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/sockgate/sockgate/gateway/server/internal/group"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
-const (
-	// MaxGroups is the most groups that a Count returns.
-	MaxGroups = 1000
-	// rankedGroups is how many different values a Count keeps apart; the largest of them are returned.
-	rankedGroups = 100_000
-)
+// MaxGroups is the most groups that a Count returns.
+const MaxGroups = group.Max
 
 // GroupBy says by what connections are grouped. The zero value does not group.
 type GroupBy struct {
@@ -23,23 +18,10 @@ type GroupBy struct {
 	read func(*Info) string
 }
 
-// groupNames are what connections can be grouped by, besides labels; a filter has the same names.
-var groupNames = map[string]func(*Info) string{
-	"listener":     func(i *Info) string { return i.Listener.Name },
-	"state":        func(i *Info) string { return i.State.String() },
-	"close_reason": func(i *Info) string { return i.CloseReason.String() },
-	"remote_ip": func(i *Info) string {
-		if !i.Remote.IsValid() {
-			return ""
-		}
-		return i.Remote.Addr().Unmap().String()
-	},
-}
-
 // ParseGroupBy reads `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket), or `labels.` and a label's key
 // ("" where it is not set). The error names these.
 func ParseGroupBy(text string) (GroupBy, error) {
-	if read, ok := groupNames[text]; ok {
+	if read := group.Reader(text); read != nil {
 		return GroupBy{name: text, read: read}, nil
 	}
 	if key, ok := strings.CutPrefix(text, "labels."); ok && ValidLabelKey(key) {
@@ -67,11 +49,8 @@ type CountResult struct {
 	Other  uint64  // with By: connections in none of Groups
 }
 
-// Group is how many connections have a value in common.
-type Group struct {
-	Value string
-	Count uint64
-}
+// Group is how many connections have a value in common: Value and Count.
+type Group = group.Group
 
 // Count counts connections. One that is live throughout is counted exactly once, and judged as it is when the count comes to
 // it; one that comes meanwhile is left out. It holds no lock that a new connection needs while it looks at connections. With
@@ -83,7 +62,7 @@ func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error)
 		result.Count = uint64(result.Total)
 		return result, nil
 	}
-	groups := make(map[string]*uint64)
+	groups := make(group.Counts)
 	w := s.newScan(state, r.Match, 0, s.registry.Last(), registry.ChunkSlots)
 	for w.more() {
 		if err := ctx.Err(); err != nil {
@@ -92,38 +71,17 @@ func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error)
 		w.next(func(info *Info) bool {
 			result.Count++
 			if r.By.read != nil {
-				addTo(groups, r.By.read(info))
+				groups.Add(r.By.read(info))
 			}
 			return true
 		})
 	}
 	if r.By.read != nil {
-		result.Groups = largest(groups)
+		result.Groups = groups.Largest()
 		result.Other = result.Count
 		for _, g := range result.Groups {
 			result.Other -= g.Count
 		}
 	}
 	return result, nil
-}
-
-// addTo counts one of a value, if there is room for the value.
-func addTo(groups map[string]*uint64, value string) {
-	if n := groups[value]; n != nil {
-		*n++
-	} else if len(groups) < rankedGroups {
-		groups[value] = new(uint64(1))
-	}
-}
-
-// largest returns the largest groups.
-func largest(groups map[string]*uint64) []Group {
-	all := make([]Group, 0, len(groups))
-	for value, n := range groups {
-		all = append(all, Group{Value: value, Count: *n})
-	}
-	slices.SortFunc(all, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-	})
-	return all[:min(len(all), MaxGroups)]
 }

@@ -102,7 +102,7 @@ func (c *Conn) disown(held int) {
 		return
 	}
 	c.sent.Add(-uint64(held))
-	c.owner.server.counters.sent.add(c.identity.Seq, -held)
+	c.owner.server.counters.sent.Add(c.identity.Seq, -held)
 	c.ending.unsent += uint64(held)
 }
 
@@ -116,4 +116,31 @@ func (c *Conn) stop(reset bool) {
 		c.disown(c.socket.Unacknowledged())
 	}
 	c.socket.Close(reset)
+}
+
+// CloseWrite finishes the gateway's side: FIN is sent behind what is queued. The peer may go on sending; when it has
+// finished too, the connection is closed with ReasonPeerClosed. A second call does nothing.
+func (c *Conn) CloseWrite() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flags |= flagFinish
+	c.finishIfDone()
+}
+
+// finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller holds
+// mu.
+func (c *Conn) finishIfDone() {
+	if !c.has(flagFinish) || c.queued() > 0 || c.has(flagDone) || !c.has(flagOpened) || c.ending != nil && c.ending.answering {
+		return
+	}
+	if !c.has(flagFinished | flagPeerEnded) { // after the peer's end, closing sends the FIN
+		c.flags |= flagFinished
+		if err := c.socket.CloseWrite(); err != nil {
+			c.fail(event.OpWrite, err)
+			return
+		}
+	}
+	if c.has(flagPeerEnded) {
+		c.endNow(ending{reason: ReasonPeerClosed}, false)
+	}
 }

@@ -34,7 +34,7 @@ func (c endpoint) Opened() {
 func (c endpoint) Received(p []byte, at moment) {
 	c.received.Add(uint64(len(p)))
 	c.active.Store(int64(at))
-	c.owner.server.counters.received.add(c.identity.Seq, len(p))
+	c.owner.server.counters.received.Add(c.identity.Seq, len(p))
 	c.inCall.Store(true)
 	if c.ends.Load() {
 		c.discard(len(p))

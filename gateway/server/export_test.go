@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/history"
+	"github.com/sockgate/sockgate/gateway/server/internal/replay"
 )
 
 // What the tests need to know of the package's limits.
 const (
-	ClosedKept   = closedKept
+	ClosedKept   = history.Kept
 	ScanRows     = scanRows
-	RequestsKept = requestsKept
+	RequestsKept = replay.Max
 	ReadReserve  = handlerReserve
 )
 

@@ -3,14 +3,12 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"os"
-	"runtime/metrics"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/counter"
+	"github.com/sockgate/sockgate/gateway/server/internal/process"
 )
 
 // GatewayInfo describes a server.
@@ -62,7 +60,7 @@ func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
 		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
-		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(), Process: processInfo(),
+		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(), Process: ProcessInfo(process.Read()),
 	}
 	g.Config.Limits = *s.limits.Load()
 	s.mu.Lock()
@@ -91,9 +89,9 @@ func (s *Server) totals() Totals {
 	t := Totals{
 		Connections: s.registry.Live(), Pending: s.registry.Pending(), Accepted: c.accepted.Load(), Refusals: occurred(&c.refusals),
 		AcceptErrors: c.acceptErrors.Load(), Closed: occurred(&c.closed),
-		BytesReceived: c.received.load(), BytesSent: c.sent.load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
+		BytesReceived: c.received.Load(), BytesSent: c.sent.Load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
 		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
-		QueuedBytes:  uint64(max(0, s.queued.bytes.Load())),
+		QueuedBytes:  uint64(max(0, s.queued.Bytes())),
 		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
 	for _, n := range t.Refusals {
@@ -113,29 +111,10 @@ func occurred(counts *[event.ReasonCount]atomic.Uint64) map[CloseReason]uint64 {
 	return found
 }
 
-// counterShards spreads a counter that every read or write adds to over cache lines, so that processors do not wait for
-// each other.
-const counterShards = 8
-
-type shardedCounter [counterShards]struct {
-	n atomic.Uint64
-	_ [56]byte
-}
-
-func (c *shardedCounter) add(seq uint64, n int) { c[seq%counterShards].n.Add(uint64(n)) }
-
-func (c *shardedCounter) load() uint64 {
-	var sum uint64
-	for i := range c {
-		sum += c[i].n.Load()
-	}
-	return sum
-}
-
 // counters are what a server counts from its start.
 type counters struct {
-	received     shardedCounter
-	sent         shardedCounter
+	received     counter.Sharded
+	sent         counter.Sharded
 	accepted     atomic.Uint64
 	acceptErrors atomic.Uint64
 	unsent       atomic.Uint64
@@ -165,33 +144,4 @@ type ProcessInfo struct {
 	ResidentBytes uint64 // memory in RAM, without the kernel's socket buffers; 0 where it is not known
 	HeapBytes     uint64 // of the Go heap: live objects, and dead ones that were not freed yet
 	Goroutines    uint64
-}
-
-// processInfo stops nothing: it is safe to ask often.
-func processInfo() ProcessInfo {
-	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
-	metrics.Read(samples)
-	return ProcessInfo{ResidentBytes: residentBytes(), HeapBytes: samples[0].Value.Uint64(), Goroutines: samples[1].Value.Uint64()}
-}
-
-// residentBytes reads what Linux knows about the process; 0 on other systems.
-func residentBytes() uint64 {
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	return statmResident(string(statm), uint64(os.Getpagesize()))
-}
-
-// statmResident finds the resident pages, the second field of statm; 0 in what is not like it.
-func statmResident(statm string, pageSize uint64) uint64 {
-	fields := strings.Fields(statm)
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseUint(fields[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * pageSize
 }

@@ -6,10 +6,8 @@ import (
 	"strings"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/history"
 )
-
-// maxID is the most bytes of a connection's ID: a node's name, an incarnation, a seq, and two dots.
-const maxID = 32 + 16 + 20 + 2
 
 // ID is a connection's ID, taken apart.
 type ID struct {
@@ -49,7 +47,7 @@ type NotFoundError struct {
 func (e *NotFoundError) Error() string {
 	switch e.Outcome {
 	case OutcomeClosed:
-		return fmt.Sprintf("connection %s was closed and is no longer among the last %d that are remembered", e.ID, closedKept)
+		return fmt.Sprintf("connection %s was closed and is no longer among the last %d that are remembered", e.ID, history.Kept)
 	case OutcomeNodeRestarted:
 		return fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", e.ID, e.Node)
 	case OutcomeUnknownNode:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/pace"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
@@ -112,7 +113,7 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 func (w *sweep) findWordless(now moment, timeout time.Duration) {
 	s := w.server
 	conns := make([]*Conn, 0, registry.WalkStretch)
-	for pace := newPace(); ; pace.rest() {
+	for p := pace.New(); ; p.Rest() {
 		conns = s.registry.Page(w.judged, conns[:0])
 		for _, c := range conns {
 			if w.oldest = c.connected(); time.Duration(now-w.oldest) < timeout {

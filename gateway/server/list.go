@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/history"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
@@ -100,7 +101,7 @@ func (s *Server) selectable(state ListState) int {
 		n += s.registry.Live()
 	}
 	if state != ListLive {
-		n += closedKept
+		n += history.Kept
 	}
 	return n
 }
@@ -116,7 +117,7 @@ func (s *Server) Get(_ context.Context, id string) (Info, error) {
 		return Info{}, &MalformedIDError{ID: id}
 	}
 	if outcome == OutcomeClosed {
-		if info, ok := s.closed.get(parsed.Seq); ok {
+		if info, ok := s.closed.Get(parsed.Seq); ok {
 			return info, nil
 		}
 	}

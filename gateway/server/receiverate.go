@@ -1,12 +1,9 @@
 package server
 
-import "time"
+import (
+	"time"
 
-const (
-	// minRest is the shortest pause for a receive rate: what has not come by then is read together afterwards, with fewer timers.
-	minRest = 5 * time.Millisecond
-	// maxRest is after how long a pause is judged anew, by the limits as they are then.
-	maxRest = time.Second
+	"github.com/sockgate/sockgate/gateway/server/internal/credit"
 )
 
 // receiveRate is what a connection has once a receive rate held for it: what it may still read. The connection's lock guards it.
@@ -14,42 +11,14 @@ const (
 // A second's worth gathers while the peer is quiet, which it may send at once. A read is never cut: one that exceeds the credit makes it
 // negative, and reading rests until that is made up for, so that nothing is dropped and the average holds.
 type receiveRate struct {
-	at     moment      // when the credits were last brought up to date
-	bytes  float64     // that may still be read; below 0 it is what has to be made up for
-	reads  float64     // the same
+	credit.Credit
 	paused bool        // reading rests, until timer
 	timer  *time.Timer // nil until the first rest
 }
 
-// refill adds what has come to the credits since they were last brought up to date.
-func (r *receiveRate) refill(now moment, l *Limits) {
-	passed := time.Duration(now - r.at).Seconds()
-	r.at = now
-	r.bytes = refilled(r.bytes, l.ReceiveRate, passed)
-	r.reads = refilled(r.reads, l.ReceiveMessageRate, passed)
-}
-
-// refilled is a credit some seconds later: at most a second's worth, and none where there is no limit.
-func refilled(credit float64, rate int, passed float64) float64 {
-	if rate == 0 {
-		return 0
-	}
-	return min(float64(rate), credit+float64(rate)*passed)
-}
-
-// rest is how long it takes until nothing has to be made up for; 0 when nothing has.
-func (r *receiveRate) rest(l *Limits) time.Duration {
-	var seconds float64
-	if l.ReceiveRate > 0 {
-		seconds = -r.bytes / float64(l.ReceiveRate)
-	}
-	if l.ReceiveMessageRate > 0 {
-		seconds = max(seconds, -r.reads/float64(l.ReceiveMessageRate))
-	}
-	if seconds <= 0 {
-		return 0
-	}
-	return max(minRest, time.Duration(min(seconds, maxRest.Seconds())*float64(time.Second)))
+// receiveRates are the rates of a credit.
+func (l *Limits) receiveRates() credit.Rates {
+	return credit.Rates{Bytes: l.ReceiveRate, Reads: l.ReceiveMessageRate}
 }
 
 // rated reports whether there is a receive rate.
@@ -64,13 +33,12 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 	}
 	x := c.more()
 	if x.rate == nil {
-		x.rate = &receiveRate{at: at, bytes: float64(l.ReceiveRate), reads: float64(l.ReceiveMessageRate)}
+		x.rate = &receiveRate{Credit: credit.New(at, l.receiveRates())}
 	}
 	r := x.rate
-	r.refill(max(at, r.at), l)
-	r.bytes -= float64(n)
-	r.reads--
-	rest := r.rest(l)
+	r.Refill(max(at, r.At), l.receiveRates())
+	r.Take(n)
+	rest := r.Rest(l.receiveRates())
 	if rest == 0 || r.paused { // a read that was on its way when the rest began
 		return
 	}
@@ -84,7 +52,7 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 	}
 }
 
-// endRest is called when a rest may be over. It asks the limits in force, so that a change of them holds within maxRest.
+// endRest is called when a rest may be over. It asks the limits in force, so that a change of them holds within credit.MaxRest.
 func (c *Conn) endRest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,8 +61,8 @@ func (c *Conn) endRest() {
 	}
 	s, r := c.owner.server, c.extra.rate
 	l := s.limits.Load()
-	r.refill(max(s.now(), r.at), l)
-	if rest := r.rest(l); rest > 0 {
+	r.Refill(max(s.now(), r.At), l.receiveRates())
+	if rest := r.Rest(l.receiveRates()); rest > 0 {
 		r.timer.Reset(rest)
 		return
 	}
@@ -129,6 +97,6 @@ func (c *Conn) rested(now moment) moment {
 	case x.rate.paused:
 		return now
 	default:
-		return x.rate.at
+		return x.rate.At
 	}
 }

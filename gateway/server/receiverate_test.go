@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/server/internal/credit"
 )
 
 // receiveFor has a peer send reads of n bytes, as many as the connection takes, for so long; it returns how many came.
@@ -76,7 +78,7 @@ func TestReceiveRateChanges(t *testing.T) {
 			t.Fatal("reading goes on, at a byte a second, a minute after a read of 60,000")
 		}
 		s.changeLimits(func(l *Limits) { l.ReceiveRate = 1 << 20 })
-		if time.Sleep(maxRest + time.Millisecond); k.is(&k.paused) {
+		if time.Sleep(credit.MaxRest + time.Millisecond); k.is(&k.paused) {
 			t.Error("reading rests a second after the rate was raised")
 		}
 		s.changeLimits(func(l *Limits) { l.ReceiveRate = 1 })
@@ -86,7 +88,7 @@ func TestReceiveRateChanges(t *testing.T) {
 			t.Fatal("reading goes on after the rate was lowered")
 		}
 		s.changeLimits(func(l *Limits) { l.ReceiveRate = 0 })
-		time.Sleep(maxRest + time.Millisecond)
+		time.Sleep(credit.MaxRest + time.Millisecond)
 		if has, _ := rested(k); has || k.is(&k.paused) {
 			t.Error("reading rests a second after the rate was taken away, or memory is held for it")
 		}

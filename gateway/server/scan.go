@@ -1,9 +1,10 @@
 package server
 
 import (
-	"runtime"
 	"sync"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/server/internal/pace"
 )
 
 // scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same clock. It
@@ -17,7 +18,7 @@ type scan struct {
 	after    uint64    // where it has come to
 	upTo     uint64    // where it ends
 	seen     int       // connections that it has looked at
-	pace     pace      // lets others run
+	pace     pace.Pace // lets others run
 
 	conns  []*Conn // room for the live ones of a stretch
 	closed []Info  // room for the remembered ones
@@ -26,7 +27,7 @@ type scan struct {
 
 // newScan returns a scan of the connections with after < seq <= upTo, in stretches of at most so many.
 func (s *Server) newScan(state ListState, match Matcher, after, upTo uint64, stretch int) *scan {
-	w := &scan{server: s, state: state, match: match, now: time.Now(), after: after, upTo: upTo, pace: newPace()}
+	w := &scan{server: s, state: state, match: match, now: time.Now(), after: after, upTo: upTo, pace: pace.New()}
 	if state != ListClosed {
 		w.conns = make([]*Conn, 0, stretch)
 	}
@@ -66,7 +67,7 @@ func (w *scan) next(yield func(*Info) bool) {
 		}
 	}
 	w.after = upTo
-	w.pace.rest()
+	w.pace.Rest()
 }
 
 // stretch returns the connections that come next, and up to which seq these are all. The live ones are looked for first, so
@@ -80,7 +81,7 @@ func (w *scan) stretch() (conns []*Conn, closed []Info, upTo uint64) {
 		}
 	}
 	if w.state != ListLive {
-		closed, upTo = w.server.closed.page(w.after, upTo, w.closed)
+		closed, upTo = w.server.closed.Page(w.after, upTo, w.closed)
 	}
 	w.seen += len(conns) + len(closed)
 	return conns, closed, upTo
@@ -103,36 +104,6 @@ func (w *scan) judge(info *Info, yield func(*Info) bool) bool {
 	}
 	w.after = info.Seq
 	return false
-}
-
-// unpaced is how many stretches a scan goes over before it rests for the first time: a page is done by then.
-const unpaced = 8
-
-// pace keeps a long scan from disturbing others. To let others run after each stretch is not enough: a processor that is never
-// idle does not ask the kernel for what has come, and a thread that never sleeps is held back by the system in the middle of a
-// stretch, for milliseconds, with what waits for it. So a long scan rests for half as long as it works.
-type pace struct {
-	stretches int
-	began     time.Time     // when the work that is under way began
-	owed      time.Duration // rest; below 0 when it has had more than it owes
-}
-
-func newPace() pace { return pace{began: time.Now()} }
-
-// rest is called after each stretch.
-func (p *pace) rest() {
-	now := time.Now()
-	if p.stretches++; p.stretches > unpaced {
-		p.owed += now.Sub(p.began) / 2
-	}
-	p.began = now
-	if p.owed <= 0 {
-		runtime.Gosched()
-		return
-	}
-	time.Sleep(p.owed)
-	p.began = time.Now()
-	p.owed -= p.began.Sub(now)
 }
 
 func source(m Matcher) string {

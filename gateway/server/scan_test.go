@@ -34,7 +34,7 @@ func TestScanOfOneThatCloses(t *testing.T) {
 	expect("before", 5, 0)
 	conns[2].flags |= flagClosed
 	expect("closed, and only in the registry", 4, 0)
-	s.closed.add(conns[2].Info())
+	s.closed.Add(conns[2].Info())
 	expect("closed, and in both", 4, 1)
 	s.registry.Remove(3)
 	expect("remembered", 4, 1)

@@ -12,15 +12,18 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/history"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
+	"github.com/sockgate/sockgate/gateway/server/internal/replay"
+	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
 //
-// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of closedRing, requestLog and bans are never held
+// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of history.Ring, replay.Log and bans are never held
 // together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come the socket's lock and the event
-// log's, which is the last of all; failures.mu too has only the log's under it. A connection that is being admitted has a lock of its
+// log's, which is the last of all; that of gather.Gatherer too has only the log's under it. A connection that is being admitted has a lock of its
 // own, pending.mu, under which all of these may come; admissions has none under it. Nothing is written to Config.Logger with any of them
 // held. Serve owns every goroutine of the server and waits for all of them.
 type Server struct {
@@ -39,10 +42,10 @@ type Server struct {
 	registry   registry.Registry[*Conn, seqOf]
 	admissions admissions
 	addresses  admission.Counts
-	closed     closedRing
-	requests   requestLog
+	closed     history.Ring
+	requests   replay.Log[BroadcastResult]
 	bans       ban.List
-	queued     queueBudget
+	queued     sendqueue.Budget
 	counters   counters
 
 	mu        sync.Mutex
@@ -285,7 +288,7 @@ func (s *Server) forget(c *Conn, info Info) {
 	if s.addresses.Counting.Load() {
 		c.uncountAddress()
 	}
-	s.closed.add(info)
+	s.closed.Add(info)
 	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
 	if s.registry.Remove(c.identity.Seq) == 0 {
 		select {

@@ -1,4 +1,5 @@
-package server
+// Package bind opens the addresses that listeners listen on.
+package bind
 
 import (
 	"context"
@@ -11,14 +12,14 @@ import (
 	"syscall"
 )
 
-// unixScheme begins the address of a unix socket.
-const unixScheme = "unix://"
+// UnixScheme begins the address of a unix socket.
+const UnixScheme = "unix://"
 
 // Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has ended is
 // replaced. The error names the address and says what to do.
 func Listen(address string) (net.Listener, error) {
 	network, place := "tcp", address
-	if path, ok := strings.CutPrefix(address, unixScheme); ok {
+	if path, ok := strings.CutPrefix(address, UnixScheme); ok {
 		network, place = "unix", path
 		if err := removeStale(path); err != nil {
 			return nil, err

@@ -1,4 +1,4 @@
-package server
+package process
 
 import (
 	"runtime"
@@ -18,13 +18,13 @@ func TestStatmResident(t *testing.T) {
 	}
 }
 
-// TestProcessInfo holds that the figures are those of this process: it has more than it just allocated.
-func TestProcessInfo(t *testing.T) {
+// TestRead holds that the figures are those of this process: it has more than it just allocated.
+func TestRead(t *testing.T) {
 	block := make([]byte, 32<<20)
 	for i := range block {
 		block[i] = 1
 	}
-	p := processInfo()
+	p := Read()
 	if p.HeapBytes < uint64(len(block)) || p.Goroutines == 0 {
 		t.Errorf("%+v with %d bytes allocated", p, len(block))
 	}

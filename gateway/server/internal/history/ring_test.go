@@ -1,4 +1,4 @@
-package server
+package history
 
 import (
 	"slices"
@@ -7,30 +7,30 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-func closedInfo(seq uint64) Info {
-	return Info{Identity: &event.Identity{Seq: seq}, State: event.StateClosed}
+func closedInfo(seq uint64) event.Info {
+	return event.Info{Identity: &event.Identity{Seq: seq}, State: event.StateClosed}
 }
 
 // The ring remembers the last that closed, whatever their seqs, and shows them in the order of these.
 func TestClosedRing(t *testing.T) {
-	var r closedRing
-	order := make([]uint64, 0, 3*closedKept)
-	for i := range uint64(3 * closedKept) {
-		order = append(order, i*7919%(3*closedKept)+1) // every seq once, in another order
+	var r Ring
+	order := make([]uint64, 0, 3*Kept)
+	for i := range uint64(3 * Kept) {
+		order = append(order, i*7919%(3*Kept)+1) // every seq once, in another order
 	}
 	for _, seq := range order {
-		r.add(closedInfo(seq))
+		r.Add(closedInfo(seq))
 	}
-	kept := slices.Clone(order[2*closedKept:])
+	kept := slices.Clone(order[2*Kept:])
 	for i, seq := range order {
-		if info, ok := r.get(seq); ok != (i >= 2*closedKept) || ok && info.Seq != seq {
+		if info, ok := r.Get(seq); ok != (i >= 2*Kept) || ok && info.Seq != seq {
 			t.Fatalf("get(%d): %v, %v", seq, info.Identity, ok)
 		}
 	}
 	slices.Sort(kept)
 	var got []uint64
 	for after, upTo := uint64(0), kept[len(kept)-2]; after < upTo; {
-		page, until := r.page(after, upTo, make([]Info, 0, 100))
+		page, until := r.Page(after, upTo, make([]event.Info, 0, 100))
 		for _, info := range page {
 			got = append(got, info.Seq)
 		}
@@ -43,24 +43,24 @@ func TestClosedRing(t *testing.T) {
 
 // BenchmarkClosedAdd is what a connection that closes pays to be remembered.
 func BenchmarkClosedAdd(b *testing.B) {
-	var r closedRing
+	var r Ring
 	i := uint64(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		r.add(closedInfo(i * 7919 % 1_000_003))
+		r.Add(closedInfo(i * 7919 % 1_000_003))
 		i++
 	}
 }
 
 // BenchmarkClosedPage is a page of the remembered.
 func BenchmarkClosedPage(b *testing.B) {
-	var r closedRing
-	for i := range uint64(closedKept) {
-		r.add(closedInfo(i * 7919 % 1_000_003))
+	var r Ring
+	for i := range uint64(Kept) {
+		r.Add(closedInfo(i * 7919 % 1_000_003))
 	}
-	page := make([]Info, 0, 256)
+	page := make([]event.Info, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {
-		r.page(500_000, 1<<40, page)
+		r.Page(500_000, 1<<40, page)
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package pace
 
 import (
 	"testing"
@@ -10,11 +10,11 @@ import (
 // for.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace()
+		p := New()
 		work := func(d time.Duration) (rested time.Duration) {
 			time.Sleep(d)
 			began := time.Now()
-			p.rest()
+			p.Rest()
 			return time.Since(began)
 		}
 		for i := range unpaced {

@@ -1,4 +1,4 @@
-package server
+package gather
 
 import (
 	"fmt"
@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// The first failure is reported at once, more of them once a second, and after a quiet second it begins anew.
-func TestFailures(t *testing.T) {
+// The first note is reported at once, more of them once a second, and after a quiet second it begins anew.
+func TestGatherer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var got []string
-		f := &failures[string]{report: func(message string, count uint64) {
+		f := &Gatherer[string]{Report: func(message string, count uint64) {
 			got = append(got, fmt.Sprintf("%s: %s %d", time.Since(began), message, count))
 		}}
 		for i := range 25 {
-			f.add(fmt.Sprint("m", i))
+			f.Add(fmt.Sprint("m", i))
 			time.Sleep(110 * time.Millisecond) // the bubble's clock
 		}
 		time.Sleep(10 * time.Second)
-		f.add("again")
-		f.add("and again")
-		f.stop()
-		f.stop()
+		f.Add("again")
+		f.Add("and again")
+		f.Stop()
+		f.Stop()
 		want := []string{"0s: m0 1", "1s: m9 9", "2s: m18 9", "3s: m24 6", "12.75s: again 1", "12.75s: and again 1"}
 		if !slices.Equal(got, want) {
 			t.Errorf("reports %q; expected %q", got, want)

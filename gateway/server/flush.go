@@ -1,0 +1,69 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+// progressChecks is how often in a write timeout the kernel is asked whether the peer takes what it holds. The kernel's buffers
+// have room for megabytes, and it says that there is room again only when much of them is empty: a peer that reads slowly but
+// steadily must not be taken for one that does not read.
+const progressChecks = 4
+
+// NextWrite returns the next bytes of the queue, and until when to try before looking whether the peer makes progress.
+func (c endpoint) NextWrite() ([]byte, moment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queued() == 0 || c.has(flagDone) {
+		c.flags &^= flagFlushing
+		c.dropSending()
+		return nil, 0
+	}
+	p := c.sending.queue.Front()
+	return p, c.owner.server.now() + moment(c.owner.server.limits.Load().WriteTimeout/progressChecks)
+}
+
+// Wrote takes note of progress, or of the lack of it.
+func (c endpoint) Wrote(n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 {
+		c.sending.queue.Advance(n)
+		c.owner.server.queued.Give(n)
+		c.took(n)
+		c.wakeWaits()
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.fail(event.OpWrite, err)
+		return
+	}
+	c.resumeIfLow()
+	switch b := c.sending; {
+	case err != nil:
+		c.judgeProgress()
+	case n == 0 && b != nil: // a part of a TLS record was taken
+		b.progress, b.held = c.owner.server.now(), -1
+	}
+	c.finishIfDone()
+}
+
+// judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
+func (c *Conn) judgeProgress() {
+	b := c.sending
+	if b == nil || b.queue.Size == 0 {
+		return
+	}
+	held := c.socket.Unacknowledged()
+	if b.held >= 0 && held >= 0 && held != b.held {
+		b.progress = c.owner.server.now()
+	}
+	b.held = held
+	if c.owner.server.since(b.progress) < c.owner.server.limits.Load().WriteTimeout {
+		return
+	}
+	c.endNow(ending{reason: ReasonSlowConsumer,
+		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.limits.Load().WriteTimeout, b.queue.Size)}, true)
+}

@@ -1,0 +1,61 @@
+// Package audit puts the record of a mutation into words for the log.
+package audit
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
+
+const (
+	// MaxIDs is how many of a request's IDs a record has.
+	MaxIDs = 100
+	// MaxID is the most bytes of a connection's ID: a node's name, an incarnation, a seq, and two dots.
+	MaxID = 32 + 16 + 20 + 2
+)
+
+// Fields are the key-value pairs that the log has of a mutation. A field that the mutation did not have is left out.
+func Fields(d *event.ControlDetail) []any {
+	fields := []any{"verb", d.Verb, "actor", hclog.Quote(d.Actor.Identity), "proof", d.Actor.Proof, "role", d.Actor.Role, "address", d.Actor.Address}
+	add := func(key, value string) {
+		if value != "" {
+			fields = append(fields, key, hclog.Quote(value))
+		}
+	}
+	add("via-node", d.Actor.Via)
+	add("ids", strings.Join(d.IDs, ","))
+	add("filter", d.Filter)
+	add("ban", d.Ban)
+	add("reason", d.Reason)
+	add("request-id", d.RequestID)
+	for _, key := range slices.Sorted(maps.Keys(d.Set)) {
+		add("set", key+"="+d.Set[key])
+	}
+	add("removed", strings.Join(d.Removed, ","))
+	for _, key := range slices.Sorted(maps.Keys(d.Changes)) {
+		add("change", key+"="+d.Changes[key])
+	}
+	for _, node := range slices.Sorted(maps.Keys(d.Nodes)) {
+		add("node", node+"="+d.Nodes[node])
+	}
+	if d.Verb != "UpdateLimits" && d.Verb != "RemoveBan" { // these two have no connections for targets
+		fields = append(fields, "matched", d.Matched)
+	}
+	for _, outcome := range slices.Sorted(maps.Keys(d.Outcomes)) {
+		fields = append(fields, outcome, d.Outcomes[outcome])
+	}
+	return fields
+}
+
+// IDs returns the first IDs, in memory of their own: a request's may be many and, when they are malformed, long.
+func IDs(ids []string) []string {
+	var kept []string
+	for _, id := range ids[:min(len(ids), MaxIDs)] {
+		kept = append(kept, strings.Clone(id[:min(len(id), MaxID)]))
+	}
+	return kept
+}

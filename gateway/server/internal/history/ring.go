@@ -1,0 +1,64 @@
+// Package history remembers the connections that closed last.
+package history
+
+import (
+	"sync"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/registry"
+)
+
+// Kept is how many closed connections a node remembers.
+const Kept = 10_000
+
+// Ring remembers the last closed connections: in the order in which they closed, so that the oldest is forgotten, with
+// an index by seq. The zero value is empty. Its methods may be called from any goroutine.
+type Ring struct {
+	mu    sync.Mutex
+	ring  []event.Info // grows to Kept, then goes round
+	next  int          // where the next one goes
+	index registry.Index
+}
+
+// Add remembers a connection that has closed, and forgets the oldest when there are Kept.
+func (r *Ring) Add(info event.Info) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.ring) < Kept {
+		r.index.Insert(info.Seq, len(r.ring))
+		r.ring = append(r.ring, info)
+		return
+	}
+	r.index.Remove(r.ring[r.next].Seq)
+	r.index.Insert(info.Seq, r.next)
+	r.ring[r.next] = info
+	r.next = (r.next + 1) % Kept
+}
+
+// Get returns a remembered connection by its seq.
+func (r *Ring) Get(seq uint64) (event.Info, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place, ok := r.index.Get(seq)
+	if !ok {
+		return event.Info{}, false
+	}
+	return r.ring[place], true
+}
+
+// Page appends closed connections with after < seq <= upTo to page, in order, up to its capacity, and returns up to which
+// seq these are all.
+func (r *Ring) Page(after, upTo uint64, page []event.Info) ([]event.Info, uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for e := range r.index.Above(after) {
+		switch {
+		case e.Seq > upTo:
+			return page, upTo
+		case len(page) == cap(page):
+			return page, page[len(page)-1].Seq
+		}
+		page = append(page, r.ring[e.Place])
+	}
+	return page, upTo
+}
