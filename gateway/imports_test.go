@@ -9,8 +9,8 @@ import (
 
 const module = "github.com/sockgate/sockgate/"
 
-// allowed says which rooms of the module, and which kinds of modules from outside, a room may import directly. Everything else
-// is a wall; see gateway/docs/architecture.md.
+// allowed says what each package may import directly: packages of this module by their exact path, and modules from
+// outside by the beginning of theirs. Everything else is a wall; see gateway/docs/architecture.md.
 var allowed = map[string][]string{
 	"gateway":                             {"gateway/daemon"},
 	"gateway/event":                       {},
@@ -31,13 +31,13 @@ var allowed = map[string][]string{
 	"gateway/server/internal/process":     {},
 	"gateway/server/internal/replay":      {},
 	"gateway/server/internal/proxyheader": {"gateway/event", "gateway/internal/certid", "github.com/pires/go-proxyproto"},
-	"gateway/server": {"gateway/event", "gateway/server/internal", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
+	"gateway/server": {"gateway/event", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
 		"golang.org/x/time"},
 	"gateway/handler": {"gateway/server"},
 	"gateway/filter":  {"gateway/server", "cel.dev/cel-go"},
 	"gateway/auth": {"gateway/event", "gateway/internal/certid", "gateway/internal/contract", "gen/sockgate/v1", "google.golang.org/grpc",
 		"google.golang.org/protobuf", "github.com/hashicorp/go-hclog"},
-	"gateway/control": {"gateway/auth", "gateway/control/internal", "gateway/internal/contract", "gateway/internal/wire", "gateway/server", "gateway/event", "gateway/filter", "gateway/internal/certid", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
+	"gateway/control": {"gateway/auth", "gateway/internal/contract", "gateway/internal/wire", "gateway/server", "gateway/event", "gateway/filter", "gateway/internal/certid", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
 		"google.golang.org/genproto", "github.com/google/uuid", "github.com/grpc-ecosystem/go-grpc-middleware", "github.com/hashicorp/go-hclog"},
 	"gateway/bus":               {},
 	"gateway/internal/contract": {"gen/sockgate/v1", "google.golang.org/grpc/codes", "google.golang.org/protobuf"},
@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 		"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/hashicorp/go-hclog"},
 	"gateway/fleet/internal/exchange": {"gateway/bus", "gateway/event", "gateway/fleet/internal/member", "gateway/internal/contract", "gen/sockgate/v1", "gen/sockgate/fleet/v1",
 		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto", "github.com/hashicorp/go-hclog"},
-	"gateway/fleet": {"gateway/bus", "gateway/fleet/internal", "gateway/internal/contract", "gateway/server", "gateway/event", "gateway/filter", "gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc",
+	"gateway/fleet": {"gateway/bus", "gateway/internal/contract", "gateway/server", "gateway/event", "gateway/filter", "gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc",
 		"google.golang.org/protobuf", "google.golang.org/genproto", "github.com/hashicorp/go-hclog"},
 	"gateway/natsbus": {"gateway/bus", "github.com/nats-io", "github.com/hashicorp/go-hclog"},
 	"gateway/fleet/fleettest": {"gateway/bus", "gateway/fleet", "gateway/control", "gateway/server", "gateway/handler", "gateway/event", "gen/sockgate/v1",
@@ -84,33 +84,38 @@ var allowed = map[string][]string{
 	"gateway/e2e/internal/tree":    {},
 }
 
-// TestRoomsImportOnlyWhatTheyMay holds the walls between the rooms.
-func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+// TestPackagesImportOnlyWhatTheyMay holds the walls between the packages.
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)
-		room := strings.TrimPrefix(fields[0], module)
-		may, known := allowed[room]
+		name := strings.TrimPrefix(fields[0], module)
+		may, known := allowed[name]
 		if !known {
-			t.Errorf("package %s is in no room that this test knows: give it its walls", room)
+			t.Errorf("package %s is not in the table of walls: say in gateway/imports_test.go what it may import", name)
 			continue
 		}
 		for _, imported := range fields[1:] {
-			if !mayImport(may, imported) {
-				t.Errorf("%s imports %s, which is behind its walls", room, imported)
+			if !mayImport(name, may, imported) {
+				t.Errorf("%s imports %s, which is behind its walls", name, imported)
 			}
 		}
 	}
 }
 
-// mayImport reports whether an import is of the standard library or under one of the allowed prefixes.
-func mayImport(may []string, imported string) bool {
-	path := strings.TrimPrefix(imported, module)
-	if first, _, _ := strings.Cut(path, "/"); path == imported && !strings.Contains(first, ".") {
+// mayImport reports whether an import is of the standard library, an allowed package of this module or one in the package's
+// own internal folder, or below an allowed path of another module.
+func mayImport(name string, may []string, imported string) bool {
+	if path, ours := strings.CutPrefix(imported, module); ours {
+		return slices.Contains(may, path) || strings.HasPrefix(path, name+"/internal/")
+	}
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
 		return true
 	}
-	return slices.ContainsFunc(may, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") })
+	return slices.ContainsFunc(may, func(prefix string) bool {
+		return imported == prefix || strings.HasPrefix(imported, prefix+"/")
+	})
 }
