@@ -15,6 +15,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -246,10 +247,10 @@ func networks(texts []string, set func(*server.Limits, []netip.Prefix)) limitVal
 		}
 		var parsed []netip.Prefix
 		for _, s := range texts {
-			n, err := netip.ParsePrefix(s)
+			n, exact, err := ipnet.ParseExact(s)
 			if err := contract.First(
 				contract.Check(err == nil, field, "%.50q is no network; expected CIDR form, for example 10.0.0.0/8, 203.0.113.7/32 or 2001:db8::/32", s),
-				contract.Check(n == n.Masked(), field, "%.50q has bits behind its prefix; expected %s, or a longer prefix", s, n.Masked()),
+				contract.Check(exact, field, "%.50q has bits behind its prefix; expected %s, or a longer prefix", s, n.Masked()),
 			); err != nil {
 				return nil, "", err
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/bind"
 	"github.com/sockgate/sockgate/gateway/server/internal/gather"
@@ -32,13 +33,13 @@ type listener struct {
 	name     *event.Listener
 	open     atomic.Bool
 	places   registry.Places                             // of its connections
-	trusted  admission.Networks                          // whose PROXY headers are believed
+	trusted  ipnet.Set                                   // whose PROXY headers are believed
 	failed   gather.Gatherer[string]                     // errors of accepting
 	refusals [event.ReasonCount]gather.Gatherer[refused] // by reason
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
-	l := &listener{server: s, config: config, trusted: admission.NewNetworks(config.ProxyTrusted)}
+	l := &listener{server: s, config: config, trusted: ipnet.NewSet(config.ProxyTrusted)}
 	l.failed.Report = l.reportFailures
 	for reason := range l.refusals {
 		l.refusals[reason].Report = l.reportRefusals

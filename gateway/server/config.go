@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/server/internal/bind"
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
@@ -209,7 +209,7 @@ func (l *ListenerConfig) validateAdmission() error {
 	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
 		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one", l.Name)
 	}
-	if text := admission.InvalidNetwork(l.ProxyTrusted); text != "" {
+	if text := ipnet.Invalid(l.ProxyTrusted); text != "" {
 		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
 	}
 	unix := strings.HasPrefix(l.Address, bind.UnixScheme)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
 const (
@@ -130,7 +130,7 @@ func (l *Limits) validateNetworks() error {
 		if n := len(list.networks); n > maxNetworks {
 			return limitError(list.field, "has %d networks: expected at most %d", n, maxNetworks)
 		}
-		if text := admission.InvalidNetwork(list.networks); text != "" {
+		if text := ipnet.Invalid(list.networks); text != "" {
 			return limitError(list.field, "%s", text)
 		}
 	}

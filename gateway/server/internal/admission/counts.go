@@ -6,10 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
-
-// ipv6Network is the length of the prefix of a customer's IPv6 network, which has as many addresses as the customer likes (RFC 6177).
-const ipv6Network = 64
 
 // addressCounts counts connections, from the start of their admission to their end, by address and by IPv6 /64 network. It costs nothing
 // until a limit of them is set for the first time; from then on it counts, as a limit may be set again. One lock is enough: it is held for
@@ -82,12 +80,9 @@ func adjust(counts map[netip.Addr]int, key netip.Addr, by int) {
 
 // networkOf returns the IPv6 /64 network of an address by its first address; false for IPv4, which has none.
 func networkOf(addr netip.Addr) (netip.Addr, bool) {
-	if addr.Is4() {
-		return netip.Addr{}, false
-	}
-	p, _ := addr.Prefix(ipv6Network) // the length is one of IPv6
-	return p.Addr(), true
+	site, ok := ipnet.Site(addr)
+	return site.Addr(), ok
 }
 
 // AddressOf is the address as limits, lists and bans know it: without a zone, and an IPv4 one in its own form.
-func AddressOf(a netip.AddrPort) netip.Addr { return a.Addr().Unmap().WithZone("") }
+func AddressOf(a netip.AddrPort) netip.Addr { return ipnet.Addr(a.Addr()) }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/time/rate"
+
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
 // Rules are the limits of addresses; 0 and empty: none. Allow and Deny hold valid networks only.
@@ -21,7 +23,7 @@ type Rules struct {
 // Gate is what Limits say of addresses, made ready for judging them. UpdateLimits replaces it; nobody modifies it.
 type Gate struct {
 	Rules       *Rules
-	allow, deny Networks
+	allow, deny ipnet.Set
 	Counts      bool          // there is a limit of connections from one address or network
 	Rate        *rate.Limiter // nil: no accept rate
 	PerAddress  *Rates        // nil: none for each address
@@ -30,7 +32,7 @@ type Gate struct {
 // NewGate returns the gate of limits; nil when they say nothing of addresses. The buckets of old, which may be nil, stay in use where
 // their rate and burst have not changed; others begin full.
 func NewGate(l *Rules, old *Gate) *Gate {
-	g := &Gate{Rules: l, allow: NewNetworks(l.Allow), deny: NewNetworks(l.Deny), Counts: l.ConnectionsPerIP > 0 || l.ConnectionsPerIPv6Network > 0}
+	g := &Gate{Rules: l, allow: ipnet.NewSet(l.Allow), deny: ipnet.NewSet(l.Deny), Counts: l.ConnectionsPerIP > 0 || l.ConnectionsPerIPv6Network > 0}
 	if l.AcceptRate > 0 {
 		g.Rate = rate.NewLimiter(rate.Limit(l.AcceptRate), l.AcceptBurst)
 		if old != nil && old.Rules.AcceptRate == l.AcceptRate && old.Rules.AcceptBurst == l.AcceptBurst {

@@ -1,20 +1,19 @@
 package ban
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
 // banSet is the bans at one moment, those that have expired meanwhile included. It never changes, so it is read without a lock. A nil
 // banSet has none.
 type Set struct {
 	rows       []*Ban // in the order of their targets
-	networks   map[netip.Prefix]*Ban
+	networks   ipnet.Map[*Ban]
 	identities map[string]*Ban
-	bits4      []int // lengths of the IPv4 prefixes that there are, the longest first
-	bits6      []int // of the IPv6 prefixes
 }
 
 // newBanSet makes a set of bans in the order of their targets, each of another one; nil of none.
@@ -22,27 +21,15 @@ func NewSet(rows []*Ban) *Set {
 	if len(rows) == 0 {
 		return nil
 	}
-	s := &Set{rows: rows, networks: make(map[netip.Prefix]*Ban), identities: make(map[string]*Ban)}
-	bits4, bits6 := make(map[int]bool), make(map[int]bool)
+	s := &Set{rows: rows, identities: make(map[string]*Ban)}
 	for _, b := range rows {
-		switch network := b.Target.network; {
-		case b.Target.IsIdentity():
+		if b.Target.IsIdentity() {
 			s.identities[b.Target.identity] = b
-		case network.Addr().Is4():
-			s.networks[network], bits4[network.Bits()] = b, true
-		default:
-			s.networks[network], bits6[network.Bits()] = b, true
+			continue
 		}
+		s.networks.Put(b.Target.network, b)
 	}
-	s.bits4, s.bits6 = longestFirst(bits4), longestFirst(bits6)
 	return s
-}
-
-// longestFirst returns the lengths in descending order.
-func longestFirst(lengths map[int]bool) []int {
-	sorted := slices.Sorted(maps.Keys(lengths))
-	slices.Reverse(sorted)
-	return sorted
 }
 
 // find returns the ban that covers a peer, that of the narrowest network before others and networks before identities; nil when there
@@ -51,15 +38,8 @@ func (s *Set) find(addr netip.Addr, identity string, now time.Time) *Ban {
 	if s == nil {
 		return nil
 	}
-	addr = addr.Unmap().WithZone("")
-	lengths := s.bits4
-	if addr.Is6() {
-		lengths = s.bits6
-	}
-	for _, bits := range lengths { // no network covers the address of a unix socket, which is none
-		if b := s.networks[netip.PrefixFrom(addr, bits).Masked()]; b != nil && !b.over(now) {
-			return b
-		}
+	if b, found := s.networks.Find(addr, func(b *Ban) bool { return !b.over(now) }); found {
+		return b
 	}
 	if b := s.identities[identity]; b != nil && !b.over(now) {
 		return b

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
 // banTarget is what a ban is of: a network, or an identity.
@@ -39,23 +40,11 @@ func ParseTarget(text string, identity bool) (Target, error) {
 		}
 		return Target{identity: text}, nil
 	}
-	if addr, err := netip.ParseAddr(text); err == nil && !strings.Contains(text, "/") { // which could be a part of a zone
-		return addressTarget(addr), nil
-	}
-	network, err := netip.ParsePrefix(text)
+	network, err := ipnet.ParseDroppingZone(text)
 	if err != nil {
 		return Target{}, &TargetError{Target: text}
 	}
-	if bits := network.Bits() - 96; network.Addr().Is4In6() && bits >= 0 {
-		network = netip.PrefixFrom(network.Addr().Unmap(), bits)
-	}
-	return Target{network: network.Masked()}, nil
-}
-
-// addressTarget is one address.
-func addressTarget(addr netip.Addr) Target {
-	addr = addr.Unmap().WithZone("")
-	return Target{network: netip.PrefixFrom(addr, addr.BitLen())}
+	return Target{network: network}, nil
 }
 
 // PeerTarget is what a Kick bans of a peer: its identity when it has proven one, else its IPv4 address, or the /64 network of its
@@ -67,11 +56,10 @@ func PeerTarget(addr netip.Addr, identity string) (Target, bool) {
 	if !addr.IsValid() {
 		return Target{}, false
 	}
-	target := addressTarget(addr)
-	if target.network.Addr().Is6() {
-		target.network = netip.PrefixFrom(target.network.Addr(), 64).Masked()
+	if site, ok := ipnet.Site(addr); ok {
+		return Target{network: site}, true
 	}
-	return target, true
+	return Target{network: ipnet.Single(addr)}, true
 }
 
 func (t Target) IsIdentity() bool { return t.identity != "" }
@@ -89,7 +77,7 @@ func (t Target) Covers(addr netip.Addr, identity string) bool {
 	if t.IsIdentity() {
 		return t.identity == identity
 	}
-	return t.network.Contains(addr.Unmap().WithZone(""))
+	return t.network.Contains(ipnet.Addr(addr))
 }
 
 // Compare orders targets: networks by their addresses, IPv4 first, then identities by their bytes.

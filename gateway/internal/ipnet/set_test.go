@@ -1,15 +1,14 @@
-package admission
+package ipnet
 
 import (
 	"net/netip"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 )
 
 // A set of networks has exactly the addresses that one of its networks has.
-func TestNetworks(t *testing.T) {
+func TestSet(t *testing.T) {
 	address := rapid.Custom(func(t *rapid.T) netip.Addr {
 		b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 127, 128, 255}), 4, 4).Draw(t, "bytes")
 		if rapid.Bool().Draw(t, "six") {
@@ -23,7 +22,7 @@ func TestNetworks(t *testing.T) {
 			a := address.Draw(t, "network")
 			list = append(list, netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")))
 		}
-		set := NewNetworks(list)
+		set := NewSet(list)
 		for range 20 {
 			a, want := address.Draw(t, "address"), false
 			for _, p := range list {
@@ -34,28 +33,4 @@ func TestNetworks(t *testing.T) {
 			}
 		}
 	})
-}
-
-// The table of accept rates has a bound, and at the bound an address that used up its rate is not the one that is forgotten.
-func TestAddressRatesAreBounded(t *testing.T) {
-	a, now := NewRates(0.001, 2), time.Now()
-	attacker := netip.MustParseAddr("203.0.113.7")
-	for range 2 {
-		if !a.Allow(attacker, now) {
-			t.Fatal("the burst is refused")
-		}
-	}
-	addr := netip.MustParseAddr("10.0.0.0")
-	for range MaxRated + 10_000 {
-		addr = addr.Next()
-		if !a.Allow(addr, now) {
-			t.Fatalf("%s is refused", addr)
-		}
-	}
-	if n := len(a.buckets); n != MaxRated {
-		t.Errorf("%d addresses are kept; expected %d", n, MaxRated)
-	}
-	if a.Allow(attacker, now) {
-		t.Error("the rate of an address that had used it up was forgotten, while others had not")
-	}
 }
