@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"gateway/server": {"gateway/event", "gateway/internal/certid", "github.com/hashicorp/go-hclog",
 		"golang.org/x/time"},
 	"gateway/handler": {"gateway/server"},
-	"gateway/filter":  {"gateway/server", "cel.dev/cel-go"},
+	"gateway/filter":  {"gateway/event", "gateway/server", "cel.dev/cel-go"},
 	"gateway/auth": {"gateway/event", "gateway/internal/certid", "gateway/internal/contract", "gen/sockgate/v1", "google.golang.org/grpc",
 		"google.golang.org/protobuf", "github.com/hashicorp/go-hclog"},
 	"gateway/control": {"gateway/auth", "gateway/internal/contract", "gateway/internal/wire", "gateway/server", "gateway/event", "gateway/filter", "gateway/internal/certid", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",

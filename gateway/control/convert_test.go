@@ -67,7 +67,7 @@ func (fixed) StartDrain(server.DrainRequest) server.DrainStatus {
 	return server.DrainStatus{Joined: true, Deadline: noon, Connections: 5}
 }
 
-func (fixed) Gateway(context.Context) (server.GatewayInfo, error) {
+func (fixed) Gateway() server.GatewayInfo {
 	return server.GatewayInfo{Node: "n", Incarnation: "1", Version: "v", Engine: "e", StartedAt: noon, Uptime: time.Minute,
 		Listeners: []server.ListenerInfo{{Name: "l", Address: "a", Handler: "h", Open: true, Connections: 3, TLS: true, ClientAuth: "request", Proxy: "optional"}},
 		Config:    server.Config{Limits: wholeLimits, IdleAction: server.IdleNotify, DrainTimeout: 7},
@@ -75,7 +75,7 @@ func (fixed) Gateway(context.Context) (server.GatewayInfo, error) {
 			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13,
 			Refusals: map[server.CloseReason]uint64{event.ReasonBanned: 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
 		Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}, OldestSequence: 9, EventLogSize: 10, Draining: true,
-		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}, nil
+		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}
 }
 
 // wholeLimits are limits of which no two are the same.

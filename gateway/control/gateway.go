@@ -10,7 +10,7 @@ import (
 // Gateway is what the control plane drives: a *server.Server, this node alone. In a fleet, a *fleet.Node answers the calls, and has
 // this node do its part by Local. Its methods may be called from any goroutine.
 type Gateway interface {
-	Gateway(context.Context) (server.GatewayInfo, error)
+	Gateway() server.GatewayInfo
 	List(context.Context, server.ListRequest) (server.ListPage, error)
 	Count(context.Context, server.CountRequest) (server.CountResult, error)
 	Get(ctx context.Context, id string) (server.Info, error)

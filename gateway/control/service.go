@@ -61,7 +61,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	}
 	room := s.rooms.Get().(*[]server.Info)
 	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: contract.PageSize(r.GetPageSize()),
-		State: listState(r.GetState()), Match: match, Room: *room})
+		State: listState(r.GetState()), Match: match, Buffer: *room})
 	if err != nil {
 		return nil, err
 	}
@@ -159,13 +159,21 @@ func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Br
 		Closed: result.Closed, Failures: outcomes(result.Failures), Replayed: result.Replayed}, nil
 }
 
+// targeted are the connections of IDs, or those that a filter selects; validation has seen that there is only one of them.
+func targeted(ids []string, match server.Matcher) server.Targets {
+	if match != nil {
+		return server.Where(match)
+	}
+	return server.IDs(ids...)
+}
+
 // Kick ends connections.
 func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, error) {
 	match, err := compile(r.GetFilter())
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.gateway.Kick(ctx, server.KickRequest{IDs: r.GetConnectionIds(), Match: match, Reason: r.GetReason(), Farewell: r.GetFarewell(),
+	result, err := s.gateway.Kick(ctx, server.KickRequest{Targets: targeted(r.GetConnectionIds(), match), Reason: r.GetReason(), Farewell: r.GetFarewell(),
 		Flush: cmp.Or(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush), Ban: r.GetBanDuration().AsDuration(),
 		DryRun: r.GetValidateOnly(), Actor: auth.Actor(ctx)})
 	if err != nil {
@@ -181,7 +189,7 @@ func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.Se
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{IDs: r.GetConnectionIds(), Match: match, Set: r.GetSet(), Remove: r.GetRemove(),
+	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{Targets: targeted(r.GetConnectionIds(), match), Set: r.GetSet(), Remove: r.GetRemove(),
 		Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
@@ -202,10 +210,7 @@ func (s *Service) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shut
 
 // GetGateway describes the gateway.
 func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
-	info, err := s.gateway.Gateway(ctx)
-	if err != nil {
-		return nil, err
-	}
+	info := s.gateway.Gateway()
 	response := gatewayInfo(&info)
 	c := auth.CallerOf(ctx)
 	response.Caller = &pb.Caller{Identity: c.Identity, Proof: c.Proof, Role: c.Role}
@@ -217,10 +222,7 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 
 // ListNodes returns this node: one that is in a fleet has its fleet answer.
 func (s *Service) ListNodes(ctx context.Context, _ *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
-	info, err := s.gateway.Gateway(ctx)
-	if err != nil {
-		return nil, err
-	}
+	info := s.gateway.Gateway()
 	node := &pb.Node{Name: info.Node, Incarnation: info.Incarnation, State: pb.NodeState_NODE_STATE_LIVE, Version: info.Version,
 		Connections: uint64(info.Totals.Connections), EventHead: info.Cursor.Sequence, Self: true, Uptime: durationpb.New(info.Uptime),
 		Allowed: pb.Role_ROLE_ADMIN}

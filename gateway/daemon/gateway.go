@@ -106,11 +106,7 @@ func listenControl(c *controlFlags) (net.Listener, error) {
 
 // announce logs a line for each listener and one for the control plane.
 func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
-	info, err := g.server.Gateway(ctx)
-	if err != nil {
-		g.log.Error("describing the gateway failed", "error", err)
-		return
-	}
+	info := g.server.Gateway()
 	for _, l := range info.Listeners {
 		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler},
 			tlsFields(l.TLS, l.ClientAuth)...)
@@ -187,7 +183,7 @@ func (g *gateway) await(ended <-chan error, p *Process, drain context.CancelCaus
 		case err := <-ended:
 			return err
 		case now := <-check.C:
-			if info, err := g.server.Gateway(context.Background()); err == nil && info.Draining && info.Totals.Connections > 0 &&
+			if info := g.server.Gateway(); info.Draining && info.Totals.Connections > 0 &&
 				now.After(info.DrainDeadline.Add(overdue)) {
 				return fmt.Errorf("%d connections could not be closed within %s after the drain's deadline: a handler does not "+
 					"return",

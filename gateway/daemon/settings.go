@@ -167,13 +167,13 @@ func (s *settings) validateTexts() error {
 // error names the listener or the flag.
 func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, error) {
 	c := server.Config{
-		Node:           s.node,
-		Handler:        s.newHandler(),
-		DrainTimeout:   s.drainTimeout,
-		ConnectionRoom: descriptorRoom(),
-		EventLogSize:   s.eventLogSize,
-		Logger:         log,
-		Version:        version(),
+		Node:                  s.node,
+		Handler:               s.newHandler(),
+		DrainTimeout:          s.drainTimeout,
+		ConnectionDescriptors: descriptorRoom(),
+		EventLogSize:          s.eventLogSize,
+		Logger:                log,
+		Version:               version(),
 	}
 	if s.engine != "auto" {
 		c.Engine = s.engine

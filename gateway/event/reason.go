@@ -1,5 +1,7 @@
 package event
 
+import "iter"
+
 // CloseReason says why a connection ended or was not admitted. The first reason wins. The zero value is ReasonNone.
 type CloseReason uint8
 
@@ -35,6 +37,20 @@ const (
 
 // ReasonCount is one more than the highest close reason: the length of an array that reasons index.
 const ReasonCount = int(reasonCount)
+
+// Reasons goes through the close reasons in the order of their numbers, ReasonNone first.
+func Reasons() iter.Seq[CloseReason] { return span(ReasonNone, reasonCount-1) }
+
+// States goes through the states of a connection in the order of their numbers, StateOpen first.
+func States() iter.Seq[State] { return span(StateOpen, StateClosed) }
+
+// span goes through the numbers from first to last.
+func span[E ~uint8](first, last E) iter.Seq[E] {
+	return func(yield func(E) bool) {
+		for e := first; e <= last && yield(e); e++ {
+		}
+	}
+}
 
 var reasonNames = [...]string{"UNSPECIFIED", "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT", "SLOW_CONSUMER",
 	"KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC", "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT", "ACCEPT_RATE",

@@ -3,13 +3,14 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 
-	"github.com/sockgate/sockgate/gateway/server"
+	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // enum is a string variable with a fixed set of values. Comparing it with any other constant is a mistake that would
@@ -21,20 +22,17 @@ type enum struct {
 
 // enums are the enum variables by name.
 var enums = map[string]*enum{
-	"state":        {"state", enumNames(server.FirstState, server.LastState)},
-	"close_reason": {"close reason", enumNames(server.FirstReason, server.LastReason)},
+	"state":        {"state", enumNames(event.States())},
+	"close_reason": {"close reason", enumNames(event.Reasons())},
 }
 
 // enumPrefixes are the prefixes of the names in the contract.
 var enumPrefixes = [...]string{"CONNECTION_STATE_", "CLOSE_REASON_"}
 
-// enumNames returns the names of an enum's values from first to last.
-func enumNames[E interface {
-	~uint8
-	String() string
-}](first, last E) []string {
+// enumNames returns the names of an enum's values.
+func enumNames[E fmt.Stringer](all iter.Seq[E]) []string {
 	var names []string
-	for e := first; e <= last; e++ {
+	for e := range all {
 		names = append(names, e.String())
 	}
 	return names

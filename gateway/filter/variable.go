@@ -1,6 +1,8 @@
 package filter
 
 import (
+	"fmt"
+	"iter"
 	"math"
 	"net/netip"
 	"time"
@@ -9,7 +11,7 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 
-	"github.com/sockgate/sockgate/gateway/server"
+	"github.com/sockgate/sockgate/gateway/event"
 )
 
 // variable is a name that expressions can use, with its value for a connection.
@@ -78,17 +80,14 @@ func variableNames() []string {
 // The names of the states and of the close reasons by number. They are made once, so that reading one allocates
 // nothing.
 var (
-	stateNames  = enumValues(server.LastState)
-	reasonNames = enumValues(server.LastReason)
+	stateNames  = append([]ref.Val{types.String(event.State(0).String())}, enumValues(event.States())...)
+	reasonNames = enumValues(event.Reasons())
 )
 
-// enumValues returns the names of an enum's values from 0 to last.
-func enumValues[E interface {
-	~uint8
-	String() string
-}](last E) []ref.Val {
+// enumValues returns the names of an enum's values as CEL has them.
+func enumValues[E fmt.Stringer](all iter.Seq[E]) []ref.Val {
 	var values []ref.Val
-	for _, name := range enumNames(0, last) {
+	for _, name := range enumNames(all) {
 		values = append(values, types.String(name))
 	}
 	return values

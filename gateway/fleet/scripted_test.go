@@ -96,8 +96,7 @@ func failing(c codes.Code, reason string) fleet.Answer {
 // connect opens connections.
 func (n *scripted) connect(count int) (ids []string) {
 	n.t.Helper()
-	info, err := n.server.Gateway(context.Background())
-	check(n.t, err)
+	info := n.server.Gateway()
 	for range count {
 		c, err := net.Dial("tcp", info.Listeners[0].Address)
 		check(n.t, err)

@@ -89,10 +89,7 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 	if err := g.Server.Listen(); err != nil {
 		return err
 	}
-	info, err := g.Server.Gateway(context.Background())
-	if err != nil {
-		return err
-	}
+	info := g.Server.Gateway()
 	g.Addr = info.Listeners[0].Address
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -28,7 +28,7 @@ func Example() {
 	ctx := context.Background()
 	served := make(chan error)
 	go func() { served <- srv.Serve(ctx) }()
-	gateway, _ := srv.Gateway(ctx)
+	gateway := srv.Gateway()
 
 	client, err := net.Dial("tcp", gateway.Listeners[0].Address)
 	if err != nil {

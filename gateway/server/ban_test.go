@@ -52,7 +52,7 @@ func TestBan(t *testing.T) {
 		g := startOn(t, engine, server.Config{})
 		f := g.follow(event.Closed, event.Control)
 		a, b := g.open(), g.open()
-		alice := server.Actor{Identity: "alice", Role: "OPERATOR"}
+		alice := event.Actor{Identity: "alice", Role: "OPERATOR"}
 		r := g.ban(server.AddBanRequest{Target: "127.0.0.9/8", Duration: time.Hour, Reason: "abuse", Actor: alice})
 		if r.Closed != 2 || r.Replaced || r.Durable || r.Ban.Target != everybody || r.Ban.Reason != "abuse" || r.Ban.CreatedBy != "alice" ||
 			r.Ban.ExpiresAt.Sub(r.Ban.CreatedAt) != time.Hour {
@@ -198,7 +198,7 @@ func TestBanCovers(t *testing.T) {
 	for _, target := range []string{"203.0.113.7", "10.0.0.0/8", "2001:db8::/64", "fe80::1"} {
 		g.ban(server.AddBanRequest{Target: target, Keep: true, Reason: target})
 	}
-	g.ban(server.AddBanRequest{Target: "10.1.0.0/16", Keep: true, Duration: time.Hour, Reason: "narrow", Actor: server.Actor{Identity: "bob"}})
+	g.ban(server.AddBanRequest{Target: "10.1.0.0/16", Keep: true, Duration: time.Hour, Reason: "narrow", Actor: event.Actor{Identity: "bob"}})
 	g.ban(server.AddBanRequest{Target: "device-7", Identity: true, Keep: true, Reason: "stolen"})
 	for _, c := range []struct {
 		addr, identity string

@@ -71,7 +71,7 @@ func TestBansSurviveRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	s := mustListen(t, file)
 	for _, r := range []server.AddBanRequest{
-		{Target: "203.0.113.7", Duration: time.Hour, Reason: "abuse <of> \"all\" kinds\n", Actor: server.Actor{Identity: "alice"}},
+		{Target: "203.0.113.7", Duration: time.Hour, Reason: "abuse <of> \"all\" kinds\n", Actor: event.Actor{Identity: "alice"}},
 		{Target: "2001:db8::/32"}, {Target: "spiffe://example.org/é", Identity: true, Reason: "stolen"},
 		{Target: "192.0.2.1", Duration: time.Nanosecond}, {Target: "192.0.2.2"},
 	} {
@@ -109,7 +109,7 @@ func TestKickBanIsKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	g := start(t, server.Config{BanFile: file})
 	p := g.open()
-	if _, err := g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Ban: time.Hour, Flush: time.Millisecond}); err != nil {
+	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour, Flush: time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	g.stop()
@@ -227,7 +227,7 @@ func TestBanFileThatCannotBeWritten(t *testing.T) {
 	if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: "203.0.113.7"}); err == nil {
 		t.Error("RemoveBan: no error")
 	}
-	if r, err := g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Ban: time.Hour, Flush: time.Second}); err == nil {
+	if r, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour, Flush: time.Second}); err == nil {
 		t.Errorf("Kick: %+v", r)
 	}
 	mustWrite(t, p, []byte("still here"))
@@ -306,7 +306,7 @@ func TestTooManyBans(t *testing.T) {
 	if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: everybody}); !errors.Is(err, server.ErrTooManyBans) {
 		t.Errorf("one more: %v", err)
 	}
-	if _, err := g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Ban: time.Hour, Flush: time.Second}); !errors.Is(err, server.ErrTooManyBans) {
+	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour, Flush: time.Second}); !errors.Is(err, server.ErrTooManyBans) {
 		t.Errorf("one more, by a kick: %v", err)
 	}
 	if r := g.ban(server.AddBanRequest{Target: "10.0.0.0/24"}); !r.Replaced {

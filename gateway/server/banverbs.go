@@ -34,7 +34,7 @@ type AddBanRequest struct {
 	Duration time.Duration // 0: until it is removed; at most MaxBanDuration
 	Reason   string        // for the record
 	Keep     bool          // leaves live connections alone
-	Actor    Actor
+	Actor    event.Actor
 }
 
 // AddBanResult has the ban.
@@ -201,7 +201,7 @@ func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error)
 type RemoveBanRequest struct {
 	Target   string // as for AddBanRequest
 	Identity bool
-	Actor    Actor
+	Actor    event.Actor
 }
 
 // RemoveBan ends a ban and returns it. The error is a *BanTargetError, a *BanNotFoundError, or that of writing the file, and then

@@ -17,7 +17,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 	ctx := context.Background()
 	for name, verb := range map[string]func(*gateway, server.Matcher) uint64{
 		"Kick": func(g *gateway, m server.Matcher) uint64 {
-			r, _ := g.Kick(ctx, server.KickRequest{Match: m, Flush: time.Millisecond})
+			r, _ := g.Kick(ctx, server.KickRequest{Targets: server.Where(m), Flush: time.Millisecond})
 			return r.Matched
 		},
 		"Broadcast": func(g *gateway, m server.Matcher) uint64 {
@@ -25,7 +25,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 			return r.Matched
 		},
 		"SetLabels": func(g *gateway, m server.Matcher) uint64 {
-			r, _ := g.SetLabels(ctx, server.LabelRequest{Match: m, Set: map[string]string{"a": "b"}})
+			r, _ := g.SetLabels(ctx, server.LabelRequest{Targets: server.Where(m), Set: map[string]string{"a": "b"}})
 			return r.Matched
 		},
 	} {
@@ -57,7 +57,7 @@ func TestControlEventsAreBounded(t *testing.T) {
 		long = append(long, strings.Repeat("x", 256))
 	}
 	f := g.follow(event.Control)
-	if _, err := g.SetLabels(context.Background(), server.LabelRequest{IDs: long, Set: map[string]string{"a": "b"}, Actor: server.Actor{Identity: "alice"}}); err != nil {
+	if _, err := g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(long...), Set: map[string]string{"a": "b"}, Actor: event.Actor{Identity: "alice"}}); err != nil {
 		t.Fatal(err)
 	}
 	d := f.await("CONTROL", func(*event.Event) bool { return true }).Detail.(*event.ControlDetail)
@@ -104,7 +104,7 @@ func TestFarewellsHaveOutcomes(t *testing.T) {
 	queued := g.stuff(full.id)
 	f := g.follow(event.Control, event.DrainStarted)
 	for _, text := range []string{"first", "second"} {
-		g.StartDrain(server.DrainRequest{Grace: time.Hour, Farewell: []byte(text), Actor: server.Actor{Identity: "alice"}})
+		g.StartDrain(server.DrainRequest{Grace: time.Hour, Farewell: []byte(text), Actor: event.Actor{Identity: "alice"}})
 		d := f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).Detail.(*event.ControlDetail)
 		if d.Verb != "Shutdown" || d.Matched != 2 || d.DataBytes != uint64(len(text)) || d.Outcomes["WRITTEN"] != 1 || d.Outcomes["QUEUED"]+d.Outcomes["DROPPED_QUEUE_FULL"] != 1 {
 			t.Errorf("%d bytes were queued for the other; %+v", queued, d)

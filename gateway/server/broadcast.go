@@ -22,7 +22,7 @@ type BroadcastRequest struct {
 	Match     Matcher  // nil: all
 	Exclude   []string // IDs to leave out; those that name no live connection of this server change nothing
 	RequestID string   // makes a retry safe; empty: no such protection
-	Actor     Actor
+	Actor     event.Actor
 }
 
 // digest is what a retry with the same RequestID must have in common with the first request.

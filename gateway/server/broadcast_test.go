@@ -26,7 +26,7 @@ func TestBroadcast(t *testing.T) {
 	}
 	data := []byte(strings.Repeat("news ", 13000)) // more than the last bit of room
 	f := g.follow(event.Control)
-	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data, Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: server.Actor{Identity: "alice"},
+	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data, Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: event.Actor{Identity: "alice"},
 		Match: match(func(i *server.Info) bool { return i.ID() != other.id })})
 	if err != nil {
 		t.Fatal(err)

@@ -118,11 +118,11 @@ func TestBytesNeverReachAnotherPeer(t *testing.T) {
 		})
 		verb(func(id string, seq uint64) {
 			if seq%3 == 0 {
-				_, _ = g.Kick(context.Background(), server.KickRequest{IDs: []string{id}, Farewell: tag(seq), Flush: 2 * time.Millisecond})
+				_, _ = g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id), Farewell: tag(seq), Flush: 2 * time.Millisecond})
 			}
 		})
 		verb(func(id string, _ uint64) {
-			_, _ = g.SetLabels(context.Background(), server.LabelRequest{IDs: []string{id}, Set: map[string]string{"room": "7"}, Remove: []string{"n"}})
+			_, _ = g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(id), Set: map[string]string{"room": "7"}, Remove: []string{"n"}})
 		})
 		for lane := range uint64(4) {
 			clients.Go(func() {
@@ -197,7 +197,7 @@ func TestWriteAfterClose(t *testing.T) {
 			c.CloseWrite()
 			c.Abort(server.ReasonKicked)
 		}
-		kick, _ := g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Flush: time.Second})
+		kick, _ := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Flush: time.Second})
 		if kick.Closed != 1 || kick.Outcomes[0].Outcome != server.OutcomeClosed {
 			t.Errorf("Kick: %+v", kick)
 		}

@@ -37,9 +37,9 @@ type Config struct {
 	// Hazard: two servers must not have the same. On unix the second one is refused, by the lock on BanFile.lock; other systems do not
 	// prevent it. Who edits the file while the server runs loses the changes.
 	BanFile string
-	// ConnectionRoom is how many connections the process has descriptors for, those not counted that are kept for other things. A
+	// ConnectionDescriptors is how many connections the process has descriptors for, those not counted that are kept for other things. A
 	// Limits.MaxConnections above it, or none, is warned of when it comes into force. Default 0: it is not known, and nothing is said.
-	ConnectionRoom int
+	ConnectionDescriptors int
 	// IdleAction is what happens then. Default IdleClose.
 	IdleAction IdleAction
 	// CloseTimeout is how long Conn.Close waits for queued bytes to reach the kernel and for the peer to finish. Default 5 s.

@@ -75,10 +75,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := s.Gateway(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := s.Gateway()
 	c := info.Config
 	if !event.ValidNode(c.Node) || c.Limits.HighWater != 64<<10 || c.Limits.LowWater != 32<<10 || c.Limits.SendQueueLimit != 1<<20 || c.Limits.WriteTimeout != 30*time.Second ||
 		c.CloseTimeout != 5*time.Second || c.DrainTimeout != 30*time.Second || c.EventLogSize != 65536 || c.Version != "devel" ||
@@ -92,7 +89,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, _ := big.Gateway(t.Context()); info.Config.Limits.SendQueueLimit != 4<<20 || info.Listeners[0].Handler != "echo" {
+	if info := big.Gateway(); info.Config.Limits.SendQueueLimit != 4<<20 || info.Listeners[0].Handler != "echo" {
 		t.Errorf("with a high water of 4 MiB: %+v", info.Config)
 	}
 }

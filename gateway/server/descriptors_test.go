@@ -38,7 +38,7 @@ func serveWithFewDescriptors() int {
 		fmt.Println(err)
 		return 1
 	}
-	info, _ := s.Gateway(context.Background())
+	info := s.Gateway()
 	fmt.Println(info.Listeners[0].Address)
 	sub, err := s.Subscribe(server.SubscribeRequest{Types: event.Types(0).With(event.Error)})
 	if err != nil {
@@ -68,7 +68,7 @@ func serveWithFewDescriptors() int {
 	err = s.Serve(context.Background())
 	s.Log().Close()
 	sum := <-printed
-	info, _ = s.Gateway(context.Background())
+	info = s.Gateway()
 	fmt.Println("end", err, info.Totals.AcceptErrors == sum, info.Totals.Refused)
 	return 0
 }

@@ -32,8 +32,8 @@ type drain struct {
 type DrainRequest struct {
 	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
 	Reason   string
-	Farewell []byte // sent to every live connection; must not change afterwards
-	Actor    Actor  // who asked, for records; the zero value for the process itself
+	Farewell []byte      // sent to every live connection; must not change afterwards
+	Actor    event.Actor // who asked, for records; the zero value for the process itself
 }
 
 // DrainStatus describes the drain that a request started or joined.

@@ -18,7 +18,7 @@ func TestDrain(t *testing.T) {
 	f := g.follow(event.Closed, event.DrainStarted, event.DrainEnded, event.Control)
 	leaver, stayer := g.open(), g.open()
 	const grace = 500 * time.Millisecond
-	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"), Actor: server.Actor{Identity: "alice"}})
+	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"), Actor: event.Actor{Identity: "alice"}})
 	if status.Joined || status.Connections != 2 || time.Until(status.Deadline) > grace {
 		t.Errorf("drain %+v", status)
 	}
@@ -109,7 +109,7 @@ func TestNothingIsLost(t *testing.T) {
 		{"drain", func(g *gateway) { g.StartDrain(server.DrainRequest{Grace: 4 * time.Second}) }},
 		{"drain at once", func(g *gateway) { g.StartDrain(server.DrainRequest{}) }},
 		{"kick", func(g *gateway) {
-			_, _ = g.Kick(g.t.Context(), server.KickRequest{Match: match(everything), Farewell: farewell, Flush: safety})
+			_, _ = g.Kick(g.t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Farewell: farewell, Flush: safety})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func TestResetBeforeFarewell(t *testing.T) {
 		kicked := make(chan struct{})
 		go func() {
 			defer close(kicked)
-			_, _ = g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Farewell: []byte("bye"), Flush: safety})
+			_, _ = g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Farewell: []byte("bye"), Flush: safety})
 		}()
 		for c.Info().CloseReason == event.ReasonNone {
 			runtime.Gosched()

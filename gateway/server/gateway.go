@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"sync/atomic"
 	"time"
@@ -55,8 +54,8 @@ type Totals struct {
 	RatePauses                                            uint64 // how often reading was paused for a receive rate
 }
 
-// Gateway describes the server. The error is always nil; a fleet's is not.
-func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
+// Gateway describes the server as it is now.
+func (s *Server) Gateway() GatewayInfo {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
 		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
@@ -73,7 +72,7 @@ func (s *Server) Gateway(context.Context) (GatewayInfo, error) {
 			Open: l.open.Load(), Connections: l.places.Live(), TLS: l.config.TLS != nil, ClientAuth: clientAuth(l.config.TLS),
 			Proxy: l.config.Proxy.String()})
 	}
-	return g, nil
+	return g
 }
 
 // handlerName is what the handler calls itself, if it does.

@@ -46,7 +46,7 @@ func TestHandlerCallsInOrder(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		kick, err := g.Kick(t.Context(), server.KickRequest{Match: match(everything), Flush: 10 * time.Millisecond})
+		kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Flush: 10 * time.Millisecond})
 		if err != nil || kick.Matched != kick.Kicked+kick.Closed {
 			t.Errorf("Kick: %+v, %v", kick, err)
 		}

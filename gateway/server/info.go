@@ -31,17 +31,6 @@ const (
 	ReasonQueueBudget      = event.ReasonQueueBudget
 )
 
-// The first and last of the states and of the close reasons, for those who go through them.
-const (
-	FirstState  = event.StateOpen
-	LastState   = event.StateClosed
-	FirstReason = event.ReasonNone
-	LastReason  = CloseReason(event.ReasonCount - 1)
-)
-
-// Actor is who asked for something through the control plane; the zero value is the process itself.
-type Actor = event.Actor
-
 // Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
 type Matcher interface {
 	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event happened
@@ -50,3 +39,13 @@ type Matcher interface {
 	// String returns the source, which is what records and other nodes are given.
 	String() string
 }
+
+// MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the Info. Records
+// call it `func`.
+type MatchFunc func(info *Info, at time.Time) bool
+
+// MatchAt calls f.
+func (f MatchFunc) MatchAt(info *Info, at time.Time) bool { return f(info, at) }
+
+// String returns `func`.
+func (f MatchFunc) String() string { return "func" }

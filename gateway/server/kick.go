@@ -10,20 +10,19 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
 )
 
-// KickRequest ends connections: those of IDs, or else those that Match selects.
+// KickRequest ends connections.
 type KickRequest struct {
-	IDs      []string
-	Match    Matcher
-	Reason   string
-	Farewell []byte        // must not change afterwards
-	Flush    time.Duration // how long the queue may take to be flushed; more than 0
+	Targets  Targets
+	Reason   string        // for records and the Closed event; cut to event.MaxText bytes
+	Farewell []byte        // sent before FIN; must not change afterwards
+	Flush    time.Duration // how long the queue may take to be flushed; 0 or less: Config.CloseTimeout
 	Ban      time.Duration // more than 0: also bans each connection's peer for so long; at most MaxBanDuration
 	DryRun   bool          // only say what would be kicked, and ban nobody
-	Actor    Actor
+	Actor    event.Actor   // for records; the zero value makes none
 }
 
-// KickResult tells what became of the targets. Outcomes has one entry for each of IDs, in order; with Match, the first 100
-// that were not cleanly kicked, or with DryRun that would be.
+// KickResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the first 100
+// that were not cleanly kicked, or with DryRun that would be. Matched is the sum of Kicked, Closed and NotFound.
 type KickResult struct {
 	Outcomes                          []TargetOutcome
 	Matched, Kicked, Closed, NotFound uint64
@@ -36,20 +35,23 @@ type kicking struct {
 	request *KickRequest
 	pending sync.WaitGroup
 
-	mu       sync.Mutex
-	tally    tally
-	outcomes []TargetOutcome // with IDs: in their order
+	mu   sync.Mutex
+	gone targeted
 }
 
 // Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is earlier,
 // ctx's deadline. With Ban, the peers of all the targets are banned before the first is closed, so that none comes back; their other
 // connections stay. The error is that of banning, and then nothing has changed; without Ban there is none.
 func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
+	if r.Flush <= 0 {
+		r.Flush = s.config.CloseTimeout
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		r.Flush = max(time.Millisecond, min(r.Flush, time.Until(deadline)-2*answerMargin))
 	}
-	k := &kicking{server: s, request: &r, outcomes: make([]TargetOutcome, len(r.IDs))}
-	d := &event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs, Reason: r.Reason}
+	k := &kicking{server: s, request: &r, gone: newTargeted(&r.Targets)}
+	d := &event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: r.Targets.source(), IDs: r.Targets.ids,
+		Reason: r.Reason}
 	var banned []string
 	if r.Ban > 0 && !r.DryRun {
 		d.Ban = r.Ban.String()
@@ -58,37 +60,15 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 			return KickResult{}, err
 		}
 	} else {
-		k.each(k.kick)
+		k.server.each(r.Targets, k.kick, k.missing)
 	}
 	k.pending.Wait()
 	if !r.DryRun {
-		s.record(d, &k.tally)
+		s.record(d, &k.gone.tally)
 	}
 	result := k.result()
 	result.Banned = banned
 	return result, nil
-}
-
-// each calls f for the live connections that the request selects, with the connection's place in IDs, or -1; it notes the IDs of none.
-func (k *kicking) each(f func(c *Conn, place int)) {
-	r := k.request
-	if r.Match != nil {
-		now := time.Now()
-		k.server.registry.Walk(func(c *Conn) bool {
-			if matches(r.Match, c, now) {
-				f(c, -1)
-			}
-			return true
-		})
-		return
-	}
-	for i, id := range r.IDs {
-		if c, _, outcome := k.server.find(id); c != nil {
-			f(c, i)
-		} else {
-			k.note(i, TargetOutcome{ID: id, Outcome: outcome})
-		}
-	}
 }
 
 // kick ends one connection; place is its index in IDs, or -1.
@@ -117,34 +97,26 @@ func (k *kicking) kick(c *Conn, place int) {
 	}
 }
 
+// missing notes a target that is not there.
+func (k *kicking) missing(t TargetOutcome, place int) { k.note(place, t) }
+
 func (k *kicking) note(place int, t TargetOutcome) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if place >= 0 {
-		k.outcomes[place] = t
-	}
-	if t.Outcome == OutcomeKicked {
-		k.tally.add(t.Outcome)
-	} else {
-		k.tally.addFailure(t)
-	}
+	k.gone.note(place, t, t.Outcome == OutcomeKicked)
 }
 
 func (k *kicking) result() KickResult {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	counts := &k.tally.counts
-	r := KickResult{
-		Outcomes: k.outcomes,
-		Matched:  k.tally.total(),
+	counts := &k.gone.counts
+	return KickResult{
+		Outcomes: k.gone.outcomes(&k.request.Targets),
+		Matched:  k.gone.total(),
 		Kicked:   counts[OutcomeKicked] + counts[OutcomeKickedUnflushed] + counts[OutcomeWouldKick],
 		Closed:   counts[OutcomeClosed],
-		NotFound: k.tally.missing(),
+		NotFound: k.gone.missing(),
 	}
-	if k.request.Match != nil {
-		r.Outcomes = k.tally.failures
-	}
-	return r
 }
 
 // kickTarget is a connection that a Kick is to end, and its place in IDs, or -1.
@@ -157,7 +129,8 @@ type kickTarget struct {
 // connections. It returns the targets, or an error, and then nobody was banned and nothing ended.
 func (k *kicking) banAndKick() ([]string, error) {
 	var targets []kickTarget
-	k.each(func(c *Conn, place int) { targets = append(targets, kickTarget{conn: c, place: place}) })
+	found := func(c *Conn, place int) { targets = append(targets, kickTarget{conn: c, place: place}) }
+	k.server.each(k.request.Targets, found, k.missing)
 	banned, err := k.banPeers(targets)
 	if err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func TestKickByID(t *testing.T) {
 		}
 		return all
 	}
-	dry, err := g.Kick(t.Context(), server.KickRequest{IDs: ids, DryRun: true, Flush: time.Second})
+	dry, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(ids...), DryRun: true, Flush: time.Second})
 	want := server.KickResult{Matched: 8, Kicked: 3, Closed: 1, NotFound: 4, Outcomes: outcomes(server.OutcomeWouldKick, server.OutcomeMalformedID,
 		server.OutcomeWouldKick, server.OutcomeClosed, server.OutcomeWouldKick, server.OutcomeNodeRestarted, server.OutcomeUnknownNode, server.OutcomeNotFound)}
 	if err != nil || !reflect.DeepEqual(dry, want) {
@@ -40,7 +40,7 @@ func TestKickByID(t *testing.T) {
 			p.Close()
 		})
 	}
-	kick, err := g.Kick(t.Context(), server.KickRequest{IDs: ids, Reason: "maintenance", Farewell: []byte("bye"), Actor: server.Actor{Identity: "alice"}, Flush: safety})
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(ids...), Reason: "maintenance", Farewell: []byte("bye"), Actor: event.Actor{Identity: "alice"}, Flush: safety})
 	clients.Wait()
 	want.Kicked, want.Closed = 2, 2
 	want.Outcomes = outcomes(server.OutcomeKicked, server.OutcomeMalformedID, server.OutcomeKicked, server.OutcomeClosed, server.OutcomeClosed,
@@ -70,13 +70,13 @@ func TestKickByMatch(t *testing.T) {
 		peers = append(peers, g.open())
 	}
 	odd := match(func(i *server.Info) bool { return i.Seq%2 == 1 })
-	dry, err := g.Kick(t.Context(), server.KickRequest{Match: match(everything), DryRun: true, Flush: time.Second})
+	dry, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), DryRun: true, Flush: time.Second})
 	if err != nil || dry.Matched != n || dry.Kicked != n || len(dry.Outcomes) != 100 || dry.Outcomes[0].Outcome != server.OutcomeWouldKick {
 		t.Errorf("dry run: %d matched, %d would be kicked, %d named, %v", dry.Matched, dry.Kicked, len(dry.Outcomes), err)
 	}
 	g.stuff(peers[0].id)
 	f := g.follow(event.Closed)
-	kick, err := g.Kick(t.Context(), server.KickRequest{Match: odd, Farewell: []byte("bye"), Flush: 50 * time.Millisecond})
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(odd), Farewell: []byte("bye"), Flush: 50 * time.Millisecond})
 	if err != nil || kick.Matched != n/2 || kick.Kicked != n/2 || kick.Closed != 0 || len(kick.Outcomes) != 1 {
 		t.Fatalf("Kick: %+v, %v; expected %d kicked, and the one that never reads named", kick, err, n/2)
 	}
@@ -108,7 +108,7 @@ func TestFarewellToBusyPeer(t *testing.T) {
 	var kick server.KickResult
 	var kicking sync.WaitGroup
 	kicking.Go(func() {
-		kick, _ = g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Farewell: []byte("farewell"), Flush: safety})
+		kick, _ = g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Farewell: []byte("farewell"), Flush: safety})
 	})
 	got, err := io.ReadAll(p)
 	if err != nil || string(got) != "farewell" {
@@ -141,7 +141,7 @@ func TestKickDuringHandlerCall(t *testing.T) {
 	var kick server.KickResult
 	var kicking sync.WaitGroup
 	kicking.Go(func() {
-		kick, _ = g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Farewell: []byte(" bye"), Flush: safety})
+		kick, _ = g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Farewell: []byte(" bye"), Flush: safety})
 	})
 	for g.get(p.id).State != event.StateClosing {
 	}

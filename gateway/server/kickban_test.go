@@ -18,8 +18,8 @@ func TestKickBans(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Control)
 	a, b := g.open(), g.open()
-	r := server.KickRequest{IDs: []string{a.id, a.id, "nonsense"}, Flush: safety, Ban: 10 * time.Minute, Reason: "abuse",
-		Actor: server.Actor{Identity: "alice"}, DryRun: true}
+	r := server.KickRequest{Targets: server.IDs(a.id, a.id, "nonsense"), Flush: safety, Ban: 10 * time.Minute, Reason: "abuse",
+		Actor: event.Actor{Identity: "alice"}, DryRun: true}
 	dry, err := g.Kick(t.Context(), r)
 	if err != nil || dry.Kicked != 2 || dry.Banned != nil || len(g.bans()) != 0 {
 		t.Errorf("dry run: %+v, %v; %d bans", dry, err, len(g.bans()))
@@ -56,7 +56,7 @@ func TestKickLeavesLongerBan(t *testing.T) {
 		g.ban(server.AddBanRequest{Target: "127.0.0.0/8", Keep: true})
 		g.ban(server.AddBanRequest{Target: "127.0.0.1", Keep: true, Duration: c.before})
 		g.ban(server.AddBanRequest{Target: "device-7", Identity: true, Keep: true})
-		kick, err := g.Kick(t.Context(), server.KickRequest{IDs: []string{p.id}, Ban: c.kick, Flush: time.Millisecond})
+		kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: c.kick, Flush: time.Millisecond})
 		bans := g.bans()
 		if err != nil || kick.Kicked != 1 || len(kick.Banned) != 1 || len(bans) != 3 || bans[1].Target != "127.0.0.1/32" {
 			t.Fatalf("%+v, %v; bans %+v", kick, err, bans)
@@ -91,7 +91,7 @@ func TestKickBansNetwork(t *testing.T) {
 	if _, err := dial("unix", path); err != nil {
 		t.Fatal(err)
 	}
-	kick, err := g.Kick(t.Context(), server.KickRequest{Match: match(everything), Ban: time.Hour, Flush: time.Millisecond})
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Ban: time.Hour, Flush: time.Millisecond})
 	if err != nil || kick.Kicked != 2 || !reflect.DeepEqual(kick.Banned, []string{"::/64"}) {
 		t.Errorf("Kick: %+v, %v; expected two kicked, and the network banned", kick, err)
 	}
@@ -105,7 +105,7 @@ func TestKickWithoutBan(t *testing.T) {
 	g := start(t, server.Config{})
 	p := g.open()
 	var long *server.BanDurationError
-	r := server.KickRequest{IDs: []string{p.id}, Ban: server.MaxBanDuration + 1, Flush: time.Second}
+	r := server.KickRequest{Targets: server.IDs(p.id), Ban: server.MaxBanDuration + 1, Flush: time.Second}
 	if kick, err := g.Kick(context.Background(), r); !errors.As(err, &long) {
 		t.Errorf("Kick: %+v, %v; expected a BanDurationError", kick, err)
 	}

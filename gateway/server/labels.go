@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 	"unicode/utf8"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -82,53 +81,30 @@ func (c *Conn) cloneLabels() map[string]string {
 	return maps.Clone(c.extra.labels)
 }
 
-// LabelRequest changes the labels of connections: those of IDs, or else those that Match selects.
+// LabelRequest changes the labels of connections: each one's at once, or not at all.
 type LabelRequest struct {
-	IDs    []string
-	Match  Matcher
-	Set    map[string]string
-	Remove []string
-	Actor  Actor
+	Targets Targets
+	Set     map[string]string // at most MaxLabels; the caller checks keys by ValidLabelKey and values by MaxLabelValue
+	Remove  []string          // keys, removed before Set is applied
+	Actor   event.Actor       // for records; the zero value makes none
 }
 
-// LabelResult tells what became of the targets. Outcomes has one entry for each of IDs, in order; with Match, the first 100
-// that were not labelled.
+// LabelResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the first 100
+// that were not labelled. Matched is the sum of the other counts; Refused are those that would have had too many labels.
 type LabelResult struct {
 	Outcomes                                    []TargetOutcome
 	Matched, Labeled, Closed, NotFound, Refused uint64
 }
 
-// SetLabels changes labels; each connection's at once or not at all. It returns no error.
+// SetLabels changes labels. Its error is always nil.
 func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, error) {
-	var t tally
-	var result LabelResult
-	if r.Match != nil {
-		now := time.Now()
-		s.registry.Walk(func(c *Conn) bool {
-			if !matches(r.Match, c, now) {
-				return true
-			}
-			if o := c.label(r.Set, r.Remove); o == OutcomeLabeled {
-				t.add(o)
-			} else {
-				t.addFailure(TargetOutcome{ID: c.ID(), Outcome: o})
-			}
-			return true
-		})
-		result.Outcomes = t.failures
-	} else {
-		for _, id := range r.IDs {
-			c, _, outcome := s.find(id)
-			if c != nil {
-				outcome = c.label(r.Set, r.Remove)
-			}
-			t.add(outcome)
-			result.Outcomes = append(result.Outcomes, TargetOutcome{ID: id, Outcome: outcome})
-		}
-	}
-	s.record(&event.ControlDetail{Verb: "SetLabels", Actor: r.Actor, Filter: source(r.Match), IDs: r.IDs,
-		Set: r.Set, Removed: r.Remove}, &t)
-	result.Matched, result.Labeled = t.total(), t.counts[OutcomeLabeled]
-	result.Closed, result.Refused, result.NotFound = t.counts[OutcomeClosed], t.counts[OutcomeTooManyLabels], t.missing()
-	return result, nil
+	t := newTargeted(&r.Targets)
+	s.each(r.Targets, func(c *Conn, place int) {
+		o := c.label(r.Set, r.Remove)
+		t.note(place, TargetOutcome{ID: c.ID(), Outcome: o}, o == OutcomeLabeled)
+	}, func(o TargetOutcome, place int) { t.note(place, o, false) })
+	s.record(&event.ControlDetail{Verb: "SetLabels", Actor: r.Actor, Filter: r.Targets.source(), IDs: r.Targets.ids,
+		Set: r.Set, Removed: r.Remove}, &t.tally)
+	return LabelResult{Outcomes: t.outcomes(&r.Targets), Matched: t.total(), Labeled: t.counts[OutcomeLabeled],
+		Closed: t.counts[OutcomeClosed], Refused: t.counts[OutcomeTooManyLabels], NotFound: t.missing()}, nil
 }

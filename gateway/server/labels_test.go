@@ -50,7 +50,7 @@ func TestSetLabels(t *testing.T) {
 	} {
 		before := g.get(p.id).Labels
 		kept := maps.Clone(before)
-		r, err := g.SetLabels(t.Context(), server.LabelRequest{IDs: []string{p.id}, Set: c.set, Remove: c.remove})
+		r, err := g.SetLabels(t.Context(), server.LabelRequest{Targets: server.IDs(p.id), Set: c.set, Remove: c.remove})
 		if err != nil || len(r.Outcomes) != 1 || r.Outcomes[0].Outcome != c.outcome || r.Matched != 1 {
 			t.Errorf("%s: %+v, %v; expected %s", c.name, r, err, c.outcome)
 		}
@@ -69,11 +69,11 @@ func TestSetLabelsOfMany(t *testing.T) {
 	a, full, gone := g.open(), g.open(), g.open()
 	gone.Close()
 	f.awaitType(event.Closed, gone.id)
-	if _, err := g.SetLabels(t.Context(), server.LabelRequest{IDs: []string{full.id}, Set: labels(16), Actor: event.Actor{Identity: "bob"}}); err != nil {
+	if _, err := g.SetLabels(t.Context(), server.LabelRequest{Targets: server.IDs(full.id), Set: labels(16), Actor: event.Actor{Identity: "bob"}}); err != nil {
 		t.Fatal(err)
 	}
 	f.awaitType(event.Control, "")
-	request := server.LabelRequest{IDs: []string{gone.id, a.id, "?", full.id}, Set: map[string]string{"new": "x"}, Actor: server.Actor{Identity: "alice"}}
+	request := server.LabelRequest{Targets: server.IDs(gone.id, a.id, "?", full.id), Set: map[string]string{"new": "x"}, Actor: event.Actor{Identity: "alice"}}
 	r, err := g.SetLabels(t.Context(), request)
 	want := server.LabelResult{Matched: 4, Labeled: 1, Closed: 1, NotFound: 1, Refused: 1, Outcomes: []server.TargetOutcome{
 		{ID: gone.id, Outcome: server.OutcomeClosed}, {ID: a.id, Outcome: server.OutcomeLabeled},
@@ -84,7 +84,7 @@ func TestSetLabelsOfMany(t *testing.T) {
 	if d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail); d.Verb != "SetLabels" || d.Matched != 4 || len(d.Outcomes) != 4 || d.Actor.Identity != "alice" {
 		t.Errorf("recorded as %+v", d)
 	}
-	request.IDs, request.Match = nil, match(everything)
+	request.Targets = server.Where(match(everything))
 	r, err = g.SetLabels(t.Context(), request)
 	want = server.LabelResult{Matched: 2, Labeled: 1, Refused: 1, Outcomes: []server.TargetOutcome{{ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
 	if err != nil || !reflect.DeepEqual(r, want) {

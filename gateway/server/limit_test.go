@@ -56,7 +56,7 @@ func TestConnectionLimit(t *testing.T) {
 // Operators are told when more connections are allowed than there is room for, at the start and when the limit changes.
 func TestWarnsOfRoom(t *testing.T) {
 	logged := &lines{}
-	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 200}, ConnectionRoom: 100, Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
+	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 200}, ConnectionDescriptors: 100, Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 	warnings := func() int { return strings.Count(logged.String(), "more connections are allowed than descriptors") }
 	for warnings() == 0 { // the start's
 	}

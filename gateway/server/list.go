@@ -45,12 +45,12 @@ type ListRequest struct {
 	Limit int    // most rows; 0 or less: DefaultLimit
 	State ListState
 	Match Matcher // nil: all
-	// ListedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is not
+	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is not
 	// published yet.
-	ListedBy uint64
-	// Room is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares the garbage
+	ConnectedBy uint64
+	// Buffer is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares the garbage
 	// where a page is done with before the next.
-	Room []Info
+	Buffer []Info
 }
 
 // ListPage is a part of a walk.
@@ -64,7 +64,7 @@ type ListPage struct {
 // List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It holds no
 // lock that a new connection needs while it looks at rows. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
-	page := ListPage{Connections: r.Room[:0], Total: s.registry.Live(), UpTo: r.UpTo}
+	page := ListPage{Connections: r.Buffer[:0], Total: s.registry.Live(), UpTo: r.UpTo}
 	if page.UpTo == 0 {
 		page.UpTo = s.registry.Last()
 	}
@@ -75,7 +75,7 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(state), maxPrepared))
 	}
 	w := s.newScan(state, r.Match, r.After, page.UpTo, stretch)
-	w.listedBy = r.ListedBy
+	w.connectedBy = r.ConnectedBy
 	for w.more() && w.seen < scanRows && len(page.Connections) < limit {
 		if err := ctx.Err(); err != nil {
 			return ListPage{}, err

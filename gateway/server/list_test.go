@@ -82,13 +82,13 @@ func TestListPagesAndStates(t *testing.T) {
 	}
 }
 
-// ListedBy makes a list and a stream fit together: what the stream will tell of is left out.
+// ConnectedBy makes a list and a stream fit together: what the stream will tell of is left out.
 func TestListListedBy(t *testing.T) {
 	g := start(t, server.Config{})
 	g.open()
 	cursor := g.Cursor()
 	g.open()
-	if rows := g.list(server.ListRequest{ListedBy: cursor.Sequence}); len(rows) != 1 || rows[0].Seq != 1 {
+	if rows := g.list(server.ListRequest{ConnectedBy: cursor.Sequence}); len(rows) != 1 || rows[0].Seq != 1 {
 		t.Errorf("listed %v; expected the first connection only", seqs(t, rows))
 	}
 }

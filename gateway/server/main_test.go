@@ -99,7 +99,7 @@ func (g *gateway) stop() {
 
 // abort kicks without patience.
 func (g *gateway) abort(id string) {
-	if _, err := g.Kick(context.Background(), server.KickRequest{IDs: []string{id}, Flush: time.Millisecond}); err != nil {
+	if _, err := g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id), Flush: time.Millisecond}); err != nil {
 		g.t.Error(err)
 	}
 }
@@ -117,7 +117,7 @@ func (g *gateway) wait() error {
 }
 
 func (g *gateway) info() server.GatewayInfo {
-	info, _ := g.Gateway(context.Background())
+	info := g.Gateway()
 	return info
 }
 

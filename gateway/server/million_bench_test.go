@@ -358,7 +358,7 @@ func echoServer(b *testing.B) string {
 		s.StartDrain(server.DrainRequest{})
 		<-served
 	})
-	info, _ := s.Gateway(b.Context())
+	info := s.Gateway()
 	return info.Listeners[0].Address
 }
 

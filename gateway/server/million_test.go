@@ -103,11 +103,11 @@ func TestMatcherHoldsUpNobody(t *testing.T) {
 			return err
 		},
 		"Kick": func() error {
-			_, err := s.Kick(context.Background(), server.KickRequest{Match: blocking})
+			_, err := s.Kick(context.Background(), server.KickRequest{Targets: server.Where(blocking)})
 			return err
 		},
 		"SetLabels": func() error {
-			_, err := s.SetLabels(context.Background(), server.LabelRequest{Match: blocking})
+			_, err := s.SetLabels(context.Background(), server.LabelRequest{Targets: server.Where(blocking)})
 			return err
 		},
 		"Broadcast": func() error {
@@ -207,7 +207,7 @@ func TestScanDoesNotAllocateForEachRow(t *testing.T) {
 		"List": func() {
 			_, _ = s.List(t.Context(), server.ListRequest{Limit: 1000, State: server.ListLive, Match: none})
 		},
-		"Kick":      func() { _, _ = s.Kick(t.Context(), server.KickRequest{Match: none}) },
+		"Kick":      func() { _, _ = s.Kick(t.Context(), server.KickRequest{Targets: server.Where(none)}) },
 		"Broadcast": func() { _, _ = s.Broadcast(t.Context(), server.BroadcastRequest{Match: none}) },
 	} {
 		if n := testing.AllocsPerRun(3, verb); n > many/2 { // the race detector loses some of what is pooled

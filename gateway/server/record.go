@@ -8,7 +8,7 @@ import (
 // record publishes a Control event about a verb, if the verb named an Actor: a program's own sends would otherwise push the
 // events of its connections out of the ring.
 func (s *Server) record(d *event.ControlDetail, t *tally) {
-	if d.Actor == (Actor{}) {
+	if d.Actor == (event.Actor{}) {
 		return
 	}
 	if d.Matched == 0 {

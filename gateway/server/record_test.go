@@ -10,7 +10,7 @@ import (
 
 // A verb that names no Actor makes no CONTROL event, so that a program's own sends do not push others' events out of the ring.
 func TestRecordsNeedAnActor(t *testing.T) {
-	for _, actor := range []server.Actor{{}, {Identity: "alice"}} {
+	for _, actor := range []event.Actor{{}, {Identity: "alice"}} {
 		g := start(t, server.Config{})
 		c := g.open()
 		g.everyVerb(c.id, actor)
@@ -21,7 +21,7 @@ func TestRecordsNeedAnActor(t *testing.T) {
 			}
 		}
 		want := 0
-		if actor != (server.Actor{}) {
+		if actor != (event.Actor{}) {
 			want = 7
 		}
 		if got != want {
@@ -31,15 +31,15 @@ func TestRecordsNeedAnActor(t *testing.T) {
 }
 
 // everyVerb calls each verb that changes anything, once.
-func (g *gateway) everyVerb(id string, actor server.Actor) {
+func (g *gateway) everyVerb(id string, actor event.Actor) {
 	ctx, ids := g.t.Context(), []string{id}
 	_, sent := g.Send(ctx, server.SendRequest{ID: id, Data: []byte("x"), Actor: actor})
 	_, told := g.Broadcast(ctx, server.BroadcastRequest{Data: []byte("x"), Actor: actor})
-	_, labeled := g.SetLabels(ctx, server.LabelRequest{IDs: ids, Set: map[string]string{"a": "b"}, Actor: actor})
+	_, labeled := g.SetLabels(ctx, server.LabelRequest{Targets: server.IDs(ids...), Set: map[string]string{"a": "b"}, Actor: actor})
 	_, banned := g.AddBan(ctx, server.AddBanRequest{Target: "203.0.113.1", Actor: actor})
 	_, unbanned := g.RemoveBan(ctx, server.RemoveBanRequest{Target: "203.0.113.1", Actor: actor})
 	_, limited := g.UpdateLimits(ctx, server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 9 }, Actor: actor})
-	_, kicked := g.Kick(ctx, server.KickRequest{IDs: ids, Flush: time.Millisecond, Actor: actor})
+	_, kicked := g.Kick(ctx, server.KickRequest{Targets: server.IDs(ids...), Flush: time.Millisecond, Actor: actor})
 	for _, err := range []error{sent, told, labeled, banned, unbanned, limited, kicked} {
 		if err != nil {
 			g.t.Error(err)

@@ -10,15 +10,15 @@ import (
 // scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same clock. It
 // holds no lock while it judges, and lets others run after each stretch.
 type scan struct {
-	server   *Server
-	state    ListState
-	match    Matcher   // nil: all
-	now      time.Time // for match
-	listedBy uint64    // as in ListRequest
-	after    uint64    // where it has come to
-	upTo     uint64    // where it ends
-	seen     int       // connections that it has looked at
-	pace     pace.Pace // lets others run
+	server      *Server
+	state       ListState
+	match       Matcher   // nil: all
+	now         time.Time // for match
+	connectedBy uint64    // as in ListRequest
+	after       uint64    // where it has come to
+	upTo        uint64    // where it ends
+	seen        int       // connections that it has looked at
+	pace        pace.Pace // lets others run
 
 	conns  []*Conn // room for the live ones of a stretch
 	closed []Info  // room for the remembered ones
@@ -91,7 +91,7 @@ func (w *scan) stretch() (conns []*Conn, closed []Info, upTo uint64) {
 func (w *scan) look(c *Conn) bool {
 	var listed uint64
 	w.info, listed = c.infoAt()
-	if w.listedBy > 0 && (listed == 0 || listed > w.listedBy) {
+	if w.connectedBy > 0 && (listed == 0 || listed > w.connectedBy) {
 		return false
 	}
 	return w.state == ListAll || w.info.Live()

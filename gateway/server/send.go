@@ -15,7 +15,7 @@ type SendRequest struct {
 	ID    string
 	Data  []byte        // must not change afterwards
 	Wait  time.Duration // how long to wait for the kernel to take all of it; 0: answer at once
-	Actor Actor         // who asked, for records
+	Actor event.Actor   // who asked, for records
 }
 
 // SendResult tells what became of it.

@@ -13,7 +13,7 @@ import (
 type UpdateLimitsRequest struct {
 	Change  func(*Limits)     // changes a copy of the limits in force; must not block
 	Changes map[string]string // what is changed, by the field's name, and the new value in words, for records
-	Actor   Actor
+	Actor   event.Actor
 }
 
 // UpdateLimits changes limits, all or none, and returns those in force. They hold at once for what comes; connections that are there stay.
@@ -47,7 +47,7 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 
 // warnOfRoom tells operators when more connections are allowed than there is room for.
 func (s *Server) warnOfRoom() {
-	room, limit := s.config.ConnectionRoom, s.limits.Load().MaxConnections
+	room, limit := s.config.ConnectionDescriptors, s.limits.Load().MaxConnections
 	if room > 0 && (limit == 0 || limit > room) {
 		s.config.Logger.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
 			"descriptor limit (ulimit -n), or lower the limit of connections; 0 is no limit", "max-connections", limit, "room", room)

@@ -34,6 +34,16 @@ func (c *Conn) Send(p []byte) (Outcome, error) {
 	}
 }
 
+// Write is Send in the form of an io.Writer, for fmt.Fprintf and encoders. It never blocks and never takes a part of p: it
+// returns len(p) when all of p was written or queued, else 0 and ErrDropped (the send queue is full), ErrBudget, or ErrClosed.
+// The caller may use p again when it returns.
+func (c *Conn) Write(p []byte) (int, error) {
+	if _, err := c.Send(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // writable reports whether FIN has not been sent or announced, and the socket is open. The caller holds mu.
 func (c *Conn) writable() bool { return !c.has(flagFinish | flagDone | flagClosed) }
 

@@ -50,7 +50,7 @@ func (s *simulated) info(i int) server.Info {
 
 // List implements a server's verb.
 func (s *simulated) List(_ context.Context, r server.ListRequest) (server.ListPage, error) {
-	page := server.ListPage{Connections: r.Room[:0], Total: len(s.conns), UpTo: uint64(len(s.conns))}
+	page := server.ListPage{Connections: r.Buffer[:0], Total: len(s.conns), UpTo: uint64(len(s.conns))}
 	for seq := r.After + 1; seq <= page.UpTo; seq++ {
 		if len(page.Connections) == r.Limit {
 			page.Next = seq - 1

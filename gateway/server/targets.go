@@ -1,0 +1,83 @@
+package server
+
+import "time"
+
+// Targets says which connections a verb is for: those of IDs, All, or Where. The zero value is for none.
+type Targets struct {
+	ids   []string
+	match Matcher
+	all   bool
+}
+
+// IDs targets the connections with these IDs, in their order. The verb's result has an outcome for each of them. The slice must
+// not change until the verb has returned.
+func IDs(ids ...string) Targets { return Targets{ids: ids} }
+
+// All targets every live connection.
+func All() Targets { return Targets{all: true} }
+
+// Where targets the live connections that m selects; a nil m selects none.
+func Where(m Matcher) Targets { return Targets{match: m} }
+
+// byID reports whether the targets are named one by one.
+func (t *Targets) byID() bool { return !t.all && t.match == nil }
+
+// source is what records say of targets that are not named.
+func (t *Targets) source() string {
+	if t.all {
+		return "true"
+	}
+	return source(t.match)
+}
+
+// each calls found for each live connection of the targets, with its place in the IDs, or -1; and missing for each ID that has
+// none.
+func (s *Server) each(t Targets, found func(c *Conn, place int), missing func(TargetOutcome, int)) {
+	if !t.byID() {
+		now := time.Now()
+		s.registry.Walk(func(c *Conn) bool {
+			if matches(t.match, c, now) {
+				found(c, -1)
+			}
+			return true
+		})
+		return
+	}
+	for i, id := range t.ids {
+		if c, _, outcome := s.find(id); c != nil {
+			found(c, i)
+		} else {
+			missing(TargetOutcome{ID: id, Outcome: outcome}, i)
+		}
+	}
+}
+
+// targeted gathers the outcomes of a verb's targets. Its caller guards it.
+type targeted struct {
+	tally
+	named []TargetOutcome // with IDs: in their order
+}
+
+func newTargeted(t *Targets) targeted {
+	return targeted{named: make([]TargetOutcome, len(t.ids))}
+}
+
+// note notes an outcome: place is the target's in the IDs, or -1; ok says that it went well.
+func (g *targeted) note(place int, o TargetOutcome, ok bool) {
+	if place >= 0 {
+		g.named[place] = o
+	}
+	if ok {
+		g.add(o.Outcome)
+	} else {
+		g.addFailure(o)
+	}
+}
+
+// outcomes are those that a result has: with IDs all of them, else the first that did not go well.
+func (g *targeted) outcomes(t *Targets) []TargetOutcome {
+	if t.byID() {
+		return g.named
+	}
+	return g.failures
+}
