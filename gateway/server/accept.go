@@ -33,7 +33,7 @@ type listener struct {
 	name     *event.Listener
 	open     atomic.Bool
 	places   registry.Places                             // of its connections
-	trusted  ipnet.Set                                   // whose PROXY headers are believed
+	trusted  ipnet.Set                                   // balancers that may send PROXY headers
 	failed   gather.Gatherer[string]                     // errors of accepting
 	refusals [event.ReasonCount]gather.Gatherer[refused] // by reason
 }
@@ -47,8 +47,8 @@ func newListener(s *Server, config ListenerConfig) *listener {
 	return l
 }
 
-// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has ended is
-// replaced; closing the listener removes its file. The error names the address and says what to do.
+// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has
+// ended is replaced; closing the listener removes its file. The error names the address and says what to do.
 func Listen(address string) (net.Listener, error) { return bind.Listen(address) }
 
 // bind opens the address.
@@ -81,8 +81,8 @@ func (l *listener) detail() *event.ListenerDetail {
 	return &event.ListenerDetail{Name: l.config.Name, Address: l.address()}
 }
 
-// close stops accepting; when it returns, no connection comes any more, and connections that wait in the kernel are reset. Those that are
-// being admitted are left to admissions.refuseAll.
+// close stops accepting; when it returns, no connection comes any more, and connections that wait in the kernel are
+// reset. Those that are being admitted are left to admissions.refuseAll.
 func (l *listener) close() {
 	if l.net == nil || !l.open.CompareAndSwap(true, false) {
 		return
@@ -103,8 +103,8 @@ func (l *listener) accept() (err error) {
 	return err
 }
 
-// AcceptFailed notes an error of accepting, for want of descriptors for example: it slows accepting and makes an event a second at
-// most; it never ends it.
+// AcceptFailed notes an error of accepting, for want of descriptors for example: it slows accepting and makes an event
+// a second at most; it never ends it.
 func (l *listener) AcceptFailed(err error) time.Duration {
 	l.fail(err)
 	last := l.backoff.Load()
@@ -126,8 +126,8 @@ func (l *listener) reportFailures(message string, count uint64) {
 		Detail: &event.ErrorDetail{Operation: event.OpAccept, Message: message, Count: count, Listener: l.config.Name}})
 }
 
-// Admit decides on an accepted socket. What costs least is asked first, so that a full house and an attack are cheap. Where nothing has to
-// be read before, the socket is a connection at once, or is refused at once; else it is pending.
+// Admit decides on an accepted socket. What costs least is asked first, so that a full house and an attack are cheap.
+// Where nothing has to be read before, the socket is a connection at once, or is refused at once; else it is pending.
 func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
@@ -137,7 +137,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 		return nil
 	}
 	balancer := l.config.Proxy != ProxyOff && l.trusts(remote)
-	if balancer { // whose own address matters no more
+	if balancer { // its own address matters no more
 		return l.awaitHeader(socket, remote, local)
 	}
 	if l.config.Proxy == ProxyRequired {
@@ -187,17 +187,17 @@ func (l *listener) turnAway(r admission.Refusal, remote netip.AddrPort) {
 	l.release()
 }
 
-// trusts reports whether a peer is a balancer whose PROXY header is believed. A unix socket has no address: there, who may open the file
-// is trusted.
+// trusts reports whether a peer is a balancer whose PROXY header is believed. A unix socket has no address: there,
+// every process that may open the file is trusted.
 func (l *listener) trusts(remote netip.AddrPort) bool {
 	return l.name.Unix != "" || l.trusted.Contains(admission.AddressOf(remote))
 }
 
-// register makes an admitted connection a live one: it gets its seq and can be found, and CONNECTED tells of it. Counted says whether its
-// address is counted already.
+// register makes an admitted connection a live one: it gets its seq and can be found, and CONNECTED tells of it.
+// Counted says whether its address is counted already.
 //
-// Who makes a ban, or begins to count addresses, publishes that first and then goes through the registry; here the connection is in the
-// registry first. So at least one of the two sees the other.
+// A verb that makes a ban, or begins to count addresses, publishes that first and then goes through the registry; here
+// the connection is in the registry first. So at least one of the two sees the other.
 func (l *listener) register(c *Conn, counted bool) {
 	if counted {
 		c.flags |= flagCounted // nobody else has the connection yet
@@ -254,10 +254,12 @@ func (c *Conn) uncountAddress() {
 	}
 }
 
-// judge says whether the peer may come in, as far as its address matters, and whether the connection was counted. Lists and bans go first;
-// then the limits of the address, so that those whom these refuse use up nothing of the accept rate, which is everybody's.
+// judge says whether the peer may come in, as far as its address matters, and whether the connection was counted. Lists
+// and bans go first; then the limits of the address, so that those whom these refuse use up nothing of the accept rate,
+// which is everybody's.
 //
-// Peers on a unix socket have no address: networks and limits of addresses do not concern them, but the accept rate does.
+// Peers on a unix socket have no address: networks and limits of addresses do not concern them, but the accept rate
+// does.
 func (s *Server) judge(remote netip.AddrPort) (counted bool, r admission.Refusal) {
 	g := s.gate.Load()
 	addr := admission.AddressOf(remote)

@@ -91,7 +91,8 @@ func networks(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// Each limit, list and mode of admission refuses with its own reason, says so in one event, and admits again when it is changed live.
+// Each limit, list and mode of admission refuses with its own reason, says so in one event, and admits again when it is
+// changed live.
 func TestRefusalReasons(t *testing.T) {
 	for _, c := range []struct {
 		reason server.CloseReason
@@ -203,7 +204,8 @@ func TestConnectionsPerIP(t *testing.T) {
 	})
 }
 
-// A limit of addresses that is set while connections are there counts them, once, and those that go meanwhile are not counted.
+// A limit of addresses that is set while connections are there counts them, once, and those that go meanwhile are not
+// counted.
 func TestConnectionsPerIPSetLive(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Closed)
@@ -224,7 +226,8 @@ func TestConnectionsPerIPSetLive(t *testing.T) {
 	mustRefuse(t, g.dial())
 }
 
-// Connections that come and go while a limit of addresses is switched on are counted exactly: the audit at the end finds none left.
+// Connections that come and go while a limit of addresses is switched on are counted exactly: the audit at the end
+// finds none left.
 func TestConnectionsPerIPSetInTraffic(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})
@@ -308,7 +311,7 @@ func TestRefusedTakesNoPlace(t *testing.T) {
 	mustServe(t, g.dial())
 	mustRefuse(t, g.dial())
 	g.update(func(l *server.Limits) { l.MaxConnections, l.ListenerConnections, l.ConnectionsPerIP = 0, nil, 3 })
-	for range 5 { // of which none is counted as one of the address
+	for range 5 { // none counts as one of the address
 		mustRefuse(t, g.dial())
 	}
 	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 5, event.ReasonConnectionLimit: 1, event.ReasonAcceptRate: 5})

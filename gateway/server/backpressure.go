@@ -6,11 +6,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// pauseAnnounce is how long reading has to be paused before it makes an event: shorter pauses are ordinary flow control.
+// pauseAnnounce is how long reading has to be paused before it makes an event: shorter pauses are ordinary flow
+// control.
 const pauseAnnounce = 250 * time.Millisecond
 
-// pauseIfHigh stops reading from a peer whose queue is over the high water, or has anything while the queue budget is scarce. The
-// caller holds mu.
+// pauseIfHigh stops reading from a peer whose queue is over the high water, or has anything while the queue budget is
+// scarce. The caller holds mu.
 func (c *Conn) pauseIfHigh() {
 	b, l := c.sending, c.owner.server.limits.Load()
 	if b.paused != 0 || c.ending != nil || b.queue.Size <= l.HighWater && !c.owner.server.scarce(l) {
@@ -24,8 +25,8 @@ func (c *Conn) pauseIfHigh() {
 	}
 }
 
-// announcePause makes an event of a pause that lasts. Its timer is left alone by pauses that end and begin in the meantime,
-// so that bulk traffic makes no timer for each.
+// announcePause makes an event of a pause that lasts. Its timer is left alone by pauses that end and begin in the
+// meantime, so that bulk traffic makes no timer for each.
 func (c *Conn) announcePause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +49,8 @@ func (c *Conn) announcePause() {
 	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.Size)})
 }
 
-// resumeIfLow reads again when the queue is at the low water, or while the queue budget is scarce when it is empty. The caller holds mu.
+// resumeIfLow reads again when the queue is at the low water, or while the queue budget is scarce when it is empty. The
+// caller holds mu.
 func (c *Conn) resumeIfLow() {
 	l := c.owner.server.limits.Load()
 	if n := c.queued(); n == 0 || n <= l.LowWater && !c.owner.server.scarce(l) {

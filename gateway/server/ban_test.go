@@ -148,7 +148,7 @@ func TestBanMissesNobody(t *testing.T) {
 	})
 }
 
-// What can be banned, how it is written, and what is no target.
+// Targets of bans as they are given and as they are listed, and texts that are no target.
 func TestBanTargets(t *testing.T) {
 	g := start(t, server.Config{})
 	long := strings.Repeat("x", 1024)

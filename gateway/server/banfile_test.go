@@ -118,7 +118,7 @@ func TestKickBanIsKept(t *testing.T) {
 	}
 }
 
-// What is no ban file is set aside under a name that no other has, told of, and the gateway starts without bans.
+// A file that is no ban file is set aside under a name that no other has, told of, and the gateway starts without bans.
 func TestDamagedBanFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	good := mustListen(t, file)
@@ -176,7 +176,8 @@ func TestDamagedBanFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be read, or locked, or is another gateway's, is an error that says what to do; nothing is bound then.
+// A file that cannot be read, or locked, or is another gateway's, is an error that says what to do; nothing is bound
+// then.
 func TestBanFileThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	used := filepath.Join(dir, "used")

@@ -21,7 +21,8 @@ const (
 // ErrTooManyBans says that there are MaxBans.
 var ErrTooManyBans = ban.ErrTooMany
 
-// BanTargetError says that a text is no target of a ban: Target is the text, and Identity whether an identity was expected.
+// BanTargetError says that a text is no target of a ban: Target is the text, and Identity whether an identity was
+// expected.
 type BanTargetError = ban.TargetError
 
 // BanDurationError says that a ban cannot last for its Duration.
@@ -45,10 +46,10 @@ type AddBanResult struct {
 	Closed   uint64 // live connections that are being closed for it
 }
 
-// AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is flushed for at
-// most a second. A peer is known by its remote address, which is the one of a PROXY header where that was believed, and by its
-// certificate's identity. The ban is carried out whole even when ctx ends. The error is a *BanTargetError, a *BanDurationError,
-// ErrTooManyBans, or that of writing the file, and then nothing has changed.
+// AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is
+// flushed for at most a second. A peer is known by its remote address, which is the one of a PROXY header where that
+// was believed, and by its certificate's identity. The ban is carried out whole even when ctx ends. The error is a
+// *BanTargetError, a *BanDurationError, ErrTooManyBans, or that of writing the file, and then nothing has changed.
 func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
@@ -79,8 +80,8 @@ func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error
 	return result, nil
 }
 
-// closeBanned closes the live connections that a ban covers, and returns how many. The ban is published already: what is admitted
-// meanwhile closes by itself.
+// closeBanned closes the live connections that a ban covers, and returns how many. The ban is published already: what
+// is admitted meanwhile closes by itself.
 func (s *Server) closeBanned(b *ban.Ban) (closed uint64) {
 	s.registry.Walk(func(c *Conn) bool {
 		if b.Target.Covers(c.identity.Remote.Addr(), c.identity.Known().Identity) && c.endFor(b) {
@@ -119,8 +120,8 @@ func banRow(b *ban.Ban) Ban {
 		CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt, Refused: b.Refused.Load()}
 }
 
-// banned reports whether a peer that wants to connect is banned, and by whom, until when and why; it counts the refusal. The identity
-// is that of a verified certificate; empty when there is none, or it is not known yet.
+// banned reports whether a peer that wants to connect is banned, and by whom, until when and why; it counts the
+// refusal. The identity is that of a verified certificate; empty when there is none, or it is not known yet.
 func (s *Server) banned(addr netip.Addr, identity string) (text string, yes bool) {
 	b := s.bans.Find(addr, identity)
 	if b == nil {
@@ -130,8 +131,9 @@ func (s *Server) banned(addr netip.Addr, identity string) (text string, yes bool
 	return b.Text(), true
 }
 
-// endIfBanned closes a connection that was admitted while a ban of its peer was made. It is called when the connection is in the
-// registry: who makes a ban publishes it first and then goes through the registry, so that at least one of the two sees the other.
+// endIfBanned closes a connection that was admitted while a ban of its peer was made. It is called when the connection
+// is in the registry: AddBan publishes the ban first and then goes through the registry, so that at least one of the
+// two sees the other.
 func (c *Conn) endIfBanned() {
 	if c.owner.server.bans.Current.Load() == nil {
 		return
@@ -173,8 +175,8 @@ type BanPage struct {
 	Total int
 }
 
-// ListBans returns bans that have not expired. One that is there throughout a walk over the pages appears in it exactly once. The
-// error is a *BanTargetError of After.
+// ListBans returns bans that have not expired. One that is there throughout a walk over the pages appears in it exactly
+// once. The error is a *BanTargetError of After.
 func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error) {
 	rows := s.bans.Current.Load().Lasting(time.Now())
 	page := BanPage{Total: len(rows)}
@@ -204,8 +206,8 @@ type RemoveBanRequest struct {
 	Actor    event.Actor
 }
 
-// RemoveBan ends a ban and returns it. The error is a *BanTargetError, a *BanNotFoundError, or that of writing the file, and then
-// nothing has changed.
+// RemoveBan ends a ban and returns it. The error is a *BanTargetError, a *BanNotFoundError, or that of writing the
+// file, and then nothing has changed.
 func (s *Server) RemoveBan(_ context.Context, r RemoveBanRequest) (Ban, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {

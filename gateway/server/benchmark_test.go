@@ -50,7 +50,7 @@ type kernelSocket struct{ transport.Socket }
 
 func (kernelSocket) TryWrite(p []byte) (int, error) { return len(p), nil }
 
-// What the gateway adds to the read and the write of an echo.
+// BenchmarkAnswer is the cost that the gateway adds to the read and the write of an echo.
 func BenchmarkAnswer(b *testing.B) {
 	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: echo{}})
 	if err != nil {

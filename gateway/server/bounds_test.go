@@ -49,7 +49,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 	}
 }
 
-// What a request gave that is long does not stay in the event log whole.
+// A long text of a request does not stay in the event log whole.
 func TestControlEventsAreBounded(t *testing.T) {
 	g := start(t, server.Config{})
 	var long []string

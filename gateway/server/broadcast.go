@@ -10,7 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
 )
 
-// ErrTooManyRequests says that 4,096 broadcasts with a RequestID were made within two minutes. The broadcast was not made.
+// ErrTooManyRequests says that 4,096 broadcasts with a RequestID were made within two minutes. The broadcast was not
+// made.
 var ErrTooManyRequests = replay.ErrTooMany
 
 // RequestIDError says that a RequestID was used for another broadcast within two minutes: ID is the one.
@@ -43,9 +44,9 @@ type BroadcastResult struct {
 	Replayed                                  bool            // the answer of an earlier request with the same RequestID
 }
 
-// Broadcast sends to every matching connection at most once, and nothing to one that connects meanwhile and was passed by.
-// It is carried out whole even when ctx ends. The error is a *RequestIDError, ErrTooManyRequests, or ctx's while it waits
-// for an earlier request with the same RequestID.
+// Broadcast sends to every matching connection at most once, and nothing to one that connects meanwhile and was passed
+// by. It is carried out whole even when ctx ends. The error is a *RequestIDError, ErrTooManyRequests, or ctx's while it
+// waits for an earlier request with the same RequestID.
 func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastResult, error) {
 	if r.RequestID == "" {
 		return s.broadcast(r), nil

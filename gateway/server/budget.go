@@ -2,8 +2,8 @@ package server
 
 import "math"
 
-// budgetReserve is by how much the answers of handlers, and the rest of what the kernel took a part of, may exceed the queue budget. With
-// TLS, what the kernel took nothing of counts as begun, too, when nothing was queued before it.
+// budgetReserve is headroom above the queue budget for handlers' answers and for the tail of partly written sends. With
+// TLS, a send counts as begun even when the kernel took nothing, if nothing was queued before it.
 const budgetReserve = 1 << 20
 
 // ErrBudget says that a send did not fit into the queue budget. It is an ErrDropped (errors.Is).
@@ -20,8 +20,8 @@ func (budgetError) Error() string {
 // Is makes ErrBudget an ErrDropped.
 func (budgetError) Is(target error) bool { return target == ErrDropped }
 
-// scarce reports whether more than three quarters of the budget are used. Connections that have anything queued are not read from then,
-// so that what is left is for those that keep up, and for the answers to what was read already.
+// scarce reports whether more than three quarters of the budget are used. Connections that have anything queued are not
+// read from then, so that what is left is for those that keep up, and for the answers to what was read already.
 func (s *Server) scarce(l *Limits) bool {
 	return l.QueueBudget > 0 && s.queued.Bytes() > int64(l.QueueBudget)-int64(l.QueueBudget)/4
 }
@@ -35,7 +35,8 @@ type room struct {
 // verbRoom is the room for what verbs send.
 func (l *Limits) verbRoom() room { return room{queue: l.SendQueueLimit, all: l.budget(0)} }
 
-// handlerRoom is the room for what handlers send: what was accepted from a peer that is not read from any more must have room.
+// handlerRoom is the room for what handlers send: what was accepted from a peer that is not read from any more must
+// have room.
 func (l *Limits) handlerRoom() room {
 	return room{queue: l.SendQueueLimit + handlerReserve, all: l.budget(budgetReserve)}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// A verb's send that does not fit is dropped whole and told so; one to a peer that keeps up is written, however full the others are.
+// A verb's send that does not fit is dropped whole and told so; one to a peer that keeps up is written, however full
+// the others are.
 func TestQueueBudgetOfVerbs(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 1000}})
 	slow, quick := s.connect(t, "", 0), s.connect(t, "", 1<<20)
@@ -73,7 +74,8 @@ func TestQueueBudgetOfHandlers(t *testing.T) {
 	other.finish()
 }
 
-// When the kernel took a part of a send, and there is no room for the rest, the connection ends: nothing may follow half a message.
+// When the kernel took a part of a send, and there is no room for the rest, the connection ends: nothing may follow
+// half a message.
 func TestQueueBudgetBehindPart(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 1000, SendQueueLimit: 4 << 20}})
 	slow, first, second := s.connect(t, "", 0), s.connect(t, "", 10), s.connect(t, "", 10)
@@ -96,14 +98,15 @@ func TestQueueBudgetBehindPart(t *testing.T) {
 	third := s.connect(t, "", 0)
 	s.listeners[0].config.TLS = &tls.Config{} // which may have encrypted the beginning of a send before the kernel took nothing of it
 	if o := send(third); o != OutcomeClosed || third.end.Info().CloseReason != ReasonQueueBudget {
-		t.Errorf("a send of which TLS may have begun to send, beyond the reserve: %s, closed with %s", o, third.end.Info().CloseReason)
+		t.Errorf("a send that TLS may have begun, beyond the reserve: %s, closed with %s", o, third.end.Info().CloseReason)
 	}
 	for _, k := range []*kernel{slow, first, second, third} {
 		k.finish()
 	}
 }
 
-// While the budget is scarce, who has anything queued is not read from, until all of that is taken or there is room again.
+// While the budget is scarce, a peer with anything queued is not read from, until all of that is taken or there is room
+// again.
 func TestScarceBudgetPauses(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 100_000}})
 	big, small := s.connect(t, "", 0), s.connect(t, "", 0)

@@ -19,7 +19,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// The audit at the end of each test checks that CONNECTED and CLOSED come exactly once each, in dense order, with exact counts.
+// The audit at the end of each test checks that CONNECTED and CLOSED come exactly once each, in dense order, with exact
+// counts.
 func TestManyOpensAndCloses(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const n, lanes = 10_000, 8
@@ -90,7 +91,8 @@ func (h *tagger) Open(c *server.Conn) {
 	})
 }
 
-// Whatever goes on at once, and however often descriptors are used again, a peer gets only bytes that were addressed to it.
+// Whatever goes on at once, and however often descriptors are used again, a peer gets only bytes that were addressed to
+// it.
 func TestBytesNeverReachAnotherPeer(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		h := &tagger{}

@@ -32,29 +32,32 @@ type Config struct {
 
 	// Limits are the bounds at the start.
 	Limits Limits
-	// BanFile is where bans are kept, so that they survive a restart: JSON, replaced whole at each change. Listen reads it; one that is
-	// damaged is set aside as BanFile.damaged- and the time, and there are no bans then. Default: none, and bans end with the process.
-	// Hazard: two servers must not have the same. On unix the second one is refused, by the lock on BanFile.lock; other systems do not
-	// prevent it. Who edits the file while the server runs loses the changes.
+	// BanFile is where bans are kept, so that they survive a restart: JSON, replaced whole at each change. Listen reads
+	// it; one that is damaged is set aside as BanFile.damaged- and the time, and there are no bans then. Default: none,
+	// and bans end with the process. Hazard: two servers must not have the same. On unix the second one is refused, by
+	// the lock on BanFile.lock; other systems do not prevent it. Edits of the file while the server runs are lost.
 	BanFile string
-	// ConnectionDescriptors is how many connections the process has descriptors for, those not counted that are kept for other things. A
-	// Limits.MaxConnections above it, or none, is warned of when it comes into force. Default 0: it is not known, and nothing is said.
+	// ConnectionDescriptors is how many connections the process has descriptors for, those not counted that are kept
+	// for other things. A Limits.MaxConnections above it, or none, is warned of when it comes into force. Default 0: it
+	// is not known, and nothing is said.
 	ConnectionDescriptors int
-	// IdleAction is what happens then. Default IdleClose.
+	// IdleAction is what happens to a connection that was idle for Limits.IdleTimeout. Default IdleClose.
 	IdleAction IdleAction
-	// CloseTimeout is how long Conn.Close waits for queued bytes to reach the kernel and for the peer to finish. Default 5 s.
+	// CloseTimeout is how long Conn.Close waits for queued bytes to reach the kernel and for the peer to finish.
+	// Default 5 s.
 	CloseTimeout time.Duration
 	// DrainTimeout is the grace period of a drain for which none is named. Default 30 s.
 	DrainTimeout time.Duration
 	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
-	// Hazard: an event takes about 100 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to 12 KiB.
+	// Hazard: an event takes about 100 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to
+	// 12 KiB.
 	EventLogSize int
 	// Engine moves the bytes: one of Engines. Default: the first of them.
 	Engine string
 	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close.
 	OnDrain func()
-	// Logger gets what operators should read. Default: none.
-	// Hazard: what serves connections writes to it, though with none of the server's locks held; a logger that blocks holds them up.
+	// Logger gets what operators should read. Default: none. Hazard: what serves connections writes to it, though with
+	// none of the server's locks held; a logger that blocks holds them up.
 	Logger hclog.Logger
 	// Version is what Gateway reports. Default "devel".
 	Version string
@@ -68,14 +71,14 @@ type ListenerConfig struct {
 	Address string
 	// Handler serves its connections. Default: Config.Handler.
 	Handler Handler
-	// TLS makes its connections TLS, with at least a certificate or a function that has one. Its functions may be called by many
-	// goroutines at once. Default nil: plain TCP.
+	// TLS makes its connections TLS, with at least a certificate or a function that has one. Its functions may be
+	// called by many goroutines at once. Default nil: plain TCP.
 	TLS *tls.Config
 	// Proxy says whether connections begin with a PROXY header. Default ProxyOff.
 	Proxy ProxyMode
-	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff or the address is that of a
-	// unix socket, where who may open its file is believed.
-	// Hazard: who can connect from them can claim any address, and so pass by every limit, list and ban of addresses.
+	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff or the
+	// address is that of a unix socket, where every process that may open its file is believed. Hazard: a host in them
+	// can claim any address, and so pass by every limit, list and ban of addresses.
 	ProxyTrusted []netip.Prefix
 }
 
@@ -122,8 +125,8 @@ const (
 	defaultDrainTimeout = 30 * time.Second
 	defaultEventLogSize = 65_536
 	maxEventLogSize     = 1 << 24
-	// handlerReserve is by how much a handler's answer may exceed the queue's limit: one read, and as much again for what the
-	// handler adds.
+	// handlerReserve is by how much a handler's answer may exceed the queue's limit: one read, and as much again for
+	// what the handler adds.
 	handlerReserve = 128 << 10
 )
 

@@ -9,7 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// Conn is one accepted connection. All its methods may be called from any goroutine and none of them blocks on the peer.
+// Conn is one accepted connection. All its methods may be called from any goroutine and none of them blocks on the
+// peer.
 //
 // There may be a million of them, most of them idle: what only some have is behind a pointer.
 //
@@ -87,7 +88,8 @@ func (c *Conn) Info() Info {
 	return c.info()
 }
 
-// infoAt returns the connection as it is now, and the position of its Connected event; 0 when that is not published yet.
+// infoAt returns the connection as it is now, and the position of its Connected event; 0 when that is not published
+// yet.
 func (c *Conn) infoAt() (Info, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,8 +155,8 @@ func (c *Conn) publish(t event.Type, detail event.Detail) {
 	c.owner.server.log.Append(&event.Event{Type: t, Conn: c.info(), Detail: detail})
 }
 
-// moment is a time on the server's monotonic clock, which the engine shares. Timeouts are measured with it, so that setting the
-// machine's clock closes nobody.
+// moment is a time on the server's monotonic clock, which the engine shares. Timeouts are measured with it, so that
+// setting the machine's clock closes nobody.
 type moment = transport.Moment
 
 // now reads the clock.

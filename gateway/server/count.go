@@ -18,8 +18,8 @@ type GroupBy struct {
 	read func(*Info) string
 }
 
-// ParseGroupBy reads `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket), or `labels.` and a label's key
-// ("" where it is not set). The error names these.
+// ParseGroupBy reads `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket), or `labels.` and a
+// label's key ("" where it is not set). The error names these.
 func ParseGroupBy(text string) (GroupBy, error) {
 	if read := group.Reader(text); read != nil {
 		return GroupBy{name: text, read: read}, nil
@@ -52,10 +52,10 @@ type CountResult struct {
 // Group is how many connections have a value in common: Value and Count.
 type Group = group.Group
 
-// Count counts connections. One that is live throughout is counted exactly once, and judged as it is when the count comes to
-// it; one that comes meanwhile is left out. It holds no lock that a new connection needs while it looks at connections. With
-// more than 100,000 different values of By, those that it met first are the ones of which the largest are returned. The
-// error is ctx's.
+// Count counts connections. One that is live throughout is counted exactly once, and judged as it is when the count
+// comes to it; one that comes meanwhile is left out. It holds no lock that a new connection needs while it looks at
+// connections. With more than 100,000 different values of By, only those that it met first are counted apart; the rest
+// is in Other. The error is ctx's.
 func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error) {
 	result, state := CountResult{Total: s.registry.Live()}, r.State.orLive()
 	if r.Match == nil && r.By.read == nil && state == ListLive {

@@ -1,5 +1,5 @@
-// Package server holds long-lived TCP and unix-socket connections, gives their bytes to a [Handler], and lets programs see
-// and drive them while they live.
+// Package server holds long-lived TCP and unix-socket connections, gives their bytes to a [Handler], and lets programs
+// see and drive them while they live.
 //
 //	srv, err := server.New(server.Config{
 //		Listeners: []server.ListenerConfig{{Address: ":8017"}},
@@ -9,16 +9,18 @@
 //	err = srv.Serve(ctx) // nil after Shutdown
 //
 // The data's way through the package, one file a stage: accept.go (accept, limits, registry), endpoint.go (the socket's
-// calls), the handler, write.go with queue.go (send queue, back-pressure), ending.go (the one way to end), and endpoint.go's
-// Closed. The verbs have a file each: list.go, send.go, broadcast.go, kick.go, labels.go, addban.go, removeban.go, listbans.go, drain.go.
+// calls), the handler, write.go with backpressure.go, flush.go and sending.go, ending.go (the one way to end), and
+// endpoint.go's Closed. The verbs are in list.go, count.go, send.go, broadcast.go, kick.go, labels.go, banverbs.go,
+// updatelimits.go and drain.go.
 //
-// Sending tries the kernel at once and queues the rest. Above Config.HighWater reading from that peer pauses, at
-// Config.LowWater it resumes. A peer that takes nothing for Config.WriteTimeout is closed with ReasonSlowConsumer. No queue
-// grows beyond Config.SendQueueLimit (and a fixed reserve for handlers), and all together not beyond Limits.QueueBudget (and another one;
-// budget.go). A peer that sends more than Limits.ReceiveRate is read later (receiverate.go); one that sends nothing, or nothing any more,
-// is found by a sweep (idle.go).
+// Sending tries the kernel at once and queues the rest. Above Limits.HighWater reading from that peer pauses, at
+// Limits.LowWater it resumes. A peer that takes nothing for Limits.WriteTimeout is closed with ReasonSlowConsumer. No
+// queue grows beyond Limits.SendQueueLimit (and a fixed reserve for handlers), and all together not beyond
+// Limits.QueueBudget (and another one; budget.go). A peer that sends more than Limits.ReceiveRate is read later
+// (receiverate.go); one that sends nothing, or nothing any more, is found by a sweep (idle.go).
 //
-// Bans (bans.go) are an immutable set that admission reads without a lock, and are kept in a file (banfile.go) that is replaced whole.
+// Bans are an immutable set that admission reads without a lock, and are kept in a file that is replaced whole
+// (internal/ban).
 //
 // Everything that happens is published to the server's event log (package event).
 package server

@@ -9,8 +9,8 @@ import (
 const (
 	// maxGrace is the longest grace period.
 	maxGrace = 24 * time.Hour
-	// maxFlush is how long the connections that are left at the end of a drain have to be flushed. It is part of the grace
-	// period where that is long enough: a fifth of it at most.
+	// maxFlush is how long the connections that are left at the end of a drain have to be flushed. It is part of the
+	// grace period where that is long enough: a fifth of it at most.
 	maxFlush = 2 * time.Second
 	// hurriedFlush is the flush of a drain without a grace period.
 	hurriedFlush = time.Second
@@ -22,7 +22,7 @@ type drain struct {
 	flush    time.Duration
 	reason   string
 	by       string
-	asked    []DrainRequest // whose farewell has not been sent and that have not been recorded
+	asked    []DrainRequest // their farewells have not been sent, nor are they recorded
 	left     uint64         // connections that did not end by themselves; known when the drain is over
 	over     bool           // nothing is left: a request that comes now is recorded at once
 	changed  chan struct{}  // capacity 1; gets a token when somebody joins
@@ -33,7 +33,7 @@ type DrainRequest struct {
 	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
 	Reason   string
 	Farewell []byte      // sent to every live connection; must not change afterwards
-	Actor    event.Actor // who asked, for records; the zero value for the process itself
+	Actor    event.Actor // for records; the zero value, for the process itself, makes none
 }
 
 // DrainStatus describes the drain that a request started or joined.
@@ -43,8 +43,8 @@ type DrainStatus struct {
 	Connections int
 }
 
-// StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds, the farewell is
-// sent too, and the first reason stays. It returns at once.
+// StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds, the
+// farewell is sent too, and the first reason stays. It returns at once.
 func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	grace := min(max(r.Grace, 0), maxGrace)
 	flush := min(maxFlush, grace/5)
@@ -92,7 +92,8 @@ func (s *Server) drainTimes() (deadline, flushAt time.Time) {
 	return s.drain.deadline, s.drain.deadline.Add(-s.drain.flush)
 }
 
-// runDrain is the drain: health first, then the listeners and what they were admitting, then the connections, and at the deadline the rest.
+// runDrain is the drain: health first, then the listeners and what they were admitting, then the connections, and at
+// the deadline the rest.
 func (s *Server) runDrain() {
 	d := s.drain // set before drainSet was closed, and never replaced
 	if s.config.OnDrain != nil {
@@ -118,7 +119,7 @@ func (s *Server) runDrain() {
 	s.config.Logger.Info("drain ended", "ended", before-left, "closed", left)
 }
 
-// answerAsked sends the farewells that were asked for and records who asked, with what became of them.
+// answerAsked sends the farewells that were asked for, and records each request with its outcomes.
 func (s *Server) answerAsked() {
 	s.mu.Lock()
 	asked := s.drain.asked
@@ -163,8 +164,8 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 	}
 }
 
-// closeRest flushes and closes what is left, by the deadline. A quarter of the flush is left for closing the sockets of those
-// that did not finish by themselves: there may be many.
+// closeRest flushes and closes what is left, by the deadline. A quarter of the flush is left for closing the sockets of
+// those that did not finish by themselves: there may be many.
 func (s *Server) closeRest(d *drain) {
 	deadline, _ := s.drainTimes()
 	s.registry.Walk(func(c *Conn) bool {

@@ -105,7 +105,8 @@ func TestNothingIsLost(t *testing.T) {
 		name string
 		end  func(g *gateway)
 	}{
-		// A fifth of the grace period is for clients to read what was flushed: of twenty that write without end, on a busy machine.
+		// A fifth of the grace period is for clients to read what was flushed: of twenty that write without end, on a
+		// busy machine.
 		{"drain", func(g *gateway) { g.StartDrain(server.DrainRequest{Grace: 4 * time.Second}) }},
 		{"drain at once", func(g *gateway) { g.StartDrain(server.DrainRequest{}) }},
 		{"kick", func(g *gateway) {

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// lateEngine opens its sockets only after verbs have met the connection, which can happen with every engine: a connection is in
-// the registry before it is opened.
+// lateEngine opens its sockets only after verbs have met the connection, which can happen with every engine: a
+// connection is in the registry before it is opened.
 type lateEngine struct {
 	transport.Engine
 	early func()

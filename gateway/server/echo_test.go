@@ -37,8 +37,8 @@ func TestEchoBulk(t *testing.T) {
 	})
 }
 
-// The same with a client that reads nothing until it has written all but what the gateway holds back: nothing is lost to
-// back-pressure.
+// The same with a client that reads nothing until it has written all but what the gateway holds back: nothing is lost
+// to back-pressure.
 func TestEchoBehindBackpressure(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})

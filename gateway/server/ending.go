@@ -20,13 +20,14 @@ type ending struct {
 }
 
 // Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or
-// Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does nothing.
+// Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does
+// nothing.
 func (c *Conn) Close(reason CloseReason) {
 	c.end(ending{reason: reason}, c.owner.server.config.CloseTimeout)
 }
 
-// Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but cuts
-// an ending that still flushes short.
+// Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but
+// cuts an ending that still flushes short.
 func (c *Conn) Abort(reason CloseReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -34,8 +35,9 @@ func (c *Conn) Abort(reason CloseReason) {
 }
 
 // end begins the orderly end: the farewell goes behind what is queued, nothing more is accepted, received bytes are
-// discarded, and the socket closes when the peer has finished or after flush. With answering, a handler's call that is under
-// way answers first, so that no byte that it was given is lost. It returns false when the connection is ending already.
+// discarded, and the socket closes when the peer has finished or after flush. With answering, a handler's call that is
+// under way answers first, so that no byte that it was given is lost. It returns false when the connection is ending
+// already.
 func (c *Conn) end(e ending, flush time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,8 +129,8 @@ func (c *Conn) CloseWrite() {
 	c.finishIfDone()
 }
 
-// finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller holds
-// mu.
+// finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller
+// holds mu.
 func (c *Conn) finishIfDone() {
 	if !c.has(flagFinish) || c.queued() > 0 || c.has(flagDone) || !c.has(flagOpened) || c.ending != nil && c.ending.answering {
 		return

@@ -22,7 +22,7 @@ func (h blocking) Data(c *server.Conn, _ []byte) {
 	<-h.goOn
 }
 
-// What a reset throws away is unsent, and so is the farewell of a kick that the handler's call kept waiting.
+// Bytes that a reset throws away are unsent, and so is the farewell of a kick that the handler's call kept waiting.
 func TestResetBeforeFarewell(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		h := blocking{called: make(chan *server.Conn, 1), goOn: make(chan struct{})}

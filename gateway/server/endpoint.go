@@ -58,8 +58,8 @@ func (c endpoint) discard(n int) {
 	c.leave()
 }
 
-// publishData is apart from Received so that its large frame is not on the stack of every connection: an idle one keeps the
-// stack that its last read needed.
+// publishData is apart from Received so that its large frame is not on the stack of every connection: an idle one keeps
+// the stack that its last read needed.
 //
 //go:noinline
 func (c endpoint) publishData(p []byte) { c.owner.server.log.AppendData(c.Info(), p) }
@@ -107,7 +107,7 @@ func (c *Conn) fail(op event.Operation, err error) {
 func errorText(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		if err = op.Err; op.Op == "remote error" || op.Op == "local error" { // a TLS alert: whose it is, is half of what it says
+		if err = op.Err; op.Op == "remote error" || op.Op == "local error" { // a TLS alert: its sender is half of the news
 			return op.Op + ": " + err.Error()
 		}
 	}
@@ -131,8 +131,8 @@ func (c endpoint) handled() {
 
 // leave ends a handler's call: what came meanwhile and let the handler answer first goes on.
 //
-// Who begins to end a connection stores ends and then loads inCall; a call stores inCall and then loads ends. So at least one of the
-// two sees the other, without a lock for each call.
+// The goroutine that begins to end a connection stores ends and then loads inCall; a call stores inCall and then loads
+// ends. So at least one of the two sees the other, without a lock for each call.
 func (c endpoint) leave() {
 	c.inCall.Store(false)
 	if !c.ends.Load() {

@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
 )
 
-// What the tests need to know of the package's limits.
+// The package's limits that tests need.
 const (
 	ClosedKept   = history.Kept
 	ScanRows     = scanRows
@@ -46,8 +46,8 @@ func (inert) Unacknowledged() int            { return 0 }
 func (inert) CloseWrite() error              { return nil }
 func (inert) Close(bool)                     {}
 
-// AddInert admits a connection that has no descriptor, so that there can be a million: to everything but the engine it is like
-// any other. CloseInert ends it; no verb can.
+// AddInert admits a connection that has no descriptor, so that there can be a million: to everything but the engine it
+// is like any other. CloseInert ends it; no verb can.
 func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn {
 	end := s.listeners[0].Admit(inert{}, remote, remote).(endpoint)
 	end.Opened()

@@ -13,14 +13,14 @@ type refused struct {
 	remote netip.AddrPort // as far as it was known
 }
 
-// refuse counts a refusal and tells of it: at once when it is the first of its reason, with others of a second when it is not. The caller
-// closes the socket, and holds no lock.
+// refuse counts a refusal and tells of it: at once when it is the first of its reason, with others of a second when it
+// is not. The caller closes the socket, and holds no lock.
 func (l *listener) refuse(r admission.Refusal, remote netip.AddrPort) {
 	l.server.counters.refusals[r.Reason].Add(1)
 	l.refusals[r.Reason].Add(refused{r, remote})
 }
 
-// reportRefusals makes an event of refusals of one reason, the newest of which is given.
+// reportRefusals makes an event of refusals of one reason; newest is the last of them.
 func (l *listener) reportRefusals(newest refused, count uint64) {
 	d := &event.RefusedDetail{Reason: newest.Reason, Listener: l.config.Name, Count: count, Message: event.ShortText(newest.Message()),
 		Remote: l.peerAddress(newest.remote)}

@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// What comes faster than the receive rate is read later, all of it, and never more than the rate allows.
+// Bytes that come faster than the receive rate are read later, all of it, and never more than the rate allows.
 func TestReceiveRateOnSockets(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const rate, size = 1 << 20, 3 << 20
@@ -74,7 +74,8 @@ func TestQueueBudgetOnSockets(t *testing.T) {
 	})
 }
 
-// Echo whose peers do not read stays within the budget and its reserve: a connection without room for its answer ends, for that reason.
+// Echo whose peers do not read stays within the budget and its reserve: a connection without room for its answer ends,
+// for that reason.
 func TestEchoWithinQueueBudget(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const budget, reserve, peers = 256 << 10, 1 << 20, 40
@@ -106,7 +107,7 @@ func TestEchoWithinQueueBudget(t *testing.T) {
 	})
 }
 
-// Echo does not lose an answer silently for which there is no room in the budget: the connection ends, for that reason.
+// Echo does not lose an answer silently when the budget has no room for it: the connection ends, for that reason.
 func TestEchoBeyondQueueBudget(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{QueueBudget: 1, SendQueueLimit: 4 << 20}})
 	full, c := g.AddFull(t), g.AddFull(t)

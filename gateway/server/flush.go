@@ -8,9 +8,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// progressChecks is how often in a write timeout the kernel is asked whether the peer takes what it holds. The kernel's buffers
-// have room for megabytes, and it says that there is room again only when much of them is empty: a peer that reads slowly but
-// steadily must not be taken for one that does not read.
+// progressChecks is how often in a write timeout the kernel is asked whether the peer takes what it holds. The kernel's
+// buffers have room for megabytes, and it says that there is room again only when much of them is empty: a peer that
+// reads slowly but steadily must not be taken for one that does not read.
 const progressChecks = 4
 
 // NextWrite returns the next bytes of the queue, and until when to try before looking whether the peer makes progress.

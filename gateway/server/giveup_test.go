@@ -11,7 +11,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// secondFails is an engine that accepts on one listener, waits until a client of it is half admitted, and fails at the next listener.
+// secondFails is an engine that accepts on one listener, waits until a client of it is half admitted, and fails at the
+// next listener.
 type secondFails struct {
 	transport.Engine
 	server *Server

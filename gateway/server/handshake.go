@@ -12,7 +12,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// Established ends the TLS handshake of a connection that is being admitted: its client has proven who it is, if it had to.
+// Established ends the TLS handshake of a connection that is being admitted: its client has proven its identity, if it
+// had to.
 func (p *pending) Established(socket transport.Socket, state tls.ConnectionState) transport.Endpoint {
 	peer := tlsPeer(&state)
 	peer.Proxy = p.peer.Proxy
@@ -66,7 +67,7 @@ func badHandshake(err error) admission.Refusal {
 	return admission.Refusal{Reason: event.ReasonTLSHandshake, Text: text}
 }
 
-// tlsPeer is what TLS says of a client. Only a certificate that was verified says who it is.
+// tlsPeer is what TLS says of a client. Only a verified certificate gives it an identity.
 func tlsPeer(state *tls.ConnectionState) *event.Peer {
 	peer := &event.Peer{TLSVersion: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite),
 		Protocol: state.NegotiatedProtocol, ServerName: event.PeerText([]byte(state.ServerName))}

@@ -99,7 +99,8 @@ func tlsListener(config *tls.Config, mode server.ProxyMode) []server.ListenerCon
 	return l
 }
 
-// What TLS tells of a client is the connection's, with or without a PROXY header before it, in one segment or byte by byte.
+// TLS details of a client are the connection's, with or without a PROXY header before it, in one segment or byte by
+// byte.
 func TestTLSPeer(t *testing.T) {
 	a := newAuthority(t)
 	const id = "spiffe://example.org/device/7"
@@ -267,8 +268,8 @@ func mustFail(t *testing.T, c net.Conn, config *tls.Config) {
 	}
 }
 
-// When so many handshakes are under way as may be, others wait; those whose turn does not come are refused, and more turns may be given
-// live.
+// When so many handshakes are under way as may be, others wait; those whose turn does not come are refused, and more
+// turns may be given live.
 func TestHandshakeLimit(t *testing.T) {
 	a := newAuthority(t)
 	hello := a.hello()

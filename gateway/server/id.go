@@ -77,8 +77,8 @@ func (s *Server) find(text string) (*Conn, ID, Outcome) {
 	return c, id, 0
 }
 
-// Conn returns a live connection by its ID, for programs that send to it or close it themselves; false when no live connection of
-// this server has the ID.
+// Conn returns a live connection by its ID, for programs that send to it or close it themselves; false when no live
+// connection of this server has the ID.
 func (s *Server) Conn(id string) (*Conn, bool) {
 	c, _, _ := s.find(id)
 	return c, c != nil

@@ -15,9 +15,10 @@ const (
 	maxSweep = time.Second
 )
 
-// sweep finds the connections that have been silent for too long: those that are idle, and those that never sent a byte. One goroutine
-// looks at all of them instead of a timer for each: a silent connection costs nothing, and a timeout is late by at most a sixteenth of
-// it (5 ms to 1 s). It asks the limits in force each time, so a change of them holds within a second.
+// sweep finds the connections that have been silent for too long: those that are idle, and those that never sent a
+// byte. One goroutine looks at all of them instead of a timer for each: a silent connection costs nothing, and a
+// timeout is late by at most a sixteenth of it (5 ms to 1 s). It asks the limits in force each time, so a change of
+// them holds within a second.
 type sweep struct {
 	server *Server
 	active moment // no connection that can become idle was active before it
@@ -83,9 +84,9 @@ func (w *sweep) findIdle(now moment, timeout time.Duration) {
 	w.active = oldest
 }
 
-// idled announces an idle period once, and closes the connection when that is the configured action. It returns since when the
-// connection can be idle once more: now, when it is not to be looked at before it was active again. One that a receive rate keeps from
-// being read is not idle.
+// idled announces an idle period once, and closes the connection when that is the configured action. It returns since
+// when the connection can be idle once more: now, when it is not to be looked at before it was active again. One that a
+// receive rate keeps from being read is not idle.
 func (c *Conn) idled(now moment, timeout time.Duration) moment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,8 +109,8 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 	return now
 }
 
-// findWordless closes the connections that have not sent a byte in time. Connections are in the order in which they came, so each is
-// looked at once in its life: when it is as old as the timeout.
+// findWordless closes the connections that have not sent a byte in time. Connections are in the order in which they
+// came, so each is looked at once in its life: when it is as old as the timeout.
 func (w *sweep) findWordless(now moment, timeout time.Duration) {
 	s := w.server
 	conns := make([]*Conn, 0, registry.WalkStretch)
@@ -126,7 +127,7 @@ func (w *sweep) findWordless(now moment, timeout time.Duration) {
 			w.judged = c.identity.Seq
 		}
 		if len(conns) < cap(conns) {
-			w.oldest = now // who comes later is younger
+			w.oldest = now // connections that come later are younger
 			return
 		}
 	}

@@ -50,7 +50,7 @@ func TestIdleNotify(t *testing.T) {
 	}
 }
 
-// What only sends is not idle, nor is what only receives.
+// A connection that only sends is not idle, nor is one that only receives.
 func TestTrafficIsNotIdle(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{IdleTimeout: 300 * time.Millisecond}, Handler: &hooks{}})
 	f := g.follow(event.IdleTimeout)

@@ -33,15 +33,15 @@ const (
 
 // Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
 type Matcher interface {
-	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event happened
-	// that the Info is of.
+	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event
+	// happened that the Info is of.
 	MatchAt(info *Info, at time.Time) bool
 	// String returns the source, which is what records and other nodes are given.
 	String() string
 }
 
-// MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the Info. Records
-// call it `func`.
+// MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the Info.
+// Records call it `func`.
 type MatchFunc func(info *Info, at time.Time) bool
 
 // MatchAt calls f.

@@ -21,8 +21,9 @@ type KickRequest struct {
 	Actor    event.Actor   // for records; the zero value makes none
 }
 
-// KickResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the first 100
-// that were not cleanly kicked, or with DryRun that would be. Matched is the sum of Kicked, Closed and NotFound.
+// KickResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
+// first 100 that were not cleanly kicked, or with DryRun that would be. Matched is the sum of Kicked, Closed and
+// NotFound.
 type KickResult struct {
 	Outcomes                          []TargetOutcome
 	Matched, Kicked, Closed, NotFound uint64
@@ -39,9 +40,10 @@ type kicking struct {
 	gone targeted
 }
 
-// Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is earlier,
-// ctx's deadline. With Ban, the peers of all the targets are banned before the first is closed, so that none comes back; their other
-// connections stay. The error is that of banning, and then nothing has changed; without Ban there is none.
+// Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is
+// earlier, ctx's deadline. With Ban, the peers of all the targets are banned before the first is closed, so that none
+// comes back; their other connections stay. The error is that of banning, and then nothing has changed; without Ban
+// there is none.
 func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	if r.Flush <= 0 {
 		r.Flush = s.config.CloseTimeout
@@ -125,8 +127,8 @@ type kickTarget struct {
 	place int
 }
 
-// banAndKick bans the peers of the connections that the request selects, all with one writing of the file, and then ends the
-// connections. It returns the targets, or an error, and then nobody was banned and nothing ended.
+// banAndKick bans the peers of the connections that the request selects, all with one writing of the file, and then
+// ends the connections. It returns the targets, or an error, and then nobody was banned and nothing ended.
 func (k *kicking) banAndKick() ([]string, error) {
 	var targets []kickTarget
 	found := func(c *Conn, place int) { targets = append(targets, kickTarget{conn: c, place: place}) }
@@ -141,8 +143,8 @@ func (k *kicking) banAndKick() ([]string, error) {
 	return banned, nil
 }
 
-// banPeers bans the peers of connections, unless they are ending already, and returns the first of the targets. A ban of the same target
-// that lasts longer stays.
+// banPeers bans the peers of connections, unless they are ending already, and returns the first of the targets. A ban
+// of the same target that lasts longer stays.
 func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 	peers := make(map[ban.Target]bool)
 	for _, t := range targets {

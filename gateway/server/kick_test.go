@@ -90,7 +90,8 @@ func TestKickByMatch(t *testing.T) {
 	}
 }
 
-// A farewell reaches a peer that keeps sending: what it sends is read and thrown away, so that no RST overtakes the farewell.
+// A farewell reaches a peer that keeps sending: what it sends is read and thrown away, so that no RST overtakes the
+// farewell.
 func TestFarewellToBusyPeer(t *testing.T) {
 	g := start(t, server.Config{Handler: &hooks{}})
 	f := g.follow(event.Closed)

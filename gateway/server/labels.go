@@ -89,8 +89,9 @@ type LabelRequest struct {
 	Actor   event.Actor       // for records; the zero value makes none
 }
 
-// LabelResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the first 100
-// that were not labelled. Matched is the sum of the other counts; Refused are those that would have had too many labels.
+// LabelResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
+// first 100 that were not labelled. Matched is the sum of the other counts; Refused are those that would have had too
+// many labels.
 type LabelResult struct {
 	Outcomes                                    []TargetOutcome
 	Matched, Labeled, Closed, NotFound, Refused uint64

@@ -11,7 +11,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Connections beyond the limit are closed at once, counted, and told of without a flood; when one goes, another may come.
+// Connections beyond the limit are closed at once, counted, and told of without a flood; when one goes, another may
+// come.
 func TestConnectionLimit(t *testing.T) {
 	const limit, more = 3, 50
 	g := start(t, server.Config{Limits: server.Limits{MaxConnections: limit}})

@@ -38,8 +38,8 @@ func limitError(field, format string, values ...any) error {
 	return &LimitError{Field: field, Text: strings.ReplaceAll(field, "_", " ") + " " + fmt.Sprintf(format, values...)}
 }
 
-// validate checks limits with every default filled in. Listeners are those that the limits may name. The error is a *LimitError about the
-// first field that is out of its bounds.
+// validate checks limits with every default filled in. Listeners are those that the limits may name. The error is a
+// *LimitError about the first field that is out of its bounds.
 func (l *Limits) validate(listeners []ListenerConfig) error {
 	for _, check := range []func() error{l.validateNumbers, l.validateTimes, l.validateRates, l.validateNetworks} {
 		if err := check(); err != nil {

@@ -34,8 +34,8 @@ func pageLimit(limit int) int {
 	return limit
 }
 
-// scanRows is how many connections one List looks at, at most, when a filter selects few: the caller gets what there is and
-// where to go on, instead of waiting.
+// scanRows is how many connections one List looks at, at most, when a filter selects few: the caller gets what there is
+// and where to go on, instead of waiting.
 const scanRows = 20_000
 
 // ListRequest asks for connections in the order of their seq.
@@ -45,11 +45,11 @@ type ListRequest struct {
 	Limit int    // most rows; 0 or less: DefaultLimit
 	State ListState
 	Match Matcher // nil: all
-	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is not
-	// published yet.
+	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is
+	// not published yet.
 	ConnectedBy uint64
-	// Buffer is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares the garbage
-	// where a page is done with before the next.
+	// Buffer is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares
+	// the garbage where a page is done with before the next.
 	Buffer []Info
 }
 
@@ -61,8 +61,8 @@ type ListPage struct {
 	Total       int    // live connections, whatever is selected
 }
 
-// List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It holds no
-// lock that a new connection needs while it looks at rows. The error is ctx's.
+// List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It
+// holds no lock that a new connection needs while it looks at rows. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	page := ListPage{Connections: r.Buffer[:0], Total: s.registry.Live(), UpTo: r.UpTo}
 	if page.UpTo == 0 {

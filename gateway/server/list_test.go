@@ -93,8 +93,8 @@ func TestListListedBy(t *testing.T) {
 	}
 }
 
-// While others come and go, a connection that lives throughout a walk is in it exactly once, and a closed one is never missing
-// on its way from the live to the remembered.
+// While others come and go, a connection that lives throughout a walk is in it exactly once, and a closed one is never
+// missing on its way from the live to the remembered.
 func TestWalkUnderChurn(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 18})
 	permanent := make(map[uint64]bool)

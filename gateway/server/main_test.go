@@ -177,8 +177,8 @@ func (g *gateway) send(id string, data []byte, wait time.Duration) server.SendRe
 	return r
 }
 
-// stuff sends until the kernel takes no more for a peer that does not read, and some bytes are queued. It returns how many
-// bytes were accepted.
+// stuff sends until the kernel takes no more for a peer that does not read, and some bytes are queued. It returns how
+// many bytes were accepted.
 func (g *gateway) stuff(id string) (n int) {
 	g.t.Helper()
 	p := make([]byte, 64<<10)

@@ -23,7 +23,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The benchmarks of this file have a million connections without descriptors, made once: about a second and half a gigabyte.
+// The benchmarks of this file have a million connections without descriptors, made once: about a second and half a
+// gigabyte.
 const million = 1_000_000
 
 // rooms is how many rooms the connections are in; three of four are in one.
@@ -298,8 +299,8 @@ func BenchmarkPageRPC(b *testing.B) {
 	}
 }
 
-// BenchmarkEchoBeside is a round trip of 64 bytes, alone and while a million connections are counted and listed without end in
-// the same process. Compare the percentiles; on two processors a walk by RPC has its client beside it.
+// BenchmarkEchoBeside is a round trip of 64 bytes, alone and while a million connections are counted and listed without
+// end in the same process. Compare the percentiles; on two processors a walk by RPC has its client beside it.
 func BenchmarkEchoBeside(b *testing.B) {
 	s := crowd()
 	client := dialControl(b, s)

@@ -12,10 +12,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// pending is an accepted socket that is no connection yet: first its PROXY header is read, then its address is judged, then its TLS
-// handshake is made, as far as the listener has these. It counts toward limits and in Totals.Pending, and nothing else sees it.
+// pending is an accepted socket that is no connection yet: first its PROXY header is read, then its address is judged,
+// then its TLS handshake is made, as far as the listener has these. It counts toward limits and in Totals.Pending, and
+// nothing else sees it.
 //
-// Several may want to decide on it: the engine's loop, the timer of the handshake timeout, TLS, and a drain. See admissions.
+// Several may want to decide on it: the engine's loop, the timer of the handshake timeout, TLS, and a drain. See
+// admissions.
 type pending struct {
 	owner  *listener
 	socket transport.Socket // the raw one
@@ -24,8 +26,9 @@ type pending struct {
 	limit  time.Duration // the handshake timeout when it began
 	timer  *time.Timer
 
-	// mu is held while the header is looked at, and by the timer until the connection is opened that begins without one: the engine's
-	// loop waits so long, as the calls of an endpoint must not overlap. It is the first of the server's locks.
+	// mu is held while the header is looked at, and by the timer until the connection is opened that begins without
+	// one: the engine's loop waits so long, as the calls of an endpoint must not overlap. It is the first of the
+	// server's locks.
 	mu          sync.Mutex
 	header      proxyheader.Header
 	remote      netip.AddrPort // the socket's, then the client's
@@ -103,7 +106,8 @@ func (p *pending) receive(b []byte, at moment) []byte {
 	return b[n:]
 }
 
-// finish ends the waiting for a header when no more bytes will come, and reports whether there is an endpoint to be told of that.
+// finish ends the waiting for a header when no more bytes will come, and reports whether there is an endpoint to be
+// told of that.
 func (p *pending) finish(how string) bool {
 	p.mu.Lock()
 	if p.relay.then != nil || p.refused {
@@ -183,8 +187,8 @@ func (p *pending) proceed() (r admission.Refusal) {
 	return r
 }
 
-// goOn follows a look at the header: it refuses the connection, or opens what is behind the header, if that is so far. It reports whether
-// there is an endpoint for the socket's calls. The engine's loop calls it.
+// goOn follows a look at the header: it refuses the connection, or opens what is behind the header, if that is so far.
+// It reports whether there is an endpoint for the socket's calls. The engine's loop calls it.
 func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at moment) bool {
 	if r.Refuses() {
 		p.refuse(r)
@@ -215,8 +219,8 @@ func (p *pending) expire() {
 	}
 }
 
-// timeOut ends what lasts too long; but a connection that may do without a header begins without one: its client may wait for the server to
-// speak first. The caller holds mu.
+// timeOut ends what lasts too long; but a connection that may do without a header begins without one: its client may
+// wait for the server to speak first. The caller holds mu.
 func (p *pending) timeOut() admission.Refusal {
 	switch {
 	case p.refused:
@@ -224,7 +228,7 @@ func (p *pending) timeOut() admission.Refusal {
 	case p.handshaking:
 		if p.settle() {
 			p.late = true
-			p.socket.Close(false) // of which TLS tells Broken
+			p.socket.Close(false) // TLS tells Broken
 		}
 		return admission.Refusal{}
 	case p.relay.then != nil:
@@ -245,7 +249,8 @@ func (p *pending) timeOut() admission.Refusal {
 	return r
 }
 
-// admit registers the connection with the socket that speaks plaintext. It returns nil when somebody else has decided, or with a refusal.
+// admit registers the connection with the socket that speaks plaintext. It returns nil when somebody else has decided,
+// or with a refusal.
 func (p *pending) admit(socket transport.Socket, peer *event.Peer) (*Conn, admission.Refusal) {
 	l, identity := p.owner, ""
 	if peer != nil {
@@ -263,7 +268,7 @@ func (p *pending) admit(socket transport.Socket, peer *event.Peer) (*Conn, admis
 	return c, admission.Refusal{}
 }
 
-// settle makes the caller the one who decides; false when somebody else is.
+// settle makes the caller decide on the connection; false when another goroutine does.
 func (p *pending) settle() bool {
 	if !p.owner.server.admissions.take(p) {
 		return false
@@ -293,8 +298,9 @@ func (p *pending) conclude(r admission.Refusal) {
 	p.owner.server.admissions.decided()
 }
 
-// admissions are the connections that are being admitted. Who takes one out of them decides what becomes of it, and says so with decided
-// when that is done: so each is registered or refused exactly once, whoever wants it first.
+// admissions are the connections that are being admitted. The goroutine that takes one out of them decides what becomes
+// of it, and says so with decided when that is done: so each is registered or refused exactly once, whoever wants it
+// first.
 //
 // Lock order: its lock is taken with pending.mu held, and none is taken with it held.
 type admissions struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// What is half admitted when a drain begins is refused with SHUTDOWN: it is no connection in the drain's counts, makes few events, and
-// does not keep Serve.
+// A connection that is half admitted when a drain begins is refused with SHUTDOWN: it is no connection in the drain's
+// counts, makes few events, and does not keep Serve.
 func TestDrainRefusesPending(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired), Limits: server.Limits{HandshakeTimeout: time.Hour}})

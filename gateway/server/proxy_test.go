@@ -16,7 +16,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// header2 is a PROXY header of version 2: a command (0 LOCAL, 1 PROXY), the family and protocol, and what is behind the length.
+// header2 is a PROXY header of version 2: a command (0 LOCAL, 1 PROXY), the family and protocol, and what is behind the
+// length.
 func header2(command, family byte, rest ...[]byte) []byte {
 	all := slices.Concat(rest...)
 	b := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x20|command, family)
@@ -89,8 +90,8 @@ var goodHeaders = []struct {
 	{"longest", header2(1, 0x11, addresses4(client4, service4), tlv(0xe0, make([]byte, 4096-12-3))), client4, event.Peer{}},
 }
 
-// The client's address is the connection's everywhere, the balancer's is kept, and what is behind the header is data: in one segment, byte
-// by byte, and in two halves, whether headers are required or optional.
+// The client's address is the connection's everywhere, the balancer's is kept, and what is behind the header is data:
+// in one segment, byte by byte, and in two halves, whether headers are required or optional.
 func TestProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, mode := range []server.ProxyMode{server.ProxyOptional, server.ProxyRequired} {
@@ -171,7 +172,8 @@ func TestBadProxyHeader(t *testing.T) {
 	})
 }
 
-// Where a header is required, what has none is refused, and so is who leaves before it is complete; where it is optional, that is data.
+// Where a header is required, what has none is refused, and so is who leaves before it is complete; where it is
+// optional, that is data.
 func TestWithoutProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, first := range []string{"hello", "P", "PROXYING is data", "\r\n\r\nGET", "PROXX", ""} {
@@ -221,7 +223,8 @@ func TestResetBeforeProxyHeader(t *testing.T) {
 	})
 }
 
-// Headers of those who are not trusted are refused where they are required, and data elsewhere: nobody can claim another's address.
+// Headers of those who are not trusted are refused where they are required, and data elsewhere: nobody can claim
+// another's address.
 func TestSpoofedProxyHeader(t *testing.T) {
 	const spoofed = "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"
 	each(t, func(t *testing.T, engine string) {
@@ -309,8 +312,8 @@ func TestProxyOnUnixSocket(t *testing.T) {
 // greeter speaks first, and then echoes.
 var greeter = &hooks{open: func(c *server.Conn) { _, _ = c.Send([]byte("welcome\n")) }, data: func(c *server.Conn, p []byte) { _, _ = c.Send(p) }}
 
-// A client that waits for the server to speak first is greeted after the handshake timeout, when a header is optional, and what it has sent
-// by then is data. When a header is required or has begun, it is refused.
+// A client that waits for the server to speak first is greeted after the handshake timeout, when a header is optional,
+// and what it has sent by then is data. When a header is required or has begun, it is refused.
 func TestLateProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		limits := server.Limits{HandshakeTimeout: 50 * time.Millisecond}
@@ -337,7 +340,8 @@ func TestLateProxyHeader(t *testing.T) {
 	})
 }
 
-// Clients whose timeout comes together with their first bytes, their end, or a drain, are served or refused, each once: the audit counts.
+// Clients whose timeout comes together with their first bytes, their end, or a drain, are served or refused, each once:
+// the audit counts.
 func TestProxyTimeoutRaces(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Handler: greeter,

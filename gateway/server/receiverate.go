@@ -6,10 +6,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/credit"
 )
 
-// receiveRate is what a connection has once a receive rate held for it: what it may still read. The connection's lock guards it.
+// receiveRate is what a connection has once a receive rate held for it: what it may still read. The connection's lock
+// guards it.
 //
-// A second's worth gathers while the peer is quiet, which it may send at once. A read is never cut: one that exceeds the credit makes it
-// negative, and reading rests until that is made up for, so that nothing is dropped and the average holds.
+// A second's worth gathers while the peer is quiet, which it may send at once. A read is never cut: one that exceeds
+// the credit makes it negative, and reading rests until that is made up for, so that nothing is dropped and the average
+// holds.
 type receiveRate struct {
 	credit.Credit
 	paused bool        // reading rests, until timer
@@ -52,7 +54,8 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 	}
 }
 
-// endRest is called when a rest may be over. It asks the limits in force, so that a change of them holds within credit.MaxRest.
+// endRest is called when a rest may be over. It asks the limits in force, so that a change of them holds within
+// credit.MaxRest.
 func (c *Conn) endRest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,8 +91,8 @@ func (c *Conn) stopRate() {
 	}
 }
 
-// rested returns since when a connection has been read from without a rest, at the earliest; 0 when it is not known to have rested. Who
-// is not read from is not idle. The caller holds mu.
+// rested returns since when a connection has been read from without a rest, at the earliest; 0 when it is not known to
+// have rested. A connection that is not read from is not idle. The caller holds mu.
 func (c *Conn) rested(now moment) moment {
 	switch x := c.extra; {
 	case x == nil || x.rate == nil:

@@ -148,7 +148,7 @@ func TestEndDuringRest(t *testing.T) {
 	})
 }
 
-// Who is not read from is not idle; the time begins when it is read from again.
+// A connection that is not read from is not idle; the time begins when it is read from again.
 func TestRestIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := idleServer(t, Config{Limits: Limits{ReceiveRate: 1000, IdleTimeout: 10 * time.Second}, Handler: BaseHandler{}})

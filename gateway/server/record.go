@@ -5,8 +5,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/audit"
 )
 
-// record publishes a Control event about a verb, if the verb named an Actor: a program's own sends would otherwise push the
-// events of its connections out of the ring.
+// record publishes a Control event about a verb, if the verb named an Actor: a program's own sends would otherwise push
+// the events of its connections out of the ring.
 func (s *Server) record(d *event.ControlDetail, t *tally) {
 	if d.Actor == (event.Actor{}) {
 		return
@@ -18,7 +18,9 @@ func (s *Server) record(d *event.ControlDetail, t *tally) {
 	s.Record(d)
 }
 
-// Record publishes a Control event, and logs it: of what was done on other nodes for a caller of this one.
+// Record publishes a Control event and logs it. The control plane calls it for mutations that other nodes of a fleet
+// made for a caller of this one; a program may call it for its own. The server keeps d, and shortens its IDs and
+// Reason.
 func (s *Server) Record(d *event.ControlDetail) {
 	d.IDs = audit.IDs(d.IDs)
 	d.Reason = event.ShortText(d.Reason)

@@ -8,7 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A verb that names no Actor makes no CONTROL event, so that a program's own sends do not push others' events out of the ring.
+// A verb that names no Actor makes no CONTROL event, so that a program's own sends do not push others' events out of
+// the ring.
 func TestRecordsNeedAnActor(t *testing.T) {
 	for _, actor := range []event.Actor{{}, {Identity: "alice"}} {
 		g := start(t, server.Config{})

@@ -6,8 +6,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// relay is the endpoint of a socket that begins, or may begin, with a PROXY header. Its calls go to the pending until the header is read,
-// and from then on to what is behind it: TLS, or the connection. It stays for the life of the socket, and so is small.
+// relay is the endpoint of a socket that begins, or may begin, with a PROXY header. Its calls go to the pending until
+// the header is read, and from then on to what is behind it: TLS, or the connection. It stays for the life of the
+// socket, and so is small.
 type relay struct {
 	then    transport.Endpoint      // nil until the header is read, and when the connection is refused
 	pending atomic.Pointer[pending] // nil when all calls go to then

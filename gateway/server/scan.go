@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/pace"
 )
 
-// scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same clock. It
-// holds no lock while it judges, and lets others run after each stretch.
+// scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same
+// clock. It holds no lock while it judges, and lets others run after each stretch.
 type scan struct {
 	server      *Server
 	state       ListState
@@ -40,8 +40,8 @@ func (s *Server) newScan(state ListState, match Matcher, after, upTo uint64, str
 // more reports whether there may be connections that it has not come to.
 func (w *scan) more() bool { return w.after < w.upTo }
 
-// next calls yield for each selected connection of the next stretch, until it returns false. The Info is yield's only until it
-// returns.
+// next calls yield for each selected connection of the next stretch, until it returns false. The Info is yield's only
+// until it returns.
 func (w *scan) next(yield func(*Info) bool) {
 	conns, closed, upTo := w.stretch()
 	for _, c := range conns {
@@ -70,8 +70,8 @@ func (w *scan) next(yield func(*Info) bool) {
 	w.pace.Rest()
 }
 
-// stretch returns the connections that come next, and up to which seq these are all. The live ones are looked for first, so
-// that none is missed on its way to the remembered ones.
+// stretch returns the connections that come next, and up to which seq these are all. The live ones are looked for
+// first, so that none is missed on its way to the remembered ones.
 func (w *scan) stretch() (conns []*Conn, closed []Info, upTo uint64) {
 	upTo = w.upTo
 	if w.state != ListClosed {
@@ -97,7 +97,8 @@ func (w *scan) look(c *Conn) bool {
 	return w.state == ListAll || w.info.Live()
 }
 
-// judge calls yield for a connection that matches. It returns false when yield does, and the scan goes on behind it then.
+// judge calls yield for a connection that matches. It returns false when yield does, and the scan goes on behind it
+// then.
 func (w *scan) judge(info *Info, yield func(*Info) bool) bool {
 	if w.match != nil && !w.match.MatchAt(info, w.now) || yield(info) {
 		return true

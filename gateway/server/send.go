@@ -15,7 +15,7 @@ type SendRequest struct {
 	ID    string
 	Data  []byte        // must not change afterwards
 	Wait  time.Duration // how long to wait for the kernel to take all of it; 0: answer at once
-	Actor event.Actor   // who asked, for records
+	Actor event.Actor   // for records; the zero value makes none
 }
 
 // SendResult tells what became of it.

@@ -72,8 +72,8 @@ func readAvailable(c peer, n int) (int, error) {
 	return int(got), err
 }
 
-// A send that waits answers WRITTEN when the reader has made room, CLOSED with the exact rest when the connection ends first,
-// and QUEUED when the time is over.
+// A send that waits answers WRITTEN when the reader has made room, CLOSED with the exact rest when the connection ends
+// first, and QUEUED when the time is over.
 func TestSendWaits(t *testing.T) {
 	const size = 300 << 10
 	waiting := func(t *testing.T) (g *gateway, p peer, stuffed int, answer func() server.SendResult) {

@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 )
 
-// sending is what a connection has while bytes wait for its peer: the send queue and what flow control needs to know. The
-// connection's lock guards it.
+// sending is what a connection has while bytes wait for its peer: the send queue and what flow control needs to know.
+// The connection's lock guards it.
 type sending struct {
 	queue    sendqueue.Queue
 	progress moment // when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began

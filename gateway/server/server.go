@@ -21,11 +21,12 @@ import (
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
 //
-// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of history.Ring, replay.Log and bans are never held
-// together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come the socket's lock and the event
-// log's, which is the last of all; that of gather.Gatherer too has only the log's under it. A connection that is being admitted has a lock of its
-// own, pending.mu, under which all of these may come; admissions has none under it. Nothing is written to Config.Logger with any of them
-// held. Serve owns every goroutine of the server and waits for all of them.
+// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of history.Ring, replay.Log and bans
+// are never held together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come
+// the socket's lock and the event log's, which is the last of all; that of gather.Gatherer too has only the log's under
+// it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
+// admissions has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine
+// of the server and waits for all of them.
 type Server struct {
 	config   Config
 	origin   *event.Origin
@@ -89,8 +90,9 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Listen reads the bans and binds every listener; connections wait in the kernel until Serve. The error names the file that could not
-// be read or the address that could not be bound, and then none is. Serve calls it when it was not called.
+// Listen reads the bans and binds every listener; connections wait in the kernel until Serve. The error names the file
+// that could not be read or the address that could not be bound, and then none is. Serve calls it when it was not
+// called.
 func (s *Server) Listen() error {
 	damage, err := s.listen()
 	if damage != nil {
@@ -126,9 +128,9 @@ func (s *Server) listen() (damage, err error) {
 	return damage, nil
 }
 
-// Serve accepts and serves connections until a drain has ended: after Shutdown or StartDrain, or when ctx ends, which starts
-// a drain with Config.DrainTimeout. It returns nil then. Every goroutine and connection of the server has ended when it
-// returns.
+// Serve accepts and serves connections until a drain has ended: after Shutdown or StartDrain, or when ctx ends, which
+// starts a drain with Config.DrainTimeout. It returns nil then. Every goroutine and connection of the server has ended
+// when it returns.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -188,7 +190,8 @@ func (s *Server) beServing() error {
 	return nil
 }
 
-// closeListeners stops accepting, and refuses what is being admitted: when it returns, no connection is registered any more.
+// closeListeners stops accepting, and refuses what is being admitted: when it returns, no connection is registered any
+// more.
 func (s *Server) closeListeners(why string) {
 	for _, l := range s.listeners {
 		l.close()
@@ -212,9 +215,9 @@ func (s *Server) giveUp() {
 	close(s.done)
 }
 
-// Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed for
-// at most a second and closed, and the error is ctx's. It returns when Serve has ended everything. The deadline that the drain
-// announces is a second after ctx's, or 24 h from now when ctx has none.
+// Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed
+// for at most a second and closed, and the error is ctx's. It returns when Serve has ended everything. The deadline
+// that the drain announces is a second after ctx's, or 24 h from now when ctx has none.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	serving := s.serving
@@ -256,7 +259,7 @@ func (s *Server) drainWithin(ctx context.Context) {
 	s.drainBy(ends.Add(hurriedFlush), hurriedFlush, r)
 }
 
-// cutShortBy is the error of a Shutdown whose drain is over: that of ctx, when ctx's end is what closed connections. The drain
+// cutShortBy is the error of a Shutdown whose drain is over: that of ctx, when ctx's end closed connections. The drain
 // has a timer of its own for that moment, which may be the faster one.
 func (s *Server) cutShortBy(ctx context.Context) error {
 	s.mu.Lock()
@@ -278,8 +281,9 @@ func (s *Server) Node() string { return s.origin.Node }
 // Live returns how many connections are live.
 func (s *Server) Live() int { return s.registry.Live() }
 
-// forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order makes
-// walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it is closed.
+// forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order
+// makes walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it
+// is closed.
 func (s *Server) forget(c *Conn, info Info) {
 	s.counters.closed[info.CloseReason].Add(1)
 	s.counters.unsent.Add(info.UnsentBytes)

@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Who connects without a word is closed, and who said one byte in time may be silent from then on.
+// A peer that sends nothing is closed, and one that sent a byte in time may be silent from then on.
 func TestFirstByteTimeout(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const timeout = 300 * time.Millisecond
@@ -36,7 +36,8 @@ func TestFirstByteTimeout(t *testing.T) {
 	})
 }
 
-// Timeouts that are set while the server serves hold for those who are connected already, and no more when they are taken away.
+// Timeouts that are set while the server serves hold for those who are connected already, and no more when they are
+// taken away.
 func TestSilenceLimitsChange(t *testing.T) {
 	g := start(t, server.Config{CloseTimeout: 50 * time.Millisecond})
 	f := g.follow(event.Closed)

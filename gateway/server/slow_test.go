@@ -10,7 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A peer that writes and never reads costs the high water and one read, is announced, and is closed after the write timeout.
+// A peer that writes and never reads costs the high water and one read, is announced, and is closed after the write
+// timeout.
 func TestPeerThatNeverReads(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const timeout = time.Second
@@ -48,7 +49,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 	})
 }
 
-// A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write timeout.
+// A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write
+// timeout.
 func TestSteadyReader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Limits: server.Limits{WriteTimeout: 1500 * time.Millisecond}})

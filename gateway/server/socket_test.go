@@ -7,7 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// kernel is a socket without a descriptor, whose kernel takes as many bytes as the test says. Its lock is what an engine's would be.
+// kernel is a socket without a descriptor, whose kernel takes as many bytes as the test says. Its lock is what an
+// engine's would be.
 type kernel struct {
 	mu       sync.Mutex
 	end      endpoint
@@ -65,7 +66,8 @@ func (k *kernel) take(n int) {
 // finish is what the loop does with a socket that was told to close.
 func (k *kernel) finish() { k.end.Closed() }
 
-// answering is a handler that sends back what it receives and, as handler.Echo, ends a connection for which there is no room.
+// answering is a handler that sends back what it receives and, as handler.Echo, ends a connection for which there is no
+// room.
 type answering struct{ BaseHandler }
 
 func (answering) Data(c *Conn, p []byte) {

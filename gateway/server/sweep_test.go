@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// The sweep looks at each connection once for its first byte, when it is as old as the timeout, and not at all in between.
+// The sweep looks at each connection once for its first byte, when it is as old as the timeout, and not at all in
+// between.
 func TestSweepJudgesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 10 * time.Second

@@ -9,8 +9,8 @@ type Targets struct {
 	all   bool
 }
 
-// IDs targets the connections with these IDs, in their order. The verb's result has an outcome for each of them. The slice must
-// not change until the verb has returned.
+// IDs targets the connections with these IDs, in their order. The verb's result has an outcome for each of them. The
+// slice must not change until the verb has returned.
 func IDs(ids ...string) Targets { return Targets{ids: ids} }
 
 // All targets every live connection.
@@ -30,8 +30,8 @@ func (t *Targets) source() string {
 	return source(t.match)
 }
 
-// each calls found for each live connection of the targets, with its place in the IDs, or -1; and missing for each ID that has
-// none.
+// each calls found for each live connection of the targets, with its place in the IDs, or -1; and missing for each ID
+// that has none.
 func (s *Server) each(t Targets, found func(c *Conn, place int), missing func(TargetOutcome, int)) {
 	if !t.byID() {
 		now := time.Now()

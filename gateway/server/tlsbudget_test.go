@@ -13,8 +13,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// What was refused for the queue budget never reaches its peer, not even in the place of what was accepted after it, and what was accepted
-// does: also with TLS, which may have encrypted the beginning of a send of which the kernel then took nothing.
+// A send that was refused for the queue budget never reaches its peer, not even in the place of what was accepted after
+// it, and what was accepted does: also with TLS, which may have encrypted the beginning of a send before the kernel
+// took nothing of it.
 func TestQueueBudgetWithTLS(t *testing.T) {
 	a := newAuthority(t)
 	each(t, func(t *testing.T, engine string) {

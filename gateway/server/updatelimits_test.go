@@ -66,7 +66,7 @@ func TestLimitBounds(t *testing.T) {
 	}
 }
 
-// What depends on a limit follows it when it is not changed itself, and what becomes 0 gets its default.
+// A limit that depends on another follows it when it is not changed itself, and what becomes 0 gets its default.
 func TestDependentLimits(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{AcceptRate: 2.5, AcceptBurstPerIP: 9}})
 	type values struct{ low, burst, burstPerIP int }

@@ -2,7 +2,8 @@ package server
 
 import "slices"
 
-// writeWait is a caller that waits until the kernel has taken the bytes up to a point of the connection's outgoing stream.
+// writeWait is a caller that waits until the kernel has taken the bytes up to a point of the connection's outgoing
+// stream.
 type writeWait struct {
 	upTo uint64
 	done chan struct{} // closed when they were taken, or when the connection closed

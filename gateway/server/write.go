@@ -13,9 +13,9 @@ var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the 
 var ErrClosed = errors.New("connection is closed")
 
 // Send gives p to the peer: what the kernel does not take at once is copied to the send queue. The outcome is
-// OutcomeWritten, OutcomeQueued, OutcomeDroppedQueueFull (with ErrDropped), OutcomeDroppedBudget (with ErrBudget) or OutcomeClosed (with
-// ErrClosed). p is sent whole and in order, never interleaved with another send, or not at all. A handler that cannot do without what
-// was dropped ends the connection, with ReasonSlowConsumer or ReasonQueueBudget.
+// OutcomeWritten, OutcomeQueued, OutcomeDroppedQueueFull (with ErrDropped), OutcomeDroppedBudget (with ErrBudget) or
+// OutcomeClosed (with ErrClosed). p is sent whole and in order, never interleaved with another send, or not at all. A
+// handler that cannot do without what was dropped ends the connection, with ReasonSlowConsumer or ReasonQueueBudget.
 func (c *Conn) Send(p []byte) (Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -34,9 +34,9 @@ func (c *Conn) Send(p []byte) (Outcome, error) {
 	}
 }
 
-// Write is Send in the form of an io.Writer, for fmt.Fprintf and encoders. It never blocks and never takes a part of p: it
-// returns len(p) when all of p was written or queued, else 0 and ErrDropped (the send queue is full), ErrBudget, or ErrClosed.
-// The caller may use p again when it returns.
+// Write is Send in the form of an io.Writer, for fmt.Fprintf and encoders. It never blocks and never takes a part of p:
+// it returns len(p) when all of p was written or queued, else 0 and ErrDropped (the send queue is full), ErrBudget, or
+// ErrClosed. The caller may use p again when it returns.
 func (c *Conn) Write(p []byte) (int, error) {
 	if _, err := c.Send(p); err != nil {
 		return 0, err
@@ -47,8 +47,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 // writable reports whether FIN has not been sent or announced, and the socket is open. The caller holds mu.
 func (c *Conn) writable() bool { return !c.has(flagFinish | flagDone | flagClosed) }
 
-// send is what verbs use: nothing is accepted for a connection that is ending. p never changes and may be referred to. The
-// caller holds mu.
+// send is what verbs use: nothing is accepted for a connection that is ending. p never changes and may be referred to.
+// The caller holds mu.
 func (c *Conn) send(p []byte) Outcome {
 	if !c.writable() || c.ending != nil {
 		return OutcomeClosed
@@ -56,8 +56,8 @@ func (c *Conn) send(p []byte) Outcome {
 	return c.put(p, c.owner.server.limits.Load().verbRoom(), true)
 }
 
-// put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has checked
-// that the connection is writable.
+// put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has
+// checked that the connection is writable.
 func (c *Conn) put(p []byte, room room, shared bool) Outcome {
 	o := OutcomeDroppedQueueFull
 	if c.queued()+len(p) <= room.queue {
@@ -69,9 +69,9 @@ func (c *Conn) put(p []byte, room room, shared bool) Outcome {
 	return o
 }
 
-// enqueue writes what the kernel takes and queues the rest, if that fits in the queue budget: a peer that keeps up is served however
-// full the queues of others are. When the rest of what was begun does not fit, not even in the reserve, the connection ends: a part of
-// p must not be the last that its peer gets. The caller holds mu.
+// enqueue writes what the kernel takes and queues the rest, if that fits in the queue budget: a peer that keeps up is
+// served however full the queues of others are. When the rest of what was begun does not fit, not even in the reserve,
+// the connection ends: a part of p must not be the last that its peer gets. The caller holds mu.
 func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	if c.queued() == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)
@@ -108,8 +108,8 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	return OutcomeQueued
 }
 
-// refuseRest is the outcome of a send that the kernel did not take whole, when the queue budget has no room for the rest. The caller
-// holds mu.
+// refuseRest is the outcome of a send that the kernel did not take whole, when the queue budget has no room for the
+// rest. The caller holds mu.
 func (c *Conn) refuseRest(begun bool) Outcome {
 	if !begun {
 		return OutcomeDroppedBudget

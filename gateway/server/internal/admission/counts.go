@@ -9,9 +9,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// addressCounts counts connections, from the start of their admission to their end, by address and by IPv6 /64 network. It costs nothing
-// until a limit of them is set for the first time; from then on it counts, as a limit may be set again. One lock is enough: it is held for
-// two steps of a map, once when a connection comes and once when it goes.
+// Counts counts connections, from the start of their admission to their end, by address and by IPv6 /64 network. It
+// costs nothing until a limit of them is set for the first time; from then on it counts, as a limit may be set again.
+// One lock is enough: it is held for two steps of a map, once when a connection comes and once when it goes.
 //
 // Lock order: its lock is taken with Conn.mu and pending.mu held, and none is taken with it held.
 type Counts struct {

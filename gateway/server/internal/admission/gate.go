@@ -29,8 +29,8 @@ type Gate struct {
 	PerAddress  *Rates        // nil: none for each address
 }
 
-// NewGate returns the gate of limits; nil when they say nothing of addresses. The buckets of old, which may be nil, stay in use where
-// their rate and burst have not changed; others begin full.
+// NewGate returns the gate of limits; nil when they say nothing of addresses. The buckets of old, which may be nil,
+// stay in use where their rate and burst have not changed; others begin full.
 func NewGate(l *Rules, old *Gate) *Gate {
 	g := &Gate{Rules: l, allow: ipnet.NewSet(l.Allow), deny: ipnet.NewSet(l.Deny), Counts: l.ConnectionsPerIP > 0 || l.ConnectionsPerIPv6Network > 0}
 	if l.AcceptRate > 0 {
@@ -51,7 +51,8 @@ func NewGate(l *Rules, old *Gate) *Gate {
 	return g
 }
 
-// Denies reports whether the lists keep an address out: deny goes before allow, and an allow list denies what is not in it.
+// Denies reports whether the lists keep an address out: deny goes before allow, and an allow list denies what is not in
+// it.
 func (g *Gate) Denies(addr netip.Addr) bool {
 	return g.deny.Contains(addr) || len(g.Rules.Allow) > 0 && !g.allow.Contains(addr)
 }

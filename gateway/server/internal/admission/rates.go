@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// ratedAddresses is how many addresses and networks have an accept rate of their own at most; they take about 20 MB.
+	// MaxRated is the most addresses and networks that have an accept rate of their own; they take about 20 MB.
 	MaxRated = 100_000
-	// ratedSample is of how many of them, taken at random, one makes room for another.
+	// ratedSample is how many of them, taken at random, are compared when one makes way for another.
 	ratedSample = 16
 )
 
-// addressRates has the accept rate of each IPv4 address and each IPv6 /64 network: a token bucket for each that came lately.
+// Rates has the accept rate of each IPv4 address and each IPv6 /64 network: a token bucket for each that came lately.
 //
-// There are ratedAddresses at most. When a new one comes then, the fullest bucket of a few taken at random makes room: a full one is
-// nothing lost, as one that is absent is full too. So an attack from very many networks makes the limit looser for some of them, and never
-// refuses anybody else.
+// There are MaxRated at most. When a new one comes then, the fullest bucket of a few taken at random makes room: a full
+// one is nothing lost, as one that is absent is full too. So an attack from very many networks makes the limit looser
+// for some of them, and never refuses anybody else.
 //
 // Lock order: its lock is taken with pending.mu held, and only a bucket's is taken with it held.
 type Rates struct {
@@ -30,6 +30,7 @@ type Rates struct {
 	buckets map[netip.Addr]*rate.Limiter // by address, or a network's first address
 }
 
+// NewRates makes a table without addresses: limit is connections a second, burst how many may come at once.
 func NewRates(limit float64, burst int) *Rates {
 	return &Rates{limit: rate.Limit(limit), burst: burst, buckets: make(map[netip.Addr]*rate.Limiter)}
 }

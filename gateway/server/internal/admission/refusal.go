@@ -6,13 +6,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Refusal says why a connection is not admitted; the zero value: it is. Making one allocates nothing but for the text of an error: there
-// may be very many, and words are made only of those that are told.
+// Refusal says why a connection is not admitted; the zero value: it is. Making one allocates nothing but for the text
+// of an error: there may be very many, and words are made only of those that are told.
 type Refusal struct {
 	Reason event.CloseReason
 	Limit  int     // that is reached, of the reasons that have one
 	Rate   float64 // connections a second, of those that have that
-	Text   string  // whose limit it is, or what was wrong
+	Text   string  // the holder of the limit, or the fault
 }
 
 // Refuses reports whether it is a refusal.

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// MaxBans is the most bans that a server keeps, those that have expired not counted.
+	// Max is the most bans that a server keeps, those that have expired not counted.
 	Max = 10_000
-	// MaxBanDuration is the longest time that a ban can be made for: ten years.
+	// MaxDuration is the longest time that a ban can be made for: ten years.
 	MaxDuration = 10 * 365 * 24 * time.Hour
 )
 
-// ErrTooManyBans says that there are MaxBans.
+// ErrTooMany says that there are Max bans.
 var ErrTooMany = errors.New("there are 10,000 bans, which is the most; remove some, or ban a network in place of its addresses")
 
-// BanDurationError says that a ban cannot last so long.
+// DurationError says that a ban cannot last so long.
 type DurationError struct{ Duration time.Duration }
 
 // Error names the duration.
@@ -28,7 +28,7 @@ func (e *DurationError) Error() string {
 	return fmt.Sprintf("ban duration %s: expected 0 (until it is removed) to 10 years, %s", e.Duration, MaxDuration)
 }
 
-// Ban is a ban as a banSet has it. Nothing of it changes but what it has refused.
+// Ban is a ban as a Set has it. Nothing of it changes but what it has refused.
 type Ban struct {
 	Target    Target
 	Reason    string
@@ -38,9 +38,9 @@ type Ban struct {
 	Refused   atomic.Uint64
 }
 
-// newBan makes a ban that begins now; 0 makes it last until it is removed. The error is a *BanDurationError. Its times are those of
-// the machine's clock, without Go's monotonic one, as the file will have them: a ban ends when lists say that it does, also after a
-// restart, and when the machine slept meanwhile.
+// New makes a ban that begins now; 0 makes it last until it is removed. The error is a *DurationError. Its times are
+// those of the machine's clock, without Go's monotonic one, as the file will have them: a ban ends when lists say that
+// it does, also after a restart, and when the machine slept meanwhile.
 func New(target Target, lasts time.Duration, reason string, by event.Actor) (*Ban, error) {
 	if lasts < 0 || lasts > MaxDuration {
 		return nil, &DurationError{Duration: lasts}
@@ -60,7 +60,7 @@ func (b *Ban) outlasts(other *Ban) bool {
 	return !other.ExpiresAt.IsZero() && (b.ExpiresAt.IsZero() || b.ExpiresAt.After(other.ExpiresAt))
 }
 
-// Text says, for the record of who is refused, whose ban it is, until when, and why.
+// Text says, for the record of a refusal, the author of the ban, its end and its reason.
 func (b *Ban) Text() string {
 	text := "banned"
 	if b.CreatedBy != "" {

@@ -26,7 +26,7 @@ type banRecord struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
-// encodeBans writes bans as JSON, one a line, so that people can read the file and compare two of them.
+// Encode writes bans as JSON, one a line, so that people can read the file and compare two of them.
 func Encode(rows []*Ban) ([]byte, error) {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "{\"version\": %d, \"bans\": [", banFileVersion)
@@ -51,8 +51,8 @@ func Encode(rows []*Ban) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// decodeBans reads what encodeBans wrote, or a person, all of it or nothing. Bans that have expired are left out. The error says what
-// is wrong.
+// Decode reads what Encode wrote, or a person, all of it or nothing. Bans that have expired are left out. The error
+// says what is wrong.
 func Decode(text []byte, now time.Time) ([]*Ban, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("it has more than %d bytes", maxFile)

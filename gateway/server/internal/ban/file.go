@@ -13,14 +13,15 @@ import (
 // maxBanFile is the most bytes of a ban file: room for MaxBans with long reasons and identities.
 const maxFile = 32 << 20
 
-// banFile is where bans survive a restart: a file that is replaced whole, and a lock beside it for as long as it is open. bans.mu
-// guards it.
+// banFile is where bans survive a restart: a file that is replaced whole, and a lock beside it for as long as it is
+// open. bans.mu guards it.
 type file struct {
 	path string
 	lock *os.File // of path + ".lock"; it stays there, because to remove it would let two have it
 }
 
-// openBanFile takes the file's lock. The error says what to do. A link is followed, so that it stays when the file is replaced.
+// openBanFile takes the file's lock. The error says what to do. A link is followed, so that it stays when the file is
+// replaced.
 func openFile(path string) (*file, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -38,8 +39,9 @@ func openFile(path string) (*file, error) {
 // close gives the lock back.
 func (f *file) close() error { return f.lock.Close() }
 
-// load reads the file; one that is not there has no bans. A file whose contents are damaged is set aside, and damage says so; there are
-// no bans then. The error is of a file that cannot be read, or not be set aside: to go on would be to forget its bans.
+// load reads the file; one that is not there has no bans. A file whose contents are damaged is set aside, and damage
+// says so; there are no bans then. The error is of a file that cannot be read, or not be set aside: to go on would be
+// to forget its bans.
 func (f *file) load() (rows []*Ban, damage error, err error) {
 	text, err := f.read()
 	if errors.Is(err, os.ErrNotExist) {
@@ -90,9 +92,9 @@ func (f *file) setAside(now time.Time) (string, error) {
 	}
 }
 
-// save replaces the file: whoever reads it, also after a crash, finds all of the old bans or all of the new ones. When it returns no
-// error, the new ones are on the disk. After an error they are not, unless what failed is to make the renaming last; the next save
-// settles that.
+// save replaces the file: whoever reads it, also after a crash, finds all of the old bans or all of the new ones. When
+// it returns no error, the new ones are on the disk. After an error they are not, unless what failed is to make the
+// renaming last; the next save settles that.
 func (f *file) save(rows []*Ban) error {
 	text, err := Encode(rows)
 	if err == nil {

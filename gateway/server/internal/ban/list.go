@@ -11,8 +11,8 @@ import (
 // errBanFileClosed says that bans cannot be kept.
 var errFileClosed = errors.New("the ban file is not open: bans can be changed from Listen until the server has ended")
 
-// bans are a server's. Who asks whether a peer is banned takes no lock. Those that have expired match nobody; they are dropped from
-// memory and from the file when bans change.
+// List has a server's bans. Asking whether a peer is banned takes no lock. Those that have expired match nobody; they
+// are dropped from memory and from the file when bans change.
 //
 // Lock order: mu is held while the file is written, and together with no other lock of the server.
 type List struct {
@@ -23,8 +23,8 @@ type List struct {
 	file *file      // nil when it is not open
 }
 
-// Open reads the bans that a file has, and keeps them there from now on, until close. damage says what was wrong with a file that was
-// set aside; there are no bans then.
+// Open reads the bans that a file has, and keeps them there from now on, until close. damage says what was wrong with a
+// file that was set aside; there are no bans then.
 func (b *List) Open(path string) (damage error, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,8 +53,8 @@ func (b *List) Close() error {
 	return file.close()
 }
 
-// Change has edit change the bans that have not expired, in the order of their targets, and publishes and keeps what it returns. When
-// edit or writing the file fails, nothing has changed.
+// Change has edit change the bans that have not expired, in the order of their targets, and publishes and keeps what it
+// returns. When edit or writing the file fails, nothing has changed.
 func (b *List) Change(edit func(rows []*Ban) ([]*Ban, error)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

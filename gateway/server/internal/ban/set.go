@@ -8,15 +8,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// banSet is the bans at one moment, those that have expired meanwhile included. It never changes, so it is read without a lock. A nil
-// banSet has none.
+// Set is the bans at one moment, those that have expired meanwhile included. It never changes, so it is read without a
+// lock. A nil Set has none.
 type Set struct {
 	rows       []*Ban // in the order of their targets
 	networks   ipnet.Map[*Ban]
 	identities map[string]*Ban
 }
 
-// newBanSet makes a set of bans in the order of their targets, each of another one; nil of none.
+// NewSet makes a set of bans in the order of their targets, each of another one; nil of none.
 func NewSet(rows []*Ban) *Set {
 	if len(rows) == 0 {
 		return nil
@@ -32,8 +32,9 @@ func NewSet(rows []*Ban) *Set {
 	return s
 }
 
-// find returns the ban that covers a peer, that of the narrowest network before others and networks before identities; nil when there
-// is none. It takes one look into a map for each length of prefix that occurs, however many bans there are.
+// find returns the ban that covers a peer, that of the narrowest network before others and networks before identities;
+// nil when there is none. It takes one look into a map for each length of prefix that occurs, however many bans there
+// are.
 func (s *Set) find(addr netip.Addr, identity string, now time.Time) *Ban {
 	if s == nil {
 		return nil
@@ -60,7 +61,7 @@ func PlaceOf(rows []*Ban, target Target) (place int, found bool) {
 	return slices.BinarySearchFunc(rows, target, func(b *Ban, t Target) int { return b.Target.Compare(t) })
 }
 
-// insertBan puts a ban at its place, if there is room for it.
+// Insert puts a ban at its place, if there is room for it.
 func Insert(rows []*Ban, place int, b *Ban) ([]*Ban, error) {
 	if len(rows) >= Max {
 		return nil, ErrTooMany
@@ -68,7 +69,8 @@ func Insert(rows []*Ban, place int, b *Ban) ([]*Ban, error) {
 	return slices.Insert(rows, place, b), nil
 }
 
-// withBans adds bans to others, both in the order of their targets. Of two of the same target, the one that lasts longer stays.
+// Merge adds bans to others, both in the order of their targets. Of two of the same target, the one that lasts longer
+// stays.
 func Merge(rows, added []*Ban) ([]*Ban, error) {
 	all := make([]*Ban, 0, len(rows)+len(added))
 	for _, b := range added {

@@ -70,7 +70,8 @@ func TestBanSetModel(t *testing.T) {
 	})
 }
 
-// BenchmarkBanned measures what admission pays for bans: none, 10,000 networks of one length, and as many of every length.
+// BenchmarkBanned measures what admission pays for bans: none, 10,000 networks of one length, and as many of every
+// length.
 func BenchmarkBanned(b *testing.B) {
 	addr := netip.MustParseAddr("192.0.2.1")
 	for _, c := range []struct {

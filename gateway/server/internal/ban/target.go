@@ -11,13 +11,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// banTarget is what a ban is of: a network, or an identity.
+// Target is a network or an identity that can be banned.
 type Target struct {
 	network  netip.Prefix // masked, without a zone, and never IPv4 in its IPv6 form; the zero value for an identity
 	identity string       // empty for a network
 }
 
-// BanTargetError says that a text is no target of a ban.
+// TargetError says that a text is no target of a ban.
 type TargetError struct {
 	Target   string
 	Identity bool // an identity was expected
@@ -31,8 +31,8 @@ func (e *TargetError) Error() string {
 	return fmt.Sprintf("%.100q is neither an IP address nor a network; expected for example 203.0.113.7 or 2001:db8::/64", e.Target)
 }
 
-// parseBanTarget reads an identity, an address, or a network in CIDR form. The bits of a network behind its prefix are ignored, and
-// so is an address's zone: the peer's zone is a name of this machine. The error is a *BanTargetError.
+// ParseTarget reads an identity, an address, or a network in CIDR form. The bits of a network behind its prefix are
+// ignored, and so is an address's zone: the peer's zone is a name of this machine. The error is a *TargetError.
 func ParseTarget(text string, identity bool) (Target, error) {
 	if identity {
 		if text == "" || len(text) > event.MaxIdentity || !utf8.ValidString(text) {
@@ -47,8 +47,9 @@ func ParseTarget(text string, identity bool) (Target, error) {
 	return Target{network: network}, nil
 }
 
-// PeerTarget is what a Kick bans of a peer: its identity when it has proven one, else its IPv4 address, or the /64 network of its
-// IPv6 address, within which a customer can take any address. It returns false for a peer that has neither, on a unix socket.
+// PeerTarget is what a Kick bans of a peer: its identity when it has proven one, else its IPv4 address, or the /64
+// network of its IPv6 address, within which a customer can take any address. It returns false for a peer that has
+// neither, on a unix socket.
 func PeerTarget(addr netip.Addr, identity string) (Target, bool) {
 	if identity != "" {
 		return Target{identity: identity}, true
@@ -62,9 +63,10 @@ func PeerTarget(addr netip.Addr, identity string) (Target, bool) {
 	return Target{network: ipnet.Single(addr)}, true
 }
 
+// IsIdentity reports whether the target is an identity.
 func (t Target) IsIdentity() bool { return t.identity != "" }
 
-// String returns the target as parseBanTarget reads it.
+// String returns the target as ParseTarget reads it.
 func (t Target) String() string {
 	if t.IsIdentity() {
 		return t.identity

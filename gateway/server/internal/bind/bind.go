@@ -15,8 +15,8 @@ import (
 // UnixScheme begins the address of a unix socket.
 const UnixScheme = "unix://"
 
-// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has ended is
-// replaced. The error names the address and says what to do.
+// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has
+// ended is replaced. The error names the address and says what to do.
 func Listen(address string) (net.Listener, error) {
 	network, place := "tcp", address
 	if path, ok := strings.CutPrefix(address, UnixScheme); ok {
@@ -25,8 +25,8 @@ func Listen(address string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	// Connections of Multipath TCP, which Go's listeners take unless they are told otherwise, have options of their own: before Linux 6.10,
-	// those of keep-alive are refused.
+	// Connections of Multipath TCP, which Go's listeners take unless they are told otherwise, have options of their
+	// own: before Linux 6.10, those of keep-alive are refused.
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
 	ln, err := config.Listen(context.Background(), network, place)
@@ -46,7 +46,8 @@ func Listen(address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// unixListener removes its socket file when it is closed, unless that is another's by then: a successor may have replaced it.
+// unixListener removes its socket file when it is closed, unless that is another's by then: a successor may have
+// replaced it.
 type unixListener struct {
 	*net.UnixListener
 	path   string

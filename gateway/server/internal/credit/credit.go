@@ -1,4 +1,5 @@
-// Package credit computes how much may be read from a peer by its receive rates, and how long reading rests when it was more.
+// Package credit computes how much may be read from a peer by its receive rates, and how long reading rests when it was
+// more.
 package credit
 
 import (
@@ -17,8 +18,8 @@ const (
 // Rates are how many bytes, and how many reads, a second may have. 0: no limit.
 type Rates struct{ Bytes, Reads int }
 
-// Credit is what may still be read. It is at most a second's worth; below 0 it is what has to be made up for. The caller
-// guards it.
+// Credit is what may still be read. It is at most a second's worth; below 0 it is what has to be made up for. The
+// caller guards it.
 type Credit struct {
 	At    transport.Moment // when the credit was last brought up to date
 	bytes float64

@@ -1,4 +1,5 @@
-// Package gather reports things that happen often seldom: one report a second, with the newest of them and their number.
+// Package gather reports things that happen often seldom: one report a second, with the newest of them and their
+// number.
 package gather
 
 import (
@@ -9,8 +10,8 @@ import (
 // Period is the least time between two reports.
 const Period = time.Second
 
-// Gatherer gathers notes of one kind: the first is reported at once, those of the second after it together. Its methods may be
-// called from any goroutine.
+// Gatherer gathers notes of one kind: the first is reported at once, those of the second after it together. Its methods
+// may be called from any goroutine.
 type Gatherer[T any] struct {
 	// Report is called without the gatherer's lock, once at a time. It must be set before the first Add.
 	Report func(newest T, count uint64)

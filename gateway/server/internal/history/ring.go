@@ -46,8 +46,8 @@ func (r *Ring) Get(seq uint64) (event.Info, bool) {
 	return r.ring[place], true
 }
 
-// Page appends closed connections with after < seq <= upTo to page, in order, up to its capacity, and returns up to which
-// seq these are all.
+// Page appends closed connections with after < seq <= upTo to page, in order, up to its capacity, and returns up to
+// which seq these are all.
 func (r *Ring) Page(after, upTo uint64, page []event.Info) ([]event.Info, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 // unpaced is how many stretches a scan goes over before it rests for the first time: a page is done by then.
 const unpaced = 8
 
-// Pace keeps a long scan from disturbing others. To let others run after each stretch is not enough: a processor that is never
-// idle does not ask the kernel for what has come, and a thread that never sleeps is held back by the system in the middle of a
-// stretch, for milliseconds, with what waits for it. So a long scan rests for half as long as it works.
+// Pace keeps a long scan from disturbing others. To let others run after each stretch is not enough: a processor that
+// is never idle does not ask the kernel for what has come, and a thread that never sleeps is held back by the system in
+// the middle of a stretch, for milliseconds, with what waits for it. So a long scan rests for half as long as it works.
 type Pace struct {
 	stretches int
 	began     time.Time     // when the work that is under way began

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A scan rests for half as long as it works, and not at all while it may be a page; what the clock adds to a rest is made up
-// for.
+// A scan rests for half as long as it works, and not at all while it may be a page; what the clock adds to a rest is
+// made up for.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New()

@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// FuzzProxyHeader holds of any bytes that come for a PROXY header, in any two pieces: no panic, a bounded number of them is kept, none is
-// lost, and what is found is the same as in one piece.
+// FuzzProxyHeader holds of any bytes that come for a PROXY header, in any two pieces: no panic, a bounded number of
+// them is kept, none is lost, and what is found is the same as in one piece.
 func FuzzProxyHeader(f *testing.F) {
 	for _, seed := range []string{"", "P", "PROXY UNKNOWN\r\nrest", "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\nrest",
 		"PROXY TCP6 2001:db8::7 2001:db8::1 40000 443\r\n", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc6\x33\x64\x01\x9c\x40\x01\xbbrest",

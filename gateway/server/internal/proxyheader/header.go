@@ -16,7 +16,8 @@ const (
 	signature2 = "\r\n\r\n\x00\r\nQUIT\n" // of version 2
 )
 
-// proxyHeader collects the bytes of a PROXY header, which may come in any pieces. It keeps at most proxyV2 + maxProxyV2 of them.
+// proxyHeader collects the bytes of a PROXY header, which may come in any pieces. It keeps at most proxyV2 + maxProxyV2
+// of them.
 type Header struct{ Bytes []byte }
 
 // headerState says how much of a PROXY header has come.
@@ -29,8 +30,8 @@ const (
 	Complete
 )
 
-// Add takes bytes that came. When the header is complete, n of them are of it, and h.bytes is the header; when there is none, n is 0, and
-// what came before is in h.bytes; else all of them are kept. The error says that it is too long.
+// Add takes bytes that came. When the header is complete, n of them are of it, and h.bytes is the header; when there is
+// none, n is 0, and what came before is in h.bytes; else all of them are kept. The error says that it is too long.
 func (h *Header) Add(p []byte) (n int, state State, err error) {
 	before := len(h.Bytes)
 	all := append(h.Bytes, p[:min(len(p), proxyV2+maxProxyV2-before)]...)
@@ -45,7 +46,8 @@ func (h *Header) Add(p []byte) (n int, state State, err error) {
 	return len(all) - before, state, nil
 }
 
-// measureHeader says how much of a PROXY header there is at the start of b, and how long the header is when it is complete.
+// measureHeader says how much of a PROXY header there is at the start of b, and how long the header is when it is
+// complete.
 func Measure(b []byte) (length int, state State, err error) {
 	switch {
 	case bytes.HasPrefix(b, []byte(signature1)):

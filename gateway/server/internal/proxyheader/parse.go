@@ -26,7 +26,8 @@ type Found struct {
 	Peer   event.Peer     // what the balancer knows of the client: all but Proxy
 }
 
-// parseHeader reads a complete PROXY header: exactly its bytes, which it leaves as they are. The error says what is wrong with it.
+// parseHeader reads a complete PROXY header: exactly its bytes, which it leaves as they are. The error says what is
+// wrong with it.
 func Parse(b []byte) (Found, error) {
 	header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(asLocal(b)), len(b)))
 	if err != nil {
@@ -52,11 +53,13 @@ const (
 	familyNone   = 0
 )
 
-// isLocal reports whether a header of version 2 is of a connection that the balancer itself made, to see whether the gateway lives.
+// isLocal reports whether a header of version 2 is of a connection that the balancer itself made, to see whether the
+// gateway lives.
 func isLocal(b []byte) bool { return b[commandAt] == commandLocal }
 
-// asLocal returns a header of version 2 that is of a client of an unknown kind, without an address, as one of a LOCAL connection: the
-// parser refuses it, while the protocol lets the receiver take the socket's own address. Other headers are returned as they are.
+// asLocal returns a header of version 2 that is of a client of an unknown kind, without an address, as one of a LOCAL
+// connection: the parser refuses it, while the protocol lets the receiver take the socket's own address. Other headers
+// are returned as they are.
 func asLocal(b []byte) []byte {
 	if b[0] == signature1[0] || b[commandAt] != commandProxy || b[familyAt] != familyNone {
 		return b
@@ -66,7 +69,8 @@ func asLocal(b []byte) []byte {
 	return b
 }
 
-// readDetails reads the details of a header of version 2 (TLVs): the checksum has to be right, and those that are not known are passed over.
+// readDetails reads the details of a header of version 2 (TLVs): the checksum has to be right, and those that are not
+// known are passed over.
 func (p *Found) readDetails(b []byte, header *proxyproto.Header) error {
 	details, err := header.TLVs() // which has looked whether they are whole
 	if err != nil {
@@ -90,7 +94,8 @@ func (p *Found) readDetails(b []byte, header *proxyproto.Header) error {
 	return nil
 }
 
-// readTLS reads what the balancer says of its TLS with the client. The client's name counts only when its certificate was verified.
+// readTLS reads what the balancer says of its TLS with the client. The client's name counts only when its certificate
+// was verified.
 func (p *Found) readTLS(detail proxyproto.TLV) error {
 	ssl, err := tlvparse.SSL(detail)
 	if err != nil {
@@ -114,7 +119,8 @@ func (p *Found) readTLS(detail proxyproto.TLV) error {
 	return nil
 }
 
-// verifyChecksum compares a header of version 2, whose details are whole, with the checksum in it, if there is one. The parser does not.
+// verifyChecksum compares a header of version 2, whose details are whole, with the checksum in it, if there is one. The
+// parser does not.
 func verifyChecksum(b []byte) error {
 	const size = 4
 	for at := proxyV2 + addressSize(b); at < len(b); {

@@ -6,21 +6,23 @@ import (
 	"slices"
 )
 
-// maxRun is how many entries a run of a seqIndex has at most.
+// maxRun is how many entries a run of an Index has at most.
 const maxRun = 256
 
-// seqIndex finds places by seq and goes through them in its order. The entries are in sorted runs, one behind the other, so
-// that an insertion or a removal moves the entries of one run, not of all. The zero value is empty.
+// Index finds places by seq and goes through them in its order. The entries are in sorted runs, one behind the other,
+// so that an insertion or a removal moves the entries of one run, not of all. The zero value is empty.
 type Index struct {
 	runs [][]IndexEntry // none is empty
 }
 
+// IndexEntry is a seq and its place.
 type IndexEntry struct {
 	Seq   uint64
 	Place int
 }
 
-// find returns where the first entry is that has at least this seq, and whether it has this one: the run, and the place in it.
+// find returns where the first entry is that has at least this seq, and whether it has this one: the run, and the place
+// in it.
 func (x *Index) find(seq uint64) (run, i int, found bool) {
 	run, _ = slices.BinarySearchFunc(x.runs, seq, func(entries []IndexEntry, seq uint64) int {
 		return cmp.Compare(entries[len(entries)-1].Seq, seq)

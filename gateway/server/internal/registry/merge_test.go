@@ -20,7 +20,7 @@ func filled(t *testing.T) (*Registry[*entry, entrySeq], *slots[*entry, entrySeq]
 	return r, left, right
 }
 
-// Who holds a chunk that is merged into another meanwhile looks again, and passes nothing by twice.
+// A walk that holds a chunk that is merged into another meanwhile looks again, and passes nothing by twice.
 func TestRegistryMergeUnderAReader(t *testing.T) {
 	r, left, right := filled(t)
 	_, end := r.at(1)

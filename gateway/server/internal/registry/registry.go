@@ -12,18 +12,19 @@ import (
 // ChunkSlots is how many connections a chunk of the registry has at most.
 const ChunkSlots = 256
 
-// WalkStretch is after how many connections a walk lets others go first: also of a broadcast, well under a millisecond's work.
+// WalkStretch is after how many connections a walk lets others go first: also of a broadcast, well under a
+// millisecond's work.
 const WalkStretch = 64
 
 // Sequenced gives access to the seq of a C, which the registry sets once, in add.
 type Sequenced[C any] interface{ Seq(c C) *uint64 }
 
-// Registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a full one
-// that loses most of its connections gives its room back, and is merged with a neighbour that has few too, so that the
-// registry is as large as what is left in it, whatever has come and gone.
+// Registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a
+// full one that loses most of its connections gives its room back, and is merged with a neighbour that has few too, so
+// that the registry is as large as what is left in it, whatever has come and gone.
 //
-// Lock order: registry.mu, then the chunks' locks in the order of the chunks. A walk holds neither while its rows are looked
-// at: mu only to find the next chunk, the chunk's lock only to copy its pointers.
+// Lock order: registry.mu, then the chunks' locks in the order of the chunks. A walk holds neither while its rows are
+// looked at: mu only to find the next chunk, the chunk's lock only to copy its pointers.
 type Registry[C any, S Sequenced[C]] struct {
 	mu     sync.RWMutex
 	chunks []*slots[C, S] // in the order of their first seq; the last one is where new connections go
@@ -38,7 +39,7 @@ type slots[C any, S Sequenced[C]] struct {
 	mu    sync.Mutex
 	conns []C  // in the order of their seq
 	full  bool // gets no more connections, but those of a neighbour
-	gone  bool // dropped, or merged into the chunk before it: who holds it must look again
+	gone  bool // dropped, or merged into the chunk before it: its holder must look again
 }
 
 // Add gives c the next seq and stores it, in the place that was reserved for it.
@@ -103,7 +104,8 @@ func (r *Registry[C, S]) hold(seq uint64) *slots[C, S] {
 	}
 }
 
-// at returns the chunk that a seq belongs to, or the first one, and up to which seq that chunk goes; nil when there is none.
+// at returns the chunk that a seq belongs to, or the first one, and up to which seq that chunk goes; nil when there is
+// none.
 func (r *Registry[C, S]) at(seq uint64) (*slots[C, S], uint64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -141,9 +143,9 @@ func (r *Registry[C, S]) Page(after uint64, page []C) []C {
 	return page
 }
 
-// Walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order, until
-// f returns false. It holds no lock while f runs, and lets others run after each walkStretch. Connections that come meanwhile are
-// left out, so that a walk ends however fast they come.
+// Walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order,
+// until f returns false. It holds no lock while f runs, and lets others run after each walkStretch. Connections that
+// come meanwhile are left out, so that a walk ends however fast they come.
 func (r *Registry[C, S]) Walk(f func(C) bool) {
 	buffer := make([]C, 0, WalkStretch)
 	var after uint64
@@ -184,7 +186,8 @@ func (r *Registry[C, S]) shrink(k *slots[C, S]) {
 	k.conns = append(make([]C, 0, len(k.conns)), k.conns...)
 }
 
-// merge moves the connections of the chunk behind chunk i into it, when both are full ones that have few. The caller holds mu.
+// merge moves the connections of the chunk behind chunk i into it, when both are full ones that have few. The caller
+// holds mu.
 func (r *Registry[C, S]) merge(i int) bool {
 	if i < 0 || i+1 >= len(r.chunks) {
 		return false
@@ -221,7 +224,8 @@ func (k *slots[C, S]) add(c C) bool {
 	return true
 }
 
-// find returns the place of the first connection with at least this seq, and whether it is the one. The caller holds mu.
+// find returns the place of the first connection with at least this seq, and whether it is the one. The caller holds
+// mu.
 func (k *slots[C, S]) find(seq uint64) (int, bool) {
 	if seq < k.first {
 		return 0, false

@@ -113,8 +113,8 @@ func TestRegistryModel(t *testing.T) {
 	})
 }
 
-// expectSmall holds that a registry is as large as what is in it: a chunk whose connections have gone is gone, and one that has
-// few of them has little room and no neighbour that it could be merged with.
+// expectSmall holds that a registry is as large as what is in it: a chunk whose connections have gone is gone, and one
+// that has few of them has little room and no neighbour that it could be merged with.
 func expectSmall(t interface{ Fatalf(string, ...any) }, r *Registry[*entry, entrySeq], live int) {
 	room := 0
 	for i, k := range r.chunks {

@@ -47,8 +47,8 @@ type Answer[R any] struct {
 // Finish makes Result readable. The first caller calls it once.
 func (a *Answer[R]) Finish() { close(a.Done) }
 
-// Claim returns the answer of an ID, and whether the caller is the first and has to finish it. Content is the digest that a retry
-// has in common with the first request. The error is ErrTooMany or an *IDError.
+// Claim returns the answer of an ID, and whether the caller is the first and has to finish it. Content is the digest
+// that a retry has in common with the first request. The error is ErrTooMany or an *IDError.
 func (l *Log[R]) Claim(id string, content [sha256.Size]byte) (*Answer[R], bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

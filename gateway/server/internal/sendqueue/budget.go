@@ -2,11 +2,12 @@ package sendqueue
 
 import "sync/atomic"
 
-// Budget counts the bytes in all send queues. Only what the kernel does not take at once is counted, so traffic that flows does
-// not come here. Its methods may be called from any goroutine.
+// Budget counts the bytes in all send queues. Only what the kernel does not take at once is counted, so traffic that
+// flows does not come here. Its methods may be called from any goroutine.
 type Budget struct{ bytes atomic.Int64 }
 
-// Take counts n bytes that are to be queued; false when there would be more than most in all, and then they are not counted.
+// Take counts n bytes that are to be queued; false when there would be more than most in all, and then they are not
+// counted.
 func (b *Budget) Take(n, most int) bool {
 	for {
 		now := b.bytes.Load()

@@ -6,8 +6,8 @@ import "sync"
 const (
 	// chunkSize is the most bytes of one chunk that the queue fills itself, and of one write.
 	chunkSize = 64 << 10
-	// shareSize is from how many bytes on a shared slice is referred to instead of copied; the first of a queue always is. Below it,
-	// the chunk's own cost would be out of proportion to its bytes.
+	// shareSize is from how many bytes on a shared slice is referred to instead of copied; the first of a queue always
+	// is. Below it, the chunk's own cost would be out of proportion to its bytes.
 	shareSize = 2 << 10
 	// firstChunk is the size of the first chunk; each further one doubles, up to chunkSize.
 	firstChunk = 512
@@ -15,7 +15,7 @@ const (
 
 var chunkPool = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// sendQueue has the bytes that were accepted for a connection and not yet taken by the kernel, in order. The connection's
+// Queue has the bytes that were accepted for a connection and not yet taken by the kernel, in order. The connection's
 // lock guards it.
 type Queue struct {
 	chunks []chunk
@@ -74,7 +74,7 @@ func newChunk(size int) chunk {
 	return chunk{bytes: make([]byte, 0, size), owned: true}
 }
 
-// Front returns the next bytes to write, at most chunkSize. They stay unchanged until advance.
+// Front returns the next bytes to write, at most chunkSize. They stay unchanged until Advance.
 func (q *Queue) Front() []byte {
 	if q.Size == 0 {
 		return nil
@@ -83,7 +83,7 @@ func (q *Queue) Front() []byte {
 	return p[:min(len(p), chunkSize)]
 }
 
-// Advance drops the first n bytes, which the kernel has taken; n is at most len(front()).
+// Advance drops the first n bytes, which the kernel has taken; n is at most len(Front()).
 func (q *Queue) Advance(n int) {
 	q.Size -= n
 	q.offset += n
