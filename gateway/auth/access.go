@@ -12,22 +12,24 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// access says who may call a method.
-type access struct {
-	Everybody bool
-	Role      pb.Role // the least one; roleless: nobody may
-	Fields    bool    // the request has fields that need a role of their own
+// Access says which callers may call a method. The zero value lets nobody.
+type Access struct {
+	Everybody bool    // callers without an identity too
+	Role      pb.Role // the least role; ROLE_UNSPECIFIED: nobody, unless Everybody
+	Fields    bool    // the request has fields that need a larger role when they are set
 }
 
-// accessTable has the methods of a gRPC server by their full names.
-type accessTable map[string]access
+// AccessTable has the methods of a gRPC server by their full names, such as `/sockgate.v1.GatewayService/Send`. A
+// method that is not in it may be called by nobody.
+type AccessTable map[string]Access
 
-// reflectionPackage is of the services that describe the others.
+// reflectionPackage begins the names of the services that describe the others. A viewer may call them.
 const reflectionPackage = "grpc.reflection."
 
-// NewAccessTable reads what the contract declares for the methods of a server. A method for which nothing is declared nobody may call.
-func NewAccessTable(services map[string]grpc.ServiceInfo) accessTable {
-	t := make(accessTable)
+// NewAccessTable returns what the contract declares for the methods of a server, as its GetServiceInfo lists them.
+// Nobody may call a method whose contract declares no role; health is everybody's.
+func NewAccessTable(services map[string]grpc.ServiceInfo) AccessTable {
+	t := make(AccessTable)
 	for service, info := range services {
 		for _, m := range info.Methods {
 			t["/"+service+"/"+m.Name] = declared(service, m.Name)
@@ -36,29 +38,29 @@ func NewAccessTable(services map[string]grpc.ServiceInfo) accessTable {
 	return t
 }
 
-// declared is what is declared for a method.
-func declared(service, method string) access {
+// declared returns the access of a method of a service.
+func declared(service, method string) Access {
 	switch {
 	case service == healthpb.Health_ServiceDesc.ServiceName:
-		return access{Everybody: true}
+		return Access{Everybody: true}
 	case strings.HasPrefix(service, reflectionPackage):
-		return access{Role: pb.Role_ROLE_VIEWER}
+		return Access{Role: pb.Role_ROLE_VIEWER}
 	}
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service).Append(protoreflect.Name(method)))
 	if err != nil {
-		return access{}
+		return Access{}
 	}
 	m, ok := found.(protoreflect.MethodDescriptor)
 	if !ok {
-		return access{}
+		return Access{}
 	}
 	return Required(m)
 }
 
-// Required is what a method's own options declare.
-func Required(m protoreflect.MethodDescriptor) access {
+// Required returns the access that a method's options declare: required_role, and field_role in its request.
+func Required(m protoreflect.MethodDescriptor) Access {
 	role, _ := proto.GetExtension(m.Options(), pb.E_RequiredRole).(pb.Role)
-	return access{Role: role, Fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
+	return Access{Role: role, Fields: hasFieldRoles(m.Input(), make(map[protoreflect.FullName]bool))}
 }
 
 // hasFieldRoles reports whether a field of a message, or of a message in it, needs a role of its own.
@@ -82,7 +84,8 @@ func fieldRole(f protoreflect.FieldDescriptor) pb.Role {
 	return role
 }
 
-// beyond returns a field that is set in a message and needs more than a role, and what it needs; "" when there is none.
+// beyond returns a field that is set in a message and needs more than a role, and the role it needs; "" without such a
+// field.
 func beyond(m protoreflect.Message, role pb.Role) (field string, needs pb.Role) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if r := fieldRole(f); r > role {

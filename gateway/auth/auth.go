@@ -1,7 +1,21 @@
-// Package auth tells who calls the control plane, by what proof, and with what role.
+// Package auth finds out who calls the control plane, by what proof and with what role, and denies what the role does
+// not allow.
+//
+// The way of a call, through the types of this package:
+//
+//	Listener     bounds the connections of clients
+//	NewGreeter   finds out what a connection proves: a certificate, a user of the machine, or nothing
+//	Guard        Authenticate, gRPC's tap, finds out who makes a call: by its token, or else by its connection
+//	             Unary and Stream, the interceptors, look the method up in the AccessTable and count the call
+//	Denials      counts and logs what was denied
+//	Usage        is what one identity has under way
+//
+// An identity is a token's name, a certificate's name, a user of the machine or, on loopback, an address. TokenFile
+// follows the file of tokens.
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,28 +26,29 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// AuthConfig says who may call. Nobody may modify it afterwards.
+// Config says which callers may call. It must not be modified once a Guard or a greeter has it. The zero value lets
+// callers on loopback do everything, and so it does the gateway's own user and root on a unix socket.
 type Config struct {
-	// Required makes callers on loopback prove who they are, too. Default: those that give neither a token nor a certificate, over
-	// TCP without TLS, may do everything.
-	// Hazard: without it, so may every user and every program on the machine.
+	// Required makes callers on loopback prove an identity, too. Default: a caller on loopback that gives neither a
+	// token nor a certificate, over TCP without TLS, may do everything. Hazard: without Required, every user and every
+	// program on the machine may do everything.
 	Required bool
-	// Roles are the roles of identities: of a certificate's, for example `spiffe://example.org/ops/ann` or `ops.example.org`, of all
-	// SPIFFE IDs below one, `spiffe://example.org/ops/*`, and of users on a unix socket, `uid:1000`. The exact one goes before the
-	// longest pattern. Default: certificates have no role; on a unix socket the gateway's own user and root are admins, and others
-	// have no role.
+	// Roles are the roles of identities: of a certificate, for example `spiffe://example.org/ops/ann` or
+	// `ops.example.org`; of all SPIFFE IDs below one, `spiffe://example.org/ops/*`; and of users on a unix socket,
+	// `uid:1000`. An exact identity goes before the longest pattern. Default: certificates have no role; on a unix
+	// socket the gateway's own user and root are admins, and other users have no role.
 	Roles map[string]pb.Role
-	// Tokens are the tokens that callers may give. Default: none.
+	// Tokens are the tokens that callers may give. The owner closes the file, after the last call. Default: none.
 	Tokens *TokenFile
 }
 
 const (
 	uidScheme    = "uid:"
 	spiffeScheme = "spiffe://"
-	below        = "/*" // at the end of a pattern
+	below        = "/*" // ends a pattern
 )
 
-// Validate checks the mapping of roles. The error names the first wrong identity in their order.
+// Validate checks Roles. The error names the first wrong identity in alphabetical order, and what is expected.
 func (c Config) Validate() error {
 	for _, id := range slices.Sorted(maps.Keys(c.Roles)) {
 		uid, isUID := strings.CutPrefix(id, uidScheme)
@@ -42,11 +57,13 @@ func (c Config) Validate() error {
 		case role < pb.Role_ROLE_VIEWER || role > pb.Role_ROLE_ADMIN:
 			return fmt.Errorf("%q has the role %d; expected viewer, operator or admin", id, role)
 		case id == "":
-			return fmt.Errorf("an empty identity has a role; expected for example spiffe://example.org/ops, ops.example.org or uid:1000")
+			return errors.New("an empty identity has a role; expected for example spiffe://example.org/ops, ops.example.org or uid:1000")
 		case isUID && !validUID(uid):
 			return fmt.Errorf("%q is no user; expected %s and a number, for example uid:1000", id, uidScheme)
-		case strings.Contains(strings.TrimSuffix(id, below), "*"), isPattern && (!strings.HasPrefix(prefix, spiffeScheme) || prefix == spiffeScheme):
-			return fmt.Errorf("%q is no pattern; expected a SPIFFE ID with /* at its end, for example spiffe://example.org/ops/*", id)
+		case strings.Contains(strings.TrimSuffix(id, below), "*"),
+			isPattern && (!strings.HasPrefix(prefix, spiffeScheme) || prefix == spiffeScheme):
+			return fmt.Errorf("%q is no pattern; expected a SPIFFE ID with /* at its end, for example spiffe://example.org/ops/*",
+				id)
 		}
 	}
 	return nil
@@ -57,7 +74,8 @@ func validUID(s string) bool {
 	return err == nil && s == strconv.FormatUint(n, 10)
 }
 
-// certificateRole returns the role of a certificate's identity. One that looks like a user of a unix socket has none.
+// certificateRole returns the role of a certificate's identity. An identity that looks like a user of a unix socket, or
+// like a pattern, has none: a certificate must not claim another kind's role.
 func (c *Config) certificateRole(id string) pb.Role {
 	if strings.HasPrefix(id, uidScheme) || strings.HasSuffix(id, below) {
 		return roleless
@@ -73,7 +91,7 @@ func (c *Config) certificateRole(id string) pb.Role {
 	return roleless
 }
 
-// UserRole returns the role of a user on a unix socket.
+// UserRole returns the role of a user on a unix socket, by the user's number. It may be called from any goroutine.
 func (c *Config) UserRole(uid int) pb.Role {
 	if role, ok := c.Roles[uidScheme+strconv.Itoa(uid)]; ok {
 		return role

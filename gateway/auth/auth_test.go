@@ -34,8 +34,8 @@ func TestUserRoles(t *testing.T) {
 	}
 }
 
-// TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such a one, and
-// everybody's only because it is health's.
+// TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such
+// a one, and everybody's only because it is health's.
 func TestMethodWithoutOption(t *testing.T) {
 	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody || a.Role != pb.Role_ROLE_UNSPECIFIED {
 		t.Errorf("%+v", a)

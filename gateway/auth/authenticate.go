@@ -13,21 +13,23 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// grant is what a call may rest on: who makes it, and for how long that is proven.
-type grant struct {
+// Grant is what a call may rest on: its caller, and for how long the caller's identity is proven. A grant never
+// changes.
+type Grant struct {
 	Caller
-	until time.Time // when the proof ends; zero: not by itself
-	over  error     // what to say then
-	token *liveToken
-	Usage *Usage // of the caller's identity; nil outside a call
+	Usage *Usage // of the caller's identity; nil until Guard.Authorize has counted the call
+
+	until time.Time  // when the proof ends; zero: not by itself
+	over  error      // the denial after until
+	token *liveToken // nil: the caller gave none
 }
 
-func NewGrant(c Caller) *grant { return &grant{Caller: c} }
+// NewGrant returns a grant whose proof has no end of its own.
+func NewGrant(c Caller) *Grant { return &Grant{Caller: c} }
 
-// refusal is why a call rests on nothing, on its way to the interceptor that says so.
+// refusal is why a call rests on nothing. The tap leaves it in the call's context for the interceptor that answers.
 type refusal struct{ err error }
 
-// refusalKey is under what a call's context has its refusal.
 type refusalKey struct{}
 
 // refusalOf returns why a call rests on nothing.
@@ -38,7 +40,7 @@ func refusalOf(ctx context.Context) error {
 	return errNoCredentials // nobody has authenticated it
 }
 
-// sessionOf returns the connection that a call came by; nil for one that did not come by the server's listener.
+// sessionOf returns the connection that a call came by; nil for a call that did not come by the server's listener.
 func sessionOf(ctx context.Context) *session {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -49,7 +51,7 @@ func sessionOf(ctx context.Context) *session {
 }
 
 // valid returns why the proof has ended; nil while it has not.
-func (g *grant) valid(now time.Time) error {
+func (g *Grant) valid(now time.Time) error {
 	if !g.until.IsZero() && !now.Before(g.until) {
 		return g.over
 	}
@@ -59,14 +61,16 @@ func (g *grant) valid(now time.Time) error {
 	return nil
 }
 
-// Authenticate finds out who makes a call, from what came with its headers, before anything of its message is read. It is gRPC's tap,
-// which runs in the goroutine that reads the connection, so it must neither block nor panic. What it finds goes with the context to
-// the interceptors, which refuse the call. A call that rests on nothing may still have a message of some MiB, so there is little
-// room for such calls; a connection that wants more of it is closed, and the one whose call is the oldest when all of it is taken.
+// Authenticate finds out who makes a call from its headers, before any of its message is read. It is gRPC's tap, which
+// runs in the goroutine that reads the connection, so it must neither block nor panic. It never refuses: what it finds
+// goes with the context to the interceptors, which do.
+//
+// A call that rests on nothing may still have a message of some MiB, so few such calls may be under way. A connection
+// that makes too many is closed; when there are too many in all, the connection of the oldest such call is closed.
 func (g *Guard) Authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	s := sessionOf(ctx)
 	if s == nil {
-		return ctx, nil // has no grant, and is refused
+		return ctx, nil // without a grant, which the interceptors refuse
 	}
 	granted, err := g.identify(ctx, s)
 	if err == nil {
@@ -84,9 +88,9 @@ func (g *Guard) Authenticate(ctx context.Context, _ *tap.Info) (context.Context,
 	return context.WithValue(ctx, refusalKey{}, refusal{err}), nil
 }
 
-// identify returns what a call rests on: its token, else what its connection proves. What is given and wrong is an error, also where
-// nothing would have been needed.
-func (g *Guard) identify(ctx context.Context, s *session) (*grant, error) {
+// identify returns what a call rests on: its token, or else what its connection proves. A wrong token is an error also
+// where no token would have been needed.
+func (g *Guard) identify(ctx context.Context, s *session) (*Grant, error) {
 	headers := metadata.ValueFromIncomingContext(ctx, "authorization")
 	granted, err := s.grant, s.denial
 	if len(headers) > 0 {
@@ -104,28 +108,32 @@ func (g *Guard) identify(ctx context.Context, s *session) (*grant, error) {
 	return granted, nil
 }
 
-// bearer returns what a token proves.
-func (g *Guard) bearer(headers []string, address string) (*grant, error) {
+// bearer returns what the token of a call proves.
+func (g *Guard) bearer(headers []string, address string) (*Grant, error) {
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	switch {
 	case len(headers) > 1:
-		return nil, &Denial{Reason: contract.ReasonTokenInvalid, text: fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers))}
+		return nil, tokenInvalid(fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers)))
 	case !strings.EqualFold(scheme, "bearer") || !tokenForm.MatchString(token):
-		return nil, &Denial{Reason: contract.ReasonTokenInvalid,
-			text: "the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: sgt_ and 43 characters"}
+		return nil, tokenInvalid("the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: " +
+			"sgt_ and 43 characters")
 	case g.auth.Tokens == nil:
-		return nil, &Denial{Reason: contract.ReasonTokenInvalid, text: "this gateway has no token file, so it accepts no token; call without one, or have one configured"}
+		return nil, tokenInvalid("this gateway has no token file, so it accepts no token; call without one, or have one configured")
 	}
 	live, wasLive := g.auth.Tokens.find(token)
 	switch {
 	case live == nil && wasLive:
 		return nil, errTokenRevoked
 	case live == nil:
-		return nil, &Denial{Reason: contract.ReasonTokenInvalid, text: "the token is none of this gateway's; check that it is the right one, or have a new one made"}
+		return nil, tokenInvalid("the token is none of this gateway's; check that it is the right one, or have a new one made")
 	}
 	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.Role, Address: address})
 	granted.token, granted.until = live, live.Expires
 	granted.over = &Denial{Reason: contract.ReasonTokenExpired,
 		text: fmt.Sprintf("the token of %s expired at %s; have a new one made", live.Name, live.Expires.Format(time.RFC3339))}
 	return granted, nil
+}
+
+func tokenInvalid(text string) *Denial {
+	return &Denial{Reason: contract.ReasonTokenInvalid, text: text}
 }

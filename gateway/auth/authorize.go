@@ -12,24 +12,29 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// Guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof has ended. What
-// it does not know is denied.
+// Guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof
+// has ended. What it does not know is denied. Its methods may be called from any goroutine.
 type Guard struct {
+	// Access has the methods that may be called. It never changes.
+	Access AccessTable
+	// Denials are the calls that were denied.
+	Denials *Denials
+
 	auth      *Config
-	Access    accessTable // never changes
-	calls     int         // most of one identity under way
-	Denials   *Denials
+	calls     int // most calls of one identity under way
 	usages    usages
 	strangers strangers
 }
 
-// NewGuard returns a guard of the methods of a table. It lets one identity have so many calls under way.
-func NewGuard(auth *Config, access accessTable, calls int, log hclog.Logger) *Guard {
+// NewGuard returns a guard of the methods of a table, which lets one identity have at most calls calls under way, streams
+// included. It keeps auth. Denials are logged to log while Denials.Report runs.
+func NewGuard(auth *Config, access AccessTable, calls int, log hclog.Logger) *Guard {
 	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log), usages: usages{all: make(map[string]*Usage)},
 		strangers: strangers{calls: make(map[string]int)}}
 }
 
-// Authorize checks that a call may be made, counts it until leave, and returns its context, which says who makes it.
+// Authorize checks that a method may be called, and counts the call until leave. The context that it returns has the
+// caller's grant and usage. The error is a *Denial or ErrTooManyCalls; leave is nil then.
 func (g *Guard) Authorize(ctx context.Context, method string) (_ context.Context, leave func(), _ error) {
 	a := g.Access[method]
 	granted := GrantOf(ctx)
@@ -52,7 +57,7 @@ func (g *Guard) Authorize(ctx context.Context, method string) (_ context.Context
 	return WithGrant(ctx, &counted), leave, nil
 }
 
-// stranger is the caller of a call that rests on nothing: only where it comes from is known.
+// stranger returns the caller of a call that rests on nothing: only its address is known.
 func stranger(ctx context.Context) *Caller {
 	if s := sessionOf(ctx); s != nil {
 		return &Caller{Address: s.address}
@@ -60,7 +65,7 @@ func stranger(ctx context.Context) *Caller {
 	return &Caller{}
 }
 
-// AuthorizeMessage checks the fields of a message that need a role of their own.
+// AuthorizeMessage checks the fields of a request that need a larger role than its method does. The error is a *Denial.
 func (g *Guard) AuthorizeMessage(ctx context.Context, method string, message any) error {
 	m, ok := message.(proto.Message)
 	if !ok || !g.Access[method].Fields {
@@ -73,11 +78,11 @@ func (g *Guard) AuthorizeMessage(ctx context.Context, method string, message any
 	return nil
 }
 
-// deny counts a denial and returns it.
+// deny counts an error that is a denial, and returns it.
 func (g *Guard) deny(c *Caller, method string, err error) error {
 	var denial *Denial
 	if errors.As(err, &denial) {
-		if denial.Reason == contract.ReasonNoRole { // who is known, though the call rests on nothing
+		if denial.Reason == contract.ReasonNoRole { // the caller is known, though the call rests on nothing
 			c = &Caller{Identity: denial.Metadata["identity"], Proof: denial.Metadata["proof"], Address: c.Address}
 		}
 		g.Denials.note(denial.Reason, method, c)
@@ -85,7 +90,7 @@ func (g *Guard) deny(c *Caller, method string, err error) error {
 	return err
 }
 
-// Unary is the interceptor of unary calls.
+// Unary is the interceptor of unary calls: Authorize, AuthorizeMessage, then the handler.
 func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	ctx, leave, err := g.Authorize(ctx, info.FullMethod)
 	if err != nil {
@@ -98,7 +103,8 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 	return handler(ctx, request)
 }
 
-// Stream is the interceptor of streams.
+// Stream is the interceptor of streams. It checks each message that the stream receives, and ends the stream with a
+// *Denial when the caller's proof ends.
 func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, leave, err := g.Authorize(stream.Context(), info.FullMethod)
 	if err != nil {
@@ -114,9 +120,9 @@ func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamS
 	return err
 }
 
-// bound returns a context that ends when the proof does, with the reason as its cause; stop frees what it needs. A nil grant has no
-// proof, and no end.
-func (g *grant) bound(ctx context.Context) (_ context.Context, stop func()) {
+// bound returns a context that ends when the proof does, with the denial as its cause; stop frees its timer. A nil
+// grant has no proof, and no end.
+func (g *Grant) bound(ctx context.Context) (_ context.Context, stop func()) {
 	if g == nil {
 		return ctx, func() {}
 	}
@@ -137,7 +143,7 @@ func (g *grant) bound(ctx context.Context) (_ context.Context, stop func()) {
 	}
 }
 
-// proofOver returns why the proof that a stream rests on has ended; nil while it has not.
+// proofOver returns the denial of a stream whose caller's proof has ended; nil while the proof holds.
 func proofOver(ctx context.Context) error {
 	var denial *Denial
 	if errors.As(context.Cause(ctx), &denial) {
@@ -146,8 +152,8 @@ func proofOver(ctx context.Context) error {
 	return nil
 }
 
-// guardedStream is a stream that ends with its caller's proof, and whose messages are checked for what needs a role. A stream that
-// waits for its caller just then, to send or to take something, ends when the caller does that.
+// guardedStream is a stream that ends with its caller's proof, and whose messages are checked for fields that need a
+// role. A stream that waits for its caller to send or to take something ends when the caller does that.
 type guardedStream struct {
 	grpc.ServerStream
 	ctx    context.Context

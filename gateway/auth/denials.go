@@ -10,20 +10,21 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// denialPeriod is how often denials of one reason are logged at most.
+// denialPeriod is the least time between two lines of the log about denials of one reason.
 const denialPeriod = time.Second
 
-// Denials counts denied calls by reason, and logs them: the first at once, those that follow together.
+// Denials counts denied calls by reason. While Report runs it logs them: the first at once, the next ones together, at
+// most once a second. Its methods may be called from any goroutine.
 type Denials struct {
 	logger hclog.Logger
-	wake   chan struct{} // has room for one
+	wake   chan struct{} // capacity 1
 
 	mu     sync.Mutex
 	totals map[string]uint64
-	fresh  map[string]*denied // not logged yet, by reason
+	fresh  map[string]*denied // by reason; not logged yet
 }
 
-// denied is what the log says of denials of one reason: how many, and the newest.
+// denied is a line of the log about one reason: the number of denials, and the newest of them.
 type denied struct {
 	count            uint64
 	method, identity string
@@ -53,14 +54,15 @@ func (d *Denials) note(reason, method string, c *Caller) {
 	}
 }
 
-// ByReason returns how many calls were denied, by reason.
+// ByReason returns how many calls were denied since the guard was made, by the denial's reason. The map is the
+// caller's.
 func (d *Denials) ByReason() map[string]uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.totals)
 }
 
-// Report logs denials until ctx ends, those included that there are then.
+// Report logs denials until ctx ends, and then the ones that are left.
 func (d *Denials) Report(ctx context.Context) {
 	for {
 		select {
@@ -77,7 +79,7 @@ func (d *Denials) Report(ctx context.Context) {
 	}
 }
 
-// log writes a line for each reason of which there is something new.
+// log writes a line for each reason with new denials.
 func (d *Denials) log() {
 	d.mu.Lock()
 	fresh := d.fresh

@@ -9,7 +9,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The proofs: how a caller has proven its identity.
+// How a caller has proven its identity.
 const (
 	proofToken       = "token"
 	proofCertificate = "certificate"
@@ -17,30 +17,29 @@ const (
 	proofNone        = "none"
 )
 
-// Caller is who makes a call.
+// Caller is the maker of a call. The zero value is a caller that has proven nothing.
 type Caller struct {
-	Identity string // a token's name, a certificate's identity, `uid:` and a number, or a network address
-	Proof    string // `token`, `certificate`, `unix` or `none`
-	Role     pb.Role
-	Address  string // of the call; empty on a unix socket
-	Via      string // the node that forwarded the call; empty when it came here
+	Identity string  // a token's name, a certificate's identity, `uid:` and a number, or a network address
+	Proof    string  // `token`, `certificate`, `unix` or `none`; empty: the call was not authenticated
+	Role     pb.Role // ROLE_UNSPECIFIED may do nothing
+	Address  string  // IP address and port that the call came from; empty on a unix socket
+	Via      string  // name of the node that forwarded the call; empty when it came to this node
 }
 
-// grantKey is under what a call's context has its *grant.
 type grantKey struct{}
 
-// WithGrant returns a context with what a call may rest on.
-func WithGrant(ctx context.Context, g *grant) context.Context {
+// WithGrant returns a context of a call that rests on a grant. The caller of WithGrant vouches for it.
+func WithGrant(ctx context.Context, g *Grant) context.Context {
 	return context.WithValue(ctx, grantKey{}, g)
 }
 
-// GrantOf returns what a call may rest on; nil for one that nobody has authenticated, which may do nothing.
-func GrantOf(ctx context.Context) *grant {
-	g, _ := ctx.Value(grantKey{}).(*grant)
+// GrantOf returns the grant that a call rests on; nil for a call that was not authenticated, which may do nothing.
+func GrantOf(ctx context.Context) *Grant {
+	g, _ := ctx.Value(grantKey{}).(*Grant)
 	return g
 }
 
-// CallerOf returns who makes a call; nobody, when it was not authenticated.
+// CallerOf returns the caller of a call; the zero Caller when the call was not authenticated.
 func CallerOf(ctx context.Context) Caller {
 	if g := GrantOf(ctx); g != nil {
 		return g.Caller
@@ -48,19 +47,22 @@ func CallerOf(ctx context.Context) Caller {
 	return Caller{}
 }
 
-// Actor is who makes a call, for the record.
+// Actor returns the caller of a call as events record it, with the ID that the caller gave to its request.
 func Actor(ctx context.Context) event.Actor {
 	c := CallerOf(ctx)
-	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: RoleName(c.Role), Address: c.Address, RequestID: RequestID(ctx), Via: c.Via}
+	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: RoleName(c.Role), Address: c.Address,
+		RequestID: RequestID(ctx), Via: c.Via}
 }
 
 const (
 	// RequestIDKey is the metadata key of the ID that a caller gives to a request.
 	RequestIDKey = "x-request-id"
+	// MaxRequestID is the most bytes of such an ID.
 	MaxRequestID = 128
 )
 
-// RequestID returns the ID that the caller gave to its request; empty when it gave none.
+// RequestID returns the ID that the caller gave to its request, unchecked: the first, if there are more; empty without
+// one.
 func RequestID(ctx context.Context) string {
 	if ids := metadata.ValueFromIncomingContext(ctx, RequestIDKey); len(ids) > 0 {
 		return ids[0]

@@ -7,34 +7,39 @@ import (
 	"sync/atomic"
 )
 
-// boundedListener keeps at most limit connections open, and can close them all: gRPC waits for connections that have not said a word
-// before it stops. When there is no room, the oldest connection that nobody vouches for makes room for a new one, so that those who
-// prove nothing keep nobody out who does; when there is none, the new one is closed at once. Nobody vouches for more than a quarter of
-// them, so that one identity keeps no other out.
+// Listener keeps at most a limit of connections open, and can close them all: before gRPC stops it waits for
+// connections that have not sent a byte.
+//
+// When the listener is full, the oldest connection without a proven identity is closed for a new one, so that clients
+// that prove nothing keep no other client out. When every connection has one, the new connection is closed at once. An
+// identity vouches for at most a quarter of the limit, so that no identity keeps another out.
+//
+// Its methods may be called from any goroutine.
 type Listener struct {
 	net.Listener
 	limit   int
-	share   int // most trusted connections of one identity
-	refused func()
+	share   int    // most trusted connections of one identity
+	refused func() // called for each connection that is closed for the limit
 
 	mu        sync.Mutex
 	conns     map[*boundedConn]struct{}
-	untrusted *list.List     // of *boundedConn, the oldest first: no caller has proven that he may call, or he has had his share
+	untrusted *list.List     // of *boundedConn, the oldest first: without a proven identity, or beyond an identity's share
 	trusted   map[string]int // connections by the identity that vouches for them
-	full      bool           // takes nobody any more, because it stops
+	full      bool           // accepts no more connections, because it stops
 }
 
 // boundedConn leaves its listener's set when it is closed.
 type boundedConn struct {
 	net.Conn
 	listener *Listener
-	spoke    atomic.Bool // has sent a byte
+	spoke    atomic.Bool // the client has sent a byte
 	trusted  atomic.Bool
-	place    *list.Element // among the untrusted; nil: not there. Guarded by the listener's mu
-	voucher  string        // the identity that vouches for it; empty: none, or one that has proven nothing. Guarded likewise
+	place    *list.Element // in untrusted; nil: trusted or closed. Guarded by the listener's mu
+	voucher  string        // the identity that vouches for it; empty: none, or one without a proof. Guarded likewise
 }
 
-// trust notes that somebody who may call uses the connection. Those who have proven nothing are many, and have no share.
+// trust notes that a caller with a role uses the connection. Callers on loopback that have proven nothing have no
+// share: they are many programs.
 func (c *boundedConn) trust(caller *Caller) {
 	if c.trusted.Load() {
 		return
@@ -52,7 +57,7 @@ func (c *boundedConn) trust(caller *Caller) {
 func (l *Listener) vouch(c *boundedConn, voucher string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.place == nil { // it was closed, or another call was faster
+	if c.place == nil { // closed, or another call was faster
 		return false
 	}
 	if voucher != "" {
@@ -75,12 +80,14 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// NewListener returns a listener of at most limit connections, which is at least 1. It owns l. It calls refused, in the
+// goroutine of Accept, for each connection that it closes because it is full; refused must not block.
 func NewListener(l net.Listener, limit int, refused func()) *Listener {
 	return &Listener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused, conns: make(map[*boundedConn]struct{}),
 		untrusted: list.New(), trusted: make(map[string]int)}
 }
 
-// Accept returns the next connection for which there is room.
+// Accept waits for a connection that the limit admits. The error is the inner listener's.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -89,7 +96,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		c, evicted := l.add(conn)
 		if evicted != nil {
-			_ = evicted.Close() // nothing was promised
+			_ = evicted.Close() // its client was promised nothing
 			l.refused()
 		}
 		if c != nil {
@@ -98,7 +105,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// add makes a connection one of the listener's, and returns another that has to be closed for it; itself, when there is no room.
+// add adds a connection, and returns the one that has to be closed for it: the new one itself when it was not added.
 func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,7 +156,7 @@ func (c *boundedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseSilent takes no more connections and closes those that have not sent a byte.
+// CloseSilent makes Accept close every new connection, and closes those whose client has not sent a byte.
 func (l *Listener) CloseSilent() {
 	l.mu.Lock()
 	l.full = true
@@ -157,7 +164,7 @@ func (l *Listener) CloseSilent() {
 	l.closeThose(func(c *boundedConn) bool { return !c.spoke.Load() })
 }
 
-// CloseAll closes every connection.
+// CloseAll closes every connection that is open. Close, of the inner listener, ends Accept.
 func (l *Listener) CloseAll() { l.closeThose(func(*boundedConn) bool { return true }) }
 
 func (l *Listener) closeThose(these func(*boundedConn) bool) {
@@ -170,6 +177,6 @@ func (l *Listener) closeThose(these func(*boundedConn) bool) {
 	}
 	l.mu.Unlock()
 	for _, c := range open {
-		_ = c.Close() // it is being given up
+		_ = c.Close() // the listener stops
 	}
 }

@@ -7,5 +7,6 @@ import (
 	"os"
 )
 
-// peerUID returns the gateway's own user: this system is not asked who connected, and the socket's mode, 0600, lets no other user in.
+// peerUID returns the gateway's own user. Only Linux is asked which user connected; elsewhere the socket's mode, 0600,
+// keeps other users out.
 func peerUID(*net.UnixConn) (int, error) { return os.Getuid(), nil }

@@ -7,8 +7,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A role says what a caller may do. Its numbers grow with what it allows: each role may do what the smaller ones may, and
-// ROLE_UNSPECIFIED may do nothing. A viewer looks, an operator also acts on connections, an admin also on the gateway.
+// A role says what a caller may do. Its numbers grow with what it allows: each role may do what the smaller ones may,
+// and ROLE_UNSPECIFIED may do nothing. A viewer looks, an operator also acts on connections, an admin also on the
+// gateway.
 
 // roleless is the role of a caller who may do nothing, and of a method that nobody may call.
 const roleless = pb.Role_ROLE_UNSPECIFIED
@@ -29,8 +30,8 @@ func RoleNamed(name string) pb.Role { return pb.Role(pb.Role_value["ROLE_"+name]
 // ROLE_UNSPECIFIED. ParseRole is its inverse.
 func RoleWord(r pb.Role) string { return strings.ToLower(RoleName(r)) }
 
-// ParseRole returns the role that a configuration names: `viewer`, `operator` or `admin`. The error repeats at most 50 bytes
-// of another word.
+// ParseRole returns the role that a configuration names: `viewer`, `operator` or `admin`. The error repeats at most 50
+// bytes of another word.
 func ParseRole(word string) (pb.Role, error) {
 	for _, r := range []pb.Role{pb.Role_ROLE_VIEWER, pb.Role_ROLE_OPERATOR, pb.Role_ROLE_ADMIN} {
 		if word == RoleWord(r) {

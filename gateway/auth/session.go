@@ -18,27 +18,30 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// session is a client's connection, and what it proves by itself, whatever its calls bring along. It is the AuthInfo of the calls.
+// session is a client's connection and what it proves by itself, whatever its calls bring along. It is the AuthInfo of
+// the calls.
 type session struct {
 	credentials.CommonAuthInfo
 	conn    *boundedConn
 	address string // of the client; empty on a unix socket
-	grant   *grant // nil: nothing
-	denial  error  // why nothing
+	grant   *Grant // what the connection proves; nil: nothing
+	denial  error  // why it proves nothing
 }
 
-// AuthType names the way; nothing depends on it.
+// AuthType returns a name that nothing depends on.
 func (s *session) AuthType() string { return "sockgate" }
 
-// greeter greets a client's connection: it makes the TLS handshake, where there is TLS, and finds out what the connection proves. It
-// is the TransportCredentials of the gRPC server.
+// greeter greets a client's connection: it makes the TLS handshake, where there is TLS, and finds out what the
+// connection proves. It never changes.
 type greeter struct {
 	auth *Config
 	tls  credentials.TransportCredentials // nil: plain
 }
 
-// NewGreeter returns the greeter of plain connections, or of TLS with a configuration.
-func NewGreeter(auth *Config, c *tls.Config) *greeter {
+// NewGreeter returns the credentials of a gRPC server behind a Listener: of TLS with a clone of c, without session
+// tickets; of plain connections when c is nil. They find out what a connection proves; a connection on a unix socket is
+// never TLS. It keeps auth.
+func NewGreeter(auth *Config, c *tls.Config) credentials.TransportCredentials {
 	g := &greeter{auth: auth}
 	if c != nil {
 		g.tls = credentials.NewTLS(withoutTickets(c))
@@ -46,8 +49,8 @@ func NewGreeter(auth *Config, c *tls.Config) *greeter {
 	return g
 }
 
-// withoutTickets returns the configuration without session resumption: a resumed session would rest on a certificate that was verified
-// before the authorities were changed.
+// withoutTickets returns the configuration without session resumption: a resumed session would rest on a certificate
+// that was verified before the authorities were changed.
 func withoutTickets(c *tls.Config) *tls.Config {
 	c = c.Clone()
 	c.SessionTicketsDisabled = true
@@ -65,11 +68,11 @@ func withoutTickets(c *tls.Config) *tls.Config {
 	return c
 }
 
-// ServerHandshake greets a connection of the bounded listener. gRPC bounds how long it may take, by the connection's deadline.
+// ServerHandshake greets a connection of a Listener. gRPC bounds how long it may take, by the connection's deadline.
 func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	bounded, ok := raw.(*boundedConn)
 	if !ok {
-		return nil, nil, fmt.Errorf("a %T came, which the listener did not make", raw)
+		return nil, nil, fmt.Errorf("a %T is no connection of an auth.Listener", raw)
 	}
 	s := &session{conn: bounded, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}}
 	conn := raw
@@ -104,17 +107,18 @@ func hostOf(address string) string {
 	return address
 }
 
-// user is what a connection on a unix socket proves: which user of the machine it is.
-func (g *greeter) user(c *net.UnixConn) (*grant, error) {
+// user returns what a connection on a unix socket proves: the user of the machine.
+func (g *greeter) user(c *net.UnixConn) (*Grant, error) {
 	uid, err := peerUID(c)
 	if err != nil {
-		return nil, &Denial{Reason: contract.ReasonCredentialsRequired, text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
+		return nil, &Denial{Reason: contract.ReasonCredentialsRequired,
+			text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
 	}
 	return NewGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.UserRole(uid)}), nil
 }
 
-// certificate is what a TLS connection proves: whom its client's verified certificate names.
-func (g *greeter) certificate(info credentials.AuthInfo, address string) (*grant, error) {
+// certificate returns what a TLS connection proves: the name in its client's verified certificate.
+func (g *greeter) certificate(info credentials.AuthInfo, address string) (*Grant, error) {
 	state := info.(credentials.TLSInfo).State
 	if len(state.PeerCertificates) == 0 {
 		return nil, errNoCredentials
@@ -129,7 +133,8 @@ func (g *greeter) certificate(info credentials.AuthInfo, address string) (*grant
 			text: "your certificate names nobody; expected one SPIFFE ID (a URI), or else a DNS or common name that does not look like one, " +
 				"of at most 1,024 bytes"}
 	}
-	granted := NewGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity), Address: address})
+	granted := NewGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity),
+		Address: address})
 	granted.until = earliest(state.VerifiedChains[0])
 	granted.over = &Denial{Reason: contract.ReasonCertificateExpired, text: fmt.Sprintf(
 		"the certificate of %.200q expired at %s; connect with a new one", identity, granted.until.Format(time.RFC3339))}
@@ -147,9 +152,9 @@ func earliest(chain []*x509.Certificate) time.Time {
 	return until
 }
 
-// neighbour is what a plain TCP connection proves: nothing, which on loopback is enough unless an identity is required. Both ends have
-// to be loopback addresses.
-func (g *greeter) neighbour(c net.Conn, address string) (*grant, error) {
+// neighbour returns what a plain TCP connection proves: nothing, which on loopback is enough unless an identity is
+// required. Both ends must be loopback addresses.
+func (g *greeter) neighbour(c net.Conn, address string) (*Grant, error) {
 	if g.auth.Required || !isLoopback(c.RemoteAddr()) || !isLoopback(c.LocalAddr()) {
 		return nil, errNoCredentials
 	}
@@ -163,7 +168,7 @@ func isLoopback(a net.Addr) bool {
 
 var errNotClient = errors.New("a server's credentials were used by a client")
 
-// ClientHandshake is no server's business.
+// ClientHandshake returns an error: only a client calls it.
 func (g *greeter) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	return nil, nil, errNotClient
 }
@@ -173,8 +178,8 @@ func (g *greeter) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "sockgate"}
 }
 
-// Clone returns the greeter itself, which does not change.
+// Clone returns the greeter itself, which never changes.
 func (g *greeter) Clone() credentials.TransportCredentials { return g }
 
-// OverrideServerName is no server's business.
+// OverrideServerName returns an error: only a client calls it.
 func (g *greeter) OverrideServerName(string) error { return errNotClient }

@@ -23,9 +23,9 @@ const (
 	maxRevoked = 10_000
 )
 
-// TokenFile is the tokens of a file, which it follows: a token that is added can be used within a second or two, one that is removed
-// or changed no more, and its streams end. A file that cannot be read or is malformed changes nothing, and is logged. Its methods
-// may be called from any goroutine.
+// TokenFile is the tokens of a file, which it follows: a token that is added can be used within a second or two, one
+// that is removed or changed no more, and its streams end. A file that cannot be read or is malformed changes nothing,
+// and is logged. Its methods may be called from any goroutine.
 type TokenFile struct {
 	path   string
 	logger hclog.Logger
@@ -90,8 +90,8 @@ func (f *TokenFile) poll(ctx context.Context) {
 	}
 }
 
-// changed reports whether the file may be another than the one that was read. One that cannot be looked at counts as changed:
-// reading it says why.
+// changed reports whether the file may be another than the one that was read. One that cannot be looked at counts as
+// changed: reading it says why.
 func (f *TokenFile) changed() bool {
 	now, err := os.Stat(f.path)
 	f.mu.Lock()
@@ -134,7 +134,8 @@ func (f *TokenFile) Reload() error {
 	return nil
 }
 
-// readTokenFile reads at most what a token file may have. A file that others may write would let them make themselves admins.
+// readTokenFile reads at most what a token file may have. A file that others may write would let them make themselves
+// admins.
 func readTokenFile(path string) ([]byte, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -165,7 +166,8 @@ func (f *TokenFile) warnOfMode(mode os.FileMode) {
 	}
 }
 
-// replace makes the tokens of a file the ones that can be used, and revokes those that are gone or have changed. The caller holds mu.
+// replace makes the tokens of a file the ones that can be used, and revokes those that are gone or have changed. The
+// caller holds mu.
 func (f *TokenFile) replace(tokens []Token) {
 	before := f.tokens.Load()
 	now := &tokenSet{live: make(map[[sha256.Size]byte]*liveToken, len(tokens)), revoked: make(map[[sha256.Size]byte]struct{})}
@@ -210,8 +212,8 @@ func (s *tokenSet) remember(hash [sha256.Size]byte) {
 	}
 }
 
-// find returns the token of a text; nil when there is none, and whether there was one. It is found by its hash, so that the time
-// that it takes tells nothing about tokens.
+// find returns the token of a text; nil when there is none, and whether there was one. It is found by its hash, so that
+// the time that it takes tells nothing about tokens.
 func (f *TokenFile) find(token string) (live *liveToken, wasLive bool) {
 	hash := sha256.Sum256([]byte(token))
 	set := f.tokens.Load()

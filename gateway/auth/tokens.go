@@ -19,7 +19,8 @@ const (
 	expiryScheme  = "expires:"
 )
 
-// tokenForm is what a token looks like: 32 random bytes in unpadded base64url behind a prefix that scanners for secrets can find.
+// tokenForm is what a token looks like: 32 random bytes in unpadded base64url behind a prefix that scanners for secrets
+// can find.
 var tokenForm = regexp.MustCompile(`^sgt_[A-Za-z0-9_-]{43}$`)
 
 // tokenName is what the name of a token looks like.
@@ -33,9 +34,9 @@ type Token struct {
 	Expires time.Time         // zero: never
 }
 
-// ParseTokens reads a token file: one token a line, `NAME ROLE sha256:HEX [expires:RFC3339]`, separated by spaces or tabs. Empty
-// lines and those that begin with # are ignored. A name, and a hash, may be there once; at most 10,000 tokens and 1 MiB. The error
-// names the first line that is wrong, and repeats nothing of it that could be a token.
+// ParseTokens reads a token file: one token a line, `NAME ROLE sha256:HEX [expires:RFC3339]`, separated by spaces or
+// tabs. Empty lines and those that begin with # are ignored. A name, and a hash, may be there once; at most 10,000
+// tokens and 1 MiB. The error names the first line that is wrong, and repeats nothing of it that could be a token.
 func ParseTokens(text []byte) ([]Token, error) {
 	if len(text) > maxTokenBytes {
 		return nil, fmt.Errorf("%d bytes; expected at most %d", len(text), maxTokenBytes)

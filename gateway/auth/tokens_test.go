@@ -43,7 +43,8 @@ func writeTokens(t testing.TB, path string, lines ...string) {
 	check(t, os.Rename(next, path))
 }
 
-// TestParseTokens holds what a token file may have, and that an error names the line and nothing that could be a secret.
+// TestParseTokens holds what a token file may have, and that an error names the line and nothing that could be a
+// secret.
 func TestParseTokens(t *testing.T) {
 	good := tokenLine("a", "viewer")
 	hash := strings.Fields(good)[2]
@@ -95,8 +96,8 @@ func TestParseTokens(t *testing.T) {
 	}
 }
 
-// TestSharedTokenFiles holds that the files that the gateway and ctl have for a common test are read, or refused, as their directory
-// says. ctl/internal/cli has ctl's test of the same files.
+// TestSharedTokenFiles holds that the files that the gateway and ctl have for a common test are read, or refused, as
+// their directory says. ctl/internal/cli has ctl's test of the same files.
 func TestSharedTokenFiles(t *testing.T) {
 	for kind, good := range map[string]bool{"good": true, "bad": false} {
 		files, err := filepath.Glob(filepath.Join("testdata", "tokens", kind, "*"))
@@ -113,7 +114,8 @@ func TestSharedTokenFiles(t *testing.T) {
 	}
 }
 
-// FuzzTokenFile holds that any file is read or refused, and what is read is whole: each name and each hash once, with a role.
+// FuzzTokenFile holds that any file is read or refused, and what is read is whole: each name and each hash once, with a
+// role.
 func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" + tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -152,8 +154,8 @@ func FuzzTokenFile(f *testing.F) {
 	})
 }
 
-// TestTokenFileModes holds that a file that others may write is refused, because they could make themselves admins, and that one that
-// everybody may read is complained about.
+// TestTokenFileModes holds that a file that others may write is refused, because they could make themselves admins, and
+// that one that everybody may read is complained about.
 func TestTokenFileModes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	writeTokens(t, path, tokenLine("a", "viewer"))

@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// Usage is what the calls of one identity use now.
+// Usage is what the calls of one identity use now. It must not be copied.
 type Usage struct {
-	calls   int          // under way; guarded by usages.mu
-	Streams atomic.Int64 // event streams open
+	// Streams is the number of the identity's open event streams. The service that opens them counts them.
+	Streams atomic.Int64
+
+	calls int // under way; guarded by usages.mu
 }
 
 // usages are the usages of the identities that have calls under way.
@@ -20,9 +22,10 @@ type usages struct {
 	all map[string]*Usage
 }
 
+// ErrTooManyCalls says that an identity has as many calls under way as it may.
 var ErrTooManyCalls = errors.New("too many calls of this identity are under way; wait until some have ended")
 
-// enter counts a call of a caller, unless there are most already; leave ends it.
+// enter counts a call of a caller until leave. The error is ErrTooManyCalls when most are under way already.
 func (u *usages) enter(c *Caller, most int) (of *Usage, leave func(), err error) {
 	key := usageKey(c)
 	u.mu.Lock()
@@ -47,8 +50,8 @@ func (u *usages) leave(key string, of *Usage) {
 	}
 }
 
-// usageKey tells identities apart, also those that were proven in different ways and look the same. Callers who have proven nothing
-// count as one when they come from the same address, whatever the port.
+// usageKey tells identities apart, also equal names with different proofs. Callers that have proven nothing count as
+// one when they come from the same IP address, whatever the port.
 func usageKey(c *Caller) string {
 	if c.Proof == proofNone {
 		return proofNone + " " + hostOf(c.Address)
@@ -57,19 +60,20 @@ func usageKey(c *Caller) string {
 }
 
 const (
-	// maxStrangerCalls is how many calls may be under way that rest on nothing: those that will be denied, and those that ask for
+	// maxStrangerCalls is the most calls under way that rest on nothing: calls that will be denied, and questions for
 	// health. Each may have a message of 4 MiB.
 	maxStrangerCalls = 64
-	// maxStrangerCallsOf is how many of them may come from one address.
+	// maxStrangerCallsOf is the most of them from one IP address.
 	maxStrangerCallsOf = 16
 )
 
-// strangers are the calls that rest on nothing, by where they come from. When there are most, the connection of the oldest is closed for a
-// new one: else those who hold theirs, a Watch of health for example, would keep out those who ask how the gateway is.
+// strangers are the calls under way that rest on nothing. When there are too many, the connection of the oldest is
+// closed for a new one: otherwise clients that keep their calls, such as a Watch of health, would keep out clients that
+// ask for health.
 type strangers struct {
 	mu    sync.Mutex
-	calls map[string]int
-	order list.List // of *strangerCall, the oldest first
+	calls map[string]int // by IP address
+	order list.List      // of *strangerCall, the oldest first
 }
 
 // strangerCall is one of them.
@@ -79,8 +83,8 @@ type strangerCall struct {
 	place *list.Element // nil when it no longer counts
 }
 
-// enter counts a call of a connection until leave, and returns the connection that has to be closed for it: its own when there is no room
-// for another from its address; nil when there is.
+// enter counts a call of a connection until leave. It returns the connection that has to be closed for it, if any: the
+// call's own, with a nil call, when its address has its share already.
 func (s *strangers) enter(host string, conn io.Closer) (call *strangerCall, over io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +111,7 @@ func (s *strangers) leave(call *strangerCall) {
 	}
 }
 
-// remove counts a call no more. The caller holds mu.
+// remove stops counting a call. The caller holds mu.
 func (s *strangers) remove(call *strangerCall) {
 	s.order.Remove(call.place)
 	call.place = nil

@@ -33,8 +33,8 @@ func TestEveryMethodHasARole(t *testing.T) {
 	}
 }
 
-// TestUndeclaredMethod holds that a method for which no role was declared is refused, also to an admin, unary or stream; and that one
-// that is not there is UNIMPLEMENTED.
+// TestUndeclaredMethod holds that a method for which no role was declared is refused, also to an admin, unary or
+// stream; and that one that is not there is UNIMPLEMENTED.
 func TestUndeclaredMethod(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	s.grpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),

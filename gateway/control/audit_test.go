@@ -35,8 +35,8 @@ func lines(t testing.TB, log, key string) []map[string]any {
 	return found
 }
 
-// TestAudit holds that each mutation says who did it, how that was proven, in which role, from where, and what the caller calls it: in an
-// event, and in the log.
+// TestAudit holds that each mutation says who did it, how that was proven, in which role, from where, and what the
+// caller calls it: in an event, and in the log.
 func TestAudit(t *testing.T) {
 	var log lockedBuffer
 	ca := newAuthority(t)
@@ -99,8 +99,8 @@ func TestRequestID(t *testing.T) {
 	expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "x-request-id"})
 }
 
-// TestSecretsAreNotLogged calls everything, with everything logged, and holds that neither payloads nor tokens are in the log, nor in the
-// events.
+// TestSecretsAreNotLogged calls everything, with everything logged, and holds that neither payloads nor tokens are in
+// the log, nor in the events.
 func TestSecretsAreNotLogged(t *testing.T) {
 	var log lockedBuffer
 	const payload = "PAYLOAD-marker"
@@ -147,8 +147,8 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	}
 }
 
-// TestDenialsAreCounted holds that denied calls are counted by reason, that a flood of them makes a line a second, and that the lines add
-// up. The clock is the test's own.
+// TestDenialsAreCounted holds that denied calls are counted by reason, that a flood of them makes a line a second, and
+// that the lines add up. The clock is the test's own.
 func TestDenialsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedBuffer

@@ -76,8 +76,8 @@ func methods() []protoreflect.MethodDescriptor {
 	return all
 }
 
-// needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has to change it
-// twice.
+// needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has
+// to change it twice.
 var needed = map[protoreflect.Name]pb.Role{
 	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER, "GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
 	"GetLimits": pb.Role_ROLE_VIEWER, "ListBans": pb.Role_ROLE_VIEWER, "StreamEvents": pb.Role_ROLE_VIEWER, "ListNodes": pb.Role_ROLE_VIEWER,
@@ -86,8 +86,8 @@ var needed = map[protoreflect.Name]pb.Role{
 	"Shutdown": pb.Role_ROLE_ADMIN, "UpdateLimits": pb.Role_ROLE_ADMIN, "ForgetNode": pb.Role_ROLE_ADMIN,
 }
 
-// TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that nobody may call
-// anything without either.
+// TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that
+// nobody may call anything without either.
 func TestRoles(t *testing.T) {
 	ca := newAuthority(t)
 	g := gatewaytest.Start(t)
@@ -233,7 +233,8 @@ func TestWrongTransport(t *testing.T) {
 	}
 }
 
-// TestNoResumption holds that a client proves its certificate on each connection: a resumed session would rest on authorities of before.
+// TestNoResumption holds that a client proves its certificate on each connection: a resumed session would rest on
+// authorities of before.
 func TestNoResumption(t *testing.T) {
 	ca := newAuthority(t)
 	changing := ca.server(t)
@@ -310,8 +311,8 @@ func TestTokenHeaders(t *testing.T) {
 	}
 }
 
-// TestTokenDecides holds who a caller is that brings a token along where something else would have proven another identity, and that
-// the token of a gateway without tokens is refused.
+// TestTokenDecides holds who a caller is that brings a token along where something else would have proven another
+// identity, and that the token of a gateway without tokens is refused.
 func TestTokenDecides(t *testing.T) {
 	ca := newAuthority(t)
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
@@ -355,7 +356,8 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestUnixSocket holds who a caller on a unix socket is, and that a mapping can take the role away that the gateway's own user has.
+// TestUnixSocket holds who a caller on a unix socket is, and that a mapping can take the role away that the gateway's
+// own user has.
 func TestUnixSocket(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for role, config := range map[pb.Role]auth.Config{

@@ -62,7 +62,8 @@ func (a *authority) named(t testing.TB, id string) tls.Certificate {
 	return a.issue(t, &x509.Certificate{URIs: []*url.URL{uri}})
 }
 
-// server returns the configuration of a gateway of this authority, which verifies client certificates where they are given.
+// server returns the configuration of a gateway of this authority, which verifies client certificates where they are
+// given.
 func (a *authority) server(t testing.TB) *tls.Config {
 	t.Helper()
 	return &tls.Config{Certificates: []tls.Certificate{a.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})},

@@ -85,8 +85,8 @@ func (r *raw) count() (n int) {
 	return n
 }
 
-// benchmarkStream opens a stream that is received with or without decoding; it returns what receives a response and says how many events
-// it had.
+// benchmarkStream opens a stream that is received with or without decoding; it returns what receives a response and
+// says how many events it had.
 func benchmarkStream(b *testing.B, conn *grpc.ClientConn, r *pb.StreamEventsRequest, decode bool) func() (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)
@@ -133,8 +133,8 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
-// BenchmarkFollow publishes as fast as the slowest of some streams takes the events. An op is 65,536 events that have arrived at
-// all of them.
+// BenchmarkFollow publishes as fast as the slowest of some streams takes the events. An op is 65,536 events that have
+// arrived at all of them.
 func BenchmarkFollow(b *testing.B) {
 	for _, streams := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {

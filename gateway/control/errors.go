@@ -22,8 +22,8 @@ import (
 // reasoned is an error from outside of this package that knows its status: a fleet's.
 type reasoned interface {
 	error
-	// Problem returns the code, the ErrorInfo's reason in UPPER_SNAKE, the field of the request for BadRequest or "", and the ErrorInfo's
-	// metadata.
+	// Problem returns the code, the ErrorInfo's reason in UPPER_SNAKE, the field of the request for BadRequest or "",
+	// and the ErrorInfo's metadata.
 	Problem() (code codes.Code, reason, field string, metadata map[string]string)
 }
 
@@ -120,8 +120,8 @@ func absence(o server.Outcome) string {
 	}
 }
 
-// toStatus makes a gRPC status of an error: with an ErrorInfo, and BadRequest or RetryInfo where apt. Statuses pass through:
-// they come from gRPC itself.
+// toStatus makes a gRPC status of an error: with an ErrorInfo, and BadRequest or RetryInfo where apt. Statuses pass
+// through: they come from gRPC itself.
 func toStatus(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err

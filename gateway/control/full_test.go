@@ -18,7 +18,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestFullControlPlane holds that clients beyond the limit are closed at once, and have room again when others have left.
+// TestFullControlPlane holds that clients beyond the limit are closed at once, and have room again when others have
+// left.
 func TestFullControlPlane(t *testing.T) {
 	g := gatewaytest.Start(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

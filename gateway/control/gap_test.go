@@ -12,7 +12,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// narrow connects with the smallest window that HTTP/2 has, so that little is on its way to a caller that does not read.
+// narrow connects with the smallest window that HTTP/2 has, so that little is on its way to a caller that does not
+// read.
 func narrow(t testing.TB, g *gatewaytest.Gateway) pb.GatewayServiceClient {
 	t.Helper()
 	conn, err := grpc.NewClient(g.Control, grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -60,8 +61,8 @@ func TestOverrun(t *testing.T) {
 	}
 }
 
-// expectAccounted reads a stream up to a sequence and holds that each sequence from first on comes in order, either as an
-// event or in a gap. It returns how many were in gaps.
+// expectAccounted reads a stream up to a sequence and holds that each sequence from first on comes in order, either as
+// an event or in a gap. It returns how many were in gaps.
 func expectAccounted(t testing.TB, f *follower, first, last uint64) (missed uint64) {
 	t.Helper()
 	for want := first; want <= last; {

@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHealth holds that health says SERVING, and NOT_SERVING from the beginning of a drain, to those who ask and to those who
-// watch.
+// TestHealth holds that health says SERVING, and NOT_SERVING from the beginning of a drain, to those who ask and to
+// those who watch.
 func TestHealth(t *testing.T) {
 	g := gatewaytest.Start(t)
 	conn := dial(t, g) // which keeps the drain from ending

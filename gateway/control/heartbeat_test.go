@@ -23,8 +23,8 @@ func (l logOnly) Subscribe(r server.SubscribeRequest) (*event.Subscription, erro
 	return l.log.Subscribe(event.Options{After: r.After, Types: r.Types})
 }
 
-// TestHeartbeat holds that an idle stream gets a response without events every 5 s, with a cursor that is current even when
-// what happens is not what the stream is about. The clock is the test's own.
+// TestHeartbeat holds that an idle stream gets a response without events every 5 s, with a cursor that is current even
+// when what happens is not what the stream is about. The clock is the test's own.
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := event.NewLog(event.Origin{Node: "test", Incarnation: "1"}, 256)

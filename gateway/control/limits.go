@@ -191,8 +191,8 @@ func whole(n uint64, set func(*server.Limits, int)) limitValue {
 	}
 }
 
-// needed is the value of a limit that the gateway cannot do without. 0 is refused: it would silently become the default, and the record
-// would say 0.
+// needed is the value of a limit that the gateway cannot do without. 0 is refused: it would silently become the
+// default, and the record would say 0.
 func needed(given bool, value limitValue) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
 		if err := contract.Check(given, field, "0 or absent; expected more than 0, because there is no doing without it"); err != nil {
@@ -236,7 +236,8 @@ func byListener(most map[string]uint64) limitValue {
 	}
 }
 
-// networks is the value of a list of networks. Bits behind a prefix are refused: whoever writes them may mean something else.
+// networks is the value of a list of networks. Bits behind a prefix are refused: whoever writes them may mean something
+// else.
 func networks(texts []string, set func(*server.Limits, []netip.Prefix)) limitValue {
 	return func(field string) (func(*server.Limits), string, error) {
 		if err := contract.Check(len(texts) <= maxNetworks, field, "%d networks; expected at most %d", len(texts), maxNetworks); err != nil {

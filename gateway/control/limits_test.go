@@ -35,7 +35,8 @@ func (l limited) UpdateLimits(_ context.Context, r server.UpdateLimitsRequest) (
 // fixedLimits are what the contract says that nobody can change.
 var fixedLimits = []string{"low_water", "idle_action", "drain_timeout", "event_log_size"}
 
-// TestUpdateLimits holds that each limit can be changed alone, that all can be together, and that the record has names and values.
+// TestUpdateLimits holds that each limit can be changed alone, that all can be together, and that the record has names
+// and values.
 func TestUpdateLimits(t *testing.T) {
 	g := limited{limits: &server.Limits{}, changes: &server.UpdateLimitsRequest{}}
 	conn, _ := serve(t, g, control.Config{})

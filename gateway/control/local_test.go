@@ -46,7 +46,8 @@ func with(role string) event.Actor {
 	return a
 }
 
-// TestForwardedRole holds that a call that came by way of another node may do what its caller may, or what that node may, whichever is less.
+// TestForwardedRole holds that a call that came by way of another node may do what its caller may, or what that node
+// may, whichever is less.
 func TestForwardedRole(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	count, kick := pb.GatewayService_CountConnections_FullMethodName, pb.GatewayService_Kick_FullMethodName
@@ -72,8 +73,8 @@ func TestForwardedRole(t *testing.T) {
 	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
 }
 
-// TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with whom and by way of
-// whom it is.
+// TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with
+// whom and by way of whom it is.
 func TestForwardedCall(t *testing.T) {
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g)
@@ -104,7 +105,8 @@ func TestForwardedCall(t *testing.T) {
 	}
 }
 
-// TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded to is many times that.
+// TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded
+// to is many times that.
 func TestForwardedSize(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	for size, want := range map[int]string{4 << 20: "expected at most 1000", 4<<20 + 2: "4194306 bytes"} {
@@ -160,8 +162,8 @@ func TestForwardedStream(t *testing.T) {
 	}
 }
 
-// TestForwardedBounds holds that calls that came by way of another node count among their caller's only while they last, and that the name
-// of the caller's request has the bounds that it has here.
+// TestForwardedBounds holds that calls that came by way of another node count among their caller's only while they
+// last, and that the name of the caller's request has the bounds that it has here.
 func TestForwardedBounds(t *testing.T) {
 	l := control.NewLocal(gatewaytest.Start(t).Server, control.Config{CallsPerIdentity: 1})
 	count := pb.GatewayService_CountConnections_FullMethodName

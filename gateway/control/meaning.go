@@ -2,7 +2,8 @@ package control
 
 import "context"
 
-// meaning is what validation parsed of a request. It goes with the call's context to the service, which parses nothing again.
+// meaning is what validation parsed of a request. It goes with the call's context to the service, which parses nothing
+// again.
 type meaning struct {
 	request any // the message itself: a fleet may pass on another one with the same context
 	parsed  any // a server.GroupBy or *changes

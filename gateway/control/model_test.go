@@ -15,8 +15,8 @@ type model struct {
 	live map[string]bool
 }
 
-// apply takes note of an event. A connection that was listed may be seen CONNECTED again when seeAgain is set, and one that
-// closed while it was listed may be seen CLOSED without having been there.
+// apply takes note of an event. A connection that was listed may be seen CONNECTED again when seeAgain is set, and one
+// that closed while it was listed may be seen CLOSED without having been there.
 func (m *model) apply(e *pb.Event, seeAgain bool) {
 	m.t.Helper()
 	id := e.GetConnection().GetId()

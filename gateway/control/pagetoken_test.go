@@ -10,8 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// FuzzPageToken holds that a token says again what it was made of, that nothing makes decoding panic, and that what is not
-// exactly a token that was given out is none.
+// FuzzPageToken holds that a token says again what it was made of, that nothing makes decoding panic, and that what is
+// not exactly a token that was given out is none.
 func FuzzPageToken(f *testing.F) {
 	first := (&pageToken{binding: bind(&pb.ListConnectionsRequest{}), after: 42,
 		cursor: event.Cursor{Origin: event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, Sequence: 1234567}}).encode()

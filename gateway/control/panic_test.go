@@ -15,7 +15,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestPanic holds that a panic in a call is the end of that call alone, unary or stream, and that only the log has its text.
+// TestPanic holds that a panic in a call is the end of that call alone, unary or stream, and that only the log has its
+// text.
 func TestPanic(t *testing.T) {
 	var calm atomic.Bool
 	var log lockedBuffer

@@ -11,7 +11,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// pipe is a listener in memory, for tests with a clock of their own; its connections look like those of TCP from one address to one.
+// pipe is a listener in memory, for tests with a clock of their own; its connections look like those of TCP from one
+// address to one.
 type pipe struct {
 	*bufconn.Listener
 	from, to string

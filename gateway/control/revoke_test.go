@@ -32,8 +32,8 @@ func expectEnd(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsRe
 	}
 }
 
-// TestRevocation holds that the streams of a token that is removed, or changed, end at once, that those of others go on, and that a
-// file that is broken changes nothing.
+// TestRevocation holds that the streams of a token that is removed, or changed, end at once, that those of others go
+// on, and that a file that is broken changes nothing.
 func TestRevocation(t *testing.T) {
 	for name, c := range map[string]struct {
 		line    string // of the token afterwards
@@ -83,8 +83,8 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// TestTokenFileIsFollowed holds that a file that changes is noticed without anybody's doing, that one that cannot be read is complained
-// about once, and that tokens come back with it.
+// TestTokenFileIsFollowed holds that a file that changes is noticed without anybody's doing, that one that cannot be
+// read is complained about once, and that tokens come back with it.
 func TestTokenFileIsFollowed(t *testing.T) {
 	var log lockedBuffer
 	tokens := openTokens(t, hclog.New(&hclog.LoggerOptions{Output: &log}), tokenLine("ops", "operator"))
@@ -108,8 +108,8 @@ func TestTokenFileIsFollowed(t *testing.T) {
 	}
 }
 
-// TestExpiry holds that a stream ends when what its caller has proven itself with expires: a token, or a certificate. The clock is the
-// test's own.
+// TestExpiry holds that a stream ends when what its caller has proven itself with expires: a token, or a certificate.
+// The clock is the test's own.
 func TestExpiry(t *testing.T) {
 	for _, reason := range []string{"TOKEN_EXPIRED", "CERTIFICATE_EXPIRED"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -147,7 +147,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// TestHealthAndReflection holds that everybody may ask for health, also with a token that is none, and only viewers what there is.
+// TestHealthAndReflection holds that everybody may ask for health, also with a token that is none, and only viewers
+// what there is.
 func TestHealthAndReflection(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})

@@ -13,7 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestRows holds that a row that is encoded here is to a client what marshalling it would be, with every field set and with none.
+// TestRows holds that a row that is encoded here is to a client what marshalling it would be, with every field set and
+// with none.
 func TestRows(t *testing.T) {
 	origin := &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	now := time.Date(2026, 3, 4, 10, 31, 2, 123, time.UTC)

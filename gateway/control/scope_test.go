@@ -29,8 +29,8 @@ func TestAloneScope(t *testing.T) {
 	expectFailure(t, err, failure{codes.NotFound, "UNKNOWN_NODE", ""})
 }
 
-// TestVectorCursor holds what a gateway makes of the cursor of a fleet: with `local` its own part, else an error, because nobody would
-// tell of the other parts.
+// TestVectorCursor holds what a gateway makes of the cursor of a fleet: with `local` its own part, else an error,
+// because nobody would tell of the other parts.
 func TestVectorCursor(t *testing.T) {
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g)

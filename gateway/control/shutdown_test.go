@@ -10,8 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestShutdown follows a drain: the answer comes at once, another call joins and the earlier deadline holds, connections are
-// closed, and streams get everything and end with OK.
+// TestShutdown follows a drain: the answer comes at once, another call joins and the earlier deadline holds,
+// connections are closed, and streams get everything and end with OK.
 func TestShutdown(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := follow(t, g, &pb.StreamEventsRequest{})

@@ -23,7 +23,8 @@ import (
 
 const (
 
-	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB while it catches up, or in its feed.
+	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB while it catches up, or
+	// in its feed.
 	maxEventStreams = 1000
 	// defaultIdentityStreams is how many of them one identity may have when the configuration does not say.
 	defaultIdentityStreams = 100
@@ -37,9 +38,10 @@ func (e *tooManyStreamsError) Error() string { return e.text }
 
 var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let one program hand the events on"}
 
-// eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it reads that
-// by its own subscription; then it follows the feed of its selection, which encodes each batch once for all. A slow caller slows
-// nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring has gone round.
+// eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it
+// reads that by its own subscription; then it follows the feed of its selection, which encodes each batch once for all.
+// A slow caller slows nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring has gone
+// round.
 type eventStream struct {
 	server    pb.GatewayService_StreamEventsServer
 	feeds     *feed.Feeds
@@ -194,8 +196,8 @@ func (e *eventStream) follow() error {
 	}
 }
 
-// catchUp sends what is in the log, until a batch is not full: then the stream is about as far as the log, and what comes while
-// that batch is sent is the feed's.
+// catchUp sends what is in the log, until a batch is not full: then the stream is about as far as the log, and what
+// comes while that batch is sent is the feed's.
 func (e *eventStream) catchUp() error {
 	buffer := make([]event.Event, 0, contract.BatchSize)
 	for {
@@ -210,8 +212,8 @@ func (e *eventStream) catchUp() error {
 	}
 }
 
-// share sends what the feed has, until the stream has fallen behind it: the error is errBehind then, and io.EOF when the log is
-// closed and everything was sent.
+// share sends what the feed has, until the stream has fallen behind it: the error is errBehind then, and io.EOF when
+// the log is closed and everything was sent.
 func (e *eventStream) share(feed *feed.Feed) error {
 	f := feed.Follow()
 	defer f.Stop()

@@ -124,8 +124,8 @@ func (c *caller) begin() *caller {
 	return c
 }
 
-// reach receives until it has got a sequence, and holds that every event comes once, or is in a gap, of which it returns the
-// total size.
+// reach receives until it has got a sequence, and holds that every event comes once, or is in a gap, of which it
+// returns the total size.
 func (c *caller) reach(last uint64) (missed uint64) {
 	c.t.Helper()
 	for c.next <= last {
@@ -172,8 +172,8 @@ func expectNothingOpen(t testing.TB, s *Service) {
 	}
 }
 
-// expectBounded holds that the feeds keep no more for slow streams than they should, and no less than they could, but for what is
-// on its way.
+// expectBounded holds that the feeds keep no more for slow streams than they should, and no less than they could, but
+// for what is on its way.
 func expectBounded(t testing.TB, s *Service) {
 	t.Helper()
 	for _, n := range s.feeds.Usage().Batches {

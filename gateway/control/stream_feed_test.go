@@ -61,7 +61,8 @@ func TestFeedIsShared(t *testing.T) {
 	expectNothingOpen(t, s)
 }
 
-// TestFeedIsJoined holds that a stream comes to follow a feed although something happens whenever it has sent a response.
+// TestFeedIsJoined holds that a stream comes to follow a feed although something happens whenever it has sent a
+// response.
 func TestFeedIsJoined(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
 	s := newService(logGateway{log: l}, 0)
@@ -74,8 +75,8 @@ func TestFeedIsJoined(t *testing.T) {
 	}
 }
 
-// TestFeedIsAhead holds that a stream loses nothing when the feed was faster at the moment in which it came, and has dropped by
-// then what the stream has not got.
+// TestFeedIsAhead holds that a stream loses nothing when the feed was faster at the moment in which it came, and has
+// dropped by then what the stream has not got.
 func TestFeedIsAhead(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
 	s := newService(logGateway{log: l}, 0)
@@ -106,8 +107,8 @@ func TestFeedIsAhead(t *testing.T) {
 	<-late.returned
 }
 
-// TestStoppedStream holds that a stream that stops gets everything afterwards, or the exact gap, while the others go on, and that
-// it shares their batches again.
+// TestStoppedStream holds that a stream that stops gets everything afterwards, or the exact gap, while the others go
+// on, and that it shares their batches again.
 func TestStoppedStream(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -149,8 +150,8 @@ func TestStoppedStream(t *testing.T) {
 	}
 }
 
-// TestFeedIsOverrun holds that what a feed missed, because nobody took anything, is told to each of its streams and counted for
-// each.
+// TestFeedIsOverrun holds that what a feed missed, because nobody took anything, is told to each of its streams and
+// counted for each.
 func TestFeedIsOverrun(t *testing.T) {
 	l := event.NewLog(feedOrigin, 256)
 	s := newService(logGateway{log: l}, 0)
@@ -263,8 +264,8 @@ func TestFeedHeartbeats(t *testing.T) {
 	})
 }
 
-// TestFeedChurn holds that streams that come, go, stop, and resume where they were get everything once, of what they asked for,
-// while events are published and others do the same.
+// TestFeedChurn holds that streams that come, go, stop, and resume where they were get everything once, of what they
+// asked for, while events are published and others do the same.
 func TestFeedChurn(t *testing.T) {
 	const publishers, each = 2, 15_000
 	l := event.NewLog(feedOrigin, 65536)
@@ -335,7 +336,8 @@ func TestFeedChurn(t *testing.T) {
 	expectNothingOpen(t, s)
 }
 
-// TestFeedData holds that DATA comes once and in its place, to all streams of a feed, while some come late and some are slow.
+// TestFeedData holds that DATA comes once and in its place, to all streams of a feed, while some come late and some are
+// slow.
 func TestFeedData(t *testing.T) {
 	const events = 4000
 	l := event.NewLog(feedOrigin, 65536)

@@ -196,8 +196,8 @@ func TestData(t *testing.T) {
 	}
 }
 
-// TestHeavyData holds that what a slow reader finds of much DATA fits into the responses that a client takes by default, and
-// that what it does not find is a gap.
+// TestHeavyData holds that what a slow reader finds of much DATA fits into the responses that a client takes by
+// default, and that what it does not find is a gap.
 func TestHeavyData(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Sink{} })
 	f := follow(t, g, &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: 65536, Types: []pb.EventType{received, closed}})

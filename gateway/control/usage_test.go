@@ -23,8 +23,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamsPerIdentity holds that one identity's streams leave room for others', however many connections it has, and that a stream
-// that ends makes room.
+// TestStreamsPerIdentity holds that one identity's streams leave room for others', however many connections it has, and
+// that a stream that ends makes room.
 func TestStreamsPerIdentity(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
 	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{StreamsPerIdentity: 2, Auth: auth.Config{Tokens: tokens.TokenFile}})
@@ -103,8 +103,8 @@ func TestCallsPerIdentity(t *testing.T) {
 	check(t, err)
 }
 
-// TestOldConnection holds that a connection that is too old ends its streams with UNAVAILABLE, and that the stream goes on behind its
-// cursor then, by itself on a new connection.
+// TestOldConnection holds that a connection that is too old ends its streams with UNAVAILABLE, and that the stream goes
+// on behind its cursor then, by itself on a new connection.
 func TestOldConnection(t *testing.T) {
 	g := gatewaytest.Start(t)
 	conn, _ := serve(t, g.Server, control.Config{MaxConnectionAge: time.Millisecond, MaxConnectionAgeGrace: time.Millisecond})
@@ -144,8 +144,8 @@ func TestLargeHeader(t *testing.T) {
 	}
 }
 
-// TestStrangersMakeRoom holds that clients who prove nothing keep nobody out who does: the oldest of them is closed for a new one, and
-// those who have proven who they are stay.
+// TestStrangersMakeRoom holds that clients who prove nothing keep nobody out who does: the oldest of them is closed for
+// a new one, and those who have proven who they are stay.
 func TestStrangersMakeRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	g := gatewaytest.Start(t)
@@ -181,7 +181,8 @@ func TestStrangersMakeRoom(t *testing.T) {
 	}
 }
 
-// TestOneIdentityMakesRoom holds that one identity, however many connections it has, keeps no other out, and keeps its own share.
+// TestOneIdentityMakesRoom holds that one identity, however many connections it has, keeps no other out, and keeps its
+// own share.
 func TestOneIdentityMakesRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hog", "viewer"))
 	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 8, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
@@ -210,8 +211,8 @@ func TestOneIdentityMakesRoom(t *testing.T) {
 	}
 }
 
-// TestStrangerCalls holds that a client who proves nothing gets little room for what it asks: a connection with too many such calls is
-// closed, and one with an identity is answered meanwhile.
+// TestStrangerCalls holds that a client who proves nothing gets little room for what it asks: a connection with too
+// many such calls is closed, and one with an identity is answered meanwhile.
 func TestStrangerCalls(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
@@ -246,8 +247,8 @@ func TestStrangerCalls(t *testing.T) {
 	}
 }
 
-// TestStrangersDoNotHoldHealth holds that strangers who keep their calls, from as many addresses as it takes, keep nobody out who asks for
-// health: the oldest makes room.
+// TestStrangersDoNotHoldHealth holds that strangers who keep their calls, from as many addresses as it takes, keep
+// nobody out who asks for health: the oldest makes room.
 func TestStrangersDoNotHoldHealth(t *testing.T) {
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})
 	from := func(ip string) healthpb.HealthClient {

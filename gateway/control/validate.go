@@ -13,9 +13,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// parse checks a request against its bounds, one function a request. It returns what it parsed on the way, where the service
-// needs that: a server.GroupBy of a CountConnectionsRequest, the *changes of an UpdateLimitsRequest; nil of any other. The
-// error is a *contract.BoundsError or a *contract.IDError.
+// parse checks a request against its bounds, one function a request. It returns what it parsed on the way, where the
+// service needs that: a server.GroupBy of a CountConnectionsRequest, the *changes of an UpdateLimitsRequest; nil of any
+// other. The error is a *contract.BoundsError or a *contract.IDError.
 func parse(request any) (any, error) {
 	if r, ok := request.(interface{ GetScope() *pb.Scope }); ok {
 		if err := validateScope(r.GetScope()); err != nil {
@@ -213,8 +213,8 @@ func everyID(field string, ids []string) error {
 	return nil
 }
 
-// targets checks that connections are named in one of the two ways. A malformed ID is an outcome, but one that no ID could be
-// as long as is refused: outcomes and the event log repeat what was given.
+// targets checks that connections are named in one of the two ways. A malformed ID is an outcome, but one that no ID
+// could be as long as is refused: outcomes and the event log repeat what was given.
 func targets(ids []string, expr string) error {
 	return contract.First(
 		contract.Check(len(ids) > 0 || expr != "", "connection_ids", "neither connection_ids nor filter is given; expected one of them (the filter `true` means all)"),

@@ -35,8 +35,8 @@ func walk(t testing.TB, g *gatewaytest.Gateway, r *pb.ListConnectionsRequest) (r
 	}
 }
 
-// churn connects and disconnects some hundred times and returns how to wait for its end. It ends, because a walk that is slower
-// than the connections come would not.
+// churn connects and disconnects some hundred times and returns how to wait for its end. It ends, because a walk that
+// is slower than the connections come would not.
 func churn(t testing.TB, g *gatewaytest.Gateway) (wait func()) {
 	var running sync.WaitGroup
 	for range 4 {
@@ -56,8 +56,8 @@ func churn(t testing.TB, g *gatewaytest.Gateway) (wait func()) {
 	return running.Wait
 }
 
-// TestWalkUnderChurn holds that every connection that lives throughout a walk appears in it exactly once, in order, while
-// others come and go.
+// TestWalkUnderChurn holds that every connection that lives throughout a walk appears in it exactly once, in order,
+// while others come and go.
 func TestWalkUnderChurn(t *testing.T) {
 	g := gatewaytest.Start(t)
 	permanent := make(map[string]int)

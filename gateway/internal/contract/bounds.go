@@ -46,8 +46,8 @@ const (
 // connections with all their labels, or a batch of DATA, could be larger.
 const MaxResponse = 3 << 20
 
-// PageSize returns how many rows a page of a requested size may have: DefaultPage for 0, at most MaxPage. Validation has
-// refused a negative size.
+// PageSize returns how many rows a page of a requested size may have: DefaultPage for 0, at most MaxPage. Validation
+// has refused a negative size.
 func PageSize(n int32) int {
 	if n == 0 {
 		return DefaultPage

@@ -11,7 +11,8 @@ type BoundsError struct {
 // Error returns the field and the text.
 func (e *BoundsError) Error() string { return e.Field + ": " + e.Text }
 
-// IDError says that a request's field has something that is no connection ID: INVALID_ARGUMENT with the reason MALFORMED_ID.
+// IDError says that a request's field has something that is no connection ID: INVALID_ARGUMENT with the reason
+// MALFORMED_ID.
 type IDError struct {
 	Field string // as the contract names it
 	ID    string // as it was given
@@ -31,8 +32,8 @@ func First(errs ...error) error {
 	return nil
 }
 
-// Check returns nil if ok, and otherwise a *BoundsError about a field, with a text made by fmt.Sprintf. The arguments are
-// evaluated in both cases.
+// Check returns nil if ok, and otherwise a *BoundsError about a field, with a text made by fmt.Sprintf. The arguments
+// are evaluated in both cases.
 func Check(ok bool, field, format string, args ...any) error {
 	if ok {
 		return nil

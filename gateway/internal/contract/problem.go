@@ -2,8 +2,8 @@ package contract
 
 import "google.golang.org/grpc/codes"
 
-// Problem is an error that knows the gRPC status that a caller gets. The control plane makes the status; a fleet returns
-// such errors without importing control.
+// Problem is an error that knows the gRPC status that a caller gets. The control plane makes the status; a fleet
+// returns such errors without importing control.
 type Problem struct {
 	Code     codes.Code
 	Reason   string            // of the ErrorInfo: one of the Reason constants

@@ -9,9 +9,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// ReadOnly reports whether a method of GatewayService changes nothing, as its idempotency_level in the contract declares, so
-// that a call of it may be ended at any time or made again. The method is a full name such as
-// `/sockgate.v1.GatewayService/ListNodes`; an unknown one counts as changing something. It may be called from any goroutine.
+// ReadOnly reports whether a method of GatewayService changes nothing, as its idempotency_level in the contract
+// declares, so that a call of it may be ended at any time or made again. The method is a full name such as
+// `/sockgate.v1.GatewayService/ListNodes`; an unknown one counts as changing something. It may be called from any
+// goroutine.
 func ReadOnly(method string) bool { return readOnly()[method] }
 
 var readOnly = sync.OnceValue(func() map[string]bool {

@@ -11,13 +11,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// begin appends the tag of a field that has a length and one byte for that length, and returns where the field's bytes begin.
+// begin appends the tag of a field that has a length and one byte for that length, and returns where the field's bytes
+// begin.
 func begin(b []byte, field protowire.Number) ([]byte, int) {
 	b = append(appendTag(b, field, protowire.BytesType), 0)
 	return b, len(b)
 }
 
-// end writes the length of what was appended since begin. A length of 128 and more needs more bytes, and moves the field.
+// end writes the length of what was appended since begin. A length of 128 and more needs more bytes, and moves the
+// field.
 func end(b []byte, at int) []byte {
 	length := len(b) - at
 	if length < 1<<7 {

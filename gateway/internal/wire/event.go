@@ -7,8 +7,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// EventEncoder writes the events of one node's log as sockgate.v1.Event, straight to bytes: making messages first would cost
-// several times as much. It never changes and may be used from any goroutine.
+// EventEncoder writes the events of one node's log as sockgate.v1.Event, straight to bytes: making messages first would
+// cost several times as much. It never changes and may be used from any goroutine.
 type EventEncoder struct {
 	// Origin is the node and the incarnation that the events are of.
 	Origin event.Origin

@@ -17,9 +17,9 @@ const fieldRows protowire.Number = 1
 // usualRow is the most bytes of a row with a few labels: a page's buffer begins with that much for each.
 const usualRow = 256
 
-// SetRows puts the first connections into a response and returns how many fit into contract.MaxResponse: at least one, unless
-// infos is empty. They go in encoded, as unknown fields that protobuf marshals as they are; a client sees no difference, and
-// the response's own Connections stays empty.
+// SetRows puts the first connections into a response and returns how many fit into contract.MaxResponse: at least one,
+// unless infos is empty. They go in encoded, as unknown fields that protobuf marshals as they are; a client sees no
+// difference, and the response's own Connections stays empty.
 func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
 	if len(infos) == 0 {
 		return 0
@@ -37,8 +37,8 @@ func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
 	return n
 }
 
-// appendConnection appends a field that is a sockgate.v1.Connection: the bytes of control's own conversion, marshalled, without
-// its thirty allocations. A walk may have a million rows.
+// appendConnection appends a field that is a sockgate.v1.Connection: the bytes of control's own conversion, marshalled,
+// without its thirty allocations. A walk may have a million rows.
 func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
 	b, at := begin(b, field)
 	b, text := begin(b, 1)

@@ -2,11 +2,12 @@ package feed
 
 import "sync"
 
-// maxSpareBuffer is the size in bytes of the largest buffer that is kept for another batch. A batch of DATA may need MiBs.
+// maxSpareBuffer is the size in bytes of the largest buffer that is kept for another batch. A batch of DATA may need
+// MiBs.
 const maxSpareBuffer = 256 << 10
 
-// BufferPool keeps the buffers that batches are encoded into. It is a mem.BufferPool; the zero value is ready for use, and its
-// methods may be called from any goroutine.
+// BufferPool keeps the buffers that batches are encoded into. It is a mem.BufferPool; the zero value is ready for use,
+// and its methods may be called from any goroutine.
 type BufferPool struct{ spare sync.Pool }
 
 // Get returns a buffer of length bytes, with a capacity of at least 64 KiB when it is new. Its bytes are not zeroed.

@@ -1,7 +1,7 @@
 // Package feed encodes live events once for all streams that select the same ones.
 //
-// A stream reads the log by itself until it has caught up, then follows the [Feed] of its selection. A follower that falls
-// behind the feed's ring reads the log by itself again, so that a slow stream slows no other.
+// A stream reads the log by itself until it has caught up, then follows the [Feed] of its selection. A follower that
+// falls behind the feed's ring reads the log by itself again, so that a slow stream slows no other.
 package feed
 
 import (
@@ -19,7 +19,8 @@ import (
 const (
 	// MaxBatches is how many batches a feed keeps for followers that are behind.
 	MaxBatches = 64
-	// maxHeld is how many bytes all feeds of a service together keep for such followers. A feed always keeps its newest batch.
+	// maxHeld is how many bytes all feeds of a service together keep for such followers. A feed always keeps its newest
+	// batch.
 	maxHeld = 64 << 20
 )
 
@@ -30,11 +31,11 @@ type Selection struct {
 	MaxData int         // bytes of payload that a DATA event has at most; 0: no DATA events
 }
 
-// Feeds are the feeds of one service, one for each selection that is followed live. The zero value is ready for use; its
-// methods may be called from any goroutine. It must not be copied.
+// Feeds are the feeds of one service, one for each selection that is followed live. The zero value is ready for use;
+// its methods may be called from any goroutine. It must not be copied.
 //
-// Lock order: feeds.mu, then a feed's or the event log's; nothing is locked under these. No lock is held while a stream sends,
-// reads the log, or waits for a feed's goroutine.
+// Lock order: feeds.mu, then a feed's or the event log's; nothing is locked under these. No lock is held while a stream
+// sends, reads the log, or waits for a feed's goroutine.
 type Feeds struct {
 	// Buffers has the memory of batches, for a BatchEncoder of the same service.
 	Buffers BufferPool
@@ -65,11 +66,12 @@ func (f *Feeds) Usage() Usage {
 	return u
 }
 
-// Feed reads the log once for all streams of one selection and encodes each batch once. It reads only when a stream waits for
-// the next batch, so that the fastest sets the pace. A slower stream finds the newest batches in the ring; one that falls
-// behind the ring goes back to reading the log by itself. Its methods may be called from any goroutine.
+// Feed reads the log once for all streams of one selection and encodes each batch once. It reads only when a stream
+// waits for the next batch, so that the fastest sets the pace. A slower stream finds the newest batches in the ring;
+// one that falls behind the ring goes back to reading the log by itself. Its methods may be called from any goroutine.
 //
-// The first stream that has caught up with the log makes the feed; the last that leaves ends its goroutine and waits for it.
+// The first stream that has caught up with the log makes the feed; the last that leaves ends its goroutine and waits
+// for it.
 type Feed struct {
 	feeds   *Feeds
 	sub     *event.Subscription // used by the feed's goroutine alone, like the encoder
@@ -89,8 +91,8 @@ type Feed struct {
 	panicked  string // value and stack of the goroutine's panic; empty: none
 }
 
-// Enter returns the feed of a selection, and makes it when no stream follows it yet: it begins at sub's position. The caller
-// has caught up with the log by sub, keeps sub, and must call Leave.
+// Enter returns the feed of a selection, and makes it when no stream follows it yet: it begins at sub's position. The
+// caller has caught up with the log by sub, keeps sub, and must call Leave.
 func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventEncoder) *Feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,8 +124,8 @@ func (f *Feeds) start(sub *event.Subscription, encoder *wire.EventEncoder) *Feed
 	return feed
 }
 
-// Leave ends a stream's use of a feed that Enter returned for the same selection. The last stream waits until the feed's
-// goroutine has ended.
+// Leave ends a stream's use of a feed that Enter returned for the same selection. The last stream waits until the
+// feed's goroutine has ended.
 func (f *Feeds) Leave(s Selection, feed *Feed) {
 	f.mu.Lock()
 	feed.streams--
@@ -193,8 +195,8 @@ func (f *Feed) drop() {
 	b.Buffer.Free()
 }
 
-// end tells the followers that no more batches come. After a panic of the feed's goroutine they panic in turn, each in the
-// goroutine of its call, where the panic is recovered and logged.
+// end tells the followers that no more batches come. After a panic of the feed's goroutine they panic in turn, each in
+// the goroutine of its call, where the panic is recovered and logged.
 func (f *Feed) end(panicked any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -27,7 +27,8 @@ func (f *Feed) Follow() *Follower {
 }
 
 // Take waits for the next batch and returns it with a reference to its buffer, which the caller must free. The error is
-// ErrBehind, ctx's, or io.EOF when the log is closed and every batch was taken. It panics when the feed's goroutine did.
+// ErrBehind, ctx's, or io.EOF when the log is closed and every batch was taken. It panics when the feed's goroutine
+// did.
 func (f *Follower) Take(ctx context.Context) (*Batch, error) {
 	for {
 		b, changed, err := f.try()
