@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
+	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
@@ -114,7 +115,7 @@ func (g *Guard) bearer(headers []string, address string) (*Grant, error) {
 	switch {
 	case len(headers) > 1:
 		return nil, tokenInvalid(fmt.Sprintf("%d authorization values in the metadata; expected one", len(headers)))
-	case !strings.EqualFold(scheme, "bearer") || !tokenForm.MatchString(token):
+	case !strings.EqualFold(scheme, "bearer") || !tokenfile.IsToken(token):
 		return nil, tokenInvalid("the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: " +
 			"sgt_ and 43 characters")
 	case g.auth.Tokens == nil:
@@ -127,7 +128,7 @@ func (g *Guard) bearer(headers []string, address string) (*Grant, error) {
 	case live == nil:
 		return nil, tokenInvalid("the token is none of this gateway's; check that it is the right one, or have a new one made")
 	}
-	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.Role, Address: address})
+	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.role, Address: address})
 	granted.token, granted.until = live, live.Expires
 	granted.over = &Denial{Reason: contract.ReasonTokenExpired,
 		text: fmt.Sprintf("the token of %s expired at %s; have a new one made", live.Name, live.Expires.Format(time.RFC3339))}

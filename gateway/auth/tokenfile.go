@@ -12,19 +12,22 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
-	// tokenPoll is how often a token file is looked at.
+	// tokenPoll is the period in which a token file is looked at.
 	tokenPoll = time.Second
 	// tokenSettled is how old a file must be so that its modification time tells it from a newer one of the same size.
 	tokenSettled = 2 * time.Second
-	// maxRevoked is how many hashes of revoked tokens are remembered, to tell them from those that never were.
+	// maxRevoked is how many hashes of revoked tokens are remembered, to tell a revoked token from one that never was.
 	maxRevoked = 10_000
 )
 
-// TokenFile is the tokens of a file, which it follows: a token that is added can be used within a second or two, one
-// that is removed or changed no more, and its streams end. A file that cannot be read or is malformed changes nothing,
+// TokenFile is the tokens of a file, which it follows: within two seconds an added token can be used, a removed or
+// changed one is refused, and the streams of such a one end. A file that cannot be read or is malformed changes nothing
 // and is logged. Its methods may be called from any goroutine.
 type TokenFile struct {
 	path   string
@@ -36,23 +39,26 @@ type TokenFile struct {
 	mu        sync.Mutex  // for reading the file; held while streams of revoked tokens are told
 	read      os.FileInfo // of the file as it was last read
 	readAt    time.Time
-	complaint string // what was last complained about, so that it is said once
+	complaint string // the last error that was logged, so that each is logged once
 }
 
-// tokenSet is what a file has; never modified.
+// tokenSet is the tokens of a file as it was read; never modified.
 type tokenSet struct {
 	live    map[[sha256.Size]byte]*liveToken
-	revoked map[[sha256.Size]byte]struct{} // were live once
+	revoked map[[sha256.Size]byte]struct{} // hashes that were live once
 }
 
 // liveToken is a token that can be used; its context ends when it no longer can.
 type liveToken struct {
-	Token
+	tokenfile.Entry
+	role   pb.Role
 	valid  context.Context
 	revoke context.CancelFunc
 }
 
-// OpenTokenFile reads a token file, and follows it until Close. The error says what is wrong with the file.
+// OpenTokenFile reads a token file, and follows it until Close. A nil logger logs nothing. The error says what is wrong
+// with the file: it cannot be read, is no regular file, is malformed (a *tokenfile.Error), or others than its owner may
+// write it.
 func OpenTokenFile(path string, logger hclog.Logger) (*TokenFile, error) {
 	if logger == nil {
 		logger = hclog.NewNullLogger()
@@ -68,7 +74,7 @@ func OpenTokenFile(path string, logger hclog.Logger) (*TokenFile, error) {
 	return f, nil
 }
 
-// Close stops following the file. The tokens stay as they are.
+// Close stops following the file, once. The tokens stay as they are.
 func (f *TokenFile) Close() {
 	f.stop()
 	f.polled.Wait()
@@ -96,8 +102,8 @@ func (f *TokenFile) changed() bool {
 	now, err := os.Stat(f.path)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return err != nil || !os.SameFile(now, f.read) || now.Size() != f.read.Size() || !now.ModTime().Equal(f.read.ModTime()) ||
-		now.Mode() != f.read.Mode() || f.readAt.Sub(now.ModTime()) < tokenSettled
+	return err != nil || !os.SameFile(now, f.read) || now.Size() != f.read.Size() ||
+		!now.ModTime().Equal(f.read.ModTime()) || now.Mode() != f.read.Mode() || f.readAt.Sub(now.ModTime()) < tokenSettled
 }
 
 // complain logs an error once, however often the file is looked at with it.
@@ -122,7 +128,7 @@ func (f *TokenFile) Reload() error {
 	if err != nil {
 		return fmt.Errorf("token file: %w", err)
 	}
-	tokens, err := ParseTokens(text)
+	tokens, err := tokenfile.Parse(text)
 	if err != nil {
 		return fmt.Errorf("token file %s: %w", f.path, err)
 	}
@@ -155,30 +161,31 @@ func readTokenFile(path string) ([]byte, os.FileInfo, error) {
 	if info.Mode()&0o022 != 0 && runtime.GOOS != "windows" {
 		return nil, nil, fmt.Errorf("%s has the mode %#o: others may write it; set it to 0600 (chmod 600)", path, info.Mode().Perm())
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxTokenBytes+1))
+	text, err := io.ReadAll(io.LimitReader(file, tokenfile.MaxBytes+1))
 	return text, info, err
 }
 
 // warnOfMode logs that more people than necessary can read names and roles.
 func (f *TokenFile) warnOfMode(mode os.FileMode) {
 	if mode&0o004 != 0 && runtime.GOOS != "windows" {
-		f.logger.Warn("everybody can read the token file: names, roles and hashes; set its mode to 0600", "path", f.path, "mode", fmt.Sprintf("%#o", mode.Perm()))
+		f.logger.Warn("everybody can read the token file: names, roles and hashes; set its mode to 0600", "path", f.path,
+			"mode", fmt.Sprintf("%#o", mode.Perm()))
 	}
 }
 
 // replace makes the tokens of a file the ones that can be used, and revokes those that are gone or have changed. The
 // caller holds mu.
-func (f *TokenFile) replace(tokens []Token) {
+func (f *TokenFile) replace(tokens []tokenfile.Entry) {
 	before := f.tokens.Load()
-	now := &tokenSet{live: make(map[[sha256.Size]byte]*liveToken, len(tokens)), revoked: make(map[[sha256.Size]byte]struct{})}
+	now := &tokenSet{live: make(map[[sha256.Size]byte]*liveToken, len(tokens)),
+		revoked: make(map[[sha256.Size]byte]struct{})}
 	added := 0
 	for _, t := range tokens {
 		if old := before.live[t.Hash]; old != nil && old.same(t) {
 			now.live[t.Hash] = old
 			continue
 		}
-		valid, revoke := context.WithCancel(context.Background())
-		now.live[t.Hash] = &liveToken{Token: t, valid: valid, revoke: revoke}
+		now.live[t.Hash] = newLiveToken(t)
 		added++
 	}
 	var gone []*liveToken
@@ -200,22 +207,28 @@ func (f *TokenFile) replace(tokens []Token) {
 	}
 }
 
-// same reports whether a token is still what it was.
-func (t *liveToken) same(other Token) bool {
+func newLiveToken(e tokenfile.Entry) *liveToken {
+	role, _ := ParseRole(e.Role) // tokenfile has refused other words
+	valid, revoke := context.WithCancel(context.Background())
+	return &liveToken{Entry: e, role: role, valid: valid, revoke: revoke}
+}
+
+// same reports whether a token is still what it was, in whatever line.
+func (t *liveToken) same(other tokenfile.Entry) bool {
 	return t.Name == other.Name && t.Role == other.Role && t.Hash == other.Hash && t.Expires.Equal(other.Expires)
 }
 
-// remember notes a revoked hash, as long as there is room and it is not live again.
+// remember notes a revoked hash, unless it is live again or maxRevoked are remembered.
 func (s *tokenSet) remember(hash [sha256.Size]byte) {
 	if s.live[hash] == nil && len(s.revoked) < maxRevoked {
 		s.revoked[hash] = struct{}{}
 	}
 }
 
-// find returns the token of a text; nil when there is none, and whether there was one. It is found by its hash, so that
-// the time that it takes tells nothing about tokens.
+// find returns the token of a text, and whether there was one that was revoked; nil without one. It looks for the hash,
+// so that the time it takes tells nothing about tokens.
 func (f *TokenFile) find(token string) (live *liveToken, wasLive bool) {
-	hash := sha256.Sum256([]byte(token))
+	hash := tokenfile.Hash(token)
 	set := f.tokens.Load()
 	_, wasLive = set.revoked[hash]
 	return set.live[hash], wasLive

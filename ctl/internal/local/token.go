@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 )
 
 // maxTokenLife bounds --expires: what is to live longer need not expire.
@@ -85,17 +86,17 @@ func tokenCreate(a *app.App, name string, o tokenOptions) error {
 	switch {
 	case o.checkFile() != nil:
 		return o.checkFile()
-	case !isTokenName(name):
+	case !tokenfile.IsName(name):
 		return app.Usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and nothing that looks like a token", name)
 	case !slices.Contains(tokenRoles(), o.role):
 		return app.Usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
 	}
-	token, hash := newToken()
-	e := &tokenEntry{Name: name, Role: o.role, hash: hash}
+	token := tokenfile.NewToken()
+	entry := tokenfile.Entry{Name: name, Role: o.role, Hash: tokenfile.Hash(token)}
 	if o.expires > 0 {
-		expires := a.Env.Now().Add(o.expires).UTC().Truncate(time.Second)
-		e.Expires = &expires
+		entry.Expires = a.Env.Now().Add(o.expires).UTC().Truncate(time.Second)
 	}
+	e := newTokenEntry(entry)
 	if err := changeTokens(a, o.file, func(f *tokenFile) error {
 		if f.find(name) != nil {
 			return fmt.Errorf("%s has a token %s already; remove that first, or choose another name", o.file, name)

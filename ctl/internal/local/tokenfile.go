@@ -2,10 +2,6 @@ package local
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,45 +10,33 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 )
 
-// The bounds of a token file, which are the gateway's.
+// The bounds of a token file.
 const (
-	maxTokenFile = 1 << 20
-	maxTokens    = 10_000
-	tokenPrefix  = "sgt_"
-	tokenBytes   = 32 // random ones
+	maxTokenFile = tokenfile.MaxBytes
+	maxTokens    = tokenfile.MaxTokens
 )
 
 // tokenRoles are the roles that a token can have, from the least on.
-func tokenRoles() []string { return []string{"viewer", "operator", "admin"} }
+func tokenRoles() []string { return tokenfile.Roles() }
 
-// tokenEntry is one line of a token file: `NAME ROLE sha256:HEX [expires:RFC3339]`.
+// tokenEntry is one line of a token file, as json and yaml print it.
 type tokenEntry struct {
 	Name    string     `json:"name"`
 	Role    string     `json:"role"`
 	Expires *time.Time `json:"expires"` // nil: never
 
-	hash string // SHA-256 of the whole token, in hex
-	line int    // where in the file, from 0
+	entry tokenfile.Entry
 }
 
-// newToken makes a token and the hash that stands for it in the file.
-func newToken() (token, hash string) {
-	var secret [tokenBytes]byte
-	_, _ = rand.Read(secret[:]) // never fails
-	token = tokenPrefix + base64.RawURLEncoding.EncodeToString(secret[:])
-	sum := sha256.Sum256([]byte(token))
-	return token, hex.EncodeToString(sum[:])
-}
-
-// text is the entry as a line, without its end.
-func (e *tokenEntry) text() string {
-	text := fmt.Sprintf("%s %s sha256:%s", e.Name, e.Role, e.hash)
-	if e.Expires != nil {
-		text += " expires:" + e.Expires.Format(time.RFC3339)
+func newTokenEntry(e tokenfile.Entry) *tokenEntry {
+	shown := &tokenEntry{Name: e.Name, Role: e.Role, entry: e}
+	if !e.Expires.IsZero() {
+		shown.Expires = &e.Expires
 	}
-	return text
+	return shown
 }
 
 // tokenFile is a token file as it was read: its lines, comments included, and what they mean.
@@ -75,12 +59,14 @@ func (f *tokenFile) add(e *tokenEntry) {
 	if n := len(f.lines); n > 0 && !strings.HasSuffix(f.lines[n-1], "\n") {
 		f.lines[n-1] += "\n"
 	}
-	f.lines = append(f.lines, e.text()+"\n")
+	f.lines = append(f.lines, e.entry.String()+"\n")
 	f.entries = append(f.entries, e)
 }
 
 // remove takes an entry's line away.
-func (f *tokenFile) remove(e *tokenEntry) { f.lines = slices.Delete(f.lines, e.line, e.line+1) }
+func (f *tokenFile) remove(e *tokenEntry) {
+	f.lines = slices.Delete(f.lines, e.entry.Line-1, e.entry.Line)
+}
 
 // bytes is the file as it is to be written.
 func (f *tokenFile) bytes() []byte { return []byte(strings.Join(f.lines, "")) }
@@ -101,76 +87,42 @@ func readTokenFile(a *app.App, path string) (*tokenFile, error) {
 
 // parseTokens reads what a token file has, just as the gateway does: one bad line, and the whole file is refused.
 func parseTokens(data []byte) (*tokenFile, error) {
+	entries, err := tokenfile.Parse(data)
+	var wrong *tokenfile.Error
+	if errors.As(err, &wrong) && wrong.Line > 0 {
+		return nil, fmt.Errorf("line %d: %s", wrong.Line, tokenProblem(wrong))
+	}
+	if err != nil {
+		return nil, err
+	}
 	f := &tokenFile{}
-	names, hashes := map[string]bool{}, map[string]bool{}
 	for line := range bytes.Lines(data) {
 		f.lines = append(f.lines, string(line))
 	}
-	for i, line := range f.lines {
-		fields := strings.FieldsFunc(strings.TrimRight(line, "\r\n"), func(r rune) bool { return r == ' ' || r == '\t' })
-		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
-			continue
-		}
-		e, err := parseToken(fields)
-		switch {
-		case err != nil:
-		case names[e.Name], hashes[e.hash]:
-			err = fmt.Errorf("the name or the token of %s is there twice", e.Name)
-		case len(f.entries) == maxTokens:
-			err = fmt.Errorf("more than %d tokens, which is the most", maxTokens)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", i+1, err)
-		}
-		names[e.Name], hashes[e.hash] = true, true
-		e.line = i
-		f.entries = append(f.entries, e)
+	for _, e := range entries {
+		f.entries = append(f.entries, newTokenEntry(e))
 	}
 	return f, nil
 }
 
-// parseToken reads the fields of one line. Its errors do not repeat a field that could be a token by mistake.
-func parseToken(fields []string) (*tokenEntry, error) {
-	if len(fields) < 3 || len(fields) > 4 {
-		return nil, fmt.Errorf("expected NAME ROLE sha256:HEX [expires:TIME], found %s", app.Plural(uint64(len(fields)), "field"))
+// tokenProblem says what is wrong with a line. It does not repeat a field that could be a token by mistake.
+func tokenProblem(e *tokenfile.Error) string {
+	switch e.Problem {
+	case tokenfile.WrongFields:
+		return "expected NAME ROLE sha256:HEX [expires:TIME], found " + app.Plural(uint64(e.Fields), "field")
+	case tokenfile.WrongName:
+		return "the name is not 1 to 63 of a-z, 0-9, dot, underscore and dash, or looks like a token"
+	case tokenfile.WrongRole:
+		return fmt.Sprintf("the role of %s is not one of %s", e.Name, strings.Join(tokenRoles(), ", "))
+	case tokenfile.WrongHash:
+		return fmt.Sprintf("the hash of %s is not sha256: and 64 lower-case hex digits", e.Name)
+	case tokenfile.WrongExpiry:
+		return fmt.Sprintf("the last field of %s is not expires: and a time such as 2027-01-31T12:00:00Z", e.Name)
+	case tokenfile.NameTwice, tokenfile.HashTwice:
+		return fmt.Sprintf("the name or the token of %s is there twice", e.Name)
+	default:
+		return fmt.Sprintf("more than %d tokens, which is the most", maxTokens)
 	}
-	e := &tokenEntry{Name: fields[0], Role: fields[1]}
-	hash, isHash := strings.CutPrefix(fields[2], "sha256:")
-	e.hash = hash
-	switch {
-	case !isTokenName(e.Name):
-		return nil, errors.New("the name is not 1 to 63 of a-z, 0-9, dot, underscore and dash, or looks like a token")
-	case !slices.Contains(tokenRoles(), e.Role):
-		return nil, fmt.Errorf("the role of %s is not one of %s", e.Name, strings.Join(tokenRoles(), ", "))
-	case !isHash || !isTokenHash(hash):
-		return nil, fmt.Errorf("the hash of %s is not sha256: and 64 lower-case hex digits", e.Name)
-	case len(fields) == 3:
-		return e, nil
-	}
-	text, ok := strings.CutPrefix(fields[3], "expires:")
-	expires, err := time.Parse(time.RFC3339, text)
-	if !ok || err != nil {
-		return nil, fmt.Errorf("the last field of %s is not expires: and a time such as 2027-01-31T12:00:00Z", e.Name)
-	}
-	e.Expires = &expires
-	return e, nil
-}
-
-// tokenLength is how long a token is.
-var tokenLength = len(tokenPrefix) + base64.RawURLEncoding.EncodedLen(tokenBytes)
-
-// isTokenName says whether a token can be called so: 1 to 63 of a-z, 0-9, dot, underscore and dash, and not what could be a token itself,
-// because names are logged.
-func isTokenName(name string) bool {
-	if strings.HasPrefix(name, tokenPrefix) && len(name) == tokenLength && !strings.Contains(name, ".") {
-		return false
-	}
-	return name != "" && len(name) <= 63 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
-}
-
-// isTokenHash says whether it is a SHA-256 in lower-case hex digits.
-func isTokenHash(hash string) bool {
-	return len(hash) == 2*sha256.Size && strings.Trim(hash, "0123456789abcdef") == ""
 }
 
 // changeTokens reads the file, lets change work on it, and writes it again, unless change fails. A new file is its owner's alone.

@@ -50,7 +50,7 @@ func TestParseDamagedTokens(t *testing.T) {
 // What the gateway reads, ctl reads, and what it refuses, ctl refuses: their parsers have the same files for a test.
 func TestTokenFilesAsTheGatewayReadsThem(t *testing.T) {
 	for kind, good := range map[string]bool{"good": true, "bad": false} {
-		files, err := filepath.Glob(filepath.Join("..", "..", "..", "gateway", "auth", "testdata", "tokens", kind, "*"))
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "gateway", "auth", "tokenfile", "testdata", "tokens", kind, "*"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%d %s files, %v", len(files), kind, err)
 		}

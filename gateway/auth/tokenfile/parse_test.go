@@ -1,20 +1,16 @@
-package auth_test
+package tokenfile_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/sockgate/sockgate/gateway/auth"
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 )
 
 func check(t testing.TB, err error) {
@@ -36,13 +32,6 @@ func tokenLine(name, role string, more ...string) string {
 	return strings.Join(append([]string{name, role, "sha256:" + hex.EncodeToString(sum[:])}, more...), " ") + "\n"
 }
 
-func writeTokens(t testing.TB, path string, lines ...string) {
-	t.Helper()
-	next := path + ".new"
-	check(t, os.WriteFile(next, []byte(strings.Join(lines, "")), 0o600))
-	check(t, os.Rename(next, path))
-}
-
 // TestParseTokens holds what a token file may have, and that an error names the line and nothing that could be a
 // secret.
 func TestParseTokens(t *testing.T) {
@@ -51,7 +40,7 @@ func TestParseTokens(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# nothing\n  # nothing\n", good, strings.TrimSuffix(good, "\n"), "\t a \t viewer \t" + hash + "  \r\n",
 		tokenLine("a", "viewer", "expires:2027-01-31T12:00:00Z"), tokenLine("a", "admin", "expires:2027-01-31T12:00:00.5+02:00"),
 		good + "# between\n\n" + tokenLine("b", "operator") + tokenLine(strings.Repeat("n", 63), "admin")} {
-		if _, err := auth.ParseTokens([]byte(text)); err != nil {
+		if _, err := tokenfile.Parse([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -77,7 +66,7 @@ func TestParseTokens(t *testing.T) {
 		{good + "b viewer " + hash, "line 2: the hash is in line 1"},
 		{strings.Repeat("#\n", 1<<19) + "#", "expected at most 1048576"},
 	} {
-		tokens, err := auth.ParseTokens([]byte(c.text))
+		tokens, err := tokenfile.Parse([]byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret) || tokens != nil {
 			t.Errorf("%.100q: %v, %v; expected %q", c.text, tokens, err, c.says)
 		}
@@ -85,13 +74,13 @@ func TestParseTokens(t *testing.T) {
 	var many strings.Builder
 	for i := range 10_001 {
 		if i == 10_000 {
-			if tokens, err := auth.ParseTokens([]byte(many.String())); err != nil || len(tokens) != 10_000 {
+			if tokens, err := tokenfile.Parse([]byte(many.String())); err != nil || len(tokens) != 10_000 {
 				t.Errorf("%d tokens, %v", len(tokens), err)
 			}
 		}
 		fmt.Fprintf(&many, "n%d viewer sha256:%064x\n", i, i)
 	}
-	if _, err := auth.ParseTokens([]byte(many.String())); err == nil || !strings.Contains(err.Error(), "line 10001") {
+	if _, err := tokenfile.Parse([]byte(many.String())); err == nil || !strings.Contains(err.Error(), "line 10001") {
 		t.Errorf("10,001 tokens: %v", err)
 	}
 }
@@ -107,7 +96,7 @@ func TestSharedTokenFiles(t *testing.T) {
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			check(t, err)
-			if _, err := auth.ParseTokens(text); (err == nil) != good {
+			if _, err := tokenfile.Parse(text); (err == nil) != good {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
@@ -119,7 +108,7 @@ func TestSharedTokenFiles(t *testing.T) {
 func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" + tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		tokens, err := auth.ParseTokens(text)
+		tokens, err := tokenfile.Parse(text)
 		if err != nil {
 			if tokens != nil || strings.Contains(err.Error(), "sgt_") {
 				t.Errorf("%v, %v", tokens, err)
@@ -128,7 +117,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		names, hashes := make(map[string]bool), make(map[[32]byte]bool)
 		for _, token := range tokens {
-			if names[token.Name] || hashes[token.Hash] || token.Role < pb.Role_ROLE_VIEWER || token.Role > pb.Role_ROLE_ADMIN || token.Name == "" || len(token.Name) > 63 {
+			if names[token.Name] || hashes[token.Hash] || !slices.Contains(tokenfile.Roles(), token.Role) || token.Name == "" || len(token.Name) > 63 {
 				t.Errorf("%+v in %q", token, text)
 			}
 			names[token.Name], hashes[token.Hash] = true, true
@@ -136,13 +125,10 @@ func FuzzTokenFile(f *testing.F) {
 		// What was read can be written again, and reads the same.
 		var again strings.Builder
 		for _, token := range tokens {
-			fmt.Fprintf(&again, "%s %s sha256:%x", token.Name, auth.RoleWord(token.Role), token.Hash)
-			if !token.Expires.IsZero() {
-				fmt.Fprintf(&again, " expires:%s", token.Expires.Format("2006-01-02T15:04:05.999999999Z07:00"))
-			}
+			again.WriteString(token.String())
 			again.WriteString("\n")
 		}
-		reread, err := auth.ParseTokens([]byte(again.String()))
+		reread, err := tokenfile.Parse([]byte(again.String()))
 		if err != nil || len(reread) != len(tokens) {
 			t.Fatalf("%q reads as %d tokens, %v; expected %d", again.String(), len(reread), err, len(tokens))
 		}
@@ -152,36 +138,4 @@ func FuzzTokenFile(f *testing.F) {
 			}
 		}
 	})
-}
-
-// TestTokenFileModes holds that a file that others may write is refused, because they could make themselves admins, and
-// that one that everybody may read is complained about.
-func TestTokenFileModes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tokens")
-	writeTokens(t, path, tokenLine("a", "viewer"))
-	for mode, want := range map[os.FileMode]string{0o600: "opened", 0o400: "opened", 0o640: "opened", 0o644: "warned", 0o620: "refused", 0o602: "refused", 0o666: "refused"} {
-		check(t, os.Chmod(path, mode))
-		var log bytes.Buffer
-		f, err := auth.OpenTokenFile(path, hclog.New(&hclog.LoggerOptions{Output: &log}))
-		got := "opened"
-		switch {
-		case err != nil:
-			got = "refused"
-		case strings.Contains(log.String(), "everybody can read"):
-			got = "warned"
-		}
-		if got != want {
-			t.Errorf("%#o: %s; expected %s: %v", mode, got, want, err)
-		}
-		if err == nil {
-			f.Close()
-		}
-	}
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	check(t, syscall.Mkfifo(pipe, 0o600))
-	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), pipe} { // to open a pipe that nobody writes never ends
-		if _, err := auth.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
 }

@@ -1,0 +1,9 @@
+// Package tokenfile reads and writes the file of tokens that a gateway accepts from its callers.
+//
+// A file has one token a line, its fields separated by spaces or tabs:
+//
+//	NAME ROLE sha256:HEX [expires:RFC3339]
+//
+// Empty lines and lines that begin with # are ignored. A name, and a hash, may be there once. The file has no token,
+// only hashes: its readers cannot call the gateway. One wrong line makes the whole file wrong.
+package tokenfile
