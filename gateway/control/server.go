@@ -7,10 +7,10 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -93,7 +93,6 @@ type Server struct {
 	stop     context.CancelFunc
 	config   Config
 	guard    *auth.Guard
-	warned   atomic.Int64 // unix second of the last warning that it is full
 
 	mu       sync.Mutex
 	listener *auth.Listener // of Serve
@@ -149,7 +148,8 @@ func services() map[string]grpc.ServiceInfo {
 
 // Serve answers calls on l until Stop; it returns nil then, and closes l.
 func (s *Server) Serve(l net.Listener) error {
-	bounded := auth.NewListener(l, s.config.MaxConnections, s.refused)
+	full := rate.Sometimes{Interval: time.Second}
+	bounded := auth.NewListener(l, s.config.MaxConnections, func() { full.Do(s.warnFull) })
 	s.mu.Lock()
 	s.listener = bounded
 	s.mu.Unlock()
@@ -164,12 +164,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// refused logs at most once a second that the control plane is full.
-func (s *Server) refused() {
-	now := time.Now().Unix()
-	if s.warned.Swap(now) == now {
-		return
-	}
+// warnFull logs that a client's connection was closed for the limit.
+func (s *Server) warnFull() {
 	s.config.Logger.Warn("control plane is full: a client's connection was closed", "max-connections", s.config.MaxConnections)
 }
 
