@@ -46,7 +46,8 @@ func declared(service, method string) Access {
 	case strings.HasPrefix(service, reflectionPackage):
 		return Access{Role: pb.Role_ROLE_VIEWER}
 	}
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service).Append(protoreflect.Name(method)))
+	name := protoreflect.FullName(service).Append(protoreflect.Name(method))
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
 	if err != nil {
 		return Access{}
 	}

@@ -57,12 +57,14 @@ func (c Config) Validate() error {
 		case role < pb.Role_ROLE_VIEWER || role > pb.Role_ROLE_ADMIN:
 			return fmt.Errorf("%q has the role %d; expected viewer, operator or admin", id, role)
 		case id == "":
-			return errors.New("an empty identity has a role; expected for example spiffe://example.org/ops, ops.example.org or uid:1000")
+			return errors.New("an empty identity has a role; expected for example spiffe://example.org/ops, " +
+				"ops.example.org or uid:1000")
 		case isUID && !validUID(uid):
 			return fmt.Errorf("%q is no user; expected %s and a number, for example uid:1000", id, uidScheme)
 		case strings.Contains(strings.TrimSuffix(id, below), "*"),
 			isPattern && (!strings.HasPrefix(prefix, spiffeScheme) || prefix == spiffeScheme):
-			return fmt.Errorf("%q is no pattern; expected a SPIFFE ID with /* at its end, for example spiffe://example.org/ops/*",
+			return fmt.Errorf("%q is no pattern; expected a SPIFFE ID with /* at its end, for example "+
+				"spiffe://example.org/ops/*",
 				id)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 
 // TestValidateRoles holds which mappings of roles are refused.
 func TestValidateRoles(t *testing.T) {
-	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true, "ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
+	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true,
+		"ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
 		"": false, "*": false, "/*": false, "spiffe:///*": false, "ops/*": false, "*.test": false, "spiffe://*/a": false, "uid:": false, "uid:ann": false, "uid:-1": false, "uid:01": false, "uid:4294967296": false} {
 		if err := (auth.Config{Roles: map[string]pb.Role{id: pb.Role_ROLE_VIEWER}}).Validate(); (err == nil) != ok {
 			t.Errorf("%q: %v", id, err)
@@ -27,7 +28,8 @@ func TestValidateRoles(t *testing.T) {
 // TestUserRoles holds which users of the machine may do what on a unix socket.
 func TestUserRoles(t *testing.T) {
 	a := &auth.Config{Roles: map[string]pb.Role{"uid:7": pb.Role_ROLE_VIEWER}}
-	for uid, want := range map[int]pb.Role{0: pb.Role_ROLE_ADMIN, 7: pb.Role_ROLE_VIEWER, 4_000_000: pb.Role_ROLE_UNSPECIFIED} {
+	for uid, want := range map[int]pb.Role{0: pb.Role_ROLE_ADMIN, 7: pb.Role_ROLE_VIEWER,
+		4_000_000: pb.Role_ROLE_UNSPECIFIED} {
 		if got := a.UserRole(uid); got != want {
 			t.Errorf("%d is %s; expected %s", uid, got, want)
 		}
@@ -37,7 +39,8 @@ func TestUserRoles(t *testing.T) {
 // TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such
 // a one, and everybody's only because it is health's.
 func TestMethodWithoutOption(t *testing.T) {
-	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody || a.Role != pb.Role_ROLE_UNSPECIFIED {
+	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody ||
+		a.Role != pb.Role_ROLE_UNSPECIFIED {
 		t.Errorf("%+v", a)
 	}
 }

@@ -119,14 +119,16 @@ func (g *Guard) bearer(headers []string, address string) (*Grant, error) {
 		return nil, tokenInvalid("the authorization in the metadata is malformed; expected `Bearer`, a space, and a token: " +
 			"sgt_ and 43 characters")
 	case g.auth.Tokens == nil:
-		return nil, tokenInvalid("this gateway has no token file, so it accepts no token; call without one, or have one configured")
+		return nil, tokenInvalid("this gateway has no token file, so it accepts no token; call without one, or have " +
+			"one configured")
 	}
 	live, wasLive := g.auth.Tokens.find(token)
 	switch {
 	case live == nil && wasLive:
 		return nil, errTokenRevoked
 	case live == nil:
-		return nil, tokenInvalid("the token is none of this gateway's; check that it is the right one, or have a new one made")
+		return nil, tokenInvalid("the token is none of this gateway's; check that it is the right one, or have a new " +
+			"one made")
 	}
 	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.role, Address: address})
 	granted.token, granted.until = live, live.Expires

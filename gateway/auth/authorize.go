@@ -91,7 +91,8 @@ func (g *Guard) deny(c *Caller, method string, err error) error {
 }
 
 // Unary is the interceptor of unary calls: Authorize, AuthorizeMessage, then the handler.
-func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any,
+	error) {
 	ctx, leave, err := g.Authorize(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
@@ -105,7 +106,8 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 
 // Stream is the interceptor of streams. It checks each message that the stream receives, and ends the stream with a
 // *Denial when the caller's proof ends.
-func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+	handler grpc.StreamHandler) error {
 	ctx, leave, err := g.Authorize(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err

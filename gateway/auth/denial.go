@@ -30,10 +30,12 @@ func (e *Denial) Code() codes.Code {
 }
 
 var errNoCredentials = &Denial{Reason: contract.ReasonCredentialsRequired,
-	text: "this gateway answers only those who prove who they are; give a token (`authorization: Bearer sgt_…`) or a client certificate"}
+	text: "this gateway answers only those who prove who they are; give a token (`authorization: Bearer sgt_…`) or " +
+		"a client certificate"}
 
 var errTokenRevoked = &Denial{Reason: contract.ReasonTokenRevoked,
-	text: "the token was removed from the gateway's token file or changed there; connect again, with a new one if it was removed"}
+	text: "the token was removed from the gateway's token file or changed there; connect again, with a new one if " +
+		"it was removed"}
 
 // noRole denies a caller whose identity is proven and has no role.
 func noRole(c *Caller) error {

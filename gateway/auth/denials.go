@@ -33,7 +33,8 @@ type denied struct {
 }
 
 func newDenials(logger hclog.Logger) *Denials {
-	return &Denials{logger: logger, wake: make(chan struct{}, 1), totals: make(map[string]uint64), fresh: make(map[string]*denied)}
+	return &Denials{logger: logger, wake: make(chan struct{}, 1), totals: make(map[string]uint64),
+		fresh: make(map[string]*denied)}
 }
 
 // note counts a denied call. It does not wait for the log.

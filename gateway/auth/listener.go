@@ -83,7 +83,8 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 // NewListener returns a listener of at most limit connections, which is at least 1. It owns l. It calls refused, in the
 // goroutine of Accept, for each connection that it closes because it is full; refused must not block.
 func NewListener(l net.Listener, limit int, refused func()) *Listener {
-	return &Listener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused, conns: make(map[*boundedConn]struct{}),
+	return &Listener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused,
+		conns:     make(map[*boundedConn]struct{}),
 		untrusted: list.New(), trusted: make(map[string]int)}
 }
 

@@ -125,12 +125,14 @@ func (g *greeter) certificate(info credentials.AuthInfo, address string) (*Grant
 	}
 	if len(state.VerifiedChains) == 0 {
 		return nil, &Denial{Reason: contract.ReasonCertificateInvalid,
-			text: "the gateway has no authority for client certificates, so yours proves nothing; give a token, or have one configured"}
+			text: "the gateway has no authority for client certificates, so yours proves nothing; give a token, or have " +
+				"one configured"}
 	}
 	identity := certid.Identity(state.PeerCertificates[0])
 	if identity == "" {
 		return nil, &Denial{Reason: contract.ReasonCertificateInvalid,
-			text: "your certificate names nobody; expected one SPIFFE ID (a URI), or else a DNS or common name that does not look like one, " +
+			text: "your certificate names nobody; expected one SPIFFE ID (a URI), or else a DNS or common name that does " +
+				"not look like one, " +
 				"of at most 1,024 bytes"}
 	}
 	granted := NewGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity),

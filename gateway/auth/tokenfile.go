@@ -159,7 +159,8 @@ func readTokenFile(path string) ([]byte, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	if info.Mode()&0o022 != 0 && runtime.GOOS != "windows" {
-		return nil, nil, fmt.Errorf("%s has the mode %#o: others may write it; set it to 0600 (chmod 600)", path, info.Mode().Perm())
+		return nil, nil, fmt.Errorf("%s has the mode %#o: others may write it; set it to 0600 (chmod 600)", path,
+			info.Mode().Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(file, tokenfile.MaxBytes+1))
 	return text, info, err

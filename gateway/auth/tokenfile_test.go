@@ -25,7 +25,8 @@ func check(t testing.TB, err error) {
 func TestTokenFileModes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	check(t, os.WriteFile(path, []byte("a viewer sha256:"+strings.Repeat("0", 64)+"\n"), 0o600))
-	for mode, want := range map[os.FileMode]string{0o600: "opened", 0o400: "opened", 0o640: "opened", 0o644: "warned", 0o620: "refused", 0o602: "refused", 0o666: "refused"} {
+	for mode, want := range map[os.FileMode]string{0o600: "opened", 0o400: "opened", 0o640: "opened", 0o644: "warned",
+		0o620: "refused", 0o602: "refused", 0o666: "refused"} {
 		check(t, os.Chmod(path, mode))
 		var log bytes.Buffer
 		f, err := auth.OpenTokenFile(path, hclog.New(&hclog.LoggerOptions{Output: &log}))

@@ -38,12 +38,14 @@ func TestEveryMethodHasARole(t *testing.T) {
 func TestUndeclaredMethod(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	s.grpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: func(_ any, ctx context.Context, dec func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+		Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: func(_ any, ctx context.Context, dec func(any) error,
+			intercept grpc.UnaryServerInterceptor) (any, error) {
 			in := &emptypb.Empty{}
 			if err := dec(in); err != nil {
 				return nil, err
 			}
-			return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test.Undeclared/Unary"}, func(context.Context, any) (any, error) { return in, nil })
+			return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test.Undeclared/Unary"},
+				func(context.Context, any) (any, error) { return in, nil })
 		}}},
 		Streams: []grpc.StreamDesc{{StreamName: "Stream", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
 			return stream.SendMsg(&emptypb.Empty{})
@@ -64,7 +66,8 @@ func TestUndeclaredMethod(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for method, want := range map[string]codes.Code{"/test.Undeclared/Unary": codes.PermissionDenied, "/test.Undeclared/Other": codes.Unimplemented} {
+	for method, want := range map[string]codes.Code{"/test.Undeclared/Unary": codes.PermissionDenied,
+		"/test.Undeclared/Other": codes.Unimplemented} {
 		if err := conn.Invoke(t.Context(), method, &emptypb.Empty{}, &emptypb.Empty{}); status.Code(err) != want {
 			t.Errorf("%s: %v; expected %s", method, err, want)
 		}

@@ -43,7 +43,9 @@ func TestAudit(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Logger = traceLogger(&log) })
 	_, id := connect(t, g)
 	follower := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{controlled}})
-	conn, _ := serveAs(t, undrained{g.Server}, control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}},
+	conn, _ := serveAs(t, undrained{g.Server},
+		control.Config{TLS: ca.server(t),
+			Auth: auth.Config{Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}},
 		ca.client(ca.named(t, "spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	for i, c := range []struct {
@@ -59,12 +61,14 @@ func TestAudit(t *testing.T) {
 		_, err := call(metadata.AppendToOutgoingContext(patiently(t), "x-request-id", request), client, c.request)
 		check(t, err)
 		d := follower.next().GetControl()
-		if d.GetVerb() != c.verb || d.GetActor() != "spiffe://test/boss" || d.GetProof() != "certificate" || d.GetRole() != "ADMIN" ||
+		if d.GetVerb() != c.verb || d.GetActor() != "spiffe://test/boss" || d.GetProof() != "certificate" ||
+			d.GetRole() != "ADMIN" ||
 			!strings.HasPrefix(d.GetSourceAddress(), "127.0.0.1:") || d.GetRequestId() != request {
 			t.Errorf("%s: %v", c.verb, d)
 		}
 	}
-	_, err := client.Broadcast(metadata.AppendToOutgoingContext(patiently(t), "x-request-id", "header"), &pb.BroadcastRequest{Data: data(1), RequestId: uuid})
+	_, err := client.Broadcast(metadata.AppendToOutgoingContext(patiently(t), "x-request-id", "header"),
+		&pb.BroadcastRequest{Data: data(1), RequestId: uuid})
 	check(t, err)
 	if d := follower.next().GetControl(); d.GetRequestId() != uuid {
 		t.Errorf("request_id %q; expected the request's own", d.GetRequestId())
@@ -74,7 +78,8 @@ func TestAudit(t *testing.T) {
 		t.Fatalf("%d lines: %v", len(written), written)
 	}
 	for i, line := range written[:4] {
-		if line["actor"] != "spiffe://test/boss" || line["proof"] != "certificate" || line["role"] != "ADMIN" || line["request-id"] != fmt.Sprintf("request %d", i) ||
+		if line["actor"] != "spiffe://test/boss" || line["proof"] != "certificate" || line["role"] != "ADMIN" ||
+			line["request-id"] != fmt.Sprintf("request %d", i) ||
 			!strings.HasPrefix(fmt.Sprint(line["address"]), "127.0.0.1:") {
 			t.Error(line)
 		}
@@ -84,7 +89,8 @@ func TestAudit(t *testing.T) {
 // TestRequestID holds what a caller may call its request.
 func TestRequestID(t *testing.T) {
 	g := gatewaytest.Start(t)
-	for id, ok := range map[string]bool{"": true, "a": true, text(128): true, "~ !": true, text(129): false, "a\tb": false, "ä": false} {
+	for id, ok := range map[string]bool{"": true, "a": true, text(128): true, "~ !": true, text(129): false,
+		"a\tb": false, "ä": false} {
 		ctx := metadata.AppendToOutgoingContext(patiently(t), "x-request-id", id)
 		for _, request := range []proto.Message{&pb.GetGatewayRequest{}, &pb.StreamEventsRequest{}} {
 			_, err := call(ctx, g.Client, request)
@@ -95,7 +101,8 @@ func TestRequestID(t *testing.T) {
 			}
 		}
 	}
-	_, err := g.Client.GetGateway(metadata.AppendToOutgoingContext(patiently(t), "x-request-id", "a", "x-request-id", "b"), &pb.GetGatewayRequest{})
+	_, err := g.Client.GetGateway(metadata.AppendToOutgoingContext(patiently(t), "x-request-id", "a", "x-request-id",
+		"b"), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "x-request-id"})
 }
 
@@ -108,16 +115,20 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Logger = traceLogger(&log) })
 	_, id := connect(t, g)
 	all := follow(t, g, &pb.StreamEventsRequest{After: "0"})
-	conn, _ := serve(t, g.Server, control.Config{Logger: traceLogger(&log), Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, g.Server, control.Config{Logger: traceLogger(&log),
+		Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
 	requests := []proto.Message{
 		&pb.ListConnectionsRequest{}, &pb.CountConnectionsRequest{}, &pb.GetConnectionRequest{Id: id}, &pb.GetGatewayRequest{}, &pb.GetLimitsRequest{},
-		&pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: labels(1)}, &pb.SendRequest{Id: id, Data: []byte(payload)}, &pb.BroadcastRequest{Data: []byte(payload)},
+		&pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: labels(1)}, &pb.SendRequest{Id: id,
+			Data: []byte(payload)}, &pb.BroadcastRequest{Data: []byte(payload)},
 		&pb.SendRequest{Id: payload[:0], Data: []byte(payload)}, &pb.StreamEventsRequest{IncludeData: true},
-		&pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}},
+		&pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 5},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}},
 		&pb.AddBanRequest{Target: "192.0.2.1"}, &pb.ListBansRequest{}, &pb.RemoveBanRequest{Target: "192.0.2.1"},
 		&pb.ListNodesRequest{}, &pb.ForgetNodeRequest{Node: "n"},
-		&pb.KickRequest{ConnectionIds: []string{id}, Farewell: []byte(payload)}, &pb.ShutdownRequest{Farewell: []byte(payload), GracePeriod: period(0)},
+		&pb.KickRequest{ConnectionIds: []string{id},
+			Farewell: []byte(payload)}, &pb.ShutdownRequest{Farewell: []byte(payload), GracePeriod: period(0)},
 	}
 	called := make(map[string]bool)
 	secrets := []string{payload}
@@ -156,7 +167,8 @@ func TestDenialsAreCounted(t *testing.T) {
 		defer tokens.Close()
 		p := newPipe("127.0.0.1")
 		conn := p.client(t)
-		s := control.New(fixed{}, control.Config{Logger: traceLogger(&log), Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+		s := control.New(fixed{}, control.Config{Logger: traceLogger(&log),
+			Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(p) }()
 		client := pb.NewGatewayServiceClient(conn)
@@ -185,13 +197,15 @@ func TestDenialsAreCounted(t *testing.T) {
 		for _, line := range lines(t, log.String(), "reason") {
 			count[line["reason"]] += line["calls"].(float64)
 			written[line["reason"]]++
-			if line["reason"] == "ROLE_REQUIRED" && (line["identity"] != "ops" || line["proof"] != "token" || line["method"] != pb.GatewayService_Send_FullMethodName) {
+			if line["reason"] == "ROLE_REQUIRED" && (line["identity"] != "ops" || line["proof"] != "token" ||
+				line["method"] != pb.GatewayService_Send_FullMethodName) {
 				t.Error(line)
 			}
 		}
 		for _, reason := range []string{"ROLE_REQUIRED", "CREDENTIALS_REQUIRED"} {
 			if count[reason] != seconds*each || written[reason] > seconds+2 {
-				t.Errorf("%s: %v calls in %d lines; expected %d in about %d", reason, count[reason], written[reason], seconds*each, seconds)
+				t.Errorf("%s: %v calls in %d lines; expected %d in about %d", reason, count[reason], written[reason],
+					seconds*each, seconds)
 			}
 		}
 	})

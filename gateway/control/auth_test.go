@@ -42,7 +42,8 @@ func connectAs(t testing.TB, to *grpc.ClientConn, as credentials.TransportCreden
 }
 
 // invoke calls any method with an empty request; of a stream it takes the first response.
-func invoke(ctx context.Context, conn *grpc.ClientConn, m protoreflect.MethodDescriptor, set func(protoreflect.Message)) error {
+func invoke(ctx context.Context, conn *grpc.ClientConn, m protoreflect.MethodDescriptor,
+	set func(protoreflect.Message)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	method := fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name())
@@ -81,8 +82,9 @@ func methods() []protoreflect.MethodDescriptor {
 var needed = map[protoreflect.Name]pb.Role{
 	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER, "GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
 	"GetLimits": pb.Role_ROLE_VIEWER, "ListBans": pb.Role_ROLE_VIEWER, "StreamEvents": pb.Role_ROLE_VIEWER, "ListNodes": pb.Role_ROLE_VIEWER,
-	"Send": pb.Role_ROLE_OPERATOR, "Broadcast": pb.Role_ROLE_OPERATOR, "Kick": pb.Role_ROLE_OPERATOR, "SetLabels": pb.Role_ROLE_OPERATOR,
-	"AddBan": pb.Role_ROLE_OPERATOR, "RemoveBan": pb.Role_ROLE_OPERATOR,
+	"Send": pb.Role_ROLE_OPERATOR, "Broadcast": pb.Role_ROLE_OPERATOR, "Kick": pb.Role_ROLE_OPERATOR,
+	"SetLabels": pb.Role_ROLE_OPERATOR,
+	"AddBan":    pb.Role_ROLE_OPERATOR, "RemoveBan": pb.Role_ROLE_OPERATOR,
 	"Shutdown": pb.Role_ROLE_ADMIN, "UpdateLimits": pb.Role_ROLE_ADMIN, "ForgetNode": pb.Role_ROLE_ADMIN,
 }
 
@@ -91,7 +93,8 @@ var needed = map[protoreflect.Name]pb.Role{
 func TestRoles(t *testing.T) {
 	ca := newAuthority(t)
 	g := gatewaytest.Start(t)
-	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"), tokenLine("admin", "admin"))
+	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"),
+		tokenLine("admin", "admin"))
 	config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{
 		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR, "spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
 	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
@@ -102,7 +105,8 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%s is new: who may call it?", m.Name())
 		}
 	}
-	for role, id := range map[pb.Role]string{pb.Role_ROLE_VIEWER: "spiffe://test/viewer/ann", pb.Role_ROLE_OPERATOR: "spiffe://test/operator", pb.Role_ROLE_ADMIN: "spiffe://test/admin"} {
+	for role, id := range map[pb.Role]string{pb.Role_ROLE_VIEWER: "spiffe://test/viewer/ann",
+		pb.Role_ROLE_OPERATOR: "spiffe://test/operator", pb.Role_ROLE_ADMIN: "spiffe://test/admin"} {
 		name := auth.RoleWord(role)
 		certified := connectAs(t, nobody, ca.client(ca.named(t, id)))
 		for _, m := range methods() {
@@ -115,7 +119,9 @@ func TestRoles(t *testing.T) {
 					t.Errorf("%s of a %s by %s: %v", m.Name(), name, way, err)
 				} else if denied {
 					expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
-					if _, metadata := failureOf(t, err); metadata["has"] != auth.RoleName(role) || metadata["needs"] != auth.RoleName(needed[m.Name()]) || !strings.HasSuffix(metadata["method"], string(m.Name())) {
+					if _, metadata := failureOf(t, err); metadata["has"] != auth.RoleName(role) ||
+						metadata["needs"] != auth.RoleName(needed[m.Name()]) ||
+						!strings.HasSuffix(metadata["method"], string(m.Name())) {
 						t.Errorf("%s of a %s: metadata %v", m.Name(), name, metadata)
 					}
 				}
@@ -145,33 +151,48 @@ func TestFieldRoles(t *testing.T) {
 // TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
 func TestCertificates(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER, "spiffe://test/ops/boss": pb.Role_ROLE_ADMIN, "ops.test": pb.Role_ROLE_OPERATOR,
+	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER,
+		"spiffe://test/ops/boss": pb.Role_ROLE_ADMIN, "ops.test": pb.Role_ROLE_OPERATOR,
 		"Ann": pb.Role_ROLE_VIEWER, "uid:0": pb.Role_ROLE_ADMIN}
-	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: roles}}, ca.client())
-	long := ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test", "boss.test"}, Subject: pkix.Name{CommonName: "Ann"}})
+	first, _ := serveAs(t, gatewaytest.Start(t).Server,
+		control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: roles}}, ca.client())
+	long := ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test", "boss.test"},
+		Subject: pkix.Name{CommonName: "Ann"}})
 	for name, c := range map[string]struct {
 		certificates []tls.Certificate
 		want         failure // zero: it may
 		role         pb.Role
 	}{
-		"none":                  {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
-		"below a pattern":       {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
-		"far below a pattern":   {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann/phone")}, failure{}, pb.Role_ROLE_VIEWER},
-		"exactly":               {[]tls.Certificate{ca.named(t, "spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
-		"above a pattern":       {[]tls.Certificate{ca.named(t, "spiffe://test/ops")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"beside a pattern":      {[]tls.Certificate{ca.named(t, "spiffe://test/opsx/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"the pattern itself":    {[]tls.Certificate{ca.named(t, "spiffe://test/ops/*")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"other domain":          {[]tls.Certificate{ca.named(t, "spiffe://other/ops/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"DNS name":              {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
-		"common name":           {[]tls.Certificate{ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "Ann"}})}, failure{}, pb.Role_ROLE_VIEWER},
-		"common name of a user": {[]tls.Certificate{ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "uid:0"}})}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"names nobody":          {[]tls.Certificate{ca.issue(t, &x509.Certificate{})}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
-		"names too much":        {[]tls.Certificate{ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: text(1025)}})}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
-		"wrong authority":       {[]tls.Certificate{other.named(t, "spiffe://test/ops/boss")}, failure{code: codes.Unavailable}, 0},
-		"expired": {[]tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"}, NotAfter: time.Now().Add(-time.Minute)})},
+		"none":            {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
+		"below a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
+		"far below a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann/phone")}, failure{},
+			pb.Role_ROLE_VIEWER},
+		"exactly": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
+		"above a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/ops")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"beside a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/opsx/ann")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"the pattern itself": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/*")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"other domain": {[]tls.Certificate{ca.named(t, "spiffe://other/ops/ann")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"DNS name": {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
+		"common name": {[]tls.Certificate{ca.issue(t,
+			&x509.Certificate{Subject: pkix.Name{CommonName: "Ann"}})}, failure{}, pb.Role_ROLE_VIEWER},
+		"common name of a user": {[]tls.Certificate{ca.issue(t,
+			&x509.Certificate{Subject: pkix.Name{CommonName: "uid:0"}})}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"names nobody": {[]tls.Certificate{ca.issue(t, &x509.Certificate{})},
+			failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"names too much": {[]tls.Certificate{ca.issue(t,
+			&x509.Certificate{Subject: pkix.Name{CommonName: text(1025)}})}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"wrong authority": {[]tls.Certificate{other.named(t, "spiffe://test/ops/boss")},
+			failure{code: codes.Unavailable}, 0},
+		"expired": {[]tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"},
+			NotAfter: time.Now().Add(-time.Minute)})},
 			failure{code: codes.Unavailable}, 0},
 	} {
-		r, err := pb.NewGatewayServiceClient(connectAs(t, first, ca.client(c.certificates...))).GetGateway(patiently(t), &pb.GetGatewayRequest{})
+		r, err := pb.NewGatewayServiceClient(connectAs(t, first, ca.client(c.certificates...))).GetGateway(patiently(t),
+			&pb.GetGatewayRequest{})
 		switch {
 		case c.want == failure{}:
 			if err != nil || r.GetCaller().GetRole() != c.role || r.GetCaller().GetProof() != "certificate" {
@@ -193,14 +214,16 @@ func TestCertificates(t *testing.T) {
 func TestNoRoleIsLogged(t *testing.T) {
 	ca := newAuthority(t)
 	var log lockedBuffer
-	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Logger: traceLogger(&log)}, ca.client(ca.named(t, "spiffe://test/ann")))
+	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Logger: traceLogger(&log)},
+		ca.client(ca.named(t, "spiffe://test/ann")))
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.PermissionDenied, "NO_ROLE", ""})
 	s.Stop(patiently(t))
 	for len(lines(t, log.String(), "reason")) == 0 && t.Context().Err() == nil { // the reporter writes it by itself
 		runtime.Gosched()
 	}
-	if line := lines(t, log.String(), "reason")[0]; line["identity"] != "spiffe://test/ann" || line["proof"] != "certificate" || line["address"] == "" {
+	if line := lines(t, log.String(), "reason")[0]; line["identity"] != "spiffe://test/ann" ||
+		line["proof"] != "certificate" || line["address"] == "" {
 		t.Error(line)
 	}
 }
@@ -238,9 +261,11 @@ func TestWrongTransport(t *testing.T) {
 func TestNoResumption(t *testing.T) {
 	ca := newAuthority(t)
 	changing := ca.server(t)
-	for name, config := range map[string]*tls.Config{"fixed": ca.server(t), "chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
+	for name, config := range map[string]*tls.Config{"fixed": ca.server(t),
+		"chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
 		conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config}, ca.client())
-		client := &tls.Config{RootCAs: ca.pool, ServerName: "127.0.0.1", NextProtos: []string{"h2"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		client := &tls.Config{RootCAs: ca.pool, ServerName: "127.0.0.1", NextProtos: []string{"h2"},
+			ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 		for range 2 {
 			c, err := tls.Dial("tcp", conn.Target(), client)
 			check(t, err)
@@ -258,9 +283,11 @@ func TestNoResumption(t *testing.T) {
 // TestTokenHeaders holds what a client learns whose token is none, and that it is never let in for being on loopback.
 func TestTokenHeaders(t *testing.T) {
 	var log lockedBuffer
-	tokens := openTokens(t, nil, tokenLine("ops", "operator"), tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"), tokenLine("gone", "viewer"))
+	tokens := openTokens(t, nil, tokenLine("ops", "operator"),
+		tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"), tokenLine("gone", "viewer"))
 	tokens.become(tokenLine("ops", "operator"), tokenLine("old", "admin", "expires:2020-01-01T00:00:00Z"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Tokens: tokens.TokenFile}, Logger: traceLogger(&log)})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Tokens: tokens.TokenFile},
+		Logger: traceLogger(&log)})
 	client := pb.NewGatewayServiceClient(conn)
 	ops := tokenOf("ops")
 	for _, c := range []struct {
@@ -316,8 +343,9 @@ func TestTokenHeaders(t *testing.T) {
 func TestTokenDecides(t *testing.T) {
 	ca := newAuthority(t)
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile,
-		Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named(t, "spiffe://test/boss")))
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server,
+		control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile,
+			Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named(t, "spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	r, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 	check(t, err)
@@ -336,7 +364,8 @@ func TestLoopback(t *testing.T) {
 	required, _ := serve(t, g.Server, control.Config{Auth: auth.Config{Required: true}})
 	_, err := pb.NewGatewayServiceClient(required).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
-	for _, ends := range [][2]string{{"127.0.0.1", "192.0.2.1"}, {"192.0.2.1", "127.0.0.1"}, {"::1", "2001:db8::1"}, {"2001:db8::1", "::1"}} {
+	for _, ends := range [][2]string{{"127.0.0.1", "192.0.2.1"}, {"192.0.2.1", "127.0.0.1"}, {"::1", "2001:db8::1"},
+		{"2001:db8::1", "::1"}} {
 		p := newPipe(ends[0])
 		p.to = ends[1] // only one of the ends is on loopback
 		conn := p.client(t)
@@ -344,8 +373,9 @@ func TestLoopback(t *testing.T) {
 		_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 		expectFailure(t, err, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
 	}
-	for from, want := range map[string]codes.Code{"127.0.0.1": codes.OK, "127.9.9.9": codes.OK, "::1": codes.OK, "::ffff:127.0.0.1": codes.OK,
-		"192.0.2.1": codes.Unauthenticated, "2001:db8::1": codes.Unauthenticated, "0.0.0.0": codes.Unauthenticated, "::": codes.Unauthenticated} {
+	for from, want := range map[string]codes.Code{"127.0.0.1": codes.OK, "127.9.9.9": codes.OK, "::1": codes.OK,
+		"::ffff:127.0.0.1": codes.OK,
+		"192.0.2.1":        codes.Unauthenticated, "2001:db8::1": codes.Unauthenticated, "0.0.0.0": codes.Unauthenticated, "::": codes.Unauthenticated} {
 		p := newPipe(from)
 		conn := p.client(t)
 		serveOn(t, p, conn, g.Server, control.Config{})
@@ -366,7 +396,8 @@ func TestUnixSocket(t *testing.T) {
 	} {
 		listener, err := net.Listen("unix", t.TempDir()+"/control.sock")
 		check(t, err)
-		conn, err := grpc.NewClient("unix://"+listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		conn, err := grpc.NewClient("unix://"+listener.Addr().String(),
+			grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(t, err)
 		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority(t).server(t)}) // TLS is not for unix sockets
 		client := pb.NewGatewayServiceClient(conn)

@@ -27,8 +27,9 @@ func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
+		NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:  time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	check(t, err)
 	a := &authority{key: key, pool: x509.NewCertPool()}
@@ -66,16 +67,18 @@ func (a *authority) named(t testing.TB, id string) tls.Certificate {
 // given.
 func (a *authority) server(t testing.TB) *tls.Config {
 	t.Helper()
-	return &tls.Config{Certificates: []tls.Certificate{a.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})},
+	return &tls.Config{Certificates: []tls.Certificate{a.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127,
+		0, 0, 1)}})},
 		ClientCAs: a.pool, ClientAuth: tls.VerifyClientCertIfGiven}
 }
 
 // client returns the credentials of a client with certificates, or none.
 func (a *authority) client(certificates ...tls.Certificate) credentials.TransportCredentials {
-	return credentials.NewTLS(&tls.Config{RootCAs: a.pool, ServerName: "127.0.0.1", GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		if len(certificates) == 0 {
-			return &tls.Certificate{}, nil
-		}
-		return &certificates[0], nil // also one that the gateway's authorities have not issued
-	}})
+	return credentials.NewTLS(&tls.Config{RootCAs: a.pool, ServerName: "127.0.0.1",
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			if len(certificates) == 0 {
+				return &tls.Certificate{}, nil
+			}
+			return &certificates[0], nil // also one that the gateway's authorities have not issued
+		}})
 }

@@ -11,27 +11,31 @@ import (
 
 // ban converts a ban of this node.
 func (s *Service) ban(b *server.Ban) *pb.Ban {
-	return &pb.Ban{Node: s.gateway.Cursor().Node, Target: contract.ValidText(b.Target), Identity: b.Identity, Reason: contract.ValidText(b.Reason), CreatedBy: contract.ValidText(b.CreatedBy),
+	return &pb.Ban{Node: s.gateway.Cursor().Node, Target: contract.ValidText(b.Target), Identity: b.Identity,
+		Reason: contract.ValidText(b.Reason), CreatedBy: contract.ValidText(b.CreatedBy),
 		CreatedAt: timestamp(b.CreatedAt), ExpiresAt: timestamp(b.ExpiresAt), Refused: b.Refused}
 }
 
-// AddBan bans a network or an identity.
+// AddBan bans a network or an identity, or replaces its ban.
 func (s *Service) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
-	result, err := s.gateway.AddBan(ctx, server.AddBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Duration: r.GetDuration().AsDuration(),
-		Reason: r.GetReason(), Keep: r.GetKeepConnections(), Actor: auth.Actor(ctx)})
+	result, err := s.gateway.AddBan(ctx, server.AddBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(),
+		Duration: r.GetDuration().AsDuration(),
+		Reason:   r.GetReason(), Keep: r.GetKeepConnections(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
-	return &pb.AddBanResponse{Ban: s.ban(&result.Ban), Replaced: result.Replaced, Durable: result.Durable, Closed: result.Closed}, nil
+	return &pb.AddBanResponse{Ban: s.ban(&result.Ban), Replaced: result.Replaced, Durable: result.Durable,
+		Closed: result.Closed}, nil
 }
 
-// ListBans returns one page.
+// ListBans returns one page of bans.
 func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
 	after, err := decodeBanToken(r.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.gateway.ListBans(ctx, server.ListBansRequest{After: after.target, AfterIdentity: after.identity, Limit: contract.PageSize(r.GetPageSize())})
+	page, err := s.gateway.ListBans(ctx, server.ListBansRequest{After: after.target, AfterIdentity: after.identity,
+		Limit: contract.PageSize(r.GetPageSize())})
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +49,10 @@ func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.List
 	return response, nil
 }
 
-// RemoveBan ends a ban.
+// RemoveBan ends a ban and returns it.
 func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
-	removed, err := s.gateway.RemoveBan(ctx, server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(), Actor: auth.Actor(ctx)})
+	removed, err := s.gateway.RemoveBan(ctx, server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(),
+		Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,8 @@ func busyLog(b *testing.B) (*event.Log, func()) {
 		now := time.Now()
 		info := server.Info{
 			Identity: &event.Identity{Origin: origin, Listener: listener, Seq: seq, ConnectedAt: now,
-				Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(seq >> 8), byte(seq)}), 40000), Local: netip.MustParseAddrPort("10.0.0.1:8017")},
+				Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(seq >> 8), byte(seq)}),
+					40000), Local: netip.MustParseAddrPort("10.0.0.1:8017")},
 			LastActiveAt: now, State: event.StateOpen,
 		}
 		l.Append(&event.Event{Type: event.Connected, Conn: info})

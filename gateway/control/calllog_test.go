@@ -57,7 +57,8 @@ func TestCallLog(t *testing.T) {
 				calls = append(calls, line)
 			}
 		}
-		if len(calls) != 1 || calls[0]["grpc.code"] != c.code.String() || calls[0]["@level"] != c.level || calls[0]["grpc.method"] == "" {
+		if len(calls) != 1 || calls[0]["grpc.code"] != c.code.String() || calls[0]["@level"] != c.level ||
+			calls[0]["grpc.method"] == "" {
 			t.Errorf("%T: %v; expected one line with %s at %s", c.request, calls, c.code, c.level)
 		}
 	}

@@ -82,7 +82,8 @@ func TestSendWaits(t *testing.T) {
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g) // which reads nothing more
 	for {
-		reply, err := g.Client.Send(patiently(t), &pb.SendRequest{Id: id, Data: data(512 << 10), Wait: pb.SendWait_SEND_WAIT_WRITTEN,
+		reply, err := g.Client.Send(patiently(t), &pb.SendRequest{Id: id, Data: data(512 << 10),
+			Wait:        pb.SendWait_SEND_WAIT_WRITTEN,
 			WaitTimeout: period(100 * time.Millisecond)})
 		check(t, err)
 		switch reply.GetOutcome() {

@@ -11,8 +11,6 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The enums of the server and of the contract have the same numbers; a test holds that they have the same names.
-
 func timestamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil
@@ -20,7 +18,8 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-// connection converts a connection; nil for an Info of none.
+// connection converts a connection; nil for an Info without one. Enums are converted by number: TestEnums holds that
+// the server's and the contract's agree.
 func connection(i *server.Info) *pb.Connection {
 	if i.Identity == nil {
 		return nil
@@ -83,10 +82,12 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 		DrainDeadline:  timestamp(g.DrainDeadline),
 		Engine:         g.Engine,
 		OldestSequence: g.OldestSequence,
-		Process:        &pb.Process{ResidentBytes: g.Process.ResidentBytes, HeapBytes: g.Process.HeapBytes, Goroutines: g.Process.Goroutines},
+		Process: &pb.Process{ResidentBytes: g.Process.ResidentBytes, HeapBytes: g.Process.HeapBytes,
+			Goroutines: g.Process.Goroutines},
 	}
 	for _, l := range g.Listeners {
-		response.Listeners = append(response.Listeners, &pb.Listener{Name: l.Name, Address: l.Address, Handler: l.Handler, Open: l.Open,
+		response.Listeners = append(response.Listeners, &pb.Listener{Name: l.Name, Address: l.Address,
+			Handler: l.Handler, Open: l.Open,
 			Connections: uint64(l.Connections), Tls: l.TLS, ClientAuth: l.ClientAuth, ProxyProtocol: l.Proxy})
 	}
 	return response

@@ -16,7 +16,8 @@ func TestCount(t *testing.T) {
 	for i := range 7 {
 		_, id := connect(t, g)
 		if i > 0 {
-			_, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: map[string]string{"room": fmt.Sprint(i % 3)}})
+			_, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{id},
+				Set: map[string]string{"room": fmt.Sprint(i % 3)}})
 			check(t, err)
 		}
 	}
@@ -36,13 +37,17 @@ func TestCount(t *testing.T) {
 		{&pb.CountConnectionsRequest{Filter: "has(labels.room)"}, &pb.CountConnectionsResponse{Count: 4}},
 		{&pb.CountConnectionsRequest{Filter: "false", By: "state"}, &pb.CountConnectionsResponse{}},
 		{&pb.CountConnectionsRequest{By: "labels.room"}, &pb.CountConnectionsResponse{Count: 5, Groups: rooms}},
-		{&pb.CountConnectionsRequest{By: "labels.room", Filter: `labels.room == "1"`}, &pb.CountConnectionsResponse{Count: 2, Groups: rooms[1:2]}},
-		{&pb.CountConnectionsRequest{By: "close_reason", State: pb.ListState_LIST_STATE_ALL}, &pb.CountConnectionsResponse{Count: 7,
-			Groups: []*pb.ConnectionGroup{{Value: "UNSPECIFIED", Count: 5}, {Value: "KICKED", Count: 2}}}},
+		{&pb.CountConnectionsRequest{By: "labels.room", Filter: `labels.room == "1"`},
+			&pb.CountConnectionsResponse{Count: 2, Groups: rooms[1:2]}},
+		{&pb.CountConnectionsRequest{By: "close_reason", State: pb.ListState_LIST_STATE_ALL},
+			&pb.CountConnectionsResponse{Count: 7,
+				Groups: []*pb.ConnectionGroup{{Value: "UNSPECIFIED", Count: 5}, {Value: "KICKED", Count: 2}}}},
 		{&pb.CountConnectionsRequest{By: "state", State: pb.ListState_LIST_STATE_ALL}, &pb.CountConnectionsResponse{Count: 7,
 			Groups: []*pb.ConnectionGroup{{Value: "OPEN", Count: 5}, {Value: "CLOSED", Count: 2}}}},
-		{&pb.CountConnectionsRequest{By: "listener"}, &pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Value: "main", Count: 5}}}},
-		{&pb.CountConnectionsRequest{By: "remote_ip"}, &pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Value: "127.0.0.1", Count: 5}}}},
+		{&pb.CountConnectionsRequest{By: "listener"},
+			&pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Value: "main", Count: 5}}}},
+		{&pb.CountConnectionsRequest{By: "remote_ip"},
+			&pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Value: "127.0.0.1", Count: 5}}}},
 	} {
 		got, err := g.Client.CountConnections(patiently(t), c.request)
 		check(t, err)

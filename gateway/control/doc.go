@@ -1,7 +1,10 @@
-// Package control is the gRPC adapter of a gateway: it answers sockgate.v1.GatewayService by calling a [Gateway] and
-// converting.
+// Package control is the gRPC control plane of a gateway: it answers sockgate.v1.GatewayService by calling a [Gateway]
+// and converting.
 //
-// The way of a call: session.go (what its connection proves), authenticate.go (who makes it), interceptors.go (log,
-// errors to statuses, recover, authorize, validate), service.go or stream.go (call the gateway), convert.go (from the
-// server's types to the contract's). errors.go is the one table from errors to statuses.
+//	plane := control.New(srv, control.Config{})   // srv is a *server.Server
+//	err := plane.Serve(listener)                  // until plane.Stop
+//
+// The way of a call: package auth finds out what its connection and its token prove; interceptors.go logs it, makes
+// statuses of errors, recovers, authorizes and validates; service.go or stream.go calls the gateway; convert.go
+// converts the server's types into the contract's. errors.go is the one table from errors to statuses.
 package control

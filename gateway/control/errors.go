@@ -19,7 +19,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// reasoned is an error from outside of this package that knows its status: a fleet's.
+// reasoned is an error from outside of this package that knows its status: a *contract.Problem.
 type reasoned interface {
 	error
 	// Problem returns the code, the ErrorInfo's reason in UPPER_SNAKE, the field of the request for BadRequest or "",
@@ -60,10 +60,12 @@ func classify(err error) problem {
 		code, reason, field, metadata := foreign.Problem()
 		return problem{code: code, reason: reason, field: field, metadata: metadata}
 	case errors.As(err, &unknown):
-		if unknown.field == "node" { // what a request is about, not whom it asks
-			return problem{code: codes.NotFound, reason: contract.ReasonUnknownNode, metadata: map[string]string{"node": unknown.node}}
+		if unknown.field == "node" { // the request is about this node, and does not ask it
+			return problem{code: codes.NotFound, reason: contract.ReasonUnknownNode,
+				metadata: map[string]string{"node": unknown.node}}
 		}
-		return problem{code: codes.InvalidArgument, reason: contract.ReasonUnknownNode, field: unknown.field, metadata: map[string]string{"node": unknown.node}}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonUnknownNode, field: unknown.field,
+			metadata: map[string]string{"node": unknown.node}}
 	case errors.As(err, &denial):
 		return problem{code: denial.Code(), reason: denial.Reason, metadata: denial.Metadata}
 	case errors.As(err, &limit):
@@ -71,7 +73,8 @@ func classify(err error) problem {
 	case errors.As(err, &target):
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidTarget, field: "target"}
 	case errors.As(err, &noBan):
-		return problem{code: codes.NotFound, reason: contract.ReasonBanNotFound, metadata: map[string]string{"target": contract.Short(noBan.Target)}}
+		return problem{code: codes.NotFound, reason: contract.ReasonBanNotFound,
+			metadata: map[string]string{"target": contract.Short(noBan.Target)}}
 	case errors.Is(err, server.ErrTooManyBans):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyBans}
 	case errors.Is(err, auth.ErrTooManyCalls):
@@ -79,11 +82,14 @@ func classify(err error) problem {
 	case errors.As(err, &bounds):
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonOutOfBounds, field: bounds.Field}
 	case errors.As(err, &badID):
-		return problem{code: codes.InvalidArgument, reason: contract.ReasonMalformedID, field: badID.Field, metadata: map[string]string{"id": contract.Short(badID.ID)}}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonMalformedID, field: badID.Field,
+			metadata: map[string]string{"id": contract.Short(badID.ID)}}
 	case errors.As(err, &malformed):
-		return problem{code: codes.InvalidArgument, reason: contract.ReasonMalformedID, field: "id", metadata: map[string]string{"id": contract.Short(malformed.ID)}}
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonMalformedID, field: "id",
+			metadata: map[string]string{"id": contract.Short(malformed.ID)}}
 	case errors.As(err, &missing):
-		return problem{code: codes.NotFound, reason: absence(missing.Outcome), metadata: map[string]string{"id": contract.Short(missing.ID)}}
+		return problem{code: codes.NotFound, reason: absence(missing.Outcome),
+			metadata: map[string]string{"id": contract.Short(missing.ID)}}
 	case errors.As(err, &expr):
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidFilter, field: "filter",
 			metadata: map[string]string{"line": strconv.Itoa(expr.Line), "column": strconv.Itoa(expr.Column)}}
@@ -120,14 +126,15 @@ func absence(o server.Outcome) string {
 	}
 }
 
-// toStatus makes a gRPC status of an error: with an ErrorInfo, and BadRequest or RetryInfo where apt. Statuses pass
-// through: they come from gRPC itself.
+// toStatus makes a gRPC status of an error: with an ErrorInfo, and BadRequest or RetryInfo where apt. A status, and
+// nil, pass through: gRPC itself makes statuses.
 func toStatus(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
 	p, text := classify(err), contract.ValidText(err.Error())
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: p.reason, Domain: contract.Domain, Metadata: p.metadata}}
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: p.reason, Domain: contract.Domain,
+		Metadata: p.metadata}}
 	if p.field != "" {
 		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: p.field, Description: text, Reason: p.reason}}})

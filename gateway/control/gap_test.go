@@ -68,7 +68,8 @@ func expectAccounted(t testing.TB, f *follower, first, last uint64) (missed uint
 	for want := first; want <= last; {
 		e := f.next()
 		if d := e.GetGap(); d != nil {
-			if d.GetFrom() != want || d.GetTo() < d.GetFrom() || d.GetReason() != pb.GapReason_GAP_REASON_OVERRUN && d.GetReason() != pb.GapReason_GAP_REASON_EVICTED ||
+			if d.GetFrom() != want || d.GetTo() < d.GetFrom() || d.GetReason() != pb.GapReason_GAP_REASON_OVERRUN &&
+				d.GetReason() != pb.GapReason_GAP_REASON_EVICTED ||
 				e.GetSequence() != want-1 {
 				t.Fatalf("expected %d: %v", want, e)
 			}
@@ -93,7 +94,8 @@ func TestEvicted(t *testing.T) {
 	info, err := g.Client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	check(t, err)
 	e := f.next()
-	if d := e.GetGap(); d.GetReason() != pb.GapReason_GAP_REASON_EVICTED || d.GetRequestedCursor() != cursor || d.GetFrom() != sequence(t, cursor)+1 ||
+	if d := e.GetGap(); d.GetReason() != pb.GapReason_GAP_REASON_EVICTED || d.GetRequestedCursor() != cursor ||
+		d.GetFrom() != sequence(t, cursor)+1 ||
 		d.GetTo() != info.GetOldestSequence()-1 {
 		t.Fatalf("%v; the oldest kept is %d", e, info.GetOldestSequence())
 	}

@@ -43,7 +43,8 @@ func TestHealth(t *testing.T) {
 	check(t, err)
 	expect(healthpb.HealthCheckResponse_NOT_SERVING)
 	echo(t, conn, "still here")
-	if _, err := health.Check(patiently(t), &healthpb.HealthCheckRequest{Service: "other"}); failureCode(err) != codes.NotFound {
+	if _, err := health.Check(patiently(t),
+		&healthpb.HealthCheckRequest{Service: "other"}); failureCode(err) != codes.NotFound {
 		t.Error(err)
 	}
 }
@@ -74,7 +75,8 @@ func TestReflection(t *testing.T) {
 	for _, s := range r.GetListServicesResponse().GetService() {
 		names = append(names, s.GetName())
 	}
-	for _, want := range []string{"sockgate.v1.GatewayService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} {
+	for _, want := range []string{"sockgate.v1.GatewayService", "grpc.health.v1.Health",
+		"grpc.reflection.v1.ServerReflection"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is not among %v", want, names)
 		}

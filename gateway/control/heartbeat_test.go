@@ -33,7 +33,8 @@ func TestHeartbeat(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(pipe) }()
 		conn := pipe.client(t)
-		stream, err := pb.NewGatewayServiceClient(conn).StreamEvents(t.Context(), &pb.StreamEventsRequest{Types: []pb.EventType{closed}})
+		stream, err := pb.NewGatewayServiceClient(conn).StreamEvents(t.Context(),
+			&pb.StreamEventsRequest{Types: []pb.EventType{closed}})
 		check(t, err)
 		expect := func(after time.Duration, events int, cursor string) {
 			t.Helper()

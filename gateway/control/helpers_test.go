@@ -87,7 +87,8 @@ func expectRead(t testing.TB, conn net.Conn, want string) {
 // idOf returns the ID of a connection.
 func idOf(t testing.TB, g *gatewaytest.Gateway, conn net.Conn) string {
 	t.Helper()
-	r, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "remote_address == " + strconv.Quote(conn.LocalAddr().String())})
+	r, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "remote_address == " +
+		strconv.Quote(conn.LocalAddr().String())})
 	check(t, err)
 	if len(r.GetConnections()) != 1 {
 		t.Fatalf("%d connections from %s", len(r.GetConnections()), conn.LocalAddr())
@@ -109,7 +110,8 @@ func serve(t testing.TB, g control.Gateway, c control.Config) (*grpc.ClientConn,
 }
 
 // serveAs is serve with a client that has credentials.
-func serveAs(t testing.TB, g control.Gateway, c control.Config, client credentials.TransportCredentials) (*grpc.ClientConn, *control.Server) {
+func serveAs(t testing.TB, g control.Gateway, c control.Config,
+	client credentials.TransportCredentials) (*grpc.ClientConn, *control.Server) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -119,7 +121,8 @@ func serveAs(t testing.TB, g control.Gateway, c control.Config, client credentia
 }
 
 // serveOn runs a control plane on a listener, and ends it and its client with the test.
-func serveOn(t testing.TB, listener net.Listener, conn *grpc.ClientConn, g control.Gateway, c control.Config) *control.Server {
+func serveOn(t testing.TB, listener net.Listener, conn *grpc.ClientConn, g control.Gateway,
+	c control.Config) *control.Server {
 	t.Helper()
 	s := control.New(g, c)
 	var serving sync.WaitGroup

@@ -11,8 +11,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var malformed = []string{"", "x", "test", "test.1", "test.1.", "test.1.0", "test.1.01", "test.1.-1", "test.1.1.1", "test.1.18446744073709551616",
-	"Test.1.1", "test.G.1", ".1.1", "test..1", " test.1.1", "test.1.1\n", strings.Repeat("a", 33) + ".1.1", strings.Repeat("ö", 1<<20)}
+var malformed = []string{"", "x", "test", "test.1", "test.1.", "test.1.0", "test.1.01", "test.1.-1", "test.1.1.1",
+	"test.1.18446744073709551616",
+	"Test.1.1", "test.G.1", ".1.1", "test..1", " test.1.1", "test.1.1\n", strings.Repeat("a", 33) +
+		".1.1", strings.Repeat("ö", 1<<20)}
 
 func TestMalformedID(t *testing.T) {
 	g := gatewaytest.Start(t)
@@ -27,7 +29,8 @@ func TestMalformedID(t *testing.T) {
 		} {
 			_, err := call(patiently(t), g.Client, c.request)
 			expectFailure(t, err, failure{codes.InvalidArgument, "MALFORMED_ID", c.field})
-			if _, metadata := failureOf(t, err); !strings.HasPrefix(id, strings.TrimSuffix(metadata["id"], "…")) || len(metadata["id"]) > 110 {
+			if _, metadata := failureOf(t, err); !strings.HasPrefix(id, strings.TrimSuffix(metadata["id"], "…")) ||
+				len(metadata["id"]) > 110 {
 				t.Errorf("metadata %q for %.100q", metadata, id)
 			}
 		}
@@ -68,30 +71,38 @@ func TestMissing(t *testing.T) {
 		}
 		sent, err := g.Client.Send(patiently(t), &pb.SendRequest{Id: c.id, Data: []byte("abc")})
 		check(t, err)
-		if sent.GetOutcome() != c.outcome || sent.GetUnsentBytes() != map[bool]uint64{true: 3}[c.outcome == pb.Outcome_OUTCOME_CLOSED] {
+		if sent.GetOutcome() != c.outcome ||
+			sent.GetUnsentBytes() != map[bool]uint64{true: 3}[c.outcome == pb.Outcome_OUTCOME_CLOSED] {
 			t.Errorf("Send to %s: %v", c.id, sent)
 		}
 		kicked, err := g.Client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: []string{c.id}})
 		check(t, err)
-		expectOne(t, "Kick", c.id, c.outcome, kicked.GetOutcomes(), kicked.GetMatched(), kicked.GetClosed(), kicked.GetNotFound())
+		expectOne(t, "Kick", c.id, c.outcome, kicked.GetOutcomes(), kicked.GetMatched(), kicked.GetClosed(),
+			kicked.GetNotFound())
 		labeled, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{c.id}, Set: labels(1)})
 		check(t, err)
-		expectOne(t, "SetLabels", c.id, c.outcome, labeled.GetOutcomes(), labeled.GetMatched(), labeled.GetClosed(), labeled.GetNotFound())
+		expectOne(t, "SetLabels", c.id, c.outcome, labeled.GetOutcomes(), labeled.GetMatched(), labeled.GetClosed(),
+			labeled.GetNotFound())
 	}
-	labeled, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{"x", live}, Set: labels(1)})
+	labeled, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{"x", live},
+		Set: labels(1)})
 	check(t, err)
-	if o := labeled.GetOutcomes(); len(o) != 2 || o[0].GetOutcome() != pb.Outcome_OUTCOME_MALFORMED_ID || o[0].GetId() != "x" ||
-		o[1].GetOutcome() != pb.Outcome_OUTCOME_LABELED || o[1].GetId() != live || labeled.GetMatched() != 2 || labeled.GetLabeled() != 1 || labeled.GetNotFound() != 1 {
+	if o := labeled.GetOutcomes(); len(o) != 2 || o[0].GetOutcome() != pb.Outcome_OUTCOME_MALFORMED_ID ||
+		o[0].GetId() != "x" ||
+		o[1].GetOutcome() != pb.Outcome_OUTCOME_LABELED || o[1].GetId() != live || labeled.GetMatched() != 2 ||
+		labeled.GetLabeled() != 1 || labeled.GetNotFound() != 1 {
 		t.Error(labeled)
 	}
 }
 
 // expectOne holds a verb's answer about one ID.
-func expectOne(t *testing.T, verb, id string, want pb.Outcome, outcomes []*pb.TargetOutcome, matched, closed, notFound uint64) {
+func expectOne(t *testing.T, verb, id string, want pb.Outcome, outcomes []*pb.TargetOutcome, matched, closed,
+	notFound uint64) {
 	t.Helper()
 	isClosed := want == pb.Outcome_OUTCOME_CLOSED
 	if len(outcomes) != 1 || outcomes[0].GetId() != id || outcomes[0].GetOutcome() != want || matched != 1 ||
 		closed != map[bool]uint64{true: 1}[isClosed] || notFound != map[bool]uint64{true: 1}[!isClosed] {
-		t.Errorf("%s of %s: %v matched %d closed %d not found %d; expected %s", verb, id, outcomes, matched, closed, notFound, want)
+		t.Errorf("%s of %s: %v matched %d closed %d not found %d; expected %s", verb, id, outcomes, matched, closed,
+			notFound, want)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// errPanic is what a caller gets for a panic: the details are in the gateway's log.
+// errPanic is the error that a caller gets for a panic.
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
 // interceptors returns what every call passes through, unary and stream alike, outermost first: log, errors to
@@ -49,7 +49,7 @@ func interceptors(logger hclog.Logger, g *auth.Guard, scope scopeCheck) []grpc.S
 	}
 }
 
-// panicked logs a panic and returns what the caller is told.
+// panicked logs a panic and returns the error for the caller.
 func panicked(logger hclog.Logger, p any) error {
 	logger.Error("panic in the control plane", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	return errPanic
@@ -69,7 +69,7 @@ func callLogger(logger hclog.Logger) logging.Logger {
 	})
 }
 
-// callerFields are what the log says of a call's caller.
+// callerFields returns the fields of the log about a call's caller.
 func callerFields(ctx context.Context) logging.Fields {
 	c := auth.CallerOf(ctx)
 	if c.Identity == "" {
@@ -78,8 +78,7 @@ func callerFields(ctx context.Context) logging.Fields {
 	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", auth.RoleName(c.Role)}
 }
 
-// logLevel keeps calls that went as they should out of the log: mutations have a line of their own there, and so have
-// denials.
+// logLevel keeps ordinary calls out of the log: mutations have a line of their own there, and so have denials.
 func logLevel(code codes.Code) logging.Level {
 	switch code {
 	case codes.Internal, codes.Unknown, codes.DataLoss:
@@ -121,7 +120,8 @@ func (c scopeCheck) admit(ctx context.Context, request any) (context.Context, er
 	return ctx, nil
 }
 
-func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any,
+	error) {
 	if err := validateRequestID(ctx); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,8 @@ func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerI
 	return handler(ctx, request)
 }
 
-func (c scopeCheck) stream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (c scopeCheck) stream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
+	handler grpc.StreamHandler) error {
 	if err := validateRequestID(stream.Context()); err != nil {
 		return err
 	}
@@ -154,14 +155,16 @@ func (s validatedStream) RecvMsg(m any) error {
 	return err
 }
 
-// validateRequestID checks the ID that the caller gave to its request: it is written to logs and events.
+// validateRequestID checks the ID that the caller gave to its request, which is written to logs and events.
 func validateRequestID(ctx context.Context) error {
 	ids := metadata.ValueFromIncomingContext(ctx, auth.RequestIDKey)
 	id := auth.RequestID(ctx)
 	return contract.First(
 		contract.Check(len(ids) <= 1, auth.RequestIDKey, "%d values in the metadata; expected at most one", len(ids)),
-		contract.Check(len(id) <= auth.MaxRequestID, auth.RequestIDKey, "%d bytes in the metadata; expected at most %d", len(id), auth.MaxRequestID),
-		contract.Check(!strings.ContainsFunc(id, notPrintable), auth.RequestIDKey, "%.50q in the metadata; expected printable ASCII", id),
+		contract.Check(len(id) <= auth.MaxRequestID, auth.RequestIDKey, "%d bytes in the metadata; expected at most %d",
+			len(id), auth.MaxRequestID),
+		contract.Check(!strings.ContainsFunc(id, notPrintable), auth.RequestIDKey,
+			"%.50q in the metadata; expected printable ASCII", id),
 	)
 }
 

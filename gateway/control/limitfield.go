@@ -21,9 +21,9 @@ import (
 
 // limitField is a field of the contract's Limits and the server's field that it stands for.
 //
-// A new limit needs a field of Limits in proto, a field of server.Limits with its default and its check, a row of limitFields,
-// and a flag in gateway/daemon/limitflags.go. ctl finds it in the contract's descriptor; a limit in bytes is also named in
-// ctl/internal/cli/limitfield.go.
+// A new limit needs a field of Limits in proto, a field of server.Limits with its default and its check, a row of
+// limitFields, and a flag in gateway/daemon/limitflags.go. ctl finds it in the contract's descriptor; a limit in bytes
+// is also named in ctl/internal/cli/limitfield.go.
 type limitField struct {
 	name   protoreflect.Name
 	of     func(*server.Limits) any // a pointer to the server's field; nil: the limit is none of server.Limits
@@ -106,8 +106,8 @@ func (f *limitField) put(l *server.Limits, m protoreflect.Message) {
 	}
 }
 
-// take checks the contract's field, and returns what sets the server's field and how the record tells the new value. The error
-// is a *contract.BoundsError.
+// take checks the contract's field, and returns what sets the server's field and how the record tells the new value.
+// The error is a *contract.BoundsError.
 func (f *limitField) take(l *pb.Limits) (set func(*server.Limits), words string, err error) {
 	m := l.ProtoReflect()
 	v := m.Get(m.Descriptor().Fields().ByName(f.name))
@@ -134,7 +134,8 @@ func setting[T any](f *limitField, value T) func(*server.Limits) {
 
 // check refuses the absence of a limit that the gateway cannot do without.
 func (f *limitField) check(given bool, field string) error {
-	return contract.Check(given || !f.needed, field, "0 or absent; expected more than 0, because there is no doing without it")
+	return contract.Check(given || !f.needed, field,
+		"0 or absent; expected more than 0, because there is no doing without it")
 }
 
 func (f *limitField) takeCount(field string, n uint64) (func(*server.Limits), string, error) {

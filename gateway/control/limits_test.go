@@ -51,18 +51,21 @@ func TestUpdateLimits(t *testing.T) {
 		}
 		every = append(every, name)
 		*g.limits = server.Limits{}
-		r, err := client.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: wholeLimitsMessage, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{name}}})
+		r, err := client.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: wholeLimitsMessage,
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{name}}})
 		check(t, err)
 		want, got := wholeLimitsMessage.ProtoReflect().Get(f), r.GetLimits().ProtoReflect().Get(f)
 		if !want.Equal(got) {
 			t.Errorf("%s: %v; expected %v", name, got, want)
 		}
-		if words := slices.Collect(maps.Keys(g.changes.Changes)); !slices.Equal(words, []string{name}) || g.changes.Changes[name] == "" {
+		if words := slices.Collect(maps.Keys(g.changes.Changes)); !slices.Equal(words, []string{name}) ||
+			g.changes.Changes[name] == "" {
 			t.Errorf("%s is recorded as %v", name, g.changes.Changes)
 		}
 	}
 	*g.limits = server.Limits{LowWater: wholeLimits.LowWater}
-	r, err := client.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: wholeLimitsMessage, UpdateMask: &fieldmaskpb.FieldMask{Paths: every}})
+	r, err := client.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: wholeLimitsMessage,
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: every}})
 	check(t, err)
 	if !proto.Equal(r.GetLimits(), wholeLimitsMessage) {
 		t.Errorf("%v; expected %v", r.GetLimits(), wholeLimitsMessage)
@@ -112,10 +115,12 @@ func TestUpdateLimitsBounds(t *testing.T) {
 		{[]string{"allow"}, &pb.Limits{Allow: []string{"10.0.0.1/8"}}, "limits.allow"},
 		{[]string{"deny"}, &pb.Limits{Deny: []string{"everybody"}}, "limits.deny"},
 		{[]string{"deny"}, &pb.Limits{Deny: slices.Repeat([]string{"10.0.0.0/8"}, 10_001)}, "limits.deny"},
-		{[]string{"listener_connections"}, &pb.Limits{ListenerConnections: map[string]uint64{"l": math.MaxUint64}}, "limits.listener_connections"},
+		{[]string{"listener_connections"}, &pb.Limits{ListenerConnections: map[string]uint64{"l": math.MaxUint64}},
+			"limits.listener_connections"},
 		{[]string{"listener_connections"}, &pb.Limits{ListenerConnections: many}, "limits.listener_connections"},
 	} {
-		_, err := client.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: c.limits, UpdateMask: &fieldmaskpb.FieldMask{Paths: c.paths}})
+		_, err := client.UpdateLimits(patiently(t),
+			&pb.UpdateLimitsRequest{Limits: c.limits, UpdateMask: &fieldmaskpb.FieldMask{Paths: c.paths}})
 		expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", c.field})
 	}
 	if g.changes.Change != nil {
@@ -128,7 +133,8 @@ func TestLongListIsRecordedShort(t *testing.T) {
 	g := limited{limits: &server.Limits{}, changes: &server.UpdateLimitsRequest{}}
 	conn, _ := serve(t, g, control.Config{})
 	_, err := pb.NewGatewayServiceClient(conn).UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{
-		Limits: &pb.Limits{Deny: slices.Repeat([]string{"10.0.0.0/8"}, 10_000)}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"deny"}}})
+		Limits: &pb.Limits{Deny: slices.Repeat([]string{"10.0.0.0/8"},
+			10_000)}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"deny"}}})
 	check(t, err)
 	if words := g.changes.Changes["deny"]; len(words) > 256 || !strings.HasPrefix(words, "10000: 10.0.0.0/8,") {
 		t.Errorf("recorded as %q", words)

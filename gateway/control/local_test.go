@@ -26,7 +26,8 @@ const (
 )
 
 // remote is a caller at another node.
-var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1", Via: "edge-2"}
+var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1",
+	Via: "edge-2"}
 
 // localOf returns what a gateway answers by itself when it is in a fleet.
 func localOf(g control.Gateway) *control.Local {
@@ -60,7 +61,8 @@ func TestForwardedRole(t *testing.T) {
 		{"VIEWER", admin, count, false}, {"VIEWER", admin, kick, true}, {"OPERATOR", admin, kick, false}, {"ADMIN", viewer, kick, true},
 		{"ADMIN", operator, kick, false}, {"", admin, count, true}, {"ADMIN", none, count, true}, {"KING", admin, count, true}, {"UNSPECIFIED", admin, count, true},
 	} {
-		_, err := l.Call(patiently(t), with(c.role), c.most, c.method, encoded(t, &pb.KickRequest{ConnectionIds: nil, Filter: ""}))
+		_, err := l.Call(patiently(t), with(c.role), c.most, c.method, encoded(t,
+			&pb.KickRequest{ConnectionIds: nil, Filter: ""}))
 		denied := failureCode(err) == codes.PermissionDenied
 		if denied != c.denied {
 			t.Errorf("%+v: %v", c, err)
@@ -87,7 +89,8 @@ func TestForwardedCall(t *testing.T) {
 	if response.GetKicked() != 1 {
 		t.Error(response)
 	}
-	if d := events.next().GetControl(); d.GetActor() != "ann" || d.GetProof() != "token" || d.GetRole() != "ADMIN" || d.GetViaNode() != "edge-2" ||
+	if d := events.next().GetControl(); d.GetActor() != "ann" || d.GetProof() != "token" || d.GetRole() != "ADMIN" ||
+		d.GetViaNode() != "edge-2" ||
 		d.GetRequestId() != "r-1" || d.GetSourceAddress() != "192.0.2.1:5" {
 		t.Error(d)
 	}

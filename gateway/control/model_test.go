@@ -133,7 +133,8 @@ func TestSnapshotUnderChurn(t *testing.T) {
 func quiesce(t testing.TB, g *gatewaytest.Gateway) {
 	t.Helper()
 	for {
-		page, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "bytes_received == 1 || state != 'OPEN'"})
+		page, err := g.Client.ListConnections(patiently(t),
+			&pb.ListConnectionsRequest{Filter: "bytes_received == 1 || state != 'OPEN'"})
 		check(t, err)
 		if len(page.GetConnections()) == 0 {
 			return

@@ -29,9 +29,11 @@ type tokenError struct {
 	text   string
 }
 
+// Error returns what is wrong and what to do.
 func (e *tokenError) Error() string { return e.text }
 
-var errToken = &tokenError{reason: contract.ReasonInvalidPageToken, text: "page_token is not one that this gateway gave out; start the walk again without it"}
+var errToken = &tokenError{reason: contract.ReasonInvalidPageToken,
+	text: "page_token is not one that this gateway gave out; start the walk again without it"}
 
 // pageToken reads the token of a request, or begins a walk.
 func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
@@ -55,7 +57,7 @@ func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
 	return t, nil
 }
 
-// bind is what a token and the request that it is used in must have in common.
+// bind returns what a token must have in common with each request of its walk.
 func bind(r *pb.ListConnectionsRequest) [contract.BindingSize]byte {
 	return contract.Bind(strconv.Itoa(int(listState(r.GetState()))) + " " + r.GetFilter())
 }

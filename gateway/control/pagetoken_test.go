@@ -26,7 +26,8 @@ func FuzzPageToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, filter string, after, sequence uint64, place int, change byte, foreign string) {
 		expectCanonical(t, foreign)
 		made := pageToken{binding: bind(&pb.ListConnectionsRequest{Filter: filter}), after: after,
-			cursor: event.Cursor{Origin: event.Origin{Node: strings.Repeat("a", 32), Incarnation: "ffffffffffffffff"}, Sequence: sequence}}
+			cursor: event.Cursor{Origin: event.Origin{Node: strings.Repeat("a", 32), Incarnation: "ffffffffffffffff"},
+				Sequence: sequence}}
 		s := made.encode()
 		got, err := decodeToken(s)
 		if err != nil || got != made {

@@ -34,7 +34,8 @@ func TestReplay(t *testing.T) {
 		if !a.GetReplayed() {
 			first++
 		}
-		if a.GetMatched() != 1 || a.GetWritten() != 1 || a.GetQueued()+a.GetDropped()+a.GetClosed() != 0 || len(a.GetFailures()) != 0 {
+		if a.GetMatched() != 1 || a.GetWritten() != 1 || a.GetQueued()+a.GetDropped()+a.GetClosed() != 0 ||
+			len(a.GetFailures()) != 0 {
 			t.Error(a)
 		}
 	}

@@ -54,7 +54,8 @@ func TestRevocation(t *testing.T) {
 			client := pb.NewGatewayServiceClient(conn)
 			streams := make(map[string]grpc.ServerStreamingClient[pb.StreamEventsResponse])
 			for _, of := range []string{"ops", "other"} {
-				stream, err := client.StreamEvents(bearing(patiently(t), tokenOf(of)), &pb.StreamEventsRequest{Types: []pb.EventType{connected}})
+				stream, err := client.StreamEvents(bearing(patiently(t), tokenOf(of)),
+					&pb.StreamEventsRequest{Types: []pb.EventType{connected}})
 				check(t, err)
 				_, err = stream.Recv()
 				check(t, err)
@@ -88,9 +89,11 @@ func TestRevocation(t *testing.T) {
 func TestTokenFileIsFollowed(t *testing.T) {
 	var log lockedBuffer
 	tokens := openTokens(t, hclog.New(&hclog.LoggerOptions{Output: &log}), tokenLine("ops", "operator"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
+		Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
-	stream, err := client.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{Types: []pb.EventType{connected}})
+	stream, err := client.StreamEvents(bearing(patiently(t), tokenOf("ops")),
+		&pb.StreamEventsRequest{Types: []pb.EventType{connected}})
 	check(t, err)
 	writeTokens(t, tokens.path, "broken\n")
 	for !strings.Contains(log.String(), "line 1: 1 fields") { // the tokens of before stay meanwhile, and afterwards
@@ -118,7 +121,8 @@ func TestExpiry(t *testing.T) {
 			tokens := openTokens(t, nil, tokenLine("ops", "viewer", "expires:"+soon.UTC().Format(time.RFC3339)))
 			defer tokens.Close()
 			ca := newAuthority(t)
-			config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{"ops.test": pb.Role_ROLE_VIEWER}}}
+			config := control.Config{TLS: ca.server(t),
+				Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{"ops.test": pb.Role_ROLE_VIEWER}}}
 			ctx := t.Context()
 			var certificates []tls.Certificate
 			if reason == "TOKEN_EXPIRED" {
@@ -151,7 +155,8 @@ func TestExpiry(t *testing.T) {
 // what there is.
 func TestHealthAndReflection(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
+		Tokens: tokens.TokenFile}})
 	health := healthpb.NewHealthClient(conn)
 	for _, token := range []string{"", "none"} {
 		ctx := patiently(t)
@@ -169,10 +174,12 @@ func TestHealthAndReflection(t *testing.T) {
 		}
 	}
 	for _, version := range []string{"v1", "v1alpha"} {
-		desc, method := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo"
+		desc, method := &grpc.StreamDesc{ServerStreams: true,
+			ClientStreams: true}, "/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo"
 		stranger, err := conn.NewStream(patiently(t), desc, method)
 		check(t, err)
-		expectFailure(t, stranger.RecvMsg(&healthpb.HealthCheckResponse{}), failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
+		expectFailure(t, stranger.RecvMsg(&healthpb.HealthCheckResponse{}),
+			failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""})
 		viewer, err := conn.NewStream(bearing(patiently(t), tokenOf("ops")), desc, method)
 		check(t, err)
 		check(t, viewer.CloseSend())

@@ -60,10 +60,12 @@ func TestRows(t *testing.T) {
 // BenchmarkRows is a page of 1,000.
 func BenchmarkRows(b *testing.B) {
 	infos := make([]server.Info, 1000)
-	identity := &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, Listener: &event.Listener{Name: "game"}, Seq: 424242,
+	identity := &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
+		Listener: &event.Listener{Name: "game"}, Seq: 424242,
 		ConnectedAt: time.Now(), Remote: netip.MustParseAddrPort("10.1.2.3:5678"), Local: netip.MustParseAddrPort("10.0.0.1:8017")}
 	for i := range infos {
-		infos[i] = server.Info{Identity: identity, LastActiveAt: time.Now(), BytesReceived: 5000, BytesSent: 5000, State: event.StateOpen,
+		infos[i] = server.Info{Identity: identity, LastActiveAt: time.Now(), BytesReceived: 5000, BytesSent: 5000,
+			State:  event.StateOpen,
 			Labels: map[string]string{"room": "7", "tenant": "acme"}}
 	}
 	b.ReportAllocs()

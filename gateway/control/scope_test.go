@@ -16,7 +16,8 @@ func TestAloneScope(t *testing.T) {
 	g := gatewaytest.Start(t)
 	other := &pb.Scope{Nodes: []string{"test", "edge-2"}}
 	for _, r := range []proto.Message{
-		&pb.ListConnectionsRequest{Scope: other}, &pb.BroadcastRequest{Data: data(1), Scope: other}, &pb.KickRequest{Filter: "true", Scope: other},
+		&pb.ListConnectionsRequest{Scope: other}, &pb.BroadcastRequest{Data: data(1),
+			Scope: other}, &pb.KickRequest{Filter: "true", Scope: other},
 		&pb.ShutdownRequest{Scope: other}, &pb.StreamEventsRequest{Scope: other}, &pb.GetGatewayRequest{Scope: other},
 	} {
 		_, err := call(patiently(t), g.Client, r)
@@ -39,11 +40,14 @@ func TestVectorCursor(t *testing.T) {
 	check(t, err)
 	local := &pb.Scope{Local: true}
 	for _, after := range []string{"edge-1.1@5," + own, own + ",zz.1@5", own} {
-		if e := follow(t, g, &pb.StreamEventsRequest{After: after, Scope: local}).next(); e.GetType() != pb.EventType_EVENT_TYPE_CLOSED || e.GetConnection().GetId() != id {
+		if e := follow(t, g,
+			&pb.StreamEventsRequest{After: after,
+				Scope: local}).next(); e.GetType() != pb.EventType_EVENT_TYPE_CLOSED || e.GetConnection().GetId() != id {
 			t.Errorf("%s: %v", after, e)
 		}
 	}
-	for after, scope := range map[string]*pb.Scope{"edge-1.1@5," + own: nil, "edge-1.1@5,zz.1@5": local, own + "," + own: local, own + ",": local} {
+	for after, scope := range map[string]*pb.Scope{"edge-1.1@5," + own: nil, "edge-1.1@5,zz.1@5": local,
+		own + "," + own: local, own + ",": local} {
 		_, err := call(patiently(t), g.Client, &pb.StreamEventsRequest{After: after, Scope: scope})
 		expectFailure(t, err, failure{codes.InvalidArgument, "INVALID_CURSOR", "after"})
 	}

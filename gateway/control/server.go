@@ -22,17 +22,17 @@ import (
 )
 
 const (
-	// maxReceive is the most bytes of a request. The largest valid one, a Send, has a little over 1 MiB; the rest is room to
-	// answer a slightly larger one with a sentence.
+	// maxReceive is the most bytes of a request. The largest valid one, a Send, has a little over 1 MiB; the rest is
+	// room to answer a slightly larger one with a sentence.
 	maxReceive = 4 << 20
 	// maxStreams is the most calls under way on one client's HTTP/2 connection.
 	maxStreams = 1000
-	// minPing is how often a client may ping, at most.
+	// minPing is the least time between two pings of a client.
 	minPing = 10 * time.Second
-	// pingAfter is how long a client's connection is silent before the gateway asks whether it is still there, and pingTimeout
-	// how long that may take.
+	// pingAfter is how long a client's connection is silent before the gateway asks whether it is still there, and
+	// pingTimeout how long that may take.
 	pingAfter, pingTimeout = 30 * time.Second, 20 * time.Second
-	// greetTimeout is how long a client may take until it has said that it speaks HTTP/2.
+	// greetTimeout is how long a client may take for TLS and for its first HTTP/2 frame.
 	greetTimeout = 5 * time.Second
 	// maxHeader is the most bytes of a call's headers: a token and what programs on the way add.
 	maxHeader = 16 << 10
@@ -40,7 +40,8 @@ const (
 	defaultConnections = 1000
 	// defaultIdentityCalls is how many calls of one identity may be under way when the configuration does not say.
 	defaultIdentityCalls = 1000
-	// defaultAge and defaultAgeGrace are for how long a client's connection is used when the configuration does not say.
+	// defaultAge and defaultAgeGrace are for how long a client's connection is used when the configuration does not
+	// say.
 	defaultAge, defaultAgeGrace = time.Hour, 5 * time.Minute
 )
 
@@ -48,24 +49,26 @@ const (
 type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
-	// MaxConnections is the most connections of clients. Beyond it, the oldest of which no caller has proven an identity is closed for
-	// a new one; when there is none, the new one is. Connections of one identity beyond a quarter of them count as not proven. Default 1,000.
+	// MaxConnections is the most connections of clients. When the control plane is full, the oldest connection without
+	// a proven identity is closed to admit the new one; if all have one, the new one is refused. Connections of one
+	// identity beyond a quarter of MaxConnections count as not proven. Default 1,000.
 	MaxConnections int
-	// Logger gets failed and denied calls, and with debug all of them. Default: none.
+	// Logger gets failed and denied calls, and at level debug all calls. Default: none.
 	Logger hclog.Logger
-	// TLS makes TLS of what Serve accepts, other than on a unix socket. Client certificates are asked for, required and verified as it
-	// says; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token. Sessions are not resumed. Default nil:
-	// plain.
-	// Hazard: without TLS, tokens can be read on the way.
+	// TLS makes TLS of what Serve accepts, other than on a unix socket. Client certificates are asked for, required and
+	// verified as it says; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token. Sessions
+	// are not resumed. Default nil: plain. Hazard: without TLS, tokens can be read on the way.
 	TLS *tls.Config
-	// Auth says who may call. Default: who is on loopback, and on a unix socket the gateway's own user and root.
+	// Auth says which callers may call. Default: callers on loopback, and on a unix socket the gateway's own user and
+	// root.
 	Auth auth.Config
-	// MaxConnectionAge is after how long a client's connection takes no more calls, give or take a tenth: the client makes another one by
-	// itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the connection is closed, and they end
-	// with UNAVAILABLE. An event stream goes on behind its cursor when its client asks again. Default 1 h and 5 min.
+	// MaxConnectionAge is the age, give or take a tenth, at which a client's connection takes no more calls: the client
+	// makes another one by itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the
+	// connection is closed, and they end with UNAVAILABLE. An event stream goes on behind its cursor when its client
+	// asks again. Default 1 h and 5 min.
 	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
-	// CallsPerIdentity is the most calls of one identity under way, streams included; on loopback, those who prove nothing are one.
-	// Default 1,000.
+	// CallsPerIdentity is the most calls of one identity under way, streams included. Callers on loopback that prove
+	// nothing count as one identity for each IP address. Default 1,000.
 	CallsPerIdentity int
 	// StreamsPerIdentity is the most event streams of one identity. Default 100.
 	StreamsPerIdentity int
@@ -85,7 +88,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Server is the control plane: GatewayService, health and reflection on one gRPC server.
+// Server is the control plane: GatewayService, health and reflection on one gRPC server. Its methods may be called from
+// any goroutine.
 type Server struct {
 	grpc     *grpc.Server
 	health   *health.Server
@@ -122,7 +126,8 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: c.MaxConnectionAge,
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout,
+			MaxConnectionAge:      c.MaxConnectionAge,
 			MaxConnectionAgeGrace: c.MaxConnectionAgeGrace}),
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
@@ -166,14 +171,16 @@ func (s *Server) Serve(l net.Listener) error {
 
 // warnFull logs that a client's connection was closed for the limit.
 func (s *Server) warnFull() {
-	s.config.Logger.Warn("control plane is full: a client's connection was closed", "max-connections", s.config.MaxConnections)
+	s.config.Logger.Warn("control plane is full: a client's connection was closed", "max-connections",
+		s.config.MaxConnections)
 }
 
 // SetDraining makes health answer NOT_SERVING; calls are still answered.
 func (s *Server) SetDraining() { s.health.Shutdown() }
 
 // endWatch ends a health Watch when the server stops: it has no end of its own, and a graceful stop would wait for it.
-func (s *Server) endWatch(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (s *Server) endWatch(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+	handler grpc.StreamHandler) error {
 	if info.FullMethod != healthpb.Health_Watch_FullMethodName {
 		return handler(service, stream)
 	}
@@ -192,8 +199,8 @@ type boundStream struct {
 // Context returns the context.
 func (s boundStream) Context() context.Context { return s.ctx }
 
-// Stop lets calls that are under way end until ctx ends, and then cuts them off. It does not wait longer than a second for one
-// that does not notice.
+// Stop lets calls that are under way end until ctx ends, and then cuts them off. It waits at most one second more for a
+// call that does not notice.
 func (s *Server) Stop(ctx context.Context) {
 	s.stop()
 	s.mu.Lock()

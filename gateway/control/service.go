@@ -20,21 +20,24 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Service implements sockgate.v1.GatewayService. Requests have been validated when they come here.
+// Service implements sockgate.v1.GatewayService for this node alone, except for methods that only a fleet can answer.
+// Requests have been authorized and validated when they come here. Its methods may be called from any goroutine; their
+// errors are not yet statuses.
 type Service struct {
 	pb.UnimplementedGatewayServiceServer
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
-	denials *auth.Denials // nil: nobody is denied anything
+	denials *auth.Denials // nil: no caller is denied anything
 	most    int           // event streams of one identity
 	streams atomic.Int64  // event streams open now
 	feeds   feed.Feeds
-	rooms   sync.Pool // of *[]server.Info, for the rows of a page
+	rows    sync.Pool // of *[]server.Info, the memory of a page's rows
 }
 
 // newService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
-	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams, rooms: sync.Pool{New: func() any { return new([]server.Info) }}}
+	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
+		rows: sync.Pool{New: func() any { return new([]server.Info) }}}
 }
 
 // compile returns the matcher of a filter; nil, which selects all, for an empty one.
@@ -49,8 +52,9 @@ func compile(expr string) (server.Matcher, error) {
 	return f, nil
 }
 
-// ListConnections returns one page.
-func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
+// ListConnections returns one page of connections.
+func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse,
+	error) {
 	token, err := s.pageToken(r)
 	if err != nil {
 		return nil, err
@@ -65,7 +69,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	defer s.reuse(room, page.Connections)
+	defer s.reuse(memory, page.Connections)
 	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
 	if n := wire.SetRows(response, page.Connections); n < len(page.Connections) {
 		page.Next = page.Connections[n-1].Seq
@@ -78,10 +82,10 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 }
 
 // reuse keeps the memory of a page's rows for another page, without what they refer to.
-func (s *Service) reuse(room *[]server.Info, rows []server.Info) {
+func (s *Service) reuse(memory *[]server.Info, rows []server.Info) {
 	clear(rows)
-	*room = rows[:0]
-	s.rooms.Put(room)
+	*memory = rows[:0]
+	s.rows.Put(memory)
 }
 
 func listState(s pb.ListState) server.ListState {
@@ -91,8 +95,9 @@ func listState(s pb.ListState) server.ListState {
 	return server.ListState(s)
 }
 
-// CountConnections counts.
-func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+// CountConnections counts connections, in all and by group.
+func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse,
+	error) {
 	match, err := compile(r.GetFilter())
 	if err != nil {
 		return nil, err
@@ -141,7 +146,8 @@ func (s *Service) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse
 	if err != nil {
 		return nil, err
 	}
-	return &pb.SendResponse{Outcome: pb.Outcome(result.Outcome), QueuedBytes: result.Queued, UnsentBytes: result.Unsent}, nil
+	return &pb.SendResponse{Outcome: pb.Outcome(result.Outcome), QueuedBytes: result.Queued,
+		UnsentBytes: result.Unsent}, nil
 }
 
 // Broadcast sends to many connections.
@@ -150,13 +156,15 @@ func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Br
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.gateway.Broadcast(ctx, server.BroadcastRequest{Data: r.GetData(), Match: match, Exclude: r.GetExcludeIds(),
+	result, err := s.gateway.Broadcast(ctx, server.BroadcastRequest{Data: r.GetData(), Match: match,
+		Exclude:   r.GetExcludeIds(),
 		RequestID: strings.ToLower(r.GetRequestId()), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
-	return &pb.BroadcastResponse{Matched: result.Matched, Written: result.Written, Queued: result.Queued, Dropped: result.Dropped,
-		Closed: result.Closed, Failures: outcomes(result.Failures), Replayed: result.Replayed}, nil
+	return &pb.BroadcastResponse{Matched: result.Matched, Written: result.Written, Queued: result.Queued,
+		Dropped: result.Dropped,
+		Closed:  result.Closed, Failures: outcomes(result.Failures), Replayed: result.Replayed}, nil
 }
 
 // targeted are the connections of IDs, or those that a filter selects; validation has seen that there is only one of them.
@@ -179,7 +187,8 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 	if err != nil {
 		return nil, err
 	}
-	return &pb.KickResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Kicked: result.Kicked, Closed: result.Closed,
+	return &pb.KickResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Kicked: result.Kicked,
+		Closed:   result.Closed,
 		NotFound: result.NotFound, Banned: result.Banned}, nil
 }
 
@@ -194,7 +203,8 @@ func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.Se
 	if err != nil {
 		return nil, err
 	}
-	return &pb.SetLabelsResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Labeled: result.Labeled, Closed: result.Closed,
+	return &pb.SetLabelsResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Labeled: result.Labeled,
+		Closed:   result.Closed,
 		NotFound: result.NotFound, Refused: result.Refused}, nil
 }
 
@@ -204,8 +214,10 @@ func (s *Service) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shut
 	if r.GetGracePeriod() != nil {
 		grace = r.GetGracePeriod().AsDuration()
 	}
-	status := s.gateway.StartDrain(server.DrainRequest{Grace: grace, Reason: r.GetReason(), Farewell: r.GetFarewell(), Actor: auth.Actor(ctx)})
-	return &pb.ShutdownResponse{Joined: status.Joined, Deadline: timestamppb.New(status.Deadline), Connections: uint64(status.Connections)}, nil
+	status := s.gateway.StartDrain(server.DrainRequest{Grace: grace, Reason: r.GetReason(), Farewell: r.GetFarewell(),
+		Actor: auth.Actor(ctx)})
+	return &pb.ShutdownResponse{Joined: status.Joined, Deadline: timestamppb.New(status.Deadline),
+		Connections: uint64(status.Connections)}, nil
 }
 
 // GetGateway describes the gateway.
@@ -220,7 +232,7 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 	return response, nil
 }
 
-// ListNodes returns this node: one that is in a fleet has its fleet answer.
+// ListNodes returns this node. In a fleet, the fleet answers instead.
 func (s *Service) ListNodes(ctx context.Context, _ *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 	info := s.gateway.Gateway()
 	node := &pb.Node{Name: info.Node, Incarnation: info.Incarnation, State: pb.NodeState_NODE_STATE_LIVE, Version: info.Version,
@@ -232,7 +244,7 @@ func (s *Service) ListNodes(ctx context.Context, _ *pb.ListNodesRequest) (*pb.Li
 	return &pb.ListNodesResponse{Nodes: []*pb.Node{node}}, nil
 }
 
-// ForgetNode knows no other node.
+// ForgetNode refuses: a gateway that runs alone knows no other node.
 func (s *Service) ForgetNode(_ context.Context, r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
 	return nil, &unknownNodeError{field: "node", node: r.GetNode(), self: s.gateway.Cursor().Node}
 }

@@ -17,7 +17,8 @@ func TestShutdown(t *testing.T) {
 	f := follow(t, g, &pb.StreamEventsRequest{})
 	conn, id := connect(t, g)
 	leaver := dial(t, g)
-	first, err := g.Client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: period(24 * time.Hour), Reason: "update", Farewell: []byte("bye")})
+	first, err := g.Client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: period(24 * time.Hour),
+		Reason: "update", Farewell: []byte("bye")})
 	check(t, err)
 	if first.GetJoined() || first.GetConnections() != 2 {
 		t.Error(first)
@@ -27,16 +28,19 @@ func TestShutdown(t *testing.T) {
 	check(t, leaver.Close())
 	f.until(closed)
 	for _, grace := range []time.Duration{24 * time.Hour, 23 * time.Hour} {
-		r, err := g.Client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: period(grace), Reason: "another", Farewell: []byte("again")})
+		r, err := g.Client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: period(grace), Reason: "another",
+			Farewell: []byte("again")})
 		check(t, err)
 		expectRead(t, conn, "again")
-		if earlier := r.GetDeadline().AsTime().Before(first.GetDeadline().AsTime()); !r.GetJoined() || r.GetConnections() != 1 || earlier != (grace == 23*time.Hour) {
+		if earlier := r.GetDeadline().AsTime().Before(first.GetDeadline().AsTime()); !r.GetJoined() ||
+			r.GetConnections() != 1 || earlier != (grace == 23*time.Hour) {
 			t.Errorf("%v after %v", r, first)
 		}
 	}
 	info, err := g.Client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	check(t, err)
-	if !info.GetDraining() || !info.GetDrainDeadline().AsTime().Before(first.GetDeadline().AsTime()) || info.GetListeners()[0].GetOpen() {
+	if !info.GetDraining() || !info.GetDrainDeadline().AsTime().Before(first.GetDeadline().AsTime()) ||
+		info.GetListeners()[0].GetOpen() {
 		t.Error(info)
 	}
 	if _, err := netDial(t, g); err == nil {
@@ -54,10 +58,13 @@ func TestShutdown(t *testing.T) {
 		events = events[1:]
 	}
 	expectTypes(t, events, closed, drainEnded)
-	if c := events[0]; c.GetConnection().GetId() != id || c.GetClosed().GetReason() != pb.CloseReason_CLOSE_REASON_SHUTDOWN || c.GetConnection().GetCloseText() != "update" {
+	if c := events[0]; c.GetConnection().GetId() != id ||
+		c.GetClosed().GetReason() != pb.CloseReason_CLOSE_REASON_SHUTDOWN ||
+		c.GetConnection().GetCloseText() != "update" {
 		t.Error(c)
 	}
-	if d := events[1].GetDrain(); d.GetEndedByThemselves() != 1 || d.GetClosedAtDeadline() != 1 || d.GetConnections() != 0 || d.GetReason() != "update" {
+	if d := events[1].GetDrain(); d.GetEndedByThemselves() != 1 || d.GetClosedAtDeadline() != 1 ||
+		d.GetConnections() != 0 || d.GetReason() != "update" {
 		t.Error(d)
 	}
 	if sequence(t, f.cursor) != events[1].GetSequence() {

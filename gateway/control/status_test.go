@@ -31,15 +31,20 @@ func TestStatus(t *testing.T) {
 		want failure
 	}{
 		{&server.MalformedIDError{ID: "x"}, failure{codes.InvalidArgument, "MALFORMED_ID", "id"}},
-		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeNotFound}, failure{codes.NotFound, "CONNECTION_NOT_FOUND", ""}},
-		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeClosed}, failure{codes.NotFound, "CONNECTION_FORGOTTEN", ""}},
-		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeNodeRestarted}, failure{codes.NotFound, "NODE_RESTARTED", ""}},
+		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeNotFound},
+			failure{codes.NotFound, "CONNECTION_NOT_FOUND", ""}},
+		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeClosed},
+			failure{codes.NotFound, "CONNECTION_FORGOTTEN", ""}},
+		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeNodeRestarted},
+			failure{codes.NotFound, "NODE_RESTARTED", ""}},
 		{&server.NotFoundError{ID: oneID, Outcome: server.OutcomeUnknownNode}, failure{codes.NotFound, "UNKNOWN_NODE", ""}},
-		{&filter.Error{Expr: "x", Line: 1, Column: 1, Message: "wrong"}, failure{codes.InvalidArgument, "INVALID_FILTER", "filter"}},
+		{&filter.Error{Expr: "x", Line: 1, Column: 1, Message: "wrong"},
+			failure{codes.InvalidArgument, "INVALID_FILTER", "filter"}},
 		{&event.CursorError{Text: "a cursor that is none"}, failure{codes.InvalidArgument, "INVALID_CURSOR", "after"}},
 		{&server.RequestIDError{ID: uuid}, failure{codes.InvalidArgument, "REQUEST_ID_REUSED", "request_id"}},
 		{server.ErrTooManyRequests, failure{codes.ResourceExhausted, "TOO_MANY_REQUEST_IDS", ""}},
-		{&server.LimitError{Field: "high_water", Text: "high water 0: expected more"}, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "limits.high_water"}},
+		{&server.LimitError{Field: "high_water", Text: "high water 0: expected more"},
+			failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "limits.high_water"}},
 		{&server.BanTargetError{Target: "x"}, failure{codes.InvalidArgument, "INVALID_TARGET", "target"}},
 		{&server.BanNotFoundError{Target: "192.0.2.1/32"}, failure{codes.NotFound, "BAN_NOT_FOUND", ""}},
 		{server.ErrTooManyBans, failure{codes.ResourceExhausted, "TOO_MANY_BANS", ""}},
@@ -47,7 +52,8 @@ func TestStatus(t *testing.T) {
 		{context.Canceled, failure{codes.Canceled, "CANCELED", ""}},
 		{errors.New("something else"), failure{codes.Internal, "INTERNAL", ""}},
 		{errors.New("something that is not \xff UTF-8"), failure{codes.Internal, "INTERNAL", ""}},
-		{&event.CursorError{Text: "a cursor that is \xff not UTF-8"}, failure{codes.InvalidArgument, "INVALID_CURSOR", "after"}},
+		{&event.CursorError{Text: "a cursor that is \xff not UTF-8"}, failure{codes.InvalidArgument, "INVALID_CURSOR",
+			"after"}},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("while testing: %w", c.err)} {
 			fail = err
@@ -68,7 +74,8 @@ func TestRetryInfo(t *testing.T) {
 	_, err := g.Client.Broadcast(patiently(t), &pb.BroadcastRequest{Data: data(1), RequestId: uuid})
 	expectFailure(t, err, failure{codes.ResourceExhausted, "TOO_MANY_REQUEST_IDS", ""})
 	for _, d := range status.Convert(err).Details() {
-		if retry, ok := d.(*errdetails.RetryInfo); ok && retry.GetRetryDelay().AsDuration() > 0 && retry.GetRetryDelay().AsDuration() <= 2*time.Minute {
+		if retry, ok := d.(*errdetails.RetryInfo); ok && retry.GetRetryDelay().AsDuration() > 0 &&
+			retry.GetRetryDelay().AsDuration() <= 2*time.Minute {
 			return
 		}
 	}

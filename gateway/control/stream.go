@@ -22,26 +22,25 @@ import (
 )
 
 const (
-
-	// maxEventStreams is how many event streams there may be at once: each holds about 64 KiB while it catches up, or
-	// in its feed.
+	// maxEventStreams is the most event streams at once: each holds about 64 KiB while it catches up, or in its feed.
 	maxEventStreams = 1000
-	// defaultIdentityStreams is how many of them one identity may have when the configuration does not say.
+	// defaultIdentityStreams is the most of one identity when the configuration does not say.
 	defaultIdentityStreams = 100
 )
 
-// tooManyStreamsError says that there are most event streams already.
+// tooManyStreamsError says that as many event streams are open as there may be.
 type tooManyStreamsError struct{ text string }
 
 // Error returns the sentence.
 func (e *tooManyStreamsError) Error() string { return e.text }
 
-var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let one program hand the events on"}
+var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let " +
+	"one program hand the events on"}
 
-// eventStream is one StreamEvents call. It runs in the call's own goroutine. Until it has caught up with the log it
-// reads that by its own subscription; then it follows the feed of its selection, which encodes each batch once for all.
-// A slow caller slows nobody: it falls behind the feed, reads by itself, and gets a GAP when the log's ring has gone
-// round.
+// eventStream is one StreamEvents call, in the call's own goroutine. Until it has caught up with the log it reads the
+// log by its own subscription; then it follows the feed of its selection, which encodes each batch once for all
+// streams. A slow caller slows no other: it falls behind the feed, reads by itself, and gets a GAP when the log's ring
+// has gone round.
 type eventStream struct {
 	server    pb.GatewayService_StreamEventsServer
 	feeds     *feed.Feeds
@@ -95,8 +94,8 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 	return e.follow()
 }
 
-// startOf returns the cursor that a stream of this node begins behind: a fleet's has one for each node. The error is an
-// *event.CursorError.
+// startOf returns the cursor that a stream of this node begins behind, out of a fleet's cursor too, which has a part
+// for each node. The error is an *event.CursorError.
 func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
 	after := r.GetAfter()
 	switch {
@@ -111,15 +110,17 @@ func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
 	}
 	own, ok := v.At(now.Node)
 	if !ok || !r.GetScope().GetLocal() {
-		return "", &event.CursorError{Text: fmt.Sprintf("cursor %.200q is of several nodes, and this stream is of node %q alone; give the part of it that "+
+		return "", &event.CursorError{Text: fmt.Sprintf("cursor %.200q is of several nodes, and this stream is of "+
+			"node %q alone; give the part of it that "+
 			"is this node's", after, now.Node)}
 	}
 	return own.String(), nil
 }
 
-// enterStream counts an event stream until leave, unless there are most already, of its caller or in all.
+// enterStream counts an event stream until leave. The error is a *tooManyStreamsError when its caller, or the gateway,
+// has as many as it may.
 func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
-	of := &auth.Usage{} // of a caller without an identity, who is alone
+	of := &auth.Usage{} // of a caller without a grant, which shares it with no other
 	if g := auth.GrantOf(ctx); g != nil {
 		of = g.Usage
 	}
@@ -134,7 +135,8 @@ func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
 		return nil, errTooManyStreams
 	case mine > int64(s.most):
 		leave()
-		return nil, &tooManyStreamsError{fmt.Sprintf("%d event streams of %.200q are open, which is the most of one identity; end some, or let one "+
+		return nil, &tooManyStreamsError{fmt.Sprintf("%d event streams of %.200q are open, which is the most of one "+
+			"identity; end some, or let one "+
 			"program hand the events on", s.most, auth.CallerOf(ctx).Identity)}
 	}
 	return leave, nil
@@ -196,8 +198,8 @@ func (e *eventStream) follow() error {
 	}
 }
 
-// catchUp sends what is in the log, until a batch is not full: then the stream is about as far as the log, and what
-// comes while that batch is sent is the feed's.
+// catchUp sends what is in the log until a batch is not full. Then the stream is about as far as the log, and the feed
+// sends what comes while that batch is sent.
 func (e *eventStream) catchUp() error {
 	buffer := make([]event.Event, 0, contract.BatchSize)
 	for {
@@ -212,8 +214,8 @@ func (e *eventStream) catchUp() error {
 	}
 }
 
-// share sends what the feed has, until the stream has fallen behind it: the error is errBehind then, and io.EOF when
-// the log is closed and everything was sent.
+// share sends the feed's batches. The error is feed.ErrBehind when the stream has fallen behind the feed, and io.EOF
+// when the log is closed and everything was sent.
 func (e *eventStream) share(feed *feed.Feed) error {
 	f := feed.Follow()
 	defer f.Stop()
@@ -235,7 +237,7 @@ func (e *eventStream) share(feed *feed.Feed) error {
 	}
 }
 
-// pass sends what is new of a batch.
+// pass sends the part of a batch that is new to the stream.
 func (e *eventStream) pass(b *feed.Batch) error {
 	at := e.sub.Position()
 	rest, clear := b.Remainder(at)
@@ -267,10 +269,10 @@ func (e *eventStream) send(b mem.Buffer) error {
 	return e.server.SendMsg(&encodedResponse{b})
 }
 
-// encodedResponse is a message of a stream as it goes over the wire. Who passes it to SendMsg keeps its own reference.
+// encodedResponse is a message of a stream as it goes over the wire. The caller of SendMsg keeps its own reference.
 type encodedResponse struct{ buffer mem.Buffer }
 
-// codec is gRPC's own, which besides takes messages that are encoded already: the same bytes go to many streams.
+// codec is gRPC's own codec that also takes messages that are encoded already: the same bytes go to many streams.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }

@@ -62,7 +62,8 @@ func call(t testing.TB, s *Service, r *pb.StreamEventsRequest) *caller {
 
 func callSending(t testing.TB, s *Service, r *pb.StreamEventsRequest, sending func()) *caller {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	c := &caller{t: t, ctx: ctx, hangUp: cancel, sent: make(chan delivery), returned: make(chan error, 1), sending: sending}
+	c := &caller{t: t, ctx: ctx, hangUp: cancel, sent: make(chan delivery), returned: make(chan error, 1),
+		sending: sending}
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {

@@ -114,7 +114,8 @@ func TestStoppedStream(t *testing.T) {
 		name   string
 		rounds int
 		missed bool
-	}{{"in the ring of the feed", feed.MaxBatches / 2, false}, {"behind the feed", 2 * feed.MaxBatches, false}, {"behind the log", 300, true}} {
+	}{{"in the ring of the feed", feed.MaxBatches / 2, false}, {"behind the feed", 2 * feed.MaxBatches,
+		false}, {"behind the log", 300, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			l := event.NewLog(feedOrigin, 65536)
 			s := newService(logGateway{log: l}, 0)
@@ -218,7 +219,8 @@ func TestFeedPanics(t *testing.T) {
 		}
 		err := <-c.returned
 		c.returned <- err
-		if err == nil || !strings.HasPrefix(err.Error(), "panic: no such filter") || !strings.Contains(err.Error(), "stream_feed_test.go") {
+		if err == nil || !strings.HasPrefix(err.Error(), "panic: no such filter") ||
+			!strings.Contains(err.Error(), "stream_feed_test.go") {
 			t.Errorf("ended with %v", err)
 		}
 	}
@@ -361,7 +363,8 @@ func TestFeedData(t *testing.T) {
 				}
 				if p := e.GetData().GetData(); p != nil {
 					n := binary.BigEndian.Uint64(p)
-					if data != 0 && n != data+1 || e.GetSequence() != kept && kept != 0 || binary.BigEndian.Uint64(p[8:]) != e.GetSequence() {
+					if data != 0 && n != data+1 || e.GetSequence() != kept && kept != 0 ||
+						binary.BigEndian.Uint64(p[8:]) != e.GetSequence() {
 						t.Errorf("DATA %d behind %d, at %d behind %d", n, data, e.GetSequence(), kept)
 						return
 					}

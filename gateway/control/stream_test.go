@@ -52,7 +52,8 @@ func TestLife(t *testing.T) {
 	g := gatewaytest.Start(t)
 	all := follow(t, g, &pb.StreamEventsRequest{After: "0"})
 	conn, id := connect(t, g)
-	_, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: map[string]string{"room": "7"}})
+	_, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{id},
+		Set: map[string]string{"room": "7"}})
 	check(t, err)
 	_, err = g.Client.Send(patiently(t), &pb.SendRequest{Id: id, Data: []byte("psst")})
 	check(t, err)
@@ -64,10 +65,12 @@ func TestLife(t *testing.T) {
 	info, err := g.Client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	check(t, err)
 	for i, e := range events {
-		if e.GetNode() != "test" || e.GetIncarnation() != info.GetIncarnation() || !e.GetTime().IsValid() || e.GetSequence() != uint64(i+1) {
+		if e.GetNode() != "test" || e.GetIncarnation() != info.GetIncarnation() || !e.GetTime().IsValid() ||
+			e.GetSequence() != uint64(i+1) {
 			t.Errorf("%v", e)
 		}
-		if about := e.GetType() == connected || e.GetType() == ended || e.GetType() == closed; about != (e.GetConnection() != nil) || about && e.GetConnection().GetId() != id {
+		if about := e.GetType() == connected || e.GetType() == ended ||
+			e.GetType() == closed; about != (e.GetConnection() != nil) || about && e.GetConnection().GetId() != id {
 			t.Errorf("%s is about %v", e.GetType(), e.GetConnection())
 		}
 	}
@@ -78,16 +81,21 @@ func TestLife(t *testing.T) {
 		t.Errorf("connected: %d", n)
 	}
 	labeled, sent := events[2].GetControl(), events[3].GetControl()
-	if labeled.GetVerb() != "SetLabels" || labeled.GetActor() == "" || !slices.Equal(labeled.GetConnectionIds(), []string{id}) || labeled.GetOutcomes()["LABELED"] != 1 {
+	if labeled.GetVerb() != "SetLabels" || labeled.GetActor() == "" ||
+		!slices.Equal(labeled.GetConnectionIds(), []string{id}) || labeled.GetOutcomes()["LABELED"] != 1 {
 		t.Error(labeled)
 	}
-	if sent.GetVerb() != "Send" || sent.GetDataBytes() != 4 || sent.GetMatched() != 1 || sent.GetOutcomes()["WRITTEN"] != 1 || !strings.HasPrefix(sent.GetActor(), "127.0.0.1:") {
+	if sent.GetVerb() != "Send" || sent.GetDataBytes() != 4 || sent.GetMatched() != 1 ||
+		sent.GetOutcomes()["WRITTEN"] != 1 || !strings.HasPrefix(sent.GetActor(), "127.0.0.1:") {
 		t.Error(sent)
 	}
 	end := events[5]
-	if c := end.GetConnection(); end.GetClosed().GetReason() != pb.CloseReason_CLOSE_REASON_PEER_CLOSED || end.GetClosed().GetConnections() != 0 ||
-		!end.GetClosed().GetLifetime().IsValid() || c.GetBytesReceived() != 2 || c.GetBytesSent() != 6 || c.GetLabels()["room"] != "7" ||
-		c.GetState() != pb.ConnectionState_CONNECTION_STATE_CLOSED || !c.GetClosedAt().IsValid() || c.GetRemoteAddress() != conn.LocalAddr().String() ||
+	if c := end.GetConnection(); end.GetClosed().GetReason() != pb.CloseReason_CLOSE_REASON_PEER_CLOSED ||
+		end.GetClosed().GetConnections() != 0 ||
+		!end.GetClosed().GetLifetime().IsValid() || c.GetBytesReceived() != 2 || c.GetBytesSent() != 6 ||
+		c.GetLabels()["room"] != "7" ||
+		c.GetState() != pb.ConnectionState_CONNECTION_STATE_CLOSED || !c.GetClosedAt().IsValid() ||
+		c.GetRemoteAddress() != conn.LocalAddr().String() ||
 		c.GetLocalAddress() != g.Addr || c.GetListener() != "main" {
 		t.Error(end)
 	}
@@ -111,7 +119,8 @@ func TestSelection(t *testing.T) {
 		{&pb.StreamEventsRequest{Types: []pb.EventType{received, closed}}, []pb.EventType{closed}},
 		{&pb.StreamEventsRequest{Types: []pb.EventType{closed}, IncludeData: true}, []pb.EventType{closed}},
 		{&pb.StreamEventsRequest{IncludeData: true}, []pb.EventType{connected, received, controlled, ended, closed}},
-		{&pb.StreamEventsRequest{IncludeData: true, Types: []pb.EventType{received, closed}}, []pb.EventType{received, closed}},
+		{&pb.StreamEventsRequest{IncludeData: true, Types: []pb.EventType{received, closed}},
+			[]pb.EventType{received, closed}},
 		{&pb.StreamEventsRequest{Filter: "true"}, []pb.EventType{connected, ended, closed}},
 		{&pb.StreamEventsRequest{Filter: `labels["room"] == "7"`}, []pb.EventType{ended, closed}},
 		{&pb.StreamEventsRequest{Filter: `labels["room"] == ""`, IncludeData: true}, []pb.EventType{connected, received}},
@@ -122,7 +131,8 @@ func TestSelection(t *testing.T) {
 	} {
 		f := follow(t, g, c.request)
 		conn, id := connect(t, g)
-		_, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: map[string]string{"room": "7"}})
+		_, err := g.Client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: []string{id},
+			Set: map[string]string{"room": "7"}})
 		check(t, err)
 		whole := follow(t, g, &pb.StreamEventsRequest{})
 		check(t, conn.Close())
@@ -144,7 +154,8 @@ func TestSnapshot(t *testing.T) {
 	for range all {
 		dial(t, g)
 	}
-	f := follow(t, g, &pb.StreamEventsRequest{Snapshot: true, Types: []pb.EventType{closed}, Filter: "bytes_received == 2"})
+	f := follow(t, g, &pb.StreamEventsRequest{Snapshot: true, Types: []pb.EventType{closed},
+		Filter: "bytes_received == 2"})
 	if f.cursor != "" {
 		t.Errorf("cursor %q before the snapshot is complete", f.cursor)
 	}
@@ -157,15 +168,18 @@ func TestSnapshot(t *testing.T) {
 		seen[e.GetConnection().GetId()] = true
 	}
 	last := events[len(events)-1]
-	if len(seen) != all || len(events) != all+1 || last.GetSnapshotComplete().GetConnections() != all || last.GetConnection() != nil {
+	if len(seen) != all || len(events) != all+1 || last.GetSnapshotComplete().GetConnections() != all ||
+		last.GetConnection() != nil {
 		t.Errorf("%d connections in %d events: %v", len(seen), len(events), last)
 	}
-	if f.cursor == "" || last.GetSnapshotComplete().GetCursor() != f.cursor || sequence(t, f.cursor) != last.GetSequence() {
+	if f.cursor == "" || last.GetSnapshotComplete().GetCursor() != f.cursor ||
+		sequence(t, f.cursor) != last.GetSequence() {
 		t.Errorf("cursor %q: %v", f.cursor, last)
 	}
 	_, err := g.Client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: []string{events[0].GetConnection().GetId()}})
 	check(t, err)
-	if e := f.next(); e.GetType() != closed || e.GetConnection().GetId() != events[0].GetConnection().GetId() || e.GetClosed().GetReason() != pb.CloseReason_CLOSE_REASON_KICKED {
+	if e := f.next(); e.GetType() != closed || e.GetConnection().GetId() != events[0].GetConnection().GetId() ||
+		e.GetClosed().GetReason() != pb.CloseReason_CLOSE_REASON_KICKED {
 		t.Error(e)
 	}
 }
@@ -174,10 +188,12 @@ func TestSnapshot(t *testing.T) {
 func TestData(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for _, c := range []struct{ most, sent, kept int }{{0, 1024, 1024}, {0, 1025, 1024}, {1, 5, 1}, {65536, 2000, 2000}} {
-		f := follow(t, g, &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: int32(c.most), Types: []pb.EventType{received}})
+		f := follow(t, g, &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: int32(c.most),
+			Types: []pb.EventType{received}})
 		conn := dial(t, g)
 		first := f.until(received)
-		if d := first[len(first)-1].GetData(); string(d.GetData()) != "hi"[:min(2, len(d.GetData()))] || d.GetTotalBytes() != 2 {
+		if d := first[len(first)-1].GetData(); string(d.GetData()) != "hi"[:min(2, len(d.GetData()))] ||
+			d.GetTotalBytes() != 2 {
 			t.Error(d)
 		}
 		sent := fmt.Sprintf("%0*d", c.sent, 7)
@@ -185,7 +201,8 @@ func TestData(t *testing.T) {
 		var total, n int
 		for total < c.sent {
 			e := f.next()
-			if d := e.GetData(); e.GetType() != received || string(d.GetData()) != sent[total:total+min(int(d.GetTotalBytes()), c.kept)] {
+			if d := e.GetData(); e.GetType() != received ||
+				string(d.GetData()) != sent[total:total+min(int(d.GetTotalBytes()), c.kept)] {
 				t.Fatal(e)
 			}
 			total += int(e.GetData().GetTotalBytes())
@@ -200,7 +217,8 @@ func TestData(t *testing.T) {
 // default, and that what it does not find is a gap.
 func TestHeavyData(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Sink{} })
-	f := follow(t, g, &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: 65536, Types: []pb.EventType{received, closed}})
+	f := follow(t, g, &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: 65536,
+		Types: []pb.EventType{received, closed}})
 	lifecycle := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{closed}})
 	conn, err := netDial(t, g)
 	check(t, err)
@@ -216,7 +234,8 @@ func TestHeavyData(t *testing.T) {
 		e := f.next()
 		bytes += e.GetData().GetTotalBytes()
 		if e.GetType() == gap {
-			if e.GetGap().GetReason() != pb.GapReason_GAP_REASON_DATA_OVERFLOW || e.GetGap().GetDataEvents() == 0 || e.GetGap().GetFrom() != 0 {
+			if e.GetGap().GetReason() != pb.GapReason_GAP_REASON_DATA_OVERFLOW || e.GetGap().GetDataEvents() == 0 ||
+				e.GetGap().GetFrom() != 0 {
 				t.Error(e)
 			}
 			missed += e.GetGap().GetDataEvents()
@@ -237,7 +256,8 @@ func TestCursor(t *testing.T) {
 	info, err := g.Client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	check(t, err)
 	at := "test." + info.GetIncarnation() + "@"
-	for _, c := range []string{"garbage", " 0", "00", "1", "-1", at, at + "x", at + "-1", at + "01", at + "99", at + "18446744073709551616", at + "1\n",
+	for _, c := range []string{"garbage", " 0", "00", "1", "-1", at, at + "x", at + "-1", at + "01", at + "99",
+		at + "18446744073709551616", at + "1\n",
 		"other." + info.GetIncarnation() + "@1", "test@1", "." + info.GetIncarnation() + "@1", text(4096)} {
 		_, err := call(patiently(t), g.Client, &pb.StreamEventsRequest{After: c})
 		expectFailure(t, err, failure{codes.InvalidArgument, "INVALID_CURSOR", "after"})
@@ -255,7 +275,8 @@ func TestCursor(t *testing.T) {
 		f := follow(t, g, &pb.StreamEventsRequest{After: c.after})
 		events := f.until(connected)
 		expectTypes(t, events, c.want...)
-		if d := events[0].GetGap(); d != nil && (d.GetReason() != pb.GapReason_GAP_REASON_RESTARTED || d.GetRequestedCursor() != c.after || d.GetFrom() != 0 || d.GetTo() != 0) {
+		if d := events[0].GetGap(); d != nil && (d.GetReason() != pb.GapReason_GAP_REASON_RESTARTED ||
+			d.GetRequestedCursor() != c.after || d.GetFrom() != 0 || d.GetTo() != 0) {
 			t.Error(d)
 		}
 		f.cancel()

@@ -27,7 +27,8 @@ import (
 // that a stream that ends makes room.
 func TestStreamsPerIdentity(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
-	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{StreamsPerIdentity: 2, Auth: auth.Config{Tokens: tokens.TokenFile}})
+	first, _ := serve(t, gatewaytest.Start(t).Server,
+		control.Config{StreamsPerIdentity: 2, Auth: auth.Config{Tokens: tokens.TokenFile}})
 	second := connectAs(t, first, insecure.NewCredentials())
 	for _, identity := range []string{"ops", "other", ""} { // the last is loopback's
 		ctx := patiently(t)
@@ -107,7 +108,8 @@ func TestCallsPerIdentity(t *testing.T) {
 // on behind its cursor then, by itself on a new connection.
 func TestOldConnection(t *testing.T) {
 	g := gatewaytest.Start(t)
-	conn, _ := serve(t, g.Server, control.Config{MaxConnectionAge: time.Millisecond, MaxConnectionAgeGrace: time.Millisecond})
+	conn, _ := serve(t, g.Server, control.Config{MaxConnectionAge: time.Millisecond,
+		MaxConnectionAgeGrace: time.Millisecond})
 	client := pb.NewGatewayServiceClient(conn)
 	cursor, next := "0", uint64(1)
 	for range 3 {
@@ -137,7 +139,8 @@ func TestOldConnection(t *testing.T) {
 func TestLargeHeader(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for size, ok := range map[int]bool{8 << 10: true, 64 << 10: false} {
-		_, err := g.Client.GetGateway(metadata.AppendToOutgoingContext(patiently(t), "x", text(size)), &pb.GetGatewayRequest{})
+		_, err := g.Client.GetGateway(metadata.AppendToOutgoingContext(patiently(t), "x", text(size)),
+			&pb.GetGatewayRequest{})
 		if (err == nil) != ok {
 			t.Errorf("%d bytes: %v", size, err)
 		}
@@ -149,7 +152,8 @@ func TestLargeHeader(t *testing.T) {
 func TestStrangersMakeRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	g := gatewaytest.Start(t)
-	first, _ := serve(t, g.Server, control.Config{MaxConnections: 3, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+	first, _ := serve(t, g.Server, control.Config{MaxConnections: 3,
+		Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	ops := pb.NewGatewayServiceClient(first)
 	stream, err := ops.StreamEvents(bearing(patiently(t), tokenOf("ops")), &pb.StreamEventsRequest{})
 	check(t, err)
@@ -185,7 +189,8 @@ func TestStrangersMakeRoom(t *testing.T) {
 // own share.
 func TestOneIdentityMakesRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hog", "viewer"))
-	first, _ := serve(t, gatewaytest.Start(t).Server, control.Config{MaxConnections: 8, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+	first, _ := serve(t, gatewaytest.Start(t).Server,
+		control.Config{MaxConnections: 8, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	follow := func(name string) pb.GatewayService_StreamEventsClient {
 		client := pb.NewGatewayServiceClient(connectAs(t, first, insecure.NewCredentials()))
 		stream, err := client.StreamEvents(bearing(patiently(t), tokenOf(name)), &pb.StreamEventsRequest{})
@@ -215,7 +220,8 @@ func TestOneIdentityMakesRoom(t *testing.T) {
 // many such calls is closed, and one with an identity is answered meanwhile.
 func TestStrangerCalls(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
+		Tokens: tokens.TokenFile}})
 	stranger := healthpb.NewHealthClient(connectAs(t, conn, insecure.NewCredentials()))
 	var watches []healthpb.Health_WatchClient
 	watch := func() healthpb.Health_WatchClient {
@@ -250,7 +256,8 @@ func TestStrangerCalls(t *testing.T) {
 // TestStrangersDoNotHoldHealth holds that strangers who keep their calls, from as many addresses as it takes, keep
 // nobody out who asks for health: the oldest makes room.
 func TestStrangersDoNotHoldHealth(t *testing.T) {
-	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true, Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})
+	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
+		Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})
 	from := func(ip string) healthpb.HealthClient {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 		c, err := grpc.NewClient(conn.Target(), grpc.WithTransportCredentials(insecure.NewCredentials()),

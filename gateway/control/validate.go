@@ -77,7 +77,8 @@ func validateList(r *pb.ListConnectionsRequest) error {
 }
 
 func validatePageSize(n int32) error {
-	return contract.Check(n >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", n, contract.DefaultPage, contract.MaxPage)
+	return contract.Check(n >= 0, "page_size", "%d is negative; expected 0 (%d) to %d", n, contract.DefaultPage,
+		contract.MaxPage)
 }
 
 // parseCount returns the request's server.GroupBy.
@@ -114,7 +115,8 @@ func validateBroadcast(r *pb.BroadcastRequest) error {
 // validateUUID checks the form of 36 characters only: uuid also parses a URN, braces and bare digits.
 func validateUUID(field, id string) error {
 	ok := id == "" || len(id) == len(uuid.Nil.String()) && uuid.Validate(id) == nil
-	return contract.Check(ok, field, "%.50q is not a UUID; expected for example 123e4567-e89b-42d3-a456-426614174000, or nothing", id)
+	return contract.Check(ok, field,
+		"%.50q is not a UUID; expected for example 123e4567-e89b-42d3-a456-426614174000, or nothing", id)
 }
 
 func validateKick(r *pb.KickRequest) error {
@@ -130,21 +132,26 @@ func validateKick(r *pb.KickRequest) error {
 func validateSetLabels(r *pb.SetLabelsRequest) error {
 	if err := contract.First(
 		targets(r.GetConnectionIds(), r.GetFilter()),
-		contract.Check(len(r.GetSet())+len(r.GetRemove()) > 0, "set", "nothing to set or remove; expected at least one label"),
-		contract.Check(len(r.GetSet()) <= server.MaxLabels, "set", "%d labels; expected at most %d", len(r.GetSet()), server.MaxLabels),
-		contract.Check(len(r.GetRemove()) <= server.MaxLabels, "remove", "%d keys; expected at most %d", len(r.GetRemove()), server.MaxLabels),
+		contract.Check(len(r.GetSet())+len(r.GetRemove()) > 0, "set",
+			"nothing to set or remove; expected at least one label"),
+		contract.Check(len(r.GetSet()) <= server.MaxLabels, "set", "%d labels; expected at most %d", len(r.GetSet()),
+			server.MaxLabels),
+		contract.Check(len(r.GetRemove()) <= server.MaxLabels, "remove", "%d keys; expected at most %d",
+			len(r.GetRemove()), server.MaxLabels),
 	); err != nil {
 		return err
 	}
 	for key, value := range r.GetSet() {
-		if err := contract.First(labelKey("set", key), contract.Check(len(value) <= server.MaxLabelValue && utf8.ValidString(value), "set",
+		if err := contract.First(labelKey("set", key), contract.Check(len(value) <= server.MaxLabelValue &&
+			utf8.ValidString(value), "set",
 			"the value of %q has %d bytes; expected at most %d bytes of UTF-8", key, len(value), server.MaxLabelValue)); err != nil {
 			return err
 		}
 	}
 	for _, key := range r.GetRemove() {
 		_, both := r.GetSet()[key]
-		if err := contract.First(labelKey("remove", key), contract.Check(!both, "remove", "%q is both set and removed; expected one of them", key)); err != nil {
+		if err := contract.First(labelKey("remove", key),
+			contract.Check(!both, "remove", "%q is both set and removed; expected one of them", key)); err != nil {
 			return err
 		}
 	}
@@ -152,7 +159,8 @@ func validateSetLabels(r *pb.SetLabelsRequest) error {
 }
 
 func labelKey(field, key string) error {
-	return contract.Check(server.ValidLabelKey(key), field, "%.70q is not a label key; expected 1 to %d of a-z, 0-9, '.', '_' and '-'", key, server.MaxLabelKey)
+	return contract.Check(server.ValidLabelKey(key), field,
+		"%.70q is not a label key; expected 1 to %d of a-z, 0-9, '.', '_' and '-'", key, server.MaxLabelKey)
 }
 
 func validateShutdown(r *pb.ShutdownRequest) error {
@@ -166,16 +174,21 @@ func validateShutdown(r *pb.ShutdownRequest) error {
 func validateStreamEvents(r *pb.StreamEventsRequest) error {
 	if err := contract.First(
 		validateFilter(r.GetFilter()),
-		contract.Check(len(r.GetTypes()) <= contract.MaxRequestTypes, "types", "%d types; expected at most %d", len(r.GetTypes()), contract.MaxRequestTypes),
-		contract.Check(!r.GetSnapshot() || r.GetAfter() == "", "snapshot", "given together with after; expected one of them: a snapshot begins a stream, a cursor resumes one"),
-		contract.Check(r.GetMaxDataBytes() >= 0 && r.GetMaxDataBytes() <= contract.MaxDataBytes, "max_data_bytes", "%d; expected 0 (%d) to %d",
+		contract.Check(len(r.GetTypes()) <= contract.MaxRequestTypes, "types", "%d types; expected at most %d",
+			len(r.GetTypes()), contract.MaxRequestTypes),
+		contract.Check(!r.GetSnapshot() || r.GetAfter() == "", "snapshot",
+			"given together with after; expected one of them: a snapshot begins a stream, a cursor resumes one"),
+		contract.Check(r.GetMaxDataBytes() >= 0 && r.GetMaxDataBytes() <= contract.MaxDataBytes, "max_data_bytes",
+			"%d; expected 0 (%d) to %d",
 			r.GetMaxDataBytes(), contract.DefaultDataBytes, contract.MaxDataBytes),
-		contract.Check(len(r.GetAfter()) <= contract.MaxCursorLength, "after", "%d bytes; expected a cursor as an earlier response gave it", len(r.GetAfter())),
+		contract.Check(len(r.GetAfter()) <= contract.MaxCursorLength, "after",
+			"%d bytes; expected a cursor as an earlier response gave it", len(r.GetAfter())),
 	); err != nil {
 		return err
 	}
 	for _, t := range r.GetTypes() {
-		if err := contract.Check(t != 0 && pb.EventType_name[int32(t)] != "", "types", "%d is not an EventType", t); err != nil {
+		if err := contract.Check(t != 0 && pb.EventType_name[int32(t)] != "", "types", "%d is not an EventType",
+			t); err != nil {
 			return err
 		}
 	}
@@ -213,14 +226,16 @@ func everyID(field string, ids []string) error {
 	return nil
 }
 
-// targets checks that connections are named in one of the two ways. A malformed ID is an outcome, but one that no ID
-// could be as long as is refused: outcomes and the event log repeat what was given.
+// targets checks that connections are named in one of the two ways. A malformed ID is an outcome, not an error, unless
+// it is longer than any ID can be: outcomes and the event log repeat what was given.
 func targets(ids []string, expr string) error {
 	return contract.First(
-		contract.Check(len(ids) > 0 || expr != "", "connection_ids", "neither connection_ids nor filter is given; expected one of them (the filter `true` means all)"),
+		contract.Check(len(ids) > 0 || expr != "", "connection_ids",
+			"neither connection_ids nor filter is given; expected one of them (the filter `true` means all)"),
 		contract.Check(len(ids) == 0 || expr == "", "filter", "given together with connection_ids; expected one of them"),
 		count("connection_ids", len(ids)),
-		contract.Check(!slices.ContainsFunc(ids, func(id string) bool { return len(id) > contract.MaxIDLength }), "connection_ids",
+		contract.Check(!slices.ContainsFunc(ids, func(id string) bool { return len(id) > contract.MaxIDLength }),
+			"connection_ids",
 			"an ID has more than %d bytes; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42", contract.MaxIDLength),
 		validateFilter(expr),
 	)
@@ -244,5 +259,6 @@ func period(field string, d *durationpb.Duration, most time.Duration) error {
 	if d == nil {
 		return nil
 	}
-	return contract.Check(d.IsValid() && d.AsDuration() >= 0 && d.AsDuration() <= most, field, "%ds %dns; expected 0 to %s", d.GetSeconds(), d.GetNanos(), most)
+	return contract.Check(d.IsValid() && d.AsDuration() >= 0 && d.AsDuration() <= most, field,
+		"%ds %dns; expected 0 to %s", d.GetSeconds(), d.GetNanos(), most)
 }

@@ -66,7 +66,8 @@ func TestWalkUnderChurn(t *testing.T) {
 		permanent[id] = 0
 	}
 	for i, r := range []*pb.ListConnectionsRequest{
-		{PageSize: 1}, {PageSize: 7}, {}, {PageSize: 17, State: pb.ListState_LIST_STATE_ALL}, {PageSize: 1, Filter: "bytes_received >= 2"},
+		{PageSize: 1}, {PageSize: 7}, {}, {PageSize: 17, State: pb.ListState_LIST_STATE_ALL}, {PageSize: 1,
+			Filter: "bytes_received >= 2"},
 		{PageSize: 1001, State: pb.ListState_LIST_STATE_LIVE}, {PageSize: 25, State: pb.ListState_LIST_STATE_CLOSED},
 	} {
 		wait := churn(t, g)
@@ -77,7 +78,8 @@ func TestWalkUnderChurn(t *testing.T) {
 		for _, row := range rows {
 			seen[row.GetId()]++
 			seq := 0
-			if _, err := fmt.Sscanf(row.GetId()[strings.LastIndexByte(row.GetId(), '.'):], ".%d", &seq); err != nil || seq <= last {
+			if _, err := fmt.Sscanf(row.GetId()[strings.LastIndexByte(row.GetId(), '.'):], ".%d", &seq); err != nil ||
+				seq <= last {
 				t.Errorf("walk %d: %s after seq %d, %v", i, row.GetId(), last, err)
 			}
 			last = seq
@@ -102,22 +104,26 @@ func TestPageSize(t *testing.T) {
 		check(t, err)
 		defer conn.Close()
 	}
-	for f := follow(t, g, &pb.StreamEventsRequest{After: "0", Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED}}); ; {
+	for f := follow(t, g,
+		&pb.StreamEventsRequest{After: "0", Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED}}); ; {
 		if f.next().GetConnected().GetConnections() == all {
 			break
 		}
 	}
-	for _, c := range []struct{ size, rows int }{{0, 100}, {1, 1}, {100, 100}, {999, 999}, {1000, 1000}, {1001, 1000}, {1<<31 - 1, 1000}} {
+	for _, c := range []struct{ size, rows int }{{0, 100}, {1, 1}, {100, 100}, {999, 999}, {1000, 1000}, {1001, 1000},
+		{1<<31 - 1, 1000}} {
 		page, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{PageSize: int32(c.size)})
 		check(t, err)
 		if len(page.GetConnections()) != c.rows || page.GetNextPageToken() == "" || page.GetTotalSize() != all {
-			t.Errorf("size %d: %d rows, token %q, total %d", c.size, len(page.GetConnections()), page.GetNextPageToken(), page.GetTotalSize())
+			t.Errorf("size %d: %d rows, token %q, total %d", c.size, len(page.GetConnections()),
+				page.GetNextPageToken(), page.GetTotalSize())
 		}
 	}
 	if rows, _ := walk(t, g, &pb.ListConnectionsRequest{PageSize: 501}); len(rows) != all {
 		t.Errorf("a walk has %d rows of %d", len(rows), all)
 	}
-	if page, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "false"}); err != nil || len(page.GetConnections()) != 0 || page.GetTotalSize() != all {
+	if page, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "false"}); err != nil ||
+		len(page.GetConnections()) != 0 || page.GetTotalSize() != all {
 		t.Error(page, err)
 	}
 	// With all the labels that they can have, a thousand rows are more than a client takes in one response.

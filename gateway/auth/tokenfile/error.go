@@ -49,7 +49,8 @@ func (e *Error) text() string {
 	case WrongRole:
 		return fmt.Sprintf("the role of %s is malformed; expected viewer, operator or admin", e.Name)
 	case WrongHash:
-		return fmt.Sprintf("the hash of %s is malformed; expected %s and 64 lower-case hexadecimal digits", e.Name, hashScheme)
+		return fmt.Sprintf("the hash of %s is malformed; expected %s and 64 lower-case hexadecimal digits", e.Name,
+			hashScheme)
 	case WrongExpiry:
 		return fmt.Sprintf("the expiry of %s is malformed; expected for example %s2027-01-31T12:00:00Z", e.Name, expiryScheme)
 	case NameTwice:

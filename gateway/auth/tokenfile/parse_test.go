@@ -37,8 +37,10 @@ func tokenLine(name, role string, more ...string) string {
 func TestParseTokens(t *testing.T) {
 	good := tokenLine("a", "viewer")
 	hash := strings.Fields(good)[2]
-	for _, text := range []string{"", "\n\n", "# nothing\n  # nothing\n", good, strings.TrimSuffix(good, "\n"), "\t a \t viewer \t" + hash + "  \r\n",
-		tokenLine("a", "viewer", "expires:2027-01-31T12:00:00Z"), tokenLine("a", "admin", "expires:2027-01-31T12:00:00.5+02:00"),
+	for _, text := range []string{"", "\n\n", "# nothing\n  # nothing\n", good, strings.TrimSuffix(good, "\n"),
+		"\t a \t viewer \t" + hash + "  \r\n",
+		tokenLine("a", "viewer", "expires:2027-01-31T12:00:00Z"), tokenLine("a", "admin",
+			"expires:2027-01-31T12:00:00.5+02:00"),
 		good + "# between\n\n" + tokenLine("b", "operator") + tokenLine(strings.Repeat("n", 63), "admin")} {
 		if _, err := tokenfile.Parse([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
@@ -106,7 +108,8 @@ func TestSharedTokenFiles(t *testing.T) {
 // FuzzTokenFile holds that any file is read or refused, and what is read is whole: each name and each hash once, with a
 // role.
 func FuzzTokenFile(f *testing.F) {
-	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" + tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
+	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" +
+		tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		tokens, err := tokenfile.Parse(text)
 		if err != nil {
@@ -117,7 +120,8 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		names, hashes := make(map[string]bool), make(map[[32]byte]bool)
 		for _, token := range tokens {
-			if names[token.Name] || hashes[token.Hash] || !slices.Contains(tokenfile.Roles(), token.Role) || token.Name == "" || len(token.Name) > 63 {
+			if names[token.Name] || hashes[token.Hash] || !slices.Contains(tokenfile.Roles(), token.Role) ||
+				token.Name == "" || len(token.Name) > 63 {
 				t.Errorf("%+v in %q", token, text)
 			}
 			names[token.Name], hashes[token.Hash] = true, true
@@ -133,7 +137,8 @@ func FuzzTokenFile(f *testing.F) {
 			t.Fatalf("%q reads as %d tokens, %v; expected %d", again.String(), len(reread), err, len(tokens))
 		}
 		for i := range tokens {
-			if a, b := tokens[i], reread[i]; a.Name != b.Name || a.Role != b.Role || a.Hash != b.Hash || !a.Expires.Equal(b.Expires) {
+			if a, b := tokens[i], reread[i]; a.Name != b.Name || a.Role != b.Role || a.Hash != b.Hash ||
+				!a.Expires.Equal(b.Expires) {
 				t.Errorf("%+v reads as %+v", a, b)
 			}
 		}

@@ -20,7 +20,8 @@ func TestReadOnly(t *testing.T) {
 			t.Errorf("%s is read-only: %t; expected %t", m.Name(), got, looks)
 		}
 	}
-	for _, unknown := range []string{"", "ListConnections", "/sockgate.v1.GatewayService/ListUnknown", "/other.Service/ListNodes"} {
+	for _, unknown := range []string{"", "ListConnections", "/sockgate.v1.GatewayService/ListUnknown",
+		"/other.Service/ListNodes"} {
 		if contract.ReadOnly(unknown) {
 			t.Errorf("%q is read-only", unknown)
 		}
