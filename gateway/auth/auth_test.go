@@ -13,7 +13,9 @@ import (
 func TestValidateRoles(t *testing.T) {
 	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true,
 		"ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
-		"": false, "*": false, "/*": false, "spiffe:///*": false, "ops/*": false, "*.test": false, "spiffe://*/a": false, "uid:": false, "uid:ann": false, "uid:-1": false, "uid:01": false, "uid:4294967296": false} {
+		"": false, "*": false, "/*": false, "spiffe:///*": false, "ops/*": false, "*.test": false,
+		"spiffe://*/a": false, "uid:": false, "uid:ann": false, "uid:-1": false, "uid:01": false,
+		"uid:4294967296": false} {
 		if err := (auth.Config{Roles: map[string]pb.Role{id: pb.Role_ROLE_VIEWER}}).Validate(); (err == nil) != ok {
 			t.Errorf("%q: %v", id, err)
 		}

@@ -46,7 +46,8 @@ func TestTokenFileModes(t *testing.T) {
 	}
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	check(t, syscall.Mkfifo(pipe, 0o600))
-	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), pipe} { // to open a pipe that nobody writes never ends
+	// to open a pipe that nobody writes never ends
+	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), pipe} {
 		if _, err := auth.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}

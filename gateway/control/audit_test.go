@@ -96,7 +96,8 @@ func TestRequestID(t *testing.T) {
 			_, err := call(ctx, g.Client, request)
 			if ok {
 				check(t, err)
-			} else if got := failureCode(err); got != codes.InvalidArgument && got != codes.Internal { // gRPC's own client refuses what is not ASCII
+				// gRPC's own client refuses what is not ASCII
+			} else if got := failureCode(err); got != codes.InvalidArgument && got != codes.Internal {
 				t.Errorf("%q: %v", id, err)
 			}
 		}
@@ -119,7 +120,8 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})
 	client := pb.NewGatewayServiceClient(conn)
 	requests := []proto.Message{
-		&pb.ListConnectionsRequest{}, &pb.CountConnectionsRequest{}, &pb.GetConnectionRequest{Id: id}, &pb.GetGatewayRequest{}, &pb.GetLimitsRequest{},
+		&pb.ListConnectionsRequest{}, &pb.CountConnectionsRequest{}, &pb.GetConnectionRequest{Id: id},
+		&pb.GetGatewayRequest{}, &pb.GetLimitsRequest{},
 		&pb.SetLabelsRequest{ConnectionIds: []string{id}, Set: labels(1)}, &pb.SendRequest{Id: id,
 			Data: []byte(payload)}, &pb.BroadcastRequest{Data: []byte(payload)},
 		&pb.SendRequest{Id: payload[:0], Data: []byte(payload)}, &pb.StreamEventsRequest{IncludeData: true},

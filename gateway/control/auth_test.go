@@ -80,9 +80,11 @@ func methods() []protoreflect.MethodDescriptor {
 // needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has
 // to change it twice.
 var needed = map[protoreflect.Name]pb.Role{
-	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER, "GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
-	"GetLimits": pb.Role_ROLE_VIEWER, "ListBans": pb.Role_ROLE_VIEWER, "StreamEvents": pb.Role_ROLE_VIEWER, "ListNodes": pb.Role_ROLE_VIEWER,
-	"Send": pb.Role_ROLE_OPERATOR, "Broadcast": pb.Role_ROLE_OPERATOR, "Kick": pb.Role_ROLE_OPERATOR,
+	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER,
+	"GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
+	"GetLimits": pb.Role_ROLE_VIEWER, "ListBans": pb.Role_ROLE_VIEWER, "StreamEvents": pb.Role_ROLE_VIEWER,
+	"ListNodes": pb.Role_ROLE_VIEWER,
+	"Send":      pb.Role_ROLE_OPERATOR, "Broadcast": pb.Role_ROLE_OPERATOR, "Kick": pb.Role_ROLE_OPERATOR,
 	"SetLabels": pb.Role_ROLE_OPERATOR,
 	"AddBan":    pb.Role_ROLE_OPERATOR, "RemoveBan": pb.Role_ROLE_OPERATOR,
 	"Shutdown": pb.Role_ROLE_ADMIN, "UpdateLimits": pb.Role_ROLE_ADMIN, "ForgetNode": pb.Role_ROLE_ADMIN,
@@ -96,7 +98,8 @@ func TestRoles(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"),
 		tokenLine("admin", "admin"))
 	config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{
-		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR, "spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
+		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR,
+		"spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
 	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
 	for _, m := range methods() {
 		err := invoke(patiently(t), nobody, m, nil)
@@ -184,7 +187,8 @@ func TestCertificates(t *testing.T) {
 		"names nobody": {[]tls.Certificate{ca.issue(t, &x509.Certificate{})},
 			failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
 		"names too much": {[]tls.Certificate{ca.issue(t,
-			&x509.Certificate{Subject: pkix.Name{CommonName: text(1025)}})}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+			&x509.Certificate{Subject: pkix.Name{CommonName: text(1025)}})},
+			failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
 		"wrong authority": {[]tls.Certificate{other.named(t, "spiffe://test/ops/boss")},
 			failure{code: codes.Unavailable}, 0},
 		"expired": {[]tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"},
@@ -375,7 +379,8 @@ func TestLoopback(t *testing.T) {
 	}
 	for from, want := range map[string]codes.Code{"127.0.0.1": codes.OK, "127.9.9.9": codes.OK, "::1": codes.OK,
 		"::ffff:127.0.0.1": codes.OK,
-		"192.0.2.1":        codes.Unauthenticated, "2001:db8::1": codes.Unauthenticated, "0.0.0.0": codes.Unauthenticated, "::": codes.Unauthenticated} {
+		"192.0.2.1":        codes.Unauthenticated, "2001:db8::1": codes.Unauthenticated,
+		"0.0.0.0": codes.Unauthenticated, "::": codes.Unauthenticated} {
 		p := newPipe(from)
 		conn := p.client(t)
 		serveOn(t, p, conn, g.Server, control.Config{})
@@ -399,7 +404,8 @@ func TestUnixSocket(t *testing.T) {
 		conn, err := grpc.NewClient("unix://"+listener.Addr().String(),
 			grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(t, err)
-		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority(t).server(t)}) // TLS is not for unix sockets
+		// TLS is not for unix sockets
+		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority(t).server(t)})
 		client := pb.NewGatewayServiceClient(conn)
 		r, err := client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 		check(t, err)

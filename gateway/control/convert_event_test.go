@@ -153,7 +153,8 @@ var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 			Closed: rapid.Uint64().Draw(t, "closed"), Reason: text},
 		&event.ControlDetail{Verb: text, Actor: event.Actor{Identity: anyText.Draw(t, "actor"),
 			Proof: anyText.Draw(t, "proof"), Role: anyText.Draw(t, "role"), Address: anyText.Draw(t,
-				"from"), Via: anyText.Draw(t, "via")}, Filter: anyText.Draw(t, "filter"), IDs: list, Reason: anyText.Draw(t, "reason"),
+				"from"), Via: anyText.Draw(t, "via")}, Filter: anyText.Draw(t, "filter"), IDs: list,
+			Reason:    anyText.Draw(t, "reason"),
 			RequestID: anyText.Draw(t, "request"), Matched: number, Outcomes: anyTexts(rapid.Uint64()).Draw(t, "outcomes"),
 			DataBytes: rapid.Uint64().Draw(t, "bytes"), Set: anyTexts(anyText).Draw(t,
 				"set"), Removed: rapid.SliceOfN(anyText, 0, 3).Draw(t, "removed"),
@@ -207,7 +208,8 @@ func TestEncodingIsText(t *testing.T) {
 	const bad, good = "/run/\xff", "/run/\uFFFD"
 	e := &event.Event{Type: event.Error, Conn: event.Info{Identity: &event.Identity{Origin: &event.Origin{},
 		Listener: &event.Listener{Name: bad, Unix: bad}},
-		CloseText: bad, ClosedBy: bad, Labels: map[string]string{bad: bad}}, Detail: &event.ControlDetail{Verb: bad, IDs: []string{bad}}}
+		CloseText: bad, ClosedBy: bad, Labels: map[string]string{bad: bad}},
+		Detail: &event.ControlDetail{Verb: bad, IDs: []string{bad}}}
 	got := &pb.StreamEventsResponse{}
 	if err := proto.Unmarshal(wire.NewEventEncoder(event.Origin{}).AppendEvent(nil, e), got); err != nil {
 		t.Fatal(err)

@@ -28,15 +28,19 @@ var whole = server.Info{
 	Identity: &event.Identity{Origin: &event.Origin{Node: "n", Incarnation: "1"}, Listener: &event.Listener{Name: "l"},
 		Seq:    7,
 		Remote: netip.MustParseAddrPort("[2001:db8::1]:2"), Local: netip.MustParseAddrPort("10.0.0.1:3"), ConnectedAt: noon},
-	LastActiveAt: noon.Add(time.Second), BytesReceived: 11, BytesSent: 12, QueuedBytes: 13, UnsentBytes: 14, DiscardedBytes: 15,
-	Labels: map[string]string{"k": "v"}, ClosedAt: noon.Add(2 * time.Second), CloseText: "why \xff", ClosedBy: "who", State: event.StateClosed,
+	LastActiveAt: noon.Add(time.Second), BytesReceived: 11, BytesSent: 12, QueuedBytes: 13, UnsentBytes: 14,
+	DiscardedBytes: 15,
+	Labels:         map[string]string{"k": "v"}, ClosedAt: noon.Add(2 * time.Second), CloseText: "why \xff", ClosedBy: "who",
+	State:       event.StateClosed,
 	CloseReason: event.ReasonSlowConsumer, ReadPaused: true,
 }
 
 var wholeMessage = &pb.Connection{Id: "n.1.7", Node: "n", Listener: "l", RemoteAddress: "[2001:db8::1]:2",
 	LocalAddress: "10.0.0.1:3", ConnectedAt: at(0),
-	LastActiveAt: at(1), BytesReceived: 11, BytesSent: 12, QueuedBytes: 13, State: pb.ConnectionState_CONNECTION_STATE_CLOSED,
-	Labels: map[string]string{"k": "v"}, ClosedAt: at(2), CloseReason: pb.CloseReason_CLOSE_REASON_SLOW_CONSUMER, CloseText: "why \uFFFD", ClosedBy: "who",
+	LastActiveAt: at(1), BytesReceived: 11, BytesSent: 12, QueuedBytes: 13,
+	State:  pb.ConnectionState_CONNECTION_STATE_CLOSED,
+	Labels: map[string]string{"k": "v"}, ClosedAt: at(2), CloseReason: pb.CloseReason_CLOSE_REASON_SLOW_CONSUMER,
+	CloseText: "why \uFFFD", ClosedBy: "who",
 	ReadPaused: true}
 
 // fixed answers every call with values of which no two are the same.
@@ -79,7 +83,8 @@ func (fixed) Gateway() server.GatewayInfo {
 		Config: server.Config{Limits: wholeLimits, IdleAction: server.IdleNotify, DrainTimeout: 7},
 		Totals: server.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4,
 			Closed:        map[server.CloseReason]uint64{event.ReasonKicked: 5},
-			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13,
+			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11,
+			EventStreams: 12, EventsMissed: 13,
 			Refusals: map[server.CloseReason]uint64{event.ReasonBanned: 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
 		Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}, OldestSequence: 9, EventLogSize: 10, Draining: true,
 		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}
@@ -88,14 +93,18 @@ func (fixed) Gateway() server.GatewayInfo {
 // wholeLimits are limits of which no two are the same.
 var wholeLimits = server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: 5,
 	IdleTimeout:         6,
-	ListenerConnections: map[string]int{"l": 11}, ConnectionsPerIP: 12, ConnectionsPerIPv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIP: 16.5,
-	AcceptBurstPerIP: 17, ReceiveRate: 18, ReceiveMessageRate: 19, HandshakeTimeout: 20, MaxHandshakes: 21, FirstByteTimeout: 22,
-	Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23}
+	ListenerConnections: map[string]int{"l": 11}, ConnectionsPerIP: 12, ConnectionsPerIPv6Network: 13, AcceptRate: 14.5,
+	AcceptBurst: 15, AcceptRatePerIP: 16.5,
+	AcceptBurstPerIP: 17, ReceiveRate: 18, ReceiveMessageRate: 19, HandshakeTimeout: 20, MaxHandshakes: 21,
+	FirstByteTimeout: 22,
+	Allow:            []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23}
 
 var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4,
 	WriteTimeout: period(5), IdleTimeout: period(6),
-	IdleAction: "notify", DrainTimeout: period(7), EventLogSize: 10, ListenerConnections: map[string]uint64{"l": 11}, ConnectionsPerIp: 12,
-	ConnectionsPerIpv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIp: 16.5, AcceptBurstPerIp: 17, ReceiveRate: 18, ReceiveMessageRate: 19,
+	IdleAction: "notify", DrainTimeout: period(7), EventLogSize: 10, ListenerConnections: map[string]uint64{"l": 11},
+	ConnectionsPerIp:          12,
+	ConnectionsPerIpv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIp: 16.5, AcceptBurstPerIp: 17,
+	ReceiveRate: 18, ReceiveMessageRate: 19,
 	HandshakeTimeout: period(20), MaxHandshakes: 21, FirstByteTimeout: period(22), Allow: []string{"10.0.0.0/8"}, Deny: []string{"2001:db8::/32"}, QueueBudget: 23}
 
 func (fixed) Cursor() event.Cursor {
@@ -145,8 +154,9 @@ func TestConversion(t *testing.T) {
 			Limits: wholeLimitsMessage,
 			Totals: &pb.Totals{Connections: 1, Accepted: 2, Refused: 3, AcceptErrors: 4,
 				Closed: map[string]uint64{"KICKED": 5}, BytesReceived: 6,
-				BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12, EventsMissed: 13,
-				Refusals: map[string]uint64{"BANNED": 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
+				BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11, EventStreams: 12,
+				EventsMissed: 13,
+				Refusals:     map[string]uint64{"BANNED": 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
 			Cursor: "n.1@8", Draining: true, DrainDeadline: at(1), Engine: "e", OldestSequence: 9,
 			Process: &pb.Process{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}},
 		{&pb.GetLimitsRequest{}, &pb.GetLimitsResponse{Limits: wholeLimitsMessage}},

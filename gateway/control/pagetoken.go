@@ -16,8 +16,9 @@ import (
 type pageToken struct {
 	binding [contract.BindingSize]byte
 	after   uint64
-	upTo    uint64 // the newest seq when the walk began, so that it ends however many connect meanwhile; 0 before the first page
-	cursor  event.Cursor
+	// the newest seq when the walk began, so that it ends however many connect meanwhile; 0 before the first page
+	upTo   uint64
+	cursor event.Cursor
 }
 
 // maxToken is the most bytes of an encoded token; a real one has under 140.

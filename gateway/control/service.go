@@ -63,9 +63,9 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	room := s.rooms.Get().(*[]server.Info)
+	memory := s.rows.Get().(*[]server.Info)
 	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: contract.PageSize(r.GetPageSize()),
-		State: listState(r.GetState()), Match: match, Buffer: *room})
+		State: listState(r.GetState()), Match: match, Buffer: *memory})
 	if err != nil {
 		return nil, err
 	}

@@ -204,7 +204,8 @@ func TestOneIdentityMakesRoom(t *testing.T) {
 		hogs = append(hogs, follow("hog"))
 	}
 	ops := follow("ops")
-	for _, stream := range []pb.GatewayService_StreamEventsClient{hogs[0], hogs[1], hogs[11], ops} { // a quarter of eight, and the newest
+	// a quarter of eight, and the newest
+	for _, stream := range []pb.GatewayService_StreamEventsClient{hogs[0], hogs[1], hogs[11], ops} {
 		if r, err := stream.Recv(); err != nil { // a heartbeat
 			t.Errorf("%v, %v", r, err)
 		}

@@ -144,7 +144,8 @@ func validateSetLabels(r *pb.SetLabelsRequest) error {
 	for key, value := range r.GetSet() {
 		if err := contract.First(labelKey("set", key), contract.Check(len(value) <= server.MaxLabelValue &&
 			utf8.ValidString(value), "set",
-			"the value of %q has %d bytes; expected at most %d bytes of UTF-8", key, len(value), server.MaxLabelValue)); err != nil {
+			"the value of %q has %d bytes; expected at most %d bytes of UTF-8", key, len(value),
+			server.MaxLabelValue)); err != nil {
 			return err
 		}
 	}
@@ -236,7 +237,8 @@ func targets(ids []string, expr string) error {
 		count("connection_ids", len(ids)),
 		contract.Check(!slices.ContainsFunc(ids, func(id string) bool { return len(id) > contract.MaxIDLength }),
 			"connection_ids",
-			"an ID has more than %d bytes; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42", contract.MaxIDLength),
+			"an ID has more than %d bytes; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42",
+			contract.MaxIDLength),
 		validateFilter(expr),
 	)
 }

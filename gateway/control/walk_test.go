@@ -183,7 +183,8 @@ func TestPageToken(t *testing.T) {
 	}
 	for _, r := range []*pb.ListConnectionsRequest{
 		{PageToken: mine, Filter: "true"},
-		{PageToken: mine, Filter: "true", PageSize: 1000, State: pb.ListState_LIST_STATE_LIVE}, // the size may change, and LIVE is the default
+		// the size may change, and LIVE is the default
+		{PageToken: mine, Filter: "true", PageSize: 1000, State: pb.ListState_LIST_STATE_LIVE},
 	} {
 		page, err := g.Client.ListConnections(patiently(t), r)
 		check(t, err)

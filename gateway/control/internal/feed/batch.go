@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 )
 
-// Batch is one response of events, encoded, and where it lies in the log. Whoever has it holds a reference to its buffer.
+// Batch is one response of events, encoded, and its place in the log. Its holder holds a reference to its buffer.
 type Batch struct {
 	from, To event.Position   // before the first event, and behind everything that was passed over after the last
 	behind   []event.Position // behind each event
