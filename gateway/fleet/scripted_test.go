@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
@@ -314,198 +312,6 @@ func TestOnlyNode(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "TOO_MANY_BANS")
 }
 
-// TestOutcomes holds what is said of a target by what became of the request at its node.
-func TestOutcomes(t *testing.T) {
-	var a fleet.Answer
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return a }, other("b", live), other("c", unreachable))
-	kick := func(id string) (pb.Outcome, *pb.FleetResult) {
-		r, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"x.1.1", id}})
-		check(t, err)
-		return r.GetOutcomes()[1].GetOutcome(), r.GetFleet()
-	}
-	for _, c := range []struct {
-		answer fleet.Answer
-		want   pb.Outcome
-	}{
-		{fleet.Answer{Status: statusTimedOut}, pb.Outcome_OUTCOME_UNKNOWN},
-		{fleet.Answer{Status: statusLeft}, pb.Outcome_OUTCOME_UNKNOWN},
-		{fleet.Answer{Status: statusUnreachable}, pb.Outcome_OUTCOME_NODE_UNREACHABLE},
-		{fleet.Answer{Status: statusRestarted}, pb.Outcome_OUTCOME_NODE_RESTARTED},
-		{fleet.Answer{Status: statusOverloaded}, pb.Outcome_OUTCOME_NODE_REFUSED},
-		{fleet.Answer{Status: statusDenied}, pb.Outcome_OUTCOME_NODE_REFUSED},
-		{ok(&pb.KickResponse{}), pb.Outcome_OUTCOME_UNKNOWN},
-	} {
-		a = c.answer
-		if got, _ := kick("b.2.1"); got != c.want {
-			t.Errorf("%v: %s; expected %s", a, got, c.want)
-		}
-	}
-	// One of several that failed while it did it, and one that refused.
-	n.script.Members[1].State = live
-	n.script.Answer = func(_ context.Context, a fleet.Asked) fleet.Answer {
-		if a.Node == "b" {
-			return failing(codes.Internal, "panic")
-		}
-		return failing(codes.ResourceExhausted, "full")
-	}
-	r, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"c.2.1", "b.2.1"}})
-	check(t, err)
-	if o := r.GetOutcomes(); o[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_REFUSED || o[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN {
-		t.Error(r)
-	}
-}
-
-// TestUnheardLife holds that a target of a life of its node of which nothing was heard is missing, and so is its node.
-func TestUnheardLife(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
-		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_KICKED}}})
-	}, other("b", live))
-	expectMissing := func(f *pb.FleetResult) {
-		t.Helper()
-		if len(f.GetNodes()) != 1 || f.GetComplete() || f.GetExpected() != 1 || f.GetAnswered() != 0 || f.GetNodes()[0].GetStatus() != statusUnreachable {
-			t.Error(f)
-		}
-	}
-	sent, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.3.1", Data: []byte("x")})
-	check(t, err)
-	expectMissing(sent.GetFleet())
-	kicked, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.3.1"}})
-	check(t, err)
-	expectMissing(kicked.GetFleet())
-	if sent.GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE || kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE || len(n.asked) != 0 {
-		t.Errorf("%v %v", sent, kicked)
-	}
-	_, err = n.Send(t.Context(), &pb.SendRequest{Id: "b.3.1", Data: []byte("x"), Scope: &pb.Scope{RequireAll: true}})
-	expectFailure(t, n.ErrorOf(err), codes.Unavailable, "NODES_MISSING", "b (UNREACHABLE)")
-	both, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.3.1", "b.2.1"}})
-	check(t, err)
-	if len(both.GetFleet().GetNodes()) != 1 || both.GetKicked() != 1 || both.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE {
-		t.Error(both)
-	}
-	n.script.Members[0].State = left
-	sent, err = n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Data: []byte("xyz")})
-	check(t, err)
-	if sent.GetOutcome() != pb.Outcome_OUTCOME_CLOSED || sent.GetUnsentBytes() != 3 || !sent.GetFleet().GetComplete() {
-		t.Error(sent)
-	}
-}
-
-// TestGetAbsent holds what is said of a connection whose node restarts while it is asked.
-func TestGetAbsent(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusRestarted} }, other("b", live))
-	_, err := n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.2.1"})
-	expectFailure(t, n.ErrorOf(err), codes.NotFound, "NODE_RESTARTED", "b.2.1")
-	_, err = n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.3.1"})
-	expectFailure(t, n.ErrorOf(err), codes.Unavailable, "NODE_UNREACHABLE", "b.3.1")
-	n.script.Members[0].State = left
-	_, err = n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.2.1"})
-	expectFailure(t, n.ErrorOf(err), codes.NotFound, "CONNECTION_FORGOTTEN", "b.2.1")
-	n.script.Members[0].State = live
-	n.script.Answer = func(context.Context, fleet.Asked) fleet.Answer { return failing(codes.Internal, "it cannot") }
-	_, err = n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.2.1"})
-	expectFailure(t, n.ErrorOf(err), codes.Internal, "NODE_REFUSED", "b", "it cannot")
-}
-
-// TestForemostLimits holds whose limits a reply has first: never those of another node than it says.
-func TestForemostLimits(t *testing.T) {
-	fails := false
-	n := amongWith(t, func(s *server.Server) control.Gateway {
-		return broken{s, func(context.Context) error {
-			if fails {
-				return errors.New("no")
-			}
-			return nil
-		}}
-	}, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		if a.Node == "b" {
-			return fleet.Answer{Status: statusTimedOut}
-		}
-		return ok(&pb.GetLimitsResponse{Limits: &pb.Limits{MaxConnections: 7}})
-	}, other("a", live), other("b", live))
-	get := func(nodes ...string) *pb.GetLimitsResponse {
-		r, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{Scope: &pb.Scope{Nodes: nodes}})
-		check(t, err)
-		return r
-	}
-	if r := get(); r.GetLimits().GetMaxConnections() == 7 || r.GetLimits() == nil || len(r.GetNodes()) != 2 {
-		t.Error(r)
-	}
-	if r := get("b", "a"); r.GetLimits().GetMaxConnections() != 7 {
-		t.Error(r)
-	}
-	if r := get("b"); r.GetLimits() != nil {
-		t.Error(r)
-	}
-	fails = true
-	if r := get(); r.GetLimits() != nil || len(r.GetNodes()) != 1 {
-		t.Error(r)
-	}
-}
-
-// TestUpdateLimitsRefused holds that what this node finds wrong no other is asked for, and that what another finds wrong is its error.
-func TestUpdateLimitsRefused(t *testing.T) {
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return failing(codes.InvalidArgument, "wrong") }, other("a", live))
-	_, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{HighWater: 1 << 40}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"high_water"}}})
-	expectFailure(t, n.ErrorOf(err), codes.InvalidArgument, "OUT_OF_BOUNDS")
-	if len(n.asked) != 0 || len(n.controls()) != 0 {
-		t.Errorf("%v were asked; %d recorded", n.asked, len(n.controls()))
-	}
-	r, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
-	check(t, err)
-	if r.GetLimits().GetMaxConnections() != 9 || r.GetFleet().GetComplete() || r.GetFleet().GetNodes()[0].GetStatus() != statusError || len(r.GetNodes()) != 1 {
-		t.Error(r)
-	}
-}
-
-// TestRemoveBanNowhere holds that a ban that is on no node is not found, which changes nothing and is not recorded; and that one that some
-// node may have is not said to be nowhere.
-func TestRemoveBanNowhere(t *testing.T) {
-	absent := failing(codes.NotFound, "none")
-	of := map[string]fleet.Answer{"a": absent, "b": absent}
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live), other("b", live))
-	r := &pb.RemoveBanRequest{Target: "192.0.2.1"}
-	_, err := n.RemoveBan(t.Context(), r)
-	if status.Code(n.ErrorOf(err)) != codes.NotFound || len(n.controls()) != 0 {
-		t.Errorf("%v, recorded %d", err, len(n.controls()))
-	}
-	of["b"] = fleet.Answer{Status: statusTimedOut}
-	got, err := n.RemoveBan(t.Context(), r)
-	check(t, err)
-	if got.GetFleet().GetComplete() || got.GetFleet().GetNodes()[0].GetStatus() != statusOK || got.GetFleet().GetNodes()[0].GetMessage() != "" || got.GetBan() != nil {
-		t.Error(got)
-	}
-	if c := n.controls(); len(c) != 1 || c[0].Nodes["b"] != "TIMED_OUT" {
-		t.Errorf("%+v", c)
-	}
-	of["b"] = ok(&pb.RemoveBanResponse{Ban: &pb.Ban{Node: "b"}})
-	if got, err = n.RemoveBan(t.Context(), r); err != nil || got.GetBan().GetNode() != "b" || !got.GetFleet().GetComplete() {
-		t.Error(got, err)
-	}
-}
-
-// TestAddBanMerged holds whose ban is told, and that it is durable only when it is everywhere.
-func TestAddBanMerged(t *testing.T) {
-	durable := map[string]bool{"a": true, "z": true}
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node}, Durable: durable[a.Node], Replaced: a.Node == "z", Closed: 2})
-	}, other("a", live), other("z", live))
-	add := func(nodes ...string) *pb.AddBanResponse {
-		r, err := n.AddBan(t.Context(), &pb.AddBanRequest{Target: "192.0.2.1", Scope: &pb.Scope{Nodes: nodes}})
-		check(t, err)
-		return r
-	}
-	if r := add(); r.GetBan().GetNode() != "m" || r.GetDurable() || !r.GetReplaced() || r.GetClosed() != 4 {
-		t.Error(r)
-	}
-	if r := add("a", "z"); r.GetBan().GetNode() != "a" || !r.GetDurable() {
-		t.Error(r)
-	}
-	durable["a"] = false
-	if r := add("a", "z"); r.GetDurable() {
-		t.Error(r)
-	}
-}
-
 // TestReplayed holds when a broadcast is an earlier one's answer, and that nothing is recorded of what was done before.
 func TestReplayed(t *testing.T) {
 	replayed := map[string]bool{"a": true, "b": true}
@@ -657,31 +463,5 @@ func TestForgetScope(t *testing.T) {
 	expectComplete(t, r.GetFleet(), "m")
 	if len(n.asked) != 1 {
 		t.Error(n.asked)
-	}
-}
-
-// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it has not.
-func TestLimitsHaveRoom(t *testing.T) {
-	var members []member.Member
-	for i := range 20 {
-		members = append(members, other(fmt.Sprintf("n%02d", i), live))
-	}
-	limits := &pb.Limits{Deny: []string{strings.Repeat("x", 400<<10)}}
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		if strings.HasSuffix(a.Method, "UpdateLimits") {
-			return ok(&pb.UpdateLimitsResponse{Limits: limits})
-		}
-		return ok(&pb.GetLimitsResponse{Limits: limits})
-	}, members...)
-	got, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{})
-	check(t, err)
-	if f := got.GetFleet(); proto.Size(got) >= 4<<20 || len(got.GetNodes()) != 8 || f.GetComplete() || f.GetNodes()[19].GetStatus() != statusError || got.GetLimits() == nil {
-		t.Errorf("%d bytes, %d nodes", proto.Size(got), len(got.GetNodes()))
-	}
-	changed, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
-	check(t, err)
-	if proto.Size(changed) >= 4<<20 || len(changed.GetNodes()) != 8 || !changed.GetFleet().GetComplete() || len(changed.GetFleet().GetNodes()) != 21 {
-		t.Errorf("%d bytes, %d nodes", proto.Size(changed), len(changed.GetNodes()))
 	}
 }

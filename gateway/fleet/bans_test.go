@@ -1,0 +1,61 @@
+package fleet_test
+
+import (
+	"context"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/sockgate/sockgate/gateway/fleet"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestRemoveBanNowhere holds that a ban that is on no node is not found, which changes nothing and is not recorded; and that one that some
+// node may have is not said to be nowhere.
+func TestRemoveBanNowhere(t *testing.T) {
+	absent := failing(codes.NotFound, "none")
+	of := map[string]fleet.Answer{"a": absent, "b": absent}
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live), other("b", live))
+	r := &pb.RemoveBanRequest{Target: "192.0.2.1"}
+	_, err := n.RemoveBan(t.Context(), r)
+	if status.Code(n.ErrorOf(err)) != codes.NotFound || len(n.controls()) != 0 {
+		t.Errorf("%v, recorded %d", err, len(n.controls()))
+	}
+	of["b"] = fleet.Answer{Status: statusTimedOut}
+	got, err := n.RemoveBan(t.Context(), r)
+	check(t, err)
+	if got.GetFleet().GetComplete() || got.GetFleet().GetNodes()[0].GetStatus() != statusOK || got.GetFleet().GetNodes()[0].GetMessage() != "" || got.GetBan() != nil {
+		t.Error(got)
+	}
+	if c := n.controls(); len(c) != 1 || c[0].Nodes["b"] != "TIMED_OUT" {
+		t.Errorf("%+v", c)
+	}
+	of["b"] = ok(&pb.RemoveBanResponse{Ban: &pb.Ban{Node: "b"}})
+	if got, err = n.RemoveBan(t.Context(), r); err != nil || got.GetBan().GetNode() != "b" || !got.GetFleet().GetComplete() {
+		t.Error(got, err)
+	}
+}
+
+// TestAddBanMerged holds whose ban is told, and that it is durable only when it is everywhere.
+func TestAddBanMerged(t *testing.T) {
+	durable := map[string]bool{"a": true, "z": true}
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node}, Durable: durable[a.Node], Replaced: a.Node == "z", Closed: 2})
+	}, other("a", live), other("z", live))
+	add := func(nodes ...string) *pb.AddBanResponse {
+		r, err := n.AddBan(t.Context(), &pb.AddBanRequest{Target: "192.0.2.1", Scope: &pb.Scope{Nodes: nodes}})
+		check(t, err)
+		return r
+	}
+	if r := add(); r.GetBan().GetNode() != "m" || r.GetDurable() || !r.GetReplaced() || r.GetClosed() != 4 {
+		t.Error(r)
+	}
+	if r := add("a", "z"); r.GetBan().GetNode() != "a" || !r.GetDurable() {
+		t.Error(r)
+	}
+	durable["a"] = false
+	if r := add("a", "z"); r.GetDurable() {
+		t.Error(r)
+	}
+}

@@ -1,0 +1,149 @@
+package exchange_test
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// TestAnItemThatIsTooLarge shows that it ends the stream with an error that opening it again would not help against.
+func TestAnItemThatIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		a, source := e.all["a"], newSource(e.all["b"])
+		source.items <- []byte("first")
+		source.items <- make([]byte, exchange.MessageSize)
+		s := a.Follow(t.Context(), a.Roster.Member("b"), exchange.Question{Method: flow})
+		defer s.Close()
+		end, items := nextEnd(t, s)
+		if len(items) != 1 || end.Status != pb.NodeStatus_NODE_STATUS_ERROR || !strings.Contains(end.Message, "8388608 bytes") {
+			t.Errorf("%d items, ended with %+v", len(items), end)
+		}
+	})
+}
+
+// TestAnItemThatCannotBeSentEndsAStream shows that a node whose connection is lost for a moment does not go on behind the hole.
+func TestAnItemThatCannotBeSentEndsAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		a, b := e.all["a"], e.all["b"]
+		b.answers.OnFollow = func(_ context.Context, _ string, _ event.Actor, _ string, _ []byte, send func([]byte) error) error {
+			b.bus.Connect(false)
+			err := send([]byte("1"))
+			b.bus.Connect(true)
+			return err
+		}
+		s := a.Follow(t.Context(), a.Roster.Member("b"), exchange.Question{Method: flow})
+		defer s.Close()
+		if end, items := nextEnd(t, s); len(items) != 0 || end.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT {
+			t.Errorf("%q, then %+v", items, end)
+		}
+	})
+}
+
+// TestStopEndsStreams shows what both sides see when one of them leaves the fleet, whose streams do not end by themselves.
+func TestStopEndsStreams(t *testing.T) {
+	for _, c := range []struct {
+		stops  string
+		status pb.NodeStatus
+		after  time.Duration
+	}{{"a", pb.NodeStatus_NODE_STATUS_UNREACHABLE, time.Second}, {"b", pb.NodeStatus_NODE_STATUS_LEFT, 3 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newExchanges(t, "a", "b")
+			a, source := e.all["a"], newSource(e.all["b"])
+			s := a.Follow(t.Context(), a.Roster.Member("b"), exchange.Question{Method: flow})
+			defer s.Close()
+			time.AfterFunc(time.Second, e.all[c.stops].Stop)
+			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != c.after || !strings.Contains(end.Message, "leaving") {
+				t.Errorf("ended with %+v; expected %s", end, c.status)
+			}
+			<-source.ended
+		})
+	}
+}
+
+// TestTooManyStreams shows that a node refuses streams beyond its bounds at once, and takes them again when others have ended.
+func TestTooManyStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names := []string{"b", "a", "c", "d", "e", "f", "g"}
+		e := newExchanges(t, names...)
+		e.all["b"].answers.OnFollow = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte, _ func([]byte) error) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		open := func(p *peer) (s exchange.Stream, refused bool) {
+			s = p.Follow(t.Context(), p.Roster.Member("b"), exchange.Question{Method: flow})
+			t.Cleanup(s.Close)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			_, err := s.Next(ctx)
+			end, ended := exchange.End(err)
+			if ended && end.Status != pb.NodeStatus_NODE_STATUS_OVERLOADED {
+				t.Errorf("ended with %+v", end)
+			}
+			return s, ended
+		}
+		all := 0
+		var first exchange.Stream
+		for _, name := range names[1:] {
+			for n := range exchange.MaxNodeStreams {
+				e.hear(e.all[name], "b")
+				s, refused := open(e.all[name])
+				if refused != (all >= exchange.MaxStreams) {
+					t.Fatalf("stream %d of %s, when there are %d: refused %t", n, name, all, refused)
+				} else if !refused {
+					all++
+				}
+				if all == 1 {
+					first = s
+				}
+			}
+			if _, refused := open(e.all[name]); !refused {
+				t.Errorf("%s has %d streams", name, exchange.MaxNodeStreams+1)
+			}
+		}
+		first.Close()
+		synctest.Wait()
+		e.hear(e.all["a"], "b")
+		if _, refused := open(e.all["a"]); refused {
+			t.Error("no place was given back")
+		}
+	})
+}
+
+// TestAFollowerThatAsksForTooMuch shows that neither a large window nor saying that it took what it did not get makes a node send more.
+func TestAFollowerThatAsksForTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		b, source := e.all["b"], newSource(e.all["b"])
+		for range 100 {
+			source.items <- []byte("item")
+		}
+		id := [16]byte{7}
+		b.HearAsk("a", askOf(b, id, func(r *fleetv1.Request) { r.Method, r.Window = flow, math.MaxUint32 }))
+		synctest.Wait()
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: math.MaxUint64}}}))
+		synctest.Wait()
+		if len(source.sent) != exchange.WindowItems {
+			t.Errorf("%d items were sent; expected %d", len(source.sent), exchange.WindowItems)
+		}
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 3}}}))
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 1}}})) // older news
+		synctest.Wait()
+		if len(source.sent) != exchange.WindowItems+3 {
+			t.Errorf("%d items were sent; expected %d", len(source.sent), exchange.WindowItems+3)
+		}
+		time.Sleep(2 * time.Second)
+		if !strings.Contains(b.logged(), "1 not understood") {
+			t.Errorf("the log does not tell: %s", b.logged())
+		}
+	})
+}
