@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 
 	"google.golang.org/grpc/codes"
@@ -43,21 +42,4 @@ func (n answering) Follow(ctx context.Context, from string, caller event.Actor, 
 	}
 	caller.Via = from
 	return n.local.Follow(ctx, caller, n.maxRole(from), body, send)
-}
-
-// maxRole caps what calls forwarded by another node may do.
-func (n *core) maxRole(from string) pb.Role {
-	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], pb.Role_ROLE_ADMIN)
-}
-
-// forgetFor forgets a node for a caller of another one, who has to be an admin there, and by way of that one here. It does not matter
-// whether this node knew it, or hears of it: then it is not forgotten.
-func (n *core) forgetFor(ctx context.Context, caller event.Actor, name string) error {
-	r := &pb.ForgetNodeRequest{Node: name}
-	return n.local.Admit(ctx, caller, n.maxRole(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
-		if m, err := n.roster.Forget(name); err == nil {
-			n.local.Record(forgotten(n.local.Caller(ctx), &m))
-		}
-		return nil
-	})
 }

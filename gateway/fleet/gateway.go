@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
@@ -38,17 +37,6 @@ func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.Get
 	}
 	response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&parts[0].Answer)})
 	return response, nil
-}
-
-// info describes the fleet as this node sees it.
-func (n *core) info() *pb.FleetInfo {
-	bus := n.config.Bus.Status()
-	info := &pb.FleetInfo{Name: n.config.Fleet, Mode: bus.Mode, Connected: bus.Connected, Problem: bus.Problem, State: n.roster.Self().State,
-		Nodes: uint32(len(n.roster.Known()))}
-	if !bus.Since.IsZero() {
-		info.Since = timestamppb.New(bus.Since)
-	}
-	return info
 }
 
 // unanswered is the error of a call that is about one node, which has not answered it: what it said, or that it said nothing.

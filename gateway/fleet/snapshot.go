@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -77,25 +76,4 @@ func (s *eventStream) snapshotComplete(done *snapshot) *pb.Event {
 	return &pb.Event{Node: self.Node, Incarnation: self.Incarnation, Sequence: own.Sequence, Time: timestamppb.New(time.Now()),
 		Type: pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{
 			Connections: done.present, Cursor: s.cursor(), MissingNodes: done.missing}}}
-}
-
-// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item: the only one that has a position, and the last of the node's part.
-func (it item) ofSnapshot() (item, error) {
-	if it.cursor.Node == "" {
-		return it, nil
-	}
-	var r pb.StreamEventsResponse
-	if err := proto.Unmarshal(it.events, &r); err != nil {
-		return item{}, fmt.Errorf("node %s sent events that cannot be decoded: %w", it.node, err)
-	}
-	i := slices.IndexFunc(r.Events, func(e *pb.Event) bool { return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE })
-	if i < 0 {
-		return item{}, fmt.Errorf("node %s sent a position before its snapshot was complete", it.node)
-	}
-	it.complete, it.present = true, r.Events[i].GetSnapshotComplete().GetConnections()
-	r.Events = slices.Delete(r.Events, i, i+1)
-	var err error
-	it.count = len(r.Events)
-	it.events, err = proto.Marshal(&r)
-	return it, err
 }

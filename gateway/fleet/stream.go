@@ -38,19 +38,6 @@ type eventStream struct {
 	sentAt   time.Time
 }
 
-// item is what a leg hands over.
-type item struct {
-	node     string
-	events   []byte // elements of StreamEventsResponse.events, encoded
-	count    int
-	cursor   event.Cursor // the node's position behind the item; without a node: where it was
-	complete bool         // the node's part of the snapshot is complete
-	present  uint64       // connections of it; with complete
-	missing  bool         // the node's part of the snapshot does not come now
-	gone     bool         // the node is followed no more: it has gone for good
-	err      error        // the stream ends: io.EOF when this node's log has ended
-}
-
 // maxDeparted is how many nodes that have gone are remembered, so that one that comes back in the same life goes on where it was.
 const maxDeparted = 1000
 
@@ -214,4 +201,62 @@ func (s *eventStream) end(err error) error {
 		}
 	}
 	return err
+}
+
+// send sends the batch with the vector, or a heartbeat when it has no events. While a snapshot is under way, there is neither a vector
+// nor a heartbeat.
+func (s *eventStream) send() error {
+	response := &pb.StreamEventsResponse{}
+	switch {
+	case s.snapshot == nil:
+		if s.plan.types == nil && s.batch.count == 0 {
+			s.passOthers()
+		}
+		response.Cursor = s.cursor()
+	case s.batch.count == 0:
+		s.sentAt = time.Now()
+		return nil
+	}
+	response.ProtoReflect().SetUnknown(s.batch.events)
+	s.batch = batch{}
+	err := s.server.Send(response)
+	s.sentAt = time.Now()
+	return err
+}
+
+// cursor returns what resumes behind what was sent. Without a position of any node that is the beginning, not the end, as "" would be.
+func (s *eventStream) cursor() string {
+	if len(s.vector) == 0 {
+		return "0"
+	}
+	return s.vector.String()
+}
+
+// passOthers moves the positions of other nodes to their newest events, as far as that is known: nothing of theirs is wanted. Those of
+// nodes that have left, or were forgotten, go.
+func (s *eventStream) passOthers() {
+	passed := make(map[string]bool)
+	for _, m := range s.node.roster.All() {
+		at, has := s.vector.At(m.Node)
+		if m.Self || !s.plan.covers(m.Node) {
+			continue
+		}
+		passed[m.Node] = true
+		if !has || at.Incarnation != m.Incarnation && m.Asked() || at.Incarnation == m.Incarnation && at.Sequence < m.Head {
+			s.vector = s.vector.Set(event.Cursor{Origin: m.Origin, Sequence: m.Head})
+		}
+	}
+	for name := range s.legs {
+		if !passed[name] {
+			s.vector = s.vector.Delete(name)
+		}
+	}
+	s.legs = passed
+}
+
+// sendEncoded sends a response that is encoded already. To a client there is no difference.
+func sendEncoded(server pb.GatewayService_StreamEventsServer, b []byte) error {
+	response := &pb.StreamEventsResponse{}
+	response.ProtoReflect().SetUnknown(b)
+	return server.Send(response)
 }

@@ -53,26 +53,6 @@ type incoming struct {
 	stopping bool
 }
 
-// workKey names a request: nobody can name another node's.
-type workKey struct {
-	from string
-	id   messageID
-}
-
-// load is how much is under way.
-type load struct{ requests, streams, bytes int }
-
-// work is a request that is under way.
-type work struct {
-	workKey
-	freshness
-	request  *fleetv1.Request
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	harmless bool      // it may be ended at any time: it changes nothing
-	out      *outgoing // of a stream
-}
-
 func (in *incoming) begin(x *Exchange) {
 	in.x = x
 	in.ended, in.leave = context.WithCancelCause(context.Background())

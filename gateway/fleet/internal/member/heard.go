@@ -103,11 +103,6 @@ func (m *Members) place(b beat, now time.Time) {
 	}
 }
 
-// heard reports whether the member was heard of within 5 s and has not left.
-func (r *record) heard() bool {
-	return r.State == pb.NodeState_NODE_STATE_LIVE || r.State == pb.NodeState_NODE_STATE_DRAINING
-}
-
 // meet takes a new member in. The caller holds mu.
 func (m *Members) meet(i int, b beat, now time.Time) {
 	if len(m.table)+1 >= MostMembers {
@@ -148,19 +143,4 @@ func (m *Members) update(r *record, b beat, now time.Time) {
 		m.tell(event.NodeRecovered, r, fmt.Sprintf("it was heard of again after %s", short(silent)), silent)
 	}
 	m.change()
-}
-
-func newRecord(b beat, now time.Time) *record {
-	r := &record{life: b.life, changes: changesMost, changesAt: now}
-	r.Origin = event.Origin{Node: b.node, Incarnation: b.life.incarnation}
-	r.JoinedAt = now
-	r.take(b, now)
-	return r
-}
-
-// take copies what a heartbeat says.
-func (r *record) take(b beat, now time.Time) {
-	r.State, r.Version = b.said.GetState(), b.said.GetVersion()
-	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(), b.said.GetStamp()
-	r.HeardAt, r.quiet = now, now
 }

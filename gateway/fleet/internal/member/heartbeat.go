@@ -1,15 +1,12 @@
 package member
 
 import (
-	"cmp"
-	"crypto/rand"
 	"fmt"
 	"strings"
 	"unicode"
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/sockgate/sockgate/gateway/event"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -19,35 +16,6 @@ const (
 	instanceSize = 16
 	mostVersion  = 100 // bytes that are kept of a version
 )
-
-// life is one process with a node's name.
-type life struct {
-	incarnation string // the greater, the younger, as far as the clock was right
-	instance    string // instanceSize bytes
-}
-
-// newLife returns the life of this process.
-func newLife(incarnation string) life {
-	var instance [instanceSize]byte
-	_, _ = rand.Read(instance[:]) // it never fails: crypto/rand ends the process instead
-	return life{incarnation: incarnation, instance: string(instance[:])}
-}
-
-// parseLife reads what a message says of its sender's life.
-func parseLife(incarnation string, instance []byte) (life, error) {
-	if !event.ValidIncarnation(incarnation) {
-		return life{}, fmt.Errorf("incarnation %.50q; expected 1 to 16 hex digits", incarnation)
-	}
-	if len(instance) != instanceSize {
-		return life{}, fmt.Errorf("an instance of %d bytes; expected %d", len(instance), instanceSize)
-	}
-	return life{incarnation: incarnation, instance: string(instance)}, nil
-}
-
-// compare orders the lives of one name: the greater is the younger.
-func (l life) compare(other life) int {
-	return cmp.Or(event.CompareIncarnations(l.incarnation, other.incarnation), strings.Compare(l.instance, other.instance))
-}
 
 // beat is a heartbeat that came.
 type beat struct {

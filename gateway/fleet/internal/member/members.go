@@ -19,17 +19,6 @@ import (
 // MostMembers bounds the fleet, this node included.
 const MostMembers = 10_000
 
-// stage says where this node is in its membership.
-type stage uint8
-
-const (
-	apart     stage = iota // it has not joined, or could not
-	joining                // it listens for a twin and says nothing but Hello
-	joined                 // it says heartbeats
-	displaced              // it has left, because a younger node has its name
-	left
-)
-
 // Members is who is in the fleet, as this node hears it: the roster.
 //
 // Deliveries of the bus, one goroutine for heartbeats and one for Hellos, change the table. One more goroutine, run, judges silence and
@@ -69,37 +58,6 @@ type Members struct {
 	lines    []line    // what is to be logged when mu is unlocked
 }
 
-// record is a member and what only the membership needs of it.
-type record struct {
-	Member
-	life life
-	// quiet is since when nothing was heard of it, as it counts: HeardAt, and later by as much as this process was stopped since.
-	quiet time.Time
-	// changes is how often it may still change by what it says itself, as of changesAt; see mayChange.
-	changes   int
-	changesAt time.Time
-}
-
-// What a member says makes events, and lines in the log, only when it changes something. One that restarts, or leaves and comes back, more
-// often than this is heard again when its time has come: a node must not push out the events of all others.
-const (
-	changesMost  = 10
-	changesEvery = time.Second // one more
-)
-
-// mayChange reports whether a member may change by what it says now, and counts that.
-func (r *record) mayChange(now time.Time) bool {
-	if more := int(now.Sub(r.changesAt) / changesEvery); more > 0 {
-		r.changes = min(r.changes+more, changesMost)
-		r.changesAt = now
-	}
-	if r.changes == 0 {
-		return false
-	}
-	r.changes--
-	return true
-}
-
 // New returns the members of a fleet that this node has not joined yet. The stamps of its heartbeats count from began.
 func New(c Config, s Subjects, began time.Time) *Members {
 	origin := c.Self.Cursor().Origin
@@ -107,7 +65,7 @@ func New(c Config, s Subjects, began time.Time) *Members {
 		config: c, subjects: s, origin: origin, me: newLife(origin.Incarnation), began: began, log: c.Logger,
 		poke: make(chan struct{}, 1), twinned: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
 		changing: make(chan struct{}),
-		garbage:  seldom{every: time.Second}, full: seldom{every: time.Minute}, restless: seldom{every: time.Minute}, refused: seldom{every: time.Minute},
+		garbage:  newSeldom(time.Second), full: newSeldom(time.Minute), restless: newSeldom(time.Minute), refused: newSeldom(time.Minute),
 	}
 }
 

@@ -1,0 +1,59 @@
+package member
+
+import (
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// record is a member and what only the membership needs of it.
+type record struct {
+	Member
+	life life
+	// quiet is since when nothing was heard of it, as it counts: HeardAt, and later by as much as this process was stopped since.
+	quiet time.Time
+	// changes is how often it may still change by what it says itself, as of changesAt; see mayChange.
+	changes   int
+	changesAt time.Time
+}
+
+// What a member says makes events, and lines in the log, only when it changes something. One that restarts, or leaves and comes back, more
+// often than this is heard again when its time has come: a node must not push out the events of all others.
+const (
+	changesMost  = 10
+	changesEvery = time.Second // one more
+)
+
+// mayChange reports whether a member may change by what it says now, and counts that.
+func (r *record) mayChange(now time.Time) bool {
+	if more := int(now.Sub(r.changesAt) / changesEvery); more > 0 {
+		r.changes = min(r.changes+more, changesMost)
+		r.changesAt = now
+	}
+	if r.changes == 0 {
+		return false
+	}
+	r.changes--
+	return true
+}
+
+// heard reports whether the member was heard of within 5 s and has not left.
+func (r *record) heard() bool {
+	return r.State == pb.NodeState_NODE_STATE_LIVE || r.State == pb.NodeState_NODE_STATE_DRAINING
+}
+
+func newRecord(b beat, now time.Time) *record {
+	r := &record{life: b.life, changes: changesMost, changesAt: now}
+	r.Origin = event.Origin{Node: b.node, Incarnation: b.life.incarnation}
+	r.JoinedAt = now
+	r.take(b, now)
+	return r
+}
+
+// take copies what a heartbeat says.
+func (r *record) take(b beat, now time.Time) {
+	r.State, r.Version = b.said.GetState(), b.said.GetVersion()
+	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(), b.said.GetStamp()
+	r.HeardAt, r.quiet = now, now
+}

@@ -1,0 +1,85 @@
+package member
+
+import (
+	"fmt"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// stage says where this node is in its membership.
+type stage uint8
+
+const (
+	apart     stage = iota // it has not joined, or could not
+	joining                // it listens for a twin and says nothing but Hello
+	joined                 // it says heartbeats
+	displaced              // it has left, because a younger node has its name
+	left
+)
+
+// Listen begins to hear the fleet. The error is the bus's.
+func (m *Members) Listen() error {
+	m.mu.Lock()
+	m.stage = joining
+	m.mu.Unlock()
+	for subject, deliver := range map[string]func(string, []byte){m.subjects.hello("*"): m.heardHello, m.subjects.beat("*"): m.heardBeat} {
+		unsubscribe, err := m.config.Bus.Subscribe(subject, deliver)
+		if err != nil {
+			m.GiveUp()
+			return fmt.Errorf("subscribing to %s: %w", subject, err)
+		}
+		m.unsubscribe = append(m.unsubscribe, unsubscribe)
+	}
+	return nil
+}
+
+// deafen ends the subscriptions.
+func (m *Members) deafen() {
+	for _, unsubscribe := range m.unsubscribe {
+		unsubscribe()
+	}
+	m.unsubscribe = nil
+}
+
+// Begin takes part in the fleet, unless a twin was found: then it is the error, and nothing was begun. Retire is called once, in a
+// goroutine of the membership, when the node is displaced: it has to end what answers other nodes.
+func (m *Members) Begin(retire func()) error {
+	m.mu.Lock()
+	twin := m.twin
+	if twin.incarnation == "" {
+		m.stage = joined
+	}
+	m.mu.Unlock()
+	if twin.incarnation != "" {
+		return &TwinError{Node: m.origin.Node, Incarnation: twin.incarnation, Fleet: m.config.Fleet}
+	}
+	if !m.status.Connected {
+		m.notConnected(m.status)
+	}
+	go m.run(retire)
+	return nil
+}
+
+// GiveUp undoes listen when the node does not join. Nobody hears of it.
+func (m *Members) GiveUp() {
+	m.deafen()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stage = apart
+}
+
+// Stop says to the others that the node leaves, and ends what listen and begin began.
+func (m *Members) Stop() {
+	close(m.ending)
+	<-m.ended
+	m.mu.Lock()
+	leaving := m.stage == joined
+	if leaving {
+		m.stage = left
+	}
+	m.mu.Unlock()
+	if leaving && m.config.Bus.Status().Connected {
+		m.beat(pb.NodeState_NODE_STATE_LEFT)
+	}
+	m.deafen()
+}

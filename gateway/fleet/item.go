@@ -1,0 +1,81 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// item is what a leg hands over.
+type item struct {
+	node     string
+	events   []byte // elements of StreamEventsResponse.events, encoded
+	count    int
+	cursor   event.Cursor // the node's position behind the item; without a node: where it was
+	complete bool         // the node's part of the snapshot is complete
+	present  uint64       // connections of it; with complete
+	missing  bool         // the node's part of the snapshot does not come now
+	gone     bool         // the node is followed no more: it has gone for good
+	err      error        // the stream ends: io.EOF when this node's log has ended
+}
+
+// size returns how much the item adds to a batch.
+func (it *item) size() contract.Batch { return contract.Batch{Events: it.count, Bytes: len(it.events)} }
+
+// The fields of StreamEventsResponse.
+const (
+	fieldEvents protowire.Number = 1
+	fieldCursor protowire.Number = 2
+)
+
+// decodeItem reads a node's encoded response, without its events. It keeps nothing of it.
+func decodeItem(node string, b []byte) (item, error) {
+	it := item{node: node, events: make([]byte, 0, len(b))}
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeField(b)
+		if n < 0 {
+			return item{}, fmt.Errorf("node %s sent events that cannot be decoded: %w", node, protowire.ParseError(n))
+		}
+		switch {
+		case field == fieldEvents && kind == protowire.BytesType:
+			it.events = append(it.events, b[:n]...)
+			it.count++
+		case field == fieldCursor && kind == protowire.BytesType:
+			_, _, tag := protowire.ConsumeTag(b)
+			text, _ := protowire.ConsumeBytes(b[tag:])
+			var err error
+			if it.cursor, err = event.ParseCursor(string(text)); err != nil || it.cursor.Node != node {
+				return item{}, fmt.Errorf("node %s sent the position %.100q; expected one of its own", node, text)
+			}
+		}
+		b = b[n:]
+	}
+	return it, nil
+}
+
+// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item: the only one that has a position, and the last of the node's part.
+func (it item) ofSnapshot() (item, error) {
+	if it.cursor.Node == "" {
+		return it, nil
+	}
+	var r pb.StreamEventsResponse
+	if err := proto.Unmarshal(it.events, &r); err != nil {
+		return item{}, fmt.Errorf("node %s sent events that cannot be decoded: %w", it.node, err)
+	}
+	i := slices.IndexFunc(r.Events, func(e *pb.Event) bool { return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE })
+	if i < 0 {
+		return item{}, fmt.Errorf("node %s sent a position before its snapshot was complete", it.node)
+	}
+	it.complete, it.present = true, r.Events[i].GetSnapshotComplete().GetConnections()
+	r.Events = slices.Delete(r.Events, i, i+1)
+	var err error
+	it.count = len(r.Events)
+	it.events, err = proto.Marshal(&r)
+	return it, err
+}
