@@ -19,9 +19,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Local is what a node answers by itself, for the fleet that it is in: its own part of a call that came here, by the methods of
-// Service, and calls that came by way of another node, which are authorized and validated again. Its methods may be called from any
-// goroutine.
+// Local is what a node answers by itself, for the fleet that it is in: its own part of a call that came here, by the
+// methods of Service, and calls that came by way of another node, which are authorized and validated again. Its methods
+// may be called from any goroutine.
 type Local struct {
 	*Service
 	config   Config // with its defaults
@@ -29,7 +29,8 @@ type Local struct {
 	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
 }
 
-// NewLocal returns what a gateway answers by itself. fleet.New and NewInFleet take it; a gateway that runs alone needs only New.
+// NewLocal returns what a gateway answers by itself. fleet.New and NewInFleet take it; a gateway that runs alone needs
+// only New.
 func NewLocal(g Gateway, c Config) *Local {
 	c = c.withDefaults()
 	l := &Local{Service: newService(g, c.DrainTimeout), config: c}
@@ -38,29 +39,30 @@ func NewLocal(g Gateway, c Config) *Local {
 	return l
 }
 
-// decodedFreely is the size of requests of other nodes that may be decoded all at once. A larger one may be decoded to many times its size
-// before it is found to be out of bounds, and is decoded when no other one is.
+// decodedFreely is the size of requests of other nodes that may be decoded all at once. A larger one may be decoded to
+// many times its size before it is found to be out of bounds, and is decoded when no other one is.
 const decodedFreely = 64 << 10
 
-// Caller returns who makes a call that came to this node's control plane.
+// Caller returns the caller of a call that came to this node's control plane.
 func (l *Local) Caller(ctx context.Context) event.Actor { return auth.Actor(ctx) }
 
-// Status makes the gRPC status of an error that a method of Service returned: what its caller would have got.
+// Status makes the gRPC status of an error that a method of Service returned, as the control plane would answer.
 func (l *Local) Status(err error) error { return toStatus(err) }
 
-// Panicked logs a panic of a method of Service, and makes the gRPC status of it: what its caller would have got.
+// Panicked logs a panic of a method of Service, and makes its gRPC status, as the control plane would answer.
 func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.config.Logger, reason)) }
 
-// Record publishes a CONTROL event of what was done on other nodes for a caller of this one.
+// Record publishes a CONTROL event about the work of other nodes for a caller of this one.
 func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
 
 // servicePrefix begins the full names of the methods of GatewayService.
 var servicePrefix = "/" + pb.GatewayService_ServiceDesc.ServiceName + "/"
 
-// Call answers a unary call of GatewayService that came by way of another node (caller.Via), for this node alone; calls by way of that
-// node may do what maxRole allows, at most. The response is encoded. The error is a gRPC status, which a caller of this node would
-// have got: UNIMPLEMENTED for a method that is not known.
-func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, body []byte) (response []byte, err error) {
+// Call answers a unary call of GatewayService that came by way of another node (caller.Via), for this node alone; calls
+// by way of that node may do what maxRole allows, at most. The response is encoded. The error is a gRPC status, the
+// same that a caller of this node would get: UNIMPLEMENTED for an unknown method.
+func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, method string,
+	body []byte) (response []byte, err error) {
 	defer l.recover(&err)
 	name, ours := strings.CutPrefix(method, servicePrefix)
 	for _, m := range pb.GatewayService_ServiceDesc.Methods {
@@ -81,36 +83,43 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, m
 	return nil, status.Errorf(codes.Unimplemented, "%.100q is no method of this version", method)
 }
 
-// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks for, with the
-// call's context. It returns nil, or a gRPC status.
-func (l *Local) Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, r proto.Message, do func(context.Context) error) (err error) {
+// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks
+// for, with the call's context. It returns nil, or a gRPC status.
+func (l *Local) Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, r proto.Message,
+	do func(context.Context) error) (err error) {
 	defer l.recover(&err)
 	info := &grpc.UnaryServerInfo{FullMethod: method}
-	_, err = l.admitting(caller, maxRole)(ctx, r, info, func(ctx context.Context, _ any) (any, error) { return nil, do(ctx) })
+	_, err = l.admitting(caller, maxRole)(ctx, r, info, func(ctx context.Context, _ any) (any, error) {
+		return nil,
+			do(ctx)
+	})
 	return toStatus(err)
 }
 
-// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send, encoded, which may
-// block and must not keep it; an error of send ends it. It returns nil when the log has ended; otherwise the error is a gRPC status.
-func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role, body []byte, send func([]byte) error) error {
+// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send,
+// encoded, which may block and must not keep it; an error of send ends it. It returns nil when the log has ended;
+// otherwise the error is a gRPC status.
+func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role, body []byte,
+	send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
 	if err := l.decode(body, r); err != nil {
 		return toStatus(err)
 	}
 	r.Types = knownTypes(r.GetTypes())
-	return l.Admit(ctx, caller, maxRole, pb.GatewayService_StreamEvents_FullMethodName, r, func(ctx context.Context) error {
-		return l.Events(ctx, r, send)
-	})
+	return l.Admit(ctx, caller, maxRole, pb.GatewayService_StreamEvents_FullMethodName, r,
+		func(ctx context.Context) error {
+			return l.Events(ctx, r, send)
+		})
 }
 
-// Events is StreamEvents of this node alone, for a call that was admitted. It passes each response to send, encoded, which may
-// block and must not keep it; an error of send ends it. It returns nil when the log has ended.
+// Events is StreamEvents of this node alone, for a call that was admitted. It passes each response to send, encoded,
+// which may block and must not keep it; an error of send ends it. It returns nil when the log has ended.
 func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error {
 	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
 }
 
-// knownTypes leaves out the event types that a node of a later version names and this one never has. None that is left is not all: GAP is
-// delivered in any case.
+// knownTypes leaves out the event types that a node of a later version names and this one never has. When no type is
+// left, it asks for GAP, which every stream gets, because an empty list would ask for all.
 func knownTypes(types []pb.EventType) []pb.EventType {
 	known := slices.DeleteFunc(slices.Clone(types), func(t pb.EventType) bool { return pb.EventType_name[int32(t)] == "" })
 	if len(known) == 0 && len(types) > 0 {
@@ -123,7 +132,8 @@ func knownTypes(types []pb.EventType) []pb.EventType {
 func (l *Local) decode(body []byte, request proto.Message) error {
 	switch {
 	case len(body) > maxReceive:
-		return &contract.BoundsError{Field: "request", Text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body), maxReceive)}
+		return &contract.BoundsError{Field: "request", Text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body),
+			maxReceive)}
 	case len(body) > decodedFreely:
 		l.decoding.Lock()
 		defer l.decoding.Unlock()
@@ -141,7 +151,7 @@ func (l *Local) recover(err *error) {
 	}
 }
 
-// admitting returns what authorizes and validates a call that came by way of another node.
+// admitting returns the interceptor that authorizes and validates a forwarded call.
 func (l *Local) admitting(caller event.Actor, maxRole pb.Role) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		ctx = l.forwarded(ctx, caller, maxRole)
@@ -182,8 +192,8 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 	return s.send(b)
 }
 
-// forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that it has there, or
-// what calls by way of that node may do, whichever is less.
+// forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that
+// it has there, or what calls by way of that node may do, whichever is less.
 func (l *Local) forwarded(ctx context.Context, caller event.Actor, maxRole pb.Role) context.Context {
 	c := auth.Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
 		Role: min(auth.RoleNamed(caller.Role), maxRole)}

@@ -58,8 +58,10 @@ func TestForwardedRole(t *testing.T) {
 		method string
 		denied bool
 	}{
-		{"VIEWER", admin, count, false}, {"VIEWER", admin, kick, true}, {"OPERATOR", admin, kick, false}, {"ADMIN", viewer, kick, true},
-		{"ADMIN", operator, kick, false}, {"", admin, count, true}, {"ADMIN", none, count, true}, {"KING", admin, count, true}, {"UNSPECIFIED", admin, count, true},
+		{"VIEWER", admin, count, false}, {"VIEWER", admin, kick, true}, {"OPERATOR", admin, kick, false}, {"ADMIN", viewer,
+			kick, true},
+		{"ADMIN", operator, kick, false}, {"", admin, count, true}, {"ADMIN", none, count, true}, {"KING", admin, count,
+			true}, {"UNSPECIFIED", admin, count, true},
 	} {
 		_, err := l.Call(patiently(t), with(c.role), c.most, c.method, encoded(t,
 			&pb.KickRequest{ConnectionIds: nil, Filter: ""}))
@@ -71,7 +73,8 @@ func TestForwardedRole(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	err := l.Follow(patiently(t), with("VIEWER"), admin, encoded(t, &pb.StreamEventsRequest{IncludeData: true}), func([]byte) error { return nil })
+	err := l.Follow(patiently(t), with("VIEWER"), admin, encoded(t, &pb.StreamEventsRequest{IncludeData: true}),
+		func([]byte) error { return nil })
 	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
 }
 
@@ -82,7 +85,8 @@ func TestForwardedCall(t *testing.T) {
 	_, id := connect(t, g)
 	l := localOf(g.Server)
 	events := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}})
-	b, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{ConnectionIds: []string{id}}))
+	b, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName,
+		encoded(t, &pb.KickRequest{ConnectionIds: []string{id}}))
 	check(t, err)
 	response := &pb.KickResponse{}
 	check(t, proto.Unmarshal(b, response))
@@ -96,13 +100,15 @@ func TestForwardedCall(t *testing.T) {
 	}
 	_, err = l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, encoded(t, &pb.KickRequest{}))
 	expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "connection_ids"})
-	for _, method := range []string{"/sockgate.v1.GatewayService/Fly", "/sockgate.v2.GatewayService/Kick", "Kick", "", "/sockgate.v1.GatewayService/StreamEvents"} {
+	for _, method := range []string{"/sockgate.v1.GatewayService/Fly", "/sockgate.v2.GatewayService/Kick", "Kick", "",
+		"/sockgate.v1.GatewayService/StreamEvents"} {
 		if _, err := l.Call(patiently(t), remote, admin, method, nil); failureCode(err) != codes.Unimplemented {
 			t.Errorf("%q: %v", method, err)
 		}
 	}
 	for _, garbage := range []string{"\xff", "\x0a\xff\xff\xff\xff\x0f"} {
-		if _, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName, []byte(garbage)); failureCode(err) != codes.InvalidArgument {
+		if _, err := l.Call(patiently(t), remote, admin, pb.GatewayService_Kick_FullMethodName,
+			[]byte(garbage)); failureCode(err) != codes.InvalidArgument {
 			t.Errorf("%q: %v", garbage, err)
 		}
 	}
@@ -148,19 +154,21 @@ func TestForwardedStream(t *testing.T) {
 	}
 	later := pb.EventType(1000) // of a later version
 	for _, types := range [][]pb.EventType{{later}, {later, pb.EventType_EVENT_TYPE_LISTENING}} {
-		err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{After: "0", Types: types}), func(b []byte) error {
-			r := &pb.StreamEventsResponse{}
-			check(t, proto.Unmarshal(b, r))
-			if len(r.GetEvents()) > len(types)-1 {
-				t.Errorf("%v: %v", types, r)
-			}
-			return enough
-		})
+		err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{After: "0", Types: types}),
+			func(b []byte) error {
+				r := &pb.StreamEventsResponse{}
+				check(t, proto.Unmarshal(b, r))
+				if len(r.GetEvents()) > len(types)-1 {
+					t.Errorf("%v: %v", types, r)
+				}
+				return enough
+			})
 		if failureCode(err) == codes.InvalidArgument {
 			t.Error(err)
 		}
 	}
-	if err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}), nil); status.Code(err) != codes.InvalidArgument {
+	if err := l.Follow(patiently(t), remote, viewer, encoded(t, &pb.StreamEventsRequest{Filter: "nonsense +"}),
+		nil); status.Code(err) != codes.InvalidArgument {
 		t.Error(err)
 	}
 }
@@ -192,16 +200,17 @@ func TestAdmit(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	done := 0
 	forget := func(role string, most pb.Role, node string, then error) error {
-		return l.Admit(patiently(t), with(role), most, pb.GatewayService_ForgetNode_FullMethodName, &pb.ForgetNodeRequest{Node: node}, func(ctx context.Context) error {
-			done++
-			if c := l.Caller(ctx); c.Via != "edge-2" || c.Identity != "ann" || c.RequestID != "r-1" {
-				t.Errorf("the caller is %+v", c)
-			}
-			if errors.Is(then, errors.ErrUnsupported) {
-				panic("boom")
-			}
-			return then
-		})
+		return l.Admit(patiently(t), with(role), most, pb.GatewayService_ForgetNode_FullMethodName,
+			&pb.ForgetNodeRequest{Node: node}, func(ctx context.Context) error {
+				done++
+				if c := l.Caller(ctx); c.Via != "edge-2" || c.Identity != "ann" || c.RequestID != "r-1" {
+					t.Errorf("the caller is %+v", c)
+				}
+				if errors.Is(then, errors.ErrUnsupported) {
+					panic("boom")
+				}
+				return then
+			})
 	}
 	check(t, forget("ADMIN", admin, "edge-3", nil))
 	expectFailure(t, forget("OPERATOR", admin, "edge-3", nil), failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})

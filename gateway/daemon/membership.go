@@ -18,8 +18,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// membership is the gateway's part in a fleet. Its methods are called in the order openMembership, control, join, leave.
-// A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
+// membership is the gateway's part in a fleet. Its methods are called in the order openMembership, control, join,
+// leave. A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
 type membership struct {
 	config natsbus.Config
 	roles  map[string]pb.Role

@@ -9,8 +9,7 @@ import (
 // Log is a node's event log: a ring of the newest events. Any goroutine may call its methods, and no method waits for a
 // subscriber. Subscriptions read kept events without a lock. Make a Log with NewLog: the zero value cannot be used.
 type Log struct {
-	// Lock order: Log.mu, then that of the Data ring; sleepers.mu is never held together with them. These are the last
-	// locks: nothing else is locked while one is held.
+	// Lock order: docs/locks.md.
 
 	origin  Origin
 	started time.Time // when the log began, by both clocks

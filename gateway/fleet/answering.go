@@ -16,7 +16,8 @@ import (
 type answering struct{ core }
 
 // Call answers a request of another node, for this node alone. The error is a gRPC status.
-func (n answering) Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error) {
+func (n answering) Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte,
+	error) {
 	caller.Via = from
 	switch method {
 	case exchange.MethodPing:
@@ -36,7 +37,8 @@ func (n answering) Call(ctx context.Context, from string, caller event.Actor, me
 }
 
 // Follow answers a request of another node for a stream. The error is a gRPC status.
-func (n answering) Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error {
+func (n answering) Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte,
+	send func([]byte) error) error {
 	if method != pb.GatewayService_StreamEvents_FullMethodName {
 		return status.Errorf(codes.Unimplemented, "%.100q is no stream of this version", method)
 	}

@@ -11,9 +11,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// audit publishes what other nodes did for a caller of this one: d has the request, and the outcomes on those nodes together. What
-// this node did itself it has recorded by itself, as each of the others has. Nothing is recorded when the request was for no other node,
-// or was wrong and changed nothing.
+// audit publishes a CONTROL event about the work of other nodes for a caller of this one: d has the request, and the
+// outcomes on those nodes together. Each node, this one included, records its own work by itself. Nothing is published
+// when the request was for no other node, or was wrong and changed nothing.
 func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail, parts []part[R]) {
 	if d.Nodes = n.nodesOf(nodeResults(parts)); len(d.Nodes) == 0 {
 		return
@@ -30,8 +30,8 @@ func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail
 	n.local.Record(d)
 }
 
-// nodesOf returns what other nodes answered, by their names: statuses without their prefix. It is of the first maxFailures, those before
-// the others that have not done what they were asked for: the event log keeps it.
+// nodesOf returns the statuses of other nodes, without their prefix, by name. It has at most maxFailures, failed nodes
+// first, because the event log keeps it.
 func (n *Node) nodesOf(results []*pb.NodeResult) map[string]string {
 	nodes := make(map[string]string)
 	self := n.roster.Self().Node

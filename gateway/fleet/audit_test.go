@@ -18,11 +18,15 @@ import (
 
 // TestLimitsAreRecordedInWords holds that the record of a change tells each new value as the nodes' own records do.
 func TestLimitsAreRecordedInWords(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return ok(&pb.UpdateLimitsResponse{}) }, other("a", live))
-	limits := &pb.Limits{Allow: []string{"127.0.0.0/8", "10.0.0.0/8"}, ListenerConnections: map[string]uint64{"main": 5}, AcceptRate: 0.5,
+	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return ok(&pb.UpdateLimitsResponse{}) },
+		other("a", live))
+	limits := &pb.Limits{Allow: []string{"127.0.0.0/8", "10.0.0.0/8"}, ListenerConnections: map[string]uint64{"main": 5},
+		AcceptRate:  0.5,
 		IdleTimeout: durationpb.New(0), WriteTimeout: durationpb.New(90 * time.Second), QueueBudget: 1 << 30}
-	mask := []string{"allow", "deny", "listener_connections", "accept_rate", "idle_timeout", "write_timeout", "queue_budget"}
-	_, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: limits, UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
+	mask := []string{"allow", "deny", "listener_connections", "accept_rate", "idle_timeout", "write_timeout",
+		"queue_budget"}
+	_, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: limits,
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
 	check(t, err)
 	own, elsewhere := n.controls()[0], n.controls()[1]
 	for _, path := range mask {
@@ -31,7 +35,8 @@ func TestLimitsAreRecordedInWords(t *testing.T) {
 		}
 	}
 	limits.Allow = slices.Repeat([]string{"10.0.0.0/8"}, 1000)
-	_, err = n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: limits, UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
+	_, err = n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: limits,
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
 	check(t, err)
 	if words := n.controls()[3].Changes["allow"]; len(words) > 256 || words[:16] != "1000: 10.0.0.0/8" {
 		t.Errorf("%q", words)
@@ -54,21 +59,25 @@ func TestBansAreRecorded(t *testing.T) {
 	all := n.controls() // of each verb this node's own, and what the other did
 	for i, d := range all {
 		added := d.Verb == "AddBan" && i == 1
-		if len(all) != 4 || d.Ban != all[0].Ban || (d.Nodes["a"] == "OK") != (i%2 == 1) || added && (d.Outcomes["CLOSED"] != 3 || d.Matched != 3) {
+		if len(all) != 4 || d.Ban != all[0].Ban || (d.Nodes["a"] == "OK") != (i%2 == 1) || added &&
+			(d.Outcomes["CLOSED"] != 3 || d.Matched != 3) {
 			t.Errorf("record %d of %d: %+v", i, len(all), d)
 		}
 	}
 }
 
-// TestKickBanned holds that what several nodes banned is told as one node would: each target once, networks by their addresses.
+// TestKickBanned holds that what several nodes banned is told as one node would: each target once, networks by their
+// addresses.
 func TestKickBanned(t *testing.T) {
-	banned := map[string][]string{"a": {"9.0.0.1/32", "2001:db8::/64", "spiffe://b"}, "b": {"9.0.0.1/32", "10.0.0.1/32", "spiffe://a"}}
+	banned := map[string][]string{"a": {"9.0.0.1/32", "2001:db8::/64", "spiffe://b"}, "b": {"9.0.0.1/32", "10.0.0.1/32",
+		"spiffe://a"}}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		return ok(&pb.KickResponse{Matched: 3, Kicked: 3, Banned: banned[a.Node]})
 	}, other("a", live), other("b", live))
 	r, err := n.Kick(t.Context(), &pb.KickRequest{Filter: "true", BanDuration: durationpb.New(time.Hour)})
 	check(t, err)
-	if want := []string{"9.0.0.1/32", "10.0.0.1/32", "2001:db8::/64", "spiffe://a", "spiffe://b"}; !slices.Equal(r.GetBanned(), want) {
+	if want := []string{"9.0.0.1/32", "10.0.0.1/32", "2001:db8::/64", "spiffe://a",
+		"spiffe://b"}; !slices.Equal(r.GetBanned(), want) {
 		t.Errorf("%v; expected %v", r.GetBanned(), want)
 	}
 }
@@ -84,7 +93,8 @@ func (w drainWatch) StartDrain(r server.DrainRequest) server.DrainStatus {
 	return w.Server.StartDrain(r)
 }
 
-// TestShutdownOfAll holds that the node that is asked drains last, and has recorded by then what it asked of the others: its log ends with it.
+// TestShutdownOfAll holds that the node that is asked drains last, and has recorded by then what it asked of the
+// others: its log ends with it.
 func TestShutdownOfAll(t *testing.T) {
 	later := time.Now().Add(time.Hour).Truncate(time.Second)
 	var n *scripted
@@ -102,7 +112,8 @@ func TestShutdownOfAll(t *testing.T) {
 	if r.GetJoined() || r.GetConnections() != 6 || !r.GetDeadline().AsTime().Equal(later) || asked != 2 || recorded != 1 {
 		t.Errorf("%v; %d were asked and %d recorded before this node drains", r, asked, recorded)
 	}
-	if d := n.controls()[0]; d.Verb != "Shutdown" || d.Reason != "why" || d.Matched != 6 || len(d.Nodes) != 2 || d.Nodes["z"] != "OK" {
+	if d := n.controls()[0]; d.Verb != "Shutdown" || d.Reason != "why" || d.Matched != 6 || len(d.Nodes) != 2 ||
+		d.Nodes["z"] != "OK" {
 		t.Errorf("%+v", d)
 	}
 }

@@ -17,7 +17,8 @@ import (
 var (
 	addBan    = verb[*pb.AddBanRequest, *pb.AddBanResponse]{pb.GatewayService_AddBan_FullMethodName, Local.AddBan}
 	listBans  = verb[*pb.ListBansRequest, *pb.ListBansResponse]{pb.GatewayService_ListBans_FullMethodName, Local.ListBans}
-	removeBan = verb[*pb.RemoveBanRequest, *pb.RemoveBanResponse]{pb.GatewayService_RemoveBan_FullMethodName, Local.RemoveBan}
+	removeBan = verb[*pb.RemoveBanRequest, *pb.RemoveBanResponse]{pb.GatewayService_RemoveBan_FullMethodName,
+		Local.RemoveBan}
 )
 
 // AddBan has nodes ban, each for itself.
@@ -28,7 +29,8 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 	}
 	parts := addBan.ask(ctx, n, to.wait, errand[*pb.AddBanRequest]{to.nodes, r})
 	elsewhere := mergedBan(others(n, parts), n.roster.Self().Node)
-	audit(ctx, n, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()), Reason: r.GetReason(),
+	audit(ctx, n, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()),
+		Reason:  r.GetReason(),
 		Matched: elsewhere.GetClosed(), Outcomes: map[string]uint64{"CLOSED": elsewhere.GetClosed()}}, parts)
 	response := mergedBan(parts, n.roster.Self().Node)
 	if response.Fleet, err = settle(to, parts); err != nil {
@@ -67,7 +69,8 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		if err != nil {
 			return nil, err
 		}
-		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node, Status: pb.NodeStatus_NODE_STATUS_OK})})
+		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node,
+			Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
 	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetBans, bind(scopeNames(r.GetScope())))
@@ -111,7 +114,8 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 	if response.Ban == nil && response.GetFleet().GetComplete() {
 		return nil, absent
 	}
-	audit(ctx, n, &event.ControlDetail{Verb: "RemoveBan", Ban: cmp.Or(response.GetBan().GetTarget(), r.GetTarget())}, parts)
+	audit(ctx, n, &event.ControlDetail{Verb: "RemoveBan", Ban: cmp.Or(response.GetBan().GetTarget(), r.GetTarget())},
+		parts)
 	if err != nil {
 		return nil, err
 	}

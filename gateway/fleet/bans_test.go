@@ -11,12 +11,13 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestRemoveBanNowhere holds that a ban that is on no node is not found, which changes nothing and is not recorded; and that one that some
-// node may have is not said to be nowhere.
+// TestRemoveBanNowhere holds that a ban that is on no node is not found, which changes nothing and is not recorded; and
+// that one that some node may have is not said to be nowhere.
 func TestRemoveBanNowhere(t *testing.T) {
 	absent := failing(codes.NotFound, "none")
 	of := map[string]fleet.Answer{"a": absent, "b": absent}
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live), other("b", live))
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live),
+		other("b", live))
 	r := &pb.RemoveBanRequest{Target: "192.0.2.1"}
 	_, err := n.RemoveBan(t.Context(), r)
 	if status.Code(n.ErrorOf(err)) != codes.NotFound || len(n.controls()) != 0 {
@@ -25,14 +26,16 @@ func TestRemoveBanNowhere(t *testing.T) {
 	of["b"] = fleet.Answer{Status: statusTimedOut}
 	got, err := n.RemoveBan(t.Context(), r)
 	check(t, err)
-	if got.GetFleet().GetComplete() || got.GetFleet().GetNodes()[0].GetStatus() != statusOK || got.GetFleet().GetNodes()[0].GetMessage() != "" || got.GetBan() != nil {
+	if got.GetFleet().GetComplete() || got.GetFleet().GetNodes()[0].GetStatus() != statusOK ||
+		got.GetFleet().GetNodes()[0].GetMessage() != "" || got.GetBan() != nil {
 		t.Error(got)
 	}
 	if c := n.controls(); len(c) != 1 || c[0].Nodes["b"] != "TIMED_OUT" {
 		t.Errorf("%+v", c)
 	}
 	of["b"] = ok(&pb.RemoveBanResponse{Ban: &pb.Ban{Node: "b"}})
-	if got, err = n.RemoveBan(t.Context(), r); err != nil || got.GetBan().GetNode() != "b" || !got.GetFleet().GetComplete() {
+	if got, err = n.RemoveBan(t.Context(), r); err != nil || got.GetBan().GetNode() != "b" ||
+		!got.GetFleet().GetComplete() {
 		t.Error(got, err)
 	}
 }
@@ -41,7 +44,8 @@ func TestRemoveBanNowhere(t *testing.T) {
 func TestAddBanMerged(t *testing.T) {
 	durable := map[string]bool{"a": true, "z": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node}, Durable: durable[a.Node], Replaced: a.Node == "z", Closed: 2})
+		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node}, Durable: durable[a.Node], Replaced: a.Node == "z",
+			Closed: 2})
 	}, other("a", live), other("z", live))
 	add := func(nodes ...string) *pb.AddBanResponse {
 		r, err := n.AddBan(t.Context(), &pb.AddBanRequest{Target: "192.0.2.1", Scope: &pb.Scope{Nodes: nodes}})

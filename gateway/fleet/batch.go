@@ -11,7 +11,7 @@ type batch struct {
 // size returns how much the batch has.
 func (b *batch) size() contract.Batch { return contract.Batch{Events: b.count, Bytes: len(b.events)} }
 
-// add adds an item, whose bytes are the batch's from now on.
+// add adds an item. The batch owns the item's bytes from now on.
 func (b *batch) add(it item) {
 	b.count += it.count
 	if len(b.events) == 0 {

@@ -12,7 +12,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamBatches holds the bounds of a response: 256 events, 20 ms between two that are not full, and a heartbeat after 5 s.
+// TestStreamBatches holds the bounds of a response: 256 events, 20 ms between two that are not full, and a heartbeat
+// after 5 s.
 func TestStreamBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -48,7 +49,9 @@ func TestStreamBatches(t *testing.T) {
 			w.at("b").append(1)
 			w.at("c").append(1)
 		}
-		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@10,b.19ab01@111,c.19ab01@110" })
+		got := c.until(t, func(r *pb.StreamEventsResponse) bool {
+			return r.GetCursor() == "a.19ab01@10,b.19ab01@111,c.19ab01@110"
+		})
 		for _, r := range got {
 			if len(r.GetEvents()) > contract.BatchSize {
 				t.Errorf("%d events in one response", len(r.GetEvents()))
@@ -57,8 +60,8 @@ func TestStreamBatches(t *testing.T) {
 	})
 }
 
-// TestStreamStalls holds that a caller that takes nothing holds up the legs and nobody else; and that it gets a GAP of each node that
-// went on for longer than its ring, and the rest.
+// TestStreamStalls holds that a caller that takes nothing holds up the legs and nobody else; and that it gets a GAP of
+// each node that went on for longer than its ring, and the rest.
 func TestStreamStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -73,7 +76,9 @@ func TestStreamStalls(t *testing.T) {
 		if n := len(w.at("b").asked()); n != 1 {
 			t.Errorf("the other node was asked %d times", n)
 		}
-		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@10000,b.19ab01@10000" })
+		got := c.until(t, func(r *pb.StreamEventsResponse) bool {
+			return r.GetCursor() == "a.19ab01@10000,b.19ab01@10000"
+		})
 		told := make(map[string]uint64)
 		gaps := make(map[string]int)
 		for _, r := range got {
@@ -108,7 +113,8 @@ func TestStreamOfForeignPosition(t *testing.T) {
 	}
 }
 
-// FuzzDecodeItem holds that whatever a node sends as an item is refused, or handed on as it is and with a position of that node alone.
+// FuzzDecodeItem holds that whatever a node sends as an item is refused, or handed on as it is and with a position of
+// that node alone.
 func FuzzDecodeItem(f *testing.F) {
 	for _, r := range []*pb.StreamEventsResponse{{}, {Cursor: "b.1@2"}, {Cursor: "a.1@2"},
 		{Events: []*pb.Event{{Node: "b", Sequence: 7}, {}}, Cursor: "b.1@7"}} {
@@ -130,8 +136,10 @@ func FuzzDecodeItem(f *testing.F) {
 		if proto.Unmarshal(b, &sent) != nil { // an event in it is not right: that is for the caller to see
 			return
 		}
-		if err := proto.Unmarshal(it.events, &handed); err != nil || len(handed.GetEvents()) != it.count || len(sent.GetEvents()) != it.count {
-			t.Errorf("%d events were sent, %d handed on, %d counted, %v", len(sent.GetEvents()), len(handed.GetEvents()), it.count, err)
+		if err := proto.Unmarshal(it.events, &handed); err != nil || len(handed.GetEvents()) != it.count ||
+			len(sent.GetEvents()) != it.count {
+			t.Errorf("%d events were sent, %d handed on, %d counted, %v", len(sent.GetEvents()), len(handed.GetEvents()),
+				it.count, err)
 		}
 	})
 }

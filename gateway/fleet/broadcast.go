@@ -8,13 +8,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var broadcast = verb[*pb.BroadcastRequest, *pb.BroadcastResponse]{pb.GatewayService_Broadcast_FullMethodName, Local.Broadcast}
+var broadcast = verb[*pb.BroadcastRequest, *pb.BroadcastResponse]{pb.GatewayService_Broadcast_FullMethodName,
+	Local.Broadcast}
 
 // maxFailures is how many targets a reply about many names.
 const maxFailures = 100
 
-// Broadcast has nodes broadcast, each to its own connections. A node carries a message out once, however often the bus brings it, and one
-// with a request_id only if it has not within two minutes.
+// Broadcast has nodes broadcast, each to its own connections. A node carries a message out once, however often the bus
+// brings it, and one with a request_id only if it has not within two minutes.
 func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -37,8 +38,10 @@ func recordBroadcast(ctx context.Context, n *Node, r *pb.BroadcastRequest, parts
 	replayed := func(p part[*pb.BroadcastResponse]) bool { return p.OK() && p.response.GetReplayed() }
 	parts = slices.DeleteFunc(slices.Clone(parts), replayed)
 	elsewhere := mergedBroadcast(others(n, parts))
-	audit(ctx, n, &event.ControlDetail{Verb: "Broadcast", Filter: r.GetFilter(), RequestID: r.GetRequestId(), DataBytes: uint64(len(r.GetData())),
-		Matched: elsewhere.GetMatched(), Outcomes: map[string]uint64{"WRITTEN": elsewhere.GetWritten(), "QUEUED": elsewhere.GetQueued(),
+	audit(ctx, n, &event.ControlDetail{Verb: "Broadcast", Filter: r.GetFilter(), RequestID: r.GetRequestId(),
+		DataBytes: uint64(len(r.GetData())),
+		Matched:   elsewhere.GetMatched(), Outcomes: map[string]uint64{"WRITTEN": elsewhere.GetWritten(),
+			"QUEUED":  elsewhere.GetQueued(),
 			"DROPPED": elsewhere.GetDropped(), "CLOSED": elsewhere.GetClosed()}}, parts)
 }
 

@@ -23,22 +23,24 @@ func (n *core) maxRole(from string) pb.Role {
 	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], pb.Role_ROLE_ADMIN)
 }
 
-// forgetFor forgets a node for a caller of another one, who has to be an admin there, and by way of that one here. It does not matter
-// whether this node knew it, or hears of it: then it is not forgotten.
+// forgetFor forgets a node for a caller of another one, who must be an admin there, and here by way of that node. It
+// succeeds also when this node never knew the other, or still hears of it and so keeps it.
 func (n *core) forgetFor(ctx context.Context, caller event.Actor, name string) error {
 	r := &pb.ForgetNodeRequest{Node: name}
-	return n.local.Admit(ctx, caller, n.maxRole(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r, func(ctx context.Context) error {
-		if m, err := n.roster.Forget(name); err == nil {
-			n.local.Record(forgotten(n.local.Caller(ctx), &m))
-		}
-		return nil
-	})
+	return n.local.Admit(ctx, caller, n.maxRole(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r,
+		func(ctx context.Context) error {
+			if m, err := n.roster.Forget(name); err == nil {
+				n.local.Record(forgotten(n.local.Caller(ctx), &m))
+			}
+			return nil
+		})
 }
 
 // info describes the fleet as this node sees it.
 func (n *core) info() *pb.FleetInfo {
 	bus := n.config.Bus.Status()
-	info := &pb.FleetInfo{Name: n.config.Fleet, Mode: bus.Mode, Connected: bus.Connected, Problem: bus.Problem, State: n.roster.Self().State,
+	info := &pb.FleetInfo{Name: n.config.Fleet, Mode: bus.Mode, Connected: bus.Connected, Problem: bus.Problem,
+		State: n.roster.Self().State,
 		Nodes: uint32(len(n.roster.Known()))}
 	if !bus.Since.IsZero() {
 		info.Since = timestamppb.New(bus.Since)

@@ -15,7 +15,8 @@ var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsRes
 	pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
 
 // CountConnections adds up what nodes count.
-func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse,
+	error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
 		return nil, err
@@ -33,8 +34,8 @@ func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsReque
 	return response, nil
 }
 
-// mergedCount adds up what nodes answered. A value that is not among the largest groups of a node is among that node's others, so that it
-// may be in fewer connections here than there are of it.
+// mergedCount adds up what nodes answered. A value that is not among the largest groups of a node counts there as
+// "other", so a group's sum may be too small.
 func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnectionsResponse {
 	sum := &pb.CountConnectionsResponse{}
 	groups := make(map[string]uint64)
@@ -63,7 +64,8 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 	return sum
 }
 
-// before puts the positions in that the nodes which answered had before they counted: those of heads may be a heartbeat old.
+// before replaces the positions of nodes that answered by those from just before they counted: heads may be a heartbeat
+// old.
 func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) event.Vector {
 	for i := range parts {
 		if !parts[i].OK() {
@@ -76,8 +78,8 @@ func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) even
 	return heads
 }
 
-// heads is the position of the newest events of some nodes: this one's, and those of others as of their last heartbeats. What has happened
-// since is behind it.
+// heads is the position of the newest events of some nodes: this one's now, and the others' as of their last
+// heartbeats. A stream from there misses nothing.
 func (n *Node) heads(nodes []member.Member) event.Vector {
 	var v event.Vector
 	for _, m := range nodes {

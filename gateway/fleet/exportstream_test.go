@@ -50,12 +50,14 @@ func (c *StreamCall) Send(r *pb.StreamEventsResponse) error {
 	}
 }
 
-// StreamCheck checks responses as a careful caller does: of each life of each node the sequences and the GAPs are in order and dense, a
-// life follows a GAP that says so, and the cursor is exactly behind what was told. It goes on with those of the next call.
+// StreamCheck checks responses as a careful caller does: of each life of each node the sequences and the GAPs are in
+// order and dense, a life follows a GAP that says so, and the cursor is exactly behind what was told. It goes on with
+// those of the next call.
 type StreamCheck struct {
 	Told  map[string]event.Cursor // how far it was told of each node
 	After string                  // the last cursor
-	// Over returns the last sequence of a life that ended in an orderly way, or was forgotten: behind it nothing need be said.
+	// Over returns the last sequence of a life that ended in an orderly way, or was forgotten: behind it nothing need be
+	// said.
 	Over func(life event.Origin) (last uint64, ok bool)
 	// Passed reports whether the caller wants none of a life's events from one sequence to another, both included.
 	Passed func(life event.Origin, from, to uint64) bool
@@ -81,7 +83,8 @@ func (s *StreamCheck) Response(r *pb.StreamEventsResponse) string {
 	}
 	for _, c := range v {
 		delete(gone, c.Node)
-		if told, has := s.Told[c.Node]; has && told.Incarnation != "gone" && !s.over(told) && !s.follows(told, c.Origin, c.Sequence+1) {
+		if told, has := s.Told[c.Node]; has && told.Incarnation != "gone" && !s.over(told) && !s.follows(told, c.Origin,
+			c.Sequence+1) {
 			return fmt.Sprintf("the cursor has %s behind %v: %s", c, told, story(r))
 		}
 		s.Told[c.Node] = c

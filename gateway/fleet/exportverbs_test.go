@@ -33,7 +33,8 @@ type Script struct {
 // NewScripted returns a node among those of a script.
 func NewScripted(s *Script, self member.Self, bus bus.Bus, local Local) *Node {
 	s.origin = self.Cursor().Origin
-	return &Node{core: core{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s}, asker: s, log: hclog.NewNullLogger()}
+	return &Node{core: core{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s}, asker: s,
+		log: hclog.NewNullLogger()}
 }
 
 func (s *Script) Self() member.Member {
@@ -75,7 +76,8 @@ func (s *Script) Ask(ctx context.Context, to []member.Member, q exchange.Questio
 			continue
 		}
 		a := s.Answer(ctx, Asked{to[i].Node, Question{q.Method, q.Body, q.Caller, q.Wait}})
-		answers[i] = exchange.Answer{Node: to[i].Node, Status: a.Status, Body: a.Body, Err: a.Err, Message: a.Message, Elapsed: a.Elapsed}
+		answers[i] = exchange.Answer{Node: to[i].Node, Status: a.Status, Body: a.Body, Err: a.Err, Message: a.Message,
+			Elapsed: a.Elapsed}
 	}
 	return answers
 }

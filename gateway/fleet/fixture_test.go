@@ -69,7 +69,8 @@ func start(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*
 // run runs a gateway that has not joined its fleet.
 func run(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*fleet.Config)) *gate {
 	t.Helper()
-	s, err := server.New(server.Config{Node: name, Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
+	s, err := server.New(server.Config{Node: name, Listeners: []server.ListenerConfig{{Name: "main",
+		Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
 	check(t, err)
 	check(t, s.Listen())
 	g := &gate{name: name, server: s, bus: loop.Bus(name)}

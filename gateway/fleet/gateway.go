@@ -12,13 +12,15 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var describe = verb[*pb.GetGatewayRequest, *pb.GetGatewayResponse]{pb.GatewayService_GetGateway_FullMethodName, Local.GetGateway}
+var describe = verb[*pb.GetGatewayRequest, *pb.GetGatewayResponse]{pb.GatewayService_GetGateway_FullMethodName,
+	Local.GetGateway}
 
 // GetGateway describes one node: this one, or the one that is named.
 func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
 	if named := len(r.GetScope().GetNodes()); named > 1 || r.GetScope().GetAll() {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope.nodes",
-			Text: fmt.Sprintf("scope: %d nodes are named, or all; expected one of them, or none for this node, %s", named, n.roster.Self().Node)}
+			Text: fmt.Sprintf("scope: %d nodes are named, or all; expected one of them, or none for this node, %s", named,
+				n.roster.Self().Node)}
 	}
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -39,7 +41,8 @@ func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.Get
 	return response, nil
 }
 
-// unanswered is the error of a call that is about one node, which has not answered it: what it said, or that it said nothing.
+// unanswered is the error of a call that is about one node, which has not answered it: what it said, or that it said
+// nothing.
 func (n *Node) unanswered(a *exchange.Answer) error {
 	reason, what := contract.ReasonNodeRefused, "refused"
 	switch a.Status {
@@ -54,6 +57,7 @@ func (n *Node) unanswered(a *exchange.Answer) error {
 	case pb.NodeStatus_NODE_STATUS_RESTARTED:
 		reason, what = contract.ReasonNodeUnreachable, "has restarted; try again"
 	}
-	return &contract.Problem{Code: codes.Unavailable, Reason: reason, Metadata: map[string]string{"node": a.Node, "status": statusName(a.Status)},
+	return &contract.Problem{Code: codes.Unavailable, Reason: reason, Metadata: map[string]string{"node": a.Node,
+		"status": statusName(a.Status)},
 		Text: fmt.Sprintf("node %s %s: %s", a.Node, what, a.Message)}
 }

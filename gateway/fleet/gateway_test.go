@@ -11,8 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestOneNodeUnanswered holds what a call that is about one node says when that has not answered it, in the node's own words; and what the
-// same makes of the reply of a call that is about all.
+// TestOneNodeUnanswered holds what a call that is about one node says when that has not answered it, in the node's own
+// words; and what the same makes of the reply of a call that is about all.
 func TestOneNodeUnanswered(t *testing.T) {
 	const words = "the words of the node"
 	for _, c := range []struct {
@@ -39,7 +39,8 @@ func TestOneNodeUnanswered(t *testing.T) {
 		check(t, err)
 		f := counted.GetFleet()
 		b := f.GetNodes()[0]
-		if f.GetComplete() || f.GetExpected() != 2 || f.GetAnswered() != c.answered || b.GetStatus() != c.status || b.GetMessage() != words {
+		if f.GetComplete() || f.GetExpected() != 2 || f.GetAnswered() != c.answered || b.GetStatus() != c.status ||
+			b.GetMessage() != words {
 			t.Errorf("%s: %v", c.status, f)
 		}
 		_, err = n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true}})

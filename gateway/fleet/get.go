@@ -11,7 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var getConnection = verb[*pb.GetConnectionRequest, *pb.GetConnectionResponse]{pb.GatewayService_GetConnection_FullMethodName, Local.GetConnection}
+var getConnection = verb[*pb.GetConnectionRequest, *pb.GetConnectionResponse]{
+	pb.GatewayService_GetConnection_FullMethodName, Local.GetConnection}
 
 // GetConnection asks the node that the ID names.
 func (n *Node) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
@@ -43,15 +44,19 @@ func absence(id string, owner member.Member, o pb.Outcome) error {
 	p := &contract.Problem{Code: codes.NotFound, Metadata: map[string]string{"id": id}}
 	switch o {
 	case pb.Outcome_OUTCOME_UNKNOWN_NODE:
-		p.Reason, p.Text = contract.ReasonUnknownNode, fmt.Sprintf("connection %s is of a node that the fleet does not know", id)
+		p.Reason, p.Text = contract.ReasonUnknownNode, fmt.Sprintf("connection %s is of a node that the fleet does not know",
+			id)
 	case pb.Outcome_OUTCOME_NODE_RESTARTED:
 		p.Reason = contract.ReasonNodeRestarted
-		p.Text = fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", id, owner.Node)
+		p.Text = fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", id,
+			owner.Node)
 	case pb.Outcome_OUTCOME_CLOSED:
-		p.Reason, p.Text = contract.ReasonForgotten, fmt.Sprintf("connection %s ended when node %s left the fleet", id, owner.Node)
+		p.Reason, p.Text = contract.ReasonForgotten, fmt.Sprintf("connection %s ended when node %s left the fleet", id,
+			owner.Node)
 	default:
 		p.Code, p.Reason = codes.Unavailable, contract.ReasonNodeUnreachable
-		p.Text = fmt.Sprintf("connection %s is of a later life of node %s than this node has heard of; try again in a few seconds", id, owner.Node)
+		p.Text = fmt.Sprintf("connection %s is of a later life of node %s than this node has heard of; try again in a few "+
+			"seconds", id, owner.Node)
 	}
 	return p
 }

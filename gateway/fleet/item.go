@@ -59,7 +59,8 @@ func decodeItem(node string, b []byte) (item, error) {
 	return it, nil
 }
 
-// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item: the only one that has a position, and the last of the node's part.
+// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item: the only one that has a position, and the last of
+// the node's part.
 func (it item) ofSnapshot() (item, error) {
 	if it.cursor.Node == "" {
 		return it, nil
@@ -68,7 +69,9 @@ func (it item) ofSnapshot() (item, error) {
 	if err := proto.Unmarshal(it.events, &r); err != nil {
 		return item{}, fmt.Errorf("node %s sent events that cannot be decoded: %w", it.node, err)
 	}
-	i := slices.IndexFunc(r.Events, func(e *pb.Event) bool { return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE })
+	i := slices.IndexFunc(r.Events, func(e *pb.Event) bool {
+		return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE
+	})
 	if i < 0 {
 		return item{}, fmt.Errorf("node %s sent a position before its snapshot was complete", it.node)
 	}

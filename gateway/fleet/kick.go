@@ -30,7 +30,8 @@ func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, e
 	}
 	parts := kick.ask(ctx, n, wait, errand[*pb.KickRequest]{to.nodes, r})
 	elsewhere := mergedKick(others(n, parts))
-	recordKick(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"KICKED": elsewhere.GetKicked(), "CLOSED": elsewhere.GetClosed()}, parts)
+	recordKick(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"KICKED": elsewhere.GetKicked(),
+		"CLOSED": elsewhere.GetClosed()}, parts)
 	response := mergedKick(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -39,7 +40,8 @@ func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, e
 }
 
 // kickIDs kicks connections by ID: each node gets its own.
-func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait time.Duration) (*pb.KickResponse, error) {
+func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait time.Duration) (*pb.KickResponse,
+	error) {
 	ids := r.GetConnectionIds()
 	t := n.targetsOf(ids)
 	var errands []errand[*pb.KickRequest]
@@ -55,9 +57,10 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 	}
 	elsewhere := t.elsewhere(n)
 	recordKick(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
-	response := &pb.KickResponse{Outcomes: t.known, Matched: uint64(len(ids)), Closed: t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(),
-		Kicked: t.count(pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK),
-		Banned: mergedKick(parts).GetBanned()}
+	response := &pb.KickResponse{Outcomes: t.known, Matched: uint64(len(ids)), Closed: t.count(pb.Outcome_OUTCOME_CLOSED),
+		NotFound: t.missing(),
+		Kicked:   t.count(pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK),
+		Banned:   mergedKick(parts).GetBanned()}
 	var err error
 	if response.Fleet, err = settle(to.owners(), parts); err != nil {
 		return nil, err
@@ -66,11 +69,13 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 }
 
 // recordKick records what other nodes kicked, unless nobody was to be.
-func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64, outcomes map[string]uint64, parts []part[*pb.KickResponse]) {
+func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64, outcomes map[string]uint64,
+	parts []part[*pb.KickResponse]) {
 	if r.GetValidateOnly() {
 		return
 	}
-	d := &event.ControlDetail{Verb: "Kick", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Reason: r.GetReason(), Matched: matched,
+	d := &event.ControlDetail{Verb: "Kick", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Reason: r.GetReason(),
+		Matched:  matched,
 		Outcomes: outcomes}
 	if ban := r.GetBanDuration().AsDuration(); ban > 0 {
 		d.Ban = ban.String()
@@ -97,8 +102,8 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 	return sum
 }
 
-// firstBanned returns the first of the targets of bans, each once, in their order: networks by their addresses, then identities by their
-// bytes. It changes the slice.
+// firstBanned returns the first of the targets of bans, each once, in their order: networks by their addresses, then
+// identities by their bytes. It changes the slice.
 func firstBanned(targets []string) []string {
 	slices.SortFunc(targets, compareBanned)
 	targets = slices.Compact(targets)

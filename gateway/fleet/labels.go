@@ -8,7 +8,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var setLabels = verb[*pb.SetLabelsRequest, *pb.SetLabelsResponse]{pb.GatewayService_SetLabels_FullMethodName, Local.SetLabels}
+var setLabels = verb[*pb.SetLabelsRequest, *pb.SetLabelsResponse]{pb.GatewayService_SetLabels_FullMethodName,
+	Local.SetLabels}
 
 // SetLabels has nodes set labels: by filter, those of the scope; by ID, those that hold the connections.
 func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
@@ -24,7 +25,8 @@ func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLa
 	}
 	parts := setLabels.ask(ctx, n, to.wait, errand[*pb.SetLabelsRequest]{to.nodes, r})
 	elsewhere := mergedLabels(others(n, parts))
-	recordLabels(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"LABELED": elsewhere.GetLabeled(), "CLOSED": elsewhere.GetClosed(),
+	recordLabels(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"LABELED": elsewhere.GetLabeled(),
+		"CLOSED":          elsewhere.GetClosed(),
 		"TOO_MANY_LABELS": elsewhere.GetRefused()}, parts)
 	response := mergedLabels(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
@@ -50,8 +52,10 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 	}
 	elsewhere := t.elsewhere(n)
 	recordLabels(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
-	response := &pb.SetLabelsResponse{Outcomes: t.known, Matched: uint64(len(ids)), Labeled: t.count(pb.Outcome_OUTCOME_LABELED),
-		Closed: t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(), Refused: t.count(pb.Outcome_OUTCOME_TOO_MANY_LABELS)}
+	response := &pb.SetLabelsResponse{Outcomes: t.known, Matched: uint64(len(ids)),
+		Labeled: t.count(pb.Outcome_OUTCOME_LABELED),
+		Closed:  t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(),
+		Refused: t.count(pb.Outcome_OUTCOME_TOO_MANY_LABELS)}
 	var err error
 	if response.Fleet, err = settle(to.owners(), parts); err != nil {
 		return nil, err
@@ -62,7 +66,8 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 // recordLabels records what other nodes labelled.
 func recordLabels(ctx context.Context, n *Node, r *pb.SetLabelsRequest, matched uint64, outcomes map[string]uint64,
 	parts []part[*pb.SetLabelsResponse]) {
-	audit(ctx, n, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Set: r.GetSet(), Removed: r.GetRemove(),
+	audit(ctx, n, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(),
+		Set: r.GetSet(), Removed: r.GetRemove(),
 		Matched: matched, Outcomes: outcomes}, parts)
 }
 

@@ -23,14 +23,17 @@ import (
 )
 
 const (
-	// legSilence is how long a node may send nothing on a stream, of which it sends a heartbeat every 5 s, until that is opened again.
+	// legSilence is how long a node may send nothing on a stream before the leg opens it again. The node sends a heartbeat
+	// every 5 s.
 	legSilence = 15 * time.Second
-	// legPause and legMaxPause are how long a leg waits after its stream has ended before it opens the next, at first and at most.
+	// legPause and legMaxPause are how long a leg waits after its stream has ended before it opens the next, at first and
+	// at most.
 	legPause, legMaxPause = 100 * time.Millisecond, 5 * time.Second
 )
 
-// leg follows another node for an event stream, through whatever happens to that node, until it has gone for good. It runs in a
-// goroutine of its own, which the stream waits for; while its item is not taken, it takes nothing from its node.
+// leg follows another node for an event stream, through whatever happens to that node, until it has gone for good. It
+// runs in a goroutine of its own, which the stream waits for; while its item is not taken, it takes nothing from its
+// node.
 type leg struct {
 	stream   *eventStream
 	member   member.Member // as it was seen last, also when it is not known any more
@@ -38,7 +41,7 @@ type leg struct {
 	resume   bool          // the node is asked for what is behind told, not for all that it keeps
 	snapshot bool          // the node is asked for its connections first
 	late     bool          // they did not come with those of other nodes
-	ended    string        // the life whose log has ended; everything of it was delivered
+	ended    string        // the life with an ended log; all its events were delivered
 	pause    time.Duration // before the next opening
 }
 
@@ -68,7 +71,8 @@ func (l *leg) run(ctx context.Context) {
 	}
 }
 
-// await waits until the node can be asked. It reports false when there is nothing to wait for: ctx has ended, or the node has gone.
+// await waits until the node can be asked. It reports false when there is nothing to wait for: ctx has ended, or the
+// node has gone.
 func (l *leg) await(ctx context.Context) bool {
 	for {
 		changed := l.stream.node.roster.Changed()
@@ -103,8 +107,8 @@ func (l *leg) look() bool {
 	return known
 }
 
-// miss says that the node's part of the snapshot does not come with those of the others, and waits until these are complete. It reports
-// false when ctx has ended.
+// miss says that the node's part of the snapshot does not come with those of the others, and waits until these are
+// complete. It reports false when ctx has ended.
 func (l *leg) miss(ctx context.Context) bool {
 	l.late = true
 	return l.hand(ctx, item{node: l.member.Node, missing: true}) && l.stream.isLive(ctx)
@@ -127,7 +131,8 @@ func (l *leg) follow(ctx context.Context) error {
 		return err
 	}
 	node := l.stream.node
-	source := node.asker.Follow(ctx, l.member, exchange.Question{Method: pb.GatewayService_StreamEvents_FullMethodName, Body: body,
+	source := node.asker.Follow(ctx, l.member, exchange.Question{Method: pb.GatewayService_StreamEvents_FullMethodName,
+		Body:   body,
 		Caller: l.stream.caller, Wait: l.stream.plan.wait})
 	defer source.Close()
 	for {
@@ -192,8 +197,8 @@ func (l *leg) read(b []byte) (item, error) {
 	return it, nil
 }
 
-// hand waits until an item is taken, and keeps an eye on the node meanwhile: how far it had come is to be known when it has gone. It
-// reports false when ctx has ended.
+// hand waits until an item is taken, and keeps an eye on the node meanwhile: how far it had come is to be known when it
+// has gone. It reports false when ctx has ended.
 func (l *leg) hand(ctx context.Context, it item) bool {
 	for {
 		changed := l.stream.node.roster.Changed()
@@ -208,7 +213,8 @@ func (l *leg) hand(ctx context.Context, it item) bool {
 	}
 }
 
-// rest waits before the node is asked again: longer each time when its streams do not last. It keeps an eye on the node as hand does.
+// rest waits before the node is asked again: longer each time when its streams do not last. It keeps an eye on the node
+// as hand does.
 func (l *leg) rest(ctx context.Context, lasted time.Duration) {
 	if lasted > legMaxPause {
 		l.pause = 0
@@ -236,14 +242,15 @@ func (l *leg) farewell() item {
 	if len(lost) == 0 {
 		return it
 	}
-	it.events, _ = proto.Marshal(&pb.StreamEventsResponse{Events: lost}) // fails only for text that is not UTF-8, of which it has none
+	// fails only for text that is not UTF-8, and it has none
+	it.events, _ = proto.Marshal(&pb.StreamEventsResponse{Events: lost})
 	it.count = len(lost)
 	it.cursor = event.Cursor{Origin: l.member.Origin, Sequence: l.member.Head}
 	return it
 }
 
-// lost returns the GAPs for what the node is known to have done last, and what the caller did not get: none when there is nothing. When
-// the caller knows only of an earlier life, that is over is told first, as the node itself would.
+// lost returns the GAPs for what the node is known to have done last, and what the caller did not get: none when there
+// is nothing. When the caller knows only of an earlier life, that is over is told first, as the node itself would.
 func (l *leg) lost() []*pb.Event {
 	head := l.member.Head
 	switch {
@@ -252,7 +259,8 @@ func (l *leg) lost() []*pb.Event {
 	case l.told.Incarnation == l.member.Incarnation && l.told.Sequence >= head:
 		return nil
 	case l.told.Incarnation == l.member.Incarnation:
-		return []*pb.Event{l.gap(&pb.GapDetails{From: l.told.Sequence + 1, To: head, Reason: pb.GapReason_GAP_REASON_NODE_LOST})}
+		return []*pb.Event{l.gap(&pb.GapDetails{From: l.told.Sequence + 1, To: head,
+			Reason: pb.GapReason_GAP_REASON_NODE_LOST})}
 	}
 	lost := []*pb.Event{l.gap(&pb.GapDetails{Reason: pb.GapReason_GAP_REASON_RESTARTED, RequestedCursor: l.told.String()})}
 	if head > 0 {
@@ -263,12 +271,13 @@ func (l *leg) lost() []*pb.Event {
 
 // gap returns a GAP that is said in the node's name, as of its life that is known last.
 func (l *leg) gap(d *pb.GapDetails) *pb.Event {
-	return &pb.Event{Node: l.member.Node, Incarnation: l.member.Incarnation, Sequence: max(d.GetFrom(), 1) - 1, Time: timestamppb.New(time.Now()),
+	return &pb.Event{Node: l.member.Node, Incarnation: l.member.Incarnation, Sequence: max(d.GetFrom(), 1) - 1,
+		Time: timestamppb.New(time.Now()),
 		Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: d}}
 }
 
-// refusedStream returns the error of a stream that a node will not have, however often it is asked: because of who asks, or what for.
-// It is nil for any other end.
+// refusedStream returns the error of a stream that a node refuses for good, because of its caller or of the request. It
+// is nil for any other end.
 func refusedStream(end *exchange.StreamEnd) error {
 	code := codes.OK
 	switch end.Status {
@@ -285,8 +294,9 @@ func refusedStream(end *exchange.StreamEnd) error {
 		return nil
 	}
 	if end.Err == nil {
-		return &contract.Problem{Code: code, Reason: contract.ReasonNodeRefused, Metadata: map[string]string{"node": end.Node},
-			Text: fmt.Sprintf("node %s: %s; leave it out with scope.nodes, or have it changed", end.Node, end.Message)}
+		return &contract.Problem{Code: code, Reason: contract.ReasonNodeRefused,
+			Metadata: map[string]string{"node": end.Node},
+			Text:     fmt.Sprintf("node %s: %s; leave it out with scope.nodes, or have it changed", end.Node, end.Message)}
 	}
 	return ofNode(end.Node, code, status.Convert(end.Err))
 }
@@ -307,7 +317,8 @@ func ofNode(node string, code codes.Code, answered *status.Status) error {
 	}
 	s, err := status.New(code, "node "+node+": "+answered.Message()).WithDetails(details...)
 	if err != nil {
-		return status.Error(code, "node "+node+": "+answered.Message()) // a detail could not be encoded; the sentence still arrives
+		// a detail could not be encoded; the sentence still arrives
+		return status.Error(code, "node "+node+": "+answered.Message())
 	}
 	return s.Err()
 }

@@ -10,7 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamOfUnreachable holds that of a node that cannot be asked when the stream begins, nothing is skipped that happens from then on.
+// TestStreamOfUnreachable holds that of a node that cannot be asked when the stream begins, nothing is skipped that
+// happens from then on.
 func TestStreamOfUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -45,7 +46,8 @@ func TestStreamOfJoined(t *testing.T) {
 	})
 }
 
-// TestStreamGoesOn holds that a stream that breaks is opened again behind what was delivered, and not at once each time.
+// TestStreamGoesOn holds that a stream that breaks is opened again behind what was delivered, and not at once each
+// time.
 func TestStreamGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -54,7 +56,8 @@ func TestStreamGoesOn(t *testing.T) {
 		c.next(t)
 		b.append(1)
 		c.until(t, shows("b:1"))
-		for _, s := range []pb.NodeStatus{pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_UNREACHABLE, pb.NodeStatus_NODE_STATUS_OVERLOADED,
+		for _, s := range []pb.NodeStatus{pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+			pb.NodeStatus_NODE_STATUS_OVERLOADED,
 			pb.NodeStatus_NODE_STATUS_ERROR} {
 			head := b.log.Head().Sequence
 			b.drop(s)
@@ -119,8 +122,8 @@ func TestStreamOfRestarted(t *testing.T) {
 	})
 }
 
-// TestStreamOfLost holds what is said of a node that has gone for good: a GAP for what is known of it and was not delivered, and nothing
-// when everything was. After that it has no entry.
+// TestStreamOfLost holds what is said of a node that has gone for good: a GAP for what is known of it and was not
+// delivered, and nothing when everything was. After that it has no entry.
 func TestStreamOfLost(t *testing.T) {
 	gone := map[string]func(*place){
 		"LEFT": func(p *place) { p.state(pb.NodeState_NODE_STATE_LEFT) },
@@ -173,7 +176,8 @@ func TestStreamOfLost(t *testing.T) {
 	}
 }
 
-// TestStreamOfEndedLog holds that another node's end ends nothing but its part, of which everything came; and that it is not asked again.
+// TestStreamOfEndedLog holds that another node's end ends nothing but its part, of which everything came; and that it
+// is not asked again.
 func TestStreamOfEndedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -182,7 +186,8 @@ func TestStreamOfEndedLog(t *testing.T) {
 		c.next(t)
 		b.append(1)
 		c.until(t, shows("b:1"))
-		b.log.Append(&event.Event{Type: event.DrainEnded, Detail: &event.DrainDetail{}}) // not wanted, and behind the last position that is told
+		// not wanted, and behind the last position that is told
+		b.log.Append(&event.Event{Type: event.DrainEnded, Detail: &event.DrainDetail{}})
 		b.log.Close()
 		b.beat()
 		asked := len(b.asked())
@@ -204,7 +209,8 @@ func TestStreamOfEndedLog(t *testing.T) {
 	})
 }
 
-// TestStreamOfNextLife holds that a node whose log has ended is followed in its next life, also when nobody heard that it left.
+// TestStreamOfNextLife holds that a node whose log has ended is followed in its next life, also when nobody heard that
+// it left.
 func TestStreamOfNextLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -223,7 +229,8 @@ func TestStreamOfNextLife(t *testing.T) {
 	})
 }
 
-// TestStreamOfReturned holds that a node that was forgotten and comes back in the same life goes on behind what was told of it.
+// TestStreamOfReturned holds that a node that was forgotten and comes back in the same life goes on behind what was
+// told of it.
 func TestStreamOfReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -247,7 +254,8 @@ func TestStreamOfReturned(t *testing.T) {
 	})
 }
 
-// TestStreamOfReturnedWhileStalled holds that a node is followed again that was forgotten and came back while the caller took nothing.
+// TestStreamOfReturnedWhileStalled holds that a node is followed again that was forgotten and came back while the
+// caller took nothing.
 func TestStreamOfReturnedWhileStalled(t *testing.T) {
 	for range 20 { // which of the two the stream learns first is a matter of chance
 		synctest.Test(t, func(t *testing.T) {
@@ -272,7 +280,8 @@ func TestStreamOfReturnedWhileStalled(t *testing.T) {
 	}
 }
 
-// TestStreamResumesBehindLost holds that a cursor of a node that has left is answered as a stream that was open would have been.
+// TestStreamResumesBehindLost holds that a cursor of a node that has left is answered as a stream that was open would
+// have been.
 func TestStreamResumesBehindLost(t *testing.T) {
 	for after, want := range map[string]string{
 		"a.19ab01@0,b.19ab01@2": "b:GAP(NODE_LOST,3-5)",
@@ -307,7 +316,8 @@ func TestStreamResumesBehindLost(t *testing.T) {
 	})
 }
 
-// TestStreamOfStalledLost holds that the range of a node that goes while its leg is held up is right: up to what was heard of it last.
+// TestStreamOfStalledLost holds that the range of a node that goes while its leg is held up is right: up to what was
+// heard of it last.
 func TestStreamOfStalledLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")

@@ -96,14 +96,17 @@ func TestNodeLeavesWhileJoining(t *testing.T) {
 func TestNewChecksPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	n := newNode(t, loop, "a", "100")
-	for node, role := range map[string]pb.Role{"b": pb.Role_ROLE_ADMIN + 1, "*": pb.Role_ROLE_UNSPECIFIED, "B": pb.Role_ROLE_ADMIN} {
-		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: map[string]pb.Role{node: role}})
+	for node, role := range map[string]pb.Role{"b": pb.Role_ROLE_ADMIN + 1, "*": pb.Role_ROLE_UNSPECIFIED,
+		"B": pb.Role_ROLE_ADMIN} {
+		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{},
+			PeerRoles: map[string]pb.Role{node: role}})
 		if err == nil {
 			t.Errorf("a peer %q has the role %s", node, role)
 		}
 	}
 	right := map[string]pb.Role{"b": pb.Role_ROLE_VIEWER, "*": pb.Role_ROLE_ADMIN}
-	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{}, PeerRoles: right}); err != nil {
+	if _, err := fleet.New(fleet.Config{Fleet: "test", Bus: n.bus, Self: n.body, Local: &control.Local{},
+		PeerRoles: right}); err != nil {
 		t.Error(err)
 	}
 }

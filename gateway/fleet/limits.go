@@ -19,8 +19,10 @@ import (
 )
 
 var (
-	getLimits    = verb[*pb.GetLimitsRequest, *pb.GetLimitsResponse]{pb.GatewayService_GetLimits_FullMethodName, Local.GetLimits}
-	updateLimits = verb[*pb.UpdateLimitsRequest, *pb.UpdateLimitsResponse]{pb.GatewayService_UpdateLimits_FullMethodName, Local.UpdateLimits}
+	getLimits = verb[*pb.GetLimitsRequest, *pb.GetLimitsResponse]{pb.GatewayService_GetLimits_FullMethodName,
+		Local.GetLimits}
+	updateLimits = verb[*pb.UpdateLimitsRequest, *pb.UpdateLimitsResponse]{pb.GatewayService_UpdateLimits_FullMethodName,
+		Local.UpdateLimits}
 )
 
 // GetLimits returns the limits of nodes.
@@ -35,7 +37,8 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 	response.Nodes, roomless = limitsOf(parts)
 	for _, p := range roomless {
 		elapsed := p.Elapsed
-		p.Answer = refused(p.Node, status.Error(codes.ResourceExhausted, "the reply has no room for its limits; name fewer nodes in scope.nodes"))
+		p.Answer = refused(p.Node, status.Error(codes.ResourceExhausted,
+			"the reply has no room for its limits; name fewer nodes in scope.nodes"))
 		p.Elapsed = elapsed
 	}
 	if response.Fleet, err = settle(to, parts); err != nil {
@@ -44,7 +47,8 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 	return response, nil
 }
 
-// UpdateLimits has nodes change their limits. This one goes first, when it is among them: what it finds wrong no other is asked for.
+// UpdateLimits has nodes change their limits. This one goes first, when it is among them: what it finds wrong no other
+// is asked for.
 func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -70,8 +74,8 @@ type limited interface {
 	GetLimits() *pb.Limits
 }
 
-// limitsOf returns the limits of the nodes that answered, and the parts of those that have no room in a response: the lists of networks
-// of one node alone may be some hundred KiB.
+// limitsOf returns the limits of the nodes that answered, and the parts of those that have no room in a response: the
+// lists of networks of one node alone may be some hundred KiB.
 func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
 	room := contract.MaxResponse
 	for i := range parts {
@@ -88,8 +92,8 @@ func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*p
 	return nodes, roomless
 }
 
-// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the first of those that it
-// is for. Nil when that one did not do what it was asked for.
+// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the
+// first of those that it is for. Nil when that one did not do what it was asked for.
 func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
 	about := r.nodes[0].Node
 	for _, m := range r.nodes {
@@ -108,7 +112,8 @@ func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
 // maxWords is how many bytes of a new value a record has.
 const maxWords = 256
 
-// changesOf tells the new values of limits, by the fields' names, as the record of a node has them. The request was validated.
+// changesOf tells the new values of limits, by the fields' names, as the record of a node has them. The request was
+// validated.
 func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
 	changes := make(map[string]string)
 	from := r.GetLimits().ProtoReflect()
@@ -146,7 +151,8 @@ func words(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	return v.String()
 }
 
-// elementsInWords tells the elements of a list: the first ones, and how many there are when that is too long for the record.
+// elementsInWords tells the elements of a list: the first ones, and how many there are when that is too long for the
+// record.
 func elementsInWords(elements []string) string {
 	all := strings.Join(elements[:min(len(elements), maxWords)], ",")
 	switch {

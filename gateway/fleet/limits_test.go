@@ -54,22 +54,28 @@ func TestForemostLimits(t *testing.T) {
 	}
 }
 
-// TestUpdateLimitsRefused holds that what this node finds wrong no other is asked for, and that what another finds wrong is its error.
+// TestUpdateLimitsRefused holds that what this node finds wrong no other is asked for, and that what another finds
+// wrong is its error.
 func TestUpdateLimitsRefused(t *testing.T) {
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return failing(codes.InvalidArgument, "wrong") }, other("a", live))
-	_, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{HighWater: 1 << 40}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"high_water"}}})
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return failing(codes.InvalidArgument, "wrong") },
+		other("a", live))
+	_, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{HighWater: 1 << 40},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"high_water"}}})
 	expectFailure(t, n.ErrorOf(err), codes.InvalidArgument, "OUT_OF_BOUNDS")
 	if len(n.asked) != 0 || len(n.controls()) != 0 {
 		t.Errorf("%v were asked; %d recorded", n.asked, len(n.controls()))
 	}
-	r, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
+	r, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
 	check(t, err)
-	if r.GetLimits().GetMaxConnections() != 9 || r.GetFleet().GetComplete() || r.GetFleet().GetNodes()[0].GetStatus() != statusError || len(r.GetNodes()) != 1 {
+	if r.GetLimits().GetMaxConnections() != 9 || r.GetFleet().GetComplete() ||
+		r.GetFleet().GetNodes()[0].GetStatus() != statusError || len(r.GetNodes()) != 1 {
 		t.Error(r)
 	}
 }
 
-// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it has not.
+// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it
+// has not.
 func TestLimitsHaveRoom(t *testing.T) {
 	var members []member.Member
 	for i := range 20 {
@@ -84,13 +90,15 @@ func TestLimitsHaveRoom(t *testing.T) {
 	}, members...)
 	got, err := n.GetLimits(t.Context(), &pb.GetLimitsRequest{})
 	check(t, err)
-	if f := got.GetFleet(); proto.Size(got) >= 4<<20 || len(got.GetNodes()) != 8 || f.GetComplete() || f.GetNodes()[19].GetStatus() != statusError || got.GetLimits() == nil {
+	if f := got.GetFleet(); proto.Size(got) >= 4<<20 || len(got.GetNodes()) != 8 || f.GetComplete() ||
+		f.GetNodes()[19].GetStatus() != statusError || got.GetLimits() == nil {
 		t.Errorf("%d bytes, %d nodes", proto.Size(got), len(got.GetNodes()))
 	}
 	changed, err := n.UpdateLimits(t.Context(), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 9},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}})
 	check(t, err)
-	if proto.Size(changed) >= 4<<20 || len(changed.GetNodes()) != 8 || !changed.GetFleet().GetComplete() || len(changed.GetFleet().GetNodes()) != 21 {
+	if proto.Size(changed) >= 4<<20 || len(changed.GetNodes()) != 8 || !changed.GetFleet().GetComplete() ||
+		len(changed.GetFleet().GetNodes()) != 21 {
 		t.Errorf("%d bytes, %d nodes", proto.Size(changed), len(changed.GetNodes()))
 	}
 }

@@ -26,14 +26,16 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		if err != nil {
 			return nil, err
 		}
-		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node, Status: pb.NodeStatus_NODE_STATUS_OK})})
+		response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&exchange.Answer{Node: to.nodes[0].Node,
+			Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
 	if _, err := filter.Compile(r.GetFilter()); err != nil { // what a node says of it after that is of its version
 		return nil, err
 	}
 	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // which UNSPECIFIED means
-	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetConnections, bind(strconv.Itoa(int(state)), r.GetFilter(), scopeNames(r.GetScope())))
+	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetConnections, bind(strconv.Itoa(int(state)),
+		r.GetFilter(), scopeNames(r.GetScope())))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,8 @@ func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetRe
 // scopeNames is what a scope adds to the binding of a walk.
 func scopeNames(s *pb.Scope) string { return strings.Join(s.GetNodes(), ",") }
 
-// live adds up the live connections of the nodes that may answer: of this one now, of others as of their last heartbeats.
+// live adds up the live connections of the nodes that may answer: of this one now, of others as of their last
+// heartbeats.
 func (n *Node) live(nodes []member.Member) int64 {
 	var sum int64
 	for _, m := range nodes {

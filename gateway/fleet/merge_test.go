@@ -19,8 +19,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestShutdownMerged holds that the others are told first, and what of their answers is told: the latest deadline, all connections, and that
-// the drain was joined only when it was on every node.
+// TestShutdownMerged holds that the others are told first, and what of their answers is told: the latest deadline, all
+// connections, and that the drain was joined only when it was on every node.
 func TestShutdownMerged(t *testing.T) {
 	late := time.Now().Add(time.Hour)
 	for _, joined := range []string{"az", "a", "z"} {
@@ -38,14 +38,16 @@ func TestShutdownMerged(t *testing.T) {
 				if a.Node == latest {
 					deadline = late
 				}
-				return ok(&pb.ShutdownResponse{Joined: strings.Contains(joined, a.Node), Deadline: timestamppb.New(deadline), Connections: 2})
+				return ok(&pb.ShutdownResponse{Joined: strings.Contains(joined, a.Node), Deadline: timestamppb.New(deadline),
+					Connections: 2})
 			}, other("a", live), other("z", live))
 			r := &pb.ShutdownRequest{GracePeriod: durationpb.New(time.Minute), Scope: &pb.Scope{All: true}}
 			first, err := n.Shutdown(t.Context(), r)
 			check(t, err)
 			again, err := n.Shutdown(t.Context(), r)
 			check(t, err)
-			if first.GetJoined() || again.GetJoined() != (joined == "az") || first.GetConnections() != 4 || !first.GetDeadline().AsTime().Equal(late) {
+			if first.GetJoined() || again.GetJoined() != (joined == "az") || first.GetConnections() != 4 ||
+				!first.GetDeadline().AsTime().Equal(late) {
 				t.Errorf("%s, %s: %v, %v", joined, latest, first, again)
 			}
 			expectComplete(t, first.GetFleet(), "a", "m", "z")
@@ -80,10 +82,12 @@ func TestBannedOnce(t *testing.T) {
 	}
 }
 
-// TestFailuresAreBounded holds that a reply about many names a hundred targets, and that what did not happen is not recorded.
+// TestFailuresAreBounded holds that a reply about many names a hundred targets, and that what did not happen is not
+// recorded.
 func TestFailuresAreBounded(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
-		return ok(&pb.BroadcastResponse{Matched: 70, Dropped: 70, Failures: slices.Repeat([]*pb.TargetOutcome{{Id: "x"}}, 70)})
+		return ok(&pb.BroadcastResponse{Matched: 70, Dropped: 70, Failures: slices.Repeat([]*pb.TargetOutcome{{Id: "x"}},
+			70)})
 	}, other("a", live), other("b", live))
 	r, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x")})
 	check(t, err)
@@ -102,26 +106,32 @@ func TestLocalTargets(t *testing.T) {
 	ids := append(n.connect(1), "b.2.1")
 	kicked, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: ids, ValidateOnly: true, Scope: local})
 	check(t, err)
-	labeled, err := n.SetLabels(t.Context(), &pb.SetLabelsRequest{ConnectionIds: ids, Set: map[string]string{"a": "b"}, Scope: local})
+	labeled, err := n.SetLabels(t.Context(), &pb.SetLabelsRequest{ConnectionIds: ids, Set: map[string]string{"a": "b"},
+		Scope: local})
 	check(t, err)
-	if kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_WOULD_KICK || kicked.GetOutcomes()[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN_NODE ||
-		labeled.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_LABELED || labeled.GetOutcomes()[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN_NODE {
+	if kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_WOULD_KICK ||
+		kicked.GetOutcomes()[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN_NODE ||
+		labeled.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_LABELED ||
+		labeled.GetOutcomes()[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN_NODE {
 		t.Errorf("%v %v", kicked, labeled)
 	}
 	_, err = n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.2.1", Scope: local})
 	expectFailure(t, n.ErrorOf(err), codes.NotFound, "UNKNOWN_NODE")
 }
 
-// TestAuditOfOthers holds that the record of a call that is for this node and others has what others did: this node has recorded its part.
+// TestAuditOfOthers holds that the record of a call that is for this node and others has what others did: this node has
+// recorded its part.
 func TestAuditOfOthers(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
-		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_CLOSED}}, Matched: 1, Closed: 1})
+		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_CLOSED}},
+			Matched: 1, Closed: 1})
 	}, other("b", live))
 	ids := append(n.connect(1), "b.2.1")
 	_, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: ids, FlushTimeout: durationpb.New(time.Millisecond)})
 	check(t, err)
 	c := n.controls()
-	if len(c) != 2 || c[0].Nodes != nil || c[0].Matched != 1 || len(c[1].Nodes) != 1 || c[1].Matched != 1 || len(c[1].Outcomes) != 1 || c[1].Outcomes["CLOSED"] != 1 {
+	if len(c) != 2 || c[0].Nodes != nil || c[0].Matched != 1 || len(c[1].Nodes) != 1 || c[1].Matched != 1 ||
+		len(c[1].Outcomes) != 1 || c[1].Outcomes["CLOSED"] != 1 {
 		t.Errorf("recorded %+v", c)
 	}
 }
@@ -129,10 +139,12 @@ func TestAuditOfOthers(t *testing.T) {
 // TestLabelsRefused holds that labels that are too many are told from those that are set, wherever the connections are.
 func TestLabelsRefused(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
-		return ok(&pb.SetLabelsResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_TOO_MANY_LABELS},
+		return ok(&pb.SetLabelsResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1",
+			Outcome: pb.Outcome_OUTCOME_TOO_MANY_LABELS},
 			{Id: "b.2.2", Outcome: pb.Outcome_OUTCOME_LABELED}, {Id: "b.2.3", Outcome: pb.Outcome_OUTCOME_CLOSED}}})
 	}, other("b", live))
-	r, err := n.SetLabels(t.Context(), &pb.SetLabelsRequest{ConnectionIds: []string{"b.2.1", "b.2.2", "b.2.3"}, Set: map[string]string{"a": "b"}})
+	r, err := n.SetLabels(t.Context(), &pb.SetLabelsRequest{ConnectionIds: []string{"b.2.1", "b.2.2", "b.2.3"},
+		Set: map[string]string{"a": "b"}})
 	check(t, err)
 	if r.GetRefused() != 1 || r.GetLabeled() != 1 || r.GetClosed() != 1 || r.GetMatched() != 3 || r.GetNotFound() != 0 {
 		t.Error(r)
@@ -149,9 +161,11 @@ func TestLivesAreNumbers(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return ok(&pb.SendResponse{Outcome: pb.Outcome_OUTCOME_WRITTEN})
 	}, b)
-	for id, want := range map[string]pb.Outcome{"b.10.1": pb.Outcome_OUTCOME_WRITTEN, "b.9.1": pb.Outcome_OUTCOME_NODE_RESTARTED,
+	for id, want := range map[string]pb.Outcome{"b.10.1": pb.Outcome_OUTCOME_WRITTEN,
+		"b.9.1":   pb.Outcome_OUTCOME_NODE_RESTARTED,
 		"b.010.1": pb.Outcome_OUTCOME_WRITTEN, // the same number: the node says what it is
-		"b.11.1":  pb.Outcome_OUTCOME_NODE_UNREACHABLE, "b.100.1": pb.Outcome_OUTCOME_NODE_UNREACHABLE, "c.10.1": pb.Outcome_OUTCOME_UNKNOWN_NODE} {
+		"b.11.1":  pb.Outcome_OUTCOME_NODE_UNREACHABLE, "b.100.1": pb.Outcome_OUTCOME_NODE_UNREACHABLE,
+		"c.10.1": pb.Outcome_OUTCOME_UNKNOWN_NODE} {
 		r, err := n.Send(t.Context(), &pb.SendRequest{Id: id, Data: []byte("x")})
 		check(t, err)
 		if r.GetOutcome() != want {
@@ -160,27 +174,32 @@ func TestLivesAreNumbers(t *testing.T) {
 	}
 }
 
-// TestCursorsOfScope holds that a cursor has the nodes of the scope, and no other, and of each the newest event that is known.
+// TestCursorsOfScope holds that a cursor has the nodes of the scope, and no other, and of each the newest event that is
+// known.
 func TestCursorsOfScope(t *testing.T) {
 	b, gone := other("b", live), other("c", unreachable)
 	b.Head, gone.Head, b.Connections, gone.Connections = 7, 9, 5, 50
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return ok(&pb.CountConnectionsResponse{}) }, b, gone)
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return ok(&pb.CountConnectionsResponse{}) }, b,
+		gone)
 	n.connect(2)
 	for _, c := range []struct {
 		scope *pb.Scope
 		want  string
 		total int64
-	}{{nil, "b.2@7,c.2@9," + n.server.Cursor().String(), 7}, {&pb.Scope{Nodes: []string{"b"}}, "b.2@7", 5}, {&pb.Scope{Local: true}, n.server.Cursor().String(), 2}} {
+	}{{nil, "b.2@7,c.2@9," + n.server.Cursor().String(), 7}, {&pb.Scope{Nodes: []string{"b"}}, "b.2@7", 5},
+		{&pb.Scope{Local: true}, n.server.Cursor().String(), 2}} {
 		r, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: c.scope})
 		check(t, err)
 		list := n.decodedPage(&pb.ListConnectionsRequest{Scope: c.scope})
 		if r.GetCursor() != c.want || list.GetCursor() != c.want || list.GetTotalSize() != c.total {
-			t.Errorf("%v: %s and %s, %d in all; expected %s, %d", c.scope, r.GetCursor(), list.GetCursor(), list.GetTotalSize(), c.want, c.total)
+			t.Errorf("%v: %s and %s, %d in all; expected %s, %d", c.scope, r.GetCursor(), list.GetCursor(), list.GetTotalSize(),
+				c.want, c.total)
 		}
 	}
 }
 
-// TestWalkTokenBinding holds what a walk may not change: not the nodes, also of bans, and that no state is the same as LIVE.
+// TestWalkTokenBinding holds what a walk may not change: not the nodes, also of bans, and that no state is the same as
+// LIVE.
 func TestWalkTokenBinding(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if strings.HasSuffix(a.Method, "ListBans") {
@@ -196,7 +215,8 @@ func TestWalkTokenBinding(t *testing.T) {
 		t.Error(bans)
 	}
 	for _, nodes := range [][]string{{"a"}, {"b"}} {
-		_, err = n.ListBans(t.Context(), &pb.ListBansRequest{PageToken: bans.GetNextPageToken(), Scope: &pb.Scope{Nodes: nodes}})
+		_, err = n.ListBans(t.Context(), &pb.ListBansRequest{PageToken: bans.GetNextPageToken(),
+			Scope: &pb.Scope{Nodes: nodes}})
 		expectFailure(t, n.ErrorOf(err), codes.InvalidArgument, "PAGE_TOKEN_MISMATCH")
 	}
 	_, err = n.ListBans(t.Context(), &pb.ListBansRequest{PageToken: connections})
@@ -239,17 +259,20 @@ func TestNodesTable(t *testing.T) {
 		return names, r
 	}
 	names, r := table(nil)
-	if !slices.Equal(names, []string{"a", "b!", "l", "m"}) || r.GetFleet().GetComplete() || r.GetFleet().GetExpected() != 3 {
+	if !slices.Equal(names, []string{"a", "b!", "l", "m"}) || r.GetFleet().GetComplete() ||
+		r.GetFleet().GetExpected() != 3 {
 		t.Error(r)
 	}
-	if self := r.GetNodes()[3]; !self.GetSelf() || self.GetAllowed() != pb.Role_ROLE_ADMIN || self.GetLastSeen() != nil || self.GetRoundTrip() != nil {
+	if self := r.GetNodes()[3]; !self.GetSelf() || self.GetAllowed() != pb.Role_ROLE_ADMIN || self.GetLastSeen() != nil ||
+		self.GetRoundTrip() != nil {
 		t.Error(self)
 	}
 	if names, _ = table(&pb.Scope{Nodes: []string{"b"}}); !slices.Equal(names, []string{"b!"}) {
 		t.Error(names)
 	}
 	before := len(n.asked)
-	if names, r = table(&pb.Scope{Local: true}); !slices.Equal(names, []string{"a", "b", "l", "m"}) || len(n.asked) != before || !r.GetFleet().GetComplete() {
+	if names, r = table(&pb.Scope{Local: true}); !slices.Equal(names, []string{"a", "b", "l", "m"}) ||
+		len(n.asked) != before || !r.GetFleet().GetComplete() {
 		t.Error(r)
 	}
 }
@@ -277,7 +300,8 @@ func TestAnswered(t *testing.T) {
 		r, err := n.CountConnections(t.Context(), &pb.CountConnectionsRequest{})
 		check(t, err)
 		f := r.GetFleet()
-		if f.GetNodes()[0].GetStatus() != c.status || f.GetAnswered() != c.answered || f.GetExpected() != 2 || f.GetComplete() != (c.status == statusOK) {
+		if f.GetNodes()[0].GetStatus() != c.status || f.GetAnswered() != c.answered || f.GetExpected() != 2 ||
+			f.GetComplete() != (c.status == statusOK) {
 			t.Errorf("%v: %v", a, f)
 		}
 		_, err = n.CountConnections(t.Context(), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true}})
@@ -298,7 +322,8 @@ func TestLocalDeadline(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.DeadlineExceeded, "DEADLINE_EXCEEDED")
 }
 
-// TestGetGatewayAsksOne holds that a gateway describes itself unless another is named, and that nobody else is asked for it.
+// TestGetGatewayAsksOne holds that a gateway describes itself unless another is named, and that nobody else is asked
+// for it.
 func TestGetGatewayAsksOne(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "z" {
@@ -309,7 +334,8 @@ func TestGetGatewayAsksOne(t *testing.T) {
 	n.bus.Connect(false) // which is not what it is about
 	own, err := n.GetGateway(t.Context(), &pb.GetGatewayRequest{})
 	check(t, err)
-	if own.GetNode() != "m" || len(n.asked) != 0 || own.GetFleetInfo().GetConnected() || own.GetFleetInfo().GetProblem() == "" || own.GetFleetInfo().GetNodes() != 3 {
+	if own.GetNode() != "m" || len(n.asked) != 0 || own.GetFleetInfo().GetConnected() ||
+		own.GetFleetInfo().GetProblem() == "" || own.GetFleetInfo().GetNodes() != 3 {
 		t.Error(own)
 	}
 	expectComplete(t, own.GetFleet(), "m")

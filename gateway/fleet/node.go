@@ -15,8 +15,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Node is a node in a fleet. It answers the calls that come to the node's control plane (control.NewInFleet), and those that come by
-// way of other nodes. Its methods may be called from any goroutine.
+// Node is a node in a fleet. It answers the calls that come to the node's control plane (control.NewInFleet), and those
+// that come by way of other nodes. Its methods may be called from any goroutine.
 //
 // The order of its life: New, Join, Leave.
 type Node struct {
@@ -32,7 +32,7 @@ type Node struct {
 
 	ending    context.Context // over when Leave was called: a Join that is under way ends
 	end       context.CancelFunc
-	lifecycle sync.Mutex // held by Join and Leave, before any other lock
+	lifecycle sync.Mutex // held by Join and Leave; order: docs/locks.md
 	used      bool       // Join or Leave was called
 	in        bool       // Join began what Leave has to end
 }
@@ -52,9 +52,11 @@ func New(c Config) (*Node, error) {
 		c.Logger = hclog.NewNullLogger()
 	}
 	began, subjects := time.Now(), member.NewSubjects(c.Fleet)
-	members := member.New(member.Config{Fleet: c.Fleet, Version: c.Version, Bus: c.Bus, Self: c.Self, Logger: c.Logger}, subjects, began)
+	members := member.New(member.Config{Fleet: c.Fleet, Version: c.Version, Bus: c.Bus, Self: c.Self, Logger: c.Logger},
+		subjects, began)
 	core := core{config: c, local: c.Local, roster: members}
-	exchange := exchange.New(exchange.Config{Bus: c.Bus, Subjects: subjects, Self: members.Origin(), Began: began, Roster: members,
+	exchange := exchange.New(exchange.Config{Bus: c.Bus, Subjects: subjects, Self: members.Origin(), Began: began,
+		Roster:  members,
 		Answers: answering{core}, Logger: c.Logger})
 	n := &Node{core: core, log: c.Logger, began: began, asker: exchange, members: members, exchange: exchange,
 		stopExchange: sync.OnceFunc(exchange.Stop)}
@@ -62,7 +64,7 @@ func New(c Config) (*Node, error) {
 	return n, nil
 }
 
-// checkPeerRoles checks Config.PeerRoles: a role that is not known would let nothing or everything through.
+// checkPeerRoles checks Config.PeerRoles: an unknown role would let nothing or everything through.
 func checkPeerRoles(roles map[string]pb.Role) error {
 	for node, role := range roles {
 		if node != "*" && !event.ValidNode(node) {
@@ -75,14 +77,16 @@ func checkPeerRoles(roles map[string]pb.Role) error {
 	return nil
 }
 
-// Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's name, which is a
-// *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus could not make one, and the node joins when
-// there is one. Other errors are ctx's and the bus's, and nothing was begun either. A node joins once.
+// Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's
+// name, which is a *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus
+// could not make one, and the node joins when there is one. Other errors are ctx's and the bus's, and nothing was begun
+// either. A node joins once.
 func (n *Node) Join(ctx context.Context) error {
 	n.lifecycle.Lock()
 	defer n.lifecycle.Unlock()
 	if n.used {
-		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.Origin().Node, n.config.Fleet)
+		return fmt.Errorf("node %s joins fleet %s once: it has joined, or has left; make a new one", n.members.Origin().Node,
+			n.config.Fleet)
 	}
 	n.used = true
 	ctx, cancel := context.WithCancel(ctx)
@@ -99,7 +103,7 @@ func (n *Node) Join(ctx context.Context) error {
 	return nil
 }
 
-// join begins, when there is no twin. What others ask is answered before they can hear of this node.
+// join begins when there is no twin. The node answers requests before others can hear of it.
 func (n *Node) join(ctx context.Context) error {
 	if err := n.members.Settle(ctx); err != nil {
 		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
@@ -114,8 +118,9 @@ func (n *Node) join(ctx context.Context) error {
 	return nil
 }
 
-// Leave ends everything that Join began and says to the others that the node leaves, in this order: what was answered before counts. It
-// waits for it, and ends a Join that is under way. Without Join, and a second time, it does nothing.
+// Leave ends everything that Join began, and then tells the others that the node leaves: answers from before still
+// count. It waits for that, up to 2 s for mutations under way, and ends a Join that is under way. Without Join, and a
+// second time, it does nothing.
 func (n *Node) Leave() {
 	n.end()
 	n.lifecycle.Lock()

@@ -66,7 +66,8 @@ func TestNodeAnswersWhileItIsThere(t *testing.T) {
 		a := joinNode(t, loop, "a", "100", func(bus bus.Bus) bus.Bus { d.Bus = bus; return &d })
 		time.Sleep(time.Minute)
 		lines := d.read(false)
-		if asked, said := slices.Index(lines, "+ask"), slices.Index(lines, "beat"); asked < 0 || said < asked || slices.Index(lines, "hello") > asked {
+		if asked, said := slices.Index(lines, "+ask"), slices.Index(lines, "beat"); asked < 0 || said < asked ||
+			slices.Index(lines, "hello") > asked {
 			t.Errorf("a did %v; expected Hello, that it listens to what is asked, and only then a heartbeat", lines)
 		}
 		a.Leave()
@@ -92,11 +93,13 @@ func TestNodeIsNotAskedBesideTwin(t *testing.T) {
 		joinNode(t, loop, "a", "101")
 		loop.Cut(place("a", "100"), place("a", "101"), false)
 		time.Sleep(5 * time.Second)
-		if lines := older.read(false); !slices.Contains(lines, "-ask") || !slices.Contains(lines, "-answer") || !slices.Contains(lines, "-beat") {
+		if lines := older.read(false); !slices.Contains(lines, "-ask") || !slices.Contains(lines, "-answer") ||
+			!slices.Contains(lines, "-beat") {
 			t.Errorf("the one that was displaced did %v; expected that it hears nothing any more", lines)
 		}
 		err := newNode(t, loop, "a", "102", func(bus bus.Bus) bus.Bus { late.Bus = bus; return &late }).Join(t.Context())
-		if twin, ok := errors.AsType[*fleet.TwinError](err); !ok || *twin != (fleet.TwinError{Node: "a", Incarnation: "101", Fleet: "test"}) {
+		if twin, ok := errors.AsType[*fleet.TwinError](err); !ok || *twin != (fleet.TwinError{Node: "a", Incarnation: "101",
+			Fleet: "test"}) {
 			t.Errorf("Join returned %v; expected the twin 101", err)
 		}
 		if lines := late.read(false); slices.Contains(lines, "beat") || !slices.Contains(lines, "-beat") {

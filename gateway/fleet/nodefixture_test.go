@@ -46,23 +46,27 @@ type bareNode struct {
 func place(name, incarnation string) string { return name + "." + incarnation }
 
 // newNode makes a node that has not joined, in a place of its own, and ends it with the test; wrap may change its bus.
-func newNode(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(bus.Bus) bus.Bus) *bareNode {
+func newNode(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
+	wrap ...func(bus.Bus) bus.Bus) *bareNode {
 	t.Helper()
 	n := &bareNode{bus: loop.Bus(place(name, incarnation))}
-	n.body = &body{log: event.NewLog(event.Origin{Node: name, Incarnation: incarnation}, 4096), draining: make(chan struct{})}
+	n.body = &body{log: event.NewLog(event.Origin{Node: name, Incarnation: incarnation}, 4096),
+		draining: make(chan struct{})}
 	var bus bus.Bus = n.bus
 	for _, w := range wrap {
 		bus = w(bus)
 	}
 	var err error
-	n.Node, err = fleet.New(fleet.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body, Local: &control.Local{}})
+	n.Node, err = fleet.New(fleet.Config{Fleet: "test", Version: "v1-" + name, Bus: bus, Self: n.body,
+		Local: &control.Local{}})
 	check(t, err)
 	t.Cleanup(n.Leave)
 	return n
 }
 
 // joinNode makes a node that has joined.
-func joinNode(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(bus.Bus) bus.Bus) *bareNode {
+func joinNode(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
+	wrap ...func(bus.Bus) bus.Bus) *bareNode {
 	t.Helper()
 	n := newNode(t, loop, name, incarnation, wrap...)
 	check(t, n.Join(t.Context()))

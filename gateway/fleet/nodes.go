@@ -59,7 +59,8 @@ func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, 
 		}
 	}
 	if len(others) > 0 {
-		answers = append(answers, n.asker.Ask(ctx, others, exchange.Question{Method: method, Body: body, Caller: n.local.Caller(ctx), Wait: within(ctx, wait)})...)
+		answers = append(answers, n.asker.Ask(ctx, others, exchange.Question{Method: method, Body: body,
+			Caller: n.local.Caller(ctx), Wait: within(ctx, wait)})...)
 	}
 	slices.SortFunc(answers, func(a, b exchange.Answer) int { return strings.Compare(a.Node, b.Node) })
 	return answers
@@ -87,7 +88,8 @@ func (n *Node) listed(to *reach, s *pb.Scope) []member.Member {
 
 // row describes a node.
 func (n *Node) row(m *member.Member) *pb.Node {
-	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version, Connections: m.Connections, EventHead: m.Head,
+	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version,
+		Connections: m.Connections, EventHead: m.Head,
 		Self: m.Self, Uptime: durationpb.New(time.Duration(m.Stamp)), Allowed: n.maxRole(m.Node)}
 	if m.Self {
 		row.Connections, row.EventHead = uint64(n.config.Self.Live()), n.config.Self.Cursor().Sequence

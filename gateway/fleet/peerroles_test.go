@@ -24,7 +24,8 @@ func TestPeerRoles(t *testing.T) {
 	expectComplete(t, counted.GetFleet(), "a", "b", "c")
 	sent, err := a.client.Send(patiently(t), &pb.SendRequest{Id: ids[0], Data: []byte("x")})
 	check(t, err)
-	if n := sent.GetFleet().GetNodes()[0]; sent.GetOutcome() != pb.Outcome_OUTCOME_NODE_REFUSED || n.GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED ||
+	if n := sent.GetFleet().GetNodes()[0]; sent.GetOutcome() != pb.Outcome_OUTCOME_NODE_REFUSED ||
+		n.GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED ||
 		!strings.Contains(n.GetMessage(), "by way of node a") {
 		t.Error(sent)
 	}
@@ -35,12 +36,14 @@ func TestPeerRoles(t *testing.T) {
 	}
 	down, err := c.client.Shutdown(patiently(t), &pb.ShutdownRequest{Scope: &pb.Scope{Nodes: []string{"b"}}})
 	check(t, err)
-	if n := down.GetFleet().GetNodes()[0]; n.GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED || down.GetFleet().GetComplete() {
+	if n := down.GetFleet().GetNodes()[0]; n.GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED ||
+		down.GetFleet().GetComplete() {
 		t.Error(down)
 	}
 	nodes, err := b.client.ListNodes(patiently(t), &pb.ListNodesRequest{})
 	check(t, err)
-	if n := nodes.GetNodes(); n[0].GetAllowed() != pb.Role_ROLE_VIEWER || n[1].GetAllowed() != pb.Role_ROLE_ADMIN || n[2].GetAllowed() != pb.Role_ROLE_OPERATOR {
+	if n := nodes.GetNodes(); n[0].GetAllowed() != pb.Role_ROLE_VIEWER || n[1].GetAllowed() != pb.Role_ROLE_ADMIN ||
+		n[2].GetAllowed() != pb.Role_ROLE_OPERATOR {
 		t.Error(nodes)
 	}
 }
@@ -50,14 +53,17 @@ func TestExcluded(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	_, here := gates[0].connect(t, 2)
 	_, there := gates[1].connect(t, 2)
-	sent, err := gates[0].client.Broadcast(patiently(t), &pb.BroadcastRequest{Data: []byte("x"), ExcludeIds: []string{here[0], there[1], "x.1.1"}})
+	sent, err := gates[0].client.Broadcast(patiently(t), &pb.BroadcastRequest{Data: []byte("x"),
+		ExcludeIds: []string{here[0], there[1], "x.1.1"}})
 	check(t, err)
-	if sent.GetMatched() != 2 || sent.GetFleet().GetNodes()[0].GetCounts()["matched"] != 1 || sent.GetFleet().GetNodes()[1].GetCounts()["matched"] != 1 {
+	if sent.GetMatched() != 2 || sent.GetFleet().GetNodes()[0].GetCounts()["matched"] != 1 ||
+		sent.GetFleet().GetNodes()[1].GetCounts()["matched"] != 1 {
 		t.Error(sent)
 	}
 }
 
-// TestDeniedElsewhere holds who a node says that its caller is when the call came by way of another node, and that it counts what it denies.
+// TestDeniedElsewhere holds who a node says that its caller is when the call came by way of another node, and that it
+// counts what it denies.
 func TestDeniedElsewhere(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")
@@ -73,7 +79,8 @@ func TestDeniedElsewhere(t *testing.T) {
 	check(t, err)
 	gone, err := a.client.ForgetNode(patiently(t), &pb.ForgetNodeRequest{Node: "c"})
 	check(t, err)
-	if n := gone.GetFleet().GetNodes(); len(n) != 2 || n[1].GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED || !strings.Contains(n[1].GetMessage(), "by way of node a") {
+	if n := gone.GetFleet().GetNodes(); len(n) != 2 || n[1].GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED ||
+		!strings.Contains(n[1].GetMessage(), "by way of node a") {
 		t.Error(gone)
 	}
 	if stateOf(t, b, "c") != pb.NodeState_NODE_STATE_LEFT || len(b.controls(t)) != 0 {
@@ -81,7 +88,8 @@ func TestDeniedElsewhere(t *testing.T) {
 	}
 	info, err := a.client.GetGateway(patiently(t), &pb.GetGatewayRequest{Scope: ofB})
 	check(t, err)
-	if info.GetTotals().GetDeniedCalls()["ROLE_REQUIRED"] != 2 || info.GetCaller().GetRole() != pb.Role_ROLE_OPERATOR || info.GetCaller().GetIdentity() == "" ||
+	if info.GetTotals().GetDeniedCalls()["ROLE_REQUIRED"] != 2 || info.GetCaller().GetRole() != pb.Role_ROLE_OPERATOR ||
+		info.GetCaller().GetIdentity() == "" ||
 		info.GetNode() != "b" || info.GetFleetInfo().GetName() != "test" {
 		t.Error(info)
 	}

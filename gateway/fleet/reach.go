@@ -62,7 +62,8 @@ func (n *Node) blind() string {
 	return ""
 }
 
-// owners returns the reach of a call for those nodes alone that hold some connections: whether there are others does not matter.
+// owners returns the reach of a call for those nodes alone that hold some connections: whether there are others does
+// not matter.
 func (r *reach) owners() *reach {
 	of := *r
 	of.blind = ""
@@ -75,8 +76,10 @@ func (n *Node) unknownNode(code codes.Code, field, name string) error {
 	for _, m := range n.roster.Known() {
 		known = append(known, m.Node)
 	}
-	return &contract.Problem{Code: code, Reason: contract.ReasonUnknownNode, Field: field, Metadata: map[string]string{"node": name},
-		Text: fmt.Sprintf("%s: fleet %s has no node %q; expected one of %s", field, n.config.Fleet, name, listed(known, ", "))}
+	return &contract.Problem{Code: code, Reason: contract.ReasonUnknownNode, Field: field,
+		Metadata: map[string]string{"node": name},
+		Text: fmt.Sprintf("%s: fleet %s has no node %q; expected one of %s", field, n.config.Fleet, name,
+			listed(known, ", "))}
 }
 
 // maxListed is how many bytes of names an error has: errors travel in trailers, which have little room.
@@ -118,8 +121,8 @@ func (r *reach) apart() (own, rest []member.Member) {
 	return own, rest
 }
 
-// checkFilter checks the filter of a call that other nodes are asked about: a wrong one is wrong on every node, and none needs to be
-// asked. The error is a *filter.Error.
+// checkFilter checks the filter of a call that other nodes are asked about: a wrong one is wrong on every node, and
+// none needs to be asked. The error is a *filter.Error.
 func (r *reach) checkFilter(expr string) error {
 	if !r.others() {
 		return nil // this node says it by itself

@@ -65,8 +65,8 @@ func fleetResult(nodes []*pb.NodeResult) *pb.FleetResult {
 	return r
 }
 
-// settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a *problem when all nodes are
-// required and some are missing.
+// settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a *problem
+// when all nodes are required and some are missing.
 func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error) {
 	if r.local && len(parts) == 1 && parts[0].Err != nil {
 		return nil, parts[0].Err
@@ -77,7 +77,8 @@ func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error)
 	return r.result(nodeResults(parts))
 }
 
-// result sums up what became of a call on its nodes. The error is a *problem when all are required and some are missing.
+// result sums up what became of a call on its nodes. The error is a *problem when all are required and some are
+// missing.
 func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	result := fleetResult(nodes)
 	switch {
@@ -97,8 +98,8 @@ func (r *reach) unknown() error {
 		Text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
 }
 
-// failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong, INVALID_ARGUMENT, when no
-// node has carried it out or may have; or what all nodes say, when it is the same.
+// failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong,
+// INVALID_ARGUMENT, when no node has carried it out or may have; or what all nodes say, when it is the same.
 func failed[R proto.Message](parts []part[R]) *exchange.Answer {
 	var wrong *exchange.Answer
 	alike, done := len(parts) > 0, false
@@ -124,8 +125,9 @@ func explained(a *exchange.Answer) error {
 	if len(status.Convert(a.Err).Details()) > 0 {
 		return a.Err
 	}
-	return &contract.Problem{Code: status.Code(a.Err), Reason: contract.ReasonNodeRefused, Metadata: map[string]string{"node": a.Node},
-		Text: "node " + a.Node + ": " + a.Message}
+	return &contract.Problem{Code: status.Code(a.Err), Reason: contract.ReasonNodeRefused,
+		Metadata: map[string]string{"node": a.Node},
+		Text:     "node " + a.Node + ": " + a.Message}
 }
 
 // nodesMissing says that all nodes are required, and which have not done what they were asked for.
@@ -138,8 +140,10 @@ func nodesMissing(nodes []*pb.NodeResult) error {
 		}
 	}
 	names, _ := fitting(missing, ",")
-	return &contract.Problem{Code: codes.Unavailable, Reason: contract.ReasonNodesMissing, Metadata: map[string]string{"missing": names},
-		Text: fmt.Sprintf("%d of %d nodes have not done it: %s; what others have done is done; try again, or without require_all",
+	return &contract.Problem{Code: codes.Unavailable, Reason: contract.ReasonNodesMissing,
+		Metadata: map[string]string{"missing": names},
+		Text: fmt.Sprintf("%d of %d nodes have not done it: %s; what others have done is done; try again, or without "+
+			"require_all",
 			len(missing), len(nodes), listed(told, ", "))}
 }
 

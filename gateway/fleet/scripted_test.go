@@ -46,13 +46,16 @@ type scripted struct {
 }
 
 // among returns the node `m` among others, which answer as the test says; wrap may change what the node itself does.
-func among(t *testing.T, answer func(ctx context.Context, a fleet.Asked) fleet.Answer, others ...member.Member) *scripted {
+func among(t *testing.T, answer func(ctx context.Context, a fleet.Asked) fleet.Answer,
+	others ...member.Member) *scripted {
 	return amongWith(t, func(s *server.Server) control.Gateway { return s }, answer, others...)
 }
 
-func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer func(ctx context.Context, a fleet.Asked) fleet.Answer, others ...member.Member) *scripted {
+func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer func(ctx context.Context,
+	a fleet.Asked) fleet.Answer, others ...member.Member) *scripted {
 	t.Helper()
-	s, err := server.New(server.Config{Node: "m", Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
+	s, err := server.New(server.Config{Node: "m", Listeners: []server.ListenerConfig{{Name: "main",
+		Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
 	check(t, err)
 	check(t, s.Listen())
 	serving := make(chan struct{})
@@ -146,8 +149,8 @@ func (b broken) Limits(ctx context.Context) (server.Limits, error) {
 	return b.Server.Limits(ctx)
 }
 
-// TestBlind holds that a node that cannot know which nodes there are does not say that it has asked them all: before it has heard of
-// any, and when it was displaced.
+// TestBlind holds that a node that cannot know which nodes there are does not say that it has asked them all: before it
+// has heard of any, and when it was displaced.
 func TestBlind(t *testing.T) {
 	n := among(t, nil)
 	ids := n.connect(1)
@@ -192,7 +195,8 @@ func TestBlind(t *testing.T) {
 	complete("displaced", false)
 }
 
-// TestOwnPanic holds that a panic in this node's own part is what became of it there: what other nodes did is told and recorded.
+// TestOwnPanic holds that a panic in this node's own part is what became of it there: what other nodes did is told and
+// recorded.
 func TestOwnPanic(t *testing.T) {
 	n := amongWith(t, func(s *server.Server) control.Gateway {
 		return broken{s, func(context.Context) error { panic("boom") }}
@@ -203,7 +207,8 @@ func TestOwnPanic(t *testing.T) {
 	sent, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x")})
 	check(t, err)
 	f := sent.GetFleet()
-	if sent.GetWritten() != 2 || f.GetComplete() || f.GetNodes()[0].GetStatus() != statusError || f.GetNodes()[1].GetStatus() != statusOK ||
+	if sent.GetWritten() != 2 || f.GetComplete() || f.GetNodes()[0].GetStatus() != statusError ||
+		f.GetNodes()[1].GetStatus() != statusOK ||
 		strings.Contains(f.GetNodes()[0].GetMessage(), "boom") {
 		t.Errorf("%v", sent)
 	}
@@ -214,8 +219,8 @@ func TestOwnPanic(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.Internal, "PANIC")
 }
 
-// TestShortDeadline holds that a caller who waits for less than the nodes may take gets what there is, whoever is slow: another node, or
-// this one; and that this node's part is not cut off by how long others may take.
+// TestShortDeadline holds that a caller who waits for less than the nodes may take gets what there is, whoever is slow:
+// another node, or this one; and that this node's part is not cut off by how long others may take.
 func TestShortDeadline(t *testing.T) {
 	slow := make(map[string]bool)
 	until := make(map[string]time.Time) // when a part that is slow has to be done
@@ -243,14 +248,16 @@ func TestShortDeadline(t *testing.T) {
 		clear(slow)
 		slow[node] = true
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		r, err := n.CountConnections(ctx, &pb.CountConnectionsRequest{Scope: &pb.Scope{NodeTimeout: durationpb.New(time.Minute)}})
+		r, err := n.CountConnections(ctx,
+			&pb.CountConnectionsRequest{Scope: &pb.Scope{NodeTimeout: durationpb.New(time.Minute)}})
 		check(t, err)
 		if deadline, _ := ctx.Deadline(); until[node].IsZero() || deadline.Sub(until[node]) < 50*time.Millisecond {
 			t.Errorf("%s is slow: it has until %s, and the caller goes at %s", node, until[node], deadline)
 		}
 		cancel()
 		for _, of := range r.GetFleet().GetNodes() {
-			if (of.GetStatus() == statusTimedOut) != (of.GetNode() == node) || (of.GetStatus() == statusOK) == (of.GetNode() == node) {
+			if (of.GetStatus() == statusTimedOut) != (of.GetNode() == node) ||
+				(of.GetStatus() == statusOK) == (of.GetNode() == node) {
 				t.Errorf("%s is slow: %v", node, of)
 			}
 		}
@@ -262,10 +269,12 @@ func TestShortDeadline(t *testing.T) {
 	}
 }
 
-// TestWrong holds when a request that nodes find wrong is an error, and when what others did, or may have done, is told.
+// TestWrong holds when a request that nodes find wrong is an error, and when what others did, or may have done, is
+// told.
 func TestWrong(t *testing.T) {
 	var of map[string]fleet.Answer
-	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live), other("b", live))
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live),
+		other("b", live))
 	invalid, full := failing(codes.InvalidArgument, "wrong"), failing(codes.ResourceExhausted, "TOO_MANY_BANS")
 	for _, c := range []struct {
 		a, b fleet.Answer
@@ -300,7 +309,8 @@ func TestWrong(t *testing.T) {
 	}
 	of = map[string]fleet.Answer{"a": full, "b": full}
 	_, err := n.AddBan(t.Context(), &pb.AddBanRequest{Target: "192.0.2.1", Scope: &pb.Scope{Nodes: []string{"a", "b"}}})
-	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "NODE_REFUSED", "node a", "TOO_MANY_BANS") // with details, though the node gave none
+	// with details, though the node gave none
+	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "NODE_REFUSED", "node a", "TOO_MANY_BANS")
 }
 
 // TestOnlyNode holds that what alone is an error is one in a fleet of which no other node is known.
@@ -319,7 +329,8 @@ func TestReplayed(t *testing.T) {
 		return ok(&pb.BroadcastResponse{Matched: 1, Written: 1, Replayed: replayed[a.Node]})
 	}, other("a", live), other("b", live))
 	send := func() *pb.BroadcastResponse {
-		r, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x"), Scope: &pb.Scope{Nodes: []string{"a", "b"}}})
+		r, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x"), Scope: &pb.Scope{Nodes: []string{"a",
+			"b"}}})
 		check(t, err)
 		return r
 	}
@@ -333,13 +344,15 @@ func TestReplayed(t *testing.T) {
 		if r := send(); r.GetReplayed() || r.GetMatched() != 2 {
 			t.Error(r)
 		}
-		if c := n.controls(); len(c) != before+1 || c[before].Matched != 1 || len(c[before].Nodes) != 1 || c[before].Nodes[first] != "" {
+		if c := n.controls(); len(c) != before+1 || c[before].Matched != 1 || len(c[before].Nodes) != 1 ||
+			c[before].Nodes[first] != "" {
 			t.Errorf("recorded %+v", c)
 		}
 	}
 }
 
-// TestAuditIsBounded holds that the record of a call of a thousand nodes has a hundred, those that have not done it before the others.
+// TestAuditIsBounded holds that the record of a call of a thousand nodes has a hundred, those that have not done it
+// before the others.
 func TestAuditIsBounded(t *testing.T) {
 	var members []member.Member
 	for i := range 1000 {
@@ -353,7 +366,8 @@ func TestAuditIsBounded(t *testing.T) {
 	}, members...)
 	_, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x")})
 	check(t, err)
-	if c := n.controls(); len(c) != 2 || len(c[1].Nodes) != fleet.MaxFailures || c[1].Nodes["n0999"] != "TIMED_OUT" || c[1].Nodes["m"] != "" {
+	if c := n.controls(); len(c) != 2 || len(c[1].Nodes) != fleet.MaxFailures || c[1].Nodes["n0999"] != "TIMED_OUT" ||
+		c[1].Nodes["m"] != "" {
 		t.Errorf("recorded %+v", c)
 	}
 }
@@ -377,7 +391,8 @@ func TestMergedGroups(t *testing.T) {
 		sum += g.GetCount()
 	}
 	g := r.GetGroups()
-	if len(g) != 1000 || g[0].GetValue() != "a-0000" || g[999].GetValue() != "a-0999" || g[0].GetCount() != 2 || sum+r.GetOther() != r.GetCount() ||
+	if len(g) != 1000 || g[0].GetValue() != "a-0000" || g[999].GetValue() != "a-0999" || g[0].GetCount() != 2 ||
+		sum+r.GetOther() != r.GetCount() ||
 		r.GetCount() != 4012 || r.GetTotalSize() != 6 {
 		t.Errorf("%d groups, %d in them, %d others, %d in all", len(g), sum, r.GetOther(), r.GetCount())
 	}
@@ -385,7 +400,8 @@ func TestMergedGroups(t *testing.T) {
 
 // TestAlone holds that what other nodes get is the request with their scope, and that its bytes are not copied for it.
 func TestAlone(t *testing.T) {
-	r := &pb.BroadcastRequest{Data: []byte("data"), Filter: "true", ExcludeIds: []string{"a.1.1"}, Scope: &pb.Scope{Nodes: []string{"a"}, RequireAll: true}}
+	r := &pb.BroadcastRequest{Data: []byte("data"), Filter: "true", ExcludeIds: []string{"a.1.1"},
+		Scope: &pb.Scope{Nodes: []string{"a"}, RequireAll: true}}
 	got := fleet.Alone(r)
 	want := proto.CloneOf(r)
 	want.Scope = &pb.Scope{Local: true}
@@ -408,7 +424,8 @@ func TestMessagesAreShort(t *testing.T) {
 
 // TestWaits holds what a verb's own waiting adds to the nodes' time.
 func TestWaits(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusTimedOut} }, other("b", live))
+	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusTimedOut} },
+		other("b", live))
 	scope := &pb.Scope{NodeTimeout: durationpb.New(2 * time.Second)}
 	filter := &pb.Scope{Nodes: []string{"b"}, NodeTimeout: scope.NodeTimeout}
 	for _, c := range []struct {
@@ -424,7 +441,8 @@ func TestWaits(t *testing.T) {
 			return err
 		}, 7 * time.Second},
 		{func() error {
-			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN, WaitTimeout: durationpb.New(time.Second), Scope: scope})
+			_, err := n.Send(t.Context(), &pb.SendRequest{Id: "b.2.1", Wait: pb.SendWait_SEND_WAIT_WRITTEN,
+				WaitTimeout: durationpb.New(time.Second), Scope: scope})
 			return err
 		}, 3 * time.Second},
 		{func() error {
@@ -432,7 +450,8 @@ func TestWaits(t *testing.T) {
 			return err
 		}, 3 * time.Second},
 		{func() error {
-			_, err := n.Kick(t.Context(), &pb.KickRequest{Filter: "true", FlushTimeout: durationpb.New(30 * time.Second), Scope: filter})
+			_, err := n.Kick(t.Context(), &pb.KickRequest{Filter: "true", FlushTimeout: durationpb.New(30 * time.Second),
+				Scope: filter})
 			return err
 		}, 32 * time.Second},
 		{func() error { _, err := n.ListNodes(t.Context(), &pb.ListNodesRequest{Scope: scope}); return err }, time.Second},
@@ -451,7 +470,8 @@ func TestWaits(t *testing.T) {
 
 // TestForgetScope holds whom a node that is to be forgotten is told of.
 func TestForgetScope(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusOK} }, other("a", live), other("b", left), other("c", unreachable))
+	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusOK} },
+		other("a", live), other("b", left), other("c", unreachable))
 	r, err := n.ForgetNode(t.Context(), &pb.ForgetNodeRequest{Node: "c"})
 	check(t, err)
 	expectComplete(t, r.GetFleet(), "a", "m")

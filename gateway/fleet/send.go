@@ -12,7 +12,7 @@ import (
 
 var send = verb[*pb.SendRequest, *pb.SendResponse]{pb.GatewayService_Send_FullMethodName, Local.Send}
 
-// Send has the node send that the ID names.
+// Send has the node that the ID names send.
 func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -36,7 +36,8 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 		response = parts[0].response
 	}
 	response.Fleet = result
-	audit(ctx, n, &event.ControlDetail{Verb: "Send", IDs: []string{r.GetId()}, DataBytes: uint64(len(r.GetData())), Matched: 1,
+	audit(ctx, n, &event.ControlDetail{Verb: "Send", IDs: []string{r.GetId()}, DataBytes: uint64(len(r.GetData())),
+		Matched:  1,
 		Outcomes: map[string]uint64{outcomeName(response.GetOutcome()): 1}}, parts)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 	return response, nil
 }
 
-// notSent is the response of a Send of which nobody needs to be asked.
+// notSent is the response of a Send that needs no node to be asked.
 func notSent(to *reach, r *pb.SendRequest, owner member.Member, o pb.Outcome) (*pb.SendResponse, error) {
 	response := &pb.SendResponse{Outcome: o}
 	var nodes []*pb.NodeResult

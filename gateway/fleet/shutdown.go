@@ -13,9 +13,11 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService_Shutdown_FullMethodName, Local.Shutdown}
+var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService_Shutdown_FullMethodName,
+	Local.Shutdown}
 
-// Shutdown drains the one node that is named, or all: the others first, so that this one can still tell what they answered.
+// Shutdown drains the one node that is named, or all: the others first, so that this one can still tell what they
+// answered.
 func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	if s := r.GetScope(); len(s.GetNodes()) != 1 && !s.GetLocal() && !s.GetAll() {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope",
@@ -28,7 +30,8 @@ func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shutdow
 	}
 	own, rest := to.apart()
 	parts := shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{rest, r})
-	audit(ctx, n, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(), Matched: mergedShutdown(parts).GetConnections(),
+	audit(ctx, n, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(),
+		Matched:   mergedShutdown(parts).GetConnections(),
 		DataBytes: uint64(len(r.GetFarewell()))}, parts) // before this node's own log ends
 	parts = ordered(parts, shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{own, r}))
 	response := mergedShutdown(parts)

@@ -10,11 +10,12 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// snapshot is the beginning of a stream: the connections of the nodes that there were when it began, which each sends its part of.
+// snapshot is the beginning of a stream: the connections of the nodes that there were when it began, which each sends
+// its part of.
 type snapshot struct {
-	pending map[string]bool // nodes whose part is not complete
+	pending map[string]bool // nodes with an incomplete part
 	present uint64          // connections of the parts that are
-	missing []string        // whose part does not come now
+	missing []string        // nodes without a part for now
 }
 
 // beginSnapshot begins the snapshot that the request asks for, or lets the legs go on without one.
@@ -73,7 +74,9 @@ func (s *eventStream) completeSnapshot() error {
 func (s *eventStream) snapshotComplete(done *snapshot) *pb.Event {
 	self := s.node.roster.Self()
 	own, _ := s.vector.At(self.Node)
-	return &pb.Event{Node: self.Node, Incarnation: self.Incarnation, Sequence: own.Sequence, Time: timestamppb.New(time.Now()),
-		Type: pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{
+	return &pb.Event{Node: self.Node, Incarnation: self.Incarnation, Sequence: own.Sequence,
+		Time: timestamppb.New(time.Now()),
+		Type: pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE,
+		Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{
 			Connections: done.present, Cursor: s.cursor(), MissingNodes: done.missing}}}
 }

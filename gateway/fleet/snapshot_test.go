@@ -15,8 +15,8 @@ import (
 // complete reports whether a response ends a snapshot.
 func complete(r *pb.StreamEventsResponse) bool { return strings.Contains(story(r), "COMPLETE") }
 
-// TestSnapshot holds that a snapshot has the connections of all nodes, is complete once, and that nothing else comes before it is; and
-// that nothing that happened meanwhile is lost.
+// TestSnapshot holds that a snapshot has the connections of all nodes, is complete once, and that nothing else comes
+// before it is; and that nothing that happened meanwhile is lost.
 func TestSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -57,8 +57,8 @@ func TestSnapshot(t *testing.T) {
 	})
 }
 
-// TestSnapshotWithout holds that nodes that cannot be asked, or say nothing for 5 s, are missing; and that their connections come when
-// they do, with an end of their own.
+// TestSnapshotWithout holds that nodes that cannot be asked, or say nothing for 5 s, are missing; and that their
+// connections come when they do, with an end of their own.
 func TestSnapshotWithout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c", "d")
@@ -86,7 +86,8 @@ func TestSnapshotWithout(t *testing.T) {
 		w.at("b").append(1)
 		got = c.until(t, complete)
 		const present = "b:+b.19ab01.1 b:+b.19ab01.2 "
-		if told := story(got...); told != present+"b:COMPLETE(2,b.19ab01@3,[])" && told != present+"b:COMPLETE(2,b.19ab01@4,[])" {
+		if told := story(got...); told != present+"b:COMPLETE(2,b.19ab01@3,[])" &&
+			told != present+"b:COMPLETE(2,b.19ab01@4,[])" {
 			t.Errorf("then came %s", told)
 		}
 		for _, r := range got {
@@ -97,7 +98,8 @@ func TestSnapshotWithout(t *testing.T) {
 		w.at("c").mute(false)
 		c.until(t, shows("c:COMPLETE(2,c.19ab01@3,[])"))
 		w.at("d").forget(false)
-		if got := c.until(t, shows("d:3")); !strings.HasSuffix(story(got...), "d:1 d:2 d:3") || strings.Contains(story(got...), "d:+") {
+		if got := c.until(t, shows("d:3")); !strings.HasSuffix(story(got...), "d:1 d:2 d:3") ||
+			strings.Contains(story(got...), "d:+") {
 			t.Errorf("of a node that joined: %s", story(got...))
 		}
 	})
@@ -117,7 +119,8 @@ func TestSnapshotInterrupted(t *testing.T) {
 		if last := got[len(got)-1]; story(last) != "a:COMPLETE(0,a.19ab01@0,[b])" {
 			t.Errorf("got %s", story(last))
 		}
-		if got := c.until(t, complete); story(got...) != "b:+b.19ab01.1 b:+b.19ab01.2 b:+b.19ab01.3 b:COMPLETE(3,b.19ab01@0,[])" {
+		if got := c.until(t, complete); story(got...) != "b:+b.19ab01.1 b:+b.19ab01.2 b:+b.19ab01.3 "+
+			"b:COMPLETE(3,b.19ab01@0,[])" {
 			t.Errorf("then came %s", story(got...))
 		}
 	})
@@ -149,7 +152,8 @@ func TestSnapshotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
 		w.at("b").refuse(func(*pb.StreamEventsRequest) *exchange.StreamEnd {
-			return &exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_DENIED, Message: "it may not"}}
+			return &exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_DENIED,
+				Message: "it may not"}}
 		})
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
 		for {

@@ -14,11 +14,13 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// eventStream is one StreamEvents call for several nodes. It runs in the call's own goroutine, which alone merges and sends. Each node
-// that is followed has a leg with a goroutine of its own, which hands over one item at a time and waits until that is taken. So a slow
-// caller holds its legs up and nobody else: their nodes keep a position for each, and say GAP when their rings have gone round.
+// eventStream is one StreamEvents call for several nodes. It runs in the call's own goroutine, which alone merges and
+// sends. Each node that is followed has a leg with a goroutine of its own, which hands over one item at a time and
+// waits until that is taken. So a slow caller holds its legs up and nobody else: their nodes keep a position for each,
+// and say GAP when their rings have gone round.
 //
-// The vector is behind what was sent and what the batch has, for each node exactly, because an item of a leg is never divided.
+// The vector is behind what was sent and what the batch has, for each node exactly, because an item of a leg is never
+// divided.
 type eventStream struct {
 	node   *Node
 	server pb.GatewayService_StreamEventsServer
@@ -38,7 +40,8 @@ type eventStream struct {
 	sentAt   time.Time
 }
 
-// maxDeparted is how many nodes that have gone are remembered, so that one that comes back in the same life goes on where it was.
+// maxDeparted is how many nodes that have gone are remembered, so that one that comes back in the same life goes on
+// where it was.
 const maxDeparted = 1000
 
 // StreamEvents follows the events of the nodes of a scope until the caller cancels, or this node's log has ended.
@@ -50,8 +53,9 @@ func (n *Node) StreamEvents(r *pb.StreamEventsRequest, server pb.GatewayService_
 	if err != nil {
 		return err
 	}
-	s := &eventStream{node: n, server: server, plan: plan, caller: n.local.Caller(server.Context()), items: make(chan item),
-		live: make(chan struct{}), vector: plan.begin, legs: make(map[string]bool), departed: make(map[string]event.Cursor)}
+	s := &eventStream{node: n, server: server, plan: plan, caller: n.local.Caller(server.Context()),
+		items: make(chan item),
+		live:  make(chan struct{}), vector: plan.begin, legs: make(map[string]bool), departed: make(map[string]event.Cursor)}
 	ctx, cancel := context.WithCancel(server.Context())
 	defer s.wait.Wait()
 	defer cancel()
@@ -203,8 +207,8 @@ func (s *eventStream) end(err error) error {
 	return err
 }
 
-// send sends the batch with the vector, or a heartbeat when it has no events. While a snapshot is under way, there is neither a vector
-// nor a heartbeat.
+// send sends the batch with the vector, or a heartbeat when it has no events. While a snapshot is under way, there is
+// neither a vector nor a heartbeat.
 func (s *eventStream) send() error {
 	response := &pb.StreamEventsResponse{}
 	switch {
@@ -224,7 +228,8 @@ func (s *eventStream) send() error {
 	return err
 }
 
-// cursor returns what resumes behind what was sent. Without a position of any node that is the beginning, not the end, as "" would be.
+// cursor returns what resumes behind what was sent. Without a position of any node that is the beginning, not the end,
+// as "" would be.
 func (s *eventStream) cursor() string {
 	if len(s.vector) == 0 {
 		return "0"
@@ -232,8 +237,8 @@ func (s *eventStream) cursor() string {
 	return s.vector.String()
 }
 
-// passOthers moves the positions of other nodes to their newest events, as far as that is known: nothing of theirs is wanted. Those of
-// nodes that have left, or were forgotten, go.
+// passOthers moves the positions of other nodes to their newest events, as far as this node knows: no event of theirs
+// is wanted. It drops the positions of nodes that have left or were forgotten.
 func (s *eventStream) passOthers() {
 	passed := make(map[string]bool)
 	for _, m := range s.node.roster.All() {

@@ -38,8 +38,8 @@ func vectorOf(t testing.TB, r *pb.StreamEventsResponse) map[string]string {
 	return m
 }
 
-// TestStreamFromNow holds that the first response comes at once with a position of every node, and that what happens on any of them from
-// then on comes, in the order of that node.
+// TestStreamFromNow holds that the first response comes at once with a position of every node, and that what happens on
+// any of them from then on comes, in the order of that node.
 func TestStreamFromNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -54,7 +54,9 @@ func TestStreamFromNow(t *testing.T) {
 		w.at("c").append(2)
 		w.at("a").append(1)
 		w.at("b").append(1)
-		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@4,b.19ab01@6,c.19ab01@9" })
+		got := c.until(t, func(r *pb.StreamEventsResponse) bool {
+			return r.GetCursor() == "a.19ab01@4,b.19ab01@6,c.19ab01@9"
+		})
 		told := strings.Fields(story(got...))
 		slices.Sort(told)
 		if strings.Join(told, " ") != "a:4 b:6 c:8 c:9" {
@@ -70,7 +72,9 @@ func TestStreamOfOneNode(t *testing.T) {
 		w.at("a").append(2)
 		w.at("b").append(2)
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{After: "a.19ab01@1,b.19ab01@0", Scope: &pb.Scope{Local: true}})
-		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@2" })
+		got := c.until(t, func(r *pb.StreamEventsResponse) bool {
+			return r.GetCursor() == "a.19ab01@2"
+		})
 		if story(got...) != "a:2" {
 			t.Errorf("got %s", story(got...))
 		}
@@ -80,8 +84,8 @@ func TestStreamOfOneNode(t *testing.T) {
 	})
 }
 
-// TestStreamResumes holds that each node goes on behind its entry; that one without an entry begins with the oldest event that it keeps;
-// and that the entry of a node that is not known stays.
+// TestStreamResumes holds that each node goes on behind its entry; that one without an entry begins with the oldest
+// event that it keeps; and that the entry of a node that is not known stays.
 func TestStreamResumes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -104,7 +108,8 @@ func TestStreamResumes(t *testing.T) {
 	})
 }
 
-// TestStreamFromTheOldest holds that "0" is that of every node, and that the first response resumes there too, of whichever nodes.
+// TestStreamFromTheOldest holds that "0" is that of every node, and that the first response resumes there too, of
+// whichever nodes.
 func TestStreamFromTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -114,7 +119,9 @@ func TestStreamFromTheOldest(t *testing.T) {
 		if first := c.next(t); first.GetCursor() != "a.19ab01@0" {
 			t.Errorf("it begins at %q", first.GetCursor())
 		}
-		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@2,b.19ab01@1" })
+		got := c.until(t, func(r *pb.StreamEventsResponse) bool {
+			return r.GetCursor() == "a.19ab01@2,b.19ab01@1"
+		})
 		if n := len(strings.Fields(story(got...))); n != 3 {
 			t.Errorf("got %s", story(got...))
 		}
@@ -133,11 +140,14 @@ func TestStreamFromTheOldest(t *testing.T) {
 func TestStreamAsksOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
-		wanted := []pb.EventType{pb.EventType_EVENT_TYPE_DATA, pb.EventType_EVENT_TYPE_NODE_LEFT, pb.EventType_EVENT_TYPE_CLOSED}
-		c := open(t, w.at("a"), &pb.StreamEventsRequest{Types: wanted, Filter: `node == "b"`, IncludeData: true, MaxDataBytes: 77, After: "b.19ab01@0"})
+		wanted := []pb.EventType{pb.EventType_EVENT_TYPE_DATA, pb.EventType_EVENT_TYPE_NODE_LEFT,
+			pb.EventType_EVENT_TYPE_CLOSED}
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{Types: wanted, Filter: `node == "b"`, IncludeData: true,
+			MaxDataBytes: 77, After: "b.19ab01@0"})
 		c.next(t)
 		synctest.Wait()
-		want := &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_DATA, pb.EventType_EVENT_TYPE_CLOSED}, Filter: `node == "b"`,
+		want := &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_DATA, pb.EventType_EVENT_TYPE_CLOSED},
+			Filter:      `node == "b"`,
 			IncludeData: true, MaxDataBytes: 77, After: "b.19ab01@0"}
 		if asked := w.at("b").asked(); len(asked) != 1 || !proto.Equal(asked[0], want) {
 			t.Errorf("it was asked %v; expected %v", asked, want)
@@ -164,7 +174,8 @@ func TestStreamWaitsForItsLegs(t *testing.T) {
 	})
 }
 
-// TestStreamRefused holds that a node that will not have the stream, whatever is done, ends it with an error that names the node.
+// TestStreamRefused holds that a node that will not have the stream, whatever is done, ends it with an error that names
+// the node.
 func TestStreamRefused(t *testing.T) {
 	denied := status.Error(codes.PermissionDenied, "StreamEvents needs the role viewer")
 	for name, c := range map[string]struct {
@@ -172,11 +183,14 @@ func TestStreamRefused(t *testing.T) {
 		code codes.Code
 		says string
 	}{
-		"denied": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_DENIED, Err: denied}},
+		"denied": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_DENIED,
+			Err: denied}},
 			codes.PermissionDenied, "node b: StreamEvents needs"},
-		"unsupported": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_UNSUPPORTED, Message: "no such method"}},
+		"unsupported": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_UNSUPPORTED,
+			Message: "no such method"}},
 			codes.Unimplemented, "node b: no such method"},
-		"wrong": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: status.Error(codes.InvalidArgument, "types: 99")}},
+		"wrong": {&exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_ERROR,
+			Err: status.Error(codes.InvalidArgument, "types: 99")}},
 			codes.InvalidArgument, "node b: types: 99"},
 	} {
 		for _, when := range []string{"at the start", "later"} {
@@ -217,11 +231,12 @@ func TestStreamOfWrongRequest(t *testing.T) {
 		request *pb.StreamEventsRequest
 		says    string
 	}{
-		"filter":             {&pb.StreamEventsRequest{Filter: "nonsense("}, "filter"},
-		"filter, of another": {&pb.StreamEventsRequest{Filter: "nonsense(", Scope: &pb.Scope{Nodes: []string{"b"}}}, "filter"},
-		"cursor":             {&pb.StreamEventsRequest{After: "a.1@2,x"}, `"x" is not a cursor`},
-		"ahead":              {&pb.StreamEventsRequest{After: "a.19ab01@7,b.19ab01@0"}, "ahead of the newest event"},
-		"node":               {&pb.StreamEventsRequest{Scope: &pb.Scope{Nodes: []string{"a", "q"}}}, `"q"`},
+		"filter": {&pb.StreamEventsRequest{Filter: "nonsense("}, "filter"},
+		"filter, of another": {&pb.StreamEventsRequest{Filter: "nonsense(", Scope: &pb.Scope{Nodes: []string{"b"}}},
+			"filter"},
+		"cursor": {&pb.StreamEventsRequest{After: "a.1@2,x"}, `"x" is not a cursor`},
+		"ahead":  {&pb.StreamEventsRequest{After: "a.19ab01@7,b.19ab01@0"}, "ahead of the newest event"},
+		"node":   {&pb.StreamEventsRequest{Scope: &pb.Scope{Nodes: []string{"a", "q"}}}, `"q"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -243,14 +258,16 @@ func TestStreamOfWrongRequest(t *testing.T) {
 	}
 }
 
-// TestStreamAheadOfAnother holds that a cursor that is ahead of another node's log ends the stream with an error that names the node.
+// TestStreamAheadOfAnother holds that a cursor that is ahead of another node's log ends the stream with an error that
+// names the node.
 func TestStreamAheadOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
 		s := open(t, w.at("a"), &pb.StreamEventsRequest{After: "a.19ab01@0,b.19ab01@7"})
 		err := s.err(t)
 		says := status.Convert(err).Message()
-		if status.Code(err) != codes.InvalidArgument || !strings.HasPrefix(says, "node b: ") || !strings.Contains(says, "ahead") {
+		if status.Code(err) != codes.InvalidArgument || !strings.HasPrefix(says, "node b: ") || !strings.Contains(says,
+			"ahead") {
 			t.Errorf("it ended with %v", err)
 		}
 	})
@@ -263,7 +280,8 @@ func TestStreamNeedsAll(t *testing.T) {
 		w.at("c").state(pb.NodeState_NODE_STATE_UNREACHABLE)
 		err := open(t, w.at("a"), &pb.StreamEventsRequest{Scope: &pb.Scope{RequireAll: true}}).err(t)
 		var p *contract.Problem
-		if !errors.As(err, &p) || p.Code != codes.Unavailable || p.Reason != contract.ReasonNodesMissing || p.Metadata["missing"] != "c" {
+		if !errors.As(err, &p) || p.Code != codes.Unavailable || p.Reason != contract.ReasonNodesMissing ||
+			p.Metadata["missing"] != "c" {
 			t.Errorf("it ended with %#v", err)
 		}
 		c := open(t, w.at("a"), &pb.StreamEventsRequest{Scope: &pb.Scope{RequireAll: true, Nodes: []string{"a", "b"}}})
@@ -280,7 +298,8 @@ func TestStreamOfSomeNodes(t *testing.T) {
 		for _, p := range w.places {
 			p.append(2)
 		}
-		c := open(t, w.at("a"), &pb.StreamEventsRequest{After: "a.19ab01@1,b.19ab01@1,c.19ab01@1", Scope: &pb.Scope{Nodes: []string{"b"}}})
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{After: "a.19ab01@1,b.19ab01@1,c.19ab01@1",
+			Scope: &pb.Scope{Nodes: []string{"b"}}})
 		got := c.until(t, shows("b:2"))
 		if story(got...) != "b:2" || got[len(got)-1].GetCursor() != "a.19ab01@1,b.19ab01@2,c.19ab01@1" {
 			t.Errorf("got %s up to %s", story(got...), got[len(got)-1].GetCursor())
@@ -320,8 +339,8 @@ func TestStreamEndsWithOwnLog(t *testing.T) {
 	})
 }
 
-// TestStreamOfMembers holds that events about members come from the node that is asked alone; and that when nothing else is wanted, the
-// others are not followed, and their entries keep up.
+// TestStreamOfMembers holds that events about members come from the node that is asked alone; and that when nothing
+// else is wanted, the others are not followed, and their entries keep up.
 func TestStreamOfMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -331,7 +350,9 @@ func TestStreamOfMembers(t *testing.T) {
 			p.log.Append(&event.Event{Type: event.NodeJoined, Detail: &event.NodeDetail{}})
 			p.append(1)
 		}
-		got := c.until(t, func(r *pb.StreamEventsResponse) bool { return r.GetCursor() == "a.19ab01@2,b.19ab01@2,c.19ab01@2" })
+		got := c.until(t, func(r *pb.StreamEventsResponse) bool {
+			return r.GetCursor() == "a.19ab01@2,b.19ab01@2,c.19ab01@2"
+		})
 		told := strings.Fields(story(got...))
 		slices.Sort(told)
 		if strings.Join(told, " ") != "a:1 a:2 b:2 c:2" {
@@ -344,7 +365,8 @@ func TestStreamOfMembers(t *testing.T) {
 			}
 		}
 		asked := len(w.at("b").asked())
-		c = open(t, w.at("a"), &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_NODE_JOINED}, After: "a.19ab01@0,b.19ab01@1,z.77@8"})
+		c = open(t, w.at("a"), &pb.StreamEventsRequest{Types: []pb.EventType{pb.EventType_EVENT_TYPE_NODE_JOINED},
+			After: "a.19ab01@0,b.19ab01@1,z.77@8"})
 		c.until(t, shows("a:1"))
 		w.at("b").append(3)
 		c.until(t, func(r *pb.StreamEventsResponse) bool {

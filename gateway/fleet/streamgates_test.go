@@ -61,8 +61,8 @@ func byNode(events []*pb.Event, wanted pb.EventType) map[string]int {
 	return counts
 }
 
-// TestStreamOfGates holds of whole gateways that a stream has the connections of all of them, that what happens to these comes from
-// whichever gateway it is, and that a gateway which leaves takes nothing with it but its entry.
+// TestStreamOfGates holds of whole gateways that a stream has the connections of all of them, that what happens to
+// these comes from whichever gateway it is, and that a gateway which leaves takes nothing with it but its entry.
 func TestStreamOfGates(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "g1", "g2", "g3")
 	var conns []net.Conn
@@ -75,7 +75,9 @@ func TestStreamOfGates(t *testing.T) {
 		}
 	}
 	w := watch(t, gates[1], &pb.StreamEventsRequest{Snapshot: true})
-	got := w.until("the snapshot is complete", func(e *pb.Event) bool { return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE })
+	got := w.until("the snapshot is complete", func(e *pb.Event) bool {
+		return e.GetType() == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE
+	})
 	present := make(map[string]bool)
 	for _, e := range got {
 		if e.GetType() == pb.EventType_EVENT_TYPE_PRESENT {
@@ -83,7 +85,8 @@ func TestStreamOfGates(t *testing.T) {
 		}
 	}
 	last := got[len(got)-1].GetSnapshotComplete()
-	if !maps.Equal(present, want) || last.GetConnections() != 600 || len(last.GetMissingNodes()) > 0 || last.GetCursor() != w.cursor {
+	if !maps.Equal(present, want) || last.GetConnections() != 600 || len(last.GetMissingNodes()) > 0 ||
+		last.GetCursor() != w.cursor {
 		t.Fatalf("%d connections of %d, and %v", len(present), len(want), last)
 	}
 	resume := w.cursor
@@ -101,13 +104,15 @@ func TestStreamOfGates(t *testing.T) {
 	if counts := byNode(got, pb.EventType_EVENT_TYPE_CLOSED); !maps.Equal(counts, expected) {
 		t.Errorf("closed: %v", counts)
 	}
-	again := watch(t, gates[2], &pb.StreamEventsRequest{After: resume, Types: []pb.EventType{pb.EventType_EVENT_TYPE_CLOSED}, Filter: `node != "g1"`})
+	again := watch(t, gates[2], &pb.StreamEventsRequest{After: resume,
+		Types: []pb.EventType{pb.EventType_EVENT_TYPE_CLOSED}, Filter: `node != "g1"`})
 	closed = 0
 	got = again.until("all that match are closed", func(e *pb.Event) bool {
 		closed++
 		return closed == 500
 	})
-	if counts := byNode(got, pb.EventType_EVENT_TYPE_CLOSED); len(got) != 500 || counts["g2"] != 200 || counts["g3"] != 300 {
+	if counts := byNode(got, pb.EventType_EVENT_TYPE_CLOSED); len(got) != 500 || counts["g2"] != 200 ||
+		counts["g3"] != 300 {
 		t.Errorf("resumed with a filter at another gateway: %v of %d", counts, len(got))
 	}
 	gates[2].server.Log().Close()
@@ -130,8 +135,8 @@ func TestStreamOfGates(t *testing.T) {
 	}
 }
 
-// TestListAndStream holds that a caller who lists and then follows from the list's cursor misses nothing, of any gateway. What was there
-// just before may come too.
+// TestListAndStream holds that a caller who lists and then follows from the list's cursor misses nothing, of any
+// gateway. What was there just before may come too.
 func TestListAndStream(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "g1", "g2", "g3")
 	for _, g := range gates {
@@ -146,7 +151,8 @@ func TestListAndStream(t *testing.T) {
 			missing[id] = true
 		}
 	}
-	w := watch(t, gates[1], &pb.StreamEventsRequest{After: page.GetCursor(), Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED}})
+	w := watch(t, gates[1], &pb.StreamEventsRequest{After: page.GetCursor(),
+		Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED}})
 	w.until("all have come", func(e *pb.Event) bool {
 		delete(missing, e.GetConnection().GetId())
 		return len(missing) == 0
@@ -156,7 +162,8 @@ func TestListAndStream(t *testing.T) {
 // TestStreamErrors holds what a caller gets over gRPC for what this gateway, or another one, will not have.
 func TestStreamErrors(t *testing.T) {
 	loop := fleettest.NewLoopback()
-	gates := []*gate{start(t, loop, "g1"), start(t, loop, "g2", func(c *fleet.Config) { c.PeerRoles = map[string]pb.Role{"g1": pb.Role_ROLE_VIEWER} })}
+	gates := []*gate{start(t, loop, "g1"), start(t, loop, "g2",
+		func(c *fleet.Config) { c.PeerRoles = map[string]pb.Role{"g1": pb.Role_ROLE_VIEWER} })}
 	settle(t, gates...)
 	other := gates[1].server.Cursor()
 	other.Sequence = 1 << 40
@@ -169,7 +176,8 @@ func TestStreamErrors(t *testing.T) {
 		"filter": {&pb.StreamEventsRequest{Filter: "nonsense("}, codes.InvalidArgument, "INVALID_FILTER", ""},
 		"cursor": {&pb.StreamEventsRequest{After: "a.1@2,x"}, codes.InvalidArgument, "INVALID_CURSOR", ""},
 		"ahead":  {&pb.StreamEventsRequest{After: other.String()}, codes.InvalidArgument, "INVALID_CURSOR", "g2"},
-		"node":   {&pb.StreamEventsRequest{Scope: &pb.Scope{Nodes: []string{"g9"}}}, codes.InvalidArgument, "UNKNOWN_NODE", "g9"},
+		"node": {&pb.StreamEventsRequest{Scope: &pb.Scope{Nodes: []string{"g9"}}}, codes.InvalidArgument, "UNKNOWN_NODE",
+			"g9"},
 		"denied": {&pb.StreamEventsRequest{IncludeData: true}, codes.PermissionDenied, "ROLE_REQUIRED", "g2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,5 +204,7 @@ func TestStreamErrors(t *testing.T) {
 	check(t, err)
 	eventually(t, "the other gateway is followed", func() bool { return gates[1].server.Log().Streams() == 1 })
 	cancel()
-	eventually(t, "nobody is followed", func() bool { return gates[0].server.Log().Streams()+gates[1].server.Log().Streams() == 0 })
+	eventually(t, "nobody is followed", func() bool {
+		return gates[0].server.Log().Streams()+gates[1].server.Log().Streams() == 0
+	})
 }

@@ -26,7 +26,8 @@ type step struct {
 func (s step) String() string { return fmt.Sprintf("%s %s %d", s.what, s.node, s.n) }
 
 // stepsOf are what can happen, the usual things more often.
-var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal", "restart", "leave", "forget",
+var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal",
+	"restart", "leave", "forget",
 	"stall", "take", "resume", "resume"}
 
 // reader follows a world, and goes on behind the last response at any of its nodes.
@@ -50,15 +51,17 @@ func newReader(w *world) *reader {
 		p := w.at(name)
 		there := p.known && p.member.State != pb.NodeState_NODE_STATE_LEFT
 		if told.Origin == p.member.Origin && (there || told.Sequence < p.member.Head) {
-			return fmt.Sprintf("%s has left the cursor, told up to %v of %d, known %t, %s", name, told, p.member.Head, p.known, p.member.State)
+			return fmt.Sprintf("%s has left the cursor, told up to %v of %d, known %t, %s", name, told, p.member.Head, p.known,
+				p.member.State)
 		}
 		return ""
 	}
 	return r
 }
 
-// TestStreamModel holds that whatever happens to the nodes, and wherever the stream is resumed, of each life of each node the sequences and
-// the GAPs are in order and dense; that a life follows a GAP that says so; and that in the end everything was told.
+// TestStreamModel holds that whatever happens to the nodes, and wherever the stream is resumed, of each life of each
+// node the sequences and the GAPs are in order and dense; that a life follows a GAP that says so; and that in the end
+// everything was told.
 func TestStreamModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
@@ -207,7 +210,8 @@ func (r *reader) finish() string {
 		at, has := r.Told[p.name]
 		if here := p.known && p.member.Asked(); here && at != p.log.Head() {
 			return fmt.Sprintf("%s was told up to %v; expected %v; at %s", p.name, at, p.log.Head(), r.After)
-		} else if p.known && !here && has && at.Incarnation != "gone" { // that of one that was not known when the stream began stays
+			// that of one that was not known when the stream began stays
+		} else if p.known && !here && has && at.Incarnation != "gone" {
 			return fmt.Sprintf("%s has gone, and is still at %v", p.name, at)
 		}
 	}

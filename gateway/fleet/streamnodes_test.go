@@ -91,7 +91,8 @@ func (f *streamFleet) close() {
 func (n *streamNode) start() {
 	n.lives++
 	n.there = true
-	n.self = &body{log: event.NewLog(event.Origin{Node: n.name, Incarnation: fmt.Sprintf("%x", 0x19ab00+n.lives)}, ring), draining: make(chan struct{})}
+	n.self = &body{log: event.NewLog(event.Origin{Node: n.name, Incarnation: fmt.Sprintf("%x", 0x19ab00+n.lives)}, ring),
+		draining: make(chan struct{})}
 	n.bus = n.fleet.loop.Bus(n.name)
 	var err error
 	local := admitted{control.NewLocal(logGateway{log: n.self.log}, control.Config{})}
@@ -106,7 +107,8 @@ func (n *streamNode) start() {
 // append makes n events happen.
 func (n *streamNode) append(count int) {
 	for range count {
-		sequence := n.self.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{Name: "main", Address: "127.0.0.1:1"}})
+		sequence := n.self.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{Name: "main",
+			Address: "127.0.0.1:1"}})
 		if sequence > 0 { // the log has not ended
 			n.ours[n.self.log.Origin()] = append(n.ours[n.self.log.Origin()], sequence)
 		}
@@ -222,7 +224,8 @@ func (r *roams) take(d time.Duration) {
 	}
 }
 
-// TestStreamOfNodes holds of three real nodes that what happens on any of them comes at once, and is resumed at another one.
+// TestStreamOfNodes holds of three real nodes that what happens on any of them comes at once, and is resumed at another
+// one.
 func TestStreamOfNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newStreamFleet(t, "a", "b", "c")
@@ -257,16 +260,18 @@ type deed struct {
 	n                 int
 }
 
-var deeds = []string{"append", "append", "append", "append", "pass", "pass", "cut", "cut", "heal", "disconnect", "kill", "leave", "forget", "stall",
+var deeds = []string{"append", "append", "append", "append", "pass", "pass", "cut", "cut", "heal", "disconnect", "kill",
+	"leave", "forget", "stall",
 	"take", "move", "move"}
 
-// TestStreamOfNodesModel is TestStreamModel with real nodes: with their membership, what they ask each other, and a bus that loses what
-// is sent while a link is cut.
+// TestStreamOfNodesModel is TestStreamModel with real nodes: with their membership, what they ask each other, and a bus
+// that loses what is sent while a link is cut.
 func TestStreamOfNodesModel(t *testing.T) {
 	names := []string{"a", "b", "c"}
 	rapid.Check(t, func(r *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) deed {
-			return deed{rapid.SampledFrom(deeds).Draw(t, "what"), rapid.SampledFrom(names).Draw(t, "node"), rapid.SampledFrom(names).Draw(t, "other"),
+			return deed{rapid.SampledFrom(deeds).Draw(t, "what"), rapid.SampledFrom(names).Draw(t, "node"),
+				rapid.SampledFrom(names).Draw(t, "other"),
 				rapid.SampledFrom([]int{1, 2, 50, 300, 2000}).Draw(t, "n")}
 		}), 1, 30).Draw(r, "script")
 		failed := ""
@@ -362,7 +367,8 @@ func (r *roams) finish() string {
 		return r.failed
 	}
 	for _, n := range r.fleet.nodes {
-		if told, life := r.Told[n.name], n.self.log.Origin(); n.there && (told.Origin != life || told.Sequence < n.last(life)) {
+		if told, life := r.Told[n.name], n.self.log.Origin(); n.there && (told.Origin != life ||
+			told.Sequence < n.last(life)) {
 			return fmt.Sprintf("of %s was told up to %v; expected %v %d", n.name, told, life, n.last(life))
 		}
 	}

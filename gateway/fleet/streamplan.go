@@ -91,8 +91,8 @@ func (p *streamPlan) place() error {
 // covers reports whether a node is in the scope.
 func (p *streamPlan) covers(node string) bool { return p.nodes == nil || p.nodes[node] }
 
-// own returns the request for this node's own part. When this node is not in the scope, it is asked for hardly anything: it tells whether
-// the request is right, counts the stream, and ends it with its log.
+// own returns the request for this node's own part. When this node is not in the scope, it is asked for hardly
+// anything: it tells whether the request is right, counts the stream, and ends it with its log.
 func (p *streamPlan) own() *pb.StreamEventsRequest {
 	r := proto.CloneOf(p.request)
 	r.Scope = &pb.Scope{Local: true}
@@ -110,20 +110,22 @@ func (p *streamPlan) own() *pb.StreamEventsRequest {
 
 // other returns the encoded request for another node.
 func (p *streamPlan) other(after string, snapshot bool) ([]byte, error) {
-	return proto.Marshal(&pb.StreamEventsRequest{Types: p.types, Filter: p.request.GetFilter(), After: after, Snapshot: snapshot,
+	return proto.Marshal(&pb.StreamEventsRequest{Types: p.types, Filter: p.request.GetFilter(), After: after,
+		Snapshot:    snapshot,
 		IncludeData: p.request.GetIncludeData(), MaxDataBytes: p.request.GetMaxDataBytes()})
 }
 
 // ofMembers reports whether events of a type are about the fleet's members: those come from this node alone.
 func ofMembers(t pb.EventType) bool { return strings.HasPrefix(t.String(), "EVENT_TYPE_NODE_") }
 
-// typesOfOthers returns which types other nodes are asked for: all that are wanted but those about members. Nil means that nothing of
-// theirs is wanted.
+// typesOfOthers returns which types other nodes are asked for: all that are wanted but those about members. Nil means
+// that nothing of theirs is wanted.
 func typesOfOthers(r *pb.StreamEventsRequest) []pb.EventType {
 	wanted := slices.Clone(r.GetTypes())
 	if len(wanted) == 0 {
 		for number := range pb.EventType_name {
-			if t := pb.EventType(number); t != pb.EventType_EVENT_TYPE_UNSPECIFIED && (t != pb.EventType_EVENT_TYPE_DATA || r.GetIncludeData()) {
+			if t := pb.EventType(number); t != pb.EventType_EVENT_TYPE_UNSPECIFIED && (t != pb.EventType_EVENT_TYPE_DATA ||
+				r.GetIncludeData()) {
 				wanted = append(wanted, t)
 			}
 		}

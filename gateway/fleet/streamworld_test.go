@@ -25,8 +25,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// world is some nodes of which everything is real that an event stream touches, but for the roster and the exchange: those do what the
-// test says. Every node sees the others in the same way.
+// world is some nodes of which everything is real that an event stream touches, but for the roster and the exchange:
+// those do what the test says. Every node sees the others in the same way.
 type world struct {
 	mu      sync.Mutex
 	places  []*place // in the order of their names
@@ -115,7 +115,8 @@ func (p *place) start() {
 		return p.infos
 	}
 	p.local = control.NewLocal(shelf{log: log, infos: infos}, control.Config{})
-	p.node = &Node{core: core{config: Config{Bus: wired{}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(), asker: view{p}}
+	p.node = &Node{core: core{config: Config{Bus: wired{}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(),
+		asker: view{p}}
 	p.log = log
 	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
 }
@@ -144,7 +145,8 @@ func (p *place) connections(n int) {
 	p.infos = nil
 	origin := p.log.Origin()
 	for i := range n {
-		p.infos = append(p.infos, server.Info{Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: uint64(i + 1)}})
+		p.infos = append(p.infos, server.Info{Identity: &event.Identity{Origin: &origin,
+			Listener: &event.Listener{Name: "main"}, Seq: uint64(i + 1)}})
 	}
 }
 
@@ -283,7 +285,8 @@ const fakeWindow = 4
 func (v view) Follow(ctx context.Context, to member.Member, q exchange.Question) exchange.Stream {
 	p := v.world.at(to.Node)
 	ctx, cancel := context.WithCancel(ctx)
-	f := &fakeStream{from: p, items: make(chan []byte, fakeWindow), ended: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
+	f := &fakeStream{from: p, items: make(chan []byte, fakeWindow), ended: make(chan struct{}), cancel: cancel,
+		done: make(chan struct{})}
 	r := new(pb.StreamEventsRequest)
 	err := proto.Unmarshal(q.Body, r)
 	v.world.mu.Lock()
@@ -292,7 +295,8 @@ func (v view) Follow(ctx context.Context, to member.Member, q exchange.Question)
 	var end *exchange.StreamEnd
 	switch {
 	case err != nil || q.Method != pb.GatewayService_StreamEvents_FullMethodName:
-		end = &exchange.StreamEnd{Answer: exchange.Answer{Node: p.name, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: status.Errorf(codes.Internal, "%s: %v", q.Method, err)}}
+		end = &exchange.StreamEnd{Answer: exchange.Answer{Node: p.name, Status: pb.NodeStatus_NODE_STATUS_ERROR,
+			Err: status.Errorf(codes.Internal, "%s: %v", q.Method, err)}}
 	case p.fails != nil:
 		end = p.fails(r)
 	}
@@ -343,9 +347,11 @@ func (f *fakeStream) run(ctx context.Context, local *control.Local, q exchange.Q
 	case err == nil:
 		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_OK}})
 	case status.Code(err) == codes.PermissionDenied:
-		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_DENIED, Err: err}})
+		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_DENIED,
+			Err: err}})
 	default:
-		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: err, Message: err.Error()}})
+		f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_ERROR,
+			Err: err, Message: err.Error()}})
 	}
 }
 
@@ -379,7 +385,8 @@ func (f *fakeStream) Next(ctx context.Context) ([]byte, error) {
 }
 
 func (f *fakeStream) Close() {
-	f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_OK, Message: "closed"}})
+	f.breakOff(&exchange.StreamEnd{Answer: exchange.Answer{Node: f.from.name, Status: pb.NodeStatus_NODE_STATUS_OK,
+		Message: "closed"}})
 	<-f.done
 	f.from.world.mu.Lock()
 	defer f.from.world.mu.Unlock()
@@ -421,7 +428,8 @@ func (c client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []
 			return got
 		}
 	}
-	t.Fatalf("it did not come within ten minutes; what came is %.2000s, up to %s", story(got...), got[len(got)-1].GetCursor())
+	t.Fatalf("it did not come within ten minutes; what came is %.2000s, up to %s", story(got...),
+		got[len(got)-1].GetCursor())
 	return nil
 }
 
@@ -455,7 +463,8 @@ func word(e *pb.Event) string {
 	switch e.GetType() {
 	case pb.EventType_EVENT_TYPE_GAP:
 		d := e.GetGap()
-		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(d.GetReason().String(), "GAP_REASON_"), d.GetFrom(), d.GetTo())
+		return fmt.Sprintf("%s:GAP(%s,%d-%d)", e.GetNode(), strings.TrimPrefix(d.GetReason().String(), "GAP_REASON_"),
+			d.GetFrom(), d.GetTo())
 	case pb.EventType_EVENT_TYPE_PRESENT:
 		return fmt.Sprintf("%s:+%s", e.GetNode(), e.GetConnection().GetId())
 	case pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE:

@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// owner returns the node that an ID says holds the connection, and OUTCOME_UNSPECIFIED; or, when there is no use in asking it, what becomes
-// of the target. A malformed ID is this node's business, which says so.
+// owner returns the node that an ID says holds the connection, and OUTCOME_UNSPECIFIED; or, when it is no use to ask,
+// the outcome of the target. This node answers for a malformed ID.
 func (n *Node) owner(id string) (member.Member, pb.Outcome) {
 	self := n.roster.Self()
 	parsed, err := server.ParseID(id)
@@ -63,10 +63,10 @@ type targets struct {
 	nodes  []member.Member
 	places map[string][]int // of each node's targets in the request, by its name
 	known  []*pb.TargetOutcome
-	late   []string // nodes with targets of a life of which nothing was heard
+	late   []string // nodes with targets of a life that this node has not heard of
 }
 
-// targetsOf puts the IDs of a request together by their owners; known has the outcomes of those that nobody needs to be asked about.
+// targetsOf groups the IDs of a request by their owners; known has the outcomes of targets that need no question.
 func (n *Node) targetsOf(ids []string) *targets {
 	t := &targets{places: make(map[string][]int), known: make([]*pb.TargetOutcome, len(ids))}
 	for i, id := range ids {
@@ -106,7 +106,7 @@ func (t *targets) put(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []st
 	}
 }
 
-// withLate adds the answers of nodes that were not asked, because the targets are of lives of them of which nothing was heard.
+// withLate adds UNREACHABLE for each node with an ID of an incarnation that this node has not heard of yet.
 func withLate[R proto.Message](parts []part[R], t *targets) []part[R] {
 	for _, node := range t.late {
 		if !slices.ContainsFunc(parts, func(p part[R]) bool { return p.Node == node }) {
@@ -131,7 +131,8 @@ func (t *targets) count(of ...pb.Outcome) uint64 {
 
 // missing returns how many targets there are none of.
 func (t *targets) missing() uint64 {
-	return t.count(pb.Outcome_OUTCOME_NOT_FOUND, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_MALFORMED_ID, pb.Outcome_OUTCOME_UNKNOWN_NODE)
+	return t.count(pb.Outcome_OUTCOME_NOT_FOUND, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_MALFORMED_ID,
+		pb.Outcome_OUTCOME_UNKNOWN_NODE)
 }
 
 // elsewhere returns what became of the targets that other nodes were asked about.

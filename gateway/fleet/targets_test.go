@@ -46,7 +46,8 @@ func TestOutcomes(t *testing.T) {
 	}
 	r, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"c.2.1", "b.2.1"}})
 	check(t, err)
-	if o := r.GetOutcomes(); o[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_REFUSED || o[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN {
+	if o := r.GetOutcomes(); o[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_REFUSED ||
+		o[1].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN {
 		t.Error(r)
 	}
 }
@@ -58,7 +59,8 @@ func TestUnheardLife(t *testing.T) {
 	}, other("b", live))
 	expectMissing := func(f *pb.FleetResult) {
 		t.Helper()
-		if len(f.GetNodes()) != 1 || f.GetComplete() || f.GetExpected() != 1 || f.GetAnswered() != 0 || f.GetNodes()[0].GetStatus() != statusUnreachable {
+		if len(f.GetNodes()) != 1 || f.GetComplete() || f.GetExpected() != 1 || f.GetAnswered() != 0 ||
+			f.GetNodes()[0].GetStatus() != statusUnreachable {
 			t.Error(f)
 		}
 	}
@@ -68,14 +70,16 @@ func TestUnheardLife(t *testing.T) {
 	kicked, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.3.1"}})
 	check(t, err)
 	expectMissing(kicked.GetFleet())
-	if sent.GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE || kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE || len(n.asked) != 0 {
+	if sent.GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE ||
+		kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE || len(n.asked) != 0 {
 		t.Errorf("%v %v", sent, kicked)
 	}
 	_, err = n.Send(t.Context(), &pb.SendRequest{Id: "b.3.1", Data: []byte("x"), Scope: &pb.Scope{RequireAll: true}})
 	expectFailure(t, n.ErrorOf(err), codes.Unavailable, "NODES_MISSING", "b (UNREACHABLE)")
 	both, err := n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"b.3.1", "b.2.1"}})
 	check(t, err)
-	if len(both.GetFleet().GetNodes()) != 1 || both.GetKicked() != 1 || both.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE {
+	if len(both.GetFleet().GetNodes()) != 1 || both.GetKicked() != 1 ||
+		both.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_NODE_UNREACHABLE {
 		t.Error(both)
 	}
 	n.script.Members[0].State = left
@@ -88,7 +92,8 @@ func TestUnheardLife(t *testing.T) {
 
 // TestGetAbsent holds what is said of a connection whose node restarts while it is asked.
 func TestGetAbsent(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusRestarted} }, other("b", live))
+	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusRestarted} },
+		other("b", live))
 	_, err := n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.2.1"})
 	expectFailure(t, n.ErrorOf(err), codes.NotFound, "NODE_RESTARTED", "b.2.1")
 	_, err = n.GetConnection(t.Context(), &pb.GetConnectionRequest{Id: "b.3.1"})

@@ -41,9 +41,9 @@ type part[R proto.Message] struct {
 	response R // with OK
 }
 
-// ask sends nodes on their errands, all at once, and returns what became of them in the order of the nodes' names. No node is on two
-// errands. This node's own part is done in the caller's goroutine while the others do theirs; it has until the caller's deadline, the
-// others until wait is over too.
+// ask sends nodes on their errands, all at once, and returns what became of them in the order of the nodes' names. No
+// node is on two errands. This node's own part is done in the caller's goroutine while the others do theirs; it has
+// until the caller's deadline, the others until wait is over too.
 func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errands ...errand[Q]) []part[R] {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
@@ -68,7 +68,7 @@ func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errand
 	return parts
 }
 
-// askSelf does this node's own part. When it panics, that is what became of it: what the others did is told all the same.
+// askSelf does this node's own part. A panic is its result, so that the reply still tells what the others did.
 func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) (p part[R]) {
 	began, self := time.Now(), n.roster.Self().Node
 	defer func() {
@@ -85,10 +85,12 @@ func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) (p part[R]) {
 }
 
 // askOthers asks other nodes for one and the same.
-func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, others []member.Member, r Q) []exchange.Answer {
+func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, others []member.Member,
+	r Q) []exchange.Answer {
 	body, err := proto.Marshal(alone(r))
 	if err == nil {
-		return n.asker.Ask(ctx, others, exchange.Question{Method: v.method, Body: body, Caller: n.local.Caller(ctx), Wait: within(ctx, wait)})
+		return n.asker.Ask(ctx, others, exchange.Question{Method: v.method, Body: body, Caller: n.local.Caller(ctx),
+			Wait: within(ctx, wait)})
 	}
 	var answers []exchange.Answer
 	for _, m := range others {
@@ -121,7 +123,7 @@ func alone[Q request](r Q) Q {
 	return a
 }
 
-// sharing returns a request with the same fields, whose values are the other's: they may be large.
+// sharing returns a request with the same fields. It shares their values, which may be large.
 func sharing[Q request](r Q) Q {
 	to := r.ProtoReflect().New()
 	r.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
@@ -154,10 +156,12 @@ func undecodable(a exchange.Answer, err error) exchange.Answer {
 	return u
 }
 
-// refused is the answer of a node that failed, with a gRPC status: this node, or one of which the answer is of no use.
+// refused is the answer of a node that failed, with a gRPC status: this node, or one with a useless answer.
 func refused(node string, err error) exchange.Answer {
-	a := exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: err, Message: status.Convert(err).Message()}
-	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Canceled { // the caller's: what was done by then is not known
+	a := exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: err,
+		Message: status.Convert(err).Message()}
+	// the caller's: what was done by then is not known
+	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Canceled {
 		a.Status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 	}
 	return a

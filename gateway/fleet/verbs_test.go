@@ -49,7 +49,8 @@ func expectComplete(t *testing.T, r *pb.FleetResult, nodes ...string) {
 		}
 		got = append(got, n.GetNode())
 	}
-	if !slices.Equal(got, nodes) || !r.GetComplete() || int(r.GetExpected()) != len(nodes) || int(r.GetAnswered()) != len(nodes) {
+	if !slices.Equal(got, nodes) || !r.GetComplete() || int(r.GetExpected()) != len(nodes) ||
+		int(r.GetAnswered()) != len(nodes) {
 		t.Errorf("result %v; expected complete, of %v", r, nodes)
 	}
 }
@@ -62,8 +63,8 @@ func read(t *testing.T, r *bufio.Reader) string {
 	return line
 }
 
-// TestList holds that a fleet's list is exactly what its nodes have, in the order of (node, seq), whatever the page size, and that every
-// page can be asked of another node.
+// TestList holds that a fleet's list is exactly what its nodes have, in the order of (node, seq), whatever the page
+// size, and that every page can be asked of another node.
 func TestList(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "b", "a", "c")
 	gates[0].connect(t, 5)
@@ -82,7 +83,8 @@ func TestList(t *testing.T) {
 			for _, c := range page.GetConnections() {
 				got = append(got, c.GetId())
 			}
-			if n := len(page.GetFleet().GetNodes()); n < 1 || n > 2 || !page.GetFleet().GetComplete() || len(page.GetConnections()) > int(size) {
+			if n := len(page.GetFleet().GetNodes()); n < 1 || n > 2 || !page.GetFleet().GetComplete() ||
+				len(page.GetConnections()) > int(size) {
 				t.Errorf("page of %d: %v", size, page.GetFleet())
 			}
 			if (page.GetCursor() != "") != (i == 0) {
@@ -96,7 +98,8 @@ func TestList(t *testing.T) {
 			t.Errorf("pages of %d: %v; expected %v", size, got, want)
 		}
 	}
-	page, err := gates[0].client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"c"}}})
+	page, err := gates[0].client.ListConnections(patiently(t),
+		&pb.ListConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"c"}}})
 	check(t, err)
 	if len(page.GetConnections()) != 1 || page.GetNextPageToken() != "" || strings.Contains(page.GetCursor(), "a.") {
 		t.Error(page)
@@ -104,7 +107,8 @@ func TestList(t *testing.T) {
 	expectComplete(t, page.GetFleet(), "c")
 }
 
-// TestListTokens holds what a token is bound to, and what happens to a walk when the node that it is at restarts, leaves or is cut off.
+// TestListTokens holds what a token is bound to, and what happens to a walk when the node that it is at restarts,
+// leaves or is cut off.
 func TestListTokens(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	gates := startFleet(t, loop, "a", "b", "c")
@@ -116,7 +120,8 @@ func TestListTokens(t *testing.T) {
 	check(t, err)
 	token := page.GetNextPageToken()
 	for _, r := range []*pb.ListConnectionsRequest{
-		{PageToken: token, Filter: "true"}, {PageToken: token, State: pb.ListState_LIST_STATE_ALL}, {PageToken: token, Scope: &pb.Scope{Nodes: []string{"b"}}},
+		{PageToken: token, Filter: "true"}, {PageToken: token, State: pb.ListState_LIST_STATE_ALL}, {PageToken: token,
+			Scope: &pb.Scope{Nodes: []string{"b"}}},
 	} {
 		_, err := a.ListConnections(patiently(t), r)
 		expectFailure(t, err, codes.InvalidArgument, "PAGE_TOKEN_MISMATCH")
@@ -134,7 +139,8 @@ func TestListTokens(t *testing.T) {
 	old.stop() // b leaves, in the middle of the walk, and comes back
 	eventually(t, "b has left", func() bool { return stateOf(t, gates[0], "b") == pb.NodeState_NODE_STATE_LEFT })
 	ids, results := gates[2].list(t, &pb.ListConnectionsRequest{PageSize: 5, PageToken: token})
-	if len(ids) != 4 || len(results) != 2 || results[0].GetNode() != "b" || results[0].GetStatus() != pb.NodeStatus_NODE_STATUS_LEFT || results[1].GetNode() != "c" {
+	if len(ids) != 4 || len(results) != 2 || results[0].GetNode() != "b" ||
+		results[0].GetStatus() != pb.NodeStatus_NODE_STATUS_LEFT || results[1].GetNode() != "c" {
 		t.Errorf("%v %v", ids, results)
 	}
 	b := start(t, loop, "b")
@@ -146,7 +152,8 @@ func TestListTokens(t *testing.T) {
 	}
 }
 
-// TestByID holds that what is asked about a connection reaches the node that holds it, from every node, and that absences are told apart.
+// TestByID holds that what is asked about a connection reaches the node that holds it, from every node, and that
+// absences are told apart.
 func TestByID(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	gates := startFleet(t, loop, "a", "b", "c")
@@ -159,14 +166,17 @@ func TestByID(t *testing.T) {
 				t.Error(got)
 			}
 			expectComplete(t, got.GetFleet(), holder.name)
-			sent, err := asked.client.Send(patiently(t), &pb.SendRequest{Id: ids[0], Data: []byte("hello\n"), Wait: pb.SendWait_SEND_WAIT_WRITTEN})
+			sent, err := asked.client.Send(patiently(t), &pb.SendRequest{Id: ids[0], Data: []byte("hello\n"),
+				Wait: pb.SendWait_SEND_WAIT_WRITTEN})
 			check(t, err)
 			if line := read(t, bufio.NewReader(conns[0])); sent.GetOutcome() != pb.Outcome_OUTCOME_WRITTEN || line != "hello\n" {
 				t.Errorf("%v, %q", sent, line)
 			}
-			labeled, err := asked.client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: ids, Set: map[string]string{"room": "7"}})
+			labeled, err := asked.client.SetLabels(patiently(t), &pb.SetLabelsRequest{ConnectionIds: ids,
+				Set: map[string]string{"room": "7"}})
 			check(t, err)
-			kicked, err := asked.client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids, FlushTimeout: durationpb.New(time.Millisecond)})
+			kicked, err := asked.client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids,
+				FlushTimeout: durationpb.New(time.Millisecond)})
 			check(t, err)
 			if labeled.GetLabeled() != 1 || kicked.GetKicked() != 1 || kicked.GetOutcomes()[0].GetId() != ids[0] {
 				t.Errorf("%v %v", labeled, kicked)
@@ -178,23 +188,29 @@ func TestByID(t *testing.T) {
 	_, live := b.connect(t, 1)
 	life := strings.Split(live[0], ".")[1]
 	ids := []string{"x.1.1", "b.1.1", "b.ffffffffffff.1", "b." + life + ".99", "nonsense", live[0], "a.1.1", live[0]}
-	kicked, err := a.client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids, FlushTimeout: durationpb.New(time.Millisecond)})
+	kicked, err := a.client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids,
+		FlushTimeout: durationpb.New(time.Millisecond)})
 	check(t, err)
-	want := []pb.Outcome{pb.Outcome_OUTCOME_UNKNOWN_NODE, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_NODE_UNREACHABLE, pb.Outcome_OUTCOME_NOT_FOUND,
-		pb.Outcome_OUTCOME_MALFORMED_ID, pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_CLOSED}
+	want := []pb.Outcome{pb.Outcome_OUTCOME_UNKNOWN_NODE, pb.Outcome_OUTCOME_NODE_RESTARTED,
+		pb.Outcome_OUTCOME_NODE_UNREACHABLE, pb.Outcome_OUTCOME_NOT_FOUND,
+		pb.Outcome_OUTCOME_MALFORMED_ID, pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_NODE_RESTARTED,
+		pb.Outcome_OUTCOME_CLOSED}
 	for i, o := range kicked.GetOutcomes() {
-		if o.GetId() != ids[i] || o.GetOutcome() != want[i] && !(want[i] == pb.Outcome_OUTCOME_KICKED && o.GetOutcome() == pb.Outcome_OUTCOME_KICKED_UNFLUSHED) {
+		if o.GetId() != ids[i] || o.GetOutcome() != want[i] && !(want[i] == pb.Outcome_OUTCOME_KICKED &&
+			o.GetOutcome() == pb.Outcome_OUTCOME_KICKED_UNFLUSHED) {
 			t.Errorf("%v; expected %s %s", o, ids[i], want[i])
 		}
 	}
 	if kicked.GetMatched() != 8 || kicked.GetKicked() != 1 || kicked.GetClosed() != 1 || kicked.GetNotFound() != 5 {
 		t.Error(kicked)
 	}
-	for id, reason := range map[string]string{"x.1.1": "UNKNOWN_NODE", "b.1.1": "NODE_RESTARTED", "b." + life + ".99": "CONNECTION_NOT_FOUND"} {
+	for id, reason := range map[string]string{"x.1.1": "UNKNOWN_NODE", "b.1.1": "NODE_RESTARTED", "b." + life +
+		".99": "CONNECTION_NOT_FOUND"} {
 		_, err := a.client.GetConnection(patiently(t), &pb.GetConnectionRequest{Id: id})
 		expectFailure(t, err, codes.NotFound, reason, id)
 	}
-	local, err := a.client.Send(patiently(t), &pb.SendRequest{Id: live[0], Data: []byte("x"), Scope: &pb.Scope{Local: true}})
+	local, err := a.client.Send(patiently(t), &pb.SendRequest{Id: live[0], Data: []byte("x"),
+		Scope: &pb.Scope{Local: true}})
 	check(t, err)
 	if local.GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN_NODE {
 		t.Error(local)
@@ -231,17 +247,21 @@ func TestMany(t *testing.T) {
 			}
 		}
 	}
-	labeled, err := gates[1].client.SetLabels(patiently(t), &pb.SetLabelsRequest{Filter: `node != "c"`, Set: map[string]string{"room": "7"}})
+	labeled, err := gates[1].client.SetLabels(patiently(t), &pb.SetLabelsRequest{Filter: `node != "c"`,
+		Set: map[string]string{"room": "7"}})
 	check(t, err)
 	counted, err := gates[2].client.CountConnections(patiently(t), &pb.CountConnectionsRequest{By: "labels.room"})
 	check(t, err)
-	if labeled.GetLabeled() != 12 || counted.GetCount() != 15 || counted.GetTotalSize() != 15 || len(counted.GetGroups()) != 2 ||
-		counted.GetGroups()[0].GetValue() != "7" || counted.GetGroups()[0].GetCount() != 12 || counted.GetGroups()[1].GetCount() != 3 {
+	if labeled.GetLabeled() != 12 || counted.GetCount() != 15 || counted.GetTotalSize() != 15 ||
+		len(counted.GetGroups()) != 2 ||
+		counted.GetGroups()[0].GetValue() != "7" || counted.GetGroups()[0].GetCount() != 12 ||
+		counted.GetGroups()[1].GetCount() != 3 {
 		t.Errorf("%v %v", labeled, counted)
 	}
 	would, err := gates[3].client.Kick(patiently(t), &pb.KickRequest{Filter: `labels.room == "7"`, ValidateOnly: true})
 	check(t, err)
-	kicked, err := gates[3].client.Kick(patiently(t), &pb.KickRequest{Filter: `labels.room == "7"`, FlushTimeout: durationpb.New(time.Millisecond), Scope: &pb.Scope{Nodes: []string{"e", "a"}}})
+	kicked, err := gates[3].client.Kick(patiently(t), &pb.KickRequest{Filter: `labels.room == "7"`,
+		FlushTimeout: durationpb.New(time.Millisecond), Scope: &pb.Scope{Nodes: []string{"e", "a"}}})
 	check(t, err)
 	if would.GetMatched() != 12 || would.GetKicked() != 12 || len(would.GetOutcomes()) != 12 || kicked.GetKicked() != 6 {
 		t.Errorf("%v %v", would, kicked)
@@ -275,8 +295,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestMissing holds that a node that cannot be reached is named, that the others are asked all the same, and that require_all makes an
-// error of it.
+// TestMissing holds that a node that cannot be reached is named, that the others are asked all the same, and that
+// require_all makes an error of it.
 func TestMissing(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	gates := startFleet(t, loop, "a", "b", "c")
@@ -293,14 +313,17 @@ func TestMissing(t *testing.T) {
 	}
 	single, err := a.Send(patiently(t), &pb.SendRequest{Id: ids[0], Data: []byte("x"), Scope: soon})
 	check(t, err)
-	kicked, err := a.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids, Scope: soon, FlushTimeout: durationpb.New(time.Millisecond)})
+	kicked, err := a.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids, Scope: soon,
+		FlushTimeout: durationpb.New(time.Millisecond)})
 	check(t, err)
-	if single.GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN || kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN || kicked.GetFleet().GetComplete() {
+	if single.GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN ||
+		kicked.GetOutcomes()[0].GetOutcome() != pb.Outcome_OUTCOME_UNKNOWN || kicked.GetFleet().GetComplete() {
 		t.Errorf("%v %v", single, kicked)
 	}
 	_, err = a.GetConnection(patiently(t), &pb.GetConnectionRequest{Id: ids[0], Scope: soon})
 	expectFailure(t, err, codes.Unavailable, "NODE_TIMED_OUT", "node c")
-	_, err = a.CountConnections(patiently(t), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true, NodeTimeout: soon.NodeTimeout}})
+	_, err = a.CountConnections(patiently(t), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true,
+		NodeTimeout: soon.NodeTimeout}})
 	expectFailure(t, err, codes.Unavailable, "NODES_MISSING", "c (TIMED_OUT)")
 	_, results := gates[0].list(t, &pb.ListConnectionsRequest{Scope: soon})
 	if len(results) != 3 || results[2].GetStatus() != pb.NodeStatus_NODE_STATUS_TIMED_OUT {
@@ -334,14 +357,16 @@ func TestScopes(t *testing.T) {
 	check(t, err)
 	other, err := a.GetGateway(patiently(t), &pb.GetGatewayRequest{Scope: &pb.Scope{Nodes: []string{"b"}}})
 	check(t, err)
-	if info.GetNode() != "a" || other.GetNode() != "b" || info.GetFleetInfo().GetName() != "test" || other.GetFleetInfo().GetNodes() != 2 || !info.GetFleetInfo().GetConnected() {
+	if info.GetNode() != "a" || other.GetNode() != "b" || info.GetFleetInfo().GetName() != "test" ||
+		other.GetFleetInfo().GetNodes() != 2 || !info.GetFleetInfo().GetConnected() {
 		t.Errorf("%v %v", info, other)
 	}
 	_, err = a.GetGateway(patiently(t), &pb.GetGatewayRequest{Scope: &pb.Scope{All: true}})
 	expectFailure(t, err, codes.InvalidArgument, "NODE_REQUIRED")
 	nodes, err := a.ListNodes(patiently(t), &pb.ListNodesRequest{})
 	check(t, err)
-	if n := nodes.GetNodes(); len(n) != 2 || !n[0].GetSelf() || n[1].GetRoundTrip() == nil || n[1].GetLastSeen() == nil || n[1].GetVersion() != "v-b" || n[1].GetUptime().AsDuration() <= 0 {
+	if n := nodes.GetNodes(); len(n) != 2 || !n[0].GetSelf() || n[1].GetRoundTrip() == nil || n[1].GetLastSeen() == nil ||
+		n[1].GetVersion() != "v-b" || n[1].GetUptime().AsDuration() <= 0 {
 		t.Error(nodes)
 	}
 	_, err = a.ForgetNode(patiently(t), &pb.ForgetNodeRequest{Node: "b"})
@@ -389,56 +414,36 @@ func TestBansAndLimits(t *testing.T) {
 	expectFailure(t, err, codes.InvalidArgument, "INVALID_TARGET")
 
 	mask := &fieldmaskpb.FieldMask{Paths: []string{"max_connections", "idle_timeout"}}
-	updated, err := b.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 77, IdleTimeout: durationpb.New(time.Minute)}, UpdateMask: mask})
+	updated, err := b.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 77,
+		IdleTimeout: durationpb.New(time.Minute)}, UpdateMask: mask})
 	check(t, err)
 	expectComplete(t, updated.GetFleet(), "a", "b", "c")
 	limits, err := a.GetLimits(patiently(t), &pb.GetLimitsRequest{})
 	check(t, err)
 	for i, n := range limits.GetNodes() {
-		if n.GetNode() != gates[i].name || n.GetLimits().GetMaxConnections() != 77 || updated.GetNodes()[i].GetLimits().GetMaxConnections() != 77 {
+		if n.GetNode() != gates[i].name || n.GetLimits().GetMaxConnections() != 77 ||
+			updated.GetNodes()[i].GetLimits().GetMaxConnections() != 77 {
 			t.Error(n)
 		}
 	}
-	_, err = b.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: &pb.Limits{HighWater: 1 << 40}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"high_water"}}})
+	_, err = b.UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: &pb.Limits{HighWater: 1 << 40},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"high_water"}}})
 	expectFailure(t, err, codes.InvalidArgument, "OUT_OF_BOUNDS")
 	controls := gates[1].controls(t)
 	last := controls[len(controls)-1]
-	if last.Verb != "UpdateLimits" || last.Nodes["a"] != "OK" || last.Nodes["c"] != "OK" || last.Changes["idle_timeout"] != "1m0s" || last.Changes["max_connections"] != "77" {
+	if last.Verb != "UpdateLimits" || last.Nodes["a"] != "OK" || last.Nodes["c"] != "OK" ||
+		last.Changes["idle_timeout"] != "1m0s" || last.Changes["max_connections"] != "77" {
 		t.Errorf("%+v", last)
 	}
 }
 
-// TestShutdown holds that one node, or all of them, can be drained from any, and that the rest stays.
-func TestShutdown(t *testing.T) {
-	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
-	gates[1].connect(t, 1)
-	r, err := gates[0].client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: durationpb.New(0), Scope: &pb.Scope{Nodes: []string{"b"}}})
-	check(t, err)
-	if r.GetConnections() != 1 || r.GetJoined() || r.GetDeadline() == nil {
-		t.Error(r)
-	}
-	expectComplete(t, r.GetFleet(), "b")
-	select {
-	case <-gates[1].server.Draining():
-	case <-time.After(patience):
-		t.Error("b does not drain")
-	}
-	eventually(t, "a sees that b drains", func() bool { return stateOf(t, gates[0], "b") == pb.NodeState_NODE_STATE_DRAINING })
-	select {
-	case <-gates[0].server.Draining():
-		t.Error("a drains")
-	default:
-	}
-	all, err := gates[0].client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: durationpb.New(0), Scope: &pb.Scope{All: true}})
-	check(t, err)
-	expectComplete(t, all.GetFleet(), "a", "b", "c")
-}
-
-// TestAudit holds that a mutation that goes to another node is recorded on both: who, by way of which node, and what became of it.
+// TestAudit holds that a mutation that goes to another node is recorded on both: who, by way of which node, and what
+// became of it.
 func TestAudit(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	_, ids := gates[1].connect(t, 2)
-	_, err := gates[0].client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids[:1], Reason: "why", FlushTimeout: durationpb.New(time.Millisecond)})
+	_, err := gates[0].client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids[:1], Reason: "why",
+		FlushTimeout: durationpb.New(time.Millisecond)})
 	check(t, err)
 	_, err = gates[0].client.Kick(patiently(t), &pb.KickRequest{Filter: "true", ValidateOnly: true})
 	check(t, err)
@@ -447,16 +452,18 @@ func TestAudit(t *testing.T) {
 		t.Fatalf("%d records here, %d there", len(here), len(there))
 	}
 	h, o := here[0], there[0]
-	if h.Nodes["b"] != "OK" || h.Actor.Via != "" || h.Actor.Identity == "" || h.IDs[0] != ids[0] || h.Reason != "why" || h.Matched != 1 || len(h.Outcomes) != 1 {
+	if h.Nodes["b"] != "OK" || h.Actor.Via != "" || h.Actor.Identity == "" || h.IDs[0] != ids[0] || h.Reason != "why" ||
+		h.Matched != 1 || len(h.Outcomes) != 1 {
 		t.Errorf("here %+v", h)
 	}
-	if o.Actor.Via != "a" || o.Actor.Identity != h.Actor.Identity || o.Actor.Role != "ADMIN" || o.Nodes != nil || o.IDs[0] != ids[0] {
+	if o.Actor.Via != "a" || o.Actor.Identity != h.Actor.Identity || o.Actor.Role != "ADMIN" || o.Nodes != nil ||
+		o.IDs[0] != ids[0] {
 		t.Errorf("there %+v", o)
 	}
 }
 
-// TestCountCursor holds that the cursor of a count has everything that happened before it on nodes that answered, also what no heartbeat has
-// told of.
+// TestCountCursor holds that the cursor of a count has everything that happened before it on nodes that answered, also
+// what no heartbeat has told of.
 func TestCountCursor(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
 	gates[1].connect(t, 5)
@@ -468,7 +475,8 @@ func TestCountCursor(t *testing.T) {
 		check(t, err)
 		heads = heads.Set(head)
 	}
-	counted, err := gates[0].client.CountConnections(patiently(t), &pb.CountConnectionsRequest{State: pb.ListState_LIST_STATE_CLOSED})
+	counted, err := gates[0].client.CountConnections(patiently(t),
+		&pb.CountConnectionsRequest{State: pb.ListState_LIST_STATE_CLOSED})
 	check(t, err)
 	if counted.GetCursor() != heads.String() {
 		t.Errorf("%s; expected %s", counted.GetCursor(), heads)

@@ -15,13 +15,15 @@ import (
 )
 
 const (
-	// walkNodes is how many nodes a page asks at most. Those that cannot be asked do not count.
+	// walkNodes is how many nodes a page asks at most. Nodes that cannot be asked do not count.
 	walkNodes = 2
-	// walkRoom is how many bytes a page may have for another node to be asked too: a response has room for little more than one node's.
+	// walkRoom is how many bytes a page may have for another node to be asked too: a response has room for little more
+	// than one node's.
 	walkRoom = 512 << 10
 )
 
-// walk is one page of a walk through the rows of all nodes, in the order of the nodes' names and of each node's own rows.
+// walk is one page of a walk through the rows of all nodes, in the order of the nodes' names and of each node's own
+// rows.
 type walk struct {
 	nodes []member.Member // in the order of their names
 	at    *walkToken
@@ -35,9 +37,9 @@ type walk struct {
 	results []*pb.NodeResult
 }
 
-// run asks for rows until the page is full, or enough nodes were asked, or so much time has passed that another one might have too little
-// to answer: it would be passed over, though it is well. Afterwards at is where the next page begins; its node is empty at the end of the
-// walk.
+// run asks for rows until the page is full, or enough nodes were asked, or so much time has passed that another one
+// might have too little to answer: it would be passed over, though it is well. Afterwards at is where the next page
+// begins; its node is empty at the end of the walk.
 func (w *walk) run(ctx context.Context) {
 	soon := time.Now().Add(within(ctx, w.wait) / 2)
 	rest := w.rest()
@@ -55,7 +57,8 @@ func (w *walk) run(ctx context.Context) {
 	w.at.node, w.at.token = "", ""
 }
 
-// rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is named in the result.
+// rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is
+// named in the result.
 func (w *walk) rest() []member.Member {
 	for i, m := range w.nodes {
 		switch {
@@ -104,7 +107,8 @@ func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 	return p.next != ""
 }
 
-// page is what a response that lists rows has: ListConnectionsResponse or ListBansResponse, which have the same numbers for it.
+// page is what a response that lists rows has: ListConnectionsResponse or ListBansResponse, which have the same numbers
+// for it.
 type page struct {
 	rows  []byte // still encoded, with their tags
 	count int

@@ -69,7 +69,8 @@ func TestWalkGoesOnAfterTimeout(t *testing.T) {
 	defer cancel()
 	first, err := n.ListConnections(ctx, &pb.ListConnectionsRequest{})
 	check(t, err)
-	if r := first.GetFleet(); len(r.GetNodes()) != 1 || r.GetNodes()[0].GetStatus() != statusTimedOut || r.GetComplete() || first.GetNextPageToken() == "" {
+	if r := first.GetFleet(); len(r.GetNodes()) != 1 || r.GetNodes()[0].GetStatus() != statusTimedOut || r.GetComplete() ||
+		first.GetNextPageToken() == "" {
 		t.Errorf("%v", first)
 	}
 	ids, results, _ := n.walk(&pb.ListConnectionsRequest{PageToken: first.GetNextPageToken()})
@@ -95,8 +96,8 @@ func TestWalkStopsWhenTimeIsOver(t *testing.T) {
 	}
 }
 
-// TestWalkOfMixedVersions holds that a request that one node finds wrong is that node's error, and the others are listed; and that one
-// that this node finds wrong is the call's.
+// TestWalkOfMixedVersions holds that a request that one node finds wrong is that node's error, and the others are
+// listed; and that one that this node finds wrong is the call's.
 func TestWalkOfMixedVersions(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "b" {
@@ -105,15 +106,17 @@ func TestWalkOfMixedVersions(t *testing.T) {
 		return page("", a.Node+".2.1")
 	}, other("a", live), other("b", live), other("c", live))
 	ids, results, _ := n.walk(&pb.ListConnectionsRequest{Filter: "true"})
-	if strings.Join(ids, " ") != "a.2.1 c.2.1" || len(results) != 4 || results[1].GetStatus() != statusError || results[1].GetMessage() != "no such function" {
+	if strings.Join(ids, " ") != "a.2.1 c.2.1" || len(results) != 4 || results[1].GetStatus() != statusError ||
+		results[1].GetMessage() != "no such function" {
 		t.Errorf("%v %v", ids, results)
 	}
-	_, err := n.ListConnections(t.Context(), &pb.ListConnectionsRequest{Filter: "nonsense +", Scope: &pb.Scope{Nodes: []string{"a", "m"}}})
+	_, err := n.ListConnections(t.Context(), &pb.ListConnectionsRequest{Filter: "nonsense +",
+		Scope: &pb.Scope{Nodes: []string{"a", "m"}}})
 	expectFailure(t, n.ErrorOf(err), codes.InvalidArgument, "INVALID_FILTER")
 }
 
-// TestWalkOfAThousand holds what a walk costs where there are many nodes: two are asked a page, those that cannot be asked are passed over
-// and named, and a page has no more rows than it was asked for.
+// TestWalkOfAThousand holds what a walk costs where there are many nodes: two are asked a page, those that cannot be
+// asked are passed over and named, and a page has no more rows than it was asked for.
 func TestWalkOfAThousand(t *testing.T) {
 	var members []member.Member
 	for i := range 1000 {
@@ -166,22 +169,37 @@ func TestWalkWithChanges(t *testing.T) {
 		results string
 	}{
 		{"nothing", func(*scripted) {}, "a.2.3 b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3", "a:OK b:OK b:OK c:OK c:OK m:OK"},
-		{"a leaves", func(n *scripted) { n.script.Members[0].State = left }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3", "a:LEFT b:OK b:OK c:OK c:OK m:OK"},
-		{"a is forgotten", func(n *scripted) { n.script.Members = n.script.Members[1:] }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3", "a:LEFT b:OK b:OK c:OK c:OK m:OK"},
+		{"a leaves", func(n *scripted) { n.script.Members[0].State = left }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
+			"a:LEFT b:OK b:OK c:OK c:OK m:OK"},
+		{"a is forgotten", func(n *scripted) { n.script.Members = n.script.Members[1:] },
+			"b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3", "a:LEFT b:OK b:OK c:OK c:OK m:OK"},
 		{"a is cut off", func(n *scripted) { n.script.Members[0].State = unreachable }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
 			"a:UNREACHABLE b:OK b:OK c:OK c:OK m:OK"},
-		{"a restarts", func(*scripted) { gone["a"] = failing(codes.InvalidArgument, "of another life") }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
+		{"a restarts", func(*scripted) { gone["a"] = failing(codes.InvalidArgument, "of another life") },
+			"b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
 			"a:RESTARTED b:OK b:OK c:OK c:OK m:OK"},
-		{"a is full", func(*scripted) { gone["a"] = fleet.Answer{Status: statusOverloaded} }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
+		{"a is full", func(*scripted) { gone["a"] = fleet.Answer{Status: statusOverloaded} },
+			"b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
 			"a:OVERLOADED b:OK b:OK c:OK c:OK m:OK"},
-		{"a says garbage", func(*scripted) { gone["a"] = fleet.Answer{Status: statusOK, Body: []byte{0x0a, 0xff}} }, "b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
+		{"a says garbage", func(*scripted) { gone["a"] = fleet.Answer{Status: statusOK, Body: []byte{0x0a, 0xff}} },
+			"b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3",
 			"a:ERROR b:OK b:OK c:OK c:OK m:OK"},
-		{"b leaves", func(n *scripted) { n.script.Members[1].State = left }, "a.2.3 c.2.1 c.2.2 c.2.3", "a:OK c:OK c:OK m:OK"},
-		{"b times out", func(*scripted) { gone["b"] = fleet.Answer{Status: statusTimedOut} }, "a.2.3 c.2.1 c.2.2 c.2.3", "a:OK b:TIMED_OUT c:OK c:OK m:OK"},
+		{"b leaves", func(n *scripted) { n.script.Members[1].State = left }, "a.2.3 c.2.1 c.2.2 c.2.3",
+			"a:OK c:OK c:OK m:OK"},
+		{"b times out", func(*scripted) { gone["b"] = fleet.Answer{Status: statusTimedOut} }, "a.2.3 c.2.1 c.2.2 c.2.3",
+			"a:OK b:TIMED_OUT c:OK c:OK m:OK"},
 		{"all leave", func(n *scripted) { n.script.Members = nil }, "", "a:LEFT m:OK"},
-		{"one joins behind", func(n *scripted) { n.script.Members = append(n.script.Members, other("0", live)); rows["0"] = 1 },
+		{"one joins behind", func(n *scripted) {
+			n.script.Members = append(n.script.Members,
+				other("0", live))
+			rows["0"] = 1
+		},
 			"a.2.3 b.2.1 b.2.2 b.2.3 c.2.1 c.2.2 c.2.3", "a:OK b:OK b:OK c:OK c:OK m:OK"},
-		{"one joins ahead", func(n *scripted) { n.script.Members = append(n.script.Members, other("bb", live)); rows["bb"] = 1 },
+		{"one joins ahead", func(n *scripted) {
+			n.script.Members = append(n.script.Members,
+				other("bb", live))
+			rows["bb"] = 1
+		},
 			"a.2.3 b.2.1 b.2.2 b.2.3 bb.2.1 c.2.1 c.2.2 c.2.3", "a:OK b:OK b:OK bb:OK c:OK c:OK m:OK"},
 	} {
 		clear(gone)
@@ -199,8 +217,8 @@ func TestWalkWithChanges(t *testing.T) {
 	}
 }
 
-// TestPageFitsClients holds that two nodes' rows, as large as they can be, stay below what gRPC clients take, with what is said of a
-// thousand others.
+// TestPageFitsClients holds that two nodes' rows, as large as they can be, stay below what gRPC clients take, with what
+// is said of a thousand others.
 func TestPageFitsClients(t *testing.T) {
 	large := func(size int) fleet.Answer {
 		return ok(&pb.ListConnectionsResponse{Connections: []*pb.Connection{{Id: "x", CloseText: strings.Repeat("x", size)}}})
@@ -232,8 +250,10 @@ func TestPageFitsClients(t *testing.T) {
 // FuzzWalkToken holds that whatever a caller gives for a token is refused, or is exactly one that a fleet gave out.
 func FuzzWalkToken(f *testing.F) {
 	whole := fleet.WalkToken{Node: "edge-1", Token: "opaque"}.Encode(fleet.VersionConnections, "x")
-	for _, seed := range []string{"", whole, whole[1:], whole + "A", fleet.WalkToken{Node: "a"}.Encode(fleet.VersionBans, "x"),
-		fleet.WalkToken{Node: "A"}.Encode(fleet.VersionConnections, "x"), fleet.WalkToken{Node: "a"}.Encode(1, "x"), "AAAA", whole[:20] + "\n" + whole[20:],
+	for _, seed := range []string{"", whole, whole[1:], whole + "A", fleet.WalkToken{Node: "a"}.Encode(fleet.VersionBans,
+		"x"),
+		fleet.WalkToken{Node: "A"}.Encode(fleet.VersionConnections, "x"), fleet.WalkToken{Node: "a"}.Encode(1, "x"), "AAAA",
+		whole[:20] + "\n" + whole[20:],
 		fleet.WalkToken{Token: strings.Repeat("t", 4000)}.Encode(fleet.VersionConnections, "x")} {
 		f.Add(seed)
 	}
@@ -255,8 +275,8 @@ func FuzzWalkToken(f *testing.F) {
 	})
 }
 
-// TestWalkMeetsWhoJoins holds that a node that joins right behind the one with which a page ended is walked too: when the page had the last of
-// its rows, and when it did not answer and was the second that the page asked.
+// TestWalkMeetsWhoJoins holds that a node that joins right behind the one with which a page ended is walked too: when
+// the page had the last of its rows, and when it did not answer and was the second that the page asked.
 func TestWalkMeetsWhoJoins(t *testing.T) {
 	for _, c := range []struct {
 		of   fleet.Answer // b's

@@ -12,8 +12,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestWalkHasTime holds that a page asks a second node only while that has half of the time to answer: it would be passed over, though it is
-// well, and nothing but the next page asks it then.
+// TestWalkHasTime holds that a page asks a second node only while that has half of the time to answer: it would be
+// passed over, though it is well, and nothing but the next page asks it then.
 func TestWalkHasTime(t *testing.T) {
 	for _, c := range []struct {
 		took, wait, deadline time.Duration
@@ -28,7 +28,8 @@ func TestWalkHasTime(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 			defer cancel()
 			asked := 0
-			w := &walk{at: &walkToken{}, room: 100, wait: c.wait, ask: func(_ context.Context, m member.Member, _ int, _ string) exchange.Answer {
+			w := &walk{at: &walkToken{}, room: 100, wait: c.wait, ask: func(_ context.Context, m member.Member, _ int,
+				_ string) exchange.Answer {
 				asked++
 				time.Sleep(c.took)
 				return exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_OK}

@@ -9,9 +9,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// walkToken is where a walk through a fleet goes on. It is stateless, so that any node can go on with it, opaque to callers, and bound
-// to the filter, state and scope that the walk began with. Its body (contract.SealToken) is binding, length of the node's name, name,
-// the node's own token.
+// walkToken is where a walk through a fleet goes on. It is stateless, so that any node can go on with it, opaque to
+// callers, and bound to the filter, state and scope that the walk began with. Its body (contract.SealToken) is binding,
+// length of the node's name, name, the node's own token.
 type walkToken struct {
 	version contract.TokenVersion // of connections or of bans
 	binding [contract.BindingSize]byte
@@ -40,12 +40,15 @@ func decodeWalkToken(s string, version contract.TokenVersion, binding [contract.
 	}
 	body, ok := contract.OpenToken(s, version, maxWalkToken)
 	if !ok || !t.read(body) {
-		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonInvalidPageToken, Field: "page_token",
-			Text: "page_token is not one that this fleet gave out; start the walk again without it"}
+		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonInvalidPageToken,
+			Field: "page_token",
+			Text:  "page_token is not one that this fleet gave out; start the walk again without it"}
 	}
 	if t.binding != binding {
-		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonPageTokenMismatch, Field: "page_token",
-			Text: "page_token belongs to a walk with another filter, state or scope; keep them the same, or start again without it"}
+		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonPageTokenMismatch,
+			Field: "page_token",
+			Text: "page_token belongs to a walk with another filter, state or scope; keep them the same, or start again " +
+				"without it"}
 	}
 	return t, nil
 }

@@ -19,8 +19,7 @@ const closeTimeout = 2 * time.Second
 // Bus is a bus.Bus over NATS. It does not deliver its own messages. Any goroutine may call its methods, and no method
 // but Close waits for the network.
 type Bus struct {
-	// Lock order: a subscription's deliver lock, then mu, then the outbox's and the dialer's. No call into NATS is made
-	// while one of them is held.
+	// Lock order: docs/locks.md.
 
 	config Config
 	log    hclog.Logger

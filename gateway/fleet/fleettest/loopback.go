@@ -13,7 +13,9 @@ import (
 )
 
 // Loopback is a bus in memory for nodes in one process, with links that can be cut and delayed. Its methods may be
-// called from any goroutine. Lock order: Loopback.mu, then a subscription's.
+// called from any goroutine.
+//
+// Lock order: docs/locks.md.
 type Loopback struct {
 	mu    sync.Mutex
 	buses map[string]*LoopbackBus

@@ -34,7 +34,7 @@ type Selection struct {
 // Feeds are the feeds of one service, one for each selection that is followed live. The zero value is ready for use;
 // its methods may be called from any goroutine. It must not be copied.
 //
-// Lock order: feeds.mu, then a feed's or the event log's; nothing is locked under these. No lock is held while a stream
+// Lock order: docs/locks.md. No lock is held while a stream
 // sends, reads the log, or waits for a feed's goroutine.
 type Feeds struct {
 	// Buffers has the memory of batches, for a BatchEncoder of the same service.

@@ -15,7 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Answer is what became of a question on one node.
+// Answer is the result of a question on one node.
 type Answer struct {
 	Node    string
 	Status  pb.NodeStatus // never UNSPECIFIED
@@ -27,7 +27,7 @@ type Answer struct {
 
 func (a *Answer) OK() bool { return a.Status == pb.NodeStatus_NODE_STATUS_OK }
 
-// Doubtful reports whether a node that did not do what it was asked for may have done it all the same, or a part of it.
+// Doubtful reports whether a node without an OK may have done all or a part of its work all the same.
 func (a *Answer) Doubtful() bool {
 	switch a.Status {
 	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_LEFT:
@@ -41,30 +41,35 @@ func (a *Answer) Doubtful() bool {
 // NotAsked is the answer of a member that is not asked.
 func NotAsked(m *member.Member) Answer {
 	if m.State == pb.NodeState_NODE_STATE_LEFT {
-		return Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_LEFT, Message: "it has left the fleet; it was not asked"}
+		return Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_LEFT,
+			Message: "it has left the fleet; it was not asked"}
 	}
 	return Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE,
-		Message: fmt.Sprintf("nothing has been heard of it for %s; it was not asked", time.Since(m.HeardAt).Round(time.Second))}
+		Message: fmt.Sprintf("nothing has been heard of it for %s; it was not asked",
+			time.Since(m.HeardAt).Round(time.Second))}
 }
 
-// unsent is the answer of a node to which the question could not be sent.
+// unsent is the answer of a node that did not get the question.
 func unsent(err error) Answer {
 	if _, large := err.(*sizeError); large {
-		return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: grpcstatus.Error(codes.ResourceExhausted, err.Error()), Message: err.Error()}
+		return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: grpcstatus.Error(codes.ResourceExhausted, err.Error()),
+			Message: err.Error()}
 	}
 	return Answer{Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE, Message: "it could not be asked: " + err.Error()}
 }
 
-// What is taken of what a node says about its answer: it goes on to the caller, with that of all other nodes. A status is decoded to many
-// times its size.
+// Bounds of the words of one node's answer. The caller gets the answers of all nodes together, and a status is decoded
+// to many times its size.
 const (
 	maxSaid  = 4 << 10
 	maxError = 64 << 10
 )
 
-// answerOf decodes a reply. What a node cannot answer with, or a newer version means by it, is an ERROR.
+// answerOf decodes a reply. A status that no node can answer with, or that only a newer version knows, becomes an
+// ERROR.
 func answerOf(r *fleetv1.Reply) Answer {
-	a := Answer{Status: r.GetStatus(), Message: strings.ToValidUTF8(r.GetMessage()[:min(len(r.GetMessage()), maxSaid)], "")}
+	a := Answer{Status: r.GetStatus(), Message: strings.ToValidUTF8(r.GetMessage()[:min(len(r.GetMessage()), maxSaid)],
+		"")}
 	switch a.Status {
 	case pb.NodeStatus_NODE_STATUS_OK:
 		a.Body, a.Message = r.GetBody(), ""
@@ -85,7 +90,8 @@ func answerOf(r *fleetv1.Reply) Answer {
 func errorOf(r *fleetv1.Reply, message string) error {
 	s := new(status.Status)
 	if len(r.GetError()) > maxError {
-		return grpcstatus.Errorf(codes.Unknown, "an error of %d bytes; a node says at most %d: %s", len(r.GetError()), maxError, message)
+		return grpcstatus.Errorf(codes.Unknown, "an error of %d bytes; a node says at most %d: %s", len(r.GetError()),
+			maxError, message)
 	}
 	if err := proto.Unmarshal(r.GetError(), s); err != nil || s.GetCode() == int32(codes.OK) {
 		return grpcstatus.Errorf(codes.Unknown, "an error that does not say what it is: %s", message)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// What may be in the making. What is more than that pushes the oldest out, of the same node or of all: the newest is the likeliest to be
-// waited for still, and a node that begins messages and never ends them harms only its own. What was given up is never put together; who
-// waits for it learns so by waiting in vain, as of anything that gets lost on the way.
+// Bounds of the messages in the making. One more pushes the oldest out, of the same node or of all: the newest is the
+// likeliest to be waited for still, and a node that begins messages and never ends them harms only its own. A message
+// that was given up is never put together. Its receiver waits in vain, as for any message that gets lost on the way.
 const (
 	maxMaking      = 64        // messages of one node
 	maxMakingBytes = 32 << 20  // of one node
@@ -19,7 +19,8 @@ const (
 	makingTime     = 10 * time.Second
 )
 
-// assembly puts messages together that come in parts. Its methods may be called from any goroutine. The zero value is ready.
+// assembly puts messages together that come in parts. Its methods may be called from any goroutine. The zero value is
+// ready.
 type assembly struct {
 	ignored *ignored // counts what was given up
 
@@ -35,7 +36,7 @@ type makings struct {
 	bytes int
 }
 
-// making is a message of which parts came, all those before the next.
+// making is a message in parts. Every part before the next has come.
 type making struct {
 	from   string
 	place  *list.Element // in the order of all
@@ -47,10 +48,11 @@ type making struct {
 	began  time.Time
 }
 
-// add takes a part (see unseal for its numbers) and keeps it. It returns the message when that was the last one. A part 0 begins its
-// message anew; a part that is there already is ignored; one that does not follow the one before it ends the message, because parts come
-// in order: what is missing was lost.
-func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, chunk []byte) (message []byte, complete bool) {
+// add takes a part (see unseal for its numbers) and keeps it. It returns the message when that was the last one. A part
+// 0 begins its message anew; a part that is there already is ignored; one that does not follow the one before it ends
+// the message, because parts come in order: what is missing was lost.
+func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, chunk []byte) (message []byte,
+	complete bool) {
 	if len(chunk) > partSize || parts > 1 && len(chunk) == 0 {
 		a.ignored.note(ignoredGarbage, from)
 		return nil, false
@@ -74,7 +76,7 @@ func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, ch
 	return nil, false
 }
 
-// making returns what a part is the next part of; nil when it is of nothing. The caller holds mu.
+// making returns the message that a part continues or begins; nil when there is none. The caller holds mu.
 func (a *assembly) making(from string, id messageID, k kind, part, parts uint32) *making {
 	m := a.find(from, id, k)
 	switch {

@@ -18,7 +18,7 @@ const (
 	maxParts    = messageSize / partSize
 )
 
-// messageID is what a request, its answers and what is said about them have in common.
+// messageID names a request, its answers, and the credits and cancels about them.
 type messageID [16]byte
 
 func newMessageID() messageID {
@@ -44,7 +44,7 @@ func (e *sizeError) Error() string {
 	return fmt.Sprintf("a message of %d bytes; nodes send each other at most %d", e.size, messageSize)
 }
 
-// envelopes yields what carries a message: one envelope, or its parts in order.
+// envelopes yields the envelopes of a message: one, or its parts in order.
 func envelopes(id messageID, k kind, message []byte) iter.Seq[*fleetv1.Envelope] {
 	return func(yield func(*fleetv1.Envelope) bool) {
 		if len(message) <= partSize {
@@ -94,8 +94,9 @@ func unseal(data []byte) (*fleetv1.Envelope, messageID, error) {
 	return e, messageID(e.GetId()), nil
 }
 
-// publish sends a message to the subject, in as many envelopes as it takes. When a part cannot be sent, the others are not either, so
-// that nobody can put the message together: an error says that it was not sent. It is a *sizeError or the bus's.
+// publish sends a message to the subject, in as many envelopes as it takes. When a part cannot be sent, the others are
+// not either, so that nobody can put the message together: an error says that it was not sent. It is a *sizeError or
+// the bus's.
 func (x *Exchange) publish(subject string, id messageID, k kind, message []byte) error {
 	if len(message) > messageSize {
 		return &sizeError{len(message)}

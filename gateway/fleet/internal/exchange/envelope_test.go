@@ -19,8 +19,9 @@ import (
 
 // parts returns the encoded envelopes of a kick of a peer with a body of so many bytes.
 func parts(p *peer, id [16]byte, body int) [][]byte {
-	r := &fleetv1.Request{Method: kick, Body: noise(body), Targets: []*fleetv1.Target{{Node: p.Self.Node, Incarnation: p.Self.Incarnation,
-		Stamp: uint64(time.Since(p.Began)), Wait: uint64(time.Minute)}}}
+	r := &fleetv1.Request{Method: kick, Body: noise(body), Targets: []*fleetv1.Target{{Node: p.Self.Node,
+		Incarnation: p.Self.Incarnation,
+		Stamp:       uint64(time.Since(p.Began)), Wait: uint64(time.Minute)}}}
 	message, _ := proto.Marshal(r)
 	var all [][]byte
 	for _, e := range exchange.Envelopes(id, false, message) {
@@ -94,7 +95,8 @@ func TestPartsOfAnotherLength(t *testing.T) {
 	})
 }
 
-// TestWhatIsInTheMakingIsBounded shows that the oldest is given up, by number and by bytes, and only of the node that has too much.
+// TestWhatIsInTheMakingIsBounded shows that the oldest is given up, by number and by bytes, and only of the node that
+// has too much.
 func TestWhatIsInTheMakingIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -115,7 +117,8 @@ func TestWhatIsInTheMakingIsBounded(t *testing.T) {
 					all := parts(b, [16]byte{1, byte(n)}, c.size-1000)
 					for _, data := range all[:len(all)-1] {
 						b.HearAsk("a", data)
-						if messages, bytes, counted, _ := b.Making("a"); messages > exchange.MaxMaking || bytes > exchange.MaxMakingBytes || bytes != counted {
+						if messages, bytes, counted, _ := b.Making("a"); messages > exchange.MaxMaking ||
+							bytes > exchange.MaxMakingBytes || bytes != counted {
 							t.Fatalf("%d messages and %d bytes in the making, counted as %d", messages, bytes, counted)
 						}
 					}
@@ -173,7 +176,8 @@ func TestWhatIsInTheMakingOfAllIsBounded(t *testing.T) {
 						expected = c.left - (c.nodes-1)*c.messages
 					}
 					if messages, bytes, counted, _ := a.Making(fmt.Sprint(node)); messages != expected || bytes != counted {
-						t.Errorf("%d messages of %d bytes, counted as %d, of node %d; expected %d", messages, bytes, counted, node, expected)
+						t.Errorf("%d messages of %d bytes, counted as %d, of node %d; expected %d", messages, bytes, counted, node,
+							expected)
 					}
 				}
 			})
@@ -203,8 +207,8 @@ func TestAMessageIsGivenUpInTime(t *testing.T) {
 	}
 }
 
-// TestGarbage shows that what is not understood is counted in the log, in a line a second at most, and harms nothing; and that what only a
-// newer version says is no garbage.
+// TestGarbage shows that what is not understood is counted in the log, in a line a second at most, and harms nothing;
+// and that what only a newer version says is no garbage.
 func TestGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -248,11 +252,13 @@ func envelope(e *fleetv1.Envelope) []byte {
 	return data
 }
 
-// FuzzEnvelope lets a node hear anything on both subjects, and puts together what the same bytes tell, four a part: the message's ID, the
-// part's number, how many there are, and its size. It stays within its bounds and counts right, and a message is all its parts in order.
+// FuzzEnvelope lets a node hear anything on both subjects, and puts together what the same bytes tell, four a part: the
+// message's ID, the part's number, how many there are, and its size. It stays within its bounds and counts right, and a
+// message is all its parts in order.
 func FuzzEnvelope(f *testing.F) {
 	id := [16]byte{1}
-	for _, e := range append(exchange.Envelopes(id, false, noise(2*exchange.PartSize)), exchange.Envelopes(id, true, []byte("reply"))...) {
+	for _, e := range append(exchange.Envelopes(id, false, noise(2*exchange.PartSize)), exchange.Envelopes(id, true,
+		[]byte("reply"))...) {
 		data := envelope(e)
 		f.Add(data[:min(len(data), 100)])
 	}
@@ -261,7 +267,8 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Cancel{Cancel: &fleetv1.Cancel{}}}))
 	f.Add([]byte{1, 0, 3, 9, 1, 1, 3, 9, 1, 2, 3, 9, 2, 0, 2, 5, 1, 2, 3, 9, 2, 1, 2, 1, 3, 0, 32, 255, 3, 2, 32, 255})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b := exchange.NewTesting(fleettest.NewLoopback().Bus("b"), event.Origin{Node: "b", Incarnation: "1"}, nil, hclog.NewNullLogger())
+		b := exchange.NewTesting(fleettest.NewLoopback().Bus("b"), event.Origin{Node: "b", Incarnation: "1"}, nil,
+			hclog.NewNullLogger())
 		if err := b.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +291,8 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
-// inOrder checks that a message is made of all its parts, each of which is its ID, its number and how many there are, again and again.
+// inOrder checks that a message is made of all its parts, each of which is its ID, its number and how many there are,
+// again and again.
 func inOrder(t *testing.T, message []byte, id, parts byte) {
 	next := 0
 	for i := 0; i < len(message); i += 3 {

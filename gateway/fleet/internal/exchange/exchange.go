@@ -18,12 +18,12 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// Answers is what answers the requests of other nodes. The exchange calls it for requests that are for this life of this node and that
-// somebody still waits for.
+// Answers answers the requests of other nodes. The exchange calls it only for requests to this life of this node, while
+// their asker still waits. Its methods are called from many goroutines at once.
 type Answers interface {
 	// Call answers a request of a node. The error is a gRPC status.
 	Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error)
-	// Follow answers one whose answer is a stream. Send may block, and its error ends the stream; it does not keep its argument.
+	// Follow answers a request for a stream. Send may block, and its error ends the stream; it does not keep its argument.
 	Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error
 }
 
@@ -40,19 +40,18 @@ type Config struct {
 
 // New returns an exchange that neither asks nor answers before Start.
 func New(c Config) *Exchange {
-	return &Exchange{bus: c.Bus, subjects: c.Subjects, self: c.Self, began: c.Began, roster: c.Roster, answers: c.Answers, log: c.Logger}
+	return &Exchange{bus: c.Bus, subjects: c.Subjects, self: c.Self, began: c.Began, roster: c.Roster, answers: c.Answers,
+		log: c.Logger}
 }
 
 // Exchange asks other nodes and answers them. Its fields up to log never change.
 //
 //	ask, follow → open → bus ⋯ bus → heardAsk → incoming → answers ⋯ bus → heardAnswer → open
 //
-// The goroutines: one that keeps house, which stop waits for; one for each request that is carried out, which incoming owns; and those of
-// the bus and of the callers of ask and next, who wait for themselves. Nothing that the bus's goroutines call blocks.
+// The goroutines: one that keeps house, which Stop waits for; one for each request that is carried out, which incoming
+// owns; those of the bus; and those of the callers of Ask and Next. Nothing that the bus's goroutines call blocks.
 //
-// The locks, each before those behind it; nothing is published, logged or waited for under any:
-//
-//	mu → followed.mu      incoming.mu → outgoing.mu      inquiry.mu      assembly.mu      and, last of all, ignored.mu
+// Lock order: docs/locks.md.
 type Exchange struct {
 	bus      bus.Bus
 	subjects member.Subjects
@@ -73,7 +72,7 @@ type Exchange struct {
 
 	mu          sync.Mutex
 	phase       phase
-	open        map[messageID]addressee // who waits for answers
+	open        map[messageID]addressee // the addressees that wait for answers
 	unsubscribe []func()
 }
 
@@ -98,7 +97,7 @@ type addressee interface {
 	abandon()
 }
 
-// Start begins to answer other nodes. The error is the bus's. It is called once; stop may be called meanwhile.
+// Start begins to answer other nodes. The error is the bus's. It is called once; Stop may be called meanwhile.
 func (x *Exchange) Start() error {
 	if !x.begin() {
 		return errors.New(leavingText)
@@ -138,7 +137,7 @@ func (x *Exchange) begin() bool {
 	return true
 }
 
-// keep keeps what stop undoes a subscription with, unless it was stopped.
+// keep keeps the end of a subscription for Stop. It reports false when that was called already.
 func (x *Exchange) keep(unsubscribe func()) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -146,8 +145,8 @@ func (x *Exchange) keep(unsubscribe func()) bool {
 	return x.phase == phaseOpen
 }
 
-// Stop ends everything that is under way, here and for others, and waits for it. Who has a stream still has to close it. It may be called
-// more than once, also without start.
+// Stop ends everything that is under way, here and for others, and waits for it. A follower still has to close its
+// stream. Stop may be called more than once, also without Start.
 func (x *Exchange) Stop() { x.stopped.Do(x.end) }
 
 func (x *Exchange) end() {
@@ -202,10 +201,10 @@ func (x *Exchange) addressee(id messageID) addressee {
 	return x.open[id]
 }
 
-// leavingText is what is said about what the node itself put an end to.
+// leavingText explains what the node itself put an end to.
 const leavingText = "this node is leaving the fleet, or has left it"
 
-// heardAsk takes what another node asks, or says about what it asked.
+// heardAsk takes a request of another node, or its credit or cancel.
 func (x *Exchange) heardAsk(subject string, data []byte) {
 	from, e, id := x.unwrap(subject, data)
 	if e == nil {
@@ -226,7 +225,8 @@ func (x *Exchange) heardAsk(subject string, data []byte) {
 	}
 }
 
-// heardAnswer takes what another node answers. What nobody waits for is not even put together: an answer that is late is no fault.
+// heardAnswer takes an answer of another node. An answer that nothing waits for is dropped before it is put together:
+// to be late is no fault.
 func (x *Exchange) heardAnswer(subject string, data []byte) {
 	from, e, id := x.unwrap(subject, data)
 	if e == nil {
@@ -251,7 +251,7 @@ func (x *Exchange) heardAnswer(subject string, data []byte) {
 	}
 }
 
-// unwrap returns who sent an envelope, and the envelope; nil when there is none, or it is this node's own.
+// unwrap returns an envelope and its sender; nil when the data is no envelope, or it is this node's own.
 func (x *Exchange) unwrap(subject string, data []byte) (from string, e *fleetv1.Envelope, id messageID) {
 	from, err := x.subjects.From(subject)
 	if err != nil {
@@ -270,7 +270,8 @@ func (x *Exchange) unwrap(subject string, data []byte) (from string, e *fleetv1.
 }
 
 // complete takes a part and decodes the message when it is whole.
-func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelope, chunk []byte, into proto.Message) bool {
+func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelope, chunk []byte,
+	into proto.Message) bool {
 	message, ok := x.assembly.add(from, id, k, e.GetPart(), e.GetParts(), chunk)
 	if !ok {
 		return false
@@ -285,7 +286,8 @@ func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelo
 // housePeriod is how often the exchange looks after what is not ended by what comes.
 const housePeriod = time.Second
 
-// keepHouse gives up what has been in the making or silent for too long, says that streams are still wanted, and writes the log.
+// keepHouse gives up what has been in the making or silent for too long, says that streams are still wanted, and writes
+// the log.
 func (x *Exchange) keepHouse() {
 	ticker := time.NewTicker(housePeriod)
 	defer ticker.Stop()

@@ -59,7 +59,8 @@ func (p *peer) logged() string {
 	return p.log.String()
 }
 
-// newExchanges starts exchanges of these names, which stop at the end of the test and must have forgotten everything by then.
+// newExchanges starts exchanges of these names, which stop at the end of the test and must have forgotten everything by
+// then.
 func newExchanges(t *testing.T, names ...string) *exchanges {
 	t.Helper()
 	e := &exchanges{t: t, loop: fleettest.NewLoopback(), all: make(map[string]*peer)}
@@ -68,8 +69,12 @@ func newExchanges(t *testing.T, names ...string) *exchanges {
 		p.answers.OnCall = func(context.Context, string, event.Actor, string, []byte) ([]byte, error) {
 			return []byte("from " + name), nil
 		}
-		p.answers.OnFollow = func(context.Context, string, event.Actor, string, []byte, func([]byte) error) error { return nil }
-		p.Testing = exchange.NewTesting(p.bus, event.Origin{Node: name, Incarnation: fmt.Sprintf("19ab0d3f1c%x", i)}, &p.answers,
+		p.answers.OnFollow = func(context.Context, string, event.Actor, string, []byte,
+			func([]byte) error) error {
+			return nil
+		}
+		p.Testing = exchange.NewTesting(p.bus, event.Origin{Node: name, Incarnation: fmt.Sprintf("19ab0d3f1c%x", i)},
+			&p.answers,
 			hclog.New(&hclog.LoggerOptions{Output: p, Level: hclog.Warn}))
 		e.all[name] = p
 		if err := p.Start(); err != nil {
@@ -95,7 +100,8 @@ func newExchanges(t *testing.T, names ...string) *exchanges {
 // hear lets a peer hear a heartbeat of another one that was sent now, and returns the member.
 func (e *exchanges) hear(a *peer, node string) member.Member {
 	b := e.all[node]
-	m := member.Member{Origin: b.Self, State: pb.NodeState_NODE_STATE_LIVE, Stamp: uint64(time.Since(b.Began)), HeardAt: time.Now()}
+	m := member.Member{Origin: b.Self, State: pb.NodeState_NODE_STATE_LIVE, Stamp: uint64(time.Since(b.Began)),
+		HeardAt: time.Now()}
 	a.Roster.Set(m)
 	return m
 }
@@ -137,7 +143,8 @@ func TestPanicsEndNothingElse(t *testing.T) {
 	})
 }
 
-// TestLargeMessages shows that what is larger than a part arrives as it was, both ways, and what is too large is refused in words.
+// TestLargeMessages shows that what is larger than a part arrives as it was, both ways, and what is too large is
+// refused in words.
 func TestLargeMessages(t *testing.T) {
 	for _, c := range []struct {
 		ask, answer int
@@ -198,7 +205,8 @@ func TestStopEndsWhatIsAsked(t *testing.T) {
 			}
 		})
 		got := a.Ask(t.Context(), a.members("b"), exchange.Question{Method: list, Wait: time.Minute})[0]
-		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != time.Second || !strings.Contains(got.Message, "this node is leaving") {
+		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != time.Second || !strings.Contains(got.Message,
+			"this node is leaving") {
 			t.Errorf("answered %+v", got)
 		}
 		synctest.Wait()
@@ -206,14 +214,15 @@ func TestStopEndsWhatIsAsked(t *testing.T) {
 			t.Error("b was not told that nobody waits")
 		}
 		got = a.Ask(t.Context(), a.members("b"), exchange.Question{Method: list})[0]
-		if got.Status != pb.NodeStatus_NODE_STATUS_UNREACHABLE || got.Elapsed != 0 || !strings.Contains(got.Message, "this node is leaving") {
+		if got.Status != pb.NodeStatus_NODE_STATUS_UNREACHABLE || got.Elapsed != 0 || !strings.Contains(got.Message,
+			"this node is leaving") {
 			t.Errorf("answered %+v", got)
 		}
 	})
 }
 
-// TestStopWaitsForWhatIsAnswered shows that a node that leaves ends what it reads for others at once, and lets what changes something
-// come to its end for a little.
+// TestStopWaitsForWhatIsAnswered shows that a node that leaves ends what it reads for others at once, and lets what
+// changes something come to its end for a little.
 func TestStopWaitsForWhatIsAnswered(t *testing.T) {
 	for _, c := range []struct {
 		method string
@@ -255,9 +264,11 @@ func TestStopWaitsForWhatIsAnswered(t *testing.T) {
 
 // TestAskBeforeStart shows that a node that has not joined says so.
 func TestAskBeforeStart(t *testing.T) {
-	x := exchange.NewTesting(fleettest.NewLoopback().Bus("a"), event.Origin{Node: "a", Incarnation: "1"}, nil, hclog.NewNullLogger())
+	x := exchange.NewTesting(fleettest.NewLoopback().Bus("a"), event.Origin{Node: "a", Incarnation: "1"}, nil,
+		hclog.NewNullLogger())
 	b := member.Member{Origin: event.Origin{Node: "b", Incarnation: "1"}, State: pb.NodeState_NODE_STATE_LIVE}
-	if got := x.Ask(t.Context(), []member.Member{b}, exchange.Question{Method: list})[0]; got.Status != pb.NodeStatus_NODE_STATUS_UNREACHABLE ||
+	got := x.Ask(t.Context(), []member.Member{b}, exchange.Question{Method: list})[0]
+	if got.Status != pb.NodeStatus_NODE_STATUS_UNREACHABLE ||
 		!strings.Contains(got.Message, "has not joined") {
 		t.Errorf("answered %+v", got)
 	}

@@ -34,14 +34,17 @@ const (
 // ExchangeAnswers answers with functions.
 type ExchangeAnswers struct {
 	OnCall   func(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error)
-	OnFollow func(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error
+	OnFollow func(ctx context.Context, from string, caller event.Actor, method string, body []byte,
+		send func([]byte) error) error
 }
 
-func (a *ExchangeAnswers) Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error) {
+func (a *ExchangeAnswers) Call(ctx context.Context, from string, caller event.Actor, method string,
+	body []byte) ([]byte, error) {
 	return a.OnCall(ctx, from, caller, method, body)
 }
 
-func (a *ExchangeAnswers) Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error {
+func (a *ExchangeAnswers) Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte,
+	send func([]byte) error) error {
 	return a.OnFollow(ctx, from, caller, method, body, send)
 }
 
@@ -100,7 +103,8 @@ type Testing struct {
 func NewTesting(bus bus.Bus, self event.Origin, a *ExchangeAnswers, log hclog.Logger) *Testing {
 	r := &ExchangeRoster{members: make(map[string]member.Member), news: make(chan struct{})}
 	began := time.Now()
-	x := New(Config{Bus: bus, Subjects: member.NewSubjects("test"), Self: self, Began: began, Roster: r, Answers: a, Logger: log})
+	x := New(Config{Bus: bus, Subjects: member.NewSubjects("test"), Self: self, Began: began, Roster: r, Answers: a,
+		Logger: log})
 	return &Testing{x, r, self, began}
 }
 

@@ -16,16 +16,19 @@ import (
 )
 
 const (
-	// followSilence is after how long a stream ends of which nothing comes although there is room: StreamEvents has a heartbeat every 5 s.
+	// followSilence is how long a node may send nothing on a stream, although it has room, before the stream is ended.
+	// StreamEvents has a heartbeat every 5 s.
 	followSilence = 12 * time.Second
-	// followCredit is how often a node is told that its stream is still wanted; with housePeriod it stays below the 5 s of the contract.
+	// followCredit is how often a node is told that its stream is still wanted; with housePeriod it stays below the 5 s of
+	// the contract.
 	followCredit = 3 * time.Second
-	// lingering is how long what a node sent before it left or restarted may still come: it travels on another subject than that news.
+	// lingering is how long what a node sent before it left or restarted may still come: it travels on another subject
+	// than that news.
 	lingering = time.Second
 )
 
-// followed is a stream of another node. What came and was not taken is at most the window: the node does not send more, and if it does,
-// that ends the stream. It is for one goroutine, but for the methods of an addressee.
+// followed is a stream of another node. At most the window waits to be taken: a node that sends more ends the stream.
+// It is for one goroutine, but for the methods of an addressee.
 type followed struct {
 	x      *Exchange
 	id     messageID
@@ -45,10 +48,11 @@ type followed struct {
 	end        *StreamEnd
 }
 
-// Follow opens a stream at another node (see asker).
+// Follow opens a stream at another node (see Asker).
 func (x *Exchange) Follow(ctx context.Context, to member.Member, q Question) Stream {
 	now := time.Now()
-	f := &followed{x: x, id: newMessageID(), life: to.Origin, began: now, wake: make(chan struct{}, 1), creditedAt: now, heardAt: now}
+	f := &followed{x: x, id: newMessageID(), life: to.Origin, began: now, wake: make(chan struct{}, 1), creditedAt: now,
+		heardAt: now}
 	if !to.Asked() {
 		f.end = &StreamEnd{NotAsked(&to)}
 		return f
@@ -130,8 +134,8 @@ func (f *followed) await(ctx context.Context, changed <-chan struct{}) error {
 	return nil
 }
 
-// prospects says how long something may take to come yet, and what it means when it does not. What a node sent before it left is waited
-// for a little; of one of which nothing has been heard for too long, nothing will come.
+// prospects says how long to wait for the next item, and the status to end with when it does not come. After a node
+// leaves, wait briefly for what it sent last; expect nothing from an unreachable node.
 func (f *followed) prospects() (status pb.NodeStatus, message string, patience time.Duration) {
 	f.mu.Lock()
 	heardAt := f.heardAt
@@ -139,7 +143,8 @@ func (f *followed) prospects() (status pb.NodeStatus, message string, patience t
 	switch status, message = f.x.fate(f.life); status {
 	case pb.NodeStatus_NODE_STATUS_UNSPECIFIED:
 		f.goneAt = time.Time{}
-		return pb.NodeStatus_NODE_STATUS_TIMED_OUT, fmt.Sprintf("nothing came of the stream for %s", followSilence), followSilence - time.Since(heardAt)
+		return pb.NodeStatus_NODE_STATUS_TIMED_OUT, fmt.Sprintf("nothing came of the stream for %s", followSilence),
+			followSilence - time.Since(heardAt)
 	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
 		return status, message, 0
 	}
@@ -154,7 +159,8 @@ func (f *followed) Close() {
 	f.finish(Answer{Status: pb.NodeStatus_NODE_STATUS_OK, Message: "it was closed"}, true)
 }
 
-// finish ends the stream, unless it has ended; what came may still be taken. It tells the node when it may be sending still.
+// finish ends the stream, unless it has ended; what came may still be taken. It tells the node when it may be sending
+// still.
 func (f *followed) finish(a Answer, tell bool) {
 	f.mu.Lock()
 	ended := f.end != nil
@@ -208,7 +214,8 @@ func (f *followed) keep(i *fleetv1.Item) (fault Answer, ok bool) {
 	case i.GetNumber() > f.received+1:
 		return lost(f.received+1, i.GetNumber()-1), false
 	case len(f.items) >= windowItems || len(f.items) > 0 && f.bytes+size > windowBytes:
-		return broken(fmt.Sprintf("the node sent more than the %d items or %d bytes that it may without being told that they were taken",
+		return broken(fmt.Sprintf("the node sent more than the %d items or %d bytes that it may without being told that "+
+			"they were taken",
 			windowItems, windowBytes)), false
 	}
 	f.items = append(f.items, i.GetBody())
@@ -218,9 +225,10 @@ func (f *followed) keep(i *fleetv1.Item) (fault Answer, ok bool) {
 	return Answer{}, true
 }
 
-// lost is the end of a stream of which items are missing.
+// lost is the end of a stream with missing items.
 func lost(first, last uint64) Answer {
-	return Answer{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, Message: fmt.Sprintf("items %d to %d of the stream were lost on the way", first, last)}
+	return Answer{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT,
+		Message: fmt.Sprintf("items %d to %d of the stream were lost on the way", first, last)}
 }
 
 // broken is the end of a stream that does not keep to the contract.
@@ -228,7 +236,8 @@ func broken(text string) Answer {
 	return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: text, Err: status.Error(codes.Internal, text)}
 }
 
-// reply ends the stream: it is the last thing that is said about it. When it does not count as many items as came, the last were lost.
+// reply ends the stream: it is the last thing that is said about it. When it does not count as many items as came, the
+// last were lost.
 func (f *followed) reply(node string, r *fleetv1.Reply) {
 	f.mu.Lock()
 	received := f.received
@@ -247,7 +256,7 @@ func (f *followed) abandon() {
 	f.finish(Answer{Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE, Message: leavingText}, true)
 }
 
-// keepFollowing tells nodes whose streams nobody has taken anything of lately that they are still wanted.
+// keepFollowing tells the nodes of quiet streams that they are still wanted.
 func (x *Exchange) keepFollowing() {
 	x.mu.Lock()
 	var quiet []*followed

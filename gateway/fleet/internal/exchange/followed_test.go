@@ -46,7 +46,8 @@ type source struct {
 // newSource lets a peer answer streams.
 func newSource(p *peer) *source {
 	s := &source{items: make(chan []byte, 1000), sent: make(chan int, 1000), ended: make(chan error, 1)}
-	p.answers.OnFollow = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte, send func([]byte) error) error {
+	p.answers.OnFollow = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte,
+		send func([]byte) error) error {
 		for n := 1; ; n++ {
 			select {
 			case <-ctx.Done():
@@ -72,7 +73,8 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
 		a := e.all["a"]
-		e.all["b"].answers.OnFollow = func(_ context.Context, from string, _ event.Actor, method string, body []byte, send func([]byte) error) error {
+		e.all["b"].answers.OnFollow = func(_ context.Context, from string, _ event.Actor, method string, body []byte,
+			send func([]byte) error) error {
 			if from != "a" || method != flow || string(body) != "everything" {
 				t.Errorf("%s follows %s %q", from, method, body)
 			}
@@ -126,8 +128,8 @@ func TestLargeItems(t *testing.T) {
 	})
 }
 
-// TestAStalledFollowerStallsOnlyItself shows that nothing queues beyond the window of one who does not take anything for long, that its
-// stream goes on when it does, and that others get theirs meanwhile.
+// TestAStalledFollowerStallsOnlyItself shows that nothing queues beyond the window of one who does not take anything
+// for long, that its stream goes on when it does, and that others get theirs meanwhile.
 func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 	for _, c := range []struct {
 		size, most int // of an item, and how many may be under way
@@ -136,7 +138,8 @@ func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 			e := newExchanges(t, "a", "b", "c")
 			a, c1, source := e.all["a"], e.all["c"], newSource(e.all["b"])
 			stalls := e.all["b"].answers.OnFollow
-			e.all["b"].answers.OnFollow = func(ctx context.Context, from string, c event.Actor, method string, body []byte, send func([]byte) error) error {
+			e.all["b"].answers.OnFollow = func(ctx context.Context, from string, c event.Actor, method string, body []byte,
+				send func([]byte) error) error {
 				if from == "c" {
 					return send([]byte("well"))
 				}
@@ -165,7 +168,8 @@ func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 	}
 }
 
-// TestAQuietStreamIsKept shows that a stream goes on whose items are few, and one of which none are taken for long, between items.
+// TestAQuietStreamIsKept shows that a stream goes on whose items are few, and one of which none are taken for long,
+// between items.
 func TestAQuietStreamIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -181,7 +185,8 @@ func TestAQuietStreamIsKept(t *testing.T) {
 	})
 }
 
-// TestALostItemEndsAStream shows that a stream with a hole ends there, whether something follows the hole or only the end does.
+// TestALostItemEndsAStream shows that a stream with a hole ends there, whether something follows the hole or only the
+// end does.
 func TestALostItemEndsAStream(t *testing.T) {
 	for _, last := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -203,7 +208,8 @@ func TestALostItemEndsAStream(t *testing.T) {
 			}
 			close(source.items)
 			end, items := nextEnd(t, s)
-			if end.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || !strings.Contains(end.Message, "items 2 to 2") || strings.Join(items, "") != "1" {
+			if end.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || !strings.Contains(end.Message, "items 2 to 2") ||
+				strings.Join(items, "") != "1" {
 				t.Errorf("%q, then %+v", items, end)
 			}
 			if end.Elapsed != 0 {
@@ -254,7 +260,8 @@ func TestMembersChangeWhileTheyAreFollowed(t *testing.T) {
 			r.Set(m)
 		},
 			pb.NodeStatus_NODE_STATUS_UNREACHABLE, 0},
-		{"it is forgotten", func(r *exchange.ExchangeRoster, m member.Member) { r.Forget(m.Node) }, pb.NodeStatus_NODE_STATUS_UNREACHABLE, 0},
+		{"it is forgotten", func(r *exchange.ExchangeRoster, m member.Member) { r.Forget(m.Node) },
+			pb.NodeStatus_NODE_STATUS_UNREACHABLE, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -272,7 +279,8 @@ func TestMembersChangeWhileTheyAreFollowed(t *testing.T) {
 	}
 }
 
-// TestWhoIsNotAskedIsNotFollowed shows that no stream is opened at a member that cannot answer, or without a connection.
+// TestWhoIsNotAskedIsNotFollowed shows that no stream is opened at a member that cannot answer, or without a
+// connection.
 func TestWhoIsNotAskedIsNotFollowed(t *testing.T) {
 	for _, c := range []struct {
 		state     pb.NodeState
@@ -299,8 +307,8 @@ func TestWhoIsNotAskedIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestWhatWasSaidBeforeLeavingArrives shows that the news that a node left does not cut off what it said before that, which travels on
-// another subject and may be slower.
+// TestWhatWasSaidBeforeLeavingArrives shows that the news that a node left does not cut off what it said before that,
+// which travels on another subject and may be slower.
 func TestWhatWasSaidBeforeLeavingArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -398,7 +406,8 @@ func TestOnlyWhoIsFollowedSpeaks(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")
 		a, source := e.all["a"], newSource(e.all["b"])
 		item, _ := proto.Marshal(&fleetv1.Item{Number: 1, Body: []byte("not genuine")})
-		reply, _ := proto.Marshal(&fleetv1.Reply{Incarnation: e.all["b"].Self.Incarnation, Status: pb.NodeStatus_NODE_STATUS_OK})
+		reply, _ := proto.Marshal(&fleetv1.Reply{Incarnation: e.all["b"].Self.Incarnation,
+			Status: pb.NodeStatus_NODE_STATUS_OK})
 		e.loop.Spy(func(place, _ string, data []byte) {
 			if ask := new(fleetv1.Envelope); place == "a" && proto.Unmarshal(data, ask) == nil && ask.GetRequest() != nil {
 				a.HearAnswer("c", envelope(&fleetv1.Envelope{Id: ask.GetId(), Body: &fleetv1.Envelope_Item{Item: item}}))
@@ -433,7 +442,8 @@ func TestItemsThatComeTwice(t *testing.T) {
 			synctest.Wait()
 		}
 		close(source.items)
-		if end, items := nextEnd(t, s); strings.Join(items, ",") != "item 0,item 1,item 2" || end.Status != pb.NodeStatus_NODE_STATUS_OK {
+		if end, items := nextEnd(t, s); strings.Join(items, ",") != "item 0,item 1,item 2" ||
+			end.Status != pb.NodeStatus_NODE_STATUS_OK {
 			t.Errorf("%q, then %+v", items, end)
 		}
 	})

@@ -7,8 +7,8 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// How old the heartbeat may be that a request refers to, and how long its asker may wait. More is taken for this: nobody asks a node of
-// which nothing was heard for unreachable, and the longest call waits for a minute for nodes, and for a minute besides.
+// Bounds of the age of the heartbeat that a request refers to, and of its asker's wait. Larger values count as these: a
+// node is not asked after 10 s of silence, and the longest call waits a minute for nodes and another minute besides.
 const (
 	maxAge  = time.Minute
 	maxWait = 5 * time.Minute
@@ -16,23 +16,25 @@ const (
 
 // freshness says until when a request may be carried out, by this node's own monotonic clock.
 //
-// A request that was held up on the way, or that waited in a socket while the process was stopped, must not be carried out late: the asker
-// has been told that it is not known what became of it, and may have asked somebody else since. No two clocks need to agree for that. The
-// node says in each heartbeat what its clock showed when it sent it (stamp). The asker measures with its own clock how long ago that
-// heartbeat had come when it asked (age), and says how long it waits (wait). So it stops waiting when this node's clock shows
+// A request that was held up on the way, or that waited in a socket while the process was stopped, must not be carried
+// out late: the asker has been told that it is not known what became of it, and may have asked somebody else since. No
+// two clocks need to agree for that. The node says in each heartbeat what its clock showed when it sent it (stamp). The
+// asker measures with its own clock how long ago that heartbeat had come when it asked (age), and says how long it
+// waits (wait). So it stops waiting when this node's clock shows
 //
 //	stamp + (how long the heartbeat took to get there) + age + wait
 //
-// The time in brackets nobody knows, and it is left out: the request expires here earlier than the asker stops waiting, by as much as the
-// heartbeat was under way, and never later. What two monotonic clocks differ in while they measure age and wait, some parts in a million,
-// is all that is neglected. The clock goes on while a process is stopped; while a whole machine is suspended it does not, and what reached
-// the machine before that is then as old as it was.
+// The time in brackets nobody knows, and it is left out: the request expires here earlier than the asker stops waiting,
+// by as much as the heartbeat was under way, and never later. Only the drift between two monotonic clocks while they
+// measure age and wait, some parts in a million, is neglected. The clock goes on while a process is stopped. It stands
+// still while a whole machine is suspended, and a request that reached the machine before is then as old as it was.
 type freshness struct {
 	began time.Time     // what the node's clock counts from
 	due   time.Duration // what it shows when the request gets stale
 }
 
-// newFreshness returns until when a request may be carried out; not ok when it refers to a heartbeat that this life has not sent yet.
+// newFreshness returns until when a request may be carried out; not ok when it refers to a heartbeat that this life has
+// not sent yet.
 func newFreshness(began time.Time, t *fleetv1.Target) (f freshness, ok bool) {
 	if t.GetStamp() > math.MaxInt64 || time.Duration(t.GetStamp()) > time.Since(began) {
 		return freshness{}, false

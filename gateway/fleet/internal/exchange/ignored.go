@@ -22,12 +22,12 @@ const (
 	ignoredUnsent    = "could not be sent"
 )
 
-// ignored counts what was not used, by why, so that the log says it in at most one line a second, however much there is of it. Its
+// ignored counts messages that were not used, by reason, so that the log has at most one line a second about them. Its
 // methods may be called from any goroutine. The zero value is ready.
 type ignored struct {
 	mu     sync.Mutex
 	counts map[string]int
-	node   string // whose the last was
+	node   string // sender of the last one
 }
 
 // note counts something of a node.

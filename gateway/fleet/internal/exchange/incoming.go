@@ -15,7 +15,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// How much is carried out for other nodes at a time. Nothing waits for a place: what is more than that is refused at once.
+// How much is carried out for other nodes at a time. Nothing waits for a place: what is more than that is refused at
+// once.
 const (
 	maxRequests     = 256 // of all nodes
 	maxNodeRequests = 64  // of one node
@@ -25,8 +26,8 @@ const (
 	maxNodeBytes    = 32 << 20  // of those of one node
 )
 
-// leaveGrace is how long mutations that are under way may go on when the node leaves, and streams, which end by themselves when the last
-// event was taken: the node's log is closed then.
+// leaveGrace is how long mutations that are under way may go on when the node leaves, and streams, which end by
+// themselves when the last event was taken: the node's log is closed then.
 const leaveGrace = 2 * time.Second
 
 // Why what is under way for another node ends early.
@@ -48,7 +49,7 @@ type incoming struct {
 	mu       sync.Mutex
 	under    map[workKey]*work // what is under way
 	all      load
-	nodes    map[string]*load // by who asked; only those for whom something is under way
+	nodes    map[string]*load // by asking node; only nodes with something under way
 	seen     seen
 	stopping bool
 }
@@ -96,7 +97,8 @@ func (in *incoming) request(from string, id messageID, message []byte) {
 	switch {
 	case t.GetIncarnation() != in.x.self.Incarnation:
 		in.x.ignored.note(ignoredLife, from)
-		refuse(pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %.32s was asked, and it is %s now; nothing was done",
+		refuse(pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %.32s was asked, and it is "+
+			"%s now; nothing was done",
 			t.GetIncarnation(), in.x.self.Incarnation))
 		return
 	case !fresh || f.stale():
@@ -131,7 +133,8 @@ func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work
 	if in.stopping {
 		return nil, leavingText + "; nothing was done"
 	}
-	// It is remembered before it is refused: a second copy must not be carried out when the first was answered with OVERLOADED.
+	// It is remembered before it is refused: a second copy must not be carried out when the first was answered with
+	// OVERLOADED.
 	switch added, full := in.seen.add(key, f.due); {
 	case full:
 		return nil, "too many requests of this node came lately; nothing was done"
@@ -173,7 +176,8 @@ func (in *incoming) full(from string, r *fleetv1.Request) string {
 	return ""
 }
 
-// newWork returns what is to be carried out. Mutations are carried out whole: only their deadline, and the node's end, ends them early.
+// newWork returns what is to be carried out. Mutations are carried out whole: only their deadline, and the node's end,
+// ends them early.
 func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work {
 	w := &work{workKey: key, freshness: f, request: r, harmless: r.GetWindow() > 0 || harmless(r.GetMethod())}
 	parent := in.forced
@@ -217,7 +221,7 @@ func (in *incoming) count(w *work, n int) {
 func (in *incoming) carryOut(w *work) {
 	defer in.finishing.Done()
 	r := in.answer(w)
-	// The place is free before the answer goes out: who has it may ask the next.
+	// The place is free before the answer goes out: the asker may send its next request at once.
 	in.done(w)
 	if r != nil {
 		in.x.reply(w.from, w.id, r)
@@ -233,8 +237,8 @@ func (in *incoming) done(w *work) {
 	in.count(w, -1)
 }
 
-// answer does what is asked; nil when nobody waits for the answer. The request's turn may come later than it came, when the process was
-// stopped meanwhile, so its age is looked at again.
+// answer does what is asked; nil when nobody waits for the answer. The request's turn may come later than it came, when
+// the process was stopped meanwhile, so its age is looked at again.
 func (in *incoming) answer(w *work) *fleetv1.Reply {
 	if w.stale() {
 		in.x.ignored.note(ignoredLate, w.from)
@@ -261,16 +265,20 @@ func (in *incoming) answer(w *work) *fleetv1.Reply {
 		body, err = in.x.answers.Call(ctx, w.from, actorOf(r.GetCaller()), r.GetMethod(), r.GetBody())
 		return err
 	})
-	if code := statusOf(err).Code(); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded || code == codes.Canceled) {
-		// That is no error of what was asked: the asker stops waiting about now, and has to tell its caller what it would without an answer.
-		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, Message: "it did not come to an end in time; what it did is not known"}
+	if code := statusOf(err).Code(); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded ||
+		code == codes.Canceled) {
+		// The request did not fail: its asker stops waiting about now, and has to tell its caller the same as without an
+		// answer.
+		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT,
+			Message: "it did not come to an end in time; what it did is not known"}
 	}
 	return verdict(w, body, err)
 }
 
-// actorOf decodes on whose behalf something is asked.
+// actorOf decodes the caller that a request is made for.
 func actorOf(c *fleetv1.Caller) event.Actor {
-	return event.Actor{Identity: c.GetIdentity(), Proof: c.GetProof(), Role: c.GetRole(), Address: c.GetAddress(), RequestID: c.GetRequestId()}
+	return event.Actor{Identity: c.GetIdentity(), Proof: c.GetProof(), Role: c.GetRole(), Address: c.GetAddress(),
+		RequestID: c.GetRequestId()}
 }
 
 // credit hears that a stream is still wanted, and how far it was taken.
@@ -280,7 +288,7 @@ func (in *incoming) credit(from string, id messageID, taken uint64) {
 	}
 }
 
-// cancel hears that nobody waits any more. What changes something is carried out all the same.
+// cancel hears that the asker waits no more. Mutations are carried out all the same.
 func (in *incoming) cancel(from string, id messageID) {
 	if w := in.find(from, id); w != nil && w.harmless {
 		w.cancel(errNobodyWaits)
@@ -293,7 +301,7 @@ func (in *incoming) find(from string, id messageID) *work {
 	return in.under[workKey{from, id}]
 }
 
-// sweep forgets requests that would be refused as stale if they came again, and ends streams of which nobody says anything.
+// sweep forgets requests that would be refused as stale if they came again, and ends streams with a silent follower.
 func (in *incoming) sweep() {
 	in.mu.Lock()
 	in.seen.forget(time.Since(in.x.began))

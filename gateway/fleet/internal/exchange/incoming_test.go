@@ -49,7 +49,8 @@ func TestAStoppedNodeDoesNothingLate(t *testing.T) {
 		if calls.Load() != 0 {
 			t.Error("the kick was carried out 10 s after the caller was told that it is not known what became of it")
 		}
-		if answered.GetStatus() != pb.NodeStatus_NODE_STATUS_OVERLOADED || !strings.Contains(answered.GetMessage(), "too late") {
+		if answered.GetStatus() != pb.NodeStatus_NODE_STATUS_OVERLOADED || !strings.Contains(answered.GetMessage(),
+			"too late") {
 			t.Errorf("b answered %v", answered)
 		}
 		if !strings.Contains(b.logged(), "1 too late") {
@@ -61,16 +62,19 @@ func TestAStoppedNodeDoesNothingLate(t *testing.T) {
 // replyIn returns the reply that a message is; nil when it is none.
 func replyIn(subject string, data []byte) *fleetv1.Reply {
 	e, r := new(fleetv1.Envelope), new(fleetv1.Reply)
-	if !strings.Contains(subject, ".answer.") || proto.Unmarshal(data, e) != nil || proto.Unmarshal(e.GetReply(), r) != nil {
+	if !strings.Contains(subject, ".answer.") || proto.Unmarshal(data, e) != nil || proto.Unmarshal(e.GetReply(),
+		r) != nil {
 		return nil
 	}
 	return r
 }
 
-// TestFreshness shows that a request is good until its asker stops waiting, less what the heartbeat was under way, and never longer.
+// TestFreshness shows that a request is good until its asker stops waiting, less what the heartbeat was under way, and
+// never longer.
 func TestFreshness(t *testing.T) {
 	const wait = 2 * time.Second
-	for _, beat := range []time.Duration{0, 300 * time.Millisecond, 1900 * time.Millisecond} { // how long the heartbeat took
+	// how long the heartbeat took
+	for _, beat := range []time.Duration{0, 300 * time.Millisecond, 1900 * time.Millisecond} {
 		for _, age := range []time.Duration{0, 4 * time.Second} {
 			for _, way := range []time.Duration{0, 100 * time.Millisecond, wait - beat, wait - beat + 1, wait, wait + 1} {
 				synctest.Test(t, func(t *testing.T) {
@@ -170,8 +174,8 @@ func TestTheTurnComesTooLate(t *testing.T) {
 	}
 }
 
-// TestOverload shows that a node carries out so many requests at a time, of one node and of all, refuses others at once, and does nothing
-// of those.
+// TestOverload shows that a node carries out so many requests at a time, of one node and of all, refuses others at
+// once, and does nothing of those.
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"a", "c", "d", "e", "f"}
@@ -198,7 +202,8 @@ func TestOverload(t *testing.T) {
 			for range n {
 				select {
 				case got := <-answers:
-					if got.Status != pb.NodeStatus_NODE_STATUS_OVERLOADED || got.Elapsed != 0 || !strings.Contains(got.Message, "nothing was done") {
+					if got.Status != pb.NodeStatus_NODE_STATUS_OVERLOADED || got.Elapsed != 0 || !strings.Contains(got.Message,
+						"nothing was done") {
 						t.Errorf("answered %+v", got)
 					}
 				default:
@@ -234,8 +239,8 @@ func TestOverload(t *testing.T) {
 	})
 }
 
-// TestARequestThatComesTwice shows that it is carried out once, also when the first copy was done or refused before the second came, and
-// that it is remembered no longer than it could do harm.
+// TestARequestThatComesTwice shows that it is carried out once, also when the first copy was done or refused before the
+// second came, and that it is remembered no longer than it could do harm.
 func TestARequestThatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -243,7 +248,8 @@ func TestARequestThatComesTwice(t *testing.T) {
 		calls, _ := counting(b)
 		time.Sleep(500 * time.Millisecond)
 		one := askOf(b, [16]byte{1}, nil)
-		for _, pause := range []time.Duration{0, 0, time.Second, 3900 * time.Millisecond, 100 * time.Millisecond, time.Nanosecond, time.Minute} {
+		for _, pause := range []time.Duration{0, 0, time.Second, 3900 * time.Millisecond, 100 * time.Millisecond,
+			time.Nanosecond, time.Minute} {
 			time.Sleep(pause)
 			b.HearAsk("a", bytes.Clone(one))
 			synctest.Wait()
@@ -263,7 +269,8 @@ func TestARequestThatComesTwice(t *testing.T) {
 	})
 }
 
-// TestWhatWasRefusedIsNotDone shows that the copy of a request that was refused for overload is not carried out when there is room.
+// TestWhatWasRefusedIsNotDone shows that the copy of a request that was refused for overload is not carried out when
+// there is room.
 func TestWhatWasRefusedIsNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -320,8 +327,8 @@ func TestMoreThanCanBeRemembered(t *testing.T) {
 	})
 }
 
-// TestWhoIsNotMeant shows that a node does nothing of what is for others, for another life, or of another fleet's or no understandable
-// message.
+// TestWhoIsNotMeant shows that a node does nothing of what is for others, for another life, or of another fleet's or no
+// understandable message.
 func TestWhoIsNotMeant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")

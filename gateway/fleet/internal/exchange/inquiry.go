@@ -24,12 +24,12 @@ type inquiry struct {
 	began    time.Time
 	wait     time.Duration
 	together bool              // one message for all; set before anything is sent
-	lives    map[string]string // who was asked: node → incarnation; never changes
+	lives    map[string]string // the asked nodes and their incarnations; never changes
 	settled  chan struct{}     // closed when nothing is waited for any more
 
 	mu      sync.Mutex
 	answers []Answer       // as they were asked for
-	waiting map[string]int // whose answer is waited for, and its place
+	waiting map[string]int // the nodes that have not answered, and their places in answers
 }
 
 // Ask asks other nodes (see asker), each of them once.
@@ -60,9 +60,10 @@ func (x *Exchange) beginAsking(i *inquiry) (problem string) {
 	return problem
 }
 
-// newInquiry returns an inquiry in which those have answered who are not to be asked.
+// newInquiry returns an inquiry in which the nodes that are not to be asked have answered already.
 func newInquiry(x *Exchange, to []member.Member) *inquiry {
-	i := &inquiry{x: x, id: newMessageID(), began: time.Now(), lives: make(map[string]string), settled: make(chan struct{}),
+	i := &inquiry{x: x, id: newMessageID(), began: time.Now(), lives: make(map[string]string),
+		settled: make(chan struct{}),
 		answers: make([]Answer, len(to)), waiting: make(map[string]int)}
 	for place := range to {
 		m := &to[place]
@@ -79,7 +80,7 @@ func newInquiry(x *Exchange, to []member.Member) *inquiry {
 	return i
 }
 
-// send asks. Who cannot be asked has answered after that.
+// send asks. It settles the answers of nodes that the question could not be sent to.
 func (i *inquiry) send(ctx context.Context, to []member.Member, q Question) {
 	i.wait = patience(ctx, q.Wait)
 	r := &fleetv1.Request{Method: q.Method, Body: q.Body, Caller: callerOf(q.Caller)}
@@ -117,7 +118,7 @@ func (x *Exchange) request(to string, id messageID, r *fleetv1.Request) error {
 	return x.publish(x.subjects.Ask(x.self.Node, to), id, kindRequest, message)
 }
 
-// patience is how long an answer is waited for: an earlier deadline of the call holds, for who is asked too.
+// patience is how long to wait for an answer. An earlier deadline of the call holds, for the asked node too.
 func patience(ctx context.Context, wait time.Duration) time.Duration {
 	if wait <= 0 {
 		wait = member.DefaultWait
@@ -128,18 +129,18 @@ func patience(ctx context.Context, wait time.Duration) time.Duration {
 	return max(wait, 0)
 }
 
-// target says who is asked, and what it needs to know how long the question is good for (see freshness).
+// target names the asked life of a node, with what it needs to judge the freshness of the question.
 func target(m *member.Member, asked time.Time, wait time.Duration) *fleetv1.Target {
 	age := max(asked.Sub(m.HeardAt), 0)
 	return &fleetv1.Target{Node: m.Node, Incarnation: m.Incarnation, Stamp: m.Stamp, Age: uint64(age), Wait: uint64(wait)}
 }
 
-// callerOf encodes on whose behalf something is asked.
+// callerOf encodes the caller that a question is asked for.
 func callerOf(a event.Actor) *fleetv1.Caller {
 	return &fleetv1.Caller{Identity: a.Identity, Proof: a.Proof, Role: a.Role, Address: a.Address, RequestId: a.RequestID}
 }
 
-// await waits until everybody has answered, or nobody waits any more.
+// await waits until all nodes have answered, or the time or the call is over.
 func (i *inquiry) await(ctx context.Context) {
 	timer := time.NewTimer(i.wait - time.Since(i.began))
 	defer timer.Stop()
@@ -166,7 +167,7 @@ func (i *inquiry) look() {
 	for _, node := range i.missing() {
 		status, message := i.x.fate(event.Origin{Node: node, Incarnation: i.lives[node]})
 		if status == pb.NodeStatus_NODE_STATUS_UNREACHABLE {
-			// It was asked, so nobody can say that it did nothing.
+			// It was asked, so it may have done something.
 			status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 		}
 		if status != pb.NodeStatus_NODE_STATUS_UNSPECIFIED {
@@ -182,7 +183,8 @@ func (x *Exchange) fate(life event.Origin) (pb.NodeStatus, string) {
 	case !known:
 		return pb.NodeStatus_NODE_STATUS_UNREACHABLE, "it was forgotten after it was asked"
 	case m.Incarnation != life.Incarnation:
-		return pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %s was asked, and it is %s now", life.Incarnation,
+		return pb.NodeStatus_NODE_STATUS_RESTARTED, fmt.Sprintf("it has restarted: incarnation %s was asked, and it is %s "+
+			"now", life.Incarnation,
 			m.Incarnation)
 	case m.State == pb.NodeState_NODE_STATE_LEFT:
 		return pb.NodeStatus_NODE_STATUS_LEFT, "it left the fleet after it was asked"
@@ -192,7 +194,7 @@ func (x *Exchange) fate(life event.Origin) (pb.NodeStatus, string) {
 	return pb.NodeStatus_NODE_STATUS_UNSPECIFIED, ""
 }
 
-// missing returns whose answer is waited for.
+// missing returns the nodes that have not answered.
 func (i *inquiry) missing() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -225,8 +227,8 @@ func (i *inquiry) giveUp(s pb.NodeStatus, message string) {
 	}
 }
 
-// cancel tells those that have not answered that nobody waits any more: on the subject on which they were asked, so that it cannot
-// overtake the question.
+// cancel tells those that have not answered that nobody waits any more: on the subject on which they were asked, so
+// that it cannot overtake the question.
 func (i *inquiry) cancel() {
 	to := i.missing()
 	if i.together && len(to) > 0 {
@@ -264,7 +266,7 @@ func (i *inquiry) reply(node string, r *fleetv1.Reply) {
 
 func (i *inquiry) item(node string, _ *fleetv1.Item) { i.x.ignored.note(ignoredGarbage, node) }
 
-// abandon tells what is known: those that are missing were asked, so nobody can say that they did nothing.
+// abandon settles what is known: the missing nodes were asked, so they may have done something.
 func (i *inquiry) abandon() {
 	i.cancel()
 	i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, leavingText+"; what became of it there is not known")

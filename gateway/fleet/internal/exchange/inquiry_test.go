@@ -33,33 +33,49 @@ func TestAskAnswersOfEveryStatus(t *testing.T) {
 		elapsed time.Duration
 	}{
 		{name: "it does it", status: pb.NodeStatus_NODE_STATUS_OK},
-		{name: "it does not know it", answer: func(context.Context) error { return status.Error(codes.Unimplemented, "no such verb") },
+		{name: "it does not know it", answer: func(context.Context) error {
+			return status.Error(codes.Unimplemented,
+				"no such verb")
+		},
 			status: pb.NodeStatus_NODE_STATUS_UNSUPPORTED, says: "no such verb"},
-		{name: "it does not let", answer: func(context.Context) error { return status.Error(codes.PermissionDenied, "you may not") },
+		{name: "it does not let", answer: func(context.Context) error {
+			return status.Error(codes.PermissionDenied,
+				"you may not")
+		},
 			status: pb.NodeStatus_NODE_STATUS_DENIED, code: codes.PermissionDenied, says: "you may not"},
-		{name: "it does not know who", answer: func(context.Context) error { return status.Error(codes.Unauthenticated, "who?") },
+		{name: "it does not know who", answer: func(context.Context) error {
+			return status.Error(codes.Unauthenticated,
+				"who?")
+		},
 			status: pb.NodeStatus_NODE_STATUS_DENIED, code: codes.Unauthenticated, says: "who?"},
 		{name: "it fails", answer: func(context.Context) error { return status.Error(codes.NotFound, "no \xff such") },
 			status: pb.NodeStatus_NODE_STATUS_ERROR, code: codes.NotFound, says: "no \uFFFD such"},
-		{name: "its own bounds are not the exchange's", answer: func(context.Context) error { return status.Error(codes.ResourceExhausted, "full") },
+		{name: "its own bounds are not the exchange's", answer: func(context.Context) error {
+			return status.Error(codes.ResourceExhausted, "full")
+		},
 			status: pb.NodeStatus_NODE_STATUS_ERROR, code: codes.ResourceExhausted, says: "full"},
 		{name: "it panics", answer: func(context.Context) error { panic("at the disco") },
 			status: pb.NodeStatus_NODE_STATUS_ERROR, code: codes.Internal, says: "its log says more"},
-		{name: "it is ended by its deadline", answer: func(ctx context.Context) error { <-ctx.Done(); return status.FromContextError(ctx.Err()).Err() },
+		{name: "it is ended by its deadline", answer: func(ctx context.Context) error {
+			<-ctx.Done()
+			return status.FromContextError(ctx.Err()).Err()
+		},
 			prepare: func(_ *exchanges, a, _ *peer) {
 				m := a.Roster.Member("b")
 				time.Sleep(time.Second) // the heartbeat took so long, so its deadline is so much earlier
 				m.HeardAt = time.Now()
 				a.Roster.Set(m)
 			}, status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, says: "what it did is not known", elapsed: time.Second},
-		{name: "it takes too long", answer: long, status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, says: "no answer within 2s", elapsed: 2 * time.Second},
+		{name: "it takes too long", answer: long, status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, says: "no answer within 2s",
+			elapsed: 2 * time.Second},
 		{name: "it is cut off", prepare: func(e *exchanges, _, _ *peer) { e.loop.Cut("a", "b", true) },
 			status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, says: "no answer within 2s", elapsed: 2 * time.Second},
 		{name: "it restarted, and says so", prepare: func(_ *exchanges, a, b *peer) {
 			m := a.Roster.Member("b")
 			m.Incarnation = "19ab0d3f000"
 			a.Roster.Set(m)
-		}, status: pb.NodeStatus_NODE_STATUS_RESTARTED, says: "incarnation 19ab0d3f000 was asked, and it is 19ab0d3f1c1 now; nothing was done"},
+		}, status: pb.NodeStatus_NODE_STATUS_RESTARTED, says: "incarnation 19ab0d3f000 was asked, and it is 19ab0d3f1c1 " +
+			"now; nothing was done"},
 		{name: "it is not to be asked", prepare: func(_ *exchanges, a, _ *peer) {
 			time.Sleep(11 * time.Second)
 			m := a.Roster.Member("b")
@@ -94,7 +110,8 @@ func TestAskAnswersOfEveryStatus(t *testing.T) {
 				if status.Code(got.Err) != c.code || c.code != codes.OK && !strings.Contains(got.Err.Error(), c.says) {
 					t.Errorf("the error is %v; expected %s", got.Err, c.code)
 				}
-				if done := c.status == pb.NodeStatus_NODE_STATUS_OK; done != (string(got.Body) == "done") || done && got.Message != "" {
+				if done := c.status == pb.NodeStatus_NODE_STATUS_OK; done != (string(got.Body) == "done") || done &&
+					got.Message != "" {
 					t.Errorf("answered %+v with %q", got, got.Body)
 				}
 			})
@@ -162,19 +179,26 @@ func TestMembersChangeWhileTheyAreAsked(t *testing.T) {
 		change func(r *exchange.ExchangeRoster, m member.Member)
 		status pb.NodeStatus
 	}{
-		{"it restarts", func(r *exchange.ExchangeRoster, m member.Member) { m.Incarnation = "19ab0d40000"; r.Set(m) }, pb.NodeStatus_NODE_STATUS_RESTARTED},
-		{"it leaves", func(r *exchange.ExchangeRoster, m member.Member) { m.State = pb.NodeState_NODE_STATE_LEFT; r.Set(m) }, pb.NodeStatus_NODE_STATUS_LEFT},
+		{"it restarts", func(r *exchange.ExchangeRoster, m member.Member) { m.Incarnation = "19ab0d40000"; r.Set(m) },
+			pb.NodeStatus_NODE_STATUS_RESTARTED},
+		{"it leaves", func(r *exchange.ExchangeRoster, m member.Member) { m.State = pb.NodeState_NODE_STATE_LEFT; r.Set(m) },
+			pb.NodeStatus_NODE_STATUS_LEFT},
 		{"it falls silent", func(r *exchange.ExchangeRoster, m member.Member) {
 			m.State = pb.NodeState_NODE_STATE_UNREACHABLE
 			r.Set(m)
 		},
 			pb.NodeStatus_NODE_STATUS_TIMED_OUT},
-		{"it is forgotten", func(r *exchange.ExchangeRoster, m member.Member) { r.Forget(m.Node) }, pb.NodeStatus_NODE_STATUS_TIMED_OUT},
+		{"it is forgotten", func(r *exchange.ExchangeRoster, m member.Member) { r.Forget(m.Node) },
+			pb.NodeStatus_NODE_STATUS_TIMED_OUT},
 		{"another one leaves", func(r *exchange.ExchangeRoster, m member.Member) {
 			m.Node, m.State = "c", pb.NodeState_NODE_STATE_LEFT
 			r.Set(m)
 		}, pb.NodeStatus_NODE_STATUS_OK},
-		{"it is suspect", func(r *exchange.ExchangeRoster, m member.Member) { m.State = pb.NodeState_NODE_STATE_SUSPECT; r.Set(m) },
+		{"it is suspect", func(r *exchange.ExchangeRoster,
+			m member.Member) {
+			m.State = pb.NodeState_NODE_STATE_SUSPECT
+			r.Set(m)
+		},
 			pb.NodeStatus_NODE_STATUS_OK},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -190,7 +214,8 @@ func TestMembersChangeWhileTheyAreAsked(t *testing.T) {
 				if c.status == pb.NodeStatus_NODE_STATUS_OK {
 					expected = 3 * time.Second
 				}
-				if got := a.Ask(t.Context(), a.members("b"), exchange.Question{Method: kick})[0]; got.Status != c.status || got.Elapsed != expected {
+				if got := a.Ask(t.Context(), a.members("b"), exchange.Question{Method: kick})[0]; got.Status != c.status ||
+					got.Elapsed != expected {
 					t.Errorf("answered %+v; expected %s after %s", got, c.status, expected)
 				}
 			})
@@ -198,8 +223,8 @@ func TestMembersChangeWhileTheyAreAsked(t *testing.T) {
 	}
 }
 
-// TestTheCallerGivesUp shows what becomes of work when the call ends before the answer: reading ends, what changes something is carried
-// out whole.
+// TestTheCallerGivesUp shows what becomes of work when the call ends before the answer: reading ends, what changes
+// something is carried out whole.
 func TestTheCallerGivesUp(t *testing.T) {
 	for _, c := range []struct {
 		method string
@@ -220,7 +245,8 @@ func TestTheCallerGivesUp(t *testing.T) {
 				var mu sync.Mutex
 				var ended, done int
 				for _, node := range c.nodes {
-					e.all[node].answers.OnCall = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte) ([]byte, error) {
+					e.all[node].answers.OnCall = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte) ([]byte,
+						error) {
 						var n *int
 						select {
 						case <-ctx.Done():
@@ -243,7 +269,8 @@ func TestTheCallerGivesUp(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				for _, got := range a.Ask(ctx, a.members(c.nodes...), exchange.Question{Method: c.method}) {
-					if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != time.Second || !strings.Contains(got.Message, "context canceled") {
+					if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != time.Second ||
+						!strings.Contains(got.Message, "context canceled") {
 						t.Errorf("answered %+v", got)
 					}
 				}
@@ -267,8 +294,8 @@ func TestTheCallerGivesUp(t *testing.T) {
 	}
 }
 
-// TestTheCallsDeadlineHolds shows that an earlier deadline of the call holds, also at the node that is asked; and that what is over is not
-// asked.
+// TestTheCallsDeadlineHolds shows that an earlier deadline of the call holds, also at the node that is asked; and that
+// what is over is not asked.
 func TestTheCallsDeadlineHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -283,13 +310,15 @@ func TestTheCallsDeadlineHolds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		defer cancel()
 		got := a.Ask(ctx, a.members("b"), exchange.Question{Method: kick, Wait: 2 * time.Second})[0]
-		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 700*time.Millisecond || time.Duration(wait.Load()) != 700*time.Millisecond {
+		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || got.Elapsed != 700*time.Millisecond ||
+			time.Duration(wait.Load()) != 700*time.Millisecond {
 			t.Errorf("answered %+v, and had %s", got, time.Duration(wait.Load()))
 		}
 		time.Sleep(time.Second)
 		wait.Store(0)
 		e.loop.Spy(func(_, subject string, _ []byte) { t.Errorf("something was sent to %s", subject) })
-		if got := a.Ask(ctx, a.members("b"), exchange.Question{Method: kick})[0]; got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || wait.Load() != 0 {
+		got = a.Ask(ctx, a.members("b"), exchange.Question{Method: kick})[0]
+		if got.Status != pb.NodeStatus_NODE_STATUS_TIMED_OUT || wait.Load() != 0 {
 			t.Errorf("answered %+v, and had %s", got, time.Duration(wait.Load()))
 		}
 	})
@@ -311,7 +340,8 @@ func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 			return []byte("genuine"), nil
 		}
 		say := func(from, incarnation string) {
-			r, _ := proto.Marshal(&fleetv1.Reply{Incarnation: incarnation, Status: pb.NodeStatus_NODE_STATUS_OK, Body: []byte("not genuine")})
+			r, _ := proto.Marshal(&fleetv1.Reply{Incarnation: incarnation, Status: pb.NodeStatus_NODE_STATUS_OK,
+				Body: []byte("not genuine")})
 			for _, envelope := range exchange.Envelopes([16]byte(asked.Load().GetId()), true, r) {
 				data, _ := proto.Marshal(envelope)
 				_ = e.all[from].bus.Publish("sockgate.test.answer."+from+".a", data)
@@ -350,8 +380,8 @@ func TestANewerVersionsAnswer(t *testing.T) {
 	})
 }
 
-// TestLongAnswersAreCut shows that what a node says about its answer is taken only in part: a caller gets that of all nodes, and a status is
-// decoded to many times its size.
+// TestLongAnswersAreCut shows that what a node says about its answer is taken only in part: a caller gets that of all
+// nodes, and a status is decoded to many times its size.
 func TestLongAnswersAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -369,7 +399,8 @@ func TestLongAnswersAreCut(t *testing.T) {
 		})
 		defer unsubscribe()
 		long := strings.Repeat("x", 1<<20)
-		details := append([]byte{8, byte(codes.NotFound)}, bytes.Repeat([]byte{0x1a, 0}, 1<<20)...) // a google.rpc.Status with empty details
+		// a google.rpc.Status with empty details
+		details := append([]byte{8, byte(codes.NotFound)}, bytes.Repeat([]byte{0x1a, 0}, 1<<20)...)
 		for _, reply = range []*fleetv1.Reply{
 			{Status: pb.NodeStatus_NODE_STATUS_OVERLOADED, Message: long},
 			{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: long, Error: details},

@@ -21,10 +21,11 @@ const (
 	itemSize = messageSize - 16
 )
 
-// streamSilence is after how long a stream ends of which who follows it says nothing.
+// streamSilence is how long a follower may be silent before its stream is ended.
 const streamSilence = 15 * time.Second
 
-// outgoing is a stream that another node follows. Its methods may be called from any goroutine, send from one at a time.
+// outgoing is a stream that another node follows. Its methods may be called from any goroutine, send from one at a
+// time.
 type outgoing struct {
 	x      *Exchange
 	work   *work
@@ -39,14 +40,17 @@ type outgoing struct {
 }
 
 func newOutgoing(x *Exchange, w *work) *outgoing {
-	return &outgoing{x: x, work: w, window: int(min(w.request.GetWindow(), windowItems)), wake: make(chan struct{}, 1), heardAt: time.Now()}
+	return &outgoing{x: x, work: w, window: int(min(w.request.GetWindow(), windowItems)), wake: make(chan struct{}, 1),
+		heardAt: time.Now()}
 }
 
-// send sends an item as soon as there is room for it. An error ends the stream: an item that was not sent cannot be made up for.
+// send sends an item as soon as there is room for it. An error ends the stream: an item that was not sent cannot be
+// made up for.
 func (o *outgoing) send(body []byte) error {
 	ctx := o.work.ctx
 	if len(body) > itemSize {
-		return status.Errorf(codes.ResourceExhausted, "an item of %d bytes; a stream between nodes has at most %d in one", len(body), itemSize)
+		return status.Errorf(codes.ResourceExhausted, "an item of %d bytes; a stream between nodes has at most %d in one",
+			len(body), itemSize)
 	}
 	for {
 		if ctx.Err() != nil {
@@ -62,7 +66,8 @@ func (o *outgoing) send(body []byte) error {
 	}
 }
 
-// put publishes an item. One that could not be sent was numbered all the same, so the stream's last word gives the loss away.
+// put publishes an item. One that could not be sent was numbered all the same, so the stream's last word gives the loss
+// away.
 func (o *outgoing) put(number uint64, body []byte) error {
 	encoded, err := proto.Marshal(&fleetv1.Item{Number: number, Body: body})
 	if err == nil {
@@ -87,7 +92,8 @@ func (o *outgoing) take(size int) (number uint64, ok bool) {
 	return o.sent, true
 }
 
-// credit hears how far the stream was taken. What was not sent cannot have been taken, and what is known needs no room.
+// credit hears how far the stream was taken. Items that were not sent cannot have been taken, and taken items need no
+// room.
 func (o *outgoing) credit(taken uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -113,7 +119,7 @@ func (o *outgoing) count() uint64 {
 	return o.sent
 }
 
-// silent reports whether who follows has said nothing for too long.
+// silent reports whether the follower has said nothing for too long.
 func (o *outgoing) silent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -24,18 +24,21 @@ func TestAnItemThatIsTooLarge(t *testing.T) {
 		s := a.Follow(t.Context(), a.Roster.Member("b"), exchange.Question{Method: flow})
 		defer s.Close()
 		end, items := nextEnd(t, s)
-		if len(items) != 1 || end.Status != pb.NodeStatus_NODE_STATUS_ERROR || !strings.Contains(end.Message, "8388608 bytes") {
+		if len(items) != 1 || end.Status != pb.NodeStatus_NODE_STATUS_ERROR || !strings.Contains(end.Message,
+			"8388608 bytes") {
 			t.Errorf("%d items, ended with %+v", len(items), end)
 		}
 	})
 }
 
-// TestAnItemThatCannotBeSentEndsAStream shows that a node whose connection is lost for a moment does not go on behind the hole.
+// TestAnItemThatCannotBeSentEndsAStream shows that a node whose connection is lost for a moment does not go on behind
+// the hole.
 func TestAnItemThatCannotBeSentEndsAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
 		a, b := e.all["a"], e.all["b"]
-		b.answers.OnFollow = func(_ context.Context, _ string, _ event.Actor, _ string, _ []byte, send func([]byte) error) error {
+		b.answers.OnFollow = func(_ context.Context, _ string, _ event.Actor, _ string, _ []byte,
+			send func([]byte) error) error {
 			b.bus.Connect(false)
 			err := send([]byte("1"))
 			b.bus.Connect(true)
@@ -49,7 +52,8 @@ func TestAnItemThatCannotBeSentEndsAStream(t *testing.T) {
 	})
 }
 
-// TestStopEndsStreams shows what both sides see when one of them leaves the fleet, whose streams do not end by themselves.
+// TestStopEndsStreams shows what both sides see when one of them leaves the fleet, whose streams do not end by
+// themselves.
 func TestStopEndsStreams(t *testing.T) {
 	for _, c := range []struct {
 		stops  string
@@ -62,7 +66,8 @@ func TestStopEndsStreams(t *testing.T) {
 			s := a.Follow(t.Context(), a.Roster.Member("b"), exchange.Question{Method: flow})
 			defer s.Close()
 			time.AfterFunc(time.Second, e.all[c.stops].Stop)
-			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != c.after || !strings.Contains(end.Message, "leaving") {
+			if end, _ := nextEnd(t, s); end.Status != c.status || end.Elapsed != c.after || !strings.Contains(end.Message,
+				"leaving") {
 				t.Errorf("ended with %+v; expected %s", end, c.status)
 			}
 			<-source.ended
@@ -70,12 +75,14 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 }
 
-// TestTooManyStreams shows that a node refuses streams beyond its bounds at once, and takes them again when others have ended.
+// TestTooManyStreams shows that a node refuses streams beyond its bounds at once, and takes them again when others have
+// ended.
 func TestTooManyStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"b", "a", "c", "d", "e", "f", "g"}
 		e := newExchanges(t, names...)
-		e.all["b"].answers.OnFollow = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte, _ func([]byte) error) error {
+		e.all["b"].answers.OnFollow = func(ctx context.Context, _ string, _ event.Actor, _ string, _ []byte,
+			_ func([]byte) error) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
@@ -119,7 +126,8 @@ func TestTooManyStreams(t *testing.T) {
 	})
 }
 
-// TestAFollowerThatAsksForTooMuch shows that neither a large window nor saying that it took what it did not get makes a node send more.
+// TestAFollowerThatAsksForTooMuch shows that neither a large window nor saying that it took what it did not get makes a
+// node send more.
 func TestAFollowerThatAsksForTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -130,13 +138,16 @@ func TestAFollowerThatAsksForTooMuch(t *testing.T) {
 		id := [16]byte{7}
 		b.HearAsk("a", askOf(b, id, func(r *fleetv1.Request) { r.Method, r.Window = flow, math.MaxUint32 }))
 		synctest.Wait()
-		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: math.MaxUint64}}}))
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:],
+			Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: math.MaxUint64}}}))
 		synctest.Wait()
 		if len(source.sent) != exchange.WindowItems {
 			t.Errorf("%d items were sent; expected %d", len(source.sent), exchange.WindowItems)
 		}
-		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 3}}}))
-		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 1}}})) // older news
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:],
+			Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 3}}}))
+		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:],
+			Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 1}}})) // older news
 		synctest.Wait()
 		if len(source.sent) != exchange.WindowItems+3 {
 			t.Errorf("%d items were sent; expected %d", len(source.sent), exchange.WindowItems+3)

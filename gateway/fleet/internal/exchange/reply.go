@@ -15,7 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// verdict makes the reply of what answering came to; nil when nobody waits for it.
+// verdict makes the reply from the result of answering; nil when the asker waits no more.
 func verdict(w *work, body []byte, err error) *fleetv1.Reply {
 	if err == nil {
 		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_OK, Body: body}
@@ -62,11 +62,12 @@ func failure(err error) *fleetv1.Reply {
 	return r
 }
 
-// safely calls f, and makes an error of a panic: what one request does must not end the others'.
+// safely calls f, and makes an error of a panic: one request must not end the others.
 func (in *incoming) safely(w *work, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			in.x.log.Error("panic while answering another node", "node", w.from, "method", w.request.GetMethod(), "panic", fmt.Sprint(p),
+			in.x.log.Error("panic while answering another node", "node", w.from, "method", w.request.GetMethod(), "panic",
+				fmt.Sprint(p),
 				"stack", string(debug.Stack()))
 			err = status.Error(codes.Internal, "the node failed while it answered; its log says more")
 		}

@@ -13,8 +13,8 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// What a caller may be called: it is kept with every event of what the caller does, and with bans. An identity of a node's own callers has
-// at most as many bytes.
+// Bounds of a caller's names, which are kept with bans and with every event of the caller's work. The identities of a
+// node's own callers have the same bound.
 const (
 	maxIdentity = 1024
 	maxWord     = 128 // of the rest
@@ -23,8 +23,8 @@ const (
 // targetsField is the number of Request.targets.
 const targetsField protowire.Number = 4
 
-// readRequest decodes a request. It refuses more targets than a fleet has nodes before they are decoded: two bytes of a message make a
-// hundred of a target.
+// readRequest decodes a request. It refuses more targets than a fleet has nodes before they are decoded: two bytes of a
+// message make a hundred of a target.
 func readRequest(message []byte) (*fleetv1.Request, error) {
 	targets := 0
 	for rest := message; len(rest) > 0; {
@@ -47,8 +47,9 @@ func readRequest(message []byte) (*fleetv1.Request, error) {
 	return r, nil
 }
 
-// checkCaller refuses a caller that no node has: what it is called goes into logs, events and bans, and stays there. An identity may have any
-// characters, as that of a certificate may, and is quoted wherever it is written. The error is a gRPC status.
+// checkCaller refuses a caller that no node has: what it is called goes into logs, events and bans, and stays there. An
+// identity may have any characters, as that of a certificate may, and is quoted wherever it is written. The error is a
+// gRPC status.
 func checkCaller(c *fleetv1.Caller) error {
 	if n := len(c.GetIdentity()); n > maxIdentity {
 		return status.Errorf(codes.InvalidArgument, "the caller's identity has %d bytes; expected at most %d", n, maxIdentity)
@@ -57,7 +58,8 @@ func checkCaller(c *fleetv1.Caller) error {
 		{"proof", c.GetProof()}, {"role", c.GetRole()}, {"address", c.GetAddress()}, {"request_id", c.GetRequestId()},
 	} {
 		if len(field.text) > maxWord || strings.ContainsFunc(field.text, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return status.Errorf(codes.InvalidArgument, "the caller's %s %.50q; expected at most %d printable ASCII characters", field.name, field.text,
+			return status.Errorf(codes.InvalidArgument, "the caller's %s %.50q; expected at most %d printable ASCII characters",
+				field.name, field.text,
 				maxWord)
 		}
 	}

@@ -16,13 +16,15 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestWhatCallersAreCalled shows that a caller whom no node can have is refused: what it is called would stay in events and bans.
+// TestWhatCallersAreCalled shows that a caller whom no node can have is refused: what it is called would stay in events
+// and bans.
 func TestWhatCallersAreCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
 		a := e.all["a"]
 		calls, _ := counting(e.all["b"])
-		good := event.Actor{Identity: "a\nname " + strings.Repeat("x", 1000), Proof: "certificate", Role: "ADMIN", Address: "[2001:db8::1]:5", RequestID: "r-1"}
+		good := event.Actor{Identity: "a\nname " + strings.Repeat("x", 1000), Proof: "certificate", Role: "ADMIN",
+			Address: "[2001:db8::1]:5", RequestID: "r-1"}
 		for field, change := range map[string]func(*event.Actor){
 			"":           func(*event.Actor) {},
 			"identity":   func(c *event.Actor) { c.Identity = strings.Repeat("x", 1025) },
@@ -38,7 +40,8 @@ func TestWhatCallersAreCalled(t *testing.T) {
 			switch {
 			case field == "" && got.Status != pb.NodeStatus_NODE_STATUS_OK:
 				t.Errorf("a good caller was answered %+v", got)
-			case field != "" && (got.Status != pb.NodeStatus_NODE_STATUS_ERROR || !strings.Contains(got.Message, field) || calls.Load() != before):
+			case field != "" && (got.Status != pb.NodeStatus_NODE_STATUS_ERROR || !strings.Contains(got.Message, field) ||
+				calls.Load() != before):
 				t.Errorf("%s: answered %+v", field, got)
 			}
 		}
@@ -84,7 +87,8 @@ func TestTooManyBytes(t *testing.T) {
 			p := x.all[name]
 			for range n {
 				go func() {
-					answers <- p.Ask(t.Context(), p.members("b"), exchange.Question{Method: kick, Wait: time.Minute, Body: make([]byte, size)})[0]
+					answers <- p.Ask(t.Context(), p.members("b"), exchange.Question{Method: kick, Wait: time.Minute, Body: make([]byte,
+						size)})[0]
 				}()
 			}
 			synctest.Wait()

@@ -2,22 +2,24 @@ package exchange
 
 import "time"
 
-// How many requests are remembered. A request that does not fit is refused: to forget one that may come again would be to carry it out
-// twice. One that an asker waits 5 s for is remembered for as long, so that is 13,000 requests a second of one node.
+// How many requests are remembered. A request that does not fit is refused: to forget one that may come again would be
+// to carry it out twice. One that an asker waits 5 s for is remembered for as long, so that is 13,000 requests a second
+// of one node.
 const (
 	maxSeen     = 1 << 18
 	maxNodeSeen = 1 << 16
 )
 
-// seen remembers the requests that came, until they would be refused as stale if they came again. The zero value is ready. incoming.mu
-// guards it.
+// seen remembers the requests that came, until they would be refused as stale if they came again. The zero value is
+// ready. incoming.mu guards it.
 type seen struct {
 	keys  map[workKey]struct{}
 	nodes map[string]int      // how many there are of each node
 	due   map[int64][]workKey // by the second of the node's clock at which they are forgotten
 }
 
-// add remembers a request that gets stale when the node's clock shows due. Not added: it is there already. Full: there is no room for it.
+// add remembers a request that gets stale when the node's clock shows due. Not added: it is there already. Full: there
+// is no room for it.
 func (s *seen) add(key workKey, due time.Duration) (added, full bool) {
 	if s.keys == nil {
 		s.keys, s.nodes, s.due = make(map[workKey]struct{}), make(map[string]int), make(map[int64][]workKey)

@@ -6,8 +6,8 @@ import (
 
 // Stream is what comes from one node that is followed. It is for one goroutine.
 type Stream interface {
-	// Next returns the next item, an encoded response, and takes it: not before does the node send more than a few. It waits until there is
-	// one. At the end the error is a *streamEnd; otherwise ctx's.
+	// Next returns the next item, an encoded response, and takes it: not before does the node send more than a few. It
+	// waits until there is an item. At the end the error is a *StreamEnd; otherwise ctx's.
 	Next(ctx context.Context) ([]byte, error)
 	// Close tells the node that nobody follows any more.
 	Close()

@@ -16,7 +16,8 @@ type Config struct {
 	Logger  hclog.Logger
 }
 
-// Self is what a fleet needs of the node that is in it: a *server.Server. Its methods may be called from any goroutine and do not block.
+// Self is what a fleet needs of the node that is in it: a *server.Server. Its methods may be called from any goroutine
+// and do not block.
 type Self interface {
 	// Cursor returns the position of the newest event, with the node's name and life.
 	Cursor() event.Cursor

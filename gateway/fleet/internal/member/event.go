@@ -8,9 +8,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// tell publishes what happened to a member, and logs it. The caller holds mu, so that the events are in the order of the changes.
+// tell publishes what happened to a member, and logs it. The caller holds mu, so that the events are in the order of
+// the changes.
 func (m *Members) tell(t event.Type, r *record, message string, silent time.Duration) {
-	m.append(t, &event.NodeDetail{Node: r.Origin, Version: r.Version, Message: message, Silent: silent, Connections: r.Connections, Head: r.Head})
+	m.append(t, &event.NodeDetail{Node: r.Origin, Version: r.Version, Message: message, Silent: silent,
+		Connections: r.Connections, Head: r.Head})
 	level := hclog.Info
 	if t == event.NodeSuspect || t == event.NodeUnreachable {
 		level = hclog.Warn

@@ -89,10 +89,12 @@ func (n *memberNode) Leave() {
 func place(name, incarnation string) string { return name + "." + incarnation }
 
 // newMember makes a node that has not joined, in a place of its own; wrap may change its bus.
-func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, bus.Bus) bus.Bus) *memberNode {
+func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode,
+	bus.Bus) bus.Bus) *memberNode {
 	t.Helper()
 	n := &memberNode{t: t, name: name, bus: loop.Bus(place(name, incarnation)), out: new(lockedBuffer)}
-	n.body = &body{log: event.NewLog(event.Origin{Node: name, Incarnation: incarnation}, 4096), draining: make(chan struct{})}
+	n.body = &body{log: event.NewLog(event.Origin{Node: name, Incarnation: incarnation}, 4096),
+		draining: make(chan struct{})}
 	var bus bus.Bus = n.bus
 	for _, w := range wrap {
 		bus = w(n, bus)
@@ -104,7 +106,8 @@ func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
 }
 
 // joinMember makes a node that has joined.
-func joinMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode, bus.Bus) bus.Bus) *memberNode {
+func joinMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode,
+	bus.Bus) bus.Bus) *memberNode {
 	t.Helper()
 	n := newMember(t, loop, name, incarnation, wrap...)
 	if err := n.Join(t.Context()); err != nil {
@@ -239,7 +242,8 @@ func (p *puppet) say(state pb.NodeState) {
 // hello publishes a Hello.
 func (p *puppet) hello() {
 	p.t.Helper()
-	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetv1.Hello{Incarnation: p.said.Incarnation, Instance: p.said.Instance})
+	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetv1.Hello{Incarnation: p.said.Incarnation,
+		Instance: p.said.Instance})
 }
 
 func publish(t testing.TB, bus bus.Bus, subject string, message proto.Message) {

@@ -10,8 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// How a Hello is answered. A Hello is answered by everybody, and so are a thousand of them when a bus comes back: each node says one
-// heartbeat for all that came shortly after each other, and the nodes of a large fleet not all in the same moment.
+// Pace of the answers to Hellos. Every node answers a Hello, also the thousand that come when a bus is back. So each
+// node says one heartbeat for all that came shortly after each other, and the nodes of a large fleet spread theirs.
 const (
 	manyMembers = 20
 	helloJitter = 100 * time.Millisecond // with more than manyMembers
@@ -77,7 +77,7 @@ func (m *Members) heardBeat(subject string, data []byte) {
 	}
 }
 
-// place finds out whose heartbeat it is. The caller holds mu.
+// place finds the member that a heartbeat is of. The caller holds mu.
 func (m *Members) place(b beat, now time.Time) {
 	i, known := m.search(b.node)
 	if !known {
@@ -92,7 +92,8 @@ func (m *Members) place(b beat, now time.Time) {
 	case younger < 0 && (b.said.State == pb.NodeState_NODE_STATE_LEFT || r.heard()):
 		// An earlier life of it says its last words, or an older twin its first: the younger one is there.
 	case (younger != 0 || b.said.State != r.State) && !r.mayChange(now):
-		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, or leaves and comes back, too often; are there several of its name?",
+		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, or leaves and comes back, too often; are "+
+			"there several of its name?",
 			"node", b.node, "incarnation", b.life.incarnation)
 	case younger == 0:
 		m.update(r, b, now)
@@ -106,7 +107,8 @@ func (m *Members) place(b beat, now time.Time) {
 // meet takes a new member in. The caller holds mu.
 func (m *Members) meet(i int, b beat, now time.Time) {
 	if len(m.table)+1 >= MostMembers {
-		m.complain(&m.full, "a node is not taken in: this one knows as many as it can; end nodes, or forget those that are unreachable or have left",
+		m.complain(&m.full, "a node is not taken in: this one knows as many as it can; end nodes, or forget those that are "+
+			"unreachable or have left",
 			"node", b.node, "most", MostMembers)
 		return
 	}

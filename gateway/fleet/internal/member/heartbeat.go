@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The sizes of what heartbeats carry.
+// The sizes of the fields of a heartbeat.
 const (
 	instanceSize = 16
 	mostVersion  = 100 // bytes that are kept of a version
@@ -24,7 +24,7 @@ type beat struct {
 	said *fleetv1.Heartbeat // with a state that a node can say of itself
 }
 
-// readBeat reads a heartbeat. Who sent it is what the subject says.
+// readBeat reads a heartbeat. The subject names its sender.
 func readBeat(s Subjects, subject string, data []byte) (beat, error) {
 	b := beat{said: new(fleetv1.Heartbeat)}
 	var err error
@@ -44,12 +44,14 @@ func readBeat(s Subjects, subject string, data []byte) (beat, error) {
 	return b, nil
 }
 
-// saidState returns the state that a node says it is in. One that only a later version knows counts as LIVE: the node is there.
+// saidState returns the state that a node says it is in. One that only a later version knows counts as LIVE: the node
+// is there.
 func saidState(s pb.NodeState) (pb.NodeState, error) {
 	switch s {
 	case pb.NodeState_NODE_STATE_LIVE, pb.NodeState_NODE_STATE_DRAINING, pb.NodeState_NODE_STATE_LEFT:
 		return s, nil
-	case pb.NodeState_NODE_STATE_UNSPECIFIED, pb.NodeState_NODE_STATE_SUSPECT, pb.NodeState_NODE_STATE_UNREACHABLE, pb.NodeState_NODE_STATE_DISPLACED:
+	case pb.NodeState_NODE_STATE_UNSPECIFIED, pb.NodeState_NODE_STATE_SUSPECT, pb.NodeState_NODE_STATE_UNREACHABLE,
+		pb.NodeState_NODE_STATE_DISPLACED:
 		return 0, fmt.Errorf("state %v; expected one that a node says of itself: LIVE, DRAINING or LEFT", s)
 	}
 	return pb.NodeState_NODE_STATE_LIVE, nil
@@ -69,7 +71,7 @@ func readable(version string) string {
 	return version
 }
 
-// readHello reads a Hello: who says it, and in which life.
+// readHello reads a Hello, with the node and the life of its sender.
 func readHello(s Subjects, subject string, data []byte) (from string, l life, err error) {
 	hello := new(fleetv1.Hello)
 	if from, err = s.From(subject); err != nil {
@@ -84,7 +86,8 @@ func readHello(s Subjects, subject string, data []byte) (from string, l life, er
 
 // hello publishes a Hello.
 func (m *Members) hello() {
-	m.publish(m.subjects.hello(m.origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance)})
+	m.publish(m.subjects.hello(m.origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation,
+		Instance: []byte(m.me.instance)})
 }
 
 // beat publishes a heartbeat in a state, or that which the node is in when it is UNSPECIFIED.
@@ -93,7 +96,8 @@ func (m *Members) beat(state pb.NodeState) {
 	if state == pb.NodeState_NODE_STATE_UNSPECIFIED {
 		state = me.State
 	}
-	m.publish(m.subjects.beat(m.origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation, Instance: []byte(m.me.instance), State: state,
+	m.publish(m.subjects.beat(m.origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation,
+		Instance: []byte(m.me.instance), State: state,
 		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
 }
 
@@ -108,6 +112,7 @@ func (m *Members) publish(subject string, message proto.Message) {
 	}
 	m.mu.Lock()
 	defer m.unlock()
-	m.complain(&m.refused, "a message to the fleet was not sent: without heartbeats for 10 s other nodes call this one UNREACHABLE",
+	m.complain(&m.refused, "a message to the fleet was not sent: without heartbeats for 10 s other nodes call this one "+
+		"UNREACHABLE",
 		"subject", subject, "problem", err)
 }

@@ -14,7 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A thousand members: all are seen, who joins is answered within 100 ms and not by all at once, and each change is told once.
+// A thousand members: all are seen, who joins is answered within 100 ms and not by all at once, and each change is told
+// once.
 func TestMembersThousand(t *testing.T) {
 	const many = 1000
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestHelloFlood(t *testing.T) {
 	})
 }
 
-// A fleet has a bound: nodes beyond it are not taken in, which is said, and there is room again when others are forgotten.
+// A fleet has a bound: nodes beyond it are not taken in, which is said, and there is room again when others are
+// forgotten.
 func TestMembersBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -152,8 +154,8 @@ func TestHeartbeatGarbage(t *testing.T) {
 	})
 }
 
-// What a later version says is taken for what it means: a node that says it is in a state that is not known is there. Its version is
-// kept so that it can be printed.
+// What a later version says is taken for what it means: a node that says it is in a state that is not known is there.
+// Its version is kept so that it can be printed.
 func TestHeartbeatOfLaterVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()

@@ -7,7 +7,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Member is a node of the fleet as this node sees it. It is a copy: nobody changes it.
+// Member is a node of the fleet as this node sees it. It is a copy that does not change.
 type Member struct {
 	event.Origin              // name and life
 	Self         bool         // it is this node
@@ -23,7 +23,8 @@ type Member struct {
 
 // Asked reports whether the member is asked: it may answer.
 func (m *Member) Asked() bool {
-	return m.State == pb.NodeState_NODE_STATE_LIVE || m.State == pb.NodeState_NODE_STATE_DRAINING || m.State == pb.NodeState_NODE_STATE_SUSPECT
+	return m.State == pb.NodeState_NODE_STATE_LIVE || m.State == pb.NodeState_NODE_STATE_DRAINING ||
+		m.State == pb.NodeState_NODE_STATE_SUSPECT
 }
 
 const (

@@ -19,13 +19,13 @@ import (
 // MostMembers bounds the fleet, this node included.
 const MostMembers = 10_000
 
-// Members is who is in the fleet, as this node hears it: the roster.
+// Members are the nodes of the fleet as this node hears them. It is a Roster.
 //
-// Deliveries of the bus, one goroutine for heartbeats and one for Hellos, change the table. One more goroutine, run, judges silence and
-// publishes; it lives from begin to stop, or until the node is displaced. Before begin and after stop the caller of those publishes, so
-// that heartbeats never overtake each other.
+// Deliveries of the bus, one goroutine for heartbeats and one for Hellos, change the table. One more goroutine, run,
+// judges silence and publishes; it lives from Begin to Stop, or until the node is displaced. Before Begin and after
+// Stop their caller is the publisher, so that heartbeats never overtake each other.
 //
-// Lock order: Node.lifecycle, members.mu, then the event log's. No method of the bus is called, and nothing is logged, while mu is held.
+// Lock order: docs/locks.md.
 type Members struct {
 	config   Config
 	subjects Subjects
@@ -39,16 +39,16 @@ type Members struct {
 	ending  chan struct{} // closed by stop
 	ended   chan struct{} // closed when run has ended
 
-	watched     <-chan struct{} // closed when the bus's status is not that of the last look; of who publishes
-	status      bus.Status      // as of the last look; of who publishes
-	unsubscribe []func()        // of who publishes
+	watched     <-chan struct{} // closed when the bus's status has changed since the last look; the publisher's
+	status      bus.Status      // as of the last look; the publisher's
+	unsubscribe []func()        // the publisher's
 
 	mu       sync.Mutex
 	stage    stage
 	table    []*record // the other nodes, in the order of their names
 	changing chan struct{}
-	twin     life      // who was found while joining
-	elder    life      // the newest twin that has to leave, of which the log says so once
+	twin     life      // the twin that was found while joining
+	elder    life      // the newest twin that has to leave; the log says so once
 	beatAt   time.Time // when the next heartbeat is due
 	beatSent time.Time // when the last one was sent
 	garbage  seldom    // messages that cannot be read
@@ -65,7 +65,8 @@ func New(c Config, s Subjects, began time.Time) *Members {
 		config: c, subjects: s, origin: origin, me: newLife(origin.Incarnation), began: began, log: c.Logger,
 		poke: make(chan struct{}, 1), twinned: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
 		changing: make(chan struct{}),
-		garbage:  newSeldom(time.Second), full: newSeldom(time.Minute), restless: newSeldom(time.Minute), refused: newSeldom(time.Minute),
+		garbage:  newSeldom(time.Second), full: newSeldom(time.Minute), restless: newSeldom(time.Minute),
+		refused: newSeldom(time.Minute),
 	}
 }
 
@@ -79,8 +80,9 @@ func (m *Members) Self() Member {
 	m.mu.Unlock()
 	now := time.Now()
 	me := Member{Origin: m.origin, Self: true, State: pb.NodeState_NODE_STATE_LIVE, Version: m.config.Version,
-		Connections: uint64(m.config.Self.Live()), Head: m.config.Self.Cursor().Sequence, Oldest: m.config.Self.Log().Oldest(),
-		Stamp: m.stamp(now), HeardAt: now, JoinedAt: m.began}
+		Connections: uint64(m.config.Self.Live()), Head: m.config.Self.Cursor().Sequence,
+		Oldest: m.config.Self.Log().Oldest(),
+		Stamp:  m.stamp(now), HeardAt: now, JoinedAt: m.began}
 	switch {
 	case displaced:
 		me.State = pb.NodeState_NODE_STATE_DISPLACED
@@ -151,10 +153,12 @@ func (m *Members) Forget(name string) (Member, error) {
 	case name == m.origin.Node:
 		return Member{}, liveProblem(name, "is the node that is asked; expected another one")
 	case !known:
-		return Member{}, &contract.Problem{Code: codes.NotFound, Reason: contract.ReasonUnknownNode, Field: "node", Metadata: map[string]string{"node": name},
-			Text: fmt.Sprintf("node: fleet %s has no node %.50q; expected one that ListNodes returns", m.config.Fleet, name)}
+		return Member{}, &contract.Problem{Code: codes.NotFound, Reason: contract.ReasonUnknownNode, Field: "node",
+			Metadata: map[string]string{"node": name},
+			Text:     fmt.Sprintf("node: fleet %s has no node %.50q; expected one that ListNodes returns", m.config.Fleet, name)}
 	case m.table[i].Asked():
-		return Member{}, liveProblem(name, fmt.Sprintf("was heard of %s ago; expected one that is UNREACHABLE or has LEFT: end it first, "+
+		return Member{}, liveProblem(name, fmt.Sprintf("was heard of %s ago; expected one that is UNREACHABLE or has LEFT: "+
+			"end it first, "+
 			"or wait until nothing was heard of it for %s", short(time.Since(m.table[i].HeardAt)), unreachable))
 	}
 	r := m.table[i]
@@ -165,8 +169,9 @@ func (m *Members) Forget(name string) (Member, error) {
 
 // liveProblem says why a node is not forgotten.
 func liveProblem(name, why string) *contract.Problem {
-	return &contract.Problem{Code: codes.FailedPrecondition, Reason: contract.ReasonNodeLive, Field: "node", Metadata: map[string]string{"node": name},
-		Text: fmt.Sprintf("node: %s %s", name, why)}
+	return &contract.Problem{Code: codes.FailedPrecondition, Reason: contract.ReasonNodeLive, Field: "node",
+		Metadata: map[string]string{"node": name},
+		Text:     fmt.Sprintf("node: %s %s", name, why)}
 }
 
 // drop takes a member out. That it is gone was told already when it had LEFT. The caller holds mu, and calls change.
@@ -180,10 +185,13 @@ func (m *Members) drop(i int, message string, silent time.Duration) {
 
 // search returns where a node is in the table, or would be. The caller holds mu.
 func (m *Members) search(name string) (int, bool) {
-	return slices.BinarySearchFunc(m.table, name, func(r *record, name string) int { return strings.Compare(r.Node, name) })
+	return slices.BinarySearchFunc(m.table, name, func(r *record, name string) int {
+		return strings.Compare(r.Node,
+			name)
+	})
 }
 
-// change wakes those who wait for changes. The caller holds mu.
+// change wakes the goroutines that wait for changes. The caller holds mu.
 func (m *Members) change() {
 	close(m.changing)
 	m.changing = make(chan struct{})

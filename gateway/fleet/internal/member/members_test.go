@@ -28,7 +28,8 @@ func TestMembersSeeEachOther(t *testing.T) {
 			var names []string
 			for _, m := range n.All() {
 				names = append(names, m.Node)
-				if m.State != live || m.Self != (m.Node == n.name) || m.Version != "v1-"+m.Node || m.JoinedAt.IsZero() || m.HeardAt.IsZero() {
+				if m.State != live || m.Self != (m.Node == n.name) || m.Version != "v1-"+m.Node || m.JoinedAt.IsZero() ||
+					m.HeardAt.IsZero() {
 					t.Errorf("%s sees %+v", n.name, m)
 				}
 			}
@@ -37,7 +38,8 @@ func TestMembersSeeEachOther(t *testing.T) {
 			}
 		}
 		m, _ := a.Find("b")
-		if m.Incarnation != "200" || m.Connections != 30 || m.Head != 2 || m.Oldest != 1 || m.Stamp < uint64(3*time.Second) || m.Self {
+		if m.Incarnation != "200" || m.Connections != 30 || m.Head != 2 || m.Oldest != 1 || m.Stamp < uint64(3*time.Second) ||
+			m.Self {
 			t.Errorf("a sees b as %+v", m)
 		}
 		if m, ok := a.Find("d"); ok {
@@ -63,7 +65,8 @@ func TestMembersBeat(t *testing.T) {
 			between := beats[i].at.Sub(beats[i-1].at)
 			least, most = min(least, between), max(most, between)
 		}
-		if least < 1600*time.Millisecond || least > 1700*time.Millisecond || most > 2400*time.Millisecond || most < 2300*time.Millisecond {
+		if least < 1600*time.Millisecond || least > 1700*time.Millisecond || most > 2400*time.Millisecond ||
+			most < 2300*time.Millisecond {
 			t.Errorf("%d heartbeats, %s to %s between them; expected 1.6 s to 2.4 s", len(beats), least, most)
 		}
 		if hellos := spy.of("hello"); len(hellos) != 1 {
@@ -72,8 +75,8 @@ func TestMembersBeat(t *testing.T) {
 	})
 }
 
-// A node that is silent is SUSPECT after 5 s and UNREACHABLE after 10 s, to the instant, comes back when it is heard, and is forgotten
-// after 10 min. Each is told once.
+// A node that is silent is SUSPECT after 5 s and UNREACHABLE after 10 s, to the instant, comes back when it is heard,
+// and is forgotten after 10 min. Each is told once.
 func TestMembersSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -129,7 +132,8 @@ func TestMembersShortSilence(t *testing.T) {
 	})
 }
 
-// A node that leaves is told at once, is not expected to answer any more, and is forgotten after 10 min without another word.
+// A node that leaves is told at once, is not expected to answer any more, and is forgotten after 10 min without another
+// word.
 func TestMembersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -169,7 +173,8 @@ func TestMembersDrain(t *testing.T) {
 	})
 }
 
-// A restart is one event that says so, whether or not the end of the life before was seen; its last words do not count any more.
+// A restart is one event that says so, whether or not the end of the life before was seen; its last words do not count
+// any more.
 func TestMembersRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -196,7 +201,8 @@ func TestMembersRestart(t *testing.T) {
 	})
 }
 
-// A node that restarts with its clock set back is taken for what it is when the life before is over or silent, and not before.
+// A node that restarts with its clock set back is taken for what it is when the life before is over or silent, and not
+// before.
 func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 	for _, end := range []string{"left", "suspect"} {
 		t.Run(end, func(t *testing.T) {
@@ -231,7 +237,8 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 	}
 }
 
-// Nothing depends on anybody's wall clock: nodes whose clocks, and so incarnations, are an hour off are members like others.
+// Nothing depends on anybody's wall clock: nodes whose clocks, and so incarnations, are an hour off are members like
+// others.
 func TestMembersClockOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -271,8 +278,8 @@ func TestMembersCutLink(t *testing.T) {
 	})
 }
 
-// A node without a connection sees others age as usual, says why, and greets them when it has one again: it need not wait for the
-// next heartbeats.
+// A node without a connection sees others age as usual, says why, and greets them when it has one again: it need not
+// wait for the next heartbeats.
 func TestMembersDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -346,7 +353,8 @@ func TestMembersStoppedBesideSilence(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		a.body.pause.resume()
 		// The last tick was up to half a second before the stop, and counts with it.
-		if got := a.until("b", suspect).Sub(heard); got < 25*time.Second-500*time.Millisecond || got > 25*time.Second+500*time.Millisecond {
+		if got := a.until("b", suspect).Sub(heard); got < 25*time.Second-500*time.Millisecond ||
+			got > 25*time.Second+500*time.Millisecond {
 			t.Errorf("b is SUSPECT after %s; expected 20 s of stop and 5 s of silence", got)
 		}
 	})
@@ -383,12 +391,14 @@ func TestMembersForget(t *testing.T) {
 		c.say(left) // of which nothing is known any more
 		b.say(live)
 		synctest.Wait()
-		a.expectHappened("NODE_JOINED b.200", "NODE_JOINED c.300", "NODE_SUSPECT b.200", "NODE_SUSPECT c.300", "NODE_LEFT c.300",
+		a.expectHappened("NODE_JOINED b.200", "NODE_JOINED c.300", "NODE_SUSPECT b.200", "NODE_SUSPECT c.300",
+			"NODE_LEFT c.300",
 			"NODE_UNREACHABLE b.200", "NODE_LEFT b.200", "NODE_JOINED b.200")
 	})
 }
 
-// A node that restarts, or leaves and comes back, all the time does not push the events of others out, and is not forgotten for it.
+// A node that restarts, or leaves and comes back, all the time does not push the events of others out, and is not
+// forgotten for it.
 func TestMembersRestless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()

@@ -11,15 +11,16 @@ import (
 type record struct {
 	Member
 	life life
-	// quiet is since when nothing was heard of it, as it counts: HeardAt, and later by as much as this process was stopped since.
+	// quiet is the beginning of its silence: HeardAt, and later by the time that this process was stopped since.
 	quiet time.Time
 	// changes is how often it may still change by what it says itself, as of changesAt; see mayChange.
 	changes   int
 	changesAt time.Time
 }
 
-// What a member says makes events, and lines in the log, only when it changes something. One that restarts, or leaves and comes back, more
-// often than this is heard again when its time has come: a node must not push out the events of all others.
+// Bounds of the changes of one member. A heartbeat makes events and lines of the log only when it changes something. A
+// member that restarts, or leaves and comes back, more often than this is not heard for a while: one node must not push
+// out the events of all others.
 const (
 	changesMost  = 10
 	changesEvery = time.Second // one more
@@ -54,6 +55,7 @@ func newRecord(b beat, now time.Time) *record {
 // take copies what a heartbeat says.
 func (r *record) take(b beat, now time.Time) {
 	r.State, r.Version = b.said.GetState(), b.said.GetVersion()
-	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(), b.said.GetStamp()
+	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(),
+		b.said.GetStamp()
 	r.HeardAt, r.quiet = now, now
 }

@@ -13,13 +13,16 @@ import (
 )
 
 const (
-	// tick is how long run sleeps at most. It is short so that a stop of the process is noticed by how late run is, and about when it began.
+	// tick is how long run sleeps at most. It is short so that a stop of the process is noticed by how late run is, and
+	// about when it began.
 	tick = 500 * time.Millisecond
-	// stoppedFor is how late run is when it takes it that the process was stopped. A shorter stop and a heartbeat's period are no 5 s.
+	// stoppedFor is how late run is when it takes it that the process was stopped. A shorter stop and a heartbeat's period
+	// are no 5 s.
 	stoppedFor = time.Second
 )
 
-// run says heartbeats and judges the silence of others, until stop, or until the node is displaced: then it calls retire.
+// run says heartbeats and judges the silence of others, until stop, or until the node is displaced: then it calls
+// retire.
 func (m *Members) run(retire func()) {
 	defer close(m.ended)
 	draining := m.config.Self.Draining()
@@ -87,7 +90,8 @@ func (m *Members) look() bus.Status {
 	return m.status
 }
 
-// reconnected says Hello when the bus has a connection again: others are to be heard of at once, and to hear of this node.
+// reconnected says Hello when the bus has a connection again: others are to be heard of at once, and to hear of this
+// node.
 func (m *Members) reconnected() {
 	before := m.status
 	now := m.look()
@@ -105,23 +109,25 @@ func (m *Members) reconnected() {
 
 // notConnected logs that there is no connection.
 func (m *Members) notConnected(s bus.Status) {
-	m.log.Warn("no connection to the fleet: other nodes are not reached until there is one; this node's connections are not touched",
+	m.log.Warn("no connection to the fleet: other nodes are not reached until there is one; this node's connections are "+
+		"not touched",
 		"fleet", m.config.Fleet, "mode", s.Mode, "problem", s.Problem)
 }
 
-// excuse does not count the time for which the process was stopped as anybody's silence: what others said could not be heard. HeardAt stays
-// what it is: requests are as old as they are.
+// excuse does not count the time of a stop of this process as silence of others: they could not be heard. HeardAt
+// stays: requests are as old as they are.
 func (m *Members) excuse(now time.Time, stopped time.Duration) {
 	m.mu.Lock()
 	defer m.unlock()
-	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as their silence",
+	m.say(hclog.Warn, "this process was stopped: in that time it could not hear other nodes, which does not count as "+
+		"their silence",
 		"stopped", short(stopped))
 	for _, r := range m.table {
 		r.quiet = sooner(r.quiet.Add(stopped), now)
 	}
 }
 
-// judge changes the state of those who have been silent for too long, and returns when it has to look again.
+// judge changes the state of members that have been silent for too long, and returns when it has to look again.
 func (m *Members) judge(now time.Time) (next time.Time) {
 	status := m.config.Bus.Status()
 	m.mu.Lock()
@@ -146,8 +152,8 @@ func (m *Members) judge(now time.Time) (next time.Time) {
 	return next
 }
 
-// age changes a member's state when it has been silent for too long, and returns when that is to be looked at again: now, or earlier, when
-// the member is to be forgotten. The caller holds mu.
+// age changes a member's state when it has been silent for too long, and returns when that is to be looked at again:
+// now, or earlier, when the member is to be forgotten. The caller holds mu.
 func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Time, changed bool) {
 	silent := now.Sub(r.quiet)
 	if r.heard() && silent >= suspectAt {
@@ -156,7 +162,8 @@ func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Ti
 	}
 	if r.State == pb.NodeState_NODE_STATE_SUSPECT && silent >= unreachable {
 		r.State, changed = pb.NodeState_NODE_STATE_UNREACHABLE, true
-		m.tell(event.NodeUnreachable, r, fmt.Sprintf("nothing was heard of it for %s: it is not asked any more", unreachable)+why(status), silent)
+		m.tell(event.NodeUnreachable, r, fmt.Sprintf("nothing was heard of it for %s: it is not asked any more",
+			unreachable)+why(status), silent)
 	}
 	switch r.State {
 	case pb.NodeState_NODE_STATE_UNREACHABLE, pb.NodeState_NODE_STATE_LEFT:
@@ -167,7 +174,7 @@ func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Ti
 	return r.quiet.Add(suspectAt), changed
 }
 
-// why says what else there is to know of a silence.
+// why adds to the words about a silence that this node has no connection.
 func why(s bus.Status) string {
 	if s.Connected {
 		return ""

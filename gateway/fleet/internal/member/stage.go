@@ -22,7 +22,8 @@ func (m *Members) Listen() error {
 	m.mu.Lock()
 	m.stage = joining
 	m.mu.Unlock()
-	for subject, deliver := range map[string]func(string, []byte){m.subjects.hello("*"): m.heardHello, m.subjects.beat("*"): m.heardBeat} {
+	for subject, deliver := range map[string]func(string, []byte){m.subjects.hello("*"): m.heardHello,
+		m.subjects.beat("*"): m.heardBeat} {
 		unsubscribe, err := m.config.Bus.Subscribe(subject, deliver)
 		if err != nil {
 			m.GiveUp()
@@ -41,8 +42,8 @@ func (m *Members) deafen() {
 	m.unsubscribe = nil
 }
 
-// Begin takes part in the fleet, unless a twin was found: then it is the error, and nothing was begun. Retire is called once, in a
-// goroutine of the membership, when the node is displaced: it has to end what answers other nodes.
+// Begin takes part in the fleet. When a twin was found, the error is a *TwinError and nothing was begun. Retire is
+// called once, in a goroutine of the membership, when the node is displaced: it has to end what answers other nodes.
 func (m *Members) Begin(retire func()) error {
 	m.mu.Lock()
 	twin := m.twin
@@ -60,7 +61,7 @@ func (m *Members) Begin(retire func()) error {
 	return nil
 }
 
-// GiveUp undoes listen when the node does not join. Nobody hears of it.
+// GiveUp undoes Listen when the node does not join. No other node hears of it.
 func (m *Members) GiveUp() {
 	m.deafen()
 	m.mu.Lock()
@@ -68,7 +69,8 @@ func (m *Members) GiveUp() {
 	m.stage = apart
 }
 
-// Stop says to the others that the node leaves, and ends what listen and begin began.
+// Stop tells the others that the node leaves, and ends what Listen and Begin began. It waits for that, and is called
+// once.
 func (m *Members) Stop() {
 	close(m.ending)
 	<-m.ended

@@ -10,14 +10,19 @@ import (
 // Everybody stands for all nodes in a subject: no node can have the name.
 const Everybody = "_all"
 
-// Subjects are the subjects of a fleet; the contract (sockgate.fleet.v1) says what each is for.
+// Subjects are the subjects of a fleet. The contract (sockgate.fleet.v1) says what each is for.
 type Subjects struct{ prefix string }
 
+// NewSubjects returns the subjects of a fleet with a valid name.
 func NewSubjects(fleet string) Subjects { return Subjects{"sockgate." + fleet + "."} }
 
-func (s Subjects) hello(from string) string      { return s.prefix + "hello." + from }
-func (s Subjects) beat(from string) string       { return s.prefix + "beat." + from }
-func (s Subjects) Ask(from, to string) string    { return s.prefix + "ask." + from + "." + to }
+func (s Subjects) hello(from string) string { return s.prefix + "hello." + from }
+func (s Subjects) beat(from string) string  { return s.prefix + "beat." + from }
+
+// Ask is the subject of requests from one node to another, or to Everybody.
+func (s Subjects) Ask(from, to string) string { return s.prefix + "ask." + from + "." + to }
+
+// Answer is the subject of answers from one node to another.
 func (s Subjects) Answer(from, to string) string { return s.prefix + "answer." + from + "." + to }
 
 // From returns the node that sent a message: the one word after the kind that is a node's name.

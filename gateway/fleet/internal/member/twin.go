@@ -11,23 +11,23 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A twin is another live process with this node's name. What can be done about it depends on when it is heard:
+// A twin is another live process with this node's name. The moment when it is heard decides:
 //
 //	while this node joins   whoever was there first stays: this node refuses to start, and has said nothing but Hello.
 //	                        Of two that join at the same time the older one goes on.
-//	after that              two parts of the fleet have met, or a connection came late: the older one leaves. Its connections
-//	                        stay, and it answers for itself alone.
+//	after that              two parts of the fleet have met, or a connection came late: the older one leaves. Its
+//	                        connections stay, and it answers for itself alone.
 const (
 	joinMost  = 2 * time.Second        // for a connection and for twins, in all
 	twinWait  = time.Second            // for a twin's heartbeat, once connected
 	helloPace = 250 * time.Millisecond // between Hellos where some may be lost, see settle
 )
 
-// modeEmbedded is that of a bus whose server is this node's own: there is a connection before there are routes to others.
+// modeEmbedded is the mode of a bus with a server of its own: it has a connection before it has routes to others.
 const modeEmbedded = "embedded"
 
-// Settle says Hello and waits for a twin to answer: begin says whether one did. It does not wait for a connection when the bus
-// could not make one. The error is ctx's.
+// Settle says Hello and waits for a twin to answer; Begin returns the twin. It does not wait for a connection when the
+// bus could not make one. The error is ctx's.
 func (m *Members) Settle(ctx context.Context) error {
 	var quiet <-chan time.Time
 	most := time.After(joinMost)
@@ -97,19 +97,24 @@ func (m *Members) outlive(l life, now time.Time) {
 		return
 	}
 	m.elder = l
-	m.say(hclog.Warn, "another live node has this node's name and is older: it leaves the fleet, and this one stays; end one of them, or give it "+
-		"another name with --node and start it again", "node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
+	m.say(hclog.Warn, "another live node has this node's name and is older: it leaves the fleet, and this one stays; "+
+		"end one of them, or give it "+
+		"another name with --node and start it again", "node", m.origin.Node, "incarnation", m.me.incarnation,
+		"other-incarnation", l.incarnation)
 }
 
 // displace leaves the fleet to a younger twin. The caller holds mu; run does what is left to do.
 func (m *Members) displace(l life) {
 	m.stage = displaced
 	close(m.twinned)
-	m.append(event.NodeLeft, &event.NodeDetail{Node: m.origin, Version: m.config.Version, Connections: uint64(m.config.Self.Live()),
-		Head: m.config.Self.Cursor().Sequence,
-		Message: fmt.Sprintf("another live node has this node's name and is younger (incarnation %s): this one (incarnation %s) has left the fleet; "+
+	m.append(event.NodeLeft, &event.NodeDetail{Node: m.origin, Version: m.config.Version,
+		Connections: uint64(m.config.Self.Live()),
+		Head:        m.config.Self.Cursor().Sequence,
+		Message: fmt.Sprintf("another live node has this node's name and is younger (incarnation %s): this one "+
+			"(incarnation %s) has left the fleet; "+
 			"it keeps its connections and answers for itself alone", l.incarnation, m.me.incarnation)})
-	m.say(hclog.Error, "another live node has this node's name and is younger: this node has left the fleet; it keeps its connections and answers for "+
+	m.say(hclog.Error, "another live node has this node's name and is younger: this node has left the fleet; it keeps "+
+		"its connections and answers for "+
 		"itself alone; end one of them, or give it another name with --node and start it again",
 		"node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
 	for _, r := range m.table {
@@ -121,8 +126,8 @@ func (m *Members) displace(l life) {
 	m.change()
 }
 
-// quit ends what others hear of a node that was displaced, and what it hears. Its last heartbeat is for the younger twin, which says in its
-// log that it stays; to those who know that one it is of a life before.
+// quit ends the membership of a node that was displaced. Its last heartbeat is for the younger twin, which then logs
+// that it stays; the others know the younger one, and take the heartbeat for one of a life before.
 func (m *Members) quit() {
 	m.beat(pb.NodeState_NODE_STATE_LIVE)
 	m.deafen()
@@ -133,6 +138,7 @@ type TwinError struct{ Node, Incarnation, Fleet string }
 
 // Error says what to do.
 func (e *TwinError) Error() string {
-	return fmt.Sprintf("a live node of fleet %s is named %s already (incarnation %s); give this one another name with --node, or end that one first",
+	return fmt.Sprintf("a live node of fleet %s is named %s already (incarnation %s); give this one another name with "+
+		"--node, or end that one first",
 		e.Fleet, e.Node, e.Incarnation)
 }

@@ -20,7 +20,8 @@ import (
 func expectTwin(t *testing.T, n *memberNode, incarnation string) {
 	t.Helper()
 	var twin *member.TwinError
-	if err := n.Join(t.Context()); !errors.As(err, &twin) || *twin != (member.TwinError{Node: n.name, Incarnation: incarnation, Fleet: "test"}) {
+	if err := n.Join(t.Context()); !errors.As(err, &twin) || *twin != (member.TwinError{Node: n.name,
+		Incarnation: incarnation, Fleet: "test"}) {
 		t.Fatalf("%s joined: %v; expected a TwinError with incarnation %s", n.name, err, incarnation)
 	}
 }
@@ -55,7 +56,8 @@ func TestTwinAtStart(t *testing.T) {
 	}
 }
 
-// A node that has its name alone joins after it has listened for a second; what its own earlier life says last is no twin.
+// A node that has its name alone joins after it has listened for a second; what its own earlier life says last is no
+// twin.
 func TestTwinNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -75,10 +77,11 @@ func TestTwinNone(t *testing.T) {
 	})
 }
 
-// Of two that start at the same time, or with little between, the older goes on and the other does not start; when the first has joined
-// before it hears of the other, that is too late.
+// Of two that start at the same time, or with little between, the older goes on and the other does not start; when the
+// first has joined before it hears of the other, that is too late.
 func TestTwinsTogether(t *testing.T) {
-	for _, between := range []time.Duration{0, time.Nanosecond, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+	for _, between := range []time.Duration{0, time.Nanosecond, time.Millisecond, 500 * time.Millisecond,
+		999 * time.Millisecond} {
 		for _, order := range [][2]string{{"100", "101"}, {"101", "100"}} {
 			t.Run(order[0]+" first by "+between.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -137,8 +140,8 @@ func TestTwinsOfOneIncarnation(t *testing.T) {
 	})
 }
 
-// Embedded, routes to others may come up after the connection: Hello is said again until 2 s are over, so that a twin that was out of
-// reach at first is found.
+// Embedded, routes to others may come up after the connection: Hello is said again until 2 s are over, so that a twin
+// that was out of reach at first is found.
 func TestTwinBehindLateRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -158,8 +161,8 @@ func TestTwinBehindLateRoute(t *testing.T) {
 	})
 }
 
-// When two parts of a fleet meet that each have a node of one name, the older leaves: it says so, hears and says nothing any more, and
-// calls everybody else UNREACHABLE. The younger stays.
+// When two parts of a fleet meet that each have a node of one name, the older leaves: it says so, hears and says
+// nothing any more, and calls everybody else UNREACHABLE. The younger stays.
 func TestTwinsMeet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -183,7 +186,8 @@ func TestTwinsMeet(t *testing.T) {
 		if older.state("b") != unreachable || len(older.All()) < 2 {
 			t.Errorf("the older sees %+v", older.All())
 		}
-		if d := older.lastDetail(event.NodeLeft); d.Node.Node != "a" || d.Node.Incarnation != "100" || !strings.Contains(d.Message, "incarnation 101") {
+		if d := older.lastDetail(event.NodeLeft); d.Node.Node != "a" || d.Node.Incarnation != "100" ||
+			!strings.Contains(d.Message, "incarnation 101") {
 			t.Errorf("the older says of itself %+v", d)
 		}
 		if older.out.count("[ERROR]") != 1 || older.out.count("incarnation=100 other-incarnation=101") != 1 {
@@ -209,7 +213,8 @@ func TestTwinsMeet(t *testing.T) {
 		if got := younger.out.count("[WARN]  another live node has this node's name and is older"); got != 1 {
 			t.Errorf("the log of the younger says %d times that it stays; expected once", got)
 		}
-		if got := b.happened(); len(got) != 3 || !slices.Contains(got, "NODE_JOINED a.101") || !slices.Contains(got, "NODE_JOINED c.300") {
+		if got := b.happened(); len(got) != 3 || !slices.Contains(got, "NODE_JOINED a.101") || !slices.Contains(got,
+			"NODE_JOINED c.300") {
 			t.Errorf("events of b: %v", got)
 		}
 		if m, _ := b.Find("a"); m.Incarnation != "101" || m.State != live {
@@ -218,7 +223,8 @@ func TestTwinsMeet(t *testing.T) {
 	})
 }
 
-// The younger of two that have met sees to it that the other hears of it at once, and says once that it stays, however long that takes.
+// The younger of two that have met sees to it that the other hears of it at once, and says once that it stays, however
+// long that takes.
 func TestTwinThatDoesNotLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -248,7 +254,8 @@ func connecting(_ *memberNode, b bus.Bus) bus.Bus {
 // same is a bus as it is.
 func same(_ *memberNode, bus bus.Bus) bus.Bus { return bus }
 
-// Join does not wait for a connection that the bus could not make, and 2 s for one that it may still make; the node joins when there is one.
+// Join does not wait for a connection that the bus could not make, and 2 s for one that it may still make; the node
+// joins when there is one.
 func TestJoinWithoutConnection(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -283,7 +290,8 @@ func TestJoinWithoutConnection(t *testing.T) {
 
 // A connection that comes within the 2 s is used as if it had been there, as far as the time goes.
 func TestJoinWithLateConnection(t *testing.T) {
-	for after, want := range map[time.Duration]time.Duration{300 * time.Millisecond: 1300 * time.Millisecond, 1500 * time.Millisecond: 2 * time.Second} {
+	for after, want := range map[time.Duration]time.Duration{300 * time.Millisecond: 1300 * time.Millisecond,
+		1500 * time.Millisecond: 2 * time.Second} {
 		t.Run(after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				loop := fleettest.NewLoopback()

@@ -1,0 +1,2 @@
+// Package bus says what a fleet needs of its message bus.
+package bus
