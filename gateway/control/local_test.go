@@ -78,8 +78,8 @@ func TestForwardedRole(t *testing.T) {
 	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
 }
 
-// TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with
-// whom and by way of whom it is.
+// TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with its
+// caller and the node that forwarded it.
 func TestForwardedCall(t *testing.T) {
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g)

@@ -176,7 +176,9 @@ func (m *membership) join(ctx context.Context) error {
 		return nil
 	}
 	err := m.node.Join(ctx)
-	if err == nil || ctx.Err() != nil && !errors.As(err, new(*fleet.TwinError)) {
+	if twin, ok := errors.AsType[*fleet.TwinError](err); ok {
+		err = fmt.Errorf("%w; give this one another name with --node, or end that one first", twin)
+	} else if err == nil || ctx.Err() != nil {
 		return nil // the gateway is to end already, and is about to leave
 	}
 	m.bus.Close()

@@ -40,7 +40,8 @@ func TestRemoveBanNowhere(t *testing.T) {
 	}
 }
 
-// TestAddBanMerged holds whose ban is told, and that it is durable only when it is everywhere.
+// TestAddBanMerged holds that the reply has this node's ban where there is one, and that a ban is durable only when it
+// is everywhere.
 func TestAddBanMerged(t *testing.T) {
 	durable := map[string]bool{"a": true, "z": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {

@@ -12,7 +12,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// StreamCall is a StreamEvents call, of which each response waits until the test takes it.
+// StreamCall is a StreamEvents call. Each response waits until the test takes it.
 type StreamCall struct {
 	grpc.ServerStream
 	ctx    context.Context

@@ -85,7 +85,7 @@ func wordOf(node string, sequence uint64) string {
 	return word(&pb.Event{Node: node, Sequence: sequence})
 }
 
-// TestStreamOfSilent holds that a stream of which nothing comes, not even a heartbeat, is opened again.
+// TestStreamOfSilent holds that a silent stream, without even a heartbeat, is opened again.
 func TestStreamOfSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -176,8 +176,8 @@ func TestStreamOfLost(t *testing.T) {
 	}
 }
 
-// TestStreamOfEndedLog holds that another node's end ends nothing but its part, of which everything came; and that it
-// is not asked again.
+// TestStreamOfEndedLog holds that another node's end ends nothing but its own part, that everything of it came, and
+// that it is not asked again.
 func TestStreamOfEndedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -209,7 +209,7 @@ func TestStreamOfEndedLog(t *testing.T) {
 	})
 }
 
-// TestStreamOfNextLife holds that a node whose log has ended is followed in its next life, also when nobody heard that
+// TestStreamOfNextLife holds that a node whose log has ended is followed in its next life, also when no node heard that
 // it left.
 func TestStreamOfNextLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

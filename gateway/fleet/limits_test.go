@@ -18,7 +18,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestForemostLimits holds whose limits a reply has first: never those of another node than it says.
+// TestForemostLimits holds which limits a reply has first: never those of another node than it says.
 func TestForemostLimits(t *testing.T) {
 	fails := false
 	n := amongWith(t, func(s *server.Server) control.Gateway {
@@ -74,8 +74,8 @@ func TestUpdateLimitsRefused(t *testing.T) {
 	}
 }
 
-// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below what gRPC clients take, and says whose it
-// has not.
+// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below the size that gRPC clients take, and names
+// the nodes that it has no limits of.
 func TestLimitsHaveRoom(t *testing.T) {
 	var members []member.Member
 	for i := range 20 {

@@ -238,7 +238,7 @@ func asked(t *testing.T, n *scripted) *pb.ListConnectionsRequest {
 	return r
 }
 
-// TestNodesTable holds which nodes a table has, and of which it has a round trip.
+// TestNodesTable holds which nodes a table has, and which of them have a round trip.
 func TestNodesTable(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "a" {
@@ -313,7 +313,7 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
-// TestLocalDeadline holds that a call for this node alone whose time is over says so, as without a fleet.
+// TestLocalDeadline holds that a call for this node alone says that its time is over, as without a fleet.
 func TestLocalDeadline(t *testing.T) {
 	n := amongWith(t, func(s *server.Server) control.Gateway {
 		return broken{s, func(context.Context) error { return context.DeadlineExceeded }}

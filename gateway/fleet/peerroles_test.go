@@ -9,7 +9,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestPeerRoles holds that a node lets calls by way of another do no more than it was told, whoever makes them.
+// TestPeerRoles holds that a node lets calls forwarded by another do no more than it was told, for any caller.
 func TestPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")
@@ -62,8 +62,7 @@ func TestExcluded(t *testing.T) {
 	}
 }
 
-// TestDeniedElsewhere holds who a node says that its caller is when the call came by way of another node, and that it
-// counts what it denies.
+// TestDeniedElsewhere holds that a node names the caller of a forwarded call as the call does, and counts its denials.
 func TestDeniedElsewhere(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")

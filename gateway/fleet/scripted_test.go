@@ -219,8 +219,8 @@ func TestOwnPanic(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.Internal, "PANIC")
 }
 
-// TestShortDeadline holds that a caller who waits for less than the nodes may take gets what there is, whoever is slow:
-// another node, or this one; and that this node's part is not cut off by how long others may take.
+// TestShortDeadline holds that a caller with a deadline before the nodes' gets the answers so far, whether another node
+// is slow or this one; and that the time for other nodes does not cut off this node's part.
 func TestShortDeadline(t *testing.T) {
 	slow := make(map[string]bool)
 	until := make(map[string]time.Time) // when a part that is slow has to be done
@@ -313,7 +313,7 @@ func TestWrong(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "NODE_REFUSED", "node a", "TOO_MANY_BANS")
 }
 
-// TestOnlyNode holds that what alone is an error is one in a fleet of which no other node is known.
+// TestOnlyNode holds that an error of a node alone is one too in a fleet without another known node.
 func TestOnlyNode(t *testing.T) {
 	n := amongWith(t, func(s *server.Server) control.Gateway {
 		return broken{s, func(context.Context) error { return server.ErrTooManyBans }}
@@ -322,7 +322,7 @@ func TestOnlyNode(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "TOO_MANY_BANS")
 }
 
-// TestReplayed holds when a broadcast is an earlier one's answer, and that nothing is recorded of what was done before.
+// TestReplayed holds when a broadcast is an earlier one's answer, and that earlier work is not recorded again.
 func TestReplayed(t *testing.T) {
 	replayed := map[string]bool{"a": true, "b": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {

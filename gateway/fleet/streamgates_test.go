@@ -136,7 +136,7 @@ func TestStreamOfGates(t *testing.T) {
 }
 
 // TestListAndStream holds that a caller who lists and then follows from the list's cursor misses nothing, of any
-// gateway. What was there just before may come too.
+// gateway. Events from just before the list may come too.
 func TestListAndStream(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "g1", "g2", "g3")
 	for _, g := range gates {

@@ -18,7 +18,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// logGateway is a gateway of which only the event log is there.
+// logGateway is a gateway with nothing but an event log.
 type logGateway struct {
 	embeddedGateway
 	log *event.Log
@@ -143,7 +143,7 @@ func (n *streamNode) kill() {
 	}
 }
 
-// roams is a caller who goes on at any node.
+// roams is a caller that goes on at any node.
 type roams struct {
 	fleet.StreamCheck
 	fleet  *streamFleet

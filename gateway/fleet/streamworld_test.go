@@ -25,8 +25,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// world is some nodes of which everything is real that an event stream touches, but for the roster and the exchange:
-// those do what the test says. Every node sees the others in the same way.
+// world is some nodes with the real parts that an event stream touches, but for the roster and the exchange: the test
+// writes these. Every node sees the others in the same way.
 type world struct {
 	mu      sync.Mutex
 	places  []*place // in the order of their names
@@ -48,9 +48,10 @@ type place struct {
 	node  *Node
 
 	// Guarded by world.mu.
-	member  member.Member
-	known   bool
-	fails   func(r *pb.StreamEventsRequest) *exchange.StreamEnd // of who opens a stream: nil, or no end: it is answered
+	member member.Member
+	known  bool
+	// the answer to a node that opens a stream; nil, or no end: it gets one
+	fails   func(r *pb.StreamEventsRequest) *exchange.StreamEnd
 	streams map[*fakeStream]bool
 	opened  []*pb.StreamEventsRequest // what it was asked
 	silent  bool                      // it accepts streams, and sends nothing
@@ -73,13 +74,13 @@ func (w *world) at(name string) *place {
 	return w.places[slices.IndexFunc(w.places, func(p *place) bool { return p.name == name })]
 }
 
-// tell wakes those who wait for changes. The caller holds mu.
+// tell wakes the goroutines that wait for changes. The caller holds mu.
 func (w *world) tell() {
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
-// shelf is a gateway of which only the event log and the connections are there.
+// shelf is a gateway with nothing but an event log and connections.
 type shelf struct {
 	embeddedGateway
 	log   *event.Log
@@ -220,7 +221,7 @@ func (p *place) forget(forgotten bool) {
 	p.world.tell()
 }
 
-// asked returns what the node was asked, by those who opened streams.
+// asked returns the questions that opened streams at the node.
 func (p *place) asked() []*pb.StreamEventsRequest {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
@@ -418,7 +419,7 @@ func (c client) next(t testing.TB) *pb.StreamEventsResponse {
 	return nil
 }
 
-// until returns the responses up to the first of which says is true, that one included.
+// until returns the responses up to the first that says holds for, that one included.
 func (c client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []*pb.StreamEventsResponse {
 	t.Helper()
 	var got []*pb.StreamEventsResponse

@@ -52,7 +52,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestUnheardLife holds that a target of a life of its node of which nothing was heard is missing, and so is its node.
+// TestUnheardLife holds that a target of a life that was not heard of yet is missing, and so is its node.
 func TestUnheardLife(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_KICKED}}})
@@ -90,7 +90,7 @@ func TestUnheardLife(t *testing.T) {
 	}
 }
 
-// TestGetAbsent holds what is said of a connection whose node restarts while it is asked.
+// TestGetAbsent holds the error for a connection of a node that restarts while it is asked.
 func TestGetAbsent(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusRestarted} },
 		other("b", live))

@@ -437,8 +437,8 @@ func TestBansAndLimits(t *testing.T) {
 	}
 }
 
-// TestAudit holds that a mutation that goes to another node is recorded on both: who, by way of which node, and what
-// became of it.
+// TestAudit holds that a mutation that goes to another node is recorded on both: its caller, the node that forwarded
+// it, and its outcome.
 func TestAudit(t *testing.T) {
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	_, ids := gates[1].connect(t, 2)

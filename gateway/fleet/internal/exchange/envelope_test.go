@@ -291,8 +291,7 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
-// inOrder checks that a message is made of all its parts, each of which is its ID, its number and how many there are,
-// again and again.
+// inOrder checks that a message is made of all its parts. Each part repeats its ID, its number and the number of parts.
 func inOrder(t *testing.T, message []byte, id, parts byte) {
 	next := 0
 	for i := 0; i < len(message); i += 3 {

@@ -117,7 +117,7 @@ func End(err error) (Answer, bool) {
 	return end.Answer, true
 }
 
-// Left returns what an exchange still remembers of what is over.
+// Left returns how much an exchange still remembers of work that is over.
 func (e *Exchange) Left() (open, under, making int) {
 	e.mu.Lock()
 	open = len(e.open)

@@ -128,8 +128,8 @@ func TestLargeItems(t *testing.T) {
 	})
 }
 
-// TestAStalledFollowerStallsOnlyItself shows that nothing queues beyond the window of one who does not take anything
-// for long, that its stream goes on when it does, and that others get theirs meanwhile.
+// TestAStalledFollowerStallsOnlyItself shows that nothing queues beyond the window of a follower that takes nothing for
+// long, that its stream goes on when it does, and that other followers get theirs meanwhile.
 func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 	for _, c := range []struct {
 		size, most int // of an item, and how many may be under way
@@ -168,8 +168,8 @@ func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 	}
 }
 
-// TestAQuietStreamIsKept shows that a stream goes on whose items are few, and one of which none are taken for long,
-// between items.
+// TestAQuietStreamIsKept shows that a stream with few items goes on, and so does a stream that nothing is taken from
+// for long, between items.
 func TestAQuietStreamIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")

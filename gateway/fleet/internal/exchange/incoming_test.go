@@ -327,8 +327,8 @@ func TestMoreThanCanBeRemembered(t *testing.T) {
 	})
 }
 
-// TestWhoIsNotMeant shows that a node does nothing of what is for others, for another life, or of another fleet's or no
-// understandable message.
+// TestWhoIsNotMeant shows that a node does nothing for a message to others, to another life, of another fleet, or that
+// it does not understand.
 func TestWhoIsNotMeant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")

@@ -138,7 +138,8 @@ func TestAskTellsWhoAsksWhat(t *testing.T) {
 	})
 }
 
-// TestAskingManyIsOneMessage shows that more than three are asked with one message, and who is not meant does nothing.
+// TestAskingManyIsOneMessage shows that more than three are asked with one message, and that a node that is not meant
+// does nothing.
 func TestAskingManyIsOneMessage(t *testing.T) {
 	for _, c := range []struct {
 		to   []string
@@ -324,7 +325,7 @@ func TestTheCallsDeadlineHolds(t *testing.T) {
 	})
 }
 
-// TestLateAndForeignAnswersAreIgnored shows that only who was asked answers, once, in the life that was asked.
+// TestLateAndForeignAnswersAreIgnored shows that only an asked node answers, once, in the life that was asked.
 func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")

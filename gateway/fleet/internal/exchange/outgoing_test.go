@@ -52,7 +52,7 @@ func TestAnItemThatCannotBeSentEndsAStream(t *testing.T) {
 	})
 }
 
-// TestStopEndsStreams shows what both sides see when one of them leaves the fleet, whose streams do not end by
+// TestStopEndsStreams shows the end on both sides when one of them leaves the fleet and its streams do not end by
 // themselves.
 func TestStopEndsStreams(t *testing.T) {
 	for _, c := range []struct {

@@ -49,7 +49,7 @@ func (b *body) Live() int {
 	return int(b.live.Load())
 }
 
-// memberNode is a node whose membership is tested.
+// memberNode is a node with nothing but its membership.
 type memberNode struct {
 	*member.Members
 	t    *testing.T
@@ -60,7 +60,7 @@ type memberNode struct {
 	in   bool // it has joined, and has not left
 }
 
-// Join does of fleet.Node's what is the membership's.
+// Join does the membership's part of fleet.Node's Join.
 func (n *memberNode) Join(ctx context.Context) error {
 	if err := n.Listen(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func joinMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string
 	return n
 }
 
-// crash ends a node of which nobody hears that it left.
+// crash ends a node without telling the others that it left.
 func (n *memberNode) crash() {
 	n.bus.Connect(false)
 	n.Leave()
@@ -219,7 +219,7 @@ func (l *lockedBuffer) count(text string) int {
 	return n
 }
 
-// puppet is a node of which only its words are there.
+// puppet is a node with nothing but its words.
 type puppet struct {
 	t    testing.TB
 	bus  *fleettest.LoopbackBus

@@ -14,8 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A thousand members: all are seen, who joins is answered within 100 ms and not by all at once, and each change is told
-// once.
+// A thousand members: all are seen, a joining node is answered within 100 ms and not by all at once, and each change is
+// told once.
 func TestMembersThousand(t *testing.T) {
 	const many = 1000
 	synctest.Test(t, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestMembersBound(t *testing.T) {
 	})
 }
 
-// What cannot be read changes nothing, and is logged once a second at most.
+// A message that cannot be read changes nothing, and is logged once a second at most.
 func TestHeartbeatGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -154,8 +154,8 @@ func TestHeartbeatGarbage(t *testing.T) {
 	})
 }
 
-// What a later version says is taken for what it means: a node that says it is in a state that is not known is there.
-// Its version is kept so that it can be printed.
+// A heartbeat of a later version counts: a node in an unknown state is there. Its version is kept so that it can be
+// printed.
 func TestHeartbeatOfLaterVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()

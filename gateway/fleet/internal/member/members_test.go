@@ -225,7 +225,7 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 					want[1] = "NODE_SUSPECT b.fff0"
 				}
 				synctest.Wait()
-				fresh.say(left) // which is not somebody who comes
+				fresh.say(left) // which is no node that comes
 				fresh.say(live)
 				synctest.Wait()
 				if m, _ := a.Find("b"); m.Incarnation != "ff0" || m.State != live {
@@ -237,8 +237,7 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 	}
 }
 
-// Nothing depends on anybody's wall clock: nodes whose clocks, and so incarnations, are an hour off are members like
-// others.
+// Nothing depends on wall clocks: nodes with clocks, and so incarnations, that are an hour off are members like others.
 func TestMembersClockOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -310,7 +309,8 @@ func TestMembersDisconnect(t *testing.T) {
 	})
 }
 
-// A process that was stopped has not heard the others, who are not to blame: it calls nobody silent for it. They do.
+// A process that was stopped has not heard the others. It calls none of them silent for that; the others call it
+// silent.
 func TestMembersStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -341,7 +341,7 @@ func TestMembersStopped(t *testing.T) {
 	})
 }
 
-// A stop excuses only what it lasted: who was silent before and is silent after it is called so.
+// A stop excuses only its own time: a node that is silent before it and after it is called silent.
 func TestMembersStoppedBesideSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -360,7 +360,7 @@ func TestMembersStoppedBesideSilence(t *testing.T) {
 	})
 }
 
-// Forget takes out who is UNREACHABLE or has LEFT, and nobody else; who is heard again is back.
+// Forget takes out a node that is UNREACHABLE or has LEFT, and no other; a node that is heard again is back.
 func TestMembersForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -388,7 +388,7 @@ func TestMembersForget(t *testing.T) {
 		if known := a.Known(); len(known) != 1 {
 			t.Errorf("a knows %+v", known)
 		}
-		c.say(left) // of which nothing is known any more
+		c.say(left) // which is not known any more
 		b.say(live)
 		synctest.Wait()
 		a.expectHappened("NODE_JOINED b.200", "NODE_JOINED c.300", "NODE_SUSPECT b.200", "NODE_SUSPECT c.300",
@@ -446,7 +446,7 @@ func expectProblem(t *testing.T, n *memberNode, name, want string) {
 	}
 }
 
-// expectClosed expects that a change was told to who waits for it.
+// expectClosed expects that a change was told to the goroutines that wait for it.
 func expectClosed(t *testing.T, changed <-chan struct{}) {
 	t.Helper()
 	select {

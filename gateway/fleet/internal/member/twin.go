@@ -98,9 +98,8 @@ func (m *Members) outlive(l life, now time.Time) {
 	}
 	m.elder = l
 	m.say(hclog.Warn, "another live node has this node's name and is older: it leaves the fleet, and this one stays; "+
-		"end one of them, or give it "+
-		"another name with --node and start it again", "node", m.origin.Node, "incarnation", m.me.incarnation,
-		"other-incarnation", l.incarnation)
+		"end one of them, or give it another name and start it again",
+		"node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
 }
 
 // displace leaves the fleet to a younger twin. The caller holds mu; run does what is left to do.
@@ -111,11 +110,9 @@ func (m *Members) displace(l life) {
 		Connections: uint64(m.config.Self.Live()),
 		Head:        m.config.Self.Cursor().Sequence,
 		Message: fmt.Sprintf("another live node has this node's name and is younger (incarnation %s): this one "+
-			"(incarnation %s) has left the fleet; "+
-			"it keeps its connections and answers for itself alone", l.incarnation, m.me.incarnation)})
+			"(incarnation %s) has left the fleet; it keeps its connections and answers for itself alone", l.incarnation, m.me.incarnation)})
 	m.say(hclog.Error, "another live node has this node's name and is younger: this node has left the fleet; it keeps "+
-		"its connections and answers for "+
-		"itself alone; end one of them, or give it another name with --node and start it again",
+		"its connections and answers for itself alone; end one of them, or give it another name and start it again",
 		"node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
 	for _, r := range m.table {
 		if r.Asked() {
@@ -133,12 +130,11 @@ func (m *Members) quit() {
 	m.deafen()
 }
 
-// TwinError says that a live node of the fleet has this node's name.
+// TwinError says that a live node of the fleet has this node's name. The operator gives one of them another name, or
+// ends it.
 type TwinError struct{ Node, Incarnation, Fleet string }
 
-// Error says what to do.
+// Error returns the sentence.
 func (e *TwinError) Error() string {
-	return fmt.Sprintf("a live node of fleet %s is named %s already (incarnation %s); give this one another name with "+
-		"--node, or end that one first",
-		e.Fleet, e.Node, e.Incarnation)
+	return fmt.Sprintf("a live node of fleet %s is named %s already (incarnation %s)", e.Fleet, e.Node, e.Incarnation)
 }
