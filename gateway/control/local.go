@@ -19,9 +19,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Local is what a node answers by itself, for the fleet that it is in: its own part of a call that came here, by the
-// methods of Service, and calls that came by way of another node, which are authorized and validated again. Its methods
-// may be called from any goroutine.
+// Local answers for one node alone, for the fleet that the node is in: the node's own part of a call that came here, by
+// the methods of Service, and calls forwarded by another node, which it authorizes and validates again. Its methods may
+// be called from any goroutine.
 type Local struct {
 	*Service
 	config   Config // with its defaults
@@ -29,8 +29,8 @@ type Local struct {
 	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
 }
 
-// NewLocal returns what a gateway answers by itself. fleet.New and NewInFleet take it; a gateway that runs alone needs
-// only New.
+// NewLocal returns the Local of a gateway. Give the same one to fleet.New and to NewInFleet; a gateway that runs alone
+// needs only New.
 func NewLocal(g Gateway, c Config) *Local {
 	c = c.withDefaults()
 	l := &Local{Service: newService(g, c.DrainTimeout), config: c}
@@ -39,8 +39,8 @@ func NewLocal(g Gateway, c Config) *Local {
 	return l
 }
 
-// decodedFreely is the size of requests of other nodes that may be decoded all at once. A larger one may be decoded to
-// many times its size before it is found to be out of bounds, and is decoded when no other one is.
+// decodedFreely is the size up to which requests of other nodes are decoded at the same time. A larger request may grow
+// to many times its size before it is found to be out of bounds, so such requests are decoded one at a time.
 const decodedFreely = 64 << 10
 
 // Caller returns the caller of a call that came to this node's control plane.
@@ -58,9 +58,9 @@ func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
 // servicePrefix begins the full names of the methods of GatewayService.
 var servicePrefix = "/" + pb.GatewayService_ServiceDesc.ServiceName + "/"
 
-// Call answers a unary call of GatewayService that came by way of another node (caller.Via), for this node alone; calls
-// by way of that node may do what maxRole allows, at most. The response is encoded. The error is a gRPC status, the
-// same that a caller of this node would get: UNIMPLEMENTED for an unknown method.
+// Call answers a unary call of GatewayService that another node forwarded (caller.Via), for this node alone; maxRole
+// caps what calls forwarded by that node may do. The response is encoded. The error is a gRPC status, the same that a
+// caller of this node would get: UNIMPLEMENTED for an unknown method.
 func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, method string,
 	body []byte) (response []byte, err error) {
 	defer l.recover(&err)
@@ -83,8 +83,8 @@ func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, m
 	return nil, status.Errorf(codes.Unimplemented, "%.100q is no method of this version", method)
 }
 
-// Admit authorizes and validates a request that came by way of another node, as Call does, and then does what it asks
-// for, with the call's context. It returns nil, or a gRPC status.
+// Admit authorizes and validates a forwarded request, as Call does, and then calls do with the call's context. It
+// returns nil, or a gRPC status.
 func (l *Local) Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, method string, r proto.Message,
 	do func(context.Context) error) (err error) {
 	defer l.recover(&err)
@@ -96,9 +96,9 @@ func (l *Local) Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, 
 	return toStatus(err)
 }
 
-// Follow answers StreamEvents that came by way of another node, for this node alone. It passes each response to send,
-// encoded, which may block and must not keep it; an error of send ends it. It returns nil when the log has ended;
-// otherwise the error is a gRPC status.
+// Follow answers a forwarded StreamEvents, for this node alone. It passes each encoded response to send, which may
+// block and must not keep it; an error of send ends the stream. It returns nil when the log has ended; otherwise the
+// error is a gRPC status.
 func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role, body []byte,
 	send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
@@ -112,8 +112,8 @@ func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role,
 		})
 }
 
-// Events is StreamEvents of this node alone, for a call that was admitted. It passes each response to send, encoded,
-// which may block and must not keep it; an error of send ends it. It returns nil when the log has ended.
+// Events is StreamEvents of this node alone, for a call that was admitted. It passes each encoded response to send,
+// which may block and must not keep it; an error of send ends the stream. It returns nil when the log has ended.
 func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error {
 	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
 }
@@ -128,7 +128,7 @@ func knownTypes(types []pb.EventType) []pb.EventType {
 	return known
 }
 
-// decode decodes a request of another node, which may be as large as one that comes here.
+// decode decodes a request of another node. It has the same bound as a request that comes here.
 func (l *Local) decode(body []byte, request proto.Message) error {
 	switch {
 	case len(body) > maxReceive:
@@ -192,8 +192,8 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 	return s.send(b)
 }
 
-// forwarded returns the context of a call that came by way of another node: its caller may do what the role allows that
-// it has there, or what calls by way of that node may do, whichever is less.
+// forwarded returns the context of a forwarded call. Its caller has the lesser of two roles: the one that it has at the
+// other node, and maxRole.
 func (l *Local) forwarded(ctx context.Context, caller event.Actor, maxRole pb.Role) context.Context {
 	c := auth.Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
 		Role: min(auth.RoleNamed(caller.Role), maxRole)}

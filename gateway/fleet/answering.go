@@ -12,7 +12,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// answering is how the exchange has a node answer the others.
+// answering answers the requests of other nodes, for the exchange.
 type answering struct{ core }
 
 // Call answers a request of another node, for this node alone. The error is a gRPC status.

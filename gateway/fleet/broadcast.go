@@ -11,11 +11,11 @@ import (
 var broadcast = verb[*pb.BroadcastRequest, *pb.BroadcastResponse]{pb.GatewayService_Broadcast_FullMethodName,
 	Local.Broadcast}
 
-// maxFailures is how many targets a reply about many names.
+// maxFailures is the most targets that a reply about many names.
 const maxFailures = 100
 
 // Broadcast has nodes broadcast, each to its own connections. A node carries a message out once, however often the bus
-// brings it, and one with a request_id only if it has not within two minutes.
+// brings it. It carries out a request_id once within two minutes.
 func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -66,7 +66,7 @@ func mergedBroadcast(parts []part[*pb.BroadcastResponse]) *pb.BroadcastResponse 
 	return sum
 }
 
-// firstTargets adds the targets of another node, as many as a reply has.
+// firstTargets adds the targets of another node, up to maxFailures.
 func firstTargets(all, more []*pb.TargetOutcome) []*pb.TargetOutcome {
 	all = append(all, more...)
 	return all[:min(len(all), maxFailures)]

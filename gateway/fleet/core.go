@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// core is what a node knows and answers by itself, without asking another one.
+// core is the part of a node that needs no answer of another one.
 type core struct {
 	config Config
 	local  Local

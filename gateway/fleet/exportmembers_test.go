@@ -8,7 +8,7 @@ type Roster struct{ roster member.Roster }
 // Roster returns the node's membership.
 func (n *Node) Roster() Roster { return Roster{n.roster} }
 
-// Self is roster.self, and so on.
+// Self is member.Roster.Self, and so on.
 func (r Roster) Self() member.Member                       { return r.roster.Self() }
 func (r Roster) All() []member.Member                      { return r.roster.All() }
 func (r Roster) Known() []member.Member                    { return r.roster.Known() }

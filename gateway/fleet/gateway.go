@@ -41,8 +41,7 @@ func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.Get
 	return response, nil
 }
 
-// unanswered is the error of a call that is about one node, which has not answered it: what it said, or that it said
-// nothing.
+// unanswered is the error of a call about one node that refused it or did not answer.
 func (n *Node) unanswered(a *exchange.Answer) error {
 	reason, what := contract.ReasonNodeRefused, "refused"
 	switch a.Status {

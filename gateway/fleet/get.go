@@ -39,7 +39,7 @@ func (n *Node) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*
 	return response, nil
 }
 
-// absence is the error of a connection that its node need not be asked for.
+// absence is the error for a connection that is known to be gone without asking its node.
 func absence(id string, owner member.Member, o pb.Outcome) error {
 	p := &contract.Problem{Code: codes.NotFound, Metadata: map[string]string{"id": id}}
 	switch o {

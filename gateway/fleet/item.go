@@ -12,12 +12,12 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// item is what a leg hands over.
+// item is one response of a node, or news of it, that its leg hands over.
 type item struct {
 	node     string
 	events   []byte // elements of StreamEventsResponse.events, encoded
 	count    int
-	cursor   event.Cursor // the node's position behind the item; without a node: where it was
+	cursor   event.Cursor // the node's position behind the item; without a node: unchanged
 	complete bool         // the node's part of the snapshot is complete
 	present  uint64       // connections of it; with complete
 	missing  bool         // the node's part of the snapshot does not come now

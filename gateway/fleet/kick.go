@@ -68,7 +68,7 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 	return response, nil
 }
 
-// recordKick records what other nodes kicked, unless nobody was to be.
+// recordKick records the kicks of other nodes, unless the request only validates.
 func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64, outcomes map[string]uint64,
 	parts []part[*pb.KickResponse]) {
 	if r.GetValidateOnly() {

@@ -45,7 +45,7 @@ func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListN
 	return response, nil
 }
 
-// tell asks the nodes of a reach other than this one for something that has no response, and answers for this one.
+// tell sends the other nodes of a reach a request without a response, and adds an OK for this one.
 func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, wait time.Duration) []exchange.Answer {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
@@ -77,7 +77,7 @@ func nodeResultsOf(answers []exchange.Answer) []*pb.NodeResult {
 // maxNodes is how many nodes a table has at most.
 const maxNodes = 10_000
 
-// listed returns the nodes that a table is of: those that are named, else all that are known, also those that left.
+// listed returns the nodes of a table: the named ones, else all that are known, also those that left.
 func (n *Node) listed(to *reach, s *pb.Scope) []member.Member {
 	known := n.roster.Known()
 	if named := s.GetNodes(); len(named) > 0 {
@@ -100,7 +100,7 @@ func (n *Node) row(m *member.Member) *pb.Node {
 	return row
 }
 
-// ForgetNode takes a node out of those that are expected to answer, here and on the nodes that answer.
+// ForgetNode has this node, and the nodes that answer, expect no answer of a node any more.
 func (n *Node) ForgetNode(ctx context.Context, r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {

@@ -22,8 +22,7 @@ func (s *eventStream) followOwn(ctx context.Context) {
 	s.handOwn(ctx, item{err: err})
 }
 
-// passOwn hands over what this node's own stream sends. When this node is not in the scope, that is only that it has
-// begun.
+// passOwn hands over the items of this node's own stream. A node outside the scope hands over only that it has begun.
 func (s *eventStream) passOwn(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

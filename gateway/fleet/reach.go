@@ -15,19 +15,19 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// answerMargin is how long before its caller's own deadline a call stops waiting, so that the answer still arrives.
+// answerMargin is how long before its caller's deadline a call stops waiting, so that its answer still arrives.
 const answerMargin = 50 * time.Millisecond
 
-// reach is what the scope of a call comes to: which nodes it is for, and how long others have to answer.
+// reach is a resolved scope: the nodes that a call is for, and the time that others have to answer.
 type reach struct {
 	nodes      []member.Member // in the order of their names; this node may be among them
 	local      bool            // this node alone, because the caller said so
 	requireAll bool
 	wait       time.Duration
-	blind      string // of a call for all nodes: why this one cannot know which there are; empty: it can
+	blind      string // why a call for all nodes may miss some; empty: it may not
 }
 
-// reach returns what a scope comes to. The error is a *problem: it names a node that is not known.
+// reach resolves a scope. The error is a *contract.Problem: the scope names an unknown node.
 func (n *Node) reach(s *pb.Scope) (*reach, error) {
 	r := &reach{local: s.GetLocal(), requireAll: s.GetRequireAll(), wait: member.DefaultWait}
 	if d := s.GetNodeTimeout().AsDuration(); d > 0 {
@@ -62,8 +62,7 @@ func (n *Node) blind() string {
 	return ""
 }
 
-// owners returns the reach of a call for those nodes alone that hold some connections: whether there are others does
-// not matter.
+// owners returns the reach of a call for connections by ID: it does not matter whether this node knows all others.
 func (r *reach) owners() *reach {
 	of := *r
 	of.blind = ""
@@ -82,7 +81,7 @@ func (n *Node) unknownNode(code codes.Code, field, name string) error {
 			listed(known, ", "))}
 }
 
-// maxListed is how many bytes of names an error has: errors travel in trailers, which have little room.
+// maxListed is the most bytes of names in an error: trailers of gRPC have little room.
 const maxListed = 500
 
 // listed joins the first of the words, as many as there is room for, and says how many more there are.
@@ -125,7 +124,7 @@ func (r *reach) apart() (own, rest []member.Member) {
 // none needs to be asked. The error is a *filter.Error.
 func (r *reach) checkFilter(expr string) error {
 	if !r.others() {
-		return nil // this node says it by itself
+		return nil // this node's own part reports it
 	}
 	_, err := filter.Compile(expr)
 	return err
@@ -140,7 +139,7 @@ func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(answerMargin, time.Until(deadline)/2)))
 }
 
-// within returns how long may be waited: d, or until the context's deadline.
+// within returns how long to wait: d, or until the context's deadline.
 func within(ctx context.Context, d time.Duration) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return max(0, min(d, time.Until(deadline)))

@@ -15,16 +15,16 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// maxMessage is how many bytes of words a NodeResult has: a reply may have a thousand of them.
+// maxMessage is the most bytes of a NodeResult's message: a reply may have a thousand of them.
 const maxMessage = 300
 
-// nodeResult says what became of a call on a node.
+// nodeResult is the result of a call on one node.
 func nodeResult(a *exchange.Answer) *pb.NodeResult {
 	return &pb.NodeResult{Node: a.Node, Status: a.Status, Elapsed: durationpb.New(a.Elapsed),
 		Message: strings.ToValidUTF8(a.Message[:min(len(a.Message), maxMessage)], "")}
 }
 
-// nodeResults says what became of a call on each node, with what it counted.
+// nodeResults are the results of a call on its nodes, with their counts.
 func nodeResults[R proto.Message](parts []part[R]) []*pb.NodeResult {
 	results := make([]*pb.NodeResult, len(parts))
 	for i := range parts {
@@ -48,7 +48,7 @@ func counts(response proto.Message) map[string]uint64 {
 	return m
 }
 
-// fleetResult sums up what became of a call on its nodes.
+// fleetResult sums up the results of a call's nodes.
 func fleetResult(nodes []*pb.NodeResult) *pb.FleetResult {
 	r := &pb.FleetResult{Complete: true, Expected: uint32(len(nodes)), Nodes: nodes}
 	for _, node := range nodes {
@@ -65,8 +65,8 @@ func fleetResult(nodes []*pb.NodeResult) *pb.FleetResult {
 	return r
 }
 
-// settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a *problem
-// when all nodes are required and some are missing.
+// settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a
+// *contract.Problem when all nodes are required and some are missing.
 func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error) {
 	if r.local && len(parts) == 1 && parts[0].Err != nil {
 		return nil, parts[0].Err
@@ -77,7 +77,7 @@ func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error)
 	return r.result(nodeResults(parts))
 }
 
-// result sums up what became of a call on its nodes. The error is a *problem when all are required and some are
+// result sums up the results of a call's nodes. The error is a *contract.Problem when all are required and some are
 // missing.
 func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	result := fleetResult(nodes)
@@ -98,8 +98,8 @@ func (r *reach) unknown() error {
 		Text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
 }
 
-// failed returns the answer that is the error of a call as a whole, nil when there is none: that a request is wrong,
-// INVALID_ARGUMENT, when no node has carried it out or may have; or what all nodes say, when it is the same.
+// failed returns the answer that is the error of the whole call; nil when there is none. It is the error that all nodes
+// agree on, or INVALID_ARGUMENT when no node has or may have carried the request out.
 func failed[R proto.Message](parts []part[R]) *exchange.Answer {
 	var wrong *exchange.Answer
 	alike, done := len(parts) > 0, false
@@ -120,7 +120,7 @@ func failed[R proto.Message](parts []part[R]) *exchange.Answer {
 	return wrong
 }
 
-// explained returns the error of a node's answer, which has the details that every error of the service has.
+// explained returns the error of a node's answer, with details as every error of the service has.
 func explained(a *exchange.Answer) error {
 	if len(status.Convert(a.Err).Details()) > 0 {
 		return a.Err
@@ -130,7 +130,7 @@ func explained(a *exchange.Answer) error {
 		Text:     "node " + a.Node + ": " + a.Message}
 }
 
-// nodesMissing says that all nodes are required, and which have not done what they were asked for.
+// nodesMissing is the error of a call that requires all nodes, with the names of those that did not do it.
 func nodesMissing(nodes []*pb.NodeResult) error {
 	var missing, told []string
 	for _, node := range nodes {

@@ -16,8 +16,7 @@ import (
 var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService_Shutdown_FullMethodName,
 	Local.Shutdown}
 
-// Shutdown drains the one node that is named, or all: the others first, so that this one can still tell what they
-// answered.
+// Shutdown drains one named node, or all: the others first, so that this one can still pass on their answers.
 func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	if s := r.GetScope(); len(s.GetNodes()) != 1 && !s.GetLocal() && !s.GetAll() {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope",
@@ -41,7 +40,7 @@ func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shutdow
 	return response, nil
 }
 
-// mergedShutdown puts together what nodes answered: the latest deadline, and all connections.
+// mergedShutdown merges the nodes' answers: the latest deadline, and the sum of connections.
 func mergedShutdown(parts []part[*pb.ShutdownResponse]) *pb.ShutdownResponse {
 	sum := &pb.ShutdownResponse{}
 	answered := 0

@@ -10,11 +10,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// snapshot is the beginning of a stream: the connections of the nodes that there were when it began, which each sends
-// its part of.
+// snapshot is the beginning of a stream: the connections of all nodes of the scope. Each node sends its part.
 type snapshot struct {
 	pending map[string]bool // nodes with an incomplete part
-	present uint64          // connections of the parts that are
+	present uint64          // connections of the complete parts
 	missing []string        // nodes without a part for now
 }
 

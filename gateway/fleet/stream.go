@@ -16,8 +16,8 @@ import (
 
 // eventStream is one StreamEvents call for several nodes. It runs in the call's own goroutine, which alone merges and
 // sends. Each node that is followed has a leg with a goroutine of its own, which hands over one item at a time and
-// waits until that is taken. So a slow caller holds its legs up and nobody else: their nodes keep a position for each,
-// and say GAP when their rings have gone round.
+// waits until that is taken. So a slow caller holds up only its own legs: their nodes keep a position for each, and
+// send GAP when their rings have gone round.
 //
 // The vector is behind what was sent and what the batch has, for each node exactly, because an item of a leg is never
 // divided.
@@ -114,7 +114,7 @@ func (s *eventStream) merge(ctx context.Context) error {
 	}
 }
 
-// enlist opens legs to members that have none, if they are of the scope: to some, and then to all that are known.
+// enlist opens legs to members of the scope that have none: to some first, and then to all that are known.
 func (s *eventStream) enlist(ctx context.Context, some []member.Member) {
 	s.changed = s.node.roster.Changed()
 	if s.plan.types == nil {
@@ -194,7 +194,7 @@ func (s *eventStream) depart(node string, told event.Cursor) {
 	s.changed = again
 }
 
-// end sends what has come and returns why the stream ends.
+// end sends the events so far and returns the error that ends the stream.
 func (s *eventStream) end(err error) error {
 	if p, ok := err.(*panicError); ok {
 		panic(p.text) // in the goroutine of the call, where it is recovered and logged
@@ -259,7 +259,7 @@ func (s *eventStream) passOthers() {
 	s.legs = passed
 }
 
-// sendEncoded sends a response that is encoded already. To a client there is no difference.
+// sendEncoded sends a response that is encoded already, as unknown fields, which encode to the same bytes.
 func sendEncoded(server pb.GatewayService_StreamEventsServer, b []byte) error {
 	response := &pb.StreamEventsResponse{}
 	response.ProtoReflect().SetUnknown(b)

@@ -13,7 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// streamPlan is what a StreamEvents request comes to.
+// streamPlan is a resolved StreamEvents request.
 type streamPlan struct {
 	request *pb.StreamEventsRequest
 	self    string
@@ -24,7 +24,7 @@ type streamPlan struct {
 	others  []member.Member // of the scope, all of them; without this node
 }
 
-// planStream reads a request. The error is a *problem or an *event.CursorError.
+// planStream reads a request. The error is a *contract.Problem or an *event.CursorError.
 func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -115,11 +115,11 @@ func (p *streamPlan) other(after string, snapshot bool) ([]byte, error) {
 		IncludeData: p.request.GetIncludeData(), MaxDataBytes: p.request.GetMaxDataBytes()})
 }
 
-// ofMembers reports whether events of a type are about the fleet's members: those come from this node alone.
+// ofMembers reports whether events of a type are about the fleet's members. They come from this node alone.
 func ofMembers(t pb.EventType) bool { return strings.HasPrefix(t.String(), "EVENT_TYPE_NODE_") }
 
-// typesOfOthers returns which types other nodes are asked for: all that are wanted but those about members. Nil means
-// that nothing of theirs is wanted.
+// typesOfOthers returns the types to ask other nodes for: all wanted types but those about members. Nil means none of
+// their events is wanted.
 func typesOfOthers(r *pb.StreamEventsRequest) []pb.EventType {
 	wanted := slices.Clone(r.GetTypes())
 	if len(wanted) == 0 {

@@ -35,7 +35,7 @@ func (n *Node) owner(id string) (member.Member, pb.Outcome) {
 	return m, 0 // one that is unreachable too: its answer says so
 }
 
-// targetOutcome is what became of a target on a node that did not carry out what it was asked for.
+// targetOutcome is the outcome of a target on a node that did not carry out the request.
 func targetOutcome(a *exchange.Answer) pb.Outcome {
 	switch a.Status {
 	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
@@ -58,7 +58,7 @@ func unheard(node string) exchange.Answer {
 // outcomeName is an outcome without its prefix.
 func outcomeName(o pb.Outcome) string { return strings.TrimPrefix(o.String(), "OUTCOME_") }
 
-// targets are those of a call by ID, put together by the nodes that hold them.
+// targets are the targets of a call by ID, grouped by the nodes that hold them.
 type targets struct {
 	nodes  []member.Member
 	places map[string][]int // of each node's targets in the request, by its name
@@ -95,7 +95,7 @@ func (t *targets) of(node string, ids []string) []string {
 	return own
 }
 
-// put notes what a node answered about its targets, in their order; nil: it did not carry them out.
+// put notes a node's outcomes of its targets, in their order; nil: it did not carry them out.
 func (t *targets) put(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []string) {
 	for i, place := range t.places[a.Node] {
 		if i < len(outcomes) {
@@ -129,13 +129,13 @@ func (t *targets) count(of ...pb.Outcome) uint64 {
 	return n
 }
 
-// missing returns how many targets there are none of.
+// missing returns how many targets do not exist.
 func (t *targets) missing() uint64 {
 	return t.count(pb.Outcome_OUTCOME_NOT_FOUND, pb.Outcome_OUTCOME_NODE_RESTARTED, pb.Outcome_OUTCOME_MALFORMED_ID,
 		pb.Outcome_OUTCOME_UNKNOWN_NODE)
 }
 
-// elsewhere returns what became of the targets that other nodes were asked about.
+// elsewhere returns the outcomes of the targets on other nodes.
 func (t *targets) elsewhere(n *Node) []*pb.TargetOutcome {
 	self := n.roster.Self().Node
 	var other []*pb.TargetOutcome

@@ -23,7 +23,7 @@ type request interface {
 	GetScope() *pb.Scope
 }
 
-// verb is a unary method of GatewayService that nodes are asked for: others by its name, this one by its method.
+// verb is a unary method of GatewayService. Other nodes are asked for it by its name, this one by its Go method.
 type verb[Q request, R proto.Message] struct {
 	method string
 	own    func(Local, context.Context, Q) (R, error)
@@ -35,15 +35,15 @@ type errand[Q request] struct {
 	request Q
 }
 
-// part is what became of an errand on one node.
+// part is the result of an errand on one node.
 type part[R proto.Message] struct {
 	exchange.Answer
 	response R // with OK
 }
 
-// ask sends nodes on their errands, all at once, and returns what became of them in the order of the nodes' names. No
-// node is on two errands. This node's own part is done in the caller's goroutine while the others do theirs; it has
-// until the caller's deadline, the others until wait is over too.
+// ask sends nodes on their errands, all at once, and returns the results in the order of the nodes' names. No node is
+// on two errands. This node's own part is done in the caller's goroutine while the others do theirs; it has until the
+// caller's deadline, the others until wait is over too.
 func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errands ...errand[Q]) []part[R] {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
@@ -84,7 +84,7 @@ func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) (p part[R]) {
 	return part[R]{Answer: exchange.Answer{Node: self, Status: pb.NodeStatus_NODE_STATUS_OK}, response: response}
 }
 
-// askOthers asks other nodes for one and the same.
+// askOthers asks other nodes with one request.
 func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, others []member.Member,
 	r Q) []exchange.Answer {
 	body, err := proto.Marshal(alone(r))
@@ -115,7 +115,7 @@ func (v verb[Q, R]) askOne(ctx context.Context, n *Node, wait time.Duration, m m
 	return p.Answer
 }
 
-// alone returns a request as other nodes get it: for each of them alone. It shares what is in it.
+// alone returns a request as other nodes get it: for each of them alone. It shares the request's values.
 func alone[Q request](r Q) Q {
 	a := sharing(r)
 	to := a.ProtoReflect()
@@ -149,7 +149,7 @@ func decoded[R proto.Message](a exchange.Answer) part[R] {
 	return p
 }
 
-// undecodable is what becomes of an answer that cannot be read.
+// undecodable replaces an answer that cannot be read.
 func undecodable(a exchange.Answer, err error) exchange.Answer {
 	u := refused(a.Node, status.Errorf(codes.Internal, "the answer of node %s cannot be read: %v", a.Node, err))
 	u.Elapsed = a.Elapsed
@@ -160,7 +160,7 @@ func undecodable(a exchange.Answer, err error) exchange.Answer {
 func refused(node string, err error) exchange.Answer {
 	a := exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: err,
 		Message: status.Convert(err).Message()}
-	// the caller's: what was done by then is not known
+	// The deadline is the caller's: it is not known how much was done by then.
 	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Canceled {
 		a.Status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 	}

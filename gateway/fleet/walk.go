@@ -17,8 +17,8 @@ import (
 const (
 	// walkNodes is how many nodes a page asks at most. Nodes that cannot be asked do not count.
 	walkNodes = 2
-	// walkRoom is how many bytes a page may have for another node to be asked too: a response has room for little more
-	// than one node's.
+	// walkRoom is the most bytes of a page before another node is asked too: a response has room for little more than one
+	// node's rows.
 	walkRoom = 512 << 10
 )
 
@@ -37,9 +37,9 @@ type walk struct {
 	results []*pb.NodeResult
 }
 
-// run asks for rows until the page is full, or enough nodes were asked, or so much time has passed that another one
-// might have too little to answer: it would be passed over, though it is well. Afterwards at is where the next page
-// begins; its node is empty at the end of the walk.
+// run asks for rows until the page is full, or enough nodes were asked, or half the time is over: another node might
+// have too little time to answer, and would be passed over though it is well. Afterwards, at is the beginning of the
+// next page; its node is empty at the end of the walk.
 func (w *walk) run(ctx context.Context) {
 	soon := time.Now().Add(within(ctx, w.wait) / 2)
 	rest := w.rest()
@@ -57,8 +57,7 @@ func (w *walk) run(ctx context.Context) {
 	w.at.node, w.at.token = "", ""
 }
 
-// rest returns the nodes that the walk has not been through. One at which it was, and which is not there any more, is
-// named in the result.
+// rest returns the nodes that the walk has not been through. When the node that it was at is gone, the result names it.
 func (w *walk) rest() []member.Member {
 	for i, m := range w.nodes {
 		switch {
@@ -73,7 +72,7 @@ func (w *walk) rest() []member.Member {
 	return nil
 }
 
-// lost says that the node at which the walk was has left, or was forgotten.
+// lost adds to the results that the node of the walk has left, or was forgotten.
 func (w *walk) lost() {
 	if w.at.token != "" {
 		w.results = append(w.results, nodeResult(&exchange.Answer{Node: w.at.node, Status: pb.NodeStatus_NODE_STATUS_LEFT,
@@ -88,7 +87,7 @@ func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 	}
 	a := w.ask(ctx, m, w.room, w.at.token)
 	if w.at.token != "" && status.Code(a.Err) == codes.InvalidArgument {
-		// The request was right when the walk began there, so it is the token that is not: the node has restarted.
+		// The request was right when the walk began there, so its token is wrong: the node has restarted.
 		a = exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_RESTARTED, Elapsed: a.Elapsed,
 			Message: "it restarted while the walk was at it: the connections that were still to come have ended"}
 	}
@@ -107,8 +106,7 @@ func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 	return p.next != ""
 }
 
-// page is what a response that lists rows has: ListConnectionsResponse or ListBansResponse, which have the same numbers
-// for it.
+// page has the fields that ListConnectionsResponse and ListBansResponse share, by the same numbers.
 type page struct {
 	rows  []byte // still encoded, with their tags
 	count int

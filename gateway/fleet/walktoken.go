@@ -53,7 +53,7 @@ func decodeWalkToken(s string, version contract.TokenVersion, binding [contract.
 	return t, nil
 }
 
-// read takes the fields of a token from its body. It reports false when the body has not got them.
+// read takes the fields of a token from its body. It reports false when the body lacks one.
 func (t *walkToken) read(body []byte) bool {
 	const head = contract.BindingSize + 1
 	if len(body) < head {

@@ -49,8 +49,8 @@ type making struct {
 }
 
 // add takes a part (see unseal for its numbers) and keeps it. It returns the message when that was the last one. A part
-// 0 begins its message anew; a part that is there already is ignored; one that does not follow the one before it ends
-// the message, because parts come in order: what is missing was lost.
+// 0 begins its message anew; a part that is there already is ignored; a part that does not follow the one before it
+// ends the message, because parts come in order: the missing ones were lost.
 func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, chunk []byte) (message []byte,
 	complete bool) {
 	if len(chunk) > partSize || parts > 1 && len(chunk) == 0 {
@@ -153,7 +153,7 @@ func (a *assembly) oldest() *making {
 	return nil
 }
 
-// makeRoom gives the oldest messages up until what is in the making is within its bounds. The caller holds mu.
+// makeRoom gives up the oldest messages until the rest is within the bounds. The caller holds mu.
 func (a *assembly) makeRoom(from string) {
 	for n := a.nodes[from]; len(n.all) > maxMaking || n.bytes > maxMakingBytes; {
 		a.giveUp(n.all[0])
@@ -163,7 +163,7 @@ func (a *assembly) makeRoom(from string) {
 	}
 }
 
-// expire gives up what has been in the making for too long.
+// expire gives up the messages that have been in the making for too long.
 func (a *assembly) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

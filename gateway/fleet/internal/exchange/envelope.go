@@ -11,7 +11,7 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// How large messages between nodes may be. The contract states these: they are the same in every node of a fleet.
+// Bounds of messages between nodes. The contract states them: they are the same in every node of a fleet.
 const (
 	partSize    = 256 << 10 // of an envelope's body
 	messageSize = 8 << 20
@@ -27,7 +27,7 @@ func newMessageID() messageID {
 	return id
 }
 
-// kind is what an envelope carries, or carries a part of.
+// kind is the kind of message that an envelope carries, whole or in part.
 type kind uint8
 
 const (
@@ -94,9 +94,9 @@ func unseal(data []byte) (*fleetv1.Envelope, messageID, error) {
 	return e, messageID(e.GetId()), nil
 }
 
-// publish sends a message to the subject, in as many envelopes as it takes. When a part cannot be sent, the others are
-// not either, so that nobody can put the message together: an error says that it was not sent. It is a *sizeError or
-// the bus's.
+// publish sends a message to the subject, in as many envelopes as it takes. When a part cannot be sent, the later ones
+// are not either, so that no node can put the message together: an error says that the message was not sent. It is a
+// *sizeError or the bus's.
 func (x *Exchange) publish(subject string, id messageID, k kind, message []byte) error {
 	if len(message) > messageSize {
 		return &sizeError{len(message)}

@@ -123,7 +123,7 @@ func (x *Exchange) Start() error {
 	return nil
 }
 
-// begin makes the exchange ready for what comes, unless it was stopped.
+// begin makes the exchange ready for messages, unless it was stopped.
 func (x *Exchange) begin() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -170,7 +170,7 @@ func (x *Exchange) end() {
 	x.keeper.Wait()
 }
 
-// enter lets answers in that are for an addressee, until leave. Otherwise it says why nothing can be asked.
+// enter lets in the answers to an addressee, until leave. A problem says why nothing can be asked.
 func (x *Exchange) enter(id messageID, a addressee) (problem string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -283,11 +283,11 @@ func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelo
 	return true
 }
 
-// housePeriod is how often the exchange looks after what is not ended by what comes.
+// housePeriod is the period of keepHouse.
 const housePeriod = time.Second
 
-// keepHouse gives up what has been in the making or silent for too long, says that streams are still wanted, and writes
-// the log.
+// keepHouse gives up old messages and silent streams, tells nodes that their streams are still wanted, and writes the
+// log.
 func (x *Exchange) keepHouse() {
 	ticker := time.NewTicker(housePeriod)
 	defer ticker.Stop()

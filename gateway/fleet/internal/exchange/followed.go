@@ -22,7 +22,7 @@ const (
 	// followCredit is how often a node is told that its stream is still wanted; with housePeriod it stays below the 5 s of
 	// the contract.
 	followCredit = 3 * time.Second
-	// lingering is how long what a node sent before it left or restarted may still come: it travels on another subject
+	// lingering is how long to wait for the last items of a node that left or restarted: they travel on another subject
 	// than that news.
 	lingering = time.Second
 )
@@ -82,7 +82,7 @@ func (f *followed) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// take takes an item, when there is one, and lets the node send more. The error is a *streamEnd.
+// take takes an item, when there is one, and lets the node send more. The error is a *StreamEnd.
 func (f *followed) take() (item []byte, ok bool, err error) {
 	f.mu.Lock()
 	if len(f.items) == 0 {
@@ -154,7 +154,7 @@ func (f *followed) prospects() (status pb.NodeStatus, message string, patience t
 	return status, message, lingering - time.Since(f.goneAt)
 }
 
-// Close tells the node that nobody follows any more.
+// Close tells the node that the stream is not followed any more.
 func (f *followed) Close() {
 	f.finish(Answer{Status: pb.NodeStatus_NODE_STATUS_OK, Message: "it was closed"}, true)
 }
@@ -203,7 +203,7 @@ func (f *followed) item(node string, i *fleetv1.Item) {
 	}
 }
 
-// keep puts an item to the others; not ok when it came before. A fault ends the stream.
+// keep queues an item; not ok when it came before. A fault ends the stream.
 func (f *followed) keep(i *fleetv1.Item) (fault Answer, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -236,8 +236,7 @@ func broken(text string) Answer {
 	return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: text, Err: status.Error(codes.Internal, text)}
 }
 
-// reply ends the stream: it is the last thing that is said about it. When it does not count as many items as came, the
-// last were lost.
+// reply ends the stream: it is the last message about it. When it counts more items than came, the last ones were lost.
 func (f *followed) reply(node string, r *fleetv1.Reply) {
 	f.mu.Lock()
 	received := f.received

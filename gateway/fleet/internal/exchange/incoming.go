@@ -15,8 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// How much is carried out for other nodes at a time. Nothing waits for a place: what is more than that is refused at
-// once.
+// Bounds of the work for other nodes at a time. Nothing waits for a place: a request beyond a bound is refused at once.
 const (
 	maxRequests     = 256 // of all nodes
 	maxNodeRequests = 64  // of one node
@@ -114,7 +113,7 @@ func (in *incoming) request(from string, id messageID, message []byte) {
 	}
 }
 
-// lateText is what is said about a request that is stale.
+// lateText is the refusal of a stale request.
 const lateText = "the request came too late, or its turn did: nobody waits for it any more; nothing was done"
 
 func targetNamed(targets []*fleetv1.Target, node string) *fleetv1.Target {
@@ -126,7 +125,7 @@ func targetNamed(targets []*fleetv1.Target, node string) *fleetv1.Target {
 	return nil
 }
 
-// admit finds a place for a request. It returns why there is none; neither, when the same one came before.
+// admit finds a place for a request, or refuses it. It returns neither when the same one came before.
 func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work, refusal string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -176,8 +175,8 @@ func (in *incoming) full(from string, r *fleetv1.Request) string {
 	return ""
 }
 
-// newWork returns what is to be carried out. Mutations are carried out whole: only their deadline, and the node's end,
-// ends them early.
+// newWork returns the work of a request. Mutations are carried out whole: only their deadline, and the node's end, end
+// them early.
 func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work {
 	w := &work{workKey: key, freshness: f, request: r, harmless: r.GetWindow() > 0 || harmless(r.GetMethod())}
 	parent := in.forced
@@ -237,8 +236,8 @@ func (in *incoming) done(w *work) {
 	in.count(w, -1)
 }
 
-// answer does what is asked; nil when nobody waits for the answer. The request's turn may come later than it came, when
-// the process was stopped meanwhile, so its age is looked at again.
+// answer does the work; nil when the asker waits no more. A stop of the process may delay the request's turn, so its
+// age is looked at again.
 func (in *incoming) answer(w *work) *fleetv1.Reply {
 	if w.stale() {
 		in.x.ignored.note(ignoredLate, w.from)

@@ -32,7 +32,7 @@ type inquiry struct {
 	waiting map[string]int // the nodes that have not answered, and their places in answers
 }
 
-// Ask asks other nodes (see asker), each of them once.
+// Ask asks other nodes (see Asker), each of them once.
 func (x *Exchange) Ask(ctx context.Context, to []member.Member, q Question) []Answer {
 	i := newInquiry(x, to)
 	if problem := x.beginAsking(i); problem != "" {
@@ -50,7 +50,7 @@ func (x *Exchange) Ask(ctx context.Context, to []member.Member, q Question) []An
 	return i.answers
 }
 
-// beginAsking lets answers in; stop waits until the inquiry is over.
+// beginAsking lets answers in; Stop waits until the inquiry is over.
 func (x *Exchange) beginAsking(i *inquiry) (problem string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -162,7 +162,7 @@ func (i *inquiry) await(ctx context.Context) {
 	}
 }
 
-// look gives those up that cannot answer any more, as the roster sees them.
+// look gives up the nodes that cannot answer any more, as the roster sees them.
 func (i *inquiry) look() {
 	for _, node := range i.missing() {
 		status, message := i.x.fate(event.Origin{Node: node, Incarnation: i.lives[node]})
@@ -176,7 +176,7 @@ func (i *inquiry) look() {
 	}
 }
 
-// fate says what has become of a life of a node that was asked; UNSPECIFIED while it may answer.
+// fate returns the status of a life of a node that was asked; UNSPECIFIED while it may answer.
 func (x *Exchange) fate(life event.Origin) (pb.NodeStatus, string) {
 	m, known := x.roster.Find(life.Node)
 	switch {
@@ -227,8 +227,8 @@ func (i *inquiry) giveUp(s pb.NodeStatus, message string) {
 	}
 }
 
-// cancel tells those that have not answered that nobody waits any more: on the subject on which they were asked, so
-// that it cannot overtake the question.
+// cancel tells the nodes that have not answered that the asker waits no more. It uses the subject of the question, so
+// that it cannot overtake that.
 func (i *inquiry) cancel() {
 	to := i.missing()
 	if i.together && len(to) > 0 {
@@ -239,7 +239,7 @@ func (i *inquiry) cancel() {
 	}
 }
 
-// cancel tells a node, or everybody, that nobody waits for what an ID stands for.
+// cancel tells a node, or everybody, that the asker of a message waits no more.
 func (x *Exchange) cancel(node string, id messageID) {
 	e := &fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Cancel{Cancel: &fleetv1.Cancel{}}}
 	if err := x.put(x.subjects.Ask(x.self.Node, node), e); err != nil {

@@ -47,7 +47,7 @@ func readRequest(message []byte) (*fleetv1.Request, error) {
 	return r, nil
 }
 
-// checkCaller refuses a caller that no node has: what it is called goes into logs, events and bans, and stays there. An
+// checkCaller refuses a caller with names that no node gives: they go into logs, events and bans, and stay there. An
 // identity may have any characters, as that of a certificate may, and is quoted wherever it is written. The error is a
 // gRPC status.
 func checkCaller(c *fleetv1.Caller) error {

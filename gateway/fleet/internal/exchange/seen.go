@@ -2,8 +2,8 @@ package exchange
 
 import "time"
 
-// How many requests are remembered. A request that does not fit is refused: to forget one that may come again would be
-// to carry it out twice. One that an asker waits 5 s for is remembered for as long, so that is 13,000 requests a second
+// Bounds of the requests that are remembered. A request beyond them is refused: a forgotten request that comes again
+// would be carried out twice. A request with a wait of 5 s is remembered for 5 s, so that is 13,000 requests a second
 // of one node.
 const (
 	maxSeen     = 1 << 18
@@ -37,7 +37,7 @@ func (s *seen) add(key workKey, due time.Duration) (added, full bool) {
 	return true, false
 }
 
-// forget forgets what is stale by now.
+// forget forgets the requests that are stale by now.
 func (s *seen) forget(now time.Duration) {
 	for second, keys := range s.due {
 		if time.Duration(second)*time.Second > now {

@@ -4,12 +4,12 @@ import (
 	"context"
 )
 
-// Stream is what comes from one node that is followed. It is for one goroutine.
+// Stream is the stream of items of one node. It is for one goroutine.
 type Stream interface {
-	// Next returns the next item, an encoded response, and takes it: not before does the node send more than a few. It
-	// waits until there is an item. At the end the error is a *StreamEnd; otherwise ctx's.
+	// Next returns the next item, an encoded response, and takes it: the node sends only a few items ahead. It waits until
+	// there is an item. At the end the error is a *StreamEnd; otherwise ctx's.
 	Next(ctx context.Context) ([]byte, error)
-	// Close tells the node that nobody follows any more.
+	// Close tells the node that the stream is not followed any more. It may be called more than once.
 	Close()
 }
 

@@ -6,7 +6,7 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// workKey names a request: nobody can name another node's.
+// workKey names a request. It has the asking node, so that no node can name another's request.
 type workKey struct {
 	from string
 	id   messageID

@@ -81,7 +81,7 @@ func (m *Members) heardBeat(subject string, data []byte) {
 func (m *Members) place(b beat, now time.Time) {
 	i, known := m.search(b.node)
 	if !known {
-		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // else there is nobody to take out
+		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // else there is no member to take out
 			m.meet(i, b, now)
 		}
 		return
@@ -130,7 +130,7 @@ func (m *Members) restart(r *record, b beat, now time.Time, message string) {
 	m.change()
 }
 
-// update takes what a member says that was known. The caller holds mu.
+// update takes the heartbeat of a known member. The caller holds mu.
 func (m *Members) update(r *record, b beat, now time.Time) {
 	before, silent := r.State, now.Sub(r.quiet)
 	r.take(b, now)

@@ -90,7 +90,7 @@ func (m *Members) hello() {
 		Instance: []byte(m.me.instance)})
 }
 
-// beat publishes a heartbeat in a state, or that which the node is in when it is UNSPECIFIED.
+// beat publishes a heartbeat with a state; UNSPECIFIED stands for the node's own.
 func (m *Members) beat(state pb.NodeState) {
 	me := m.Self()
 	if state == pb.NodeState_NODE_STATE_UNSPECIFIED {
@@ -101,7 +101,7 @@ func (m *Members) beat(state pb.NodeState) {
 		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
 }
 
-// publish hands a message to the bus. That there is no connection is said when it is lost, not for every message.
+// publish hands a message to the bus. The loss of a connection is logged once, not for every message.
 func (m *Members) publish(subject string, message proto.Message) {
 	data, err := proto.Marshal(message)
 	if err == nil {

@@ -52,7 +52,7 @@ type Members struct {
 	beatAt   time.Time // when the next heartbeat is due
 	beatSent time.Time // when the last one was sent
 	garbage  seldom    // messages that cannot be read
-	full     seldom    // nodes beyond mostMembers
+	full     seldom    // nodes beyond MostMembers
 	restless seldom    // heartbeats of members that change too often
 	refused  seldom    // heartbeats that the bus did not take
 	lines    []line    // what is to be logged when mu is unlocked
@@ -174,7 +174,8 @@ func liveProblem(name, why string) *contract.Problem {
 		Text:     fmt.Sprintf("node: %s %s", name, why)}
 }
 
-// drop takes a member out. That it is gone was told already when it had LEFT. The caller holds mu, and calls change.
+// drop takes a member out. It tells so unless the member had LEFT, which was told already. The caller holds mu, and
+// calls change.
 func (m *Members) drop(i int, message string, silent time.Duration) {
 	r := m.table[i]
 	m.table = slices.Delete(m.table, i, i+1)

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// tick is how long run sleeps at most. It is short so that a stop of the process is noticed by how late run is, and
-	// about when it began.
+	// tick is how long run sleeps at most. It is short, so that run notices a stop of the process by its own lateness, and
+	// about when the stop began.
 	tick = 500 * time.Millisecond
-	// stoppedFor is how late run is when it takes it that the process was stopped. A shorter stop and a heartbeat's period
-	// are no 5 s.
+	// stoppedFor is how late run is when it concludes that the process was stopped. A shorter stop and a heartbeat's
+	// period together are less than 5 s.
 	stoppedFor = time.Second
 )
 

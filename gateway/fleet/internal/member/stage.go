@@ -42,8 +42,8 @@ func (m *Members) deafen() {
 	m.unsubscribe = nil
 }
 
-// Begin takes part in the fleet. When a twin was found, the error is a *TwinError and nothing was begun. Retire is
-// called once, in a goroutine of the membership, when the node is displaced: it has to end what answers other nodes.
+// Begin takes part in the fleet. When a twin was found, the error is a *TwinError and nothing was begun. When the node
+// is displaced, the membership calls retire once, in a goroutine of its own: retire ends the answering of other nodes.
 func (m *Members) Begin(retire func()) error {
 	m.mu.Lock()
 	twin := m.twin

@@ -20,7 +20,7 @@ import (
 const (
 	joinMost  = 2 * time.Second        // for a connection and for twins, in all
 	twinWait  = time.Second            // for a twin's heartbeat, once connected
-	helloPace = 250 * time.Millisecond // between Hellos where some may be lost, see settle
+	helloPace = 250 * time.Millisecond // between Hellos where some may be lost, see Settle
 )
 
 // modeEmbedded is the mode of a bus with a server of its own: it has a connection before it has routes to others.
@@ -90,7 +90,7 @@ func (m *Members) heardOwnName(b beat, now time.Time) {
 	}
 }
 
-// outlive sees to it that an older twin hears of this node, and leaves. The caller holds mu.
+// outlive lets an older twin hear of this node soon, so that it leaves. The caller holds mu.
 func (m *Members) outlive(l life, now time.Time) {
 	m.hurry(now)
 	if l == m.elder {
@@ -110,7 +110,8 @@ func (m *Members) displace(l life) {
 		Connections: uint64(m.config.Self.Live()),
 		Head:        m.config.Self.Cursor().Sequence,
 		Message: fmt.Sprintf("another live node has this node's name and is younger (incarnation %s): this one "+
-			"(incarnation %s) has left the fleet; it keeps its connections and answers for itself alone", l.incarnation, m.me.incarnation)})
+			"(incarnation %s) has left the fleet; it keeps its connections and answers for itself alone",
+			l.incarnation, m.me.incarnation)})
 	m.say(hclog.Error, "another live node has this node's name and is younger: this node has left the fleet; it keeps "+
 		"its connections and answers for itself alone; end one of them, or give it another name and start it again",
 		"node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
