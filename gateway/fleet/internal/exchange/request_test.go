@@ -90,8 +90,9 @@ func TestTooManyBytes(t *testing.T) {
 					answers <- p.Ask(t.Context(), p.members("b"), exchange.Question{Method: kick, Wait: time.Minute, Body: make([]byte,
 						size)})[0]
 				}()
+				// One after the other: of messages in the making at the same time, the exchange would give up the oldest.
+				synctest.Wait()
 			}
-			synctest.Wait()
 		}
 		refused := func() {
 			t.Helper()
