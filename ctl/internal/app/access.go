@@ -2,8 +2,6 @@ package app
 
 import (
 	"maps"
-	"net"
-	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Access says how a control plane is reached: its address, TLS, and what proves who calls. It has the paths of files, and no secret
-// but a token that came from the environment.
+// Access says how a control plane is reached: its address, its TLS, and the caller's credentials. It holds paths of
+// files; the only secret in it is a token from the environment.
 type Access struct {
 	Gateway    string `yaml:"gateway" json:"gateway"`                            // host:port or unix:///path
 	TLS        bool   `yaml:"tls,omitempty" json:"tls"`                          // also with any of the next four
@@ -26,20 +24,23 @@ type Access struct {
 	Token string `yaml:"-" json:"-"`
 }
 
-// accessFlags are the flags of access, their environment variables, and their help. A variable is none of the gateway's, which may run in
-// the same environment: SOCKGATE_TLS_CERT is the certificate of its listeners.
+// accessFlags are the flags of Access with their environment variables and their help. The gateway reads none of
+// these variables, because both programs may share an environment: SOCKGATE_TLS_CERT is the certificate of the
+// gateway's listeners.
 func accessFlags() []struct{ name, variable, help string } {
 	return []struct{ name, variable, help string }{
 		{"gateway", "SOCKGATE_GATEWAY", "control plane's `ADDR`: host:port or unix:///path"},
 		{"tls-ca", "SOCKGATE_TLS_CA", "use TLS, and trust the certificate authorities in this PEM `FILE`"},
 		{"tls-cert", "SOCKGATE_TLS_CLIENT_CERT", "use TLS with the client certificate in this PEM `FILE`"},
 		{"tls-key", "SOCKGATE_TLS_CLIENT_KEY", "PEM `FILE` with the key of --tls-cert"},
-		{"server-name", "SOCKGATE_SERVER_NAME", "use TLS, and expect a certificate for this `NAME`, not for the host of --gateway"},
-		{"token-file", "SOCKGATE_TOKEN_FILE", "`FILE` with the token that proves who calls; or SOCKGATE_TOKEN has the token itself"},
+		{"server-name", "SOCKGATE_SERVER_NAME",
+			"use TLS, and expect a certificate for this `NAME`, not for the host of --gateway"},
+		{"token-file", "SOCKGATE_TOKEN_FILE",
+			"`FILE` with the token that proves who calls; or SOCKGATE_TOKEN has the token itself"},
 	}
 }
 
-// registerAccess declares the flags for all commands. What they are worth is known when they are resolved.
+// registerAccess declares the flags for all commands. Their values are judged when Access resolves them.
 func (a *App) registerAccess(root *cobra.Command) {
 	f := root.PersistentFlags()
 	for _, flag := range accessFlags() {
@@ -50,22 +51,23 @@ func (a *App) registerAccess(root *cobra.Command) {
 		f.String(flag.name, value, flag.help+" (env "+flag.variable+")")
 	}
 	f.Bool("tls", false, "use TLS with the system's certificate authorities; --tls=false never does (env SOCKGATE_TLS)")
-	f.String("context", "", "use the context of this `NAME` in place of the current one (env SOCKGATE_CONTEXT); see ctl context")
+	f.String("context", "",
+		"use the context of this `NAME` in place of the current one (env SOCKGATE_CONTEXT); see ctl context")
 	CompleteFlag(root, "gateway")
 	CompleteFlag(root, "server-name")
 	_ = root.RegisterFlagCompletionFunc("context", a.CompleteContexts)
 	a.flags = f
 }
 
-// field returns the place of a flag's value.
+// field returns the place of a flag's value; nil for a flag that has none.
 func (x *Access) field(flag string) *string {
 	return map[string]*string{"gateway": &x.Gateway, "tls-ca": &x.CA, "tls-cert": &x.Cert, "tls-key": &x.Key,
 		"server-name": &x.ServerName, "token-file": &x.TokenFile}[flag]
 }
 
-// Access resolves how to reach the control plane: a flag goes before the environment, the environment before the context, and the
-// context before the default. The current context is left aside where the address is given and is not its own: what goes with
-// it was not meant for another gateway.
+// Access resolves how to reach the control plane. A flag goes before the environment, the environment before the
+// context, and the context before the default. The current context is ignored where another address is given: its
+// token was not meant for another gateway.
 func (a *App) Access() (*Access, error) {
 	given, err := a.givenAccess()
 	if err != nil {
@@ -89,7 +91,7 @@ func (a *App) Access() (*Access, error) {
 	return &x, x.Check()
 }
 
-// FlagAccess has what flags say, by their names.
+// FlagAccess returns the values of the flags that were given, by flag name.
 func (a *App) FlagAccess() map[string]string {
 	given := map[string]string{}
 	for _, flag := range accessFlags() {
@@ -100,8 +102,8 @@ func (a *App) FlagAccess() map[string]string {
 	return given
 }
 
-// givenAccess has what flags and environment say, by the flag's name. A flag may be given as empty, which takes away what the
-// context has.
+// givenAccess returns the values of flags and environment, by flag name. A flag that is given as empty removes the
+// context's value.
 func (a *App) givenAccess() (map[string]string, error) {
 	given := map[string]string{}
 	for _, flag := range accessFlags() {
@@ -119,7 +121,8 @@ func (a *App) givenAccess() (map[string]string, error) {
 	return given, nil
 }
 
-// Override puts what was given in the place of what the context says. wanted is what was said of TLS; nil for nothing.
+// Override replaces the context's values by those that were given. wanted is the value of --tls or its variable; nil
+// when neither was given.
 func (x *Access) Override(given map[string]string, wanted *bool) error {
 	_, cert := given["tls-cert"]
 	_, key := given["tls-key"]
@@ -149,7 +152,7 @@ func (x *Access) Override(given map[string]string, wanted *bool) error {
 	return nil
 }
 
-// TLSFlag is what --tls says; nil if it was not given.
+// TLSFlag returns the value of --tls; nil if it was not given.
 func (a *App) TLSFlag() *bool {
 	f := a.flags.Lookup("tls")
 	if !f.Changed {
@@ -159,7 +162,7 @@ func (a *App) TLSFlag() *bool {
 	return &wanted
 }
 
-// tlsWanted is what --tls or SOCKGATE_TLS says; nil for neither.
+// tlsWanted returns the value of --tls or else of SOCKGATE_TLS; nil when neither was given.
 func (a *App) tlsWanted() (*bool, error) {
 	if wanted := a.TLSFlag(); wanted != nil {
 		return wanted, nil
@@ -175,7 +178,7 @@ func (a *App) tlsWanted() (*bool, error) {
 	return &wanted, nil
 }
 
-// Check refuses what cannot work, and to send a token where others can read it.
+// Check refuses settings that cannot work, and a token that others could read on its way.
 func (x *Access) Check() error {
 	if err := checkGateway(x.Gateway); err != nil {
 		return err
@@ -185,24 +188,15 @@ func (x *Access) Check() error {
 		return Usagef("a client certificate needs --tls-cert and --tls-key; only one of the two is given")
 	case x.TLS && x.ServerName == "" && strings.HasPrefix(x.Gateway, "unix://"):
 		return Usagef("TLS on a unix socket needs --server-name NAME, the name that the gateway's certificate is for")
-	case x.hasToken() && !x.TLS && !x.local():
-		return Usagef("a token would go to %s in plain text, where others can read it; use TLS (--tls, or --tls-ca FILE)", x.Gateway)
+	case x.hasToken() && !x.TLS && !OnThisMachine(x.Gateway):
+		return Usagef("a token would go to %s in plain text, where others can read it; use TLS (--tls, or --tls-ca FILE)",
+			x.Gateway)
 	}
 	return nil
 }
 
-// hasToken says that calls carry a token.
+// hasToken reports whether calls carry a token.
 func (x *Access) hasToken() bool { return x.Token != "" || x.TokenFile != "" }
-
-// local says that nothing leaves this machine on the way to the control plane.
-func (x *Access) local() bool {
-	if strings.HasPrefix(x.Gateway, "unix://") {
-		return true
-	}
-	host, _, _ := net.SplitHostPort(x.Gateway)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
-}
 
 // Absolute makes the paths independent of the working directory.
 func (x *Access) Absolute() error {
@@ -219,7 +213,7 @@ func (x *Access) Absolute() error {
 	return nil
 }
 
-// contextAccess is what the context says that is to be used, and whether it was named; nil without one.
+// contextAccess returns the settings of the context to use, nil without one, and whether the user named it.
 func (a *App) contextAccess() (x *Access, chosen bool, err error) {
 	c, err := a.ReadContexts()
 	if err != nil {
@@ -243,7 +237,7 @@ func (a *App) contextAccess() (x *Access, chosen bool, err error) {
 	return &found.Access, chosen, nil
 }
 
-// NoContext is the error of a name that no context has; it names those that there are.
+// NoContext is the error for a name that no context has. It lists the contexts that exist.
 func (a *App) NoContext(c *Contexts, name string) error {
 	if len(c.Contexts) == 0 {
 		return Usagef("there is no context %.100q, nor any other; add one with ctl context add", name)
@@ -251,7 +245,7 @@ func (a *App) NoContext(c *Contexts, name string) error {
 	return Usagef("there is no context %.100q; there are %s", name, strings.Join(c.names(), ", "))
 }
 
-// TLSText says in a few words how TLS is used.
+// TLSText describes in a few words how TLS is used.
 func (x *Access) TLSText() string {
 	switch {
 	case !x.TLS:
@@ -264,7 +258,8 @@ func (x *Access) TLSText() string {
 }
 
 // CompleteContexts offers the names of contexts, with their addresses, for the first argument or a flag.
-func (a *App) CompleteContexts(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *App) CompleteContexts(cmd *cobra.Command, args []string,
+	prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	c, err := a.ReadContexts()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -59,7 +59,7 @@ type App struct {
 	noColor bool
 }
 
-// newApp fills in what env leaves to default.
+// newApp makes a run; fields of env that are nil get their defaults.
 func newApp(env Env) *App {
 	if env.Getenv == nil {
 		env.Getenv = func(string) string { return "" }
@@ -93,8 +93,8 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// Noun makes a command that does nothing without one of its verbs.
-func (a *App) Noun(cmd *cobra.Command) *cobra.Command {
+// Noun makes a command that does nothing without one of its verbs. todo completes "needs to know what to".
+func (a *App) Noun(cmd *cobra.Command, todo string) *cobra.Command {
 	var verbs []string
 	for _, sub := range cmd.Commands() {
 		verbs = append(verbs, sub.Name())
@@ -102,20 +102,20 @@ func (a *App) Noun(cmd *cobra.Command) *cobra.Command {
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = a.RunE(func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return Usagef("%s needs to know what to do: one of %s", cmd.Name(), strings.Join(verbs, ", "))
+			return Usagef("%s needs to know what to %s: one of %s", cmd.Name(), todo, strings.Join(verbs, ", "))
 		}
 		return Usagef("%s %q is not known; use one of %s", cmd.Name(), args[0], strings.Join(verbs, ", "))
 	})
 	return cmd
 }
 
-// RunE adapts a command's own code: from here on, errors are the command's and not cobra's.
+// RunE adapts a command's own code. Once it runs, errors are the command's and not cobra's.
 func (a *App) RunE(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.started = true
 		err := f(cmd, args)
 		if isUsage(err) {
-			return UsageFor(cmd, err)
+			return usageFor(cmd, err)
 		}
 		return err
 	}

@@ -21,7 +21,8 @@ func Ask[Q, R any](ctx context.Context, a *App, method Method[Q, R], req Q) (R, 
 }
 
 // AskLonger is Ask for a call that may take extra in addition to --timeout.
-func AskLonger[Q, R any](ctx context.Context, a *App, extra time.Duration, method Method[Q, R], req Q) (resp R, err error) {
+func AskLonger[Q, R any](ctx context.Context, a *App, extra time.Duration, method Method[Q, R],
+	req Q) (resp R, err error) {
 	err = a.WithClient(func(c *Client) error {
 		resp, err = CallLonger(ctx, c, extra, method, req)
 		return err

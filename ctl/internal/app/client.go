@@ -40,7 +40,8 @@ type Client struct {
 	answered atomic.Bool // something accepted the network connection
 }
 
-// Connect prepares the connection; the first call dials.
+// Connect prepares the connection; the first call dials. The caller closes the client. Commands that need no more
+// than calls use Ask or WithClient.
 func (a *App) Connect() (*Client, error) {
 	x, err := a.Access()
 	if err != nil {
@@ -76,7 +77,7 @@ func (a *App) Connect() (*Client, error) {
 	return c, nil
 }
 
-// checkGateway refuses what gRPC would take for some other kind of target.
+// checkGateway refuses addresses that gRPC would take for another kind of target.
 func checkGateway(addr string) error {
 	if path, ok := strings.CutPrefix(addr, "unix://"); ok && strings.HasPrefix(path, "/") {
 		return nil
@@ -87,10 +88,12 @@ func checkGateway(addr string) error {
 	return nil
 }
 
+// Close closes the connection.
 func (c *Client) Close() { _ = c.Conn.Close() }
 
-// unary gives every error its circumstances.
-func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+// unary adds to every error the circumstances that Explain needs.
+func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	var gateway peer.Peer
 	err := c.Wrap(invoke(ctx, method, req, reply, cc, append(opts, grpc.Peer(&gateway))...), req)
 	if call := (*CallError)(nil); errors.As(err, &call) && gateway.Addr != nil {
@@ -99,25 +102,30 @@ func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *g
 	return err
 }
 
-func (c *Client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+// stream is unary for the opening of a stream.
+func (c *Client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, cc, method, opts...)
 	return s, c.Wrap(err, nil)
 }
 
+// Wrap makes a CallError of an error of this client's calls. req is the request, or nil.
 func (c *Client) Wrap(err error, req any) error {
 	if err == nil {
 		return nil
 	}
-	call := &CallError{addr: c.Addr, secure: c.secure, connected: c.Conn.GetState() == connectivity.Ready, answered: c.answered.Load(), err: err}
+	call := &CallError{addr: c.Addr, secure: c.secure, connected: c.Conn.GetState() == connectivity.Ready,
+		answered: c.answered.Load(), err: err}
 	if r, ok := req.(interface{ GetFilter() string }); ok {
 		call.filter = r.GetFilter()
 	}
 	return call
 }
 
-// OpenStream starts an event stream. The timeout holds until the request is on a working connection: the first answer
-// of a quiet gateway is its heartbeat, seconds later. The caller calls the returned function when done.
-func (a *App) OpenStream(ctx context.Context, c *Client, req *sockgatev1.StreamEventsRequest) (grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse], context.CancelFunc, error) {
+// OpenStream starts an event stream. The timeout holds until the request is on a working connection: a quiet
+// gateway's first answer is its heartbeat, seconds later. The caller calls the returned function when done.
+func (a *App) OpenStream(ctx context.Context, c *Client,
+	req *sockgatev1.StreamEventsRequest) (grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse], context.CancelFunc, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(a.Timeout, func() { cancel(context.DeadlineExceeded) })
 	stream, err := c.StreamEvents(ctx, req, grpc.MaxCallRecvMsgSize(maxReceiveBatch))
@@ -138,7 +146,7 @@ func errConnectTimeout(d time.Duration) error {
 
 const noConnection = "no connection within "
 
-// dialWatch notes when a network connection is made: whether anything is there, although it may be no gateway.
+// dialWatch notes when a network connection is made: then something listens there, although it may be no gateway.
 type dialWatch struct{ client *Client }
 
 func (w dialWatch) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
@@ -153,7 +161,7 @@ func (w dialWatch) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Cont
 
 func (w dialWatch) HandleRPC(context.Context, stats.RPCStats) {}
 
-// DialTarget splits ADDR into what the net package wants.
+// DialTarget splits ADDR into the network and the address that package net wants.
 func DialTarget(addr string) (network, address string, err error) {
 	if path, ok := strings.CutPrefix(addr, "unix://"); ok && strings.HasPrefix(path, "/") {
 		return "unix", path, nil

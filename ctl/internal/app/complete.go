@@ -22,7 +22,8 @@ func CompleteFlag(cmd *cobra.Command, flag string, values ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// CompleteIDs offers the IDs of live connections for the first `most` arguments (0: for all), with the peers' addresses.
+// CompleteIDs offers the IDs of live connections, with the peers' addresses, for the first `most` arguments; 0 means
+// for all.
 func (a *App) CompleteIDs(most int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most > 0 && len(args) >= most {
@@ -35,14 +36,15 @@ func (a *App) CompleteIDs(most int) cobra.CompletionFunc {
 	}
 }
 
-// CompleteFlagIDs is completeIDs for a flag that takes an ID.
+// CompleteFlagIDs is CompleteIDs for a flag that takes an ID.
 func (a *App) CompleteFlagIDs(cmd *cobra.Command, flag string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, a.CompleteIDs(0))
 }
 
 // Offer connects and asks for what may be typed. A person waits for the Tab key: without an answer in time there is
 // nothing to offer.
-func (a *App) Offer(ctx context.Context, ask func(context.Context, *Client) []cobra.Completion) (found []cobra.Completion) {
+func (a *App) Offer(ctx context.Context, ask func(context.Context,
+	*Client) []cobra.Completion) (found []cobra.Completion) {
 	if ctx == nil {
 		ctx = context.Background()
 	}

@@ -15,13 +15,15 @@ type ConnectionRows struct {
 	withEvent bool   // show what happened to them
 }
 
-// NewConnectionRows chooses the columns: those of closed connections, and the event's name in front.
+// NewConnectionRows chooses the columns. withClose adds the reason of the close, withEvent puts the event's name in
+// front.
 func (a *App) NewConnectionRows(withClose, withEvent bool) *ConnectionRows {
 	r := &ConnectionRows{app: a, withClose: withClose || a.Wide(), withEvent: withEvent}
 	if a.Tabular() {
 		r.table = a.NewTable(r.header()...)
 		if withEvent { // the first rows may be few, or none
-			copy(r.table.widths, []int{len("BACKPRESSURE_OFF"), len("edge-1.19ab0d3f1c2.4242"), len("CLOSING"), len("127.0.0.1:50612"), len("3m12s"), len("3m12s")})
+			copy(r.table.widths, []int{len("BACKPRESSURE_OFF"), len("edge-1.19ab0d3f1c2.4242"), len("CLOSING"),
+				len("127.0.0.1:50612"), len("3m12s"), len("3m12s")})
 		}
 	}
 	return r
@@ -43,7 +45,7 @@ func (r *ConnectionRows) header() []string {
 	return h
 }
 
-// Add prints one connection, or holds it for the table's next flush.
+// Add prints one connection, or holds it for the table's next Flush.
 func (r *ConnectionRows) Add(event string, c *sockgatev1.Connection) error {
 	switch {
 	case r.table != nil:
@@ -91,12 +93,16 @@ func (r *ConnectionRows) cells(event string, c *sockgatev1.Connection) []string 
 	return cells
 }
 
+// StateText is a connection's state as tables show it.
 func StateText(s sockgatev1.ConnectionState) string { return EnumText(s.String(), "CONNECTION_STATE_") }
 
+// ReasonText is a close reason as tables show it.
 func ReasonText(r sockgatev1.CloseReason) string { return EnumText(r.String(), "CLOSE_REASON_") }
 
+// OutcomeText is an outcome as tables show it.
 func OutcomeText(o sockgatev1.Outcome) string { return EnumText(o.String(), "OUTCOME_") }
 
+// TypeText is an event's type as tables show it.
 func TypeText(t sockgatev1.EventType) string { return EnumText(t.String(), "EVENT_TYPE_") }
 
 // ClockText shows the time of day, in the zone of the clock.

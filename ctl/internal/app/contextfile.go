@@ -19,7 +19,7 @@ import (
 // MaxContextFile bounds the file of contexts, which is read whole.
 const MaxContextFile = 1 << 20
 
-// Contexts are what the file of contexts has.
+// Contexts are the contents of the file of contexts.
 type Contexts struct {
 	Current  string         `yaml:"current,omitempty"` // the name of the one that is used; empty: none
 	Contexts []NamedContext `yaml:"contexts"`          // in the order of their names
@@ -64,8 +64,8 @@ func (a *App) contextsPath() string {
 	return filepath.Join(dir, "sockgate", "contexts.yaml")
 }
 
-// ReadContexts reads the file; one that does not exist has no contexts. One that others can write is refused, as ssh does with its
-// configuration: they could send a token to a gateway of their own.
+// ReadContexts reads the file; one that does not exist has no contexts. A file that others can write is refused, as
+// ssh refuses its configuration then: they could send a token to a gateway of their own.
 func (a *App) ReadContexts() (*Contexts, error) {
 	path := a.contextsPath()
 	if path == "" {
@@ -100,13 +100,14 @@ func checkContextMode(f *os.File) error {
 		return fmt.Errorf("the contexts cannot be read: %w", err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s can be changed by others than its owner (mode %04o), so that it is not used; look into it, then chmod 600 it",
+		return fmt.Errorf("%s can be changed by others than its owner (mode %04o), so that it is not used; look into it, "+
+			"then chmod 600 it",
 			f.Name(), info.Mode().Perm())
 	}
 	return nil
 }
 
-// parseContexts reads what the file has. What it does not know makes it fail: writing the file again would lose it.
+// parseContexts reads the file's contents. An unknown field is an error: writing the file again would lose it.
 func parseContexts(data []byte) (*Contexts, error) {
 	if len(data) > MaxContextFile {
 		return nil, fmt.Errorf("it has more than %s", HumanBytes(MaxContextFile))
@@ -134,14 +135,15 @@ func parseContexts(data []byte) (*Contexts, error) {
 	return &c, nil
 }
 
-// ContextName is what a context can be called.
+// ContextName matches the names that a context can have.
 func ContextName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$`) }
 
 // ChangeContexts reads the file, lets change work on the contexts, and writes the file again, unless change fails.
 func (a *App) ChangeContexts(change func(*Contexts) error) error {
 	path := a.contextsPath()
 	if path == "" {
-		return errors.New("the system names no directory for the contexts (XDG_CONFIG_HOME, HOME); name a file with SOCKGATE_CONTEXTS")
+		return errors.New("the system names no directory for the contexts (XDG_CONFIG_HOME, HOME); name a file with " +
+			"SOCKGATE_CONTEXTS")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("the contexts cannot be written: %w", err)

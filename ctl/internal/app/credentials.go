@@ -32,7 +32,7 @@ func (x *Access) tlsConfig() (*tls.Config, error) {
 	return tlsFiles{ca: x.CA, cert: x.Cert, key: x.Key, serverName: x.ServerName}.config()
 }
 
-// dialOptions are what of the access gRPC must know: TLS, and the token.
+// dialOptions are the parts of the access that gRPC must know: TLS and the token.
 func (a *App) dialOptions(x *Access, secure *tls.Config) ([]grpc.DialOption, error) {
 	transport := insecure.NewCredentials()
 	if secure != nil {
@@ -50,7 +50,7 @@ func (a *App) dialOptions(x *Access, secure *tls.Config) ([]grpc.DialOption, err
 	return options, nil
 }
 
-// tlsFiles name what a TLS client needs.
+// tlsFiles name the files of a TLS client.
 type tlsFiles struct {
 	ca, cert, key string // PEM files; empty: the system's authorities, no client certificate
 	serverName    string // empty: the address's host
@@ -122,7 +122,7 @@ func ReadFileBounded(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// readToken returns the token that proves who calls; empty without one.
+// readToken returns the caller's token; empty without one.
 func (a *App) readToken(x *Access) (string, error) {
 	text, from := x.Token, "SOCKGATE_TOKEN"
 	if x.TokenFile != "" {
@@ -143,7 +143,7 @@ func (a *App) readToken(x *Access) (string, error) {
 	return token, nil
 }
 
-// WarnMode says so when a file is open to others in ways that it should not be.
+// WarnMode warns when a file has one of the forbidden permission bits.
 func (a *App) WarnMode(path string, forbidden fs.FileMode) {
 	info, err := os.Stat(path)
 	if err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&forbidden != 0 {
@@ -168,7 +168,7 @@ func (b bearer) RequireTransportSecurity() bool { return b.secure }
 // DialLoopback connects to loopback addresses only: a name can stand for anything.
 func DialLoopback(ctx context.Context, address string) (net.Conn, error) {
 	ip, err := netip.ParseAddrPort(address)
-	if err != nil || !ip.Addr().Unmap().IsLoopback() {
+	if err != nil || !isLoopback(ip.Addr()) {
 		return nil, fmt.Errorf("localhost is %s here, where a token would go in plain text", address)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", address)

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// DataTLS are the flags of commands that connect to a data plane. Those of the same kind without `data` are for the control plane.
+// DataTLS are the TLS flags of commands that connect to a data plane. The same flags without `data` are for the
+// control plane.
 type DataTLS struct {
 	on       bool
 	insecure bool
@@ -24,12 +25,15 @@ func (t *DataTLS) Register(cmd *cobra.Command) {
 	f.StringVar(&t.files.ca, "data-ca", "", "connect with TLS, and trust the certificate authorities in this PEM `FILE`")
 	f.StringVar(&t.files.cert, "data-cert", "", "connect with TLS with the client certificate in this PEM `FILE`")
 	f.StringVar(&t.files.key, "data-key", "", "PEM `FILE` with the key of --data-cert")
-	f.StringVar(&t.files.serverName, "data-server-name", "", "connect with TLS, ask for this `NAME` (SNI), and expect a certificate for it")
-	f.BoolVar(&t.insecure, "data-insecure", false, "connect with TLS and do not check the server's certificate; for trying out")
+	f.StringVar(&t.files.serverName, "data-server-name", "",
+		"connect with TLS, ask for this `NAME` (SNI), and expect a certificate for it")
+	f.BoolVar(&t.insecure, "data-insecure", false,
+		"connect with TLS and do not check the server's certificate; for trying out")
 	CompleteFlag(cmd, "data-server-name")
 }
 
-// DataConfig is the TLS of connections to address; nil for none. Sessions are not resumed: every handshake is a full one.
+// DataConfig returns the TLS of connections to address; nil for none. Sessions are not resumed: every handshake is a
+// full one.
 func (a *App) DataConfig(t *DataTLS, address string) (*tls.Config, error) {
 	if !t.on && !t.insecure && t.files == (tlsFiles{}) {
 		return nil, nil
@@ -54,7 +58,7 @@ func (a *App) DataConfig(t *DataTLS, address string) (*tls.Config, error) {
 	return config, nil
 }
 
-// tlsError marks what went wrong in making a connection TLS.
+// tlsError marks an error of a TLS handshake.
 type tlsError struct{ err error }
 
 // Error returns the text.
@@ -63,7 +67,7 @@ func (e *tlsError) Error() string { return fmt.Sprintf("TLS handshake: %v", e.er
 // Unwrap returns the cause.
 func (e *tlsError) Unwrap() error { return e.err }
 
-// IsTLSError says that an error is of TLS itself, and not of the network below it.
+// IsTLSError reports whether an error is of TLS itself and not of the network below it.
 func IsTLSError(err error) bool {
 	var handshake *tlsError
 	var alert tls.AlertError
@@ -71,7 +75,7 @@ func IsTLSError(err error) bool {
 	return errors.As(err, &handshake) || errors.As(err, &alert) || errors.As(err, &record)
 }
 
-// Handshake makes a connection TLS, if there is a config. It closes one that fails.
+// Handshake makes a connection TLS if config is not nil. It closes a connection whose handshake fails.
 func Handshake(ctx context.Context, socket net.Conn, config *tls.Config) (net.Conn, error) {
 	if config == nil {
 		return socket, nil

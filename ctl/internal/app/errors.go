@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// usageError says that the command line is wrong. help names the command whose help says how it is right.
+// usageError is a mistake on the command line. help names the command whose help has the right form.
 type usageError struct {
 	text string
 	help string
@@ -28,6 +28,7 @@ func Usagef(format string, args ...any) error {
 	return &ExitError{Code: ExitUsage, Err: &usageError{text: fmt.Sprintf(format, args...)}}
 }
 
+// isUsage reports whether the command line caused the error.
 func isUsage(err error) bool {
 	var usage *usageError
 	return errors.As(err, &usage)
@@ -41,8 +42,8 @@ func asUsage(err error) error {
 	return &ExitError{Code: ExitUsage, Err: &usageError{text: err.Error(), help: "ctl"}}
 }
 
-// UsageFor is asUsage for the command whose help is wanted.
-func UsageFor(cmd *cobra.Command, err error) error {
+// usageFor is asUsage, with the command whose help the message names.
+func usageFor(cmd *cobra.Command, err error) error {
 	var usage *usageError
 	err = asUsage(err)
 	if errors.As(err, &usage) {
@@ -51,27 +52,28 @@ func UsageFor(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// Exactly is cobra.ExactArgs with a message that says what was expected.
+// Exactly is cobra.ExactArgs with a message that names the expected arguments.
 func Exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return UsageFor(cmd, Usagef("%s expects %s, and was given %s", cmd.Name(), what, Plural(uint64(len(args)), "argument")))
+			return usageFor(cmd, Usagef("%s expects %s, and was given %s", cmd.Name(), what,
+				Plural(uint64(len(args)), "argument")))
 		}
 		return nil
 	}
 }
 
-// AtLeastOne is cobra.MinimumNArgs(1) with a message that says what was expected.
+// AtLeastOne is cobra.MinimumNArgs(1) with a message that names the expected argument.
 func AtLeastOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return UsageFor(cmd, Usagef("%s expects at least %s, and was given none", cmd.Name(), what))
+			return usageFor(cmd, Usagef("%s expects at least %s, and was given none", cmd.Name(), what))
 		}
 		return nil
 	}
 }
 
-// CallError is a failed call: what the gateway answered, or why there was no answer.
+// CallError is a failed call: the gateway's answer, or the reason why there was none.
 type CallError struct {
 	addr      string
 	secure    *tls.Config // nil: TLS was not used
@@ -84,11 +86,13 @@ type CallError struct {
 	problem *tlsProblem
 }
 
+// Error returns the text of the status.
 func (e *CallError) Error() string { return e.err.Error() }
 
+// Unwrap returns the error of gRPC.
 func (e *CallError) Unwrap() error { return e.err }
 
-// Unreachable says that no gateway answered. A deadline that ends on a working connection is a slow gateway.
+// Unreachable reports whether no gateway answered. A deadline that ends on a working connection is a slow gateway.
 func (e *CallError) Unreachable() bool {
 	switch status.Code(e.err) {
 	case codes.Unavailable:
@@ -100,11 +104,12 @@ func (e *CallError) Unreachable() bool {
 	}
 }
 
-// hint says what may be wrong with a gateway that cannot be reached.
+// hint suggests why a gateway cannot be reached.
 func (e *CallError) hint() string {
 	text := status.Convert(e.err).Message()
 	switch {
-	case strings.Contains(text, "server preface") && !strings.HasSuffix(text, "EOF\""), strings.Contains(text, "frame too large"):
+	case strings.Contains(text, "server preface") && !strings.HasSuffix(text, "EOF\""), strings.Contains(text,
+		"frame too large"):
 		return "that is not a control plane."
 	case e.answered && (status.Code(e.err) == codes.DeadlineExceeded || strings.HasPrefix(text, noConnection)):
 		return "that is not a control plane, or it needs a longer --timeout."
@@ -139,7 +144,7 @@ func (a *App) Say(format string, args ...any) {
 	fmt.Fprintf(a.Env.Stderr, "ctl: "+format+"\n", args...)
 }
 
-// report says what went wrong, unless that has been said already.
+// report prints the error, unless the command has explained it already.
 func (a *App) report(err error) {
 	var exit *ExitError
 	var usage *usageError
@@ -178,18 +183,20 @@ func Explain(err error) string {
 	case codes.Canceled:
 		return "interrupted before the gateway answered"
 	}
-	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err) + nodeHint(err)
+	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err) +
+		nodeHint(err)
 }
 
-// credentialsHint says how to prove who calls, in a line of its own, where that is what the gateway lacks.
+// credentialsHint tells, in a line of its own, how to give credentials where the gateway requires them.
 func credentialsHint(err error) string {
 	if reasonOf(err) != "CREDENTIALS_REQUIRED" {
 		return ""
 	}
-	return "\n  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert and --tls-key"
+	return "\n  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert and " +
+		"--tls-key"
 }
 
-// nodeHint says what to type, in a line of its own, where the gateway found fault with the nodes of a request.
+// nodeHint tells, in a line of its own, which flag to add where the gateway refused the nodes of a request.
 func nodeHint(err error) string {
 	switch reasonOf(err) {
 	case reasonNodeRequired:
@@ -209,7 +216,7 @@ const (
 	reasonNodeRefused     = "NODE_REFUSED"
 )
 
-// AboutNode says that the gateway answered, and other nodes did not as they should.
+// AboutNode reports whether the gateway answered, and other nodes failed to.
 func AboutNode(err error) bool {
 	switch reasonOf(err) {
 	case reasonNodesMissing, reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused:
@@ -219,7 +226,7 @@ func AboutNode(err error) bool {
 	}
 }
 
-// statusText is the gateway's sentence with its reason, or with the code for lack of one.
+// statusText is the gateway's sentence with its reason, or with the code where it has no reason.
 func statusText(st *status.Status) string {
 	tag := reasonOf(st.Err())
 	if tag == "" {
@@ -232,7 +239,7 @@ func statusText(st *status.Status) string {
 	return fmt.Sprintf("%s (%s)", text, tag)
 }
 
-// detailLines shows what else the gateway said: the place in the filter, the fields, when to try again.
+// detailLines shows the rest of the gateway's answer: the place in the filter, the fields, when to try again.
 func detailLines(call *CallError) []string {
 	var lines []string
 	for _, d := range StatusOf(call).Details() {
@@ -274,7 +281,7 @@ func CaretLines(filter string, metadata map[string]string) []string {
 	return []string{"  " + string(text), "  " + strings.Repeat(" ", column-1) + "^"}
 }
 
-// missingLines names the nodes that an error is about, as far as its sentence does not.
+// missingLines names the nodes that an error is about and that its sentence does not name.
 func missingLines(sentence string, metadata map[string]string) []string {
 	var untold []string
 	for name := range strings.SplitSeq(metadata["missing"], ",") {
@@ -288,7 +295,7 @@ func missingLines(sentence string, metadata map[string]string) []string {
 	return []string{"  also missing: " + strings.Join(untold, ", ")}
 }
 
-// transportText is why the transport failed, without the layers that gRPC wraps around it.
+// transportText is the transport's error without the layers that gRPC wraps around it.
 func transportText(st *status.Status) string {
 	text := st.Message()
 	if i := strings.LastIndex(text, "Error while dialing: "); i >= 0 {

@@ -20,12 +20,13 @@ const (
 	ExitUnreachable = 6 // no gateway answered
 )
 
-// ExitError carries an exit code. Without err, everything has been said already.
+// ExitError carries an exit code. Without Err the command has explained it already.
 type ExitError struct {
 	Code int
 	Err  error
 }
 
+// Error returns the text of Err.
 func (e *ExitError) Error() string {
 	if e.Err == nil {
 		return "failed"
@@ -33,9 +34,10 @@ func (e *ExitError) Error() string {
 	return e.Err.Error()
 }
 
+// Unwrap returns Err.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// ExitWith ends the command with code and no further message; exitDone is no error.
+// ExitWith ends the command with code and no further message; ExitDone is no error.
 func ExitWith(code int) error {
 	if code == ExitDone {
 		return nil
@@ -106,13 +108,14 @@ func OutcomeExitCode(o sockgatev1.Outcome) int {
 	}
 }
 
-// Tally adds the exit codes of a verb's single targets up to the verb's own.
+// Tally adds the exit codes of a verb's targets up to the verb's own.
 type Tally struct {
 	Total, Done int
 	code        int // the code that all failed targets share
 	mixed       bool
 }
 
+// Add counts one target.
 func (t *Tally) Add(code int) {
 	t.Total++
 	switch {
@@ -125,7 +128,7 @@ func (t *Tally) Add(code int) {
 	}
 }
 
-// ExitCode is 0 if every target was done and 3 if only some were; if none was, what they all failed of, else 1.
+// ExitCode is 0 if every target was done and 3 if only some were. If none was, it is the code that all share, or 1.
 func (t *Tally) ExitCode() int {
 	switch {
 	case t.Done == t.Total:

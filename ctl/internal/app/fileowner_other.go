@@ -4,5 +4,5 @@ package app
 
 import "os"
 
-// keepOwner does nothing: what owners a file has is not known here.
+// keepOwner does nothing: this system's owners of files are not known here.
 func keepOwner(*os.File, os.FileInfo) error { return nil }

@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	AskAfter    = 2 * time.Second  // how often it is asked how the nodes are that something is awaited from
-	giveUpAfter = 15 * time.Second // without any event of a node that is there: three times as long as a stream may be silent
+	AskAfter = 2 * time.Second // how often it is asked how the nodes are that something is awaited from
+	// without any event of a node that is there: three times as long as a stream may be silent
+	giveUpAfter = 15 * time.Second
 )
 
-// finish is where a stream ends by itself: where it has delivered everything up to a position of each node, but for nodes that cannot
+// Finish ends a stream that has delivered everything up to a position of each node, except of nodes that cannot
 // deliver it any more.
-type finish struct {
+type Finish struct {
 	app    *App
 	client *Client
 	fleet  bool
 	left   positions // of the nodes that are awaited
-	Lost   bool      // a node was given up, and named
+	Lost   bool      // some node was given up, and named on stderr
 
 	asked time.Time
 	moved map[string]progress // by node
@@ -32,18 +33,19 @@ type progress struct {
 	since time.Time
 }
 
-// NewFinish makes the finish of a stream that is to end at m. Nodes that did not say where they are now are not awaited.
-func (a *App) NewFinish(c *Client, m *Moment) (*finish, error) {
+// NewFinish makes the finish of a stream that is to end at m. It does not wait for nodes that did not say where they
+// are.
+func (a *App) NewFinish(c *Client, m *Moment) (*Finish, error) {
 	end, err := parsePositions(m.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	end = slices.DeleteFunc(end, func(p *Position) bool { return m.Absent.Known[p.node] })
-	return &finish{app: a, client: c, fleet: m.fleet, left: end, asked: a.Env.Now(), moved: map[string]progress{}}, nil
+	return &Finish{app: a, client: c, fleet: m.fleet, left: end, asked: a.Env.Now(), moved: map[string]progress{}}, nil
 }
 
-// ReachedBy says whether a stream at cursor is at the end.
-func (f *finish) ReachedBy(ctx context.Context, cursor string) (bool, error) {
+// ReachedBy reports whether a stream at cursor is at the end.
+func (f *Finish) ReachedBy(ctx context.Context, cursor string) (bool, error) {
 	f.left = slices.DeleteFunc(f.left, func(p *Position) bool { return p.ReachedBy(cursor) })
 	if len(f.left) == 0 || !f.fleet {
 		return len(f.left) == 0, nil
@@ -63,8 +65,8 @@ func (f *finish) ReachedBy(ctx context.Context, cursor string) (bool, error) {
 	return len(f.left) == 0, nil
 }
 
-// follow notes how far the events of a node have come.
-func (f *finish) follow(node, cursor string) {
+// follow notes how far a node's events have come.
+func (f *Finish) follow(node, cursor string) {
 	var at Position
 	if p := positionOf(node, cursor); p != nil {
 		at = *p
@@ -74,8 +76,8 @@ func (f *finish) follow(node, cursor string) {
 	}
 }
 
-// givesUp says whether a node is awaited no longer, and names it.
-func (f *finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bool {
+// givesUp reports whether to wait no longer for a node, and names it on stderr then.
+func (f *Finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bool {
 	state, known := states[p.node]
 	why := ""
 	switch silent := f.app.Env.Now().Sub(f.moved[p.node].since); {
@@ -93,7 +95,7 @@ func (f *finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bo
 	return true
 }
 
-// NodeStates asks how the nodes are, without their being asked.
+// NodeStates returns the nodes' states as the gateway knows them; it asks no other node.
 func (a *App) NodeStates(ctx context.Context, c *Client) (map[string]sockgatev1.NodeState, error) {
 	nodes, err := KnownNodes(ctx, c)
 	states := map[string]sockgatev1.NodeState{}

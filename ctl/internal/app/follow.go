@@ -17,14 +17,15 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// ErrStop is what an emit function returns when it has seen enough; the stream then ends without an error.
+// ErrStop is returned by an emit function that has seen enough; the stream then ends without an error.
 var ErrStop = errors.New("stop")
 
-// Follower delivers an event stream and, with reconnect, goes on behind the last cursor when it breaks, so that no event
-// is lost or repeated. It does so always, and without a word, when the gateway has ended the connection for its age.
+// Follower delivers an event stream. With Reconnect it goes on behind the last cursor when the stream breaks, so that
+// no event is lost or repeated. When the gateway ended the connection for its age, it always goes on, without a
+// message.
 //
-// A cursor belongs to a whole batch. A batch is emitted completely before its cursor is kept, and a batch that did not
-// arrive completely was not delivered at all: that is why resuming behind the cursor is exact.
+// A cursor belongs to a whole batch. The follower keeps the cursor only after it has emitted the whole batch, and a
+// batch that arrives in part is not delivered at all. That is why resuming behind the cursor is exact.
 type Follower struct {
 	App       *App
 	Client    *Client
@@ -45,7 +46,7 @@ type Follower struct {
 	wait RetryDelay
 }
 
-// Run follows until the stream ends, ctx is cancelled, or emit says stop. An end with OK is no error.
+// Run follows until the stream ends, ctx is cancelled, or Emit returns ErrStop. An end with OK is no error.
 func (f *Follower) Run(ctx context.Context) error {
 	f.Cursor = f.Request.GetAfter()
 	for {
@@ -105,8 +106,8 @@ func (f *Follower) attempt(ctx context.Context) error {
 	}
 }
 
-// anchor fixes where the stream begins before it is opened. Otherwise a stream that breaks before its first answer would
-// be resumed at a later "now", silently skipping what happened between.
+// anchor fixes where the stream begins before it is opened. Otherwise a stream that breaks before its first answer
+// would be resumed at a later "now", and the events in between would be lost in silence.
 func (f *Follower) anchor(ctx context.Context) error {
 	if f.Cursor != "" || f.Request.GetSnapshot() {
 		return nil
@@ -117,8 +118,8 @@ func (f *Follower) anchor(ctx context.Context) error {
 	return err
 }
 
-// deliver emits one batch and keeps its cursor. A snapshot that would be started again if it broke is held until it is
-// complete, so that nothing of a broken one is ever emitted.
+// deliver emits one batch and keeps its cursor. A snapshot that would start again if it broke is held until it is
+// complete, so that no part of a broken one is emitted.
 func (f *Follower) deliver(ctx context.Context, resp *sockgatev1.StreamEventsResponse, snapshot bool) error {
 	events := resp.GetEvents()
 	f.Several = f.Several || severalNodes(f.Cursor) || severalNodes(resp.GetCursor())
@@ -150,8 +151,8 @@ func (f *Follower) deliver(ctx context.Context, resp *sockgatev1.StreamEventsRes
 	}
 }
 
-// Renewed says that the gateway ended the connection only because it was old (MaxConnectionAge of gRPC): all is well, and another
-// connection goes on.
+// Renewed reports whether the gateway ended the connection only for its age (MaxConnectionAge of gRPC). All is well
+// then, and another connection goes on.
 func Renewed(err error) bool {
 	st := StatusOf(err)
 	return st != nil && st.Code() == codes.Unavailable && strings.Contains(st.Message(), `debug data: "max_age"`)
@@ -194,7 +195,7 @@ func isOutputError(err error) bool {
 	return errors.As(err, &e)
 }
 
-// Retryable says whether another stream may fare better than the one that ended with err (nil: with OK).
+// Retryable reports whether another stream may fare better than the one that ended with err; nil stands for OK.
 func Retryable(err error) bool {
 	if err == nil {
 		return true
@@ -217,13 +218,15 @@ const (
 	BackoffLast  = 5 * time.Second
 )
 
-// RetryDelay makes the pauses between attempts: doubling, and jittered so that many clients of a gateway that comes back
-// do not come at once.
+// RetryDelay makes the pauses between attempts. They double, and they vary at random so that the clients of a gateway
+// that comes back do not all come at once.
 type RetryDelay struct{ step time.Duration }
 
+// Next returns the next pause, 50 ms to 5 s.
 func (r *RetryDelay) Next() time.Duration {
 	r.step = min(max(2*r.step, BackoffFirst), BackoffLast)
 	return r.step/2 + rand.N(r.step/2+1)
 }
 
+// Reset starts again with the shortest pause.
 func (r *RetryDelay) Reset() { r.step = 0 }

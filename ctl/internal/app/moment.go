@@ -15,8 +15,8 @@ type Moment struct {
 	Absent Absentees // they did not say; in cursor they are where the gateway heard of them last
 }
 
-// Now asks for the moment. The cursor of a gateway alone does not do in a fleet: nodes that a cursor does not have are followed from the
-// oldest event that they keep. So there all nodes are asked, for a count that costs them little.
+// Now asks for the moment. In a fleet the cursor of one gateway is not enough: nodes that a cursor lacks are followed
+// from the oldest event that they keep. So all nodes are asked, for a count that costs them little.
 func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Moment, error) {
 	ctx, cancel := c.Within(ctx, 0)
 	defer cancel()
@@ -24,7 +24,8 @@ func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Mome
 	if err != nil || gateway.GetFleetInfo() == nil || scope.GetLocal() {
 		return Moment{Cursor: gateway.GetCursor(), fleet: gateway.GetFleetInfo() != nil}, err
 	}
-	count, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_CLOSED, Scope: scope})
+	count, err := c.CountConnections(ctx,
+		&sockgatev1.CountConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_CLOSED, Scope: scope})
 	if err != nil {
 		return Moment{}, err
 	}
@@ -37,13 +38,14 @@ func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Mome
 	return m, err
 }
 
-// complete gives the absent nodes the positions that are known of them.
+// complete gives the absent nodes their last known positions.
 func (m *Moment) complete(nodes []*sockgatev1.Node) {
 	for _, n := range nodes {
 		gone := n.GetState() == sockgatev1.NodeState_NODE_STATE_LEFT
 		if gone || !m.Absent.Known[n.GetName()] || positionOf(n.GetName(), m.Cursor) != nil {
 			continue
 		}
-		m.Cursor = strings.TrimPrefix(fmt.Sprintf("%s,%s.%s@%d", m.Cursor, n.GetName(), n.GetIncarnation(), n.GetEventHead()), ",")
+		m.Cursor = strings.TrimPrefix(fmt.Sprintf("%s,%s.%s@%d", m.Cursor, n.GetName(), n.GetIncarnation(), n.GetEventHead()),
+			",")
 	}
 }

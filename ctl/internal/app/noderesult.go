@@ -9,7 +9,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Absentees are the nodes that did not do what they were asked for, each once, over all replies of one command.
+// Absentees are the nodes that did not answer as asked, each once, over all replies of one command.
 type Absentees struct {
 	nodes []*sockgatev1.NodeResult
 	Known map[string]bool
@@ -23,7 +23,7 @@ func AbsentFrom(f *sockgatev1.FleetResult) *Absentees {
 	return &m
 }
 
-// Add takes those of one more reply.
+// Add takes the absentees of one more reply.
 func (m *Absentees) Add(f *sockgatev1.FleetResult) {
 	named := false
 	for _, n := range f.GetNodes() {
@@ -38,7 +38,7 @@ func (m *Absentees) Add(f *sockgatev1.FleetResult) {
 	}
 }
 
-// Take adds those of another walk, and returns which of them are new.
+// Take adds those of another walk and returns the new ones.
 func (m *Absentees) Take(more *Absentees) *Absentees {
 	fresh := &Absentees{}
 	for _, n := range more.nodes {
@@ -50,6 +50,7 @@ func (m *Absentees) Take(more *Absentees) *Absentees {
 	return fresh
 }
 
+// AddNode takes one node, unless it is known already.
 func (m *Absentees) AddNode(n *sockgatev1.NodeResult) {
 	if m.Known[n.GetNode()] {
 		return
@@ -61,7 +62,7 @@ func (m *Absentees) AddNode(n *sockgatev1.NodeResult) {
 	m.nodes = append(m.nodes, n)
 }
 
-// Any says whether a node is absent.
+// Any reports whether a node is absent.
 func (m *Absentees) Any() bool { return len(m.nodes) > 0 || m.Short != "" }
 
 // SayAbsent names each of them on stderr.
@@ -74,7 +75,7 @@ func (a *App) SayAbsent(m *Absentees) {
 	}
 }
 
-// ExitCode is code, or partial where all seemed well.
+// ExitCode is code, or ExitPartial where code is ExitDone and nodes are absent.
 func (m *Absentees) ExitCode(code int) int {
 	if code == ExitDone && m.Any() {
 		return ExitPartial
@@ -103,7 +104,7 @@ func AbsentText(n *sockgatev1.NodeResult) string {
 	return fmt.Sprintf("%s %s: %s (%s)", Clean(n.GetNode()), verb, NodeStatusText(n.GetStatus()), why)
 }
 
-// statusSentence says what a status means where the gateway has said no more.
+// statusSentence explains a node's status where the gateway added no message.
 func statusSentence(n *sockgatev1.NodeResult) string {
 	switch n.GetStatus() {
 	case sockgatev1.NodeStatus_NODE_STATUS_TIMED_OUT:
@@ -125,10 +126,11 @@ func statusSentence(n *sockgatev1.NodeResult) string {
 	}
 }
 
+// NodeStatusText is a node's status as tables show it.
 func NodeStatusText(s sockgatev1.NodeStatus) string { return EnumText(s.String(), "NODE_STATUS_") }
 
-// PrintNodeResults shows, in a wide table, what became of a request on each node of a fleet: with these counts first, called as the
-// reply's fields are.
+// PrintNodeResults shows, in a wide table, the result of a request on each node of a fleet. counts names the reply's
+// fields to show first.
 func (a *App) PrintNodeResults(f *sockgatev1.FleetResult, counts ...string) error {
 	if f == nil || !a.Wide() {
 		return nil
@@ -158,7 +160,7 @@ func (a *App) PrintNodeResults(f *sockgatev1.FleetResult, counts ...string) erro
 	return t.Flush()
 }
 
-// nodeCount is what a node counted; nothing where it did not.
+// nodeCount is the count of a node; empty where it has none.
 func nodeCount(n *sockgatev1.NodeResult, name string) string {
 	if n.GetStatus() != sockgatev1.NodeStatus_NODE_STATUS_OK {
 		return ""

@@ -10,7 +10,7 @@ import (
 // MaxIDs is how many connections a request may name.
 const MaxIDs = 1000
 
-// PrintOutcomes shows what became of single targets, in a table or as names of those that were done.
+// PrintOutcomes shows the outcomes of single targets in a table, or with -o name the targets that were done.
 func (a *App) PrintOutcomes(outcomes []*sockgatev1.TargetOutcome) error {
 	if !a.Tabular() {
 		for _, o := range outcomes {
@@ -64,7 +64,7 @@ type Count struct {
 	What string
 }
 
-// Summary is "12 matched: 11 kicked, 1 already closed", without what is zero.
+// Summary is "12 matched: 11 kicked, 1 already closed"; counts that are zero are left out.
 func Summary(total uint64, counts ...Count) string {
 	var parts []string
 	for _, c := range counts {
@@ -78,7 +78,7 @@ func Summary(total uint64, counts ...Count) string {
 	return fmt.Sprintf("%d matched: %s", total, strings.Join(parts, ", "))
 }
 
-// NodeCounts are the targets that could not be told apart into done, closed and not found, because of their nodes.
+// NodeCounts counts the targets whose outcome is unknown because of their nodes.
 func NodeCounts(outcomes []*sockgatev1.TargetOutcome) []Count {
 	counts := []Count{{What: "on nodes that cannot be reached"}, {What: "refused by their nodes"}, {What: "not known"}}
 	for _, o := range outcomes {
@@ -97,12 +97,13 @@ func NodeCounts(outcomes []*sockgatev1.TargetOutcome) []Count {
 // exampleID is an ID in help texts and messages.
 const exampleID = "edge-1.19ab0d3f1c2.42"
 
-// MalformedID says that a text is not an ID, in the gateway's words.
+// MalformedID is the message for a text that is not an ID, in the gateway's words.
 func MalformedID(id string) string {
 	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example %s", id, exampleID)
 }
 
-// CheckIDs refuses empty IDs, as an unset variable of a script makes them. What else is malformed, the gateway says.
+// CheckIDs refuses empty IDs, which an unset variable of a script makes. The gateway refuses all other malformed
+// ones.
 func CheckIDs(ids []string) error {
 	for _, id := range ids {
 		if id == "" {
@@ -112,7 +113,7 @@ func CheckIDs(ids []string) error {
 	return nil
 }
 
-// Targets checks that connections are named in one of the two ways.
+// Targets checks that the connections are named in exactly one of the two ways.
 func Targets(ids []string, filter string, filterGiven bool) error {
 	switch {
 	case len(ids) > 0 && filterGiven:
@@ -128,7 +129,7 @@ func Targets(ids []string, filter string, filterGiven bool) error {
 	}
 }
 
-// OutcomeSentence says what an outcome that is no success means.
+// OutcomeSentence explains an outcome that is no success.
 func OutcomeSentence(o sockgatev1.Outcome) string {
 	switch o {
 	case sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL:

@@ -18,13 +18,14 @@ type PayloadFlags struct {
 	newline  bool
 }
 
+// Register declares --encoding and --newline.
 func (p *PayloadFlags) Register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.encoding, "encoding", EncodingUTF8, "how TEXT is written: utf8, hex or base64")
 	cmd.Flags().BoolVarP(&p.newline, "newline", "n", false, `append "\n"`)
 	CompleteFlag(cmd, "encoding", Encodings()...)
 }
 
-// Payload makes the bytes of TEXT, or of stdin when it is "-".
+// Payload makes the bytes of TEXT, or of stdin when it is "-"; more than limit bytes are an error.
 func (a *App) Payload(text string, p PayloadFlags, limit int) ([]byte, error) {
 	if err := CheckEncoding(p.encoding); err != nil {
 		return nil, err
@@ -46,12 +47,13 @@ func (a *App) Payload(text string, p PayloadFlags, limit int) ([]byte, error) {
 	case len(data) == 0:
 		return nil, Usagef("there is nothing to send; give TEXT, or - to read it from stdin")
 	case len(data) > limit:
-		return nil, Usagef("%d bytes are too many to send at once; the limit is %d bytes (%s)", len(data), limit, HumanBytes(uint64(limit)))
+		return nil, Usagef("%d bytes are too many to send at once; the limit is %d bytes (%s)", len(data), limit,
+			HumanBytes(uint64(limit)))
 	}
 	return data, nil
 }
 
-// readStdin reads all of stdin, but never much more than can be sent.
+// readStdin reads all of stdin, but hardly more than can be sent.
 func (a *App) readStdin(p PayloadFlags, limit int) (string, error) {
 	readLimit := limit
 	if p.encoding != EncodingUTF8 {
@@ -62,7 +64,8 @@ func (a *App) readStdin(p PayloadFlags, limit int) (string, error) {
 		return "", err
 	}
 	if len(data) > readLimit {
-		return "", Usagef("stdin has more than %d bytes (%s), which is the most that can be sent at once", limit, HumanBytes(uint64(limit)))
+		return "", Usagef("stdin has more than %d bytes (%s), which is the most that can be sent at once", limit,
+			HumanBytes(uint64(limit)))
 	}
 	return string(data), nil
 }
@@ -70,7 +73,8 @@ func (a *App) readStdin(p PayloadFlags, limit int) (string, error) {
 // FarewellBytes makes the bytes of --farewell; none if it is not given.
 func FarewellBytes(text string) ([]byte, error) {
 	if len(text) > maxFarewellBytes {
-		return nil, Usagef("--farewell has %d bytes; the limit is %d (%s)", len(text), maxFarewellBytes, HumanBytes(maxFarewellBytes))
+		return nil, Usagef("--farewell has %d bytes; the limit is %d (%s)", len(text), maxFarewellBytes,
+			HumanBytes(maxFarewellBytes))
 	}
 	return []byte(text), nil
 }

@@ -2,7 +2,7 @@ package app
 
 import "syscall"
 
-// PipeBroken says whether fd is a pipe or socket whose reader has gone. The writing end of a pipe is readable only then.
+// PipeBroken reports whether fd is a pipe whose reader has gone. The writing end of a pipe is readable only then.
 func PipeBroken(fd int) bool {
 	var stat syscall.Stat_t
 	if syscall.Fstat(fd, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {

@@ -2,5 +2,5 @@
 
 package app
 
-// PipeBroken is known on Linux only; elsewhere the next write finds it out.
+// PipeBroken reports false: only Linux tells; elsewhere the next write fails.
 func PipeBroken(int) bool { return false }

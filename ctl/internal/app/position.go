@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// Position is what a cursor, `node.incarnation@sequence`, says.
+// Position is one node's part of a cursor, `node.incarnation@sequence`.
 type Position struct {
 	node        string
 	incarnation string // unix milliseconds at start, in hex
 	Sequence    uint64
 }
 
+// ParsePosition reads the cursor of one node.
 func ParsePosition(cursor string) (*Position, error) {
 	origin, sequence, _ := strings.Cut(cursor, "@")
 	node, incarnation, ok := strings.Cut(origin, ".")
@@ -24,8 +25,8 @@ func ParsePosition(cursor string) (*Position, error) {
 	return &Position{node: node, incarnation: incarnation, Sequence: n}, nil
 }
 
-// ReachedBy says whether a stream at cursor has delivered everything up to p. A later incarnation has nothing of p's any more;
-// an earlier one is where a stream begins that asked for what was before a restart.
+// ReachedBy reports whether a stream at cursor has delivered everything up to p. A later incarnation has no event of
+// p's any more. A stream that asked for events from before a restart begins in an earlier one.
 func (p *Position) ReachedBy(cursor string) bool {
 	at := positionOf(p.node, cursor)
 	if at == nil {
@@ -38,7 +39,8 @@ func (p *Position) ReachedBy(cursor string) bool {
 	return later > 0
 }
 
-// positionOf finds a node's position in a cursor, which in a fleet has one for each node, separated by commas; nil if there is none.
+// positionOf finds a node's position in a cursor; nil if it has none. A fleet's cursor has one for each node,
+// separated by commas.
 func positionOf(node, cursor string) *Position {
 	for part := range strings.SplitSeq(cursor, ",") {
 		if at, err := ParsePosition(part); err == nil && at.node == node {
@@ -48,7 +50,7 @@ func positionOf(node, cursor string) *Position {
 	return nil
 }
 
-// positions are what the cursor of a fleet says: one position for each node.
+// positions are the parts of a fleet's cursor: one position for each node.
 type positions []*Position
 
 func parsePositions(cursor string) (positions, error) {
@@ -63,5 +65,5 @@ func parsePositions(cursor string) (positions, error) {
 	return all, nil
 }
 
-// severalNodes says whether a cursor has the positions of more than one node.
+// severalNodes reports whether a cursor has the positions of more than one node.
 func severalNodes(cursor string) bool { return strings.Contains(cursor, ",") }

@@ -22,7 +22,8 @@ func TestPositionsOfAFleet(t *testing.T) {
 	if _, err := parsePositions("a.1@2,b"); err == nil {
 		t.Error("half a cursor was taken for one")
 	}
-	for cursor, want := range map[string]bool{"a.1@9": false, "a.1@9,b.19ab@6": false, "a.1@0,b.19ab@7,c.1@0": true, "b.19ac@0,a.1@0": true, "": false} {
+	for cursor, want := range map[string]bool{"a.1@9": false, "a.1@9,b.19ab@6": false, "a.1@0,b.19ab@7,c.1@0": true,
+		"b.19ac@0,a.1@0": true, "": false} {
 		if got := all[1].ReachedBy(cursor); got != want {
 			t.Errorf("%q: %t, want %t", cursor, got, want)
 		}

@@ -21,20 +21,22 @@ const (
 	FormatName  = "name"
 )
 
+// formats are the values of -o.
 func formats() []string { return []string{FormatTable, formatWide, formatJSON, formatYAML, FormatName} }
 
+// Wide reports whether the output is a table with all columns.
 func (a *App) Wide() bool { return a.Output == formatWide }
 
-// Tabular says that the output is for people: table or wide.
+// Tabular reports whether the output is for people: table or wide.
 func (a *App) Tabular() bool { return a.Output == FormatTable || a.Output == formatWide }
 
-// Structured says that the output is for programs: json or yaml.
+// Structured reports whether the output is for programs: json or yaml.
 func (a *App) Structured() bool { return a.Output == formatJSON || a.Output == formatYAML }
 
-// Color says whether colour may be used.
+// Color reports whether colour may be used on stdout.
 func (a *App) Color() bool { return a.Env.StdoutIsTerminal && a.ColorWanted() }
 
-// ColorWanted says that nobody has turned colour off.
+// ColorWanted reports whether colour is not turned off by flag or environment.
 func (a *App) ColorWanted() bool {
 	return !a.noColor && a.Env.Getenv("NO_COLOR") == "" && a.Env.Getenv("TERM") != "dumb"
 }
@@ -73,7 +75,7 @@ func (a *App) printJSON(text []byte) error {
 	return writeYAML(a.Stdout, text)
 }
 
-// Marshal makes one line of JSON that is always the same for the same message, with every scalar field present.
+// Marshal makes one line of JSON. Equal messages give equal lines, with every scalar field present.
 func Marshal(m proto.Message) ([]byte, error) {
 	text, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
 	if err != nil {

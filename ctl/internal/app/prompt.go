@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// errDeclined is the end of a command whose question was not answered with yes.
+// errDeclined ends a command whose question was not answered with yes.
 var errDeclined = &ExitError{Code: ExitFailed, Err: errors.New("not confirmed; nothing was done")}
 
-// Confirm asks before something that cannot be undone. Without a terminal there is nobody to ask, and --yes is needed.
+// Confirm asks before something that cannot be undone. Without a terminal it cannot ask, and yes is required.
 func (a *App) Confirm(ctx context.Context, yes bool, question string) error {
 	if yes {
 		return nil
@@ -38,6 +38,7 @@ func (a *App) Confirm(ctx context.Context, yes bool, question string) error {
 	}
 }
 
+// NeedYes is the error of a command that cannot ask and was not given --yes.
 func NeedYes() error {
 	return Usagef("stdin is not a terminal, so nobody can be asked to confirm; pass --yes to go ahead")
 }

@@ -31,7 +31,7 @@ func Run(ctx context.Context, args []string, env Env, newRoot func(*App) *cobra.
 func (a *App) prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkGlobals(cmd) }
-	root.SetFlagErrorFunc(UsageFor)
+	root.SetFlagErrorFunc(usageFor)
 	root.SetIn(a.Env.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Env.Stderr)
@@ -49,10 +49,10 @@ func (a *App) prepare(root *cobra.Command) {
 // checkGlobals runs before every command.
 func (a *App) checkGlobals(cmd *cobra.Command) error {
 	if !slices.Contains(formats(), a.Output) {
-		return UsageFor(cmd, Usagef("-o %q is not an output format; use one of %s", a.Output, strings.Join(formats(), ", ")))
+		return usageFor(cmd, Usagef("-o %q is not an output format; use one of %s", a.Output, strings.Join(formats(), ", ")))
 	}
 	if a.Timeout <= 0 {
-		return UsageFor(cmd, Usagef("--timeout %s is not possible; give a positive duration such as 5s", a.Timeout))
+		return usageFor(cmd, Usagef("--timeout %s is not possible; give a positive duration such as 5s", a.Timeout))
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ const (
 	maxNodeTimeout = time.Minute
 )
 
-// ScopeFlags say which nodes of a fleet a command is for. Without any of them it is for all.
+// ScopeFlags say which nodes of a fleet a command is for; without any of them, all.
 type ScopeFlags struct {
 	Nodes      []string
 	Local      bool
@@ -30,10 +30,11 @@ type ScopeFlags struct {
 func (a *App) RegisterScope(cmd *cobra.Command, s *ScopeFlags) {
 	a.RegisterNode(cmd, s, "only this `NODE` of the fleet (repeatable; default all)")
 	s.RegisterLocal(cmd, "only the node that is asked, without asking any other")
-	cmd.Flags().BoolVar(&s.requireAll, "require-all", false, "fail when a node does not answer, in place of answering for the others")
+	cmd.Flags().BoolVar(&s.requireAll, "require-all", false,
+		"fail when a node does not answer, in place of answering for the others")
 }
 
-// RegisterIDScope declares the scope of a command whose connections say by their IDs which nodes have them.
+// RegisterIDScope declares the scope of a command that takes IDs: an ID names its node.
 func (a *App) RegisterIDScope(cmd *cobra.Command, s *ScopeFlags) {
 	a.RegisterScope(cmd, s)
 	_ = cmd.Flags().MarkHidden("node") // there to be refused with a reason
@@ -52,7 +53,7 @@ func (s *ScopeFlags) RegisterLocal(cmd *cobra.Command, help string) {
 
 var nodeName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
-// CheckNode refuses what cannot be a node's name.
+// CheckNode refuses a text that cannot be a node's name.
 func CheckNode(name string) error {
 	if !nodeName.MatchString(name) {
 		return Usagef("%.50q is no node's name; expected 1 to 32 of a-z, 0-9 and -, as ctl nodes shows them", name)
@@ -60,7 +61,7 @@ func CheckNode(name string) error {
 	return nil
 }
 
-// Check refuses what the flags cannot mean together.
+// Check refuses flags that contradict each other.
 func (s *ScopeFlags) Check() error {
 	switch {
 	case len(s.Nodes) > 0 && s.Local:
@@ -83,24 +84,27 @@ func (s *ScopeFlags) Check() error {
 	return nil
 }
 
-// CheckIDs refuses --node for connections that are named: each ID says which node has it.
+// CheckIDs is Check, and refuses --node beside IDs: an ID names its node.
 func (s *ScopeFlags) CheckIDs(ids []string) error {
 	if len(ids) > 0 && len(s.Nodes) > 0 {
-		return Usagef("both IDs and --node were given; an ID says by itself which node has the connection, so leave --node out")
+		return Usagef("both IDs and --node were given; an ID says by itself which node has the connection, so leave --node " +
+			"out")
 	}
 	return s.Check()
 }
 
-// Scope makes the request's scope of the flags, which have been checked.
+// Scope makes the request's scope of flags that have been checked.
 func (a *App) Scope(s *ScopeFlags) *sockgatev1.Scope {
-	return &sockgatev1.Scope{Nodes: s.Nodes, Local: s.Local, All: s.All, RequireAll: s.requireAll, NodeTimeout: durationpb.New(a.NodeTimeout())}
+	return &sockgatev1.Scope{Nodes: s.Nodes, Local: s.Local, All: s.All, RequireAll: s.requireAll,
+		NodeTimeout: durationpb.New(a.NodeTimeout())}
 }
 
-// NodeTimeout is what other nodes have of --timeout: four fifths. The rest is for the way between ctl and the gateway that it asks, so
-// that an answer that lacks nodes is here before ctl gives the call up. What a verb waits for by itself is added to both.
+// NodeTimeout is the other nodes' share of --timeout: four fifths, at most 1 minute. The rest is for the way between
+// ctl and the gateway that it asks, so that an answer without some nodes arrives before ctl gives up. A verb's own
+// wait is added to both.
 func (a *App) NodeTimeout() time.Duration { return min(a.Timeout*4/5, maxNodeTimeout) }
 
-// CompleteNodes offers the names of the fleet's nodes, with their states, but for those that are given already.
+// CompleteNodes offers the names of the fleet's nodes, with their states, except those that are given already.
 func (a *App) CompleteNodes(given func() []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		found := a.Offer(cmd.Context(), func(ctx context.Context, c *Client) (found []cobra.Completion) {
@@ -116,7 +120,7 @@ func (a *App) CompleteNodes(given func() []string) cobra.CompletionFunc {
 	}
 }
 
-// KnownNodes returns what the node that is asked knows of all nodes, without asking them.
+// KnownNodes returns the nodes as the gateway that is asked knows them; it asks no other node.
 func KnownNodes(ctx context.Context, c *Client) ([]*sockgatev1.Node, error) {
 	resp, err := Call(ctx, c, API.ListNodes, &sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
 	return resp.GetNodes(), err

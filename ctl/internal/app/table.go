@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Table prints aligned columns. Rows are held until flush, so that a long list can be printed page by page: a later page
-// may widen a column and never narrows it.
+// Table prints aligned columns. It holds rows until Flush, so that a long list can be printed page by page: a later
+// page may widen a column and never narrows it.
 type Table struct {
 	w      io.Writer
 	bold   bool
@@ -19,6 +19,7 @@ type Table struct {
 	begun  bool
 }
 
+// NewTable makes a table with these column titles.
 func (a *App) NewTable(header ...string) *Table {
 	return &Table{w: a.Stdout, bold: a.Color(), header: header, widths: make([]int, len(header))}
 }
@@ -83,7 +84,7 @@ func LabelText(labels map[string]string) string {
 	return strings.Join(pairs, ",")
 }
 
-// Sections is text with titles and indented rows, whose values are aligned within a section.
+// Sections is text with titles and indented rows. The values are aligned within a section.
 type Sections struct {
 	B    strings.Builder
 	Bold bool

@@ -21,8 +21,10 @@ const (
 	encodingBase64 = "base64"
 )
 
+// Encodings are the values of --encoding.
 func Encodings() []string { return []string{EncodingUTF8, encodingHex, encodingBase64} }
 
+// CheckEncoding refuses an unknown --encoding.
 func CheckEncoding(name string) error {
 	if slices.Contains(Encodings(), name) {
 		return nil
@@ -36,13 +38,15 @@ func EncodeText(text, encoding string) ([]byte, error) {
 	case encodingHex:
 		b, err := hex.DecodeString(strings.Join(strings.Fields(text), ""))
 		if err != nil {
-			return nil, Usagef("%s is not hex (%v); give pairs of the digits 0-9 and a-f, for example 48656c6c6f", short(text), err)
+			return nil, Usagef("%s is not hex (%v); give pairs of the digits 0-9 and a-f, for example 48656c6c6f", short(text),
+				err)
 		}
 		return b, nil
 	case encodingBase64:
 		b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 		if err != nil {
-			return nil, Usagef("%s is not base64 (%v); expected the standard alphabet with padding, for example SGVsbG8=", short(text), err)
+			return nil, Usagef("%s is not base64 (%v); expected the standard alphabet with padding, for example SGVsbG8=",
+				short(text), err)
 		}
 		return b, nil
 	default:
@@ -58,14 +62,14 @@ func short(text string) string {
 	return strconv.QuoteToGraphic(text)
 }
 
-// TextDecoder turns a peer's packets into text. As Node's setEncoding does it, an incomplete character at the end of a
-// packet waits for the next one, and what is not UTF-8 becomes U+FFFD.
+// TextDecoder turns a peer's packets into text. As with Node's setEncoding, an incomplete character at the end of a
+// packet waits for the next one, and bytes that are not UTF-8 become U+FFFD.
 type TextDecoder struct {
 	Encoding string
 	Carry    []byte // the first 1 to 3 bytes of a character
 }
 
-// Decode returns the text of what is complete; it may be empty.
+// Decode returns the text that is complete; it may be empty.
 func (d *TextDecoder) Decode(p []byte) string {
 	switch d.Encoding {
 	case encodingHex:
@@ -79,7 +83,7 @@ func (d *TextDecoder) Decode(p []byte) string {
 	return validText(p[:whole])
 }
 
-// Flush returns the text of an incomplete character after which nothing came.
+// Flush returns the text of an incomplete character at the end of the input.
 func (d *TextDecoder) Flush() string {
 	text := validText(d.Carry)
 	d.Carry = nil
@@ -117,7 +121,8 @@ func Plural(n uint64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// Kebab writes a field's name as flags are written.
+// Kebab writes a field's name as a flag's.
 func Kebab(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
+// NodeStateText is a node's state as tables show it.
 func NodeStateText(s sockgatev1.NodeState) string { return EnumText(s.String(), "NODE_STATE_") }

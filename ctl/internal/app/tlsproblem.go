@@ -14,16 +14,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// probeTimeout bounds how long it may take to find out what a port speaks.
+// probeTimeout bounds a look at the protocol of a port.
 const probeTimeout = 2 * time.Second
 
-// tlsProblem is why a connection to the control plane failed where TLS, or the lack of it, is the cause.
+// tlsProblem is the cause of a failed connection to the control plane where that is TLS, or the lack of it.
 type tlsProblem struct {
 	text string // says what to do
 	code int    // the exit code
 }
 
-// tlsSigns are the errors of TLS that name their cause, in Go's words, and what to do about them. gRPC hands on the text of an error
+// tlsSigns are the errors of TLS that name their cause, in Go's words, with the remedy. gRPC hands on an error's text
 // and not the error.
 func tlsSigns() []struct {
 	sign string
@@ -41,26 +41,34 @@ func tlsSigns() []struct {
 			"its certificate is from an authority that is not trusted here; give the right one with --tls-ca FILE"},
 		{"certificate has expired or is not yet valid", ExitUnreachable,
 			"its certificate is not valid now; renew it on the gateway, or set the clock right"},
-		{"certificate is valid for ", ExitUnreachable, "its certificate is for another name%s; expect one of those with --server-name NAME"},
-		{"certificate is not valid for any names", ExitUnreachable, "its certificate has no name that could be checked; renew it with one"},
+		{"certificate is valid for ", ExitUnreachable,
+			"its certificate is for another name%s; expect one of those with --server-name NAME"},
+		{"certificate is not valid for any names", ExitUnreachable,
+			"its certificate has no name that could be checked; renew it with one"},
 		{"doesn't contain any IP SANs", ExitUnreachable,
 			"its certificate is for names and not for an address; expect one of them with --server-name NAME"},
-		{"tls: certificate required", ExitDenied, "it requires a client certificate; give one with --tls-cert FILE and --tls-key FILE"},
+		{"tls: certificate required", ExitDenied,
+			"it requires a client certificate; give one with --tls-cert FILE and --tls-key FILE"},
 		{"tls: unknown certificate authority", ExitDenied,
-			"it does not trust the authority of the client certificate; give one that it trusts with --tls-cert FILE and --tls-key FILE"},
+			"it does not trust the authority of the client certificate; give one that it trusts with --tls-cert FILE and " +
+				"--tls-key FILE"},
 		{"tls: expired certificate", ExitDenied, "the client certificate has expired; renew it (--tls-cert, --tls-key)"},
 		{"tls: revoked certificate", ExitDenied, "the client certificate is revoked; use another (--tls-cert, --tls-key)"},
-		{"tls: bad certificate", ExitDenied, "it refuses the client certificate; give another with --tls-cert FILE and --tls-key FILE"},
+		{"tls: bad certificate", ExitDenied,
+			"it refuses the client certificate; give another with --tls-cert FILE and --tls-key FILE"},
 		{"tls: unsupported certificate", ExitDenied,
-			"it refuses the client certificate, which may not be meant for clients; give another with --tls-cert FILE and --tls-key FILE"},
+			"it refuses the client certificate, which may not be meant for clients; give another with --tls-cert FILE and " +
+				"--tls-key FILE"},
 		{"tls: protocol version not supported", ExitUnreachable, "it speaks no version of TLS that ctl does, 1.2 or 1.3"},
-		{"missing selected ALPN property", ExitUnreachable, "it speaks TLS and is not a control plane; name that with --gateway ADDR"},
-		{"tls: no application protocol", ExitUnreachable, "it speaks TLS and is not a control plane; name that with --gateway ADDR"},
+		{"missing selected ALPN property", ExitUnreachable,
+			"it speaks TLS and is not a control plane; name that with --gateway ADDR"},
+		{"tls: no application protocol", ExitUnreachable,
+			"it speaks TLS and is not a control plane; name that with --gateway ADDR"},
 	}
 }
 
-// tlsProblem finds out whether TLS is why there was no answer; nil if it is not. Where the error does not tell, it looks what the port
-// speaks.
+// tlsProblem returns the TLS problem that kept the gateway from answering; nil if there is none. Where the error does
+// not tell, it probes the port.
 func (e *CallError) tlsProblem() *tlsProblem {
 	if status.Code(e.err) != codes.Unavailable || reasonOf(e.err) != "" {
 		return nil
@@ -71,22 +79,25 @@ func (e *CallError) tlsProblem() *tlsProblem {
 	return e.problem
 }
 
-// findTLSProblem looks at the text of an error and, where that says only that the connection broke, at what the port answers.
+// findTLSProblem reads an error's text and, where that says only that the connection broke, probes the port.
 func (e *CallError) findTLSProblem(text string) *tlsProblem {
 	if p := signOf(text); p != nil {
 		return p
 	}
-	broken := slices.ContainsFunc([]string{"server preface", "frame too large", "handshake failed", "EOF", "broken pipe", "connection reset"},
+	broken := slices.ContainsFunc([]string{"server preface", "frame too large", "handshake failed", "EOF", "broken pipe",
+		"connection reset"},
 		func(sign string) bool { return strings.Contains(text, sign) })
 	switch {
 	case !broken:
 		return nil
 	case e.secure == nil && speaksTLS(e.addr):
-		return &tlsProblem{"it speaks TLS; use --tls-ca FILE, or --tls where the system trusts its certificate", ExitUnreachable}
+		return &tlsProblem{"it speaks TLS; use --tls-ca FILE, or --tls where the system trusts its certificate",
+			ExitUnreachable}
 	case e.secure == nil:
 		return nil
 	case speaksPlain(e.addr):
-		return &tlsProblem{"it does not speak TLS; leave out --tls and the like (--tls=false where a context or the environment has them)", ExitUnreachable}
+		return &tlsProblem{"it does not speak TLS; leave out --tls and the like (--tls=false where a context or the " +
+			"environment has them)", ExitUnreachable}
 	}
 	// The alert that says why can be lost when gRPC writes to a connection that is closed already.
 	if err := handshakeOnly(e.addr, e.secure); err != nil {
@@ -114,7 +125,7 @@ func validNames(text string) string {
 	return Clean(" (" + found[1] + ", not " + found[2] + ")")
 }
 
-// speaksTLS says whether a server answers the beginning of a TLS handshake with TLS, whatever it makes of it.
+// speaksTLS reports whether a server answers the beginning of a TLS handshake with TLS, even with an alert.
 func speaksTLS(addr string) bool {
 	conn := probe(addr)
 	if conn == nil {
@@ -127,7 +138,8 @@ func speaksTLS(addr string) bool {
 	return err == nil || strings.Contains(err.Error(), "remote error: tls:")
 }
 
-// speaksPlain says whether a server answers the beginning of HTTP/2 with its settings, as a gRPC server without TLS does.
+// speaksPlain reports whether a server answers the beginning of HTTP/2 with its settings, as a gRPC server without
+// TLS does.
 func speaksPlain(addr string) bool {
 	conn := probe(addr)
 	if conn == nil {
@@ -142,7 +154,7 @@ func speaksPlain(addr string) bool {
 	return err == nil && frame[3] == 4
 }
 
-// handshakeOnly makes the connection TLS, and waits for what the server has to say to that.
+// handshakeOnly makes the connection TLS and waits for the server's answer to that.
 func handshakeOnly(addr string, config *tls.Config) error {
 	conn := probe(addr)
 	if conn == nil {

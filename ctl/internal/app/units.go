@@ -26,7 +26,8 @@ func HumanBytes(n uint64) string {
 	return text + units[:1] + "iB"
 }
 
-// ExactBytes shows a size in the largest unit that divides it, so that parseBytes reads the same number: 64KiB, 1000B.
+// ExactBytes shows a size in the largest unit that divides it, so that ParseBytes reads the same number: 64KiB,
+// 1000B.
 func ExactBytes(n uint64) string {
 	suffixes := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	at := 0
@@ -131,7 +132,7 @@ func EnumText(name, prefix string) string {
 	return name
 }
 
-// Clean makes text from the gateway, and thereby from peers, harmless on a terminal.
+// Clean makes text from the gateway, and so from peers, harmless on a terminal.
 func Clean(s string) string {
 	if !strings.ContainsFunc(s, unprintable) {
 		return s
@@ -148,7 +149,8 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// Word is clean for a text that others chose and that stands in a line of name=value: quoted where it could be taken for several of these.
+// Word is Clean for a text that others chose and that stands in a line of name=value: it is quoted where it could be
+// read as several fields.
 func Word(s string) string {
 	if strings.ContainsAny(s, " \"") {
 		return strconv.Quote(s)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,24 +43,15 @@ another machine.
 
 Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed; 6 the control plane cannot be reached.`
 
+// Command is `ctl bench` with its benchmarks.
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Put load on a gateway, or on another server, and measure", Long: benchLong}
-	cmd.AddCommand(benchEchoCommand(a), benchConnectCommand(a), benchIdleCommand(a), benchBroadcastCommand(a), benchEventsCommand(a))
-	var names []string
-	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
-	}
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	cmd.RunE = a.RunE(func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return app.Usagef("bench needs to know what to measure: one of %s", strings.Join(names, ", "))
-		}
-		return app.Usagef("bench %q is not known; use one of %s", args[0], strings.Join(names, ", "))
-	})
-	return cmd
+	cmd.AddCommand(benchEchoCommand(a), benchConnectCommand(a), benchIdleCommand(a), benchBroadcastCommand(a),
+		benchEventsCommand(a))
+	return a.Noun(cmd, "measure")
 }
 
-// benchFlags are what several benchmarks have in common.
+// commonFlags are the flags that several benchmarks share.
 type commonFlags struct {
 	connections int
 	size        int
@@ -99,7 +89,8 @@ func (o *commonFlags) registerRate(cmd *cobra.Command, what string) {
 
 func (o *commonFlags) registerSource(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&o.sources, "source", nil,
-		"local `IP` to connect from (repeatable, taken in turn); by default several of 127.0.0.0/8 for a loopback address, where one has too few ports")
+		"local `IP` to connect from (repeatable, taken in turn); by default several of 127.0.0.0/8 for a loopback address, "+
+			"where one has too few ports")
 	app.CompleteFlag(cmd, "source")
 }
 
@@ -111,11 +102,13 @@ func (o *commonFlags) check(least, most int) error {
 	case o.size < least || o.size > most:
 		return app.Usagef("--size %d is not possible; give %d to %d bytes", o.size, least, most)
 	case o.duration <= 0 || o.duration > maxBenchDuration:
-		return app.Usagef("--duration %s is not possible; give more than 0 and at most %s, for example 10s", o.duration, maxBenchDuration)
+		return app.Usagef("--duration %s is not possible; give more than 0 and at most %s, for example 10s", o.duration,
+			maxBenchDuration)
 	case o.warmup < 0 || o.warmup > maxBenchDuration:
 		return app.Usagef("--warmup %s is not possible; give 0 to %s", o.warmup, maxBenchDuration)
 	case o.rate != 0 && !(o.rate >= leastBenchRate && o.rate <= maxBenchRate): // NaN too
-		return app.Usagef("--rate %g is not possible; give %g to %d a second, or 0 for as fast as possible", o.rate, leastBenchRate, maxBenchRate)
+		return app.Usagef("--rate %g is not possible; give %g to %d a second, or 0 for as fast as possible", o.rate,
+			leastBenchRate, maxBenchRate)
 	}
 	return nil
 }
@@ -139,7 +132,8 @@ type benchmark struct {
 	notes    []string
 }
 
-// newBench checks what can be known before the first socket is opened; sockets is the most that will be open at once.
+// newBench checks everything that can be known before the first socket is opened. sockets is the most that will be
+// open at once.
 func newBench(a *app.App, addr string, flags commonFlags, sockets int, churn bool) (*benchmark, error) {
 	if !a.Structured() && !a.Tabular() {
 		return nil, app.Usagef("-o %s prints IDs; bench has none: use table or json", a.Output)
@@ -151,7 +145,8 @@ func newBench(a *app.App, addr string, flags commonFlags, sockets int, churn boo
 	if err := checkDescriptors(sockets, descriptorLimit()); err != nil {
 		return nil, err
 	}
-	b := &benchmark{app: a, network: network, address: address, flags: flags, begun: time.Now(), stopped: make(chan struct{})}
+	b := &benchmark{app: a, network: network, address: address, flags: flags, begun: time.Now(),
+		stopped: make(chan struct{})}
 	b.end.Store(math.MaxInt64)
 	if b.secure, err = a.DataConfig(&b.flags.tls, address); err != nil {
 		return nil, err
@@ -165,21 +160,23 @@ func newBench(a *app.App, addr string, flags commonFlags, sockets int, churn boo
 // spareDescriptors are for standard streams, the control plane, and Go's poller.
 const spareDescriptors = 32
 
-// checkDescriptors refuses what would fail half-way; limit 0 is none.
+// checkDescriptors refuses a run that would fail half-way; limit 0 means no limit.
 func checkDescriptors(sockets, limit int) error {
 	if limit == 0 || sockets+spareDescriptors <= limit {
 		return nil
 	}
-	return app.Usagef("%d sockets need %d descriptors, and this process may have %d; raise the limit (ulimit -Hn %d, ulimit -n %d, as root) or ask "+
-		"for at most %d", sockets, sockets+spareDescriptors, limit, sockets+spareDescriptors, sockets+spareDescriptors, max(1, limit-spareDescriptors))
+	return app.Usagef("%d sockets need %d descriptors, and this process may have %d; raise the limit (ulimit -Hn %d, "+
+		"ulimit -n %d, as root) or ask "+
+		"for at most %d", sockets, sockets+spareDescriptors, limit, sockets+spareDescriptors, sockets+spareDescriptors, max(1,
+		limit-spareDescriptors))
 }
 
 func (b *benchmark) now() time.Duration { return time.Since(b.begun) }
 
-// ended says that nothing new is to be begun at t.
+// ended reports whether nothing new is to be begun at t.
 func (b *benchmark) ended(t time.Duration) bool { return t >= time.Duration(b.end.Load()) }
 
-// stopping says that the end has come, or was brought forward.
+// stopping reports whether the end has come, in time or early.
 func (b *benchmark) stopping() bool {
 	select {
 	case <-b.stopped:
@@ -189,8 +186,8 @@ func (b *benchmark) stopping() bool {
 	}
 }
 
-// run calls work and returns when it has returned. At the reading `until` of now(), or when ctx ends, it sets the end and closes stopped;
-// when what was still to come has had its time, it calls cut, after which work must return.
+// run calls work and returns when it has returned. At the reading `until` of now(), or when ctx ends, it sets the end
+// and closes stopped. After a time for answers that are under way it calls cut; then work must return.
 func (b *benchmark) run(ctx context.Context, until time.Duration, work, cut func()) {
 	b.end.Store(int64(until))
 	var working sync.WaitGroup
@@ -215,7 +212,7 @@ func (b *benchmark) run(ctx context.Context, until time.Duration, work, cut func
 	}
 }
 
-// sleepUntil waits until t; false: nothing more is to be begun at t.
+// sleepUntil waits until t; false means that nothing more is to be begun at t.
 func (b *benchmark) sleepUntil(t time.Duration, timer *time.Timer) bool {
 	wait := t - b.now()
 	if wait <= 0 {
@@ -230,7 +227,7 @@ func (b *benchmark) sleepUntil(t time.Duration, timer *time.Timer) bool {
 	}
 }
 
-// note is something that the reader of the result must know.
+// note adds a remark that the reader of the result must know.
 func (b *benchmark) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }

@@ -42,7 +42,8 @@ func TestBenchGivesUp(t *testing.T) {
 // TestBenchBounds holds that what is impossible is refused before anything is opened.
 func TestBenchBounds(t *testing.T) {
 	for words, want := range map[string]string{
-		"":                                "bench needs to know what to measure: one of broadcast, connect, echo, events, idle",
+		"": "bench needs to know what to measure: one of broadcast, connect, echo, events, " +
+			"idle",
 		"nothing":                         `bench "nothing" is not known`,
 		"echo":                            "echo expects one ADDR, host:port or unix:///path, and was given 0 arguments",
 		"echo x":                          `"x" is not an address`,
@@ -78,11 +79,13 @@ func TestBenchBounds(t *testing.T) {
 		if words == "idle x:1 -c 250000" && descriptorLimit() > 250_000 {
 			continue
 		}
-		if code := r.run(words); code != app.ExitUsage || !strings.Contains(r.stderr.String(), want) || r.stdout.String() != "" {
+		if code := r.run(words); code != app.ExitUsage || !strings.Contains(r.stderr.String(), want) ||
+			r.stdout.String() != "" {
 			t.Errorf("%q: exit code %d: %s%s", words, code, r.stdout, r.stderr)
 		}
 	}
-	if err := checkDescriptors(1000, 1024); err == nil || !strings.Contains(err.Error(), "1000 sockets need 1032 descriptors, and this process may have 1024") ||
+	if err := checkDescriptors(1000, 1024); err == nil || !strings.Contains(err.Error(),
+		"1000 sockets need 1032 descriptors, and this process may have 1024") ||
 		!strings.Contains(err.Error(), "at most 992") {
 		t.Errorf("%v", err)
 	}
@@ -91,7 +94,8 @@ func TestBenchBounds(t *testing.T) {
 	}
 }
 
-// TestBenchProgress holds that progress is for terminals only, that it is wiped out, and that its colour can be turned off.
+// TestBenchProgress holds that progress is for terminals only, that it is wiped out, and that its colour can be turned
+// off.
 func TestBenchProgress(t *testing.T) {
 	addr := ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo)
 	for _, tt := range []struct {
@@ -113,7 +117,8 @@ func TestBenchProgress(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, r.stderr)
 		}
 		text, _, _ := strings.Cut(r.stderr.String(), "ctl: ") // notes come behind it
-		if shown := strings.Contains(text, "echo       ["); shown != tt.shown || !shown && text != "" || shown && !strings.HasSuffix(text, "\r\x1b[K") {
+		if shown := strings.Contains(text, "echo       ["); shown != tt.shown || !shown && text != "" || shown &&
+			!strings.HasSuffix(text, "\r\x1b[K") {
 			t.Errorf("%+v: %q", tt, text)
 		}
 		if coloured := strings.Contains(text, "\x1b[32m"); coloured != tt.coloured {

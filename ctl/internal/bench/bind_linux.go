@@ -5,9 +5,11 @@ import "syscall"
 // ipBindAddressNoPort is IP_BIND_ADDRESS_NO_PORT, which package syscall lacks.
 const ipBindAddressNoPort = 24
 
-// bindWithoutPort leaves the choice of the port to connect, which can share one between servers; bind would need it for itself alone.
+// bindWithoutPort leaves the choice of the port to connect, which can share one between servers; bind would need it for
+// itself alone.
 func bindWithoutPort(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, ipBindAddressNoPort, 1) // without it there are only fewer ports
+		// without it there are only fewer ports
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, ipBindAddressNoPort, 1)
 	})
 }

@@ -41,7 +41,10 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections did no
 		Example:           `  ctl bench broadcast -c 1000 --size 1024 --count 500 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchBroadcast(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return benchBroadcast(cmd.Context(), a,
+				args[0], o)
+		}),
 	}
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerSize(cmd, 128, "bytes of a broadcast, 16 to 512 KiB")
@@ -102,7 +105,8 @@ func benchBroadcast(ctx context.Context, a *app.App, addr string, o broadcastOpt
 		return err
 	}
 	if b.network != "tcp" {
-		return app.Usagef("%s is not possible here: peers on a unix socket have no address to find them by; give host:port", addr)
+		return app.Usagef("%s is not possible here: peers on a unix socket have no address to find them by; give host:port",
+			addr)
 	}
 	return a.WithClient(func(c *app.Client) error { return runBroadcast(ctx, a, b, c, o) })
 }
@@ -112,7 +116,8 @@ func runBroadcast(ctx context.Context, a *app.App, b *benchmark, client *app.Cli
 	if _, err := describe(ctx, client); err != nil { // before anything is opened
 		return err
 	}
-	x := &broadcastBench{benchmark: b, options: o, client: client, pattern: newPattern(), replies: newLatencies(), deliveries: newLatencies(), all: newLatencies()}
+	x := &broadcastBench{benchmark: b, options: o, client: client, pattern: newPattern(), replies: newLatencies(),
+		deliveries: newLatencies(), all: newLatencies()}
 	x.opened = b.open(ctx, o.connections)
 	defer x.opened.close()
 	if len(x.opened.sockets) > 0 && !b.interrupted {
@@ -159,7 +164,8 @@ func (x *broadcastBench) measure(ctx context.Context) {
 func (x *broadcastBench) progress() (float64, string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return float64(x.round.number) / float64(x.options.count), fmt.Sprintf("%d of %d broadcasts", x.round.number, x.options.count)
+	return float64(x.round.number) / float64(x.options.count), fmt.Sprintf("%d of %d broadcasts", x.round.number,
+		x.options.count)
 }
 
 func (x *broadcastBench) broadcastAll(ctx context.Context) {
@@ -176,12 +182,13 @@ func (x *broadcastBench) broadcastAll(ctx context.Context) {
 	}
 }
 
-// broadcast does one, and waits until everybody has it who is to get it; false: no more.
+// broadcast does one and waits until every target has it; false means no more broadcasts.
 func (x *broadcastBench) broadcast(ctx context.Context, number int64, due time.Duration) bool {
 	complete := x.begin(number, due)
 	callCtx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
-	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: broadcastPayload(x.pattern, number, x.options.size), Filter: x.filter})
+	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: broadcastPayload(x.pattern, number,
+		x.options.size), Filter: x.filter})
 	if err != nil {
 		if ctx.Err() == nil {
 			x.failures.add(&controlError{err})
@@ -195,7 +202,8 @@ func (x *broadcastBench) broadcast(ctx context.Context, number int64, due time.D
 	case <-complete:
 	case <-callCtx.Done():
 		if ctx.Err() == nil {
-			x.failures.add(fmt.Errorf("not everybody had received broadcast %d within %s: %w", number, x.app.Timeout, context.DeadlineExceeded))
+			x.failures.add(fmt.Errorf("not everybody had received broadcast %d within %s: %w", number, x.app.Timeout,
+				context.DeadlineExceeded))
 		}
 	}
 	x.finish()
@@ -224,7 +232,7 @@ func (x *broadcastBench) begin(number int64, due time.Duration) (complete <-chan
 	return x.round.complete
 }
 
-// expect says how many connections are to get the broadcast; some of them may have it already.
+// expect sets how many connections are to get the broadcast; some of them may have it already.
 func (x *broadcastBench) expect(n int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -234,7 +242,7 @@ func (x *broadcastBench) expect(n int64) {
 	}
 }
 
-// delivered is called by a reader that has all of a broadcast. One that comes after its time is counted as missing, and let pass.
+// delivered is called by a reader that has all of a broadcast. A late one counts as missing, and is no error.
 func (x *broadcastBench) delivered(number int64, latencies *latencyShard) error {
 	now := x.now()
 	x.mu.Lock()
@@ -270,7 +278,7 @@ func (x *broadcastBench) finish() {
 	x.undelivered += r.wanted - r.received
 }
 
-// broadcastResult is what `ctl bench broadcast` prints.
+// broadcastResult is the output of `ctl bench broadcast`.
 type broadcastResult struct {
 	benchHeader
 	Connections                 int               `json:"connections"`
@@ -296,7 +304,8 @@ func (x *broadcastBench) result() *broadcastResult {
 	r := &broadcastResult{
 		benchHeader: x.header("broadcast"), Connections: o.connections, Connected: len(x.opened.sockets), SizeBytes: o.size, TargetPerSecond: o.rate,
 		MeasuredSeconds: seconds(x.took), Broadcasts: x.broadcasts, BroadcastsPerSecond: perSecond(x.broadcasts, x.took),
-		Deliveries: x.received, DeliveriesPerSecond: perSecond(x.received, x.took), BytesPerSecond: perSecond(x.received*int64(o.size), x.took),
+		Deliveries: x.received, DeliveriesPerSecond: perSecond(x.received,
+			x.took), BytesPerSecond: perSecond(x.received*int64(o.size), x.took),
 		Undelivered: x.undelivered, Outcomes: x.outcomes, ReplyLatencyMicroseconds: x.replies.report(),
 		DeliveryLatencyMicroseconds: x.deliveries.report(), AllLatencyMicroseconds: x.all.report(),
 	}
@@ -312,12 +321,14 @@ func (x *broadcastBench) result() *broadcastResult {
 
 func (r *broadcastResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("connections", fmt.Sprintf("%s of %s", countText(int64(r.Connected)), countText(int64(r.Connections))))
-	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", countText(r.Broadcasts), app.HumanBytes(uint64(r.SizeBytes)), secondsText(r.MeasuredSeconds),
+	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", countText(r.Broadcasts), app.HumanBytes(uint64(r.SizeBytes)),
+		secondsText(r.MeasuredSeconds),
 		rateText(r.BroadcastsPerSecond)))
 	s.Row("deliveries", fmt.Sprintf("%s, %s, %s/s; %s missing", countText(r.Deliveries), rateText(r.DeliveriesPerSecond),
 		app.HumanBytes(uint64(r.BytesPerSecond)), countText(r.Undelivered)))
 	o := &r.Outcomes
-	s.Row("outcomes", fmt.Sprintf("matched %d, written %d, queued %d, dropped %d, closed %d", o.Matched, o.Written, o.Queued, o.Dropped, o.Closed))
+	s.Row("outcomes", fmt.Sprintf("matched %d, written %d, queued %d, dropped %d, closed %d", o.Matched, o.Written,
+		o.Queued, o.Dropped, o.Closed))
 	addLatency(t, "reply", r.ReplyLatencyMicroseconds)
 	addLatency(t, "delivery", r.DeliveryLatencyMicroseconds)
 	addLatency(t, "all", r.AllLatencyMicroseconds)

@@ -5,7 +5,8 @@ import (
 	"net"
 )
 
-// broadcastHeader is the number of the broadcast, twice, the second time with all bits turned: what is not ours is hardly like that.
+// broadcastHeader is the size of a broadcast's number, written twice, the second time with all bits inverted. Bytes
+// from elsewhere hardly look like that.
 const broadcastHeader = 16
 
 // broadcastPayload makes the bytes of a broadcast: its number, and the part of the pattern that belongs to it.
@@ -18,7 +19,7 @@ func broadcastPayload(p pattern, number int64, size int) []byte {
 	return payload
 }
 
-// broadcastReader reads the broadcasts of one connection. One that was dropped for it is missing as a whole.
+// broadcastReader reads the broadcasts of one connection. A broadcast that was dropped for it is missing as a whole.
 type broadcastReader struct {
 	benchmark  *broadcastBench
 	socket     net.Conn
@@ -36,7 +37,8 @@ func (r *broadcastReader) run() {
 	for {
 		n, err := r.socket.Read(buffer)
 		if wrong := r.take(buffer[:n]); wrong != nil {
-			r.benchmark.failures.add(&mismatchError{wrong.Error() + ": something else was sent to this connection, for example a gateway's --greeting"})
+			r.benchmark.failures.add(&mismatchError{wrong.Error() +
+				": something else was sent to this connection, for example a gateway's --greeting"})
 			_ = r.socket.Close()
 			return
 		}
@@ -67,7 +69,7 @@ func (r *broadcastReader) take(p []byte) error {
 	return nil
 }
 
-// takeSome takes what p has of the header, or of the rest.
+// takeSome takes the header's part of p, or the rest's.
 func (r *broadcastReader) takeSome(p []byte) (int, error) {
 	if r.at < broadcastHeader {
 		n := copy(r.header[r.at:], p)

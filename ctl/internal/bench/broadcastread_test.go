@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// TestBroadcastReader holds that broadcasts are told apart however they are cut, that one may be missing as a whole, and that any
-// other byte is noticed.
+// TestBroadcastReader holds that broadcasts are told apart however they are cut, that one may be missing as a whole,
+// and that any other byte is noticed.
 func TestBroadcastReader(t *testing.T) {
 	p := newPattern()
 	payload := func(number int64) []byte { return broadcastPayload(p, number, 100) }
 	read := func(chunk int, parts ...[]byte) (*broadcastBench, error) {
-		x := &broadcastBench{benchmark: &benchmark{begun: time.Now()}, options: broadcastOptions{commonFlags: commonFlags{size: 100}}, pattern: p,
+		x := &broadcastBench{benchmark: &benchmark{begun: time.Now()},
+			options: broadcastOptions{commonFlags: commonFlags{size: 100}}, pattern: p,
 			deliveries: newLatencies(), all: newLatencies()}
 		r := &broadcastReader{benchmark: x, deliveries: x.deliveries.shard(0)}
 		for number, part := range parts {
@@ -27,13 +28,15 @@ func TestBroadcastReader(t *testing.T) {
 		return x, nil
 	}
 	for _, chunk := range []int{1, 3, 15, 16, 17, 99, 100, 300} {
-		if x, err := read(chunk, payload(0), payload(1), payload(2)); err != nil || x.deliveries.count() != 3 || x.round.received != 1 {
+		if x, err := read(chunk, payload(0), payload(1), payload(2)); err != nil || x.deliveries.count() != 3 ||
+			x.round.received != 1 {
 			t.Errorf("chunks of %d: %d deliveries, %v", chunk, x.deliveries.count(), err)
 		}
 		if x, err := read(chunk, payload(0), nil, payload(2)); err != nil || x.deliveries.count() != 2 {
 			t.Errorf("chunks of %d, one dropped: %d deliveries, %v", chunk, x.deliveries.count(), err)
 		}
-		if x, err := read(chunk, payload(0), nil, append(payload(1), payload(2)...)); err != nil || x.deliveries.count() != 2 {
+		if x, err := read(chunk, payload(0), nil, append(payload(1), payload(2)...)); err != nil ||
+			x.deliveries.count() != 2 {
 			t.Errorf("chunks of %d, one late: %d deliveries, %v", chunk, x.deliveries.count(), err)
 		}
 	}

@@ -98,7 +98,7 @@ func (c *churn) due(k int64) time.Duration {
 	return c.from + time.Duration(float64(k)/c.options.rate*float64(time.Second))
 }
 
-// work does one cycle after another. Cycles are taken in turn, so that what is late is done first.
+// work does one cycle after another. The goroutines take cycles in turn, so that late ones are done first.
 func (c *churn) work(cutting context.Context, worker int) {
 	buffer := make([]byte, min(max(c.options.size, 1), maxReadBuffer))
 	timer := time.NewTimer(0)
@@ -117,10 +117,10 @@ func (c *churn) work(cutting context.Context, worker int) {
 	}
 }
 
-// hopeless says that nothing has ever succeeded, of many attempts.
+// hopeless reports whether many attempts have been made and none has succeeded.
 func (c *churn) hopeless() bool { return !c.works.Load() && c.misses.Load() >= maxDialers }
 
-// count records what became of a cycle.
+// count records the result of a cycle.
 func (c *churn) count(due time.Duration, err error, cycles *latencyShard) {
 	now := c.now()
 	switch {
@@ -145,7 +145,7 @@ func (c *churn) count(due time.Duration, err error, cycles *latencyShard) {
 	}
 }
 
-// errCut says that the end came before the cycle was over.
+// errCut marks a cycle that the end cut short.
 var errCut = errors.New("cut off")
 
 // cycle opens a connection, echoes, and closes it.
@@ -171,7 +171,7 @@ func (c *churn) cycle(cutting context.Context, number int64, due time.Duration, 
 	return err
 }
 
-// setLinger makes Close send a reset, where the kind of socket has such.
+// setLinger makes Close send a reset, on sockets that can.
 func setLinger(socket net.Conn) {
 	if secure, ok := socket.(*tls.Conn); ok {
 		socket = secure.NetConn()
@@ -181,7 +181,7 @@ func setLinger(socket net.Conn) {
 	}
 }
 
-// echo sends the bytes and compares what comes back. It writes no more at once than any socket has room for.
+// echo sends the bytes and compares those that come back. It writes no more at once than any socket can hold.
 func (c *churn) echo(socket net.Conn, offset int64, buffer []byte) error {
 	size := int64(c.options.size)
 	for sent := int64(0); sent < size; {
@@ -228,7 +228,7 @@ func (c *churn) pause() {
 	}
 }
 
-// settle counts the cycles that were due by the end and that nobody came to.
+// settle counts the cycles that were due by the end and were never begun.
 func (c *churn) settle(at time.Duration) {
 	if c.options.rate == 0 {
 		return

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// clientLoad is what the benchmark costs on its own side.
+// clientLoad is the cost of the benchmark on its own side.
 type clientLoad struct {
 	processor time.Duration
 	known     bool
@@ -28,7 +28,7 @@ func measureLoad() clientLoad {
 	return l
 }
 
-// clientReport says what part of the result may be ctl's own.
+// clientReport says which part of the result may be ctl's own.
 type clientReport struct {
 	Processors                  int      `json:"processors"`
 	ProcessorSeconds            *float64 `json:"processorSeconds"` // null where it is not known
@@ -36,12 +36,13 @@ type clientReport struct {
 	SchedulingDelayMicroseconds delays   `json:"schedulingDelayMicroseconds"`
 }
 
+// delays are quantiles of the time that goroutines waited for a processor.
 type delays struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 }
 
-// since reports what was used since an earlier measurement.
+// since reports the use since an earlier measurement.
 func (l *clientLoad) since(before *clientLoad) clientReport {
 	r := clientReport{Processors: runtime.GOMAXPROCS(0)}
 	if l.known && before.known && l.at.After(before.at) {
@@ -54,7 +55,8 @@ func (l *clientLoad) since(before *clientLoad) clientReport {
 		for i := range counts {
 			counts[i] = l.waits.Counts[i] - before.waits.Counts[i]
 		}
-		r.SchedulingDelayMicroseconds = delays{P50: bucketQuantile(counts, l.waits.Buckets, 0.5), P99: bucketQuantile(counts, l.waits.Buckets, 0.99)}
+		r.SchedulingDelayMicroseconds = delays{P50: bucketQuantile(counts, l.waits.Buckets, 0.5),
+			P99: bucketQuantile(counts, l.waits.Buckets, 0.99)}
 	}
 	return r
 }
@@ -79,21 +81,24 @@ func bucketQuantile(counts []uint64, bounds []float64, q float64) float64 {
 
 // text is the row of the table.
 func (r *clientReport) text() string {
-	wait := fmt.Sprintf("own delay p50 %s p99 %s", latencyText(r.SchedulingDelayMicroseconds.P50), latencyText(r.SchedulingDelayMicroseconds.P99))
+	wait := fmt.Sprintf("own delay p50 %s p99 %s", latencyText(r.SchedulingDelayMicroseconds.P50),
+		latencyText(r.SchedulingDelayMicroseconds.P99))
 	if r.ProcessorsUsed == nil {
 		return wait
 	}
 	return fmt.Sprintf("%.2f of %d processors, %s", *r.ProcessorsUsed, r.Processors, wait)
 }
 
-// noteClient says so when ctl itself may be what limits the result: it had no processor to spare, or its goroutines waited for one
-// for much of the latency (in microseconds) that it measured.
+// noteClient notes when ctl itself may limit the result: it had no processor to spare, or its goroutines waited for
+// one during much of the latency, in microseconds, that it measured.
 func (b *benchmark) noteClient(r *clientReport, latency latencyReport) {
 	switch wait := r.SchedulingDelayMicroseconds; {
 	case r.ProcessorsUsed != nil && *r.ProcessorsUsed > 0.9*float64(r.Processors):
-		b.note("ctl used %.2f of its %d processors: it limits this result; use another machine, or several", *r.ProcessorsUsed, r.Processors)
+		b.note("ctl used %.2f of its %d processors: it limits this result; use another machine, or several",
+			*r.ProcessorsUsed, r.Processors)
 	case latency.Count > 0 && wait.P99 > 100 && (wait.P50 > latency.P50/4 || wait.P99 > latency.P99/2):
-		b.note("ctl itself waited for a processor (p50 %s, p99 %s) during much of the latency: use fewer connections, a --rate, or a machine "+
+		b.note("ctl itself waited for a processor (p50 %s, p99 %s) during much of the latency: use fewer connections, a "+
+			"--rate, or a machine "+
 			"of its own", latencyText(wait.P50), latencyText(wait.P99))
 	}
 }

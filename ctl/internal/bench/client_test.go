@@ -28,8 +28,10 @@ func TestNoteClient(t *testing.T) {
 	}{
 		{clientReport{Processors: 2, ProcessorsUsed: used(1.9)}, "ctl used 1.90 of its 2 processors"},
 		{clientReport{Processors: 2, ProcessorsUsed: used(1)}, ""},
-		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 300, P99: 400}}, "ctl itself waited for a processor"},
-		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 1, P99: 2100}}, "ctl itself waited for a processor"},
+		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 300, P99: 400}},
+			"ctl itself waited for a processor"},
+		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 1, P99: 2100}},
+			"ctl itself waited for a processor"},
 		{clientReport{Processors: 2, SchedulingDelayMicroseconds: delays{P50: 200, P99: 1900}}, ""},
 	} {
 		b := &benchmark{}

@@ -29,7 +29,10 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some cycles failed.`,
   ctl bench connect --concurrency 200 --rate 2000 --duration 30s 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchConnect(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return benchConnect(cmd.Context(), a,
+				args[0], o)
+		}),
 	}
 	o.register(cmd)
 	o.registerDuration(cmd, 10*time.Second, "how long to measure")
@@ -58,7 +61,7 @@ func benchConnect(ctx context.Context, a *app.App, addr string, o churnOptions) 
 	return b.benchExit(r.Cycles)
 }
 
-// connectResult is what `ctl bench connect` prints.
+// connectResult is the output of `ctl bench connect`.
 type connectResult struct {
 	benchHeader
 	Concurrency                int           `json:"concurrency"`
@@ -79,14 +82,16 @@ type connectResult struct {
 func (c *churn) result() *connectResult {
 	o := &c.options
 	r := &connectResult{
-		benchHeader: c.header("connect"), Concurrency: o.connections, SizeBytes: o.size, Reset: o.reset, Sources: max(1, len(c.sources)),
+		benchHeader: c.header("connect"), Concurrency: o.connections, SizeBytes: o.size, Reset: o.reset, Sources: max(1,
+			len(c.sources)),
 		TargetPerSecond: o.rate, WarmupSeconds: seconds(o.warmup), Cycles: c.done.Load(), Unfinished: c.unfinished.Load(),
 		ConnectLatencyMicroseconds: c.connects.report(), CycleLatencyMicroseconds: c.cycles.report(),
 	}
 	took := max(0, max(time.Duration(c.end.Load()), c.cycles.last())-c.warm)
 	r.MeasuredSeconds, r.CyclesPerSecond = seconds(took), perSecond(r.Cycles, took)
 	if r.Unfinished > 0 && o.rate > 0 {
-		c.note("%s cycles were due and not done by the end: at this rate the server, or --concurrency %d, does not keep up", countText(r.Unfinished), o.connections)
+		c.note("%s cycles were due and not done by the end: at this rate the server, or --concurrency %d, does not keep up",
+			countText(r.Unfinished), o.connections)
 	}
 	r.benchFooter = c.benchmark.footer(r.CycleLatencyMicroseconds)
 	return r
@@ -94,7 +99,8 @@ func (c *churn) result() *connectResult {
 
 func (r *connectResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("load", r.loadText())
-	s.Row("cycles", fmt.Sprintf("%s in %s, %s unfinished", countText(r.Cycles), secondsText(r.MeasuredSeconds), countText(r.Unfinished)))
+	s.Row("cycles", fmt.Sprintf("%s in %s, %s unfinished", countText(r.Cycles), secondsText(r.MeasuredSeconds),
+		countText(r.Unfinished)))
 	s.Row("throughput", rateText(r.CyclesPerSecond))
 	addLatency(t, "connect", r.ConnectLatencyMicroseconds)
 	addLatency(t, "cycle", r.CycleLatencyMicroseconds)

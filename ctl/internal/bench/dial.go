@@ -17,8 +17,9 @@ const (
 	maxSources     = 250
 )
 
-// sourceAddresses are the local addresses to connect from. A loopback address has only so many ports for one server; there are many
-// more loopback addresses, where the system has them all configured, as Linux has.
+// sourceAddresses are the local addresses to connect from. One loopback address has too few ports for many
+// connections to one server. Where the system has them all configured, as Linux has, there are many more loopback
+// addresses.
 func sourceAddresses(network, address string, given []string, sockets int, churn bool) ([]net.Addr, error) {
 	if len(given) > 0 && network != "tcp" {
 		return nil, app.Usagef("--source is for TCP; %s is no TCP address", address)
@@ -44,7 +45,8 @@ func sourceAddresses(network, address string, given []string, sockets int, churn
 	return loopbackSources(address, wanted), nil
 }
 
-// loopbackSources are n addresses of 127.0.0.0/8; none if the target is elsewhere, one would do, or the system has only one.
+// loopbackSources are n addresses of 127.0.0.0/8; none if the target is elsewhere, one would do, or the system has only
+// one.
 func loopbackSources(address string, n int) []net.Addr {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !target.Addr().Is4() || !target.Addr().IsLoopback() || n < 2 {
@@ -85,14 +87,14 @@ func (b *benchmark) dial(ctx context.Context, i int) (net.Conn, error) {
 	return dialer.DialContext(ctx, b.network, b.address)
 }
 
-// opened is what opening many connections came to.
+// opened is the result of opening many connections.
 type opened struct {
 	sockets   []net.Conn
 	latencies *latencies
 	took      time.Duration
 }
 
-// open opens n connections, several at once, and counts those that fail. It gives up when none succeeds, or ctx ends.
+// open opens n connections, several at once, and counts failures. It gives up when none succeeds, or when ctx ends.
 func (b *benchmark) open(ctx context.Context, n int) *opened {
 	o := &opened{latencies: newLatencies()}
 	var next, succeeded, failed atomic.Int64

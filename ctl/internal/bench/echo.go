@@ -14,8 +14,8 @@ import (
 const (
 	maxPipeline     = 1000
 	maxBenchWindows = 10_000_000 // messages in flight, of all connections together
-	// lockstepBytes is how much one connection may have in flight for one goroutine to write and read in turn: any socket has room for
-	// it, so that the write does not wait for what only the read would free.
+	// lockstepBytes is how much one connection may have in flight for one goroutine to write and read in turn: any socket
+	// has room for it, so that the write does not wait for what only the read would free.
 	lockstepBytes   = 16 << 10
 	maxReadBuffer   = 64 << 10
 	allReadBuffers  = 256 << 20
@@ -47,7 +47,10 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed
   ctl bench echo -c 1000 --size 256 --rate 20000 --duration 30s -o json 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchEcho(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return benchEcho(cmd.Context(), a, args[0],
+				o)
+		}),
 	}
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerSize(cmd, 64, "bytes of a message, 1 to 1 MiB")
@@ -69,7 +72,8 @@ func (o *echoOptions) checkEcho() error {
 		return app.Usagef("--pipeline %d is not possible; give 1 to %d", o.pipeline, maxPipeline)
 	}
 	if o.pipeline*o.connections > maxBenchWindows {
-		return app.Usagef("%d connections with %d messages in flight each are too many; their product may be %d", o.connections, o.pipeline, maxBenchWindows)
+		return app.Usagef("%d connections with %d messages in flight each are too many; their product may be %d",
+			o.connections, o.pipeline, maxBenchWindows)
 	}
 	return nil
 }
@@ -159,7 +163,7 @@ func (e *echoBench) readBuffer() int {
 	return min(e.options.size*e.options.pipeline, maxReadBuffer, fair)
 }
 
-// echoResult is what `ctl bench echo` prints.
+// echoResult is the output of `ctl bench echo`.
 type echoResult struct {
 	benchHeader
 	Connections          int            `json:"connections"`
@@ -204,7 +208,8 @@ func (e *echoBench) result(o *opened) *echoResult {
 		late := e.late.report()
 		r.SendLateMicroseconds = &late
 		if late.P99 > 1000 && late.P99 > r.LatencyMicroseconds.P99/4 {
-			e.note("ctl itself sent late (p99 %s) although it could have sent: latencies that are not longer than that are its timers' and its machine's", latencyText(late.P99))
+			e.note("ctl itself sent late (p99 %s) although it could have sent: latencies that are not longer than that are "+
+				"its timers' and its machine's", latencyText(late.P99))
 		}
 	}
 	if waiting := r.Unanswered + r.Unsent; waiting > 0 && e.options.rate > 0 {
@@ -218,9 +223,11 @@ func (e *echoBench) result(o *opened) *echoResult {
 func (r *echoResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("connections", connectedText(r.Connected, r.Connections, r.ConnectsPerSecond, r.ConnectSeconds))
 	s.Row("load", r.loadText())
-	s.Row("messages", fmt.Sprintf("%s in %s: %s answered, %s unanswered, %s unsent", countText(r.Messages), secondsText(r.MeasuredSeconds),
+	s.Row("messages", fmt.Sprintf("%s in %s: %s answered, %s unanswered, %s unsent", countText(r.Messages),
+		secondsText(r.MeasuredSeconds),
 		countText(r.Answered), countText(r.Unanswered), countText(r.Unsent)))
-	s.Row("throughput", fmt.Sprintf("%s, %s/s each way", rateText(r.MessagesPerSecond), app.HumanBytes(uint64(r.BytesPerSecond))))
+	s.Row("throughput", fmt.Sprintf("%s, %s/s each way", rateText(r.MessagesPerSecond),
+		app.HumanBytes(uint64(r.BytesPerSecond))))
 	addLatency(t, "round trip", r.LatencyMicroseconds)
 	if r.SendLateMicroseconds != nil {
 		addLatency(t, "sent late", *r.SendLateMicroseconds)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// echoConn is one connection of `ctl bench echo`. As fast as possible and with little in flight, one goroutine writes and reads in
-// turn; otherwise one writes and another reads, and what they share is atomic.
+// echoConn is one connection of `ctl bench echo`. As fast as possible and with little in flight, one goroutine writes
+// and reads in turn. Otherwise one writes and another reads, and the fields that they share are atomic.
 type echoConn struct {
 	bench  *echoBench
 	socket net.Conn
@@ -93,7 +93,7 @@ func (c *echoConn) sendFull() {
 	}
 }
 
-// sendPaced sends each message when it is due, or as soon after that as there is room for it.
+// sendPaced sends each message when it is due, or as soon after that as the window allows.
 func (c *echoConn) sendPaced() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -121,8 +121,8 @@ func (c *echoConn) sendPaced() {
 	}
 }
 
-// dueBy counts the messages that are due at now and have room, and notes when they were due. Those that could have been sent
-// earlier, as the connection was free, are late by ctl's own fault.
+// dueBy counts the messages that are due at now and fit the window, and notes when they were due. Messages that the
+// free connection could have sent earlier are late by ctl's own fault.
 func (c *echoConn) dueBy(now, free time.Duration, late *latencyShard) (n int64) {
 	sent := c.sent.Load()
 	for room := c.free(); n < room; n++ {
@@ -157,7 +157,7 @@ func (c *echoConn) sleepUntil(t time.Duration, timer *time.Timer) bool {
 	}
 }
 
-// awaitEnd waits until the time is over although nothing more is due: it is part of what is measured.
+// awaitEnd waits until the time is over although nothing more is due: that time is measured too.
 func (c *echoConn) awaitEnd() {
 	select {
 	case <-c.bench.stopped:
@@ -195,7 +195,7 @@ func (c *echoConn) send(n int64, t time.Duration) bool {
 	return true
 }
 
-// read takes what comes until everything is answered.
+// read receives until everything is answered.
 func (c *echoConn) read() {
 	defer close(c.gone)
 	buffer := make([]byte, c.bench.readBuffer())
@@ -217,7 +217,7 @@ func (c *echoConn) read() {
 	}
 }
 
-// take compares what came with what was sent, and records the messages that are whole now.
+// take compares received bytes with those that were sent, and records the messages that are complete.
 func (c *echoConn) take(p []byte, now time.Duration) bool {
 	if len(p) == 0 {
 		return true
@@ -252,7 +252,8 @@ func (c *echoConn) record(from, to int64, now time.Duration) {
 	}
 }
 
-// fail counts the first failure of the connection and closes it; what our own end made is none. It returns false.
+// fail counts the first failure of the connection and closes it; a failure that our own end caused does not count. It
+// returns false.
 func (c *echoConn) fail(err error) bool {
 	ours := c.bench.stopping() && errors.Is(err, os.ErrDeadlineExceeded) ||
 		c.finished.Load() && errors.Is(err, os.ErrDeadlineExceeded) ||
@@ -269,7 +270,8 @@ func (c *echoConn) fail(err error) bool {
 	return false
 }
 
-// settle counts what had no answer at the end. What a working connection still waits for counts as a latency of so long.
+// settle counts the messages without an answer at the end. Each that a working connection still waits for counts as a
+// latency of the time that it has waited.
 func (c *echoConn) settle(at time.Duration) {
 	sent := c.sent.Load()
 	for k := c.answered.Load(); k < sent; k++ {

@@ -44,8 +44,10 @@ func openEventReader(ctx context.Context, e *eventsBench, cursor string, number 
 	if err != nil {
 		return nil, err
 	}
-	r := &eventReader{bench: e, client: c, ctx: ctx, lag: e.lag.shard(number), ended: make(chan struct{}), cursor: cursor, last: at.Sequence}
-	r.stream, r.done, err = e.app.OpenStream(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor, Filter: e.options.filter, IncludeData: e.options.data,
+	r := &eventReader{bench: e, client: c, ctx: ctx, lag: e.lag.shard(number), ended: make(chan struct{}), cursor: cursor,
+		last: at.Sequence}
+	r.stream, r.done, err = e.app.OpenStream(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor,
+		Filter: e.options.filter, IncludeData: e.options.data,
 		Scope: &sockgatev1.Scope{Local: true}}) // the sequences that it checks are of one node
 	if err != nil {
 		c.Close()
@@ -103,7 +105,7 @@ func (r *eventReader) take(events []*sockgatev1.Event, now time.Time) {
 	}
 }
 
-// gap counts what the stream says that it did not deliver.
+// gap counts the events that the stream reports as not delivered.
 func (r *eventReader) gap(g *sockgatev1.GapDetails) {
 	r.gaps++
 	switch {

@@ -3,9 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,7 +41,10 @@ be reached.`,
 		Example:           `  ctl bench events --streams 10 --concurrency 50 --rate 2000 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchEvents(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return benchEvents(cmd.Context(), a,
+				args[0], o)
+		}),
 	}
 	o.register(cmd)
 	o.registerDuration(cmd, 10*time.Second, "how long connections come and go")
@@ -133,7 +134,7 @@ func (e *eventsBench) openStreams(ctx context.Context, cursor string) error {
 	return nil
 }
 
-// catchUp waits until each stream has delivered what had happened by now, within the timeout.
+// catchUp waits, within the timeout, until each stream has delivered everything that had happened by now.
 func (e *eventsBench) catchUp(ctx context.Context, asker *app.Client) {
 	head, err := describe(ctx, asker)
 	if err != nil {
@@ -158,7 +159,8 @@ func (e *eventsBench) catchUp(ctx context.Context, asker *app.Client) {
 		}
 	}
 	if behind > 0 {
-		e.failures.add(fmt.Errorf("%s had not caught up within %s: %w", countOf(behind, "stream", "streams"), e.app.Timeout, context.DeadlineExceeded))
+		e.failures.add(fmt.Errorf("%s had not caught up within %s: %w", countOf(behind, "stream", "streams"), e.app.Timeout,
+			context.DeadlineExceeded))
 	}
 }
 
@@ -169,16 +171,7 @@ func (e *eventsBench) total(of func(*eventReader) int64) (sum int64) {
 	return sum
 }
 
-// sameClock says that the gateway's clock is ours.
-func sameClock(gateway string) bool {
-	if strings.HasPrefix(gateway, "unix:") {
-		return true
-	}
-	host, _, err := net.SplitHostPort(gateway)
-	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
-}
-
-// eventsResult is what `ctl bench events` prints. What is not known is null.
+// eventsResult is the output of `ctl bench events`. An unknown value is null.
 type eventsResult struct {
 	benchHeader
 	Streams                  int            `json:"streams"`
@@ -230,14 +223,15 @@ func (e *eventsBench) result() *eventsResult {
 		r.Silent = &silent
 	}
 	var lag latencyReport
-	if sameClock(e.readers[0].client.Addr) {
+	if app.OnThisMachine(e.readers[0].client.Addr) {
 		lag = e.lag.report()
 		r.LagMicroseconds = &lag
 	} else {
 		e.note("the lag is not known: the gateway at %s has a clock of its own", e.readers[0].client.Addr)
 	}
 	if r.Gaps > 0 {
-		e.note("streams had GAPs: they, or ctl, were slower than the events; a greater --event-log-size of the gateway bridges more")
+		e.note("streams had GAPs: they, or ctl, were slower than the events; a greater --event-log-size of the gateway " +
+			"bridges more")
 	}
 	r.benchFooter = e.benchmark.footer(lag)
 	return r
@@ -245,11 +239,13 @@ func (e *eventsBench) result() *eventsResult {
 
 func (r *eventsResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("streams", countText(int64(r.Streams)))
-	s.Row("connections", fmt.Sprintf("%s came and went in %s, %s", countText(r.Cycles), secondsText(r.MeasuredSeconds), rateText(r.CyclesPerSecond)))
+	s.Row("connections", fmt.Sprintf("%s came and went in %s, %s", countText(r.Cycles), secondsText(r.MeasuredSeconds),
+		rateText(r.CyclesPerSecond)))
 	s.Row("events", fmt.Sprintf("%s on all streams, %s", countText(r.Events), rateText(r.EventsPerSecond)))
 	p := &r.EventsPerSecondPerStream
 	s.Row("each stream", fmt.Sprintf("%s (least %s, most %s)", rateText(p.Median), rateText(p.Least), rateText(p.Most)))
-	s.Row("gaps", fmt.Sprintf("%s, %s events missed, %s of them DATA", countText(r.Gaps), countText(r.Missed+r.MissedData), countText(r.MissedData)))
+	s.Row("gaps", fmt.Sprintf("%s, %s events missed, %s of them DATA", countText(r.Gaps), countText(r.Missed+r.MissedData),
+		countText(r.MissedData)))
 	if r.LagMicroseconds != nil {
 		addLatency(t, "lag", *r.LagMicroseconds)
 	} else {

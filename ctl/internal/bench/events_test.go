@@ -10,7 +10,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestBenchEventsFindsWhatIsMissing holds that a GAP is counted, and that an event which is missing without one is a failure.
+// TestBenchEventsFindsWhatIsMissing holds that a GAP is counted, and that an event which is missing without one is a
+// failure.
 func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 	event := func(sequence uint64) *sockgatev1.Event {
 		return &sockgatev1.Event{Sequence: sequence, Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED, Time: timestamppb.Now()}
@@ -26,8 +27,10 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 		received, gaps, missed, missedData, unknown, not int64
 	}{
 		{[]*sockgatev1.Event{event(1), event(2), event(3), event(4)}, "", app.ExitDone, 4, 0, 0, 0, 0, 0},
-		{[]*sockgatev1.Event{event(1), gap(&sockgatev1.GapDetails{From: 2, To: 3}), event(4)}, "", app.ExitDone, 2, 1, 2, 0, 0, 0},
-		{[]*sockgatev1.Event{event(1), event(2), overflow, event(3), gap(&sockgatev1.GapDetails{}), event(4)}, "", app.ExitDone, 4, 2, 0, 9, 1, 0},
+		{[]*sockgatev1.Event{event(1), gap(&sockgatev1.GapDetails{From: 2, To: 3}), event(4)}, "", app.ExitDone, 2, 1, 2, 0,
+			0, 0},
+		{[]*sockgatev1.Event{event(1), event(2), overflow, event(3), gap(&sockgatev1.GapDetails{}), event(4)}, "",
+			app.ExitDone, 4, 2, 0, 9, 1, 0},
 		{[]*sockgatev1.Event{event(1), event(4)}, "", app.ExitFailed, 2, 0, 0, 0, 0, 2},
 		{[]*sockgatev1.Event{event(2), event(3), event(4)}, "", app.ExitFailed, 3, 0, 0, 0, 0, 1},
 		{[]*sockgatev1.Event{event(1), event(2), event(2), event(3), event(4)}, "", app.ExitFailed, 5, 0, 0, 0, 0, 1},
@@ -57,17 +60,10 @@ func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
 		if got.Silent != nil {
 			silent = *got.Silent
 		}
-		if code != tt.code || got.Events != tt.received || got.Gaps != tt.gaps || got.Missed != tt.missed || got.MissedData != tt.missedData ||
+		if code != tt.code || got.Events != tt.received || got.Gaps != tt.gaps || got.Missed != tt.missed ||
+			got.MissedData != tt.missedData ||
 			got.MissedUnknown != tt.unknown || silent != tt.not || got.LagMicroseconds.Count != tt.received {
 			t.Errorf("%d: exit code %d, %+v; expected %+v; stderr: %s", i, code, got, tt, r.stderr)
-		}
-	}
-}
-
-func TestSameClock(t *testing.T) {
-	for gateway, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "unix:///x": true, "10.0.0.1:1": false, "edge:1": false} {
-		if sameClock(gateway) != want {
-			t.Errorf("%s: %v", gateway, !want)
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 	failureOther    = "other"
 )
 
-// failures counts what went wrong, by name. The names are few, whatever happens.
+// failures counts failures by name. The names are few in any case.
 type failures struct {
 	mu     sync.Mutex
 	counts map[string]int64
@@ -42,7 +42,7 @@ func (f *failures) add(err error) {
 	f.counts[name]++
 }
 
-// first is what is told of all of them: the first, or the first mismatch.
+// first is the text to show for all of them: the first failure's, or the first mismatch's.
 func (f *failures) first() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,7 +78,8 @@ func failureName(err error) string {
 		return "reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "closedByPeer"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err,
+		syscall.ETIMEDOUT):
 		return "timedOut"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "noDescriptors"
@@ -95,11 +96,12 @@ func failureName(err error) string {
 	}
 }
 
-// advise says what to do about failures that are this machine's.
+// advise notes the remedy for failures that are this machine's.
 func (b *benchmark) advise() {
 	counts := b.failures.all()
 	if counts["noLocalPorts"] > 0 {
-		b.note("this machine ran out of local ports: name more local addresses with --source, or widen net.ipv4.ip_local_port_range")
+		b.note("this machine ran out of local ports: name more local addresses with --source, or widen " +
+			"net.ipv4.ip_local_port_range")
 	}
 	if counts["noDescriptors"] > 0 {
 		b.note("this process or machine ran out of descriptors: raise ulimit -n, or open fewer connections")

@@ -14,7 +14,8 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
-// TestBenchFindsWrongBytes holds that bytes which are changed, lost, doubled, added or of another connection make it fail.
+// TestBenchFindsWrongBytes holds that bytes which are changed, lost, doubled, added or of another connection make it
+// fail.
 func TestBenchFindsWrongBytes(t *testing.T) {
 	var mu sync.Mutex
 	var swapped atomic.Pointer[[2]chan []byte] // a server that is no longer asked may still look
@@ -84,13 +85,15 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 		},
 	}
 	for name, serve := range servers {
-		for _, words := range []string{"echo -c 2 -p 2 --warmup 0s -d 1h -o json", "echo -c 2 -p 2 --rate 1000 --warmup 0s -d 2s -o json"} {
+		for _, words := range []string{"echo -c 2 -p 2 --warmup 0s -d 1h -o json",
+			"echo -c 2 -p 2 --rate 1000 --warmup 0s -d 2s -o json"} {
 			swapped.Store(&[2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)})
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, ctltest.Serve(t, ctltest.Listen(t), serve))
 			var got echoResult
 			r.result(t, &got)
-			if code != app.ExitFailed || got.Errors[failureMismatch] == 0 || !strings.Contains(got.FirstError, "does not send back just what it receives") {
+			if code != app.ExitFailed || got.Errors[failureMismatch] == 0 ||
+				!strings.Contains(got.FirstError, "does not send back just what it receives") {
 				t.Errorf("%s: %s: exit code %d, %+v", name, words, code, got)
 			}
 		}
@@ -101,7 +104,9 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	}
 	early := newBenchRun(t.Context(), "127.0.0.1:1")
-	if code := early.run("echo -c 1 --rate 1 --warmup 0s -d 1h", ctltest.Serve(t, ctltest.Listen(t), future)); code != app.ExitFailed || !strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
+	if code := early.run("echo -c 1 --rate 1 --warmup 0s -d 1h",
+		ctltest.Serve(t, ctltest.Listen(t), future)); code != app.ExitFailed ||
+		!strings.Contains(early.stderr.String(), "more bytes came back than were sent") {
 		t.Errorf("exit code %d: %s", code, early.stderr)
 	}
 	// connect compares too.
@@ -113,7 +118,8 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 	}
 }
 
-// TestBenchEchoNamesBrokenConnections holds that connections which end in the middle are counted by name, and that the others go on.
+// TestBenchEchoNamesBrokenConnections holds that connections which end in the middle are counted by name, and that the
+// others go on.
 func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 	closeAfter := func(messages int, reset bool, of func(int) bool) func(int, net.Conn) {
 		return func(number int, conn net.Conn) {
@@ -140,7 +146,8 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 		{closeAfter(0, true, all), "reset", 3, app.ExitFailed},
 	}
 	for _, tt := range tests {
-		for _, words := range []string{"echo -c 3 --warmup 0s -d 300ms -o json", "echo -c 3 --rate 3000 --warmup 0s -d 300ms -o json"} {
+		for _, words := range []string{"echo -c 3 --warmup 0s -d 300ms -o json",
+			"echo -c 3 --rate 3000 --warmup 0s -d 300ms -o json"} {
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
 			code := r.run(words, ctltest.Serve(t, ctltest.Listen(t), tt.serve))
 			var got echoResult
@@ -158,7 +165,8 @@ func TestBenchEchoNamesBrokenConnections(t *testing.T) {
 	}
 	code := r.run("echo -c 1 --warmup 0s -d 1h -o json", ctltest.Serve(t, ctltest.Listen(t), fin))
 	var got echoResult
-	if r.result(t, &got); code != app.ExitPartial || got.Errors["closedByPeer"] != 1 || got.Answered != 1 || got.Unanswered != 1 || got.LatencyMicroseconds.Count != 1 {
+	if r.result(t, &got); code != app.ExitPartial || got.Errors["closedByPeer"] != 1 || got.Answered != 1 ||
+		got.Unanswered != 1 || got.LatencyMicroseconds.Count != 1 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 }

@@ -21,7 +21,8 @@ type fakeGateway struct {
 	stream  func(*sockgatev1.StreamEventsRequest, eventStream) error
 }
 
-func (g *fakeGateway) GetGateway(context.Context, *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+func (g *fakeGateway) GetGateway(context.Context,
+	*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
 	return g.gateway()
 }
 

@@ -18,7 +18,8 @@ import (
 
 const (
 	latencyKeys = "{count min mean p50 p90 p99 p999 max}"
-	footerKeys  = " failures errors{} firstError client{processors processorSeconds processorsUsed schedulingDelayMicroseconds{p50 p99}} notes}"
+	footerKeys  = " failures errors{} firstError client{processors processorSeconds processorsUsed " +
+		"schedulingDelayMicroseconds{p50 p99}} notes}"
 )
 
 // benchCases are runs of every benchmark that end soon, with what they print.
@@ -28,23 +29,36 @@ var benchCases = []struct {
 	rows  string // the names of the table's rows
 	keys  string // of the JSON object
 }{
-	{"echo -c 3 -d 100ms --warmup 10ms", "bench echo", "address connections load messages throughput failures client LATENCY round",
-		"{benchmark address tls interrupted connections connected connectSeconds connectsPerSecond sizeBytes pipeline targetPerSecond warmupSeconds " +
-			"measuredSeconds messages answered unanswered unsent messagesPerSecond bytesPerSecond latencyMicroseconds" + latencyKeys + " sendLateMicroseconds"},
-	{"connect -c 2 -d 100ms --warmup 10ms", "bench connect", "address load cycles throughput failures client LATENCY connect cycle",
-		"{benchmark address tls interrupted concurrency sizeBytes reset sources targetPerSecond warmupSeconds measuredSeconds cycles unfinished " +
+	{"echo -c 3 -d 100ms --warmup 10ms", "bench echo",
+		"address connections load messages throughput failures client LATENCY round",
+		"{benchmark address tls interrupted connections connected connectSeconds connectsPerSecond sizeBytes pipeline " +
+			"targetPerSecond warmupSeconds " +
+			"measuredSeconds messages answered unanswered unsent messagesPerSecond bytesPerSecond latencyMicroseconds" +
+			latencyKeys + " sendLateMicroseconds"},
+	{"connect -c 2 -d 100ms --warmup 10ms", "bench connect",
+		"address load cycles throughput failures client LATENCY connect cycle",
+		"{benchmark address tls interrupted concurrency sizeBytes reset sources targetPerSecond warmupSeconds " +
+			"measuredSeconds cycles unfinished " +
 			"cyclesPerSecond connectLatencyMicroseconds" + latencyKeys + " cycleLatencyMicroseconds" + latencyKeys},
 	{"idle -c 5 -d 50ms", "bench idle", "address connections held memory heap goroutines failures client LATENCY connect",
-		"{benchmark address tls interrupted connections connected lost connectSeconds connectsPerSecond heldSeconds connectLatencyMicroseconds" + latencyKeys +
-			" gateway{engine residentBytesBefore residentBytesAfter heapBytesBefore heapBytesAfter goroutinesBefore goroutinesAfter " +
+		"{benchmark address tls interrupted connections connected lost connectSeconds connectsPerSecond heldSeconds " +
+			"connectLatencyMicroseconds" + latencyKeys +
+			" gateway{engine residentBytesBefore residentBytesAfter heapBytesBefore heapBytesAfter goroutinesBefore " +
+			"goroutinesAfter " +
 			"residentBytesPerConnection goroutinesPerConnection}"},
-	{"broadcast -c 5 --count 10 --size 5000", "bench broadcast", "address connections broadcasts deliveries outcomes failures client LATENCY reply delivery all",
-		"{benchmark address tls interrupted connections connected sizeBytes targetPerSecond measuredSeconds broadcasts broadcastsPerSecond deliveries " +
-			"deliveriesPerSecond bytesPerSecond undelivered outcomes{matched written queued dropped closed} replyLatencyMicroseconds" + latencyKeys +
+	{"broadcast -c 5 --count 10 --size 5000", "bench broadcast",
+		"address connections broadcasts deliveries outcomes failures client LATENCY reply delivery all",
+		"{benchmark address tls interrupted connections connected sizeBytes targetPerSecond measuredSeconds broadcasts " +
+			"broadcastsPerSecond deliveries " +
+			"deliveriesPerSecond bytesPerSecond undelivered outcomes{matched written queued dropped closed} " +
+			"replyLatencyMicroseconds" + latencyKeys +
 			" deliveryLatencyMicroseconds" + latencyKeys + " allLatencyMicroseconds" + latencyKeys},
-	{"events -s 3 -c 2 -d 100ms", "bench events", "address streams connections events each gaps failures client LATENCY lag",
-		"{benchmark address tls interrupted streams concurrency sizeBytes data filter targetPerSecond measuredSeconds cycles cyclesPerSecond events " +
-			"eventsPerSecond eventsPerSecondPerStream{least median most} gaps missed missedData missedUnknown silent lagMicroseconds" + latencyKeys},
+	{"events -s 3 -c 2 -d 100ms", "bench events",
+		"address streams connections events each gaps failures client LATENCY lag",
+		"{benchmark address tls interrupted streams concurrency sizeBytes data filter targetPerSecond measuredSeconds " +
+			"cycles cyclesPerSecond events " +
+			"eventsPerSecond eventsPerSecondPerStream{least median most} gaps missed missedData missedUnknown silent " +
+			"lagMicroseconds" + latencyKeys},
 }
 
 // TestBenchFormats holds what each benchmark prints, as a table and as JSON, against a real gateway.
@@ -73,13 +87,15 @@ func TestBenchFormats(t *testing.T) {
 			t.Errorf("%s -o json:\n%s\nexpected\n%s", tt.words, got, tt.keys+footerKeys)
 		}
 		r = newBenchRun(t.Context(), g.Control)
-		if code := r.run(tt.words+" -o yaml", g.Addr); code != app.ExitDone || !strings.HasPrefix(r.stdout.String(), "---\nbenchmark: "+strings.Fields(tt.words)[0]+"\n") {
+		if code := r.run(tt.words+" -o yaml", g.Addr); code != app.ExitDone ||
+			!strings.HasPrefix(r.stdout.String(), "---\nbenchmark: "+strings.Fields(tt.words)[0]+"\n") {
 			t.Errorf("%s -o yaml: exit code %d: %s", tt.words, code, r.stdout)
 		}
 	}
 }
 
-// TestBenchInterrupted holds that each benchmark that was told to take an hour ends when it is interrupted, and prints what it has.
+// TestBenchInterrupted holds that each benchmark that was told to take an hour ends when it is interrupted, and prints
+// what it has.
 func TestBenchInterrupted(t *testing.T) {
 	for words, shown := range map[string]string{
 		"echo -c 2 -d 1h --warmup 0s":                    `echo +\[.* [1-9][0-9,]* messages`,
@@ -98,7 +114,8 @@ func TestBenchInterrupted(t *testing.T) {
 		go func() { ended <- r.run(words+" -o json", g.Addr) }()
 		r.stderr.AwaitMatch(t, regexp.MustCompile(shown))
 		cancel()
-		if code := <-ended; code != app.ExitDone || !strings.Contains(r.stdout.String(), `"interrupted":true`) || !strings.Contains(r.stderr.String(), "interrupted: this is what was measured") {
+		if code := <-ended; code != app.ExitDone || !strings.Contains(r.stdout.String(), `"interrupted":true`) ||
+			!strings.Contains(r.stderr.String(), "interrupted: this is what was measured") {
 			t.Errorf("%s: exit code %d: %s%s", words, code, r.stdout, r.stderr)
 		}
 		g.Stop()
@@ -106,7 +123,8 @@ func TestBenchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := newBenchRun(ctx, "127.0.0.1:1")
-	if code := r.run("echo", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo)); code != app.ExitFailed || !strings.Contains(r.stderr.String(), "interrupted before anything was measured") {
+	if code := r.run("echo", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo)); code != app.ExitFailed ||
+		!strings.Contains(r.stderr.String(), "interrupted before anything was measured") {
 		t.Errorf("exit code %d: %s", code, r.stderr)
 	}
 }
@@ -142,14 +160,17 @@ func TestBenchIdleCost(t *testing.T) {
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
 	var got idleResult
-	if r.result(t, &got); code != app.ExitDone || got.Gateway == nil || got.Gateway.GoroutinesPerConnection < 1 || got.Gateway.HeapBytesAfter == 0 || got.Connected != 50 {
+	if r.result(t, &got); code != app.ExitDone || got.Gateway == nil || got.Gateway.GoroutinesPerConnection < 1 ||
+		got.Gateway.HeapBytesAfter == 0 || got.Connected != 50 {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
-	for gateway, why := range map[string]string{other.Control: "it is not the control plane of", ctltest.Refused(t): "cannot reach the gateway"} {
+	for gateway, why := range map[string]string{other.Control: "it is not the control plane of",
+		ctltest.Refused(t): "cannot reach the gateway"} {
 		r := newBenchRun(t.Context(), gateway)
 		code := r.run("idle -c 50 -d 50ms -o json", g.Addr)
 		var got idleResult
-		if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
+		if r.result(t, &got); code != app.ExitDone || got.Gateway != nil ||
+			!strings.Contains(r.stderr.String(), "is not known") || !strings.Contains(r.stderr.String(), why) {
 			t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 		}
 	}
@@ -166,7 +187,8 @@ func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 	r := newBenchRun(t.Context(), g.serve(t))
 	code := r.run("idle -c 10 -d 10ms -o json", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo))
 	var got idleResult
-	if r.result(t, &got); code != app.ExitDone || got.Gateway != nil || !strings.Contains(r.stderr.String(), "others ended meanwhile") {
+	if r.result(t, &got); code != app.ExitDone || got.Gateway != nil ||
+		!strings.Contains(r.stderr.String(), "others ended meanwhile") {
 		t.Errorf("exit code %d, %+v %s", code, got, r.stderr)
 	}
 }
@@ -182,7 +204,8 @@ func TestBenchIdleLost(t *testing.T) {
 	r := newBenchRun(t.Context(), ctltest.Refused(t))
 	code := r.run("idle -c 3 -d 500ms -o json", addr)
 	var got idleResult
-	if r.result(t, &got); code != app.ExitPartial || got.Lost != 1 || got.Errors["closedByPeer"] != 1 || got.Connected != 3 {
+	if r.result(t, &got); code != app.ExitPartial || got.Lost != 1 || got.Errors["closedByPeer"] != 1 ||
+		got.Connected != 3 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 }
@@ -199,8 +222,10 @@ func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 	r := newBenchRun(t.Context(), g.Control)
 	code := r.run("broadcast -c 20 --count 5 --size 16 -o json", g.Addr)
 	var got broadcastResult
-	if r.result(t, &got); code != app.ExitDone || got.Broadcasts != 5 || got.Deliveries != 100 || got.Outcomes.Matched != 100 || got.Undelivered != 0 ||
-		got.DeliveryLatencyMicroseconds.Count != 100 || got.AllLatencyMicroseconds.Count != 5 || got.ReplyLatencyMicroseconds.Count != 5 {
+	if r.result(t, &got); code != app.ExitDone || got.Broadcasts != 5 || got.Deliveries != 100 ||
+		got.Outcomes.Matched != 100 || got.Undelivered != 0 ||
+		got.DeliveryLatencyMicroseconds.Count != 100 || got.AllLatencyMicroseconds.Count != 5 ||
+		got.ReplyLatencyMicroseconds.Count != 5 {
 		t.Errorf("exit code %d, %+v", code, got)
 	}
 	if _, err := other.Write([]byte("mine")); err != nil {
@@ -224,7 +249,8 @@ func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 		{full.Control, full.Addr, "lists 2 of the 3 connections"},
 	} {
 		r := newBenchRun(t.Context(), tt.control)
-		if code := r.run("broadcast -c 3 --count 5 --timeout 500ms", tt.addr); code != app.ExitFailed || !strings.Contains(r.stderr.String(), tt.want) {
+		if code := r.run("broadcast -c 3 --count 5 --timeout 500ms", tt.addr); code != app.ExitFailed ||
+			!strings.Contains(r.stderr.String(), tt.want) {
 			t.Errorf("exit code %d: %s", code, r.stderr)
 		}
 	}
@@ -234,7 +260,8 @@ func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 func TestBenchBroadcastFindsWrongBytes(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *gatewayserver.Config) { c.Handler = handler.Echo{Greeting: []byte("welcome to the gateway\n")} })
 	r := newBenchRun(t.Context(), g.Control)
-	if code := r.run("broadcast -c 3 --count 1 --timeout 1s", g.Addr); code != app.ExitFailed || !strings.Contains(r.stderr.String(), "something else was sent to this connection") {
+	if code := r.run("broadcast -c 3 --count 1 --timeout 1s", g.Addr); code != app.ExitFailed ||
+		!strings.Contains(r.stderr.String(), "something else was sent to this connection") {
 		t.Errorf("exit code %d: %s", code, r.stderr)
 	}
 }

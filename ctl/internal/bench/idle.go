@@ -31,7 +31,10 @@ Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last
 		Example:           `  ctl bench idle -c 10000 --duration 10s 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return benchIdle(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return benchIdle(cmd.Context(), a, args[0],
+				o)
+		}),
 	}
 	o.registerConnections(cmd, "connections, 1 to 250,000")
 	o.registerDuration(cmd, 5*time.Second, "how long to hold them")
@@ -101,7 +104,8 @@ func (i *idleBench) ask(ctx context.Context) *sockgatev1.GetGatewayResponse {
 func (i *idleBench) hold(ctx context.Context) {
 	i.from = i.now()
 	stop := showProgress(i.app, "idle", func() (float64, string) {
-		return float64(i.now()-i.from) / float64(i.flags.duration), fmt.Sprintf("%s connections, %s lost", countText(int64(len(i.opened.sockets))), countText(i.lost.Load()))
+		return float64(i.now()-i.from) / float64(i.flags.duration), fmt.Sprintf("%s connections, %s lost",
+			countText(int64(len(i.opened.sockets))), countText(i.lost.Load()))
 	})
 	defer stop()
 	var watchers sync.WaitGroup
@@ -144,7 +148,7 @@ func (i *idleBench) watch(socket net.Conn) {
 	}
 }
 
-// idleResult is what `ctl bench idle` prints. What is not known is null.
+// idleResult is the output of `ctl bench idle`. An unknown value is null.
 type idleResult struct {
 	benchHeader
 	Connections                int           `json:"connections"`
@@ -158,7 +162,7 @@ type idleResult struct {
 	benchFooter
 }
 
-// idleCost is what the gateway's process used before and after, and for each connection that it accepted meanwhile.
+// idleCost is the gateway's use of memory before and after, and for each connection that it accepted meanwhile.
 type idleCost struct {
 	Engine                     string   `json:"engine"`
 	ResidentBytesBefore        uint64   `json:"residentBytesBefore"`
@@ -185,7 +189,8 @@ func (i *idleBench) result() *idleResult {
 	return r
 }
 
-// cost compares the gateway before and after; nil, with the reason in why, where that says nothing about these connections.
+// cost compares the gateway before and after. It returns nil, with the reason in why, where that says nothing about
+// these connections.
 func (i *idleBench) cost() *idleCost {
 	held := int64(len(i.opened.sockets)) - i.lost.Load()
 	if i.before == nil || i.after == nil || held == 0 {
@@ -202,11 +207,13 @@ func (i *idleBench) cost() *idleCost {
 		i.why = fmt.Sprintf("the gateway at %s was restarted meanwhile", i.client.Addr)
 		return nil
 	case accepted < held:
-		i.why = fmt.Sprintf("the gateway at %s has accepted %d connections meanwhile, and %d are held here: it is not the control plane of %s; name "+
+		i.why = fmt.Sprintf("the gateway at %s has accepted %d connections meanwhile, and %d are held here: it is not the "+
+			"control plane of %s; name "+
 			"the right one with --gateway", i.client.Addr, accepted, held, i.address)
 		return nil
 	case grown < held*9/10:
-		i.why = fmt.Sprintf("the gateway at %s has only %d connections more than before, and %d are held here: others ended meanwhile; try again",
+		i.why = fmt.Sprintf("the gateway at %s has only %d connections more than before, and %d are held here: others "+
+			"ended meanwhile; try again",
 			i.client.Addr, grown, held)
 		return nil
 	}
@@ -240,10 +247,12 @@ func (r *idleResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	if slope := c.ResidentBytesPerConnection; slope == nil {
 		s.Row("memory", "not known")
 	} else {
-		s.Row("memory", fmt.Sprintf("%s a connection (resident %s -> %s)", signedBytes(*slope), app.HumanBytes(c.ResidentBytesBefore), app.HumanBytes(c.ResidentBytesAfter)))
+		s.Row("memory", fmt.Sprintf("%s a connection (resident %s -> %s)", signedBytes(*slope),
+			app.HumanBytes(c.ResidentBytesBefore), app.HumanBytes(c.ResidentBytesAfter)))
 	}
 	s.Row("heap", fmt.Sprintf("%s -> %s", app.HumanBytes(c.HeapBytesBefore), app.HumanBytes(c.HeapBytesAfter)))
-	s.Row("goroutines", fmt.Sprintf("%.3g a connection (%d -> %d), engine %s", c.GoroutinesPerConnection, c.GoroutinesBefore, c.GoroutinesAfter, c.Engine))
+	s.Row("goroutines", fmt.Sprintf("%.3g a connection (%d -> %d), engine %s", c.GoroutinesPerConnection,
+		c.GoroutinesBefore, c.GoroutinesAfter, c.Engine))
 }
 
 func signedBytes(n float64) string {

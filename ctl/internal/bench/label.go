@@ -19,11 +19,12 @@ import (
 )
 
 const (
-	findEvery       = 20 * time.Millisecond // a connection is listed a moment after it was opened
-	maxAddressTerms = 16                    // local addresses that a filter names; with more of them, all connections are listed
+	findEvery = 20 * time.Millisecond // a connection is listed a moment after it was opened
+	// local addresses that a filter names; with more of them, all connections are listed
+	maxAddressTerms = 16
 )
 
-// label gives this benchmark's connections a label that no other has, and makes the filter that asks for it.
+// label gives this benchmark's connections a label that no other has, and makes the filter for it.
 func (x *broadcastBench) label(ctx context.Context) error {
 	ctx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
@@ -33,7 +34,8 @@ func (x *broadcastBench) label(ctx context.Context) error {
 	}
 	value := uuid.NewString()
 	for batch := range slices.Chunk(ids, app.MaxIDs) {
-		resp, err := x.client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: batch, Set: map[string]string{benchLabel: value}})
+		resp, err := x.client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: batch,
+			Set: map[string]string{benchLabel: value}})
 		if err != nil {
 			return err
 		}
@@ -47,7 +49,7 @@ func (x *broadcastBench) label(ctx context.Context) error {
 	return nil
 }
 
-// find returns the IDs of all our connections; they are known by our ends' addresses.
+// find returns the IDs of all our connections; the addresses of our ends identify them.
 func (x *broadcastBench) find(ctx context.Context) ([]string, error) {
 	ours, ips := make(map[string]bool), make(map[string]bool)
 	for _, socket := range x.opened.sockets {
@@ -75,7 +77,8 @@ func (x *broadcastBench) find(ctx context.Context) ([]string, error) {
 	}
 }
 
-// timeIsOver says that a call failed because ctx is over, or just about to be: the gateway has the same deadline.
+// timeIsOver reports whether a call failed because ctx is over, or just about to be: the gateway has the same
+// deadline.
 func timeIsOver(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || app.StatusOf(err).Code() == codes.DeadlineExceeded
 }
@@ -84,13 +87,15 @@ func (x *broadcastBench) notFound(ctx context.Context, found int) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return errors.New("interrupted before anything was measured")
 	}
-	return fmt.Errorf("the gateway at %s lists %d of the %d connections that were opened to %s within %s: it closed them, or it is not the control "+
+	return fmt.Errorf("the gateway at %s lists %d of the %d connections that were opened to %s within %s: it closed "+
+		"them, or it is not the control "+
 		"plane of that address (name the right one with --gateway), or a proxy or address translation is between", x.client.Addr, found,
 		len(x.opened.sockets), x.address, x.app.Timeout)
 }
 
 // list walks over the connections once.
-func (x *broadcastBench) list(ctx context.Context, request *sockgatev1.ListConnectionsRequest, ours map[string]bool) (ids []string, err error) {
+func (x *broadcastBench) list(ctx context.Context, request *sockgatev1.ListConnectionsRequest,
+	ours map[string]bool) (ids []string, err error) {
 	request.PageToken = ""
 	for {
 		resp, err := x.client.ListConnections(ctx, request)

@@ -16,8 +16,8 @@ const (
 	latencyDigits = 3
 )
 
-// latencies is a histogram that many goroutines record into. It is split, because one with 10,000 connections' locks would measure its
-// own, and one for each of them would take gigabytes.
+// latencies is a histogram that many goroutines record into. It is split into shards: with one lock, 10,000
+// connections would measure that lock, and a histogram for each of them would take gigabytes.
 type latencies struct{ shards []latencyShard }
 
 type latencyShard struct {
@@ -27,6 +27,7 @@ type latencyShard struct {
 	_         [64]byte      // the next one's lock is on another cache line
 }
 
+// newLatencies makes an empty histogram, four shards for each processor.
 func newLatencies() *latencies {
 	l := &latencies{shards: make([]latencyShard, 4*runtime.GOMAXPROCS(0))}
 	for i := range l.shards {
@@ -42,7 +43,7 @@ func newHistogram() *hdrhistogram.Histogram {
 // Shard is where goroutine number i records.
 func (l *latencies) shard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
 
-// Record takes one latency. Less than nothing, as clocks of two processes may make it, is nothing.
+// record takes one latency. A negative one, which the clocks of two processes may make, counts as 0.
 func (s *latencyShard) record(d time.Duration) {
 	s.mu.Lock()
 	s.add(d)
@@ -55,7 +56,7 @@ func (s *latencyShard) add(d time.Duration) {
 	_ = s.histogram.RecordValue(int64(min(max(d, 0), 2*maxBenchDuration)))
 }
 
-// merged is all of it, and count what it has so far.
+// merged sums all shards up.
 func (l *latencies) merged() *hdrhistogram.Histogram {
 	sum := newHistogram()
 	for i := range l.shards {
@@ -67,6 +68,7 @@ func (l *latencies) merged() *hdrhistogram.Histogram {
 	return sum
 }
 
+// count is the number of latencies so far.
 func (l *latencies) count() (n int64) {
 	for i := range l.shards {
 		s := &l.shards[i]
@@ -100,6 +102,7 @@ type latencyReport struct {
 	Max   float64 `json:"max"`
 }
 
+// report sums up everything so far.
 func (l *latencies) report() latencyReport {
 	h := l.merged()
 	if h.TotalCount() == 0 {
@@ -139,7 +142,8 @@ func latencyText(us float64) string {
 // addLatency adds a row; one without values is left out.
 func addLatency(t *app.Table, what string, r latencyReport) {
 	if r.Count > 0 {
-		t.Add(what, latencyText(r.P50), latencyText(r.P90), latencyText(r.P99), latencyText(r.P999), latencyText(r.Max), countText(r.Count))
+		t.Add(what, latencyText(r.P50), latencyText(r.P90), latencyText(r.P99), latencyText(r.P999), latencyText(r.Max),
+			countText(r.Count))
 	}
 }
 

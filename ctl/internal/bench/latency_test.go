@@ -12,7 +12,8 @@ func TestLatencies(t *testing.T) {
 		l.shard(i).record(time.Duration(i+1) * time.Millisecond)
 	}
 	r := l.report()
-	if r.Count != 1000 || l.count() != 1000 || !near(r.P50, 500e3) || !near(r.P90, 900e3) || !near(r.P99, 990e3) || !near(r.P999, 999e3) || !near(r.Max, 1e6) || !near(r.Min, 1e3) {
+	if r.Count != 1000 || l.count() != 1000 || !near(r.P50, 500e3) || !near(r.P90, 900e3) || !near(r.P99, 990e3) ||
+		!near(r.P999, 999e3) || !near(r.Max, 1e6) || !near(r.Min, 1e3) {
 		t.Errorf("%+v", r)
 	}
 	l.shard(0).record(-time.Hour)

@@ -10,10 +10,12 @@ import (
 // patternPeriod is a prime, so that messages of nearly every size differ from each other for a long time.
 const patternPeriod = 65521
 
-// pattern is an endless sequence of bytes. Each connection sends its own part of it: bytes that are lost, doubled, out of order or of
-// another connection do not compare equal. All of them share one copy, and nothing is copied to be sent or to be compared.
+// pattern is an endless sequence of bytes. Each connection sends its own part of it: bytes that are lost, doubled,
+// out of order or of another connection do not compare equal. All connections share one copy, and nothing is copied
+// to send or compare.
 type pattern struct{ twice []byte }
 
+// newPattern makes the pattern, which is the same in every run.
 func newPattern() pattern {
 	random := rand.NewChaCha8([32]byte{'s', 'o', 'c', 'k', 'g', 'a', 't', 'e'})
 	twice := make([]byte, 2*patternPeriod)
@@ -40,7 +42,7 @@ func (p pattern) write(w io.Writer, offset, n int64) error {
 	return nil
 }
 
-// Check compares what was received with the pattern from offset on.
+// check compares received bytes with the pattern from offset on.
 func (p pattern) check(offset int64, received []byte) error {
 	for len(received) > 0 {
 		want := p.at(offset, int64(len(received)))
@@ -55,7 +57,8 @@ func (p pattern) check(offset int64, received []byte) error {
 func (p pattern) difference(offset int64, want, received []byte) error {
 	for i := range want {
 		if want[i] != received[i] {
-			return &mismatchError{fmt.Sprintf("0x%02x came where 0x%02x was expected (after %d right bytes here)", received[i], want[i], i)}
+			return &mismatchError{fmt.Sprintf("0x%02x came where 0x%02x was expected (after %d right bytes here)", received[i],
+				want[i], i)}
 		}
 	}
 	return nil

@@ -17,7 +17,8 @@ func TestPattern(t *testing.T) {
 	if err := p.check(65501, []byte(b.String())); err == nil {
 		t.Error("the pattern equals itself one byte further on")
 	}
-	if err := p.check(0, []byte{p.twice[0], p.twice[1] ^ 0xff}); err == nil || !strings.Contains(err.Error(), "after 1 right bytes") {
+	if err := p.check(0, []byte{p.twice[0], p.twice[1] ^ 0xff}); err == nil ||
+		!strings.Contains(err.Error(), "after 1 right bytes") {
 		t.Errorf("%v", err)
 	}
 }

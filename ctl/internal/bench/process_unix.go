@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// descriptorLimit is how many descriptors this process may have, which Go has raised to the hard limit; 0 when it is not limited.
+// descriptorLimit is how many descriptors this process may have, which Go has raised to the hard limit; 0 when it is
+// not limited.
 func descriptorLimit() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) > 1<<30 {
@@ -16,7 +17,7 @@ func descriptorLimit() int {
 	return int(limit.Cur)
 }
 
-// processorTime is what this process has used of its processors.
+// processorTime is the processor time that this process has used.
 func processorTime() (time.Duration, bool) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

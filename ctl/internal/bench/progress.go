@@ -15,8 +15,8 @@ const (
 	progressWidth = 24
 )
 
-// showProgress paints a bar on a terminal's stderr until the returned function is called, which wipes it out. state is called by
-// another goroutine. Where nobody looks, nothing happens.
+// showProgress paints a bar on a terminal's stderr until the returned function is called, which wipes it out. Another
+// goroutine calls state. Without a terminal it does nothing.
 func showProgress(a *app.App, title string, state func() (done float64, text string)) (stop func()) {
 	if !a.Env.StderrIsTerminal || a.Env.Getenv("TERM") == "dumb" {
 		return func() {}

@@ -29,17 +29,18 @@ func (b *benchmark) header(name string) benchHeader {
 	return benchHeader{Benchmark: name, Address: b.address, TLS: b.secure != nil, Interrupted: b.interrupted}
 }
 
-// footer sums up what went wrong and what ctl cost itself, against the latency that matters.
+// footer sums up the failures and ctl's own cost, against the latency that matters.
 func (b *benchmark) footer(latency latencyReport) benchFooter {
 	now := measureLoad()
-	f := benchFooter{Errors: b.failures.all(), Failures: b.failures.total(), FirstError: b.failures.first(), Client: now.since(&b.load)}
+	f := benchFooter{Errors: b.failures.all(), Failures: b.failures.total(), FirstError: b.failures.first(),
+		Client: now.since(&b.load)}
 	b.noteClient(&f.Client, latency)
 	b.advise()
 	f.Notes = append([]string{}, b.notes...)
 	return f
 }
 
-// benchResult is what a benchmark prints.
+// benchResult is the output of a benchmark.
 type benchResult interface {
 	table(a *app.App, s *app.Sections, t *app.Table)
 	footer() *benchFooter
@@ -49,7 +50,7 @@ type benchResult interface {
 func (h *benchHeader) header() *benchHeader { return h }
 func (f *benchFooter) footer() *benchFooter { return f }
 
-// printBench prints a result, and then says what must be known about it.
+// printBench prints a result, and then the remarks about it.
 func printBench(a *app.App, r benchResult) error {
 	err := printBenchData(a, r)
 	if ferr := a.Stdout.Flush(); err == nil {
@@ -99,7 +100,7 @@ func printBenchData(a *app.App, r benchResult) error {
 	return t.Flush()
 }
 
-// benchExit is what a run comes to: done counts what went well.
+// benchExit is the exit of a run; done counts the successes.
 func (b *benchmark) benchExit(done int64) error {
 	switch {
 	case b.failures.all()[failureMismatch] > 0:
@@ -136,5 +137,6 @@ func rateText(r float64) string {
 func secondsText(s float64) string { return app.HumanDuration(time.Duration(s * float64(time.Second))) }
 
 func connectedText(connected, wanted int, rate float64, took float64) string {
-	return fmt.Sprintf("%s of %s, opened in %s (%s)", countText(int64(connected)), countText(int64(wanted)), secondsText(took), rateText(rate))
+	return fmt.Sprintf("%s of %s, opened in %s (%s)", countText(int64(connected)), countText(int64(wanted)),
+		secondsText(took), rateText(rate))
 }

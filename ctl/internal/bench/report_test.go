@@ -11,12 +11,14 @@ func TestBenchTexts(t *testing.T) {
 			t.Errorf("%v µs is shown as %s, want %s", us, got, want)
 		}
 	}
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234",
+		-123: "-123"} {
 		if got := countText(n); got != want {
 			t.Errorf("%d is shown as %s", n, got)
 		}
 	}
-	for r, want := range map[float64]string{0: "0/s", 0.25: "0.25/s", 12.34: "12.3/s", 99.99: "100/s", 48213.4: "48,213/s"} {
+	for r, want := range map[float64]string{0: "0/s", 0.25: "0.25/s", 12.34: "12.3/s", 99.99: "100/s",
+		48213.4: "48,213/s"} {
 		if got := rateText(r); got != want {
 			t.Errorf("%v is shown as %s", r, got)
 		}

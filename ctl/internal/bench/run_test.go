@@ -67,7 +67,8 @@ func (r *benchRun) result(t testing.TB, v any) {
 }
 
 // piped dials in-process connections that serve answers, for tests in which time is not real.
-func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(context.Context, string, string) (net.Conn, error) {
+func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(context.Context, string,
+	string) (net.Conn, error) {
 	var mu sync.Mutex
 	number := 0
 	return func(context.Context, string, string) (net.Conn, error) {
@@ -85,7 +86,8 @@ func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(
 }
 
 // inBubble runs ctl bench against serve while time stands still unless everybody waits.
-func inBubble(t *testing.T, serve func(number int, conn net.Conn), words string, check func(t *testing.T, r *benchRun, code int)) {
+func inBubble(t *testing.T, serve func(number int, conn net.Conn), words string,
+	check func(t *testing.T, r *benchRun, code int)) {
 	synctest.Test(t, func(t *testing.T) {
 		var serving sync.WaitGroup
 		r := newBenchRun(t.Context(), "127.0.0.1:1")

@@ -39,7 +39,7 @@ with their certificates: what begins with spiffe:// is one, and anything else wi
 Each node of a fleet has its own bans; without --node or --local these commands are for all nodes.`,
 	}
 	cmd.AddCommand(banAddCommand(a), banListCommand(a), banRemoveCommand(a))
-	return a.Noun(cmd)
+	return a.Noun(cmd, "do")
 }
 
 // banAddCommand is `ctl ban add`.
@@ -58,13 +58,15 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("for") && (o.duration <= 0 || o.duration > maxBan) {
-				return app.Usagef("--for %s is out of bounds; give more than 0 and up to 10 years (87600h), or leave it out", o.duration)
+				return app.Usagef("--for %s is out of bounds; give more than 0 and up to 10 years (87600h), or leave it out",
+					o.duration)
 			}
 			return banAdd(cmd.Context(), a, args[0], o)
 		}),
 	}
 	f := cmd.Flags()
-	f.DurationVar(&o.duration, "for", 0, "how long it lasts, up to 10 years, for example 10m (default until it is removed)")
+	f.DurationVar(&o.duration, "for", 0,
+		"how long it lasts, up to 10 years, for example 10m (default until it is removed)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to peers")
 	f.BoolVar(&o.keep, "keep", false, "leave live connections alone")
 	o.registerIdentity(cmd)
@@ -74,12 +76,13 @@ same TARGET is replaced. Without --for it lasts until it is removed.`,
 	return cmd
 }
 
-// registerIdentity declares the flag that says what kind of target it is.
+// registerIdentity declares --identity.
 func (o *banOptions) registerIdentity(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.identity, "identity", false, "TARGET is an identity, whatever it looks like")
 }
 
-// isIdentity says what kind of target it is. It does not guess: a network with a slip of the pen is no identity.
+// isIdentity reports whether the target is an identity. It does not guess: a network with a typing error is no
+// identity.
 func (o *banOptions) isIdentity(target string) (bool, error) {
 	if o.identity || strings.HasPrefix(target, identityScheme) {
 		return true, nil
@@ -87,12 +90,13 @@ func (o *banOptions) isIdentity(target string) (bool, error) {
 	_, addrErr := netip.ParseAddr(target)
 	_, prefixErr := netip.ParsePrefix(target)
 	if addrErr != nil && prefixErr != nil {
-		return false, app.Usagef("%.100q is neither an IP address nor a network in CIDR form such as 203.0.113.0/24; if it is an identity, say so with --identity", target)
+		return false, app.Usagef("%.100q is neither an IP address nor a network in CIDR form such as 203.0.113.0/24; if it "+
+			"is an identity, say so with --identity", target)
 	}
 	return false, nil
 }
 
-// banAdd bans the target, and says so where a restart of the gateway would forget it.
+// banAdd bans the target. It warns where a restart of the gateway would forget the ban.
 func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
@@ -104,7 +108,8 @@ func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error 
 	if len(o.reason) > maxBanReason {
 		return app.Usagef("--reason has %d bytes; the limit is %d", len(o.reason), maxBanReason)
 	}
-	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep, Scope: a.Scope(&o.scope)}
+	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep,
+		Scope: a.Scope(&o.scope)}
 	if o.duration > 0 {
 		req.Duration = durationpb.New(o.duration)
 	}
@@ -121,7 +126,7 @@ func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error 
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// printAddedBan shows the ban, and what came of it.
+// printAddedBan shows the ban and its effect.
 func printAddedBan(a *app.App, resp *sockgatev1.AddBanResponse) error {
 	ban := resp.GetBan()
 	switch {
@@ -260,14 +265,17 @@ func banRemoveCommand(a *app.App) *cobra.Command {
 		Short:             "End a ban",
 		Args:              app.Exactly(1, "one TARGET"),
 		ValidArgsFunction: completeBans(a),
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return banRemove(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return banRemove(cmd.Context(), a, args[0],
+				o)
+		}),
 	}
 	o.registerIdentity(cmd)
 	a.RegisterScope(cmd, &o.scope)
 	return cmd
 }
 
-// banRemove ends the ban, and shows what it was.
+// banRemove ends the ban, and shows it.
 func banRemove(ctx context.Context, a *app.App, target string, o banOptions) error {
 	identity, err := o.isIdentity(target)
 	if err != nil {
@@ -276,7 +284,8 @@ func banRemove(ctx context.Context, a *app.App, target string, o banOptions) err
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.RemoveBan, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity, Scope: a.Scope(&o.scope)})
+	resp, err := app.Ask(ctx, a, app.API.RemoveBan, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity,
+		Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
 	}
@@ -286,7 +295,7 @@ func banRemove(ctx context.Context, a *app.App, target string, o banOptions) err
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// printRemovedBan shows what was removed; to a program, in a fleet, with the nodes.
+// printRemovedBan shows the removed ban; in a fleet a program gets the nodes too.
 func printRemovedBan(a *app.App, resp *sockgatev1.RemoveBanResponse) error {
 	if a.Structured() && resp.GetFleet() != nil {
 		return a.PrintMessage(resp)

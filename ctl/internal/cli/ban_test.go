@@ -30,16 +30,20 @@ func TestBanAdd(t *testing.T) {
 		var got *sockgatev1.AddBanRequest
 		g := &fakeGateway{addBan: func(req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
 			got = req
-			return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: req.GetTarget() + "!", ExpiresAt: ago(-10 * time.Minute)}, Closed: 3, Durable: true}, nil
+			return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: req.GetTarget() + "!",
+				ExpiresAt: ago(-10 * time.Minute)}, Closed: 3, Durable: true}, nil
 		}}
 		run := against(t, g)
-		if code := run.run(strings.Fields("ban add --reason spam " + tt.words)...); code != app.ExitDone || run.stderr.String() != "" {
+		if code := run.run(strings.Fields("ban add --reason spam " + tt.words)...); code != app.ExitDone ||
+			run.stderr.String() != "" {
 			t.Errorf("%s: exit code %d: %s", tt.words, code, run.stderr)
 		}
-		if got.GetTarget() != tt.target || got.GetIdentity() != tt.identity || got.GetDuration().AsDuration() != tt.duration || got.GetReason() != "spam" {
+		if got.GetTarget() != tt.target || got.GetIdentity() != tt.identity ||
+			got.GetDuration().AsDuration() != tt.duration || got.GetReason() != "spam" {
 			t.Errorf("%s: request %v", tt.words, got)
 		}
-		if out := run.stdout.String(); !strings.HasPrefix(out, "TARGET") || !strings.Contains(out, tt.target+"!") || !strings.Contains(out, "2026-03-04T10:41:02.123Z   3        false\n") {
+		if out := run.stdout.String(); !strings.HasPrefix(out, "TARGET") || !strings.Contains(out, tt.target+"!") ||
+			!strings.Contains(out, "2026-03-04T10:41:02.123Z   3        false\n") {
 			t.Errorf("%s: stdout:\n%s", tt.words, out)
 		}
 	}
@@ -48,10 +52,12 @@ func TestBanAdd(t *testing.T) {
 // A ban that a restart would forget is said to be one.
 func TestBanThatIsNotDurable(t *testing.T) {
 	g := &fakeGateway{addBan: func(req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
-		return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32"}, Replaced: !req.GetKeepConnections()}, nil
+		return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32"},
+			Replaced: !req.GetKeepConnections()}, nil
 	}}
 	note := "ctl: the ban ends with the gateway's process; to keep bans, give the gateway --state-dir\n"
-	against(t, g).expect(t, 0, "TARGET         EXPIRES   CLOSED   REPLACED\n192.0.2.1/32   never     0        false\n", note, "ban", "add", "192.0.2.1", "--keep")
+	against(t, g).expect(t, 0, "TARGET         EXPIRES   CLOSED   REPLACED\n192.0.2.1/32   never     0        false\n",
+		note, "ban", "add", "192.0.2.1", "--keep")
 	against(t, g).expect(t, 0, "192.0.2.1/32\n", note, "ban", "add", "192.0.2.1", "-o", "name")
 }
 
@@ -60,16 +66,19 @@ func bannedPages() *fakeGateway {
 	return &fakeGateway{listBans: func(req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
 		if req.GetPageToken() == "" {
 			return &sockgatev1.ListBansResponse{NextPageToken: "2", TotalSize: 2, Bans: []*sockgatev1.Ban{
-				{Target: "203.0.113.7/32", Reason: "spam", CreatedBy: "ci", CreatedAt: ago(time.Minute), ExpiresAt: ago(-time.Minute), Refused: 12}}}, nil
+				{Target: "203.0.113.7/32", Reason: "spam", CreatedBy: "ci", CreatedAt: ago(time.Minute),
+					ExpiresAt: ago(-time.Minute), Refused: 12}}}, nil
 		}
-		return &sockgatev1.ListBansResponse{TotalSize: 2, Bans: []*sockgatev1.Ban{{Target: "spiffe://a/b", Identity: true, CreatedBy: "\x1b", CreatedAt: ago(0)}}}, nil
+		return &sockgatev1.ListBansResponse{TotalSize: 2, Bans: []*sockgatev1.Ban{{Target: "spiffe://a/b", Identity: true,
+			CreatedBy: "\x1b", CreatedAt: ago(0)}}}, nil
 	}}
 }
 
 // All pages are listed, in every format.
 func TestBanList(t *testing.T) {
 	formats := map[string]string{
-		"table": "TARGET           EXPIRES                    REASON   BY   REFUSED\n203.0.113.7/32   2026-03-04T10:32:02.123Z   spam     ci   12\n" +
+		"table": "TARGET           EXPIRES                    REASON   BY   REFUSED\n203.0.113.7/32   " +
+			"2026-03-04T10:32:02.123Z   spam     ci   12\n" +
 			"spiffe://a/b     never                      -        \\x1b   0\n",
 		"wide": "TARGET           EXPIRES                    REASON   BY   REFUSED   IDENTITY   CREATED\n" +
 			"203.0.113.7/32   2026-03-04T10:32:02.123Z   spam     ci   12        false      2026-03-04T10:30:02.123Z\n" +
@@ -95,8 +104,10 @@ func TestBanRemove(t *testing.T) {
 		}
 		return &sockgatev1.RemoveBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32", Refused: 2}}, nil
 	}}
-	against(t, g).expect(t, 0, "TARGET         EXPIRES   REASON   BY   REFUSED\n192.0.2.1/32   never     -        -    2\n", "", "ban", "remove", "192.0.2.1")
-	against(t, g).expect(t, app.ExitNotFound, "", "ctl: \"spiffe://a\" is not banned (BAN_NOT_FOUND)\n", "ban", "remove", "spiffe://a")
+	against(t, g).expect(t, 0,
+		"TARGET         EXPIRES   REASON   BY   REFUSED\n192.0.2.1/32   never     -        -    2\n", "", "ban", "remove", "192.0.2.1")
+	against(t, g).expect(t, app.ExitNotFound, "", "ctl: \"spiffe://a\" is not banned (BAN_NOT_FOUND)\n", "ban", "remove",
+		"spiffe://a")
 }
 
 // What is neither address nor identity is asked about, and nothing is done.
@@ -129,7 +140,8 @@ func TestKickBans(t *testing.T) {
 		resp.Banned = []string{"203.0.113.7/32", "spiffe://a"}
 		return resp, nil
 	}}
-	against(t, g).expect(t, 0, "n.1.1\n", "ctl: banned for 10m: 203.0.113.7/32, spiffe://a\n", "kick", "n.1.1", "--ban", "10m", "-o", "name")
+	against(t, g).expect(t, 0, "n.1.1\n", "ctl: banned for 10m: 203.0.113.7/32, spiffe://a\n", "kick", "n.1.1", "--ban",
+		"10m", "-o", "name")
 	if got.GetBanDuration().AsDuration() != 10*time.Minute {
 		t.Errorf("request %v", got)
 	}

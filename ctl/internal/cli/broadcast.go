@@ -45,7 +45,8 @@ Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed, or 
 	o.payload.Register(cmd)
 	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp+"; empty means all live ones")
 	cmd.Flags().StringSliceVar(&o.exclude, "exclude", nil, "leave out this `ID` (repeatable)")
-	cmd.Flags().StringVar(&o.requestID, "request-id", "", "`UUID` that makes a retry safe for 2 minutes; empty turns that off (default a random one)")
+	cmd.Flags().StringVar(&o.requestID, "request-id", "",
+		"`UUID` that makes a retry safe for 2 minutes; empty turns that off (default a random one)")
 	a.RegisterScope(cmd, &o.scope)
 	a.CompleteFlagIDs(cmd, "exclude")
 	app.CompleteFlag(cmd, "filter")
@@ -91,7 +92,8 @@ func broadcast(ctx context.Context, a *app.App, text string, o broadcastOptions)
 }
 
 // broadcastSafely tries again while the gateway is unavailable; the request ID keeps it from being carried out twice.
-func broadcastSafely(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+func broadcastSafely(ctx context.Context, a *app.App, c *app.Client,
+	req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
 	ctx, cancel := c.Within(ctx, 0)
 	defer cancel()
 	var wait app.RetryDelay
@@ -100,7 +102,8 @@ func broadcastSafely(ctx context.Context, a *app.App, c *app.Client, req *sockga
 		if err == nil {
 			return resp, nil
 		}
-		last := attempt == broadcastAttempts || req.GetRequestId() == "" || app.StatusOf(err).Code() != codes.Unavailable || app.AboutNode(err)
+		last := attempt == broadcastAttempts || req.GetRequestId() == "" || app.StatusOf(err).Code() != codes.Unavailable ||
+			app.AboutNode(err)
 		if last || a.Env.Sleep(ctx, wait.Next()) != nil {
 			sayUncertain(a, err, req.GetRequestId())
 			return nil, err

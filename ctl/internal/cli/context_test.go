@@ -13,7 +13,8 @@ import (
 // ctlIn runs these words with a configuration directory of its own, and returns what came of it.
 func ctlIn(t *testing.T, dir string, variables map[string]string, words string) (code int, stdout, stderr string) {
 	t.Helper()
-	run := &invocation{ctx: t.Context(), gateway: variables["SOCKGATE_GATEWAY"], configDir: dir, variables: variables, stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+	run := &invocation{ctx: t.Context(), gateway: variables["SOCKGATE_GATEWAY"], configDir: dir, variables: variables,
+		stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
 	code = run.run(strings.Fields(words)...)
 	return code, run.stdout.String(), run.stderr.String()
 }
@@ -48,7 +49,8 @@ func TestContexts(t *testing.T) {
 		t.Errorf("names %q", got)
 	}
 	want = `{"current":false,"name":"dev","gateway":"127.0.0.1:8018","tls":false}` + "\n" +
-		`{"current":true,"name":"prod","gateway":"gw.example.org:8018","tls":true,"tlsCa":"/etc/ca.pem","tokenFile":"` + cwd + `/token"}` + "\n"
+		`{"current":true,"name":"prod","gateway":"gw.example.org:8018","tls":true,"tlsCa":"/etc/ca.pem","tokenFile":"` + cwd +
+		`/token"}` + "\n"
 	if got := mustCtl(t, dir, "context list -o json"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
@@ -64,10 +66,12 @@ func TestContexts(t *testing.T) {
 	if got := mustCtl(t, dir, "context show prod -o json"); !strings.HasPrefix(got, `{"name":"prod",`) {
 		t.Errorf("got:\n%s", got)
 	}
-	if code, stdout, _ := ctlIn(t, dir, nil, "__complete context use p"); code != 0 || stdout != "prod\tgw.example.org:8018\n:4\n" {
+	if code, stdout, _ := ctlIn(t, dir, nil, "__complete context use p"); code != 0 ||
+		stdout != "prod\tgw.example.org:8018\n:4\n" {
 		t.Errorf("completes to %q", stdout)
 	}
-	if code, _, stderr := ctlIn(t, dir, nil, "context remove dev"); code != 0 || stderr != "ctl: dev was the current context; there is none now\n" {
+	if code, _, stderr := ctlIn(t, dir, nil, "context remove dev"); code != 0 ||
+		stderr != "ctl: dev was the current context; there is none now\n" {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if code, _, _ := ctlIn(t, dir, nil, "context remove dev"); code != app.ExitNotFound {
@@ -78,7 +82,8 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// Each setting comes from the flag, else the environment, else the chosen context, else the current one, else the default.
+// Each setting comes from the flag, else the environment, else the chosen context, else the current one, else the
+// default.
 func TestAccessPrecedence(t *testing.T) {
 	dir := t.TempDir()
 	mustCtl(t, dir, "context add one --gateway one:1 --tls-ca /one.pem --token-file /one.token")
@@ -100,19 +105,27 @@ func TestAccessPrecedence(t *testing.T) {
 		want      string
 	}{
 		{"current context", nil, "", one},
-		{"chosen by flag", env("CONTEXT=one"), "--context two", `"gateway":"two:2","tls":true,"tlsCa":"/two.pem","tlsCert":"/two-cert.pem","tlsKey":"/two-key.pem"`},
+		{"chosen by flag", env("CONTEXT=one"), "--context two",
+			`"gateway":"two:2","tls":true,"tlsCa":"/two.pem","tlsCert":"/two-cert.pem","tlsKey":"/two-key.pem"`},
 		{"chosen by environment", env("CONTEXT=plain"), "", `"gateway":"127.0.0.1:3","tls":false`},
-		{"environment goes before context", env("TLS_CA=/env.pem"), "", `"gateway":"one:1","tls":true,"tlsCa":"/env.pem","tokenFile":"/one.token"`},
-		{"flag goes before environment", env("TLS_CA=/env.pem"), "--tls-ca /flag.pem", `"gateway":"one:1","tls":true,"tlsCa":"/flag.pem","tokenFile":"/one.token"`},
-		{"another address leaves the current context aside", nil, "--gateway 127.0.0.1:9", `"gateway":"127.0.0.1:9","tls":false`},
-		{"another address of the environment does, too", env("GATEWAY=127.0.0.1:9"), "", `"gateway":"127.0.0.1:9","tls":false`},
+		{"environment goes before context", env("TLS_CA=/env.pem"), "",
+			`"gateway":"one:1","tls":true,"tlsCa":"/env.pem","tokenFile":"/one.token"`},
+		{"flag goes before environment", env("TLS_CA=/env.pem"), "--tls-ca /flag.pem",
+			`"gateway":"one:1","tls":true,"tlsCa":"/flag.pem","tokenFile":"/one.token"`},
+		{"another address leaves the current context aside", nil, "--gateway 127.0.0.1:9",
+			`"gateway":"127.0.0.1:9","tls":false`},
+		{"another address of the environment does, too", env("GATEWAY=127.0.0.1:9"), "",
+			`"gateway":"127.0.0.1:9","tls":false`},
 		{"the same address does not", env("GATEWAY=one:1"), "", one},
-		{"nor does a context that was chosen", nil, "--gateway 127.0.0.1:9 --context one", `"gateway":"127.0.0.1:9","tls":true,"tlsCa":"/one.pem","tokenFile":"/one.token"`},
+		{"nor does a context that was chosen", nil, "--gateway 127.0.0.1:9 --context one",
+			`"gateway":"127.0.0.1:9","tls":true,"tlsCa":"/one.pem","tokenFile":"/one.token"`},
 		{"an empty flag takes away", nil, "--token-file=", `"gateway":"one:1","tls":true,"tlsCa":"/one.pem"`},
 		{"no TLS", nil, "--tls=false --token-file=", `"gateway":"one:1","tls":false`},
 		{"TLS", env("TLS=1"), "--context plain", `"gateway":"127.0.0.1:3","tls":true`},
-		{"a pair is never mixed", nil, "--context two --tls-cert /a.pem --tls-key /b.pem", `"gateway":"two:2","tls":true,"tlsCa":"/two.pem","tlsCert":"/a.pem","tlsKey":"/b.pem"`},
-		{"the token itself goes before the context's file", env("TOKEN=sgt_x"), "", `"gateway":"one:1","tls":true,"tlsCa":"/one.pem"`},
+		{"a pair is never mixed", nil, "--context two --tls-cert /a.pem --tls-key /b.pem",
+			`"gateway":"two:2","tls":true,"tlsCa":"/two.pem","tlsCert":"/a.pem","tlsKey":"/b.pem"`},
+		{"the token itself goes before the context's file", env("TOKEN=sgt_x"), "",
+			`"gateway":"one:1","tls":true,"tlsCa":"/one.pem"`},
 	}
 	for _, tt := range tests {
 		code, stdout, stderr := ctlIn(t, dir, tt.variables, "context show -o json "+tt.flags)
@@ -120,10 +133,12 @@ func TestAccessPrecedence(t *testing.T) {
 			t.Errorf("%s: exit code %d\ngot  %swant %s%s", tt.name, code, stdout, want, stderr)
 		}
 	}
-	if code, _, stderr := ctlIn(t, dir, nil, "context show --context two --tls-cert /a.pem"); code != app.ExitUsage || !strings.Contains(stderr, "only one of the two") {
+	if code, _, stderr := ctlIn(t, dir, nil, "context show --context two --tls-cert /a.pem"); code != app.ExitUsage ||
+		!strings.Contains(stderr, "only one of the two") {
 		t.Errorf("half a pair: exit code %d: %s", code, stderr)
 	}
-	if code, stdout, _ := ctlIn(t, t.TempDir(), nil, "context show -o json"); code != 0 || stdout != `{"name":"","gateway":"127.0.0.1:8018","tls":false}`+"\n" {
+	if code, stdout, _ := ctlIn(t, t.TempDir(), nil, "context show -o json"); code != 0 ||
+		stdout != `{"name":"","gateway":"127.0.0.1:8018","tls":false}`+"\n" {
 		t.Errorf("default: %s", stdout)
 	}
 }
@@ -207,7 +222,8 @@ func TestContextUsage(t *testing.T) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, stderr)
 		}
 	}
-	if code, _, stderr := ctlIn(t, "", nil, "context add a --gateway 127.0.0.1:1"); code != app.ExitFailed || !strings.Contains(stderr, "SOCKGATE_CONTEXTS") {
+	if code, _, stderr := ctlIn(t, "", nil, "context add a --gateway 127.0.0.1:1"); code != app.ExitFailed ||
+		!strings.Contains(stderr, "SOCKGATE_CONTEXTS") {
 		t.Errorf("without a home: exit code %d: %s", code, stderr)
 	}
 }

@@ -37,7 +37,8 @@ have is counted also when others did not, which are named, with exit code 3.
 	}
 	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
-	cmd.Flags().StringVar(&o.by, "by", "", "count the connections of each `FIELD` value: listener, state, close_reason, remote_ip or labels.KEY")
+	cmd.Flags().StringVar(&o.by, "by", "",
+		"count the connections of each `FIELD` value: listener, state, close_reason, remote_ip or labels.KEY")
 	a.RegisterScope(cmd, &o.scope)
 	app.CompleteFlag(cmd, "state", "live", "closed", "all")
 	app.CompleteFlag(cmd, "by", "listener", "state", "close_reason", "remote_ip", "labels.")
@@ -53,7 +54,8 @@ func count(ctx context.Context, a *app.App, o countOptions) error {
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.CountConnections, &sockgatev1.CountConnectionsRequest{Filter: o.filter, State: state, By: o.by, Scope: a.Scope(&o.scope)})
+	resp, err := app.Ask(ctx, a, app.API.CountConnections, &sockgatev1.CountConnectionsRequest{Filter: o.filter,
+		State: state, By: o.by, Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
 	}

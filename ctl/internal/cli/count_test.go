@@ -16,7 +16,8 @@ import (
 func TestCount(t *testing.T) {
 	all := &sockgatev1.CountConnectionsResponse{Count: 1234567, TotalSize: 2000000, Cursor: "edge-1.19ab0d3f1c2@42"}
 	rooms := proto.CloneOf(all)
-	rooms.Groups = []*sockgatev1.ConnectionGroup{{Value: "lobby", Count: 1000000}, {Count: 234000}, {Value: "\x1b[31m", Count: 560}}
+	rooms.Groups = []*sockgatev1.ConnectionGroup{{Value: "lobby", Count: 1000000}, {Count: 234000},
+		{Value: "\x1b[31m", Count: 560}}
 	rooms.Other = 7
 	const more = "ctl: 7 connections more, in smaller groups than these\n"
 	tests := []struct {
@@ -29,12 +30,16 @@ func TestCount(t *testing.T) {
 		{"count -o wide", all, "COUNT     LIVE      CURSOR\n1234567   2000000   edge-1.19ab0d3f1c2@42\n", ""},
 		{"count -o name", all, "1234567\n", ""},
 		{"count -o json", all, `{"count":"1234567","totalSize":"2000000","cursor":"edge-1.19ab0d3f1c2@42","groups":[],"other":"0"}` + "\n", ""},
-		{"count -o yaml", all, "---\ncount: \"1234567\"\ntotalSize: \"2000000\"\ncursor: edge-1.19ab0d3f1c2@42\ngroups: []\nother: \"0\"\n", ""},
-		{"count --by labels.room", rooms, "LABELS.ROOM   COUNT\nlobby         1000000\n-             234000\n\\x1b[31m      560\n", more},
-		{"count --by labels.room -o wide", rooms, "LABELS.ROOM   COUNT\nlobby         1000000\n-             234000\n\\x1b[31m      560\n", more},
+		{"count -o yaml", all, "---\ncount: \"1234567\"\ntotalSize: \"2000000\"\ncursor: edge-1.19ab0d3f1c2@42\ngroups: " +
+			"[]\nother: \"0\"\n", ""},
+		{"count --by labels.room", rooms,
+			"LABELS.ROOM   COUNT\nlobby         1000000\n-             234000\n\\x1b[31m      560\n", more},
+		{"count --by labels.room -o wide", rooms,
+			"LABELS.ROOM   COUNT\nlobby         1000000\n-             234000\n\\x1b[31m      560\n", more},
 		{"count --by labels.room -o name", rooms, "lobby\n\n\\x1b[31m\n", more},
-		{"count --by labels.room -o json", rooms, `{"count":"1234567","totalSize":"2000000","cursor":"edge-1.19ab0d3f1c2@42","groups":[` +
-			`{"value":"lobby","count":"1000000"},{"value":"","count":"234000"},{"value":"\u001b[31m","count":"560"}],"other":"7"}` + "\n", more},
+		{"count --by labels.room -o json", rooms,
+			`{"count":"1234567","totalSize":"2000000","cursor":"edge-1.19ab0d3f1c2@42","groups":[` +
+				`{"value":"lobby","count":"1000000"},{"value":"","count":"234000"},{"value":"\u001b[31m","count":"560"}],"other":"7"}` + "\n", more},
 		{"count --by state", &sockgatev1.CountConnectionsResponse{}, "STATE   COUNT\n", ""},
 	}
 	for _, tt := range tests {
@@ -47,16 +52,19 @@ func TestCount(t *testing.T) {
 
 func TestCountRequest(t *testing.T) {
 	g := &fakeGateway{count: func(req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
-		want := &sockgatev1.CountConnectionsRequest{Filter: "true", State: sockgatev1.ListState_LIST_STATE_ALL, By: "labels.x",
+		want := &sockgatev1.CountConnectionsRequest{Filter: "true", State: sockgatev1.ListState_LIST_STATE_ALL,
+			By:    "labels.x",
 			Scope: &sockgatev1.Scope{NodeTimeout: durationpb.New(4 * time.Second)}}
 		if !proto.Equal(req, want) {
 			t.Errorf("request %v; expected %v", req, want)
 		}
 		return nil, failure(codes.InvalidArgument, "by: nothing to group by", "OUT_OF_BOUNDS", nil)
 	}}
-	against(t, g).expect(t, app.ExitUsage, "", "ctl: by: nothing to group by (OUT_OF_BOUNDS)\n", "count", "--filter", "true", "--state", "all", "--by", "labels.x")
+	against(t, g).expect(t, app.ExitUsage, "", "ctl: by: nothing to group by (OUT_OF_BOUNDS)\n", "count", "--filter",
+		"true", "--state", "all", "--by", "labels.x")
 	run := against(t, g)
-	if code := run.run("count", "--state", "open"); code != app.ExitUsage || !strings.Contains(run.stderr.String(), "use live, closed or all") {
+	if code := run.run("count", "--state", "open"); code != app.ExitUsage ||
+		!strings.Contains(run.stderr.String(), "use live, closed or all") {
 		t.Errorf("exit code %d, stderr %q", code, run.stderr.String())
 	}
 }

@@ -31,10 +31,10 @@ func newDrainWait(a *app.App, c *app.Client, f *sockgatev1.FleetResult) *drainWa
 	return d
 }
 
-// nodes are those that are awaited, in the order of their names.
+// nodes are the awaited nodes, in the order of their names.
 func (d *drainWait) nodes() []string { return slices.Sorted(maps.Keys(d.left)) }
 
-// see takes what nodes say. A node whose last events are lost has gone for good: its drain has ended too.
+// see takes a batch of events. A node whose last events are lost has gone for good: its drain has ended too.
 func (d *drainWait) see(batch []*sockgatev1.Event) {
 	for _, e := range batch {
 		lost := e.GetGap().GetReason() == sockgatev1.GapReason_GAP_REASON_NODE_LOST
@@ -44,7 +44,7 @@ func (d *drainWait) see(batch []*sockgatev1.Event) {
 	}
 }
 
-// ended says whether all drains have ended, also those of which nothing more can be heard.
+// ended reports whether all drains have ended, those of unreachable nodes included.
 func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 	if len(d.left) == 0 || d.app.Env.Now().Sub(d.asked) < app.AskAfter {
 		return len(d.left) == 0, nil
@@ -70,6 +70,7 @@ func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 // sayUnseen names the nodes that had not ended when the gateway that was asked did.
 func (d *drainWait) sayUnseen() {
 	if len(d.left) > 0 {
-		d.app.Say("the gateway that was asked has ended; the end of these drains was not seen: %s", app.Clean(strings.Join(d.nodes(), ", ")))
+		d.app.Say("the gateway that was asked has ended; the end of these drains was not seen: %s",
+			app.Clean(strings.Join(d.nodes(), ", ")))
 	}
 }

@@ -15,7 +15,8 @@ func TestShutdownQuestionOfAFleet(t *testing.T) {
 		"shutdown":               "Shut the gateway at GATEWAY down?",
 		"shutdown --local":       "Shut the gateway at GATEWAY down?",
 		"shutdown --node edge-2": "Shut the node edge-2 down?",
-		"shutdown --all":         "Shut ALL 3 nodes of the fleet (edge-1, edge-2 which is DRAINING, edge-3 which is UNREACHABLE) down?",
+		"shutdown --all": "Shut ALL 3 nodes of the fleet (edge-1, edge-2 which is DRAINING, edge-3 which is " +
+			"UNREACHABLE) down?",
 	} {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
@@ -27,19 +28,22 @@ func TestShutdownQuestionOfAFleet(t *testing.T) {
 		many = append(many, &sockgatev1.Node{Name: fmt.Sprintf("n%d", n), State: sockgatev1.NodeState_NODE_STATE_LIVE})
 	}
 	many = append(many, &sockgatev1.Node{Name: "gone", State: sockgatev1.NodeState_NODE_STATE_LEFT})
-	if text := allNodesText(many); !strings.HasPrefix(text, "ALL 25 nodes of the fleet (n0, n1, ") || !strings.HasSuffix(text, ", n19, and 5 more)") || strings.Contains(text, "gone") {
+	if text := allNodesText(many); !strings.HasPrefix(text, "ALL 25 nodes of the fleet (n0, n1, ") ||
+		!strings.HasSuffix(text, ", n19, and 5 more)") || strings.Contains(text, "gone") {
 		t.Error(text)
 	}
 }
 
 // drained is a DRAIN_ENDED of a node.
 func drained(node string) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0), Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{}}}
+	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0),
+		Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{}}}
 }
 
 // gone is the GAP of a node whose last events are lost.
 func gone(node string) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_GAP, Time: ago(0), Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}}
+	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_GAP, Time: ago(0),
+		Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}}
 }
 
 // Waiting for nodes of a fleet ends when the drain of each has ended, or can be heard of no more.
@@ -66,13 +70,20 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 		stdout  string
 		stderr  string
 	}{
-		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")), of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-2", "edge-1"), ""},
-		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"), drained("edge-1")), of(cursor, drained("edge-9"))}, app.ExitPartial,
+		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live},
+			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")),
+				of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-2", "edge-1"), ""},
+		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"),
+			drained("edge-1")), of(cursor, drained("edge-9"))}, app.ExitPartial,
 			ended("edge-2", "edge-1"), silentText},
-		{"the last events of one are lost", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")),
-			of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-1") + "10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
-		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitDone, ended("edge-1"), ""},
-		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead}, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitPartial, ended("edge-1"),
+		{"the last events of one are lost", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live},
+			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")),
+				of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-1") +
+				"10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
+		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left},
+			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitDone, ended("edge-1"), ""},
+		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead},
+			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitPartial, ended("edge-1"),
 			"ctl: edge-2 is UNREACHABLE; how its drain went is not known\n"},
 	}
 	for _, tt := range tests {
@@ -92,7 +103,8 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 	}
 }
 
-// The gateway that is asked may end first: what was not seen is named. What it shuts down of itself alone ends with it, as without a fleet.
+// The gateway that is asked may end first: what was not seen is named. What it shuts down of itself alone ends with it,
+// as without a fleet.
 func TestShutdownEndsWithTheGatewayThatIsAsked(t *testing.T) {
 	both := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))
 	for args, want := range map[string]string{

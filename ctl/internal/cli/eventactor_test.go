@@ -13,36 +13,44 @@ import (
 
 // controlEvent is a CONTROL event with these details.
 func controlEvent(d *sockgatev1.ControlDetails) *sockgatev1.Event {
-	return &sockgatev1.Event{Time: timestamppb.New(testNow()), Type: sockgatev1.EventType_EVENT_TYPE_CONTROL, Details: &sockgatev1.Event_Control{Control: d}}
+	return &sockgatev1.Event{Time: timestamppb.New(testNow()), Type: sockgatev1.EventType_EVENT_TYPE_CONTROL,
+		Details: &sockgatev1.Event_Control{Control: d}}
 }
 
-// A line of an audit says who did what, how that was proven, and from where; of who has proven nothing, only the address. A
-// text that others chose cannot be taken for more than one field.
+// A line of an audit says who did what, how that was proven, and from where; of who has proven nothing, only the
+// address. A text that others chose cannot be taken for more than one field.
 func TestControlLines(t *testing.T) {
 	tests := []struct {
 		details *sockgatev1.ControlDetails
 		format  string
 		want    string
 	}{
-		{&sockgatev1.ControlDetails{Verb: "UpdateLimits", Actor: "ci", Proof: "token", Role: "ADMIN", SourceAddress: "192.0.2.1:5",
-			Changes: map[string]string{"max_connections": "100", "allow": "10.0.0.0/8, ::1/128"}}, "table",
+		{&sockgatev1.ControlDetails{Verb: "UpdateLimits", Actor: "ci", Proof: "token", Role: "ADMIN",
+			SourceAddress: "192.0.2.1:5",
+			Changes:       map[string]string{"max_connections": "100", "allow": "10.0.0.0/8, ::1/128"}}, "table",
 			`UpdateLimits by=ci proof=token role=ADMIN from=192.0.2.1:5 allow="10.0.0.0/8, ::1/128" max-connections="100"`},
-		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "spiffe://a/b", Proof: "certificate", Role: "OPERATOR", SourceAddress: "192.0.2.1:5", Ban: "203.0.113.7/32",
+		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "spiffe://a/b", Proof: "certificate", Role: "OPERATOR",
+			SourceAddress: "192.0.2.1:5", Ban: "203.0.113.7/32",
 			Reason: "spam", Matched: 2, Outcomes: map[string]uint64{"KICKED": 2}}, "table",
 			`AddBan by=spiffe://a/b proof=certificate role=OPERATOR from=192.0.2.1:5 ban=203.0.113.7/32 matched=2 KICKED=2 reason="spam"`},
-		{&sockgatev1.ControlDetails{Verb: "RemoveBan", Actor: "uid:1000", Proof: "unix", Role: "ADMIN", Ban: "a\x1b"}, "table",
+		{&sockgatev1.ControlDetails{Verb: "RemoveBan", Actor: "uid:1000", Proof: "unix", Role: "ADMIN", Ban: "a\x1b"},
+			"table",
 			`RemoveBan by=uid:1000 proof=unix role=ADMIN ban=a\x1b`},
-		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN", SourceAddress: "127.0.0.1:5", Ban: "10m"}, "table",
+		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN",
+			SourceAddress: "127.0.0.1:5", Ban: "10m"}, "table",
 			`Kick by=127.0.0.1:5 ban=10m matched=0`},
-		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN", SourceAddress: "127.0.0.1:5", Ban: "10m"}, "wide",
+		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN",
+			SourceAddress: "127.0.0.1:5", Ban: "10m"}, "wide",
 			`Kick by=127.0.0.1:5 proof=none role=ADMIN from=127.0.0.1:5 ban=10m matched=0`},
-		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "ann role=ADMIN", Proof: "certificate", Role: "OPERATOR", Ban: `x by="root"`, RequestId: "1 matched=9"},
+		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "ann role=ADMIN", Proof: "certificate", Role: "OPERATOR",
+			Ban: `x by="root"`, RequestId: "1 matched=9"},
 			"table", `AddBan by="ann role=ADMIN" proof=certificate role=OPERATOR ban="x by=\"root\"" request-id="1 matched=9"`},
 		{&sockgatev1.ControlDetails{Verb: "Shutdown", Actor: "SIGTERM"}, "table", `Shutdown by=SIGTERM matched=0`},
 	}
 	for _, tt := range tests {
 		run := against(t, serveEvents(controlEvent(tt.details)))
-		if code := run.run("events", "-o", tt.format); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), "  -  "+tt.want+"\n") {
+		if code := run.run("events", "-o", tt.format); code != app.ExitDone ||
+			!strings.HasSuffix(run.stdout.String(), "  -  "+tt.want+"\n") {
 			t.Errorf("exit code %d: got  %swant %s", code, run.stdout, tt.want)
 		}
 	}
@@ -54,21 +62,25 @@ func TestPeerIsShown(t *testing.T) {
 	c.TlsVersion, c.TlsCipher, c.TlsProtocol, c.TlsServerName = "TLS 1.3", "TLS_AES_128_GCM_SHA256", "mqtt", "gw.example.org"
 	c.PeerIdentity, c.ProxyAddress = "spiffe://a/b", "10.0.0.2:4242"
 	want := " tls=TLS1.3 identity=spiffe://a/b proxy=10.0.0.2:4242"
-	for _, eventType := range []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT} {
+	for _, eventType := range []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED,
+		sockgatev1.EventType_EVENT_TYPE_PRESENT} {
 		run := against(t, serveEvents(&sockgatev1.Event{Time: ago(0), Type: eventType, Connection: c}))
 		if code := run.run("events"); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), want+"\n") {
 			t.Errorf("exit code %d: %s", code, run.stdout)
 		}
 	}
-	g := &fakeGateway{list: pages(c), get: func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+	g := &fakeGateway{list: pages(c), get: func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse,
+		error) {
 		return &sockgatev1.GetConnectionResponse{Connection: c}, nil
 	}}
 	for _, words := range []string{"list -o wide", "get n.1.1 -o wide"} {
 		run := against(t, g)
 		run.run(strings.Fields(words)...)
 		header, row, _ := strings.Cut(run.stdout.String(), "\n")
-		if !strings.HasSuffix(header, "PAUSED   IDENTITY       TLS       CIPHER                   ALPN   SNI              PROXY") ||
-			!strings.HasSuffix(row, "false    spiffe://a/b   TLS 1.3   TLS_AES_128_GCM_SHA256   mqtt   gw.example.org   10.0.0.2:4242\n") {
+		if !strings.HasSuffix(header,
+			"PAUSED   IDENTITY       TLS       CIPHER                   ALPN   SNI              PROXY") ||
+			!strings.HasSuffix(row,
+				"false    spiffe://a/b   TLS 1.3   TLS_AES_128_GCM_SHA256   mqtt   gw.example.org   10.0.0.2:4242\n") {
 			t.Errorf("ctl %s:\n%s", words, run.stdout)
 		}
 	}
@@ -80,7 +92,8 @@ func TestCallerText(t *testing.T) {
 		"":                                    nil,
 		"127.0.0.1:5, not proven, role admin": {Identity: "127.0.0.1:5", Proof: "none", Role: sockgatev1.Role_ROLE_ADMIN},
 		"spiffe://a, proven by certificate, role none": {Identity: "spiffe://a", Proof: "certificate"},
-		"uid:1000, proven by unix, role viewer":        {Identity: "uid:1000", Proof: "unix", Role: sockgatev1.Role_ROLE_VIEWER},
+		"uid:1000, proven by unix, role viewer": {Identity: "uid:1000", Proof: "unix",
+			Role: sockgatev1.Role_ROLE_VIEWER},
 	} {
 		if got := callerText(c); got != want {
 			t.Errorf("%s: got %q, want %q", fmt.Sprint(c), got, want)

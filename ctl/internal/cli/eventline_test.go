@@ -21,9 +21,11 @@ func sampleEvents() []*sockgatev1.Event {
 	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.42")
 	listener := &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
 	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(250 * time.Millisecond), QueuedBytes: 70000}}
-	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2, EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
+	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2,
+		EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
 	member := func(message string, silent time.Duration) *sockgatev1.Event_Member {
-		d := &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab", Version: "v1.2.3", Message: message, Connections: 12, EventHead: 99}
+		d := &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab", Version: "v1.2.3", Message: message,
+			Connections: 12, EventHead: 99}
 		if silent > 0 {
 			d.Silent = durationpb.New(silent)
 		}
@@ -32,7 +34,8 @@ func sampleEvents() []*sockgatev1.Event {
 	events := []*sockgatev1.Event{
 		{Details: listener},
 		{Connection: open, Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
-		{Connection: open, Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte("More Axes\n"), TotalBytes: 10}}},
+		{Connection: open, Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte("More Axes\n"),
+			TotalBytes: 10}}},
 		{Connection: open},
 		{Connection: open, Details: &sockgatev1.Event_IdleTimeout{IdleTimeout: &sockgatev1.IdleTimeoutDetails{Idle: durationpb.New(500 * time.Millisecond), Closing: true}}},
 		{Connection: open, Details: backpressure},
@@ -44,19 +47,23 @@ func sampleEvents() []*sockgatev1.Event {
 		{Details: drain},
 		{Details: drain},
 		{Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{
-			Verb: "Broadcast", Actor: "127.0.0.1:1", Filter: `id != "x"`, ConnectionIds: []string{"a", "b"}, Reason: "r", RequestId: "u", Matched: 3,
+			Verb: "Broadcast", Actor: "127.0.0.1:1", Filter: `id != "x"`, ConnectionIds: []string{"a",
+				"b"}, Reason: "r", RequestId: "u", Matched: 3,
 			Outcomes: map[string]uint64{"WRITTEN": 2, "CLOSED": 1}, DataBytes: 5,
 		}}},
 		{Connection: open},
-		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1, Cursor: "19ab0d3f1c2.7"}}},
-		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
+		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1,
+			Cursor: "19ab0d3f1c2.7"}}},
+		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
+			Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
 		{Details: &sockgatev1.Event_Refused{Refused: &sockgatev1.RefusedDetails{Reason: sockgatev1.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
 			Message: "20 connections from 203.0.113.7", RemoteAddress: "203.0.113.7:4242"}}},
 		{Details: member("first heard of", 0)},
 		{Details: member("", 5200*time.Millisecond)},
 		{Details: member("it is not asked any more", 10*time.Second)},
 		{Details: member("", 12*time.Second)},
-		{Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab", Message: "it said that it\nleaves"}}},
+		{Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab",
+			Message: "it said that it\nleaves"}}},
 	}
 	for i, e := range events {
 		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
@@ -101,11 +108,14 @@ func TestEventFormats(t *testing.T) {
 		t.Fatalf("%d samples for %d types", len(samples), len(events.TypeNames()))
 	}
 	against(t, serveEvents(samples...)).expect(t, 0, eventLines, "", "events")
-	against(t, serveEvents(samples...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o", "name")
-	against(t, serveEvents(samples[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
+	against(t, serveEvents(samples...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o",
+		"name")
+	against(t, serveEvents(samples[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      "+
+		"edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
 	gap := samples[16]
-	against(t, serveEvents(gap, gap)).expect(t, 0, strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
-		`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
+	against(t, serveEvents(gap, gap)).expect(t, 0,
+		strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
+			`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
 	against(t, serveEvents(gap)).expect(t, 0, `---
 node: edge-1
 incarnation: 19ab0d3f1c2
@@ -124,7 +134,8 @@ gap:
 func TestEventColour(t *testing.T) {
 	run := against(t, serveEvents(sampleEvents()[16]))
 	run.terminal = true
-	run.expect(t, 0, "10:31:02.123  \x1b[31mGAP             \x1b[0m  -  events missed: EVICTED from=3 to=8 requested=19ab0d3f1c2.2\n", "", "events")
+	run.expect(t, 0, "10:31:02.123  \x1b[31mGAP             \x1b[0m  -  events missed: EVICTED from=3 to=8 "+
+		"requested=19ab0d3f1c2.2\n", "", "events")
 }
 
 func TestEventDataEncodings(t *testing.T) {
@@ -135,10 +146,12 @@ func TestEventDataEncodings(t *testing.T) {
 		}
 	}
 	events := []*sockgatev1.Event{
-		data("a", "h\xc3", 2), data("b", "\xe2\x82", 2), data("a", "\xa9", 1), data("b", "\xac\x1b", 2), data("a", "x\xc3", 900), data("a", "\xa9", 1),
+		data("a", "h\xc3", 2), data("b", "\xe2\x82", 2), data("a", "\xa9", 1), data("b", "\xac\x1b", 2), data("a", "x\xc3",
+			900), data("a", "\xa9", 1),
 	}
 	want := map[string][]string{
-		"utf8":   {`a  "h"`, `b  ""`, `a  "é"`, `b  "€\x1b"`, `a  "x` + "\uFFFD" + `" (the first 2 of 900 bytes)`, `a  "` + "\uFFFD" + `"`},
+		"utf8": {`a  "h"`, `b  ""`, `a  "é"`, `b  "€\x1b"`, `a  "x` + "\uFFFD" + `" (the first 2 of 900 bytes)`,
+			`a  "` + "\uFFFD" + `"`},
 		"hex":    {`a  68c3`, `b  e282`, `a  a9`, `b  ac1b`, `a  78c3 (the first 2 of 900 bytes)`, `a  a9`},
 		"base64": {`a  aMM=`, `b  4oI=`, `a  qQ==`, `b  rBs=`, `a  eMM= (the first 2 of 900 bytes)`, `a  qQ==`},
 	}

@@ -53,15 +53,18 @@ func TestExitCodeOfEveryOutcome(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
-	run.expect(t, app.ExitUnreachable, "", "ctl: cannot reach the gateway at GATEWAY: dial tcp GATEWAY: connect: connection refused; "+
-		"is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY\n", "list")
+	run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(),
+		stderr: ctltest.NewOutput()}
+	run.expect(t, app.ExitUnreachable, "",
+		"ctl: cannot reach the gateway at GATEWAY: dial tcp GATEWAY: connect: connection refused; "+
+			"is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY\n", "list")
 }
 
 // A listener that accepts and says nothing is no gateway.
 func TestDeadlineWhileConnectingIsUnreachable(t *testing.T) {
 	for _, args := range [][]string{{"info"}, {"events"}} {
-		run := &invocation{ctx: t.Context(), gateway: ctltest.Listen(t).Addr().String(), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+		run := &invocation{ctx: t.Context(), gateway: ctltest.Listen(t).Addr().String(), stdout: ctltest.NewOutput(),
+			stderr: ctltest.NewOutput()}
 		if code := run.run(append(args, "--timeout", "100ms")...); code != app.ExitUnreachable {
 			t.Errorf("%q: exit code %d: %s", args, code, run.stderr)
 		}
@@ -74,7 +77,8 @@ func TestDeadlineOfASlowGatewayIsAFailure(t *testing.T) {
 	defer close(release)
 	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { <-release; return nil, errBroken }}
 	run := against(t, g)
-	run.expect(t, app.ExitFailed, "", "ctl: the gateway at GATEWAY did not answer in time; allow it more with --timeout\n", "info", "--timeout", "300ms")
+	run.expect(t, app.ExitFailed, "", "ctl: the gateway at GATEWAY did not answer in time; allow it more with --timeout\n",
+		"info", "--timeout", "300ms")
 }
 
 func TestErrorTexts(t *testing.T) {
@@ -86,16 +90,19 @@ func TestErrorTexts(t *testing.T) {
 		stderr string
 	}{
 		{
-			"filter with position", failure(codes.InvalidArgument, "undeclared reference to 'bytes_recieved'", "INVALID_FILTER", map[string]string{"line": "1", "column": "9"}),
+			"filter with position", failure(codes.InvalidArgument, "undeclared reference to 'bytes_recieved'", "INVALID_FILTER",
+				map[string]string{"line": "1", "column": "9"}),
 			"true && bytes_recieved > 10", app.ExitUsage,
 			"ctl: undeclared reference to 'bytes_recieved' (INVALID_FILTER)\n  true && bytes_recieved > 10\n          ^\n",
 		},
 		{
-			"second line", failure(codes.InvalidArgument, "syntax error", "INVALID_FILTER", map[string]string{"line": "2", "column": "99"}),
+			"second line", failure(codes.InvalidArgument, "syntax error", "INVALID_FILTER",
+				map[string]string{"line": "2", "column": "99"}),
 			"true &&\nfälse", app.ExitUsage, "ctl: syntax error (INVALID_FILTER)\n  fälse\n       ^\n",
 		},
 		{
-			"position out of range", failure(codes.InvalidArgument, "syntax error", "INVALID_FILTER", map[string]string{"line": "7", "column": "1"}),
+			"position out of range", failure(codes.InvalidArgument, "syntax error", "INVALID_FILTER",
+				map[string]string{"line": "7", "column": "1"}),
 			"x", app.ExitUsage, "ctl: syntax error (INVALID_FILTER)\n",
 		},
 		{
@@ -104,11 +111,14 @@ func TestErrorTexts(t *testing.T) {
 			}), "", app.ExitUsage, "ctl: page_size is out of bounds (OUT_OF_BOUNDS)\n  page_size: -1 is negative\n",
 		},
 		{
-			"retry", failure(codes.ResourceExhausted, "too many", "TOO_MANY_REQUEST_IDS", nil, &errdetails.RetryInfo{RetryDelay: durationpb.New(2 * time.Second)}),
+			"retry", failure(codes.ResourceExhausted, "too many", "TOO_MANY_REQUEST_IDS", nil,
+				&errdetails.RetryInfo{RetryDelay: durationpb.New(2 * time.Second)}),
 			"", app.ExitFailed, "ctl: too many (TOO_MANY_REQUEST_IDS)\n  try again in 2s\n",
 		},
-		{"without details", status.Error(codes.PermissionDenied, "not you\x1b[2J"), "", app.ExitDenied, "ctl: not you\\x1b[2J (PermissionDenied)\n"},
-		{"unavailable, says the gateway", failure(codes.Unavailable, "draining", "DRAINING", nil), "", app.ExitUnreachable, "ctl: draining (DRAINING)\n"},
+		{"without details", status.Error(codes.PermissionDenied, "not you\x1b[2J"), "", app.ExitDenied,
+			"ctl: not you\\x1b[2J (PermissionDenied)\n"},
+		{"unavailable, says the gateway", failure(codes.Unavailable, "draining", "DRAINING", nil), "", app.ExitUnreachable,
+			"ctl: draining (DRAINING)\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,7 +195,8 @@ func TestUsageErrors(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			text := run.stderr.String()
-			if !strings.HasPrefix(text, "ctl: ") || !strings.Contains(text, tt.words) || !strings.HasSuffix(text, "Run '"+tt.help+" --help' for usage.\n") {
+			if !strings.HasPrefix(text, "ctl: ") || !strings.Contains(text, tt.words) ||
+				!strings.HasSuffix(text, "Run '"+tt.help+" --help' for usage.\n") {
 				t.Errorf("stderr %q lacks %q", text, tt.words)
 			}
 			if run.stdout.String() != "" {
@@ -197,13 +208,19 @@ func TestUsageErrors(t *testing.T) {
 
 // A reader that has gone, as with `| head`, is nothing to complain about.
 func TestBrokenPipeIsQuiet(t *testing.T) {
-	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return &sockgatev1.GetGatewayResponse{}, nil }})
+	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse,
+		error) {
+		return &sockgatev1.GetGatewayResponse{}, nil
+	}})
 	run.stdout.FailWith(fmt.Errorf("write /dev/stdout: %w", syscall.EPIPE))
 	run.expect(t, app.ExitFailed, "", "", "info")
 }
 
 func TestFullDiskIsNotQuiet(t *testing.T) {
-	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return &sockgatev1.GetGatewayResponse{}, nil }})
+	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse,
+		error) {
+		return &sockgatev1.GetGatewayResponse{}, nil
+	}})
 	run.stdout.FailWith(errors.New("no space left on device"))
 	run.expect(t, app.ExitFailed, "", "ctl: no space left on device\n", "info")
 }

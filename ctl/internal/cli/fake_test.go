@@ -36,7 +36,8 @@ type fakeGateway struct {
 	shutdown  func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error)
 	stream    func(*sockgatev1.StreamEventsRequest, eventStream) error
 	gateway   func() (*sockgatev1.GetGatewayResponse, error)
-	info      func(*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) // in place of gateway, where the request matters
+	// in place of gateway, where the request matters
+	info      func(*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error)
 	limits    func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error)
 	update    func(*sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error)
 	addBan    func(*sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error)
@@ -57,15 +58,18 @@ func answer[Q, R any](f func(Q) (R, error), req Q) (R, error) {
 	return f(req)
 }
 
-func (g *fakeGateway) ListConnections(_ context.Context, req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+func (g *fakeGateway) ListConnections(_ context.Context,
+	req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
 	return answer(g.list, req)
 }
 
-func (g *fakeGateway) CountConnections(_ context.Context, req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
+func (g *fakeGateway) CountConnections(_ context.Context,
+	req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
 	return answer(g.count, req)
 }
 
-func (g *fakeGateway) GetConnection(_ context.Context, req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+func (g *fakeGateway) GetConnection(_ context.Context,
+	req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
 	return answer(g.get, req)
 }
 
@@ -73,7 +77,8 @@ func (g *fakeGateway) Send(_ context.Context, req *sockgatev1.SendRequest) (*soc
 	return answer(g.send, req)
 }
 
-func (g *fakeGateway) Broadcast(_ context.Context, req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+func (g *fakeGateway) Broadcast(_ context.Context,
+	req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
 	return answer(g.broadcast, req)
 }
 
@@ -81,11 +86,13 @@ func (g *fakeGateway) Kick(_ context.Context, req *sockgatev1.KickRequest) (*soc
 	return answer(g.kick, req)
 }
 
-func (g *fakeGateway) SetLabels(_ context.Context, req *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
+func (g *fakeGateway) SetLabels(_ context.Context,
+	req *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
 	return answer(g.labels, req)
 }
 
-func (g *fakeGateway) Shutdown(_ context.Context, req *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+func (g *fakeGateway) Shutdown(_ context.Context,
+	req *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
 	return answer(g.shutdown, req)
 }
 
@@ -96,7 +103,8 @@ func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventS
 	return g.stream(req, s)
 }
 
-func (g *fakeGateway) GetGateway(_ context.Context, req *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+func (g *fakeGateway) GetGateway(_ context.Context,
+	req *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
 	if g.info != nil {
 		return g.info(req)
 	}
@@ -106,11 +114,13 @@ func (g *fakeGateway) GetGateway(_ context.Context, req *sockgatev1.GetGatewayRe
 	return g.gateway()
 }
 
-func (g *fakeGateway) GetLimits(_ context.Context, req *sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
+func (g *fakeGateway) GetLimits(_ context.Context,
+	req *sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
 	return answer(g.limits, req)
 }
 
-func (g *fakeGateway) UpdateLimits(_ context.Context, req *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
+func (g *fakeGateway) UpdateLimits(_ context.Context,
+	req *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
 	return answer(g.update, req)
 }
 
@@ -118,19 +128,23 @@ func (g *fakeGateway) AddBan(_ context.Context, req *sockgatev1.AddBanRequest) (
 	return answer(g.addBan, req)
 }
 
-func (g *fakeGateway) ListBans(_ context.Context, req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
+func (g *fakeGateway) ListBans(_ context.Context,
+	req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
 	return answer(g.listBans, req)
 }
 
-func (g *fakeGateway) RemoveBan(_ context.Context, req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
+func (g *fakeGateway) RemoveBan(_ context.Context,
+	req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
 	return answer(g.removeBan, req)
 }
 
-func (g *fakeGateway) ListNodes(_ context.Context, req *sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+func (g *fakeGateway) ListNodes(_ context.Context,
+	req *sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
 	return answer(g.nodes, req)
 }
 
-func (g *fakeGateway) ForgetNode(_ context.Context, req *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
+func (g *fakeGateway) ForgetNode(_ context.Context,
+	req *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
 	return answer(g.forget, req)
 }
 
@@ -149,7 +163,8 @@ func (g *fakeGateway) serve(t testing.TB, options ...grpc.ServerOption) string {
 // failure is a status as the gateway makes it.
 func failure(code codes.Code, message, reason string, metadata map[string]string, details ...proto.Message) error {
 	st := status.New(code, message)
-	all := []protoadapt.MessageV1{protoadapt.MessageV1Of(&errdetails.ErrorInfo{Reason: reason, Domain: "sockgate", Metadata: metadata})}
+	all := []protoadapt.MessageV1{protoadapt.MessageV1Of(&errdetails.ErrorInfo{Reason: reason, Domain: "sockgate",
+		Metadata: metadata})}
 	for _, d := range details {
 		all = append(all, protoadapt.MessageV1Of(d))
 	}

@@ -25,7 +25,8 @@ type fleetStream struct {
 func (s *fleetStream) gateway() *fakeGateway {
 	return &fakeGateway{
 		gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-			return &sockgatev1.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@3", FleetInfo: &sockgatev1.FleetInfo{Name: "shop"}}, nil
+			return &sockgatev1.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@3",
+				FleetInfo: &sockgatev1.FleetInfo{Name: "shop"}}, nil
 		},
 		count: func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
 			return &sockgatev1.CountConnectionsResponse{Cursor: s.end, Fleet: s.absent}, nil
@@ -102,19 +103,29 @@ func TestNoFollowOfAFleet(t *testing.T) {
 		stdout  string // at its beginning, where the stream says more than that
 		stderr  string
 	}{
-		{"the first node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@1,edge-2.1@2", "edge-2"), batch("edge-1.1@2,edge-2.1@2", "edge-1"), batch(end, "edge-1"), batch(end, "edge-9")},
+		{"the first node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@1,edge-2.1@2", "edge-2"),
+			batch("edge-1.1@2,edge-2.1@2", "edge-1"), batch(end, "edge-1"), batch(end, "edge-9")},
 			app.ExitDone, lines("edge-2", "edge-1", "edge-1"), ""},
-		{"the second node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3,edge-2.1@0", "edge-1"), batch("edge-1.1@3,edge-2.1@2,edge-3.1@5", "edge-2"), batch(end, "edge-9")},
+		{"the second node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3,edge-2.1@0", "edge-1"),
+			batch("edge-1.1@3,edge-2.1@2,edge-3.1@5", "edge-2"), batch(end, "edge-9")},
 			app.ExitDone, lines("edge-1", "edge-2"), ""},
-		{"restarted meanwhile", two, all, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch("edge-1.1@3,edge-2.2@0", "edge-2"), batch(end, "edge-9")}, app.ExitDone, lines("edge-1", "edge-2"), ""},
-		{"absent from the beginning", silentThird(nil, nil), all, []*sockgatev1.StreamEventsResponse{batch(end, "edge-1"), batch(end, "edge-9")}, app.ExitPartial, lines("edge-1"), silentText},
-		{"unreachable meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead}, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch(half, "")}, app.ExitPartial,
+		{"restarted meanwhile", two, all, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"),
+			batch("edge-1.1@3,edge-2.2@0", "edge-2"), batch(end, "edge-9")}, app.ExitDone, lines("edge-1", "edge-2"), ""},
+		{"absent from the beginning", silentThird(nil, nil), all, []*sockgatev1.StreamEventsResponse{batch(end, "edge-1"),
+			batch(end, "edge-9")}, app.ExitPartial, lines("edge-1"), silentText},
+		{"unreachable meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead},
+			[]*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch(half, "")}, app.ExitPartial,
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
-		{"unreachable, and others are busy", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead}, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1")}, app.ExitPartial,
+		{"unreachable, and others are busy", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead},
+			[]*sockgatev1.StreamEventsResponse{batch(half, "edge-1")}, app.ExitPartial,
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
-		{"left meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": left}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
-		{"forgotten meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live}, []*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is not known any more\n"},
-		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, app.ExitPartial, "", "ctl: " + nothing + "nothing came of it for 15s\n"},
+		{"left meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": left},
+			[]*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
+		{"forgotten meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live},
+			[]*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing +
+				"it is not known any more\n"},
+		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, app.ExitPartial, "",
+			"ctl: " + nothing + "nothing came of it for 15s\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,10 +137,12 @@ func TestNoFollowOfAFleet(t *testing.T) {
 			run.now = ticking()
 			code := run.run("events", "--no-follow")
 			got := run.stdout.String()
-			if code != tt.code || !strings.HasPrefix(got, tt.stdout) || strings.Contains(got, "edge-9") || tt.code == app.ExitDone && got != tt.stdout {
+			if code != tt.code || !strings.HasPrefix(got, tt.stdout) || strings.Contains(got, "edge-9") ||
+				tt.code == app.ExitDone && got != tt.stdout {
 				t.Errorf("exit code %d, stdout:\n%s\nwant:\n%s", code, got, tt.stdout)
 			}
-			if !strings.HasPrefix(run.stderr.String(), tt.stderr) || tt.stderr == "" && run.stderr.String() != "" || strings.Count(run.stderr.String(), "\n") > 1 {
+			if !strings.HasPrefix(run.stderr.String(), tt.stderr) || tt.stderr == "" && run.stderr.String() != "" ||
+				strings.Count(run.stderr.String(), "\n") > 1 {
 				t.Errorf("stderr %q, want %q", run.stderr, tt.stderr)
 			}
 		})
@@ -138,7 +151,8 @@ func TestNoFollowOfAFleet(t *testing.T) {
 
 // A node that is slow and goes on is waited for, however long it takes.
 func TestNoFollowWaitsForASlowNode(t *testing.T) {
-	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", states: map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": sockgatev1.NodeState_NODE_STATE_SUSPECT},
+	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", states: map[string]sockgatev1.NodeState{"edge-1": live,
+		"edge-2": sockgatev1.NodeState_NODE_STATE_SUSPECT},
 		absent: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))}
 	for n := range 90 {
 		s.batches = append(s.batches, batch(fmt.Sprintf("edge-1.1@3,edge-2.1@%d", n+1), ""))
@@ -153,11 +167,13 @@ func TestNoFollowWaitsForASlowNode(t *testing.T) {
 
 // When it cannot be known how the nodes are, that is the end, and told.
 func TestNoFollowWhenNodesCannotBeListed(t *testing.T) {
-	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", absent: fleetOf(nodeResult("edge-1", nodeOK, "")), batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")},
-		fail: failure(5, "no such thing", "NOPE", nil)}
+	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", absent: fleetOf(nodeResult("edge-1", nodeOK, "")),
+		batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")},
+		fail:    failure(5, "no such thing", "NOPE", nil)}
 	run := against(t, s.gateway())
 	run.now = ticking()
-	if code := run.run("events", "--no-follow"); code != app.ExitNotFound || !strings.Contains(run.stderr.String(), "no such thing (NOPE)") {
+	if code := run.run("events", "--no-follow"); code != app.ExitNotFound ||
+		!strings.Contains(run.stderr.String(), "no such thing (NOPE)") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 }
@@ -173,19 +189,27 @@ func TestStreamOfAFleetBeginsNow(t *testing.T) {
 		asked           int
 		stderr          string
 	}{
-		{"all answer", "edge-1.1@3,edge-2.1@2", "", fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, "")), states, "edge-1.1@3,edge-2.1@2", 0, ""},
-		{"one does not", "edge-1.1@3,edge-2.1@2", "", silentThird(nil, nil), states, "edge-1.1@3,edge-2.1@2,edge-3.1@4711", 1, silentText},
-		{"one does not, and the gateway knows of it", "edge-1.1@3,edge-2.1@2,edge-3.1@7", "", silentThird(nil, nil), states, "edge-1.1@3,edge-2.1@2,edge-3.1@7", 1, silentText},
-		{"one has left", "edge-1.1@3,edge-2.1@2", "", silentThird(nil, nil), map[string]sockgatev1.NodeState{"edge-3": left}, "edge-1.1@3,edge-2.1@2", 1, silentText},
-		{"only one, which does not", "", "--node edge-3", fleetOf(nodeResult("edge-3", nodeUnreachable, "nothing heard of it for 12 s")), states, "edge-3.1@4711", 1, silentText},
+		{"all answer", "edge-1.1@3,edge-2.1@2", "", fleetOf(nodeResult("edge-1", nodeOK, ""),
+			nodeResult("edge-2", nodeOK, "")), states, "edge-1.1@3,edge-2.1@2", 0, ""},
+		{"one does not", "edge-1.1@3,edge-2.1@2", "", silentThird(nil, nil), states, "edge-1.1@3,edge-2.1@2,edge-3.1@4711", 1,
+			silentText},
+		{"one does not, and the gateway knows of it", "edge-1.1@3,edge-2.1@2,edge-3.1@7", "", silentThird(nil, nil), states,
+			"edge-1.1@3,edge-2.1@2,edge-3.1@7", 1, silentText},
+		{"one has left", "edge-1.1@3,edge-2.1@2", "", silentThird(nil, nil), map[string]sockgatev1.NodeState{"edge-3": left},
+			"edge-1.1@3,edge-2.1@2", 1, silentText},
+		{"only one, which does not", "", "--node edge-3", fleetOf(nodeResult("edge-3", nodeUnreachable,
+			"nothing heard of it for 12 s")), states, "edge-3.1@4711", 1, silentText},
 		{"only the one that is asked", "never asked for", "--local", nil, states, "edge-1.1@3", 0, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &fleetStream{end: tt.end, absent: tt.absent, states: tt.states, batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@4,edge-2.1@2", "edge-1")}}
-			against(t, s.gateway()).expect(t, app.ExitDone, lines("edge-1"), tt.stderr, append([]string{"events", "--limit", "1"}, strings.Fields(tt.args)...)...)
+			s := &fleetStream{end: tt.end, absent: tt.absent, states: tt.states,
+				batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@4,edge-2.1@2", "edge-1")}}
+			against(t, s.gateway()).expect(t, app.ExitDone, lines("edge-1"), tt.stderr,
+				append([]string{"events", "--limit", "1"}, strings.Fields(tt.args)...)...)
 			if s.request.GetAfter() != tt.after || s.asked != tt.asked {
-				t.Errorf("it begins behind %q, want %q; the nodes were listed %d times, want %d", s.request.GetAfter(), tt.after, s.asked, tt.asked)
+				t.Errorf("it begins behind %q, want %q; the nodes were listed %d times, want %d", s.request.GetAfter(), tt.after,
+					s.asked, tt.asked)
 			}
 		})
 	}
@@ -194,12 +218,20 @@ func TestStreamOfAFleetBeginsNow(t *testing.T) {
 // The nodes of events are shown where there are several, also when the stream began with a cursor of one.
 func TestEventLinesOfAFleet(t *testing.T) {
 	events := []*sockgatev1.Event{
-		{Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED, Connection: testConnection("edge-2.1.1"), Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1, Cursor: "edge-1.1@3,edge-2.1@2", MissingNodes: []string{"edge-3", "edge-4"}}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_CONTROL, Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{Verb: "Kick", Actor: "ci", Filter: "true", Matched: 2,
-			Outcomes: map[string]uint64{"KICKED": 2}, Nodes: map[string]string{"edge-3": "TIMED_OUT", "edge-1": "OK"}}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_CONTROL, Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{Verb: "ForgetNode", Actor: "ci", ViaNode: "edge-1"}}},
+		{Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED, Connection: testConnection("edge-2.1.1"),
+			Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
+		{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
+			Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}},
+		{Type: sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE,
+			Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1,
+				Cursor: "edge-1.1@3,edge-2.1@2", MissingNodes: []string{"edge-3", "edge-4"}}}},
+		{Type: sockgatev1.EventType_EVENT_TYPE_CONTROL,
+			Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{Verb: "Kick", Actor: "ci", Filter: "true",
+				Matched:  2,
+				Outcomes: map[string]uint64{"KICKED": 2}, Nodes: map[string]string{"edge-3": "TIMED_OUT", "edge-1": "OK"}}}},
+		{Type: sockgatev1.EventType_EVENT_TYPE_CONTROL,
+			Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{Verb: "ForgetNode", Actor: "ci",
+				ViaNode: "edge-1"}}},
 	}
 	for _, e := range events {
 		e.Node, e.Time, e.Sequence = "edge-2", ago(0), 7
@@ -218,6 +250,7 @@ func TestEventLinesOfAFleet(t *testing.T) {
 		g := &fakeGateway{stream: func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
 			return s.Send(&sockgatev1.StreamEventsResponse{Events: events, Cursor: tt.cursor})
 		}}
-		against(t, g).expect(t, app.ExitDone, strings.ReplaceAll(want, "NODE  ", tt.node+"  "), "", "events", "--after", tt.after)
+		against(t, g).expect(t, app.ExitDone, strings.ReplaceAll(want, "NODE  ", tt.node+"  "), "", "events", "--after",
+			tt.after)
 	}
 }

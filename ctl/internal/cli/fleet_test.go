@@ -21,7 +21,8 @@ const (
 
 // nodeResult is a node's part of a reply; the counts are "name=1".
 func nodeResult(name string, status sockgatev1.NodeStatus, message string, counts ...string) *sockgatev1.NodeResult {
-	n := &sockgatev1.NodeResult{Node: name, Status: status, Message: message, Elapsed: durationpb.New(1500 * time.Microsecond), Counts: map[string]uint64{}}
+	n := &sockgatev1.NodeResult{Node: name, Status: status, Message: message,
+		Elapsed: durationpb.New(1500 * time.Microsecond), Counts: map[string]uint64{}}
 	for _, c := range counts {
 		key, value, _ := strings.Cut(c, "=")
 		var count uint64
@@ -55,20 +56,24 @@ func silentThird(first, second []string) *sockgatev1.FleetResult {
 // fleetGateway answers every verb for three nodes, of which one cannot be reached. It keeps the requests' scopes.
 func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 	keep := func(r interface{ GetScope() *sockgatev1.Scope }) { *scopes = append(*scopes, r.GetScope()) }
-	target := []*sockgatev1.TargetOutcome{{Id: "edge-2.1.1", Outcome: sockgatev1.Outcome_OUTCOME_KICKED}, {Id: "edge-3.1.1", Outcome: sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE}}
+	target := []*sockgatev1.TargetOutcome{{Id: "edge-2.1.1", Outcome: sockgatev1.Outcome_OUTCOME_KICKED},
+		{Id: "edge-3.1.1", Outcome: sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE}}
 	limits := &sockgatev1.Limits{MaxConnections: 100}
 	ban := &sockgatev1.Ban{Target: "203.0.113.7/32", Node: "edge-1", CreatedAt: ago(0)}
 	return &fakeGateway{
 		list: func(r *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
 			keep(r)
 			if r.GetPageToken() == "" { // every page names the node that cannot be reached
-				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-1.1.1")}, NextPageToken: "2", Fleet: silentThird(nil, nil)}, nil
+				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-1.1.1")},
+					NextPageToken: "2", Fleet: silentThird(nil, nil)}, nil
 			}
-			return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1")}, Fleet: silentThird(nil, nil)}, nil
+			return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1")},
+				Fleet: silentThird(nil, nil)}, nil
 		},
 		count: func(r *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
 			keep(r)
-			resp := &sockgatev1.CountConnectionsResponse{Count: 5, TotalSize: 6, Cursor: "edge-1.1@7,edge-2.1@9", Fleet: silentThird([]string{"count=2"}, []string{"count=3"})}
+			resp := &sockgatev1.CountConnectionsResponse{Count: 5, TotalSize: 6, Cursor: "edge-1.1@7,edge-2.1@9",
+				Fleet: silentThird([]string{"count=2"}, []string{"count=3"})}
 			if r.GetBy() != "" {
 				resp.Groups = []*sockgatev1.ConnectionGroup{{Value: "main", Count: 5}}
 			}
@@ -76,11 +81,13 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 		},
 		get: func(r *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
 			keep(r)
-			return &sockgatev1.GetConnectionResponse{Connection: testConnection(r.GetId()), Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""))}, nil
+			return &sockgatev1.GetConnectionResponse{Connection: testConnection(r.GetId()),
+				Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""))}, nil
 		},
 		send: func(r *sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
 			keep(r)
-			return &sockgatev1.SendResponse{Outcome: sockgatev1.Outcome_OUTCOME_UNKNOWN, Fleet: fleetOf(nodeResult("edge-3", nodeTimedOut, ""))}, nil
+			return &sockgatev1.SendResponse{Outcome: sockgatev1.Outcome_OUTCOME_UNKNOWN,
+				Fleet: fleetOf(nodeResult("edge-3", nodeTimedOut, ""))}, nil
 		},
 		broadcast: func(r *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
 			keep(r)
@@ -90,36 +97,45 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 		kick: func(r *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
 			keep(r)
 			if len(r.GetConnectionIds()) > 0 {
-				return &sockgatev1.KickResponse{Matched: 2, Kicked: 1, Outcomes: target, Fleet: fleetOf(nodeResult("edge-2", nodeOK, "", "matched=1", "kicked=1"), nodeResult("edge-3", nodeUnreachable, "nothing heard of it for 12 s"))}, nil
+				return &sockgatev1.KickResponse{Matched: 2, Kicked: 1, Outcomes: target,
+					Fleet: fleetOf(nodeResult("edge-2", nodeOK, "", "matched=1", "kicked=1"),
+						nodeResult("edge-3", nodeUnreachable, "nothing heard of it for 12 s"))}, nil
 			}
-			return &sockgatev1.KickResponse{Matched: 5, Kicked: 5, Fleet: silentThird([]string{"matched=2", "kicked=2"}, []string{"matched=3", "kicked=3"})}, nil
+			return &sockgatev1.KickResponse{Matched: 5, Kicked: 5, Fleet: silentThird([]string{"matched=2", "kicked=2"},
+				[]string{"matched=3", "kicked=3"})}, nil
 		},
 		labels: func(r *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
 			keep(r)
-			return &sockgatev1.SetLabelsResponse{Matched: 5, Labeled: 5, Fleet: silentThird([]string{"matched=2", "labeled=2"}, []string{"matched=3", "labeled=3"})}, nil
+			return &sockgatev1.SetLabelsResponse{Matched: 5, Labeled: 5,
+				Fleet: silentThird([]string{"matched=2", "labeled=2"}, []string{"matched=3", "labeled=3"})}, nil
 		},
 		shutdown: func(r *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
 			keep(r)
-			return &sockgatev1.ShutdownResponse{Connections: 5, Deadline: ago(0), Fleet: silentThird([]string{"connections=2"}, []string{"connections=3"})}, nil
+			return &sockgatev1.ShutdownResponse{Connections: 5, Deadline: ago(0),
+				Fleet: silentThird([]string{"connections=2"}, []string{"connections=3"})}, nil
 		},
 		info: func(r *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
 			keep(r)
-			return &sockgatev1.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@7", FleetInfo: &sockgatev1.FleetInfo{Name: "shop", Mode: "embedded", Connected: true,
-				Since: ago(time.Minute), State: sockgatev1.NodeState_NODE_STATE_LIVE, Nodes: 3}}, nil
+			return &sockgatev1.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@7",
+				FleetInfo: &sockgatev1.FleetInfo{Name: "shop", Mode: "embedded", Connected: true,
+					Since: ago(time.Minute), State: sockgatev1.NodeState_NODE_STATE_LIVE, Nodes: 3}}, nil
 		},
 		limits: func(r *sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
 			keep(r)
-			return &sockgatev1.GetLimitsResponse{Limits: limits, Nodes: []*sockgatev1.NodeLimits{{Node: "edge-1", Limits: limits}, {Node: "edge-2", Limits: limits}}, Fleet: silentThird(nil, nil)}, nil
+			return &sockgatev1.GetLimitsResponse{Limits: limits, Nodes: []*sockgatev1.NodeLimits{{Node: "edge-1",
+				Limits: limits}, {Node: "edge-2", Limits: limits}}, Fleet: silentThird(nil, nil)}, nil
 		},
 		update: func(r *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
 			keep(r)
 			other := proto.CloneOf(limits)
 			other.MaxConnections = 50
-			return &sockgatev1.UpdateLimitsResponse{Limits: limits, Nodes: []*sockgatev1.NodeLimits{{Node: "edge-1", Limits: limits}, {Node: "edge-2", Limits: other}}, Fleet: silentThird(nil, nil)}, nil
+			return &sockgatev1.UpdateLimitsResponse{Limits: limits, Nodes: []*sockgatev1.NodeLimits{{Node: "edge-1",
+				Limits: limits}, {Node: "edge-2", Limits: other}}, Fleet: silentThird(nil, nil)}, nil
 		},
 		addBan: func(r *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
 			keep(r)
-			return &sockgatev1.AddBanResponse{Ban: ban, Durable: true, Closed: 4, Fleet: silentThird([]string{"closed=1"}, []string{"closed=3"})}, nil
+			return &sockgatev1.AddBanResponse{Ban: ban, Durable: true, Closed: 4,
+				Fleet: silentThird([]string{"closed=1"}, []string{"closed=3"})}, nil
 		},
 		listBans: func(r *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
 			keep(r)
@@ -129,7 +145,8 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 			} else {
 				page.Node = "edge-2"
 			}
-			return &sockgatev1.ListBansResponse{Bans: []*sockgatev1.Ban{page}, NextPageToken: token, Fleet: silentThird(nil, nil)}, nil
+			return &sockgatev1.ListBansResponse{Bans: []*sockgatev1.Ban{page}, NextPageToken: token,
+				Fleet: silentThird(nil, nil)}, nil
 		},
 		removeBan: func(r *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
 			keep(r)
@@ -138,7 +155,9 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 		stream: func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
 			keep(r)
 			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "edge-1.1@8,edge-2.1@9", Events: []*sockgatev1.Event{
-				{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_LISTENING, Time: ago(0), Details: &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}}}})
+				{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_LISTENING, Time: ago(0),
+					Details: &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game",
+						Address: "127.0.0.1:8017"}}}}})
 		},
 		nodes: func(r *sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
 			keep(r)
@@ -146,7 +165,8 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 		},
 		forget: func(r *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
 			keep(r)
-			return &sockgatev1.ForgetNodeResponse{Node: threeNodes()[2], Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))}, nil
+			return &sockgatev1.ForgetNodeResponse{Node: threeNodes()[2],
+				Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))}, nil
 		},
 	}
 }
@@ -154,11 +174,14 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 // threeNodes are edge-1, which is asked, edge-2, and edge-3, which cannot be reached.
 func threeNodes() []*sockgatev1.Node {
 	return []*sockgatev1.Node{
-		{Name: "edge-1", Incarnation: "19ab0d3f1c2", State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.2.3", Connections: 1200, EventHead: 7, Self: true,
+		{Name: "edge-1", Incarnation: "19ab0d3f1c2", State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.2.3",
+			Connections: 1200, EventHead: 7, Self: true,
 			Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_ADMIN},
-		{Name: "edge-2", Incarnation: "19ab0d3f1c3", State: sockgatev1.NodeState_NODE_STATE_DRAINING, Version: "v1.2.3", Connections: 3, EventHead: 9,
+		{Name: "edge-2", Incarnation: "19ab0d3f1c3", State: sockgatev1.NodeState_NODE_STATE_DRAINING, Version: "v1.2.3",
+			Connections: 3, EventHead: 9,
 			LastSeen: durationpb.New(1400 * time.Millisecond), RoundTrip: durationpb.New(420 * time.Microsecond), Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_OPERATOR},
-		{Name: "edge-3", Incarnation: "1", State: sockgatev1.NodeState_NODE_STATE_UNREACHABLE, Version: "v1.2.2", Connections: 800, EventHead: 4711,
+		{Name: "edge-3", Incarnation: "1", State: sockgatev1.NodeState_NODE_STATE_UNREACHABLE, Version: "v1.2.2",
+			Connections: 800, EventHead: 4711,
 			LastSeen: durationpb.New(12 * time.Second), Uptime: durationpb.New(time.Minute), Allowed: sockgatev1.Role_ROLE_ADMIN},
 	}
 }

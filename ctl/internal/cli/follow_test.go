@@ -84,7 +84,8 @@ func (l *eventLog) responses(req *sockgatev1.StreamEventsRequest) []*sockgatev1.
 }
 
 func logEvent(t sockgatev1.EventType, n int) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: "n", Sequence: uint64(n), Time: timestamppb.New(testNow()), Type: t, Connection: testConnection(fmt.Sprintf("n.1.%d", n))}
+	return &sockgatev1.Event{Node: "n", Sequence: uint64(n), Time: timestamppb.New(testNow()), Type: t,
+		Connection: testConnection(fmt.Sprintf("n.1.%d", n))}
 }
 
 func numbered(from, to int) string {
@@ -138,7 +139,8 @@ func TestReconnectAfter(t *testing.T) {
 	run.stderr.Await(t, "resuming behind cursor c.7")
 }
 
-// A snapshot that breaks starts again, and nothing of the broken one is printed; once complete, it is not asked for again.
+// A snapshot that breaks starts again, and nothing of the broken one is printed; once complete, it is not asked for
+// again.
 func TestReconnectWithinSnapshot(t *testing.T) {
 	for at := range 8 {
 		t.Run(fmt.Sprintf("after %d responses", at), func(t *testing.T) {
@@ -162,7 +164,8 @@ func TestReconnectAtEveryByte(t *testing.T) {
 	l := &eventLog{events: 20}
 	backend := l.gateway().serve(t)
 	for cut := 0; cut < 4000; cut += 97 {
-		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, backend, cut), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, backend, cut), stdout: ctltest.NewOutput(),
+			stderr: ctltest.NewOutput()}
 		if code := run.run("stream-events", "--reconnect", "-o", "name", "--limit", "20"); code != app.ExitDone {
 			t.Fatalf("cut at %d: exit code %d: %s", cut, code, run.stderr)
 		}
@@ -216,7 +219,8 @@ func TestStreamBreaksWithoutReconnect(t *testing.T) {
 	run := against(t, (&eventLog{events: 3, breakAt: []int{1}, breakErr: errBroken}).gateway())
 	run.expect(t, app.ExitUnreachable, numbered(1, 2),
 		"ctl: to go on from here: --after c.2\n"+
-			"ctl: cannot reach the gateway at GATEWAY: broken; is it running? Name another with --gateway ADDR or SOCKGATE_GATEWAY\n",
+			"ctl: cannot reach the gateway at GATEWAY: broken; is it running? Name another with --gateway ADDR or "+
+			"SOCKGATE_GATEWAY\n",
 		"events", "-o", "name")
 }
 
@@ -279,7 +283,8 @@ func TestStreamRequest(t *testing.T) {
 	run.expect(t, app.ExitDone, "", "", "events", "--type", "connected,EVENT_TYPE_CLOSED", "--type", "backpressure-on",
 		"--data", "--max-data-bytes", "9", "--filter", "true", "--after", "0")
 	want := "[EVENT_TYPE_CONNECTED EVENT_TYPE_CLOSED EVENT_TYPE_BACKPRESSURE_ON EVENT_TYPE_DATA]"
-	if fmt.Sprint(got.GetTypes()) != want || !got.GetIncludeData() || got.GetMaxDataBytes() != 9 || got.GetFilter() != "true" || got.GetAfter() != "0" {
+	if fmt.Sprint(got.GetTypes()) != want || !got.GetIncludeData() || got.GetMaxDataBytes() != 9 ||
+		got.GetFilter() != "true" || got.GetAfter() != "0" {
 		t.Errorf("request: %v", got)
 	}
 }

@@ -24,7 +24,7 @@ func getCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// get shows what can be shown and tells of each ID that cannot.
+// get shows the connections that exist, and explains each other ID.
 func get(ctx context.Context, a *app.App, ids []string, s *app.ScopeFlags) error {
 	if err := app.CheckIDs(ids); err != nil {
 		return err
@@ -65,7 +65,7 @@ func showConnections(ctx context.Context, a *app.App, c *app.Client, ids []strin
 	return app.ExitWith(absent.ExitCode(result.ExitCode()))
 }
 
-// naming is the message with the ID in front, unless it names the ID by itself.
+// naming is the message with the ID in front, unless the message names the ID.
 func naming(id, message string) string {
 	id = app.Clean(id)
 	if strings.Contains(message, id) {

@@ -86,7 +86,7 @@ func infoText(a *app.App, g *sockgatev1.GetGatewayResponse) string {
 	return s.Text()
 }
 
-// fleetRows tells of the fleet, if there is one.
+// fleetRows describes the fleet, if there is one.
 func fleetRows(a *app.App, s *app.Sections, f *sockgatev1.FleetInfo) {
 	if f == nil {
 		return
@@ -116,8 +116,8 @@ func drainingText(a *app.App, g *sockgatev1.GetGatewayResponse) string {
 	return "yes, the rest is closed at " + a.TimeText(g.GetDrainDeadline())
 }
 
-// memoryText shows what the process uses: the heap only where the gateway does not know its resident memory, and nothing of an
-// older gateway, which does not tell.
+// memoryText shows the process's memory: the heap alone where the gateway does not know its resident memory, and
+// nothing for an older gateway, which does not tell.
 func memoryText(p *sockgatev1.Process) string {
 	if p == nil {
 		return ""
@@ -136,7 +136,7 @@ func goroutinesText(p *sockgatev1.Process) string {
 	return fmt.Sprint(p.GetGoroutines())
 }
 
-// callerText says who asks, how that was proven, and what it may do; nothing of an older gateway, which does not tell.
+// callerText shows the caller's identity, its proof and its role; nothing for an older gateway, which does not tell.
 func callerText(c *sockgatev1.Caller) string {
 	if c == nil {
 		return ""
@@ -150,7 +150,7 @@ func callerText(c *sockgatev1.Caller) string {
 
 func roleText(r sockgatev1.Role) string { return strings.ToLower(app.EnumText(r.String(), "ROLE_")) }
 
-// listenerText tells of one listener: its address unless that is its name, and how connections come to it.
+// listenerText describes one listener: its address unless that is its name, and its protocol settings.
 func listenerText(l *sockgatev1.Listener) string {
 	state := "open"
 	if !l.GetOpen() {
@@ -192,7 +192,8 @@ func limitRows(s *app.Sections, l *sockgatev1.Limits) {
 
 func totalRows(s *app.Sections, t *sockgatev1.Totals) {
 	s.Title("Totals")
-	s.Row("connections", fmt.Sprintf("%d live, %d accepted, %d refused", t.GetConnections(), t.GetAccepted(), t.GetRefused()))
+	s.Row("connections", fmt.Sprintf("%d live, %d accepted, %d refused", t.GetConnections(), t.GetAccepted(),
+		t.GetRefused()))
 	s.Row("accept errors", fmt.Sprint(t.GetAcceptErrors()))
 	if len(t.GetRefusals()) > 0 {
 		s.Row("refusals", countsText(t.GetRefusals()))

@@ -73,17 +73,20 @@ func TestInfo(t *testing.T) {
 			Node: "edge-1", Incarnation: "19ab0d3f1c2", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
 			Uptime: durationpb.New(192 * time.Second), Cursor: "19ab0d3f1c2.99", OldestSequence: 1,
 			Process: &sockgatev1.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
-			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true, Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional"},
+			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true,
+				Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional"},
 				{Name: "main", Address: "127.0.0.1:8027", Handler: "echo", Connections: 1, ProxyProtocol: "off"}},
 			Caller: &sockgatev1.Caller{Identity: "ci", Proof: "token", Role: sockgatev1.Role_ROLE_OPERATOR},
 			Limits: &sockgatev1.Limits{
 				HighWater: 64 << 10, LowWater: 16 << 10, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
 				IdleTimeout: durationpb.New(500 * time.Millisecond), IdleAction: "notify", DrainTimeout: durationpb.New(30 * time.Second), EventLogSize: 65536,
-				ListenerConnections: map[string]uint64{"main": 100, "games": 50}, ConnectionsPerIp: 20, AcceptRate: 2.5, AcceptBurst: 5,
+				ListenerConnections: map[string]uint64{"main": 100,
+					"games": 50}, ConnectionsPerIp: 20, AcceptRate: 2.5, AcceptBurst: 5,
 				ReceiveRate: 64 << 10, HandshakeTimeout: durationpb.New(10 * time.Second), MaxHandshakes: 1024, FirstByteTimeout: durationpb.New(0),
 				Allow: []string{"10.0.0.0/8", "2001:db8::/32"}, QueueBudget: 1 << 30,
 			},
-			Totals: &sockgatev1.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1}, BytesReceived: 1536, EventStreams: 1,
+			Totals: &sockgatev1.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1},
+				BytesReceived: 1536, EventStreams: 1,
 				Refused: 14, Refusals: map[string]uint64{"IP_LIMIT": 12, "BANNED": 2}, Pending: 3, QueuedBytes: 2048, RatePauses: 6,
 				DeniedCalls: map[string]uint64{"ROLE_REQUIRED": 2}},
 		}, nil
@@ -99,11 +102,13 @@ func TestInfo(t *testing.T) {
 		}
 	}
 	run := against(t, g)
-	if code := run.run("info", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"node":"edge-1","incarnation":"19ab0d3f1c2","version":"v1.2.3",`) {
+	if code := run.run("info", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(),
+		`{"node":"edge-1","incarnation":"19ab0d3f1c2","version":"v1.2.3",`) {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 	run = against(t, g)
-	if code := run.run("info", "-o", "yaml"); code != 0 || !strings.Contains(run.stdout.String(), "closed:\n    KICKED: \"1\"\n    PEER_CLOSED: \"4\"\n") {
+	if code := run.run("info", "-o", "yaml"); code != 0 || !strings.Contains(run.stdout.String(),
+		"closed:\n    KICKED: \"1\"\n    PEER_CLOSED: \"4\"\n") {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 }

@@ -78,7 +78,7 @@ func kick(ctx context.Context, a *app.App, ids []string, o kickOptions) error {
 	return a.WithClient(func(c *app.Client) error { return kickWith(ctx, a, c, req, &o) })
 }
 
-// kickWith asks for confirmation where that is needed, kicks, and says what came of it.
+// kickWith asks for confirmation where that is needed, kicks, and shows the outcome.
 func kickWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.KickRequest, o *kickOptions) error {
 	if req.Filter != "" && !o.dryRun && !o.yes {
 		if ended, err := confirmKick(ctx, a, c, req); ended || err != nil {
@@ -126,8 +126,8 @@ func (o *kickOptions) request(a *app.App, ids []string) (*sockgatev1.KickRequest
 	return req, nil
 }
 
-// confirmKick asks, naming how many connections match, on which it says what nodes are not known of; ended says that there is nothing to ask
-// about.
+// confirmKick asks, naming the number of matching connections and the nodes that did not answer. ended means that
+// nothing matches, and so there is nothing to ask.
 func confirmKick(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.KickRequest) (ended bool, err error) {
 	resp, err := callKick(ctx, c, req, true)
 	if err != nil {
@@ -138,10 +138,12 @@ func confirmKick(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1
 		return true, a.Ending(resp.GetFleet(), app.ExitDone)
 	}
 	a.SayAbsent(app.AbsentFrom(resp.GetFleet()))
-	return false, a.Confirm(ctx, false, fmt.Sprintf("Kick %s%s?", app.Plural(resp.GetMatched(), "connection"), app.OnNodes(resp.GetFleet())))
+	return false, a.Confirm(ctx, false, fmt.Sprintf("Kick %s%s?", app.Plural(resp.GetMatched(), "connection"),
+		app.OnNodes(resp.GetFleet())))
 }
 
-func callKick(ctx context.Context, c *app.Client, req *sockgatev1.KickRequest, validateOnly bool) (*sockgatev1.KickResponse, error) {
+func callKick(ctx context.Context, c *app.Client, req *sockgatev1.KickRequest,
+	validateOnly bool) (*sockgatev1.KickResponse, error) {
 	req.ValidateOnly = validateOnly
 	return app.CallLonger(ctx, c, max(time.Second, req.GetFlushTimeout().AsDuration()), app.API.Kick, req)
 }
@@ -152,7 +154,8 @@ func printKick(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickRes
 		return a.PrintMessage(resp)
 	case a.Tabular() && req.GetFilter() != "" && !req.GetValidateOnly():
 		t := a.NewTable("MATCHED", "KICKED", "CLOSED", "NOT-FOUND")
-		t.Add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetKicked()), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetNotFound()))
+		t.Add(fmt.Sprint(resp.GetMatched()), fmt.Sprint(resp.GetKicked()), fmt.Sprint(resp.GetClosed()),
+			fmt.Sprint(resp.GetNotFound()))
 		if err := t.Flush(); err != nil {
 			return err
 		}
@@ -167,18 +170,20 @@ func printKick(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickRes
 // sayBanned names the targets that a kick has banned.
 func sayBanned(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) {
 	if banned := resp.GetBanned(); len(banned) > 0 {
-		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()), app.Clean(strings.Join(banned, ", ")))
+		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()),
+			app.Clean(strings.Join(banned, ", ")))
 	}
 }
 
-// kickResult says what a table does not, and returns the exit code.
+// kickResult prints the counts that a table lacks, and returns the exit code.
 func kickResult(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) int {
 	verb := "kicked"
 	if req.GetValidateOnly() {
 		verb = "would be kicked"
 	}
 	counts := app.Summary(resp.GetMatched(), append([]app.Count{{N: resp.GetKicked(), What: verb},
-		{N: resp.GetClosed(), What: "already closed"}, {N: resp.GetNotFound(), What: "not found"}}, app.NodeCounts(resp.GetOutcomes())...)...)
+		{N: resp.GetClosed(), What: "already closed"}, {N: resp.GetNotFound(),
+			What: "not found"}}, app.NodeCounts(resp.GetOutcomes())...)...)
 	if req.GetFilter() == "" {
 		a.SayFailures(resp.GetOutcomes())
 		result := app.TallyOf(resp.GetOutcomes())
@@ -201,7 +206,7 @@ func kickResult(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickRe
 	return countsExitCode(resp.GetMatched(), resp.GetKicked())
 }
 
-// countsExitCode is the exit code of a verb with a filter: what ended meanwhile makes it partial.
+// countsExitCode is the exit code of a verb with a filter: connections that ended meanwhile make it partial.
 func countsExitCode(matched, done uint64) int {
 	switch {
 	case done >= matched:

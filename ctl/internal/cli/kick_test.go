@@ -48,16 +48,23 @@ func TestKickIDs(t *testing.T) {
 		stdout   string
 		stderr   string
 	}{
-		{[]sockgatev1.Outcome{kicked, lossy}, "table", 0, "ID      OUTCOME            UNSENT\nn.1.1   KICKED             0B\nn.1.2   KICKED_UNFLUSHED   9B\n",
+		{[]sockgatev1.Outcome{kicked, lossy}, "table", 0,
+			"ID      OUTCOME            UNSENT\nn.1.1   KICKED             0B\nn.1.2   KICKED_UNFLUSHED   9B\n",
 			"ctl: n.1.2: kicked before all queued bytes were taken (9 bytes were not sent)\n"},
-		{[]sockgatev1.Outcome{kicked}, "json", 0, `{"outcomes":[{"id":"n.1.1","outcome":"OUTCOME_KICKED","unsentBytes":"0"}],"matched":"1","kicked":"1","closed":"0","notFound":"0","banned":[]}` + "\n", ""},
-		{[]sockgatev1.Outcome{kicked}, "yaml", 0, "---\noutcomes:\n  - id: n.1.1\n    outcome: OUTCOME_KICKED\n    unsentBytes: \"0\"\nmatched: \"1\"\nkicked: \"1\"\nclosed: \"0\"\nnotFound: \"0\"\nbanned: []\n", ""},
-		{[]sockgatev1.Outcome{kicked, missing}, "name", 3, "n.1.1\n", "ctl: n.1.2" + notFound + "ctl: 2 matched: 1 kicked, 1 not found\n"},
-		{[]sockgatev1.Outcome{kicked, closed}, "name", 3, "n.1.1\n", "ctl: n.1.2: the connection is closed or closing\nctl: 2 matched: 1 kicked, 1 already closed\n"},
+		{[]sockgatev1.Outcome{kicked}, "json", 0,
+			`{"outcomes":[{"id":"n.1.1","outcome":"OUTCOME_KICKED","unsentBytes":"0"}],"matched":"1","kicked":"1","closed":"0","notFound":"0","banned":[]}` + "\n", ""},
+		{[]sockgatev1.Outcome{kicked}, "yaml", 0, "---\noutcomes:\n  - id: n.1.1\n    outcome: OUTCOME_KICKED\n    " +
+			"unsentBytes: \"0\"\nmatched: \"1\"\nkicked: \"1\"\nclosed: \"0\"\nnotFound: \"0\"\nbanned: []\n", ""},
+		{[]sockgatev1.Outcome{kicked, missing}, "name", 3, "n.1.1\n", "ctl: n.1.2" + notFound +
+			"ctl: 2 matched: 1 kicked, 1 not found\n"},
+		{[]sockgatev1.Outcome{kicked, closed}, "name", 3, "n.1.1\n",
+			"ctl: n.1.2: the connection is closed or closing\nctl: 2 matched: 1 kicked, 1 already closed\n"},
 		{[]sockgatev1.Outcome{missing}, "name", 4, "", "ctl: n.1.1" + notFound},
-		{[]sockgatev1.Outcome{missing, missing}, "name", 4, "", "ctl: n.1.1" + notFound + "ctl: n.1.2" + notFound + "ctl: 2 matched: 2 not found\n"},
+		{[]sockgatev1.Outcome{missing, missing}, "name", 4, "", "ctl: n.1.1" + notFound + "ctl: n.1.2" + notFound +
+			"ctl: 2 matched: 2 not found\n"},
 		{[]sockgatev1.Outcome{closed}, "name", 1, "", "ctl: n.1.1: the connection is closed or closing\n"},
-		{[]sockgatev1.Outcome{badID}, "name", 2, "", "ctl: \"n.1.1\" is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42\n"},
+		{[]sockgatev1.Outcome{badID}, "name", 2, "",
+			"ctl: \"n.1.1\" is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42\n"},
 	}
 	for _, tt := range tests {
 		var got *sockgatev1.KickRequest
@@ -65,8 +72,10 @@ func TestKickIDs(t *testing.T) {
 			got = req
 			return kickOutcomes(tt.outcomes...), nil
 		}}
-		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, "kick", "n.1.1", "n.1.2", "--reason", "spam", "--farewell", "bye", "--flush-timeout", "3s", "-o", tt.format)
-		if got.GetReason() != "spam" || string(got.GetFarewell()) != "bye" || got.GetFlushTimeout().AsDuration() != 3*time.Second || got.GetValidateOnly() || got.GetFilter() != "" {
+		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, "kick", "n.1.1", "n.1.2", "--reason", "spam", "--farewell",
+			"bye", "--flush-timeout", "3s", "-o", tt.format)
+		if got.GetReason() != "spam" || string(got.GetFarewell()) != "bye" ||
+			got.GetFlushTimeout().AsDuration() != 3*time.Second || got.GetValidateOnly() || got.GetFilter() != "" {
 			t.Errorf("request %v", got)
 		}
 	}
@@ -84,15 +93,21 @@ func TestKickFilter(t *testing.T) {
 		stdout   string
 		stderr   string
 	}{
-		{"yes", "--yes", false, "", 2, 0, "[false]", "MATCHED   KICKED   CLOSED   NOT-FOUND\n2         2        0        0\n", ""},
+		{"yes", "--yes", false, "", 2, 0, "[false]", "MATCHED   KICKED   CLOSED   NOT-FOUND\n2         2        0        0\n",
+			""},
 		{"asked, yes", "-o name", true, "y\n", 2, 0, "[true false]", "", "Kick 2 connections? [y/N] "},
 		{"asked, one", "-o name", true, "YES\n", 1, 0, "[true false]", "", "Kick 1 connection? [y/N] "},
-		{"asked, no", "-o name", true, "n\n", 2, 1, "[true]", "", "Kick 2 connections? [y/N] ctl: not confirmed; nothing was done\n"},
-		{"asked, return", "", true, "\n", 2, 1, "[true]", "", "Kick 2 connections? [y/N] ctl: not confirmed; nothing was done\n"},
-		{"asked, end of input", "", true, "", 2, 1, "[true]", "", "Kick 2 connections? [y/N] ctl: not confirmed; nothing was done\n"},
+		{"asked, no", "-o name", true, "n\n", 2, 1, "[true]", "",
+			"Kick 2 connections? [y/N] ctl: not confirmed; nothing was done\n"},
+		{"asked, return", "", true, "\n", 2, 1, "[true]", "",
+			"Kick 2 connections? [y/N] ctl: not confirmed; nothing was done\n"},
+		{"asked, end of input", "", true, "", 2, 1, "[true]", "",
+			"Kick 2 connections? [y/N] ctl: not confirmed; nothing was done\n"},
 		{"nothing to ask about", "", true, "", 0, 0, "[true]", "", "ctl: no connection matches\n"},
-		{"nobody to ask", "", false, "y\n", 2, 2, "[]", "", "ctl: stdin is not a terminal, so nobody can be asked to confirm; pass --yes to go ahead\nRun 'ctl kick --help' for usage.\n"},
-		{"dry run", "--dry-run", false, "", 2, 0, "[true]", "ID      OUTCOME      UNSENT\nn.1.1   WOULD_KICK   0B\nn.1.2   WOULD_KICK   0B\n", "ctl: 2 matched: 2 would be kicked\n"},
+		{"nobody to ask", "", false, "y\n", 2, 2, "[]", "", "ctl: stdin is not a terminal, so nobody can be asked to " +
+			"confirm; pass --yes to go ahead\nRun 'ctl kick --help' for usage.\n"},
+		{"dry run", "--dry-run", false, "", 2, 0, "[true]", "ID      OUTCOME      UNSENT\nn.1.1   WOULD_KICK   0B\nn.1.2   " +
+			"WOULD_KICK   0B\n", "ctl: 2 matched: 2 would be kicked\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,13 +116,15 @@ func TestKickFilter(t *testing.T) {
 				calls = append(calls, req.GetValidateOnly())
 				resp := &sockgatev1.KickResponse{Matched: uint64(tt.matched), Kicked: uint64(tt.matched)}
 				for i := 0; req.GetValidateOnly() && i < tt.matched; i++ {
-					resp.Outcomes = append(resp.Outcomes, &sockgatev1.TargetOutcome{Id: fmt.Sprintf("n.1.%d", i+1), Outcome: sockgatev1.Outcome_OUTCOME_WOULD_KICK})
+					resp.Outcomes = append(resp.Outcomes, &sockgatev1.TargetOutcome{Id: fmt.Sprintf("n.1.%d", i+1),
+						Outcome: sockgatev1.Outcome_OUTCOME_WOULD_KICK})
 				}
 				return resp, nil
 			}}
 			run := against(t, g)
 			run.terminal, run.stdin, run.variables = tt.terminal, strings.NewReader(tt.stdin), map[string]string{"NO_COLOR": "1"}
-			run.expect(t, tt.code, tt.stdout, tt.stderr, append([]string{"kick", "--filter", "true"}, strings.Fields(tt.args)...)...)
+			run.expect(t, tt.code, tt.stdout, tt.stderr, append([]string{"kick", "--filter", "true"},
+				strings.Fields(tt.args)...)...)
 			if fmt.Sprint(calls) != tt.calls {
 				t.Errorf("validate_only %v, want %s", calls, tt.calls)
 			}
@@ -125,7 +142,8 @@ func TestKickDryRunOfMany(t *testing.T) {
 		return resp, nil
 	}}
 	run := against(t, g)
-	run.expect(t, 0, numbered(1, 100), "ctl: 250 matched: 250 would be kicked (the first 100 are shown)\n", "kick", "--filter", "true", "--dry-run", "-o", "name")
+	run.expect(t, 0, numbered(1, 100), "ctl: 250 matched: 250 would be kicked (the first 100 are shown)\n", "kick",
+		"--filter", "true", "--dry-run", "-o", "name")
 }
 
 func TestPromptIsInterrupted(t *testing.T) {
@@ -138,5 +156,6 @@ func TestPromptIsInterrupted(t *testing.T) {
 		run.stderr.Await(t, "[y/N]")
 		cancel()
 	}()
-	run.expect(t, app.ExitFailed, "", "Shut the gateway at GATEWAY down? [y/N] \nctl: not confirmed; nothing was done\n", "shutdown")
+	run.expect(t, app.ExitFailed, "", "Shut the gateway at GATEWAY down? [y/N] \nctl: not confirmed; nothing was done\n",
+		"shutdown")
 }

@@ -62,7 +62,7 @@ func label(ctx context.Context, a *app.App, args []string, o labelOptions) error
 	return a.Ending(resp.GetFleet(), labelResult(a, req, resp))
 }
 
-// labelResult says what a table does not, and returns the exit code.
+// labelResult prints the failures that a table lacks, and returns the exit code.
 func labelResult(a *app.App, req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) int {
 	a.SayFailures(resp.GetOutcomes())
 	if req.GetFilter() == "" {

@@ -11,7 +11,8 @@ import (
 func TestLabel(t *testing.T) {
 	var got *sockgatev1.SetLabelsRequest
 	resp := &sockgatev1.SetLabelsResponse{Matched: 2, Labeled: 1, Refused: 1, Outcomes: []*sockgatev1.TargetOutcome{
-		{Id: "n.1.1", Outcome: sockgatev1.Outcome_OUTCOME_LABELED}, {Id: "n.1.2", Outcome: sockgatev1.Outcome_OUTCOME_TOO_MANY_LABELS},
+		{Id: "n.1.1", Outcome: sockgatev1.Outcome_OUTCOME_LABELED}, {Id: "n.1.2",
+			Outcome: sockgatev1.Outcome_OUTCOME_TOO_MANY_LABELS},
 	}}
 	g := &fakeGateway{labels: func(req *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
 		got = req
@@ -25,15 +26,18 @@ func TestLabel(t *testing.T) {
 			`"matched":"2","labeled":"1","closed":"0","notFound":"0","refused":"1"}` + "\n",
 	}
 	for format, stdout := range tests {
-		against(t, g).expect(t, app.ExitPartial, stdout, refusal, "label", "n.1.1", "room=7", "n.1.2", "old-", "url=a=b-", "-o", format)
+		against(t, g).expect(t, app.ExitPartial, stdout, refusal, "label", "n.1.1", "room=7", "n.1.2", "old-", "url=a=b-",
+			"-o", format)
 		if fmt.Sprint(got.GetConnectionIds(), got.GetSet(), got.GetRemove()) != "[n.1.1 n.1.2] map[room:7 url:a=b-] [old]" {
 			t.Errorf("request %v", got)
 		}
 	}
-	against(t, g).expect(t, app.ExitPartial, "MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\n2         1         0        0           1\n", refusal, "label", "--filter", "true", "a=1")
+	against(t, g).expect(t, app.ExitPartial, "MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\n2         1         0   "+
+		"     0           1\n", refusal, "label", "--filter", "true", "a=1")
 	if got.GetFilter() != "true" || len(got.GetConnectionIds()) != 0 {
 		t.Errorf("request %v", got)
 	}
 	resp = &sockgatev1.SetLabelsResponse{}
-	against(t, g).expect(t, app.ExitDone, "", "ctl: no connection matches\n", "label", "--filter", "false", "a=1", "-o", "name")
+	against(t, g).expect(t, app.ExitDone, "", "ctl: no connection matches\n", "label", "--filter", "false", "a=1", "-o",
+		"name")
 }

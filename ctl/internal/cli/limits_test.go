@@ -19,9 +19,11 @@ func someLimits() *sockgatev1.Limits {
 	return &sockgatev1.Limits{
 		MaxConnections: 100, HighWater: 64 << 10, LowWater: 1000, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
 		IdleTimeout: durationpb.New(90 * time.Minute), IdleAction: "close", DrainTimeout: durationpb.New(time.Second), EventLogSize: 65536,
-		ListenerConnections: map[string]uint64{"main": 100, "games": 50, "[::1]:8017": 1}, ConnectionsPerIp: 20, ConnectionsPerIpv6Network: 40, AcceptRate: 2.5,
+		ListenerConnections: map[string]uint64{"main": 100, "games": 50,
+			"[::1]:8017": 1}, ConnectionsPerIp: 20, ConnectionsPerIpv6Network: 40, AcceptRate: 2.5,
 		AcceptBurst: 5, AcceptRatePerIp: 0.1, AcceptBurstPerIp: 2, ReceiveRate: 1 << 30, ReceiveMessageRate: 50, HandshakeTimeout: durationpb.New(1500 * time.Millisecond),
-		MaxHandshakes: 1024, FirstByteTimeout: durationpb.New(time.Hour), Allow: []string{"10.0.0.0/8", "2001:db8::/32"}, Deny: []string{"10.1.0.0/16"}, QueueBudget: 3 << 40,
+		MaxHandshakes: 1024, FirstByteTimeout: durationpb.New(time.Hour), Allow: []string{"10.0.0.0/8",
+			"2001:db8::/32"}, Deny: []string{"10.1.0.0/16"}, QueueBudget: 3 << 40,
 	}
 }
 
@@ -58,19 +60,23 @@ func TestLimitsGet(t *testing.T) {
 		return &sockgatev1.GetLimitsResponse{Limits: someLimits()}, nil
 	}}
 	against(t, g).expect(t, 0, shownLimits, "", "limits", "get")
-	against(t, g).expect(t, 0, "NAME              VALUE\nallow             10.0.0.0/8,2001:db8::/32\nmax-connections   100\n", "", "limits", "get", "allow", "max_connections")
+	against(t, g).expect(t, 0, "NAME              VALUE\nallow             10.0.0.0/8,2001:db8::/32\nmax-connections   "+
+		"100\n", "", "limits", "get", "allow", "max_connections")
 	run := against(t, g)
-	if code := run.run("limits", "get", "-o", "json"); code != 0 || !strings.HasPrefix(run.stdout.String(), `{"maxConnections":"100","highWater":"65536",`) {
+	if code := run.run("limits", "get", "-o", "json"); code != 0 ||
+		!strings.HasPrefix(run.stdout.String(), `{"maxConnections":"100","highWater":"65536",`) {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
 	run = against(t, g)
-	if code := run.run("limits", "get", "-o", "json", "high-water"); code != 0 || run.stdout.String() != "{\"highWater\":\"65536\"}\n" {
+	if code := run.run("limits", "get", "-o", "json", "high-water"); code != 0 ||
+		run.stdout.String() != "{\"highWater\":\"65536\"}\n" {
 		t.Errorf("exit code %d: %s; expected the one that was named", code, run.stdout)
 	}
 	g.limits = func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
 		return &sockgatev1.GetLimitsResponse{Limits: &sockgatev1.Limits{IdleTimeout: durationpb.New(0)}}, nil
 	}
-	against(t, g).expect(t, 0, "NAME                   VALUE\nmax-connections        none\nidle-timeout           none\nallow                  all\ndeny                   none\nlistener-connections   none\n", "",
+	against(t, g).expect(t, 0, "NAME                   VALUE\nmax-connections        none\nidle-timeout           "+
+		"none\nallow                  all\ndeny                   none\nlistener-connections   none\n", "",
 		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections")
 }
 
@@ -83,18 +89,22 @@ func TestLimitsSet(t *testing.T) {
 		l.MaxConnections, l.Deny = 7, nil
 		return &sockgatev1.UpdateLimitsResponse{Limits: l}, nil
 	}}
-	against(t, g).expect(t, 0, "NAME              VALUE\nmax-connections   7\ndeny              none\nidle-timeout      1h30m\n", "",
+	against(t, g).expect(t, 0,
+		"NAME              VALUE\nmax-connections   7\ndeny              none\nidle-timeout      1h30m\n", "",
 		"limits", "set", "max-connections=7", "deny=", "idle_timeout=none")
-	if code := against(t, g).run("limits", "set", "max-connections-per-ip=3"); code != 0 || got.GetLimits().GetConnectionsPerIp() != 3 {
+	if code := against(t, g).run("limits", "set", "max-connections-per-ip=3"); code != 0 ||
+		got.GetLimits().GetConnectionsPerIp() != 3 {
 		t.Errorf("exit code %d, request %v; expected the flag's name to do as well", code, got)
 	}
 	against(t, g).run("limits", "set", "max-connections=7", "deny=", "idle_timeout=none")
 	want := &sockgatev1.Limits{MaxConnections: 7, IdleTimeout: durationpb.New(0)}
-	if fmt.Sprint(got.GetUpdateMask().GetPaths()) != "[max_connections deny idle_timeout]" || !proto.Equal(got.GetLimits(), want) {
+	if fmt.Sprint(got.GetUpdateMask().GetPaths()) != "[max_connections deny idle_timeout]" ||
+		!proto.Equal(got.GetLimits(), want) {
 		t.Errorf("request %v", got)
 	}
 	run := against(t, g)
-	words := "limits set receive-rate=64KiB allow=10.1.2.3/8,192.168.0.1,2001:db8::1 listener-connections=a=1,b=2 accept-rate=2.5 queue-budget=2g"
+	words := "limits set receive-rate=64KiB allow=10.1.2.3/8,192.168.0.1,2001:db8::1 listener-connections=a=1,b=2 " +
+		"accept-rate=2.5 queue-budget=2g"
 	if code := run.run(strings.Fields(words)...); code != 0 {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}

@@ -58,7 +58,8 @@ func list(ctx context.Context, a *app.App, o listOptions) error {
 		return app.Usagef("--limit %d is not possible; give the number of rows, or 0 for all", o.limit)
 	}
 	if o.watch && state == sockgatev1.ListState_LIST_STATE_CLOSED {
-		return app.Usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and --state closed out, " +
+		return app.Usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and " +
+			"--state closed out, " +
 			"or follow ctl events --type CLOSED")
 	}
 	if err := o.scope.Check(); err != nil {
@@ -109,14 +110,14 @@ func (o *listOptions) request(a *app.App, state sockgatev1.ListState) *sockgatev
 	return &sockgatev1.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.Scope(&o.scope)}
 }
 
-// walked is what going through a list's pages tells besides the connections.
+// walked is what a walk through a list's pages returns besides the connections.
 type walked struct {
 	cursor string        // from before the first page
 	fleet  bool          // the gateway is in a fleet
 	absent app.Absentees // of all pages
 }
 
-// walk goes through the pages of a list. With an error, the result is of the pages before it.
+// walk goes through the pages of a list. With an error, the result covers the pages before it.
 func walk(ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest, left *countdown,
 	page func([]*sockgatev1.Connection) error,
 ) (walked, error) {
@@ -155,7 +156,7 @@ func (c *countdown) take(n int) { c.left -= n }
 
 func (c *countdown) over() bool { return c.limited && c.left <= 0 }
 
-// cap is n, or what is left if that is less.
+// cap is n, or the rest if that is less.
 func (c *countdown) cap(n int) int {
 	if c.limited {
 		return min(n, c.left)

@@ -84,8 +84,10 @@ func TestListFormats(t *testing.T) {
 		{"list --state closed -o wide", []*sockgatev1.Connection{closed}, closedWide},
 		{"list -o json", []*sockgatev1.Connection{open, open, open}, openJSON + openJSON + openJSON},
 		{"list -o yaml", []*sockgatev1.Connection{open, open}, openYAML + openYAML},
-		{"list -o name", []*sockgatev1.Connection{open, closed, open, open, closed}, "edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\n"},
-		{"list -o name --limit 3", []*sockgatev1.Connection{open, closed, open, open, closed}, "edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\n"},
+		{"list -o name", []*sockgatev1.Connection{open, closed, open, open, closed},
+			"edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\n"},
+		{"list -o name --limit 3", []*sockgatev1.Connection{open, closed, open, open, closed},
+			"edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\n"},
 		{"list -o name", nil, ""},
 		{"list -o json", nil, ""},
 	}
@@ -101,7 +103,8 @@ func TestListRequest(t *testing.T) {
 		got = append(got, req)
 		return list(req)
 	}}
-	against(t, g).expect(t, app.ExitDone, "n.1.1\nn.1.2\nn.1.3\n", "", "list", "-o", "name", "--filter", "true", "--state", "ALL")
+	against(t, g).expect(t, app.ExitDone, "n.1.1\nn.1.2\nn.1.3\n", "", "list", "-o", "name", "--filter", "true", "--state",
+		"ALL")
 	for _, req := range got {
 		if req.GetPageSize() != 1000 || req.GetFilter() != "true" || req.GetState() != sockgatev1.ListState_LIST_STATE_ALL {
 			t.Errorf("request %v", req)
@@ -154,7 +157,8 @@ func TestWatch(t *testing.T) {
 			}})
 		case 2: // misses something
 			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.9", Events: []*sockgatev1.Event{
-				{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_OVERRUN}}},
+				{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3,
+					To: 8, Reason: sockgatev1.GapReason_GAP_REASON_OVERRUN}}},
 			}})
 		default:
 			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.10", Events: []*sockgatev1.Event{
@@ -169,12 +173,14 @@ func TestWatch(t *testing.T) {
 		f := strings.Fields(line)
 		rows = append(rows, strings.Join(f[:3], " "))
 	}
-	want := "EVENT ID STATE|PRESENT n.1.1 OPEN|PRESENT n.1.2 OPEN|CONNECTED n.1.3 OPEN|PRESENT n.1.1 OPEN|PRESENT n.1.2 OPEN|CLOSED n.1.2 CLOSED"
+	want := "EVENT ID STATE|PRESENT n.1.1 OPEN|PRESENT n.1.2 OPEN|CONNECTED n.1.3 OPEN|PRESENT n.1.1 OPEN|PRESENT n.1.2 " +
+		"OPEN|CLOSED n.1.2 CLOSED"
 	if got := strings.Join(rows, "|"); code != 0 || got != want {
 		t.Errorf("exit code %d, rows %s\nwant %s", code, got, want)
 	}
 	run.stderr.Await(t, "events were missed (OVERRUN from=3 to=8); listing again")
-	if a := followed[0].GetAfter() + followed[1].GetAfter() + followed[2].GetAfter(); a != "c.0c.2c.0" || followed[0].GetFilter() != "true" {
+	if a := followed[0].GetAfter() + followed[1].GetAfter() + followed[2].GetAfter(); a != "c.0c.2c.0" ||
+		followed[0].GetFilter() != "true" {
 		t.Errorf("followed after %s", a)
 	}
 }

@@ -37,7 +37,7 @@ func nodesCommand(a *app.App, use string) *cobra.Command {
 func nodeCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "node", Short: "List the nodes of the fleet, and forget one"}
 	cmd.AddCommand(nodesCommand(a, "list"), nodeForgetCommand(a))
-	return a.Noun(cmd)
+	return a.Noun(cmd, "do")
 }
 
 // nodes prints the nodes.
@@ -60,7 +60,7 @@ func nodes(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 	return app.ExitWith(absent.ExitCode(app.ExitDone))
 }
 
-// silentNodes are the absentees but for those whose states say already that they were not asked.
+// silentNodes are the absentees, except those that were not asked because of their states.
 func silentNodes(f *sockgatev1.FleetResult) *app.Absentees {
 	var m app.Absentees
 	for _, n := range f.GetNodes() {
@@ -101,9 +101,11 @@ func (r *nodeRows) add(n *sockgatev1.Node) error {
 	if n.GetSelf() {
 		seen = "self"
 	}
-	cells := []string{n.GetName(), app.NodeStateText(n.GetState()), n.GetVersion(), fmt.Sprint(n.GetConnections()), seen, app.DurationText(n.GetRoundTrip())}
+	cells := []string{n.GetName(), app.NodeStateText(n.GetState()), n.GetVersion(), fmt.Sprint(n.GetConnections()), seen,
+		app.DurationText(n.GetRoundTrip())}
 	if a.Wide() {
-		cells = append(cells, n.GetIncarnation(), app.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()), roleText(n.GetAllowed()))
+		cells = append(cells, n.GetIncarnation(), app.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()),
+			roleText(n.GetAllowed()))
 	}
 	r.table.Add(cells...)
 	return nil
@@ -139,7 +141,8 @@ It asks for confirmation; without a terminal it needs --yes.
 Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not be told; 4 there is no such node.`,
 		Example: "  ctl node forget edge-3 --yes",
 		Args:    app.Exactly(1, "the NAME of one node"),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion,
+			cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
@@ -152,7 +155,7 @@ Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not 
 	return cmd
 }
 
-// nodeForget forgets the node, and shows what was known of it.
+// nodeForget forgets the node, and shows it.
 func nodeForget(ctx context.Context, a *app.App, name string, o *forgetOptions) error {
 	if err := app.CheckNode(name); err != nil {
 		return err
@@ -160,7 +163,8 @@ func nodeForget(ctx context.Context, a *app.App, name string, o *forgetOptions) 
 	if err := a.Confirm(ctx, o.yes, fmt.Sprintf("Forget the node %s?", name)); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.ForgetNode, &sockgatev1.ForgetNodeRequest{Node: name, Scope: a.Scope(&o.ScopeFlags)})
+	resp, err := app.Ask(ctx, a, app.API.ForgetNode, &sockgatev1.ForgetNodeRequest{Node: name,
+		Scope: a.Scope(&o.ScopeFlags)})
 	if err != nil {
 		return err
 	}
@@ -170,7 +174,7 @@ func nodeForget(ctx context.Context, a *app.App, name string, o *forgetOptions) 
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// printForgotten shows the node as it was last known, and who was told.
+// printForgotten shows the node's last known state, and which nodes were told.
 func printForgotten(a *app.App, resp *sockgatev1.ForgetNodeResponse) error {
 	if a.Structured() {
 		return a.PrintMessage(resp)

@@ -39,7 +39,8 @@ allowed: ROLE_ADMIN
 
 // A node that is known to be unreachable was not to answer: its state says so.
 func TestNodesFormats(t *testing.T) {
-	for format, want := range map[string]string{"table": nodesTable, "wide": nodesWide, "json": nodesJSON, "name": "edge-1\nedge-2\nedge-3\n"} {
+	for format, want := range map[string]string{"table": nodesTable, "wide": nodesWide, "json": nodesJSON,
+		"name": "edge-1\nedge-2\nedge-3\n"} {
 		for _, words := range []string{"nodes", "node list"} {
 			var scopes []*sockgatev1.Scope
 			against(t, fleetGateway(&scopes)).expect(t, app.ExitDone, want, "", append(strings.Fields(words), "-o", format)...)
@@ -47,7 +48,8 @@ func TestNodesFormats(t *testing.T) {
 	}
 	var scopes []*sockgatev1.Scope
 	run := against(t, fleetGateway(&scopes))
-	if code := run.run("nodes", "-o", "yaml"); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), lastNodeYAML) || strings.Count(run.stdout.String(), "---\n") != 3 {
+	if code := run.run("nodes", "-o", "yaml"); code != app.ExitDone ||
+		!strings.HasSuffix(run.stdout.String(), lastNodeYAML) || strings.Count(run.stdout.String(), "---\n") != 3 {
 		t.Errorf("exit code %d:\n%s", code, run.stdout)
 	}
 }
@@ -56,10 +58,13 @@ func TestNodesFormats(t *testing.T) {
 func TestNodesThatDoNotAnswerThePing(t *testing.T) {
 	for status, want := range map[sockgatev1.NodeStatus]string{
 		nodeTimedOut: "ctl: edge-2 did not answer: TIMED_OUT (not within 2ms; what it did is not known)\n",
-		sockgatev1.NodeStatus_NODE_STATUS_OVERLOADED: "ctl: edge-2 answered: OVERLOADED (it has too much to do, and did nothing)\n",
+		sockgatev1.NodeStatus_NODE_STATUS_OVERLOADED: "ctl: edge-2 answered: OVERLOADED (it has too much to do, and did " +
+			"nothing)\n",
 	} {
 		g := &fakeGateway{nodes: func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
-			return &sockgatev1.ListNodesResponse{Nodes: threeNodes(), Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", status, ""), nodeResult("edge-3", nodeUnreachable, ""))}, nil
+			return &sockgatev1.ListNodesResponse{Nodes: threeNodes(),
+				Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", status, ""),
+					nodeResult("edge-3", nodeUnreachable, ""))}, nil
 		}}
 		against(t, g).expect(t, app.ExitPartial, nodesTable, want, "nodes")
 	}
@@ -70,7 +75,8 @@ func TestNodesAlone(t *testing.T) {
 	g := &fakeGateway{nodes: func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
 		return &sockgatev1.ListNodesResponse{Nodes: threeNodes()[:1]}, nil
 	}}
-	against(t, g).expect(t, app.ExitDone, "NODE     STATE   VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-1   LIVE    v1.2.3    1200          self        -\n", "", "nodes")
+	against(t, g).expect(t, app.ExitDone, "NODE     STATE   VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-1   "+
+		"LIVE    v1.2.3    1200          self        -\n", "", "nodes")
 }
 
 // Forgetting asks, shows what was forgotten, and names the nodes that could not be told.
@@ -82,17 +88,21 @@ func TestNodeForget(t *testing.T) {
 		return &sockgatev1.ForgetNodeResponse{Node: threeNodes()[2], Fleet: fleet}, nil
 	}}
 	const (
-		table  = "NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-3   UNREACHABLE   v1.2.2    800           12s         -\n"
+		table = "NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-3   UNREACHABLE   v1.2.2    " +
+			"800           12s         -\n"
 		untold = "ctl: edge-2 did not answer: TIMED_OUT (no answer within 4 s)\n"
 	)
 	against(t, g).expect(t, app.ExitPartial, table, untold, "node", "forget", "edge-3", "--yes")
 	against(t, g).expect(t, app.ExitPartial, "edge-3\n", untold, "node", "forget", "edge-3", "--yes", "-o", "name")
 	run := against(t, g)
-	if code := run.run("node", "forget", "edge-3", "-y", "-o", "wide"); code != app.ExitPartial || !strings.HasSuffix(run.stdout.String(), "admin\n\nNODE     STATUS      TIME\nedge-1   OK          2ms\nedge-2   TIMED_OUT   2ms\n") {
+	if code := run.run("node", "forget", "edge-3", "-y", "-o", "wide"); code != app.ExitPartial ||
+		!strings.HasSuffix(run.stdout.String(),
+			"admin\n\nNODE     STATUS      TIME\nedge-1   OK          2ms\nedge-2   TIMED_OUT   2ms\n") {
 		t.Errorf("exit code %d:\n%s", code, run.stdout)
 	}
 	run = against(t, g)
-	if code := run.run("node", "forget", "edge-3", "-y", "-o", "json"); code != app.ExitPartial || !strings.HasPrefix(run.stdout.String(), `{"node":{"name":"edge-3",`) ||
+	if code := run.run("node", "forget", "edge-3", "-y", "-o", "json"); code != app.ExitPartial ||
+		!strings.HasPrefix(run.stdout.String(), `{"node":{"name":"edge-3",`) ||
 		!strings.Contains(run.stdout.String(), `"fleet":{"complete":false,"expected":2,"answered":1,"nodes":[`) {
 		t.Errorf("exit code %d:\n%s", code, run.stdout)
 	}
@@ -100,7 +110,9 @@ func TestNodeForget(t *testing.T) {
 		got, fleet = nil, nil
 		run := against(t, g)
 		run.terminal, run.stdin, run.variables = true, strings.NewReader(answer), map[string]string{"NO_COLOR": "1"}
-		if have := run.run("node", "forget", "edge-3"); have != code || !strings.HasPrefix(run.stderr.String(), "Forget the node edge-3? [y/N] ") || (len(got) == 1) != (code == app.ExitDone) {
+		if have := run.run("node", "forget", "edge-3"); have != code ||
+			!strings.HasPrefix(run.stderr.String(), "Forget the node edge-3? [y/N] ") ||
+			(len(got) == 1) != (code == app.ExitDone) {
 			t.Errorf("%q: exit code %d, %d calls: %s", answer, have, len(got), run.stderr)
 		}
 	}

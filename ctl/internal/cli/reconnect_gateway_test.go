@@ -20,7 +20,8 @@ func TestReconnectToAGateway(t *testing.T) {
 		connectOnce(t, gateway.Addr)
 	}
 	for cut := 0; cut < 6000; cut += 371 {
-		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, gateway.Control, cut), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+		run := &invocation{ctx: t.Context(), gateway: cuttingProxy(t, gateway.Control, cut), stdout: ctltest.NewOutput(),
+			stderr: ctltest.NewOutput()}
 		// LISTENING, and CONNECTED, ENDED and CLOSED of each client.
 		if code := run.run("events", "--reconnect", "--after", "0", "-o", "json", "--limit", "16"); code != app.ExitDone {
 			t.Fatalf("cut at %d: exit code %d: %s", cut, code, run.stderr)

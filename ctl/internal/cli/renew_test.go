@@ -16,7 +16,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// agingGateway ends every connection soon for its age. Each of its streams has two events more than the one before, and then nothing.
+// agingGateway ends every connection soon for its age. Each of its streams has two events more than the one before, and
+// then nothing.
 func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun func() []string) {
 	var mu sync.Mutex
 	var afters []string
@@ -37,7 +38,8 @@ func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun
 		<-s.Context().Done()
 		return s.Context().Err()
 	}
-	option = grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 50 * time.Millisecond, MaxConnectionAgeGrace: 10 * time.Millisecond})
+	option = grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 50 * time.Millisecond,
+		MaxConnectionAgeGrace: 10 * time.Millisecond})
 	return g, option, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -45,18 +47,21 @@ func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun
 	}
 }
 
-// A gateway that ends connections for their age ends nobody's stream: it goes on by itself, loses and repeats nothing, and says nothing.
+// A gateway that ends connections for their age ends nobody's stream: it goes on by itself, loses and repeats nothing,
+// and says nothing.
 func TestStreamOutlivesItsConnection(t *testing.T) {
 	for words, stderr := range map[string]string{
 		"events -o name --limit 6":             "",
 		"events -o name --limit 6 --reconnect": "",
 		"events -o name --limit 6 --after c.0": "",
 		"list --watch -o name --limit 6":       "",
-		"events -o name --limit 6 --data":      "ctl: the gateway renewed the connection; resuming behind cursor c.2 (DATA sent meanwhile is not kept)\n",
+		"events -o name --limit 6 --data": "ctl: the gateway renewed the connection; resuming behind cursor c.2 (DATA " +
+			"sent meanwhile is not kept)\n",
 	} {
 		t.Run(words, func(t *testing.T) {
 			g, option, begun := agingGateway(t)
-			run := &invocation{ctx: t.Context(), gateway: g.serve(t, option), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+			run := &invocation{ctx: t.Context(), gateway: g.serve(t, option), stdout: ctltest.NewOutput(),
+				stderr: ctltest.NewOutput()}
 			if code := run.run(strings.Fields(words)...); code != app.ExitDone || run.stdout.String() != numbered(1, 6) {
 				t.Errorf("exit code %d, stdout:\n%s\nstderr:\n%s", code, run.stdout, run.stderr)
 			}

@@ -17,7 +17,8 @@ import (
 
 // scoped are commands that talk about connections or nodes, without the flags of their scopes.
 func scoped() []string {
-	return []string{"list", "count", "broadcast hi", "kick --filter true --yes", "label --filter true a=1", "stream-events --after 0", "ban add 203.0.113.7", "ban list",
+	return []string{"list", "count", "broadcast hi", "kick --filter true --yes", "label --filter true a=1",
+		"stream-events --after 0", "ban add 203.0.113.7", "ban list",
 		"ban remove 203.0.113.7", "limits get", "limits set max-connections=1"}
 }
 
@@ -160,24 +161,37 @@ func TestFleetErrors(t *testing.T) {
 		code   int
 		stderr string
 	}{
-		{"shutdown --yes", failure(codes.InvalidArgument, "in a fleet it has to be said which node", "NODE_REQUIRED", nil), app.ExitUsage,
-			"ctl: in a fleet it has to be said which node (NODE_REQUIRED)\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all\n"},
+		{"shutdown --yes", failure(codes.InvalidArgument, "in a fleet it has to be said which node", "NODE_REQUIRED", nil),
+			app.ExitUsage,
+			"ctl: in a fleet it has to be said which node (NODE_REQUIRED)\n  say which with --node NAME (ctl nodes lists " +
+				"them), --local for the gateway that is asked, or --all\n"},
 		{"list --node nope", failure(codes.InvalidArgument, `there is no node "nope"`, "UNKNOWN_NODE", nil), app.ExitUsage,
 			"ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
-		{"node forget nope --yes", failure(codes.NotFound, `there is no node "nope"`, "UNKNOWN_NODE", nil), app.ExitNotFound, "ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
-		{"node forget edge-2 --yes", failure(codes.FailedPrecondition, "edge-2 was heard of 1 s ago", "NODE_LIVE", nil), app.ExitFailed, "ctl: edge-2 was heard of 1 s ago (NODE_LIVE)\n"},
-		{"list --require-all", failure(codes.Unavailable, "3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more", "NODES_MISSING", map[string]string{"missing": "edge-3,edge-4,edge-5"}), app.ExitPartial,
-			"ctl: 3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more (NODES_MISSING)\n  also missing: edge-4, edge-5\n"},
-		{"count --require-all", failure(codes.Unavailable, "1 of 2 nodes have not done it: edge-3 (LEFT)", "NODES_MISSING", map[string]string{"missing": "edge-3"}), app.ExitPartial,
+		{"node forget nope --yes", failure(codes.NotFound, `there is no node "nope"`, "UNKNOWN_NODE", nil), app.ExitNotFound,
+			"ctl: there is no node \"nope\" (UNKNOWN_NODE)\n"},
+		{"node forget edge-2 --yes", failure(codes.FailedPrecondition, "edge-2 was heard of 1 s ago", "NODE_LIVE", nil),
+			app.ExitFailed, "ctl: edge-2 was heard of 1 s ago (NODE_LIVE)\n"},
+		{"list --require-all", failure(codes.Unavailable, "3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more",
+			"NODES_MISSING", map[string]string{"missing": "edge-3,edge-4,edge-5"}), app.ExitPartial,
+			"ctl: 3 of 5 nodes have not done it: edge-3 (UNREACHABLE), and more (NODES_MISSING)\n  also missing: edge-4, " +
+				"edge-5\n"},
+		{"count --require-all", failure(codes.Unavailable, "1 of 2 nodes have not done it: edge-3 (LEFT)", "NODES_MISSING",
+			map[string]string{"missing": "edge-3"}), app.ExitPartial,
 			"ctl: 1 of 2 nodes have not done it: edge-3 (LEFT) (NODES_MISSING)\n"},
-		{"info --node edge-3", failure(codes.Unavailable, "edge-3 cannot be reached", "NODE_UNREACHABLE", nil), app.ExitFailed, "ctl: edge-3 cannot be reached (NODE_UNREACHABLE)\n" + look},
-		{"get edge-3.1.1", failure(codes.Unavailable, "edge-3 did not answer about edge-3.1.1", "NODE_TIMED_OUT", nil), app.ExitFailed,
+		{"info --node edge-3", failure(codes.Unavailable, "edge-3 cannot be reached", "NODE_UNREACHABLE", nil),
+			app.ExitFailed, "ctl: edge-3 cannot be reached (NODE_UNREACHABLE)\n" + look},
+		{"get edge-3.1.1", failure(codes.Unavailable, "edge-3 did not answer about edge-3.1.1", "NODE_TIMED_OUT", nil),
+			app.ExitFailed,
 			"ctl: edge-3 did not answer about edge-3.1.1 (NODE_TIMED_OUT)\n" + look},
 		{"get edge-3.1.1 edge-3.1.2", failure(codes.Unavailable, "edge-3 refused", "NODE_REFUSED", nil), app.ExitFailed,
-			"ctl: edge-3.1.1: edge-3 refused (NODE_REFUSED)\n" + look + "ctl: edge-3.1.2: edge-3 refused (NODE_REFUSED)\n" + look},
-		{"get edge-9.1.1", failure(codes.NotFound, "edge-9.1.1: no node of that name", "UNKNOWN_NODE", nil), app.ExitNotFound, "ctl: edge-9.1.1: no node of that name (UNKNOWN_NODE)\n"},
-		{"broadcast hi --require-all --request-id=7f000001-0000-4000-8000-000000000000", failure(codes.Unavailable, "edge-3 is missing", "NODES_MISSING", nil), app.ExitPartial,
-			"ctl: it may have been carried out; within 2 minutes it is safe to repeat it with --request-id 7f000001-0000-4000-8000-000000000000\n" +
+			"ctl: edge-3.1.1: edge-3 refused (NODE_REFUSED)\n" + look + "ctl: edge-3.1.2: edge-3 refused (NODE_REFUSED)\n" +
+				look},
+		{"get edge-9.1.1", failure(codes.NotFound, "edge-9.1.1: no node of that name", "UNKNOWN_NODE", nil), app.ExitNotFound,
+			"ctl: edge-9.1.1: no node of that name (UNKNOWN_NODE)\n"},
+		{"broadcast hi --require-all --request-id=7f000001-0000-4000-8000-000000000000",
+			failure(codes.Unavailable, "edge-3 is missing", "NODES_MISSING", nil), app.ExitPartial,
+			"ctl: it may have been carried out; within 2 minutes it is safe to repeat it with --request-id " +
+				"7f000001-0000-4000-8000-000000000000\n" +
 				"ctl: edge-3 is missing (NODES_MISSING)\n"},
 	}
 	for _, tt := range tests {
@@ -210,7 +224,8 @@ func TestGetGoesOnBehindASilentNode(t *testing.T) {
 		}
 		return &sockgatev1.GetConnectionResponse{Connection: testConnection(r.GetId())}, nil
 	}}
-	against(t, g).expect(t, app.ExitPartial, "edge-1.1.1\n", "ctl: edge-3.1.1: edge-3 cannot be reached (NODE_UNREACHABLE)\n  ctl nodes shows how the nodes are\n",
+	against(t, g).expect(t, app.ExitPartial, "edge-1.1.1\n",
+		"ctl: edge-3.1.1: edge-3 cannot be reached (NODE_UNREACHABLE)\n  ctl nodes shows how the nodes are\n",
 		"get", "edge-3.1.1", "edge-1.1.1", "-o", "name")
 }
 
@@ -223,7 +238,8 @@ func TestNodeCompletion(t *testing.T) {
 		"shutdown --node edge-1 --node ": "edge-2\tDRAINING\nedge-3\tUNREACHABLE\n:4\n",
 		"node forget ":                   all,
 		"node forget edge-3 ":            ":4\n",
-		"node ":                          "forget\tExpect no answer any more of a node that is gone\nlist\tList the nodes of the fleet, and how they are\n:4\n",
+		"node ": "forget\tExpect no answer any more of a node that is gone\nlist\tList the nodes " +
+			"of the fleet, and how they are\n:4\n",
 	} {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))
@@ -231,7 +247,8 @@ func TestNodeCompletion(t *testing.T) {
 			t.Errorf("%q completes to:\n%s\nwant:\n%s", line, run.stdout, want)
 		}
 	}
-	run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+	run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(),
+		stderr: ctltest.NewOutput()}
 	if run.run("__complete", "list", "--node", ""); run.stdout.String() != ":4\n" {
 		t.Errorf("without a gateway it completes to %q", run.stdout)
 	}

@@ -30,7 +30,8 @@ import (
 func certificates(t testing.TB, at time.Time, words ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "certs")
-	run := &invocation{ctx: t.Context(), now: func() time.Time { return at }, stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+	run := &invocation{ctx: t.Context(), now: func() time.Time { return at }, stdout: ctltest.NewOutput(),
+		stderr: ctltest.NewOutput()}
 	if code := run.run(append([]string{"tls-dev", dir}, words...)...); code != app.ExitDone {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}
@@ -77,7 +78,8 @@ func TestTLSProblems(t *testing.T) {
 	serve := func(dir string, auth tls.ClientAuthType) string {
 		return g.serve(t, grpc.Creds(credentials.NewTLS(serverTLS(t, dir, auth))))
 	}
-	plain, open, mutual, old := g.serve(t), serve(dir, tls.NoClientCert), serve(dir, tls.RequireAndVerifyClientCert), serve(expired, tls.NoClientCert)
+	plain, open, mutual, old := g.serve(t), serve(dir, tls.NoClientCert), serve(dir,
+		tls.RequireAndVerifyClientCert), serve(expired, tls.NoClientCert)
 	website := httptest.NewUnstartedServer(http.NotFoundHandler())
 	website.TLS = serverTLS(t, dir, tls.NoClientCert)
 	website.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -95,11 +97,14 @@ func TestTLSProblems(t *testing.T) {
 		{"plain to TLS", open, "", 6, "it speaks TLS; use --tls-ca FILE, or --tls "},
 		{"plain to mutual TLS", mutual, "", 6, "it speaks TLS; use --tls-ca FILE, or --tls "},
 		{"TLS to plain", plain, ca, 6, "it does not speak TLS; leave out --tls"},
-		{"unknown authority", open, " --tls-ca " + other + "/ca.pem", 6, "not trusted here; give the right one with --tls-ca"},
+		{"unknown authority", open, " --tls-ca " + other + "/ca.pem", 6,
+			"not trusted here; give the right one with --tls-ca"},
 		{"not the system's authority", open, " --tls", 6, "not trusted here; give the right one with --tls-ca"},
 		{"expired", old, " --tls-ca " + expired + "/ca.pem", 6, "is not valid now; renew it"},
-		{"another name", open, ca + " --server-name gw.example.org", 6, "for another name (localhost, not gw.example.org); expect one of those with --server-name"},
-		{"no client certificate", mutual, ca, 5, "requires a client certificate; give one with --tls-cert FILE and --tls-key FILE"},
+		{"another name", open, ca + " --server-name gw.example.org", 6,
+			"for another name (localhost, not gw.example.org); expect one of those with --server-name"},
+		{"no client certificate", mutual, ca, 5,
+			"requires a client certificate; give one with --tls-cert FILE and --tls-key FILE"},
 		{"client certificate of another authority", mutual, ca + fmt.Sprintf(pair, other), 5, "client certificate"},
 		{"client certificate that expired", mutual, ca + fmt.Sprintf(pair, expired), 5, "client certificate"},
 		{"a web site", website.Listener.Addr().String(), ca, 6, "speaks TLS and is not a control plane"},
@@ -111,7 +116,8 @@ func TestTLSProblems(t *testing.T) {
 			if strings.HasPrefix(command, "events") && tt.code == 0 {
 				continue // the fake has none; that it was asked is enough
 			}
-			if text := run.stderr.String(); code != tt.code || !strings.Contains(text, tt.words) || strings.Count(text, "\n") > 1 {
+			if text := run.stderr.String(); code != tt.code || !strings.Contains(text, tt.words) ||
+				strings.Count(text, "\n") > 1 {
 				t.Errorf("%s: ctl %s: exit code %d, want %d; stderr %s", tt.name, command, code, tt.code, text)
 			}
 		}
@@ -147,18 +153,27 @@ func TestToken(t *testing.T) {
 		{"file over TLS", "--gateway " + secure + ca + " --token-file " + good, nil, 0, ""},
 		{"environment over TLS", "--gateway " + secure + ca, map[string]string{"SOCKGATE_TOKEN": secret}, 0, ""},
 		{"file of the environment", "--gateway " + secure + ca, map[string]string{"SOCKGATE_TOKEN_FILE": good}, 0, ""},
-		{"flag goes before environment", "--gateway " + secure + ca + " --token-file " + good, map[string]string{"SOCKGATE_TOKEN": "sgt_no"}, 0, ""},
+		{"flag goes before environment", "--gateway " + secure + ca + " --token-file " + good,
+			map[string]string{"SOCKGATE_TOKEN": "sgt_no"}, 0, ""},
 		{"in plain text on loopback", "--gateway " + plain + " --token-file " + good, nil, 0, ""},
 		{"in plain text to localhost", "--gateway localhost:" + port + " --token-file " + good, nil, 0, ""},
-		{"in plain text elsewhere", "--gateway 192.0.2.1:8018 --token-file " + good, nil, 2, "in plain text, where others can read it; use TLS"},
-		{"in plain text to a name", "--gateway gw.example.org:8018", map[string]string{"SOCKGATE_TOKEN": secret}, 2, "in plain text"},
-		{"no token", "--gateway " + secure + ca, nil, 5, "who is there? (CREDENTIALS_REQUIRED)\n  give a token with --token-file"},
-		{"wrong token", "--gateway " + secure + ca, map[string]string{"SOCKGATE_TOKEN": "sgt_no"}, 5, "no such token (TOKEN_INVALID)"},
-		{"others can read the file", "--gateway " + secure + ca + " --token-file " + shared, nil, 0, "others than its owner have access to " + shared + " (mode 0644); chmod 600 it"},
+		{"in plain text elsewhere", "--gateway 192.0.2.1:8018 --token-file " + good, nil, 2,
+			"in plain text, where others can read it; use TLS"},
+		{"in plain text to a name", "--gateway gw.example.org:8018", map[string]string{"SOCKGATE_TOKEN": secret}, 2,
+			"in plain text"},
+		{"no token", "--gateway " + secure + ca, nil, 5,
+			"who is there? (CREDENTIALS_REQUIRED)\n  give a token with --token-file"},
+		{"wrong token", "--gateway " + secure + ca, map[string]string{"SOCKGATE_TOKEN": "sgt_no"}, 5,
+			"no such token (TOKEN_INVALID)"},
+		{"others can read the file", "--gateway " + secure + ca + " --token-file " + shared, nil, 0,
+			"others than its owner have access to " + shared + " (mode 0644); chmod 600 it"},
 		{"no file", "--gateway " + secure + ca + " --token-file " + files + "/none", nil, 2, "no such file"},
-		{"empty file", "--gateway " + secure + ca + " --token-file " + write("empty", "\n", 0o600), nil, 2, "is empty; expected one token"},
-		{"two tokens", "--gateway " + secure + ca + " --token-file " + write("two", secret+"\n"+secret, 0o600), nil, 2, "does not have one token"},
-		{"file and variable", "--gateway " + secure + ca, map[string]string{"SOCKGATE_TOKEN": secret, "SOCKGATE_TOKEN_FILE": good}, 2, "unset one of them"},
+		{"empty file", "--gateway " + secure + ca + " --token-file " + write("empty", "\n", 0o600), nil, 2,
+			"is empty; expected one token"},
+		{"two tokens", "--gateway " + secure + ca + " --token-file " + write("two", secret+"\n"+secret, 0o600), nil, 2,
+			"does not have one token"},
+		{"file and variable", "--gateway " + secure + ca, map[string]string{"SOCKGATE_TOKEN": secret,
+			"SOCKGATE_TOKEN_FILE": good}, 2, "unset one of them"},
 	}
 	for _, tt := range tests {
 		run := against(t, g)
@@ -176,7 +191,8 @@ func TestToken(t *testing.T) {
 
 // The name localhost is no reason to send a token in plain text to whatever it stands for.
 func TestTokenToALocalhostElsewhere(t *testing.T) {
-	if _, err := app.DialLoopback(t.Context(), "192.0.2.1:8018"); err == nil || !strings.Contains(err.Error(), "plain text") {
+	if _, err := app.DialLoopback(t.Context(), "192.0.2.1:8018"); err == nil ||
+		!strings.Contains(err.Error(), "plain text") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -195,7 +211,8 @@ func TestAccessUsage(t *testing.T) {
 		"--gateway 192.0.2.1:8018 --token-file /dev/x": "in plain text",
 	} {
 		run := against(t, &fakeGateway{})
-		if code := run.run(append([]string{"info"}, strings.Fields(words)...)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
+		if code := run.run(append([]string{"info"}, strings.Fields(words)...)...); code != app.ExitUsage ||
+			!strings.Contains(run.stderr.String(), want) {
 			t.Errorf("%s: exit code %d: %s", words, code, run.stderr)
 		}
 	}
@@ -208,9 +225,11 @@ func TestAccessUsage(t *testing.T) {
 
 // Bans of an older gateway, which has no such call, are an error and not a success.
 func TestNewVerbsOfAnOldGateway(t *testing.T) {
-	for _, words := range []string{"limits get", "limits set max-connections=1", "ban list", "ban add 192.0.2.1", "ban remove 192.0.2.1"} {
+	for _, words := range []string{"limits get", "limits set max-connections=1", "ban list", "ban add 192.0.2.1",
+		"ban remove 192.0.2.1"} {
 		run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return nil, nil }})
-		if code := run.run(strings.Fields(words)...); code != app.ExitFailed || !strings.Contains(run.stderr.String(), "Unimplemented") {
+		if code := run.run(strings.Fields(words)...); code != app.ExitFailed ||
+			!strings.Contains(run.stderr.String(), "Unimplemented") {
 			t.Errorf("%s: exit code %d: %s", words, code, run.stderr)
 		}
 	}

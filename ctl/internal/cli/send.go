@@ -39,8 +39,10 @@ Exit codes: 0 written or queued as asked; 1 closed, dropped, or its node cannot 
 		}),
 	}
 	o.payload.Register(cmd)
-	cmd.Flags().StringVar(&o.wait, "wait", "queued", "answer when the bytes are queued, or when the kernel has taken them: queued or written")
-	cmd.Flags().DurationVar(&o.waitTimeout, "wait-timeout", 0, "with --wait written, how long to wait at most, up to 1m (default 5s)")
+	cmd.Flags().StringVar(&o.wait, "wait", "queued",
+		"answer when the bytes are queued, or when the kernel has taken them: queued or written")
+	cmd.Flags().DurationVar(&o.waitTimeout, "wait-timeout", 0,
+		"with --wait written, how long to wait at most, up to 1m (default 5s)")
 	a.RegisterIDScope(cmd, &o.scope)
 	app.CompleteFlag(cmd, "wait", "queued", "written")
 	return cmd
@@ -102,7 +104,8 @@ func printSent(a *app.App, id string, resp *sockgatev1.SendResponse) error {
 		return a.PrintMessage(resp)
 	case a.Tabular():
 		t := a.NewTable("ID", "OUTCOME", "QUEUED", "UNSENT")
-		t.Add(id, app.OutcomeText(resp.GetOutcome()), app.HumanBytes(resp.GetQueuedBytes()), app.HumanBytes(resp.GetUnsentBytes()))
+		t.Add(id, app.OutcomeText(resp.GetOutcome()), app.HumanBytes(resp.GetQueuedBytes()),
+			app.HumanBytes(resp.GetUnsentBytes()))
 		return t.Flush()
 	case app.OutcomeExitCode(resp.GetOutcome()) == app.ExitDone:
 		return a.PrintName(id)
@@ -111,7 +114,7 @@ func printSent(a *app.App, id string, resp *sockgatev1.SendResponse) error {
 	}
 }
 
-// sentResult says what the outcome means where it is not what was asked for, and returns the exit code.
+// sentResult explains an outcome that is not the wanted one, and returns the exit code.
 func sentResult(a *app.App, req *sockgatev1.SendRequest, resp *sockgatev1.SendResponse) int {
 	id := app.Clean(req.GetId())
 	switch resp.GetOutcome() {

@@ -19,14 +19,20 @@ func TestSend(t *testing.T) {
 		stderr  string
 	}{
 		{sockgatev1.Outcome_OUTCOME_WRITTEN, "", 0, "ID      OUTCOME   QUEUED   UNSENT\nn.1.1   WRITTEN   5B       3B\n", ""},
-		{sockgatev1.Outcome_OUTCOME_WRITTEN, "-o json", 0, `{"outcome":"OUTCOME_WRITTEN","queuedBytes":"5","unsentBytes":"3"}` + "\n", ""},
-		{sockgatev1.Outcome_OUTCOME_WRITTEN, "-o yaml", 0, "---\noutcome: OUTCOME_WRITTEN\nqueuedBytes: \"5\"\nunsentBytes: \"3\"\n", ""},
+		{sockgatev1.Outcome_OUTCOME_WRITTEN, "-o json", 0,
+			`{"outcome":"OUTCOME_WRITTEN","queuedBytes":"5","unsentBytes":"3"}` + "\n", ""},
+		{sockgatev1.Outcome_OUTCOME_WRITTEN, "-o yaml", 0,
+			"---\noutcome: OUTCOME_WRITTEN\nqueuedBytes: \"5\"\nunsentBytes: \"3\"\n", ""},
 		{sockgatev1.Outcome_OUTCOME_QUEUED, "-o name", 0, "n.1.1\n", ""},
-		{sockgatev1.Outcome_OUTCOME_QUEUED, "-o name --wait written", 3, "n.1.1\n", "ctl: n.1.1: not written in time; the bytes stay queued, in order (5 bytes in the queue)\n"},
-		{sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL, "-o name", 1, "", "ctl: n.1.1: dropped whole, because its send queue is full\n"},
-		{sockgatev1.Outcome_OUTCOME_CLOSED, "-o name", 1, "", "ctl: n.1.1: the connection is closed; 3 of 2 bytes were not sent\n"},
+		{sockgatev1.Outcome_OUTCOME_QUEUED, "-o name --wait written", 3, "n.1.1\n",
+			"ctl: n.1.1: not written in time; the bytes stay queued, in order (5 bytes in the queue)\n"},
+		{sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL, "-o name", 1, "",
+			"ctl: n.1.1: dropped whole, because its send queue is full\n"},
+		{sockgatev1.Outcome_OUTCOME_CLOSED, "-o name", 1, "",
+			"ctl: n.1.1: the connection is closed; 3 of 2 bytes were not sent\n"},
 		{sockgatev1.Outcome_OUTCOME_NOT_FOUND, "-o name", 4, "", "ctl: n.1.1: no such connection\n"},
-		{sockgatev1.Outcome_OUTCOME_NODE_RESTARTED, "-o name", 4, "", "ctl: n.1.1: that connection ended when the node restarted\n"},
+		{sockgatev1.Outcome_OUTCOME_NODE_RESTARTED, "-o name", 4, "",
+			"ctl: n.1.1: that connection ended when the node restarted\n"},
 		{sockgatev1.Outcome_OUTCOME_UNKNOWN_NODE, "-o name", 4, "", "ctl: n.1.1: no node of that name here\n"},
 		{sockgatev1.Outcome_OUTCOME_UNKNOWN, "-o name", 1, "", "ctl: n.1.1: what happened cannot be known\n"},
 	}
@@ -34,7 +40,8 @@ func TestSend(t *testing.T) {
 		g := &fakeGateway{send: func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
 			return &sockgatev1.SendResponse{Outcome: tt.outcome, QueuedBytes: 5, UnsentBytes: 3}, nil
 		}}
-		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, append([]string{"send", "n.1.1", "hi"}, strings.Fields(tt.args)...)...)
+		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, append([]string{"send", "n.1.1", "hi"},
+			strings.Fields(tt.args)...)...)
 	}
 }
 
@@ -59,7 +66,8 @@ func TestSendPayloads(t *testing.T) {
 	for _, tt := range tests {
 		run := against(t, g)
 		run.stdin = strings.NewReader(tt.stdin)
-		if code := run.run(append([]string{"send", "n.1.1"}, strings.Fields(tt.args)...)...); code != 0 || string(got.GetData()) != tt.want {
+		if code := run.run(append([]string{"send", "n.1.1"}, strings.Fields(tt.args)...)...); code != 0 ||
+			string(got.GetData()) != tt.want {
 			t.Errorf("%s: exit code %d, %d bytes sent: %s", tt.args, code, len(got.GetData()), run.stderr)
 		}
 	}

@@ -55,7 +55,8 @@ With --wait it prints how the drain goes and ends when the gateway has, or in a 
 	o.scope.RegisterLocal(cmd, "shut the gateway that is asked down")
 	f := cmd.Flags()
 	f.BoolVar(&o.scope.All, "all", false, "shut every node of the fleet down")
-	f.DurationVar(&o.grace, "grace", 0, "how long connections may end by themselves, up to 24h; 0s closes them at once (default the gateway's drain timeout)")
+	f.DurationVar(&o.grace, "grace", 0, "how long connections may end by themselves, up to 24h; 0s closes them at once "+
+		"(default the gateway's drain timeout)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for the record; it is not sent to peers")
 	f.StringVar(&o.farewell, "farewell", "", "`TEXT` to send to every live connection when the drain begins")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
@@ -72,7 +73,8 @@ func shutdown(ctx context.Context, a *app.App, o shutdownOptions) error {
 }
 
 // shutdownWith asks for confirmation, starts the drain, and with --wait stays until it has ended.
-func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.ShutdownRequest, o *shutdownOptions) (err error) {
+func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.ShutdownRequest,
+	o *shutdownOptions) (err error) {
 	if err := confirmShutdown(ctx, a, c, o); err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev
 	return app.ExitWith(code)
 }
 
-// confirmShutdown asks, naming what is shut down.
+// confirmShutdown asks, naming the gateway or the nodes to shut down.
 func confirmShutdown(ctx context.Context, a *app.App, c *app.Client, o *shutdownOptions) error {
 	if o.yes || !a.Env.StdinIsTerminal {
 		return a.Confirm(ctx, o.yes, "")
@@ -205,7 +207,7 @@ func awaitDrains(ctx context.Context, a *app.App, c *app.Client, cursor string, 
 	return nil
 }
 
-// awaitEnd prints a drain's events until the gateway ends the stream, or all has been seen that d waits for.
+// awaitEnd prints a drain's events until the gateway ends the stream, or until all drains of d have ended.
 func awaitEnd(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
 	req.Types = []sockgatev1.EventType{
 		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED,

@@ -23,10 +23,12 @@ func TestShutdown(t *testing.T) {
 	}
 	const table = "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   3\n"
 	against(t, g).expect(t, 0, table, "", "shutdown", "--yes", "--grace", "0s", "--reason", "upgrade", "--farewell", "bye")
-	if got.GetGracePeriod() == nil || got.GetGracePeriod().AsDuration() != 0 || got.GetReason() != "upgrade" || string(got.GetFarewell()) != "bye" {
+	if got.GetGracePeriod() == nil || got.GetGracePeriod().AsDuration() != 0 || got.GetReason() != "upgrade" ||
+		string(got.GetFarewell()) != "bye" {
 		t.Errorf("request %v", got)
 	}
-	against(t, g).expect(t, 0, `{"joined":false,"deadline":"2026-03-04T10:31:02.123Z","connections":"3"}`+"\n", "", "shutdown", "-y", "-o", "json")
+	against(t, g).expect(t, 0, `{"joined":false,"deadline":"2026-03-04T10:31:02.123Z","connections":"3"}`+"\n", "",
+		"shutdown", "-y", "-o", "json")
 	if got.GetGracePeriod() != nil {
 		t.Errorf("no grace was given, and %s was sent", got.GetGracePeriod())
 	}
@@ -35,8 +37,11 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("follows after %q", req.GetAfter())
 		}
 		for _, e := range []*sockgatev1.Event{
-			{Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, Time: ago(0), Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Connections: 3, Deadline: ago(0), Reason: "up\ngrade"}}},
-			{Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0), Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{EndedByThemselves: 2, ClosedAtDeadline: 1}}},
+			{Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, Time: ago(0),
+				Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Connections: 3, Deadline: ago(0),
+					Reason: "up\ngrade"}}},
+			{Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0),
+				Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{EndedByThemselves: 2, ClosedAtDeadline: 1}}},
 		} {
 			if err := s.Send(&sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{e}}); err != nil {
 				return err
@@ -45,7 +50,8 @@ func TestShutdown(t *testing.T) {
 		return nil
 	}
 	resp.Joined = true
-	against(t, g).expect(t, 0, strings.Replace(table, "DRAIN     DEADLINE                   CONNECTIONS\nstarted   ", "DRAIN    DEADLINE                   CONNECTIONS\njoined   ", 1)+
+	against(t, g).expect(t, 0, strings.Replace(table, "DRAIN     DEADLINE                   CONNECTIONS\nstarted   ",
+		"DRAIN    DEADLINE                   CONNECTIONS\njoined   ", 1)+
 		"10:31:02.123  DRAIN_STARTED     -  connections=3 deadline=10:31:02.123 reason=\"up\\ngrade\"\n"+
 		"10:31:02.123  DRAIN_ENDED       -  connections=0 ended=2 closed=1\n", "", "shutdown", "--yes", "--wait")
 }

@@ -54,15 +54,18 @@ exit code 3.`,
 		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return streamEvents(cmd.Context(), a, o) }),
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.types, "type", nil, "only this `TYPE` (repeatable, or separated by commas); GAP and the snapshot always come")
+	f.StringSliceVar(&o.types, "type", nil,
+		"only this `TYPE` (repeatable, or separated by commas); GAP and the snapshot always come")
 	f.StringVar(&o.filter, "filter", "", app.FilterHelp+"; leaves out events that are about no connection")
 	f.StringVar(&o.after, "after", "", "resume exactly behind this `CURSOR`; 0 means from the oldest event kept")
 	f.BoolVar(&o.snapshot, "snapshot", false, "begin with a PRESENT event for each live connection")
 	f.BoolVar(&o.data, "data", false, "also show received bytes (DATA)")
-	f.Int32Var(&o.maxData, "max-data-bytes", 0, "with --data, show the first `N` bytes of each read, 1 to 65536 (default 1024)")
+	f.Int32Var(&o.maxData, "max-data-bytes", 0,
+		"with --data, show the first `N` bytes of each read, 1 to 65536 (default 1024)")
 	f.StringVar(&o.encoding, "encoding", app.EncodingUTF8, "how tables show DATA: utf8, hex or base64")
 	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
-	f.BoolVar(&o.noFollow, "no-follow", false, "print what has happened already, from --after or else from the oldest event kept on, and end")
+	f.BoolVar(&o.noFollow, "no-follow", false,
+		"print what has happened already, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
 	a.RegisterScope(cmd, &o.scope)
 	_ = cmd.RegisterFlagCompletionFunc("type", events.CompleteTypes)
@@ -84,8 +87,9 @@ func streamEvents(ctx context.Context, a *app.App, o streamOptions) error {
 	return a.WithClient(func(c *app.Client) error { return followEvents(ctx, a, c, req, &o) })
 }
 
-// followEvents prints the stream until it ends, and says where it can be taken up again when it ended early.
-func followEvents(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest, o *streamOptions) (err error) {
+// followEvents prints the stream until it ends. Where it ended early, it names the cursor to go on from.
+func followEvents(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest,
+	o *streamOptions) (err error) {
 	printer, left := events.NewPrinter(a, o.encoding), newCountdown(o.limit)
 	f := &app.Follower{App: a, Client: c, Request: req, Reconnect: o.reconnect}
 	f.Emit = func(batch []*sockgatev1.Event) error {
@@ -108,7 +112,7 @@ func followEvents(ctx context.Context, a *app.App, c *app.Client, req *sockgatev
 	return app.ExitWith(code())
 }
 
-// endNow makes the stream end where the event logs end now. The exit code of that is known when the stream has ended.
+// endNow makes the stream end where the event logs end now. Its exit code is known when the stream has ended.
 func endNow(ctx context.Context, a *app.App, f *app.Follower) (code func() int, err error) {
 	m, err := a.Now(ctx, f.Client, f.Request.GetScope())
 	if err != nil {
@@ -140,7 +144,7 @@ func endNow(ctx context.Context, a *app.App, f *app.Follower) (code func() int, 
 	return code, nil
 }
 
-// streamOnly says whether events of a type are delivered without being named.
+// streamOnly reports whether events of a type are delivered without being asked for.
 func streamOnly(t sockgatev1.EventType) bool {
 	return t == sockgatev1.EventType_EVENT_TYPE_PRESENT || t == sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE ||
 		t == sockgatev1.EventType_EVENT_TYPE_GAP
@@ -186,7 +190,8 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	data := sockgatev1.EventType_EVENT_TYPE_DATA
 	switch {
 	case o.noFollow && (o.data || slices.Contains(types, data)):
-		return nil, app.Usagef("--no-follow prints what has happened already, and received bytes (DATA) are not kept; leave one of the two out")
+		return nil, app.Usagef("--no-follow prints what has happened already, and received bytes (DATA) are not kept; " +
+			"leave one of the two out")
 	case slices.Contains(types, data):
 		o.data = true // asking for the type is asking for the bytes
 	case o.data && len(types) > 0:

@@ -32,7 +32,8 @@ func devLeaf(t *testing.T, dir, name string) *x509.Certificate {
 	return pair.Leaf
 }
 
-// The certificates are what they are said to be: one server, one client a role, of one authority, and no key for others to read.
+// The certificates are what they are said to be: one server, one client a role, of one authority, and no key for others
+// to read.
 func TestTLSDev(t *testing.T) {
 	now := time.Now()
 	dir := certificates(t, now, "--host", "gw.local,192.0.2.7")
@@ -47,7 +48,8 @@ func TestTLSDev(t *testing.T) {
 	}
 	for _, role := range []string{"viewer", "operator", "admin"} {
 		leaf := devLeaf(t, dir, role)
-		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots,
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 			t.Errorf("%s: %v", role, err)
 		}
 		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots}); err == nil {
@@ -79,7 +81,8 @@ func TestTLSDev(t *testing.T) {
 func TestTLSDevKeepsFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "my certs")
 	run := against(t, &fakeGateway{})
-	if code := run.run("tls-dev", dir); code != app.ExitDone || !strings.Contains(run.stdout.String(), dir+"/admin-key.pem") {
+	if code := run.run("tls-dev", dir); code != app.ExitDone ||
+		!strings.Contains(run.stdout.String(), dir+"/admin-key.pem") {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}
 	for _, words := range []string{"for trying out only", "--tls-ca '" + dir + "/ca.pem'"} {
@@ -92,17 +95,20 @@ func TestTLSDevKeepsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	run = against(t, &fakeGateway{})
-	if code := run.run("tls-dev", dir); code != app.ExitFailed || !strings.Contains(run.stderr.String(), "ca.pem is there already") {
+	if code := run.run("tls-dev", dir); code != app.ExitFailed ||
+		!strings.Contains(run.stderr.String(), "ca.pem is there already") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 	if after, _ := os.ReadFile(dir + "/ca.pem"); !bytes.Equal(before, after) {
 		t.Error("the authority was replaced")
 	}
 	run = against(t, &fakeGateway{})
-	if code := run.run("tls-dev", dir, "--force", "-o", "json"); code != app.ExitDone || strings.Count(run.stdout.String(), `{"file":"`) != 10 {
+	if code := run.run("tls-dev", dir, "--force", "-o", "json"); code != app.ExitDone ||
+		strings.Count(run.stdout.String(), `{"file":"`) != 10 {
 		t.Errorf("exit code %d: %s", code, run.stdout)
 	}
-	for words, want := range map[string]string{"tls-dev": "one DIR", "tls-dev x --valid 0s": "--valid 0s", "tls-dev x --valid 20000h": "up to 19800h"} {
+	for words, want := range map[string]string{"tls-dev": "one DIR", "tls-dev x --valid 0s": "--valid 0s",
+		"tls-dev x --valid 20000h": "up to 19800h"} {
 		run = against(t, &fakeGateway{})
 		if code := run.run(strings.Fields(words)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("ctl %s: exit code %d: %s", words, code, run.stderr)
@@ -138,12 +144,16 @@ func TestDialTLS(t *testing.T) {
 		code              int
 		words             []string
 	}{
-		{"trusted", "--data-ca " + dir + "/ca.pem --send hello --once", addr, 0, []string{" tls=TLS1.3\n", `data "hello"`, "client end\n", "received=5 sent=5"}},
-		{"by a name", "--data-ca " + dir + "/ca.pem --data-server-name localhost --send hello --once", addr, 0, []string{`data "hello"`}},
-		{"another name", "--data-ca " + dir + "/ca.pem --data-server-name elsewhere", addr, 1, []string{"error TLS handshake: ", "not elsewhere"}},
+		{"trusted", "--data-ca " + dir + "/ca.pem --send hello --once", addr, 0,
+			[]string{" tls=TLS1.3\n", `data "hello"`, "client end\n", "received=5 sent=5"}},
+		{"by a name", "--data-ca " + dir + "/ca.pem --data-server-name localhost --send hello --once", addr, 0,
+			[]string{`data "hello"`}},
+		{"another name", "--data-ca " + dir + "/ca.pem --data-server-name elsewhere", addr, 1,
+			[]string{"error TLS handshake: ", "not elsewhere"}},
 		{"not trusted", "--data-tls --send x", addr, 1, []string{"error TLS handshake: ", "unknown authority"}},
 		{"not checked", "--data-insecure --send hello --once", addr, 0, []string{`data "hello"`}},
-		{"with a certificate", "--send x --data-ca " + dir + "/ca.pem" + pair, mutual, 0, []string{`data "spiffe://sockgate.dev/viewer"`}},
+		{"with a certificate", "--send x --data-ca " + dir + "/ca.pem" + pair, mutual, 0,
+			[]string{`data "spiffe://sockgate.dev/viewer"`}},
 		{"half a certificate", "--data-key x", addr, 2, nil},
 		{"a unix socket without a name", "--data-tls", "unix:///nonexistent", 2, nil},
 	}
@@ -158,7 +168,8 @@ func TestDialTLS(t *testing.T) {
 				t.Errorf("%s: stdout lacks %q:\n%s", tt.name, words, run.stdout)
 			}
 		}
-		if said := strings.Contains(run.stderr.String(), "certificate is not checked"); said != strings.Contains(tt.flags, "insecure") {
+		if said := strings.Contains(run.stderr.String(), "certificate is not checked"); said != strings.Contains(tt.flags,
+			"insecure") {
 			t.Errorf("%s: stderr %s", tt.name, run.stderr)
 		}
 	}
@@ -173,12 +184,14 @@ func TestDialProxyHeader(t *testing.T) {
 		"[2001:db8::1]:4242": `data "PROXY TCP6 2001:db8::1 2001:db8::1 4242 4242\r\n`,
 	} {
 		run := against(t, &fakeGateway{})
-		if code := run.run("dial", addr, "--proxy-from", client, "--send", "x", "--once"); code != app.ExitDone || !strings.Contains(run.stdout.String(), want) {
+		if code := run.run("dial", addr, "--proxy-from", client, "--send", "x", "--once"); code != app.ExitDone ||
+			!strings.Contains(run.stdout.String(), want) {
 			t.Errorf("%s: exit code %d:\n%s", client, code, run.stdout)
 		}
 	}
 	run := against(t, &fakeGateway{})
-	if code := run.run("dial", addr, "--proxy-from", "203.0.113.7"); code != app.ExitUsage || !strings.Contains(run.stderr.String(), "give IP:PORT") {
+	if code := run.run("dial", addr, "--proxy-from", "203.0.113.7"); code != app.ExitUsage ||
+		!strings.Contains(run.stderr.String(), "give IP:PORT") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
 }
@@ -206,7 +219,8 @@ func TestBenchTLS(t *testing.T) {
 			TLS    bool             `json:"tls"`
 			Errors map[string]int64 `json:"errors"`
 		}
-		if err := json.Unmarshal([]byte(run.stdout.String()), &result); err != nil || !result.TLS || (result.Errors["tls"] > 0) != (code != 0) {
+		if err := json.Unmarshal([]byte(run.stdout.String()), &result); err != nil || !result.TLS ||
+			(result.Errors["tls"] > 0) != (code != 0) {
 			t.Errorf("%s: %v, %v", words, result, err)
 		}
 	}

@@ -27,17 +27,20 @@ func TestTokenCreate(t *testing.T) {
 	if code != app.ExitDone || !regexp.MustCompile(`^sgt_[A-Za-z0-9_-]{43}\n$`).MatchString(stdout) {
 		t.Fatalf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
-	if want := "ctl: ci is in " + file + " as operator; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)\n"; stderr != want {
+	if want := "ctl: ci is in " + file + " as operator; keep the token now, it is not shown again (ctl --token-file " +
+		"FILE, or SOCKGATE_TOKEN)\n"; stderr != want {
 		t.Errorf("stderr %q", stderr)
 	}
 	text, err := os.ReadFile(file)
-	if want := "ci operator " + hashOf(strings.TrimSpace(stdout)) + " expires:2026-04-03T10:31:02Z\n"; err != nil || string(text) != want {
+	if want := "ci operator " + hashOf(strings.TrimSpace(stdout)) + " expires:2026-04-03T10:31:02Z\n"; err != nil ||
+		string(text) != want {
 		t.Errorf("file %q, want %q (%v)", text, want, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if code, stdout, _ = ctlIn(t, dir, nil, "token create ci --role viewer --file "+file); code != app.ExitFailed || stdout != "" {
+	if code, stdout, _ = ctlIn(t, dir, nil, "token create ci --role viewer --file "+file); code != app.ExitFailed ||
+		stdout != "" {
 		t.Errorf("a second one of the name: exit code %d, stdout %q", code, stdout)
 	}
 	code, again, _ := ctlIn(t, dir, nil, "token create b --role admin -o json --file "+file)
@@ -48,7 +51,8 @@ func TestTokenCreate(t *testing.T) {
 	if got := mustCtl(t, dir, "token list --file "+file); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-	if code, stdout, _ := ctlIn(t, dir, nil, "__complete token remove --file "+file+" c"); code != 0 || stdout != "ci\toperator\n:4\n" {
+	if code, stdout, _ := ctlIn(t, dir, nil, "__complete token remove --file "+file+" c"); code != 0 ||
+		stdout != "ci\toperator\n:4\n" {
 		t.Errorf("completes to %q", stdout)
 	}
 }
@@ -57,7 +61,8 @@ func TestTokenCreate(t *testing.T) {
 func TestTokenThatIsNotPrinted(t *testing.T) {
 	run := against(t, &fakeGateway{})
 	run.stdout.FailWith(fmt.Errorf("no space left on device"))
-	if code := run.run("token", "create", "ci", "--role", "viewer", "--file", filepath.Join(t.TempDir(), "tokens")); code != app.ExitFailed ||
+	if code := run.run("token", "create", "ci", "--role", "viewer", "--file",
+		filepath.Join(t.TempDir(), "tokens")); code != app.ExitFailed ||
 		!strings.Contains(run.stderr.String(), "could not be printed (no space left on device): remove it") {
 		t.Errorf("exit code %d: %s", code, run.stderr)
 	}
@@ -103,7 +108,8 @@ func TestTokenFileThatIsDamaged(t *testing.T) {
 	if err := os.WriteFile(file, []byte("b viewer\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := ctlIn(t, t.TempDir(), nil, "token create a --role viewer --file "+file); code != app.ExitFailed || !strings.Contains(stderr, file+": line 1") {
+	if code, _, stderr := ctlIn(t, t.TempDir(), nil,
+		"token create a --role viewer --file "+file); code != app.ExitFailed || !strings.Contains(stderr, file+": line 1") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if text, _ := os.ReadFile(file); string(text) != "b viewer\n" {
@@ -138,7 +144,8 @@ func TestTokenUsage(t *testing.T) {
 // A name that could be a token is refused before the file has it: the gateway would refuse the whole file.
 func TestTokenNameThatCouldBeAToken(t *testing.T) {
 	dir := t.TempDir()
-	code, _, stderr := ctlIn(t, dir, nil, "token create sgt_"+strings.Repeat("a", 43)+" --role viewer --file "+filepath.Join(dir, "tokens"))
+	code, _, stderr := ctlIn(t, dir, nil, "token create sgt_"+strings.Repeat("a",
+		43)+" --role viewer --file "+filepath.Join(dir, "tokens"))
 	if code != app.ExitUsage || !strings.Contains(stderr, "looks like a token") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}

@@ -13,7 +13,7 @@ import (
 // develVersion is the version of a build from a working copy.
 const develVersion = "devel"
 
-// versionInfo is what `ctl version` prints.
+// versionInfo is the output of `ctl version`.
 type versionInfo struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision"`
@@ -31,7 +31,7 @@ func versionCommand(a *app.App) *cobra.Command {
 	}
 }
 
-// readVersion takes the version from what the Go toolchain stamped into the binary.
+// readVersion takes the version that the Go toolchain stamped into the binary: a tag's after `go install ...@vX`.
 func readVersion() versionInfo {
 	v := versionInfo{Version: develVersion, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()

@@ -11,8 +11,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// watch is `list --watch`: it lists, follows from the list's cursor, and lists again after a gap. What was missed cannot
-// be had any more, but what is true now can.
+// watch is `list --watch`: it lists, follows from the list's cursor, and lists again after a gap. The missed events
+// are lost, but a new list shows the state of now.
 func watch(ctx context.Context, a *app.App, c *app.Client, o listOptions, state sockgatev1.ListState) error {
 	w := &watcher{app: a, client: c, options: o, state: state, left: newCountdown(o.limit)}
 	w.rows = a.NewConnectionRows(true, true)
@@ -47,7 +47,7 @@ type watcher struct {
 	absent app.Absentees // the nodes that the list lacks
 }
 
-// round lists and follows once; again says that events were missed.
+// round lists and follows once; again means that events were missed.
 func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	w.known, w.gap, w.stale = map[string]string{}, false, false
 	listed, err := walk(ctx, w.client, w.options.request(w.app, w.state), w.left, w.listed)
@@ -79,10 +79,12 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	return w.gap && ctx.Err() == nil, err
 }
 
-func (w *watcher) follow(ctx context.Context, filter, cursor string, types []sockgatev1.EventType, emit func(context.Context, []*sockgatev1.Event) error) error {
+func (w *watcher) follow(ctx context.Context, filter, cursor string, types []sockgatev1.EventType,
+	emit func(context.Context, []*sockgatev1.Event) error) error {
 	f := &app.Follower{
 		App: w.app, Client: w.client, Reconnect: true,
-		Request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor, Scope: w.app.Scope(&w.options.scope)},
+		Request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor,
+			Scope: w.app.Scope(&w.options.scope)},
 		Emit: func(batch []*sockgatev1.Event) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -108,10 +110,11 @@ func watchTypes() []sockgatev1.EventType {
 
 // backTypes are the events of nodes that may be listed now, and could not be before.
 func backTypes() []sockgatev1.EventType {
-	return []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_NODE_JOINED, sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED}
+	return []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_NODE_JOINED,
+		sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED}
 }
 
-// add adds a row and keeps what labels it shows.
+// add adds a row and notes the labels in it.
 func (w *watcher) add(event string, conn *sockgatev1.Connection) error {
 	if conn.GetState() == sockgatev1.ConnectionState_CONNECTION_STATE_CLOSED {
 		delete(w.known, conn.GetId())
@@ -157,7 +160,7 @@ func (w *watcher) happened(ctx context.Context, batch []*sockgatev1.Event) error
 	return w.settle(ctx)
 }
 
-// ofNode says whose events they are, where there are several nodes.
+// ofNode names the node of an event, in a fleet.
 func (w *watcher) ofNode(e *sockgatev1.Event) string {
 	if !w.fleet {
 		return ""
@@ -165,7 +168,7 @@ func (w *watcher) ofNode(e *sockgatev1.Event) string {
 	return " of " + app.Clean(e.GetNode())
 }
 
-// back says whether a node is there again that the list lacks, and that it is listed therefore.
+// back reports whether a node that the list lacks is there again, so that it must be listed.
 func (w *watcher) back(e *sockgatev1.Event) bool {
 	node := e.GetMember().GetNode()
 	if !slices.Contains(backTypes(), e.GetType()) || !w.absent.Known[node] {
@@ -189,7 +192,7 @@ func (w *watcher) controlled(ctx context.Context, batch []*sockgatev1.Event) err
 
 func changesLabels(e *sockgatev1.Event) bool { return e.GetControl().GetVerb() == "SetLabels" }
 
-// settle makes visible what was added, after it the rows whose labels were changed meanwhile, and ends at the limit.
+// settle makes the added rows visible, then the rows whose labels changed meanwhile, and ends at the limit.
 func (w *watcher) settle(ctx context.Context) error {
 	if w.stale && !w.left.over() {
 		if err := w.relabel(ctx); err != nil {
@@ -202,7 +205,7 @@ func (w *watcher) settle(ctx context.Context) error {
 	return app.ErrStop
 }
 
-// relabel lists again for what SetLabels has changed: no event is about the single connections that it labelled.
+// relabel lists again after a SetLabels: no event is about the single connections that it labelled.
 func (w *watcher) relabel(ctx context.Context) error {
 	var failed error // of our own output
 	all := w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE)
@@ -231,5 +234,5 @@ func (w *watcher) relabel(ctx context.Context) error {
 	return err
 }
 
-// eventLabeled is the row of a connection whose labels were changed.
+// eventLabeled is the event's name in the row of a connection whose labels changed.
 const eventLabeled = "LABELED"

@@ -8,7 +8,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// watchedFleet lists two nodes of a fleet, on two pages of which only the first has a cursor, and the third from the second time on.
+// watchedFleet lists two nodes of a fleet, on two pages of which only the first has a cursor, and the third from the
+// second time on.
 type watchedFleet struct {
 	lists   int
 	absent  bool // the third is, the first time
@@ -21,13 +22,16 @@ func (w *watchedFleet) gateway() *fakeGateway {
 		list: func(r *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
 			if r.GetPageToken() == "" {
 				w.lists++
-				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-1.1.1")}, Cursor: "edge-1.1@1,edge-2.1@2", NextPageToken: "2",
+				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-1.1.1")},
+					Cursor: "edge-1.1@1,edge-2.1@2", NextPageToken: "2",
 					Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""))}, nil
 			}
 			if w.absent && w.lists == 1 {
-				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1")}, Fleet: silentThird(nil, nil)}, nil
+				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1")},
+					Fleet: silentThird(nil, nil)}, nil
 			}
-			return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1"), testConnection("edge-3.1.1")}, Fleet: fleetOf(nodeResult("edge-2", nodeOK, ""))}, nil
+			return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1"),
+				testConnection("edge-3.1.1")}, Fleet: fleetOf(nodeResult("edge-2", nodeOK, ""))}, nil
 		},
 		stream: func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
 			carries := r.GetFilter() == "" // with a filter, what is about no connection comes in the stream that has none
@@ -47,14 +51,17 @@ func (w *watchedFleet) gateway() *fakeGateway {
 
 // member is an event about a node.
 func member(t sockgatev1.EventType, node string) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: "edge-1", Type: t, Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: node}}}
+	return &sockgatev1.Event{Node: "edge-1", Type: t,
+		Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: node}}}
 }
 
-// It follows from the cursor of the first page, lists again when a node is back that the list lacks, and after a gap, of which it names the
-// node.
+// It follows from the cursor of the first page, lists again when a node is back that the list lacks, and after a gap,
+// of which it names the node.
 func TestWatchOfAFleet(t *testing.T) {
 	const recovered, joined = sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED, sockgatev1.EventType_EVENT_TYPE_NODE_JOINED
-	gap := &sockgatev1.Event{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8, Reason: sockgatev1.GapReason_GAP_REASON_OVERRUN}}}
+	gap := &sockgatev1.Event{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_GAP,
+		Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
+			Reason: sockgatev1.GapReason_GAP_REASON_OVERRUN}}}
 	tests := []struct {
 		name   string
 		filter string
@@ -63,17 +70,22 @@ func TestWatchOfAFleet(t *testing.T) {
 		limit  string
 		stderr string
 	}{
-		{"back", "", true, []*sockgatev1.Event{member(recovered, "edge-2"), member(recovered, "edge-3")}, "5", silentText + "ctl: edge-3 is back; listing again\n"},
-		{"back in another life", "", true, []*sockgatev1.Event{member(joined, "edge-3")}, "5", silentText + "ctl: edge-3 is back; listing again\n"},
-		{"back, with a filter", "true", true, []*sockgatev1.Event{member(recovered, "edge-3")}, "5", silentText + "ctl: edge-3 is back; listing again\n"},
-		{"a gap", "", false, []*sockgatev1.Event{gap}, "6", "ctl: events of edge-2 were missed (OVERRUN from=3 to=8); listing again\n"},
+		{"back", "", true, []*sockgatev1.Event{member(recovered, "edge-2"), member(recovered, "edge-3")}, "5",
+			silentText + "ctl: edge-3 is back; listing again\n"},
+		{"back in another life", "", true, []*sockgatev1.Event{member(joined, "edge-3")}, "5",
+			silentText + "ctl: edge-3 is back; listing again\n"},
+		{"back, with a filter", "true", true, []*sockgatev1.Event{member(recovered, "edge-3")}, "5",
+			silentText + "ctl: edge-3 is back; listing again\n"},
+		{"a gap", "", false, []*sockgatev1.Event{gap}, "6",
+			"ctl: events of edge-2 were missed (OVERRUN from=3 to=8); listing again\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &watchedFleet{absent: tt.absent, events: tt.events}
 			run := against(t, w.gateway())
 			code := run.run("list", "--watch", "--filter", tt.filter, "--limit", tt.limit, "-o", "name")
-			want := strings.Replace("edge-1.1.1\nedge-2.1.1\nedge-3.1.1\n", "edge-3.1.1\n", map[bool]string{false: "edge-3.1.1\n"}[tt.absent], 1) + "edge-1.1.1\nedge-2.1.1\nedge-3.1.1\n"
+			want := strings.Replace("edge-1.1.1\nedge-2.1.1\nedge-3.1.1\n", "edge-3.1.1\n",
+				map[bool]string{false: "edge-3.1.1\n"}[tt.absent], 1) + "edge-1.1.1\nedge-2.1.1\nedge-3.1.1\n"
 			if code != app.ExitDone || run.stdout.String() != want || run.stderr.String() != tt.stderr {
 				t.Errorf("exit code %d\n%s%s\nwant:\n%s%s", code, run.stdout, run.stderr, want, tt.stderr)
 			}
@@ -93,9 +105,11 @@ func TestWatchThatLacksANode(t *testing.T) {
 // A gateway that runs alone is not asked for events of nodes, which an older one does not know.
 func TestWatchAloneAsksForNoNodes(t *testing.T) {
 	var types []sockgatev1.EventType
-	g := &fakeGateway{list: pages(testConnection("n.1.1")), stream: func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
+	g := &fakeGateway{list: pages(testConnection("n.1.1")), stream: func(r *sockgatev1.StreamEventsRequest,
+		s eventStream) error {
 		types = r.GetTypes()
-		return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.1", Events: []*sockgatev1.Event{{Type: sockgatev1.EventType_EVENT_TYPE_CLOSED, Connection: closedConnection("n.1.1")}}})
+		return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.1",
+			Events: []*sockgatev1.Event{{Type: sockgatev1.EventType_EVENT_TYPE_CLOSED, Connection: closedConnection("n.1.1")}}})
 	}}
 	if code := against(t, g).run("list", "--watch", "--limit", "2"); code != app.ExitDone {
 		t.Errorf("exit code %d", code)

@@ -14,8 +14,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestWatchSeesLabels holds that `list --watch` shows a connection that is labelled so that it matches, and later changes of
-// its labels, with a filter and without.
+// TestWatchSeesLabels holds that `list --watch` shows a connection that is labelled so that it matches, and later
+// changes of its labels, with a filter and without.
 func TestWatchSeesLabels(t *testing.T) {
 	for _, filter := range []string{"", `labels["room"] == "9"`} {
 		g := gatewaytest.Start(t)
@@ -30,7 +30,8 @@ func TestWatchSeesLabels(t *testing.T) {
 		reader, writer := io.Pipe()
 		ended := make(chan int, 1)
 		go func() {
-			ended <- Run(ctx, []string{"list", "--watch", "--filter", filter, "--gateway", g.Control}, app.Env{Stdout: writer, Stderr: io.Discard})
+			ended <- Run(ctx, []string{"list", "--watch", "--filter", filter, "--gateway", g.Control},
+				app.Env{Stdout: writer, Stderr: io.Discard})
 			_ = writer.Close()
 		}()
 		lines := bufio.NewScanner(reader)
@@ -39,7 +40,8 @@ func TestWatchSeesLabels(t *testing.T) {
 			lines.Scan() // PRESENT
 		}
 		label := func(value string) {
-			if _, err := g.Client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: []string{id}, Set: map[string]string{"room": "9", "x": value}}); err != nil {
+			if _, err := g.Client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: []string{id},
+				Set: map[string]string{"room": "9", "x": value}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -21,7 +21,7 @@ const (
 	interruptGrace    = time.Second // how long a peer may take to end after an interrupt
 )
 
-// dialConn is one named connection. run reads, a goroutine of its own writes; reading never waits for writing.
+// dialConn is one named connection. run reads, and a goroutine of its own writes; reading never waits for writing.
 type dialConn struct {
 	dialer *dialer
 	name   string
@@ -55,7 +55,7 @@ func newDialConn(d *dialer, name string, send []byte) *dialConn {
 	}
 }
 
-// run lives the connection's life. connected is called when the outcome of connecting is known.
+// run lives the connection's life. It calls connected when it knows the outcome of connecting.
 func (c *dialConn) run(ctx context.Context, connected func()) {
 	defer close(c.done)
 	if !c.connect(ctx) {
@@ -78,7 +78,7 @@ func (c *dialConn) run(ctx context.Context, connected func()) {
 	c.emit(dialEvent{Event: "close", Received: &c.received, Sent: &sent})
 }
 
-// open says that the connection can take input.
+// open reports whether the connection can take input.
 func (c *dialConn) open() bool {
 	select {
 	case <-c.written:
@@ -104,11 +104,13 @@ func (c *dialConn) connect(ctx context.Context) bool {
 		return false
 	}
 	c.socket = socket
-	c.emit(dialEvent{Event: "connected", Local: addressText(socket.LocalAddr()), Remote: addressText(socket.RemoteAddr()), TLS: app.TLSVersion(socket)})
+	c.emit(dialEvent{Event: "connected", Local: addressText(socket.LocalAddr()), Remote: addressText(socket.RemoteAddr()),
+		TLS: app.TLSVersion(socket)})
 	return true
 }
 
-// introduce sends the PROXY header that was asked for, as it comes before everything else. It closes a socket that does not take it.
+// introduce sends the PROXY header of --proxy-from, which comes before everything else. It closes a socket that does
+// not take it.
 func (c *dialConn) introduce(socket net.Conn) error {
 	client, err := c.dialer.options.proxied()
 	if err != nil || !client.IsValid() {
@@ -120,8 +122,8 @@ func (c *dialConn) introduce(socket net.Conn) error {
 	return err
 }
 
-// proxyHeader is a header of version 1, from a client to a server. Where the server's address is of another family, or none, the
-// client's own stands for it.
+// proxyHeader is a header of version 1, from a client to a server. Where the server's address is of another family, or
+// none, the client's own stands for it.
 func proxyHeader(client netip.AddrPort, remote net.Addr) string {
 	family, server := "TCP4", client
 	if tcp, ok := remote.(*net.TCPAddr); ok && tcp.AddrPort().Addr().Unmap().Is4() == client.Addr().Is4() {
@@ -170,10 +172,10 @@ func (c *dialConn) read() bool {
 	}
 }
 
-// finish asks for the end of writing, behind what is being written.
+// finish asks for the end of writing, behind the bytes that are being written.
 func (c *dialConn) finish() { c.finishOnce.Do(func() { close(c.finishing) }) }
 
-// write sends what there is to send, and finishes when it is asked to or at the end of stdin.
+// write sends the payload or stdin, and finishes when asked to or at the end of stdin.
 func (c *dialConn) write() {
 	defer close(c.written)
 	err := c.writeAll(c.send)
@@ -189,12 +191,13 @@ func (c *dialConn) write() {
 	}
 }
 
-// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish; a peer of TLS mostly goes when it has
-// said that it ends, and does not wait to be told the same.
+// closeWrite finishes writing. When the peer has gone altogether there is nothing left to finish. A peer of TLS
+// mostly goes after its own end, and does not wait for ours.
 func (c *dialConn) closeWrite() error {
 	err := c.socket.(interface{ CloseWrite() error }).CloseWrite()
 	_, secure := c.socket.(*tls.Conn)
-	if errors.Is(err, syscall.ENOTCONN) || secure && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
+	if errors.Is(err, syscall.ENOTCONN) || secure && (errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, syscall.ECONNRESET)) {
 		return nil
 	}
 	return err
@@ -222,7 +225,7 @@ func (c *dialConn) writeAll(data []byte) error {
 	return nil
 }
 
-// writeChunk writes, and tells when the peer makes it wait.
+// writeChunk writes, and reports when the peer makes it wait.
 func (c *dialConn) writeChunk(p []byte) error {
 	begun, told := time.Now(), make(chan struct{})
 	timer := time.AfterFunc(backpressureAfter, func() {
@@ -262,7 +265,7 @@ func (c *dialConn) interrupted() {
 	}
 }
 
-// fail prints the first error of the connection, unless it comes of our closing it.
+// fail prints the first error of the connection, unless our own close caused it.
 func (c *dialConn) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

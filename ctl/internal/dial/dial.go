@@ -57,6 +57,7 @@ ADDR is host:port or unix:///path. An interrupt finishes writing and then closes
 
 Exit codes: 0 all connections ended well; 1 all failed; 2 usage; 3 some failed.`
 
+// Command is `ctl dial`.
 func Command(a *app.App) *cobra.Command {
 	var o dialOptions
 	cmd := &cobra.Command{
@@ -67,11 +68,15 @@ func Command(a *app.App) *cobra.Command {
   ctl dial --name Dwarves --name Elves --send 'More Axes' --send 'More Arrows' --timeout 500ms --once localhost:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return dial(cmd.Context(), a, args[0], o) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return dial(cmd.Context(), a, args[0],
+				o)
+		}),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.names, "name", nil, `open a connection of this `+"`NAME`"+` (repeatable; default one, "client")`)
-	f.StringArrayVar(&o.sends, "send", nil, "send `TEXT` and wait for the peer to end: given once to all, else once for each name")
+	f.StringArrayVar(&o.sends, "send", nil,
+		"send `TEXT` and wait for the peer to end: given once to all, else once for each name")
 	f.StringVar(&o.sendEncoding, "send-encoding", app.EncodingUTF8, "how TEXT is written: utf8, hex or base64")
 	f.BoolVarP(&o.newline, "newline", "n", false, `append "\n" to TEXT`)
 	f.StringVar(&o.encoding, "encoding", app.EncodingUTF8, "how received bytes are shown: utf8, hex or base64")
@@ -80,7 +85,8 @@ func Command(a *app.App) *cobra.Command {
 	f.StringVar(&o.idleAction, "timeout-action", "notify", "what a timeout does: notify, or close the connection too")
 	f.BoolVar(&o.once, "once", false, "finish writing after the first received data, then wait for the peer's end")
 	f.BoolVar(&o.halfOpen, "half-open", false, "go on sending stdin when the peer has finished writing")
-	f.StringVar(&o.proxyFrom, "proxy-from", "", "send a PROXY protocol header (version 1) first, as a balancer does for a client at `IP:PORT`")
+	f.StringVar(&o.proxyFrom, "proxy-from", "",
+		"send a PROXY protocol header (version 1) first, as a balancer does for a client at `IP:PORT`")
 	o.tls.Register(cmd)
 	app.CompleteFlag(cmd, "proxy-from")
 	app.CompleteFlag(cmd, "encoding", app.Encodings()...)
@@ -111,7 +117,8 @@ func dial(ctx context.Context, a *app.App, addr string, o dialOptions) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &dialer{network: network, address: address, secure: secure, options: o, printer: &dialPrinter{app: a, cancel: cancel}}
+	d := &dialer{network: network, address: address, secure: secure, options: o,
+		printer: &dialPrinter{app: a, cancel: cancel}}
 	for i, name := range o.names {
 		d.conns = append(d.conns, newDialConn(d, name, payloads[i]))
 	}
@@ -128,7 +135,7 @@ func dial(ctx context.Context, a *app.App, addr string, o dialOptions) error {
 	}
 }
 
-// check validates the options and returns what each name sends; nil stands for stdin.
+// check validates the options and returns each name's payload; nil stands for stdin.
 func (o *dialOptions) check() ([][]byte, error) {
 	if len(o.names) == 0 {
 		o.names = []string{"client"}
@@ -151,19 +158,21 @@ func (o *dialOptions) check() ([][]byte, error) {
 		return nil, app.Usagef("--timeout-action %q is not known; use notify or close", o.idleAction)
 	}
 	if n := len(o.sends); n > 1 && n != len(o.names) {
-		return nil, app.Usagef("--send was given %d times for %d names; give it once for all, or once for each name", n, len(o.names))
+		return nil, app.Usagef("--send was given %d times for %d names; give it once for all, or once for each name", n,
+			len(o.names))
 	}
 	return o.payloads()
 }
 
-// proxied is the client that a PROXY header is to tell of; not valid: none.
+// proxied is the client that the PROXY header names; the zero value means no header.
 func (o *dialOptions) proxied() (netip.AddrPort, error) {
 	if o.proxyFrom == "" {
 		return netip.AddrPort{}, nil
 	}
 	client, err := netip.ParseAddrPort(o.proxyFrom)
 	if err != nil || client.Addr().Zone() != "" {
-		return client, app.Usagef("--proxy-from %.60q is not an address; give IP:PORT, for example 203.0.113.7:4242", o.proxyFrom)
+		return client, app.Usagef("--proxy-from %.60q is not an address; give IP:PORT, for example 203.0.113.7:4242",
+			o.proxyFrom)
 	}
 	return client, nil
 }
@@ -221,7 +230,7 @@ func (d *dialer) run(ctx context.Context, a *app.App) (failed int) {
 	return failed
 }
 
-// pumpStdin gives every connection what stdin has. It waits for the slowest of them, so that memory stays bounded.
+// pumpStdin gives stdin to every connection. It waits for the slowest of them, so that memory stays bounded.
 func (d *dialer) pumpStdin(a *app.App) {
 	defer func() {
 		for _, c := range d.conns {

@@ -33,7 +33,8 @@ type invocation struct {
 
 // dialRun is `ctl dial` without a gateway.
 func dialRun(t *testing.T) *invocation {
-	return &invocation{ctx: t.Context(), stdin: strings.NewReader(""), stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput()}
+	return &invocation{ctx: t.Context(), stdin: strings.NewReader(""), stdout: ctltest.NewOutput(),
+		stderr: ctltest.NewOutput()}
 }
 
 // run returns the exit code.
@@ -164,7 +165,8 @@ func TestDialTimeout(t *testing.T) {
 	addr := peerServer(t, ctltest.Listen(t), func(conn net.Conn) {
 		run.stdout.Await(t, "timeout after=20ms")
 		_, _ = conn.Write([]byte("a"))
-		run.stdout.Await(t, "timeout after=20ms\nclient data \"a\"\nclient timeout after=20ms\n") // again, but only after activity
+		// again, but only after activity
+		run.stdout.Await(t, "timeout after=20ms\nclient data \"a\"\nclient timeout after=20ms\n")
 	})
 	expectDialed(t, run, app.ExitDone, `
 client connected local=ADDR remote=ADDR
@@ -208,11 +210,13 @@ func TestDialReset(t *testing.T) {
 		<-first
 	})
 	run := dialRun(t)
-	if code := run.run("dial", "--name", "good", "--name", "reset", "--send", "g", "--send", "r", addr); code != app.ExitPartial {
+	if code := run.run("dial", "--name", "good", "--name", "reset", "--send", "g", "--send", "r",
+		addr); code != app.ExitPartial {
 		t.Errorf("exit code %d", code)
 	}
 	got := dialed(run)
-	if !strings.Contains(got, "good end\ngood close received=0 sent=1") || !strings.Contains(got, "connection reset by peer\nreset close received=0 sent=1") {
+	if !strings.Contains(got, "good end\ngood close received=0 sent=1") ||
+		!strings.Contains(got, "connection reset by peer\nreset close received=0 sent=1") {
 		t.Errorf("got:\n%s", got)
 	}
 }
@@ -308,7 +312,8 @@ func TestDialUnixAndJSON(t *testing.T) {
 	var events []string
 	for _, line := range strings.Split(strings.TrimSpace(run.stdout.String()), "\n") {
 		var e map[string]any
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e["name"] != "client" || e["time"] != "2026-03-04T10:31:02.123Z" {
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e["name"] != "client" ||
+			e["time"] != "2026-03-04T10:31:02.123Z" {
 			t.Errorf("%s: %v", line, err)
 		}
 		events = append(events, e["event"].(string))
@@ -316,7 +321,8 @@ func TestDialUnixAndJSON(t *testing.T) {
 	if strings.Join(events, " ") != "connected data end close" {
 		t.Errorf("events %v", events)
 	}
-	for _, part := range []string{`"remote":"unix:` + path + `"`, `"data":"Sending: <hi>","encoding":"utf8"`, `"bytesReceived":13,"bytesSent":4}`} {
+	for _, part := range []string{`"remote":"unix:` + path + `"`, `"data":"Sending: <hi>","encoding":"utf8"`,
+		`"bytesReceived":13,"bytesSent":4}`} {
 		run.stdout.Await(t, part)
 	}
 }

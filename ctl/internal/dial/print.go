@@ -26,7 +26,8 @@ type dialEvent struct {
 	Sent     *int64    `json:"bytesSent,omitempty"`
 }
 
-// dialPrinter prints the events of all connections, whole lines at a time. Nothing is printed for a name after its close.
+// dialPrinter prints the events of all connections, whole lines at a time. Nothing is printed for a name after its
+// close.
 type dialPrinter struct {
 	app    *app.App
 	cancel func() // ends everything when output fails
@@ -66,7 +67,8 @@ func (p *dialPrinter) write(e dialEvent) error {
 }
 
 func (p *dialPrinter) paintEvent(event string) string {
-	attribute := map[string]string{"connected": "32", "error": "31", "timeout": "33", "backpressure": "33", "data": "0"}[event]
+	attribute := map[string]string{"connected": "32", "error": "31", "timeout": "33", "backpressure": "33",
+		"data": "0"}[event]
 	if attribute == "" {
 		attribute = "36"
 	}

@@ -22,6 +22,7 @@ type Printer struct {
 	Several  bool              // there are events of more than one node
 }
 
+// NewPrinter makes a printer that shows DATA in this encoding.
 func NewPrinter(a *app.App, encoding string) *Printer {
 	return &Printer{app: a, encoding: encoding, carries: map[string][]byte{}}
 }
@@ -39,8 +40,8 @@ func (p *Printer) Print(e *sockgatev1.Event) error {
 	}
 }
 
-// line is "time type id details", the columns two spaces apart. An event that is about no connection has "-" for its ID, or the name of its
-// node where there are several: IDs begin with theirs.
+// line is "time type id details", the columns two spaces apart. An event without a connection has "-" for its ID.
+// Where there are several nodes it has its node's name instead: IDs begin with that.
 func (p *Printer) line(e *sockgatev1.Event) string {
 	a := p.app
 	when := a.ClockText(e.GetTime().AsTime())
@@ -54,7 +55,8 @@ func (p *Printer) line(e *sockgatev1.Event) string {
 		id = app.Clean(e.GetNode())
 	}
 
-	columns := []string{when, app.Paint(a.Color(), typeColor(e.GetType()), fmt.Sprintf("%-16s", app.TypeText(e.GetType()))), id}
+	columns := []string{when, app.Paint(a.Color(), typeColor(e.GetType()),
+		fmt.Sprintf("%-16s", app.TypeText(e.GetType()))), id}
 	return strings.TrimRight(strings.Join(append(columns, p.details(e)...), "  "), " ")
 }
 
@@ -96,7 +98,8 @@ func otherDetails(a *app.App, e *sockgatev1.Event) string {
 	case *sockgatev1.Event_IdleTimeout:
 		return fmt.Sprintf("idle=%s closing=%t", app.DurationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
 	case *sockgatev1.Event_Backpressure:
-		return fmt.Sprintf("paused=%s queued=%s", app.DurationText(d.Backpressure.GetPaused()), app.HumanBytes(d.Backpressure.GetQueuedBytes()))
+		return fmt.Sprintf("paused=%s queued=%s", app.DurationText(d.Backpressure.GetPaused()),
+			app.HumanBytes(d.Backpressure.GetQueuedBytes()))
 	case *sockgatev1.Event_Error:
 		return errorText(d.Error)
 	case *sockgatev1.Event_Refused:
@@ -112,7 +115,7 @@ func otherDetails(a *app.App, e *sockgatev1.Event) string {
 	}
 }
 
-// snapshotText tells how much a snapshot has, and which nodes it lacks.
+// snapshotText is the size of a snapshot, and the nodes that it lacks.
 func snapshotText(d *sockgatev1.SnapshotCompleteDetails) string {
 	text := fmt.Sprintf("connections=%d cursor=%s", d.GetConnections(), app.Clean(d.GetCursor()))
 	if missing := d.GetMissingNodes(); len(missing) > 0 {
@@ -121,7 +124,7 @@ func snapshotText(d *sockgatev1.SnapshotCompleteDetails) string {
 	return text
 }
 
-// memberText tells what happened to a node of the fleet.
+// memberText describes a change of a node of the fleet.
 func memberText(d *sockgatev1.NodeDetails) string {
 	text := app.Clean(d.GetNode()+"."+d.GetIncarnation()) + fmt.Sprintf(" connections=%d", d.GetConnections())
 	if d.GetVersion() != "" {
@@ -141,7 +144,7 @@ func route(c *sockgatev1.Connection) string {
 	return app.Clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
 }
 
-// peerText is what the peer has proven and how it came, with a space in front; empty for a plain connection.
+// peerText is the peer's TLS version, identity and proxy, with a space in front; empty for a plain connection.
 func peerText(c *sockgatev1.Connection) string {
 	text := ""
 	if c.GetTlsVersion() != "" {
@@ -180,7 +183,8 @@ func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
 }
 
 func errorText(d *sockgatev1.ErrorDetails) string {
-	text := fmt.Sprintf("%s %s", app.EnumText(d.GetOperation().String(), "ERROR_OPERATION_"), strconv.Quote(d.GetMessage()))
+	text := fmt.Sprintf("%s %s", app.EnumText(d.GetOperation().String(), "ERROR_OPERATION_"),
+		strconv.Quote(d.GetMessage()))
 	if d.GetListener() != "" {
 		text += " listener=" + app.Word(d.GetListener())
 	}
@@ -190,7 +194,7 @@ func errorText(d *sockgatev1.ErrorDetails) string {
 	return text
 }
 
-// refusedText tells why connections were not admitted, and of the newest of them.
+// refusedText is the reason of refusals, and the newest of them.
 func refusedText(d *sockgatev1.RefusedDetails) string {
 	text := app.ReasonText(d.GetReason())
 	if d.GetMessage() != "" {
@@ -222,7 +226,7 @@ func drainText(a *app.App, d *sockgatev1.DrainDetails) string {
 	return text
 }
 
-// controlText tells who did what to what, and what became of it.
+// controlText is the audit line of a verb: the caller, the targets, the changes and the outcomes.
 func controlText(a *app.App, d *sockgatev1.ControlDetails) string {
 	text := app.Clean(d.GetVerb()) + actorText(a, d)
 	if d.GetFilter() != "" {
@@ -272,7 +276,7 @@ func controlText(a *app.App, d *sockgatev1.ControlDetails) string {
 	return text
 }
 
-// answersText is what each node answered: "edge-1:OK,edge-3:TIMED_OUT".
+// answersText is each node's answer: "edge-1:OK,edge-3:TIMED_OUT".
 func answersText(answers map[string]string) string {
 	var parts []string
 	for _, node := range slices.Sorted(maps.Keys(answers)) {
@@ -281,12 +285,13 @@ func answersText(answers map[string]string) string {
 	return strings.Join(parts, ",")
 }
 
-// actsOnConnections says whether a verb has connections for its targets, of which "none" is worth telling.
+// actsOnConnections reports whether a verb's targets are connections, so that "matched=0" is worth a word.
 func actsOnConnections(verb string) bool {
 	return verb != "UpdateLimits" && verb != "AddBan" && verb != "RemoveBan" && verb != "ForgetNode"
 }
 
-// actorText tells who asked, with a space in front. A caller that has proven nothing is its address and no more, unless all is wanted.
+// actorText names the caller, with a space in front. For a caller without proof that is its address alone, unless the
+// output is wide.
 func actorText(a *app.App, d *sockgatev1.ControlDetails) string {
 	text := " by=" + app.Word(d.GetActor())
 	if d.GetProof() == "" || d.GetProof() == "none" && !a.Wide() {
@@ -302,8 +307,8 @@ func actorText(a *app.App, d *sockgatev1.ControlDetails) string {
 	return text
 }
 
-// dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes between
-// the two were cut off.
+// dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes
+// between the two were cut off.
 func (p *Printer) dataText(id string, d *sockgatev1.DataDetails) string {
 	decoder := app.TextDecoder{Encoding: p.encoding, Carry: p.carries[id]}
 	text := decoder.Decode(d.GetData())
@@ -324,7 +329,7 @@ func (p *Printer) dataText(id string, d *sockgatev1.DataDetails) string {
 	return text
 }
 
-// typeColor is the ANSI colour of an event's type: green for beginnings, red for trouble, yellow for what may become it.
+// typeColor is the ANSI colour of an event's type: green for beginnings, red for trouble, yellow for its signs.
 func typeColor(t sockgatev1.EventType) string {
 	switch t {
 	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT, sockgatev1.EventType_EVENT_TYPE_LISTENING,
@@ -341,7 +346,7 @@ func typeColor(t sockgatev1.EventType) string {
 	}
 }
 
-// GapText tells a gap's range and reason.
+// GapText shows a gap's reason and range.
 func GapText(gap *sockgatev1.GapDetails) string {
 	text := app.EnumText(gap.GetReason().String(), "GAP_REASON_")
 	switch {

@@ -10,7 +10,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// ParseTypes takes names as CONNECTED, EVENT_TYPE_CONNECTED, connected or backpressure-on.
+// ParseTypes reads type names such as CONNECTED, EVENT_TYPE_CONNECTED, connected or backpressure-on.
 func ParseTypes(names []string) ([]sockgatev1.EventType, error) {
 	var types []sockgatev1.EventType
 	for _, name := range names {
@@ -37,7 +37,7 @@ func TypeNames() []string {
 	}
 }
 
-// CompleteTypes offers what may follow the last comma.
+// CompleteTypes completes the type behind the last comma.
 func CompleteTypes(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	last := strings.LastIndexByte(typed, ',') + 1
 	var found []cobra.Completion

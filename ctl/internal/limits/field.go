@@ -16,7 +16,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Field is one field of Limits: its name on the command line, and how its value is written. The contract is the only list of them.
+// Field is one field of Limits: its name on the command line and the form of its value. The contract is the only list
+// of limits.
 type Field struct{ d protoreflect.FieldDescriptor }
 
 // Fields are all limits, in the order of the contract.
@@ -29,17 +30,17 @@ func Fields() []Field {
 	return all
 }
 
-// fixedNames are those that a gateway has from its start to its end.
+// fixedNames are the limits that a gateway keeps from its start to its end.
 func fixedNames() []string {
 	return []string{"low-water", "idle-action", "drain-timeout", "event-log-size"}
 }
 
-// byteNames are those that count bytes.
+// byteNames are the limits that count bytes.
 func byteNames() []string {
 	return []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget"}
 }
 
-// Admission are those that a gateway may well run without, and that say nothing then.
+// Admission are the limits of admission. A gateway may run without them, and says nothing about them then.
 func Admission() []Field {
 	all := Fields()
 	first := slices.IndexFunc(all, func(f Field) bool { return f.Name() == "listener-connections" })
@@ -52,13 +53,13 @@ func (f Field) Name() string { return app.Kebab(f.path()) }
 // path is the name in the contract, as a field mask has it.
 func (f Field) path() string { return string(f.d.Name()) }
 
-// settable says whether it can be changed while the gateway runs.
+// settable reports whether the limit can be changed while the gateway runs.
 func (f Field) settable() bool { return !slices.Contains(fixedNames(), f.Name()) }
 
-// inBytes says whether it counts bytes.
+// inBytes reports whether the limit counts bytes.
 func (f Field) inBytes() bool { return slices.Contains(byteNames(), f.Name()) }
 
-// IsSet says whether the limit has a value that is not its zero, which mostly means that there is none.
+// IsSet reports whether the limit's value is not zero. For most limits zero means no limit.
 func (f Field) IsSet(l *sockgatev1.Limits) bool {
 	if f.d.Message() != nil && !f.d.IsMap() {
 		return f.duration(l) != 0
@@ -72,7 +73,7 @@ func (f Field) duration(l *sockgatev1.Limits) time.Duration {
 	return d.AsDuration()
 }
 
-// Text is the value as people read and as parse takes it.
+// Text is the value as people read it and as set reads it.
 func (f Field) Text(l *sockgatev1.Limits) string {
 	v := l.ProtoReflect().Get(f.d)
 	switch {
@@ -97,7 +98,7 @@ func (f Field) Text(l *sockgatev1.Limits) string {
 	}
 }
 
-// noneText is what a zero is called.
+// noneText is the word for a zero.
 func (f Field) noneText() string {
 	switch f.Name() {
 	case "allow":
@@ -109,7 +110,7 @@ func (f Field) noneText() string {
 	}
 }
 
-// set gives the limit the value that text stands for.
+// set gives the limit the value of text.
 func (f Field) set(l *sockgatev1.Limits, text string) error {
 	m := l.ProtoReflect()
 	if text == "none" || text == f.noneText() || text == "" && (f.d.IsMap() || f.d.IsList()) {
@@ -169,7 +170,8 @@ func (f Field) setCounts(m protoreflect.Map, text string) error {
 		name, count, ok := strings.Cut(pair, "=")
 		n, err := strconv.ParseUint(count, 10, 63)
 		if !ok || name == "" || err != nil {
-			return app.Usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example games=50,main=100, or none", f.Name(), text)
+			return app.Usagef("%s=%.100s is not possible: expected LISTENER=COUNT, separated by commas, for example "+
+				"games=50,main=100, or none", f.Name(), text)
 		}
 		if m.Has(protoreflect.ValueOfString(name).MapKey()) {
 			return app.Usagef("%s names the listener %q twice", f.Name(), name)
@@ -198,7 +200,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("%.100q is neither a network in CIDR form, for example 10.0.0.0/8, nor an IP address", text)
+		return netip.Prefix{}, fmt.Errorf("%.100q is neither a network in CIDR form, for example 10.0.0.0/8, nor an IP "+
+			"address", text)
 	}
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }

@@ -25,7 +25,7 @@ Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR fo
 listeners games=50,main=100, which replaces all of them. none takes a limit away; handshake-timeout and max-handshakes, which there
 must be, become what they are by default.`
 
-// Command is the noun; its verbs are get and set.
+// Command is `ctl limits` with its verbs get and set.
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "limits", Short: "Show and change the gateway's limits"}
 	var shown, changed app.ScopeFlags
@@ -35,7 +35,10 @@ func Command(a *app.App) *cobra.Command {
 		Long:              getLong,
 		Example:           "  ctl limits get\n  ctl limits get max-connections receive-rate",
 		ValidArgsFunction: complete(Field.Name),
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return get(cmd.Context(), a, args, &shown) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return get(cmd.Context(), a, args,
+				&shown)
+		}),
 	}
 	set := &cobra.Command{
 		Use:   "set NAME=VALUE...",
@@ -45,15 +48,18 @@ func Command(a *app.App) *cobra.Command {
   ctl limits set allow=10.0.0.0/8,192.168.0.0/16 deny= listener-connections=games=50,main=100`,
 		Args:              app.AtLeastOne("one NAME=VALUE"),
 		ValidArgsFunction: complete(Field.assignment),
-		RunE:              a.RunE(func(cmd *cobra.Command, args []string) error { return set(cmd.Context(), a, args, &changed) }),
+		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
+			return set(cmd.Context(), a, args,
+				&changed)
+		}),
 	}
 	a.RegisterScope(get, &shown)
 	a.RegisterScope(set, &changed)
 	cmd.AddCommand(get, set)
-	return a.Noun(cmd)
+	return a.Noun(cmd, "do")
 }
 
-// get prints the limits of these names; all for none.
+// get prints the limits of these names, or all of them.
 func get(ctx context.Context, a *app.App, names []string, s *app.ScopeFlags) error {
 	fields, err := find(names)
 	if err != nil {
@@ -77,7 +83,7 @@ func get(ctx context.Context, a *app.App, names []string, s *app.ScopeFlags) err
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// printNamed prints an object that has these fields only; in a fleet, one that is as the reply is otherwise.
+// printNamed prints an object with these fields only; in a fleet, the reply with these fields only.
 func printNamed(a *app.App, fields []Field, resp *sockgatev1.GetLimitsResponse) error {
 	named, err := namedValues(fields, resp.GetLimits())
 	if err != nil {
@@ -126,7 +132,7 @@ func namedValues(fields []Field, l *sockgatev1.Limits) (map[string]json.RawMessa
 	return named, nil
 }
 
-// set changes limits, and prints the new values of those.
+// set changes limits, and prints their new values.
 func set(ctx context.Context, a *app.App, args []string, s *app.ScopeFlags) error {
 	req, fields, err := updateRequest(args)
 	if err != nil {
@@ -146,7 +152,7 @@ func set(ctx context.Context, a *app.App, args []string, s *app.ScopeFlags) erro
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-// updateRequest reads the assignments, and says which limits they are of.
+// updateRequest reads the assignments, and returns their limits too.
 func updateRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []Field, error) {
 	req := &sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{}, UpdateMask: &fieldmaskpb.FieldMask{}}
 	var fields []Field
@@ -174,7 +180,7 @@ func updateRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []Field, err
 	return req, fields, nil
 }
 
-// flag is what the gateway calls the limit on its command line, where that is another name.
+// flag is the gateway's flag for the limit, where it has another name.
 func (f Field) flag() string {
 	if strings.HasPrefix(f.Name(), "connections-per-") {
 		return "max-" + f.Name()
@@ -182,7 +188,8 @@ func (f Field) flag() string {
 	return f.Name()
 }
 
-// find finds limits by their names, max-connections or max_connections, or the names of their flags; all for none.
+// find finds limits by their names, max-connections or max_connections, or by the names of their flags; without
+// names, all.
 func find(names []string) ([]Field, error) {
 	all := Fields()
 	if len(names) == 0 {
@@ -203,7 +210,7 @@ func find(names []string) ([]Field, error) {
 	return found, nil
 }
 
-// reply is what GetLimits and UpdateLimits answer.
+// reply is the answer of GetLimits or UpdateLimits.
 type reply interface {
 	proto.Message
 	GetLimits() *sockgatev1.Limits
@@ -232,14 +239,16 @@ func printReply(a *app.App, fields []Field, resp reply) error {
 	return a.PrintNodeResults(resp.GetFleet())
 }
 
-// table has a row for each limit; where nodes do not agree, for each value of each limit, with the nodes that have it.
+// table has a row for each limit. Where nodes disagree, it has a row for each value of a limit, with the nodes that
+// have it.
 func table(a *app.App, fields []Field, resp reply) *app.Table {
 	nodes := resp.GetNodes()
 	if len(nodes) == 0 { // a gateway that runs alone
 		nodes = []*sockgatev1.NodeLimits{{Limits: resp.GetLimits()}}
 	}
 	differ := func(f Field) bool {
-		return slices.ContainsFunc(nodes, func(n *sockgatev1.NodeLimits) bool { return f.Text(n.GetLimits()) != f.Text(nodes[0].GetLimits()) })
+		return slices.ContainsFunc(nodes,
+			func(n *sockgatev1.NodeLimits) bool { return f.Text(n.GetLimits()) != f.Text(nodes[0].GetLimits()) })
 	}
 	if !slices.ContainsFunc(fields, differ) {
 		t := a.NewTable("NAME", "VALUE")
@@ -262,7 +271,8 @@ func table(a *app.App, fields []Field, resp reply) *app.Table {
 	return t
 }
 
-// valuesOf returns the values of a limit, in the order in which nodes have them, and the names of the nodes that have each.
+// valuesOf returns the values of a limit, in the order in which nodes have them, and the names of the nodes that have
+// each.
 func valuesOf(f Field, nodes []*sockgatev1.NodeLimits) (values []string, have map[string][]string) {
 	have = map[string][]string{}
 	for _, n := range nodes {
@@ -275,7 +285,7 @@ func valuesOf(f Field, nodes []*sockgatev1.NodeLimits) (values []string, have ma
 	return values, have
 }
 
-// assignment is what comes before the value; empty for what cannot be changed.
+// assignment is the text before the value; empty for a limit that cannot be changed.
 func (f Field) assignment() string {
 	if !f.settable() {
 		return ""

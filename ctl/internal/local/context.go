@@ -16,7 +16,7 @@ than the current context, that context is left aside: its token was not meant fo
 Contexts are kept in sockgate/contexts.yaml of your configuration directory, or in the file that SOCKGATE_CONTEXTS names. Only the
 names of files are in it, no secrets.`
 
-// ContextCommand is the noun for the ways to reach gateways.
+// ContextCommand is `ctl context`, the names for ways to reach gateways.
 func ContextCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "context", Short: "Name gateways and how to reach them", Long: contextLong}
 	cmd.AddCommand(contextAddCommand(a),
@@ -48,7 +48,7 @@ func ContextCommand(a *app.App) *cobra.Command {
 			ValidArgsFunction: a.CompleteContexts,
 			RunE:              a.RunE(func(_ *cobra.Command, args []string) error { return contextShow(a, args) }),
 		})
-	return a.Noun(cmd)
+	return a.Noun(cmd, "do")
 }
 
 // contextAddCommand is `ctl context add`.
@@ -69,10 +69,11 @@ the current one.`,
 	return cmd
 }
 
-// contextAdd keeps what the flags say under a name, with absolute paths.
+// contextAdd saves the flags' settings under a name, with absolute paths.
 func contextAdd(a *app.App, name string, use bool) error {
 	if !app.ContextName().MatchString(name) {
-		return app.Usagef("%.100q cannot be the name of a context; give up to 63 letters, digits, dots, dashes, underscores and @, a letter or digit first", name)
+		return app.Usagef("%.100q cannot be the name of a context; give up to 63 letters, digits, dots, dashes, "+
+			"underscores and @, a letter or digit first", name)
 	}
 	given := a.FlagAccess()
 	if _, ok := given["gateway"]; !ok {
@@ -170,7 +171,7 @@ func contextList(a *app.App) error {
 	return nil
 }
 
-// contextShow shows one context, or what all settings together come to.
+// contextShow shows one context, or the settings in force.
 func contextShow(a *app.App, args []string) error {
 	if len(args) == 0 {
 		x, err := a.Access()
@@ -203,7 +204,8 @@ func printAccess(a *app.App, name string, x *app.Access) error {
 		token = "(SOCKGATE_TOKEN)"
 	}
 	t := a.NewTable("SETTING", "VALUE")
-	for _, row := range [][2]string{{"gateway", x.Gateway}, {"tls", x.TLSText()}, {"tls-ca", x.CA}, {"tls-cert", x.Cert}, {"tls-key", x.Key},
+	for _, row := range [][2]string{{"gateway", x.Gateway}, {"tls", x.TLSText()}, {"tls-ca", x.CA}, {"tls-cert", x.Cert},
+		{"tls-key", x.Key},
 		{"server-name", x.ServerName}, {"token-file", token}} {
 		t.Add(row[0], row[1])
 	}

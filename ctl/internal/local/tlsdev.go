@@ -76,13 +76,13 @@ type devPair struct {
 	template *x509.Certificate
 }
 
-// devFile is what `ctl tls-dev` prints of each file.
+// devFile is one file in the output of `ctl tls-dev`.
 type devFile struct {
 	File    string `json:"file"`
 	Purpose string `json:"purpose"`
 }
 
-// tlsDev makes all certificates, or none where one of the files is there.
+// tlsDev makes all certificates, or none where one of the files exists.
 func tlsDev(a *app.App, dir string, o tlsDevOptions) error {
 	if o.valid <= 0 || o.valid > maxDevValidity {
 		return app.Usagef("--valid %s is out of bounds; give more than 0 and up to 19800h, for example 720h", o.valid)
@@ -109,7 +109,8 @@ func tlsDev(a *app.App, dir string, o tlsDevOptions) error {
 func devPairs(hosts []string) []devPair {
 	server := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "sockgate server for trying out"}, DNSNames: []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1),
+			net.IPv6loopback}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	for _, host := range hosts {
@@ -136,7 +137,7 @@ func devPairs(hosts []string) []devPair {
 	return pairs
 }
 
-// refuseExisting keeps files that are there, unless they are to be replaced.
+// refuseExisting keeps existing files, unless force is set.
 func refuseExisting(dir string, pairs []devPair, force bool) error {
 	for _, p := range pairs {
 		for _, file := range p.files(dir) {
@@ -189,7 +190,8 @@ func writePairs(a *app.App, dir string, pairs []devPair, valid time.Duration) ([
 			return nil, err
 		}
 		paths := p.files(dir)
-		if err := errors.Join(writePEM(paths[0], "CERTIFICATE", der, 0o644), writePEM(paths[1], "PRIVATE KEY", keyDER, 0o600)); err != nil {
+		if err := errors.Join(writePEM(paths[0], "CERTIFICATE", der, 0o644),
+			writePEM(paths[1], "PRIVATE KEY", keyDER, 0o600)); err != nil {
 			return nil, err
 		}
 		files = append(files, devFile{paths[0], p.purpose}, devFile{paths[1], "its key"})
@@ -207,7 +209,7 @@ func writePEM(path, kind string, der []byte, mode fs.FileMode) error {
 	return edit.Commit(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
-// printDevFiles prints what was made.
+// printDevFiles prints the files.
 func printDevFiles(a *app.App, files []devFile) error {
 	t := a.NewTable("FILE", "PURPOSE")
 	for _, f := range files {
@@ -246,7 +248,8 @@ func sayDevUse(a *app.App, dir string) {
 		"  ctl context add trying --gateway %[7]s --tls-ca %[3]s --tls-cert %[5]s --tls-key %[6]s --use\n"+
 		"  ctl info\n"+
 		"  ctl dial --data-ca %[3]s 127.0.0.1:8017",
-		file("server.pem"), file("server-key.pem"), file("ca.pem"), strings.Join(roles, " \\\n    "), file("admin.pem"), file("admin-key.pem"), app.DefaultGateway)
+		file("server.pem"), file("server-key.pem"), file("ca.pem"), strings.Join(roles,
+			" \\\n    "), file("admin.pem"), file("admin-key.pem"), app.DefaultGateway)
 }
 
 // shellWord quotes a word for a shell where that is needed.

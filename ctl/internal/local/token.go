@@ -22,7 +22,7 @@ type tokenOptions struct {
 	expires time.Duration
 }
 
-// TokenCommand is the noun for the tokens in a gateway's token file, which it changes without asking the gateway.
+// TokenCommand is `ctl token`, the tokens in a gateway's token file. It changes the file without asking the gateway.
 func TokenCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
@@ -32,7 +32,7 @@ whoever reads it cannot use it. The gateway takes over what changes in it by its
 machine where it is, and ask no gateway.`,
 	}
 	cmd.AddCommand(tokenCreateCommand(a), tokenListCommand(a), tokenRemoveCommand(a))
-	return a.Noun(cmd)
+	return a.Noun(cmd, "do")
 }
 
 // tokenCreateCommand is `ctl token create`.
@@ -49,7 +49,8 @@ owner alone.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("expires") && (o.expires <= 0 || o.expires > maxTokenLife) {
-				return app.Usagef("--expires %s is not possible; give more than 0 and at most 10 years (87600h), for example 720h, or leave it out", o.expires)
+				return app.Usagef("--expires %s is not possible; give more than 0 and at most 10 years (87600h), for example "+
+					"720h, or leave it out", o.expires)
 			}
 			return tokenCreate(a, args[0], o)
 		}),
@@ -75,7 +76,7 @@ func (o *tokenOptions) checkFile() error {
 	return nil
 }
 
-// createdToken is what `ctl token create` prints as json and yaml.
+// createdToken is the output of `ctl token create` as json and yaml.
 type createdToken struct {
 	*tokenEntry
 	Token string `json:"token"`
@@ -107,9 +108,11 @@ func tokenCreate(a *app.App, name string, o tokenOptions) error {
 		return err
 	}
 	if err := printToken(a, createdToken{e, token}); err != nil {
-		return fmt.Errorf("the token %s is in %s, and could not be printed (%w): remove it, it cannot be shown again", name, o.file, err)
+		return fmt.Errorf("the token %s is in %s, and could not be printed (%w): remove it, it cannot be shown again", name,
+			o.file, err)
 	}
-	a.Say("%s is in %s as %s; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)", name, o.file, o.role)
+	a.Say("%s is in %s as %s; keep the token now, it is not shown again (ctl --token-file FILE, or SOCKGATE_TOKEN)", name,
+		o.file, o.role)
 	return nil
 }
 
@@ -167,7 +170,7 @@ func tokenList(a *app.App, o tokenOptions) error {
 	return nil
 }
 
-// expiresText says when something ends, and that it has.
+// expiresText is when a token expires, and whether it has.
 func expiresText(a *app.App, at *time.Time) string {
 	if at == nil {
 		return "never"
@@ -187,7 +190,8 @@ func tokenRemoveCommand(a *app.App) *cobra.Command {
 		Short: "Remove a token from the file",
 		Long:  "Remove a token from the file. It is worth nothing any more as soon as the gateway has read the file again.",
 		Args:  app.Exactly(1, "one NAME"),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion,
+			cobra.ShellCompDirective) {
 			return tokenNames(a, o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: a.RunE(func(_ *cobra.Command, args []string) error { return tokenRemove(a, args[0], o) }),
@@ -211,7 +215,7 @@ func tokenRemove(a *app.App, name string, o tokenOptions) error {
 	})
 }
 
-// tokenNames offers the names in the file that --file has already.
+// tokenNames offers the names in the file of --file.
 func tokenNames(a *app.App, file string, args []string, prefix string) []cobra.Completion {
 	data, err := app.ReadFileBounded(file, maxTokenFile)
 	if err != nil || len(args) > 0 {

@@ -125,7 +125,8 @@ func tokenProblem(e *tokenfile.Error) string {
 	}
 }
 
-// changeTokens reads the file, lets change work on it, and writes it again, unless change fails. A new file is its owner's alone.
+// changeTokens reads the file, lets change work on it, and writes it again, unless change fails. A new file is its
+// owner's alone.
 func changeTokens(a *app.App, path string, change func(*tokenFile) error) error {
 	edit, err := app.BeginEdit(path)
 	if err != nil {
@@ -145,5 +146,6 @@ func changeTokens(a *app.App, path string, change func(*tokenFile) error) error 
 	if data := f.bytes(); len(f.entries) <= maxTokens && len(data) <= maxTokenFile {
 		return edit.Commit(data, edit.ModeOr(0o600))
 	}
-	return fmt.Errorf("%s would have more than %d tokens or %s, and the gateway would refuse it; remove some first", path, maxTokens, app.HumanBytes(maxTokenFile))
+	return fmt.Errorf("%s would have more than %d tokens or %s, and the gateway would refuse it; remove some first", path,
+		maxTokens, app.HumanBytes(maxTokenFile))
 }

@@ -38,10 +38,12 @@ func TestParseDamagedTokens(t *testing.T) {
 		good + "b viewer " + hashOf("b") + " x expires:1":      "line 2: expected NAME ROLE",
 		good + "\n#\na admin " + hashOf("b"):                   "line 4: the name or the token of a is there twice",
 		good + "b admin " + hashOf("a"):                        "line 2: the name or the token of b is there twice",
-		many.String():                                          fmt.Sprintf("line %d: more than %d tokens", maxTokens+1, maxTokens),
+		many.String(): fmt.Sprintf("line %d: more than %d tokens", maxTokens+1,
+			maxTokens),
 	}
 	for text, want := range tests {
-		if _, err := parseTokens([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), secret) {
+		if _, err := parseTokens([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%.200q: error %v, want %s", text, err, want)
 		}
 	}
