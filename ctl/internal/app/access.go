@@ -36,7 +36,7 @@ func accessFlags() []struct{ name, variable, help string } {
 		{"server-name", "SOCKGATE_SERVER_NAME",
 			"use TLS, and expect a certificate for this `NAME`, not for the host of --gateway"},
 		{"token-file", "SOCKGATE_TOKEN_FILE",
-			"`FILE` with the token that proves who calls; or SOCKGATE_TOKEN has the token itself"},
+			"`FILE` with the caller's token; or SOCKGATE_TOKEN has the token itself"},
 	}
 }
 

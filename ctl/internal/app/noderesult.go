@@ -94,7 +94,8 @@ func (a *App) Ending(f *sockgatev1.FleetResult, code int) error {
 func AbsentText(n *sockgatev1.NodeResult) string {
 	verb := "answered"
 	switch n.GetStatus() {
-	case sockgatev1.NodeStatus_NODE_STATUS_TIMED_OUT, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE, sockgatev1.NodeStatus_NODE_STATUS_LEFT:
+	case sockgatev1.NodeStatus_NODE_STATUS_TIMED_OUT, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE,
+		sockgatev1.NodeStatus_NODE_STATUS_LEFT:
 		verb = "did not answer"
 	}
 	why := Clean(n.GetMessage())

@@ -76,7 +76,8 @@ func TestDecoderOtherEncodings(t *testing.T) {
 
 func TestHumanUnits(t *testing.T) {
 	sizes := map[uint64]string{
-		0: "0B", 1023: "1023B", 1024: "1KiB", 1536: "1.5KiB", 1<<20 - 1: "1MiB", 1 << 20: "1MiB", 5 << 30: "5GiB", 1<<64 - 1: "16EiB",
+		0: "0B", 1023: "1023B", 1024: "1KiB", 1536: "1.5KiB", 1<<20 - 1: "1MiB", 1 << 20: "1MiB", 5 << 30: "5GiB",
+		1<<64 - 1: "16EiB",
 	}
 	for n, want := range sizes {
 		if got := HumanBytes(n); got != want {

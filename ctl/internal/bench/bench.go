@@ -29,19 +29,22 @@ const (
 	benchDrain = time.Second // how long answers may still come when sending has ended
 )
 
-const benchLong = `Put load on a server and measure what it does.
+const benchLong = `Put load on a server and measure it.
 
-echo and connect need only the address of a data plane, and that of any other echo server will do. idle asks the control plane
-(--gateway) for the daemon's memory, if it can; broadcast and events drive the control plane and need it.
+echo and connect need only the address of a data plane; any other echo server will do. idle asks
+the control plane (--gateway) for the daemon's memory, if it can. broadcast and events drive the
+control plane and need it.
 
-Latencies are kept in a histogram with three significant digits. At a fixed --rate they count from the moment at which something was
-due and not from when it was at last begun, so that a stall shows in everything that it delayed.
+Latencies are kept in a histogram with three significant digits. At a fixed --rate they count
+from the moment at which something was due, and not from when it was begun, so that a stall
+shows in everything that it delayed.
 
-Ctrl-C ends a benchmark early, and what was measured until then is printed. The output is a table or, with -o json, one object, with
-numbers as numbers. Load takes processors: what ctl itself may have cost is said with the result. Where that matters, run it on
-another machine.
+Ctrl-C ends a benchmark early, and prints the measurements until then. The output is a table or,
+with -o json, one object, with numbers as numbers. Load takes processors: the result includes
+the possible cost of ctl itself. Where that matters, run it on another machine.
 
-Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed; 6 the control plane cannot be reached.`
+Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed; 6 the control
+plane cannot be reached.`
 
 // Command is `ctl bench` with its benchmarks.
 func Command(a *app.App) *cobra.Command {

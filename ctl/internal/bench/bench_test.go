@@ -14,7 +14,8 @@ import (
 // TestBenchWithNobody holds what happens where nobody listens.
 func TestBenchWithNobody(t *testing.T) {
 	for words, want := range map[string]int{
-		"echo -c 300": app.ExitFailed, "connect -d 1h": app.ExitFailed, "idle -c 5": app.ExitFailed, "broadcast": app.ExitUnreachable, "events": app.ExitUnreachable,
+		"echo -c 300": app.ExitFailed, "connect -d 1h": app.ExitFailed, "idle -c 5": app.ExitFailed,
+		"broadcast": app.ExitUnreachable, "events": app.ExitUnreachable,
 	} {
 		r := newBenchRun(t.Context(), ctltest.Refused(t))
 		if code := r.run(words, ctltest.Refused(t)); code != want {

@@ -27,17 +27,20 @@ func benchBroadcastCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "broadcast ADDR",
 		Short: "Measure broadcasts through the control plane",
-		Long: `Open connections to a gateway's data plane, and broadcast to them through its control plane (--gateway), one broadcast after the
-other. Only these connections get anything: they are found by their addresses and given the label "ctl-bench" with a value of this run,
-which the broadcasts' filter asks for. Nobody else's connections are touched.
+		Long: `Open connections to a gateway's data plane, and broadcast to them through its control plane
+(--gateway), one broadcast after the other. Only these connections receive anything: ctl finds
+them by their addresses and gives them the label "ctl-bench" with a value of this run, and the
+broadcasts have a filter for that. Connections of others are not touched.
 
-"reply" is the time until the control plane answered, "delivery" until a connection had received all of a broadcast, and "all" until
-every connection had that was to get it. At a fixed --rate, they count from when the broadcast was due. Every byte is compared with what
-was sent.
+"reply" is the time until the control plane answered, "delivery" until a connection had received
+all of a broadcast, and "all" until every target had. At a fixed --rate, they count from when
+the broadcast was due. Every received byte is compared with the one that was sent.
 
-ADDR must be a TCP address, and neither a proxy nor address translation may be between ctl and the gateway.
+ADDR must be a TCP address, and neither a proxy nor address translation may be between ctl and
+the gateway.
 
-Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections did not get everything; 6 the control plane cannot be reached.`,
+Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections did not get
+everything; 6 the control plane cannot be reached.`,
 		Example:           `  ctl bench broadcast -c 1000 --size 1024 --count 500 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -302,7 +305,8 @@ type broadcastResult struct {
 func (x *broadcastBench) result() *broadcastResult {
 	o := &x.options
 	r := &broadcastResult{
-		benchHeader: x.header("broadcast"), Connections: o.connections, Connected: len(x.opened.sockets), SizeBytes: o.size, TargetPerSecond: o.rate,
+		benchHeader: x.header("broadcast"), Connections: o.connections, Connected: len(x.opened.sockets), SizeBytes: o.size,
+		TargetPerSecond: o.rate,
 		MeasuredSeconds: seconds(x.took), Broadcasts: x.broadcasts, BroadcastsPerSecond: perSecond(x.broadcasts, x.took),
 		Deliveries: x.received, DeliveriesPerSecond: perSecond(x.received,
 			x.took), BytesPerSecond: perSecond(x.received*int64(o.size), x.took),

@@ -15,14 +15,18 @@ func benchConnectCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "connect ADDR",
 		Short: "Measure opening and closing connections",
-		Long: `Open a connection, send --size bytes and wait for them to come back, close it, and begin again, on --concurrency goroutines. With
---size 0 nothing is sent: then the system's accept queue answers, and not yet the server.
+		Long: `Open a connection, send --size bytes and wait for them to come back, close it, and begin again,
+on --concurrency goroutines. With --size 0 nothing is sent: then the system's accept queue
+answers, and not yet the server.
 
-"connect" is the time that opening took. "cycle" is the whole of it; at a fixed --rate it counts from when the cycle was due.
+"connect" is the time that opening took. "cycle" is the whole of it; at a fixed --rate it counts
+from when the cycle was due.
 
-Whoever closes first keeps the port of a closed connection for a minute or so (TIME_WAIT), which is ctl here. For an address of
-127.0.0.0/8, ctl therefore connects from 50 local addresses where the system has them; elsewhere, name some with --source. --reset
-closes with a reset instead (SO_LINGER 0), which keeps no port; the gateway then counts PEER_RESET, and what was not read is lost.
+The side that closes first, here ctl, keeps the port of a closed connection for a minute or so
+(TIME_WAIT). For an address of 127.0.0.0/8, ctl therefore connects from 50 local addresses where
+the system has them; elsewhere, name some with --source. --reset closes with a reset instead
+(SO_LINGER 0), which keeps no port; the gateway then counts PEER_RESET, and unread bytes are
+lost.
 
 Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some cycles failed.`,
 		Example: `  ctl bench connect 127.0.0.1:8017

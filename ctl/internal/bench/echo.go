@@ -32,13 +32,16 @@ func benchEchoCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "echo ADDR",
 		Short: "Measure round trips through an echo server",
-		Long: `Send messages over many connections to a server that sends them back, and measure round trips. Every byte that comes back is
-compared with what was sent: lost, doubled, changed and misdirected bytes make the benchmark fail.
+		Long: `Send messages over many connections to a server that sends them back, and measure round trips.
+Every byte that comes back is compared: lost, doubled, changed and misdirected bytes make the
+benchmark fail.
 
-Without --rate, each connection has --pipeline messages in flight all the time. With --rate, messages are due at fixed times, evenly
-spread over the connections, with at most --pipeline in flight on each. One that cannot be sent when it is due, because the window is
-full, is sent late, and its latency counts from when it was due. Messages that the end finds unanswered, or due and not sent, count with
-the time that they have waited by then; those of a connection that broke are only counted.
+Without --rate, each connection has --pipeline messages in flight all the time. With --rate,
+messages are due at fixed times, evenly spread over the connections, with at most --pipeline in
+flight on each. A message that cannot be sent when it is due, because the window is full, is
+sent late, and its latency counts from when it was due. Messages that are unanswered, or due and
+unsent, at the end count with the time that they have waited by then; those of a connection that
+broke are only counted.
 
 ADDR is host:port or unix:///path.
 
@@ -190,7 +193,8 @@ func (e *echoBench) result(o *opened) *echoResult {
 	r := &echoResult{
 		benchHeader: e.header("echo"), Connections: e.options.connections, Connected: len(o.sockets),
 		ConnectSeconds: seconds(o.took), ConnectsPerSecond: o.perSecond(),
-		SizeBytes: e.options.size, Pipeline: e.options.pipeline, TargetPerSecond: e.options.rate, WarmupSeconds: seconds(e.options.warmup),
+		SizeBytes: e.options.size, Pipeline: e.options.pipeline, TargetPerSecond: e.options.rate,
+		WarmupSeconds:       seconds(e.options.warmup),
 		LatencyMicroseconds: e.trips.report(),
 	}
 	for _, c := range e.conns {

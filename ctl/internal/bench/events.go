@@ -26,18 +26,19 @@ func benchEventsCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events ADDR",
 		Short: "Measure event streams while connections come and go",
-		Long: `Follow a gateway's events on several streams of its control plane (--gateway), each over a network connection of its own, while
-connections are opened, used and closed at its data plane, ADDR, as "ctl bench connect" does it. When that is over, ctl waits until the
-streams have caught up.
+		Long: `Follow a gateway's events on several streams of its control plane (--gateway), each over a
+network connection of its own, while connections are opened, used and closed at its data plane,
+ADDR, as by "ctl bench connect". Afterwards ctl waits until the streams have caught up.
 
-"lag" is the time from an event to its arrival here, by the clocks of both; it is known only where they are one clock, for a control
-plane on a loopback address or a unix socket. "missed" is what the streams said in GAPs that they did not deliver. Without --filter, the
-sequences of the events are checked too: one that is missing without a GAP makes the benchmark fail.
+"lag" is the time from an event to its arrival here, by the clocks of both; it is known only
+where they are one clock, for a control plane on a loopback address or a unix socket. "missed"
+counts the events that the streams' GAPs stand for. Without --filter, the sequences of the
+events are checked too: one that is missing without a GAP makes the benchmark fail.
 
 Events of connections that others have are followed too, and counted.
 
-Exit codes: 0 done; 1 failed, or events were missing silently; 2 usage; 3 some connections or streams failed; 6 the control plane cannot
-be reached.`,
+Exit codes: 0 done; 1 failed, or events were missing silently; 2 usage; 3 some connections or
+streams failed; 6 the control plane cannot be reached.`,
 		Example:           `  ctl bench events --streams 10 --concurrency 50 --rate 2000 127.0.0.1:8017`,
 		Args:              app.Exactly(1, "one ADDR, host:port or unix:///path"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -205,11 +206,15 @@ type streamSpread struct {
 func (e *eventsBench) result() *eventsResult {
 	o := &e.options
 	r := &eventsResult{
-		benchHeader: e.header("events"), Streams: o.streams, Concurrency: o.connections, SizeBytes: o.size, Data: o.data, Filter: o.filter,
-		TargetPerSecond: o.rate, MeasuredSeconds: seconds(e.took), Cycles: e.done.Load(), CyclesPerSecond: perSecond(e.done.Load(), e.took),
-		Events: e.total(func(r *eventReader) int64 { return r.received }), Gaps: e.total(func(r *eventReader) int64 { return r.gaps }),
-		Missed: e.total(func(r *eventReader) int64 { return r.missed }), MissedData: e.total(func(r *eventReader) int64 { return r.missedData }),
-		MissedUnknown: e.total(func(r *eventReader) int64 { return r.missedUnknown }),
+		benchHeader: e.header("events"), Streams: o.streams, Concurrency: o.connections, SizeBytes: o.size, Data: o.data,
+		Filter:          o.filter,
+		TargetPerSecond: o.rate, MeasuredSeconds: seconds(e.took), Cycles: e.done.Load(),
+		CyclesPerSecond: perSecond(e.done.Load(), e.took),
+		Events:          e.total(func(r *eventReader) int64 { return r.received }),
+		Gaps:            e.total(func(r *eventReader) int64 { return r.gaps }),
+		Missed:          e.total(func(r *eventReader) int64 { return r.missed }),
+		MissedData:      e.total(func(r *eventReader) int64 { return r.missedData }),
+		MissedUnknown:   e.total(func(r *eventReader) int64 { return r.missedUnknown }),
 	}
 	r.EventsPerSecond = perSecond(r.Events, e.took)
 	rates := make([]float64, 0, len(e.readers))

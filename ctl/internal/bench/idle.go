@@ -19,13 +19,15 @@ func benchIdleCommand(a *app.App) *cobra.Command {
 	var o commonFlags
 	cmd := &cobra.Command{
 		Use:   "idle ADDR",
-		Short: "Measure what connections that do nothing cost",
-		Long: `Open many connections and hold them. The gateway's control plane (--gateway) is asked, before and after, for the memory and the
-goroutines of its process: the difference, divided by the connections, is what one costs. Where the control plane does not answer, or
-is not the one of ADDR, that is not known, and it is said so.
+		Short: "Measure the cost of idle connections",
+		Long: `Open many connections and hold them. ctl asks the gateway's control plane (--gateway), before
+and after, for the memory and the goroutines of its process: the difference, divided by the
+connections, is the cost of one. Where the control plane does not answer, or is not the one of
+ADDR, the cost is reported as not known.
 
-Memory that a process once had is kept for a while and used again. For a true slope, ask a gateway that has not held as many
-connections before, and hold a few thousand at least. The kernel's socket buffers are not the process's memory.
+A process keeps memory that it once had for a while, and uses it again. For a true slope, ask a
+gateway that has not held as many connections before, and hold a few thousand at least. The
+kernel's socket buffers are not the process's memory.
 
 Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last.`,
 		Example:           `  ctl bench idle -c 10000 --duration 10s 127.0.0.1:8017`,
@@ -218,8 +220,9 @@ func (i *idleBench) cost() *idleCost {
 		return nil
 	}
 	c := &idleCost{
-		Engine: i.after.GetEngine(), ResidentBytesBefore: before.GetResidentBytes(), ResidentBytesAfter: after.GetResidentBytes(),
-		HeapBytesBefore: before.GetHeapBytes(), HeapBytesAfter: after.GetHeapBytes(),
+		Engine: i.after.GetEngine(), ResidentBytesBefore: before.GetResidentBytes(),
+		ResidentBytesAfter: after.GetResidentBytes(),
+		HeapBytesBefore:    before.GetHeapBytes(), HeapBytesAfter: after.GetHeapBytes(),
 		GoroutinesBefore: before.GetGoroutines(), GoroutinesAfter: after.GetGoroutines(),
 		GoroutinesPerConnection: rounded((float64(after.GetGoroutines()) - float64(before.GetGoroutines())) / float64(grown)),
 	}

@@ -89,7 +89,8 @@ func (x *broadcastBench) notFound(ctx context.Context, found int) error {
 	}
 	return fmt.Errorf("the gateway at %s lists %d of the %d connections that were opened to %s within %s: it closed "+
 		"them, or it is not the control "+
-		"plane of that address (name the right one with --gateway), or a proxy or address translation is between", x.client.Addr, found,
+		"plane of that address (name the right one with --gateway), or a proxy or address translation is between",
+		x.client.Addr, found,
 		len(x.opened.sockets), x.address, x.app.Timeout)
 }
 

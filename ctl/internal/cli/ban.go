@@ -33,10 +33,12 @@ func banCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ban",
 		Short: "Refuse connections from addresses and identities",
-		Long: `Refuse connections from addresses and identities. TARGET is an IP address, a network in CIDR form, or an identity that clients prove
-with their certificates: what begins with spiffe:// is one, and anything else with --identity.
+		Long: `Refuse connections from addresses and identities. TARGET is an IP address, a network in CIDR
+form, or an identity that clients prove with their certificates. A TARGET that begins with
+spiffe:// is an identity; --identity makes any other TARGET one.
 
-Each node of a fleet has its own bans; without --node or --local these commands are for all nodes.`,
+Each node of a fleet has its own bans. Without --node or --local these commands are for all
+nodes.`,
 	}
 	cmd.AddCommand(banAddCommand(a), banListCommand(a), banRemoveCommand(a))
 	return a.Noun(cmd, "do")
@@ -48,8 +50,9 @@ func banAddCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add TARGET",
 		Short: "Ban a network or an identity, and close its connections",
-		Long: `Ban a network or an identity: its connections are closed and new ones refused, until the ban ends or is removed. A ban of the
-same TARGET is replaced. Without --for it lasts until it is removed.`,
+		Long: `Ban a network or an identity: the gateway closes its connections and refuses new ones, until the
+ban ends or is removed. A ban replaces an earlier one of the same TARGET. Without --for it lasts
+until it is removed.`,
 		Example: `  ctl ban add 203.0.113.7 --for 10m --reason 'password guessing'
   ctl ban add 2001:db8:1:2::/64
   ctl ban add spiffe://example.org/device/7 --keep

@@ -28,10 +28,12 @@ func broadcastCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "broadcast TEXT|-",
 		Short: "Send the same bytes to many connections",
-		Long: `Send TEXT, or all of stdin for "-" (at most 512 KiB), to every live connection that matches, and say what became of
-it. A request ID makes it safe that ctl tries again, within --timeout, when the gateway is unavailable.
+		Long: `Send TEXT, or all of stdin for "-" (at most 512 KiB), to every live connection that matches, and
+show the outcomes. While the gateway is unavailable, ctl tries again within --timeout; a request
+ID makes that safe.
 
-Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed, or nodes of the fleet did not answer.`,
+Exit codes: 0 all written or queued; 2 usage; 3 some were dropped or closed, or nodes of the
+fleet did not answer.`,
 		Example: `  ctl broadcast 'maintenance in 5 minutes' --newline --filter 'labels["tenant"] == "a"'`,
 		Args:    app.Exactly(1, "TEXT (or - for stdin)"),
 		RunE: a.RunE(func(cmd *cobra.Command, args []string) error {

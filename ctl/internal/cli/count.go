@@ -23,9 +23,10 @@ func countCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "count",
 		Short: "Count connections, in all or by listener, state or label",
-		Long: `Count connections: those that match, and with --by how many have each value of a field or label, the largest
-group first, at most 1,000 of them. In a fleet they are those of all nodes, or of those that --node names; what the nodes that answered
-have is counted also when others did not, which are named, with exit code 3.
+		Long: `Count the connections that match. With --by it counts how many have each value of a field or
+label, the largest group first, at most 1,000 groups. In a fleet it counts the connections of
+all nodes, or of those that --node names. Nodes that did not answer are named, with exit code 3;
+the others are counted all the same.
 
 -o name prints the bare number, or with --by the values.`,
 		Example: `  ctl count

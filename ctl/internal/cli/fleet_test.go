@@ -179,9 +179,11 @@ func threeNodes() []*sockgatev1.Node {
 			Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_ADMIN},
 		{Name: "edge-2", Incarnation: "19ab0d3f1c3", State: sockgatev1.NodeState_NODE_STATE_DRAINING, Version: "v1.2.3",
 			Connections: 3, EventHead: 9,
-			LastSeen: durationpb.New(1400 * time.Millisecond), RoundTrip: durationpb.New(420 * time.Microsecond), Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_OPERATOR},
+			LastSeen: durationpb.New(1400 * time.Millisecond), RoundTrip: durationpb.New(420 * time.Microsecond),
+			Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_OPERATOR},
 		{Name: "edge-3", Incarnation: "1", State: sockgatev1.NodeState_NODE_STATE_UNREACHABLE, Version: "v1.2.2",
 			Connections: 800, EventHead: 4711,
-			LastSeen: durationpb.New(12 * time.Second), Uptime: durationpb.New(time.Minute), Allowed: sockgatev1.Role_ROLE_ADMIN},
+			LastSeen: durationpb.New(12 * time.Second), Uptime: durationpb.New(time.Minute),
+			Allowed: sockgatev1.Role_ROLE_ADMIN},
 	}
 }

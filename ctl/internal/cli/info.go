@@ -17,7 +17,7 @@ func infoCommand(a *app.App) *cobra.Command {
 	var s app.ScopeFlags
 	cmd := &cobra.Command{
 		Use:               "info",
-		Short:             "Describe the gateway, and who is asking: identity, listeners, limits, totals, memory",
+		Short:             "Describe the gateway and the caller: identity, listeners, limits, totals, memory",
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return info(cmd.Context(), a, &s) }),

@@ -35,15 +35,16 @@ func kickCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kick ID... | --filter EXPR",
 		Short: "End connections",
-		Long: `End connections: flush what is queued for them and the farewell, then close them.
+		Long: `End connections: flush the bytes that are queued for them and the farewell, then close them.
 
-With --ban it also bans each peer for so long: its identity where it has proven one, else its IPv4 address or the /64 network of its
-IPv6 address. ctl ban lists and removes bans.
+With --ban it also bans each peer for that time: its identity where it has proven one, else its
+IPv4 address or the /64 network of its IPv6 address. ctl ban lists and removes bans.
 
-With a filter it asks for confirmation; without a terminal it needs --yes. --dry-run only says what would be kicked.
+With a filter it asks for confirmation; without a terminal it needs --yes. --dry-run only shows
+the connections that would be kicked.
 
-Exit codes: 0 all kicked (or nothing matched); 1 none was kicked; 2 usage, malformed IDs included; 3 some
-were kicked, or nodes of the fleet did not answer; 4 none of the IDs exists.`,
+Exit codes: 0 all kicked (or nothing matched); 1 none was kicked; 2 usage, malformed IDs
+included; 3 some were kicked, or nodes of the fleet did not answer; 4 none of the IDs exists.`,
 		Example: `  ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam'
   ctl kick edge-1.19ab0d3f1c2.42 --reason 'spam' --ban 10m
   ctl kick --filter 'idle > duration("1h")' --dry-run`,

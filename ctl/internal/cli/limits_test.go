@@ -17,12 +17,15 @@ import (
 // someLimits has a value for every limit.
 func someLimits() *sockgatev1.Limits {
 	return &sockgatev1.Limits{
-		MaxConnections: 100, HighWater: 64 << 10, LowWater: 1000, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
-		IdleTimeout: durationpb.New(90 * time.Minute), IdleAction: "close", DrainTimeout: durationpb.New(time.Second), EventLogSize: 65536,
+		MaxConnections: 100, HighWater: 64 << 10, LowWater: 1000, SendQueueLimit: 1 << 20,
+		WriteTimeout: durationpb.New(30 * time.Second),
+		IdleTimeout:  durationpb.New(90 * time.Minute), IdleAction: "close", DrainTimeout: durationpb.New(time.Second),
+		EventLogSize: 65536,
 		ListenerConnections: map[string]uint64{"main": 100, "games": 50,
 			"[::1]:8017": 1}, ConnectionsPerIp: 20, ConnectionsPerIpv6Network: 40, AcceptRate: 2.5,
-		AcceptBurst: 5, AcceptRatePerIp: 0.1, AcceptBurstPerIp: 2, ReceiveRate: 1 << 30, ReceiveMessageRate: 50, HandshakeTimeout: durationpb.New(1500 * time.Millisecond),
-		MaxHandshakes: 1024, FirstByteTimeout: durationpb.New(time.Hour), Allow: []string{"10.0.0.0/8",
+		AcceptBurst: 5, AcceptRatePerIp: 0.1, AcceptBurstPerIp: 2, ReceiveRate: 1 << 30, ReceiveMessageRate: 50,
+		HandshakeTimeout: durationpb.New(1500 * time.Millisecond),
+		MaxHandshakes:    1024, FirstByteTimeout: durationpb.New(time.Hour), Allow: []string{"10.0.0.0/8",
 			"2001:db8::/32"}, Deny: []string{"10.1.0.0/16"}, QueueBudget: 3 << 40,
 	}
 }

@@ -25,13 +25,14 @@ func listCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List connections",
-		Long: `List connections in the order of their IDs, as pages arrive; in a fleet those of all nodes, or of those that --node names. Nodes that
-did not answer are named at the end, with exit code 3.
+		Long: `List connections in the order of their IDs, as pages arrive; in a fleet those of all nodes, or
+of those that --node names. Nodes that did not answer are named at the end, with exit code 3.
 
-With --watch it goes on with a row for each connection that something happens to: it connects, ends, closes, fails, is
-idle or held back, or is labelled. It starts where the list began, resumes by itself, and lists again when events were
-missed. A filter is judged by the connection as it was when something happened to it; one that is labelled so that it
-matches is PRESENT then. What makes no event makes no row: bytes that come and go, and a connection that matches no longer.`,
+With --watch it goes on with a row for each event of a connection: it connects, ends, closes,
+fails, is idle or held back, or is labelled. It starts where the list began, resumes by itself,
+and lists again when events were missed. The filter judges the connection as it was at the
+event; a connection that matches because of a new label is PRESENT then. Changes without an
+event make no row: bytes that come and go, and a connection that matches no longer.`,
 		Example: `  ctl list --filter 'ip_in(remote_ip, "10.0.0.0/8") && idle > duration("5m")'
   ctl list --state closed -o wide
   ctl list -o name --filter 'labels["room"] == "7"'`,

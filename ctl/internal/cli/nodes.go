@@ -10,20 +10,22 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-const nodesLong = `List the nodes of the fleet as the gateway that is asked sees them. Of another node CONNECTIONS is as of its last heartbeat,
-LAST-SEEN how long ago that was, and ROUND-TRIP how long it takes to answer just now.
+const nodesLong = `List the nodes of the fleet as the gateway that is asked sees them. CONNECTIONS of another node
+is the number of its last heartbeat, LAST-SEEN the time since then, and ROUND-TRIP the time of
+its answer just now.
 
-States: LIVE; DRAINING, it ends; SUSPECT, nothing was heard of it for 5 s; UNREACHABLE, for 10 s, and it is not asked any more; LEFT, it said
-that it goes; DISPLACED, of the gateway that is asked alone: another node has its name.
+States: LIVE; DRAINING, it ends; SUSPECT, silent for 5 s; UNREACHABLE, silent for 10 s, and not
+asked any more; LEFT, it announced its end; DISPLACED, only of the gateway that is asked:
+another node has its name.
 
-Exit codes: 0 done, whatever the states; 3 a node that is not UNREACHABLE did not answer just now.`
+Exit codes: 0 done, in any states; 3 a node that is not UNREACHABLE did not answer just now.`
 
 // nodesCommand is `ctl nodes`, which is `ctl node list` too.
 func nodesCommand(a *app.App, use string) *cobra.Command {
 	var s app.ScopeFlags
 	cmd := &cobra.Command{
 		Use:               use,
-		Short:             "List the nodes of the fleet, and how they are",
+		Short:             "List the nodes of the fleet and their states",
 		Long:              nodesLong,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -65,7 +67,8 @@ func silentNodes(f *sockgatev1.FleetResult) *app.Absentees {
 	var m app.Absentees
 	for _, n := range f.GetNodes() {
 		switch n.GetStatus() {
-		case sockgatev1.NodeStatus_NODE_STATUS_OK, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE, sockgatev1.NodeStatus_NODE_STATUS_LEFT:
+		case sockgatev1.NodeStatus_NODE_STATUS_OK, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE,
+			sockgatev1.NodeStatus_NODE_STATUS_LEFT:
 		default:
 			m.AddNode(n)
 		}
@@ -132,13 +135,15 @@ func nodeForgetCommand(a *app.App) *cobra.Command {
 	var o forgetOptions
 	cmd := &cobra.Command{
 		Use:   "forget NAME",
-		Short: "Expect no answer any more of a node that is gone",
-		Long: `Take a node that is UNREACHABLE or has LEFT out of those that are expected to answer, on the gateway that is asked and on every node
-that answers. That happens by itself 10 minutes after it was last heard of. A node that is heard of again comes back by itself.
+		Short: "Expect no more answers from a node that is gone",
+		Long: `Take a node that is UNREACHABLE or has LEFT out of the nodes that are expected to answer, on the
+gateway that is asked and on every node that answers. That happens by itself 10 minutes after
+the node was last heard of. A node that is heard of again comes back by itself.
 
 It asks for confirmation; without a terminal it needs --yes.
 
-Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not be told; 4 there is no such node.`,
+Exit codes: 0 done; 1 the node was heard of within 10 s; 3 some nodes could not be told; 4 there
+is no such node.`,
 		Example: "  ctl node forget edge-3 --yes",
 		Args:    app.Exactly(1, "the NAME of one node"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion,

@@ -23,11 +23,12 @@ const rootLong = `ctl shows and drives the live sockets of a sockgate gateway.
 
 Data goes to stdout and messages to stderr.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed, or nodes of the
-fleet did not answer), 4 not found, 5 denied, 6 gateway unreachable.
+Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed, or nodes of the fleet did
+not answer), 4 not found, 5 denied, 6 gateway unreachable.
 
-A gateway of a fleet answers for all nodes; --node and --local choose others. --timeout holds for the whole call: other nodes have four
-fifths of it, at most 1 minute, so that what the others answered is here in time when one does not.`
+A gateway of a fleet answers for all nodes; --node and --local choose others. --timeout bounds
+the whole call. Other nodes have four fifths of it, at most 1 minute, so that their answers
+arrive in time when one node is silent.`
 
 // rootCommand wires all commands to this run.
 func rootCommand(a *app.App) *cobra.Command {

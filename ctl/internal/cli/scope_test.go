@@ -239,7 +239,7 @@ func TestNodeCompletion(t *testing.T) {
 		"node forget ":                   all,
 		"node forget edge-3 ":            ":4\n",
 		"node ": "forget\tExpect no answer any more of a node that is gone\nlist\tList the nodes " +
-			"of the fleet, and how they are\n:4\n",
+			"of the fleet and their states\n:4\n",
 	} {
 		var scopes []*sockgatev1.Scope
 		run := against(t, fleetGateway(&scopes))

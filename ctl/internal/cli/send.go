@@ -26,10 +26,11 @@ func sendCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send ID TEXT|-",
 		Short: "Send bytes to one connection",
-		Long: `Send TEXT, or all of stdin for "-" (at most 1 MiB), to one connection, and say what became of it.
+		Long: `Send TEXT, or all of stdin for "-" (at most 1 MiB), to one connection, and show the outcome.
 
-Exit codes: 0 written or queued as asked; 1 closed, dropped, or its node cannot be reached; 2 usage, a malformed ID included; 3 still queued although
---wait written was given; 4 no such connection.`,
+Exit codes: 0 written or queued as asked; 1 closed, dropped, or its node cannot be reached; 2
+usage, a malformed ID included; 3 still queued although --wait written was given; 4 no such
+connection.`,
 		Example: `  ctl send edge-1.19ab0d3f1c2.42 'hello' --newline
   ctl send edge-1.19ab0d3f1c2.42 - --wait written <file`,
 		Args:              app.Exactly(2, "an ID and TEXT (or - for stdin)"),

@@ -35,13 +35,16 @@ func shutdownCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shutdown",
 		Short: "Drain the gateway and end its process",
-		Long: `Drain the gateway and end its process: it stops accepting, connections may end by themselves until the grace period is
-over, and the rest is closed. It asks for confirmation; without a terminal it needs --yes. When a drain is under way
-already this joins it, and the earlier deadline of the two holds.
+		Long: `Drain the gateway and end its process. It stops accepting, connections may end by themselves
+until the grace period is over, and the rest is closed. It asks for confirmation; without a
+terminal it needs --yes. When a drain is under way already this joins it, and the earlier of the
+two deadlines holds.
 
-In a fleet it has to be said what is shut down: --node NAME, --local for the gateway that is asked, or --all for every node.
+A fleet needs a target: --node NAME, --local for the gateway that is asked, or --all for every
+node.
 
-With --wait it prints how the drain goes and ends when the gateway has, or in a fleet when the drains of those nodes have.`,
+With --wait it prints the drain's progress and ends when the gateway has ended, or in a fleet
+when the drains of those nodes have.`,
 		Example: `  ctl shutdown --grace 1m --reason 'upgrade' --yes --wait
   ctl shutdown --node edge-2 --wait`,
 		Args:              app.Exactly(0, "no arguments"),

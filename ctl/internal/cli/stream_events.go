@@ -33,19 +33,22 @@ func streamEventsCommand(a *app.App) *cobra.Command {
 		Use:     "stream-events",
 		Aliases: []string{"events"},
 		Short:   "Follow the gateway's events",
-		Long: `Follow the gateway's events until the gateway has shut down, --limit is reached, or an interrupt; all end with 0. An
-interrupt prints the cursor, with which --after goes on.
+		Long: `Follow the gateway's events until the gateway has shut down, --limit is reached, or an
+interrupt; all end with 0. An interrupt prints the cursor, with which --after goes on.
 
-With --reconnect it resumes by itself behind the last cursor when the stream breaks or ends, without losing or repeating
-an event; what the gateway no longer has, because it was restarted or because the interruption was too long, appears as
-a GAP. A snapshot is then printed when it is complete. DATA is live only: what peers send during an interruption is not kept.
+With --reconnect it resumes by itself behind the last cursor when the stream breaks or ends,
+without losing or repeating an event. Events that the gateway no longer has, because it was
+restarted or because the interruption was too long, appear as a GAP. A snapshot is then printed
+when it is complete. DATA is live only: bytes that peers send during an interruption are not
+kept.
 
-In a fleet the stream has the events of all nodes, or of those that --node names, in order for each node, and lines that are about no
-connection show the node. The cursor has a position for each node; every node of the fleet takes it.
+In a fleet the stream has the events of all nodes, or of those that --node names, in order for
+each node. Lines without a connection show the node. The cursor has a position for each node;
+every node of the fleet takes it.
 
-With --no-follow it prints what has happened already, from the oldest event kept or from --after on, and ends. With a
-filter that can take the 5 seconds until the gateway says that no more events match. Nodes whose events cannot be had are named, with
-exit code 3.`,
+With --no-follow it prints past events, from the oldest event kept or from --after on, and ends.
+With a filter that can take the 5 seconds until the gateway reports that no more events match.
+Nodes whose events are not available are named, with exit code 3.`,
 		Example: `  ctl stream-events --type CONNECTED,CLOSED --reconnect
   ctl events --no-follow
   ctl events --snapshot --filter 'labels["room"] == "7"' --data`,
@@ -65,7 +68,7 @@ exit code 3.`,
 	f.StringVar(&o.encoding, "encoding", app.EncodingUTF8, "how tables show DATA: utf8, hex or base64")
 	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
 	f.BoolVar(&o.noFollow, "no-follow", false,
-		"print what has happened already, from --after or else from the oldest event kept on, and end")
+		"print past events, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
 	a.RegisterScope(cmd, &o.scope)
 	_ = cmd.RegisterFlagCompletionFunc("type", events.CompleteTypes)

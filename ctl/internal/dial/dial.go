@@ -45,13 +45,15 @@ const dialLong = `Open one connection for each --name, all at once, and print wh
   NAME error TEXT
   NAME close received=18 sent=9           in bytes
 
-With --send, once for all or once for each name in order, that text is sent, and stdin is not used; nothing is appended
-to it without --newline. Then ctl waits for the peer to end: --once ends after the first answer, and --timeout 5s
---timeout-action close ends a connection that is silent for so long. Without --send, stdin is sent to all connections,
-byte for byte, and its end finishes writing. When the peer has finished, ctl finishes too and closes. --timeout here is the
-idle timeout of these connections.
+With --send, given once for all or once for each name in order, ctl sends that text and does not
+use stdin; it appends nothing without --newline. Then ctl waits for the peer to end: --once ends
+after the first answer, and --timeout 5s --timeout-action close ends a connection that is silent
+for 5 s. Without --send, ctl sends stdin to all connections, byte for byte, and finishes writing
+at its end. When the peer has finished, ctl finishes too and closes. --timeout here is the idle
+timeout of these connections.
 
---data-tls and the like make the connections TLS; what --tls says is for the control plane, which dial does not ask.
+--data-tls and the like make the connections TLS; --tls is for the control plane, which dial
+does not ask.
 
 ADDR is host:port or unix:///path. An interrupt finishes writing and then closes.
 

@@ -332,13 +332,17 @@ func (p *Printer) dataText(id string, d *sockgatev1.DataDetails) string {
 // typeColor is the ANSI colour of an event's type: green for beginnings, red for trouble, yellow for its signs.
 func typeColor(t sockgatev1.EventType) string {
 	switch t {
-	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT, sockgatev1.EventType_EVENT_TYPE_LISTENING,
+	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT,
+		sockgatev1.EventType_EVENT_TYPE_LISTENING,
 		sockgatev1.EventType_EVENT_TYPE_NODE_JOINED, sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED:
 		return "32"
-	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP, sockgatev1.EventType_EVENT_TYPE_NODE_UNREACHABLE:
+	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP,
+		sockgatev1.EventType_EVENT_TYPE_NODE_UNREACHABLE:
 		return "31"
-	case sockgatev1.EventType_EVENT_TYPE_REFUSED, sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT, sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
-		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS, sockgatev1.EventType_EVENT_TYPE_NODE_SUSPECT,
+	case sockgatev1.EventType_EVENT_TYPE_REFUSED, sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT,
+		sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
+		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
+		sockgatev1.EventType_EVENT_TYPE_NODE_SUSPECT,
 		sockgatev1.EventType_EVENT_TYPE_NODE_LEFT:
 		return "33"
 	default:

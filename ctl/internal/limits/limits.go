@@ -14,16 +14,18 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-const getLong = `Show the limits in force, or those that are named. In a fleet a limit that is the same on all nodes is shown once;
-one that is not has a row for each of its values, with the nodes that have it.`
+const getLong = `Show the limits in force, or those that are named. In a fleet a limit that is the same on all
+nodes is shown once. Otherwise it has a row for each of its values, with the nodes that have it.`
 
-const setLong = `Change limits of the running gateway: all that are given, or none of them. They hold at once for what comes, and until the process
-ends; to keep one, give the gateway its flag as well. In a fleet they hold on all nodes, or on those that --node names. Live connections
-stay, also where there are more of them than a new limit allows.
+const setLong = `Change limits of the running gateway: all that are given, or none of them. They hold at once for
+new work, until the process ends; to keep one, give the gateway its flag as well. In a fleet
+they hold on all nodes, or on those that --node names. Live connections stay, even when there
+are more of them than a new limit allows.
 
-Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR form, or one address, separated by commas; counts of
-listeners games=50,main=100, which replaces all of them. none takes a limit away; handshake-timeout and max-handshakes, which there
-must be, become what they are by default.`
+Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR form, or one
+address, separated by commas; counts of listeners games=50,main=100, which replaces all of them.
+none removes a limit; handshake-timeout and max-handshakes are required, and none gives them
+their defaults.`
 
 // Command is `ctl limits` with its verbs get and set.
 func Command(a *app.App) *cobra.Command {

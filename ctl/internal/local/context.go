@@ -8,13 +8,15 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
-const contextLong = `A context is a name for a gateway and for what it takes to reach it: its address, TLS, a token file. The current one is used where
-nothing else is said. A flag goes before the environment, the environment before --context or SOCKGATE_CONTEXT, that before the
-current context, and that before the default, each setting for itself. But where --gateway or SOCKGATE_GATEWAY has another address
-than the current context, that context is left aside: its token was not meant for another gateway.
+const contextLong = `A context is a name for a gateway and for the settings to reach it: its address, TLS, a token
+file. The current context is used where nothing else is given. A flag goes before the
+environment, the environment before --context or SOCKGATE_CONTEXT, that before the current
+context, and that before the default, each setting for itself. But where --gateway or
+SOCKGATE_GATEWAY has another address than the current context, that context is ignored: its
+token was not meant for another gateway.
 
-Contexts are kept in sockgate/contexts.yaml of your configuration directory, or in the file that SOCKGATE_CONTEXTS names. Only the
-names of files are in it, no secrets.`
+Contexts are kept in sockgate/contexts.yaml of your configuration directory, or in the file that
+SOCKGATE_CONTEXTS names. The file has only the names of files, no secrets.`
 
 // ContextCommand is `ctl context`, the names for ways to reach gateways.
 func ContextCommand(a *app.App) *cobra.Command {
@@ -57,8 +59,8 @@ func contextAddCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME --gateway ADDR",
 		Short: "Add a context, or replace the one of that name",
-		Long: `Add a context with what the flags say; the environment is not asked. It replaces the one of that name. The first one becomes
-the current one.`,
+		Long: `Add a context with the flags' settings; the environment is ignored. It replaces the context of
+the same name. The first one becomes the current one.`,
 		Example: `  ctl context add prod --gateway gw.example.org:8018 --tls-ca ca.pem --token-file prod.token --use
   ctl context add dev --gateway 127.0.0.1:8018`,
 		Args:              app.Exactly(1, "one NAME"),

@@ -42,12 +42,13 @@ func TLSDevCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tls-dev DIR",
 		Short: "Make certificates to try TLS out; not for production",
-		Long: `Make a private certificate authority and certificates of it in DIR, to try TLS out: one for the server, for localhost, 127.0.0.1, ::1
-and every --host, and one for a client of each role, whose identities are ` + devTrustDomain + `viewer and so on. Keys are ECDSA P-256,
-in files that are yours alone (0600).
+		Long: `Make a private certificate authority and certificates of it in DIR, to try TLS out: one for the
+server, for localhost, 127.0.0.1, ::1 and every --host, and one for a client of each role, with
+the identities ` + devTrustDomain + `viewer and so on. Keys are ECDSA P-256, in files that only you can
+read (0600).
 
-It is for trying out only: the authority's key lies unprotected beside what it signs, and nothing renews or revokes. In production,
-take certificates from an authority that does.`,
+It is for trying out only: the authority's key lies unprotected beside the certificates, and
+nothing renews or revokes them. In production, use an authority that does.`,
 		Example:           `  ctl tls-dev certs --host gw.local`,
 		Args:              app.Exactly(1, "one DIR"),
 		ValidArgsFunction: completeDirectories,
@@ -55,7 +56,7 @@ take certificates from an authority that does.`,
 	}
 	cmd.Flags().StringSliceVar(&o.hosts, "host", nil, "another `NAME` or IP address of the server (repeatable)")
 	cmd.Flags().DurationVar(&o.valid, "valid", 30*24*time.Hour, "how long they are valid, up to 19800h (825 days)")
-	cmd.Flags().BoolVar(&o.force, "force", false, "replace files that are there")
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace existing files")
 	app.CompleteFlag(cmd, "host")
 	app.CompleteFlag(cmd, "valid")
 	return cmd
@@ -122,16 +123,18 @@ func devPairs(hosts []string) []devPair {
 	}
 	pairs := []devPair{
 		{"ca", "the authority that made the others", &x509.Certificate{
-			Subject: pkix.Name{CommonName: "sockgate authority for trying out"}, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+			Subject: pkix.Name{CommonName: "sockgate authority for trying out"}, IsCA: true, BasicConstraintsValid: true,
+			MaxPathLenZero: true,
+			KeyUsage:       x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		}},
 		{"server", "the gateway, data plane and control plane", server},
 	}
 	for _, role := range tokenRoles() {
 		id, _ := url.Parse(devTrustDomain + role) // a constant and a word
 		pairs = append(pairs, devPair{role, "a client, " + id.String(), &x509.Certificate{
-			Subject: pkix.Name{CommonName: role}, URIs: []*url.URL{id}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-			KeyUsage: x509.KeyUsageDigitalSignature,
+			Subject: pkix.Name{CommonName: role}, URIs: []*url.URL{id},
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			KeyUsage:    x509.KeyUsageDigitalSignature,
 		}})
 	}
 	return pairs

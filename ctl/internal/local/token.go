@@ -27,9 +27,10 @@ func TokenCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make and remove tokens in a gateway's token file",
-		Long: `Make and remove tokens in the file that a gateway is given with --control-token-file. The file has hashes, names and roles, one a line;
-whoever reads it cannot use it. The gateway takes over what changes in it by itself. These commands work on the file alone, on the
-machine where it is, and ask no gateway.`,
+		Long: `Make and remove tokens in the file that a gateway is given with --control-token-file. The file
+has hashes, names and roles, one a line; a reader of the file cannot use them. The gateway
+notices changes of the file by itself. These commands work on the file alone, on the machine
+where it is, and ask no gateway.`,
 	}
 	cmd.AddCommand(tokenCreateCommand(a), tokenListCommand(a), tokenRemoveCommand(a))
 	return a.Noun(cmd, "do")
@@ -41,9 +42,9 @@ func tokenCreateCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME --role ROLE --file FILE",
 		Short: "Make a token, and add its hash to the file",
-		Long: `Make a token, add its hash with NAME and ROLE to the file, and print the token on stdout, where nothing else appears. It is shown
-this once: the file has only its hash. NAME is what events and logs call whoever uses it. A file that does not exist is made, for its
-owner alone.`,
+		Long: `Make a token, add its hash with NAME and ROLE to the file, and print the token on stdout, where
+nothing else appears. It is shown this once: the file has only its hash. Events and logs call
+the token's user NAME. A file that does not exist is made, for its owner alone.`,
 		Example:           `  (umask 077 && ctl token create ci --role operator --file tokens --expires 720h > ci.token)`,
 		Args:              app.Exactly(1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
