@@ -1,4 +1,4 @@
-// Package app is one run of ctl: its streams, its connection to a gateway, what it prints and what it exits with.
+// Package app is one run of ctl: its streams, its connection to a gateway, its output and its exit code.
 //
 // A command prints data to stdout in the form that -o names (print.go) and messages to stderr; it ends with an exit
 // code from the one table in exit.go. access.go says how the control plane is reached, from flags, environment and

@@ -24,7 +24,7 @@ import (
 const (
 	// maxReceive bounds one answer: a page of 1,000 connections with 16 full labels each fits.
 	maxReceive = 16 << 20
-	// maxReceiveBatch bounds one batch of events: 256 times 64 KiB of data, and as much again for what is around it.
+	// maxReceiveBatch bounds one batch of events: 256 times 64 KiB of data, and as much again for the rest of the events.
 	maxReceiveBatch = 32 << 20
 )
 
@@ -122,10 +122,13 @@ func (c *Client) Wrap(err error, req any) error {
 	return call
 }
 
+// EventStream is an open stream of batches of events.
+type EventStream = grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse]
+
 // OpenStream starts an event stream. The timeout holds until the request is on a working connection: a quiet
 // gateway's first answer is its heartbeat, seconds later. The caller calls the returned function when done.
-func (a *App) OpenStream(ctx context.Context, c *Client,
-	req *sockgatev1.StreamEventsRequest) (grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse], context.CancelFunc, error) {
+func (a *App) OpenStream(ctx context.Context, c *Client, req *sockgatev1.StreamEventsRequest,
+) (EventStream, context.CancelFunc, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(a.Timeout, func() { cancel(context.DeadlineExceeded) })
 	stream, err := c.StreamEvents(ctx, req, grpc.MaxCallRecvMsgSize(maxReceiveBatch))

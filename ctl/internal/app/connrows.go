@@ -11,8 +11,8 @@ import (
 type ConnectionRows struct {
 	app       *App
 	table     *Table // nil unless the format is a table
-	withClose bool   // show why connections ended
-	withEvent bool   // show what happened to them
+	withClose bool   // show the close reason
+	withEvent bool   // show the event of each row
 }
 
 // NewConnectionRows chooses the columns. withClose adds the reason of the close, withEvent puts the event's name in

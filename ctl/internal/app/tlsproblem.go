@@ -19,7 +19,7 @@ const probeTimeout = 2 * time.Second
 
 // tlsProblem is the cause of a failed connection to the control plane where that is TLS, or the lack of it.
 type tlsProblem struct {
-	text string // says what to do
+	text string // with the remedy
 	code int    // the exit code
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
-// TestBenchWithNobody holds what happens where nobody listens.
+// TestBenchWithNobody holds the exit codes and messages where nothing listens.
 func TestBenchWithNobody(t *testing.T) {
 	for words, want := range map[string]int{
 		"echo -c 300": app.ExitFailed, "connect -d 1h": app.ExitFailed, "idle -c 5": app.ExitFailed,
@@ -30,7 +30,7 @@ func TestBenchWithNobody(t *testing.T) {
 	}
 }
 
-// TestBenchGivesUp holds that it is not tried for ever where nobody listens.
+// TestBenchGivesUp holds that ctl stops trying where nothing listens.
 func TestBenchGivesUp(t *testing.T) {
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
 	code := r.run("echo -c 5000 -o json", ctltest.Refused(t))
@@ -40,7 +40,7 @@ func TestBenchGivesUp(t *testing.T) {
 	}
 }
 
-// TestBenchBounds holds that what is impossible is refused before anything is opened.
+// TestBenchBounds holds that impossible values are refused before anything is opened.
 func TestBenchBounds(t *testing.T) {
 	for words, want := range map[string]string{
 		"": "bench needs to know what to measure: one of broadcast, connect, echo, events, " +

@@ -52,9 +52,9 @@ type churn struct {
 	connects *latencies
 
 	next       atomic.Int64 // the number of the next cycle
-	done       atomic.Int64 // cycles that went well and were due after the warmup
-	unfinished atomic.Int64 // those that were due and that the end came upon
-	works      atomic.Bool  // a cycle has gone well
+	done       atomic.Int64 // successful cycles that were due after the warmup
+	unfinished atomic.Int64 // cycles that were due and that the end cut short
+	works      atomic.Bool  // a cycle has succeeded
 	misses     atomic.Int64 // failures since then
 }
 
@@ -107,7 +107,7 @@ func (c *churn) work(cutting context.Context, worker int) {
 		number := c.next.Add(1) - 1
 		due := c.due(number)
 		if c.ended(due) {
-			<-c.stopped // the time until then is part of what is measured
+			<-c.stopped // the time until then is measured too
 			return
 		}
 		if !c.sleepUntil(due, timer) {

@@ -18,7 +18,7 @@ func TestBucketQuantile(t *testing.T) {
 	}
 }
 
-// TestNoteClient holds when ctl says that it is itself what limits the result.
+// TestNoteClient holds when ctl reports that it limits the result itself.
 func TestNoteClient(t *testing.T) {
 	used := func(x float64) *float64 { return &x }
 	latency := latencyReport{Count: 1, P50: 1000, P99: 4000}

@@ -15,7 +15,7 @@ const (
 	maxPipeline     = 1000
 	maxBenchWindows = 10_000_000 // messages in flight, of all connections together
 	// lockstepBytes is how much one connection may have in flight for one goroutine to write and read in turn: any socket
-	// has room for it, so that the write does not wait for what only the read would free.
+	// has room for it, so that the write does not wait for the read of the same goroutine.
 	lockstepBytes   = 16 << 10
 	maxReadBuffer   = 64 << 10
 	allReadBuffers  = 256 << 20

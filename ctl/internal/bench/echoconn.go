@@ -30,7 +30,7 @@ type echoConn struct {
 	fails    sync.Once
 	broken   atomic.Bool
 
-	// What was sent or due after the warmup; read when run has returned.
+	// The messages sent or due after the warmup; read when run has returned.
 	measured, unanswered, unsent int64
 }
 

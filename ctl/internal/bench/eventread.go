@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -16,7 +14,7 @@ import (
 type eventReader struct {
 	bench  *eventsBench
 	client *app.Client
-	stream grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse]
+	stream app.EventStream
 	done   context.CancelFunc
 	ctx    context.Context
 	lag    *latencyShard

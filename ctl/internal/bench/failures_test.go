@@ -98,7 +98,7 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 			}
 		}
 	}
-	// What was not sent yet cannot come back, even if it is right.
+	// Bytes that were not sent yet cannot come back, even if they are right.
 	future := func(_ int, conn net.Conn) {
 		_, _ = conn.Write(newPattern().at(0, 128))
 		_, _ = io.Copy(io.Discard, conn)

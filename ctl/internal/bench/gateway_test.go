@@ -22,7 +22,7 @@ const (
 		"schedulingDelayMicroseconds{p50 p99}} notes}"
 )
 
-// benchCases are runs of every benchmark that end soon, with what they print.
+// benchCases are runs of every benchmark that end soon, with their output.
 var benchCases = []struct {
 	words string
 	title string
@@ -61,7 +61,7 @@ var benchCases = []struct {
 			"lagMicroseconds" + latencyKeys},
 }
 
-// TestBenchFormats holds what each benchmark prints, as a table and as JSON, against a real gateway.
+// TestBenchFormats holds the output of each benchmark, as a table and as JSON, against a real gateway.
 func TestBenchFormats(t *testing.T) {
 	for _, tt := range benchCases {
 		g := gatewaytest.Start(t)
@@ -94,8 +94,8 @@ func TestBenchFormats(t *testing.T) {
 	}
 }
 
-// TestBenchInterrupted holds that each benchmark that was told to take an hour ends when it is interrupted, and prints
-// what it has.
+// TestBenchInterrupted holds that each benchmark of an hour ends when it is interrupted, and prints its measurements
+// so far.
 func TestBenchInterrupted(t *testing.T) {
 	for words, shown := range map[string]string{
 		"echo -c 2 -d 1h --warmup 0s":                    `echo +\[.* [1-9][0-9,]* messages`,
@@ -176,7 +176,7 @@ func TestBenchIdleCost(t *testing.T) {
 	}
 }
 
-// TestBenchIdleCostNeedsGrowth holds that nothing is divided by when others' connections ended meanwhile.
+// TestBenchIdleCostNeedsGrowth holds that ctl divides by nothing when connections of others ended meanwhile.
 func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 	asked := uint64(0)
 	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
@@ -210,7 +210,7 @@ func TestBenchIdleLost(t *testing.T) {
 	}
 }
 
-// TestBenchBroadcastLeavesOthersAlone holds that a connection of somebody else gets nothing.
+// TestBenchBroadcastLeavesOthersAlone holds that the connection of another client gets nothing.
 func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 	g := gatewaytest.Start(t)
 	other, err := net.Dial("tcp", g.Addr)
@@ -256,7 +256,7 @@ func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 	}
 }
 
-// TestBenchBroadcastFindsWrongBytes holds that what else is sent to its connections is noticed.
+// TestBenchBroadcastFindsWrongBytes holds that other bytes sent to its connections are noticed.
 func TestBenchBroadcastFindsWrongBytes(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *gatewayserver.Config) { c.Handler = handler.Echo{Greeting: []byte("welcome to the gateway\n")} })
 	r := newBenchRun(t.Context(), g.Control)

@@ -73,7 +73,7 @@ func benchIdle(ctx context.Context, a *app.App, addr string, o commonFlags) erro
 	})
 }
 
-// measure opens the connections, holds them, and prints what they cost.
+// measure opens the connections, holds them, and prints their cost.
 func (i *idleBench) measure(ctx context.Context) error {
 	b, o := i.benchmark, i.flags
 	b.load = measureLoad()

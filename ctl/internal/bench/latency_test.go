@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestLatencies holds that the shards are one histogram, and that what is out of its bounds is kept at them.
+// TestLatencies holds that the shards are one histogram, and that values out of its bounds are kept at them.
 func TestLatencies(t *testing.T) {
 	l := newLatencies()
 	for i := range 1000 {

@@ -85,7 +85,7 @@ func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(
 	}
 }
 
-// inBubble runs ctl bench against serve while time stands still unless everybody waits.
+// inBubble runs ctl bench against serve in a bubble of synctest: time stands still unless all its goroutines wait.
 func inBubble(t *testing.T, serve func(number int, conn net.Conn), words string,
 	check func(t *testing.T, r *benchRun, code int)) {
 	synctest.Test(t, func(t *testing.T) {

@@ -62,7 +62,7 @@ func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 				t.Errorf("stderr: %s", r.stderr)
 			}
 		})
-	// As fast as possible, what is under way counts too.
+	// As fast as possible, messages under way count too.
 	inBubble(t, stallOnce(64, 0, time.Hour), "echo -c 3 -p 2 -d 10s --warmup 0s -o json x:1",
 		func(t *testing.T, r *benchRun, code int) {
 			var got echoResult
@@ -74,7 +74,7 @@ func TestBenchEchoCountsWhatHasNoAnswer(t *testing.T) {
 		})
 }
 
-// TestBenchEchoMeasuresAfterTheWarmup holds that what was due before is not counted.
+// TestBenchEchoMeasuresAfterTheWarmup holds that messages due before the warmup's end are not counted.
 func TestBenchEchoMeasuresAfterTheWarmup(t *testing.T) {
 	inBubble(t, stallOnce(64, 5, 100*time.Millisecond), "echo -c 2 --rate 100 -d 3s --warmup 2s -o json x:1",
 		func(t *testing.T, r *benchRun, code int) {
@@ -87,7 +87,7 @@ func TestBenchEchoMeasuresAfterTheWarmup(t *testing.T) {
 		})
 }
 
-// TestBenchInterruptedEndsThen holds that an interrupt is the end: what is due later is neither sent nor counted.
+// TestBenchInterruptedEndsThen holds that an interrupt is the end: messages due later are neither sent nor counted.
 func TestBenchInterruptedEndsThen(t *testing.T) {
 	for _, words := range []string{"echo --rate 10", "echo --rate 10 -p 3", "connect --rate 10"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -96,7 +96,7 @@ func TestBanList(t *testing.T) {
 	}
 }
 
-// Removing shows what was removed; a target that is not banned is not found.
+// Removing shows the removed ban; a target that is not banned is not found.
 func TestBanRemove(t *testing.T) {
 	g := &fakeGateway{removeBan: func(req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
 		if req.GetIdentity() {
@@ -110,7 +110,7 @@ func TestBanRemove(t *testing.T) {
 		"spiffe://a")
 }
 
-// What is neither address nor identity is asked about, and nothing is done.
+// A target that is neither address nor identity is refused with a question, and nothing is done.
 func TestBanUsage(t *testing.T) {
 	for words, want := range map[string]string{
 		"ban":                            "one of add, list, remove",

@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
-// ctlIn runs these words with a configuration directory of its own, and returns what came of it.
+// ctlIn runs these words with a configuration directory of its own, and returns the outputs.
 func ctlIn(t *testing.T, dir string, variables map[string]string, words string) (code int, stdout, stderr string) {
 	t.Helper()
 	run := &invocation{ctx: t.Context(), gateway: variables["SOCKGATE_GATEWAY"], configDir: dir, variables: variables,
@@ -180,7 +180,7 @@ func TestContextFileThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// Two ctl never change the contexts at the same time, and what the file was a link to stays where it is.
+// Two runs never change the contexts at the same time, and the target of a link stays in its place.
 func TestContextFileIsLocked(t *testing.T) {
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
@@ -206,7 +206,7 @@ func TestContextFileIsLocked(t *testing.T) {
 	}
 }
 
-// What cannot be a context is refused.
+// Names and settings that cannot be a context are refused.
 func TestContextUsage(t *testing.T) {
 	for words, want := range map[string]string{
 		"context":            "one of add, list, remove, show, use",

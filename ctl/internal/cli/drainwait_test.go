@@ -103,7 +103,7 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 	}
 }
 
-// The gateway that is asked may end first: what was not seen is named. What it shuts down of itself alone ends with it,
+// The gateway that is asked may end first: the unseen drains are named. A shutdown of itself alone ends with it,
 // as without a fleet.
 func TestShutdownEndsWithTheGatewayThatIsAsked(t *testing.T) {
 	both := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))

@@ -17,7 +17,7 @@ func controlEvent(d *sockgatev1.ControlDetails) *sockgatev1.Event {
 		Details: &sockgatev1.Event_Control{Control: d}}
 }
 
-// A line of an audit says who did what, how that was proven, and from where; of who has proven nothing, only the
+// A line of an audit has the caller, the verb, the proof and the source; of a caller without proof, only the
 // address. A text that others chose cannot be taken for more than one field.
 func TestControlLines(t *testing.T) {
 	tests := []struct {
@@ -56,7 +56,7 @@ func TestControlLines(t *testing.T) {
 	}
 }
 
-// What a peer has proven and how it came is shown when it connects, and in wide lists.
+// A peer's identity, TLS and proxy are shown when it connects, and in wide lists.
 func TestPeerIsShown(t *testing.T) {
 	c := testConnection("n.1.1")
 	c.TlsVersion, c.TlsCipher, c.TlsProtocol, c.TlsServerName = "TLS 1.3", "TLS_AES_128_GCM_SHA256", "mqtt", "gw.example.org"

@@ -22,7 +22,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// fakeGateway answers with its functions; what has none is UNIMPLEMENTED.
+// fakeGateway answers with its functions; a method without one is UNIMPLEMENTED.
 type fakeGateway struct {
 	sockgatev1.UnimplementedGatewayServiceServer
 

@@ -11,7 +11,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// fleetStream is a fleet whose nodes have events: what a stream sends, and what becomes of the nodes meanwhile.
+// fleetStream is a fleet whose nodes have events: it scripts the stream, and the nodes' states meanwhile.
 type fleetStream struct {
 	end     string                             // the cursor of now
 	absent  *sockgatev1.FleetResult            // of the count that now is asked with
@@ -85,7 +85,7 @@ const (
 	left = sockgatev1.NodeState_NODE_STATE_LEFT
 )
 
-// A stream of what has happened already ends when every node has delivered what it had, and not before.
+// A stream of past events ends when every node has delivered its own, and not before.
 func TestNoFollowOfAFleet(t *testing.T) {
 	two := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))
 	all := map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live, "edge-3": dead}

@@ -53,7 +53,7 @@ func silentThird(first, second []string) *sockgatev1.FleetResult {
 	return fleetOf(nodeResult("edge-1", nodeOK, "", first...), nodeResult("edge-2", nodeOK, "", second...), silent)
 }
 
-// fleetGateway answers every verb for three nodes, of which one cannot be reached. It keeps the requests' scopes.
+// fleetGateway answers every verb for three nodes, one of them unreachable. It keeps the requests' scopes.
 func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 	keep := func(r interface{ GetScope() *sockgatev1.Scope }) { *scopes = append(*scopes, r.GetScope()) }
 	target := []*sockgatev1.TargetOutcome{{Id: "edge-2.1.1", Outcome: sockgatev1.Outcome_OUTCOME_KICKED},

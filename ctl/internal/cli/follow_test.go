@@ -37,7 +37,7 @@ func (l *eventLog) gateway() *fakeGateway {
 	}}
 }
 
-// stream sends what is asked for, then a heartbeat, and ends with OK when the caller has everything.
+// stream sends the requested events, then a heartbeat, and ends with OK when the caller has everything.
 func (l *eventLog) stream(req *sockgatev1.StreamEventsRequest, s eventStream) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +96,7 @@ func numbered(from, to int) string {
 	return b.String()
 }
 
-// follow runs stream-events --reconnect until `want` lines are out, and returns the rest of what it printed too.
+// follow runs stream-events --reconnect until `want` lines are out, and returns the run.
 func follow(t *testing.T, l *eventLog, want int, args ...string) *invocation {
 	t.Helper()
 	run := against(t, l.gateway())
@@ -109,7 +109,7 @@ func follow(t *testing.T, l *eventLog, want int, args ...string) *invocation {
 
 var errBroken = status.Error(codes.Unavailable, "broken")
 
-// Wherever a stream breaks, and with whatever status, no event is lost and none repeated.
+// Wherever a stream breaks, and with any status, no event is lost and none repeated.
 func TestReconnectAtEveryPoint(t *testing.T) {
 	broken := []error{errBroken, nil, status.Error(codes.Internal, "reset"), status.Error(codes.DeadlineExceeded, "")}
 	for at := range 6 {

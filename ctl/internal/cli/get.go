@@ -35,7 +35,7 @@ func get(ctx context.Context, a *app.App, ids []string, s *app.ScopeFlags) error
 	return a.WithClient(func(c *app.Client) error { return showConnections(ctx, a, c, ids, s) })
 }
 
-// showConnections asks for each ID and prints what exists.
+// showConnections asks for each ID and prints the connections that exist.
 func showConnections(ctx context.Context, a *app.App, c *app.Client, ids []string, s *app.ScopeFlags) error {
 	rows := a.NewConnectionRows(true, false)
 	var result app.Tally

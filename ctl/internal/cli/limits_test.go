@@ -83,7 +83,7 @@ func TestLimitsGet(t *testing.T) {
 		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections")
 }
 
-// Only what is named is changed, and shown as it is then.
+// Only the named limits are changed, and their new values shown.
 func TestLimitsSet(t *testing.T) {
 	var got *sockgatev1.UpdateLimitsRequest
 	g := &fakeGateway{update: func(req *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {

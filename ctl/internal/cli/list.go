@@ -111,7 +111,7 @@ func (o *listOptions) request(a *app.App, state sockgatev1.ListState) *sockgatev
 	return &sockgatev1.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.Scope(&o.scope)}
 }
 
-// walked is what a walk through a list's pages returns besides the connections.
+// walked is the result of a walk through a list's pages, besides the connections.
 type walked struct {
 	cursor string        // from before the first page
 	fleet  bool          // the gateway is in a fleet

@@ -23,7 +23,7 @@ const (
 		`{"node":"edge-3","status":"NODE_STATUS_UNREACHABLE","elapsed":"0s","message":"nothing heard of it for 12 s","counts":{}}]}`
 )
 
-// What the other nodes did is shown in every format, the node that is missing is named, and the end is partial.
+// The other nodes' results are shown in every format, the missing node is named, and the end is partial.
 func TestRepliesOfAFleet(t *testing.T) {
 	tests := []struct{ args, stdout string }{
 		{"list -o name", "edge-1.1.1\nedge-2.1.1\n"},
@@ -184,7 +184,7 @@ func TestAbsentText(t *testing.T) {
 	}
 }
 
-// The question names how many connections on how many nodes, and says before it is answered what is not known.
+// The question counts connections and nodes, and the nodes without an answer are named before it.
 func TestKickQuestionOfAFleet(t *testing.T) {
 	matched := uint64(5)
 	g := &fakeGateway{kick: func(*sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
@@ -200,7 +200,7 @@ func TestKickQuestionOfAFleet(t *testing.T) {
 	run.expect(t, app.ExitPartial, "", "ctl: no connection matches\n"+silentText, "kick", "--filter", "true")
 }
 
-// A fleet is described where there is one, with what is wrong with it.
+// A fleet is described where there is one, with its problem.
 func TestInfoOfAFleet(t *testing.T) {
 	fleet := &sockgatev1.FleetInfo{Name: "shop", Mode: "embedded", Connected: true, Since: ago(time.Minute),
 		State: sockgatev1.NodeState_NODE_STATE_LIVE, Nodes: 3}
@@ -227,7 +227,7 @@ func TestInfoOfAFleet(t *testing.T) {
 	}
 }
 
-// Where nodes do not agree, each value has a row with the nodes that have it, and what is the same is for all.
+// Where nodes disagree, each value has a row with its nodes; a value that all share has one row.
 func TestLimitsThatDiffer(t *testing.T) {
 	limits := func(most uint64, idle time.Duration) *sockgatev1.Limits {
 		return &sockgatev1.Limits{MaxConnections: most, IdleTimeout: durationpb.New(idle), HighWater: 64 << 10}

@@ -79,7 +79,7 @@ func TestNodesAlone(t *testing.T) {
 		"LIVE    v1.2.3    1200          self        -\n", "", "nodes")
 }
 
-// Forgetting asks, shows what was forgotten, and names the nodes that could not be told.
+// Forgetting asks, shows the forgotten node, and names the nodes that could not be told.
 func TestNodeForget(t *testing.T) {
 	var got []string
 	fleet := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeTimedOut, "no answer within 4 s"))

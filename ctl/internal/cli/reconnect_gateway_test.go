@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 )
 
-// What the fake promises, a gateway keeps: however the control connection is cut, the sequence is dense.
+// A gateway keeps the promises of the fake: however the control connection is cut, the sequence is dense.
 func TestReconnectToAGateway(t *testing.T) {
 	gateway := gatewaytest.Start(t)
 	const clients = 5

@@ -47,7 +47,7 @@ func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun
 	}
 }
 
-// A gateway that ends connections for their age ends nobody's stream: it goes on by itself, loses and repeats nothing,
+// A gateway that ends connections for their age ends no stream: it goes on by itself, loses and repeats nothing,
 // and says nothing.
 func TestStreamOutlivesItsConnection(t *testing.T) {
 	for words, stderr := range map[string]string{

@@ -61,7 +61,7 @@ func TestScopeOfEveryCommand(t *testing.T) {
 	}
 }
 
-// The commands whose scopes are their own.
+// Commands with scopes of their own.
 func TestOtherScopes(t *testing.T) {
 	for line, want := range map[string]string{
 		"info":                          "[<nil>]",
@@ -107,7 +107,7 @@ func scopeText(s *sockgatev1.Scope) string {
 	}
 }
 
-// What cannot be meant is refused before a call is made.
+// Contradictory flags are refused before a call is made.
 func TestScopeUsage(t *testing.T) {
 	many := make([]string, app.MaxNodes+1)
 	for i := range many {
@@ -152,7 +152,7 @@ func TestScopeUsage(t *testing.T) {
 	}
 }
 
-// The reasons of a fleet's errors have their exit codes, and say what to type.
+// The reasons of a fleet's errors have their exit codes and a remedy.
 func TestFleetErrors(t *testing.T) {
 	const look = "  ctl nodes shows how the nodes are\n"
 	tests := []struct {
@@ -238,7 +238,7 @@ func TestNodeCompletion(t *testing.T) {
 		"shutdown --node edge-1 --node ": "edge-2\tDRAINING\nedge-3\tUNREACHABLE\n:4\n",
 		"node forget ":                   all,
 		"node forget edge-3 ":            ":4\n",
-		"node ": "forget\tExpect no answer any more of a node that is gone\nlist\tList the nodes " +
+		"node ": "forget\tExpect no more answers from a node that is gone\nlist\tList the nodes " +
 			"of the fleet and their states\n:4\n",
 	} {
 		var scopes []*sockgatev1.Scope

@@ -57,7 +57,7 @@ func serverTLS(t testing.TB, dir string, auth tls.ClientAuthType) *tls.Config {
 // secret is the token that guarded gateways want.
 const secret = "sgt_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 
-// guard answers only who gives the secret.
+// guard answers only calls with the secret.
 func guard(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	switch given := md.Get("authorization"); {
@@ -69,7 +69,7 @@ func guard(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.U
 	return handler(ctx, req)
 }
 
-// A mismatch of TLS, of whatever kind, is one sentence that says what to do, and has its exit code.
+// Every kind of TLS mismatch is one sentence with a remedy, and has its exit code.
 func TestTLSProblems(t *testing.T) {
 	now := time.Now()
 	dir, other := certificates(t, now), certificates(t, now)
@@ -124,7 +124,7 @@ func TestTLSProblems(t *testing.T) {
 	}
 }
 
-// A token is sent to who proves to be the gateway, or stays on this machine; from a file or the environment.
+// A token is sent to a gateway that has proven its identity, or stays on this machine; from a file or the environment.
 func TestToken(t *testing.T) {
 	dir := certificates(t, time.Now())
 	g := &fakeGateway{}
@@ -189,7 +189,7 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// The name localhost is no reason to send a token in plain text to whatever it stands for.
+// The name localhost does not suffice to send a token in plain text: its address must be a loopback one.
 func TestTokenToALocalhostElsewhere(t *testing.T) {
 	if _, err := app.DialLoopback(t.Context(), "192.0.2.1:8018"); err == nil ||
 		!strings.Contains(err.Error(), "plain text") {

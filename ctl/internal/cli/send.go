@@ -83,7 +83,8 @@ func (o *sendOptions) waiting() (sockgatev1.SendWait, *durationpb.Duration, erro
 	switch o.wait {
 	case "queued":
 		if o.waitTimeout != 0 {
-			return 0, nil, app.Usagef("--wait-timeout has no meaning with --wait queued, which does not wait; add --wait written")
+			return 0, nil, app.Usagef("--wait-timeout has no meaning with --wait queued, which does not wait; " +
+				"add --wait written")
 		}
 		return sockgatev1.SendWait_SEND_WAIT_QUEUED, nil, nil
 	case "written":

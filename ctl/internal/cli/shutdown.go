@@ -230,7 +230,7 @@ func awaitEnd(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.St
 	}
 	err := f.Run(ctx)
 	var call *app.CallError
-	if errors.As(err, &call) && call.Unreachable() && ctx.Err() == nil { // it has done what it said it would
+	if errors.As(err, &call) && call.Unreachable() && ctx.Err() == nil { // it has ended, as it was told
 		a.Say("the gateway answers no more, as after its end; its last events were not seen")
 		return nil
 	}

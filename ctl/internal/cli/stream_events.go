@@ -155,7 +155,7 @@ func streamOnly(t sockgatev1.EventType) bool {
 
 // printEvents prints one batch, as far as the limit allows.
 func printEvents(a *app.App, p *events.Printer, batch []*sockgatev1.Event, left *countdown) error {
-	if a.Output == app.FormatName { // only what is printed counts
+	if a.Output == app.FormatName { // only printed events count
 		batch = slices.DeleteFunc(batch, func(e *sockgatev1.Event) bool { return e.GetConnection() == nil })
 	}
 	for _, e := range batch[:left.cap(len(batch))] {

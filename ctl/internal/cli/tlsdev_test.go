@@ -77,7 +77,7 @@ func TestTLSDev(t *testing.T) {
 	}
 }
 
-// What is there is not replaced unless that is wanted, and it is said what all this is for.
+// Existing files are replaced only with --force, and the output explains the use of the certificates.
 func TestTLSDevKeepsFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "my certs")
 	run := against(t, &fakeGateway{})
@@ -125,10 +125,10 @@ func secureServer(t testing.TB, config *tls.Config, serve func(conn net.Conn)) s
 	})
 }
 
-// echoBack sends back what it receives.
+// echoBack sends every received byte back.
 func echoBack(conn net.Conn) { _, _ = io.Copy(conn, conn) }
 
-// dial makes its connections TLS, checks who answers, and finishes as without TLS.
+// dial makes its connections TLS, checks the server's certificate, and finishes as without TLS.
 func TestDialTLS(t *testing.T) {
 	dir := certificates(t, time.Now())
 	addr := secureServer(t, serverTLS(t, dir, tls.NoClientCert), echoBack)
@@ -196,7 +196,7 @@ func TestDialProxyHeader(t *testing.T) {
 	}
 }
 
-// The benchmarks that need only a data plane run over TLS as they do without, and count what TLS refuses.
+// The benchmarks that need only a data plane run over TLS as they do without, and count the refusals of TLS.
 func TestBenchTLS(t *testing.T) {
 	dir := certificates(t, time.Now())
 	addr := secureServer(t, serverTLS(t, dir, tls.NoClientCert), echoBack)

@@ -57,7 +57,7 @@ func TestTokenCreate(t *testing.T) {
 	}
 }
 
-// A token that nobody could read is said to be in the file all the same.
+// A token that could not be printed is reported to be in the file all the same.
 func TestTokenThatIsNotPrinted(t *testing.T) {
 	run := against(t, &fakeGateway{})
 	run.stdout.FailWith(fmt.Errorf("no space left on device"))
@@ -117,7 +117,7 @@ func TestTokenFileThatIsDamaged(t *testing.T) {
 	}
 }
 
-// What cannot be a token is refused before the file is touched.
+// Impossible names, roles and lifetimes are refused before the file is touched.
 func TestTokenUsage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
 	for words, want := range map[string]string{

@@ -8,8 +8,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// watchedFleet lists two nodes of a fleet, on two pages of which only the first has a cursor, and the third from the
-// second time on.
+// watchedFleet lists two nodes of a fleet, on two pages; only the first page has a cursor. From the second time on it
+// lists the third node too.
 type watchedFleet struct {
 	lists   int
 	absent  bool // the third is, the first time
@@ -56,7 +56,7 @@ func member(t sockgatev1.EventType, node string) *sockgatev1.Event {
 }
 
 // It follows from the cursor of the first page, lists again when a node is back that the list lacks, and after a gap,
-// of which it names the node.
+// whose node it names.
 func TestWatchOfAFleet(t *testing.T) {
 	const recovered, joined = sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED, sockgatev1.EventType_EVENT_TYPE_NODE_JOINED
 	gap := &sockgatev1.Event{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_GAP,

@@ -1,4 +1,4 @@
-// Package ctltest has what the tests of several packages of ctl share: an output to wait on, and servers to connect to.
+// Package ctltest is shared by the tests of ctl's packages: an output to wait on, and servers to connect to.
 package ctltest
 
 import (

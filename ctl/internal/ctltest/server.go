@@ -47,7 +47,7 @@ func Serve(t testing.TB, listener net.Listener, serve func(number int, conn net.
 	return listener.Addr().String()
 }
 
-// Echo sends back what it receives.
+// Echo sends every received byte back.
 func Echo(_ int, conn net.Conn) { _, _ = io.Copy(conn, conn) }
 
 // Endless reads as an endless row of zeros.

@@ -25,7 +25,7 @@ const (
 type dialConn struct {
 	dialer *dialer
 	name   string
-	send   []byte      // what to send; nil means input
+	send   []byte      // the payload; nil means input
 	input  chan []byte // chunks of stdin; closed at its end
 
 	socket   net.Conn
@@ -34,13 +34,13 @@ type dialConn struct {
 	received int64
 	sent     atomic.Int64
 
-	finishing  chan struct{} // closed: finish writing behind what is being written
+	finishing  chan struct{} // closed: finish writing behind the bytes that are being written
 	finishOnce sync.Once
 	written    chan struct{} // closed: nothing is written any more
 	done       chan struct{} // closed: run has ended
 
 	mu     sync.Mutex
-	closed bool // we closed it: what fails from now on is no error
+	closed bool // we closed it: failures from now on are no errors
 	failed bool // read only when run has returned
 }
 

@@ -54,7 +54,7 @@ func peerServer(t *testing.T, listener net.Listener, handle func(net.Conn)) stri
 	return ctltest.Serve(t, listener, func(_ int, conn net.Conn) { handle(conn) })
 }
 
-// dialed is what dial printed, with ports and measured times replaced, sorted by name and in order within each.
+// dialed is the output of dial, with ports and measured times replaced, sorted by name and in order within each.
 func dialed(run *invocation) string {
 	text := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(run.stdout.String(), "ADDR")
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")

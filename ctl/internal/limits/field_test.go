@@ -26,7 +26,7 @@ func someLimits() *sockgatev1.Limits {
 	}
 }
 
-// What get shows, set takes: every limit that can be changed comes back as it was.
+// set reads the output of get: every limit that can be changed comes back as it was.
 func TestLimitsRoundTrip(t *testing.T) {
 	for _, l := range []*sockgatev1.Limits{someLimits(), {}} {
 		want, got := proto.CloneOf(l), &sockgatev1.Limits{}

@@ -13,7 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 )
 
-// maxTokenLife bounds --expires: what is to live longer need not expire.
+// maxTokenLife bounds --expires: a token that is to live longer need not expire.
 const maxTokenLife = 10 * 365 * 24 * time.Hour
 
 type tokenOptions struct {

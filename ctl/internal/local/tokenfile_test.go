@@ -20,7 +20,7 @@ func hashOf(token string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// One bad line makes the whole file refused, by its number, and what could be a token is not repeated.
+// One bad line makes the whole file refused. The error has the line's number and repeats nothing that could be a token.
 func TestParseDamagedTokens(t *testing.T) {
 	good := "a viewer " + hashOf("a") + "\n"
 	many := &bytes.Buffer{}
@@ -49,7 +49,7 @@ func TestParseDamagedTokens(t *testing.T) {
 	}
 }
 
-// What the gateway reads, ctl reads, and what it refuses, ctl refuses: their parsers have the same files for a test.
+// ctl accepts and refuses the same token files as the gateway: both parsers are tested with the same files.
 func TestTokenFilesAsTheGatewayReadsThem(t *testing.T) {
 	for kind, good := range map[string]bool{"good": true, "bad": false} {
 		files, err := filepath.Glob(filepath.Join("..", "..", "..", "gateway", "auth", "tokenfile", "testdata", "tokens", kind, "*"))
