@@ -196,7 +196,7 @@ func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags)
 				return err
 			}
 		}
-		if err := rows.flush(); err != nil {
+		if err := rows.Flush(); err != nil {
 			return err
 		}
 		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
@@ -208,8 +208,8 @@ func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags)
 
 // banRows prints bans in any format.
 type banRows struct {
+	*app.Rows
 	app   *app.App
-	table *app.Table
 	named map[string]bool // nil unless several nodes may have a ban of the same target
 }
 
@@ -220,44 +220,26 @@ func newBanRows(a *app.App, fleet bool) *banRows {
 		header = append(header, "IDENTITY", "CREATED")
 	}
 	if !fleet {
-		return &banRows{app: a, table: a.NewTable(header...)}
+		return &banRows{Rows: a.NewRows(header...), app: a}
 	}
-	return &banRows{app: a, table: a.NewTable(append(header, "NODE")...), named: map[string]bool{}}
+	return &banRows{Rows: a.NewRows(append(header, "NODE")...), app: a, named: map[string]bool{}}
 }
 
-// add prints one ban, or holds it for the table's next flush. Names are printed once, however many nodes have the ban.
+// add prints one ban, or holds it for the next Flush. A name is printed once, however many nodes have the ban.
 func (r *banRows) add(ban *sockgatev1.Ban) error {
 	a := r.app
-	switch {
-	case a.Structured():
-		return a.PrintMessage(ban)
-	case a.Output == app.FormatName && r.named[ban.GetTarget()]:
+	if a.Output == app.FormatName && r.named[ban.GetTarget()] {
 		return nil
-	case a.Output == app.FormatName:
-		if r.named != nil {
-			r.named[ban.GetTarget()] = true
-		}
-		return a.PrintName(app.Clean(ban.GetTarget()))
 	}
 	cells := []string{ban.GetTarget(), banEnd(a, ban), ban.GetReason(), ban.GetCreatedBy(), fmt.Sprint(ban.GetRefused())}
 	if a.Wide() {
 		cells = append(cells, fmt.Sprint(ban.GetIdentity()), a.TimeText(ban.GetCreatedAt()))
 	}
 	if r.named != nil {
+		r.named[ban.GetTarget()] = true
 		cells = append(cells, ban.GetNode())
 	}
-	r.table.Add(cells...)
-	return nil
-}
-
-// flush makes everything that was added visible.
-func (r *banRows) flush() error {
-	if r.app.Tabular() {
-		if err := r.table.Flush(); err != nil {
-			return err
-		}
-	}
-	return r.app.Stdout.Flush()
+	return r.Add(ban, app.Clean(ban.GetTarget()), cells...)
 }
 
 // banRemoveCommand is `ctl ban remove`.
@@ -307,7 +289,7 @@ func printRemovedBan(a *app.App, resp *sockgatev1.RemoveBanResponse) error {
 	if err := rows.add(resp.GetBan()); err != nil {
 		return err
 	}
-	if err := rows.flush(); err != nil {
+	if err := rows.Flush(); err != nil {
 		return err
 	}
 	return a.PrintNodeResults(resp.GetFleet())

@@ -50,11 +50,11 @@ func nodes(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 	}
 	rows := newNodeRows(a)
 	for _, n := range resp.GetNodes() {
-		if err := rows.add(n); err != nil {
+		if err := addNode(a, rows, n); err != nil {
 			return err
 		}
 	}
-	if err := rows.flush(); err != nil {
+	if err := rows.Flush(); err != nil {
 		return err
 	}
 	absent := silentNodes(resp.GetFleet())
@@ -76,30 +76,17 @@ func silentNodes(f *sockgatev1.FleetResult) *app.Absentees {
 	return &m
 }
 
-// nodeRows prints nodes in any format.
-type nodeRows struct {
-	app   *app.App
-	table *app.Table
-}
-
 // newNodeRows chooses the columns.
-func newNodeRows(a *app.App) *nodeRows {
+func newNodeRows(a *app.App) *app.Rows {
 	header := []string{"NODE", "STATE", "VERSION", "CONNECTIONS", "LAST-SEEN", "ROUND-TRIP"}
 	if a.Wide() {
 		header = append(header, "INCARNATION", "UPTIME", "EVENT-HEAD", "ALLOWED")
 	}
-	return &nodeRows{app: a, table: a.NewTable(header...)}
+	return a.NewRows(header...)
 }
 
-// add prints one node, or holds it for the table's flush.
-func (r *nodeRows) add(n *sockgatev1.Node) error {
-	a := r.app
-	switch {
-	case a.Structured():
-		return a.PrintMessage(n)
-	case a.Output == app.FormatName:
-		return a.PrintName(app.Clean(n.GetName()))
-	}
+// addNode adds one node.
+func addNode(a *app.App, rows *app.Rows, n *sockgatev1.Node) error {
 	seen := app.DurationText(n.GetLastSeen())
 	if n.GetSelf() {
 		seen = "self"
@@ -110,18 +97,7 @@ func (r *nodeRows) add(n *sockgatev1.Node) error {
 		cells = append(cells, n.GetIncarnation(), app.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()),
 			roleText(n.GetAllowed()))
 	}
-	r.table.Add(cells...)
-	return nil
-}
-
-// flush makes everything that was added visible.
-func (r *nodeRows) flush() error {
-	if r.app.Tabular() {
-		if err := r.table.Flush(); err != nil {
-			return err
-		}
-	}
-	return r.app.Stdout.Flush()
+	return rows.Add(n, app.Clean(n.GetName()), cells...)
 }
 
 // forgetOptions are the flags of `ctl node forget`.
@@ -185,10 +161,10 @@ func printForgotten(a *app.App, resp *sockgatev1.ForgetNodeResponse) error {
 		return a.PrintMessage(resp)
 	}
 	rows := newNodeRows(a)
-	if err := rows.add(resp.GetNode()); err != nil {
+	if err := addNode(a, rows, resp.GetNode()); err != nil {
 		return err
 	}
-	if err := rows.flush(); err != nil {
+	if err := rows.Flush(); err != nil {
 		return err
 	}
 	return a.PrintNodeResults(resp.GetFleet())

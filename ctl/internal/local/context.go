@@ -149,28 +149,18 @@ func contextList(a *app.App) error {
 	if err != nil {
 		return err
 	}
-	t := a.NewTable("CURRENT", "NAME", "GATEWAY", "TLS", "TOKEN")
+	rows := a.NewRows("CURRENT", "NAME", "GATEWAY", "TLS", "TOKEN")
 	for _, n := range c.Contexts {
-		switch {
-		case a.Structured():
-			err = a.PrintValue(shownContext{n.Name == c.Current, n})
-		case a.Output == app.FormatName:
-			err = a.PrintName(n.Name)
-		default:
-			current := ""
-			if n.Name == c.Current {
-				current = "*"
-			}
-			t.Add(current, n.Name, n.Gateway, n.TLSText(), n.TokenFile)
+		current := ""
+		if n.Name == c.Current {
+			current = "*"
 		}
-		if err != nil {
+		shown := shownContext{n.Name == c.Current, n}
+		if err := rows.Add(shown, n.Name, current, n.Name, n.Gateway, n.TLSText(), n.TokenFile); err != nil {
 			return err
 		}
 	}
-	if a.Tabular() {
-		return t.Flush()
-	}
-	return nil
+	return rows.Flush()
 }
 
 // contextShow shows one context, or the settings in force.

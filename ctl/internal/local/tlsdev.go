@@ -214,27 +214,13 @@ func writePEM(path, kind string, der []byte, mode fs.FileMode) error {
 
 // printDevFiles prints the files.
 func printDevFiles(a *app.App, files []devFile) error {
-	t := a.NewTable("FILE", "PURPOSE")
+	rows := a.NewRows("FILE", "PURPOSE")
 	for _, f := range files {
-		var err error
-		switch {
-		case a.Structured():
-			err = a.PrintValue(f)
-		case a.Output == app.FormatName:
-			err = a.PrintName(f.File)
-		default:
-			t.Add(f.File, f.Purpose)
-		}
-		if err != nil {
+		if err := rows.Add(f, f.File, f.File, f.Purpose); err != nil {
 			return err
 		}
 	}
-	if a.Tabular() {
-		if err := t.Flush(); err != nil {
-			return err
-		}
-	}
-	return a.Stdout.Flush()
+	return rows.Flush()
 }
 
 // sayDevUse shows how to use the certificates.

@@ -151,24 +151,13 @@ func tokenList(a *app.App, o tokenOptions) error {
 	if err != nil {
 		return err
 	}
-	t := a.NewTable("NAME", "ROLE", "EXPIRES")
+	rows := a.NewRows("NAME", "ROLE", "EXPIRES")
 	for _, e := range f.entries {
-		switch {
-		case a.Structured():
-			err = a.PrintValue(e)
-		case a.Output == app.FormatName:
-			err = a.PrintName(e.Name)
-		default:
-			t.Add(e.Name, e.Role, expiresText(a, e.Expires))
-		}
-		if err != nil {
+		if err := rows.Add(e, e.Name, e.Name, e.Role, expiresText(a, e.Expires)); err != nil {
 			return err
 		}
 	}
-	if a.Tabular() {
-		return t.Flush()
-	}
-	return nil
+	return rows.Flush()
 }
 
 // expiresText is when a token expires, and whether it has.
