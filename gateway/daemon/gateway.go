@@ -59,7 +59,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		moreProcessors() // after the engine has started one loop for each real processor
 	}
 	if err := g.server.Listen(); err != nil {
-		return err
+		return namingFlag(err)
 	}
 	controlListener, err := listenControl(&s.control)
 	if err != nil {
@@ -199,4 +199,12 @@ func (g *gateway) await(ended <-chan error, p *Process, drain context.CancelCaus
 			drain(errors.New(signalName(s)))
 		}
 	}
+}
+
+// namingFlag adds the flag that helps to an error of the server, which knows no flags.
+func namingFlag(err error) error {
+	if inUse := (*server.BanFileInUseError)(nil); errors.As(err, &inUse) {
+		return fmt.Errorf("%w (--state-dir)", err)
+	}
+	return err
 }

@@ -191,7 +191,7 @@ func TestBanFileThatCannotBeUsed(t *testing.T) {
 	}
 	defer socket.Close()
 	for _, c := range []struct{ file, want string }{
-		{used, "give each a ban file (--state-dir) of its own"},
+		{used, "give each a ban file of its own"},
 		{filepath.Join(dir, "directory"), "move it away to start without bans"},
 		{filepath.Join(dir, "socket"), "it is no regular file"},
 		{filepath.Join(dir, "missing", "file"), "its directory must exist"},

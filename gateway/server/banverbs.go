@@ -25,6 +25,9 @@ var ErrTooManyBans = ban.ErrTooMany
 // expected.
 type BanTargetError = ban.TargetError
 
+// BanFileInUseError says that another server has Config.BanFile: Path is the file, and Err the error of locking it.
+type BanFileInUseError = ban.InUseError
+
 // BanDurationError says that a ban cannot last for its Duration.
 type BanDurationError = ban.DurationError
 

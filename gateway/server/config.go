@@ -194,7 +194,7 @@ func (c *Config) validateListeners() error {
 			return fmt.Errorf("listener %q has the address %q: expected host:port or unix:///path", l.Name, l.Address)
 		}
 		if names[l.Name] {
-			return fmt.Errorf("two listeners are called %q: names must be unique; write name=address", l.Name)
+			return fmt.Errorf("two listeners are called %q: names must be unique", l.Name)
 		}
 		names[l.Name] = true
 		if l.Handler == nil {

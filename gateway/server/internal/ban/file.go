@@ -20,7 +20,21 @@ type file struct {
 	lock *os.File // of path + ".lock"; it stays there, because to remove it would let two have it
 }
 
-// openBanFile takes the file's lock. The error says what to do. A link is followed, so that it stays when the file is
+// InUseError says that another server has a ban file.
+type InUseError struct {
+	Path string
+	Err  error // of locking
+}
+
+// Error names the file and says what to do.
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("ban file %s is in use: %v; stop the other gateway, or give each a ban file of its own", e.Path, e.Err)
+}
+
+// Unwrap returns the error of locking.
+func (e *InUseError) Unwrap() error { return e.Err }
+
+// openFile takes the file's lock. The error says what to do. A link is followed, so that it stays when the file is
 // replaced.
 func openFile(path string) (*file, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -31,7 +45,7 @@ func openFile(path string) (*file, error) {
 		return nil, fmt.Errorf("ban file %s cannot be locked: %w; its directory must exist, and the gateway be allowed to write there", path, err)
 	}
 	if err := lockFile(lock); err != nil {
-		return nil, errors.Join(fmt.Errorf("ban file %s is in use: %w; stop the other gateway, or give each a ban file (--state-dir) of its own", path, err), lock.Close())
+		return nil, errors.Join(&InUseError{Path: path, Err: err}, lock.Close())
 	}
 	return &file{path: path, lock: lock}, nil
 }
