@@ -57,20 +57,20 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet.
+// await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet. It asks the less often
+// the longer it has waited, so that asking is not most of what the fleet does: what it returns is right to a twentieth.
 func await(t testing.TB, what string, so func() (ok bool, why string)) time.Duration {
 	t.Helper()
-	begin := time.Now()
-	for look := time.NewTicker(10 * time.Millisecond); ; <-look.C {
+	for begin := time.Now(); ; {
 		ok, why := so()
+		waited := time.Since(begin)
 		if ok {
-			look.Stop()
-			return time.Since(begin)
+			return waited
 		}
-		if time.Since(begin) > patience {
-			look.Stop()
+		if waited > patience {
 			t.Fatalf("%s: not within %s: %s", what, patience, why)
 		}
+		<-time.After(min(max(10*time.Millisecond, waited/20), 100*time.Millisecond))
 	}
 }
 

@@ -124,7 +124,7 @@ func TestStalled(t *testing.T) {
 	for _, g := range l.gateways {
 		g.crowd.churn(400)
 	}
-	events := scale.Of(6, 12) * 1024 // of each node; what is on the way to who stalls is far less
+	events := scale.Of(4, 12) * 1024 // of each node; what is on the way to who stalls is far less
 	most := before
 	took := await(t, "much happens", func() (bool, string) {
 		most = max(most, a.resident())
