@@ -1,8 +1,11 @@
 package natsbus_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,6 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // the tests that run at once mostly wait
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if err := fleettest.RemoveBinaries(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
