@@ -38,6 +38,7 @@ func lines(t testing.TB, log, key string) []map[string]any {
 // TestAudit holds that each mutation says who did it, how that was proven, in which role, from where, and what the
 // caller calls it: in an event, and in the log.
 func TestAudit(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	ca := newAuthority(t)
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Logger = traceLogger(&log) })
@@ -110,6 +111,7 @@ func TestRequestID(t *testing.T) {
 // TestSecretsAreNotLogged calls everything, with everything logged, and holds that neither payloads nor tokens are in
 // the log, nor in the events.
 func TestSecretsAreNotLogged(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	const payload = "PAYLOAD-marker"
 	tokens := openTokens(t, traceLogger(&log), tokenLine("admin", "admin"), tokenLine("viewer", "viewer"))

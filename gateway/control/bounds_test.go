@@ -235,6 +235,7 @@ var bounds = []bound{
 }
 
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	for _, b := range bounds {
 		_, err := call(patiently(t), g.Client, b.request)

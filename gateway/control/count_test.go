@@ -12,6 +12,7 @@ import (
 
 // TestCount holds that a count says what a walk would show, in all and for each room.
 func TestCount(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	for i := range 7 {
 		_, id := connect(t, g)

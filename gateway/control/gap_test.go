@@ -106,6 +106,7 @@ func TestEvicted(t *testing.T) {
 
 // TestResume holds that a caller that is cut off again and again and resumes gets every event once.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := follow(t, g, &pb.StreamEventsRequest{After: "0"})
 	done := make(chan uint64, 1)

@@ -39,6 +39,7 @@ func TestMalformedID(t *testing.T) {
 
 // TestMissing holds that each kind of absence is told apart, by Get as an error and by the other verbs as an outcome.
 func TestMissing(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	_, live := connect(t, g)
 	_, gone := connect(t, g)

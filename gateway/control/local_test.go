@@ -81,6 +81,7 @@ func TestForwardedRole(t *testing.T) {
 // TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with its
 // caller and the node that forwarded it.
 func TestForwardedCall(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g)
 	l := localOf(g.Server)
@@ -117,6 +118,7 @@ func TestForwardedCall(t *testing.T) {
 // TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded
 // to is many times that.
 func TestForwardedSize(t *testing.T) {
+	t.Parallel()
 	l := localOf(gatewaytest.Start(t).Server)
 	for size, want := range map[int]string{4 << 20: "expected at most 1000", 4<<20 + 2: "4194306 bytes"} {
 		ids := bytes.Repeat([]byte("\x0a\x00"), size/2) // connection_ids, each of them empty

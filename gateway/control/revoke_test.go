@@ -87,6 +87,7 @@ func TestRevocation(t *testing.T) {
 // TestTokenFileIsFollowed holds that a file that changes is noticed without anybody's doing, that one that cannot be
 // read is complained about once, and that tokens come back with it.
 func TestTokenFileIsFollowed(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	tokens := openTokens(t, hclog.New(&hclog.LoggerOptions{Output: &log}), tokenLine("ops", "operator"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,

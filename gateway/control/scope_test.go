@@ -33,6 +33,7 @@ func TestAloneScope(t *testing.T) {
 // TestVectorCursor holds what a gateway makes of the cursor of a fleet: with `local` its own part, else an error,
 // because nobody would tell of the other parts.
 func TestVectorCursor(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g)
 	own := g.Server.Cursor().String()

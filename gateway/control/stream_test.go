@@ -149,6 +149,7 @@ func TestSelection(t *testing.T) {
 }
 
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	const all = 600 // more than two batches
 	for range all {

@@ -107,6 +107,7 @@ func TestCallsPerIdentity(t *testing.T) {
 // TestOldConnection holds that a connection that is too old ends its streams with UNAVAILABLE, and that the stream goes
 // on behind its cursor then, by itself on a new connection.
 func TestOldConnection(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.Start(t)
 	conn, _ := serve(t, g.Server, control.Config{MaxConnectionAge: time.Millisecond,
 		MaxConnectionAgeGrace: time.Millisecond})
@@ -188,6 +189,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 // TestOneIdentityMakesRoom holds that one identity, however many connections it has, keeps no other out, and keeps its
 // own share.
 func TestOneIdentityMakesRoom(t *testing.T) {
+	t.Parallel()
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hog", "viewer"))
 	first, _ := serve(t, gatewaytest.Start(t).Server,
 		control.Config{MaxConnections: 8, Auth: auth.Config{Required: true, Tokens: tokens.TokenFile}})

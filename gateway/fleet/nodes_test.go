@@ -21,6 +21,7 @@ func stateOf(t *testing.T, g *gate, node string) pb.NodeState {
 
 // TestForget holds that a node that left can be forgotten, on all nodes at once.
 func TestForget(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
 	gates[2].stop()
 	for _, g := range gates[:2] {

@@ -11,6 +11,7 @@ import (
 
 // TestPeerRoles holds that a node lets calls forwarded by another do no more than it was told, for any caller.
 func TestPeerRoles(t *testing.T) {
+	t.Parallel()
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")
 	b := start(t, loop, "b", func(c *fleet.Config) {
@@ -50,6 +51,7 @@ func TestPeerRoles(t *testing.T) {
 
 // TestExcluded holds that connections that a broadcast leaves out are left out on whatever node they are.
 func TestExcluded(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	_, here := gates[0].connect(t, 2)
 	_, there := gates[1].connect(t, 2)
@@ -64,6 +66,7 @@ func TestExcluded(t *testing.T) {
 
 // TestDeniedElsewhere holds that a node names the caller of a forwarded call as the call does, and counts its denials.
 func TestDeniedElsewhere(t *testing.T) {
+	t.Parallel()
 	loop := fleettest.NewLoopback()
 	a := start(t, loop, "a")
 	b := start(t, loop, "b", func(c *fleet.Config) { c.PeerRoles = map[string]pb.Role{"a": pb.Role_ROLE_OPERATOR} })

@@ -12,6 +12,7 @@ import (
 
 // TestShutdown holds that one node, or all of them, can be drained from any, and that the rest stays.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
 	gates[1].connect(t, 1)
 	r, err := gates[0].client.Shutdown(patiently(t), &pb.ShutdownRequest{GracePeriod: durationpb.New(0),

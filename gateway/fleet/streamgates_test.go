@@ -64,6 +64,7 @@ func byNode(events []*pb.Event, wanted pb.EventType) map[string]int {
 // TestStreamOfGates holds of whole gateways that a stream has the connections of all of them, that what happens to
 // these comes from whichever gateway it is, and that a gateway which leaves takes nothing with it but its entry.
 func TestStreamOfGates(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "g1", "g2", "g3")
 	var conns []net.Conn
 	want := make(map[string]bool)
@@ -138,6 +139,7 @@ func TestStreamOfGates(t *testing.T) {
 // TestListAndStream holds that a caller who lists and then follows from the list's cursor misses nothing, of any
 // gateway. Events from just before the list may come too.
 func TestListAndStream(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "g1", "g2", "g3")
 	for _, g := range gates {
 		g.connect(t, 5)
@@ -161,6 +163,7 @@ func TestListAndStream(t *testing.T) {
 
 // TestStreamErrors holds what a caller gets over gRPC for what this gateway, or another one, will not have.
 func TestStreamErrors(t *testing.T) {
+	t.Parallel()
 	loop := fleettest.NewLoopback()
 	gates := []*gate{start(t, loop, "g1"), start(t, loop, "g2",
 		func(c *fleet.Config) { c.PeerRoles = map[string]pb.Role{"g1": pb.Role_ROLE_VIEWER} })}

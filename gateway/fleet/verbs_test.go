@@ -66,6 +66,7 @@ func read(t *testing.T, r *bufio.Reader) string {
 // TestList holds that a fleet's list is exactly what its nodes have, in the order of (node, seq), whatever the page
 // size, and that every page can be asked of another node.
 func TestList(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "b", "a", "c")
 	gates[0].connect(t, 5)
 	gates[1].connect(t, 7)
@@ -110,6 +111,7 @@ func TestList(t *testing.T) {
 // TestListTokens holds what a token is bound to, and what happens to a walk when the node that it is at restarts,
 // leaves or is cut off.
 func TestListTokens(t *testing.T) {
+	t.Parallel()
 	loop := fleettest.NewLoopback()
 	gates := startFleet(t, loop, "a", "b", "c")
 	for _, g := range gates {
@@ -155,6 +157,7 @@ func TestListTokens(t *testing.T) {
 // TestByID holds that what is asked about a connection reaches the node that holds it, from every node, and that
 // absences are told apart.
 func TestByID(t *testing.T) {
+	t.Parallel()
 	loop := fleettest.NewLoopback()
 	gates := startFleet(t, loop, "a", "b", "c")
 	for _, holder := range gates {
@@ -219,6 +222,7 @@ func TestByID(t *testing.T) {
 
 // TestMany holds that what is asked of many reaches them once, on whatever node they are, and that the counts add up.
 func TestMany(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c", "d", "e") // more than are asked one by one
 	var readers []*bufio.Reader
 	for i, g := range gates {
@@ -274,6 +278,7 @@ func TestMany(t *testing.T) {
 
 // TestRequestID holds that a broadcast that is retried at another node reaches nobody twice.
 func TestRequestID(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	conns, _ := gates[1].connect(t, 1)
 	r := &pb.BroadcastRequest{Data: []byte("once\n"), RequestId: "123e4567-e89b-42d3-a456-426614174000"}
@@ -342,6 +347,7 @@ func TestMissing(t *testing.T) {
 
 // TestScopes holds what a scope may say.
 func TestScopes(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	a := gates[0].client
 	_, err := a.CountConnections(patiently(t), &pb.CountConnectionsRequest{Scope: &pb.Scope{Nodes: []string{"b", "x"}}})
@@ -377,6 +383,7 @@ func TestScopes(t *testing.T) {
 
 // TestBansAndLimits holds that bans and limits are of all nodes, and each node's own can be told apart.
 func TestBansAndLimits(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
 	a, b := gates[0].client, gates[1].client
 	gates[2].connect(t, 2)
@@ -440,6 +447,7 @@ func TestBansAndLimits(t *testing.T) {
 // TestAudit holds that a mutation that goes to another node is recorded on both: its caller, the node that forwarded
 // it, and its outcome.
 func TestAudit(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
 	_, ids := gates[1].connect(t, 2)
 	_, err := gates[0].client.Kick(patiently(t), &pb.KickRequest{ConnectionIds: ids[:1], Reason: "why",
@@ -465,6 +473,7 @@ func TestAudit(t *testing.T) {
 // TestCountCursor holds that the cursor of a count has everything that happened before it on nodes that answered, also
 // what no heartbeat has told of.
 func TestCountCursor(t *testing.T) {
+	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
 	gates[1].connect(t, 5)
 	var heads event.Vector

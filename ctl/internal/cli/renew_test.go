@@ -59,6 +59,7 @@ func TestStreamOutlivesItsConnection(t *testing.T) {
 			"sent meanwhile is not kept)\n",
 	} {
 		t.Run(words, func(t *testing.T) {
+			t.Parallel()
 			g, option, begun := agingGateway(t)
 			run := &invocation{ctx: t.Context(), gateway: g.serve(t, option), stdout: ctltest.NewOutput(),
 				stderr: ctltest.NewOutput()}
