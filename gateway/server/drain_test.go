@@ -101,13 +101,16 @@ func TestDrainOfStuckPeers(t *testing.T) {
 
 // No byte that a handler was given is lost to a drain or a kick: what was received and not discarded comes back.
 func TestNothingIsLost(t *testing.T) {
+	clients := scaled(8, 20)
 	for _, c := range []struct {
 		name string
 		end  func(g *gateway)
 	}{
-		// A fifth of the grace period is for clients to read what was flushed: of twenty that write without end, on a
+		// A fifth of the grace period is for clients to read what was flushed, while all of them write without end on a
 		// busy machine.
-		{"drain", func(g *gateway) { g.StartDrain(server.DrainRequest{Grace: 4 * time.Second}) }},
+		{"drain", func(g *gateway) {
+			g.StartDrain(server.DrainRequest{Grace: time.Duration(clients) * 200 * time.Millisecond})
+		}},
 		{"drain at once", func(g *gateway) { g.StartDrain(server.DrainRequest{}) }},
 		{"kick", func(g *gateway) {
 			_, _ = g.Kick(g.t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Farewell: farewell, Flush: safety})
@@ -117,7 +120,6 @@ func TestNothingIsLost(t *testing.T) {
 			each(t, func(t *testing.T, engine string) {
 				g := startOn(t, engine, server.Config{})
 				f := g.follow(event.Closed)
-				const clients = 20
 				echoed := make(map[string]int)
 				var mu sync.Mutex
 				var busy, done sync.WaitGroup

@@ -12,7 +12,9 @@ import (
 
 // Bytes that come faster than the receive rate are read later, all of it, and never more than the rate allows.
 func TestReceiveRateOnSockets(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, engine string) {
+		t.Parallel()
 		const rate, size = 1 << 20, 3 << 20
 		g := startOn(t, engine, server.Config{Limits: server.Limits{ReceiveRate: rate}})
 		f := g.follow(event.Closed)

@@ -14,6 +14,7 @@ import (
 // Connections beyond the limit are closed at once, counted, and told of without a flood; when one goes, another may
 // come.
 func TestConnectionLimit(t *testing.T) {
+	t.Parallel()
 	const limit, more = 3, 50
 	g := start(t, server.Config{Limits: server.Limits{MaxConnections: limit}})
 	f := g.follow(event.Refused, event.Closed)

@@ -31,6 +31,14 @@ var engines = server.Engines()
 // safety ends a test that waits for something that never comes.
 const safety = time.Minute
 
+// scaled is how much a test does: less by default, and all of it when LONG_TESTS is set, as in CI.
+func scaled(less, full int) int {
+	if os.Getenv("LONG_TESTS") != "" {
+		return full
+	}
+	return less
+}
+
 // gateway is a running server under test.
 type gateway struct {
 	*server.Server

@@ -10,7 +10,9 @@ import (
 
 // A peer that sends nothing is closed, and one that sent a byte in time may be silent from then on.
 func TestFirstByteTimeout(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, engine string) {
+		t.Parallel()
 		const timeout = 300 * time.Millisecond
 		g := startOn(t, engine, server.Config{Limits: server.Limits{FirstByteTimeout: timeout}, CloseTimeout: 50 * time.Millisecond})
 		f := g.follow(event.Closed)
@@ -39,6 +41,7 @@ func TestFirstByteTimeout(t *testing.T) {
 // Timeouts that are set while the server serves hold for those who are connected already, and no more when they are
 // taken away.
 func TestSilenceLimitsChange(t *testing.T) {
+	t.Parallel()
 	g := start(t, server.Config{CloseTimeout: 50 * time.Millisecond})
 	f := g.follow(event.Closed)
 	mute, idle, late := g.open(), g.open(), g.open()

@@ -155,6 +155,7 @@ func TestConcurrentUpdates(t *testing.T) {
 
 // An idle timeout that is set, shortened or lifted while connections are there holds for them.
 func TestIdleTimeoutSetLive(t *testing.T) {
+	t.Parallel()
 	g := start(t, server.Config{IdleAction: server.IdleNotify})
 	f := g.follow(event.IdleTimeout)
 	c := g.open()

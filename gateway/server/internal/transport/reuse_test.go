@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,7 +23,14 @@ import (
 // tlsShare divides the number of connections with TLS, whose handshakes take most of the time.
 const tlsShare = 50
 
-var opens = flag.Int("opens", 10_000, "connections that TestDescriptorReuse opens on each engine and kind of socket")
+var opens = flag.Int("opens", usualOpens(), "connections that TestDescriptorReuse opens on each engine and kind of socket")
+
+func usualOpens() int {
+	if os.Getenv("LONG_TESTS") != "" {
+		return 10_000
+	}
+	return 3_000
+}
 
 // tagged is an endpoint that sends only frames with its own tag. It keeps the Socket's rules as the server's
 // connections do, with one exception: it goes on calling the socket after it is closed.
