@@ -14,6 +14,7 @@ const module = "github.com/sockgate/sockgate/"
 var allowed = map[string][]string{
 	"gateway":                             {"gateway/daemon"},
 	"gateway/event":                       {},
+	"gateway/internal/authority":          {},
 	"gateway/internal/certid":             {},
 	"gateway/server/internal/transport":   {"golang.org/x/sys"},
 	"gateway/server/internal/admission":   {"gateway/event", "golang.org/x/time"},
