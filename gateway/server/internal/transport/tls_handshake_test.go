@@ -228,10 +228,10 @@ func TestHandshakeState(t *testing.T) {
 	for _, version := range tlsVersions {
 		eachGate(t, func(g *gate) {
 			c := g.config
-			c.ClientAuth, c.ClientCAs, c.NextProtos = tls.RequireAndVerifyClientCert, theAuthority().pool, []string{"b", "a"}
+			c.ClientAuth, c.ClientCAs, c.NextProtos = tls.RequireAndVerifyClientCert, theCA().Pool(), []string{"b", "a"}
 		}, func(t *testing.T, g *gate) {
 			config := clientConfig(version)
-			config.Certificates, config.NextProtos = []tls.Certificate{theAuthority().leaf}, []string{"a"}
+			config.Certificates, config.NextProtos = []tls.Certificate{theLeaf()}, []string{"a"}
 			r, _ := g.open(t, config)
 			if s := r.state; tls.VersionName(s.Version) != version || s.NegotiatedProtocol != "a" ||
 				s.ServerName != "gateway.example" || len(s.VerifiedChains) == 0 ||

@@ -1,68 +1,31 @@
 package transport_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
 // tlsVersions lists the versions that the conformance suite runs with.
 var tlsVersions = []string{"TLS 1.3", "TLS 1.2"}
 
-// authority is a test's certificate authority. Its own certificate serves as the server's and the client's.
-type authority struct {
-	pool *x509.CertPool
-	leaf tls.Certificate
-}
+// theCA returns the authority of all tests, made once.
+var theCA = sync.OnceValue(func() *authority.CA { return authority.New("test") })
 
-// theAuthority returns the authority of all tests, made once.
-var theAuthority = sync.OnceValue(newAuthority)
-
-// newAuthority makes an authority. It panics on an error, because it has no test to fail.
-func newAuthority() *authority {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "test"},
-		DNSNames:              []string{"gateway.example"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	own := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-	a := &authority{pool: x509.NewCertPool(), leaf: own}
-	a.pool.AddCert(leaf)
-	return a
-}
+// theLeaf returns the certificate of all tests, made once. It serves as the server's and the client's.
+var theLeaf = sync.OnceValue(func() tls.Certificate {
+	return theCA().Peer(authority.CommonName("test"), authority.DNS("gateway.example")).TLS()
+})
 
 // serverConfig returns a gateway's configuration.
 func serverConfig() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{theAuthority().leaf}}
+	return &tls.Config{Certificates: []tls.Certificate{theLeaf()}}
 }
 
 // clientConfig returns the configuration of a client that speaks one of tlsVersions only.
@@ -71,7 +34,7 @@ func clientConfig(version string) *tls.Config {
 	if version == "TLS 1.2" {
 		v = tls.VersionTLS12
 	}
-	return &tls.Config{RootCAs: theAuthority().pool, ServerName: "gateway.example", MinVersion: v, MaxVersion: v}
+	return &tls.Config{RootCAs: theCA().Pool(), ServerName: "gateway.example", MinVersion: v, MaxVersion: v}
 }
 
 // dialTLS connects and does the client's handshake.
