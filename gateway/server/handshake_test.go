@@ -1,17 +1,10 @@
 package server_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"io"
-	"math/big"
 	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -19,66 +12,35 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// authority signs certificates for a test, with one key for all of them.
-type authority struct {
-	t    *testing.T
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	pool *x509.CertPool
+// issuer is a CA that makes configurations of its certificates.
+type issuer struct {
+	*authority.CA
+	t *testing.T
 }
 
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authority{t: t, key: key, pool: x509.NewCertPool()}
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true}
-	a.cert = a.sign(a.cert).Leaf
-	a.pool.AddCert(a.cert)
-	return a
-}
-
-// sign makes a certificate of a template.
-func (a *authority) sign(template *x509.Certificate) tls.Certificate {
-	a.t.Helper()
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key, Leaf: leaf}
-}
+func newAuthority(t *testing.T) issuer { return issuer{CA: authority.New("authority"), t: t} }
 
 // gateway returns what a gateway needs for TLS.
-func (a *authority) gateway(auth tls.ClientAuthType) *tls.Config {
-	cert := a.sign(&x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"gateway.example"}})
-	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: auth, ClientCAs: a.pool, NextProtos: []string{"mqtt"}}
+func (a issuer) gateway(auth tls.ClientAuthType) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{a.Issue(authority.DNS("gateway.example")).TLS()}, ClientAuth: auth,
+		ClientCAs: a.Pool(), NextProtos: []string{"mqtt"}}
 }
 
 // client returns what a client needs for TLS; with a SPIFFE ID also a certificate.
-func (a *authority) client(id string) *tls.Config {
-	config := &tls.Config{RootCAs: a.pool, ServerName: "gateway.example", NextProtos: []string{"mqtt", "http/1.1"}}
+func (a issuer) client(id string) *tls.Config {
+	config := &tls.Config{RootCAs: a.Pool(), ServerName: "gateway.example", NextProtos: []string{"mqtt", "http/1.1"}}
 	if id != "" {
-		uri, err := url.Parse(id)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		config.Certificates = []tls.Certificate{a.sign(&x509.Certificate{SerialNumber: big.NewInt(3), URIs: []*url.URL{uri}})}
+		config.Certificates = []tls.Certificate{a.Issue(authority.URI(id)).TLS()}
 	}
 	return config
 }
 
 // hello is the first message of a client, which ends nothing.
-func (a *authority) hello() []byte {
+func (a issuer) hello() []byte {
 	here, there := net.Pipe()
 	defer there.Close()
 	sent := make(chan []byte, 1)
@@ -191,7 +153,7 @@ func TestTLSRefusals(t *testing.T) {
 			{"no certificate", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, a.client("")) }, "certificate"},
 			{"another authority's", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) {
 				config := stranger.client("spiffe://example.org/device/7")
-				config.RootCAs = a.pool
+				config.RootCAs = a.Pool()
 				mustFail(t, c, config)
 			}, "certificate"},
 			{"distrust", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, stranger.client("")) }, "remote error: tls: "},
