@@ -2,17 +2,9 @@ package tlsfiles_test
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
 // patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
@@ -36,96 +29,9 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// issued is a certificate with its key.
-type issued struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-}
-
-// authority makes a CA.
-func authority(t testing.TB, name string) *issued {
-	t.Helper()
-	return issue(t, nil, x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign})
-}
-
-// server makes a server's certificate with some names.
-func (i *issued) server(t testing.TB, names ...string) *issued {
-	t.Helper()
-	return issue(t, i, x509.Certificate{Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-}
-
-// client makes a client's certificate.
-func (i *issued) client(t testing.TB, name string) *issued {
-	t.Helper()
-	return issue(t, i, x509.Certificate{Subject: pkix.Name{CommonName: name},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-}
-
-// issue makes a certificate with a key on P-256, signed by a CA or by itself. It is valid for a month unless the
-// template says otherwise.
-func issue(t testing.TB, ca *issued, template x509.Certificate) *issued {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	check(t, err)
-	return issueFor(t, ca, template, key)
-}
-
-// issueFor makes a certificate of a key.
-func issueFor(t testing.TB, ca *issued, template x509.Certificate, key crypto.Signer) *issued {
-	t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	check(t, err)
-	template.SerialNumber = serial
-	if template.NotAfter.IsZero() {
-		template.NotAfter = time.Now().Add(30 * 24 * time.Hour)
-	}
-	if template.NotBefore = time.Now().Add(-time.Hour); !template.NotBefore.Before(template.NotAfter) {
-		template.NotBefore = template.NotAfter.Add(-time.Hour)
-	}
-	parent, signer := &template, key
-	if ca != nil {
-		parent, signer = ca.cert, ca.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, parent, key.Public(), signer)
-	check(t, err)
-	cert, err := x509.ParseCertificate(der)
-	check(t, err)
-	return &issued{cert: cert, key: key}
-}
-
-// rsaKey makes an RSA key.
-func rsaKey(t testing.TB) crypto.Signer {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	check(t, err)
-	return key
-}
-
-// certPEM and keyPEM return the contents of the files.
-func (i *issued) certPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.cert.Raw})
-}
-
-func (i *issued) keyPEM() []byte {
-	der, err := x509.MarshalPKCS8PrivateKey(i.key)
-	if err != nil {
-		panic(err) // keys made here can be marshalled
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-// tls returns the certificate in the form of crypto/tls.
-func (i *issued) tls() tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{i.cert.Raw}, PrivateKey: i.key}
-}
-
-// pool returns a pool with only this CA.
-func (i *issued) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(i.cert)
-	return pool
+// host is the option of a server with some DNS names, the first also its common name.
+func host(names ...string) authority.Option {
+	return func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = names[0], names }
 }
 
 // put writes a file as careful tools do, whole or not at all, and returns its path.
@@ -138,9 +44,10 @@ func put(t testing.TB, data []byte, path ...string) string {
 }
 
 // putPair writes both files of a certificate.
-func putPair(t testing.TB, dir, name string, i *issued) tlsfiles.Pair {
+func putPair(t testing.TB, dir, name string, c *authority.Certificate) tlsfiles.Pair {
 	t.Helper()
-	return tlsfiles.Pair{Cert: put(t, i.certPEM(), dir, name+".pem"), Key: put(t, i.keyPEM(), dir, name+".key")}
+	cert, key := c.Write(t, dir, name)
+	return tlsfiles.Pair{Cert: cert, Key: key}
 }
 
 // journal is a log that can be read while it is written.

@@ -2,22 +2,21 @@ package tlsfiles_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"strings"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
 // TestNames checks which of several certificates a client gets for the name that it asks for.
 func TestNames(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
+	dir, ca := t.TempDir(), authority.New("CA")
 	s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{
-		putPair(t, dir, "default", ca.server(t, "gateway.example")),
-		putPair(t, dir, "wild", ca.server(t, "*.games.example")),
-		putPair(t, dir, "exact", ca.server(t, "Chess.games.example", "go.games.example")),
-		putPair(t, dir, "late", ca.server(t, "*.games.example", "late")),
+		putPair(t, dir, "default", ca.Server(host("gateway.example"))),
+		putPair(t, dir, "wild", ca.Server(host("*.games.example"))),
+		putPair(t, dir, "exact", ca.Server(host("Chess.games.example", "go.games.example"))),
+		putPair(t, dir, "late", ca.Server(host("*.games.example", "late"))),
 	}})
 	address := echoServer(t, s.TLSConfig())
 	for name, want := range map[string]string{
@@ -38,7 +37,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q gets %s; expected %s", name, got, want)
 		}
 	}
-	conn, err := dial(t, address, &tls.Config{ServerName: "poker.games.example", RootCAs: ca.pool()})
+	conn, err := dial(t, address, &tls.Config{ServerName: "poker.games.example", RootCAs: ca.Pool()})
 	check(t, err)
 	if v := conn.ConnectionState().Version; v != tls.VersionTLS13 {
 		t.Errorf("%s; expected TLS 1.3", tls.VersionName(v))
@@ -48,10 +47,9 @@ func TestNames(t *testing.T) {
 // both opens a store with a certificate of each kind of key, so that no suite is refused for the key.
 func both(t *testing.T, c tlsfiles.Config) *tlsfiles.Store {
 	t.Helper()
-	dir, ca := t.TempDir(), authority(t, "CA")
-	template := x509.Certificate{Subject: pkix.Name{CommonName: "rsa"}, DNSNames: []string{"gateway.example"}}
-	c.Pairs = []tlsfiles.Pair{putPair(t, dir, "ecdsa", ca.server(t, "gateway.example")),
-		putPair(t, dir, "rsa", issueFor(t, ca, template, rsaKey(t)))}
+	dir, ca := t.TempDir(), authority.New("CA")
+	c.Pairs = []tlsfiles.Pair{putPair(t, dir, "ecdsa", ca.Server(host("gateway.example"))),
+		putPair(t, dir, "rsa", ca.Issue(authority.CommonName("rsa"), authority.DNS("gateway.example"), authority.RSA))}
 	s, _ := open(t, c)
 	return s
 }
@@ -122,15 +120,14 @@ func TestProtocols(t *testing.T) {
 
 // TestClientAuth checks which clients each kind of client authentication lets in.
 func TestClientAuth(t *testing.T) {
-	dir, ca, other := t.TempDir(), authority(t, "CA"), authority(t, "other CA")
-	pair, cas := putPair(t, dir, "server", ca.server(t, "gateway.example")), []string{put(t, ca.certPEM(), dir, "ca.pem")}
-	clients := map[string]*issued{
-		"none":  nil,
-		"good":  ca.client(t, "good"),
-		"other": other.client(t, "other"),
-		"expired": issue(t, ca, x509.Certificate{NotAfter: past(t),
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}),
-		"server": ca.server(t, "a server's"),
+	dir, ca, other := t.TempDir(), authority.New("CA"), authority.New("other CA")
+	pair, cas := putPair(t, dir, "server", ca.Server(host("gateway.example"))), []string{ca.WriteCert(t, dir, "ca")}
+	clients := map[string]*authority.Certificate{
+		"none":    nil,
+		"good":    ca.Client(authority.CommonName("good")),
+		"other":   other.Client(authority.CommonName("other")),
+		"expired": ca.Client(authority.Until(past(t))),
+		"server":  ca.Server(host("a server's")),
 	}
 	for _, c := range []struct {
 		auth tlsfiles.ClientAuth
@@ -144,9 +141,9 @@ func TestClientAuth(t *testing.T) {
 		s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientAuth: c.auth, ClientCA: c.cas})
 		address := echoServer(t, s.TLSConfig())
 		for name, client := range clients {
-			config := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
+			config := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
 			if client != nil {
-				certificate := client.tls()
+				certificate := client.TLS()
 				// The client shows it also when it is of another CA.
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil

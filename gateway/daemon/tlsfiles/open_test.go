@@ -2,7 +2,6 @@ package tlsfiles_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -10,15 +9,16 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
 // TestRefused checks that files that cannot work are refused with a sentence that names the file and the mistake.
 func TestRefused(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	good := ca.server(t, "gateway.example")
-	pair, other := putPair(t, dir, "good", good), putPair(t, dir, "other", ca.server(t, "other"))
-	clientCA := put(t, ca.certPEM(), dir, "ca.pem")
-	damaged := append([]byte(nil), good.cert.Raw...)
+	dir, ca := t.TempDir(), authority.New("CA")
+	good := ca.Server(host("gateway.example"))
+	pair, other := putPair(t, dir, "good", good), putPair(t, dir, "other", ca.Server(host("other")))
+	clientCA := ca.WriteCert(t, dir, "ca")
+	damaged := append([]byte(nil), good.X509.Raw...)
 	damaged[10] ^= 0xff
 	file := func(name string, data []byte) string { return put(t, data, dir, name) }
 	block := func(kind string, data []byte) []byte {
@@ -36,7 +36,7 @@ func TestRefused(t *testing.T) {
 			[]string{"cannot read", "missing.pem", "no such file"}},
 		{tlsfiles.Config{Pairs: certs(dir)}, []string{dir, "not a regular file"}},
 		{tlsfiles.Config{Pairs: certs(os.DevNull)}, []string{os.DevNull, "not a regular file"}},
-		{tlsfiles.Config{Pairs: certs(file("der.pem", good.cert.Raw))},
+		{tlsfiles.Config{Pairs: certs(file("der.pem", good.X509.Raw))},
 			[]string{"der.pem", "has no certificate", "BEGIN CERTIFICATE"}},
 		{tlsfiles.Config{Pairs: certs(file("long.pem", make([]byte, 1<<20+1)))}, []string{"long.pem", "longer than 1048576"}},
 		{tlsfiles.Config{Pairs: certs(file("damaged.pem", block("CERTIFICATE", damaged)))},
@@ -77,16 +77,15 @@ func TestRefused(t *testing.T) {
 
 // TestWarned checks what is used with a warning: an expired certificate at the start, a key that every user may read.
 func TestWarned(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	expired := putPair(t, dir, "expired", issue(t, ca, x509.Certificate{DNSNames: []string{"gateway.example"},
-		NotAfter: past(t)}))
+	dir, ca := t.TempDir(), authority.New("CA")
+	expired := putPair(t, dir, "expired", ca.Issue(authority.DNS("gateway.example"), authority.Until(past(t))))
 	_, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{expired}})
 	if lines := log.lines("[WARN]"); len(lines) != 1 || !strings.Contains(lines[0], "has expired") ||
 		!strings.Contains(lines[0], expired.Cert) {
 		t.Errorf("%q", lines)
 	}
 	for mode, warned := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o644: 1, 0o604: 1} {
-		pair := putPair(t, dir, "server", ca.server(t, "gateway.example"))
+		pair := putPair(t, dir, "server", ca.Server(host("gateway.example")))
 		check(t, os.Chmod(pair.Key, mode))
 		_, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
 		lines := log.lines("everybody on this machine may read a private key")
@@ -98,12 +97,12 @@ func TestWarned(t *testing.T) {
 
 // TestOneFile checks that one file may hold both certificate and key, and further text and certificates.
 func TestOneFile(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	good := ca.server(t, "gateway.example")
-	path := put(t, append(append(append([]byte("for the gateway\n"), good.keyPEM()...), good.certPEM()...),
-		ca.certPEM()...), dir, "all.pem")
+	dir, ca := t.TempDir(), authority.New("CA")
+	good := ca.Server(host("gateway.example"))
+	path := put(t, append(append(append([]byte("for the gateway\n"), good.KeyPEM()...), good.CertPEM()...),
+		ca.CertPEM()...), dir, "all.pem")
 	s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{{Cert: path, Key: path}}})
-	conn, err := dial(t, echoServer(t, s.TLSConfig()), &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()})
+	conn, err := dial(t, echoServer(t, s.TLSConfig()), &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()})
 	check(t, err)
 	if n := len(conn.ConnectionState().PeerCertificates); n != 2 {
 		t.Errorf("%d certificates; expected the chain of 2", n)

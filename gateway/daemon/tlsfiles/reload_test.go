@@ -2,7 +2,6 @@ package tlsfiles_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
 // past is an hour ago.
@@ -18,14 +18,14 @@ func past(testing.TB) time.Time { return time.Now().Add(-time.Hour) }
 
 // TestReplaced checks that new connections see a replaced certificate by themselves, and that established ones go on.
 func TestReplaced(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	pair := putPair(t, dir, "server", ca.server(t, "old", "gateway.example"))
+	dir, ca := t.TempDir(), authority.New("CA")
+	pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
 	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
 	address := echoServer(t, s.TLSConfig())
-	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
+	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
 	established, err := dial(t, address, client)
 	check(t, err)
-	putPair(t, dir, "server", ca.server(t, "new", "gateway.example"))
+	putPair(t, dir, "server", ca.Server(host("new", "gateway.example")))
 	await(t, "the new certificate", func() bool { return seen(t, address, client) == "new" })
 	check(t, exchange(established))
 	await(t, "the line about it", func() bool { return len(log.lines("certificate loaded")) == 2 })
@@ -42,25 +42,25 @@ func TestReplaced(t *testing.T) {
 
 // TestInPlace checks that files that are overwritten in place are noticed too.
 func TestInPlace(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	pair := putPair(t, dir, "server", ca.server(t, "old", "gateway.example"))
+	dir, ca := t.TempDir(), authority.New("CA")
+	pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
 	s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
 	address := echoServer(t, s.TLSConfig())
-	fresh := ca.server(t, "new", "gateway.example")
-	check(t, os.WriteFile(pair.Cert, fresh.certPEM(), 0o600))
-	check(t, os.WriteFile(pair.Key, fresh.keyPEM(), 0o600))
+	fresh := ca.Server(host("new", "gateway.example"))
+	check(t, os.WriteFile(pair.Cert, fresh.CertPEM(), 0o600))
+	check(t, os.WriteFile(pair.Key, fresh.KeyPEM(), 0o600))
 	await(t, "the new certificate", func() bool {
-		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}) == "new"
+		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}) == "new"
 	})
 }
 
 // TestKubernetes checks that a changed secret of Kubernetes is noticed: the link to the directory of all files is
 // replaced.
 func TestKubernetes(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
+	dir, ca := t.TempDir(), authority.New("CA")
 	for _, name := range []string{"old", "new"} {
 		check(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		putPair(t, filepath.Join(dir, name), "tls", ca.server(t, name, "gateway.example"))
+		putPair(t, filepath.Join(dir, name), "tls", ca.Server(host(name, "gateway.example")))
 	}
 	check(t, os.Symlink("old", filepath.Join(dir, "..data")))
 	pair := tlsfiles.Pair{Cert: filepath.Join(dir, "tls.pem"), Key: filepath.Join(dir, "tls.key")}
@@ -72,7 +72,7 @@ func TestKubernetes(t *testing.T) {
 	check(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 	check(t, os.RemoveAll(filepath.Join(dir, "old")))
 	await(t, "the new certificate", func() bool {
-		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}) == "new"
+		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}) == "new"
 	})
 	if len(log.lines("[ERROR]")) > 0 {
 		t.Error(log)
@@ -82,33 +82,33 @@ func TestKubernetes(t *testing.T) {
 // TestBroken checks that files that cannot be used leave the loaded ones in force. The log says once which file and
 // why, without a word of the key. Good files are taken afterwards.
 func TestBroken(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	good, fresh := ca.server(t, "old", "gateway.example"), ca.server(t, "new", "gateway.example")
-	expired := issue(t, ca, x509.Certificate{DNSNames: []string{"gateway.example"}, NotAfter: past(t)})
-	pair, clientCA := putPair(t, dir, "server", good), put(t, ca.certPEM(), dir, "ca.pem")
+	dir, ca := t.TempDir(), authority.New("CA")
+	good, fresh := ca.Server(host("old", "gateway.example")), ca.Server(host("new", "gateway.example"))
+	expired := ca.Issue(authority.DNS("gateway.example"), authority.Until(past(t)))
+	pair, clientCA := putPair(t, dir, "server", good), ca.WriteCert(t, dir, "ca")
 	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA},
 		ClientAuth: tlsfiles.ClientAuthRequest})
 	address := echoServer(t, s.TLSConfig())
-	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool()}
+	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
 	for _, c := range []struct {
 		what, path string
 		data       []byte
-		also       *issued // whose key is put in place
+		also       *authority.Certificate // whose key is put in place
 		want       string
 	}{
-		{what: "half a certificate", path: pair.Cert, data: fresh.certPEM()[:200], want: "cut short"},
-		{what: "half a key", path: pair.Key, data: good.keyPEM()[:100], want: "cut short"},
+		{what: "half a certificate", path: pair.Cert, data: fresh.CertPEM()[:200], want: "cut short"},
+		{what: "half a key", path: pair.Key, data: good.KeyPEM()[:100], want: "cut short"},
 		{what: "an empty certificate", path: pair.Cert, want: "has no certificate"},
 		{what: "an empty key", path: pair.Key, want: "has no private key"},
-		{what: "another key", path: pair.Key, data: fresh.keyPEM(), want: "does not belong to the first certificate in " +
+		{what: "another key", path: pair.Key, data: fresh.KeyPEM(), want: "does not belong to the first certificate in " +
 			pair.Cert},
-		{what: "another certificate", path: pair.Cert, data: fresh.certPEM(), want: "does not belong"},
-		{what: "an expired certificate", path: pair.Cert, data: expired.certPEM(), also: expired, want: "expired on "},
+		{what: "another certificate", path: pair.Cert, data: fresh.CertPEM(), want: "does not belong"},
+		{what: "an expired certificate", path: pair.Cert, data: expired.CertPEM(), also: expired, want: "expired on "},
 		{what: "no client CA", path: clientCA, data: []byte("# none yet\n"), want: "has no certificate"},
 	} {
 		check(t, os.WriteFile(c.path, c.data, 0o600))
 		if c.also != nil {
-			put(t, c.also.keyPEM(), pair.Key)
+			put(t, c.also.KeyPEM(), pair.Key)
 		}
 		_, err := s.Reload()
 		if err == nil || !strings.Contains(err.Error(), c.path) || !strings.Contains(err.Error(), c.want) {
@@ -126,7 +126,7 @@ func TestBroken(t *testing.T) {
 			t.Errorf("%s: said more than once", c.what)
 		}
 		putPair(t, dir, "server", good)
-		put(t, ca.certPEM(), clientCA)
+		put(t, ca.CertPEM(), clientCA)
 		_, err = s.Reload()
 		check(t, err)
 	}
@@ -139,8 +139,8 @@ func TestBroken(t *testing.T) {
 	if got := seen(t, address, client); got != "new" {
 		t.Errorf("%s is in force", got)
 	}
-	for _, i := range []*issued{good, fresh, expired} {
-		if secret := strings.Split(string(i.keyPEM()), "\n")[1]; strings.Contains(log.String(), secret) {
+	for _, i := range []*authority.Certificate{good, fresh, expired} {
+		if secret := strings.Split(string(i.KeyPEM()), "\n")[1]; strings.Contains(log.String(), secret) {
 			t.Error("the log has a private key")
 		}
 	}
@@ -148,8 +148,8 @@ func TestBroken(t *testing.T) {
 
 // TestUnchanged checks that files that have only been touched are not loaded again.
 func TestUnchanged(t *testing.T) {
-	dir, ca := t.TempDir(), authority(t, "CA")
-	pair := putPair(t, dir, "server", ca.server(t, "gateway.example"))
+	dir, ca := t.TempDir(), authority.New("CA")
+	pair := putPair(t, dir, "server", ca.Server(host("gateway.example")))
 	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
 	check(t, os.Chtimes(pair.Cert, time.Time{}, time.Now().Add(time.Minute)))
 	if changed, err := s.Reload(); changed || err != nil || len(log.lines("certificate loaded")) != 1 {
@@ -162,13 +162,14 @@ func TestUnchanged(t *testing.T) {
 func TestClientCAReplaced(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			dir, ca, later := t.TempDir(), authority(t, "CA"), authority(t, "later CA")
-			clientCA := put(t, ca.certPEM(), dir, "ca.pem")
-			s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "server", ca.server(t, "gateway.example"))},
-				ClientCA: []string{clientCA}, ClientAuth: tlsfiles.ClientAuthRequire})
+			dir, ca, later := t.TempDir(), authority.New("CA"), authority.New("later CA")
+			clientCA := ca.WriteCert(t, dir, "ca")
+			pair := putPair(t, dir, "server", ca.Server(host("gateway.example")))
+			s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA},
+				ClientAuth: tlsfiles.ClientAuthRequire})
 			address := echoServer(t, s.TLSConfig())
-			client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.pool(),
-				Certificates:       []tls.Certificate{ca.client(t, "client").tls()},
+			client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool(),
+				Certificates:       []tls.Certificate{ca.Client(authority.CommonName("client")).TLS()},
 				ClientSessionCache: tls.NewLRUClientSessionCache(1), MaxVersion: version}
 			for i := range 3 {
 				conn, err := dial(t, address, client)
@@ -178,7 +179,7 @@ func TestClientCAReplaced(t *testing.T) {
 				}
 			}
 			// one more CA is trusted: a full handshake, and the client is admitted
-			put(t, append(later.certPEM(), ca.certPEM()...), clientCA)
+			put(t, append(later.CertPEM(), ca.CertPEM()...), clientCA)
 			_, err := s.Reload()
 			check(t, err)
 			conn, err := dial(t, address, client)
@@ -186,7 +187,7 @@ func TestClientCAReplaced(t *testing.T) {
 			if conn.ConnectionState().DidResume {
 				t.Error("a ticket of before the change was accepted")
 			}
-			put(t, later.certPEM(), clientCA)
+			put(t, later.CertPEM(), clientCA)
 			_, err = s.Reload()
 			check(t, err)
 			if _, err := dial(t, address, client); err == nil {
@@ -203,12 +204,11 @@ func TestClientCAReplaced(t *testing.T) {
 func TestExpiring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, log := t.TempDir(), new(journal)
-		ca := issue(t, nil, x509.Certificate{IsCA: true, BasicConstraintsValid: true,
-			NotAfter: time.Now().Add((7*24 + 30) * time.Hour)})
-		soon := issue(t, ca, x509.Certificate{DNSNames: []string{"soon"}, NotAfter: time.Now().Add(36 * time.Hour)})
+		ca := authority.New("CA", authority.Until(time.Now().Add((7*24+30)*time.Hour)))
+		soon := ca.Issue(authority.DNS("soon"), authority.Until(time.Now().Add(36*time.Hour)))
 		config := tlsfiles.Config{Pairs: []tlsfiles.Pair{putPair(t, dir, "soon", soon),
-			putPair(t, dir, "fine", ca.server(t, "fine"))},
-			ClientCA: []string{put(t, ca.certPEM(), dir, "ca.pem")}, ClientAuth: tlsfiles.ClientAuthRequest,
+			putPair(t, dir, "fine", ca.Server(host("fine")))},
+			ClientCA: []string{ca.WriteCert(t, dir, "ca")}, ClientAuth: tlsfiles.ClientAuthRequest,
 			Logger: log.logger()}
 		for _, path := range []string{config.Pairs[0].Cert, config.Pairs[0].Key, config.Pairs[1].Cert, config.Pairs[1].Key,
 			config.ClientCA[0]} {
