@@ -2,8 +2,6 @@ package daemon_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
 // fleetLine is the line of the log that says how a gateway is in a fleet.
@@ -223,13 +223,9 @@ func TestClusterTLS(t *testing.T) {
 }
 
 // peer issues a certificate for both ends of connections between nodes on 127.0.0.1, into two files.
-func (ca *authority) peer(file, common string) (cert, key string) {
+func (ca *issuer) peer(file, common string) (cert, key string) {
 	ca.t.Helper()
-	c, k := ca.sign(x509.Certificate{Subject: pkix.Name{CommonName: common}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}})
-	der, err := x509.MarshalPKCS8PrivateKey(k)
-	check(ca.t, err)
-	return ca.put(file+".pem", "CERTIFICATE", c.Raw), ca.put(file+".key", "PRIVATE KEY", der)
+	return ca.Peer(authority.CommonName(common), authority.IP("127.0.0.1")).Write(ca.t, ca.dir, file)
 }
 
 // awaitLine waits until the log has a line with a text, counted from its beginning.
