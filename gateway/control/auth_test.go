@@ -3,8 +3,6 @@ package control_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"net"
 	"runtime"
@@ -23,6 +21,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -93,13 +92,11 @@ var needed = map[protoreflect.Name]pb.Role{
 // TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that
 // nobody may call anything without either.
 func TestRoles(t *testing.T) {
-	ca := newAuthority(t)
+	ca := newAuthority()
 	g := gatewaytest.Start(t)
-	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"),
-		tokenLine("admin", "admin"))
-	config := control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{
-		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR,
-		"spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
+	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"), tokenLine("admin", "admin"))
+	config := control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{
+		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR, "spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
 	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
 	for _, m := range methods() {
 		err := invoke(patiently(t), nobody, m, nil)
@@ -111,7 +108,7 @@ func TestRoles(t *testing.T) {
 	for role, id := range map[pb.Role]string{pb.Role_ROLE_VIEWER: "spiffe://test/viewer/ann",
 		pb.Role_ROLE_OPERATOR: "spiffe://test/operator", pb.Role_ROLE_ADMIN: "spiffe://test/admin"} {
 		name := auth.RoleWord(role)
-		certified := connectAs(t, nobody, ca.client(ca.named(t, id)))
+		certified := connectAs(t, nobody, ca.client(ca.named(id)))
 		for _, m := range methods() {
 			for way, err := range map[string]error{
 				"token":       invoke(bearing(patiently(t), tokenOf(name)), nobody, m, nil),
@@ -153,46 +150,31 @@ func TestFieldRoles(t *testing.T) {
 
 // TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
 func TestCertificates(t *testing.T) {
-	ca, other := newAuthority(t), newAuthority(t)
-	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER,
-		"spiffe://test/ops/boss": pb.Role_ROLE_ADMIN, "ops.test": pb.Role_ROLE_OPERATOR,
+	ca, other := newAuthority(), newAuthority()
+	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER, "spiffe://test/ops/boss": pb.Role_ROLE_ADMIN, "ops.test": pb.Role_ROLE_OPERATOR,
 		"Ann": pb.Role_ROLE_VIEWER, "uid:0": pb.Role_ROLE_ADMIN}
-	first, _ := serveAs(t, gatewaytest.Start(t).Server,
-		control.Config{TLS: ca.server(t), Auth: auth.Config{Roles: roles}}, ca.client())
-	long := ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test", "boss.test"},
-		Subject: pkix.Name{CommonName: "Ann"}})
+	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Auth: auth.Config{Roles: roles}}, ca.client())
+	long := ca.issue(authority.CommonName("Ann"), authority.DNS("ops.test", "boss.test"))
 	for name, c := range map[string]struct {
 		certificates []tls.Certificate
 		want         failure // zero: it may
 		role         pb.Role
 	}{
-		"none":            {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
-		"below a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
-		"far below a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/ann/phone")}, failure{},
-			pb.Role_ROLE_VIEWER},
-		"exactly": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
-		"above a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/ops")},
-			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"beside a pattern": {[]tls.Certificate{ca.named(t, "spiffe://test/opsx/ann")},
-			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"the pattern itself": {[]tls.Certificate{ca.named(t, "spiffe://test/ops/*")},
-			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"other domain": {[]tls.Certificate{ca.named(t, "spiffe://other/ops/ann")},
-			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"DNS name": {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
-		"common name": {[]tls.Certificate{ca.issue(t,
-			&x509.Certificate{Subject: pkix.Name{CommonName: "Ann"}})}, failure{}, pb.Role_ROLE_VIEWER},
-		"common name of a user": {[]tls.Certificate{ca.issue(t,
-			&x509.Certificate{Subject: pkix.Name{CommonName: "uid:0"}})}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"names nobody": {[]tls.Certificate{ca.issue(t, &x509.Certificate{})},
-			failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
-		"names too much": {[]tls.Certificate{ca.issue(t,
-			&x509.Certificate{Subject: pkix.Name{CommonName: text(1025)}})},
-			failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
-		"wrong authority": {[]tls.Certificate{other.named(t, "spiffe://test/ops/boss")},
-			failure{code: codes.Unavailable}, 0},
-		"expired": {[]tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"},
-			NotAfter: time.Now().Add(-time.Minute)})},
+		"none":                  {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
+		"below a pattern":       {[]tls.Certificate{ca.named("spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
+		"far below a pattern":   {[]tls.Certificate{ca.named("spiffe://test/ops/ann/phone")}, failure{}, pb.Role_ROLE_VIEWER},
+		"exactly":               {[]tls.Certificate{ca.named("spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
+		"above a pattern":       {[]tls.Certificate{ca.named("spiffe://test/ops")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"beside a pattern":      {[]tls.Certificate{ca.named("spiffe://test/opsx/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"the pattern itself":    {[]tls.Certificate{ca.named("spiffe://test/ops/*")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"other domain":          {[]tls.Certificate{ca.named("spiffe://other/ops/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"DNS name":              {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
+		"common name":           {[]tls.Certificate{ca.issue(authority.CommonName("Ann"))}, failure{}, pb.Role_ROLE_VIEWER},
+		"common name of a user": {[]tls.Certificate{ca.issue(authority.CommonName("uid:0"))}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"names nobody":          {[]tls.Certificate{ca.issue()}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"names too much":        {[]tls.Certificate{ca.issue(authority.CommonName(text(1025)))}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"wrong authority":       {[]tls.Certificate{other.named("spiffe://test/ops/boss")}, failure{code: codes.Unavailable}, 0},
+		"expired": {[]tls.Certificate{ca.issue(authority.DNS("ops.test"), authority.Until(time.Now().Add(-time.Minute)))},
 			failure{code: codes.Unavailable}, 0},
 	} {
 		r, err := pb.NewGatewayServiceClient(connectAs(t, first, ca.client(c.certificates...))).GetGateway(patiently(t),
@@ -216,10 +198,9 @@ func TestCertificates(t *testing.T) {
 
 // TestNoRoleIsLogged holds that the log says whom no role was given to: who has to mend that must know.
 func TestNoRoleIsLogged(t *testing.T) {
-	ca := newAuthority(t)
+	ca := newAuthority()
 	var log lockedBuffer
-	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(t), Logger: traceLogger(&log)},
-		ca.client(ca.named(t, "spiffe://test/ann")))
+	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Logger: traceLogger(&log)}, ca.client(ca.named("spiffe://test/ann")))
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.PermissionDenied, "NO_ROLE", ""})
 	s.Stop(patiently(t))
@@ -234,21 +215,21 @@ func TestNoRoleIsLogged(t *testing.T) {
 
 // TestUnverifiedCertificate holds that a certificate that nobody has verified proves nothing, whatever it says.
 func TestUnverifiedCertificate(t *testing.T) {
-	ca := newAuthority(t)
-	config := ca.server(t)
+	ca := newAuthority()
+	config := ca.server()
 	config.ClientAuth = tls.RequestClientCert
 	roles := map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}
 	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config, Auth: auth.Config{Roles: roles}},
-		ca.client(newAuthority(t).named(t, "spiffe://test/boss")))
+		ca.client(newAuthority().named("spiffe://test/boss")))
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""})
 }
 
 // TestWrongTransport holds that plain text gets nothing at a TLS port, nor TLS at a plain one.
 func TestWrongTransport(t *testing.T) {
-	ca := newAuthority(t)
+	ca := newAuthority()
 	g := gatewaytest.Start(t)
-	encrypted, _ := serveAs(t, g.Server, control.Config{TLS: ca.server(t)}, ca.client())
+	encrypted, _ := serveAs(t, g.Server, control.Config{TLS: ca.server()}, ca.client())
 	for name, conn := range map[string]*grpc.ClientConn{
 		"plain text to TLS": connectAs(t, encrypted, insecure.NewCredentials()),
 		"TLS to plain text": connectAs(t, g.Conn, ca.client()),
@@ -263,13 +244,11 @@ func TestWrongTransport(t *testing.T) {
 // TestNoResumption holds that a client proves its certificate on each connection: a resumed session would rest on
 // authorities of before.
 func TestNoResumption(t *testing.T) {
-	ca := newAuthority(t)
-	changing := ca.server(t)
-	for name, config := range map[string]*tls.Config{"fixed": ca.server(t),
-		"chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
+	ca := newAuthority()
+	changing := ca.server()
+	for name, config := range map[string]*tls.Config{"fixed": ca.server(), "chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
 		conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config}, ca.client())
-		client := &tls.Config{RootCAs: ca.pool, ServerName: "127.0.0.1", NextProtos: []string{"h2"},
-			ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		client := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1", NextProtos: []string{"h2"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 		for range 2 {
 			c, err := tls.Dial("tcp", conn.Target(), client)
 			check(t, err)
@@ -345,11 +324,10 @@ func TestTokenHeaders(t *testing.T) {
 // TestTokenDecides holds who a caller is that brings a token along where something else would have proven another
 // identity, and that the token of a gateway without tokens is refused.
 func TestTokenDecides(t *testing.T) {
-	ca := newAuthority(t)
+	ca := newAuthority()
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serveAs(t, gatewaytest.Start(t).Server,
-		control.Config{TLS: ca.server(t), Auth: auth.Config{Tokens: tokens.TokenFile,
-			Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named(t, "spiffe://test/boss")))
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile,
+		Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named("spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	r, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 	check(t, err)
@@ -404,8 +382,7 @@ func TestUnixSocket(t *testing.T) {
 		conn, err := grpc.NewClient("unix://"+listener.Addr().String(),
 			grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(t, err)
-		// TLS is not for unix sockets
-		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority(t).server(t)})
+		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority().server()}) // TLS is not for unix sockets
 		client := pb.NewGatewayServiceClient(conn)
 		r, err := client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 		check(t, err)

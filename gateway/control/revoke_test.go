@@ -2,7 +2,6 @@ package control_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -121,15 +121,14 @@ func TestExpiry(t *testing.T) {
 			soon := time.Now().Add(time.Minute).Truncate(time.Second)
 			tokens := openTokens(t, nil, tokenLine("ops", "viewer", "expires:"+soon.UTC().Format(time.RFC3339)))
 			defer tokens.Close()
-			ca := newAuthority(t)
-			config := control.Config{TLS: ca.server(t),
-				Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{"ops.test": pb.Role_ROLE_VIEWER}}}
+			ca := newAuthority()
+			config := control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{"ops.test": pb.Role_ROLE_VIEWER}}}
 			ctx := t.Context()
 			var certificates []tls.Certificate
 			if reason == "TOKEN_EXPIRED" {
 				ctx = bearing(ctx, tokenOf("ops"))
 			} else {
-				certificates = append(certificates, ca.issue(t, &x509.Certificate{DNSNames: []string{"ops.test"}, NotAfter: soon}))
+				certificates = append(certificates, ca.issue(authority.DNS("ops.test"), authority.Until(soon)))
 			}
 			p := newPipe("192.0.2.1")
 			conn := p.clientAs(t, ca.client(certificates...))
