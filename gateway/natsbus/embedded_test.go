@@ -2,14 +2,8 @@ package natsbus_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -19,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
@@ -249,48 +244,11 @@ func stallNode(t *testing.T, messages int) {
 	}
 }
 
-// authority issues certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	ca := new(authority)
-	ca.cert, ca.key = ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	return ca
-}
-
-// sign makes a new key and its certificate; the first is the CA's own.
-func (ca *authority) sign(t testing.TB, template x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	check(t, err)
-	template.SerialNumber, err = rand.Int(rand.Reader, big.NewInt(1<<62))
-	check(t, err)
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, signer := &template, key
-	if ca.cert != nil {
-		parent, signer = ca.cert, ca.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, parent, &key.PublicKey, signer)
-	check(t, err)
-	cert, err := x509.ParseCertificate(der)
-	check(t, err)
-	return cert, key
-}
-
-// mutual returns the TLS configuration of a node at some addresses.
-func (ca *authority) mutual(t testing.TB, ips ...net.IP) *tls.Config {
-	t.Helper()
-	cert, key := ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "node"}, IPAddresses: ips,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}})
-	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
-		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13}
+// mutual returns the TLS configuration of a node of a CA at some addresses.
+func mutual(ca *authority.CA, addresses ...string) *tls.Config {
+	node := ca.Peer(authority.CommonName("node"), authority.IP(addresses...))
+	return &tls.Config{Certificates: []tls.Certificate{node.TLS()}, RootCAs: ca.Pool(), ClientCAs: ca.Pool(),
+		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13}
 }
 
 // TestEmbeddedTLS holds that nodes with certificates under one CA make a fleet, also nodes that only others told of. No
@@ -298,21 +256,21 @@ func (ca *authority) mutual(t testing.TB, ips ...net.IP) *tls.Config {
 // address.
 func TestEmbeddedTLS(t *testing.T) {
 	t.Parallel()
-	ca, other, log := newAuthority(t), newAuthority(t), newJournal()
-	local := net.IPv4(127, 0, 0, 1)
+	ca, other, log := authority.New("CA"), authority.New("CA"), newJournal()
+	const local = "127.0.0.1"
 	node := func(name string, c *tls.Config, join ...string) *natsbus.Bus {
 		return open(t, natsbus.Config{Node: name, Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: join, TLS: c}})
 	}
 	a := open(t, natsbus.Config{Node: "a", Logger: log.logger(),
-		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: ca.mutual(t, local)}})
-	b, c := node("b", ca.mutual(t, local), a.Address()), node("c", ca.mutual(t, local), a.Address())
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: mutual(ca, local)}})
+	b, c := node("b", mutual(ca, local), a.Address()), node("c", mutual(ca, local), a.Address())
 	fleettest.Settle(t, a, b)
 	fleettest.Settle(t, b, c)
 	fleettest.Settle(t, c, b)
 	inbox := subscribe(t, a, "x")
 
-	stranger := other.mutual(t, local)
-	stranger.RootCAs = ca.mutual(t).RootCAs // it trusts this fleet; the fleet does not trust it
+	stranger := mutual(other, local)
+	stranger.RootCAs = ca.Pool() // it trusts this fleet; the fleet does not trust it
 	for want, intruder := range map[string]*natsbus.Bus{
 		"unknown authority": node("intruder", stranger, a.Address()),
 		"handshake":         node("plain", nil, a.Address()),
@@ -321,10 +279,10 @@ func TestEmbeddedTLS(t *testing.T) {
 		fleettest.AwaitStatus(t, intruder, true)
 		check(t, intruder.Publish("x", nil))
 	}
-	wrong := node("wrong", ca.mutual(t, net.IPv4(127, 0, 0, 77)))
+	wrong := node("wrong", mutual(ca, "127.0.0.77"))
 	said := newJournal()
 	d := open(t, natsbus.Config{Node: "d", Logger: said.logger(), Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0",
-		Join: []string{wrong.Address()}, TLS: ca.mutual(t, local)}})
+		Join: []string{wrong.Address()}, TLS: mutual(ca, local)}})
 	said.await(t, "127.0.0.77")
 	fleettest.AwaitStatus(t, d, true)
 	check(t, d.Publish("x", nil))

@@ -2,31 +2,26 @@ package natsbus_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
 // deployed starts the server of gateway/deploy/nats, and returns it with the authority of its certificate.
-func deployed(t testing.TB) (*fleettest.NATSServer, *authority) {
+func deployed(t testing.TB) (*fleettest.NATSServer, *authority.CA) {
 	t.Helper()
-	dir, ca := t.TempDir(), newAuthority(t)
+	dir, ca := t.TempDir(), authority.New("CA")
 	config, err := os.ReadFile(filepath.Join("..", "deploy", "nats", "nats-server.conf"))
 	check(t, err)
-	cert, key := ca.sign(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	check(t, err)
+	server := ca.Server(authority.IP("127.0.0.1"))
 	for name, content := range map[string][]byte{
 		"nats-server.conf": config,
-		"server.pem":       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
-		"server-key.pem":   pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		"server.pem":       server.CertPEM(),
+		"server-key.pem":   server.KeyPEM(),
 	} {
 		check(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
@@ -35,13 +30,12 @@ func deployed(t testing.TB) (*fleettest.NATSServer, *authority) {
 }
 
 // permitted opens the bus of a node with its user, and returns it with its log.
-func permitted(t testing.TB, s *fleettest.NATSServer, ca *authority, node, password string) (*natsbus.Bus, *journal) {
+func permitted(t testing.TB, s *fleettest.NATSServer, ca *authority.CA, node, password string) (*natsbus.Bus, *journal) {
 	t.Helper()
-	roots, log := x509.NewCertPool(), newJournal()
-	roots.AddCert(ca.cert)
+	log := newJournal()
 	b := open(t, natsbus.Config{Node: node, Fleet: "sockgate", Logger: log.logger(), External: &natsbus.External{
 		URLs: []string{"tls://" + node + ":" + password + "@" + s.Address},
-		TLS:  &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}})
+		TLS:  &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12}}})
 	fleettest.AwaitStatus(t, b, true)
 	return b, log
 }
