@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -181,7 +182,7 @@ func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
 func (g *guarded) controlAttempts() []attempt {
 	stranger := g.strangers.issue("stranger", "spiffe://example.org/ops/admin", nil)
 	old := g.ca.issue("old", "spiffe://example.org/ops/admin", expired)
-	noClient := g.ca.issue("no-client", "spiffe://example.org/ops/admin", asServer)
+	noClient := g.ca.Server(authority.CommonName("no-client"), authority.URI("spiffe://example.org/ops/admin"), local).TLS()
 	known := g.ca.issue("known", "spiffe://example.org/ops/admin/more", nil)
 	common := g.ca.issue("common", "spiffe://example.org/ops/admin", func(c *x509.Certificate) {
 		c.Subject.CommonName, c.URIs = "spiffe://example.org/ops/admin", nil
@@ -317,7 +318,7 @@ func (g *guarded) startAttempts() []attempt {
 			return fmt.Sprintf("exit %d: %s", exit.ExitCode(), first)
 		}
 	}
-	tlsFlags := []string{"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server-key.pem")}
+	tlsFlags := []string{"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server.key")}
 	return []attempt{
 		{"to start with the control plane on every address, and nothing else", start("--control", "0.0.0.0:0")},
 		{"the same with TLS, and no identity", start(append(tlsFlags, "--control", "0.0.0.0:0")...)},
@@ -325,7 +326,7 @@ func (g *guarded) startAttempts() []attempt {
 		{"to require identities and name no way to prove one", start("--control", "127.0.0.1:0", "--control-auth", "required")},
 		{"to join a fleet over the network, without certificates", start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222")},
 		{"the same with a certificate, and no CA for those of others", start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222",
-			"--cluster-tls-cert", g.ca.file("server.pem"), "--cluster-tls-key", g.ca.file("server-key.pem"))},
+			"--cluster-tls-cert", g.ca.file("server.pem"), "--cluster-tls-key", g.ca.file("server.key"))},
 		{"NATS over the network, in plain text", start("--control", "127.0.0.1:0", "--nats-url", "nats://edge-1:secret@192.0.2.1:4222")},
 		{"to start with the PROXY protocol, and believe everybody", start("--proxy-protocol", "required")},
 	}

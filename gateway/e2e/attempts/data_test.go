@@ -111,7 +111,7 @@ func (g *guarded) dataAttempts() []attempt {
 	stranger, old := g.strangers.issue("stranger-device", "", nil), g.ca.issue("old-device", "", expired)
 	device := g.ca.issue("device", "spiffe://example.org/device/7", nil)
 	trusting := func(certs ...tls.Certificate) *tls.Config {
-		config := &tls.Config{RootCAs: g.ca.pool(), ServerName: "localhost"}
+		config := &tls.Config{RootCAs: g.ca.Pool(), ServerName: "localhost"}
 		if len(certs) > 0 {
 			config.GetClientCertificate = presenting(certs[0])
 		}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
+	"github.com/sockgate/sockgate/gateway/internal/authority"
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -30,8 +31,8 @@ type guarded struct {
 	t         *testing.T
 	dir       string
 	program   string
-	ca        *authority
-	strangers *authority // another CA, which nobody trusts
+	ca        *issuer
+	strangers *issuer // another CA, which nobody trusts
 	control   string
 	listeners map[string]string // name → address
 	admin     sockgatev1.GatewayServiceClient
@@ -47,20 +48,20 @@ func startGuarded(t *testing.T) *guarded {
 	dir := t.TempDir()
 	g := &guarded{t: t, dir: dir, program: program.Build(t, program.Gateway), listeners: make(map[string]string)}
 	g.ca, g.strangers = newAuthority(t, dir, "ca"), newAuthority(t, dir, "strangers")
-	g.ca.issue("server", "", asServer)
+	g.ca.Server(authority.CommonName("server"), local).Write(t, dir, "server")
 	admin := g.ca.issue("admin", "spiffe://example.org/ops/admin", nil)
 	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"), "admin admin "+token.HashOf("admin"),
 		"late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z", "leaver viewer "+token.HashOf("leaver"))
 	g.start(
 		"--node", "edge-1", "--log-level", "debug", "--handshake-timeout", handshakeTimeout, "--state-dir", filepath.Join(dir, "state"),
 		"--listen", "plain=127.0.0.1:0",
-		"--listen", "tls=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server-key.pem"),
-		"--listen", "mutual=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server-key.pem")+
+		"--listen", "tls=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server.key"),
+		"--listen", "mutual=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server.key")+
 			" client-auth=require client-ca="+g.ca.file("ca.pem"),
 		"--listen", "balanced=127.0.0.1:0 proxy=required proxy-trusted=127.0.0.2/32",
 		"--listen", "perhaps=127.0.0.1:0 proxy=optional proxy-trusted=127.0.0.2/32",
 		"--control", "127.0.0.1:0", "--control-auth", "required", "--control-token-file", g.tokens(),
-		"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server-key.pem"), "--control-tls-client-ca", g.ca.file("ca.pem"),
+		"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server.key"), "--control-tls-client-ca", g.ca.file("ca.pem"),
 		"--control-role", "spiffe://example.org/ops/admin=admin")
 	g.adminConn = g.dial(&admin, "")
 	g.admin = sockgatev1.NewGatewayServiceClient(g.adminConn)
@@ -126,7 +127,7 @@ func (g *guarded) start(args ...string) {
 
 // dial connects to the control plane with a certificate or the secret of a token, or neither.
 func (g *guarded) dial(cert *tls.Certificate, secret string) *grpc.ClientConn {
-	config := &tls.Config{RootCAs: g.ca.pool()}
+	config := &tls.Config{RootCAs: g.ca.Pool()}
 	if cert != nil {
 		config.GetClientCertificate = presenting(*cert)
 	}
