@@ -30,7 +30,8 @@ func deployed(t testing.TB) (*fleettest.NATSServer, *authority.CA) {
 }
 
 // permitted opens the bus of a node with its user, and returns it with its log.
-func permitted(t testing.TB, s *fleettest.NATSServer, ca *authority.CA, node, password string) (*natsbus.Bus, *journal) {
+func permitted(t testing.TB, s *fleettest.NATSServer, ca *authority.CA, node, password string) (*natsbus.Bus,
+	*journal) {
 	t.Helper()
 	log := newJournal()
 	b := open(t, natsbus.Config{Node: node, Fleet: "sockgate", Logger: log.logger(), External: &natsbus.External{
