@@ -26,7 +26,8 @@ func newAuthority(t *testing.T, dir, name string) *issuer {
 
 func (a *issuer) file(name string) string { return filepath.Join(a.dir, name) }
 
-// issue makes a certificate of a client that may be one, with a SPIFFE ID unless it is empty; change may alter it first.
+// issue makes a certificate of a client that may be one, with a SPIFFE ID unless it is empty. A change that is not nil
+// alters it first.
 func (a *issuer) issue(name, spiffe string, change authority.Option) tls.Certificate {
 	options := []authority.Option{authority.CommonName(name)}
 	if spiffe != "" {

@@ -182,7 +182,8 @@ func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
 func (g *guarded) controlAttempts() []attempt {
 	stranger := g.strangers.issue("stranger", "spiffe://example.org/ops/admin", nil)
 	old := g.ca.issue("old", "spiffe://example.org/ops/admin", expired)
-	noClient := g.ca.Server(authority.CommonName("no-client"), authority.URI("spiffe://example.org/ops/admin"), local).TLS()
+	noClient := g.ca.Server(authority.CommonName("no-client"), authority.URI("spiffe://example.org/ops/admin"),
+		local).TLS()
 	known := g.ca.issue("known", "spiffe://example.org/ops/admin/more", nil)
 	common := g.ca.issue("common", "spiffe://example.org/ops/admin", func(c *x509.Certificate) {
 		c.Subject.CommonName, c.URIs = "spiffe://example.org/ops/admin", nil
