@@ -1,10 +1,11 @@
-// Command knots shows how a module's packages are made: files, lines, and the largest knot of files that use each other.
+// Command knots shows how a module's packages are made: files, lines, and the largest knot of files that use each
+// other.
 //
 //	go -C .ci/knots run . [-check] [-floors FILE] [-v] DIRECTORY
 //
-// Tests and generated files are left out of the table. A file for another system counts as a file, and is in no knot. With
-// -check it also fails when a package or a file is too large, or when an import does not run downward. DIRECTORY is the root
-// of the module.
+// Tests and generated files are left out of the table. A file for another system counts as a file, and is in no knot.
+// With -check it also fails when a package or a file is too large, or when an import does not run downward. DIRECTORY
+// is the root of the module.
 package main
 
 import (
@@ -25,7 +26,8 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.BoolVar(&s.check, "check", false, "fail when a package or a file is too large, or an import does not run downward")
+	flag.BoolVar(&s.check, "check", false,
+		"fail when a package or a file is too large, or an import does not run downward")
 	flag.BoolVar(&s.verbose, "v", false, "name the files of each knot")
 	flag.StringVar(&s.floors, "floors", "", "`file` with the order of the floors (default: floors.txt, which is built in)")
 	flag.Parse()

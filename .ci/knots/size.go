@@ -33,7 +33,8 @@ func large(packages []measured) []error {
 	return problems
 }
 
-// longFiles finds the hand-written Go files below dir that are too long, those of nested modules and of other systems too.
+// longFiles finds the hand-written Go files below dir that are too long, those of nested modules and of other systems
+// too.
 func longFiles(dir string) ([]error, error) {
 	var problems []error
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

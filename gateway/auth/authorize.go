@@ -26,11 +26,11 @@ type Guard struct {
 	strangers strangers
 }
 
-// NewGuard returns a guard of the methods of a table, which lets one identity have at most calls calls under way, streams
-// included. It keeps auth. Denials are logged to log while Denials.Report runs.
+// NewGuard returns a guard of the methods of a table, which lets one identity have at most calls calls under way,
+// streams included. It keeps auth. Denials are logged to log while Denials.Report runs.
 func NewGuard(auth *Config, access AccessTable, calls int, log hclog.Logger) *Guard {
-	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log), usages: usages{all: make(map[string]*Usage)},
-		strangers: strangers{calls: make(map[string]int)}}
+	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log),
+		usages: usages{all: make(map[string]*Usage)}, strangers: strangers{calls: make(map[string]int)}}
 }
 
 // Authorize checks that a method may be called, and counts the call until leave. The context that it returns has the

@@ -47,10 +47,12 @@ func TestUndeclaredMethod(t *testing.T) {
 			return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test.Undeclared/Unary"},
 				func(context.Context, any) (any, error) { return in, nil })
 		}}},
-		Streams: []grpc.StreamDesc{{StreamName: "Stream", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			return stream.SendMsg(&emptypb.Empty{})
-		}}}}, nil)
-	if a := auth.NewAccessTable(s.grpc.GetServiceInfo())["/test.Undeclared/Unary"]; a.Everybody || a.Role != pb.Role_ROLE_UNSPECIFIED {
+		Streams: []grpc.StreamDesc{{StreamName: "Stream", ServerStreams: true,
+			Handler: func(_ any, stream grpc.ServerStream) error {
+				return stream.SendMsg(&emptypb.Empty{})
+			}}}}, nil)
+	if a := auth.NewAccessTable(s.grpc.GetServiceInfo())["/test.Undeclared/Unary"]; a.Everybody ||
+		a.Role != pb.Role_ROLE_UNSPECIFIED {
 		t.Errorf("%+v", a)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -44,7 +44,8 @@ func TestAudit(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Logger = traceLogger(&log) })
 	_, id := connect(t, g)
 	follower := follow(t, g, &pb.StreamEventsRequest{Types: []pb.EventType{controlled}})
-	conn, _ := serveAs(t, undrained{g.Server}, control.Config{TLS: ca.server(), Auth: auth.Config{Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}},
+	conn, _ := serveAs(t, undrained{g.Server}, control.Config{TLS: ca.server(),
+		Auth: auth.Config{Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}},
 		ca.client(ca.named("spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	for i, c := range []struct {

@@ -94,9 +94,11 @@ var needed = map[protoreflect.Name]pb.Role{
 func TestRoles(t *testing.T) {
 	ca := newAuthority()
 	g := gatewaytest.Start(t)
-	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"), tokenLine("admin", "admin"))
+	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"),
+		tokenLine("admin", "admin"))
 	config := control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{
-		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR, "spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
+		"spiffe://test/viewer/*": pb.Role_ROLE_VIEWER, "spiffe://test/operator": pb.Role_ROLE_OPERATOR,
+		"spiffe://test/admin": pb.Role_ROLE_ADMIN}}}
 	nobody, _ := serveAs(t, undrained{g.Server}, config, ca.client())
 	for _, m := range methods() {
 		err := invoke(patiently(t), nobody, m, nil)
@@ -151,29 +153,38 @@ func TestFieldRoles(t *testing.T) {
 // TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
 func TestCertificates(t *testing.T) {
 	ca, other := newAuthority(), newAuthority()
-	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER, "spiffe://test/ops/boss": pb.Role_ROLE_ADMIN, "ops.test": pb.Role_ROLE_OPERATOR,
-		"Ann": pb.Role_ROLE_VIEWER, "uid:0": pb.Role_ROLE_ADMIN}
-	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Auth: auth.Config{Roles: roles}}, ca.client())
+	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER, "spiffe://test/ops/boss": pb.Role_ROLE_ADMIN,
+		"ops.test": pb.Role_ROLE_OPERATOR, "Ann": pb.Role_ROLE_VIEWER, "uid:0": pb.Role_ROLE_ADMIN}
+	first, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Auth: auth.Config{Roles: roles}},
+		ca.client())
 	long := ca.issue(authority.CommonName("Ann"), authority.DNS("ops.test", "boss.test"))
 	for name, c := range map[string]struct {
 		certificates []tls.Certificate
 		want         failure // zero: it may
 		role         pb.Role
 	}{
-		"none":                  {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
-		"below a pattern":       {[]tls.Certificate{ca.named("spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
-		"far below a pattern":   {[]tls.Certificate{ca.named("spiffe://test/ops/ann/phone")}, failure{}, pb.Role_ROLE_VIEWER},
-		"exactly":               {[]tls.Certificate{ca.named("spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
-		"above a pattern":       {[]tls.Certificate{ca.named("spiffe://test/ops")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"beside a pattern":      {[]tls.Certificate{ca.named("spiffe://test/opsx/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"the pattern itself":    {[]tls.Certificate{ca.named("spiffe://test/ops/*")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"other domain":          {[]tls.Certificate{ca.named("spiffe://other/ops/ann")}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"DNS name":              {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
-		"common name":           {[]tls.Certificate{ca.issue(authority.CommonName("Ann"))}, failure{}, pb.Role_ROLE_VIEWER},
-		"common name of a user": {[]tls.Certificate{ca.issue(authority.CommonName("uid:0"))}, failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
-		"names nobody":          {[]tls.Certificate{ca.issue()}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
-		"names too much":        {[]tls.Certificate{ca.issue(authority.CommonName(text(1025)))}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
-		"wrong authority":       {[]tls.Certificate{other.named("spiffe://test/ops/boss")}, failure{code: codes.Unavailable}, 0},
+		"none":                {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
+		"below a pattern":     {[]tls.Certificate{ca.named("spiffe://test/ops/ann")}, failure{}, pb.Role_ROLE_VIEWER},
+		"far below a pattern": {[]tls.Certificate{ca.named("spiffe://test/ops/ann/phone")}, failure{}, pb.Role_ROLE_VIEWER},
+		"exactly":             {[]tls.Certificate{ca.named("spiffe://test/ops/boss")}, failure{}, pb.Role_ROLE_ADMIN},
+		"above a pattern": {[]tls.Certificate{ca.named("spiffe://test/ops")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"beside a pattern": {[]tls.Certificate{ca.named("spiffe://test/opsx/ann")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"the pattern itself": {[]tls.Certificate{ca.named("spiffe://test/ops/*")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"other domain": {[]tls.Certificate{ca.named("spiffe://other/ops/ann")},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"DNS name":    {[]tls.Certificate{long}, failure{}, pb.Role_ROLE_OPERATOR},
+		"common name": {[]tls.Certificate{ca.issue(authority.CommonName("Ann"))}, failure{}, pb.Role_ROLE_VIEWER},
+		"common name of a user": {[]tls.Certificate{ca.issue(authority.CommonName("uid:0"))},
+			failure{codes.PermissionDenied, "NO_ROLE", ""}, 0},
+		"names nobody": {[]tls.Certificate{ca.issue()}, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""},
+			0},
+		"names too much": {[]tls.Certificate{ca.issue(authority.CommonName(text(1025)))},
+			failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""}, 0},
+		"wrong authority": {[]tls.Certificate{other.named("spiffe://test/ops/boss")}, failure{code: codes.Unavailable},
+			0},
 		"expired": {[]tls.Certificate{ca.issue(authority.DNS("ops.test"), authority.Until(time.Now().Add(-time.Minute)))},
 			failure{code: codes.Unavailable}, 0},
 	} {
@@ -200,7 +211,8 @@ func TestCertificates(t *testing.T) {
 func TestNoRoleIsLogged(t *testing.T) {
 	ca := newAuthority()
 	var log lockedBuffer
-	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Logger: traceLogger(&log)}, ca.client(ca.named("spiffe://test/ann")))
+	conn, s := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Logger: traceLogger(&log)},
+		ca.client(ca.named("spiffe://test/ann")))
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.PermissionDenied, "NO_ROLE", ""})
 	s.Stop(patiently(t))
@@ -246,9 +258,11 @@ func TestWrongTransport(t *testing.T) {
 func TestNoResumption(t *testing.T) {
 	ca := newAuthority()
 	changing := ca.server()
-	for name, config := range map[string]*tls.Config{"fixed": ca.server(), "chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
+	for name, config := range map[string]*tls.Config{"fixed": ca.server(),
+		"chosen": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return changing, nil }}} {
 		conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: config}, ca.client())
-		client := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1", NextProtos: []string{"h2"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		client := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1", NextProtos: []string{"h2"},
+			ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 		for range 2 {
 			c, err := tls.Dial("tcp", conn.Target(), client)
 			check(t, err)
@@ -326,8 +340,9 @@ func TestTokenHeaders(t *testing.T) {
 func TestTokenDecides(t *testing.T) {
 	ca := newAuthority()
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
-	conn, _ := serveAs(t, gatewaytest.Start(t).Server, control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile,
-		Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named("spiffe://test/boss")))
+	conn, _ := serveAs(t, gatewaytest.Start(t).Server,
+		control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile,
+			Roles: map[string]pb.Role{"spiffe://test/boss": pb.Role_ROLE_ADMIN}}}, ca.client(ca.named("spiffe://test/boss")))
 	client := pb.NewGatewayServiceClient(conn)
 	r, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 	check(t, err)
@@ -382,7 +397,8 @@ func TestUnixSocket(t *testing.T) {
 		conn, err := grpc.NewClient("unix://"+listener.Addr().String(),
 			grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(t, err)
-		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority().server()}) // TLS is not for unix sockets
+		// TLS is not for unix sockets
+		serveOn(t, listener, conn, g.Server, control.Config{Auth: config, TLS: newAuthority().server()})
 		client := pb.NewGatewayServiceClient(conn)
 		r, err := client.GetGateway(patiently(t), &pb.GetGatewayRequest{})
 		check(t, err)

@@ -59,8 +59,8 @@ func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Re
 	return &pb.RemoveBanResponse{Ban: s.ban(&removed)}, nil
 }
 
-// banToken is behind which ban a walk goes on: stateless, opaque to callers, and valid as long as there are bans, whether that one is
-// still there or not. Its body (contract.SealToken) is whether it is an identity, and the target.
+// banToken is behind which ban a walk goes on: stateless, opaque to callers, and valid as long as there are bans,
+// whether that one is still there or not. Its body (contract.SealToken) is whether it is an identity, and the target.
 type banToken struct {
 	target   string
 	identity bool

@@ -42,7 +42,8 @@ func busyLog(b *testing.B) (*event.Log, func()) {
 			LastActiveAt: now, State: event.StateOpen,
 		}
 		l.Append(&event.Event{Type: event.Connected, Conn: info})
-		info.BytesReceived, info.BytesSent, info.State, info.CloseReason, info.ClosedAt = 1234, 5678, event.StateClosed, event.ReasonPeerClosed, now
+		info.BytesReceived, info.BytesSent, info.State, info.CloseReason, info.ClosedAt = 1234, 5678, event.StateClosed,
+			event.ReasonPeerClosed, now
 		l.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: time.Second}})
 	}
 	for range 65536 / 2 {

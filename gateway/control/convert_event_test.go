@@ -78,7 +78,8 @@ func setDetails(out *pb.Event, e *event.Event) {
 			RequestedCursor: d.Requested,
 			DataEvents:      d.DataEvents}}
 	case *event.SnapshotDetail:
-		out.Details = &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: d.Connections, Cursor: d.Cursor.String()}}
+		out.Details = &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: d.Connections,
+			Cursor: d.Cursor.String()}}
 	}
 }
 

@@ -30,7 +30,8 @@ var whole = server.Info{
 		Remote: netip.MustParseAddrPort("[2001:db8::1]:2"), Local: netip.MustParseAddrPort("10.0.0.1:3"), ConnectedAt: noon},
 	LastActiveAt: noon.Add(time.Second), BytesReceived: 11, BytesSent: 12, QueuedBytes: 13, UnsentBytes: 14,
 	DiscardedBytes: 15,
-	Labels:         map[string]string{"k": "v"}, ClosedAt: noon.Add(2 * time.Second), CloseText: "why \xff", ClosedBy: "who",
+	Labels:         map[string]string{"k": "v"}, ClosedAt: noon.Add(2 * time.Second), CloseText: "why \xff",
+	ClosedBy:    "who",
 	State:       event.StateClosed,
 	CloseReason: event.ReasonSlowConsumer, ReadPaused: true,
 }
@@ -86,7 +87,8 @@ func (fixed) Gateway() server.GatewayInfo {
 			BytesReceived: 6, BytesSent: 7, BytesUnsent: 8, BytesDiscarded: 9, SendsDropped: 10, ReadPauses: 11,
 			EventStreams: 12, EventsMissed: 13,
 			Refusals: map[server.CloseReason]uint64{event.ReasonBanned: 14}, Pending: 15, QueuedBytes: 16, RatePauses: 17},
-		Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}, OldestSequence: 9, EventLogSize: 10, Draining: true,
+		Cursor: event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}, OldestSequence: 9,
+		EventLogSize: 10, Draining: true,
 		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}
 }
 
@@ -97,7 +99,8 @@ var wholeLimits = server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, Se
 	AcceptBurst: 15, AcceptRatePerIP: 16.5,
 	AcceptBurstPerIP: 17, ReceiveRate: 18, ReceiveMessageRate: 19, HandshakeTimeout: 20, MaxHandshakes: 21,
 	FirstByteTimeout: 22,
-	Allow:            []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23}
+	Allow:            []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+	Deny:             []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23}
 
 var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4,
 	WriteTimeout: period(5), IdleTimeout: period(6),
@@ -105,7 +108,8 @@ var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3
 	ConnectionsPerIp:          12,
 	ConnectionsPerIpv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIp: 16.5, AcceptBurstPerIp: 17,
 	ReceiveRate: 18, ReceiveMessageRate: 19,
-	HandshakeTimeout: period(20), MaxHandshakes: 21, FirstByteTimeout: period(22), Allow: []string{"10.0.0.0/8"}, Deny: []string{"2001:db8::/32"}, QueueBudget: 23}
+	HandshakeTimeout: period(20), MaxHandshakes: 21, FirstByteTimeout: period(22), Allow: []string{"10.0.0.0/8"},
+	Deny: []string{"2001:db8::/32"}, QueueBudget: 23}
 
 func (fixed) Cursor() event.Cursor {
 	return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}

@@ -11,8 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began with.
-// Its body (contract.SealToken) is binding, uvarint after, uvarint upTo, cursor.
+// pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began
+// with. Its body (contract.SealToken) is binding, uvarint after, uvarint upTo, cursor.
 type pageToken struct {
 	binding [contract.BindingSize]byte
 	after   uint64

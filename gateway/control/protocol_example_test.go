@@ -33,11 +33,12 @@ func (shouting) Data(c *server.Conn, p []byte) {
 	}
 }
 
-// A program serves its own line protocol with a control plane. `ctl --gateway ADDR list --filter 'labels["user"] == "ann"'` shows
-// the connection, and `ctl --gateway ADDR broadcast TEXT` makes the same call as the client below.
+// A program serves its own line protocol with a control plane. `ctl --gateway ADDR list --filter 'labels["user"] ==
+// "ann"'` shows the connection, and `ctl --gateway ADDR broadcast TEXT` makes the same call as the client below.
 func Example_lineProtocol() {
 	ctx := context.Background()
-	srv, err := server.New(server.Config{Handler: shouting{}, Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
+	srv, err := server.New(server.Config{Handler: shouting{},
+		Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
 	if err != nil || srv.Listen() != nil {
 		panic("the server cannot listen")
 	}
@@ -56,7 +57,8 @@ func Example_lineProtocol() {
 	fmt.Println(answers.Scan(), answers.Text())
 
 	conn, _ := grpc.NewClient(admin.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	reply, err := pb.NewGatewayServiceClient(conn).Broadcast(ctx, &pb.BroadcastRequest{Data: []byte("hi ann\n"), Filter: `labels["user"] == "ann"`})
+	reply, err := pb.NewGatewayServiceClient(conn).Broadcast(ctx,
+		&pb.BroadcastRequest{Data: []byte("hi ann\n"), Filter: `labels["user"] == "ann"`})
 	fmt.Println(reply.GetWritten(), err, answers.Scan(), answers.Text())
 
 	device.Close()

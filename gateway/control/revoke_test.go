@@ -122,7 +122,8 @@ func TestExpiry(t *testing.T) {
 			tokens := openTokens(t, nil, tokenLine("ops", "viewer", "expires:"+soon.UTC().Format(time.RFC3339)))
 			defer tokens.Close()
 			ca := newAuthority()
-			config := control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile, Roles: map[string]pb.Role{"ops.test": pb.Role_ROLE_VIEWER}}}
+			config := control.Config{TLS: ca.server(), Auth: auth.Config{Tokens: tokens.TokenFile,
+				Roles: map[string]pb.Role{"ops.test": pb.Role_ROLE_VIEWER}}}
 			ctx := t.Context()
 			var certificates []tls.Certificate
 			if reason == "TOKEN_EXPIRED" {

@@ -63,7 +63,8 @@ func BenchmarkRows(b *testing.B) {
 	infos := make([]server.Info, 1000)
 	identity := &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 		Listener: &event.Listener{Name: "game"}, Seq: 424242,
-		ConnectedAt: time.Now(), Remote: netip.MustParseAddrPort("10.1.2.3:5678"), Local: netip.MustParseAddrPort("10.0.0.1:8017")}
+		ConnectedAt: time.Now(), Remote: netip.MustParseAddrPort("10.1.2.3:5678"),
+		Local: netip.MustParseAddrPort("10.0.0.1:8017")}
 	for i := range infos {
 		infos[i] = server.Info{Identity: identity, LastActiveAt: time.Now(), BytesReceived: 5000, BytesSent: 5000,
 			State:  event.StateOpen,

@@ -108,8 +108,8 @@ func New(g Gateway, c Config) *Server {
 	return newServer(local, local, aloneScope(g))
 }
 
-// NewInFleet returns the control plane of a gateway in a fleet, with the configuration of local. Calls of GatewayService come to
-// answers, a *fleet.Node that was made with local, authenticated, authorized and validated.
+// NewInFleet returns the control plane of a gateway in a fleet, with the configuration of local. Calls of
+// GatewayService come to answers, a *fleet.Node that was made with local, authenticated, authorized and validated.
 func NewInFleet(local *Local, answers pb.GatewayServiceServer) *Server {
 	return newServer(local, answers, nil)
 }

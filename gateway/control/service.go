@@ -64,8 +64,8 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 		return nil, err
 	}
 	memory := s.rows.Get().(*[]server.Info)
-	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo, Limit: contract.PageSize(r.GetPageSize()),
-		State: listState(r.GetState()), Match: match, Buffer: *memory})
+	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo,
+		Limit: contract.PageSize(r.GetPageSize()), State: listState(r.GetState()), Match: match, Buffer: *memory})
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,8 @@ func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Br
 		Closed:  result.Closed, Failures: outcomes(result.Failures), Replayed: result.Replayed}, nil
 }
 
-// targeted are the connections of IDs, or those that a filter selects; validation has seen that there is only one of them.
+// targeted are the connections of IDs, or those that a filter selects; validation has seen that there is only one of
+// them.
 func targeted(ids []string, match server.Matcher) server.Targets {
 	if match != nil {
 		return server.Where(match)
@@ -181,7 +182,8 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.gateway.Kick(ctx, server.KickRequest{Targets: targeted(r.GetConnectionIds(), match), Reason: r.GetReason(), Farewell: r.GetFarewell(),
+	result, err := s.gateway.Kick(ctx, server.KickRequest{Targets: targeted(r.GetConnectionIds(), match),
+		Reason: r.GetReason(), Farewell: r.GetFarewell(),
 		Flush: cmp.Or(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush), Ban: r.GetBanDuration().AsDuration(),
 		DryRun: r.GetValidateOnly(), Actor: auth.Actor(ctx)})
 	if err != nil {
@@ -198,8 +200,8 @@ func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.Se
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{Targets: targeted(r.GetConnectionIds(), match), Set: r.GetSet(), Remove: r.GetRemove(),
-		Actor: auth.Actor(ctx)})
+	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{Targets: targeted(r.GetConnectionIds(), match),
+		Set: r.GetSet(), Remove: r.GetRemove(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err
 	}
@@ -235,8 +237,9 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 // ListNodes returns this node. In a fleet, the fleet answers instead.
 func (s *Service) ListNodes(ctx context.Context, _ *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 	info := s.gateway.Gateway()
-	node := &pb.Node{Name: info.Node, Incarnation: info.Incarnation, State: pb.NodeState_NODE_STATE_LIVE, Version: info.Version,
-		Connections: uint64(info.Totals.Connections), EventHead: info.Cursor.Sequence, Self: true, Uptime: durationpb.New(info.Uptime),
+	node := &pb.Node{Name: info.Node, Incarnation: info.Incarnation, State: pb.NodeState_NODE_STATE_LIVE,
+		Version: info.Version, Connections: uint64(info.Totals.Connections), EventHead: info.Cursor.Sequence, Self: true,
+		Uptime:  durationpb.New(info.Uptime),
 		Allowed: pb.Role_ROLE_ADMIN}
 	if info.Draining {
 		node.State = pb.NodeState_NODE_STATE_DRAINING

@@ -144,7 +144,8 @@ func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
 
 // snapshot sends a PRESENT for each connection that was connected before start, then SNAPSHOT_COMPLETE.
 func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Cursor) error {
-	request := server.ListRequest{Limit: contract.BatchSize, State: server.ListLive, Match: match, ConnectedBy: start.Sequence}
+	request := server.ListRequest{Limit: contract.BatchSize, State: server.ListLive, Match: match,
+		ConnectedBy: start.Sequence}
 	var total uint64
 	for {
 		page, err := g.List(e.server.Context(), request)

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// build makes the binary once in a test run. It copies what `go run` would run, which the build cache keeps: `go build` would link again.
+// build makes the binary once in a test run. It copies what `go run` would run, which the build cache keeps: `go build`
+// would link again.
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaries, "gateway")
 	out, err := exec.Command("go", "run", "-exec", "cp", "github.com/sockgate/sockgate/gateway", path).CombinedOutput()

@@ -141,7 +141,8 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 		return l.awaitHeader(socket, remote, local)
 	}
 	if l.config.Proxy == ProxyRequired {
-		l.turnAway(admission.Refusal{Reason: event.ReasonProxyUntrusted, Text: "the peer is none of the trusted balancers, and a PROXY header is required"}, remote)
+		l.turnAway(admission.Refusal{Reason: event.ReasonProxyUntrusted,
+			Text: "the peer is none of the trusted balancers, and a PROXY header is required"}, remote)
 		return nil
 	}
 	counted, r := l.server.judge(remote)

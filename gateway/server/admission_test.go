@@ -26,7 +26,8 @@ func proxyListener(mode server.ProxyMode) []server.ListenerConfig {
 // update changes the limits.
 func (g *gateway) update(change func(*server.Limits)) server.Limits {
 	g.t.Helper()
-	l, err := g.UpdateLimits(g.t.Context(), server.UpdateLimitsRequest{Change: change, Changes: map[string]string{"some": "change"}})
+	l, err := g.UpdateLimits(g.t.Context(), server.UpdateLimitsRequest{Change: change,
+		Changes: map[string]string{"some": "change"}})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -101,10 +102,12 @@ func TestRefusalReasons(t *testing.T) {
 		before int // connections that are admitted first
 	}{
 		{event.ReasonConnectionLimit, func(l *server.Limits) { l.MaxConnections = 2 }, "limit of 2", 2},
-		{event.ReasonListenerLimit, func(l *server.Limits) { l.ListenerConnections = map[string]int{"main": 1} }, "listener's limit of 1", 1},
+		{event.ReasonListenerLimit, func(l *server.Limits) { l.ListenerConnections = map[string]int{"main": 1} },
+			"listener's limit of 1", 1},
 		{event.ReasonIPLimit, func(l *server.Limits) { l.ConnectionsPerIP = 1 }, "the address has 1", 1},
 		{event.ReasonAcceptRate, func(l *server.Limits) { l.AcceptRate, l.AcceptBurst = 0.001, 2 }, "0.001 a second", 2},
-		{event.ReasonIPAcceptRate, func(l *server.Limits) { l.AcceptRatePerIP, l.AcceptBurstPerIP = 0.001, 1 }, "0.001 a second", 1},
+		{event.ReasonIPAcceptRate, func(l *server.Limits) { l.AcceptRatePerIP, l.AcceptBurstPerIP = 0.001, 1 },
+			"0.001 a second", 1},
 		{event.ReasonDenied, func(l *server.Limits) { l.Deny = networks("127.0.0.0/8") }, "deny list", 0},
 		{event.ReasonDenied, func(l *server.Limits) { l.Allow = networks("10.0.0.0/8", "2001:db8::/32") }, "allow list", 0},
 	} {
@@ -121,8 +124,10 @@ func TestRefusalReasons(t *testing.T) {
 				g.expectRefusals(map[server.CloseReason]uint64{c.reason: 1})
 				e := f.awaitType(event.Refused, "")
 				d := e.Detail.(*event.RefusedDetail)
-				if d.Reason != c.reason || d.Listener != "main" || d.Count != 1 || d.Remote != client.LocalAddr().String() || !strings.Contains(d.Message, c.says) {
-					t.Errorf("REFUSED %+v; expected the reason %s of one at %s, and words with %q", d, c.reason, client.LocalAddr(), c.says)
+				if d.Reason != c.reason || d.Listener != "main" || d.Count != 1 || d.Remote != client.LocalAddr().String() ||
+					!strings.Contains(d.Message, c.says) {
+					t.Errorf("REFUSED %+v; expected the reason %s of one at %s, and words with %q", d, c.reason, client.LocalAddr(),
+						c.says)
 				}
 				g.update(func(l *server.Limits) { *l = server.Limits{} })
 				mustServe(t, g.dial())
@@ -263,7 +268,8 @@ func TestConnectionsPerIPSetInTraffic(t *testing.T) {
 // A customer with many IPv6 addresses has the limits of one /64 network.
 func TestIPv6Network(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
-		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired), Limits: server.Limits{ConnectionsPerIPv6Network: 2}})
+		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired),
+			Limits: server.Limits{ConnectionsPerIPv6Network: 2}})
 		from := func(ip string) *net.TCPConn {
 			c := g.dial()
 			mustWrite(t, c, fmt.Appendf(nil, "PROXY TCP6 %s 2001:db8::1 1000 443\r\n", ip))
@@ -285,7 +291,8 @@ func TestIPv6Network(t *testing.T) {
 
 // One address that comes too fast uses up nothing of the rate that is everybody's.
 func TestRatesAreFair(t *testing.T) {
-	g := start(t, server.Config{Limits: server.Limits{AcceptRate: 0.001, AcceptBurst: 4, AcceptRatePerIP: 0.001, AcceptBurstPerIP: 2}})
+	g := start(t, server.Config{Limits: server.Limits{AcceptRate: 0.001, AcceptBurst: 4, AcceptRatePerIP: 0.001,
+		AcceptBurstPerIP: 2}})
 	for range 2 {
 		mustServe(t, g.dialFrom("127.0.0.2"))
 	}
@@ -301,8 +308,8 @@ func TestRatesAreFair(t *testing.T) {
 
 // A refused connection takes no place: neither of the limits of connections nor of those of its address.
 func TestRefusedTakesNoPlace(t *testing.T) {
-	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 2, ListenerConnections: map[string]int{"main": 2}, ConnectionsPerIP: 2,
-		AcceptRatePerIP: 0.001, AcceptBurstPerIP: 1}})
+	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 2, ListenerConnections: map[string]int{"main": 2},
+		ConnectionsPerIP: 2, AcceptRatePerIP: 0.001, AcceptBurstPerIP: 1}})
 	mustServe(t, g.dial())
 	for range 5 {
 		mustRefuse(t, g.dial())
@@ -314,7 +321,8 @@ func TestRefusedTakesNoPlace(t *testing.T) {
 	for range 5 { // none counts as one of the address
 		mustRefuse(t, g.dial())
 	}
-	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 5, event.ReasonConnectionLimit: 1, event.ReasonAcceptRate: 5})
+	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 5, event.ReasonConnectionLimit: 1,
+		event.ReasonAcceptRate: 5})
 	if totals := g.info().Totals; totals.Connections != 2 || totals.Pending != 0 {
 		t.Errorf("totals %+v", totals)
 	}

@@ -38,7 +38,8 @@ func (g *gateway) audit() {
 			sums.BytesSent += e.Conn.BytesSent
 			sums.BytesUnsent += e.Conn.UnsentBytes
 			sums.BytesDiscarded += e.Conn.DiscardedBytes
-			if e.Conn.State != event.StateClosed || e.Conn.ClosedAt.IsZero() || e.Conn.QueuedBytes != 0 || e.Conn.CloseReason == event.ReasonNone {
+			if e.Conn.State != event.StateClosed || e.Conn.ClosedAt.IsZero() || e.Conn.QueuedBytes != 0 ||
+				e.Conn.CloseReason == event.ReasonNone {
 				t.Errorf("audit: CLOSED of %s has %+v", e.Conn.ID(), e.Conn)
 			}
 		case event.Refused:
@@ -64,8 +65,9 @@ func (g *gateway) audit() {
 		auditLife(g, seq, types)
 	}
 	totals := g.info().Totals
-	got := server.Totals{Accepted: totals.Accepted, Refused: totals.Refused, Refusals: totals.Refusals, AcceptErrors: totals.AcceptErrors, Closed: totals.Closed,
-		BytesReceived: totals.BytesReceived, BytesSent: totals.BytesSent, BytesUnsent: totals.BytesUnsent, BytesDiscarded: totals.BytesDiscarded}
+	got := server.Totals{Accepted: totals.Accepted, Refused: totals.Refused, Refusals: totals.Refusals,
+		AcceptErrors: totals.AcceptErrors, Closed: totals.Closed, BytesReceived: totals.BytesReceived,
+		BytesSent: totals.BytesSent, BytesUnsent: totals.BytesUnsent, BytesDiscarded: totals.BytesDiscarded}
 	if !reflect.DeepEqual(got, sums) {
 		t.Errorf("audit: totals %+v; the events add up to %+v", got, sums)
 	}

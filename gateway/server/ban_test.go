@@ -54,15 +54,16 @@ func TestBan(t *testing.T) {
 		a, b := g.open(), g.open()
 		alice := event.Actor{Identity: "alice", Role: "OPERATOR"}
 		r := g.ban(server.AddBanRequest{Target: "127.0.0.9/8", Duration: time.Hour, Reason: "abuse", Actor: alice})
-		if r.Closed != 2 || r.Replaced || r.Durable || r.Ban.Target != everybody || r.Ban.Reason != "abuse" || r.Ban.CreatedBy != "alice" ||
-			r.Ban.ExpiresAt.Sub(r.Ban.CreatedAt) != time.Hour {
+		if r.Closed != 2 || r.Replaced || r.Durable || r.Ban.Target != everybody || r.Ban.Reason != "abuse" ||
+			r.Ban.CreatedBy != "alice" || r.Ban.ExpiresAt.Sub(r.Ban.CreatedAt) != time.Hour {
 			t.Errorf("AddBan: %+v", r)
 		}
 		mustEnd(t, a)
 		a.Close()
 		b.Close()
 		record := f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).Detail.(*event.ControlDetail)
-		if record.Verb != "AddBan" || record.Ban != everybody || record.Actor != alice || record.Reason != "abuse" || record.Matched != 2 || record.Outcomes["CLOSED"] != 2 {
+		if record.Verb != "AddBan" || record.Ban != everybody || record.Actor != alice || record.Reason != "abuse" ||
+			record.Matched != 2 || record.Outcomes["CLOSED"] != 2 {
 			t.Errorf("recorded as %+v", record)
 		}
 		g.settle(0)
@@ -98,7 +99,8 @@ func TestBanKeepsConnections(t *testing.T) {
 	p := g.open()
 	g.ban(server.AddBanRequest{Target: "127.0.0.1", Keep: true})
 	r := g.ban(server.AddBanRequest{Target: "127.0.0.1/32", Keep: true, Reason: "second"})
-	if bans := g.bans(); r.Closed != 0 || !r.Replaced || len(bans) != 1 || bans[0].Reason != "second" || !bans[0].ExpiresAt.IsZero() {
+	if bans := g.bans(); r.Closed != 0 || !r.Replaced || len(bans) != 1 || bans[0].Reason != "second" ||
+		!bans[0].ExpiresAt.IsZero() {
 		t.Errorf("%+v, of %+v; expected that it replaced the first", r, bans)
 	}
 	g.refused()
@@ -169,15 +171,18 @@ func TestBanTargets(t *testing.T) {
 		{"spiffe://example.org/device/7", true, "spiffe://example.org/device/7"},
 		{"203.0.113.7", true, "203.0.113.7"},
 		{long, true, long},
-		{"", false, ""}, {"example.org", false, ""}, {"10.0.0.0/33", false, ""}, {"10.0.0/8", false, ""}, {" 10.0.0.1", false, ""},
+		{"", false, ""}, {"example.org", false, ""}, {"10.0.0.0/33", false, ""}, {"10.0.0/8", false, ""},
+		{" 10.0.0.1", false, ""},
 		{"fe80::%eth0/64", false, ""}, {"", true, ""}, {long + "x", true, ""}, {"\xff", true, ""},
 	} {
 		r, err := g.AddBan(t.Context(), server.AddBanRequest{Target: c.target, Identity: c.identity, Keep: true})
 		var wrong *server.BanTargetError
-		if c.want == "" && !errors.As(err, &wrong) || c.want != "" && (err != nil || r.Ban.Target != c.want || r.Ban.Identity != c.identity) {
+		if c.want == "" && !errors.As(err, &wrong) || c.want != "" &&
+			(err != nil || r.Ban.Target != c.want || r.Ban.Identity != c.identity) {
 			t.Errorf("AddBan(%.50q, identity %v): %.50q, %v; expected %.50q", c.target, c.identity, r.Ban.Target, err, c.want)
 		}
-		if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: c.target, Identity: c.identity}); (c.want == "") != errors.As(err, &wrong) {
+		if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: c.target,
+			Identity: c.identity}); (c.want == "") != errors.As(err, &wrong) {
 			t.Errorf("RemoveBan(%.50q, identity %v): %v", c.target, c.identity, err)
 		}
 	}
@@ -198,16 +203,21 @@ func TestBanCovers(t *testing.T) {
 	for _, target := range []string{"203.0.113.7", "10.0.0.0/8", "2001:db8::/64", "fe80::1"} {
 		g.ban(server.AddBanRequest{Target: target, Keep: true, Reason: target})
 	}
-	g.ban(server.AddBanRequest{Target: "10.1.0.0/16", Keep: true, Duration: time.Hour, Reason: "narrow", Actor: event.Actor{Identity: "bob"}})
+	g.ban(server.AddBanRequest{Target: "10.1.0.0/16", Keep: true, Duration: time.Hour, Reason: "narrow",
+		Actor: event.Actor{Identity: "bob"}})
 	g.ban(server.AddBanRequest{Target: "device-7", Identity: true, Keep: true, Reason: "stolen"})
 	for _, c := range []struct {
 		addr, identity string
 		want           string // part of the text; "": not banned
 	}{
-		{"203.0.113.7", "", "banned: 203.0.113.7"}, {"::ffff:203.0.113.7", "", "banned: 203.0.113.7"}, {"203.0.113.8", "", ""},
-		{"10.255.255.255", "", "10.0.0.0/8"}, {"11.0.0.0", "", ""}, {"2001:db8::ffff", "", "2001:db8::/64"}, {"2001:db8:0:1::", "", ""},
-		{"fe80::1%eth7", "", "fe80::1"}, {"10.1.2.3", "", ": narrow"}, {"10.1.2.3", "", "banned by bob until 2"}, {"", "", ""},
-		{"192.0.2.1", "device-7", "banned: stolen"}, {"192.0.2.1", "device-70", ""}, {"192.0.2.1", "Device-7", ""}, {"", "device-7", "stolen"},
+		{"203.0.113.7", "", "banned: 203.0.113.7"}, {"::ffff:203.0.113.7", "", "banned: 203.0.113.7"},
+		{"203.0.113.8", "", ""},
+		{"10.255.255.255", "", "10.0.0.0/8"}, {"11.0.0.0", "", ""}, {"2001:db8::ffff", "", "2001:db8::/64"},
+		{"2001:db8:0:1::", "", ""},
+		{"fe80::1%eth7", "", "fe80::1"}, {"10.1.2.3", "", ": narrow"}, {"10.1.2.3", "", "banned by bob until 2"},
+		{"", "", ""},
+		{"192.0.2.1", "device-7", "banned: stolen"}, {"192.0.2.1", "device-70", ""}, {"192.0.2.1", "Device-7", ""},
+		{"", "device-7", "stolen"},
 	} {
 		var addr netip.Addr
 		if c.addr != "" {
@@ -223,7 +233,8 @@ func TestBanCovers(t *testing.T) {
 // A ban ends at its time, to the nanosecond, and makes room for others; lists leave it out.
 func TestBanExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: server.BaseHandler{}})
+		s, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}},
+			Handler: server.BaseHandler{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +270,8 @@ func TestBanExpires(t *testing.T) {
 // Pages go through all bans in their order, also when the one where a page began is gone.
 func TestListBans(t *testing.T) {
 	g := start(t, server.Config{})
-	want := []string{"9.0.0.0/8", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.1/32", "::/0", "2001:db8::/32", "Zoe", "alice", "bob"}
+	want := []string{"9.0.0.0/8", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.1/32", "::/0", "2001:db8::/32", "Zoe", "alice",
+		"bob"}
 	for _, i := range []int{4, 8, 0, 6, 2, 5, 1, 7, 3} {
 		g.ban(server.AddBanRequest{Target: want[i], Identity: i > 5, Keep: true})
 	}

@@ -71,7 +71,8 @@ func TestBansSurviveRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	s := mustListen(t, file)
 	for _, r := range []server.AddBanRequest{
-		{Target: "203.0.113.7", Duration: time.Hour, Reason: "abuse <of> \"all\" kinds\n", Actor: event.Actor{Identity: "alice"}},
+		{Target: "203.0.113.7", Duration: time.Hour, Reason: "abuse <of> \"all\" kinds\n",
+			Actor: event.Actor{Identity: "alice"}},
 		{Target: "2001:db8::/32"}, {Target: "spiffe://example.org/é", Identity: true, Reason: "stolen"},
 		{Target: "192.0.2.1", Duration: time.Nanosecond}, {Target: "192.0.2.2"},
 	} {
@@ -96,7 +97,8 @@ func TestBansSurviveRestart(t *testing.T) {
 	if got := bansOf(t, next); !reflect.DeepEqual(got, want) {
 		t.Errorf("after the restart:\n%+v\nbefore:\n%+v", got, want)
 	}
-	if text, yes := next.Banned(netip.MustParseAddr("203.0.113.7"), ""); !yes || !strings.HasPrefix(text, "banned by alice until ") {
+	if text, yes := next.Banned(netip.MustParseAddr("203.0.113.7"), ""); !yes ||
+		!strings.HasPrefix(text, "banned by alice until ") {
 		t.Errorf("refused: %v, %q", yes, text)
 	}
 	if lines := strings.Count(mustReadFile(t, file), "\n"); lines < 4 {
@@ -109,7 +111,8 @@ func TestKickBanIsKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	g := start(t, server.Config{BanFile: file})
 	p := g.open()
-	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour, Flush: time.Millisecond}); err != nil {
+	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
+		Flush: time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	g.stop()
@@ -129,8 +132,9 @@ func TestDamagedBanFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := mustReadFile(t, file)
-	damaged := []string{"", "{}", "[]", "null", whole + "x", whole + whole, whole[:len(whole)-3], strings.Replace(whole, "203", "703", 1),
-		strings.Replace(whole, `"version": 1`, `"version": 2`, 1), strings.Replace(whole, `"target"`, `"until": "2026-03-04", "target"`, 1),
+	damaged := []string{"", "{}", "[]", "null", whole + "x", whole + whole, whole[:len(whole)-3],
+		strings.Replace(whole, "203", "703", 1), strings.Replace(whole, `"version": 1`, `"version": 2`, 1),
+		strings.Replace(whole, `"target"`, `"until": "2026-03-04", "target"`, 1),
 		strings.Replace(whole, "203.0.113.7/32", "\xff", 1), `{"version": 1}`, `{"version": 1, "bans": null}`,
 		`{"version": 1, "bans": [{"target": "10.0.0.1"}, {"target": "10.0.0.1/32"}]}`,
 		`{"version": 1, "bans": [{"target": "10.0.0.1", "reason": "` + strings.Repeat("x", 257) + `"}]}`,
@@ -151,7 +155,8 @@ func TestDamagedBanFile(t *testing.T) {
 		if len(events) != 1 || events[0].Type != event.Error {
 			t.Fatalf("%.200q: %d events; expected an ERROR", text, len(events))
 		}
-		if d := events[0].Detail.(*event.ErrorDetail); d.Operation != event.OpBanFile || d.Count != 1 || !strings.Contains(d.Message, "set aside") {
+		if d := events[0].Detail.(*event.ErrorDetail); d.Operation != event.OpBanFile || d.Count != 1 ||
+			!strings.Contains(d.Message, "set aside") {
 			t.Errorf("%.200q: %+v", text, d)
 		}
 		if _, err := s.AddBan(t.Context(), server.AddBanRequest{Target: "10.0.0.1"}); err != nil {
@@ -196,7 +201,8 @@ func TestBanFileThatCannotBeUsed(t *testing.T) {
 		{filepath.Join(dir, "socket"), "it is no regular file"},
 		{filepath.Join(dir, "missing", "file"), "its directory must exist"},
 	} {
-		if _, err := listening(t, c.file); err == nil || !strings.Contains(err.Error(), c.file) || !strings.Contains(err.Error(), c.want) {
+		if _, err := listening(t, c.file); err == nil || !strings.Contains(err.Error(), c.file) ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("Listen: %v; expected the name %s and %q", err, c.file, c.want)
 		}
 	}
@@ -222,13 +228,15 @@ func TestBanFileThatCannotBeWritten(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(obstacle, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := g.AddBan(t.Context(), server.AddBanRequest{Target: everybody}); err == nil || !strings.Contains(err.Error(), file) {
+	if r, err := g.AddBan(t.Context(), server.AddBanRequest{Target: everybody}); err == nil ||
+		!strings.Contains(err.Error(), file) {
 		t.Errorf("AddBan: %+v, %v", r, err)
 	}
 	if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: "203.0.113.7"}); err == nil {
 		t.Error("RemoveBan: no error")
 	}
-	if r, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour, Flush: time.Second}); err == nil {
+	if r, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
+		Flush: time.Second}); err == nil {
 		t.Errorf("Kick: %+v", r)
 	}
 	mustWrite(t, p, []byte("still here"))
@@ -307,7 +315,8 @@ func TestTooManyBans(t *testing.T) {
 	if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: everybody}); !errors.Is(err, server.ErrTooManyBans) {
 		t.Errorf("one more: %v", err)
 	}
-	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour, Flush: time.Second}); !errors.Is(err, server.ErrTooManyBans) {
+	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
+		Flush: time.Second}); !errors.Is(err, server.ErrTooManyBans) {
 		t.Errorf("one more, by a kick: %v", err)
 	}
 	if r := g.ban(server.AddBanRequest{Target: "10.0.0.0/24"}); !r.Replaced {

@@ -154,7 +154,8 @@ func (c *Conn) endFor(b *ban.Ban) bool {
 // reportDamage tells of a ban file that was damaged, in the log and in an ERROR event.
 func (s *Server) reportDamage(damage error) {
 	s.config.Logger.Error("bans are lost", "error", damage)
-	s.log.Append(&event.Event{Type: event.Error, Detail: &event.ErrorDetail{Operation: event.OpBanFile, Message: event.ShortText(damage.Error()), Count: 1}})
+	s.log.Append(&event.Event{Type: event.Error, Detail: &event.ErrorDetail{Operation: event.OpBanFile,
+		Message: event.ShortText(damage.Error()), Count: 1}})
 }
 
 // closeBans lets another server have the ban file.

@@ -22,7 +22,8 @@ func TestListenPlainTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = raw.Control(func(fd uintptr) {
-		if protocol, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || protocol != unix.IPPROTO_TCP {
+		if protocol, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil ||
+			protocol != unix.IPPROTO_TCP {
 			t.Errorf("the listener's protocol is %d, %v; expected %d", protocol, err, unix.IPPROTO_TCP)
 		}
 	})

@@ -55,7 +55,8 @@ func TestListenErrors(t *testing.T) {
 	} {
 		first := filepath.Join(t.TempDir(), "first.sock")
 		err := newServer(t, "unix://"+first, c.address).Listen()
-		if err == nil || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), strings.TrimPrefix(c.address, "unix://")) {
+		if err == nil || !strings.Contains(err.Error(), c.say) ||
+			!strings.Contains(err.Error(), strings.TrimPrefix(c.address, "unix://")) {
 			t.Errorf("listening on %s: %v; expected an error that names it and says %q", c.address, err, c.say)
 		}
 		if _, err := os.Lstat(first); !os.IsNotExist(err) {

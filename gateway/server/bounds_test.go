@@ -57,7 +57,8 @@ func TestControlEventsAreBounded(t *testing.T) {
 		long = append(long, strings.Repeat("x", 256))
 	}
 	f := g.follow(event.Control)
-	if _, err := g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(long...), Set: map[string]string{"a": "b"}, Actor: event.Actor{Identity: "alice"}}); err != nil {
+	if _, err := g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(long...),
+		Set: map[string]string{"a": "b"}, Actor: event.Actor{Identity: "alice"}}); err != nil {
 		t.Fatal(err)
 	}
 	d := f.await("CONTROL", func(*event.Event) bool { return true }).Detail.(*event.ControlDetail)
@@ -75,8 +76,8 @@ func TestControlEventsAreBounded(t *testing.T) {
 
 // The end of Serve's context shortens a drain that somebody else began.
 func TestContextEndsDuringDrain(t *testing.T) {
-	s, err := server.New(server.Config{Node: "test", Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: server.BaseHandler{},
-		DrainTimeout: 100 * time.Millisecond})
+	s, err := server.New(server.Config{Node: "test", Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}},
+		Handler: server.BaseHandler{}, DrainTimeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,8 @@ func TestFarewellsHaveOutcomes(t *testing.T) {
 	for _, text := range []string{"first", "second"} {
 		g.StartDrain(server.DrainRequest{Grace: time.Hour, Farewell: []byte(text), Actor: event.Actor{Identity: "alice"}})
 		d := f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).Detail.(*event.ControlDetail)
-		if d.Verb != "Shutdown" || d.Matched != 2 || d.DataBytes != uint64(len(text)) || d.Outcomes["WRITTEN"] != 1 || d.Outcomes["QUEUED"]+d.Outcomes["DROPPED_QUEUE_FULL"] != 1 {
+		if d.Verb != "Shutdown" || d.Matched != 2 || d.DataBytes != uint64(len(text)) || d.Outcomes["WRITTEN"] != 1 ||
+			d.Outcomes["QUEUED"]+d.Outcomes["DROPPED_QUEUE_FULL"] != 1 {
 			t.Errorf("%d bytes were queued for the other; %+v", queued, d)
 		}
 		got := make([]byte, len(text))

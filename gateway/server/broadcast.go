@@ -99,7 +99,9 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 		}
 		return true
 	})
-	s.record(&event.ControlDetail{Verb: "Broadcast", Actor: r.Actor, Filter: source(r.Match), RequestID: r.RequestID, DataBytes: uint64(len(r.Data))}, &t)
+	s.record(&event.ControlDetail{Verb: "Broadcast", Actor: r.Actor, Filter: source(r.Match), RequestID: r.RequestID,
+		DataBytes: uint64(len(r.Data))}, &t)
 	return BroadcastResult{Matched: t.total(), Written: t.counts[OutcomeWritten], Queued: t.counts[OutcomeQueued],
-		Dropped: t.counts[OutcomeDroppedQueueFull] + t.counts[OutcomeDroppedBudget], Closed: t.counts[OutcomeClosed], Failures: t.failures}
+		Dropped: t.counts[OutcomeDroppedQueueFull] + t.counts[OutcomeDroppedBudget], Closed: t.counts[OutcomeClosed],
+		Failures: t.failures}
 }

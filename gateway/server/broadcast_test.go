@@ -15,7 +15,8 @@ import (
 // A broadcast reaches each that matches once, and its counts add up.
 func TestBroadcast(t *testing.T) {
 	closers := make(chan *server.Conn, 10)
-	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 1 << 20}, Handler: &hooks{open: func(c *server.Conn) { closers <- c }}})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 1 << 20},
+		Handler: &hooks{open: func(c *server.Conn) { closers <- c }}})
 	free, excluded, other, full, dropped, closing := g.open(), g.open(), g.open(), g.open(), g.open(), g.open()
 	for range 5 {
 		<-closers
@@ -26,19 +27,22 @@ func TestBroadcast(t *testing.T) {
 	}
 	data := []byte(strings.Repeat("news ", 13000)) // more than the last bit of room
 	f := g.follow(event.Control)
-	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data, Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: event.Actor{Identity: "alice"},
+	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data,
+		Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: event.Actor{Identity: "alice"},
 		Match: match(func(i *server.Info) bool { return i.ID() != other.id })})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := server.BroadcastResult{Matched: 4, Written: 1, Queued: 1, Dropped: 1, Closed: 1, Failures: []server.TargetOutcome{
-		{ID: dropped.id, Outcome: server.OutcomeDroppedQueueFull}, {ID: closing.id, Outcome: server.OutcomeClosed}}}
+	want := server.BroadcastResult{Matched: 4, Written: 1, Queued: 1, Dropped: 1, Closed: 1,
+		Failures: []server.TargetOutcome{
+			{ID: dropped.id, Outcome: server.OutcomeDroppedQueueFull}, {ID: closing.id, Outcome: server.OutcomeClosed}}}
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("Broadcast: %+v; expected %+v", r, want)
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail)
-	if d.Verb != "Broadcast" || d.Matched != 4 || d.Actor.Identity != "alice" || d.Filter != "test" || d.DataBytes != uint64(len(data)) ||
-		!reflect.DeepEqual(d.Outcomes, map[string]uint64{"WRITTEN": 1, "QUEUED": 1, "DROPPED_QUEUE_FULL": 1, "CLOSED": 1}) {
+	if d.Verb != "Broadcast" || d.Matched != 4 || d.Actor.Identity != "alice" || d.Filter != "test" ||
+		d.DataBytes != uint64(len(data)) || !reflect.DeepEqual(d.Outcomes,
+		map[string]uint64{"WRITTEN": 1, "QUEUED": 1, "DROPPED_QUEUE_FULL": 1, "CLOSED": 1}) {
 		t.Errorf("recorded as %+v", d)
 	}
 	mustRead(t, free, string(data))
@@ -57,7 +61,8 @@ func TestBroadcastFailuresAreBounded(t *testing.T) {
 	}
 	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("too much")})
 	if err != nil || r.Matched != n || r.Dropped != n || len(r.Failures) != 100 {
-		t.Errorf("%d matched, %d dropped, %d named, %v; expected %d, %d and 100", r.Matched, r.Dropped, len(r.Failures), err, n, n)
+		t.Errorf("%d matched, %d dropped, %d named, %v; expected %d, %d and 100", r.Matched, r.Dropped, len(r.Failures), err,
+			n, n)
 	}
 }
 
@@ -114,14 +119,17 @@ func TestBroadcastRequestID(t *testing.T) {
 func TestBroadcastRequestIDLimit(t *testing.T) {
 	g := start(t, server.Config{})
 	for i := range server.RequestsKept {
-		if _, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("x"), RequestID: fmt.Sprint(i)}); err != nil {
+		if _, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("x"),
+			RequestID: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("x"), RequestID: "one more"}); !errors.Is(err, server.ErrTooManyRequests) {
+	if _, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("x"),
+		RequestID: "one more"}); !errors.Is(err, server.ErrTooManyRequests) {
 		t.Errorf("one more: %v; expected ErrTooManyRequests", err)
 	}
-	if r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("x"), RequestID: "17"}); err != nil || !r.Replayed {
+	if r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: []byte("x"), RequestID: "17"}); err != nil ||
+		!r.Replayed {
 		t.Errorf("an earlier one again: %+v, %v; expected a replay", r, err)
 	}
 }

@@ -14,7 +14,8 @@ type budgetError struct{}
 
 // Error says what to do.
 func (budgetError) Error() string {
-	return "all send queues together are at the queue budget: no byte was sent; wait for peers to read, close slow ones, or raise the queue budget"
+	return "all send queues together are at the queue budget: no byte was sent; wait for peers to read, close slow " +
+		"ones, or raise the queue budget"
 }
 
 // Is makes ErrBudget an ErrDropped.

@@ -27,7 +27,8 @@ func TestQueueBudgetOfVerbs(t *testing.T) {
 		n    int
 		want Outcome
 	}{
-		{slow, 900, OutcomeQueued}, {slow, 101, OutcomeDroppedBudget}, {quick, 5000, OutcomeWritten}, {slow, 100, OutcomeQueued},
+		{slow, 900, OutcomeQueued}, {slow, 101, OutcomeDroppedBudget}, {quick, 5000, OutcomeWritten},
+		{slow, 100, OutcomeQueued},
 		{slow, 1, OutcomeDroppedBudget},
 	} {
 		if got := send(c.to, c.n); got != c.want {
@@ -35,7 +36,8 @@ func TestQueueBudgetOfVerbs(t *testing.T) {
 		}
 	}
 	b, err := s.Broadcast(t.Context(), BroadcastRequest{Data: []byte("hello")})
-	if err != nil || b.Matched != 2 || b.Written != 1 || b.Dropped != 1 || len(b.Failures) != 1 || b.Failures[0].Outcome != OutcomeDroppedBudget {
+	if err != nil || b.Matched != 2 || b.Written != 1 || b.Dropped != 1 || len(b.Failures) != 1 ||
+		b.Failures[0].Outcome != OutcomeDroppedBudget {
 		t.Errorf("Broadcast: %+v, %v; expected one written and one dropped for the budget", b, err)
 	}
 	if totals := s.totals(); totals.QueuedBytes != 1000 || totals.SendsDropped != 3 {
@@ -63,7 +65,8 @@ func TestQueueBudgetOfHandlers(t *testing.T) {
 	if o, err := slow.end.Send(make([]byte, 1000+budgetReserve)); o != OutcomeQueued || err != nil {
 		t.Errorf("within the reserve: %s, %v", o, err)
 	}
-	if o, err := other.end.Send([]byte("x")); o != OutcomeDroppedBudget || !errors.Is(err, ErrBudget) || !errors.Is(err, ErrDropped) {
+	if o, err := other.end.Send([]byte("x")); o != OutcomeDroppedBudget || !errors.Is(err, ErrBudget) ||
+		!errors.Is(err, ErrDropped) {
 		t.Errorf("beyond the reserve: %s, %v; expected DROPPED_BUDGET and ErrBudget, which is an ErrDropped", o, err)
 	}
 	other.end.Received([]byte("x"), s.now())
@@ -96,7 +99,8 @@ func TestQueueBudgetBehindPart(t *testing.T) {
 		t.Errorf("the rest of a verb's send, beyond the reserve: %s, closed with %s", o, second.end.Info().CloseReason)
 	}
 	third := s.connect(t, "", 0)
-	s.listeners[0].config.TLS = &tls.Config{} // which may have encrypted the beginning of a send before the kernel took nothing of it
+	// which may have encrypted the beginning of a send before the kernel took nothing of it
+	s.listeners[0].config.TLS = &tls.Config{}
 	if o := send(third); o != OutcomeClosed || third.end.Info().CloseReason != ReasonQueueBudget {
 		t.Errorf("a send that TLS may have begun, beyond the reserve: %s, closed with %s", o, third.end.Info().CloseReason)
 	}
@@ -118,7 +122,8 @@ func TestScarceBudgetPauses(t *testing.T) {
 	}
 	verb(big, 5000)
 	if small.take(19); !small.is(&small.paused) || !small.end.Info().ReadPaused {
-		t.Error("a connection with a byte queued is read from again, with more than three quarters used, or read_paused does not say so")
+		t.Error("a connection with a byte queued is read from again, with more than three quarters used, or read_paused " +
+			"does not say so")
 	}
 	if small.take(1); small.is(&small.paused) {
 		t.Error("a connection with nothing queued is not read from")
@@ -138,7 +143,8 @@ func TestScarceBudgetPauses(t *testing.T) {
 func TestQueueBudgetModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget = 5000
-		s := idleServer(t, Config{EventLogSize: 256, Limits: Limits{QueueBudget: budget, HighWater: 2000, SendQueueLimit: 4000}})
+		s := idleServer(t, Config{EventLogSize: 256, Limits: Limits{QueueBudget: budget, HighWater: 2000,
+			SendQueueLimit: 4000}})
 		var live []*kernel
 		pick := func(t *rapid.T) *kernel {
 			if len(live) == 0 {

@@ -116,15 +116,18 @@ func TestBytesNeverReachAnotherPeer(t *testing.T) {
 		}
 		verb(func(id string, seq uint64) { g.send(id, bytes.Repeat(tag(seq), 300), time.Millisecond) })
 		verb(func(id string, seq uint64) {
-			_, _ = g.Broadcast(context.Background(), server.BroadcastRequest{Data: tag(seq), Match: match(func(i *server.Info) bool { return i.Seq == seq })})
+			_, _ = g.Broadcast(context.Background(), server.BroadcastRequest{Data: tag(seq),
+				Match: match(func(i *server.Info) bool { return i.Seq == seq })})
 		})
 		verb(func(id string, seq uint64) {
 			if seq%3 == 0 {
-				_, _ = g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id), Farewell: tag(seq), Flush: 2 * time.Millisecond})
+				_, _ = g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id), Farewell: tag(seq),
+					Flush: 2 * time.Millisecond})
 			}
 		})
 		verb(func(id string, _ uint64) {
-			_, _ = g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(id), Set: map[string]string{"room": "7"}, Remove: []string{"n"}})
+			_, _ = g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(id),
+				Set: map[string]string{"room": "7"}, Remove: []string{"n"}})
 		})
 		for lane := range uint64(4) {
 			clients.Go(func() {
@@ -203,7 +206,8 @@ func TestWriteAfterClose(t *testing.T) {
 		if kick.Closed != 1 || kick.Outcomes[0].Outcome != server.OutcomeClosed {
 			t.Errorf("Kick: %+v", kick)
 		}
-		if info := c.Info(); info.CloseReason != event.ReasonHandler || info.State != event.StateClosed || !info.ClosedAt.Equal(closed.Conn.ClosedAt) {
+		if info := c.Info(); info.CloseReason != event.ReasonHandler || info.State != event.StateClosed ||
+			!info.ClosedAt.Equal(closed.Conn.ClosedAt) {
 			t.Errorf("afterwards the connection is %+v", info)
 		}
 	})

@@ -171,9 +171,12 @@ func (c *Config) validate() error {
 	}{
 		{c.CloseTimeout > 0, fmt.Sprintf("close timeout %s: expected more than 0", c.CloseTimeout)},
 		{c.DrainTimeout > 0, fmt.Sprintf("drain timeout %s: expected more than 0", c.DrainTimeout)},
-		{c.IdleAction == IdleClose || c.IdleAction == IdleNotify, fmt.Sprintf("idle action %d: expected IdleClose or IdleNotify", c.IdleAction)},
-		{c.EventLogSize > 0 && c.EventLogSize <= maxEventLogSize, fmt.Sprintf("event log size %d: expected 1 to %d", c.EventLogSize, maxEventLogSize)},
-		{slices.Contains(transport.Names, c.Engine), fmt.Sprintf("engine %q: expected one of %s", c.Engine, strings.Join(transport.Names, ", "))},
+		{c.IdleAction == IdleClose || c.IdleAction == IdleNotify,
+			fmt.Sprintf("idle action %d: expected IdleClose or IdleNotify", c.IdleAction)},
+		{c.EventLogSize > 0 && c.EventLogSize <= maxEventLogSize,
+			fmt.Sprintf("event log size %d: expected 1 to %d", c.EventLogSize, maxEventLogSize)},
+		{slices.Contains(transport.Names, c.Engine), fmt.Sprintf("engine %q: expected one of %s", c.Engine,
+			strings.Join(transport.Names, ", "))},
 		{len(c.Listeners) > 0, "no listener: expected at least one address to accept connections on"},
 	} {
 		if !check.ok {
@@ -210,7 +213,8 @@ func (c *Config) validateListeners() error {
 // validateAdmission checks TLS and PROXY of a listener.
 func (l *ListenerConfig) validateAdmission() error {
 	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
-		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one", l.Name)
+		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one",
+			l.Name)
 	}
 	if text := ipnet.Invalid(l.ProxyTrusted); text != "" {
 		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
@@ -220,7 +224,8 @@ func (l *ListenerConfig) validateAdmission() error {
 	case l.Proxy < ProxyOff || l.Proxy > ProxyRequired:
 		return fmt.Errorf("listener %q: PROXY mode %d: expected ProxyOff, ProxyOptional or ProxyRequired", l.Name, l.Proxy)
 	case l.Proxy != ProxyOff && !unix && len(l.ProxyTrusted) == 0:
-		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of balancers", l.Name, l.Proxy)
+		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of "+
+			"balancers", l.Name, l.Proxy)
 	}
 	return nil
 }

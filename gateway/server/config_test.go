@@ -40,13 +40,18 @@ func TestConfigErrors(t *testing.T) {
 		{listeners(server.ListenerConfig{Name: "game"}), []string{`"game"`, `""`}},
 		{listeners(server.ListenerConfig{Name: "game", Address: "unix://"}), []string{`"game"`, `"unix://"`}},
 		{listeners(server.ListenerConfig{Address: ":1"}, server.ListenerConfig{Address: ":1"}), []string{`":1"`}},
-		{listeners(server.ListenerConfig{Name: "a", Address: ":1"}, server.ListenerConfig{Name: "a", Address: ":2"}), []string{`"a"`}},
-		{listeners(server.ListenerConfig{Name: "game", Address: ":1", TLS: &tls.Config{}}), []string{`"game"`, "certificate"}},
-		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: server.ProxyOptional}), []string{`"game"`, "optional", "network"}},
-		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: 7, ProxyTrusted: balancers}), []string{`"game"`, "7"}},
-		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: server.ProxyRequired, ProxyTrusted: make([]netip.Prefix, 2)}),
-			[]string{`"game"`, "network 1"}},
-		{server.Config{Limits: server.Limits{ListenerConnections: map[string]int{"gmae": 1}}}, []string{"listener connections", `"gmae"`, `"127.0.0.1:0"`}},
+		{listeners(server.ListenerConfig{Name: "a", Address: ":1"}, server.ListenerConfig{Name: "a", Address: ":2"}),
+			[]string{`"a"`}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", TLS: &tls.Config{}}),
+			[]string{`"game"`, "certificate"}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: server.ProxyOptional}),
+			[]string{`"game"`, "optional", "network"}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: 7, ProxyTrusted: balancers}),
+			[]string{`"game"`, "7"}},
+		{listeners(server.ListenerConfig{Name: "game", Address: ":1", Proxy: server.ProxyRequired,
+			ProxyTrusted: make([]netip.Prefix, 2)}), []string{`"game"`, "network 1"}},
+		{server.Config{Limits: server.Limits{ListenerConnections: map[string]int{"gmae": 1}}},
+			[]string{"listener connections", `"gmae"`, `"127.0.0.1:0"`}},
 		{server.Config{Listeners: []server.ListenerConfig{{Name: "mute", Address: ":1"}}}, []string{`"mute"`, "handler"}},
 	} {
 		config := c.change
@@ -77,15 +82,18 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	info := s.Gateway()
 	c := info.Config
-	if !event.ValidNode(c.Node) || c.Limits.HighWater != 64<<10 || c.Limits.LowWater != 32<<10 || c.Limits.SendQueueLimit != 1<<20 || c.Limits.WriteTimeout != 30*time.Second ||
-		c.CloseTimeout != 5*time.Second || c.DrainTimeout != 30*time.Second || c.EventLogSize != 65536 || c.Version != "devel" ||
+	if !event.ValidNode(c.Node) || c.Limits.HighWater != 64<<10 || c.Limits.LowWater != 32<<10 ||
+		c.Limits.SendQueueLimit != 1<<20 || c.Limits.WriteTimeout != 30*time.Second || c.CloseTimeout != 5*time.Second ||
+		c.DrainTimeout != 30*time.Second || c.EventLogSize != 65536 || c.Version != "devel" ||
 		c.Limits.IdleTimeout != 0 || c.IdleAction != server.IdleClose || c.Listeners[0].Name != "127.0.0.1:0" {
 		t.Errorf("defaults %+v", c)
 	}
-	if l := info.Listeners[0]; l.Open || l.Handler != "custom" || info.Engine != server.Engines()[0] || info.EventLogSize != 65536 || info.Draining {
+	if l := info.Listeners[0]; l.Open || l.Handler != "custom" || info.Engine != server.Engines()[0] ||
+		info.EventLogSize != 65536 || info.Draining {
 		t.Errorf("described as %+v", info)
 	}
-	big, err := server.New(server.Config{Limits: server.Limits{HighWater: 4 << 20}, Listeners: []server.ListenerConfig{{Address: ":0"}}, Handler: handler.Echo{}})
+	big, err := server.New(server.Config{Limits: server.Limits{HighWater: 4 << 20},
+		Listeners: []server.ListenerConfig{{Address: ":0"}}, Handler: handler.Echo{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,8 +61,9 @@ const (
 	flagAnnounced                       // BackpressureOn was published for this pause
 	flagDone                            // the socket was told to close
 	flagClosed                          // the descriptor is closed
-	flagOpened                          // Handler.Open was called, so that Handler.Close must be; the socket may be written to
-	flagCounted                         // in Server.addresses
+	// Handler.Open was called, so that Handler.Close must be; the socket may be written to
+	flagOpened
+	flagCounted // in Server.addresses
 )
 
 func (c *Conn) has(f connFlags) bool { return c.flags&f != 0 }

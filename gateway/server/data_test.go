@@ -10,7 +10,8 @@ import (
 // Received bytes are in the stream of those who asked, between the CONNECTED and the CLOSED of their connection.
 func TestDataEvents(t *testing.T) {
 	g := start(t, server.Config{})
-	sub, err := g.Subscribe(server.SubscribeRequest{MaxData: 4, Match: match(func(i *server.Info) bool { return i.Seq == 2 })})
+	sub, err := g.Subscribe(server.SubscribeRequest{MaxData: 4,
+		Match: match(func(i *server.Info) bool { return i.Seq == 2 })})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,8 @@ func TestDataEvents(t *testing.T) {
 	var types []event.Type
 	f.await("CLOSED", func(e *event.Event) bool {
 		types = append(types, e.Type)
-		if d, ok := e.Detail.(*event.DataDetail); ok && (string(d.Bytes) != "hell" || d.Total != 5 || e.Conn.BytesReceived != 5) {
+		if d, ok := e.Detail.(*event.DataDetail); ok &&
+			(string(d.Bytes) != "hell" || d.Total != 5 || e.Conn.BytesReceived != 5) {
 			t.Errorf("DATA %q of %d, %d received", d.Bytes, d.Total, e.Conn.BytesReceived)
 		}
 		return e.Type == event.Closed

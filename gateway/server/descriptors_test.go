@@ -30,7 +30,8 @@ func serveWithFewDescriptors() int {
 		fmt.Println(err)
 		return 1
 	}
-	s, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}, Handler: handler.Echo{}})
+	s, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}},
+		Handler: handler.Echo{}})
 	if err == nil {
 		err = s.Listen()
 	}

@@ -70,7 +70,8 @@ func (s *Server) joinDrain(r DrainRequest, deadline time.Time, flush time.Durati
 	joined := s.drain != nil
 	switch {
 	case !joined:
-		s.drain = &drain{deadline: deadline, flush: flush, reason: event.ShortText(r.Reason), by: r.Actor.Identity, changed: make(chan struct{}, 1)}
+		s.drain = &drain{deadline: deadline, flush: flush, reason: event.ShortText(r.Reason), by: r.Actor.Identity,
+			changed: make(chan struct{}, 1)}
 		close(s.drainSet)
 	case deadline.Before(s.drain.deadline):
 		s.drain.deadline, s.drain.flush = deadline, flush

@@ -18,7 +18,8 @@ func TestDrain(t *testing.T) {
 	f := g.follow(event.Closed, event.DrainStarted, event.DrainEnded, event.Control)
 	leaver, stayer := g.open(), g.open()
 	const grace = 500 * time.Millisecond
-	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"), Actor: event.Actor{Identity: "alice"}})
+	status := g.StartDrain(server.DrainRequest{Grace: grace, Reason: "upgrade", Farewell: []byte("closing soon\n"),
+		Actor: event.Actor{Identity: "alice"}})
 	if status.Joined || status.Connections != 2 || time.Until(status.Deadline) > grace {
 		t.Errorf("drain %+v", status)
 	}
@@ -62,7 +63,8 @@ func TestJoinDrain(t *testing.T) {
 	if !earlier.Joined || !earlier.Deadline.Before(first.Deadline) {
 		t.Errorf("joined with an earlier deadline: %+v", earlier)
 	}
-	if closed := f.awaitType(event.Closed, c.id).Conn; closed.CloseReason != event.ReasonShutdown || closed.CloseText != "first" {
+	if closed := f.awaitType(event.Closed, c.id).Conn; closed.CloseReason != event.ReasonShutdown ||
+		closed.CloseText != "first" {
 		t.Errorf("closed with %s, %q", closed.CloseReason, closed.CloseText)
 	}
 	if err := g.wait(); err != nil {
@@ -73,7 +75,8 @@ func TestJoinDrain(t *testing.T) {
 // A peer that never reads, and a handler's own slow Close, do not keep a drain beyond its deadline.
 func TestDrainOfStuckPeers(t *testing.T) {
 	conns := make(chan *server.Conn, 2)
-	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}, CloseTimeout: time.Hour, Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
+	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}, CloseTimeout: time.Hour,
+		Handler: &hooks{open: func(c *server.Conn) { conns <- c }}})
 	f := g.follow(event.Closed)
 	full := g.open()
 	g.stuff(full.id)
@@ -113,7 +116,8 @@ func TestNothingIsLost(t *testing.T) {
 		}},
 		{"drain at once", func(g *gateway) { g.StartDrain(server.DrainRequest{}) }},
 		{"kick", func(g *gateway) {
-			_, _ = g.Kick(g.t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Farewell: farewell, Flush: safety})
+			_, _ = g.Kick(g.t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Farewell: farewell,
+				Flush: safety})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,8 +152,8 @@ func TestNothingIsLost(t *testing.T) {
 					closed := f.awaitType(event.Closed, "").Conn
 					want := int(closed.BytesReceived - closed.DiscardedBytes)
 					if n := echoed[closed.ID()]; n != want || closed.UnsentBytes != 0 {
-						t.Errorf("%s (%s): %d bytes came back; %d were received and %d discarded, %d unsent", closed.ID(), closed.CloseReason, n,
-							closed.BytesReceived, closed.DiscardedBytes, closed.UnsentBytes)
+						t.Errorf("%s (%s): %d bytes came back; %d were received and %d discarded, %d unsent", closed.ID(),
+							closed.CloseReason, n, closed.BytesReceived, closed.DiscardedBytes, closed.UnsentBytes)
 					}
 				}
 			})

@@ -58,7 +58,8 @@ func testVerbsBeforeOpen(t *testing.T, engine string) {
 		watch := make(chan struct{})
 		go func() {
 			close(watch)
-			r, _ := s.Kick(t.Context(), KickRequest{Targets: IDs(s.registry.Get(1).ID()), Farewell: []byte("bye"), Flush: 1 << 36})
+			r, _ := s.Kick(t.Context(), KickRequest{Targets: IDs(s.registry.Get(1).ID()), Farewell: []byte("bye"),
+				Flush: 1 << 36})
 			kicked <- r
 		}()
 		<-watch

@@ -30,7 +30,8 @@ func TestEchoBulk(t *testing.T) {
 		writing.Wait()
 		f.awaitType(event.Ended, c.id)
 		closed := f.awaitType(event.Closed, c.id).Conn
-		if closed.CloseReason != event.ReasonPeerClosed || closed.BytesReceived != bulk || closed.BytesSent != bulk || closed.UnsentBytes != 0 {
+		if closed.CloseReason != event.ReasonPeerClosed || closed.BytesReceived != bulk || closed.BytesSent != bulk ||
+			closed.UnsentBytes != 0 {
 			t.Errorf("CLOSED with %s, %d bytes in and %d out, %d unsent; expected PEER_CLOSED and %d", closed.CloseReason,
 				closed.BytesReceived, closed.BytesSent, closed.UnsentBytes, bulk)
 		}

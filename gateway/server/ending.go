@@ -68,7 +68,8 @@ func (c *Conn) setEnding(e ending) {
 func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
-	if n := len(e.farewell); n > 0 && !(c.writable() && c.put(e.farewell, c.owner.server.limits.Load().handlerRoom(), true).accepted()) {
+	if n := len(e.farewell); n > 0 && !(c.writable() &&
+		c.put(e.farewell, c.owner.server.limits.Load().handlerRoom(), true).accepted()) {
 		e.unsent += uint64(n)
 	}
 	e.farewell = nil
@@ -132,7 +133,8 @@ func (c *Conn) CloseWrite() {
 // finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller
 // holds mu.
 func (c *Conn) finishIfDone() {
-	if !c.has(flagFinish) || c.queued() > 0 || c.has(flagDone) || !c.has(flagOpened) || c.ending != nil && c.ending.answering {
+	if !c.has(flagFinish) || c.queued() > 0 || c.has(flagDone) || !c.has(flagOpened) ||
+		c.ending != nil && c.ending.answering {
 		return
 	}
 	if !c.has(flagFinished | flagPeerEnded) { // after the peer's end, closing sends the FIN

@@ -22,11 +22,11 @@ func (l *listener) refuse(r admission.Refusal, remote netip.AddrPort) {
 
 // reportRefusals makes an event of refusals of one reason; newest is the last of them.
 func (l *listener) reportRefusals(newest refused, count uint64) {
-	d := &event.RefusedDetail{Reason: newest.Reason, Listener: l.config.Name, Count: count, Message: event.ShortText(newest.Message()),
-		Remote: l.peerAddress(newest.remote)}
+	d := &event.RefusedDetail{Reason: newest.Reason, Listener: l.config.Name, Count: count,
+		Message: event.ShortText(newest.Message()), Remote: l.peerAddress(newest.remote)}
 	l.server.log.Append(&event.Event{Type: event.Refused, Detail: d})
-	l.server.config.Logger.Warn("connections refused", "listener", d.Listener, "reason", d.Reason, "count", d.Count, "newest", d.Message,
-		"address", d.Remote)
+	l.server.config.Logger.Warn("connections refused", "listener", d.Listener, "reason", d.Reason, "count", d.Count,
+		"newest", d.Message, "address", d.Remote)
 }
 
 // peerAddress is the address of a peer in words: that of a unix socket is the listener's path.

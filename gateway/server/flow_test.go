@@ -36,7 +36,8 @@ func TestReceiveRateOnSockets(t *testing.T) {
 		closed := f.awaitType(event.Closed, p.id).Conn
 		took := closed.ClosedAt.Sub(closed.ConnectedAt)
 		if most := rate*(1+took.Seconds()) + 64<<10; float64(closed.BytesReceived) > most || g.info().Totals.RatePauses == 0 {
-			t.Errorf("%d bytes in %s, with %d pauses; expected at most %.0f", closed.BytesReceived, took, g.info().Totals.RatePauses, most)
+			t.Errorf("%d bytes in %s, with %d pauses; expected at most %.0f", closed.BytesReceived, took,
+				g.info().Totals.RatePauses, most)
 		}
 		if closed.CloseReason != event.ReasonPeerClosed || closed.DiscardedBytes != 0 {
 			t.Errorf("closed with %s, %d bytes discarded", closed.CloseReason, closed.DiscardedBytes)

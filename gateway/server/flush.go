@@ -65,5 +65,6 @@ func (c *Conn) judgeProgress() {
 		return
 	}
 	c.endNow(ending{reason: ReasonSlowConsumer,
-		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.limits.Load().WriteTimeout, b.queue.Size)}, true)
+		text: fmt.Sprintf("the peer took no byte for %s; %d bytes were queued", c.owner.server.limits.Load().WriteTimeout,
+			b.queue.Size)}, true)
 }

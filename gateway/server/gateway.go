@@ -41,11 +41,13 @@ type ListenerInfo struct {
 
 // Totals are counted from the start of the incarnation; Connections, Pending, QueuedBytes and EventStreams are of now.
 type Totals struct {
-	Connections                                           int                    // live
-	Pending                                               int                    // being admitted: their PROXY header or TLS handshake is not complete
-	Accepted                                              uint64                 // became live
-	Refused                                               uint64                 // the sum of Refusals
-	Refusals                                              map[CloseReason]uint64 // by why they were not admitted: reasons that occurred
+	Connections int // live
+	// being admitted: their PROXY header or TLS handshake is not complete
+	Pending  int
+	Accepted uint64 // became live
+	Refused  uint64 // the sum of Refusals
+	// by why they were not admitted: reasons that occurred
+	Refusals                                              map[CloseReason]uint64
 	AcceptErrors                                          uint64
 	Closed                                                map[CloseReason]uint64 // reasons that occurred
 	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
@@ -59,7 +61,8 @@ func (s *Server) Gateway() GatewayInfo {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
 		StartedAt: s.started, Uptime: time.Since(s.started), Config: s.config, Totals: s.totals(),
-		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(), Process: ProcessInfo(process.Read()),
+		Cursor: s.log.Head(), OldestSequence: s.log.Oldest(), EventLogSize: s.log.Size(),
+		Process: ProcessInfo(process.Read()),
 	}
 	g.Config.Limits = *s.limits.Load()
 	s.mu.Lock()
@@ -68,9 +71,10 @@ func (s *Server) Gateway() GatewayInfo {
 		g.Draining, g.DrainDeadline = true, s.drain.deadline
 	}
 	for _, l := range s.listeners {
-		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(), Handler: handlerName(l.config.Handler),
-			Open: l.open.Load(), Connections: l.places.Live(), TLS: l.config.TLS != nil, ClientAuth: clientAuth(l.config.TLS),
-			Proxy: l.config.Proxy.String()})
+		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(),
+			Handler: handlerName(l.config.Handler), Open: l.open.Load(), Connections: l.places.Live(), TLS: l.config.TLS != nil,
+			ClientAuth: clientAuth(l.config.TLS),
+			Proxy:      l.config.Proxy.String()})
 	}
 	return g
 }
@@ -86,10 +90,12 @@ func handlerName(h Handler) string {
 func (s *Server) totals() Totals {
 	c := &s.counters
 	t := Totals{
-		Connections: s.registry.Live(), Pending: s.registry.Pending(), Accepted: c.accepted.Load(), Refusals: occurred(&c.refusals),
+		Connections: s.registry.Live(), Pending: s.registry.Pending(), Accepted: c.accepted.Load(),
+		Refusals:     occurred(&c.refusals),
 		AcceptErrors: c.acceptErrors.Load(), Closed: occurred(&c.closed),
-		BytesReceived: c.received.Load(), BytesSent: c.sent.Load(), BytesUnsent: c.unsent.Load(), BytesDiscarded: c.discarded.Load(),
-		SendsDropped: c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
+		BytesReceived: c.received.Load(), BytesSent: c.sent.Load(), BytesUnsent: c.unsent.Load(),
+		BytesDiscarded: c.discarded.Load(),
+		SendsDropped:   c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
 		QueuedBytes:  uint64(max(0, s.queued.Bytes())),
 		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}

@@ -44,8 +44,9 @@ func (e *secondFails) Accept(ln net.Listener, a transport.Admission) (transport.
 // A server that cannot begin to serve leaves nothing behind of those who were half admitted.
 func TestGiveUpRefusesPending(t *testing.T) {
 	for _, engine := range Engines() {
-		s, err := New(Config{Node: "test", Handler: BaseHandler{}, Listeners: []ListenerConfig{{Name: "a", Address: "127.0.0.1:0", Proxy: ProxyRequired,
-			ProxyTrusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, {Name: "b", Address: "127.0.0.1:0"}}})
+		s, err := New(Config{Node: "test", Handler: BaseHandler{},
+			Listeners: []ListenerConfig{{Name: "a", Address: "127.0.0.1:0", Proxy: ProxyRequired,
+				ProxyTrusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, {Name: "b", Address: "127.0.0.1:0"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,8 @@ func TestHandlerCallsInOrder(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Flush: 10 * time.Millisecond})
+		kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)),
+			Flush: 10 * time.Millisecond})
 		if err != nil || kick.Matched != kick.Kicked+kick.Closed {
 			t.Errorf("Kick: %+v, %v", kick, err)
 		}
@@ -84,7 +85,8 @@ func TestHandlerPanics(t *testing.T) {
 			each(t, func(t *testing.T, engine string) {
 				s := newScript(&c.hooks)
 				g := startOn(t, engine, server.Config{Listeners: []server.ListenerConfig{
-					{Name: "bad", Address: "127.0.0.1:0", Handler: s}, {Name: "good", Address: "127.0.0.1:0", Handler: handler.Echo{}}}})
+					{Name: "bad", Address: "127.0.0.1:0", Handler: s},
+					{Name: "good", Address: "127.0.0.1:0", Handler: handler.Echo{}}}})
 				other, err := net.Dial("tcp", g.info().Listeners[1].Address)
 				if err != nil {
 					t.Fatal(err)
@@ -97,7 +99,8 @@ func TestHandlerPanics(t *testing.T) {
 				_, _ = io.Copy(io.Discard, p)
 				failed := f.awaitType(event.Error, "")
 				d := failed.Detail.(*event.ErrorDetail)
-				if d.Operation != event.OpHandler || !strings.HasPrefix(d.Message, "ouch é") || len(d.Message) > 256 || !utf8.ValidString(d.Message) {
+				if d.Operation != event.OpHandler || !strings.HasPrefix(d.Message, "ouch é") || len(d.Message) > 256 ||
+					!utf8.ValidString(d.Message) {
 					t.Errorf("ERROR %s %q", d.Operation, d.Message)
 				}
 				closed := f.awaitType(event.Closed, failed.Conn.ID()).Conn
@@ -205,7 +208,8 @@ func TestHandlerCloses(t *testing.T) {
 		p.Close()
 		closed := f.awaitType(event.Closed, p.id).Conn
 		if closed.CloseReason != event.ReasonHandler || closed.DiscardedBytes != 3 || closed.BytesReceived != 4 {
-			t.Errorf("closed with %s, %d received, %d discarded; expected HANDLER, 4, 3", closed.CloseReason, closed.BytesReceived, closed.DiscardedBytes)
+			t.Errorf("closed with %s, %d received, %d discarded; expected HANDLER, 4, 3", closed.CloseReason,
+				closed.BytesReceived, closed.DiscardedBytes)
 		}
 	})
 }
@@ -231,7 +235,8 @@ func TestUnixPeers(t *testing.T) {
 		if connected.RemoteAddress() != "unix:"+path || connected.LocalAddress() != "unix:"+path || g.addr() != "unix:"+path {
 			t.Errorf("remote %s, local %s, listener %s", connected.RemoteAddress(), connected.LocalAddress(), g.addr())
 		}
-		if closed := f.awaitType(event.Closed, connected.ID()).Conn; closed.CloseReason != event.ReasonPeerClosed || closed.BytesSent != uint64(len(sent)) {
+		if closed := f.awaitType(event.Closed, connected.ID()).Conn; closed.CloseReason != event.ReasonPeerClosed ||
+			closed.BytesSent != uint64(len(sent)) {
 			t.Errorf("closed with %s after %d bytes", closed.CloseReason, closed.BytesSent)
 		}
 	})

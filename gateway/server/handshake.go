@@ -52,10 +52,12 @@ func (p *pending) timedOut() bool {
 // handshakeTimeout is the refusal of a handshake that was not complete in time.
 func (p *pending) handshakeTimeout(err error) admission.Refusal {
 	if errors.Is(err, transport.ErrNoTurn) {
-		return admission.Refusal{Reason: event.ReasonHandshakeLimit, Text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
-			"and no turn came within %s", p.owner.server.limits.Load().MaxHandshakes, p.limit)}
+		return admission.Refusal{Reason: event.ReasonHandshakeLimit,
+			Text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
+				"and no turn came within %s", p.owner.server.limits.Load().MaxHandshakes, p.limit)}
 	}
-	return admission.Refusal{Reason: event.ReasonTLSTimeout, Text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
+	return admission.Refusal{Reason: event.ReasonTLSTimeout,
+		Text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
 }
 
 // badHandshake is the refusal of a handshake that failed.

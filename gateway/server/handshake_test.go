@@ -75,14 +75,19 @@ func TestTLSPeer(t *testing.T) {
 			auth    tls.ClientAuthType
 			want    event.Peer
 		}{
-			{server.ProxyOff, tls.VersionTLS13, "", id, tls.RequireAndVerifyClientCert, event.Peer{TLSVersion: "TLS 1.3", Identity: id}},
-			{server.ProxyOff, tls.VersionTLS12, "", id, tls.VerifyClientCertIfGiven, event.Peer{TLSVersion: "TLS 1.2", Identity: id}},
+			{server.ProxyOff, tls.VersionTLS13, "", id, tls.RequireAndVerifyClientCert,
+				event.Peer{TLSVersion: "TLS 1.3", Identity: id}},
+			{server.ProxyOff, tls.VersionTLS12, "", id, tls.VerifyClientCertIfGiven,
+				event.Peer{TLSVersion: "TLS 1.2", Identity: id}},
 			{server.ProxyOff, tls.VersionTLS13, "", "", tls.VerifyClientCertIfGiven, event.Peer{TLSVersion: "TLS 1.3"}},
-			{server.ProxyOff, tls.VersionTLS13, "", id, tls.RequestClientCert, event.Peer{TLSVersion: "TLS 1.3"}}, // not verified
+			// not verified
+			{server.ProxyOff, tls.VersionTLS13, "", id, tls.RequestClientCert, event.Peer{TLSVersion: "TLS 1.3"}},
 			{server.ProxyOptional, tls.VersionTLS13, "", "", tls.NoClientCert, event.Peer{TLSVersion: "TLS 1.3"}},
-			{server.ProxyOptional, tls.VersionTLS13, "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n", "", tls.NoClientCert, event.Peer{TLSVersion: "TLS 1.3"}},
-			{server.ProxyRequired, tls.VersionTLS13, string(header2(1, 0x11, addresses4(client4, service4), tlv(2, []byte("balancer.example")),
-				details(3, 0, "another"))), id, tls.RequireAndVerifyClientCert, event.Peer{TLSVersion: "TLS 1.3", Identity: id}},
+			{server.ProxyOptional, tls.VersionTLS13, "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n", "", tls.NoClientCert,
+				event.Peer{TLSVersion: "TLS 1.3"}},
+			{server.ProxyRequired, tls.VersionTLS13,
+				string(header2(1, 0x11, addresses4(client4, service4), tlv(2, []byte("balancer.example")),
+					details(3, 0, "another"))), id, tls.RequireAndVerifyClientCert, event.Peer{TLSVersion: "TLS 1.3", Identity: id}},
 		} {
 			g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(c.auth), c.mode)})
 			f := g.follow(event.Connected)
@@ -94,14 +99,16 @@ func TestTLSPeer(t *testing.T) {
 				mustServe(t, client)
 				conn := f.awaitType(event.Connected, "").Conn
 				want := c.want
-				want.Protocol, want.ServerName, want.Cipher = "mqtt", "gateway.example", tls.CipherSuiteName(client.ConnectionState().CipherSuite)
+				want.Protocol, want.ServerName, want.Cipher = "mqtt", "gateway.example",
+					tls.CipherSuiteName(client.ConnectionState().CipherSuite)
 				remote := raw.LocalAddr().String()
 				if c.header != "" {
 					want.Proxy = netip.MustParseAddrPort(remote)
 					remote = client4
 				}
 				if conn.Known() != want || conn.RemoteAddress() != remote {
-					t.Errorf("%s, %q: %+v of %s; expected %+v of %s", c.mode, c.header, conn.Known(), conn.RemoteAddress(), want, remote)
+					t.Errorf("%s, %q: %+v of %s; expected %+v of %s", c.mode, c.header, conn.Known(), conn.RemoteAddress(), want,
+						remote)
 				}
 				client.Close()
 			}
@@ -148,15 +155,23 @@ func TestTLSRefusals(t *testing.T) {
 			does   func(t *testing.T, c *net.TCPConn)
 			says   string
 		}{
-			{"plain text", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, []byte("GET / HTTP/1.1\r\n\r\n")) }, "TLS handshake"},
-			{"a PROXY header", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, []byte("PROXY UNKNOWN\r\n")) }, "TLS handshake"},
-			{"no certificate", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, a.client("")) }, "certificate"},
+			{"plain text", event.ReasonTLSHandshake, func(t *testing.T,
+				c *net.TCPConn) {
+				mustWrite(t, c, []byte("GET / HTTP/1.1\r\n\r\n"))
+			}, "TLS handshake"},
+			{"a PROXY header", event.ReasonTLSHandshake, func(t *testing.T,
+				c *net.TCPConn) {
+				mustWrite(t, c, []byte("PROXY UNKNOWN\r\n"))
+			}, "TLS handshake"},
+			{"no certificate", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, a.client("")) },
+				"certificate"},
 			{"another authority's", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) {
 				config := stranger.client("spiffe://example.org/device/7")
 				config.RootCAs = a.Pool()
 				mustFail(t, c, config)
 			}, "certificate"},
-			{"distrust", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, stranger.client("")) }, "remote error: tls: "},
+			{"distrust", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { mustFail(t, c, stranger.client("")) },
+				"remote error: tls: "},
 			{"leaves at once", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) { c.Close() }, "TLS handshake"},
 			{"leaves half way", event.ReasonTLSHandshake, func(t *testing.T, c *net.TCPConn) {
 				mustWrite(t, c, hello)
@@ -164,7 +179,10 @@ func TestTLSRefusals(t *testing.T) {
 				c.Close()
 			}, "TLS handshake"},
 			{"nothing", event.ReasonTLSTimeout, func(t *testing.T, c *net.TCPConn) {}, "300ms"},
-			{"half a message", event.ReasonTLSTimeout, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, hello[:len(hello)/2]) }, "300ms"},
+			{"half a message", event.ReasonTLSTimeout, func(t *testing.T,
+				c *net.TCPConn) {
+				mustWrite(t, c, hello[:len(hello)/2])
+			}, "300ms"},
 			{"one message", event.ReasonTLSTimeout, func(t *testing.T, c *net.TCPConn) { mustWrite(t, c, hello) }, "300ms"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
@@ -172,7 +190,8 @@ func TestTLSRefusals(t *testing.T) {
 				if c.reason == event.ReasonTLSTimeout {
 					limits.HandshakeTimeout = 300 * time.Millisecond
 				}
-				g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.RequireAndVerifyClientCert), server.ProxyOff), Limits: limits})
+				g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.RequireAndVerifyClientCert),
+					server.ProxyOff), Limits: limits})
 				f := g.follow(event.Refused, event.Connected)
 				client := g.dial()
 				c.does(t, client)
@@ -200,8 +219,8 @@ func TestTLSConfigPanics(t *testing.T) {
 			return &config.Certificates[0], nil
 		}
 		logged := &lines{}
-		g := startOn(t, engine, server.Config{Listeners: tlsListener(config, server.ProxyOff), Limits: server.Limits{MaxHandshakes: 1},
-			Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(config, server.ProxyOff),
+			Limits: server.Limits{MaxHandshakes: 1}, Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 		f := g.follow(event.Refused)
 		for range 3 {
 			other := a.client("")
@@ -210,7 +229,8 @@ func TestTLSConfigPanics(t *testing.T) {
 		}
 		mustServe(t, tls.Client(g.dial(), a.client("")))
 		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonTLSHandshake: 3})
-		if d := f.awaitType(event.Refused, "").Detail.(*event.RefusedDetail); !strings.Contains(d.Message, "panicked: no such name") {
+		if d := f.awaitType(event.Refused, "").Detail.(*event.RefusedDetail); !strings.Contains(d.Message,
+			"panicked: no such name") {
 			t.Errorf("REFUSED %+v", d)
 		}
 		if text := logged.String(); !strings.Contains(text, "TestTLSConfigPanics") {
@@ -248,7 +268,8 @@ func TestHandshakeLimit(t *testing.T) {
 		mustWrite(t, refused, hello)
 		mustRefuse(t, refused)
 		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonHandshakeLimit: 1})
-		if d := f.awaitType(event.Refused, "").Detail.(*event.RefusedDetail); !strings.Contains(d.Message, "1 TLS handshakes were under way") {
+		if d := f.awaitType(event.Refused, "").Detail.(*event.RefusedDetail); !strings.Contains(d.Message,
+			"1 TLS handshakes were under way") {
 			t.Errorf("REFUSED %+v", d)
 		}
 		g.update(func(l *server.Limits) { l.HandshakeTimeout = time.Hour })
@@ -273,7 +294,8 @@ func TestHalfOpenFlood(t *testing.T) {
 			Limits: server.Limits{MaxHandshakes: 50, HandshakeTimeout: time.Hour}})
 		established := tls.Client(g.dial(), a.client(""))
 		mustServe(t, established)
-		firsts := [][]byte{nil, []byte("PROXY"), []byte("PROXY TCP4 203"), hello[:5], hello[:len(hello)-1], append([]byte("PROXY UNKNOWN\r\n"), hello[:9]...)}
+		firsts := [][]byte{nil, []byte("PROXY"), []byte("PROXY TCP4 203"), hello[:5], hello[:len(hello)-1],
+			append([]byte("PROXY UNKNOWN\r\n"), hello[:9]...)}
 		const flood = 600
 		for i := range flood {
 			mustWrite(t, g.dial(), firsts[i%len(firsts)])
@@ -294,7 +316,8 @@ func TestDrainDuringHandshakes(t *testing.T) {
 	a := newAuthority(t)
 	hello := a.hello()
 	each(t, func(t *testing.T, engine string) {
-		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff), Limits: server.Limits{MaxHandshakes: 2}})
+		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff),
+			Limits: server.Limits{MaxHandshakes: 2}})
 		for i := range 6 {
 			c := g.dial()
 			mustWrite(t, c, hello)
@@ -338,7 +361,8 @@ func TestListenersAreDescribed(t *testing.T) {
 	}{
 		{server.ListenerConfig{}, false, "", "off"},
 		{server.ListenerConfig{TLS: a.gateway(tls.NoClientCert), Proxy: server.ProxyOptional}, true, "off", "optional"},
-		{server.ListenerConfig{TLS: a.gateway(tls.VerifyClientCertIfGiven), Proxy: server.ProxyRequired}, true, "request", "required"},
+		{server.ListenerConfig{TLS: a.gateway(tls.VerifyClientCertIfGiven), Proxy: server.ProxyRequired}, true, "request",
+			"required"},
 		{server.ListenerConfig{TLS: a.gateway(tls.RequestClientCert)}, true, "request", "off"},
 		{server.ListenerConfig{TLS: a.gateway(tls.RequireAndVerifyClientCert)}, true, "require", "off"},
 	} {

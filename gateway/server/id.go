@@ -33,7 +33,8 @@ type MalformedIDError struct{ ID string }
 
 // Error names what was given and what was expected.
 func (e *MalformedIDError) Error() string {
-	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42", e.ID)
+	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42",
+		e.ID)
 }
 
 // NotFoundError says that there is no such connection here, and which kind of absence it is.
@@ -47,9 +48,11 @@ type NotFoundError struct {
 func (e *NotFoundError) Error() string {
 	switch e.Outcome {
 	case OutcomeClosed:
-		return fmt.Sprintf("connection %s was closed and is no longer among the last %d that are remembered", e.ID, history.Kept)
+		return fmt.Sprintf("connection %s was closed and is no longer among the last %d that are remembered", e.ID,
+			history.Kept)
 	case OutcomeNodeRestarted:
-		return fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", e.ID, e.Node)
+		return fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", e.ID,
+			e.Node)
 	case OutcomeUnknownNode:
 		return fmt.Sprintf("connection %s is of a node that is not this one, %s", e.ID, e.Node)
 	default:

@@ -22,7 +22,8 @@ const (
 type sweep struct {
 	server *Server
 	active moment // no connection that can become idle was active before it
-	judged uint64 // connections up to this seq have sent a byte in time, or are ending for it: they are not looked at again
+	// connections up to this seq have sent a byte in time, or are ending for it: they are not looked at again
+	judged uint64
 	oldest moment // the others were connected at this moment or later
 }
 
@@ -121,8 +122,8 @@ func (w *sweep) findWordless(now moment, timeout time.Duration) {
 				return
 			}
 			if c.received.Load() == 0 {
-				c.end(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout), answering: true},
-					s.config.CloseTimeout)
+				c.end(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout),
+					answering: true}, s.config.CloseTimeout)
 			}
 			w.judged = c.identity.Seq
 		}

@@ -46,7 +46,8 @@ func TestIdleNotify(t *testing.T) {
 		}
 	}
 	if counts[quiet.id] != 1 || counts[c.id] != periods+1 {
-		t.Errorf("%d timeouts of the quiet connection and %d of the other; expected 1 and %d", counts[quiet.id], counts[c.id], periods+1)
+		t.Errorf("%d timeouts of the quiet connection and %d of the other; expected 1 and %d", counts[quiet.id], counts[c.id],
+			periods+1)
 	}
 }
 

@@ -27,7 +27,8 @@ type KickRequest struct {
 type KickResult struct {
 	Outcomes                          []TargetOutcome
 	Matched, Kicked, Closed, NotFound uint64
-	Banned                            []string // with Ban: the targets that are banned now, each once, in their order; the first 100
+	// with Ban: the targets that are banned now, each once, in their order; the first 100
+	Banned []string
 }
 
 // kicking gathers the outcomes of one Kick; the connections report to it as they close.
@@ -93,7 +94,8 @@ func (k *kicking) kick(c *Conn, place int) {
 		k.note(place, t)
 		k.pending.Done()
 	}
-	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor.Identity, watch: watch, farewell: r.Farewell, answering: true}, r.Flush) {
+	if !c.end(ending{reason: ReasonKicked, text: r.Reason, by: r.Actor.Identity, watch: watch, farewell: r.Farewell,
+		answering: true}, r.Flush) {
 		k.note(place, TargetOutcome{ID: c.ID(), Outcome: OutcomeClosed})
 		k.pending.Done()
 	}
@@ -149,7 +151,8 @@ func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 	peers := make(map[ban.Target]bool)
 	for _, t := range targets {
 		identity := t.conn.identity
-		if target, ok := ban.PeerTarget(identity.Remote.Addr(), identity.Known().Identity); ok && t.conn.Info().CloseReason == event.ReasonNone {
+		if target, ok := ban.PeerTarget(identity.Remote.Addr(), identity.Known().Identity); ok &&
+			t.conn.Info().CloseReason == event.ReasonNone {
 			peers[target] = true
 		}
 	}
@@ -165,7 +168,10 @@ func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 		return nil, nil
 	}
 	slices.SortFunc(added, func(a, b *ban.Ban) int { return a.Target.Compare(b.Target) })
-	if err := k.server.bans.Change(func(rows []*ban.Ban) ([]*ban.Ban, error) { return ban.Merge(rows, added) }); err != nil {
+	if err := k.server.bans.Change(func(rows []*ban.Ban) ([]*ban.Ban,
+		error) {
+		return ban.Merge(rows, added)
+	}); err != nil {
 		return nil, err
 	}
 	for _, b := range added[:min(len(added), maxFailures)] {

@@ -27,8 +27,9 @@ func TestKickByID(t *testing.T) {
 		return all
 	}
 	dry, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(ids...), DryRun: true, Flush: time.Second})
-	want := server.KickResult{Matched: 8, Kicked: 3, Closed: 1, NotFound: 4, Outcomes: outcomes(server.OutcomeWouldKick, server.OutcomeMalformedID,
-		server.OutcomeWouldKick, server.OutcomeClosed, server.OutcomeWouldKick, server.OutcomeNodeRestarted, server.OutcomeUnknownNode, server.OutcomeNotFound)}
+	want := server.KickResult{Matched: 8, Kicked: 3, Closed: 1, NotFound: 4,
+		Outcomes: outcomes(server.OutcomeWouldKick, server.OutcomeMalformedID, server.OutcomeWouldKick, server.OutcomeClosed,
+			server.OutcomeWouldKick, server.OutcomeNodeRestarted, server.OutcomeUnknownNode, server.OutcomeNotFound)}
 	if err != nil || !reflect.DeepEqual(dry, want) {
 		t.Errorf("dry run: %+v, %v; expected %+v", dry, err, want)
 	}
@@ -40,11 +41,12 @@ func TestKickByID(t *testing.T) {
 			p.Close()
 		})
 	}
-	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(ids...), Reason: "maintenance", Farewell: []byte("bye"), Actor: event.Actor{Identity: "alice"}, Flush: safety})
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(ids...), Reason: "maintenance",
+		Farewell: []byte("bye"), Actor: event.Actor{Identity: "alice"}, Flush: safety})
 	clients.Wait()
 	want.Kicked, want.Closed = 2, 2
-	want.Outcomes = outcomes(server.OutcomeKicked, server.OutcomeMalformedID, server.OutcomeKicked, server.OutcomeClosed, server.OutcomeClosed,
-		server.OutcomeNodeRestarted, server.OutcomeUnknownNode, server.OutcomeNotFound)
+	want.Outcomes = outcomes(server.OutcomeKicked, server.OutcomeMalformedID, server.OutcomeKicked, server.OutcomeClosed,
+		server.OutcomeClosed, server.OutcomeNodeRestarted, server.OutcomeUnknownNode, server.OutcomeNotFound)
 	if err != nil || !reflect.DeepEqual(kick, want) {
 		t.Errorf("Kick: %+v, %v; expected %+v", kick, err, want)
 	}
@@ -55,8 +57,9 @@ func TestKickByID(t *testing.T) {
 		}
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail) // behind the CLOSED of all, and none for the dry run
-	if d.Verb != "Kick" || d.Matched != 8 || d.Reason != "maintenance" || !reflect.DeepEqual(d.Outcomes, map[string]uint64{"KICKED": 2, "CLOSED": 2,
-		"MALFORMED_ID": 1, "NODE_RESTARTED": 1, "UNKNOWN_NODE": 1, "NOT_FOUND": 1}) {
+	if d.Verb != "Kick" || d.Matched != 8 || d.Reason != "maintenance" ||
+		!reflect.DeepEqual(d.Outcomes, map[string]uint64{"KICKED": 2, "CLOSED": 2, "MALFORMED_ID": 1, "NODE_RESTARTED": 1,
+			"UNKNOWN_NODE": 1, "NOT_FOUND": 1}) {
 		t.Errorf("recorded as %+v", d)
 	}
 }
@@ -70,19 +73,23 @@ func TestKickByMatch(t *testing.T) {
 		peers = append(peers, g.open())
 	}
 	odd := match(func(i *server.Info) bool { return i.Seq%2 == 1 })
-	dry, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), DryRun: true, Flush: time.Second})
-	if err != nil || dry.Matched != n || dry.Kicked != n || len(dry.Outcomes) != 100 || dry.Outcomes[0].Outcome != server.OutcomeWouldKick {
+	dry, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), DryRun: true,
+		Flush: time.Second})
+	if err != nil || dry.Matched != n || dry.Kicked != n || len(dry.Outcomes) != 100 ||
+		dry.Outcomes[0].Outcome != server.OutcomeWouldKick {
 		t.Errorf("dry run: %d matched, %d would be kicked, %d named, %v", dry.Matched, dry.Kicked, len(dry.Outcomes), err)
 	}
 	g.stuff(peers[0].id)
 	f := g.follow(event.Closed)
-	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(odd), Farewell: []byte("bye"), Flush: 50 * time.Millisecond})
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(odd), Farewell: []byte("bye"),
+		Flush: 50 * time.Millisecond})
 	if err != nil || kick.Matched != n/2 || kick.Kicked != n/2 || kick.Closed != 0 || len(kick.Outcomes) != 1 {
 		t.Fatalf("Kick: %+v, %v; expected %d kicked, and the one that never reads named", kick, err, n/2)
 	}
 	stuck := kick.Outcomes[0]
 	closed := f.awaitType(event.Closed, peers[0].id).Conn
-	if stuck.ID != peers[0].id || stuck.Outcome != server.OutcomeKickedUnflushed || stuck.Unsent != closed.UnsentBytes || stuck.Unsent < 3 {
+	if stuck.ID != peers[0].id || stuck.Outcome != server.OutcomeKickedUnflushed || stuck.Unsent != closed.UnsentBytes ||
+		stuck.Unsent < 3 {
 		t.Errorf("named %+v; CLOSED has %d unsent", stuck, closed.UnsentBytes)
 	}
 	if left := g.list(server.ListRequest{}); len(left) != n/2 {
@@ -109,7 +116,8 @@ func TestFarewellToBusyPeer(t *testing.T) {
 	var kick server.KickResult
 	var kicking sync.WaitGroup
 	kicking.Go(func() {
-		kick, _ = g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Farewell: []byte("farewell"), Flush: safety})
+		kick, _ = g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Farewell: []byte("farewell"),
+			Flush: safety})
 	})
 	got, err := io.ReadAll(p)
 	if err != nil || string(got) != "farewell" {
@@ -121,7 +129,8 @@ func TestFarewellToBusyPeer(t *testing.T) {
 	writing.Wait()
 	kicking.Wait()
 	closed := f.awaitType(event.Closed, p.id).Conn
-	if kick.Outcomes[0].Outcome != server.OutcomeKicked || closed.CloseReason != event.ReasonKicked || closed.DiscardedBytes == 0 {
+	if kick.Outcomes[0].Outcome != server.OutcomeKicked || closed.CloseReason != event.ReasonKicked ||
+		closed.DiscardedBytes == 0 {
 		t.Errorf("%+v, closed with %s, %d discarded", kick, closed.CloseReason, closed.DiscardedBytes)
 	}
 }

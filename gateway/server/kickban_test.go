@@ -18,8 +18,8 @@ func TestKickBans(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Control)
 	a, b := g.open(), g.open()
-	r := server.KickRequest{Targets: server.IDs(a.id, a.id, "nonsense"), Flush: safety, Ban: 10 * time.Minute, Reason: "abuse",
-		Actor: event.Actor{Identity: "alice"}, DryRun: true}
+	r := server.KickRequest{Targets: server.IDs(a.id, a.id, "nonsense"), Flush: safety, Ban: 10 * time.Minute,
+		Reason: "abuse", Actor: event.Actor{Identity: "alice"}, DryRun: true}
 	dry, err := g.Kick(t.Context(), r)
 	if err != nil || dry.Kicked != 2 || dry.Banned != nil || len(g.bans()) != 0 {
 		t.Errorf("dry run: %+v, %v; %d bans", dry, err, len(g.bans()))
@@ -30,7 +30,8 @@ func TestKickBans(t *testing.T) {
 	}()
 	r.DryRun = false
 	kick, err := g.Kick(t.Context(), r)
-	if err != nil || kick.Kicked != 1 || kick.Closed != 1 || kick.NotFound != 1 || kick.Matched != 3 || !reflect.DeepEqual(kick.Banned, []string{"127.0.0.1/32"}) {
+	if err != nil || kick.Kicked != 1 || kick.Closed != 1 || kick.NotFound != 1 || kick.Matched != 3 ||
+		!reflect.DeepEqual(kick.Banned, []string{"127.0.0.1/32"}) {
 		t.Errorf("Kick: %+v, %v", kick, err)
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail)
@@ -38,7 +39,8 @@ func TestKickBans(t *testing.T) {
 		t.Errorf("recorded as %+v", d)
 	}
 	bans := g.bans()
-	if len(bans) != 1 || bans[0].Reason != "abuse" || bans[0].CreatedBy != "alice" || bans[0].ExpiresAt.Sub(bans[0].CreatedAt) != 10*time.Minute {
+	if len(bans) != 1 || bans[0].Reason != "abuse" || bans[0].CreatedBy != "alice" ||
+		bans[0].ExpiresAt.Sub(bans[0].CreatedAt) != 10*time.Minute {
 		t.Errorf("bans %+v", bans)
 	}
 	g.refused()
@@ -74,7 +76,8 @@ func TestKickLeavesLongerBan(t *testing.T) {
 // Of IPv6 the /64 network is banned, which is what a customer has, and of unix sockets nobody.
 func TestKickBansNetwork(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	g := start(t, server.Config{Listeners: []server.ListenerConfig{{Name: "six", Address: "[::1]:0"}, {Name: "unix", Address: "unix://" + path}}})
+	g := start(t, server.Config{Listeners: []server.ListenerConfig{{Name: "six", Address: "[::1]:0"},
+		{Name: "unix", Address: "unix://" + path}}})
 	f := g.follow(event.Connected)
 	dial := func(network, address string) (net.Conn, error) {
 		var d net.Dialer
@@ -91,7 +94,8 @@ func TestKickBansNetwork(t *testing.T) {
 	if _, err := dial("unix", path); err != nil {
 		t.Fatal(err)
 	}
-	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Ban: time.Hour, Flush: time.Millisecond})
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), Ban: time.Hour,
+		Flush: time.Millisecond})
 	if err != nil || kick.Kicked != 2 || !reflect.DeepEqual(kick.Banned, []string{"::/64"}) {
 		t.Errorf("Kick: %+v, %v; expected two kicked, and the network banned", kick, err)
 	}

@@ -32,8 +32,10 @@ func TestSetLabels(t *testing.T) {
 		want    map[string]string
 	}{
 		{"set", map[string]string{"room": "7"}, nil, server.OutcomeLabeled, map[string]string{"room": "7"}},
-		{"replace and add", map[string]string{"room": "8", "role": ""}, nil, server.OutcomeLabeled, map[string]string{"room": "8", "role": ""}},
-		{"remove, also what is not there", nil, []string{"room", "none"}, server.OutcomeLabeled, map[string]string{"role": ""}},
+		{"replace and add", map[string]string{"room": "8", "role": ""}, nil, server.OutcomeLabeled,
+			map[string]string{"room": "8", "role": ""}},
+		{"remove, also what is not there", nil, []string{"room", "none"}, server.OutcomeLabeled,
+			map[string]string{"role": ""}},
 		{"remove the last", nil, []string{"role"}, server.OutcomeLabeled, nil},
 		{"sixteen", labels(16), nil, server.OutcomeLabeled, labels(16)},
 		{"one too many", map[string]string{"k0": "changed", "more": "v"}, nil, server.OutcomeTooManyLabels, labels(16)},
@@ -69,24 +71,29 @@ func TestSetLabelsOfMany(t *testing.T) {
 	a, full, gone := g.open(), g.open(), g.open()
 	gone.Close()
 	f.awaitType(event.Closed, gone.id)
-	if _, err := g.SetLabels(t.Context(), server.LabelRequest{Targets: server.IDs(full.id), Set: labels(16), Actor: event.Actor{Identity: "bob"}}); err != nil {
+	if _, err := g.SetLabels(t.Context(), server.LabelRequest{Targets: server.IDs(full.id), Set: labels(16),
+		Actor: event.Actor{Identity: "bob"}}); err != nil {
 		t.Fatal(err)
 	}
 	f.awaitType(event.Control, "")
-	request := server.LabelRequest{Targets: server.IDs(gone.id, a.id, "?", full.id), Set: map[string]string{"new": "x"}, Actor: event.Actor{Identity: "alice"}}
+	request := server.LabelRequest{Targets: server.IDs(gone.id, a.id, "?", full.id), Set: map[string]string{"new": "x"},
+		Actor: event.Actor{Identity: "alice"}}
 	r, err := g.SetLabels(t.Context(), request)
-	want := server.LabelResult{Matched: 4, Labeled: 1, Closed: 1, NotFound: 1, Refused: 1, Outcomes: []server.TargetOutcome{
-		{ID: gone.id, Outcome: server.OutcomeClosed}, {ID: a.id, Outcome: server.OutcomeLabeled},
-		{ID: "?", Outcome: server.OutcomeMalformedID}, {ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
+	want := server.LabelResult{Matched: 4, Labeled: 1, Closed: 1, NotFound: 1, Refused: 1,
+		Outcomes: []server.TargetOutcome{
+			{ID: gone.id, Outcome: server.OutcomeClosed}, {ID: a.id, Outcome: server.OutcomeLabeled},
+			{ID: "?", Outcome: server.OutcomeMalformedID}, {ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
 	if err != nil || !reflect.DeepEqual(r, want) {
 		t.Errorf("by ID: %+v, %v; expected %+v", r, err, want)
 	}
-	if d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail); d.Verb != "SetLabels" || d.Matched != 4 || len(d.Outcomes) != 4 || d.Actor.Identity != "alice" {
+	if d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail); d.Verb != "SetLabels" || d.Matched != 4 ||
+		len(d.Outcomes) != 4 || d.Actor.Identity != "alice" {
 		t.Errorf("recorded as %+v", d)
 	}
 	request.Targets = server.Where(match(everything))
 	r, err = g.SetLabels(t.Context(), request)
-	want = server.LabelResult{Matched: 2, Labeled: 1, Refused: 1, Outcomes: []server.TargetOutcome{{ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
+	want = server.LabelResult{Matched: 2, Labeled: 1, Refused: 1,
+		Outcomes: []server.TargetOutcome{{ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
 	if err != nil || !reflect.DeepEqual(r, want) {
 		t.Errorf("by filter: %+v, %v; expected %+v", r, err, want)
 	}

@@ -58,12 +58,14 @@ func TestConnectionLimit(t *testing.T) {
 // Operators are told when more connections are allowed than there is room for, at the start and when the limit changes.
 func TestWarnsOfRoom(t *testing.T) {
 	logged := &lines{}
-	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 200}, ConnectionDescriptors: 100, Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
+	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 200}, ConnectionDescriptors: 100,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 	warnings := func() int { return strings.Count(logged.String(), "more connections are allowed than descriptors") }
 	for warnings() == 0 { // the start's
 	}
 	for i, limit := range []int{100, 0, 50, 101} {
-		if _, err := g.UpdateLimits(t.Context(), server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = limit }}); err != nil {
+		if _, err := g.UpdateLimits(t.Context(),
+			server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = limit }}); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := warnings(), []int{1, 2, 2, 3}[i]; got != want {

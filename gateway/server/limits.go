@@ -110,6 +110,7 @@ func (s *Server) Limits(context.Context) (Limits, error) { return *s.limits.Load
 
 // rules are the limits of addresses.
 func (l *Limits) rules() *admission.Rules {
-	return &admission.Rules{Allow: l.Allow, Deny: l.Deny, ConnectionsPerIP: l.ConnectionsPerIP, ConnectionsPerIPv6Network: l.ConnectionsPerIPv6Network,
-		AcceptRate: l.AcceptRate, AcceptBurst: l.AcceptBurst, AcceptRatePerIP: l.AcceptRatePerIP, AcceptBurstPerIP: l.AcceptBurstPerIP}
+	return &admission.Rules{Allow: l.Allow, Deny: l.Deny, ConnectionsPerIP: l.ConnectionsPerIP,
+		ConnectionsPerIPv6Network: l.ConnectionsPerIPv6Network, AcceptRate: l.AcceptRate, AcceptBurst: l.AcceptBurst,
+		AcceptRatePerIP: l.AcceptRatePerIP, AcceptBurstPerIP: l.AcceptBurstPerIP}
 }

@@ -41,8 +41,9 @@ const scanRows = 20_000
 // ListRequest asks for connections in the order of their seq.
 type ListRequest struct {
 	After uint64 // rows with a greater seq
-	UpTo  uint64 // rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect meanwhile
-	Limit int    // most rows; 0 or less: DefaultLimit
+	// rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect meanwhile
+	UpTo  uint64
+	Limit int // most rows; 0 or less: DefaultLimit
 	State ListState
 	Match Matcher // nil: all
 	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is

@@ -185,7 +185,8 @@ func closedAll(t *testing.T, g *gateway, n int) {
 func TestGet(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 16})
 	first := g.open()
-	if info := g.get(first.id); info.ID() != first.id || info.State != event.StateOpen || info.Origin.Node != "test" || info.RemoteAddress() != first.LocalAddr().String() {
+	if info := g.get(first.id); info.ID() != first.id || info.State != event.StateOpen || info.Origin.Node != "test" ||
+		info.RemoteAddress() != first.LocalAddr().String() {
 		t.Errorf("live: %+v", info)
 	}
 	f := g.follow(event.Closed)

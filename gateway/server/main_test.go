@@ -107,7 +107,8 @@ func (g *gateway) stop() {
 
 // abort kicks without patience.
 func (g *gateway) abort(id string) {
-	if _, err := g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id), Flush: time.Millisecond}); err != nil {
+	if _, err := g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id),
+		Flush: time.Millisecond}); err != nil {
 		g.t.Error(err)
 	}
 }

@@ -40,7 +40,8 @@ func newCrowd(n int) *server.Server {
 
 // crowdOf returns such a server and the connections, in their order.
 func crowdOf(n int) (*server.Server, []*server.Conn) {
-	s, err := server.New(server.Config{Node: "edge-1", Handler: handler.Echo{}, Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})
+	s, err := server.New(server.Config{Node: "edge-1", Handler: handler.Echo{},
+		Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})
 	if err == nil {
 		err = s.Listen() // so that its connections have a listener's name
 	}
@@ -311,7 +312,8 @@ func BenchmarkEchoBeside(b *testing.B) {
 	}{
 		{"nothing", nil},
 		{"count", func() error {
-			_, err := s.Count(context.Background(), server.CountRequest{State: server.ListLive, Match: matcher(b, filters[1].expr)})
+			_, err := s.Count(context.Background(), server.CountRequest{State: server.ListLive,
+				Match: matcher(b, filters[1].expr)})
 			return err
 		}},
 		{"list", func() error {
@@ -346,7 +348,8 @@ func BenchmarkEchoBeside(b *testing.B) {
 // echoServer serves echo and returns its address.
 func echoServer(b *testing.B) string {
 	b.Helper()
-	s, err := server.New(server.Config{Node: "echo", Handler: handler.Echo{}, Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
+	s, err := server.New(server.Config{Node: "echo", Handler: handler.Echo{},
+		Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -50,7 +50,8 @@ func TestManyUnderChurn(t *testing.T) {
 	defer churners(s)()
 	even := match(func(i *server.Info) bool { return i.Seq%2 == 0 })
 	for _, r := range []server.ListRequest{
-		{State: server.ListLive, Limit: 1000}, {State: server.ListAll, Limit: 777}, {State: server.ListLive, Limit: 1000, Match: even},
+		{State: server.ListLive, Limit: 1000}, {State: server.ListAll, Limit: 777},
+		{State: server.ListLive, Limit: 1000, Match: even},
 	} {
 		seen := make([]int, many+1)
 		for {
@@ -75,7 +76,8 @@ func TestManyUnderChurn(t *testing.T) {
 	}
 	permanent := match(func(i *server.Info) bool { return i.Seq <= many })
 	for _, state := range []server.ListState{server.ListLive, server.ListAll} {
-		if got, err := s.Count(t.Context(), server.CountRequest{State: state, Match: permanent}); err != nil || got.Count != many {
+		if got, err := s.Count(t.Context(), server.CountRequest{State: state, Match: permanent}); err != nil ||
+			got.Count != many {
 			t.Errorf("counted %d of %d, %v", got.Count, many, err)
 		}
 	}
@@ -164,7 +166,8 @@ func TestPagesStartAtTheirCursor(t *testing.T) {
 			})}
 			page, err := crowd.List(t.Context(), r)
 			if err != nil || len(page.Connections) != looked || looked > 100 {
-				t.Errorf("state %d: a page behind %d has %d rows and looked at %d, %v", state, after, len(page.Connections), looked, err)
+				t.Errorf("state %d: a page behind %d has %d rows and looked at %d, %v", state, after, len(page.Connections), looked,
+					err)
 			}
 		}
 	}
@@ -173,10 +176,11 @@ func TestPagesStartAtTheirCursor(t *testing.T) {
 // A List whose filter selects nothing answers after a bounded number of connections, and says where to go on.
 func TestListLooksAtABoundedNumber(t *testing.T) {
 	looked := 0
-	page, err := newCrowd(many).List(t.Context(), server.ListRequest{Limit: 1, State: server.ListLive, Match: match(func(*server.Info) bool {
-		looked++
-		return false
-	})})
+	page, err := newCrowd(many).List(t.Context(), server.ListRequest{Limit: 1, State: server.ListLive,
+		Match: match(func(*server.Info) bool {
+			looked++
+			return false
+		})})
 	if err != nil || looked < server.ScanRows || looked > server.ScanRows+1000 || page.Next != uint64(looked) {
 		t.Errorf("looked at %d, next %d, %v; expected about %d", looked, page.Next, err, server.ScanRows)
 	}
@@ -189,11 +193,13 @@ func TestClosedPagesPassTheLiveBy(t *testing.T) {
 		server.CloseInert(conns[i])
 	}
 	looked := 0
-	page, err := crowd.List(t.Context(), server.ListRequest{Limit: 100, State: server.ListClosed, Match: match(func(*server.Info) bool {
-		looked++
-		return true
-	})})
-	if err != nil || looked != 3 || page.Next != 0 || fmt.Sprint(seqs(t, page.Connections)) != fmt.Sprint([]uint64{1, many/2 + 1, many}) {
+	page, err := crowd.List(t.Context(), server.ListRequest{Limit: 100, State: server.ListClosed,
+		Match: match(func(*server.Info) bool {
+			looked++
+			return true
+		})})
+	if err != nil || looked != 3 || page.Next != 0 ||
+		fmt.Sprint(seqs(t, page.Connections)) != fmt.Sprint([]uint64{1, many/2 + 1, many}) {
 		t.Errorf("rows %v, next %d, looked at %d, %v", seqs(t, page.Connections), page.Next, looked, err)
 	}
 }
@@ -257,8 +263,10 @@ func TestCountGroups(t *testing.T) {
 	}
 	got, err := s.Count(t.Context(), server.CountRequest{State: server.ListLive, By: by})
 	if err != nil || len(got.Groups) != server.MaxGroups || got.Groups[0] != (server.Group{Value: "0002", Count: 3}) ||
-		got.Groups[server.MaxGroups-1] != (server.Group{Value: "1001", Count: 3}) || got.Other != 1+2+8*3 || got.Count != 3*(server.MaxGroups+10)-3 {
-		t.Errorf("%d groups from %v to %v, %d others, %d in all, %v", len(got.Groups), got.Groups[0], got.Groups[len(got.Groups)-1], got.Other, got.Count, err)
+		got.Groups[server.MaxGroups-1] != (server.Group{Value: "1001", Count: 3}) || got.Other != 1+2+8*3 ||
+		got.Count != 3*(server.MaxGroups+10)-3 {
+		t.Errorf("%d groups from %v to %v, %d others, %d in all, %v", len(got.Groups), got.Groups[0],
+			got.Groups[len(got.Groups)-1], got.Other, got.Count, err)
 	}
 	for _, bad := range []string{"", "room", "labels", "labels.", "labels.Room", "State", "id"} {
 		if _, err := server.ParseGroupBy(bad); err == nil {

@@ -27,8 +27,9 @@ const (
 	outcomeCount
 )
 
-var outcomeNames = [outcomeCount]string{"UNSPECIFIED", "WRITTEN", "QUEUED", "DROPPED_QUEUE_FULL", "CLOSED", "NOT_FOUND", "UNKNOWN",
-	"NODE_RESTARTED", "KICKED", "KICKED_UNFLUSHED", "WOULD_KICK", "LABELED", "TOO_MANY_LABELS", "MALFORMED_ID", "UNKNOWN_NODE", "DROPPED_BUDGET",
+var outcomeNames = [outcomeCount]string{"UNSPECIFIED", "WRITTEN", "QUEUED", "DROPPED_QUEUE_FULL", "CLOSED", "NOT_FOUND",
+	"UNKNOWN", "NODE_RESTARTED", "KICKED", "KICKED_UNFLUSHED", "WOULD_KICK", "LABELED", "TOO_MANY_LABELS", "MALFORMED_ID",
+	"UNKNOWN_NODE", "DROPPED_BUDGET",
 	"NODE_UNREACHABLE", "NODE_REFUSED"}
 
 // String returns the outcome's name, as the contract has it without its prefix.
@@ -77,7 +78,8 @@ func (t *tally) total() uint64 {
 
 // missing counts the targets that could not be found.
 func (t *tally) missing() uint64 {
-	return t.counts[OutcomeNotFound] + t.counts[OutcomeNodeRestarted] + t.counts[OutcomeMalformedID] + t.counts[OutcomeUnknownNode]
+	return t.counts[OutcomeNotFound] + t.counts[OutcomeNodeRestarted] + t.counts[OutcomeMalformedID] +
+		t.counts[OutcomeUnknownNode]
 }
 
 // byName returns the counts that are not zero, for records.

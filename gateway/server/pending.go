@@ -50,7 +50,8 @@ func (l *listener) awaitHeader(socket transport.Socket, remote, local netip.Addr
 }
 
 // awaitHandshake returns the endpoint of a socket that begins with a TLS handshake. Its address is judged already.
-func (l *listener) awaitHandshake(socket transport.Socket, remote, local netip.AddrPort, counted bool) transport.Endpoint {
+func (l *listener) awaitHandshake(socket transport.Socket, remote, local netip.AddrPort,
+	counted bool) transport.Endpoint {
 	p := &pending{owner: l, socket: socket, remote: remote, local: local, counted: counted, handshaking: true}
 	p.start()
 	return l.server.tls.Server(socket, l.config.TLS, p)
@@ -126,7 +127,9 @@ func (p *pending) finish(how string) bool {
 
 // closed follows the end of the socket; it reports whether there is an endpoint to be told of that.
 func (p *pending) closed() bool {
-	p.refuse(admission.Refusal{Reason: event.ReasonProxyHeader, Text: "the socket failed before the PROXY header was complete"}) // unless it is decided
+	// unless it is decided
+	p.refuse(admission.Refusal{Reason: event.ReasonProxyHeader,
+		Text: "the socket failed before the PROXY header was complete"})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.relay.then != nil
@@ -234,9 +237,11 @@ func (p *pending) timeOut() admission.Refusal {
 	case p.relay.then != nil:
 		return admission.Refusal{}
 	case p.owner.config.Proxy == ProxyRequired || !p.undecided():
-		return admission.Refusal{Reason: event.ReasonProxyTimeout, Text: fmt.Sprintf("the PROXY header was not complete within %s", p.limit)}
+		return admission.Refusal{Reason: event.ReasonProxyTimeout,
+			Text: fmt.Sprintf("the PROXY header was not complete within %s", p.limit)}
 	case p.owner.config.TLS != nil:
-		return admission.Refusal{Reason: event.ReasonTLSTimeout, Text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", p.limit)}
+		return admission.Refusal{Reason: event.ReasonTLSTimeout,
+			Text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", p.limit)}
 	case !p.opened:
 		p.overdue = true
 		return admission.Refusal{}

@@ -29,7 +29,8 @@ func TestHeaderAfterRefusal(t *testing.T) {
 		end.Ended()
 		end.Closed()
 		if n := s.CountedAddresses(); n != 0 || s.registry.Live() != 0 || s.registry.Pending() != 0 {
-			t.Errorf("after %q: %d addresses are counted, %d live, %d pending", first, n, s.registry.Live(), s.registry.Pending())
+			t.Errorf("after %q: %d addresses are counted, %d live, %d pending", first, n, s.registry.Live(),
+				s.registry.Pending())
 		}
 	}
 	l.stopReporting()

@@ -13,7 +13,8 @@ import (
 // counts, makes few events, and does not keep Serve.
 func TestDrainRefusesPending(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
-		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired), Limits: server.Limits{HandshakeTimeout: time.Hour}})
+		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired),
+			Limits: server.Limits{HandshakeTimeout: time.Hour}})
 		f := g.follow(event.Refused, event.DrainStarted, event.DrainEnded, event.Connected)
 		live := g.dial()
 		mustWrite(t, live, []byte("PROXY UNKNOWN\r\n"))
@@ -27,7 +28,8 @@ func TestDrainRefusesPending(t *testing.T) {
 			pending = append(pending, c)
 		}
 		g.settlePending(half)
-		if totals := g.info().Totals; totals.Connections != 1 || totals.Accepted != 1 || g.info().Listeners[0].Connections != 1 {
+		if totals := g.info().Totals; totals.Connections != 1 || totals.Accepted != 1 ||
+			g.info().Listeners[0].Connections != 1 {
 			t.Errorf("%+v with %d half admitted and one live", totals, half)
 		}
 		if status := g.StartDrain(server.DrainRequest{Grace: time.Hour, Reason: "upgrade"}); status.Connections != 1 {
@@ -50,7 +52,8 @@ func TestDrainRefusesPending(t *testing.T) {
 				counted += d.Count
 			case *event.DrainDetail:
 				if e.Type == event.DrainStarted && (d.Connections != 1 || counted != half || events > 3) {
-					t.Errorf("DRAIN_STARTED with %d connections behind %d events that tell of %d refusals", d.Connections, events, counted)
+					t.Errorf("DRAIN_STARTED with %d connections behind %d events that tell of %d refusals", d.Connections, events,
+						counted)
 				}
 				if e.Type == event.DrainEnded {
 					if d.Ended != 1 || d.Closed != 0 {
@@ -95,7 +98,8 @@ func TestDrainDuringAdmission(t *testing.T) {
 // A connection that is half admitted takes a place: a house is full with those who only might come in.
 func TestPendingTakesPlace(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
-		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Limits: server.Limits{MaxConnections: 2}})
+		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional),
+			Limits: server.Limits{MaxConnections: 2}})
 		first, second := g.dial(), g.dial()
 		g.settlePending(2)
 		mustRefuse(t, g.dial())

@@ -47,8 +47,8 @@ func withChecksum(b []byte, off uint32) []byte {
 
 // details are what a balancer tells of TLS with a client: its flags, the result of the verification, and names.
 func details(flags byte, verify uint32, name string) []byte {
-	return tlv(0x20, []byte{flags}, binary.BigEndian.AppendUint32(nil, verify), tlv(0x21, []byte("TLSv1.3")), tlv(0x22, []byte(name)),
-		tlv(0x23, []byte("TLS_AES_128_GCM_SHA256")))
+	return tlv(0x20, []byte{flags}, binary.BigEndian.AppendUint32(nil, verify), tlv(0x21, []byte("TLSv1.3")),
+		tlv(0x22, []byte(name)), tlv(0x23, []byte("TLS_AES_128_GCM_SHA256")))
 }
 
 const client4, service4 = "203.0.113.7:40000", "198.51.100.1:443"
@@ -62,12 +62,13 @@ var goodHeaders = []struct {
 }{
 	{"version 1", []byte("PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"), client4, event.Peer{}},
 	{"version 1, IPv6", []byte("PROXY TCP6 2001:db8::7 2001:db8::1 40000 443\r\n"), "[2001:db8::7]:40000", event.Peer{}},
-	{"version 1, mapped", []byte("PROXY TCP6 ::ffff:203.0.113.7 ::ffff:198.51.100.1 40000 443\r\n"), client4, event.Peer{}},
+	{"version 1, mapped", []byte("PROXY TCP6 ::ffff:203.0.113.7 ::ffff:198.51.100.1 40000 443\r\n"), client4,
+		event.Peer{}},
 	{"version 1, unknown", []byte("PROXY UNKNOWN\r\n"), "", event.Peer{}},
 	{"version 1, longest", []byte("PROXY UNKNOWN " + strings.Repeat("f", 91) + "\r\n"), "", event.Peer{}},
 	{"version 2", header2(1, 0x11, addresses4(client4, service4)), client4, event.Peer{}},
-	{"version 2, IPv6", header2(1, 0x21, netip.MustParseAddr("2001:db8::7").AsSlice(), netip.MustParseAddr("2001:db8::1").AsSlice(),
-		[]byte{0x9c, 0x40, 1, 187}), "[2001:db8::7]:40000", event.Peer{}},
+	{"version 2, IPv6", header2(1, 0x21, netip.MustParseAddr("2001:db8::7").AsSlice(),
+		netip.MustParseAddr("2001:db8::1").AsSlice(), []byte{0x9c, 0x40, 1, 187}), "[2001:db8::7]:40000", event.Peer{}},
 	{"local", header2(0, 0), "", event.Peer{}},
 	{"local with an address", header2(0, 0x11, addresses4(client4, service4)), "", event.Peer{}},
 	{"local with rubbish", header2(0, 0x11, []byte("rubbish")), "", event.Peer{}},
@@ -75,19 +76,23 @@ var goodHeaders = []struct {
 	{"unspecified", header2(1, 0, tlv(2, []byte("game.example"))), "", event.Peer{ServerName: "game.example"}},
 	{"unix", header2(1, 0x31, make([]byte, 216)), "", event.Peer{}},
 	{"datagrams", header2(1, 0x12, addresses4(client4, service4)), "", event.Peer{}},
-	{"checksum", withChecksum(header2(1, 0x11, addresses4(client4, service4), tlv(4, make([]byte, 7))), 0), client4, event.Peer{}},
-	{"details", header2(1, 0x11, addresses4(client4, service4), tlv(0xe7, []byte("unknown")), tlv(1, []byte("mqtt")), tlv(4, make([]byte, 3)),
-		tlv(2, []byte("game.example")), details(1|2, 0, "device-7")), client4, event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256",
-		Protocol: "mqtt", ServerName: "game.example", Identity: "device-7"}},
+	{"checksum", withChecksum(header2(1, 0x11, addresses4(client4, service4), tlv(4, make([]byte, 7))), 0), client4,
+		event.Peer{}},
+	{"details", header2(1, 0x11, addresses4(client4, service4), tlv(0xe7, []byte("unknown")), tlv(1, []byte("mqtt")),
+		tlv(4, make([]byte, 3)), tlv(2, []byte("game.example")), details(1|2, 0, "device-7")), client4,
+		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256",
+			Protocol: "mqtt", ServerName: "game.example", Identity: "device-7"}},
 	{"not verified", header2(1, 0x11, addresses4(client4, service4), details(1|2, 1, "device-7")), client4,
 		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
 	{"no certificate", header2(1, 0x11, addresses4(client4, service4), details(1, 0, "device-7")), client4,
 		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
-	{"a name like a SPIFFE ID", header2(1, 0x11, addresses4(client4, service4), details(1|2, 0, "spiffe://trust/device-7")), client4,
+	{"a name like a SPIFFE ID", header2(1, 0x11, addresses4(client4, service4),
+		details(1|2, 0, "spiffe://trust/device-7")), client4,
 		event.Peer{TLSVersion: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
-	{"not text", header2(1, 0x11, addresses4(client4, service4), tlv(1, []byte("m\xffq")), tlv(2, bytes.Repeat([]byte("n"), 300))), client4,
-		event.Peer{Protocol: "mq", ServerName: strings.Repeat("n", 255)}},
-	{"longest", header2(1, 0x11, addresses4(client4, service4), tlv(0xe0, make([]byte, 4096-12-3))), client4, event.Peer{}},
+	{"not text", header2(1, 0x11, addresses4(client4, service4), tlv(1, []byte("m\xffq")),
+		tlv(2, bytes.Repeat([]byte("n"), 300))), client4, event.Peer{Protocol: "mq", ServerName: strings.Repeat("n", 255)}},
+	{"longest", header2(1, 0x11, addresses4(client4, service4), tlv(0xe0, make([]byte, 4096-12-3))), client4,
+		event.Peer{}},
 }
 
 // The client's address is the connection's everywhere, the balancer's is kept, and what is behind the header is data:
@@ -120,9 +125,10 @@ func TestProxyHeader(t *testing.T) {
 					}
 					peer := conn.Known()
 					peer.Proxy = netip.AddrPort{}
-					if conn.RemoteAddress() != want || conn.ProxyAddress() != proxy || conn.LocalAddress() != g.addr() || peer != c.peer {
-						t.Errorf("%s, %s, %s: remote %s, proxy %q, local %s, %+v; expected %s, %q, %s, %+v", mode, c.name, split, conn.RemoteAddress(),
-							conn.ProxyAddress(), conn.LocalAddress(), peer, want, proxy, g.addr(), c.peer)
+					if conn.RemoteAddress() != want || conn.ProxyAddress() != proxy || conn.LocalAddress() != g.addr() ||
+						peer != c.peer {
+						t.Errorf("%s, %s, %s: remote %s, proxy %q, local %s, %+v; expected %s, %q, %s, %+v", mode, c.name, split,
+							conn.RemoteAddress(), conn.ProxyAddress(), conn.LocalAddress(), peer, want, proxy, g.addr(), c.peer)
 					}
 					client.Close()
 				}
@@ -229,13 +235,16 @@ func TestSpoofedProxyHeader(t *testing.T) {
 	const spoofed = "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"
 	each(t, func(t *testing.T, engine string) {
 		for _, mode := range []server.ProxyMode{server.ProxyOff, server.ProxyOptional} {
-			g := startOn(t, engine, server.Config{Listeners: proxyListener(mode), Limits: server.Limits{Deny: networks("203.0.113.0/24")}})
+			g := startOn(t, engine, server.Config{Listeners: proxyListener(mode),
+				Limits: server.Limits{Deny: networks("203.0.113.0/24")}})
 			f := g.follow(event.Connected)
 			client := g.dialFrom("127.0.0.2")
 			mustWrite(t, client, []byte(spoofed))
 			mustRead(t, client, spoofed)
-			if conn := f.awaitType(event.Connected, "").Conn; conn.RemoteAddress() != client.LocalAddr().String() || conn.Peer != nil {
-				t.Errorf("%s: remote %s, %+v; expected the socket's own, %s", mode, conn.RemoteAddress(), conn.Peer, client.LocalAddr())
+			if conn := f.awaitType(event.Connected, "").Conn; conn.RemoteAddress() != client.LocalAddr().String() ||
+				conn.Peer != nil {
+				t.Errorf("%s: remote %s, %+v; expected the socket's own, %s", mode, conn.RemoteAddress(), conn.Peer,
+					client.LocalAddr())
 			}
 			g.stop()
 		}
@@ -249,7 +258,8 @@ func TestSpoofedProxyHeader(t *testing.T) {
 func TestLimitsBehindBalancer(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Limits: server.Limits{
-			Deny: networks("127.0.0.1/32", "203.0.113.66/32"), ConnectionsPerIP: 2, AcceptRatePerIP: 0.001, AcceptBurstPerIP: 3}})
+			Deny: networks("127.0.0.1/32", "203.0.113.66/32"), ConnectionsPerIP: 2, AcceptRatePerIP: 0.001,
+			AcceptBurstPerIP: 3}})
 		f := g.follow(event.Refused, event.Closed)
 		from := func(ip string) *net.TCPConn {
 			c := g.dial()
@@ -273,7 +283,8 @@ func TestLimitsBehindBalancer(t *testing.T) {
 		direct := g.dial() // no header: its own address, which is denied
 		mustWrite(t, direct, []byte("hello"))
 		mustRefuse(t, direct)
-		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonDenied: 2, event.ReasonIPLimit: 1, event.ReasonIPAcceptRate: 1})
+		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonDenied: 2, event.ReasonIPLimit: 1,
+			event.ReasonIPAcceptRate: 1})
 	})
 }
 
@@ -281,11 +292,12 @@ func TestLimitsBehindBalancer(t *testing.T) {
 func TestProxyOnUnixSocket(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		path := t.TempDir() + "/s"
-		g := startOn(t, engine, server.Config{Listeners: []server.ListenerConfig{{Name: "main", Address: "unix://" + path, Proxy: server.ProxyOptional}},
-			Limits: server.Limits{Allow: networks("203.0.113.0/24")}})
+		g := startOn(t, engine, server.Config{Listeners: []server.ListenerConfig{{Name: "main", Address: "unix://" + path,
+			Proxy: server.ProxyOptional}}, Limits: server.Limits{Allow: networks("203.0.113.0/24")}})
 		f := g.follow(event.Connected)
 		for _, c := range []struct{ header, remote string }{
-			{"PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n", client4}, {"PROXY UNKNOWN\r\n", "unix:" + path}, {"", "unix:" + path}} {
+			{"PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n", client4}, {"PROXY UNKNOWN\r\n", "unix:" + path},
+			{"", "unix:" + path}} {
 			client, err := net.Dial("unix", path)
 			if err != nil {
 				t.Fatal(err)
@@ -295,7 +307,8 @@ func TestProxyOnUnixSocket(t *testing.T) {
 			mustServe(t, client)
 			conn := f.awaitType(event.Connected, "").Conn
 			if conn.RemoteAddress() != c.remote || conn.LocalAddress() != "unix:"+path || conn.ProxyAddress() != "" {
-				t.Errorf("remote %s, local %s, proxy %q; expected %s", conn.RemoteAddress(), conn.LocalAddress(), conn.ProxyAddress(), c.remote)
+				t.Errorf("remote %s, local %s, proxy %q; expected %s", conn.RemoteAddress(), conn.LocalAddress(),
+					conn.ProxyAddress(), c.remote)
 			}
 		}
 		denied, err := net.Dial("unix", path)
@@ -310,7 +323,8 @@ func TestProxyOnUnixSocket(t *testing.T) {
 }
 
 // greeter speaks first, and then echoes.
-var greeter = &hooks{open: func(c *server.Conn) { _, _ = c.Send([]byte("welcome\n")) }, data: func(c *server.Conn, p []byte) { _, _ = c.Send(p) }}
+var greeter = &hooks{open: func(c *server.Conn) { _, _ = c.Send([]byte("welcome\n")) },
+	data: func(c *server.Conn, p []byte) { _, _ = c.Send(p) }}
 
 // A client that waits for the server to speak first is greeted after the handshake timeout, when a header is optional,
 // and what it has sent by then is data. When a header is required or has begun, it is refused.
@@ -318,7 +332,8 @@ func TestLateProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		limits := server.Limits{HandshakeTimeout: 50 * time.Millisecond}
 		for _, first := range []string{"", "PROX"} {
-			g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Handler: greeter, Limits: limits})
+			g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Handler: greeter,
+				Limits: limits})
 			client := g.dial()
 			mustWrite(t, client, []byte(first))
 			mustRead(t, client, "welcome\n"+first)

@@ -138,7 +138,8 @@ func TestEndDuringRest(t *testing.T) {
 		}
 		k.end.Received(make([]byte, 60_000), s.now())
 		if k.is(&k.paused) || k.end.Info().DiscardedBytes != 60_000 {
-			t.Errorf("paused, or %d discarded; expected that what comes now is discarded without a rest", k.end.Info().DiscardedBytes)
+			t.Errorf("paused, or %d discarded; expected that what comes now is discarded without a rest",
+				k.end.Info().DiscardedBytes)
 		}
 		k.finish()
 		time.Sleep(time.Hour)

@@ -10,7 +10,8 @@ import (
 // A connection that closes is on its way from the registry to the remembered ones: closed and only in the registry at
 // first, then in both, then only remembered. A walk of all shows it exactly once at each of these moments.
 func TestScanOfOneThatCloses(t *testing.T) {
-	s, err := New(Config{Node: "test", Handler: echo{}, Listeners: []ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})
+	s, err := New(Config{Node: "test", Handler: echo{},
+		Listeners: []ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,8 @@ func TestScanOfOneThatCloses(t *testing.T) {
 			page, err := s.List(t.Context(), ListRequest{Limit: 10, State: state})
 			counted, _ := s.Count(t.Context(), CountRequest{State: state, Match: all{}})
 			if err != nil || len(page.Connections) != want || int(counted.Count) != want {
-				t.Errorf("%s: state %d has %d rows and counts %d, %v; expected %d", moment, state, len(page.Connections), counted.Count, err, want)
+				t.Errorf("%s: state %d has %d rows and counts %d, %v; expected %d", moment, state, len(page.Connections),
+					counted.Count, err, want)
 			}
 		}
 	}

@@ -75,7 +75,8 @@ func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest)
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
-	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.upTo { // a moment more, and what was written is certain
+	// a moment more, and what was written is certain
+	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.upTo {
 		c.mu.Unlock()
 		select {
 		case <-wait.done:

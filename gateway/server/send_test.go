@@ -29,7 +29,8 @@ func TestSendOutcomes(t *testing.T) {
 		want     server.SendResult
 	}{
 		{"free", free.id, 5, server.SendResult{Outcome: server.OutcomeWritten}},
-		{"full, one byte too many", full.id, room + 1, server.SendResult{Outcome: server.OutcomeDroppedQueueFull, Queued: queued}},
+		{"full, one byte too many", full.id, room + 1, server.SendResult{Outcome: server.OutcomeDroppedQueueFull,
+			Queued: queued}},
 		{"full, what fits", full.id, room, server.SendResult{Outcome: server.OutcomeQueued, Queued: queued + uint64(room)}},
 		{"full to the last byte", full.id, 1, server.SendResult{Outcome: server.OutcomeDroppedQueueFull, Queued: 256 << 10}},
 		{"closed", gone.id, 5, server.SendResult{Outcome: server.OutcomeClosed, Unsent: 5}},
@@ -44,7 +45,8 @@ func TestSendOutcomes(t *testing.T) {
 				t.Errorf("Send of %d bytes to %s: %+v, %v; expected %+v", c.size, c.id, got, err, c.want)
 			}
 			d := controls.awaitType(event.Control, "").Detail.(*event.ControlDetail)
-			if d.Verb != "Send" || d.Matched != 1 || d.Outcomes[c.want.Outcome.String()] != 1 || d.DataBytes != uint64(c.size) || d.IDs[0] != c.id {
+			if d.Verb != "Send" || d.Matched != 1 || d.Outcomes[c.want.Outcome.String()] != 1 || d.DataBytes != uint64(c.size) ||
+				d.IDs[0] != c.id {
 				t.Errorf("recorded as %+v", d)
 			}
 		})
@@ -52,10 +54,12 @@ func TestSendOutcomes(t *testing.T) {
 	if n := g.info().Totals.SendsDropped; n != 3 {
 		t.Errorf("%d sends dropped; expected 3", n)
 	}
-	for _, id := range []string{"", "x", "test..1", "test.1.", "test." + incarnation + ".0", "test." + incarnation + ".01", "test." + incarnation + ".1.1",
-		"test." + incarnation + ".99999999999999999999", "Test." + incarnation + ".1", "test." + incarnation + ".-1"} {
+	for _, id := range []string{"", "x", "test..1", "test.1.", "test." + incarnation + ".0", "test." + incarnation + ".01",
+		"test." + incarnation + ".1.1", "test." + incarnation + ".99999999999999999999", "Test." + incarnation + ".1",
+		"test." + incarnation + ".-1"} {
 		var malformed *server.MalformedIDError
-		if _, err := g.Send(t.Context(), server.SendRequest{ID: id, Data: []byte("x")}); !errors.As(err, &malformed) || malformed.ID != id {
+		if _, err := g.Send(t.Context(), server.SendRequest{ID: id, Data: []byte("x")}); !errors.As(err, &malformed) ||
+			malformed.ID != id {
 			t.Errorf("Send to %q: %v; expected a MalformedIDError", id, err)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 // sending is what a connection has while bytes wait for its peer: the send queue and what flow control needs to know.
 // The connection's lock guards it.
 type sending struct {
-	queue    sendqueue.Queue
-	progress moment // when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began
+	queue sendqueue.Queue
+	// when the kernel last took a byte of the queue, or the peer's kernel one of the kernel's; or the queue began
+	progress moment
 	held     int    // bytes that the kernel held for the peer when progress was last looked for; -1 when it was not
 	paused   moment // since when reading is paused; 0 when it is not
 	waits    []*writeWait

@@ -115,7 +115,8 @@ func TestShutdown(t *testing.T) {
 		if r := f.awaitType(event.Closed, c.id).Conn.CloseReason; r != event.ReasonShutdown {
 			t.Errorf("closed with %s; expected SHUTDOWN", r)
 		}
-		if d := f.awaitType(event.DrainEnded, "").Detail.(*event.DrainDetail); d.Ended != 0 || d.Closed != 1 || d.Connections != 0 {
+		if d := f.awaitType(event.DrainEnded, "").Detail.(*event.DrainDetail); d.Ended != 0 || d.Closed != 1 ||
+			d.Connections != 0 {
 			t.Errorf("DRAIN_ENDED %+v; expected 1 closed", d)
 		}
 		if err := g.wait(); err != nil {

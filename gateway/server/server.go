@@ -293,7 +293,8 @@ func (s *Server) forget(c *Conn, info Info) {
 		c.uncountAddress()
 	}
 	s.closed.Add(info)
-	s.log.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
+	s.log.Append(&event.Event{Type: event.Closed, Conn: info,
+		Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
 	if s.registry.Remove(c.identity.Seq) == 0 {
 		select {
 		case s.emptied <- struct{}{}:

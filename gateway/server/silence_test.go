@@ -14,7 +14,8 @@ func TestFirstByteTimeout(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		t.Parallel()
 		const timeout = 300 * time.Millisecond
-		g := startOn(t, engine, server.Config{Limits: server.Limits{FirstByteTimeout: timeout}, CloseTimeout: 50 * time.Millisecond})
+		g := startOn(t, engine, server.Config{Limits: server.Limits{FirstByteTimeout: timeout},
+			CloseTimeout: 50 * time.Millisecond})
 		f := g.follow(event.Closed)
 		var speaking []peer
 		for range 3 {
@@ -28,7 +29,8 @@ func TestFirstByteTimeout(t *testing.T) {
 			closed := f.awaitType(event.Closed, mute.id).Conn
 			if closed.CloseReason != event.ReasonFirstByteTimeout || closed.CloseText != "the peer sent nothing for 300ms" ||
 				closed.ClosedAt.Sub(closed.ConnectedAt) < timeout {
-				t.Errorf("closed with %s, %q, %s after it connected", closed.CloseReason, closed.CloseText, closed.ClosedAt.Sub(closed.ConnectedAt))
+				t.Errorf("closed with %s, %q, %s after it connected", closed.CloseReason, closed.CloseText,
+					closed.ClosedAt.Sub(closed.ConnectedAt))
 			}
 		}
 		for _, p := range speaking {
@@ -50,7 +52,8 @@ func TestSilenceLimitsChange(t *testing.T) {
 		mustRead(t, p, "x")
 	}
 	g.ChangeLimits(func(l *server.Limits) { l.FirstByteTimeout = time.Millisecond })
-	if closed := f.awaitType(event.Closed, "").Conn; closed.ID() != mute.id || closed.CloseReason != event.ReasonFirstByteTimeout {
+	if closed := f.awaitType(event.Closed, "").Conn; closed.ID() != mute.id ||
+		closed.CloseReason != event.ReasonFirstByteTimeout {
 		t.Errorf("%s closed with %s; expected FIRST_BYTE_TIMEOUT of %s", closed.ID(), closed.CloseReason, mute.id)
 	}
 	g.ChangeLimits(func(l *server.Limits) { l.FirstByteTimeout, l.IdleTimeout = 0, time.Millisecond })

@@ -28,7 +28,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 		})
 		on := f.awaitType(event.BackpressureOn, c.id)
 		d := on.Detail.(*event.PauseDetail)
-		if bound := uint64(64<<10 + 64<<10); d.Queued > bound || d.Queued <= 32<<10 || on.Conn.QueuedBytes != d.Queued || !on.Conn.ReadPaused {
+		if bound := uint64(64<<10 + 64<<10); d.Queued > bound || d.Queued <= 32<<10 || on.Conn.QueuedBytes != d.Queued ||
+			!on.Conn.ReadPaused {
 			t.Errorf("%d bytes are queued; expected more than the low water and at most %d", d.Queued, bound)
 		}
 		if d.Paused < 250*time.Millisecond || d.Paused >= timeout {
@@ -36,7 +37,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 		}
 		closed := f.awaitType(event.Closed, c.id)
 		if closed.Conn.CloseReason != event.ReasonSlowConsumer || closed.Conn.UnsentBytes < d.Queued {
-			t.Errorf("closed with %s, %d unsent; expected SLOW_CONSUMER, %d or more", closed.Conn.CloseReason, closed.Conn.UnsentBytes, d.Queued)
+			t.Errorf("closed with %s, %d unsent; expected SLOW_CONSUMER, %d or more", closed.Conn.CloseReason,
+				closed.Conn.UnsentBytes, d.Queued)
 		}
 		if i := closed.Conn; i.BytesSent+i.UnsentBytes != i.BytesReceived-i.DiscardedBytes {
 			t.Errorf("%d sent and %d unsent of %d received and %d discarded; expected that each byte is one or the other",
@@ -109,7 +111,8 @@ func TestSlowReader(t *testing.T) {
 		}
 		off := f.awaitType(event.BackpressureOff, c.id)
 		if d := off.Detail.(*event.PauseDetail); d.Paused <= on.Paused || d.Queued > 32<<10 || off.Conn.ReadPaused {
-			t.Errorf("BACKPRESSURE_OFF after %s with %d bytes queued; expected more than %s, and at most the low water", d.Paused, d.Queued, on.Paused)
+			t.Errorf("BACKPRESSURE_OFF after %s with %d bytes queued; expected more than %s, and at most the low water",
+				d.Paused, d.Queued, on.Paused)
 		}
 		writing.Wait()
 		if g.info().Totals.ReadPauses == 0 {

@@ -105,7 +105,8 @@ func (s *Server) connect(t interface {
 		remote = "192.0.2.1:1234"
 	}
 	k := &kernel{room: room}
-	end, ok := s.listeners[0].Admit(k, netip.MustParseAddrPort(remote), netip.MustParseAddrPort("192.0.2.2:8017")).(endpoint)
+	end, ok := s.listeners[0].Admit(k, netip.MustParseAddrPort(remote),
+		netip.MustParseAddrPort("192.0.2.2:8017")).(endpoint)
 	if !ok {
 		t.Fatalf("a connection from %s is refused", remote)
 	}

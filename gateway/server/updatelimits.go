@@ -50,8 +50,9 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 func (s *Server) warnOfRoom() {
 	room, limit := s.config.ConnectionDescriptors, s.limits.Load().MaxConnections
 	if room > 0 && (limit == 0 || limit > room) {
-		s.config.Logger.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for one to be free; raise the "+
-			"descriptor limit (ulimit -n), or lower the limit of connections; 0 is no limit", "max-connections", limit, "room", room)
+		s.config.Logger.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for "+
+			"one to be free; raise the descriptor limit (ulimit -n), or lower the limit of connections; 0 is no limit",
+			"max-connections", limit, "room", room)
 	}
 }
 

@@ -22,28 +22,34 @@ func TestLimitBounds(t *testing.T) {
 	g := start(t, server.Config{})
 	before, _ := g.Limits(t.Context())
 	for field, changes := range map[string][]func(*server.Limits){
-		"max_connections":              {func(l *server.Limits) { l.MaxConnections = -1 }, func(l *server.Limits) { l.MaxConnections = math.MaxInt32 + 1 }},
-		"listener_connections":         {func(l *server.Limits) { l.ListenerConnections = map[string]int{"other": 1} }, func(l *server.Limits) { l.ListenerConnections = map[string]int{"main": -1} }},
+		"max_connections": {func(l *server.Limits) { l.MaxConnections = -1 },
+			func(l *server.Limits) { l.MaxConnections = math.MaxInt32 + 1 }},
+		"listener_connections": {func(l *server.Limits) { l.ListenerConnections = map[string]int{"other": 1} },
+			func(l *server.Limits) { l.ListenerConnections = map[string]int{"main": -1} }},
 		"connections_per_ip":           {func(l *server.Limits) { l.ConnectionsPerIP = -1 }},
 		"connections_per_ipv6_network": {func(l *server.Limits) { l.ConnectionsPerIPv6Network = -1 }},
 		"accept_rate": {func(l *server.Limits) { l.AcceptRate = -1 }, func(l *server.Limits) { l.AcceptRate = math.NaN() },
 			func(l *server.Limits) { l.AcceptRate = math.Inf(1) }, func(l *server.Limits) { l.AcceptRate = 1e6 + 1 }},
-		"accept_burst":         {func(l *server.Limits) { l.AcceptBurst = -1 }, func(l *server.Limits) { l.AcceptBurst = 1_000_001 }},
+		"accept_burst": {func(l *server.Limits) { l.AcceptBurst = -1 },
+			func(l *server.Limits) { l.AcceptBurst = 1_000_001 }},
 		"accept_rate_per_ip":   {func(l *server.Limits) { l.AcceptRatePerIP = math.NaN() }},
 		"accept_burst_per_ip":  {func(l *server.Limits) { l.AcceptBurstPerIP = -1 }},
 		"receive_rate":         {func(l *server.Limits) { l.ReceiveRate = -1 }},
 		"receive_message_rate": {func(l *server.Limits) { l.ReceiveMessageRate = -1 }},
-		"handshake_timeout":    {func(l *server.Limits) { l.HandshakeTimeout = time.Microsecond }, func(l *server.Limits) { l.HandshakeTimeout = 2 * time.Hour }},
-		"max_handshakes":       {func(l *server.Limits) { l.MaxHandshakes = -1 }},
-		"first_byte_timeout":   {func(l *server.Limits) { l.FirstByteTimeout = -1 }},
-		"allow":                {func(l *server.Limits) { l.Allow = make([]netip.Prefix, 1) }, func(l *server.Limits) { l.Allow = make([]netip.Prefix, 10_001) }},
-		"deny":                 {func(l *server.Limits) { l.Deny = make([]netip.Prefix, 1) }},
-		"queue_budget":         {func(l *server.Limits) { l.QueueBudget = -1 }},
-		"high_water":           {func(l *server.Limits) { l.HighWater = -1 }},
-		"low_water":            {func(l *server.Limits) { l.LowWater = l.HighWater + 1 }},
-		"send_queue_limit":     {func(l *server.Limits) { l.SendQueueLimit = 1 }, func(l *server.Limits) { l.HighWater = 2 << 20 }},
-		"write_timeout":        {func(l *server.Limits) { l.WriteTimeout = -1 }},
-		"idle_timeout":         {func(l *server.Limits) { l.IdleTimeout = -1 }},
+		"handshake_timeout": {func(l *server.Limits) { l.HandshakeTimeout = time.Microsecond },
+			func(l *server.Limits) { l.HandshakeTimeout = 2 * time.Hour }},
+		"max_handshakes":     {func(l *server.Limits) { l.MaxHandshakes = -1 }},
+		"first_byte_timeout": {func(l *server.Limits) { l.FirstByteTimeout = -1 }},
+		"allow": {func(l *server.Limits) { l.Allow = make([]netip.Prefix, 1) },
+			func(l *server.Limits) { l.Allow = make([]netip.Prefix, 10_001) }},
+		"deny":         {func(l *server.Limits) { l.Deny = make([]netip.Prefix, 1) }},
+		"queue_budget": {func(l *server.Limits) { l.QueueBudget = -1 }},
+		"high_water":   {func(l *server.Limits) { l.HighWater = -1 }},
+		"low_water":    {func(l *server.Limits) { l.LowWater = l.HighWater + 1 }},
+		"send_queue_limit": {func(l *server.Limits) { l.SendQueueLimit = 1 },
+			func(l *server.Limits) { l.HighWater = 2 << 20 }},
+		"write_timeout": {func(l *server.Limits) { l.WriteTimeout = -1 }},
+		"idle_timeout":  {func(l *server.Limits) { l.IdleTimeout = -1 }},
 	} {
 		for i, change := range changes {
 			_, err := g.UpdateLimits(t.Context(), server.UpdateLimitsRequest{Change: func(l *server.Limits) {
@@ -104,12 +110,14 @@ func TestLimitsAreRecorded(t *testing.T) {
 	g := start(t, server.Config{Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 	f := g.follow(event.Control)
 	changes := map[string]string{"max_connections": "7", "deny": strings.Repeat("203.0.113.0/24,", 1000)}
-	if _, err := g.UpdateLimits(t.Context(), server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 7 }, Changes: changes,
-		Actor: event.Actor{Identity: "alice", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5"}}); err != nil {
+	if _, err := g.UpdateLimits(t.Context(),
+		server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 7 }, Changes: changes,
+			Actor: event.Actor{Identity: "alice", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5"}}); err != nil {
 		t.Fatal(err)
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail)
-	if d.Verb != "UpdateLimits" || d.Actor.Identity != "alice" || d.Changes["max_connections"] != "7" || len(d.Changes) != 2 || len(d.Changes["deny"]) != 256 {
+	if d.Verb != "UpdateLimits" || d.Actor.Identity != "alice" || d.Changes["max_connections"] != "7" ||
+		len(d.Changes) != 2 || len(d.Changes["deny"]) != 256 {
 		t.Errorf("CONTROL %+v", d)
 	}
 	text := logged.String()
@@ -144,7 +152,8 @@ func TestConcurrentUpdates(t *testing.T) {
 	var all sync.WaitGroup
 	const updates = 50
 	for range updates {
-		all.Go(func() { g.update(func(l *server.Limits) { l.MaxConnections++; runtime.Gosched() }) }) // so that others come in between
+		// so that others come in between
+		all.Go(func() { g.update(func(l *server.Limits) { l.MaxConnections++; runtime.Gosched() }) })
 		all.Go(func() { g.update(func(l *server.Limits) { l.ConnectionsPerIP++; runtime.Gosched() }) })
 	}
 	all.Wait()

@@ -7,7 +7,8 @@ import (
 )
 
 // ErrDropped says that a send did not fit into the send queue. No byte of it was sent.
-var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the peer to read, or raise the send queue limit")
+var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the peer to read, or raise the send " +
+	"queue limit")
 
 // ErrClosed says that the connection is closing or closed.
 var ErrClosed = errors.New("connection is closed")

@@ -37,15 +37,16 @@ func TestZeroLimitIsTheDefault(t *testing.T) {
 	g := start(t, server.Config{})
 	for i := range server.DefaultLimit + 1 {
 		g.open()
-		if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: fmt.Sprintf("203.0.113.%d", i), Duration: time.Hour}); err != nil {
+		if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: fmt.Sprintf("203.0.113.%d", i),
+			Duration: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, limit := range []int{0, -1} {
 		page, err := g.List(t.Context(), server.ListRequest{Limit: limit})
 		if err != nil || len(page.Connections) != server.DefaultLimit || page.Next == 0 {
-			t.Errorf("List with Limit %d: %d rows, next %d, %v; expected %d and a next page", limit, len(page.Connections), page.Next, err,
-				server.DefaultLimit)
+			t.Errorf("List with Limit %d: %d rows, next %d, %v; expected %d and a next page", limit, len(page.Connections),
+				page.Next, err, server.DefaultLimit)
 		}
 		bans, err := g.ListBans(t.Context(), server.ListBansRequest{Limit: limit})
 		if err != nil || len(bans.Bans) != server.DefaultLimit || !bans.More {

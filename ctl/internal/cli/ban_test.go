@@ -105,7 +105,8 @@ func TestBanRemove(t *testing.T) {
 		return &sockgatev1.RemoveBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32", Refused: 2}}, nil
 	}}
 	against(t, g).expect(t, 0,
-		"TARGET         EXPIRES   REASON   BY   REFUSED\n192.0.2.1/32   never     -        -    2\n", "", "ban", "remove", "192.0.2.1")
+		"TARGET         EXPIRES   REASON   BY   REFUSED\n192.0.2.1/32   never     -        -    2\n", "", "ban", "remove",
+		"192.0.2.1")
 	against(t, g).expect(t, app.ExitNotFound, "", "ctl: \"spiffe://a\" is not banned (BAN_NOT_FOUND)\n", "ban", "remove",
 		"spiffe://a")
 }

@@ -59,7 +59,8 @@ func TestControlLines(t *testing.T) {
 // A peer's identity, TLS and proxy are shown when it connects, and in wide lists.
 func TestPeerIsShown(t *testing.T) {
 	c := testConnection("n.1.1")
-	c.TlsVersion, c.TlsCipher, c.TlsProtocol, c.TlsServerName = "TLS 1.3", "TLS_AES_128_GCM_SHA256", "mqtt", "gw.example.org"
+	c.TlsVersion, c.TlsCipher, c.TlsProtocol, c.TlsServerName = "TLS 1.3", "TLS_AES_128_GCM_SHA256", "mqtt",
+		"gw.example.org"
 	c.PeerIdentity, c.ProxyAddress = "spiffe://a/b", "10.0.0.2:4242"
 	want := " tls=TLS1.3 identity=spiffe://a/b proxy=10.0.0.2:4242"
 	for _, eventType := range []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED,

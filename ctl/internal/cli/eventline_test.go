@@ -66,7 +66,8 @@ func sampleEvents() []*sockgatev1.Event {
 			Message: "it said that it\nleaves"}}},
 	}
 	for i, e := range events {
-		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()), sockgatev1.EventType(i+1)
+		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()),
+			sockgatev1.EventType(i+1)
 	}
 	return events
 }
@@ -115,7 +116,8 @@ func TestEventFormats(t *testing.T) {
 	gap := samples[16]
 	against(t, serveEvents(gap, gap)).expect(t, 0,
 		strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
-			`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n", 2), "", "events", "-o", "json")
+			`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n",
+			2), "", "events", "-o", "json")
 	against(t, serveEvents(gap)).expect(t, 0, `---
 node: edge-1
 incarnation: 19ab0d3f1c2

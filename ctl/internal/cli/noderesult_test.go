@@ -54,8 +54,8 @@ func TestRepliesOfAFleet(t *testing.T) {
 			"MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\n5         5         0        0           0\n"},
 		{"label --filter true a=1 -o wide",
 			"MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\n5         5         0        0           0\n\n" +
-				"NODE     STATUS        TIME   MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\nedge-1   OK            2ms    2  " +
-				"       2         0        0           0\n" +
+				"NODE     STATUS        TIME   MATCHED   LABELED   CLOSED   NOT-FOUND   REFUSED\nedge-1   OK            2ms    2 " +
+				"        2         0        0           0\n" +
 				"edge-2   OK            2ms    3         3         0        0           0\n" + silentNodes3 +
 				"-         -         -        -           -\n"},
 		{"label --filter true a=1 -o json",
@@ -84,7 +84,8 @@ func TestRepliesOfAFleet(t *testing.T) {
 			"CREATED\n203.0.113.7/32   never     -        -    0         false      2026-03-04T10:31:02.123Z\n" + plainNodes},
 		{"ban remove 203.0.113.7 -o json",
 			`{"ban":{"target":"203.0.113.7/32","identity":false,"reason":"","createdBy":"","createdAt":"2026-03-04T10:31:02.123Z","refused":"0","node":"edge-1"},` + fleetJSON + "}\n"},
-		{"shutdown --all --yes", "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   5\n"},
+		{"shutdown --all --yes", "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   " +
+			"5\n"},
 		{"shutdown --all --yes -o json", `{"joined":false,"deadline":"2026-03-04T10:31:02.123Z","connections":"5",` +
 			fleetJSON + "}\n"},
 	}
@@ -241,6 +242,7 @@ func TestLimitsThatDiffer(t *testing.T) {
 	}}
 	against(t, g).expect(t, app.ExitDone,
 		"NAME              VALUE   NODES\nmax-connections   100     edge-1,edge-3\nmax-connections   50      edge-2\n"+
-			"high-water        64KiB   all\nidle-timeout      none    edge-1,edge-3\nidle-timeout      1m      edge-2\n", "", "limits", "get", "max-connections", "high-water", "idle-timeout")
+			"high-water        64KiB   all\nidle-timeout      none    edge-1,edge-3\nidle-timeout      1m      edge-2\n", "",
+		"limits", "get", "max-connections", "high-water", "idle-timeout")
 	against(t, g).expect(t, app.ExitDone, "NAME         VALUE\nhigh-water   64KiB\n", "", "limits", "get", "high-water")
 }

@@ -25,7 +25,8 @@ func TestRefusedLines(t *testing.T) {
 
 // An identity with the look of several fields stays one field.
 func TestPeerTextQuotesAnIdentity(t *testing.T) {
-	if got, want := peerText(&sockgatev1.Connection{PeerIdentity: "a proxy=192.0.2.1:5"}), ` identity="a proxy=192.0.2.1:5"`; got != want {
+	if got, want := peerText(&sockgatev1.Connection{PeerIdentity: "a proxy=192.0.2.1:5"}),
+		` identity="a proxy=192.0.2.1:5"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -89,7 +89,8 @@ func tokenCreate(a *app.App, name string, o tokenOptions) error {
 	case o.checkFile() != nil:
 		return o.checkFile()
 	case !tokenfile.IsName(name):
-		return app.Usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and nothing that looks like a token", name)
+		return app.Usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and "+
+			"nothing that looks like a token", name)
 	case !slices.Contains(tokenRoles(), o.role):
 		return app.Usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
 	}

@@ -52,7 +52,8 @@ func TestParseDamagedTokens(t *testing.T) {
 // ctl accepts and refuses the same token files as the gateway: both parsers are tested with the same files.
 func TestTokenFilesAsTheGatewayReadsThem(t *testing.T) {
 	for kind, good := range map[string]bool{"good": true, "bad": false} {
-		files, err := filepath.Glob(filepath.Join("..", "..", "..", "gateway", "auth", "tokenfile", "testdata", "tokens", kind, "*"))
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "gateway", "auth", "tokenfile", "testdata", "tokens",
+			kind, "*"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%d %s files, %v", len(files), kind, err)
 		}

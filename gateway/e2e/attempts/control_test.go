@@ -38,9 +38,10 @@ func answer(err error) string {
 	for text, what := range map[string]string{
 		"certificate signed by unknown authority": "the caller trusts another CA",
 		"first record does not look like a TLS":   "no TLS there: the caller ends",
-		"error reading server preface":            "the connection is closed", // the alert about a certificate may be in it, or be too late
-		"broken pipe":                             "the connection is closed",
-		"connection reset by peer":                "the connection is closed",
+		// the alert about a certificate may be in it, or be too late
+		"error reading server preface": "the connection is closed",
+		"broken pipe":                  "the connection is closed",
+		"connection reset by peer":     "the connection is closed",
 	} {
 		if strings.Contains(s.Message(), text) {
 			return what
@@ -134,8 +135,8 @@ var calls = []call{
 		return err
 	}},
 	{"UpdateLimits", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.UpdateLimits(ctx, &sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{HandshakeTimeout: durationpb.New(1500 * time.Millisecond)},
-			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
+		_, err := c.UpdateLimits(ctx,
+			&sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{HandshakeTimeout: durationpb.New(1500 * time.Millisecond)}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
 		return err
 	}},
 	{"ListNodes", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
@@ -146,7 +147,8 @@ var calls = []call{
 		_, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: "edge-2"})
 		return err
 	}},
-	{"Shutdown", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error { // not valid, so that it changes nothing for who may
+	// not valid, so that it changes nothing for who may
+	{"Shutdown", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
 		_, err := c.Shutdown(ctx, &sockgatev1.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
 		return err
 	}},
@@ -157,7 +159,8 @@ func (g *guarded) matrix() string {
 	callers := []struct {
 		name string
 		conn *grpc.ClientConn
-	}{{"nobody", g.dial(nil, "")}, {"viewer", g.dial(nil, token.Of("viewer"))}, {"operator", g.dial(nil, token.Of("operator"))}, {"admin", g.dial(nil, token.Of("admin"))}}
+	}{{"nobody", g.dial(nil, "")}, {"viewer", g.dial(nil, token.Of("viewer"))},
+		{"operator", g.dial(nil, token.Of("operator"))}, {"admin", g.dial(nil, token.Of("admin"))}}
 	var b strings.Builder
 	b.WriteString("| RPC | nobody | viewer | operator | admin |\n|---|---|---|---|---|\n")
 	for _, call := range calls {
@@ -174,7 +177,8 @@ func (g *guarded) matrix() string {
 
 // describe asks for what every role may have.
 func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
-	_, err := sockgatev1.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...), &sockgatev1.GetGatewayRequest{})
+	_, err := sockgatev1.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...),
+		&sockgatev1.GetGatewayRequest{})
 	return answer(err)
 }
 
@@ -211,18 +215,25 @@ func (g *guarded) controlAttempts() []attempt {
 		{"an administrator's certificate that has expired", func() string { return g.describe(g.dial(&old, "")) }},
 		{"a server's certificate in place of a client's", func() string { return g.describe(g.dial(&noClient, "")) }},
 		{"a certificate whose identity has no role", func() string { return g.describe(g.dial(&known, "")) }},
-		{"a certificate with an administrator's name where the identity does not come from", func() string { return g.describe(g.dial(&twoNames, "")) }},
-		{"a certificate with an administrator's SPIFFE ID for its common name", func() string { return g.describe(g.dial(&common, "")) }},
+		{"a certificate with an administrator's name where the identity does not come from",
+			func() string { return g.describe(g.dial(&twoNames, "")) }},
+		{"a certificate with an administrator's SPIFFE ID for its common name",
+			func() string { return g.describe(g.dial(&common, "")) }},
 		{"the same for its DNS name", func() string { return g.describe(g.dial(&host, "")) }},
-		{"an administrator's certificate, and a wrong token", func() string { return g.describe(g.dial(&admin, token.Of("stranger"))) }},
+		{"an administrator's certificate, and a wrong token",
+			func() string { return g.describe(g.dial(&admin, token.Of("stranger"))) }},
 		{"a token that was never made", func() string { return g.describe(g.dial(nil, token.Of("stranger"))) }},
-		{"a token without its last character", func() string { t := token.Of("admin"); return g.describe(g.dial(nil, t[:len(t)-1])) }},
-		{"the hash of a token in place of the token", func() string { return g.describe(g.dial(nil, token.HashOf("admin"))) }},
+		{"a token without its last character",
+			func() string { t := token.Of("admin"); return g.describe(g.dial(nil, t[:len(t)-1])) }},
+		{"the hash of a token in place of the token",
+			func() string { return g.describe(g.dial(nil, token.HashOf("admin"))) }},
 		{"a token that has expired", func() string { return g.describe(g.dial(nil, token.Of("late"))) }},
 		{"an empty token", func() string { return g.describe(g.dial(nil, ""), "authorization", "Bearer ") }},
-		{"a password (Basic) in place of a token", func() string { return g.describe(g.dial(nil, ""), "authorization", "Basic YWRtaW46YWRtaW4=") }},
+		{"a password (Basic) in place of a token",
+			func() string { return g.describe(g.dial(nil, ""), "authorization", "Basic YWRtaW46YWRtaW4=") }},
 		{"two tokens, a wrong one and an administrator's", func() string {
-			return g.describe(g.dial(nil, ""), "authorization", "Bearer "+token.Of("stranger"), "authorization", "Bearer "+token.Of("admin"))
+			return g.describe(g.dial(nil, ""), "authorization", "Bearer "+token.Of("stranger"), "authorization",
+				"Bearer "+token.Of("admin"))
 		}},
 		{"reflection, by nobody", func() string { return g.reflect(g.dial(nil, "")) }},
 		{"health, by nobody (which is allowed)", func() string {
@@ -230,7 +241,8 @@ func (g *guarded) controlAttempts() []attempt {
 			return answer(err)
 		}},
 		{"a method that does not exist, by an administrator", func() string {
-			return answer(g.adminConn.Invoke(within(g.t), "/sockgate.v1.GatewayService/GrantEverything", &sockgatev1.GetGatewayRequest{}, &sockgatev1.GetGatewayResponse{}))
+			return answer(g.adminConn.Invoke(within(g.t), "/sockgate.v1.GatewayService/GrantEverything",
+				&sockgatev1.GetGatewayRequest{}, &sockgatev1.GetGatewayResponse{}))
 		}},
 		{"a viewer who claims a role in a header", func() string {
 			ctx := with(within(g.t), "role", "admin", "x-role", "ROLE_ADMIN", "x-forwarded-user", "admin")
@@ -263,7 +275,8 @@ func (g *guarded) controlAttempts() []attempt {
 func (g *guarded) reflect(conn *grpc.ClientConn) string {
 	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(within(g.t))
 	if err == nil {
-		_ = stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}}) // its error comes with Recv too
+		// its error comes with Recv too
+		_ = stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
 		_, err = stream.Recv()
 	}
 	return answer(err)
@@ -271,15 +284,16 @@ func (g *guarded) reflect(conn *grpc.ClientConn) string {
 
 // outlive removes the token of a stream that is under way.
 func (g *guarded) outlive() string {
-	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("leaver"))).StreamEvents(within(g.t), &sockgatev1.StreamEventsRequest{})
+	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("leaver"))).StreamEvents(within(g.t),
+		&sockgatev1.StreamEventsRequest{})
 	if err == nil {
 		_, err = stream.Recv()
 	}
 	if err != nil {
 		return answer(err)
 	}
-	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"), "admin admin "+token.HashOf("admin"),
-		"late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z")
+	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"),
+		"admin admin "+token.HashOf("admin"), "late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z")
 	for err == nil {
 		_, err = stream.Recv()
 	}
@@ -324,11 +338,15 @@ func (g *guarded) startAttempts() []attempt {
 		{"to start with the control plane on every address, and nothing else", start("--control", "0.0.0.0:0")},
 		{"the same with TLS, and no identity", start(append(tlsFlags, "--control", "0.0.0.0:0")...)},
 		{"the same with tokens, and no TLS", start("--control", "0.0.0.0:0", "--control-token-file", g.tokens())},
-		{"to require identities and name no way to prove one", start("--control", "127.0.0.1:0", "--control-auth", "required")},
-		{"to join a fleet over the network, without certificates", start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222")},
-		{"the same with a certificate, and no CA for those of others", start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222",
-			"--cluster-tls-cert", g.ca.file("server.pem"), "--cluster-tls-key", g.ca.file("server.key"))},
-		{"NATS over the network, in plain text", start("--control", "127.0.0.1:0", "--nats-url", "nats://edge-1:secret@192.0.2.1:4222")},
+		{"to require identities and name no way to prove one",
+			start("--control", "127.0.0.1:0", "--control-auth", "required")},
+		{"to join a fleet over the network, without certificates",
+			start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222")},
+		{"the same with a certificate, and no CA for those of others",
+			start("--control", "127.0.0.1:0", "--cluster-listen", "0.0.0.0:6222", "--cluster-tls-cert", g.ca.file("server.pem"),
+				"--cluster-tls-key", g.ca.file("server.key"))},
+		{"NATS over the network, in plain text", start("--control", "127.0.0.1:0", "--nats-url",
+			"nats://edge-1:secret@192.0.2.1:4222")},
 		{"to start with the PROXY protocol, and believe everybody", start("--proxy-protocol", "required")},
 	}
 }
@@ -338,9 +356,11 @@ func (g *guarded) loopbackAttempts() []attempt {
 	open := &guarded{t: g.t, dir: g.dir, program: g.program, ca: g.ca, listeners: make(map[string]string)}
 	open.start("--listen", "plain=127.0.0.1:0", "--control", "127.0.0.1:0", "--control-token-file", g.tokens())
 	return []attempt{
-		{"without authentication, on loopback (which is allowed)", func() string { return open.describe(open.connect(open.control, plainly())) }},
+		{"without authentication, on loopback (which is allowed)",
+			func() string { return open.describe(open.connect(open.control, plainly())) }},
 		{"there, with a wrong token", func() string {
-			return open.describe(open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(token.Bearer(token.Of("stranger")))))
+			return open.describe(open.connect(open.control, plainly(),
+				grpc.WithPerRPCCredentials(token.Bearer(token.Of("stranger")))))
 		}},
 		{"there, with a viewer's token, to shut the gateway down", func() string {
 			conn := open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(token.Bearer(token.Of("viewer"))))

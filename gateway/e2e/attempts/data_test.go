@@ -131,9 +131,11 @@ func (g *guarded) dataAttempts() []attempt {
 	}
 	return []attempt{
 		{"plain text to a TLS listener", plain("tls", "GET / HTTP/1.1\r\n\r\n")},
-		{"TLS to a plain listener, which echoes it", func() string { return shakes(g.from("127.0.0.1", "plain"), trusting()) }},
+		{"TLS to a plain listener, which echoes it",
+			func() string { return shakes(g.from("127.0.0.1", "plain"), trusting()) }},
 		{"TLS 1.1", secure("tls", tlsVersion(tls.VersionTLS11))},
-		{"TLS 1.2 with a suite without forward secrecy", secure("tls", tlsVersion(tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_GCM_SHA256))},
+		{"TLS 1.2 with a suite without forward secrecy",
+			secure("tls", tlsVersion(tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_GCM_SHA256))},
 		{"TLS 1.2 with a CBC suite", secure("tls", tlsVersion(tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA))},
 		{"half a ClientHello, and then silence", plain("tls", half)},
 		{"not a word to a TLS listener", plain("tls", "")},
@@ -148,42 +150,52 @@ func (g *guarded) dataAttempts() []attempt {
 		{"a balancer without a header where one is required", balanced("hello, this is no header\r\n")},
 		{"a balancer's header that is too long", balanced("PROXY TCP4 " + strings.Repeat("1", 200))},
 		{"a balancer's header that is cut short", balanced("PROXY TCP4 203.0.113.7")},
-		{"an address of the deny list, behind a balancer", g.limited(&sockgatev1.Limits{Deny: []string{"203.0.113.0/24"}}, "deny", balanced(client+"hi"))},
+		{"an address of the deny list, behind a balancer",
+			g.limited(&sockgatev1.Limits{Deny: []string{"203.0.113.0/24"}}, "deny", balanced(client+"hi"))},
 		{"an address that is not in the allow list, behind a balancer",
 			g.limited(&sockgatev1.Limits{Allow: []string{"198.51.100.0/24"}}, "allow", balanced(client+"hi"))},
 		{"a banned address, behind a balancer", g.banned("203.0.113.7", false, balanced(client+"hi"))},
 		{"a banned network's IPv4 address, written as IPv6", g.banned("203.0.113.0/24", false,
 			balanced("PROXY TCP6 ::ffff:203.0.113.7 ::1 4000 8017\r\nhi"))},
-		{"a banned identity, from an address that is not banned", g.banned("spiffe://example.org/device/7", true, secure("mutual", trusting(device)))},
-		{"one connection more than an address may have", g.limited(&sockgatev1.Limits{ConnectionsPerIp: 1}, "connections_per_ip", func() string {
-			_ = says(g.from("127.0.0.3", "plain"), "hi")
-			return g.refused(func() string { return says(g.from("127.0.0.3", "plain"), "hi") })
-		})},
-		{"one connection more than a /64 network may have", g.limited(&sockgatev1.Limits{ConnectionsPerIpv6Network: 1}, "connections_per_ipv6_network", func() string {
-			_ = says(g.from("127.0.0.2", "balanced"), "PROXY TCP6 2001:db8::1 ::1 4000 8017\r\nhi")
-			return g.refused(func() string {
-				return says(g.from("127.0.0.2", "balanced"), "PROXY TCP6 2001:db8::2 ::1 4000 8017\r\nhi")
-			})
-		})},
-		{"one connection more than an address may make at once", g.limited(&sockgatev1.Limits{AcceptRatePerIp: 0.001, AcceptBurstPerIp: 1},
-			"accept_rate_per_ip,accept_burst_per_ip", func() string {
-				_ = says(g.from("127.0.0.4", "plain"), "hi")
-				return g.refused(func() string { return says(g.from("127.0.0.4", "plain"), "hi") })
+		{"a banned identity, from an address that is not banned",
+			g.banned("spiffe://example.org/device/7", true, secure("mutual", trusting(device)))},
+		{"one connection more than an address may have",
+			g.limited(&sockgatev1.Limits{ConnectionsPerIp: 1}, "connections_per_ip", func() string {
+				_ = says(g.from("127.0.0.3", "plain"), "hi")
+				return g.refused(func() string { return says(g.from("127.0.0.3", "plain"), "hi") })
 			})},
-		{"one connection more than all may make at once", g.limited(&sockgatev1.Limits{AcceptRate: 0.001, AcceptBurst: 1}, "accept_rate,accept_burst", func() string {
-			_ = says(g.from("127.0.0.5", "plain"), "hi")
-			return g.refused(func() string { return says(g.from("127.0.0.5", "plain"), "hi") })
-		})},
-		{"one connection more than a listener may have", g.limited(&sockgatev1.Limits{ListenerConnections: map[string]uint64{"plain": 1}}, "listener_connections", func() string {
-			_ = says(g.from("127.0.0.6", "plain"), "hi")
-			return g.refused(func() string { return says(g.from("127.0.0.6", "plain"), "hi") })
-		})},
-		{"one connection more than the gateway may have", g.limited(&sockgatev1.Limits{MaxConnections: 1}, "max_connections", func() string {
-			_ = says(g.from("127.0.0.7", "plain"), "hi")
-			return g.refused(func() string { return says(g.from("127.0.0.7", "plain"), "hi") })
-		})},
-		{"to connect and say nothing, where a first byte is due", g.limited(&sockgatev1.Limits{FirstByteTimeout: durationpb.New(200 * time.Millisecond)},
-			"first_byte_timeout", func() string { return ended(g.from("127.0.0.8", "plain")) + "; " + g.lastReason("plain") })},
+		{"one connection more than a /64 network may have",
+			g.limited(&sockgatev1.Limits{ConnectionsPerIpv6Network: 1}, "connections_per_ipv6_network", func() string {
+				_ = says(g.from("127.0.0.2", "balanced"), "PROXY TCP6 2001:db8::1 ::1 4000 8017\r\nhi")
+				return g.refused(func() string {
+					return says(g.from("127.0.0.2", "balanced"), "PROXY TCP6 2001:db8::2 ::1 4000 8017\r\nhi")
+				})
+			})},
+		{"one connection more than an address may make at once",
+			g.limited(&sockgatev1.Limits{AcceptRatePerIp: 0.001, AcceptBurstPerIp: 1}, "accept_rate_per_ip,accept_burst_per_ip",
+				func() string {
+					_ = says(g.from("127.0.0.4", "plain"), "hi")
+					return g.refused(func() string { return says(g.from("127.0.0.4", "plain"), "hi") })
+				})},
+		{"one connection more than all may make at once",
+			g.limited(&sockgatev1.Limits{AcceptRate: 0.001, AcceptBurst: 1}, "accept_rate,accept_burst", func() string {
+				_ = says(g.from("127.0.0.5", "plain"), "hi")
+				return g.refused(func() string { return says(g.from("127.0.0.5", "plain"), "hi") })
+			})},
+		{"one connection more than a listener may have",
+			g.limited(&sockgatev1.Limits{ListenerConnections: map[string]uint64{"plain": 1}}, "listener_connections",
+				func() string {
+					_ = says(g.from("127.0.0.6", "plain"), "hi")
+					return g.refused(func() string { return says(g.from("127.0.0.6", "plain"), "hi") })
+				})},
+		{"one connection more than the gateway may have",
+			g.limited(&sockgatev1.Limits{MaxConnections: 1}, "max_connections", func() string {
+				_ = says(g.from("127.0.0.7", "plain"), "hi")
+				return g.refused(func() string { return says(g.from("127.0.0.7", "plain"), "hi") })
+			})},
+		{"to connect and say nothing, where a first byte is due",
+			g.limited(&sockgatev1.Limits{FirstByteTimeout: durationpb.New(200 * time.Millisecond)}, "first_byte_timeout",
+				func() string { return ended(g.from("127.0.0.8", "plain")) + "; " + g.lastReason("plain") })},
 	}
 }
 
@@ -214,7 +226,8 @@ func (g *guarded) limited(limits *sockgatev1.Limits, mask string, try func() str
 // disconnect ends what earlier attempts have left.
 func (g *guarded) disconnect() {
 	g.t.Helper()
-	if _, err := g.admin.Kick(within(g.t), &sockgatev1.KickRequest{Filter: "true", FlushTimeout: durationpb.New(10 * time.Millisecond)}); err != nil {
+	if _, err := g.admin.Kick(within(g.t), &sockgatev1.KickRequest{Filter: "true",
+		FlushTimeout: durationpb.New(10 * time.Millisecond)}); err != nil {
 		g.t.Fatal(err)
 	}
 }
@@ -222,11 +235,13 @@ func (g *guarded) disconnect() {
 // banned tries something while a target is banned.
 func (g *guarded) banned(target string, identity bool, try func() string) func() string {
 	return func() string {
-		if _, err := g.admin.AddBan(within(g.t), &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: "a test"}); err != nil {
+		if _, err := g.admin.AddBan(within(g.t), &sockgatev1.AddBanRequest{Target: target, Identity: identity,
+			Reason: "a test"}); err != nil {
 			return answer(err)
 		}
 		saw := try()
-		if _, err := g.admin.RemoveBan(within(g.t), &sockgatev1.RemoveBanRequest{Target: target, Identity: identity}); err != nil {
+		if _, err := g.admin.RemoveBan(within(g.t), &sockgatev1.RemoveBanRequest{Target: target,
+			Identity: identity}); err != nil {
 			return answer(err)
 		}
 		return saw
@@ -235,7 +250,8 @@ func (g *guarded) banned(target string, identity bool, try func() string) func()
 
 // remoteOf returns the IP address of the newest connection of a listener.
 func (g *guarded) remoteOf(listener string) string {
-	page, err := g.admin.ListConnections(context.Background(), &sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener + `"`})
+	page, err := g.admin.ListConnections(context.Background(),
+		&sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener + `"`})
 	if err != nil || len(page.GetConnections()) == 0 {
 		return fmt.Sprint("nobody: ", err)
 	}
@@ -246,8 +262,8 @@ func (g *guarded) remoteOf(listener string) string {
 // lastReason returns why the connection of a listener ended that ended last.
 func (g *guarded) lastReason(listener string) string {
 	for ctx := within(g.t); ctx.Err() == nil; {
-		page, err := g.admin.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener + `" && remote_ip == "127.0.0.8"`,
-			State: sockgatev1.ListState_LIST_STATE_CLOSED})
+		page, err := g.admin.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener +
+			`" && remote_ip == "127.0.0.8"`, State: sockgatev1.ListState_LIST_STATE_CLOSED})
 		if err != nil {
 			return answer(err)
 		}

@@ -50,10 +50,12 @@ func startGuarded(t *testing.T) *guarded {
 	g.ca, g.strangers = newAuthority(t, dir, "ca"), newAuthority(t, dir, "strangers")
 	g.ca.Server(authority.CommonName("server"), local).Write(t, dir, "server")
 	admin := g.ca.issue("admin", "spiffe://example.org/ops/admin", nil)
-	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"), "admin admin "+token.HashOf("admin"),
-		"late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z", "leaver viewer "+token.HashOf("leaver"))
+	g.writeTokens("viewer viewer "+token.HashOf("viewer"), "operator operator "+token.HashOf("operator"),
+		"admin admin "+token.HashOf("admin"), "late viewer "+token.HashOf("late")+" expires:2020-01-01T00:00:00Z",
+		"leaver viewer "+token.HashOf("leaver"))
 	g.start(
-		"--node", "edge-1", "--log-level", "debug", "--handshake-timeout", handshakeTimeout, "--state-dir", filepath.Join(dir, "state"),
+		"--node", "edge-1", "--log-level", "debug", "--handshake-timeout", handshakeTimeout, "--state-dir",
+		filepath.Join(dir, "state"),
 		"--listen", "plain=127.0.0.1:0",
 		"--listen", "tls=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server.key"),
 		"--listen", "mutual=127.0.0.1:0 tls-cert="+g.ca.file("server.pem")+" tls-key="+g.ca.file("server.key")+
@@ -61,7 +63,8 @@ func startGuarded(t *testing.T) *guarded {
 		"--listen", "balanced=127.0.0.1:0 proxy=required proxy-trusted=127.0.0.2/32",
 		"--listen", "perhaps=127.0.0.1:0 proxy=optional proxy-trusted=127.0.0.2/32",
 		"--control", "127.0.0.1:0", "--control-auth", "required", "--control-token-file", g.tokens(),
-		"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server.key"), "--control-tls-client-ca", g.ca.file("ca.pem"),
+		"--control-tls-cert", g.ca.file("server.pem"), "--control-tls-key", g.ca.file("server.key"),
+		"--control-tls-client-ca", g.ca.file("ca.pem"),
 		"--control-role", "spiffe://example.org/ops/admin=admin")
 	g.adminConn = g.dial(&admin, "")
 	g.admin = sockgatev1.NewGatewayServiceClient(g.adminConn)

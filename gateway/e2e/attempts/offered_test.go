@@ -25,8 +25,8 @@ func offers(t *testing.T, address string, args ...string) string {
 	command.Stdin = strings.NewReader("Q\n")
 	out, _ := command.CombinedOutput() // it fails when there is no agreement
 	m := cipherLine.FindSubmatch(out)
-	if ctx.Err() != nil || m == nil && !strings.Contains(string(out), "alert") && !strings.Contains(string(out), "no protocols available") &&
-		!strings.Contains(string(out), "no ciphers available") {
+	if ctx.Err() != nil || m == nil && !strings.Contains(string(out), "alert") &&
+		!strings.Contains(string(out), "no protocols available") && !strings.Contains(string(out), "no ciphers available") {
 		t.Fatalf("openssl s_client %s:\n%s", strings.Join(args, " "), out)
 	}
 	if m == nil || string(m[1]) == "(NONE)" {
@@ -35,13 +35,14 @@ func offers(t *testing.T, address string, args ...string) string {
 	return string(m[1])
 }
 
-// TestOffered asks a TLS listener with openssl's client for every version and every suite that the client knows, and compares what is
-// offered with what security.md shows.
+// TestOffered asks a TLS listener with openssl's client for every version and every suite that the client knows, and
+// compares what is offered with what security.md shows.
 func TestOffered(t *testing.T) {
 	t.Parallel()
 	program.Require(t, "REQUIRE_OPENSSL", "openssl")
 	g := startGuarded(t)
-	known, err := exec.CommandContext(t.Context(), "openssl", "ciphers", "-s", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0").Output()
+	known, err := exec.CommandContext(t.Context(), "openssl", "ciphers", "-s", "-tls1_2",
+		"ALL:COMPLEMENTOFALL:@SECLEVEL=0").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +54,8 @@ func TestOffered(t *testing.T) {
 			return offers(t, address, v.flag, "-cipher", strings.Join(suites, ":")+":@SECLEVEL=0")
 		}))
 	}
-	row(&b, "TLS 1.3", accepted(t, []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256",
-		"TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256"}, func(suites []string) string {
+	row(&b, "TLS 1.3", accepted(t, []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+		"TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256"}, func(suites []string) string {
 		return offers(t, address, "-tls1_3", "-ciphersuites", strings.Join(suites, ":"))
 	}))
 	table.Compare(t, "gateway/docs/security.md", "attempts", map[string]string{"offered": b.String()})
@@ -67,8 +68,9 @@ func row(b *strings.Builder, version string, suites []string) {
 	b.WriteString("| " + version + " | " + strings.Join(suites, ", ") + " |\n")
 }
 
-// accepted returns the suites that the gateway agrees on, each when it is asked for alone. By default only those are asked for alone that
-// the gateway chooses from all others: what it never chooses, until it agrees on nothing, it does not have.
+// accepted returns the suites that the gateway agrees on, each when it is asked for alone. By default only those are
+// asked for alone that the gateway chooses from all others: what it never chooses, until it agrees on nothing, it does
+// not have.
 func accepted(t *testing.T, suites []string, ask func(suites []string) string) []string {
 	t.Helper()
 	if !scale.Full() {
@@ -86,7 +88,8 @@ func accepted(t *testing.T, suites []string, ask func(suites []string) string) [
 	return yes
 }
 
-// chosen returns the suites that the gateway chooses, in their order: it is asked for all, and again without the one that it chose.
+// chosen returns the suites that the gateway chooses, in their order: it is asked for all, and again without the one
+// that it chose.
 func chosen(t *testing.T, suites []string, ask func(suites []string) string) []string {
 	t.Helper()
 	var all []string

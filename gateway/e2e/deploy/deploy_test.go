@@ -86,13 +86,15 @@ func TestDeployedFlagsExist(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`SOCKGATE_[A-Z_]+`).FindAllString(tree.Read(t, "gateway/deploy/Dockerfile"), -1) {
-		if flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(m, "SOCKGATE_"), "_", "-")); !strings.Contains(help, "--"+flag+" ") {
+		if flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(m, "SOCKGATE_"), "_", "-")); !strings.Contains(help,
+			"--"+flag+" ") {
 			t.Errorf("the Dockerfile sets %s, and the gateway has no --%s", m, flag)
 		}
 	}
 }
 
-// afterDrain is what may come behind --drain-timeout: connections that are overdue and calls that do not end, 5 s each, and leaving the fleet.
+// afterDrain is what may come behind --drain-timeout: connections that are overdue and calls that do not end, 5 s each,
+// and leaving the fleet.
 const afterDrain = 12 * time.Second
 
 // TestDeployedGatewaysMayDrain holds that no gateway is killed before its drain can be over.
@@ -103,7 +105,8 @@ func TestDeployedGatewaysMayDrain(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %s does not say its --drain-timeout: %v", file, d.name, err)
 			} else if d.grace < drain+afterDrain {
-				t.Errorf("%s: %s is killed %s after SIGTERM; it drains for %s, and may take %s more", file, d.name, d.grace, drain, afterDrain)
+				t.Errorf("%s: %s is killed %s after SIGTERM; it drains for %s, and may take %s more", file, d.name, d.grace, drain,
+					afterDrain)
 			}
 		}
 	}
@@ -128,7 +131,10 @@ func TestComposeIsConsistent(t *testing.T) {
 			}
 			for _, address := range strings.FieldsFunc(d.value("cluster-join"), func(r rune) bool { return r == ',' }) {
 				host, port, _ := net.SplitHostPort(address)
-				if !slices.ContainsFunc(gateways, func(o deployed) bool { return o.name == host && o.value("cluster-listen") == ":"+port }) {
+				if !slices.ContainsFunc(gateways, func(o deployed) bool {
+					return o.name == host &&
+						o.value("cluster-listen") == ":"+port
+				}) {
 					t.Errorf("%s: %s joins %s, where no gateway listens", file, d.name, address)
 				}
 			}
@@ -136,7 +142,8 @@ func TestComposeIsConsistent(t *testing.T) {
 	}
 }
 
-// TestKubernetesIsConsistent holds that the manifests fit together: labels, ports, services, secrets and names of nodes.
+// TestKubernetesIsConsistent holds that the manifests fit together: labels, ports, services, secrets and names of
+// nodes.
 func TestKubernetesIsConsistent(t *testing.T) {
 	manifests := readManifests(t)
 	set := theOne(t, manifests, "StatefulSet", "")
@@ -203,7 +210,8 @@ func checkPods(t *testing.T, all []deployed, service string, ports map[string]in
 			}
 		}
 		for _, other := range all {
-			if join := fmt.Sprintf("--cluster-join=%s.%s:%d", other.name, service, ports["cluster"]); !slices.Contains(d.args, join) {
+			if join := fmt.Sprintf("--cluster-join=%s.%s:%d", other.name, service, ports["cluster"]); !slices.Contains(d.args,
+				join) {
 				t.Errorf("%s is not given %s", d.name, join)
 			}
 		}
@@ -217,7 +225,8 @@ func checkPods(t *testing.T, all []deployed, service string, ports map[string]in
 
 // mounted reports whether a path is in something that is mounted.
 func (d *deployed) mounted(path string) bool {
-	return slices.ContainsFunc(slices.Collect(maps.Keys(d.mounts)), func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
+	return slices.ContainsFunc(slices.Collect(maps.Keys(d.mounts)),
+		func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
 }
 
 // prepared is a directory with what compose/prepare makes.

@@ -191,7 +191,8 @@ func pods(t *testing.T, manifests []manifest) []deployed {
 	var all []deployed
 	for i := range set.Spec.Replicas {
 		name := set.Metadata.Name + "-" + string(rune('0'+i))
-		d := deployed{name: name, mounts: make(map[string]string), grace: time.Duration(p.Grace-c.Lifecycle.PreStop.Sleep.Seconds) * time.Second}
+		d := deployed{name: name, mounts: make(map[string]string),
+			grace: time.Duration(p.Grace-c.Lifecycle.PreStop.Sleep.Seconds) * time.Second}
 		for _, arg := range c.Args {
 			d.args = append(d.args, strings.ReplaceAll(arg, "$(POD_NAME)", name))
 		}

@@ -27,8 +27,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestDeployedGatewaysStart starts the gateways of each deployment file as the file says, with its addresses and files moved to here, and
-// waits until they are one fleet. They end as an orchestrator ends them.
+// TestDeployedGatewaysStart starts the gateways of each deployment file as the file says, with its addresses and files
+// moved to here, and waits until they are one fleet. They end as an orchestrator ends them.
 func TestDeployedGatewaysStart(t *testing.T) {
 	t.Parallel()
 	for file, gateways := range deployments(t) {
@@ -71,8 +71,10 @@ type place struct {
 func (p *place) secrets() {
 	p.t.Helper()
 	for to, from := range map[string]string{
-		"sockgate-cluster/tls.crt": "pki/edge-1.pem", "sockgate-cluster/tls.key": "pki/edge-1-key.pem", "sockgate-cluster/ca.crt": "pki/ca.pem",
-		"sockgate-control-tls/tls.crt": "pki/edge-1.pem", "sockgate-control-tls/tls.key": "pki/edge-1-key.pem", "sockgate-control-tls/ca.crt": "pki/ca.pem",
+		"sockgate-cluster/tls.crt": "pki/edge-1.pem", "sockgate-cluster/tls.key": "pki/edge-1-key.pem",
+		"sockgate-cluster/ca.crt":      "pki/ca.pem",
+		"sockgate-control-tls/tls.crt": "pki/edge-1.pem", "sockgate-control-tls/tls.key": "pki/edge-1-key.pem",
+		"sockgate-control-tls/ca.crt": "pki/ca.pem",
 	} {
 		p.write(to, read(p.t, filepath.Join(p.dir, from)))
 	}
@@ -111,13 +113,15 @@ func (p *place) moved(d *deployed, value string) string {
 	return strings.Join(parts, ",")
 }
 
-// startNATS runs the server of compose-nats.yaml until the test ends, with its configuration: only the address is another.
+// startNATS runs the server of compose-nats.yaml until the test ends, with its configuration: only the address is
+// another.
 func (p *place) startNATS() {
 	p.t.Helper()
 	nats := readCompose(p.t, "compose-nats.yaml").Services["nats"]
 	d := deployed{name: "nats", mounts: nats.mounts(p.t)}
 	config := p.path(&d, filepath.Join(nats.Directory, nats.Command[len(nats.Command)-1]))
-	p.write("moved/nats-server.conf", listenLine.ReplaceAllString(read(p.t, config), "listen: \"127.0.0.1:"+p.ports["nats"]+"\""))
+	p.write("moved/nats-server.conf", listenLine.ReplaceAllString(read(p.t, config),
+		"listen: \"127.0.0.1:"+p.ports["nats"]+"\""))
 	for inside := range d.mounts {
 		if name := filepath.Base(inside); strings.HasSuffix(name, ".pem") {
 			p.write("moved/"+name, read(p.t, p.path(&d, inside)))
@@ -192,7 +196,8 @@ func (p *place) start(d deployed) (control string) {
 			command.Args = append(command.Args, "--"+flag, "127.0.0.1:0")
 		}
 	}
-	command.Args = slices.DeleteFunc(command.Args, func(arg string) bool { return arg == "--log-format=json" }) // the lines are read here
+	// the lines are read here
+	command.Args = slices.DeleteFunc(command.Args, func(arg string) bool { return arg == "--log-format=json" })
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -235,7 +240,8 @@ func (p *place) awaitFleet(control string, d deployed, nodes int) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		options = []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(token.Bearer(token.Of("ops")))}
+		options = []grpc.DialOption{grpc.WithTransportCredentials(creds),
+			grpc.WithPerRPCCredentials(token.Bearer(token.Of("ops")))}
 	}
 	conn, err := grpc.NewClient(control, append(options, grpc.WithNoProxy())...)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 func TestMain(m *testing.M) { program.Main(m) }
 
-// step is one command of a document's `console` blocks, which may go on in lines that begin with `> `, with the output that the
-// document shows.
+// step is one command of a document's `console` blocks, which may go on in lines that begin with `> `, with the output
+// that the document shows.
 type step struct {
 	line    int
 	command string
@@ -96,7 +96,8 @@ func documents(t *testing.T) []string {
 	return all
 }
 
-// TestCommandsInDocuments runs every command of the documents' console blocks and compares the output with the one shown.
+// TestCommandsInDocuments runs every command of the documents' console blocks and compares the output with the one
+// shown.
 func TestCommandsInDocuments(t *testing.T) {
 	t.Parallel()
 	for _, path := range documents(t) {

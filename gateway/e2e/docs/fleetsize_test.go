@@ -23,15 +23,17 @@ const (
 
 func sizedNode(i int) string { return fmt.Sprintf("edge-%04d", i) }
 
-// routed is what a message takes between two NATS servers: RMSG, the account, the subject, the length, and the line ends.
+// routed is what a message takes between two NATS servers: RMSG, the account, the subject, the length, and the line
+// ends.
 func routed(subject string, payload int) int {
 	return len(fmt.Sprintf("RMSG $G %s %d\r\n\r\n", subject, payload)) + payload
 }
 
 // heartbeat is one as nodes send it.
 func heartbeat() *fleetv1.Heartbeat {
-	return &fleetv1.Heartbeat{Incarnation: sizedLife, Instance: make([]byte, 16), State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.10.3",
-		Connections: 1_000_000, EventHead: sizedHead, Stamp: sizedMonth, OldestEvent: sizedHead - 65_536}
+	return &fleetv1.Heartbeat{Incarnation: sizedLife, Instance: make([]byte, 16),
+		State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.10.3", Connections: 1_000_000, EventHead: sizedHead,
+		Stamp: sizedMonth, OldestEvent: sizedHead - 65_536}
 }
 
 // toAll is the message that asks so many nodes for a broadcast of so many bytes.
@@ -40,10 +42,11 @@ func toAll(t *testing.T, nodes, data int) int {
 	body, err1 := proto.Marshal(&sockgatev1.BroadcastRequest{Data: make([]byte, data), Filter: `labels["room"] == "7"`,
 		RequestId: "7b7c4ff6-5f6c-4a6c-9f0e-2f4a9a1c1d11"})
 	r := &fleetv1.Request{Method: "/sockgate.v1.GatewayService/Broadcast", Body: body,
-		Caller: &fleetv1.Caller{Identity: "spiffe://example.org/ops/ann", Proof: "certificate", Role: "OPERATOR", Address: "10.0.0.9:41498"}}
+		Caller: &fleetv1.Caller{Identity: "spiffe://example.org/ops/ann", Proof: "certificate", Role: "OPERATOR",
+			Address: "10.0.0.9:41498"}}
 	for i := range nodes {
-		r.Targets = append(r.Targets, &fleetv1.Target{Node: sizedNode(i), Incarnation: sizedLife, Stamp: sizedMonth, Age: uint64(time.Second),
-			Wait: uint64(5 * time.Second)})
+		r.Targets = append(r.Targets, &fleetv1.Target{Node: sizedNode(i), Incarnation: sizedLife, Stamp: sizedMonth,
+			Age: uint64(time.Second), Wait: uint64(5 * time.Second)})
 	}
 	request, err2 := proto.Marshal(r)
 	if err1 != nil || err2 != nil {
@@ -57,7 +60,8 @@ func toAll(t *testing.T, nodes, data int) int {
 func answered(t *testing.T) int {
 	t.Helper()
 	body, err1 := proto.Marshal(&sockgatev1.BroadcastResponse{Matched: 1_000_000, Written: 999_000, Queued: 1_000})
-	reply, err2 := proto.Marshal(&fleetv1.Reply{Incarnation: sizedLife, Status: sockgatev1.NodeStatus_NODE_STATUS_OK, Body: body})
+	reply, err2 := proto.Marshal(&fleetv1.Reply{Incarnation: sizedLife, Status: sockgatev1.NodeStatus_NODE_STATUS_OK,
+		Body: body})
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
@@ -69,7 +73,8 @@ func answered(t *testing.T) int {
 func sizedConnection() *sockgatev1.Connection {
 	at := timestamppb.New(time.Date(2026, 11, 23, 15, 38, 29, 253_000_000, time.UTC))
 	return &sockgatev1.Connection{Id: sizedNode(1) + "." + sizedLife + ".123456789", Node: sizedNode(1), Listener: "games",
-		RemoteAddress: "203.0.113.7:40123", LocalAddress: "10.0.0.5:8017", ConnectedAt: at, LastActiveAt: at, BytesReceived: 123_456, BytesSent: 123_456,
+		RemoteAddress: "203.0.113.7:40123", LocalAddress: "10.0.0.5:8017", ConnectedAt: at, LastActiveAt: at,
+		BytesReceived: 123_456, BytesSent: 123_456,
 		State: sockgatev1.ConnectionState_CONNECTION_STATE_OPEN, Labels: map[string]string{"room": "7"}}
 }
 
@@ -80,8 +85,9 @@ func TestSizesOfFleets(t *testing.T) {
 	row := proto.Size(sizedConnection())
 	row += 1 + 2 // its tag and length in a page
 	connected := proto.Size(&sockgatev1.Event{Node: sizedNode(1), Incarnation: sizedLife, Sequence: sizedHead,
-		Time: timestamppb.New(time.Unix(1_795_000_000, 253_000_000)), Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED, Connection: sizedConnection(),
-		Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 1_000_000}}})
+		Time: timestamppb.New(time.Unix(1_795_000_000, 253_000_000)), Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED,
+		Connection: sizedConnection(),
+		Details:    &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 1_000_000}}})
 	var messages, fleets strings.Builder
 	messages.WriteString("| message | bytes |\n|---|---|\n")
 	for _, m := range []struct {
@@ -98,15 +104,17 @@ func TestSizesOfFleets(t *testing.T) {
 	} {
 		fmt.Fprintf(&messages, "| %s | %d |\n", m.what, m.bytes)
 	}
-	fleets.WriteString("| nodes | heartbeats delivered | to each node | a broadcast of 1 KiB to all | its answers | a cursor |\n" +
-		"|---|---|---|---|---|---|\n")
+	fleets.WriteString("| nodes | heartbeats delivered | to each node | a broadcast of 1 KiB to all | its answers | a " +
+		"cursor |\n|---|---|---|---|---|---|\n")
 	for _, n := range []int{3, 20, 100, 1000} {
 		delivered := float64(n*(n-1)) / 2 // each node sends one in 2 s, to all others
 		fmt.Fprintf(&fleets, "| %s | %s/s, %s/s | %s/s | %s messages, %s | %s | %s |\n", grouped(n), grouped(int(delivered)),
-			amount(delivered*float64(beat)), amount(float64(n-1)/2*float64(beat)), grouped(n-1), amount(float64((n-1)*toAll(t, n-1, 1<<10))),
+			amount(delivered*float64(beat)), amount(float64(n-1)/2*float64(beat)), grouped(n-1),
+			amount(float64((n-1)*toAll(t, n-1, 1<<10))),
 			amount(float64((n-1)*answered(t))), amount(float64(n*cursor)))
 	}
-	table.Compare(t, "gateway/docs/fleet.md", "sizes", map[string]string{"messages": messages.String(), "fleets": fleets.String()})
+	table.Compare(t, "gateway/docs/fleet.md", "sizes",
+		map[string]string{"messages": messages.String(), "fleets": fleets.String()})
 }
 
 // grouped writes a number with commas.

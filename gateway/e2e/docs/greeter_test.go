@@ -38,7 +38,8 @@ func TestNodeGreeter(t *testing.T) {
 	if line, err := bufio.NewReader(player).ReadString('\n'); line != "welcome\n" || err != nil {
 		t.Errorf("the player got %q, %v", line, err)
 	}
-	list, err := g.Client.ListConnections(t.Context(), &sockgatev1.ListConnectionsRequest{Filter: `labels["room"] == "lobby"`})
+	list, err := g.Client.ListConnections(t.Context(),
+		&sockgatev1.ListConnectionsRequest{Filter: `labels["room"] == "lobby"`})
 	if err != nil || len(list.GetConnections()) != 1 {
 		t.Errorf("the greeter set no label: %v, %v", list, err)
 	}
@@ -46,7 +47,8 @@ func TestNodeGreeter(t *testing.T) {
 
 const greeter = "gateway/docs/clients/node"
 
-// copiedExample copies the example, and the proto files beside it, to a directory of the test's, and returns where the example is.
+// copiedExample copies the example, and the proto files beside it, to a directory of the test's, and returns where the
+// example is.
 func copiedExample(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -72,14 +74,16 @@ func copyTo(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// installPackages installs what the example needs: anew with LONG_TESTS, else once for all runs with the same lock file.
+// installPackages installs what the example needs: anew with LONG_TESTS, else once for all runs with the same lock
+// file.
 func installPackages(t *testing.T, example string) {
 	t.Helper()
 	if scale.Full() {
 		install(t, example)
 		return
 	}
-	kept := tree.Path(t, fmt.Sprintf(".cache/greeter-%.4x", sha256.Sum256([]byte(tree.Read(t, greeter+"/package-lock.json")))))
+	kept := tree.Path(t, fmt.Sprintf(".cache/greeter-%.4x",
+		sha256.Sum256([]byte(tree.Read(t, greeter+"/package-lock.json")))))
 	if _, err := os.Stat(kept); err != nil {
 		keepInstalled(t, kept)
 	}

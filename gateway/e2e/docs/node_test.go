@@ -58,7 +58,8 @@ Hobbits timeout "Sending: Más hierba €"
 Hobbits end
 Hobbits close hadError=false read=24 written=15`)
 
-	reply, err := g.Client.ListConnections(t.Context(), &sockgatev1.ListConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_ALL})
+	reply, err := g.Client.ListConnections(t.Context(),
+		&sockgatev1.ListConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_ALL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +97,8 @@ func TestDialANodeServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := "127.0.0.1:" + strings.TrimSpace(line)
-	out := program.Run(t, ".", program.Build(t, program.Ctl), "dial", "--name", "Dwarves", "--name", "Elves", "--name", "Hobbits",
-		"--send", "More Axes", "--send", "More Arrows", "--send", "More Pipe Weed", "--timeout", "100ms", address)
+	out := program.Run(t, ".", program.Build(t, program.Ctl), "dial", "--name", "Dwarves", "--name", "Elves", "--name",
+		"Hobbits", "--send", "More Axes", "--send", "More Arrows", "--send", "More Pipe Weed", "--timeout", "100ms", address)
 	for _, want := range []string{
 		"Dwarves connected local=127.0.0.1:", "Elves connected", "Hobbits connected",
 		"Dwarves timeout", "Elves timeout", "Hobbits timeout",

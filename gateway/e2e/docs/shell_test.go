@@ -23,8 +23,8 @@ import (
 // patience is how long a command of a document may take.
 const patience = time.Minute
 
-// shell runs a document's commands in one bash, at the root of the repository, with free ports in place of the documented ones and a
-// directory of its own in place of bin.
+// shell runs a document's commands in one bash, at the root of the repository, with free ports in place of the
+// documented ones and a directory of its own in place of bin.
 type shell struct {
 	stdin io.Writer
 	done  *bufio.Scanner // one line from each finished command

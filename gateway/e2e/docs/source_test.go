@@ -13,7 +13,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestCodeInDocuments holds that code shown with `<!-- from FILE -->` stands in that file, which is compiled and tested.
+// TestCodeInDocuments holds that code shown with `<!-- from FILE -->` stands in that file, which is compiled and
+// tested.
 func TestCodeInDocuments(t *testing.T) {
 	block := regexp.MustCompile("(?s)<!-- from (\\S+) -->\n```[a-z]+\n(.*?)```")
 	code := regexp.MustCompile("(?m)^```(go|js)$")
@@ -50,7 +51,8 @@ func TestLinksInDocuments(t *testing.T) {
 // TestThreatsHaveTests holds that every test exists that SECURITY.md names.
 func TestThreatsHaveTests(t *testing.T) {
 	sources := testSources(t)
-	for _, name := range regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(tree.Read(t, ".github/SECURITY.md"), -1) {
+	for _, name := range regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(tree.Read(t, ".github/SECURITY.md"),
+		-1) {
 		if !strings.Contains(sources, "func "+name+"(") {
 			t.Errorf("SECURITY.md names %s, which is no test", name)
 		}
@@ -80,7 +82,8 @@ func testSources(t *testing.T) string {
 // TestReferencesAreComplete holds that the reference tables name every event, reason, RPC and flag.
 func TestReferencesAreComplete(t *testing.T) {
 	t.Parallel()
-	events, operations, readme := tree.Read(t, "gateway/docs/events.md"), tree.Read(t, "gateway/docs/operations.md"), tree.Read(t, "README.md")
+	events, operations, readme := tree.Read(t, "gateway/docs/events.md"), tree.Read(t, "gateway/docs/operations.md"),
+		tree.Read(t, "README.md")
 	for name, n := range sockgatev1.EventType_value {
 		if short := strings.TrimPrefix(name, "EVENT_TYPE_"); n != 0 && !strings.Contains(events, short) {
 			t.Errorf("events.md does not name %s", short)
@@ -104,8 +107,8 @@ func TestReferencesAreComplete(t *testing.T) {
 	}
 }
 
-// TestNoVariableHasTwoMeanings holds that no environment variable means one thing to ctl and another to the gateway: both are often run
-// in the same environment, a container's or a shell's.
+// TestNoVariableHasTwoMeanings holds that no environment variable means one thing to ctl and another to the gateway:
+// both are often run in the same environment, a container's or a shell's.
 func TestNoVariableHasTwoMeanings(t *testing.T) {
 	t.Parallel()
 	gateway := program.Run(t, ".", program.Build(t, program.Gateway), "--help")

@@ -23,7 +23,8 @@ func newAuthority(t testing.TB) *issuer {
 	return a
 }
 
-// flags makes a node's certificate, for its name and the address that it listens on, and returns the flags that give it to the node.
+// flags makes a node's certificate, for its name and the address that it listens on, and returns the flags that give it
+// to the node.
 func (a *issuer) flags(t testing.TB, node, address string) []string {
 	t.Helper()
 	host, _, err := net.SplitHostPort(address)

@@ -19,8 +19,9 @@ import (
 // clockAhead is in the environment of a gateway whose wall clock is so many seconds ahead.
 const clockAhead = "E2E_CLOCK_AHEAD"
 
-// skewed builds the gateway with a package time whose wall clock is off by what the environment says: the kernel has one wall clock for
-// all, and Go programs cannot be given another. The gateway's own source is as it is, and so is the monotonic clock.
+// skewed builds the gateway with a package time whose wall clock is off by what the environment says: the kernel has
+// one wall clock for all, and Go programs cannot be given another. The gateway's own source is as it is, and so is the
+// monotonic clock.
 func skewed(t *testing.T) string {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
@@ -58,8 +59,9 @@ var ahead = func() (n int64) {
 }()
 `
 
-// TestClock puts one node's wall clock an hour ahead and another's an hour back. Membership, verbs, and that what is stale is not carried
-// out, go by monotonic clocks, so nothing is different; and a node that restarts with an earlier time than its life before is a new life.
+// TestClock puts one node's wall clock an hour ahead and another's an hour back. Membership, verbs, and that what is
+// stale is not carried out, go by monotonic clocks, so nothing is different; and a node that restarts with an earlier
+// time than its life before is a new life.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	path := skewed(t)

@@ -84,7 +84,8 @@ func (c *crowd) index(address string) int {
 	return i
 }
 
-// unscathed fails the test when a connection has ended that was not to, or is not echoed, and returns how long the echoes took.
+// unscathed fails the test when a connection has ended that was not to, or is not echoed, and returns how long the
+// echoes took.
 func (c *crowd) unscathed(word string) time.Duration {
 	c.t.Helper()
 	begin := time.Now()

@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// asCrowd is set in the environment of a test binary that is to be a crowd: the clients of one gateway, in a process of their own, whose
-// descriptors are theirs. It reads orders, one a line, answers each in its turn, and ends with its input.
+// asCrowd is set in the environment of a test binary that is to be a crowd: the clients of one gateway, in a process of
+// their own, whose descriptors are theirs. It reads orders, one a line, answers each in its turn, and ends with its
+// input.
 const asCrowd = "E2E_CROWD"
 
 // order is what a crowd is to do.
@@ -51,7 +52,8 @@ type reply struct {
 	Failed    int            `json:"failed,omitempty"` // of those, how many could not connect, or were not echoed
 }
 
-// crowd is the clients. One goroutine, that of crowdMain, gives orders; each client has one that reads, which ends with the connection.
+// crowd is the clients. One goroutine, that of crowdMain, gives orders; each client has one that reads, which ends with
+// the connection.
 type clients struct {
 	lines   lineNumbers
 	all     []*client

@@ -23,7 +23,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// gateway is a gateway in a process of its own. Its control plane is on a unix socket, which namespaces of networks do not divide.
+// gateway is a gateway in a process of its own. Its control plane is on a unix socket, which namespaces of networks do
+// not divide.
 type gateway struct {
 	*process
 	node      string
@@ -141,7 +142,8 @@ func missing(f *pb.FleetResult) (names []string) {
 			answered++
 		}
 	}
-	if f != nil && (f.GetComplete() != (len(names) == 0) || int(f.GetExpected()) != len(f.GetNodes()) || int(f.GetAnswered()) != answered) {
+	if f != nil && (f.GetComplete() != (len(names) == 0) || int(f.GetExpected()) != len(f.GetNodes()) ||
+		int(f.GetAnswered()) != answered) {
 		names = append(names, fmt.Sprintf("contradiction: %v", f))
 	}
 	return names
@@ -208,7 +210,8 @@ func (g *gateway) kick(id string, s *pb.Scope) (string, *pb.FleetResult) {
 // send sends a line to one connection and returns the outcome, without the prefix.
 func (g *gateway) send(id, line string, s *pb.Scope) string {
 	g.t.Helper()
-	r, err := g.client.Send(briefly(g.t), &pb.SendRequest{Id: id, Data: []byte(line + "\n"), Scope: s, Wait: pb.SendWait_SEND_WAIT_WRITTEN})
+	r, err := g.client.Send(briefly(g.t), &pb.SendRequest{Id: id, Data: []byte(line + "\n"), Scope: s,
+		Wait: pb.SendWait_SEND_WAIT_WRITTEN})
 	check(g.t, err)
 	return outcome(r.GetOutcome())
 }
@@ -228,7 +231,8 @@ func (g *gateway) broadcast(line string, s *pb.Scope) *pb.BroadcastResponse {
 		matched += n.GetCounts()["matched"]
 	}
 	if r.GetFleet() != nil && matched != r.GetMatched() {
-		g.t.Errorf("%s: the broadcast of %q matched %d connections, and those of its nodes are %d: %v", g.node, line, r.GetMatched(), matched, r)
+		g.t.Errorf("%s: the broadcast of %q matched %d connections, and those of its nodes are %d: %v", g.node, line,
+			r.GetMatched(), matched, r)
 	}
 	return r
 }
@@ -236,11 +240,13 @@ func (g *gateway) broadcast(line string, s *pb.Scope) *pb.BroadcastResponse {
 // incarnation is the gateway's life, as its log has it.
 func (g *gateway) incarnation() string { return g.log.field("listening", "incarnation") }
 
-// marked makes an event on the gateway that every stream has, and returns its sequence, or that of another such event behind now.
+// marked makes an event on the gateway that every stream has, and returns its sequence, or that of another such event
+// behind now.
 func (g *gateway) marked() uint64 {
 	g.t.Helper()
 	before := g.info().GetCursor()
-	_, err := g.client.SetLabels(briefly(g.t), &pb.SetLabelsRequest{Filter: "false", Remove: []string{"mark"}, Scope: local()})
+	_, err := g.client.SetLabels(briefly(g.t), &pb.SetLabelsRequest{Filter: "false", Remove: []string{"mark"},
+		Scope: local()})
 	check(g.t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHarness holds that the lab itself sees what it is to see, on one gateway without a fleet: who got what, who was cut off, who is
-// listed. Without it a scenario could pass because nobody looked.
+// TestHarness holds that the lab itself sees what it is to see, on one gateway without a fleet: who got what, who was
+// cut off, who is listed. Without it a scenario could pass because nobody looked.
 func TestHarness(t *testing.T) {
 	t.Parallel()
 	g := &gateway{node: "alone"}
@@ -68,7 +68,8 @@ func TestHarness(t *testing.T) {
 	})
 }
 
-// TestHarnessCuts holds that a machine on another switch is silent, not gone, and that a throttled cable is as slow as it is to be.
+// TestHarnessCuts holds that a machine on another switch is silent, not gone, and that a throttled cable is as slow as
+// it is to be.
 func TestHarnessCuts(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
@@ -122,7 +123,8 @@ func TestHarnessWatch(t *testing.T) {
 			case pb.EventType:
 				e.Type, e.Sequence = x, 3
 			case [2]int:
-				e.Type, e.Details = pb.EventType_EVENT_TYPE_GAP, &pb.Event_Gap{Gap: &pb.GapDetails{From: uint64(x[0]), To: uint64(x[1])}}
+				e.Type, e.Details = pb.EventType_EVENT_TYPE_GAP,
+					&pb.Event_Gap{Gap: &pb.GapDetails{From: uint64(x[0]), To: uint64(x[1])}}
 			}
 			w.take(e)
 		}

@@ -12,8 +12,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestKilled kills one of three nodes while others broadcast and clients come and go everywhere, and starts it again. What callers are
-// told is never more than what happened; nobody else loses anything; the new life has nothing of the old one.
+// TestKilled kills one of three nodes while others broadcast and clients come and go everywhere, and starts it again.
+// What callers are told is never more than what happened; nobody else loses anything; the new life has nothing of the
+// old one.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, *connections/5)
@@ -66,16 +67,19 @@ func TestKilled(t *testing.T) {
 	stream.dense(own...)
 }
 
-// checkShouts holds that every broadcast came to every client of gateways that never went, once, and that the reply counted them so.
+// checkShouts holds that every broadcast came to every client of gateways that never went, once, and that the reply
+// counted them so.
 func checkShouts(t *testing.T, s *shouts, gateways ...*gateway) {
 	t.Helper()
 	for _, x := range s.said() {
 		for _, g := range gateways {
 			if n := g.crowd.got(x.line, patience); n != g.crowd.expected() {
-				t.Errorf("%q came to %d standing clients of %s; expected %d; the reply: %v", x.line, n, g.node, g.crowd.expected(), x.reply)
+				t.Errorf("%q came to %d standing clients of %s; expected %d; the reply: %v", x.line, n, g.node, g.crowd.expected(),
+					x.reply)
 			}
 			if n := counted(x.reply.GetFleet(), g.node, "matched"); int(n) < g.crowd.expected() {
-				t.Errorf("%q: %s counted %d; expected its %d standing clients and maybe others", x.line, g.node, n, g.crowd.expected())
+				t.Errorf("%q: %s counted %d; expected its %d standing clients and maybe others", x.line, g.node, n,
+					g.crowd.expected())
 			}
 		}
 	}
@@ -123,7 +127,8 @@ func (s *shouts) run(g *gateway) {
 		x.line = fmt.Sprintf("shout %s %d", g.node, len(s.kept))
 		s.mu.Unlock()
 		var err error
-		x.reply, err = g.client.Broadcast(briefly(s.t), &pb.BroadcastRequest{Data: []byte(x.line + "\n"), Scope: within(time.Second)})
+		x.reply, err = g.client.Broadcast(briefly(s.t),
+			&pb.BroadcastRequest{Data: []byte(x.line + "\n"), Scope: within(time.Second)})
 		if err != nil {
 			s.t.Errorf("%s: %v", x.line, err)
 			return
@@ -150,7 +155,8 @@ func (s *shouts) said() []shout {
 	return slices.Clone(s.kept)
 }
 
-// incomplete waits for the first reply behind a moment that says that it is not complete, and returns how long behind it came.
+// incomplete waits for the first reply behind a moment that says that it is not complete, and returns how long behind
+// it came.
 func (s *shouts) incomplete(since time.Time) time.Duration {
 	s.t.Helper()
 	return s.first("a reply that is not complete", since, false)

@@ -108,23 +108,24 @@ func (l *lab) together(gateways ...*gateway) time.Duration {
 
 // locals returns what each gateway has by its own account, in the order of (node, seq).
 func locals(gateways ...*gateway) (ids []string) {
-	sorted := slices.SortedFunc(slices.Values(gateways), func(a, b *gateway) int { return strings.Compare(a.node, b.node) })
+	sorted := slices.SortedFunc(slices.Values(gateways),
+		func(a, b *gateway) int { return strings.Compare(a.node, b.node) })
 	for _, g := range sorted {
 		ids = append(ids, g.list(local()).ids()...)
 	}
 	return ids
 }
 
-// sameEverywhere holds that the list of each gateway is exactly what all have by their own account: nobody is missing, and no ghost is
-// there. It is for when nobody comes and goes.
+// sameEverywhere holds that the list of each gateway is exactly what all have by their own account: nobody is missing,
+// and no ghost is there. It is for when nobody comes and goes.
 func (l *lab) sameEverywhere(gateways ...*gateway) {
 	l.t.Helper()
 	want := locals(gateways...)
 	for _, g := range gateways {
 		w := g.list(nil)
 		if got := w.ids(); !slices.Equal(got, want) || len(w.missing) > 0 {
-			l.t.Errorf("%s lists %d connections, and the nodes by themselves %d; missing: %v; difference: %s", g.node, len(got), len(want), w.missing,
-				difference(got, want))
+			l.t.Errorf("%s lists %d connections, and the nodes by themselves %d; missing: %v; difference: %s", g.node, len(got),
+				len(want), w.missing, difference(got, want))
 		}
 		if n := g.count(nil); int(n.GetCount()) != len(want) || !n.GetFleet().GetComplete() {
 			l.t.Errorf("%s counts %d connections; expected %d: %v", g.node, n.GetCount(), len(want), n.GetFleet())

@@ -17,8 +17,9 @@ import (
 
 var (
 	connections = flag.Int("fleet.connections", scale.Of(1200, 3000), "connections of a fleet, over all of its nodes")
-	splitFor    = flag.Duration("fleet.split", 12*time.Second, "how long a fleet is split in two; more than 10s, after which nodes are unreachable")
-	reportFile  = flag.String("fleet.report", "", "`file` to write what was observed into, as a table in Markdown")
+	splitFor    = flag.Duration("fleet.split", 12*time.Second,
+		"how long a fleet is split in two; more than 10s, after which nodes are unreachable")
+	reportFile = flag.String("fleet.report", "", "`file` to write what was observed into, as a table in Markdown")
 )
 
 // patience is how long anything may take before a test gives up; nothing depends on it when all is well.
@@ -57,8 +58,9 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet. It asks the less often
-// the longer it has waited, so that asking is not most of what the fleet does: what it returns is right to a twentieth.
+// await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet. It
+// asks the less often the longer it has waited, so that asking is not most of what the fleet does: what it returns is
+// right to a twentieth.
 func await(t testing.TB, what string, so func() (ok bool, why string)) time.Duration {
 	t.Helper()
 	for begin := time.Now(); ; {

@@ -14,8 +14,9 @@ import (
 	"testing"
 )
 
-// network is machines that are network namespaces: each has an address and a cable to one of two switches, which are bridges in a
-// namespace of their own. What is on one switch does not reach what is on the other, and notices no more than silence.
+// network is machines that are network namespaces: each has an address and a cable to one of two switches, which are
+// bridges in a namespace of their own. What is on one switch does not reach what is on the other, and notices no more
+// than silence.
 type network struct {
 	t      testing.TB
 	prefix string // of the namespaces' names
@@ -41,8 +42,8 @@ func newNetwork(t testing.TB) *network {
 	return n
 }
 
-// swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of a process that is
-// no more.
+// swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of
+// a process that is no more.
 var swept = sync.OnceFunc(func() {
 	all, _ := filepath.Glob("/run/netns/sockgate-lab-*") // none: nothing is left
 	for _, path := range all {
@@ -121,21 +122,22 @@ func (n *network) move(to string, gateways ...*gateway) {
 	}
 }
 
-// throttle lets no more than a rate, such as 256kbit, through a gateway's cable in either direction. What does not fit into half a second of
-// that is lost. An empty rate lets everything through.
+// throttle lets no more than a rate, such as 256kbit, through a gateway's cable in either direction. What does not fit
+// into half a second of that is lost. An empty rate lets everything through.
 func (n *network) throttle(g *gateway, rate string) {
 	n.t.Helper()
 	for namespace, end := range map[string]string{n.hub: n.cable(g.namespace), g.namespace: "uplink"} {
 		if rate == "" {
 			check(n.t, command("tc", "-n", namespace, "qdisc", "del", "dev", end, "root"))
 		} else {
-			check(n.t, command("tc", "-n", namespace, "qdisc", "add", "dev", end, "root", "tbf", "rate", rate, "burst", "4kb", "latency", "500ms"))
+			check(n.t, command("tc", "-n", namespace, "qdisc", "add", "dev", end, "root", "tbf", "rate", rate, "burst", "4kb",
+				"latency", "500ms"))
 		}
 	}
 }
 
-// newCutFleet is newFleet with each gateway, and its clients, on a machine of its own. The cluster's addresses are not loopback, so the
-// nodes prove to each other who they are.
+// newCutFleet is newFleet with each gateway, and its clients, on a machine of its own. The cluster's addresses are not
+// loopback, so the nodes prove to each other who they are.
 func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *network) {
 	t.Helper()
 	n, l := newNetwork(t), newLab(t)

@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestServersRestart kills the fleet's NATS server under load and starts it again. No connection, and no node's own control plane, notices;
-// what the fleet is asked for is answered with what there is, and says what is missing.
+// TestServersRestart kills the fleet's NATS server under load and starts it again. No connection, and no node's own
+// control plane, notices; what the fleet is asked for is answered with what there is, and says what is missing.
 func TestServersRestart(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, *connections/5)
@@ -79,8 +79,8 @@ func requireAll(t *testing.T, g *gateway) {
 	}
 }
 
-// checkAnswered holds that what broadcasts' replies count on each node is what its clients got: all, where the node answered, and none,
-// where it was not asked. Where it did not answer, either may be.
+// checkAnswered holds that what broadcasts' replies count on each node is what its clients got: all, where the node
+// answered, and none, where it was not asked. Where it did not answer, either may be.
 func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 	t.Helper()
 	told := make(map[pb.NodeStatus]int)
@@ -98,7 +98,8 @@ func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 				patient = patience
 			}
 			n := g.crowd.got(x.line, patient)
-			if status == pb.NodeStatus_NODE_STATUS_OK && n != g.crowd.expected() || status == pb.NodeStatus_NODE_STATUS_UNREACHABLE && n != 0 {
+			if status == pb.NodeStatus_NODE_STATUS_OK && n != g.crowd.expected() ||
+				status == pb.NodeStatus_NODE_STATUS_UNREACHABLE && n != 0 {
 				t.Errorf("%q came to %d of %d clients of %s, which is said to be %s", x.line, n, g.crowd.expected(), g.node, status)
 			}
 		}
@@ -108,7 +109,8 @@ func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 	}
 }
 
-// TestStartedFirst starts gateways before there is a NATS server. They serve, say what is missing, and are a fleet when there is one.
+// TestStartedFirst starts gateways before there is a NATS server. They serve, say what is missing, and are a fleet when
+// there is one.
 func TestStartedFirst(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -135,8 +137,8 @@ func TestStartedFirst(t *testing.T) {
 	unscathed("afterwards", l.gateways...)
 }
 
-// TestServerAbsentNeverBlocks holds that a call for the whole fleet takes no longer than callers let it, whatever the bus does: here a
-// server that is stopped, so that connections to it are made and nothing ever comes.
+// TestServerAbsentNeverBlocks holds that a call for the whole fleet takes no longer than callers let it, whatever the
+// bus does: here a server that is stopped, so that connections to it are made and nothing ever comes.
 func TestServerAbsentNeverBlocks(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, 60)

@@ -28,10 +28,12 @@ type process struct {
 // prepare says how to run a program in a network namespace, or in the test's when that is "".
 func prepare(t testing.TB, name, namespace string, environ []string, path string, args ...string) *process {
 	if namespace != "" {
-		path, args = "ip", append([]string{"netns", "exec", namespace, path}, args...) // executes it: the process is the program's
+		// executes it: the process is the program's
+		path, args = "ip", append([]string{"netns", "exec", namespace, path}, args...)
 	}
 	p := &process{t: t, name: name, command: exec.Command(path, args...), ended: make(chan struct{})}
-	p.command.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SOCKGATE_") }), environ...)
+	p.command.Env = append(slices.DeleteFunc(os.Environ(),
+		func(e string) bool { return strings.HasPrefix(e, "SOCKGATE_") }), environ...)
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return p
 }

@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestThrottled throttles the cable of one of three nodes. Calls that need it are slow, or say that it does not answer; the others are as
-// quick as ever. When the cable is free again everything is there.
+// TestThrottled throttles the cable of one of three nodes. Calls that need it are slow, or say that it does not answer;
+// the others are as quick as ever. When the cable is free again everything is there.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
 	l, network := newCutFleet(t, 3, *connections/5)
@@ -31,7 +31,8 @@ func TestThrottled(t *testing.T) {
 	observe(t, "until a broadcast of 64 KiB was answered, with 1 s for it", time.Since(asked))
 	observe(t, "what it said of the throttled node", strings.Join(missing(r.GetFleet()), ", "))
 	for _, g := range []*gateway{a, b} {
-		if n := g.crowd.got("large "+line, patience); n != g.crowd.expected() || int(counted(r.GetFleet(), g.node, "matched")) < n {
+		if n := g.crowd.got("large "+line, patience); n != g.crowd.expected() ||
+			int(counted(r.GetFleet(), g.node, "matched")) < n {
 			t.Errorf("%d clients of %s got the broadcast: %v", n, g.node, r)
 		}
 	}
@@ -105,12 +106,14 @@ func kickTimes(t *testing.T, from, to *gateway, first int) time.Duration {
 	return median(all).Round(10 * time.Microsecond)
 }
 
-// mostForASubscriber is how much memory somebody who does not read may cost the node that it asked: what it has not read, in the
-// connection, in what each leg may have under way, and in what the process needs to handle the load beside it.
+// mostForASubscriber is how much memory somebody who does not read may cost the node that it asked: what it has not
+// read, in the connection, in what each leg may have under way, and in what the process needs to handle the load beside
+// it.
 const mostForASubscriber = 64 << 20
 
-// TestStalled has a subscriber that does not read beside one that does, while far more happens than any node keeps. The one that reads
-// misses nothing, the other one gets a gap for what it missed, and no node holds for it what it does not take.
+// TestStalled has a subscriber that does not read beside one that does, while far more happens than any node keeps. The
+// one that reads misses nothing, the other one gets a gap for what it missed, and no node holds for it what it does not
+// take.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, 300, "--event-log-size", "1024")
@@ -139,7 +142,8 @@ func TestStalled(t *testing.T) {
 	}
 	observe(t, fmt.Sprintf("%d events of each of three nodes", events), took)
 	observe(t, "until who reads had all of them", reading.caughtUp(l.gateways...))
-	observe(t, "memory of the node that was asked, MiB, before and at most", fmt.Sprintf("%.1f, %.1f", float64(before)/(1<<20), float64(most)/(1<<20)))
+	observe(t, "memory of the node that was asked, MiB, before and at most",
+		fmt.Sprintf("%.1f, %.1f", float64(before)/(1<<20), float64(most)/(1<<20)))
 	if most > before+mostForASubscriber {
 		t.Errorf("the node grew from %d to %d bytes for a subscriber that does not read", before, most)
 	}

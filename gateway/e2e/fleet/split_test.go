@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestSplit cuts two of five nodes off from the other three while clients come and go on both sides. Each side says which nodes it is
-// without, and nothing that it was asked for meanwhile happens on the other side, then or later; after the cut is healed no node lists
-// anybody who is not there.
+// TestSplit cuts two of five nodes off from the other three while clients come and go on both sides. Each side says
+// which nodes it is without, and nothing that it was asked for meanwhile happens on the other side, then or later;
+// after the cut is healed no node lists anybody who is not there.
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	l, network := newCutFleet(t, 5, *connections/5)
@@ -31,7 +31,8 @@ func TestSplit(t *testing.T) {
 	var asking sync.WaitGroup
 	for from, absent := range sides {
 		asking.Go(func() {
-			observe(t, "until "+from.node+" said that the others do not answer, with 500 ms for it, from the cut", incomplete(from, cut, absent))
+			observe(t, "until "+from.node+" said that the others do not answer, with 500 ms for it, from the cut",
+				incomplete(from, cut, absent))
 		})
 	}
 	asking.Wait()
@@ -97,8 +98,8 @@ func named(gateways []*gateway, status string) (names []string) {
 	return names
 }
 
-// incomplete counts by way of a gateway until the reply names exactly the nodes that do not answer, and returns how long after a
-// moment that was. No reply before may name any other.
+// incomplete counts by way of a gateway until the reply names exactly the nodes that do not answer, and returns how
+// long after a moment that was. No reply before may name any other.
 func incomplete(g *gateway, since time.Time, absent []*gateway) time.Duration {
 	g.t.Helper()
 	var want []string

@@ -11,11 +11,12 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// stoppedFor is how long a node is stopped: longer than it takes to become unreachable, and than anybody waits for its answer.
+// stoppedFor is how long a node is stopped: longer than it takes to become unreachable, and than anybody waits for its
+// answer.
 const stoppedFor = 15 * time.Second
 
-// TestStopped stops a node's process for a while. What it is asked for meanwhile is told to be unknown, and is not carried out when it
-// wakes, although all of it still arrives.
+// TestStopped stops a node's process for a while. What it is asked for meanwhile is told to be unknown, and is not
+// carried out when it wakes, although all of it still arrives.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
@@ -36,7 +37,8 @@ func TestStopped(t *testing.T) {
 			if got := b.send(sent, "too late", within(time.Second)); got != "UNKNOWN" {
 				t.Errorf("a send to a stopped node: %s", got)
 			}
-			if r := a.broadcast("most", within(time.Second)); !slices.Equal(missing(r.GetFleet()), []string{"node-3 TIMED_OUT"}) || r.GetMatched() != 200 {
+			if r := a.broadcast("most", within(time.Second)); !slices.Equal(missing(r.GetFleet()),
+				[]string{"node-3 TIMED_OUT"}) || r.GetMatched() != 200 {
 				t.Errorf("a broadcast: %v", r)
 			}
 			observe(t, "until NODE_UNREACHABLE", stream.member("UNREACHABLE", "node-3", stopped))

@@ -14,7 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestTogether holds that three gateways answer as one, whichever is asked, over servers of their own and over a server of the user's.
+// TestTogether holds that three gateways answer as one, whichever is asked, over servers of their own and over a server
+// of the user's.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
@@ -36,14 +37,16 @@ func TestTogether(t *testing.T) {
 				s.caughtUp(l.gateways...)
 				s.whole(own...)
 			}
-			if got, want := strings.Fields(l.ctl(0, "", l.gateways[0], "list", "-o", "name")), locals(l.gateways...); !slices.Equal(got, want) {
+			if got, want := strings.Fields(l.ctl(0, "", l.gateways[0], "list", "-o", "name")),
+				locals(l.gateways...); !slices.Equal(got, want) {
 				t.Errorf("ctl lists %d connections; expected %d: %s", len(got), len(want), difference(got, want))
 			}
 		})
 	}
 }
 
-// listed looks at a whole list as a caller does: how long it takes, and that its connections are those that the clients have.
+// listed looks at a whole list as a caller does: how long it takes, and that its connections are those that the clients
+// have.
 func listed(l *lab) {
 	l.t.Helper()
 	begin := time.Now()
@@ -66,7 +69,8 @@ func listed(l *lab) {
 	}
 }
 
-// everyPair has each gateway send to one connection of each, and kick it: what the reply says is what that client sees, and nobody else.
+// everyPair has each gateway send to one connection of each, and kick it: what the reply says is what that client sees,
+// and nobody else.
 func everyPair(l *lab) {
 	l.t.Helper()
 	var sends, kicks []time.Duration
@@ -123,7 +127,8 @@ func broadcasts(l *lab) {
 			got := g.crowd.got(line, patience)
 			all += got
 			if n := counted(r.GetFleet(), g.node, "matched"); got != g.crowd.expected() || int(n) != got {
-				l.t.Errorf("%s: %d clients of %s got it, and the reply counts %d; expected %d", line, got, g.node, n, g.crowd.expected())
+				l.t.Errorf("%s: %d clients of %s got it, and the reply counts %d; expected %d", line, got, g.node, n,
+					g.crowd.expected())
 			}
 		}
 		if !r.GetFleet().GetComplete() || int(r.GetMatched()) != all || r.GetWritten()+r.GetQueued() != r.GetMatched() {
@@ -142,15 +147,18 @@ func counted(f *pb.FleetResult, node, what string) uint64 {
 	return 0
 }
 
-// ctl runs the command line against a gateway, expects an exit code and words on standard error, and returns what it printed.
+// ctl runs the command line against a gateway, expects an exit code and words on standard error, and returns what it
+// printed.
 func (l *lab) ctl(code int, says string, g *gateway, args ...string) string {
 	l.t.Helper()
-	c := exec.CommandContext(briefly(l.t), program.Build(l.t, program.Ctl), append([]string{"--gateway", "unix://" + g.socket}, args...)...)
+	c := exec.CommandContext(briefly(l.t), program.Build(l.t, program.Ctl),
+		append([]string{"--gateway", "unix://" + g.socket}, args...)...)
 	var out, problems strings.Builder
 	c.Stdout, c.Stderr = &out, &problems
 	err := c.Run()
 	if c.ProcessState == nil || c.ProcessState.ExitCode() != code || !strings.Contains(problems.String(), says) {
-		l.t.Errorf("ctl %s: %v; expected exit code %d; it says %q; expected %q", strings.Join(args, " "), err, code, problems.String(), says)
+		l.t.Errorf("ctl %s: %v; expected exit code %d; it says %q; expected %q", strings.Join(args, " "), err, code,
+			problems.String(), says)
 	}
 	return out.String()
 }

@@ -11,7 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestTwinAtStart starts a gateway with the name of one that is there: it refuses, says why, and the one that is there goes on.
+// TestTwinAtStart starts a gateway with the name of one that is there: it refuses, says why, and the one that is there
+// goes on.
 func TestTwinAtStart(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
@@ -39,8 +40,8 @@ func TestTwinAtStart(t *testing.T) {
 // at returns the value of the first flag of a name.
 func at(flags []string, name string) string { return flags[slices.Index(flags, name)+1] }
 
-// TestTwinAfterSplit lets a second node of a name begin on the other side of a cut. When it is healed the older one leaves the fleet, says
-// so, and keeps its clients; the younger one is the fleet's.
+// TestTwinAfterSplit lets a second node of a name begin on the other side of a cut. When it is healed the older one
+// leaves the fleet, says so, and keeps its clients; the younger one is the fleet's.
 func TestTwinAfterSplit(t *testing.T) {
 	t.Parallel()
 	network, l, ca := newNetwork(t), newLab(t), newAuthority(t)
@@ -71,10 +72,11 @@ func TestTwinAfterSplit(t *testing.T) {
 
 	healed := time.Now()
 	network.move("left", c, younger)
-	observe(t, "until the older twin said that it has left, from the healing", await(t, "the older twin leaves", func() (bool, string) {
-		f := older.info().GetFleetInfo()
-		return f.GetState() == pb.NodeState_NODE_STATE_DISPLACED, f.String()
-	}))
+	observe(t, "until the older twin said that it has left, from the healing",
+		await(t, "the older twin leaves", func() (bool, string) {
+			f := older.info().GetFleetInfo()
+			return f.GetState() == pb.NodeState_NODE_STATE_DISPLACED, f.String()
+		}))
 	observe(t, "until the others and the younger were together", l.together(a, younger, c))
 	t.Logf("all of it %s after the healing", time.Since(healed).Round(time.Millisecond))
 	l.sameEverywhere(a, younger, c)
@@ -82,7 +84,8 @@ func TestTwinAfterSplit(t *testing.T) {
 	if n := older.count(nil); n.GetCount() != 100 {
 		t.Errorf("the older twin counts %v; expected its own 100 clients", n)
 	}
-	if r := older.broadcast("by the older one", nil); r.GetMatched() != 100 || older.crowd.got("by the older one", patience) != 100 {
+	if r := older.broadcast("by the older one", nil); r.GetMatched() != 100 ||
+		older.crowd.got("by the older one", patience) != 100 {
 		t.Errorf("the older twin broadcasts to its own 100 clients: %v", r)
 	}
 	for _, g := range []*gateway{a, younger, c} {

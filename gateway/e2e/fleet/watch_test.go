@@ -17,8 +17,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// watch follows events for as long as a test runs, and holds what an event stream promises: in each life of each node the sequences grow,
-// and what is not there is said to be missing.
+// watch follows events for as long as a test runs, and holds what an event stream promises: in each life of each node
+// the sequences grow, and what is not there is said to be missing.
 type watch struct {
 	t    testing.TB
 	name string
@@ -85,10 +85,12 @@ func followOwn(gateways ...*gateway) (all []*watch) {
 }
 
 func newWatch(g *gateway, name string, r *pb.StreamEventsRequest) *watch {
-	return &watch{t: g.t, name: name, asks: r, lives: make(map[string]*life), since: make(map[string]uint64), ended: make(chan struct{})}
+	return &watch{t: g.t, name: name, asks: r, lives: make(map[string]*life), since: make(map[string]uint64),
+		ended: make(chan struct{})}
 }
 
-// begin opens the stream on a connection of its own, so that it holds up nobody when it does not read. It returns when the stream is open.
+// begin opens the stream on a connection of its own, so that it holds up nobody when it does not read. It returns when
+// the stream is open.
 func (w *watch) begin(g *gateway) {
 	w.t.Helper()
 	conn, err := grpc.NewClient("unix:"+g.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -191,7 +193,8 @@ func (l *life) has(sequence uint64) bool {
 	return slices.ContainsFunc(l.gaps, func(g [2]uint64) bool { return g[0] <= sequence && sequence <= g[1] })
 }
 
-// reached returns the last sequence of a node's newest life that the stream has come to, and how many events of it came.
+// reached returns the last sequence of a node's newest life that the stream has come to, and how many events of it
+// came.
 func (w *watch) reached(g *gateway) (last uint64, events int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,7 +204,8 @@ func (w *watch) reached(g *gateway) (last uint64, events int) {
 	return 0, 0
 }
 
-// member waits until the stream has said something about a node, after a moment, and returns how long after that it came.
+// member waits until the stream has said something about a node, after a moment, and returns how long after that it
+// came.
 func (w *watch) member(kind, node string, since time.Time) time.Duration {
 	w.t.Helper()
 	var came time.Time
@@ -219,13 +223,14 @@ func (w *watch) member(kind, node string, since time.Time) time.Duration {
 	return came.Sub(since)
 }
 
-// memberKind reports whether an event is about a node: of those a stream has only what the node says that was asked for it.
+// memberKind reports whether an event is about a node: of those a stream has only what the node says that was asked for
+// it.
 func memberKind(k pb.EventType) bool {
 	return k >= pb.EventType_EVENT_TYPE_NODE_JOINED && k <= pb.EventType_EVENT_TYPE_NODE_LEFT
 }
 
-// dense holds that the stream has, from each node, all that the node's own stream has, from what it owes on until what it had last:
-// each event, or a gap that covers it.
+// dense holds that the stream has, from each node, all that the node's own stream has, from what it owes on until what
+// it had last: each event, or a gap that covers it.
 func (w *watch) dense(own ...*watch) {
 	w.t.Helper()
 	w.mu.Lock()
@@ -280,10 +285,12 @@ func (w *watch) compare(key string, origin *life) {
 		}
 	}
 	if len(lost) > 0 {
-		w.t.Errorf("%s pass over %d events of %s silently: %v…; gaps: %v", w.name, len(lost), key, lost[:min(len(lost), 5)], l.gaps)
+		w.t.Errorf("%s pass over %d events of %s silently: %v…; gaps: %v", w.name, len(lost), key, lost[:min(len(lost), 5)],
+			l.gaps)
 	}
 	if compared == 0 {
-		w.t.Errorf("%s and the own events of %s have nothing in common: %d to %d, and %d to %d", w.name, key, l.first, l.last, origin.first, origin.last)
+		w.t.Errorf("%s and the own events of %s have nothing in common: %d to %d, and %d to %d", w.name, key, l.first, l.last,
+			origin.first, origin.last)
 	}
 }
 

@@ -29,8 +29,8 @@ type NATSServer struct {
 // binaries is the directory of the built server; empty before it is built.
 var binaries string
 
-// build builds the server once in a test run. It copies what `go run` would run, which the build cache keeps: `go build`
-// would link again.
+// build builds the server once in a test run. It copies what `go run` would run, which the build cache keeps: `go
+// build` would link again.
 var build = sync.OnceValues(func() (path string, err error) {
 	if binaries, err = os.MkdirTemp("", "nats-server"); err != nil {
 		return "", err

@@ -16,8 +16,8 @@ func (b Batch) Fits(more Batch) bool {
 // Full reports whether the response is sent without waiting for more events.
 func (b Batch) Full() bool { return b.Events >= BatchSize || b.Bytes >= MaxResponse }
 
-// Due returns when a response that is not full is sent, after one that was sent at a time: events after BatchPeriod, and a
-// response without events, a heartbeat, after Heartbeat.
+// Due returns when a response that is not full is sent, after one that was sent at a time: events after BatchPeriod,
+// and a response without events, a heartbeat, after Heartbeat.
 func (b Batch) Due(sentAt time.Time) time.Time {
 	if b.Events > 0 {
 		return sentAt.Add(BatchPeriod)

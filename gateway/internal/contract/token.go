@@ -31,14 +31,15 @@ func Bind(text string) [BindingSize]byte {
 	return [BindingSize]byte(sum[:])
 }
 
-// SealToken encodes a page token: base64url of version, body and checksum. The checksum is no secret: it tells a token that
-// was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
+// SealToken encodes a page token: base64url of version, body and checksum. The checksum is no secret: it tells a token
+// that was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
 func SealToken(v TokenVersion, body []byte) string {
 	b := append([]byte{byte(v)}, body...)
 	return base64.RawURLEncoding.EncodeToString(append(b, checksum(b)...))
 }
 
-// OpenToken returns the body of a page token of at most limit bytes; not ok when SealToken did not make it of this version.
+// OpenToken returns the body of a page token of at most limit bytes; not ok when SealToken did not make it of this
+// version.
 func OpenToken(s string, v TokenVersion, limit int) (body []byte, ok bool) {
 	if len(s) > limit || strings.ContainsAny(s, "\r\n") { // the decoder would ignore line ends
 		return nil, false

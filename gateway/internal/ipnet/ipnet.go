@@ -1,6 +1,6 @@
-// Package ipnet parses addresses and networks, keeps sets of networks, and says whether an address is loopback. All of it
-// uses one form: an IPv4 address or network is never in its IPv6 form, an address has no zone, and a network has no bits
-// behind its prefix.
+// Package ipnet parses addresses and networks, keeps sets of networks, and says whether an address is loopback. All of
+// it uses one form: an IPv4 address or network is never in its IPv6 form, an address has no zone, and a network has no
+// bits behind its prefix.
 package ipnet
 
 import (
@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// SiteBits is the length of the prefix of a customer's IPv6 network, in which the customer can take any address (RFC 6177).
+// SiteBits is the length of the prefix of a customer's IPv6 network, in which the customer can take any address (RFC
+// 6177).
 const SiteBits = 64
 
 // Addr returns an address in the one form. The zone goes because it names an interface of this machine.
@@ -38,8 +39,8 @@ func Site(a netip.Addr) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, SiteBits).Masked(), true
 }
 
-// Parse reads a network in CIDR form, `10.0.0.0/8` or `2001:db8::/32`, or an address, which is a network of one. Bits behind
-// the prefix are cleared. An address with a zone is refused.
+// Parse reads a network in CIDR form, `10.0.0.0/8` or `2001:db8::/32`, or an address, which is a network of one. Bits
+// behind the prefix are cleared. An address with a zone is refused.
 func Parse(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		return Single(a), nil

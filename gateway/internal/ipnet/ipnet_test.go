@@ -30,7 +30,8 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseDroppingZone(t *testing.T) {
-	for text, want := range map[string]string{"fe80::1%eth0": "fe80::1/128", "fe80::1%e/64": "", "10.0.0.0/8": "10.0.0.0/8"} {
+	for text, want := range map[string]string{"fe80::1%eth0": "fe80::1/128", "fe80::1%e/64": "",
+		"10.0.0.0/8": "10.0.0.0/8"} {
 		got, err := ParseDroppingZone(text)
 		if (err == nil) != (want != "") || err == nil && got.String() != want {
 			t.Errorf("ParseDroppingZone(%q): %s, %v; expected %q", text, got, err, want)
@@ -39,7 +40,8 @@ func TestParseDroppingZone(t *testing.T) {
 }
 
 func TestSite(t *testing.T) {
-	for text, want := range map[string]string{"2001:db8::1": "2001:db8::/64", "203.0.113.7": "", "::ffff:203.0.113.7": ""} {
+	for text, want := range map[string]string{"2001:db8::1": "2001:db8::/64", "203.0.113.7": "",
+		"::ffff:203.0.113.7": ""} {
 		got, ok := Site(netip.MustParseAddr(text))
 		if ok != (want != "") || ok && got.String() != want {
 			t.Errorf("Site(%s): %s, %v; expected %q", text, got, ok, want)

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Map has a value for each of some networks. An address is looked for once for each length of prefix that occurs, not for each
-// network. The zero value is empty. It may be read by many goroutines at once when no Put is under way.
+// Map has a value for each of some networks. An address is looked for once for each length of prefix that occurs, not
+// for each network. The zero value is empty. It may be read by many goroutines at once when no Put is under way.
 type Map[V any] struct {
 	values  map[netip.Prefix]V
 	lengths [2][]int // of the prefixes of IPv4 and IPv6, each once, the longest first
@@ -27,8 +27,8 @@ func (m *Map[V]) Put(p netip.Prefix, v V) {
 	}
 }
 
-// Find returns the value of the narrowest network that has an address and whose value satisfies ok. An invalid address, as
-// that of a unix socket, is in no network.
+// Find returns the value of the narrowest network that has an address and whose value satisfies ok. An invalid address,
+// as that of a unix socket, is in no network.
 func (m *Map[V]) Find(a netip.Addr, ok func(V) bool) (v V, found bool) {
 	if !a.IsValid() {
 		return v, false
@@ -73,7 +73,8 @@ func family(a netip.Addr) int {
 func Invalid(prefixes []netip.Prefix) string {
 	for i, p := range prefixes {
 		if !p.IsValid() {
-			return fmt.Sprintf("network %d is not valid: expected an address and a length of its prefix, for example 203.0.113.0/24", i+1)
+			return fmt.Sprintf("network %d is not valid: expected an address and a length of its prefix, for example "+
+				"203.0.113.0/24", i+1)
 		}
 	}
 	return ""

@@ -34,8 +34,9 @@ type FloodState struct {
 	Failed int `json:"failed"` // connections that could not be made; each was tried again
 }
 
-// Flood holds up TLS handshakes that never end: attackers connect, and whom the server cuts connects again. It costs little on this
-// side: the ClientHello is always the same, and answers are not read. One goroutine at a time may use it.
+// Flood holds up TLS handshakes that never end: attackers connect, and whom the server cuts connects again. It costs
+// little on this side: the ClientHello is always the same, and answers are not read. One goroutine at a time may use
+// it.
 type Flood struct {
 	config    FloodConfig
 	server    target
@@ -105,7 +106,8 @@ func (f *Flood) Release() {
 // State returns what has become of the attackers.
 func (f *Flood) State() FloodState { return f.state }
 
-// Step connects and sends what is due, and sees who was cut, for about a millisecond; when nothing is held up it only waits.
+// Step connects and sends what is due, and sees who was cut, for about a millisecond; when nothing is held up it only
+// waits.
 func (f *Flood) Step() error {
 	timeout := 10 * time.Millisecond
 	if f.holding {
@@ -226,13 +228,15 @@ func (f *Flood) end(i int) {
 // clientHello returns what Go's TLS client sends first.
 func clientHello() ([]byte, error) {
 	r := new(recorder)
-	if err := tls.Client(r, &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS13}).Handshake(); !errors.Is(err, errRecorded) {
+	if err := tls.Client(r, &tls.Config{ServerName: "localhost",
+		MinVersion: tls.VersionTLS13}).Handshake(); !errors.Is(err, errRecorded) {
 		return nil, fmt.Errorf("recording a ClientHello: %w", err)
 	}
 	return r.said.Bytes(), nil
 }
 
-// recorder keeps what is written to it, and fails when an answer is expected. crypto/tls calls nothing but Read and Write on it.
+// recorder keeps what is written to it, and fails when an answer is expected. crypto/tls calls nothing but Read and
+// Write on it.
 type recorder struct {
 	net.Conn // nil
 	said     bytes.Buffer

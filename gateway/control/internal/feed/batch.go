@@ -48,15 +48,16 @@ type BatchEncoder struct {
 	bytes  *[]byte // of the batch under way
 }
 
-// Encode makes one batch of what sub has delivered from a position on, or more when a response has no room for all of it. The
-// caller owns their buffers.
+// Encode makes one batch of what sub has delivered from a position on, or more when a response has no room for all of
+// it. The caller owns their buffers.
 func (c *BatchEncoder) Encode(events []event.Event, from event.Position, sub *event.Subscription) []*Batch {
 	var done []*Batch
 	b := c.begin(from, len(events))
 	for i := range events {
 		start := len(*c.bytes)
 		*c.bytes = c.Events.AppendEvent(*c.bytes, &events[i])
-		if !(contract.Batch{Events: len(b.Ends), Bytes: start}).Fits(contract.Batch{Events: 1, Bytes: len(*c.bytes) - start}) {
+		if !(contract.Batch{Events: len(b.Ends), Bytes: start}).Fits(contract.Batch{Events: 1,
+			Bytes: len(*c.bytes) - start}) {
 			over := (*c.bytes)[start:]
 			*c.bytes = (*c.bytes)[:start]
 			rest := slices.Clone(over)

@@ -17,7 +17,8 @@ func BenchmarkStream(b *testing.B) {
 	info := event.Info{
 		Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: 123456, ConnectedAt: now,
 			Remote: netip.MustParseAddrPort("10.1.2.3:40000"), Local: netip.MustParseAddrPort("10.0.0.1:8017")},
-		LastActiveAt: now, BytesReceived: 1234, BytesSent: 5678, State: event.StateClosed, CloseReason: event.ReasonPeerClosed, ClosedAt: now,
+		LastActiveAt: now, BytesReceived: 1234, BytesSent: 5678, State: event.StateClosed,
+		CloseReason: event.ReasonPeerClosed, ClosedAt: now,
 	}
 	for range 256 {
 		l.Append(&event.Event{Type: event.Closed, Conn: info, Detail: &event.ClosedDetail{Lifetime: time.Second}})

@@ -16,7 +16,8 @@ type batchReader struct {
 	readAt time.Time // when the last response was ready
 }
 
-// next returns the events of the next response: as many as there are when it is due (contract.Batch), none for a heartbeat. The error is ctx's or io.EOF.
+// next returns the events of the next response: as many as there are when it is due (contract.Batch), none for a
+// heartbeat. The error is ctx's or io.EOF.
 func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	events := r.sub.Poll(r.events[:0])
 	if len(events) == 0 {

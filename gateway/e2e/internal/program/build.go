@@ -66,8 +66,8 @@ func (w *workshop) build(pkg string, flags []string) func() (string, error) {
 	return w.built[key]
 }
 
-// building gives each program a directory of its own, so that it has its own name. It copies what `go run` would run: that is in the build
-// cache, where `go build` would link the program again in every test process.
+// building gives each program a directory of its own, so that it has its own name. It copies what `go run` would run:
+// that is in the build cache, where `go build` would link the program again in every test process.
 func (w *workshop) building(pkg string, flags []string, number int) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := w.place()

@@ -27,7 +27,8 @@ func Run(t testing.TB, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// Require skips the test where a program is missing. Where the environment has the variable, as in CI, that is a failure.
+// Require skips the test where a program is missing. Where the environment has the variable, as in CI, that is a
+// failure.
 func Require(t testing.TB, variable string, names ...string) {
 	t.Helper()
 	for _, name := range names {

@@ -19,8 +19,8 @@ func Of(less, full int) int {
 	return less
 }
 
-// Parallel lets more tests run at once than there are processors, for tests that mostly wait for other processes. It is for the
-// beginning of TestMain; the flag -parallel has precedence.
+// Parallel lets more tests run at once than there are processors, for tests that mostly wait for other processes. It is
+// for the beginning of TestMain; the flag -parallel has precedence.
 func Parallel() {
 	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // a number, for a flag that every test has
 }

@@ -12,8 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the attempts got, and what was computed, into the documents")
 
-// Compare compares tables with those that a document shows at their places, or writes them there when the flag -update is given. A place
-// begins with the kind of table that it is, and the table's name.
+// Compare compares tables with those that a document shows at their places, or writes them there when the flag -update
+// is given. A place begins with the kind of table that it is, and the table's name.
 func Compare(t *testing.T, document, kind string, tables map[string]string) {
 	t.Helper()
 	text := tree.Read(t, document)
@@ -25,7 +25,8 @@ func Compare(t *testing.T, document, kind string, tables map[string]string) {
 			t.Fatalf("%s has no place for %q", document, begin)
 		}
 		if shown != got && !*update {
-			t.Errorf("%s: under %q there should be\n%s\nand there is\n%s\nrun this test with -run %s -update to write it", document, name, got, shown, t.Name())
+			t.Errorf("%s: under %q there should be\n%s\nand there is\n%s\nrun this test with -run %s -update to write it",
+				document, name, got, shown, t.Name())
 		}
 		text = before + begin + got + end + after
 	}

@@ -32,7 +32,8 @@ type Gate struct {
 // NewGate returns the gate of limits; nil when they say nothing of addresses. The buckets of old, which may be nil,
 // stay in use where their rate and burst have not changed; others begin full.
 func NewGate(l *Rules, old *Gate) *Gate {
-	g := &Gate{Rules: l, allow: ipnet.NewSet(l.Allow), deny: ipnet.NewSet(l.Deny), Counts: l.ConnectionsPerIP > 0 || l.ConnectionsPerIPv6Network > 0}
+	g := &Gate{Rules: l, allow: ipnet.NewSet(l.Allow), deny: ipnet.NewSet(l.Deny),
+		Counts: l.ConnectionsPerIP > 0 || l.ConnectionsPerIPv6Network > 0}
 	if l.AcceptRate > 0 {
 		g.Rate = rate.NewLimiter(rate.Limit(l.AcceptRate), l.AcceptBurst)
 		if old != nil && old.Rules.AcceptRate == l.AcceptRate && old.Rules.AcceptBurst == l.AcceptBurst {

@@ -20,7 +20,8 @@ const (
 
 // Fields are the key-value pairs that the log has of a mutation. A field that the mutation did not have is left out.
 func Fields(d *event.ControlDetail) []any {
-	fields := []any{"verb", d.Verb, "actor", hclog.Quote(d.Actor.Identity), "proof", d.Actor.Proof, "role", d.Actor.Role, "address", d.Actor.Address}
+	fields := []any{"verb", d.Verb, "actor", hclog.Quote(d.Actor.Identity), "proof", d.Actor.Proof, "role", d.Actor.Role,
+		"address", d.Actor.Address}
 	add := func(key, value string) {
 		if value != "" {
 			fields = append(fields, key, hclog.Quote(value))

@@ -18,7 +18,8 @@ const (
 )
 
 // ErrTooMany says that there are Max bans.
-var ErrTooMany = errors.New("there are 10,000 bans, which is the most; remove some, or ban a network in place of its addresses")
+var ErrTooMany = errors.New("there are 10,000 bans, which is the most; remove some, or ban a network in place of its " +
+	"addresses")
 
 // DurationError says that a ban cannot last so long.
 type DurationError struct{ Duration time.Duration }
@@ -45,7 +46,8 @@ func New(target Target, lasts time.Duration, reason string, by event.Actor) (*Ba
 	if lasts < 0 || lasts > MaxDuration {
 		return nil, &DurationError{Duration: lasts}
 	}
-	b := &Ban{Target: target, Reason: event.ShortText(reason), CreatedBy: by.Identity, CreatedAt: time.Now().Round(0).UTC()}
+	b := &Ban{Target: target, Reason: event.ShortText(reason), CreatedBy: by.Identity,
+		CreatedAt: time.Now().Round(0).UTC()}
 	if lasts > 0 {
 		b.ExpiresAt = b.CreatedAt.Add(lasts)
 	}

@@ -38,15 +38,16 @@ func Encode(rows []*Ban) ([]byte, error) {
 		} else {
 			text.WriteByte(',')
 		}
-		err := lines.Encode(banRecord{Target: b.Target.String(), Identity: b.Target.IsIdentity(), Reason: b.Reason, CreatedBy: b.CreatedBy,
-			CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt})
+		err := lines.Encode(banRecord{Target: b.Target.String(), Identity: b.Target.IsIdentity(), Reason: b.Reason,
+			CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt})
 		if err != nil {
 			return nil, err
 		}
 	}
 	text.WriteString("]}\n")
 	if text.Len() > maxFile {
-		return nil, fmt.Errorf("the bans take %d bytes; at most %d are allowed: remove some, or shorten their reasons", text.Len(), maxFile)
+		return nil, fmt.Errorf("the bans take %d bytes; at most %d are allowed: remove some, or shorten their reasons",
+			text.Len(), maxFile)
 	}
 	return text.Bytes(), nil
 }
@@ -113,5 +114,6 @@ func (r *banRecord) ban() (*Ban, error) {
 	if r.Reason != event.ShortText(r.Reason) {
 		return nil, fmt.Errorf("its reason has %d bytes; at most %d are allowed", len(r.Reason), event.MaxText)
 	}
-	return &Ban{Target: target, Reason: r.Reason, CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}, nil
+	return &Ban{Target: target, Reason: r.Reason, CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt.UTC(),
+		ExpiresAt: r.ExpiresAt.UTC()}, nil
 }

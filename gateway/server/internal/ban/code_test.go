@@ -26,7 +26,8 @@ func FuzzBanFile(f *testing.F) {
 			t.Fatalf("what was saved cannot be loaded: %v\n%s", err, saved)
 		}
 		if !slices.EqualFunc(rows, again, func(a, b *Ban) bool {
-			return a.Target == b.Target && a.Text() == b.Text() && a.CreatedAt.Equal(b.CreatedAt) && a.ExpiresAt.Equal(b.ExpiresAt)
+			return a.Target == b.Target && a.Text() == b.Text() && a.CreatedAt.Equal(b.CreatedAt) &&
+				a.ExpiresAt.Equal(b.ExpiresAt)
 		}) {
 			t.Fatalf("saved:\n%s", saved)
 		}

@@ -28,7 +28,8 @@ type InUseError struct {
 
 // Error names the file and says what to do.
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("ban file %s is in use: %v; stop the other gateway, or give each a ban file of its own", e.Path, e.Err)
+	return fmt.Sprintf("ban file %s is in use: %v; stop the other gateway, or give each a ban file of its own", e.Path,
+		e.Err)
 }
 
 // Unwrap returns the error of locking.
@@ -42,7 +43,8 @@ func openFile(path string) (*file, error) {
 	}
 	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("ban file %s cannot be locked: %w; its directory must exist, and the gateway be allowed to write there", path, err)
+		return nil, fmt.Errorf("ban file %s cannot be locked: %w; its directory must exist, and the gateway be allowed to "+
+			"write there", path, err)
 	}
 	if err := lockFile(lock); err != nil {
 		return nil, errors.Join(&InUseError{Path: path, Err: err}, lock.Close())
@@ -62,7 +64,8 @@ func (f *file) load() (rows []*Ban, damage error, err error) {
 		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("ban file %s cannot be read: %w; let the gateway read it, or move it away to start without bans", f.path, err)
+		return nil, nil, fmt.Errorf("ban file %s cannot be read: %w; let the gateway read it, or move it away to start "+
+			"without bans", f.path, err)
 	}
 	rows, damage = Decode(text, time.Now())
 	if damage == nil {
@@ -70,9 +73,11 @@ func (f *file) load() (rows []*Ban, damage error, err error) {
 	}
 	aside, err := f.setAside(time.Now())
 	if err != nil {
-		return nil, nil, fmt.Errorf("ban file %s is damaged (%w) and cannot be set aside: %w; mend it, or move it away to start without bans", f.path, damage, err)
+		return nil, nil, fmt.Errorf("ban file %s is damaged (%w) and cannot be set aside: %w; mend it, or move it away to "+
+			"start without bans", f.path, damage, err)
 	}
-	return nil, fmt.Errorf("ban file %s is damaged; it was set aside as %s, and there are no bans until they are added again: %w", f.path, aside, damage), nil
+	return nil, fmt.Errorf("ban file %s is damaged; it was set aside as %s, and there are no bans until they are added "+
+		"again: %w", f.path, aside, damage), nil
 }
 
 // read returns the file's contents; of one that is too large, a byte more than may be.

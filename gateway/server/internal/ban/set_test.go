@@ -56,7 +56,8 @@ func TestBanSetModel(t *testing.T) {
 			bans.Current.Store(NewSet(rows))
 		}
 		set := bans.Current.Load()
-		if set != nil && (len(set.rows) != len(model) || !slices.IsSortedFunc(set.rows, func(a, b *Ban) int { return a.Target.Compare(b.Target) })) {
+		if set != nil && (len(set.rows) != len(model) ||
+			!slices.IsSortedFunc(set.rows, func(a, b *Ban) int { return a.Target.Compare(b.Target) })) {
 			t.Fatalf("%d rows, of %d targets; expected them in order", len(set.rows), len(model))
 		}
 		addr, name := address.Draw(t, "peer"), identity.Draw(t, "peer's identity")

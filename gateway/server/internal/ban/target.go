@@ -26,9 +26,11 @@ type TargetError struct {
 // Error names the target.
 func (e *TargetError) Error() string {
 	if e.Identity {
-		return fmt.Sprintf("%.100q is no identity; expected 1 to %d bytes of UTF-8, as a connection's peer identity has them", e.Target, event.MaxIdentity)
+		return fmt.Sprintf("%.100q is no identity; expected 1 to %d bytes of UTF-8, as a connection's peer identity has them",
+			e.Target, event.MaxIdentity)
 	}
-	return fmt.Sprintf("%.100q is neither an IP address nor a network; expected for example 203.0.113.7 or 2001:db8::/64", e.Target)
+	return fmt.Sprintf("%.100q is neither an IP address nor a network; expected for example 203.0.113.7 or 2001:db8::/64",
+		e.Target)
 }
 
 // ParseTarget reads an identity, an address, or a network in CIDR form. The bits of a network behind its prefix are

@@ -31,7 +31,8 @@ func Listen(address string) (net.Listener, error) {
 	config.SetMultipathTCP(false)
 	ln, err := config.Listen(context.Background(), network, place)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address", address)
+		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address",
+			address)
 	}
 	var malformed *net.AddrError
 	switch {

@@ -19,7 +19,8 @@ type Usage struct {
 func Read() Usage {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(samples)
-	return Usage{ResidentBytes: residentBytes(), HeapBytes: samples[0].Value.Uint64(), Goroutines: samples[1].Value.Uint64()}
+	return Usage{ResidentBytes: residentBytes(), HeapBytes: samples[0].Value.Uint64(),
+		Goroutines: samples[1].Value.Uint64()}
 }
 
 // residentBytes reads what Linux knows about the process; 0 on other systems.

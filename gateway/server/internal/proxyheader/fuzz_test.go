@@ -10,8 +10,9 @@ import (
 // FuzzProxyHeader holds of any bytes that come for a PROXY header, in any two pieces: no panic, a bounded number of
 // them is kept, none is lost, and what is found is the same as in one piece.
 func FuzzProxyHeader(f *testing.F) {
-	for _, seed := range []string{"", "P", "PROXY UNKNOWN\r\nrest", "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\nrest",
-		"PROXY TCP6 2001:db8::7 2001:db8::1 40000 443\r\n", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc6\x33\x64\x01\x9c\x40\x01\xbbrest",
+	for _, seed := range []string{"", "P", "PROXY UNKNOWN\r\nrest",
+		"PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\nrest", "PROXY TCP6 2001:db8::7 2001:db8::1 40000 443\r\n",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc6\x33\x64\x01\x9c\x40\x01\xbbrest",
 		"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00rest", "\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x03\x04\x00\x00"} {
 		f.Add([]byte(seed), uint16(len(seed)/2))
 	}
@@ -20,7 +21,8 @@ func FuzzProxyHeader(f *testing.F) {
 		split := min(int(at), len(all))
 		pieces, stateOfPieces, failedToo := collect(t, all[:split], all[split:])
 		if !bytes.Equal(whole, pieces) || state != stateOfPieces || failed != failedToo {
-			t.Fatalf("in one piece %q, %d, failed %v; in two %q, %d, failed %v", whole, state, failed, pieces, stateOfPieces, failedToo)
+			t.Fatalf("in one piece %q, %d, failed %v; in two %q, %d, failed %v", whole, state, failed, pieces, stateOfPieces,
+				failedToo)
 		}
 		if state != Complete || failed {
 			return
@@ -30,7 +32,8 @@ func FuzzProxyHeader(f *testing.F) {
 		if found != again || (err == nil) != (errAgain == nil) {
 			t.Fatalf("%q is %+v, %v, and then %+v, %v", whole, found, err, again, errAgain)
 		}
-		if p := found.Peer; len(p.Identity) > event.MaxIdentity || len(p.Protocol)+len(p.ServerName)+len(p.TLSVersion)+len(p.Cipher) > 4*event.MaxPeerText {
+		if p := found.Peer; len(p.Identity) > event.MaxIdentity ||
+			len(p.Protocol)+len(p.ServerName)+len(p.TLSVersion)+len(p.Cipher) > 4*event.MaxPeerText {
 			t.Fatalf("%+v is too long", p)
 		}
 	})

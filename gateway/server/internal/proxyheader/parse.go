@@ -106,10 +106,12 @@ func (p *Found) readTLS(detail proxyproto.TLV) error {
 	}
 	version, _ := ssl.SSLVersion()
 	cipher, _ := ssl.SSLCipher()
-	p.Peer.TLSVersion = strings.Replace(event.PeerText([]byte(version)), "TLSv", "TLS ", 1) // as the gateway's own TLS is called
+	// as the gateway's own TLS is called
+	p.Peer.TLSVersion = strings.Replace(event.PeerText([]byte(version)), "TLSv", "TLS ", 1)
 	p.Peer.Cipher = event.PeerText([]byte(cipher))
 	name, _ := ssl.ClientCN()
-	if !ssl.Verified() || !ssl.ClientCertConn() && !ssl.ClientCertSess() { // without a certificate, nothing was found wrong with it
+	// without a certificate, nothing was found wrong with it
+	if !ssl.Verified() || !ssl.ClientCertConn() && !ssl.ClientCertSess() {
 		return nil
 	}
 	if len(name) > event.MaxIdentity {

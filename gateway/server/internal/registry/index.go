@@ -30,7 +30,8 @@ func (x *Index) find(seq uint64) (run, i int, found bool) {
 	if run == len(x.runs) {
 		return run, 0, false
 	}
-	i, found = slices.BinarySearchFunc(x.runs[run], seq, func(e IndexEntry, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	i, found = slices.BinarySearchFunc(x.runs[run], seq,
+		func(e IndexEntry, seq uint64) int { return cmp.Compare(e.Seq, seq) })
 	return run, i, found
 }
 

@@ -121,7 +121,8 @@ func (r *Registry[C, S]) at(seq uint64) (*slots[C, S], uint64) {
 
 // search finds the last chunk that begins at or before a seq; -1 when there is none. The caller holds mu.
 func (r *Registry[C, S]) search(seq uint64) int {
-	i, found := slices.BinarySearchFunc(r.chunks, seq, func(k *slots[C, S], seq uint64) int { return cmp.Compare(k.first, seq) })
+	i, found := slices.BinarySearchFunc(r.chunks, seq,
+		func(k *slots[C, S], seq uint64) int { return cmp.Compare(k.first, seq) })
 	if found {
 		return i
 	}

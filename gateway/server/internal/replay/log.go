@@ -17,14 +17,16 @@ const (
 )
 
 // ErrTooMany says that too many requests with an ID are remembered.
-var ErrTooMany = errors.New("4096 requests with a request_id were made in the last 2 minutes; wait, or leave request_id empty")
+var ErrTooMany = errors.New("4096 requests with a request_id were made in the last 2 minutes; wait, or leave " +
+	"request_id empty")
 
 // IDError says that a request ID was used for other contents.
 type IDError struct{ ID string }
 
 // Error names the ID.
 func (e *IDError) Error() string {
-	return fmt.Sprintf("request_id %q was used in the last 2 minutes with other contents; use a new UUID for a new request", e.ID)
+	return fmt.Sprintf("request_id %q was used in the last 2 minutes with other contents; use a new UUID for a new "+
+		"request", e.ID)
 }
 
 // Log has the answers, of type R. The zero value is empty. Its methods may be called from any goroutine.

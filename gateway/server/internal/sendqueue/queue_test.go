@@ -24,8 +24,8 @@ func TestQueueModel(t *testing.T) {
 		var lost [][2][]byte
 		next := byte(0)
 		pick := func(t *rapid.T) *modelled { return &queues[rapid.IntRange(0, len(queues)-1).Draw(t, "queue")] }
-		size := rapid.OneOf(rapid.IntRange(0, 10), rapid.IntRange(firstChunk-1, firstChunk+1), rapid.IntRange(shareSize-1, shareSize+1),
-			rapid.IntRange(chunkSize-1, chunkSize+1), rapid.IntRange(0, 200_000))
+		size := rapid.OneOf(rapid.IntRange(0, 10), rapid.IntRange(firstChunk-1, firstChunk+1),
+			rapid.IntRange(shareSize-1, shareSize+1), rapid.IntRange(chunkSize-1, chunkSize+1), rapid.IntRange(0, 200_000))
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				m := pick(t)

@@ -23,7 +23,8 @@ import (
 // tlsShare divides the number of connections with TLS, whose handshakes take most of the time.
 const tlsShare = 50
 
-var opens = flag.Int("opens", usualOpens(), "connections that TestDescriptorReuse opens on each engine and kind of socket")
+var opens = flag.Int("opens", usualOpens(),
+	"connections that TestDescriptorReuse opens on each engine and kind of socket")
 
 func usualOpens() int {
 	if os.Getenv("LONG_TESTS") != "" {
