@@ -35,7 +35,7 @@ func busyLog(b *testing.B) (*event.Log, func()) {
 	publish := func() {
 		seq++
 		now := time.Now()
-		info := server.Info{
+		info := server.Connection{
 			Identity: &event.Identity{Origin: origin, Listener: listener, Seq: seq, ConnectedAt: now,
 				Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(seq >> 8), byte(seq)}),
 					40000), Local: netip.MustParseAddrPort("10.0.0.1:8017")},

@@ -20,7 +20,7 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 
 // connection converts a connection; nil for an Info without one. Enums are converted by number: TestEnums holds that
 // the server's and the contract's agree.
-func connection(i *server.Info) *pb.Connection {
+func connection(i *server.Connection) *pb.Connection {
 	if i.Identity == nil {
 		return nil
 	}
@@ -29,8 +29,8 @@ func connection(i *server.Info) *pb.Connection {
 		Id:            i.ID(),
 		Node:          i.Origin.Node,
 		Listener:      i.Listener.Name,
-		RemoteAddress: i.RemoteAddress(),
-		LocalAddress:  i.LocalAddress(),
+		RemoteAddress: i.RemoteAddr(),
+		LocalAddress:  i.LocalAddr(),
 		ConnectedAt:   timestamp(i.ConnectedAt),
 		LastActiveAt:  timestamp(i.LastActiveAt),
 		BytesReceived: i.BytesReceived,
@@ -48,7 +48,7 @@ func connection(i *server.Info) *pb.Connection {
 		TlsProtocol:   contract.ValidText(peer.Protocol),
 		TlsServerName: contract.ValidText(peer.ServerName),
 		PeerIdentity:  contract.ValidText(peer.Identity),
-		ProxyAddress:  i.ProxyAddress(),
+		ProxyAddress:  i.ProxyAddr(),
 	}
 }
 

@@ -113,11 +113,11 @@ var anyPeer = rapid.Custom(func(t *rapid.T) *event.Peer {
 		Protocol: anyText.Draw(t, "protocol"), ServerName: anyText.Draw(t, "server"), Identity: anyText.Draw(t, "identity")}
 })
 
-var anyConnection = rapid.Custom(func(t *rapid.T) event.Info {
+var anyConnection = rapid.Custom(func(t *rapid.T) event.Connection {
 	if rapid.IntRange(0, 3).Draw(t, "none") == 0 {
-		return event.Info{}
+		return event.Connection{}
 	}
-	return event.Info{
+	return event.Connection{
 		Identity: &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 			Seq: rapid.Uint64().Draw(t, "seq"),
 			Listener: &event.Listener{Name: anyText.Draw(t, "listener"),
@@ -207,7 +207,7 @@ func TestEventEncoding(t *testing.T) {
 // TestEncodingIsText holds that texts from outside that are not UTF-8 do not spoil the response that they are in.
 func TestEncodingIsText(t *testing.T) {
 	const bad, good = "/run/\xff", "/run/\uFFFD"
-	e := &event.Event{Type: event.Error, Conn: event.Info{Identity: &event.Identity{Origin: &event.Origin{},
+	e := &event.Event{Type: event.Error, Conn: event.Connection{Identity: &event.Identity{Origin: &event.Origin{},
 		Listener: &event.Listener{Name: bad, Unix: bad}},
 		CloseText: bad, ClosedBy: bad, Labels: map[string]string{bad: bad}},
 		Detail: &event.ControlDetail{Verb: bad, IDs: []string{bad}}}

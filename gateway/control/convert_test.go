@@ -24,7 +24,7 @@ func at(seconds int) *timestamppb.Timestamp {
 }
 
 // whole is a connection of which every field is set, each to something else.
-var whole = server.Info{
+var whole = server.Connection{
 	Identity: &event.Identity{Origin: &event.Origin{Node: "n", Incarnation: "1"}, Listener: &event.Listener{Name: "l"},
 		Seq:    7,
 		Remote: netip.MustParseAddrPort("[2001:db8::1]:2"), Local: netip.MustParseAddrPort("10.0.0.1:3"), ConnectedAt: noon},
@@ -54,7 +54,7 @@ var (
 		{Id: "b", Outcome: pb.Outcome_OUTCOME_TOO_MANY_LABELS}}
 )
 
-func (fixed) Get(context.Context, string) (server.Info, error) { return whole, nil }
+func (fixed) Get(context.Context, string) (server.Connection, error) { return whole, nil }
 
 func (fixed) Send(context.Context, server.SendRequest) (server.SendResult, error) {
 	return server.SendResult{Outcome: server.OutcomeDroppedQueueFull, Queued: 1, Unsent: 2}, nil

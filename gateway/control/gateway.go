@@ -13,7 +13,7 @@ type Gateway interface {
 	Gateway() server.GatewayInfo
 	List(context.Context, server.ListRequest) (server.ListPage, error)
 	Count(context.Context, server.CountRequest) (server.CountResult, error)
-	Get(ctx context.Context, id string) (server.Info, error)
+	Get(ctx context.Context, id string) (server.Connection, error)
 	Send(context.Context, server.SendRequest) (server.SendResult, error)
 	Broadcast(context.Context, server.BroadcastRequest) (server.BroadcastResult, error)
 	Kick(context.Context, server.KickRequest) (server.KickResult, error)

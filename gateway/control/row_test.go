@@ -18,7 +18,7 @@ import (
 func TestRows(t *testing.T) {
 	origin := &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	now := time.Date(2026, 3, 4, 10, 31, 2, 123, time.UTC)
-	infos := []server.Info{
+	infos := []server.Connection{
 		{
 			Identity: &event.Identity{Origin: origin, Listener: &event.Listener{Name: "game"}, Seq: 1<<64 - 1, ConnectedAt: now,
 				Remote: netip.MustParseAddrPort("[2001:db8::1%eth0]:65535"), Local: netip.MustParseAddrPort("[::ffff:10.1.2.3]:1")},
@@ -60,13 +60,13 @@ func TestRows(t *testing.T) {
 
 // BenchmarkRows is a page of 1,000.
 func BenchmarkRows(b *testing.B) {
-	infos := make([]server.Info, 1000)
+	infos := make([]server.Connection, 1000)
 	identity := &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 		Listener: &event.Listener{Name: "game"}, Seq: 424242,
 		ConnectedAt: time.Now(), Remote: netip.MustParseAddrPort("10.1.2.3:5678"),
 		Local: netip.MustParseAddrPort("10.0.0.1:8017")}
 	for i := range infos {
-		infos[i] = server.Info{Identity: identity, LastActiveAt: time.Now(), BytesReceived: 5000, BytesSent: 5000,
+		infos[i] = server.Connection{Identity: identity, LastActiveAt: time.Now(), BytesReceived: 5000, BytesSent: 5000,
 			State:  event.StateOpen,
 			Labels: map[string]string{"room": "7", "tenant": "acme"}}
 	}

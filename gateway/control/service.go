@@ -37,7 +37,7 @@ type Service struct {
 // newService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
-		rows: sync.Pool{New: func() any { return new([]server.Info) }}}
+		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 
 // compile returns the matcher of a filter; nil, which selects all, for an empty one.
@@ -63,7 +63,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	memory := s.rows.Get().(*[]server.Info)
+	memory := s.rows.Get().(*[]server.Connection)
 	page, err := s.gateway.List(ctx, server.ListRequest{After: token.after, UpTo: token.upTo,
 		Limit: contract.PageSize(r.GetPageSize()), State: listState(r.GetState()), Match: match, Buffer: *memory})
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 }
 
 // reuse keeps the memory of a page's rows for another page, without what they refer to.
-func (s *Service) reuse(memory *[]server.Info, rows []server.Info) {
+func (s *Service) reuse(memory *[]server.Connection, rows []server.Connection) {
 	clear(rows)
 	*memory = rows[:0]
 	s.rows.Put(memory)

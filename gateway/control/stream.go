@@ -166,7 +166,7 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 }
 
 // sendPresent sends a part of a snapshot: without a cursor, because a snapshot cannot be resumed.
-func (e *eventStream) sendPresent(connections []server.Info, start event.Cursor) error {
+func (e *eventStream) sendPresent(connections []server.Connection, start event.Cursor) error {
 	if len(connections) == 0 {
 		return nil
 	}

@@ -390,7 +390,7 @@ func TestFeedData(t *testing.T) {
 	for i := uint64(1); i <= events; i++ {
 		l.Append(&event.Event{Type: event.Ended})
 		p := binary.BigEndian.AppendUint64(nil, i)
-		l.AppendData(event.Info{}, binary.BigEndian.AppendUint64(p, i))
+		l.AppendData(event.Connection{}, binary.BigEndian.AppendUint64(p, i))
 		if i%400 == 0 {
 			c := call(t, s, r)
 			calling.Go(func() { follow(c, i%800 == 0) })

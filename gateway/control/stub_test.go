@@ -31,9 +31,9 @@ func (s stub) Count(ctx context.Context, r server.CountRequest) (server.CountRes
 	return s.gateway.Count(ctx, r)
 }
 
-func (s stub) Get(ctx context.Context, id string) (server.Info, error) {
+func (s stub) Get(ctx context.Context, id string) (server.Connection, error) {
 	if err := s.before(ctx); err != nil {
-		return server.Info{}, err
+		return server.Connection{}, err
 	}
 	return s.gateway.Get(ctx, id)
 }

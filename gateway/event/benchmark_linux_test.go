@@ -17,7 +17,7 @@ func busy() []event.Event {
 	var events []event.Event
 	for i := range 64 {
 		began := time.Now()
-		info := event.Info{
+		info := event.Connection{
 			Identity: &event.Identity{Origin: &origin, Listener: listener, Seq: uint64(i + 1), ConnectedAt: began,
 				Remote: netip.MustParseAddrPort("10.1.2.3:40000"), Local: netip.MustParseAddrPort("10.0.0.1:8017")},
 			LastActiveAt: began, Labels: map[string]string{"room": "7"}, State: event.StateOpen,
@@ -92,7 +92,7 @@ func BenchmarkAppendData(b *testing.B) {
 	p := make([]byte, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
-		l.AppendData(event.Info{}, p)
+		l.AppendData(event.Connection{}, p)
 	}
 }
 

@@ -3,7 +3,7 @@ package event
 import "time"
 
 // Info is a connection as it was at one moment. It is a copy: only Identity and Labels are shared.
-type Info struct {
+type Connection struct {
 	*Identity                        // nil in an event that is about no single connection
 	LastActiveAt   time.Time         // when a byte was last received or taken by the kernel
 	BytesReceived  uint64            // read from the peer
@@ -21,7 +21,7 @@ type Info struct {
 }
 
 // Live reports whether the socket is still open; in an Info without a connection it means nothing.
-func (i *Info) Live() bool { return i.State != StateClosed }
+func (i *Connection) Live() bool { return i.State != StateClosed }
 
 // State is a stage in the life of a connection. The zero value is none.
 type State uint8

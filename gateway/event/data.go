@@ -66,7 +66,7 @@ func (l *Log) Tapped() bool { return l.dataTaps.Load() > 0 }
 // AppendData publishes received bytes to the subscriptions that want Data. It copies the first bytes of p, as many as
 // the largest Options.MaxData of them, and does not wait for them. Call it only when Tapped: otherwise it drops the
 // event.
-func (l *Log) AppendData(conn Info, p []byte) {
+func (l *Log) AppendData(conn Connection, p []byte) {
 	keep := append([]byte(nil), p[:min(len(p), int(l.dataMax.Load()))]...)
 	e := Event{Type: Data, Conn: conn, Detail: &DataDetail{Bytes: keep, Total: len(p)}}
 	if l.keepData(&e) {

@@ -40,7 +40,7 @@ func TestDataOnlyForThoseWhoAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	long := subscribe(t, l, event.Options{MaxData: 1 << 40, Types: event.Types(0).With(event.Data)})
-	l.AppendData(event.Info{}, []byte("hello"))
+	l.AppendData(event.Connection{}, []byte("hello"))
 	fill(l, 1, event.Ended)
 	for _, c := range []struct {
 		name string
@@ -61,9 +61,9 @@ func TestDataOnlyForThoseWhoAsk(t *testing.T) {
 	if l.Tapped() {
 		t.Error("tapped after the tapping subscriptions closed")
 	}
-	l.AppendData(event.Info{}, []byte("nobody")) // as by a connection that had asked Tapped just before
+	l.AppendData(event.Connection{}, []byte("nobody")) // as by a connection that had asked Tapped just before
 	late := subscribe(t, l, event.Options{MaxData: 9, After: "0"})
-	l.AppendData(event.Info{}, []byte("late"))
+	l.AppendData(event.Connection{}, []byte("late"))
 	if got := fmt.Sprint(data(drain(late))); got != "[ENDED late/4]" {
 		t.Errorf("got %s; expected [ENDED late/4]", got)
 	}
@@ -86,7 +86,7 @@ func TestDataOverflow(t *testing.T) {
 			fill(l, 1, event.Connected)
 			p := bytes.Repeat([]byte("x"), c.size)
 			for range c.n {
-				l.AppendData(event.Info{}, p)
+				l.AppendData(event.Connection{}, p)
 			}
 			fill(l, 1, event.Closed)
 			all := drain(s)

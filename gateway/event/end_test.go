@@ -15,7 +15,7 @@ func TestCloseDrainsToEOF(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 10})
 	fill(l, 5, event.Ended)
-	l.AppendData(event.Info{}, []byte("last"))
+	l.AppendData(event.Connection{}, []byte("last"))
 	l.Close()
 	l.Close()
 	if seq := l.Append(&event.Event{Type: event.Ended}); seq != 0 {

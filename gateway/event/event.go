@@ -16,7 +16,7 @@ type Event struct {
 	Type Type
 	// Conn is the connection concerned, as it was just then; its Identity is nil when no single connection is
 	// concerned.
-	Conn Info
+	Conn Connection
 	// Connections is how many connections are live after a Connected or Closed, at most 2^32-1; Append counts them.
 	Connections uint64
 	// Detail has the data that only this type of event carries; nil for Connected, Ended and Present.

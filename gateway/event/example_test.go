@@ -21,7 +21,7 @@ func Example() {
 	defer sub.Close()
 
 	go func() {
-		conn := event.Info{CloseReason: event.ReasonKicked, CloseText: "maintenance"}
+		conn := event.Connection{CloseReason: event.ReasonKicked, CloseText: "maintenance"}
 		log.Append(&event.Event{Type: event.Connected})
 		log.Append(&event.Event{Type: event.Closed, Conn: conn, Detail: &event.ClosedDetail{Lifetime: time.Second}})
 		log.Close()

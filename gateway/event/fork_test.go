@@ -11,7 +11,7 @@ import (
 func TestFork(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 2, Types: event.Types(0).With(event.Data).With(event.Closed)})
-	l.AppendData(event.Info{}, []byte("old"))
+	l.AppendData(event.Connection{}, []byte("old"))
 	fill(l, 1, event.Closed)
 	drain(s)
 	f := s.Fork()
@@ -19,7 +19,7 @@ func TestFork(t *testing.T) {
 		t.Errorf("%d streams; fork at %v of %v", l.Streams(), f.Position(), s.Position())
 	}
 	s.Close()
-	l.AppendData(event.Info{}, []byte("hello"))
+	l.AppendData(event.Connection{}, []byte("hello"))
 	fill(l, 1, event.Ended)
 	fill(l, 1, event.Closed)
 	if got := fmt.Sprint(data(drain(f))); got != "[he/5 CLOSED]" {
@@ -38,7 +38,7 @@ func TestAdvance(t *testing.T) {
 	f := s.Fork()
 	defer f.Close()
 	fill(l, 300, event.Ended)
-	l.AppendData(event.Info{}, []byte("a"))
+	l.AppendData(event.Connection{}, []byte("a"))
 	at := s.Position()
 	events := f.Poll(make([]event.Event, 0, 1000))
 	for i := range events {
@@ -54,7 +54,7 @@ func TestAdvance(t *testing.T) {
 	if l.Missed() != 44 || s.Cursor() != f.Cursor() || s.Cursor() != at.Cursor(origin) {
 		t.Errorf("%d missed; at %s, the fork at %s", l.Missed(), s.Cursor(), f.Cursor())
 	}
-	l.AppendData(event.Info{}, []byte("b"))
+	l.AppendData(event.Connection{}, []byte("b"))
 	fill(l, 1, event.Closed)
 	if got := fmt.Sprint(data(drain(s))); got != "[b/1 CLOSED]" {
 		t.Errorf("got %s", got)
@@ -71,7 +71,7 @@ func TestPositionBeforeGap(t *testing.T) {
 		t.Errorf("at %v; expected %v", s.Position(), at)
 	}
 	for range 2000 {
-		l.AppendData(event.Info{}, []byte("x"))
+		l.AppendData(event.Connection{}, []byte("x"))
 	}
 	for range 3 {
 		batch := s.Poll(make([]event.Event, 0, 1))

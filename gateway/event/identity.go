@@ -49,7 +49,7 @@ func (i *Identity) Known() Peer {
 }
 
 // ProxyAddress returns the balancer's address as `ip:port`, or "" when no PROXY header named the peer.
-func (i *Identity) ProxyAddress() string {
+func (i *Identity) ProxyAddr() string {
 	if i.Peer == nil || !i.Peer.Proxy.IsValid() {
 		return ""
 	}
@@ -64,10 +64,10 @@ func (i *Identity) ID() string {
 
 // RemoteAddress returns the peer's address as `ip:port`. For a peer on a unix socket it is `unix:` and the listener's
 // path, unless a PROXY header tells the address.
-func (i *Identity) RemoteAddress() string { return i.address(i.Remote) }
+func (i *Identity) RemoteAddr() string { return i.address(i.Remote) }
 
 // LocalAddress returns the gateway's address of the socket, in the form of RemoteAddress.
-func (i *Identity) LocalAddress() string { return i.address(i.Local) }
+func (i *Identity) LocalAddr() string { return i.address(i.Local) }
 
 func (i *Identity) address(a netip.AddrPort) string {
 	if i.Listener.Unix != "" && !a.IsValid() {
@@ -86,10 +86,10 @@ func (i *Identity) AppendID(b []byte) []byte {
 }
 
 // AppendRemoteAddress appends the text that RemoteAddress returns to b, as AppendID does.
-func (i *Identity) AppendRemoteAddress(b []byte) []byte { return i.appendAddress(b, i.Remote) }
+func (i *Identity) AppendRemoteAddr(b []byte) []byte { return i.appendAddress(b, i.Remote) }
 
 // AppendLocalAddress appends the text that LocalAddress returns to b, as AppendID does.
-func (i *Identity) AppendLocalAddress(b []byte) []byte { return i.appendAddress(b, i.Local) }
+func (i *Identity) AppendLocalAddr(b []byte) []byte { return i.appendAddress(b, i.Local) }
 
 func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {
 	switch {

@@ -17,7 +17,7 @@ func TestAppendIsTheText(t *testing.T) {
 			for _, c := range []struct {
 				text   string
 				append func([]byte) []byte
-			}{{i.ID(), i.AppendID}, {i.RemoteAddress(), i.AppendRemoteAddress}, {i.LocalAddress(), i.AppendLocalAddress}} {
+			}{{i.ID(), i.AppendID}, {i.RemoteAddr(), i.AppendRemoteAddr}, {i.LocalAddr(), i.AppendLocalAddr}} {
 				if got := string(c.append([]byte("before "))); got != "before "+c.text {
 					t.Errorf("appended %q; expected %q", got, c.text)
 				}

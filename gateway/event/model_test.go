@@ -109,7 +109,7 @@ func TestLogModel(t *testing.T) {
 						return
 					}
 					binary.BigEndian.PutUint64(p, uint64(len(m.data)))
-					l.AppendData(event.Info{}, p)
+					l.AppendData(event.Connection{}, p)
 					m.data = append(m.data, uint64(len(m.kept)))
 				}
 			},
@@ -189,7 +189,7 @@ func TestLogConcurrent(t *testing.T) {
 		publishing.Go(func() {
 			for i := range each {
 				l.Append(&event.Event{Type: []event.Type{event.Connected, event.Closed}[i%2]})
-				l.AppendData(event.Info{}, []byte("x"))
+				l.AppendData(event.Connection{}, []byte("x"))
 			}
 		})
 	}

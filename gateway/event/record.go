@@ -60,7 +60,7 @@ func (r *record) unpack(e *Event, sequence uint64) {
 		Sequence: sequence,
 		Time:     moment(r.time),
 		Type:     r.kind,
-		Conn: Info{
+		Conn: Connection{
 			Identity:      r.identity,
 			LastActiveAt:  moment(r.activeAt),
 			BytesReceived: r.received,

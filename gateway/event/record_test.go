@@ -11,9 +11,9 @@ import (
 )
 
 // whole returns a connection whose fields are all set, each to another value.
-func whole() event.Info {
+func whole() event.Connection {
 	at := func(seconds int64) time.Time { return time.Unix(1_700_000_000+seconds, seconds) }
-	return event.Info{
+	return event.Connection{
 		Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: 7,
 			Remote: netip.MustParseAddrPort("10.0.0.1:2"), Local: netip.MustParseAddrPort("10.0.0.1:3"), ConnectedAt: at(1)},
 		LastActiveAt: at(2), BytesReceived: 1 << 60, BytesSent: 1<<60 + 1, QueuedBytes: 1<<60 + 2, UnsentBytes: 14,
@@ -26,9 +26,9 @@ func whole() event.Info {
 func TestKeptWhole(t *testing.T) {
 	l := newLog(256)
 	all := whole()
-	conns := []event.Info{{}, all}
-	for i := range reflect.TypeFor[event.Info]().NumField() { // each field alone
-		var one event.Info
+	conns := []event.Connection{{}, all}
+	for i := range reflect.TypeFor[event.Connection]().NumField() { // each field alone
+		var one event.Connection
 		reflect.ValueOf(&one).Elem().Field(i).Set(reflect.ValueOf(all).Field(i))
 		conns = append(conns, one)
 	}
@@ -117,7 +117,7 @@ func TestReadersOfSmallLog(t *testing.T) {
 	}
 	for i := range uint64(events) {
 		l.Append(&event.Event{Type: event.Ended,
-			Conn: event.Info{Identity: conns[(i+1)%3], BytesReceived: i + 1, CloseText: "text"}})
+			Conn: event.Connection{Identity: conns[(i+1)%3], BytesReceived: i + 1, CloseText: "text"}})
 	}
 	l.Close()
 	following.Wait()

@@ -61,7 +61,7 @@ func TestCostIsBounded(t *testing.T) {
 }
 
 // largest returns a connection whose strings and labels are as long as they can be.
-func largest() *event.Info {
+func largest() *event.Connection {
 	info := closed()
 	info.CloseText = strings.Repeat("a", maxText)
 	info.ClosedBy = strings.Repeat("a", maxText)

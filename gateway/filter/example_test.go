@@ -13,7 +13,7 @@ import (
 
 var now = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-var info = &event.Info{
+var info = &event.Connection{
 	Identity: &event.Identity{
 		Origin:      &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 		Listener:    &event.Listener{Name: "game"},

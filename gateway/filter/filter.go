@@ -35,12 +35,12 @@ func (f *Filter) String() string { return f.source }
 // Match reports whether the connection is selected, by the clock as it is now. An expression that fails on this
 // connection (a division by zero) does not select it. A filter that is not empty never selects nil or an Info without a
 // connection. Match does not block, takes about 100 µs at most, and keeps nothing of the Info.
-func (f *Filter) Match(info *server.Info) bool { return f.MatchAt(info, time.Time{}) }
+func (f *Filter) Match(info *server.Connection) bool { return f.MatchAt(info, time.Time{}) }
 
 // MatchAt is Match at a given moment: `age` and `idle` of an open connection count up to it. A walk over many
 // connections that passes one moment judges all of them by the same clock. The zero time means now; the clock is then
 // read only if the expression asks for it.
-func (f *Filter) MatchAt(info *server.Info, at time.Time) bool {
+func (f *Filter) MatchAt(info *server.Connection, at time.Time) bool {
 	switch {
 	case f.source == "":
 		return true

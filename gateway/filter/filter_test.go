@@ -14,8 +14,8 @@ import (
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // open returns an open connection with every field set that an open connection can have.
-func open() *event.Info {
-	return &event.Info{
+func open() *event.Connection {
+	return &event.Connection{
 		Identity: &event.Identity{
 			Origin:      &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},
 			Listener:    &event.Listener{Name: "game"},
@@ -39,7 +39,7 @@ func open() *event.Info {
 }
 
 // closed returns the same connection nine minutes after it closed.
-func closed() *event.Info {
+func closed() *event.Connection {
 	info := open()
 	info.State = event.StateClosed
 	info.CloseReason = event.ReasonKicked
@@ -50,7 +50,7 @@ func closed() *event.Info {
 }
 
 // unix returns a connection of a unix socket without labels.
-func unix() *event.Info {
+func unix() *event.Connection {
 	info := open()
 	identity := *info.Identity
 	identity.Listener = &event.Listener{Name: "local", Unix: "/run/game.sock"}
@@ -62,7 +62,7 @@ func unix() *event.Info {
 }
 
 // mapped returns a connection whose remote address is IPv4 in IPv6, as a listener on [::] gives it.
-func mapped() *event.Info {
+func mapped() *event.Connection {
 	info := open()
 	identity := *info.Identity
 	identity.Remote = netip.MustParseAddrPort("[::ffff:10.1.2.3]:5678")
@@ -85,7 +85,7 @@ func compiled(t testing.TB, expr string) *Filter {
 
 func TestMatch(t *testing.T) {
 	tests := []struct {
-		info *event.Info
+		info *event.Connection
 		yes  []string
 		no   []string
 	}{
@@ -97,12 +97,12 @@ func TestMatch(t *testing.T) {
 	for _, test := range tests {
 		for _, expr := range test.yes {
 			if !compiled(t, expr).MatchAt(test.info, noon) {
-				t.Errorf("%s does not match %s", expr, test.info.RemoteAddress())
+				t.Errorf("%s does not match %s", expr, test.info.RemoteAddr())
 			}
 		}
 		for _, expr := range test.no {
 			if compiled(t, expr).MatchAt(test.info, noon) {
-				t.Errorf("%s matches %s", expr, test.info.RemoteAddress())
+				t.Errorf("%s matches %s", expr, test.info.RemoteAddr())
 			}
 		}
 	}
@@ -203,7 +203,7 @@ func TestMatchCounterBeyondInt(t *testing.T) {
 }
 
 func TestMatchOfNoConnection(t *testing.T) {
-	for _, info := range []*event.Info{nil, {}} {
+	for _, info := range []*event.Connection{nil, {}} {
 		for expr, want := range map[string]bool{"": true, "true": false, "1 == 1": false, `id == ""`: false} {
 			if got := compiled(t, expr).Match(info); got != want {
 				t.Errorf("%q matches no connection: %v", expr, got)

@@ -36,7 +36,7 @@ func FuzzCompile(f *testing.F) {
 	for _, seed := range unknownNames {
 		f.Add(seed.expr)
 	}
-	infos := []*event.Info{open(), closed(), unix(), mapped(), nil, {}}
+	infos := []*event.Connection{open(), closed(), unix(), mapped(), nil, {}}
 	f.Fuzz(func(t *testing.T, expr string) {
 		filter, err := Compile(expr)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // input is the activation of one match: it makes the value of a variable when the expression asks for it.
 type input struct {
-	info   *server.Info
+	info   *server.Connection
 	now    time.Time // zero until the clock is read
 	labels labels
 }

@@ -44,7 +44,7 @@ func TestIPInAgreesWithNetip(t *testing.T) {
 	})
 }
 
-func matchOnce(t *rapid.T, expr string, info *event.Info) bool {
+func matchOnce(t *rapid.T, expr string, info *event.Connection) bool {
 	f, err := Compile(expr)
 	if err != nil {
 		t.Fatal(err)

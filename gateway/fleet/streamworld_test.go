@@ -55,7 +55,7 @@ type place struct {
 	streams map[*fakeStream]bool
 	opened  []*pb.StreamEventsRequest // what it was asked
 	silent  bool                      // it accepts streams, and sends nothing
-	infos   []server.Info
+	infos   []server.Connection
 }
 
 const ringSize = 256
@@ -84,7 +84,7 @@ func (w *world) tell() {
 type shelf struct {
 	embeddedGateway
 	log   *event.Log
-	infos func() []server.Info
+	infos func() []server.Connection
 }
 
 // embeddedGateway is control.Gateway under a name that its own method Gateway does not hide.
@@ -110,7 +110,7 @@ func (p *place) start() {
 	p.lives++
 	origin := event.Origin{Node: p.name, Incarnation: fmt.Sprintf("%x", 0x19ab00+p.lives)}
 	log := event.NewLog(origin, ringSize)
-	infos := func() []server.Info {
+	infos := func() []server.Connection {
 		p.world.mu.Lock()
 		defer p.world.mu.Unlock()
 		return p.infos
@@ -146,7 +146,7 @@ func (p *place) connections(n int) {
 	p.infos = nil
 	origin := p.log.Origin()
 	for i := range n {
-		p.infos = append(p.infos, server.Info{Identity: &event.Identity{Origin: &origin,
+		p.infos = append(p.infos, server.Connection{Identity: &event.Identity{Origin: &origin,
 			Listener: &event.Listener{Name: "main"}, Seq: uint64(i + 1)}})
 	}
 }

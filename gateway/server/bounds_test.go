@@ -36,7 +36,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 				g.open()
 			}
 			calls := 0
-			matched := verb(g, match(func(*server.Info) bool {
+			matched := verb(g, match(func(*server.Connection) bool {
 				if calls++; calls < 1000 {
 					g.open()
 				}

@@ -29,7 +29,7 @@ func TestBroadcast(t *testing.T) {
 	f := g.follow(event.Control)
 	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data,
 		Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: event.Actor{Identity: "alice"},
-		Match: match(func(i *server.Info) bool { return i.ID() != other.id })})
+		Match: match(func(i *server.Connection) bool { return i.ID() != other.id })})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func TestBytesNeverReachAnotherPeer(t *testing.T) {
 		verb(func(id string, seq uint64) { g.send(id, bytes.Repeat(tag(seq), 300), time.Millisecond) })
 		verb(func(id string, seq uint64) {
 			_, _ = g.Broadcast(context.Background(), server.BroadcastRequest{Data: tag(seq),
-				Match: match(func(i *server.Info) bool { return i.Seq == seq })})
+				Match: match(func(i *server.Connection) bool { return i.Seq == seq })})
 		})
 		verb(func(id string, seq uint64) {
 			if seq%3 == 0 {

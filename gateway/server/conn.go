@@ -77,13 +77,13 @@ func (seqOf) Seq(c *Conn) *uint64 { return &c.identity.Seq }
 func (c *Conn) ID() string { return c.identity.ID() }
 
 // RemoteAddr returns the peer's address: `ip:port`, or `unix:` and the listener's path.
-func (c *Conn) RemoteAddr() string { return c.identity.RemoteAddress() }
+func (c *Conn) RemoteAddr() string { return c.identity.RemoteAddr() }
 
 // LocalAddr returns the gateway's address of the connection, in the same form.
-func (c *Conn) LocalAddr() string { return c.identity.LocalAddress() }
+func (c *Conn) LocalAddr() string { return c.identity.LocalAddr() }
 
 // Info returns the connection as it is now.
-func (c *Conn) Info() Info {
+func (c *Conn) Info() Connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.info()
@@ -91,15 +91,15 @@ func (c *Conn) Info() Info {
 
 // infoAt returns the connection as it is now, and the position of its Connected event; 0 when that is not published
 // yet.
-func (c *Conn) infoAt() (Info, uint64) {
+func (c *Conn) infoAt() (Connection, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.info(), c.listed
 }
 
 // info is Info for callers that hold mu.
-func (c *Conn) info() Info {
-	info := Info{
+func (c *Conn) info() Connection {
+	info := Connection{
 		Identity:      c.identity,
 		LastActiveAt:  c.owner.server.at(moment(c.active.Load())),
 		BytesReceived: c.received.Load(),

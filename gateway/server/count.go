@@ -15,7 +15,7 @@ const MaxGroups = group.Max
 // GroupBy says by what connections are grouped. The zero value does not group.
 type GroupBy struct {
 	name string
-	read func(*Info) string
+	read func(*Connection) string
 }
 
 // ParseGroupBy reads `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket), or `labels.` and a
@@ -25,7 +25,7 @@ func ParseGroupBy(text string) (GroupBy, error) {
 		return GroupBy{name: text, read: read}, nil
 	}
 	if key, ok := strings.CutPrefix(text, "labels."); ok && ValidLabelKey(key) {
-		return GroupBy{name: text, read: func(i *Info) string { return i.Labels[key] }}, nil
+		return GroupBy{name: text, read: func(i *Connection) string { return i.Labels[key] }}, nil
 	}
 	return GroupBy{}, fmt.Errorf("%.100q is nothing to group by; expected listener, state, close_reason, remote_ip, "+
 		"or labels. and a label's key, as in labels.room", text)
@@ -68,7 +68,7 @@ func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error)
 		if err := ctx.Err(); err != nil {
 			return CountResult{}, err
 		}
-		w.next(func(info *Info) bool {
+		w.next(func(info *Connection) bool {
 			result.Count++
 			if r.By.read != nil {
 				groups.Add(r.By.read(info))

@@ -11,7 +11,7 @@ import (
 func TestDataEvents(t *testing.T) {
 	g := start(t, server.Config{})
 	sub, err := g.Subscribe(server.SubscribeRequest{MaxData: 4,
-		Match: match(func(i *server.Info) bool { return i.Seq == 2 })})
+		Match: match(func(i *server.Connection) bool { return i.Seq == 2 })})
 	if err != nil {
 		t.Fatal(err)
 	}

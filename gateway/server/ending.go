@@ -12,11 +12,11 @@ type ending struct {
 	text      string
 	by        string
 	closedAt  time.Time
-	unsent    uint64      // bytes accepted that the kernel never took, or threw away with a reset
-	timer     *time.Timer // closes at the end of the flush timeout; nil for an ending without a flush
-	watch     func(Info)  // called once, after everything else, when the connection is closed; may be nil
-	farewell  []byte      // to be put behind what is queued
-	answering bool        // the handler's call that is under way may still send; what follows waits for it
+	unsent    uint64           // bytes accepted that the kernel never took, or threw away with a reset
+	timer     *time.Timer      // closes at the end of the flush timeout; nil for an ending without a flush
+	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
+	farewell  []byte           // to be put behind what is queued
+	answering bool             // the handler's call that is under way may still send; what follows waits for it
 }
 
 // Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or

@@ -31,7 +31,7 @@ func (l *listener) reportRefusals(newest refused, count uint64) {
 
 // peerAddress is the address of a peer in words: that of a unix socket is the listener's path.
 func (l *listener) peerAddress(remote netip.AddrPort) string {
-	return (&event.Identity{Listener: l.name, Remote: remote}).RemoteAddress()
+	return (&event.Identity{Listener: l.name, Remote: remote}).RemoteAddr()
 }
 
 // stopReporting tells of the refusals that have not been told of, and leaves no timer behind.

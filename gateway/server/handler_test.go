@@ -232,8 +232,8 @@ func TestUnixPeers(t *testing.T) {
 		mustRead(t, c, sent)
 		mustEnd(t, c)
 		connected := f.awaitType(event.Connected, "").Conn
-		if connected.RemoteAddress() != "unix:"+path || connected.LocalAddress() != "unix:"+path || g.addr() != "unix:"+path {
-			t.Errorf("remote %s, local %s, listener %s", connected.RemoteAddress(), connected.LocalAddress(), g.addr())
+		if connected.RemoteAddr() != "unix:"+path || connected.LocalAddr() != "unix:"+path || g.addr() != "unix:"+path {
+			t.Errorf("remote %s, local %s, listener %s", connected.RemoteAddr(), connected.LocalAddr(), g.addr())
 		}
 		if closed := f.awaitType(event.Closed, connected.ID()).Conn; closed.CloseReason != event.ReasonPeerClosed ||
 			closed.BytesSent != uint64(len(sent)) {

@@ -106,8 +106,8 @@ func TestTLSPeer(t *testing.T) {
 					want.Proxy = netip.MustParseAddrPort(remote)
 					remote = client4
 				}
-				if conn.Known() != want || conn.RemoteAddress() != remote {
-					t.Errorf("%s, %q: %+v of %s; expected %+v of %s", c.mode, c.header, conn.Known(), conn.RemoteAddress(), want,
+				if conn.Known() != want || conn.RemoteAddr() != remote {
+					t.Errorf("%s, %q: %+v of %s; expected %+v of %s", c.mode, c.header, conn.Known(), conn.RemoteAddr(), want,
 						remote)
 				}
 				client.Close()

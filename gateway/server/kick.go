@@ -86,7 +86,7 @@ func (k *kicking) kick(c *Conn, place int) {
 		return
 	}
 	k.pending.Add(1)
-	watch := func(info Info) {
+	watch := func(info Connection) {
 		t := TargetOutcome{ID: info.ID(), Outcome: OutcomeKicked, Unsent: info.UnsentBytes}
 		if t.Unsent > 0 {
 			t.Outcome = OutcomeKickedUnflushed

@@ -72,7 +72,7 @@ func TestKickByMatch(t *testing.T) {
 	for range n {
 		peers = append(peers, g.open())
 	}
-	odd := match(func(i *server.Info) bool { return i.Seq%2 == 1 })
+	odd := match(func(i *server.Connection) bool { return i.Seq%2 == 1 })
 	dry, err := g.Kick(t.Context(), server.KickRequest{Targets: server.Where(match(everything)), DryRun: true,
 		Flush: time.Second})
 	if err != nil || dry.Matched != n || dry.Kicked != n || len(dry.Outcomes) != 100 ||

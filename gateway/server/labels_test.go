@@ -97,7 +97,7 @@ func TestSetLabelsOfMany(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(r, want) {
 		t.Errorf("by filter: %+v, %v; expected %+v", r, err, want)
 	}
-	byLabel := g.list(server.ListRequest{Match: match(func(i *server.Info) bool { return i.Labels["new"] == "x" })})
+	byLabel := g.list(server.ListRequest{Match: match(func(i *server.Connection) bool { return i.Labels["new"] == "x" })})
 	if len(byLabel) != 1 || byLabel[0].ID() != a.id {
 		t.Errorf("%d connections have the label; expected %s", len(byLabel), a.id)
 	}

@@ -51,12 +51,12 @@ type ListRequest struct {
 	ConnectedBy uint64
 	// Buffer is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares
 	// the garbage where a page is done with before the next.
-	Buffer []Info
+	Buffer []Connection
 }
 
 // ListPage is a part of a walk.
 type ListPage struct {
-	Connections []Info
+	Connections []Connection
 	Next        uint64 // After of the next request; 0 at the end
 	UpTo        uint64 // of the request, or the newest seq that stood in for it
 	Total       int    // live connections, whatever is selected
@@ -81,7 +81,7 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 		if err := ctx.Err(); err != nil {
 			return ListPage{}, err
 		}
-		w.next(func(info *Info) bool {
+		w.next(func(info *Connection) bool {
 			page.Connections = append(page.Connections, *info)
 			return len(page.Connections) < limit
 		})
@@ -109,20 +109,20 @@ func (s *Server) selectable(state ListState) int {
 
 // Get returns a connection by its ID, live or among the remembered closed ones. The error is a *MalformedIDError or a
 // *NotFoundError.
-func (s *Server) Get(_ context.Context, id string) (Info, error) {
+func (s *Server) Get(_ context.Context, id string) (Connection, error) {
 	c, parsed, outcome := s.find(id)
 	if c != nil {
 		return c.Info(), nil
 	}
 	if outcome == OutcomeMalformedID {
-		return Info{}, &MalformedIDError{ID: id}
+		return Connection{}, &MalformedIDError{ID: id}
 	}
 	if outcome == OutcomeClosed {
 		if info, ok := s.closed.Get(parsed.Seq); ok {
 			return info, nil
 		}
 	}
-	return Info{}, &NotFoundError{ID: id, Node: s.origin.Node, Outcome: outcome}
+	return Connection{}, &NotFoundError{ID: id, Node: s.origin.Node, Outcome: outcome}
 }
 
 // Cursor returns the position of the newest event.

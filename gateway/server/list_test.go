@@ -14,7 +14,7 @@ import (
 )
 
 // seqs returns the rows' seqs and checks their order.
-func seqs(t *testing.T, rows []server.Info) []uint64 {
+func seqs(t *testing.T, rows []server.Connection) []uint64 {
 	t.Helper()
 	var all []uint64
 	for i, r := range rows {
@@ -48,7 +48,7 @@ func TestListPagesAndStates(t *testing.T) {
 			want  uint64
 		}{{server.ListLive, live}, {server.ListClosed, closed}, {server.ListAll, n}} {
 			r := server.ListRequest{Limit: limit, State: c.state}
-			var rows []server.Info
+			var rows []server.Connection
 			for pages := 0; ; pages++ {
 				page, err := g.List(t.Context(), r)
 				if err != nil || limit > 0 && len(page.Connections) > limit || page.Total != int(live) || pages > n {
@@ -143,7 +143,7 @@ func TestListScansOn(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 17})
 	closedAll(t, g, server.ScanRows+5000)
 	last := g.open()
-	r := server.ListRequest{Limit: 10, State: server.ListAll, Match: match(func(i *server.Info) bool { return i.Live() })}
+	r := server.ListRequest{Limit: 10, State: server.ListAll, Match: match(func(i *server.Connection) bool { return i.Live() })}
 	if rows := g.list(r); len(rows) != 1 || rows[0].ID() != last.id {
 		t.Errorf("found %v; expected %s", seqs(t, rows), last.id)
 	}
@@ -186,7 +186,7 @@ func TestGet(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 16})
 	first := g.open()
 	if info := g.get(first.id); info.ID() != first.id || info.State != event.StateOpen || info.Origin.Node != "test" ||
-		info.RemoteAddress() != first.LocalAddr().String() {
+		info.RemoteAddr() != first.LocalAddr().String() {
 		t.Errorf("live: %+v", info)
 	}
 	f := g.follow(event.Closed)

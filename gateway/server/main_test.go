@@ -168,7 +168,7 @@ func (g *gateway) open() peer {
 	return peer{TCPConn: c, id: e.Conn.ID()}
 }
 
-func (g *gateway) get(id string) server.Info {
+func (g *gateway) get(id string) server.Connection {
 	g.t.Helper()
 	info, err := g.Get(context.Background(), id)
 	if err != nil {
@@ -208,12 +208,12 @@ func (g *gateway) stuff(id string) (n int) {
 }
 
 // list walks to the end.
-func (g *gateway) list(r server.ListRequest) []server.Info {
+func (g *gateway) list(r server.ListRequest) []server.Connection {
 	g.t.Helper()
 	if r.Limit == 0 {
 		r.Limit = 1000
 	}
-	var all []server.Info
+	var all []server.Connection
 	for {
 		page, err := g.List(context.Background(), r)
 		if err != nil {
@@ -289,12 +289,12 @@ func (g *gateway) settle(n int) {
 }
 
 // match is a Matcher made of a function.
-type match func(*server.Info) bool
+type match func(*server.Connection) bool
 
-func (m match) MatchAt(i *server.Info, _ time.Time) bool { return m(i) }
-func (m match) String() string                           { return "test" }
+func (m match) MatchAt(i *server.Connection, _ time.Time) bool { return m(i) }
+func (m match) String() string                                 { return "test" }
 
-func everything(*server.Info) bool { return true }
+func everything(*server.Connection) bool { return true }
 
 func mustWrite(t *testing.T, c io.Writer, p []byte) {
 	t.Helper()

@@ -48,7 +48,7 @@ func churners(s *server.Server) (stop func()) {
 func TestManyUnderChurn(t *testing.T) {
 	s := newCrowd(many)
 	defer churners(s)()
-	even := match(func(i *server.Info) bool { return i.Seq%2 == 0 })
+	even := match(func(i *server.Connection) bool { return i.Seq%2 == 0 })
 	for _, r := range []server.ListRequest{
 		{State: server.ListLive, Limit: 1000}, {State: server.ListAll, Limit: 777},
 		{State: server.ListLive, Limit: 1000, Match: even},
@@ -74,7 +74,7 @@ func TestManyUnderChurn(t *testing.T) {
 			}
 		}
 	}
-	permanent := match(func(i *server.Info) bool { return i.Seq <= many })
+	permanent := match(func(i *server.Connection) bool { return i.Seq <= many })
 	for _, state := range []server.ListState{server.ListLive, server.ListAll} {
 		if got, err := s.Count(t.Context(), server.CountRequest{State: state, Match: permanent}); err != nil ||
 			got.Count != many {
@@ -88,7 +88,7 @@ func TestMatcherHoldsUpNobody(t *testing.T) {
 	s := newCrowd(2000)
 	entered, leave := make(chan bool), make(chan bool)
 	var once sync.Once
-	blocking := match(func(*server.Info) bool {
+	blocking := match(func(*server.Connection) bool {
 		once.Do(func() {
 			entered <- true
 			<-leave
@@ -158,7 +158,7 @@ func TestPagesStartAtTheirCursor(t *testing.T) {
 	for _, state := range []server.ListState{server.ListLive, server.ListClosed, server.ListAll} {
 		for _, after := range []uint64{0, 1, many / 3, many / 2, many - 2000, many - 1} {
 			looked := 0
-			r := server.ListRequest{After: after, Limit: 100, State: state, Match: match(func(i *server.Info) bool {
+			r := server.ListRequest{After: after, Limit: 100, State: state, Match: match(func(i *server.Connection) bool {
 				if looked++; i.Seq <= after {
 					t.Errorf("state %d: a page behind %d looks at connection %d", state, after, i.Seq)
 				}
@@ -177,7 +177,7 @@ func TestPagesStartAtTheirCursor(t *testing.T) {
 func TestListLooksAtABoundedNumber(t *testing.T) {
 	looked := 0
 	page, err := newCrowd(many).List(t.Context(), server.ListRequest{Limit: 1, State: server.ListLive,
-		Match: match(func(*server.Info) bool {
+		Match: match(func(*server.Connection) bool {
 			looked++
 			return false
 		})})
@@ -194,7 +194,7 @@ func TestClosedPagesPassTheLiveBy(t *testing.T) {
 	}
 	looked := 0
 	page, err := crowd.List(t.Context(), server.ListRequest{Limit: 100, State: server.ListClosed,
-		Match: match(func(*server.Info) bool {
+		Match: match(func(*server.Connection) bool {
 			looked++
 			return true
 		})})
@@ -207,7 +207,7 @@ func TestClosedPagesPassTheLiveBy(t *testing.T) {
 // A filter over many makes no garbage for each.
 func TestScanDoesNotAllocateForEachRow(t *testing.T) {
 	s := newCrowd(many)
-	none := match(func(*server.Info) bool { return false })
+	none := match(func(*server.Connection) bool { return false })
 	for name, verb := range map[string]func(){
 		"Count": func() { _, _ = s.Count(t.Context(), server.CountRequest{State: server.ListLive, Match: none}) },
 		"List": func() {

@@ -125,10 +125,10 @@ func TestProxyHeader(t *testing.T) {
 					}
 					peer := conn.Known()
 					peer.Proxy = netip.AddrPort{}
-					if conn.RemoteAddress() != want || conn.ProxyAddress() != proxy || conn.LocalAddress() != g.addr() ||
+					if conn.RemoteAddr() != want || conn.ProxyAddr() != proxy || conn.LocalAddr() != g.addr() ||
 						peer != c.peer {
 						t.Errorf("%s, %s, %s: remote %s, proxy %q, local %s, %+v; expected %s, %q, %s, %+v", mode, c.name, split,
-							conn.RemoteAddress(), conn.ProxyAddress(), conn.LocalAddress(), peer, want, proxy, g.addr(), c.peer)
+							conn.RemoteAddr(), conn.ProxyAddr(), conn.LocalAddr(), peer, want, proxy, g.addr(), c.peer)
 					}
 					client.Close()
 				}
@@ -241,9 +241,9 @@ func TestSpoofedProxyHeader(t *testing.T) {
 			client := g.dialFrom("127.0.0.2")
 			mustWrite(t, client, []byte(spoofed))
 			mustRead(t, client, spoofed)
-			if conn := f.awaitType(event.Connected, "").Conn; conn.RemoteAddress() != client.LocalAddr().String() ||
+			if conn := f.awaitType(event.Connected, "").Conn; conn.RemoteAddr() != client.LocalAddr().String() ||
 				conn.Peer != nil {
-				t.Errorf("%s: remote %s, %+v; expected the socket's own, %s", mode, conn.RemoteAddress(), conn.Peer,
+				t.Errorf("%s: remote %s, %+v; expected the socket's own, %s", mode, conn.RemoteAddr(), conn.Peer,
 					client.LocalAddr())
 			}
 			g.stop()
@@ -306,9 +306,9 @@ func TestProxyOnUnixSocket(t *testing.T) {
 			mustWrite(t, client, []byte(c.header))
 			mustServe(t, client)
 			conn := f.awaitType(event.Connected, "").Conn
-			if conn.RemoteAddress() != c.remote || conn.LocalAddress() != "unix:"+path || conn.ProxyAddress() != "" {
-				t.Errorf("remote %s, local %s, proxy %q; expected %s", conn.RemoteAddress(), conn.LocalAddress(),
-					conn.ProxyAddress(), c.remote)
+			if conn.RemoteAddr() != c.remote || conn.LocalAddr() != "unix:"+path || conn.ProxyAddr() != "" {
+				t.Errorf("remote %s, local %s, proxy %q; expected %s", conn.RemoteAddr(), conn.LocalAddr(),
+					conn.ProxyAddr(), c.remote)
 			}
 		}
 		denied, err := net.Dial("unix", path)

@@ -20,9 +20,9 @@ type scan struct {
 	seen        int       // connections that it has looked at
 	pace        pace.Pace // lets others run
 
-	conns  []*Conn // room for the live ones of a stretch
-	closed []Info  // room for the remembered ones
-	info   Info    // the live one that is judged
+	conns  []*Conn      // room for the live ones of a stretch
+	closed []Connection // room for the remembered ones
+	info   Connection   // the live one that is judged
 }
 
 // newScan returns a scan of the connections with after < seq <= upTo, in stretches of at most so many.
@@ -32,7 +32,7 @@ func (s *Server) newScan(state ListState, match Matcher, after, upTo uint64, str
 		w.conns = make([]*Conn, 0, stretch)
 	}
 	if state != ListLive {
-		w.closed = make([]Info, 0, stretch)
+		w.closed = make([]Connection, 0, stretch)
 	}
 	return w
 }
@@ -42,7 +42,7 @@ func (w *scan) more() bool { return w.after < w.upTo }
 
 // next calls yield for each selected connection of the next stretch, until it returns false. The Info is yield's only
 // until it returns.
-func (w *scan) next(yield func(*Info) bool) {
+func (w *scan) next(yield func(*Connection) bool) {
 	conns, closed, upTo := w.stretch()
 	for _, c := range conns {
 		seq := c.identity.Seq
@@ -72,7 +72,7 @@ func (w *scan) next(yield func(*Info) bool) {
 
 // stretch returns the connections that come next, and up to which seq these are all. The live ones are looked for
 // first, so that none is missed on its way to the remembered ones.
-func (w *scan) stretch() (conns []*Conn, closed []Info, upTo uint64) {
+func (w *scan) stretch() (conns []*Conn, closed []Connection, upTo uint64) {
 	upTo = w.upTo
 	if w.state != ListClosed {
 		conns = w.server.registry.Page(w.after, w.conns)
@@ -99,7 +99,7 @@ func (w *scan) look(c *Conn) bool {
 
 // judge calls yield for a connection that matches. It returns false when yield does, and the scan goes on behind it
 // then.
-func (w *scan) judge(info *Info, yield func(*Info) bool) bool {
+func (w *scan) judge(info *Connection, yield func(*Connection) bool) bool {
 	if w.match != nil && !w.match.MatchAt(info, w.now) || yield(info) {
 		return true
 	}
@@ -119,13 +119,13 @@ func matches(m Matcher, c *Conn, now time.Time) bool {
 	if m == nil {
 		return true
 	}
-	info := infos.Get().(*Info)
+	info := infos.Get().(*Connection)
 	*info = c.Info()
 	ok := info.Live() && m.MatchAt(info, now)
-	*info = Info{}
+	*info = Connection{}
 	infos.Put(info)
 	return ok
 }
 
 // infos spares a walk with a Matcher an allocation for each connection: a Matcher keeps nothing.
-var infos = sync.Pool{New: func() any { return new(Info) }}
+var infos = sync.Pool{New: func() any { return new(Connection) }}

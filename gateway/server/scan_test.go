@@ -44,4 +44,4 @@ func TestScanOfOneThatCloses(t *testing.T) {
 
 type all struct{ Matcher }
 
-func (all) MatchAt(*Info, time.Time) bool { return true }
+func (all) MatchAt(*Connection, time.Time) bool { return true }

@@ -284,7 +284,7 @@ func (s *Server) Live() int { return s.registry.Live() }
 // forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order
 // makes walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it
 // is closed.
-func (s *Server) forget(c *Conn, info Info) {
+func (s *Server) forget(c *Conn, info Connection) {
 	s.counters.closed[info.CloseReason].Add(1)
 	s.counters.unsent.Add(info.UnsentBytes)
 	s.counters.discarded.Add(info.DiscardedBytes)

@@ -42,9 +42,9 @@ type simulatedConn struct {
 func (s *simulated) Live() int { return len(s.conns) }
 
 // info returns a connection as it is now.
-func (s *simulated) info(i int) server.Info {
+func (s *simulated) info(i int) server.Connection {
 	c := &s.conns[i]
-	return server.Info{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096, BytesSent: c.sent.Load(),
+	return server.Connection{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096, BytesSent: c.sent.Load(),
 		State: event.StateOpen}
 }
 

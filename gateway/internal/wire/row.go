@@ -20,7 +20,7 @@ const usualRow = 256
 // SetRows puts the first connections into a response and returns how many fit into contract.MaxResponse: at least one,
 // unless infos is empty. They go in encoded, as unknown fields that protobuf marshals as they are; a client sees no
 // difference, and the response's own Connections stays empty.
-func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
+func SetRows(response *pb.ListConnectionsResponse, infos []server.Connection) int {
 	if len(infos) == 0 {
 		return 0
 	}
@@ -39,14 +39,14 @@ func SetRows(response *pb.ListConnectionsResponse, infos []server.Info) int {
 
 // appendConnection appends a field that is a sockgate.v1.Connection: the bytes of control's own conversion, marshalled,
 // without its thirty allocations. A walk may have a million rows.
-func appendConnection(b []byte, field protowire.Number, i *event.Info) []byte {
+func appendConnection(b []byte, field protowire.Number, i *event.Connection) []byte {
 	b, at := begin(b, field)
 	b, text := begin(b, 1)
 	b = end(i.AppendID(b), text)
 	b = AppendText(b, 2, i.Origin.Node)
 	b = AppendText(b, 3, i.Listener.Name)
-	b = appendAddress(b, 4, i, i.AppendRemoteAddress)
-	b = appendAddress(b, 5, i, i.AppendLocalAddress)
+	b = appendAddress(b, 4, i, i.AppendRemoteAddr)
+	b = appendAddress(b, 5, i, i.AppendLocalAddr)
 	b = appendTime(b, 6, i.ConnectedAt)
 	b = appendTime(b, 7, i.LastActiveAt)
 	b = appendUint(b, 8, i.BytesReceived)
@@ -79,7 +79,7 @@ func appendPeer(b []byte, p *event.Peer) []byte {
 }
 
 // appendAddress appends an address. The address of a unix socket is a path, which need not be UTF-8.
-func appendAddress(b []byte, field protowire.Number, i *event.Info, address func([]byte) []byte) []byte {
+func appendAddress(b []byte, field protowire.Number, i *event.Connection, address func([]byte) []byte) []byte {
 	b, at := begin(b, field)
 	b = address(b)
 	if i.Listener.Unix != "" && !utf8.Valid(b[at:]) {

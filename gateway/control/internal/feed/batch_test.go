@@ -14,7 +14,7 @@ func BenchmarkStream(b *testing.B) {
 	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	l := event.NewLog(origin, 256)
 	now := time.Now()
-	info := event.Info{
+	info := event.Connection{
 		Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: 123456, ConnectedAt: now,
 			Remote: netip.MustParseAddrPort("10.1.2.3:40000"), Local: netip.MustParseAddrPort("10.0.0.1:8017")},
 		LastActiveAt: now, BytesReceived: 1234, BytesSent: 5678, State: event.StateClosed,

@@ -22,11 +22,11 @@ type Group struct {
 }
 
 // groupNames are what connections can be grouped by, besides labels; a filter has the same names.
-var groupNames = map[string]func(*event.Info) string{
-	"listener":     func(i *event.Info) string { return i.Listener.Name },
-	"state":        func(i *event.Info) string { return i.State.String() },
-	"close_reason": func(i *event.Info) string { return i.CloseReason.String() },
-	"remote_ip": func(i *event.Info) string {
+var groupNames = map[string]func(*event.Connection) string{
+	"listener":     func(i *event.Connection) string { return i.Listener.Name },
+	"state":        func(i *event.Connection) string { return i.State.String() },
+	"close_reason": func(i *event.Connection) string { return i.CloseReason.String() },
+	"remote_ip": func(i *event.Connection) string {
 		if !i.Remote.IsValid() {
 			return ""
 		}
@@ -35,7 +35,7 @@ var groupNames = map[string]func(*event.Info) string{
 }
 
 // Reader returns the function that reads a connection's value by the value's name; nil when it is not known.
-func Reader(name string) func(*event.Info) string { return groupNames[name] }
+func Reader(name string) func(*event.Connection) string { return groupNames[name] }
 
 // Counts are the numbers of connections by value.
 type Counts map[string]*uint64

@@ -15,13 +15,13 @@ const Kept = 10_000
 // an index by seq. The zero value is empty. Its methods may be called from any goroutine.
 type Ring struct {
 	mu    sync.Mutex
-	ring  []event.Info // grows to Kept, then goes round
-	next  int          // where the next one goes
+	ring  []event.Connection // grows to Kept, then goes round
+	next  int                // where the next one goes
 	index registry.Index
 }
 
 // Add remembers a connection that has closed, and forgets the oldest when there are Kept.
-func (r *Ring) Add(info event.Info) {
+func (r *Ring) Add(info event.Connection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < Kept {
@@ -36,19 +36,19 @@ func (r *Ring) Add(info event.Info) {
 }
 
 // Get returns a remembered connection by its seq.
-func (r *Ring) Get(seq uint64) (event.Info, bool) {
+func (r *Ring) Get(seq uint64) (event.Connection, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	place, ok := r.index.Get(seq)
 	if !ok {
-		return event.Info{}, false
+		return event.Connection{}, false
 	}
 	return r.ring[place], true
 }
 
 // Page appends closed connections with after < seq <= upTo to page, in order, up to its capacity, and returns up to
 // which seq these are all.
-func (r *Ring) Page(after, upTo uint64, page []event.Info) ([]event.Info, uint64) {
+func (r *Ring) Page(after, upTo uint64, page []event.Connection) ([]event.Connection, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for e := range r.index.Above(after) {

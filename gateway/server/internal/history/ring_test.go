@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-func closedInfo(seq uint64) event.Info {
-	return event.Info{Identity: &event.Identity{Seq: seq}, State: event.StateClosed}
+func closedInfo(seq uint64) event.Connection {
+	return event.Connection{Identity: &event.Identity{Seq: seq}, State: event.StateClosed}
 }
 
 // The ring remembers the last that closed, whatever their seqs, and shows them in the order of these.
@@ -30,7 +30,7 @@ func TestClosedRing(t *testing.T) {
 	slices.Sort(kept)
 	var got []uint64
 	for after, upTo := uint64(0), kept[len(kept)-2]; after < upTo; {
-		page, until := r.Page(after, upTo, make([]event.Info, 0, 100))
+		page, until := r.Page(after, upTo, make([]event.Connection, 0, 100))
 		for _, info := range page {
 			got = append(got, info.Seq)
 		}
@@ -58,7 +58,7 @@ func BenchmarkClosedPage(b *testing.B) {
 	for i := range uint64(Kept) {
 		r.Add(closedInfo(i * 7919 % 1_000_003))
 	}
-	page := make([]event.Info, 0, 256)
+	page := make([]event.Connection, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Page(500_000, 1<<40, page)

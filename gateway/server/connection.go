@@ -7,7 +7,7 @@ import (
 )
 
 // Info is a connection as it was at one moment.
-type Info = event.Info
+type Connection = event.Connection
 
 // State says where a connection is in its life.
 type State = event.State
@@ -35,17 +35,17 @@ const (
 type Matcher interface {
 	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event
 	// happened that the Info is of.
-	MatchAt(info *Info, at time.Time) bool
+	MatchAt(info *Connection, at time.Time) bool
 	// String returns the source, which is what records and other nodes are given.
 	String() string
 }
 
 // MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the Info.
 // Records call it `func`.
-type MatchFunc func(info *Info, at time.Time) bool
+type MatchFunc func(info *Connection, at time.Time) bool
 
 // MatchAt calls f.
-func (f MatchFunc) MatchAt(info *Info, at time.Time) bool { return f(info, at) }
+func (f MatchFunc) MatchAt(info *Connection, at time.Time) bool { return f(info, at) }
 
 // String returns `func`.
 func (f MatchFunc) String() string { return "func" }
