@@ -31,7 +31,7 @@ type Service struct {
 	most    int           // event streams of one identity
 	streams atomic.Int64  // event streams open now
 	feeds   feed.Feeds
-	rows    sync.Pool // of *[]server.Info, the memory of a page's rows
+	rows    sync.Pool // of *[]server.Connection, the memory of a page's rows
 }
 
 // newService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.

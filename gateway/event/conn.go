@@ -2,7 +2,7 @@ package event
 
 import "time"
 
-// Info is a connection as it was at one moment. It is a copy: only Identity and Labels are shared.
+// Connection is a connection as it was at one moment. It is a copy: only Identity and Labels are shared.
 type Connection struct {
 	*Identity                        // nil in an event that is about no single connection
 	LastActiveAt   time.Time         // when a byte was last received or taken by the kernel

@@ -6,7 +6,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Info is a connection as it was at one moment.
+// Connection is a connection as it was at one moment.
 type Connection = event.Connection
 
 // State says where a connection is in its life.
