@@ -37,9 +37,9 @@ func limits(l *server.Limits, g *server.GatewayInfo) *pb.Limits {
 }
 
 // limitsNow converts the limits in force; l are those that can be changed.
-func (s *Service) limitsNow(ctx context.Context, l *server.Limits) (*pb.Limits, error) {
+func (s *Service) limitsNow(l *server.Limits) *pb.Limits {
 	info := s.gateway.Gateway()
-	return limits(l, &info), nil
+	return limits(l, &info)
 }
 
 // GetLimits returns the limits in force.
@@ -48,11 +48,7 @@ func (s *Service) GetLimits(ctx context.Context, _ *pb.GetLimitsRequest) (*pb.Ge
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.limitsNow(ctx, &l)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.GetLimitsResponse{Limits: now}, nil
+	return &pb.GetLimitsResponse{Limits: s.limitsNow(&l)}, nil
 }
 
 // UpdateLimits changes limits, all or none.
@@ -66,11 +62,7 @@ func (s *Service) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.limitsNow(ctx, &l)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.UpdateLimitsResponse{Limits: now}, nil
+	return &pb.UpdateLimitsResponse{Limits: s.limitsNow(&l)}, nil
 }
 
 // changes are the changes of limits that a request asks for.

@@ -71,7 +71,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		_ = g.server.Shutdown(ctx)
 		return err
 	}
-	g.announce(ctx, controlListener)
+	g.announce(controlListener)
 	return g.run(ctx, controlListener, p)
 }
 
@@ -105,7 +105,7 @@ func listenControl(c *controlFlags) (net.Listener, error) {
 }
 
 // announce logs a line for each listener and one for the control plane.
-func (g *gateway) announce(ctx context.Context, controlListener net.Listener) {
+func (g *gateway) announce(controlListener net.Listener) {
 	info := g.server.Gateway()
 	for _, l := range info.Listeners {
 		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler},

@@ -48,7 +48,7 @@ func (i *Identity) Known() Peer {
 	return *i.Peer
 }
 
-// ProxyAddress returns the balancer's address as `ip:port`, or "" when no PROXY header named the peer.
+// ProxyAddr returns the balancer's address as `ip:port`, or "" when no PROXY header named the peer.
 func (i *Identity) ProxyAddr() string {
 	if i.Peer == nil || !i.Peer.Proxy.IsValid() {
 		return ""
@@ -62,11 +62,11 @@ func (i *Identity) ID() string {
 	return string(i.AppendID(make([]byte, 0, len(i.Origin.Node)+len(i.Origin.Incarnation)+rest)))
 }
 
-// RemoteAddress returns the peer's address as `ip:port`. For a peer on a unix socket it is `unix:` and the listener's
+// RemoteAddr returns the peer's address as `ip:port`. For a peer on a unix socket it is `unix:` and the listener's
 // path, unless a PROXY header tells the address.
 func (i *Identity) RemoteAddr() string { return i.address(i.Remote) }
 
-// LocalAddress returns the gateway's address of the socket, in the form of RemoteAddress.
+// LocalAddr returns the gateway's address of the socket, in the form of RemoteAddress.
 func (i *Identity) LocalAddr() string { return i.address(i.Local) }
 
 func (i *Identity) address(a netip.AddrPort) string {
@@ -85,10 +85,10 @@ func (i *Identity) AppendID(b []byte) []byte {
 	return strconv.AppendUint(b, i.Seq, 10)
 }
 
-// AppendRemoteAddress appends the text that RemoteAddress returns to b, as AppendID does.
+// AppendRemoteAddr appends the text that RemoteAddress returns to b, as AppendID does.
 func (i *Identity) AppendRemoteAddr(b []byte) []byte { return i.appendAddress(b, i.Remote) }
 
-// AppendLocalAddress appends the text that LocalAddress returns to b, as AppendID does.
+// AppendLocalAddr appends the text that LocalAddress returns to b, as AppendID does.
 func (i *Identity) AppendLocalAddr(b []byte) []byte { return i.appendAddress(b, i.Local) }
 
 func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {

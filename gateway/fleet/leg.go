@@ -279,7 +279,7 @@ func (l *leg) gap(d *pb.GapDetails) *pb.Event {
 // refusedStream returns the error of a stream that a node refuses for good, because of its caller or of the request. It
 // is nil for any other end.
 func refusedStream(end *exchange.StreamEnd) error {
-	code := codes.OK
+	var code codes.Code
 	switch end.Status {
 	case pb.NodeStatus_NODE_STATUS_DENIED:
 		code = codes.PermissionDenied

@@ -29,7 +29,7 @@ func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListN
 		answers = n.tell(ctx, to, exchange.MethodPing, nil, min(to.wait, maxRound))
 	}
 	response := &pb.ListNodesResponse{}
-	for _, m := range n.listed(to, r.GetScope()) {
+	for _, m := range n.listed(r.GetScope()) {
 		row := n.row(&m)
 		for i := range answers {
 			if a := &answers[i]; a.Node == m.Node && a.OK() && !m.Self {
@@ -78,7 +78,7 @@ func nodeResultsOf(answers []exchange.Answer) []*pb.NodeResult {
 const maxNodes = 10_000
 
 // listed returns the nodes of a table: the named ones, else all that are known, also those that left.
-func (n *Node) listed(to *reach, s *pb.Scope) []member.Member {
+func (n *Node) listed(s *pb.Scope) []member.Member {
 	known := n.roster.Known()
 	if named := s.GetNodes(); len(named) > 0 {
 		known = slices.DeleteFunc(known, func(m member.Member) bool { return !slices.Contains(named, m.Node) })

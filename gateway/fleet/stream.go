@@ -196,7 +196,8 @@ func (s *eventStream) depart(node string, told event.Cursor) {
 
 // end sends the events so far and returns the error that ends the stream.
 func (s *eventStream) end(err error) error {
-	if p, ok := err.(*panicError); ok {
+	var p *panicError
+	if errors.As(err, &p) {
 		panic(p.text) // in the goroutine of the call, where it is recovered and logged
 	}
 	if s.batch.count > 0 {

@@ -143,7 +143,8 @@ func TestListScansOn(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 17})
 	closedAll(t, g, server.ScanRows+5000)
 	last := g.open()
-	r := server.ListRequest{Limit: 10, State: server.ListAll, Match: match(func(i *server.Connection) bool { return i.Live() })}
+	r := server.ListRequest{Limit: 10, State: server.ListAll,
+		Match: match(func(i *server.Connection) bool { return i.Live() })}
 	if rows := g.list(r); len(rows) != 1 || rows[0].ID() != last.id {
 		t.Errorf("found %v; expected %s", seqs(t, rows), last.id)
 	}

@@ -88,6 +88,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// DefaultGateway is the control plane that ctl calls when nothing names another.
 const (
 	DefaultGateway = "127.0.0.1:8018"
 	defaultTimeout = 5 * time.Second

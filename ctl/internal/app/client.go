@@ -132,7 +132,7 @@ func (a *App) OpenStream(ctx context.Context, c *Client, req *sockgatev1.StreamE
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(a.Timeout, func() { cancel(context.DeadlineExceeded) })
 	stream, err := c.StreamEvents(ctx, req, grpc.MaxCallRecvMsgSize(maxReceiveBatch))
-	if !timer.Stop() && context.Cause(ctx) == context.DeadlineExceeded {
+	if !timer.Stop() && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		err = c.Wrap(errConnectTimeout(a.Timeout), req)
 	}
 	if err != nil {

@@ -115,7 +115,7 @@ func parseContexts(data []byte) (*Contexts, error) {
 	var c Contexts
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && err != io.EOF {
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	for i, n := range c.Contexts {
@@ -126,7 +126,7 @@ func parseContexts(data []byte) (*Contexts, error) {
 			return nil, fmt.Errorf("there are two contexts of the name %q", n.Name)
 		}
 		if err := checkGateway(n.Gateway); err != nil {
-			return nil, fmt.Errorf("context %q: %v", n.Name, err)
+			return nil, fmt.Errorf("context %q: %w", n.Name, err)
 		}
 	}
 	if c.Current != "" && c.Find(c.Current) == nil {

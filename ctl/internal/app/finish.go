@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	AskAfter = 2 * time.Second // how often it is asked how the nodes are that something is awaited from
+	// AskAfter is how often ctl asks for the state of nodes whose events it awaits.
+	AskAfter = 2 * time.Second
 	// without any event of a node that is there: three times as long as a stream may be silent
 	giveUpAfter = 15 * time.Second
 )

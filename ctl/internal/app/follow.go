@@ -92,7 +92,7 @@ func (f *Follower) attempt(ctx context.Context) error {
 	defer done()
 	for {
 		resp, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -213,6 +213,7 @@ func Retryable(err error) bool {
 	}
 }
 
+// The bounds of the pauses between attempts.
 const (
 	BackoffFirst = 100 * time.Millisecond
 	BackoffLast  = 5 * time.Second

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// The contract's bounds of payloads, in bytes.
 const (
 	MaxSendBytes      = 1 << 20
 	MaxBroadcastBytes = 512 << 10

@@ -13,6 +13,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
+// The contract's bounds of a scope.
 const (
 	MaxNodes       = 1000
 	maxNodeTimeout = time.Minute
@@ -126,4 +127,5 @@ func KnownNodes(ctx context.Context, c *Client) ([]*sockgatev1.Node, error) {
 	return resp.GetNodes(), err
 }
 
+// FilterHelp is the help of every --filter flag.
 const FilterHelp = "CEL `EXPR` that selects connections"

@@ -258,7 +258,7 @@ func (c *echoConn) fail(err error) bool {
 	ours := c.bench.stopping() && errors.Is(err, os.ErrDeadlineExceeded) ||
 		c.finished.Load() && errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.Is(err, net.ErrClosed) ||
-		err == io.EOF && c.bench.stopping() && c.answered.Load() == c.sent.Load()
+		errors.Is(err, io.EOF) && c.bench.stopping() && c.answered.Load() == c.sent.Load()
 	if ours {
 		return false
 	}

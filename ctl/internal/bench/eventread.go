@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -76,7 +77,7 @@ func (r *eventReader) run() {
 }
 
 func (r *eventReader) fail(err error) {
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		err = &controlError{r.client.Wrap(err, nil)}
 	}
 	r.bench.failures.add(err)

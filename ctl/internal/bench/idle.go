@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -140,7 +141,7 @@ func (i *idleBench) watch(socket net.Conn) {
 		case failureName(err) == "timedOut" && i.stopping():
 			return
 		default:
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = fmt.Errorf("the server closed an idle connection: %w", err)
 			}
 			i.lost.Add(1)

@@ -47,14 +47,14 @@ func (p pattern) check(offset int64, received []byte) error {
 	for len(received) > 0 {
 		want := p.at(offset, int64(len(received)))
 		if !bytes.Equal(want, received[:len(want)]) {
-			return p.difference(offset, want, received)
+			return difference(want, received)
 		}
 		offset, received = offset+int64(len(want)), received[len(want):]
 	}
 	return nil
 }
 
-func (p pattern) difference(offset int64, want, received []byte) error {
+func difference(want, received []byte) error {
 	for i := range want {
 		if want[i] != received[i] {
 			return &mismatchError{fmt.Sprintf("0x%02x came where 0x%02x was expected (after %d right bytes here)", received[i],

@@ -160,7 +160,7 @@ func (c *dialConn) read() bool {
 			continue
 		}
 		c.emitData(c.decoder.Flush())
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			c.fail(err)
 			return false
 		}

@@ -1,3 +1,4 @@
+// Package limits names, parses and prints the limits of a gateway, from the descriptor of sockgate.v1.Limits.
 package limits
 
 import (

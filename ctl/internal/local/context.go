@@ -1,3 +1,4 @@
+// Package local has the commands that call no gateway: contexts, token files, and certificates to try TLS out.
 package local
 
 import (

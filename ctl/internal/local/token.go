@@ -183,7 +183,7 @@ func tokenRemoveCommand(a *app.App) *cobra.Command {
 		Args:  app.Exactly(1, "one NAME"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion,
 			cobra.ShellCompDirective) {
-			return tokenNames(a, o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
+			return tokenNames(o.file, args, prefix), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: a.RunE(func(_ *cobra.Command, args []string) error { return tokenRemove(a, args[0], o) }),
 	}
@@ -207,7 +207,7 @@ func tokenRemove(a *app.App, name string, o tokenOptions) error {
 }
 
 // tokenNames offers the names in the file of --file.
-func tokenNames(a *app.App, file string, args []string, prefix string) []cobra.Completion {
+func tokenNames(file string, args []string, prefix string) []cobra.Completion {
 	data, err := app.ReadFileBounded(file, maxTokenFile)
 	if err != nil || len(args) > 0 {
 		return nil

@@ -44,8 +44,9 @@ func (s *simulated) Live() int { return len(s.conns) }
 // info returns a connection as it is now.
 func (s *simulated) info(i int) server.Connection {
 	c := &s.conns[i]
-	return server.Connection{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096, BytesSent: c.sent.Load(),
-		State: event.StateOpen}
+	return server.Connection{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096,
+		BytesSent: c.sent.Load(),
+		State:     event.StateOpen}
 }
 
 // List implements a server's verb.

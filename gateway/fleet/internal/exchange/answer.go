@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type Answer struct {
 	Elapsed time.Duration
 }
 
+// OK reports whether the node did what it was asked for.
 func (a *Answer) OK() bool { return a.Status == pb.NodeStatus_NODE_STATUS_OK }
 
 // Doubtful reports whether a node without an OK may have done all or a part of its work all the same.
@@ -51,7 +53,8 @@ func NotAsked(m *member.Member) Answer {
 
 // unsent is the answer of a node that did not get the question.
 func unsent(err error) Answer {
-	if _, large := err.(*sizeError); large {
+	var large *sizeError
+	if errors.As(err, &large) {
 		return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: grpcstatus.Error(codes.ResourceExhausted, err.Error()),
 			Message: err.Error()}
 	}

@@ -16,13 +16,14 @@ const (
 	signature2 = "\r\n\r\n\x00\r\nQUIT\n" // of version 2
 )
 
-// proxyHeader collects the bytes of a PROXY header, which may come in any pieces. It keeps at most proxyV2 + maxProxyV2
+// Header collects the bytes of a PROXY header, which may come in any pieces. It keeps at most proxyV2 + maxProxyV2
 // of them.
 type Header struct{ Bytes []byte }
 
-// headerState says how much of a PROXY header has come.
+// State says how much of a PROXY header has come.
 type State int
 
+// The states, from nothing to a whole header.
 const (
 	Absent      State = iota // the first bytes are those of something else
 	Undecided                // they may be those of one, or of something else
@@ -46,7 +47,7 @@ func (h *Header) Add(p []byte) (n int, state State, err error) {
 	return len(all) - before, state, nil
 }
 
-// measureHeader says how much of a PROXY header there is at the start of b, and how long the header is when it is
+// Measure says how much of a PROXY header there is at the start of b, and how long the header is when it is
 // complete.
 func Measure(b []byte) (length int, state State, err error) {
 	switch {

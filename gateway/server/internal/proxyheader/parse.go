@@ -18,15 +18,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/certid"
 )
 
-const ()
-
-// proxied is what a PROXY header says.
+// Found is what a PROXY header says.
 type Found struct {
 	Remote netip.AddrPort // the client's address; the zero value when the header has none, and the socket's own holds
 	Peer   event.Peer     // what the balancer knows of the client: all but Proxy
 }
 
-// parseHeader reads a complete PROXY header: exactly its bytes, which it leaves as they are. The error says what is
+// Parse reads a complete PROXY header: exactly its bytes, which it leaves as they are. The error says what is
 // wrong with it.
 func Parse(b []byte) (Found, error) {
 	header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(asLocal(b)), len(b)))
