@@ -68,7 +68,8 @@ func TestReflection(t *testing.T) {
 	g := gatewaytest.Start(t)
 	stream, err := reflectionpb.NewServerReflectionClient(g.Conn).ServerReflectionInfo(patiently(t))
 	check(t, err)
-	check(t, stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}}))
+	check(t, stream.Send(&reflectionpb.ServerReflectionRequest{
+		MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}}))
 	r, err := stream.Recv()
 	check(t, err)
 	var names []string

@@ -258,7 +258,10 @@ func TestBenchBroadcastNeedsItsConnections(t *testing.T) {
 
 // TestBenchBroadcastFindsWrongBytes holds that other bytes sent to its connections are noticed.
 func TestBenchBroadcastFindsWrongBytes(t *testing.T) {
-	g := gatewaytest.Start(t, func(c *gatewayserver.Config) { c.Handler = handler.Echo{Greeting: []byte("welcome to the gateway\n")} })
+	g := gatewaytest.Start(t, func(c *gatewayserver.Config) {
+		c.Handler = handler.Echo{Greeting: []byte(
+			"welcome to the gateway\n")}
+	})
 	r := newBenchRun(t.Context(), g.Control)
 	if code := r.run("broadcast -c 3 --count 1 --timeout 1s", g.Addr); code != app.ExitFailed ||
 		!strings.Contains(r.stderr.String(), "something else was sent to this connection") {

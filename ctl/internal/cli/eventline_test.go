@@ -20,7 +20,8 @@ import (
 func sampleEvents() []*sockgatev1.Event {
 	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.42")
 	listener := &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
-	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(250 * time.Millisecond), QueuedBytes: 70000}}
+	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(
+		250 * time.Millisecond), QueuedBytes: 70000}}
 	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2,
 		EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
 	member := func(message string, silent time.Duration) *sockgatev1.Event_Member {
@@ -37,11 +38,16 @@ func sampleEvents() []*sockgatev1.Event {
 		{Connection: open, Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte("More Axes\n"),
 			TotalBytes: 10}}},
 		{Connection: open},
-		{Connection: open, Details: &sockgatev1.Event_IdleTimeout{IdleTimeout: &sockgatev1.IdleTimeoutDetails{Idle: durationpb.New(500 * time.Millisecond), Closing: true}}},
+		{Connection: open, Details: &sockgatev1.Event_IdleTimeout{IdleTimeout: &sockgatev1.IdleTimeoutDetails{
+			Idle: durationpb.New(500 * time.Millisecond), Closing: true}}},
 		{Connection: open, Details: backpressure},
 		{Connection: open, Details: backpressure},
-		{Details: &sockgatev1.Event_Error{Error: &sockgatev1.ErrorDetails{Operation: sockgatev1.ErrorOperation_ERROR_OPERATION_ACCEPT, Message: "too many open files", Count: 9, Listener: "game"}}},
-		{Connection: closed, Details: &sockgatev1.Event_Closed{Closed: &sockgatev1.ClosedDetails{Reason: sockgatev1.CloseReason_CLOSE_REASON_KICKED, Lifetime: durationpb.New(3 * time.Minute), Connections: 2, UnsentBytes: 1, DiscardedBytes: 2}}},
+		{Details: &sockgatev1.Event_Error{Error: &sockgatev1.ErrorDetails{
+			Operation: sockgatev1.ErrorOperation_ERROR_OPERATION_ACCEPT, Message: "too many open files", Count: 9,
+			Listener: "game"}}},
+		{Connection: closed, Details: &sockgatev1.Event_Closed{Closed: &sockgatev1.ClosedDetails{
+			Reason: sockgatev1.CloseReason_CLOSE_REASON_KICKED, Lifetime: durationpb.New(3 * time.Minute), Connections: 2,
+			UnsentBytes: 1, DiscardedBytes: 2}}},
 		{Details: listener},
 		{Details: drain},
 		{Details: drain},
@@ -56,7 +62,8 @@ func sampleEvents() []*sockgatev1.Event {
 			Cursor: "19ab0d3f1c2.7"}}},
 		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
 			Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
-		{Details: &sockgatev1.Event_Refused{Refused: &sockgatev1.RefusedDetails{Reason: sockgatev1.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
+		{Details: &sockgatev1.Event_Refused{Refused: &sockgatev1.RefusedDetails{
+			Reason: sockgatev1.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
 			Message: "20 connections from 203.0.113.7", RemoteAddress: "203.0.113.7:4242"}}},
 		{Details: member("first heard of", 0)},
 		{Details: member("", 5200*time.Millisecond)},

@@ -67,7 +67,8 @@ func (l *eventLog) responses(req *sockgatev1.StreamEventsRequest) []*sockgatev1.
 	from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c."))
 	if req.GetSnapshot() {
 		for i := range l.present {
-			out = append(out, &sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{logEvent(sockgatev1.EventType_EVENT_TYPE_PRESENT, i+1)}})
+			out = append(out, &sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{logEvent(
+				sockgatev1.EventType_EVENT_TYPE_PRESENT, i+1)}})
 		}
 		done := logEvent(sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, 0)
 		done.Connection = nil
@@ -238,7 +239,8 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		g := (&eventLog{}).gateway()
 		g.stream = func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
-			_ = s.Send(&sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{logEvent(sockgatev1.EventType_EVENT_TYPE_CONNECTED, 7)}, Cursor: "c.7"})
+			_ = s.Send(&sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{logEvent(
+				sockgatev1.EventType_EVENT_TYPE_CONNECTED, 7)}, Cursor: "c.7"})
 			<-s.Context().Done()
 			return nil
 		}

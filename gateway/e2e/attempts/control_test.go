@@ -136,7 +136,8 @@ var calls = []call{
 	}},
 	{"UpdateLimits", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
 		_, err := c.UpdateLimits(ctx,
-			&sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{HandshakeTimeout: durationpb.New(1500 * time.Millisecond)}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
+			&sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{HandshakeTimeout: durationpb.New(
+				1500 * time.Millisecond)}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
 		return err
 	}},
 	{"ListNodes", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
@@ -276,7 +277,8 @@ func (g *guarded) reflect(conn *grpc.ClientConn) string {
 	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(within(g.t))
 	if err == nil {
 		// its error comes with Recv too
-		_ = stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
+		_ = stream.Send(&reflectionpb.ServerReflectionRequest{
+			MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
 		_, err = stream.Recv()
 	}
 	return answer(err)
