@@ -135,7 +135,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Node == "" {
 		c.Node = process.Node()
 	}
-	c.Limits = c.Limits.withDefaults()
+	c.Limits.bounds().SetDefaults()
 	setDefault(&c.EventLogSize, defaultEventLogSize)
 	setDefault(&c.CloseTimeout, defaultCloseTimeout)
 	setDefault(&c.DrainTimeout, defaultDrainTimeout)
@@ -186,7 +186,14 @@ func (c *Config) validate() error {
 	if err := c.validateListeners(); err != nil {
 		return err
 	}
-	return c.Limits.validate(c.Listeners)
+	return c.Limits.bounds().Validate(names(c.Listeners))
+}
+
+func names(listeners []ListenerConfig) (names []string) {
+	for i := range listeners {
+		names = append(names, listeners[i].Name)
+	}
+	return names
 }
 
 func (c *Config) validateListeners() error {

@@ -2,11 +2,11 @@ package server
 
 import (
 	"context"
-	"math"
 	"net/netip"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/bounds"
 )
 
 // Limits are the bounds that can be changed while a server serves; UpdateLimits does it. A new limit holds for what
@@ -76,34 +76,12 @@ type Limits struct {
 	IdleTimeout time.Duration
 }
 
-const (
-	defaultHighWater        = 64 << 10
-	defaultQueueLimit       = 1 << 20
-	defaultWriteTimeout     = 30 * time.Second
-	defaultHandshakeTimeout = 10 * time.Second
-	defaultMaxHandshakes    = 1024
-)
+// LimitError says that a limit is out of its bounds: Field is the limit as sockgate.v1.Limits has it, for example
+// `max_connections`, and Text is what was given and what was expected.
+type LimitError = bounds.Error
 
-// withDefaults returns the limits with every default filled in.
-func (l Limits) withDefaults() Limits {
-	setDefault(&l.HighWater, defaultHighWater)
-	setDefault(&l.LowWater, l.HighWater/2)
-	setDefault(&l.SendQueueLimit, max(defaultQueueLimit, l.HighWater))
-	setDefault(&l.WriteTimeout, defaultWriteTimeout)
-	setDefault(&l.HandshakeTimeout, defaultHandshakeTimeout)
-	setDefault(&l.MaxHandshakes, defaultMaxHandshakes)
-	setDefault(&l.AcceptBurst, burstOf(l.AcceptRate))
-	setDefault(&l.AcceptBurstPerIP, burstOf(l.AcceptRatePerIP))
-	return l
-}
-
-// burstOf is the burst of a rate for which none is named; 0 without a rate, or with one that is out of its bounds.
-func burstOf(rate float64) int {
-	if rate > 0 && rate <= maxAcceptRate {
-		return int(math.Ceil(rate))
-	}
-	return 0
-}
+// bounds are the limits for filling in their defaults and checking them, at the same place in memory.
+func (l *Limits) bounds() *bounds.Limits { return (*bounds.Limits)(l) }
 
 // Limits returns the limits in force. The map and slices in them must not be modified. The error is always nil.
 func (s *Server) Limits(context.Context) (Limits, error) { return *s.limits.Load(), nil }

@@ -29,9 +29,9 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 	old := s.limits.Load()
 	l := old.clone()
 	r.Change(&l)
-	l.follow(old)
-	l = l.withDefaults()
-	if err := l.validate(s.config.Listeners); err != nil {
+	l.bounds().Follow(old.bounds())
+	l.bounds().SetDefaults()
+	if err := l.bounds().Validate(names(s.config.Listeners)); err != nil {
 		return Limits{}, err
 	}
 	s.useLimits(&l)
@@ -77,20 +77,4 @@ func (l *Limits) clone() Limits {
 	c.ListenerConnections = maps.Clone(l.ListenerConnections)
 	c.Allow, c.Deny = slices.Clone(l.Allow), slices.Clone(l.Deny)
 	return c
-}
-
-// follow adapts the limits that depend on others which have changed, and have not changed themselves.
-func (l *Limits) follow(old *Limits) {
-	if l.HighWater != old.HighWater && l.LowWater == old.LowWater && l.LowWater > l.HighWater {
-		l.LowWater = l.HighWater / 2
-	}
-	followRate(&l.AcceptBurst, l.AcceptRate, old.AcceptBurst, old.AcceptRate)
-	followRate(&l.AcceptBurstPerIP, l.AcceptRatePerIP, old.AcceptBurstPerIP, old.AcceptRatePerIP)
-}
-
-// followRate has a burst that was the default, and was not changed, be the default of a rate that was.
-func followRate(burst *int, rate float64, oldBurst int, oldRate float64) {
-	if rate != oldRate && *burst == oldBurst && oldBurst == burstOf(oldRate) {
-		*burst = burstOf(rate)
-	}
 }

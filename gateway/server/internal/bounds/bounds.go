@@ -1,4 +1,5 @@
-package server
+// Package bounds fills in the defaults of limits and checks that each limit is within its bounds.
+package bounds
 
 import (
 	"fmt"
@@ -24,23 +25,23 @@ const (
 	maxHandshakeTimeout = time.Hour
 )
 
-// LimitError says that a limit is out of its bounds.
-type LimitError struct {
+// Error says that a limit is out of its bounds.
+type Error struct {
 	Field string // as sockgate.v1.Limits has it, for example `max_connections`
 	Text  string // what was given, and what was expected
 }
 
 // Error returns the text.
-func (e *LimitError) Error() string { return e.Text }
+func (e *Error) Error() string { return e.Text }
 
 // limitError is an error about a field: its name in words, and then the text.
 func limitError(field, format string, values ...any) error {
-	return &LimitError{Field: field, Text: strings.ReplaceAll(field, "_", " ") + " " + fmt.Sprintf(format, values...)}
+	return &Error{Field: field, Text: strings.ReplaceAll(field, "_", " ") + " " + fmt.Sprintf(format, values...)}
 }
 
-// validate checks limits with every default filled in. Listeners are those that the limits may name. The error is a
-// *LimitError about the first field that is out of its bounds.
-func (l *Limits) validate(listeners []ListenerConfig) error {
+// Validate checks limits with every default filled in. Listeners are the names that the limits may have. The error is a
+// *Error about the first field that is out of its bounds.
+func (l *Limits) Validate(listeners []string) error {
 	for _, check := range []func() error{l.validateNumbers, l.validateTimes, l.validateRates, l.validateNetworks} {
 		if err := check(); err != nil {
 			return err
@@ -138,11 +139,7 @@ func (l *Limits) validateNetworks() error {
 }
 
 // validateListeners checks the limits of listeners: there must be one of each name.
-func (l *Limits) validateListeners(listeners []ListenerConfig) error {
-	var names []string
-	for i := range listeners {
-		names = append(names, listeners[i].Name)
-	}
+func (l *Limits) validateListeners(names []string) error {
 	for _, name := range slices.Sorted(maps.Keys(l.ListenerConnections)) {
 		n := l.ListenerConnections[name]
 		switch {

@@ -1,0 +1,78 @@
+package bounds
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"time"
+)
+
+// Limits are the limits of a server, field by field as server.Limits has and documents them: one is converted to the
+// other.
+type Limits struct {
+	MaxConnections            int
+	ListenerConnections       map[string]int
+	ConnectionsPerIP          int
+	ConnectionsPerIPv6Network int
+	AcceptRate                float64
+	AcceptBurst               int
+	AcceptRatePerIP           float64
+	AcceptBurstPerIP          int
+	ReceiveRate               int
+	ReceiveMessageRate        int
+	HandshakeTimeout          time.Duration
+	MaxHandshakes             int
+	FirstByteTimeout          time.Duration
+	Allow                     []netip.Prefix
+	Deny                      []netip.Prefix
+	QueueBudget               int
+	HighWater                 int
+	LowWater                  int
+	SendQueueLimit            int
+	WriteTimeout              time.Duration
+	IdleTimeout               time.Duration
+}
+
+const (
+	defaultHighWater        = 64 << 10
+	defaultQueueLimit       = 1 << 20
+	defaultWriteTimeout     = 30 * time.Second
+	defaultHandshakeTimeout = 10 * time.Second
+	defaultMaxHandshakes    = 1024
+)
+
+// SetDefaults fills in every default.
+func (l *Limits) SetDefaults() {
+	l.HighWater = cmp.Or(l.HighWater, defaultHighWater)
+	l.LowWater = cmp.Or(l.LowWater, l.HighWater/2)
+	l.SendQueueLimit = cmp.Or(l.SendQueueLimit, max(defaultQueueLimit, l.HighWater))
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, defaultWriteTimeout)
+	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, defaultHandshakeTimeout)
+	l.MaxHandshakes = cmp.Or(l.MaxHandshakes, defaultMaxHandshakes)
+	l.AcceptBurst = cmp.Or(l.AcceptBurst, burstOf(l.AcceptRate))
+	l.AcceptBurstPerIP = cmp.Or(l.AcceptBurstPerIP, burstOf(l.AcceptRatePerIP))
+}
+
+// burstOf is the burst of a rate for which none is named; 0 without a rate, or with one that is out of its bounds.
+func burstOf(rate float64) int {
+	if rate > 0 && rate <= maxAcceptRate {
+		return int(math.Ceil(rate))
+	}
+	return 0
+}
+
+// Follow adapts the limits that depend on others which have changed, and have not changed themselves.
+func (l *Limits) Follow(old *Limits) {
+	if l.HighWater != old.HighWater && l.LowWater == old.LowWater && l.LowWater > l.HighWater {
+		l.LowWater = l.HighWater / 2
+	}
+	followRate(&l.AcceptBurst, l.AcceptRate, old.AcceptBurst, old.AcceptRate)
+	followRate(&l.AcceptBurstPerIP, l.AcceptRatePerIP, old.AcceptBurstPerIP, old.AcceptRatePerIP)
+}
+
+// followRate has a burst that was the default, and was not changed, be the default of a rate that was.
+func followRate(burst *int, rate float64, oldBurst int, oldRate float64) {
+	if rate != oldRate && *burst == oldBurst && oldBurst == burstOf(oldRate) {
+		*burst = burstOf(rate)
+	}
+}
