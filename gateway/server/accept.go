@@ -12,6 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/bind"
+	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
 	"github.com/sockgate/sockgate/gateway/server/internal/gather"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
@@ -32,6 +33,7 @@ type listener struct {
 	backoff  atomic.Int64       // nanoseconds; how long accepting waited after the last error; 0 after a connection
 	name     *event.Listener
 	open     atomic.Bool
+	entrance *entrance.Entrance
 	places   registry.Places                             // of its connections
 	trusted  ipnet.Set                                   // balancers that may send PROXY headers
 	failed   gather.Gatherer[string]                     // errors of accepting
@@ -40,6 +42,8 @@ type listener struct {
 
 func newListener(s *Server, config ListenerConfig) *listener {
 	l := &listener{server: s, config: config, trusted: ipnet.NewSet(config.ProxyTrusted)}
+	l.entrance = &entrance.Entrance{House: l, Table: &s.admissions, Addresses: &s.addresses, Clock: s.clock,
+		Layer: s.tls, TLS: config.TLS, Required: config.Proxy == ProxyRequired}
 	l.failed.Report = l.reportFailures
 	for reason := range l.refusals {
 		l.refusals[reason].Report = l.reportRefusals
@@ -82,7 +86,7 @@ func (l *listener) detail() *event.ListenerDetail {
 }
 
 // close stops accepting; when it returns, no connection comes any more, and connections that wait in the kernel are
-// reset. Those that are being admitted are left to admissions.refuseAll.
+// reset. Those that are being admitted are left to entrance.Table.RefuseAll.
 func (l *listener) close() {
 	if l.net == nil || !l.open.CompareAndSwap(true, false) {
 		return
@@ -116,7 +120,7 @@ func (l *listener) AcceptFailed(err error) time.Duration {
 // fail notes an error of accepting.
 func (l *listener) fail(err error) {
 	l.server.counters.acceptErrors.Add(1)
-	l.failed.Add(event.ShortText(errorText(err)))
+	l.failed.Add(event.ShortText(transport.ErrorText(err)))
 }
 
 // reportFailures makes an event of errors of accepting.
@@ -138,24 +142,42 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	}
 	balancer := l.config.Proxy != ProxyOff && l.trusts(remote)
 	if balancer { // its own address matters no more
-		return l.awaitHeader(socket, remote, local)
+		return l.entrance.AwaitHeader(socket, remote, local)
 	}
 	if l.config.Proxy == ProxyRequired {
-		l.turnAway(admission.Refusal{Reason: event.ReasonProxyUntrusted,
+		l.TurnAway(admission.Refusal{Reason: event.ReasonProxyUntrusted,
 			Text: "the peer is none of the trusted balancers, and a PROXY header is required"}, remote)
 		return nil
 	}
-	counted, r := l.server.judge(remote)
+	counted, r := l.server.addresses.Judge(remote)
 	if r.Refuses() {
-		l.turnAway(r, remote)
+		l.TurnAway(r, remote)
 		return nil
 	}
 	if l.config.TLS != nil {
-		return l.awaitHandshake(socket, remote, local, counted)
+		return l.entrance.AwaitHandshake(socket, remote, local, counted)
 	}
-	c := l.server.newConn(l, socket, remote, local, nil)
+	return l.Open(socket, remote, local, nil, counted)
+}
+
+// Open makes an admitted socket a connection, and registers it.
+func (l *listener) Open(socket transport.Socket, remote, local netip.AddrPort, peer *event.Peer,
+	counted bool) transport.Endpoint {
+	c := l.server.newConn(l, socket, remote, local, peer)
 	l.register(c, counted)
 	return endpoint{c}
+}
+
+// Handshakes returns the limits of handshakes in force.
+func (l *listener) Handshakes() (timeout time.Duration, most int) {
+	limits := l.server.limits.Load()
+	return limits.HandshakeTimeout, limits.MaxHandshakes
+}
+
+// Panicked logs a panic of the listener's TLS configuration.
+func (l *listener) Panicked(p *transport.PanicError) {
+	l.server.config.Logger.Error("the TLS configuration panicked", "listener", l.config.Name, "panic",
+		event.ShortText(fmt.Sprint(p.Value)), "stack", string(p.Stack))
 }
 
 // reserve takes a place under the limits of connections, or says which one is reached.
@@ -182,8 +204,8 @@ func (l *listener) release() {
 	l.server.registry.Release()
 }
 
-// turnAway refuses a connection that has a place.
-func (l *listener) turnAway(r admission.Refusal, remote netip.AddrPort) {
+// TurnAway refuses a connection that has a place.
+func (l *listener) TurnAway(r admission.Refusal, remote netip.AddrPort) {
 	l.refuse(r, remote)
 	l.release()
 }
@@ -253,49 +275,4 @@ func (c *Conn) uncountAddress() {
 		c.flags &^= flagCounted
 		c.owner.server.addresses.Remove(admission.AddressOf(c.identity.Remote))
 	}
-}
-
-// judge says whether the peer may come in, as far as its address matters, and whether the connection was counted. Lists
-// and bans go first; then the limits of the address, so that those whom these refuse use up nothing of the accept rate,
-// which is everybody's.
-//
-// Peers on a unix socket have no address: networks and limits of addresses do not concern them, but the accept rate
-// does.
-func (s *Server) judge(remote netip.AddrPort) (counted bool, r admission.Refusal) {
-	g := s.gate.Load()
-	addr := admission.AddressOf(remote)
-	if addr.IsValid() {
-		if g != nil && g.Denies(addr) {
-			return false, admission.Refusal{Reason: event.ReasonDenied}
-		}
-		if text, yes := s.banned(addr, ""); yes {
-			return false, admission.Refusal{Reason: event.ReasonBanned, Text: text}
-		}
-		if g != nil {
-			counted, r = s.judgeCounts(g, addr)
-		}
-	}
-	if g == nil || r.Refuses() || g.Rate == nil || g.Rate.Allow() {
-		return counted, r
-	}
-	if counted {
-		s.addresses.Remove(addr)
-	}
-	return false, admission.Refusal{Reason: event.ReasonAcceptRate, Rate: g.Rules.AcceptRate}
-}
-
-// judgeCounts counts the connection and takes a token of the address's, unless one of these is over its limit.
-func (s *Server) judgeCounts(g *admission.Gate, addr netip.Addr) (counted bool, r admission.Refusal) {
-	if s.addresses.Counting.Load() {
-		if counted, r = s.addresses.Take(addr, g.Rules); r.Refuses() {
-			return false, r
-		}
-	}
-	if g.PerAddress == nil || g.PerAddress.Allow(addr, time.Now()) {
-		return counted, admission.Refusal{}
-	}
-	if counted {
-		s.addresses.Remove(addr)
-	}
-	return false, admission.Refusal{Reason: event.ReasonIPAcceptRate, Rate: g.Rules.AcceptRatePerIP}
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"runtime/debug"
 	"syscall"
 
@@ -98,24 +96,9 @@ func (c *Conn) fail(op event.Operation, err error) {
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, transport.ErrTruncated) {
 		reason = ReasonPeerReset
 	}
-	text := event.ShortText(errorText(err))
+	text := event.ShortText(transport.ErrorText(err))
 	c.publish(event.Error, &event.ErrorDetail{Operation: op, Message: text, Count: 1})
 	c.endNow(ending{reason: reason, text: text}, false)
-}
-
-// errorText shortens an error to what is new to the reader: the connection's addresses are in the event already.
-func errorText(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		if err = op.Err; op.Op == "remote error" || op.Op == "local error" { // a TLS alert: its sender is half of the news
-			return op.Op + ": " + err.Error()
-		}
-	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		return call.Syscall + ": " + call.Err.Error()
-	}
-	return err.Error()
 }
 
 // handled follows every call of the handler: a panic ends the connection.

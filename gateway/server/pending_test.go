@@ -23,7 +23,7 @@ func TestHeaderAfterRefusal(t *testing.T) {
 		end := l.Admit(inert{}, balancer, balancer)
 		end.Opened()
 		end.Received([]byte(first), 0)
-		s.admissions.refuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: "test"})
+		s.admissions.RefuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: "test"})
 		end.Received([]byte("PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"), 0)
 		end.Received([]byte("hello"), 0)
 		end.Ended()

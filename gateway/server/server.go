@@ -12,6 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
@@ -25,7 +26,7 @@ import (
 // are never held together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come
 // the socket's lock and the event log's, which is the last of all; that of gather.Gatherer too has only the log's under
 // it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
-// admissions has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine
+// entrance.Table has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine
 // of the server and waits for all of them.
 type Server struct {
 	config   Config
@@ -37,12 +38,11 @@ type Server struct {
 	loops    int              // of the engine: GOMAXPROCS when the server was made
 	tls      *transport.TLS
 	limits   atomic.Pointer[Limits]
-	gate     atomic.Pointer[admission.Gate] // of limits; nil when they say nothing of addresses
-	updating sync.Mutex                     // held by UpdateLimits; see there
+	updating sync.Mutex // held by UpdateLimits; see there
 
 	registry   registry.Registry[*Conn, seqOf]
-	admissions admissions
-	addresses  admission.Counts
+	admissions entrance.Table
+	addresses  admission.Addresses
 	closed     history.Ring
 	requests   replay.Log[BroadcastResult]
 	bans       ban.List
@@ -81,6 +81,7 @@ func New(config Config) (*Server, error) {
 		emptied:  make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
+	s.addresses.Banned = s.banned
 	s.useLimits(&config.Limits)
 	s.bans.Kept = config.BanFile != ""
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
@@ -196,7 +197,7 @@ func (s *Server) closeListeners(why string) {
 	for _, l := range s.listeners {
 		l.close()
 	}
-	s.admissions.refuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: why})
+	s.admissions.RefuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: why})
 	for _, l := range s.listeners {
 		l.stopReporting()
 	}

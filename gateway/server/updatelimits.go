@@ -60,7 +60,7 @@ func (s *Server) warnOfRoom() {
 func (s *Server) useLimits(l *Limits) {
 	s.limits.Store(l)
 	s.tls.SetMax(l.MaxHandshakes)
-	g := admission.NewGate(l.rules(), s.gate.Load())
+	g := admission.NewGate(l.rules(), s.addresses.Gate.Load())
 	if g != nil && g.Counts && !s.addresses.Counting.Load() {
 		s.addresses.Begin()
 		s.registry.Walk(func(c *Conn) bool { // those that come meanwhile count themselves
@@ -68,7 +68,7 @@ func (s *Server) useLimits(l *Limits) {
 			return true
 		})
 	}
-	s.gate.Store(g)
+	s.addresses.Gate.Store(g)
 }
 
 // clone returns limits whose map and slices are their own.

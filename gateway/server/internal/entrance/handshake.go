@@ -1,4 +1,4 @@
-package server
+package entrance
 
 import (
 	"crypto/tls"
@@ -17,10 +17,10 @@ import (
 func (p *pending) Established(socket transport.Socket, state tls.ConnectionState) transport.Endpoint {
 	peer := tlsPeer(&state)
 	peer.Proxy = p.peer.Proxy
-	c, r := p.admit(socket, peer)
+	then, r := p.admit(socket, peer)
 	switch {
-	case c != nil:
-		return endpoint{c}
+	case then != nil:
+		return then
 	case r.Refuses():
 		p.refuse(r)
 	case p.timedOut():
@@ -32,8 +32,7 @@ func (p *pending) Established(socket transport.Socket, state tls.ConnectionState
 // Broken ends the admission of a connection whose TLS handshake failed, or was ended by others.
 func (p *pending) Broken(err error) {
 	if panicked := (*transport.PanicError)(nil); errors.As(err, &panicked) {
-		p.owner.server.config.Logger.Error("the TLS configuration panicked", "listener", p.owner.config.Name, "panic",
-			event.ShortText(fmt.Sprint(panicked.Value)), "stack", string(panicked.Stack))
+		p.owner.House.Panicked(panicked)
 	}
 	if p.settle() {
 		p.conclude(badHandshake(err))
@@ -52,9 +51,10 @@ func (p *pending) timedOut() bool {
 // handshakeTimeout is the refusal of a handshake that was not complete in time.
 func (p *pending) handshakeTimeout(err error) admission.Refusal {
 	if errors.Is(err, transport.ErrNoTurn) {
+		_, most := p.owner.House.Handshakes()
 		return admission.Refusal{Reason: event.ReasonHandshakeLimit,
 			Text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
-				"and no turn came within %s", p.owner.server.limits.Load().MaxHandshakes, p.limit)}
+				"and no turn came within %s", most, p.limit)}
 	}
 	return admission.Refusal{Reason: event.ReasonTLSTimeout,
 		Text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
@@ -62,7 +62,7 @@ func (p *pending) handshakeTimeout(err error) admission.Refusal {
 
 // badHandshake is the refusal of a handshake that failed.
 func badHandshake(err error) admission.Refusal {
-	text := "the TLS handshake failed: " + errorText(err)
+	text := "the TLS handshake failed: " + transport.ErrorText(err)
 	if errors.Is(err, net.ErrClosed) {
 		text = "the client left during the TLS handshake"
 	}

@@ -1,4 +1,4 @@
-package server
+package entrance
 
 import (
 	"fmt"
@@ -17,9 +17,9 @@ import (
 // nothing else sees it.
 //
 // Several may want to decide on it: the engine's loop, the timer of the handshake timeout, TLS, and a drain. See
-// admissions.
+// Table.
 type pending struct {
-	owner  *listener
+	owner  *Entrance
 	socket transport.Socket // the raw one
 	local  netip.AddrPort
 	relay  *relay        // nil without a PROXY header
@@ -37,33 +37,16 @@ type pending struct {
 	overdue     bool           // the timeout passed before that
 	handshaking bool           // TLS has the socket
 	late        bool           // the timeout ended the handshake, and TLS will tell how far it was
-	counted     bool           // in Server.addresses
+	counted     bool           // in Entrance.Addresses
 	refused     bool           // nothing is to be done for it any more
-}
-
-// awaitHeader returns the endpoint of a balancer's socket.
-func (l *listener) awaitHeader(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
-	p := &pending{owner: l, socket: socket, remote: remote, local: local, relay: &relay{}}
-	p.relay.pending.Store(p)
-	p.start()
-	return p.relay
-}
-
-// awaitHandshake returns the endpoint of a socket that begins with a TLS handshake. Its address is judged already.
-func (l *listener) awaitHandshake(socket transport.Socket, remote, local netip.AddrPort,
-	counted bool) transport.Endpoint {
-	p := &pending{owner: l, socket: socket, remote: remote, local: local, counted: counted, handshaking: true}
-	p.start()
-	return l.server.tls.Server(socket, l.config.TLS, p)
 }
 
 // start begins the admission and its timeout.
 func (p *pending) start() {
-	s := p.owner.server
-	s.admissions.begin(p)
+	p.owner.Table.begin(p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.limit = s.limits.Load().HandshakeTimeout
+	p.limit, _ = p.owner.House.Handshakes()
 	p.timer = time.AfterFunc(p.limit, p.expire)
 }
 
@@ -79,7 +62,7 @@ func (p *pending) begin() {
 }
 
 // receive takes bytes of the header, and returns those behind it when there is an endpoint for them.
-func (p *pending) receive(b []byte, at moment) []byte {
+func (p *pending) receive(b []byte, at transport.Moment) []byte {
 	p.mu.Lock()
 	switch {
 	case p.relay.then != nil: // the timer was faster
@@ -122,7 +105,7 @@ func (p *pending) finish(how string) bool {
 	}
 	then := p.relay.then
 	p.mu.Unlock()
-	return p.goOn(then, r, p.owner.server.now())
+	return p.goOn(then, r, p.owner.Clock.Now())
 }
 
 // closed follows the end of the socket; it reports whether there is an endpoint to be told of that.
@@ -162,7 +145,7 @@ func badHeader(err error) admission.Refusal {
 
 // proceedWithout goes on without a header, where none is required; what came is data. The caller holds mu.
 func (p *pending) proceedWithout(missing string) admission.Refusal {
-	if p.owner.config.Proxy == ProxyRequired {
+	if p.owner.Required {
 		return admission.Refusal{Reason: event.ReasonProxyHeader, Text: missing}
 	}
 	return p.proceed()
@@ -170,29 +153,26 @@ func (p *pending) proceedWithout(missing string) admission.Refusal {
 
 // proceed judges the address, and then has the connection admitted, or TLS begin. The caller holds mu.
 func (p *pending) proceed() (r admission.Refusal) {
-	l := p.owner
-	if p.counted, r = l.server.judge(p.remote); r.Refuses() {
+	e := p.owner
+	if p.counted, r = e.Addresses.Judge(p.remote); r.Refuses() {
 		return r
 	}
-	if l.config.TLS != nil {
+	if e.TLS != nil {
 		p.handshaking = true
-		p.relay.then = l.server.tls.Server(p.socket, l.config.TLS, p)
+		p.relay.then = e.Layer.Server(p.socket, e.TLS, p)
 		return admission.Refusal{}
 	}
 	var peer *event.Peer
 	if p.peer != (event.Peer{}) {
 		peer = new(p.peer)
 	}
-	c, r := p.admit(p.socket, peer)
-	if c != nil {
-		p.relay.then = endpoint{c}
-	}
+	p.relay.then, r = p.admit(p.socket, peer)
 	return r
 }
 
 // goOn follows a look at the header: it refuses the connection, or opens what is behind the header, if that is so far.
 // It reports whether there is an endpoint for the socket's calls. The engine's loop calls it.
-func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at moment) bool {
+func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at transport.Moment) bool {
 	if r.Refuses() {
 		p.refuse(r)
 	}
@@ -205,7 +185,7 @@ func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at moment) 
 }
 
 // open opens what is behind the header, and gives it what came in place of one.
-func (p *pending) open(then transport.Endpoint, at moment) {
+func (p *pending) open(then transport.Endpoint, at transport.Moment) {
 	then.Opened()
 	if len(p.header.Bytes) > 0 {
 		then.Received(p.header.Bytes, at)
@@ -236,10 +216,10 @@ func (p *pending) timeOut() admission.Refusal {
 		return admission.Refusal{}
 	case p.relay.then != nil:
 		return admission.Refusal{}
-	case p.owner.config.Proxy == ProxyRequired || !p.undecided():
+	case p.owner.Required || !p.undecided():
 		return admission.Refusal{Reason: event.ReasonProxyTimeout,
 			Text: fmt.Sprintf("the PROXY header was not complete within %s", p.limit)}
-	case p.owner.config.TLS != nil:
+	case p.owner.TLS != nil:
 		return admission.Refusal{Reason: event.ReasonTLSTimeout,
 			Text: fmt.Sprintf("neither a PROXY header nor a TLS handshake had begun within %s", p.limit)}
 	case !p.opened:
@@ -248,7 +228,7 @@ func (p *pending) timeOut() admission.Refusal {
 	}
 	r := p.proceed()
 	if then := p.relay.then; then != nil {
-		p.open(then, p.owner.server.now())
+		p.open(then, p.owner.Clock.Now())
 		p.relay.pending.Store(nil) // not before: the engine's loop waits for mu
 	}
 	return r
@@ -256,26 +236,25 @@ func (p *pending) timeOut() admission.Refusal {
 
 // admit registers the connection with the socket that speaks plaintext. It returns nil when somebody else has decided,
 // or with a refusal.
-func (p *pending) admit(socket transport.Socket, peer *event.Peer) (*Conn, admission.Refusal) {
-	l, identity := p.owner, ""
+func (p *pending) admit(socket transport.Socket, peer *event.Peer) (transport.Endpoint, admission.Refusal) {
+	e, identity := p.owner, ""
 	if peer != nil {
 		identity = peer.Identity
 	}
-	if text, yes := l.server.banned(admission.AddressOf(p.remote), identity); yes {
+	if text, yes := e.Addresses.Banned(admission.AddressOf(p.remote), identity); yes {
 		return nil, admission.Refusal{Reason: event.ReasonBanned, Text: text}
 	}
 	if !p.settle() {
 		return nil, admission.Refusal{}
 	}
-	c := l.server.newConn(l, socket, p.remote, p.local, peer)
-	l.register(c, p.counted)
-	l.server.admissions.decided()
-	return c, admission.Refusal{}
+	then := e.House.Open(socket, p.remote, p.local, peer, p.counted)
+	e.Table.decided()
+	return then, admission.Refusal{}
 }
 
 // settle makes the caller decide on the connection; false when another goroutine does.
 func (p *pending) settle() bool {
-	if !p.owner.server.admissions.take(p) {
+	if !p.owner.Table.take(p) {
 		return false
 	}
 	p.timer.Stop()
@@ -297,61 +276,8 @@ func (p *pending) conclude(r admission.Refusal) {
 	remote, counted := p.remote, p.counted
 	p.mu.Unlock()
 	if counted {
-		p.owner.server.addresses.Remove(admission.AddressOf(remote))
+		p.owner.Addresses.Remove(admission.AddressOf(remote))
 	}
-	p.owner.turnAway(r, remote)
-	p.owner.server.admissions.decided()
-}
-
-// admissions are the connections that are being admitted. The goroutine that takes one out of them decides what becomes
-// of it, and says so with decided when that is done: so each is registered or refused exactly once, whoever wants it
-// first.
-//
-// Lock order: its lock is taken with pending.mu held, and none is taken with it held.
-type admissions struct {
-	mu       sync.Mutex
-	pending  map[*pending]struct{}
-	deciding sync.WaitGroup
-}
-
-// begin adds one.
-func (a *admissions) begin(p *pending) {
-	a.deciding.Add(1)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.pending == nil {
-		a.pending = make(map[*pending]struct{})
-	}
-	a.pending[p] = struct{}{}
-}
-
-// take takes one out; false when another did.
-func (a *admissions) take(p *pending) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, found := a.pending[p]
-	delete(a.pending, p)
-	return found
-}
-
-// decided says that one that was taken out is registered, or refused and counted.
-func (a *admissions) decided() { a.deciding.Done() }
-
-// refuseAll refuses all of them, and returns when every one is decided. No more may come: the listeners are closed.
-func (a *admissions) refuseAll(r admission.Refusal) {
-	for _, p := range a.list() {
-		p.refuse(r)
-	}
-	a.deciding.Wait()
-}
-
-// list returns those that are left.
-func (a *admissions) list() []*pending {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	list := make([]*pending, 0, len(a.pending))
-	for p := range a.pending {
-		list = append(list, p)
-	}
-	return list
+	p.owner.House.TurnAway(r, remote)
+	p.owner.Table.decided()
 }

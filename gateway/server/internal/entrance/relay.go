@@ -1,4 +1,4 @@
-package server
+package entrance
 
 import (
 	"sync/atomic"
@@ -18,7 +18,7 @@ type relay struct {
 func (r *relay) Opened() { r.pending.Load().begin() }
 
 // Received has the header, or what is behind it.
-func (r *relay) Received(b []byte, at moment) {
+func (r *relay) Received(b []byte, at transport.Moment) {
 	if p := r.pending.Load(); p != nil {
 		if b = p.receive(b, at); len(b) == 0 {
 			return
@@ -36,13 +36,13 @@ func (r *relay) Ended() {
 
 // Failed is an error of reading.
 func (r *relay) Failed(err error) {
-	if p := r.pending.Load(); p == nil || p.finish("was lost: "+errorText(err)) {
+	if p := r.pending.Load(); p == nil || p.finish("was lost: "+transport.ErrorText(err)) {
 		r.then.Failed(err)
 	}
 }
 
 // NextWrite is called only for what the connection wrote.
-func (r *relay) NextWrite() ([]byte, moment) { return r.then.NextWrite() }
+func (r *relay) NextWrite() ([]byte, transport.Moment) { return r.then.NextWrite() }
 
 // Wrote follows NextWrite.
 func (r *relay) Wrote(n int, err error) { r.then.Wrote(n, err) }
