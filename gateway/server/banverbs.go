@@ -9,6 +9,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 const (
@@ -74,10 +75,10 @@ func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error
 	if err != nil {
 		return AddBanResult{}, err
 	}
-	var t tally
+	var t tally.Tally
 	if !r.Keep {
 		result.Closed = s.closeBanned(b)
-		t.counts[OutcomeClosed] = result.Closed
+		t.Counts[OutcomeClosed] = result.Closed
 	}
 	s.record(&event.ControlDetail{Verb: "AddBan", Actor: r.Actor, Reason: r.Reason, Ban: target.String()}, &t)
 	return result, nil
@@ -229,6 +230,6 @@ func (s *Server) RemoveBan(_ context.Context, r RemoveBanRequest) (Ban, error) {
 	if err != nil {
 		return Ban{}, err
 	}
-	s.record(&event.ControlDetail{Verb: "RemoveBan", Actor: r.Actor, Ban: target.String()}, &tally{})
+	s.record(&event.ControlDetail{Verb: "RemoveBan", Actor: r.Actor, Ban: target.String()}, &tally.Tally{})
 	return banRow(removed), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // ErrTooManyRequests says that 4,096 broadcasts with a RequestID were made within two minutes. The broadcast was not
@@ -71,7 +72,7 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 }
 
 func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
-	var t tally
+	var t tally.Tally
 	excluded := make(map[*Conn]struct{}, len(r.Exclude))
 	for _, id := range r.Exclude {
 		if c, _, _ := s.find(id); c != nil {
@@ -92,16 +93,16 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 		c.mu.Unlock()
 		switch {
 		case gone: // it was closed when the walk came to it
-		case o.accepted():
-			t.add(o)
+		case o.Accepted():
+			t.Add(o)
 		default:
-			t.addFailure(TargetOutcome{ID: c.ID(), Outcome: o})
+			t.AddFailure(TargetOutcome{ID: c.ID(), Outcome: o})
 		}
 		return true
 	})
 	s.record(&event.ControlDetail{Verb: "Broadcast", Actor: r.Actor, Filter: source(r.Match), RequestID: r.RequestID,
 		DataBytes: uint64(len(r.Data))}, &t)
-	return BroadcastResult{Matched: t.total(), Written: t.counts[OutcomeWritten], Queued: t.counts[OutcomeQueued],
-		Dropped: t.counts[OutcomeDroppedQueueFull] + t.counts[OutcomeDroppedBudget], Closed: t.counts[OutcomeClosed],
-		Failures: t.failures}
+	return BroadcastResult{Matched: t.Total(), Written: t.Counts[OutcomeWritten], Queued: t.Counts[OutcomeQueued],
+		Dropped: t.Counts[OutcomeDroppedQueueFull] + t.Counts[OutcomeDroppedBudget], Closed: t.Counts[OutcomeClosed],
+		Failures: t.Failures}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 const (
@@ -127,13 +128,13 @@ func (s *Server) answerAsked() {
 	s.drain.asked = nil
 	s.mu.Unlock()
 	for _, r := range asked {
-		var t tally
+		var t tally.Tally
 		live := uint64(s.registry.Live())
 		if len(r.Farewell) > 0 {
 			s.registry.Walk(func(c *Conn) bool {
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				t.add(c.send(r.Farewell))
+				t.Add(c.send(r.Farewell))
 				return true
 			})
 		}

@@ -69,7 +69,7 @@ func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
 	if n := len(e.farewell); n > 0 && !(c.writable() &&
-		c.put(e.farewell, c.owner.server.limits.Load().handlerRoom(), true).accepted()) {
+		c.put(e.farewell, c.owner.server.limits.Load().handlerRoom(), true).Accepted()) {
 		e.unsent += uint64(n)
 	}
 	e.farewell = nil

@@ -2,40 +2,19 @@ package server
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 )
 
 // ID is a connection's ID, taken apart.
-type ID struct {
-	Node        string
-	Incarnation string
-	Seq         uint64
-}
+type ID = event.ID
 
 // ParseID reads `node.incarnation.seq`. The error is a *MalformedIDError.
-func ParseID(s string) (ID, error) {
-	node, rest, _ := strings.Cut(s, ".")
-	incarnation, seq, ok := strings.Cut(rest, ".")
-	n, err := strconv.ParseUint(seq, 10, 64)
-	if !ok || err != nil || n == 0 || strconv.FormatUint(n, 10) != seq ||
-		!event.ValidNode(node) || !event.ValidIncarnation(incarnation) {
-		return ID{}, &MalformedIDError{ID: s}
-	}
-	return ID{Node: node, Incarnation: incarnation, Seq: n}, nil
-}
+func ParseID(s string) (ID, error) { return event.ParseID(s) }
 
 // MalformedIDError says that a text is not a connection ID.
-type MalformedIDError struct{ ID string }
-
-// Error names what was given and what was expected.
-func (e *MalformedIDError) Error() string {
-	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42",
-		e.ID)
-}
+type MalformedIDError = event.MalformedIDError
 
 // NotFoundError says that there is no such connection here, and which kind of absence it is.
 type NotFoundError struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // KickRequest ends connections.
@@ -38,7 +39,7 @@ type kicking struct {
 	pending sync.WaitGroup
 
 	mu   sync.Mutex
-	gone targeted
+	gone tally.Targeted
 }
 
 // Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is
@@ -52,7 +53,7 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		r.Flush = max(time.Millisecond, min(r.Flush, time.Until(deadline)-2*answerMargin))
 	}
-	k := &kicking{server: s, request: &r, gone: newTargeted(&r.Targets)}
+	k := &kicking{server: s, request: &r, gone: tally.NewTargeted(len(r.Targets.ids))}
 	d := &event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: r.Targets.source(), IDs: r.Targets.ids,
 		Reason: r.Reason}
 	var banned []string
@@ -67,7 +68,7 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	}
 	k.pending.Wait()
 	if !r.DryRun {
-		s.record(d, &k.gone.tally)
+		s.record(d, &k.gone.Tally)
 	}
 	result := k.result()
 	result.Banned = banned
@@ -107,19 +108,19 @@ func (k *kicking) missing(t TargetOutcome, place int) { k.note(place, t) }
 func (k *kicking) note(place int, t TargetOutcome) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.gone.note(place, t, t.Outcome == OutcomeKicked)
+	k.gone.Note(place, t, t.Outcome == OutcomeKicked)
 }
 
 func (k *kicking) result() KickResult {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	counts := &k.gone.counts
+	counts := &k.gone.Counts
 	return KickResult{
-		Outcomes: k.gone.outcomes(&k.request.Targets),
-		Matched:  k.gone.total(),
+		Outcomes: k.gone.Outcomes(k.request.Targets.byID()),
+		Matched:  k.gone.Total(),
 		Kicked:   counts[OutcomeKicked] + counts[OutcomeKickedUnflushed] + counts[OutcomeWouldKick],
 		Closed:   counts[OutcomeClosed],
-		NotFound: k.gone.missing(),
+		NotFound: k.gone.Missing(),
 	}
 }
 
@@ -174,7 +175,7 @@ func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	for _, b := range added[:min(len(added), maxFailures)] {
+	for _, b := range added[:min(len(added), tally.MaxFailures)] {
 		named = append(named, b.Target.String())
 	}
 	return named, nil

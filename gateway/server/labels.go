@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // The bounds of labels.
@@ -100,13 +101,13 @@ type LabelResult struct {
 
 // SetLabels changes labels. Its error is always nil.
 func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, error) {
-	t := newTargeted(&r.Targets)
+	t := tally.NewTargeted(len(r.Targets.ids))
 	s.each(r.Targets, func(c *Conn, place int) {
 		o := c.label(r.Set, r.Remove)
-		t.note(place, TargetOutcome{ID: c.ID(), Outcome: o}, o == OutcomeLabeled)
-	}, func(o TargetOutcome, place int) { t.note(place, o, false) })
+		t.Note(place, TargetOutcome{ID: c.ID(), Outcome: o}, o == OutcomeLabeled)
+	}, func(o TargetOutcome, place int) { t.Note(place, o, false) })
 	s.record(&event.ControlDetail{Verb: "SetLabels", Actor: r.Actor, Filter: r.Targets.source(), IDs: r.Targets.ids,
-		Set: r.Set, Removed: r.Remove}, &t.tally)
-	return LabelResult{Outcomes: t.outcomes(&r.Targets), Matched: t.total(), Labeled: t.counts[OutcomeLabeled],
-		Closed: t.counts[OutcomeClosed], Refused: t.counts[OutcomeTooManyLabels], NotFound: t.missing()}, nil
+		Set: r.Set, Removed: r.Remove}, &t.Tally)
+	return LabelResult{Outcomes: t.Outcomes(r.Targets.byID()), Matched: t.Total(), Labeled: t.Counts[OutcomeLabeled],
+		Closed: t.Counts[OutcomeClosed], Refused: t.Counts[OutcomeTooManyLabels], NotFound: t.Missing()}, nil
 }

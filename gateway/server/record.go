@@ -3,18 +3,19 @@ package server
 import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/audit"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // record publishes a Control event about a verb, if the verb named an Actor: a program's own sends would otherwise push
 // the events of its connections out of the ring.
-func (s *Server) record(d *event.ControlDetail, t *tally) {
+func (s *Server) record(d *event.ControlDetail, t *tally.Tally) {
 	if d.Actor == (event.Actor{}) {
 		return
 	}
 	if d.Matched == 0 {
-		d.Matched = t.total()
+		d.Matched = t.Total()
 	}
-	d.Outcomes = t.byName()
+	d.Outcomes = t.ByName()
 	s.Record(d)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // answerMargin is how long before a caller's deadline a waiting verb answers, so that the answer still arrives.
@@ -37,8 +38,8 @@ func (s *Server) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 	} else if outcome == OutcomeClosed {
 		result.Unsent = uint64(len(r.Data))
 	}
-	var t tally
-	t.add(result.Outcome)
+	var t tally.Tally
+	t.Add(result.Outcome)
 	s.record(&event.ControlDetail{Verb: "Send", Actor: r.Actor, IDs: []string{r.ID}, DataBytes: uint64(len(r.Data))}, &t)
 	return result, nil
 }

@@ -51,33 +51,3 @@ func (s *Server) each(t Targets, found func(c *Conn, place int), missing func(Ta
 		}
 	}
 }
-
-// targeted gathers the outcomes of a verb's targets. Its caller guards it.
-type targeted struct {
-	tally
-	named []TargetOutcome // with IDs: in their order
-}
-
-func newTargeted(t *Targets) targeted {
-	return targeted{named: make([]TargetOutcome, len(t.ids))}
-}
-
-// note notes an outcome: place is the target's in the IDs, or -1; ok says that it went well.
-func (g *targeted) note(place int, o TargetOutcome, ok bool) {
-	if place >= 0 {
-		g.named[place] = o
-	}
-	if ok {
-		g.add(o.Outcome)
-	} else {
-		g.addFailure(o)
-	}
-}
-
-// outcomes are those that a result has: with IDs all of them, else the first that did not go well.
-func (g *targeted) outcomes(t *Targets) []TargetOutcome {
-	if t.byID() {
-		return g.named
-	}
-	return g.failures
-}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
+	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // UpdateLimitsRequest changes limits.
@@ -39,7 +40,7 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 	for field, value := range r.Changes {
 		changes[event.ShortText(field)] = event.ShortText(value)
 	}
-	s.record(&event.ControlDetail{Verb: "UpdateLimits", Actor: r.Actor, Changes: changes}, &tally{})
+	s.record(&event.ControlDetail{Verb: "UpdateLimits", Actor: r.Actor, Changes: changes}, &tally.Tally{})
 	if l.MaxConnections != old.MaxConnections {
 		s.warnOfRoom()
 	}
