@@ -46,7 +46,8 @@ func (g *gateway) refused() {
 	}
 }
 
-// A ban closes who is there and refuses who comes, until it is removed; lists, totals and the record tell of it.
+// A ban closes a peer's live connections and refuses its new ones, until it is removed. Lists, totals and the record
+// tell of it.
 func TestBan(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})

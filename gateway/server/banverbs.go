@@ -124,8 +124,8 @@ func banRow(b *ban.Ban) Ban {
 		CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt, Refused: b.Refused.Load()}
 }
 
-// banned reports whether a peer that wants to connect is banned, and by whom, until when and why; it counts the
-// refusal. The identity is that of a verified certificate; empty when there is none, or it is not known yet.
+// banned reports whether a peer that wants to connect is banned. The text has the ban's author, end and reason. It
+// counts the refusal. The identity is that of a verified certificate; empty when there is none, or it is not known yet.
 func (s *Server) banned(addr netip.Addr, identity string) (text string, yes bool) {
 	b := s.bans.Find(addr, identity)
 	if b == nil {

@@ -98,7 +98,8 @@ func TestContextEndsDuringDrain(t *testing.T) {
 	g.audit()
 }
 
-// The farewells of a drain, also of one who joins it, have outcomes, and no connection is accepted after its beginning.
+// The farewells of a drain, and of a request that joins it, have outcomes, and no connection is accepted after its
+// beginning.
 func TestFarewellsHaveOutcomes(t *testing.T) {
 	g := start(t, server.Config{})
 	reads, full := g.open(), g.open()

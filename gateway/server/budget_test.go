@@ -139,7 +139,7 @@ func TestScarceBudgetPauses(t *testing.T) {
 	small.finish()
 }
 
-// Whatever is sent, taken and closed in whatever order: the count is the sum of the queues, and within the bounds.
+// The count is the sum of the queues, and within the bounds, after sends, takes and closes in any order.
 func TestQueueBudgetModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget = 5000

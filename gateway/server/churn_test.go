@@ -91,8 +91,8 @@ func (h *tagger) Open(c *server.Conn) {
 	})
 }
 
-// Whatever goes on at once, and however often descriptors are used again, a peer gets only bytes that were addressed to
-// it.
+// A peer gets only bytes that were addressed to it, however much goes on at once and however often descriptors are used
+// again.
 func TestBytesNeverReachAnotherPeer(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		h := &tagger{}

@@ -46,7 +46,7 @@ type Config struct {
 	// CloseTimeout is how long Conn.Close waits for queued bytes to reach the kernel and for the peer to finish.
 	// Default 5 s.
 	CloseTimeout time.Duration
-	// DrainTimeout is the grace period of a drain for which none is named. Default 30 s.
+	// DrainTimeout is the grace period of the drain that Serve starts when its context ends. Default 30 s.
 	DrainTimeout time.Duration
 	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
 	// Hazard: an event takes about 100 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to

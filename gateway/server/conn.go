@@ -38,7 +38,7 @@ type Conn struct {
 type extra struct {
 	labels    map[string]string // replaced, never modified
 	value     any
-	idle      moment       // value of active for which an idle timeout was announced
+	idle      moment       // value of active when an idle timeout was announced
 	discarded uint64       // bytes received while closing
 	rate      *receiveRate // nil until a receive rate holds
 }

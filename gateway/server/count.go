@@ -12,7 +12,7 @@ import (
 // MaxGroups is the most groups that a Count returns.
 const MaxGroups = group.Max
 
-// GroupBy says by what connections are grouped. The zero value does not group.
+// GroupBy is the property that a Count groups connections by, made by ParseGroupBy. The zero value does not group.
 type GroupBy struct {
 	name string
 	read func(*Connection) string
@@ -44,7 +44,7 @@ type CountRequest struct {
 // CountResult is how many connections there are: Count is the sum of the Groups and Other.
 type CountResult struct {
 	Count  uint64
-	Total  int     // live connections, whatever is selected
+	Total  int     // live connections, selected or not
 	Groups []Group // with By: the largest, at most MaxGroups, in descending order; those of one size by their values
 	Other  uint64  // with By: connections in none of Groups
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Received bytes are in the stream of those who asked, between the CONNECTED and the CLOSED of their connection.
+// Received bytes are in the streams that asked for them, between the CONNECTED and the CLOSED of their connection.
 func TestDataEvents(t *testing.T) {
 	g := start(t, server.Config{})
 	sub, err := g.Subscribe(server.SubscribeRequest{MaxData: 4,

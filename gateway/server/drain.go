@@ -55,7 +55,8 @@ func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	return s.drainBy(time.Now().Add(grace), flush, r)
 }
 
-// drainBy starts the drain, or joins it, with the times at which connections are flushed and closed.
+// drainBy starts the drain, or joins it, with the deadline for closing connections and the time before it for flushing
+// them.
 func (s *Server) drainBy(deadline time.Time, flush time.Duration, r DrainRequest) DrainStatus {
 	status, over := s.joinDrain(r, deadline, flush)
 	if over {

@@ -161,7 +161,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
-// A handler that is busy with what it was given answers before a drain ends its connection.
+// A handler that is busy with received bytes answers before a drain ends its connection.
 func TestDrainDuringHandlerCall(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	g := start(t, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {

@@ -79,7 +79,7 @@ func (c *Conn) windUp() {
 	c.finishIfDone()
 }
 
-// cutShort closes a connection whose flush took too long. What the kernel has taken still goes to the peer.
+// cutShort closes a connection whose flush took too long. Bytes that the kernel has taken still go to the peer.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// endpoint is the connection as its socket sees it: the calls of transport.Endpoint, in the order in which they come.
+// endpoint is the connection as its socket sees it: the calls of transport.Endpoint, in their order.
 type endpoint struct{ *Conn }
 
 // Opened is the first call of the socket's loop.

@@ -144,7 +144,7 @@ func clientAuth(config *tls.Config) string {
 	return "request"
 }
 
-// ProcessInfo is what the process uses, whatever else runs in it.
+// ProcessInfo is the use of the whole process, other work in it included.
 type ProcessInfo struct {
 	ResidentBytes uint64 // memory in RAM, without the kernel's socket buffers; 0 where it is not known
 	HeapBytes     uint64 // of the Go heap: live objects, and dead ones that were not freed yet

@@ -41,7 +41,7 @@ func (e *secondFails) Accept(ln net.Listener, a transport.Admission) (transport.
 	return acceptor, nil
 }
 
-// A server that cannot begin to serve leaves nothing behind of those who were half admitted.
+// A server that cannot begin to serve leaves nothing behind of the connections that were half admitted.
 func TestGiveUpRefusesPending(t *testing.T) {
 	for _, engine := range Engines() {
 		s, err := New(Config{Node: "test", Handler: BaseHandler{},

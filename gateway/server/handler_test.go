@@ -16,7 +16,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Whatever ends connections, their handler is called in order, once for Open and Close, and never twice at a time.
+// A connection's handler is called in order, once for Open and Close, and never twice at a time, for every way to end.
 func TestHandlerCallsInOrder(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		s := newScript(handler.Echo{})

@@ -110,8 +110,8 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 	return now
 }
 
-// findWordless closes the connections that have not sent a byte in time. Connections are in the order in which they
-// came, so each is looked at once in its life: when it is as old as the timeout.
+// findWordless closes the connections that have not sent a byte in time. Connections are in the order of their arrival,
+// so each is looked at once in its life: when it is as old as the timeout.
 func (w *sweep) findWordless(now moment, timeout time.Duration) {
 	s := w.server
 	conns := make([]*Conn, 0, registry.WalkStretch)

@@ -141,7 +141,7 @@ func TestKickDuringHandlerCall(t *testing.T) {
 	g := start(t, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
 		close(inside)
 		<-leave
-		if _, err := c.Send(p); err != nil { // the answer to what it was given before the kick
+		if _, err := c.Send(p); err != nil { // the answer to bytes from before the kick
 			t.Errorf("Send: %v", err)
 		}
 	}}})

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/bounds"
 )
 
-// Limits are the bounds that can be changed while a server serves; UpdateLimits does it. A new limit holds for what
-// comes: live connections stay, also where there are more of them than it allows.
+// Limits are the bounds that UpdateLimits can change while a server serves. A new limit holds for new connections and
+// sends. Live connections stay, also where there are more of them than it allows. A zero field is its default.
 type Limits struct {
 	// MaxConnections is the most connections, those that are still being admitted included; a new one beyond it is
 	// refused. At most 2,147,483,647, as all numbers of connections here. Default 0: no limit. Hazard: without a limit
@@ -52,10 +52,11 @@ type Limits struct {
 	// FirstByteTimeout is how long a connection may take from Connected to its first byte: 0 or more. Default 0: for
 	// ever.
 	FirstByteTimeout time.Duration
-	// Allow are the networks from which connections are admitted, at most 10,000. Default: all. A unix socket's peers
-	// are in no network, and are admitted. Nobody may modify the slice.
+	// Allow are the networks whose connections are admitted, at most 10,000. Default: all. A unix socket's peers are in no
+	// network, and are admitted. Nobody may modify the slice.
 	Allow []netip.Prefix
-	// Deny are networks from which none is, at most 10,000; it goes before Allow. Nobody may modify the slice.
+	// Deny are networks whose connections are refused, at most 10,000. It goes before Allow. Default: none. Nobody may
+	// modify the slice.
 	Deny []netip.Prefix
 	// QueueBudget is how many bytes all send queues together may have: 0 or more. Default 0: no limit.
 	// Hazard: without it, slow peers can take SendQueueLimit each.

@@ -59,7 +59,7 @@ type ListPage struct {
 	Connections []Connection
 	Next        uint64 // After of the next request; 0 at the end
 	UpTo        uint64 // of the request, or the newest seq that stood in for it
-	Total       int    // live connections, whatever is selected
+	Total       int    // live connections, selected or not
 }
 
 // List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It

@@ -146,7 +146,7 @@ func (g *gateway) dial() *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// peer is a client together with what the gateway calls its connection.
+// peer is a client together with the ID of its connection.
 type peer struct {
 	*net.TCPConn
 	id string
@@ -250,7 +250,7 @@ func (g *gateway) followFrom(after string, types ...event.Type) *follower {
 	return &follower{t: g.t, sub: sub}
 }
 
-// await returns the first event from here on for which ok is true.
+// await returns the first event from here on that ok accepts.
 func (f *follower) await(what string, ok func(*event.Event) bool) event.Event {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), safety)

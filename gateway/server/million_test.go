@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// many is enough for what is true of a million: hundreds of the registry's chunks, and several scans of a List.
+// many stands for a million: hundreds of the registry's chunks, and several scans of a List.
 const many = 50_000
 
 // churners come and go until stop, four at a time. They return when each has come and gone once at least.
@@ -216,7 +216,7 @@ func TestScanDoesNotAllocateForEachRow(t *testing.T) {
 		"Kick":      func() { _, _ = s.Kick(t.Context(), server.KickRequest{Targets: server.Where(none)}) },
 		"Broadcast": func() { _, _ = s.Broadcast(t.Context(), server.BroadcastRequest{Match: none}) },
 	} {
-		if n := testing.AllocsPerRun(3, verb); n > many/2 { // the race detector loses some of what is pooled
+		if n := testing.AllocsPerRun(3, verb); n > many/2 { // the race detector loses some pooled memory
 			t.Errorf("%s of %d connections allocates %.0f times", name, many, n)
 		}
 	}

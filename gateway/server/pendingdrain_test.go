@@ -95,7 +95,7 @@ func TestDrainDuringAdmission(t *testing.T) {
 	})
 }
 
-// A connection that is half admitted takes a place: a house is full with those who only might come in.
+// A connection that is half admitted takes a place: a server is full with the ones that are only being admitted.
 func TestPendingTakesPlace(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional),

@@ -178,8 +178,8 @@ func TestBadProxyHeader(t *testing.T) {
 	})
 }
 
-// Where a header is required, what has none is refused, and so is who leaves before it is complete; where it is
-// optional, that is data.
+// A listener that requires a header refuses a connection without one, and a peer that leaves before it is complete.
+// Where a header is optional, such bytes are data.
 func TestWithoutProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, first := range []string{"hello", "P", "PROXYING is data", "\r\n\r\nGET", "PROXX", ""} {
@@ -229,8 +229,8 @@ func TestResetBeforeProxyHeader(t *testing.T) {
 	})
 }
 
-// Headers of those who are not trusted are refused where they are required, and data elsewhere: nobody can claim
-// another's address.
+// Headers of untrusted peers are refused where headers are required, and are data elsewhere: nobody can claim another's
+// address.
 func TestSpoofedProxyHeader(t *testing.T) {
 	const spoofed = "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"
 	each(t, func(t *testing.T, engine string) {
@@ -288,7 +288,7 @@ func TestLimitsBehindBalancer(t *testing.T) {
 	})
 }
 
-// On a unix socket, who may open the file is trusted, and the client's address is told by the header.
+// On a unix socket, every process that may open the file is trusted, and the header has the client's address.
 func TestProxyOnUnixSocket(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		path := t.TempDir() + "/s"

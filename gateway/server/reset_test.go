@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A peer that resets its connection ends it, whatever the gateway was doing.
+// A reset by the peer ends a connection at every point of the gateway's work.
 func TestPeerReset(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -40,8 +40,7 @@ func TestFirstByteTimeout(t *testing.T) {
 	})
 }
 
-// Timeouts that are set while the server serves hold for those who are connected already, and no more when they are
-// taken away.
+// Timeouts that are set while the server serves hold for live connections too, until they are taken away.
 func TestSilenceLimitsChange(t *testing.T) {
 	t.Parallel()
 	g := start(t, server.Config{CloseTimeout: 50 * time.Millisecond})

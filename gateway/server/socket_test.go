@@ -49,7 +49,7 @@ func (k *kernel) Flush() bool {
 	return true
 }
 
-// take has the kernel take up to n bytes of what is queued.
+// take has the kernel take up to n queued bytes.
 func (k *kernel) take(n int) {
 	for n > 0 && k.is(&k.flushing) && !k.is(&k.closed) {
 		p, _ := k.end.NextWrite()
@@ -66,8 +66,8 @@ func (k *kernel) take(n int) {
 // finish is what the loop does with a socket that was told to close.
 func (k *kernel) finish() { k.end.Closed() }
 
-// answering is a handler that sends back what it receives and, as handler.Echo, ends a connection for which there is no
-// room.
+// answering is a handler that sends back what it receives and, as handler.Echo, ends a connection when its answer does
+// not fit.
 type answering struct{ BaseHandler }
 
 func (answering) Data(c *Conn, p []byte) {

@@ -13,8 +13,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A send that was refused for the queue budget never reaches its peer, not even in the place of what was accepted after
-// it, and what was accepted does: also with TLS, which may have encrypted the beginning of a send before the kernel
+// A send that was refused for the queue budget never reaches its peer, not even in the place of a send accepted after
+// it. An accepted send does. Both hold with TLS too, which may have encrypted the beginning of a send before the kernel
 // took nothing of it.
 func TestQueueBudgetWithTLS(t *testing.T) {
 	a := newAuthority(t)

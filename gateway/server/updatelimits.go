@@ -17,13 +17,13 @@ type UpdateLimitsRequest struct {
 	Actor   event.Actor
 }
 
-// UpdateLimits changes limits, all or none, and returns those in force. They hold at once for what comes; connections
-// that are there stay. A limit that is 0 then and has a default gets it. Where the change leaves the low water above
-// the high water, it becomes the half of that; a burst that was its rate's default follows the rate. The error is a
-// *LimitError, and then nothing has changed.
+// UpdateLimits changes limits, all or none, and returns the limits in force. They hold at once for new connections and
+// sends; live connections stay. A limit that is 0 then and has a default gets it. A low water that the change leaves
+// above the high water becomes half of the high water. A burst that was its rate's default follows the rate. The error
+// is a *LimitError, and then nothing has changed.
 //
-// One call is carried out at a time, with its record, so that the last record of a limit tells what holds. The lock is
-// the first of all, and nothing but another call waits for it.
+// One call is carried out at a time, with its record, so that the last record of a limit has the value in force. The
+// lock is the first of all, and nothing but another call waits for it.
 func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits, error) {
 	s.updating.Lock()
 	defer s.updating.Unlock()

@@ -104,7 +104,7 @@ func TestDependentLimits(t *testing.T) {
 	}
 }
 
-// A change is recorded: who changed what to what, in an event and in the log, however long the words are.
+// An event and the log record a change: its caller, the limits and their new values, however long the words are.
 func TestLimitsAreRecorded(t *testing.T) {
 	logged := &lines{}
 	g := start(t, server.Config{Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})

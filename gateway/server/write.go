@@ -71,8 +71,8 @@ func (c *Conn) put(p []byte, room room, shared bool) Outcome {
 }
 
 // enqueue writes what the kernel takes and queues the rest, if that fits in the queue budget: a peer that keeps up is
-// served however full the queues of others are. When the rest of what was begun does not fit, not even in the reserve,
-// the connection ends: a part of p must not be the last that its peer gets. The caller holds mu.
+// served however full the queues of others are. When the rest of p does not fit, not even in the reserve, the
+// connection ends: a part of p must not be the last that its peer gets. The caller holds mu.
 func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	if c.queued() == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)

@@ -47,7 +47,7 @@ func (a *Counts) Take(addr netip.Addr, l *Rules) (counted bool, r Refusal) {
 	return true, Refusal{}
 }
 
-// Add counts a connection whatever the limits are.
+// Add counts a connection without asking the limits.
 func (a *Counts) Add(addr netip.Addr) {
 	a.Mu.Lock()
 	defer a.Mu.Unlock()

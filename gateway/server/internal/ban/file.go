@@ -111,9 +111,9 @@ func (f *file) setAside(now time.Time) (string, error) {
 	}
 }
 
-// save replaces the file: whoever reads it, also after a crash, finds all of the old bans or all of the new ones. When
-// it returns no error, the new ones are on the disk. After an error they are not, unless what failed is to make the
-// renaming last; the next save settles that.
+// save replaces the file: a reader, also after a crash, finds all of the old bans or all of the new ones. When it
+// returns no error, the new ones are on the disk. After an error they are not, unless only the sync of the renaming
+// failed; the next save settles that.
 func (f *file) save(rows []*Ban) error {
 	text, err := Encode(rows)
 	if err == nil {

@@ -11,8 +11,8 @@ import (
 // errBanFileClosed says that bans cannot be kept.
 var errFileClosed = errors.New("the ban file is not open: bans can be changed from Listen until the server has ended")
 
-// List has a server's bans. Asking whether a peer is banned takes no lock. Those that have expired match nobody; they
-// are dropped from memory and from the file when bans change.
+// List has a server's bans. Asking whether a peer is banned takes no lock. Expired bans match nobody. They are dropped
+// from memory and from the file when bans change.
 //
 // Lock order: mu is held while the file is written, and together with no other lock of the server.
 type List struct {

@@ -11,8 +11,8 @@ import (
 // Kept is how many closed connections a node remembers.
 const Kept = 10_000
 
-// Ring remembers the last closed connections: in the order in which they closed, so that the oldest is forgotten, with
-// an index by seq. The zero value is empty. Its methods may be called from any goroutine.
+// Ring remembers the last closed connections in the order of their closing, so that it forgets the oldest, with an
+// index by seq. The zero value is empty. Its methods may be called from any goroutine.
 type Ring struct {
 	mu    sync.Mutex
 	ring  []event.Connection // grows to Kept, then goes round

@@ -11,7 +11,7 @@ func closedInfo(seq uint64) event.Connection {
 	return event.Connection{Identity: &event.Identity{Seq: seq}, State: event.StateClosed}
 }
 
-// The ring remembers the last that closed, whatever their seqs, and shows them in the order of these.
+// The ring remembers the last connections that closed, in any order of seqs, and shows them in the order of seqs.
 func TestClosedRing(t *testing.T) {
 	var r Ring
 	order := make([]uint64, 0, 3*Kept)

@@ -10,8 +10,8 @@ import (
 const unpaced = 8
 
 // Pace keeps a long scan from disturbing others. To let others run after each stretch is not enough: a processor that
-// is never idle does not ask the kernel for what has come, and a thread that never sleeps is held back by the system in
-// the middle of a stretch, for milliseconds, with what waits for it. So a long scan rests for half as long as it works.
+// is never idle does not poll the network. The system holds a thread that never sleeps back in the middle of a stretch,
+// for milliseconds, with the goroutines that wait for it. So a long scan rests for half as long as it works.
 type Pace struct {
 	stretches int
 	began     time.Time     // when the work that is under way began

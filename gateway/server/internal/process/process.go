@@ -32,7 +32,7 @@ func residentBytes() uint64 {
 	return statmResident(string(statm), uint64(os.Getpagesize()))
 }
 
-// statmResident finds the resident pages, the second field of statm; 0 in what is not like it.
+// statmResident finds the resident pages, the second field of statm; 0 when the text is malformed.
 func statmResident(statm string, pageSize uint64) uint64 {
 	fields := strings.Fields(statm)
 	if len(fields) < 2 {

@@ -5,8 +5,8 @@ import "sync/atomic"
 // onePending is one connection that is being admitted, in the word of places.
 const onePending = 1 << 32
 
-// Places counts connections: those that are live in the lower half of the word, those that are being admitted in the
-// upper. As both are in one word, whoever looks sees each connection in exactly one of them. At most 2^31-1 of each.
+// Places counts connections: the live ones in the lower half of the word, the ones that are being admitted in the
+// upper. As both are in one word, a reader sees each connection in exactly one of them. At most 2^31-1 of each.
 type Places struct{ word atomic.Int64 }
 
 // Reserve takes a place for a connection that is being admitted; false when limit (0: none) places are taken.

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// Places are counted once each, whoever looks, and a limit is of the live and the pending together.
+// Every reader sees each place counted once, and a limit is of the live and the pending together.
 func TestPlaces(t *testing.T) {
 	var p Places
 	for i := range 3 {

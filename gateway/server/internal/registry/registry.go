@@ -20,8 +20,8 @@ const WalkStretch = 64
 type Sequenced[C any] interface{ Seq(c C) *uint64 }
 
 // Registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a
-// full one that loses most of its connections gives its room back, and is merged with a neighbour that has few too, so
-// that the registry is as large as what is left in it, whatever has come and gone.
+// full one that loses most of its connections gives its memory back, and is merged with a neighbour that has few too.
+// So the registry's size follows its live connections, however many have come and gone.
 //
 // Lock order: registry.mu, then the chunks' locks in the order of the chunks. A walk holds neither while its rows are
 // looked at: mu only to find the next chunk, the chunk's lock only to copy its pointers.
@@ -104,7 +104,7 @@ func (r *Registry[C, S]) hold(seq uint64) *slots[C, S] {
 	}
 }
 
-// at returns the chunk that a seq belongs to, or the first one, and up to which seq that chunk goes; nil when there is
+// at returns the chunk that a seq belongs to, or the first one, and the last seq that belongs to it; nil when there is
 // none.
 func (r *Registry[C, S]) at(seq uint64) (*slots[C, S], uint64) {
 	r.mu.RLock()

@@ -132,7 +132,7 @@ func expectSmall(t interface{ Fatalf(string, ...any) }, r *Registry[*entry, entr
 	}
 }
 
-// When one of each 256 is left, the registry keeps under 64 bytes for it, whatever the order in which the others went.
+// When one of each 256 is left, the registry keeps under 64 bytes for it, in any order of the others' leaving.
 func TestRegistryAfterChurn(t *testing.T) {
 	const chunks = 300
 	ascending := make([]uint64, 0, chunks*ChunkSlots)

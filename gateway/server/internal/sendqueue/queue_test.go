@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A queue yields what was pushed, byte for byte, and what it has yielded stays unchanged until it is advanced, whatever
-// other queues do with the chunks that went back to the pool.
+// A queue yields the pushed bytes, one for one. Yielded bytes stay unchanged until the queue is advanced, also when
+// other queues use the chunks that went back to the pool.
 func TestQueueModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type modelled struct {

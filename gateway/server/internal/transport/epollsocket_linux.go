@@ -58,7 +58,7 @@ func (s *epollSocket) start(end Endpoint) {
 	s.report()
 }
 
-// report adjusts what the kernel reports to what the socket waits for. The caller holds mu.
+// report asks the kernel to report the readiness that the socket waits for, and no other. The caller holds mu.
 func (s *epollSocket) report() {
 	if !s.has(socketStarted) || s.has(socketClosing|socketClosed) {
 		return
