@@ -85,15 +85,20 @@ func normal(lines []string, ports map[string]string) []string {
 // documents are the files whose commands are run, each in one shell.
 func documents(t *testing.T) []string {
 	t.Helper()
-	pages, err := filepath.Glob(tree.Path(t, "gateway/docs/*.md"))
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("no documents: %v", err)
+	return append([]string{"README.md"}, pagesIn(t, "gateway/docs")...)
+}
+
+// pagesIn returns the Markdown files of a folder.
+func pagesIn(t *testing.T, folder string) (pages []string) {
+	t.Helper()
+	found, err := filepath.Glob(tree.Path(t, folder+"/*.md"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no documents in %s: %v", folder, err)
 	}
-	all := []string{"README.md"}
-	for _, page := range pages {
-		all = append(all, "gateway/docs/"+filepath.Base(page))
+	for _, page := range found {
+		pages = append(pages, folder+"/"+filepath.Base(page))
 	}
-	return all
+	return pages
 }
 
 // TestCommandsInDocuments runs every command of the documents' console blocks and compares the output with the one

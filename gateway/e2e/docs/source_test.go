@@ -36,7 +36,7 @@ func TestCodeInDocuments(t *testing.T) {
 func TestLinksInDocuments(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 	pages := append(documents(t), ".github/CONTRIBUTING.md", ".github/SECURITY.md", "CHANGELOG.md")
-	for _, path := range pages {
+	for _, path := range append(pages, pagesIn(t, "gateway/docs/decisions")...) {
 		for _, m := range link.FindAllStringSubmatch(tree.Read(t, path), -1) {
 			if strings.Contains(m[1], "://") {
 				continue
@@ -59,22 +59,25 @@ func TestThreatsHaveTests(t *testing.T) {
 	}
 }
 
-// testSources is the text of all tests.
+// testSources is the text of all tests, in every package of the repository.
 func testSources(t *testing.T) string {
 	t.Helper()
 	var sources strings.Builder
-	for _, folder := range []string{"gateway", "ctl"} {
-		err := filepath.WalkDir(tree.Path(t, folder), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			sources.Write(b)
+	err := filepath.WalkDir(tree.Path(t, "."), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+		case entry.Name() == ".git" && entry.IsDir():
+			return fs.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, "_test.go"):
+			return nil
 		}
+		b, err := os.ReadFile(path)
+		sources.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return sources.String()
 }
