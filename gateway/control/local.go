@@ -39,8 +39,8 @@ func NewLocal(g Gateway, c Config) *Local {
 	return l
 }
 
-// decodedFreely is the size up to which requests of other nodes are decoded at the same time. A larger request may grow
-// to many times its size before it is found to be out of bounds, so such requests are decoded one at a time.
+// decodedFreely is the largest size of requests of other nodes that are decoded at the same time. A larger request may
+// grow to many times its size before it is found to be out of bounds, so such requests are decoded one at a time.
 const decodedFreely = 64 << 10
 
 // Caller returns the caller of a call that came to this node's control plane.
@@ -163,7 +163,10 @@ func (l *Local) admitting(caller event.Actor, maxRole pb.Role) grpc.UnaryServerI
 		if err := l.guard.AuthorizeMessage(ctx, info.FullMethod, request); err != nil {
 			return nil, err
 		}
-		if err := contract.First(validateRequestID(ctx), validate(request)); err != nil {
+		if err := validateRequestID(ctx); err != nil {
+			return nil, err
+		}
+		if ctx, err = withMeaning(ctx, request); err != nil {
 			return nil, err
 		}
 		return handler(ctx, request)

@@ -31,13 +31,7 @@ func parse(request any) (any, error) {
 	return nil, validateOne(request)
 }
 
-// validate is parse for a caller that needs no more than the error.
-func validate(request any) error {
-	_, err := parse(request)
-	return err
-}
-
-// validateOne checks a request of which nothing has to be parsed.
+// validateOne checks a request that has nothing to parse.
 func validateOne(request any) error {
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
