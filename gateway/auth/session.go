@@ -18,8 +18,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// session is a client's connection and what it proves by itself, whatever its calls bring along. It is the AuthInfo of
-// the calls.
+// session is a client's connection and the identity that it proves by itself, without the tokens of its calls. It is
+// the AuthInfo of the calls.
 type session struct {
 	credentials.CommonAuthInfo
 	conn    *boundedConn
@@ -163,6 +163,8 @@ func (g *greeter) neighbour(c net.Conn, address string) (*Grant, error) {
 	return NewGrant(Caller{Identity: address, Proof: proofNone, Role: pb.Role_ROLE_ADMIN, Address: address}), nil
 }
 
+// isLoopback reports whether an address is a loopback IP address. It is narrower than ipnet.IsLoopback, which takes a
+// unix socket too: the user behind a unix socket must be known (g.user), also when an embedder wraps its connection.
 func isLoopback(a net.Addr) bool {
 	ap, err := netip.ParseAddrPort(a.String())
 	return err == nil && ap.Addr().Unmap().IsLoopback()

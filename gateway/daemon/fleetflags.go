@@ -14,6 +14,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -184,7 +185,7 @@ func serverURL(u *url.URL) bool {
 // onLoopback reports whether a host is this machine. Of all names, only localhost is: any other may lead anywhere.
 func onLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return host == "localhost" || err == nil && ipnet.Addr(ip).IsLoopback()
 }
 
 // validateNATS checks the URLs of NATS servers. Passwords and messages leave the machine over TLS only.
