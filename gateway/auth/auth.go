@@ -1,11 +1,11 @@
-// Package auth finds out who calls the control plane, by what proof and with what role, and denies what the role does
-// not allow.
+// Package auth identifies the callers of the control plane, with the proof and the role of each, and denies the calls
+// that the role does not allow.
 //
 // The way of a call, through the types of this package:
 //
 //	Listener     bounds the connections of clients
 //	NewGreeter   finds out what a connection proves: a certificate, a user of the machine, or nothing
-//	Guard        Authenticate, gRPC's tap, finds out who makes a call: by its token, or else by its connection
+//	Guard        Authenticate, gRPC's tap, identifies the caller: by its token, or else by its connection
 //	             Unary and Stream, the interceptors, look the method up in the AccessTable and count the call
 //	Denials      counts and logs what was denied
 //	Usage        is what one identity has under way

@@ -62,9 +62,9 @@ func (g *Grant) valid(now time.Time) error {
 	return nil
 }
 
-// Authenticate finds out who makes a call from its headers, before any of its message is read. It is gRPC's tap, which
-// runs in the goroutine that reads the connection, so it must neither block nor panic. It never refuses: what it finds
-// goes with the context to the interceptors, which do.
+// Authenticate finds a call's caller from its headers, before any of its message is read. It is gRPC's tap, which runs
+// in the goroutine that reads the connection, so it must neither block nor panic. It never refuses: its finding goes
+// with the context to the interceptors, which do.
 //
 // A call that rests on nothing may still have a message of some MiB, so few such calls may be under way. A connection
 // that makes too many is closed; when there are too many in all, the connection of the oldest such call is closed.

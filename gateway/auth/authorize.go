@@ -13,7 +13,7 @@ import (
 )
 
 // Guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof
-// has ended. What it does not know is denied. Its methods may be called from any goroutine.
+// has ended. It denies methods that it does not know. Its methods may be called from any goroutine.
 type Guard struct {
 	// Access has the methods that may be called. It never changes.
 	Access AccessTable

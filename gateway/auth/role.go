@@ -7,11 +7,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A role says what a caller may do. Its numbers grow with what it allows: each role may do what the smaller ones may,
-// and ROLE_UNSPECIFIED may do nothing. A viewer looks, an operator also acts on connections, an admin also on the
-// gateway.
+// A role is the rights of a caller. Roles are ordered by their numbers: each role may do what the smaller ones may, and
+// ROLE_UNSPECIFIED may do nothing. A viewer looks, an operator also acts on connections, an admin also on the gateway.
 
-// roleless is the role of a caller who may do nothing, and of a method that nobody may call.
+// roleless is the role of a caller without any right, and of a method that nobody may call.
 const roleless = pb.Role_ROLE_UNSPECIFIED
 
 // RoleName returns a role's name as events, logs and errors have it: `VIEWER`, `OPERATOR` or `ADMIN`; `none` for

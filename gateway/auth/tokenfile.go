@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// tokenPoll is the period in which a token file is looked at.
+	// tokenPoll is the time between two looks at a token file.
 	tokenPoll = time.Second
 	// tokenSettled is how old a file must be so that its modification time tells it from a newer one of the same size.
 	tokenSettled = 2 * time.Second
@@ -214,7 +214,7 @@ func newLiveToken(e tokenfile.Entry) *liveToken {
 	return &liveToken{Entry: e, role: role, valid: valid, revoke: revoke}
 }
 
-// same reports whether a token is still what it was, in whatever line.
+// same reports whether a token is unchanged, in any line of the file.
 func (t *liveToken) same(other tokenfile.Entry) bool {
 	return t.Name == other.Name && t.Role == other.Role && t.Hash == other.Hash && t.Expires.Equal(other.Expires)
 }

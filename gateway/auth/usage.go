@@ -51,7 +51,7 @@ func (u *usages) leave(key string, of *Usage) {
 }
 
 // usageKey tells identities apart, also equal names with different proofs. Callers that have proven nothing count as
-// one when they come from the same IP address, whatever the port.
+// one when they come from the same IP address, on any port.
 func usageKey(c *Caller) string {
 	if c.Proof == proofNone {
 		return proofNone + " " + hostOf(c.Address)

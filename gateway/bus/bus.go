@@ -3,8 +3,8 @@ package bus
 import "time"
 
 // Bus carries messages between the nodes of a fleet: at most once, and from one publisher to one subscriber on one
-// subject in the order in which they were published. A bus may or may not deliver its own messages back. Its methods
-// may be called from any goroutine and do not wait for the network.
+// subject in the order of their publication. A bus may or may not deliver its own messages back. Its methods may be
+// called from any goroutine and do not wait for the network.
 type Bus interface {
 	// Publish hands a message over; it keeps neither slice. An error says that the message was not sent: there is no
 	// connection, or the queue of messages to be sent is full.

@@ -17,7 +17,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestEveryMethodHasARole holds that whatever a control plane answers was given to somebody on purpose.
+// TestEveryMethodHasARole holds that every method of a control plane was given to a role on purpose.
 func TestEveryMethodHasARole(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	if len(s.guard.Access) < 15+3 {
@@ -33,8 +33,8 @@ func TestEveryMethodHasARole(t *testing.T) {
 	}
 }
 
-// TestUndeclaredMethod holds that a method for which no role was declared is refused, also to an admin, unary or
-// stream; and that one that is not there is UNIMPLEMENTED.
+// TestUndeclaredMethod holds that a method without a declared role is refused, also to an admin, unary or stream; and
+// that one that is not there is UNIMPLEMENTED.
 func TestUndeclaredMethod(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	s.grpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),

@@ -35,8 +35,8 @@ func lines(t testing.TB, log, key string) []map[string]any {
 	return found
 }
 
-// TestAudit holds that each mutation says who did it, how that was proven, in which role, from where, and what the
-// caller calls it: in an event, and in the log.
+// TestAudit holds that an event and the log have, for each mutation, the caller with its proof, role, address and
+// request ID.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer

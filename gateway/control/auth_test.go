@@ -76,8 +76,8 @@ func methods() []protoreflect.MethodDescriptor {
 	return all
 }
 
-// needed is the least role of each RPC, as people were told. It repeats the contract on purpose: who changes a role has
-// to change it twice.
+// needed is the least role of each RPC, as the documents have it. It repeats the contract on purpose: a change of a
+// role has to be made twice.
 var needed = map[protoreflect.Name]pb.Role{
 	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER,
 	"GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
@@ -196,7 +196,7 @@ func TestCertificates(t *testing.T) {
 				t.Errorf("%s: %v, %v", name, r.GetCaller(), err)
 			}
 		case c.want.reason == "": // the handshake fails
-			if failureCode(err) != c.want.code { // with which words depends on when the client notices
+			if failureCode(err) != c.want.code { // the words depend on when the client notices
 				t.Errorf("%s: %v", name, err)
 			}
 		default:
@@ -207,7 +207,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestNoRoleIsLogged holds that the log says whom no role was given to: who has to mend that must know.
+// TestNoRoleIsLogged holds that the log names an identity without a role: the operator has to give it one.
 func TestNoRoleIsLogged(t *testing.T) {
 	ca := newAuthority()
 	var log lockedBuffer
@@ -225,7 +225,7 @@ func TestNoRoleIsLogged(t *testing.T) {
 	}
 }
 
-// TestUnverifiedCertificate holds that a certificate that nobody has verified proves nothing, whatever it says.
+// TestUnverifiedCertificate holds that a certificate that nobody has verified proves nothing, with any name in it.
 func TestUnverifiedCertificate(t *testing.T) {
 	ca := newAuthority()
 	config := ca.server()
@@ -335,8 +335,8 @@ func TestTokenHeaders(t *testing.T) {
 	}
 }
 
-// TestTokenDecides holds who a caller is that brings a token along where something else would have proven another
-// identity, and that the token of a gateway without tokens is refused.
+// TestTokenDecides holds that a token decides a caller's identity where something else would have proven another one,
+// and that the token of a gateway without tokens is refused.
 func TestTokenDecides(t *testing.T) {
 	ca := newAuthority()
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
@@ -384,8 +384,8 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestUnixSocket holds who a caller on a unix socket is, and that a mapping can take the role away that the gateway's
-// own user has.
+// TestUnixSocket holds the identity of a caller on a unix socket, and that a mapping can take away the role of the
+// gateway's own user.
 func TestUnixSocket(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for role, config := range map[pb.Role]auth.Config{

@@ -77,7 +77,7 @@ func TestCancelStream(t *testing.T) {
 	watcher.cancel()
 }
 
-// TestSendWaits holds that Send with WRITTEN answers when its time is over, with what it knows.
+// TestSendWaits holds that Send with WRITTEN answers when its time is over, with the outcome so far.
 func TestSendWaits(t *testing.T) {
 	g := gatewaytest.Start(t)
 	_, id := connect(t, g) // which reads nothing more

@@ -176,7 +176,7 @@ var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 	}).Draw(t, "detail")
 })
 
-// TestEventEncoding holds that the bytes of any event decode to what a message made of it would.
+// TestEventEncoding holds that the bytes of any event decode as the bytes of its message do.
 func TestEventEncoding(t *testing.T) {
 	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	encoder := wire.NewEventEncoder(origin)

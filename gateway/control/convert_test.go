@@ -23,7 +23,7 @@ func at(seconds int) *timestamppb.Timestamp {
 	return timestamppb.New(noon.Add(time.Duration(seconds) * time.Second))
 }
 
-// whole is a connection of which every field is set, each to something else.
+// whole is a connection with every field set, each to something else.
 var whole = server.Connection{
 	Identity: &event.Identity{Origin: &event.Origin{Node: "n", Incarnation: "1"}, Listener: &event.Listener{Name: "l"},
 		Seq:    7,
@@ -44,7 +44,7 @@ var wholeMessage = &pb.Connection{Id: "n.1.7", Node: "n", Listener: "l", RemoteA
 	CloseText: "why \uFFFD", ClosedBy: "who",
 	ReadPaused: true}
 
-// fixed answers every call with values of which no two are the same.
+// fixed answers every call with values that all differ.
 type fixed struct{ gateway }
 
 var (
@@ -92,7 +92,7 @@ func (fixed) Gateway() server.GatewayInfo {
 		DrainDeadline: noon.Add(time.Second), Process: server.ProcessInfo{ResidentBytes: 1, HeapBytes: 2, Goroutines: 3}}
 }
 
-// wholeLimits are limits of which no two are the same.
+// wholeLimits are limits that all differ.
 var wholeLimits = server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4, WriteTimeout: 5,
 	IdleTimeout:         6,
 	ListenerConnections: map[string]int{"l": 11}, ConnectionsPerIP: 12, ConnectionsPerIPv6Network: 13, AcceptRate: 14.5,
@@ -117,7 +117,7 @@ func (fixed) Cursor() event.Cursor {
 
 func (fixed) Limits(context.Context) (server.Limits, error) { return wholeLimits, nil }
 
-// wholeBan is a ban of which every field is set.
+// wholeBan is a ban with every field set.
 var (
 	wholeBan = server.Ban{Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: noon,
 		ExpiresAt: noon.Add(time.Second), Refused: 9}

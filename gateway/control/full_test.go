@@ -80,7 +80,7 @@ func TestTooManyStreams(t *testing.T) {
 	}
 }
 
-// TestGapAfterCut holds that a caller who is cut off behind the first response, and resumes, still gets the gap.
+// TestGapAfterCut holds that a caller that is cut off behind the first response, and resumes, still gets the gap.
 func TestGapAfterCut(t *testing.T) {
 	g := gatewaytest.Start(t)
 	dial(t, g)

@@ -13,8 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHealth holds that health says SERVING, and NOT_SERVING from the beginning of a drain, to those who ask and to
-// those who watch.
+// TestHealth holds that health says SERVING, and NOT_SERVING from the beginning of a drain, to Check and to Watch.
 func TestHealth(t *testing.T) {
 	g := gatewaytest.Start(t)
 	conn := dial(t, g) // which keeps the drain from ending
@@ -49,7 +48,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestStopEndsWatch holds that those who watch do not keep a server from stopping.
+// TestStopEndsWatch holds that watchers do not keep a server from stopping.
 func TestStopEndsWatch(t *testing.T) {
 	conn, s := serve(t, gatewaytest.Start(t).Server, control.Config{})
 	w, err := healthpb.NewHealthClient(conn).Watch(patiently(t), &healthpb.HealthCheckRequest{})

@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// logOnly is a gateway of which only the event log is there.
+// logOnly is a gateway that has only an event log.
 type logOnly struct {
 	gateway
 	log *event.Log

@@ -140,7 +140,7 @@ func traceLogger(to io.Writer) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Output: to, Level: hclog.Trace, JSONFormat: true})
 }
 
-// ownIdentity is who this process is on a unix socket.
+// ownIdentity is the identity of this process on a unix socket.
 func ownIdentity() string { return "uid:" + strconv.Itoa(os.Getuid()) }
 
 // call makes the call that a request is for; of a stream it takes the first response.

@@ -22,10 +22,10 @@ import (
 // errPanic is the error that a caller gets for a panic.
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
-// interceptors returns what every call passes through, unary and stream alike, outermost first: log, errors to
-// statuses, recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, a
-// panic's too. The guard's tap, which authenticates, is before all of them. The scope says whether the nodes that a
-// request names can be asked; nil: all can.
+// interceptors returns the steps of every call, unary and stream alike, outermost first: log, errors to statuses,
+// recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, a panic's too. The
+// guard's tap, which authenticates, is before all of them. The scope refuses requests whose nodes cannot be asked; nil:
+// all can.
 func interceptors(logger hclog.Logger, g *auth.Guard, scope scopeCheck) []grpc.ServerOption {
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error { return panicked(logger, p) })
 	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),
@@ -107,8 +107,8 @@ func streamStatus(service any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 // scopeCheck says whether the nodes that a request names can be asked; nil: all can.
 type scopeCheck func(*pb.Scope) error
 
-// admit checks a request against its bounds and, where it has one, its scope. It returns a context with what the
-// request means.
+// admit checks a request against its bounds and, where it has one, its scope. It returns a context with the request's
+// meaning.
 func (c scopeCheck) admit(ctx context.Context, request any) (context.Context, error) {
 	ctx, err := withMeaning(ctx, request)
 	if err != nil {

@@ -75,7 +75,8 @@ func TestUpdateLimits(t *testing.T) {
 	}
 }
 
-// TestUpdateLimitsBounds holds what masks and values are refused, with which field, and that nothing is changed then.
+// TestUpdateLimitsBounds holds that bad masks and values are refused, with the name of the field, and that nothing is
+// changed then.
 func TestUpdateLimitsBounds(t *testing.T) {
 	g := limited{limits: &server.Limits{}, changes: &server.UpdateLimitsRequest{}}
 	conn, _ := serve(t, g, control.Config{})

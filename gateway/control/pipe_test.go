@@ -38,7 +38,7 @@ type pipeConn struct {
 func (c pipeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.from), Port: 1234} }
 func (c pipeConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.to), Port: 8018} }
 
-// client returns a client of what serves the pipe.
+// client returns a client of the pipe's server.
 func (p pipe) client(t testing.TB) *grpc.ClientConn {
 	t.Helper()
 	return p.clientAs(t, insecure.NewCredentials())

@@ -55,17 +55,17 @@ type Config struct {
 	MaxConnections int
 	// Logger gets failed and denied calls, and at level debug all calls. Default: none.
 	Logger hclog.Logger
-	// TLS makes TLS of what Serve accepts, other than on a unix socket. Client certificates are asked for, required and
-	// verified as it says; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token. Sessions
+	// TLS secures the connections that Serve accepts, except on a unix socket. Client certificates are asked for, required
+	// and verified as it says; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token. Sessions
 	// are not resumed. Default nil: plain. Hazard: without TLS, tokens can be read on the way.
 	TLS *tls.Config
 	// Auth says which callers may call. Default: callers on loopback, and on a unix socket the gateway's own user and
 	// root.
 	Auth auth.Config
-	// MaxConnectionAge is the age, give or take a tenth, at which a client's connection takes no more calls: the client
-	// makes another one by itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the
-	// connection is closed, and they end with UNAVAILABLE. An event stream goes on behind its cursor when its client
-	// asks again. Default 1 h and 5 min.
+	// MaxConnectionAge is the age, give or take a tenth, when a client's connection takes no more calls: the client makes
+	// another one by itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the
+	// connection is closed, and they end with UNAVAILABLE. An event stream goes on behind its cursor when its client asks
+	// again. Default 1 h and 5 min.
 	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
 	// CallsPerIdentity is the most calls of one identity under way, streams included. Callers on loopback that prove
 	// nothing count as one identity for each IP address. Default 1,000.

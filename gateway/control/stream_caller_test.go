@@ -23,7 +23,7 @@ var feedOrigin = event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 // embedded is Gateway under a name that its own method Gateway does not hide.
 type embedded = Gateway
 
-// logGateway is a gateway of which only the event log is there.
+// logGateway is a gateway that has only an event log.
 type logGateway struct {
 	embedded
 	log   *event.Log
@@ -125,8 +125,8 @@ func (c *caller) begin() *caller {
 	return c
 }
 
-// reach receives until it has got a sequence, and holds that every event comes once, or is in a gap, of which it
-// returns the total size.
+// reach receives until it has got a sequence, and holds that every event comes once, or is in a gap. It returns the
+// total size of the gaps.
 func (c *caller) reach(last uint64) (missed uint64) {
 	c.t.Helper()
 	for c.next <= last {
@@ -173,8 +173,8 @@ func expectNothingOpen(t testing.TB, s *Service) {
 	}
 }
 
-// expectBounded holds that the feeds keep no more for slow streams than they should, and no less than they could, but
-// for what is on its way.
+// expectBounded holds that the feeds keep no more for slow streams than they should, and no less than they could,
+// except for batches on their way.
 func expectBounded(t testing.TB, s *Service) {
 	t.Helper()
 	for _, n := range s.feeds.Usage().Batches {

@@ -75,8 +75,8 @@ func TestFeedIsJoined(t *testing.T) {
 	}
 }
 
-// TestFeedIsAhead holds that a stream loses nothing when the feed was faster at the moment in which it came, and has
-// dropped by then what the stream has not got.
+// TestFeedIsAhead holds that a stream loses nothing when it begins behind a faster feed, which has already dropped
+// events that the stream has not got.
 func TestFeedIsAhead(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
 	s := newService(logGateway{log: l}, 0)
@@ -266,8 +266,8 @@ func TestFeedHeartbeats(t *testing.T) {
 	})
 }
 
-// TestFeedChurn holds that streams that come, go, stop, and resume where they were get everything once, of what they
-// asked for, while events are published and others do the same.
+// TestFeedChurn holds that streams that come, go, stop, and resume where they were get every event that they asked for
+// once, while events are published and others do the same.
 func TestFeedChurn(t *testing.T) {
 	const publishers, each = 2, 15_000
 	l := event.NewLog(feedOrigin, 65536)

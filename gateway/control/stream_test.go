@@ -142,7 +142,7 @@ func TestSelection(t *testing.T) {
 		for len(events) < len(c.want) {
 			events = append(events, f.next())
 		}
-		// What should not have come would have come by now, because another connection's event has.
+		// An event that must not come would have come by now, because another connection's event has.
 		expectTypes(t, append(events, f.queue...), c.want...)
 		f.cancel()
 	}

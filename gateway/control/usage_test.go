@@ -148,8 +148,8 @@ func TestLargeHeader(t *testing.T) {
 	}
 }
 
-// TestStrangersMakeRoom holds that clients who prove nothing keep nobody out who does: the oldest of them is closed for
-// a new one, and those who have proven who they are stay.
+// TestStrangersMakeRoom holds that anonymous clients keep no client with an identity out: the oldest anonymous one is
+// closed for a new one, and clients with an identity stay.
 func TestStrangersMakeRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	g := gatewaytest.Start(t)
@@ -219,8 +219,8 @@ func TestOneIdentityMakesRoom(t *testing.T) {
 	}
 }
 
-// TestStrangerCalls holds that a client who proves nothing gets little room for what it asks: a connection with too
-// many such calls is closed, and one with an identity is answered meanwhile.
+// TestStrangerCalls holds that an anonymous client gets little memory for its calls: a connection with too many such
+// calls is closed, and one with an identity is answered meanwhile.
 func TestStrangerCalls(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
@@ -256,8 +256,8 @@ func TestStrangerCalls(t *testing.T) {
 	}
 }
 
-// TestStrangersDoNotHoldHealth holds that strangers who keep their calls, from as many addresses as it takes, keep
-// nobody out who asks for health: the oldest makes room.
+// TestStrangersDoNotHoldHealth holds that strangers that keep their calls, from as many addresses as they like, keep no
+// health check out: the oldest call is ended for a new one.
 func TestStrangersDoNotHoldHealth(t *testing.T) {
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
 		Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})

@@ -61,7 +61,7 @@ func (c *controlFlags) files() tlsfiles.Config {
 	return files
 }
 
-// String lists for the log the ways in which callers are let in.
+// String lists for the log the ways to let a caller in.
 func (a *controlAuth) String() string {
 	var by []string
 	for _, way := range []struct {

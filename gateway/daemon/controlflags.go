@@ -19,13 +19,13 @@ import (
 // unixScheme begins the address of a unix socket.
 const unixScheme = "unix://"
 
-// The schemes begin the identity of a user who calls over a unix socket. A user's name is resolved once, at the start.
+// The schemes begin the identity of a user that calls over a unix socket. A user's name is resolved once, at the start.
 const (
 	uidScheme  = "uid:"
 	userScheme = "user:"
 )
 
-// controlFlags say where the control plane listens and who may call it.
+// controlFlags are the control plane's address and its callers.
 type controlFlags struct {
 	address          string
 	cert, key        string

@@ -43,7 +43,8 @@ func tokenLine(name, role, token string) string {
 var viewerToken, adminToken = "sgt_" + strings.Repeat("v", 43), "sgt_" + strings.Repeat("a", 43)
 
 // TestControlIdentities checks that a control plane within reach of others serves callers with a certificate or a
-// token, each as far as the role goes, and no others. SIGHUP takes a token away, and the log says who may call.
+// token, each as far as the role goes, and no others. SIGHUP takes a token away, and the log lists the callers that are
+// let in.
 func TestControlIdentities(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

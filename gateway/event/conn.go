@@ -14,7 +14,7 @@ type Connection struct {
 	Labels         map[string]string // never modified after it was published; nil when there are none
 	ClosedAt       time.Time         // zero while the connection is open
 	CloseText      string            // the operator's words or the error's text, at most 256 bytes; may be empty
-	ClosedBy       string            // the caller who closed it through the control plane; empty for all other causes
+	ClosedBy       string            // the caller that closed it through the control plane; empty for all other causes
 	State          State
 	CloseReason    CloseReason
 	ReadPaused     bool // whether reading waits for the send queue to drain
@@ -26,7 +26,7 @@ func (i *Connection) Live() bool { return i.State != StateClosed }
 // State is a stage in the life of a connection. The zero value is none.
 type State uint8
 
-// The states, in the order in which a connection can come to them.
+// The states, in the order of a connection's life.
 const (
 	StateOpen             State = iota + 1
 	StateHalfClosedRemote       // the peer finished writing

@@ -137,7 +137,7 @@ func (r GapReason) String() string { return name(gapReasonNames[:], int(r)) }
 // SnapshotDetail is for SnapshotComplete.
 type SnapshotDetail struct {
 	Connections uint64 // how many Present events the snapshot had
-	Cursor      Cursor // the position from which live events follow
+	Cursor      Cursor // the position where live events begin
 }
 
 // NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered and NodeLeft.

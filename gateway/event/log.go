@@ -69,7 +69,7 @@ func (l *Log) Append(e *Event) uint64 {
 }
 
 // timeOf returns the event's time, or now. One reading of the monotonic clock costs half of a time.Now, so now is the
-// time at which the log began plus the time since.
+// start of the log plus the time since.
 func (l *Log) timeOf(e *Event) int64 {
 	if e.Time.IsZero() {
 		return l.now()

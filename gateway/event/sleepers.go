@@ -16,7 +16,7 @@ type sleepers struct {
 	due atomic.Bool
 
 	mu      sync.Mutex
-	waiting []*Subscription // in the order in which they began
+	waiting []*Subscription // in the order of their beginning
 	woken   int             // subscriptions that were woken and have not passed the wave on
 }
 

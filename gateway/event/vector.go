@@ -77,7 +77,7 @@ func (v Vector) Delete(node string) Vector {
 	return v
 }
 
-// find returns the index of a node's cursor, or the index at which it belongs, and whether it is there.
+// find returns the index of a node's cursor, or the index where it belongs, and whether it is there.
 func (v Vector) find(node string) (int, bool) {
 	return slices.BinarySearchFunc(v, node, func(c Cursor, node string) int { return strings.Compare(c.Node, node) })
 }

@@ -62,7 +62,8 @@ func TestBan(t *testing.T) {
 		mustEnd(t, a)
 		a.Close()
 		b.Close()
-		record := f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).Detail.(*event.ControlDetail)
+		record := f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).
+			Detail.(*event.ControlDetail)
 		if record.Verb != "AddBan" || record.Ban != everybody || record.Actor != alice || record.Reason != "abuse" ||
 			record.Matched != 2 || record.Outcomes["CLOSED"] != 2 {
 			t.Errorf("recorded as %+v", record)
@@ -82,7 +83,8 @@ func TestBan(t *testing.T) {
 		if err != nil || removed.Target != everybody || removed.Refused != 2 {
 			t.Errorf("RemoveBan: %+v, %v", removed, err)
 		}
-		record = f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).Detail.(*event.ControlDetail)
+		record = f.await("CONTROL", func(e *event.Event) bool { return e.Type == event.Control }).
+			Detail.(*event.ControlDetail)
 		if record.Verb != "RemoveBan" || record.Ban != everybody || record.Actor != alice || record.Matched != 0 {
 			t.Errorf("recorded as %+v", record)
 		}

@@ -30,7 +30,7 @@ func Parse(text []byte) ([]Entry, error) {
 	return f.entries, nil
 }
 
-// file is a token file of which some lines were read.
+// file is a token file that is being read, line by line.
 type file struct {
 	entries []Entry
 	names   map[string]int // lines by name

@@ -126,7 +126,7 @@ func FuzzTokenFile(f *testing.F) {
 			}
 			names[token.Name], hashes[token.Hash] = true, true
 		}
-		// What was read can be written again, and reads the same.
+		// The entries can be written again, and read the same.
 		var again strings.Builder
 		for _, token := range tokens {
 			again.WriteString(token.String())

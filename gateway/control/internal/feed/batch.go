@@ -48,8 +48,8 @@ type BatchEncoder struct {
 	bytes  *[]byte // of the batch under way
 }
 
-// Encode makes one batch of what sub has delivered from a position on, or more when a response has no room for all of
-// it. The caller owns their buffers.
+// Encode makes one batch of the events that sub has delivered from a position on, or more when they do not fit into one
+// response. The caller owns their buffers.
 func (c *BatchEncoder) Encode(events []event.Event, from event.Position, sub *event.Subscription) []*Batch {
 	var done []*Batch
 	b := c.begin(from, len(events))
