@@ -19,7 +19,7 @@ const (
 	MaxBanDuration = ban.MaxDuration
 )
 
-// ErrTooManyBans says that there are MaxBans.
+// ErrTooManyBans says that there are MaxBans already. Nothing was changed.
 var ErrTooManyBans = ban.ErrTooMany
 
 // BanTargetError says that a text is no target of a ban: Target is the text, and Identity whether an identity was
@@ -32,17 +32,17 @@ type BanFileInUseError = ban.InUseError
 // BanDurationError says that a ban cannot last for its Duration.
 type BanDurationError = ban.DurationError
 
-// AddBanRequest bans.
+// AddBanRequest says which peers a ban is for, and how long.
 type AddBanRequest struct {
 	Target   string        // an IP address, a network in CIDR form, or an identity
 	Identity bool          // whether the target is an identity
 	Duration time.Duration // 0: until it is removed; at most MaxBanDuration
 	Reason   string        // for the record
 	Keep     bool          // leaves live connections alone
-	Actor    event.Actor
+	Actor    event.Actor   // for records; the zero value makes none
 }
 
-// AddBanResult has the ban.
+// AddBanResult is the ban that AddBan made.
 type AddBanResult struct {
 	Ban      Ban
 	Replaced bool   // it took the place of another of the same target
@@ -52,8 +52,9 @@ type AddBanResult struct {
 
 // AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is
 // flushed for at most a second. A peer is known by its remote address, which is the one of a PROXY header where that
-// was believed, and by its certificate's identity. The ban is carried out whole even when ctx ends. The error is a
-// *BanTargetError, a *BanDurationError, ErrTooManyBans, or that of writing the file, and then nothing has changed.
+// was believed, and by its certificate's identity. AddBan waits for the ban file to be on the disk, and not for the
+// connections. The ban is carried out whole even when ctx ends. The error is a *BanTargetError, a *BanDurationError,
+// ErrTooManyBans, or that of writing the file, and then nothing has changed.
 func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
@@ -166,7 +167,7 @@ func (s *Server) closeBans() {
 	}
 }
 
-// ListBansRequest asks for a page of bans.
+// ListBansRequest selects a page of bans.
 type ListBansRequest struct {
 	After         string // Target of the last one of the page before; empty for the first
 	AfterIdentity bool   // whether that is an identity
@@ -204,11 +205,11 @@ func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error)
 	return page, nil
 }
 
-// RemoveBanRequest ends a ban.
+// RemoveBanRequest names a ban to remove.
 type RemoveBanRequest struct {
-	Target   string // as for AddBanRequest
-	Identity bool
-	Actor    event.Actor
+	Target   string      // as for AddBanRequest
+	Identity bool        // whether the target is an identity
+	Actor    event.Actor // for records; the zero value makes none
 }
 
 // RemoveBan ends a ban and returns it. The error is a *BanTargetError, a *BanNotFoundError, or that of writing the

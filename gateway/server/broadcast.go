@@ -18,13 +18,13 @@ var ErrTooManyRequests = replay.ErrTooMany
 // RequestIDError says that a RequestID was used for another broadcast within two minutes: ID is the one.
 type RequestIDError = replay.IDError
 
-// BroadcastRequest sends the same bytes to many connections.
+// BroadcastRequest says which bytes go to which connections.
 type BroadcastRequest struct {
-	Data      []byte   // must not change afterwards
-	Match     Matcher  // nil: all
-	Exclude   []string // IDs to leave out; those that name no live connection of this server change nothing
-	RequestID string   // makes a retry safe; empty: no such protection
-	Actor     event.Actor
+	Data      []byte      // must not change afterwards
+	Match     Matcher     // nil: all
+	Exclude   []string    // IDs to leave out; those that name no live connection of this server change nothing
+	RequestID string      // makes a retry safe; empty: no such protection
+	Actor     event.Actor // for records; the zero value makes none
 }
 
 // digest is what a retry with the same RequestID must have in common with the first request.
@@ -38,7 +38,7 @@ func (r *BroadcastRequest) digest() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// BroadcastResult counts what happened: Matched is the sum of the others.
+// BroadcastResult counts the outcomes: Matched is the sum of Written, Queued, Dropped and Closed.
 type BroadcastResult struct {
 	Matched, Written, Queued, Dropped, Closed uint64
 	Failures                                  []TargetOutcome // the first 100 that were neither written nor queued
@@ -46,8 +46,9 @@ type BroadcastResult struct {
 }
 
 // Broadcast sends to every matching connection at most once, and nothing to one that connects meanwhile and was passed
-// by. It is carried out whole even when ctx ends. The error is a *RequestIDError, ErrTooManyRequests, or ctx's while it
-// waits for an earlier request with the same RequestID.
+// by. It is carried out whole even when ctx ends, and does not wait for the peers: a full queue is an outcome. The
+// error is a *RequestIDError, ErrTooManyRequests, or ctx's while it waits for an earlier request with the same
+// RequestID.
 func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastResult, error) {
 	if r.RequestID == "" {
 		return s.broadcast(r), nil

@@ -20,7 +20,8 @@ import (
 // Engines are the names of the engines that this system has, the default first: `epoll` on Linux, and `net`.
 func Engines() []string { return slices.Clone(transport.Names) }
 
-// Config says how a server runs. The zero value of every field but Listeners and Handler is its default.
+// Config is the configuration of a server. The zero value of every field but Listeners and Handler is its default. New
+// copies it; the handlers, maps and slices in it must not change afterwards.
 type Config struct {
 	// Node is the server's name, unique in a fleet: [a-z0-9-]{1,32}. Default: the host's name, made to fit.
 	// Hazard: two nodes of one name make IDs that cannot be told apart.
@@ -43,10 +44,11 @@ type Config struct {
 	ConnectionDescriptors int
 	// IdleAction is what happens to a connection that was idle for Limits.IdleTimeout. Default IdleClose.
 	IdleAction IdleAction
-	// CloseTimeout is how long Conn.Close waits for queued bytes to reach the kernel and for the peer to finish.
-	// Default 5 s.
+	// CloseTimeout is how long a connection that Conn.Close ends may take to flush its queue and to hear the peer's FIN.
+	// More than 0. Default 5 s.
 	CloseTimeout time.Duration
-	// DrainTimeout is the grace period of the drain that Serve starts when its context ends. Default 30 s.
+	// DrainTimeout is the grace period of the drain that Serve starts when its context ends. More than 0; at most 24 h
+	// count. Default 30 s.
 	DrainTimeout time.Duration
 	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
 	// Hazard: an event takes about 100 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to
@@ -54,10 +56,10 @@ type Config struct {
 	EventLogSize int
 	// Engine moves the bytes: one of Engines. Default: the first of them.
 	Engine string
-	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close.
+	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close; the drain waits for it.
 	OnDrain func()
-	// Logger gets what operators should read. Default: none. Hazard: what serves connections writes to it, though with
-	// none of the server's locks held; a logger that blocks holds them up.
+	// Logger gets the lines for operators. Default: none. Hazard: the goroutines that serve connections write to it,
+	// though with none of the server's locks held; a logger that blocks holds connections up.
 	Logger hclog.Logger
 	// Version is what Gateway reports. Default "devel".
 	Version string
@@ -65,7 +67,7 @@ type Config struct {
 
 // ListenerConfig is one data-plane address.
 type ListenerConfig struct {
-	// Name is what connections and events call it; unique in a server. Default: Address as given.
+	// Name is the listener's name in connections and events; unique in a server. Default: Address as given.
 	Name string
 	// Address is `host:port` (an empty host means every address, port 0 a free one) or `unix:///path`.
 	Address string
@@ -74,7 +76,7 @@ type ListenerConfig struct {
 	// TLS makes its connections TLS, with at least a certificate or a function that has one. Its functions may be
 	// called by many goroutines at once. Default nil: plain TCP.
 	TLS *tls.Config
-	// Proxy says whether connections begin with a PROXY header. Default ProxyOff.
+	// Proxy is the use of PROXY headers. Default ProxyOff.
 	Proxy ProxyMode
 	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff or the
 	// address is that of a unix socket, where every process that may open its file is believed. Hazard: a host in them
@@ -87,7 +89,7 @@ type ProxyMode int
 
 // The modes.
 const (
-	ProxyOff      ProxyMode = iota // what looks like a header is data
+	ProxyOff      ProxyMode = iota // a header is data like any other
 	ProxyOptional                  // from a trusted balancer, connections may begin with one; others' first bytes are data
 	ProxyRequired                  // connections must come from a trusted balancer, and begin with one
 )

@@ -14,7 +14,7 @@ import (
 //
 // There may be a million of them, most of them idle: what only some have is behind a pointer.
 //
-// Server has the order of the locks. Handlers are called without any.
+// Handlers are called without any lock.
 type Conn struct {
 	identity *event.Identity
 	owner    *listener

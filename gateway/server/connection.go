@@ -6,10 +6,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Connection is a connection as it was at one moment.
+// Connection is a copy of a connection as it was at one moment. Its map of labels must not be modified.
 type Connection = event.Connection
 
-// State says where a connection is in its life.
+// State is a connection's place in its life.
 type State = event.State
 
 // CloseReason says why a connection ended. The first reason wins.
@@ -31,17 +31,18 @@ const (
 	ReasonQueueBudget      = event.ReasonQueueBudget
 )
 
-// Matcher selects connections. It must be safe for concurrent use and must not block or keep the Info.
+// Matcher selects connections, for example a compiled filter of package filter. It must be safe for concurrent use and
+// must not block or keep the Connection.
 type Matcher interface {
-	// MatchAt reports whether the connection, as it is in the Info, is selected at a moment: now, or when the event
-	// happened that the Info is of.
+	// MatchAt reports whether the connection, as it is in info, is selected at a moment: now, or the time of the event
+	// that has info.
 	MatchAt(info *Connection, at time.Time) bool
-	// String returns the source, which is what records and other nodes are given.
+	// String returns the source, for records and for other nodes.
 	String() string
 }
 
-// MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the Info.
-// Records call it `func`.
+// MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the
+// Connection. Records call it `func`.
 type MatchFunc func(info *Connection, at time.Time) bool
 
 // MatchAt calls f.

@@ -34,16 +34,16 @@ func ParseGroupBy(text string) (GroupBy, error) {
 // String returns the text that was parsed.
 func (g GroupBy) String() string { return g.name }
 
-// CountRequest counts connections.
+// CountRequest selects the connections that Count counts.
 type CountRequest struct {
-	State ListState
-	Match Matcher // nil: all
-	By    GroupBy
+	State ListState // the zero value: ListLive
+	Match Matcher   // nil: all
+	By    GroupBy   // the zero value: one number for all
 }
 
 // CountResult is how many connections there are: Count is the sum of the Groups and Other.
 type CountResult struct {
-	Count  uint64
+	Count  uint64  // the selected connections
 	Total  int     // live connections, selected or not
 	Groups []Group // with By: the largest, at most MaxGroups, in descending order; those of one size by their values
 	Other  uint64  // with By: connections in none of Groups

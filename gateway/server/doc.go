@@ -16,11 +16,14 @@
 // Sending tries the kernel at once and queues the rest. Above Limits.HighWater reading from that peer pauses, at
 // Limits.LowWater it resumes. A peer that takes nothing for Limits.WriteTimeout is closed with ReasonSlowConsumer. No
 // queue grows beyond Limits.SendQueueLimit (and a fixed reserve for handlers), and all together not beyond
-// Limits.QueueBudget (and another one; budget.go). A peer that sends more than Limits.ReceiveRate is read later
-// (receiverate.go); one that sends nothing, or nothing any more, is found by a sweep (idle.go).
+// Limits.QueueBudget (and a reserve of its own; budget.go). A peer that sends more than Limits.ReceiveRate is read
+// later (receiverate.go); one that sends nothing, or nothing any more, is found by a sweep (idle.go).
 //
 // Bans are an immutable set that admission reads without a lock, and are kept in a file that is replaced whole
 // (internal/ban).
 //
 // Everything that happens is published to the server's event log (package event).
+//
+// Package control puts a gRPC control plane on a server; its example LineProtocol is a whole program with a protocol of
+// its own, a control plane and a client.
 package server

@@ -29,19 +29,19 @@ type drain struct {
 	changed  chan struct{}  // capacity 1; gets a token when somebody joins
 }
 
-// DrainRequest asks for a drain.
+// DrainRequest says how connections end in a drain.
 type DrainRequest struct {
 	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
-	Reason   string
-	Farewell []byte      // sent to every live connection; must not change afterwards
-	Actor    event.Actor // for records; the zero value, for the process itself, makes none
+	Reason   string        // for records and the Closed events
+	Farewell []byte        // sent to every live connection; must not change afterwards
+	Actor    event.Actor   // for records; the zero value, for the process itself, makes none
 }
 
 // DrainStatus describes the drain that a request started or joined.
 type DrainStatus struct {
-	Joined      bool
-	Deadline    time.Time
-	Connections int
+	Joined      bool      // a drain was under way already
+	Deadline    time.Time // when every connection is closed
+	Connections int       // live ones at the request
 }
 
 // StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds, the

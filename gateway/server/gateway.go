@@ -10,29 +10,29 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 )
 
-// GatewayInfo describes a server.
+// GatewayInfo describes a server at one moment.
 type GatewayInfo struct {
-	Node, Incarnation string
-	Version           string
-	Engine            string
+	Node, Incarnation string // the name, and the life of the server under that name
+	Version           string // Config.Version
+	Engine            string // one of Engines
 	StartedAt         time.Time
 	Uptime            time.Duration
 	Listeners         []ListenerInfo
 	Config            Config // with every default filled in, and the limits in force
 	Totals            Totals
-	Cursor            event.Cursor
-	OldestSequence    uint64
-	EventLogSize      int
+	Cursor            event.Cursor // the position of the newest event
+	OldestSequence    uint64       // of the events that the log keeps
+	EventLogSize      int          // events that the log keeps at most
 	Draining          bool
-	DrainDeadline     time.Time
+	DrainDeadline     time.Time // zero unless Draining
 	Process           ProcessInfo
 }
 
-// ListenerInfo describes a listener.
+// ListenerInfo describes a listener: Name as configured, Address with its real port.
 type ListenerInfo struct {
 	Name, Address string
-	Handler       string
-	Open          bool
+	Handler       string // the handler's Name(), or `custom` when it has no such method
+	Open          bool   // accepts connections
 	Connections   int    // live ones
 	TLS           bool   // whether connections are TLS
 	ClientAuth    string // whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// KickRequest ends connections.
+// KickRequest says which connections a Kick ends, and how.
 type KickRequest struct {
 	Targets  Targets
 	Reason   string        // for records and the Closed event; cut to event.MaxText bytes
@@ -22,7 +22,7 @@ type KickRequest struct {
 	Actor    event.Actor   // for records; the zero value makes none
 }
 
-// KickResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
+// KickResult has the outcomes of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
 // first 100 that were not cleanly kicked, or with DryRun that would be. Matched is the sum of Kicked, Closed and
 // NotFound.
 type KickResult struct {
@@ -42,7 +42,7 @@ type kicking struct {
 	gone tally.Targeted
 }
 
-// Kick ends connections and returns when every target is closed, which takes no longer than Flush or, when that is
+// Kick ends connections and blocks until every target is closed, which takes no longer than Flush or, when that is
 // earlier, ctx's deadline. With Ban, the peers of all the targets are banned before the first is closed, so that none
 // comes back; their other connections stay. The error is that of banning, and then nothing has changed; without Ban
 // there is none.

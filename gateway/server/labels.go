@@ -35,7 +35,8 @@ func ValidLabelKey(k string) bool {
 	return true
 }
 
-// SetLabel sets one label. The error is ErrTooManyLabels, ErrClosed, or says which bound the key or value is out of.
+// SetLabel sets one label, at once. It does not block. The error is ErrTooManyLabels, ErrClosed, or says which bound
+// the key or value is out of.
 func (c *Conn) SetLabel(key, value string) error {
 	if !ValidLabelKey(key) || len(value) > MaxLabelValue || !utf8.ValidString(value) {
 		return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes of "+

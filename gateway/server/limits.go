@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/bounds"
 )
 
-// Limits are the bounds that UpdateLimits can change while a server serves. A new limit holds for new connections and
-// sends. Live connections stay, also where there are more of them than it allows. A zero field is its default.
+// Limits are the bounds that UpdateLimits can change while a server serves. A new limit holds at once. Live connections
+// stay, also where there are more of them than it allows. A zero field is its default.
 type Limits struct {
 	// MaxConnections is the most connections, those that are still being admitted included; a new one beyond it is
 	// refused. At most 2,147,483,647, as all numbers of connections here. Default 0: no limit. Hazard: without a limit

@@ -38,7 +38,7 @@ func pageLimit(limit int) int {
 // and where to go on, instead of waiting.
 const scanRows = 20_000
 
-// ListRequest asks for connections in the order of their seq.
+// ListRequest selects connections, in the order of their seq, the number in an ID.
 type ListRequest struct {
 	After uint64 // rows with a greater seq
 	// rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect meanwhile
@@ -54,7 +54,8 @@ type ListRequest struct {
 	Buffer []Connection
 }
 
-// ListPage is a part of a walk.
+// ListPage is one page of a walk. It may have fewer rows than Limit, or none, before the end: Next alone says whether
+// there are more.
 type ListPage struct {
 	Connections []Connection
 	Next        uint64 // After of the next request; 0 at the end
@@ -62,8 +63,9 @@ type ListPage struct {
 	Total       int    // live connections, selected or not
 }
 
-// List returns the next rows of a walk. A connection that is live throughout a walk appears in it exactly once. It
-// holds no lock that a new connection needs while it looks at rows. The error is ctx's.
+// List returns the next rows of a walk: it looks at about 20,000 connections at most. A connection that is live
+// throughout a walk appears in it exactly once. It holds no lock that a new connection needs while it looks at rows.
+// The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	page := ListPage{Connections: r.Buffer[:0], Total: s.registry.Live(), UpTo: r.UpTo}
 	if page.UpTo == 0 {
@@ -128,7 +130,7 @@ func (s *Server) Get(_ context.Context, id string) (Connection, error) {
 // Cursor returns the position of the newest event.
 func (s *Server) Cursor() event.Cursor { return s.log.Head() }
 
-// SubscribeRequest says what to follow.
+// SubscribeRequest selects events.
 type SubscribeRequest struct {
 	After   string      // a cursor; "" from now on; "0" from the oldest kept
 	Types   event.Types // the zero value: all

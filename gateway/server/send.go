@@ -11,22 +11,24 @@ import (
 // answerMargin is how long before a caller's deadline a waiting verb answers, so that the answer still arrives.
 const answerMargin = 20 * time.Millisecond
 
-// SendRequest sends bytes to one connection.
+// SendRequest says which bytes go to which connection.
 type SendRequest struct {
-	ID    string
+	ID    string        // of the connection
 	Data  []byte        // must not change afterwards
 	Wait  time.Duration // how long to wait for the kernel to take all of it; 0: answer at once
 	Actor event.Actor   // for records; the zero value makes none
 }
 
-// SendResult tells what became of it.
+// SendResult is the result of a Send.
 type SendResult struct {
 	Outcome Outcome
 	Queued  uint64 // bytes in the send queue
 	Unsent  uint64 // with OutcomeClosed: bytes of this send that the kernel never took
 }
 
-// Send sends bytes to one connection. A target that is not there is an outcome; the error is a *MalformedIDError.
+// Send sends bytes to one connection, all of them or none. It blocks only with Wait: until the kernel has taken the
+// bytes, the connection is closed, or Wait, ctx or (20 ms earlier) its deadline is over. A target that is not there is
+// an outcome; the error is a *MalformedIDError.
 func (s *Server) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 	c, _, outcome := s.find(r.ID)
 	if outcome == OutcomeMalformedID {

@@ -2,7 +2,7 @@ package server
 
 import "time"
 
-// Targets says which connections a verb is for: those of IDs, All, or Where. The zero value is for none.
+// Targets are the connections that a verb acts on, made by IDs, All or Where. The zero value is none.
 type Targets struct {
 	ids   []string
 	match Matcher

@@ -10,17 +10,17 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// UpdateLimitsRequest changes limits.
+// UpdateLimitsRequest says how UpdateLimits changes the limits.
 type UpdateLimitsRequest struct {
 	Change  func(*Limits)     // changes a copy of the limits in force; must not block
 	Changes map[string]string // what is changed, by the field's name, and the new value in words, for records
-	Actor   event.Actor
+	Actor   event.Actor       // for records; the zero value makes none
 }
 
-// UpdateLimits changes limits, all or none, and returns the limits in force. They hold at once for new connections and
-// sends; live connections stay. A limit that is 0 then and has a default gets it. A low water that the change leaves
-// above the high water becomes half of the high water. A burst that was its rate's default follows the rate. The error
-// is a *LimitError, and then nothing has changed.
+// UpdateLimits changes limits, all or none, and returns the limits in force. They hold at once. Live connections stay,
+// also where there are more of them than a limit allows. A limit that is 0 then and has a default gets it. A low water
+// that the change leaves above the high water becomes half of the high water. A burst that was its rate's default
+// follows the rate. The error is a *LimitError, and then nothing has changed.
 //
 // One call is carried out at a time, with its record, so that the last record of a limit has the value in force. The
 // lock is the first of all, and nothing but another call waits for it.
