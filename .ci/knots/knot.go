@@ -12,8 +12,8 @@ import (
 // uses says which files of a package each of its files uses an identifier of.
 type uses map[string]map[string]bool
 
-// largestKnot is the largest set of a package's files in which each file uses each other one, directly or by way of
-// others. It is empty when no two files use each other.
+// largestKnot is the largest set of a package's files that all use each other, directly or by way of others. It is
+// empty when no two files use each other.
 func largestKnot(p *packages.Package) []string {
 	var largest []string
 	for _, knot := range knots(usesOf(p)) {

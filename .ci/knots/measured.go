@@ -2,7 +2,7 @@ package main
 
 import "cmp"
 
-// measured is one package with what the table shows of it.
+// measured is one package with its columns of the table.
 type measured struct {
 	path    string // below the module's path; "" at its root
 	imports []string

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// What a package may hold without its tests, and how long a file may be, tests included.
+// The bounds of a package without its tests, and of a file, tests included.
 const (
 	maxFiles       = 40
 	maxLines       = 4000

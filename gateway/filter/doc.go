@@ -37,7 +37,7 @@
 //	                            "ACCEPT_RATE", "IP_ACCEPT_RATE", "DENIED", "PROXY_HEADER", "PROXY_TIMEOUT",
 //	                            "PROXY_UNTRUSTED", "TLS_HANDSHAKE", "TLS_TIMEOUT", "HANDSHAKE_LIMIT"
 //	close_text       string     the operator's words or the error's text about the close; "" when there are none
-//	closed_by        string     the caller who closed it through the control plane; "" otherwise
+//	closed_by        string     the caller that closed it through the control plane; "" otherwise
 //	tls_version      string     for example "TLS 1.3"; "" without TLS. This and the next three come from the gateway's
 //	                            own TLS, or from a trusted balancer's PROXY header
 //	tls_cipher       string     for example "TLS_AES_128_GCM_SHA256"; "" without TLS

@@ -113,8 +113,7 @@ func TestStreamOfForeignPosition(t *testing.T) {
 	}
 }
 
-// FuzzDecodeItem holds that whatever a node sends as an item is refused, or handed on as it is and with a position of
-// that node alone.
+// FuzzDecodeItem holds that a node's item is refused, or handed on as it is and with a position of that node alone.
 func FuzzDecodeItem(f *testing.F) {
 	for _, r := range []*pb.StreamEventsResponse{{}, {Cursor: "b.1@2"}, {Cursor: "a.1@2"},
 		{Events: []*pb.Event{{Node: "b", Sequence: 7}, {}}, Cursor: "b.1@7"}} {

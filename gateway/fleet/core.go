@@ -23,8 +23,8 @@ func (n *core) maxRole(from string) pb.Role {
 	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], pb.Role_ROLE_ADMIN)
 }
 
-// forgetFor forgets a node for a caller of another one, who must be an admin there, and here by way of that node. It
-// succeeds also when this node never knew the other, or still hears of it and so keeps it.
+// forgetFor forgets a node for a caller of another one. The caller must be an admin there, and here by way of that
+// node. It succeeds also when this node never knew the other, or still hears of it and so keeps it.
 func (n *core) forgetFor(ctx context.Context, caller event.Actor, name string) error {
 	r := &pb.ForgetNodeRequest{Node: name}
 	return n.local.Admit(ctx, caller, n.maxRole(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r,

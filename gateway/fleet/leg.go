@@ -31,14 +31,14 @@ const (
 	legPause, legMaxPause = 100 * time.Millisecond, 5 * time.Second
 )
 
-// leg follows another node for an event stream, through whatever happens to that node, until it has gone for good. It
-// runs in a goroutine of its own, which the stream waits for; while its item is not taken, it takes nothing from its
+// leg follows another node for an event stream, through restarts and silence of that node, until it has gone for good.
+// It runs in a goroutine of its own, which the stream waits for; while its item is not taken, it takes nothing from its
 // node.
 type leg struct {
 	stream   *eventStream
 	member   member.Member // as it was seen last, also when it is not known any more
 	told     event.Cursor  // how far the caller knows of the node's events
-	resume   bool          // the node is asked for what is behind told, not for all that it keeps
+	resume   bool          // the node is asked for events behind told, not for all that it keeps
 	snapshot bool          // the node is asked for its connections first
 	late     bool          // they did not come with those of other nodes
 	ended    string        // the life with an ended log; all its events were delivered
@@ -249,8 +249,9 @@ func (l *leg) farewell() item {
 	return it
 }
 
-// lost returns the GAPs for what the node is known to have done last, and what the caller did not get: none when there
-// is nothing. When the caller knows only of an earlier life, that is over is told first, as the node itself would.
+// lost returns the GAPs for the events that the node is known to have had and the caller did not get: none when there
+// are no such events. When the caller knows only of an earlier life, that is over is told first, as the node itself
+// would.
 func (l *leg) lost() []*pb.Event {
 	head := l.member.Head
 	switch {

@@ -122,8 +122,8 @@ func TestStreamOfRestarted(t *testing.T) {
 	})
 }
 
-// TestStreamOfLost holds what is said of a node that has gone for good: a GAP for what is known of it and was not
-// delivered, and nothing when everything was. After that it has no entry.
+// TestStreamOfLost holds the news of a node that has gone for good: a GAP for its known events that were not delivered,
+// and nothing when all were. After that it has no entry.
 func TestStreamOfLost(t *testing.T) {
 	gone := map[string]func(*place){
 		"LEFT": func(p *place) { p.state(pb.NodeState_NODE_STATE_LEFT) },
@@ -316,8 +316,8 @@ func TestStreamResumesBehindLost(t *testing.T) {
 	})
 }
 
-// TestStreamOfStalledLost holds that the range of a node that goes while its leg is held up is right: up to what was
-// heard of it last.
+// TestStreamOfStalledLost holds that the range of a node that goes while its leg is held up is right: up to the last
+// event that was heard of.
 func TestStreamOfStalledLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")

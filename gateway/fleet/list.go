@@ -15,7 +15,7 @@ import (
 var listConnections = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{
 	pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
 
-// ListConnections returns one page: of the node at which the walk is, and of the next when there is room.
+// ListConnections returns one page: rows of the node that the walk has come to, and of the next when they fit.
 func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
-// diary is a bus that keeps what its node does in which order: the kinds of subjects, as `+ask`, `-ask` and `beat`.
+// diary is a bus that keeps the acts of its node in their order: the kinds of subjects, as `+ask`, `-ask` and `beat`.
 type diary struct {
 	bus.Bus
 	mu    sync.Mutex

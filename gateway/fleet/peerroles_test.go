@@ -49,7 +49,7 @@ func TestPeerRoles(t *testing.T) {
 	}
 }
 
-// TestExcluded holds that connections that a broadcast leaves out are left out on whatever node they are.
+// TestExcluded holds that connections that a broadcast leaves out are left out on every node.
 func TestExcluded(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")

@@ -174,8 +174,7 @@ func TestStreamWaitsForItsLegs(t *testing.T) {
 	})
 }
 
-// TestStreamRefused holds that a node that will not have the stream, whatever is done, ends it with an error that names
-// the node.
+// TestStreamRefused holds that a node that refuses the stream each time ends it with an error that names the node.
 func TestStreamRefused(t *testing.T) {
 	denied := status.Error(codes.PermissionDenied, "StreamEvents needs the role viewer")
 	for name, c := range map[string]struct {

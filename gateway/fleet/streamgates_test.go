@@ -33,7 +33,7 @@ func watch(t testing.TB, g *gate, r *pb.StreamEventsRequest) *watched {
 	return &watched{s, t, ""}
 }
 
-// until returns the events up to the first of which it is true, and fails when the stream ends before.
+// until returns the events up to the first that holds accepts, and fails when the stream ends before.
 func (w *watched) until(what string, holds func(*pb.Event) bool) []*pb.Event {
 	w.t.Helper()
 	var got []*pb.Event
@@ -136,7 +136,7 @@ func TestStreamOfGates(t *testing.T) {
 	}
 }
 
-// TestListAndStream holds that a caller who lists and then follows from the list's cursor misses nothing, of any
+// TestListAndStream holds that a caller that lists and then follows from the list's cursor misses nothing, of any
 // gateway. Events from just before the list may come too.
 func TestListAndStream(t *testing.T) {
 	t.Parallel()
@@ -161,7 +161,8 @@ func TestListAndStream(t *testing.T) {
 	})
 }
 
-// TestStreamErrors holds what a caller gets over gRPC for what this gateway, or another one, will not have.
+// TestStreamErrors holds the errors that a caller gets over gRPC for requests that this gateway, or another one,
+// refuses.
 func TestStreamErrors(t *testing.T) {
 	t.Parallel()
 	loop := fleettest.NewLoopback()

@@ -59,9 +59,9 @@ func newReader(w *world) *reader {
 	return r
 }
 
-// TestStreamModel holds that whatever happens to the nodes, and wherever the stream is resumed, of each life of each
-// node the sequences and the GAPs are in order and dense; that a life follows a GAP that says so; and that in the end
-// everything was told.
+// TestStreamModel holds, for any fate of the nodes and any place of resuming, that the sequences and the GAPs of each
+// life of each node are in order and dense; that a life follows a GAP that says so; and that in the end everything was
+// told.
 func TestStreamModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {

@@ -20,7 +20,7 @@ type streamPlan struct {
 	nodes   map[string]bool // of the scope; nil: all
 	begin   event.Vector    // behind which the stream begins
 	types   []pb.EventType  // that other nodes are asked for; nil: they are not followed
-	wait    time.Duration   // for which another node may be silent before a snapshot does without it
+	wait    time.Duration   // how long another node may be silent before a snapshot does without it
 	others  []member.Member // of the scope, all of them; without this node
 }
 

@@ -434,7 +434,7 @@ func (c client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []
 	return nil
 }
 
-// err returns with what the call ends; responses that come before are passed over.
+// err returns the error that ends the call; responses that come before are passed over.
 func (c client) err(t testing.TB) error {
 	t.Helper()
 	enough := time.After(10 * time.Minute)

@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestOutcomes holds what is said of a target by what became of the request at its node.
+// TestOutcomes holds the outcome of a target for each end of the request at its node.
 func TestOutcomes(t *testing.T) {
 	var a fleet.Answer
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return a }, other("b", live), other("c", unreachable))

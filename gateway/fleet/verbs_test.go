@@ -63,7 +63,7 @@ func read(t *testing.T, r *bufio.Reader) string {
 	return line
 }
 
-// TestList holds that a fleet's list is exactly what its nodes have, in the order of (node, seq), whatever the page
+// TestList holds that a fleet's list is exactly its nodes' connections, in the order of (node, seq), for every page
 // size, and that every page can be asked of another node.
 func TestList(t *testing.T) {
 	t.Parallel()
@@ -220,7 +220,7 @@ func TestByID(t *testing.T) {
 	}
 }
 
-// TestMany holds that what is asked of many reaches them once, on whatever node they are, and that the counts add up.
+// TestMany holds that a request for many connections reaches each once, on every node, and that the counts add up.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c", "d", "e") // more than are asked one by one

@@ -217,8 +217,8 @@ func TestWalkWithChanges(t *testing.T) {
 	}
 }
 
-// TestPageFitsClients holds that two nodes' rows, as large as they can be, stay below what gRPC clients take, with what
-// is said of a thousand others.
+// TestPageFitsClients holds that two nodes' rows, as large as they can be, stay below what gRPC clients take, with the
+// statuses of a thousand others.
 func TestPageFitsClients(t *testing.T) {
 	large := func(size int) fleet.Answer {
 		return ok(&pb.ListConnectionsResponse{Connections: []*pb.Connection{{Id: "x", CloseText: strings.Repeat("x", size)}}})
@@ -247,7 +247,7 @@ func TestPageFitsClients(t *testing.T) {
 	}
 }
 
-// FuzzWalkToken holds that whatever a caller gives for a token is refused, or is exactly one that a fleet gave out.
+// FuzzWalkToken holds that a text from a caller is refused as a token, or is exactly one that a fleet gave out.
 func FuzzWalkToken(f *testing.F) {
 	whole := fleet.WalkToken{Node: "edge-1", Token: "opaque"}.Encode(fleet.VersionConnections, "x")
 	for _, seed := range []string{"", whole, whole[1:], whole + "A", fleet.WalkToken{Node: "a"}.Encode(fleet.VersionBans,
@@ -275,8 +275,8 @@ func FuzzWalkToken(f *testing.F) {
 	})
 }
 
-// TestWalkMeetsWhoJoins holds that a node that joins right behind the one with which a page ended is walked too: when
-// the page had the last of its rows, and when it did not answer and was the second that the page asked.
+// TestWalkMeetsWhoJoins holds that a node that joins right behind the last one of a page is walked too: when the page
+// had the last of its rows, and when it did not answer and was the second that the page asked.
 func TestWalkMeetsWhoJoins(t *testing.T) {
 	for _, c := range []struct {
 		of   fleet.Answer // b's

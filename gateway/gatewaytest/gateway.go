@@ -54,7 +54,7 @@ func Start(t testing.TB, options ...Option) *Gateway {
 }
 
 // StartControl is Start with a configuration of the control plane, for example with TLS or tokens, and the credentials
-// with which Client connects to it. The zero control.Config is that of Start; its DrainTimeout is always the gateway's.
+// of Client. The zero control.Config is that of Start; its DrainTimeout is always the gateway's.
 func StartControl(t testing.TB, c control.Config, client credentials.TransportCredentials, options ...Option) *Gateway {
 	t.Helper()
 	g := &Gateway{}

@@ -38,7 +38,7 @@ type Bus struct {
 	changed chan struct{}
 	life    uint64          // how many connections there have been
 	told    map[string]bool // reasons that were logged since the connection was lost
-	all     []*subscription // in the order in which they were made
+	all     []*subscription // in the order of their making
 }
 
 // Open starts a bus and, if so configured, the embedded server. It does not wait for the network: the bus connects by
@@ -68,8 +68,8 @@ func Open(c Config) (*Bus, error) {
 	return b, nil
 }
 
-// Address returns the host:port at which other nodes' servers reach the embedded server, with its real port. It is
-// empty with external servers.
+// Address returns the host:port where other nodes' servers reach the embedded server, with its real port. It is empty
+// with external servers.
 func (b *Bus) Address() string {
 	if b.server == nil {
 		return ""

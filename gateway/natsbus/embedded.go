@@ -55,7 +55,7 @@ func startServer(c *Config, password string) (*server.Server, error) {
 	return s, nil
 }
 
-// stopServer ends the server after published messages have gone out to the other nodes, for which it waits at most
+// stopServer ends the server after published messages have gone out to the other nodes. It waits for that at most
 // closeTimeout: the server's own Shutdown does not wait.
 func stopServer(s *server.Server) {
 	timeout := time.After(closeTimeout)

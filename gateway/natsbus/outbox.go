@@ -16,7 +16,7 @@ const overhead = 128
 // errClosed is the error for work that comes after Close.
 var errClosed = errors.New("the bus is closed")
 
-// work is a message, or another task for run. It is done in the order in which it came.
+// work is a message, or another task for run. Work is done in the order of its arrival.
 type work struct {
 	subject string
 	data    []byte

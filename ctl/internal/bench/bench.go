@@ -126,7 +126,7 @@ type benchmark struct {
 	sources []net.Addr // local addresses, taken in turn; none: the system's choice
 
 	begun       time.Time     // now() counts from here
-	end         atomic.Int64  // the reading of now() at which sending ends
+	end         atomic.Int64  // the reading of now() when sending ends
 	stopped     chan struct{} // closed: that has come
 	interrupted bool          // it came early; read only when run has returned
 

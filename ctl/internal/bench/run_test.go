@@ -66,7 +66,7 @@ func (r *benchRun) result(t testing.TB, v any) {
 	}
 }
 
-// piped dials in-process connections that serve answers, for tests in which time is not real.
+// piped dials in-process connections that serve answers, for tests whose time is not real.
 func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(context.Context, string,
 	string) (net.Conn, error) {
 	var mu sync.Mutex

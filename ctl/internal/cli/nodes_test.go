@@ -54,7 +54,7 @@ func TestNodesFormats(t *testing.T) {
 	}
 }
 
-// A node that was to answer and did not makes the reply partial, whatever its state.
+// A node that was to answer and did not makes the reply partial, in every state.
 func TestNodesThatDoNotAnswerThePing(t *testing.T) {
 	for status, want := range map[sockgatev1.NodeStatus]string{
 		nodeTimedOut: "ctl: edge-2 did not answer: TIMED_OUT (not within 2ms; what it did is not known)\n",

@@ -273,8 +273,7 @@ func table(a *app.App, fields []Field, resp reply) *app.Table {
 	return t
 }
 
-// valuesOf returns the values of a limit, in the order in which nodes have them, and the names of the nodes that have
-// each.
+// valuesOf returns the values of a limit, in the order of the nodes, and the names of the nodes that have each.
 func valuesOf(f Field, nodes []*sockgatev1.NodeLimits) (values []string, have map[string][]string) {
 	have = map[string][]string{}
 	for _, n := range nodes {

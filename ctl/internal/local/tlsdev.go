@@ -202,7 +202,7 @@ func writePairs(a *app.App, dir string, pairs []devPair, valid time.Duration) ([
 	return files, nil
 }
 
-// writePEM writes a file anew, so that it has its mode whatever was there.
+// writePEM writes a file anew, so that it has its mode also when there was one.
 func writePEM(path, kind string, der []byte, mode fs.FileMode) error {
 	edit, err := app.BeginEdit(path)
 	if err != nil {

@@ -148,7 +148,7 @@ var calls = []call{
 		_, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: "edge-2"})
 		return err
 	}},
-	// not valid, so that it changes nothing for who may
+	// not valid, so that it changes nothing for a caller that may
 	{"Shutdown", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
 		_, err := c.Shutdown(ctx, &sockgatev1.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
 		return err
@@ -176,7 +176,7 @@ func (g *guarded) matrix() string {
 	return b.String()
 }
 
-// describe asks for what every role may have.
+// describe makes the call that every role may make.
 func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
 	_, err := sockgatev1.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...),
 		&sockgatev1.GetGatewayRequest{})
@@ -353,7 +353,7 @@ func (g *guarded) startAttempts() []attempt {
 	}
 }
 
-// loopbackAttempts are at a gateway as it starts by itself: whoever is on the machine may do everything.
+// loopbackAttempts are at a gateway as it starts by itself: every process on the machine may do everything.
 func (g *guarded) loopbackAttempts() []attempt {
 	open := &guarded{t: g.t, dir: g.dir, program: g.program, ca: g.ca, listeners: make(map[string]string)}
 	open.start("--listen", "plain=127.0.0.1:0", "--control", "127.0.0.1:0", "--control-token-file", g.tokens())

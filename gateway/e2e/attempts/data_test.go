@@ -62,7 +62,7 @@ func (g *guarded) refused(try func() string) string {
 	}
 }
 
-// ended says how a connection ends from which nothing else is expected.
+// ended says how a connection ends that has nothing else to give.
 func ended(conn net.Conn) string {
 	b := make([]byte, 100)
 	n, err := conn.Read(b)

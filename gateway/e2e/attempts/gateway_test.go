@@ -141,7 +141,7 @@ func (g *guarded) dial(cert *tls.Certificate, secret string) *grpc.ClientConn {
 	return g.connect(g.control, options...)
 }
 
-// presenting gives a certificate also to who does not trust its CA: a client keeps it back otherwise.
+// presenting gives a certificate also to a server that does not trust its CA: a client keeps it back otherwise.
 func presenting(cert tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 }

@@ -36,7 +36,7 @@ func offers(t *testing.T, address string, args ...string) string {
 }
 
 // TestOffered asks a TLS listener with openssl's client for every version and every suite that the client knows, and
-// compares what is offered with what security.md shows.
+// compares the offer with the one that security.md shows.
 func TestOffered(t *testing.T) {
 	t.Parallel()
 	program.Require(t, "REQUIRE_OPENSSL", "openssl")

@@ -229,7 +229,7 @@ func (d *deployed) mounted(path string) bool {
 		func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
 }
 
-// prepared is a directory with what compose/prepare makes.
+// prepared is a directory with the files that compose/prepare makes.
 func prepared(t *testing.T) string {
 	t.Helper()
 	program.Require(t, "REQUIRE_OPENSSL", "openssl")

@@ -17,8 +17,8 @@ var built = map[string]string{"gateway": program.Gateway, "ctl": program.Ctl, "n
 
 var buildOnce sync.Once
 
-// linkBuilt puts links to what documents build into a directory. The documents' own `go build` finds it up to date
-// there: it is not linked for each page, nor for each run of the tests.
+// linkBuilt puts links to the programs that documents build into a directory. The documents' own `go build` finds it up
+// to date there: it is not linked for each page, nor for each run of the tests.
 func linkBuilt(t *testing.T, dir string) {
 	t.Helper()
 	root, kept := tree.Path(t, "."), tree.Path(t, ".cache/documents")

@@ -48,7 +48,7 @@ func readSteps(t *testing.T, path string) []step {
 	return steps
 }
 
-// volatile are the parts of an output that differ from run to run, with what stands for them.
+// volatile are the parts of an output that differ from run to run, with their placeholders.
 var volatile = []struct {
 	pattern *regexp.Regexp
 	with    string

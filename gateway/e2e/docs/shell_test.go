@@ -59,7 +59,8 @@ func startShell(t *testing.T) *shell {
 	return s
 }
 
-// run runs one command and compares its output; of one in the background, it waits for what the document shows.
+// run runs one command and compares its output; of one in the background, it waits for the output that the document
+// shows.
 func (s *shell) run(step *step) error {
 	s.count++
 	out := filepath.Join(s.dir, fmt.Sprintf("out.%d", s.count))

@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
-// issuer makes the certificates with which the nodes of a cluster prove to each other who they are.
+// issuer makes the certificates that the nodes of a cluster prove their identities with.
 type issuer struct {
 	*authority.CA
 	dir  string

@@ -19,7 +19,7 @@ import (
 // clockAhead is in the environment of a gateway whose wall clock is so many seconds ahead.
 const clockAhead = "E2E_CLOCK_AHEAD"
 
-// skewed builds the gateway with a package time whose wall clock is off by what the environment says: the kernel has
+// skewed builds the gateway with a package time whose wall clock is off by a time from the environment: the kernel has
 // one wall clock for all, and Go programs cannot be given another. The gateway's own source is as it is, and so is the
 // monotonic clock.
 func skewed(t *testing.T) string {

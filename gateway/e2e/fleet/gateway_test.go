@@ -99,7 +99,7 @@ func (g *gateway) count(s *pb.Scope) *pb.CountConnectionsResponse {
 type walk struct {
 	rows    []*pb.Connection
 	pages   int
-	missing []string // nodes of which any page says that they are not OK, with their status
+	missing []string // nodes that any page reports as not OK, with their status
 }
 
 // list walks through all connections.
@@ -218,7 +218,7 @@ func (g *gateway) send(id, line string, s *pb.Scope) string {
 
 func outcome(o pb.Outcome) string { return strings.TrimPrefix(o.String(), "OUTCOME_") }
 
-// broadcast sends a line to all connections. What the reply counts must add up, over the outcomes and over the nodes.
+// broadcast sends a line to all connections. The reply's counts must add up, over the outcomes and over the nodes.
 func (g *gateway) broadcast(line string, s *pb.Scope) *pb.BroadcastResponse {
 	g.t.Helper()
 	r, err := g.client.Broadcast(briefly(g.t), &pb.BroadcastRequest{Data: []byte(line + "\n"), Scope: s})

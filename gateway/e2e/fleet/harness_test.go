@@ -13,8 +13,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHarness holds that the lab itself sees what it is to see, on one gateway without a fleet: who got what, who was
-// cut off, who is listed. Without it a scenario could pass because nobody looked.
+// TestHarness holds that the lab itself sees what it is to see, on one gateway without a fleet: the bytes that each
+// client got, the clients that were cut off, the listed connections. Without it a scenario could pass because nobody
+// looked.
 func TestHarness(t *testing.T) {
 	t.Parallel()
 	g := &gateway{node: "alone"}

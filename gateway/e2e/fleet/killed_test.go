@@ -13,8 +13,8 @@ import (
 )
 
 // TestKilled kills one of three nodes while others broadcast and clients come and go everywhere, and starts it again.
-// What callers are told is never more than what happened; nobody else loses anything; the new life has nothing of the
-// old one.
+// Callers are never told more than happened. No other node's callers or clients lose anything. The new life has nothing
+// of the old one.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, *connections/5)

@@ -59,8 +59,8 @@ func check(t testing.TB, err error) {
 }
 
 // await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet. It
-// asks the less often the longer it has waited, so that asking is not most of what the fleet does: what it returns is
-// right to a twentieth.
+// asks the less often the longer it has waited, so that asking is not most of the fleet's work. Its result is right to
+// a twentieth.
 func await(t testing.TB, what string, so func() (ok bool, why string)) time.Duration {
 	t.Helper()
 	for begin := time.Now(); ; {

@@ -15,8 +15,8 @@ import (
 )
 
 // network is machines that are network namespaces: each has an address and a cable to one of two switches, which are
-// bridges in a namespace of their own. What is on one switch does not reach what is on the other, and notices no more
-// than silence.
+// bridges in a namespace of their own. A machine on one switch does not reach the ones on the other, and notices no
+// more than silence.
 type network struct {
 	t      testing.TB
 	prefix string // of the namespaces' names
@@ -42,8 +42,8 @@ func newNetwork(t testing.TB) *network {
 	return n
 }
 
-// swept removes, once in a test run, what is left of runs that were killed: namespaces in whose names is the number of
-// a process that is no more.
+// swept removes, once in a test run, the namespaces of runs that were killed: their names have the number of a process
+// that is no more.
 var swept = sync.OnceFunc(func() {
 	all, _ := filepath.Glob("/run/netns/sockgate-lab-*") // none: nothing is left
 	for _, path := range all {
@@ -122,8 +122,8 @@ func (n *network) move(to string, gateways ...*gateway) {
 	}
 }
 
-// throttle lets no more than a rate, such as 256kbit, through a gateway's cable in either direction. What does not fit
-// into half a second of that is lost. An empty rate lets everything through.
+// throttle lets no more than a rate, such as 256kbit, through a gateway's cable in either direction. Packets that do
+// not fit into half a second of that are lost. An empty rate lets everything through.
 func (n *network) throttle(g *gateway, rate string) {
 	n.t.Helper()
 	for namespace, end := range map[string]string{n.hub: n.cable(g.namespace), g.namespace: "uplink"} {
@@ -137,7 +137,7 @@ func (n *network) throttle(g *gateway, rate string) {
 }
 
 // newCutFleet is newFleet with each gateway, and its clients, on a machine of its own. The cluster's addresses are not
-// loopback, so the nodes prove to each other who they are.
+// loopback, so the nodes prove their identities to each other.
 func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *network) {
 	t.Helper()
 	n, l := newNetwork(t), newLab(t)

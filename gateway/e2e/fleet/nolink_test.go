@@ -14,7 +14,7 @@ import (
 )
 
 // TestServersRestart kills the fleet's NATS server under load and starts it again. No connection, and no node's own
-// control plane, notices; what the fleet is asked for is answered with what there is, and says what is missing.
+// control plane, notices; calls for the fleet are answered by the reachable nodes, and name the missing ones.
 func TestServersRestart(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, *connections/5)
@@ -70,7 +70,7 @@ func undisturbed(t *testing.T, gateways ...*gateway) {
 	}
 }
 
-// requireAll holds that who wants all nodes or nothing is told which are missing.
+// requireAll holds that a call for all nodes or nothing fails, and names the missing ones.
 func requireAll(t *testing.T, g *gateway) {
 	t.Helper()
 	_, err := g.client.CountConnections(briefly(t), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true}})
@@ -137,8 +137,8 @@ func TestStartedFirst(t *testing.T) {
 	unscathed("afterwards", l.gateways...)
 }
 
-// TestServerAbsentNeverBlocks holds that a call for the whole fleet takes no longer than callers let it, whatever the
-// bus does: here a server that is stopped, so that connections to it are made and nothing ever comes.
+// TestServerAbsentNeverBlocks holds that a call for the whole fleet takes no longer than callers let it, also when the
+// bus hangs: here the server is stopped, so that connections to it are made and nothing ever comes.
 func TestServerAbsentNeverBlocks(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, 60)

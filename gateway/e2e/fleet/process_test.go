@@ -38,7 +38,7 @@ func prepare(t testing.TB, name, namespace string, environ []string, path string
 	return p
 }
 
-// start runs it. What it says on standard error is printed when the test fails.
+// start runs it. Its standard error is printed when the test fails.
 func (p *process) start() {
 	p.t.Helper()
 	stderr, err := p.command.StderrPipe()

@@ -106,14 +106,13 @@ func kickTimes(t *testing.T, from, to *gateway, first int) time.Duration {
 	return median(all).Round(10 * time.Microsecond)
 }
 
-// mostForASubscriber is how much memory somebody who does not read may cost the node that it asked: what it has not
-// read, in the connection, in what each leg may have under way, and in what the process needs to handle the load beside
-// it.
+// mostForASubscriber is how much memory a subscriber that does not read may cost the node that it asked: unread events
+// in the connection, items under way on each leg, and the process's own needs for the load beside it.
 const mostForASubscriber = 64 << 20
 
 // TestStalled has a subscriber that does not read beside one that does, while far more happens than any node keeps. The
-// one that reads misses nothing, the other one gets a gap for what it missed, and no node holds for it what it does not
-// take.
+// one that reads misses nothing, the other one gets a gap for the events that it missed, and no node holds events for
+// it that it does not take.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, 300, "--event-log-size", "1024")
@@ -127,7 +126,7 @@ func TestStalled(t *testing.T) {
 	for _, g := range l.gateways {
 		g.crowd.churn(400)
 	}
-	events := scale.Of(4, 12) * 1024 // of each node; what is on the way to who stalls is far less
+	events := scale.Of(4, 12) * 1024 // of each node; far less is on the way to the subscriber that stalls
 	most := before
 	took := await(t, "much happens", func() (bool, string) {
 		most = max(most, a.resident())

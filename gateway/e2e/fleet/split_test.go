@@ -13,7 +13,7 @@ import (
 
 // TestSplit cuts two of five nodes off from the other three while clients come and go on both sides. Each side says
 // which nodes it is without, and nothing that it was asked for meanwhile happens on the other side, then or later;
-// after the cut is healed no node lists anybody who is not there.
+// after the cut is healed no node lists a connection that is not there.
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	l, network := newCutFleet(t, 5, *connections/5)
@@ -27,7 +27,7 @@ func TestSplit(t *testing.T) {
 
 	cut := time.Now()
 	network.move("right", few...)
-	sides := map[*gateway][]*gateway{few[0]: many, many[0]: few} // who is asked, and who does not answer
+	sides := map[*gateway][]*gateway{few[0]: many, many[0]: few} // the asked node, and the nodes that do not answer it
 	var asking sync.WaitGroup
 	for from, absent := range sides {
 		asking.Go(func() {

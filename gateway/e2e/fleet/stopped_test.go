@@ -15,8 +15,8 @@ import (
 // answer.
 const stoppedFor = 15 * time.Second
 
-// TestStopped stops a node's process for a while. What it is asked for meanwhile is told to be unknown, and is not
-// carried out when it wakes, although all of it still arrives.
+// TestStopped stops a node's process for a while. Callers are told that the outcome of requests to it is unknown. The
+// node does not carry them out when it wakes, although all of them still arrive.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
@@ -51,7 +51,7 @@ func TestStopped(t *testing.T) {
 			c.signal(syscall.SIGCONT)
 			observe(t, "until NODE_RECOVERED, from its waking", stream.member("RECOVERED", "node-3", woke))
 			observe(t, "until all were together again", l.together(a, b, c))
-			// What was asked before is in front of this, on the same way.
+			// The earlier requests are in front of this one, on the same way.
 			for _, g := range []*gateway{a, b} {
 				for _, id := range []string{kicked, sent, late} {
 					if got := g.send(id, "in time by "+g.node, nil); got != "WRITTEN" {

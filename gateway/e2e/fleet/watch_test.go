@@ -40,7 +40,7 @@ type watch struct {
 type life struct {
 	node     string
 	kinds    map[uint64]pb.EventType // of each event that came
-	gaps     [][2]uint64             // from and to of each gap of which that is known
+	gaps     [][2]uint64             // from and to of each gap that has them
 	late     bool                    // it began while the stream was open, which has to have it from its first event on
 	first    uint64
 	last     uint64
@@ -167,7 +167,7 @@ func (w *watch) take(e *pb.Event) {
 
 func (l *life) gap(g *pb.GapDetails) {
 	if g.GetTo() == 0 {
-		return // of an earlier life, of which nobody knows how many
+		return // of an earlier life; nobody knows how many
 	}
 	l.gaps = append(l.gaps, [2]uint64{g.GetFrom(), g.GetTo()})
 	l.last = max(l.last, g.GetTo())
@@ -229,8 +229,8 @@ func memberKind(k pb.EventType) bool {
 	return k >= pb.EventType_EVENT_TYPE_NODE_JOINED && k <= pb.EventType_EVENT_TYPE_NODE_LEFT
 }
 
-// dense holds that the stream has, from each node, all that the node's own stream has, from what it owes on until what
-// it had last: each event, or a gap that covers it.
+// dense holds that the stream has, from each node, all that the node's own stream has, from the first event that it
+// owes until the last that it had: each event, or a gap that covers it.
 func (w *watch) dense(own ...*watch) {
 	w.t.Helper()
 	w.mu.Lock()

@@ -19,7 +19,7 @@ func verify(ca *authority.CA, c *authority.Certificate, name string, use x509.Ex
 	return err
 }
 
-// TestIssue checks that certificates are good for what they are issued for, and for nothing else.
+// TestIssue checks that certificates are good for their purpose, and for no other.
 func TestIssue(t *testing.T) {
 	ca, other := authority.New("CA"), authority.New("CA")
 	dns := authority.DNS("gateway.example")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Option changes the template of a certificate before it is signed. A test may write its own for what this package does
-// not name.
+// Option changes the template of a certificate before it is signed. A test may write its own for fields that this
+// package does not name.
 type Option func(*x509.Certificate)
 
 // CommonName sets the common name of the subject.

@@ -2,7 +2,7 @@ package contract
 
 import "time"
 
-// What a request means that leaves a field out.
+// The defaults of fields that a request leaves out.
 const (
 	DefaultPage      = 100             // rows of a page
 	DefaultSendWait  = 5 * time.Second // of a Send that waits until it is written

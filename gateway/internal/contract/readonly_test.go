@@ -9,8 +9,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestReadOnly holds that the contract declares exactly the methods of a viewer, who may only look, as free of side
-// effects.
+// TestReadOnly holds that the contract declares exactly the methods of a viewer, a role that may only look, as free of
+// side effects.
 func TestReadOnly(t *testing.T) {
 	methods := pb.File_sockgate_v1_gateway_service_proto.Services().ByName("GatewayService").Methods()
 	for i := range methods.Len() {

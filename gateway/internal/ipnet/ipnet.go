@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// SiteBits is the length of the prefix of a customer's IPv6 network, in which the customer can take any address (RFC
+// SiteBits is the length of the prefix of a customer's IPv6 network. The customer can take any address in it (RFC
 // 6177).
 const SiteBits = 64
 

@@ -1,6 +1,6 @@
 // Package wire encodes rows and events as the contract has them, straight to bytes: no message is allocated for each.
 //
-// The field numbers are written out by hand. Tests of control hold that every field decodes to what it was.
+// The field numbers are written out by hand. Tests of control hold that every field decodes to its value.
 package wire
 
 import (
@@ -18,7 +18,7 @@ func begin(b []byte, field protowire.Number) ([]byte, int) {
 	return b, len(b)
 }
 
-// end writes the length of what was appended since begin. A length of 128 and more needs more bytes, and moves the
+// end writes the length of the bytes appended since begin. A length of 128 and more needs more bytes, and moves the
 // field.
 func end(b []byte, at int) []byte {
 	length := len(b) - at

@@ -86,7 +86,7 @@ func (w *workshop) building(pkg string, flags []string, number int) func() (stri
 	})
 }
 
-// place makes the directory for what is built.
+// place makes the directory for built programs.
 func (w *workshop) place() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -135,7 +135,7 @@ func (f *followed) await(ctx context.Context, changed <-chan struct{}) error {
 }
 
 // prospects says how long to wait for the next item, and the status to end with when it does not come. After a node
-// leaves, wait briefly for what it sent last; expect nothing from an unreachable node.
+// leaves, wait briefly for its last items; expect nothing from an unreachable node.
 func (f *followed) prospects() (status pb.NodeStatus, message string, patience time.Duration) {
 	f.mu.Lock()
 	heardAt := f.heardAt

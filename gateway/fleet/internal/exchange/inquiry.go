@@ -60,7 +60,7 @@ func (x *Exchange) beginAsking(i *inquiry) (problem string) {
 	return problem
 }
 
-// newInquiry returns an inquiry in which the nodes that are not to be asked have answered already.
+// newInquiry returns an inquiry that has the answers of the nodes that are not to be asked already.
 func newInquiry(x *Exchange, to []member.Member) *inquiry {
 	i := &inquiry{x: x, id: newMessageID(), began: time.Now(), lives: make(map[string]string),
 		settled: make(chan struct{}),
@@ -129,7 +129,7 @@ func patience(ctx context.Context, wait time.Duration) time.Duration {
 	return max(wait, 0)
 }
 
-// target names the asked life of a node, with what it needs to judge the freshness of the question.
+// target names the asked life of a node, with the times that it judges the freshness of the question by.
 func target(m *member.Member, asked time.Time, wait time.Duration) *fleetv1.Target {
 	age := max(asked.Sub(m.HeardAt), 0)
 	return &fleetv1.Target{Node: m.Node, Incarnation: m.Incarnation, Stamp: m.Stamp, Age: uint64(age), Wait: uint64(wait)}

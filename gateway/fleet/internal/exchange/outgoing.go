@@ -17,7 +17,7 @@ import (
 const (
 	windowItems = 4
 	windowBytes = 1 << 20
-	// itemSize is the most of one: so much is left of a message by what is around an item.
+	// itemSize is the largest item: the rest of a message is for the fields around it.
 	itemSize = messageSize - 16
 )
 

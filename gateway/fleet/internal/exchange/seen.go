@@ -15,7 +15,7 @@ const (
 type seen struct {
 	keys  map[workKey]struct{}
 	nodes map[string]int      // how many there are of each node
-	due   map[int64][]workKey // by the second of the node's clock at which they are forgotten
+	due   map[int64][]workKey // by the second of the node's clock when they are forgotten
 }
 
 // add remembers a request that gets stale when the node's clock shows due. Not added: it is there already. Full: there

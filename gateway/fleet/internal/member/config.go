@@ -21,7 +21,7 @@ type Config struct {
 type Self interface {
 	// Cursor returns the position of the newest event, with the node's name and life.
 	Cursor() event.Cursor
-	// Log returns the event log, to which members' events are appended.
+	// Log returns the event log that gets the members' events.
 	Log() *event.Log
 	// Live returns how many connections are live.
 	Live() int

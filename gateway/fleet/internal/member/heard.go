@@ -52,7 +52,7 @@ func (m *Members) hurry(now time.Time) {
 	}
 }
 
-// wake makes run look at what is due.
+// wake makes run look at the members that are due.
 func (m *Members) wake() {
 	select {
 	case m.poke <- struct{}{}:

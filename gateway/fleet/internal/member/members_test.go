@@ -201,7 +201,7 @@ func TestMembersRestart(t *testing.T) {
 	})
 }
 
-// A node that restarts with its clock set back is taken for what it is when the life before is over or silent, and not
+// A node that restarts with its clock set back is taken for a new life when the life before is over or silent, and not
 // before.
 func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 	for _, end := range []string{"left", "suspect"} {

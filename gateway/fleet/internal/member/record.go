@@ -13,7 +13,7 @@ type record struct {
 	life life
 	// quiet is the beginning of its silence: HeardAt, and later by the time that this process was stopped since.
 	quiet time.Time
-	// changes is how often it may still change by what it says itself, as of changesAt; see mayChange.
+	// changes is how often it may still change by its own word, as of changesAt; see mayChange.
 	changes   int
 	changesAt time.Time
 }
@@ -26,7 +26,7 @@ const (
 	changesEvery = time.Second // one more
 )
 
-// mayChange reports whether a member may change by what it says now, and counts that.
+// mayChange reports whether a member may change by its own word now, and counts that.
 func (r *record) mayChange(now time.Time) bool {
 	if more := int(now.Sub(r.changesAt) / changesEvery); more > 0 {
 		r.changes = min(r.changes+more, changesMost)

@@ -13,7 +13,7 @@ import (
 
 // A twin is another live process with this node's name. The moment when it is heard decides:
 //
-//	while this node joins   whoever was there first stays: this node refuses to start, and has said nothing but Hello.
+//	while this node joins   the node that was first stays: this node refuses to start, and has said nothing but Hello.
 //	                        Of two that join at the same time the older one goes on.
 //	after that              two parts of the fleet have met, or a connection came late: the older one leaves. Its
 //	                        connections stay, and it answers for itself alone.
