@@ -16,8 +16,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 )
 
-// attackCommand is the first argument with which this program becomes the attackers of a flood. A process of their own
-// gives them descriptors of their own, and yields to the load, whose clients are measured. The second argument is a
+// attackCommand is the first argument that makes this program the attackers of a flood. A process of their own gives
+// them descriptors of their own, and yields to the load, whose clients are measured. The second argument is a
 // load.FloodConfig as JSON. The process reads orders, one a line, answers each with a load.FloodState as JSON, and ends
 // with its input.
 const attackCommand = "attack"

@@ -90,7 +90,7 @@ func (s *settings) newResults() *result.Results {
 	return r
 }
 
-// checkLimits refuses workloads for which there are not enough descriptors.
+// checkLimits refuses workloads that need more descriptors than there are.
 func (c *comparison) checkLimits() error {
 	limit, err := proc.DescriptorLimit()
 	if err != nil {

@@ -133,7 +133,7 @@ func (t *tide) turn(ctx context.Context, fail context.CancelCauseFunc) {
 	close(t.turned)
 }
 
-// count fills in what the attackers did since the tide turned.
+// count fills in the attackers' acts since the tide turned.
 func (t *tide) count(m *measurement) error {
 	now, err := t.attackers.order(count)
 	m.Held = min(t.state.Held, now.Held)

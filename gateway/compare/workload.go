@@ -12,7 +12,7 @@ import (
 // only once is not counted.
 const warmConns = 100
 
-// allWorkloads returns the workloads in the order in which they run.
+// allWorkloads returns the workloads in the order of their runs.
 func (s *settings) allWorkloads() []result.Workload {
 	few, many, bulk, idle, churn := 100, 2000, 200, 18000, 50
 	if s.quick {
@@ -65,7 +65,7 @@ func idleConns(conns int) result.Workload {
 		Text: fmt.Sprintf("%d connections that do nothing; resident memory of the server", conns)}
 }
 
-// lowGOGC is a GOGC with which a Go server holds little more memory than it uses.
+// lowGOGC is a GOGC that lets a Go server hold little more memory than it uses.
 const lowGOGC = 10
 
 // collected returns a workload with next to no garbage in the servers' memory. A handshake makes more garbage than a

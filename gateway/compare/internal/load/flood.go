@@ -106,8 +106,8 @@ func (f *Flood) Release() {
 // State returns what has become of the attackers.
 func (f *Flood) State() FloodState { return f.state }
 
-// Step connects and sends what is due, and sees who was cut, for about a millisecond; when nothing is held up it only
-// waits.
+// Step makes the connects and sends that are due, and sees which connections were cut, for about a millisecond; when
+// nothing is held up it only waits.
 func (f *Flood) Step() error {
 	timeout := 10 * time.Millisecond
 	if f.holding {

@@ -78,7 +78,7 @@ func Start(ctx context.Context, spec Spec, cores Cores) (*Server, error) {
 	return nil, err
 }
 
-// PinCommand is the first argument with which this program replaces itself by another: PinCommand CORES PROGRAM
+// PinCommand is the first argument that makes this program replace itself by another: PinCommand CORES PROGRAM
 // ARGUMENT…
 const PinCommand = "run-on-cores"
 
