@@ -26,8 +26,8 @@ import (
 // are never held together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come
 // the socket's lock and the event log's, which is the last of all; that of gather.Gatherer too has only the log's under
 // it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
-// entrance.Table has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every goroutine
-// of the server and waits for all of them.
+// entrance.Table has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every
+// goroutine of the server and waits for all of them.
 type Server struct {
 	// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of history.Ring, replay.Log and bans
 	// are never held together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come

@@ -7,7 +7,8 @@ import (
 )
 
 // Table has the connections that are being admitted. The goroutine that takes one out of them decides what becomes of
-// it, and says so with decided when that is done: so each is registered or refused exactly once, whoever wants it first.
+// it, and says so with decided when that is done: so each is registered or refused exactly once, whoever wants it
+// first.
 //
 // Lock order: its lock is taken with pending.mu held, and none is taken with it held.
 type Table struct {
