@@ -126,7 +126,7 @@ func parseContexts(data []byte) (*Contexts, error) {
 			return nil, fmt.Errorf("there are two contexts of the name %q", n.Name)
 		}
 		if err := checkGateway(n.Gateway); err != nil {
-			return nil, fmt.Errorf("context %q: %w", n.Name, err)
+			return nil, fmt.Errorf("context %q: %v", n.Name, err) //nolint:errorlint // a wrong file is not wrong usage
 		}
 	}
 	if c.Current != "" && c.Find(c.Current) == nil {
