@@ -10,13 +10,13 @@ import (
 
 func TestMain(m *testing.M) { program.Main(m) }
 
-// attempt is something that one may not do, and how to try it.
+// attempt is a forbidden act, and a function that tries it.
 type attempt struct {
 	what string
 	try  func() string // returns the answer
 }
 
-// TestAttempts makes every attempt of security.md at a real gateway, and compares the answers with those that it shows.
+// TestAttempts makes every attempt of security.md at a real gateway, and compares the answers with the page.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
 	g := startGuarded(t)

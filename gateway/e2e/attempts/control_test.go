@@ -24,7 +24,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// answer is what a call got: its status and the reason in it, or what it was when nothing answered.
+// answer is the result of a call: its status with the reason in it, or what happened to a connection without an answer.
 func answer(err error) string {
 	if err == nil {
 		return "OK"
@@ -38,7 +38,7 @@ func answer(err error) string {
 	for text, what := range map[string]string{
 		"certificate signed by unknown authority": "the caller trusts another CA",
 		"first record does not look like a TLS":   "no TLS there: the caller ends",
-		// the alert about a certificate may be in it, or be too late
+		// the alert about a certificate may be in it, or come too late
 		"error reading server preface": "the connection is closed",
 		"broken pipe":                  "the connection is closed",
 		"connection reset by peer":     "the connection is closed",
@@ -62,13 +62,13 @@ func code(s *status.Status) string {
 	return strings.ToUpper(b.String())
 }
 
-// call is one RPC, with the least that it needs to be valid and to change nothing.
+// call is one RPC, with the least that makes it valid and changes nothing.
 type call struct {
 	name string
 	make func(context.Context, sockgatev1.GatewayServiceClient) error
 }
 
-// received is the error of a stream's first message.
+// received returns the error of a stream's first message.
 func received[T any](stream grpc.ServerStreamingClient[T], err error) error {
 	if err == nil {
 		_, err = stream.Recv()
@@ -155,7 +155,7 @@ var calls = []call{
 	}},
 }
 
-// matrix tells what every caller gets from every RPC.
+// matrix returns the table of each RPC's answer to each caller.
 func (g *guarded) matrix() string {
 	callers := []struct {
 		name string
@@ -176,14 +176,14 @@ func (g *guarded) matrix() string {
 	return b.String()
 }
 
-// describe makes the call that every role may make.
+// describe calls GetGateway, which every role may.
 func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
 	_, err := sockgatev1.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...),
 		&sockgatev1.GetGatewayRequest{})
 	return answer(err)
 }
 
-// controlAttempts are at the control plane.
+// controlAttempts are attempts at the control plane.
 func (g *guarded) controlAttempts() []attempt {
 	stranger := g.strangers.issue("stranger", "spiffe://example.org/ops/admin", nil)
 	old := g.ca.issue("old", "spiffe://example.org/ops/admin", expired)
@@ -276,7 +276,7 @@ func (g *guarded) controlAttempts() []attempt {
 func (g *guarded) reflect(conn *grpc.ClientConn) string {
 	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(within(g.t))
 	if err == nil {
-		// its error comes with Recv too
+		// Recv returns its error too
 		_ = stream.Send(&reflectionpb.ServerReflectionRequest{
 			MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
 		_, err = stream.Recv()
@@ -284,7 +284,7 @@ func (g *guarded) reflect(conn *grpc.ClientConn) string {
 	return answer(err)
 }
 
-// outlive removes the token of a stream that is under way.
+// outlive removes the token of an open stream, and returns how the stream ends.
 func (g *guarded) outlive() string {
 	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("leaver"))).StreamEvents(within(g.t),
 		&sockgatev1.StreamEventsRequest{})
@@ -322,7 +322,7 @@ func (g *guarded) manyStreams() string {
 	return answer(received(client.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{})))
 }
 
-// startAttempts are to start a gateway that would not be safe; the answer is its exit code and what it says.
+// startAttempts try to start a gateway that would not be safe. The answer is its exit code and its first line.
 func (g *guarded) startAttempts() []attempt {
 	start := func(args ...string) func() string {
 		return func() string {
@@ -353,7 +353,7 @@ func (g *guarded) startAttempts() []attempt {
 	}
 }
 
-// loopbackAttempts are at a gateway as it starts by itself: every process on the machine may do everything.
+// loopbackAttempts are at a gateway with its defaults, where every process on the machine may do everything.
 func (g *guarded) loopbackAttempts() []attempt {
 	open := &guarded{t: g.t, dir: g.dir, program: g.program, ca: g.ca, listeners: make(map[string]string)}
 	open.start("--listen", "plain=127.0.0.1:0", "--control", "127.0.0.1:0", "--control-token-file", g.tokens())
@@ -373,7 +373,7 @@ func (g *guarded) loopbackAttempts() []attempt {
 	}
 }
 
-// tlsVersion is a client's configuration for one version only.
+// tlsVersion returns a client's configuration for one version only.
 func tlsVersion(version uint16, suites ...uint16) *tls.Config {
 	return &tls.Config{MinVersion: version, MaxVersion: version, CipherSuites: suites, InsecureSkipVerify: true}
 }

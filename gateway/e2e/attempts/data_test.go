@@ -18,7 +18,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// from connects to a listener from one of this machine's loopback addresses.
+// from connects to a listener from a loopback address of this machine.
 func (g *guarded) from(ip, listener string) net.Conn {
 	g.t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: 20 * time.Second}
@@ -31,7 +31,7 @@ func (g *guarded) from(ip, listener string) net.Conn {
 	return conn
 }
 
-// refusals are what the gateway has counted.
+// refusals returns the refused connections that the gateway has counted, by reason.
 func (g *guarded) refusals() map[string]uint64 {
 	g.t.Helper()
 	info, err := g.admin.GetGateway(within(g.t), &sockgatev1.GetGatewayRequest{})
@@ -41,7 +41,7 @@ func (g *guarded) refusals() map[string]uint64 {
 	return info.GetTotals().GetRefusals()
 }
 
-// refused returns what a peer saw, and under which reasons the gateway has counted the connections that it made.
+// refused returns what a peer saw, and the reasons for which the gateway refused connections meanwhile.
 func (g *guarded) refused(try func() string) string {
 	g.t.Helper()
 	before := g.refusals()
@@ -62,7 +62,7 @@ func (g *guarded) refused(try func() string) string {
 	}
 }
 
-// ended says how a connection ends that has nothing else to give.
+// ended says how a connection ends on which nothing is expected.
 func ended(conn net.Conn) string {
 	b := make([]byte, 100)
 	n, err := conn.Read(b)
@@ -75,13 +75,13 @@ func ended(conn net.Conn) string {
 	return "closed"
 }
 
-// says sends and says how the connection ends.
+// says sends a text and says how the connection ends.
 func says(conn net.Conn, text string) string {
-	_, _ = io.WriteString(conn, text) // a connection that is closed already shows when it is read
+	_, _ = io.WriteString(conn, text) // reading shows whether the connection is closed already
 	return ended(conn)
 }
 
-// shakes makes a TLS handshake and an echo.
+// shakes makes a TLS handshake and an echo, and says how far it came.
 func shakes(conn net.Conn, config *tls.Config) string {
 	secure := tls.Client(conn, config)
 	_, err := io.WriteString(secure, "hi")
@@ -199,7 +199,7 @@ func (g *guarded) dataAttempts() []attempt {
 	}
 }
 
-// limited tries something under other limits than usual.
+// limited tries something under other limits than usual, and restores those.
 func (g *guarded) limited(limits *sockgatev1.Limits, mask string, try func() string) func() string {
 	return func() string {
 		before, err := g.admin.GetLimits(within(g.t), &sockgatev1.GetLimitsRequest{})
@@ -223,7 +223,7 @@ func (g *guarded) limited(limits *sockgatev1.Limits, mask string, try func() str
 	}
 }
 
-// disconnect ends what earlier attempts have left.
+// disconnect ends the connections of earlier attempts.
 func (g *guarded) disconnect() {
 	g.t.Helper()
 	if _, err := g.admin.Kick(within(g.t), &sockgatev1.KickRequest{Filter: "true",
@@ -259,7 +259,7 @@ func (g *guarded) remoteOf(listener string) string {
 	return host
 }
 
-// lastReason returns why the connection of a listener ended that ended last.
+// lastReason returns the close reason of the connection from 127.0.0.8 that a listener lost last.
 func (g *guarded) lastReason(listener string) string {
 	for ctx := within(g.t); ctx.Err() == nil; {
 		page, err := g.admin.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener +

@@ -26,20 +26,20 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// guarded is a gateway that is closed as one that faces the internet should be, and what it takes to get in.
+// guarded is a gateway with every protection that one on the internet should have, and the keys to it.
 type guarded struct {
 	t         *testing.T
 	dir       string
 	program   string
 	ca        *issuer
-	strangers *issuer // another CA, which nobody trusts
+	strangers *issuer // another CA, which the gateway does not trust
 	control   string
 	listeners map[string]string // name → address
 	admin     sockgatev1.GatewayServiceClient
 	adminConn *grpc.ClientConn
 }
 
-// handshakeTimeout is short enough to be waited for a few times.
+// handshakeTimeout is short, since some attempts wait for it.
 const handshakeTimeout = "1500ms"
 
 // startGuarded builds the gateway and starts one with every protection.
@@ -89,7 +89,7 @@ var (
 	controlLine   = regexp.MustCompile(` control plane listening: address=(\S+)`)
 )
 
-// start runs the gateway until the test ends, and waits until it listens.
+// start runs the gateway until the test ends, and returns when it listens.
 func (g *guarded) start(args ...string) {
 	g.t.Helper()
 	command := exec.Command(g.program, args...)
@@ -116,9 +116,9 @@ func (g *guarded) start(args ...string) {
 	reading.Go(func() { _, _ = io.Copy(&rest, stderr) })
 	g.t.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGTERM)
-		_ = command.Process.Signal(syscall.SIGTERM) // at once
+		_ = command.Process.Signal(syscall.SIGTERM) // the second one ends it at once
 		reading.Wait()
-		_ = command.Wait() // a second signal is exit 1
+		_ = command.Wait() // the exit code is 1 after a second signal
 		if g.t.Failed() {
 			g.t.Log(strings.Join(log, "\n") + "\n" + rest.String())
 		}
@@ -141,7 +141,8 @@ func (g *guarded) dial(cert *tls.Certificate, secret string) *grpc.ClientConn {
 	return g.connect(g.control, options...)
 }
 
-// presenting gives a certificate also to a server that does not trust its CA: a client keeps it back otherwise.
+// presenting returns a certificate even where the server does not ask for its CA: a client of crypto/tls keeps it back
+// otherwise.
 func presenting(cert tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 }
@@ -158,7 +159,7 @@ func (g *guarded) connect(address string, options ...grpc.DialOption) *grpc.Clie
 // plainly is for calls without TLS.
 func plainly() grpc.DialOption { return grpc.WithTransportCredentials(insecure.NewCredentials()) }
 
-// within bounds a call.
+// within bounds a call to 20 seconds.
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)

@@ -16,7 +16,7 @@ import (
 
 var cipherLine = regexp.MustCompile(`(?m)^New, \S+, Cipher is (\S+)$`)
 
-// offers returns the cipher suite that openssl's client agrees on with the gateway; empty when it does not.
+// offers returns the cipher suite on which openssl's client and the gateway agree; "" when they do not.
 func offers(t *testing.T, address string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -36,7 +36,7 @@ func offers(t *testing.T, address string, args ...string) string {
 }
 
 // TestOffered asks a TLS listener with openssl's client for every version and every suite that the client knows, and
-// compares the offer with the one that security.md shows.
+// compares the offer with security.md.
 func TestOffered(t *testing.T) {
 	t.Parallel()
 	program.Require(t, "REQUIRE_OPENSSL", "openssl")
@@ -68,9 +68,9 @@ func row(b *strings.Builder, version string, suites []string) {
 	b.WriteString("| " + version + " | " + strings.Join(suites, ", ") + " |\n")
 }
 
-// accepted returns the suites that the gateway agrees on, each when it is asked for alone. By default only those are
-// asked for alone that the gateway chooses from all others: what it never chooses, until it agrees on nothing, it does
-// not have.
+// accepted returns the suites that the gateway agrees on when it is asked for each alone. By default the test asks only
+// for the suites that the gateway chooses out of all: the gateway has no suite that it never chooses until nothing is
+// left to agree on.
 func accepted(t *testing.T, suites []string, ask func(suites []string) string) []string {
 	t.Helper()
 	if !scale.Full() {
@@ -88,8 +88,8 @@ func accepted(t *testing.T, suites []string, ask func(suites []string) string) [
 	return yes
 }
 
-// chosen returns the suites that the gateway chooses, in their order: it is asked for all, and again without the one
-// that it chose.
+// chosen returns the suites that the gateway chooses, in the order of suites. It asks for all, then for all but the one
+// chosen, until the gateway agrees on none.
 func chosen(t *testing.T, suites []string, ask func(suites []string) string) []string {
 	t.Helper()
 	var all []string

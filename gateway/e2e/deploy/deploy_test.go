@@ -25,7 +25,7 @@ const (
 
 var flagGiven = regexp.MustCompile(`^--([a-z0-9-]+)(?:=.*)?$`)
 
-// flagsOf are the flags that a gateway of a deployment file is given, in its arguments and in its environment.
+// flagsOf returns the flags that a deployment file gives to a gateway, as arguments and in the environment.
 func (d *deployed) flagsOf() []string {
 	var flags []string
 	for _, arg := range d.args {
@@ -41,7 +41,7 @@ func (d *deployed) flagsOf() []string {
 	return flags
 }
 
-// value is what a gateway is given for a flag that it is given once.
+// value returns the value of a flag that a gateway is given once.
 func (d *deployed) value(flag string) string {
 	for i, arg := range d.args {
 		if v, ok := strings.CutPrefix(arg, "--"+flag+"="); ok {
@@ -54,7 +54,7 @@ func (d *deployed) value(flag string) string {
 	return d.env["SOCKGATE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))]
 }
 
-// deployments are the gateways of all deployment files, by the file.
+// deployments returns the gateways of all deployment files, by file.
 func deployments(t *testing.T) map[string][]deployed {
 	t.Helper()
 	all := map[string][]deployed{"kubernetes": pods(t, readManifests(t))}
@@ -93,8 +93,8 @@ func TestDeployedFlagsExist(t *testing.T) {
 	}
 }
 
-// afterDrain is what may come behind --drain-timeout: connections that are overdue and calls that do not end, 5 s each,
-// and leaving the fleet.
+// afterDrain is how long a process may go on after --drain-timeout: 5 s for overdue connections, 5 s for calls that do
+// not end, and the rest for leaving the fleet.
 const afterDrain = 12 * time.Second
 
 // TestDeployedGatewaysMayDrain holds that no gateway is killed before its drain can be over.
@@ -112,7 +112,8 @@ func TestDeployedGatewaysMayDrain(t *testing.T) {
 	}
 }
 
-// TestComposeIsConsistent holds that what the compose files mount is made, and that nodes join each other.
+// TestComposeIsConsistent holds that compose/prepare makes what the compose files mount, and that nodes join each
+// other.
 func TestComposeIsConsistent(t *testing.T) {
 	t.Parallel()
 	dir := prepared(t)
@@ -182,7 +183,7 @@ func TestKubernetesIsConsistent(t *testing.T) {
 	}
 }
 
-// checkSelectors holds that an object selects the gateways' pods.
+// checkSelectors holds that an object's selectors select the gateways' pods.
 func checkSelectors(t *testing.T, m manifest, labels map[string]string) {
 	t.Helper()
 	for _, selector := range []map[string]any{m.Spec.Selector, m.Spec.PodSelector} {
@@ -197,7 +198,8 @@ func checkSelectors(t *testing.T, m manifest, labels map[string]string) {
 	}
 }
 
-// checkPods holds that pods listen where their ports say, know all others by their names, and use what is mounted.
+// checkPods holds that pods listen on the ports that they declare, join all others by name, and use files that are
+// mounted.
 func checkPods(t *testing.T, all []deployed, service string, ports map[string]int) {
 	t.Helper()
 	for _, d := range all {
@@ -229,7 +231,7 @@ func (d *deployed) mounted(path string) bool {
 		func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
 }
 
-// prepared is a directory with the files that compose/prepare makes.
+// prepared returns a directory with the files that compose/prepare makes.
 func prepared(t *testing.T) string {
 	t.Helper()
 	program.Require(t, "REQUIRE_OPENSSL", "openssl")

@@ -24,7 +24,7 @@ type deployed struct {
 	grace  time.Duration     // from SIGTERM to SIGKILL
 }
 
-// composeFile is what the tests read of a compose file.
+// composeFile is the part of a compose file that the tests read.
 type composeFile struct {
 	Services map[string]composeService
 }
@@ -38,7 +38,7 @@ type composeService struct {
 	Grace       string `yaml:"stop_grace_period"`
 }
 
-// read returns the text of a file, wherever it is.
+// read returns the text of a file at any path.
 func read(t *testing.T, file string) string {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -58,7 +58,7 @@ func readCompose(t *testing.T, name string) composeFile {
 	return c
 }
 
-// gateways are the file's services that are gateways.
+// gateways returns those of the file's services that are gateways.
 func (c *composeFile) gateways(t *testing.T) []deployed {
 	t.Helper()
 	var all []deployed
@@ -75,7 +75,7 @@ func (c *composeFile) gateways(t *testing.T) []deployed {
 	return all
 }
 
-// mounts are what a service mounts.
+// mounts returns a service's mounts: the path on the host, by the path in the container.
 func (s *composeService) mounts(t *testing.T) map[string]string {
 	t.Helper()
 	mounts := make(map[string]string)
@@ -89,7 +89,7 @@ func (s *composeService) mounts(t *testing.T) map[string]string {
 	return mounts
 }
 
-// manifest is what the tests read of a Kubernetes object.
+// manifest is the part of a Kubernetes object that the tests read.
 type manifest struct {
 	Kind     string
 	Metadata struct{ Name string }
@@ -97,7 +97,7 @@ type manifest struct {
 		Replicas    int
 		ServiceName string         `yaml:"serviceName"`
 		ClusterIP   string         `yaml:"clusterIP"`
-		Selector    map[string]any // of a service, labels; else matchLabels
+		Selector    map[string]any // labels of a Service; matchLabels of other kinds
 		PodSelector map[string]any `yaml:"podSelector"`
 		Ports       []struct {
 			Target string `yaml:"targetPort"`
@@ -176,12 +176,12 @@ func readManifests(t *testing.T) []manifest {
 	return all
 }
 
-// pods are the gateways of the StatefulSet.
+// pods returns the gateways of the StatefulSet.
 func pods(t *testing.T, manifests []manifest) []deployed {
 	t.Helper()
 	set := theOne(t, manifests, "StatefulSet", "")
 	p, c := set.Spec.Template.Spec, set.Spec.Template.Spec.Containers[0]
-	sources := make(map[string]string) // of a volume
+	sources := make(map[string]string) // of each volume
 	for _, v := range p.Volumes {
 		sources[v.Name] = v.Secret.Name
 	}
@@ -208,7 +208,7 @@ func pods(t *testing.T, manifests []manifest) []deployed {
 	return all
 }
 
-// theOne returns the one object of a kind, and of a name unless it is empty.
+// theOne returns the only object of a kind, with a name unless that is empty.
 func theOne(t *testing.T, manifests []manifest, kind, name string) manifest {
 	t.Helper()
 	var found []manifest

@@ -27,8 +27,8 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestDeployedGatewaysStart starts the gateways of each deployment file as the file says, with its addresses and files
-// moved to here, and waits until they are one fleet. They end as an orchestrator ends them.
+// TestDeployedGatewaysStart starts the gateways of each deployment file with the file's settings. Addresses and files
+// are moved to this machine. It waits until they are one fleet, and ends them as an orchestrator does.
 func TestDeployedGatewaysStart(t *testing.T) {
 	t.Parallel()
 	for file, gateways := range deployments(t) {
@@ -45,7 +45,7 @@ func TestDeployedGatewaysStart(t *testing.T) {
 			if file == "compose-nats.yaml" {
 				p.startNATS()
 			}
-			var control string // of the last
+			var control string // of the last gateway
 			for _, d := range gateways {
 				control = p.start(d)
 			}
@@ -59,15 +59,15 @@ const patience = time.Minute
 
 var controlLine = regexp.MustCompile(` control plane listening: address=(\S+)`)
 
-// place is where gateways of a deployment file run in a test.
+// place is where the gateways of a deployment file run in a test.
 type place struct {
 	t       *testing.T
 	program string
-	dir     string            // what compose/prepare makes, and the secrets of Kubernetes
+	dir     string            // has the files of compose/prepare and the secrets of Kubernetes
 	ports   map[string]string // of 127.0.0.1, by the node that listens there for others, or `nats`
 }
 
-// secrets makes what the manifests mount.
+// secrets makes the files that the manifests mount.
 func (p *place) secrets() {
 	p.t.Helper()
 	for to, from := range map[string]string{
@@ -92,7 +92,7 @@ func (p *place) write(name, text string) {
 	}
 }
 
-// moved is a setting as it is here.
+// moved returns a setting with its addresses and files moved to this machine.
 func (p *place) moved(d *deployed, value string) string {
 	parts := strings.Split(value, ",")
 	for i, part := range parts {
@@ -113,8 +113,7 @@ func (p *place) moved(d *deployed, value string) string {
 	return strings.Join(parts, ",")
 }
 
-// startNATS runs the server of compose-nats.yaml until the test ends, with its configuration: only the address is
-// another.
+// startNATS runs the server of compose-nats.yaml until the test ends. Only its address differs from the file's.
 func (p *place) startNATS() {
 	p.t.Helper()
 	nats := readCompose(p.t, "compose-nats.yaml").Services["nats"]
@@ -138,8 +137,8 @@ func (p *place) startNATS() {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended, which Wait tells
-		_ = command.Wait()                          // it ends with the signal
+		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended; Wait tells
+		_ = command.Wait()                          // its end by the signal is no failure
 		if p.t.Failed() {
 			p.t.Logf("nats:\n%s", read(p.t, log))
 		}
@@ -148,7 +147,7 @@ func (p *place) startNATS() {
 
 var listenLine = regexp.MustCompile(`(?m)^listen: .*$`)
 
-// variable is what compose puts in for a variable: what compose/prepare wrote.
+// variable returns the value that compose/prepare wrote for a variable of compose.
 func (p *place) variable(name string) string {
 	for line := range strings.Lines(read(p.t, filepath.Join(p.dir, ".env"))) {
 		if value, ok := strings.CutPrefix(line, name+"="); ok {
@@ -159,14 +158,14 @@ func (p *place) variable(name string) string {
 	return ""
 }
 
-// path is where a path of a container is here.
+// path returns the path on this machine of a path in a container.
 func (p *place) path(d *deployed, path string) string {
 	for inside, source := range d.mounts {
 		if rest, ok := strings.CutPrefix(path, inside); ok && (rest == "" || rest[0] == '/') {
-			if source == "state" { // of Kubernetes, where each pod has its own
+			if source == "state" { // in Kubernetes, each pod has its own
 				source = filepath.Join(source, d.name)
 			}
-			if strings.HasPrefix(source, "..") { // of this repository
+			if strings.HasPrefix(source, "..") { // in this repository
 				return filepath.Join(tree.Path(p.t, composeFiles), source, rest)
 			}
 			return filepath.Join(p.dir, source, rest)
@@ -196,7 +195,7 @@ func (p *place) start(d deployed) (control string) {
 			command.Args = append(command.Args, "--"+flag, "127.0.0.1:0")
 		}
 	}
-	// the lines are read here
+	// start reads the lines of the text format
 	command.Args = slices.DeleteFunc(command.Args, func(arg string) bool { return arg == "--log-format=json" })
 	stderr, err := command.StderrPipe()
 	if err != nil {
@@ -216,7 +215,7 @@ func (p *place) start(d deployed) (control string) {
 	var reading sync.WaitGroup
 	reading.Go(func() { _, _ = io.Copy(&log, stderr) })
 	p.t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended, which Wait tells
+		_ = command.Process.Signal(syscall.SIGTERM) // it may have ended; Wait tells
 		reading.Wait()
 		if err := command.Wait(); err != nil {
 			p.t.Errorf("%s did not end well: %v", d.name, err)

@@ -12,13 +12,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 )
 
-// built are the programs that documents build: the packages, by name.
+// built are the programs that documents build, by name, with their packages.
 var built = map[string]string{"gateway": program.Gateway, "ctl": program.Ctl, "nats-server": program.NATS}
 
 var buildOnce sync.Once
 
-// linkBuilt puts links to the programs that documents build into a directory. The documents' own `go build` finds it up
-// to date there: it is not linked for each page, nor for each run of the tests.
+// linkBuilt puts links to the programs that documents build into a directory. A document's own `go build` finds them up
+// to date there, so that they are not linked again for each page and each run of the tests.
 func linkBuilt(t *testing.T, dir string) {
 	t.Helper()
 	root, kept := tree.Path(t, "."), tree.Path(t, ".cache/documents")

@@ -13,13 +13,13 @@ import (
 
 func TestMain(m *testing.M) { program.Main(m) }
 
-// step is one command of a document's `console` blocks, which may go on in lines that begin with `> `, with the output
-// that the document shows.
+// step is one command of a document's `console` blocks, with the output that the document shows. A command may continue
+// in lines that begin with `> `.
 type step struct {
 	line    int
 	command string
 	output  []string
-	any     bool // the lines may come in any order: the block is marked `console any-order`
+	any     bool // lines may come in any order: the block is marked `console any-order`
 }
 
 // background reports whether the command goes on while the next ones run.
@@ -48,7 +48,7 @@ func readSteps(t *testing.T, path string) []step {
 	return steps
 }
 
-// volatile are the parts of an output that differ from run to run, with their placeholders.
+// volatile are the parts of an output that differ between runs, with their replacements.
 var volatile = []struct {
 	pattern *regexp.Regexp
 	with    string
@@ -65,7 +65,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
 
-// normal returns lines without what differs from run to run.
+// normal returns lines with the volatile parts replaced.
 func normal(lines []string, ports map[string]string) []string {
 	var out []string
 	for _, line := range lines {
@@ -123,7 +123,7 @@ func TestCommandsInDocuments(t *testing.T) {
 	}
 }
 
-// compare says how an output differs from the one shown. A background command goes on, so that more may follow.
+// compare says how an output differs from the one shown. A background command may print more than is shown.
 func (s *step) compare(output string, ports map[string]string) error {
 	want, got := normal(s.output, nil), normal(strings.Split(output, "\n"), ports)
 	if s.any {

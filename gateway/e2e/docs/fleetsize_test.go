@@ -14,7 +14,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A fleet for the tables of sizes: what its names, lives and numbers look like after a month.
+// A fleet for the tables of sizes, with names, incarnations and numbers as they are after a month.
 const (
 	sizedLife  = "19ab0d3f1c2"
 	sizedHead  = 10_000_000_000 // events
@@ -23,20 +23,19 @@ const (
 
 func sizedNode(i int) string { return fmt.Sprintf("edge-%04d", i) }
 
-// routed is what a message takes between two NATS servers: RMSG, the account, the subject, the length, and the line
-// ends.
+// routed is the size of a message between two NATS servers: RMSG, account, subject, length, line ends and payload.
 func routed(subject string, payload int) int {
 	return len(fmt.Sprintf("RMSG $G %s %d\r\n\r\n", subject, payload)) + payload
 }
 
-// heartbeat is one as nodes send it.
+// heartbeat is a heartbeat as nodes send it.
 func heartbeat() *fleetv1.Heartbeat {
 	return &fleetv1.Heartbeat{Incarnation: sizedLife, Instance: make([]byte, 16),
 		State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.10.3", Connections: 1_000_000, EventHead: sizedHead,
 		Stamp: sizedMonth, OldestEvent: sizedHead - 65_536}
 }
 
-// toAll is the message that asks so many nodes for a broadcast of so many bytes.
+// toAll is the size of the message that asks nodes for a broadcast of so many bytes of data.
 func toAll(t *testing.T, nodes, data int) int {
 	t.Helper()
 	body, err1 := proto.Marshal(&sockgatev1.BroadcastRequest{Data: make([]byte, data), Filter: `labels["room"] == "7"`,
@@ -56,7 +55,7 @@ func toAll(t *testing.T, nodes, data int) int {
 	return routed("sockgate.games.ask."+sizedNode(0)+"._all", proto.Size(envelope))
 }
 
-// answered is the message that one node answers a broadcast with.
+// answered is the size of one node's answer to a broadcast.
 func answered(t *testing.T) int {
 	t.Helper()
 	body, err1 := proto.Marshal(&sockgatev1.BroadcastResponse{Matched: 1_000_000, Written: 999_000, Queued: 1_000})
@@ -69,7 +68,7 @@ func answered(t *testing.T) int {
 	return routed("sockgate.games.answer."+sizedNode(1)+"."+sizedNode(0), proto.Size(envelope))
 }
 
-// sizedConnection is one as lists and events have it, without TLS.
+// sizedConnection is a connection as lists and events have it, without TLS.
 func sizedConnection() *sockgatev1.Connection {
 	at := timestamppb.New(time.Date(2026, 11, 23, 15, 38, 29, 253_000_000, time.UTC))
 	return &sockgatev1.Connection{Id: sizedNode(1) + "." + sizedLife + ".123456789", Node: sizedNode(1), Listener: "games",
@@ -126,7 +125,7 @@ func grouped(n int) string {
 	return s
 }
 
-// amount writes bytes with about two digits.
+// amount writes bytes with two digits below 10, and without decimals from there on.
 func amount(bytes float64) string {
 	units := []string{"B", "KB", "MB", "GB"}
 	for bytes >= 1000 && len(units) > 1 {

@@ -47,8 +47,8 @@ func TestNodeGreeter(t *testing.T) {
 
 const greeter = "gateway/docs/clients/node"
 
-// copiedExample copies the example, and the proto files beside it, to a directory of the test's, and returns where the
-// example is.
+// copiedExample copies the example and the proto files beside it to a directory of the test's, and returns the
+// example's path.
 func copiedExample(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func copyTo(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// installPackages installs what the example needs: anew with LONG_TESTS, else once for all runs with the same lock
+// installPackages installs the example's packages: anew with LONG_TESTS, else once for all runs with the same lock
 // file.
 func installPackages(t *testing.T, example string) {
 	t.Helper()
@@ -97,7 +97,7 @@ func install(t *testing.T, dir string) {
 	program.Run(t, dir, "npm", "ci", "--no-audit", "--no-fund")
 }
 
-// keepInstalled installs the packages beside a directory, and renames the whole to it.
+// keepInstalled installs the packages in a fresh directory beside kept, and renames it to kept when all is there.
 func keepInstalled(t *testing.T, kept string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {

@@ -15,7 +15,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// requireNode skips the test where Node.js is missing; with REQUIRE_NODE, as in CI, that is a failure.
+// requireNode skips the test where Node.js is missing, or fails it when REQUIRE_NODE is set, as in CI.
 func requireNode(t *testing.T, programs ...string) {
 	t.Helper()
 	program.Require(t, "REQUIRE_NODE", append(programs, "node")...)
@@ -39,7 +39,7 @@ func sameLines(t *testing.T, got, want string) {
 	}
 }
 
-// TestNodeClients runs Node's own named clients against the gateway, and checks what they and the event stream saw.
+// TestNodeClients runs Node's named clients against the gateway, and checks what they and the list of connections show.
 func TestNodeClients(t *testing.T) {
 	t.Parallel()
 	requireNode(t)
@@ -91,7 +91,7 @@ func TestDialANodeServer(t *testing.T) {
 	if err1 != nil || err2 != nil || node.Start() != nil {
 		t.Fatal("the Node.js server did not start")
 	}
-	defer func() { _ = stdin.Close(); _ = node.Wait() }() // the end of its input ends it
+	defer func() { _ = stdin.Close(); _ = node.Wait() }() // it ends with its input
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil && err != io.EOF {
 		t.Fatal(err)

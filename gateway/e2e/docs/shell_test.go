@@ -23,13 +23,13 @@ import (
 // patience is how long a command of a document may take.
 const patience = time.Minute
 
-// shell runs a document's commands in one bash, at the root of the repository, with free ports in place of the
-// documented ones and a directory of its own in place of bin.
+// shell runs a document's commands in one bash, at the root of the repository. The documented ports are replaced by
+// free ones, and the documented bin by a directory of the shell's own.
 type shell struct {
 	stdin io.Writer
 	done  *bufio.Scanner // one line from each finished command
 	dir   string
-	bin   string            // what the documents call bin
+	bin   string            // stands for the documents' bin
 	ports map[string]string // documented port → real port
 	count int
 }
@@ -53,14 +53,13 @@ func startShell(t *testing.T) *shell {
 	}
 	t.Cleanup(func() {
 		cancel()
-		_ = bash.Wait() // killed, with everything that it started
+		_ = bash.Wait() // it was killed, with everything that it started
 	})
 	s.stdin, s.done = stdin, bufio.NewScanner(stdout)
 	return s
 }
 
-// run runs one command and compares its output; of one in the background, it waits for the output that the document
-// shows.
+// run runs one command and compares its output. For a background command it waits until the output is as shown.
 func (s *shell) run(step *step) error {
 	s.count++
 	out := filepath.Join(s.dir, fmt.Sprintf("out.%d", s.count))
@@ -86,10 +85,10 @@ func (s *shell) run(step *step) error {
 	return s.settle(step, out)
 }
 
-// binHere is bin where a command has it as a path from the root of the repository.
+// binHere matches bin where a command names it from the root of the repository.
 var binHere = regexp.MustCompile(`(^|[ >])bin/|\$PWD/bin\b`)
 
-// moved is a command with the ports and the bin of this shell.
+// moved returns a command with the ports and the bin of this shell.
 func (s *shell) moved(command string) string {
 	for documented, real := range s.ports {
 		command = strings.ReplaceAll(command, ":"+documented, ":"+real)
@@ -99,12 +98,12 @@ func (s *shell) moved(command string) string {
 	})
 }
 
-// settle compares, and gives a background command the time that it needs to print what is shown.
+// settle compares an output; a background command has time to print what is shown.
 func (s *shell) settle(step *step, out string) error {
 	deadline := time.Now().Add(patience)
 	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
 		b, err := os.ReadFile(out)
-		if err != nil && !step.background() { // whose file may not be there yet
+		if err != nil && !step.background() { // a background command's file may not be there yet
 			return err
 		}
 		err = step.compare(string(b), s.ports)

@@ -13,8 +13,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestCodeInDocuments holds that code shown with `<!-- from FILE -->` stands in that file, which is compiled and
-// tested.
+// TestCodeInDocuments holds that code below `<!-- from FILE -->` stands in that file, which is compiled and tested.
 func TestCodeInDocuments(t *testing.T) {
 	block := regexp.MustCompile("(?s)<!-- from (\\S+) -->\n```[a-z]+\n(.*?)```")
 	code := regexp.MustCompile("(?m)^```(go|js)$")
@@ -48,7 +47,7 @@ func TestLinksInDocuments(t *testing.T) {
 	}
 }
 
-// TestThreatsHaveTests holds that every test exists that SECURITY.md names.
+// TestThreatsHaveTests holds that every test that SECURITY.md names exists.
 func TestThreatsHaveTests(t *testing.T) {
 	sources := testSources(t)
 	for _, name := range regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(tree.Read(t, ".github/SECURITY.md"),
@@ -59,7 +58,7 @@ func TestThreatsHaveTests(t *testing.T) {
 	}
 }
 
-// testSources is the text of all tests, in every package of the repository.
+// testSources is the text of all test files.
 func testSources(t *testing.T) string {
 	t.Helper()
 	var sources strings.Builder
@@ -111,7 +110,7 @@ func TestReferencesAreComplete(t *testing.T) {
 }
 
 // TestNoVariableHasTwoMeanings holds that no environment variable means one thing to ctl and another to the gateway:
-// both are often run in the same environment, a container's or a shell's.
+// both often run in the same environment, such as a container's or a shell's.
 func TestNoVariableHasTwoMeanings(t *testing.T) {
 	t.Parallel()
 	gateway := program.Run(t, ".", program.Build(t, program.Gateway), "--help")

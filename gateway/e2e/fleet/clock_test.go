@@ -16,12 +16,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 )
 
-// clockAhead is in the environment of a gateway whose wall clock is so many seconds ahead.
+// clockAhead is the environment variable with the seconds by which a gateway's wall clock is ahead.
 const clockAhead = "E2E_CLOCK_AHEAD"
 
-// skewed builds the gateway with a package time whose wall clock is off by a time from the environment: the kernel has
-// one wall clock for all, and Go programs cannot be given another. The gateway's own source is as it is, and so is the
-// monotonic clock.
+// skewed builds the gateway with a package time whose wall clock is off by the environment's seconds. The kernel has
+// one wall clock for all processes, and Go programs cannot be given another. The gateway's own source and the monotonic
+// clock stay as they are.
 func skewed(t *testing.T) string {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
@@ -43,7 +43,7 @@ func skewed(t *testing.T) string {
 	return program.Build(t, program.Gateway, "-overlay", overlay)
 }
 
-// aheadOfTime is what package time of such a gateway has besides: the seconds of the environment.
+// aheadOfTime is source that the changed package time has in addition: it reads the seconds from the environment.
 const aheadOfTime = `
 var ahead = func() (n int64) {
 	text, _ := syscall.Getenv("` + clockAhead + `")
@@ -59,9 +59,9 @@ var ahead = func() (n int64) {
 }()
 `
 
-// TestClock puts one node's wall clock an hour ahead and another's an hour back. Membership, verbs, and that what is
-// stale is not carried out, go by monotonic clocks, so nothing is different; and a node that restarts with an earlier
-// time than its life before is a new life.
+// TestClock puts one node's wall clock an hour ahead and another's an hour back. Nothing may change: membership, verbs
+// and the refusal of stale requests go by monotonic clocks. A node that restarts with an earlier time than its last
+// incarnation is a new incarnation.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	path := skewed(t)
@@ -86,7 +86,7 @@ func TestClock(t *testing.T) {
 
 	old := fast.connection(50)
 	fast.kill()
-	fast.environ = nil // its next life begins an hour before the last
+	fast.environ = nil // its next incarnation begins an hour before the last
 	fast.launch(t)
 	restarted := time.Now()
 	fast.crowd = newCrowd(fast, 50)
@@ -105,7 +105,7 @@ func TestClock(t *testing.T) {
 	stream.dense(own...)
 }
 
-// stopSlow has a mutation go stale at a node whose clock is off.
+// stopSlow lets a mutation go stale at a node whose clock is off.
 func stopSlow(t *testing.T, a, off *gateway) {
 	t.Helper()
 	id := off.connection(60)

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// crowd is the clients of one gateway, as the test sees them. One goroutine at a time may use it.
+// crowd is the clients of one gateway, as the test sees them. Only one goroutine at a time may use it.
 type crowd struct {
 	t         testing.TB
 	gateway   *gateway
 	process   *process
 	orders    *json.Encoder
 	answers   *json.Decoder
-	addresses []string     // of the clients, by index: what the gateway has as their remote addresses
-	gone      map[int]bool // those whose end is expected
+	addresses []string     // of the clients, by index: the remote addresses at the gateway
+	gone      map[int]bool // clients whose end is expected
 }
 
-// newCrowd starts the clients' process, beside the gateway, and connects them.
+// newCrowd starts the clients' process in the gateway's network namespace, and connects them.
 func newCrowd(g *gateway, count int) *crowd { return newCrowdIn(g, g.namespace, count) }
 
-// newCrowdIn starts it in another network namespace.
+// newCrowdIn is newCrowd in another network namespace.
 func newCrowdIn(g *gateway, namespace string, count int) *crowd {
 	g.t.Helper()
 	self, err := os.Executable()
@@ -44,7 +44,7 @@ func newCrowdIn(g *gateway, namespace string, count int) *crowd {
 	return c
 }
 
-// do gives an order and returns the answer.
+// do gives an order to the process and returns the answer.
 func (c *crowd) do(o order) reply {
 	c.t.Helper()
 	var r reply
@@ -61,7 +61,7 @@ func (c *crowd) do(o order) reply {
 	return r
 }
 
-// open connects more clients, and returns when the gateway has them.
+// open connects more clients, and returns when the gateway has them all.
 func (c *crowd) open(count int) {
 	c.t.Helper()
 	c.addresses = append(c.addresses, c.do(order{Do: doOpen, Address: c.gateway.data, Count: count}).Addresses...)
@@ -71,10 +71,10 @@ func (c *crowd) open(count int) {
 	})
 }
 
-// expected is how many clients are to be connected.
+// expected returns how many clients should be connected.
 func (c *crowd) expected() int { return len(c.addresses) - len(c.gone) }
 
-// index returns which client has a connection's remote address.
+// index returns the client that has a connection's remote address.
 func (c *crowd) index(address string) int {
 	c.t.Helper()
 	i := slices.Index(c.addresses, address)
@@ -84,8 +84,7 @@ func (c *crowd) index(address string) int {
 	return i
 }
 
-// unscathed fails the test when a connection has ended that was not to, or is not echoed, and returns how long the
-// echoes took.
+// unscathed holds that no connection ended unexpectedly and that each is echoed. It returns how long the echoes took.
 func (c *crowd) unscathed(word string) time.Duration {
 	c.t.Helper()
 	begin := time.Now()
@@ -104,7 +103,7 @@ func (c *crowd) unscathed(word string) time.Duration {
 	return took
 }
 
-// got waits until each client has got a line, and returns how many got it. Nobody may get one twice.
+// got waits until each client has a line, and returns how many have it. No client may have it twice.
 func (c *crowd) got(text string, wait time.Duration) (n int) {
 	c.t.Helper()
 	for i, times := range c.do(order{Do: doGot, Text: text, Millis: int(wait.Milliseconds())}).Counts {
@@ -116,7 +115,7 @@ func (c *crowd) got(text string, wait time.Duration) (n int) {
 	return n
 }
 
-// awaitEnd waits until a client's connection has ended, which is expected from now on.
+// awaitEnd waits for the end of a client's connection, and expects it from now on.
 func (c *crowd) awaitEnd(i int) {
 	c.t.Helper()
 	c.gone[i] = true
@@ -126,13 +125,13 @@ func (c *crowd) awaitEnd(i int) {
 	})
 }
 
-// churn lets so many other clients a second come and go, until calm.
+// churn lets other clients come and go, so many a second, until calm.
 func (c *crowd) churn(perSecond int) {
 	c.t.Helper()
 	c.do(order{Do: doChurn, Address: c.gateway.data, Count: perSecond})
 }
 
-// calm ends the churn. Every one of its clients must have been served.
+// calm ends the churn. The gateway must have served every one of its clients.
 func (c *crowd) calm() (churned int) {
 	c.t.Helper()
 	r := c.do(order{Do: doCalm})

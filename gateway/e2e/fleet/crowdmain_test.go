@@ -16,51 +16,50 @@ import (
 	"time"
 )
 
-// asCrowd is set in the environment of a test binary that is to be a crowd: the clients of one gateway, in a process of
-// their own, whose descriptors are theirs. It reads orders, one a line, answers each in its turn, and ends with its
-// input.
+// asCrowd is set in the environment of a test binary that runs as a crowd: the clients of one gateway. A process of its
+// own has descriptors of its own. It reads one order a line, answers each in turn, and ends with its input.
 const asCrowd = "E2E_CROWD"
 
-// order is what a crowd is to do.
+// order tells a crowd what to do.
 type order struct {
 	Do      string `json:"do"`                // one of the constants
 	Address string `json:"address,omitempty"` // open, churn: of the gateway
 	Count   int    `json:"count,omitempty"`   // open: how many; churn: how many a second
 	Text    string `json:"text,omitempty"`    // say, got: a line
 	Index   int    `json:"index,omitempty"`   // leave: which client
-	Millis  int    `json:"millis,omitempty"`  // say, got: how long to wait for those that have not got it
+	Millis  int    `json:"millis,omitempty"`  // say, got: how long to wait for the clients that do not have it
 }
 
 // The orders.
 const (
 	doOpen  = "open"  // connect more clients, and answer with their addresses
-	doSay   = "say"   // have each client that is connected say a line, which the gateway echoes; answer as got
-	doGot   = "got"   // wait until each client that is connected has got a line, and answer how often each has
-	doEnded = "ended" // answer which connections have ended without having been told to, and how
-	doLeave = "leave" // end a client's connection
+	doSay   = "say"   // have each connected client send a line, which the gateway echoes; answer as got
+	doGot   = "got"   // wait until each connected client has a line, and answer how often each has it
+	doEnded = "ended" // answer how connections ended without an order
+	doLeave = "leave" // end one client's connection
 	doChurn = "churn" // let other clients come and go
-	doCalm  = "calm"  // end that, and answer how many came
+	doCalm  = "calm"  // end the churn, and answer how many came
 )
 
-// reply is what a crowd answers.
+// reply is a crowd's answer.
 type reply struct {
 	Error     string         `json:"error,omitempty"`
 	Addresses []string       `json:"addresses,omitempty"` // the clients', by index
 	Counts    []int          `json:"counts,omitempty"`    // by index
 	Ended     map[int]string `json:"ended,omitempty"`
 	Churned   int            `json:"churned,omitempty"`
-	Failed    int            `json:"failed,omitempty"` // of those, how many could not connect, or were not echoed
+	Failed    int            `json:"failed,omitempty"` // how many of those could not connect, or were not echoed
 }
 
-// crowd is the clients. One goroutine, that of crowdMain, gives orders; each client has one that reads, which ends with
-// the connection.
+// clients is the process's side of a crowd. One goroutine, that of crowdMain, takes orders; each client has one that
+// reads until the connection ends.
 type clients struct {
 	lines   lineNumbers
 	all     []*client
 	churned *churn
 }
 
-// crowdMain is the process.
+// crowdMain takes orders until the input ends, and returns the exit code of the process.
 func crowdMain(stdin io.Reader, stdout io.Writer) int {
 	raise()
 	c := &clients{}
@@ -84,7 +83,7 @@ func crowdMain(stdin io.Reader, stdout io.Writer) int {
 	}
 }
 
-// raise lets the process have as many descriptors as it may; what is missing shows when clients connect.
+// raise lets the process have as many descriptors as it may. If they are too few, connecting fails.
 func raise() {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
@@ -156,7 +155,7 @@ func (c *clients) say(text string) error {
 	return failed
 }
 
-// got waits until each connected client has got a line, or the time is over.
+// got waits until each connected client has a line, or until the time is over.
 func (c *clients) got(text string, wait time.Duration) (r reply) {
 	number := c.lines.number(text)
 	deadline := time.Now().Add(wait)
@@ -187,7 +186,7 @@ func (c *clients) ended() map[int]string {
 	return ended
 }
 
-// left is how the connection of a client ended that was told to.
+// left is how a connection ended by order.
 const left = "left"
 
 // client is one connection, and what came on it.
@@ -244,7 +243,7 @@ func (c *client) leave() error {
 	return c.conn.Close()
 }
 
-// over says how the connection has ended, if it has.
+// over says how the connection ended, if it has.
 func (c *client) over() (how string, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,7 +259,7 @@ func (c *client) count(number int) int {
 	return 0
 }
 
-// lineNumbers gives each line that anybody got a number, so that a client need not keep texts.
+// lineNumbers numbers all lines that come, so that a client need not keep texts.
 type lineNumbers struct {
 	mu  sync.RWMutex
 	all map[string]int
@@ -284,7 +283,7 @@ func (l *lineNumbers) number(text string) int {
 	return l.all[text]
 }
 
-// churn is clients that come, are echoed, and go.
+// churn is clients that connect, are echoed, and leave.
 type churn struct {
 	address string
 	stop    chan struct{}
@@ -319,7 +318,7 @@ func (c *churn) run(pace *time.Ticker) {
 	}
 }
 
-// visit is one client's whole life.
+// visit is the whole life of one client.
 func (c *churn) visit() error {
 	conn, err := net.DialTimeout("tcp", c.address, 5*time.Second)
 	if err != nil {

@@ -23,26 +23,26 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// gateway is a gateway in a process of its own. Its control plane is on a unix socket, which namespaces of networks do
-// not divide.
+// gateway is a gateway in a process of its own. Its control plane is on a unix socket, which network namespaces do not
+// divide.
 type gateway struct {
 	*process
 	node      string
 	namespace string   // of the network it is in; "": the test's
-	flags     []string // besides those that every gateway here has
+	flags     []string // besides those of every gateway in this package
 	environ   []string
 	program   string // "": the gateway as it is
 	listen    string // where its data plane listens; "": on loopback, any port
 	socket    string
 	data      string // address of its listener
 	client    pb.GatewayServiceClient
-	crowd     *crowd // nil: it has none
+	crowd     *crowd // nil: none
 }
 
-// sockets numbers the control planes' sockets: a new process has a new one.
+// sockets numbers the sockets of control planes: each new process has a new one.
 var sockets atomic.Int64
 
-// launch runs the gateway, which may be its second life, and waits until it answers calls.
+// launch runs the gateway, perhaps in its second incarnation, and returns when it answers calls.
 func (g *gateway) launch(t testing.TB) {
 	t.Helper()
 	g.begin(t)
@@ -75,7 +75,7 @@ func (g *gateway) begin(t testing.TB) {
 	g.start()
 }
 
-// briefly is for calls that must come back within a time that the fleet promises, and some more.
+// briefly bounds calls that must return within a time that the fleet promises; patience is longer than that.
 func briefly(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -84,7 +84,7 @@ func briefly(t testing.TB) context.Context {
 
 func local() *pb.Scope { return &pb.Scope{Local: true} }
 
-// within is all nodes, with so much time to answer.
+// within is the scope of all nodes, with so much time to answer.
 func within(d time.Duration) *pb.Scope { return &pb.Scope{NodeTimeout: durationpb.New(d)} }
 
 // count counts connections.
@@ -95,7 +95,7 @@ func (g *gateway) count(s *pb.Scope) *pb.CountConnectionsResponse {
 	return r
 }
 
-// walk is what all pages of a list say together.
+// walk is the content of all pages of a list.
 type walk struct {
 	rows    []*pb.Connection
 	pages   int
@@ -129,7 +129,7 @@ func (w walk) ids() []string {
 	return ids
 }
 
-// missing returns `node STATUS` for each node that is not OK, and an error where the result contradicts itself.
+// missing returns `node STATUS` for each node that is not OK, and another entry when the result contradicts itself.
 func missing(f *pb.FleetResult) (names []string) {
 	answered := 0
 	for _, n := range f.GetNodes() {
@@ -152,7 +152,7 @@ func missing(f *pb.FleetResult) (names []string) {
 // word is a NodeStatus without its prefix.
 func word(s pb.NodeStatus) string { return strings.TrimPrefix(s.String(), "NODE_STATUS_") }
 
-// states returns the fleet's nodes as this one sees them: `name STATE`, in the order of their names.
+// states returns the nodes of the fleet as this gateway sees them: `name STATE`, in the order of names.
 func (g *gateway) states() []string {
 	g.t.Helper()
 	r, err := g.client.ListNodes(briefly(g.t), &pb.ListNodesRequest{Scope: local()})
@@ -164,7 +164,7 @@ func (g *gateway) states() []string {
 	return all
 }
 
-// state returns the state of a node as this one sees it; "" when it is not known.
+// state returns a node's state as this gateway sees it; "" when the node is not known.
 func (g *gateway) state(node string) string {
 	g.t.Helper()
 	for _, s := range g.states() {
@@ -175,7 +175,7 @@ func (g *gateway) state(node string) string {
 	return ""
 }
 
-// info describes the gateway.
+// info returns the gateway's description of itself.
 func (g *gateway) info() *pb.GetGatewayResponse {
 	g.t.Helper()
 	r, err := g.client.GetGateway(briefly(g.t), &pb.GetGatewayRequest{Scope: local()})
@@ -183,7 +183,7 @@ func (g *gateway) info() *pb.GetGatewayResponse {
 	return r
 }
 
-// connection returns the ID of one of its clients' connections.
+// connection returns the ID of one client's connection.
 func (g *gateway) connection(client int) string {
 	g.t.Helper()
 	r, err := g.client.ListConnections(briefly(g.t), &pb.ListConnectionsRequest{Scope: local(), PageSize: 1,
@@ -195,7 +195,7 @@ func (g *gateway) connection(client int) string {
 	return r.GetConnections()[0].GetId()
 }
 
-// kick kicks one connection, and returns its outcome, without the prefix, and what is said of the nodes.
+// kick kicks one connection, and returns its outcome without the prefix, and the results of the nodes.
 func (g *gateway) kick(id string, s *pb.Scope) (string, *pb.FleetResult) {
 	g.t.Helper()
 	r, err := g.client.Kick(briefly(g.t), &pb.KickRequest{ConnectionIds: []string{id}, Scope: s, Reason: "the lab",
@@ -207,7 +207,7 @@ func (g *gateway) kick(id string, s *pb.Scope) (string, *pb.FleetResult) {
 	return outcome(r.GetOutcomes()[0].GetOutcome()), r.GetFleet()
 }
 
-// send sends a line to one connection and returns the outcome, without the prefix.
+// send sends a line to one connection, and returns the outcome without the prefix.
 func (g *gateway) send(id, line string, s *pb.Scope) string {
 	g.t.Helper()
 	r, err := g.client.Send(briefly(g.t), &pb.SendRequest{Id: id, Data: []byte(line + "\n"), Scope: s,
@@ -218,7 +218,7 @@ func (g *gateway) send(id, line string, s *pb.Scope) string {
 
 func outcome(o pb.Outcome) string { return strings.TrimPrefix(o.String(), "OUTCOME_") }
 
-// broadcast sends a line to all connections. The reply's counts must add up, over the outcomes and over the nodes.
+// broadcast sends a line to all connections. The counts of the reply must add up, over the outcomes and over the nodes.
 func (g *gateway) broadcast(line string, s *pb.Scope) *pb.BroadcastResponse {
 	g.t.Helper()
 	r, err := g.client.Broadcast(briefly(g.t), &pb.BroadcastRequest{Data: []byte(line + "\n"), Scope: s})
@@ -237,11 +237,11 @@ func (g *gateway) broadcast(line string, s *pb.Scope) *pb.BroadcastResponse {
 	return r
 }
 
-// incarnation is the gateway's life, as its log has it.
+// incarnation returns the gateway's incarnation, as its log has it.
 func (g *gateway) incarnation() string { return g.log.field("listening", "incarnation") }
 
-// marked makes an event on the gateway that every stream has, and returns its sequence, or that of another such event
-// behind now.
+// marked makes an event on the gateway that every stream has. It returns the sequence of that event, or of another such
+// event that came first.
 func (g *gateway) marked() uint64 {
 	g.t.Helper()
 	before := g.info().GetCursor()
@@ -272,7 +272,7 @@ func reasonOf(err error) string {
 	return ""
 }
 
-// head is the sequence of the newest event.
+// head returns the sequence of the newest event.
 func (g *gateway) head() uint64 {
 	g.t.Helper()
 	r, err := g.client.ListNodes(briefly(g.t), &pb.ListNodesRequest{Scope: local()})

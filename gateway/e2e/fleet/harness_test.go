@@ -13,9 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHarness holds that the lab itself sees what it is to see, on one gateway without a fleet: the bytes that each
-// client got, the clients that were cut off, the listed connections. Without it a scenario could pass because nobody
-// looked.
+// TestHarness holds that the lab sees what it must see, on one gateway without a fleet: which client got a line, which
+// was cut off, which is listed. Without it a scenario could pass because the lab did not look.
 func TestHarness(t *testing.T) {
 	t.Parallel()
 	g := &gateway{node: "alone"}
@@ -69,8 +68,7 @@ func TestHarness(t *testing.T) {
 	})
 }
 
-// TestHarnessCuts holds that a machine on another switch is silent, not gone, and that a throttled cable is as slow as
-// it is to be.
+// TestHarnessCuts holds that a machine on another switch is silent, not gone, and that a throttled cable is slow.
 func TestHarnessCuts(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
@@ -98,7 +96,7 @@ func TestHarnessCuts(t *testing.T) {
 	g.crowd.unscathed("at last")
 }
 
-// complaints is a test that only notes what is said against it.
+// complaints is a test that only notes its failures.
 type complaints struct {
 	testing.TB
 	said []string
@@ -110,7 +108,7 @@ func (c *complaints) Errorf(format string, args ...any) {
 	c.said = append(c.said, fmt.Sprintf(format, args...))
 }
 
-// TestHarnessWatch holds that a stream that is not dense, or not in order, does not go through.
+// TestHarnessWatch holds that a watch complains of a stream that is not dense or not in order.
 func TestHarnessWatch(t *testing.T) {
 	t.Parallel()
 	connected, joined := pb.EventType_EVENT_TYPE_CONNECTED, pb.EventType_EVENT_TYPE_NODE_JOINED

@@ -13,8 +13,8 @@ import (
 )
 
 // TestKilled kills one of three nodes while others broadcast and clients come and go everywhere, and starts it again.
-// Callers are never told more than happened. No other node's callers or clients lose anything. The new life has nothing
-// of the old one.
+// No reply claims more than what happened. The other nodes lose nothing. The new incarnation has nothing of the old
+// one.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, *connections/5)
@@ -67,8 +67,8 @@ func TestKilled(t *testing.T) {
 	stream.dense(own...)
 }
 
-// checkShouts holds that every broadcast came to every client of gateways that never went, once, and that the reply
-// counted them so.
+// checkShouts holds that every broadcast came once to every client of gateways that stayed, and that the reply counted
+// them so.
 func checkShouts(t *testing.T, s *shouts, gateways ...*gateway) {
 	t.Helper()
 	for _, x := range s.said() {
@@ -86,7 +86,7 @@ func checkShouts(t *testing.T, s *shouts, gateways ...*gateway) {
 	observe(t, "broadcasts meanwhile, each of them at every client of the others once", len(s.said()))
 }
 
-// shouts are broadcasts, one after the other by way of each of some gateways, until stop.
+// shouts are broadcasts through several gateways, one after the other through each, until stop.
 type shouts struct {
 	t     testing.TB
 	stops chan struct{}
@@ -96,11 +96,11 @@ type shouts struct {
 	kept []shout
 }
 
-// shout is one broadcast and what its caller was told.
+// shout is one broadcast and its reply.
 type shout struct {
 	line  string
 	asked time.Time
-	came  time.Time // the reply
+	came  time.Time // when the reply came
 	reply *pb.BroadcastResponse
 }
 
@@ -155,14 +155,14 @@ func (s *shouts) said() []shout {
 	return slices.Clone(s.kept)
 }
 
-// incomplete waits for the first reply behind a moment that says that it is not complete, and returns how long behind
-// it came.
+// incomplete waits for the first reply to a broadcast after a moment that is not complete, and returns how long after
+// it the reply came.
 func (s *shouts) incomplete(since time.Time) time.Duration {
 	s.t.Helper()
 	return s.first("a reply that is not complete", since, false)
 }
 
-// complete waits for one that says that it is.
+// complete is incomplete for a reply that is complete.
 func (s *shouts) complete(since time.Time) time.Duration {
 	s.t.Helper()
 	return s.first("a reply that is complete", since, true)

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// lab is a fleet of gateways and what they need. It is for one test.
+// lab is a fleet of gateways with its network and its NATS server. It is for one test.
 type lab struct {
 	t        testing.TB
-	network  string // 127.x.y: the cluster's addresses are its own, so that a port that was found free stays so
+	network  string // 127.x.y, for this lab alone, so that a port that was found free stays free
 	nats     *natsServer
 	gateways []*gateway
 }
 
-// The ways of being connected.
+// The ways in which nodes are connected.
 const (
 	embedded = "embedded"
 	external = "external"
@@ -30,7 +30,7 @@ func newLab(t testing.TB) *lab {
 	return &lab{t: t, network: fmt.Sprintf("127.%d.%d", 64+rand.IntN(128), rand.IntN(256))}
 }
 
-// newFleet starts a fleet of so many gateways with clients, node-1 and so on, and waits until each hears of all.
+// newFleet starts gateways with clients, node-1 and so on, and waits until each hears of all.
 func newFleet(t testing.TB, mode string, nodes, clients int, flags ...string) *lab {
 	t.Helper()
 	l := newLab(t)
@@ -58,7 +58,7 @@ func newFleet(t testing.TB, mode string, nodes, clients int, flags ...string) *l
 	return l
 }
 
-// clusterFlags are those of one node of an embedded cluster, which joins all others.
+// clusterFlags are the flags of one node of an embedded cluster, which joins all others.
 func clusterFlags(addresses []string, self int) []string {
 	flags := []string{"--cluster-listen", addresses[self]}
 	for i, a := range addresses {
@@ -69,7 +69,7 @@ func clusterFlags(addresses []string, self int) []string {
 	return flags
 }
 
-// free returns an address with a port that is free: another one of this lab's network.
+// free returns an address of the lab's network with a port that is free.
 func (l *lab) free(host int) string {
 	l.t.Helper()
 	listener, err := net.Listen("tcp", fmt.Sprintf("%s.%d:0", l.network, host))
@@ -85,7 +85,7 @@ func (l *lab) add(node string, flags ...string) *gateway {
 	return g
 }
 
-// together waits until each of some gateways has exactly these in its fleet, and says that they all answer.
+// together waits until each of the gateways has exactly these in its fleet and is answered by all.
 func (l *lab) together(gateways ...*gateway) time.Duration {
 	l.t.Helper()
 	var want []string
@@ -106,7 +106,7 @@ func (l *lab) together(gateways ...*gateway) time.Duration {
 	})
 }
 
-// locals returns what each gateway has by its own account, in the order of (node, seq).
+// locals returns the connections that each gateway lists as its own, in the order of (node, seq).
 func locals(gateways ...*gateway) (ids []string) {
 	sorted := slices.SortedFunc(slices.Values(gateways),
 		func(a, b *gateway) int { return strings.Compare(a.node, b.node) })
@@ -116,8 +116,8 @@ func locals(gateways ...*gateway) (ids []string) {
 	return ids
 }
 
-// sameEverywhere holds that the list of each gateway is exactly what all have by their own account: nobody is missing,
-// and no ghost is there. It is for when nobody comes and goes.
+// sameEverywhere holds that each gateway lists exactly the connections that all list as their own: none is missing, and
+// none is a ghost. No client may come or go meanwhile.
 func (l *lab) sameEverywhere(gateways ...*gateway) {
 	l.t.Helper()
 	want := locals(gateways...)
@@ -133,7 +133,7 @@ func (l *lab) sameEverywhere(gateways ...*gateway) {
 	}
 }
 
-// difference says what two lists do not have in common, as far as a reader wants to know.
+// difference names some of the connections that only one of two lists has.
 func difference(got, want []string) string {
 	only := func(a, b []string) []string {
 		known := make(map[string]bool, len(b))

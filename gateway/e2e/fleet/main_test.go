@@ -22,10 +22,10 @@ var (
 	reportFile = flag.String("fleet.report", "", "`file` to write what was observed into, as a table in Markdown")
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long a test waits for anything before it fails. No result depends on it.
 const patience = time.Minute
 
-// workshop is where the gateways have their sockets.
+// workshop is the directory of the gateways' sockets.
 var workshop string
 
 func TestMain(m *testing.M) {
@@ -58,9 +58,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// await asks again and again until what is asked is so, and returns how long that took. Why says what is not so yet. It
-// asks the less often the longer it has waited, so that asking is not most of the fleet's work. Its result is right to
-// a twentieth.
+// await asks until the answer is yes, and returns how long that took. The answer says why it is no. It asks less often
+// the longer it has waited, so that asking is not most of the fleet's load; the result is right to a twentieth.
 func await(t testing.TB, what string, so func() (ok bool, why string)) time.Duration {
 	t.Helper()
 	for begin := time.Now(); ; {
@@ -76,7 +75,7 @@ func await(t testing.TB, what string, so func() (ok bool, why string)) time.Dura
 	}
 }
 
-// hold lets a time pass that a scenario is about, counted from its beginning.
+// hold returns when a scenario has lasted a time since its beginning.
 func hold(t testing.TB, begin time.Time, d time.Duration) {
 	t.Helper()
 	select {

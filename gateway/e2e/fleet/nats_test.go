@@ -10,19 +10,19 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 )
 
-// natsServer is a NATS server of the user's own.
+// natsServer is a NATS server beside the gateways.
 type natsServer struct {
 	*process
 	lab     *lab
 	address string
 }
 
-// newNATS returns one that does not run yet, with an address that stays.
+// newNATS returns a server that does not run yet. Its address stays when it is launched again.
 func (l *lab) newNATS() *natsServer { return &natsServer{lab: l, address: l.free(200)} }
 
 func (n *natsServer) url() string { return "nats://" + n.address }
 
-// launch runs it, and waits until it greets.
+// launch runs the server, and returns when it greets.
 func (n *natsServer) launch() {
 	t := n.lab.t
 	t.Helper()

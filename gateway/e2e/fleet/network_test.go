@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// network is machines that are network namespaces: each has an address and a cable to one of two switches, which are
-// bridges in a namespace of their own. A machine on one switch does not reach the ones on the other, and notices no
-// more than silence.
+// network is machines that are network namespaces. Each has an address and a cable to one of two switches, which are
+// bridges in a namespace of their own. A machine does not reach the machines on the other switch, and notices only
+// their silence.
 type network struct {
 	t      testing.TB
 	prefix string // of the namespaces' names
@@ -27,7 +27,8 @@ type network struct {
 // networks numbers them.
 var networks atomic.Int64
 
-// newNetwork makes one without machines, or skips the test where that cannot be done. It goes with the test.
+// newNetwork makes a network without machines, or skips the test where the system does not let it. The network goes
+// with the test.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
 	n := &network{t: t, prefix: fmt.Sprintf("sockgate-lab-%d-%d-", os.Getpid(), networks.Add(1))}
@@ -42,15 +43,15 @@ func newNetwork(t testing.TB) *network {
 	return n
 }
 
-// swept removes, once in a test run, the namespaces of runs that were killed: their names have the number of a process
-// that is no more.
+// swept removes, once in a test run, the namespaces of runs that were killed: their names have the ID of a process that
+// is gone.
 var swept = sync.OnceFunc(func() {
-	all, _ := filepath.Glob("/run/netns/sockgate-lab-*") // none: nothing is left
+	all, _ := filepath.Glob("/run/netns/sockgate-lab-*") // no match: nothing is left
 	for _, path := range all {
 		name := filepath.Base(path)
 		pid, _, _ := strings.Cut(strings.TrimPrefix(name, "sockgate-lab-"), "-")
 		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
-			_ = ip("netns", "del", name) // another run may have swept too
+			_ = ip("netns", "del", name) // another run may have removed it too
 		}
 	}
 })
@@ -72,7 +73,7 @@ func (n *network) make() error {
 	return nil
 }
 
-// remove removes a namespace, and with it its interfaces.
+// remove removes a namespace and its interfaces.
 func (n *network) remove(namespace string) {
 	if err := ip("netns", "del", namespace); err != nil {
 		n.t.Errorf("a network namespace is left over: %v", err)
@@ -90,7 +91,7 @@ func command(name string, args ...string) error {
 	return nil
 }
 
-// host adds a machine on the left switch and returns its namespace and its address.
+// host adds a machine on the left switch, and returns its namespace and its address.
 func (n *network) host() (namespace, address string) {
 	n.t.Helper()
 	n.hosts++
@@ -109,7 +110,7 @@ func (n *network) host() (namespace, address string) {
 	return namespace, address
 }
 
-// cable is the end of a machine's cable at the switch.
+// cable names the switch's end of a machine's cable.
 func (n *network) cable(namespace string) string {
 	return "to-" + strings.TrimPrefix(namespace, n.prefix)
 }
@@ -122,8 +123,8 @@ func (n *network) move(to string, gateways ...*gateway) {
 	}
 }
 
-// throttle lets no more than a rate, such as 256kbit, through a gateway's cable in either direction. Packets that do
-// not fit into half a second of that are lost. An empty rate lets everything through.
+// throttle limits a gateway's cable to a rate in each direction, such as 256kbit. Data beyond half a second of that is
+// lost. An empty rate ends the throttle.
 func (n *network) throttle(g *gateway, rate string) {
 	n.t.Helper()
 	for namespace, end := range map[string]string{n.hub: n.cable(g.namespace), g.namespace: "uplink"} {
@@ -136,7 +137,7 @@ func (n *network) throttle(g *gateway, rate string) {
 	}
 }
 
-// newCutFleet is newFleet with each gateway, and its clients, on a machine of its own. The cluster's addresses are not
+// newCutFleet is newFleet with each gateway and its clients on a machine of their own. The cluster's addresses are not
 // loopback, so the nodes prove their identities to each other.
 func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *network) {
 	t.Helper()
@@ -160,5 +161,5 @@ func newCutFleet(t testing.TB, nodes, clients int, flags ...string) (*lab, *netw
 	return l, n
 }
 
-// clusterPort is free in a namespace of its own.
+// clusterPort is free in each machine's own namespace.
 const clusterPort = ":7422"

@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestServersRestart kills the fleet's NATS server under load and starts it again. No connection, and no node's own
-// control plane, notices; calls for the fleet are answered by the reachable nodes, and name the missing ones.
+// TestServersRestart kills the fleet's NATS server under load and starts it again. No client notices, and each node's
+// control plane answers for the node itself. The fleet answers with what it has, and names what is missing.
 func TestServersRestart(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, *connections/5)
@@ -55,7 +55,7 @@ func TestServersRestart(t *testing.T) {
 	stream.whole(own...)
 }
 
-// undisturbed holds that nodes that have no connection to others serve their clients and answer for themselves.
+// undisturbed holds that nodes without a connection to others serve their clients and answer for themselves.
 func undisturbed(t *testing.T, gateways ...*gateway) {
 	t.Helper()
 	for _, g := range gateways {
@@ -70,7 +70,7 @@ func undisturbed(t *testing.T, gateways ...*gateway) {
 	}
 }
 
-// requireAll holds that a call for all nodes or nothing fails, and names the missing ones.
+// requireAll holds that a caller that requires all nodes is told which are missing.
 func requireAll(t *testing.T, g *gateway) {
 	t.Helper()
 	_, err := g.client.CountConnections(briefly(t), &pb.CountConnectionsRequest{Scope: &pb.Scope{RequireAll: true}})
@@ -79,8 +79,8 @@ func requireAll(t *testing.T, g *gateway) {
 	}
 }
 
-// checkAnswered holds that what broadcasts' replies count on each node is what its clients got: all, where the node
-// answered, and none, where it was not asked. Where it did not answer, either may be.
+// checkAnswered compares what broadcasts' replies say of each node with what its clients got: all where the node
+// answered, none where it was not asked, either where it was asked and did not answer.
 func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 	t.Helper()
 	told := make(map[pb.NodeStatus]int)
@@ -109,8 +109,8 @@ func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 	}
 }
 
-// TestStartedFirst starts gateways before there is a NATS server. They serve, say what is missing, and are a fleet when
-// there is one.
+// TestStartedFirst starts gateways before there is a NATS server. They serve, name what is missing, and become a fleet
+// when the server starts.
 func TestStartedFirst(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -137,8 +137,8 @@ func TestStartedFirst(t *testing.T) {
 	unscathed("afterwards", l.gateways...)
 }
 
-// TestServerAbsentNeverBlocks holds that a call for the whole fleet takes no longer than callers let it, also when the
-// bus hangs: here the server is stopped, so that connections to it are made and nothing ever comes.
+// TestServerAbsentNeverBlocks holds that a call for the whole fleet takes no longer than its caller allows, in any
+// state of the bus: here a stopped server, which lets nodes connect and never answers.
 func TestServerAbsentNeverBlocks(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, external, 3, 60)

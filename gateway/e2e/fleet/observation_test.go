@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// observation is something that a test saw and that is worth telling.
+// observation is a value that a test saw and that the report has.
 type observation struct{ scenario, what, value string }
 
 // notebook collects observations. Its methods may be called from any goroutine.
@@ -38,7 +38,7 @@ func observe(t testing.TB, what string, value any) {
 	observations.kept = append(observations.kept, observation{t.Name(), what, fmt.Sprint(value)})
 }
 
-// write writes the table; an empty path writes none.
+// write writes the report; an empty path writes none.
 func (n *notebook) write(path string) error {
 	if path == "" {
 		return nil

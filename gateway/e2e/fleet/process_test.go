@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// process is a program that runs. It ends with the test.
+// process is a running program. It ends with the test.
 type process struct {
 	t       testing.TB
 	name    string
@@ -25,10 +25,10 @@ type process struct {
 	ended   chan struct{} // closed when it has ended and its log is complete
 }
 
-// prepare says how to run a program in a network namespace, or in the test's when that is "".
+// prepare says how to run a program in a network namespace; "" is the test's own.
 func prepare(t testing.TB, name, namespace string, environ []string, path string, args ...string) *process {
 	if namespace != "" {
-		// executes it: the process is the program's
+		// ip executes it: the process becomes the program's
 		path, args = "ip", append([]string{"netns", "exec", namespace, path}, args...)
 	}
 	p := &process{t: t, name: name, command: exec.Command(path, args...), ended: make(chan struct{})}
@@ -38,7 +38,7 @@ func prepare(t testing.TB, name, namespace string, environ []string, path string
 	return p
 }
 
-// start runs it. Its standard error is printed when the test fails.
+// start runs the program. When the test fails, its standard error is printed.
 func (p *process) start() {
 	p.t.Helper()
 	stderr, err := p.command.StderrPipe()
@@ -47,7 +47,7 @@ func (p *process) start() {
 	go func() {
 		defer close(p.ended)
 		p.log.read(bufio.NewReader(stderr))
-		_ = p.command.Wait() // its state says it
+		_ = p.command.Wait() // ProcessState has the result
 	}()
 	p.t.Cleanup(func() {
 		_ = p.command.Process.Kill()
@@ -64,7 +64,7 @@ func (p *process) signal(s syscall.Signal) {
 	check(p.t, p.command.Process.Signal(s))
 }
 
-// stop stops it, and returns when all of its threads stand still, until it gets SIGCONT.
+// stop stops the process until it gets SIGCONT, and returns when all of its threads stand still.
 func (p *process) stop() {
 	p.t.Helper()
 	p.signal(syscall.SIGSTOP)
@@ -82,7 +82,7 @@ func (p *process) stop() {
 	})
 }
 
-// kill ends it at once and waits for the end.
+// kill ends the process at once and waits for the end.
 func (p *process) kill() {
 	p.t.Helper()
 	p.signal(syscall.SIGKILL)
@@ -106,7 +106,7 @@ func (p *process) exit() int {
 	return p.command.ProcessState.ExitCode()
 }
 
-// resident returns its memory in RAM, in bytes, without the kernel's socket buffers.
+// resident returns the process's memory in RAM, in bytes, without the kernel's socket buffers.
 func (p *process) resident() int64 {
 	p.t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
@@ -119,10 +119,10 @@ func (p *process) resident() int64 {
 	return kib << 10
 }
 
-// keptLines is how much of a log is kept: its beginning is looked at while it comes.
+// keptLines is how many lines of a log are kept at most. Tests read the beginning of a log while it is short.
 const keptLines = 5000
 
-// journal is a log that is read while it is written.
+// journal is a log that tests read while a process writes it.
 type journal struct {
 	mu      sync.Mutex
 	lines   []string
@@ -161,7 +161,7 @@ func (j *journal) text() string {
 	return head + strings.Join(j.lines, "")
 }
 
-// field returns a field of the first JSON line with a message; "" as long as there is none.
+// field returns a field of the first JSON line with a message; "" until there is one.
 func (j *journal) field(message, name string) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 )
 
 // TestThrottled throttles the cable of one of three nodes. Calls that need it are slow, or say that it does not answer;
-// the others are as quick as ever. When the cable is free again everything is there.
+// calls to the others are as quick as before. After the throttle every connection and every event is there.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
 	l, network := newCutFleet(t, 3, *connections/5)
@@ -67,7 +67,7 @@ func TestThrottled(t *testing.T) {
 	stream.whole(own...)
 }
 
-// honest holds that what a broadcast's reply says of a node is what its clients got.
+// honest holds that a broadcast's reply says of a node what its clients got.
 func honest(t *testing.T, line string, r *pb.BroadcastResponse, g *gateway) {
 	t.Helper()
 	n, status := g.crowd.got(line, 0), pb.NodeStatus_NODE_STATUS_UNSPECIFIED
@@ -90,7 +90,7 @@ func honest(t *testing.T, line string, r *pb.BroadcastResponse, g *gateway) {
 	}
 }
 
-// kickTimes kicks ten connections of a node by way of another, from a client on, and returns the median.
+// kickTimes kicks ten connections of a node by way of another, from client first on, and returns the median.
 func kickTimes(t *testing.T, from, to *gateway, first int) time.Duration {
 	t.Helper()
 	var all []time.Duration
@@ -106,19 +106,19 @@ func kickTimes(t *testing.T, from, to *gateway, first int) time.Duration {
 	return median(all).Round(10 * time.Microsecond)
 }
 
-// mostForASubscriber is how much memory a subscriber that does not read may cost the node that it asked: unread events
-// in the connection, items under way on each leg, and the process's own needs for the load beside it.
+// mostForASubscriber is how much memory a subscriber that does not read may cost the node that it asked: what its
+// connection and each leg may have under way, and what the process needs for the load meanwhile.
 const mostForASubscriber = 64 << 20
 
-// TestStalled has a subscriber that does not read beside one that does, while far more happens than any node keeps. The
-// one that reads misses nothing, the other one gets a gap for the events that it missed, and no node holds events for
-// it that it does not take.
+// TestStalled has a subscriber that does not read beside one that does, while far more events happen than any node
+// keeps. The one that reads misses nothing. The other one gets a gap for what it missed, and no node keeps for it what
+// it does not take.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, 300, "--event-log-size", "1024")
 	a := l.gateways[0]
 	own, reading := followOwn(l.gateways...), follow(a, l.gateways)
-	stalled := newWatch(a, "the events of who stalls", &pb.StreamEventsRequest{})
+	stalled := newWatch(a, "the events of the one that stalls", &pb.StreamEventsRequest{})
 	stalled.hold = make(chan struct{})
 	stalled.begin(a)
 	stalled.owed(l.gateways)
@@ -140,7 +140,7 @@ func TestStalled(t *testing.T) {
 		g.crowd.calm()
 	}
 	observe(t, fmt.Sprintf("%d events of each of three nodes", events), took)
-	observe(t, "until who reads had all of them", reading.caughtUp(l.gateways...))
+	observe(t, "until the one that reads had all of them", reading.caughtUp(l.gateways...))
 	observe(t, "memory of the node that was asked, MiB, before and at most",
 		fmt.Sprintf("%.1f, %.1f", float64(before)/(1<<20), float64(most)/(1<<20)))
 	if most > before+mostForASubscriber {
@@ -149,11 +149,11 @@ func TestStalled(t *testing.T) {
 	reading.whole(own...)
 
 	close(stalled.hold)
-	observe(t, "until who stalled had caught up", stalled.caughtUp(l.gateways...))
+	observe(t, "until the one that stalled had caught up", stalled.caughtUp(l.gateways...))
 	stalled.dense(own...)
-	observe(t, "gaps of who stalled", len(stalled.gaps))
+	observe(t, "gaps of the one that stalled", len(stalled.gaps))
 	if len(stalled.gaps) == 0 {
-		t.Errorf("who stalled has no gap, though far more happened than anybody keeps")
+		t.Errorf("the stalled subscriber has no gap, though far more happened than any node keeps")
 	}
 	settled(l.gateways...)
 	l.sameEverywhere(l.gateways...)

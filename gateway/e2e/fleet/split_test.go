@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestSplit cuts two of five nodes off from the other three while clients come and go on both sides. Each side says
-// which nodes it is without, and nothing that it was asked for meanwhile happens on the other side, then or later;
-// after the cut is healed no node lists a connection that is not there.
+// TestSplit cuts two of five nodes off from the other three while clients come and go on both sides. Each side names
+// the nodes that it is without. Nothing that one side is asked for meanwhile happens on the other side, then or later.
+// After the cut is healed no node lists a connection that is gone.
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	l, network := newCutFleet(t, 5, *connections/5)
@@ -89,7 +89,7 @@ func TestSplit(t *testing.T) {
 	unscathed("afterwards", l.gateways...)
 }
 
-// named is what missing returns of these nodes with a status.
+// named is the result of missing for these nodes with one status.
 func named(gateways []*gateway, status string) (names []string) {
 	for _, g := range gateways {
 		names = append(names, g.node+" "+status)
@@ -98,8 +98,8 @@ func named(gateways []*gateway, status string) (names []string) {
 	return names
 }
 
-// incomplete counts by way of a gateway until the reply names exactly the nodes that do not answer, and returns how
-// long after a moment that was. No reply before may name any other.
+// incomplete counts by way of a gateway until the reply names exactly the absent nodes, and returns how long that was
+// after a moment. No earlier reply may name any other node.
 func incomplete(g *gateway, since time.Time, absent []*gateway) time.Duration {
 	g.t.Helper()
 	var want []string

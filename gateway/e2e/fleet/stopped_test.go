@@ -11,12 +11,11 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// stoppedFor is how long a node is stopped: longer than it takes to become unreachable, and than anybody waits for its
-// answer.
+// stoppedFor is how long a node is stopped: longer than it takes to become unreachable, and than any caller waits.
 const stoppedFor = 15 * time.Second
 
-// TestStopped stops a node's process for a while. Callers are told that the outcome of requests to it is unknown. The
-// node does not carry them out when it wakes, although all of them still arrive.
+// TestStopped stops a node's process for a while. Outcomes of requests to it are unknown meanwhile. It does not carry
+// them out when it wakes, although all of them still arrive.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {

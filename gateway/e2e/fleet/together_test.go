@@ -14,8 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestTogether holds that three gateways answer as one, whichever is asked, over servers of their own and over a server
-// of the user's.
+// TestTogether holds that three gateways answer as one, through each of them, over embedded servers and over an
+// external one.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
@@ -45,8 +45,8 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// listed looks at a whole list as a caller does: how long it takes, and that its connections are those that the clients
-// have.
+// listed walks through a whole list as a caller does. It notes how long that takes, and compares the list with the
+// clients.
 func listed(l *lab) {
 	l.t.Helper()
 	begin := time.Now()
@@ -69,8 +69,8 @@ func listed(l *lab) {
 	}
 }
 
-// everyPair has each gateway send to one connection of each, and kick it: what the reply says is what that client sees,
-// and nobody else.
+// everyPair has each gateway send to one connection of each gateway, and kick it. The client sees what the reply says,
+// and no other client gets the line.
 func everyPair(l *lab) {
 	l.t.Helper()
 	var sends, kicks []time.Duration
@@ -114,7 +114,7 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// broadcasts has each gateway broadcast once: what it counts, in all and for each node, is what the clients have got.
+// broadcasts has each gateway broadcast once. Its counts, in all and for each node, are what the clients have got.
 func broadcasts(l *lab) {
 	l.t.Helper()
 	for _, from := range l.gateways {
@@ -137,7 +137,7 @@ func broadcasts(l *lab) {
 	}
 }
 
-// counted is what a node counted.
+// counted is one count of a node's result.
 func counted(f *pb.FleetResult, node, what string) uint64 {
 	for _, n := range f.GetNodes() {
 		if n.GetNode() == node {
@@ -147,8 +147,8 @@ func counted(f *pb.FleetResult, node, what string) uint64 {
 	return 0
 }
 
-// ctl runs the command line against a gateway, expects an exit code and words on standard error, and returns what it
-// printed.
+// ctl runs the command line against a gateway, expects an exit code and words on standard error, and returns standard
+// output.
 func (l *lab) ctl(code int, says string, g *gateway, args ...string) string {
 	l.t.Helper()
 	c := exec.CommandContext(briefly(l.t), program.Build(l.t, program.Ctl),

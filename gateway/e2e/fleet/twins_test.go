@@ -11,8 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestTwinAtStart starts a gateway with the name of one that is there: it refuses, says why, and the one that is there
-// goes on.
+// TestTwinAtStart starts a gateway with the name of a running one: it refuses and says why, and the running one goes
+// on.
 func TestTwinAtStart(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
@@ -40,8 +40,8 @@ func TestTwinAtStart(t *testing.T) {
 // at returns the value of the first flag of a name.
 func at(flags []string, name string) string { return flags[slices.Index(flags, name)+1] }
 
-// TestTwinAfterSplit lets a second node of a name begin on the other side of a cut. When it is healed the older one
-// leaves the fleet, says so, and keeps its clients; the younger one is the fleet's.
+// TestTwinAfterSplit starts a second node of a name on the other side of a cut. After the cut the older one leaves the
+// fleet, says so, and keeps its clients; the younger one stays in the fleet.
 func TestTwinAfterSplit(t *testing.T) {
 	t.Parallel()
 	network, l, ca := newNetwork(t), newLab(t), newAuthority(t)
@@ -101,7 +101,7 @@ func TestTwinAfterSplit(t *testing.T) {
 	}
 }
 
-// states waits until a gateway sees nodes so.
+// states waits until a gateway sees these nodes in these states.
 func (l *lab) states(g *gateway, want ...string) {
 	l.t.Helper()
 	await(l.t, g.node+" sees "+strings.Join(want, ", "), func() (bool, string) {

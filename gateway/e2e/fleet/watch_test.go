@@ -17,31 +17,31 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// watch follows events for as long as a test runs, and holds what an event stream promises: in each life of each node
-// the sequences grow, and what is not there is said to be missing.
+// watch follows events for as long as a test runs, and holds the promise of an event stream: in each incarnation of
+// each node the sequences grow, and a gap covers each missing event.
 type watch struct {
 	t    testing.TB
 	name string
 	asks *pb.StreamEventsRequest
-	hold chan struct{} // nil: it reads at once; else it reads nothing until it is closed
+	hold chan struct{} // nil: read at once; else read nothing until it is closed
 
 	mu      sync.Mutex
 	lives   map[string]*life  // by `node incarnation`
-	since   map[string]uint64 // likewise: the sequence behind which it owes everything
+	since   map[string]uint64 // likewise: the stream owes every event behind this sequence
 	members []memberEvent
 	gaps    []string
 	cursor  string
-	err     error // why it ended
+	err     error // the reason for its end
 
 	ended chan struct{}
 }
 
-// life is what a stream said of one life of a node.
+// life is what a stream said of one incarnation of a node.
 type life struct {
 	node     string
 	kinds    map[uint64]pb.EventType // of each event that came
 	gaps     [][2]uint64             // from and to of each gap that has them
-	late     bool                    // it began while the stream was open, which has to have it from its first event on
+	late     bool                    // it began while the stream was open, so the stream owes its events from the first on
 	first    uint64
 	last     uint64
 	problems []string
@@ -53,7 +53,7 @@ type memberEvent struct {
 	at                      time.Time
 }
 
-// follow watches the fleet's events by way of a gateway, from now on, when these are the fleet's nodes.
+// follow watches the events of a fleet of these nodes by way of a gateway, from now on.
 func follow(g *gateway, nodes []*gateway) *watch {
 	g.t.Helper()
 	w := newWatch(g, "the fleet's events by way of "+g.node, &pb.StreamEventsRequest{})
@@ -62,7 +62,7 @@ func follow(g *gateway, nodes []*gateway) *watch {
 	return w
 }
 
-// owed notes that the stream, which is open, owes all that happens from now on.
+// owed notes that the open stream owes all events from now on.
 func (w *watch) owed(nodes []*gateway) {
 	w.t.Helper()
 	for _, n := range nodes {
@@ -73,7 +73,7 @@ func (w *watch) owed(nodes []*gateway) {
 	}
 }
 
-// followOwn watches the events of gateways by themselves, from the oldest on.
+// followOwn watches each gateway's own events, from the oldest on.
 func followOwn(gateways ...*gateway) (all []*watch) {
 	for _, g := range gateways {
 		g.t.Helper()
@@ -89,8 +89,8 @@ func newWatch(g *gateway, name string, r *pb.StreamEventsRequest) *watch {
 		ended: make(chan struct{})}
 }
 
-// begin opens the stream on a connection of its own, so that it holds up nobody when it does not read. It returns when
-// the stream is open.
+// begin opens the stream on a connection of its own, so that it delays no other call when it does not read. It returns
+// when the stream is open.
 func (w *watch) begin(g *gateway) {
 	w.t.Helper()
 	conn, err := grpc.NewClient("unix:"+g.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -103,7 +103,7 @@ func (w *watch) begin(g *gateway) {
 	})
 	stream, err := pb.NewGatewayServiceClient(conn).StreamEvents(ctx, w.asks)
 	if err == nil {
-		_, err = stream.Header() // it follows from now on
+		_, err = stream.Header() // the stream follows from now on
 	}
 	if err != nil {
 		close(w.ended)
@@ -167,7 +167,7 @@ func (w *watch) take(e *pb.Event) {
 
 func (l *life) gap(g *pb.GapDetails) {
 	if g.GetTo() == 0 {
-		return // of an earlier life; nobody knows how many
+		return // of an earlier incarnation: the number of its events is not known
 	}
 	l.gaps = append(l.gaps, [2]uint64{g.GetFrom(), g.GetTo()})
 	l.last = max(l.last, g.GetTo())
@@ -185,7 +185,7 @@ func (l *life) event(e *pb.Event) {
 	l.kinds[s] = e.GetType()
 }
 
-// has reports whether an event came, or is said to be missing.
+// has reports whether an event came, or is covered by a gap.
 func (l *life) has(sequence uint64) bool {
 	if _, ok := l.kinds[sequence]; ok {
 		return true
@@ -193,7 +193,7 @@ func (l *life) has(sequence uint64) bool {
 	return slices.ContainsFunc(l.gaps, func(g [2]uint64) bool { return g[0] <= sequence && sequence <= g[1] })
 }
 
-// reached returns the last sequence of a node's newest life that the stream has come to, and how many events of it
+// reached returns the last sequence that the stream has of a node's newest incarnation, and how many of its events
 // came.
 func (w *watch) reached(g *gateway) (last uint64, events int) {
 	w.mu.Lock()
@@ -204,7 +204,7 @@ func (w *watch) reached(g *gateway) (last uint64, events int) {
 	return 0, 0
 }
 
-// member waits until the stream has said something about a node, after a moment, and returns how long after that it
+// member waits until the stream has an event about a node after a moment, and returns how long after the moment it
 // came.
 func (w *watch) member(kind, node string, since time.Time) time.Duration {
 	w.t.Helper()
@@ -223,14 +223,14 @@ func (w *watch) member(kind, node string, since time.Time) time.Duration {
 	return came.Sub(since)
 }
 
-// memberKind reports whether an event is about a node: of those a stream has only what the node says that was asked for
-// it.
+// memberKind reports whether an event is about a node. A fleet's stream has such events only from the node that was
+// asked.
 func memberKind(k pb.EventType) bool {
 	return k >= pb.EventType_EVENT_TYPE_NODE_JOINED && k <= pb.EventType_EVENT_TYPE_NODE_LEFT
 }
 
-// dense holds that the stream has, from each node, all that the node's own stream has, from the first event that it
-// owes until the last that it had: each event, or a gap that covers it.
+// dense holds that the stream has all events of each node's own stream, from the first that it owes to the last that it
+// has: each event, or a gap that covers it.
 func (w *watch) dense(own ...*watch) {
 	w.t.Helper()
 	w.mu.Lock()
@@ -247,7 +247,7 @@ func (w *watch) dense(own ...*watch) {
 	}
 }
 
-// whole is dense without gaps: every node has kept all of it until the stream came for it.
+// whole is dense without gaps: every node has kept its events until the stream came for them.
 func (w *watch) whole(own ...*watch) {
 	w.t.Helper()
 	w.dense(own...)
@@ -256,7 +256,7 @@ func (w *watch) whole(own ...*watch) {
 	}
 }
 
-// compare holds it for one life of a node.
+// compare is dense for one incarnation of a node.
 func (w *watch) compare(key string, origin *life) {
 	w.t.Helper()
 	l := w.lives[key]
@@ -294,7 +294,7 @@ func (w *watch) compare(key string, origin *life) {
 	}
 }
 
-// caughtUp waits until the stream has come as far as nodes are now, and returns how long that took.
+// caughtUp waits until the stream has come to the nodes' newest events, and returns how long that took.
 func (w *watch) caughtUp(gateways ...*gateway) time.Duration {
 	w.t.Helper()
 	begin := time.Now()

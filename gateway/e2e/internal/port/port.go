@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The ports that Free chooses from are below those that systems give to clients and to port 0, so that none of these
-// takes a port before the program that it is for.
+// The ports that Free chooses from are below those that systems give to clients and to port 0. So no client and no
+// listener takes a port between Free and the start of the program that gets it.
 const (
 	lowest = 20_000
 	count  = 10_000
@@ -21,8 +21,8 @@ var (
 	given = make(map[int]bool) // in this process
 )
 
-// Free returns a port for each name: one that is free on all addresses of this machine, and that no other call in this
-// process returns.
+// Free returns a port for each name. Each is free on all addresses of this machine, and no other call in this process
+// returns it.
 func Free(t testing.TB, names ...string) map[string]string {
 	t.Helper()
 	mu.Lock()
@@ -35,7 +35,7 @@ func Free(t testing.TB, names ...string) map[string]string {
 	return ports
 }
 
-// next returns a free port that was not given.
+// next returns a free port that was not given before.
 func next(t testing.TB) int {
 	t.Helper()
 	var err error

@@ -21,7 +21,7 @@ const (
 	NATS    = "github.com/nats-io/nats-server/v2"
 )
 
-// workshop has the programs that a test process has built, each once.
+// workshop keeps the programs that a test process has built.
 type workshop struct {
 	mu    sync.Mutex
 	dir   string // "" until something is built
@@ -38,14 +38,15 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Clean removes all that was built. It is for the end of a test process.
+// Clean removes all built programs, at the end of a test process.
 func Clean() {
 	programs.mu.Lock()
 	defer programs.mu.Unlock()
 	_ = os.RemoveAll(programs.dir) // a directory for temporary files
 }
 
-// Build returns the path of the program of a package, which is built once in a test process. Flags are for `go build`.
+// Build returns the path of the program of a package. It is built once in a test process. Flags are those of `go
+// build`.
 func Build(t testing.TB, pkg string, flags ...string) string {
 	t.Helper()
 	file, err := programs.build(pkg, flags)()
@@ -55,7 +56,7 @@ func Build(t testing.TB, pkg string, flags ...string) string {
 	return file
 }
 
-// build returns what builds a program at its first call.
+// build returns the function that builds a program at its first call.
 func (w *workshop) build(pkg string, flags []string) func() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -66,8 +67,8 @@ func (w *workshop) build(pkg string, flags []string) func() (string, error) {
 	return w.built[key]
 }
 
-// building gives each program a directory of its own, so that it has its own name. It copies what `go run` would run:
-// that is in the build cache, where `go build` would link the program again in every test process.
+// building gives each program a directory, so that it keeps its name. It copies the program that `go run` would run,
+// which the build cache keeps: `go build` would link it again in every test process.
 func (w *workshop) building(pkg string, flags []string, number int) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := w.place()
@@ -86,7 +87,7 @@ func (w *workshop) building(pkg string, flags []string, number int) func() (stri
 	})
 }
 
-// place makes the directory for built programs.
+// place returns the directory for built programs, and makes it at the first call.
 func (w *workshop) place() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

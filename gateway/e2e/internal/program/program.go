@@ -1,4 +1,4 @@
-// Package program builds and runs programs for tests that look at them from outside.
+// Package program builds and runs programs for tests of their outside.
 package program
 
 import (
@@ -27,8 +27,7 @@ func Run(t testing.TB, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// Require skips the test where a program is missing. Where the environment has the variable, as in CI, that is a
-// failure.
+// Require skips the test where a program is missing, or fails it when the environment has the variable, as in CI.
 func Require(t testing.TB, variable string, names ...string) {
 	t.Helper()
 	for _, name := range names {

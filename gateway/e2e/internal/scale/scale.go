@@ -1,4 +1,4 @@
-// Package scale says how much tests do: less than they can, unless the environment has LONG_TESTS, as in CI.
+// Package scale says how much tests do: less by default, and all of it when LONG_TESTS is set, as in CI.
 package scale
 
 import (
@@ -11,7 +11,7 @@ import (
 // Full reports whether LONG_TESTS is set.
 func Full() bool { return os.Getenv("LONG_TESTS") != "" }
 
-// Of returns how much a test does by default, or in full.
+// Of returns less by default, and full when LONG_TESTS is set.
 func Of(less, full int) int {
 	if Full() {
 		return full
@@ -19,8 +19,9 @@ func Of(less, full int) int {
 	return less
 }
 
-// Parallel lets more tests run at once than there are processors, for tests that mostly wait for other processes. It is
-// for the beginning of TestMain; the flag -parallel has precedence.
+// Parallel sets how many tests run at once to twice the number of processors, for tests that mostly wait for other
+// processes. TestMain calls it first; the flag -parallel takes precedence.
 func Parallel() {
-	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // a number, for a flag that every test has
+	// It cannot fail: every test binary has the flag, and its value is a number.
+	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 }

@@ -12,8 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the attempts got, and what was computed, into the documents")
 
-// Compare compares tables with those that a document shows at their places, or writes them there when the flag -update
-// is given. A place begins with the kind of table that it is, and the table's name.
+// Compare compares tables with those of a document, or writes them there when the flag -update is given. A table's
+// place in the document begins with its kind and its name.
 func Compare(t *testing.T, document, kind string, tables map[string]string) {
 	t.Helper()
 	text := tree.Read(t, document)

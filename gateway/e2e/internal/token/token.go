@@ -14,7 +14,7 @@ func Of(name string) string {
 	return "sgt_" + base64.RawURLEncoding.EncodeToString(secret[:])
 }
 
-// HashOf returns what a token file has for the token of a name.
+// HashOf returns the hash that a token file has for the token of a name.
 func HashOf(name string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(Of(name)))) }
 
 // Header is an authorization header for every call of a gRPC connection.
@@ -28,5 +28,5 @@ func (h Header) GetRequestMetadata(context.Context, ...string) (map[string]strin
 	return map[string]string{"authorization": string(h)}, nil
 }
 
-// RequireTransportSecurity lets a test send the header in plain text too.
+// RequireTransportSecurity returns false, so that tests can send the header in plain text too.
 func (Header) RequireTransportSecurity() bool { return false }

@@ -1,4 +1,4 @@
-// Package tree gives tests the files of this repository, by their paths from its root.
+// Package tree finds files of this repository by their paths from its root.
 package tree
 
 import (
