@@ -145,7 +145,6 @@ func (j *joined) Write(p []byte) (int, error) {
 
 // A handshake that fails, and one that never comes to an end, have their own reasons.
 func TestTLSRefusals(t *testing.T) {
-	t.Parallel()
 	a, stranger := newAuthority(t), newAuthority(t)
 	hello := a.hello()
 	each(t, func(t *testing.T, engine string) {

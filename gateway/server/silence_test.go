@@ -10,9 +10,7 @@ import (
 
 // A peer that sends nothing is closed, and one that sent a byte in time may be silent from then on.
 func TestFirstByteTimeout(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, engine string) {
-		t.Parallel()
 		const timeout = 300 * time.Millisecond
 		g := startOn(t, engine, server.Config{Limits: server.Limits{FirstByteTimeout: timeout},
 			CloseTimeout: 50 * time.Millisecond})

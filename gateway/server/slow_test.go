@@ -54,7 +54,6 @@ func TestPeerThatNeverReads(t *testing.T) {
 // A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write
 // timeout.
 func TestSteadyReader(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, engine string) {
 		t.Parallel()
 		g := startOn(t, engine, server.Config{Limits: server.Limits{WriteTimeout: 1500 * time.Millisecond}})
