@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/internal/certid"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -157,17 +157,10 @@ func earliest(chain []*x509.Certificate) time.Time {
 // neighbour returns what a plain TCP connection proves: nothing, which on loopback is enough unless an identity is
 // required. Both ends must be loopback addresses.
 func (g *greeter) neighbour(c net.Conn, address string) (*Grant, error) {
-	if g.auth.Required || !isLoopback(c.RemoteAddr()) || !isLoopback(c.LocalAddr()) {
+	if g.auth.Required || !ipnet.IsLoopback(c.RemoteAddr()) || !ipnet.IsLoopback(c.LocalAddr()) {
 		return nil, errNoCredentials
 	}
 	return NewGrant(Caller{Identity: address, Proof: proofNone, Role: pb.Role_ROLE_ADMIN, Address: address}), nil
-}
-
-// isLoopback reports whether an address is a loopback IP address. It is narrower than ipnet.IsLoopback, which takes a
-// unix socket too: the user behind a unix socket must be known (g.user), also when an embedder wraps its connection.
-func isLoopback(a net.Addr) bool {
-	ap, err := netip.ParseAddrPort(a.String())
-	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
 var errNotClient = errors.New("a server's credentials were used by a client")

@@ -68,14 +68,11 @@ func ParseExact(text string) (p netip.Prefix, exact bool, err error) {
 	return p, err == nil && p == p.Masked(), err
 }
 
-// IsLoopback reports whether an address of a listener or of a peer can only be reached from this machine: a loopback IP
-// address, or a unix socket.
+// IsLoopback reports whether an address of a listener or of a peer is a loopback IP address. A unix socket's is not:
+// the user behind it must be known.
 func IsLoopback(a net.Addr) bool {
 	if a == nil {
 		return false
-	}
-	if a.Network() == "unix" {
-		return true
 	}
 	p, err := netip.ParseAddrPort(a.String())
 	return err == nil && Addr(p.Addr()).IsLoopback()
