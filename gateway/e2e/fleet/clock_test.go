@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 )
 
 // clockAhead is the environment variable with the seconds by which a gateway's wall clock is ahead.
@@ -63,6 +64,7 @@ var ahead = func() (n int64) {
 // and the refusal of stale requests go by monotonic clocks. A node that restarts with an earlier time than its last
 // incarnation is a new incarnation.
 func TestClock(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	path := skewed(t)
 	l := newLab(t)

@@ -6,6 +6,6 @@
 //	go test ./gateway/e2e/fleet
 //	go test -v -timeout 20m ./gateway/e2e/fleet -fleet.connections 30000 -fleet.split 60s -fleet.report fleet.md
 //
-// With LONG_TESTS in the environment the scenes are larger by default. Cuts need network namespaces: Linux, root, and
-// the program ip. Without them those tests are skipped, unless REQUIRE_NETNS is set.
+// With LONG_TESTS in the environment the scenes are larger, and the longest are played too. Cuts need network
+// namespaces: Linux, root, and the program ip. Without them those tests are skipped, unless REQUIRE_NETNS is set.
 package fleet

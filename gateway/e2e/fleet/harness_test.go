@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -70,6 +71,7 @@ func TestHarness(t *testing.T) {
 
 // TestHarnessCuts holds that a machine on another switch is silent, not gone, and that a throttled cable is slow.
 func TestHarnessCuts(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	n := newNetwork(t)
 	namespace, address := n.host()

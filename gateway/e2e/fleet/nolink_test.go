@@ -10,12 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestServersRestart kills the fleet's NATS server under load and starts it again. No client notices, and each node's
 // control plane answers for the node itself. The fleet answers with what it has, and names what is missing.
 func TestServersRestart(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	l := newFleet(t, external, 3, *connections/5)
 	a, b := l.gateways[0], l.gateways[1]

@@ -16,6 +16,7 @@ import (
 // TestThrottled throttles the cable of one of three nodes. Calls that need it are slow, or say that it does not answer;
 // calls to the others are as quick as before. After the throttle every connection and every event is there.
 func TestThrottled(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	l, network := newCutFleet(t, 3, *connections/5)
 	a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]

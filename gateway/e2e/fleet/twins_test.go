@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -43,6 +44,7 @@ func at(flags []string, name string) string { return flags[slices.Index(flags, n
 // TestTwinAfterSplit starts a second node of a name on the other side of a cut. After the cut the older one leaves the
 // fleet, says so, and keeps its clients; the younger one stays in the fleet.
 func TestTwinAfterSplit(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	network, l, ca := newNetwork(t), newLab(t), newAuthority(t)
 	addresses := make([]string, 4)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"testing"
 )
 
 // Full reports whether LONG_TESTS is set.
@@ -17,6 +18,14 @@ func Of(less, full int) int {
 		return full
 	}
 	return less
+}
+
+// Long skips a test that takes long, unless LONG_TESTS is set.
+func Long(t testing.TB) {
+	t.Helper()
+	if !Full() {
+		t.Skip("this test takes long: set LONG_TESTS=1 to run it")
+	}
 }
 
 // Parallel sets how many tests run at once to twice the number of processors, for tests that mostly wait for other
