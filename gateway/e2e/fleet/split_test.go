@@ -9,12 +9,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 )
 
 // TestSplit cuts two of five nodes off from the other three while clients come and go on both sides. Each side names
 // the nodes that it is without. Nothing that one side is asked for meanwhile happens on the other side, then or later.
 // After the cut is healed no node lists a connection that is gone.
 func TestSplit(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	l, network := newCutFleet(t, 5, *connections/5)
 	few, many := l.gateways[:2], l.gateways[2:]
