@@ -2,8 +2,8 @@
 
 package daemon
 
-// descriptorRoom returns 0: this system has no known limit.
-func descriptorRoom() int { return 0 }
+// connectionDescriptors returns 0: this system has no known limit.
+func connectionDescriptors() int { return 0 }
 
-// controlRoom returns 0: this system has no known limit.
-func controlRoom() int { return 0 }
+// controlDescriptors returns 0: this system has no known limit.
+func controlDescriptors() int { return 0 }

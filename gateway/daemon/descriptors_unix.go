@@ -10,8 +10,8 @@ const minSpare, maxSpare = 64, 1024
 
 func spareDescriptors(limit int) int { return min(maxSpare, max(minSpare, limit/16)) }
 
-// descriptorRoom returns how many connections the descriptor limit allows; 0 without a limit.
-func descriptorRoom() int {
+// connectionDescriptors returns how many connections the descriptor limit allows; 0 without a limit.
+func connectionDescriptors() int {
 	limit := descriptorLimit()
 	if limit == 0 {
 		return 0
@@ -19,9 +19,9 @@ func descriptorRoom() int {
 	return max(1, limit-spareDescriptors(limit))
 }
 
-// controlRoom returns how many connections the control plane may have: the spare descriptors, less 32 for files and the
-// runtime; 0 without a limit.
-func controlRoom() int {
+// controlDescriptors returns how many connections the control plane may have: the spare descriptors, less 32 for files
+// and the runtime; 0 without a limit.
+func controlDescriptors() int {
 	limit := descriptorLimit()
 	if limit == 0 {
 		return 0

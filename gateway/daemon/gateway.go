@@ -42,7 +42,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		return usageError{fmt.Errorf("control plane: %w", err)}
 	}
 	defer g.auth.close()
-	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlRoom(),
+	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlDescriptors(),
 		Logger: log.Named("control")})
 	if err != nil {
 		return usageError{err}

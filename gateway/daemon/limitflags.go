@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -12,132 +13,138 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// limitFlags are the flags for server.Limits. ctl can change most of them while the gateway runs.
+// limitFlags are the flags that set server.Limits. ctl can change most limits while the gateway runs.
 type limitFlags struct {
-	maxConnections     int
-	perIP              int
-	perIPv6Network     int
-	acceptRate         float64
-	acceptBurst        int
-	acceptRatePerIP    float64
-	acceptBurstPerIP   int
-	allow              prefixes
-	deny               prefixes
-	handshakeTimeout   time.Duration
-	maxHandshakes      int
-	firstByteTimeout   time.Duration
-	receiveRate        byteSize
-	receiveMessageRate int
-	idleTimeout        time.Duration
-	highWater          byteSize
-	sendQueueLimit     byteSize
-	queueBudget        byteSize
-	writeTimeout       time.Duration
+	server.Limits
+
+	set    *pflag.FlagSet
+	checks []func() error // one for each flag that has a bound
 }
 
+// flags registers a flag for each limit. A new limit needs one statement here.
 func (l *limitFlags) flags(f *pflag.FlagSet) {
-	l.highWater, l.sendQueueLimit = 64<<10, 1<<20
-	f.IntVar(&l.maxConnections, "max-connections", 0, "most live connections; 0: the descriptor limit less a sixteenth "+
-		"(64 to 1,024)")
-	f.IntVar(&l.perIP, "max-connections-per-ip", 0, "most connections from one address; 0: no limit")
-	f.IntVar(&l.perIPv6Network, "max-connections-per-ipv6-network", 0,
-		"most connections from one IPv6 /64 network; 0: no limit")
-	f.Float64Var(&l.acceptRate, "accept-rate", 0, "connections admitted a second, on average; 0: no limit")
-	f.IntVar(&l.acceptBurst, "accept-burst", 0, "how many may come at once; 0: as many as --accept-rate")
-	f.Float64Var(&l.acceptRatePerIP, "accept-rate-per-ip", 0,
-		"--accept-rate for each IPv4 address or IPv6 /64 network; 0: no limit")
-	f.IntVar(&l.acceptBurstPerIP, "accept-burst-per-ip", 0, "--accept-burst for each; 0: as many as --accept-rate-per-ip")
-	f.Var(&l.allow, "allow", "network (CIDR) from which connections are admitted; may be given again; none: all")
-	f.Var(&l.deny, "deny", "network (CIDR) from which none is admitted, before --allow; may be given again")
-	f.DurationVar(&l.handshakeTimeout, "handshake-timeout", 10*time.Second,
-		"how long a PROXY header and a TLS handshake may take together")
-	f.IntVar(&l.maxHandshakes, "max-handshakes", 1024, "TLS handshakes under way at once; others wait for their turn")
-	f.DurationVar(&l.firstByteTimeout, "first-byte-timeout", 0,
-		"how long a new connection may take to send its first byte; 0: for ever")
-	f.Var(&l.receiveRate, "receive-rate", "bytes a second that are read from one connection, on average, for example "+
-		"64KiB; 0: no limit")
-	f.IntVar(&l.receiveMessageRate, "receive-message-rate", 0, "reads a second of one connection, on average; 0: no limit")
-	f.DurationVar(&l.idleTimeout, "idle-timeout", 0, "how long a connection may neither receive nor send; 0: for ever")
-	f.Var(&l.highWater, "high-water", "send-queue bytes above which reading from that peer pauses, for example 64KiB")
-	f.Var(&l.sendQueueLimit, "send-queue-limit", "send-queue bytes beyond which a send is dropped, for example 1MiB")
-	f.Var(&l.queueBudget, "queue-budget", "bytes that all send queues together may have, for example 1GiB; 0: no limit")
-	f.DurationVar(&l.writeTimeout, "write-timeout", 30*time.Second,
-		"how long a peer may take no byte of a non-empty send queue")
+	l.set = f
+	l.HighWater, l.SendQueueLimit = 64<<10, 1<<20
+	l.HandshakeTimeout, l.MaxHandshakes, l.WriteTimeout = 10*time.Second, 1024, 30*time.Second
+	l.connectionFlags()
+	l.admissionFlags()
+	l.receiveFlags()
+	l.queueFlags()
 }
 
-// validate checks limits that the server does not check, or would not name by their flags.
-func (l *limitFlags) validate() error {
-	if l.maxConnections < 0 {
-		return fmt.Errorf("--max-connections %d: expected 0 (the descriptor limit less a sixteenth) or more",
-			l.maxConnections)
+func (l *limitFlags) connectionFlags() {
+	l.count(&l.MaxConnections, "max-connections", 0, "most live connections; 0: the descriptor limit less a sixteenth "+
+		"(64 to 1,024)")
+	l.count(&l.ConnectionsPerIP, "max-connections-per-ip", 0, "most connections from one address; 0: no limit")
+	l.count(&l.ConnectionsPerIPv6Network, "max-connections-per-ipv6-network", 0,
+		"most connections from one IPv6 /64 network; 0: no limit")
+}
+
+func (l *limitFlags) admissionFlags() {
+	l.rate(&l.AcceptRate, "accept-rate", "connections admitted a second, on average; 0: no limit")
+	l.count(&l.AcceptBurst, "accept-burst", 0, "how many may come at once; 0: as many as --accept-rate")
+	l.rate(&l.AcceptRatePerIP, "accept-rate-per-ip",
+		"--accept-rate for each IPv4 address or IPv6 /64 network; 0: no limit")
+	l.count(&l.AcceptBurstPerIP, "accept-burst-per-ip", 0, "--accept-burst for each; 0: as many as --accept-rate-per-ip")
+	l.networks(&l.Allow, "allow", "network (CIDR) from which connections are admitted; may be given again; none: all")
+	l.networks(&l.Deny, "deny", "network (CIDR) from which none is admitted, before --allow; may be given again")
+	l.period(&l.HandshakeTimeout, "handshake-timeout", time.Millisecond,
+		"how long a PROXY header and a TLS handshake may take together")
+	l.count(&l.MaxHandshakes, "max-handshakes", 1, "TLS handshakes under way at once; others wait for their turn")
+}
+
+func (l *limitFlags) receiveFlags() {
+	l.period(&l.FirstByteTimeout, "first-byte-timeout", 0,
+		"how long a new connection may take to send its first byte; 0: for ever")
+	l.bytes(&l.ReceiveRate, "receive-rate", 0,
+		"bytes a second that are read from one connection, on average, for example 64KiB; 0: no limit")
+	l.count(&l.ReceiveMessageRate, "receive-message-rate", 0, "reads a second of one connection, on average; 0: no limit")
+	l.period(&l.IdleTimeout, "idle-timeout", 0, "how long a connection may neither receive nor send; 0: for ever")
+}
+
+func (l *limitFlags) queueFlags() {
+	l.bytes(&l.HighWater, "high-water", 1,
+		"send-queue bytes above which reading from that peer pauses, for example 64KiB")
+	l.bytes(&l.SendQueueLimit, "send-queue-limit", 1, "send-queue bytes beyond which a send is dropped, for example 1MiB")
+	l.bytes(&l.QueueBudget, "queue-budget", 0,
+		"bytes that all send queues together may have, for example 1GiB; 0: no limit")
+	l.period(&l.WriteTimeout, "write-timeout", 1, "how long a peer may take no byte of a non-empty send queue")
+}
+
+// count registers a flag for a number of things.
+func (l *limitFlags) count(value *int, name string, least int, usage string) {
+	l.set.IntVar(value, name, *value, usage)
+	atLeast(l, value, name, least)
+}
+
+// bytes registers a flag for a number of bytes.
+func (l *limitFlags) bytes(value *int, name string, least int, usage string) {
+	l.set.Var((*byteSize)(value), name, usage)
+	atLeast(l, value, name, least)
+}
+
+// rate registers a flag for a number a second.
+func (l *limitFlags) rate(value *float64, name, usage string) {
+	l.set.Float64Var(value, name, *value, usage)
+	atLeast(l, value, name, 0)
+}
+
+// period registers a flag for a time.
+func (l *limitFlags) period(value *time.Duration, name string, least time.Duration, usage string) {
+	l.set.DurationVar(value, name, *value, usage)
+	atLeast(l, value, name, least)
+}
+
+// networks registers a flag for a list of networks.
+func (l *limitFlags) networks(value *[]netip.Prefix, name, usage string) {
+	l.set.Var((*prefixes)(value), name, usage)
+}
+
+// atLeast has validate refuse less. The server would take its default in place of a 0 where the least is more, and
+// would not name the flag.
+func atLeast[T int | float64 | time.Duration](l *limitFlags, value *T, name string, least T) {
+	l.checks = append(l.checks, func() error {
+		if v := *value; !(v >= least) || math.IsInf(float64(v), 0) { // refuses NaN too
+			return fmt.Errorf("--%s %v: expected %s", name, v, leastText(least))
+		}
+		return nil
+	})
+}
+
+// leastText tells a least value.
+func leastText[T int | float64 | time.Duration](least T) string {
+	switch any(least) {
+	case 0, 0.0, time.Duration(0):
+		return "0 or more"
+	case time.Duration(1):
+		return "more than 0"
+	default:
+		return fmt.Sprintf("at least %v", least)
 	}
-	for _, c := range []struct {
-		name  string
-		value float64
-		least float64
-	}{
-		{"max-connections-per-ip", float64(l.perIP), 0}, {"max-connections-per-ipv6-network", float64(l.perIPv6Network), 0},
-		{"accept-rate", l.acceptRate, 0}, {"accept-burst", float64(l.acceptBurst), 0},
-		{"accept-rate-per-ip", l.acceptRatePerIP, 0}, {"accept-burst-per-ip", float64(l.acceptBurstPerIP), 0},
-		{"receive-message-rate", float64(l.receiveMessageRate), 0}, {"max-handshakes", float64(l.maxHandshakes), 1},
-		{"high-water", float64(l.highWater), 1}, {"send-queue-limit", float64(l.sendQueueLimit), 1},
-	} {
-		if !(c.value >= c.least) || math.IsInf(c.value, 0) { // refuses NaN too
-			return fmt.Errorf("--%s %v: expected at least %v", c.name, c.value, c.least)
+}
+
+// validate checks the limits that the server does not check, or would not name by their flags.
+func (l *limitFlags) validate() error {
+	for _, check := range l.checks {
+		if err := check(); err != nil {
+			return err
 		}
 	}
-	if l.acceptBurst > 0 && l.acceptRate == 0 || l.acceptBurstPerIP > 0 && l.acceptRatePerIP == 0 {
+	if l.AcceptBurst > 0 && l.AcceptRate == 0 || l.AcceptBurstPerIP > 0 && l.AcceptRatePerIP == 0 {
 		return errors.New("--accept-burst does nothing without --accept-rate, nor --accept-burst-per-ip without " +
 			"--accept-rate-per-ip; give both, or neither")
 	}
-	if l.sendQueueLimit < l.highWater {
-		return fmt.Errorf("--send-queue-limit %s: expected at least --high-water, %s", &l.sendQueueLimit, &l.highWater)
-	}
-	return l.validateTimeouts()
-}
-
-// validateTimeouts checks the durations.
-func (l *limitFlags) validateTimeouts() error {
-	for _, c := range []struct {
-		name     string
-		value    time.Duration
-		least    time.Duration
-		expected string
-	}{
-		{"handshake-timeout", l.handshakeTimeout, time.Millisecond, "at least 1ms"},
-		{"first-byte-timeout", l.firstByteTimeout, 0, "0 (for ever) or more"},
-		{"idle-timeout", l.idleTimeout, 0, "0 (for ever) or more"},
-		{"write-timeout", l.writeTimeout, 1, "more than 0"},
-	} {
-		if c.value < c.least {
-			return fmt.Errorf("--%s %s: expected %s", c.name, c.value, c.expected)
-		}
+	if l.SendQueueLimit < l.HighWater {
+		return fmt.Errorf("--send-queue-limit %s: expected at least --high-water, %s", (*byteSize)(&l.SendQueueLimit),
+			(*byteSize)(&l.HighWater))
 	}
 	return nil
 }
 
 // limits returns the server's limits, including the connection limits of listeners by name.
 func (l *limitFlags) limits(listeners map[string]int) server.Limits {
-	return server.Limits{
-		MaxConnections:            cmp.Or(l.maxConnections, descriptorRoom()),
-		ListenerConnections:       listeners,
-		ConnectionsPerIP:          l.perIP,
-		ConnectionsPerIPv6Network: l.perIPv6Network,
-		AcceptRate:                l.acceptRate,
-		AcceptBurst:               l.acceptBurst,
-		AcceptRatePerIP:           l.acceptRatePerIP,
-		AcceptBurstPerIP:          l.acceptBurstPerIP,
-		ReceiveRate:               int(l.receiveRate),
-		ReceiveMessageRate:        l.receiveMessageRate,
-		HandshakeTimeout:          l.handshakeTimeout,
-		MaxHandshakes:             l.maxHandshakes,
-		FirstByteTimeout:          l.firstByteTimeout,
-		Allow:                     l.allow,
-		Deny:                      l.deny,
-		QueueBudget:               int(l.queueBudget),
-		HighWater:                 int(l.highWater),
-		SendQueueLimit:            int(l.sendQueueLimit),
-		WriteTimeout:              l.writeTimeout,
-		IdleTimeout:               l.idleTimeout,
-	}
+	all := l.Limits
+	all.ListenerConnections = listeners
+	all.MaxConnections = cmp.Or(all.MaxConnections, connectionDescriptors())
+	return all
 }

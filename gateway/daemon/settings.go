@@ -108,7 +108,7 @@ func (s *settings) validate() error {
 			return err
 		}
 	}
-	if s.idleAction == "notify" && s.limits.idleTimeout == 0 {
+	if s.idleAction == "notify" && s.limits.IdleTimeout == 0 {
 		return errors.New("--idle-action notify does nothing without --idle-timeout; give both, or neither")
 	}
 	if s.drainTimeout <= 0 {
@@ -170,7 +170,7 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 		Node:                  s.node,
 		Handler:               s.newHandler(),
 		DrainTimeout:          s.drainTimeout,
-		ConnectionDescriptors: descriptorRoom(),
+		ConnectionDescriptors: connectionDescriptors(),
 		EventLogSize:          s.eventLogSize,
 		Logger:                log,
 		Version:               version(),

@@ -168,7 +168,7 @@ func (s *Server) begin() error {
 	if err := s.beServing(); err != nil {
 		return err
 	}
-	s.warnOfRoom()
+	s.warnOfDescriptors()
 	for _, l := range s.listeners {
 		s.log.Append(&event.Event{Type: event.Listening, Detail: l.detail()})
 		if err := l.accept(); err != nil {

@@ -42,13 +42,13 @@ func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits,
 	}
 	s.record(&event.ControlDetail{Verb: "UpdateLimits", Actor: r.Actor, Changes: changes}, &tally.Tally{})
 	if l.MaxConnections != old.MaxConnections {
-		s.warnOfRoom()
+		s.warnOfDescriptors()
 	}
 	return l, nil
 }
 
-// warnOfRoom tells operators when more connections are allowed than there is room for.
-func (s *Server) warnOfRoom() {
+// warnOfDescriptors tells operators when more connections are allowed than the descriptor limit has descriptors for.
+func (s *Server) warnOfDescriptors() {
 	room, limit := s.config.ConnectionDescriptors, s.limits.Load().MaxConnections
 	if room > 0 && (limit == 0 || limit > room) {
 		s.config.Logger.Warn("more connections are allowed than descriptors: when they run out, clients and ctl wait for "+
