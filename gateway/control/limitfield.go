@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -21,26 +22,21 @@ import (
 
 // limitField is a field of the contract's Limits and the server's field that it stands for.
 //
-// A new limit needs a field of Limits in proto, a field of server.Limits with its default and its check, a row of
-// limitFields, and a flag in gateway/daemon/limitflags.go. ctl finds it in the contract's descriptor; a limit in bytes
-// is also named in ctl/internal/cli/limitfield.go.
+// A new limit needs a field of Limits in proto with its rule, a field of server.Limits with its default and its check,
+// a row of limitFields, and a flag in gateway/daemon/limitflags.go. ctl finds it in the contract's descriptor.
 type limitField struct {
-	name   protoreflect.Name
-	of     func(*server.Limits) any // a pointer to the server's field; nil: the limit is none of server.Limits
-	fixed  bool                     // cannot be changed while the gateway serves
-	needed bool                     // 0 is refused: it would silently become the default, and the record would say 0
+	name protoreflect.Name
+	of   func(*server.Limits) any // a pointer to the server's field
 }
 
+// limitFields are the limits of server.Limits: every limit of the contract that can be changed, and low_water.
 var limitFields = []limitField{
 	{name: "max_connections", of: func(l *server.Limits) any { return &l.MaxConnections }},
-	{name: "high_water", of: func(l *server.Limits) any { return &l.HighWater }, needed: true},
-	{name: "low_water", of: func(l *server.Limits) any { return &l.LowWater }, fixed: true},
-	{name: "send_queue_limit", of: func(l *server.Limits) any { return &l.SendQueueLimit }, needed: true},
-	{name: "write_timeout", of: func(l *server.Limits) any { return &l.WriteTimeout }, needed: true},
+	{name: "high_water", of: func(l *server.Limits) any { return &l.HighWater }},
+	{name: "low_water", of: func(l *server.Limits) any { return &l.LowWater }},
+	{name: "send_queue_limit", of: func(l *server.Limits) any { return &l.SendQueueLimit }},
+	{name: "write_timeout", of: func(l *server.Limits) any { return &l.WriteTimeout }},
 	{name: "idle_timeout", of: func(l *server.Limits) any { return &l.IdleTimeout }},
-	{name: "idle_action", fixed: true},
-	{name: "drain_timeout", fixed: true},
-	{name: "event_log_size", fixed: true},
 	{name: "listener_connections", of: func(l *server.Limits) any { return &l.ListenerConnections }},
 	{name: "connections_per_ip", of: func(l *server.Limits) any { return &l.ConnectionsPerIP }},
 	{name: "connections_per_ipv6_network", of: func(l *server.Limits) any { return &l.ConnectionsPerIPv6Network }},
@@ -50,32 +46,48 @@ var limitFields = []limitField{
 	{name: "accept_burst_per_ip", of: func(l *server.Limits) any { return &l.AcceptBurstPerIP }},
 	{name: "receive_rate", of: func(l *server.Limits) any { return &l.ReceiveRate }},
 	{name: "receive_message_rate", of: func(l *server.Limits) any { return &l.ReceiveMessageRate }},
-	{name: "handshake_timeout", of: func(l *server.Limits) any { return &l.HandshakeTimeout }, needed: true},
-	{name: "max_handshakes", of: func(l *server.Limits) any { return &l.MaxHandshakes }, needed: true},
+	{name: "handshake_timeout", of: func(l *server.Limits) any { return &l.HandshakeTimeout }},
+	{name: "max_handshakes", of: func(l *server.Limits) any { return &l.MaxHandshakes }},
 	{name: "first_byte_timeout", of: func(l *server.Limits) any { return &l.FirstByteTimeout }},
 	{name: "allow", of: func(l *server.Limits) any { return &l.Allow }},
 	{name: "deny", of: func(l *server.Limits) any { return &l.Deny }},
 	{name: "queue_budget", of: func(l *server.Limits) any { return &l.QueueBudget }},
 }
 
+// rule is the contract's rule of the field.
+func (f *limitField) rule() *pb.LimitRule { return ruleOf(limitDescriptors().ByName(f.name)) }
+
+// limitDescriptors are the fields of the contract's Limits.
+func limitDescriptors() protoreflect.FieldDescriptors {
+	return (*pb.Limits)(nil).ProtoReflect().Descriptor().Fields()
+}
+
+// ruleOf is the rule of a field of the contract's Limits; nil, which has only zeros, when it has none.
+func ruleOf(d protoreflect.FieldDescriptor) *pb.LimitRule {
+	rule, _ := proto.GetExtension(d.Options(), pb.E_LimitRule).(*pb.LimitRule)
+	return rule
+}
+
 // changeableLimit returns the field of a mask's path; nil when there is none that can be changed.
 func changeableLimit(path string) *limitField {
-	i := slices.IndexFunc(limitFields, func(f limitField) bool { return string(f.name) == path && !f.fixed })
+	i := slices.IndexFunc(limitFields, func(f limitField) bool { return string(f.name) == path && !f.rule().GetFixed() })
 	if i < 0 {
 		return nil
 	}
 	return &limitFields[i]
 }
 
+// isFixedLimit reports whether a mask's path names a limit that cannot be changed.
 func isFixedLimit(path string) bool {
-	return slices.ContainsFunc(limitFields, func(f limitField) bool { return string(f.name) == path && f.fixed })
+	d := limitDescriptors().ByName(protoreflect.Name(path))
+	return d != nil && ruleOf(d).GetFixed()
 }
 
 // changeableNames returns the paths that a mask may have, sorted.
 func changeableNames() []string {
 	var names []string
 	for _, f := range limitFields {
-		if !f.fixed {
+		if !f.rule().GetFixed() {
 			names = append(names, string(f.name))
 		}
 	}
@@ -134,8 +146,8 @@ func setting[T any](f *limitField, value T) func(*server.Limits) {
 
 // check refuses the absence of a limit that the gateway cannot do without.
 func (f *limitField) check(given bool, field string) error {
-	return contract.Check(given || !f.needed, field,
-		"0 or absent; expected more than 0, because there is no doing without it")
+	return contract.Check(given || !f.rule().GetRequired(), field,
+		"0 or absent; expected more than 0, because the gateway cannot do without it")
 }
 
 func (f *limitField) takeCount(field string, n uint64) (func(*server.Limits), string, error) {

@@ -29,9 +29,7 @@ func limits(l *server.Limits, g *server.GatewayInfo) *pb.Limits {
 		EventLogSize: uint64(g.EventLogSize),
 	}
 	for i := range limitFields {
-		if f := &limitFields[i]; f.of != nil {
-			f.put(l, out.ProtoReflect())
-		}
+		limitFields[i].put(l, out.ProtoReflect())
 	}
 	return out
 }

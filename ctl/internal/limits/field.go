@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -31,16 +32,6 @@ func Fields() []Field {
 	return all
 }
 
-// fixedNames are the limits that a gateway keeps from its start to its end.
-func fixedNames() []string {
-	return []string{"low-water", "idle-action", "drain-timeout", "event-log-size"}
-}
-
-// byteNames are the limits that count bytes.
-func byteNames() []string {
-	return []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget"}
-}
-
 // Admission are the limits of admission. A gateway may run without them, and says nothing about them then.
 func Admission() []Field {
 	all := Fields()
@@ -55,10 +46,16 @@ func (f Field) Name() string { return app.Kebab(f.path()) }
 func (f Field) path() string { return string(f.d.Name()) }
 
 // settable reports whether the limit can be changed while the gateway runs.
-func (f Field) settable() bool { return !slices.Contains(fixedNames(), f.Name()) }
+func (f Field) settable() bool { return !f.rule().GetFixed() }
 
 // inBytes reports whether the limit counts bytes.
-func (f Field) inBytes() bool { return slices.Contains(byteNames(), f.Name()) }
+func (f Field) inBytes() bool { return f.rule().GetBytes() }
+
+// rule is the contract's rule of the limit; nil, which has only zeros, when it has none.
+func (f Field) rule() *sockgatev1.LimitRule {
+	rule, _ := proto.GetExtension(f.d.Options(), sockgatev1.E_LimitRule).(*sockgatev1.LimitRule)
+	return rule
+}
 
 // IsSet reports whether the limit's value is not zero. For most limits zero means no limit.
 func (f Field) IsSet(l *sockgatev1.Limits) bool {

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -48,9 +49,22 @@ func TestLimitsRoundTrip(t *testing.T) {
 	}
 }
 
-// The lists of limits that are special name limits of the contract.
+// The contract's rules mark the limits that are special.
 func TestSpecialLimitsExist(t *testing.T) {
-	if _, err := find(append(fixedNames(), byteNames()...)); err != nil {
-		t.Error(err)
+	var fixed, bytes []string
+	for _, f := range Fields() {
+		if !f.settable() {
+			fixed = append(fixed, f.Name())
+		}
+		if f.inBytes() {
+			bytes = append(bytes, f.Name())
+		}
+	}
+	if want := []string{"low-water", "idle-action", "drain-timeout", "event-log-size"}; !slices.Equal(fixed, want) {
+		t.Errorf("%v are fixed; expected %v", fixed, want)
+	}
+	if want := []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget"}; !slices.Equal(
+		bytes, want) {
+		t.Errorf("%v count bytes; expected %v", bytes, want)
 	}
 }

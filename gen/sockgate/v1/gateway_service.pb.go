@@ -3688,7 +3688,7 @@ var File_sockgate_v1_gateway_service_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\n" +
-	"!sockgate/v1/gateway_service.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\x1a\x17sockgate/v1/event.proto\x1a\x17sockgate/v1/fleet.proto\x1a\x16sockgate/v1/role.proto\"\xc4\x01\n" +
+	"!sockgate/v1/gateway_service.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\x1a\x17sockgate/v1/event.proto\x1a\x17sockgate/v1/fleet.proto\x1a\x17sockgate/v1/limit.proto\x1a\x16sockgate/v1/role.proto\"\xc4\x01\n" +
 	"\x16ListConnectionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -3853,19 +3853,20 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x03tls\x18\x06 \x01(\bR\x03tls\x12\x1f\n" +
 	"\vclient_auth\x18\a \x01(\tR\n" +
 	"clientAuth\x12%\n" +
-	"\x0eproxy_protocol\x18\b \x01(\tR\rproxyProtocol\"\xae\t\n" +
-	"\x06Limits\x12'\n" +
-	"\x0fmax_connections\x18\x01 \x01(\x04R\x0emaxConnections\x12\x1d\n" +
+	"\x0eproxy_protocol\x18\b \x01(\tR\rproxyProtocol\"\x8c\n" +
 	"\n" +
-	"high_water\x18\x02 \x01(\x04R\thighWater\x12\x1b\n" +
-	"\tlow_water\x18\x03 \x01(\x04R\blowWater\x12(\n" +
-	"\x10send_queue_limit\x18\x04 \x01(\x04R\x0esendQueueLimit\x12>\n" +
-	"\rwrite_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\fwriteTimeout\x12<\n" +
-	"\fidle_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\x12\x1f\n" +
-	"\vidle_action\x18\a \x01(\tR\n" +
-	"idleAction\x12>\n" +
-	"\rdrain_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12$\n" +
-	"\x0eevent_log_size\x18\t \x01(\x04R\feventLogSize\x12_\n" +
+	"\x06Limits\x12'\n" +
+	"\x0fmax_connections\x18\x01 \x01(\x04R\x0emaxConnections\x12'\n" +
+	"\n" +
+	"high_water\x18\x02 \x01(\x04B\bҥ\x19\x04\x10\x01\x18\x01R\thighWater\x12%\n" +
+	"\tlow_water\x18\x03 \x01(\x04B\bҥ\x19\x04\b\x01\x18\x01R\blowWater\x122\n" +
+	"\x10send_queue_limit\x18\x04 \x01(\x04B\bҥ\x19\x04\x10\x01\x18\x01R\x0esendQueueLimit\x12F\n" +
+	"\rwrite_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x06ҥ\x19\x02\x10\x01R\fwriteTimeout\x12<\n" +
+	"\fidle_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\x12'\n" +
+	"\vidle_action\x18\a \x01(\tB\x06ҥ\x19\x02\b\x01R\n" +
+	"idleAction\x12F\n" +
+	"\rdrain_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationB\x06ҥ\x19\x02\b\x01R\fdrainTimeout\x12,\n" +
+	"\x0eevent_log_size\x18\t \x01(\x04B\x06ҥ\x19\x02\b\x01R\feventLogSize\x12_\n" +
 	"\x14listener_connections\x18\n" +
 	" \x03(\v2,.sockgate.v1.Limits.ListenerConnectionsEntryR\x13listenerConnections\x12,\n" +
 	"\x12connections_per_ip\x18\v \x01(\x04R\x10connectionsPerIp\x12?\n" +
@@ -3874,15 +3875,15 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"acceptRate\x12!\n" +
 	"\faccept_burst\x18\x0e \x01(\x04R\vacceptBurst\x12+\n" +
 	"\x12accept_rate_per_ip\x18\x0f \x01(\x01R\x0facceptRatePerIp\x12-\n" +
-	"\x13accept_burst_per_ip\x18\x10 \x01(\x04R\x10acceptBurstPerIp\x12!\n" +
-	"\freceive_rate\x18\x11 \x01(\x04R\vreceiveRate\x120\n" +
-	"\x14receive_message_rate\x18\x12 \x01(\x04R\x12receiveMessageRate\x12F\n" +
-	"\x11handshake_timeout\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\x10handshakeTimeout\x12%\n" +
-	"\x0emax_handshakes\x18\x14 \x01(\x04R\rmaxHandshakes\x12G\n" +
+	"\x13accept_burst_per_ip\x18\x10 \x01(\x04R\x10acceptBurstPerIp\x12)\n" +
+	"\freceive_rate\x18\x11 \x01(\x04B\x06ҥ\x19\x02\x18\x01R\vreceiveRate\x120\n" +
+	"\x14receive_message_rate\x18\x12 \x01(\x04R\x12receiveMessageRate\x12N\n" +
+	"\x11handshake_timeout\x18\x13 \x01(\v2\x19.google.protobuf.DurationB\x06ҥ\x19\x02\x10\x01R\x10handshakeTimeout\x12-\n" +
+	"\x0emax_handshakes\x18\x14 \x01(\x04B\x06ҥ\x19\x02\x10\x01R\rmaxHandshakes\x12G\n" +
 	"\x12first_byte_timeout\x18\x15 \x01(\v2\x19.google.protobuf.DurationR\x10firstByteTimeout\x12\x14\n" +
 	"\x05allow\x18\x16 \x03(\tR\x05allow\x12\x12\n" +
-	"\x04deny\x18\x17 \x03(\tR\x04deny\x12!\n" +
-	"\fqueue_budget\x18\x18 \x01(\x04R\vqueueBudget\x1aF\n" +
+	"\x04deny\x18\x17 \x03(\tR\x04deny\x12)\n" +
+	"\fqueue_budget\x18\x18 \x01(\x04B\x06ҥ\x19\x02\x18\x01R\vqueueBudget\x1aF\n" +
 	"\x18ListenerConnectionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"M\n" +
@@ -4234,6 +4235,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 	file_sockgate_v1_connection_proto_init()
 	file_sockgate_v1_event_proto_init()
 	file_sockgate_v1_fleet_proto_init()
+	file_sockgate_v1_limit_proto_init()
 	file_sockgate_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
