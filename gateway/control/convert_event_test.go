@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"pgregory.net/rapid"
 
@@ -138,16 +139,21 @@ var anyConnection = rapid.Custom(func(t *rapid.T) event.Connection {
 
 // anyDetail draws every kind of detail, and none.
 var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
+	return rapid.SampledFrom(kinds(t)).Draw(t, "detail")
+})
+
+// kinds are one detail of each kind, and none.
+func kinds(t *rapid.T) []event.Detail {
 	number, text, list := rapid.Uint64().Draw(t, "number"), anyText.Draw(t, "text"), rapid.SliceOfN(anyText, 0,
 		3).Draw(t, "list")
-	return rapid.SampledFrom([]event.Detail{
+	return []event.Detail{
 		nil,
 		&event.ListenerDetail{Name: text, Address: anyText.Draw(t, "address")},
 		&event.DataDetail{Bytes: rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"),
 			Total: rapid.IntRange(0, math.MaxInt).Draw(t, "total")},
 		&event.IdleDetail{Idle: anyDuration.Draw(t, "idle"), Closing: rapid.Bool().Draw(t, "closing")},
 		&event.PauseDetail{Paused: anyDuration.Draw(t, "paused"), Queued: number},
-		&event.ErrorDetail{Operation: event.Operation(rapid.IntRange(0, 5).Draw(t, "operation")), Message: text,
+		&event.ErrorDetail{Operation: event.Operation(rapid.IntRange(0, len(pb.ErrorOperation_name)-1).Draw(t, "operation")), Message: text,
 			Count: number, Listener: anyText.Draw(t, "of")},
 		&event.ClosedDetail{Lifetime: anyDuration.Draw(t, "lifetime")},
 		&event.DrainDetail{Deadline: anyTime.Draw(t, "deadline"), Connections: number, Ended: rapid.Uint64().Draw(t, "ended"),
@@ -169,12 +175,33 @@ var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 			Listener: text, Count: number,
 			Message: anyText.Draw(t, "message"), Remote: anyText.Draw(t, "address")},
 		&event.GapDetail{From: number, To: rapid.Uint64().Draw(t, "to"),
-			Reason: event.GapReason(rapid.IntRange(0, 4).Draw(t, "why")), Requested: text,
+			Reason: event.GapReason(rapid.IntRange(0, len(pb.GapReason_name)-1).Draw(t, "why")), Requested: text,
 			DataEvents: rapid.Uint64().Draw(t, "data")},
 		&event.SnapshotDetail{Connections: number, Cursor: event.Cursor{Origin: event.Origin{Node: "n",
 			Incarnation: "1"}, Sequence: number}},
-	}).Draw(t, "detail")
-})
+	}
+}
+
+// Every member of the contract's details is drawn, so that the encoding of each is compared.
+func TestEveryDetailIsDrawn(t *testing.T) {
+	missing := make(map[protoreflect.Name]bool)
+	oneof := (&pb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("details")
+	for i := range oneof.Fields().Len() {
+		missing[oneof.Fields().Get(i).Name()] = true
+	}
+	for _, d := range rapid.Custom(kinds).Example(1) {
+		m := pbEvent(&event.Event{Type: event.Connected, Detail: d}, event.Origin{}).ProtoReflect()
+		if f := m.WhichOneof(oneof); f != nil {
+			delete(missing, f.Name())
+		} else {
+			t.Errorf("setDetails has no case for %T", d)
+		}
+	}
+	for name := range missing {
+		t.Errorf("kinds has no detail for the contract's %s", name)
+	}
+}
+
 
 // TestEventEncoding holds that the bytes of any event decode as the bytes of its message do.
 func TestEventEncoding(t *testing.T) {

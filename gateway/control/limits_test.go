@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,22 @@ func (l limited) UpdateLimits(_ context.Context, r server.UpdateLimitsRequest) (
 
 // fixedLimits are what the contract says that nobody can change.
 var fixedLimits = []string{"low_water", "idle_action", "drain_timeout", "event_log_size"}
+
+// The limits of these tests have a value for every field of the contract and of the server.
+func TestWholeLimitsAreWhole(t *testing.T) {
+	m := wholeLimitsMessage.ProtoReflect()
+	for i := range m.Descriptor().Fields().Len() {
+		if f := m.Descriptor().Fields().Get(i); !m.Has(f) {
+			t.Errorf("wholeLimitsMessage has no %s", f.Name())
+		}
+	}
+	l := reflect.ValueOf(wholeLimits)
+	for i := range l.NumField() {
+		if l.Field(i).IsZero() {
+			t.Errorf("wholeLimits has no %s", l.Type().Field(i).Name)
+		}
+	}
+}
 
 // TestUpdateLimits holds that each limit can be changed alone, that all can be together, and that the record has names
 // and values.

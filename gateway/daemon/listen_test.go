@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -126,6 +127,11 @@ func TestLimitFlags(t *testing.T) {
 		"--write-timeout", "25s", "--idle-timeout", "26s")
 	check(t, err)
 	config.Limits.LowWater = 1 // has no flag
+	for l, i := reflect.ValueOf(config.Limits), 0; i < l.NumField(); i++ {
+		if l.Field(i).IsZero() {
+			t.Errorf("no flag of this test sets %s", l.Type().Field(i).Name)
+		}
+	}
 	want := server.Limits{
 		MaxConnections: 10, ListenerConnections: map[string]int{"a": 7}, ConnectionsPerIP: 11, ConnectionsPerIPv6Network: 12,
 		AcceptRate: 13.5, AcceptBurst: 14, AcceptRatePerIP: 0.5, AcceptBurstPerIP: 16,

@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -12,12 +13,18 @@ func TestNames(t *testing.T) {
 	for i := range event.TypeCount {
 		seen[event.Type(i).String()] = true
 	}
+	if last := event.Type(event.TypeCount - 1); last.String() == strconv.Itoa(int(last)) {
+		t.Errorf("type %d has no name", last)
+	}
 	if len(seen) != event.TypeCount || event.Type(200).String() != "200" || event.Gap.String() != "GAP" {
 		t.Errorf("types are called %v, and 200 %q", seen, event.Type(200))
 	}
 	clear(seen)
 	for i := range event.ReasonCount {
 		seen[event.CloseReason(i).String()] = true
+	}
+	if last := event.CloseReason(event.ReasonCount - 1); last.String() == strconv.Itoa(int(last)) {
+		t.Errorf("close reason %d has no name", last)
 	}
 	if len(seen) != event.ReasonCount || event.ReasonHandlerPanic.String() != "HANDLER_PANIC" {
 		t.Errorf("close reasons are called %v", seen)

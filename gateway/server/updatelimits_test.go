@@ -21,7 +21,7 @@ import (
 func TestLimitBounds(t *testing.T) {
 	g := start(t, server.Config{})
 	before, _ := g.Limits(t.Context())
-	for field, changes := range map[string][]func(*server.Limits){
+	bounds := map[string][]func(*server.Limits){
 		"max_connections": {func(l *server.Limits) { l.MaxConnections = -1 },
 			func(l *server.Limits) { l.MaxConnections = math.MaxInt32 + 1 }},
 		"listener_connections": {func(l *server.Limits) { l.ListenerConnections = map[string]int{"other": 1} },
@@ -50,7 +50,11 @@ func TestLimitBounds(t *testing.T) {
 			func(l *server.Limits) { l.HighWater = 2 << 20 }},
 		"write_timeout": {func(l *server.Limits) { l.WriteTimeout = -1 }},
 		"idle_timeout":  {func(l *server.Limits) { l.IdleTimeout = -1 }},
-	} {
+	}
+	if n := reflect.TypeFor[server.Limits]().NumField(); len(bounds) != n {
+		t.Errorf("this test tries the bounds of %d limits of %d", len(bounds), n)
+	}
+	for field, changes := range bounds {
 		for i, change := range changes {
 			_, err := g.UpdateLimits(t.Context(), server.UpdateLimitsRequest{Change: func(l *server.Limits) {
 				l.MaxConnections = 7 // is not to change either

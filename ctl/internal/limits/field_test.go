@@ -27,6 +27,15 @@ func someLimits() *sockgatev1.Limits {
 	}
 }
 
+// The limits of these tests have a value for every field of the contract.
+func TestSomeLimitsAreAll(t *testing.T) {
+	for _, f := range Fields() {
+		if !f.IsSet(someLimits()) {
+			t.Errorf("someLimits has no %s", f.Name())
+		}
+	}
+}
+
 // set reads the output of get: every limit that can be changed comes back as it was.
 func TestLimitsRoundTrip(t *testing.T) {
 	for _, l := range []*sockgatev1.Limits{someLimits(), {}} {

@@ -115,6 +115,8 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		}
 		b = appendUint(b, 6, d.Connections)
 		b = appendUint(b, 7, d.Head)
+	default: // no member of the contract: the event goes without
+		return b
 	}
 	return end(b, at)
 }
