@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,21 @@ func TestBounds(t *testing.T) {
 			if got, _ := failureOf(t, err); got != (failure{codes.InvalidArgument, "OUT_OF_BOUNDS", b.field}) {
 				t.Errorf("%s: %v: %v", name, got, err)
 			}
+		}
+	}
+}
+
+// Each request of the contract that has a field besides its scope is tried with a value beyond a bound.
+func TestEveryRequestHasBounds(t *testing.T) {
+	for _, m := range methods() {
+		fields := m.Input().Fields()
+		if fields.Len() == 0 || fields.Len() == 1 && fields.Get(0).Name() == "scope" {
+			continue
+		}
+		if !slices.ContainsFunc(bounds, func(b bound) bool {
+			return b.field != "" && b.request.ProtoReflect().Descriptor() == m.Input()
+		}) {
+			t.Errorf("no bound of %s is tried", m.Input().Name())
 		}
 	}
 }

@@ -24,7 +24,7 @@ import (
 // Requests have been authorized and validated when they come here. Its methods may be called from any goroutine; their
 // errors are not yet statuses.
 type Service struct {
-	pb.UnimplementedGatewayServiceServer
+	pb.UnsafeGatewayServiceServer
 	gateway Gateway
 	drain   time.Duration // grace period when the caller names none
 	denials *auth.Denials // nil: no caller is denied anything

@@ -20,7 +20,7 @@ import (
 //
 // The order of its life: New, Join, Leave.
 type Node struct {
-	pb.UnimplementedGatewayServiceServer
+	pb.UnsafeGatewayServiceServer
 	core
 	log   hclog.Logger
 	began time.Time

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -153,6 +155,17 @@ var calls = []call{
 		_, err := c.Shutdown(ctx, &sockgatev1.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
 		return err
 	}},
+}
+
+// TestEveryRPCIsTried holds that a new RPC of the contract is called here.
+func TestEveryRPCIsTried(t *testing.T) {
+	methods := sockgatev1.File_sockgate_v1_gateway_service_proto.Services().Get(0).Methods()
+	for i := range methods.Len() {
+		name := string(methods.Get(i).Name())
+		if !slices.ContainsFunc(calls, func(c call) bool { return c.name == name }) {
+			t.Errorf("calls has no %s", name)
+		}
+	}
 }
 
 // matrix returns the table of each RPC's answer to each caller.
