@@ -17,7 +17,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestEveryMethodHasARole holds that every method of a control plane was given to a role on purpose.
+// TestEveryMethodHasARole checks that every method of a control plane has a role in the table of this test.
 func TestEveryMethodHasARole(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	if len(s.guard.Access) < 15+3 {
@@ -33,8 +33,8 @@ func TestEveryMethodHasARole(t *testing.T) {
 	}
 }
 
-// TestUndeclaredMethod holds that a method without a declared role is refused, also to an admin, unary or stream; and
-// that one that is not there is UNIMPLEMENTED.
+// TestUndeclaredMethod checks that a method without a declared role is refused, also to an admin, unary or stream. A
+// method that does not exist is UNIMPLEMENTED.
 func TestUndeclaredMethod(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	s.grpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),
@@ -83,7 +83,8 @@ func TestUndeclaredMethod(t *testing.T) {
 	}
 }
 
-// TestUnauthenticatedCall holds that a call that nobody has authenticated is denied: should the tap ever be passed by.
+// TestUnauthenticatedCall checks that the interceptors deny a call that was never authenticated, in case a call gets
+// past the tap.
 func TestUnauthenticatedCall(t *testing.T) {
 	s := New(logGateway{}, Config{})
 	for method, a := range s.guard.Access {
@@ -93,7 +94,7 @@ func TestUnauthenticatedCall(t *testing.T) {
 	}
 }
 
-// TestRequestIDIsPrintable holds that what would disturb a log is refused.
+// TestRequestIDIsPrintable checks that request IDs with characters that would garble a log are refused.
 func TestRequestIDIsPrintable(t *testing.T) {
 	for id, ok := range map[string]bool{"a b~": true, "a\nb": false, "a\x1b[0m": false, "ä": false, "\x7f": false} {
 		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-request-id", id))
@@ -103,7 +104,7 @@ func TestRequestIDIsPrintable(t *testing.T) {
 	}
 }
 
-// FuzzBanToken holds that any text is a token that encodes to itself, or none.
+// FuzzBanToken checks that any text either decodes to a token that encodes to the same text, or is refused.
 func FuzzBanToken(f *testing.F) {
 	f.Add(banToken{target: "192.0.2.0/24"}.encode())
 	f.Add(banToken{target: "spiffe://example.org/device/7", identity: true}.encode())

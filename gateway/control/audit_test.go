@@ -21,7 +21,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// lines returns the lines of a JSON log that have a key.
+// lines returns the lines of a JSON log that contain a key.
 func lines(t testing.TB, log, key string) []map[string]any {
 	t.Helper()
 	var found []map[string]any
@@ -35,8 +35,8 @@ func lines(t testing.TB, log, key string) []map[string]any {
 	return found
 }
 
-// TestAudit holds that an event and the log have, for each mutation, the caller with its proof, role, address and
-// request ID.
+// TestAudit checks that each mutation leaves an event and a log line with its caller: proof, role, address and request
+// ID.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -86,7 +86,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestRequestID holds what a caller may call its request.
+// TestRequestID checks which request IDs a caller may give.
 func TestRequestID(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for id, ok := range map[string]bool{"": true, "a": true, text(128): true, "~ !": true, text(129): false,
@@ -96,7 +96,7 @@ func TestRequestID(t *testing.T) {
 			_, err := call(ctx, g.Client, request)
 			if ok {
 				check(t, err)
-				// gRPC's own client refuses what is not ASCII
+				// gRPC's own client refuses text that is not ASCII
 			} else if got := failureCode(err); got != codes.InvalidArgument && got != codes.Internal {
 				t.Errorf("%q: %v", id, err)
 			}
@@ -107,8 +107,8 @@ func TestRequestID(t *testing.T) {
 	expectFailure(t, err, failure{codes.InvalidArgument, "OUT_OF_BOUNDS", "x-request-id"})
 }
 
-// TestSecretsAreNotLogged calls everything, with everything logged, and holds that neither payloads nor tokens are in
-// the log, nor in the events.
+// TestSecretsAreNotLogged makes every call with everything logged. It checks that neither the log nor the events
+// contain a payload or a token.
 func TestSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -161,8 +161,8 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	}
 }
 
-// TestDenialsAreCounted holds that denied calls are counted by reason, that a flood of them makes a line a second, and
-// that the lines add up. The clock is the test's own.
+// TestDenialsAreCounted checks that denied calls are counted by reason. A flood of them writes one line a second, and
+// the lines add up to the count. The clock is the test's own.
 func TestDenialsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedBuffer

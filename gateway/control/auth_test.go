@@ -26,12 +26,12 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// undrained is a gateway that does not end when it is told to.
+// undrained is a gateway that does not shut down when it is told to.
 type undrained struct{ gateway }
 
 func (undrained) StartDrain(server.DrainRequest) server.DrainStatus { return server.DrainStatus{} }
 
-// connectAs returns another client of the control plane that a client is connected to.
+// connectAs returns another client, with other credentials, of the control plane that to is connected to.
 func connectAs(t testing.TB, to *grpc.ClientConn, as credentials.TransportCredentials) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(to.Target(), grpc.WithTransportCredentials(as))
@@ -40,7 +40,7 @@ func connectAs(t testing.TB, to *grpc.ClientConn, as credentials.TransportCreden
 	return conn
 }
 
-// invoke calls any method with an empty request; of a stream it takes the first response.
+// invoke calls any method with an empty request. Of a stream it takes the first response.
 func invoke(ctx context.Context, conn *grpc.ClientConn, m protoreflect.MethodDescriptor,
 	set func(protoreflect.Message)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,8 +76,8 @@ func methods() []protoreflect.MethodDescriptor {
 	return all
 }
 
-// needed is the least role of each RPC, as the documents have it. It repeats the contract on purpose: a change of a
-// role has to be made twice.
+// needed is the least role of each RPC, as the documents give it. It repeats the contract on purpose: a changed role
+// has to be changed twice.
 var needed = map[protoreflect.Name]pb.Role{
 	"ListConnections": pb.Role_ROLE_VIEWER, "CountConnections": pb.Role_ROLE_VIEWER,
 	"GetConnection": pb.Role_ROLE_VIEWER, "GetGateway": pb.Role_ROLE_VIEWER,
@@ -89,8 +89,8 @@ var needed = map[protoreflect.Name]pb.Role{
 	"Shutdown": pb.Role_ROLE_ADMIN, "UpdateLimits": pb.Role_ROLE_ADMIN, "ForgetNode": pb.Role_ROLE_ADMIN,
 }
 
-// TestRoles holds what each role may call, of all that there is to call, with a token and with a certificate; and that
-// nobody may call anything without either.
+// TestRoles checks, for every RPC, which roles may call it, with a token and with a certificate. Without either, every
+// call is refused.
 func TestRoles(t *testing.T) {
 	ca := newAuthority()
 	g := gatewaytest.Start(t)
@@ -132,7 +132,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestFieldRoles holds that a viewer may follow events and not payloads.
+// TestFieldRoles checks that a viewer may follow events but not payloads.
 func TestFieldRoles(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("viewer", "viewer"), tokenLine("operator", "operator"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Tokens: tokens.TokenFile}})
@@ -150,7 +150,8 @@ func TestFieldRoles(t *testing.T) {
 	}
 }
 
-// TestCertificates holds what a client learns that has no certificate, one that proves nothing, or one without a role.
+// TestCertificates checks the error that a client gets without a certificate, with one that proves nothing, and with
+// one without a role.
 func TestCertificates(t *testing.T) {
 	ca, other := newAuthority(), newAuthority()
 	roles := map[string]pb.Role{"spiffe://test/ops/*": pb.Role_ROLE_VIEWER, "spiffe://test/ops/boss": pb.Role_ROLE_ADMIN,
@@ -160,7 +161,7 @@ func TestCertificates(t *testing.T) {
 	long := ca.issue(authority.CommonName("Ann"), authority.DNS("ops.test", "boss.test"))
 	for name, c := range map[string]struct {
 		certificates []tls.Certificate
-		want         failure // zero: it may
+		want         failure // zero: the call succeeds
 		role         pb.Role
 	}{
 		"none":                {nil, failure{codes.Unauthenticated, "CREDENTIALS_REQUIRED", ""}, 0},
@@ -196,7 +197,7 @@ func TestCertificates(t *testing.T) {
 				t.Errorf("%s: %v, %v", name, r.GetCaller(), err)
 			}
 		case c.want.reason == "": // the handshake fails
-			if failureCode(err) != c.want.code { // the words depend on when the client notices
+			if failureCode(err) != c.want.code { // the text depends on when the client notices
 				t.Errorf("%s: %v", name, err)
 			}
 		default:
@@ -207,7 +208,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestNoRoleIsLogged holds that the log names an identity without a role: the operator has to give it one.
+// TestNoRoleIsLogged checks that the log names an identity without a role, so that the operator can give it one.
 func TestNoRoleIsLogged(t *testing.T) {
 	ca := newAuthority()
 	var log lockedBuffer
@@ -216,7 +217,7 @@ func TestNoRoleIsLogged(t *testing.T) {
 	_, err := pb.NewGatewayServiceClient(conn).GetGateway(patiently(t), &pb.GetGatewayRequest{})
 	expectFailure(t, err, failure{codes.PermissionDenied, "NO_ROLE", ""})
 	s.Stop(patiently(t))
-	for len(lines(t, log.String(), "reason")) == 0 && t.Context().Err() == nil { // the reporter writes it by itself
+	for len(lines(t, log.String(), "reason")) == 0 && t.Context().Err() == nil { // the reporter runs on its own
 		runtime.Gosched()
 	}
 	if line := lines(t, log.String(), "reason")[0]; line["identity"] != "spiffe://test/ann" ||
@@ -225,7 +226,7 @@ func TestNoRoleIsLogged(t *testing.T) {
 	}
 }
 
-// TestUnverifiedCertificate holds that a certificate that nobody has verified proves nothing, with any name in it.
+// TestUnverifiedCertificate checks that an unverified certificate proves nothing, whatever name it bears.
 func TestUnverifiedCertificate(t *testing.T) {
 	ca := newAuthority()
 	config := ca.server()
@@ -237,7 +238,7 @@ func TestUnverifiedCertificate(t *testing.T) {
 	expectFailure(t, err, failure{codes.Unauthenticated, "CERTIFICATE_INVALID", ""})
 }
 
-// TestWrongTransport holds that plain text gets nothing at a TLS port, nor TLS at a plain one.
+// TestWrongTransport checks that a plain client gets nothing from a TLS port, nor a TLS client from a plain one.
 func TestWrongTransport(t *testing.T) {
 	ca := newAuthority()
 	g := gatewaytest.Start(t)
@@ -253,8 +254,8 @@ func TestWrongTransport(t *testing.T) {
 	}
 }
 
-// TestNoResumption holds that a client proves its certificate on each connection: a resumed session would rest on
-// authorities of before.
+// TestNoResumption checks that a client proves its certificate on each connection. A resumed session would rest on
+// authorities that may have been replaced.
 func TestNoResumption(t *testing.T) {
 	ca := newAuthority()
 	changing := ca.server()
@@ -267,7 +268,7 @@ func TestNoResumption(t *testing.T) {
 			c, err := tls.Dial("tcp", conn.Target(), client)
 			check(t, err)
 			check(t, c.SetDeadline(time.Now().Add(patience)))
-			_, err = c.Read(make([]byte, 1)) // the server's settings, behind any ticket
+			_, err = c.Read(make([]byte, 1)) // the server's settings, which follow any ticket
 			check(t, err)
 			if c.ConnectionState().DidResume {
 				t.Errorf("%s: the session was resumed", name)
@@ -277,7 +278,7 @@ func TestNoResumption(t *testing.T) {
 	}
 }
 
-// TestTokenHeaders holds what a client learns whose token is none, and that it is never let in for being on loopback.
+// TestTokenHeaders checks the errors for bad tokens. A client with a bad token is never let in for being on loopback.
 func TestTokenHeaders(t *testing.T) {
 	var log lockedBuffer
 	tokens := openTokens(t, nil, tokenLine("ops", "operator"),
@@ -289,7 +290,7 @@ func TestTokenHeaders(t *testing.T) {
 	ops := tokenOf("ops")
 	for _, c := range []struct {
 		headers []string
-		reason  string // empty: it may
+		reason  string // empty: the call succeeds
 	}{
 		{nil, ""}, // loopback
 		{[]string{"Bearer " + ops}, ""},
@@ -335,8 +336,8 @@ func TestTokenHeaders(t *testing.T) {
 	}
 }
 
-// TestTokenDecides holds that a token decides a caller's identity where something else would have proven another one,
-// and that the token of a gateway without tokens is refused.
+// TestTokenDecides checks that a token decides a caller's identity even where something else would prove another one. A
+// gateway without tokens refuses every token.
 func TestTokenDecides(t *testing.T) {
 	ca := newAuthority()
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
@@ -355,7 +356,8 @@ func TestTokenDecides(t *testing.T) {
 	expectFailure(t, err, failure{codes.Unauthenticated, "TOKEN_INVALID", ""})
 }
 
-// TestLoopback holds that nobody is let in for being on loopback when an identity is required, nor from elsewhere.
+// TestLoopback checks that a caller on loopback is not let in when an identity is required, and that a caller from
+// elsewhere never is.
 func TestLoopback(t *testing.T) {
 	g := gatewaytest.Start(t)
 	required, _ := serve(t, g.Server, control.Config{Auth: auth.Config{Required: true}})
@@ -384,8 +386,8 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestUnixSocket holds the identity of a caller on a unix socket, and that a mapping can take away the role of the
-// gateway's own user.
+// TestUnixSocket checks the identity of a caller on a unix socket. A mapping can take away the role of the gateway's
+// own user.
 func TestUnixSocket(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for role, config := range map[pb.Role]auth.Config{

@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
-// issuer is a CA that makes configurations of its certificates.
+// issuer is a CA that makes TLS configurations from its certificates.
 type issuer struct{ *authority.CA }
 
 func newAuthority() issuer { return issuer{authority.New("authority")} }
@@ -19,8 +19,8 @@ func (a issuer) issue(options ...authority.Option) tls.Certificate { return a.Pe
 // named makes a certificate with a SPIFFE ID.
 func (a issuer) named(id string) tls.Certificate { return a.issue(authority.URI(id)) }
 
-// server returns the configuration of a gateway of this authority, which verifies client certificates where they are
-// given.
+// server returns the configuration of a gateway of this authority. It verifies a client certificate if the client gives
+// one.
 func (a issuer) server() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{a.issue(authority.IP("127.0.0.1"))},
 		ClientCAs: a.Pool(), ClientAuth: tls.VerifyClientCertIfGiven}
@@ -32,7 +32,7 @@ func (a issuer) client(certificates ...tls.Certificate) credentials.TransportCre
 		if len(certificates) == 0 {
 			return &tls.Certificate{}, nil
 		}
-		return &certificates[0], nil // also one that the gateway's authorities have not issued
+		return &certificates[0], nil // even one that the gateway's authorities did not issue
 	}
 	return credentials.NewTLS(&tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1", GetClientCertificate: present})
 }

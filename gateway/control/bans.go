@@ -59,14 +59,15 @@ func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Re
 	return &pb.RemoveBanResponse{Ban: s.ban(&removed)}, nil
 }
 
-// banToken is behind which ban a walk goes on: stateless, opaque to callers, and valid as long as there are bans,
-// whether that one is still there or not. Its body (contract.SealToken) is whether it is an identity, and the target.
+// banToken is where a walk of the bans goes on: after the ban that it names. It is stateless, opaque to callers, and
+// stays valid when that ban is gone. Its body (contract.SealToken) tells whether the target is an identity, and then
+// the target.
 type banToken struct {
 	target   string
 	identity bool
 }
 
-// maxBanToken is the most bytes of an encoded token.
+// maxBanToken is the most bytes that an encoded token may have.
 const maxBanToken = (1+1+contract.MaxIdentity+contract.ChecksumSize)*4/3 + 4
 
 func (t banToken) encode() string {
@@ -77,7 +78,7 @@ func (t banToken) encode() string {
 	return contract.SealToken(contract.TokenOfBans, append(body, t.target...))
 }
 
-// decodeBanToken reads a token; an empty one begins a walk.
+// decodeBanToken reads a token. An empty one begins a walk.
 func decodeBanToken(s string) (banToken, error) {
 	if s == "" {
 		return banToken{}, nil

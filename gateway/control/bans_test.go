@@ -14,7 +14,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// banned is a gateway that only has bans: of networks, and then of identities as long as they may be.
+// banned is a gateway that has only bans: first of networks, then of identities of the greatest length.
 type banned struct{ fixed }
 
 func (banned) ListBans(_ context.Context, r server.ListBansRequest) (server.BanPage, error) {
@@ -39,7 +39,7 @@ func (banned) Cursor() event.Cursor {
 	return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}}
 }
 
-// TestListBans holds that a walk in pages of any size has each ban once, and ends.
+// TestListBans checks that a walk in pages of any size returns each ban once, and ends.
 func TestListBans(t *testing.T) {
 	conn, _ := serve(t, banned{}, control.Config{})
 	client := pb.NewGatewayServiceClient(conn)
@@ -64,7 +64,7 @@ func TestListBans(t *testing.T) {
 	}
 }
 
-// TestBanToken holds that a page token that was changed on its way, or is of another walk, is refused.
+// TestBanToken checks that a page token that was altered, or that belongs to another walk, is refused.
 func TestBanToken(t *testing.T) {
 	conn, _ := serve(t, banned{}, control.Config{})
 	client := pb.NewGatewayServiceClient(conn)

@@ -52,7 +52,8 @@ func busyLog(b *testing.B) (*event.Log, func()) {
 	return l, publish
 }
 
-// processorTime returns how long the process has run, the clients in it included: what is measured on a busy machine.
+// processorTime returns the processor time that the process has used, including the clients in it. On a busy machine it
+// says more than the time that passed.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
@@ -60,7 +61,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// raw is a response that a client does not decode.
+// raw is a response that its client does not decode.
 type raw struct{ data []byte }
 
 // rawCodec leaves responses as they are.
@@ -75,7 +76,7 @@ func (c rawCodec) Unmarshal(data mem.BufferSlice, m any) error {
 	return c.CodecV2.Unmarshal(data, m)
 }
 
-// count returns how many events a response has.
+// count returns the number of events in a response.
 func (r *raw) count() (n int) {
 	for b := r.data; len(b) > 0; {
 		field, _, length := protowire.ConsumeField(b)
@@ -87,8 +88,8 @@ func (r *raw) count() (n int) {
 	return n
 }
 
-// benchmarkStream opens a stream that is received with or without decoding; it returns what receives a response and
-// says how many events it had.
+// benchmarkStream opens a stream that is received with or without decoding. It returns a function that receives one
+// response and returns the number of its events.
 func benchmarkStream(b *testing.B, conn *grpc.ClientConn, r *pb.StreamEventsRequest, decode bool) func() (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)
@@ -135,20 +136,20 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
-// BenchmarkFollow publishes as fast as the slowest of some streams takes the events. An op is 65,536 events that have
-// arrived at all of them.
+// BenchmarkFollow publishes as fast as the slowest of several streams takes the events. An op is 65,536 events that
+// have arrived at all of them.
 func BenchmarkFollow(b *testing.B) {
 	for _, streams := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
 			l, publish := busyLog(b)
 			conn, _ := serve(b, logOnly{log: l}, control.Config{})
-			const ahead = 32768 // how far the publisher goes ahead of the slowest
+			const ahead = 32768 // events that the publisher may be ahead of the slowest stream
 			taken := make([]atomic.Int64, streams)
 			more := make(chan struct{}, 1)
 			var receiving sync.WaitGroup
 			for i := range streams {
 				receive := benchmarkStream(b, conn, &pb.StreamEventsRequest{}, false)
-				_, err := receive() // it has begun
+				_, err := receive() // the stream has begun
 				check(b, err)
 				receiving.Go(func() {
 					for {

@@ -18,7 +18,7 @@ import (
 
 const uuid = "123e4567-e89b-42d3-a456-426614174000"
 
-// bound is a request and the field that is out of its bounds; "" for a request that is within all of them.
+// bound is a request and the field that is out of its bounds; "" if every field is within them.
 type bound struct {
 	request proto.Message
 	field   string
@@ -65,7 +65,7 @@ const oneID = "test.1.1"
 
 func period(d time.Duration) *durationpb.Duration { return durationpb.New(d) }
 
-// disagreeing is a Duration whose seconds and nanos have different signs, which the type forbids.
+// disagreeing is a Duration whose seconds and nanos have different signs. The type forbids that.
 var disagreeing = &durationpb.Duration{Seconds: 1, Nanos: -1}
 
 var bounds = []bound{

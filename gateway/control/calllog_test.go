@@ -17,7 +17,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestCallLog holds that the log has each call once, with the code that its caller got, at a level for its gravity.
+// TestCallLog checks that the log has each call once, with the code that its caller got, at the level of its severity.
 func TestCallLog(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for _, c := range []struct {

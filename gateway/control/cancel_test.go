@@ -13,7 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestCancel holds that a call ends in the gateway too when its caller gives up or runs out of time.
+// TestCancel checks that a call ends in the gateway when its caller gives up or runs out of time.
 func TestCancel(t *testing.T) {
 	g := gatewaytest.Start(t)
 	began, ended := make(chan bool), make(chan error)
@@ -61,7 +61,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestCancelStream holds that a stream whose caller has left is gone from the gateway.
+// TestCancelStream checks that the gateway forgets a stream whose caller has left.
 func TestCancelStream(t *testing.T) {
 	g := gatewaytest.Start(t)
 	watcher := follow(t, g, &pb.StreamEventsRequest{})
@@ -77,10 +77,10 @@ func TestCancelStream(t *testing.T) {
 	watcher.cancel()
 }
 
-// TestSendWaits holds that Send with WRITTEN answers when its time is over, with the outcome so far.
+// TestSendWaits checks that a Send with WRITTEN answers when its time is over, with the outcome so far.
 func TestSendWaits(t *testing.T) {
 	g := gatewaytest.Start(t)
-	_, id := connect(t, g) // which reads nothing more
+	_, id := connect(t, g) // it reads nothing more
 	for {
 		reply, err := g.Client.Send(patiently(t), &pb.SendRequest{Id: id, Data: data(512 << 10),
 			Wait:        pb.SendWait_SEND_WAIT_WRITTEN,

@@ -84,7 +84,7 @@ func setDetails(out *pb.Event, e *event.Event) {
 	}
 }
 
-// anyText draws texts: empty, short and long.
+// anyText draws empty, short and long texts.
 var anyText = rapid.OneOf(rapid.Just(""), rapid.String(), rapid.StringN(130, 300, -1))
 
 var anyTime = rapid.Custom(func(t *rapid.T) time.Time {
@@ -137,7 +137,7 @@ var anyConnection = rapid.Custom(func(t *rapid.T) event.Connection {
 	}
 })
 
-// anyDetail draws every kind of detail, and none.
+// anyDetail draws every kind of detail, and nil.
 var anyDetail = rapid.Custom(func(t *rapid.T) event.Detail {
 	return rapid.SampledFrom(kinds(t)).Draw(t, "detail")
 })
@@ -203,7 +203,7 @@ func TestEveryDetailIsDrawn(t *testing.T) {
 }
 
 
-// TestEventEncoding holds that the bytes of any event decode as the bytes of its message do.
+// TestEventEncoding checks that the encoded bytes of any event decode to the same message as its protobuf does.
 func TestEventEncoding(t *testing.T) {
 	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	encoder := wire.NewEventEncoder(origin)
@@ -231,7 +231,7 @@ func TestEventEncoding(t *testing.T) {
 	})
 }
 
-// TestEncodingIsText holds that texts from outside that are not UTF-8 do not spoil the response that they are in.
+// TestEncodingIsText checks that texts from outside that are not UTF-8 do not spoil the response that they are in.
 func TestEncodingIsText(t *testing.T) {
 	const bad, good = "/run/\xff", "/run/\uFFFD"
 	e := &event.Event{Type: event.Error, Conn: event.Connection{Identity: &event.Identity{Origin: &event.Origin{},

@@ -16,14 +16,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// noon is when everything happens in these tests.
+// noon is the time of every event in these tests.
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 func at(seconds int) *timestamppb.Timestamp {
 	return timestamppb.New(noon.Add(time.Duration(seconds) * time.Second))
 }
 
-// whole is a connection with every field set, each to something else.
+// whole is a connection whose fields are all set, each to another value.
 var whole = server.Connection{
 	Identity: &event.Identity{Origin: &event.Origin{Node: "n", Incarnation: "1"}, Listener: &event.Listener{Name: "l"},
 		Seq:    7,
@@ -137,7 +137,7 @@ func (fixed) RemoveBan(context.Context, server.RemoveBanRequest) (server.Ban, er
 	return wholeBan, nil
 }
 
-// TestConversion holds that every field of an answer arrives in its own place.
+// TestConversion checks that every field of an answer arrives in its own place.
 func TestConversion(t *testing.T) {
 	conn, _ := serve(t, fixed{}, control.Config{})
 	for _, c := range []struct{ request, want proto.Message }{
@@ -174,7 +174,7 @@ func TestConversion(t *testing.T) {
 	} {
 		got, err := call(patiently(t), pb.NewGatewayServiceClient(conn), c.request)
 		check(t, err)
-		if g, ok := got.(*pb.GetGatewayResponse); ok { // the port is another one each time
+		if g, ok := got.(*pb.GetGatewayResponse); ok { // the port differs each time
 			if c := g.GetCaller(); !strings.HasPrefix(c.GetIdentity(), "127.0.0.1:") || c.GetProof() != "none" ||
 				c.GetRole() != pb.Role_ROLE_ADMIN {
 				t.Error(c)
@@ -187,7 +187,7 @@ func TestConversion(t *testing.T) {
 	}
 }
 
-// TestEventConversion holds the same of events of every kept type.
+// TestEventConversion checks the same for events of every kept type.
 func TestEventConversion(t *testing.T) {
 	drain := &event.DrainDetail{Deadline: noon, Connections: 1, Ended: 2, Closed: 3, Reason: "r"}
 	drainMessage := &pb.Event_Drain{Drain: &pb.DrainDetails{Deadline: at(0), Connections: 1, EndedByThemselves: 2,

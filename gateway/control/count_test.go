@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestCount holds that a count says what a walk would show, in all and for each room.
+// TestCount checks that a count agrees with a walk, in total and for each room.
 func TestCount(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

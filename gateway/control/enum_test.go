@@ -9,7 +9,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestEnums holds that the enums of the server have the numbers and the names of the contract, all of them: they are
+// TestEnums checks that the enums of the server have exactly the numbers and names of the contract, because they are
 // converted by number.
 func TestEnums(t *testing.T) {
 	for prefix, e := range map[string]struct {

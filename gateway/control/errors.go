@@ -19,11 +19,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// reasoned is an error from outside of this package that knows its status: a *contract.Problem.
+// reasoned is an error from outside this package that knows its own status, such as a *contract.Problem.
 type reasoned interface {
 	error
-	// Problem returns the code, the ErrorInfo's reason in UPPER_SNAKE, the field of the request for BadRequest or "",
-	// and the ErrorInfo's metadata.
+	// Problem returns the parts of the status: its code, the reason of its ErrorInfo in UPPER_SNAKE, the field of the
+	// request for BadRequest or "", and the metadata of its ErrorInfo.
 	Problem() (code codes.Code, reason, field string, metadata map[string]string)
 }
 
@@ -31,7 +31,7 @@ type reasoned interface {
 type problem struct {
 	code     codes.Code
 	reason   string
-	field    string // of the request, for BadRequest
+	field    string // of the request, for BadRequest; "": none
 	metadata map[string]string
 	retry    time.Duration // for RetryInfo
 }
@@ -60,7 +60,7 @@ func classify(err error) problem {
 		code, reason, field, metadata := foreign.Problem()
 		return problem{code: code, reason: reason, field: field, metadata: metadata}
 	case errors.As(err, &unknown):
-		if unknown.field == "node" { // the request is about this node, and does not ask it
+		if unknown.field == "node" { // the request is about this node, but is not sent to it
 			return problem{code: codes.NotFound, reason: contract.ReasonUnknownNode,
 				metadata: map[string]string{"node": unknown.node}}
 		}
@@ -126,8 +126,8 @@ func absence(o server.Outcome) string {
 	}
 }
 
-// toStatus makes a gRPC status of an error: with an ErrorInfo, and BadRequest or RetryInfo where apt. A status, and
-// nil, pass through: gRPC itself makes statuses.
+// toStatus turns an error into a gRPC status with an ErrorInfo, and with BadRequest or RetryInfo where they apply. An
+// error that is a status already, as gRPC itself makes them, and nil are returned as they are.
 func toStatus(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
@@ -144,7 +144,7 @@ func toStatus(err error) error {
 	}
 	s, detailErr := status.New(p.code, text).WithDetails(details...)
 	if detailErr != nil {
-		return status.Error(p.code, text) // only if a detail could not be marshalled; the sentence still arrives
+		return status.Error(p.code, text) // only if a detail could not be marshalled; the text still arrives
 	}
 	return s.Err()
 }

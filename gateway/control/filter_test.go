@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestFilterError holds that every call with a filter tells where it is wrong.
+// TestFilterError checks that every call with a filter tells where the filter is wrong.
 func TestFilterError(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for _, c := range []struct{ filter, line, column string }{

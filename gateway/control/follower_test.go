@@ -12,12 +12,12 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// follower reads one event stream and holds what is true of every response.
+// follower reads one event stream and checks what must be true of every response.
 type follower struct {
 	t      testing.TB
 	stream grpc.ServerStreamingClient[pb.StreamEventsResponse]
 	cancel context.CancelFunc
-	cursor string // behind the last response
+	cursor string // after the last response
 	queue  []*pb.Event
 }
 
@@ -56,7 +56,7 @@ func (f *follower) receive() error {
 	return nil
 }
 
-// next returns the next event; nil when the stream has ended with OK.
+// next returns the next event, or nil when the stream has ended with OK.
 func (f *follower) next() *pb.Event {
 	f.t.Helper()
 	for len(f.queue) == 0 {
@@ -71,7 +71,7 @@ func (f *follower) next() *pb.Event {
 	return e
 }
 
-// until returns the events up to the first of a type.
+// until returns the events up to and including the first of a type.
 func (f *follower) until(last pb.EventType) []*pb.Event {
 	f.t.Helper()
 	var events []*pb.Event
@@ -86,7 +86,7 @@ func (f *follower) until(last pb.EventType) []*pb.Event {
 	}
 }
 
-// rest returns what comes until the stream ends with OK.
+// rest returns the events that come until the stream ends with OK.
 func (f *follower) rest() []*pb.Event {
 	f.t.Helper()
 	var events []*pb.Event

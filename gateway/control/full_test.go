@@ -18,8 +18,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestFullControlPlane holds that clients beyond the limit are closed at once, and have room again when others have
-// left.
+// TestFullControlPlane checks that clients beyond the limit are closed at once, and that new ones are admitted when
+// others have left.
 func TestFullControlPlane(t *testing.T) {
 	g := gatewaytest.Start(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +60,7 @@ func TestFullControlPlane(t *testing.T) {
 	check(t, <-served)
 }
 
-// TestTooManyStreams holds that there is a bound of event streams, and what is said beyond it.
+// TestTooManyStreams checks the bound of event streams and the error beyond it.
 func TestTooManyStreams(t *testing.T) {
 	g := gatewaytest.Start(t)
 	first, _ := serve(t, g.Server, control.Config{StreamsPerIdentity: 2000, CallsPerIdentity: 2000})
@@ -79,7 +79,7 @@ func TestTooManyStreams(t *testing.T) {
 	}
 }
 
-// TestGapAfterCut holds that a caller that is cut off behind the first response, and resumes, still gets the gap.
+// TestGapAfterCut checks that a caller that is cut off after the first response, and resumes, still gets the gap.
 func TestGapAfterCut(t *testing.T) {
 	g := gatewaytest.Start(t)
 	dial(t, g)
@@ -91,7 +91,7 @@ func TestGapAfterCut(t *testing.T) {
 	}
 }
 
-// TestStopBeforeServe holds that a server that was stopped before it served ends well, and closes its listener.
+// TestStopBeforeServe checks that Serve closes its listener and returns nil if Stop was called before it.
 func TestStopBeforeServe(t *testing.T) {
 	g := gatewaytest.Start(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

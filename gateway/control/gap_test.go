@@ -12,7 +12,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// narrow connects with the smallest window that HTTP/2 has, so that little is on its way to a caller that does not
+// narrow connects with the smallest window that HTTP/2 allows, so that little is in flight to a caller that does not
 // read.
 func narrow(t testing.TB, g *gatewaytest.Gateway) pb.GatewayServiceClient {
 	t.Helper()
@@ -23,7 +23,7 @@ func narrow(t testing.TB, g *gatewaytest.Gateway) pb.GatewayServiceClient {
 	return pb.NewGatewayServiceClient(conn)
 }
 
-// commotion makes n events of some size each, and returns the sequence of the newest.
+// commotion publishes n events of some size each, and returns the sequence of the newest.
 func commotion(t testing.TB, g *gatewaytest.Gateway, n int) uint64 {
 	t.Helper()
 	var working sync.WaitGroup
@@ -45,7 +45,7 @@ func commotion(t testing.TB, g *gatewaytest.Gateway, n int) uint64 {
 
 func smallLog(c *server.Config) { c.EventLogSize = 256 }
 
-// TestOverrun holds that a caller that does not read slows nobody, and is told the exact range that it missed.
+// TestOverrun checks that a caller that does not read slows no other, and is told the exact range that it missed.
 func TestOverrun(t *testing.T) {
 	g := gatewaytest.Start(t, smallLog)
 	slow := followClient(t, narrow(t, g), &pb.StreamEventsRequest{After: "0"})
@@ -61,7 +61,7 @@ func TestOverrun(t *testing.T) {
 	}
 }
 
-// expectAccounted reads a stream up to a sequence and holds that each sequence from first on comes in order, either as
+// expectAccounted reads a stream up to a sequence. It checks that each sequence from first on comes in order, either as
 // an event or in a gap. It returns how many were in gaps.
 func expectAccounted(t testing.TB, f *follower, first, last uint64) (missed uint64) {
 	t.Helper()
@@ -85,7 +85,7 @@ func expectAccounted(t testing.TB, f *follower, first, last uint64) (missed uint
 	return missed
 }
 
-// TestEvicted holds that a cursor that is too old yields the exact range that is gone.
+// TestEvicted checks that a cursor that is too old yields the exact range that was evicted.
 func TestEvicted(t *testing.T) {
 	g := gatewaytest.Start(t, smallLog)
 	cursor := follow(t, g, &pb.StreamEventsRequest{}).cursor
@@ -104,7 +104,7 @@ func TestEvicted(t *testing.T) {
 	}
 }
 
-// TestResume holds that a caller that is cut off again and again and resumes gets every event once.
+// TestResume checks that a caller that is cut off again and again, and resumes each time, gets every event once.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -113,7 +113,7 @@ func TestResume(t *testing.T) {
 	var working sync.WaitGroup
 	working.Go(func() {
 		done <- commotion(t, g, 1600)
-		commotion(t, g, 8) // so that the stream goes on until the test has heard which was the last
+		commotion(t, g, 8) // so that the stream goes on until the test has heard which event was the last
 	})
 	defer working.Wait()
 	want := uint64(1)
@@ -121,7 +121,7 @@ func TestResume(t *testing.T) {
 		for len(f.queue) == 0 {
 			check(t, f.receive())
 		}
-		for len(f.queue) > 0 { // the whole response, because the cursor is behind that
+		for len(f.queue) > 0 { // the whole response, because the cursor is after all of it
 			if e := f.next(); e.GetSequence() != want {
 				t.Fatalf("%d %s where %d was expected", e.GetSequence(), e.GetType(), want)
 			}

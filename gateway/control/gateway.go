@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Gateway is what the control plane drives: a *server.Server, this node alone. In a fleet, a *fleet.Node answers the
-// calls, and has this node do its part by Local. Its methods may be called from any goroutine.
+// Gateway is the gateway that the control plane drives: this node alone, a *server.Server. In a fleet, a *fleet.Node
+// answers the calls and uses Local for the part of this node. Its methods may be called from any goroutine.
 type Gateway interface {
 	Gateway() server.GatewayInfo
 	List(context.Context, server.ListRequest) (server.ListPage, error)

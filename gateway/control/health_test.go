@@ -13,10 +13,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHealth holds that health says SERVING, and NOT_SERVING from the beginning of a drain, to Check and to Watch.
+// TestHealth checks that health answers SERVING, and NOT_SERVING from the beginning of a drain, to Check and to Watch.
 func TestHealth(t *testing.T) {
 	g := gatewaytest.Start(t)
-	conn := dial(t, g) // which keeps the drain from ending
+	conn := dial(t, g) // keeps the drain from ending
 	health := healthpb.NewHealthClient(g.Conn)
 	services := []string{"", "sockgate.v1.GatewayService"}
 	var watches []healthpb.Health_WatchClient
@@ -48,7 +48,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestStopEndsWatch holds that watchers do not keep a server from stopping.
+// TestStopEndsWatch checks that watchers do not keep a server from stopping.
 func TestStopEndsWatch(t *testing.T) {
 	conn, s := serve(t, gatewaytest.Start(t).Server, control.Config{})
 	w, err := healthpb.NewHealthClient(conn).Watch(patiently(t), &healthpb.HealthCheckRequest{})

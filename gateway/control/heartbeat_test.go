@@ -23,8 +23,8 @@ func (l logOnly) Subscribe(r server.SubscribeRequest) (*event.Subscription, erro
 	return l.log.Subscribe(event.Options{After: r.After, Types: r.Types})
 }
 
-// TestHeartbeat holds that an idle stream gets a response without events every 5 s, with a cursor that is current even
-// when what happens is not what the stream is about. The clock is the test's own.
+// TestHeartbeat checks that an idle stream gets a response without events every 5 s. Its cursor is current even if the
+// events that happen are not selected by the stream. The clock is the test's own.
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := event.NewLog(event.Origin{Node: "test", Incarnation: "1"}, 256)
@@ -53,7 +53,7 @@ func TestHeartbeat(t *testing.T) {
 		expect(2*time.Second, 1, "test.1@2")
 		log.Append(&event.Event{Type: event.Closed})
 		log.Append(&event.Event{Type: event.Closed})
-		expect(20*time.Millisecond, 2, "test.1@4") // together, because batches are at least so far apart
+		expect(20*time.Millisecond, 2, "test.1@4") // together, because batches are at least 20 ms apart
 		expect(5*time.Second, 0, "test.1@4")
 		log.Close()
 		if r, err := stream.Recv(); r != nil || err == nil || err.Error() != "EOF" {

@@ -27,10 +27,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. No passing test waits that long.
 const patience = 30 * time.Second
 
-// patiently returns a context for everything that a test does.
+// patiently returns a context that ends when the test has run out of patience.
 func patiently(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -47,7 +47,7 @@ func check(t testing.TB, err error) {
 // renamed gives a gateway another name.
 func renamed(node string) gatewaytest.Option { return func(c *server.Config) { c.Node = node } }
 
-// dial connects to a gateway that echoes and returns when it is listed.
+// dial connects to a gateway that echoes, and returns when the connection is listed.
 func dial(t testing.TB, g *gatewaytest.Gateway) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", g.Addr)
@@ -96,20 +96,20 @@ func idOf(t testing.TB, g *gatewaytest.Gateway, conn net.Conn) string {
 	return r.GetConnections()[0].GetId()
 }
 
-// connect is dial and idOf.
+// connect dials and returns the ID of the connection too.
 func connect(t testing.TB, g *gatewaytest.Gateway) (net.Conn, string) {
 	t.Helper()
 	conn := dial(t, g)
 	return conn, idOf(t, g, conn)
 }
 
-// serve runs a control plane of its own over any gateway.
+// serve runs a control plane of its own for any gateway.
 func serve(t testing.TB, g control.Gateway, c control.Config) (*grpc.ClientConn, *control.Server) {
 	t.Helper()
 	return serveAs(t, g, c, insecure.NewCredentials())
 }
 
-// serveAs is serve with a client that has credentials.
+// serveAs does the same as serve, with a client that has credentials.
 func serveAs(t testing.TB, g control.Gateway, c control.Config,
 	client credentials.TransportCredentials) (*grpc.ClientConn, *control.Server) {
 	t.Helper()
@@ -120,7 +120,7 @@ func serveAs(t testing.TB, g control.Gateway, c control.Config,
 	return conn, serveOn(t, listener, conn, g, c)
 }
 
-// serveOn runs a control plane on a listener, and ends it and its client with the test.
+// serveOn runs a control plane on a listener. It and its client end with the test.
 func serveOn(t testing.TB, listener net.Listener, conn *grpc.ClientConn, g control.Gateway,
 	c control.Config) *control.Server {
 	t.Helper()
@@ -143,7 +143,7 @@ func traceLogger(to io.Writer) hclog.Logger {
 // ownIdentity is the identity of this process on a unix socket.
 func ownIdentity() string { return "uid:" + strconv.Itoa(os.Getuid()) }
 
-// call makes the call that a request is for; of a stream it takes the first response.
+// call makes the call that belongs to a request. Of a stream it takes the first response.
 func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message) (proto.Message, error) {
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
@@ -188,13 +188,13 @@ func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message)
 	return stream.Recv()
 }
 
-// failure is what a caller learns from an error.
+// failure is the part of an error that a caller can act on.
 type failure struct {
 	code          codes.Code
 	reason, field string
 }
 
-// failureOf takes an error apart and holds what is true of every error of the service.
+// failureOf takes an error apart and checks what must be true of every error of the service.
 func failureOf(t testing.TB, err error) (failure, map[string]string) {
 	t.Helper()
 	if err == nil {
@@ -230,10 +230,10 @@ func failureOf(t testing.TB, err error) (failure, map[string]string) {
 	return f, metadata
 }
 
-// failureCode is the code alone, for errors that gRPC itself makes.
+// failureCode returns the code alone, for errors that gRPC itself makes.
 func failureCode(err error) codes.Code { return status.Code(err) }
 
-// expectFailure holds that err is one failure and no other.
+// expectFailure checks that err is this failure.
 func expectFailure(t testing.TB, err error, want failure) {
 	t.Helper()
 	if got, _ := failureOf(t, err); got != want {
@@ -241,7 +241,7 @@ func expectFailure(t testing.TB, err error, want failure) {
 	}
 }
 
-// lockedBuffer is a log that many goroutines write.
+// lockedBuffer is a log that many goroutines may write.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

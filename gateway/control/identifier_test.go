@@ -37,7 +37,8 @@ func TestMalformedID(t *testing.T) {
 	}
 }
 
-// TestMissing holds that each kind of absence is told apart, by Get as an error and by the other verbs as an outcome.
+// TestMissing checks that each reason for absence is told apart. Get tells it as an error, the other verbs as an
+// outcome.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -96,7 +97,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// expectOne holds a verb's answer about one ID.
+// expectOne checks a verb's answer about one ID.
 func expectOne(t *testing.T, verb, id string, want pb.Outcome, outcomes []*pb.TargetOutcome, matched, closed,
 	notFound uint64) {
 	t.Helper()

@@ -22,10 +22,10 @@ import (
 // errPanic is the error that a caller gets for a panic.
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
-// interceptors returns the steps of every call, unary and stream alike, outermost first: log, errors to statuses,
-// recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, a panic's too. The
-// guard's tap, which authenticates, is before all of them. The scope refuses requests whose nodes cannot be asked; nil:
-// all can.
+// interceptors returns the steps of every call, unary and stream alike, outermost first: log, turn errors into
+// statuses, recover, authorize, validate. Logging comes first so that it sees the status that the caller gets, also
+// after a panic. The guard's tap, which authenticates, runs before all of them. The scope refuses requests whose nodes
+// cannot be asked; a nil scope refuses none.
 func interceptors(logger hclog.Logger, g *auth.Guard, scope scopeCheck) []grpc.ServerOption {
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error { return panicked(logger, p) })
 	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),
@@ -69,7 +69,7 @@ func callLogger(logger hclog.Logger) logging.Logger {
 	})
 }
 
-// callerFields returns the fields of the log about a call's caller.
+// callerFields returns the log fields that describe a call's caller.
 func callerFields(ctx context.Context) logging.Fields {
 	c := auth.CallerOf(ctx)
 	if c.Identity == "" {
@@ -78,7 +78,7 @@ func callerFields(ctx context.Context) logging.Fields {
 	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", auth.RoleName(c.Role)}
 }
 
-// logLevel keeps ordinary calls out of the log: mutations have a line of their own there, and so have denials.
+// logLevel keeps ordinary calls out of the log: mutations and denials have lines of their own there.
 func logLevel(code codes.Code) logging.Level {
 	switch code {
 	case codes.Internal, codes.Unknown, codes.DataLoss:
@@ -104,11 +104,11 @@ func streamStatus(service any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 	return nil
 }
 
-// scopeCheck says whether the nodes that a request names can be asked; nil: all can.
+// scopeCheck reports whether the nodes that a request names can be asked. A nil scopeCheck accepts all nodes.
 type scopeCheck func(*pb.Scope) error
 
-// admit checks a request against its bounds and, where it has one, its scope. It returns a context with the request's
-// meaning.
+// admit checks a request against its bounds and, if it has one, its scope. The context that it returns carries the
+// request's meaning.
 func (c scopeCheck) admit(ctx context.Context, request any) (context.Context, error) {
 	ctx, err := withMeaning(ctx, request)
 	if err != nil {
@@ -155,7 +155,7 @@ func (s validatedStream) RecvMsg(m any) error {
 	return err
 }
 
-// validateRequestID checks the ID that the caller gave to its request, which is written to logs and events.
+// validateRequestID checks the ID that the caller gave to its request, because it is written to logs and events.
 func validateRequestID(ctx context.Context) error {
 	ids := metadata.ValueFromIncomingContext(ctx, auth.RequestIDKey)
 	id := auth.RequestID(ctx)

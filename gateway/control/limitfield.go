@@ -20,7 +20,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// limitField is a field of the contract's Limits and the server's field that it stands for.
+// limitField pairs a field of the contract's Limits with the server's field.
 //
 // A new limit needs a field of Limits in proto with its rule, a field of server.Limits with its default and its check,
 // a row of limitFields, and a flag in gateway/daemon/limitflags.go. ctl finds it in the contract's descriptor.
@@ -83,7 +83,7 @@ func isFixedLimit(path string) bool {
 	return d != nil && ruleOf(d).GetFixed()
 }
 
-// changeableNames returns the paths that a mask may have, sorted.
+// changeableNames returns the paths that a mask may contain, sorted.
 func changeableNames() []string {
 	var names []string
 	for _, f := range limitFields {
@@ -95,7 +95,7 @@ func changeableNames() []string {
 	return names
 }
 
-// put converts the server's value into the contract's field.
+// put converts the server's value to the contract's field.
 func (f *limitField) put(l *server.Limits, m protoreflect.Message) {
 	d := m.Descriptor().Fields().ByName(f.name)
 	switch v := f.of(l).(type) {
@@ -118,8 +118,8 @@ func (f *limitField) put(l *server.Limits, m protoreflect.Message) {
 	}
 }
 
-// take checks the contract's field, and returns what sets the server's field and how the record tells the new value.
-// The error is a *contract.BoundsError.
+// take checks the contract's field. It returns a function that sets the server's field, and the new value in the words
+// of the record. The error is a *contract.BoundsError.
 func (f *limitField) take(l *pb.Limits) (set func(*server.Limits), words string, err error) {
 	m := l.ProtoReflect()
 	v := m.Get(m.Descriptor().Fields().ByName(f.name))
@@ -139,12 +139,12 @@ func (f *limitField) take(l *pb.Limits) (set func(*server.Limits), words string,
 	}
 }
 
-// setting returns what sets the server's field, which is a T.
+// setting returns a function that sets the server's field, which is a T.
 func setting[T any](f *limitField, value T) func(*server.Limits) {
 	return func(l *server.Limits) { *f.of(l).(*T) = value }
 }
 
-// check refuses the absence of a limit that the gateway cannot do without.
+// check refuses a request without a limit that the gateway cannot do without.
 func (f *limitField) check(given bool, field string) error {
 	return contract.Check(given || !f.rule().GetRequired(), field,
 		"0 or absent; expected more than 0, because the gateway cannot do without it")
@@ -160,7 +160,7 @@ func (f *limitField) takeRate(field string, r float64) (func(*server.Limits), st
 		contract.Check(r >= 0 && r <= math.MaxInt32, field, "%g a second; expected 0 (no limit) to %d", r, math.MaxInt32)
 }
 
-// takePeriod takes an absent duration for 0.
+// takePeriod reads an absent duration as 0.
 func (f *limitField) takePeriod(field string, d *durationpb.Duration) (func(*server.Limits), string, error) {
 	return setting(f, d.AsDuration()), d.AsDuration().String(),
 		contract.First(f.check(d.AsDuration() != 0, field), period(field, d, maxLimitTimeout))
@@ -210,7 +210,7 @@ func (f *limitField) takeNetworks(field string, texts protoreflect.List) (func(*
 	return setting(f, parsed), listed(words), nil
 }
 
-// parseNetwork refuses bits behind the prefix: the caller may mean another network.
+// parseNetwork refuses bits after the prefix, because the caller may mean another network.
 func parseNetwork(field, text string) (netip.Prefix, error) {
 	n, exact, err := ipnet.ParseExact(text)
 	return n, contract.First(
@@ -221,7 +221,7 @@ func parseNetwork(field, text string) (netip.Prefix, error) {
 	)
 }
 
-// listed tells the elements of a list: when that is too long for the record, how many there are and the first ones.
+// listed formats the elements of a list. If that is too long for the record, it gives their number and the first ones.
 func listed(elements []string) string {
 	if len(elements) == 0 {
 		return "none"

@@ -13,7 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The bounds of limits.
+// Bounds of limits.
 const (
 	maxMaskPaths    = 64
 	maxListeners    = 1000   // of listener_connections
@@ -21,7 +21,7 @@ const (
 	maxLimitTimeout = 10 * 365 * 24 * time.Hour
 )
 
-// limits converts limits, and the fixed ones that the rest of the configuration has.
+// limits converts the limits that can change, and adds the fixed ones from the rest of the configuration.
 func limits(l *server.Limits, g *server.GatewayInfo) *pb.Limits {
 	out := &pb.Limits{
 		IdleAction:   g.Config.IdleAction.String(),
@@ -34,7 +34,7 @@ func limits(l *server.Limits, g *server.GatewayInfo) *pb.Limits {
 	return out
 }
 
-// limitsNow converts the limits in force; l are those that can be changed.
+// limitsNow converts the limits in force. Those in l are the ones that can change.
 func (s *Service) limitsNow(l *server.Limits) *pb.Limits {
 	info := s.gateway.Gateway()
 	return limits(l, &info)
@@ -63,10 +63,10 @@ func (s *Service) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (
 	return &pb.UpdateLimitsResponse{Limits: s.limitsNow(&l)}, nil
 }
 
-// changes are the changes of limits that a request asks for.
+// changes are the limits that a request changes.
 type changes struct {
 	sets  []func(*server.Limits)
-	words map[string]string // the new values, by the fields' names, for the record
+	words map[string]string // the new values by field name, for the record
 }
 
 func (c *changes) apply(l *server.Limits) {
@@ -102,7 +102,7 @@ func limitChanges(r *pb.UpdateLimitsRequest) (*changes, error) {
 	return c, nil
 }
 
-// notChangeable says why a mask's path is refused.
+// notChangeable explains why a mask's path is refused.
 func notChangeable(mask, path string) error {
 	return contract.First(
 		contract.Check(!isFixedLimit(path), mask,

@@ -18,7 +18,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// limited is a gateway that only has limits, and notes how they were changed.
+// limited is a gateway that has only limits, and notes how they were changed.
 type limited struct {
 	fixed
 	limits  *server.Limits
@@ -33,7 +33,7 @@ func (l limited) UpdateLimits(_ context.Context, r server.UpdateLimitsRequest) (
 	return *l.limits, nil
 }
 
-// fixedLimits are what the contract says that nobody can change.
+// fixedLimits are the limits that cannot be changed, according to the contract.
 var fixedLimits = []string{"low_water", "idle_action", "drain_timeout", "event_log_size"}
 
 // The limits of these tests have a value for every field of the contract and of the server.
@@ -92,8 +92,8 @@ func TestUpdateLimits(t *testing.T) {
 	}
 }
 
-// TestUpdateLimitsBounds holds that bad masks and values are refused, with the name of the field, and that nothing is
-// changed then.
+// TestUpdateLimitsBounds checks that bad masks and values are refused with the name of the field, and that nothing
+// changes then.
 func TestUpdateLimitsBounds(t *testing.T) {
 	g := limited{limits: &server.Limits{}, changes: &server.UpdateLimitsRequest{}}
 	conn, _ := serve(t, g, control.Config{})
@@ -146,7 +146,7 @@ func TestUpdateLimitsBounds(t *testing.T) {
 	}
 }
 
-// TestLongListIsRecordedShort holds that a long list of networks does not fill the event log.
+// TestLongListIsRecordedShort checks that a long list of networks does not fill the event log.
 func TestLongListIsRecordedShort(t *testing.T) {
 	g := limited{limits: &server.Limits{}, changes: &server.UpdateLimitsRequest{}}
 	conn, _ := serve(t, g, control.Config{})

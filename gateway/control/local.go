@@ -19,17 +19,17 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Local answers for one node alone, for the fleet that the node is in: the node's own part of a call that came here, by
-// the methods of Service, and calls forwarded by another node, which it authorizes and validates again. Its methods may
-// be called from any goroutine.
+// Local answers for one node alone, on behalf of the fleet that the node is in. It answers this node's part of a call
+// that came here, by the methods of Service. It answers calls that another node forwarded, after it has authorized and
+// validated them again. Its methods may be called from any goroutine.
 type Local struct {
 	*Service
 	config   Config // with its defaults
 	guard    *auth.Guard
-	decoding sync.Mutex // held while a request of another node is decoded that is larger than decodedFreely
+	decoding sync.Mutex // held while a request of another node that is larger than decodedFreely is decoded
 }
 
-// NewLocal returns the Local of a gateway. Give the same one to fleet.New and to NewInFleet; a gateway that runs alone
+// NewLocal returns the Local of a gateway. Give the same one to fleet.New and to NewInFleet. A gateway that runs alone
 // needs only New.
 func NewLocal(g Gateway, c Config) *Local {
 	c = c.withDefaults()
@@ -39,28 +39,28 @@ func NewLocal(g Gateway, c Config) *Local {
 	return l
 }
 
-// decodedFreely is the largest size of requests of other nodes that are decoded at the same time. A larger request may
-// grow to many times its size before it is found to be out of bounds, so such requests are decoded one at a time.
+// decodedFreely is the size in bytes up to which requests of other nodes are decoded concurrently. A larger request may
+// grow to many times its size before it is found to be out of bounds, so larger ones are decoded one at a time.
 const decodedFreely = 64 << 10
 
 // Caller returns the caller of a call that came to this node's control plane.
 func (l *Local) Caller(ctx context.Context) event.Actor { return auth.Actor(ctx) }
 
-// Status makes the gRPC status of an error that a method of Service returned, as the control plane would answer.
+// Status turns an error of a method of Service into the gRPC status that the control plane would answer with.
 func (l *Local) Status(err error) error { return toStatus(err) }
 
-// Panicked logs a panic of a method of Service, and makes its gRPC status, as the control plane would answer.
+// Panicked logs a panic of a method of Service, and returns the gRPC status that the control plane would answer with.
 func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.config.Logger, reason)) }
 
-// Record publishes a CONTROL event about the work of other nodes for a caller of this one.
+// Record publishes a CONTROL event for a caller of this node about work that other nodes did.
 func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
 
-// servicePrefix begins the full names of the methods of GatewayService.
+// servicePrefix is the beginning of the full name of every method of GatewayService.
 var servicePrefix = "/" + pb.GatewayService_ServiceDesc.ServiceName + "/"
 
-// Call answers a unary call of GatewayService that another node forwarded (caller.Via), for this node alone; maxRole
-// caps what calls forwarded by that node may do. The response is encoded. The error is a gRPC status, the same that a
-// caller of this node would get: UNIMPLEMENTED for an unknown method.
+// Call answers, for this node alone, a unary call of GatewayService that another node (caller.Via) forwarded. maxRole
+// caps what calls forwarded by that node may do. The response is encoded. The error is the gRPC status that a caller of
+// this node would get; an unknown method is UNIMPLEMENTED.
 func (l *Local) Call(ctx context.Context, caller event.Actor, maxRole pb.Role, method string,
 	body []byte) (response []byte, err error) {
 	defer l.recover(&err)
@@ -96,9 +96,9 @@ func (l *Local) Admit(ctx context.Context, caller event.Actor, maxRole pb.Role, 
 	return toStatus(err)
 }
 
-// Follow answers a forwarded StreamEvents, for this node alone. It passes each encoded response to send, which may
-// block and must not keep it; an error of send ends the stream. It returns nil when the log has ended; otherwise the
-// error is a gRPC status.
+// Follow answers a forwarded StreamEvents for this node alone. It passes each encoded response to send, which may block
+// and must not keep it. An error of send ends the stream. Follow returns nil when the log has ended; any other end is a
+// gRPC status.
 func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role, body []byte,
 	send func([]byte) error) error {
 	r := new(pb.StreamEventsRequest)
@@ -112,14 +112,14 @@ func (l *Local) Follow(ctx context.Context, caller event.Actor, maxRole pb.Role,
 		})
 }
 
-// Events is StreamEvents of this node alone, for a call that was admitted. It passes each encoded response to send,
-// which may block and must not keep it; an error of send ends the stream. It returns nil when the log has ended.
+// Events answers an admitted StreamEvents for this node alone. It passes each encoded response to send, which may block
+// and must not keep it. An error of send ends the stream. Events returns nil when the log has ended.
 func (l *Local) Events(ctx context.Context, r *pb.StreamEventsRequest, send func([]byte) error) error {
 	return l.Service.StreamEvents(r, &localStream{ctx: ctx, send: send})
 }
 
-// knownTypes leaves out the event types that a node of a later version names and this one never has. When no type is
-// left, it asks for GAP, which every stream gets, because an empty list would ask for all.
+// knownTypes leaves out event types of later versions, which this node never publishes. If no type is left it asks for
+// GAP, which every stream gets, because an empty list would ask for all types.
 func knownTypes(types []pb.EventType) []pb.EventType {
 	known := slices.DeleteFunc(slices.Clone(types), func(t pb.EventType) bool { return pb.EventType_name[int32(t)] == "" })
 	if len(known) == 0 && len(types) > 0 {
@@ -128,7 +128,7 @@ func knownTypes(types []pb.EventType) []pb.EventType {
 	return known
 }
 
-// decode decodes a request of another node. It has the same bound as a request that comes here.
+// decode decodes a request of another node, within the size that a request of this node's callers may have.
 func (l *Local) decode(body []byte, request proto.Message) error {
 	switch {
 	case len(body) > maxReceive:
@@ -195,8 +195,8 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 	return s.send(b)
 }
 
-// forwarded returns the context of a forwarded call. Its caller has the lesser of two roles: the one that it has at the
-// other node, and maxRole.
+// forwarded returns the context of a forwarded call. Its caller has the lesser of two roles: its role at the other
+// node, and maxRole.
 func (l *Local) forwarded(ctx context.Context, caller event.Actor, maxRole pb.Role) context.Context {
 	c := auth.Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
 		Role: min(auth.RoleNamed(caller.Role), maxRole)}

@@ -29,7 +29,7 @@ const (
 var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1",
 	Via: "edge-2"}
 
-// localOf returns what a gateway answers by itself when it is in a fleet.
+// localOf returns the Local of a gateway.
 func localOf(g control.Gateway) *control.Local {
 	return control.NewLocal(g, control.Config{})
 }
@@ -40,15 +40,14 @@ func encoded(t *testing.T, m proto.Message) []byte {
 	return b
 }
 
-// with returns a caller with another role.
+// with returns the remote caller with another role.
 func with(role string) event.Actor {
 	a := remote
 	a.Role = role
 	return a
 }
 
-// TestForwardedRole holds that a call that came by way of another node may do what its caller may, or what that node
-// may, whichever is less.
+// TestForwardedRole checks that a forwarded call has the lesser role of its caller and of the node that forwarded it.
 func TestForwardedRole(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	count, kick := pb.GatewayService_CountConnections_FullMethodName, pb.GatewayService_Kick_FullMethodName
@@ -78,8 +77,8 @@ func TestForwardedRole(t *testing.T) {
 	expectFailure(t, err, failure{codes.PermissionDenied, "ROLE_REQUIRED", ""})
 }
 
-// TestForwardedCall holds that a call that came by way of another node is validated, carried out, and recorded with its
-// caller and the node that forwarded it.
+// TestForwardedCall checks that a forwarded call is validated, carried out, and recorded with its caller and the node
+// that forwarded it.
 func TestForwardedCall(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -115,8 +114,8 @@ func TestForwardedCall(t *testing.T) {
 	}
 }
 
-// TestForwardedSize holds that another node's request may be as large as a caller's, and no larger: what it is decoded
-// to is many times that.
+// TestForwardedSize checks that another node's request may be as large as a caller's, and no larger, because it may
+// grow to many times that size when it is decoded.
 func TestForwardedSize(t *testing.T) {
 	t.Parallel()
 	l := localOf(gatewaytest.Start(t).Server)
@@ -129,14 +128,14 @@ func TestForwardedSize(t *testing.T) {
 	}
 }
 
-// TestForwardedPanic holds that a panic in a call that came by way of another node is an error, there and here.
+// TestForwardedPanic checks that a panic in a forwarded call becomes an error at both nodes.
 func TestForwardedPanic(t *testing.T) {
 	l := localOf(stub{gatewaytest.Start(t).Server, func(context.Context) error { panic("boom") }})
 	_, err := l.Call(patiently(t), remote, admin, pb.GatewayService_CountConnections_FullMethodName, nil)
 	expectFailure(t, err, failure{codes.Internal, "PANIC", ""})
 }
 
-// TestForwardedStream holds that events are passed on, encoded, until the caller has had enough.
+// TestForwardedStream checks that encoded events are passed on until the caller ends the stream.
 func TestForwardedStream(t *testing.T) {
 	g := gatewaytest.Start(t)
 	l := localOf(g.Server)
@@ -175,8 +174,8 @@ func TestForwardedStream(t *testing.T) {
 	}
 }
 
-// TestForwardedBounds holds that calls that came by way of another node count among their caller's only while they
-// last, and that the name of the caller's request has the bounds that it has here.
+// TestForwardedBounds checks that a forwarded call counts among its caller's calls only while it lasts, and that its
+// request ID has the same bounds as at this node.
 func TestForwardedBounds(t *testing.T) {
 	l := control.NewLocal(gatewaytest.Start(t).Server, control.Config{CallsPerIdentity: 1})
 	count := pb.GatewayService_CountConnections_FullMethodName
@@ -197,7 +196,8 @@ func TestForwardedBounds(t *testing.T) {
 	}
 }
 
-// TestAdmit holds that what a node does itself for a caller of another one is authorized and validated as a call is.
+// TestAdmit checks that work that a node does itself for a caller of another node is authorized and validated as a call
+// is.
 func TestAdmit(t *testing.T) {
 	l := localOf(gatewaytest.Start(t).Server)
 	done := 0

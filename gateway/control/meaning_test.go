@@ -9,7 +9,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestMeaning holds that the service takes what validation parsed, and only for the very request that was validated.
+// TestMeaning checks that the service takes the meaning that validation found, and only for the very request that was
+// validated.
 func TestMeaning(t *testing.T) {
 	parses := 0
 	again := func(r *pb.CountConnectionsRequest) (server.GroupBy, error) {

@@ -9,14 +9,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// model is what a client knows of the live connections from a list or a snapshot and the events behind it.
+// model is a client's view of the live connections, from a list or a snapshot and the events after it.
 type model struct {
 	t    testing.TB
 	live map[string]bool
 }
 
-// apply takes note of an event. A connection that was listed may be seen CONNECTED again when seeAgain is set, and one
-// that closed while it was listed may be seen CLOSED without having been there.
+// apply takes note of an event. With seeAgain, a listed connection may be CONNECTED again, and a connection that closed
+// while it was listed may be CLOSED without having been in the list.
 func (m *model) apply(e *pb.Event, seeAgain bool) {
 	m.t.Helper()
 	id := e.GetConnection().GetId()
@@ -47,7 +47,7 @@ func (m *model) catchUp(f *follower, g *gatewaytest.Gateway, seeAgain bool) {
 	}
 }
 
-// expect holds that the model is what the gateway lists now.
+// expect checks that the model equals what the gateway lists now.
 func (m *model) expect(g *gatewaytest.Gateway) {
 	m.t.Helper()
 	rows, _ := walk(m.t, g, &pb.ListConnectionsRequest{})
@@ -70,7 +70,7 @@ func sequence(t testing.TB, cursor string) uint64 {
 	return n
 }
 
-// TestListThenStream holds that a client that lists and then follows from the list's cursor misses nothing.
+// TestListThenStream checks that a client that lists, and then follows from the list's cursor, misses nothing.
 func TestListThenStream(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for range 20 {
@@ -93,7 +93,7 @@ func TestListThenStream(t *testing.T) {
 	}
 }
 
-// TestSnapshotUnderChurn holds that a snapshot and the events behind it lose no connection and double none.
+// TestSnapshotUnderChurn checks that a snapshot and the events after it lose no connection and repeat none.
 func TestSnapshotUnderChurn(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for range 20 {
@@ -104,7 +104,7 @@ func TestSnapshotUnderChurn(t *testing.T) {
 		var models []*model
 		var followers []*follower
 		for range 20 {
-			_, err := netDial(t, g) // which is accepted while the snapshot is taken, and stays
+			_, err := netDial(t, g) // accepted while the snapshot is taken; it stays
 			check(t, err)
 			f := follow(t, g, &pb.StreamEventsRequest{Snapshot: true})
 			m := &model{t: t, live: make(map[string]bool)}
@@ -129,7 +129,7 @@ func TestSnapshotUnderChurn(t *testing.T) {
 	}
 }
 
-// quiesce returns when the connections that the churn closed are closed here too.
+// quiesce returns when the gateway too has closed the connections that the churn closed.
 func quiesce(t testing.TB, g *gatewaytest.Gateway) {
 	t.Helper()
 	for {

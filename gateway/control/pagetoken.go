@@ -11,8 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// pageToken is where a walk goes on: stateless, opaque to callers, and bound to the filter and state that it began
-// with. Its body (contract.SealToken) is binding, uvarint after, uvarint upTo, cursor.
+// pageToken is where a walk goes on. It is stateless, opaque to callers, and bound to the filter and state that the
+// walk began with. Its body (contract.SealToken) is binding, uvarint after, uvarint upTo, cursor.
 type pageToken struct {
 	binding [contract.BindingSize]byte
 	after   uint64
@@ -21,22 +21,22 @@ type pageToken struct {
 	cursor event.Cursor
 }
 
-// maxToken is the most bytes of an encoded token; a real one has under 140.
+// maxToken is the most bytes that an encoded token may have. A real one has fewer than 140.
 const maxToken = 256
 
-// tokenError says what is wrong with a page token.
+// tokenError explains why a page token is refused.
 type tokenError struct {
 	reason string // of the ErrorInfo
 	text   string
 }
 
-// Error returns what is wrong and what to do.
+// Error says what is wrong and what to do.
 func (e *tokenError) Error() string { return e.text }
 
 var errToken = &tokenError{reason: contract.ReasonInvalidPageToken,
 	text: "page_token is not one that this gateway gave out; start the walk again without it"}
 
-// pageToken reads the token of a request, or begins a walk.
+// pageToken reads the token of a request. An empty one begins a walk.
 func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
 	binding := bind(r)
 	now := s.gateway.Cursor()
@@ -58,7 +58,7 @@ func (s *Service) pageToken(r *pb.ListConnectionsRequest) (pageToken, error) {
 	return t, nil
 }
 
-// bind returns what a token must have in common with each request of its walk.
+// bind hashes the parts of a request that must stay equal throughout a walk.
 func bind(r *pb.ListConnectionsRequest) [contract.BindingSize]byte {
 	return contract.Bind(strconv.Itoa(int(listState(r.GetState()))) + " " + r.GetFilter())
 }

@@ -10,8 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// FuzzPageToken holds that a token says again what it was made of, that nothing makes decoding panic, and that what is
-// not exactly a token that was given out is none.
+// FuzzPageToken checks that a token decodes to its parts, that no text makes decoding panic, and that a text that is
+// not exactly an issued token is refused.
 func FuzzPageToken(f *testing.F) {
 	first := (&pageToken{binding: bind(&pb.ListConnectionsRequest{}), after: 42,
 		cursor: event.Cursor{Origin: event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}, Sequence: 1234567}}).encode()
@@ -56,7 +56,7 @@ func FuzzPageToken(f *testing.F) {
 	})
 }
 
-// expectCanonical holds that there is one way only to write a token.
+// expectCanonical checks that a token can be written in only one way.
 func expectCanonical(t *testing.T, s string) {
 	t.Helper()
 	if got, err := decodeToken(s); err == nil && got.encode() != s {

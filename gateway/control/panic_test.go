@@ -15,7 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestPanic holds that a panic in a call is the end of that call alone, unary or stream, and that only the log has its
+// TestPanic checks that a panic in a call, unary or stream, ends that call alone, and that only the log has the panic's
 // text.
 func TestPanic(t *testing.T) {
 	var calm atomic.Bool

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// pipe is a listener in memory, for tests with a clock of their own; its connections look like those of TCP from one
-// address to one.
+// pipe is a listener in memory, for tests with a clock of their own. Its connections look like TCP connections from one
+// address to one address.
 type pipe struct {
 	*bufconn.Listener
 	from, to string
@@ -44,7 +44,7 @@ func (p pipe) client(t testing.TB) *grpc.ClientConn {
 	return p.clientAs(t, insecure.NewCredentials())
 }
 
-// clientAs is client with credentials.
+// clientAs does the same as client, with credentials.
 func (p pipe) clientAs(t testing.TB, as credentials.TransportCredentials) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(as),

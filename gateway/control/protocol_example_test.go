@@ -15,7 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// shouting is a line protocol: it answers each line in upper case, and labels a connection by `user NAME`.
+// shouting is a line protocol. It answers each line in upper case, and labels a connection by `user NAME`.
 type shouting struct{ server.BaseHandler }
 
 func (shouting) Data(c *server.Conn, p []byte) {

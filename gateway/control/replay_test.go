@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestReplay holds that of many equal requests with one request_id one is carried out and all get its answer.
+// TestReplay checks that of many equal requests with one request_id one is carried out, and that all get its answer.
 func TestReplay(t *testing.T) {
 	g := gatewaytest.Start(t)
 	conn, id := connect(t, g)

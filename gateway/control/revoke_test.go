@@ -21,7 +21,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// expectEnd reads a stream until it ends, which has to be with one failure.
+// expectEnd reads a stream until it ends, and checks that it ends with this failure.
 func expectEnd(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsResponse], want failure) {
 	t.Helper()
 	for {
@@ -32,13 +32,13 @@ func expectEnd(t testing.TB, stream grpc.ServerStreamingClient[pb.StreamEventsRe
 	}
 }
 
-// TestRevocation holds that the streams of a token that is removed, or changed, end at once, that those of others go
-// on, and that a file that is broken changes nothing.
+// TestRevocation checks that the streams of a removed or changed token end at once. The streams of other tokens go on,
+// and a broken file changes nothing.
 func TestRevocation(t *testing.T) {
 	for name, c := range map[string]struct {
-		line    string // of the token afterwards
+		line    string // the token's line afterwards
 		ends    bool
-		refused string // what the next call gets
+		refused string // the reason that the next call gets
 	}{
 		"removed":        {"", true, "TOKEN_REVOKED"},
 		"less may":       {tokenLine("ops", "viewer"), true, ""},
@@ -84,8 +84,8 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// TestTokenFileIsFollowed holds that a file that changes is noticed without anybody's doing, that one that cannot be
-// read is complained about once, and that tokens come back with it.
+// TestTokenFileIsFollowed checks that a changed token file is read without a signal. A file that cannot be read is
+// complained about once. When it can be read again, its tokens are in force.
 func TestTokenFileIsFollowed(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -97,7 +97,7 @@ func TestTokenFileIsFollowed(t *testing.T) {
 		&pb.StreamEventsRequest{Types: []pb.EventType{connected}})
 	check(t, err)
 	writeTokens(t, tokens.path, "broken\n")
-	for !strings.Contains(log.String(), "line 1: 1 fields") { // the tokens of before stay meanwhile, and afterwards
+	for !strings.Contains(log.String(), "line 1: 1 fields") { // the old tokens stay in force until the file is good again
 		_, err := client.GetGateway(bearing(patiently(t), tokenOf("ops")), &pb.GetGatewayRequest{})
 		check(t, err)
 	}
@@ -112,8 +112,8 @@ func TestTokenFileIsFollowed(t *testing.T) {
 	}
 }
 
-// TestExpiry holds that a stream ends when what its caller has proven itself with expires: a token, or a certificate.
-// The clock is the test's own.
+// TestExpiry checks that a stream ends when its caller's proof expires, be it a token or a certificate. The clock is
+// the test's own.
 func TestExpiry(t *testing.T) {
 	for _, reason := range []string{"TOKEN_EXPIRED", "CERTIFICATE_EXPIRED"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -152,8 +152,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// TestHealthAndReflection holds that everybody may ask for health, also with a token that is none, and only viewers
-// what there is.
+// TestHealthAndReflection checks that every caller may ask for health, even with a bad token, and that only viewers may
+// list the services.
 func TestHealthAndReflection(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,

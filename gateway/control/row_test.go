@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestRows holds that a row that is encoded here is to a client what marshalling it would be, with every field set and
-// with none.
+// TestRows checks that a row that was encoded here decodes to the same message as a marshalled one, with every field
+// set and with none.
 func TestRows(t *testing.T) {
 	origin := &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 	now := time.Date(2026, 3, 4, 10, 31, 2, 123, time.UTC)
@@ -58,7 +58,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// BenchmarkRows is a page of 1,000.
+// BenchmarkRows encodes a page of 1,000 rows.
 func BenchmarkRows(b *testing.B) {
 	infos := make([]server.Connection, 1000)
 	identity := &event.Identity{Origin: &event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"},

@@ -41,12 +41,12 @@ func nodeName(field, name string) error {
 // unknownNodeError says that a request names a node that does not exist.
 type unknownNodeError struct{ field, node, self string }
 
-// Error names the node.
+// Error names the unknown node and this one.
 func (e *unknownNodeError) Error() string {
 	return fmt.Sprintf("%s: there is no node %q: this gateway, %s, runs alone", e.field, e.node, e.self)
 }
 
-// aloneScope returns the scope check of a gateway that runs alone: it is the only node.
+// aloneScope returns the scope check of a gateway that runs alone, which is the only node.
 func aloneScope(g Gateway) scopeCheck {
 	return func(s *pb.Scope) error {
 		for _, name := range s.GetNodes() {

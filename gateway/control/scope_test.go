@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestAloneScope holds that a gateway that runs alone knows no other node, and says so instead of answering for it.
+// TestAloneScope checks that a gateway that runs alone refuses requests for another node instead of answering for it.
 func TestAloneScope(t *testing.T) {
 	g := gatewaytest.Start(t)
 	other := &pb.Scope{Nodes: []string{"test", "edge-2"}}
@@ -30,8 +30,8 @@ func TestAloneScope(t *testing.T) {
 	expectFailure(t, err, failure{codes.NotFound, "UNKNOWN_NODE", ""})
 }
 
-// TestVectorCursor holds what a gateway makes of the cursor of a fleet: with `local` its own part, else an error,
-// because nobody would tell of the other parts.
+// TestVectorCursor checks how a gateway that runs alone reads the cursor of a fleet. With `local` it takes its own
+// part. Otherwise it refuses, because no node would answer for the other parts.
 func TestVectorCursor(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

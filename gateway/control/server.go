@@ -22,53 +22,52 @@ import (
 )
 
 const (
-	// maxReceive is the most bytes of a request. The largest valid one, a Send, has a little over 1 MiB; the rest is
-	// room to answer a slightly larger one with a sentence.
+	// maxReceive is the most bytes of a request. The largest valid one, a Send, has a little over 1 MiB. The rest is room
+	// to refuse a slightly larger one with a helpful error.
 	maxReceive = 4 << 20
-	// maxStreams is the most calls under way on one client's HTTP/2 connection.
+	// maxStreams is the most calls under way on one HTTP/2 connection of a client.
 	maxStreams = 1000
-	// minPing is the least time between two pings of a client.
+	// minPing is the shortest time that a client may leave between two pings.
 	minPing = 10 * time.Second
-	// pingAfter is how long a client's connection is silent before the gateway asks whether it is still there, and
-	// pingTimeout how long that may take.
+	// pingAfter is how long a client's connection may be silent before the gateway pings it. pingTimeout is how long the
+	// answer may take.
 	pingAfter, pingTimeout = 30 * time.Second, 20 * time.Second
 	// greetTimeout is how long a client may take for TLS and for its first HTTP/2 frame.
 	greetTimeout = 5 * time.Second
-	// maxHeader is the most bytes of a call's headers: a token and what programs on the way add.
+	// maxHeader is the most bytes of a call's headers: a token and what proxies on the way add.
 	maxHeader = 16 << 10
-	// defaultConnections is how many clients' connections there may be when the configuration does not say.
+	// defaultConnections is the default of Config.MaxConnections.
 	defaultConnections = 1000
-	// defaultIdentityCalls is how many calls of one identity may be under way when the configuration does not say.
+	// defaultIdentityCalls is the default of Config.CallsPerIdentity.
 	defaultIdentityCalls = 1000
-	// defaultAge and defaultAgeGrace are for how long a client's connection is used when the configuration does not
-	// say.
+	// defaultAge and defaultAgeGrace are the defaults of Config.MaxConnectionAge and Config.MaxConnectionAgeGrace.
 	defaultAge, defaultAgeGrace = time.Hour, 5 * time.Minute
 )
 
-// Config says how a control plane runs.
+// Config configures a control plane.
 type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
-	// MaxConnections is the most connections of clients. When the control plane is full, the oldest connection without
-	// a proven identity is closed to admit the new one; if all have one, the new one is refused. Connections of one
-	// identity beyond a quarter of MaxConnections count as not proven. Default 1,000.
+	// MaxConnections is the most connections of clients. When the control plane is full, the oldest connection without a
+	// proven identity is closed to admit the new one; if all have one, the new one is refused. Connections of one identity
+	// beyond a quarter of MaxConnections count as not proven. Default 1,000.
 	MaxConnections int
 	// Logger gets failed and denied calls, and at level debug all calls. Default: none.
 	Logger hclog.Logger
-	// TLS secures the connections that Serve accepts, except on a unix socket. Client certificates are asked for, required
-	// and verified as it says; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token. Sessions
-	// are not resumed. Default nil: plain. Hazard: without TLS, tokens can be read on the way.
+	// TLS secures the connections that Serve accepts, except on a unix socket. It decides whether client certificates are
+	// asked for, required and verified; tls.VerifyClientCertIfGiven lets callers choose between a certificate and a token.
+	// Sessions are not resumed. Default nil: plain. Hazard: without TLS, tokens can be read on the way.
 	TLS *tls.Config
-	// Auth says which callers may call. Default: callers on loopback, and on a unix socket the gateway's own user and
-	// root.
+	// Auth says which callers may call. By default these are callers on loopback, and on a unix socket the gateway's own
+	// user and root.
 	Auth auth.Config
-	// MaxConnectionAge is the age, give or take a tenth, when a client's connection takes no more calls: the client makes
-	// another one by itself. MaxConnectionAgeGrace is how much longer calls that are under way may take: then the
-	// connection is closed, and they end with UNAVAILABLE. An event stream goes on behind its cursor when its client asks
-	// again. Default 1 h and 5 min.
+	// MaxConnectionAge is the age, give or take a tenth, at which a client's connection takes no more calls. The client
+	// then opens another one by itself. MaxConnectionAgeGrace is how much longer the calls under way may take before the
+	// connection is closed and they end with UNAVAILABLE. The client of an event stream resumes it after its cursor.
+	// Default 1 h and 5 min.
 	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
-	// CallsPerIdentity is the most calls of one identity under way, streams included. Callers on loopback that prove
-	// nothing count as one identity for each IP address. Default 1,000.
+	// CallsPerIdentity is the most calls of one identity under way, including streams. Callers on loopback without a proof
+	// count as one identity per IP address. Default 1,000.
 	CallsPerIdentity int
 	// StreamsPerIdentity is the most event streams of one identity. Default 100.
 	StreamsPerIdentity int
@@ -99,7 +98,7 @@ type Server struct {
 	guard    *auth.Guard
 
 	mu       sync.Mutex
-	listener *auth.Listener // of Serve
+	listener *auth.Listener // the listener of Serve
 }
 
 // New returns the control plane of a gateway that runs alone.
@@ -109,7 +108,8 @@ func New(g Gateway, c Config) *Server {
 }
 
 // NewInFleet returns the control plane of a gateway in a fleet, with the configuration of local. Calls of
-// GatewayService come to answers, a *fleet.Node that was made with local, authenticated, authorized and validated.
+// GatewayService are authenticated, authorized and validated, and then go to answers, a *fleet.Node that was made with
+// local.
 func NewInFleet(local *Local, answers pb.GatewayServiceServer) *Server {
 	return newServer(local, answers, nil)
 }
@@ -143,15 +143,15 @@ func register(s *grpc.Server, answers pb.GatewayServiceServer, h healthpb.Health
 	reflection.Register(s)
 }
 
-// services describes the services of a control plane, which are the same for all.
+// services describes the services that every control plane has.
 func services() map[string]grpc.ServiceInfo {
-	never := grpc.NewServer() // it serves nothing
+	never := grpc.NewServer() // it only describes its services
 	defer never.Stop()
 	register(never, pb.UnimplementedGatewayServiceServer{}, health.NewServer())
 	return never.GetServiceInfo()
 }
 
-// Serve answers calls on l until Stop; it returns nil then, and closes l.
+// Serve answers calls on l until Stop. It closes l and returns nil then.
 func (s *Server) Serve(l net.Listener) error {
 	full := rate.Sometimes{Interval: time.Second}
 	bounded := auth.NewListener(l, s.config.MaxConnections, func() { full.Do(s.warnFull) })
@@ -163,22 +163,23 @@ func (s *Server) Serve(l net.Listener) error {
 	defer reporting.Wait()
 	defer cancel()
 	reporting.Go(func() { s.guard.Denials.Report(ctx) })
-	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop was faster
+	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop came first
 		return err
 	}
 	return nil
 }
 
-// warnFull logs that a client's connection was closed for the limit.
+// warnFull logs that a client's connection was closed because of MaxConnections.
 func (s *Server) warnFull() {
 	s.config.Logger.Warn("control plane is full: a client's connection was closed", "max-connections",
 		s.config.MaxConnections)
 }
 
-// SetDraining makes health answer NOT_SERVING; calls are still answered.
+// SetDraining makes health answer NOT_SERVING. Other calls are still answered.
 func (s *Server) SetDraining() { s.health.Shutdown() }
 
-// endWatch ends a health Watch when the server stops: it has no end of its own, and a graceful stop would wait for it.
+// endWatch ends a health Watch when the server stops. A Watch never ends by itself, so a graceful stop would wait for
+// it.
 func (s *Server) endWatch(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	if info.FullMethod != healthpb.Health_Watch_FullMethodName {
@@ -199,8 +200,8 @@ type boundStream struct {
 // Context returns the context.
 func (s boundStream) Context() context.Context { return s.ctx }
 
-// Stop lets calls that are under way end until ctx ends, and then cuts them off. It waits at most one second more for a
-// call that does not notice.
+// Stop lets calls under way finish until ctx ends, and then cuts them off. It waits at most one second more for a call
+// that does not notice.
 func (s *Server) Stop(ctx context.Context) {
 	s.stop()
 	s.mu.Lock()

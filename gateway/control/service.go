@@ -20,27 +20,27 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Service implements sockgate.v1.GatewayService for this node alone, except for methods that only a fleet can answer.
-// Requests have been authorized and validated when they come here. Its methods may be called from any goroutine; their
+// Service implements sockgate.v1.GatewayService for this node alone, except for the methods that only a fleet can
+// answer. Its callers have authorized and validated the request. Its methods may be called from any goroutine. Their
 // errors are not yet statuses.
 type Service struct {
 	pb.UnsafeGatewayServiceServer
 	gateway Gateway
-	drain   time.Duration // grace period when the caller names none
+	drain   time.Duration // grace period of a Shutdown that names none
 	denials *auth.Denials // nil: no caller is denied anything
 	most    int           // event streams of one identity
 	streams atomic.Int64  // event streams open now
 	feeds   feed.Feeds
-	rows    sync.Pool // of *[]server.Connection, the memory of a page's rows
+	rows    sync.Pool // of *[]server.Connection: memory for the rows of a page
 }
 
-// newService returns the service of a gateway; drainTimeout is the grace period of a Shutdown that names none.
+// newService returns the service of a gateway. drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
 		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 
-// compile returns the matcher of a filter; nil, which selects all, for an empty one.
+// compile returns the matcher of a filter. An empty filter gives nil, which selects all connections.
 func compile(expr string) (server.Matcher, error) {
 	if expr == "" {
 		return nil, nil
@@ -81,7 +81,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	return response, nil
 }
 
-// reuse keeps the memory of a page's rows for another page, without what they refer to.
+// reuse keeps the memory of a page's rows for another page, and clears the references in them.
 func (s *Service) reuse(memory *[]server.Connection, rows []server.Connection) {
 	clear(rows)
 	*memory = rows[:0]
@@ -95,7 +95,7 @@ func listState(s pb.ListState) server.ListState {
 	return server.ListState(s)
 }
 
-// CountConnections counts connections, in all and by group.
+// CountConnections counts connections, in total and by group.
 func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse,
 	error) {
 	match, err := compile(r.GetFilter())
@@ -115,7 +115,7 @@ func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRe
 		Groups: groups(result.Groups), Other: result.Other}, nil
 }
 
-// groupBy parses a request's grouping; the zero GroupBy without one. The error is a *contract.BoundsError.
+// groupBy parses a request's grouping. Without one it returns the zero GroupBy. The error is a *contract.BoundsError.
 func groupBy(r *pb.CountConnectionsRequest) (server.GroupBy, error) {
 	if r.GetBy() == "" {
 		return server.GroupBy{}, nil
@@ -167,8 +167,8 @@ func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Br
 		Closed:  result.Closed, Failures: outcomes(result.Failures), Replayed: result.Replayed}, nil
 }
 
-// targeted are the connections of IDs, or those that a filter selects; validation has seen that there is only one of
-// them.
+// targeted returns the connections that IDs name, or those that a filter selects. Validation has ensured that only one
+// of the two is given.
 func targeted(ids []string, match server.Matcher) server.Targets {
 	if match != nil {
 		return server.Where(match)
@@ -210,7 +210,7 @@ func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.Se
 		NotFound: result.NotFound, Refused: result.Refused}, nil
 }
 
-// Shutdown starts or joins the drain, and does not wait for it.
+// Shutdown starts a drain, or joins the one under way. It does not wait for the end.
 func (s *Service) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	grace := s.drain
 	if r.GetGracePeriod() != nil {
@@ -234,7 +234,7 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 	return response, nil
 }
 
-// ListNodes returns this node. In a fleet, the fleet answers instead.
+// ListNodes returns this node. In a fleet, the fleet's own method is called instead.
 func (s *Service) ListNodes(ctx context.Context, _ *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 	info := s.gateway.Gateway()
 	node := &pb.Node{Name: info.Node, Incarnation: info.Incarnation, State: pb.NodeState_NODE_STATE_LIVE,

@@ -10,8 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestShutdown follows a drain: the answer comes at once, another call joins and the earlier deadline holds,
-// connections are closed, and streams get everything and end with OK.
+// TestShutdown follows a drain. The answer comes at once, another call joins, and the earlier deadline holds.
+// Connections are closed, and streams get every event and end with OK.
 func TestShutdown(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := follow(t, g, &pb.StreamEventsRequest{})
@@ -54,7 +54,7 @@ func TestShutdown(t *testing.T) {
 	}
 	check(t, conn.Close())
 	events := f.rest()
-	for len(events) > 0 && events[0].GetType() != closed { // DRAIN_PROGRESS and CONTROL come as they come
+	for len(events) > 0 && events[0].GetType() != closed { // DRAIN_PROGRESS and CONTROL may come at any time
 		events = events[1:]
 	}
 	expectTypes(t, events, closed, drainEnded)
@@ -72,13 +72,13 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestGracePeriod holds which deadline a drain gets.
+// TestGracePeriod checks which deadline a drain gets.
 func TestGracePeriod(t *testing.T) {
 	for _, c := range []struct {
 		request *pb.ShutdownRequest
 		want    time.Duration
 	}{
-		{&pb.ShutdownRequest{}, 5 * time.Hour}, // the gateway's own
+		{&pb.ShutdownRequest{}, 5 * time.Hour}, // the gateway's default
 		{&pb.ShutdownRequest{GracePeriod: period(0)}, time.Second},
 		{&pb.ShutdownRequest{GracePeriod: period(2 * time.Hour)}, 2 * time.Hour},
 	} {

@@ -20,7 +20,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStatus holds the table from errors of a gateway to statuses, for unary calls and streams.
+// TestStatus checks the table from errors of a gateway to statuses, for unary calls and streams.
 func TestStatus(t *testing.T) {
 	var fail error
 	g := gatewaytest.Start(t)

@@ -22,30 +22,30 @@ import (
 )
 
 const (
-	// maxEventStreams is the most event streams at once: each holds about 64 KiB while it catches up, or in its feed.
+	// maxEventStreams is the most event streams at once. Each holds about 64 KiB while it catches up, or in its feed.
 	maxEventStreams = 1000
-	// defaultIdentityStreams is the most of one identity when the configuration does not say.
+	// defaultIdentityStreams is the default of Config.StreamsPerIdentity.
 	defaultIdentityStreams = 100
 )
 
-// tooManyStreamsError says that as many event streams are open as there may be.
+// tooManyStreamsError says that the most event streams of a caller, or of the gateway, are open.
 type tooManyStreamsError struct{ text string }
 
-// Error returns the sentence.
+// Error says which bound was reached and what to do.
 func (e *tooManyStreamsError) Error() string { return e.text }
 
 var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let " +
 	"one program hand the events on"}
 
 // eventStream is one StreamEvents call, in the call's own goroutine. Until it has caught up with the log it reads the
-// log by its own subscription; then it follows the feed of its selection, which encodes each batch once for all
-// streams. A slow caller slows no other: it falls behind the feed, reads by itself, and gets a GAP when the log's ring
-// has gone round.
+// log by its own subscription. Then it follows the feed of its selection, which encodes each batch once for all
+// streams. A slow caller slows no other: it falls behind the feed, reads the log by itself, and gets a GAP when the
+// log's ring has overtaken it.
 type eventStream struct {
 	server    pb.GatewayService_StreamEventsServer
 	feeds     *feed.Feeds
 	selection feed.Selection
-	sub       *event.Subscription // at the position behind what was sent, also while a feed is followed
+	sub       *event.Subscription // positioned after the last event that was sent, also while a feed is followed
 	encoder   feed.BatchEncoder
 }
 
@@ -94,8 +94,8 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 	return e.follow()
 }
 
-// startOf returns the cursor that a stream of this node begins behind, out of a fleet's cursor too, which has a part
-// for each node. The error is an *event.CursorError.
+// startOf returns the cursor after which a stream of this node begins. From a fleet's cursor, which has a part for each
+// node, it takes this node's part. The error is an *event.CursorError.
 func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
 	after := r.GetAfter()
 	switch {
@@ -117,10 +117,10 @@ func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
 	return own.String(), nil
 }
 
-// enterStream counts an event stream until leave. The error is a *tooManyStreamsError when its caller, or the gateway,
-// has as many as it may.
+// enterStream counts an event stream until leave is called. The error is a *tooManyStreamsError if its caller, or the
+// gateway, has the most streams that it may have.
 func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
-	of := &auth.Usage{} // of a caller without a grant, which shares it with no other
+	of := &auth.Usage{} // of a caller without a grant, which shares its usage with no other
 	if g := auth.GrantOf(ctx); g != nil {
 		of = g.Usage
 	}
@@ -165,7 +165,7 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 		Detail: &event.SnapshotDetail{Connections: total, Cursor: start}}}, e.sub.Position())
 }
 
-// sendPresent sends a part of a snapshot: without a cursor, because a snapshot cannot be resumed.
+// sendPresent sends a part of a snapshot. It has no cursor, because a snapshot cannot be resumed.
 func (e *eventStream) sendPresent(connections []server.Connection, start event.Cursor) error {
 	if len(connections) == 0 {
 		return nil
@@ -199,8 +199,8 @@ func (e *eventStream) follow() error {
 	}
 }
 
-// catchUp sends what is in the log until a batch is not full. Then the stream is about as far as the log, and the feed
-// sends what comes while that batch is sent.
+// catchUp sends events of the log until a batch is not full. The stream is then almost at the end of the log, and the
+// feed sends the events that come while that last batch is sent.
 func (e *eventStream) catchUp() error {
 	buffer := make([]event.Event, 0, contract.BatchSize)
 	for {
@@ -215,12 +215,12 @@ func (e *eventStream) catchUp() error {
 	}
 }
 
-// share sends the feed's batches. The error is feed.ErrBehind when the stream has fallen behind the feed, and io.EOF
-// when the log is closed and everything was sent.
+// share sends the feed's batches. The error is feed.ErrBehind if the stream has fallen behind the feed, and io.EOF when
+// the log is closed and everything was sent.
 func (e *eventStream) share(feed *feed.Feed) error {
 	f := feed.Follow()
 	defer f.Stop()
-	for !e.sub.Position().Covers(f.From) { // the feed was a little faster
+	for !e.sub.Position().Covers(f.From) { // the feed was a little ahead
 		if err := e.catchUp(); err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func (e *eventStream) share(feed *feed.Feed) error {
 	}
 }
 
-// pass sends the part of a batch that is new to the stream.
+// pass sends the part of a batch that the stream has not sent yet.
 func (e *eventStream) pass(b *feed.Batch) error {
 	at := e.sub.Position()
 	rest, clear := b.Remainder(at)
@@ -254,7 +254,8 @@ func (e *eventStream) pass(b *feed.Batch) error {
 	return nil
 }
 
-// encode sends events that the stream's own subscription has delivered from a position on; none is a heartbeat.
+// encode sends events that the stream's own subscription has delivered since a position. Without events it sends a
+// heartbeat.
 func (e *eventStream) encode(events []event.Event, from event.Position) error {
 	for _, b := range e.encoder.Encode(events, from, e.sub) {
 		if err := e.send(b.Buffer); err != nil {
@@ -270,10 +271,11 @@ func (e *eventStream) send(b mem.Buffer) error {
 	return e.server.SendMsg(&encodedResponse{b})
 }
 
-// encodedResponse is a message of a stream as it goes over the wire. The caller of SendMsg keeps its own reference.
+// encodedResponse is an encoded message of a stream. The caller of SendMsg keeps its own reference.
 type encodedResponse struct{ buffer mem.Buffer }
 
-// codec is gRPC's own codec that also takes messages that are encoded already: the same bytes go to many streams.
+// codec is gRPC's own codec, which here also takes messages that are encoded already, so that the same bytes can go to
+// many streams.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }

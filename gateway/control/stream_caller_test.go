@@ -20,7 +20,7 @@ import (
 
 var feedOrigin = event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
 
-// embedded is Gateway under a name that its own method Gateway does not hide.
+// embedded is Gateway under a name that does not clash with its method Gateway.
 type embedded = Gateway
 
 // logGateway is a gateway that has only an event log.
@@ -36,13 +36,13 @@ func (g logGateway) Subscribe(r server.SubscribeRequest) (*event.Subscription, e
 	return g.log.Subscribe(event.Options{After: r.After, Types: r.Types, MaxData: r.MaxData, Match: g.match})
 }
 
-// delivery is a response as a caller got it, and where its bytes are.
+// delivery is a response as its caller got it, with the address of its bytes.
 type delivery struct {
 	*pb.StreamEventsResponse
 	bytes *byte
 }
 
-// caller is one StreamEvents call. It holds the stream up while it does not take the next response.
+// caller is one StreamEvents call. The stream blocks until the caller takes the next response.
 type caller struct {
 	grpc.ServerStream
 	t        testing.TB
@@ -50,9 +50,9 @@ type caller struct {
 	hangUp   context.CancelFunc
 	sent     chan delivery
 	returned chan error
-	sending  func() // called for each response before it is sent; nil: nothing
+	sending  func() // called before each response is sent; nil: nothing
 
-	next uint64 // sequence that the next kept event must have when all types are followed
+	next uint64 // sequence that the next kept event must have if all types are followed
 	at   string // cursor of the last response
 }
 
@@ -103,7 +103,7 @@ func (c *caller) SendMsg(m any) error {
 	}
 }
 
-// receive takes the next response; it reports false when there is none because the call has returned.
+// receive takes the next response. It reports false if the call has returned.
 func (c *caller) receive() (delivery, bool) {
 	select {
 	case d := <-c.sent:
@@ -125,7 +125,7 @@ func (c *caller) begin() *caller {
 	return c
 }
 
-// reach receives until it has got a sequence, and holds that every event comes once, or is in a gap. It returns the
+// reach receives until it has got a sequence. It checks that every event comes once, or is in a gap. It returns the
 // total size of the gaps.
 func (c *caller) reach(last uint64) (missed uint64) {
 	c.t.Helper()
@@ -158,14 +158,14 @@ func (c *caller) account(d delivery) (missed uint64) {
 	return missed
 }
 
-// following waits until so many streams follow the feeds of the service.
+// following waits until that many streams follow the feeds of the service.
 func following(t testing.TB, s *Service, followers int) {
 	for s.feeds.Usage().Followers != followers {
 		runtime.Gosched()
 	}
 }
 
-// expectNothingOpen holds that the feeds ended with their streams, and keep nothing.
+// expectNothingOpen checks that the feeds ended with their streams, and keep nothing.
 func expectNothingOpen(t testing.TB, s *Service) {
 	t.Helper()
 	if u := s.feeds.Usage(); len(u.Batches) != 0 || u.Bytes != 0 {
@@ -173,7 +173,7 @@ func expectNothingOpen(t testing.TB, s *Service) {
 	}
 }
 
-// expectBounded holds that the feeds keep no more for slow streams than they should, and no less than they could,
+// expectBounded checks that the feeds keep no more for slow streams than their bound, and no less than they could,
 // except for batches on their way.
 func expectBounded(t testing.TB, s *Service) {
 	t.Helper()

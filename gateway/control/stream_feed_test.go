@@ -17,7 +17,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestFeedIsShared holds that a hundred equal streams all get everything, and that it was encoded once for all of them.
+// TestFeedIsShared checks that a hundred equal streams all get every event, and that each batch was encoded once for
+// all of them.
 func TestFeedIsShared(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
 	s := newService(logGateway{log: l}, 0)
@@ -61,8 +62,8 @@ func TestFeedIsShared(t *testing.T) {
 	expectNothingOpen(t, s)
 }
 
-// TestFeedIsJoined holds that a stream comes to follow a feed although something happens whenever it has sent a
-// response.
+// TestFeedIsJoined checks that a stream gets to follow a feed although an event is published after each of its
+// responses.
 func TestFeedIsJoined(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
 	s := newService(logGateway{log: l}, 0)
@@ -75,7 +76,7 @@ func TestFeedIsJoined(t *testing.T) {
 	}
 }
 
-// TestFeedIsAhead holds that a stream loses nothing when it begins behind a faster feed, which has already dropped
+// TestFeedIsAhead checks that a stream loses nothing if it joins a feed that is ahead of it and has already dropped
 // events that the stream has not got.
 func TestFeedIsAhead(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
@@ -107,8 +108,8 @@ func TestFeedIsAhead(t *testing.T) {
 	<-late.returned
 }
 
-// TestStoppedStream holds that a stream that stops gets everything afterwards, or the exact gap, while the others go
-// on, and that it shares their batches again.
+// TestStoppedStream checks that a stream that stopped reading later gets every event or the exact gap. The other
+// streams go on meanwhile, and it shares their batches again.
 func TestStoppedStream(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -151,8 +152,8 @@ func TestStoppedStream(t *testing.T) {
 	}
 }
 
-// TestFeedIsOverrun holds that what a feed missed, because nobody took anything, is told to each of its streams and
-// counted for each.
+// TestFeedIsOverrun checks that each stream of a feed is told, and counts, the events that the feed missed while no
+// stream took anything.
 func TestFeedIsOverrun(t *testing.T) {
 	l := event.NewLog(feedOrigin, 256)
 	s := newService(logGateway{log: l}, 0)
@@ -172,7 +173,8 @@ func TestFeedIsOverrun(t *testing.T) {
 	}
 }
 
-// TestFeedEndsWithLog holds that all streams get what is left when the log is closed, and end well.
+// TestFeedEndsWithLog checks that all streams get the remaining events when the log is closed, and end without an
+// error.
 func TestFeedEndsWithLog(t *testing.T) {
 	l := event.NewLog(feedOrigin, 65536)
 	s := newService(logGateway{log: l}, 0)
@@ -183,7 +185,7 @@ func TestFeedEndsWithLog(t *testing.T) {
 	following(t, s, 10)
 	last := publish(l, 10_000)
 	l.Close()
-	callers = append(callers, call(t, s, &pb.StreamEventsRequest{After: "0"}).begin()) // which comes too late for more
+	callers = append(callers, call(t, s, &pb.StreamEventsRequest{After: "0"}).begin()) // too late for more events
 	for _, c := range callers {
 		c.next = 1
 		c.reach(last)
@@ -199,7 +201,8 @@ func TestFeedEndsWithLog(t *testing.T) {
 	expectNothingOpen(t, s)
 }
 
-// TestFeedPanics holds that a panic over one selection ends its streams, each in its own call, and nothing else.
+// TestFeedPanics checks that a panic in the feed of one selection ends the streams of that selection, each in its own
+// call, and no others.
 func TestFeedPanics(t *testing.T) {
 	l := event.NewLog(feedOrigin, 256)
 	g := logGateway{log: l, match: func(e *event.Event) bool {
@@ -228,7 +231,7 @@ func TestFeedPanics(t *testing.T) {
 	other.reach(other.next)
 }
 
-// TestFeedHeartbeats holds that each of many idle streams hears something every 5 s, whenever it began.
+// TestFeedHeartbeats checks that each of many idle streams gets a response every 5 s, whenever it began.
 func TestFeedHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := event.NewLog(feedOrigin, 256)
@@ -266,8 +269,8 @@ func TestFeedHeartbeats(t *testing.T) {
 	})
 }
 
-// TestFeedChurn holds that streams that come, go, stop, and resume where they were get every event that they asked for
-// once, while events are published and others do the same.
+// TestFeedChurn checks that streams that come, go, stop and resume get every selected event once, while events are
+// published and other streams do the same.
 func TestFeedChurn(t *testing.T) {
 	const publishers, each = 2, 15_000
 	l := event.NewLog(feedOrigin, 65536)
@@ -278,7 +281,7 @@ func TestFeedChurn(t *testing.T) {
 			for i := range each {
 				l.Append(&event.Event{Type: []event.Type{event.Connected, event.Closed, event.Ended}[i%3]})
 				if i%64 == 0 {
-					runtime.Gosched() // some at a time, rather than all at once
+					runtime.Gosched() // a few at a time, rather than all at once
 				}
 			}
 		})
@@ -338,8 +341,8 @@ func TestFeedChurn(t *testing.T) {
 	expectNothingOpen(t, s)
 }
 
-// TestFeedData holds that DATA comes once and in its place, to all streams of a feed, while some come late and some are
-// slow.
+// TestFeedData checks that DATA comes once and in its place, to all streams of a feed, while some join late and some
+// are slow.
 func TestFeedData(t *testing.T) {
 	const events = 4000
 	l := event.NewLog(feedOrigin, 65536)
@@ -381,7 +384,7 @@ func TestFeedData(t *testing.T) {
 				runtime.Gosched()
 			}
 		}
-		if kept != events && kept != 0 || data != events && data != 0 { // 0: it came when all was over
+		if kept != events && kept != 0 || data != events && data != 0 { // 0: the stream began after the end
 			t.Errorf("ended at %d, DATA %d", kept, data)
 		}
 	}

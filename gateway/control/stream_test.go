@@ -29,7 +29,7 @@ const (
 	gap              = pb.EventType_EVENT_TYPE_GAP
 )
 
-// expectTypes holds which events there are, in their order.
+// expectTypes checks the types of events and their order.
 func expectTypes(t testing.TB, events []*pb.Event, want ...pb.EventType) {
 	t.Helper()
 	if got := types(events); !slices.Equal(got, want) {
@@ -37,7 +37,7 @@ func expectTypes(t testing.TB, events []*pb.Event, want ...pb.EventType) {
 	}
 }
 
-// expectDense holds that events are numbered densely.
+// expectDense checks that the sequences of events are dense.
 func expectDense(t testing.TB, events []*pb.Event) {
 	t.Helper()
 	for i, e := range events[1:] {
@@ -106,7 +106,7 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// TestSelection holds that types and filter choose.
+// TestSelection checks that types and filter select the events.
 func TestSelection(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for _, c := range []struct {
@@ -185,7 +185,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// TestData holds that DATA has the first bytes of each read, as many as were asked for.
+// TestData checks that DATA has the first bytes of each read, as many as the caller asked for.
 func TestData(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for _, c := range []struct{ most, sent, kept int }{{0, 1024, 1024}, {0, 1025, 1024}, {1, 5, 1}, {65536, 2000, 2000}} {
@@ -214,8 +214,8 @@ func TestData(t *testing.T) {
 	}
 }
 
-// TestHeavyData holds that what a slow reader finds of much DATA fits into the responses that a client takes by
-// default, and that what it does not find is a gap.
+// TestHeavyData checks that the DATA that a slow reader still finds fits into responses of the size that a client
+// accepts by default, and that the rest is a gap.
 func TestHeavyData(t *testing.T) {
 	g := gatewaytest.Start(t, func(c *server.Config) { c.Handler = handler.Sink{} })
 	f := follow(t, g, &pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: 65536,
@@ -250,7 +250,7 @@ func TestHeavyData(t *testing.T) {
 	}
 }
 
-// TestCursor holds which cursors are taken, and what becomes of the others.
+// TestCursor checks which cursors are accepted, and the error for each of the others.
 func TestCursor(t *testing.T) {
 	g := gatewaytest.Start(t)
 	dial(t, g)

@@ -8,10 +8,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// gateway is control.Gateway under a name that its own method Gateway does not hide.
+// gateway is control.Gateway under a name that does not clash with its method Gateway.
 type gateway = control.Gateway
 
-// stub is a gateway whose every method first asks before, which may fail, wait or panic.
+// stub is a gateway whose every method first calls before, which may fail, wait or panic.
 type stub struct {
 	gateway
 	before func(context.Context) error

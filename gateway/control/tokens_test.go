@@ -15,7 +15,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/auth"
 )
 
-// tokenOf returns a token; every name has another.
+// tokenOf returns a token that belongs to this name only.
 func tokenOf(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return "sgt_" + hex.EncodeToString(sum[:])[:43]
@@ -27,7 +27,7 @@ func tokenLine(name, role string, more ...string) string {
 	return strings.Join(append([]string{name, role, "sha256:" + hex.EncodeToString(sum[:])}, more...), " ") + "\n"
 }
 
-// bearing returns a context of a call that brings a token along.
+// bearing returns the context of a call that carries a token.
 func bearing(ctx context.Context, token string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 }
@@ -56,7 +56,7 @@ func openTokens(t testing.TB, logger hclog.Logger, lines ...string) tokenFile {
 	return tokenFile{f, t, path}
 }
 
-// become makes the file have other lines, and reads it at once.
+// become replaces the file's lines, and reads it at once.
 func (f tokenFile) become(lines ...string) {
 	f.t.Helper()
 	writeTokens(f.t, f.path, lines...)

@@ -23,8 +23,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamsPerIdentity holds that one identity's streams leave room for others', however many connections it has, and
-// that a stream that ends makes room.
+// TestStreamsPerIdentity checks that one identity's streams leave room for others', however many connections it has. A
+// stream that ends makes room.
 func TestStreamsPerIdentity(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
 	first, _ := serve(t, gatewaytest.Start(t).Server,
@@ -69,7 +69,7 @@ func hasRetryInfo(err error) bool {
 	return false
 }
 
-// TestCallsPerIdentity holds that one identity's calls leave room for others'.
+// TestCallsPerIdentity checks that one identity's calls leave room for others'.
 func TestCallsPerIdentity(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"), tokenLine("other", "viewer"))
 	entered, leave := make(chan struct{}, 3), make(chan struct{})
@@ -104,8 +104,8 @@ func TestCallsPerIdentity(t *testing.T) {
 	check(t, err)
 }
 
-// TestOldConnection holds that a connection that is too old ends its streams with UNAVAILABLE, and that the stream goes
-// on behind its cursor then, by itself on a new connection.
+// TestOldConnection checks that a connection that is too old ends its streams with UNAVAILABLE. The client then resumes
+// the stream after its cursor on a new connection.
 func TestOldConnection(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -136,7 +136,7 @@ func TestOldConnection(t *testing.T) {
 	}
 }
 
-// TestLargeHeader holds that headers have a bound.
+// TestLargeHeader checks the bound of a call's headers.
 func TestLargeHeader(t *testing.T) {
 	g := gatewaytest.Start(t)
 	for size, ok := range map[int]bool{8 << 10: true, 64 << 10: false} {
@@ -148,8 +148,8 @@ func TestLargeHeader(t *testing.T) {
 	}
 }
 
-// TestStrangersMakeRoom holds that anonymous clients keep no client with an identity out: the oldest anonymous one is
-// closed for a new one, and clients with an identity stay.
+// TestStrangersMakeRoom checks that anonymous clients keep no client with an identity out. The oldest anonymous client
+// is closed for a new one, and clients with an identity stay.
 func TestStrangersMakeRoom(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	g := gatewaytest.Start(t)
@@ -186,7 +186,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 	}
 }
 
-// TestOneIdentityMakesRoom holds that one identity, however many connections it has, keeps no other out, and keeps its
+// TestOneIdentityMakesRoom checks that one identity, however many connections it has, keeps no other out, and keeps its
 // own share.
 func TestOneIdentityMakesRoom(t *testing.T) {
 	t.Parallel()
@@ -219,8 +219,8 @@ func TestOneIdentityMakesRoom(t *testing.T) {
 	}
 }
 
-// TestStrangerCalls holds that an anonymous client gets little memory for its calls: a connection with too many such
-// calls is closed, and one with an identity is answered meanwhile.
+// TestStrangerCalls checks that an anonymous client gets little memory for its calls. A connection with too many such
+// calls is closed, while one with an identity is answered.
 func TestStrangerCalls(t *testing.T) {
 	tokens := openTokens(t, nil, tokenLine("ops", "viewer"))
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
@@ -256,8 +256,8 @@ func TestStrangerCalls(t *testing.T) {
 	}
 }
 
-// TestStrangersDoNotHoldHealth holds that strangers that keep their calls, from as many addresses as they like, keep no
-// health check out: the oldest call is ended for a new one.
+// TestStrangersDoNotHoldHealth checks that anonymous callers that keep their calls open, from any number of addresses,
+// keep no health check out. The oldest call is ended for a new one.
 func TestStrangersDoNotHoldHealth(t *testing.T) {
 	conn, _ := serve(t, gatewaytest.Start(t).Server, control.Config{Auth: auth.Config{Required: true,
 		Tokens: openTokens(t, nil, tokenLine("ops", "viewer")).TokenFile}})

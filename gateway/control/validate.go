@@ -15,8 +15,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// parse checks a request against its bounds, one function a request. It returns what it parsed on the way, where the
-// service needs that: a server.GroupBy of a CountConnectionsRequest, the *changes of an UpdateLimitsRequest; nil of any
+// parse checks a request against its bounds, by one function for each request. It returns the part that it parsed and
+// the service needs: a server.GroupBy of a CountConnectionsRequest, the *changes of an UpdateLimitsRequest, nil of any
 // other. The error is a *contract.BoundsError or a *contract.IDError.
 func parse(request any) (any, error) {
 	if r, ok := request.(interface{ GetScope() *pb.Scope }); ok {
@@ -86,7 +86,7 @@ func validatePageSize(n int32) error {
 		contract.MaxPage)
 }
 
-// parseCount returns the request's server.GroupBy.
+// parseCount checks a request and returns its server.GroupBy.
 func parseCount(r *pb.CountConnectionsRequest) (any, error) {
 	if err := contract.First(validateFilter(r.GetFilter()), validateState(r.GetState())); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func validateBroadcast(r *pb.BroadcastRequest) error {
 	)
 }
 
-// validateUUID checks the form of 36 characters only: uuid also parses a URN, braces and bare digits.
+// validateUUID accepts only the form of 36 characters: uuid also parses a URN, braces and bare digits.
 func validateUUID(field, id string) error {
 	ok := id == "" || len(id) == len(uuid.Nil.String()) && uuid.Validate(id) == nil
 	return contract.Check(ok, field,
@@ -232,8 +232,8 @@ func everyID(field string, ids []string) error {
 	return nil
 }
 
-// targets checks that connections are named in one of the two ways. A malformed ID is an outcome, not an error, unless
-// it is longer than any ID can be: outcomes and the event log repeat what was given.
+// targets checks that connections are named either by IDs or by a filter. A malformed ID is an outcome, not an error,
+// unless it is longer than any ID can be, because outcomes and the event log repeat the given text.
 func targets(ids []string, expr string) error {
 	return contract.First(
 		contract.Check(len(ids) > 0 || expr != "", "connection_ids",

@@ -13,7 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// walk reads all pages and holds what is true of every page.
+// walk reads all pages and checks what must be true of every page.
 func walk(t testing.TB, g *gatewaytest.Gateway, r *pb.ListConnectionsRequest) (rows []*pb.Connection, cursor string) {
 	t.Helper()
 	for {
@@ -35,8 +35,8 @@ func walk(t testing.TB, g *gatewaytest.Gateway, r *pb.ListConnectionsRequest) (r
 	}
 }
 
-// churn connects and disconnects some hundred times and returns how to wait for its end. It ends, because a walk that
-// is slower than the connections come would not.
+// churn connects and disconnects several hundred times, and returns a function that waits for its end. It is finite,
+// because a walk that is slower than the new connections would never end.
 func churn(t testing.TB, g *gatewaytest.Gateway) (wait func()) {
 	var running sync.WaitGroup
 	for range 4 {
@@ -56,7 +56,7 @@ func churn(t testing.TB, g *gatewaytest.Gateway) (wait func()) {
 	return running.Wait
 }
 
-// TestWalkUnderChurn holds that every connection that lives throughout a walk appears in it exactly once, in order,
+// TestWalkUnderChurn checks that every connection that lives throughout a walk appears in it exactly once, in order,
 // while others come and go.
 func TestWalkUnderChurn(t *testing.T) {
 	g := gatewaytest.Start(t)
@@ -126,7 +126,7 @@ func TestPageSize(t *testing.T) {
 		len(page.GetConnections()) != 0 || page.GetTotalSize() != all {
 		t.Error(page, err)
 	}
-	// With all the labels that they can have, a thousand rows are more than a client takes in one response.
+	// With all the labels that they may have, a thousand rows are more than a client accepts in one response.
 	heavy := make(map[string]string)
 	for i := range 16 {
 		heavy[fmt.Sprintf("%060d", i)] = text(256)
@@ -146,7 +146,7 @@ func TestPageSize(t *testing.T) {
 	}
 }
 
-// TestPageToken holds that a token goes on with its own walk only.
+// TestPageToken checks that a token continues its own walk only.
 func TestPageToken(t *testing.T) {
 	g, other := gatewaytest.Start(t), gatewaytest.Start(t, renamed("other"))
 	dial(t, g)

@@ -10,20 +10,21 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 )
 
-// Batch is one response of events, encoded, and its place in the log. Its holder holds a reference to its buffer.
+// Batch is one encoded response of events, and its place in the log. The holder of a Batch holds a reference to its
+// buffer.
 type Batch struct {
-	from, To event.Position   // before the first event, and behind everything that was passed over after the last
-	behind   []event.Position // behind each event
-	Ends     []int            // where each event ends in the buffer
+	from, To event.Position   // before the first event, and after everything that was passed over after the last
+	behind   []event.Position // the position after each event
+	Ends     []int            // offset in the buffer at which each event ends
 	Missed   uint64           // kept events that its GAPs stand for
-	gap      bool             // it has a GAP
+	gap      bool             // it contains a GAP
 	Buffer   mem.Buffer
 
 	left int // followers that have not taken it; guarded by feed.mu
 }
 
-// Remainder returns what of a batch is new to a stream that has come to a position: its buffer, or a part of it, with a
-// reference of its own; nil when nothing is. It reports false when a GAP makes that unclear.
+// Remainder returns the part of a batch that is new to a stream at a position: the buffer or a part of it, with a
+// reference of its own, or nil if nothing is new. It reports false if a GAP in the batch makes that unclear.
 func (b *Batch) Remainder(at event.Position) (mem.Buffer, bool) {
 	passed := 0
 	for passed < len(b.behind) && at.Covers(b.behind[passed]) {
@@ -41,15 +42,15 @@ func (b *Batch) Remainder(at event.Position) (mem.Buffer, bool) {
 	return b.Buffer.Slice(b.Ends[passed-1], b.Buffer.Len()), true
 }
 
-// BatchEncoder makes batches of events. It is for one goroutine.
+// BatchEncoder makes batches of events. It is for use by one goroutine.
 type BatchEncoder struct {
 	Events *wire.EventEncoder
 	Pool   *BufferPool
-	bytes  *[]byte // of the batch under way
+	bytes  *[]byte // of the batch being made
 }
 
-// Encode makes one batch of the events that sub has delivered from a position on, or more when they do not fit into one
-// response. The caller owns their buffers.
+// Encode makes a batch of the events that sub has delivered since a position. It makes more than one if they do not fit
+// into one response. The caller owns their buffers.
 func (c *BatchEncoder) Encode(events []event.Event, from event.Position, sub *event.Subscription) []*Batch {
 	var done []*Batch
 	b := c.begin(from, len(events))
@@ -75,7 +76,7 @@ func (c *BatchEncoder) begin(from event.Position, events int) *Batch {
 	return &Batch{from: from, To: from, behind: make([]event.Position, 0, events), Ends: make([]int, 0, events)}
 }
 
-// add takes note of an event that was appended up to end.
+// add takes note of an event whose encoding ends at end.
 func (b *Batch) add(e *event.Event, end int) {
 	b.To = b.To.Behind(e)
 	b.behind, b.Ends = append(b.behind, b.To), append(b.Ends, end)
@@ -87,7 +88,7 @@ func (b *Batch) add(e *event.Event, end int) {
 	}
 }
 
-// finish adds the cursor. The batch gets a buffer of its own size when it needs little of the one that it was made in.
+// finish adds the cursor. A batch that fills little of its buffer is copied to a buffer of its own size.
 func (c *BatchEncoder) finish(b *Batch, to event.Position, cursor event.Cursor) *Batch {
 	b.To = to
 	*c.bytes = wire.AppendText(*c.bytes, 2, cursor.String())

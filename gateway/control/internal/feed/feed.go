@@ -1,7 +1,7 @@
 // Package feed encodes live events once for all streams that select the same ones.
 //
-// A stream reads the log by itself until it has caught up, then follows the [Feed] of its selection. A follower that
-// falls behind the feed's ring reads the log by itself again, so that a slow stream slows no other.
+// A stream reads the log by itself until it has caught up, and then follows the [Feed] of its selection. A follower
+// that falls behind the feed's ring reads the log by itself again, so that a slow stream slows no other.
 package feed
 
 import (
@@ -17,42 +17,41 @@ import (
 )
 
 const (
-	// MaxBatches is how many batches a feed keeps for followers that are behind.
+	// MaxBatches is the most batches that a feed keeps for followers that are behind.
 	MaxBatches = 64
-	// maxHeld is how many bytes all feeds of a service together keep for such followers. A feed always keeps its newest
-	// batch.
+	// maxHeld is the most bytes that all feeds of a service together keep for such followers. Beyond it a feed keeps only
+	// its newest batch.
 	maxHeld = 64 << 20
 )
 
-// Selection names live events: two streams with equal selections get the same ones.
+// Selection selects live events. Two streams with equal selections get the same ones.
 type Selection struct {
-	Types   event.Types // none: all
+	Types   event.Types // empty: all
 	Filter  string      // the text of a filter, not its meaning; empty: all connections
-	MaxData int         // bytes of payload that a DATA event has at most; 0: no DATA events
+	MaxData int         // the most payload bytes of a DATA event; 0: no DATA events
 }
 
-// Feeds are the feeds of one service, one for each selection that is followed live. The zero value is ready for use;
-// its methods may be called from any goroutine. It must not be copied.
+// Feeds are the feeds of one service, one for each selection that is followed live. The zero value is ready for use,
+// and must not be copied. Its methods may be called from any goroutine.
 //
-// Lock order: docs/locks.md. No lock is held while a stream
-// sends, reads the log, or waits for a feed's goroutine.
+// Lock order: docs/locks.md.
 type Feeds struct {
-	// Buffers has the memory of batches, for a BatchEncoder of the same service.
+	// Buffers provides the memory of batches to every BatchEncoder of the service.
 	Buffers BufferPool
 
-	held atomic.Int64 // bytes in the rings of all feeds
+	held atomic.Int64 // in the rings of all feeds, in bytes
 	mu   sync.Mutex
 	open map[Selection]*Feed
 }
 
-// Usage is what the feeds of a service hold at a moment.
+// Usage is a snapshot of what the feeds of a service hold.
 type Usage struct {
-	Followers int   // streams that follow a feed, of all feeds
+	Followers int   // streams that follow a feed, over all feeds
 	Batches   []int // batches in the ring of each open feed, in no order
-	Bytes     int64 // in all of these batches
+	Bytes     int64 // size of all these batches
 }
 
-// Usage returns what the feeds hold now. A feed without batches counts too.
+// Usage returns what the feeds hold now. It lists a feed without batches too.
 func (f *Feeds) Usage() Usage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,12 +65,13 @@ func (f *Feeds) Usage() Usage {
 	return u
 }
 
-// Feed reads the log once for all streams of one selection and encodes each batch once. It reads only when a stream
-// waits for the next batch, so that the fastest sets the pace. A slower stream finds the newest batches in the ring;
-// one that falls behind the ring goes back to reading the log by itself. Its methods may be called from any goroutine.
+// Feed reads the log once for all streams of one selection, and encodes each batch once. It reads only when a stream
+// waits for the next batch, so the fastest stream sets the pace. A slower stream finds the newest batches in the ring.
+// A stream that falls behind the ring reads the log by itself again. The methods of a Feed may be called from any
+// goroutine.
 //
-// The first stream that has caught up with the log makes the feed; the last that leaves ends its goroutine and waits
-// for it.
+// The first stream that catches up with the log makes the feed. The last stream that leaves ends its goroutine and
+// waits for it.
 type Feed struct {
 	feeds   *Feeds
 	sub     *event.Subscription // used by the feed's goroutine alone, like the encoder
@@ -79,20 +79,20 @@ type Feed struct {
 	wanted  chan struct{} // capacity 1; filled by a follower that waits for the next batch
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the goroutine has ended
-	streams int           // that have entered and not left; guarded by feeds.mu
+	streams int           // entered and not left; guarded by feeds.mu
 
 	mu        sync.Mutex
-	ring      []*Batch       // the newest batches, from the oldest that a follower has not taken yet
-	first     uint64         // number of the oldest in the ring, or of the next batch when the ring is empty
-	at        event.Position // behind the newest batch
-	followers int            // that get every batch from now on
+	ring      []*Batch       // the newest batches, beginning with the oldest that a follower has not taken
+	first     uint64         // number of the oldest batch in the ring, or of the next one if the ring is empty
+	at        event.Position // after the newest batch
+	followers int            // get every batch from now on
 	changed   chan struct{}  // closed and replaced when there is a new batch; closed for good at the end
 	ended     bool
 	panicked  string // value and stack of the goroutine's panic; empty: none
 }
 
-// Enter returns the feed of a selection, and makes it when no stream follows it yet: it begins at sub's position. The
-// caller has caught up with the log by sub, keeps sub, and must call Leave.
+// Enter returns the feed of a selection. If no stream follows it yet, it makes the feed, which begins at sub's
+// position. The caller has caught up with the log by sub and keeps sub. It must call Leave.
 func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventEncoder) *Feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,7 +155,7 @@ func (f *Feed) run(ctx context.Context) {
 		from := f.sub.Position()
 		events, err := reader.next(ctx)
 		if err != nil {
-			return // ctx has ended, or the log and nothing is left of it
+			return // ctx has ended, or the log is closed and everything was read
 		}
 		for _, b := range f.encoder.Encode(events, from, f.sub) {
 			f.publish(b)

@@ -8,13 +8,13 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// ErrBehind says that a follower's next batch is no longer in its feed: the stream has to read the log by itself.
+// ErrBehind says that a follower's next batch is no longer in its feed. The stream has to read the log by itself.
 var ErrBehind = errors.New("behind the feed")
 
-// Follower is a stream's place in a feed. It is for one goroutine.
+// Follower is a stream's place in a feed. It is for use by one goroutine.
 type Follower struct {
 	feed *Feed
-	From event.Position // the feed's position when the follower began; the follower gets every batch behind it
+	From event.Position // the feed's position when the follower began; the follower gets every batch after it
 	next uint64         // number of the next batch
 }
 
@@ -27,8 +27,8 @@ func (f *Feed) Follow() *Follower {
 }
 
 // Take waits for the next batch and returns it with a reference to its buffer, which the caller must free. The error is
-// ErrBehind, ctx's, or io.EOF when the log is closed and every batch was taken. It panics when the feed's goroutine
-// did.
+// ErrBehind, the error of ctx, or io.EOF when the log is closed and every batch was taken. Take panics if the feed's
+// goroutine did.
 func (f *Follower) Take(ctx context.Context) (*Batch, error) {
 	for {
 		b, changed, err := f.try()
@@ -47,7 +47,7 @@ func (f *Follower) Take(ctx context.Context) (*Batch, error) {
 	}
 }
 
-// try is Take without waiting: without a batch, it returns a channel that is closed when there is one.
+// try takes a batch without waiting. If there is none yet, it returns a channel that is closed when there is one.
 func (f *Follower) try() (*Batch, <-chan struct{}, error) {
 	feed := f.feed
 	feed.mu.Lock()
@@ -68,7 +68,7 @@ func (f *Follower) try() (*Batch, <-chan struct{}, error) {
 	return nil, feed.changed, nil
 }
 
-// pass goes on to the batch behind b. The caller holds feed.mu.
+// pass goes on to the batch after b. The caller holds feed.mu.
 func (f *Follower) pass(b *Batch) {
 	f.next++
 	b.left--

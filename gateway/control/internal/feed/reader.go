@@ -13,11 +13,11 @@ import (
 type batchReader struct {
 	sub    *event.Subscription
 	events []event.Event
-	readAt time.Time // when the last response was ready
+	readAt time.Time // time at which the last response was ready
 }
 
-// next returns the events of the next response: as many as there are when it is due (contract.Batch), none for a
-// heartbeat. The error is ctx's or io.EOF.
+// next returns the events of the next response: those that there are when it is due (contract.Batch), none for a
+// heartbeat. The error is that of ctx, or io.EOF.
 func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	events := r.sub.Poll(r.events[:0])
 	if len(events) == 0 {
@@ -39,7 +39,7 @@ func (r *batchReader) next(ctx context.Context) ([]event.Event, error) {
 	return events, nil
 }
 
-// pauseUntil waits for a time. The error is ctx's.
+// pauseUntil waits until t. The error is that of ctx.
 func pauseUntil(ctx context.Context, t time.Time) error {
 	wait := time.Until(t)
 	if wait <= 0 {
