@@ -7,23 +7,23 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Config is what the membership needs to know of its node.
+// Config configures the membership of a node.
 type Config struct {
-	Fleet   string // its name
-	Version string // of the program
+	Fleet   string // the fleet's name
+	Version string // the program's version
 	Bus     bus.Bus
 	Self    Self
 	Logger  hclog.Logger
 }
 
-// Self is what a fleet needs of the node that is in it: a *server.Server. Its methods may be called from any goroutine
-// and do not block.
+// Self is the node in a fleet as the fleet needs it: a *server.Server. Its methods may be called from any goroutine and
+// do not block.
 type Self interface {
 	// Cursor returns the position of the newest event, with the node's name and life.
 	Cursor() event.Cursor
-	// Log returns the event log that gets the members' events.
+	// Log returns the event log that gets the events about members.
 	Log() *event.Log
-	// Live returns how many connections are live.
+	// Live returns the number of live connections.
 	Live() int
 	// Draining returns a channel that is closed when the node begins to drain.
 	Draining() <-chan struct{}

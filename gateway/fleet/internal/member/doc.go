@@ -1,3 +1,3 @@
-// Package member tells which nodes are in a fleet, by the heartbeats that this node hears and by its monotonic clock
+// Package member keeps track of the nodes in a fleet, by the heartbeats that this node hears and by its monotonic clock
 // alone.
 package member

@@ -8,8 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// tell publishes what happened to a member, and logs it. The caller holds mu, so that the events are in the order of
-// the changes.
+// tell publishes a change of a member, and logs it. The caller holds mu, so that the events are in the order of the
+// changes.
 func (m *Members) tell(t event.Type, r *record, message string, silent time.Duration) {
 	m.append(t, &event.NodeDetail{Node: r.Origin, Version: r.Version, Message: message, Silent: silent,
 		Connections: r.Connections, Head: r.Head})
@@ -24,7 +24,7 @@ func (m *Members) tell(t event.Type, r *record, message string, silent time.Dura
 	m.say(level, memberLines[t], fields...)
 }
 
-// memberLines are what the log says.
+// memberLines are the log lines of the events.
 var memberLines = map[event.Type]string{
 	event.NodeJoined:      "node joined",
 	event.NodeSuspect:     "node is suspect",
@@ -33,7 +33,7 @@ var memberLines = map[event.Type]string{
 	event.NodeLeft:        "node left",
 }
 
-// append publishes an event of a member.
+// append publishes an event about a member.
 func (m *Members) append(t event.Type, d *event.NodeDetail) {
 	m.config.Self.Log().Append(&event.Event{Type: t, Detail: d})
 }

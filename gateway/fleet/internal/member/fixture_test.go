@@ -23,7 +23,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The states, as tests write them.
+// States of nodes, as tests write them.
 const (
 	live        = pb.NodeState_NODE_STATE_LIVE
 	draining    = pb.NodeState_NODE_STATE_DRAINING
@@ -33,7 +33,7 @@ const (
 	displaced   = pb.NodeState_NODE_STATE_DISPLACED
 )
 
-// body is a node's self without a server.
+// body is a node's Self without a server.
 type body struct {
 	log      *event.Log
 	live     atomic.Int64
@@ -57,10 +57,10 @@ type memberNode struct {
 	body *body
 	bus  *fleettest.LoopbackBus
 	out  *lockedBuffer
-	in   bool // it has joined, and has not left
+	in   bool // joined and not left
 }
 
-// Join does the membership's part of fleet.Node's Join.
+// Join does the part of fleet.Node's Join that the membership does.
 func (n *memberNode) Join(ctx context.Context) error {
 	if err := n.Listen(); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (n *memberNode) Join(ctx context.Context) error {
 	return nil
 }
 
-// Leave leaves once, when the node has joined.
+// Leave leaves once, if the node has joined.
 func (n *memberNode) Leave() {
 	if n.in {
 		n.in = false
@@ -85,10 +85,10 @@ func (n *memberNode) Leave() {
 	}
 }
 
-// place is where a node is: the incarnation tells places of one name apart.
+// place is the address of a node on the bus. The incarnation tells apart places with the same name.
 func place(name, incarnation string) string { return name + "." + incarnation }
 
-// newMember makes a node that has not joined, in a place of its own; wrap may change its bus.
+// newMember makes a node that has not joined, in a place of its own. wrap may change its bus.
 func newMember(t *testing.T, loop *fleettest.Loopback, name, incarnation string, wrap ...func(*memberNode,
 	bus.Bus) bus.Bus) *memberNode {
 	t.Helper()
@@ -123,13 +123,13 @@ func (n *memberNode) crash() {
 	n.Leave()
 }
 
-// state returns how the node sees another; UNSPECIFIED when it does not know it.
+// state returns the state in which the node sees another, or UNSPECIFIED if it does not know it.
 func (n *memberNode) state(name string) pb.NodeState {
 	m, _ := n.Find(name)
 	return m.State
 }
 
-// until waits for the moment when the node sees another in a state, and returns it.
+// until waits until the node sees another in a state, and returns that moment.
 func (n *memberNode) until(name string, want pb.NodeState) time.Time {
 	n.t.Helper()
 	over := time.After(time.Hour)
@@ -146,7 +146,7 @@ func (n *memberNode) until(name string, want pb.NodeState) time.Time {
 	}
 }
 
-// happened returns the node's events of members, as `TYPE node.incarnation`.
+// happened returns the node's events about members, as `TYPE node.incarnation`.
 func (n *memberNode) happened() []string {
 	n.t.Helper()
 	var all []string
@@ -157,7 +157,7 @@ func (n *memberNode) happened() []string {
 	return all
 }
 
-// expectHappened compares the node's events of members.
+// expectHappened compares the node's events about members.
 func (n *memberNode) expectHappened(want ...string) {
 	n.t.Helper()
 	if got := n.happened(); !slices.Equal(got, want) {
@@ -182,7 +182,7 @@ func (n *memberNode) memberEvents() []event.Event {
 	}
 }
 
-// lastDetail returns what the newest event of a type says.
+// lastDetail returns the detail of the newest event of a type.
 func (n *memberNode) lastDetail(want event.Type) *event.NodeDetail {
 	n.t.Helper()
 	for _, e := range slices.Backward(n.memberEvents()) {
@@ -206,7 +206,7 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// count returns how many lines have a text.
+// count returns how many lines contain a text.
 func (l *lockedBuffer) count(text string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,7 +219,7 @@ func (l *lockedBuffer) count(text string) int {
 	return n
 }
 
-// puppet is a node with nothing but its words.
+// puppet is a node that says only the test's words.
 type puppet struct {
 	t    testing.TB
 	bus  *fleettest.LoopbackBus
@@ -257,7 +257,7 @@ func publish(t testing.TB, bus bus.Bus, subject string, message proto.Message) {
 	}
 }
 
-// spoken is what a place published on the subjects of membership.
+// spoken is everything that a place published on the subjects of membership.
 type spoken struct {
 	mu   sync.Mutex
 	said []said
@@ -270,7 +270,7 @@ type said struct {
 	beat    *fleetv1.Heartbeat // nil for a Hello
 }
 
-// spyMembers keeps what a place says.
+// spyMembers records the messages of a place.
 func spyMembers(t *testing.T, loop *fleettest.Loopback, at string) *spoken {
 	s := new(spoken)
 	loop.Spy(func(from, subject string, data []byte) {
@@ -291,23 +291,23 @@ func spyMembers(t *testing.T, loop *fleettest.Loopback, at string) *spoken {
 	return s
 }
 
-// of returns what was said on a subject.
+// of returns the messages on a subject.
 func (s *spoken) of(subject string) []said {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(s.said), func(one said) bool { return one.subject != subject })
 }
 
-// last returns when the newest heartbeat was said.
+// last returns the time of the newest heartbeat.
 func (s *spoken) last() time.Time {
 	beats := s.of("beat")
 	return beats[len(beats)-1].at
 }
 
-// pause stops what goes through it: a process that is stopped.
+// pause holds up a bus, as if its process were stopped.
 type pause struct {
 	mu   sync.Mutex
-	over chan struct{} // nil while nothing is stopped
+	over chan struct{} // nil while nothing is held up
 }
 
 func (p *pause) wait() {
@@ -358,13 +358,13 @@ func (b *pausedBus) Subscribe(subject string, deliver func(string, []byte)) (fun
 	})
 }
 
-// stoppable makes a node one that can be stopped.
+// stoppable lets a test stop a node.
 func stoppable(n *memberNode, bus bus.Bus) bus.Bus {
 	n.body.pause = new(pause)
 	return &pausedBus{Bus: bus, pause: n.body.pause}
 }
 
-// statusBus says what the test wants of the connection.
+// statusBus reports the status that the test sets.
 type statusBus struct {
 	bus.Bus
 	change func(*bus.Status)
@@ -381,7 +381,7 @@ func embedded(_ *memberNode, b bus.Bus) bus.Bus {
 	return &statusBus{Bus: b, change: func(s *bus.Status) { s.Mode = "embedded" }}
 }
 
-// joinsWithin joins and returns the error and how long it took.
+// joinsWithin joins and returns the time that it took, and the error.
 func (n *memberNode) joinsWithin(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	err := n.Join(ctx)

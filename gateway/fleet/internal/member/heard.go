@@ -11,11 +11,12 @@ import (
 )
 
 // Pace of the answers to Hellos. Every node answers a Hello, also the thousand that come when a bus is back. So each
-// node says one heartbeat for all that came shortly after each other, and the nodes of a large fleet spread theirs.
+// node answers Hellos that come shortly after each other with one heartbeat, and the nodes of a large fleet spread
+// theirs.
 const (
 	manyMembers = 20
-	helloJitter = 100 * time.Millisecond // with more than manyMembers
-	helloPause  = 250 * time.Millisecond // from one heartbeat to one that answers a Hello
+	helloJitter = 100 * time.Millisecond // beyond manyMembers
+	helloPause  = 250 * time.Millisecond // from one heartbeat to the next that answers a Hello
 )
 
 // heardHello answers a Hello.
@@ -27,13 +28,13 @@ func (m *Members) heardHello(subject string, data []byte) {
 	switch {
 	case err != nil:
 		m.complain(&m.garbage, "a Hello that cannot be read was ignored", "subject", subject, "problem", err)
-	case from == m.origin.Node && l.instance == m.me.instance: // its own
+	case from == m.origin.Node && l.instance == m.me.instance: // its own Hello
 	case m.stage == joined:
 		m.hurry(now)
 	case m.stage == joining && from == m.origin.Node && l.compare(m.me) < 0:
 		m.foundTwin(l) // it is older, and goes on
 	case m.stage == joining && from == m.origin.Node:
-		m.wake() // it has to hear of this node, which goes on
+		m.wake() // it has to hear this node, which goes on
 	}
 }
 
@@ -56,7 +57,7 @@ func (m *Members) hurry(now time.Time) {
 func (m *Members) wake() {
 	select {
 	case m.poke <- struct{}{}:
-	default: // it is to wake already
+	default: // run is about to wake already
 	}
 }
 
@@ -77,11 +78,11 @@ func (m *Members) heardBeat(subject string, data []byte) {
 	}
 }
 
-// place finds the member that a heartbeat is of. The caller holds mu.
+// place finds the member that a heartbeat belongs to. The caller holds mu.
 func (m *Members) place(b beat, now time.Time) {
 	i, known := m.search(b.node)
 	if !known {
-		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // else there is no member to take out
+		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // otherwise there is no member to take out
 			m.meet(i, b, now)
 		}
 		return
@@ -90,7 +91,7 @@ func (m *Members) place(b beat, now time.Time) {
 	younger := b.life.compare(r.life)
 	switch {
 	case younger < 0 && (b.said.State == pb.NodeState_NODE_STATE_LEFT || r.heard()):
-		// An earlier life of it says its last words, or an older twin its first: the younger one is there.
+		// The last heartbeat of an earlier life, or the first of an older twin: the younger one is there.
 	case (younger != 0 || b.said.State != r.State) && !r.mayChange(now):
 		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, or leaves and comes back, too often; are "+
 			"there several of its name?",
@@ -104,7 +105,7 @@ func (m *Members) place(b beat, now time.Time) {
 	}
 }
 
-// meet takes a new member in. The caller holds mu.
+// meet adds a new member. The caller holds mu.
 func (m *Members) meet(i int, b beat, now time.Time) {
 	if len(m.table)+1 >= MostMembers {
 		m.complain(&m.full, "a node is not taken in: this one knows as many as it can; end nodes, or forget those that are "+
@@ -118,7 +119,7 @@ func (m *Members) meet(i int, b beat, now time.Time) {
 	m.change()
 }
 
-// restart puts a new life of a member in the place of the one that was known. The caller holds mu.
+// restart replaces a member's known life by a new one. The caller holds mu.
 func (m *Members) restart(r *record, b beat, now time.Time, message string) {
 	before := *r
 	*r = *newRecord(b, now)

@@ -11,17 +11,17 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The sizes of the fields of a heartbeat.
+// Sizes of the fields of a heartbeat.
 const (
 	instanceSize = 16
-	mostVersion  = 100 // bytes that are kept of a version
+	mostVersion  = 100 // bytes kept of a version
 )
 
-// beat is a heartbeat that came.
+// beat is a heartbeat that was heard.
 type beat struct {
 	node string
 	life life
-	said *fleetv1.Heartbeat // with a state that a node can say of itself
+	said *fleetv1.Heartbeat // its state is one that a node can give itself
 }
 
 // readBeat reads a heartbeat. The subject names its sender.
@@ -44,8 +44,8 @@ func readBeat(s Subjects, subject string, data []byte) (beat, error) {
 	return b, nil
 }
 
-// saidState returns the state that a node says it is in. One that only a later version knows counts as LIVE: the node
-// is there.
+// saidState returns the state that a node gives itself. A state that only a later version knows counts as LIVE, because
+// the node is there.
 func saidState(s pb.NodeState) (pb.NodeState, error) {
 	switch s {
 	case pb.NodeState_NODE_STATE_LIVE, pb.NodeState_NODE_STATE_DRAINING, pb.NodeState_NODE_STATE_LEFT:
@@ -57,7 +57,7 @@ func saidState(s pb.NodeState) (pb.NodeState, error) {
 	return pb.NodeState_NODE_STATE_LIVE, nil
 }
 
-// readable returns a version as it may be printed and kept.
+// readable returns a version in a form that may be printed and kept.
 func readable(version string) string {
 	version = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -90,7 +90,7 @@ func (m *Members) hello() {
 		Instance: []byte(m.me.instance)})
 }
 
-// beat publishes a heartbeat with a state; UNSPECIFIED stands for the node's own.
+// beat publishes a heartbeat with a state. UNSPECIFIED stands for the node's own state.
 func (m *Members) beat(state pb.NodeState) {
 	me := m.Self()
 	if state == pb.NodeState_NODE_STATE_UNSPECIFIED {
@@ -101,7 +101,7 @@ func (m *Members) beat(state pb.NodeState) {
 		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
 }
 
-// publish hands a message to the bus. The loss of a connection is logged once, not for every message.
+// publish hands a message to the bus. It logs the loss of a connection once, not for every message.
 func (m *Members) publish(subject string, message proto.Message) {
 	data, err := proto.Marshal(message)
 	if err == nil {

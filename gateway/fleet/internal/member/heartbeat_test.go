@@ -14,8 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A thousand members: all are seen, a joining node is answered within 100 ms and not by all at once, and each change is
-// told once.
+// TestMembersThousand checks a thousand members. Each is seen. A joining node is answered within 100 ms, but not by all
+// at once. Each change is told once.
 func TestMembersThousand(t *testing.T) {
 	const many = 1000
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestMembersThousand(t *testing.T) {
 	})
 }
 
-// Hellos without end are answered four times a second at most.
+// TestHelloFlood checks that endless Hellos are answered at most four times a second.
 func TestHelloFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -80,8 +80,8 @@ func TestHelloFlood(t *testing.T) {
 	})
 }
 
-// A fleet has a bound: nodes beyond it are not taken in, which is said, and there is room again when others are
-// forgotten.
+// TestMembersBound checks the bound of a fleet. Nodes beyond it are not added, and the log says so. There is room again
+// when others are forgotten.
 func TestMembersBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -113,7 +113,7 @@ func TestMembersBound(t *testing.T) {
 	})
 }
 
-// A message that cannot be read changes nothing, and is logged once a second at most.
+// TestHeartbeatGarbage checks that a message that cannot be read changes nothing, and is logged at most once a second.
 func TestHeartbeatGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -154,8 +154,8 @@ func TestHeartbeatGarbage(t *testing.T) {
 	})
 }
 
-// A heartbeat of a later version counts: a node in an unknown state is there. Its version is kept so that it can be
-// printed.
+// TestHeartbeatOfLaterVersion checks that a heartbeat of a later version counts. A node in an unknown state is there,
+// and its version is kept in printable form.
 func TestHeartbeatOfLaterVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()

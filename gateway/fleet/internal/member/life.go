@@ -18,11 +18,11 @@ type life struct {
 // newLife returns the life of this process.
 func newLife(incarnation string) life {
 	var instance [instanceSize]byte
-	_, _ = rand.Read(instance[:]) // it never fails: crypto/rand ends the process instead
+	_, _ = rand.Read(instance[:]) // never fails: crypto/rand ends the process instead
 	return life{incarnation: incarnation, instance: string(instance[:])}
 }
 
-// parseLife reads what a message says of its sender's life.
+// parseLife reads the sender's life from a message.
 func parseLife(incarnation string, instance []byte) (life, error) {
 	if !event.ValidIncarnation(incarnation) {
 		return life{}, fmt.Errorf("incarnation %.50q; expected 1 to 16 hex digits", incarnation)

@@ -6,19 +6,19 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// line is a line of the log that waits until mu is unlocked: writing it may block.
+// line is a line for the log that waits until mu is unlocked, because writing it may block.
 type line struct {
 	level  hclog.Level
 	text   string
 	fields []any
 }
 
-// say logs when mu is unlocked. The caller holds it, and unlocks it with unlock.
+// say queues a line for the log. The caller holds mu, and unlocks it with unlock, which writes the line.
 func (m *Members) say(level hclog.Level, text string, fields ...any) {
 	m.lines = append(m.lines, line{level: level, text: text, fields: fields})
 }
 
-// complain warns, as often as s lets it. The caller holds mu, and unlocks it with unlock.
+// complain queues a warning, as often as s permits. The caller holds mu, and unlocks it with unlock.
 func (m *Members) complain(s *seldom, text string, fields ...any) {
 	missed, ok := s.pass()
 	if !ok {
@@ -30,7 +30,7 @@ func (m *Members) complain(s *seldom, text string, fields ...any) {
 	m.say(hclog.Warn, text, fields...)
 }
 
-// unlock unlocks mu and logs what waits for it.
+// unlock unlocks mu and then writes the queued lines.
 func (m *Members) unlock() {
 	lines := m.lines
 	m.lines = nil
@@ -40,5 +40,5 @@ func (m *Members) unlock() {
 	}
 }
 
-// short returns a duration as people read it.
+// short rounds a duration for people to read.
 func short(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -13,15 +13,15 @@ type Member struct {
 	Self         bool         // it is this node
 	State        pb.NodeState // never UNSPECIFIED
 	Version      string
-	Connections  uint64 // this and the next two as of its last heartbeat
+	Connections  uint64 // as of its last heartbeat, like Head and Oldest
 	Head         uint64 // sequence of its newest event
 	Oldest       uint64 // of the oldest event that it keeps
-	Stamp        uint64 // its own clock, as its last heartbeat said
+	Stamp        uint64 // its own clock, from its last heartbeat
 	HeardAt      time.Time
-	JoinedAt     time.Time // when this node heard of this life of it first
+	JoinedAt     time.Time // when this node first heard of this life
 }
 
-// Asked reports whether the member is asked: it may answer.
+// Asked reports whether the member is asked, because it may answer.
 func (m *Member) Asked() bool {
 	return m.State == pb.NodeState_NODE_STATE_LIVE || m.State == pb.NodeState_NODE_STATE_DRAINING ||
 		m.State == pb.NodeState_NODE_STATE_SUSPECT
@@ -32,6 +32,6 @@ const (
 	suspectAt   = 5 * time.Second // of silence
 	unreachable = 10 * time.Second
 	forgetAt    = 10 * time.Minute
-	// DefaultWait is how long other nodes have to answer when the request does not say.
+	// DefaultWait is how long other nodes have to answer if the request does not say.
 	DefaultWait = 5 * time.Second
 )

@@ -16,14 +16,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// MostMembers bounds the fleet, this node included.
+// MostMembers is the most nodes of a fleet, this node included.
 const MostMembers = 10_000
 
 // Members are the nodes of the fleet as this node hears them. It is a Roster.
 //
-// Deliveries of the bus, one goroutine for heartbeats and one for Hellos, change the table. One more goroutine, run,
-// judges silence and publishes; it lives from Begin to Stop, or until the node is displaced. Before Begin and after
-// Stop their caller is the publisher, so that heartbeats never overtake each other.
+// The bus's deliveries, one goroutine for heartbeats and one for Hellos, change the table. One more goroutine, run,
+// judges silence and publishes. It lives from Begin to Stop, or until the node is displaced. Before Begin and after
+// Stop their caller publishes. So heartbeats never overtake each other.
 //
 // Lock order: docs/locks.md.
 type Members struct {
@@ -31,12 +31,12 @@ type Members struct {
 	subjects Subjects
 	origin   event.Origin
 	me       life
-	began    time.Time // what stamps count from
+	began    time.Time // the zero of stamps
 	log      hclog.Logger
 
-	poke    chan struct{} // there is something to publish: a heartbeat, or a Hello while joining
+	poke    chan struct{} // there is a message to publish: a heartbeat, or a Hello while joining
 	twinned chan struct{} // closed when a twin was found while joining, or the node was displaced
-	ending  chan struct{} // closed by stop
+	ending  chan struct{} // closed by Stop
 	ended   chan struct{} // closed when run has ended
 
 	watched     <-chan struct{} // closed when the bus's status has changed since the last look; the publisher's
@@ -47,18 +47,19 @@ type Members struct {
 	stage    stage
 	table    []*record // the other nodes, in the order of their names
 	changing chan struct{}
-	twin     life      // the twin that was found while joining
-	elder    life      // the newest twin that has to leave; the log says so once
+	twin     life      // found while joining
+	elder    life      // the newest twin that has to leave; logged once
 	beatAt   time.Time // when the next heartbeat is due
-	beatSent time.Time // when the last one was sent
+	beatSent time.Time // when the last heartbeat was sent
 	garbage  seldom    // messages that cannot be read
 	full     seldom    // nodes beyond MostMembers
 	restless seldom    // heartbeats of members that change too often
 	refused  seldom    // heartbeats that the bus did not take
-	lines    []line    // what is to be logged when mu is unlocked
+	lines    []line    // logged when mu is unlocked
 }
 
-// New returns the members of a fleet that this node has not joined yet. The stamps of its heartbeats count from began.
+// New returns the members of a fleet that this node has not joined yet. began is the zero of the stamps in its
+// heartbeats.
 func New(c Config, s Subjects, began time.Time) *Members {
 	origin := c.Self.Cursor().Origin
 	return &Members{
@@ -92,7 +93,7 @@ func (m *Members) Self() Member {
 	return me
 }
 
-// stamp returns this node's own clock, as heartbeats have it.
+// stamp returns this node's own clock in the form of heartbeats.
 func (m *Members) stamp(now time.Time) uint64 { return uint64(now.Sub(m.began)) }
 
 // All returns the members that are expected to answer.
@@ -103,7 +104,7 @@ func (m *Members) All() []Member {
 // Known returns the members that are not forgotten.
 func (m *Members) Known() []Member { return m.list(func(*record) bool { return true }) }
 
-// list returns this node and those of the others that are wanted, in the order of their names.
+// list returns this node and the wanted ones of the others, in the order of their names.
 func (m *Members) list(wanted func(*record) bool) []Member {
 	self := m.Self()
 	m.mu.Lock()
@@ -144,7 +145,7 @@ func (m *Members) Changed() <-chan struct{} {
 	return m.changing
 }
 
-// Forget takes a member out that is UNREACHABLE or LEFT.
+// Forget removes a member that is UNREACHABLE or LEFT.
 func (m *Members) Forget(name string) (Member, error) {
 	m.mu.Lock()
 	defer m.unlock()
@@ -174,7 +175,7 @@ func liveProblem(name, why string) *contract.Problem {
 		Text:     fmt.Sprintf("node: %s %s", name, why)}
 }
 
-// drop takes a member out. It tells so unless the member had LEFT, which was told already. The caller holds mu, and
+// drop removes a member. It tells so, unless the member had LEFT, which was told already. The caller holds mu, and
 // calls change.
 func (m *Members) drop(i int, message string, silent time.Duration) {
 	r := m.table[i]
@@ -184,7 +185,7 @@ func (m *Members) drop(i int, message string, silent time.Duration) {
 	}
 }
 
-// search returns where a node is in the table, or would be. The caller holds mu.
+// search returns the place of a node in the table, or the place where it would be. The caller holds mu.
 func (m *Members) search(name string) (int, bool) {
 	return slices.BinarySearchFunc(m.table, name, func(r *record, name string) int {
 		return strings.Compare(r.Node,
@@ -198,7 +199,7 @@ func (m *Members) change() {
 	m.changing = make(chan struct{})
 }
 
-// closed reports whether a channel that only is closed is.
+// closed reports whether a channel is closed. Nothing may be sent on the channel.
 func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -14,13 +14,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
-// Nodes that join see each other at once, each as it says it is, in the order of their names.
+// TestMembersSeeEachOther checks that nodes that join see each other at once, in the state that each gives itself, in
+// the order of their names.
 func TestMembersSeeEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		b := joinMember(t, loop, "b", "200")
 		b.body.live.Store(30)
-		b.body.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{}}) // the next is that a joined
+		// The next event is that a joined.
+		b.body.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{}})
 		time.Sleep(3 * time.Second)
 		a := joinMember(t, loop, "a", "100")
 		c := joinMember(t, loop, "c", "300")
@@ -52,7 +54,7 @@ func TestMembersSeeEachOther(t *testing.T) {
 	})
 }
 
-// Heartbeats come every 2 s, give or take a fifth, and not in step.
+// TestMembersBeat checks that heartbeats come every 2 s, give or take a fifth, and not in step.
 func TestMembersBeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -75,8 +77,8 @@ func TestMembersBeat(t *testing.T) {
 	})
 }
 
-// A node that is silent is SUSPECT after 5 s and UNREACHABLE after 10 s, to the instant, comes back when it is heard,
-// and is forgotten after 10 min. Each is told once.
+// TestMembersSilence checks that a silent node is SUSPECT after exactly 5 s and UNREACHABLE after exactly 10 s. It
+// comes back when it is heard, and is forgotten after 10 min. Each change is told once.
 func TestMembersSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -118,7 +120,8 @@ func TestMembersSilence(t *testing.T) {
 	})
 }
 
-// Silence short of 5 s is none: nothing happens on a link that loses a heartbeat now and then.
+// TestMembersShortSilence checks that a silence shorter than 5 s changes nothing, so that a link may lose a heartbeat
+// now and then.
 func TestMembersShortSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -132,8 +135,8 @@ func TestMembersShortSilence(t *testing.T) {
 	})
 }
 
-// A node that leaves is told at once, is not expected to answer any more, and is forgotten after 10 min without another
-// word.
+// TestMembersLeave checks that a node that leaves is told at once and is no longer expected to answer. It is forgotten
+// after 10 min without an event.
 func TestMembersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -154,7 +157,7 @@ func TestMembersLeave(t *testing.T) {
 	})
 }
 
-// Draining is seen at once, and is no event of membership.
+// TestMembersDrain checks that draining is seen at once, and is no event of membership.
 func TestMembersDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -173,8 +176,8 @@ func TestMembersDrain(t *testing.T) {
 	})
 }
 
-// A restart is one event that says so, whether or not the end of the life before was seen; its last words do not count
-// any more.
+// TestMembersRestart checks that a restart is one event, whether or not the end of the earlier life was seen. The
+// earlier life's last heartbeat no longer counts.
 func TestMembersRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -201,8 +204,8 @@ func TestMembersRestart(t *testing.T) {
 	})
 }
 
-// A node that restarts with its clock set back is taken for a new life when the life before is over or silent, and not
-// before.
+// TestMembersRestartWithSmallerIncarnation checks a node that restarts with its clock set back. It counts as a new life
+// once the earlier life is over or silent, and not before.
 func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 	for _, end := range []string{"left", "suspect"} {
 		t.Run(end, func(t *testing.T) {
@@ -225,7 +228,7 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 					want[1] = "NODE_SUSPECT b.fff0"
 				}
 				synctest.Wait()
-				fresh.say(left) // which is no node that comes
+				fresh.say(left) // a node that leaves does not join
 				fresh.say(live)
 				synctest.Wait()
 				if m, _ := a.Find("b"); m.Incarnation != "ff0" || m.State != live {
@@ -237,7 +240,8 @@ func TestMembersRestartWithSmallerIncarnation(t *testing.T) {
 	}
 }
 
-// Nothing depends on wall clocks: nodes with clocks, and so incarnations, that are an hour off are members like others.
+// TestMembersClockOff checks that nothing depends on wall clocks: nodes whose clocks, and so incarnations, are an hour
+// off are members like others.
 func TestMembersClockOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -263,7 +267,8 @@ func TestMembersClockOff(t *testing.T) {
 	})
 }
 
-// Each node judges for itself: where only one link is cut, only those at its ends miss each other.
+// TestMembersCutLink checks that each node judges for itself: if one link is cut, only the nodes at its ends miss each
+// other.
 func TestMembersCutLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -277,8 +282,8 @@ func TestMembersCutLink(t *testing.T) {
 	})
 }
 
-// A node without a connection sees others age as usual, says why, and greets them when it has one again: it need not
-// wait for the next heartbeats.
+// TestMembersDisconnect checks a node without a connection. It sees others age as usual, and the log says why. It
+// greets them when it has a connection again, and so need not wait for their next heartbeats.
 func TestMembersDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -309,8 +314,8 @@ func TestMembersDisconnect(t *testing.T) {
 	})
 }
 
-// A process that was stopped has not heard the others. It calls none of them silent for that; the others call it
-// silent.
+// TestMembersStopped checks a process that was stopped and has not heard the others. It calls none of them silent for
+// that, but they call it silent.
 func TestMembersStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -318,7 +323,7 @@ func TestMembersStopped(t *testing.T) {
 		for range 20 {
 			time.Sleep(7 * time.Second)
 			a.body.pause.stop()
-			loop.Cut(place("a", "100"), place("b", "200"), true) // what comes meanwhile is lost
+			loop.Cut(place("a", "100"), place("b", "200"), true) // messages that come meanwhile are lost
 			began := time.Now()
 			time.Sleep(15 * time.Second)
 			loop.Cut(place("a", "100"), place("b", "200"), false)
@@ -341,7 +346,8 @@ func TestMembersStopped(t *testing.T) {
 	})
 }
 
-// A stop excuses only its own time: a node that is silent before it and after it is called silent.
+// TestMembersStoppedBesideSilence checks that a stop excuses only its own time: a node that is silent before it and
+// after it is called silent.
 func TestMembersStoppedBesideSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -360,7 +366,8 @@ func TestMembersStoppedBesideSilence(t *testing.T) {
 	})
 }
 
-// Forget takes out a node that is UNREACHABLE or has LEFT, and no other; a node that is heard again is back.
+// TestMembersForget checks that Forget removes a node that is UNREACHABLE or has LEFT, and no other. A node that is
+// heard again is back.
 func TestMembersForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -388,7 +395,7 @@ func TestMembersForget(t *testing.T) {
 		if known := a.Known(); len(known) != 1 {
 			t.Errorf("a knows %+v", known)
 		}
-		c.say(left) // which is not known any more
+		c.say(left) // it is no longer known
 		b.say(live)
 		synctest.Wait()
 		a.expectHappened("NODE_JOINED b.200", "NODE_JOINED c.300", "NODE_SUSPECT b.200", "NODE_SUSPECT c.300",
@@ -397,8 +404,8 @@ func TestMembersForget(t *testing.T) {
 	})
 }
 
-// A node that restarts, or leaves and comes back, all the time does not push the events of others out, and is not
-// forgotten for it.
+// TestMembersRestless checks a node that restarts, or leaves and comes back, all the time. It does not push the events
+// of others out, and is not forgotten for it.
 func TestMembersRestless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -408,7 +415,7 @@ func TestMembersRestless(t *testing.T) {
 			b.said.Incarnation = fmt.Sprint(1000 + i)
 			b.say(live)
 		}
-		for range 1000 { // the same one
+		for range 1000 { // the same life
 			c.say(live)
 			c.say(left)
 		}
@@ -430,7 +437,7 @@ func TestMembersRestless(t *testing.T) {
 	})
 }
 
-// expectProblem expects that a node is not forgotten.
+// expectProblem checks that a node cannot be forgotten.
 func expectProblem(t *testing.T, n *memberNode, name, want string) {
 	t.Helper()
 	_, err := n.Forget(name)
@@ -446,7 +453,7 @@ func expectProblem(t *testing.T, n *memberNode, name, want string) {
 	}
 }
 
-// expectClosed expects that a change was told to the goroutines that wait for it.
+// expectClosed checks that a change woke the goroutines that wait for it.
 func expectClosed(t *testing.T, changed <-chan struct{}) {
 	t.Helper()
 	select {

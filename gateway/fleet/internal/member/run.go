@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// tick is how long run sleeps at most. It is short, so that run notices a stop of the process by its own lateness, and
-	// about when the stop began.
+	// tick is the longest sleep of run. It is short, so that run notices by its own lateness that the process was stopped,
+	// and about when the stop began.
 	tick = 500 * time.Millisecond
-	// stoppedFor is how late run is when it concludes that the process was stopped. A shorter stop and a heartbeat's
+	// stoppedFor is the lateness at which run concludes that the process was stopped. A shorter stop and a heartbeat's
 	// period together are less than 5 s.
 	stoppedFor = time.Second
 )
 
-// run says heartbeats and judges the silence of others, until stop, or until the node is displaced: then it calls
-// retire.
+// run publishes heartbeats and judges the silence of others, until Stop or until the node is displaced. A displaced
+// node calls retire.
 func (m *Members) run(retire func()) {
 	defer close(m.ended)
 	draining := m.config.Self.Draining()
@@ -61,7 +61,7 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// beatWhenDue says a heartbeat when its time has come, and returns when the next is due.
+// beatWhenDue publishes a heartbeat if it is due, and returns when the next is due.
 func (m *Members) beatWhenDue(now time.Time) time.Time {
 	m.mu.Lock()
 	if now.Before(m.beatAt) {
@@ -75,7 +75,7 @@ func (m *Members) beatWhenDue(now time.Time) time.Time {
 	return next
 }
 
-// drains makes it known at once that the node drains.
+// drains announces at once that the node drains.
 func (m *Members) drains() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,15 +83,15 @@ func (m *Members) drains() {
 	m.change()
 }
 
-// look takes the bus's status. Watched is closed when it changes after that.
+// look returns the bus's status. It renews m.watched, which is closed when the status changes after that.
 func (m *Members) look() bus.Status {
 	m.watched = m.config.Bus.Changed()
 	m.status = m.config.Bus.Status()
 	return m.status
 }
 
-// reconnected says Hello when the bus has a connection again: others are to be heard of at once, and to hear of this
-// node.
+// reconnected publishes a Hello when the bus has a connection again, so that this node hears of the others at once, and
+// they of it.
 func (m *Members) reconnected() {
 	before := m.status
 	now := m.look()
@@ -114,8 +114,8 @@ func (m *Members) notConnected(s bus.Status) {
 		"fleet", m.config.Fleet, "mode", s.Mode, "problem", s.Problem)
 }
 
-// excuse does not count the time of a stop of this process as silence of others: they could not be heard. HeardAt
-// stays: requests are as old as they are.
+// excuse does not count a stop of this process as silence of others, because they could not be heard. HeardAt stays,
+// because requests are as old as they are.
 func (m *Members) excuse(now time.Time, stopped time.Duration) {
 	m.mu.Lock()
 	defer m.unlock()
@@ -152,8 +152,8 @@ func (m *Members) judge(now time.Time) (next time.Time) {
 	return next
 }
 
-// age changes a member's state when it has been silent for too long, and returns when that is to be looked at again:
-// now, or earlier, when the member is to be forgotten. The caller holds mu.
+// age changes the state of a member that has been silent for too long, and returns when it must be looked at again.
+// That is not after now if the member is to be forgotten. The caller holds mu.
 func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Time, changed bool) {
 	silent := now.Sub(r.quiet)
 	if r.heard() && silent >= suspectAt {
@@ -174,7 +174,7 @@ func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Ti
 	return r.quiet.Add(suspectAt), changed
 }
 
-// why adds to the words about a silence that this node has no connection.
+// why adds to a line about a silence that this node has no connection.
 func why(s bus.Status) string {
 	if s.Connected {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// seldom lets one thing through in a period, and counts the others.
+// seldom lets one line through in a period, and counts the others.
 type seldom struct {
 	rate   rate.Sometimes
 	missed uint64
@@ -14,7 +14,7 @@ type seldom struct {
 
 func newSeldom(every time.Duration) seldom { return seldom{rate: rate.Sometimes{Interval: every}} }
 
-// pass reports whether one may go through, and how many could not since the last.
+// pass reports whether a line may go through, and how many were held back since the last.
 func (s *seldom) pass() (missed uint64, ok bool) {
 	s.missed++
 	s.rate.Do(func() { missed, ok, s.missed = s.missed-1, true, 0 })

@@ -6,18 +6,18 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// stage says where this node is in its membership.
+// stage is the stage of this node's membership.
 type stage uint8
 
 const (
-	apart     stage = iota // it has not joined, or could not
-	joining                // it listens for a twin and says nothing but Hello
-	joined                 // it says heartbeats
-	displaced              // it has left, because a younger node has its name
+	apart     stage = iota // has not joined, or could not
+	joining                // listens for a twin and publishes only Hellos
+	joined                 // publishes heartbeats
+	displaced              // has left, because a younger node has its name
 	left
 )
 
-// Listen begins to hear the fleet. The error is the bus's.
+// Listen subscribes to the fleet's messages. The error is the bus's.
 func (m *Members) Listen() error {
 	m.mu.Lock()
 	m.stage = joining
@@ -42,8 +42,8 @@ func (m *Members) deafen() {
 	m.unsubscribe = nil
 }
 
-// Begin takes part in the fleet. When a twin was found, the error is a *TwinError and nothing was begun. When the node
-// is displaced, the membership calls retire once, in a goroutine of its own: retire ends the answering of other nodes.
+// Begin takes part in the fleet. If a twin was found, the error is a *TwinError and nothing was begun. When the node is
+// displaced, the membership calls retire once, in a goroutine of its own. retire must end the answering of other nodes.
 func (m *Members) Begin(retire func()) error {
 	m.mu.Lock()
 	twin := m.twin
@@ -61,7 +61,7 @@ func (m *Members) Begin(retire func()) error {
 	return nil
 }
 
-// GiveUp undoes Listen when the node does not join. No other node hears of it.
+// GiveUp undoes Listen if the node does not join. No other node hears of it.
 func (m *Members) GiveUp() {
 	m.deafen()
 	m.mu.Lock()
@@ -69,8 +69,8 @@ func (m *Members) GiveUp() {
 	m.stage = apart
 }
 
-// Stop tells the others that the node leaves, and ends what Listen and Begin began. It waits for that, and is called
-// once.
+// Stop tells the others that the node leaves, and ends everything that Listen and Begin began. It waits for the end,
+// and must be called once.
 func (m *Members) Stop() {
 	close(m.ending)
 	<-m.ended

@@ -7,10 +7,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Everybody stands for all nodes in a subject: no node can have the name.
+// Everybody stands for all nodes in a subject. No node can have the name.
 const Everybody = "_all"
 
-// Subjects are the subjects of a fleet. The contract (sockgate.fleet.v1) says what each is for.
+// Subjects are the subjects of a fleet. The contract (sockgate.fleet.v1) describes each.
 type Subjects struct{ prefix string }
 
 // NewSubjects returns the subjects of a fleet with a valid name.
@@ -25,7 +25,8 @@ func (s Subjects) Ask(from, to string) string { return s.prefix + "ask." + from 
 // Answer is the subject of answers from one node to another.
 func (s Subjects) Answer(from, to string) string { return s.prefix + "answer." + from + "." + to }
 
-// From returns the node that sent a message: the one word after the kind that is a node's name.
+// From returns the node that sent a message: the word after the kind in the subject. It returns an error if that is no
+// node's name.
 func (s Subjects) From(subject string) (string, error) {
 	words := strings.Split(strings.TrimPrefix(subject, s.prefix), ".")
 	if !strings.HasPrefix(subject, s.prefix) || len(words) < 2 || !event.ValidNode(words[1]) {

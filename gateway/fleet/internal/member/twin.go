@@ -13,21 +13,22 @@ import (
 
 // A twin is another live process with this node's name. The moment when it is heard decides:
 //
-//	while this node joins   the node that was first stays: this node refuses to start, and has said nothing but Hello.
+//	while this node joins   the node that was first stays: this node refuses to start, and has published only Hellos.
 //	                        Of two that join at the same time the older one goes on.
 //	after that              two parts of the fleet have met, or a connection came late: the older one leaves. Its
 //	                        connections stay, and it answers for itself alone.
 const (
 	joinMost  = 2 * time.Second        // for a connection and for twins, in all
 	twinWait  = time.Second            // for a twin's heartbeat, once connected
-	helloPace = 250 * time.Millisecond // between Hellos where some may be lost, see Settle
+	helloPace = 250 * time.Millisecond // between Hellos that may be lost, see Settle
 )
 
-// modeEmbedded is the mode of a bus with a server of its own: it has a connection before it has routes to others.
+// modeEmbedded is the mode of a bus with a server of its own. Such a bus has a connection before it has routes to
+// others.
 const modeEmbedded = "embedded"
 
-// Settle says Hello and waits for a twin to answer; Begin returns the twin. It does not wait for a connection when the
-// bus could not make one. The error is ctx's.
+// Settle publishes Hellos and waits for a twin to answer. Begin returns the twin. Settle does not wait for a connection
+// that the bus could not make. The error is that of ctx.
 func (m *Members) Settle(ctx context.Context) error {
 	var quiet <-chan time.Time
 	most := time.After(joinMost)
@@ -54,7 +55,7 @@ func (m *Members) Settle(ctx context.Context) error {
 		case <-m.poke: // a younger twin joins too, and may have missed the Hello
 			greeted = false
 		case <-pace.C:
-			greeted = greeted && !embedded // routes may come up at any moment; what was said before is lost
+			greeted = greeted && !embedded // routes may come up at any moment, and earlier messages are lost
 		case <-m.twinned:
 			return nil
 		case <-quiet:
@@ -79,8 +80,8 @@ func (m *Members) foundTwin(l life) {
 func (m *Members) heardOwnName(b beat, now time.Time) {
 	younger := b.life.compare(m.me)
 	switch {
-	case b.life.instance == m.me.instance: // its own
-	case b.said.State == pb.NodeState_NODE_STATE_LEFT: // it is gone
+	case b.life.instance == m.me.instance: // its own heartbeat
+	case b.said.State == pb.NodeState_NODE_STATE_LEFT: // the twin is gone
 	case m.stage == joining:
 		m.foundTwin(b.life)
 	case younger > 0:
@@ -102,7 +103,7 @@ func (m *Members) outlive(l life, now time.Time) {
 		"node", m.origin.Node, "incarnation", m.me.incarnation, "other-incarnation", l.incarnation)
 }
 
-// displace leaves the fleet to a younger twin. The caller holds mu; run does what is left to do.
+// displace leaves the fleet to a younger twin. run does the rest. The caller holds mu.
 func (m *Members) displace(l life) {
 	m.stage = displaced
 	close(m.twinned)
@@ -125,17 +126,16 @@ func (m *Members) displace(l life) {
 }
 
 // quit ends the membership of a node that was displaced. Its last heartbeat is for the younger twin, which then logs
-// that it stays; the others know the younger one, and take the heartbeat for one of a life before.
+// that it stays. The others know the younger one, and take the heartbeat for one of an earlier life.
 func (m *Members) quit() {
 	m.beat(pb.NodeState_NODE_STATE_LIVE)
 	m.deafen()
 }
 
-// TwinError says that a live node of the fleet has this node's name. The operator gives one of them another name, or
-// ends it.
+// TwinError says that a live node of the fleet has this node's name. The operator has to rename or end one of them.
 type TwinError struct{ Node, Incarnation, Fleet string }
 
-// Error returns the sentence.
+// Error names the fleet, the node and the incarnation of its twin.
 func (e *TwinError) Error() string {
 	return fmt.Sprintf("a live node of fleet %s is named %s already (incarnation %s)", e.Fleet, e.Node, e.Incarnation)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 )
 
-// expectTwin joins and expects that somebody has the name.
+// expectTwin joins and checks that a twin has the name.
 func expectTwin(t *testing.T, n *memberNode, incarnation string) {
 	t.Helper()
 	var twin *member.TwinError
@@ -26,7 +26,8 @@ func expectTwin(t *testing.T, n *memberNode, incarnation string) {
 	}
 }
 
-// A node does not start when another live one has its name, whichever is older, and does not disturb it.
+// TestTwinAtStart checks that a node does not start if another live one has its name, whichever is older, and does not
+// disturb it.
 func TestTwinAtStart(t *testing.T) {
 	for _, incarnation := range []string{"101", "ff"} {
 		t.Run(incarnation, func(t *testing.T) {
@@ -56,8 +57,8 @@ func TestTwinAtStart(t *testing.T) {
 	}
 }
 
-// A node that has its name alone joins after it has listened for a second; what its own earlier life says last is no
-// twin.
+// TestTwinNone checks that a node that has its name alone joins after it has listened for a second. The last heartbeat
+// of its own earlier life is no twin.
 func TestTwinNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -77,8 +78,8 @@ func TestTwinNone(t *testing.T) {
 	})
 }
 
-// Of two that start at the same time, or with little between, the older goes on and the other does not start; when the
-// first has joined before it hears of the other, that is too late.
+// TestTwinsTogether checks two nodes of one name that start at about the same time. The older goes on and the other
+// does not start. If the first has joined before it hears the other, that comes too late.
 func TestTwinsTogether(t *testing.T) {
 	for _, between := range []time.Duration{0, time.Nanosecond, time.Millisecond, 500 * time.Millisecond,
 		999 * time.Millisecond} {
@@ -116,13 +117,13 @@ func TestTwinsTogether(t *testing.T) {
 	}
 }
 
-// Two that began in the same millisecond are told apart.
+// TestTwinsOfOneIncarnation checks that two that began in the same millisecond are told apart.
 func TestTwinsOfOneIncarnation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
 		a, other := newMember(t, loop, "a", "100"), newPuppet(t, loop, "a", "100")
 		for _, least := range []bool{false, true} {
-			fill := byte(255) // greater than what is drawn, but for one in 2^128
+			fill := byte(255) // greater than a drawn one, except once in 2^128
 			if least {
 				fill = 0
 			}
@@ -140,8 +141,8 @@ func TestTwinsOfOneIncarnation(t *testing.T) {
 	})
 }
 
-// Embedded, routes to others may come up after the connection: Hello is said again until 2 s are over, so that a twin
-// that was out of reach at first is found.
+// TestTwinBehindLateRoute checks an embedded server, whose routes may come up after its connection. The node repeats
+// its Hello for 2 s, so that it finds a twin that was out of reach at first.
 func TestTwinBehindLateRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -161,8 +162,8 @@ func TestTwinBehindLateRoute(t *testing.T) {
 	})
 }
 
-// When two parts of a fleet meet that each have a node of one name, the older leaves: it says so, hears and says
-// nothing any more, and calls everybody else UNREACHABLE. The younger stays.
+// TestTwinsMeet checks two parts of a fleet that meet and each have a node of one name. The older leaves: it announces
+// that, neither hears nor publishes anything more, and calls all others UNREACHABLE. The younger stays.
 func TestTwinsMeet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -223,8 +224,8 @@ func TestTwinsMeet(t *testing.T) {
 	})
 }
 
-// The younger of two that have met sees to it that the other hears of it at once, and says once that it stays, however
-// long that takes.
+// TestTwinThatDoesNotLeave checks that the younger of two that have met lets the other hear of it at once. It logs once
+// that it stays, however long the other takes.
 func TestTwinThatDoesNotLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -246,16 +247,16 @@ func TestTwinThatDoesNotLeave(t *testing.T) {
 	})
 }
 
-// connecting makes a node's bus look like one that has not ended its first try while it has no connection.
+// connecting makes a node's bus look like one whose first attempt to connect is still under way.
 func connecting(_ *memberNode, b bus.Bus) bus.Bus {
 	return &statusBus{Bus: b, change: func(s *bus.Status) { s.Connecting = !s.Connected }}
 }
 
-// same is a bus as it is.
+// same returns the bus unchanged.
 func same(_ *memberNode, bus bus.Bus) bus.Bus { return bus }
 
-// Join does not wait for a connection that the bus could not make, and 2 s for one that it may still make; the node
-// joins when there is one.
+// TestJoinWithoutConnection checks that Join does not wait for a connection that the bus could not make, and waits 2 s
+// for one that it may still make. The node joins when there is one.
 func TestJoinWithoutConnection(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -288,7 +289,8 @@ func TestJoinWithoutConnection(t *testing.T) {
 	}
 }
 
-// A connection that comes within the 2 s is used as if it had been there, as far as the time goes.
+// TestJoinWithLateConnection checks that a connection that comes within the 2 s is used as if it had been there, as far
+// as the time allows.
 func TestJoinWithLateConnection(t *testing.T) {
 	for after, want := range map[time.Duration]time.Duration{300 * time.Millisecond: 1300 * time.Millisecond,
 		1500 * time.Millisecond: 2 * time.Second} {
@@ -310,7 +312,7 @@ func TestJoinWithLateConnection(t *testing.T) {
 	}
 }
 
-// Join ends with its context, and nothing is left of it.
+// TestJoinCancelled checks that Join ends with its context and leaves nothing behind.
 func TestJoinCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
