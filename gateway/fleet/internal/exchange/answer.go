@@ -20,16 +20,16 @@ import (
 type Answer struct {
 	Node    string
 	Status  pb.NodeStatus // never UNSPECIFIED
-	Body    []byte        // with OK: the encoded response
-	Err     error         // with ERROR and DENIED: the gRPC status
-	Message string        // with all but OK: in words
+	Body    []byte        // the encoded response; set if OK
+	Err     error         // the gRPC status; set if ERROR or DENIED
+	Message string        // the reason in words; set unless OK
 	Elapsed time.Duration
 }
 
-// OK reports whether the node did what it was asked for.
+// OK reports whether the node carried out the request.
 func (a *Answer) OK() bool { return a.Status == pb.NodeStatus_NODE_STATUS_OK }
 
-// Doubtful reports whether a node without an OK may have done all or a part of its work all the same.
+// Doubtful reports whether a node without an OK may still have done some or all of its work.
 func (a *Answer) Doubtful() bool {
 	switch a.Status {
 	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_LEFT:
@@ -51,7 +51,7 @@ func NotAsked(m *member.Member) Answer {
 			time.Since(m.HeardAt).Round(time.Second))}
 }
 
-// unsent is the answer of a node that did not get the question.
+// unsent is the answer of a node that the question could not be sent to.
 func unsent(err error) Answer {
 	var large *sizeError
 	if errors.As(err, &large) {
@@ -61,8 +61,8 @@ func unsent(err error) Answer {
 	return Answer{Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE, Message: "it could not be asked: " + err.Error()}
 }
 
-// Bounds of the words of one node's answer. The caller gets the answers of all nodes together, and a status is decoded
-// to many times its size.
+// Bounds of the text of one node's answer. The caller gets the answers of all nodes together, and decoding a status
+// takes many times its size.
 const (
 	maxSaid  = 4 << 10
 	maxError = 64 << 10
@@ -89,7 +89,7 @@ func answerOf(r *fleetv1.Reply) Answer {
 	return a
 }
 
-// errorOf returns the gRPC status of a reply, which has a message that is not too long.
+// errorOf returns the gRPC status of a reply, with a message of bounded length.
 func errorOf(r *fleetv1.Reply, message string) error {
 	s := new(status.Status)
 	if len(r.GetError()) > maxError {

@@ -8,38 +8,39 @@ import (
 	"time"
 )
 
-// Bounds of the messages in the making. One more pushes the oldest out, of the same node or of all: the newest is the
-// likeliest to be waited for still, and a node that begins messages and never ends them harms only its own. A message
-// that was given up is never put together. Its receiver waits in vain, as for any message that gets lost on the way.
+// Bounds of incomplete messages. A message beyond them pushes out the oldest one of its node, or of all nodes: the
+// newest one is the most likely to be still waited for, and a node that begins messages and never ends them harms only
+// its own. A message that was given up is never assembled. Its receiver waits in vain, as for any message that is lost
+// on the way.
 const (
-	maxMaking      = 64        // messages of one node
+	maxMaking      = 64        // of one node
 	maxMakingBytes = 32 << 20  // of one node
-	maxAll         = 1 << 16   // messages of all nodes
+	maxAll         = 1 << 16   // of all nodes
 	maxAllBytes    = 256 << 20 // of all nodes
 	makingTime     = 10 * time.Second
 )
 
-// assembly puts messages together that come in parts. Its methods may be called from any goroutine. The zero value is
-// ready.
+// assembly puts messages together from their parts. The zero value is ready for use. Its methods may be called from any
+// goroutine.
 type assembly struct {
-	ignored *ignored // counts what was given up
+	ignored *ignored // counts the messages that were given up
 
 	mu    sync.Mutex
-	nodes map[string]*makings // by the node that they come from; only those that have any
+	nodes map[string]*makings // by sending node; only nodes that have any
 	order list.List           // of all *making, the oldest first
-	bytes int                 // of all
+	bytes int                 // of all messages
 }
 
-// makings are the messages in the making of one node, the oldest first.
+// makings are the incomplete messages of one node, the oldest first.
 type makings struct {
 	all   []*making
 	bytes int
 }
 
-// making is a message in parts. Every part before the next has come.
+// making is an incomplete message. Every part before the next has come.
 type making struct {
 	from   string
-	place  *list.Element // in the order of all
+	place  *list.Element // the message's element in order
 	id     messageID
 	kind   kind
 	parts  uint32
@@ -48,9 +49,9 @@ type making struct {
 	began  time.Time
 }
 
-// add takes a part (see unseal for its numbers) and keeps it. It returns the message when that was the last one. A part
-// 0 begins its message anew; a part that is there already is ignored; a part that does not follow the one before it
-// ends the message, because parts come in order: the missing ones were lost.
+// add takes a part (see unseal for its numbers) and keeps it. With the last part it returns the message. Part 0 begins
+// its message anew. A part that is there already is ignored. A part that does not follow the one before it ends the
+// message: parts come in order, so the missing ones were lost.
 func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, chunk []byte) (message []byte,
 	complete bool) {
 	if len(chunk) > partSize || parts > 1 && len(chunk) == 0 {
@@ -76,7 +77,7 @@ func (a *assembly) add(from string, id messageID, k kind, part, parts uint32, ch
 	return nil, false
 }
 
-// making returns the message that a part continues or begins; nil when there is none. The caller holds mu.
+// making returns the message that a part continues or begins, or nil if there is none. The caller holds mu.
 func (a *assembly) making(from string, id messageID, k kind, part, parts uint32) *making {
 	m := a.find(from, id, k)
 	switch {
@@ -139,13 +140,13 @@ func (a *assembly) remove(m *making) {
 	}
 }
 
-// giveUp takes a message out that will not be put together.
+// giveUp takes out a message that will not be completed, and counts it.
 func (a *assembly) giveUp(m *making) {
 	a.ignored.note(ignoredGivenUp, m.from)
 	a.remove(m)
 }
 
-// oldest returns the message that has been in the making for longest; nil when there is none.
+// oldest returns the message that has been incomplete for longest, or nil.
 func (a *assembly) oldest() *making {
 	if front := a.order.Front(); front != nil {
 		return front.Value.(*making)
@@ -163,7 +164,7 @@ func (a *assembly) makeRoom(from string) {
 	}
 }
 
-// expire gives up the messages that have been in the making for too long.
+// expire gives up the messages that have been incomplete for too long.
 func (a *assembly) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,3 +1,3 @@
-// Package exchange asks other nodes and answers them, over a bus: questions and answers, each to or from one life of
-// one node, and streams with a window.
+// Package exchange asks other nodes and answers them over a bus. Each question and answer is to or from one life of one
+// node. Streams have a window.
 package exchange

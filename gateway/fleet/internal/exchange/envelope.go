@@ -11,19 +11,19 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// Bounds of messages between nodes. The contract states them: they are the same in every node of a fleet.
+// Bounds of messages between nodes. They belong to the contract and are the same in every node of a fleet.
 const (
 	partSize    = 256 << 10 // of an envelope's body
 	messageSize = 8 << 20
 	maxParts    = messageSize / partSize
 )
 
-// messageID names a request, its answers, and the credits and cancels about them.
+// messageID identifies a request, its answers, and the credits and cancels that belong to it.
 type messageID [16]byte
 
 func newMessageID() messageID {
 	var id messageID
-	_, _ = rand.Read(id[:]) // it never fails
+	_, _ = rand.Read(id[:]) // never fails
 	return id
 }
 
@@ -39,7 +39,7 @@ const (
 // sizeError says that a message is too large to be sent.
 type sizeError struct{ size int }
 
-// Error returns the sentence.
+// Error says how large the message is and how large it may be.
 func (e *sizeError) Error() string {
 	return fmt.Sprintf("a message of %d bytes; nodes send each other at most %d", e.size, messageSize)
 }
@@ -62,7 +62,7 @@ func envelopes(id messageID, k kind, message []byte) iter.Seq[*fleetv1.Envelope]
 	}
 }
 
-// seal returns an envelope with a body.
+// seal puts a body into an envelope.
 func seal(id messageID, k kind, body []byte) *fleetv1.Envelope {
 	e := &fleetv1.Envelope{Id: id[:]}
 	switch k {
@@ -94,9 +94,9 @@ func unseal(data []byte) (*fleetv1.Envelope, messageID, error) {
 	return e, messageID(e.GetId()), nil
 }
 
-// publish sends a message to the subject, in as many envelopes as it takes. When a part cannot be sent, the later ones
-// are not either, so that no node can put the message together: an error says that the message was not sent. It is a
-// *sizeError or the bus's.
+// publish sends a message to the subject, in as many envelopes as it takes. If a part cannot be sent, the later parts
+// are not sent either, so that no node can assemble the message. An error therefore means that the message was not
+// sent. It is a *sizeError or the bus's.
 func (x *Exchange) publish(subject string, id messageID, k kind, message []byte) error {
 	if len(message) > messageSize {
 		return &sizeError{len(message)}

@@ -17,7 +17,7 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// parts returns the encoded envelopes of a kick of a peer with a body of so many bytes.
+// parts returns the encoded envelopes of a request to kick at a peer with a body of that many bytes.
 func parts(p *peer, id [16]byte, body int) [][]byte {
 	r := &fleetv1.Request{Method: kick, Body: noise(body), Targets: []*fleetv1.Target{{Node: p.Self.Node,
 		Incarnation: p.Self.Incarnation,
@@ -31,11 +31,11 @@ func parts(p *peer, id [16]byte, body int) [][]byte {
 	return all
 }
 
-// TestParts shows what becomes of parts that come otherwise than they were sent.
+// TestParts checks messages whose parts are lost, repeated or out of order.
 func TestParts(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		order []int // of four parts
+		order []int // of the four parts
 		calls int64
 	}{
 		{"in order", []int{0, 1, 2, 3}, 1},
@@ -74,7 +74,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestPartsOfAnotherLength shows that a part that says otherwise how many there are does not end a message early.
+// TestPartsOfAnotherLength checks that a part with another number of parts does not end a message early.
 func TestPartsOfAnotherLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -95,12 +95,13 @@ func TestPartsOfAnotherLength(t *testing.T) {
 	})
 }
 
-// TestWhatIsInTheMakingIsBounded shows that the oldest is given up, by number and by bytes, and only of the node that
-// has too much.
+// TestWhatIsInTheMakingIsBounded checks that the oldest incomplete message is given up, by number and by bytes, and
+// only of the node that has too many.
 func TestWhatIsInTheMakingIsBounded(t *testing.T) {
 	for _, c := range []struct {
-		name             string
-		size, begin, fit int // of a message; how many are begun, all but their last part, and how many of them can be ended
+		name string
+		// Bytes of a message; how many are begun without their last part, and how many of them can be completed.
+		size, begin, fit int
 	}{
 		{"messages", 2 * exchange.PartSize, exchange.MaxMaking + 3, exchange.MaxMaking},
 		{"bytes", exchange.MessageSize - exchange.PartSize, 8, 4},
@@ -145,12 +146,13 @@ func TestWhatIsInTheMakingIsBounded(t *testing.T) {
 	}
 }
 
-// TestWhatIsInTheMakingOfAllIsBounded shows that the oldest of all is given up when all nodes together have too much.
+// TestWhatIsInTheMakingOfAllIsBounded checks that the oldest of all incomplete messages is given up if all nodes
+// together have too many.
 func TestWhatIsInTheMakingOfAllIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
 		chunk, parts          int // of each message that is begun
-		messages, nodes, left int // of each node; how many nodes; and how many messages are left of all
+		messages, nodes, left int // of each node; number of nodes; messages left of all nodes
 	}{
 		{"messages", 1, 1, 32, exchange.MaxAll/32 + 1, exchange.MaxAll},
 		{"bytes", exchange.PartSize, 16, 8, 9, exchange.MaxAllBytes / exchange.PartSize / 16},
@@ -185,7 +187,7 @@ func TestWhatIsInTheMakingOfAllIsBounded(t *testing.T) {
 	}
 }
 
-// TestAMessageIsGivenUpInTime shows that its parts have 10 s to come.
+// TestAMessageIsGivenUpInTime checks that the parts of a message have 10 s to arrive.
 func TestAMessageIsGivenUpInTime(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
@@ -207,8 +209,8 @@ func TestAMessageIsGivenUpInTime(t *testing.T) {
 	}
 }
 
-// TestGarbage shows that what is not understood is counted in the log, in a line a second at most, and harms nothing;
-// and that what only a newer version says is no garbage.
+// TestGarbage checks that messages that cannot be understood do no harm and are counted in the log, in at most one line
+// a second. A message of a newer version is not garbage.
 func TestGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -252,9 +254,9 @@ func envelope(e *fleetv1.Envelope) []byte {
 	return data
 }
 
-// FuzzEnvelope lets a node hear anything on both subjects, and puts together what the same bytes tell, four a part: the
-// message's ID, the part's number, how many there are, and its size. It stays within its bounds and counts right, and a
-// message is all its parts in order.
+// FuzzEnvelope lets a node hear any bytes on both subjects. It also assembles parts from the same bytes, four for each
+// part: the message's ID, the part's number, the number of parts, and its size. The assembly stays within its bounds
+// and counts right, and a message is all its parts in order.
 func FuzzEnvelope(f *testing.F) {
 	id := [16]byte{1}
 	for _, e := range append(exchange.Envelopes(id, false, noise(2*exchange.PartSize)), exchange.Envelopes(id, true,
@@ -291,7 +293,8 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
-// inOrder checks that a message is made of all its parts. Each part repeats its ID, its number and the number of parts.
+// inOrder checks that a message consists of all its parts. Each part repeats its ID, its number and the number of
+// parts.
 func inOrder(t *testing.T, message []byte, id, parts byte) {
 	next := 0
 	for i := 0; i < len(message); i += 3 {

@@ -19,15 +19,16 @@ import (
 )
 
 // Answers answers the requests of other nodes. The exchange calls it only for requests to this life of this node, while
-// their asker still waits. Its methods are called from many goroutines at once.
+// the asking node still waits. Its methods are called from many goroutines at once.
 type Answers interface {
-	// Call answers a request of a node. The error is a gRPC status.
+	// Call answers a request of another node. The error is a gRPC status.
 	Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte, error)
-	// Follow answers a request for a stream. Send may block, and its error ends the stream; it does not keep its argument.
+	// Follow answers a request for a stream. It passes each item to send, which may block and does not keep its argument.
+	// An error of send ends the stream.
 	Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte, send func([]byte) error) error
 }
 
-// Config is what an exchange needs of its node. All of it is required.
+// Config configures an exchange. All fields are required.
 type Config struct {
 	Bus      bus.Bus
 	Subjects member.Subjects
@@ -48,8 +49,9 @@ func New(c Config) *Exchange {
 //
 //	ask, follow → open → bus ⋯ bus → heardAsk → incoming → answers ⋯ bus → heardAnswer → open
 //
-// The goroutines: one that keeps house, which Stop waits for; one for each request that is carried out, which incoming
-// owns; those of the bus; and those of the callers of Ask and Next. Nothing that the bus's goroutines call blocks.
+// It has these goroutines: one that keeps house and that Stop waits for; one for each request that is carried out,
+// which incoming owns; those of the bus; and those of the callers of Ask and Next. The functions that the bus's
+// goroutines call do not block.
 //
 // Lock order: docs/locks.md.
 type Exchange struct {
@@ -65,10 +67,10 @@ type Exchange struct {
 	assembly assembly
 	incoming incoming
 
-	quit    chan struct{} // closed by stop
+	quit    chan struct{} // closed by Stop
 	keeper  sync.WaitGroup
 	stopped sync.Once
-	asking  sync.WaitGroup // those in ask
+	asking  sync.WaitGroup // calls of Ask under way
 
 	mu          sync.Mutex
 	phase       phase
@@ -76,7 +78,7 @@ type Exchange struct {
 	unsubscribe []func()
 }
 
-// phase is where the exchange is in its life.
+// phase is the stage of the exchange's life.
 type phase uint8
 
 const (
@@ -87,17 +89,17 @@ const (
 
 // addressee waits for answers. Its methods do not block.
 type addressee interface {
-	// awaits reports whether an answer of this node is waited for.
+	// awaits reports whether it waits for an answer of this node.
 	awaits(node string) bool
 	// reply takes the last answer of a node.
 	reply(node string, r *fleetv1.Reply)
 	// item takes an item of a stream.
 	item(node string, i *fleetv1.Item)
-	// abandon ends the waiting: this node leaves.
+	// abandon ends the waiting, because this node leaves.
 	abandon()
 }
 
-// Start begins to answer other nodes. The error is the bus's. It is called once; Stop may be called meanwhile.
+// Start begins to answer other nodes. The error is the bus's. It must be called once; Stop may be called meanwhile.
 func (x *Exchange) Start() error {
 	if !x.begin() {
 		return errors.New(leavingText)
@@ -137,7 +139,7 @@ func (x *Exchange) begin() bool {
 	return true
 }
 
-// keep keeps the end of a subscription for Stop. It reports false when that was called already.
+// keep keeps the function that ends a subscription for Stop. It reports false if Stop was called already.
 func (x *Exchange) keep(unsubscribe func()) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -145,8 +147,8 @@ func (x *Exchange) keep(unsubscribe func()) bool {
 	return x.phase == phaseOpen
 }
 
-// Stop ends everything that is under way, here and for others, and waits for it. A follower still has to close its
-// stream. Stop may be called more than once, also without Start.
+// Stop ends all work under way, for this node and for others, and waits for its end. A follower still has to close its
+// stream. Stop may be called more than once, and without Start.
 func (x *Exchange) Stop() { x.stopped.Do(x.end) }
 
 func (x *Exchange) end() {
@@ -170,14 +172,14 @@ func (x *Exchange) end() {
 	x.keeper.Wait()
 }
 
-// enter lets in the answers to an addressee, until leave. A problem says why nothing can be asked.
+// enter lets in the answers to an addressee until leave. The problem says why no node can be asked.
 func (x *Exchange) enter(id messageID, a addressee) (problem string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.admit(id, a)
 }
 
-// admit is enter; the caller holds mu.
+// admit does the same as enter. The caller holds mu.
 func (x *Exchange) admit(id messageID, a addressee) (problem string) {
 	switch x.phase {
 	case phaseNew:
@@ -201,10 +203,10 @@ func (x *Exchange) addressee(id messageID) addressee {
 	return x.open[id]
 }
 
-// leavingText explains what the node itself put an end to.
+// leavingText is the message of work that ends because this node leaves.
 const leavingText = "this node is leaving the fleet, or has left it"
 
-// heardAsk takes a request of another node, or its credit or cancel.
+// heardAsk takes a request, a credit or a cancel of another node.
 func (x *Exchange) heardAsk(subject string, data []byte) {
 	from, e, id := x.unwrap(subject, data)
 	if e == nil {
@@ -219,14 +221,14 @@ func (x *Exchange) heardAsk(subject string, data []byte) {
 		x.incoming.credit(from, id, b.Credit.GetTaken())
 	case *fleetv1.Envelope_Cancel:
 		x.incoming.cancel(from, id)
-	case nil: // something that only a newer version says
+	case nil: // a message of a newer version
 	default:
 		x.ignored.note(ignoredGarbage, from)
 	}
 }
 
-// heardAnswer takes an answer of another node. An answer that nothing waits for is dropped before it is put together:
-// to be late is no fault.
+// heardAnswer takes an answer of another node. It drops an answer that no addressee waits for before it is assembled,
+// and does not count it: a late answer is no fault.
 func (x *Exchange) heardAnswer(subject string, data []byte) {
 	from, e, id := x.unwrap(subject, data)
 	if e == nil {
@@ -245,13 +247,13 @@ func (x *Exchange) heardAnswer(subject string, data []byte) {
 		if i := new(fleetv1.Item); x.complete(from, id, kindItem, e, b.Item, i) {
 			to.item(from, i)
 		}
-	case nil: // something that only a newer version says
+	case nil: // a message of a newer version
 	default:
 		x.ignored.note(ignoredGarbage, from)
 	}
 }
 
-// unwrap returns an envelope and its sender; nil when the data is no envelope, or it is this node's own.
+// unwrap returns an envelope and its sender. The envelope is nil if data is not one, or is this node's own.
 func (x *Exchange) unwrap(subject string, data []byte) (from string, e *fleetv1.Envelope, id messageID) {
 	from, err := x.subjects.From(subject)
 	if err != nil {
@@ -269,7 +271,7 @@ func (x *Exchange) unwrap(subject string, data []byte) (from string, e *fleetv1.
 	return from, e, id
 }
 
-// complete takes a part and decodes the message when it is whole.
+// complete takes a part and decodes the message once it is complete.
 func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelope, chunk []byte,
 	into proto.Message) bool {
 	message, ok := x.assembly.add(from, id, k, e.GetPart(), e.GetParts(), chunk)
@@ -286,7 +288,7 @@ func (x *Exchange) complete(from string, id messageID, k kind, e *fleetv1.Envelo
 // housePeriod is the period of keepHouse.
 const housePeriod = time.Second
 
-// keepHouse gives up old messages and silent streams, tells nodes that their streams are still wanted, and writes the
+// keepHouse gives up old messages and silent streams, tells nodes that their streams are still followed, and writes the
 // log.
 func (x *Exchange) keepHouse() {
 	ticker := time.NewTicker(housePeriod)

@@ -29,14 +29,14 @@ const (
 	flow = pb.GatewayService_StreamEvents_FullMethodName
 )
 
-// exchanges are some exchanges on one loopback bus, which know each other.
+// exchanges are some exchanges on one loopback bus that know each other.
 type exchanges struct {
 	t    *testing.T
 	loop *fleettest.Loopback
 	all  map[string]*peer
 }
 
-// peer is an exchange, its bus, what it answers with, and its log.
+// peer is an exchange with its bus, its answers, and its log.
 type peer struct {
 	*exchange.Testing
 	bus     *fleettest.LoopbackBus
@@ -59,8 +59,8 @@ func (p *peer) logged() string {
 	return p.log.String()
 }
 
-// newExchanges starts exchanges of these names, which stop at the end of the test and must have forgotten everything by
-// then.
+// newExchanges starts exchanges with these names. They stop at the end of the test, and must have forgotten everything
+// by then.
 func newExchanges(t *testing.T, names ...string) *exchanges {
 	t.Helper()
 	e := &exchanges{t: t, loop: fleettest.NewLoopback(), all: make(map[string]*peer)}
@@ -97,7 +97,7 @@ func newExchanges(t *testing.T, names ...string) *exchanges {
 	return e
 }
 
-// hear lets a peer hear a heartbeat of another one that was sent now, and returns the member.
+// hear lets a peer hear a heartbeat that another one sends now, and returns the member.
 func (e *exchanges) hear(a *peer, node string) member.Member {
 	b := e.all[node]
 	m := member.Member{Origin: b.Self, State: pb.NodeState_NODE_STATE_LIVE, Stamp: uint64(time.Since(b.Began)),
@@ -106,7 +106,7 @@ func (e *exchanges) hear(a *peer, node string) member.Member {
 	return m
 }
 
-// members returns them as a peer knows them.
+// members returns these members as a peer knows them.
 func (p *peer) members(names ...string) []member.Member {
 	var all []member.Member
 	for _, name := range names {
@@ -115,7 +115,7 @@ func (p *peer) members(names ...string) []member.Member {
 	return all
 }
 
-// TestPanicsEndNothingElse shows that what follows a panic is answered.
+// TestPanicsEndNothingElse checks that requests after a panic are answered.
 func TestPanicsEndNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -143,8 +143,8 @@ func TestPanicsEndNothingElse(t *testing.T) {
 	})
 }
 
-// TestLargeMessages shows that what is larger than a part arrives as it was, both ways, and what is too large is
-// refused in words.
+// TestLargeMessages checks that a message larger than a part arrives unchanged, both ways, and that one that is too
+// large is refused with an error text.
 func TestLargeMessages(t *testing.T) {
 	for _, c := range []struct {
 		ask, answer int
@@ -182,14 +182,15 @@ func TestLargeMessages(t *testing.T) {
 	}
 }
 
-// noise returns bytes that are not the same everywhere.
+// noise returns bytes without a pattern.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
 }
 
-// TestStopEndsWhatIsAsked shows that nobody is left waiting, and that what was asked is not said to be undone.
+// TestStopEndsWhatIsAsked checks that Stop leaves no caller waiting, and that the answers to open questions do not
+// claim that nothing was done.
 func TestStopEndsWhatIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -221,13 +222,13 @@ func TestStopEndsWhatIsAsked(t *testing.T) {
 	})
 }
 
-// TestStopWaitsForWhatIsAnswered shows that a node that leaves ends what it reads for others at once, and lets what
-// changes something come to its end for a little.
+// TestStopWaitsForWhatIsAnswered checks that a node that leaves ends reads for others at once, and gives mutations a
+// little time to finish.
 func TestStopWaitsForWhatIsAnswered(t *testing.T) {
 	for _, c := range []struct {
 		method string
 		takes  time.Duration
-		stop   time.Duration // how long stop takes
+		stop   time.Duration // how long Stop takes
 		status pb.NodeStatus
 	}{
 		{list, time.Minute, 0, pb.NodeStatus_NODE_STATUS_LEFT},
@@ -262,7 +263,7 @@ func TestStopWaitsForWhatIsAnswered(t *testing.T) {
 	}
 }
 
-// TestAskBeforeStart shows that a node that has not joined says so.
+// TestAskBeforeStart checks that a node that has not joined says so.
 func TestAskBeforeStart(t *testing.T) {
 	x := exchange.NewTesting(fleettest.NewLoopback().Bus("a"), event.Origin{Node: "a", Incarnation: "1"}, nil,
 		hclog.NewNullLogger())
@@ -280,7 +281,8 @@ func TestAskBeforeStart(t *testing.T) {
 	x.Stop()
 }
 
-// TestStartNeedsTheBus shows that a bus that takes no subscription is an error that leaves nothing behind.
+// TestStartNeedsTheBus checks that Start returns the error of a bus that refuses a subscription, and leaves nothing
+// behind.
 func TestStartNeedsTheBus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &deafBus{LoopbackBus: fleettest.NewLoopback().Bus("a"), after: 2}
@@ -293,7 +295,7 @@ func TestStartNeedsTheBus(t *testing.T) {
 
 var errDeaf = errors.New("no more subscriptions")
 
-// deafBus takes only so many subscriptions.
+// deafBus refuses subscriptions beyond a number.
 type deafBus struct {
 	*fleettest.LoopbackBus
 	after int

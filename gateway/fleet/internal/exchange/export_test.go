@@ -13,7 +13,7 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// The bounds, for tests outside of the package.
+// Bounds, for tests outside the package.
 const (
 	PartSize        = partSize
 	MessageSize     = messageSize
@@ -50,14 +50,14 @@ func (a *ExchangeAnswers) Follow(ctx context.Context, from string, caller event.
 
 // ExchangeRoster is a roster that a test writes.
 type ExchangeRoster struct {
-	member.Roster // what the exchange does not use
+	member.Roster // for methods that the exchange does not use
 
 	mu      sync.Mutex
 	members map[string]member.Member
 	news    chan struct{}
 }
 
-// Set puts a member in, in place of the one of its name.
+// Set adds a member, or replaces the one with its name.
 func (r *ExchangeRoster) Set(m member.Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,7 +108,7 @@ func NewTesting(bus bus.Bus, self event.Origin, a *ExchangeAnswers, log hclog.Lo
 	return &Testing{x, r, self, began}
 }
 
-// End returns what a stream's end says.
+// End returns the answer that ended a stream.
 func End(err error) (Answer, bool) {
 	end, ok := err.(*StreamEnd)
 	if !ok {
@@ -133,7 +133,7 @@ func (e *Exchange) Left() (open, under, making int) {
 	return open, under, making
 }
 
-// Making returns what is in the making of a node, counted anew, and what the counts say.
+// Making returns the incomplete messages of a node, counted anew, and the exchange's own counts.
 func (e *Exchange) Making(node string) (messages, bytes, counted, all int) {
 	e.assembly.mu.Lock()
 	defer e.assembly.mu.Unlock()
@@ -161,7 +161,7 @@ func (e *Exchange) Seen() int {
 	return len(e.incoming.seen.keys)
 }
 
-// CarryOutAfter admits a request and carries it out when its turn comes, so much later.
+// CarryOutAfter admits a request and carries it out after a delay of d.
 func (e *Exchange) CarryOutAfter(d time.Duration, from string, r *fleetv1.Request) {
 	f, _ := newFreshness(e.began, r.GetTargets()[0])
 	w, _ := e.incoming.admit(workKey{from, newMessageID()}, r, f)

@@ -16,35 +16,35 @@ import (
 )
 
 const (
-	// followSilence is how long a node may send nothing on a stream, although it has room, before the stream is ended.
-	// StreamEvents has a heartbeat every 5 s.
+	// followSilence is how long a node that has room may send nothing on a stream before the stream is ended. StreamEvents
+	// has a heartbeat every 5 s.
 	followSilence = 12 * time.Second
-	// followCredit is how often a node is told that its stream is still wanted; with housePeriod it stays below the 5 s of
-	// the contract.
+	// followCredit is how often a node is told that its stream is still followed. Together with housePeriod it stays below
+	// the 5 s of the contract.
 	followCredit = 3 * time.Second
-	// lingering is how long to wait for the last items of a node that left or restarted: they travel on another subject
-	// than that news.
+	// lingering is how long to wait for the last items of a node that left or restarted, because they travel on another
+	// subject than that news.
 	lingering = time.Second
 )
 
 // followed is a stream of another node. At most the window waits to be taken: a node that sends more ends the stream.
-// It is for one goroutine, but for the methods of an addressee.
+// It is for use by one goroutine, except the methods of an addressee.
 type followed struct {
 	x      *Exchange
 	id     messageID
 	life   event.Origin
 	began  time.Time
-	wake   chan struct{} // has room for one: something came, or the end
-	goneAt time.Time     // when the roster said that this life is over; only next uses it
+	wake   chan struct{} // capacity 1: an item came, or the end
+	goneAt time.Time     // when the roster reported that this life is over; only Next uses it
 
 	mu         sync.Mutex
-	items      [][]byte // that were not taken
-	bytes      int      // of them
-	received   uint64   // the number of the last
+	items      [][]byte // not taken yet
+	bytes      int      // of these items
+	received   uint64   // number of the newest item
 	taken      uint64
 	creditedAt time.Time
-	credited   uint64    // how far the node was told that it was taken
-	heardAt    time.Time // when something came last, or was taken: since then there is room, and something should come
+	credited   uint64    // number up to which the node was told that items were taken
+	heardAt    time.Time // when an item last came or was taken: since then there is room, and an item should come
 	end        *StreamEnd
 }
 
@@ -82,7 +82,7 @@ func (f *followed) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// take takes an item, when there is one, and lets the node send more. The error is a *StreamEnd.
+// take takes an item if there is one, and lets the node send more. The error is a *StreamEnd.
 func (f *followed) take() (item []byte, ok bool, err error) {
 	f.mu.Lock()
 	if len(f.items) == 0 {
@@ -97,7 +97,7 @@ func (f *followed) take() (item []byte, ok bool, err error) {
 	f.bytes -= len(item)
 	f.taken++
 	f.heardAt = time.Now()
-	// Not each item is worth a message. But when nothing is left here, the node may have no room.
+	// Not every item is worth a message. But if nothing is left here, the node may have no room.
 	tell := f.end == nil && (len(f.items) == 0 || f.taken-f.credited >= windowItems/2)
 	f.mu.Unlock()
 	if tell {
@@ -106,7 +106,7 @@ func (f *followed) take() (item []byte, ok bool, err error) {
 	return item, true, nil
 }
 
-// credit tells the node how far the stream was taken, and that it is still wanted.
+// credit tells the node how far the stream was taken, and that it is still followed.
 func (f *followed) credit() {
 	f.mu.Lock()
 	taken := f.taken
@@ -118,7 +118,7 @@ func (f *followed) credit() {
 	}
 }
 
-// await waits until something comes, or the end, which may be that nothing comes. The error is ctx's.
+// await waits until an item comes or the stream ends, also for lack of items. The error is that of ctx.
 func (f *followed) await(ctx context.Context, changed <-chan struct{}) error {
 	status, message, patience := f.prospects()
 	timer := time.NewTimer(patience)
@@ -134,7 +134,7 @@ func (f *followed) await(ctx context.Context, changed <-chan struct{}) error {
 	return nil
 }
 
-// prospects says how long to wait for the next item, and the status to end with when it does not come. After a node
+// prospects says how long to wait for the next item, and the status that ends the stream if none comes. After a node
 // leaves, wait briefly for its last items; expect nothing from an unreachable node.
 func (f *followed) prospects() (status pb.NodeStatus, message string, patience time.Duration) {
 	f.mu.Lock()
@@ -154,13 +154,13 @@ func (f *followed) prospects() (status pb.NodeStatus, message string, patience t
 	return status, message, lingering - time.Since(f.goneAt)
 }
 
-// Close tells the node that the stream is not followed any more.
+// Close tells the node that the stream is no longer followed.
 func (f *followed) Close() {
 	f.finish(Answer{Status: pb.NodeStatus_NODE_STATUS_OK, Message: "it was closed"}, true)
 }
 
-// finish ends the stream, unless it has ended; what came may still be taken. It tells the node when it may be sending
-// still.
+// finish ends the stream unless it has ended. Items that came may still be taken. With tell it tells the node, which
+// may still be sending.
 func (f *followed) finish(a Answer, tell bool) {
 	f.mu.Lock()
 	ended := f.end != nil
@@ -182,11 +182,11 @@ func (f *followed) finish(a Answer, tell bool) {
 func (f *followed) rouse() {
 	select {
 	case f.wake <- struct{}{}:
-	default: // it looks already
+	default: // Next is awake already
 	}
 }
 
-// The addressee.
+// Methods of an addressee.
 
 func (f *followed) awaits(node string) bool { return node == f.life.Node }
 
@@ -203,7 +203,7 @@ func (f *followed) item(node string, i *fleetv1.Item) {
 	}
 }
 
-// keep queues an item; not ok when it came before. A fault ends the stream.
+// keep queues an item. It returns ok false for an item that came before. A fault ends the stream.
 func (f *followed) keep(i *fleetv1.Item) (fault Answer, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -231,12 +231,12 @@ func lost(first, last uint64) Answer {
 		Message: fmt.Sprintf("items %d to %d of the stream were lost on the way", first, last)}
 }
 
-// broken is the end of a stream that does not keep to the contract.
+// broken is the end of a stream that violates the contract.
 func broken(text string) Answer {
 	return Answer{Status: pb.NodeStatus_NODE_STATUS_ERROR, Message: text, Err: status.Error(codes.Internal, text)}
 }
 
-// reply ends the stream: it is the last message about it. When it counts more items than came, the last ones were lost.
+// reply ends the stream: it is the last message of it. If it counts more items than came, the last ones were lost.
 func (f *followed) reply(node string, r *fleetv1.Reply) {
 	f.mu.Lock()
 	received := f.received
@@ -255,7 +255,7 @@ func (f *followed) abandon() {
 	f.finish(Answer{Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE, Message: leavingText}, true)
 }
 
-// keepFollowing tells the nodes of quiet streams that they are still wanted.
+// keepFollowing tells the nodes of quiet streams that they are still followed.
 func (x *Exchange) keepFollowing() {
 	x.mu.Lock()
 	var quiet []*followed
@@ -270,7 +270,7 @@ func (x *Exchange) keepFollowing() {
 	}
 }
 
-// quiet reports whether the node has not been told for long that its stream is wanted.
+// quiet reports whether the node has not been told recently that its stream is followed.
 func (f *followed) quiet() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// nextEnd takes what is left of a stream, and returns its end and the items.
+// nextEnd takes the rest of a stream, and returns its end and the items.
 func nextEnd(t *testing.T, s exchange.Stream) (exchange.Answer, []string) {
 	t.Helper()
 	var items []string
@@ -36,11 +36,11 @@ func nextEnd(t *testing.T, s exchange.Stream) (exchange.Answer, []string) {
 	}
 }
 
-// source is a stream's other side, which a test drives.
+// source is the sending side of a stream, which a test drives.
 type source struct {
-	items chan []byte // to send; closed to end
-	sent  chan int    // how many were sent, after each
-	ended chan error  // what send or ctx ended it with
+	items chan []byte // items to send; closed to end
+	sent  chan int    // the number of items sent, after each
+	ended chan error  // the error that ended it, from send or ctx
 }
 
 // newSource lets a peer answer streams.
@@ -104,7 +104,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// TestLargeItems shows that items of several parts arrive whole, among small ones.
+// TestLargeItems checks that items of several parts arrive whole, among small ones.
 func TestLargeItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -128,11 +128,11 @@ func TestLargeItems(t *testing.T) {
 	})
 }
 
-// TestAStalledFollowerStallsOnlyItself shows that nothing queues beyond the window of a follower that takes nothing for
-// long, that its stream goes on when it does, and that other followers get theirs meanwhile.
+// TestAStalledFollowerStallsOnlyItself checks that nothing queues beyond the window of a follower that takes nothing
+// for long. Its stream goes on when it takes items again, and other followers get theirs meanwhile.
 func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 	for _, c := range []struct {
-		size, most int // of an item, and how many may be under way
+		size, most int // bytes of an item; the most items in flight
 	}{{100, exchange.WindowItems}, {300 << 10, 3}, {2 << 20, 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			e := newExchanges(t, "a", "b", "c")
@@ -168,8 +168,8 @@ func TestAStalledFollowerStallsOnlyItself(t *testing.T) {
 	}
 }
 
-// TestAQuietStreamIsKept shows that a stream with few items goes on, and so does a stream that nothing is taken from
-// for long, between items.
+// TestAQuietStreamIsKept checks that a stream with few items goes on, and so does a stream whose follower takes nothing
+// for long between items.
 func TestAQuietStreamIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -185,8 +185,8 @@ func TestAQuietStreamIsKept(t *testing.T) {
 	})
 }
 
-// TestALostItemEndsAStream shows that a stream with a hole ends there, whether something follows the hole or only the
-// end does.
+// TestALostItemEndsAStream checks that a stream ends at a missing item, whether a later item or only the end shows the
+// loss.
 func TestALostItemEndsAStream(t *testing.T) {
 	for _, last := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestALostItemEndsAStream(t *testing.T) {
 	}
 }
 
-// TestSilenceEndsAStream shows that both sides of a link that is cut give their stream up, each in its time.
+// TestSilenceEndsAStream checks that both sides of a cut link give their stream up, each in its time.
 func TestSilenceEndsAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -279,7 +279,7 @@ func TestMembersChangeWhileTheyAreFollowed(t *testing.T) {
 	}
 }
 
-// TestWhoIsNotAskedIsNotFollowed shows that no stream is opened at a member that cannot answer, or without a
+// TestWhoIsNotAskedIsNotFollowed checks that no stream is opened at a member that cannot answer, or without a
 // connection.
 func TestWhoIsNotAskedIsNotFollowed(t *testing.T) {
 	for _, c := range []struct {
@@ -307,8 +307,8 @@ func TestWhoIsNotAskedIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestWhatWasSaidBeforeLeavingArrives shows that the news that a node left does not cut off what it said before that,
-// which travels on another subject and may be slower.
+// TestWhatWasSaidBeforeLeavingArrives checks that the news that a node left does not cut off its earlier messages,
+// which travel on another subject and may be slower.
 func TestWhatWasSaidBeforeLeavingArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -328,7 +328,7 @@ func TestWhatWasSaidBeforeLeavingArrives(t *testing.T) {
 	})
 }
 
-// TestClosingAStreamEndsIt shows that a node ends what nobody follows.
+// TestClosingAStreamEndsIt checks that a node ends a stream without a follower.
 func TestClosingAStreamEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -349,7 +349,7 @@ func TestClosingAStreamEndsIt(t *testing.T) {
 	})
 }
 
-// TestLastItemsOfWhoLeaves shows that a node that leaves lets its streams come to their ends, when they do in time.
+// TestLastItemsOfWhoLeaves checks that a node that leaves lets its streams end by themselves if they do so in time.
 func TestLastItemsOfWhoLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -373,7 +373,7 @@ func TestLastItemsOfWhoLeaves(t *testing.T) {
 	})
 }
 
-// TestANodeThatDoesNotKeepToTheWindow shows that what a node sends beyond what it may does not queue.
+// TestANodeThatDoesNotKeepToTheWindow checks that items beyond the window do not queue.
 func TestANodeThatDoesNotKeepToTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -400,7 +400,7 @@ func TestANodeThatDoesNotKeepToTheWindow(t *testing.T) {
 	})
 }
 
-// TestOnlyWhoIsFollowedSpeaks shows that another node cannot put an item into a stream, nor end it.
+// TestOnlyWhoIsFollowedSpeaks checks that another node can neither put an item into a stream nor end it.
 func TestOnlyWhoIsFollowedSpeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")
@@ -424,7 +424,7 @@ func TestOnlyWhoIsFollowedSpeaks(t *testing.T) {
 	})
 }
 
-// TestItemsThatComeTwice shows that an item is taken once.
+// TestItemsThatComeTwice checks that an item is taken once.
 func TestItemsThatComeTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")

@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Why something that another node sent was not used, or something for it was not sent.
+// Reasons why a message of another node was not used, or a message to it was not sent.
 const (
 	ignoredGarbage   = "not understood"
 	ignoredPart      = "parts without those before them or twice"
@@ -22,15 +22,15 @@ const (
 	ignoredUnsent    = "could not be sent"
 )
 
-// ignored counts messages that were not used, by reason, so that the log has at most one line a second about them. Its
-// methods may be called from any goroutine. The zero value is ready.
+// ignored counts messages that were not used, by reason, so that the log gets at most one line a second about them. The
+// zero value is ready for use. Its methods may be called from any goroutine.
 type ignored struct {
 	mu     sync.Mutex
 	counts map[string]int
-	node   string // sender of the last one
+	node   string // sender of the newest one
 }
 
-// note counts something of a node.
+// note counts a message of a node.
 func (i *ignored) note(why, node string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -41,7 +41,7 @@ func (i *ignored) note(why, node string) {
 	i.node = node
 }
 
-// tell writes what was counted since the last time into the log.
+// tell logs the counts since the last call.
 func (i *ignored) tell(log hclog.Logger) {
 	i.mu.Lock()
 	counts, node := i.counts, i.node

@@ -15,40 +15,41 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Bounds of the work for other nodes at a time. Nothing waits for a place: a request beyond a bound is refused at once.
+// Bounds of concurrent work for other nodes. No request waits for a place: a request beyond a bound is refused at once.
 const (
 	maxRequests     = 256 // of all nodes
 	maxNodeRequests = 64  // of one node
 	maxStreams      = 1000
 	maxNodeStreams  = 200
-	maxBytes        = 128 << 20 // of the bodies of all of them
-	maxNodeBytes    = 32 << 20  // of those of one node
+	maxBytes        = 128 << 20 // bodies of all requests
+	maxNodeBytes    = 32 << 20  // bodies of one node's requests
 )
 
-// leaveGrace is how long mutations that are under way may go on when the node leaves, and streams, which end by
-// themselves when the last event was taken: the node's log is closed then.
+// leaveGrace is how long mutations under way may go on when the node leaves. It also holds for streams, which end by
+// themselves once their last event was taken, because the node's log is closed then.
 const leaveGrace = 2 * time.Second
 
-// Why what is under way for another node ends early.
+// Reasons why work for another node ends early.
 var (
 	errNobodyWaits = errors.New("nobody waits for the answer any more")
 	errSilent      = fmt.Errorf("nothing was said about the stream for %s by who follows it", streamSilence)
 	errLeaving     = errors.New(leavingText)
 )
 
-// incoming carries out what other nodes ask. Its methods may be called from any goroutine and do not block, but end.
+// incoming carries out the requests of other nodes. Its methods may be called from any goroutine and, except end, do
+// not block.
 type incoming struct {
 	x         *Exchange
-	ended     context.Context // over when the node leaves
+	ended     context.Context // ends when the node leaves
 	leave     context.CancelCauseFunc
 	forced    context.Context // the same for mutations and streams, a little later
 	force     context.CancelCauseFunc
-	finishing sync.WaitGroup // of the goroutines that carry out
+	finishing sync.WaitGroup // goroutines that carry requests out
 
 	mu       sync.Mutex
-	under    map[workKey]*work // what is under way
+	under    map[workKey]*work // requests under way
 	all      load
-	nodes    map[string]*load // by asking node; only nodes with something under way
+	nodes    map[string]*load // by asking node; only nodes with requests under way
 	seen     seen
 	stopping bool
 }
@@ -60,7 +61,7 @@ func (in *incoming) begin(x *Exchange) {
 	in.under, in.nodes = make(map[workKey]*work), make(map[string]*load)
 }
 
-// end ends what is under way, and waits for it: reads at once, mutations and streams after leaveGrace.
+// end ends the requests under way, and waits for their end: reads end at once, mutations and streams after leaveGrace.
 func (in *incoming) end() {
 	in.mu.Lock()
 	in.stopping = true
@@ -83,7 +84,7 @@ func (in *incoming) request(from string, id messageID, message []byte) {
 	if t == nil {
 		return
 	}
-	r.Targets = nil // not kept for as long as the request is under way
+	r.Targets = nil // so that they are not kept while the request is under way
 	if err := checkCaller(r.GetCaller()); err != nil {
 		in.x.ignored.note(ignoredGarbage, from)
 		in.x.reply(from, id, failure(err))
@@ -125,15 +126,15 @@ func targetNamed(targets []*fleetv1.Target, node string) *fleetv1.Target {
 	return nil
 }
 
-// admit finds a place for a request, or refuses it. It returns neither when the same one came before.
+// admit finds a place for a request, or refuses it. It does neither for a copy of a request that came before.
 func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work, refusal string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.stopping {
 		return nil, leavingText + "; nothing was done"
 	}
-	// It is remembered before it is refused: a second copy must not be carried out when the first was answered with
-	// OVERLOADED.
+	// The request is remembered before it is refused: a second copy must not be carried out when the first was answered
+	// with OVERLOADED.
 	switch added, full := in.seen.add(key, f.due); {
 	case full:
 		return nil, "too many requests of this node came lately; nothing was done"
@@ -151,7 +152,7 @@ func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work
 	return w, ""
 }
 
-// full says why one more request of a node is too much.
+// full says why one more request of a node is too many.
 func (in *incoming) full(from string, r *fleetv1.Request) string {
 	stream, size := r.GetWindow() > 0, len(r.GetBody())
 	var node load
@@ -175,8 +176,8 @@ func (in *incoming) full(from string, r *fleetv1.Request) string {
 	return ""
 }
 
-// newWork returns the work of a request. Mutations are carried out whole: only their deadline, and the node's end, end
-// them early.
+// newWork returns the work of a request. Mutations are carried out whole: only their deadline, and the node's end, can
+// end them early.
 func (in *incoming) newWork(key workKey, r *fleetv1.Request, f freshness) *work {
 	w := &work{workKey: key, freshness: f, request: r, harmless: r.GetWindow() > 0 || harmless(r.GetMethod())}
 	parent := in.forced
@@ -195,7 +196,7 @@ func harmless(method string) bool {
 	return method == MethodPing || contract.ReadOnly(method)
 }
 
-// count takes a request into the counts, or out of them. The caller holds mu.
+// count adds a request to the counts, or takes it out of them. The caller holds mu.
 func (in *incoming) count(w *work, n int) {
 	l := in.nodes[w.from]
 	if l == nil {
@@ -220,7 +221,7 @@ func (in *incoming) count(w *work, n int) {
 func (in *incoming) carryOut(w *work) {
 	defer in.finishing.Done()
 	r := in.answer(w)
-	// The place is free before the answer goes out: the asker may send its next request at once.
+	// The place is free before the answer goes out, because the asker may send its next request at once.
 	in.done(w)
 	if r != nil {
 		in.x.reply(w.from, w.id, r)
@@ -236,8 +237,8 @@ func (in *incoming) done(w *work) {
 	in.count(w, -1)
 }
 
-// answer does the work; nil when the asker waits no more. A stop of the process may delay the request's turn, so its
-// age is looked at again.
+// answer does the work. It returns nil if the asker waits no longer. A stop of the process may have delayed this, so it
+// checks the request's age again.
 func (in *incoming) answer(w *work) *fleetv1.Reply {
 	if w.stale() {
 		in.x.ignored.note(ignoredLate, w.from)
@@ -266,28 +267,28 @@ func (in *incoming) answer(w *work) *fleetv1.Reply {
 	})
 	if code := statusOf(err).Code(); ctx.Err() != nil && w.ctx.Err() == nil && (code == codes.DeadlineExceeded ||
 		code == codes.Canceled) {
-		// The request did not fail: its asker stops waiting about now, and has to tell its caller the same as without an
-		// answer.
+		// The request did not fail: its asker stops waiting about now, and has to give its caller the same answer as without
+		// a reply.
 		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT,
 			Message: "it did not come to an end in time; what it did is not known"}
 	}
 	return verdict(w, body, err)
 }
 
-// actorOf decodes the caller that a request is made for.
+// actorOf decodes the caller of a request.
 func actorOf(c *fleetv1.Caller) event.Actor {
 	return event.Actor{Identity: c.GetIdentity(), Proof: c.GetProof(), Role: c.GetRole(), Address: c.GetAddress(),
 		RequestID: c.GetRequestId()}
 }
 
-// credit hears that a stream is still wanted, and how far it was taken.
+// credit takes note that a stream is still followed, and how far it was taken.
 func (in *incoming) credit(from string, id messageID, taken uint64) {
 	if w := in.find(from, id); w != nil && w.out != nil {
 		w.out.credit(taken)
 	}
 }
 
-// cancel hears that the asker waits no more. Mutations are carried out all the same.
+// cancel takes note that the asker waits no longer. Mutations are carried out all the same.
 func (in *incoming) cancel(from string, id messageID) {
 	if w := in.find(from, id); w != nil && w.harmless {
 		w.cancel(errNobodyWaits)

@@ -19,7 +19,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// counting counts the calls of a peer, and when the last one was.
+// counting counts the calls of a peer, and notes the time of the last one.
 func counting(p *peer) (calls *atomic.Int64, last *atomic.Pointer[time.Time]) {
 	calls, last = new(atomic.Int64), new(atomic.Pointer[time.Time])
 	p.answers.OnCall = func(context.Context, string, event.Actor, string, []byte) ([]byte, error) {
@@ -31,7 +31,7 @@ func counting(p *peer) (calls *atomic.Int64, last *atomic.Pointer[time.Time]) {
 	return calls, last
 }
 
-// TestAStoppedNodeDoesNothingLate is a kick that waits at a node that is stopped for 15 s.
+// TestAStoppedNodeDoesNothingLate checks a kick that waits at a node whose process is stopped for 15 s.
 func TestAStoppedNodeDoesNothingLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -59,7 +59,7 @@ func TestAStoppedNodeDoesNothingLate(t *testing.T) {
 	})
 }
 
-// replyIn returns the reply that a message is; nil when it is none.
+// replyIn returns the reply in a message, or nil if it contains none.
 func replyIn(subject string, data []byte) *fleetv1.Reply {
 	e, r := new(fleetv1.Envelope), new(fleetv1.Reply)
 	if !strings.Contains(subject, ".answer.") || proto.Unmarshal(data, e) != nil || proto.Unmarshal(e.GetReply(),
@@ -69,18 +69,18 @@ func replyIn(subject string, data []byte) *fleetv1.Reply {
 	return r
 }
 
-// TestFreshness shows that a request is good until its asker stops waiting, less what the heartbeat was under way, and
-// never longer.
+// TestFreshness checks that a request stays fresh until its asker stops waiting, less the time that the heartbeat was
+// in flight, and never longer.
 func TestFreshness(t *testing.T) {
 	const wait = 2 * time.Second
-	// how long the heartbeat took
+	// How long the heartbeat took.
 	for _, beat := range []time.Duration{0, 300 * time.Millisecond, 1900 * time.Millisecond} {
 		for _, age := range []time.Duration{0, 4 * time.Second} {
 			for _, way := range []time.Duration{0, 100 * time.Millisecond, wait - beat, wait - beat + 1, wait, wait + 1} {
 				synctest.Test(t, func(t *testing.T) {
 					e := newExchanges(t, "a", "b")
 					a := e.all["a"]
-					time.Sleep(time.Hour) // what the clocks show does not matter
+					time.Sleep(time.Hour) // the clocks' absolute times do not matter
 					calls, last := counting(e.all["b"])
 					m := e.hear(a, "b")
 					m.HeardAt = m.HeardAt.Add(beat)
@@ -100,7 +100,7 @@ func TestFreshness(t *testing.T) {
 	}
 }
 
-// TestGarbageIsNotFresh shows what becomes of targets that no honest node sends.
+// TestGarbageIsNotFresh checks targets that no honest node sends.
 func TestGarbageIsNotFresh(t *testing.T) {
 	const began, most = uint64(time.Minute), uint64(math.MaxUint64)
 	for _, c := range []struct {
@@ -142,7 +142,7 @@ func TestGarbageIsNotFresh(t *testing.T) {
 	}
 }
 
-// askOf returns an envelope that asks a peer to kick, within 5 s from now on, when nothing else is changed.
+// askOf returns an envelope that asks a peer to kick within 5 s from now. change may alter the request.
 func askOf(p *peer, id [16]byte, change func(*fleetv1.Request)) []byte {
 	r := &fleetv1.Request{Method: kick, Targets: []*fleetv1.Target{{Node: p.Self.Node, Incarnation: p.Self.Incarnation,
 		Stamp: uint64(time.Since(p.Began)), Wait: uint64(5 * time.Second)}}}
@@ -154,7 +154,7 @@ func askOf(p *peer, id [16]byte, change func(*fleetv1.Request)) []byte {
 	return data
 }
 
-// TestTheTurnComesTooLate shows that a request that was fresh when it came is not carried out when its turn comes late.
+// TestTheTurnComesTooLate checks that a request that was fresh when it came is not carried out if its turn comes late.
 func TestTheTurnComesTooLate(t *testing.T) {
 	for _, c := range []struct {
 		turn  time.Duration
@@ -174,8 +174,8 @@ func TestTheTurnComesTooLate(t *testing.T) {
 	}
 }
 
-// TestOverload shows that a node carries out so many requests at a time, of one node and of all, refuses others at
-// once, and does nothing of those.
+// TestOverload checks the bounds of concurrent requests, of one node and of all. A node refuses requests beyond them at
+// once, and does nothing for them.
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"a", "c", "d", "e", "f"}
@@ -239,8 +239,8 @@ func TestOverload(t *testing.T) {
 	})
 }
 
-// TestARequestThatComesTwice shows that it is carried out once, also when the first copy was done or refused before the
-// second came, and that it is remembered no longer than it could do harm.
+// TestARequestThatComesTwice checks that a request is carried out once, even if the first copy was done or refused
+// before the second came. It is remembered no longer than a copy could do harm.
 func TestARequestThatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -269,7 +269,7 @@ func TestARequestThatComesTwice(t *testing.T) {
 	})
 }
 
-// TestWhatWasRefusedIsNotDone shows that the copy of a request that was refused for overload is not carried out when
+// TestWhatWasRefusedIsNotDone checks that a copy of a request that was refused for overload is not carried out once
 // there is room.
 func TestWhatWasRefusedIsNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -295,7 +295,7 @@ func TestWhatWasRefusedIsNotDone(t *testing.T) {
 	})
 }
 
-// TestMoreThanCanBeRemembered shows that what cannot be told from a second copy is refused.
+// TestMoreThanCanBeRemembered checks that a request that cannot be told from a second copy is refused.
 func TestMoreThanCanBeRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")
@@ -327,8 +327,8 @@ func TestMoreThanCanBeRemembered(t *testing.T) {
 	})
 }
 
-// TestWhoIsNotMeant shows that a node does nothing for a message to others, to another life, of another fleet, or that
-// it does not understand.
+// TestWhoIsNotMeant checks that a node does nothing for a message to others, to another life or of another fleet, nor
+// for one that it does not understand.
 func TestWhoIsNotMeant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -358,7 +358,7 @@ func TestWhoIsNotMeant(t *testing.T) {
 	})
 }
 
-// TestOnlyWhoAskedCancels shows that one node cannot end what another one asked, nor say that it took its stream.
+// TestOnlyWhoAskedCancels checks that a node can neither end another node's request nor give credit for its stream.
 func TestOnlyWhoAskedCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")

@@ -14,22 +14,22 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// fewNodes is how many nodes are asked with a message for each; more are asked with one for all.
+// fewNodes is the most nodes that are asked with a message for each. More nodes are asked with one message for all.
 const fewNodes = 3
 
-// inquiry is a question to some nodes that is under way.
+// inquiry is an open question to some nodes.
 type inquiry struct {
 	x        *Exchange
 	id       messageID
 	began    time.Time
 	wait     time.Duration
 	together bool              // one message for all; set before anything is sent
-	lives    map[string]string // the asked nodes and their incarnations; never changes
-	settled  chan struct{}     // closed when nothing is waited for any more
+	lives    map[string]string // incarnations of the asked nodes by name; never changes
+	settled  chan struct{}     // closed when no answer is waited for any more
 
 	mu      sync.Mutex
-	answers []Answer       // as they were asked for
-	waiting map[string]int // the nodes that have not answered, and their places in answers
+	answers []Answer       // in the order of the asked nodes
+	waiting map[string]int // nodes that have not answered, with their places in answers
 }
 
 // Ask asks other nodes (see Asker), each of them once.
@@ -50,7 +50,7 @@ func (x *Exchange) Ask(ctx context.Context, to []member.Member, q Question) []An
 	return i.answers
 }
 
-// beginAsking lets answers in; Stop waits until the inquiry is over.
+// beginAsking lets answers in. Stop waits until the inquiry is over.
 func (x *Exchange) beginAsking(i *inquiry) (problem string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -60,7 +60,7 @@ func (x *Exchange) beginAsking(i *inquiry) (problem string) {
 	return problem
 }
 
-// newInquiry returns an inquiry that has the answers of the nodes that are not to be asked already.
+// newInquiry returns an inquiry in which the nodes that are not to be asked have their answers already.
 func newInquiry(x *Exchange, to []member.Member) *inquiry {
 	i := &inquiry{x: x, id: newMessageID(), began: time.Now(), lives: make(map[string]string),
 		settled: make(chan struct{}),
@@ -80,7 +80,7 @@ func newInquiry(x *Exchange, to []member.Member) *inquiry {
 	return i
 }
 
-// send asks. It settles the answers of nodes that the question could not be sent to.
+// send sends the question. It settles the answers of nodes that the question could not be sent to.
 func (i *inquiry) send(ctx context.Context, to []member.Member, q Question) {
 	i.wait = patience(ctx, q.Wait)
 	r := &fleetv1.Request{Method: q.Method, Body: q.Body, Caller: callerOf(q.Caller)}
@@ -109,7 +109,7 @@ func (i *inquiry) send(ctx context.Context, to []member.Member, q Question) {
 	}
 }
 
-// request sends a request to a node, or to everybody.
+// request sends a request to a node, or to Everybody.
 func (x *Exchange) request(to string, id messageID, r *fleetv1.Request) error {
 	message, err := proto.Marshal(r)
 	if err != nil {
@@ -118,7 +118,7 @@ func (x *Exchange) request(to string, id messageID, r *fleetv1.Request) error {
 	return x.publish(x.subjects.Ask(x.self.Node, to), id, kindRequest, message)
 }
 
-// patience is how long to wait for an answer. An earlier deadline of the call holds, for the asked node too.
+// patience returns how long to wait for an answer. An earlier deadline of the call holds, at the asked node too.
 func patience(ctx context.Context, wait time.Duration) time.Duration {
 	if wait <= 0 {
 		wait = member.DefaultWait
@@ -129,18 +129,18 @@ func patience(ctx context.Context, wait time.Duration) time.Duration {
 	return max(wait, 0)
 }
 
-// target names the asked life of a node, with the times that it judges the freshness of the question by.
+// target names the asked life of a node, and the times by which the node judges the freshness of the question.
 func target(m *member.Member, asked time.Time, wait time.Duration) *fleetv1.Target {
 	age := max(asked.Sub(m.HeardAt), 0)
 	return &fleetv1.Target{Node: m.Node, Incarnation: m.Incarnation, Stamp: m.Stamp, Age: uint64(age), Wait: uint64(wait)}
 }
 
-// callerOf encodes the caller that a question is asked for.
+// callerOf encodes the caller of a question.
 func callerOf(a event.Actor) *fleetv1.Caller {
 	return &fleetv1.Caller{Identity: a.Identity, Proof: a.Proof, Role: a.Role, Address: a.Address, RequestId: a.RequestID}
 }
 
-// await waits until all nodes have answered, or the time or the call is over.
+// await waits until all nodes have answered, the time is over, or the call ends.
 func (i *inquiry) await(ctx context.Context) {
 	timer := time.NewTimer(i.wait - time.Since(i.began))
 	defer timer.Stop()
@@ -162,12 +162,12 @@ func (i *inquiry) await(ctx context.Context) {
 	}
 }
 
-// look gives up the nodes that cannot answer any more, as the roster sees them.
+// look gives up the nodes that can no longer answer, according to the roster.
 func (i *inquiry) look() {
 	for _, node := range i.missing() {
 		status, message := i.x.fate(event.Origin{Node: node, Incarnation: i.lives[node]})
 		if status == pb.NodeStatus_NODE_STATUS_UNREACHABLE {
-			// It was asked, so it may have done something.
+			// The node was asked, so it may have done something.
 			status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 		}
 		if status != pb.NodeStatus_NODE_STATUS_UNSPECIFIED {
@@ -176,7 +176,7 @@ func (i *inquiry) look() {
 	}
 }
 
-// fate returns the status of a life of a node that was asked; UNSPECIFIED while it may answer.
+// fate returns the status of an asked life of a node, or UNSPECIFIED while it may still answer.
 func (x *Exchange) fate(life event.Origin) (pb.NodeStatus, string) {
 	m, known := x.roster.Find(life.Node)
 	switch {
@@ -205,7 +205,7 @@ func (i *inquiry) missing() []string {
 	return nodes
 }
 
-// settle takes an answer, unless there is one.
+// settle takes a node's answer, unless it has one.
 func (i *inquiry) settle(node string, a Answer) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -220,15 +220,15 @@ func (i *inquiry) settle(node string, a Answer) {
 	}
 }
 
-// giveUp settles what is missing.
+// giveUp settles the missing answers.
 func (i *inquiry) giveUp(s pb.NodeStatus, message string) {
 	for _, node := range i.missing() {
 		i.settle(node, Answer{Status: s, Message: message})
 	}
 }
 
-// cancel tells the nodes that have not answered that the asker waits no more. It uses the subject of the question, so
-// that it cannot overtake that.
+// cancel tells the nodes that have not answered that the asker waits no longer. It uses the subject of the question, so
+// that it cannot overtake the question.
 func (i *inquiry) cancel() {
 	to := i.missing()
 	if i.together && len(to) > 0 {
@@ -239,7 +239,7 @@ func (i *inquiry) cancel() {
 	}
 }
 
-// cancel tells a node, or everybody, that the asker of a message waits no more.
+// cancel tells a node, or Everybody, that the asker of a message waits no longer.
 func (x *Exchange) cancel(node string, id messageID) {
 	e := &fleetv1.Envelope{Id: id[:], Body: &fleetv1.Envelope_Cancel{Cancel: &fleetv1.Cancel{}}}
 	if err := x.put(x.subjects.Ask(x.self.Node, node), e); err != nil {
@@ -247,7 +247,7 @@ func (x *Exchange) cancel(node string, id messageID) {
 	}
 }
 
-// The addressee.
+// Methods of an addressee.
 
 func (i *inquiry) awaits(node string) bool {
 	i.mu.Lock()
@@ -266,7 +266,7 @@ func (i *inquiry) reply(node string, r *fleetv1.Reply) {
 
 func (i *inquiry) item(node string, _ *fleetv1.Item) { i.x.ignored.note(ignoredGarbage, node) }
 
-// abandon settles what is known: the missing nodes were asked, so they may have done something.
+// abandon settles the missing answers: those nodes were asked, so they may have done something.
 func (i *inquiry) abandon() {
 	i.cancel()
 	i.giveUp(pb.NodeStatus_NODE_STATUS_TIMED_OUT, leavingText+"; what became of it there is not known")

@@ -28,7 +28,7 @@ func TestAskAnswersOfEveryStatus(t *testing.T) {
 		prepare func(e *exchanges, a, b *peer)
 		answer  func(ctx context.Context) error
 		status  pb.NodeStatus
-		code    codes.Code // of the error; OK when there is none
+		code    codes.Code // of the error; OK if there is none
 		says    string
 		elapsed time.Duration
 	}{
@@ -62,7 +62,7 @@ func TestAskAnswersOfEveryStatus(t *testing.T) {
 		},
 			prepare: func(_ *exchanges, a, _ *peer) {
 				m := a.Roster.Member("b")
-				time.Sleep(time.Second) // the heartbeat took so long, so its deadline is so much earlier
+				time.Sleep(time.Second) // the heartbeat took so long, so the deadline is earlier by as much
 				m.HeardAt = time.Now()
 				a.Roster.Set(m)
 			}, status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, says: "what it did is not known", elapsed: time.Second},
@@ -119,7 +119,7 @@ func TestAskAnswersOfEveryStatus(t *testing.T) {
 	}
 }
 
-// TestAskTellsWhoAsksWhat shows that a request arrives as it was made.
+// TestAskTellsWhoAsksWhat checks that a request arrives as it was made, with its caller.
 func TestAskTellsWhoAsksWhat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -138,8 +138,8 @@ func TestAskTellsWhoAsksWhat(t *testing.T) {
 	})
 }
 
-// TestAskingManyIsOneMessage shows that more than three are asked with one message, and that a node that is not meant
-// does nothing.
+// TestAskingManyIsOneMessage checks that more than three nodes are asked with one message, and that a node that is not
+// a target does nothing.
 func TestAskingManyIsOneMessage(t *testing.T) {
 	for _, c := range []struct {
 		to   []string
@@ -173,7 +173,7 @@ func TestAskingManyIsOneMessage(t *testing.T) {
 	}
 }
 
-// TestMembersChangeWhileTheyAreAsked shows that nobody waits for an answer that cannot come.
+// TestMembersChangeWhileTheyAreAsked checks that Ask does not wait for an answer that cannot come.
 func TestMembersChangeWhileTheyAreAsked(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -224,8 +224,7 @@ func TestMembersChangeWhileTheyAreAsked(t *testing.T) {
 	}
 }
 
-// TestTheCallerGivesUp shows what becomes of work when the call ends before the answer: reading ends, what changes
-// something is carried out whole.
+// TestTheCallerGivesUp checks work whose call ends before the answer: a read ends, a mutation is carried out whole.
 func TestTheCallerGivesUp(t *testing.T) {
 	for _, c := range []struct {
 		method string
@@ -295,8 +294,8 @@ func TestTheCallerGivesUp(t *testing.T) {
 	}
 }
 
-// TestTheCallsDeadlineHolds shows that an earlier deadline of the call holds, also at the node that is asked; and that
-// what is over is not asked.
+// TestTheCallsDeadlineHolds checks that an earlier deadline of the call holds, at the asked node too. A call that is
+// over asks no node.
 func TestTheCallsDeadlineHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -325,7 +324,7 @@ func TestTheCallsDeadlineHolds(t *testing.T) {
 	})
 }
 
-// TestLateAndForeignAnswersAreIgnored shows that only an asked node answers, once, in the life that was asked.
+// TestLateAndForeignAnswersAreIgnored checks that only an asked node answers, once, in the life that was asked.
 func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b", "c")
@@ -355,12 +354,12 @@ func TestLateAndForeignAnswersAreIgnored(t *testing.T) {
 		if got := a.Ask(t.Context(), a.members("b"), exchange.Question{Method: list})[0]; string(got.Body) != "genuine" {
 			t.Errorf("answered %+v, %q", got, got.Body)
 		}
-		say("b", e.all["b"].Self.Incarnation) // nobody waits for it any more
+		say("b", e.all["b"].Self.Incarnation) // the answer is no longer waited for
 		synctest.Wait()
 	})
 }
 
-// TestANewerVersionsAnswer shows that what a node does not understand of an answer is an error and not a silence.
+// TestANewerVersionsAnswer checks that an answer with unknown parts becomes an error, not silence.
 func TestANewerVersionsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -381,8 +380,8 @@ func TestANewerVersionsAnswer(t *testing.T) {
 	})
 }
 
-// TestLongAnswersAreCut shows that what a node says about its answer is taken only in part: a caller gets that of all
-// nodes, and a status is decoded to many times its size.
+// TestLongAnswersAreCut checks that a node's message and details are cut to their bounds: a caller gets those of all
+// nodes, and decoding a status takes many times its size.
 func TestLongAnswersAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")

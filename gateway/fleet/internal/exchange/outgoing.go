@@ -13,28 +13,29 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// How much of a stream is under way: sent and not known to be taken. One item may always be, however large it is.
+// Window of a stream: the most items that are sent and not known to be taken. One item may always be in flight, however
+// large it is.
 const (
 	windowItems = 4
 	windowBytes = 1 << 20
-	// itemSize is the largest item: the rest of a message is for the fields around it.
+	// itemSize is the most bytes of an item. The rest of a message is for the fields around it.
 	itemSize = messageSize - 16
 )
 
 // streamSilence is how long a follower may be silent before its stream is ended.
 const streamSilence = 15 * time.Second
 
-// outgoing is a stream that another node follows. Its methods may be called from any goroutine, send from one at a
+// outgoing is a stream that another node follows. Its methods may be called from any goroutine, but send by one at a
 // time.
 type outgoing struct {
 	x      *Exchange
 	work   *work
 	window int
-	wake   chan struct{} // has room for one: there may be room
+	wake   chan struct{} // capacity 1: there may be room
 
 	mu      sync.Mutex
-	sent    uint64 // the number of the last item
-	sizes   []int  // of the items that were sent and not taken, the last sizes of them
+	sent    uint64 // number of the newest item
+	sizes   []int  // of the items that were sent and not taken, in order
 	bytes   int    // their sum
 	heardAt time.Time
 }
@@ -44,8 +45,8 @@ func newOutgoing(x *Exchange, w *work) *outgoing {
 		heardAt: time.Now()}
 }
 
-// send sends an item as soon as there is room for it. An error ends the stream: an item that was not sent cannot be
-// made up for.
+// send sends an item as soon as there is room for it. An error ends the stream, because an item that was not sent
+// cannot be made up for.
 func (o *outgoing) send(body []byte) error {
 	ctx := o.work.ctx
 	if len(body) > itemSize {
@@ -66,8 +67,8 @@ func (o *outgoing) send(body []byte) error {
 	}
 }
 
-// put publishes an item. One that could not be sent was numbered all the same, so the stream's last word gives the loss
-// away.
+// put publishes an item. An item that could not be sent has its number all the same, so the count in the stream's last
+// message reveals the loss.
 func (o *outgoing) put(number uint64, body []byte) error {
 	encoded, err := proto.Marshal(&fleetv1.Item{Number: number, Body: body})
 	if err == nil {
@@ -92,8 +93,8 @@ func (o *outgoing) take(size int) (number uint64, ok bool) {
 	return o.sent, true
 }
 
-// credit hears how far the stream was taken. Items that were not sent cannot have been taken, and taken items need no
-// room.
+// credit takes note of how far the stream was taken. It ignores credit for items that were not sent. Taken items need
+// no room.
 func (o *outgoing) credit(taken uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,18 +109,18 @@ func (o *outgoing) credit(taken uint64) {
 	}
 	select {
 	case o.wake <- struct{}{}:
-	default: // it looks already
+	default: // send is awake already
 	}
 }
 
-// count returns how many items there were.
+// count returns the number of items so far.
 func (o *outgoing) count() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.sent
 }
 
-// silent reports whether the follower has said nothing for too long.
+// silent reports whether the follower has been silent for too long.
 func (o *outgoing) silent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

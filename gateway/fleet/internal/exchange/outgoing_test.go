@@ -14,7 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestAnItemThatIsTooLarge shows that it ends the stream with an error that opening it again would not help against.
+// TestAnItemThatIsTooLarge checks that an item that is too large ends the stream with an error that tells the follower
+// not to reopen it.
 func TestAnItemThatIsTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -31,8 +32,8 @@ func TestAnItemThatIsTooLarge(t *testing.T) {
 	})
 }
 
-// TestAnItemThatCannotBeSentEndsAStream shows that a node whose connection is lost for a moment does not go on behind
-// the hole.
+// TestAnItemThatCannotBeSentEndsAStream checks that a node whose connection is lost for a moment does not go on after
+// the missing item.
 func TestAnItemThatCannotBeSentEndsAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -52,7 +53,7 @@ func TestAnItemThatCannotBeSentEndsAStream(t *testing.T) {
 	})
 }
 
-// TestStopEndsStreams shows the end on both sides when one of them leaves the fleet and its streams do not end by
+// TestStopEndsStreams checks the end on both sides when one of them leaves the fleet and its streams do not end by
 // themselves.
 func TestStopEndsStreams(t *testing.T) {
 	for _, c := range []struct {
@@ -75,8 +76,8 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 }
 
-// TestTooManyStreams shows that a node refuses streams beyond its bounds at once, and takes them again when others have
-// ended.
+// TestTooManyStreams checks that a node refuses streams beyond its bounds at once, and accepts them again when others
+// have ended.
 func TestTooManyStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"b", "a", "c", "d", "e", "f", "g"}
@@ -126,8 +127,8 @@ func TestTooManyStreams(t *testing.T) {
 	})
 }
 
-// TestAFollowerThatAsksForTooMuch shows that neither a large window nor saying that it took what it did not get makes a
-// node send more.
+// TestAFollowerThatAsksForTooMuch checks that a node sends no more for a large window, nor for credit for items that
+// were not sent.
 func TestAFollowerThatAsksForTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -147,7 +148,7 @@ func TestAFollowerThatAsksForTooMuch(t *testing.T) {
 		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:],
 			Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 3}}}))
 		b.HearAsk("a", envelope(&fleetv1.Envelope{Id: id[:],
-			Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 1}}})) // older news
+			Body: &fleetv1.Envelope_Credit{Credit: &fleetv1.Credit{Taken: 1}}})) // an older credit
 		synctest.Wait()
 		if len(source.sent) != exchange.WindowItems+3 {
 			t.Errorf("%d items were sent; expected %d", len(source.sent), exchange.WindowItems+3)

@@ -15,7 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// verdict makes the reply from the result of answering; nil when the asker waits no more.
+// verdict makes the reply from the result of answering. It returns nil if the asker waits no longer.
 func verdict(w *work, body []byte, err error) *fleetv1.Reply {
 	if err == nil {
 		return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_OK, Body: body}
@@ -33,7 +33,7 @@ func verdict(w *work, body []byte, err error) *fleetv1.Reply {
 	return failure(err)
 }
 
-// statusOf returns the gRPC status of an error, also of a context's.
+// statusOf returns the gRPC status of an error, including a context's error.
 func statusOf(err error) *status.Status {
 	if s, ok := status.FromError(err); ok {
 		return s
@@ -55,14 +55,14 @@ func failure(err error) *fleetv1.Reply {
 	p := s.Proto()
 	p.Message = strings.ToValidUTF8(p.GetMessage(), "\uFFFD")
 	encoded, err := proto.Marshal(p)
-	if err != nil { // the reply's message is left
+	if err != nil { // the reply's message still arrives
 		encoded = nil
 	}
 	r.Error = encoded
 	return r
 }
 
-// safely calls f, and makes an error of a panic: one request must not end the others.
+// safely calls f, and turns a panic into an error, so that one request cannot end the others.
 func (in *incoming) safely(w *work, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -75,7 +75,7 @@ func (in *incoming) safely(w *work, f func() error) (err error) {
 	return f()
 }
 
-// reply sends an answer.
+// reply sends the answer to a request.
 func (x *Exchange) reply(to string, id messageID, r *fleetv1.Reply) {
 	encoded, err := x.encode(r)
 	if err == nil && len(encoded) > messageSize {
@@ -92,7 +92,7 @@ func (x *Exchange) reply(to string, id messageID, r *fleetv1.Reply) {
 	}
 }
 
-// encode encodes an answer of this life.
+// encode encodes a reply of this life.
 func (x *Exchange) encode(r *fleetv1.Reply) ([]byte, error) {
 	r.Incarnation = x.self.Incarnation
 	r.Message = strings.ToValidUTF8(r.GetMessage(), "\uFFFD")

@@ -13,18 +13,18 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// Bounds of a caller's names, which are kept with bans and with every event of the caller's work. The identities of a
-// node's own callers have the same bound.
+// Bounds of a caller's names, because they are kept with bans and with every event of the caller's work. The identities
+// of a node's own callers have the same bound.
 const (
 	maxIdentity = 1024
-	maxWord     = 128 // of the rest
+	maxWord     = 128 // of every other name
 )
 
 // targetsField is the number of Request.targets.
 const targetsField protowire.Number = 4
 
-// readRequest decodes a request. It refuses more targets than a fleet has nodes before they are decoded: two bytes of a
-// message make a hundred of a target.
+// readRequest decodes a request. Before that it refuses more targets than a fleet has nodes: two bytes of a message
+// become a hundred bytes of a target.
 func readRequest(message []byte) (*fleetv1.Request, error) {
 	targets := 0
 	for rest := message; len(rest) > 0; {
@@ -47,9 +47,9 @@ func readRequest(message []byte) (*fleetv1.Request, error) {
 	return r, nil
 }
 
-// checkCaller refuses a caller with names that no node gives: they go into logs, events and bans, and stay there. An
-// identity may have any characters, as that of a certificate may, and is quoted wherever it is written. The error is a
-// gRPC status.
+// checkCaller refuses a caller with names that no node gives, because they go into logs, events and bans, and stay
+// there. An identity may have any characters, as a certificate's may, and is quoted wherever it is written. The error
+// is a gRPC status.
 func checkCaller(c *fleetv1.Caller) error {
 	if n := len(c.GetIdentity()); n > maxIdentity {
 		return status.Errorf(codes.InvalidArgument, "the caller's identity has %d bytes; expected at most %d", n, maxIdentity)

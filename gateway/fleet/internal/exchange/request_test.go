@@ -16,8 +16,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestWhatCallersAreCalled shows that a caller whom no node can have is refused: what it is called would stay in events
-// and bans.
+// TestWhatCallersAreCalled checks that a caller with names that no node gives is refused, because they would stay in
+// events and bans.
 func TestWhatCallersAreCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -48,7 +48,7 @@ func TestWhatCallersAreCalled(t *testing.T) {
 	})
 }
 
-// TestTooManyTargets shows that a request with more targets than a fleet has nodes is not decoded.
+// TestTooManyTargets checks that a request with more targets than a fleet has nodes is not decoded.
 func TestTooManyTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchanges(t, "a", "b")
@@ -71,7 +71,7 @@ func TestTooManyTargets(t *testing.T) {
 	})
 }
 
-// TestTooManyBytes shows that what is kept of requests that are under way has a bound, for one node and for all.
+// TestTooManyBytes checks the bound of the bytes of requests under way, for one node and for all.
 func TestTooManyBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"a", "c", "d", "e", "f"}
@@ -90,7 +90,7 @@ func TestTooManyBytes(t *testing.T) {
 					answers <- p.Ask(t.Context(), p.members("b"), exchange.Question{Method: kick, Wait: time.Minute, Body: make([]byte,
 						size)})[0]
 				}()
-				// One after the other: of messages in the making at the same time, the exchange would give up the oldest.
+				// One after the other: if they were incomplete at the same time, the exchange would give up the oldest.
 				synctest.Wait()
 			}
 		}

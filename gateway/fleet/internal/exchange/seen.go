@@ -2,24 +2,24 @@ package exchange
 
 import "time"
 
-// Bounds of the requests that are remembered. A request beyond them is refused: a forgotten request that comes again
-// would be carried out twice. A request with a wait of 5 s is remembered for 5 s, so that is 13,000 requests a second
+// Bounds of the remembered requests. A request beyond them is refused: a forgotten request that comes again would be
+// carried out twice. A request with a wait of 5 s is remembered for 5 s, so the bound allows 13,000 requests a second
 // of one node.
 const (
 	maxSeen     = 1 << 18
 	maxNodeSeen = 1 << 16
 )
 
-// seen remembers the requests that came, until they would be refused as stale if they came again. The zero value is
-// ready. incoming.mu guards it.
+// seen remembers requests until they would be refused as stale if they came again. The zero value is ready for use.
+// incoming.mu guards it.
 type seen struct {
 	keys  map[workKey]struct{}
-	nodes map[string]int      // how many there are of each node
-	due   map[int64][]workKey // by the second of the node's clock when they are forgotten
+	nodes map[string]int      // number of requests by node
+	due   map[int64][]workKey // by the second of the node's clock at which they are forgotten
 }
 
-// add remembers a request that gets stale when the node's clock shows due. Not added: it is there already. Full: there
-// is no room for it.
+// add remembers a request that becomes stale when the node's clock shows due. It returns added false if the request is
+// there already, and full true if there is no room for it.
 func (s *seen) add(key workKey, due time.Duration) (added, full bool) {
 	if s.keys == nil {
 		s.keys, s.nodes, s.due = make(map[workKey]struct{}), make(map[string]int), make(map[int64][]workKey)
@@ -37,7 +37,7 @@ func (s *seen) add(key workKey, due time.Duration) (added, full bool) {
 	return true, false
 }
 
-// forget forgets the requests that are stale by now.
+// forget forgets the requests that are stale at now.
 func (s *seen) forget(now time.Duration) {
 	for second, keys := range s.due {
 		if time.Duration(second)*time.Second > now {

@@ -6,22 +6,22 @@ import (
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
-// workKey names a request. It has the asking node, so that no node can name another's request.
+// workKey identifies a request. It contains the asking node, so that no node can name another node's request.
 type workKey struct {
 	from string
 	id   messageID
 }
 
-// load is how much is under way.
+// load is the amount of work under way.
 type load struct{ requests, streams, bytes int }
 
-// work is a request that is under way.
+// work is a request under way.
 type work struct {
 	workKey
 	freshness
 	request  *fleetv1.Request
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	harmless bool      // it may be ended at any time: it changes nothing
-	out      *outgoing // of a stream
+	harmless bool      // it changes nothing, so it may be ended at any time
+	out      *outgoing // set for a stream
 }
