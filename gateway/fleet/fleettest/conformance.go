@@ -14,16 +14,16 @@ import (
 	"github.com/sockgate/sockgate/gateway/bus"
 )
 
-// patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. No passing test waits that long.
 const patience = 30 * time.Second
 
-// BusKind is a kind of bus, for its conformance suite.
+// BusKind makes buses of one kind, for their conformance suite.
 type BusKind struct {
-	// Open opens the bus of a place, `a`, `b` or `c`, and closes it when the test ends. The buses of one test reach
-	// each other.
+	// Open opens the bus of a place, `a`, `b` or `c`, and closes it when the test ends. The buses of one test reach each
+	// other.
 	Open func(t *testing.T, place string) bus.Bus
-	// Connect cuts a place off, or connects it again. Nil for a bus that is never cut off, because its server is part
-	// of it.
+	// Connect cuts a place off, or connects it again. It is nil for a bus that contains its server and so is never cut
+	// off.
 	Connect func(t *testing.T, place string, connected bool)
 }
 
@@ -77,7 +77,7 @@ func (i *Inbox) All() []Message {
 	return slices.Clone(i.messages)
 }
 
-// Await waits until at least n messages have come, and returns all. It fails the test after 30 s.
+// Await waits until at least n messages have come, and returns all of them. It fails the test after 30 s.
 func (i *Inbox) Await(t testing.TB, n int) []Message {
 	t.Helper()
 	timeout := time.After(patience)
@@ -113,7 +113,7 @@ func AwaitStatus(t testing.TB, b bus.Bus, connected bool) bus.Status {
 	}
 }
 
-// Settle waits until messages that are published at one bus reach the subscriptions that exist at another. It fails the
+// Settle waits until messages that one bus publishes reach the subscriptions that another bus has now. It fails the
 // test after 30 s.
 func Settle(t testing.TB, from, to bus.Bus) {
 	t.Helper()
@@ -278,8 +278,8 @@ func unsubscribe(t *testing.T, kind BusKind) {
 	end() // a second call does nothing
 }
 
-// slowSubscriber checks that a subscriber that does not take its messages does not delay others, and gets them when it
-// takes them.
+// slowSubscriber checks that a subscriber that does not take its messages delays no other, and gets them when it takes
+// them.
 func slowSubscriber(t *testing.T, kind BusKind) {
 	a, b := kind.Open(t, "a"), kind.Open(t, "b")
 	const n = 1000
@@ -343,9 +343,9 @@ func publishersAtOnce(t *testing.T, kind BusKind) {
 	}
 }
 
-// disconnected checks a bus without a connection. It says so and why, and it refuses messages at once. Subscriptions
-// stay in force, also those made meanwhile. A message that was published before the connection was lost does not come
-// late.
+// disconnected checks a bus without a connection. Its status says so and why, and it refuses messages at once.
+// Subscriptions stay in force, including those that are made meanwhile. A message that was published before the
+// connection was lost does not arrive late.
 func disconnected(t *testing.T, kind BusKind) {
 	if kind.Connect == nil {
 		t.Skip("this bus is never cut off")

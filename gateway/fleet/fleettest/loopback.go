@@ -1,5 +1,5 @@
-// Package fleettest holds what tests of fleets share: a bus in memory whose links can be cut, NATS servers in processes
-// of their own, and the conformance suite of every bus.
+// Package fleettest has the parts that tests of fleets share: a bus in memory whose links can be cut, NATS servers in
+// processes of their own, and the conformance suite of every bus.
 package fleettest
 
 import (
@@ -34,8 +34,8 @@ func NewLoopback() *Loopback {
 // errDisconnected is the error of Publish without a connection.
 var errDisconnected = errors.New("the loopback bus is disconnected")
 
-// Bus returns the bus of a place, which is a node's name or stands for a machine. Two processes may have the same
-// node's name in different places. Every subscription must be ended by its own function.
+// Bus returns the bus of a place. A place is a node's name, or stands for a machine: two processes with the same node's
+// name may be in different places. The caller must end every subscription.
 func (l *Loopback) Bus(place string) *LoopbackBus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,21 +52,22 @@ func (l *Loopback) Cut(a, b string, cut bool) {
 	l.cut[[2]string{a, b}], l.cut[[2]string{b, a}] = cut, cut
 }
 
-// Delay holds back every later message that is published at a place, for d.
+// Delay holds back by d every message that the place publishes from now on.
 func (l *Loopback) Delay(place string, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.delay[place] = d
 }
 
-// Spy calls f for each message that is published, before it is delivered. f must not call the bus, whose lock is held.
+// Spy calls f for each published message before it is delivered. f must not call the bus, because the bus's lock is
+// held.
 func (l *Loopback) Spy(f func(place, subject string, data []byte)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.spies = append(l.spies, f)
 }
 
-// LoopbackBus is the bus of one place. It implements bus.Bus, and may be used by any goroutine.
+// LoopbackBus is the bus of one place. It implements bus.Bus. Its methods may be called from any goroutine.
 type LoopbackBus struct {
 	loop    *Loopback
 	place   string
@@ -74,8 +75,8 @@ type LoopbackBus struct {
 	changed chan struct{}
 }
 
-// Publish hands a copy of a message to the subscriptions of all places that are not cut off. It fails only while the
-// place is disconnected. It never waits.
+// Publish hands a copy of a message to the subscriptions of all places that are not cut off. It fails only while its
+// own place is disconnected. It never blocks.
 func (b *LoopbackBus) Publish(subject string, data []byte) error {
 	l := b.loop
 	l.mu.Lock()
@@ -113,7 +114,7 @@ func (b *LoopbackBus) Subscribe(subject string, deliver func(subject string, dat
 	}), nil
 }
 
-// Status returns whether the place is connected.
+// Status reports whether the place is connected.
 func (b *LoopbackBus) Status() bus.Status {
 	b.loop.mu.Lock()
 	defer b.loop.mu.Unlock()
@@ -149,14 +150,14 @@ func covers(pattern, subject string) bool {
 	})
 }
 
-// delivery is a message on its way.
+// delivery is a message in flight.
 type delivery struct {
 	subject string
 	data    []byte
 	at      time.Time
 }
 
-// subscription delivers in a goroutine of its own, and ending it waits for that.
+// subscription delivers in a goroutine of its own. Ending it waits for that goroutine.
 type subscription struct {
 	bus     *LoopbackBus
 	subject string
@@ -203,7 +204,7 @@ func (s *subscription) run(deliver func(string, []byte)) {
 	}
 }
 
-// await waits until a moment. It returns false when the subscription ends first.
+// await waits until a moment. It returns false if the subscription ends first.
 func (s *subscription) await(at time.Time) bool {
 	wait := time.Until(at)
 	if wait <= 0 {

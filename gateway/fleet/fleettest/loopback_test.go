@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestLoopback runs the conformance suite on the bus of tests.
+// TestLoopback runs the conformance suite on the loopback bus.
 func TestLoopback(t *testing.T) {
 	t.Parallel()
 	Buses(t, func(*testing.T) BusKind {

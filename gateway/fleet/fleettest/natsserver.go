@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// NATSServer is a real nats-server of the version in go.mod, in a process of its own. Its methods may be called from
-// one goroutine at a time, and fail the test on an error.
+// NATSServer is a real nats-server of the version in go.mod, in a process of its own. Its methods may be called by one
+// goroutine at a time, and fail the test on an error.
 type NATSServer struct {
 	Address string // host:port for clients
 
@@ -29,8 +29,8 @@ type NATSServer struct {
 // binaries is the directory of the built server; empty before it is built.
 var binaries string
 
-// build builds the server once in a test run. It copies what `go run` would run, which the build cache keeps: `go
-// build` would link again.
+// build builds the server once in a test run. It copies the binary that `go run` would run, because the build cache
+// keeps that one: `go build` would link again.
 var build = sync.OnceValues(func() (path string, err error) {
 	if binaries, err = os.MkdirTemp("", "nats-server"); err != nil {
 		return "", err
@@ -43,7 +43,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// RemoveBinaries removes the built server. A package whose tests start servers calls it when they have ended.
+// RemoveBinaries removes the built server. A package whose tests start servers calls it when its tests have ended.
 func RemoveBinaries() error {
 	if binaries == "" {
 		return nil
@@ -51,15 +51,15 @@ func RemoveBinaries() error {
 	return os.RemoveAll(binaries)
 }
 
-// StartNATS starts a server with an address for clients, whose port may be 0, and more arguments. The server is killed
-// when the test ends.
+// StartNATS starts a server. address is its address for clients and may have port 0; args are more arguments. The
+// server is killed when the test ends.
 func StartNATS(t testing.TB, address string, args ...string) *NATSServer {
 	t.Helper()
 	return startNATS(t, &NATSServer{t: t, Address: address, args: args, dir: t.TempDir()})
 }
 
-// StartNATSFile starts a server with a configuration file, on a free port, in the file's directory, with additions to
-// the environment. The server is killed when the test ends.
+// StartNATSFile starts a server with a configuration file, on a free port, in the file's directory. environ is added to
+// its environment. The server is killed when the test ends.
 func StartNATSFile(t testing.TB, file string, environ ...string) *NATSServer {
 	t.Helper()
 	return startNATS(t, &NATSServer{t: t, Address: "127.0.0.1:0", args: []string{"-c", file}, dir: filepath.Dir(file),
@@ -76,7 +76,7 @@ func startNATS(t testing.TB, s *NATSServer) *NATSServer {
 // URL returns the server's URL, for clients.
 func (s *NATSServer) URL() string { return "nats://" + s.Address }
 
-// Start runs the server, and waits until it listens. After Stop, it listens on the same port.
+// Start runs the server, and waits until it listens. After Stop it listens on the same port.
 func (s *NATSServer) Start() {
 	s.t.Helper()
 	path, err := build()
@@ -84,7 +84,7 @@ func (s *NATSServer) Start() {
 	host, port, err := net.SplitHostPort(s.Address)
 	s.check(err)
 	if port == "0" {
-		port = "-1" // the server's word for any port
+		port = "-1" // nats-server's value for any port
 	}
 	s.command = exec.Command(path, append([]string{"-a", host, "-p", port}, s.args...)...)
 	s.command.Dir, s.command.Env = s.dir, append(os.Environ(), s.environ...)
@@ -115,7 +115,7 @@ func (s *NATSServer) Stop() {
 	}
 	_ = s.command.Process.Kill()
 	s.logged.Wait()
-	_ = s.command.Wait() // it was killed
+	_ = s.command.Wait() // the error says that it was killed
 	s.command = nil
 }
 

@@ -24,7 +24,7 @@ import (
 )
 
 // simulated is a node whose connections exist in memory only, without sockets. Everything above them is real: the
-// control plane's encoding and checking, the fleet, the event log.
+// control plane's encoding and validation, the fleet, the event log.
 type simulated struct {
 	*server.Server // gives its name and event log, and does not serve
 	node           *fleet.Node
@@ -32,16 +32,16 @@ type simulated struct {
 	conns          []simulatedConn
 }
 
-// simulatedConn is a connection.
+// simulatedConn is a connection without a socket.
 type simulatedConn struct {
 	event.Identity
-	sent atomic.Uint64 // bytes
+	sent atomic.Uint64 // in bytes
 }
 
 // Live returns the number of connections.
 func (s *simulated) Live() int { return len(s.conns) }
 
-// info returns a connection as it is now.
+// info describes a connection as of now.
 func (s *simulated) info(i int) server.Connection {
 	c := &s.conns[i]
 	return server.Connection{Identity: &c.Identity, LastActiveAt: c.ConnectedAt, BytesReceived: 4096,
@@ -49,7 +49,7 @@ func (s *simulated) info(i int) server.Connection {
 		State:     event.StateOpen}
 }
 
-// List implements a server's verb.
+// List returns a page of connections.
 func (s *simulated) List(_ context.Context, r server.ListRequest) (server.ListPage, error) {
 	page := server.ListPage{Connections: r.Buffer[:0], Total: len(s.conns), UpTo: uint64(len(s.conns))}
 	for seq := r.After + 1; seq <= page.UpTo; seq++ {
@@ -62,7 +62,7 @@ func (s *simulated) List(_ context.Context, r server.ListRequest) (server.ListPa
 	return page, nil
 }
 
-// Count implements a server's verb for all connections; it ignores the filter.
+// Count counts all connections. It ignores the filter.
 func (s *simulated) Count(context.Context, server.CountRequest) (server.CountResult, error) {
 	return server.CountResult{Count: uint64(len(s.conns)), Total: len(s.conns)}, nil
 }
@@ -89,7 +89,7 @@ type simulation struct {
 	client pb.GatewayServiceClient
 }
 
-// newSimulation starts a simulation, and ends it with the test.
+// newSimulation starts a simulation. It ends with the test.
 func newSimulation(t testing.TB, nodes, conns int) *simulation {
 	t.Helper()
 	s := &simulation{loop: fleettest.NewLoopback()}
@@ -172,7 +172,7 @@ func (s *simulation) connections() (n int) {
 	return n
 }
 
-// broadcast broadcasts once. It fails unless every connection was sent the data.
+// broadcast broadcasts once. It fails unless the data was sent to every connection.
 func (s *simulation) broadcast(t testing.TB, data []byte) {
 	r, err := s.client.Broadcast(t.Context(), &pb.BroadcastRequest{Data: data})
 	if err != nil || int(r.GetWritten()) != s.connections() || !r.GetFleet().GetComplete() {
@@ -209,7 +209,7 @@ func (s *simulation) events(t testing.TB) (more func(n int)) {
 	}
 }
 
-// TestSimulation checks that the benchmarks measure what their names say.
+// TestSimulation checks that the benchmarks measure the operations in their names.
 func TestSimulation(t *testing.T) {
 	s := newSimulation(t, 5, 250)
 	more := s.events(t)
@@ -239,7 +239,7 @@ func TestSimulation(t *testing.T) {
 	more(1500)
 }
 
-// trim returns the empty token for the first page.
+// trim returns "" for the token of the first page.
 func trim(token string) string {
 	if token == "first" {
 		return ""
@@ -247,10 +247,10 @@ func trim(token string) string {
 	return token
 }
 
-// The size of the fleet in the benchmarks.
+// Size of the fleet in the benchmarks.
 const (
 	manyNodes = 100
-	manyConns = 10_000 // of each
+	manyConns = 10_000 // on each node
 )
 
 // BenchmarkSimulationListPage walks through a million connections on a hundred nodes, in pages of a thousand rows.
@@ -303,7 +303,7 @@ func BenchmarkSimulationEvents(b *testing.B) {
 }
 
 // BenchmarkSimulationIdle measures the cost of a hundred idle nodes, which only send heartbeats. An op is ten seconds.
-// The bus is in the same process, and its cost is included.
+// The cost includes the bus, which runs in the same process.
 func BenchmarkSimulationIdle(b *testing.B) {
 	s := newSimulation(b, manyNodes, manyConns)
 	var messages, bytes atomic.Int64
