@@ -12,10 +12,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// answering answers the requests of other nodes, for the exchange.
+// answering answers the requests of other nodes on behalf of the exchange.
 type answering struct{ core }
 
-// Call answers a request of another node, for this node alone. The error is a gRPC status.
+// Call answers a unary request of another node, for this node alone. The error is a gRPC status.
 func (n answering) Call(ctx context.Context, from string, caller event.Actor, method string, body []byte) ([]byte,
 	error) {
 	caller.Via = from
@@ -33,10 +33,10 @@ func (n answering) Call(ctx context.Context, from string, caller event.Actor, me
 	if err != nil {
 		return nil, n.local.Status(err)
 	}
-	return append(response, info...), nil // encoded messages add up
+	return append(response, info...), nil // concatenated messages merge when they are decoded
 }
 
-// Follow answers a request of another node for a stream. The error is a gRPC status.
+// Follow answers another node's request for a stream. The error is a gRPC status.
 func (n answering) Follow(ctx context.Context, from string, caller event.Actor, method string, body []byte,
 	send func([]byte) error) error {
 	if method != pb.GatewayService_StreamEvents_FullMethodName {

@@ -11,9 +11,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// audit publishes a CONTROL event about the work of other nodes for a caller of this one: d has the request, and the
-// outcomes on those nodes together. Each node, this one included, records its own work by itself. Nothing is published
-// when the request was for no other node, or was wrong and changed nothing.
+// audit publishes a CONTROL event for a caller of this node about work on other nodes. d has the request, and the
+// outcomes of those nodes together. Each node, this one included, records its own work by itself. Nothing is published
+// if the request was for no other node, or was invalid and changed nothing.
 func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail, parts []part[R]) {
 	if d.Nodes = n.nodesOf(nodeResults(parts)); len(d.Nodes) == 0 {
 		return
@@ -30,7 +30,7 @@ func audit[R proto.Message](ctx context.Context, n *Node, d *event.ControlDetail
 	n.local.Record(d)
 }
 
-// nodesOf returns the statuses of other nodes, without their prefix, by name. It has at most maxFailures, failed nodes
+// nodesOf returns the statuses of other nodes by name, without their prefix. It has at most maxFailures, failed nodes
 // first, because the event log keeps it.
 func (n *Node) nodesOf(results []*pb.NodeResult) map[string]string {
 	nodes := make(map[string]string)

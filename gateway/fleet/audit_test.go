@@ -16,7 +16,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestLimitsAreRecordedInWords holds that the record of a change tells each new value as the nodes' own records do.
+// TestLimitsAreRecordedInWords checks that the record of a change gives each new value as the nodes' own records do.
 func TestLimitsAreRecordedInWords(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return ok(&pb.UpdateLimitsResponse{}) },
 		other("a", live))
@@ -43,7 +43,7 @@ func TestLimitsAreRecordedInWords(t *testing.T) {
 	}
 }
 
-// TestBansAreRecorded holds that a ban on other nodes is recorded as their own records have it.
+// TestBansAreRecorded checks that a ban on other nodes is recorded as their own records give it.
 func TestBansAreRecorded(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		ban := &pb.Ban{Target: "192.0.2.1/32", Node: a.Node}
@@ -56,7 +56,7 @@ func TestBansAreRecorded(t *testing.T) {
 	check(t, err)
 	_, err = n.RemoveBan(t.Context(), &pb.RemoveBanRequest{Target: "192.0.2.1"})
 	check(t, err)
-	all := n.controls() // of each verb this node's own, and what the other did
+	all := n.controls() // for each verb: this node's own record, and the record of the other node's work
 	for i, d := range all {
 		added := d.Verb == "AddBan" && i == 1
 		if len(all) != 4 || d.Ban != all[0].Ban || (d.Nodes["a"] == "OK") != (i%2 == 1) || added &&
@@ -66,8 +66,8 @@ func TestBansAreRecorded(t *testing.T) {
 	}
 }
 
-// TestKickBanned holds that what several nodes banned is told as one node would: each target once, networks by their
-// addresses.
+// TestKickBanned checks that the bans of several nodes are reported as one node would: each target once, networks
+// ordered by address.
 func TestKickBanned(t *testing.T) {
 	banned := map[string][]string{"a": {"9.0.0.1/32", "2001:db8::/64", "spiffe://b"}, "b": {"9.0.0.1/32", "10.0.0.1/32",
 		"spiffe://a"}}
@@ -82,7 +82,7 @@ func TestKickBanned(t *testing.T) {
 	}
 }
 
-// drainWatch is a gateway that calls before it drains.
+// drainWatch is a gateway that calls a function before it drains.
 type drainWatch struct {
 	*server.Server
 	before func()
@@ -93,8 +93,8 @@ func (w drainWatch) StartDrain(r server.DrainRequest) server.DrainStatus {
 	return w.Server.StartDrain(r)
 }
 
-// TestShutdownOfAll holds that the node that is asked drains last, and has recorded by then what it asked of the
-// others: its log ends with it.
+// TestShutdownOfAll checks that the node that was asked drains last. By then it has recorded its requests to the
+// others, because its log ends with the drain.
 func TestShutdownOfAll(t *testing.T) {
 	later := time.Now().Add(time.Hour).Truncate(time.Second)
 	var n *scripted

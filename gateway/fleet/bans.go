@@ -21,7 +21,7 @@ var (
 		Local.RemoveBan}
 )
 
-// AddBan has nodes ban, each for itself.
+// AddBan asks nodes to ban, each for itself.
 func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -39,7 +39,7 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 	return response, nil
 }
 
-// mergedBan merges the nodes' answers. The ban is this node's where it has one, else another's.
+// mergedBan merges the nodes' answers. The ban is this node's if it has one, else another node's.
 func mergedBan(parts []part[*pb.AddBanResponse], self string) *pb.AddBanResponse {
 	sum := &pb.AddBanResponse{Durable: true}
 	for i := range parts {
@@ -58,7 +58,7 @@ func mergedBan(parts []part[*pb.AddBanResponse], self string) *pb.AddBanResponse
 	return sum
 }
 
-// ListBans returns one page: of the node that the walk is at, and of the next when there is room.
+// ListBans returns one page: bans of the node that the walk is at, and of the next node if there is room.
 func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -92,7 +92,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 	return response, nil
 }
 
-// RemoveBan has nodes end a ban. A node without a ban of this target has succeeded, unless no node has one.
+// RemoveBan asks nodes to end a ban. A node without a ban of this target has succeeded, unless no node has one.
 func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestRemoveBanNowhere holds that a ban that is on no node is not found, which changes nothing and is not recorded; and
-// that one that some node may have is not said to be nowhere.
+// TestRemoveBanNowhere checks that a ban that no node has is not found. The request changes nothing and is not
+// recorded. If some node may have the ban, the error does not say that no node has it.
 func TestRemoveBanNowhere(t *testing.T) {
 	absent := failing(codes.NotFound, "none")
 	of := map[string]fleet.Answer{"a": absent, "b": absent}
@@ -40,8 +40,8 @@ func TestRemoveBanNowhere(t *testing.T) {
 	}
 }
 
-// TestAddBanMerged holds that the reply has this node's ban where there is one, and that a ban is durable only when it
-// is everywhere.
+// TestAddBanMerged checks that the reply has this node's ban if there is one, and that a ban is durable only if it is
+// durable on every node.
 func TestAddBanMerged(t *testing.T) {
 	durable := map[string]bool{"a": true, "z": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {

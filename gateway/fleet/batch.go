@@ -2,16 +2,16 @@ package fleet
 
 import "github.com/sockgate/sockgate/gateway/internal/contract"
 
-// batch is the events of the next response.
+// batch collects the events of the next response.
 type batch struct {
 	events []byte
 	count  int
 }
 
-// size returns how much the batch has.
+// size returns the number of events in the batch, and their bytes.
 func (b *batch) size() contract.Batch { return contract.Batch{Events: b.count, Bytes: len(b.events)} }
 
-// add adds an item. The batch owns the item's bytes from now on.
+// add adds an item. The batch owns the item's bytes from then on.
 func (b *batch) add(it item) {
 	b.count += it.count
 	if len(b.events) == 0 {

@@ -12,8 +12,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamBatches holds the bounds of a response: 256 events, 20 ms between two that are not full, and a heartbeat
-// after 5 s.
+// TestStreamBatches checks the bounds of a response: 256 events, 20 ms between two responses that are not full, and a
+// heartbeat after 5 s.
 func TestStreamBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -29,7 +29,7 @@ func TestStreamBatches(t *testing.T) {
 		if r := c.next(t); len(r.GetEvents()) != 1 || time.Since(began) != 0 {
 			t.Errorf("after %s: %v; expected the first event at once", time.Since(began), r)
 		}
-		go func() { // each node sends at most every 20 ms, and the three of them not at once
+		go func() { // each node sends at most every 20 ms, and the three do not send at once
 			for range 10 {
 				for _, p := range w.places {
 					p.append(1)
@@ -60,8 +60,8 @@ func TestStreamBatches(t *testing.T) {
 	})
 }
 
-// TestStreamStalls holds that a caller that takes nothing holds up the legs and nobody else; and that it gets a GAP of
-// each node that went on for longer than its ring, and the rest.
+// TestStreamStalls checks that a caller that takes nothing holds up only its own legs. It gets a GAP from each node
+// whose ring has meanwhile gone round, and every other event.
 func TestStreamStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -100,7 +100,7 @@ func TestStreamStalls(t *testing.T) {
 	})
 }
 
-// TestStreamOfForeignPosition holds that a node that sends another one's position moves nothing.
+// TestStreamOfForeignPosition checks that a node that sends another node's position moves no position.
 func TestStreamOfForeignPosition(t *testing.T) {
 	for _, text := range []string{"a.19ab01@7", "b.19ab01@", ""} {
 		b := []byte{0x12, byte(len(text))}
@@ -113,7 +113,8 @@ func TestStreamOfForeignPosition(t *testing.T) {
 	}
 }
 
-// FuzzDecodeItem holds that a node's item is refused, or handed on as it is and with a position of that node alone.
+// FuzzDecodeItem checks that a node's item is either refused, or passed on unchanged with a position of that node
+// alone.
 func FuzzDecodeItem(f *testing.F) {
 	for _, r := range []*pb.StreamEventsResponse{{}, {Cursor: "b.1@2"}, {Cursor: "a.1@2"},
 		{Events: []*pb.Event{{Node: "b", Sequence: 7}, {}}, Cursor: "b.1@7"}} {
@@ -132,7 +133,7 @@ func FuzzDecodeItem(f *testing.F) {
 			t.Errorf("the position %v was taken of node b", it.cursor)
 		}
 		var sent, handed pb.StreamEventsResponse
-		if proto.Unmarshal(b, &sent) != nil { // an event in it is not right: that is for the caller to see
+		if proto.Unmarshal(b, &sent) != nil { // an event in it is malformed, which the caller finds out
 			return
 		}
 		if err := proto.Unmarshal(it.events, &handed); err != nil || len(handed.GetEvents()) != it.count ||

@@ -14,8 +14,8 @@ var broadcast = verb[*pb.BroadcastRequest, *pb.BroadcastResponse]{pb.GatewayServ
 // maxFailures is the most targets that a reply about many names.
 const maxFailures = 100
 
-// Broadcast has nodes broadcast, each to its own connections. A node carries a message out once, however often the bus
-// brings it. It carries out a request_id once within two minutes.
+// Broadcast asks nodes to broadcast, each to its own connections. A node carries a message out once, however often the
+// bus delivers it. It carries a request_id out once within two minutes.
 func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -33,7 +33,7 @@ func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Broad
 	return response, nil
 }
 
-// recordBroadcast records what other nodes did, unless all of them had done it before.
+// recordBroadcast records the work of other nodes, unless all of them answered with an earlier result.
 func recordBroadcast(ctx context.Context, n *Node, r *pb.BroadcastRequest, parts []part[*pb.BroadcastResponse]) {
 	replayed := func(p part[*pb.BroadcastResponse]) bool { return p.OK() && p.response.GetReplayed() }
 	parts = slices.DeleteFunc(slices.Clone(parts), replayed)
@@ -45,7 +45,7 @@ func recordBroadcast(ctx context.Context, n *Node, r *pb.BroadcastRequest, parts
 			"DROPPED": elsewhere.GetDropped(), "CLOSED": elsewhere.GetClosed()}}, parts)
 }
 
-// mergedBroadcast adds up what nodes answered.
+// mergedBroadcast adds up the nodes' answers.
 func mergedBroadcast(parts []part[*pb.BroadcastResponse]) *pb.BroadcastResponse {
 	sum := &pb.BroadcastResponse{}
 	answered := 0
@@ -66,7 +66,7 @@ func mergedBroadcast(parts []part[*pb.BroadcastResponse]) *pb.BroadcastResponse 
 	return sum
 }
 
-// firstTargets adds the targets of another node, up to maxFailures.
+// firstTargets appends the targets of another node, up to maxFailures in all.
 func firstTargets(all, more []*pb.TargetOutcome) []*pb.TargetOutcome {
 	all = append(all, more...)
 	return all[:min(len(all), maxFailures)]

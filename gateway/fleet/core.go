@@ -11,7 +11,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// core is the part of a node that needs no answer of another one.
+// core is the part of a node that never asks another node.
 type core struct {
 	config Config
 	local  Local
@@ -23,8 +23,9 @@ func (n *core) maxRole(from string) pb.Role {
 	return cmp.Or(n.config.PeerRoles[from], n.config.PeerRoles["*"], pb.Role_ROLE_ADMIN)
 }
 
-// forgetFor forgets a node for a caller of another one. The caller must be an admin there, and here by way of that
-// node. It succeeds also when this node never knew the other, or still hears of it and so keeps it.
+// forgetFor forgets a node for a caller of another one. The caller must be an admin at that node, and that node's peer
+// role must allow an admin here. forgetFor also succeeds if this node never knew the forgotten node, or still hears
+// from it and so keeps it.
 func (n *core) forgetFor(ctx context.Context, caller event.Actor, name string) error {
 	r := &pb.ForgetNodeRequest{Node: name}
 	return n.local.Admit(ctx, caller, n.maxRole(caller.Via), pb.GatewayService_ForgetNode_FullMethodName, r,

@@ -14,7 +14,7 @@ import (
 var countConnections = verb[*pb.CountConnectionsRequest, *pb.CountConnectionsResponse]{
 	pb.GatewayService_CountConnections_FullMethodName, Local.CountConnections}
 
-// CountConnections adds up what nodes count.
+// CountConnections adds up the counts of nodes.
 func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse,
 	error) {
 	to, err := n.reach(r.GetScope())
@@ -34,7 +34,7 @@ func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsReque
 	return response, nil
 }
 
-// mergedCount adds up what nodes answered. A value that is not among the largest groups of a node counts there as
+// mergedCount adds up the nodes' answers. A value that is not among the largest groups of a node counts there as
 // "other", so a group's sum may be too small.
 func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnectionsResponse {
 	sum := &pb.CountConnectionsResponse{}
@@ -64,8 +64,8 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 	return sum
 }
 
-// before replaces the positions of nodes that answered by those from just before they counted: heads may be a heartbeat
-// old.
+// before replaces the positions of nodes that answered by the ones that they had just before they counted, because
+// heads may be a heartbeat old.
 func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) event.Vector {
 	for i := range parts {
 		if !parts[i].OK() {
@@ -78,8 +78,8 @@ func before(heads event.Vector, parts []part[*pb.CountConnectionsResponse]) even
 	return heads
 }
 
-// heads is the position of the newest events of some nodes: this one's now, and the others' as of their last
-// heartbeats. A stream from there misses nothing.
+// heads returns the position of the newest events of some nodes: this node's as of now, and the others' as of their
+// last heartbeats. A stream from there misses nothing.
 func (n *Node) heads(nodes []member.Member) event.Vector {
 	var v event.Vector
 	for _, m := range nodes {

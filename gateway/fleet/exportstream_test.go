@@ -32,7 +32,7 @@ func CallStream(n *Node, r *pb.StreamEventsRequest) *StreamCall {
 // Context returns the call's context.
 func (c *StreamCall) Context() context.Context { return c.ctx }
 
-// Send gets the bytes that go over the wire.
+// Send receives the bytes that go over the wire.
 func (c *StreamCall) Send(r *pb.StreamEventsResponse) error {
 	b, err := proto.Marshal(r)
 	if err != nil {
@@ -50,22 +50,22 @@ func (c *StreamCall) Send(r *pb.StreamEventsResponse) error {
 	}
 }
 
-// StreamCheck checks responses as a careful caller does: of each life of each node the sequences and the GAPs are in
-// order and dense, a life follows a GAP that says so, and the cursor is exactly behind what was told. It goes on with
-// those of the next call.
+// StreamCheck checks responses as a careful caller does. For each life of each node the sequences and the GAPs are in
+// order and dense. A new life follows a GAP that announces it. The cursor is exactly after the events that were told. A
+// StreamCheck can go on with the responses of the next call.
 type StreamCheck struct {
-	Told  map[string]event.Cursor // how far it was told of each node
+	Told  map[string]event.Cursor // by node, the position up to which it was told
 	After string                  // the last cursor
-	// Over returns the last sequence of a life that ended in an orderly way, or was forgotten: behind it nothing need be
-	// said.
+	// Over returns the last sequence of a life that ended in an orderly way, or was forgotten. Nothing need be told after
+	// it.
 	Over func(life event.Origin) (last uint64, ok bool)
-	// Passed reports whether the caller wants none of a life's events from one sequence to another, both included.
+	// Passed reports whether the caller selects none of a life's events between two sequences, both included.
 	Passed func(life event.Origin, from, to uint64) bool
-	// Left checks that a node may leave the cursor. It returns what is wrong.
+	// Left checks that a node may leave the cursor. It returns an error text, or "".
 	Left func(node string, told event.Cursor) string
 }
 
-// Response checks a response and returns what is wrong.
+// Response checks a response and returns an error text, or "".
 func (s *StreamCheck) Response(r *pb.StreamEventsResponse) string {
 	gone := maps.Clone(s.Told)
 	for _, e := range r.GetEvents() {
@@ -101,13 +101,13 @@ func (s *StreamCheck) Response(r *pb.StreamEventsResponse) string {
 	return ""
 }
 
-// over reports whether everything was told of a life that is over.
+// over reports whether a life is over and everything in it was told.
 func (s *StreamCheck) over(told event.Cursor) bool {
 	last, ok := s.Over(told.Origin)
 	return ok && told.Sequence >= last
 }
 
-// follows reports whether a sequence of a life is the next that is wanted.
+// follows reports whether a sequence of a life is the next one that must be told.
 func (s *StreamCheck) follows(told event.Cursor, life event.Origin, sequence uint64) bool {
 	if told.Origin != life || sequence <= told.Sequence {
 		return false
@@ -115,7 +115,7 @@ func (s *StreamCheck) follows(told event.Cursor, life event.Origin, sequence uin
 	return sequence == told.Sequence+1 || s.Passed != nil && s.Passed(life, told.Sequence+1, sequence-1)
 }
 
-// event checks that an event follows what was told.
+// event checks that an event follows the ones that were told.
 func (s *StreamCheck) event(e *pb.Event) string {
 	told := s.Told[e.GetNode()]
 	life := event.Origin{Node: e.GetNode(), Incarnation: e.GetIncarnation()}

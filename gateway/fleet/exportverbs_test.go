@@ -16,21 +16,21 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Asked is what another node was asked.
+// Asked is a request that another node got.
 type Asked struct {
 	Node string
 	Question
 }
 
-// Script is a fleet of one real node, and of others that a test writes.
+// Script is a fleet of one real node, and of others whose answers a test writes.
 type Script struct {
 	Members []member.Member // the other nodes
 	Answer  func(ctx context.Context, a Asked) Answer
-	State   pb.NodeState // of the real one
+	State   pb.NodeState // of the real node
 	origin  event.Origin
 }
 
-// NewScripted returns a node among those of a script.
+// NewScripted returns a node among the nodes of a script.
 func NewScripted(s *Script, self member.Self, bus bus.Bus, local Local) *Node {
 	s.origin = self.Cursor().Origin
 	return &Node{core: core{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s}, asker: s,
@@ -86,7 +86,7 @@ func (s *Script) Follow(context.Context, member.Member, exchange.Question) excha
 	return nil
 }
 
-// ErrorOf returns the gRPC status of an error that a method of the node returned, as the control plane makes it.
+// ErrorOf returns the gRPC status that the control plane makes of an error of the node's methods.
 func (n *Node) ErrorOf(err error) error {
 	if err == nil {
 		return nil
@@ -94,19 +94,19 @@ func (n *Node) ErrorOf(err error) error {
 	return n.local.Status(err)
 }
 
-// WalkToken is a token of a walk.
+// WalkToken exports walkToken.
 type WalkToken struct{ Node, Token string }
 
-// The versions of tokens.
+// Versions of tokens.
 const VersionConnections, VersionBans = contract.TokenOfFleetConnections, contract.TokenOfFleetBans
 
-// Encode encodes it.
+// Encode exports walkToken.encode.
 func (w WalkToken) Encode(version contract.TokenVersion, parts ...string) string {
 	t := walkToken{version: version, binding: bind(parts...), node: w.Node, token: w.Token}
 	return t.encode()
 }
 
-// DecodeWalkToken decodes one.
+// DecodeWalkToken exports decodeWalkToken.
 func DecodeWalkToken(s string, version contract.TokenVersion, parts ...string) (WalkToken, error) {
 	t, err := decodeWalkToken(s, version, bind(parts...))
 	if err != nil {
@@ -115,13 +115,13 @@ func DecodeWalkToken(s string, version contract.TokenVersion, parts ...string) (
 	return WalkToken{t.node, t.token}, nil
 }
 
-// Alone returns a request as other nodes get it.
+// Alone returns a request in the form that other nodes get.
 func Alone(r *pb.BroadcastRequest) *pb.BroadcastRequest { return alone(r) }
 
-// MaxListed and MaxFailures are bounds.
+// MaxFailures exports maxFailures.
 const MaxFailures = maxFailures
 
-// Question is a question.
+// Question exports exchange.Question.
 type Question struct {
 	Method string
 	Body   []byte
@@ -133,7 +133,7 @@ func (q Question) Question() exchange.Question {
 	return exchange.Question{Method: q.Method, Body: q.Body, Caller: q.Caller, Wait: q.Wait}
 }
 
-// Answer is an answer.
+// Answer exports exchange.Answer.
 type Answer struct {
 	Node    string
 	Status  pb.NodeStatus

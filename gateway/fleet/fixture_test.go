@@ -21,7 +21,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// patience is how long anything may take before a test gives up; nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. No passing test waits that long.
 const patience = 30 * time.Second
 
 func patiently(t testing.TB) context.Context {
@@ -55,10 +55,10 @@ type gate struct {
 	server *server.Server
 	node   *fleet.Node
 	bus    *fleettest.LoopbackBus
-	stop   func() // kills it: nobody is told
+	stop   func() // kills it without a word to the others
 }
 
-// start runs a gateway in a fleet over a loopback bus, and ends it with the test.
+// start runs a gateway in a fleet over a loopback bus. It ends with the test.
 func start(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*fleet.Config)) *gate {
 	t.Helper()
 	g := run(t, loop, name, change...)
@@ -66,7 +66,7 @@ func start(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*
 	return g
 }
 
-// run runs a gateway that has not joined its fleet.
+// run runs a gateway that has not joined its fleet yet.
 func run(t testing.TB, loop *fleettest.Loopback, name string, change ...func(*fleet.Config)) *gate {
 	t.Helper()
 	s, err := server.New(server.Config{Node: name, Listeners: []server.ListenerConfig{{Name: "main",
@@ -124,7 +124,7 @@ func startFleet(t testing.TB, loop *fleettest.Loopback, names ...string) []*gate
 	return gates
 }
 
-// settle waits until gateways know each other.
+// settle waits until the gateways know each other.
 func settle(t testing.TB, gates ...*gate) {
 	t.Helper()
 	for _, g := range gates {
@@ -142,7 +142,7 @@ func settle(t testing.TB, gates ...*gate) {
 	}
 }
 
-// connect opens connections, and returns their IDs in order when the gateway has them all.
+// connect opens connections. It returns their IDs in order once the gateway lists them all.
 func (g *gate) connect(t testing.TB, n int) (conns []net.Conn, ids []string) {
 	t.Helper()
 	before := g.server.Live()
@@ -157,7 +157,7 @@ func (g *gate) connect(t testing.TB, n int) (conns []net.Conn, ids []string) {
 	return conns, all[len(all)-n:]
 }
 
-// localIDs lists what a gateway says that it has itself.
+// localIDs lists the connections of a gateway itself.
 func (g *gate) localIDs(t testing.TB) []string {
 	t.Helper()
 	ids, results := g.list(t, &pb.ListConnectionsRequest{PageSize: 1000, Scope: &pb.Scope{Local: true}})
@@ -167,7 +167,7 @@ func (g *gate) localIDs(t testing.TB) []string {
 	return ids
 }
 
-// list walks, and returns the IDs and the results of the nodes, of all pages.
+// list reads all pages of a walk. It returns the IDs and the results of the nodes.
 func (g *gate) list(t testing.TB, r *pb.ListConnectionsRequest) (ids []string, results []*pb.NodeResult) {
 	t.Helper()
 	for {
@@ -183,7 +183,7 @@ func (g *gate) list(t testing.TB, r *pb.ListConnectionsRequest) (ids []string, r
 	}
 }
 
-// union is what three local lists have together, in the order of a fleet's list.
+// union merges the local lists of gateways in the order of a fleet's list.
 func union(t testing.TB, gates []*gate) []string {
 	sorted := slices.Clone(gates)
 	slices.SortFunc(sorted, func(a, b *gate) int {

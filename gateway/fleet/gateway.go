@@ -15,7 +15,7 @@ import (
 var describe = verb[*pb.GetGatewayRequest, *pb.GetGatewayResponse]{pb.GatewayService_GetGateway_FullMethodName,
 	Local.GetGateway}
 
-// GetGateway describes one node: this one, or the one that is named.
+// GetGateway describes one node: the named one, or else this one.
 func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
 	if named := len(r.GetScope().GetNodes()); named > 1 || r.GetScope().GetAll() {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope.nodes",
@@ -41,7 +41,7 @@ func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.Get
 	return response, nil
 }
 
-// unanswered is the error of a call about one node that refused it or did not answer.
+// unanswered is the error of a call about one node if that node refused it or did not answer.
 func (n *Node) unanswered(a *exchange.Answer) error {
 	reason, what := contract.ReasonNodeRefused, "refused"
 	switch a.Status {

@@ -11,14 +11,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestOneNodeUnanswered holds what a call that is about one node says when that has not answered it, in the node's own
-// words; and what the same makes of the reply of a call that is about all.
+// TestOneNodeUnanswered checks the error of a call about one node that did not answer it, in the node's own words. It
+// also checks the reply of a call about all nodes in the same case.
 func TestOneNodeUnanswered(t *testing.T) {
 	const words = "the words of the node"
 	for _, c := range []struct {
 		status   pb.NodeStatus
 		reason   string
-		answered uint32 // of two
+		answered uint32 // of two nodes
 	}{
 		{statusTimedOut, "NODE_TIMED_OUT", 1},
 		{statusUnreachable, "NODE_UNREACHABLE", 1},

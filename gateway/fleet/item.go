@@ -12,29 +12,29 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// item is one response of a node, or news of it, that its leg hands over.
+// item is one response of a node that its leg hands over, or news about the node.
 type item struct {
 	node     string
 	events   []byte // elements of StreamEventsResponse.events, encoded
 	count    int
-	cursor   event.Cursor // the node's position behind the item; without a node: unchanged
+	cursor   event.Cursor // the node's position after the item; without a node: unchanged
 	complete bool         // the node's part of the snapshot is complete
-	present  uint64       // connections of it; with complete
+	present  uint64       // connections in that part; set with complete
 	missing  bool         // the node's part of the snapshot does not come now
-	gone     bool         // the node is followed no more: it has gone for good
-	err      error        // the stream ends: io.EOF when this node's log has ended
+	gone     bool         // the node has gone for good and is no longer followed
+	err      error        // the stream ends: io.EOF if this node's log has ended
 }
 
-// size returns how much the item adds to a batch.
+// size returns the number of events in the item, and their bytes.
 func (it *item) size() contract.Batch { return contract.Batch{Events: it.count, Bytes: len(it.events)} }
 
-// The fields of StreamEventsResponse.
+// Field numbers of StreamEventsResponse.
 const (
 	fieldEvents protowire.Number = 1
 	fieldCursor protowire.Number = 2
 )
 
-// decodeItem reads a node's encoded response, without its events. It keeps nothing of it.
+// decodeItem reads a node's encoded response, but not the events in it. It keeps no reference to b.
 func decodeItem(node string, b []byte) (item, error) {
 	it := item{node: node, events: make([]byte, 0, len(b))}
 	for len(b) > 0 {
@@ -59,8 +59,8 @@ func decodeItem(node string, b []byte) (item, error) {
 	return it, nil
 }
 
-// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item: the only one that has a position, and the last of
-// the node's part.
+// ofSnapshot takes the node's own SNAPSHOT_COMPLETE out of an item. It is the last event of the node's part, and the
+// only one with a position.
 func (it item) ofSnapshot() (item, error) {
 	if it.cursor.Node == "" {
 		return it, nil

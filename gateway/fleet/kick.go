@@ -15,7 +15,8 @@ import (
 
 var kick = verb[*pb.KickRequest, *pb.KickResponse]{pb.GatewayService_Kick_FullMethodName, Local.Kick}
 
-// Kick has nodes kick: by filter, those of the scope; by ID, those that hold the connections.
+// Kick asks nodes to kick. With a filter it asks the nodes of the scope. With IDs it asks the nodes that hold the
+// connections.
 func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -39,7 +40,7 @@ func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, e
 	return response, nil
 }
 
-// kickIDs kicks connections by ID: each node gets its own.
+// kickIDs kicks connections by ID. Each node gets the IDs of its own connections.
 func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait time.Duration) (*pb.KickResponse,
 	error) {
 	ids := r.GetConnectionIds()
@@ -83,7 +84,7 @@ func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64,
 	audit(ctx, n, d, parts)
 }
 
-// mergedKick adds up what nodes answered to a Kick by filter.
+// mergedKick adds up the nodes' answers to a Kick by filter.
 func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 	sum := &pb.KickResponse{}
 	for i := range parts {
@@ -102,8 +103,8 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 	return sum
 }
 
-// firstBanned returns the first of the targets of bans, each once, in their order: networks by their addresses, then
-// identities by their bytes. It changes the slice.
+// firstBanned returns the first banned targets, each once, in order: networks by address, then identities by their
+// bytes. It changes the slice.
 func firstBanned(targets []string) []string {
 	slices.SortFunc(targets, compareBanned)
 	targets = slices.Compact(targets)

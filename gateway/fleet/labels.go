@@ -11,7 +11,8 @@ import (
 var setLabels = verb[*pb.SetLabelsRequest, *pb.SetLabelsResponse]{pb.GatewayService_SetLabels_FullMethodName,
 	Local.SetLabels}
 
-// SetLabels has nodes set labels: by filter, those of the scope; by ID, those that hold the connections.
+// SetLabels asks nodes to set labels. With a filter it asks the nodes of the scope. With IDs it asks the nodes that
+// hold the connections.
 func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -35,7 +36,7 @@ func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLa
 	return response, nil
 }
 
-// labelIDs labels connections by ID: each node gets its own.
+// labelIDs labels connections by ID. Each node gets the IDs of its own connections.
 func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
 	ids := r.GetConnectionIds()
 	t := n.targetsOf(ids)
@@ -63,7 +64,7 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 	return response, nil
 }
 
-// recordLabels records what other nodes labelled.
+// recordLabels records the labels that other nodes set.
 func recordLabels(ctx context.Context, n *Node, r *pb.SetLabelsRequest, matched uint64, outcomes map[string]uint64,
 	parts []part[*pb.SetLabelsResponse]) {
 	audit(ctx, n, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(),
@@ -71,7 +72,7 @@ func recordLabels(ctx context.Context, n *Node, r *pb.SetLabelsRequest, matched 
 		Matched: matched, Outcomes: outcomes}, parts)
 }
 
-// mergedLabels adds up what nodes answered to a SetLabels by filter.
+// mergedLabels adds up the nodes' answers to a SetLabels by filter.
 func mergedLabels(parts []part[*pb.SetLabelsResponse]) *pb.SetLabelsResponse {
 	sum := &pb.SetLabelsResponse{}
 	for i := range parts {

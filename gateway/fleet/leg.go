@@ -23,29 +23,28 @@ import (
 )
 
 const (
-	// legSilence is how long a node may send nothing on a stream before the leg opens it again. The node sends a heartbeat
+	// legSilence is how long a node may send nothing on a stream before the leg reopens it. The node sends a heartbeat
 	// every 5 s.
 	legSilence = 15 * time.Second
-	// legPause and legMaxPause are how long a leg waits after its stream has ended before it opens the next, at first and
-	// at most.
+	// legPause and legMaxPause are the first and the longest pause between the end of a leg's stream and its next opening.
 	legPause, legMaxPause = 100 * time.Millisecond, 5 * time.Second
 )
 
-// leg follows another node for an event stream, through restarts and silence of that node, until it has gone for good.
-// It runs in a goroutine of its own, which the stream waits for; while its item is not taken, it takes nothing from its
-// node.
+// leg follows another node for an event stream, through restarts and silence of that node, until the node has gone for
+// good. It runs in a goroutine of its own, and the stream waits for its end. While its item is not taken, it takes
+// nothing from its node.
 type leg struct {
 	stream   *eventStream
-	member   member.Member // as it was seen last, also when it is not known any more
-	told     event.Cursor  // how far the caller knows of the node's events
-	resume   bool          // the node is asked for events behind told, not for all that it keeps
+	member   member.Member // as it was seen last, even if it is no longer known
+	told     event.Cursor  // how far the caller knows the node's events
+	resume   bool          // the node is asked for events after told, not for all that it keeps
 	snapshot bool          // the node is asked for its connections first
-	late     bool          // they did not come with those of other nodes
-	ended    string        // the life with an ended log; all its events were delivered
-	pause    time.Duration // before the next opening
+	late     bool          // its connections did not come with those of the other nodes
+	ended    string        // the life whose log has ended and was delivered completely
+	pause    time.Duration // pause before the next opening
 }
 
-// run follows the node until ctx ends, it has gone, or it refuses.
+// run follows the node until ctx ends, the node has gone, or the node refuses.
 func (l *leg) run(ctx context.Context) {
 	for l.await(ctx) {
 		began, life := time.Now(), l.member.Incarnation
@@ -71,8 +70,7 @@ func (l *leg) run(ctx context.Context) {
 	}
 }
 
-// await waits until the node can be asked. It reports false when there is nothing to wait for: ctx has ended, or the
-// node has gone.
+// await waits until the node can be asked. It reports false if ctx has ended or the node has gone.
 func (l *leg) await(ctx context.Context) bool {
 	for {
 		changed := l.stream.node.roster.Changed()
@@ -98,7 +96,7 @@ func (l *leg) await(ctx context.Context) bool {
 	}
 }
 
-// look reports whether the node is known, and keeps what is.
+// look reports whether the node is known, and keeps its newest state.
 func (l *leg) look() bool {
 	m, known := l.stream.node.roster.Find(l.member.Node)
 	if known {
@@ -107,14 +105,14 @@ func (l *leg) look() bool {
 	return known
 }
 
-// miss says that the node's part of the snapshot does not come with those of the others, and waits until these are
-// complete. It reports false when ctx has ended.
+// miss reports that the node's part of the snapshot does not come with the others' parts, and waits until those are
+// complete. It reports false if ctx has ended.
 func (l *leg) miss(ctx context.Context) bool {
 	l.late = true
 	return l.hand(ctx, item{node: l.member.Node, missing: true}) && l.stream.isLive(ctx)
 }
 
-// isLive waits until no snapshot is to be awaited. It reports false when ctx has ended.
+// isLive waits until no snapshot is under way. It reports false if ctx has ended.
 func (s *eventStream) isLive(ctx context.Context) bool {
 	select {
 	case <-s.live:
@@ -124,7 +122,7 @@ func (s *eventStream) isLive(ctx context.Context) bool {
 	}
 }
 
-// follow opens a stream at the node and hands over what comes, until it ends; the error says why.
+// follow opens a stream at the node and hands over its items until it ends. The error says why it ended.
 func (l *leg) follow(ctx context.Context) error {
 	body, err := l.stream.plan.other(l.after(), l.snapshot)
 	if err != nil {
@@ -157,7 +155,7 @@ func (l *leg) follow(ctx context.Context) error {
 	}
 }
 
-// after returns what the node is asked to begin behind.
+// after returns the cursor after which the node is asked to begin.
 func (l *leg) after() string {
 	switch {
 	case l.snapshot:
@@ -168,7 +166,7 @@ func (l *leg) after() string {
 	return "0"
 }
 
-// next returns the next item of the node. The error says so when it is silent for too long.
+// next returns the next item of the node. It returns an error if the node is silent for legSilence.
 func (l *leg) next(ctx context.Context, source exchange.Stream) ([]byte, error) {
 	limit := legSilence
 	if l.snapshot && !l.late {
@@ -197,8 +195,8 @@ func (l *leg) read(b []byte) (item, error) {
 	return it, nil
 }
 
-// hand waits until an item is taken, and keeps an eye on the node meanwhile: how far it had come is to be known when it
-// has gone. It reports false when ctx has ended.
+// hand waits until an item is taken. Meanwhile it watches the node, so that the last known position is right if the
+// node goes. It reports false if ctx has ended.
 func (l *leg) hand(ctx context.Context, it item) bool {
 	for {
 		changed := l.stream.node.roster.Changed()
@@ -213,7 +211,7 @@ func (l *leg) hand(ctx context.Context, it item) bool {
 	}
 }
 
-// rest waits before the node is asked again: longer each time when its streams do not last. It keeps an eye on the node
+// rest waits before the node is asked again. The pause grows while the node's streams do not last. It watches the node
 // as hand does.
 func (l *leg) rest(ctx context.Context, lasted time.Duration) {
 	if lasted > legMaxPause {
@@ -235,22 +233,22 @@ func (l *leg) rest(ctx context.Context, lasted time.Duration) {
 	}
 }
 
-// farewell is the last item of a node that has gone: it tells what is lost, if anything is.
+// farewell is the last item of a node that has gone. It tells which events are lost, if any.
 func (l *leg) farewell() item {
 	it := item{node: l.member.Node, gone: true, cursor: l.told}
 	lost := l.lost()
 	if len(lost) == 0 {
 		return it
 	}
-	// fails only for text that is not UTF-8, and it has none
+	// fails only for text that is not UTF-8, and there is none
 	it.events, _ = proto.Marshal(&pb.StreamEventsResponse{Events: lost})
 	it.count = len(lost)
 	it.cursor = event.Cursor{Origin: l.member.Origin, Sequence: l.member.Head}
 	return it
 }
 
-// lost returns the GAPs for the events that the node is known to have had and the caller did not get: none when there
-// are no such events. When the caller knows only of an earlier life, that is over is told first, as the node itself
+// lost returns the GAPs for the events that the node is known to have had and the caller did not get. There are none if
+// there are no such events. If the caller knows only an earlier life, the first GAP tells its end, as the node itself
 // would.
 func (l *leg) lost() []*pb.Event {
 	head := l.member.Head
@@ -270,15 +268,15 @@ func (l *leg) lost() []*pb.Event {
 	return lost
 }
 
-// gap returns a GAP that is said in the node's name, as of its life that is known last.
+// gap returns a GAP in the name of the node, in its last known life.
 func (l *leg) gap(d *pb.GapDetails) *pb.Event {
 	return &pb.Event{Node: l.member.Node, Incarnation: l.member.Incarnation, Sequence: max(d.GetFrom(), 1) - 1,
 		Time: timestamppb.New(time.Now()),
 		Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: d}}
 }
 
-// refusedStream returns the error of a stream that a node refuses for good, because of its caller or of the request. It
-// is nil for any other end.
+// refusedStream returns the error of a stream that a node refuses for good because of its caller or of the request. For
+// any other end it returns nil.
 func refusedStream(end *exchange.StreamEnd) error {
 	var code codes.Code
 	switch end.Status {
@@ -302,7 +300,7 @@ func refusedStream(end *exchange.StreamEnd) error {
 	return ofNode(end.Node, code, status.Convert(end.Err))
 }
 
-// ofNode returns what a node answered as a status that names it, in words and in the ErrorInfo.
+// ofNode returns a node's answer as a status that names the node in its text and in its ErrorInfo.
 func ofNode(node string, code codes.Code, answered *status.Status) error {
 	var details []protoadapt.MessageV1
 	for _, d := range answered.Details() {
@@ -318,7 +316,7 @@ func ofNode(node string, code codes.Code, answered *status.Status) error {
 	}
 	s, err := status.New(code, "node "+node+": "+answered.Message()).WithDetails(details...)
 	if err != nil {
-		// a detail could not be encoded; the sentence still arrives
+		// a detail could not be encoded; the text still arrives
 		return status.Error(code, "node "+node+": "+answered.Message())
 	}
 	return s.Err()

@@ -10,8 +10,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamOfUnreachable holds that of a node that cannot be asked when the stream begins, nothing is skipped that
-// happens from then on.
+// TestStreamOfUnreachable checks a stream that begins while a node cannot be asked. It skips no event that happens at
+// that node from then on.
 func TestStreamOfUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -29,7 +29,7 @@ func TestStreamOfUnreachable(t *testing.T) {
 	})
 }
 
-// TestStreamOfJoined holds that a node that joins later is followed from the oldest event that it keeps.
+// TestStreamOfJoined checks that a node that joins later is followed from the oldest event that it keeps.
 func TestStreamOfJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -46,8 +46,7 @@ func TestStreamOfJoined(t *testing.T) {
 	})
 }
 
-// TestStreamGoesOn holds that a stream that breaks is opened again behind what was delivered, and not at once each
-// time.
+// TestStreamGoesOn checks that a broken stream is reopened after the last delivered event, with growing pauses.
 func TestStreamGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -85,7 +84,7 @@ func wordOf(node string, sequence uint64) string {
 	return word(&pb.Event{Node: node, Sequence: sequence})
 }
 
-// TestStreamOfSilent holds that a silent stream, without even a heartbeat, is opened again.
+// TestStreamOfSilent checks that a silent stream, without even a heartbeat, is reopened.
 func TestStreamOfSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -102,7 +101,7 @@ func TestStreamOfSilent(t *testing.T) {
 	})
 }
 
-// TestStreamOfRestarted holds that the node itself tells of its restart, and that its new life comes whole.
+// TestStreamOfRestarted checks that the node itself tells of its restart, and that the events of its new life all come.
 func TestStreamOfRestarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -122,8 +121,8 @@ func TestStreamOfRestarted(t *testing.T) {
 	})
 }
 
-// TestStreamOfLost holds the news of a node that has gone for good: a GAP for its known events that were not delivered,
-// and nothing when all were. After that it has no entry.
+// TestStreamOfLost checks the news of a node that has gone for good: a GAP for its known events that were not
+// delivered, and nothing if all were. After that the node has no entry.
 func TestStreamOfLost(t *testing.T) {
 	gone := map[string]func(*place){
 		"LEFT": func(p *place) { p.state(pb.NodeState_NODE_STATE_LEFT) },
@@ -176,8 +175,8 @@ func TestStreamOfLost(t *testing.T) {
 	}
 }
 
-// TestStreamOfEndedLog holds that another node's end ends nothing but its own part, that everything of it came, and
-// that it is not asked again.
+// TestStreamOfEndedLog checks that the end of another node's log ends only that node's part. All its events came, and
+// the node is not asked again.
 func TestStreamOfEndedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -186,7 +185,7 @@ func TestStreamOfEndedLog(t *testing.T) {
 		c.next(t)
 		b.append(1)
 		c.until(t, shows("b:1"))
-		// not wanted, and behind the last position that is told
+		// Not selected, and after the last position that is told.
 		b.log.Append(&event.Event{Type: event.DrainEnded, Detail: &event.DrainDetail{}})
 		b.log.Close()
 		b.beat()
@@ -209,7 +208,7 @@ func TestStreamOfEndedLog(t *testing.T) {
 	})
 }
 
-// TestStreamOfNextLife holds that a node whose log has ended is followed in its next life, also when no node heard that
+// TestStreamOfNextLife checks that a node whose log has ended is followed in its next life, even if no node heard that
 // it left.
 func TestStreamOfNextLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -229,8 +228,8 @@ func TestStreamOfNextLife(t *testing.T) {
 	})
 }
 
-// TestStreamOfReturned holds that a node that was forgotten and comes back in the same life goes on behind what was
-// told of it.
+// TestStreamOfReturned checks that a node that was forgotten and comes back in the same life goes on after the last
+// event that was told.
 func TestStreamOfReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -254,10 +253,10 @@ func TestStreamOfReturned(t *testing.T) {
 	})
 }
 
-// TestStreamOfReturnedWhileStalled holds that a node is followed again that was forgotten and came back while the
-// caller took nothing.
+// TestStreamOfReturnedWhileStalled checks that a node that was forgotten and came back while the caller took nothing is
+// followed again.
 func TestStreamOfReturnedWhileStalled(t *testing.T) {
-	for range 20 { // which of the two the stream learns first is a matter of chance
+	for range 20 { // chance decides what the stream learns first
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld("a", "b")
 			b := w.at("b")
@@ -280,8 +279,8 @@ func TestStreamOfReturnedWhileStalled(t *testing.T) {
 	}
 }
 
-// TestStreamResumesBehindLost holds that a cursor of a node that has left is answered as a stream that was open would
-// have been.
+// TestStreamResumesBehindLost checks that a cursor of a node that has left is answered as an open stream would have
+// been.
 func TestStreamResumesBehindLost(t *testing.T) {
 	for after, want := range map[string]string{
 		"a.19ab01@0,b.19ab01@2": "b:GAP(NODE_LOST,3-5)",
@@ -299,7 +298,7 @@ func TestStreamResumesBehindLost(t *testing.T) {
 			}
 		})
 	}
-	synctest.Test(t, func(t *testing.T) { // a later life than is known here has not left
+	synctest.Test(t, func(t *testing.T) { // a life later than the known one has not left
 		w := newWorld("a", "b")
 		w.at("b").append(5)
 		w.at("b").state(pb.NodeState_NODE_STATE_LEFT)
@@ -316,8 +315,8 @@ func TestStreamResumesBehindLost(t *testing.T) {
 	})
 }
 
-// TestStreamOfStalledLost holds that the range of a node that goes while its leg is held up is right: up to the last
-// event that was heard of.
+// TestStreamOfStalledLost checks the range that is lost if a node goes while its leg is held up: it ends at the last
+// event that the other nodes heard of.
 func TestStreamOfStalledLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")

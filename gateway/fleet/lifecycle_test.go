@@ -17,7 +17,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// beats are the states that the heartbeats of a place had.
+// beats are the states in the heartbeats of a place.
 type beats struct {
 	mu  sync.Mutex
 	all []pb.NodeState
@@ -47,7 +47,7 @@ func spyBeats(t *testing.T, loop *fleettest.Loopback, at string) *beats {
 	return b
 }
 
-// Join and Leave in any order, and more than once.
+// TestNodeLifecycle checks Join and Leave in any order, and more than once.
 func TestNodeLifecycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -72,7 +72,7 @@ func TestNodeLifecycle(t *testing.T) {
 	})
 }
 
-// Leave ends a Join that is under way.
+// TestNodeLeavesWhileJoining checks that Leave ends a Join that is under way.
 func TestNodeLeavesWhileJoining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -92,7 +92,7 @@ func TestNodeLeavesWhileJoining(t *testing.T) {
 	})
 }
 
-// New says what is wrong with a role of a peer.
+// TestNewChecksPeerRoles checks that New refuses a wrong role of a peer.
 func TestNewChecksPeerRoles(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	n := newNode(t, loop, "a", "100")

@@ -47,8 +47,8 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 	return response, nil
 }
 
-// UpdateLimits has nodes change their limits. This one goes first, when it is among them: what it finds wrong no other
-// is asked for.
+// UpdateLimits asks nodes to change their limits. If this node is among them it goes first: if it refuses the request,
+// no other node is asked.
 func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -68,14 +68,14 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 	return response, nil
 }
 
-// limited is a response that has a node's limits.
+// limited is a response with a node's limits.
 type limited interface {
 	proto.Message
 	GetLimits() *pb.Limits
 }
 
-// limitsOf returns the limits of the nodes that answered, and the parts of those that have no room in a response: the
-// lists of networks of one node alone may be some hundred KiB.
+// limitsOf returns the limits of the nodes that answered, and the parts whose limits have no room in a response: the
+// lists of networks of a single node may take some hundred KiB.
 func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
 	room := contract.MaxResponse
 	for i := range parts {
@@ -92,8 +92,8 @@ func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*p
 	return nodes, roomless
 }
 
-// foremost returns the limits of the node that a reply is about first: this one, or, when the call is not for it, the
-// first of those that it is for. Nil when that one did not do what it was asked for.
+// foremost returns the limits that a reply gives first: those of this node, or, if the call is not for it, of the first
+// node of the call. It returns nil if that node did not carry out the request.
 func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
 	about := r.nodes[0].Node
 	for _, m := range r.nodes {
@@ -109,10 +109,10 @@ func foremost[R limited](r *reach, parts []part[R]) *pb.Limits {
 	return nil
 }
 
-// maxWords is how many bytes of a new value a record has.
+// maxWords is the most bytes of a new value in a record.
 const maxWords = 256
 
-// changesOf tells the new values of limits, by the fields' names, as the record of a node has them. The request was
+// changesOf gives the new values of limits, by field name, in the words of a node's own record. The request was
 // validated.
 func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
 	changes := make(map[string]string)
@@ -125,7 +125,7 @@ func changesOf(r *pb.UpdateLimitsRequest) map[string]string {
 	return changes
 }
 
-// words tells the value of a limit.
+// words formats the value of a limit.
 func words(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch {
 	case f.IsList():
@@ -145,14 +145,14 @@ func words(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 			elements = append(elements, texts[key])
 		}
 		return elementsInWords(elements)
-	case f.Message() != nil: // all that are a message are durations
+	case f.Message() != nil: // every message among the limits is a duration
 		return v.Message().Interface().(interface{ AsDuration() time.Duration }).AsDuration().String()
 	}
 	return v.String()
 }
 
-// elementsInWords tells the elements of a list: the first ones, and how many there are when that is too long for the
-// record.
+// elementsInWords formats the elements of a list. If that is too long for the record, it gives the first ones and their
+// number.
 func elementsInWords(elements []string) string {
 	all := strings.Join(elements[:min(len(elements), maxWords)], ",")
 	switch {

@@ -18,7 +18,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestForemostLimits holds which limits a reply has first: never those of another node than it says.
+// TestForemostLimits checks which limits a reply gives first. They are never those of another node than it says.
 func TestForemostLimits(t *testing.T) {
 	fails := false
 	n := amongWith(t, func(s *server.Server) control.Gateway {
@@ -54,8 +54,8 @@ func TestForemostLimits(t *testing.T) {
 	}
 }
 
-// TestUpdateLimitsRefused holds that what this node finds wrong no other is asked for, and that what another finds
-// wrong is its error.
+// TestUpdateLimitsRefused checks that a request that this node refuses is sent to no other, and that the refusal of
+// another node is that node's error.
 func TestUpdateLimitsRefused(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return failing(codes.InvalidArgument, "wrong") },
 		other("a", live))
@@ -74,8 +74,8 @@ func TestUpdateLimitsRefused(t *testing.T) {
 	}
 }
 
-// TestLimitsHaveRoom holds that a reply with all nodes' limits stays below the size that gRPC clients take, and names
-// the nodes that it has no limits of.
+// TestLimitsHaveRoom checks that a reply with the limits of all nodes stays below the size that gRPC clients accept,
+// and names the nodes whose limits it leaves out.
 func TestLimitsHaveRoom(t *testing.T) {
 	var members []member.Member
 	for i := range 20 {

@@ -15,7 +15,7 @@ import (
 var listConnections = verb[*pb.ListConnectionsRequest, *pb.ListConnectionsResponse]{
 	pb.GatewayService_ListConnections_FullMethodName, Local.ListConnections}
 
-// ListConnections returns one page: rows of the node that the walk has come to, and of the next when they fit.
+// ListConnections returns one page: rows of the node that the walk has come to, and of the next node if they fit.
 func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -30,10 +30,10 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 			Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
-	if _, err := filter.Compile(r.GetFilter()); err != nil { // what a node says of it after that is of its version
+	if _, err := filter.Compile(r.GetFilter()); err != nil { // a later error about it is due to a node's version
 		return nil, err
 	}
-	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // which UNSPECIFIED means
+	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // UNSPECIFIED means LIVE
 	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetConnections, bind(strconv.Itoa(int(state)),
 		r.GetFilter(), scopeNames(r.GetScope())))
 	if err != nil {
@@ -56,7 +56,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 	return response, nil
 }
 
-// page runs a page of a walk, and returns which nodes it asked, and the token of the next page.
+// page runs a page of a walk. It returns the results of the nodes that it asked, and the token of the next page.
 func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetResult, next string, err error) {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
@@ -68,10 +68,10 @@ func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetRe
 	return result, next, err
 }
 
-// scopeNames is what a scope adds to the binding of a walk.
+// scopeNames is the scope's part of a walk's binding.
 func scopeNames(s *pb.Scope) string { return strings.Join(s.GetNodes(), ",") }
 
-// live adds up the live connections of the nodes that may answer: of this one now, of others as of their last
+// live adds up the live connections of the nodes that may answer: this node's as of now, the others' as of their last
 // heartbeats.
 func (n *Node) live(nodes []member.Member) int64 {
 	var sum int64

@@ -19,15 +19,15 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestShutdownMerged holds that the others are told first, and what of their answers is told: the latest deadline, all
-// connections, and that the drain was joined only when it was on every node.
+// TestShutdownMerged checks that the other nodes are told first, and how their answers are merged: the latest deadline,
+// the sum of connections, and joined only if every node joined a drain.
 func TestShutdownMerged(t *testing.T) {
 	late := time.Now().Add(time.Hour)
 	for _, joined := range []string{"az", "a", "z"} {
 		for _, latest := range []string{"a", "z"} {
 			var n *scripted
 			n = among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-				if len(n.asked) <= 2 { // of the first call
+				if len(n.asked) <= 2 { // requests of the first call
 					select {
 					case <-n.server.Draining():
 						t.Error("this node drained before the others were told")
@@ -55,7 +55,7 @@ func TestShutdownMerged(t *testing.T) {
 	}
 }
 
-// TestBannedOnce holds that a target that several nodes have banned is named once.
+// TestBannedOnce checks that a target that several nodes banned is named once.
 func TestBannedOnce(t *testing.T) {
 	many := make([]string, 100)
 	for i := range many {
@@ -82,8 +82,8 @@ func TestBannedOnce(t *testing.T) {
 	}
 }
 
-// TestFailuresAreBounded holds that a reply about many names a hundred targets, and that what did not happen is not
-// recorded.
+// TestFailuresAreBounded checks that a reply about many names at most a hundred targets, and that work that was not
+// done is not recorded.
 func TestFailuresAreBounded(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return ok(&pb.BroadcastResponse{Matched: 70, Dropped: 70, Failures: slices.Repeat([]*pb.TargetOutcome{{Id: "x"}},
@@ -99,7 +99,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	}
 }
 
-// TestLocalTargets holds that with `local` nobody else is asked about what others hold.
+// TestLocalTargets checks that with `local` no other node is asked about connections that others hold.
 func TestLocalTargets(t *testing.T) {
 	n := among(t, nil, other("b", live))
 	local := &pb.Scope{Local: true}
@@ -119,8 +119,8 @@ func TestLocalTargets(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.NotFound, "UNKNOWN_NODE")
 }
 
-// TestAuditOfOthers holds that the record of a call that is for this node and others has what others did: this node has
-// recorded its part.
+// TestAuditOfOthers checks that the record of a call for this node and others contains the work of the others. This
+// node has recorded its own part.
 func TestAuditOfOthers(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_CLOSED}},
@@ -136,7 +136,8 @@ func TestAuditOfOthers(t *testing.T) {
 	}
 }
 
-// TestLabelsRefused holds that labels that are too many are told from those that are set, wherever the connections are.
+// TestLabelsRefused checks that labels beyond the bound are told apart from labels that are set, wherever the
+// connections are.
 func TestLabelsRefused(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return ok(&pb.SetLabelsResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1",
@@ -154,7 +155,7 @@ func TestLabelsRefused(t *testing.T) {
 	}
 }
 
-// TestLivesAreNumbers holds that incarnations are compared as the numbers that they are.
+// TestLivesAreNumbers checks that incarnations are compared as numbers.
 func TestLivesAreNumbers(t *testing.T) {
 	b := other("b", live)
 	b.Incarnation = "10"
@@ -163,7 +164,7 @@ func TestLivesAreNumbers(t *testing.T) {
 	}, b)
 	for id, want := range map[string]pb.Outcome{"b.10.1": pb.Outcome_OUTCOME_WRITTEN,
 		"b.9.1":   pb.Outcome_OUTCOME_NODE_RESTARTED,
-		"b.010.1": pb.Outcome_OUTCOME_WRITTEN, // the same number: the node says what it is
+		"b.010.1": pb.Outcome_OUTCOME_WRITTEN, // the same number: the node itself decides
 		"b.11.1":  pb.Outcome_OUTCOME_NODE_UNREACHABLE, "b.100.1": pb.Outcome_OUTCOME_NODE_UNREACHABLE,
 		"c.10.1": pb.Outcome_OUTCOME_UNKNOWN_NODE} {
 		r, err := n.Send(t.Context(), &pb.SendRequest{Id: id, Data: []byte("x")})
@@ -174,8 +175,8 @@ func TestLivesAreNumbers(t *testing.T) {
 	}
 }
 
-// TestCursorsOfScope holds that a cursor has the nodes of the scope, and no other, and of each the newest event that is
-// known.
+// TestCursorsOfScope checks that a cursor has an entry for exactly the nodes of the scope, each at the newest event
+// that is known.
 func TestCursorsOfScope(t *testing.T) {
 	b, gone := other("b", live), other("c", unreachable)
 	b.Head, gone.Head, b.Connections, gone.Connections = 7, 9, 5, 50
@@ -198,8 +199,8 @@ func TestCursorsOfScope(t *testing.T) {
 	}
 }
 
-// TestWalkTokenBinding holds what a walk may not change: not the nodes, also of bans, and that no state is the same as
-// LIVE.
+// TestWalkTokenBinding checks the parameters that must stay equal during a walk. The nodes must, also for bans. An
+// unset state equals LIVE.
 func TestWalkTokenBinding(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if strings.HasSuffix(a.Method, "ListBans") {
@@ -231,14 +232,14 @@ func TestWalkTokenBinding(t *testing.T) {
 	}
 }
 
-// asked is the request that another node got last.
+// asked returns the newest request that another node got.
 func asked(t *testing.T, n *scripted) *pb.ListConnectionsRequest {
 	r := &pb.ListConnectionsRequest{}
 	check(t, proto.Unmarshal(n.asked[len(n.asked)-1].Body, r))
 	return r
 }
 
-// TestNodesTable holds which nodes a table has, and which of them have a round trip.
+// TestNodesTable checks which nodes a table lists, and which of them have a round trip.
 func TestNodesTable(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "a" {
@@ -277,7 +278,7 @@ func TestNodesTable(t *testing.T) {
 	}
 }
 
-// TestAnswered holds which nodes have answered, and which have done it.
+// TestAnswered checks which nodes count as having answered, and which as having succeeded.
 func TestAnswered(t *testing.T) {
 	var a fleet.Answer
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return a }, other("a", live))
@@ -313,7 +314,7 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
-// TestLocalDeadline holds that a call for this node alone says that its time is over, as without a fleet.
+// TestLocalDeadline checks that a call for this node alone reports an exceeded deadline as without a fleet.
 func TestLocalDeadline(t *testing.T) {
 	n := amongWith(t, func(s *server.Server) control.Gateway {
 		return broken{s, func(context.Context) error { return context.DeadlineExceeded }}
@@ -322,8 +323,8 @@ func TestLocalDeadline(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.DeadlineExceeded, "DEADLINE_EXCEEDED")
 }
 
-// TestGetGatewayAsksOne holds that a gateway describes itself unless another is named, and that nobody else is asked
-// for it.
+// TestGetGatewayAsksOne checks that a gateway describes itself unless another is named, and that no third node is
+// asked.
 func TestGetGatewayAsksOne(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "z" {
@@ -331,7 +332,7 @@ func TestGetGatewayAsksOne(t *testing.T) {
 		}
 		return ok(&pb.GetGatewayResponse{Node: a.Node})
 	}, other("a", live), other("z", live))
-	n.bus.Connect(false) // which is not what it is about
+	n.bus.Connect(false) // must not matter for this call
 	own, err := n.GetGateway(t.Context(), &pb.GetGatewayRequest{})
 	check(t, err)
 	if own.GetNode() != "m" || len(n.asked) != 0 || own.GetFleetInfo().GetConnected() ||

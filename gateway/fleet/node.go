@@ -15,8 +15,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Node is a node in a fleet. It answers the calls that come to the node's control plane (control.NewInFleet), and those
-// that come by way of other nodes. Its methods may be called from any goroutine.
+// Node is a node in a fleet. It answers the calls that come to its control plane (control.NewInFleet) and the calls
+// that other nodes forward. Its methods may be called from any goroutine.
 //
 // The order of its life: New, Join, Leave.
 type Node struct {
@@ -30,11 +30,11 @@ type Node struct {
 	exchange     *exchange.Exchange
 	stopExchange func() // once: when the node is displaced, or leaves
 
-	ending    context.Context // over when Leave was called: a Join that is under way ends
+	ending    context.Context // ends when Leave is called, and ends a Join under way
 	end       context.CancelFunc
 	lifecycle sync.Mutex // held by Join and Leave; order: docs/locks.md
 	used      bool       // Join or Leave was called
-	in        bool       // Join began what Leave has to end
+	in        bool       // Join began something that Leave has to end
 }
 
 // New checks the configuration and returns a node that has not joined yet.
@@ -64,7 +64,7 @@ func New(c Config) (*Node, error) {
 	return n, nil
 }
 
-// checkPeerRoles checks Config.PeerRoles: an unknown role would let nothing or everything through.
+// checkPeerRoles checks Config.PeerRoles, because an unknown role would let either nothing or everything through.
 func checkPeerRoles(roles map[string]pb.Role) error {
 	for node, role := range roles {
 		if node != "*" && !event.ValidNode(node) {
@@ -77,10 +77,12 @@ func checkPeerRoles(roles map[string]pb.Role) error {
 	return nil
 }
 
-// Join begins to take part in the fleet. It waits at most 2 s for a connection and for another node that has this one's
-// name, which is a *TwinError; then the node has not joined. Without a connection it returns nil, at once when the bus
-// could not make one, and the node joins when there is one. Other errors are ctx's and the bus's, and nothing was begun
-// either. A node joins once.
+// Join makes the node take part in the fleet. A node joins once.
+//
+// Join waits at most 2 s for a connection and for a sign of another node with this node's name. Such a node is a
+// *TwinError, and the node has not joined. Without a connection Join returns nil, at once if the bus could not make
+// one; the node joins when there is one. Other errors are those of ctx and of the bus, and the node has not joined then
+// either.
 func (n *Node) Join(ctx context.Context) error {
 	n.lifecycle.Lock()
 	defer n.lifecycle.Unlock()
@@ -103,7 +105,7 @@ func (n *Node) Join(ctx context.Context) error {
 	return nil
 }
 
-// join begins when there is no twin. The node answers requests before others can hear of it.
+// join begins to take part if there is no twin. The node answers requests before other nodes can hear of it.
 func (n *Node) join(ctx context.Context) error {
 	if err := n.members.Settle(ctx); err != nil {
 		return fmt.Errorf("joining fleet %s: %w", n.config.Fleet, err)
@@ -118,9 +120,9 @@ func (n *Node) join(ctx context.Context) error {
 	return nil
 }
 
-// Leave ends everything that Join began, and then tells the others that the node leaves: answers from before still
-// count. It waits for that, up to 2 s for mutations under way, and ends a Join that is under way. Without Join, and a
-// second time, it does nothing.
+// Leave ends everything that Join began, and then tells the others that the node leaves, so that its earlier answers
+// still count. It waits up to 2 s for mutations under way, and it ends a Join under way. Without a Join, and a second
+// time, it does nothing.
 func (n *Node) Leave() {
 	n.end()
 	n.lifecycle.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
-// diary is a bus that keeps the acts of its node in their order: the kinds of subjects, as `+ask`, `-ask` and `beat`.
+// diary is a bus that records the acts of its node in order, by the kind of subject: `+ask`, `-ask` and `beat`.
 type diary struct {
 	bus.Bus
 	mu    sync.Mutex
@@ -27,7 +27,7 @@ func (d *diary) note(sign, subject string) {
 	d.lines = append(d.lines, sign+strings.Split(subject, ".")[2])
 }
 
-// read returns the lines, each once: where it is first, or where it is last.
+// read returns the lines, each once, at its first or its last place.
 func (d *diary) read(last bool) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -58,7 +58,8 @@ func (d *diary) Subscribe(subject string, deliver func(string, []byte)) (func(),
 	return func() { d.note("-", subject); unsubscribe() }, err
 }
 
-// A node can be asked before others hear of it, and has answered, or not, before they hear that it leaves.
+// TestNodeAnswersWhileItIsThere checks that a node can be asked before others hear of it. It has answered every
+// request, or refused it, before they hear that it leaves.
 func TestNodeAnswersWhileItIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()
@@ -83,7 +84,7 @@ func TestNodeAnswersWhileItIsThere(t *testing.T) {
 	})
 }
 
-// A node that is displaced, or refuses to start, is not asked.
+// TestNodeIsNotAskedBesideTwin checks that a node that is displaced, or refuses to start, is not asked.
 func TestNodeIsNotAskedBesideTwin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loop := fleettest.NewLoopback()

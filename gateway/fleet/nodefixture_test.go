@@ -13,7 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The states, as tests write them.
+// States of nodes, as tests write them.
 const (
 	live        = pb.NodeState_NODE_STATE_LIVE
 	draining    = pb.NodeState_NODE_STATE_DRAINING
@@ -23,7 +23,7 @@ const (
 	displaced   = pb.NodeState_NODE_STATE_DISPLACED
 )
 
-// body is a node's self without a server.
+// body is a node's Self without a server.
 type body struct {
 	log      *event.Log
 	live     atomic.Int64
@@ -42,10 +42,11 @@ type bareNode struct {
 	bus  *fleettest.LoopbackBus
 }
 
-// place is where a node is: the incarnation tells places of one name apart.
+// place is the address of a node on the bus. The incarnation tells apart places with the same name.
 func place(name, incarnation string) string { return name + "." + incarnation }
 
-// newNode makes a node that has not joined, in a place of its own, and ends it with the test; wrap may change its bus.
+// newNode makes a node that has not joined, in a place of its own. The node ends with the test; wrap may change its
+// bus.
 func newNode(t *testing.T, loop *fleettest.Loopback, name, incarnation string,
 	wrap ...func(bus.Bus) bus.Bus) *bareNode {
 	t.Helper()

@@ -17,7 +17,7 @@ import (
 // maxRound is how long ListNodes waits for answers at most.
 const maxRound = time.Second
 
-// ListNodes returns the nodes as this one sees them, and how long each takes to answer.
+// ListNodes returns the nodes as this one sees them, with the round trip of each.
 func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -45,7 +45,7 @@ func (n *Node) ListNodes(ctx context.Context, r *pb.ListNodesRequest) (*pb.ListN
 	return response, nil
 }
 
-// tell sends the other nodes of a reach a request without a response, and adds an OK for this one.
+// tell sends a request that has no response to the other nodes of a reach, and adds an OK for this node.
 func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, wait time.Duration) []exchange.Answer {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
@@ -74,10 +74,10 @@ func nodeResultsOf(answers []exchange.Answer) []*pb.NodeResult {
 	return results
 }
 
-// maxNodes is how many nodes a table has at most.
+// maxNodes is the most nodes in a table.
 const maxNodes = 10_000
 
-// listed returns the nodes of a table: the named ones, else all that are known, also those that left.
+// listed returns the nodes of a table: the named ones, or else all known ones, including nodes that left.
 func (n *Node) listed(s *pb.Scope) []member.Member {
 	known := n.roster.Known()
 	if named := s.GetNodes(); len(named) > 0 {
@@ -100,7 +100,7 @@ func (n *Node) row(m *member.Member) *pb.Node {
 	return row
 }
 
-// ForgetNode has this node, and the nodes that answer, expect no answer of a node any more.
+// ForgetNode makes this node, and the nodes that answer, expect no more answers from a node.
 func (n *Node) ForgetNode(ctx context.Context, r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {

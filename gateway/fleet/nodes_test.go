@@ -19,7 +19,7 @@ func stateOf(t *testing.T, g *gate, node string) pb.NodeState {
 	return 0
 }
 
-// TestForget holds that a node that left can be forgotten, on all nodes at once.
+// TestForget checks that a node that left can be forgotten on all nodes at once.
 func TestForget(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")

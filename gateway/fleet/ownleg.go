@@ -7,13 +7,13 @@ import (
 	"runtime/debug"
 )
 
-// panicError is a panic of a leg's goroutine on its way to that of the call.
+// panicError carries a panic of a leg's goroutine to the goroutine of the call.
 type panicError struct{ text string }
 
-// Error returns what it panicked with, and where.
+// Error returns the panic's value and its stack.
 func (e *panicError) Error() string { return e.text }
 
-// followOwn is the leg of this node itself. It ends with the node's log, and the stream with it.
+// followOwn is the leg of this node itself. When the node's log ends, this leg and the whole stream end.
 func (s *eventStream) followOwn(ctx context.Context) {
 	err := s.passOwn(ctx)
 	if err == nil {
@@ -22,7 +22,8 @@ func (s *eventStream) followOwn(ctx context.Context) {
 	s.handOwn(ctx, item{err: err})
 }
 
-// passOwn hands over the items of this node's own stream. A node outside the scope hands over only that it has begun.
+// passOwn hands over the items of this node's own stream. If this node is outside the scope, it hands over only the
+// beginning.
 func (s *eventStream) passOwn(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -56,7 +57,7 @@ func (s *eventStream) passOwn(ctx context.Context) (err error) {
 	})
 }
 
-// handOwn waits until an item of this node is taken. It reports false when ctx has ended.
+// handOwn waits until an item of this node is taken. It reports false if ctx has ended.
 func (s *eventStream) handOwn(ctx context.Context, it item) bool {
 	select {
 	case s.items <- it:

@@ -9,7 +9,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestPeerRoles holds that a node lets calls forwarded by another do no more than it was told, for any caller.
+// TestPeerRoles checks that calls forwarded by another node may do no more than that node's peer role allows, whatever
+// the caller's role.
 func TestPeerRoles(t *testing.T) {
 	t.Parallel()
 	loop := fleettest.NewLoopback()
@@ -49,7 +50,7 @@ func TestPeerRoles(t *testing.T) {
 	}
 }
 
-// TestExcluded holds that connections that a broadcast leaves out are left out on every node.
+// TestExcluded checks that every node leaves out the connections that a broadcast excludes.
 func TestExcluded(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
@@ -64,7 +65,8 @@ func TestExcluded(t *testing.T) {
 	}
 }
 
-// TestDeniedElsewhere holds that a node names the caller of a forwarded call as the call does, and counts its denials.
+// TestDeniedElsewhere checks that a node that denies a forwarded call names the call's own caller, and counts the
+// denial.
 func TestDeniedElsewhere(t *testing.T) {
 	t.Parallel()
 	loop := fleettest.NewLoopback()

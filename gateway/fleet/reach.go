@@ -15,19 +15,19 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// answerMargin is how long before its caller's deadline a call stops waiting, so that its answer still arrives.
+// answerMargin is how long before its caller's deadline a call stops waiting, so that its answer still arrives in time.
 const answerMargin = 50 * time.Millisecond
 
-// reach is a resolved scope: the nodes that a call is for, and the time that others have to answer.
+// reach is a resolved scope: the nodes that a call is for, and the time that other nodes have to answer.
 type reach struct {
 	nodes      []member.Member // in the order of their names; this node may be among them
-	local      bool            // this node alone, because the caller said so
+	local      bool            // this node alone, because the caller asked for it
 	requireAll bool
 	wait       time.Duration
-	blind      string // why a call for all nodes may miss some; empty: it may not
+	blind      string // why a call for all nodes may miss some; empty: it misses none
 }
 
-// reach resolves a scope. The error is a *contract.Problem: the scope names an unknown node.
+// reach resolves a scope. The error is a *contract.Problem if the scope names an unknown node.
 func (n *Node) reach(s *pb.Scope) (*reach, error) {
 	r := &reach{local: s.GetLocal(), requireAll: s.GetRequireAll(), wait: member.DefaultWait}
 	if d := s.GetNodeTimeout().AsDuration(); d > 0 {
@@ -51,7 +51,7 @@ func (n *Node) reach(s *pb.Scope) (*reach, error) {
 	return r, nil
 }
 
-// blind says why this node cannot know which nodes there are; empty when it can.
+// blind says why this node cannot know all nodes; empty if it can.
 func (n *Node) blind() string {
 	if n.roster.Self().State == pb.NodeState_NODE_STATE_DISPLACED {
 		return "this node has left the fleet: a younger one has its name"
@@ -62,14 +62,14 @@ func (n *Node) blind() string {
 	return ""
 }
 
-// owners returns the reach of a call for connections by ID: it does not matter whether this node knows all others.
+// owners returns the reach of a call for connections by ID. Such a call does not depend on knowing all nodes.
 func (r *reach) owners() *reach {
 	of := *r
 	of.blind = ""
 	return &of
 }
 
-// unknownNode says that there is no node of a name, and which there are.
+// unknownNode is the error for a name that no node has. It lists the known nodes.
 func (n *Node) unknownNode(code codes.Code, field, name string) error {
 	var known []string
 	for _, m := range n.roster.Known() {
@@ -81,10 +81,10 @@ func (n *Node) unknownNode(code codes.Code, field, name string) error {
 			listed(known, ", "))}
 }
 
-// maxListed is the most bytes of names in an error: trailers of gRPC have little room.
+// maxListed is the most bytes of names in an error, because gRPC trailers have little room.
 const maxListed = 500
 
-// listed joins the first of the words, as many as there is room for, and says how many more there are.
+// listed joins the first words, as many as there is room for, and adds the number of the rest.
 func listed(words []string, separator string) string {
 	joined, n := fitting(words, separator)
 	if n < len(words) {
@@ -93,7 +93,7 @@ func listed(words []string, separator string) string {
 	return joined
 }
 
-// fitting joins the first of the words, as many as there is room for, and returns how many they are.
+// fitting joins the first words, as many as there is room for, and returns their number.
 func fitting(words []string, separator string) (joined string, n int) {
 	for size := 0; n < len(words); n++ {
 		if size += len(words[n]) + len(separator); size > maxListed {
@@ -108,7 +108,7 @@ func (r *reach) others() bool {
 	return slices.ContainsFunc(r.nodes, func(m member.Member) bool { return !m.Self })
 }
 
-// apart returns this node, if it is among those of the call, and the others.
+// apart splits the nodes of the call into this node, if it is among them, and the others.
 func (r *reach) apart() (own, rest []member.Member) {
 	for _, m := range r.nodes {
 		if m.Self {
@@ -120,8 +120,8 @@ func (r *reach) apart() (own, rest []member.Member) {
 	return own, rest
 }
 
-// checkFilter checks the filter of a call that other nodes are asked about: a wrong one is wrong on every node, and
-// none needs to be asked. The error is a *filter.Error.
+// checkFilter checks the filter of a call for other nodes. An invalid filter is invalid on every node, so no node needs
+// to be asked. The error is a *filter.Error.
 func (r *reach) checkFilter(expr string) error {
 	if !r.others() {
 		return nil // this node's own part reports it
@@ -130,7 +130,7 @@ func (r *reach) checkFilter(expr string) error {
 	return err
 }
 
-// inTime returns a context that ends a moment before its parent's deadline.
+// inTime returns a context that ends answerMargin before its parent's deadline.
 func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -139,7 +139,7 @@ func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(answerMargin, time.Until(deadline)/2)))
 }
 
-// within returns how long to wait: d, or until the context's deadline.
+// within returns how long to wait: d, or less if the context's deadline is earlier.
 func within(ctx context.Context, d time.Duration) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return max(0, min(d, time.Until(deadline)))

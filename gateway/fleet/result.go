@@ -15,7 +15,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// maxMessage is the most bytes of a NodeResult's message: a reply may have a thousand of them.
+// maxMessage is the most bytes of a NodeResult's message, because a reply may have a thousand of them.
 const maxMessage = 300
 
 // nodeResult is the result of a call on one node.
@@ -36,7 +36,7 @@ func nodeResults[R proto.Message](parts []part[R]) []*pb.NodeResult {
 	return results
 }
 
-// counts are the numbers of a response that are not 0, by the names of its fields.
+// counts returns the numbers of a response that are not 0, by field name.
 func counts(response proto.Message) map[string]uint64 {
 	m := make(map[string]uint64)
 	response.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
@@ -65,8 +65,8 @@ func fleetResult(nodes []*pb.NodeResult) *pb.FleetResult {
 	return r
 }
 
-// settle makes the result of a call of its parts. The error is that of the call as a whole (see failed), or a
-// *contract.Problem when all nodes are required and some are missing.
+// settle makes the result of a call from its parts. The error is that of the call as a whole (see failed), or a
+// *contract.Problem if all nodes are required and some are missing.
 func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error) {
 	if r.local && len(parts) == 1 && parts[0].Err != nil {
 		return nil, parts[0].Err
@@ -77,7 +77,7 @@ func settle[R proto.Message](r *reach, parts []part[R]) (*pb.FleetResult, error)
 	return r.result(nodeResults(parts))
 }
 
-// result sums up the results of a call's nodes. The error is a *contract.Problem when all are required and some are
+// result sums up the results of a call's nodes. The error is a *contract.Problem if all nodes are required and some are
 // missing.
 func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	result := fleetResult(nodes)
@@ -92,14 +92,14 @@ func (r *reach) result(nodes []*pb.NodeResult) (*pb.FleetResult, error) {
 	return result, nil
 }
 
-// unknown is the error of a call that needs all nodes, where this one cannot know which there are.
+// unknown is the error of a call that needs all nodes at a node that cannot know all of them.
 func (r *reach) unknown() error {
 	return &contract.Problem{Code: codes.Unavailable, Reason: contract.ReasonNodesMissing,
 		Text: "which nodes there are is not known: " + r.blind + "; try again, or without require_all, or with local"}
 }
 
-// failed returns the answer that is the error of the whole call; nil when there is none. It is the error that all nodes
-// agree on, or INVALID_ARGUMENT when no node has or may have carried the request out.
+// failed returns the answer that is the error of the whole call, or nil if there is none. That is the error that all
+// nodes agree on, or an INVALID_ARGUMENT if no node has carried the request out or may have.
 func failed[R proto.Message](parts []part[R]) *exchange.Answer {
 	var wrong *exchange.Answer
 	alike, done := len(parts) > 0, false
@@ -120,7 +120,7 @@ func failed[R proto.Message](parts []part[R]) *exchange.Answer {
 	return wrong
 }
 
-// explained returns the error of a node's answer, with details as every error of the service has.
+// explained returns the error of a node's answer, with the details that every error of the service has.
 func explained(a *exchange.Answer) error {
 	if len(status.Convert(a.Err).Details()) > 0 {
 		return a.Err
@@ -130,7 +130,7 @@ func explained(a *exchange.Answer) error {
 		Text:     "node " + a.Node + ": " + a.Message}
 }
 
-// nodesMissing is the error of a call that requires all nodes, with the names of those that did not do it.
+// nodesMissing is the error of a call that requires all nodes. It names the nodes that did not carry it out.
 func nodesMissing(nodes []*pb.NodeResult) error {
 	var missing, told []string
 	for _, node := range nodes {

@@ -23,7 +23,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Statuses, as tests write them.
+// Statuses of nodes, as tests write them.
 const (
 	statusOK          = pb.NodeStatus_NODE_STATUS_OK
 	statusTimedOut    = pb.NodeStatus_NODE_STATUS_TIMED_OUT
@@ -35,7 +35,7 @@ const (
 	statusOverloaded  = pb.NodeStatus_NODE_STATUS_OVERLOADED
 )
 
-// scripted is a real node among others that a test writes.
+// scripted is a real node among others whose answers a test writes.
 type scripted struct {
 	*fleet.Node
 	t      *testing.T
@@ -45,7 +45,8 @@ type scripted struct {
 	asked  []fleet.Asked
 }
 
-// among returns the node `m` among others, which answer as the test says; wrap may change what the node itself does.
+// among returns the node `m` among others, which give the answers of the test. amongWith may change the node's own
+// gateway too.
 func among(t *testing.T, answer func(ctx context.Context, a fleet.Asked) fleet.Answer,
 	others ...member.Member) *scripted {
 	return amongWith(t, func(s *server.Server) control.Gateway { return s }, answer, others...)
@@ -83,7 +84,7 @@ func other(name string, state pb.NodeState) member.Member {
 	return member.Member{Origin: event.Origin{Node: name, Incarnation: "2"}, State: state, HeardAt: time.Now()}
 }
 
-// ok is the answer of a node that did it.
+// ok is the answer of a node that succeeded.
 func ok(m proto.Message) fleet.Answer {
 	b, _ := proto.Marshal(m)
 	return fleet.Answer{Status: statusOK, Body: b}
@@ -149,8 +150,8 @@ func (b broken) Limits(ctx context.Context) (server.Limits, error) {
 	return b.Server.Limits(ctx)
 }
 
-// TestBlind holds that a node that cannot know which nodes there are does not say that it has asked them all: before it
-// has heard of any, and when it was displaced.
+// TestBlind checks that a node that cannot know all nodes does not claim to have asked them all: before it has heard of
+// any, and when it was displaced.
 func TestBlind(t *testing.T) {
 	n := among(t, nil)
 	ids := n.connect(1)
@@ -195,8 +196,8 @@ func TestBlind(t *testing.T) {
 	complete("displaced", false)
 }
 
-// TestOwnPanic holds that a panic in this node's own part is what became of it there: what other nodes did is told and
-// recorded.
+// TestOwnPanic checks that a panic in this node's own part is that part's result. The work of the other nodes is
+// reported and recorded.
 func TestOwnPanic(t *testing.T) {
 	n := amongWith(t, func(s *server.Server) control.Gateway {
 		return broken{s, func(context.Context) error { panic("boom") }}
@@ -219,11 +220,11 @@ func TestOwnPanic(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.Internal, "PANIC")
 }
 
-// TestShortDeadline holds that a caller with a deadline before the nodes' gets the answers so far, whether another node
-// is slow or this one; and that the time for other nodes does not cut off this node's part.
+// TestShortDeadline checks that a caller whose deadline comes before the nodes' gets the answers so far, whether
+// another node is slow or this one. The time for other nodes does not cut off this node's part.
 func TestShortDeadline(t *testing.T) {
 	slow := make(map[string]bool)
-	until := make(map[string]time.Time) // when a part that is slow has to be done
+	until := make(map[string]time.Time) // when the slow part must be done
 	late := func(ctx context.Context, node string) bool {
 		if slow[node] {
 			until[node], _ = ctx.Deadline()
@@ -269,8 +270,8 @@ func TestShortDeadline(t *testing.T) {
 	}
 }
 
-// TestWrong holds when a request that nodes find wrong is an error, and when what others did, or may have done, is
-// told.
+// TestWrong checks when a request that nodes refuse is an error of the call, and when the call reports the work that
+// others did or may have done.
 func TestWrong(t *testing.T) {
 	var of map[string]fleet.Answer
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer { return of[a.Node] }, other("a", live),
@@ -309,11 +310,11 @@ func TestWrong(t *testing.T) {
 	}
 	of = map[string]fleet.Answer{"a": full, "b": full}
 	_, err := n.AddBan(t.Context(), &pb.AddBanRequest{Target: "192.0.2.1", Scope: &pb.Scope{Nodes: []string{"a", "b"}}})
-	// with details, though the node gave none
+	// with details, although the node gave none
 	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "NODE_REFUSED", "node a", "TOO_MANY_BANS")
 }
 
-// TestOnlyNode holds that an error of a node alone is one too in a fleet without another known node.
+// TestOnlyNode checks that in a fleet without another known node an error of this node is the call's error.
 func TestOnlyNode(t *testing.T) {
 	n := amongWith(t, func(s *server.Server) control.Gateway {
 		return broken{s, func(context.Context) error { return server.ErrTooManyBans }}
@@ -322,7 +323,7 @@ func TestOnlyNode(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.ResourceExhausted, "TOO_MANY_BANS")
 }
 
-// TestReplayed holds when a broadcast is an earlier one's answer, and that earlier work is not recorded again.
+// TestReplayed checks when a broadcast returns an earlier answer, and that earlier work is not recorded again.
 func TestReplayed(t *testing.T) {
 	replayed := map[string]bool{"a": true, "b": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
@@ -351,8 +352,7 @@ func TestReplayed(t *testing.T) {
 	}
 }
 
-// TestAuditIsBounded holds that the record of a call of a thousand nodes has a hundred, those that have not done it
-// before the others.
+// TestAuditIsBounded checks that the record of a call of a thousand nodes has a hundred of them, failed nodes first.
 func TestAuditIsBounded(t *testing.T) {
 	var members []member.Member
 	for i := range 1000 {
@@ -372,7 +372,7 @@ func TestAuditIsBounded(t *testing.T) {
 	}
 }
 
-// TestMergedGroups holds that the largest thousand groups of all nodes are named, and the rest counted.
+// TestMergedGroups checks that the largest thousand groups of all nodes are named, and the rest counted.
 func TestMergedGroups(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		r := &pb.CountConnectionsResponse{Other: 5, TotalSize: 3}
@@ -398,7 +398,8 @@ func TestMergedGroups(t *testing.T) {
 	}
 }
 
-// TestAlone holds that what other nodes get is the request with their scope, and that its bytes are not copied for it.
+// TestAlone checks that other nodes get the request with a scope of their own, and that its bytes are not copied for
+// that.
 func TestAlone(t *testing.T) {
 	r := &pb.BroadcastRequest{Data: []byte("data"), Filter: "true", ExcludeIds: []string{"a.1.1"},
 		Scope: &pb.Scope{Nodes: []string{"a"}, RequireAll: true}}
@@ -410,7 +411,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// TestMessagesAreShort holds that a node's words have a bound, in whole characters.
+// TestMessagesAreShort checks that a node's message is bounded, in whole characters.
 func TestMessagesAreShort(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return fleet.Answer{Status: statusUnreachable, Message: "a" + strings.Repeat("ü", 300)}
@@ -422,7 +423,7 @@ func TestMessagesAreShort(t *testing.T) {
 	}
 }
 
-// TestWaits holds what a verb's own waiting adds to the nodes' time.
+// TestWaits checks how a verb's own waiting extends the nodes' time.
 func TestWaits(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusTimedOut} },
 		other("b", live))
@@ -468,7 +469,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// TestForgetScope holds whom a node that is to be forgotten is told of.
+// TestForgetScope checks which nodes are told about a node that is to be forgotten.
 func TestForgetScope(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusOK} },
 		other("a", live), other("b", left), other("c", unreachable))

@@ -12,7 +12,7 @@ import (
 
 var send = verb[*pb.SendRequest, *pb.SendResponse]{pb.GatewayService_Send_FullMethodName, Local.Send}
 
-// Send has the node that the ID names send.
+// Send asks the node that the ID names to send.
 func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, error) {
 	to, err := n.reach(r.GetScope())
 	if err != nil {
@@ -45,7 +45,7 @@ func (n *Node) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse, e
 	return response, nil
 }
 
-// notSent is the response of a Send that needs no node to be asked.
+// notSent is the response of a Send that needs to ask no node.
 func notSent(to *reach, r *pb.SendRequest, owner member.Member, o pb.Outcome) (*pb.SendResponse, error) {
 	response := &pb.SendResponse{Outcome: o}
 	var nodes []*pb.NodeResult

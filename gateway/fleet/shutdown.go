@@ -16,7 +16,7 @@ import (
 var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService_Shutdown_FullMethodName,
 	Local.Shutdown}
 
-// Shutdown drains one named node, or all: the others first, so that this one can still pass on their answers.
+// Shutdown drains one named node, or all. The other nodes go first, so that this one can still pass on their answers.
 func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	if s := r.GetScope(); len(s.GetNodes()) != 1 && !s.GetLocal() && !s.GetAll() {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope",
@@ -59,7 +59,7 @@ func mergedShutdown(parts []part[*pb.ShutdownResponse]) *pb.ShutdownResponse {
 	return sum
 }
 
-// ordered puts parts together in the order of the nodes' names.
+// ordered merges parts in the order of the nodes' names.
 func ordered[R proto.Message](a, b []part[R]) []part[R] {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(a, b part[R]) int { return strings.Compare(a.Node, b.Node) })

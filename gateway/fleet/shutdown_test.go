@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestShutdown holds that one node, or all of them, can be drained from any, and that the rest stays.
+// TestShutdown checks that one node, or all of them, can be drained from any node, and that the rest stays.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")

@@ -10,10 +10,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// snapshot is the beginning of a stream: the connections of all nodes of the scope. Each node sends its part.
+// snapshot is the beginning of a stream: the connections of all nodes of the scope. Each node sends its own part.
 type snapshot struct {
 	pending map[string]bool // nodes with an incomplete part
-	present uint64          // connections of the complete parts
+	present uint64          // connections in the complete parts
 	missing []string        // nodes without a part for now
 }
 
@@ -47,7 +47,7 @@ func (s *eventStream) snapshotLacks(node string) error {
 	return s.completeSnapshot()
 }
 
-// completeSnapshot says that the snapshot is complete when it is, and lets live events come.
+// completeSnapshot announces the end of the snapshot if every part is complete, and then lets live events come.
 func (s *eventStream) completeSnapshot() error {
 	done := s.snapshot
 	if len(done.pending) > 0 {
@@ -69,7 +69,7 @@ func (s *eventStream) completeSnapshot() error {
 	return s.send()
 }
 
-// snapshotComplete returns the event that says what the snapshot has.
+// snapshotComplete returns the event that sums up the snapshot.
 func (s *eventStream) snapshotComplete(done *snapshot) *pb.Event {
 	self := s.node.roster.Self()
 	own, _ := s.vector.At(self.Node)

@@ -15,8 +15,8 @@ import (
 // complete reports whether a response ends a snapshot.
 func complete(r *pb.StreamEventsResponse) bool { return strings.Contains(story(r), "COMPLETE") }
 
-// TestSnapshot holds that a snapshot has the connections of all nodes, is complete once, and that nothing else comes
-// before it is; and that nothing that happened meanwhile is lost.
+// TestSnapshot checks that a snapshot has the connections of all nodes and is complete once. No other event comes
+// before that, and no event that happened meanwhile is lost.
 func TestSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -57,8 +57,8 @@ func TestSnapshot(t *testing.T) {
 	})
 }
 
-// TestSnapshotWithout holds that nodes that cannot be asked, or say nothing for 5 s, are missing; and that their
-// connections come when they do, with an end of their own.
+// TestSnapshotWithout checks that nodes that cannot be asked, or are silent for 5 s, are missing from the snapshot.
+// Their connections come once the nodes answer, with a completion of their own.
 func TestSnapshotWithout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c", "d")
@@ -105,7 +105,7 @@ func TestSnapshotWithout(t *testing.T) {
 	})
 }
 
-// TestSnapshotInterrupted holds that a part that breaks off comes again, whole, when the snapshot is complete.
+// TestSnapshotInterrupted checks that a part that breaks off comes again, whole, when the snapshot is complete.
 func TestSnapshotInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -126,7 +126,7 @@ func TestSnapshotInterrupted(t *testing.T) {
 	})
 }
 
-// TestSnapshotOfOthers holds that the snapshot of other nodes, where none answers, has a cursor that skips nothing.
+// TestSnapshotOfOthers checks that a snapshot of other nodes, when none answers, has a cursor that skips nothing.
 func TestSnapshotOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -147,7 +147,7 @@ func TestSnapshotOfOthers(t *testing.T) {
 	})
 }
 
-// TestSnapshotRefused holds that a snapshot is not said to be complete without a node that refuses: the stream ends.
+// TestSnapshotRefused checks that a snapshot does not complete without a node that refuses: the stream ends.
 func TestSnapshotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -172,7 +172,7 @@ func TestSnapshotRefused(t *testing.T) {
 	})
 }
 
-// TestSnapshotForgotten holds that a snapshot does not wait for a node that goes while it is taken.
+// TestSnapshotForgotten checks that a snapshot does not wait for a node that goes while it is taken.
 func TestSnapshotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")

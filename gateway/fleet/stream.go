@@ -14,33 +14,33 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// eventStream is one StreamEvents call for several nodes. It runs in the call's own goroutine, which alone merges and
-// sends. Each node that is followed has a leg with a goroutine of its own, which hands over one item at a time and
-// waits until that is taken. So a slow caller holds up only its own legs: their nodes keep a position for each, and
-// send GAP when their rings have gone round.
+// eventStream is one StreamEvents call for several nodes. The call's own goroutine alone merges and sends. Each
+// followed node has a leg with a goroutine of its own. The leg hands over one item at a time and waits until it is
+// taken. So a slow caller holds up only its own legs. Their nodes keep a position for each, and send a GAP when their
+// rings have gone round.
 //
-// The vector is behind what was sent and what the batch has, for each node exactly, because an item of a leg is never
-// divided.
+// The vector is exactly after the events that were sent or are in the batch, for each node, because an item of a leg is
+// never divided.
 type eventStream struct {
 	node   *Node
 	server pb.GatewayService_StreamEventsServer
 	plan   *streamPlan
 	caller event.Actor
-	items  chan item     // without room
-	live   chan struct{} // closed when no snapshot is to be awaited: legs go on from theirs to live events then
+	items  chan item     // unbuffered
+	live   chan struct{} // closed when no snapshot is under way: legs then go on from theirs to live events
 	wait   sync.WaitGroup
 
-	// The rest is the call's goroutine's.
+	// Only the call's goroutine uses the fields below.
 	vector   event.Vector
-	legs     map[string]bool         // other nodes that are followed, or passed over, by their names
-	departed map[string]event.Cursor // nodes that are not followed any more, and how far the caller was told of them
+	legs     map[string]bool         // other nodes that are followed, or passed over, by name
+	departed map[string]event.Cursor // nodes that are no longer followed, and the position up to which the caller was told
 	batch    batch
 	snapshot *snapshot // nil: none is under way
 	changed  <-chan struct{}
 	sentAt   time.Time
 }
 
-// maxDeparted is how many nodes that have gone are remembered, so that one that comes back in the same life goes on
+// maxDeparted is how many nodes that have gone are remembered. A node that comes back in the same life then goes on
 // where it was.
 const maxDeparted = 1000
 
@@ -66,7 +66,7 @@ func (n *Node) StreamEvents(r *pb.StreamEventsRequest, server pb.GatewayService_
 	return err
 }
 
-// run begins with this node, which knows whether the request is right, and goes on with the others.
+// run begins with this node, which can tell whether the request is valid, and goes on with the others.
 func (s *eventStream) run(ctx context.Context) error {
 	s.wait.Go(func() { s.followOwn(ctx) })
 	var first item
@@ -91,7 +91,7 @@ func (s *eventStream) run(ctx context.Context) error {
 	return s.merge(ctx)
 }
 
-// merge takes what the legs hand over, and sends it, until the stream ends.
+// merge takes the items of the legs, and sends them, until the stream ends.
 func (s *eventStream) merge(ctx context.Context) error {
 	timer := time.NewTimer(contract.Heartbeat)
 	defer timer.Stop()
@@ -114,7 +114,7 @@ func (s *eventStream) merge(ctx context.Context) error {
 	}
 }
 
-// enlist opens legs to members of the scope that have none: to some first, and then to all that are known.
+// enlist opens legs to members of the scope that have none: first to those in some, then to all known ones.
 func (s *eventStream) enlist(ctx context.Context, some []member.Member) {
 	s.changed = s.node.roster.Changed()
 	if s.plan.types == nil {
@@ -131,14 +131,14 @@ func (s *eventStream) enlist(ctx context.Context, some []member.Member) {
 	}
 }
 
-// legTo returns a leg to a node that is behind what the caller has of it; nil when there is nothing to follow.
+// legTo returns a leg to a node that begins after the caller's position, or nil if there is nothing to follow.
 func (s *eventStream) legTo(m member.Member) *leg {
 	l := &leg{stream: s, member: m}
 	at, has := s.vector.At(m.Node)
 	last, departed := s.departed[m.Node]
 	switch {
 	case has && !m.Asked() && event.CompareIncarnations(at.Incarnation, m.Incarnation) > 0:
-		return nil // the life is over that is known here: the cursor is of a later one
+		return nil // the known life is over: the cursor is of a later one
 	case has:
 		l.resume, l.told = true, at
 	case s.snapshot != nil && s.snapshot.pending[m.Node]:
@@ -181,7 +181,7 @@ func (s *eventStream) take(it item) error {
 	return nil
 }
 
-// depart forgets a node's position: nothing can be resumed there.
+// depart forgets a node's position, because nothing can be resumed there.
 func (s *eventStream) depart(node string, told event.Cursor) {
 	s.vector = s.vector.Delete(node)
 	delete(s.legs, node)
@@ -189,7 +189,7 @@ func (s *eventStream) depart(node string, told event.Cursor) {
 		clear(s.departed)
 	}
 	s.departed[node] = told
-	again := make(chan struct{}) // it may be back already
+	again := make(chan struct{}) // the node may be back already
 	close(again)
 	s.changed = again
 }
@@ -208,8 +208,8 @@ func (s *eventStream) end(err error) error {
 	return err
 }
 
-// send sends the batch with the vector, or a heartbeat when it has no events. While a snapshot is under way, there is
-// neither a vector nor a heartbeat.
+// send sends the batch with the vector, or a heartbeat if the batch is empty. During a snapshot it sends neither a
+// vector nor a heartbeat.
 func (s *eventStream) send() error {
 	response := &pb.StreamEventsResponse{}
 	switch {
@@ -229,8 +229,8 @@ func (s *eventStream) send() error {
 	return err
 }
 
-// cursor returns what resumes behind what was sent. Without a position of any node that is the beginning, not the end,
-// as "" would be.
+// cursor returns the cursor that resumes after the events that were sent. Without a position of any node that is the
+// beginning, not the end, as "" would be.
 func (s *eventStream) cursor() string {
 	if len(s.vector) == 0 {
 		return "0"
@@ -238,8 +238,8 @@ func (s *eventStream) cursor() string {
 	return s.vector.String()
 }
 
-// passOthers moves the positions of other nodes to their newest events, as far as this node knows: no event of theirs
-// is wanted. It drops the positions of nodes that have left or were forgotten.
+// passOthers moves the positions of other nodes to their newest known events, because none of these events is selected.
+// It drops the positions of nodes that have left or were forgotten.
 func (s *eventStream) passOthers() {
 	passed := make(map[string]bool)
 	for _, m := range s.node.roster.All() {
@@ -260,7 +260,7 @@ func (s *eventStream) passOthers() {
 	s.legs = passed
 }
 
-// sendEncoded sends a response that is encoded already, as unknown fields, which encode to the same bytes.
+// sendEncoded sends a response that is encoded already. It sends it as unknown fields, which encode to the same bytes.
 func sendEncoded(server pb.GatewayService_StreamEventsServer, b []byte) error {
 	response := &pb.StreamEventsResponse{}
 	response.ProtoReflect().SetUnknown(b)

@@ -17,14 +17,14 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// shows returns whether a response has an event that is told with a word.
+// shows returns a function that reports whether a response has an event with this word in its story.
 func shows(wanted string) func(*pb.StreamEventsResponse) bool {
 	return func(r *pb.StreamEventsResponse) bool {
 		return slices.Contains(strings.Fields(story(r)), wanted)
 	}
 }
 
-// vectorOf returns a response's vector, as texts by the nodes' names.
+// vectorOf returns a response's vector as texts by node name.
 func vectorOf(t testing.TB, r *pb.StreamEventsResponse) map[string]string {
 	t.Helper()
 	v, err := event.ParseVector(r.GetCursor())
@@ -38,8 +38,8 @@ func vectorOf(t testing.TB, r *pb.StreamEventsResponse) map[string]string {
 	return m
 }
 
-// TestStreamFromNow holds that the first response comes at once with a position of every node, and that what happens on
-// any of them from then on comes, in the order of that node.
+// TestStreamFromNow checks that the first response comes at once, with a position of every node. From then on the
+// events of every node come, in the order of that node.
 func TestStreamFromNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -65,7 +65,7 @@ func TestStreamFromNow(t *testing.T) {
 	})
 }
 
-// TestStreamOfOneNode holds that a stream of this node alone is the node's own.
+// TestStreamOfOneNode checks that a stream of this node alone is the node's own.
 func TestStreamOfOneNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -84,8 +84,8 @@ func TestStreamOfOneNode(t *testing.T) {
 	})
 }
 
-// TestStreamResumes holds that each node goes on behind its entry; that one without an entry begins with the oldest
-// event that it keeps; and that the entry of a node that is not known stays.
+// TestStreamResumes checks that each node goes on after its entry in the cursor. A node without an entry begins with
+// the oldest event that it keeps. The entry of an unknown node stays.
 func TestStreamResumes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -108,8 +108,8 @@ func TestStreamResumes(t *testing.T) {
 	})
 }
 
-// TestStreamFromTheOldest holds that "0" is that of every node, and that the first response resumes there too, of
-// whichever nodes.
+// TestStreamFromTheOldest checks that "0" means the oldest event of every node, and that the first response's cursor
+// resumes there too, for any nodes.
 func TestStreamFromTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -136,7 +136,8 @@ func TestStreamFromTheOldest(t *testing.T) {
 	})
 }
 
-// TestStreamAsksOthers holds what other nodes are asked: what the caller wants of them, each behind its own position.
+// TestStreamAsksOthers checks the requests that other nodes get: the caller's selection, each after the node's own
+// position.
 func TestStreamAsksOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -155,7 +156,7 @@ func TestStreamAsksOthers(t *testing.T) {
 	})
 }
 
-// TestStreamWaitsForItsLegs holds that when a call has returned, nothing of it is left.
+// TestStreamWaitsForItsLegs checks that nothing of a call is left when it has returned.
 func TestStreamWaitsForItsLegs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c", "d", "e", "f", "g", "h")
@@ -174,7 +175,7 @@ func TestStreamWaitsForItsLegs(t *testing.T) {
 	})
 }
 
-// TestStreamRefused holds that a node that refuses the stream each time ends it with an error that names the node.
+// TestStreamRefused checks that a node that refuses the stream every time ends it with an error that names the node.
 func TestStreamRefused(t *testing.T) {
 	denied := status.Error(codes.PermissionDenied, "StreamEvents needs the role viewer")
 	for name, c := range map[string]struct {
@@ -224,7 +225,7 @@ func TestStreamRefused(t *testing.T) {
 	}
 }
 
-// TestStreamOfWrongRequest holds that a request that is wrong is answered by this node alone, before anything is sent.
+// TestStreamOfWrongRequest checks that this node alone answers an invalid request, before anything is sent.
 func TestStreamOfWrongRequest(t *testing.T) {
 	for name, c := range map[string]struct {
 		request *pb.StreamEventsRequest
@@ -257,8 +258,8 @@ func TestStreamOfWrongRequest(t *testing.T) {
 	}
 }
 
-// TestStreamAheadOfAnother holds that a cursor that is ahead of another node's log ends the stream with an error that
-// names the node.
+// TestStreamAheadOfAnother checks that a cursor ahead of another node's log ends the stream with an error that names
+// the node.
 func TestStreamAheadOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -272,7 +273,7 @@ func TestStreamAheadOfAnother(t *testing.T) {
 	})
 }
 
-// TestStreamNeedsAll holds that require_all has no stream without a node of the scope.
+// TestStreamNeedsAll checks that require_all refuses a stream if a node of the scope is missing.
 func TestStreamNeedsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -290,7 +291,8 @@ func TestStreamNeedsAll(t *testing.T) {
 	})
 }
 
-// TestStreamOfSomeNodes holds that a stream of some nodes has those alone, and keeps the entries of the others.
+// TestStreamOfSomeNodes checks that a stream of some nodes has events of those alone, and keeps the entries of the
+// others.
 func TestStreamOfSomeNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")
@@ -320,7 +322,8 @@ func TestStreamOfSomeNodes(t *testing.T) {
 	})
 }
 
-// TestStreamEndsWithOwnLog holds that a stream ends well with the node that it was asked of, after what that did last.
+// TestStreamEndsWithOwnLog checks that a stream ends without an error when the log of the asked node ends, after its
+// last event.
 func TestStreamEndsWithOwnLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -338,8 +341,8 @@ func TestStreamEndsWithOwnLog(t *testing.T) {
 	})
 }
 
-// TestStreamOfMembers holds that events about members come from the node that is asked alone; and that when nothing
-// else is wanted, the others are not followed, and their entries keep up.
+// TestStreamOfMembers checks that events about members come only from the node that is asked. If no other types are
+// selected, the other nodes are not followed, and their entries keep up.
 func TestStreamOfMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b", "c")

@@ -33,7 +33,7 @@ func watch(t testing.TB, g *gate, r *pb.StreamEventsRequest) *watched {
 	return &watched{s, t, ""}
 }
 
-// until returns the events up to the first that holds accepts, and fails when the stream ends before.
+// until returns the events up to the first that holds accepts. It fails if the stream ends before.
 func (w *watched) until(what string, holds func(*pb.Event) bool) []*pb.Event {
 	w.t.Helper()
 	var got []*pb.Event
@@ -50,7 +50,7 @@ func (w *watched) until(what string, holds func(*pb.Event) bool) []*pb.Event {
 	}
 }
 
-// byNode counts events of a type by their nodes.
+// byNode counts the events of a type by node.
 func byNode(events []*pb.Event, wanted pb.EventType) map[string]int {
 	counts := make(map[string]int)
 	for _, e := range events {
@@ -61,8 +61,8 @@ func byNode(events []*pb.Event, wanted pb.EventType) map[string]int {
 	return counts
 }
 
-// TestStreamOfGates holds of whole gateways that a stream has the connections of all of them, that what happens to
-// these comes from whichever gateway it is, and that a gateway which leaves takes nothing with it but its entry.
+// TestStreamOfGates checks whole gateways. A stream has the connections of all of them, and their events from every
+// gateway. If a gateway leaves, only its entry goes.
 func TestStreamOfGates(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "g1", "g2", "g3")
@@ -136,7 +136,7 @@ func TestStreamOfGates(t *testing.T) {
 	}
 }
 
-// TestListAndStream holds that a caller that lists and then follows from the list's cursor misses nothing, of any
+// TestListAndStream checks that a caller that lists, and then follows from the list's cursor, misses nothing of any
 // gateway. Events from just before the list may come too.
 func TestListAndStream(t *testing.T) {
 	t.Parallel()
@@ -161,7 +161,7 @@ func TestListAndStream(t *testing.T) {
 	})
 }
 
-// TestStreamErrors holds the errors that a caller gets over gRPC for requests that this gateway, or another one,
+// TestStreamErrors checks the errors that a caller gets over gRPC for requests that this gateway, or another one,
 // refuses.
 func TestStreamErrors(t *testing.T) {
 	t.Parallel()

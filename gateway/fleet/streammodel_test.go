@@ -22,19 +22,19 @@ type step struct {
 	n    int
 }
 
-// String tells it in a few words.
+// String describes the step in a few words.
 func (s step) String() string { return fmt.Sprintf("%s %s %d", s.what, s.node, s.n) }
 
-// stepsOf are what can happen, the usual things more often.
+// stepsOf are the possible steps. The usual ones come more often.
 var stepsOf = []string{"append", "append", "append", "append", "append", "pass", "pass", "break", "cut", "heal",
 	"restart", "leave", "forget",
 	"stall", "take", "resume", "resume"}
 
-// reader follows a world, and goes on behind the last response at any of its nodes.
+// reader follows a world, and resumes after the last response at any of its nodes.
 type reader struct {
 	StreamCheck
 	world  *world
-	heads  map[event.Origin]uint64 // of lives that have ended in an orderly way, or were forgotten
+	heads  map[event.Origin]uint64 // last sequences of lives that ended in an orderly way, or were forgotten
 	call   *StreamCall
 	failed string
 	paused bool
@@ -59,9 +59,8 @@ func newReader(w *world) *reader {
 	return r
 }
 
-// TestStreamModel holds, for any fate of the nodes and any place of resuming, that the sequences and the GAPs of each
-// life of each node are in order and dense; that a life follows a GAP that says so; and that in the end everything was
-// told.
+// TestStreamModel checks, for any fate of the nodes and any place of resuming, that the sequences and the GAPs of each
+// life of each node are in order and dense. A new life follows a GAP that announces it. In the end everything was told.
 func TestStreamModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
@@ -76,11 +75,11 @@ func TestStreamModel(t *testing.T) {
 	})
 }
 
-// play runs a script and returns what is wrong.
+// play runs a script and returns an error text, or "".
 func play(t *testing.T, script []step) string {
 	w := newWorld("a", "b", "c")
 	r := newReader(w)
-	at := "a" // whom the reader asks
+	at := "a" // the node that the reader asks
 	r.open(w.at(at))
 	defer func() { r.call.HangUp() }()
 	for _, s := range script {
@@ -99,7 +98,7 @@ func play(t *testing.T, script []step) string {
 		case "heal":
 			p.heal()
 		case "restart":
-			if s.node == at { // the stream ends with it
+			if s.node == at { // the stream ends with its node
 				at = r.move(at)
 			}
 			p.restart()
@@ -130,7 +129,7 @@ func play(t *testing.T, script []step) string {
 	return r.finish()
 }
 
-// heal ends a cut. A node that has left, or was forgotten, comes back: that in its next life.
+// heal ends a cut. A node that was forgotten comes back, and a node that has left comes back in its next life.
 func (p *place) heal() {
 	switch {
 	case p.member.State == pb.NodeState_NODE_STATE_LEFT:
@@ -172,9 +171,9 @@ func (r *reader) move(from string) string {
 	return next
 }
 
-// take takes what there is now, unless it stalls.
+// take takes the responses that there are now, unless the reader stalls.
 func (r *reader) take() bool {
-	synctest.Wait() // in a fleet, seconds lie between what the legs have to see
+	synctest.Wait() // in a fleet, seconds lie between the changes that the legs have to see
 	for r.failed == "" && !r.paused {
 		synctest.Wait()
 		select {
@@ -188,7 +187,7 @@ func (r *reader) take() bool {
 	return r.failed == ""
 }
 
-// finish heals everything and waits until all has been told.
+// finish heals everything and waits until everything was told.
 func (r *reader) finish() string {
 	r.paused = false
 	for _, p := range r.world.places {
@@ -210,7 +209,7 @@ func (r *reader) finish() string {
 		at, has := r.Told[p.name]
 		if here := p.known && p.member.Asked(); here && at != p.log.Head() {
 			return fmt.Sprintf("%s was told up to %v; expected %v; at %s", p.name, at, p.log.Head(), r.After)
-			// that of one that was not known when the stream began stays
+			// The entry of a node that was unknown when the stream began stays.
 		} else if p.known && !here && has && at.Incarnation != "gone" {
 			return fmt.Sprintf("%s has gone, and is still at %v", p.name, at)
 		}

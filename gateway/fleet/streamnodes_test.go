@@ -24,7 +24,7 @@ type logGateway struct {
 	log *event.Log
 }
 
-// embeddedGateway is control.Gateway under a name that its own method Gateway does not hide.
+// embeddedGateway is control.Gateway under a name that does not clash with its method Gateway.
 type embeddedGateway = control.Gateway
 
 func (g logGateway) Cursor() event.Cursor { return g.log.Head() }
@@ -37,14 +37,14 @@ func (g logGateway) List(context.Context, server.ListRequest) (server.ListPage, 
 	return server.ListPage{}, nil
 }
 
-// admitted is a node's own control plane for callers that it has found to be admins.
+// admitted is a node's control plane that takes every caller for an admin.
 type admitted struct{ *control.Local }
 
 func (admitted) Caller(context.Context) event.Actor {
 	return event.Actor{Identity: "test", Proof: "none", Role: "ADMIN"}
 }
 
-// streamFleet is a fleet of real nodes, but for their connections and their control planes' servers.
+// streamFleet is a fleet of real nodes, without connections and without servers of their control planes.
 type streamFleet struct {
 	t     *testing.T
 	loop  *fleettest.Loopback
@@ -57,7 +57,7 @@ type streamNode struct {
 	name  string
 	lives int
 	there bool
-	ours  map[event.Origin][]uint64 // events that are not about members: those of other nodes are not in a stream
+	ours  map[event.Origin][]uint64 // events that are not about members, which other nodes do not put into a stream
 	self  *body
 	bus   *fleettest.LoopbackBus
 	*fleet.Node
@@ -104,12 +104,12 @@ func (n *streamNode) start() {
 	}
 }
 
-// append makes n events happen.
+// append publishes n events.
 func (n *streamNode) append(count int) {
 	for range count {
 		sequence := n.self.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{Name: "main",
 			Address: "127.0.0.1:1"}})
-		if sequence > 0 { // the log has not ended
+		if sequence > 0 { // the log is still open
 			n.ours[n.self.log.Origin()] = append(n.ours[n.self.log.Origin()], sequence)
 		}
 	}
@@ -123,7 +123,7 @@ func (n *streamNode) last(life event.Origin) uint64 {
 	return 0
 }
 
-// leave ends the node in an orderly way: what it has to say goes out, and then it says that it leaves.
+// leave ends the node in an orderly way: its last events go out, and then it announces that it leaves.
 func (n *streamNode) leave() {
 	if n.there {
 		n.self.log.Close()
@@ -143,13 +143,13 @@ func (n *streamNode) kill() {
 	}
 }
 
-// roams is a caller that goes on at any node.
+// roams is a caller that resumes at any node.
 type roams struct {
 	fleet.StreamCheck
 	fleet  *streamFleet
 	at     string
 	call   *fleet.StreamCall
-	heads  map[event.Origin]uint64 // of lives that left
+	heads  map[event.Origin]uint64 // last sequences of lives that left
 	paused bool
 	failed string
 }
@@ -179,7 +179,7 @@ func newRoams(f *streamFleet, at string) *roams {
 	return r
 }
 
-// forgets reports whether the node that is asked does not know of another one.
+// forgets reports whether the node that is asked does not know another one.
 func (r *roams) forgets(name string) bool {
 	_, known := r.fleet.at(r.at).Roster().Find(name)
 	return !known
@@ -193,7 +193,7 @@ func (r *roams) open() {
 	r.call = fleet.CallStream(r.fleet.at(r.at).Node, &pb.StreamEventsRequest{After: after})
 }
 
-// move goes on at another node that is there, which is started if it is not.
+// move goes on at another node, which is started if it is down.
 func (r *roams) move(to string) {
 	r.call.HangUp()
 	<-r.call.Result
@@ -204,7 +204,7 @@ func (r *roams) move(to string) {
 	r.open()
 }
 
-// take takes what comes, for so long.
+// take takes the responses that come within d.
 func (r *roams) take(d time.Duration) {
 	enough := time.After(d)
 	for r.failed == "" {
@@ -224,8 +224,8 @@ func (r *roams) take(d time.Duration) {
 	}
 }
 
-// TestStreamOfNodes holds of three real nodes that what happens on any of them comes at once, and is resumed at another
-// one.
+// TestStreamOfNodes checks with three real nodes that the events of each come at once, and that a stream can be resumed
+// at another node.
 func TestStreamOfNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newStreamFleet(t, "a", "b", "c")
@@ -254,7 +254,7 @@ func TestStreamOfNodes(t *testing.T) {
 	})
 }
 
-// deed is something that happens to the nodes.
+// deed is a step of the script.
 type deed struct {
 	what, node, other string
 	n                 int
@@ -264,8 +264,8 @@ var deeds = []string{"append", "append", "append", "append", "pass", "pass", "cu
 	"leave", "forget", "stall",
 	"take", "move", "move"}
 
-// TestStreamOfNodesModel is TestStreamModel with real nodes: with their membership, what they ask each other, and a bus
-// that loses what is sent while a link is cut.
+// TestStreamOfNodesModel is TestStreamModel with real nodes: with their membership, the questions that they ask each
+// other, and a bus that loses every message that is sent while a link is cut.
 func TestStreamOfNodesModel(t *testing.T) {
 	names := []string{"a", "b", "c"}
 	rapid.Check(t, func(r *rapid.T) {
@@ -282,7 +282,7 @@ func TestStreamOfNodesModel(t *testing.T) {
 	})
 }
 
-// enact does what a script says, and returns what is wrong.
+// enact runs a script, and returns an error text, or "".
 func enact(t *testing.T, script []deed) string {
 	f := newStreamFleet(t, "a", "b", "c")
 	defer f.close()
@@ -315,12 +315,12 @@ func enact(t *testing.T, script []deed) string {
 			}
 		case "forget":
 			for _, other := range f.nodes {
-				_, _ = other.Roster().Forget(d.node) // of one that is live it fails
+				_, _ = other.Roster().Forget(d.node) // fails for a live node
 			}
 		case "stall", "take":
 			r.paused = d.what == "stall"
 		case "move":
-			if !f.at(d.other).there { // it has to have a life of its own before it is asked
+			if !f.at(d.other).there { // the node needs a life of its own before it is asked
 				f.at(d.other).start()
 			}
 			r.move(d.other)
@@ -352,7 +352,7 @@ func (f *streamFleet) heal() {
 	}
 }
 
-// finish heals everything and waits until all has been told.
+// finish heals everything and waits until everything was told.
 func (r *roams) finish() string {
 	r.paused = false
 	r.fleet.heal()

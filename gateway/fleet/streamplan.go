@@ -17,11 +17,11 @@ import (
 type streamPlan struct {
 	request *pb.StreamEventsRequest
 	self    string
-	nodes   map[string]bool // of the scope; nil: all
-	begin   event.Vector    // behind which the stream begins
-	types   []pb.EventType  // that other nodes are asked for; nil: they are not followed
-	wait    time.Duration   // how long another node may be silent before a snapshot does without it
-	others  []member.Member // of the scope, all of them; without this node
+	nodes   map[string]bool // in the scope; nil: all
+	begin   event.Vector    // the stream begins after it
+	types   []pb.EventType  // types to ask other nodes for; nil: they are not followed
+	wait    time.Duration   // how long a snapshot waits for a silent node
+	others  []member.Member // all other nodes of the scope
 }
 
 // planStream reads a request. The error is a *contract.Problem or an *event.CursorError.
@@ -56,7 +56,7 @@ func (n *Node) planStream(r *pb.StreamEventsRequest) (*streamPlan, error) {
 	return p, p.place()
 }
 
-// withoutNodes is the error of a stream that needs nodes that are not there: all are required.
+// withoutNodes is the error of a stream that requires all nodes while some are missing.
 func (n *Node) withoutNodes(names []string) error {
 	var results []*pb.NodeResult
 	for _, name := range names {
@@ -69,7 +69,7 @@ func (n *Node) withoutNodes(names []string) error {
 	return nodesMissing(results)
 }
 
-// place sets where the stream begins.
+// place sets the position at which the stream begins.
 func (p *streamPlan) place() error {
 	after := p.request.GetAfter()
 	switch {
@@ -91,8 +91,8 @@ func (p *streamPlan) place() error {
 // covers reports whether a node is in the scope.
 func (p *streamPlan) covers(node string) bool { return p.nodes == nil || p.nodes[node] }
 
-// own returns the request for this node's own part. When this node is not in the scope, it is asked for hardly
-// anything: it tells whether the request is right, counts the stream, and ends it with its log.
+// own returns the request for this node's own part. If this node is not in the scope, the request asks for almost
+// nothing: it checks the caller's request, counts the stream, and ends with this node's log.
 func (p *streamPlan) own() *pb.StreamEventsRequest {
 	r := proto.CloneOf(p.request)
 	r.Scope = &pb.Scope{Local: true}
@@ -118,8 +118,8 @@ func (p *streamPlan) other(after string, snapshot bool) ([]byte, error) {
 // ofMembers reports whether events of a type are about the fleet's members. They come from this node alone.
 func ofMembers(t pb.EventType) bool { return strings.HasPrefix(t.String(), "EVENT_TYPE_NODE_") }
 
-// typesOfOthers returns the types to ask other nodes for: all wanted types but those about members. Nil means none of
-// their events is wanted.
+// typesOfOthers returns the types to ask other nodes for: all selected types except those about members. Nil means that
+// none of their events is selected.
 func typesOfOthers(r *pb.StreamEventsRequest) []pb.EventType {
 	wanted := slices.Clone(r.GetTypes())
 	if len(wanted) == 0 {
@@ -136,7 +136,7 @@ func typesOfOthers(r *pb.StreamEventsRequest) []pb.EventType {
 	case len(wanted) > 0:
 		return wanted
 	case r.GetSnapshot():
-		return []pb.EventType{pb.EventType_EVENT_TYPE_GAP} // their connections are wanted, and nothing else
+		return []pb.EventType{pb.EventType_EVENT_TYPE_GAP} // their connections are selected, and nothing else
 	}
 	return nil
 }

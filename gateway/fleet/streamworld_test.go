@@ -25,15 +25,15 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// world is some nodes with the real parts that an event stream touches, but for the roster and the exchange: the test
-// writes these. Every node sees the others in the same way.
+// world is a set of nodes with the real parts that an event stream touches, except the roster and the exchange, which
+// the test writes. Every node sees the others in the same way.
 type world struct {
 	mu      sync.Mutex
 	places  []*place // in the order of their names
 	changed chan struct{}
 }
 
-// wired is a bus that has a connection, and which nobody uses.
+// wired is a bus that is connected and never used.
 type wired struct{ bus.Bus }
 
 func (wired) Status() bus.Status { return bus.Status{Connected: true} }
@@ -50,10 +50,10 @@ type place struct {
 	// Guarded by world.mu.
 	member member.Member
 	known  bool
-	// the answer to a node that opens a stream; nil, or no end: it gets one
+	// the answer to a node that opens a stream; nil, or a nil end: the stream opens
 	fails   func(r *pb.StreamEventsRequest) *exchange.StreamEnd
 	streams map[*fakeStream]bool
-	opened  []*pb.StreamEventsRequest // what it was asked
+	opened  []*pb.StreamEventsRequest // the requests that it got
 	silent  bool                      // it accepts streams, and sends nothing
 	infos   []server.Connection
 }
@@ -87,7 +87,7 @@ type shelf struct {
 	infos func() []server.Connection
 }
 
-// embeddedGateway is control.Gateway under a name that its own method Gateway does not hide.
+// embeddedGateway is control.Gateway under a name that does not clash with its method Gateway.
 type embeddedGateway = control.Gateway
 
 func (s shelf) Cursor() event.Cursor { return s.log.Head() }
@@ -122,7 +122,7 @@ func (p *place) start() {
 	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
 }
 
-// append makes n events happen, and a heartbeat say so.
+// append publishes n events, and then a heartbeat.
 func (p *place) append(n int) {
 	for range n {
 		p.log.Append(&event.Event{Type: event.Listening, Detail: &event.ListenerDetail{Name: "main", Address: "127.0.0.1:1"}})
@@ -130,7 +130,7 @@ func (p *place) append(n int) {
 	p.beat()
 }
 
-// beat lets the others know how far the node has come, if they can hear it.
+// beat tells the nodes that can hear it how far this node's log has come.
 func (p *place) beat() {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
@@ -139,7 +139,7 @@ func (p *place) beat() {
 	}
 }
 
-// connections gives the node so many connections.
+// connections gives the node n connections.
 func (p *place) connections(n int) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
@@ -151,7 +151,7 @@ func (p *place) connections(n int) {
 	}
 }
 
-// state changes what the others see of the node. When it is not asked any more, its streams break.
+// state changes the state in which the others see the node. If it can no longer be asked, its streams break.
 func (p *place) state(s pb.NodeState) {
 	p.world.mu.Lock()
 	p.member.State = s
@@ -170,28 +170,28 @@ func (p *place) cut(s pb.NodeStatus) {
 	clear(p.streams)
 }
 
-// drop breaks the streams from the node, which stays as it is.
+// drop breaks the streams from the node, and leaves its state.
 func (p *place) drop(s pb.NodeStatus) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	p.cut(s)
 }
 
-// mute makes the node accept streams and send nothing, or send again on those that are opened then.
+// mute makes the node accept streams and send nothing, or send again on streams that are opened then.
 func (p *place) mute(silent bool) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	p.silent = silent
 }
 
-// refuse makes the node end streams that are opened as fails says.
+// refuse makes the node end newly opened streams with the answer of fails.
 func (p *place) refuse(fails func(*pb.StreamEventsRequest) *exchange.StreamEnd) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	p.fails = fails
 }
 
-// restart ends the node's life without a word and begins the next.
+// restart ends the node's life without notice and begins the next.
 func (p *place) restart() {
 	p.world.mu.Lock()
 	p.cut(pb.NodeStatus_NODE_STATUS_RESTARTED)
@@ -203,7 +203,7 @@ func (p *place) restart() {
 	p.beat()
 }
 
-// leave ends the node in an orderly way: its log, and with that its streams, and then its membership.
+// leave ends the node in an orderly way: first its log, and with it its streams, then its membership.
 func (p *place) leave() {
 	p.log.Close()
 	p.beat()
@@ -221,7 +221,7 @@ func (p *place) forget(forgotten bool) {
 	p.world.tell()
 }
 
-// asked returns the questions that opened streams at the node.
+// asked returns the requests that opened streams at the node.
 func (p *place) asked() []*pb.StreamEventsRequest {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
@@ -279,7 +279,7 @@ func (v view) Forget(string) (member.Member, error) {
 
 func (v view) Ask(context.Context, []member.Member, exchange.Question) []exchange.Answer { return nil }
 
-// fakeWindow is how many items may be under way.
+// fakeWindow is the most items of a stream that may be in flight.
 const fakeWindow = 4
 
 // Follow opens a stream at another node, as the exchange does.
@@ -375,7 +375,7 @@ func (f *fakeStream) Next(ctx context.Context) ([]byte, error) {
 		return b, nil
 	case <-f.ended:
 		select {
-		case b := <-f.items: // what came before the end
+		case b := <-f.items: // items that came before the end
 			return b, nil
 		default:
 			return nil, f.end
@@ -419,7 +419,7 @@ func (c client) next(t testing.TB) *pb.StreamEventsResponse {
 	return nil
 }
 
-// until returns the responses up to the first that says holds for, that one included.
+// until returns the responses up to and including the first that says holds for.
 func (c client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []*pb.StreamEventsResponse {
 	t.Helper()
 	var got []*pb.StreamEventsResponse
@@ -434,7 +434,7 @@ func (c client) until(t testing.TB, says func(*pb.StreamEventsResponse) bool) []
 	return nil
 }
 
-// err returns the error that ends the call; responses that come before are passed over.
+// err skips responses and returns the error that ends the call.
 func (c client) err(t testing.TB) error {
 	t.Helper()
 	enough := time.After(10 * time.Minute)
@@ -449,7 +449,7 @@ func (c client) err(t testing.TB) error {
 	}
 }
 
-// story tells the events of responses in words, node by node; heartbeats are left out.
+// story describes the events of responses in words, node by node. It leaves heartbeats out.
 func story(responses ...*pb.StreamEventsResponse) string {
 	var words []string
 	for _, r := range responses {

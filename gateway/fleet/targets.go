@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// owner returns the node that an ID says holds the connection, and OUTCOME_UNSPECIFIED; or, when it is no use to ask,
-// the outcome of the target. This node answers for a malformed ID.
+// owner returns the node that holds the connection of an ID, with OUTCOME_UNSPECIFIED. If asking a node is of no use,
+// it returns the target's outcome instead. This node answers for a malformed ID.
 func (n *Node) owner(id string) (member.Member, pb.Outcome) {
 	self := n.roster.Self()
 	parsed, err := server.ParseID(id)
@@ -27,12 +27,12 @@ func (n *Node) owner(id string) (member.Member, pb.Outcome) {
 		return m, pb.Outcome_OUTCOME_UNKNOWN_NODE
 	case life < 0:
 		return m, pb.Outcome_OUTCOME_NODE_RESTARTED
-	case life > 0: // it has restarted, and nothing was heard of that life yet
+	case life > 0: // it has restarted, and this node has not heard of that life yet
 		return m, pb.Outcome_OUTCOME_NODE_UNREACHABLE
 	case m.State == pb.NodeState_NODE_STATE_LEFT: // all its connections have ended
 		return m, pb.Outcome_OUTCOME_CLOSED
 	}
-	return m, 0 // one that is unreachable too: its answer says so
+	return m, 0 // even if it is unreachable: its answer says so
 }
 
 // targetOutcome is the outcome of a target on a node that did not carry out the request.
@@ -43,13 +43,13 @@ func targetOutcome(a *exchange.Answer) pb.Outcome {
 	case pb.NodeStatus_NODE_STATUS_RESTARTED:
 		return pb.Outcome_OUTCOME_NODE_RESTARTED
 	}
-	if a.OK() || a.Doubtful() { // it was asked, and what it did is not known
+	if a.OK() || a.Doubtful() { // it was asked, and its work is unknown
 		return pb.Outcome_OUTCOME_UNKNOWN
 	}
 	return pb.Outcome_OUTCOME_NODE_REFUSED
 }
 
-// unheard is the answer of a node that has restarted since it was heard of: a target is of its new life.
+// unheard is the answer of a node that has restarted since it was last heard of, and whose new life holds a target.
 func unheard(node string) exchange.Answer {
 	return exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_UNREACHABLE,
 		Message: "it has restarted, and nothing was heard of its new life yet; it was not asked"}
@@ -61,12 +61,13 @@ func outcomeName(o pb.Outcome) string { return strings.TrimPrefix(o.String(), "O
 // targets are the targets of a call by ID, grouped by the nodes that hold them.
 type targets struct {
 	nodes  []member.Member
-	places map[string][]int // of each node's targets in the request, by its name
+	places map[string][]int // positions of each node's targets in the request, by the node's name
 	known  []*pb.TargetOutcome
 	late   []string // nodes with targets of a life that this node has not heard of
 }
 
-// targetsOf groups the IDs of a request by their owners; known has the outcomes of targets that need no question.
+// targetsOf groups the IDs of a request by their owners. Targets that no node needs to be asked about get their
+// outcomes.
 func (n *Node) targetsOf(ids []string) *targets {
 	t := &targets{places: make(map[string][]int), known: make([]*pb.TargetOutcome, len(ids))}
 	for i, id := range ids {
@@ -95,7 +96,7 @@ func (t *targets) of(node string, ids []string) []string {
 	return own
 }
 
-// put notes a node's outcomes of its targets, in their order; nil: it did not carry them out.
+// put notes a node's outcomes of its targets, in their order. Nil means that the node did not carry them out.
 func (t *targets) put(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []string) {
 	for i, place := range t.places[a.Node] {
 		if i < len(outcomes) {
@@ -116,7 +117,7 @@ func withLate[R proto.Message](parts []part[R], t *targets) []part[R] {
 	return ordered(parts, nil)
 }
 
-// count returns how many targets met one of some outcomes.
+// count returns how many targets have one of these outcomes.
 func (t *targets) count(of ...pb.Outcome) uint64 {
 	var n uint64
 	for _, target := range t.known {

@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestOutcomes holds the outcome of a target for each end of the request at its node.
+// TestOutcomes checks the outcome of a target for each end of the request at its node.
 func TestOutcomes(t *testing.T) {
 	var a fleet.Answer
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return a }, other("b", live), other("c", unreachable))
@@ -36,7 +36,7 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%v: %s; expected %s", a, got, c.want)
 		}
 	}
-	// One of several that failed while it did it, and one that refused.
+	// One of several targets fails while the node carries it out, and another node refuses.
 	n.script.Members[1].State = live
 	n.script.Answer = func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "b" {
@@ -52,7 +52,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestUnheardLife holds that a target of a life that was not heard of yet is missing, and so is its node.
+// TestUnheardLife checks that a target of a life that was not heard of yet is missing, and so is its node.
 func TestUnheardLife(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
 		return ok(&pb.KickResponse{Outcomes: []*pb.TargetOutcome{{Id: "b.2.1", Outcome: pb.Outcome_OUTCOME_KICKED}}})
@@ -90,7 +90,7 @@ func TestUnheardLife(t *testing.T) {
 	}
 }
 
-// TestGetAbsent holds the error for a connection of a node that restarts while it is asked.
+// TestGetAbsent checks the error for a connection of a node that restarts while it is asked.
 func TestGetAbsent(t *testing.T) {
 	n := among(t, func(context.Context, fleet.Asked) fleet.Answer { return fleet.Answer{Status: statusRestarted} },
 		other("b", live))

@@ -23,7 +23,7 @@ type request interface {
 	GetScope() *pb.Scope
 }
 
-// verb is a unary method of GatewayService. Other nodes are asked for it by its name, this one by its Go method.
+// verb is a unary method of GatewayService. Other nodes are asked for it by its name, this node by its Go method.
 type verb[Q request, R proto.Message] struct {
 	method string
 	own    func(Local, context.Context, Q) (R, error)
@@ -38,12 +38,12 @@ type errand[Q request] struct {
 // part is the result of an errand on one node.
 type part[R proto.Message] struct {
 	exchange.Answer
-	response R // with OK
+	response R // set if OK
 }
 
 // ask sends nodes on their errands, all at once, and returns the results in the order of the nodes' names. No node is
-// on two errands. This node's own part is done in the caller's goroutine while the others do theirs; it has until the
-// caller's deadline, the others until wait is over too.
+// on two errands. This node's own part runs in the caller's goroutine while the others do theirs. It has until the
+// caller's deadline; the others have until then or until wait is over.
 func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errands ...errand[Q]) []part[R] {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
@@ -68,7 +68,7 @@ func (v verb[Q, R]) ask(ctx context.Context, n *Node, wait time.Duration, errand
 	return parts
 }
 
-// askSelf does this node's own part. A panic is its result, so that the reply still tells what the others did.
+// askSelf does this node's own part. A panic becomes its result, so that the reply still reports the others' work.
 func (v verb[Q, R]) askSelf(ctx context.Context, n *Node, r Q) (p part[R]) {
 	began, self := time.Now(), n.roster.Self().Node
 	defer func() {
@@ -99,7 +99,7 @@ func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, 
 	return answers
 }
 
-// askOne asks one node, which may be this one, and returns its response encoded.
+// askOne asks one node, which may be this one, and returns its encoded response.
 func (v verb[Q, R]) askOne(ctx context.Context, n *Node, wait time.Duration, m member.Member, r Q) exchange.Answer {
 	if !m.Self {
 		return v.askOthers(ctx, n, wait, []member.Member{m}, r)[0]
@@ -115,7 +115,8 @@ func (v verb[Q, R]) askOne(ctx context.Context, n *Node, wait time.Duration, m m
 	return p.Answer
 }
 
-// alone returns a request as other nodes get it: for each of them alone. It shares the request's values.
+// alone returns a request in the form that other nodes get: each answers for itself alone. It shares the request's
+// values.
 func alone[Q request](r Q) Q {
 	a := sharing(r)
 	to := a.ProtoReflect()
@@ -149,18 +150,18 @@ func decoded[R proto.Message](a exchange.Answer) part[R] {
 	return p
 }
 
-// undecodable replaces an answer that cannot be read.
+// undecodable replaces an answer that cannot be decoded.
 func undecodable(a exchange.Answer, err error) exchange.Answer {
 	u := refused(a.Node, status.Errorf(codes.Internal, "the answer of node %s cannot be read: %v", a.Node, err))
 	u.Elapsed = a.Elapsed
 	return u
 }
 
-// refused is the answer of a node that failed, with a gRPC status: this node, or one with a useless answer.
+// refused is the answer, with a gRPC status, of a node that failed: this node, or another one with a useless answer.
 func refused(node string, err error) exchange.Answer {
 	a := exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_ERROR, Err: err,
 		Message: status.Convert(err).Message()}
-	// The deadline is the caller's: it is not known how much was done by then.
+	// The deadline is the caller's. The work that was done by then is unknown.
 	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Canceled {
 		a.Status = pb.NodeStatus_NODE_STATUS_TIMED_OUT
 	}

@@ -19,7 +19,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// expectFailure checks a status's code and its ErrorInfo's reason, and that its sentence has some words.
+// expectFailure checks a status's code, the reason in its ErrorInfo, and that its message contains these words.
 func expectFailure(t *testing.T, err error, code codes.Code, reason string, words ...string) {
 	t.Helper()
 	s := status.Convert(err)
@@ -39,7 +39,7 @@ func expectFailure(t *testing.T, err error, code codes.Code, reason string, word
 	}
 }
 
-// expectComplete checks that all of some nodes have done it.
+// expectComplete checks that all these nodes succeeded.
 func expectComplete(t *testing.T, r *pb.FleetResult, nodes ...string) {
 	t.Helper()
 	var got []string
@@ -63,8 +63,8 @@ func read(t *testing.T, r *bufio.Reader) string {
 	return line
 }
 
-// TestList holds that a fleet's list is exactly its nodes' connections, in the order of (node, seq), for every page
-// size, and that every page can be asked of another node.
+// TestList checks that a fleet's list has exactly its nodes' connections, in the order of (node, seq), for every page
+// size. Every page can be asked of another node.
 func TestList(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "b", "a", "c")
@@ -108,8 +108,8 @@ func TestList(t *testing.T) {
 	expectComplete(t, page.GetFleet(), "c")
 }
 
-// TestListTokens holds what a token is bound to, and what happens to a walk when the node that it is at restarts,
-// leaves or is cut off.
+// TestListTokens checks what a token is bound to. It also checks a walk whose current node restarts, leaves or is cut
+// off.
 func TestListTokens(t *testing.T) {
 	t.Parallel()
 	loop := fleettest.NewLoopback()
@@ -138,7 +138,7 @@ func TestListTokens(t *testing.T) {
 	expectFailure(t, err, codes.InvalidArgument, "INVALID_FILTER")
 
 	old := gates[1]
-	old.stop() // b leaves, in the middle of the walk, and comes back
+	old.stop() // b leaves in the middle of the walk, and comes back
 	eventually(t, "b has left", func() bool { return stateOf(t, gates[0], "b") == pb.NodeState_NODE_STATE_LEFT })
 	ids, results := gates[2].list(t, &pb.ListConnectionsRequest{PageSize: 5, PageToken: token})
 	if len(ids) != 4 || len(results) != 2 || results[0].GetNode() != "b" ||
@@ -154,8 +154,8 @@ func TestListTokens(t *testing.T) {
 	}
 }
 
-// TestByID holds that what is asked about a connection reaches the node that holds it, from every node, and that
-// absences are told apart.
+// TestByID checks that a request about a connection reaches the node that holds it, from every node, and that the
+// reasons for absence are told apart.
 func TestByID(t *testing.T) {
 	t.Parallel()
 	loop := fleettest.NewLoopback()
@@ -220,7 +220,7 @@ func TestByID(t *testing.T) {
 	}
 }
 
-// TestMany holds that a request for many connections reaches each once, on every node, and that the counts add up.
+// TestMany checks that a request for many connections reaches each once, on every node, and that the counts add up.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c", "d", "e") // more than are asked one by one
@@ -276,7 +276,7 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// TestRequestID holds that a broadcast that is retried at another node reaches nobody twice.
+// TestRequestID checks that a broadcast that is retried at another node reaches no connection twice.
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
@@ -300,8 +300,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestMissing holds that a node that cannot be reached is named, that the others are asked all the same, and that
-// require_all makes an error of it.
+// TestMissing checks that a node that cannot be reached is named, and that the others are asked all the same. With
+// require_all it is an error.
 func TestMissing(t *testing.T) {
 	loop := fleettest.NewLoopback()
 	gates := startFleet(t, loop, "a", "b", "c")
@@ -345,7 +345,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestScopes holds what a scope may say.
+// TestScopes checks which scopes are accepted.
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b")
@@ -381,7 +381,7 @@ func TestScopes(t *testing.T) {
 	expectFailure(t, err, codes.NotFound, "UNKNOWN_NODE", "x")
 }
 
-// TestBansAndLimits holds that bans and limits are of all nodes, and each node's own can be told apart.
+// TestBansAndLimits checks that bans and limits apply to all nodes, and that each node's own can be told apart.
 func TestBansAndLimits(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")
@@ -444,7 +444,7 @@ func TestBansAndLimits(t *testing.T) {
 	}
 }
 
-// TestAudit holds that a mutation that goes to another node is recorded on both: its caller, the node that forwarded
+// TestAudit checks that a mutation on another node is recorded on both nodes, with its caller, the node that forwarded
 // it, and its outcome.
 func TestAudit(t *testing.T) {
 	t.Parallel()
@@ -470,8 +470,8 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestCountCursor holds that the cursor of a count has everything that happened before it on nodes that answered, also
-// what no heartbeat has told of.
+// TestCountCursor checks that the cursor of a count covers every event that happened before the count on the nodes that
+// answered, including events that no heartbeat has told yet.
 func TestCountCursor(t *testing.T) {
 	t.Parallel()
 	gates := startFleet(t, fleettest.NewLoopback(), "a", "b", "c")

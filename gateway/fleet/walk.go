@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// walkNodes is how many nodes a page asks at most. Nodes that cannot be asked do not count.
+	// walkNodes is the most nodes that a page asks. Nodes that cannot be asked do not count.
 	walkNodes = 2
-	// walkRoom is the most bytes of a page before another node is asked too: a response has room for little more than one
+	// walkRoom is the size in bytes up to which a page asks another node too: a response has room for little more than one
 	// node's rows.
 	walkRoom = 512 << 10
 )
@@ -27,19 +27,19 @@ const (
 type walk struct {
 	nodes []member.Member // in the order of their names
 	at    *walkToken
-	room  int           // rows that there is room for
+	room  int           // rows that still fit
 	wait  time.Duration // how long a node has to answer
 	// ask asks one node for some of its rows.
 	ask func(ctx context.Context, m member.Member, rows int, token string) exchange.Answer
 
-	rows    []byte // encoded, as the elements of field 1 of the response
-	total   int64  // of the responses
+	rows    []byte // encoded, as elements of field 1 of the response
+	total   int64  // sum over the responses
 	results []*pb.NodeResult
 }
 
-// run asks for rows until the page is full, or enough nodes were asked, or half the time is over: another node might
-// have too little time to answer, and would be passed over though it is well. Afterwards, at is the beginning of the
-// next page; its node is empty at the end of the walk.
+// run asks for rows until the page is full, enough nodes were asked, or half the time is over. A node that is asked
+// later might have too little time to answer, and would be passed over although it is well. Afterwards w.at is the
+// beginning of the next page; its node is empty at the end of the walk.
 func (w *walk) run(ctx context.Context) {
 	soon := time.Now().Add(within(ctx, w.wait) / 2)
 	rest := w.rest()
@@ -57,7 +57,7 @@ func (w *walk) run(ctx context.Context) {
 	w.at.node, w.at.token = "", ""
 }
 
-// rest returns the nodes that the walk has not been through. When the node that it was at is gone, the result names it.
+// rest returns the nodes that the walk has not been through. If the node that it was at is gone, the result names it.
 func (w *walk) rest() []member.Member {
 	for i, m := range w.nodes {
 		switch {
@@ -72,7 +72,7 @@ func (w *walk) rest() []member.Member {
 	return nil
 }
 
-// lost adds to the results that the node of the walk has left, or was forgotten.
+// lost adds a result: the node of the walk has left, or was forgotten.
 func (w *walk) lost() {
 	if w.at.token != "" {
 		w.results = append(w.results, nodeResult(&exchange.Answer{Node: w.at.node, Status: pb.NodeStatus_NODE_STATUS_LEFT,
@@ -80,14 +80,14 @@ func (w *walk) lost() {
 	}
 }
 
-// take asks a node for its next rows, and returns whether it has more. The walk is at it then, or behind it.
+// take asks a node for its next rows, and reports whether it has more. Afterwards the walk is at that node, or past it.
 func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 	if m.Node != w.at.node {
 		w.at.node, w.at.token = m.Node, ""
 	}
 	a := w.ask(ctx, m, w.room, w.at.token)
 	if w.at.token != "" && status.Code(a.Err) == codes.InvalidArgument {
-		// The request was right when the walk began there, so its token is wrong: the node has restarted.
+		// The node accepted the request when the walk began there. So the token is wrong, because the node has restarted.
 		a = exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_RESTARTED, Elapsed: a.Elapsed,
 			Message: "it restarted while the walk was at it: the connections that were still to come have ended"}
 	}
@@ -106,7 +106,7 @@ func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 	return p.next != ""
 }
 
-// page has the fields that ListConnectionsResponse and ListBansResponse share, by the same numbers.
+// page has the fields that ListConnectionsResponse and ListBansResponse share under the same numbers.
 type page struct {
 	rows  []byte // still encoded, with their tags
 	count int
@@ -114,7 +114,7 @@ type page struct {
 	total int64
 }
 
-// readPage reads an encoded response, without decoding its rows.
+// readPage reads an encoded response, but does not decode its rows.
 func readPage(b []byte) (page, error) {
 	var p page
 	for len(b) > 0 {

@@ -38,7 +38,7 @@ func (n *scripted) decodedPage(r *pb.ListConnectionsRequest) *pb.ListConnections
 	return decoded
 }
 
-// walk walks, and returns the IDs, the nodes' results, and the sizes of the pages' results.
+// walk reads all pages. It returns the IDs, the nodes' results, and the number of results on each page.
 func (n *scripted) walk(r *pb.ListConnectionsRequest) (ids []string, results []*pb.NodeResult, pages []int) {
 	n.t.Helper()
 	for {
@@ -53,7 +53,7 @@ func (n *scripted) walk(r *pb.ListConnectionsRequest) (ids []string, results []*
 	}
 }
 
-// TestWalkGoesOnAfterTimeout holds that a node that takes all the time of a page does not cost the next node its rows.
+// TestWalkGoesOnAfterTimeout checks that a node that takes all the time of a page does not cost the next node its rows.
 func TestWalkGoesOnAfterTimeout(t *testing.T) {
 	n := among(t, func(ctx context.Context, a fleet.Asked) fleet.Answer {
 		switch {
@@ -79,7 +79,7 @@ func TestWalkGoesOnAfterTimeout(t *testing.T) {
 	}
 }
 
-// TestWalkStopsWhenTimeIsOver holds the same for a node that answered with the last of the time.
+// TestWalkStopsWhenTimeIsOver checks the same for a node that answered in the last moment.
 func TestWalkStopsWhenTimeIsOver(t *testing.T) {
 	n := among(t, func(ctx context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "a" {
@@ -96,8 +96,8 @@ func TestWalkStopsWhenTimeIsOver(t *testing.T) {
 	}
 }
 
-// TestWalkOfMixedVersions holds that a request that one node finds wrong is that node's error, and the others are
-// listed; and that one that this node finds wrong is the call's.
+// TestWalkOfMixedVersions checks that a request that one node refuses is that node's error, and that the others are
+// listed. If this node refuses it, the error is the call's.
 func TestWalkOfMixedVersions(t *testing.T) {
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "b" {
@@ -115,8 +115,8 @@ func TestWalkOfMixedVersions(t *testing.T) {
 	expectFailure(t, n.ErrorOf(err), codes.InvalidArgument, "INVALID_FILTER")
 }
 
-// TestWalkOfAThousand holds what a walk costs where there are many nodes: two are asked a page, those that cannot be
-// asked are passed over and named, and a page has no more rows than it was asked for.
+// TestWalkOfAThousand checks the cost of a walk with many nodes. Two are asked for a page. Nodes that cannot be asked
+// are passed over and named. A page has no more rows than it was asked for.
 func TestWalkOfAThousand(t *testing.T) {
 	var members []member.Member
 	for i := range 1000 {
@@ -140,7 +140,7 @@ func TestWalkOfAThousand(t *testing.T) {
 	}
 }
 
-// TestWalkWithChanges holds what a walk says of nodes that join, leave, restart or fail at each place of it.
+// TestWalkWithChanges checks the results of a walk while nodes join, leave, restart or fail at each of its places.
 func TestWalkWithChanges(t *testing.T) {
 	rows := map[string]int{"a": 3, "b": 3, "c": 3}
 	gone := map[string]fleet.Answer{}
@@ -217,8 +217,8 @@ func TestWalkWithChanges(t *testing.T) {
 	}
 }
 
-// TestPageFitsClients holds that two nodes' rows, as large as they can be, stay below what gRPC clients take, with the
-// statuses of a thousand others.
+// TestPageFitsClients checks that the rows of two nodes, at their largest, with the statuses of a thousand others, stay
+// below the size that gRPC clients accept.
 func TestPageFitsClients(t *testing.T) {
 	large := func(size int) fleet.Answer {
 		return ok(&pb.ListConnectionsResponse{Connections: []*pb.Connection{{Id: "x", CloseText: strings.Repeat("x", size)}}})
@@ -247,7 +247,7 @@ func TestPageFitsClients(t *testing.T) {
 	}
 }
 
-// FuzzWalkToken holds that a text from a caller is refused as a token, or is exactly one that a fleet gave out.
+// FuzzWalkToken checks that a text is refused as a token, or is exactly one that a fleet issues.
 func FuzzWalkToken(f *testing.F) {
 	whole := fleet.WalkToken{Node: "edge-1", Token: "opaque"}.Encode(fleet.VersionConnections, "x")
 	for _, seed := range []string{"", whole, whole[1:], whole + "A", fleet.WalkToken{Node: "a"}.Encode(fleet.VersionBans,
@@ -257,7 +257,7 @@ func FuzzWalkToken(f *testing.F) {
 		fleet.WalkToken{Token: strings.Repeat("t", 4000)}.Encode(fleet.VersionConnections, "x")} {
 		f.Add(seed)
 	}
-	for name := 1; name <= 3; name++ { // of each length, one with bits behind its last byte
+	for name := 1; name <= 3; name++ { // one of each length; one with bits after its last byte
 		s := fleet.WalkToken{Node: strings.Repeat("a", name)}.Encode(fleet.VersionConnections, "x")
 		f.Add(s[:len(s)-1] + string(s[len(s)-1]+1))
 	}
@@ -275,11 +275,11 @@ func FuzzWalkToken(f *testing.F) {
 	})
 }
 
-// TestWalkMeetsWhoJoins holds that a node that joins right behind the last one of a page is walked too: when the page
-// had the last of its rows, and when it did not answer and was the second that the page asked.
+// TestWalkMeetsWhoJoins checks that a walk reaches a node that joins right after the last one of a page. That node may
+// have given the last of its rows, or may be the page's second node and not have answered.
 func TestWalkMeetsWhoJoins(t *testing.T) {
 	for _, c := range []struct {
-		of   fleet.Answer // b's
+		of   fleet.Answer // b's answer
 		want string
 	}{
 		{page("", "b.2.1"), "a.2.1 b.2.1 bb.2.1 c.2.1"},

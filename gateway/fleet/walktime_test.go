@@ -12,8 +12,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestWalkHasTime holds that a page asks a second node only while that has half of the time to answer: it would be
-// passed over, though it is well, and nothing but the next page asks it then.
+// TestWalkHasTime checks that a page asks a second node only while half of the time is left. A node with less time
+// would be passed over although it is well, and only the next page would ask it.
 func TestWalkHasTime(t *testing.T) {
 	for _, c := range []struct {
 		took, wait, deadline time.Duration

@@ -9,20 +9,20 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// walkToken is where a walk through a fleet goes on. It is stateless, so that any node can go on with it, opaque to
-// callers, and bound to the filter, state and scope that the walk began with. Its body (contract.SealToken) is binding,
-// length of the node's name, name, the node's own token.
+// walkToken is where a walk through a fleet goes on. It is stateless, so that any node can go on with it. It is opaque
+// to callers, and bound to the filter, state and scope that the walk began with. Its body (contract.SealToken) is
+// binding, length of the node's name, name, the node's own token.
 type walkToken struct {
 	version contract.TokenVersion // of connections or of bans
 	binding [contract.BindingSize]byte
-	node    string // the walk is at this node, or behind it: a node that joins meanwhile with a later name is walked too
-	token   string // of the node; empty: the walk is behind it
+	node    string // the walk is at this node, or past it: a node that joins meanwhile with a later name is walked too
+	token   string // the node's own token; empty: the walk is past the node
 }
 
-// maxWalkToken is the most bytes of an encoded token.
+// maxWalkToken is the most bytes that an encoded token may have.
 const maxWalkToken = 4096
 
-// bind returns the binding of a walk with the texts that it begins with.
+// bind returns the binding of a walk that begins with these texts.
 func bind(parts ...string) [contract.BindingSize]byte {
 	return contract.Bind(strings.Join(parts, "\x00"))
 }
@@ -32,7 +32,7 @@ func (t *walkToken) encode() string {
 	return contract.SealToken(t.version, append(append(b, t.node...), t.token...))
 }
 
-// decodeWalkToken reads a token of a version and a binding; an empty one begins a walk.
+// decodeWalkToken reads a token of a version and a binding. An empty token begins a walk.
 func decodeWalkToken(s string, version contract.TokenVersion, binding [contract.BindingSize]byte) (*walkToken, error) {
 	t := &walkToken{version: version, binding: binding}
 	if s == "" {
@@ -53,7 +53,7 @@ func decodeWalkToken(s string, version contract.TokenVersion, binding [contract.
 	return t, nil
 }
 
-// read takes the fields of a token from its body. It reports false when the body lacks one.
+// read takes the fields of a token from its body. It reports false if the body lacks one.
 func (t *walkToken) read(body []byte) bool {
 	const head = contract.BindingSize + 1
 	if len(body) < head {
