@@ -12,22 +12,22 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Access says which callers may call a method. The zero value lets nobody.
+// Access says which callers may call a method. The zero value admits no caller.
 type Access struct {
-	Everybody bool    // callers without an identity too
-	Role      pb.Role // the least role; ROLE_UNSPECIFIED: nobody, unless Everybody
-	Fields    bool    // the request has fields that need a larger role when they are set
+	Everybody bool    // every caller, even without an identity
+	Role      pb.Role // the least role; ROLE_UNSPECIFIED: no caller, unless Everybody
+	Fields    bool    // the request has fields that need a larger role if they are set
 }
 
-// AccessTable has the methods of a gRPC server by their full names, such as `/sockgate.v1.GatewayService/Send`. A
-// method that is not in it may be called by nobody.
+// AccessTable has the methods of a gRPC server by their full names, such as `/sockgate.v1.GatewayService/Send`. No
+// caller may call a method that is not in it.
 type AccessTable map[string]Access
 
-// reflectionPackage begins the names of the services that describe the others. A viewer may call them.
+// reflectionPackage is the beginning of the names of the reflection services. A viewer may call them.
 const reflectionPackage = "grpc.reflection."
 
-// NewAccessTable returns what the contract declares for the methods of a server, as its GetServiceInfo lists them.
-// Nobody may call a method whose contract declares no role; health is everybody's.
+// NewAccessTable returns the access that the contract declares for the methods of a server, as its GetServiceInfo lists
+// them. No caller may call a method whose contract declares no role. Every caller may ask for health.
 func NewAccessTable(services map[string]grpc.ServiceInfo) AccessTable {
 	t := make(AccessTable)
 	for service, info := range services {
@@ -79,14 +79,14 @@ func hasFieldRoles(m protoreflect.MessageDescriptor, seen map[protoreflect.FullN
 	return false
 }
 
-// fieldRole returns the least role that may set a field; roleless when the method's is enough.
+// fieldRole returns the least role that may set a field, or roleless if the method's role is enough.
 func fieldRole(f protoreflect.FieldDescriptor) pb.Role {
 	role, _ := proto.GetExtension(f.Options(), pb.E_FieldRole).(pb.Role)
 	return role
 }
 
-// beyond returns a field that is set in a message and needs more than a role, and the role it needs; "" without such a
-// field.
+// beyond returns a field that is set in a message and needs a larger role, and that role. Without such a field it
+// returns "".
 func beyond(m protoreflect.Message, role pb.Role) (field string, needs pb.Role) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if r := fieldRole(f); r > role {

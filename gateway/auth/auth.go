@@ -1,7 +1,7 @@
 // Package auth identifies the callers of the control plane, with the proof and the role of each, and denies the calls
 // that the role does not allow.
 //
-// The way of a call, through the types of this package:
+// A call passes these types of the package:
 //
 //	Listener     bounds the connections of clients
 //	NewGreeter   finds out what a connection proves: a certificate, a user of the machine, or nothing
@@ -26,29 +26,29 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Config says which callers may call. It must not be modified once a Guard or a greeter has it. The zero value lets
-// callers on loopback do everything, and so it does the gateway's own user and root on a unix socket.
+// Config says which callers may call. It must not be modified once a Guard or a greeter has it. With the zero value,
+// callers on loopback may do everything, and on a unix socket the gateway's own user and root may.
 type Config struct {
-	// Required makes callers on loopback prove an identity, too. Default: a caller on loopback that gives neither a
-	// token nor a certificate, over TCP without TLS, may do everything. Hazard: without Required, every user and every
-	// program on the machine may do everything.
+	// Required makes callers on loopback prove an identity, too. Default: a caller on loopback that gives neither a token
+	// nor a certificate, over TCP without TLS, may do everything. Hazard: without Required, every user and every program
+	// on the machine may do everything.
 	Required bool
 	// Roles are the roles of identities: of a certificate, for example `spiffe://example.org/ops/ann` or
 	// `ops.example.org`; of all SPIFFE IDs below one, `spiffe://example.org/ops/*`; and of users on a unix socket,
-	// `uid:1000`. An exact identity goes before the longest pattern. Default: certificates have no role; on a unix
-	// socket the gateway's own user and root are admins, and other users have no role.
+	// `uid:1000`. An exact identity goes before the longest pattern. Default: certificates have no role; on a unix socket
+	// the gateway's own user and root are admins, and other users have no role.
 	Roles map[string]pb.Role
-	// Tokens are the tokens that callers may give. The owner closes the file, after the last call. Default: none.
+	// Tokens are the tokens that callers may give. The caller closes the file after the last call. Default: none.
 	Tokens *TokenFile
 }
 
 const (
 	uidScheme    = "uid:"
 	spiffeScheme = "spiffe://"
-	below        = "/*" // ends a pattern
+	below        = "/*" // the end of a pattern
 )
 
-// Validate checks Roles. The error names the first wrong identity in alphabetical order, and what is expected.
+// Validate checks Roles. The error names the first wrong identity in alphabetical order, and the expected form.
 func (c Config) Validate() error {
 	for _, id := range slices.Sorted(maps.Keys(c.Roles)) {
 		uid, isUID := strings.CutPrefix(id, uidScheme)
@@ -77,7 +77,7 @@ func validUID(s string) bool {
 }
 
 // certificateRole returns the role of a certificate's identity. An identity that looks like a user of a unix socket, or
-// like a pattern, has none: a certificate must not claim another kind's role.
+// like a pattern, has none, because a certificate must not claim the role of another kind of identity.
 func (c *Config) certificateRole(id string) pb.Role {
 	if strings.HasPrefix(id, uidScheme) || strings.HasSuffix(id, below) {
 		return roleless

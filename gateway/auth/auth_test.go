@@ -9,7 +9,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestValidateRoles holds which mappings of roles are refused.
+// TestValidateRoles checks which mappings of roles are refused.
 func TestValidateRoles(t *testing.T) {
 	for id, ok := range map[string]bool{"spiffe://test/a": true, "spiffe://test/a/*": true, "spiffe://test/*": true,
 		"ops.test": true, "Ann Smith": true, "uid:0": true, "uid:1000": true,
@@ -27,7 +27,7 @@ func TestValidateRoles(t *testing.T) {
 	}
 }
 
-// TestUserRoles holds which users of the machine may do what on a unix socket.
+// TestUserRoles checks the roles of the machine's users on a unix socket.
 func TestUserRoles(t *testing.T) {
 	a := &auth.Config{Roles: map[string]pb.Role{"uid:7": pb.Role_ROLE_VIEWER}}
 	for uid, want := range map[int]pb.Role{0: pb.Role_ROLE_ADMIN, 7: pb.Role_ROLE_VIEWER,
@@ -38,8 +38,8 @@ func TestUserRoles(t *testing.T) {
 	}
 }
 
-// TestMethodWithoutOption holds that a method of a contract that declares no role for it is nobody's. Health's is such
-// a one, and everybody's only because it is health's.
+// TestMethodWithoutOption checks that no caller may call a method whose contract declares no role. Health declares none
+// either, and is open to every caller only as an exception.
 func TestMethodWithoutOption(t *testing.T) {
 	if a := auth.Required(healthpb.File_grpc_health_v1_health_proto.Services().Get(0).Methods().Get(0)); a.Everybody ||
 		a.Role != pb.Role_ROLE_UNSPECIFIED {

@@ -14,34 +14,33 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// Grant is what a call may rest on: its caller, and for how long the caller's identity is proven. A grant never
-// changes.
+// Grant is the basis of a call: its caller, and how long the caller's identity is proven. A grant never changes.
 type Grant struct {
 	Caller
 	Usage *Usage // of the caller's identity; nil until Guard.Authorize has counted the call
 
-	until time.Time  // when the proof ends; zero: not by itself
+	until time.Time  // when the proof ends; zero: it does not expire
 	over  error      // the denial after until
 	token *liveToken // nil: the caller gave none
 }
 
-// NewGrant returns a grant whose proof has no end of its own.
+// NewGrant returns a grant whose proof does not expire.
 func NewGrant(c Caller) *Grant { return &Grant{Caller: c} }
 
-// refusal is why a call rests on nothing. The tap leaves it in the call's context for the interceptor that answers.
+// refusal says why a call has no grant. The tap leaves it in the call's context for the interceptor that answers.
 type refusal struct{ err error }
 
 type refusalKey struct{}
 
-// refusalOf returns why a call rests on nothing.
+// refusalOf returns the reason why a call has no grant.
 func refusalOf(ctx context.Context) error {
 	if r, ok := ctx.Value(refusalKey{}).(refusal); ok {
 		return r.err
 	}
-	return errNoCredentials // nobody has authenticated it
+	return errNoCredentials // the call was never authenticated
 }
 
-// sessionOf returns the connection that a call came by; nil for a call that did not come by the server's listener.
+// sessionOf returns the connection of a call, or nil for a call that did not come by the server's listener.
 func sessionOf(ctx context.Context) *session {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -51,7 +50,7 @@ func sessionOf(ctx context.Context) *session {
 	return s
 }
 
-// valid returns why the proof has ended; nil while it has not.
+// valid returns the denial if the proof has ended, else nil.
 func (g *Grant) valid(now time.Time) error {
 	if !g.until.IsZero() && !now.Before(g.until) {
 		return g.over
@@ -62,16 +61,16 @@ func (g *Grant) valid(now time.Time) error {
 	return nil
 }
 
-// Authenticate finds a call's caller from its headers, before any of its message is read. It is gRPC's tap, which runs
-// in the goroutine that reads the connection, so it must neither block nor panic. It never refuses: its finding goes
-// with the context to the interceptors, which do.
+// Authenticate finds a call's caller from its headers, before any of its message is read. It is gRPC's tap. The tap
+// runs in the goroutine that reads the connection, so it must neither block nor panic. It never refuses a call: its
+// finding goes with the context to the interceptors, which do.
 //
-// A call that rests on nothing may still have a message of some MiB, so few such calls may be under way. A connection
-// that makes too many is closed; when there are too many in all, the connection of the oldest such call is closed.
+// A call without a grant may still have a message of some MiB, so only few such calls may be under way. A connection
+// that makes too many is closed. If there are too many in all, the connection of the oldest such call is closed.
 func (g *Guard) Authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	s := sessionOf(ctx)
 	if s == nil {
-		return ctx, nil // without a grant, which the interceptors refuse
+		return ctx, nil // without a grant, so the interceptors refuse it
 	}
 	granted, err := g.identify(ctx, s)
 	if err == nil {
@@ -89,8 +88,8 @@ func (g *Guard) Authenticate(ctx context.Context, _ *tap.Info) (context.Context,
 	return context.WithValue(ctx, refusalKey{}, refusal{err}), nil
 }
 
-// identify returns what a call rests on: its token, or else what its connection proves. A wrong token is an error also
-// where no token would have been needed.
+// identify returns the grant of a call: by its token, or else by its connection. A wrong token is an error even if no
+// token was needed.
 func (g *Guard) identify(ctx context.Context, s *session) (*Grant, error) {
 	headers := metadata.ValueFromIncomingContext(ctx, "authorization")
 	granted, err := s.grant, s.denial
@@ -109,7 +108,7 @@ func (g *Guard) identify(ctx context.Context, s *session) (*Grant, error) {
 	return granted, nil
 }
 
-// bearer returns what the token of a call proves.
+// bearer returns the grant of a call's token.
 func (g *Guard) bearer(headers []string, address string) (*Grant, error) {
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	switch {

@@ -12,12 +12,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// Guard decides which calls may do what they ask for, unary and streams alike, and ends streams whose caller's proof
-// has ended. It denies methods that it does not know. Its methods may be called from any goroutine.
+// Guard decides which calls are allowed, unary and streams alike, and ends streams whose caller's proof has ended. It
+// denies methods that it does not know. Its methods may be called from any goroutine.
 type Guard struct {
 	// Access has the methods that may be called. It never changes.
 	Access AccessTable
-	// Denials are the calls that were denied.
+	// Denials counts the denied calls.
 	Denials *Denials
 
 	auth      *Config
@@ -26,8 +26,8 @@ type Guard struct {
 	strangers strangers
 }
 
-// NewGuard returns a guard of the methods of a table, which lets one identity have at most calls calls under way,
-// streams included. It keeps auth. Denials are logged to log while Denials.Report runs.
+// NewGuard returns a guard of the methods of a table. One identity may have at most calls calls under way, streams
+// included. NewGuard keeps auth. Denials are logged to log while Denials.Report runs.
 func NewGuard(auth *Config, access AccessTable, calls int, log hclog.Logger) *Guard {
 	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log),
 		usages: usages{all: make(map[string]*Usage)}, strangers: strangers{calls: make(map[string]int)}}
@@ -57,7 +57,7 @@ func (g *Guard) Authorize(ctx context.Context, method string) (_ context.Context
 	return WithGrant(ctx, &counted), leave, nil
 }
 
-// stranger returns the caller of a call that rests on nothing: only its address is known.
+// stranger returns the caller of a call without a grant: only its address is known.
 func stranger(ctx context.Context) *Caller {
 	if s := sessionOf(ctx); s != nil {
 		return &Caller{Address: s.address}
@@ -82,7 +82,7 @@ func (g *Guard) AuthorizeMessage(ctx context.Context, method string, message any
 func (g *Guard) deny(c *Caller, method string, err error) error {
 	var denial *Denial
 	if errors.As(err, &denial) {
-		if denial.Reason == contract.ReasonNoRole { // the caller is known, though the call rests on nothing
+		if denial.Reason == contract.ReasonNoRole { // the caller is known although the call has no grant
 			c = &Caller{Identity: denial.Metadata["identity"], Proof: denial.Metadata["proof"], Address: c.Address}
 		}
 		g.Denials.note(denial.Reason, method, c)
@@ -90,7 +90,7 @@ func (g *Guard) deny(c *Caller, method string, err error) error {
 	return err
 }
 
-// Unary is the interceptor of unary calls: Authorize, AuthorizeMessage, then the handler.
+// Unary is the interceptor of unary calls. It calls Authorize, AuthorizeMessage, then the handler.
 func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any,
 	error) {
 	ctx, leave, err := g.Authorize(ctx, info.FullMethod)
@@ -104,8 +104,8 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 	return handler(ctx, request)
 }
 
-// Stream is the interceptor of streams. It checks each message that the stream receives, and ends the stream with a
-// *Denial when the caller's proof ends.
+// Stream is the interceptor of streams. It checks each message that the stream receives. When the caller's proof ends,
+// it ends the stream with a *Denial.
 func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	ctx, leave, err := g.Authorize(stream.Context(), info.FullMethod)
@@ -122,8 +122,8 @@ func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamS
 	return err
 }
 
-// bound returns a context that ends when the proof does, with the denial as its cause; stop frees its timer. A nil
-// grant has no proof, and no end.
+// bound returns a context that ends when the proof does, with the denial as its cause. stop frees its timer. A nil
+// grant has no proof, and its context does not end.
 func (g *Grant) bound(ctx context.Context) (_ context.Context, stop func()) {
 	if g == nil {
 		return ctx, func() {}
@@ -145,7 +145,7 @@ func (g *Grant) bound(ctx context.Context) (_ context.Context, stop func()) {
 	}
 }
 
-// proofOver returns the denial of a stream whose caller's proof has ended; nil while the proof holds.
+// proofOver returns the denial of a stream whose caller's proof has ended, or nil while the proof holds.
 func proofOver(ctx context.Context) error {
 	var denial *Denial
 	if errors.As(context.Cause(ctx), &denial) {
@@ -154,8 +154,8 @@ func proofOver(ctx context.Context) error {
 	return nil
 }
 
-// guardedStream is a stream that ends with its caller's proof, and whose messages are checked for fields that need a
-// role. A stream that waits for its caller to send or to take something ends when the caller does that.
+// guardedStream is a stream that ends with its caller's proof. It checks the fields of its messages that need a role. A
+// stream that waits for its caller to send or to take a message ends once the caller does so.
 type guardedStream struct {
 	grpc.ServerStream
 	ctx    context.Context

@@ -9,7 +9,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Denial is an error that says why a call is denied and what its caller can do. It has no secret. It never changes.
+// Denial is an error that says why a call is denied and what its caller can do. It contains no secret. It never
+// changes.
 type Denial struct {
 	Reason   string            // of the ErrorInfo: one of contract's reasons
 	Metadata map[string]string // of the ErrorInfo; may be nil
@@ -17,7 +18,7 @@ type Denial struct {
 	text string
 }
 
-// Error returns the sentence.
+// Error says why the call is denied and what its caller can do.
 func (e *Denial) Error() string { return e.text }
 
 // Code returns PERMISSION_DENIED for a caller whose identity is proven, else UNAUTHENTICATED.
@@ -45,7 +46,7 @@ func noRole(c *Caller) error {
 			c.Identity, c.Proof)}
 }
 
-// roleRequired denies what, a method or a field of its request, to a caller whose role is too small for it.
+// roleRequired denies a method, or a field of its request, to a caller whose role is too small for it; what names it.
 func roleRequired(c *Caller, method, what string, needs pb.Role) error {
 	metadata := map[string]string{"method": method, "has": RoleName(c.Role), "needs": RoleName(needs)}
 	short := fmt.Sprintf("%s needs the role %s, and %.200q has %s", what, RoleWord(needs), c.Identity, RoleWord(c.Role))

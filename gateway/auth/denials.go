@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// denialPeriod is the least time between two lines of the log about denials of one reason.
+// denialPeriod is the least time between two log lines about denials for one reason.
 const denialPeriod = time.Second
 
 // Denials counts denied calls by reason. While Report runs it logs them: the first at once, the next ones together, at
@@ -21,10 +21,10 @@ type Denials struct {
 
 	mu     sync.Mutex
 	totals map[string]uint64
-	fresh  map[string]*denied // by reason; not logged yet
+	fresh  map[string]*denied // not logged yet, by reason
 }
 
-// denied is a line of the log about one reason: the number of denials, and the newest of them.
+// denied is a log line about one reason: the number of denials, and the newest of them.
 type denied struct {
 	count            uint64
 	method, identity string
@@ -51,19 +51,18 @@ func (d *Denials) note(reason, method string, c *Caller) {
 	f.method, f.identity, f.proof, f.address, f.via = method, c.Identity, c.Proof, c.Address, c.Via
 	select {
 	case d.wake <- struct{}{}:
-	default: // it is awake
+	default: // Report is awake already
 	}
 }
 
-// ByReason returns how many calls were denied since the guard was made, by the denial's reason. The map is the
-// caller's.
+// ByReason returns how many calls were denied since the guard was made, by reason. The caller owns the map.
 func (d *Denials) ByReason() map[string]uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.totals)
 }
 
-// Report logs denials until ctx ends, and then the ones that are left.
+// Report logs denials until ctx ends, and then the remaining ones.
 func (d *Denials) Report(ctx context.Context) {
 	for {
 		select {

@@ -7,19 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// Listener keeps at most a limit of connections open, and can close them all: before gRPC stops it waits for
+// Listener keeps at most a limit of connections open. It can close them all, because gRPC's graceful stop waits for
 // connections that have not sent a byte.
 //
 // When the listener is full, the oldest connection without a proven identity is closed for a new one, so that clients
-// that prove nothing keep no other client out. When every connection has one, the new connection is closed at once. An
+// without a proof keep no other client out. If every connection has one, the new connection is closed at once. An
 // identity vouches for at most a quarter of the limit, so that no identity keeps another out.
 //
 // Its methods may be called from any goroutine.
 type Listener struct {
 	net.Listener
 	limit   int
-	share   int    // most trusted connections of one identity
-	refused func() // called for each connection that is closed for the limit
+	share   int    // the most trusted connections of one identity
+	refused func() // called for each connection that is closed because of the limit
 
 	mu        sync.Mutex
 	conns     map[*boundedConn]struct{}
@@ -38,8 +38,8 @@ type boundedConn struct {
 	voucher  string        // the identity that vouches for it; empty: none, or one without a proof. Guarded likewise
 }
 
-// trust notes that a caller with a role uses the connection. Callers on loopback that have proven nothing have no
-// share: they are many programs.
+// trust notes that a caller with a role uses the connection. Callers on loopback without a proof have no share, because
+// they are many programs.
 func (c *boundedConn) trust(caller *Caller) {
 	if c.trusted.Load() {
 		return
@@ -57,7 +57,7 @@ func (c *boundedConn) trust(caller *Caller) {
 func (l *Listener) vouch(c *boundedConn, voucher string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.place == nil { // closed, or another call was faster
+	if c.place == nil { // closed, or another call came first
 		return false
 	}
 	if voucher != "" {
@@ -80,8 +80,8 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NewListener returns a listener of at most limit connections, which is at least 1. It owns l. It calls refused, in the
-// goroutine of Accept, for each connection that it closes because it is full; refused must not block.
+// NewListener returns a listener of at most limit connections, which must be at least 1. It owns l. It calls refused,
+// in the goroutine of Accept, for each connection that it closes because it is full. refused must not block.
 func NewListener(l net.Listener, limit int, refused func()) *Listener {
 	return &Listener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused,
 		conns:     make(map[*boundedConn]struct{}),
@@ -106,7 +106,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// add adds a connection, and returns the one that has to be closed for it: the new one itself when it was not added.
+// add adds a connection. It returns the connection that must be closed for it, which is the new one itself if it was
+// not added.
 func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,7 +158,7 @@ func (c *boundedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseSilent makes Accept close every new connection, and closes those whose client has not sent a byte.
+// CloseSilent makes Accept close every new connection, and closes the connections whose client has not sent a byte.
 func (l *Listener) CloseSilent() {
 	l.mu.Lock()
 	l.full = true
@@ -165,7 +166,7 @@ func (l *Listener) CloseSilent() {
 	l.closeThose(func(c *boundedConn) bool { return !c.spoke.Load() })
 }
 
-// CloseAll closes every connection that is open. Close, of the inner listener, ends Accept.
+// CloseAll closes every open connection. Only Close, of the inner listener, ends Accept.
 func (l *Listener) CloseAll() { l.closeThose(func(*boundedConn) bool { return true }) }
 
 func (l *Listener) closeThose(these func(*boundedConn) bool) {

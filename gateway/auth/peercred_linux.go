@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// peerUID returns the user of the process that connected to a unix socket, at the time when it connected.
+// peerUID returns the user of the process that connected to a unix socket, as of the time when it connected.
 func peerUID(c *net.UnixConn) (int, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -18,29 +18,29 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// session is a client's connection and the identity that it proves by itself, without the tokens of its calls. It is
+// session is a client's connection and the identity that the connection proves, without the tokens of its calls. It is
 // the AuthInfo of the calls.
 type session struct {
 	credentials.CommonAuthInfo
 	conn    *boundedConn
 	address string // of the client; empty on a unix socket
-	grant   *Grant // what the connection proves; nil: nothing
+	grant   *Grant // the grant of the connection's own proof; nil: it proves nothing
 	denial  error  // why it proves nothing
 }
 
-// AuthType returns a name that nothing depends on.
+// AuthType returns a constant name. No code depends on it.
 func (s *session) AuthType() string { return "sockgate" }
 
-// greeter greets a client's connection: it makes the TLS handshake, where there is TLS, and finds out what the
-// connection proves. It never changes.
+// greeter greets a client's connection: it makes the TLS handshake, if there is TLS, and finds out what the connection
+// proves. It never changes.
 type greeter struct {
 	auth *Config
 	tls  credentials.TransportCredentials // nil: plain
 }
 
-// NewGreeter returns the credentials of a gRPC server behind a Listener: of TLS with a clone of c, without session
-// tickets; of plain connections when c is nil. They find out what a connection proves; a connection on a unix socket is
-// never TLS. It keeps auth.
+// NewGreeter returns the credentials of a gRPC server behind a Listener. They use TLS with a clone of c, without
+// session tickets; if c is nil, connections are plain. A connection on a unix socket is never TLS. They find out what
+// each connection proves. NewGreeter keeps auth.
 func NewGreeter(auth *Config, c *tls.Config) credentials.TransportCredentials {
 	g := &greeter{auth: auth}
 	if c != nil {
@@ -49,8 +49,8 @@ func NewGreeter(auth *Config, c *tls.Config) credentials.TransportCredentials {
 	return g
 }
 
-// withoutTickets returns the configuration without session resumption: a resumed session would rest on a certificate
-// that was verified before the authorities were changed.
+// withoutTickets returns the configuration without session resumption, because a resumed session would rest on a
+// certificate that was verified before the authorities changed.
 func withoutTickets(c *tls.Config) *tls.Config {
 	c = c.Clone()
 	c.SessionTicketsDisabled = true
@@ -68,7 +68,7 @@ func withoutTickets(c *tls.Config) *tls.Config {
 	return c
 }
 
-// ServerHandshake greets a connection of a Listener. gRPC bounds how long it may take, by the connection's deadline.
+// ServerHandshake greets a connection of a Listener. gRPC bounds its time by the connection's deadline.
 func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	bounded, ok := raw.(*boundedConn)
 	if !ok {
@@ -107,7 +107,7 @@ func hostOf(address string) string {
 	return address
 }
 
-// user returns what a connection on a unix socket proves: the user of the machine.
+// user returns the grant of a connection on a unix socket: its user of the machine.
 func (g *greeter) user(c *net.UnixConn) (*Grant, error) {
 	uid, err := peerUID(c)
 	if err != nil {
@@ -117,7 +117,7 @@ func (g *greeter) user(c *net.UnixConn) (*Grant, error) {
 	return NewGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.UserRole(uid)}), nil
 }
 
-// certificate returns what a TLS connection proves: the name in its client's verified certificate.
+// certificate returns the grant of a TLS connection: the name in its client's verified certificate.
 func (g *greeter) certificate(info credentials.AuthInfo, address string) (*Grant, error) {
 	state := info.(credentials.TLSInfo).State
 	if len(state.PeerCertificates) == 0 {
@@ -154,8 +154,8 @@ func earliest(chain []*x509.Certificate) time.Time {
 	return until
 }
 
-// neighbour returns what a plain TCP connection proves: nothing, which on loopback is enough unless an identity is
-// required. Both ends must be loopback addresses.
+// neighbour returns the grant of a plain TCP connection. It proves nothing, which is enough on loopback unless an
+// identity is required. Both ends must be loopback addresses.
 func (g *greeter) neighbour(c net.Conn, address string) (*Grant, error) {
 	if g.auth.Required || !ipnet.IsLoopback(c.RemoteAddr()) || !ipnet.IsLoopback(c.LocalAddr()) {
 		return nil, errNoCredentials
@@ -165,12 +165,12 @@ func (g *greeter) neighbour(c net.Conn, address string) (*Grant, error) {
 
 var errNotClient = errors.New("a server's credentials were used by a client")
 
-// ClientHandshake returns an error: only a client calls it.
+// ClientHandshake returns an error, because only a client calls it.
 func (g *greeter) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	return nil, nil, errNotClient
 }
 
-// Info describes the credentials.
+// Info returns the name of the protocol.
 func (g *greeter) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "sockgate"}
 }
@@ -178,5 +178,5 @@ func (g *greeter) Info() credentials.ProtocolInfo {
 // Clone returns the greeter itself, which never changes.
 func (g *greeter) Clone() credentials.TransportCredentials { return g }
 
-// OverrideServerName returns an error: only a client calls it.
+// OverrideServerName returns an error, because only a client calls it.
 func (g *greeter) OverrideServerName(string) error { return errNotClient }

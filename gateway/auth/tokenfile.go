@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	// tokenPoll is the time between two looks at a token file.
+	// tokenPoll is the time between two checks of a token file.
 	tokenPoll = time.Second
-	// tokenSettled is how old a file must be so that its modification time tells it from a newer one of the same size.
+	// tokenSettled is the age of a file from which on its modification time tells it from a newer one of the same size.
 	tokenSettled = 2 * time.Second
-	// maxRevoked is how many hashes of revoked tokens are remembered, to tell a revoked token from one that never was.
+	// maxRevoked is how many hashes of revoked tokens are remembered, to tell a revoked token from an unknown one.
 	maxRevoked = 10_000
 )
 
-// TokenFile is the tokens of a file, which it follows: within two seconds an added token can be used, a removed or
-// changed one is refused, and the streams of such a one end. A file that cannot be read or is malformed changes nothing
-// and is logged. Its methods may be called from any goroutine.
+// TokenFile is the set of tokens in a file, which it follows. Within two seconds an added token can be used, and a
+// removed or changed one is refused and its streams end. A file that cannot be read or is malformed changes nothing and
+// is logged. Its methods may be called from any goroutine.
 type TokenFile struct {
 	path   string
 	logger hclog.Logger
@@ -36,19 +36,19 @@ type TokenFile struct {
 	stop   context.CancelFunc
 	polled sync.WaitGroup
 
-	mu        sync.Mutex  // for reading the file; held while streams of revoked tokens are told
-	read      os.FileInfo // of the file as it was last read
+	mu        sync.Mutex  // for reading the file; held while streams of revoked tokens are ended
+	read      os.FileInfo // of the file at the last reading
 	readAt    time.Time
-	complaint string // the last error that was logged, so that each is logged once
+	complaint string // the last logged error, so that each is logged once
 }
 
-// tokenSet is the tokens of a file as it was read; never modified.
+// tokenSet is the set of tokens that was read from a file. It is never modified.
 type tokenSet struct {
 	live    map[[sha256.Size]byte]*liveToken
-	revoked map[[sha256.Size]byte]struct{} // hashes that were live once
+	revoked map[[sha256.Size]byte]struct{} // hashes that once were live
 }
 
-// liveToken is a token that can be used; its context ends when it no longer can.
+// liveToken is a token that can be used. Its context ends when the token can no longer be used.
 type liveToken struct {
 	tokenfile.Entry
 	role   pb.Role
@@ -57,8 +57,8 @@ type liveToken struct {
 }
 
 // OpenTokenFile reads a token file, and follows it until Close. A nil logger logs nothing. The error says what is wrong
-// with the file: it cannot be read, is no regular file, is malformed (a *tokenfile.Error), or others than its owner may
-// write it.
+// with the file: it cannot be read, is no regular file, is malformed (a *tokenfile.Error), or can be written by users
+// other than its owner.
 func OpenTokenFile(path string, logger hclog.Logger) (*TokenFile, error) {
 	if logger == nil {
 		logger = hclog.NewNullLogger()
@@ -74,7 +74,7 @@ func OpenTokenFile(path string, logger hclog.Logger) (*TokenFile, error) {
 	return f, nil
 }
 
-// Close stops following the file, once. The tokens stay as they are.
+// Close stops following the file. It must be called once. The tokens stay as they are.
 func (f *TokenFile) Close() {
 	f.stop()
 	f.polled.Wait()
@@ -96,8 +96,8 @@ func (f *TokenFile) poll(ctx context.Context) {
 	}
 }
 
-// changed reports whether the file may be another than the one that was read. One that cannot be looked at counts as
-// changed: reading it says why.
+// changed reports whether the file may differ from the one that was read. A file that cannot be checked counts as
+// changed, because reading it says why.
 func (f *TokenFile) changed() bool {
 	now, err := os.Stat(f.path)
 	f.mu.Lock()
@@ -106,7 +106,7 @@ func (f *TokenFile) changed() bool {
 		!now.ModTime().Equal(f.read.ModTime()) || now.Mode() != f.read.Mode() || f.readAt.Sub(now.ModTime()) < tokenSettled
 }
 
-// complain logs an error once, however often the file is looked at with it.
+// complain logs an error once, however often the same error recurs.
 func (f *TokenFile) complain(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,7 @@ func (f *TokenFile) complain(err error) {
 	}
 }
 
-// Reload reads the file now. With an error, which says what is wrong with it, the tokens of before stay.
+// Reload reads the file now. After an error, which says what is wrong with the file, the old tokens stay in force.
 func (f *TokenFile) Reload() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,14 +140,14 @@ func (f *TokenFile) Reload() error {
 	return nil
 }
 
-// readTokenFile reads at most what a token file may have. A file that others may write would let them make themselves
-// admins.
+// readTokenFile reads at most the bytes that a token file may have. It refuses a file that other users may write,
+// because they could make themselves admins.
 func readTokenFile(path string) ([]byte, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !info.Mode().IsRegular() { // opening a pipe could last for ever
+	if !info.Mode().IsRegular() { // opening a pipe could block for ever
 		return nil, nil, fmt.Errorf("%s is not a regular file: expected one, or a link to one", path)
 	}
 	file, err := os.Open(path)
@@ -166,7 +166,7 @@ func readTokenFile(path string) ([]byte, os.FileInfo, error) {
 	return text, info, err
 }
 
-// warnOfMode logs that more people than necessary can read names and roles.
+// warnOfMode logs that more users than necessary can read names and roles.
 func (f *TokenFile) warnOfMode(mode os.FileMode) {
 	if mode&0o004 != 0 && runtime.GOOS != "windows" {
 		f.logger.Warn("everybody can read the token file: names, roles and hashes; set its mode to 0600", "path", f.path,
@@ -174,8 +174,7 @@ func (f *TokenFile) warnOfMode(mode os.FileMode) {
 	}
 }
 
-// replace makes the tokens of a file the ones that can be used, and revokes those that are gone or have changed. The
-// caller holds mu.
+// replace puts the tokens of a file in force, and revokes the ones that are gone or have changed. The caller holds mu.
 func (f *TokenFile) replace(tokens []tokenfile.Entry) {
 	before := f.tokens.Load()
 	now := &tokenSet{live: make(map[[sha256.Size]byte]*liveToken, len(tokens)),
@@ -214,7 +213,7 @@ func newLiveToken(e tokenfile.Entry) *liveToken {
 	return &liveToken{Entry: e, role: role, valid: valid, revoke: revoke}
 }
 
-// same reports whether a token is unchanged, in any line of the file.
+// same reports whether a token is unchanged, on any line of the file.
 func (t *liveToken) same(other tokenfile.Entry) bool {
 	return t.Name == other.Name && t.Role == other.Role && t.Hash == other.Hash && t.Expires.Equal(other.Expires)
 }
@@ -226,8 +225,8 @@ func (s *tokenSet) remember(hash [sha256.Size]byte) {
 	}
 }
 
-// find returns the token of a text, and whether there was one that was revoked; nil without one. It looks for the hash,
-// so that the time it takes tells nothing about tokens.
+// find returns the live token of a text, or nil, and whether the text is a revoked token. It looks the hash up, so that
+// the time that it takes tells nothing about tokens.
 func (f *TokenFile) find(token string) (live *liveToken, wasLive bool) {
 	hash := tokenfile.Hash(token)
 	set := f.tokens.Load()

@@ -20,8 +20,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// TestTokenFileModes holds that a file that others may write is refused, because they could make themselves admins, and
-// that one that everybody may read is complained about.
+// TestTokenFileModes checks that a file that other users may write is refused, because they could make themselves
+// admins. A file that every user may read is complained about.
 func TestTokenFileModes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	check(t, os.WriteFile(path, []byte("a viewer sha256:"+strings.Repeat("0", 64)+"\n"), 0o600))
@@ -46,7 +46,7 @@ func TestTokenFileModes(t *testing.T) {
 	}
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	check(t, syscall.Mkfifo(pipe, 0o600))
-	// to open a pipe that nobody writes never ends
+	// Opening a pipe without a writer never ends.
 	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), pipe} {
 		if _, err := auth.OpenTokenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// Usage is what the calls of one identity use now. It must not be copied.
+// Usage is the current usage of one identity's calls. It must not be copied.
 type Usage struct {
 	// Streams is the number of the identity's open event streams. The service that opens them counts them.
 	Streams atomic.Int64
@@ -16,16 +16,16 @@ type Usage struct {
 	calls int // under way; guarded by usages.mu
 }
 
-// usages are the usages of the identities that have calls under way.
+// usages has the usage of each identity with calls under way.
 type usages struct {
 	mu  sync.Mutex
 	all map[string]*Usage
 }
 
-// ErrTooManyCalls says that an identity has as many calls under way as it may.
+// ErrTooManyCalls says that an identity has the most calls under way that it may have.
 var ErrTooManyCalls = errors.New("too many calls of this identity are under way; wait until some have ended")
 
-// enter counts a call of a caller until leave. The error is ErrTooManyCalls when most are under way already.
+// enter counts a call of a caller until leave. The error is ErrTooManyCalls if most calls are under way already.
 func (u *usages) enter(c *Caller, most int) (of *Usage, leave func(), err error) {
 	key := usageKey(c)
 	u.mu.Lock()
@@ -50,8 +50,8 @@ func (u *usages) leave(key string, of *Usage) {
 	}
 }
 
-// usageKey tells identities apart, also equal names with different proofs. Callers that have proven nothing count as
-// one when they come from the same IP address, on any port.
+// usageKey tells identities apart, including equal names with different proofs. Callers without a proof count as one if
+// they come from the same IP address, on any port.
 func usageKey(c *Caller) string {
 	if c.Proof == proofNone {
 		return proofNone + " " + hostOf(c.Address)
@@ -60,31 +60,31 @@ func usageKey(c *Caller) string {
 }
 
 const (
-	// maxStrangerCalls is the most calls under way that rest on nothing: calls that will be denied, and questions for
-	// health. Each may have a message of 4 MiB.
+	// maxStrangerCalls is the most calls without a grant that may be under way: calls that will be denied, and health
+	// checks. Each may have a message of 4 MiB.
 	maxStrangerCalls = 64
-	// maxStrangerCallsOf is the most of them from one IP address.
+	// maxStrangerCallsOf is the most such calls from one IP address.
 	maxStrangerCallsOf = 16
 )
 
-// strangers are the calls under way that rest on nothing. When there are too many, the connection of the oldest is
-// closed for a new one: otherwise clients that keep their calls, such as a Watch of health, would keep out clients that
-// ask for health.
+// strangers are the calls under way without a grant. If there are too many, the connection of the oldest is closed for
+// a new one. Otherwise clients that keep their calls open, such as a Watch of health, would keep out clients that ask
+// for health.
 type strangers struct {
 	mu    sync.Mutex
 	calls map[string]int // by IP address
 	order list.List      // of *strangerCall, the oldest first
 }
 
-// strangerCall is one of them.
+// strangerCall is a call under way without a grant.
 type strangerCall struct {
 	host  string
 	conn  io.Closer
-	place *list.Element // nil when it no longer counts
+	place *list.Element // nil once it no longer counts
 }
 
-// enter counts a call of a connection until leave. It returns the connection that has to be closed for it, if any: the
-// call's own, with a nil call, when its address has its share already.
+// enter counts a call of a connection until leave. It returns the connection that must be closed for it, if any. If its
+// address has its share already, that is the call's own connection, and the call is nil.
 func (s *strangers) enter(host string, conn io.Closer) (call *strangerCall, over io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +102,7 @@ func (s *strangers) enter(host string, conn io.Closer) (call *strangerCall, over
 	return call, over
 }
 
-// leave ends what enter began.
+// leave stops counting a call that enter counted.
 func (s *strangers) leave(call *strangerCall) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

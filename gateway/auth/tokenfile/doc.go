@@ -4,6 +4,6 @@
 //
 //	NAME ROLE sha256:HEX [expires:RFC3339]
 //
-// Empty lines and lines that begin with # are ignored. A name, and a hash, may be there once. The file has no token,
-// only hashes: its readers cannot call the gateway. One wrong line makes the whole file wrong.
+// Empty lines and lines that begin with # are ignored. A name or a hash may occur once. The file contains no tokens,
+// only their hashes: its readers cannot call the gateway. One wrong line makes the whole file wrong.
 package tokenfile

@@ -20,10 +20,10 @@ type Entry struct {
 	Role    string            // one of Roles
 	Hash    [sha256.Size]byte // of the token: see Hash
 	Expires time.Time         // zero: never
-	Line    int               // of the file, from 1; 0 for an entry that is not of a file
+	Line    int               // in the file, from 1; 0 for an entry that is not from a file
 }
 
-// String returns the entry as a line of a file, without its end.
+// String returns the entry as a line of a file, without the line end.
 func (e Entry) String() string {
 	text := fmt.Sprintf("%s %s %s%x", e.Name, e.Role, hashScheme, e.Hash)
 	if !e.Expires.IsZero() {
@@ -32,7 +32,7 @@ func (e Entry) String() string {
 	return text
 }
 
-// parseLine reads the fields of a line. The error has no line yet.
+// parseLine reads the fields of a line. The error has no line number yet.
 func parseLine(fields []string) (Entry, *Error) {
 	if len(fields) < 3 || len(fields) > 4 {
 		return Entry{}, &Error{Problem: WrongFields, Fields: len(fields)}

@@ -5,7 +5,7 @@ import "fmt"
 // Problem is a kind of mistake in a token file.
 type Problem int
 
-// The problems of a token file.
+// Problems of a token file.
 const (
 	TooLarge    Problem = iota + 1 // the file has more than MaxBytes
 	TooMany                        // more than MaxTokens
@@ -18,17 +18,17 @@ const (
 	HashTwice
 )
 
-// Error says what is wrong with a token file. It repeats nothing that could be a token by mistake.
+// Error says what is wrong with a token file. It repeats no text that could be a token by mistake.
 type Error struct {
 	Problem Problem
 	Line    int    // from 1; 0: the whole file
 	Name    string // of the line's token; empty for WrongFields and WrongName, where it could be a token
-	Fields  int    // of WrongFields: how many there are
-	First   int    // of NameTwice and HashTwice: the line that has it already
-	Bytes   int    // of TooLarge: how many there are
+	Fields  int    // for WrongFields: the number of fields
+	First   int    // for NameTwice and HashTwice: the line that has it already
+	Bytes   int    // for TooLarge: the size of the file
 }
 
-// Error returns the line and what is expected there.
+// Error returns the line and the form that is expected there.
 func (e *Error) Error() string {
 	if e.Line == 0 {
 		return e.text()

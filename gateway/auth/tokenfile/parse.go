@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// The bounds of a file.
+// Bounds of a file.
 const (
 	MaxTokens = 10_000
 	MaxBytes  = 1 << 20
 )
 
-// Parse returns the entries of a token file, in its order. The error is an *Error about the first line that is wrong;
-// no entries are returned then.
+// Parse returns the entries of a token file, in order. The error is an *Error about the first wrong line; Parse returns
+// no entries then.
 func Parse(text []byte) ([]Entry, error) {
 	if len(text) > MaxBytes {
 		return nil, &Error{Problem: TooLarge, Bytes: len(text)}

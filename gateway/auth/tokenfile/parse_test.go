@@ -20,7 +20,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// tokenOf returns a token; every name has another.
+// tokenOf returns a token that belongs to this name only.
 func tokenOf(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return "sgt_" + hex.EncodeToString(sum[:])[:43]
@@ -32,7 +32,7 @@ func tokenLine(name, role string, more ...string) string {
 	return strings.Join(append([]string{name, role, "sha256:" + hex.EncodeToString(sum[:])}, more...), " ") + "\n"
 }
 
-// TestParseTokens holds what a token file may have, and that an error names the line and nothing that could be a
+// TestParseTokens checks which token files are accepted. An error names the line, and repeats no text that could be a
 // secret.
 func TestParseTokens(t *testing.T) {
 	good := tokenLine("a", "viewer")
@@ -87,8 +87,8 @@ func TestParseTokens(t *testing.T) {
 	}
 }
 
-// TestSharedTokenFiles holds that the files that the gateway and ctl have for a common test are read, or refused, as
-// their directory says. ctl/internal/cli has ctl's test of the same files.
+// TestSharedTokenFiles checks that the gateway reads or refuses the test files that it shares with ctl, as their
+// directory says. ctl/internal/cli tests the same files.
 func TestSharedTokenFiles(t *testing.T) {
 	for kind, good := range map[string]bool{"good": true, "bad": false} {
 		files, err := filepath.Glob(filepath.Join("testdata", "tokens", kind, "*"))
@@ -105,7 +105,7 @@ func TestSharedTokenFiles(t *testing.T) {
 	}
 }
 
-// FuzzTokenFile holds that any file is read or refused, and what is read is whole: each name and each hash once, with a
+// FuzzTokenFile checks that any file is read or refused. A file that is read has each name and each hash once, with a
 // role.
 func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" +
@@ -126,7 +126,7 @@ func FuzzTokenFile(f *testing.F) {
 			}
 			names[token.Name], hashes[token.Hash] = true, true
 		}
-		// The entries can be written again, and read the same.
+		// The entries can be written again, and read back equal.
 		var again strings.Builder
 		for _, token := range tokens {
 			again.WriteString(token.String())

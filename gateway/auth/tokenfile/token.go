@@ -7,7 +7,7 @@ import (
 	"regexp"
 )
 
-// prefix begins every token, so that scanners for secrets can find one.
+// prefix is the beginning of every token, so that scanners for secrets can find tokens.
 const prefix = "sgt_"
 
 // secretBytes is the size of a token's secret.
@@ -28,12 +28,12 @@ func NewToken() string {
 // IsToken reports whether a text has the form of a token.
 func IsToken(text string) bool { return tokenForm.MatchString(text) }
 
-// Hash returns the SHA-256 of a token's whole text, which stands for the token in a file.
+// Hash returns the SHA-256 of a token's whole text, which a file has in place of the token.
 func Hash(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
 // IsName reports whether a text can be the name of a token: 1 to 63 of a-z, 0-9, dot, underscore and dash. Names are
-// logged, so a text that could be a token by mistake is none.
+// logged, so a text that could be a token by mistake is not a name.
 func IsName(text string) bool { return nameForm.MatchString(text) && !IsToken(text) }
 
-// Roles returns the roles that a token can have, from the least on.
+// Roles returns the roles that a token can have, in ascending order.
 func Roles() []string { return []string{"viewer", "operator", "admin"} }
