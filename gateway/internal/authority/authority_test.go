@@ -19,7 +19,7 @@ func verify(ca *authority.CA, c *authority.Certificate, name string, use x509.Ex
 	return err
 }
 
-// TestIssue checks that certificates are good for their purpose, and for no other.
+// TestIssue checks that certificates are valid for their purpose and for no other.
 func TestIssue(t *testing.T) {
 	ca, other := authority.New("CA"), authority.New("CA")
 	dns := authority.DNS("gateway.example")
@@ -47,7 +47,7 @@ func TestIssue(t *testing.T) {
 	}
 }
 
-// TestOptions checks that each option is in the certificate.
+// TestOptions checks that each option shows in the certificate.
 func TestOptions(t *testing.T) {
 	end := time.Now().Add(time.Minute).Truncate(time.Second)
 	c := authority.New("CA").Issue(authority.CommonName("ann"), authority.DNS("a.example", "b.example"),
@@ -73,7 +73,7 @@ func panics(f func()) (panicked bool) {
 	return false
 }
 
-// TestWrite checks that the files are a pair that crypto/tls loads, and that new ones take the place of old ones.
+// TestWrite checks that the files are a pair that crypto/tls loads, and that new files replace old ones.
 func TestWrite(t *testing.T) {
 	dir, ca := t.TempDir(), authority.New("CA")
 	ca.Server(authority.CommonName("old")).Write(t, dir, "server")

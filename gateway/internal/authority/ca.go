@@ -1,5 +1,4 @@
-// Package authority issues certificates for tests. It is a leaf: it imports the standard library only, and only tests
-// import it.
+// Package authority issues certificates for tests. It imports the standard library only, and only tests import it.
 package authority
 
 import (
@@ -14,11 +13,11 @@ import (
 	"time"
 )
 
-// CA is a certificate authority. Its methods are safe for concurrent use.
+// CA is a certificate authority. Its methods may be called from any goroutine.
 type CA struct{ Certificate }
 
 // New makes an authority with a new key and a certificate that it signs itself. The options apply to that certificate.
-// New panics when crypto/x509 refuses the options, as a mistake of the test.
+// New panics if crypto/x509 refuses the options, because they are a mistake of the test.
 func New(name string, options ...Option) *CA {
 	template := &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign}
@@ -27,8 +26,8 @@ func New(name string, options ...Option) *CA {
 	return &CA{*sign(template, template, key, key)}
 }
 
-// Issue makes a certificate of a new key, for any use. Without options it names nobody and is valid for 30 days.
-// Issue panics like New.
+// Issue makes a certificate of a new key, for any use. Without options it has no name and is valid for 30 days. Issue
+// panics like New.
 func (ca *CA) Issue(options ...Option) *Certificate {
 	template := &x509.Certificate{KeyUsage: x509.KeyUsageDigitalSignature}
 	complete(template, options)
@@ -57,8 +56,8 @@ func (ca *CA) Pool() *x509.CertPool {
 	return pool
 }
 
-// complete applies the options to a template, and starts its validity an hour ago. A certificate that has ended starts
-// an hour before its end where that is earlier.
+// complete applies the options to a template, and starts its validity an hour ago. If the certificate ended before
+// that, its validity starts an hour before its end.
 func complete(template *x509.Certificate, options []Option) {
 	now := time.Now()
 	template.NotBefore, template.NotAfter = now.Add(-time.Hour), now.Add(30*24*time.Hour)
@@ -84,7 +83,7 @@ func sign(template, parent *x509.Certificate, key, signer crypto.Signer) *Certif
 	return &Certificate{X509: must(x509.ParseCertificate(der)), Key: key}
 }
 
-// must returns a value that cannot fail unless the test is wrong.
+// must returns a value, and panics with an error that only a mistake of the test can cause.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(fmt.Sprintf("authority: %v", err))

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Certificate is a certificate with its key. Nobody may modify it.
+// Certificate is a certificate with its key. It must not be modified.
 type Certificate struct {
 	X509 *x509.Certificate
 	Key  crypto.Signer
@@ -44,7 +44,7 @@ func (c *Certificate) WriteCert(t testing.TB, dir, name string) string {
 	return replace(t, filepath.Join(dir, name+".pem"), c.CertPEM())
 }
 
-// replace writes a file whole, in place of an existing one: a program under test may read it at any time.
+// replace writes a file whole, in place of an existing one, because a program under test may read it at any time.
 func replace(t testing.TB, path string, data []byte) string {
 	t.Helper()
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {

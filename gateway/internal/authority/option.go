@@ -17,12 +17,12 @@ func CommonName(name string) Option {
 	return func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: name} }
 }
 
-// DNS adds DNS names. It checks none of them.
+// DNS adds DNS names. It does not check them.
 func DNS(names ...string) Option {
 	return func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, names...) }
 }
 
-// IP adds addresses. It panics when one does not parse.
+// IP adds addresses. It panics if one does not parse.
 func IP(addresses ...string) Option {
 	return func(c *x509.Certificate) {
 		for _, address := range addresses {
@@ -35,7 +35,7 @@ func IP(addresses ...string) Option {
 	}
 }
 
-// URI adds a URI, such as a SPIFFE ID. It panics when the text does not parse.
+// URI adds a URI, such as a SPIFFE ID. It panics if the text does not parse.
 func URI(text string) Option {
 	return func(c *x509.Certificate) { c.URIs = append(c.URIs, must(url.Parse(text))) }
 }
@@ -45,7 +45,7 @@ func Until(end time.Time) Option {
 	return func(c *x509.Certificate) { c.NotAfter = end }
 }
 
-// RSA is the option of an RSA key in place of one on P-256.
+// RSA is the option for an RSA key in place of one on P-256.
 func RSA(c *x509.Certificate) {
 	c.PublicKeyAlgorithm = x509.RSA
 	c.KeyUsage |= x509.KeyUsageKeyEncipherment

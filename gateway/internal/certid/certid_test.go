@@ -24,8 +24,8 @@ func uris(t *testing.T, texts ...string) []*url.URL {
 	return parsed
 }
 
-// The SPIFFE ID goes before the DNS name, and the DNS name before the common name. Two SPIFFE IDs give no identity.
-// Neither does a name that is too long or only looks like a SPIFFE ID.
+// TestIdentity checks the order of names: the SPIFFE ID goes before the DNS name, and the DNS name before the common
+// name. Two SPIFFE IDs give no identity. Neither does a name that is too long or only looks like a SPIFFE ID.
 func TestIdentity(t *testing.T) {
 	subject := pkix.Name{CommonName: "common"}
 	for _, c := range []struct {

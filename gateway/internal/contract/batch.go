@@ -2,13 +2,14 @@ package contract
 
 import "time"
 
-// Batch is the size of the next response of an event stream, of one node or of a fleet. The zero value is an empty one.
+// Batch is the size of the next response of an event stream, of one node or of a fleet. The zero value is an empty
+// response.
 type Batch struct {
 	Events int
 	Bytes  int // of the encoded events
 }
 
-// Fits reports whether more events have room in the response. An empty response has room for anything.
+// Fits reports whether the response has room for more events. An empty response has room for anything.
 func (b Batch) Fits(more Batch) bool {
 	return b.Events == 0 || b.Events+more.Events <= BatchSize && b.Bytes+more.Bytes <= MaxResponse
 }
@@ -16,8 +17,8 @@ func (b Batch) Fits(more Batch) bool {
 // Full reports whether the response is sent without waiting for more events.
 func (b Batch) Full() bool { return b.Events >= BatchSize || b.Bytes >= MaxResponse }
 
-// Due returns when a response that is not full is sent, after one that was sent at a time: events after BatchPeriod,
-// and a response without events, a heartbeat, after Heartbeat.
+// Due returns when a response that is not full is sent if the last one was sent at sentAt: events after BatchPeriod,
+// and a heartbeat, which has no events, after Heartbeat.
 func (b Batch) Due(sentAt time.Time) time.Time {
 	if b.Events > 0 {
 		return sentAt.Add(BatchPeriod)

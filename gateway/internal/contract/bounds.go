@@ -2,7 +2,7 @@ package contract
 
 import "time"
 
-// The defaults of fields that a request leaves out.
+// Defaults of fields that a request leaves out.
 const (
 	DefaultPage      = 100             // rows of a page
 	DefaultSendWait  = 5 * time.Second // of a Send that waits until it is written
@@ -10,7 +10,7 @@ const (
 	DefaultDataBytes = 1024            // payload bytes of a DATA event
 )
 
-// The bounds of requests. The comments of the contract state the same; sizes of text and data are in bytes.
+// Bounds of requests. The comments of the contract state the same ones. Sizes of text and data are in bytes.
 const (
 	MaxPage         = 1000 // rows of a page; a larger page size means this one
 	MaxFilter       = 4096
@@ -26,13 +26,13 @@ const (
 	MaxDataBytes    = 64 << 10  // payload bytes of a DATA event
 	MaxRequestTypes = 64        // event types of one stream
 	MaxCursorLength = 128 << 10 // a fleet's cursor has a part for each node
-	MaxNodes        = 1000      // of a scope
+	MaxNodes        = 1000      // nodes of a scope
 	MaxNodeTimeout  = time.Minute
-	MaxIdentity     = 1024 // of a ban
+	MaxIdentity     = 1024 // identity of a ban
 	MaxNetwork      = 64   // an IP address or a network as text; a real one has at most 49
 )
 
-// The form of an event stream.
+// Form of an event stream.
 const (
 	// BatchSize is the most events of one response.
 	BatchSize = 256
@@ -42,12 +42,12 @@ const (
 	Heartbeat = 5 * time.Second
 )
 
-// MaxResponse is the most bytes of rows or events in one response. Clients refuse 4 MiB and more by default; a thousand
+// MaxResponse is the most bytes of rows or events in one response. Clients refuse 4 MiB and more by default. A thousand
 // connections with all their labels, or a batch of DATA, could be larger.
 const MaxResponse = 3 << 20
 
-// PageSize returns how many rows a page of a requested size may have: DefaultPage for 0, at most MaxPage. Validation
-// has refused a negative size.
+// PageSize returns how many rows a page of a requested size may have: DefaultPage for 0, at most MaxPage. n must not be
+// negative: validation refuses that.
 func PageSize(n int32) int {
 	if n == 0 {
 		return DefaultPage

@@ -4,22 +4,22 @@ import "fmt"
 
 // BoundsError says that a request's field is out of its bounds: INVALID_ARGUMENT with the reason OUT_OF_BOUNDS.
 type BoundsError struct {
-	Field string // as the contract names it; a path such as `scope.nodes` for a field of a field
-	Text  string // what was given and what is expected
+	Field string // the contract's name; a path such as `scope.nodes` for a field of a field
+	Text  string // the given value and the expected form
 }
 
 // Error returns the field and the text.
 func (e *BoundsError) Error() string { return e.Field + ": " + e.Text }
 
-// IDError says that a request's field has something that is no connection ID: INVALID_ARGUMENT with the reason
+// IDError says that a request's field has a text that is no connection ID: INVALID_ARGUMENT with the reason
 // MALFORMED_ID.
 type IDError struct {
-	Field string // as the contract names it
-	ID    string // as it was given
-	Err   error  // what is wrong with it
+	Field string // the contract's name
+	ID    string // the given text
+	Err   error  // the mistake in it
 }
 
-// Error returns what is wrong with the ID.
+// Error returns the mistake in the ID.
 func (e *IDError) Error() string { return e.Err.Error() }
 
 // First returns the first error that is not nil. All of its arguments have been evaluated by then.

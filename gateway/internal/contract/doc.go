@@ -1,3 +1,3 @@
-// Package contract holds what the control plane and the fleet must agree on beyond the generated code: the reasons of
-// errors, the bounds of requests, the checksums of tokens, and which methods only read.
+// Package contract has the parts that the control plane and the fleet must agree on beyond the generated code: the
+// reasons of errors, the bounds of requests, the checksums of tokens, and the set of methods that only read.
 package contract

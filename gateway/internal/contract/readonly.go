@@ -10,8 +10,8 @@ import (
 )
 
 // ReadOnly reports whether a method of GatewayService changes nothing, as its idempotency_level in the contract
-// declares, so that a call of it may be ended at any time or made again. The method is a full name such as
-// `/sockgate.v1.GatewayService/ListNodes`; an unknown one counts as changing something. It may be called from any
+// declares. A call of such a method may be ended at any time, or made again. The method is a full name such as
+// `/sockgate.v1.GatewayService/ListNodes`. An unknown one counts as changing something. ReadOnly may be called from any
 // goroutine.
 func ReadOnly(method string) bool { return readOnly()[method] }
 

@@ -9,7 +9,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestReadOnly holds that the contract declares exactly the methods of a viewer, a role that may only look, as free of
+// TestReadOnly checks that the contract declares exactly the methods of a viewer, a role that may only look, as free of
 // side effects.
 func TestReadOnly(t *testing.T) {
 	methods := pb.File_sockgate_v1_gateway_service_proto.Services().ByName("GatewayService").Methods()

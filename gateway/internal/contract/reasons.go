@@ -1,6 +1,6 @@
 package contract
 
-// The reasons of ErrorInfo: programs tell errors by them, so none may be renamed.
+// Reasons of ErrorInfo. Programs tell errors apart by them, so none may be renamed.
 const (
 	ReasonOutOfBounds         = "OUT_OF_BOUNDS"
 	ReasonMalformedID         = "MALFORMED_ID"
@@ -33,12 +33,13 @@ const (
 	ReasonInvalidTarget       = "INVALID_TARGET"
 
 	ReasonUnknownNode     = "UNKNOWN_NODE"     // INVALID_ARGUMENT in a scope; NOT_FOUND for ForgetNode and GetConnection
-	ReasonNodeRequired    = "NODE_REQUIRED"    // INVALID_ARGUMENT: Shutdown has to name one node
-	ReasonNodesMissing    = "NODES_MISSING"    // UNAVAILABLE: require_all, and some did not answer or cannot be known
+	ReasonNodeRequired    = "NODE_REQUIRED"    // INVALID_ARGUMENT: Shutdown must name one node
+	ReasonNodesMissing    = "NODES_MISSING"    // UNAVAILABLE: require_all, and some nodes did not answer or are unknown
 	ReasonNodeUnreachable = "NODE_UNREACHABLE" // UNAVAILABLE: the only node that a call is about cannot be reached
 	ReasonNodeTimedOut    = "NODE_TIMED_OUT"   // UNAVAILABLE: the node was asked and did not answer
-	ReasonNodeRefused     = "NODE_REFUSED"     // UNAVAILABLE: the node refused; or its own code, when it gives no reason
-	ReasonNodeLive        = "NODE_LIVE"        // FAILED_PRECONDITION: ForgetNode
+	// UNAVAILABLE: the node refused; or the code of a node's error without a reason.
+	ReasonNodeRefused = "NODE_REFUSED"
+	ReasonNodeLive    = "NODE_LIVE" // FAILED_PRECONDITION: ForgetNode
 )
 
 // Domain is the ErrorInfo domain of every error of a gateway.

@@ -2,8 +2,8 @@ package contract
 
 import "strings"
 
-// ValidText replaces invalid UTF-8 in a text from outside, such as a panic's, by U+FFFD: gRPC refuses to send a whole
-// message for one invalid string.
+// ValidText replaces invalid UTF-8 in a text from outside, such as a panic's, by U+FFFD, because gRPC refuses to send a
+// whole message for one invalid string.
 func ValidText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // Short returns s, or its first 100 bytes and an ellipsis. It is for the metadata of errors, which travel in trailers,

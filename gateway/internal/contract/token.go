@@ -14,10 +14,10 @@ const (
 	ChecksumSize = 8
 )
 
-// TokenVersion is the first byte of a page token, which says what the token is of.
+// TokenVersion is the first byte of a page token. It tells the kinds of tokens apart.
 type TokenVersion byte
 
-// The versions of page tokens. A token of one is refused where another is expected.
+// Versions of page tokens. A token of one version is refused where another is expected.
 const (
 	TokenOfConnections      TokenVersion = 1 // of one node
 	TokenOfBans             TokenVersion = 2 // of one node
@@ -25,21 +25,21 @@ const (
 	TokenOfFleetBans        TokenVersion = 4
 )
 
-// Bind returns what a page token and the request that it is used in must have in common: it is of the request's text.
+// Bind returns a hash of text, the part of a request that must stay equal throughout a walk. A page token contains it.
 func Bind(text string) [BindingSize]byte {
 	sum := sha256.Sum256([]byte(text))
 	return [BindingSize]byte(sum[:])
 }
 
-// SealToken encodes a page token: base64url of version, body and checksum. The checksum is no secret: it tells a token
-// that was cut or changed on its way from a whole one, which would otherwise go on silently at another place.
+// SealToken encodes a page token: base64url of version, body and checksum. The checksum is no secret. It detects a
+// token that was cut or altered on its way, which would otherwise continue silently at another place.
 func SealToken(v TokenVersion, body []byte) string {
 	b := append([]byte{byte(v)}, body...)
 	return base64.RawURLEncoding.EncodeToString(append(b, checksum(b)...))
 }
 
-// OpenToken returns the body of a page token of at most limit bytes; not ok when SealToken did not make it of this
-// version.
+// OpenToken returns the body of a page token of at most limit bytes. It is not ok unless SealToken made the token with
+// this version.
 func OpenToken(s string, v TokenVersion, limit int) (body []byte, ok bool) {
 	if len(s) > limit || strings.ContainsAny(s, "\r\n") { // the decoder would ignore line ends
 		return nil, false

@@ -1,6 +1,6 @@
 // Package ipnet parses addresses and networks, keeps sets of networks, and says whether an address is loopback. All of
 // it uses one form: an IPv4 address or network is never in its IPv6 form, an address has no zone, and a network has no
-// bits behind its prefix.
+// bits after its prefix.
 package ipnet
 
 import (
@@ -10,11 +10,10 @@ import (
 	"strings"
 )
 
-// SiteBits is the length of the prefix of a customer's IPv6 network. The customer can take any address in it (RFC
-// 6177).
+// SiteBits is the length of the prefix of a customer's IPv6 network. The customer can use any address in it (RFC 6177).
 const SiteBits = 64
 
-// Addr returns an address in the one form. The zone goes because it names an interface of this machine.
+// Addr returns an address in the one form. It drops the zone, which names an interface of this machine.
 func Addr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Network returns a network in the one form. Networks of IPv4-mapped addresses, ::ffff:0:0/96 and longer, become IPv4.
@@ -31,7 +30,7 @@ func Single(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, a.BitLen())
 }
 
-// Site returns the IPv6 /64 network of an address; false for IPv4, which has none.
+// Site returns the IPv6 /64 network of an address. It returns false for IPv4, which has none.
 func Site(a netip.Addr) (netip.Prefix, bool) {
 	if a = Addr(a); !a.Is6() {
 		return netip.Prefix{}, false
@@ -39,8 +38,8 @@ func Site(a netip.Addr) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, SiteBits).Masked(), true
 }
 
-// Parse reads a network in CIDR form, `10.0.0.0/8` or `2001:db8::/32`, or an address, which is a network of one. Bits
-// behind the prefix are cleared. An address with a zone is refused.
+// Parse reads a network in CIDR form, `10.0.0.0/8` or `2001:db8::/32`, or an address, which is a network of one
+// address. It clears bits after the prefix, and refuses an address with a zone.
 func Parse(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		return Single(a), nil
@@ -53,7 +52,7 @@ func Parse(text string) (netip.Prefix, error) {
 	return Network(p), nil
 }
 
-// ParseDroppingZone is Parse, but it ignores the zone of an address.
+// ParseDroppingZone does the same as Parse, but ignores the zone of an address.
 func ParseDroppingZone(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil && !strings.Contains(text, "/") { // a zone may contain a slash
 		return Single(a), nil
@@ -61,15 +60,15 @@ func ParseDroppingZone(text string) (netip.Prefix, error) {
 	return Parse(text)
 }
 
-// ParseExact reads a network in CIDR form and returns it as it was written. Exact is false when it has bits behind its
-// prefix: the writer may have meant something else.
+// ParseExact reads a network in CIDR form and returns it as it was written. exact is false if it has bits after its
+// prefix, because the writer may have meant another network.
 func ParseExact(text string) (p netip.Prefix, exact bool, err error) {
 	p, err = netip.ParsePrefix(text)
 	return p, err == nil && p == p.Masked(), err
 }
 
-// IsLoopback reports whether an address of a listener or of a peer is a loopback IP address. A unix socket's is not:
-// the user behind it must be known.
+// IsLoopback reports whether an address of a listener or of a peer is a loopback IP address. The address of a unix
+// socket is not one, because the user at its other end must be known.
 func IsLoopback(a net.Addr) bool {
 	if a == nil {
 		return false

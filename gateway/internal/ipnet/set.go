@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Map has a value for each of some networks. An address is looked for once for each length of prefix that occurs, not
-// for each network. The zero value is empty. It may be read by many goroutines at once when no Put is under way.
+// Map maps networks to values. A look-up takes one step for each length of prefix that occurs, not for each network.
+// The zero value is empty. Goroutines may read it concurrently while no Put is under way.
 type Map[V any] struct {
 	values  map[netip.Prefix]V
 	lengths [2][]int // of the prefixes of IPv4 and IPv6, each once, the longest first
@@ -27,15 +27,15 @@ func (m *Map[V]) Put(p netip.Prefix, v V) {
 	}
 }
 
-// Find returns the value of the narrowest network that has an address and whose value satisfies ok. An invalid address,
-// as that of a unix socket, is in no network.
+// Find returns the value of the narrowest network that contains an address and whose value satisfies ok. An invalid
+// address, such as a unix socket's, is in no network.
 func (m *Map[V]) Find(a netip.Addr, ok func(V) bool) (v V, found bool) {
 	if !a.IsValid() {
 		return v, false
 	}
 	a = Addr(a)
 	for _, bits := range m.lengths[family(a)] {
-		p, _ := a.Prefix(bits) // the length is one of the family
+		p, _ := a.Prefix(bits) // the length fits the family
 		if v, found := m.values[p]; found && ok(v) {
 			return v, true
 		}
@@ -43,10 +43,10 @@ func (m *Map[V]) Find(a netip.Addr, ok func(V) bool) (v V, found bool) {
 	return v, false
 }
 
-// Set is a set of networks. The zero value is empty. It never changes.
+// Set is a set of networks. The zero value is empty. A Set never changes.
 type Set struct{ networks Map[struct{}] }
 
-// NewSet makes a set of networks that are valid.
+// NewSet makes a set of networks, which must be valid.
 func NewSet(prefixes []netip.Prefix) Set {
 	var s Set
 	for _, p := range prefixes {
@@ -61,7 +61,7 @@ func (s *Set) Contains(a netip.Addr) bool {
 	return found
 }
 
-// family is 0 for IPv4 and 1 for IPv6.
+// family returns 0 for IPv4 and 1 for IPv6.
 func family(a netip.Addr) int {
 	if a.Is4() {
 		return 0
@@ -69,7 +69,7 @@ func family(a netip.Addr) int {
 	return 1
 }
 
-// Invalid says in words which of the networks is not valid; empty when all are.
+// Invalid says which of the networks is not valid, or "" if all are.
 func Invalid(prefixes []netip.Prefix) string {
 	for i, p := range prefixes {
 		if !p.IsValid() {

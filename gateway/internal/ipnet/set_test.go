@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A set of networks has exactly the addresses that one of its networks has.
+// TestSet checks that a set has exactly the addresses that one of its networks has.
 func TestSet(t *testing.T) {
 	address := rapid.Custom(func(t *rapid.T) netip.Addr {
 		b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 127, 128, 255}), 4, 4).Draw(t, "bytes")

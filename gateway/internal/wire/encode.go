@@ -1,6 +1,6 @@
-// Package wire encodes rows and events as the contract has them, straight to bytes: no message is allocated for each.
+// Package wire encodes rows and events in the contract's form, straight to bytes, without a message for each.
 //
-// The field numbers are written out by hand. Tests of control hold that every field decodes to its value.
+// The field numbers are written out by hand. Tests of control check that every field decodes to its value.
 package wire
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 )
 
-// begin appends the tag of a field that has a length and one byte for that length, and returns where the field's bytes
+// begin appends the tag of a field that has a length, and one byte for that length. It returns where the field's bytes
 // begin.
 func begin(b []byte, field protowire.Number) ([]byte, int) {
 	b = append(appendTag(b, field, protowire.BytesType), 0)
@@ -33,7 +33,8 @@ func end(b []byte, at int) []byte {
 	return b
 }
 
-// appendTag is protowire.AppendTag, short enough for the compiler to inline where the tag has one byte.
+// appendTag does the same as protowire.AppendTag. It is short enough for the compiler to inline if the tag has one
+// byte.
 func appendTag(b []byte, field protowire.Number, t protowire.Type) []byte {
 	if field < 1<<4 {
 		return append(b, byte(field)<<3|byte(t))
@@ -41,7 +42,7 @@ func appendTag(b []byte, field protowire.Number, t protowire.Type) []byte {
 	return protowire.AppendTag(b, field, t)
 }
 
-// appendUint appends a field, or nothing for the zero value. So do the functions behind it, as proto3 does.
+// appendUint appends a field, or nothing for the zero value. So do the functions after it, as proto3 does.
 func appendUint(b []byte, field protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return b
@@ -88,7 +89,7 @@ func appendSeconds(b []byte, field protowire.Number, seconds int64, nanos int) [
 	b, at := begin(b, field)
 	b = appendUint(b, 1, uint64(seconds))
 	b = appendUint(b, 2, uint64(nanos))
-	b[at-1] = byte(len(b) - at) // two fields have less than 128 bytes
+	b[at-1] = byte(len(b) - at) // the two fields have less than 128 bytes
 	return b
 }
 
@@ -99,7 +100,7 @@ func appendList(b []byte, field protowire.Number, list []string) []byte {
 	return b
 }
 
-// appendElement appends a string of a list or a map, where an empty one counts too.
+// appendElement appends a string of a list or a map, including an empty one.
 func appendElement(b []byte, field protowire.Number, s string) []byte {
 	return protowire.AppendString(appendTag(b, field, protowire.BytesType), contract.ValidText(s))
 }

@@ -7,10 +7,10 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// EventEncoder writes the events of one node's log as sockgate.v1.Event, straight to bytes: making messages first would
-// cost several times as much. It never changes and may be used from any goroutine.
+// EventEncoder encodes the events of one node's log as sockgate.v1.Event, straight to bytes: making messages first
+// would cost several times as much. It never changes and may be used from any goroutine.
 type EventEncoder struct {
-	// Origin is the node and the incarnation that the events are of.
+	// Origin is the node and the incarnation of the events.
 	Origin event.Origin
 
 	head []byte // the fields of Origin, encoded
@@ -148,7 +148,8 @@ func appendControl(b []byte, d *event.ControlDetail) []byte {
 	return appendTexts(b, 18, d.Nodes)
 }
 
-// EventTypes converts the types of a request. No types give the empty set, which a subscription takes for all types.
+// EventTypes converts the types of a request. Without types it returns the empty set, which a subscription reads as all
+// types.
 func EventTypes(types []pb.EventType) event.Types {
 	var set event.Types
 	for _, t := range types {

@@ -14,12 +14,12 @@ import (
 // fieldRows is the number of ListConnectionsResponse.connections.
 const fieldRows protowire.Number = 1
 
-// usualRow is the most bytes of a row with a few labels: a page's buffer begins with that much for each.
+// usualRow is the most bytes of a row with a few labels. A page's buffer begins with that much for each row.
 const usualRow = 256
 
 // SetRows puts the first connections into a response and returns how many fit into contract.MaxResponse: at least one,
-// unless infos is empty. They go in encoded, as unknown fields that protobuf marshals as they are; a client sees no
-// difference, and the response's own Connections stays empty.
+// unless infos is empty. It adds them in encoded form, as unknown fields that protobuf marshals unchanged. A client
+// sees no difference, but the response's own Connections stays empty.
 func SetRows(response *pb.ListConnectionsResponse, infos []server.Connection) int {
 	if len(infos) == 0 {
 		return 0
@@ -37,8 +37,8 @@ func SetRows(response *pb.ListConnectionsResponse, infos []server.Connection) in
 	return n
 }
 
-// appendConnection appends a field that is a sockgate.v1.Connection: the bytes of control's own conversion, marshalled,
-// without its thirty allocations. A walk may have a million rows.
+// appendConnection appends a field that is a sockgate.v1.Connection. The bytes equal those of control's own conversion,
+// marshalled, without its thirty allocations. A walk may have a million rows.
 func appendConnection(b []byte, field protowire.Number, i *event.Connection) []byte {
 	b, at := begin(b, field)
 	b, text := begin(b, 1)
