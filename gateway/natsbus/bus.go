@@ -16,19 +16,19 @@ import (
 // closeTimeout is how long Close waits for published messages to go out.
 const closeTimeout = 2 * time.Second
 
-// Bus is a bus.Bus over NATS. It does not deliver its own messages. Any goroutine may call its methods, and no method
-// but Close waits for the network.
+// Bus is a bus.Bus over NATS. It does not deliver its own messages. Its methods may be called from any goroutine. Only
+// Close waits for the network.
 type Bus struct {
 	// Lock order: docs/locks.md.
 
 	config Config
 	log    hclog.Logger
-	server *server.Server // the embedded one; nil with external servers
+	server *server.Server // the embedded server; nil with external servers
 	outbox *outbox
 	dialer *dialer
 	due    occasions
 	lost   atomic.Uint64 // messages that Publish took and that were not sent
-	most   atomic.Int64  // the largest message that the server takes, in bytes; 0 until it is known
+	most   atomic.Int64  // the largest message in bytes that the server takes; 0 until it is known
 
 	closing sync.Once
 	ended   chan struct{} // closed when run has returned
@@ -36,13 +36,13 @@ type Bus struct {
 	mu      sync.Mutex
 	status  bus.Status
 	changed chan struct{}
-	life    uint64          // how many connections there have been
+	life    uint64          // number of connections so far
 	told    map[string]bool // reasons that were logged since the connection was lost
 	all     []*subscription // in the order of their making
 }
 
-// Open starts a bus and, if so configured, the embedded server. It does not wait for the network: the bus connects by
-// itself, and again whenever the connection is lost, after 1 s to 30 s and for ever. An error says that the
+// Open starts a bus and, if so configured, the embedded server. It does not wait for the network. The bus connects by
+// itself, and reconnects for ever when the connection is lost, after 1 s to 30 s each time. An error says that the
 // configuration is wrong, or that the embedded server cannot listen for other nodes. The caller must Close the bus.
 func Open(c Config) (*Bus, error) {
 	if c.Logger == nil {
@@ -79,8 +79,8 @@ func (b *Bus) Address() string {
 
 // Publish queues a copy of a message for the other nodes' subscriptions, at most 8 MiB of messages at a time. An error
 // says that the message will not be sent: there is no connection, the queue is full, the message is larger than the
-// server takes, or the bus is closed. A message that was queued is lost when the connection breaks before it goes out;
-// the log then counts it.
+// server takes, or the bus is closed. A queued message is lost if the connection breaks before it goes out; the log
+// then counts it.
 func (b *Bus) Publish(subject string, data []byte) error {
 	b.mu.Lock()
 	life, connected, reason := b.life, b.status.Connected, b.status.Problem
@@ -94,11 +94,12 @@ func (b *Bus) Publish(subject string, data []byte) error {
 	return b.outbox.put(work{subject: subject, data: append([]byte(nil), data...), life: life})
 }
 
-// Subscribe calls deliver for each message of the other nodes on a subject, where `*` stands for one word: in order and
-// one at a time, in a goroutine of the subscription. It may be called without a connection, and holds for every later
-// one. At most 64 MiB wait for deliver; messages beyond that are dropped, and the log says so. deliver may keep the
-// data. When unsubscribe returns, deliver has returned and is not called again; deliver itself must not call it. An
-// error says that the subject is malformed or the bus is closed.
+// Subscribe calls deliver for each message of the other nodes on a subject, where `*` stands for one word. It calls
+// deliver in order and one at a time, in a goroutine of the subscription. deliver may keep the data.
+//
+// Subscribe may be called without a connection, and holds for every later one. At most 64 MiB wait for deliver;
+// messages beyond that are dropped, and the log says so. When unsubscribe returns, deliver has returned and is not
+// called again; deliver itself must not call it. An error says that the subject is malformed or the bus is closed.
 func (b *Bus) Subscribe(subject string, deliver func(subject string, data []byte)) (unsubscribe func(), err error) {
 	if !validSubject(subject) {
 		return nil, fmt.Errorf("subject %.100q: expected words with dots between them", subject)
@@ -113,7 +114,7 @@ func (b *Bus) Subscribe(subject string, deliver func(subject string, data []byte
 	}), nil
 }
 
-// Status returns how the bus is connected now.
+// Status returns the present state of the connection.
 func (b *Bus) Status() bus.Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,7 +122,7 @@ func (b *Bus) Status() bus.Status {
 }
 
 // Changed returns a channel that is closed when Status changes next: when a connection is made or lost, or an attempt
-// fails for a reason that is new since the last connection. Take the channel first and then ask Status, so that no
+// fails for a reason that is new since the last connection. Take the channel first and then call Status, so that no
 // change is missed.
 func (b *Bus) Changed() <-chan struct{} {
 	b.mu.Lock()
@@ -129,9 +130,9 @@ func (b *Bus) Changed() <-chan struct{} {
 	return b.changed
 }
 
-// Close sends published messages for at most 2 s, and ends the connection, the subscriptions and the embedded server;
-// an embedded server may take 2 s more to send to the other nodes. It also waits for every deliver that runs. A second
-// Close waits for the first.
+// Close sends published messages for at most 2 s, and ends the connection, the subscriptions and the embedded server.
+// An embedded server may take 2 s more to send to the other nodes. Close also waits for every deliver that runs. A
+// second Close waits for the first.
 func (b *Bus) Close() {
 	b.closing.Do(func() {
 		b.outbox.close()

@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Config says how a node reaches the others. Open does not change it.
+// Config configures a node's way to the others. Open does not change it.
 type Config struct {
-	// Node is the node's name, as the logs of servers show it, without dots, spaces, * and >. Required.
+	// Node is the node's name, which the logs of servers show. It has no dots, spaces, * or >. Required.
 	Node string
 	// Fleet is the fleet's name, in the same form. Embedded servers of different fleets refuse each other. Required.
 	Fleet string
@@ -27,15 +27,15 @@ type Config struct {
 	Logger hclog.Logger
 }
 
-// Embedded says how the server inside this process makes a cluster with the servers of other nodes. It is for up to
-// about 20 nodes, because each is connected to each.
+// Embedded configures a server inside this process, which makes a cluster with the servers of other nodes. It is for up
+// to about 20 nodes, because each is connected to each.
 type Embedded struct {
 	// Listen is the address for other nodes' servers, host:port; port 0 takes a free one. Required.
 	Listen string
-	// Join are addresses of other nodes' servers, host:port. One that answers is enough: servers tell each other of the
-	// rest. The node's own address may be among them. Default: none; the others then name this one.
+	// Join are addresses of other nodes' servers, host:port. One that answers is enough, because servers tell each other
+	// of the rest. The node's own address may be among them. Default: none; the others then name this one.
 	Join []string
-	// TLS is for both ends of connections between nodes: ClientAuth must be tls.RequireAndVerifyClientCert and RootCAs
+	// TLS is for both ends of connections between nodes. ClientAuth must be tls.RequireAndVerifyClientCert, and RootCAs
 	// must be set. Each node checks that the other's certificate is for the address, or the host name in Join, that it
 	// connected to. Default: none. Hazard: without TLS, every program that reaches Listen is a node; with TLS, every
 	// program that has a certificate under these CAs is one.
@@ -44,10 +44,10 @@ type Embedded struct {
 
 // External names NATS servers that run elsewhere.
 type External struct {
-	// URLs are the servers: nats://host:port or tls://host:port, perhaps with a user and password. At least one is
-	// required. The bus uses no server that these tell of, so that the password goes nowhere else: name every server.
+	// URLs are the servers: nats://host:port or tls://host:port, optionally with a user and password. At least one is
+	// required. Name every server: the bus uses no server that these tell of, so that the password goes nowhere else.
 	URLs []string
-	// TLS is for connections to them, with a client's certificate or without. When it is set, a server without TLS is
+	// TLS is for connections to the servers, with a client's certificate or without. If it is set, a server without TLS is
 	// refused. Default: the system's CAs, for tls:// URLs.
 	TLS *tls.Config
 	// CredentialsFile is a file with a user's JWT and its seed. It is read again for each connection. Default: none.
@@ -119,7 +119,8 @@ func (e *External) validate() error {
 	return CheckCredentials(e.CredentialsFile)
 }
 
-// CheckCredentials reads a credentials file and returns an error that names it when it has no user's JWT and seed.
+// CheckCredentials reads a credentials file. If the file has no user's JWT and seed, it returns an error that names the
+// file.
 func CheckCredentials(file string) error {
 	var o nats.Options
 	err := nats.UserCredentials(file)(&o)
@@ -136,11 +137,11 @@ func CheckCredentials(file string) error {
 	return nil
 }
 
-// Redacted returns a server's URL for logs and messages: with `...` in place of the user, password or token.
+// Redacted returns a server's URL for logs and messages, with `...` in place of the user, password or token.
 func Redacted(server string) string {
 	u, err := url.Parse(server)
 	if err != nil {
-		return "a URL that cannot be read" // which may have a password in it
+		return "a URL that cannot be read" // it may contain a password
 	}
 	if u.User != nil {
 		u.User = url.User("...")

@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 )
 
-// TestExternalBus runs the suite of a bus with a real server, and with a proxy before it for each place.
+// TestExternalBus runs the suite with a real server, and with a proxy before it for each place.
 func TestExternalBus(t *testing.T) {
 	t.Parallel()
 	fleettest.Buses(t, func(t *testing.T) fleettest.BusKind {
@@ -24,8 +24,8 @@ func TestExternalBus(t *testing.T) {
 	})
 }
 
-// TestEmbeddedBus runs the suite with a server inside each place. They make a cluster: the first joins none, the others
-// join the first.
+// TestEmbeddedBus runs the suite with a server inside each place. The servers make a cluster: the first joins none, the
+// others join the first.
 func TestEmbeddedBus(t *testing.T) {
 	t.Parallel()
 	fleettest.Buses(t, func(*testing.T) fleettest.BusKind {

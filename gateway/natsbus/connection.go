@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A server that has left maxPings pings unanswered when the next one is due is lost: after 6 s.
+// Pings to a server. A server that has left maxPings of them unanswered when the next one is due is lost: after 6 s.
 const (
 	pingEvery = 2 * time.Second
 	maxPings  = 2
@@ -33,8 +33,7 @@ func (b *Bus) external() nats.Options {
 	return o
 }
 
-// inProcess returns the options for connecting to the embedded server. No network can fail between, so there are no
-// pings.
+// inProcess returns the options for connecting to the embedded server. No network lies between, so there are no pings.
 func (b *Bus) inProcess(password string) nats.Options {
 	o := b.options()
 	o.InProcessServer = b.dialer
@@ -43,8 +42,8 @@ func (b *Bus) inProcess(password string) nats.Options {
 	return o
 }
 
-// options returns the options for every server: the library connects again for ever, and publishing without a
-// connection fails.
+// options returns the options for every server. The library reconnects for ever, and publishing without a connection
+// fails.
 func (b *Bus) options() nats.Options {
 	var conn atomic.Pointer[nats.Conn]
 	return nats.Options{
@@ -56,7 +55,7 @@ func (b *Bus) options() nats.Options {
 		IgnoreAuthErrorAbort: true,
 		ReconnectBufSize:     -1,
 		CustomReconnectDelayCB: func(attempts int) time.Duration {
-			// No other callback reports a failure after dialing: of TLS, or a refused user.
+			// No other callback reports a failure after dialing, such as a failed TLS handshake or a refused user.
 			if c := conn.Load(); c != nil && c.LastError() != nil {
 				b.failed(c.LastError())
 			}
@@ -70,15 +69,14 @@ func (b *Bus) options() nats.Options {
 	}
 }
 
-// current reports whether a connection is the present one.
+// current reports whether the bus is connected and life is the number of that connection.
 func (b *Bus) current(life uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.status.Connected && b.life == life
 }
 
-// connected records a new connection. Messages that were published for an earlier one are not sent on it: their life is
-// over.
+// connected records a new connection. Messages that were published for an earlier one are not sent on it.
 func (b *Bus) connected(c *nats.Conn) {
 	b.most.Store(c.MaxPayload())
 	b.mu.Lock()
@@ -93,8 +91,8 @@ func (b *Bus) connected(c *nats.Conn) {
 		"version", c.ConnectedServerVersion())
 }
 
-// disconnected records that the connection was lost, or closed for good. It logs no warning: the fleet does, from the
-// status.
+// disconnected records that the connection was lost, or closed for good. It logs no warning, because the fleet does,
+// from the status.
 func (b *Bus) disconnected(err error) {
 	reason := problem(err)
 	b.mu.Lock()
@@ -111,8 +109,8 @@ func (b *Bus) disconnected(err error) {
 	}
 }
 
-// failed records that an attempt to connect failed. Each reason is logged once until there is a connection, also when
-// the attempts go to several servers that fail for reasons of their own.
+// failed records that an attempt to connect failed. Each reason is logged once until there is a connection, even if the
+// attempts go to several servers that fail for different reasons.
 func (b *Bus) failed(err error) {
 	reason := problem(err)
 	b.mu.Lock()
@@ -147,7 +145,7 @@ func (b *Bus) complained(s *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer) && s != nil:
 		if b.due.due("slow " + s.Subject) {
-			dropped, _ := s.Dropped() // fails when the subscription has ended
+			dropped, _ := s.Dropped() // fails if the subscription has ended
 			b.log.Warn("messages of other nodes come faster than they are taken, and are dropped", "subject", s.Subject,
 				"dropped", dropped, "room", maxPending)
 		}

@@ -1,5 +1,5 @@
 // Package natsbus is the bus of a fleet over core NATS. The server is either embedded in the gateway, and makes a
-// cluster with the servers of the other nodes, or one that the operator runs. It is the only package that knows NATS.
+// cluster with the servers of the other nodes, or the operator runs it. No other package knows NATS.
 //
 //	bus, err := natsbus.Open(natsbus.Config{
 //		Node:     "edge-1",
@@ -9,15 +9,15 @@
 //	...
 //	defer bus.Close()
 //
-// A message takes this way:
+// A message passes these steps:
 //
 //	Publish, Subscribe → outbox → run → nats.Conn → wire → a server
 //
-// The NATS client holds one lock while it dials, shakes hands and writes, for seconds when a server hangs. So only one
+// The NATS client holds one lock while it dials, shakes hands and writes, for seconds if a server hangs. So only one
 // goroutine, run, makes calls that take that lock. Every other goroutine leaves work in the outbox, and asks the bus
 // itself for its status.
 //
 // Hazard: a program that links nats-server, whether it starts a server or not, reads /proc/self/stat once a second on
 // Linux, because its package pse does so from the start. It also has net/http/pprof and expvar in http.DefaultServeMux,
-// which a gateway must therefore never serve.
+// so a gateway must never serve that mux.
 package natsbus

@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// routeDeadline is how long a write to another node's server may take. Nothing else bounds the bytes that wait for
-	// a node that takes none. Pings let go of a node that stands still after 6 s.
+	// routeDeadline is how long a write to another node's server may take. Nothing else bounds the bytes that wait for a
+	// node that takes none. Pings end the connection to a stopped node after 6 s.
 	routeDeadline = 5 * time.Second
 	// maxPayload is the most bytes of a message. The fleet's messages are at most a quarter of it.
 	maxPayload = 1 << 20
-	// maxStrangers is how many connections the address on loopback accepts. No program has any business there.
+	// maxStrangers is how many connections the server's loopback address for clients accepts. No program has any business
+	// there.
 	maxStrangers = 64
-	// partingTime is the time for the kernel to send the bytes that it has taken: it discards them when a connection is
+	// partingTime is the time for the kernel to send the bytes that it has taken. It discards them if a connection is
 	// closed that has unread bytes.
 	partingTime = 100 * time.Millisecond
 	// inProcess is the only kind of connection that the only user may have.
@@ -55,8 +56,8 @@ func startServer(c *Config, password string) (*server.Server, error) {
 	return s, nil
 }
 
-// stopServer ends the server after published messages have gone out to the other nodes. It waits for that at most
-// closeTimeout: the server's own Shutdown does not wait.
+// stopServer waits until published messages have gone out to the other nodes, for at most closeTimeout, and then ends
+// the server. The server's own Shutdown does not wait.
 func stopServer(s *server.Server) {
 	timeout := time.After(closeTimeout)
 	for waiting := true; waiting && routesPending(s) > 0; {
@@ -106,11 +107,11 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 		port = server.RANDOM_PORT
 	}
 	o := &server.Options{
-		// Servers of one name would refuse each other, but the fleet itself deals with two nodes of one name.
+		// Servers with the same name would refuse each other, but the fleet itself deals with two nodes of one name.
 		ServerName: c.Node + "-" + rand.Text(),
-		NoSigs:     true, // or the server takes the process's signals, and ends the process
-		// Without a listener for clients the server starts no cluster. Nobody can use this one: the only user has to be
-		// in this process.
+		NoSigs:     true, // otherwise the server would take the process's signals, and end the process
+		// Without a listener for clients the server starts no cluster. No program can use this one, because the only user
+		// must be in this process.
 		Host:    "127.0.0.1",
 		Port:    server.RANDOM_PORT,
 		MaxConn: maxStrangers,
@@ -127,14 +128,15 @@ func serverOptions(c *Config, password string) (*server.Options, error) {
 			Advertise:      advertised(host, e.Listen),
 			TLSConfig:      e.TLS,
 			TLSTimeout:     dialTimeout.Seconds(),
-			ConnectRetries: math.MaxInt, // or the server gives up nodes that others told of and that it cannot reach
+			ConnectRetries: math.MaxInt, // otherwise the server would give up nodes that others told of and that it cannot reach
 			PoolSize:       1,           // one connection between two nodes
 			NoAdvertise:    true,        // hides the address for clients
 			Compression:    server.CompressionOpts{Mode: server.CompressionOff},
 			PingInterval:   pingEvery,
 			MaxPingsOut:    maxPings,
 			WriteDeadline:  routeDeadline,
-			// Otherwise a node that takes a byte now and then is kept, and the bytes that wait for it have no bound.
+			// Otherwise the server would keep a node that takes a byte now and then, and the bytes that wait for it would have
+			// no bound.
 			WriteTimeout: server.WriteTimeoutPolicyClose,
 		},
 	}

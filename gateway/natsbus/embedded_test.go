@@ -17,8 +17,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// TestEmbeddedAdmitsNobody holds that the embedded server's password is of no use to another program: the only user has
-// to be in the process. The server listens for clients on loopback only.
+// TestEmbeddedAdmitsNobody checks that another program cannot use the embedded server's password, because the only user
+// must be in the process. The server listens for clients on loopback only.
 func TestEmbeddedAdmitsNobody(t *testing.T) {
 	t.Parallel()
 	const password = "known to everybody"
@@ -54,7 +54,7 @@ func TestEmbeddedAdmitsNobody(t *testing.T) {
 	}
 }
 
-// TestEmbeddedAddressInUse holds that Open refuses an address that it cannot listen on, with a sentence, and leaves
+// TestEmbeddedAddressInUse checks that Open refuses an address that it cannot listen on, with a sentence, and leaves
 // nothing running.
 func TestEmbeddedAddressInUse(t *testing.T) {
 	t.Parallel()
@@ -73,8 +73,8 @@ func TestEmbeddedAddressInUse(t *testing.T) {
 	}
 }
 
-// TestEmbeddedJoinsItself holds that a node's own address in Join does no harm, and that two nodes of one name are both
-// there: noticing them is the fleet's task.
+// TestEmbeddedJoinsItself checks that a node's own address in Join does no harm, and that two nodes of one name are
+// both there: noticing them is the fleet's task.
 func TestEmbeddedJoinsItself(t *testing.T) {
 	t.Parallel()
 	seed := free(t, "127.0.0.9")
@@ -100,8 +100,8 @@ func free(t testing.TB, host string) string {
 	return l.Addr().String()
 }
 
-// TestEmbeddedFindsAgain holds that a node looks for ever for the nodes that others told it of: it finds one that comes
-// back after a while and joins none itself.
+// TestEmbeddedFindsAgain checks that a node looks for ever for the nodes that others told it of. It finds one that
+// comes back after a while and joins no node itself.
 func TestEmbeddedFindsAgain(t *testing.T) {
 	t.Parallel()
 	log := newJournal()
@@ -122,8 +122,8 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
-// TestEmbeddedSeveralAddresses holds that nodes on a machine with several addresses find each other through a third
-// one. A connection there comes from another address than the one that its node listens on.
+// TestEmbeddedSeveralAddresses checks that nodes on a machine with several addresses find each other through a third
+// node. A connection there comes from another address than the one that its node listens on.
 func TestEmbeddedSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	on := func(node, address string, join ...string) *natsbus.Bus {
@@ -135,7 +135,7 @@ func TestEmbeddedSeveralAddresses(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
-// TestEmbeddedSaysGoodbye holds that a message that is published right before Close still reaches the others.
+// TestEmbeddedSaysGoodbye checks that a message that is published right before Close still reaches the others.
 func TestEmbeddedSaysGoodbye(t *testing.T) {
 	t.Parallel()
 	a := embedded(t, "a")
@@ -157,7 +157,7 @@ func TestEmbeddedSaysGoodbye(t *testing.T) {
 	}
 }
 
-// TestEmbeddedOtherFleet holds that nodes of different fleets do not connect, and that the log says so.
+// TestEmbeddedOtherFleet checks that nodes of different fleets do not connect, and that the log says so.
 func TestEmbeddedOtherFleet(t *testing.T) {
 	t.Parallel()
 	log := newJournal()
@@ -177,8 +177,8 @@ func TestEmbeddedOtherFleet(t *testing.T) {
 	}
 }
 
-// TestEmbeddedStalledNode holds that a node that takes no bytes is let go of, whether much is published or nothing, and
-// that it holds up no other node meanwhile.
+// TestEmbeddedStalledNode checks that a node that takes no bytes is disconnected, whether much is published or nothing,
+// and that it holds up no other node meanwhile.
 func TestEmbeddedStalledNode(t *testing.T) {
 	t.Parallel()
 	for name, messages := range map[string]int{"idle": 0, "busy": 200} {
@@ -244,16 +244,16 @@ func stallNode(t *testing.T, messages int) {
 	}
 }
 
-// mutual returns the TLS configuration of a node of a CA at some addresses.
+// mutual returns the TLS configuration of a node that has a CA's certificate for some addresses.
 func mutual(ca *authority.CA, addresses ...string) *tls.Config {
 	node := ca.Peer(authority.CommonName("node"), authority.IP(addresses...))
 	return &tls.Config{Certificates: []tls.Certificate{node.TLS()}, RootCAs: ca.Pool(), ClientCAs: ca.Pool(),
 		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13}
 }
 
-// TestEmbeddedTLS holds that nodes with certificates under one CA make a fleet, also nodes that only others told of. No
-// other gets in: not without TLS, not with another CA's certificate, not as a server whose certificate is for another
-// address.
+// TestEmbeddedTLS checks that nodes with certificates under one CA make a fleet, including nodes that only others told
+// of. No other program gets in: not without TLS, not with another CA's certificate, not as a server whose certificate
+// is for another address.
 func TestEmbeddedTLS(t *testing.T) {
 	t.Parallel()
 	ca, other, log := authority.New("CA"), authority.New("CA"), newJournal()
@@ -297,7 +297,7 @@ func TestEmbeddedTLS(t *testing.T) {
 	}
 }
 
-// TestDelay holds that attempts are 1 s to 30 s apart, the first at most 2 s, and that the delays differ.
+// TestDelay checks that attempts are 1 s to 30 s apart, the first at most 2 s, and that the delays differ.
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	different := make(map[time.Duration]bool)

@@ -5,5 +5,5 @@ import "github.com/nats-io/nats-server/v2/server"
 // StartServer starts an embedded server with a password that a test knows.
 func StartServer(c Config, password string) (*server.Server, error) { return startServer(&c, password) }
 
-// Delay returns the time that the bus waits before an attempt to connect.
+// Delay exports delay.
 var Delay = delay

@@ -17,7 +17,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// patience is how long a test waits before it fails; a test that passes does not depend on it.
+// patience is how long a test waits before it fails. No passing test waits that long.
 const patience = 30 * time.Second
 
 func check(t testing.TB, err error) {
@@ -226,7 +226,7 @@ func subscribe(t testing.TB, b bus.Bus, subject string) *fleettest.Inbox {
 	return inbox
 }
 
-// again tries until the condition holds.
+// again repeats so until it returns true.
 func again(t testing.TB, so func() bool) {
 	t.Helper()
 	timeout, tick := time.After(patience), time.NewTicker(5*time.Millisecond)

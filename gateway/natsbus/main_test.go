@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // the tests that run at once mostly wait
+	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // tests that run at once mostly wait
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if err := fleettest.RemoveBinaries(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -6,19 +6,20 @@ import (
 )
 
 const (
-	// logEvery is the least time between two lines of the log about one subject.
+	// logEvery is the least time between two log lines about one subject.
 	logEvery = time.Minute
-	// maxOccasions bounds the subjects that are remembered; at one more, all are forgotten.
+	// maxOccasions is the most subjects that are remembered. One more makes the bus forget all of them.
 	maxOccasions = 64
 )
 
-// occasions limit how often a subject is logged. The zero value is ready; it is safe for concurrent use.
+// occasions limits how often a subject is logged. The zero value is ready for use. Its methods may be called from any
+// goroutine.
 type occasions struct {
 	mu   sync.Mutex
 	last map[string]time.Time
 }
 
-// due reports whether a subject is to be logged now, and counts it as logged.
+// due reports whether a subject must be logged now, and then counts it as logged.
 func (o *occasions) due(what string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

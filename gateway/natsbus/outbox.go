@@ -10,25 +10,25 @@ import (
 // maxWaiting is the most bytes of messages that wait to be written, overhead included.
 const maxWaiting = 8 << 20
 
-// overhead is the size that a message counts for besides its bytes: for many small messages it is most of their memory.
+// overhead is the size that a message counts for besides its bytes. For many small messages it is most of their memory.
 const overhead = 128
 
 // errClosed is the error for work that comes after Close.
 var errClosed = errors.New("the bus is closed")
 
-// work is a message, or another task for run. Work is done in the order of its arrival.
+// work is a message, or another task for run. run does it in the order of its arrival.
 type work struct {
 	subject string
 	data    []byte
-	life    uint64        // the number of the connection that the message is for
-	do      func(*client) // nil for a message; its argument is nil when there is no client
+	life    uint64        // number of the connection that the message is for
+	do      func(*client) // nil for a message; its argument is nil if there is no client
 }
 
 func (w *work) size() int { return len(w.subject) + len(w.data) + overhead }
 
 // outbox has the work that waits for run. Its methods do not block.
 type outbox struct {
-	more chan struct{} // has an element when there may be new work
+	more chan struct{} // has an element if there may be new work
 
 	mu      sync.Mutex
 	waiting []work
@@ -65,7 +65,7 @@ func (o *outbox) wake() {
 	}
 }
 
-// take takes all work out, and reports whether the outbox is closed, so that no more will come.
+// take takes all work out, and reports whether the outbox is closed. A closed outbox gets no more work.
 func (o *outbox) take() (batch []work, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,7 @@ func (o *outbox) written(w *work) {
 	o.bytes -= w.size()
 }
 
-// drop forgets all messages, because their connection is lost, and returns how many there were.
+// drop forgets all messages, because their connection is lost, and returns their number.
 func (o *outbox) drop() (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

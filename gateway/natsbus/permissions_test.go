@@ -75,9 +75,9 @@ func awaitLast(t testing.TB, node string, b *natsbus.Bus, inboxes map[string]*fl
 	})
 }
 
-// TestDeployedPermissions runs a real server with the example's configuration. It holds that the fleet can do
-// everything that it needs, that a node cannot ask, answer or announce itself in another's name, and that it cannot
-// read another's messages.
+// TestDeployedPermissions runs a real server with the example's configuration. It checks that the fleet can do
+// everything that it needs. A node cannot ask, answer or announce itself in another's name, and cannot read another's
+// messages.
 func TestDeployedPermissions(t *testing.T) {
 	t.Parallel()
 	server, ca := deployed(t)
@@ -85,8 +85,7 @@ func TestDeployedPermissions(t *testing.T) {
 	two, _ := permitted(t, server, ca, "edge-2", "two")
 	three, _ := permitted(t, server, ca, "edge-3", "three")
 
-	// Every node hears every other one on every subject of the fleet. The only sign that a subscription holds is a
-	// message.
+	// Every node hears every other one on every subject of the fleet. Only a message shows that a subscription holds.
 	buses := map[string]*natsbus.Bus{"edge-1": one, "edge-2": two, "edge-3": three}
 	inboxes := make(map[string]*fleettest.Inbox)
 	for node, b := range buses {
@@ -117,8 +116,7 @@ func TestDeployedPermissions(t *testing.T) {
 		}
 	}
 
-	// edge-1 publishes messages that the server must refuse. Its last one is permitted: once that has come, no other
-	// will.
+	// edge-1 publishes messages that the server must refuse. Its last one is permitted: once that has come, no other will.
 	for _, subject := range []string{"hello.edge-2", "beat.edge-2", "ask.edge-2.edge-3", "ask.edge-2._all",
 		"answer.edge-2.edge-3", "answer.edge-2._all", "beat", "beat.edge-1.edge-2"} {
 		check(t, one.Publish(prefix+subject, []byte("false")))

@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// problem says in words why there is no connection. One cause has the same words each time, so they have no port of
-// this end in them.
+// problem says in words why there is no connection. The words for a cause are the same each time, so they contain no
+// port of this end.
 func problem(err error) string {
 	var verification *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
@@ -32,7 +32,8 @@ func problem(err error) string {
 		return "TLS: the server's certificate is refused: " + words(err)
 	case errors.Is(err, nats.ErrTLS):
 		return "TLS: " + words(err)
-	case errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED): // the first at the first attempt
+	// The library returns the former at the first attempt.
+	case errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED):
 		return "no server answers: connection refused"
 	case errors.Is(err, nats.ErrStaleConnection):
 		return fmt.Sprintf("the server has not answered for %s", pingEvery*(maxPings+1))

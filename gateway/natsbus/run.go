@@ -16,16 +16,16 @@ const (
 	maxDelay = 30 * time.Second
 )
 
-// delay returns the time to wait before the next attempt to connect, after a number of attempts without a connection: a
-// random time from 1 s to a bound that doubles up to 30 s. Chance keeps the nodes of a fleet from coming back all at
+// delay returns the time to wait before the next attempt to connect, after a number of attempts without a connection.
+// It is random, from 1 s to a bound that doubles up to 30 s. Chance keeps the nodes of a fleet from reconnecting all at
 // once.
 func delay(attempts int) time.Duration {
 	most := min(minDelay<<min(attempts, 10), maxDelay)
 	return minDelay + rand.N(most-minDelay+1)
 }
 
-// client is a connection of the NATS library. It connects again by itself until it is closed, by run or by itself when
-// a server sends an error that the library does not know.
+// client is a connection of the NATS library. It reconnects by itself until it is closed. run closes it, or it closes
+// itself when a server sends an error that the library does not know.
 type client struct {
 	*nats.Conn
 	closed chan struct{}  // closed when the connection is, after its last callback
@@ -51,8 +51,8 @@ func (b *Bus) run(options func() nats.Options) {
 	}
 }
 
-// connect makes a connection, or begins to: when it fails, the library goes on trying. Every subscription is opened on
-// it.
+// connect makes a connection, or begins to: if it fails, the library goes on trying. It opens every subscription on the
+// connection.
 func (b *Bus) connect(o nats.Options) (*client, error) {
 	c := &client{closed: make(chan struct{})}
 	o.ClosedCB = func(*nats.Conn) {
@@ -69,8 +69,8 @@ func (b *Bus) connect(o nats.Options) (*client, error) {
 	return c, nil
 }
 
-// pause waits before the next client is made, and meanwhile does the work that needs no connection. It returns false
-// when the bus is closed.
+// pause waits before the next client is made, and meanwhile does the work that needs no connection. It returns false if
+// the bus is closed.
 func (b *Bus) pause(wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -111,7 +111,7 @@ func (b *Bus) serve(c *client) {
 	}
 }
 
-// do does one piece of work. c is nil when there is no client.
+// do does one piece of work. c is nil if there is no client.
 func (b *Bus) do(c *client, w *work) {
 	if w.do != nil {
 		w.do(c)
@@ -130,7 +130,7 @@ func (b *Bus) do(c *client, w *work) {
 // errNotConnected is the reason for not sending a message whose connection was lost after it was published.
 var errNotConnected = errors.New("the connection was lost before it went out")
 
-// unsent counts messages that were taken and not sent, and logs it now and then.
+// unsent counts messages that were taken and not sent, and logs the count at intervals.
 func (b *Bus) unsent(messages int, err error) {
 	total := b.lost.Add(uint64(messages))
 	if messages > 0 && b.due.due("unsent") {

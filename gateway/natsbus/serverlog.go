@@ -8,18 +8,19 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// serverLog is the embedded server's log. Its errors concern connections between nodes: they become warnings of the
-// gateway, equal ones once a minute. Everything else is logged with debug or trace. It is safe for concurrent use.
+// serverLog is the embedded server's log. Its errors concern connections between nodes. They become warnings of the
+// gateway, equal ones once a minute. Everything else is logged with debug or trace. Its methods may be called from any
+// goroutine.
 type serverLog struct {
 	log   hclog.Logger
-	fatal chan error // capacity 1, for the first
+	fatal chan error // capacity 1, for the first error
 	due   occasions
 }
 
-// ephemeral matches the numbers that differ between equal lines: ports, connections' numbers, attempts.
+// ephemeral matches the numbers that differ between otherwise equal lines: ports, connections' numbers, attempts.
 var ephemeral = regexp.MustCompile(`[0-9]+`)
 
-// warn logs a text that an operator should know, as a warning once a minute and otherwise with debug.
+// warn logs a text for the operator, as a warning once a minute and otherwise with debug.
 func (l *serverLog) warn(text string) {
 	if l.due.due(ephemeral.ReplaceAllString(text, "#")) {
 		l.log.Warn("NATS between nodes: " + text)
@@ -38,7 +39,7 @@ func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("NATS: " + text)
 }
 
-// Warnf logs with debug: the server warns of settings that it finds unwise.
+// Warnf logs with debug, because the server warns of settings that it finds unwise.
 func (l *serverLog) Warnf(format string, v ...any) { l.log.Debug("NATS: " + fmt.Sprintf(format, v...)) }
 
 // Errorf logs a warning.
@@ -63,5 +64,5 @@ func (l *serverLog) Debugf(format string, v ...any) {
 	l.log.Trace("NATS: " + fmt.Sprintf(format, v...))
 }
 
-// Tracef logs nothing: the server does not trace.
+// Tracef logs nothing, because the server does not trace.
 func (l *serverLog) Tracef(string, ...any) {}

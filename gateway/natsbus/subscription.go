@@ -37,7 +37,7 @@ func (s *subscription) end() {
 	s.ended = true
 }
 
-// add adds a subscription to the bus, and opens it when there is a client.
+// add adds a subscription to the bus, and opens it if there is a client.
 func (b *Bus) add(c *client, s *subscription) {
 	b.mu.Lock()
 	b.all = append(b.all, s)
@@ -53,11 +53,11 @@ func (b *Bus) remove(s *subscription) {
 	b.all = slices.DeleteFunc(b.all, func(other *subscription) bool { return other == s })
 	b.mu.Unlock()
 	if s.current != nil {
-		_ = s.current.Unsubscribe() // fails when the connection is closed: that closed the subscription too
+		_ = s.current.Unsubscribe() // fails if the connection is closed: that closed the subscription too
 	}
 }
 
-// open subscribes on a client. The library subscribes again whenever it connects again.
+// open subscribes on a client. The library resubscribes whenever it reconnects.
 func (b *Bus) open(c *client, s *subscription) {
 	var err error
 	if s.current, err = c.Subscribe(s.subject, s.handle); err != nil {
@@ -75,7 +75,7 @@ func (b *Bus) open(c *client, s *subscription) {
 	}
 }
 
-// validSubject reports whether a subject is one or more words with dots between them.
+// validSubject reports whether a subject is one or more words separated by dots.
 func validSubject(subject string) bool {
 	return !strings.ContainsAny(subject, " \t\r\n") && !slices.Contains(strings.Split(subject, "."), "")
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/natsbus"
 )
 
-// TestServerKilled holds that a bus outlives its server: it logs the reason once, connects again by itself, and its
+// TestServerKilled checks that a bus outlives its server. It logs the reason once, reconnects by itself, and its
 // subscriptions hold.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
@@ -42,8 +42,8 @@ func TestServerKilled(t *testing.T) {
 	}
 }
 
-// TestServerComesLater holds that a bus opens at once and says so when its server is not there yet, and connects when
-// it is. Subscriptions from before hold.
+// TestServerComesLater checks that a bus opens at once and says so if its server is not there yet, and connects when it
+// is. Earlier subscriptions hold.
 func TestServerComesLater(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
@@ -62,9 +62,9 @@ func TestServerComesLater(t *testing.T) {
 	}
 }
 
-// TestServerStopped holds that a server that stands still holds up no caller: Publish returns, with an error when no
-// space is left, the bus says that there is no connection, and messages that waited are not sent when the server goes
-// on.
+// TestServerStopped checks that a server whose process is stopped holds up no caller. Publish returns, with an error
+// once no space is left. The bus reports that there is no connection. Messages that waited are not sent when the server
+// goes on.
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	server, log := startNATS(t, ""), newJournal()
@@ -102,7 +102,7 @@ func TestServerStopped(t *testing.T) {
 	}
 }
 
-// TestServerStandsStill holds that the bus notices a server that stands still also when nothing is published.
+// TestServerStandsStill checks that the bus notices a stopped server even if nothing is published.
 func TestServerStandsStill(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "")
@@ -119,8 +119,8 @@ func TestServerStandsStill(t *testing.T) {
 	fleettest.AwaitStatus(t, b, true)
 }
 
-// TestPublishIsBounded holds that at most 8 MiB wait for a server that stands still, that the next connection does not
-// send them, and that their space is free then.
+// TestPublishIsBounded checks that at most 8 MiB wait for a stopped server, that the next connection does not send
+// them, and that their space is free then.
 func TestPublishIsBounded(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, false)
@@ -148,7 +148,7 @@ func TestPublishIsBounded(t *testing.T) {
 	}
 }
 
-// TestStrangeError holds that a bus connects again when a server sends an error that ends the library's connection for
+// TestStrangeError checks that a bus reconnects when a server sends an error that ends the library's connection for
 // good.
 func TestStrangeError(t *testing.T) {
 	t.Parallel()
@@ -168,8 +168,8 @@ func TestStrangeError(t *testing.T) {
 	}
 }
 
-// TestNamedServersOnly holds that a user and password go to the servers that were named, and to no server that these
-// tell of.
+// TestNamedServersOnly checks that a user and password go to the named servers only, and to no server that these tell
+// of.
 func TestNamedServersOnly(t *testing.T) {
 	t.Parallel()
 	named, other := newFake(t, true), newFake(t, true)
@@ -265,7 +265,7 @@ func (f *fake) talk(conn net.Conn, more string, reading bool) {
 		if strings.HasPrefix(line, "PING") {
 			fmt.Fprint(conn, "PONG\r\n")
 			if !reading {
-				return // and the connection stays
+				return // the connection stays open
 			}
 		} else if strings.HasPrefix(line, "SUB ") || strings.HasPrefix(line, "PUB ") {
 			f.lines <- line
@@ -295,7 +295,7 @@ func (f *fake) awaitLine(t testing.TB, text string) string {
 	}
 }
 
-// TestProblems holds that a bus says in words why it is not connected, and that it logs each reason once.
+// TestProblems checks that a bus says in words why it is not connected, and that it logs each reason once.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	server := startNATS(t, "authorization { user: node, password: right }")
@@ -326,8 +326,8 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestUserRefusedLater holds that a bus says so when a server refuses a user that it admitted before, and goes on
-// trying: the server's accounts may have had a mistake.
+// TestUserRefusedLater checks that a bus reports a server that refuses a user that it admitted before. The bus goes on
+// trying, because the server's accounts may have had a mistake.
 func TestUserRefusedLater(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "nats.conf")
@@ -349,7 +349,7 @@ func TestUserRefusedLater(t *testing.T) {
 	fleettest.AwaitStatus(t, b, true)
 }
 
-// TestReasonOnce holds that a reason is logged once, not at each attempt.
+// TestReasonOnce checks that a reason is logged once, not at each attempt.
 func TestReasonOnce(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -368,7 +368,7 @@ func TestReasonOnce(t *testing.T) {
 	}
 }
 
-// TestSlowSubscription holds that messages beyond the limit of a slow subscription are dropped, and that the log says
+// TestSlowSubscription checks that messages beyond the limit of a slow subscription are dropped, and that the log says
 // so.
 func TestSlowSubscription(t *testing.T) {
 	t.Parallel()
@@ -387,7 +387,7 @@ func TestSlowSubscription(t *testing.T) {
 	for n := range 80 {
 		check(t, a.Publish("slow", data))
 		check(t, a.Publish("other", []byte{byte(n)}))
-		other.Await(t, n+1) // so the slow one's message has come too
+		other.Await(t, n+1) // the slow one's message has come by now too
 	}
 	log.await(t, "messages of other nodes come faster than they are taken")
 	close(stalled)
@@ -398,7 +398,7 @@ func TestSlowSubscription(t *testing.T) {
 	}
 }
 
-// TestBadConfigurations holds that Open refuses each wrong configuration with a sentence that says what is wrong.
+// TestBadConfigurations checks that Open refuses each wrong configuration with a sentence that says what is wrong.
 func TestBadConfigurations(t *testing.T) {
 	t.Parallel()
 	one := &natsbus.External{URLs: []string{"nats://127.0.0.1:4222"}}

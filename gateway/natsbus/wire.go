@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// dialTimeout bounds making a connection, and again the handshakes after it.
+	// dialTimeout is how long making a connection may take, and again how long the handshakes after it may.
 	dialTimeout = 5 * time.Second
 	// stallTimeout is how long a write may wait until the other end takes a byte.
 	stallTimeout = 2 * time.Second
-	// chunk is how many bytes one write has, so that a slow link can be told from one that stands still.
+	// chunk is the number of bytes of one write, so that a slow link can be told from one that stands still.
 	chunk = 32 << 10
 )
 
-// dialer makes connections that abort can cut off: the NATS client cannot be interrupted while it dials or shakes
-// hands.
+// dialer makes connections that abort can cut off, because the NATS client cannot be interrupted while it dials or
+// shakes hands.
 type dialer struct {
 	server *server.Server // the embedded server; nil over the network
 	ctx    context.Context
@@ -55,7 +55,7 @@ func (d *dialer) InProcessConn() (net.Conn, error) {
 	return d.keep(conn)
 }
 
-// keep remembers the connection for abort, or closes it when abort has been called.
+// keep remembers the connection for abort, or closes it if abort has been called.
 func (d *dialer) keep(conn net.Conn) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,8 +78,8 @@ func (d *dialer) abort() {
 }
 
 // wire is a connection that closes itself when a write fails. The NATS client would forget the bytes that it could not
-// write, subscriptions among them, and go on when none of them went out. A closed connection makes it connect and
-// subscribe again.
+// write, subscriptions among them, and go on if none of them went out. A closed connection makes it reconnect and
+// resubscribe.
 type wire struct{ net.Conn }
 
 // Write writes all of p, as long as the other end takes a byte within each stallTimeout.
@@ -96,8 +96,8 @@ func (w *wire) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// SetDeadline sets the deadline for reading: writes have their own.
+// SetDeadline sets the deadline for reading. Writes have their own.
 func (w *wire) SetDeadline(t time.Time) error { return w.SetReadDeadline(t) }
 
-// SetWriteDeadline does nothing: Write sets its own deadline.
+// SetWriteDeadline does nothing, because Write sets its own deadline.
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
