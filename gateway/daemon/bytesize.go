@@ -15,7 +15,7 @@ var byteUnits = []struct {
 	bytes  int
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
-// byteScales maps each way to write a unit, in lower case, to its bytes.
+// byteScales maps each spelling of a unit, in lower case, to its bytes.
 var byteScales = map[string]int{
 	"": 1, "b": 1,
 	"k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10,
@@ -45,5 +45,5 @@ func (b *byteSize) Set(text string) error {
 	return nil
 }
 
-// Type implements pflag.Value: the help calls the value so.
+// Type implements pflag.Value. It returns the word for a value in the help.
 func (b *byteSize) Type() string { return "bytes" }

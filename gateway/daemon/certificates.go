@@ -10,7 +10,7 @@ import (
 )
 
 // certificates holds the certificate files of all listeners and of the control plane. Users with the same configuration
-// share one store, so that each file is followed once and each change is logged once. Only one goroutine may use it.
+// share one store, so that each file is followed once and each change is logged once. It is for use by one goroutine.
 type certificates struct {
 	log     hclog.Logger
 	configs []tlsfiles.Config
@@ -34,7 +34,7 @@ func (c *certificates) open(config tlsfiles.Config) (*tls.Config, error) {
 }
 
 // reload checks all files now. It returns how many stores have new content, and how many cannot use theirs. A store
-// that cannot use the new content keeps the old one and has logged why.
+// that cannot use its new content keeps the old one and has logged why.
 func (c *certificates) reload() (changed, broken int) {
 	for _, store := range c.stores {
 		differs, err := store.Reload()

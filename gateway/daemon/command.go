@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes, as README.md and the help promise them.
+// Exit codes, as promised in README.md and in the help.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -22,14 +22,14 @@ const (
 
 const configFlag = "config"
 
-// Process holds what the operating system gives a process, so that tests can run the daemon in their own.
+// Process is the operating system's side of a process, so that tests can run the daemon in their own.
 type Process struct {
 	Args    []string // without the program's name
 	Environ []string
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Signals <-chan os.Signal // the first begins a drain, the second ends the process at once
-	Hangups <-chan os.Signal // each reloads certificates, client CAs and tokens; nil: none come
+	Hangups <-chan os.Signal // each reloads certificates, client CAs and tokens; nil: there are none
 }
 
 // Main runs the gateway as this process and returns its exit code, as Run does. Call it once: it takes over the
@@ -47,9 +47,9 @@ func Main() int {
 type usageError struct{ error }
 
 // Run runs the gateway and blocks until it has drained. The end of ctx begins a drain, as the first signal does. Run
-// returns the exit code: 0 when the gateway ended well, 1 when it failed, 2 for bad usage or configuration. Errors go
-// to p.Stderr. Nothing is left running, except after a second signal, when the process must exit. Several calls may run
-// at once.
+// returns the exit code: 0 if the gateway ended well, 1 if it failed, 2 for bad usage or configuration. Errors go to
+// p.Stderr. Run leaves no goroutine running, except after a second signal; the process must exit then. Several calls
+// may run at once.
 func Run(ctx context.Context, p Process) int {
 	stderr := newLogWriter(p.Stderr)
 	defer stderr.close()
@@ -83,10 +83,9 @@ Each flag can also be set in the environment, as SOCKGATE_ and its name in capit
 (SOCKGATE_IDLE_TIMEOUT), and in the YAML file given with --config, under its name. A flag goes before the environment,
 the environment before the file.
 
-SIGINT and SIGTERM drain: no new connection is accepted, and live ones may end by themselves for --drain-timeout. A
-second signal ends the process at once. SIGHUP loads certificates, client CAs and tokens, which are also loaded by
-themselves when their files change; it never ends the process. Exit codes: 0 ended well, 1 failed, 2 bad usage or
-configuration.`,
+SIGINT and SIGTERM drain: no new connection is accepted, and live ones have --drain-timeout to end by themselves. A
+second signal ends the process at once. SIGHUP loads certificates, client CAs and tokens, and never ends the process.
+The gateway also loads them when their files change. Exit codes: 0 ended well, 1 failed, 2 bad usage or configuration.`,
 		Example: `  gateway
   gateway --listen :8017 --listen game=:9000 --idle-timeout 5m
   gateway --handler sink --greeting Hello --listen :8107

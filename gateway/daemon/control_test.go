@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestUnsafeControl checks that a control plane that others could reach without proving their identity is refused, with
-// a sentence that says what to add. Flags that would do nothing are refused too.
+// TestUnsafeControl checks that a control plane that other machines could reach without proving an identity is refused,
+// with a sentence that says what to add. Flags without an effect are refused too.
 func TestUnsafeControl(t *testing.T) {
 	const (
 		cert = "--control-tls-cert and --control-tls-key"

@@ -13,7 +13,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// controlAuth is how the control plane identifies its callers, made from the --control-… flags.
+// controlAuth is the control plane's way to identify its callers, made from the --control-… flags.
 type controlAuth struct {
 	tls      *tls.Config         // nil without TLS
 	asks     tlsfiles.ClientAuth // whether callers are asked for certificates
@@ -76,8 +76,8 @@ func (a *controlAuth) String() string {
 	return strings.Join(by, ",")
 }
 
-// anybody reports whether callers may do everything without proving their identity. That is so over plain TCP on
-// loopback only.
+// anybody reports whether callers may do everything without proving their identity. They may only over plain TCP on
+// loopback.
 func (a *controlAuth) anybody() bool { return !a.required && !a.users && a.tls == nil }
 
 // config completes the control plane's configuration.

@@ -19,7 +19,7 @@ import (
 // unixScheme begins the address of a unix socket.
 const unixScheme = "unix://"
 
-// The schemes begin the identity of a user that calls over a unix socket. A user's name is resolved once, at the start.
+// Schemes of the identity of a user who calls over a unix socket. A user's name is resolved once, at the start.
 const (
 	uidScheme  = "uid:"
 	userScheme = "user:"
@@ -38,19 +38,19 @@ type controlFlags struct {
 
 func (c *controlFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.address, "control", defaultControl,
-		"address of the control plane: unix:///path or host:port, where other than loopback needs TLS and identities")
+		"address of the control plane: unix:///path or host:port; beyond loopback it needs TLS and identities")
 	f.StringVar(&c.auth, "control-auth", "auto", "when callers must prove their identity: auto (except on loopback) or "+
 		"required (always)")
 	f.StringVar(&c.cert, "control-tls-cert", "", "PEM file of the control plane's certificate")
-	f.StringVar(&c.key, "control-tls-key", "", "PEM file of its private key")
+	f.StringVar(&c.key, "control-tls-key", "", "PEM file of the private key of --control-tls-cert")
 	f.StringArrayVar(&c.clientCA, "control-tls-client-ca", nil,
-		"PEM file of CAs that callers' certificates must be under; may be given again")
+		"PEM file of CAs that callers' certificates must chain to; may be given again")
 	f.StringVar(&c.tokenFile, "control-token-file", "", "file of the hashed tokens that callers may give, with names "+
 		"and roles")
-	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator or admin: of a certificate, uid:NUMBER "+
-		"or user:NAME; may be given again")
+	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator or admin, where IDENTITY is a "+
+		"certificate's, uid:NUMBER or user:NAME; may be given again")
 	f.DurationVar(&c.maxConnectionAge, "control-max-connection-age", time.Hour,
-		"how long a caller's connection lasts before it is asked to make a new one")
+		"age at which a caller's connection takes no more calls, so that the caller opens a new one")
 }
 
 // local reports whether only this machine reaches the address, and whether it is a unix socket. The error states the
@@ -72,8 +72,8 @@ func (c *controlFlags) local() (local, unix bool, err error) {
 	return onLoopback(host), false, nil
 }
 
-// validate refuses a control plane that others could reach without proving their identity, and flags that would do
-// nothing.
+// validate refuses a control plane that other machines could reach without proving an identity, and flags without an
+// effect.
 func (c *controlFlags) validate() error {
 	if err := oneOf("control-auth", c.auth, "auto", "required"); err != nil {
 		return err
@@ -101,8 +101,8 @@ func (c *controlFlags) validate() error {
 	return c.nobody(unix, certificates)
 }
 
-// nobody refuses a control plane that would refuse every caller, because it requires an identity and nobody can prove
-// one. TLS requires an identity on loopback too.
+// nobody refuses a control plane that would refuse every caller, because it requires an identity that no caller can
+// prove. TLS requires an identity on loopback too.
 func (c *controlFlags) nobody(unix bool, certificates int) error {
 	switch {
 	case unix || c.tokenFile != "" || certificates > 0:
@@ -117,7 +117,7 @@ func (c *controlFlags) nobody(unix bool, certificates int) error {
 	return nil
 }
 
-// missing returns the flags that a control plane within reach of others still needs; empty when it needs none.
+// missing returns the flags that a control plane within reach of other machines still needs, or "" if it needs none.
 func (c *controlFlags) missing(certificates int) string {
 	var needs []string
 	if c.cert == "" || c.key == "" {

@@ -42,9 +42,9 @@ func tokenLine(name, role, token string) string {
 // Tokens of the right form.
 var viewerToken, adminToken = "sgt_" + strings.Repeat("v", 43), "sgt_" + strings.Repeat("a", 43)
 
-// TestControlIdentities checks that a control plane within reach of others serves callers with a certificate or a
-// token, each as far as the role goes, and no others. SIGHUP takes a token away, and the log lists the callers that are
-// let in.
+// TestControlIdentities checks a control plane within reach of other machines. It serves callers with a certificate or
+// a token, each as far as its role goes, and no others. SIGHUP takes a token away, and the log lists the callers that
+// are let in.
 func TestControlIdentities(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -131,7 +131,7 @@ func TestControlCertificateReplaced(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	check(t, os.WriteFile(tokens, []byte(tokenLine("vic", "viewer", viewerToken)), 0o600))
 	g := start(t, nil, "--control-tls-cert", cert, "--control-tls-key", key, "--control-token-file", tokens)
-	if line := g.lines[len(g.lines)-1]; !strings.Contains(line, `"callers":"tokens"`) { // not those on loopback
+	if line := g.lines[len(g.lines)-1]; !strings.Contains(line, `"callers":"tokens"`) { // not the callers on loopback
 		t.Error(line)
 	}
 	seen := func() string {
@@ -155,8 +155,8 @@ func TestControlCertificateReplaced(t *testing.T) {
 	}
 }
 
-// TestUnixRoles checks that other users may connect to a unix socket when some have roles, and that a caller's user
-// decides.
+// TestUnixRoles checks that other users may connect to a unix socket if some have roles. The caller's user decides
+// about its rights.
 func TestUnixRoles(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "g") // a short path, because a socket's path is limited to about 100 bytes

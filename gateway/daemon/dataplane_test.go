@@ -25,8 +25,8 @@ func (i *instance) dialTLS(listener int, c *tls.Config) (*tls.Conn, error) {
 	return conn, conn.Handshake()
 }
 
-// TestListenersTLS checks that listeners are as --listen says: TLS with the certificate for all, plain, or TLS that
-// needs a client's certificate. The log and ctl say which is which.
+// TestListenersTLS checks that listeners follow --listen: TLS with the certificate for all, plain, or TLS that needs a
+// client's certificate. The log and ctl tell them apart.
 func TestListenersTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -65,8 +65,8 @@ func TestListenersTLS(t *testing.T) {
 	}
 }
 
-// TestReplacedUnderTraffic checks that certificates are replaced, by themselves and by SIGHUP, while connections echo.
-// No connection is lost, and new ones see the new certificate.
+// TestReplacedUnderTraffic checks that certificates are replaced, without a signal and by SIGHUP, while connections
+// echo. No connection is lost, and new ones see the new certificate.
 func TestReplacedUnderTraffic(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -114,7 +114,7 @@ func TestReplacedUnderTraffic(t *testing.T) {
 	talking.Wait()
 }
 
-// TestProxyWords checks that a listener that takes PROXY headers shows the client that they name.
+// TestProxyWords checks that a listener that takes PROXY headers shows the client that a header names.
 func TestProxyWords(t *testing.T) {
 	t.Parallel()
 	g := start(t, nil, "--listen", "behind=127.0.0.1:0 proxy=required proxy-trusted=127.0.0.0/8")

@@ -10,7 +10,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// crowd makes more connections than the gateway can have. The kernel takes the rest.
+// crowd makes more connections than the gateway can have. The kernel's backlog takes the rest.
 func crowd(t *testing.T, p *process, n int) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
@@ -24,8 +24,8 @@ func failed(op pb.ErrorOperation) func(*pb.Event) bool {
 	return func(e *pb.Event) bool { return e.GetError().GetOperation() == op }
 }
 
-// TestDescriptorsExhausted checks a gateway that may have more connections than descriptors: it stays alive when
-// descriptors run out, says so, and accepts again when some are free.
+// TestDescriptorsExhausted checks a gateway that may have more connections than descriptors. It stays alive when
+// descriptors run out, logs that, and accepts again when some are free.
 func TestDescriptorsExhausted(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "ulimit -n 256", "--max-connections", "100000", "--drain-timeout", "1s")
@@ -55,7 +55,7 @@ func TestDescriptorsExhausted(t *testing.T) {
 	}
 }
 
-// TestFull checks that by default a full gateway has descriptors left to be driven.
+// TestFull checks that by default a full gateway has enough descriptors left for its control plane.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "ulimit -n 256")
@@ -86,7 +86,7 @@ func TestFull(t *testing.T) {
 		t.Error(kicked)
 	}
 	for _, c := range conns {
-		_ = c.Close() // the gateway has closed it before
+		_ = c.Close() // the gateway has closed it already
 	}
 	echo(t, p.dial(), "hi")
 }

@@ -4,8 +4,8 @@ package daemon
 
 import "golang.org/x/sys/unix"
 
-// A sixteenth of the descriptor limit, within these bounds, is kept for the control plane, files and the runtime. So
-// the gateway can still be driven when it is full.
+// A sixteenth of the descriptor limit, within these bounds, is reserved for the control plane, files and the runtime,
+// so that a full gateway can still be driven.
 const minSpare, maxSpare = 64, 1024
 
 func spareDescriptors(limit int) int { return min(maxSpare, max(minSpare, limit/16)) }
@@ -29,7 +29,7 @@ func controlDescriptors() int {
 	return spareDescriptors(limit) - 32
 }
 
-// descriptorLimit returns how many descriptors the process may have; 0 without a limit.
+// descriptorLimit returns how many descriptors the process may have, or 0 if there is no limit.
 func descriptorLimit() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<30 {

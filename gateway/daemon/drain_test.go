@@ -18,30 +18,30 @@ func is(t pb.EventType) func(*pb.Event) bool {
 	return func(e *pb.Event) bool { return e.GetType() == t }
 }
 
-// pattern fills p with the bytes of a stream whose every position differs from its neighbours.
+// pattern fills p with the bytes of a stream in which neighbouring positions differ.
 func pattern(p []byte, from int) {
 	for i := 0; i < len(p); i += 8 {
 		binary.BigEndian.PutUint64(p[i:], uint64(from+i)*0x9E3779B97F4A7C15)
 	}
 }
 
-// blockSize is how much a talker writes at once.
+// blockSize is the number of bytes that a talker writes at once.
 const blockSize = 8 << 10
 
 // talker writes its pattern and checks that the bytes that come back are a prefix of it.
 type talker struct {
 	conn     net.Conn
-	sent     int // bytes that Write took
+	sent     int // bytes that Write accepted
 	received int
 	broken   error
 }
 
-// window is how many blocks a stubborn talker has under way at most, so that a busy machine does not keep the gateway
-// from flushing them in time.
+// window is the most blocks that a stubborn talker has in flight, so that a busy machine does not keep the gateway from
+// flushing them in time.
 const window = 8
 
-// talk writes until stop is closed and then finishes; a stubborn talker writes until the gateway ends. It returns when
-// there is nothing more to read.
+// talk writes until stop is closed and then finishes. A stubborn talker writes until the gateway ends. talk returns
+// when there is nothing more to read.
 func (k *talker) talk(stop <-chan struct{}, stubborn bool) {
 	var writing sync.WaitGroup
 	over, room := make(chan struct{}), make(chan struct{}, window)
@@ -96,7 +96,7 @@ func (k *talker) talk(stop <-chan struct{}, stubborn bool) {
 }
 
 // TestDrainUnderLoad checks that a signal loses nothing. A client that finishes in time gets back every byte that it
-// sent. One that does not gets back, in order, every byte that the gateway counted as sent. The process ends with 0.
+// sent. Another client gets back, in order, every byte that the gateway counted as sent. The process ends with 0.
 func TestDrainUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {

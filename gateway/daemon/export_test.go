@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// ServerConfig returns the server's configuration for command-line arguments. Its files are followed until the test
-// ends.
+// ServerConfig returns the server's configuration for command-line arguments. The daemon follows its files until the
+// test ends.
 func ServerConfig(t testing.TB, args ...string) (server.Config, error) {
 	t.Helper()
 	var s settings

@@ -40,7 +40,7 @@ func (i *instance) awaitStates(want map[string]pb.NodeState) {
 }
 
 // TestFleet runs three gateways with embedded servers. Each of them answers for all: it lists all connections, kicks
-// those of others, and sees a node leave when that has drained.
+// those of others, and sees a node leave once that node has drained.
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	names, seed := []string{"edge-1", "edge-2", "edge-3"}, free(t)
@@ -125,8 +125,8 @@ func runUntilEnd(t testing.TB, log *journal, args ...string) (code int, stdout s
 	return daemon.Run(patiently(t), daemon.Process{Args: args, Stdout: &out, Stderr: log}), out.String()
 }
 
-// TestOpenFleetBesideClosedControl checks the warning of a gateway whose callers have to prove their identity while its
-// fleet's nodes do not.
+// TestOpenFleetBesideClosedControl checks the warning of a gateway whose callers must prove an identity while its
+// fleet's nodes need not.
 func TestOpenFleetBesideClosedControl(t *testing.T) {
 	t.Parallel()
 	tokens := filepath.Join(t.TempDir(), "tokens")
@@ -150,7 +150,7 @@ func TestOpenFleetBesideClosedControl(t *testing.T) {
 	}
 }
 
-// TestTwin checks that a gateway does not start when a live node of the fleet has its name: it exits with 1 and a
+// TestTwin checks that a gateway does not start if a live node of the fleet has its name. It exits with 1 and a
 // sentence, and serves nothing.
 func TestTwin(t *testing.T) {
 	t.Parallel()

@@ -28,8 +28,8 @@ const (
 	plainScheme, tlsScheme = "nats", "tls"
 )
 
-// fleetFlags say which fleet the gateway is in, and how it reaches the other nodes. Without a cluster address and a
-// NATS URL it runs alone.
+// fleetFlags name the gateway's fleet and the ways to the other nodes. Without a cluster address and a NATS URL the
+// gateway runs alone.
 type fleetFlags struct {
 	name      string // empty: defaultFleet
 	peerRoles []string
@@ -46,32 +46,32 @@ type fleetFlags struct {
 func (c *fleetFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.name, "fleet", "", "name of the fleet: 1 to 32 of a-z, 0-9 and - (default "+defaultFleet+"); with "+
 		"--cluster-listen or --nats-url")
-	f.StringVar(&c.listen, "cluster-listen", "", "address for the other nodes of a fleet, host:port, which needs no "+
-		"NATS servers then; other than loopback needs TLS")
-	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again: best the "+
-		"same for all nodes, for this one's own does no harm")
+	f.StringVar(&c.listen, "cluster-listen", "", "address of an embedded server for the other nodes of a fleet, "+
+		"host:port, in place of NATS servers; beyond loopback it needs TLS")
+	f.StringArrayVar(&c.join, "cluster-join", nil, "address of another node, host:port; may be given again. All nodes "+
+		"can have the same list: a node's own address does no harm")
 	f.StringVar(&c.cert, "cluster-tls-cert", "", "PEM file of this node's certificate, for both ends of connections "+
 		"between nodes")
-	f.StringVar(&c.key, "cluster-tls-key", "", "PEM file of its private key")
-	f.StringVar(&c.ca, "cluster-tls-ca", "", "PEM file of the CAs that nodes' certificates must be under; anyone who "+
-		"has one can be a node")
+	f.StringVar(&c.key, "cluster-tls-key", "", "PEM file of the private key of --cluster-tls-cert")
+	f.StringVar(&c.ca, "cluster-tls-ca", "", "PEM file of the CAs that nodes' certificates must chain to; every "+
+		"owner of such a certificate can be a node")
 	f.StringArrayVar(&c.urls, "nats-url", nil, "NATS server that the nodes of a fleet share, "+
 		"tls://[user:password@]host:port, or nats:// on loopback; may be given again")
-	f.StringVar(&c.natsCA, "nats-tls-ca", "", "PEM file of the CAs that the NATS servers' certificates must be under "+
-		"(default: those of the system)")
+	f.StringVar(&c.natsCA, "nats-tls-ca", "", "PEM file of the CAs that the NATS servers' certificates must "+
+		"chain to (default: those of the system)")
 	f.StringVar(&c.natsCert, "nats-tls-cert", "", "PEM file of a client certificate for the NATS servers")
-	f.StringVar(&c.natsKey, "nats-tls-key", "", "PEM file of its private key")
+	f.StringVar(&c.natsKey, "nats-tls-key", "", "PEM file of the private key of --nats-tls-cert")
 	f.StringVar(&c.credentials, "nats-creds", "", "credentials file for the NATS servers: a user's JWT and its seed")
 	f.StringArrayVar(&c.peerRoles, "fleet-peer-role", nil,
-		"NODE=viewer, operator or admin: the most that calls by way of that node may do; * is all others; may be given "+
-			"again (default: admin)")
+		"NODE=viewer, operator or admin: the largest role of calls that node forwards; * stands for all other nodes; may be "+
+			"given again (default: admin)")
 }
 
-// embedded and external report how the gateway is in a fleet. It runs alone when both are false.
+// embedded and external report the gateway's way into a fleet. It runs alone if both are false.
 func (c *fleetFlags) embedded() bool { return c.listen != "" }
 func (c *fleetFlags) external() bool { return len(c.urls) > 0 }
 
-// secure reports whether the NATS servers speak TLS. All of them do, or none.
+// secure reports whether the NATS servers speak TLS. Either all of them do, or none.
 func (c *fleetFlags) secure() bool {
 	return c.external() && strings.HasPrefix(c.urls[0], tlsScheme+"://")
 }
@@ -81,14 +81,14 @@ func (c *fleetFlags) fleet() string {
 	return cmp.Or(c.name, defaultFleet)
 }
 
-// validate refuses a fleet that strangers could join, and flags that would do nothing.
+// validate refuses a fleet that strangers could join, and flags without an effect.
 func (c *fleetFlags) validate() error {
 	cluster := c.listen + strings.Join(c.join, "") + c.cert + c.key + c.ca
 	nats := strings.Join(c.urls, "") + c.natsCA + c.natsCert + c.natsKey + c.credentials
 	switch {
 	case cluster != "" && nats != "":
-		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one without " +
-			"NATS servers, or --nats-url for one with servers of your own")
+		return errors.New("--cluster-… and --nats-… are two ways to be in a fleet: give --cluster-listen for one " +
+			"without NATS servers, or --nats-url for one with servers of your own")
 	case cluster != "" && c.listen == "":
 		return errors.New("--cluster-… does nothing without --cluster-listen: give the address for other nodes, for " +
 			"example --cluster-listen 127.0.0.1:6222")
@@ -175,14 +175,14 @@ func portOrNone(text string) bool {
 	return text == "" || err == nil && port > 0
 }
 
-// serverURL reports whether a URL has the form of a NATS server's: a scheme and a host, perhaps a user and a port, no
-// path.
+// serverURL reports whether a URL has the form of a NATS server's: a scheme and a host, optionally a user and a port,
+// no path.
 func serverURL(u *url.URL) bool {
 	known := u.Scheme == plainScheme || u.Scheme == tlsScheme
 	return known && u.Hostname() != "" && u.Path+u.RawQuery+u.Fragment == "" && portOrNone(u.Port())
 }
 
-// onLoopback reports whether a host is this machine. Of all names, only localhost is: any other may lead anywhere.
+// onLoopback reports whether a host is this machine. The only such name is localhost: any other may lead anywhere.
 func onLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ipnet.Addr(ip).IsLoopback()

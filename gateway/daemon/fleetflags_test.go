@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFleetUsage checks that a fleet that strangers could join, and flags that would do nothing, are refused with 2 and
-// a sentence.
+// TestFleetUsage checks that a fleet that strangers could join, and flags without an effect, are refused with 2 and a
+// sentence.
 func TestFleetUsage(t *testing.T) {
 	t.Parallel()
 	listen, url := []string{"--cluster-listen", "127.0.0.1:6222"}, []string{"--nats-url", "nats://127.0.0.1:4222"}

@@ -29,8 +29,8 @@ type gateway struct {
 	log          hclog.Logger
 }
 
-// runGateway starts everything and blocks until it has ended. Nothing is left running, except after a second signal,
-// when the process must exit at once.
+// runGateway starts everything and blocks until it has ended. It leaves no goroutine running, except after a second
+// signal; the process must exit at once then.
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) (err error) {
 	g := &gateway{log: log, certificates: certificates{log: log.Named("tls")}}
 	defer g.certificates.close()
@@ -75,8 +75,8 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	return g.run(ctx, controlListener, p)
 }
 
-// answer makes the control plane, and joins the fleet before anything is served. An error means that the gateway must
-// not serve: the fleet has a node of this name, or the cluster address cannot be listened on.
+// answer makes the control plane, and joins the fleet before the gateway serves anything. An error means that the
+// gateway must not serve: the fleet has a node of this name, or the cluster address cannot be listened on.
 func (g *gateway) answer(ctx context.Context, c control.Config) (err error) {
 	if g.control, err = g.membership.control(g.server, c); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (g *gateway) answer(ctx context.Context, c control.Config) (err error) {
 	return g.membership.join(ctx)
 }
 
-// listenControl opens the control plane's socket. Only the gateway's own user may connect to a unix socket. When roles
-// are given, every user may connect, and the kernel tells the user of each caller.
+// listenControl opens the control plane's socket. Only the gateway's own user may connect to a unix socket. If users
+// have roles, every user may connect, and the kernel tells the user of each caller.
 func listenControl(c *controlFlags) (net.Listener, error) {
 	l, err := server.Listen(c.address)
 	if err != nil {
@@ -146,8 +146,8 @@ func (g *gateway) run(ctx context.Context, controlListener net.Listener, p *Proc
 	return nil
 }
 
-// serveControl serves the control plane until it is stopped. A failure drains the gateway, because it could not be
-// driven any more.
+// serveControl serves the control plane until it is stopped. A failure drains the gateway, because it could no longer
+// be driven.
 func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain context.CancelCauseFunc) {
 	err := g.control.Serve(l)
 	if err != nil {
@@ -157,8 +157,8 @@ func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain contex
 	failed <- err
 }
 
-// serveConnections serves the data plane until it has drained. Then it closes the event log, which ends streams behind
-// their last event, stops the control plane, and leaves the fleet last.
+// serveConnections serves the data plane until it has drained. Then it closes the event log, which ends streams after
+// their last event. It stops the control plane, and leaves the fleet last.
 func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 	err := g.server.Serve(ctx)
 	g.server.Log().Close()
@@ -201,7 +201,7 @@ func (g *gateway) await(ended <-chan error, p *Process, drain context.CancelCaus
 	}
 }
 
-// namingFlag adds the flag that helps to an error of the server, which knows no flags.
+// namingFlag adds the flag that helps to an error of the server, because the server knows no flags.
 func namingFlag(err error) error {
 	if inUse := (*server.BanFileInUseError)(nil); errors.As(err, &inUse) {
 		return fmt.Errorf("%w (--state-dir)", err)

@@ -22,7 +22,7 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. No passing test waits that long.
 const patience = 30 * time.Second
 
 func patiently(t testing.TB) context.Context {
@@ -46,7 +46,7 @@ func write(t testing.TB, text string) string {
 	return path
 }
 
-// run runs the daemon with a context that has ended. With a good configuration, it starts and drains at once.
+// run runs the daemon with a context that has ended. With a valid configuration it starts and drains at once.
 func run(environ []string, args ...string) (code int, stdout, stderr string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -61,7 +61,7 @@ type instance struct {
 	addresses []string // of the listeners
 	control   string
 	client    pb.GatewayServiceClient
-	lines     []string // of the log, up to the one about the control plane
+	lines     []string // of the log, up to the line about the control plane
 	rest      *bufio.Reader
 }
 
@@ -138,7 +138,7 @@ func expectRead(t testing.TB, conn net.Conn, want string) {
 	}
 }
 
-// follow opens an event stream, whose first response has been read.
+// follow opens an event stream, and reads its first response.
 func (i *instance) follow(r *pb.StreamEventsRequest) grpc.ServerStreamingClient[pb.StreamEventsResponse] {
 	i.t.Helper()
 	stream, err := i.client.StreamEvents(patiently(i.t), r)
@@ -219,7 +219,7 @@ type inside struct {
 	*instance
 	signals chan os.Signal
 	hangups chan os.Signal
-	log     *journal // from behind the line about the control plane
+	log     *journal // everything after the line about the control plane
 	stdout  *bytes.Buffer
 	code    chan int
 }

@@ -25,7 +25,7 @@ func TestSilentControlClient(t *testing.T) {
 	silent, err := net.Dial("tcp", g.control)
 	check(t, err)
 	defer silent.Close()
-	g.info() // comes after it
+	g.info() // answered after the client has connected
 	g.signals <- syscall.SIGTERM
 	if code := g.exit(); code != 0 {
 		t.Errorf("exit %d", code)
@@ -35,7 +35,7 @@ func TestSilentControlClient(t *testing.T) {
 	}
 }
 
-// stuck is a standard error that is not read any more after the first bytes.
+// stuck is a standard error whose reader stops after the first bytes.
 type stuck struct {
 	mu   sync.Mutex
 	head bytes.Buffer
@@ -84,8 +84,7 @@ func TestStuckLog(t *testing.T) {
 	}
 }
 
-// TestSuccessorsSocket checks that a gateway that ends leaves the socket file alone when another gateway has replaced
-// it.
+// TestSuccessorsSocket checks that a gateway that ends leaves the socket file alone if another gateway has replaced it.
 func TestSuccessorsSocket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -13,14 +13,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// listenerSettings are the settings of one listener: those for all listeners, changed by its own words.
+// listenerSettings are the settings of one listener: the settings for all listeners, changed by its own words.
 type listenerSettings struct {
-	server.ListenerConfig                  // without TLS, whose files are not open yet
+	server.ListenerConfig                  // without TLS, because its files are not open yet
 	files                 *tlsfiles.Config // nil without TLS
 	maxConnections        int              // 0: no limit of its own
 }
 
-// listenWords are the words behind the address of one --listen. An empty field was not given.
+// listenWords are the words after the address of one --listen. An empty field was not given.
 type listenWords struct {
 	onOff          string // whether the listener speaks TLS
 	tls            tlsFlags
@@ -28,8 +28,8 @@ type listenWords struct {
 	maxConnections string
 }
 
-// parseListen parses `[name=]address [word=value]…` into a listener; tls and proxy are the settings for all listeners.
-// The error quotes the text.
+// parseListen parses `[name=]address [word=value]…` into a listener. tls and proxy are the settings for all
+// listeners. The error quotes the text.
 func parseListen(text string, tls tlsFlags, proxy proxyFlags) (listenerSettings, error) {
 	l, err := readListen(text, tls, proxy)
 	if err != nil {
@@ -38,7 +38,7 @@ func parseListen(text string, tls tlsFlags, proxy proxyFlags) (listenerSettings,
 	return l, nil
 }
 
-// readListen is parseListen, with errors that do not quote the text.
+// readListen does the same as parseListen, but its errors do not quote the text.
 func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings, err error) {
 	fields, err := splitWords(text)
 	if err != nil {
@@ -107,7 +107,7 @@ func splitWords(text string) ([]string, error) {
 	return all, nil
 }
 
-// parseAddress reads [name=]address and checks its form. Whether it can be bound shows later.
+// parseAddress reads [name=]address and checks its form. Listening shows later whether it can be bound.
 func parseAddress(text string) (name, address string, err error) {
 	name, address, named := strings.Cut(text, "=")
 	if !named {
@@ -185,7 +185,7 @@ func (w *listenWords) set(field string) error {
 	return nil
 }
 
-// files returns the configuration of the listener's TLS; nil when it has none. A listener speaks TLS when a certificate
+// files returns the configuration of the listener's TLS, or nil if it has none. A listener speaks TLS if a certificate
 // is given, for it or for all, unless it has tls=off.
 func (w *listenWords) files(defaults tlsFlags) (*tlsfiles.Config, error) {
 	own := w.tls.said()

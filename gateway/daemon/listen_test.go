@@ -14,8 +14,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// handshake makes a TLS handshake over a pipe between a client and a listener's configuration. It returns what the
-// client saw.
+// handshake makes a TLS handshake over a pipe between a client and a listener's configuration. It returns the client's
+// view of it.
 func handshake(t *testing.T, listener, client *tls.Config) (tls.ConnectionState, error) {
 	t.Helper()
 	near, far := net.Pipe()
@@ -38,7 +38,7 @@ func handshake(t *testing.T, listener, client *tls.Config) (tls.ConnectionState,
 	return conn.ConnectionState(), err
 }
 
-// TestListenWords checks that words behind an address change one listener, and that the others keep the settings for
+// TestListenWords checks that words after an address change one listener, and that the others keep the settings for
 // all.
 func TestListenWords(t *testing.T) {
 	ca := newAuthority(t)

@@ -14,8 +14,8 @@ const (
 	logFlush = time.Second
 )
 
-// logWriter keeps the gateway going when its standard error is stuck. Lines wait in a bounded queue for one goroutine
-// that writes them. When the queue is full, lines are dropped, and the next line that is written says how many.
+// logWriter keeps the gateway running when its standard error is stuck. Lines wait in a bounded queue for one goroutine
+// that writes them. When the queue is full, lines are dropped, and the next written line says how many.
 type logWriter struct {
 	out     io.Writer
 	lines   chan []byte
@@ -30,8 +30,8 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// Write queues a copy of a line. It never blocks and never fails. A line that comes after close may be lost: after a
-// second signal, for example, the process ends while something still runs.
+// Write queues a copy of a line. It never blocks and never fails. A line that comes after close may be lost. After a
+// second signal, for example, the process ends while other goroutines still log.
 func (w *logWriter) Write(line []byte) (int, error) {
 	select {
 	case w.lines <- append([]byte(nil), line...):
@@ -41,7 +41,7 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// run writes lines until close, and then the lines that wait.
+// run writes lines until close, and then the queued ones.
 func (w *logWriter) run() {
 	defer close(w.ended)
 	for {
@@ -55,7 +55,7 @@ func (w *logWriter) run() {
 	}
 }
 
-// rest writes the lines that wait.
+// rest writes the queued lines.
 func (w *logWriter) rest() {
 	for {
 		select {
@@ -75,7 +75,7 @@ func (w *logWriter) put(line []byte) {
 	_, _ = w.out.Write(line)
 }
 
-// close writes the lines that wait, for at most logFlush. Call it once.
+// close writes the queued lines, for at most logFlush. Call it once.
 func (w *logWriter) close() {
 	close(w.quit)
 	select {

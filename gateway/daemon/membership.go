@@ -18,8 +18,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// membership is the gateway's part in a fleet. Its methods are called in the order openMembership, control, join,
-// leave. A nil membership is that of a gateway that runs alone; nothing of NATS is started then.
+// membership is the gateway's part in a fleet. Its methods must be called in this order: openMembership, control, join,
+// leave. A gateway that runs alone has a nil membership, and nothing of NATS is started then.
 type membership struct {
 	config natsbus.Config
 	roles  map[string]pb.Role
@@ -56,9 +56,9 @@ func openMembership(c *fleetFlags, held *certificates, log hclog.Logger) (*membe
 	return m, nil
 }
 
-// clusterTLS returns the TLS between nodes; nil without. The node's certificate, and the CAs that it checks calling
-// nodes against, are followed. The CAs for the nodes that it calls itself are not: before the gateway starts, a new CA
-// must be in the file, beside the old one.
+// clusterTLS returns the TLS between nodes, or nil if there is none. The node's certificate is followed, and so are the
+// CAs that it checks calling nodes against. The CAs for the nodes that it calls itself are not followed: before the
+// gateway starts, a new CA must be in the file, beside the old one.
 func (c *fleetFlags) clusterTLS(held *certificates) (*tls.Config, error) {
 	if c.ca == "" {
 		return nil, nil
@@ -74,7 +74,7 @@ func (c *fleetFlags) clusterTLS(held *certificates) (*tls.Config, error) {
 	return config, nil
 }
 
-// natsTLS returns the TLS to NATS servers; nil without.
+// natsTLS returns the TLS to NATS servers, or nil if there is none.
 func (c *fleetFlags) natsTLS(held *certificates) (config *tls.Config, err error) {
 	config = &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.natsCert != "" {
@@ -105,8 +105,8 @@ func (m *membership) control(s *server.Server, c control.Config) (*control.Serve
 	return control.NewInFleet(local, m.node), nil
 }
 
-// open starts the bus, for the node whose name and incarnation are now known. An error means that the cluster address
-// cannot be listened on, or that the fleet's configuration is wrong.
+// open starts the bus for the node, whose name and incarnation are known by now. An error means that the cluster
+// address cannot be listened on, or that the fleet's configuration is wrong.
 func (m *membership) open(s *server.Server, local *control.Local) error {
 	m.config.Node = s.Cursor().Node
 	var err error
@@ -137,8 +137,8 @@ func (m *membership) announce() {
 	m.log.Info("fleet", append(fields, peerFields(m.config.External.TLS != nil, servers)...)...)
 }
 
-// warn logs a warning when the fleet admits programs that the control plane would not: over plain loopback, every
-// program on the machine can be a node.
+// warn logs a warning if the fleet admits programs that the control plane would not: over plain loopback, every program
+// on the machine can be a node.
 func (m *membership) warn(c *controlFlags) {
 	if m == nil || !m.openToAll() {
 		return
@@ -179,13 +179,13 @@ func (m *membership) join(ctx context.Context) error {
 	if twin, ok := errors.AsType[*fleet.TwinError](err); ok {
 		err = fmt.Errorf("%w; give this one another name with --node, or end that one first", twin)
 	} else if err == nil || ctx.Err() != nil {
-		return nil // the gateway is to end already, and is about to leave
+		return nil // the gateway has been told to end, and is about to leave
 	}
 	m.bus.Close()
 	return err
 }
 
-// leave leaves the fleet. Call it when no call is answered any more.
+// leave leaves the fleet. Call it once the control plane answers no more calls.
 func (m *membership) leave() {
 	if m != nil {
 		m.node.Leave()

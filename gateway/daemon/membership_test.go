@@ -18,7 +18,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
-// fleetLine is the line of the log that says how a gateway is in a fleet.
+// fleetLine is the log line about the gateway's fleet.
 type fleetLine struct {
 	Message string `json:"@message"`
 	Module  string `json:"@module"`
@@ -66,7 +66,7 @@ func TestAlone(t *testing.T) {
 			t.Errorf("it listens on %d sockets", n)
 		}
 	}
-	p.signal(syscall.SIGQUIT) // Go writes all goroutines' stacks, and ends
+	p.signal(syscall.SIGQUIT) // Go writes the stacks of all goroutines, and ends
 	if code := p.exit(); code != 2 {
 		t.Errorf("exit %d", code)
 	}
@@ -100,8 +100,8 @@ func listeners(t testing.TB, pid int) (n int) {
 	return n
 }
 
-// TestEmbeddedStart checks that a gateway with an embedded server says so, serves, and ends as one without it. The
-// server takes none of the process's signals.
+// TestEmbeddedStart checks that a gateway with an embedded server announces it, serves, and ends like one without it.
+// The server takes none of the process's signals.
 func TestEmbeddedStart(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "", "--cluster-listen", "127.0.0.1:0", "--cluster-join", "127.0.0.9:1", "--fleet", "west",
@@ -149,7 +149,7 @@ func TestClusterAddressInUse(t *testing.T) {
 	}
 }
 
-// TestNATSAbsent checks that a gateway whose NATS server is absent starts, serves and ends as ever. It says so once,
+// TestNATSAbsent checks that a gateway whose NATS server is absent starts, serves and ends as usual. It logs that once,
 // without the password.
 func TestNATSAbsent(t *testing.T) {
 	t.Parallel()
@@ -228,7 +228,7 @@ func (ca *issuer) peer(file, common string) (cert, key string) {
 	return ca.Peer(authority.CommonName(common), authority.IP("127.0.0.1")).Write(ca.t, ca.dir, file)
 }
 
-// awaitLine waits until the log has a line with a text, counted from its beginning.
+// awaitLine waits until the log, from its beginning, has a line with a text.
 func (g *inside) awaitLine(t testing.TB, text string) {
 	t.Helper()
 	if !strings.Contains(strings.Join(g.lines, ""), text) {

@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// prefixes is a flag's list of networks in CIDR form. A single address is a network of one.
+// prefixes is a flag's list of networks in CIDR form. A single address is a network of one address.
 type prefixes []netip.Prefix
 
 // String implements pflag.Value.
@@ -16,7 +16,7 @@ func (p *prefixes) String() string { return "[" + strings.Join(p.GetSlice(), ","
 // Set implements pflag.Value: it adds a network.
 func (p *prefixes) Set(text string) error { return p.Append(text) }
 
-// Type implements pflag.Value: the help calls the value so.
+// Type implements pflag.Value. It returns the word for a value in the help.
 func (p *prefixes) Type() string { return "network" }
 
 // Append implements pflag.SliceValue.
@@ -28,7 +28,7 @@ func (p *prefixes) Append(text string) error {
 	return err
 }
 
-// Replace implements pflag.SliceValue. It changes nothing when a network is malformed.
+// Replace implements pflag.SliceValue. It changes nothing if a network is malformed.
 func (p *prefixes) Replace(texts []string) error {
 	var all prefixes
 	for _, text := range texts {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// build makes the binary once in a test run. It copies what `go run` would run, which the build cache keeps: `go build`
-// would link again.
+// build makes the binary once in a test run. It copies the binary that `go run` would run, because the build cache
+// keeps that one: `go build` would link again.
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaries, "gateway")
 	out, err := exec.Command("go", "run", "-exec", "cp", "github.com/sockgate/sockgate/gateway", path).CombinedOutput()
@@ -25,12 +25,12 @@ var build = sync.OnceValues(func() (string, error) {
 // process is a gateway in a process of its own.
 type process struct {
 	*instance
-	log     *journal // from behind the line about the control plane
+	log     *journal // everything after the line about the control plane
 	command *exec.Cmd
 	logged  sync.WaitGroup
 }
 
-// spawn runs the built binary. A limit that is not empty is a shell command that runs first.
+// spawn runs the built binary. If limit is not empty, it is a shell command that runs first.
 func spawn(t testing.TB, limit string, flags ...string) *process {
 	t.Helper()
 	path, err := build()
@@ -48,7 +48,7 @@ func spawn(t testing.TB, limit string, flags ...string) *process {
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
 		p.logged.Wait()
-		_ = command.Wait() // in every case
+		_ = command.Wait() // whatever its error
 	})
 	p.instance = started(t, stderr)
 	p.logged.Go(func() { _, _ = io.Copy(p.log, p.rest) })
@@ -70,7 +70,7 @@ func (p *process) signal(s os.Signal) {
 	check(p.t, p.command.Process.Signal(s))
 }
 
-// exit waits for the end and returns the exit code; -1 after a signal that the gateway does not handle.
+// exit waits for the end and returns the exit code, or -1 after a signal that the gateway does not handle.
 func (p *process) exit() int {
 	p.t.Helper()
 	p.logged.Wait()

@@ -10,8 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// proxyFlags say whether connections begin with a PROXY header. They are the flags, or the words of one listener. An
-// empty field was not given.
+// proxyFlags say whether connections begin with a PROXY header. They come from the flags, or from the words of one
+// listener. An empty field was not given.
 type proxyFlags struct {
 	mode    string // off, optional or required
 	trusted prefixes
@@ -20,7 +20,8 @@ type proxyFlags struct {
 // flags defines the flags for all listeners.
 func (p *proxyFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.mode, "proxy-protocol", "off", "PROXY headers (versions 1 and 2): off, optional or required")
-	f.Var(&p.trusted, "proxy-trusted", "network (CIDR) of balancers whose PROXY headers are believed; may be given again")
+	f.Var(&p.trusted, "proxy-trusted", "network (CIDR) of load balancers whose PROXY headers are trusted; may be "+
+		"given again")
 }
 
 // over fills in the defaults for the fields that were not given.

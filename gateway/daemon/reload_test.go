@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// TestHangup checks that SIGHUP ends nothing. It says that there is nothing to reload when that is so.
+// TestHangup checks that SIGHUP never ends the gateway. If there is nothing to reload, the gateway logs that.
 func TestHangup(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "")
 	conn := p.dial()
-	for i := range 3 { // two would end it, were they SIGTERM
+	for i := range 3 { // two SIGTERMs would end it
 		p.signal(syscall.SIGHUP)
 		p.log.await(t, i+1, "SIGHUP: there are no certificates, client CAs or tokens to reload")
 		echo(t, conn, "still here")

@@ -35,7 +35,8 @@ func TestQuickRestart(t *testing.T) {
 	}
 }
 
-// TestKilled checks that after a kill IDs, cursors and page tokens of the past can be told from those of the present.
+// TestKilled checks that after a kill the IDs, cursors and page tokens of the earlier incarnation can be told from the
+// new ones.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	before := spawn(t, "")

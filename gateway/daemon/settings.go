@@ -47,29 +47,29 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.node, "node", "", "name of this node, unique in a fleet: 1 to 32 of a-z, 0-9 and - (default: the "+
 		"host's name)")
 	f.StringArrayVar(&s.listen, "listen", []string{defaultListen},
-		"address for connections, [name=]host:port or [name=]unix:///path, and perhaps words that change it, for example "+
-			"':9000 tls=off max-connections=1000'; may be given again")
+		"address for connections, [name=]host:port or [name=]unix:///path, with optional words for its own settings, for "+
+			"example ':9000 tls=off max-connections=1000'; may be given again")
 	s.tls.flags(f)
 	s.proxy.flags(f)
-	f.StringVar(&s.handler, "handler", "echo", "what to do with received bytes: echo or sink")
+	f.StringVar(&s.handler, "handler", "echo", "handler of received bytes: echo sends them back, sink discards them")
 	f.StringVar(&s.greeting, "greeting", "", "text sent to each new connection")
-	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before what it sends back")
+	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before the bytes that it sends back")
 	s.limits.flags(f)
-	f.StringVar(&s.idleAction, "idle-action", "close", "what happens after --idle-timeout: close, or notify (an event "+
-		"only)")
+	f.StringVar(&s.idleAction, "idle-action", "close", "action after --idle-timeout: close the connection, or notify "+
+		"(publish an event only)")
 	s.control.flags(f)
 	s.fleet.flags(f)
-	f.StringVar(&s.stateDir, "state-dir", "", "directory for what survives a restart: bans (default: systemd's "+
+	f.StringVar(&s.stateDir, "state-dir", "", "directory in which bans survive a restart (default: systemd's "+
 		"$STATE_DIRECTORY, else none)")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second,
-		"how long connections may end by themselves when the gateway shuts down")
-	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "how many events are kept, rounded up to a multiple of 256")
-	f.StringVar(&s.engine, "engine", "auto", "what moves the bytes: "+anyOf(engines()))
-	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
-	f.StringVar(&s.logFormat, "log-format", "text", "text or json; the log goes to standard error")
+		"how long connections have to end by themselves when the gateway shuts down")
+	f.IntVar(&s.eventLogSize, "event-log-size", 65536, "number of events that are kept, rounded up to a multiple of 256")
+	f.StringVar(&s.engine, "engine", "auto", "network engine: "+anyOf(engines()))
+	f.StringVar(&s.logLevel, "log-level", "info", "least level that is logged: trace, debug, info, warn or error")
+	f.StringVar(&s.logFormat, "log-format", "text", "form of the log on standard error: text or json")
 }
 
-// oneOf checks a setting that is one of a few words.
+// oneOf checks a setting that must be one of a few words.
 func oneOf(name, value string, words ...string) error {
 	for _, w := range words {
 		if value == w {

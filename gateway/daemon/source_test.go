@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestPrecedence checks for each flag that it comes from the command line, else from the environment, else from the
-// file.
+// TestPrecedence checks for each flag that its value comes from the command line, else from the environment, else from
+// the file.
 func TestPrecedence(t *testing.T) {
 	values := map[string][4]string{ // in the file, in the environment, on the command line; the default
 		"node":             {"a", "b", "c", ""},

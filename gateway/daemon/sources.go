@@ -16,21 +16,21 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// envPrefix begins every environment variable of the gateway: SOCKGATE_IDLE_TIMEOUT is --idle-timeout.
+// envPrefix is the beginning of every environment variable of the gateway: SOCKGATE_IDLE_TIMEOUT is --idle-timeout.
 const envPrefix = "SOCKGATE_"
 
 // clientAddress is ctl's variable, which may be set where a gateway runs.
 const clientAddress = envPrefix + "GATEWAY"
 
-// keyDelimiter joins the keys of nested maps of the file, which no setting has.
+// keyDelimiter joins the keys of nested maps in the file. No setting contains it.
 const keyDelimiter = "."
 
 // notSettings are flags that cannot come from the environment or the file.
 var notSettings = []string{configFlag, "help", "version"}
 
 // load sets each flag that is not on the command line from the environment, else from the file. It returns the
-// environment variables that name no flag, for a warning. They are no error, as an unknown key of the file is, because
-// an orchestrator may set such variables for its own reasons.
+// environment variables that name no flag, for a warning. An orchestrator may set such variables for its own reasons,
+// so they are no error; an unknown key in the file is one.
 func load(f *pflag.FlagSet, file string, environ []string) (unknown []string, err error) {
 	given := make(map[string]bool)
 	f.Visit(func(flag *pflag.Flag) { given[flag.Name] = true })
@@ -56,7 +56,7 @@ func variable(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
-// setting returns the flag of a key; nil when the key is no setting.
+// setting returns the flag of a key, or nil if the key is no setting.
 func setting(f *pflag.FlagSet, key string) *pflag.Flag {
 	if slices.Contains(notSettings, key) {
 		return nil
@@ -174,7 +174,7 @@ func badValue(flag *pflag.Flag, value string, err error) error {
 	case "float64":
 		return fmt.Errorf("%.100q is not a number; expected for example 100 or 0.5", value)
 	}
-	return err // flags of this type give both themselves
+	return err // the errors of this flag's type state both
 }
 
 // flagError returns the error for a mistake on the command line.
@@ -187,7 +187,7 @@ func flagError(err error) error {
 	return err
 }
 
-// words returns a list: a list of the file, or a text with commas.
+// words returns a list: a list in the file, or a text with commas.
 func words(k *koanf.Koanf, key string) []string {
 	if _, ok := k.Get(key).([]any); ok {
 		return k.Strings(key)

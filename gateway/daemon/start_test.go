@@ -14,8 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStartLog checks that a start logs one line a listener, one for the control plane, and one about bans, in either
-// format, and nothing else.
+// TestStartLog checks that a start logs one line for each listener, one for the control plane and one about bans, in
+// either format, and nothing else.
 func TestStartLog(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {

@@ -11,7 +11,7 @@ import (
 const banFile = "bans.json"
 
 // stateFromSystemd returns the directory that systemd made for the service (StateDirectory=), the first if there are
-// several. It is empty without systemd.
+// several. It returns "" without systemd.
 func stateFromSystemd(environ []string) string {
 	for _, e := range environ {
 		if list, ok := strings.CutPrefix(e, "STATE_DIRECTORY="); ok {
@@ -22,8 +22,8 @@ func stateFromSystemd(environ []string) string {
 	return ""
 }
 
-// openState creates the state directory for its owner alone, unless it exists, and returns the path of the ban file.
-// The error names the directory.
+// openState returns the path of the ban file. If the state directory does not exist, openState creates it for its owner
+// alone. The error names the directory.
 func openState(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("--state-dir %s cannot be made: %w", dir, err)

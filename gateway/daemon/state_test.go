@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon"
 )
 
-// TestStateDir checks that the state directory is made for its owner alone, and is where bans are kept.
+// TestStateDir checks that the state directory is created for its owner alone, and that bans are kept in it.
 func TestStateDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lib", "gateway")
 	config, err := daemon.ServerConfig(t, "--listen", ":1", "--state-dir", dir)

@@ -12,7 +12,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 )
 
-// tlsFlags say how listeners speak TLS. They are the flags, or the words of one listener. An empty field was not given.
+// tlsFlags say how listeners speak TLS. They come from the flags, or from the words of one listener. An empty field was
+// not given.
 type tlsFlags struct {
 	certs, keys []string // in pairs, by position
 	clientCA    []string
@@ -25,14 +26,13 @@ type tlsFlags struct {
 func (t *tlsFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given "+
 		"again: SNI chooses, and the first is the default")
-	f.StringArrayVar(&t.keys, "tls-key", nil, "PEM file of its private key; as many as --tls-cert, in the same order")
-	f.StringArrayVar(&t.clientCA, "tls-client-ca", nil, "PEM file of CAs that client certificates must be under; may be "+
+	f.StringArrayVar(&t.keys, "tls-key", nil, "PEM file of the private key of a --tls-cert; as many, in the same order")
+	f.StringArrayVar(&t.clientCA, "tls-client-ca", nil, "PEM file of CAs that client certificates must chain to; may be "+
 		"given again")
 	f.StringVar(&t.clientAuth, "tls-client-auth", "", "client certificates: off, request or require (default: require "+
 		"with --tls-client-ca, else off)")
-	f.StringVar(&t.minVersion, "tls-min-version", "", "oldest TLS version that is spoken: 1.2 or 1.3 (default 1.2)")
-	f.StringArrayVar(&t.alpn, "tls-alpn", nil, "protocol that is negotiated by ALPN, the preferred first; may be given "+
-		"again")
+	f.StringVar(&t.minVersion, "tls-min-version", "", "oldest TLS version that is accepted: 1.2 or 1.3 (default 1.2)")
+	f.StringArrayVar(&t.alpn, "tls-alpn", nil, "protocol for ALPN, the preferred first; may be given again")
 }
 
 // validate checks the settings for all listeners, even if no listener uses them.
@@ -79,7 +79,7 @@ func (t tlsFlags) over(defaults tlsFlags) tlsFlags {
 // clientAuths lists the words for client authentication.
 func clientAuths() []string { return []string{"off", "request", "require"} }
 
-// files returns the configuration of a listener's files. The files are not opened yet.
+// files returns the configuration of a listener's files. It does not open them.
 func (t *tlsFlags) files() (tlsfiles.Config, error) {
 	switch {
 	case t.clientAuth != "" && !slices.Contains(clientAuths(), t.clientAuth):

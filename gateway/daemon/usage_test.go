@@ -106,7 +106,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestHelp checks the output on request, on stdout, with 0.
+// TestHelp checks the help and the version: they go to stdout, with exit code 0.
 func TestHelp(t *testing.T) {
 	code, stdout, stderr := run(nil, "--version")
 	if code != 0 || !strings.HasPrefix(stdout, "gateway version ") || strings.Count(stdout, "\n") != 1 || stderr != "" {

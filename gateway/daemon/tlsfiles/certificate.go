@@ -18,7 +18,7 @@ type certificate struct {
 	mode fs.FileMode     // of the key's file
 }
 
-// loadCertificate makes a certificate of its two files. The error names the file and says what to do.
+// loadCertificate makes a certificate from its two files. The error names the file and says what to do.
 func loadCertificate(pair Pair, s snapshot) (*certificate, error) {
 	cert, key := s[pair.Cert], s[pair.Key]
 	if cert.err != nil {
@@ -44,10 +44,10 @@ func loadCertificate(pair Pair, s snapshot) (*certificate, error) {
 	return &certificate{pair: pair, tls: made, mode: key.info.Mode()}, nil
 }
 
-// expired reports whether clients refuse the certificate for its age.
+// expired reports whether clients refuse the certificate because of its age.
 func (c *certificate) expired(now time.Time) bool { return now.After(c.tls.Leaf.NotAfter) }
 
-// same reports whether clients would get the same certificates from both.
+// same reports whether clients would get the same chain from both certificates.
 func (c *certificate) same(other *certificate) bool {
 	return slices.EqualFunc(c.tls.Certificate, other.tls.Certificate, bytes.Equal)
 }

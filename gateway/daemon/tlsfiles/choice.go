@@ -26,9 +26,9 @@ func newChoice(certificates []*certificate) *choice {
 	return c
 }
 
-// get returns the first certificate that the client can verify and that has the very name, or else a wildcard for it.
-// Without such a one, it returns the first that the client can verify, or else the first of all. A client that connects
-// by an address asks for no name.
+// get returns the first certificate that the client can verify and that has exactly the requested name, or else a
+// wildcard for it. If there is none, it returns the first that the client can verify, or else the first of all. A
+// client that connects by an address asks for no name.
 func (c *choice) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if len(c.all) == 1 {
 		return c.all[0], nil
@@ -47,7 +47,7 @@ func (c *choice) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.all[0], nil
 }
 
-// verifiable returns the first certificate whose name and kind of key suit a client; nil when none does.
+// verifiable returns the first certificate whose name and kind of key suit a client, or nil if none does.
 func verifiable(hello *tls.ClientHelloInfo, certificates []*tls.Certificate) *tls.Certificate {
 	for _, c := range certificates {
 		if hello.SupportsCertificate(c) == nil {
@@ -57,7 +57,7 @@ func verifiable(hello *tls.ClientHelloInfo, certificates []*tls.Certificate) *tl
 	return nil
 }
 
-// wildcard returns a name with `*` for its first label: `*.example.org` for `games.example.org`.
+// wildcard returns a name with `*` in place of its first label: `*.example.org` for `games.example.org`.
 func wildcard(name string) string {
 	_, domain, _ := strings.Cut(name, ".")
 	return "*." + domain

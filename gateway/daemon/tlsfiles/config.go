@@ -19,14 +19,14 @@ type Pair struct {
 // ClientAuth says whether clients are asked for a certificate. The zero value is ClientAuthOff.
 type ClientAuth int
 
-// The kinds of client authentication.
+// Kinds of client authentication.
 const (
 	ClientAuthOff     ClientAuth = iota // no certificate is asked for
-	ClientAuthRequest                   // one is asked for; a client may have none, but one that it shows must be good
-	ClientAuthRequire                   // every client must show a good one
+	ClientAuthRequest                   // one is asked for; a client may have none, but one that it shows must be valid
+	ClientAuthRequire                   // every client must show a valid one
 )
 
-// String returns the kind's name as flags have it: off, request or require.
+// String returns the kind's word in flags: off, request or require.
 func (a ClientAuth) String() string {
 	switch a {
 	case ClientAuthRequest:
@@ -48,12 +48,13 @@ func (a ClientAuth) tls() tls.ClientAuthType {
 	return tls.NoClientCert
 }
 
-// Config says which files make a server's TLS, and what the server asks of clients.
+// Config names the files of a server's TLS, and the demands on its clients.
 type Config struct {
-	// Pairs are the certificates, at least one. A client gets the first that has the name that it asks for (SNI) and
-	// that it can verify, and the very first when none has.
+	// Pairs are the certificates, at least one. A client gets the first certificate that has the requested name (SNI) and
+	// that it can verify, or the very first if there is none.
 	Pairs []Pair
-	// ClientCA are PEM files of the CAs that client certificates must lead to. Give them with ClientAuth, or neither.
+	// ClientCA are PEM files of the CAs that client certificates must lead to. Set both ClientCA and ClientAuth, or
+	// neither.
 	ClientCA []string
 	// ClientAuth says whether clients need a certificate. Default: ClientAuthOff.
 	ClientAuth ClientAuth
@@ -63,7 +64,8 @@ type Config struct {
 	// Protocols are the names for ALPN, the preferred first, each of 1 to 255 bytes. A client that offers only other
 	// names is refused; one that offers none is not. Default: none.
 	Protocols []string
-	// Logger gets what was loaded, what could not be, and warnings about certificates and keys. Default: no log.
+	// Logger gets loaded certificates, files that cannot be used, and warnings about certificates and keys. Default: no
+	// log.
 	Logger hclog.Logger
 }
 
@@ -80,7 +82,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.validate()
 }
 
-// validate checks what can be checked without reading the files.
+// validate checks everything that needs no file.
 func (c *Config) validate() error {
 	if len(c.Pairs) == 0 {
 		return errors.New("TLS needs a certificate: name the file of one, and that of its key")

@@ -48,7 +48,7 @@ func newGeneration(c *Config, s snapshot, keys *tls.Config) (*generation, error)
 	return g, nil
 }
 
-// baseConfig returns the configuration without the files. TLS 1.2 is spoken with forward secrecy and authenticated
+// baseConfig returns the configuration without the files. It allows TLS 1.2 with forward secrecy and authenticated
 // encryption only. All suites of TLS 1.3 have both.
 func baseConfig(c *Config) *tls.Config {
 	return &tls.Config{
@@ -68,8 +68,8 @@ func (g *generation) sameAuthorities(other *generation) bool {
 	return slices.EqualFunc(g.authorities, other.authorities, (*x509.Certificate).Equal)
 }
 
-// spoils returns why a new generation must not replace this one: an expired certificate is worse than one that has not
-// expired.
+// spoils returns the reason why a new generation must not replace this one, or nil: an expired certificate is worse
+// than one that has not expired.
 func (g *generation) spoils(next *generation, now time.Time) error {
 	for i, c := range next.certificates {
 		if c.expired(now) && !g.certificates[i].expired(now) {

@@ -19,7 +19,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
 
-// patience is how long anything may take before a test gives up. Nothing depends on it when all is well.
+// patience is how long anything may take before a test gives up. No passing test waits that long.
 const patience = 30 * time.Second
 
 func check(t testing.TB, err error) {
@@ -29,12 +29,12 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// host is the option of a server with some DNS names, the first also its common name.
+// host is the option of a server with these DNS names, the first also its common name.
 func host(names ...string) authority.Option {
 	return func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = names[0], names }
 }
 
-// put writes a file as careful tools do, whole or not at all, and returns its path.
+// put writes a file whole or not at all, as careful tools do, and returns its path.
 func put(t testing.TB, data []byte, path ...string) string {
 	t.Helper()
 	name := filepath.Join(path...)

@@ -23,16 +23,16 @@ func TestNames(t *testing.T) {
 		"gateway.example":       "gateway.example",
 		"poker.games.example":   "*.games.example",
 		"POKER.games.example":   "*.games.example",
-		"chess.games.example":   "Chess.games.example", // the very name goes before a wildcard that comes first
+		"chess.games.example":   "Chess.games.example", // the exact name goes before an earlier wildcard
 		"go.games.example":      "Chess.games.example",
-		"games.example":         "gateway.example", // a wildcard is for one label
+		"games.example":         "gateway.example", // a wildcard stands for one label
 		"a.poker.games.example": "gateway.example",
 		"late":                  "*.games.example",
 		"unknown.example":       "gateway.example",
 		"localhost":             "gateway.example",
 		"":                      "gateway.example",
 	} {
-		// The name decides here, not whether the certificate is good.
+		// Only the name matters here, not whether the certificate is valid.
 		if got := seen(t, address, &tls.Config{ServerName: name, InsecureSkipVerify: true}); got != want {
 			t.Errorf("%q gets %s; expected %s", name, got, want)
 		}
@@ -44,7 +44,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// both opens a store with a certificate of each kind of key, so that no suite is refused for the key.
+// both opens a store with a certificate of each kind of key, so that no suite is refused because of the key.
 func both(t *testing.T, c tlsfiles.Config) *tlsfiles.Store {
 	t.Helper()
 	dir, ca := t.TempDir(), authority.New("CA")
@@ -144,7 +144,7 @@ func TestClientAuth(t *testing.T) {
 			config := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
 			if client != nil {
 				certificate := client.TLS()
-				// The client shows it also when it is of another CA.
+				// The client shows it even if it is of another CA.
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil
 				}

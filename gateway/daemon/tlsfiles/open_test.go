@@ -75,7 +75,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestWarned checks what is used with a warning: an expired certificate at the start, a key that every user may read.
+// TestWarned checks which files are used with a warning: an expired certificate at the start, a key that every user may
+// read.
 func TestWarned(t *testing.T) {
 	dir, ca := t.TempDir(), authority.New("CA")
 	expired := putPair(t, dir, "expired", ca.Issue(authority.DNS("gateway.example"), authority.Until(past(t))))

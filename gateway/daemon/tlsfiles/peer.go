@@ -5,12 +5,12 @@ import (
 	"crypto/x509"
 )
 
-// clientCertificate returns the certificate that this end shows as a client: the first pair's, as it is loaded now.
+// clientCertificate returns the certificate that this end shows as a client: the first pair's, as loaded now.
 func (s *Store) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return &s.current.Load().certificates[0].tls, nil
 }
 
-// Roots loads the CAs of a PEM file of at most 1 MiB, for a client to check servers by. The file is not followed. The
+// Roots loads the CAs of a PEM file of at most 1 MiB, for a client that checks servers. The file is not followed. The
 // error names the file and says what to do.
 func Roots(path string) (*x509.CertPool, error) {
 	f := readFile(path)

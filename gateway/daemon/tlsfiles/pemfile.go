@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The types of PEM blocks. All types of private keys end in pemKey.
+// Types of PEM blocks. All types of private keys end in pemKey.
 const (
 	pemCertificate  = "CERTIFICATE"
 	pemKey          = "PRIVATE KEY"
@@ -31,7 +31,7 @@ func pemBlocks(path string, data []byte) ([]*pem.Block, error) {
 	return blocks, nil
 }
 
-// certificatesIn returns the certificates of a file, at least one. The error says what the file is instead.
+// certificatesIn returns the certificates of a file, at least one. The error says what the file contains instead.
 func certificatesIn(path string, data []byte) ([]*x509.Certificate, error) {
 	blocks, err := pemBlocks(path, data)
 	if err != nil {

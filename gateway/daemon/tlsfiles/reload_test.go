@@ -16,7 +16,8 @@ import (
 // past is an hour ago.
 func past(testing.TB) time.Time { return time.Now().Add(-time.Hour) }
 
-// TestReplaced checks that new connections see a replaced certificate by themselves, and that established ones go on.
+// TestReplaced checks that new connections see a replaced certificate without a signal, and that established ones go
+// on.
 func TestReplaced(t *testing.T) {
 	dir, ca := t.TempDir(), authority.New("CA")
 	pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
@@ -34,7 +35,7 @@ func TestReplaced(t *testing.T) {
 		!strings.Contains(line, "new gateway.example") || !strings.Contains(line, "expires=") {
 		t.Error(line)
 	}
-	// A check may come between the two files.
+	// A check may come between the two writes.
 	if len(log.lines("[ERROR]"))+len(log.lines("[WARN]")) > 0 && len(log.lines("does not belong")) == 0 {
 		t.Error(log)
 	}
@@ -80,7 +81,7 @@ func TestKubernetes(t *testing.T) {
 }
 
 // TestBroken checks that files that cannot be used leave the loaded ones in force. The log says once which file and
-// why, without a word of the key. Good files are taken afterwards.
+// why, and contains nothing of the key. Valid files are used afterwards.
 func TestBroken(t *testing.T) {
 	dir, ca := t.TempDir(), authority.New("CA")
 	good, fresh := ca.Server(host("old", "gateway.example")), ca.Server(host("new", "gateway.example"))
@@ -93,7 +94,7 @@ func TestBroken(t *testing.T) {
 	for _, c := range []struct {
 		what, path string
 		data       []byte
-		also       *authority.Certificate // whose key is put in place
+		also       *authority.Certificate // its key is put in place too
 		want       string
 	}{
 		{what: "half a certificate", path: pair.Cert, data: fresh.CertPEM()[:200], want: "cut short"},
@@ -114,7 +115,7 @@ func TestBroken(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.path) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; expected %q", c.what, err, c.want)
 		}
-		if changed, again := s.Reload(); changed || again == nil { // said already
+		if changed, again := s.Reload(); changed || again == nil { // reported already
 			t.Errorf("%s: changed again: %t, %v", c.what, changed, again)
 		}
 		if got := seen(t, address, client); got != "old" {
@@ -178,7 +179,7 @@ func TestClientCAReplaced(t *testing.T) {
 					t.Errorf("connection %d: resumed is %t", i, state.DidResume)
 				}
 			}
-			// one more CA is trusted: a full handshake, and the client is admitted
+			// One more CA is trusted: a full handshake, and the client is admitted.
 			put(t, append(later.CertPEM(), ca.CertPEM()...), clientCA)
 			_, err := s.Reload()
 			check(t, err)
@@ -212,7 +213,7 @@ func TestExpiring(t *testing.T) {
 			Logger: log.logger()}
 		for _, path := range []string{config.Pairs[0].Cert, config.Pairs[0].Key, config.Pairs[1].Cert, config.Pairs[1].Key,
 			config.ClientCA[0]} {
-			check(t, os.Chtimes(path, time.Time{}, past(t))) // files of the future would be read at every check
+			check(t, os.Chtimes(path, time.Time{}, past(t))) // files with a time in the future would be read at every check
 		}
 		s, err := tlsfiles.Open(config)
 		check(t, err)

@@ -16,17 +16,17 @@ const maxFile = 1 << 20
 // of the file system's clock looks unchanged afterwards.
 const settling = 3 * time.Second
 
-// file is a file as it was at one moment.
+// file is a file as of one moment.
 type file struct {
-	info os.FileInfo // nil when it could not be read
+	info os.FileInfo // nil if it could not be read
 	data []byte
 	err  error // why it could not be read; names the file
 }
 
-// snapshot maps the paths of a configuration's files to the files as they were at one moment.
+// snapshot maps the paths of a configuration's files to the files as of one moment.
 type snapshot map[string]file
 
-// takeSnapshot reads files. An error of reading is part of the snapshot.
+// takeSnapshot reads files. A read error becomes part of the snapshot.
 func takeSnapshot(paths []string) snapshot {
 	s := make(snapshot, len(paths))
 	for _, path := range paths {
@@ -41,14 +41,14 @@ func readFile(path string) file {
 	if err != nil {
 		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
 	}
-	if !info.Mode().IsRegular() { // reading a pipe could last for ever, and works once
+	if !info.Mode().IsRegular() { // reading a pipe could block for ever, and works once
 		return file{err: fmt.Errorf("%s is not a regular file: expected one, or a link to one", path)}
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
 	}
-	info, err = f.Stat() // taken before reading, so that a change in between is seen at the next check
+	info, err = f.Stat() // taken before reading, so that the next check sees a change in between
 	var data []byte
 	if err == nil {
 		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -92,8 +92,8 @@ func (s snapshot) digest(paths []string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// mayDiffer reports whether the files may have changed since: the path has another file, size or time, or changed so
-// recently that another change could be hidden. It does not read the files.
+// mayDiffer reports whether the files may have changed since. It compares file, size and time of each path. A file that
+// has just changed may hide another change, so it counts as changed. mayDiffer does not read the files.
 func (s snapshot) mayDiffer(now time.Time) bool {
 	for path, old := range s {
 		info, err := os.Stat(path)

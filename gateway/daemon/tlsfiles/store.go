@@ -1,4 +1,4 @@
-// Package tlsfiles makes TLS configurations of certificates in files, and follows the files. New connections see new
+// Package tlsfiles makes TLS configurations from certificate files, and follows the files. New connections see new
 // certificates and client CAs within a second. Established connections notice nothing.
 package tlsfiles
 
@@ -14,14 +14,14 @@ import (
 const (
 	// lookEvery is how often the files are checked, with one stat each.
 	lookEvery = time.Second
-	// expiresSoon is how long before its end a certificate is warned about. Tools renew a certificate when a third of
-	// its lifetime is left, which is earlier.
+	// expiresSoon is how long before its end a certificate is warned about. Tools renew a certificate when a third of its
+	// lifetime is left, which is earlier.
 	expiresSoon = 7 * 24 * time.Hour
 	// warnEvery is how often a certificate is warned about.
 	warnEvery = 24 * time.Hour
 )
 
-// Store holds the TLS of some files as they are now. It is safe for concurrent use.
+// Store is the TLS of some files as they are now. Its methods may be called from any goroutine.
 type Store struct {
 	config  Config
 	paths   []string // of every file
@@ -30,11 +30,11 @@ type Store struct {
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when follow has returned
 
-	mu       sync.Mutex        // one load at a time; nothing but the logger's locks is taken inside it
+	mu       sync.Mutex        // one load at a time; order: docs/locks.md
 	seen     snapshot          // the files at the last load, without their contents
 	digest   [sha256.Size]byte // of the files at the last load
-	failure  error             // why the last load was not used; nil when it was
-	warnedAt time.Time         // the time of the last warning about expiry
+	failure  error             // why the last load was not used; nil if it was
+	warnedAt time.Time         // time of the last warning about expiry
 }
 
 // Open loads the files and follows them until Close. The error names the file and says what to do.
@@ -56,9 +56,8 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-// TLSConfig returns a configuration for servers, which uses for each handshake the files as they are loaded then. For
-// clients, it shows the first certificate; the caller sets RootCAs. It may be cloned, and used by any number of
-// connections.
+// TLSConfig returns a configuration for servers. Each handshake uses the files as loaded then. For clients, it shows
+// the first certificate; the caller sets RootCAs. It may be cloned, and used by any number of connections.
 func (s *Store) TLSConfig() *tls.Config {
 	c := baseConfig(&s.config)
 	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load().config, nil }
@@ -95,7 +94,7 @@ func (s *Store) follow(ctx context.Context) {
 	}
 }
 
-// look loads the files when they may have changed, and warns about certificates that expire.
+// look loads the files if they may have changed, and warns about certificates that expire.
 func (s *Store) look(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +106,7 @@ func (s *Store) look(now time.Time) {
 	}
 }
 
-// take reads the files, and records what it read. The caller holds mu, or is Open.
+// take reads the files, and records their state. The caller holds mu, or is Open.
 func (s *Store) take() snapshot {
 	taken := takeSnapshot(s.paths)
 	s.digest = taken.digest(s.paths)
@@ -115,7 +114,7 @@ func (s *Store) take() snapshot {
 	return taken
 }
 
-// load reads the files and uses them if they are good. It reports whether they have changed. The caller holds mu.
+// load reads the files and uses them if they are valid. It reports whether they have changed. The caller holds mu.
 func (s *Store) load() bool {
 	before := s.digest
 	taken := s.take()
@@ -140,7 +139,7 @@ func (s *Store) load() bool {
 	return true
 }
 
-// use makes a generation the current one, and logs what is new in it. The caller holds mu, or is Open.
+// use makes a generation the current one, and logs its changes. The caller holds mu, or is Open.
 func (s *Store) use(next, old *generation) {
 	s.current.Store(next)
 	for i, c := range next.certificates {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// ticketMark begins the mark that names a session ticket's generation.
+// ticketMark is the beginning of the mark that names a session ticket's generation.
 const ticketMark = "sockgate generation "
 
 // tickets seals and opens the session tickets of one generation. A ticket replaces a handshake, so it must not outlive
@@ -23,7 +23,7 @@ func (t *tickets) wrap(state tls.ConnectionState, session *tls.SessionState) ([]
 	return t.keys.EncryptTicket(state, session)
 }
 
-// unwrap returns the session of a ticket; nil for a ticket of another generation.
+// unwrap returns the session of a ticket, or nil for a ticket of another generation.
 func (t *tickets) unwrap(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
 	session, err := t.keys.DecryptTicket(ticket, state)
 	if err != nil || session == nil {
