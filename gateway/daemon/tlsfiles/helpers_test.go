@@ -5,15 +5,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/internal/authority"
@@ -94,11 +95,10 @@ func open(t testing.TB, c tlsfiles.Config) (*tlsfiles.Store, *journal) {
 	return s, log
 }
 
-// echoServer echoes over TLS until the test ends. It returns its address.
-func echoServer(t testing.TB, c *tls.Config) string {
+// echoServer echoes over TLS until the test ends. Its listener is in memory, for tests with a clock of their own.
+func echoServer(t testing.TB, c *tls.Config) *bufconn.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	l := bufconn.Listen(1 << 16)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -117,13 +117,13 @@ func echoServer(t testing.TB, c *tls.Config) string {
 		_ = l.Close()
 		serving.Wait()
 	})
-	return l.Addr().String()
+	return l
 }
 
 // dial connects and exchanges a byte, which shows that the server has accepted the client's certificate too.
-func dial(t testing.TB, address string, c *tls.Config) (*tls.Conn, error) {
+func dial(t testing.TB, to *bufconn.Listener, c *tls.Config) (*tls.Conn, error) {
 	t.Helper()
-	raw, err := net.Dial("tcp", address)
+	raw, err := to.Dial()
 	check(t, err)
 	t.Cleanup(func() { _ = raw.Close() })
 	check(t, raw.SetDeadline(time.Now().Add(patience)))
@@ -141,19 +141,15 @@ func exchange(conn *tls.Conn) error {
 }
 
 // seen returns the common name of the certificate that a new connection sees.
-func seen(t testing.TB, address string, c *tls.Config) string {
+func seen(t testing.TB, to *bufconn.Listener, c *tls.Config) string {
 	t.Helper()
-	conn, err := dial(t, address, c)
+	conn, err := dial(t, to, c)
 	check(t, err)
 	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
 }
 
-// await waits for a condition.
-func await(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s has not come", what)
-		}
-	}
+// nextLook waits, in a bubble of synctest, until a store has checked its files once more.
+func nextLook() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }

@@ -18,7 +18,7 @@ func TestNames(t *testing.T) {
 		putPair(t, dir, "exact", ca.Server(host("Chess.games.example", "go.games.example"))),
 		putPair(t, dir, "late", ca.Server(host("*.games.example", "late"))),
 	}})
-	address := echoServer(t, s.TLSConfig())
+	server := echoServer(t, s.TLSConfig())
 	for name, want := range map[string]string{
 		"gateway.example":       "gateway.example",
 		"poker.games.example":   "*.games.example",
@@ -33,11 +33,11 @@ func TestNames(t *testing.T) {
 		"":                      "gateway.example",
 	} {
 		// Only the name matters here, not whether the certificate is valid.
-		if got := seen(t, address, &tls.Config{ServerName: name, InsecureSkipVerify: true}); got != want {
+		if got := seen(t, server, &tls.Config{ServerName: name, InsecureSkipVerify: true}); got != want {
 			t.Errorf("%q gets %s; expected %s", name, got, want)
 		}
 	}
-	conn, err := dial(t, address, &tls.Config{ServerName: "poker.games.example", RootCAs: ca.Pool()})
+	conn, err := dial(t, server, &tls.Config{ServerName: "poker.games.example", RootCAs: ca.Pool()})
 	check(t, err)
 	if v := conn.ConnectionState().Version; v != tls.VersionTLS13 {
 		t.Errorf("%s; expected TLS 1.3", tls.VersionName(v))
@@ -58,9 +58,9 @@ func both(t *testing.T, c tlsfiles.Config) *tlsfiles.Store {
 func TestVersions(t *testing.T) {
 	for _, c := range []struct{ least, spoken uint16 }{{0, tls.VersionTLS12}, {tls.VersionTLS12, tls.VersionTLS12},
 		{tls.VersionTLS13, tls.VersionTLS13}} {
-		address := echoServer(t, both(t, tlsfiles.Config{MinVersion: c.least}).TLSConfig())
+		server := echoServer(t, both(t, tlsfiles.Config{MinVersion: c.least}).TLSConfig())
 		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
-			_, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true, MinVersion: version,
+			_, err := dial(t, server, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true, MinVersion: version,
 				MaxVersion: version})
 			if (err == nil) != (version >= c.spoken) || err != nil && !strings.Contains(err.Error(), "protocol version") {
 				t.Errorf("at least %s: %s: %v", tls.VersionName(c.least), tls.VersionName(version), err)
@@ -72,12 +72,12 @@ func TestVersions(t *testing.T) {
 // TestSuites checks that TLS 1.2 is spoken with forward secrecy and authenticated encryption only, with either kind of
 // key.
 func TestSuites(t *testing.T) {
-	address := echoServer(t, both(t, tlsfiles.Config{}).TLSConfig())
+	server := echoServer(t, both(t, tlsfiles.Config{}).TLSConfig())
 	spoken := 0
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		good := strings.HasPrefix(suite.Name, "TLS_ECDHE_") &&
 			(strings.Contains(suite.Name, "_GCM_") || strings.Contains(suite.Name, "POLY1305"))
-		conn, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true,
+		conn, err := dial(t, server, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true,
 			MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
 		switch {
 		case (err == nil) != good:
@@ -99,7 +99,7 @@ func TestSuites(t *testing.T) {
 // TestProtocols checks ALPN: the server's preference counts, a client that offers nothing gets nothing, and a client
 // that offers only other names is refused.
 func TestProtocols(t *testing.T) {
-	address := echoServer(t, both(t, tlsfiles.Config{Protocols: []string{"game/2", "game/1"}}).TLSConfig())
+	server := echoServer(t, both(t, tlsfiles.Config{Protocols: []string{"game/2", "game/1"}}).TLSConfig())
 	for _, c := range []struct {
 		offered []string
 		want    string
@@ -110,7 +110,7 @@ func TestProtocols(t *testing.T) {
 		{nil, "", false},
 		{[]string{"http/1.1"}, "", true},
 	} {
-		conn, err := dial(t, address, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true,
+		conn, err := dial(t, server, &tls.Config{ServerName: "gateway.example", InsecureSkipVerify: true,
 			NextProtos: c.offered})
 		if got := conn.ConnectionState().NegotiatedProtocol; (err != nil) != c.refused || got != c.want {
 			t.Errorf("%v: %q, %v", c.offered, got, err)
@@ -139,7 +139,7 @@ func TestClientAuth(t *testing.T) {
 		{tlsfiles.ClientAuthRequire, cas, "good"},
 	} {
 		s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientAuth: c.auth, ClientCA: c.cas})
-		address := echoServer(t, s.TLSConfig())
+		server := echoServer(t, s.TLSConfig())
 		for name, client := range clients {
 			config := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
 			if client != nil {
@@ -149,7 +149,7 @@ func TestClientAuth(t *testing.T) {
 					return &certificate, nil
 				}
 			}
-			if _, err := dial(t, address, config); (err == nil) != strings.Contains(c.let, name) {
+			if _, err := dial(t, server, config); (err == nil) != strings.Contains(c.let, name) {
 				t.Errorf("%s: %s: %v", c.auth, name, err)
 			}
 		}

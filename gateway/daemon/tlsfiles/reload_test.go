@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/test/bufconn"
+
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/internal/authority"
 )
@@ -16,67 +18,81 @@ import (
 // past is an hour ago.
 func past(testing.TB) time.Time { return time.Now().Add(-time.Hour) }
 
-// TestReplaced checks that new connections see a replaced certificate without a signal, and that established ones go
-// on.
+// TestReplaced checks that new connections see a replaced certificate without a signal, and that established ones go on.
+// The clock is the test's own.
 func TestReplaced(t *testing.T) {
-	dir, ca := t.TempDir(), authority.New("CA")
-	pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
-	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
-	address := echoServer(t, s.TLSConfig())
-	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
-	established, err := dial(t, address, client)
-	check(t, err)
-	putPair(t, dir, "server", ca.Server(host("new", "gateway.example")))
-	await(t, "the new certificate", func() bool { return seen(t, address, client) == "new" })
-	check(t, exchange(established))
-	await(t, "the line about it", func() bool { return len(log.lines("certificate loaded")) == 2 })
-	if line := log.lines("certificate loaded")[1]; !strings.Contains(line, pair.Cert) ||
-		!strings.Contains(line, "CN=new") ||
-		!strings.Contains(line, "new gateway.example") || !strings.Contains(line, "expires=") {
-		t.Error(line)
-	}
-	// A check may come between the two writes.
-	if len(log.lines("[ERROR]"))+len(log.lines("[WARN]")) > 0 && len(log.lines("does not belong")) == 0 {
-		t.Error(log)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir, ca := t.TempDir(), authority.New("CA")
+		pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
+		s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+		server := echoServer(t, s.TLSConfig())
+		client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
+		established, err := dial(t, server, client)
+		check(t, err)
+		putPair(t, dir, "server", ca.Server(host("new", "gateway.example")))
+		nextLook()
+		expectSeen(t, server, ca, "new")
+		check(t, exchange(established))
+		if n := len(log.lines("certificate loaded")); n != 2 {
+			t.Fatalf("%d times loaded", n)
+		}
+		if line := log.lines("certificate loaded")[1]; !strings.Contains(line, pair.Cert) ||
+			!strings.Contains(line, "CN=new") ||
+			!strings.Contains(line, "new gateway.example") || !strings.Contains(line, "expires=") {
+			t.Error(line)
+		}
+		if len(log.lines("[ERROR]"))+len(log.lines("[WARN]")) > 0 {
+			t.Error(log)
+		}
+	})
 }
 
-// TestInPlace checks that files that are overwritten in place are noticed too.
+// TestInPlace checks that files that are overwritten in place are noticed too. The clock is the test's own.
 func TestInPlace(t *testing.T) {
-	dir, ca := t.TempDir(), authority.New("CA")
-	pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
-	s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
-	address := echoServer(t, s.TLSConfig())
-	fresh := ca.Server(host("new", "gateway.example"))
-	check(t, os.WriteFile(pair.Cert, fresh.CertPEM(), 0o600))
-	check(t, os.WriteFile(pair.Key, fresh.KeyPEM(), 0o600))
-	await(t, "the new certificate", func() bool {
-		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}) == "new"
+	synctest.Test(t, func(t *testing.T) {
+		dir, ca := t.TempDir(), authority.New("CA")
+		pair := putPair(t, dir, "server", ca.Server(host("old", "gateway.example")))
+		s, _ := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+		server := echoServer(t, s.TLSConfig())
+		fresh := ca.Server(host("new", "gateway.example"))
+		check(t, os.WriteFile(pair.Cert, fresh.CertPEM(), 0o600))
+		check(t, os.WriteFile(pair.Key, fresh.KeyPEM(), 0o600))
+		nextLook()
+		expectSeen(t, server, ca, "new")
 	})
 }
 
 // TestKubernetes checks that a changed secret of Kubernetes is noticed: the link to the directory of all files is
-// replaced.
+// replaced. The clock is the test's own.
 func TestKubernetes(t *testing.T) {
-	dir, ca := t.TempDir(), authority.New("CA")
-	for _, name := range []string{"old", "new"} {
-		check(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		putPair(t, filepath.Join(dir, name), "tls", ca.Server(host(name, "gateway.example")))
-	}
-	check(t, os.Symlink("old", filepath.Join(dir, "..data")))
-	pair := tlsfiles.Pair{Cert: filepath.Join(dir, "tls.pem"), Key: filepath.Join(dir, "tls.key")}
-	check(t, os.Symlink("..data/tls.pem", pair.Cert))
-	check(t, os.Symlink("..data/tls.key", pair.Key))
-	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
-	address := echoServer(t, s.TLSConfig())
-	check(t, os.Symlink("new", filepath.Join(dir, "..data_tmp")))
-	check(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
-	check(t, os.RemoveAll(filepath.Join(dir, "old")))
-	await(t, "the new certificate", func() bool {
-		return seen(t, address, &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}) == "new"
+	synctest.Test(t, func(t *testing.T) {
+		dir, ca := t.TempDir(), authority.New("CA")
+		for _, name := range []string{"old", "new"} {
+			check(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+			putPair(t, filepath.Join(dir, name), "tls", ca.Server(host(name, "gateway.example")))
+		}
+		check(t, os.Symlink("old", filepath.Join(dir, "..data")))
+		pair := tlsfiles.Pair{Cert: filepath.Join(dir, "tls.pem"), Key: filepath.Join(dir, "tls.key")}
+		check(t, os.Symlink("..data/tls.pem", pair.Cert))
+		check(t, os.Symlink("..data/tls.key", pair.Key))
+		s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}})
+		server := echoServer(t, s.TLSConfig())
+		check(t, os.Symlink("new", filepath.Join(dir, "..data_tmp")))
+		check(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+		check(t, os.RemoveAll(filepath.Join(dir, "old")))
+		nextLook()
+		expectSeen(t, server, ca, "new")
+		if len(log.lines("[ERROR]")) > 0 {
+			t.Error(log)
+		}
 	})
-	if len(log.lines("[ERROR]")) > 0 {
-		t.Error(log)
+}
+
+// expectSeen checks the common name of the certificate that a new connection sees.
+func expectSeen(t *testing.T, server *bufconn.Listener, ca *authority.CA, want string) {
+	t.Helper()
+	if got := seen(t, server, &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}); got != want {
+		t.Errorf("a new connection sees %q; expected %q", got, want)
 	}
 }
 
@@ -89,7 +105,7 @@ func TestBroken(t *testing.T) {
 	pair, clientCA := putPair(t, dir, "server", good), ca.WriteCert(t, dir, "ca")
 	s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA},
 		ClientAuth: tlsfiles.ClientAuthRequest})
-	address := echoServer(t, s.TLSConfig())
+	server := echoServer(t, s.TLSConfig())
 	client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool()}
 	for _, c := range []struct {
 		what, path string
@@ -118,7 +134,7 @@ func TestBroken(t *testing.T) {
 		if changed, again := s.Reload(); changed || again == nil { // reported already
 			t.Errorf("%s: changed again: %t, %v", c.what, changed, again)
 		}
-		if got := seen(t, address, client); got != "old" {
+		if got := seen(t, server, client); got != "old" {
 			t.Errorf("%s: %s is in force", c.what, got)
 		}
 		if lines := log.lines("[ERROR]"); len(lines) == 0 || !strings.Contains(lines[len(lines)-1], c.want) {
@@ -137,7 +153,7 @@ func TestBroken(t *testing.T) {
 	putPair(t, dir, "server", fresh)
 	_, err := s.Reload()
 	check(t, err)
-	if got := seen(t, address, client); got != "new" {
+	if got := seen(t, server, client); got != "new" {
 		t.Errorf("%s is in force", got)
 	}
 	for _, i := range []*authority.Certificate{good, fresh, expired} {
@@ -168,12 +184,12 @@ func TestClientCAReplaced(t *testing.T) {
 			pair := putPair(t, dir, "server", ca.Server(host("gateway.example")))
 			s, log := open(t, tlsfiles.Config{Pairs: []tlsfiles.Pair{pair}, ClientCA: []string{clientCA},
 				ClientAuth: tlsfiles.ClientAuthRequire})
-			address := echoServer(t, s.TLSConfig())
+			server := echoServer(t, s.TLSConfig())
 			client := &tls.Config{ServerName: "gateway.example", RootCAs: ca.Pool(),
 				Certificates:       []tls.Certificate{ca.Client(authority.CommonName("client")).TLS()},
 				ClientSessionCache: tls.NewLRUClientSessionCache(1), MaxVersion: version}
 			for i := range 3 {
-				conn, err := dial(t, address, client)
+				conn, err := dial(t, server, client)
 				check(t, err)
 				if state := conn.ConnectionState(); state.DidResume != (i > 0) || state.Version != version {
 					t.Errorf("connection %d: resumed is %t", i, state.DidResume)
@@ -183,7 +199,7 @@ func TestClientCAReplaced(t *testing.T) {
 			put(t, append(later.CertPEM(), ca.CertPEM()...), clientCA)
 			_, err := s.Reload()
 			check(t, err)
-			conn, err := dial(t, address, client)
+			conn, err := dial(t, server, client)
 			check(t, err)
 			if conn.ConnectionState().DidResume {
 				t.Error("a ticket of before the change was accepted")
@@ -191,7 +207,7 @@ func TestClientCAReplaced(t *testing.T) {
 			put(t, later.CertPEM(), clientCA)
 			_, err = s.Reload()
 			check(t, err)
-			if _, err := dial(t, address, client); err == nil {
+			if _, err := dial(t, server, client); err == nil {
 				t.Error("a client of a CA that is no longer trusted was let in")
 			}
 			if lines := log.lines("client CAs loaded"); len(lines) != 3 || !strings.Contains(lines[1], "certificates=2") {
