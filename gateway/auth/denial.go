@@ -46,7 +46,8 @@ func noRole(c *Caller) error {
 			c.Identity, c.Proof)}
 }
 
-// roleRequired denies a method, or a field of its request, to a caller whose role is too small for it; what names it.
+// roleRequired denies a method, or a field of its request, to a caller whose role is too small. The text names it by
+// what.
 func roleRequired(c *Caller, method, what string, needs pb.Role) error {
 	metadata := map[string]string{"method": method, "has": RoleName(c.Role), "needs": RoleName(needs)}
 	short := fmt.Sprintf("%s needs the role %s, and %.200q has %s", what, RoleWord(needs), c.Identity, RoleWord(c.Role))

@@ -8,7 +8,8 @@ import (
 )
 
 // Gateway is the gateway that the control plane drives: this node alone, a *server.Server. In a fleet, a *fleet.Node
-// answers the calls and uses Local for the part of this node. Its methods may be called from any goroutine.
+// answers the calls and uses Local for the part of this node. The methods are those of *server.Server. They may be
+// called from any goroutine.
 type Gateway interface {
 	Gateway() server.GatewayInfo
 	List(context.Context, server.ListRequest) (server.ListPage, error)

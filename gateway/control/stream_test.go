@@ -47,7 +47,7 @@ func expectDense(t testing.TB, events []*pb.Event) {
 	}
 }
 
-// TestLife follows a connection from its beginning to its end, and what was done to it.
+// TestLife follows a connection from its beginning to its end, with every verb that was applied to it.
 func TestLife(t *testing.T) {
 	g := gatewaytest.Start(t)
 	all := follow(t, g, &pb.StreamEventsRequest{After: "0"})

@@ -19,9 +19,9 @@ type Config struct {
 	Node string
 	// Fleet is the fleet's name, in the same form. Embedded servers of different fleets refuse each other. Required.
 	Fleet string
-	// Embedded makes a server run inside this process; External names servers that run elsewhere. Exactly one is
-	// required.
+	// Embedded runs a server inside this process. Either Embedded or External is required.
 	Embedded *Embedded
+	// External names servers that run elsewhere.
 	External *External
 	// Logger gets connections made and lost, and messages dropped or refused. Default: none.
 	Logger hclog.Logger

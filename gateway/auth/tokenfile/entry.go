@@ -16,7 +16,7 @@ const (
 
 // Entry is a line of a token file.
 type Entry struct {
-	Name    string
+	Name    string            // see IsName
 	Role    string            // one of Roles
 	Hash    [sha256.Size]byte // of the token: see Hash
 	Expires time.Time         // zero: never

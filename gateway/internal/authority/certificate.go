@@ -13,7 +13,7 @@ import (
 // Certificate is a certificate with its key. It must not be modified.
 type Certificate struct {
 	X509 *x509.Certificate
-	Key  crypto.Signer
+	Key  crypto.Signer // private
 }
 
 // TLS returns the certificate in the form of crypto/tls.

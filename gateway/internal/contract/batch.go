@@ -5,7 +5,7 @@ import "time"
 // Batch is the size of the next response of an event stream, of one node or of a fleet. The zero value is an empty
 // response.
 type Batch struct {
-	Events int
+	Events int // number of events
 	Bytes  int // of the encoded events
 }
 

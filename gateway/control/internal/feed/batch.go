@@ -18,7 +18,7 @@ type Batch struct {
 	Ends     []int            // offset in the buffer at which each event ends
 	Missed   uint64           // kept events that its GAPs stand for
 	gap      bool             // it contains a GAP
-	Buffer   mem.Buffer
+	Buffer   mem.Buffer       // the encoded response
 
 	left int // followers that have not taken it; guarded by feed.mu
 }
@@ -44,9 +44,9 @@ func (b *Batch) Remainder(at event.Position) (mem.Buffer, bool) {
 
 // BatchEncoder makes batches of events. It is for use by one goroutine.
 type BatchEncoder struct {
-	Events *wire.EventEncoder
-	Pool   *BufferPool
-	bytes  *[]byte // of the batch being made
+	Events *wire.EventEncoder // encodes each event
+	Pool   *BufferPool        // has the memory of batches
+	bytes  *[]byte            // of the batch being made
 }
 
 // Encode makes a batch of the events that sub has delivered since a position. It makes more than one if they do not fit

@@ -23,7 +23,7 @@ type Answer struct {
 	Body    []byte        // the encoded response; set if OK
 	Err     error         // the gRPC status; set if ERROR or DENIED
 	Message string        // the reason in words; set unless OK
-	Elapsed time.Duration
+	Elapsed time.Duration // from the question to the answer; 0 if the node was not asked
 }
 
 // OK reports whether the node carried out the request.

@@ -30,13 +30,13 @@ type Answers interface {
 
 // Config configures an exchange. All fields are required.
 type Config struct {
-	Bus      bus.Bus
-	Subjects member.Subjects
-	Self     event.Origin
-	Began    time.Time // the zero of this node's clock: the stamps of its heartbeats count from it
-	Roster   member.Roster
-	Answers  Answers
-	Logger   hclog.Logger
+	Bus      bus.Bus         // its owner closes it, after Stop
+	Subjects member.Subjects // of the fleet
+	Self     event.Origin    // this node and its life
+	Began    time.Time       // the zero of this node's clock: the stamps of its heartbeats count from it
+	Roster   member.Roster   // decides which nodes can answer
+	Answers  Answers         // answers the requests of other nodes
+	Logger   hclog.Logger    // gets ignored messages and panics
 }
 
 // New returns an exchange that neither asks nor answers before Start.

@@ -16,10 +16,10 @@ const (
 
 // Question is a question to other nodes.
 type Question struct {
-	Method string      // full name of a method of GatewayService, or one of the above
-	Body   []byte      // its encoded request
-	Caller event.Actor // the caller of the call; Via is not set
-	Wait   time.Duration
+	Method string        // full name of a method of GatewayService, or one of the above
+	Body   []byte        // its encoded request
+	Caller event.Actor   // the caller of the call; Via is not set
+	Wait   time.Duration // how long the nodes have to answer
 }
 
 // Asker asks other nodes. Its methods may be called from any goroutine.

@@ -9,11 +9,11 @@ import (
 
 // Config configures the membership of a node.
 type Config struct {
-	Fleet   string // the fleet's name
-	Version string // the program's version
-	Bus     bus.Bus
-	Self    Self
-	Logger  hclog.Logger
+	Fleet   string       // the fleet's name
+	Version string       // the program's version
+	Bus     bus.Bus      // its owner closes it, after Stop
+	Self    Self         // the node itself
+	Logger  hclog.Logger // gets changes of members and of the bus's connection
 }
 
 // Self is the node in a fleet as the fleet needs it: a *server.Server. Its methods may be called from any goroutine and

@@ -12,13 +12,13 @@ type Member struct {
 	event.Origin              // name and life
 	Self         bool         // it is this node
 	State        pb.NodeState // never UNSPECIFIED
-	Version      string
-	Connections  uint64 // as of its last heartbeat, like Head and Oldest
-	Head         uint64 // sequence of its newest event
-	Oldest       uint64 // of the oldest event that it keeps
-	Stamp        uint64 // its own clock, from its last heartbeat
-	HeardAt      time.Time
-	JoinedAt     time.Time // when this node first heard of this life
+	Version      string       // of its program, cut to 100 bytes
+	Connections  uint64       // as of its last heartbeat, like Head and Oldest
+	Head         uint64       // sequence of its newest event
+	Oldest       uint64       // of the oldest event that it keeps
+	Stamp        uint64       // its own clock, from its last heartbeat
+	HeardAt      time.Time    // when this node last heard it
+	JoinedAt     time.Time    // when this node first heard of this life
 }
 
 // Asked reports whether the member is asked, because it may answer.
