@@ -1,7 +1,7 @@
 // Package fleet makes one system of several gateways. Each of them lists, sends, kicks, broadcasts and streams for all,
 // and reports the nodes that it could not reach.
 //
-// A Node stands between the control plane and the gateway of one machine. It receives calls as a gateway that runs
+// A Node stands between the control plane and the gateway of one process. It receives calls as a gateway that runs
 // alone would. It asks the nodes in the call's scope, itself included, and merges their answers into one reply. Each
 // node is the only authority on its own connections: there is no consensus, and no node keeps a copy of another's
 // connections.
