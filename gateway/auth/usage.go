@@ -41,7 +41,6 @@ func (u *usages) enter(c *Caller, most int) (of *Usage, leave func(), err error)
 	return of, func() { u.leave(key, of) }, nil
 }
 
-// leave ends a call that enter counted.
 func (u *usages) leave(key string, of *Usage) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

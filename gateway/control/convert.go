@@ -93,7 +93,6 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 	return response
 }
 
-// byReason converts counts by close reason.
 func byReason(counts map[server.CloseReason]uint64) map[string]uint64 {
 	out := make(map[string]uint64, len(counts))
 	for reason, n := range counts {

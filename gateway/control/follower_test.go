@@ -40,7 +40,6 @@ func followClient(t testing.TB, c pb.GatewayServiceClient, r *pb.StreamEventsReq
 	return f
 }
 
-// receive takes one response.
 func (f *follower) receive() error {
 	response, err := f.stream.Recv()
 	if err != nil {
@@ -96,7 +95,6 @@ func (f *follower) rest() []*pb.Event {
 	return events
 }
 
-// types lists the types of events.
 func types(events []*pb.Event) []pb.EventType {
 	out := make([]pb.EventType, len(events))
 	for i, e := range events {

@@ -44,7 +44,6 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// renamed gives a gateway another name.
 func renamed(node string) gatewaytest.Option { return func(c *server.Config) { c.Node = node } }
 
 // dial connects to a gateway that echoes, and returns when the connection is listed.
@@ -75,7 +74,6 @@ func echo(t testing.TB, conn net.Conn, text string) {
 	expectRead(t, conn, text)
 }
 
-// expectRead reads exactly want.
 func expectRead(t testing.TB, conn net.Conn, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -84,7 +82,6 @@ func expectRead(t testing.TB, conn net.Conn, want string) {
 	}
 }
 
-// idOf returns the ID of a connection.
 func idOf(t testing.TB, g *gatewaytest.Gateway, conn net.Conn) string {
 	t.Helper()
 	r, err := g.Client.ListConnections(patiently(t), &pb.ListConnectionsRequest{Filter: "remote_address == " +

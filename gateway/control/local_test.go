@@ -29,7 +29,6 @@ const (
 var remote = event.Actor{Identity: "ann", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5", RequestID: "r-1",
 	Via: "edge-2"}
 
-// localOf returns the Local of a gateway.
 func localOf(g control.Gateway) *control.Local {
 	return control.NewLocal(g, control.Config{})
 }

@@ -62,7 +62,6 @@ func (m *model) expect(g *gatewaytest.Gateway) {
 	}
 }
 
-// sequence returns the sequence of a cursor.
 func sequence(t testing.TB, cursor string) uint64 {
 	t.Helper()
 	n, err := strconv.ParseUint(cursor[strings.LastIndexByte(cursor, '@')+1:], 10, 64)

@@ -29,7 +29,6 @@ func (p pipe) Accept() (net.Conn, error) {
 	return pipeConn{c, p.from, p.to}, nil
 }
 
-// pipeConn is a connection of a pipe.
 type pipeConn struct {
 	net.Conn
 	from, to string

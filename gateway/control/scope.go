@@ -9,7 +9,6 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// validateScope checks the bounds of a scope.
 func validateScope(s *pb.Scope) error {
 	if err := contract.First(
 		contract.Check(len(s.GetNodes()) <= contract.MaxNodes, "scope.nodes", "%d nodes; expected at most %d",

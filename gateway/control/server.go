@@ -136,7 +136,6 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 	return s
 }
 
-// register registers the services of a control plane.
 func register(s *grpc.Server, answers pb.GatewayServiceServer, h healthpb.HealthServer) {
 	pb.RegisterGatewayServiceServer(s, answers)
 	healthpb.RegisterHealthServer(s, h)

@@ -14,7 +14,6 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// dialTLS connects to a listener over TLS.
 func (i *instance) dialTLS(listener int, c *tls.Config) (*tls.Conn, error) {
 	i.t.Helper()
 	raw, err := net.Dial("tcp", i.addresses[listener])

@@ -76,7 +76,6 @@ func (c *fleetFlags) secure() bool {
 	return c.external() && strings.HasPrefix(c.urls[0], tlsScheme+"://")
 }
 
-// fleet returns the fleet's name.
 func (c *fleetFlags) fleet() string {
 	return cmp.Or(c.name, defaultFleet)
 }

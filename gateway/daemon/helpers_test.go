@@ -38,7 +38,6 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// write makes a file and returns its path.
 func write(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "gateway.yaml")

@@ -55,7 +55,6 @@ func (w *logWriter) run() {
 	}
 }
 
-// rest writes the queued lines.
 func (w *logWriter) rest() {
 	for {
 		select {

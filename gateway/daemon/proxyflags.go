@@ -17,7 +17,6 @@ type proxyFlags struct {
 	trusted prefixes
 }
 
-// flags defines the flags for all listeners.
 func (p *proxyFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.mode, "proxy-protocol", "off", "PROXY headers (versions 1 and 2): off, optional or required")
 	f.Var(&p.trusted, "proxy-trusted", "network (CIDR) of load balancers whose PROXY headers are trusted; may be "+

@@ -76,5 +76,4 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// detailsOf returns an error's details as text.
 func detailsOf(err error) string { return status.Convert(err).Proto().String() }

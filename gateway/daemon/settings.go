@@ -205,7 +205,6 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 	return c, nil
 }
 
-// newHandler returns the handler of --handler.
 func (s *settings) newHandler() server.Handler {
 	if s.handler == "sink" {
 		return handler.Sink{Greeting: []byte(s.greeting)}

@@ -84,7 +84,6 @@ func loadEnv(f *pflag.FlagSet, environ []string) (k *koanf.Koanf, unknown []stri
 	return k, unknown, nil
 }
 
-// loadFile reads a configuration file.
 func loadFile(f *pflag.FlagSet, file string) (*koanf.Koanf, error) {
 	b, err := readBounded(file)
 	if err != nil {

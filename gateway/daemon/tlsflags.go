@@ -22,7 +22,6 @@ type tlsFlags struct {
 	alpn        []string
 }
 
-// flags defines the flags for all listeners.
 func (t *tlsFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&t.certs, "tls-cert", nil, "PEM file of a certificate, which makes listeners TLS; may be given "+
 		"again: SNI chooses, and the first is the default")

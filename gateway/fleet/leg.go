@@ -181,7 +181,6 @@ func (l *leg) next(ctx context.Context, source exchange.Stream) ([]byte, error) 
 	return b, err
 }
 
-// read decodes an item.
 func (l *leg) read(b []byte) (item, error) {
 	it, err := decodeItem(l.member.Node, b)
 	switch {

@@ -86,7 +86,6 @@ func (n *Node) listed(s *pb.Scope) []member.Member {
 	return known[:min(len(known), maxNodes)]
 }
 
-// row describes a node.
 func (n *Node) row(m *member.Member) *pb.Node {
 	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version,
 		Connections: m.Connections, EventHead: m.Head,

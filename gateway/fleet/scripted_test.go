@@ -79,7 +79,6 @@ func amongWith(t *testing.T, wrap func(*server.Server) control.Gateway, answer f
 	return n
 }
 
-// other is another node.
 func other(name string, state pb.NodeState) member.Member {
 	return member.Member{Origin: event.Origin{Node: name, Incarnation: "2"}, State: state, HeardAt: time.Now()}
 }
@@ -95,7 +94,6 @@ func failing(c codes.Code, reason string) fleet.Answer {
 	return fleet.Answer{Status: statusError, Err: status.Error(c, reason), Message: reason}
 }
 
-// connect opens connections.
 func (n *scripted) connect(count int) (ids []string) {
 	n.t.Helper()
 	info := n.server.Gateway()
@@ -113,7 +111,6 @@ func (n *scripted) connect(count int) (ids []string) {
 	return ids
 }
 
-// controls returns the CONTROL events.
 func (n *scripted) controls() []*event.ControlDetail { return (&gate{server: n.server}).controls(n.t) }
 
 // broken is a gateway that panics, waits or fails before it does anything.

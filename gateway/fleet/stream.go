@@ -153,7 +153,6 @@ func (s *eventStream) legTo(m member.Member) *leg {
 	return l
 }
 
-// take merges an item.
 func (s *eventStream) take(it item) error {
 	switch {
 	case it.err != nil:

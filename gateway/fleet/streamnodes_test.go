@@ -80,14 +80,12 @@ func (f *streamFleet) at(name string) *streamNode {
 	return f.nodes[slices.IndexFunc(f.nodes, func(n *streamNode) bool { return n.name == name })]
 }
 
-// close ends all nodes.
 func (f *streamFleet) close() {
 	for _, n := range f.nodes {
 		n.kill()
 	}
 }
 
-// start begins a life of the node.
 func (n *streamNode) start() {
 	n.lives++
 	n.there = true
@@ -340,7 +338,6 @@ func names(f *streamFleet) (names []string) {
 	return names
 }
 
-// heal connects everything.
 func (f *streamFleet) heal() {
 	for _, n := range f.nodes {
 		for _, other := range f.nodes {

@@ -105,7 +105,6 @@ func (s shelf) List(_ context.Context, r server.ListRequest) (server.ListPage, e
 	return page, nil
 }
 
-// start begins a life of the node.
 func (p *place) start() {
 	p.lives++
 	origin := event.Origin{Node: p.name, Incarnation: fmt.Sprintf("%x", 0x19ab00+p.lives)}
@@ -405,7 +404,6 @@ func open(t testing.TB, p *place, r *pb.StreamEventsRequest) client {
 	return c
 }
 
-// next returns the next response.
 func (c client) next(t testing.TB) *pb.StreamEventsResponse {
 	t.Helper()
 	select {

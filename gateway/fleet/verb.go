@@ -17,7 +17,6 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// request is a request of GatewayService.
 type request interface {
 	proto.Message
 	GetScope() *pb.Scope

@@ -55,7 +55,6 @@ func expectComplete(t *testing.T, r *pb.FleetResult, nodes ...string) {
 	}
 }
 
-// read reads a line from a connection.
 func read(t *testing.T, r *bufio.Reader) string {
 	t.Helper()
 	line, err := r.ReadString('\n')

@@ -96,7 +96,6 @@ func advertised(host, listen string) string {
 	return listen // the server replaces port 0 by its real port
 }
 
-// serverOptions returns the options of the embedded server.
 func serverOptions(c *Config, password string) (*server.Options, error) {
 	e := c.Embedded
 	host, port, err := splitAddress(e.Listen)

@@ -102,7 +102,6 @@ func (o *outbox) over() bool {
 	return o.closed
 }
 
-// close makes put refuse all further work.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -150,7 +150,6 @@ func covers(pattern, subject string) bool {
 	})
 }
 
-// delivery is a message in flight.
 type delivery struct {
 	subject string
 	data    []byte

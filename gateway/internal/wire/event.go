@@ -121,7 +121,6 @@ func appendDetail(b []byte, e *event.Event) []byte {
 	return end(b, at)
 }
 
-// appendControl appends the fields of ControlDetails.
 func appendControl(b []byte, d *event.ControlDetail) []byte {
 	b = AppendText(b, 1, d.Verb)
 	b = AppendText(b, 2, d.Actor.Identity)

@@ -128,7 +128,6 @@ func (a *assembly) account(m *making, size int) {
 	a.bytes += size
 }
 
-// remove takes a message out.
 func (a *assembly) remove(m *making) {
 	n := a.nodes[m.from]
 	n.all = slices.DeleteFunc(n.all, func(other *making) bool { return other == m })

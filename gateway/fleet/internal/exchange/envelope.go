@@ -109,7 +109,6 @@ func (x *Exchange) publish(subject string, id messageID, k kind, message []byte)
 	return nil
 }
 
-// put publishes one envelope.
 func (x *Exchange) put(subject string, e *fleetv1.Envelope) error {
 	data, err := proto.Marshal(e)
 	if err != nil {

@@ -33,7 +33,6 @@ var memberLines = map[event.Type]string{
 	event.NodeLeft:        "node left",
 }
 
-// append publishes an event about a member.
 func (m *Members) append(t event.Type, d *event.NodeDetail) {
 	m.config.Self.Log().Append(&event.Event{Type: t, Detail: d})
 }

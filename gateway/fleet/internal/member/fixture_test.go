@@ -232,14 +232,12 @@ func newPuppet(t testing.TB, loop *fleettest.Loopback, name, incarnation string)
 		said: &fleetv1.Heartbeat{Incarnation: incarnation, Instance: bytes.Repeat([]byte{7}, 16), State: live}}
 }
 
-// say publishes a heartbeat.
 func (p *puppet) say(state pb.NodeState) {
 	p.t.Helper()
 	p.said.State = state
 	publish(p.t, p.bus, "sockgate.test.beat."+p.name, p.said)
 }
 
-// hello publishes a Hello.
 func (p *puppet) hello() {
 	p.t.Helper()
 	publish(p.t, p.bus, "sockgate.test.hello."+p.name, &fleetv1.Hello{Incarnation: p.said.Incarnation,

@@ -19,7 +19,6 @@ const (
 	helloPause  = 250 * time.Millisecond // from one heartbeat to the next that answers a Hello
 )
 
-// heardHello answers a Hello.
 func (m *Members) heardHello(subject string, data []byte) {
 	from, l, err := readHello(m.subjects, subject, data)
 	now := time.Now()
@@ -61,7 +60,6 @@ func (m *Members) wake() {
 	}
 }
 
-// heardBeat takes a heartbeat.
 func (m *Members) heardBeat(subject string, data []byte) {
 	b, err := readBeat(m.subjects, subject, data)
 	now := time.Now()

@@ -84,7 +84,6 @@ func readHello(s Subjects, subject string, data []byte) (from string, l life, er
 	return from, l, err
 }
 
-// hello publishes a Hello.
 func (m *Members) hello() {
 	m.publish(m.subjects.hello(m.origin.Node), &fleetv1.Hello{Incarnation: m.me.incarnation,
 		Instance: []byte(m.me.instance)})

@@ -53,7 +53,6 @@ func (m *Members) run(retire func()) {
 	}
 }
 
-// sooner returns the earlier of two moments.
 func sooner(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

@@ -252,7 +252,6 @@ func connecting(_ *memberNode, b bus.Bus) bus.Bus {
 	return &statusBus{Bus: b, change: func(s *bus.Status) { s.Connecting = !s.Connected }}
 }
 
-// same returns the bus unchanged.
 func same(_ *memberNode, bus bus.Bus) bus.Bus { return bus }
 
 // TestJoinWithoutConnection checks that Join does not wait for a connection that the bus could not make, and waits 2 s
