@@ -18,8 +18,8 @@ import (
 // past is an hour ago.
 func past(testing.TB) time.Time { return time.Now().Add(-time.Hour) }
 
-// TestReplaced checks that new connections see a replaced certificate without a signal, and that established ones go on.
-// The clock is the test's own.
+// TestReplaced checks that new connections see a replaced certificate without a signal, and that established ones go
+// on. The clock is the test's own.
 func TestReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, ca := t.TempDir(), authority.New("CA")
