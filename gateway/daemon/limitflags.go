@@ -41,16 +41,17 @@ func (l *limitFlags) connectionFlags() {
 }
 
 func (l *limitFlags) admissionFlags() {
-	l.rate(&l.AcceptRate, "accept-rate", "connections admitted a second, on average; 0: no limit")
-	l.count(&l.AcceptBurst, "accept-burst", 0, "how many may come at once; 0: as many as --accept-rate")
+	l.rate(&l.AcceptRate, "accept-rate", "connections that are admitted a second, on average; 0: no limit")
+	l.count(&l.AcceptBurst, "accept-burst", 0, "connections that may come at once; 0: as many as --accept-rate")
 	l.rate(&l.AcceptRatePerIP, "accept-rate-per-ip",
 		"--accept-rate for each IPv4 address or IPv6 /64 network; 0: no limit")
 	l.count(&l.AcceptBurstPerIP, "accept-burst-per-ip", 0, "--accept-burst for each; 0: as many as --accept-rate-per-ip")
 	l.networks(&l.Allow, "allow", "network (CIDR) from which connections are admitted; may be given again; none: all")
-	l.networks(&l.Deny, "deny", "network (CIDR) from which none is admitted, before --allow; may be given again")
+	l.networks(&l.Deny, "deny", "network (CIDR) from which no connection is admitted, even if --allow has it; "+
+		"may be given again")
 	l.period(&l.HandshakeTimeout, "handshake-timeout", time.Millisecond,
 		"how long a PROXY header and a TLS handshake may take together")
-	l.count(&l.MaxHandshakes, "max-handshakes", 1, "TLS handshakes under way at once; others wait for their turn")
+	l.count(&l.MaxHandshakes, "max-handshakes", 1, "most TLS handshakes under way at once; others wait for their turn")
 }
 
 func (l *limitFlags) receiveFlags() {
@@ -67,8 +68,8 @@ func (l *limitFlags) queueFlags() {
 		"send-queue bytes above which reading from that peer pauses, for example 64KiB")
 	l.bytes(&l.SendQueueLimit, "send-queue-limit", 1, "send-queue bytes beyond which a send is dropped, for example 1MiB")
 	l.bytes(&l.QueueBudget, "queue-budget", 0,
-		"bytes that all send queues together may have, for example 1GiB; 0: no limit")
-	l.period(&l.WriteTimeout, "write-timeout", 1, "how long a peer may take no byte of a non-empty send queue")
+		"most bytes of all send queues together, for example 1GiB; 0: no limit")
+	l.period(&l.WriteTimeout, "write-timeout", 1, "how long a peer may accept no byte of a non-empty send queue")
 }
 
 // count registers a flag for a number of things.
@@ -123,7 +124,7 @@ func leastText[T int | float64 | time.Duration](least T) string {
 	}
 }
 
-// validate checks the limits that the server does not check, or would not name by their flags.
+// validate checks the limits that the server does not check, or whose flags its errors would not name.
 func (l *limitFlags) validate() error {
 	for _, check := range l.checks {
 		if err := check(); err != nil {
