@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,8 +35,7 @@ func TestCodeInDocuments(t *testing.T) {
 // TestLinksInDocuments holds that every link to a file leads to one.
 func TestLinksInDocuments(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
-	pages := append(documents(t), ".github/CONTRIBUTING.md", ".github/SECURITY.md", "CHANGELOG.md")
-	for _, path := range append(pages, pagesIn(t, "gateway/docs/decisions")...) {
+	for _, path := range linkingPages(t) {
 		for _, m := range link.FindAllStringSubmatch(tree.Read(t, path), -1) {
 			if strings.Contains(m[1], "://") {
 				continue
@@ -45,6 +45,39 @@ func TestLinksInDocuments(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAnchorsInDocuments holds that every link to a heading of a page leads to one.
+func TestAnchorsInDocuments(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):#]*)#([^)]+)\)`)
+	for _, path := range linkingPages(t) {
+		for _, m := range link.FindAllStringSubmatch(tree.Read(t, path), -1) {
+			page := path
+			if m[1] != "" {
+				page = filepath.Join(filepath.Dir(path), m[1])
+			}
+			if !slices.Contains(headings(tree.Read(t, page)), m[2]) {
+				t.Errorf("%s links to %s, which has no heading #%s", path, page, m[2])
+			}
+		}
+	}
+}
+
+// headings returns the anchors of a page's headings, as GitHub makes them.
+func headings(text string) (anchors []string) {
+	text = regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(text, "")
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		words := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(words, " ", "-"))
+	}
+	return anchors
+}
+
+// linkingPages returns the pages whose links are checked.
+func linkingPages(t *testing.T) []string {
+	t.Helper()
+	pages := append(documents(t), ".github/CONTRIBUTING.md", ".github/SECURITY.md", "CHANGELOG.md")
+	return append(pages, pagesIn(t, "gateway/docs/decisions")...)
 }
 
 // TestThreatsHaveTests holds that every test that SECURITY.md names exists.
