@@ -43,7 +43,7 @@ type Env struct {
 	Sleep func(context.Context, time.Duration) error
 	// Dial opens the sockets of bench; tests replace it, nil means the network's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// ReaderGone says that nobody can read Stdout any more; nil means never.
+	// ReaderGone reports whether the reader of Stdout has closed it; nil means never.
 	ReaderGone func() bool
 }
 

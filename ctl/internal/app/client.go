@@ -97,7 +97,7 @@ func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *g
 	var gateway peer.Peer
 	err := c.Wrap(invoke(ctx, method, req, reply, cc, append(opts, grpc.Peer(&gateway))...), req)
 	if call := (*CallError)(nil); errors.As(err, &call) && gateway.Addr != nil {
-		call.connected = true // the connection's state is told a little later than the call that it is for
+		call.connected = true // gRPC reports the connection's state a little later than the result of the call
 	}
 	return err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	completeTimeout = 700 * time.Millisecond // a person waits for the Tab key
+	completeTimeout = 700 * time.Millisecond // a person waits after pressing Tab
 	completeRows    = 100
 )
 
@@ -41,8 +41,8 @@ func (a *App) CompleteFlagIDs(cmd *cobra.Command, flag string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, a.CompleteIDs(0))
 }
 
-// Offer connects and asks for words that complete the prefix. A person waits for the Tab key: without an answer in time
-// there is nothing to offer.
+// Offer connects and asks for words that complete the prefix. A person waits after pressing Tab: without an answer in
+// time it offers no words.
 func (a *App) Offer(ctx context.Context, ask func(context.Context,
 	*Client) []cobra.Completion) (found []cobra.Completion) {
 	if ctx == nil {

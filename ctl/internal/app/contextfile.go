@@ -40,7 +40,7 @@ func (c *Contexts) Find(name string) *NamedContext {
 	return &c.Contexts[i]
 }
 
-// names are those of all contexts.
+// names returns the names of all contexts.
 func (c *Contexts) names() []string {
 	var names []string
 	for _, n := range c.Contexts {
@@ -64,8 +64,8 @@ func (a *App) contextsPath() string {
 	return filepath.Join(dir, "sockgate", "contexts.yaml")
 }
 
-// ReadContexts reads the file; one that does not exist has no contexts. A file that others can write is refused, as
-// ssh refuses its configuration then: they could send a token to a gateway of their own.
+// ReadContexts reads the file; one that does not exist has no contexts. A file that others can write is refused, as ssh
+// refuses such a configuration: their change could send a token to another gateway.
 func (a *App) ReadContexts() (*Contexts, error) {
 	path := a.contextsPath()
 	if path == "" {

@@ -165,7 +165,7 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 // RequireTransportSecurity makes gRPC itself refuse to send the token in plain text.
 func (b bearer) RequireTransportSecurity() bool { return b.secure }
 
-// DialLoopback connects to loopback addresses only: a name can stand for anything.
+// DialLoopback connects to loopback addresses only: a name can resolve to any address.
 func DialLoopback(ctx context.Context, address string) (net.Conn, error) {
 	ip, err := netip.ParseAddrPort(address)
 	if err != nil || !isLoopback(ip.Addr()) {

@@ -96,7 +96,7 @@ func (e *CallError) Unwrap() error { return e.err }
 func (e *CallError) Unreachable() bool {
 	switch status.Code(e.err) {
 	case codes.Unavailable:
-		return reasonOf(e.err) == "" // with a reason, it was the gateway that said so
+		return reasonOf(e.err) == "" // a status with a reason comes from the gateway
 	case codes.DeadlineExceeded:
 		return !e.connected
 	default:
@@ -151,7 +151,7 @@ func (a *App) report(err error) {
 	switch {
 	case err == nil, errors.As(err, &exit) && exit.Err == nil:
 	case errors.Is(err, syscall.EPIPE) && StatusOf(err) == nil:
-		// The reader of our output has gone, as with `| head`: nothing to complain about.
+		// The reader of our output has closed it, as with `| head`: that is no failure.
 	case errors.As(err, &usage):
 		a.Say("%s", usage.text)
 		fmt.Fprintf(a.Env.Stderr, "Run '%s --help' for usage.\n", usage.help)

@@ -108,7 +108,7 @@ func OutcomeExitCode(o sockgatev1.Outcome) int {
 	}
 }
 
-// Tally adds the exit codes of a verb's targets up to the verb's own.
+// Tally makes the exit code of a verb from the exit codes of its targets.
 type Tally struct {
 	Total, Done int
 	code        int // the code that all failed targets share

@@ -4,5 +4,5 @@ package app
 
 import "os"
 
-// keepOwner does nothing: this system's owners of files are not known here.
+// keepOwner does nothing: ctl does not know how this system keeps the owner of a file.
 func keepOwner(*os.File, os.FileInfo) error { return nil }

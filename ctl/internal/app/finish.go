@@ -11,7 +11,7 @@ import (
 const (
 	// AskAfter is how often ctl asks for the state of nodes whose events it awaits.
 	AskAfter = 2 * time.Second
-	// without any event of a node that is there: three times as long as a stream may be silent
+	// giveUpAfter is how long a reachable node may send no event: three times as long as a stream may be silent.
 	giveUpAfter = 15 * time.Second
 )
 

@@ -33,7 +33,7 @@ type Follower struct {
 	Reconnect bool
 	// Emit gets the events of a batch, in order; not called for heartbeats.
 	Emit func([]*sockgatev1.Event) error
-	// End says, after each response and of the cursor behind it, whether the stream is to end by itself; nil: never.
+	// End reports, after each response and with its cursor, whether the stream is to end by itself; nil: never.
 	End func(ctx context.Context, cursor string) (bool, error)
 	// Several says that the stream has the events of more than one node.
 	Several bool
@@ -75,7 +75,7 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // attempt follows one stream until it ends; nil is an end with OK.
 func (f *Follower) attempt(ctx context.Context) error {
-	f.Client.Conn.ResetConnectBackoff() // the pauses are ours to make
+	f.Client.Conn.ResetConnectBackoff() // RetryDelay makes the pauses
 	if err := f.anchor(ctx); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (f *Follower) deliver(ctx context.Context, resp *sockgatev1.StreamEventsRes
 	}
 	switch {
 	case len(events) == 0 && f.App.Env.ReaderGone():
-		return outputError(syscall.EPIPE) // the next event would find it out, whenever that comes
+		return outputError(syscall.EPIPE) // writing the next event would fail too, but it may come late
 	default:
 		return nil
 	}
@@ -183,7 +183,7 @@ func brokeText(err error) string {
 	}
 }
 
-// emitError marks an error of our own side, which no new stream would mend.
+// emitError marks an error of Emit, which no new stream would mend.
 type emitError struct{ error }
 
 func (e emitError) Unwrap() error { return e.error }

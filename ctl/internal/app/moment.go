@@ -12,7 +12,7 @@ import (
 type Moment struct {
 	Cursor string
 	fleet  bool
-	Absent Absentees // they did not say; in cursor they are where the gateway heard of them last
+	Absent Absentees // they did not answer; cursor has their last known positions
 }
 
 // Now asks for the moment. In a fleet the cursor of one gateway is not enough: nodes that a cursor lacks are followed

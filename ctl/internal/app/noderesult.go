@@ -13,7 +13,7 @@ import (
 type Absentees struct {
 	nodes []*sockgatev1.NodeResult
 	Known map[string]bool
-	Short string // of a reply that is not complete and names nobody
+	Short string // of a reply that is not complete and names no node
 }
 
 // AbsentFrom returns the absentees of one reply. A gateway that runs alone has none.

@@ -7,7 +7,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Every outcome that is a failure is told in a sentence, and not by its name.
+// Every outcome that is a failure is shown as a sentence, and not by its name.
 func TestEveryFailedOutcomeHasASentence(t *testing.T) {
 	for n := range sockgatev1.Outcome_name {
 		o := sockgatev1.Outcome(n)

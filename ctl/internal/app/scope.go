@@ -23,7 +23,7 @@ const (
 type ScopeFlags struct {
 	Nodes      []string
 	Local      bool
-	All        bool // of shutdown alone, which has to be told
+	All        bool // for shutdown only, which must name its nodes
 	requireAll bool
 }
 
@@ -38,7 +38,7 @@ func (a *App) RegisterScope(cmd *cobra.Command, s *ScopeFlags) {
 // RegisterIDScope declares the scope of a command that takes IDs: an ID names its node.
 func (a *App) RegisterIDScope(cmd *cobra.Command, s *ScopeFlags) {
 	a.RegisterScope(cmd, s)
-	_ = cmd.Flags().MarkHidden("node") // there to be refused with a reason
+	_ = cmd.Flags().MarkHidden("node") // declared so that it can be refused with a reason
 }
 
 // RegisterNode declares --node.

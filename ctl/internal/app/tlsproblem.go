@@ -17,14 +17,14 @@ import (
 // probeTimeout bounds a look at the protocol of a port.
 const probeTimeout = 2 * time.Second
 
-// tlsProblem is the cause of a failed connection to the control plane where that is TLS, or the lack of it.
+// tlsProblem is a cause of a failed connection to the control plane: TLS, or the lack of it.
 type tlsProblem struct {
 	text string // with the remedy
 	code int    // the exit code
 }
 
-// tlsSigns are the errors of TLS that name their cause, in Go's words, with the remedy. gRPC hands on an error's text
-// and not the error.
+// tlsSigns are the errors of TLS that name their cause, in Go's words, with the remedy. gRPC keeps only the text of an
+// error.
 func tlsSigns() []struct {
 	sign string
 	code int
@@ -67,8 +67,8 @@ func tlsSigns() []struct {
 	}
 }
 
-// tlsProblem returns the TLS problem that kept the gateway from answering; nil if there is none. Where the error does
-// not tell, it probes the port.
+// tlsProblem returns the TLS problem that kept the gateway from answering; nil if there is none. If the error does not
+// show it, it probes the port.
 func (e *CallError) tlsProblem() *tlsProblem {
 	if status.Code(e.err) != codes.Unavailable || reasonOf(e.err) != "" {
 		return nil

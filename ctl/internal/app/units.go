@@ -132,7 +132,7 @@ func EnumText(name, prefix string) string {
 	return name
 }
 
-// Clean makes text from the gateway, and so from peers, harmless on a terminal.
+// Clean makes text from the gateway harmless on a terminal: peers may have written it.
 func Clean(s string) string {
 	if !strings.ContainsFunc(s, unprintable) {
 		return s
@@ -149,8 +149,7 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// Word is Clean for a text that others chose and that stands in a line of name=value: it is quoted where it could be
-// read as several fields.
+// Word is Clean for a foreign text in a line of name=value: a text that could be read as several fields is quoted.
 func Word(s string) string {
 	if strings.ContainsAny(s, " \"") {
 		return strconv.Quote(s)

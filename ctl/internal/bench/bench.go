@@ -17,7 +17,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/app"
 )
 
-// The bounds of a benchmark: more than this, one process cannot hold and still measure.
+// The bounds of a benchmark: one process that holds more measures itself.
 const (
 	maxBenchConnections = 250_000
 	maxBenchBytes       = 1 << 20

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
-// TestBenchWithNobody holds the exit codes and messages where nothing listens.
+// TestBenchWithNobody checks the exit codes and messages where nothing listens.
 func TestBenchWithNobody(t *testing.T) {
 	for words, want := range map[string]int{
 		"echo -c 300": app.ExitFailed, "connect -d 1h": app.ExitFailed, "idle -c 5": app.ExitFailed,

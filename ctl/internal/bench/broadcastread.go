@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// broadcastHeader is the size of a broadcast's number, written twice, the second time with all bits inverted. Bytes
-// from elsewhere hardly look like that.
+// broadcastHeader is the size of a broadcast's number, written twice, the second time with all bits inverted. Other
+// bytes are very unlikely to have that form.
 const broadcastHeader = 16
 
 // broadcastPayload makes the bytes of a broadcast: its number, and the part of the pattern that belongs to it.

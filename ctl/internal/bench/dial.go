@@ -64,7 +64,7 @@ func loopbackSources(address string, n int) []net.Addr {
 	return found
 }
 
-// connect opens socket number i, TLS and all.
+// connect opens socket number i, with its TLS handshake.
 func (b *benchmark) connect(ctx context.Context, i int) (net.Conn, error) {
 	socket, err := b.dial(ctx, i)
 	if err != nil || b.secure == nil {

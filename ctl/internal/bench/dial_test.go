@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 )
 
-// TestSources holds from where connections come.
+// TestSources checks the local addresses that connections come from.
 func TestSources(t *testing.T) {
 	given, err := sourceAddresses("tcp", "10.0.0.1:1", []string{"127.0.0.3", "::1"}, 1, false)
 	if err != nil || len(given) != 2 || given[0].String() != "127.0.0.3:0" || given[1].String() != "[::1]:0" {

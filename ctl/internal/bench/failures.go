@@ -37,7 +37,7 @@ func (f *failures) add(err error) {
 	}
 	name := failureName(err)
 	if name == failureMismatch && f.counts[name] == 0 {
-		f.text = err.Error() // the gravest
+		f.text = err.Error() // a mismatch is the gravest failure
 	}
 	f.counts[name]++
 }

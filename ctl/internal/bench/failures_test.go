@@ -6,9 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
@@ -18,21 +16,10 @@ import (
 // fail.
 func TestBenchFindsWrongBytes(t *testing.T) {
 	var mu sync.Mutex
-	var swapped atomic.Pointer[[2]chan []byte] // a server that is no longer asked may still look
-	changed := func(change func(k int, message []byte) []byte) func(int, net.Conn) {
-		return func(number int, conn net.Conn) {
-			message := make([]byte, 64)
-			for k := 0; ; k++ {
-				if _, err := io.ReadFull(conn, message); err != nil {
-					return
-				}
-				if _, err := conn.Write(change(k, slices.Clone(message))); err != nil {
-					return
-				}
-			}
-		}
+	changed := func(change func(k int, message []byte) []byte) func(*testing.T) func(int, net.Conn) {
+		return func(*testing.T) func(int, net.Conn) { return changing(change) }
 	}
-	servers := map[string]func(int, net.Conn){
+	servers := map[string]func(*testing.T) func(int, net.Conn){
 		"one bit": changed(func(k int, m []byte) []byte {
 			if k == 3 {
 				m[17] ^= 4
@@ -59,37 +46,14 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 			}
 			return m
 		}),
-		"a prefix": changed(func(_ int, m []byte) []byte { return append([]byte("> "), m...) }),
-		"another's": func(number int, conn net.Conn) { // two connections get each other's
-			message := make([]byte, 64)
-			for {
-				if _, err := io.ReadFull(conn, message); err != nil {
-					return
-				}
-				pair := swapped.Load()
-				mine, theirs := pair[number%2], pair[1-number%2]
-				select {
-				case mine <- slices.Clone(message):
-				case <-t.Context().Done():
-					return
-				case <-time.After(100 * time.Millisecond): // the other has gone
-					return
-				}
-				select {
-				case other := <-theirs:
-					_, _ = conn.Write(other)
-				case <-time.After(100 * time.Millisecond):
-					return
-				}
-			}
-		},
+		"a prefix":  changed(func(_ int, m []byte) []byte { return append([]byte("> "), m...) }),
+		"another's": swapping,
 	}
 	for name, serve := range servers {
 		for _, words := range []string{"echo -c 2 -p 2 --warmup 0s -d 1h -o json",
 			"echo -c 2 -p 2 --rate 1000 --warmup 0s -d 2s -o json"} {
-			swapped.Store(&[2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)})
 			r := newBenchRun(t.Context(), "127.0.0.1:1")
-			code := r.run(words, ctltest.Serve(t, ctltest.Listen(t), serve))
+			code := r.run(words, ctltest.Serve(t, ctltest.Listen(t), serve(t)))
 			var got echoResult
 			r.result(t, &got)
 			if code != app.ExitFailed || got.Errors[failureMismatch] == 0 ||
@@ -111,10 +75,50 @@ func TestBenchFindsWrongBytes(t *testing.T) {
 	}
 	// connect compares too.
 	r := newBenchRun(t.Context(), "127.0.0.1:1")
-	code := r.run("connect -c 1 --warmup 0s -d 500ms -o json", ctltest.Serve(t, ctltest.Listen(t), servers["a prefix"]))
+	code := r.run("connect -c 1 --warmup 0s -d 500ms -o json", ctltest.Serve(t, ctltest.Listen(t), servers["a prefix"](t)))
 	var got connectResult
 	if r.result(t, &got); code != app.ExitFailed || got.Errors[failureMismatch] == 0 {
 		t.Errorf("exit code %d, %+v", code, got)
+	}
+}
+
+// changing answers each message of 64 bytes with the bytes that change makes of message number k, from 0.
+func changing(change func(k int, message []byte) []byte) func(int, net.Conn) {
+	return func(_ int, conn net.Conn) {
+		message := make([]byte, 64)
+		for k := 0; ; k++ {
+			if _, err := io.ReadFull(conn, message); err != nil {
+				return
+			}
+			if _, err := conn.Write(change(k, slices.Clone(message))); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// swapping gives each of two connections the messages of the other. A server that has no partner any more waits for the
+// end of the test.
+func swapping(t *testing.T) func(int, net.Conn) {
+	pair := [2]chan []byte{make(chan []byte, 1), make(chan []byte, 1)}
+	return func(number int, conn net.Conn) {
+		message := make([]byte, 64)
+		for {
+			if _, err := io.ReadFull(conn, message); err != nil {
+				return
+			}
+			select {
+			case pair[number%2] <- slices.Clone(message):
+			case <-t.Context().Done():
+				return
+			}
+			select {
+			case other := <-pair[1-number%2]:
+				_, _ = conn.Write(other)
+			case <-t.Context().Done():
+				return
+			}
+		}
 	}
 }
 

@@ -131,7 +131,7 @@ func (i *idleBench) hold(ctx context.Context) {
 	watchers.Wait()
 }
 
-// watch reads until the connection ends; a greeting is let pass. All watchers share no buffer, and theirs is small.
+// watch reads until the connection ends, and ignores a greeting. Its buffer is small, because each connection has one.
 func (i *idleBench) watch(socket net.Conn) {
 	var buffer [64]byte
 	for {
@@ -192,8 +192,8 @@ func (i *idleBench) result() *idleResult {
 	return r
 }
 
-// cost compares the gateway before and after. It returns nil, with the reason in why, where that says nothing about
-// these connections.
+// cost compares the gateway before and after. If the difference says nothing about these connections, it returns nil,
+// with the reason in why.
 func (i *idleBench) cost() *idleCost {
 	held := int64(len(i.opened.sockets)) - i.lost.Load()
 	if i.before == nil || i.after == nil || held == 0 {

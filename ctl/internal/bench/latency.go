@@ -40,7 +40,7 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(int64(finestLatency), int64(2*maxBenchDuration), latencyDigits)
 }
 
-// Shard is where goroutine number i records.
+// shard returns the shard that goroutine number i records into.
 func (l *latencies) shard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
 
 // record takes one latency. A negative one, which the clocks of two processes may make, counts as 0.
@@ -79,7 +79,7 @@ func (l *latencies) count() (n int64) {
 	return n
 }
 
-// last is the latest moment of a record that came with one.
+// last is the latest reading of now() that came with a record.
 func (l *latencies) last() (t time.Duration) {
 	for i := range l.shards {
 		s := &l.shards[i]

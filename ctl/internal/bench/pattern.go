@@ -24,13 +24,13 @@ func newPattern() pattern {
 	return pattern{twice}
 }
 
-// At returns up to n bytes from offset on; at least one.
+// at returns up to n bytes from offset on; at least one.
 func (p pattern) at(offset int64, n int64) []byte {
 	from := offset % patternPeriod
 	return p.twice[from : from+min(n, patternPeriod)]
 }
 
-// Write writes n bytes from offset on.
+// write writes n bytes from offset on.
 func (p pattern) write(w io.Writer, offset, n int64) error {
 	for n > 0 {
 		wrote, err := w.Write(p.at(offset, n))
@@ -64,7 +64,7 @@ func difference(want, received []byte) error {
 	return nil
 }
 
-// mismatchError says that other bytes came than were sent.
+// mismatchError says that the received bytes are not the sent ones.
 type mismatchError struct{ text string }
 
 func (e *mismatchError) Error() string { return e.text }

@@ -100,7 +100,7 @@ func printBenchData(a *app.App, r benchResult) error {
 	return t.Flush()
 }
 
-// benchExit is the exit of a run; done counts the successes.
+// benchExit ends a run with its exit code; done counts the successes.
 func (b *benchmark) benchExit(done int64) error {
 	switch {
 	case b.failures.all()[failureMismatch] > 0:

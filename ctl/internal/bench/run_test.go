@@ -32,7 +32,7 @@ type benchRun struct {
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	stdout    *ctltest.Output
 	stderr    *ctltest.Output
-	took      time.Duration // what run took, where time is not real
+	took      time.Duration // duration of run, in a bubble of synctest
 }
 
 func newBenchRun(ctx context.Context, gateway string) *benchRun {
@@ -66,7 +66,7 @@ func (r *benchRun) result(t testing.TB, v any) {
 	}
 }
 
-// piped dials in-process connections that serve answers, for tests whose time is not real.
+// piped dials in-process connections that serve answers, for tests in a bubble of synctest.
 func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(context.Context, string,
 	string) (net.Conn, error) {
 	var mu sync.Mutex
@@ -85,7 +85,8 @@ func piped(serving *sync.WaitGroup, serve func(number int, conn net.Conn)) func(
 	}
 }
 
-// inBubble runs ctl bench against serve in a bubble of synctest: time stands still unless all its goroutines wait.
+// inBubble runs ctl bench against serve in a bubble of synctest. There the clock jumps ahead when all goroutines wait,
+// so no wait and no sleep takes real time.
 func inBubble(t *testing.T, serve func(number int, conn net.Conn), words string,
 	check func(t *testing.T, r *benchRun, code int)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -103,7 +104,8 @@ func inBubble(t *testing.T, serve func(number int, conn net.Conn), words string,
 // near says that a histogram with three digits may say got for want.
 func near(got, want float64) bool { return got >= want*0.998 && got <= want*1.002 }
 
-// stallOnce echoes, and waits once, before the answer to message number at (from 0) of size bytes.
+// stallOnce echoes messages of size bytes, and waits once, before the answer to message number at (from 0). It is for
+// bubbles of synctest.
 func stallOnce(size, at int, wait time.Duration) func(int, net.Conn) {
 	return func(_ int, conn net.Conn) {
 		message := make([]byte, size)

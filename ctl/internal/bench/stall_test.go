@@ -109,7 +109,8 @@ func TestBenchInterruptedEndsThen(t *testing.T) {
 	}
 }
 
-// TestBenchConnectCountsWhatAStallDelays holds the same of cycles.
+// TestBenchConnectCountsWhatAStallDelays holds that at a fixed rate a stall of 2 s shows in all cycles that were due
+// meanwhile.
 func TestBenchConnectCountsWhatAStallDelays(t *testing.T) {
 	stall := func(number int, conn net.Conn) {
 		if number == 30 {

@@ -17,7 +17,7 @@ import (
 const (
 	maxBan         = 10 * 365 * 24 * time.Hour
 	maxBanReason   = 256
-	identityScheme = "spiffe://" // what begins so is an identity
+	identityScheme = "spiffe://" // the prefix of an identity
 )
 
 type banOptions struct {

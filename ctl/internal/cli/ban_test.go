@@ -12,7 +12,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The target of a ban is a network or an identity, and never guessed.
+// The target of a ban is a network or an identity, and ctl does not guess.
 func TestBanAdd(t *testing.T) {
 	tests := []struct {
 		words    string
@@ -49,7 +49,7 @@ func TestBanAdd(t *testing.T) {
 	}
 }
 
-// A ban that a restart would forget is said to be one.
+// ctl warns of a ban that a restart would forget.
 func TestBanThatIsNotDurable(t *testing.T) {
 	g := &fakeGateway{addBan: func(req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
 		return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32"},
@@ -132,7 +132,7 @@ func TestBanUsage(t *testing.T) {
 	}
 }
 
-// A kick that bans says whom.
+// A kick that bans names the banned targets.
 func TestKickBans(t *testing.T) {
 	var got *sockgatev1.KickRequest
 	g := &fakeGateway{kick: func(req *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {

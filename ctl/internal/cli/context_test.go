@@ -19,7 +19,7 @@ func ctlIn(t *testing.T, dir string, variables map[string]string, words string) 
 	return code, run.stdout.String(), run.stderr.String()
 }
 
-// mustCtl is ctlIn that must end well and say nothing.
+// mustCtl is ctlIn for words that must succeed without a message.
 func mustCtl(t *testing.T, dir, words string) string {
 	t.Helper()
 	code, stdout, stderr := ctlIn(t, dir, nil, words)

@@ -67,7 +67,7 @@ func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 	return len(d.left) == 0, nil
 }
 
-// sayUnseen names the nodes that had not ended when the gateway that was asked did.
+// sayUnseen names the nodes that had not ended when the asked gateway ended.
 func (d *drainWait) sayUnseen() {
 	if len(d.left) > 0 {
 		d.app.Say("the gateway that was asked has ended; the end of these drains was not seen: %s",

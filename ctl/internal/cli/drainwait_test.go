@@ -46,7 +46,7 @@ func gone(node string) *sockgatev1.Event {
 		Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}}
 }
 
-// Waiting for nodes of a fleet ends when the drain of each has ended, or can be heard of no more.
+// ctl waits until the drain of each node has ended, or until no event about it can come any more.
 func TestShutdownWaitsForNodes(t *testing.T) {
 	const table = "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   5\n"
 	ended := func(nodes ...string) string {
@@ -103,7 +103,7 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 	}
 }
 
-// The gateway that is asked may end first: the unseen drains are named. A shutdown of itself alone ends with it,
+// The gateway that is asked may end first: the unseen drains are named. A shutdown of that gateway alone ends with it,
 // as without a fleet.
 func TestShutdownEndsWithTheGatewayThatIsAsked(t *testing.T) {
 	both := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))

@@ -17,8 +17,8 @@ func controlEvent(d *sockgatev1.ControlDetails) *sockgatev1.Event {
 		Details: &sockgatev1.Event_Control{Control: d}}
 }
 
-// A line of an audit has the caller, the verb, the proof and the source; of a caller without proof, only the
-// address. A text that others chose cannot be taken for more than one field.
+// A line of an audit has the caller, the verb, the proof and the source; of a caller without proof, only the address. A
+// foreign text cannot be taken for more than one field.
 func TestControlLines(t *testing.T) {
 	tests := []struct {
 		details *sockgatev1.ControlDetails

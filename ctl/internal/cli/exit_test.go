@@ -206,7 +206,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// A reader that has gone, as with `| head`, is nothing to complain about.
+// A reader that has closed the output, as `head` does, is no failure.
 func TestBrokenPipeIsQuiet(t *testing.T) {
 	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse,
 		error) {

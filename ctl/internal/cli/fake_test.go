@@ -109,7 +109,7 @@ func (g *fakeGateway) GetGateway(_ context.Context,
 		return g.info(req)
 	}
 	if g.gateway == nil {
-		return &sockgatev1.GetGatewayResponse{Cursor: "c.0"}, nil // what a stream begins behind
+		return &sockgatev1.GetGatewayResponse{Cursor: "c.0"}, nil // streams begin behind it
 	}
 	return g.gateway()
 }

@@ -14,7 +14,7 @@ import (
 // fleetStream is a fleet whose nodes have events: it scripts the stream, and the nodes' states meanwhile.
 type fleetStream struct {
 	end     string                             // the cursor of now
-	absent  *sockgatev1.FleetResult            // of the count that now is asked with
+	absent  *sockgatev1.FleetResult            // of the count that asks the nodes for their positions
 	states  map[string]sockgatev1.NodeState    // of ListNodes; a node that is not there is not known
 	batches []*sockgatev1.StreamEventsResponse // the last is sent for ever
 	asked   int                                // how often ListNodes was called
@@ -165,7 +165,7 @@ func TestNoFollowWaitsForASlowNode(t *testing.T) {
 	}
 }
 
-// When it cannot be known how the nodes are, that is the end, and told.
+// When ctl cannot learn the states of the nodes, it stops waiting and says so.
 func TestNoFollowWhenNodesCannotBeListed(t *testing.T) {
 	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", absent: fleetOf(nodeResult("edge-1", nodeOK, "")),
 		batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")},
@@ -178,7 +178,8 @@ func TestNoFollowWhenNodesCannotBeListed(t *testing.T) {
 	}
 }
 
-// A stream of a fleet begins now on every node; a node that did not say where it is, where it was heard of last.
+// A stream of a fleet begins at the present position of every node, or at the last known position of a node that did
+// not answer.
 func TestStreamOfAFleetBeginsNow(t *testing.T) {
 	states := map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live, "edge-3": dead}
 	tests := []struct {

@@ -117,7 +117,7 @@ func TestNodeCountsForPrograms(t *testing.T) {
 	}
 }
 
-// A single target's own end is worse than a partial reply, and both are told.
+// The failure of a single target takes precedence over a partial reply, and ctl reports both.
 func TestTargetsOfAFleet(t *testing.T) {
 	const unreachable = "ctl: edge-3.1.1: the node that has it cannot be reached; nothing was done\n"
 	tests := []struct {
@@ -154,7 +154,7 @@ func TestTargetsOfAFleet(t *testing.T) {
 	}
 }
 
-// Every status is told in words, the gateway's where it has some.
+// Every status is shown in words, and in those of the gateway where it sent any.
 func TestAbsentText(t *testing.T) {
 	for n := range sockgatev1.NodeStatus_name {
 		status := sockgatev1.NodeStatus(n)

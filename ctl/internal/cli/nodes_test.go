@@ -37,7 +37,7 @@ allowed: ROLE_ADMIN
 `
 )
 
-// A node that is known to be unreachable was not to answer: its state says so.
+// A node that is known to be unreachable is not reported as silent: its state says so.
 func TestNodesFormats(t *testing.T) {
 	for format, want := range map[string]string{"table": nodesTable, "wide": nodesWide, "json": nodesJSON,
 		"name": "edge-1\nedge-2\nedge-3\n"} {
@@ -54,7 +54,7 @@ func TestNodesFormats(t *testing.T) {
 	}
 }
 
-// A node that was to answer and did not makes the reply partial, in every state.
+// A node that was asked and did not answer makes the reply partial, in every state.
 func TestNodesThatDoNotAnswerThePing(t *testing.T) {
 	for status, want := range map[sockgatev1.NodeStatus]string{
 		nodeTimedOut: "ctl: edge-2 did not answer: TIMED_OUT (not within 2ms; what it did is not known)\n",

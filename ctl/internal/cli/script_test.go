@@ -16,7 +16,7 @@ import (
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/script",
-		Deadline: time.Now().Add(time.Minute), // a script that hangs tells where
+		Deadline: time.Now().Add(time.Minute), // a script that hangs names its line
 		Setup: func(env *testscript.Env) error {
 			gateway := gatewaytest.Start(t)
 			env.Defer(gateway.Stop)

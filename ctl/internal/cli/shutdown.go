@@ -83,7 +83,7 @@ func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev
 	}
 	var before app.Moment
 	if o.wait {
-		// From before the drain, so that not even its first event is missed.
+		// The stream begins before the drain, so that it has its first event.
 		if before, err = a.Now(ctx, c, req.Scope); err != nil {
 			return err
 		}

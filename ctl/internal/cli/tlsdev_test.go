@@ -32,8 +32,8 @@ func devLeaf(t *testing.T, dir, name string) *x509.Certificate {
 	return pair.Leaf
 }
 
-// The certificates are what they are said to be: one server, one client a role, of one authority, and no key for others
-// to read.
+// The certificates are as announced: one server, one client for each role, of one authority. No other user can read a
+// key.
 func TestTLSDev(t *testing.T) {
 	now := time.Now()
 	dir := certificates(t, now, "--host", "gw.local,192.0.2.7")

@@ -64,7 +64,7 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	if w.fleet {
 		types, apart = append(types, backTypes()...), append(apart, backTypes()...)
 	}
-	if w.options.filter != "" { // it keeps what is about no connection out of the stream
+	if w.options.filter != "" { // a filter keeps events without a connection out of the stream
 		labels.Go(func() {
 			defer cancel()
 			labelsErr = w.follow(following, "", listed.cursor, apart, w.controlled)

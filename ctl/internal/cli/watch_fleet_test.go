@@ -34,7 +34,7 @@ func (w *watchedFleet) gateway() *fakeGateway {
 				testConnection("edge-3.1.1")}, Fleet: fleetOf(nodeResult("edge-2", nodeOK, ""))}, nil
 		},
 		stream: func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
-			carries := r.GetFilter() == "" // with a filter, what is about no connection comes in the stream that has none
+			carries := r.GetFilter() == "" // events without a connection come in the stream without a filter
 			if carries {
 				w.streams = append(w.streams, r)
 			}
@@ -55,8 +55,8 @@ func member(t sockgatev1.EventType, node string) *sockgatev1.Event {
 		Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: node}}}
 }
 
-// It follows from the cursor of the first page, lists again when a node is back that the list lacks, and after a gap,
-// whose node it names.
+// The watch follows from the cursor of the first page, lists again when a node is back that the list lacks, and after a
+// gap, whose node it names.
 func TestWatchOfAFleet(t *testing.T) {
 	const recovered, joined = sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED, sockgatev1.EventType_EVENT_TYPE_NODE_JOINED
 	gap := &sockgatev1.Event{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_GAP,

@@ -74,7 +74,7 @@ func expectDialed(t *testing.T, run *invocation, code int, want string, args ...
 	}
 }
 
-// echo answers as the seed's server does, and ends when the peer ends.
+// echo answers "Sending: " and the bytes, and ends when the peer ends.
 func echo(conn net.Conn) {
 	buf := make([]byte, 1024)
 	for {
@@ -262,7 +262,7 @@ client close received=3 sent=0
 `, "--send", "", addr)
 }
 
-// A peer that does not read holds back neither what it sends nor, after an interrupt, the end.
+// A peer that does not read keeps ctl neither from reading nor, after an interrupt, from ending.
 func TestDialBackpressure(t *testing.T) {
 	run := dialRun(t)
 	run.stdin = io.LimitReader(ctltest.Endless{}, 64<<20)

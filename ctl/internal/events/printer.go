@@ -1,4 +1,4 @@
-// Package events prints the events of a stream: one line for each, with its actor, its outcome and what it carries.
+// Package events prints the events of a stream: one line for each, with its actor, its outcome and its details.
 package events
 
 import (

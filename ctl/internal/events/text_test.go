@@ -7,7 +7,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// A line of refusals says why, whom, and how many; every reason has its name.
+// A line of refusals has the reason, the newest address and the number; every reason has its name.
 func TestRefusedLines(t *testing.T) {
 	for n := range sockgatev1.CloseReason_name {
 		reason := sockgatev1.CloseReason(n)
@@ -23,7 +23,7 @@ func TestRefusedLines(t *testing.T) {
 	}
 }
 
-// An identity with the look of several fields stays one field.
+// An identity that looks like several fields stays one field.
 func TestPeerTextQuotesAnIdentity(t *testing.T) {
 	if got, want := peerText(&sockgatev1.Connection{PeerIdentity: "a proxy=192.0.2.1:5"}),
 		` identity="a proxy=192.0.2.1:5"`; got != want {

@@ -39,7 +39,7 @@ func newTokenEntry(e tokenfile.Entry) *tokenEntry {
 	return shown
 }
 
-// tokenFile is a token file as it was read: its lines, comments included, and what they mean.
+// tokenFile is a token file as it was read: its lines, comments included, and their entries.
 type tokenFile struct {
 	lines   []string // with their ends
 	entries []*tokenEntry
@@ -77,7 +77,7 @@ func readTokenFile(a *app.App, path string) (*tokenFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.WarnMode(path, 0o026) // whose group may read it: the gateway's
+	a.WarnMode(path, 0o026) // a group may read it: it can be the gateway's
 	f, err := parseTokens(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -85,7 +85,7 @@ func readTokenFile(a *app.App, path string) (*tokenFile, error) {
 	return f, nil
 }
 
-// parseTokens reads what a token file has, just as the gateway does: one bad line, and the whole file is refused.
+// parseTokens reads the contents of a token file just as the gateway does: one bad line makes it refuse the whole file.
 func parseTokens(data []byte) (*tokenFile, error) {
 	entries, err := tokenfile.Parse(data)
 	var wrong *tokenfile.Error
