@@ -26,7 +26,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// answer is the result of a call: its status with the reason in it, or what happened to a connection without an answer.
+// answer is the result of a call: its status with the reason in it, or the end of a connection without an answer.
 func answer(err error) string {
 	if err == nil {
 		return "OK"

@@ -41,7 +41,7 @@ func (g *guarded) refusals() map[string]uint64 {
 	return info.GetTotals().GetRefusals()
 }
 
-// refused returns what a peer saw, and the reasons for which the gateway refused connections meanwhile.
+// refused returns the peer's view, and the reasons for which the gateway refused connections meanwhile.
 func (g *guarded) refused(try func() string) string {
 	g.t.Helper()
 	before := g.refusals()
@@ -62,7 +62,7 @@ func (g *guarded) refused(try func() string) string {
 	}
 }
 
-// ended says how a connection ends on which nothing is expected.
+// ended says how a connection ends that must carry no bytes.
 func ended(conn net.Conn) string {
 	b := make([]byte, 100)
 	n, err := conn.Read(b)

@@ -112,8 +112,8 @@ func TestDeployedGatewaysMayDrain(t *testing.T) {
 	}
 }
 
-// TestComposeIsConsistent holds that compose/prepare makes what the compose files mount, and that nodes join each
-// other.
+// TestComposeIsConsistent holds that compose/prepare makes the files that the compose files mount, and that nodes join
+// each other.
 func TestComposeIsConsistent(t *testing.T) {
 	t.Parallel()
 	dir := prepared(t)

@@ -19,8 +19,8 @@ import (
 type deployed struct {
 	name   string            // of its container
 	args   []string          // of the gateway
-	env    map[string]string // what is set in its environment
-	mounts map[string]string // a path in the container → what is mounted there
+	env    map[string]string // its environment
+	mounts map[string]string // by the path in the container
 	grace  time.Duration     // from SIGTERM to SIGKILL
 }
 

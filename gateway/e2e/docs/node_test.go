@@ -39,7 +39,7 @@ func sameLines(t *testing.T, got, want string) {
 	}
 }
 
-// TestNodeClients runs Node's named clients against the gateway, and checks what they and the list of connections show.
+// TestNodeClients runs Node's named clients against the gateway, and checks their output and the list of connections.
 func TestNodeClients(t *testing.T) {
 	t.Parallel()
 	requireNode(t)

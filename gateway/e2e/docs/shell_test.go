@@ -98,7 +98,7 @@ func (s *shell) moved(command string) string {
 	})
 }
 
-// settle compares an output; a background command has time to print what is shown.
+// settle compares an output, and gives a background command time to print it.
 func (s *shell) settle(step *step, out string) error {
 	deadline := time.Now().Add(patience)
 	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {

@@ -14,7 +14,7 @@ import (
 	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestCodeInDocuments holds that code below `<!-- from FILE -->` stands in that file, which is compiled and tested.
+// TestCodeInDocuments holds that the code below `<!-- from FILE -->` is in that file, which is compiled and tested.
 func TestCodeInDocuments(t *testing.T) {
 	block := regexp.MustCompile("(?s)<!-- from (\\S+) -->\n```[a-z]+\n(.*?)```")
 	code := regexp.MustCompile("(?m)^```(go|js)$")

@@ -20,7 +20,7 @@ import (
 // own has descriptors of its own. It reads one order a line, answers each in turn, and ends with its input.
 const asCrowd = "E2E_CROWD"
 
-// order tells a crowd what to do.
+// order is one order to a crowd.
 type order struct {
 	Do      string `json:"do"`                // one of the constants
 	Address string `json:"address,omitempty"` // open, churn: of the gateway
@@ -189,7 +189,7 @@ func (c *clients) ended() map[int]string {
 // left is how a connection ended by order.
 const left = "left"
 
-// client is one connection, and what came on it.
+// client is one connection, and the lines that came on it.
 type client struct {
 	conn net.Conn
 

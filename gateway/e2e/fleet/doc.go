@@ -1,7 +1,7 @@
-// Package fleet shows with real processes that a fleet tells the truth. Gateways with thousands of connections are
-// started, killed, stopped, cut off from each other and slowed down. Meanwhile callers ask them for their connections
-// and for the outcomes of requests. The package has only tests. Each asserts what a caller and the clients see, and
-// logs how long it took until the truth was shown.
+// Package fleet tests with real processes that the replies and events of a fleet are true. Gateways with thousands of
+// connections are started, killed, stopped, cut off from each other and slowed down. Meanwhile callers ask them for
+// their connections and for the outcomes of requests. The package has only tests. Each compares replies and events with
+// the view of the clients, and logs how long it took until they agreed.
 //
 //	go test ./gateway/e2e/fleet
 //	go test -v -timeout 20m ./gateway/e2e/fleet -fleet.connections 30000 -fleet.split 60s -fleet.report fleet.md

@@ -14,8 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestHarness holds that the lab sees what it must see, on one gateway without a fleet: which client got a line, which
-// was cut off, which is listed. Without it a scenario could pass because the lab did not look.
+// TestHarness holds, on one gateway without a fleet, that the lab sees which client got a line, which was cut off, and
+// which is listed. Without it a scenario could pass because the lab saw nothing.
 func TestHarness(t *testing.T) {
 	t.Parallel()
 	g := &gateway{node: "alone"}

@@ -13,8 +13,8 @@ import (
 )
 
 // TestKilled kills one of three nodes while others broadcast and clients come and go everywhere, and starts it again.
-// No reply claims more than what happened. The other nodes lose nothing. The new incarnation has nothing of the old
-// one.
+// No reply claims an outcome that did not happen. The other nodes lose nothing. The new incarnation has nothing of the
+// old one.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, *connections/5)

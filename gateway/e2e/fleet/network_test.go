@@ -27,8 +27,8 @@ type network struct {
 // networks numbers them.
 var networks atomic.Int64
 
-// newNetwork makes a network without machines, or skips the test where the system does not let it. The network goes
-// with the test.
+// newNetwork makes a network without machines, or skips the test where the system does not let it. The end of the test
+// removes the network.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
 	n := &network{t: t, prefix: fmt.Sprintf("sockgate-lab-%d-%d-", os.Getpid(), networks.Add(1))}

@@ -15,7 +15,8 @@ import (
 )
 
 // TestServersRestart kills the fleet's NATS server under load and starts it again. No client notices, and each node's
-// control plane answers for the node itself. The fleet answers with what it has, and names what is missing.
+// control plane answers for the node itself. The fleet answers with the nodes that it reaches, and names the missing
+// ones.
 func TestServersRestart(t *testing.T) {
 	scale.Long(t)
 	t.Parallel()
@@ -81,8 +82,8 @@ func requireAll(t *testing.T, g *gateway) {
 	}
 }
 
-// checkAnswered compares what broadcasts' replies say of each node with what its clients got: all where the node
-// answered, none where it was not asked, either where it was asked and did not answer.
+// checkAnswered compares the results of each node in the replies to broadcasts with the lines that its clients got: all
+// if the node answered, none if it was not asked, either if it was asked and did not answer.
 func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 	t.Helper()
 	told := make(map[pb.NodeStatus]int)
@@ -111,8 +112,8 @@ func checkAnswered(t *testing.T, s *shouts, gateways ...*gateway) {
 	}
 }
 
-// TestStartedFirst starts gateways before there is a NATS server. They serve, name what is missing, and become a fleet
-// when the server starts.
+// TestStartedFirst starts gateways before there is a NATS server. They serve, name the missing nodes, and become a
+// fleet when the server starts.
 func TestStartedFirst(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

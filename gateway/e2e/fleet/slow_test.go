@@ -68,7 +68,7 @@ func TestThrottled(t *testing.T) {
 	stream.whole(own...)
 }
 
-// honest holds that a broadcast's reply says of a node what its clients got.
+// honest holds that a node's result in a broadcast's reply agrees with the lines that its clients got.
 func honest(t *testing.T, line string, r *pb.BroadcastResponse, g *gateway) {
 	t.Helper()
 	n, status := g.crowd.got(line, 0), pb.NodeStatus_NODE_STATUS_UNSPECIFIED
@@ -107,13 +107,13 @@ func kickTimes(t *testing.T, from, to *gateway, first int) time.Duration {
 	return median(all).Round(10 * time.Microsecond)
 }
 
-// mostForASubscriber is how much memory a subscriber that does not read may cost the node that it asked: what its
-// connection and each leg may have under way, and what the process needs for the load meanwhile.
+// mostForASubscriber is how much memory a subscriber that does not read may cost the asked node. It covers the events
+// under way on its connection and on each leg, and the memory that the process needs for the load meanwhile.
 const mostForASubscriber = 64 << 20
 
 // TestStalled has a subscriber that does not read beside one that does, while far more events happen than any node
-// keeps. The one that reads misses nothing. The other one gets a gap for what it missed, and no node keeps for it what
-// it does not take.
+// keeps. The subscriber that reads misses nothing. The other one gets a gap for the events that it missed, and no node
+// keeps events for it.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	l := newFleet(t, embedded, 3, 300, "--event-log-size", "1024")

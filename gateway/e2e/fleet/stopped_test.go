@@ -50,7 +50,7 @@ func TestStopped(t *testing.T) {
 			c.signal(syscall.SIGCONT)
 			observe(t, "until NODE_RECOVERED, from its waking", stream.member("RECOVERED", "node-3", woke))
 			observe(t, "until all were together again", l.together(a, b, c))
-			// The earlier requests are in front of this one, on the same way.
+			// The earlier requests come before this one, on the same path.
 			for _, g := range []*gateway{a, b} {
 				for _, id := range []string{kicked, sent, late} {
 					if got := g.send(id, "in time by "+g.node, nil); got != "WRITTEN" {

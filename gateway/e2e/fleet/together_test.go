@@ -69,8 +69,8 @@ func listed(l *lab) {
 	}
 }
 
-// everyPair has each gateway send to one connection of each gateway, and kick it. The client sees what the reply says,
-// and no other client gets the line.
+// everyPair has each gateway send to one connection of each gateway, and kick it. The client gets the line or the end
+// that the reply tells of, and no other client gets the line.
 func everyPair(l *lab) {
 	l.t.Helper()
 	var sends, kicks []time.Duration
@@ -114,7 +114,8 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// broadcasts has each gateway broadcast once. Its counts, in all and for each node, are what the clients have got.
+// broadcasts has each gateway broadcast once. Its counts, in all and for each node, are those of the lines that the
+// clients got.
 func broadcasts(l *lab) {
 	l.t.Helper()
 	for _, from := range l.gateways {

@@ -36,7 +36,7 @@ type watch struct {
 	ended chan struct{}
 }
 
-// life is what a stream said of one incarnation of a node.
+// life has the events and gaps that a stream gave of one incarnation of a node.
 type life struct {
 	node     string
 	kinds    map[uint64]pb.EventType // of each event that came

@@ -30,7 +30,7 @@ type workshop struct {
 
 var programs = workshop{built: make(map[string]func() (string, error))}
 
-// Main runs a package's tests, many at once, and removes what they have built.
+// Main runs a package's tests, many at once, and removes the programs that they built.
 func Main(m *testing.M) {
 	scale.Parallel()
 	code := m.Run()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Run runs a program in a directory, for at most 2 minutes, and returns what it printed on standard output.
+// Run runs a program in a directory, for at most 2 minutes, and returns its standard output.
 func Run(t testing.TB, dir, name string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
