@@ -222,7 +222,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestErrors holds that errors name the contestant or the flag, and say what to do.
+// TestErrors holds that errors name the contestant or the flag, and the remedy.
 func TestErrors(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, c := range map[string]struct {

@@ -4,7 +4,7 @@
 // With the argument flood it measures how a flood of TLS handshakes that never end disturbs established connections.
 // With the argument fleet it measures the cost of a fleet of gateways beside a gateway that runs alone.
 //
-// It runs on Linux only. gateway/docs/performance.md says what is measured and how. Run it in this folder:
+// It runs on Linux only. gateway/docs/performance.md describes the measurements. Run it in this folder:
 //
 //	go run .
 //	go run . flood

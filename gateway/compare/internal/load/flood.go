@@ -26,7 +26,7 @@ type FloodConfig struct {
 // Attackers returns how many there are.
 func (c FloodConfig) Attackers() int { return c.Silent + c.Half + c.Whole + c.Slow }
 
-// FloodState is what has become of a flood's attackers.
+// FloodState counts a flood's attackers and their connections.
 type FloodState struct {
 	Held   int `json:"held"`   // are connected now
 	Opened int `json:"opened"` // connections made, all in all
@@ -34,9 +34,9 @@ type FloodState struct {
 	Failed int `json:"failed"` // connections that could not be made; each was tried again
 }
 
-// Flood holds up TLS handshakes that never end: attackers connect, and whom the server cuts connects again. It costs
-// little on this side: the ClientHello is always the same, and answers are not read. One goroutine at a time may use
-// it.
+// Flood keeps TLS handshakes open that never end: attackers connect, and an attacker that the server cuts connects
+// again. It costs little on this side: the ClientHello is always the same, and answers are not read. One goroutine at a
+// time may use it.
 type Flood struct {
 	config    FloodConfig
 	server    target
@@ -103,7 +103,7 @@ func (f *Flood) Release() {
 	}
 }
 
-// State returns what has become of the attackers.
+// State returns the counts of the attackers and their connections.
 func (f *Flood) State() FloodState { return f.state }
 
 // Step makes the connects and sends that are due, and sees which connections were cut, for about a millisecond; when
@@ -129,7 +129,7 @@ func (f *Flood) Step() error {
 	return nil
 }
 
-// late is how far the pace may lie behind and still be made up for.
+// late is the longest delay of the pace that later connections make up for.
 const late = 100 * time.Millisecond
 
 // connect starts the connections that the pace allows by now.
@@ -225,7 +225,7 @@ func (f *Flood) end(i int) {
 	f.waiting = append(f.waiting, i)
 }
 
-// clientHello returns what Go's TLS client sends first.
+// clientHello returns the first bytes that Go's TLS client sends.
 func clientHello() ([]byte, error) {
 	r := new(recorder)
 	if err := tls.Client(r, &tls.Config{ServerName: "localhost",
@@ -235,14 +235,14 @@ func clientHello() ([]byte, error) {
 	return r.said.Bytes(), nil
 }
 
-// recorder keeps what is written to it, and fails when an answer is expected. crypto/tls calls nothing but Read and
-// Write on it.
+// recorder keeps the written bytes, and fails when an answer is expected. crypto/tls calls nothing but Read and Write
+// on it.
 type recorder struct {
 	net.Conn // nil
 	said     bytes.Buffer
 }
 
-// errRecorded is what a handshake fails with when all of the ClientHello is recorded.
+// errRecorded ends a handshake when all of the ClientHello is recorded.
 var errRecorded = errors.New("nobody answers")
 
 // Write keeps p.

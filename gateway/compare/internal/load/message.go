@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// stampSize is the length of what is different in every message: the connection's index and the message's number on it.
+// stampSize is the length of the part that differs in every message: the connection's index and the message's number on
+// it.
 const stampSize = 16
 
 // MinMessage and MaxMessage bound a message's length.
@@ -43,7 +44,7 @@ func (m *message) from(offset, index int, number uint64) []byte {
 	return m.bytes[offset:]
 }
 
-// matches reports whether p is what such a message has from an offset on. It must not go beyond the end.
+// matches reports whether p equals the message's bytes from an offset on. It must not go beyond the end.
 func (m *message) matches(p []byte, offset, index int, number uint64) bool {
 	if offset < stampSize {
 		stamp(m.stamp[:], index, number)

@@ -20,7 +20,7 @@ func main() {
 	log.Fatal(gnet.Run(&echo{}, "tcp://"+os.Args[1], gnet.WithMulticore(true), gnet.WithLogger(zap.NewNop().Sugar())))
 }
 
-// OnBoot prints the address, which gnet itself does not tell.
+// OnBoot prints the address, which gnet itself does not print.
 func (*echo) OnBoot(engine gnet.Engine) gnet.Action {
 	fd, err := engine.Dup()
 	if err != nil {
