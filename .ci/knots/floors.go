@@ -11,7 +11,7 @@ import (
 //go:embed floors.txt
 var defaultFloors string
 
-// floors has the number of each package's floor, from the roof down. Imports run from a smaller number to a larger one.
+// floors has the number of each package's floor, from the top down. Imports run from a smaller number to a larger one.
 type floors map[string]int
 
 // readFloors reads one floor a line, with the paths of its packages. `#` begins a comment.
