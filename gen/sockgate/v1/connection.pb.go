@@ -386,12 +386,13 @@ type Connection struct {
 	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	// Why it is closing or was closed; CLOSE_REASON_UNSPECIFIED while it is open.
 	CloseReason CloseReason `protobuf:"varint,14,opt,name=close_reason,json=closeReason,proto3,enum=sockgate.v1.CloseReason" json:"close_reason,omitempty"`
-	// The text given to Kick or Shutdown, or the text of the error that closed it. At most 256 bytes; may be empty.
+	// The text given to Kick or Shutdown, or the text of the error that closed the connection. At most 256 bytes; may be
+	// empty.
 	CloseText string `protobuf:"bytes,15,opt,name=close_text,json=closeText,proto3" json:"close_text,omitempty"`
 	// The identity of the caller who closed it through the control plane; empty for every other cause.
 	ClosedBy string `protobuf:"bytes,16,opt,name=closed_by,json=closedBy,proto3" json:"closed_by,omitempty"`
-	// True while reading from the peer is paused because its send queue went over the high water, or has any bytes while
-	// the queue budget is scarce. Pauses for a receive rate do not count.
+	// True while reading from the peer is paused because its send queue went over the high water, or because the queue
+	// has bytes while the queue budget is scarce. Pauses for a receive rate do not count.
 	ReadPaused bool `protobuf:"varint,17,opt,name=read_paused,json=readPaused,proto3" json:"read_paused,omitempty"`
 	// TLS version, for example `TLS 1.3`; empty without TLS. This and the next three describe the gateway's own TLS.
 	// Where a trusted balancer ended TLS, they come from the balancer's PROXY header.

@@ -67,16 +67,18 @@ const (
 	// Connections were not admitted: a limit, a ban, a bad PROXY header, a failed handshake. At most one event a second
 	// for each listener and reason.
 	EventType_EVENT_TYPE_REFUSED EventType = 18
-	// A node was heard of for the first time, or in a new life. This and the next four say how the event's node sees
-	// another node or itself. A stream of the whole fleet has only those of the node that was asked for the stream.
+	// A node was heard of for the first time, or in a new incarnation. This type and the next four are the view that the
+	// event's node has of another node or of itself. A stream of the whole fleet has only those of the node that was
+	// asked for the stream.
 	EventType_EVENT_TYPE_NODE_JOINED EventType = 19
 	// Nothing has been heard of a node for 5 s.
 	EventType_EVENT_TYPE_NODE_SUSPECT EventType = 20
 	// Nothing has been heard of a node for 10 s; it is not asked any more.
 	EventType_EVENT_TYPE_NODE_UNREACHABLE EventType = 21
-	// A node that was suspect or unreachable was heard of again, in the same life.
+	// A node that was suspect or unreachable was heard of again, in the same incarnation.
 	EventType_EVENT_TYPE_NODE_RECOVERED EventType = 22
-	// A node said that it leaves, or was forgotten, or is this one and had to leave because another has its name.
+	// A node said that it leaves, or it was forgotten, or it is this node itself, which had to leave because another node
+	// has its name.
 	EventType_EVENT_TYPE_NODE_LEFT EventType = 23
 )
 
@@ -297,7 +299,7 @@ func (GapReason) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
-// Event is one thing that happened on a node.
+// Event is a record of one thing that happened on a node.
 //
 // A node numbers its events densely from 1 in each incarnation and keeps the newest of them in a ring (65,536 by
 // default). PRESENT, SNAPSHOT_COMPLETE, GAP and DATA belong to a stream and are not kept: their `sequence` is that of
@@ -306,7 +308,7 @@ type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the node on which it happened.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// The node's life in which it happened: unix milliseconds at start, in hex.
+	// The node's incarnation in which it happened: unix milliseconds at start, in hex.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// Position in the node's event log: dense, from 1.
 	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
@@ -634,11 +636,11 @@ type NodeDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// Its life.
+	// Its incarnation.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// The version of its program.
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
-	// What happened, in words.
+	// The change, in words.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED: how long nothing was heard of it.
 	Silent *durationpb.Duration `protobuf:"bytes,5,opt,name=silent,proto3" json:"silent,omitempty"`
@@ -732,11 +734,11 @@ func (x *NodeDetails) GetEventHead() uint64 {
 // RefusedDetails describes connections that were not admitted.
 type RefusedDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why.
+	// The reason.
 	Reason CloseReason `protobuf:"varint,1,opt,name=reason,proto3,enum=sockgate.v1.CloseReason" json:"reason,omitempty"`
 	// The listener's name.
 	Listener string `protobuf:"bytes,2,opt,name=listener,proto3" json:"listener,omitempty"`
-	// How many refusals this event stands for. Those of one listener and reason are put together: one event for the
+	// How many refusals this event stands for. Refusals of one listener and reason are put together: one event for the
 	// first, and then at most one a second.
 	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	// The cause of the newest of them, in words.
@@ -1155,7 +1157,7 @@ func (x *ErrorDetails) GetListener() string {
 // ClosedDetails sums a connection up. Its byte counts are in the event's connection.
 type ClosedDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why it was closed.
+	// The reason of the close.
 	Reason CloseReason `protobuf:"varint,1,opt,name=reason,proto3,enum=sockgate.v1.CloseReason" json:"reason,omitempty"`
 	// From accept to close.
 	Lifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
@@ -1333,11 +1335,11 @@ type ControlDetails struct {
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The request_id, or the `x-request-id` of the call's metadata; may be empty.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// How many targets the verb had.
+	// The number of the verb's targets.
 	Matched uint64 `protobuf:"varint,7,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many targets met each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`. Other
-	// nodes tell less: with `nodes` and a filter, or of a Broadcast, `DROPPED` is the sum of all dropped, and `KICKED`
-	// includes KICKED_UNFLUSHED.
+	// The number of targets with each outcome, keyed by the Outcome's name without its prefix, for example `WRITTEN`.
+	// Other nodes tell less: with `nodes` and a filter, or of a Broadcast, `DROPPED` is the sum of all dropped, and
+	// `KICKED` includes KICKED_UNFLUSHED.
 	Outcomes map[string]uint64 `protobuf:"bytes,8,rep,name=outcomes,proto3" json:"outcomes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Bytes of payload for each target (Send, Broadcast, the farewell of Shutdown). The payload itself is not recorded.
 	DataBytes uint64 `protobuf:"varint,9,opt,name=data_bytes,json=dataBytes,proto3" json:"data_bytes,omitempty"`
@@ -1527,7 +1529,7 @@ type GapDetails struct {
 	From uint64 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
 	// Last missing sequence, itself missing too; 0 when it is not known.
 	To uint64 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
-	// Why they are missing.
+	// The reason why they are missing.
 	Reason GapReason `protobuf:"varint,3,opt,name=reason,proto3,enum=sockgate.v1.GapReason" json:"reason,omitempty"`
 	// The cursor of the request, when it could not be honoured.
 	RequestedCursor string `protobuf:"bytes,4,opt,name=requested_cursor,json=requestedCursor,proto3" json:"requested_cursor,omitempty"`
@@ -1609,8 +1611,8 @@ type SnapshotCompleteDetails struct {
 	Connections uint64 `protobuf:"varint,1,opt,name=connections,proto3" json:"connections,omitempty"`
 	// The position from which live events follow.
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Nodes that are missing from the snapshot because they did not answer. When one does, its connections follow as
-	// PRESENT events, and another SNAPSHOT_COMPLETE.
+	// Nodes that are missing from the snapshot because they did not answer. When one of them answers, its connections
+	// follow as PRESENT events, and then another SNAPSHOT_COMPLETE.
 	MissingNodes  []string `protobuf:"bytes,3,rep,name=missing_nodes,json=missingNodes,proto3" json:"missing_nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

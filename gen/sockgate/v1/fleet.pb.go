@@ -43,7 +43,8 @@ const (
 	NodeStatus_NODE_STATUS_UNSUPPORTED NodeStatus = 5
 	// It does not permit this to the caller, or to calls that this node forwards. Nothing was done on it.
 	NodeStatus_NODE_STATUS_DENIED NodeStatus = 6
-	// It has restarted since it was last heard of: the life that was asked is over. Nothing was done in the new one.
+	// It has restarted since it was last heard of: the incarnation that was asked is over. Nothing was done in the new
+	// one.
 	NodeStatus_NODE_STATUS_RESTARTED NodeStatus = 7
 	// It left the fleet before it answered.
 	NodeStatus_NODE_STATUS_LEFT NodeStatus = 8
@@ -112,7 +113,7 @@ type NodeState int32
 const (
 	// Not used by the gateway.
 	NodeState_NODE_STATE_UNSPECIFIED NodeState = 0
-	// It was heard of within 5 s, or is the one that is asked.
+	// It was heard of within 5 s, or it is the node that is asked.
 	NodeState_NODE_STATE_LIVE NodeState = 1
 	// It was heard of within 5 s, and drains: it accepts no connection any more, and will end.
 	NodeState_NODE_STATE_DRAINING NodeState = 2
@@ -185,9 +186,9 @@ type Scope struct {
 	// Only these nodes, by name; at most 1,000. An unknown one is INVALID_ARGUMENT (UNKNOWN_NODE). Not together with
 	// `local` or `all`.
 	Nodes []string `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	// Only the node that the caller asks; it asks no other. Not together with `all`.
+	// Only the node that the caller asks, which asks no other node. Not together with `all`.
 	Local bool `protobuf:"varint,2,opt,name=local,proto3" json:"local,omitempty"`
-	// All nodes, for Shutdown, which needs this said.
+	// All nodes. Shutdown of a whole fleet needs it.
 	All bool `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`
 	// Fail with UNAVAILABLE (NODES_MISSING) when a node did not answer, instead of answering with the others' answers.
 	// The error's metadata names the missing nodes. Hazard: the other nodes have carried the request out all the same.
@@ -426,7 +427,7 @@ type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Its life: unix milliseconds at start, in hex, by its own clock.
+	// Its incarnation: unix milliseconds at start, in hex, by its own clock.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// Its state.
 	State NodeState `protobuf:"varint,3,opt,name=state,proto3,enum=sockgate.v1.NodeState" json:"state,omitempty"`
@@ -444,8 +445,8 @@ type Node struct {
 	Self bool `protobuf:"varint,9,opt,name=self,proto3" json:"self,omitempty"`
 	// How long it has run, by its own monotonic clock, as of its last heartbeat.
 	Uptime *durationpb.Duration `protobuf:"bytes,10,opt,name=uptime,proto3" json:"uptime,omitempty"`
-	// The most that calls forwarded by this node may do on the node that is asked: the lesser of this role and the
-	// caller's role holds.
+	// The highest role, on the node that is asked, of calls that this node forwards. A call has the lesser of this role
+	// and the caller's.
 	Allowed       Role `protobuf:"varint,11,opt,name=allowed,proto3,enum=sockgate.v1.Role" json:"allowed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -567,7 +568,7 @@ type FleetInfo struct {
 	Mode string `protobuf:"bytes,2,opt,name=mode,proto3" json:"mode,omitempty"`
 	// Whether there is a connection to the fleet's NATS servers.
 	Connected bool `protobuf:"varint,3,opt,name=connected,proto3" json:"connected,omitempty"`
-	// Why there is none, in words; empty when there is.
+	// The cause of a missing connection, in words; empty while there is one.
 	Problem string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
 	// When the connection was made or lost.
 	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`

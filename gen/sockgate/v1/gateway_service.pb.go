@@ -139,17 +139,17 @@ func (SendWait) EnumDescriptor() ([]byte, []int) {
 type ListConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows a page: 0 means 100, over 1,000 means 1,000, negative is INVALID_ARGUMENT. A page can have fewer rows than
-	// asked for, even none, while next_page_token says that there is more. A walk ends with the newest connection as of
+	// requested, or none, although next_page_token says that there are more. A walk ends with the newest connection as of
 	// its first page; later connections are in the events after its cursor.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before; empty for the first. `filter` and `state` must be the same throughout a walk.
 	// Tokens are opaque and stay valid until the node restarts.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Which connections; empty means all.
+	// A filter that selects the connections; empty means all.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Live (default), closed, or both.
 	State ListState `protobuf:"varint,4,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
-	// Which nodes; absent: all. The same throughout a walk.
+	// The nodes to ask; absent: all. The same throughout a walk.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -307,14 +307,14 @@ func (x *ListConnectionsResponse) GetFleet() *FleetResult {
 // CountConnectionsRequest asks for a count.
 type CountConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which connections; empty means all. At most 4,096 bytes.
+	// A filter that selects the connections; empty means all. At most 4,096 bytes.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Live (default), closed, or both.
 	State ListState `protobuf:"varint,2,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
 	// The variable to group by: `listener`, `state`, `close_reason` or `remote_ip`, as filters have them, or `labels.`
 	// and a label's key, for example `labels.room`. Empty means no groups. Anything else is INVALID_ARGUMENT.
 	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
-	// Which nodes; absent: all.
+	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -645,7 +645,7 @@ type SendRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection's ID. Required; a malformed one is INVALID_ARGUMENT.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The bytes: 1 byte to 1 MiB (1,048,576). They are sent whole and in order, never interleaved with another send, or
+	// The bytes: 1 byte to 1 MiB (1,048,576). They are sent whole, in order and never interleaved with another send, or
 	// not at all.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	// When to answer; QUEUED by default.
@@ -801,7 +801,7 @@ type BroadcastRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bytes: 1 byte to 512 KiB (524,288).
 	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
-	// Which connections; empty means all live ones.
+	// A filter that selects the connections; empty means all live ones.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Connections to leave out, by ID; at most 1,000. Malformed ones are INVALID_ARGUMENT.
 	ExcludeIds []string `protobuf:"bytes,3,rep,name=exclude_ids,json=excludeIds,proto3" json:"exclude_ids,omitempty"`
@@ -809,7 +809,7 @@ type BroadcastRequest struct {
 	// request_id is not carried out again and gets the first one's answer; one with other contents is INVALID_ARGUMENT
 	// (REQUEST_ID_REUSED). Empty means no such protection.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Which nodes; absent: all.
+	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1009,8 +1009,8 @@ type KickRequest struct {
 	// otherwise its IPv4 address or the /64 network of its IPv6 address. A peer on a unix socket is not banned. In a
 	// fleet only the node that held the connection bans the peer; AddBan bans on all nodes.
 	BanDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=ban_duration,json=banDuration,proto3" json:"ban_duration,omitempty"`
-	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which
-	// nodes.
+	// The nodes to ask, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs name
+	// the nodes.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1215,8 +1215,8 @@ type SetLabelsRequest struct {
 	Set map[string]string `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Keys to remove; keys that are not there are ignored. A key may not be both set and removed. At most 16.
 	Remove []string `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
-	// Which nodes, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs say which
-	// nodes.
+	// The nodes to ask, for a filter; absent: all. With connection_ids, `local` asks only this node; else the IDs name
+	// the nodes.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1399,7 +1399,7 @@ type ShutdownRequest struct {
 	// Bytes for every live connection when the drain begins, so that clients can leave by themselves; at most 64 KiB. The
 	// CONTROL event has the outcomes.
 	Farewell []byte `protobuf:"bytes,3,opt,name=farewell,proto3" json:"farewell,omitempty"`
-	// Which node: exactly one of `nodes`, or `local`, or `all`. In a fleet a request without one of these is
+	// The nodes to end: exactly one of `nodes`, or `local`, or `all`. In a fleet a request without one of these is
 	// INVALID_ARGUMENT (NODE_REQUIRED).
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1537,7 +1537,7 @@ func (x *ShutdownResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// StreamEventsRequest says which events to follow.
+// StreamEventsRequest selects the events to follow.
 type StreamEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types to deliver, at most 64; empty means all. GAP, PRESENT and SNAPSHOT_COMPLETE need not be named: they are
@@ -1560,7 +1560,7 @@ type StreamEventsRequest struct {
 	IncludeData bool `protobuf:"varint,5,opt,name=include_data,json=includeData,proto3" json:"include_data,omitempty"`
 	// The most bytes of each read that a DATA event carries: 1 to 65,536; 0 means 1,024.
 	MaxDataBytes int32 `protobuf:"varint,6,opt,name=max_data_bytes,json=maxDataBytes,proto3" json:"max_data_bytes,omitempty"`
-	// Which nodes; absent: all, also those that join later.
+	// The nodes to ask; absent: all, also those that join later.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1703,7 +1703,7 @@ func (x *StreamEventsResponse) GetCursor() string {
 // GetGatewayRequest asks about the gateway.
 type GetGatewayRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which node: one of `nodes`; absent: the one that is asked.
+	// The node to ask: one of `nodes`; absent: the one that is asked.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1751,7 +1751,7 @@ type GetGatewayResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the node.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// Its life: unix milliseconds at start, in hex.
+	// Its incarnation: unix milliseconds at start, in hex.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// The program's version.
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
@@ -2227,7 +2227,8 @@ type Limits struct {
 	FirstByteTimeout *durationpb.Duration `protobuf:"bytes,21,opt,name=first_byte_timeout,json=firstByteTimeout,proto3" json:"first_byte_timeout,omitempty"`
 	// Networks that connections are admitted from; CIDR without bits after the prefix. Empty means all. At most 10,000.
 	Allow []string `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
-	// Networks that connections are refused from, in the same form; it goes before `allow`. At most 10,000.
+	// Networks that connections are refused from, in the same form. A denied network stays out even if `allow` has it. At
+	// most 10,000.
 	Deny []string `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
 	// Bytes in all send queues together. Beyond it, a send is DROPPED_BUDGET if the kernel takes no byte of it at once.
 	// Handlers' answers, and the tails of sends that the kernel took in part, have 1 MiB more; a connection whose
@@ -2494,7 +2495,7 @@ func (x *NodeLimits) GetLimits() *Limits {
 // GetLimitsRequest asks for the limits.
 type GetLimitsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which nodes; absent: all.
+	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2608,10 +2609,10 @@ type UpdateLimitsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new values of the fields that the mask names.
 	Limits *Limits `protobuf:"bytes,1,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Which fields: names of Limits, 1 to 64 of them. An unknown one, or one that cannot be changed, is INVALID_ARGUMENT.
+	// The fields to change: 1 to 64 names of Limits. An unknown one, or one that cannot be changed, is INVALID_ARGUMENT.
 	// `listener_connections` replaces the whole map.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// Which nodes; absent: all.
+	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2857,7 +2858,7 @@ type AddBanRequest struct {
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Leave live connections alone.
 	KeepConnections bool `protobuf:"varint,5,opt,name=keep_connections,json=keepConnections,proto3" json:"keep_connections,omitempty"`
-	// Which nodes; absent: all.
+	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3024,7 +3025,7 @@ type ListBansRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Which nodes; absent: all. The same throughout a walk.
+	// The nodes to ask; absent: all. The same throughout a walk.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3155,14 +3156,14 @@ func (x *ListBansResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// RemoveBanRequest says which ban to end.
+// RemoveBanRequest names the ban to end.
 type RemoveBanRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The target, as for AddBanRequest. Required.
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// Whether the target is an identity.
 	Identity bool `protobuf:"varint,2,opt,name=identity,proto3" json:"identity,omitempty"`
-	// Which nodes; absent: all.
+	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3375,7 +3376,7 @@ func (x *ListNodesResponse) GetFleet() *FleetResult {
 	return nil
 }
 
-// ForgetNodeRequest says which node to forget.
+// ForgetNodeRequest names the node to forget.
 type ForgetNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name. Required.

@@ -127,9 +127,9 @@ type GatewayServiceClient interface {
 	// out connections that come while it works.
 	Broadcast(ctx context.Context, in *BroadcastRequest, opts ...grpc.CallOption) (*BroadcastResponse, error)
 	// Kick ends connections: it flushes queued bytes and the farewell, finishes writing, and closes. It answers when
-	// every connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending
-	// already, for another reason or by another call, is CLOSED, and Kick does not wait for it; so is an ID that is given
-	// a second time. With a filter, Kick leaves connections alone that come while it works.
+	// every connection that it ends is closed, which takes no longer than the flush timeout. The outcome is CLOSED for a
+	// connection that is ending already, for another reason or by another call, and for an ID that is given a second
+	// time; Kick does not wait for these. With a filter, it leaves connections alone that come while it works.
 	Kick(ctx context.Context, in *KickRequest, opts ...grpc.CallOption) (*KickResponse, error)
 	// SetLabels changes the labels of connections. Back ends use labels for rooms, tenants and roles; every filter can
 	// read them.
@@ -163,7 +163,7 @@ type GatewayServiceClient interface {
 	// every node, and returns how long each took to answer; it waits for a second at most. A gateway that runs alone
 	// returns itself. Reads only.
 	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
-	// ForgetNode makes this node, and every node that answers, no longer expect answers of a node that is UNREACHABLE or
+	// ForgetNode makes this node, and every node that answers, stop expecting answers from a node that is UNREACHABLE or
 	// has LEFT. The node comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): no node has this name.
 	// FAILED_PRECONDITION (NODE_LIVE): it was heard of within 10 s.
 	ForgetNode(ctx context.Context, in *ForgetNodeRequest, opts ...grpc.CallOption) (*ForgetNodeResponse, error)
@@ -445,9 +445,9 @@ type GatewayServiceServer interface {
 	// out connections that come while it works.
 	Broadcast(context.Context, *BroadcastRequest) (*BroadcastResponse, error)
 	// Kick ends connections: it flushes queued bytes and the farewell, finishes writing, and closes. It answers when
-	// every connection that it ends is closed, which takes no longer than the flush timeout. A connection that is ending
-	// already, for another reason or by another call, is CLOSED, and Kick does not wait for it; so is an ID that is given
-	// a second time. With a filter, Kick leaves connections alone that come while it works.
+	// every connection that it ends is closed, which takes no longer than the flush timeout. The outcome is CLOSED for a
+	// connection that is ending already, for another reason or by another call, and for an ID that is given a second
+	// time; Kick does not wait for these. With a filter, it leaves connections alone that come while it works.
 	Kick(context.Context, *KickRequest) (*KickResponse, error)
 	// SetLabels changes the labels of connections. Back ends use labels for rooms, tenants and roles; every filter can
 	// read them.
@@ -481,7 +481,7 @@ type GatewayServiceServer interface {
 	// every node, and returns how long each took to answer; it waits for a second at most. A gateway that runs alone
 	// returns itself. Reads only.
 	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
-	// ForgetNode makes this node, and every node that answers, no longer expect answers of a node that is UNREACHABLE or
+	// ForgetNode makes this node, and every node that answers, stop expecting answers from a node that is UNREACHABLE or
 	// has LEFT. The node comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): no node has this name.
 	// FAILED_PRECONDITION (NODE_LIVE): it was heard of within 10 s.
 	ForgetNode(context.Context, *ForgetNodeRequest) (*ForgetNodeResponse, error)

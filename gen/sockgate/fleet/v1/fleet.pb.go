@@ -36,7 +36,7 @@ const (
 // Hello asks all nodes for a heartbeat.
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the node that asks.
+	// The incarnation of the node that asks.
 	Incarnation string `protobuf:"bytes,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// 16 random bytes that distinguish processes of one name that began in the same millisecond.
 	Instance      []byte `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
@@ -88,11 +88,11 @@ func (x *Hello) GetInstance() []byte {
 	return nil
 }
 
-// Heartbeat says that a node is there. A node sends it every 2 s, give or take a fifth, at once after a Hello, and when
-// it begins to drain or leaves.
+// Heartbeat says that a node is running. A node sends it every 2 s, give or take a fifth; at once after a Hello; and
+// when it begins to drain or leaves.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The node's life.
+	// The node's incarnation.
 	Incarnation string `protobuf:"bytes,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// As in Hello.
 	Instance []byte `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
@@ -104,8 +104,9 @@ type Heartbeat struct {
 	Connections uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
 	// The sequence of its newest event.
 	EventHead uint64 `protobuf:"varint,6,opt,name=event_head,json=eventHead,proto3" json:"event_head,omitempty"`
-	// Nanoseconds since the node began, by its own monotonic clock, when it sent this. A node that asks it something
-	// sends this back with the time since it came. So the node can tell how old the request is without comparing clocks.
+	// Nanoseconds since the node began, by its own monotonic clock, when it sent this. A node that sends it a request
+	// returns this stamp, and adds the time since the heartbeat came. So the node can tell how old the request is without
+	// comparing clocks.
 	Stamp uint64 `protobuf:"varint,7,opt,name=stamp,proto3" json:"stamp,omitempty"`
 	// The sequence of the oldest event that it keeps.
 	OldestEvent   uint64 `protobuf:"varint,8,opt,name=oldest_event,json=oldestEvent,proto3" json:"oldest_event,omitempty"`
@@ -203,8 +204,8 @@ func (x *Heartbeat) GetOldestEvent() uint64 {
 // message has at most 8 MiB.
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 16 random bytes that a request, its parts, its answers, and the asker's later messages about its stream have in
-	// common.
+	// 16 random bytes that are the same in a request, its parts, its answers, and the asker's later messages about its
+	// stream.
 	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The number of this part, from 0. `part` and `parts` are 0 when the message is whole.
 	Part uint32 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
@@ -378,8 +379,8 @@ type Request struct {
 	Caller *Caller `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
 	// The nodes that are asked. A node that is not among them ignores the request.
 	Targets []*Target `protobuf:"bytes,4,rep,name=targets,proto3" json:"targets,omitempty"`
-	// More than 0: the answer is a stream, and so many of its items may be under way (see Credit). More than one item
-	// under way have at most 1 MiB together.
+	// If more than 0, the answer is a stream, and this is how many of its items may be under way (see Credit). If more
+	// than one item is under way, they have at most 1 MiB together.
 	Window        uint32 `protobuf:"varint,5,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -455,7 +456,7 @@ type Target struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node's name.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// The life of the node that is asked. Another life answers with RESTARTED, and does nothing.
+	// The incarnation of the node that is asked. Another incarnation answers with RESTARTED, and does nothing.
 	Incarnation string `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// `stamp` of the node's last heartbeat that the asker heard.
 	Stamp uint64 `protobuf:"varint,3,opt,name=stamp,proto3" json:"stamp,omitempty"`
@@ -619,7 +620,7 @@ func (x *Caller) GetRequestId() string {
 // Reply is a node's answer.
 type Reply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the node that answers.
+	// The incarnation of the node that answers.
 	Incarnation string `protobuf:"bytes,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// The outcome of the request.
 	Status v1.NodeStatus `protobuf:"varint,2,opt,name=status,proto3,enum=sockgate.v1.NodeStatus" json:"status,omitempty"`
@@ -629,7 +630,7 @@ type Reply struct {
 	Error []byte `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
 	// The cause, in words.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
-	// Of a stream: how many items there were, so that the follower knows when the last ones were lost.
+	// For a stream: the number of its items, so that the follower notices the loss of the last ones.
 	Items         uint64 `protobuf:"varint,6,opt,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
