@@ -8,20 +8,21 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Addresses judges where connections come from, by the limits in force, the counts and the bans.
+// Addresses judges the address of a new connection by the limits in force, the counts and the bans. Its methods may be
+// called from any goroutine.
 type Addresses struct {
 	Counts
-	Gate atomic.Pointer[Gate] // of the limits; nil when they say nothing of addresses
-	// Banned reports whether a peer is banned, and says by whom, until when and why; it counts the refusal.
+	Gate atomic.Pointer[Gate] // of the limits in force; nil when no limit concerns addresses
+	// Banned reports whether a peer is banned, and counts the refusal. The text has the ban's author, end and reason. An
+	// identity of "" is not known. It must be set before the first Judge.
 	Banned func(addr netip.Addr, identity string) (text string, yes bool)
 }
 
-// Judge says whether the peer may come in, as far as its address matters, and whether the connection was counted. Lists
-// and bans go first; then the limits of the address, so that those whom these refuse use up nothing of the accept rate,
-// which is everybody's.
+// Judge reports whether the address of the peer lets it in, and whether the connection was counted. Lists and bans are
+// asked first, then the limits of the address, and last the accept rate of all. So a connection that its address rules
+// out uses up nothing of the rate that all share. A counted connection must be taken out again with Remove.
 //
-// Peers on a unix socket have no address: networks and limits of addresses do not concern them, but the accept rate
-// does.
+// A peer on a unix socket has no address. Only the accept rate of all applies to it.
 func (a *Addresses) Judge(remote netip.AddrPort) (counted bool, r Refusal) {
 	g := a.Gate.Load()
 	addr := AddressOf(remote)
@@ -45,7 +46,8 @@ func (a *Addresses) Judge(remote netip.AddrPort) (counted bool, r Refusal) {
 	return false, Refusal{Reason: event.ReasonAcceptRate, Rate: g.Rules.AcceptRate}
 }
 
-// judgeCounts counts the connection and takes a token of the address's, unless one of these is over its limit.
+// judgeCounts counts the connection and takes a token from the bucket of its address, unless one of the two limits is
+// reached.
 func (a *Addresses) judgeCounts(g *Gate, addr netip.Addr) (counted bool, r Refusal) {
 	if a.Counting.Load() {
 		if counted, r = a.Take(addr, g.Rules); r.Refuses() {

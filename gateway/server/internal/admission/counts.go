@@ -9,20 +9,22 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// Counts counts connections, from the start of their admission to their end, by address and by IPv6 /64 network. It
-// costs nothing until a limit of them is set for the first time; from then on it counts, as a limit may be set again.
-// One lock is enough: it is held for two steps of a map, once when a connection comes and once when it goes.
+// Counts counts connections by address and by IPv6 /64 network, from the start of their admission to their end. It
+// costs nothing until a limit on addresses is set for the first time. From then on it counts for good, because the
+// limit may be set again. One lock is enough: it is held for two steps of a map when a connection comes, and again when
+// it goes.
 //
-// Lock order: its lock is taken with Conn.mu and pending.mu held, and none is taken with it held.
+// Lock order: docs/locks.md.
 type Counts struct {
 	Counting atomic.Bool // set before the live connections are counted, and never unset
 
-	Mu        sync.Mutex
-	ByAddress map[netip.Addr]int
-	ByNetwork map[netip.Addr]int // of IPv6, by the first address
+	Mu        sync.Mutex         // guards the maps
+	ByAddress map[netip.Addr]int // no entry is 0
+	ByNetwork map[netip.Addr]int // IPv6 only, by the first address of the network; no entry is 0
 }
 
-// Begin counts from now on.
+// Begin starts counting. It does not count the connections that are live already: the caller adds them. A second Begin
+// does nothing.
 func (a *Counts) Begin() {
 	a.Mu.Lock()
 	defer a.Mu.Unlock()
@@ -32,7 +34,7 @@ func (a *Counts) Begin() {
 	a.Counting.Store(true)
 }
 
-// Take counts a new connection, unless a limit is reached, which it then returns.
+// Take counts a new connection, or returns the limit that it would exceed and counts nothing. Call it only after Begin.
 func (a *Counts) Take(addr netip.Addr, l *Rules) (counted bool, r Refusal) {
 	a.Mu.Lock()
 	defer a.Mu.Unlock()
@@ -47,21 +49,21 @@ func (a *Counts) Take(addr netip.Addr, l *Rules) (counted bool, r Refusal) {
 	return true, Refusal{}
 }
 
-// Add counts a connection without asking the limits.
+// Add counts a connection whatever the limits are. Call it only after Begin.
 func (a *Counts) Add(addr netip.Addr) {
 	a.Mu.Lock()
 	defer a.Mu.Unlock()
 	a.change(addr, 1)
 }
 
-// Remove takes a connection that was counted out of the count.
+// Remove undoes one Take or Add of the same address.
 func (a *Counts) Remove(addr netip.Addr) {
 	a.Mu.Lock()
 	defer a.Mu.Unlock()
 	a.change(addr, -1)
 }
 
-// change adds to the counts of an address. The caller holds mu.
+// change adds by to the counts of an address. The caller holds Mu.
 func (a *Counts) change(addr netip.Addr, by int) {
 	adjust(a.ByAddress, addr, by)
 	if network, ok := networkOf(addr); ok {
@@ -69,7 +71,7 @@ func (a *Counts) change(addr netip.Addr, by int) {
 	}
 }
 
-// adjust adds to one count, and forgets it when it is 0.
+// adjust adds by to one count, and removes a count that becomes 0.
 func adjust(counts map[netip.Addr]int, key netip.Addr, by int) {
 	if n := counts[key] + by; n != 0 {
 		counts[key] = n
@@ -78,11 +80,12 @@ func adjust(counts map[netip.Addr]int, key netip.Addr, by int) {
 	}
 }
 
-// networkOf returns the IPv6 /64 network of an address by its first address; false for IPv4, which has none.
+// networkOf returns the first address of the IPv6 /64 network that has addr; false for IPv4.
 func networkOf(addr netip.Addr) (netip.Addr, bool) {
 	site, ok := ipnet.Site(addr)
 	return site.Addr(), ok
 }
 
-// AddressOf is the address as limits, lists and bans know it: without a zone, and an IPv4 one in its own form.
+// AddressOf returns the address in the form that limits, lists and bans use: without a zone, and IPv4 never in its IPv6
+// form.
 func AddressOf(a netip.AddrPort) netip.Addr { return ipnet.Addr(a.Addr()) }

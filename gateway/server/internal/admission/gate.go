@@ -9,28 +9,28 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// Rules are the limits of addresses; 0 and empty: none. Allow and Deny hold valid networks only.
+// Rules are the limits on addresses. A 0 or an empty list sets no limit. Allow and Deny hold valid networks only.
 type Rules struct {
-	Allow, Deny               []netip.Prefix
-	ConnectionsPerIP          int
-	ConnectionsPerIPv6Network int     // of the same /64 network
-	AcceptRate                float64 // connections a second, of all
-	AcceptBurst               int
-	AcceptRatePerIP           float64 // of each address, or each IPv6 /64 network
-	AcceptBurstPerIP          int
+	Allow, Deny               []netip.Prefix // networks that may connect, and networks that may not
+	ConnectionsPerIP          int            // most connections from one address
+	ConnectionsPerIPv6Network int            // most connections from one IPv6 /64 network
+	AcceptRate                float64        // connections a second, from all addresses together
+	AcceptBurst               int            // most connections at once when none came for a while
+	AcceptRatePerIP           float64        // connections a second, from each IPv4 address or IPv6 /64 network
+	AcceptBurstPerIP          int            // AcceptBurst for each of these
 }
 
-// Gate is what Limits say of addresses, made ready for judging them. UpdateLimits replaces it; nobody modifies it.
+// Gate is Rules prepared for judging addresses. It never changes: UpdateLimits replaces it. Any goroutine may use it.
 type Gate struct {
-	Rules       *Rules
+	Rules       *Rules // must not be modified
 	allow, deny ipnet.Set
-	Counts      bool          // there is a limit of connections from one address or network
-	Rate        *rate.Limiter // nil: no accept rate
-	PerAddress  *Rates        // nil: none for each address
+	Counts      bool          // whether the number of connections from an address or network is limited
+	Rate        *rate.Limiter // the accept rate of all; nil without one
+	PerAddress  *Rates        // the accept rate of each address; nil without one
 }
 
-// NewGate returns the gate of limits; nil when they say nothing of addresses. The buckets of old, which may be nil,
-// stay in use where their rate and burst have not changed; others begin full.
+// NewGate returns the gate for l; nil when l limits nothing. Token buckets of old, which may be nil, stay in use where
+// their rate and burst have not changed. The others begin full.
 func NewGate(l *Rules, old *Gate) *Gate {
 	g := &Gate{Rules: l, allow: ipnet.NewSet(l.Allow), deny: ipnet.NewSet(l.Deny),
 		Counts: l.ConnectionsPerIP > 0 || l.ConnectionsPerIPv6Network > 0}
@@ -52,8 +52,8 @@ func NewGate(l *Rules, old *Gate) *Gate {
 	return g
 }
 
-// Denies reports whether the lists keep an address out: deny goes before allow, and an allow list denies what is not in
-// it.
+// Denies reports whether the lists keep an address out. Deny goes before Allow, and a list in Allow keeps out every
+// address that it lacks.
 func (g *Gate) Denies(addr netip.Addr) bool {
 	return g.deny.Contains(addr) || len(g.Rules.Allow) > 0 && !g.allow.Contains(addr)
 }

@@ -9,33 +9,34 @@ import (
 )
 
 const (
-	// MaxRated is the most addresses and networks that have an accept rate of their own; they take about 20 MB.
+	// MaxRated is the most addresses and networks with an accept rate of their own. They take about 20 MB.
 	MaxRated = 100_000
-	// ratedSample is how many of them, taken at random, are compared when one makes way for another.
+	// ratedSample is how many random buckets are compared when one of them makes way for another.
 	ratedSample = 16
 )
 
-// Rates has the accept rate of each IPv4 address and each IPv6 /64 network: a token bucket for each that came lately.
+// Rates limits the accept rate of each IPv4 address and each IPv6 /64 network. Each one that came lately has a token
+// bucket. Any goroutine may call its methods.
 //
-// There are MaxRated at most. When a new one comes then, the fullest bucket of a few taken at random makes room: a full
-// one is nothing lost, as one that is absent is full too. So an attack from very many networks makes the limit looser
-// for some of them, and never refuses anybody else.
+// There are at most MaxRated buckets. A new one then replaces the fullest of a few random ones. Nothing is lost with a
+// full bucket, because an absent one counts as full. An attack from very many networks therefore loosens the limit for
+// some of them, and refuses no other peer.
 //
-// Lock order: its lock is taken with pending.mu held, and only a bucket's is taken with it held.
+// Lock order: docs/locks.md.
 type Rates struct {
 	limit rate.Limit
 	burst int
 
 	mu      sync.Mutex
-	buckets map[netip.Addr]*rate.Limiter // by address, or a network's first address
+	buckets map[netip.Addr]*rate.Limiter // by IPv4 address, or by the first address of an IPv6 /64 network
 }
 
-// NewRates makes a table without addresses: limit is connections a second, burst how many may come at once.
+// NewRates returns Rates without buckets: limit is connections a second, and burst how many may come at once.
 func NewRates(limit float64, burst int) *Rates {
 	return &Rates{limit: rate.Limit(limit), burst: burst, buckets: make(map[netip.Addr]*rate.Limiter)}
 }
 
-// Allow takes a token of the address's bucket; false when it has none.
+// Allow takes a token from the bucket of addr; false when the bucket is empty.
 func (a *Rates) Allow(addr netip.Addr, now time.Time) bool {
 	if network, ok := networkOf(addr); ok {
 		addr = network
@@ -53,11 +54,11 @@ func (a *Rates) Allow(addr netip.Addr, now time.Time) bool {
 	return bucket.AllowN(now, 1)
 }
 
-// makeRoom forgets the fullest of a few buckets. The caller holds mu.
+// makeRoom removes the fullest of a few buckets. The caller holds mu.
 func (a *Rates) makeRoom(now time.Time) {
 	var fullest netip.Addr
 	most, seen := -1.0, 0
-	for addr, bucket := range a.buckets { // in no order
+	for addr, bucket := range a.buckets { // in random order
 		tokens := max(0, bucket.TokensAt(now))
 		if tokens > most {
 			fullest, most = addr, tokens

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The table of accept rates has a bound, and at the bound an address that used up its rate is not the one that is
-// forgotten.
+// TestAddressRatesAreBounded holds that the table of accept rates is bounded, and that an address that used up its rate
+// is not forgotten at the bound.
 func TestAddressRatesAreBounded(t *testing.T) {
 	a, now := NewRates(0.001, 2), time.Now()
 	attacker := netip.MustParseAddr("203.0.113.7")

@@ -6,19 +6,19 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Refusal says why a connection is not admitted; the zero value: it is. Making one allocates nothing but for the text
-// of an error: there may be very many, and words are made only of those that are told.
+// Refusal says why a connection is not admitted. The zero value admits it. A Refusal allocates nothing but the text of
+// an error, because a flood makes very many of them: Message makes words only for the ones that are reported.
 type Refusal struct {
-	Reason event.CloseReason
-	Limit  int     // that is reached, of the reasons that have one
-	Rate   float64 // connections a second, of those that have that
-	Text   string  // the holder of the limit, or the fault
+	Reason event.CloseReason // ReasonNone for the zero value
+	Limit  int               // the limit that is reached, in connections; 0 for a reason without one
+	Rate   float64           // the rate that is exceeded, in connections a second; 0 for a reason without one
+	Text   string            // the owner of the limit, as "the address", or the fault in words
 }
 
-// Refuses reports whether it is a refusal.
+// Refuses reports whether r refuses the connection.
 func (r *Refusal) Refuses() bool { return r.Reason != event.ReasonNone }
 
-// Message says in words what happened.
+// Message returns one sentence about the refusal, without a full stop.
 func (r *Refusal) Message() string {
 	switch r.Reason {
 	case event.ReasonConnectionLimit:

@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// MaxIDs is how many of a request's IDs a record has.
+	// MaxIDs is the most IDs of a request that a record keeps.
 	MaxIDs = 100
-	// MaxID is the most bytes of a connection's ID: a node's name, an incarnation, a seq, and two dots.
+	// MaxID is the greatest length of a connection's ID, in bytes: a node's name, an incarnation, a seq, and two dots.
 	MaxID = 32 + 16 + 20 + 2
 )
 
-// Fields are the key-value pairs that the log has of a mutation. A field that the mutation did not have is left out.
+// Fields returns the key-value pairs of a mutation for the log, and leaves out empty ones. Keys and outcomes come in
+// alphabetical order.
 func Fields(d *event.ControlDetail) []any {
 	fields := []any{"verb", d.Verb, "actor", hclog.Quote(d.Actor.Identity), "proof", d.Actor.Proof, "role", d.Actor.Role,
 		"address", d.Actor.Address}
@@ -43,7 +44,7 @@ func Fields(d *event.ControlDetail) []any {
 	for _, node := range slices.Sorted(maps.Keys(d.Nodes)) {
 		add("node", node+"="+d.Nodes[node])
 	}
-	if d.Verb != "UpdateLimits" && d.Verb != "RemoveBan" { // these two have no connections for targets
+	if d.Verb != "UpdateLimits" && d.Verb != "RemoveBan" { // these two have no connections as targets
 		fields = append(fields, "matched", d.Matched)
 	}
 	for _, outcome := range slices.Sorted(maps.Keys(d.Outcomes)) {
@@ -52,7 +53,8 @@ func Fields(d *event.ControlDetail) []any {
 	return fields
 }
 
-// IDs returns the first IDs, in memory of their own: a request's may be many and, when they are malformed, long.
+// IDs returns copies of the first MaxIDs IDs, each cut to MaxID bytes. The request itself may have many, and malformed
+// ones may be long.
 func IDs(ids []string) []string {
 	var kept []string
 	for _, id := range ids[:min(len(ids), MaxIDs)] {

@@ -1,4 +1,5 @@
-// Package ban has the bans of a server: a set that never changes, the file that keeps it, and what a ban is of.
+// Package ban keeps the bans of a server: what they cover, an immutable set for lookups, and the file that outlives the
+// process.
 package ban
 
 import (
@@ -11,37 +12,37 @@ import (
 )
 
 const (
-	// Max is the most bans that a server keeps, those that have expired not counted.
+	// Max is the most bans that a server keeps. Expired ones do not count.
 	Max = 10_000
-	// MaxDuration is the longest time that a ban can be made for: ten years.
+	// MaxDuration is the longest duration of a ban: ten years.
 	MaxDuration = 10 * 365 * 24 * time.Hour
 )
 
-// ErrTooMany says that there are Max bans.
+// ErrTooMany says that there are Max bans already.
 var ErrTooMany = errors.New("there are 10,000 bans, which is the most; remove some, or ban a network in place of its " +
 	"addresses")
 
-// DurationError says that a ban cannot last so long.
+// DurationError says that a ban cannot have the Duration: it is negative or more than MaxDuration.
 type DurationError struct{ Duration time.Duration }
 
-// Error names the duration.
+// Error quotes the duration and says what is expected.
 func (e *DurationError) Error() string {
 	return fmt.Sprintf("ban duration %s: expected 0 (until it is removed) to 10 years, %s", e.Duration, MaxDuration)
 }
 
-// Ban is a ban as a Set has it. Nothing of it changes but what it has refused.
+// Ban is a ban of a Set. It never changes, except for Refused. Any goroutine may use it.
 type Ban struct {
-	Target    Target
-	Reason    string
-	CreatedBy string
-	CreatedAt time.Time
-	ExpiresAt time.Time // zero: never
-	Refused   atomic.Uint64
+	Target    Target        // the network or identity that is banned
+	Reason    string        // the operator's words, at most event.MaxText bytes; may be empty
+	CreatedBy string        // the identity of the caller that made it; may be empty
+	CreatedAt time.Time     // by the machine's clock, in UTC
+	ExpiresAt time.Time     // by the machine's clock, in UTC; zero for a ban that lasts until it is removed
+	Refused   atomic.Uint64 // connections refused since the server began
 }
 
-// New makes a ban that begins now; 0 makes it last until it is removed. The error is a *DurationError. Its times are
-// those of the machine's clock, without Go's monotonic one, as the file will have them: a ban ends when lists say that
-// it does, also after a restart, and when the machine slept meanwhile.
+// New returns a ban that begins now and lasts until it is removed when lasts is 0. The error is a *DurationError. Its
+// times are from the machine's clock and lack Go's monotonic reading, as in the file. A ban therefore ends at the time
+// that lists show, also after a restart or a sleep of the machine.
 func New(target Target, lasts time.Duration, reason string, by event.Actor) (*Ban, error) {
 	if lasts < 0 || lasts > MaxDuration {
 		return nil, &DurationError{Duration: lasts}
@@ -57,12 +58,12 @@ func New(target Target, lasts time.Duration, reason string, by event.Actor) (*Ba
 // over reports whether the ban has expired.
 func (b *Ban) over(now time.Time) bool { return !b.ExpiresAt.IsZero() && !now.Before(b.ExpiresAt) }
 
-// outlasts reports whether the ban ends later than another.
+// outlasts reports whether b ends later than other.
 func (b *Ban) outlasts(other *Ban) bool {
 	return !other.ExpiresAt.IsZero() && (b.ExpiresAt.IsZero() || b.ExpiresAt.After(other.ExpiresAt))
 }
 
-// Text says, for the record of a refusal, the author of the ban, its end and its reason.
+// Text returns the author, end and reason of the ban for the record of a refusal, in at most event.MaxText bytes.
 func (b *Ban) Text() string {
 	text := "banned"
 	if b.CreatedBy != "" {

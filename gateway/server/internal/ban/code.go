@@ -13,10 +13,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// banFileVersion is the version of the file's form.
+// banFileVersion is the version of the file's format.
 const banFileVersion = 1
 
-// banRecord is a ban as the file has it.
+// banRecord is a ban in the file's JSON.
 type banRecord struct {
 	Target    string    `json:"target"`
 	Identity  bool      `json:"identity,omitempty"`
@@ -26,7 +26,8 @@ type banRecord struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
-// Encode writes bans as JSON, one a line, so that people can read the file and compare two of them.
+// Encode writes bans as JSON with one ban a line, so that an operator can read the file and compare two of them. The
+// error says that the text would be larger than 32 MiB.
 func Encode(rows []*Ban) ([]byte, error) {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "{\"version\": %d, \"bans\": [", banFileVersion)
@@ -52,8 +53,8 @@ func Encode(rows []*Ban) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// Decode reads what Encode wrote, or a person, all of it or nothing. Bans that have expired are left out. The error
-// says what is wrong.
+// Decode reads a text of Encode or of an operator, whole or not at all. It leaves out bans that have expired at now.
+// The error says what is wrong with the text.
 func Decode(text []byte, now time.Time) ([]*Ban, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("it has more than %d bytes", maxFile)
@@ -82,7 +83,7 @@ func Decode(text []byte, now time.Time) ([]*Ban, error) {
 	return sortedBans(contents.Bans, now)
 }
 
-// sortedBans makes bans of records, and puts them in order.
+// sortedBans turns records into bans in the order of their targets, and leaves out expired ones.
 func sortedBans(records []banRecord, now time.Time) ([]*Ban, error) {
 	var rows []*Ban
 	for i, r := range records {
@@ -105,7 +106,7 @@ func sortedBans(records []banRecord, now time.Time) ([]*Ban, error) {
 	return rows, nil
 }
 
-// ban checks a record and makes a ban of it.
+// ban checks a record and returns its ban.
 func (r *banRecord) ban() (*Ban, error) {
 	target, err := ParseTarget(r.Target, r.Identity)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// FuzzBanFile holds that no text panics, that a file is taken whole or refused, and that what was saved loads the same.
+// FuzzBanFile holds that no text panics, that a file is taken whole or refused, and that a saved file loads the same
+// bans.
 func FuzzBanFile(f *testing.F) {
 	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text []byte) {

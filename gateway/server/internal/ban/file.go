@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// maxBanFile is the most bytes of a ban file: room for MaxBans with long reasons and identities.
+// maxFile is the greatest size of a ban file, in bytes: room for Max bans with long reasons and identities.
 const maxFile = 32 << 20
 
-// banFile is where bans survive a restart: a file that is replaced whole, and a lock beside it for as long as it is
-// open. bans.mu guards it.
+// file is the ban file, which is replaced whole. A lock on a file beside it is held as long as it is open. List.mu
+// guards it.
 type file struct {
 	path string
-	lock *os.File // of path + ".lock"; it stays there, because to remove it would let two have it
+	lock *os.File // of path + ".lock", which is never removed: two servers could then both lock it
 }
 
-// InUseError says that another server has a ban file.
+// InUseError says that another server has the ban file.
 type InUseError struct {
-	Path string
-	Err  error // of locking
+	Path string // the ban file
+	Err  error  // the error of locking
 }
 
 // Error names the file and says what to do.
@@ -35,8 +35,8 @@ func (e *InUseError) Error() string {
 // Unwrap returns the error of locking.
 func (e *InUseError) Unwrap() error { return e.Err }
 
-// openFile takes the file's lock. The error says what to do. A link is followed, so that it stays when the file is
-// replaced.
+// openFile locks a ban file. It follows a symbolic link, which therefore stays when the file is replaced. The error
+// says what to do.
 func openFile(path string) (*file, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -52,12 +52,11 @@ func openFile(path string) (*file, error) {
 	return &file{path: path, lock: lock}, nil
 }
 
-// close gives the lock back.
+// close releases the lock.
 func (f *file) close() error { return f.lock.Close() }
 
-// load reads the file; one that is not there has no bans. A file whose contents are damaged is set aside, and damage
-// says so; there are no bans then. The error is of a file that cannot be read, or not be set aside: to go on would be
-// to forget its bans.
+// load reads the file. Without a file there are no bans. It sets a damaged file aside: damage says so, and there are no
+// bans then. The error is about a file that can be neither read nor set aside, because to go on would lose its bans.
 func (f *file) load() (rows []*Ban, damage error, err error) {
 	text, err := f.read()
 	if errors.Is(err, os.ErrNotExist) {
@@ -80,13 +79,13 @@ func (f *file) load() (rows []*Ban, damage error, err error) {
 		"again: %w", f.path, aside, damage), nil
 }
 
-// read returns the file's contents; of one that is too large, a byte more than may be.
+// read returns the file's contents. Of a file that is too large it returns maxFile+1 bytes.
 func (f *file) read() ([]byte, error) {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // a device, which must not be set aside
+	if !info.Mode().IsRegular() { // a device must not be set aside
 		return nil, errors.New("it is no regular file")
 	}
 	file, err := os.Open(f.path)
@@ -97,7 +96,7 @@ func (f *file) read() ([]byte, error) {
 	return text, errors.Join(err, file.Close())
 }
 
-// setAside renames a damaged file to a name that no other has, and returns that.
+// setAside renames a damaged file to an unused name, and returns that name.
 func (f *file) setAside(now time.Time) (string, error) {
 	for second := now.Unix(); ; second++ {
 		name := f.path + ".damaged-" + strconv.FormatInt(second, 10)
@@ -111,9 +110,9 @@ func (f *file) setAside(now time.Time) (string, error) {
 	}
 }
 
-// save replaces the file: a reader, also after a crash, finds all of the old bans or all of the new ones. When it
-// returns no error, the new ones are on the disk. After an error they are not, unless only the sync of the renaming
-// failed; the next save settles that.
+// save replaces the file. Every reader finds either all the old bans or all the new ones, also after a crash. Without
+// an error the new ones are on the disk. With an error the old ones still are, with one exception: the rename was made
+// and only its sync failed. The next save settles that.
 func (f *file) save(rows []*Ban) error {
 	text, err := Encode(rows)
 	if err == nil {
@@ -125,10 +124,10 @@ func (f *file) save(rows []*Ban) error {
 	return nil
 }
 
-// replaceFile puts a new file in the place of one, atomically. Only its owner may read it.
+// replaceFile replaces a file atomically. Only the owner may read the new one.
 func replaceFile(path string, text []byte) error {
 	draft := path + ".new"
-	if err := os.Remove(draft); err != nil && !errors.Is(err, os.ErrNotExist) { // of a process that was killed
+	if err := os.Remove(draft); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a process that was killed
 		return err
 	}
 	if err := writeNew(draft, text); err != nil {
@@ -140,7 +139,7 @@ func replaceFile(path string, text []byte) error {
 	return syncDirectory(filepath.Dir(path))
 }
 
-// writeNew makes a file, and returns when it is on the disk.
+// writeNew creates a file, and returns when it is on the disk.
 func writeNew(path string, text []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -4,8 +4,8 @@ package ban
 
 import "os"
 
-// lockFile does nothing here: there is no lock that every such system has.
+// lockFile does nothing: no lock exists on every such system.
 func lockFile(*os.File) error { return nil }
 
-// syncDirectory does nothing here: directories cannot be synced on every such system.
+// syncDirectory does nothing: not every such system can sync a directory.
 func syncDirectory(string) error { return nil }

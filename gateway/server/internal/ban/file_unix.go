@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of an open file, which its closing gives back, also when the process is killed.
+// lockFile locks an open file. The kernel releases the lock when the file is closed or the process is killed.
 func lockFile(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -17,7 +17,7 @@ func lockFile(file *os.File) error {
 	return os.NewSyscallError("flock", err)
 }
 
-// syncDirectory makes a renaming in a directory last.
+// syncDirectory puts a rename in a directory on the disk.
 func syncDirectory(path string) error {
 	directory, err := os.Open(path)
 	if err != nil {

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// errBanFileClosed says that bans cannot be kept.
+// errFileClosed says that the ban file is not open, so that no change could be kept.
 var errFileClosed = errors.New("the ban file is not open: bans can be changed from Listen until the server has ended")
 
-// List has a server's bans. Asking whether a peer is banned takes no lock. Expired bans match nobody. They are dropped
-// from memory and from the file when bans change.
+// List keeps a server's bans. Any goroutine may call its methods, and Find takes no lock. An expired ban matches no
+// peer. It is dropped from memory and from the file at the next change.
 //
-// Lock order: mu is held while the file is written, and together with no other lock of the server.
+// Lock order: docs/locks.md. Hazard: mu is held while the file is written and synced.
 type List struct {
-	Current atomic.Pointer[Set] // nil: there are none
+	Current atomic.Pointer[Set] // nil without bans; only Change and Open store it
 
-	mu   sync.Mutex // one change at a time
-	Kept bool       // they are to be kept in a file
+	mu   sync.Mutex // one change at a time; guards file
+	Kept bool       // changes need an open file; set before any other goroutine uses the List
 	file *file      // nil when it is not open
 }
 
-// Open reads the bans that a file has, and keeps them there from now on, until close. damage says what was wrong with a
-// file that was set aside; there are no bans then.
+// Open reads the bans of a file, and keeps them there until Close. damage says what was wrong with a file that was set
+// aside; there are no bans then. The error says what to do.
 func (b *List) Open(path string) (damage error, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -41,7 +41,8 @@ func (b *List) Open(path string) (damage error, err error) {
 	return damage, nil
 }
 
-// Close lets another have the file. Bans go on to match; they cannot be changed any more.
+// Close lets another server have the file. The bans stay in force, but Change fails from now on if Kept is set. A
+// second Close does nothing.
 func (b *List) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,8 +54,9 @@ func (b *List) Close() error {
 	return file.close()
 }
 
-// Change has edit change the bans that have not expired, in the order of their targets, and publishes and keeps what it
-// returns. When edit or writing the file fails, nothing has changed.
+// Change calls edit with the bans that have not expired, in the order of their targets. It writes the returned bans to
+// the file, if there is one, and then brings them into force. An error of edit or of writing leaves the bans as they
+// were. Edit may modify its slice, and must not call the List.
 func (b *List) Change(edit func(rows []*Ban) ([]*Ban, error)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,10 +76,10 @@ func (b *List) Change(edit func(rows []*Ban) ([]*Ban, error)) error {
 	return nil
 }
 
-// Find returns the ban that covers a peer; nil when there is none.
+// Find returns the ban that covers a peer now; nil without one. An identity of "" is not known.
 func (b *List) Find(addr netip.Addr, identity string) *Ban {
 	set := b.Current.Load()
-	if set == nil { // not even the clock is read
+	if set == nil { // spares reading the clock
 		return nil
 	}
 	return set.find(addr, identity, time.Now())

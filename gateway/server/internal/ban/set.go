@@ -8,15 +8,16 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// Set is the bans at one moment, those that have expired meanwhile included. It never changes, so it is read without a
-// lock. A nil Set has none.
+// Set is the bans at one moment. Bans may expire in it. A Set never changes, so readers need no lock. A nil Set has no
+// bans.
 type Set struct {
 	rows       []*Ban // in the order of their targets
 	networks   ipnet.Map[*Ban]
 	identities map[string]*Ban
 }
 
-// NewSet makes a set of bans in the order of their targets, each of another one; nil of none.
+// NewSet returns a Set of bans, which must be in the order of their targets and have different ones; nil without bans.
+// It keeps rows.
 func NewSet(rows []*Ban) *Set {
 	if len(rows) == 0 {
 		return nil
@@ -32,9 +33,8 @@ func NewSet(rows []*Ban) *Set {
 	return s
 }
 
-// find returns the ban that covers a peer, that of the narrowest network before others and networks before identities;
-// nil when there is none. It takes one look into a map for each length of prefix that occurs, however many bans there
-// are.
+// find returns the ban that covers a peer; nil without one. A narrower network goes before a wider one, and networks go
+// before identities. The cost is one map lookup for each prefix length in use, however many bans there are.
 func (s *Set) find(addr netip.Addr, identity string, now time.Time) *Ban {
 	if s == nil {
 		return nil
@@ -48,7 +48,7 @@ func (s *Set) find(addr netip.Addr, identity string, now time.Time) *Ban {
 	return nil
 }
 
-// Lasting returns the bans that have not expired, in their order, in a slice of its own.
+// Lasting returns a new slice of the bans that have not expired, in the order of their targets.
 func (s *Set) Lasting(now time.Time) []*Ban {
 	if s == nil {
 		return nil
@@ -56,12 +56,12 @@ func (s *Set) Lasting(now time.Time) []*Ban {
 	return slices.DeleteFunc(slices.Clone(s.rows), func(b *Ban) bool { return b.over(now) })
 }
 
-// PlaceOf returns where in the rows a target is, or belongs.
+// PlaceOf returns the index of a target in rows, or the index where it belongs, and whether it is there.
 func PlaceOf(rows []*Ban, target Target) (place int, found bool) {
 	return slices.BinarySearchFunc(rows, target, func(b *Ban, t Target) int { return b.Target.Compare(t) })
 }
 
-// Insert puts a ban at its place, if there is room for it.
+// Insert inserts b at place, in rows itself if the capacity is there. The error is ErrTooMany.
 func Insert(rows []*Ban, place int, b *Ban) ([]*Ban, error) {
 	if len(rows) >= Max {
 		return nil, ErrTooMany
@@ -69,8 +69,8 @@ func Insert(rows []*Ban, place int, b *Ban) ([]*Ban, error) {
 	return slices.Insert(rows, place, b), nil
 }
 
-// Merge adds bans to others, both in the order of their targets. Of two of the same target, the one that lasts longer
-// stays.
+// Merge returns the bans of rows and added, both in the order of their targets. If both ban the same target, the ban
+// that ends later stays. The error is ErrTooMany.
 func Merge(rows, added []*Ban) ([]*Ban, error) {
 	all := make([]*Ban, 0, len(rows)+len(added))
 	for _, b := range added {

@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A set finds a peer exactly when one of its bans covers it and has not expired, and the bans stay in order.
+// TestBanSetModel holds that a set finds a peer exactly when one of its bans covers the peer and has not expired, and
+// that the bans stay in order.
 func TestBanSetModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -71,13 +72,13 @@ func TestBanSetModel(t *testing.T) {
 	})
 }
 
-// BenchmarkBanned measures what admission pays for bans: none, 10,000 networks of one length, and as many of every
-// length.
+// BenchmarkBanned measures the cost of bans for an admission: no bans, 10,000 networks of one prefix length, and as
+// many of every length.
 func BenchmarkBanned(b *testing.B) {
 	addr := netip.MustParseAddr("192.0.2.1")
 	for _, c := range []struct {
 		name         string
-		bans, widest int // prefixes of 32 bits down to this
+		bans, widest int // prefixes of 32 bits down to widest
 	}{{"none", 0, 32}, {"one length", Max, 32}, {"every length", Max, 8}} {
 		b.Run(c.name, func(b *testing.B) {
 			targets := make(map[Target]bool)

@@ -11,19 +11,20 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 )
 
-// Target is a network or an identity that can be banned.
+// Target is a network or an identity that can be banned. Targets are comparable with ==. The zero value is not a
+// target.
 type Target struct {
 	network  netip.Prefix // masked, without a zone, and never IPv4 in its IPv6 form; the zero value for an identity
 	identity string       // empty for a network
 }
 
-// TargetError says that a text is no target of a ban.
+// TargetError says that a text is not the target of a ban.
 type TargetError struct {
-	Target   string
-	Identity bool // an identity was expected
+	Target   string // the text
+	Identity bool   // whether an identity was expected
 }
 
-// Error names the target.
+// Error quotes the text and says what is expected.
 func (e *TargetError) Error() string {
 	if e.Identity {
 		return fmt.Sprintf("%.100q is no identity; expected 1 to %d bytes of UTF-8, as a connection's peer identity has them",
@@ -33,8 +34,8 @@ func (e *TargetError) Error() string {
 		e.Target)
 }
 
-// ParseTarget reads an identity, an address, or a network in CIDR form. The bits of a network behind its prefix are
-// ignored, and so is an address's zone: the peer's zone is a name of this machine. The error is a *TargetError.
+// ParseTarget reads an identity, or else an address or a network in CIDR form. It ignores the bits behind a network's
+// prefix, and the zone of an address, because zones are names of this machine. The error is a *TargetError.
 func ParseTarget(text string, identity bool) (Target, error) {
 	if identity {
 		if text == "" || len(text) > event.MaxIdentity || !utf8.ValidString(text) {
@@ -49,9 +50,9 @@ func ParseTarget(text string, identity bool) (Target, error) {
 	return Target{network: network}, nil
 }
 
-// PeerTarget is what a Kick bans of a peer: its identity when it has proven one, else its IPv4 address, or the /64
-// network of its IPv6 address, within which a customer can take any address. It returns false for a peer that has
-// neither, on a unix socket.
+// PeerTarget returns the target that a Kick bans for a peer: its proven identity, else its IPv4 address, else its IPv6
+// /64 network, because a customer can take any address in it. It returns false for a peer without an identity on a unix
+// socket.
 func PeerTarget(addr netip.Addr, identity string) (Target, bool) {
 	if identity != "" {
 		return Target{identity: identity}, true
@@ -68,7 +69,7 @@ func PeerTarget(addr netip.Addr, identity string) (Target, bool) {
 // IsIdentity reports whether the target is an identity.
 func (t Target) IsIdentity() bool { return t.identity != "" }
 
-// String returns the target as ParseTarget reads it.
+// String returns a text that ParseTarget reads back.
 func (t Target) String() string {
 	if t.IsIdentity() {
 		return t.identity
@@ -76,7 +77,7 @@ func (t Target) String() string {
 	return t.network.String()
 }
 
-// Covers reports whether the target is that of a peer. An identity of "" is not known.
+// Covers reports whether the peer is the target or in it. An identity of "" is not known.
 func (t Target) Covers(addr netip.Addr, identity string) bool {
 	if t.IsIdentity() {
 		return t.identity == identity
@@ -84,7 +85,7 @@ func (t Target) Covers(addr netip.Addr, identity string) bool {
 	return t.network.Contains(ipnet.Addr(addr))
 }
 
-// Compare orders targets: networks by their addresses, IPv4 first, then identities by their bytes.
+// Compare orders targets as cmp.Compare does: networks by their addresses, IPv4 first, then identities by their bytes.
 func (t Target) Compare(other Target) int {
 	switch {
 	case t.IsIdentity() && other.IsIdentity():

@@ -1,4 +1,4 @@
-// Package bind opens the addresses that listeners listen on.
+// Package bind opens listening sockets.
 package bind
 
 import (
@@ -15,8 +15,8 @@ import (
 // UnixScheme begins the address of a unix socket.
 const UnixScheme = "unix://"
 
-// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has
-// ended is replaced. The error names the address and says what to do.
+// Listen opens an address in the operator's notation: `host:port`, or `unix:///path`. It replaces the socket file of a
+// process that has ended. The error names the address and says what to do.
 func Listen(address string) (net.Listener, error) {
 	network, place := "tcp", address
 	if path, ok := strings.CutPrefix(address, UnixScheme); ok {
@@ -25,8 +25,7 @@ func Listen(address string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	// Connections of Multipath TCP, which Go's listeners take unless they are told otherwise, have options of their
-	// own: before Linux 6.10, those of keep-alive are refused.
+	// Go's listeners accept Multipath TCP by default. Linux before 6.10 refuses to set keep-alive on its sockets.
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
 	ln, err := config.Listen(context.Background(), network, place)
@@ -47,8 +46,7 @@ func Listen(address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// unixListener removes its socket file when it is closed, unless that is another's by then: a successor may have
-// replaced it.
+// unixListener removes its socket file when it is closed, unless a successor has replaced the file.
 type unixListener struct {
 	*net.UnixListener
 	path   string
@@ -65,7 +63,7 @@ func newUnixListener(u *net.UnixListener, path string) (net.Listener, error) {
 	return &unixListener{UnixListener: u, path: path, file: file}, nil
 }
 
-// Close stops listening and removes the socket file.
+// Close stops listening and removes the socket file. A second Close removes nothing.
 func (l *unixListener) Close() error {
 	var unlinked error
 	l.closed.Do(func() {
@@ -80,7 +78,7 @@ func (l *unixListener) Close() error {
 	return errors.Join(l.UnixListener.Close(), unlinked)
 }
 
-// cause is an error without the address that the sentence around it names already.
+// cause returns the error without the address, which the sentence around it names already.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -89,17 +87,17 @@ func cause(err error) error {
 	return err
 }
 
-// removeStale removes the socket file of a process that has ended; one that still answers is left alone.
+// removeStale removes the socket file of a process that has ended. It leaves a file alone that still answers.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
-		return nil // nothing there, or something that net.Listen will complain of
+		return nil // no file, or one that net.Listen will refuse
 	}
 	c, err := net.Dial("unix", path)
 	if err == nil {
-		_ = c.Close() // it has served its purpose
+		_ = c.Close() // it was only a probe
 	}
-	if !errors.Is(err, syscall.ECONNREFUSED) { // a full backlog or a missing right does not mean that nobody listens
+	if !errors.Is(err, syscall.ECONNREFUSED) { // a full backlog or a missing right gives other errors
 		return fmt.Errorf("unix socket %s is in use by another process; stop it, or listen on another path", path)
 	}
 	return os.Remove(path)

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// maxCount is the most connections that a limit can name: places has no room for more.
+	// maxCount is the largest limit on connections: registry.Places has no room for more.
 	maxCount = math.MaxInt32
-	// maxAcceptRate is the most connections a second, and the largest burst.
+	// maxAcceptRate is the highest accept rate, in connections a second, and the largest burst.
 	maxAcceptRate = 1_000_000
-	// maxNetworks is the most networks of a list.
+	// maxNetworks is the most networks in a list.
 	maxNetworks = 10_000
 	// The bounds of the handshake timeout.
 	minHandshakeTimeout = time.Millisecond
@@ -27,20 +27,20 @@ const (
 
 // Error says that a limit is out of its bounds.
 type Error struct {
-	Field string // as sockgate.v1.Limits has it, for example `max_connections`
-	Text  string // what was given, and what was expected
+	Field string // the field's name in sockgate.v1.Limits, for example `max_connections`
+	Text  string // the given value and the expected ones
 }
 
-// Error returns the text.
+// Error returns Text.
 func (e *Error) Error() string { return e.Text }
 
-// limitError is an error about a field: its name in words, and then the text.
+// limitError returns an Error about a field. Its text begins with the field's name in words.
 func limitError(field, format string, values ...any) error {
 	return &Error{Field: field, Text: strings.ReplaceAll(field, "_", " ") + " " + fmt.Sprintf(format, values...)}
 }
 
-// Validate checks limits with every default filled in. Listeners are the names that the limits may have. The error is a
-// *Error about the first field that is out of its bounds.
+// Validate checks limits whose defaults SetDefaults has filled in. ListenerConnections may name only the given
+// listeners. The error is an *Error about the first field that is out of its bounds.
 func (l *Limits) Validate(listeners []string) error {
 	for _, check := range []func() error{l.validateNumbers, l.validateTimes, l.validateRates, l.validateNetworks} {
 		if err := check(); err != nil {
@@ -50,7 +50,7 @@ func (l *Limits) Validate(listeners []string) error {
 	return l.validateListeners(listeners)
 }
 
-// validateNumbers checks what is counted: connections and bytes.
+// validateNumbers checks the numbers of connections and bytes.
 func (l *Limits) validateNumbers() error {
 	for _, n := range []struct {
 		field              string
@@ -77,7 +77,6 @@ func (l *Limits) validateNumbers() error {
 	return nil
 }
 
-// validateTimes checks the timeouts.
 func (l *Limits) validateTimes() error {
 	for _, t := range []struct {
 		field              string
@@ -98,7 +97,6 @@ func (l *Limits) validateTimes() error {
 	return nil
 }
 
-// validateRates checks the accept rates and their bursts.
 func (l *Limits) validateRates() error {
 	for _, r := range []struct {
 		field, burstField string
@@ -113,7 +111,7 @@ func (l *Limits) validateRates() error {
 			least = 1
 		}
 		switch {
-		case !(r.rate >= 0 && r.rate <= maxAcceptRate): // which NaN is not
+		case !(r.rate >= 0 && r.rate <= maxAcceptRate): // NaN fails too
 			return limitError(r.field, "%g: expected 0 (no limit) to %d connections a second", r.rate, maxAcceptRate)
 		case r.burst < least || r.burst > maxAcceptRate:
 			return limitError(r.burstField, "%d: expected %d to %d connections", r.burst, least, maxAcceptRate)
@@ -122,7 +120,6 @@ func (l *Limits) validateRates() error {
 	return nil
 }
 
-// validateNetworks checks the lists.
 func (l *Limits) validateNetworks() error {
 	for _, list := range []struct {
 		field    string
@@ -138,7 +135,7 @@ func (l *Limits) validateNetworks() error {
 	return nil
 }
 
-// validateListeners checks the limits of listeners: there must be one of each name.
+// validateListeners checks the limits of single listeners, each of which must exist.
 func (l *Limits) validateListeners(names []string) error {
 	for _, name := range slices.Sorted(maps.Keys(l.ListenerConnections)) {
 		n := l.ListenerConnections[name]

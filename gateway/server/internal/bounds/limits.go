@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Limits are the limits of a server, field by field as server.Limits has and documents them: one is converted to the
-// other.
+// Limits are the limits of a server. They have the fields of server.Limits, which documents them, in the same order,
+// because one type is converted to the other.
 type Limits struct {
 	MaxConnections            int
 	ListenerConnections       map[string]int
@@ -41,7 +41,7 @@ const (
 	defaultMaxHandshakes    = 1024
 )
 
-// SetDefaults fills in every default.
+// SetDefaults gives every field that is 0 its default.
 func (l *Limits) SetDefaults() {
 	l.HighWater = cmp.Or(l.HighWater, defaultHighWater)
 	l.LowWater = cmp.Or(l.LowWater, l.HighWater/2)
@@ -53,7 +53,7 @@ func (l *Limits) SetDefaults() {
 	l.AcceptBurstPerIP = cmp.Or(l.AcceptBurstPerIP, burstOf(l.AcceptRatePerIP))
 }
 
-// burstOf is the burst of a rate for which none is named; 0 without a rate, or with one that is out of its bounds.
+// burstOf returns the default burst of a rate; 0 without a rate, and for a rate that is out of its bounds.
 func burstOf(rate float64) int {
 	if rate > 0 && rate <= maxAcceptRate {
 		return int(math.Ceil(rate))
@@ -61,7 +61,8 @@ func burstOf(rate float64) int {
 	return 0
 }
 
-// Follow adapts the limits that depend on others which have changed, and have not changed themselves.
+// Follow adapts a limit that depends on another: it follows when the other has changed and it has not. Old are the
+// limits before the change.
 func (l *Limits) Follow(old *Limits) {
 	if l.HighWater != old.HighWater && l.LowWater == old.LowWater && l.LowWater > l.HighWater {
 		l.LowWater = l.HighWater / 2
@@ -70,7 +71,8 @@ func (l *Limits) Follow(old *Limits) {
 	followRate(&l.AcceptBurstPerIP, l.AcceptRatePerIP, old.AcceptBurstPerIP, old.AcceptRatePerIP)
 }
 
-// followRate has a burst that was the default, and was not changed, be the default of a rate that was.
+// followRate gives a burst the default of its new rate, if the burst was the default of the old rate and has not
+// changed.
 func followRate(burst *int, rate float64, oldBurst int, oldRate float64) {
 	if rate != oldRate && *burst == oldBurst && oldBurst == burstOf(oldRate) {
 		*burst = burstOf(rate)

@@ -1,21 +1,22 @@
-// Package counter has counters for the path of every byte.
+// Package counter has a counter that is cheap on the path of every byte.
 package counter
 
 import "sync/atomic"
 
-// shards spreads a counter over cache lines, so that processors that add to it do not wait for each other.
+// shards spreads a counter over cache lines, so that processors that add to it at the same time do not wait for each
+// other.
 const shards = 8
 
-// Sharded is a counter that every read or write adds to. The zero value is 0.
+// Sharded is a counter that every read and write adds to. The zero value is 0. Any goroutine may call its methods.
 type Sharded [shards]struct {
 	n atomic.Uint64
 	_ [56]byte
 }
 
-// Add adds n; seq, which is any number, chooses the shard.
+// Add adds n, which must not be negative. Any seq will do: it selects the shard.
 func (c *Sharded) Add(seq uint64, n int) { c[seq%shards].n.Add(uint64(n)) }
 
-// Load returns the sum.
+// Load returns the sum of the shards. Additions meanwhile may or may not be in it.
 func (c *Sharded) Load() uint64 {
 	var sum uint64
 	for i := range c {

@@ -1,5 +1,5 @@
-// Package credit computes how much may be read from a peer by its receive rates, and how long reading rests when it was
-// more.
+// Package credit computes how much may be read from a peer under its receive rates, and how long reading rests after
+// too much.
 package credit
 
 import (
@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// minRest is the shortest rest: what comes meanwhile is read together afterwards, with fewer timers.
+	// minRest is the shortest rest. Bytes that arrive meanwhile are read together afterwards, with fewer timers.
 	minRest = 5 * time.Millisecond
-	// MaxRest is the longest rest: after it the caller judges anew, by the limits as they are then.
+	// MaxRest is the longest rest. After it the caller judges anew, by the limits in force then.
 	MaxRest = time.Second
 )
 
-// Rates are how many bytes, and how many reads, a second may have. 0: no limit.
+// Rates are limits on one peer: bytes a second, and reads a second. 0 sets no limit.
 type Rates struct{ Bytes, Reads int }
 
-// Credit is what may still be read. It is at most a second's worth; below 0 it is what has to be made up for. The
-// caller guards it.
+// Credit is how much may still be read from a peer: at most a second's worth. A negative credit is a debt, and reading
+// rests until it is paid off. The caller guards it.
 type Credit struct {
-	At    transport.Moment // when the credit was last brought up to date
+	At    transport.Moment // when Refill last ran
 	bytes float64
 	reads float64
 }
@@ -31,13 +31,13 @@ func New(at transport.Moment, rates Rates) Credit {
 	return Credit{At: at, bytes: float64(rates.Bytes), reads: float64(rates.Reads)}
 }
 
-// Take takes the credit of one read of n bytes.
+// Take takes one read of n bytes from the credit.
 func (c *Credit) Take(n int) {
 	c.bytes -= float64(n)
 	c.reads--
 }
 
-// Refill adds what has come to the credit since it was last brought up to date.
+// Refill adds the credit of the time since the last Refill.
 func (c *Credit) Refill(now transport.Moment, rates Rates) {
 	passed := time.Duration(now - c.At).Seconds()
 	c.At = now
@@ -45,7 +45,7 @@ func (c *Credit) Refill(now transport.Moment, rates Rates) {
 	c.reads = refilled(c.reads, rates.Reads, passed)
 }
 
-// refilled is a credit some seconds later: at most a second's worth, and none where there is no limit.
+// refilled returns a credit after passed seconds: at most a second's worth, and 0 without a limit.
 func refilled(credit float64, rate int, passed float64) float64 {
 	if rate == 0 {
 		return 0
@@ -53,7 +53,7 @@ func refilled(credit float64, rate int, passed float64) float64 {
 	return min(float64(rate), credit+float64(rate)*passed)
 }
 
-// Rest is how long reading rests until nothing has to be made up for: 0 when nothing has, else 5 ms to MaxRest.
+// Rest returns how long reading rests until the debt is paid off: 0 without a debt, otherwise 5 ms to MaxRest.
 func (c *Credit) Rest(rates Rates) time.Duration {
 	var seconds float64
 	if rates.Bytes > 0 {

@@ -1,4 +1,4 @@
-// Package entrance is the stage between accept and a connection: it reads the PROXY header, has the address judged, and
+// Package entrance is the stage between accept and a connection. It reads the PROXY header, has the address judged, and
 // waits for the TLS handshake.
 package entrance
 
@@ -12,32 +12,34 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// House has the connections that an entrance admits.
+// House owns the connections that an Entrance admits. Its methods may be called from any goroutine, with the lock of
+// the pending connection held or not, and must not block.
 type House interface {
-	// Handshakes returns the limits in force: how long an admission may take, and how many TLS handshakes are under way
-	// at once.
+	// Handshakes returns the limits in force: how long an admission may take, and the most TLS handshakes under way at
+	// once.
 	Handshakes() (timeout time.Duration, most int)
-	// Open makes an admitted socket a connection. The peer is nil when nothing but its address is known; counted says
-	// that the address is counted already.
+	// Open turns an admitted socket into a connection and returns its endpoint. Peer is nil when only the address is
+	// known. Counted says whether the address is counted already.
 	Open(socket transport.Socket, remote, local netip.AddrPort, peer *event.Peer, counted bool) transport.Endpoint
-	// TurnAway notes that a connection is refused, and gives its place back.
+	// TurnAway records a refused connection, and releases its place.
 	TurnAway(r admission.Refusal, remote netip.AddrPort)
-	// Panicked notes a panic of the TLS configuration.
+	// Panicked records a panic of the TLS configuration.
 	Panicked(p *transport.PanicError)
 }
 
-// Entrance admits the sockets of one listener.
+// Entrance admits the sockets of one listener. Its fields do not change once it is in use. Its methods may be called
+// from any goroutine.
 type Entrance struct {
-	House     House
-	Table     *Table // the server's
-	Addresses *admission.Addresses
-	Clock     transport.Clock // the engine's
-	Layer     *transport.TLS
-	TLS       *tls.Config // nil: plain TCP
-	Required  bool        // connections must begin with a PROXY header
+	House     House                // owner of the admitted connections
+	Table     *Table               // pending connections of the server
+	Addresses *admission.Addresses // judge of addresses
+	Clock     transport.Clock      // the engine's clock
+	Layer     *transport.TLS       // the server's TLS handshakes
+	TLS       *tls.Config          // nil for plain TCP
+	Required  bool                 // whether a connection must begin with a PROXY header
 }
 
-// AwaitHeader returns the endpoint of a balancer's socket.
+// AwaitHeader returns the endpoint of a balancer's socket, which begins or may begin with a PROXY header.
 func (e *Entrance) AwaitHeader(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
 	p := &pending{owner: e, socket: socket, remote: remote, local: local, relay: &relay{}}
 	p.relay.pending.Store(p)
@@ -45,7 +47,8 @@ func (e *Entrance) AwaitHeader(socket transport.Socket, remote, local netip.Addr
 	return p.relay
 }
 
-// AwaitHandshake returns the endpoint of a socket that begins with a TLS handshake. Its address is judged already.
+// AwaitHandshake returns the endpoint of a socket that begins with a TLS handshake. Its address was judged already;
+// counted is the result.
 func (e *Entrance) AwaitHandshake(socket transport.Socket, remote, local netip.AddrPort,
 	counted bool) transport.Endpoint {
 	p := &pending{owner: e, socket: socket, remote: remote, local: local, counted: counted, handshaking: true}

@@ -12,8 +12,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// Established ends the TLS handshake of a connection that is being admitted: its client has proven its identity, if it
-// had to.
+// Established follows a complete TLS handshake. It admits the connection, now that the client has proven its identity
+// if it had to, or refuses it.
 func (p *pending) Established(socket transport.Socket, state tls.ConnectionState) transport.Endpoint {
 	peer := tlsPeer(&state)
 	peer.Proxy = p.peer.Proxy
@@ -29,7 +29,7 @@ func (p *pending) Established(socket transport.Socket, state tls.ConnectionState
 	return nil
 }
 
-// Broken ends the admission of a connection whose TLS handshake failed, or was ended by others.
+// Broken follows a TLS handshake that failed or was cut off. It refuses the connection.
 func (p *pending) Broken(err error) {
 	if panicked := (*transport.PanicError)(nil); errors.As(err, &panicked) {
 		p.owner.House.Panicked(panicked)
@@ -41,14 +41,14 @@ func (p *pending) Broken(err error) {
 	}
 }
 
-// timedOut reports whether the timeout has ended the handshake; the caller failed to settle it.
+// timedOut reports whether the timeout has ended the handshake. The caller has called settle in vain.
 func (p *pending) timedOut() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.late
 }
 
-// handshakeTimeout is the refusal of a handshake that was not complete in time.
+// handshakeTimeout returns the refusal of a handshake that was not complete in time.
 func (p *pending) handshakeTimeout(err error) admission.Refusal {
 	if errors.Is(err, transport.ErrNoTurn) {
 		_, most := p.owner.House.Handshakes()
@@ -60,7 +60,7 @@ func (p *pending) handshakeTimeout(err error) admission.Refusal {
 		Text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
 }
 
-// badHandshake is the refusal of a handshake that failed.
+// badHandshake returns the refusal of a handshake that failed.
 func badHandshake(err error) admission.Refusal {
 	text := "the TLS handshake failed: " + transport.ErrorText(err)
 	if errors.Is(err, net.ErrClosed) {
@@ -69,7 +69,7 @@ func badHandshake(err error) admission.Refusal {
 	return admission.Refusal{Reason: event.ReasonTLSHandshake, Text: text}
 }
 
-// tlsPeer is what TLS says of a client. Only a verified certificate gives it an identity.
+// tlsPeer returns what a handshake tells about a client. Only a verified certificate gives it an identity.
 func tlsPeer(state *tls.ConnectionState) *event.Peer {
 	peer := &event.Peer{TLSVersion: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite),
 		Protocol: state.NegotiatedProtocol, ServerName: event.PeerText([]byte(state.ServerName))}

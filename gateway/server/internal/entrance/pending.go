@@ -12,33 +12,31 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// pending is an accepted socket that is no connection yet: first its PROXY header is read, then its address is judged,
-// then its TLS handshake is made, as far as the listener has these. It counts toward limits and in Totals.Pending, and
-// nothing else sees it.
+// pending is an accepted socket that is not a connection yet. The entrance first reads its PROXY header, then judges
+// its address, then does its TLS handshake. It skips a step that the listener does not have. A pending socket counts
+// toward limits and in Totals.Pending, and nothing else sees it.
 //
-// Several may want to decide on it: the engine's loop, the timer of the handshake timeout, TLS, and a drain. See
-// Table.
+// The engine's loop, the handshake timeout, TLS and a drain may all decide on it at once; see Table.
 type pending struct {
 	owner  *Entrance
-	socket transport.Socket // the raw one
+	socket transport.Socket // the raw socket
 	local  netip.AddrPort
 	relay  *relay        // nil without a PROXY header
-	limit  time.Duration // the handshake timeout when it began
+	limit  time.Duration // the handshake timeout when the admission began
 	timer  *time.Timer
 
-	// mu is held while the header is looked at, and by the timer until the connection is opened that begins without
-	// one: the engine's loop waits so long, as the calls of an endpoint must not overlap. It is the first of the
-	// server's locks.
+	// mu is held while the header is examined. The timer also holds it while it opens a connection without a header. The
+	// engine's loop waits meanwhile, because the calls of an endpoint must not overlap. Lock order: docs/locks.md.
 	mu          sync.Mutex
 	header      proxyheader.Header
-	remote      netip.AddrPort // the socket's, then the client's
-	peer        event.Peer     // from the header
+	remote      netip.AddrPort // the socket's address, then the client's from the header
+	peer        event.Peer     // details from the header
 	opened      bool           // the engine's loop has begun, and the socket may be written to
-	overdue     bool           // the timeout passed before that
+	overdue     bool           // the timeout passed before opened was set
 	handshaking bool           // TLS has the socket
-	late        bool           // the timeout ended the handshake, and TLS will tell how far it was
-	counted     bool           // in Entrance.Addresses
-	refused     bool           // nothing is to be done for it any more
+	late        bool           // the timeout ended the handshake, and TLS will say how far it had come
+	counted     bool           // in the counts of Entrance.Addresses
+	refused     bool           // the connection is refused; nothing more is done for it
 }
 
 // start begins the admission and its timeout.
@@ -50,7 +48,7 @@ func (p *pending) start() {
 	p.timer = time.AfterFunc(p.limit, p.expire)
 }
 
-// begin is the first call of the engine's loop.
+// begin notes that the engine's loop has begun, and catches up on a timeout that passed before.
 func (p *pending) begin() {
 	p.mu.Lock()
 	p.opened = true
@@ -61,11 +59,11 @@ func (p *pending) begin() {
 	}
 }
 
-// receive takes bytes of the header, and returns those behind it when there is an endpoint for them.
+// receive takes bytes of the header. It returns the bytes behind the header if an endpoint takes them.
 func (p *pending) receive(b []byte, at transport.Moment) []byte {
 	p.mu.Lock()
 	switch {
-	case p.relay.then != nil: // the timer was faster
+	case p.relay.then != nil: // the timer came first
 		p.mu.Unlock()
 		return b
 	case p.refused:
@@ -90,8 +88,8 @@ func (p *pending) receive(b []byte, at transport.Moment) []byte {
 	return b[n:]
 }
 
-// finish ends the waiting for a header when no more bytes will come, and reports whether there is an endpoint to be
-// told of that.
+// finish ends the wait for a header, because no more bytes will come. It reports whether an endpoint must be told of
+// the end.
 func (p *pending) finish(how string) bool {
 	p.mu.Lock()
 	if p.relay.then != nil || p.refused {
@@ -108,9 +106,9 @@ func (p *pending) finish(how string) bool {
 	return p.goOn(then, r, p.owner.Clock.Now())
 }
 
-// closed follows the end of the socket; it reports whether there is an endpoint to be told of that.
+// closed handles the end of the socket. It reports whether an endpoint must be told.
 func (p *pending) closed() bool {
-	// unless it is decided
+	// Does nothing when the connection is decided already.
 	p.refuse(admission.Refusal{Reason: event.ReasonProxyHeader,
 		Text: "the socket failed before the PROXY header was complete"})
 	p.mu.Lock()
@@ -118,13 +116,13 @@ func (p *pending) closed() bool {
 	return p.relay.then != nil
 }
 
-// undecided reports whether what came may be the beginning of a header, or that of something else.
+// undecided reports whether the bytes so far may be the beginning of a header, or of something else.
 func (p *pending) undecided() bool {
 	_, state, _ := proxyheader.Measure(p.header.Bytes)
 	return state == proxyheader.Undecided
 }
 
-// readHeader goes on behind a complete header. The caller holds mu.
+// readHeader parses a complete header and goes on behind it. The caller holds mu.
 func (p *pending) readHeader() admission.Refusal {
 	h, err := proxyheader.Parse(p.header.Bytes)
 	if err != nil {
@@ -138,12 +136,12 @@ func (p *pending) readHeader() admission.Refusal {
 	return p.proceed()
 }
 
-// badHeader is the refusal of a header that is wrong.
+// badHeader returns the refusal of a malformed header.
 func badHeader(err error) admission.Refusal {
 	return admission.Refusal{Reason: event.ReasonProxyHeader, Text: "the PROXY header is malformed: " + err.Error()}
 }
 
-// proceedWithout goes on without a header, where none is required; what came is data. The caller holds mu.
+// proceedWithout goes on without a header, with all bytes as data, unless a header is required. The caller holds mu.
 func (p *pending) proceedWithout(missing string) admission.Refusal {
 	if p.owner.Required {
 		return admission.Refusal{Reason: event.ReasonProxyHeader, Text: missing}
@@ -151,7 +149,7 @@ func (p *pending) proceedWithout(missing string) admission.Refusal {
 	return p.proceed()
 }
 
-// proceed judges the address, and then has the connection admitted, or TLS begin. The caller holds mu.
+// proceed judges the address, and then admits the connection or begins its TLS handshake. The caller holds mu.
 func (p *pending) proceed() (r admission.Refusal) {
 	e := p.owner
 	if p.counted, r = e.Addresses.Judge(p.remote); r.Refuses() {
@@ -170,8 +168,8 @@ func (p *pending) proceed() (r admission.Refusal) {
 	return r
 }
 
-// goOn follows a look at the header: it refuses the connection, or opens what is behind the header, if that is so far.
-// It reports whether there is an endpoint for the socket's calls. The engine's loop calls it.
+// goOn acts on the examined header: it refuses the connection with r, or opens the endpoint behind the header. It
+// reports whether an endpoint takes the socket's calls. Only the engine's loop calls it.
 func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at transport.Moment) bool {
 	if r.Refuses() {
 		p.refuse(r)
@@ -184,7 +182,7 @@ func (p *pending) goOn(then transport.Endpoint, r admission.Refusal, at transpor
 	return true
 }
 
-// open opens what is behind the header, and gives it what came in place of one.
+// open opens the endpoint behind the header. It passes on bytes that came where a header might have been.
 func (p *pending) open(then transport.Endpoint, at transport.Moment) {
 	then.Opened()
 	if len(p.header.Bytes) > 0 {
@@ -192,7 +190,7 @@ func (p *pending) open(then transport.Endpoint, at transport.Moment) {
 	}
 }
 
-// expire is the handshake timeout.
+// expire handles the handshake timeout.
 func (p *pending) expire() {
 	p.mu.Lock()
 	r := p.timeOut()
@@ -202,8 +200,8 @@ func (p *pending) expire() {
 	}
 }
 
-// timeOut ends what lasts too long; but a connection that may do without a header begins without one: its client may
-// wait for the server to speak first. The caller holds mu.
+// timeOut ends an admission that took too long. A connection that may come without a header is admitted without one,
+// because its client may be waiting for the server to speak first. The caller holds mu.
 func (p *pending) timeOut() admission.Refusal {
 	switch {
 	case p.refused:
@@ -211,7 +209,7 @@ func (p *pending) timeOut() admission.Refusal {
 	case p.handshaking:
 		if p.settle() {
 			p.late = true
-			p.socket.Close(false) // TLS tells Broken
+			p.socket.Close(false) // TLS then calls Broken
 		}
 		return admission.Refusal{}
 	case p.relay.then != nil:
@@ -229,13 +227,13 @@ func (p *pending) timeOut() admission.Refusal {
 	r := p.proceed()
 	if then := p.relay.then; then != nil {
 		p.open(then, p.owner.Clock.Now())
-		p.relay.pending.Store(nil) // not before: the engine's loop waits for mu
+		p.relay.pending.Store(nil) // only now: until then the engine's loop has to wait for mu
 	}
 	return r
 }
 
-// admit registers the connection with the socket that speaks plaintext. It returns nil when somebody else has decided,
-// or with a refusal.
+// admit registers the connection with a socket that speaks plaintext. It returns nil without a refusal when another
+// goroutine has decided already.
 func (p *pending) admit(socket transport.Socket, peer *event.Peer) (transport.Endpoint, admission.Refusal) {
 	e, identity := p.owner, ""
 	if peer != nil {
@@ -252,7 +250,7 @@ func (p *pending) admit(socket transport.Socket, peer *event.Peer) (transport.En
 	return then, admission.Refusal{}
 }
 
-// settle makes the caller decide on the connection; false when another goroutine does.
+// settle gives the decision on the connection to the caller; false when another goroutine has it already.
 func (p *pending) settle() bool {
 	if !p.owner.Table.take(p) {
 		return false
@@ -261,7 +259,8 @@ func (p *pending) settle() bool {
 	return true
 }
 
-// refuse refuses the connection and closes its socket, unless somebody else has decided. The caller does not hold mu.
+// refuse refuses the connection and closes its socket, unless another goroutine has decided. The caller does not hold
+// mu.
 func (p *pending) refuse(r admission.Refusal) {
 	if p.settle() {
 		p.conclude(r)
@@ -269,10 +268,11 @@ func (p *pending) refuse(r admission.Refusal) {
 	}
 }
 
-// conclude counts the refusal that the caller has decided on, and gives the place back. The caller does not hold mu.
+// conclude carries out a refusal that the caller has settled: it counts it and releases the place. The caller does not
+// hold mu.
 func (p *pending) conclude(r admission.Refusal) {
 	p.mu.Lock()
-	p.refused = true // so that the address is not judged, and counted, after this
+	p.refused = true // keeps the address from being judged and counted later
 	remote, counted := p.remote, p.counted
 	p.mu.Unlock()
 	if counted {

@@ -6,18 +6,18 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 )
 
-// Table has the connections that are being admitted. The goroutine that takes one out of them decides what becomes of
-// it, and says so with decided when that is done: so each is registered or refused exactly once, whoever wants it
-// first.
+// Table has the connections that are being admitted. The goroutine that takes one out decides it, and calls decided
+// afterwards. So each is registered or refused exactly once, even when several goroutines compete. The zero value is
+// empty. Its methods may be called from any goroutine.
 //
-// Lock order: its lock is taken with pending.mu held, and none is taken with it held.
+// Lock order: docs/locks.md.
 type Table struct {
 	mu       sync.Mutex
 	pending  map[*pending]struct{}
 	deciding sync.WaitGroup
 }
 
-// begin adds one.
+// begin adds a connection.
 func (t *Table) begin(p *pending) {
 	t.deciding.Add(1)
 	t.mu.Lock()
@@ -28,7 +28,7 @@ func (t *Table) begin(p *pending) {
 	t.pending[p] = struct{}{}
 }
 
-// take takes one out; false when another did.
+// take takes a connection out; false when another goroutine took it.
 func (t *Table) take(p *pending) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,10 +37,11 @@ func (t *Table) take(p *pending) bool {
 	return found
 }
 
-// decided says that one that was taken out is registered, or refused and counted.
+// decided says that a connection that was taken out is registered, or is refused and counted.
 func (t *Table) decided() { t.deciding.Done() }
 
-// RefuseAll refuses all of them, and returns when every one is decided. No more may come: the listeners are closed.
+// RefuseAll refuses every connection, and blocks until all are decided. The listeners must be closed, so that no more
+// come.
 func (t *Table) RefuseAll(r admission.Refusal) {
 	for _, p := range t.list() {
 		p.refuse(r)
@@ -48,7 +49,7 @@ func (t *Table) RefuseAll(r admission.Refusal) {
 	t.deciding.Wait()
 }
 
-// list returns those that are left.
+// list returns the connections that are left.
 func (t *Table) list() []*pending {
 	t.mu.Lock()
 	defer t.mu.Unlock()

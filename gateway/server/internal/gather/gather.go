@@ -1,5 +1,4 @@
-// Package gather reports things that happen often seldom: one report a second, with the newest of them and their
-// number.
+// Package gather reports frequent things at most once a second: their number, and the newest of them.
 package gather
 
 import (
@@ -7,21 +6,22 @@ import (
 	"time"
 )
 
-// Period is the least time between two reports.
+// Period is the shortest time between two reports of one kind.
 const Period = time.Second
 
-// Gatherer gathers notes of one kind: the first is reported at once, those of the second after it together. Its methods
-// may be called from any goroutine.
+// Gatherer gathers notes of one kind. It reports the first one at once, and the notes of the following second together.
+// Its methods may be called from any goroutine. They call Report, so the caller holds no lock that Report takes.
 type Gatherer[T any] struct {
-	// Report is called without the gatherer's lock, once at a time. It must be set before the first Add.
+	// Report gets the newest note and the number of notes since the last report. The calls do not overlap, and mu is not
+	// held. It must be set before the first Add. It may block, but then holds up Add.
 	Report func(newest T, count uint64)
 
-	reporting sync.Mutex // held during a report; taken before mu
+	reporting sync.Mutex // held during a report. Lock order: docs/locks.md
 
 	mu     sync.Mutex
-	count  uint64      // since the last report
-	newest T           // the last note
-	timer  *time.Timer // reports what gathers; nil when nothing was reported lately
+	count  uint64      // notes since the last report
+	newest T           // the newest note
+	timer  *time.Timer // makes the next report; nil when nothing was noted lately
 }
 
 // Add notes one thing.
@@ -39,7 +39,7 @@ func (g *Gatherer[T]) Add(newest T) {
 	}
 }
 
-// tick reports what has gathered, and goes on as long as something does.
+// tick reports the gathered notes. It runs again after a Period, unless nothing was noted.
 func (g *Gatherer[T]) tick() {
 	g.mu.Lock()
 	switch {
@@ -53,7 +53,7 @@ func (g *Gatherer[T]) tick() {
 	g.flush()
 }
 
-// Stop reports what is left and leaves no timer behind.
+// Stop reports the remaining notes and stops the timer.
 func (g *Gatherer[T]) Stop() {
 	g.mu.Lock()
 	if g.timer != nil {
@@ -64,7 +64,7 @@ func (g *Gatherer[T]) Stop() {
 	g.flush()
 }
 
-// flush reports what has gathered, if anything has.
+// flush reports the gathered notes, if there are any.
 func (g *Gatherer[T]) flush() {
 	g.reporting.Lock()
 	defer g.reporting.Unlock()

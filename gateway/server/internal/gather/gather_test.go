@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The first note is reported at once, more of them once a second, and after a quiet second it begins anew.
+// TestGatherer holds that the first note is reported at once and later ones once a second, and that this begins anew
+// after a quiet second.
 func TestGatherer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

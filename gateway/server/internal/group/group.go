@@ -1,4 +1,4 @@
-// Package group counts connections by a value that they have in common.
+// Package group counts connections by a property.
 package group
 
 import (
@@ -11,17 +11,17 @@ import (
 const (
 	// Max is the most groups that Largest returns.
 	Max = 1000
-	// ranked is how many different values are kept apart.
+	// ranked is the most values that are counted apart. It bounds the memory of a count.
 	ranked = 100_000
 )
 
-// Group is how many connections have a value in common.
+// Group is the number of connections with one value of the property.
 type Group struct {
-	Value string
-	Count uint64
+	Value string // the value of the property
+	Count uint64 // connections with the value
 }
 
-// groupNames are what connections can be grouped by, besides labels; a filter has the same names.
+// groupNames reads the properties besides labels. Their names are those of a filter's variables.
 var groupNames = map[string]func(*event.Connection) string{
 	"listener":     func(i *event.Connection) string { return i.Listener.Name },
 	"state":        func(i *event.Connection) string { return i.State.String() },
@@ -34,13 +34,13 @@ var groupNames = map[string]func(*event.Connection) string{
 	},
 }
 
-// Reader returns the function that reads a connection's value by the value's name; nil when it is not known.
+// Reader returns the function that reads the named property of a connection; nil for an unknown name.
 func Reader(name string) func(*event.Connection) string { return groupNames[name] }
 
-// Counts are the numbers of connections by value.
+// Counts has the number of connections by value. The caller guards it.
 type Counts map[string]*uint64
 
-// Add counts one of a value, if there is room for the value.
+// Add counts one connection. It drops a new value when 100,000 values are counted already.
 func (c Counts) Add(value string) {
 	if n := c[value]; n != nil {
 		*n++
@@ -49,7 +49,7 @@ func (c Counts) Add(value string) {
 	}
 }
 
-// Largest returns the largest groups in descending order, those of one size by their values.
+// Largest returns the Max largest groups, in descending order. Groups of one size are in the order of their values.
 func (c Counts) Largest() []Group {
 	all := make([]Group, 0, len(c))
 	for value, n := range c {

@@ -8,19 +8,21 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
-// Kept is how many closed connections a node remembers.
+// Kept is the most closed connections that a node remembers.
 const Kept = 10_000
 
-// Ring remembers the last closed connections in the order of their closing, so that it forgets the oldest, with an
-// index by seq. The zero value is empty. Its methods may be called from any goroutine.
+// Ring remembers the last Kept closed connections and finds them by seq. The zero value is empty. Its methods may be
+// called from any goroutine.
+//
+// Lock order: docs/locks.md.
 type Ring struct {
 	mu    sync.Mutex
 	ring  []event.Connection // grows to Kept, then goes round
-	next  int                // where the next one goes
+	next  int                // index of the oldest, once ring has Kept
 	index registry.Index
 }
 
-// Add remembers a connection that has closed, and forgets the oldest when there are Kept.
+// Add remembers a closed connection. When there are Kept already, it forgets the one that closed first.
 func (r *Ring) Add(info event.Connection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,7 +37,7 @@ func (r *Ring) Add(info event.Connection) {
 	r.next = (r.next + 1) % Kept
 }
 
-// Get returns a remembered connection by its seq.
+// Get returns a remembered connection by its seq, and whether there is one.
 func (r *Ring) Get(seq uint64) (event.Connection, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,8 +48,8 @@ func (r *Ring) Get(seq uint64) (event.Connection, bool) {
 	return r.ring[place], true
 }
 
-// Page appends closed connections with after < seq <= upTo to page, in order, up to its capacity, and returns up to
-// which seq these are all.
+// Page appends closed connections with after < seq <= upTo to page, in the order of their seq, up to its capacity. It
+// also returns the seq that it came to: up to there none is missing.
 func (r *Ring) Page(after, upTo uint64, page []event.Connection) ([]event.Connection, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,8 @@ func closedInfo(seq uint64) event.Connection {
 	return event.Connection{Identity: &event.Identity{Seq: seq}, State: event.StateClosed}
 }
 
-// The ring remembers the last connections that closed, in any order of seqs, and shows them in the order of seqs.
+// TestClosedRing holds that the ring remembers the connections that closed last, whatever their seqs, and lists them in
+// the order of their seqs.
 func TestClosedRing(t *testing.T) {
 	var r Ring
 	order := make([]uint64, 0, 3*Kept)
@@ -41,7 +42,7 @@ func TestClosedRing(t *testing.T) {
 	}
 }
 
-// BenchmarkClosedAdd is what a connection that closes pays to be remembered.
+// BenchmarkClosedAdd measures the cost of remembering a connection that closes.
 func BenchmarkClosedAdd(b *testing.B) {
 	var r Ring
 	i := uint64(0)
@@ -52,7 +53,7 @@ func BenchmarkClosedAdd(b *testing.B) {
 	}
 }
 
-// BenchmarkClosedPage is a page of the remembered.
+// BenchmarkClosedPage measures a page of remembered connections.
 func BenchmarkClosedPage(b *testing.B) {
 	var r Ring
 	for i := range uint64(Kept) {

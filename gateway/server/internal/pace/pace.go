@@ -1,4 +1,4 @@
-// Package pace keeps long work from disturbing others.
+// Package pace keeps long work from holding others up.
 package pace
 
 import (
@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// unpaced is how many stretches a scan goes over before it rests for the first time: a page is done by then.
+// unpaced is how many stretches a scan works before its first rest. A page is done by then.
 const unpaced = 8
 
-// Pace keeps a long scan from disturbing others. To let others run after each stretch is not enough: a processor that
-// is never idle does not poll the network. The system holds a thread that never sleeps back in the middle of a stretch,
-// for milliseconds, with the goroutines that wait for it. So a long scan rests for half as long as it works.
+// Pace makes a long scan rest for half as long as it works. Yielding after each stretch is not enough. A processor that
+// is never idle does not poll the network. The system suspends a thread that never sleeps in the middle of a stretch,
+// for milliseconds, with the goroutines that wait for it. A Pace is for one goroutine.
 type Pace struct {
 	stretches int
-	began     time.Time     // when the work that is under way began
-	owed      time.Duration // rest; below 0 when it has had more than it owes
+	began     time.Time     // when the stretch under way began
+	owed      time.Duration // rest that is due; negative after a rest that was too long
 }
 
 // New returns the pace of a scan that begins now.
 func New() Pace { return Pace{began: time.Now()} }
 
-// Rest is called after each stretch.
+// Rest is called after each stretch. It yields, or sleeps for as long as rest is due.
 func (p *Pace) Rest() {
 	now := time.Now()
 	if p.stretches++; p.stretches > unpaced {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A scan rests for half as long as it works, and not at all while it may be a page; what the clock adds to a rest is
-// made up for.
+// TestPace holds that a scan rests for half as long as it works, but not while it may be a page, and that a rest that
+// was too long shortens the next.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New()

@@ -1,4 +1,4 @@
-// Package process says what the process uses, and what its host is called.
+// Package process measures the process and names its node.
 package process
 
 import (
@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Usage is what the process uses.
+// Usage is what the process uses at one moment.
 type Usage struct {
 	ResidentBytes uint64 // memory in RAM, without the kernel's socket buffers; 0 where it is not known
-	HeapBytes     uint64 // of the Go heap: live objects, and dead ones that were not freed yet
-	Goroutines    uint64
+	HeapBytes     uint64 // live objects of the Go heap, and dead ones that are not freed yet
+	Goroutines    uint64 // goroutines that exist
 }
 
-// Read measures. It stops nothing: it is safe to ask often.
+// Read measures the process. It does not stop other goroutines, so it may be called often and from any goroutine.
 func Read() Usage {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(samples)
@@ -23,7 +23,7 @@ func Read() Usage {
 		Goroutines: samples[1].Value.Uint64()}
 }
 
-// residentBytes reads what Linux knows about the process; 0 on other systems.
+// residentBytes returns the resident memory in bytes; 0 on systems other than Linux.
 func residentBytes() uint64 {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -32,7 +32,7 @@ func residentBytes() uint64 {
 	return statmResident(string(statm), uint64(os.Getpagesize()))
 }
 
-// statmResident finds the resident pages, the second field of statm; 0 when the text is malformed.
+// statmResident returns the second field of statm, the resident pages, in bytes; 0 when the text is malformed.
 func statmResident(statm string, pageSize uint64) uint64 {
 	fields := strings.Fields(statm)
 	if len(fields) < 2 {
@@ -45,7 +45,7 @@ func statmResident(statm string, pageSize uint64) uint64 {
 	return pages * pageSize
 }
 
-// Node makes a node name of the host's name; `gateway` when there is none.
+// Node returns the first label of the host's name in the form of a node's name, [a-z0-9-]{1,32}; `gateway` without one.
 func Node() string {
 	host, err := os.Hostname()
 	if err != nil {

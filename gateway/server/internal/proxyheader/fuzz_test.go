@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// FuzzProxyHeader holds of any bytes that come for a PROXY header, in any two pieces: no panic, a bounded number of
-// them is kept, none is lost, and what is found is the same as in one piece.
+// FuzzProxyHeader holds for any bytes in any two pieces that the header does not panic, keeps a bounded number of them,
+// loses none, and finds the same as in one piece.
 func FuzzProxyHeader(f *testing.F) {
 	for _, seed := range []string{"", "P", "PROXY UNKNOWN\r\nrest",
 		"PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\nrest", "PROXY TCP6 2001:db8::7 2001:db8::1 40000 443\r\n",
@@ -39,7 +39,7 @@ func FuzzProxyHeader(f *testing.F) {
 	})
 }
 
-// collect adds pieces to a header, until it is complete, absent or wrong, and returns what was kept of it.
+// collect adds pieces to a header until it is complete, absent or wrong, and returns the bytes that it kept.
 func collect(t *testing.T, pieces ...[]byte) (kept []byte, state State, failed bool) {
 	var h Header
 	state = Undecided

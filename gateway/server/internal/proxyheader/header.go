@@ -7,32 +7,33 @@ import (
 	"fmt"
 )
 
-// The bounds of a PROXY header, whose bytes wait in memory until it is complete.
+// The bounds of a PROXY header, whose bytes stay in memory until it is complete.
 const (
-	maxProxyV1 = 107                      // bytes, with CR LF, as the protocol has it
-	proxyV2    = 16                       // bytes before what the length in the last two of them counts
-	maxProxyV2 = 4 << 10                  // the most that the length may say; room for a certificate
-	signature1 = "PROXY "                 // of version 1
-	signature2 = "\r\n\r\n\x00\r\nQUIT\n" // of version 2
+	maxProxyV1 = 107                      // bytes of a header of version 1, with CR LF, as the protocol bounds it
+	proxyV2    = 16                       // bytes of a header of version 2 up to and with its length field
+	maxProxyV2 = 4 << 10                  // greatest value of the length field; has room for a certificate
+	signature1 = "PROXY "                 // beginning of version 1
+	signature2 = "\r\n\r\n\x00\r\nQUIT\n" // beginning of version 2
 )
 
-// Header collects the bytes of a PROXY header, which may come in any pieces. It keeps at most proxyV2 + maxProxyV2
-// of them.
+// Header collects the bytes of a PROXY header, which may come in any pieces. The zero value is empty. It is for one
+// goroutine at a time.
 type Header struct{ Bytes []byte }
 
 // State says how much of a PROXY header has come.
 type State int
 
-// The states, from nothing to a whole header.
+// The states, from no header to a whole one.
 const (
-	Absent      State = iota // the first bytes are those of something else
-	Undecided                // they may be those of one, or of something else
-	headerBegun              // they are those of one, which is not complete
-	Complete
+	Absent      State = iota // the first bytes begin no header
+	Undecided                // the bytes may begin a header, or something else
+	headerBegun              // the bytes begin a header, which is not complete
+	Complete                 // the whole header has come
 )
 
-// Add takes bytes that came. When the header is complete, n of them are of it, and h.bytes is the header; when there is
-// none, n is 0, and what came before is in h.bytes; else all of them are kept. The error says that it is too long.
+// Add takes the next bytes from the peer; n of them are kept in Bytes. With Complete, Bytes is exactly the header, and
+// p[n:] follows it. With Absent, n is 0, and Bytes are the earlier bytes. In every other state all of p is kept. The
+// error says that the header is too long; n is 0 then.
 func (h *Header) Add(p []byte) (n int, state State, err error) {
 	before := len(h.Bytes)
 	all := append(h.Bytes, p[:min(len(p), proxyV2+maxProxyV2-before)]...)
@@ -47,8 +48,8 @@ func (h *Header) Add(p []byte) (n int, state State, err error) {
 	return len(all) - before, state, nil
 }
 
-// Measure says how much of a PROXY header there is at the start of b, and how long the header is when it is
-// complete.
+// Measure says how much of a PROXY header is at the start of b. With Complete, length is the header's length in bytes.
+// The error says that the header is longer than its bound.
 func Measure(b []byte) (length int, state State, err error) {
 	switch {
 	case bytes.HasPrefix(b, []byte(signature1)):
@@ -61,7 +62,7 @@ func Measure(b []byte) (length int, state State, err error) {
 	return 0, Absent, nil
 }
 
-// measureV1 finds the end of the line that is a header of version 1.
+// measureV1 looks for the end of the line that is a header of version 1.
 func measureV1(b []byte) (length int, state State, err error) {
 	end := bytes.IndexByte(b[:min(len(b), maxProxyV1)], '\n')
 	switch {

@@ -18,14 +18,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/certid"
 )
 
-// Found is what a PROXY header says.
+// Found is the contents of a PROXY header.
 type Found struct {
-	Remote netip.AddrPort // the client's address; the zero value when the header has none, and the socket's own holds
-	Peer   event.Peer     // what the balancer knows of the client: all but Proxy
+	Remote netip.AddrPort // the client's address; the zero value without one: then the socket's own address holds
+	Peer   event.Peer     // the balancer's knowledge of the client; Proxy is not set
 }
 
-// Parse reads a complete PROXY header: exactly its bytes, which it leaves as they are. The error says what is
-// wrong with it.
+// Parse reads a complete PROXY header. b is exactly its bytes, and is not modified. The error says what is wrong with
+// it.
 func Parse(b []byte) (Found, error) {
 	header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(asLocal(b)), len(b)))
 	if err != nil {
@@ -33,10 +33,10 @@ func Parse(b []byte) (Found, error) {
 	}
 	var found Found
 	if source, ok := header.SourceAddr.(*net.TCPAddr); ok && header.Command.IsProxy() {
-		addr, _ := netip.AddrFromSlice(source.IP) // 4 or 16 bytes
+		addr, _ := netip.AddrFromSlice(source.IP) // the IP has 4 or 16 bytes
 		found.Remote = netip.AddrPortFrom(addr.Unmap(), uint16(source.Port))
 	}
-	if header.Version == 1 || isLocal(b) { // what a LOCAL one has is to be passed over
+	if header.Version == 1 || isLocal(b) { // a receiver ignores the details of a LOCAL header
 		return found, nil
 	}
 	return found, found.readDetails(b, header)
@@ -51,13 +51,13 @@ const (
 	familyNone   = 0
 )
 
-// isLocal reports whether a header of version 2 is of a connection that the balancer itself made, to see whether the
-// gateway lives.
+// isLocal reports whether a header of version 2 belongs to a connection of the balancer itself, which makes such
+// connections as health checks.
 func isLocal(b []byte) bool { return b[commandAt] == commandLocal }
 
-// asLocal returns a header of version 2 that is of a client of an unknown kind, without an address, as one of a LOCAL
-// connection: the parser refuses it, while the protocol lets the receiver take the socket's own address. Other headers
-// are returned as they are.
+// asLocal turns a header of version 2 for a client of an unknown kind, without an address, into a LOCAL one. The
+// protocol lets the receiver use the socket's own address for such a client, but the parser refuses it. Other headers
+// are returned unchanged.
 func asLocal(b []byte) []byte {
 	if b[0] == signature1[0] || b[commandAt] != commandProxy || b[familyAt] != familyNone {
 		return b
@@ -67,10 +67,10 @@ func asLocal(b []byte) []byte {
 	return b
 }
 
-// readDetails reads the details of a header of version 2 (TLVs): the checksum has to be right, and those that are not
-// known are passed over.
+// readDetails reads the details (TLVs) of a header of version 2. The checksum must be right. Unknown details are
+// skipped.
 func (p *Found) readDetails(b []byte, header *proxyproto.Header) error {
-	details, err := header.TLVs() // which has looked whether they are whole
+	details, err := header.TLVs() // the parser has checked that they are whole
 	if err != nil {
 		return errors.New("version 2: its last detail (TLV) is cut off")
 	}
@@ -92,8 +92,8 @@ func (p *Found) readDetails(b []byte, header *proxyproto.Header) error {
 	return nil
 }
 
-// readTLS reads what the balancer says of its TLS with the client. The client's name counts only when its certificate
-// was verified.
+// readTLS reads the balancer's details of its TLS with the client. The client's name counts only if its certificate was
+// verified.
 func (p *Found) readTLS(detail proxyproto.TLV) error {
 	ssl, err := tlvparse.SSL(detail)
 	if err != nil {
@@ -104,11 +104,11 @@ func (p *Found) readTLS(detail proxyproto.TLV) error {
 	}
 	version, _ := ssl.SSLVersion()
 	cipher, _ := ssl.SSLCipher()
-	// as the gateway's own TLS is called
+	// The gateway's own TLS writes the version this way.
 	p.Peer.TLSVersion = strings.Replace(event.PeerText([]byte(version)), "TLSv", "TLS ", 1)
 	p.Peer.Cipher = event.PeerText([]byte(cipher))
 	name, _ := ssl.ClientCN()
-	// without a certificate, nothing was found wrong with it
+	// Verified also holds without a certificate: nothing was found wrong with it.
 	if !ssl.Verified() || !ssl.ClientCertConn() && !ssl.ClientCertSess() {
 		return nil
 	}
@@ -119,8 +119,8 @@ func (p *Found) readTLS(detail proxyproto.TLV) error {
 	return nil
 }
 
-// verifyChecksum compares a header of version 2, whose details are whole, with the checksum in it, if there is one. The
-// parser does not.
+// verifyChecksum checks the checksum of a header of version 2, if it has one, because the parser does not. The details
+// must be whole.
 func verifyChecksum(b []byte) error {
 	const size = 4
 	for at := proxyV2 + addressSize(b); at < len(b); {
@@ -139,7 +139,7 @@ func verifyChecksum(b []byte) error {
 	return nil
 }
 
-// checksumWithout is the checksum of a header, with the bytes that hold it counted as zeros.
+// checksumWithout returns the checksum of a header whose bytes between from and to count as zeros.
 func checksumWithout(b []byte, from, to int) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	sum := crc32.Update(0, table, b[:from])
@@ -147,7 +147,7 @@ func checksumWithout(b []byte, from, to int) uint32 {
 	return crc32.Update(sum, table, b[to:])
 }
 
-// addressSize is how many bytes the addresses in a header of version 2 take, by their family.
+// addressSize returns the length of the addresses in a header of version 2, in bytes, by their family.
 func addressSize(b []byte) int {
 	switch b[familyAt] >> 4 {
 	case 1: // IPv4

@@ -6,23 +6,22 @@ import (
 	"slices"
 )
 
-// maxRun is how many entries a run of an Index has at most.
+// maxRun is the length that splits a run of an Index, in entries.
 const maxRun = 256
 
-// Index finds places by seq and goes through them in its order. The entries are in sorted runs, one behind the other,
-// so that an insertion or a removal moves the entries of one run, not of all. The zero value is empty.
+// Index finds a place by its seq, and iterates in the order of the seqs. The entries are in sorted runs, so that an
+// insertion or a removal moves the entries of one run only. The zero value is empty. The caller guards it.
 type Index struct {
-	runs [][]IndexEntry // none is empty
+	runs [][]IndexEntry // in order; no run is empty
 }
 
 // IndexEntry is a seq and its place.
 type IndexEntry struct {
-	Seq   uint64
-	Place int
+	Seq   uint64 // the key
+	Place int    // the caller's number for it
 }
 
-// find returns where the first entry is that has at least this seq, and whether it has this one: the run, and the place
-// in it.
+// find returns the run and the index of the first entry with at least this seq, and whether it has exactly this seq.
 func (x *Index) find(seq uint64) (run, i int, found bool) {
 	run, _ = slices.BinarySearchFunc(x.runs, seq, func(entries []IndexEntry, seq uint64) int {
 		return cmp.Compare(entries[len(entries)-1].Seq, seq)
@@ -35,7 +34,7 @@ func (x *Index) find(seq uint64) (run, i int, found bool) {
 	return run, i, found
 }
 
-// Get returns the place of a seq.
+// Get returns the place of a seq, and whether the seq is there.
 func (x *Index) Get(seq uint64) (int, bool) {
 	run, i, found := x.find(seq)
 	if !found {
@@ -44,10 +43,10 @@ func (x *Index) Get(seq uint64) (int, bool) {
 	return x.runs[run][i].Place, true
 }
 
-// Insert adds a seq that is not there.
+// Insert adds a seq, which must not be there yet.
 func (x *Index) Insert(seq uint64, place int) {
 	run, i, _ := x.find(seq)
-	if run == len(x.runs) { // it is higher than all: it goes behind the last one
+	if run == len(x.runs) { // higher than all: it goes behind the last one
 		if run == 0 {
 			x.runs = append(x.runs, nil)
 		}
@@ -62,7 +61,7 @@ func (x *Index) Insert(seq uint64, place int) {
 	x.runs[run] = entries
 }
 
-// Remove takes a seq out that is there. Runs that become short are joined.
+// Remove removes a seq, which must be there. It joins runs that become short.
 func (x *Index) Remove(seq uint64) {
 	run, i, _ := x.find(seq)
 	x.runs[run] = slices.Delete(x.runs[run], i, i+1)
@@ -74,7 +73,7 @@ func (x *Index) Remove(seq uint64) {
 	x.join(run - 1)
 }
 
-// join makes one run of a run and the one behind it, when both are short.
+// join joins a run with the next one, when both together are shorter than half a run.
 func (x *Index) join(run int) {
 	if run < 0 || run+1 >= len(x.runs) || len(x.runs[run])+len(x.runs[run+1]) >= maxRun/2 {
 		return
@@ -83,7 +82,7 @@ func (x *Index) join(run int) {
 	x.runs = slices.Delete(x.runs, run+1, run+2)
 }
 
-// Above goes through the entries with a higher seq, in order.
+// Above iterates over the entries with a higher seq, in order. The Index must not change meanwhile.
 func (x *Index) Above(seq uint64) iter.Seq[IndexEntry] {
 	return func(yield func(IndexEntry) bool) {
 		run, i, found := x.find(seq)

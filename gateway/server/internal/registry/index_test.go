@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The index is a map from seq to place, in order.
+// TestSeqIndexModel holds that an index is an ordered map from seq to place.
 func TestSeqIndexModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var x Index

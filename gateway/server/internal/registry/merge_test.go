@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// filled returns a registry with two full chunks of 20 connections each, and a third one.
+// filled returns a registry with two full chunks that have 20 connections left each, and a third chunk.
 func filled(t *testing.T) (*Registry[*entry, entrySeq], *slots[*entry, entrySeq], *slots[*entry, entrySeq]) {
 	t.Helper()
 	r := &Registry[*entry, entrySeq]{}
@@ -20,7 +20,8 @@ func filled(t *testing.T) (*Registry[*entry, entrySeq], *slots[*entry, entrySeq]
 	return r, left, right
 }
 
-// A walk that holds a chunk that is merged into another meanwhile looks again, and passes nothing by twice.
+// TestRegistryMergeUnderAReader holds that a walk looks again when its chunk was merged into another, and visits no
+// connection twice.
 func TestRegistryMergeUnderAReader(t *testing.T) {
 	r, left, right := filled(t)
 	_, end := r.at(1)
@@ -37,7 +38,7 @@ func TestRegistryMergeUnderAReader(t *testing.T) {
 	}
 }
 
-// The same for one that waits for the chunk's lock while it is merged.
+// TestRegistryMergeBeforeALock holds the same for a walk that waits for the chunk's lock during the merge.
 func TestRegistryMergeBeforeALock(t *testing.T) {
 	for name, read := range map[string]func(r *Registry[*entry, entrySeq], seq uint64) *entry{
 		"get":  func(r *Registry[*entry, entrySeq], seq uint64) *entry { return r.Get(seq) },
@@ -48,7 +49,7 @@ func TestRegistryMergeBeforeALock(t *testing.T) {
 		right.mu.Lock()
 		found := make(chan *entry)
 		go func() { found <- read(r, want.seq) }()
-		for range 1000 { // so that it comes to the lock
+		for range 1000 { // lets it come to the lock
 			runtime.Gosched()
 		}
 		r.mu.Lock()

@@ -2,14 +2,15 @@ package registry
 
 import "sync/atomic"
 
-// onePending is one connection that is being admitted, in the word of places.
+// onePending is one pending connection in the word of Places.
 const onePending = 1 << 32
 
-// Places counts connections: the live ones in the lower half of the word, the ones that are being admitted in the
-// upper. As both are in one word, a reader sees each connection in exactly one of them. At most 2^31-1 of each.
+// Places counts connections: live ones in the lower half of its word, and pending ones, which are being admitted, in
+// the upper half. One word makes a reader see each connection in exactly one of the counts. Each count is at most
+// 2^31-1. The zero value is empty. Its methods may be called from any goroutine.
 type Places struct{ word atomic.Int64 }
 
-// Reserve takes a place for a connection that is being admitted; false when limit (0: none) places are taken.
+// Reserve takes a place for a pending connection. It returns false when limit places are taken; a limit of 0 is none.
 func (p *Places) Reserve(limit int) bool {
 	for {
 		w := p.word.Load()
@@ -22,17 +23,17 @@ func (p *Places) Reserve(limit int) bool {
 	}
 }
 
-// Release gives back the place of a connection that was refused.
+// Release gives back the place of a pending connection that was refused.
 func (p *Places) Release() { p.word.Add(-onePending) }
 
-// Admit makes the place of a connection that was being admitted that of a live one.
+// Admit makes a pending connection a live one. It keeps its place.
 func (p *Places) Admit() { p.word.Add(1 - onePending) }
 
-// Leave gives back the place of a connection that was live, and returns how many are.
+// Leave gives back the place of a live connection, and returns how many live ones are left.
 func (p *Places) Leave() int { return int(uint32(p.word.Add(-1))) }
 
 // Live returns how many connections are live.
 func (p *Places) Live() int { return int(uint32(p.word.Load())) }
 
-// Pending returns how many are being admitted.
+// Pending returns how many connections are being admitted.
 func (p *Places) Pending() int { return int(p.word.Load() >> 32) }

@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// Every reader sees each place counted once, and a limit is of the live and the pending together.
+// TestPlaces holds that every reader sees each place counted once, and that a limit applies to live and pending
+// connections together.
 func TestPlaces(t *testing.T) {
 	var p Places
 	for i := range 3 {

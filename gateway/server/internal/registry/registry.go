@@ -1,4 +1,4 @@
-// Package registry has what is live in the order of its seq, and the places that are taken.
+// Package registry keeps the live connections in the order of their seq, and counts the places that connections take.
 package registry
 
 import (
@@ -9,40 +9,40 @@ import (
 	"sync"
 )
 
-// ChunkSlots is how many connections a chunk of the registry has at most.
+// ChunkSlots is the most connections in a chunk of the registry.
 const ChunkSlots = 256
 
-// WalkStretch is after how many connections a walk lets others go first: also of a broadcast, well under a
-// millisecond's work.
+// WalkStretch is how many connections a walk visits before it yields to other goroutines. Even a broadcast takes well
+// under a millisecond for so many.
 const WalkStretch = 64
 
-// Sequenced gives access to the seq of a C, which the registry sets once, in add.
+// Sequenced gives the registry access to the seq of a C. Seq points at it; the registry sets it once, in Add.
 type Sequenced[C any] interface{ Seq(c C) *uint64 }
 
-// Registry has the live connections in the order of their seq, in chunks. A new connection goes to the last chunk; a
-// full one that loses most of its connections gives its memory back, and is merged with a neighbour that has few too.
-// So the registry's size follows its live connections, however many have come and gone.
+// Registry keeps the live connections in the order of their seq, in chunks. A new connection goes to the last chunk. A
+// full chunk that loses most of its connections gives its memory back, and is merged with a neighbour that also has
+// few. So the size of the registry follows its live connections, however many have come and gone. The zero value is
+// empty. Any goroutine may call its methods.
 //
-// Lock order: registry.mu, then the chunks' locks in the order of the chunks. A walk holds neither while its rows are
-// looked at: mu only to find the next chunk, the chunk's lock only to copy its pointers.
+// Lock order: docs/locks.md. No walk holds a lock while it looks at connections.
 type Registry[C any, S Sequenced[C]] struct {
 	mu     sync.RWMutex
-	chunks []*slots[C, S] // in the order of their first seq; the last one is where new connections go
+	chunks []*slots[C, S] // in the order of their first seq; the last one takes new connections
 	next   uint64         // the newest seq given out
 
-	Places // of the connections in it, and of those that are on their way into it
+	Places // of the connections in the registry, and of those that are still being admitted
 }
 
-// slots is a chunk: it has the connections with seqs from first until the next chunk's first.
+// slots is a chunk. It has the connections with seqs from first up to the next chunk's first.
 type slots[C any, S Sequenced[C]] struct {
 	first uint64
 	mu    sync.Mutex
 	conns []C  // in the order of their seq
-	full  bool // gets no more connections, but those of a neighbour
-	gone  bool // dropped, or merged into the chunk before it: its holder must look again
+	full  bool // takes no new connections; a neighbour may still be merged into it
+	gone  bool // dropped, or merged into the chunk before it: a goroutine that kept it must look again
 }
 
-// Add gives c the next seq and stores it, in the place that was reserved for it.
+// Add gives c the next seq and stores it in a place that Reserve took.
 func (r *Registry[C, S]) Add(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,14 +56,14 @@ func (r *Registry[C, S]) Add(c C) {
 	r.chunks = append(r.chunks, &slots[C, S]{first: r.next, conns: append(make([]C, 0, ChunkSlots), c)})
 }
 
-// Last returns the newest seq given out.
+// Last returns the newest seq given out; 0 before the first.
 func (r *Registry[C, S]) Last() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.next
 }
 
-// Remove forgets a connection, which must be there, and returns how many are left.
+// Remove removes a connection, which must be there, and returns how many are left.
 func (r *Registry[C, S]) Remove(seq uint64) int {
 	k := r.hold(seq)
 	i, _ := k.find(seq)
@@ -89,7 +89,7 @@ func (r *Registry[C, S]) Get(seq uint64) (c C) {
 	return c
 }
 
-// hold returns the chunk that a seq belongs to, locked; nil when there is none.
+// hold returns the chunk of a seq with its lock held; nil when there is none.
 func (r *Registry[C, S]) hold(seq uint64) *slots[C, S] {
 	for {
 		k, _ := r.at(seq)
@@ -104,8 +104,8 @@ func (r *Registry[C, S]) hold(seq uint64) *slots[C, S] {
 	}
 }
 
-// at returns the chunk that a seq belongs to, or the first one, and the last seq that belongs to it; nil when there is
-// none.
+// at returns the chunk of a seq and the last seq that belongs to it. For a seq before all chunks it returns the first
+// chunk, and for an empty registry nil.
 func (r *Registry[C, S]) at(seq uint64) (*slots[C, S], uint64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -119,7 +119,8 @@ func (r *Registry[C, S]) at(seq uint64) (*slots[C, S], uint64) {
 	return r.chunks[i], math.MaxUint64
 }
 
-// search finds the last chunk that begins at or before a seq; -1 when there is none. The caller holds mu.
+// search returns the index of the last chunk that begins at or before a seq; -1 when there is none. The caller holds
+// mu.
 func (r *Registry[C, S]) search(seq uint64) int {
 	i, found := slices.BinarySearchFunc(r.chunks, seq,
 		func(k *slots[C, S], seq uint64) int { return cmp.Compare(k.first, seq) })
@@ -129,7 +130,7 @@ func (r *Registry[C, S]) search(seq uint64) int {
 	return i - 1
 }
 
-// Page appends live connections with a seq above after to page, in order, up to its capacity.
+// Page appends live connections with a seq above after to page, in the order of their seq, up to its capacity.
 func (r *Registry[C, S]) Page(after uint64, page []C) []C {
 	for len(page) < cap(page) && after < math.MaxUint64 {
 		k, end := r.at(after + 1)
@@ -144,9 +145,9 @@ func (r *Registry[C, S]) Page(after uint64, page []C) []C {
 	return page
 }
 
-// Walk calls f for every connection that was live when the walk began and still is when the walk comes to it, in order,
-// until f returns false. It holds no lock while f runs, and lets others run after each walkStretch. Connections that
-// come meanwhile are left out, so that a walk ends however fast they come.
+// Walk calls f for live connections in the order of their seq, until f returns false. It visits every connection that
+// was live when the walk began and still is when the walk comes to it. Newer connections are left out, so that a walk
+// ends however fast they come. No lock is held while f runs, and the walk yields after each WalkStretch.
 func (r *Registry[C, S]) Walk(f func(C) bool) {
 	buffer := make([]C, 0, WalkStretch)
 	var after uint64
@@ -167,12 +168,12 @@ func (r *Registry[C, S]) Walk(f func(C) bool) {
 	}
 }
 
-// shrink gives back the room of a full chunk that has lost most of its connections.
+// shrink frees the unused memory of a full chunk that has lost most of its connections.
 func (r *Registry[C, S]) shrink(k *slots[C, S]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := r.search(k.first)
-	if i < 0 || r.chunks[i] != k { // another was faster
+	if i < 0 || r.chunks[i] != k { // another goroutine came first
 		return
 	}
 	if r.merge(i-1) || r.merge(i) {
@@ -187,7 +188,7 @@ func (r *Registry[C, S]) shrink(k *slots[C, S]) {
 	k.conns = append(make([]C, 0, len(k.conns)), k.conns...)
 }
 
-// merge moves the connections of the chunk behind chunk i into it, when both are full ones that have few. The caller
+// merge moves the connections of chunk i+1 into chunk i, when both are full ones with few connections left. The caller
 // holds mu.
 func (r *Registry[C, S]) merge(i int) bool {
 	if i < 0 || i+1 >= len(r.chunks) {
@@ -213,7 +214,7 @@ func (r *Registry[C, S]) drop(i int) {
 	r.chunks = slices.Delete(r.chunks, i, i+1)
 }
 
-// add appends a connection with a higher seq than all; false when the chunk is full.
+// add appends a connection whose seq is higher than all; false when the chunk is full.
 func (k *slots[C, S]) add(c C) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -225,13 +226,14 @@ func (k *slots[C, S]) add(c C) bool {
 	return true
 }
 
-// find returns the place of the first connection with at least this seq, and whether it is the one. The caller holds
-// mu.
+// find returns the index of the first connection with at least this seq, and whether it has exactly this seq. The
+// caller holds mu.
 func (k *slots[C, S]) find(seq uint64) (int, bool) {
 	if seq < k.first {
 		return 0, false
 	}
-	// Connection i has at least the seq first+i: where none has gone, the last one that can be it is it.
+	// The seq of connection i is at least first+i. So index seq-first is the last that can have the seq, and has it while
+	// none before it has gone.
 	var s S
 	most := int(min(seq-k.first, uint64(len(k.conns))))
 	if most < len(k.conns) && *s.Seq(k.conns[most]) == seq {
@@ -240,7 +242,7 @@ func (k *slots[C, S]) find(seq uint64) (int, bool) {
 	return slices.BinarySearchFunc(k.conns[:most], seq, func(c C, seq uint64) int { return cmp.Compare(*s.Seq(c), seq) })
 }
 
-// copy appends the connections with after < seq <= end to page, as far as it has room; false when the chunk is gone.
+// copy appends the connections with after < seq <= end to page, up to its capacity; false when the chunk is gone.
 func (k *slots[C, S]) copy(page []C, after, end uint64) ([]C, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -250,7 +252,7 @@ func (k *slots[C, S]) copy(page []C, after, end uint64) ([]C, bool) {
 	}
 	to := len(k.conns)
 	var s S
-	if to > 0 && *s.Seq(k.conns[to-1]) > end { // they have come from the next chunk in the meantime
+	if to > 0 && *s.Seq(k.conns[to-1]) > end { // a merge has added the next chunk's connections meanwhile
 		to, _ = k.find(end + 1)
 	}
 	to = min(to, from+cap(page)-len(page))

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// entry is what the tests register.
+// entry is the connection of the tests.
 type entry struct{ seq uint64 }
 
 type entrySeq struct{}
@@ -21,7 +21,7 @@ func (entrySeq) Seq(e *entry) *uint64 { return &e.seq }
 
 func newEntry() *entry { return &entry{} }
 
-// The registry is a map from seq to connection, in order.
+// TestRegistryModel holds that the registry is an ordered map from seq to connection.
 func TestRegistryModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r Registry[*entry, entrySeq]
@@ -113,8 +113,8 @@ func TestRegistryModel(t *testing.T) {
 	})
 }
 
-// expectSmall holds that a registry is as large as what is in it: a chunk whose connections have gone is gone, and one
-// that has few of them has little room and no neighbour that it could be merged with.
+// expectSmall checks that a registry is as large as its contents: an empty chunk is gone, and a sparse one has little
+// room and no neighbour that it could be merged with.
 func expectSmall(t interface{ Fatalf(string, ...any) }, r *Registry[*entry, entrySeq], live int) {
 	room := 0
 	for i, k := range r.chunks {
@@ -132,7 +132,8 @@ func expectSmall(t interface{ Fatalf(string, ...any) }, r *Registry[*entry, entr
 	}
 }
 
-// When one of each 256 is left, the registry keeps under 64 bytes for it, in any order of the others' leaving.
+// TestRegistryAfterChurn holds that a registry with one of each 256 connections left uses under 64 bytes for it,
+// whatever the order in which the others left.
 func TestRegistryAfterChurn(t *testing.T) {
 	const chunks = 300
 	ascending := make([]uint64, 0, chunks*ChunkSlots)
@@ -164,7 +165,8 @@ func TestRegistryAfterChurn(t *testing.T) {
 	}
 }
 
-// A walk sees what lives throughout it exactly once, in order, while others come and go.
+// TestRegistryConcurrentWalks holds that a walk visits a connection that lives throughout it exactly once, in order,
+// while others come and go.
 func TestRegistryConcurrentWalks(t *testing.T) {
 	var r Registry[*entry, entrySeq]
 	permanent := make(map[uint64]bool)

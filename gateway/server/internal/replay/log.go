@@ -1,4 +1,4 @@
-// Package replay remembers the answers of requests that have an ID, so that a retry gets the first answer.
+// Package replay remembers the answers of requests with an ID, so that a retry gets the first answer.
 package replay
 
 import (
@@ -10,35 +10,38 @@ import (
 )
 
 const (
-	// Period is how long an answer is kept.
+	// Period is how long an answer is kept, from the claim of its ID.
 	Period = 2 * time.Minute
-	// Max is how many answers are kept. More requests are refused, so that Period holds for the answers that are kept.
+	// Max is the most answers that are kept. A request beyond it is refused, so that no answer is forgotten before Period.
 	Max = 4096
 )
 
-// ErrTooMany says that too many requests with an ID are remembered.
+// ErrTooMany says that Max answers are kept already.
 var ErrTooMany = errors.New("4096 requests with a request_id were made in the last 2 minutes; wait, or leave " +
 	"request_id empty")
 
-// IDError says that a request ID was used for other contents.
+// IDError says that the request ID belongs to a request with other contents.
 type IDError struct{ ID string }
 
-// Error names the ID.
+// Error quotes the ID and says what to do.
 func (e *IDError) Error() string {
 	return fmt.Sprintf("request_id %q was used in the last 2 minutes with other contents; use a new UUID for a new "+
 		"request", e.ID)
 }
 
-// Log has the answers, of type R. The zero value is empty. Its methods may be called from any goroutine.
+// Log remembers answers of type R by the ID of their request. The zero value is empty. Its methods may be called from
+// any goroutine, and do not wait for an answer.
+//
+// Lock order: docs/locks.md.
 type Log[R any] struct {
 	mu      sync.Mutex
 	answers map[string]*Answer[R]
 	order   []*Answer[R] // oldest first
 }
 
-// Answer is the answer of one request.
+// Answer is the answer of one request. Its first caller makes it, and all others wait for Done.
 type Answer[R any] struct {
-	Result R             // written by the first caller; may be read when Done is closed
+	Result R             // written by the first caller before Finish; others may read it when Done is closed
 	Done   chan struct{} // closed by Finish
 
 	id      string
@@ -46,11 +49,11 @@ type Answer[R any] struct {
 	at      time.Time
 }
 
-// Finish makes Result readable. The first caller calls it once.
+// Finish lets others read Result. The first caller calls it, exactly once, also when it fails: retries wait for it.
 func (a *Answer[R]) Finish() { close(a.Done) }
 
-// Claim returns the answer of an ID, and whether the caller is the first and has to finish it. Content is the digest
-// that a retry has in common with the first request. The error is ErrTooMany or an *IDError.
+// Claim returns the answer of an ID, and whether the caller is the first with this ID, and must call Finish. Content is
+// a digest of the request, which a retry must match. The error is ErrTooMany or an *IDError.
 func (l *Log[R]) Claim(id string, content [sha256.Size]byte) (*Answer[R], bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

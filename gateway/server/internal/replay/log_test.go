@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An answer is kept for two minutes and forgotten then, which makes room for others.
+// TestRequestsAreForgotten holds that an answer is kept for two minutes, and then makes room for another.
 func TestRequestsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Log[uint64]

@@ -2,12 +2,11 @@ package sendqueue
 
 import "sync/atomic"
 
-// Budget counts the bytes in all send queues. Only what the kernel does not take at once is counted, so traffic that
-// flows does not come here. Its methods may be called from any goroutine.
+// Budget counts the bytes in all send queues. Bytes that the kernel takes at once never come here, so traffic that
+// flows costs nothing. The zero value is empty. Its methods may be called from any goroutine.
 type Budget struct{ bytes atomic.Int64 }
 
-// Take counts n bytes that are to be queued; false when there would be more than most in all, and then they are not
-// counted.
+// Take adds n bytes to the count. It adds nothing and returns false when the count would exceed most.
 func (b *Budget) Take(n, most int) bool {
 	for {
 		now := b.bytes.Load()
@@ -20,7 +19,7 @@ func (b *Budget) Take(n, most int) bool {
 	}
 }
 
-// Give takes note that n bytes have left a queue.
+// Give subtracts n bytes that left a queue.
 func (b *Budget) Give(n int) { b.bytes.Add(-int64(n)) }
 
 // Bytes returns how many bytes are queued.

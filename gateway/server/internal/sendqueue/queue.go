@@ -1,35 +1,36 @@
-// Package sendqueue has the bytes that wait for the kernel, in chunks that connections may share.
+// Package sendqueue holds the bytes that wait for the kernel, in chunks that connections may share.
 package sendqueue
 
 import "sync"
 
 const (
-	// chunkSize is the most bytes of one chunk that the queue fills itself, and of one write.
+	// chunkSize is the greatest size of a chunk that the queue fills, and of one write, in bytes.
 	chunkSize = 64 << 10
-	// shareSize is from how many bytes on a shared slice is referred to instead of copied; the first of a queue always
-	// is. Below it, the chunk's own cost would be out of proportion to its bytes.
+	// shareSize is the least length of a shared slice that the queue refers to instead of copying. For shorter slices a
+	// chunk of their own would cost too much. The first slice of a queue is never copied.
 	shareSize = 2 << 10
-	// firstChunk is the size of the first chunk; each further one doubles, up to chunkSize.
+	// firstChunk is the size of the first chunk, in bytes. Each further one doubles, up to chunkSize.
 	firstChunk = 512
 )
 
 var chunkPool = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// Queue has the bytes that were accepted for a connection and not yet taken by the kernel, in order. The connection's
-// lock guards it.
+// Queue holds bytes that a connection has accepted and the kernel has not taken, in order. The zero value is empty. The
+// connection's lock guards it.
 type Queue struct {
 	chunks []chunk
-	offset int // bytes of the first chunk that are done
-	Size   int
-	first  [2]chunk // what chunks begins in, so that a short queue allocates nothing for itself
+	offset int      // bytes of the first chunk that the kernel has taken
+	Size   int      // bytes in the queue; must not be set
+	first  [2]chunk // the array that chunks begins in, so that a short queue allocates no other
 }
 
 type chunk struct {
 	bytes []byte
-	owned bool // filled by the queue, which may append to it; otherwise shared, and never changed
+	owned bool // filled by the queue, which may append to it; a shared chunk is never changed
 }
 
-// Push appends p: a copy, or with shared and when it is worth it a reference to p, which nobody may change afterwards.
+// Push appends p. It copies p, unless shared is set and referring to p is cheaper. With shared, p must never change
+// afterwards.
 func (q *Queue) Push(p []byte, shared bool) {
 	if len(p) == 0 {
 		return
@@ -51,7 +52,7 @@ func (q *Queue) Push(p []byte, shared bool) {
 	}
 }
 
-// tail returns the last chunk when it has room, else a new one.
+// tail returns the last chunk if it has room, else a new one.
 func (q *Queue) tail(want int) *chunk {
 	size := firstChunk
 	if n := len(q.chunks); n > 0 {
@@ -74,7 +75,7 @@ func newChunk(size int) chunk {
 	return chunk{bytes: make([]byte, 0, size), owned: true}
 }
 
-// Front returns the next bytes to write, at most chunkSize. They stay unchanged until Advance.
+// Front returns the next bytes to write, at most 64 KiB; nil for an empty queue. They stay unchanged until Advance.
 func (q *Queue) Front() []byte {
 	if q.Size == 0 {
 		return nil
@@ -83,7 +84,7 @@ func (q *Queue) Front() []byte {
 	return p[:min(len(p), chunkSize)]
 }
 
-// Advance drops the first n bytes, which the kernel has taken; n is at most len(Front()).
+// Advance drops the first n bytes, which the kernel has taken. n is at most len(Front()), and the queue is not empty.
 func (q *Queue) Advance(n int) {
 	q.Size -= n
 	q.offset += n
@@ -102,5 +103,5 @@ func (q *Queue) Advance(n int) {
 	}
 }
 
-// drop forgets what is left.
+// drop empties the queue. Shared and pooled chunks go to the garbage collector.
 func (q *Queue) drop() { *q = Queue{} }

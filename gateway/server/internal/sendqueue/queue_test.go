@@ -8,15 +8,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A queue yields the pushed bytes, one for one. Yielded bytes stay unchanged until the queue is advanced, also when
-// other queues use the chunks that went back to the pool.
+// TestQueueModel holds that a queue yields exactly the pushed bytes, and that yielded bytes stay unchanged until the
+// queue is advanced, also when other queues use chunks that went back to the pool.
 func TestQueueModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type modelled struct {
 			queue   Queue
 			bytes   []byte
 			writing []byte // a front that the kernel is reading
-			then    []byte // what it was
+			then    []byte // its bytes when it was yielded
 		}
 		queues := make([]modelled, 3)
 		shared := bytes.Repeat([]byte("shared, never to be changed. "), 10_000)
@@ -36,7 +36,7 @@ func TestQueueModel(t *testing.T) {
 				next++
 				m.queue.Push(p, false)
 				m.bytes = append(m.bytes, p...)
-				clear(p) // it was copied
+				clear(p) // the queue must have copied it
 			},
 			"push shared": func(t *rapid.T) {
 				m := pick(t)
@@ -99,7 +99,7 @@ func TestQueueModel(t *testing.T) {
 	})
 }
 
-// BenchmarkQueue pushes 16 KiB and takes it away again.
+// BenchmarkQueue pushes 16 KiB and takes them away again.
 func BenchmarkQueue(b *testing.B) {
 	for _, c := range []struct {
 		name   string

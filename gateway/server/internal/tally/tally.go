@@ -3,19 +3,19 @@ package tally
 
 import "github.com/sockgate/sockgate/gateway/event"
 
-// MaxFailures is how many targets a reply about many names.
+// MaxFailures is the most failed targets that a reply without IDs names.
 const MaxFailures = 100
 
-// Tally counts outcomes and keeps the first targets that did not go well.
+// Tally counts outcomes, and keeps the first targets that failed. The zero value is empty. The caller guards it.
 type Tally struct {
-	Counts   [event.OutcomeCount]uint64
-	Failures []event.TargetOutcome
+	Counts   [event.OutcomeCount]uint64 // targets by outcome
+	Failures []event.TargetOutcome      // the first MaxFailures targets that failed
 }
 
-// Add counts an outcome that went well.
+// Add counts a success.
 func (t *Tally) Add(o event.Outcome) { t.Counts[o]++ }
 
-// AddFailure counts an outcome that did not go well, and keeps the target.
+// AddFailure counts a failure, and keeps the target if there are fewer than MaxFailures.
 func (t *Tally) AddFailure(f event.TargetOutcome) {
 	t.Counts[f.Outcome]++
 	if len(t.Failures) < MaxFailures {
@@ -23,7 +23,7 @@ func (t *Tally) AddFailure(f event.TargetOutcome) {
 	}
 }
 
-// Total counts the targets.
+// Total returns the number of targets.
 func (t *Tally) Total() uint64 {
 	var n uint64
 	for _, c := range t.Counts {
@@ -32,13 +32,13 @@ func (t *Tally) Total() uint64 {
 	return n
 }
 
-// Missing counts the targets that could not be found.
+// Missing returns the number of targets that were not found.
 func (t *Tally) Missing() uint64 {
 	return t.Counts[event.OutcomeNotFound] + t.Counts[event.OutcomeNodeRestarted] + t.Counts[event.OutcomeMalformedID] +
 		t.Counts[event.OutcomeUnknownNode]
 }
 
-// ByName returns the counts that are not zero, for records.
+// ByName returns the counts that are not 0 by the outcome's name, for records.
 func (t *Tally) ByName() map[string]uint64 {
 	m := make(map[string]uint64)
 	for o, n := range t.Counts {
@@ -49,18 +49,18 @@ func (t *Tally) ByName() map[string]uint64 {
 	return m
 }
 
-// Targeted gathers the outcomes of a verb's targets. Its caller guards it.
+// Targeted gathers the outcomes of a verb's targets. The caller guards it.
 type Targeted struct {
 	Tally
-	Named []event.TargetOutcome // with IDs: in their order
+	Named []event.TargetOutcome // the outcome of each ID, in order; empty without IDs
 }
 
-// NewTargeted returns a Targeted for so many IDs; 0 without IDs.
+// NewTargeted returns a Targeted for the given number of IDs; 0 for a verb without IDs.
 func NewTargeted(ids int) Targeted {
 	return Targeted{Named: make([]event.TargetOutcome, ids)}
 }
 
-// Note notes an outcome: place is the target's in the IDs, or -1; ok says that it went well.
+// Note counts an outcome, with ok as a success. Place is the index of the target in the IDs, or -1.
 func (g *Targeted) Note(place int, o event.TargetOutcome, ok bool) {
 	if place >= 0 {
 		g.Named[place] = o
@@ -72,7 +72,7 @@ func (g *Targeted) Note(place int, o event.TargetOutcome, ok bool) {
 	}
 }
 
-// Outcomes are those that a result has: with IDs all of them, else the first that did not go well.
+// Outcomes returns the outcomes that a result lists: all of them with byID, else the first MaxFailures failures.
 func (g *Targeted) Outcomes(byID bool) []event.TargetOutcome {
 	if byID {
 		return g.Named
