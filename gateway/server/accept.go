@@ -30,14 +30,14 @@ type listener struct {
 	config   ListenerConfig
 	net      net.Listener
 	acceptor transport.Acceptor // nil until Serve
-	backoff  atomic.Int64       // nanoseconds; how long accepting waited after the last error; 0 after a connection
+	backoff  atomic.Int64       // nanoseconds of the wait after the last accept error; 0 after a connection
 	name     *event.Listener
 	open     atomic.Bool
 	entrance *entrance.Entrance
-	places   registry.Places                             // of its connections
+	places   registry.Places                             // taken by its connections
 	trusted  ipnet.Set                                   // balancers that may send PROXY headers
 	failed   gather.Gatherer[string]                     // errors of accepting
-	refusals [event.ReasonCount]gather.Gatherer[refused] // by reason
+	refusals [event.ReasonCount]gather.Gatherer[refused] // by the reason of the refusal
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
@@ -51,11 +51,12 @@ func newListener(s *Server, config ListenerConfig) *listener {
 	return l
 }
 
-// Listen opens an address as users write it: `host:port`, or `unix:///path`. The socket file of a process that has
-// ended is replaced; closing the listener removes its file. The error names the address and says what to do.
+// Listen opens an address in the operator's notation: `host:port`, or `unix:///path`. It replaces the socket file of a
+// process that has ended. Closing the listener removes its socket file. The error names the address and says what to
+// do.
 func Listen(address string) (net.Listener, error) { return bind.Listen(address) }
 
-// bind opens the address.
+// bind opens the listener's address.
 func (l *listener) bind() error {
 	ln, err := bind.Listen(l.config.Address)
 	if err != nil {
@@ -70,7 +71,7 @@ func (l *listener) bind() error {
 	return nil
 }
 
-// address returns the bound address, as users see it.
+// address returns the bound address in the operator's notation.
 func (l *listener) address() string {
 	switch {
 	case l.net == nil:
@@ -85,8 +86,8 @@ func (l *listener) detail() *event.ListenerDetail {
 	return &event.ListenerDetail{Name: l.config.Name, Address: l.address()}
 }
 
-// close stops accepting; when it returns, no connection comes any more, and connections that wait in the kernel are
-// reset. Those that are being admitted are left to entrance.Table.RefuseAll.
+// close stops accepting. When it returns, no new connection comes, and connections that wait in the kernel are reset.
+// It leaves pending connections to entrance.Table.RefuseAll.
 func (l *listener) close() {
 	if l.net == nil || !l.open.CompareAndSwap(true, false) {
 		return
@@ -101,14 +102,14 @@ func (l *listener) close() {
 	l.failed.Stop()
 }
 
-// accept begins to take connections.
+// accept makes the engine accept connections.
 func (l *listener) accept() (err error) {
 	l.acceptor, err = l.server.engine.Accept(l.net, l)
 	return err
 }
 
-// AcceptFailed notes an error of accepting, for want of descriptors for example: it slows accepting and makes an event
-// a second at most; it never ends it.
+// AcceptFailed handles an error of accepting, for example a lack of descriptors. It slows accepting and never ends it.
+// The errors of a second make one event.
 func (l *listener) AcceptFailed(err error) time.Duration {
 	l.fail(err)
 	last := l.backoff.Load()
@@ -117,21 +118,22 @@ func (l *listener) AcceptFailed(err error) time.Duration {
 	return wait
 }
 
-// fail notes an error of accepting.
+// fail counts and reports an error of accepting.
 func (l *listener) fail(err error) {
 	l.server.counters.acceptErrors.Add(1)
 	l.failed.Add(event.ShortText(transport.ErrorText(err)))
 }
 
-// reportFailures makes an event of errors of accepting.
+// reportFailures logs errors of accepting and makes one event of them.
 func (l *listener) reportFailures(message string, count uint64) {
 	l.server.config.Logger.Warn("accepting failed", "listener", l.config.Name, "error", message, "count", count)
 	l.server.log.Append(&event.Event{Type: event.Error,
 		Detail: &event.ErrorDetail{Operation: event.OpAccept, Message: message, Count: count, Listener: l.config.Name}})
 }
 
-// Admit decides on an accepted socket. What costs least is asked first, so that a full house and an attack are cheap.
-// Where nothing has to be read before, the socket is a connection at once, or is refused at once; else it is pending.
+// Admit decides on an accepted socket. It makes the cheapest checks first, so that a full server and an attack cost
+// little. A socket that has to send a PROXY header or TLS handshake first becomes pending. Any other is a connection or
+// refused at once.
 func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
@@ -160,7 +162,7 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	return l.Open(socket, remote, local, nil, counted)
 }
 
-// Open makes an admitted socket a connection, and registers it.
+// Open turns an admitted socket into a registered connection.
 func (l *listener) Open(socket transport.Socket, remote, local netip.AddrPort, peer *event.Peer,
 	counted bool) transport.Endpoint {
 	c := l.server.newConn(l, socket, remote, local, peer)
@@ -168,7 +170,7 @@ func (l *listener) Open(socket transport.Socket, remote, local netip.AddrPort, p
 	return endpoint{c}
 }
 
-// Handshakes returns the limits of handshakes in force.
+// Handshakes returns the limits on admissions in force.
 func (l *listener) Handshakes() (timeout time.Duration, most int) {
 	limits := l.server.limits.Load()
 	return limits.HandshakeTimeout, limits.MaxHandshakes
@@ -180,7 +182,7 @@ func (l *listener) Panicked(p *transport.PanicError) {
 		event.ShortText(fmt.Sprint(p.Value)), "stack", string(p.Stack))
 }
 
-// reserve takes a place under the limits of connections, or says which one is reached.
+// reserve takes a place for a connection, or returns the limit that is reached.
 func (l *listener) reserve() admission.Refusal {
 	s := l.server
 	limits := s.limits.Load()
@@ -198,7 +200,7 @@ func (l *listener) reserve() admission.Refusal {
 	return admission.Refusal{}
 }
 
-// release gives back the place of a connection that was refused.
+// release gives back the place of a refused connection.
 func (l *listener) release() {
 	l.places.Release()
 	l.server.registry.Release()
@@ -210,20 +212,21 @@ func (l *listener) TurnAway(r admission.Refusal, remote netip.AddrPort) {
 	l.release()
 }
 
-// trusts reports whether a peer is a balancer whose PROXY header is believed. A unix socket has no address: there,
-// every process that may open the file is trusted.
+// trusts reports whether the peer is a balancer whose PROXY header is believed. On a unix socket every peer is, because
+// the rights of the socket file decide which processes may connect.
 func (l *listener) trusts(remote netip.AddrPort) bool {
 	return l.name.Unix != "" || l.trusted.Contains(admission.AddressOf(remote))
 }
 
-// register makes an admitted connection a live one: it gets its seq and can be found, and CONNECTED tells of it.
+// register makes an admitted connection live: it gets its seq, verbs find it, and the Connected event is published.
 // Counted says whether its address is counted already.
 //
-// A verb that makes a ban, or begins to count addresses, publishes that first and then goes through the registry; here
-// the connection is in the registry first. So at least one of the two sees the other.
+// A verb that adds a ban or starts to count addresses publishes that first, and walks the registry afterwards. This
+// function does the reverse: it registers the connection first, and looks at the bans and the counting afterwards. So
+// at least one of the two notices the other.
 func (l *listener) register(c *Conn, counted bool) {
 	if counted {
-		c.flags |= flagCounted // nobody else has the connection yet
+		c.flags |= flagCounted // no other goroutine has the connection yet
 	}
 	l.places.Admit()
 	l.server.counters.accepted.Add(1)
@@ -235,15 +238,15 @@ func (l *listener) register(c *Conn, counted bool) {
 	c.endIfBanned()
 }
 
-// publishConnected publishes the Connected event. With mu held, nobody sees the connection between the event and its
-// position: a snapshot either has it or is followed by the event.
+// publishConnected publishes the Connected event. It holds mu from the event until listed is set, so that no reader
+// sees one without the other. A snapshot therefore either has the connection or is followed by the event.
 func (c *Conn) publishConnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.listed = c.owner.server.log.Append(&event.Event{Type: event.Connected, Conn: c.info()})
 }
 
-// newConn makes a connection that is not registered yet. The peer is nil when nothing but its address is known.
+// newConn returns a connection that is not registered yet. Peer is nil when only the address is known.
 func (s *Server) newConn(l *listener, socket transport.Socket, remote, local netip.AddrPort, peer *event.Peer) *Conn {
 	now := s.now()
 	c := &Conn{
@@ -256,7 +259,7 @@ func (s *Server) newConn(l *listener, socket transport.Socket, remote, local net
 	return c
 }
 
-// countAddress counts a connection that was admitted before counting began, once.
+// countAddress counts a connection that was admitted before counting began. It counts a connection once.
 func (c *Conn) countAddress() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -267,7 +270,7 @@ func (c *Conn) countAddress() {
 	c.owner.server.addresses.Add(admission.AddressOf(c.identity.Remote))
 }
 
-// uncountAddress ends what countAddress or its admission began. The connection is closed.
+// uncountAddress removes a closed connection from the counts, if it is in them.
 func (c *Conn) uncountAddress() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

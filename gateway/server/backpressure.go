@@ -6,12 +6,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// pauseAnnounce is how long reading has to be paused before it makes an event: shorter pauses are ordinary flow
-// control.
+// pauseAnnounce is the shortest pause of reading that makes an event. Shorter pauses are ordinary flow control.
 const pauseAnnounce = 250 * time.Millisecond
 
-// pauseIfHigh stops reading from a peer whose queue is over the high water, or has anything while the queue budget is
-// scarce. The caller holds mu.
+// pauseIfHigh pauses reading from a peer with more than HighWater bytes in its queue. While the queue budget is scarce,
+// any byte in the queue is enough. The caller holds mu.
 func (c *Conn) pauseIfHigh() {
 	b, l := c.sending, c.owner.server.limits.Load()
 	if b.paused != 0 || c.ending != nil || b.queue.Size <= l.HighWater && !c.owner.server.scarce(l) {
@@ -25,8 +24,8 @@ func (c *Conn) pauseIfHigh() {
 	}
 }
 
-// announcePause makes an event of a pause that lasts. Its timer is left alone by pauses that end and begin in the
-// meantime, so that bulk traffic makes no timer for each.
+// announcePause publishes an event about a pause that lasts. Pauses that begin and end while its timer runs share the
+// timer, so that bulk traffic does not make one for each pause.
 func (c *Conn) announcePause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,8 +48,8 @@ func (c *Conn) announcePause() {
 	c.publish(event.BackpressureOn, &event.PauseDetail{Paused: paused, Queued: uint64(b.queue.Size)})
 }
 
-// resumeIfLow reads again when the queue is at the low water, or while the queue budget is scarce when it is empty. The
-// caller holds mu.
+// resumeIfLow resumes reading when the queue has LowWater bytes or fewer. While the queue budget is scarce, the queue
+// must be empty. The caller holds mu.
 func (c *Conn) resumeIfLow() {
 	l := c.owner.server.limits.Load()
 	if n := c.queued(); n == 0 || n <= l.LowWater && !c.owner.server.scarce(l) {
@@ -58,7 +57,7 @@ func (c *Conn) resumeIfLow() {
 	}
 }
 
-// resume ends a pause for the send queue. The caller holds mu.
+// resume ends a pause that the send queue caused. The caller holds mu.
 func (c *Conn) resume() {
 	b := c.sending
 	if b == nil || b.paused == 0 {
@@ -73,7 +72,7 @@ func (c *Conn) resume() {
 	}
 }
 
-// readOn reads again when neither the send queue nor a receive rate forbids it. The caller holds mu.
+// readOn resumes reading, unless the send queue or a receive rate still pauses it. The caller holds mu.
 func (c *Conn) readOn() {
 	if c.sending != nil && c.sending.paused != 0 || c.extra != nil && c.extra.rate != nil && c.extra.rate.paused {
 		return

@@ -13,48 +13,48 @@ import (
 )
 
 const (
-	// MaxBans is the most bans that a server keeps, those that have expired not counted.
+	// MaxBans is the most bans that a server keeps. Expired ones do not count.
 	MaxBans = ban.Max
-	// MaxBanDuration is the longest time that a ban can be made for: ten years.
+	// MaxBanDuration is the longest duration of a ban: ten years.
 	MaxBanDuration = ban.MaxDuration
 )
 
-// ErrTooManyBans says that there are MaxBans already. Nothing was changed.
+// ErrTooManyBans says that there are MaxBans already. No ban was changed.
 var ErrTooManyBans = ban.ErrTooMany
 
-// BanTargetError says that a text is no target of a ban: Target is the text, and Identity whether an identity was
-// expected.
+// BanTargetError says that a text is not the target of a ban. Target is the text, and Identity says whether an identity
+// was expected.
 type BanTargetError = ban.TargetError
 
-// BanFileInUseError says that another server has Config.BanFile: Path is the file, and Err the error of locking it.
+// BanFileInUseError says that another server uses Config.BanFile. Path is the file, and Err the error of locking it.
 type BanFileInUseError = ban.InUseError
 
-// BanDurationError says that a ban cannot last for its Duration.
+// BanDurationError says that a ban cannot have this Duration: it is negative or more than MaxBanDuration.
 type BanDurationError = ban.DurationError
 
-// AddBanRequest says which peers a ban is for, and how long.
+// AddBanRequest selects the peers to ban and the duration of the ban.
 type AddBanRequest struct {
 	Target   string        // an IP address, a network in CIDR form, or an identity
 	Identity bool          // whether the target is an identity
-	Duration time.Duration // 0: until it is removed; at most MaxBanDuration
-	Reason   string        // for the record
-	Keep     bool          // leaves live connections alone
-	Actor    event.Actor   // for records; the zero value makes none
+	Duration time.Duration // 0 to MaxBanDuration; 0 lasts until the ban is removed
+	Reason   string        // the operator's words for records; cut to event.MaxText bytes
+	Keep     bool          // keeps the live connections of the target
+	Actor    event.Actor   // the author in records; the zero value makes none
 }
 
 // AddBanResult is the ban that AddBan made.
 type AddBanResult struct {
-	Ban      Ban
-	Replaced bool   // it took the place of another of the same target
-	Durable  bool   // it is in a file
-	Closed   uint64 // live connections that are being closed for it
+	Ban      Ban    // the ban that was made
+	Replaced bool   // whether the ban replaced another of the same target
+	Durable  bool   // whether the ban is in a file and survives a restart
+	Closed   uint64 // live connections that are being closed for the ban
 }
 
-// AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is
-// flushed for at most a second. A peer is known by its remote address, which is the one of a PROXY header where that
-// was believed, and by its certificate's identity. AddBan waits for the ban file to be on the disk, and not for the
-// connections. The ban is carried out whole even when ctx ends. The error is a *BanTargetError, a *BanDurationError,
-// ErrTooManyBans, or that of writing the file, and then nothing has changed.
+// AddBan refuses new connections of a target, and closes the live ones with ReasonBanned. Their queues are flushed for
+// at most a second. A peer is known by its remote address, which is the one in a believed PROXY header, and by the
+// identity in its certificate. AddBan blocks until the ban file is on the disk, but does not wait for the connections.
+// It ignores ctx. The error is a *BanTargetError, a *BanDurationError, ErrTooManyBans, or the error of writing the
+// file. After an error no ban has changed.
 func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
@@ -85,8 +85,8 @@ func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error
 	return result, nil
 }
 
-// closeBanned closes the live connections that a ban covers, and returns how many. The ban is published already: what
-// is admitted meanwhile closes by itself.
+// closeBanned closes the live connections that a ban covers, and returns their number. The ban is in force already, so
+// that a connection that is admitted meanwhile closes itself.
 func (s *Server) closeBanned(b *ban.Ban) (closed uint64) {
 	s.registry.Walk(func(c *Conn) bool {
 		if b.Target.Covers(c.identity.Remote.Addr(), c.identity.Known().Identity) && c.endFor(b) {
@@ -98,35 +98,36 @@ func (s *Server) closeBanned(b *ban.Ban) (closed uint64) {
 }
 
 const (
-	// banFlush is how long a connection that is closed for a ban has to take what is queued for it.
+	// banFlush is the flush timeout of a connection that is closed for a ban.
 	banFlush = time.Second
 )
 
-// Ban refuses connections from a network or of an identity.
+// Ban is a ban as lists and results show it. It is a copy.
 type Ban struct {
-	Target    string // a network in CIDR form, masked; or an identity
-	Identity  bool   // whether the target is an identity
-	Reason    string
-	CreatedBy string
-	CreatedAt time.Time
-	ExpiresAt time.Time // by the machine's clock; zero: never
-	Refused   uint64    // connections that it has refused since the server began
+	Target    string    // an identity, or a network in CIDR form without host bits
+	Identity  bool      // whether the target is an identity
+	Reason    string    // the operator's words; may be empty
+	CreatedBy string    // the identity of the caller that made it; may be empty
+	CreatedAt time.Time // by the machine's clock
+	ExpiresAt time.Time // by the machine's clock; zero for a ban that lasts until it is removed
+	Refused   uint64    // connections refused since the server began
 }
 
-// BanNotFoundError says that there is no ban of a target.
+// BanNotFoundError says that no ban has the Target.
 type BanNotFoundError struct{ Target string }
 
-// Error names the target.
+// Error quotes the target.
 func (e *BanNotFoundError) Error() string { return fmt.Sprintf("there is no ban of %.100q", e.Target) }
 
-// row is the ban as callers see it.
+// banRow returns a ban in the form that callers see.
 func banRow(b *ban.Ban) Ban {
 	return Ban{Target: b.Target.String(), Identity: b.Target.IsIdentity(), Reason: b.Reason, CreatedBy: b.CreatedBy,
 		CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt, Refused: b.Refused.Load()}
 }
 
-// banned reports whether a peer that wants to connect is banned. The text has the ban's author, end and reason. It
-// counts the refusal. The identity is that of a verified certificate; empty when there is none, or it is not known yet.
+// banned reports whether the peer of a new connection is banned, and counts the refusal. The text has the ban's author,
+// end and reason. The identity comes from a verified certificate; it is empty without one, and while it is not known
+// yet.
 func (s *Server) banned(addr netip.Addr, identity string) (text string, yes bool) {
 	b := s.bans.Find(addr, identity)
 	if b == nil {
@@ -136,9 +137,8 @@ func (s *Server) banned(addr netip.Addr, identity string) (text string, yes bool
 	return b.Text(), true
 }
 
-// endIfBanned closes a connection that was admitted while a ban of its peer was made. It is called when the connection
-// is in the registry: AddBan publishes the ban first and then goes through the registry, so that at least one of the
-// two sees the other.
+// endIfBanned closes a connection whose peer was banned during its admission. The connection must be in the registry.
+// AddBan publishes a ban first and walks the registry afterwards, so at least one of the two notices the other.
 func (c *Conn) endIfBanned() {
 	if c.owner.server.bans.Current.Load() == nil {
 		return
@@ -148,19 +148,19 @@ func (c *Conn) endIfBanned() {
 	}
 }
 
-// endFor closes a connection for a ban of its peer. It returns false when it is ending already.
+// endFor closes a connection for a ban of its peer. It returns false when the connection is ending already.
 func (c *Conn) endFor(b *ban.Ban) bool {
 	return c.end(ending{reason: ReasonBanned, text: b.Reason, by: b.CreatedBy, answering: true}, banFlush)
 }
 
-// reportDamage tells of a ban file that was damaged, in the log and in an ERROR event.
+// reportDamage reports a damaged ban file in the log and in an Error event.
 func (s *Server) reportDamage(damage error) {
 	s.config.Logger.Error("bans are lost", "error", damage)
 	s.log.Append(&event.Event{Type: event.Error, Detail: &event.ErrorDetail{Operation: event.OpBanFile,
 		Message: event.ShortText(damage.Error()), Count: 1}})
 }
 
-// closeBans lets another server have the ban file.
+// closeBans lets another server use the ban file.
 func (s *Server) closeBans() {
 	if err := s.bans.Close(); err != nil {
 		s.config.Logger.Warn("closing the ban file failed", "error", err)
@@ -169,20 +169,21 @@ func (s *Server) closeBans() {
 
 // ListBansRequest selects a page of bans.
 type ListBansRequest struct {
-	After         string // Target of the last one of the page before; empty for the first
-	AfterIdentity bool   // whether that is an identity
-	Limit         int    // most rows; 0 or less: DefaultLimit
+	After         string // Target of the last ban of the previous page; empty for the first page
+	AfterIdentity bool   // whether After is an identity
+	Limit         int    // most bans of the page; 0 or less means DefaultLimit
 }
 
-// BanPage is a page of bans: networks in the order of their addresses, then identities in the order of their bytes.
+// BanPage is a page of bans. Networks come in the order of their addresses, then identities in the order of their
+// bytes.
 type BanPage struct {
-	Bans  []Ban
-	More  bool // there are more behind it
-	Total int
+	Bans  []Ban // the bans of the page
+	More  bool  // whether more bans follow
+	Total int   // bans in all, expired ones not counted
 }
 
-// ListBans returns bans that have not expired. One that is there throughout a walk over the pages appears in it exactly
-// once. The error is a *BanTargetError of After.
+// ListBans returns a page of the bans that have not expired. A ban that exists throughout a walk over the pages appears
+// in it exactly once. ListBans does not block, and ignores ctx. The error is a *BanTargetError about After.
 func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error) {
 	rows := s.bans.Current.Load().Lasting(time.Now())
 	page := BanPage{Total: len(rows)}
@@ -207,13 +208,13 @@ func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error)
 
 // RemoveBanRequest names a ban to remove.
 type RemoveBanRequest struct {
-	Target   string      // as for AddBanRequest
+	Target   string      // as in AddBanRequest
 	Identity bool        // whether the target is an identity
-	Actor    event.Actor // for records; the zero value makes none
+	Actor    event.Actor // the author in records; the zero value makes none
 }
 
-// RemoveBan ends a ban and returns it. The error is a *BanTargetError, a *BanNotFoundError, or that of writing the
-// file, and then nothing has changed.
+// RemoveBan removes a ban and returns it. It blocks until the ban file is on the disk, and ignores ctx. The error is a
+// *BanTargetError, a *BanNotFoundError, or the error of writing the file. After an error no ban has changed.
 func (s *Server) RemoveBan(_ context.Context, r RemoveBanRequest) (Ban, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {

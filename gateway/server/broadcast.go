@@ -11,23 +11,22 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// ErrTooManyRequests says that 4,096 broadcasts with a RequestID were made within two minutes. The broadcast was not
-// made.
+// ErrTooManyRequests says that 4,096 broadcasts with a RequestID came within two minutes. The broadcast was not made.
 var ErrTooManyRequests = replay.ErrTooMany
 
-// RequestIDError says that a RequestID was used for another broadcast within two minutes: ID is the one.
+// RequestIDError says that another broadcast within two minutes had the same RequestID. ID is the RequestID.
 type RequestIDError = replay.IDError
 
-// BroadcastRequest says which bytes go to which connections.
+// BroadcastRequest selects connections and has the bytes for them.
 type BroadcastRequest struct {
 	Data      []byte      // must not change afterwards
-	Match     Matcher     // nil: all
-	Exclude   []string    // IDs to leave out; those that name no live connection of this server change nothing
-	RequestID string      // makes a retry safe; empty: no such protection
-	Actor     event.Actor // for records; the zero value makes none
+	Match     Matcher     // nil selects all
+	Exclude   []string    // IDs of connections to leave out; an ID without a live connection has no effect
+	RequestID string      // makes a retry within two minutes safe; empty for no such protection
+	Actor     event.Actor // the author in records; the zero value makes none
 }
 
-// digest is what a retry with the same RequestID must have in common with the first request.
+// digest returns a digest of the request, which a retry with the same RequestID must match.
 func (r *BroadcastRequest) digest() [sha256.Size]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:", len(r.Exclude))
@@ -38,17 +37,17 @@ func (r *BroadcastRequest) digest() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// BroadcastResult counts the outcomes: Matched is the sum of Written, Queued, Dropped and Closed.
+// BroadcastResult counts connections by outcome. Matched is the sum of Written, Queued, Dropped and Closed.
 type BroadcastResult struct {
 	Matched, Written, Queued, Dropped, Closed uint64
 	Failures                                  []TargetOutcome // the first 100 that were neither written nor queued
-	Replayed                                  bool            // the answer of an earlier request with the same RequestID
+	Replayed                                  bool            // an earlier request with this RequestID got this answer
 }
 
-// Broadcast sends to every matching connection at most once, and nothing to one that connects meanwhile and was passed
-// by. It is carried out whole even when ctx ends, and does not wait for the peers: a full queue is an outcome. The
-// error is a *RequestIDError, ErrTooManyRequests, or ctx's while it waits for an earlier request with the same
-// RequestID.
+// Broadcast sends to every matching connection at most once. A connection that opens meanwhile may be left out.
+// Broadcast does not wait for peers: a full queue is an outcome. It is carried out whole even when ctx ends. A retry
+// waits for the first request with its RequestID, until ctx ends. The error is a *RequestIDError, ErrTooManyRequests,
+// or ctx's.
 func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastResult, error) {
 	if r.RequestID == "" {
 		return s.broadcast(r), nil
@@ -93,7 +92,7 @@ func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {
 		}
 		c.mu.Unlock()
 		switch {
-		case gone: // it was closed when the walk came to it
+		case gone: // it closed before the walk came to it
 		case o.Accepted():
 			t.Add(o)
 		default:

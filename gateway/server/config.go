@@ -17,11 +17,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// Engines are the names of the engines that this system has, the default first: `epoll` on Linux, and `net`.
+// Engines returns the names of this system's engines, the default first: `epoll` on Linux, and `net`.
 func Engines() []string { return slices.Clone(transport.Names) }
 
-// Config is the configuration of a server. The zero value of every field but Listeners and Handler is its default. New
-// copies it; the handlers, maps and slices in it must not change afterwards.
+// Config is the configuration of a server. Every field but Listeners and Handler may be left zero for its default. New
+// copies it. The handlers, maps and slices in it must not change afterwards.
 type Config struct {
 	// Node is the server's name, unique in a fleet: [a-z0-9-]{1,32}. Default: the host's name, made to fit.
 	// Hazard: two nodes of one name make IDs that cannot be told apart.
@@ -33,54 +33,55 @@ type Config struct {
 
 	// Limits are the bounds at the start.
 	Limits Limits
-	// BanFile is where bans are kept, so that they survive a restart: JSON, replaced whole at each change. Listen reads
-	// it; one that is damaged is set aside as BanFile.damaged- and the time, and there are no bans then. Default: none,
-	// and bans end with the process. Hazard: two servers must not have the same. On unix the second one is refused, by
-	// the lock on BanFile.lock; other systems do not prevent it. Edits of the file while the server runs are lost.
+	// BanFile is the file that keeps bans over a restart: JSON, replaced whole at each change. Listen reads it. Listen
+	// renames a damaged file to BanFile.damaged- and the time, and starts without bans. Default: none, and bans end with
+	// the process. Hazard: two servers must not share a BanFile. On unix the lock on BanFile.lock refuses the second
+	// server; other systems do not prevent it. Hazard: edits of the file while the server runs are lost.
 	BanFile string
-	// ConnectionDescriptors is how many connections the process has descriptors for, those not counted that are kept
-	// for other things. A Limits.MaxConnections above it, or none, is warned of when it comes into force. Default 0: it
-	// is not known, and nothing is said.
+	// ConnectionDescriptors is the number of file descriptors that the process can spare for connections. The server logs
+	// a warning when Limits.MaxConnections exceeds it or sets no limit. Default 0: the number is not known, and no warning
+	// is logged.
 	ConnectionDescriptors int
-	// IdleAction is what happens to a connection that was idle for Limits.IdleTimeout. Default IdleClose.
+	// IdleAction is the action for a connection that was idle for Limits.IdleTimeout. Default IdleClose.
 	IdleAction IdleAction
-	// CloseTimeout is how long a connection that Conn.Close ends may take to flush its queue and to hear the peer's FIN.
-	// More than 0. Default 5 s.
+	// CloseTimeout bounds the orderly end of a connection after Conn.Close: flushing its queue and waiting for the peer's
+	// FIN. It must be more than 0. Default 5 s.
 	CloseTimeout time.Duration
-	// DrainTimeout is the grace period of the drain that Serve starts when its context ends. More than 0; at most 24 h
-	// count. Default 30 s.
+	// DrainTimeout is the grace period of the drain that Serve starts when its context ends. It must be more than 0; at
+	// most 24 h count. Default 30 s.
 	DrainTimeout time.Duration
-	// EventLogSize is how many events are kept, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
-	// Hazard: an event takes about 100 bytes; one of a connection with labels, or of a verb with a filter or IDs, up to
-	// 12 KiB.
+	// EventLogSize is how many events the log keeps, rounded up to a multiple of 256. Default 65,536; at most 16,777,216.
+	// Hazard: an event takes about 100 bytes. An event about a connection with labels, or about a verb with a filter or
+	// IDs, takes up to 12 KiB.
 	EventLogSize int
-	// Engine moves the bytes: one of Engines. Default: the first of them.
+	// Engine is the name of the engine that moves the bytes, one of Engines. Default: the first of them.
 	Engine string
-	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close; the drain waits for it.
+	// OnDrain is called once when a drain begins, before the listeners close. The drain waits for it. Default nil: no
+	// call.
 	OnDrain func()
-	// Logger gets the lines for operators. Default: none. Hazard: the goroutines that serve connections write to it,
-	// though with none of the server's locks held; a logger that blocks holds connections up.
+	// Logger gets the lines for operators. Default: none. Hazard: a logger that blocks holds up connections, because the
+	// goroutines that serve them write to it. They hold no connection's lock meanwhile.
 	Logger hclog.Logger
-	// Version is what Gateway reports. Default "devel".
+	// Version is the program's version, which Gateway reports. Default "devel".
 	Version string
 }
 
 // ListenerConfig is one data-plane address.
 type ListenerConfig struct {
-	// Name is the listener's name in connections and events; unique in a server. Default: Address as given.
+	// Name is the listener's name in connections and events. It must be unique in a server. Default: Address as given.
 	Name string
 	// Address is `host:port` (an empty host means every address, port 0 a free one) or `unix:///path`.
 	Address string
-	// Handler serves its connections. Default: Config.Handler.
+	// Handler serves the listener's connections. Default: Config.Handler.
 	Handler Handler
-	// TLS makes its connections TLS, with at least a certificate or a function that has one. Its functions may be
-	// called by many goroutines at once. Default nil: plain TCP.
+	// TLS makes the listener's connections TLS. It needs at least a certificate, or a function that returns one. Several
+	// goroutines may call its functions at once. Default nil: plain TCP.
 	TLS *tls.Config
-	// Proxy is the use of PROXY headers. Default ProxyOff.
+	// Proxy says whether connections begin with PROXY headers. Default ProxyOff.
 	Proxy ProxyMode
-	// ProxyTrusted are the networks whose PROXY headers are believed; at least one, unless Proxy is ProxyOff or the
-	// address is that of a unix socket, where every process that may open its file is believed. Hazard: a host in them
-	// can claim any address, and so pass by every limit, list and ban of addresses.
+	// ProxyTrusted are the networks whose PROXY headers are believed. At least one is required, unless Proxy is ProxyOff
+	// or Address is a unix socket: every process that may open the socket's file is believed. Hazard: a host in these
+	// networks can claim any address, and so evade every limit, list and ban on addresses.
 	ProxyTrusted []netip.Prefix
 }
 
@@ -90,11 +91,11 @@ type ProxyMode int
 // The modes.
 const (
 	ProxyOff      ProxyMode = iota // a header is data like any other
-	ProxyOptional                  // from a trusted balancer, connections may begin with one; others' first bytes are data
+	ProxyOptional                  // a trusted balancer's connections may begin with one; from other peers it is data
 	ProxyRequired                  // connections must come from a trusted balancer, and begin with one
 )
 
-// String returns the mode's name as flags have it.
+// String returns the mode's name in flags.
 func (m ProxyMode) String() string {
 	switch m {
 	case ProxyOptional:
@@ -105,16 +106,16 @@ func (m ProxyMode) String() string {
 	return "off"
 }
 
-// IdleAction is what happens to an idle connection.
+// IdleAction is the action for an idle connection.
 type IdleAction int
 
 // The idle actions.
 const (
-	IdleClose  IdleAction = iota // an IDLE_TIMEOUT event, and the connection is closed
-	IdleNotify                   // the event only, once for each idle period
+	IdleClose  IdleAction = iota // publishes an IDLE_TIMEOUT event and closes the connection
+	IdleNotify                   // publishes the event only, once for each idle period
 )
 
-// String returns the action's name as flags have it.
+// String returns the action's name in flags.
 func (a IdleAction) String() string {
 	if a == IdleNotify {
 		return "notify"
@@ -127,12 +128,12 @@ const (
 	defaultDrainTimeout = 30 * time.Second
 	defaultEventLogSize = 65_536
 	maxEventLogSize     = 1 << 24
-	// handlerReserve is by how much a handler's answer may exceed the queue's limit: one read, and as much again for
-	// what the handler adds.
+	// handlerReserve is how far a handler's answer may exceed the queue's limit, in bytes: one read, and as much again for
+	// bytes that the handler adds.
 	handlerReserve = 128 << 10
 )
 
-// withDefaults returns the configuration with every default filled in, or an error that names the field.
+// withDefaults returns the configuration with every default filled in. The error names the field.
 func (c Config) withDefaults() (Config, error) {
 	if c.Node == "" {
 		c.Node = process.Node()
@@ -219,7 +220,7 @@ func (c *Config) validateListeners() error {
 	return nil
 }
 
-// validateAdmission checks TLS and PROXY of a listener.
+// validateAdmission checks the TLS and PROXY fields of a listener.
 func (l *ListenerConfig) validateAdmission() error {
 	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
 		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one",

@@ -6,16 +6,16 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// Connection is a copy of a connection as it was at one moment. Its map of labels must not be modified.
+// Connection is a copy of a connection's state at one moment. Its map of labels must not be modified.
 type Connection = event.Connection
 
-// State is a connection's place in its life.
+// State is a stage in the life of a connection.
 type State = event.State
 
 // CloseReason says why a connection ended. The first reason wins.
 type CloseReason = event.CloseReason
 
-// The close reasons that a handler may use or meet; event has what each means.
+// The close reasons that a handler may use or meet. Package event documents each.
 const (
 	ReasonPeerClosed       = event.ReasonPeerClosed
 	ReasonPeerReset        = event.ReasonPeerReset
@@ -31,18 +31,17 @@ const (
 	ReasonQueueBudget      = event.ReasonQueueBudget
 )
 
-// Matcher selects connections, for example a compiled filter of package filter. It must be safe for concurrent use and
-// must not block or keep the Connection.
+// Matcher selects connections, for example a compiled filter of package filter. Several goroutines may call it at once.
+// It must not block, and must not keep the Connection.
 type Matcher interface {
-	// MatchAt reports whether the connection, as it is in info, is selected at a moment: now, or the time of the event
-	// that has info.
+	// MatchAt reports whether the connection is selected at a moment: now, or the time of the event that info belongs to.
 	MatchAt(info *Connection, at time.Time) bool
-	// String returns the source, for records and for other nodes.
+	// String returns the source of the Matcher, for records and for other nodes of a fleet.
 	String() string
 }
 
-// MatchFunc makes a Matcher of a function, which must be safe for concurrent use and must not block or keep the
-// Connection. Records call it `func`.
+// MatchFunc turns a function into a Matcher. Several goroutines may call it at once. It must not block, and must not
+// keep the Connection. Records call it `func`.
 type MatchFunc func(info *Connection, at time.Time) bool
 
 // MatchAt calls f.

@@ -18,8 +18,8 @@ type GroupBy struct {
 	read func(*Connection) string
 }
 
-// ParseGroupBy reads `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket), or `labels.` and a
-// label's key ("" where it is not set). The error names these.
+// ParseGroupBy reads the name of a property: `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket),
+// or `labels.` and a label's key ("" where it is not set). The error lists these names.
 func ParseGroupBy(text string) (GroupBy, error) {
 	if read := group.Reader(text); read != nil {
 		return GroupBy{name: text, read: read}, nil
@@ -31,31 +31,31 @@ func ParseGroupBy(text string) (GroupBy, error) {
 		"or labels. and a label's key, as in labels.room", text)
 }
 
-// String returns the text that was parsed.
+// String returns the text that ParseGroupBy read.
 func (g GroupBy) String() string { return g.name }
 
 // CountRequest selects the connections that Count counts.
 type CountRequest struct {
-	State ListState // the zero value: ListLive
-	Match Matcher   // nil: all
-	By    GroupBy   // the zero value: one number for all
+	State ListState // the zero value means ListLive
+	Match Matcher   // nil selects all
+	By    GroupBy   // the zero value counts without groups
 }
 
-// CountResult is how many connections there are: Count is the sum of the Groups and Other.
+// CountResult is the number of selected connections. With By, Count is the sum of Groups and Other.
 type CountResult struct {
-	Count  uint64  // the selected connections
+	Count  uint64  // selected connections
 	Total  int     // live connections, selected or not
-	Groups []Group // with By: the largest, at most MaxGroups, in descending order; those of one size by their values
+	Groups []Group // with By: the largest groups, at most MaxGroups, in descending order; equal ones by value
 	Other  uint64  // with By: connections in none of Groups
 }
 
-// Group is how many connections have a value in common: Value and Count.
+// Group is the number of connections with one value of a property: Value and Count.
 type Group = group.Group
 
-// Count counts connections. One that is live throughout is counted exactly once, and judged as it is when the count
-// comes to it; one that comes meanwhile is left out. It holds no lock that a new connection needs while it looks at
-// connections. With more than 100,000 different values of By, only those that it met first are counted apart; the rest
-// is in Other. The error is ctx's.
+// Count counts connections. It counts a connection that is live throughout exactly once, as it is when the count comes
+// to it, and leaves out a connection that opens meanwhile. It holds no lock that a new connection needs while it
+// examines connections. It counts at most 100,000 different values of By apart, the first ones that it meets; Other has
+// the rest. The error is ctx's.
 func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error) {
 	result, state := CountResult{Total: s.registry.Live()}, r.State.orLive()
 	if r.Match == nil && r.By.read == nil && state == ListLive {

@@ -10,42 +10,42 @@ import (
 const (
 	// maxGrace is the longest grace period.
 	maxGrace = 24 * time.Hour
-	// maxFlush is how long the connections that are left at the end of a drain have to be flushed. It is part of the
-	// grace period where that is long enough: a fifth of it at most.
+	// maxFlush is the longest flush at the end of a drain. A flush takes a fifth of the grace period at most, and is part
+	// of it.
 	maxFlush = 2 * time.Second
-	// hurriedFlush is the flush of a drain without a grace period.
+	// hurriedFlush is the flush of a drain without a grace period, which comes on top of it.
 	hurriedFlush = time.Second
 )
 
-// drain is the one drain of a server. The server's mu guards it.
+// drain is the only drain of a server. Server.mu guards it.
 type drain struct {
 	deadline time.Time // when every connection is closed
 	flush    time.Duration
 	reason   string
 	by       string
-	asked    []DrainRequest // their farewells have not been sent, nor are they recorded
-	left     uint64         // connections that did not end by themselves; known when the drain is over
-	over     bool           // nothing is left: a request that comes now is recorded at once
-	changed  chan struct{}  // capacity 1; gets a token when somebody joins
+	asked    []DrainRequest // requests whose farewell is not sent and whose record is not made
+	left     uint64         // connections that did not end by themselves; set together with over
+	over     bool           // every connection has ended: a request is recorded at once
+	changed  chan struct{}  // capacity 1; gets a token when a request joins
 }
 
 // DrainRequest says how connections end in a drain.
 type DrainRequest struct {
-	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h
-	Reason   string        // for records and the Closed events
+	Grace    time.Duration // time for connections to end by themselves, 0 to 24 h
+	Reason   string        // the operator's words for records and the Closed events
 	Farewell []byte        // sent to every live connection; must not change afterwards
-	Actor    event.Actor   // for records; the zero value, for the process itself, makes none
+	Actor    event.Actor   // the author in records; the zero value, which is the process itself, makes none
 }
 
 // DrainStatus describes the drain that a request started or joined.
 type DrainStatus struct {
-	Joined      bool      // a drain was under way already
+	Joined      bool      // whether a drain was under way already
 	Deadline    time.Time // when every connection is closed
-	Connections int       // live ones at the request
+	Connections int       // live connections at the request
 }
 
-// StartDrain starts the drain that ends Serve, or joins the one under way: then the earlier deadline holds, the
-// farewell is sent too, and the first reason stays. It returns at once.
+// StartDrain starts the drain that ends Serve, or joins the one under way. It returns at once. A joined drain takes the
+// earlier of the two deadlines, sends the new farewell too, and keeps its reason.
 func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	grace := min(max(r.Grace, 0), maxGrace)
 	flush := min(maxFlush, grace/5)
@@ -55,8 +55,8 @@ func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	return s.drainBy(time.Now().Add(grace), flush, r)
 }
 
-// drainBy starts the drain, or joins it, with the deadline for closing connections and the time before it for flushing
-// them.
+// drainBy starts or joins the drain. It closes all connections by the deadline, and begins to flush them that long
+// before it.
 func (s *Server) drainBy(deadline time.Time, flush time.Duration, r DrainRequest) DrainStatus {
 	status, over := s.joinDrain(r, deadline, flush)
 	if over {
@@ -65,7 +65,7 @@ func (s *Server) drainBy(deadline time.Time, flush time.Duration, r DrainRequest
 	return status
 }
 
-// joinDrain starts or joins the drain.
+// joinDrain starts or joins the drain; over says that the drain has ended already.
 func (s *Server) joinDrain(r DrainRequest, deadline time.Time, flush time.Duration) (status DrainStatus, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +95,8 @@ func (s *Server) drainTimes() (deadline, flushAt time.Time) {
 	return s.drain.deadline, s.drain.deadline.Add(-s.drain.flush)
 }
 
-// runDrain is the drain: health first, then the listeners and what they were admitting, then the connections, and at
-// the deadline the rest.
+// runDrain runs the drain. OnDrain comes first, so that health checks fail before the listeners close. Then it refuses
+// pending connections, waits for connections to end by themselves, and closes the rest by the deadline.
 func (s *Server) runDrain() {
 	d := s.drain // set before drainSet was closed, and never replaced
 	if s.config.OnDrain != nil {
@@ -122,7 +122,7 @@ func (s *Server) runDrain() {
 	s.config.Logger.Info("drain ended", "ended", before-left, "closed", left)
 }
 
-// answerAsked sends the farewells that were asked for, and records each request with its outcomes.
+// answerAsked sends the farewells of new requests, and records each request with its outcomes.
 func (s *Server) answerAsked() {
 	s.mu.Lock()
 	asked := s.drain.asked
@@ -144,7 +144,7 @@ func (s *Server) answerAsked() {
 	}
 }
 
-// awaitEmpty waits until no connection is left or it is time to close the rest, and returns how many are left.
+// awaitEmpty waits until no connection is left or the flush must begin, and returns how many are left.
 func (s *Server) awaitEmpty(d *drain) uint64 {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -167,8 +167,8 @@ func (s *Server) awaitEmpty(d *drain) uint64 {
 	}
 }
 
-// closeRest flushes and closes what is left, by the deadline. A quarter of the flush is left for closing the sockets of
-// those that did not finish by themselves: there may be many.
+// closeRest flushes and closes the remaining connections by the deadline. It keeps a quarter of the flush for closing
+// the sockets that did not finish by themselves, because there may be many.
 func (s *Server) closeRest(d *drain) {
 	deadline, _ := s.drainTimes()
 	s.registry.Walk(func(c *Conn) bool {
@@ -183,7 +183,7 @@ func (s *Server) closeRest(d *drain) {
 		case <-d.changed:
 			s.answerAsked()
 		case <-timer.C:
-			s.registry.Walk(func(c *Conn) bool { // those that were ending already, with a longer flush
+			s.registry.Walk(func(c *Conn) bool { // also those that were ending already, with a longer flush
 				c.cutShort()
 				return true
 			})

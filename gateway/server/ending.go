@@ -6,45 +6,44 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// ending is how a connection ends. There is one for each connection, made by the first cause.
+// ending says how a connection ends. The first cause makes it, and it is the only one.
 type ending struct {
 	reason    CloseReason
 	text      string
 	by        string
 	closedAt  time.Time
-	unsent    uint64           // bytes accepted that the kernel never took, or threw away with a reset
-	timer     *time.Timer      // closes at the end of the flush timeout; nil for an ending without a flush
-	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
-	farewell  []byte           // to be put behind what is queued
-	answering bool             // the handler's call that is under way may still send; what follows waits for it
+	unsent    uint64           // accepted bytes that the kernel never took, or that a reset threw away
+	timer     *time.Timer      // ends the flush; nil for an ending without a flush
+	watch     func(Connection) // called once after the connection has closed and its event is published; may be nil
+	farewell  []byte           // goes behind the queued bytes
+	answering bool             // the running call of the handler may still send; the farewell and FIN wait for it
 }
 
-// Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or
-// Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does
-// nothing.
+// Close ends the connection in order. It flushes the queue, sends FIN, and closes the socket when the peer has finished
+// too, or after Config.CloseTimeout. It returns at once. The first reason wins; a later call does nothing.
 func (c *Conn) Close(reason CloseReason) {
 	c.end(ending{reason: reason}, c.owner.server.config.CloseTimeout)
 }
 
-// Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but
-// cuts an ending that still flushes short.
+// Abort ends the connection without flushing: the peer gets RST. It returns at once. The first reason wins; a later
+// call only cuts short a flush.
 func (c *Conn) Abort(reason CloseReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endNow(ending{reason: reason}, true)
 }
 
-// end begins the orderly end: the farewell goes behind what is queued, nothing more is accepted, received bytes are
-// discarded, and the socket closes when the peer has finished or after flush. With answering, a handler's call that is
-// under way answers first, so that no byte that it was given is lost. It returns false when the connection is ending
-// already.
+// end begins the orderly end. The farewell goes behind the queued bytes. From then on sends are refused, and received
+// bytes are discarded. The socket closes when the peer has finished too, or after flush. With answering, a running call
+// of the handler may still send, so that every byte that it was given is answered. It returns false when the connection
+// is ending already.
 func (c *Conn) end(e ending, flush time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.beginEnd(e, flush)
 }
 
-// beginEnd is end for callers that hold mu.
+// beginEnd does the work of end. The caller holds mu.
 func (c *Conn) beginEnd(e ending, flush time.Duration) bool {
 	if c.ending != nil || c.has(flagDone|flagClosed) {
 		return false
@@ -58,13 +57,13 @@ func (c *Conn) beginEnd(e ending, flush time.Duration) bool {
 	return true
 }
 
-// setEnding notes the first cause, and shows it to the handler's calls; see leave. The caller holds mu.
+// setEnding records the first cause, and shows it to calls of the handler; see leave. The caller holds mu.
 func (c *Conn) setEnding(e ending) {
 	c.ending = &e
 	c.ends.Store(true)
 }
 
-// windUp puts the farewell behind what is queued, and FIN behind that. The caller holds mu.
+// windUp puts the farewell behind the queued bytes, and FIN behind the farewell. The caller holds mu.
 func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
@@ -79,7 +78,7 @@ func (c *Conn) windUp() {
 	c.finishIfDone()
 }
 
-// cutShort closes a connection whose flush took too long. Bytes that the kernel has taken still go to the peer.
+// cutShort closes a connection whose flush took too long. The peer still gets the bytes that the kernel has taken.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,10 +94,10 @@ func (c *Conn) endNow(e ending, reset bool) {
 	c.stop(reset)
 }
 
-// disown counts bytes as unsent that the kernel had taken and that a reset throws away. The caller holds mu.
+// disown counts the bytes in the kernel, which a reset throws away, as unsent. The caller holds mu.
 func (c *Conn) disown(held int) {
 	if c.has(flagFinished) {
-		held-- // the FIN
+		held-- // the FIN counts as one
 	}
 	held = min(held, int(c.sent.Load()))
 	if held <= 0 {
@@ -109,7 +108,7 @@ func (c *Conn) disown(held int) {
 	c.ending.unsent += uint64(held)
 }
 
-// stop makes the socket close. The caller holds mu.
+// stop tells the socket to close. The caller holds mu.
 func (c *Conn) stop(reset bool) {
 	if c.has(flagDone) {
 		return
@@ -121,8 +120,8 @@ func (c *Conn) stop(reset bool) {
 	c.socket.Close(reset)
 }
 
-// CloseWrite finishes the gateway's side: FIN is sent behind what is queued. The peer may go on sending; when it has
-// finished too, the connection is closed with ReasonPeerClosed. A second call does nothing.
+// CloseWrite finishes the gateway's side: FIN follows the queued bytes. The peer may go on sending. When it finishes
+// too, the connection closes with ReasonPeerClosed. CloseWrite returns at once; a second call does nothing.
 func (c *Conn) CloseWrite() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,14 +129,14 @@ func (c *Conn) CloseWrite() {
 	c.finishIfDone()
 }
 
-// finishIfDone sends FIN when it is due and the queue is empty, and closes when both sides have finished. The caller
-// holds mu.
+// finishIfDone sends FIN when it is due and the queue is empty, and closes the socket when both sides have finished.
+// The caller holds mu.
 func (c *Conn) finishIfDone() {
 	if !c.has(flagFinish) || c.queued() > 0 || c.has(flagDone) || !c.has(flagOpened) ||
 		c.ending != nil && c.ending.answering {
 		return
 	}
-	if !c.has(flagFinished | flagPeerEnded) { // after the peer's end, closing sends the FIN
+	if !c.has(flagFinished | flagPeerEnded) { // after the peer's end, closing the socket sends the FIN
 		c.flags |= flagFinished
 		if err := c.socket.CloseWrite(); err != nil {
 			c.fail(event.OpWrite, err)

@@ -11,15 +11,15 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// endpoint is the connection as its socket sees it: the calls of transport.Endpoint, in their order.
+// endpoint is the side of a connection that its socket calls, with the methods of transport.Endpoint in their order.
 type endpoint struct{ *Conn }
 
-// Opened is the first call of the socket's loop.
+// Opened implements transport.Endpoint.
 func (c endpoint) Opened() {
 	c.inCall.Store(true)
 	c.mu.Lock()
 	c.flags |= flagOpened
-	if c.queued() > 0 && c.socket.Flush() { // a verb was faster than the loop
+	if c.queued() > 0 && c.socket.Flush() { // a verb came before the loop
 		c.flags |= flagFlushing
 	}
 	c.finishIfDone()
@@ -28,7 +28,7 @@ func (c endpoint) Opened() {
 	c.owner.config.Handler.Open(c.Conn)
 }
 
-// Received hands bytes to the handler, or discards them when the connection is being closed.
+// Received passes bytes to the handler, or discards them while the connection is ending.
 func (c endpoint) Received(p []byte, at moment) {
 	c.received.Add(uint64(len(p)))
 	c.active.Store(int64(at))
@@ -48,7 +48,7 @@ func (c endpoint) Received(p []byte, at moment) {
 	c.owner.config.Handler.Data(c.Conn, p)
 }
 
-// discard counts bytes that no handler will see.
+// discard counts bytes that no handler gets.
 func (c endpoint) discard(n int) {
 	c.mu.Lock()
 	c.more().discarded += uint64(n)
@@ -56,13 +56,13 @@ func (c endpoint) discard(n int) {
 	c.leave()
 }
 
-// publishData is apart from Received so that its large frame is not on the stack of every connection: an idle one keeps
-// the stack that its last read needed.
+// publishData is not inlined into Received: its large frame would stay on the stack of every connection, because an
+// idle connection keeps the stack that its last read needed.
 //
 //go:noinline
 func (c endpoint) publishData(p []byte) { c.owner.server.log.AppendData(c.Info(), p) }
 
-// Ended notes the peer's FIN.
+// Ended handles the peer's FIN.
 func (c endpoint) Ended() {
 	c.inCall.Store(true)
 	c.mu.Lock()
@@ -79,17 +79,17 @@ func (c endpoint) Ended() {
 	c.owner.config.Handler.End(c.Conn)
 }
 
-// Failed ends the connection for a read error.
+// Failed ends the connection after an error of reading.
 func (c endpoint) Failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fail(event.OpRead, err)
 }
 
-// fail ends the connection at once for an error of its socket. The caller holds mu.
+// fail ends the connection at once after an error of its socket. The caller holds mu.
 func (c *Conn) fail(op event.Operation, err error) {
 	if c.has(flagDone) || c.has(flagClosed) {
-		return // the error is what closing looks like from inside a call
+		return // closing makes a call under way fail
 	}
 	reason := ReasonIOError
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) ||
@@ -101,7 +101,7 @@ func (c *Conn) fail(op event.Operation, err error) {
 	c.endNow(ending{reason: reason, text: text}, false)
 }
 
-// handled follows every call of the handler: a panic ends the connection.
+// handled follows every call of the handler, and ends the connection after a panic.
 func (c endpoint) handled() {
 	if v := recover(); v != nil {
 		text := c.panicked("handler panicked", v)
@@ -112,10 +112,10 @@ func (c endpoint) handled() {
 	c.leave()
 }
 
-// leave ends a handler's call: what came meanwhile and let the handler answer first goes on.
+// leave ends a call of the handler. It continues an ending that waits for the call.
 //
-// The goroutine that begins to end a connection stores ends and then loads inCall; a call stores inCall and then loads
-// ends. So at least one of the two sees the other, without a lock for each call.
+// The goroutine that begins an ending stores ends and then loads inCall. A call stores inCall and then loads ends. So
+// at least one of the two notices the other, without a lock for each call.
 func (c endpoint) leave() {
 	c.inCall.Store(false)
 	if !c.ends.Load() {
@@ -128,7 +128,7 @@ func (c endpoint) leave() {
 	}
 }
 
-// panicked records a handler's panic and returns its text. It runs while the stack still has the cause.
+// panicked records a panic of the handler, and returns its text. It must run while the stack still shows the cause.
 func (c endpoint) panicked(message string, v any) string {
 	text := event.ShortText(fmt.Sprint(v))
 	c.owner.server.config.Logger.Error(message, "conn", c.ID(), "panic", text, "stack", string(debug.Stack()))
@@ -138,7 +138,7 @@ func (c endpoint) panicked(message string, v any) string {
 	return text
 }
 
-// Closed is the last call: the descriptor is closed.
+// Closed follows the close of the descriptor. It publishes the end of the connection.
 func (c endpoint) Closed() {
 	c.mu.Lock()
 	c.flags |= flagClosed | flagDone

@@ -8,12 +8,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// progressChecks is how often in a write timeout the kernel is asked whether the peer takes what it holds. The kernel's
-// buffers have room for megabytes, and it says that there is room again only when much of them is empty: a peer that
-// reads slowly but steadily must not be taken for one that does not read.
+// progressChecks is how often in a write timeout the server asks the kernel whether the peer takes the bytes in the
+// kernel's buffers. These buffers hold megabytes, and the kernel reports space again only when a large part of them is
+// empty. Without the question, a peer that reads slowly but steadily would look like one that does not read.
 const progressChecks = 4
 
-// NextWrite returns the next bytes of the queue, and until when to try before looking whether the peer makes progress.
+// NextWrite returns the next bytes of the queue, and the moment of the next look at the peer's progress.
 func (c endpoint) NextWrite() ([]byte, moment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -26,7 +26,7 @@ func (c endpoint) NextWrite() ([]byte, moment) {
 	return p, c.owner.server.now() + moment(c.owner.server.limits.Load().WriteTimeout/progressChecks)
 }
 
-// Wrote takes note of progress, or of the lack of it.
+// Wrote records progress, or the lack of it.
 func (c endpoint) Wrote(n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,13 +44,13 @@ func (c endpoint) Wrote(n int, err error) {
 	switch b := c.sending; {
 	case err != nil:
 		c.judgeProgress()
-	case n == 0 && b != nil: // a part of a TLS record was taken
+	case n == 0 && b != nil: // the kernel took a part of a TLS record
 		b.progress, b.held = c.owner.server.now(), -1
 	}
 	c.finishIfDone()
 }
 
-// judgeProgress closes a peer that took nothing for the write timeout. The caller holds mu.
+// judgeProgress closes a peer that has taken nothing for the write timeout. The caller holds mu.
 func (c *Conn) judgeProgress() {
 	b := c.sending
 	if b == nil || b.queue.Size == 0 {

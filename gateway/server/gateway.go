@@ -10,53 +10,55 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 )
 
-// GatewayInfo describes a server at one moment.
+// GatewayInfo is the state of a server at one moment. It is a copy, except for the maps and slices in Config, which
+// must not be modified.
 type GatewayInfo struct {
-	Node, Incarnation string // the name, and the life of the server under that name
-	Version           string // Config.Version
-	Engine            string // one of Engines
-	StartedAt         time.Time
-	Uptime            time.Duration
-	Listeners         []ListenerInfo
-	Config            Config // with every default filled in, and the limits in force
+	Node, Incarnation string         // the server's name, and the ID of this life of it
+	Version           string         // Config.Version
+	Engine            string         // one of Engines
+	StartedAt         time.Time      // when New was called
+	Uptime            time.Duration  // time since StartedAt
+	Listeners         []ListenerInfo // in the order of Config.Listeners
+	Config            Config         // with every default filled in, and the limits in force
 	Totals            Totals
-	Cursor            event.Cursor // the position of the newest event
-	OldestSequence    uint64       // of the events that the log keeps
-	EventLogSize      int          // events that the log keeps at most
-	Draining          bool
-	DrainDeadline     time.Time // zero unless Draining
-	Process           ProcessInfo
+	Cursor            event.Cursor // position of the newest event
+	OldestSequence    uint64       // sequence of the oldest event that the log keeps; 0 without one
+	EventLogSize      int          // most events that the log keeps
+	Draining          bool         // whether a drain has begun
+	DrainDeadline     time.Time    // when the drain closes every connection; zero without a drain
+	Process           ProcessInfo  // of the whole process
 }
 
-// ListenerInfo describes a listener: Name as configured, Address with its real port.
+// ListenerInfo describes a listener. Name is the configured one; Address has the real port.
 type ListenerInfo struct {
 	Name, Address string
-	Handler       string // the handler's Name(), or `custom` when it has no such method
-	Open          bool   // accepts connections
-	Connections   int    // live ones
-	TLS           bool   // whether connections are TLS
-	ClientAuth    string // whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS
+	Handler       string // the handler's Name(), or `custom` without such a method
+	Open          bool   // whether it accepts connections
+	Connections   int    // live connections
+	TLS           bool   // whether its connections are TLS
+	ClientAuth    string // certificates of clients: `off`, `request` or `require`; empty without TLS
 	Proxy         string // PROXY headers: `off`, `optional` or `required`
 }
 
-// Totals are counted from the start of the incarnation; Connections, Pending, QueuedBytes and EventStreams are of now.
+// Totals counts from the start of the incarnation. Connections, Pending, QueuedBytes and EventStreams are numbers of
+// this moment.
 type Totals struct {
-	Connections int // live
-	// being admitted: their PROXY header or TLS handshake is not complete
+	Connections int // live connections
+	// sockets that are being admitted: their PROXY header or TLS handshake is not complete
 	Pending  int
-	Accepted uint64 // became live
+	Accepted uint64 // connections that became live
 	Refused  uint64 // the sum of Refusals
-	// by why they were not admitted: reasons that occurred
+	// refused connections by reason, without zeros
 	Refusals                                              map[CloseReason]uint64
-	AcceptErrors                                          uint64
-	Closed                                                map[CloseReason]uint64 // reasons that occurred
-	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64
+	AcceptErrors                                          uint64                 // errors of accepting
+	Closed                                                map[CloseReason]uint64 // closes by reason, without zeros
+	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64                 // see event.Connection
 	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
-	QueuedBytes                                           uint64 // in all send queues now
-	RatePauses                                            uint64 // how often reading was paused for a receive rate
+	QueuedBytes                                           uint64 // bytes in all send queues
+	RatePauses                                            uint64 // pauses of reading for a receive rate
 }
 
-// Gateway describes the server as it is now.
+// Gateway returns the state of the server. It does not block.
 func (s *Server) Gateway() GatewayInfo {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
@@ -79,7 +81,7 @@ func (s *Server) Gateway() GatewayInfo {
 	return g
 }
 
-// handlerName is what the handler calls itself, if it does.
+// handlerName returns the handler's own name, or `custom` without one.
 func handlerName(h Handler) string {
 	if named, ok := h.(interface{ Name() string }); ok {
 		return named.Name()
@@ -105,7 +107,7 @@ func (s *Server) totals() Totals {
 	return t
 }
 
-// occurred returns the counts of the reasons that occurred.
+// occurred returns the counts that are not 0, by reason.
 func occurred(counts *[event.ReasonCount]atomic.Uint64) map[CloseReason]uint64 {
 	found := make(map[CloseReason]uint64)
 	for reason := range counts {
@@ -116,7 +118,7 @@ func occurred(counts *[event.ReasonCount]atomic.Uint64) map[CloseReason]uint64 {
 	return found
 }
 
-// counters are what a server counts from its start.
+// counters counts from the start of the server.
 type counters struct {
 	received     counter.Sharded
 	sent         counter.Sharded
@@ -131,7 +133,7 @@ type counters struct {
 	refusals     [event.ReasonCount]atomic.Uint64
 }
 
-// clientAuth says in words what is asked of clients: `off`, `request` or `require`; empty without TLS.
+// clientAuth returns whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS.
 func clientAuth(config *tls.Config) string {
 	switch {
 	case config == nil:
@@ -144,9 +146,9 @@ func clientAuth(config *tls.Config) string {
 	return "request"
 }
 
-// ProcessInfo is the use of the whole process, other work in it included.
+// ProcessInfo is the use of the whole process, including work other than the server's.
 type ProcessInfo struct {
 	ResidentBytes uint64 // memory in RAM, without the kernel's socket buffers; 0 where it is not known
-	HeapBytes     uint64 // of the Go heap: live objects, and dead ones that were not freed yet
-	Goroutines    uint64
+	HeapBytes     uint64 // live objects of the Go heap, and dead ones that are not freed yet
+	Goroutines    uint64 // goroutines that exist
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 )
 
-// ID is a connection's ID, taken apart.
+// ID is a connection's ID in its parts.
 type ID = event.ID
 
 // ParseID reads `node.incarnation.seq`. The error is a *MalformedIDError.
@@ -16,14 +16,14 @@ func ParseID(s string) (ID, error) { return event.ParseID(s) }
 // MalformedIDError says that a text is not a connection ID.
 type MalformedIDError = event.MalformedIDError
 
-// NotFoundError says that there is no such connection here, and which kind of absence it is.
+// NotFoundError says that this server has no such connection. Outcome says why.
 type NotFoundError struct {
 	ID      string
-	Node    string  // this node
+	Node    string  // the name of this server
 	Outcome Outcome // OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode
 }
 
-// Error names the ID and says why it is not there.
+// Error quotes the ID and says why there is no such connection.
 func (e *NotFoundError) Error() string {
 	switch e.Outcome {
 	case OutcomeClosed:
@@ -39,7 +39,8 @@ func (e *NotFoundError) Error() string {
 	}
 }
 
-// find returns the live connection of an ID, or why there is none: OutcomeClosed when it existed.
+// find returns the live connection of an ID, or the reason why there is none: OutcomeClosed for a connection that
+// existed.
 func (s *Server) find(text string) (*Conn, ID, Outcome) {
 	id, err := ParseID(text)
 	switch {
@@ -59,8 +60,8 @@ func (s *Server) find(text string) (*Conn, ID, Outcome) {
 	return c, id, 0
 }
 
-// Conn returns a live connection by its ID, for programs that send to it or close it themselves; false when no live
-// connection of this server has the ID.
+// Conn returns a live connection by its ID, for a program that sends to it or closes it itself. It returns false when
+// this server has no live connection with the ID.
 func (s *Server) Conn(id string) (*Conn, bool) {
 	c, _, _ := s.find(id)
 	return c, c != nil

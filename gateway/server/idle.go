@@ -9,22 +9,22 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
-// Bounds of how often silent connections are looked for.
+// The bounds of the time between two sweeps.
 const (
 	minSweep = 5 * time.Millisecond
 	maxSweep = time.Second
 )
 
-// sweep finds the connections that have been silent for too long: those that are idle, and those that never sent a
-// byte. One goroutine looks at all of them instead of a timer for each: a silent connection costs nothing, and a
-// timeout is late by at most a sixteenth of it (5 ms to 1 s). It asks the limits in force each time, so a change of
-// them holds within a second.
+// sweep finds connections that have been silent for too long: idle ones, and ones that never sent a byte. One goroutine
+// looks at all connections. A timer for each would make silent connections cost something. So a timeout is late by up
+// to a sixteenth of it (5 ms to 1 s). Each look uses the limits in force, so a change of them takes effect within a
+// second.
 type sweep struct {
 	server *Server
-	active moment // no connection that can become idle was active before it
-	// connections up to this seq have sent a byte in time, or are ending for it: they are not looked at again
+	active moment // no connection that can become idle was active before this moment
+	// Connections up to this seq need no further look: they have sent a byte in time, or are ending because they have not.
 	judged uint64
-	oldest moment // the others were connected at this moment or later
+	oldest moment // the other connections were accepted at this moment or later
 }
 
 // sweepIdle looks for silent connections until stop closes.
@@ -39,7 +39,7 @@ func (s *Server) sweepIdle(stop <-chan struct{}) {
 			return
 		case <-timer.C:
 			now := s.now()
-			// After a stop of the whole process (SIGSTOP, a suspended machine), what has come meanwhile is read first.
+			// After the whole process has stopped (SIGSTOP, a suspended machine), bytes that came meanwhile are read first.
 			if stopped := time.Duration(now-last) > period+maxSweep; !stopped {
 				w.once(now)
 			}
@@ -49,7 +49,7 @@ func (s *Server) sweepIdle(stop <-chan struct{}) {
 	}
 }
 
-// period is how long to wait before the next sweep.
+// period returns the time until the next sweep.
 func (w *sweep) period() time.Duration {
 	l, period := w.server.limits.Load(), maxSweep
 	for _, timeout := range []time.Duration{l.IdleTimeout, l.FirstByteTimeout} {
@@ -60,7 +60,7 @@ func (w *sweep) period() time.Duration {
 	return max(minSweep, period)
 }
 
-// once looks for silent connections, if there can be any by now.
+// once looks for silent connections, unless none can be due.
 func (w *sweep) once(now moment) {
 	l := w.server.limits.Load()
 	if l.IdleTimeout > 0 && now >= w.active+moment(l.IdleTimeout) {
@@ -71,7 +71,7 @@ func (w *sweep) once(now moment) {
 	}
 }
 
-// findIdle handles the connections that are idle, and notes which one can be the next.
+// findIdle handles idle connections, and sets when the next one can be due.
 func (w *sweep) findIdle(now moment, timeout time.Duration) {
 	oldest := now
 	w.server.registry.Walk(func(c *Conn) bool {
@@ -85,9 +85,9 @@ func (w *sweep) findIdle(now moment, timeout time.Duration) {
 	w.active = oldest
 }
 
-// idled announces an idle period once, and closes the connection when that is the configured action. It returns since
-// when the connection can be idle once more: now, when it is not to be looked at before it was active again. One that a
-// receive rate keeps from being read is not idle.
+// idled announces an idle period once. It closes the connection if IdleAction says so. It returns the moment from which
+// the connection can be idle again; now means that it need not be looked at before it is active again. A connection
+// that a receive rate keeps from being read is not idle.
 func (c *Conn) idled(now moment, timeout time.Duration) moment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +100,7 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 		return since
 	}
 	closing := c.owner.server.config.IdleAction == IdleClose
-	if !closing { // else it is ending
+	if !closing { // a closing one is ending, and is not looked at again
 		c.more().idle = active
 	}
 	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: time.Duration(now - active), Closing: closing})
@@ -111,7 +111,7 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 }
 
 // findWordless closes the connections that have not sent a byte in time. Connections are in the order of their arrival,
-// so each is looked at once in its life: when it is as old as the timeout.
+// so it looks at each once: when the connection is as old as the timeout.
 func (w *sweep) findWordless(now moment, timeout time.Duration) {
 	s := w.server
 	conns := make([]*Conn, 0, registry.WalkStretch)
@@ -134,5 +134,5 @@ func (w *sweep) findWordless(now moment, timeout time.Duration) {
 	}
 }
 
-// connected is when the connection was accepted.
+// connected returns the moment when the connection was accepted.
 func (c *Conn) connected() moment { return moment(c.identity.ConnectedAt.Sub(c.owner.server.at(0))) }

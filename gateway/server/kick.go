@@ -11,28 +11,28 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// KickRequest says which connections a Kick ends, and how.
+// KickRequest selects the connections that a Kick ends, and says how.
 type KickRequest struct {
 	Targets  Targets
-	Reason   string        // for records and the Closed event; cut to event.MaxText bytes
+	Reason   string        // the operator's words for records and the Closed event; cut to event.MaxText bytes
 	Farewell []byte        // sent before FIN; must not change afterwards
-	Flush    time.Duration // how long the queue may take to be flushed; 0 or less: Config.CloseTimeout
-	Ban      time.Duration // more than 0: also bans each connection's peer for so long; at most MaxBanDuration
-	DryRun   bool          // only say what would be kicked, and ban nobody
-	Actor    event.Actor   // for records; the zero value makes none
+	Flush    time.Duration // longest flush of a queue; 0 or less means Config.CloseTimeout
+	Ban      time.Duration // more than 0 bans each connection's peer for so long; at most MaxBanDuration
+	DryRun   bool          // counts the targets, but ends no connection and bans no peer
+	Actor    event.Actor   // the author in records; the zero value makes none
 }
 
-// KickResult has the outcomes of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
-// first 100 that were not cleanly kicked, or with DryRun that would be. Matched is the sum of Kicked, Closed and
-// NotFound.
+// KickResult has the outcomes of a Kick. With IDs, Outcomes has one entry for each ID, in order. Without IDs, it has
+// the first 100 targets that were not cleanly kicked; with DryRun, the first 100 that would be kicked. Matched is the
+// sum of Kicked, Closed and NotFound.
 type KickResult struct {
 	Outcomes                          []TargetOutcome
 	Matched, Kicked, Closed, NotFound uint64
-	// with Ban: the targets that are banned now, each once, in their order; the first 100
+	// with Ban: the first 100 of the targets that are banned now, each once, in the order of lists
 	Banned []string
 }
 
-// kicking gathers the outcomes of one Kick; the connections report to it as they close.
+// kicking gathers the outcomes of one Kick. Connections report to it as they close.
 type kicking struct {
 	server  *Server
 	request *KickRequest
@@ -42,10 +42,10 @@ type kicking struct {
 	gone tally.Targeted
 }
 
-// Kick ends connections and blocks until every target is closed, which takes no longer than Flush or, when that is
-// earlier, ctx's deadline. With Ban, the peers of all the targets are banned before the first is closed, so that none
-// comes back; their other connections stay. The error is that of banning, and then nothing has changed; without Ban
-// there is none.
+// Kick ends connections and blocks until every target is closed. That takes no longer than Flush, and no longer than
+// ctx's deadline. With Ban, it bans the peers of all targets before it closes the first, so that none comes back. Other
+// connections of these peers stay. Without Ban the error is always nil. Otherwise it is the error of banning, and
+// nothing has changed.
 func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	if r.Flush <= 0 {
 		r.Flush = s.config.CloseTimeout
@@ -75,7 +75,7 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	return result, nil
 }
 
-// kick ends one connection; place is its index in IDs, or -1.
+// kick ends one connection; place is its index in the IDs, or -1.
 func (k *kicking) kick(c *Conn, place int) {
 	r := k.request
 	if r.DryRun {
@@ -102,7 +102,7 @@ func (k *kicking) kick(c *Conn, place int) {
 	}
 }
 
-// missing notes a target that is not there.
+// missing records an ID without a live connection.
 func (k *kicking) missing(t TargetOutcome, place int) { k.note(place, t) }
 
 func (k *kicking) note(place int, t TargetOutcome) {
@@ -124,14 +124,14 @@ func (k *kicking) result() KickResult {
 	}
 }
 
-// kickTarget is a connection that a Kick is to end, and its place in IDs, or -1.
+// kickTarget is a connection to end, and its index in the IDs, or -1.
 type kickTarget struct {
 	conn  *Conn
 	place int
 }
 
-// banAndKick bans the peers of the connections that the request selects, all with one writing of the file, and then
-// ends the connections. It returns the targets, or an error, and then nobody was banned and nothing ended.
+// banAndKick bans the peers of the selected connections, with one write of the file, and then ends the connections. It
+// returns the banned targets. After an error no peer is banned and no connection has ended.
 func (k *kicking) banAndKick() ([]string, error) {
 	var targets []kickTarget
 	found := func(c *Conn, place int) { targets = append(targets, kickTarget{conn: c, place: place}) }
@@ -146,8 +146,8 @@ func (k *kicking) banAndKick() ([]string, error) {
 	return banned, nil
 }
 
-// banPeers bans the peers of connections, unless they are ending already, and returns the first of the targets. A ban
-// of the same target that lasts longer stays.
+// banPeers bans the peers of connections that are not ending already, and returns the first 100 of the banned targets.
+// An existing ban of the same target stays if it ends later.
 func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 	peers := make(map[ban.Target]bool)
 	for _, t := range targets {

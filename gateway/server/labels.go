@@ -13,15 +13,15 @@ import (
 
 // The bounds of labels.
 const (
-	MaxLabels     = 16  // of a connection
-	MaxLabelKey   = 63  // bytes, of [a-z0-9._-]
-	MaxLabelValue = 256 // bytes of UTF-8
+	MaxLabels     = 16  // labels of a connection
+	MaxLabelKey   = 63  // bytes of a key, from [a-z0-9._-]
+	MaxLabelValue = 256 // bytes of a value, in UTF-8
 )
 
-// ErrTooManyLabels says that a connection would have more than MaxLabels labels. Nothing was changed.
+// ErrTooManyLabels says that the connection would have more than MaxLabels labels. No label was changed.
 var ErrTooManyLabels = errors.New("a connection has at most 16 labels; remove some first")
 
-// ValidLabelKey reports whether k can be a label's key: [a-z0-9._-]{1,63}.
+// ValidLabelKey reports whether k is a possible key: [a-z0-9._-]{1,63}.
 func ValidLabelKey(k string) bool {
 	if len(k) < 1 || len(k) > MaxLabelKey {
 		return false
@@ -35,8 +35,8 @@ func ValidLabelKey(k string) bool {
 	return true
 }
 
-// SetLabel sets one label, at once. It does not block. The error is ErrTooManyLabels, ErrClosed, or says which bound
-// the key or value is out of.
+// SetLabel sets one label. It does not block. The error is ErrTooManyLabels or ErrClosed, or names the bound that the
+// key or the value exceeds.
 func (c *Conn) SetLabel(key, value string) error {
 	if !ValidLabelKey(key) || len(value) > MaxLabelValue || !utf8.ValidString(value) {
 		return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes of "+
@@ -51,7 +51,7 @@ func (c *Conn) SetLabel(key, value string) error {
 	return nil
 }
 
-// label replaces the connection's labels by ones with set added and remove gone.
+// label removes the keys in remove and then applies set, as one change.
 func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	return OutcomeLabeled
 }
 
-// cloneLabels returns a copy of the labels; nil when there are none. The caller holds mu.
+// cloneLabels returns a copy of the labels; nil without labels. The caller holds mu.
 func (c *Conn) cloneLabels() map[string]string {
 	if c.extra == nil {
 		return nil
@@ -84,23 +84,23 @@ func (c *Conn) cloneLabels() map[string]string {
 	return maps.Clone(c.extra.labels)
 }
 
-// LabelRequest changes the labels of connections: each one's at once, or not at all.
+// LabelRequest changes labels of connections. All changes of one connection take effect at once, or none does.
 type LabelRequest struct {
 	Targets Targets
-	Set     map[string]string // at most MaxLabels; the caller checks keys by ValidLabelKey and values by MaxLabelValue
-	Remove  []string          // keys, removed before Set is applied
-	Actor   event.Actor       // for records; the zero value makes none
+	Set     map[string]string // at most MaxLabels; must keep to ValidLabelKey and MaxLabelValue
+	Remove  []string          // keys that are removed before Set is applied
+	Actor   event.Actor       // the author in records; the zero value makes none
 }
 
-// LabelResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
-// first 100 that were not labelled. Matched is the sum of the other counts; Refused are those that would have had too
-// many labels.
+// LabelResult has the outcomes of a LabelRequest. With IDs, Outcomes has one entry for each ID, in order. Without IDs,
+// it has the first 100 connections that were not labelled. Matched is the sum of the other counts. Refused counts
+// connections that would have had too many labels.
 type LabelResult struct {
 	Outcomes                                    []TargetOutcome
 	Matched, Labeled, Closed, NotFound, Refused uint64
 }
 
-// SetLabels changes labels. Its error is always nil.
+// SetLabels changes labels. It does not block, and ignores ctx. The error is always nil.
 func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, error) {
 	t := tally.NewTargeted(len(r.Targets.ids))
 	s.each(r.Targets, func(c *Conn, place int) {

@@ -9,85 +9,87 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/bounds"
 )
 
-// Limits are the bounds that UpdateLimits can change while a server serves. A new limit holds at once. Live connections
-// stay, also where there are more of them than it allows. A zero field is its default.
+// Limits are bounds that UpdateLimits can change while a server serves. A new limit holds at once. Live connections
+// stay, even when there are more of them than it allows. A zero field means its default.
 type Limits struct {
-	// MaxConnections is the most connections, those that are still being admitted included; a new one beyond it is
-	// refused. At most 2,147,483,647, as all numbers of connections here. Default 0: no limit. Hazard: without a limit
+	// MaxConnections is the most connections of the server, pending ones included. A connection beyond it is refused. It
+	// is at most 2,147,483,647, as are all limits on numbers of connections. Default 0: no limit. Hazard: without a limit
 	// the process can run out of descriptors, and then accepts nothing until some are free.
 	MaxConnections int
-	// ListenerConnections is the most connections of a listener, by its name, which must be one of Config.Listeners; 0:
-	// no limit of its own. Default: none has one. Nobody may modify the map.
+	// ListenerConnections is the most connections of a listener, pending ones included, by the listener's name. Each name
+	// must be in Config.Listeners; 0 sets no limit for it. Default: no listener has a limit of its own. The map must not
+	// be modified.
 	ListenerConnections map[string]int
-	// ConnectionsPerIP is the most connections from one address, those that are still being admitted included. Default
-	// 0: no limit. Hazard: many customers may share an address (carrier-grade NAT).
+	// ConnectionsPerIP is the most connections from one address, pending ones included. Default 0: no limit. Hazard: many
+	// customers may share an address (carrier-grade NAT).
 	ConnectionsPerIP int
-	// ConnectionsPerIPv6Network is the most connections from one IPv6 /64 network, which is what a customer has at
-	// least (RFC 6177). Default 0: no limit.
+	// ConnectionsPerIPv6Network is the most connections from one IPv6 /64 network. A customer has at least such a network
+	// (RFC 6177). Default 0: no limit.
 	ConnectionsPerIPv6Network int
-	// AcceptRate is how many connections are admitted a second, on average: 0 to 1,000,000. A change begins with a full
-	// burst. Default 0: no limit.
+	// AcceptRate is how many connections a second are admitted on average: 0 to 1,000,000. A change of it begins with a
+	// full burst. Default 0: no limit.
 	AcceptRate float64
-	// AcceptBurst is how many may come at once when none came for a while: 1 to 1,000,000, or 0 without AcceptRate.
-	// Default: AcceptRate, rounded up.
+	// AcceptBurst is how many connections may come at once when none came for a while: 1 to 1,000,000, or 0 without
+	// AcceptRate. Default: AcceptRate, rounded up.
 	AcceptBurst int
-	// AcceptRatePerIP is AcceptRate for each IPv4 address or IPv6 /64 network. Default 0: no limit. Hazard: 100,000 of
-	// them are kept apart, in about 20 MB. When more come, those that used least of theirs lately are forgotten first.
+	// AcceptRatePerIP is AcceptRate for each IPv4 address or IPv6 /64 network. Default 0: no limit. Hazard: the server
+	// keeps at most 100,000 of them apart, in about 20 MB. When more come, it forgets addresses that used little of their
+	// rate lately.
 	AcceptRatePerIP float64
 	// AcceptBurstPerIP is AcceptBurst for each IPv4 address or IPv6 /64 network. Default: AcceptRatePerIP, rounded up.
 	AcceptBurstPerIP int
-	// ReceiveRate is how many bytes a second are read from one connection, on average: beyond it, reading waits. 0 or
-	// more. Default 0: no limit. Hazard: one read may have 64 KiB, and is waited for afterwards; a rate far below that
-	// makes long waits.
+	// ReceiveRate is how many bytes a second are read from one connection on average: 0 or more. Reading waits when it is
+	// exceeded. Default 0: no limit. Hazard: one read may have 64 KiB, and reading waits afterwards, so a rate far below
+	// that makes long waits.
 	ReceiveRate int
-	// ReceiveMessageRate is how many reads a second of one connection handlers get, on average: 0 or more. Default 0:
+	// ReceiveMessageRate is how many reads a second of one connection reach the handler on average: 0 or more. Default 0:
 	// no limit.
 	ReceiveMessageRate int
-	// HandshakeTimeout is how long a PROXY header and a TLS handshake may take together, from accept: 1 ms to 1 h.
-	// Default 10 s.
+	// HandshakeTimeout bounds the time from accept to the end of the PROXY header and the TLS handshake together: 1 ms to
+	// 1 h. Default 10 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many TLS handshakes are under way at once, at least 1; others wait until HandshakeTimeout.
-	// Default 1,024. Hazard: one takes about 20 KB while it lasts.
+	// MaxHandshakes is the most TLS handshakes under way, at least 1. Others wait for their turn, within HandshakeTimeout.
+	// Default 1,024. Hazard: a handshake takes about 20 KB while it lasts.
 	MaxHandshakes int
-	// FirstByteTimeout is how long a connection may take from Connected to its first byte: 0 or more. Default 0: for
-	// ever.
+	// FirstByteTimeout is the longest time from Connected to a connection's first byte: 0 or more. Default 0: no limit.
 	FirstByteTimeout time.Duration
-	// Allow are the networks whose connections are admitted, at most 10,000. Default: all. A unix socket's peers are in no
-	// network, and are admitted. Nobody may modify the slice.
+	// Allow are the only networks whose connections are admitted, at most 10,000. Default: all are. It does not apply to
+	// peers on a unix socket. The slice must not be modified.
 	Allow []netip.Prefix
-	// Deny are networks whose connections are refused, at most 10,000. It goes before Allow. Default: none. Nobody may
-	// modify the slice.
+	// Deny are networks whose connections are refused, at most 10,000. It goes before Allow. Default: none. The slice must
+	// not be modified.
 	Deny []netip.Prefix
-	// QueueBudget is how many bytes all send queues together may have: 0 or more. Default 0: no limit.
-	// Hazard: without it, slow peers can take SendQueueLimit each.
+	// QueueBudget is the most bytes in all send queues together: 0 or more. Default 0: no limit. Hazard: without it, each
+	// slow peer can take SendQueueLimit.
 	QueueBudget int
-	// HighWater is how many bytes in a send queue pause reading from that peer: at least 1. Default 64 KiB. Hazard:
-	// memory for slow readers is up to this for each, plus one read of 64 KiB; verbs may add up to SendQueueLimit.
+	// HighWater is the number of bytes in a send queue that pauses reading from its peer: at least 1. Default 64 KiB.
+	// Hazard: a slow reader takes up to this much memory plus one read of 64 KiB, and verbs may add up to SendQueueLimit.
 	HighWater int
-	// LowWater is at how many bytes reading resumes: 0 to HighWater. Default half of HighWater.
+	// LowWater is the number of bytes in a send queue that resumes reading: 0 to HighWater. Default: half of HighWater.
 	LowWater int
-	// SendQueueLimit is how many bytes a send queue may have; a send that does not fit is dropped whole. Default 1 MiB;
-	// at least HighWater. A handler's answer to bytes that were read already may exceed it by up to 128 KiB, so that
-	// back-pressure never loses what was accepted.
+	// SendQueueLimit is the most bytes of a send queue, at least HighWater. A send that does not fit is dropped whole.
+	// Default 1 MiB. A handler's answer to bytes that were read already may exceed it by up to 128 KiB, so that
+	// back-pressure never loses accepted bytes.
 	SendQueueLimit int
-	// WriteTimeout is how long a peer may take no byte of a non-empty queue before it is closed as a slow consumer.
-	// More than 0. Default 30 s.
+	// WriteTimeout is how long a peer with a non-empty queue may take no byte. After it the peer is closed as a slow
+	// consumer. It must be more than 0. Default 30 s.
 	WriteTimeout time.Duration
-	// IdleTimeout is how long a connection may neither receive nor send a byte: 0 or more. Default 0: for ever.
+	// IdleTimeout is how long a connection may neither receive nor send a byte: 0 or more. Default 0: no limit.
 	IdleTimeout time.Duration
 }
 
-// LimitError says that a limit is out of its bounds: Field is the limit as sockgate.v1.Limits has it, for example
-// `max_connections`, and Text is what was given and what was expected.
+// LimitError says that a limit is out of its bounds. Field is the limit's name in sockgate.v1.Limits, for example
+// `max_connections`. Text has the given value and the expected ones.
 type LimitError = bounds.Error
 
-// bounds are the limits for filling in their defaults and checking them, at the same place in memory.
+// bounds returns l in the form that has defaults and checks. It refers to the same memory.
 func (l *Limits) bounds() *bounds.Limits { return (*bounds.Limits)(l) }
 
-// Limits returns the limits in force. The map and slices in them must not be modified. The error is always nil.
+// Limits returns the limits in force. The map and slices in them must not be modified. It does not block, and ignores
+// ctx. The error is always nil.
 func (s *Server) Limits(context.Context) (Limits, error) { return *s.limits.Load(), nil }
 
-// rules are the limits of addresses.
+// rules returns the limits on addresses.
 func (l *Limits) rules() *admission.Rules {
 	return &admission.Rules{Allow: l.Allow, Deny: l.Deny, ConnectionsPerIP: l.ConnectionsPerIP,
 		ConnectionsPerIPv6Network: l.ConnectionsPerIPv6Network, AcceptRate: l.AcceptRate, AcceptBurst: l.AcceptBurst,

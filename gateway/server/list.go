@@ -10,23 +10,23 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
-// ListState selects connections by whether they are live. The zero value is ListLive.
+// ListState selects connections by whether they are live. The zero value means ListLive.
 type ListState int
 
 // The list states, numbered as in the contract.
 const (
 	ListLive   ListState = iota + 1 // live connections
-	ListClosed                      // the last 10,000 closed ones
+	ListClosed                      // the last 10,000 closed connections
 	ListAll                         // both
 )
 
-// orLive returns the state, or ListLive for the zero value.
+// orLive returns ListLive for the zero value, and any other state unchanged.
 func (s ListState) orLive() ListState { return cmp.Or(s, ListLive) }
 
-// DefaultLimit is the most rows of a page whose request has no Limit.
+// DefaultLimit is the most rows of a page when the request sets no Limit.
 const DefaultLimit = 100
 
-// pageLimit is the most rows of a page.
+// pageLimit returns the most rows of a page.
 func pageLimit(limit int) int {
 	if limit <= 0 {
 		return DefaultLimit
@@ -34,38 +34,39 @@ func pageLimit(limit int) int {
 	return limit
 }
 
-// scanRows is how many connections one List looks at, at most, when a filter selects few: the caller gets what there is
-// and where to go on, instead of waiting.
+// scanRows is about the most connections that one List examines. When a filter selects few, the caller gets these few
+// and the place to go on, instead of a long wait.
 const scanRows = 20_000
 
-// ListRequest selects connections, in the order of their seq, the number in an ID.
+// ListRequest selects connections. They come in the order of their seq, the number in an ID.
 type ListRequest struct {
-	After uint64 // rows with a greater seq
-	// rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect meanwhile
+	After uint64 // selects connections with a greater seq
+	// UpTo selects connections with no greater seq; 0 means the newest seq now. A walk that keeps it over its pages ends,
+	// however many connections open meanwhile.
 	UpTo  uint64
-	Limit int // most rows; 0 or less: DefaultLimit
-	State ListState
-	Match Matcher // nil: all
-	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is
-	// not published yet.
+	Limit int       // most rows of the page; 0 or less means DefaultLimit
+	State ListState // the zero value means ListLive
+	Match Matcher   // nil selects all
+	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence or is not
+	// published yet.
 	ConnectedBy uint64
-	// Buffer is overwritten with the rows, as far as its capacity goes; nil: they get memory of their own. It spares
-	// the garbage where a page is done with before the next.
+	// Buffer gets the rows as far as its capacity goes, and its contents are lost. A caller that is done with a page
+	// before the next spares garbage with it. Default nil: the rows get new memory.
 	Buffer []Connection
 }
 
-// ListPage is one page of a walk. It may have fewer rows than Limit, or none, before the end: Next alone says whether
-// there are more.
+// ListPage is one page of a walk. Only Next says whether more pages follow: a page before the last may have fewer rows
+// than Limit, or none.
 type ListPage struct {
-	Connections []Connection
-	Next        uint64 // After of the next request; 0 at the end
-	UpTo        uint64 // of the request, or the newest seq that stood in for it
-	Total       int    // live connections, selected or not
+	Connections []Connection // the rows, in the order of their seq
+	Next        uint64       // After of the next request; 0 at the end of the walk
+	UpTo        uint64       // UpTo of the request, or the newest seq in its place
+	Total       int          // live connections, selected or not
 }
 
-// List returns the next rows of a walk: it looks at about 20,000 connections at most. A connection that is live
-// throughout a walk appears in it exactly once. It holds no lock that a new connection needs while it looks at rows.
-// The error is ctx's.
+// List returns the next page of a walk. It examines at most about 20,000 connections. A connection that is live
+// throughout a walk appears in it exactly once. List holds no lock that a new connection needs while it examines
+// connections. The error is ctx's.
 func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	page := ListPage{Connections: r.Buffer[:0], Total: s.registry.Live(), UpTo: r.UpTo}
 	if page.UpTo == 0 {
@@ -73,7 +74,7 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	}
 	limit, state := pageLimit(r.Limit), r.State.orLive()
 	stretch := registry.ChunkSlots
-	if r.Match == nil { // every row is taken, so more would be in vain
+	if r.Match == nil { // no filter drops a row, so a longer stretch would be in vain
 		stretch = min(stretch, limit)
 		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(state), maxPrepared))
 	}
@@ -94,10 +95,10 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 	return page, nil
 }
 
-// maxPrepared is for how many rows a List without a filter makes room at once: a page of the control plane.
+// maxPrepared is the most rows that a List without a filter allocates at once: a page of the control plane.
 const maxPrepared = 1000
 
-// selectable is about how many connections a state selects.
+// selectable returns about how many connections a state selects.
 func (s *Server) selectable(state ListState) int {
 	n := 0
 	if state != ListClosed {
@@ -109,8 +110,8 @@ func (s *Server) selectable(state ListState) int {
 	return n
 }
 
-// Get returns a connection by its ID, live or among the remembered closed ones. The error is a *MalformedIDError or a
-// *NotFoundError.
+// Get returns a connection by its ID: a live one, or one of the last 10,000 closed ones. It does not block, and ignores
+// ctx. The error is a *MalformedIDError or a *NotFoundError.
 func (s *Server) Get(_ context.Context, id string) (Connection, error) {
 	c, parsed, outcome := s.find(id)
 	if c != nil {
@@ -132,13 +133,14 @@ func (s *Server) Cursor() event.Cursor { return s.log.Head() }
 
 // SubscribeRequest selects events.
 type SubscribeRequest struct {
-	After   string      // a cursor; "" from now on; "0" from the oldest kept
-	Types   event.Types // the zero value: all
-	Match   Matcher     // only events of connections that match; nil: all events
-	MaxData int         // also Data, with at most so many bytes of each read; 0: none
+	After   string      // "" starts with the next event, "0" with the oldest kept one, a cursor right after it
+	Types   event.Types // the zero value selects all
+	Match   Matcher     // selects events of connections that match; nil selects all events
+	MaxData int         // more than 0 also selects Data events, with at most so many bytes of each read
 }
 
-// Subscribe returns a subscription of the event log, which the caller must close. The error is an *event.CursorError.
+// Subscribe returns a subscription of the event log, which the caller must Close. It does not block. The error is an
+// *event.CursorError.
 func (s *Server) Subscribe(r SubscribeRequest) (*event.Subscription, error) {
 	o := event.Options{After: r.After, Types: r.Types, MaxData: r.MaxData}
 	if r.Match != nil {

@@ -2,7 +2,7 @@ package server
 
 import "github.com/sockgate/sockgate/gateway/event"
 
-// Outcome is what became of one target of a verb. The contract (sockgate.v1.Outcome) says what each means.
+// Outcome is the result of a verb for one target. The contract (sockgate.v1.Outcome) defines the values.
 type Outcome = event.Outcome
 
 // The outcomes of verbs.

@@ -6,31 +6,29 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/credit"
 )
 
-// receiveRate is what a connection has once a receive rate held for it: what it may still read. The connection's lock
-// guards it.
+// receiveRate is the credit of a connection that has had a receive rate. The connection's lock guards it.
 //
-// A second's worth gathers while the peer is quiet, which it may send at once. A read is never cut: one that exceeds
-// the credit makes it negative, and reading rests until that is made up for, so that nothing is dropped and the average
-// holds.
+// While a peer is quiet it saves up credit for a second's worth, which it may send at once. A read is never cut: it may
+// leave a debt. Reading then rests until the debt is paid off, so that no byte is dropped and the average holds.
 type receiveRate struct {
 	credit.Credit
-	paused bool        // reading rests, until timer
+	paused bool        // reading rests until timer runs
 	timer  *time.Timer // nil until the first rest
 }
 
-// receiveRates are the rates of a credit.
+// receiveRates returns the rates of a connection's credit.
 func (l *Limits) receiveRates() credit.Rates {
 	return credit.Rates{Bytes: l.ReceiveRate, Reads: l.ReceiveMessageRate}
 }
 
-// rated reports whether there is a receive rate.
+// rated reports whether any receive rate is set.
 func (l *Limits) rated() bool { return l.ReceiveRate > 0 || l.ReceiveMessageRate > 0 }
 
-// rate counts a read of n bytes, and lets reading rest when that is more than the receive rates allow.
+// rate takes a read of n bytes from the connection's credit, and makes reading rest when that leaves a debt.
 func (c *Conn) rate(n int, at moment, l *Limits) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending != nil || c.has(flagDone) { // what still comes is discarded, as fast as it can be
+	if c.ending != nil || c.has(flagDone) { // later bytes are discarded as fast as they come
 		return
 	}
 	x := c.more()
@@ -41,7 +39,7 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 	r.Refill(max(at, r.At), l.receiveRates())
 	r.Take(n)
 	rest := r.Rest(l.receiveRates())
-	if rest == 0 || r.paused { // a read that was on its way when the rest began
+	if rest == 0 || r.paused { // a read was on its way when the rest began
 		return
 	}
 	r.paused = true
@@ -54,8 +52,8 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 	}
 }
 
-// endRest is called when a rest may be over. It asks the limits in force, so that a change of them holds within
-// credit.MaxRest.
+// endRest ends a rest, or prolongs it while a debt is left. It uses the limits in force, so that a change of them takes
+// effect within credit.MaxRest.
 func (c *Conn) endRest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +74,7 @@ func (c *Conn) endRest() {
 	c.readOn()
 }
 
-// stopRate ends a rest for good. The caller holds mu.
+// stopRate removes the receive rate and ends a rest. The caller holds mu.
 func (c *Conn) stopRate() {
 	if c.extra == nil || c.extra.rate == nil {
 		return
@@ -91,8 +89,8 @@ func (c *Conn) stopRate() {
 	}
 }
 
-// rested returns since when a connection has been read from without a rest, at the earliest; 0 when it is not known to
-// have rested. A connection that is not read from is not idle. The caller holds mu.
+// rested returns a moment since which the peer has been read from without a rest; 0 for a connection that has not
+// rested lately. A connection that is not read from is not idle. The caller holds mu.
 func (c *Conn) rested(now moment) moment {
 	switch x := c.extra; {
 	case x == nil || x.rate == nil:

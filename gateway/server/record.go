@@ -6,8 +6,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// record publishes a Control event about a verb, if the verb named an Actor: a program's own sends would otherwise push
-// the events of its connections out of the ring.
+// record publishes a Control event about a verb that names an Actor. Without this condition, a program's own sends
+// would push the events of its connections out of the ring.
 func (s *Server) record(d *event.ControlDetail, t *tally.Tally) {
 	if d.Actor == (event.Actor{}) {
 		return
@@ -20,8 +20,8 @@ func (s *Server) record(d *event.ControlDetail, t *tally.Tally) {
 }
 
 // Record publishes a Control event and logs it. The control plane calls it for mutations that other nodes of a fleet
-// made for a caller of this one; a program may call it for its own. The server keeps d, and shortens its IDs and
-// Reason.
+// made for a caller of this one. A program may call it for its own mutations. The server keeps d, and shortens its IDs
+// and Reason.
 func (s *Server) Record(d *event.ControlDetail) {
 	d.IDs = audit.IDs(d.IDs)
 	d.Reason = event.ShortText(d.Reason)

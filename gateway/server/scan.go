@@ -7,25 +7,25 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/pace"
 )
 
-// scan goes through connections in the order of their seq, a stretch at a time, and judges all of them by the same
-// clock. It holds no lock while it judges, and lets others run after each stretch.
+// scan examines connections in the order of their seq, in stretches, by one moment of the clock. It holds no lock
+// meanwhile, and yields after each stretch.
 type scan struct {
 	server      *Server
 	state       ListState
-	match       Matcher   // nil: all
-	now         time.Time // for match
+	match       Matcher   // nil selects all
+	now         time.Time // the moment for match
 	connectedBy uint64    // as in ListRequest
-	after       uint64    // where it has come to
-	upTo        uint64    // where it ends
-	seen        int       // connections that it has looked at
-	pace        pace.Pace // lets others run
+	after       uint64    // seq that it has come to
+	upTo        uint64    // seq that it ends at
+	seen        int       // examined connections
+	pace        pace.Pace // yields to other goroutines
 
-	conns  []*Conn      // room for the live ones of a stretch
-	closed []Connection // room for the remembered ones
-	info   Connection   // the live one that is judged
+	conns  []*Conn      // space for the live connections of a stretch
+	closed []Connection // space for the remembered connections of a stretch
+	info   Connection   // the live connection under examination
 }
 
-// newScan returns a scan of the connections with after < seq <= upTo, in stretches of at most so many.
+// newScan returns a scan of the connections with after < seq <= upTo, in stretches of at most stretch connections.
 func (s *Server) newScan(state ListState, match Matcher, after, upTo uint64, stretch int) *scan {
 	w := &scan{server: s, state: state, match: match, now: time.Now(), after: after, upTo: upTo, pace: pace.New()}
 	if state != ListClosed {
@@ -37,11 +37,11 @@ func (s *Server) newScan(state ListState, match Matcher, after, upTo uint64, str
 	return w
 }
 
-// more reports whether there may be connections that it has not come to.
+// more reports whether connections may be left.
 func (w *scan) more() bool { return w.after < w.upTo }
 
-// next calls yield for each selected connection of the next stretch, until it returns false. The Info is yield's only
-// until it returns.
+// next calls yield for each selected connection of the next stretch, until yield returns false. Yield must not keep the
+// Connection.
 func (w *scan) next(yield func(*Connection) bool) {
 	conns, closed, upTo := w.stretch()
 	for _, c := range conns {
@@ -54,7 +54,7 @@ func (w *scan) next(yield func(*Connection) bool) {
 		if seq > upTo {
 			break
 		}
-		if len(closed) > 0 && closed[0].Seq == seq { // it is on its way from there to here
+		if len(closed) > 0 && closed[0].Seq == seq { // it is on its way from the registry to the remembered ones
 			continue
 		}
 		if w.look(c) && !w.judge(&w.info, yield) {
@@ -70,8 +70,8 @@ func (w *scan) next(yield func(*Connection) bool) {
 	w.pace.Rest()
 }
 
-// stretch returns the connections that come next, and up to which seq these are all. The live ones are looked for
-// first, so that none is missed on its way to the remembered ones.
+// stretch returns the next connections, and the seq up to which none is missing. It reads the registry before the
+// remembered connections: a connection that closes meanwhile is then found in at least one of them.
 func (w *scan) stretch() (conns []*Conn, closed []Connection, upTo uint64) {
 	upTo = w.upTo
 	if w.state != ListClosed {
@@ -87,7 +87,7 @@ func (w *scan) stretch() (conns []*Conn, closed []Connection, upTo uint64) {
 	return conns, closed, upTo
 }
 
-// look takes a connection's Info; false when it is not one of the scan's. It may be closed by now.
+// look copies the state of a connection, which may have closed meanwhile; false when the scan does not select it.
 func (w *scan) look(c *Conn) bool {
 	var listed uint64
 	w.info, listed = c.infoAt()
@@ -97,8 +97,8 @@ func (w *scan) look(c *Conn) bool {
 	return w.state == ListAll || w.info.Live()
 }
 
-// judge calls yield for a connection that matches. It returns false when yield does, and the scan goes on behind it
-// then.
+// judge calls yield for a connection that matches. When yield returns false, judge does too, and the scan will go on
+// behind this connection.
 func (w *scan) judge(info *Connection, yield func(*Connection) bool) bool {
 	if w.match != nil && !w.match.MatchAt(info, w.now) || yield(info) {
 		return true
@@ -114,7 +114,7 @@ func source(m Matcher) string {
 	return m.String()
 }
 
-// matches reports whether a live connection is selected; a nil Matcher selects all.
+// matches reports whether m selects a live connection; a nil Matcher selects all.
 func matches(m Matcher, c *Conn, now time.Time) bool {
 	if m == nil {
 		return true
@@ -127,5 +127,5 @@ func matches(m Matcher, c *Conn, now time.Time) bool {
 	return ok
 }
 
-// infos spares a walk with a Matcher an allocation for each connection: a Matcher keeps nothing.
+// infos spares a walk with a Matcher an allocation for each connection. Sharing is safe, because a Matcher keeps none.
 var infos = sync.Pool{New: func() any { return new(Connection) }}

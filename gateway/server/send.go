@@ -8,27 +8,27 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// answerMargin is how long before a caller's deadline a waiting verb answers, so that the answer still arrives.
+// answerMargin is how long before its caller's deadline a waiting verb answers, so that the answer arrives in time.
 const answerMargin = 20 * time.Millisecond
 
-// SendRequest says which bytes go to which connection.
+// SendRequest has bytes for one connection.
 type SendRequest struct {
-	ID    string        // of the connection
+	ID    string        // the connection's ID
 	Data  []byte        // must not change afterwards
-	Wait  time.Duration // how long to wait for the kernel to take all of it; 0: answer at once
-	Actor event.Actor   // for records; the zero value makes none
+	Wait  time.Duration // longest wait for the kernel to take all of Data; 0 answers at once
+	Actor event.Actor   // the author in records; the zero value makes none
 }
 
 // SendResult is the result of a Send.
 type SendResult struct {
-	Outcome Outcome
-	Queued  uint64 // bytes in the send queue
-	Unsent  uint64 // with OutcomeClosed: bytes of this send that the kernel never took
+	Outcome Outcome // of all of Data
+	Queued  uint64  // bytes in the connection's send queue
+	Unsent  uint64  // with OutcomeClosed: bytes of Data that the kernel never took
 }
 
-// Send sends bytes to one connection, all of them or none. It blocks only with Wait: until the kernel has taken the
-// bytes, the connection is closed, or Wait, ctx or (20 ms earlier) its deadline is over. A target that is not there is
-// an outcome; the error is a *MalformedIDError.
+// Send sends bytes to one connection, all of them or none. With Wait it blocks until the kernel has taken the bytes or
+// the connection has closed. It then gives up after Wait, at the end of ctx, or 20 ms before ctx's deadline. Without
+// Wait it does not block. A missing target is an outcome. The error is a *MalformedIDError.
 func (s *Server) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 	c, _, outcome := s.find(r.ID)
 	if outcome == OutcomeMalformedID {
@@ -64,7 +64,7 @@ func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
 	return result
 }
 
-// awaitWritten waits until the kernel has taken everything, the connection is closed, or the time is over.
+// awaitWritten waits until the kernel has taken the bytes, the connection has closed, or the time is up.
 func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest) SendResult {
 	limit := time.Now().Add(r.Wait)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-answerMargin).Before(limit) {
@@ -78,7 +78,7 @@ func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest)
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
-	// a moment more, and what was written is certain
+	// The socket is closing: a moment later it is certain how much was written.
 	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.upTo {
 		c.mu.Unlock()
 		select {

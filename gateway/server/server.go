@@ -21,27 +21,17 @@ import (
 )
 
 // Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
-//
-// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of history.Ring, replay.Log and bans
-// are never held together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come
-// the socket's lock and the event log's, which is the last of all; that of gather.Gatherer too has only the log's under
-// it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
-// entrance.Table has none under it. Nothing is written to Config.Logger with any of them held. Serve owns every
-// goroutine of the server and waits for all of them.
+// Serve owns every goroutine of the server, and waits for all of them.
 type Server struct {
-	// Lock order: Server.mu, the registry's (registry.mu, then a chunk's), and those of history.Ring, replay.Log and bans
-	// are never held together with Conn.mu. Server.mu goes before bans.mu, under which there is none. Under Conn.mu come
-	// the socket's lock and the event log's, which is the last of all; that of gather.Gatherer too has only the log's
-	// under it. A connection that is being admitted has a lock of its own, pending.mu, under which all of these may come;
-	// admissions has none under it. Nothing is written to Config.Logger with any of them held.
+	// Lock order: docs/locks.md.
 
 	config   Config
 	origin   *event.Origin
 	started  time.Time
 	clock    transport.Clock
 	log      *event.Log
-	engine   transport.Engine // made by Serve, unless a test put one here
-	loops    int              // of the engine: GOMAXPROCS when the server was made
+	engine   transport.Engine // made by Serve, unless a test has set one
+	loops    int              // loops of the engine: GOMAXPROCS at New
 	tls      *transport.TLS
 	limits   atomic.Pointer[Limits]
 	updating sync.Mutex // held by UpdateLimits; see there
@@ -59,16 +49,17 @@ type Server struct {
 	listeners []*listener
 	listening bool
 	serving   bool
-	drain     *drain        // nil until one begins
+	drain     *drain        // nil until a drain begins
 	drainSet  chan struct{} // closed when a drain begins
-	emptied   chan struct{} // capacity 1; gets a token when the last connection goes
+	emptied   chan struct{} // capacity 1; gets a token when the last connection has gone
 	done      chan struct{} // closed when Serve has ended everything
 }
 
-// ErrServing says that Serve was called a second time.
+// ErrServing says that Serve was called before, or Shutdown was.
 var ErrServing = errors.New("the server is serving, or has served, already: make a new one")
 
-// New checks the configuration and returns a server that does not listen yet.
+// New checks the configuration and returns a server that does not listen yet. It starts no goroutine. The error names
+// the field.
 func New(config Config) (*Server, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -97,9 +88,9 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Listen reads the bans and binds every listener; connections wait in the kernel until Serve. The error names the file
-// that could not be read or the address that could not be bound, and then none is. Serve calls it when it was not
-// called.
+// Listen reads the bans and binds every listener. Connections wait in the kernel until Serve. The error names the file
+// that could not be read or the address that could not be bound, and no listener is bound then. Serve calls Listen,
+// unless the program did. A second Listen does nothing.
 func (s *Server) Listen() error {
 	damage, err := s.listen()
 	if damage != nil {
@@ -108,7 +99,7 @@ func (s *Server) Listen() error {
 	return err
 }
 
-// listen is Listen, once; damage is what was wrong with the ban file.
+// listen does the work of Listen. damage says what was wrong with the ban file.
 func (s *Server) listen() (damage, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,9 +126,9 @@ func (s *Server) listen() (damage, err error) {
 	return damage, nil
 }
 
-// Serve accepts and serves connections until a drain has ended: after Shutdown or StartDrain, or when ctx ends, which
-// starts a drain with Config.DrainTimeout. It returns nil then. Every goroutine and connection of the server has ended
-// when it returns.
+// Serve accepts and serves connections until a drain has ended. Shutdown and StartDrain start one, and the end of ctx
+// starts one with Config.DrainTimeout. Serve then returns nil, and every goroutine and connection of the server has
+// ended. An error says that serving could not begin. Serve can be called only once.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -145,7 +136,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
 	sweeping.Go(func() { s.sweepIdle(stopSweep) })
-	// Also a ctx that ends while a drain is under way counts: it shortens it, as every later request does.
+	// The end of ctx also counts during a drain: it can shorten the drain, as every later request can.
 	stopWatching := context.AfterFunc(ctx, func() {
 		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})
 	})
@@ -179,7 +170,7 @@ func (s *Server) begin() error {
 	return nil
 }
 
-// beServing makes the engine, once.
+// beServing makes the engine; the error is ErrServing at the second call.
 func (s *Server) beServing() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,8 +188,8 @@ func (s *Server) beServing() error {
 	return nil
 }
 
-// closeListeners stops accepting, and refuses what is being admitted: when it returns, no connection is registered any
-// more.
+// closeListeners stops accepting, and refuses pending connections. When it returns, no further connection is
+// registered.
 func (s *Server) closeListeners(why string) {
 	for _, l := range s.listeners {
 		l.close()
@@ -209,7 +200,7 @@ func (s *Server) closeListeners(why string) {
 	}
 }
 
-// giveUp ends what begin has begun, when a listener cannot accept.
+// giveUp undoes begin when a listener cannot accept.
 func (s *Server) giveUp() {
 	s.closeListeners("the gateway could not begin to serve")
 	s.registry.Walk(func(c *Conn) bool {
@@ -222,14 +213,15 @@ func (s *Server) giveUp() {
 	close(s.done)
 }
 
-// Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed
-// for at most a second and closed, and the error is ctx's. It returns when Serve has ended everything. The deadline
-// that the drain announces is a second after ctx's, or 24 h from now when ctx has none.
+// Shutdown starts a drain and blocks until Serve has ended everything. Connections may end by themselves until ctx
+// ends. The rest is then flushed for at most a second and closed, and the error is ctx's. The drain announces a
+// deadline of a second after ctx's, or of 24 h from now when ctx has none. Before Serve, Shutdown closes the listeners
+// and returns nil.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	serving := s.serving
 	if !serving {
-		s.serving = true // so that a later Serve is refused
+		s.serving = true // makes a later Serve fail
 		for _, l := range s.listeners {
 			l.close()
 		}
@@ -251,7 +243,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// drainWithin starts the drain of a Shutdown, which flushes what is left when ctx ends.
+// drainWithin starts the drain of a Shutdown, which begins its flush at ctx's deadline.
 func (s *Server) drainWithin(ctx context.Context) {
 	r := DrainRequest{Grace: maxGrace, Reason: "Shutdown"}
 	now := time.Now()
@@ -266,8 +258,8 @@ func (s *Server) drainWithin(ctx context.Context) {
 	s.drainBy(ends.Add(hurriedFlush), hurriedFlush, r)
 }
 
-// cutShortBy is the error of a Shutdown whose drain is over: that of ctx, when ctx's end closed connections. The drain
-// has a timer of its own for that moment, which may be the faster one.
+// cutShortBy returns the error of a Shutdown whose drain is over: ctx's, if its end closed connections. The timer of
+// the drain may run a moment before ctx ends.
 func (s *Server) cutShortBy(ctx context.Context) error {
 	s.mu.Lock()
 	cut := s.drain != nil && s.drain.left > 0
@@ -279,7 +271,7 @@ func (s *Server) cutShortBy(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Log returns the server's event log. It outlives Serve, so that streams can be flushed; its owner closes it.
+// Log returns the server's event log. It stays open after Serve, so that streams can be flushed. The program closes it.
 func (s *Server) Log() *event.Log { return s.log }
 
 // Node returns the server's name.
@@ -288,9 +280,9 @@ func (s *Server) Node() string { return s.origin.Node }
 // Live returns how many connections are live.
 func (s *Server) Live() int { return s.registry.Live() }
 
-// forget moves a closed connection from the registry to the remembered ones and publishes its Closed event. The order
-// makes walks exact: it is remembered before it leaves the registry, and a walk that still finds it there sees that it
-// is closed.
+// forget moves a closed connection from the registry to the remembered ones, and publishes its Closed event. It
+// remembers the connection before it takes it out of the registry, so that no walk misses it. A walk that still finds
+// it in the registry sees that it is closed.
 func (s *Server) forget(c *Conn, info Connection) {
 	s.counters.closed[info.CloseReason].Add(1)
 	s.counters.unsent.Add(info.UnsentBytes)

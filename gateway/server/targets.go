@@ -2,27 +2,27 @@ package server
 
 import "time"
 
-// Targets are the connections that a verb acts on, made by IDs, All or Where. The zero value is none.
+// Targets selects the connections that a verb acts on. IDs, All and Where make one. The zero value selects none.
 type Targets struct {
 	ids   []string
 	match Matcher
 	all   bool
 }
 
-// IDs targets the connections with these IDs, in their order. The verb's result has an outcome for each of them. The
-// slice must not change until the verb has returned.
+// IDs selects the connections with these IDs. The verb's result has an outcome for each, in order. The slice must not
+// change until the verb has returned.
 func IDs(ids ...string) Targets { return Targets{ids: ids} }
 
-// All targets every live connection.
+// All selects every live connection.
 func All() Targets { return Targets{all: true} }
 
-// Where targets the live connections that m selects; a nil m selects none.
+// Where selects the live connections that m matches; a nil m selects none.
 func Where(m Matcher) Targets { return Targets{match: m} }
 
-// byID reports whether the targets are named one by one.
+// byID reports whether the targets are named by IDs.
 func (t *Targets) byID() bool { return !t.all && t.match == nil }
 
-// source is what records say of targets that are not named.
+// source returns the filter in records, for targets without IDs.
 func (t *Targets) source() string {
 	if t.all {
 		return "true"
@@ -30,8 +30,8 @@ func (t *Targets) source() string {
 	return source(t.match)
 }
 
-// each calls found for each live connection of the targets, with its place in the IDs, or -1; and missing for each ID
-// that has none.
+// each calls found for each live connection of the targets, with its index in the IDs or -1. It calls missing for each
+// ID without a live connection.
 func (s *Server) each(t Targets, found func(c *Conn, place int), missing func(TargetOutcome, int)) {
 	if !t.byID() {
 		now := time.Now()

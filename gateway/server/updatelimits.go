@@ -10,20 +10,21 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// UpdateLimitsRequest says how UpdateLimits changes the limits.
+// UpdateLimitsRequest is a change of the limits, and its words for records.
 type UpdateLimitsRequest struct {
-	Change  func(*Limits)     // changes a copy of the limits in force; must not block
-	Changes map[string]string // what is changed, by the field's name, and the new value in words, for records
-	Actor   event.Actor       // for records; the zero value makes none
+	Change  func(*Limits)     // changes a copy of the limits in force; must not block or call UpdateLimits
+	Changes map[string]string // the changed fields by name, with their new values in words, for records
+	Actor   event.Actor       // the author in records; the zero value makes none
 }
 
-// UpdateLimits changes limits, all or none, and returns the limits in force. They hold at once. Live connections stay,
-// also where there are more of them than a limit allows. A limit that is 0 then and has a default gets it. A low water
-// that the change leaves above the high water becomes half of the high water. A burst that was its rate's default
-// follows the rate. The error is a *LimitError, and then nothing has changed.
+// UpdateLimits changes all of the requested limits or none, and returns the limits in force. They hold at once. Live
+// connections stay, even when there are more of them than a limit allows. A limit that is 0 gets its default. A low
+// water that the change leaves above the high water becomes half of it. A burst that was the default of its rate
+// follows the rate. UpdateLimits blocks during another call, and ignores ctx. The error is a *LimitError, and nothing
+// has changed then.
 //
-// One call is carried out at a time, with its record, so that the last record of a limit has the value in force. The
-// lock is the first of all, and nothing but another call waits for it.
+// Lock order: docs/locks.md. The lock is held until the change is recorded, so that the last record of a limit has the
+// value in force.
 func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits, error) {
 	s.updating.Lock()
 	defer s.updating.Unlock()
@@ -57,14 +58,14 @@ func (s *Server) warnOfDescriptors() {
 	}
 }
 
-// useLimits brings limits into force. Nobody else may do so at the same time.
+// useLimits brings limits into force. The calls must not overlap.
 func (s *Server) useLimits(l *Limits) {
 	s.limits.Store(l)
 	s.tls.SetMax(l.MaxHandshakes)
 	g := admission.NewGate(l.rules(), s.addresses.Gate.Load())
 	if g != nil && g.Counts && !s.addresses.Counting.Load() {
 		s.addresses.Begin()
-		s.registry.Walk(func(c *Conn) bool { // those that come meanwhile count themselves
+		s.registry.Walk(func(c *Conn) bool { // connections that come meanwhile count themselves
 			c.countAddress()
 			return true
 		})
@@ -72,7 +73,7 @@ func (s *Server) useLimits(l *Limits) {
 	s.addresses.Gate.Store(g)
 }
 
-// clone returns limits whose map and slices are their own.
+// clone returns a copy with a map and slices of its own.
 func (l *Limits) clone() Limits {
 	c := *l
 	c.ListenerConnections = maps.Clone(l.ListenerConnections)

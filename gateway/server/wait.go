@@ -2,21 +2,20 @@ package server
 
 import "slices"
 
-// writeWait is a caller that waits until the kernel has taken the bytes up to a point of the connection's outgoing
-// stream.
+// writeWait is a call that waits until the kernel has taken the connection's bytes up to a position in the stream.
 type writeWait struct {
-	upTo uint64
-	done chan struct{} // closed when they were taken, or when the connection closed
+	upTo uint64        // the position, in bytes from the first
+	done chan struct{} // closed when the bytes were taken, or when the connection closed
 }
 
-// await registers a wait for everything queued so far; there is a queue. The caller holds mu.
+// await registers a wait for all bytes queued so far. The queue is not empty, and the caller holds mu.
 func (c *Conn) await() *writeWait {
 	w := &writeWait{upTo: c.sent.Load() + uint64(c.queued()), done: make(chan struct{})}
 	c.sending.waits = append(c.sending.waits, w)
 	return w
 }
 
-// wakeWaits ends the waits whose bytes were taken, or all of them when the connection is closed. The caller holds mu.
+// wakeWaits ends the waits whose bytes were taken, and on a closed connection all waits. The caller holds mu.
 func (c *Conn) wakeWaits() {
 	b := c.sending
 	if len(b.waits) == 0 {
@@ -36,7 +35,7 @@ func (c *Conn) wakeWaits() {
 	}
 }
 
-// stopWaiting forgets a wait that its caller gave up. The caller holds mu.
+// stopWaiting removes a wait that its caller gave up. The caller holds mu.
 func (c *Conn) stopWaiting(w *writeWait) {
 	b := c.sending
 	if b == nil {

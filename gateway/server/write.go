@@ -13,10 +13,10 @@ var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the 
 // ErrClosed says that the connection is closing or closed.
 var ErrClosed = errors.New("connection is closed")
 
-// Send gives p to the peer: what the kernel does not take at once is copied to the send queue. The outcome is
-// OutcomeWritten, OutcomeQueued, OutcomeDroppedQueueFull (with ErrDropped), OutcomeDroppedBudget (with ErrBudget) or
-// OutcomeClosed (with ErrClosed). p is sent whole and in order, never interleaved with another send, or not at all. A
-// handler that cannot do without what was dropped ends the connection, with ReasonSlowConsumer or ReasonQueueBudget.
+// Send sends p whole and in order, never interleaved with another send, or not at all. It does not block, and copies
+// the bytes that the kernel does not take at once to the send queue. The outcome is OutcomeWritten, OutcomeQueued,
+// OutcomeDroppedQueueFull (with ErrDropped), OutcomeDroppedBudget (with ErrBudget) or OutcomeClosed (with ErrClosed). A
+// handler that cannot continue after a dropped send ends the connection, with ReasonSlowConsumer or ReasonQueueBudget.
 func (c *Conn) Send(p []byte) (Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,9 +35,9 @@ func (c *Conn) Send(p []byte) (Outcome, error) {
 	}
 }
 
-// Write is Send in the form of an io.Writer, for fmt.Fprintf and encoders. It never blocks and never takes a part of p:
-// it returns len(p) when all of p was written or queued, else 0 and ErrDropped (the send queue is full), ErrBudget, or
-// ErrClosed. The caller may use p again when it returns.
+// Write is Send in the form of an io.Writer, for fmt.Fprintf and encoders. It does not block, and sends all of p or
+// nothing. It returns len(p) when p was written or queued, else 0 and ErrDropped, ErrBudget or ErrClosed. The caller
+// may modify p when Write returns.
 func (c *Conn) Write(p []byte) (int, error) {
 	if _, err := c.Send(p); err != nil {
 		return 0, err
@@ -45,11 +45,11 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writable reports whether FIN has not been sent or announced, and the socket is open. The caller holds mu.
+// writable reports whether bytes may still be sent: no FIN is sent or due, and the socket is open. The caller holds mu.
 func (c *Conn) writable() bool { return !c.has(flagFinish | flagDone | flagClosed) }
 
-// send is what verbs use: nothing is accepted for a connection that is ending. p never changes and may be referred to.
-// The caller holds mu.
+// send does the sends of verbs, and refuses them while the connection is ending. p must never change, because the queue
+// may refer to it. The caller holds mu.
 func (c *Conn) send(p []byte) Outcome {
 	if !c.writable() || c.ending != nil {
 		return OutcomeClosed
@@ -57,8 +57,8 @@ func (c *Conn) send(p []byte) Outcome {
 	return c.put(p, c.owner.server.limits.Load().verbRoom(), true)
 }
 
-// put accepts p whole or not at all. With shared, p never changes and may be referred to. The caller holds mu and has
-// checked that the connection is writable.
+// put accepts p whole or not at all. With shared, p must never change, because the queue may refer to it. The
+// connection is writable, and the caller holds mu.
 func (c *Conn) put(p []byte, room room, shared bool) Outcome {
 	o := OutcomeDroppedQueueFull
 	if c.queued()+len(p) <= room.queue {
@@ -70,9 +70,9 @@ func (c *Conn) put(p []byte, room room, shared bool) Outcome {
 	return o
 }
 
-// enqueue writes what the kernel takes and queues the rest, if that fits in the queue budget: a peer that keeps up is
-// served however full the queues of others are. When the rest of p does not fit, not even in the reserve, the
-// connection ends: a part of p must not be the last that its peer gets. The caller holds mu.
+// enqueue writes the bytes that the kernel takes, and queues the rest if the queue budget has room. A peer that keeps
+// up is served however full the queues of others are. When even the reserve has no room for the rest of p, the
+// connection ends, because nothing may follow a part of p. The caller holds mu.
 func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	if c.queued() == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)
@@ -84,7 +84,7 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 		if n == len(p) {
 			return OutcomeWritten
 		}
-		begun := n > 0 || c.owner.config.TLS != nil // TLS may have encrypted the beginning, which then has to be sent
+		begun := n > 0 || c.owner.config.TLS != nil // TLS may have encrypted the beginning, which must be sent then
 		if begun {
 			room.all = c.owner.server.limits.Load().handlerRoom().all
 		}
@@ -109,8 +109,8 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 	return OutcomeQueued
 }
 
-// refuseRest is the outcome of a send that the kernel did not take whole, when the queue budget has no room for the
-// rest. The caller holds mu.
+// refuseRest returns the outcome of a send when the kernel took only a part, or nothing, and the queue budget has no
+// room for the rest. It ends the connection if the send has begun. The caller holds mu.
 func (c *Conn) refuseRest(begun bool) Outcome {
 	if !begun {
 		return OutcomeDroppedBudget
@@ -119,13 +119,13 @@ func (c *Conn) refuseRest(begun bool) Outcome {
 	return OutcomeClosed
 }
 
-// took counts bytes that the kernel took. The caller holds mu.
+// took records n bytes that the kernel took. The caller holds mu.
 func (c *Conn) took(n int) {
 	if n == 0 {
 		return
 	}
 	c.sent.Add(uint64(n))
-	if !c.inCall.Load() { // else the moment of the read that is being answered stands
+	if !c.inCall.Load() { // else the moment of the read that the handler answers counts
 		c.active.Store(int64(c.owner.server.now()))
 	}
 	if b := c.sending; b != nil {
