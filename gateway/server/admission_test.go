@@ -15,10 +15,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// balancers are whose PROXY headers the tests' gateways believe.
+// balancers are the networks whose PROXY headers the tests' gateways believe.
 var balancers = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 
-// proxyListener is a listener that takes PROXY headers from 127.0.0.1.
+// proxyListener returns a listener that takes PROXY headers from 127.0.0.1.
 func proxyListener(mode server.ProxyMode) []server.ListenerConfig {
 	return []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0", Proxy: mode, ProxyTrusted: balancers}}
 }
@@ -34,7 +34,7 @@ func (g *gateway) update(change func(*server.Limits)) server.Limits {
 	return l
 }
 
-// dialFrom connects a client with an address of its own, one of 127.0.0.0/8.
+// dialFrom connects a client with the given address, one of 127.0.0.0/8.
 func (g *gateway) dialFrom(ip string) *net.TCPConn {
 	g.t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
@@ -49,14 +49,14 @@ func (g *gateway) dialFrom(ip string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// mustServe expects that the gateway echoes.
+// mustServe checks that the gateway echoes.
 func mustServe(t *testing.T, c net.Conn) {
 	t.Helper()
 	mustWrite(t, c, []byte("hello"))
 	mustRead(t, c, "hello")
 }
 
-// mustRefuse expects that the gateway closes without a byte.
+// mustRefuse checks that the gateway closes without a byte.
 func mustRefuse(t *testing.T, c net.Conn) {
 	t.Helper()
 	if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil || isTimeout(err) {
@@ -64,7 +64,7 @@ func mustRefuse(t *testing.T, c net.Conn) {
 	}
 }
 
-// expectRefusals waits until the totals say that so many were refused, for these reasons and no others.
+// expectRefusals waits until the totals have exactly these refusals.
 func (g *gateway) expectRefusals(want map[server.CloseReason]uint64) {
 	g.t.Helper()
 	for limit := time.Now().Add(safety); !maps.Equal(g.info().Totals.Refusals, want); runtime.Gosched() {
@@ -74,7 +74,7 @@ func (g *gateway) expectRefusals(want map[server.CloseReason]uint64) {
 	}
 }
 
-// settlePending waits until so many are being admitted.
+// settlePending waits until n connections are being admitted.
 func (g *gateway) settlePending(n int) {
 	g.t.Helper()
 	for limit := time.Now().Add(safety); g.info().Totals.Pending != n; runtime.Gosched() {
@@ -92,8 +92,8 @@ func networks(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// Each limit, list and mode of admission refuses with its own reason, says so in one event, and admits again when it is
-// changed live.
+// Each limit, list and mode of admission refuses with its own reason, publishes one event about it, and admits again
+// after a live change.
 func TestRefusalReasons(t *testing.T) {
 	for _, c := range []struct {
 		reason server.CloseReason
@@ -137,7 +137,7 @@ func TestRefusalReasons(t *testing.T) {
 	}
 }
 
-// Deny goes before allow, and both know IPv4 in either form.
+// Deny goes before Allow, and both match IPv4 in either form.
 func TestLists(t *testing.T) {
 	for _, c := range []struct {
 		allow, deny []netip.Prefix
@@ -162,7 +162,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// A flood of refusals makes few events, and the counts are exact.
+// A flood of refusals makes few events, and their counts are exact.
 func TestRefusalFlood(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{Deny: networks("127.0.0.2/32"), ConnectionsPerIP: 1}})
 	f := g.follow(event.Refused)
@@ -188,7 +188,7 @@ func TestRefusalFlood(t *testing.T) {
 	}
 }
 
-// Limits of addresses are of each address: others come in, and the place of one that went is free again.
+// A limit on addresses applies to each address: others come in, and a connection that closes makes room.
 func TestConnectionsPerIP(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Limits: server.Limits{ConnectionsPerIP: 2}})
@@ -209,8 +209,7 @@ func TestConnectionsPerIP(t *testing.T) {
 	})
 }
 
-// A limit of addresses that is set while connections are there counts them, once, and those that go meanwhile are not
-// counted.
+// A limit on addresses that is set later counts the live connections once, and not those that close meanwhile.
 func TestConnectionsPerIPSetLive(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Closed)
@@ -231,7 +230,7 @@ func TestConnectionsPerIPSetLive(t *testing.T) {
 	mustRefuse(t, g.dial())
 }
 
-// Connections that come and go while a limit of addresses is switched on are counted exactly: the audit at the end
+// Connections that come and go while a limit on addresses is switched on are counted exactly: the audit at the end
 // finds none left.
 func TestConnectionsPerIPSetInTraffic(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
@@ -265,7 +264,7 @@ func TestConnectionsPerIPSetInTraffic(t *testing.T) {
 	})
 }
 
-// A customer with many IPv6 addresses has the limits of one /64 network.
+// A customer with many IPv6 addresses is limited as one /64 network.
 func TestIPv6Network(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired),
@@ -289,7 +288,7 @@ func TestIPv6Network(t *testing.T) {
 	})
 }
 
-// One address that comes too fast uses up nothing of the rate that is everybody's.
+// One address that comes too fast uses up nothing of the accept rate of all.
 func TestRatesAreFair(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{AcceptRate: 0.001, AcceptBurst: 4, AcceptRatePerIP: 0.001,
 		AcceptBurstPerIP: 2}})
@@ -306,7 +305,7 @@ func TestRatesAreFair(t *testing.T) {
 	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 20, event.ReasonAcceptRate: 1})
 }
 
-// A refused connection takes no place: neither of the limits of connections nor of those of its address.
+// A refused connection takes no place, neither of the server's or the listener's limit nor of its address's.
 func TestRefusedTakesNoPlace(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 2, ListenerConnections: map[string]int{"main": 2},
 		ConnectionsPerIP: 2, AcceptRatePerIP: 0.001, AcceptBurstPerIP: 1}})
@@ -318,7 +317,7 @@ func TestRefusedTakesNoPlace(t *testing.T) {
 	mustServe(t, g.dial())
 	mustRefuse(t, g.dial())
 	g.update(func(l *server.Limits) { l.MaxConnections, l.ListenerConnections, l.ConnectionsPerIP = 0, nil, 3 })
-	for range 5 { // none counts as one of the address
+	for range 5 { // none counts for the address
 		mustRefuse(t, g.dial())
 	}
 	g.expectRefusals(map[server.CloseReason]uint64{event.ReasonIPAcceptRate: 5, event.ReasonConnectionLimit: 1,

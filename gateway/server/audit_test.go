@@ -8,8 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// audit checks, after Serve has returned, what must be true of every life of a server: what the contract says of the
-// events' order and counts, and that the totals are the sums of the connections.
+// audit checks the invariants of a server's life after Serve has returned: the order and counts of events as the
+// contract has them, and totals that are the sums of the connections.
 func (g *gateway) audit() {
 	t := g.t
 	t.Helper()
@@ -87,8 +87,8 @@ func (g *gateway) audit() {
 	}
 }
 
-// auditLife checks the events of one connection: CONNECTED first, CLOSED last, each exactly once, ENDED at most once,
-// and pauses that begin and end in turn.
+// auditLife checks the events of one connection. CONNECTED comes first and CLOSED last, exactly once each, ENDED comes
+// at most once, and pauses begin and end in turn.
 func auditLife(g *gateway, seq uint64, types []event.Type) {
 	last := len(types) - 1
 	ok := types[0] == event.Connected && types[last] == event.Closed && slices.Index(types, event.Closed) == last &&

@@ -17,7 +17,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// everybody bans whom the tests connect from.
+// everybody is a network that has the address of every client of the tests.
 const everybody = "127.0.0.0/8"
 
 func (g *gateway) ban(r server.AddBanRequest) server.AddBanResult {
@@ -38,7 +38,7 @@ func (g *gateway) bans() []server.Ban {
 	return page.Bans
 }
 
-// refused connects and expects to be closed without a byte.
+// refused connects and checks that the gateway closes without a byte.
 func (g *gateway) refused() {
 	g.t.Helper()
 	if n, err := g.dial().Read(make([]byte, 1)); n > 0 || err == nil || isTimeout(err) {
@@ -46,8 +46,8 @@ func (g *gateway) refused() {
 	}
 }
 
-// A ban closes a peer's live connections and refuses its new ones, until it is removed. Lists, totals and the record
-// tell of it.
+// A ban closes a peer's live connections and refuses new ones until it is removed. Lists, totals and the record show
+// it.
 func TestBan(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})
@@ -96,7 +96,7 @@ func TestBan(t *testing.T) {
 	})
 }
 
-// With Keep, live connections stay, and a ban of the same target replaces the one before.
+// With Keep, live connections stay. A second ban of a target replaces the first.
 func TestBanKeepsConnections(t *testing.T) {
 	g := start(t, server.Config{})
 	p := g.open()
@@ -111,7 +111,7 @@ func TestBanKeepsConnections(t *testing.T) {
 	mustRead(t, p, "still here")
 }
 
-// However connections come while a ban is made, none of its target is left when it is.
+// A ban that is made while connections come leaves none of its target's connections.
 func TestBanMissesNobody(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{EventLogSize: 1 << 18})
@@ -135,7 +135,7 @@ func TestBanMissesNobody(t *testing.T) {
 			g.ban(server.AddBanRequest{Target: everybody})
 			stop.Store(true)
 			dialing.Wait()
-			// Each of them finishes as soon as the gateway does, but none before it: only the ban ends them.
+			// Each client finishes when the gateway does, and none before: so only the ban ends them.
 			for _, lane := range open {
 				for _, c := range lane {
 					_ = c.SetDeadline(time.Now().Add(safety))
@@ -153,14 +153,14 @@ func TestBanMissesNobody(t *testing.T) {
 	})
 }
 
-// Targets of bans as they are given and as they are listed, and texts that are no target.
+// Targets parse and list as the table says, and other texts are refused.
 func TestBanTargets(t *testing.T) {
 	g := start(t, server.Config{})
 	long := strings.Repeat("x", 1024)
 	for _, c := range []struct {
 		target   string
 		identity bool
-		want     string // "": an error
+		want     string // "" means an error
 	}{
 		{"203.0.113.7", false, "203.0.113.7/32"},
 		{"203.0.113.7/32", false, "203.0.113.7/32"},
@@ -200,7 +200,7 @@ func TestBanTargets(t *testing.T) {
 	}
 }
 
-// Whom a ban covers: addresses in any form, and identities letter by letter.
+// A ban covers addresses in any form, and identities letter by letter.
 func TestBanCovers(t *testing.T) {
 	g := start(t, server.Config{})
 	for _, target := range []string{"203.0.113.7", "10.0.0.0/8", "2001:db8::/64", "fe80::1"} {
@@ -211,7 +211,7 @@ func TestBanCovers(t *testing.T) {
 	g.ban(server.AddBanRequest{Target: "device-7", Identity: true, Keep: true, Reason: "stolen"})
 	for _, c := range []struct {
 		addr, identity string
-		want           string // part of the text; "": not banned
+		want           string // a part of the text; "" means not banned
 	}{
 		{"203.0.113.7", "", "banned: 203.0.113.7"}, {"::ffff:203.0.113.7", "", "banned: 203.0.113.7"},
 		{"203.0.113.8", "", ""},
@@ -233,7 +233,7 @@ func TestBanCovers(t *testing.T) {
 	}
 }
 
-// A ban ends at its time, to the nanosecond, and makes room for others; lists leave it out.
+// A ban ends at its time, to the nanosecond. It then makes room for another, and lists leave it out.
 func TestBanExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}},
@@ -270,7 +270,7 @@ func TestBanExpires(t *testing.T) {
 	})
 }
 
-// Pages go through all bans in their order, also when the one where a page began is gone.
+// Pages go through all bans in order, even when the ban that began a page is gone.
 func TestListBans(t *testing.T) {
 	g := start(t, server.Config{})
 	want := []string{"9.0.0.0/8", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.1/32", "::/0", "2001:db8::/32", "Zoe", "alice",

@@ -66,7 +66,7 @@ func mustReadFile(t *testing.T, path string) string {
 	return string(text)
 }
 
-// Bans survive a restart as they were, in a file that only its owner reads; those that expired meanwhile do not.
+// Bans survive a restart unchanged, in a file that only its owner can read. Bans that expire meanwhile do not.
 func TestBansSurviveRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	s := mustListen(t, file)
@@ -121,7 +121,7 @@ func TestKickBanIsKept(t *testing.T) {
 	}
 }
 
-// A file that is no ban file is set aside under a name that no other has, told of, and the gateway starts without bans.
+// Listen sets a damaged ban file aside under an unused name, reports it, and starts without bans.
 func TestDamagedBanFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	good := mustListen(t, file)
@@ -181,8 +181,8 @@ func TestDamagedBanFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be read, or locked, or is another gateway's, is an error that says what to do; nothing is bound
-// then.
+// Listen fails for a ban file that it cannot read or lock, or that another gateway uses. The error says what to do, and
+// no address is bound.
 func TestBanFileThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	used := filepath.Join(dir, "used")
@@ -217,14 +217,14 @@ func TestBanFileThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// A ban that cannot be written is an error, and nobody is banned, closed or freed.
+// When the ban file cannot be written, the verb fails, and no peer is banned, closed or freed.
 func TestBanFileThatCannotBeWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	g := start(t, server.Config{BanFile: file})
 	g.ban(server.AddBanRequest{Target: "203.0.113.7"})
 	p := g.open()
 	before := mustReadFile(t, file)
-	obstacle := file + ".new" // where the new file is drafted
+	obstacle := file + ".new" // replaceFile drafts the new file there
 	if err := os.MkdirAll(filepath.Join(obstacle, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestBanFileThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// Whenever the file is read, it is whole: as after a crash at that moment.
+// A reader finds the ban file whole at any moment, as after a crash at that moment.
 func TestBanFileIsReplacedWhole(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	s := mustListen(t, file)
@@ -280,7 +280,7 @@ func TestBanFileIsReplacedWhole(t *testing.T) {
 	writing.Wait()
 }
 
-// A link to the file stays one.
+// A symbolic link to the ban file stays a link.
 func TestBanFileBehindLink(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
@@ -297,7 +297,7 @@ func TestBanFileBehindLink(t *testing.T) {
 	}
 }
 
-// There are at most 10,000 bans; one of them can be replaced, and when one is gone there is room for another.
+// A server keeps at most 10,000 bans. One of them can then be replaced, and one that is removed makes room.
 func TestTooManyBans(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	var text strings.Builder

@@ -13,7 +13,7 @@ type echo struct{ BaseHandler }
 
 func (echo) Data(c *Conn, p []byte) { _, _ = c.Send(p) }
 
-// BenchmarkEcho is one round trip of 64 bytes, client included.
+// BenchmarkEcho measures a round trip of 64 bytes, client included.
 func BenchmarkEcho(b *testing.B) {
 	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: echo{}})
 	if err != nil {
@@ -50,7 +50,7 @@ type kernelSocket struct{ transport.Socket }
 
 func (kernelSocket) TryWrite(p []byte) (int, error) { return len(p), nil }
 
-// BenchmarkAnswer is the cost that the gateway adds to the read and the write of an echo.
+// BenchmarkAnswer measures the cost that the gateway adds to the read and the write of an echo.
 func BenchmarkAnswer(b *testing.B) {
 	s, err := New(Config{Node: "test", Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: echo{}})
 	if err != nil {

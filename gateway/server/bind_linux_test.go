@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Accepted connections are plain TCP, whose sockets have what their listener has: kernels before 6.10 refuse to set
-// keep-alive times of Multipath TCP.
+// Accepted connections are plain TCP, and have the options of their listener's socket. Kernels before 6.10 refuse to
+// set keep-alive times on Multipath TCP.
 func TestListenPlainTCP(t *testing.T) {
 	ln, err := server.Listen("127.0.0.1:0")
 	if err != nil {

@@ -26,7 +26,7 @@ func newServer(t *testing.T, addresses ...string) *server.Server {
 	return s
 }
 
-// A listener that cannot be bound is named, with its address, and then none is bound.
+// The error about a listener that cannot be bound names it and its address, and no listener is bound then.
 func TestListenErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,7 +96,7 @@ func TestStaleUnixSocket(t *testing.T) {
 	}
 }
 
-// A socket whose backlog is full does not answer either, but it is in use.
+// A socket with a full backlog does not answer either, but it is in use.
 func TestBusyUnixSocketIsNotStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "busy.sock")
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

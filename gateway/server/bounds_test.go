@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A verb on all ends although a connection comes for each that it looks at, and leaves those that came alone.
+// A verb on all connections ends although a new one comes for each that it visits, and leaves the new ones alone.
 func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 	ctx := context.Background()
 	for name, verb := range map[string]func(*gateway, server.Matcher) uint64{
@@ -31,7 +31,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := start(t, server.Config{})
-			const n = 256 // which a walk takes at a time, so that it looks for more
+			const n = 256 // as many as a walk takes at a time, so that it goes on
 			for range n {
 				g.open()
 			}
@@ -49,7 +49,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 	}
 }
 
-// A long text of a request does not stay in the event log whole.
+// The event log does not keep a long text of a request whole.
 func TestControlEventsAreBounded(t *testing.T) {
 	g := start(t, server.Config{})
 	var long []string
@@ -74,7 +74,7 @@ func TestControlEventsAreBounded(t *testing.T) {
 	}
 }
 
-// The end of Serve's context shortens a drain that somebody else began.
+// The end of Serve's context shortens a drain that a request began.
 func TestContextEndsDuringDrain(t *testing.T) {
 	s, err := server.New(server.Config{Node: "test", Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}},
 		Handler: server.BaseHandler{}, DrainTimeout: 100 * time.Millisecond})
@@ -98,8 +98,8 @@ func TestContextEndsDuringDrain(t *testing.T) {
 	g.audit()
 }
 
-// The farewells of a drain, and of a request that joins it, have outcomes, and no connection is accepted after its
-// beginning.
+// The farewells of a drain, and of a request that joins it, have outcomes. No connection is accepted after the drain
+// begins.
 func TestFarewellsHaveOutcomes(t *testing.T) {
 	g := start(t, server.Config{})
 	reads, full := g.open(), g.open()

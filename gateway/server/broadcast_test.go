@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A broadcast reaches each that matches once, and its counts add up.
+// A broadcast reaches each connection that matches once, and its counts add up.
 func TestBroadcast(t *testing.T) {
 	closers := make(chan *server.Conn, 10)
 	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 1 << 20},
@@ -25,7 +25,7 @@ func TestBroadcast(t *testing.T) {
 	g.stuff(full.id)
 	for g.send(dropped.id, make([]byte, 32<<10), 0).Outcome != server.OutcomeDroppedQueueFull {
 	}
-	data := []byte(strings.Repeat("news ", 13000)) // more than the last bit of room
+	data := []byte(strings.Repeat("news ", 13000)) // more than the room that is left
 	f := g.follow(event.Control)
 	r, err := g.Broadcast(t.Context(), server.BroadcastRequest{Data: data,
 		Exclude: []string{excluded.id, "not an ID", "other.1.1"}, Actor: event.Actor{Identity: "alice"},
@@ -52,7 +52,7 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// The first 100 failures are named, all are counted.
+// A broadcast names the first 100 failures, and counts all.
 func TestBroadcastFailuresAreBounded(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 1, HighWater: 1}, Handler: &hooks{}})
 	const n = 120
@@ -66,7 +66,7 @@ func TestBroadcastFailuresAreBounded(t *testing.T) {
 	}
 }
 
-// A request with an ID is carried out once, however many come at the same time.
+// A request with an ID is carried out once, however many copies of it come at the same time.
 func TestBroadcastRequestID(t *testing.T) {
 	g := start(t, server.Config{})
 	p := g.open()

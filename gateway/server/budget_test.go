@@ -10,8 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// A verb's send that does not fit is dropped whole and told so; one to a peer that keeps up is written, however full
-// the others are.
+// A verb's send that does not fit is dropped whole, and the outcome says so. A send to a peer that keeps up is written,
+// however full the queues of others are.
 func TestQueueBudgetOfVerbs(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 1000}})
 	slow, quick := s.connect(t, "", 0), s.connect(t, "", 1<<20)
@@ -58,7 +58,7 @@ func TestQueueBudgetOfVerbs(t *testing.T) {
 	}
 }
 
-// Handlers have a reserve, and an answer that does not fit there is refused with an error that says what to do.
+// Handlers have a reserve. An answer that does not fit into it is refused with an error that says what to do.
 func TestQueueBudgetOfHandlers(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 1000, SendQueueLimit: 4 << 20}})
 	slow, other := s.connect(t, "", 0), s.connect(t, "", 0)
@@ -77,8 +77,8 @@ func TestQueueBudgetOfHandlers(t *testing.T) {
 	other.finish()
 }
 
-// When the kernel took a part of a send, and there is no room for the rest, the connection ends: nothing may follow
-// half a message.
+// When the kernel took a part of a send and the rest has no room, the connection ends, because nothing may follow half
+// a message.
 func TestQueueBudgetBehindPart(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 1000, SendQueueLimit: 4 << 20}})
 	slow, first, second := s.connect(t, "", 0), s.connect(t, "", 10), s.connect(t, "", 10)
@@ -99,7 +99,7 @@ func TestQueueBudgetBehindPart(t *testing.T) {
 		t.Errorf("the rest of a verb's send, beyond the reserve: %s, closed with %s", o, second.end.Info().CloseReason)
 	}
 	third := s.connect(t, "", 0)
-	// which may have encrypted the beginning of a send before the kernel took nothing of it
+	// TLS may have encrypted the beginning of a send before the kernel took nothing of it.
 	s.listeners[0].config.TLS = &tls.Config{}
 	if o := send(third); o != OutcomeClosed || third.end.Info().CloseReason != ReasonQueueBudget {
 		t.Errorf("a send that TLS may have begun, beyond the reserve: %s, closed with %s", o, third.end.Info().CloseReason)
@@ -109,8 +109,8 @@ func TestQueueBudgetBehindPart(t *testing.T) {
 	}
 }
 
-// While the budget is scarce, a peer with anything queued is not read from, until all of that is taken or there is room
-// again.
+// While the budget is scarce, reading from a peer with a non-empty queue pauses, until the queue is empty or the budget
+// has room again.
 func TestScarceBudgetPauses(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 100_000}})
 	big, small := s.connect(t, "", 0), s.connect(t, "", 0)
@@ -139,7 +139,7 @@ func TestScarceBudgetPauses(t *testing.T) {
 	small.finish()
 }
 
-// The count is the sum of the queues, and within the bounds, after sends, takes and closes in any order.
+// The budget's count is the sum of the queues, and within its bounds, after sends, takes and closes in any order.
 func TestQueueBudgetModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget = 5000

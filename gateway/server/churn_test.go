@@ -19,8 +19,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// The audit at the end of each test checks that CONNECTED and CLOSED come exactly once each, in dense order, with exact
-// counts.
+// The audit at the end of each test checks that CONNECTED and CLOSED come exactly once each, with dense sequences and
+// exact counts.
 func TestManyOpensAndCloses(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		n, lanes := scaled(4_000, 10_000), 8
@@ -36,7 +36,7 @@ func TestManyOpensAndCloses(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					if i%4 == lane%4 { // half of them come without a word, some are reset
+					if i%4 == lane%4 { // half of them say nothing, and some are reset
 						_ = c.(*net.TCPConn).SetLinger(0)
 					} else if i%2 == 0 {
 						_, _ = c.Write([]byte("hello"))
@@ -91,7 +91,7 @@ func (h *tagger) Open(c *server.Conn) {
 	})
 }
 
-// A peer gets only bytes that were addressed to it, however much goes on at once and however often descriptors are used
+// A peer gets only bytes that were addressed to it, even when much goes on at once and descriptors are used again and
 // again.
 func TestBytesNeverReachAnotherPeer(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
@@ -147,7 +147,7 @@ func TestBytesNeverReachAnotherPeer(t *testing.T) {
 	})
 }
 
-// readTags connects, reads a while, and checks that all the tags are the same.
+// readTags connects, reads for a while, and checks that all tags are the same.
 func readTags(addr string, random *rand.Rand) error {
 	c, err := net.Dial("tcp", addr)
 	if errors.Is(err, syscall.ECONNRESET) {
@@ -178,7 +178,7 @@ func readTags(addr string, random *rand.Rand) error {
 	return nil
 }
 
-// After a close nothing is accepted, and every way to ask says so.
+// After a close the connection accepts nothing, and every way to ask says that it is closed.
 func TestWriteAfterClose(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		conns := make(chan *server.Conn, 1)

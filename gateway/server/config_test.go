@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Each bad value is refused with its field's name and what was given.
+// The error about a bad value names the field and quotes the value.
 func TestConfigErrors(t *testing.T) {
 	listeners := func(l ...server.ListenerConfig) server.Config {
 		return server.Config{Listeners: l, Handler: handler.Echo{}}
@@ -74,7 +74,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// The defaults are those that the comments state, and Gateway tells them.
+// The defaults are the documented ones, and Gateway shows them.
 func TestConfigDefaults(t *testing.T) {
 	s, err := server.New(server.Config{Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}, Handler: &hooks{}})
 	if err != nil {

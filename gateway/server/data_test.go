@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Received bytes are in the streams that asked for them, between the CONNECTED and the CLOSED of their connection.
+// Streams that ask for Data get the received bytes, between the CONNECTED and the CLOSED of the connection.
 func TestDataEvents(t *testing.T) {
 	g := start(t, server.Config{})
 	sub, err := g.Subscribe(server.SubscribeRequest{MaxData: 4,

@@ -21,10 +21,10 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// fewDescriptors makes the test binary a gateway that can hold only few connections.
+// fewDescriptors is the variable that turns the test binary into a gateway with few descriptors.
 const fewDescriptors = "SOCKGATE_TEST_FEW_DESCRIPTORS"
 
-// serveWithFewDescriptors serves until stdin ends and prints its address, each ERROR, and at the end its totals.
+// serveWithFewDescriptors serves until stdin ends. It prints its address, each ERROR event, and its totals at the end.
 func serveWithFewDescriptors() int {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 30, Max: 30}); err != nil {
 		fmt.Println(err)
@@ -74,7 +74,7 @@ func serveWithFewDescriptors() int {
 	return 0
 }
 
-// A server without descriptors goes on accepting as soon as some are free, and tells of it without a flood.
+// A server that runs out of descriptors accepts again as soon as some are free, and reports the lack without a flood.
 func TestOutOfDescriptors(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fewDescriptors+"=1")

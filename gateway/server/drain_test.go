@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Connections may end by themselves; the rest is closed at the deadline, and everybody hears the farewell.
+// A drain lets connections end by themselves, closes the rest at its deadline, and sends every connection the farewell.
 func TestDrain(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Closed, event.DrainStarted, event.DrainEnded, event.Control)
@@ -49,7 +49,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// A drain that is joined ends at the earlier of the deadlines, and keeps its own reason.
+// A drain that a second request joins ends at the earlier deadline, and keeps its reason.
 func TestJoinDrain(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Closed)
@@ -72,7 +72,7 @@ func TestJoinDrain(t *testing.T) {
 	}
 }
 
-// A peer that never reads, and a handler's own slow Close, do not keep a drain beyond its deadline.
+// A peer that never reads, or a slow Close of the handler, does not hold up a drain beyond its deadline.
 func TestDrainOfStuckPeers(t *testing.T) {
 	conns := make(chan *server.Conn, 2)
 	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}, CloseTimeout: time.Hour,
@@ -102,15 +102,15 @@ func TestDrainOfStuckPeers(t *testing.T) {
 	}
 }
 
-// No byte that a handler was given is lost to a drain or a kick: what was received and not discarded comes back.
+// A drain or a kick loses no byte that a handler was given: every byte that was received and not discarded comes back.
 func TestNothingIsLost(t *testing.T) {
 	clients := scaled(8, 20)
 	for _, c := range []struct {
 		name string
 		end  func(g *gateway)
 	}{
-		// A fifth of the grace period is for clients to read what was flushed, while all of them write without end on a
-		// busy machine.
+		// The clients need a fifth of the grace period to read the flushed bytes: all of them write without end, and the
+		// machine may be busy.
 		{"drain", func(g *gateway) {
 			g.StartDrain(server.DrainRequest{Grace: time.Duration(clients) * 200 * time.Millisecond})
 		}},
@@ -139,7 +139,7 @@ func TestNothingIsLost(t *testing.T) {
 					})
 					done.Go(func() {
 						n := countSequence(t, p, &busy)
-						p.Close() // which ends the writer, too
+						p.Close() // ends the writer too
 						mu.Lock()
 						defer mu.Unlock()
 						echoed[p.id] = n
@@ -184,15 +184,15 @@ func TestDrainDuringHandlerCall(t *testing.T) {
 	}
 }
 
-// countSequence reads the numbers from 0 on, 8 bytes each, to the end, and returns how many bytes there were before the
-// farewell. It calls busy.Done at the first.
+// countSequence reads the numbers from 0 on, 8 bytes each, to the end. It returns the number of bytes before the
+// farewell, and calls busy.Done at the first number.
 func countSequence(t *testing.T, r io.Reader, busy *sync.WaitGroup) int {
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(r, first); err != nil {
 		t.Error(err)
 	}
 	busy.Done()
-	rest, _ := io.ReadAll(r) // how it ends is not the question here
+	rest, _ := io.ReadAll(r) // the test does not judge the kind of end
 	all := bytes.TrimSuffix(append(first, rest...), farewell)
 	for i := 0; i+8 <= len(all); i += 8 {
 		if v := binary.BigEndian.Uint64(all[i:]); v != uint64(i/8) {
@@ -203,5 +203,5 @@ func countSequence(t *testing.T, r io.Reader, busy *sync.WaitGroup) int {
 	return len(all)
 }
 
-// farewell is nothing that an echo of numbers can end with.
+// farewell cannot be the end of an echo of numbers.
 var farewell = bytes.Repeat([]byte{0xff}, 16)

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// lateEngine opens its sockets only after verbs have met the connection, which can happen with every engine: a
-// connection is in the registry before it is opened.
+// lateEngine opens its sockets only after verbs have met the connection. Every engine may do so, because a connection
+// is in the registry before it is opened.
 type lateEngine struct {
 	transport.Engine
 	early func()
@@ -31,7 +31,7 @@ func (d *lateAdmission) Admit(s transport.Socket, remote, local netip.AddrPort) 
 	return end
 }
 
-// Verbs that meet a connection before its loop runs wait for it, and nothing is lost or out of order.
+// Verbs that meet a connection before its loop runs wait for it, and no byte is lost or out of order.
 func TestVerbsBeforeOpen(t *testing.T) {
 	for _, engine := range Engines() {
 		t.Run(engine, func(t *testing.T) { testVerbsBeforeOpen(t, engine) })

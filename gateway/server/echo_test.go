@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Every byte comes back, in order, and the client's FIN ends the connection when the last one has.
+// Every byte comes back in order. The client's FIN ends the connection when the last byte has come back.
 func TestEchoBulk(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})
@@ -38,8 +38,7 @@ func TestEchoBulk(t *testing.T) {
 	})
 }
 
-// The same with a client that reads nothing until it has written all but what the gateway holds back: nothing is lost
-// to back-pressure.
+// The same holds for a client that first writes until back-pressure stops it, and only then reads.
 func TestEchoBehindBackpressure(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})

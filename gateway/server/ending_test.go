@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// blocking is a handler that is in Data until it may go on.
+// blocking is a handler whose Data blocks until the test releases it.
 type blocking struct {
 	server.BaseHandler
 	called chan *server.Conn
@@ -22,7 +22,7 @@ func (h blocking) Data(c *server.Conn, _ []byte) {
 	<-h.goOn
 }
 
-// Bytes that a reset throws away are unsent, and so is the farewell of a kick that the handler's call kept waiting.
+// Bytes that a reset throws away count as unsent. So does the farewell of a kick that a call of the handler held up.
 func TestResetBeforeFarewell(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		h := blocking{called: make(chan *server.Conn, 1), goOn: make(chan struct{})}

@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
 )
 
-// The package's limits that tests need.
+// The package's bounds that tests need.
 const (
 	ClosedKept   = history.Kept
 	ScanRows     = scanRows
@@ -17,7 +17,7 @@ const (
 	ReadReserve  = handlerReserve
 )
 
-// Opened reports whether a connection's socket has started: until then sends are queued.
+// Opened reports whether a connection's socket has started. Until then sends are queued.
 func (s *Server) Opened(id string) bool {
 	c, _, _ := s.find(id)
 	if c == nil {
@@ -28,14 +28,14 @@ func (s *Server) Opened(id string) bool {
 	return c.has(flagOpened)
 }
 
-// CountedAddresses returns of how many addresses and networks connections are counted.
+// CountedAddresses returns how many addresses and networks have counts.
 func (s *Server) CountedAddresses() int {
 	s.addresses.Mu.Lock()
 	defer s.addresses.Mu.Unlock()
 	return len(s.addresses.ByAddress) + len(s.addresses.ByNetwork)
 }
 
-// inert is a socket without a descriptor: nothing comes from it, and what is written to it is taken.
+// inert is a socket without a descriptor. It receives nothing, and takes every byte that is written.
 type inert struct{}
 
 func (inert) TryWrite(p []byte) (int, error) { return len(p), nil }
@@ -46,8 +46,8 @@ func (inert) Unacknowledged() int            { return 0 }
 func (inert) CloseWrite() error              { return nil }
 func (inert) Close(bool)                     {}
 
-// AddInert admits a connection that has no descriptor, so that there can be a million: to everything but the engine it
-// is like any other. CloseInert ends it; no verb can.
+// AddInert admits a connection without a descriptor, so that a test can have a million. To all but the engine it is
+// like any other. CloseInert ends it; no verb can.
 func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn {
 	end := s.listeners[0].Admit(inert{}, remote, remote).(endpoint)
 	end.Opened()
@@ -57,10 +57,10 @@ func (s *Server) AddInert(remote netip.AddrPort, labels map[string]string) *Conn
 	return end.Conn
 }
 
-// CloseInert is the end of a connection of AddInert.
+// CloseInert ends a connection of AddInert.
 func CloseInert(c *Conn) { endpoint{c}.Closed() }
 
-// Banned asks what admission asks.
+// Banned asks the admission's question about a peer.
 func (s *Server) Banned(addr netip.Addr, identity string) (string, bool) {
 	return s.banned(addr, identity)
 }
@@ -68,13 +68,13 @@ func (s *Server) Banned(addr netip.Addr, identity string) (string, bool) {
 // ChangeLimits changes the limits in force.
 func (s *Server) ChangeLimits(change func(*Limits)) { s.changeLimits(change) }
 
-// DecodeBans returns how many bans a ban file's text has.
+// DecodeBans returns the number of bans in the text of a ban file.
 func DecodeBans(text []byte) (int, error) {
 	rows, err := ban.Decode(text, time.Now())
 	return len(rows), err
 }
 
-// AddFull admits a connection without a descriptor, whose kernel takes nothing. CloseInert ends it.
+// AddFull admits a connection without a descriptor whose kernel takes nothing. CloseInert ends it.
 func (s *Server) AddFull(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -83,5 +83,5 @@ func (s *Server) AddFull(t interface {
 	return s.connect(t, "", 0).end.Conn
 }
 
-// Receive is what a connection's socket does with bytes from the peer.
+// Receive gives a connection bytes from its peer, as its socket does.
 func Receive(c *Conn, p []byte) { endpoint{c}.Received(p, c.owner.server.now()) }

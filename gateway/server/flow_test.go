@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Bytes that come faster than the receive rate are read later, all of it, and never more than the rate allows.
+// Bytes beyond the receive rate are read later. None is lost, and never more are read than the rate allows.
 func TestReceiveRateOnSockets(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, engine string) {
@@ -45,7 +45,7 @@ func TestReceiveRateOnSockets(t *testing.T) {
 	})
 }
 
-// Peers that do not read fill the budget and no more; one that reads is served all the while.
+// Peers that do not read fill the budget and no more. A peer that reads is served meanwhile.
 func TestQueueBudgetOnSockets(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const budget = 1 << 20
@@ -77,8 +77,8 @@ func TestQueueBudgetOnSockets(t *testing.T) {
 	})
 }
 
-// Echo whose peers do not read stays within the budget and its reserve: a connection without room for its answer ends,
-// for that reason.
+// An echo whose peers do not read stays within the budget and its reserve. A connection without room for its answer
+// ends with QUEUE_BUDGET.
 func TestEchoWithinQueueBudget(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const budget, reserve, peers = 256 << 10, 1 << 20, 40
@@ -110,7 +110,7 @@ func TestEchoWithinQueueBudget(t *testing.T) {
 	})
 }
 
-// Echo does not lose an answer silently when the budget has no room for it: the connection ends, for that reason.
+// Echo never loses an answer silently: without room in the budget the connection ends with QUEUE_BUDGET.
 func TestEchoBeyondQueueBudget(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{QueueBudget: 1, SendQueueLimit: 4 << 20}})
 	full, c := g.AddFull(t), g.AddFull(t)

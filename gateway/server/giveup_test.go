@@ -11,8 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// secondFails is an engine that accepts on one listener, waits until a client of it is half admitted, and fails at the
-// next listener.
+// secondFails is an engine that fails at its second listener. By then a client of the first one is half admitted.
 type secondFails struct {
 	transport.Engine
 	server *Server
@@ -41,7 +40,7 @@ func (e *secondFails) Accept(ln net.Listener, a transport.Admission) (transport.
 	return acceptor, nil
 }
 
-// A server that cannot begin to serve leaves nothing behind of the connections that were half admitted.
+// A server that cannot begin to serve leaves nothing of the half admitted connections.
 func TestGiveUpRefusesPending(t *testing.T) {
 	for _, engine := range Engines() {
 		s, err := New(Config{Node: "test", Handler: BaseHandler{},

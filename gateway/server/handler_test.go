@@ -16,7 +16,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A connection's handler is called in order, once for Open and Close, and never twice at a time, for every way to end.
+// A connection's handler is called in order, with one Open and one Close, and never twice at a time, for every way to
+// end.
 func TestHandlerCallsInOrder(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		s := newScript(handler.Echo{})
@@ -66,7 +67,7 @@ func TestHandlerCallsInOrder(t *testing.T) {
 	})
 }
 
-// A panic closes only its connection, with the panic's text, and is told of.
+// A panic closes only its own connection, with the panic's text, and an event reports it.
 func TestHandlerPanics(t *testing.T) {
 	text := "ouch \xff" + strings.Repeat("é", 300)
 	boom := func() { panic(text) }
@@ -117,7 +118,7 @@ func TestHandlerPanics(t *testing.T) {
 	}
 }
 
-// The gateway finishes its side first; what the client still sends arrives.
+// When the gateway finishes its side first, bytes from the client still arrive.
 func TestGatewayFinishesFirst(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		var got []byte
@@ -152,7 +153,7 @@ func TestGatewayFinishesFirst(t *testing.T) {
 	})
 }
 
-// The client finishes first; the handler goes on sending and finishes when it likes.
+// When the client finishes first, the handler may go on sending and finish when it likes.
 func TestClientFinishesFirst(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		ended := make(chan *server.Conn, 1)
@@ -186,7 +187,7 @@ func TestClientFinishesFirst(t *testing.T) {
 	})
 }
 
-// Conn.Close flushes, sends FIN, and waits for the peer; what the peer still sends is counted and thrown away.
+// Conn.Close flushes, sends FIN, and waits for the peer. Later bytes from the peer are counted and discarded.
 func TestHandlerCloses(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {

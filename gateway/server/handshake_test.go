@@ -16,7 +16,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// issuer is a CA that makes configurations of its certificates.
+// issuer is a CA that makes configurations with its certificates.
 type issuer struct {
 	*authority.CA
 	t *testing.T
@@ -24,13 +24,13 @@ type issuer struct {
 
 func newAuthority(t *testing.T) issuer { return issuer{CA: authority.New("authority"), t: t} }
 
-// gateway returns what a gateway needs for TLS.
+// gateway returns a gateway's TLS configuration.
 func (a issuer) gateway(auth tls.ClientAuthType) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{a.Issue(authority.DNS("gateway.example")).TLS()}, ClientAuth: auth,
 		ClientCAs: a.Pool(), NextProtos: []string{"mqtt"}}
 }
 
-// client returns what a client needs for TLS; with a SPIFFE ID also a certificate.
+// client returns a client's TLS configuration, with a certificate if there is a SPIFFE ID.
 func (a issuer) client(id string) *tls.Config {
 	config := &tls.Config{RootCAs: a.Pool(), ServerName: "gateway.example", NextProtos: []string{"mqtt", "http/1.1"}}
 	if id != "" {
@@ -39,14 +39,14 @@ func (a issuer) client(id string) *tls.Config {
 	return config
 }
 
-// hello is the first message of a client, which ends nothing.
+// hello returns the first message of a client, which begins a handshake and does not end it.
 func (a issuer) hello() []byte {
 	here, there := net.Pipe()
 	defer there.Close()
 	sent := make(chan []byte, 1)
 	go func() {
 		b := make([]byte, 16<<10)
-		n, _ := there.Read(b) // the message is written at once
+		n, _ := there.Read(b) // the client writes the message at once
 		sent <- b[:n]
 		here.Close()
 	}()
@@ -54,14 +54,14 @@ func (a issuer) hello() []byte {
 	return <-sent
 }
 
-// tlsListener is a listener with TLS, and optionally PROXY headers.
+// tlsListener returns a listener with TLS, and optionally PROXY headers.
 func tlsListener(config *tls.Config, mode server.ProxyMode) []server.ListenerConfig {
 	l := proxyListener(mode)
 	l[0].TLS = config
 	return l
 }
 
-// TLS details of a client are the connection's, with or without a PROXY header before it, in one segment or byte by
+// A connection has the TLS details of its client, with or without a PROXY header before them, in one segment or byte by
 // byte.
 func TestTLSPeer(t *testing.T) {
 	a := newAuthority(t)
@@ -120,7 +120,7 @@ func TestTLSPeer(t *testing.T) {
 	})
 }
 
-// joined is a connection that sends some bytes together with the first that are written, or all of them one at a time.
+// joined is a connection that sends a prefix together with the first write, or all its bytes one at a time.
 type joined struct {
 	net.Conn
 	first  []byte
@@ -143,7 +143,7 @@ func (j *joined) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A handshake that fails, and one that never comes to an end, have their own reasons.
+// A handshake that fails and one that never ends have different reasons.
 func TestTLSRefusals(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	hello := a.hello()
@@ -206,7 +206,7 @@ func TestTLSRefusals(t *testing.T) {
 	})
 }
 
-// A function of the TLS configuration that panics ends the handshake that it was called for, and nothing else.
+// A function of the TLS configuration that panics ends the handshake that called it, and nothing else.
 func TestTLSConfigPanics(t *testing.T) {
 	a := newAuthority(t)
 	each(t, func(t *testing.T, engine string) {
@@ -238,20 +238,20 @@ func TestTLSConfigPanics(t *testing.T) {
 	})
 }
 
-// mustFail expects that a client's handshake, or what follows it, fails.
+// mustFail checks that a client's handshake fails, or the first read after it.
 func mustFail(t *testing.T, c net.Conn, config *tls.Config) {
 	t.Helper()
 	client := tls.Client(c, config)
 	if err := client.Handshake(); err == nil {
-		_, err = client.Read(make([]byte, 1)) // with TLS 1.3, a client learns later that its certificate is refused
+		_, err = client.Read(make([]byte, 1)) // with TLS 1.3 a client learns only then that its certificate is refused
 		if err == nil || isTimeout(err) {
 			t.Errorf("the client is served: %v", err)
 		}
 	}
 }
 
-// When so many handshakes are under way as may be, others wait; those whose turn does not come are refused, and more
-// turns may be given live.
+// Handshakes beyond the limit wait. Those without a turn in time are refused, and a live change of the limit gives more
+// turns.
 func TestHandshakeLimit(t *testing.T) {
 	a := newAuthority(t)
 	hello := a.hello()
@@ -284,7 +284,7 @@ func TestHandshakeLimit(t *testing.T) {
 	})
 }
 
-// Very many half-open connections and an established one: it is served, new ones come in, and a drain ends all of them.
+// A flood of half-open connections does not hold up an established one or new ones, and a drain ends all of it.
 func TestHalfOpenFlood(t *testing.T) {
 	a := newAuthority(t)
 	hello := a.hello()
@@ -310,7 +310,7 @@ func TestHalfOpenFlood(t *testing.T) {
 	})
 }
 
-// Handshakes that are under way or wait for their turn do not keep a drain.
+// A drain does not wait for handshakes that are under way or wait for their turn.
 func TestDrainDuringHandshakes(t *testing.T) {
 	a := newAuthority(t)
 	hello := a.hello()
@@ -330,7 +330,7 @@ func TestDrainDuringHandshakes(t *testing.T) {
 	})
 }
 
-// Handshakes that end together with their timeout are served or refused, each once: the audit counts.
+// Handshakes that end together with their timeout are served or refused, exactly once each: the audit counts.
 func TestHandshakeTimeoutRaces(t *testing.T) {
 	a := newAuthority(t)
 	each(t, func(t *testing.T, engine string) {
@@ -350,7 +350,7 @@ func TestHandshakeTimeoutRaces(t *testing.T) {
 	})
 }
 
-// GetGateway says of each listener whether it has TLS, asks for certificates and takes PROXY headers.
+// Gateway says of each listener whether it has TLS, asks for certificates and takes PROXY headers.
 func TestListenersAreDescribed(t *testing.T) {
 	a := newAuthority(t)
 	for _, c := range []struct {

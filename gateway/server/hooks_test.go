@@ -6,7 +6,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// hooks is a handler made of functions; those that are missing do what BaseHandler does.
+// hooks is a handler made of functions. A missing one does the same as BaseHandler's method.
 type hooks struct {
 	open  func(*server.Conn)
 	data  func(*server.Conn, []byte)
@@ -40,11 +40,11 @@ func (h *hooks) Close(c *server.Conn, r server.CloseReason) {
 	}
 }
 
-// script notes the calls of each connection and whether any overlapped.
+// script records the calls of each connection, and whether any overlapped.
 type script struct {
 	server.BaseHandler
 	mu      sync.Mutex
-	calls   map[string]string // one letter a call, by ID
+	calls   map[string]string // one letter for each call, by connection ID
 	busy    map[string]bool
 	overlap bool
 	wrap    server.Handler

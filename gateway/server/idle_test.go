@@ -24,7 +24,7 @@ func TestIdleClose(t *testing.T) {
 	}
 }
 
-// With notify there is one event for each idle period, and the connection lives.
+// With IdleNotify there is one event for each idle period, and the connection lives.
 func TestIdleNotify(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{IdleTimeout: 50 * time.Millisecond}, IdleAction: server.IdleNotify})
 	f := g.follow(event.IdleTimeout)
@@ -51,7 +51,7 @@ func TestIdleNotify(t *testing.T) {
 	}
 }
 
-// A connection that only sends is not idle, nor is one that only receives.
+// A connection that only sends is not idle, and neither is one that only receives.
 func TestTrafficIsNotIdle(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{IdleTimeout: 300 * time.Millisecond}, Handler: &hooks{}})
 	f := g.follow(event.IdleTimeout)

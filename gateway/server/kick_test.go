@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// By IDs there is one outcome for each, in the order given.
+// A kick by IDs has one outcome for each ID, in order.
 func TestKickByID(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Control, event.Closed)
@@ -56,7 +56,7 @@ func TestKickByID(t *testing.T) {
 			t.Errorf("%s closed with %s, %q, by %q", closed.ID(), closed.CloseReason, closed.CloseText, closed.ClosedBy)
 		}
 	}
-	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail) // behind the CLOSED of all, and none for the dry run
+	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail) // follows the CLOSED of all; the dry run has none
 	if d.Verb != "Kick" || d.Matched != 8 || d.Reason != "maintenance" ||
 		!reflect.DeepEqual(d.Outcomes, map[string]uint64{"KICKED": 2, "CLOSED": 2, "MALFORMED_ID": 1, "NODE_RESTARTED": 1,
 			"UNKNOWN_NODE": 1, "NOT_FOUND": 1}) {
@@ -64,7 +64,7 @@ func TestKickByID(t *testing.T) {
 	}
 }
 
-// By filter the counts are of all, and only what went wrong is named.
+// A kick by filter counts all its targets, and names only those that were not cleanly kicked.
 func TestKickByMatch(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20}})
 	const n = 130
@@ -97,7 +97,7 @@ func TestKickByMatch(t *testing.T) {
 	}
 }
 
-// A farewell reaches a peer that keeps sending: what it sends is read and thrown away, so that no RST overtakes the
+// A farewell reaches a peer that keeps sending. The gateway reads and discards its bytes, so that no RST overtakes the
 // farewell.
 func TestFarewellToBusyPeer(t *testing.T) {
 	g := start(t, server.Config{Handler: &hooks{}})
@@ -135,13 +135,13 @@ func TestFarewellToBusyPeer(t *testing.T) {
 	}
 }
 
-// A Kick is over with its flush timeout, or with its caller's deadline, even when a handler's call is under way.
+// A Kick ends with its flush timeout or its caller's deadline, even during a call of the handler.
 func TestKickDuringHandlerCall(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	g := start(t, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
 		close(inside)
 		<-leave
-		if _, err := c.Send(p); err != nil { // the answer to bytes from before the kick
+		if _, err := c.Send(p); err != nil { // answers bytes from before the kick
 			t.Errorf("Send: %v", err)
 		}
 	}}})

@@ -13,7 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A kick with a ban keeps the peer out; its other connections stay. The dry run bans nobody.
+// A kick with a ban keeps the peer out, and leaves its other connections alone. The dry run bans no peer.
 func TestKickBans(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Control)
@@ -48,7 +48,7 @@ func TestKickBans(t *testing.T) {
 	mustRead(t, b, "still here")
 }
 
-// A ban that lasts longer than the kick's stays, and one that ends earlier is replaced.
+// A ban that ends later than the kick's stays, and one that ends earlier is replaced.
 func TestKickLeavesLongerBan(t *testing.T) {
 	for _, c := range []struct{ before, kick, after time.Duration }{
 		{0, time.Hour, 0}, {2 * time.Hour, time.Hour, 2 * time.Hour}, {time.Minute, time.Hour, time.Hour},
@@ -73,7 +73,7 @@ func TestKickLeavesLongerBan(t *testing.T) {
 	}
 }
 
-// Of IPv6 the /64 network is banned, which is what a customer has, and of unix sockets nobody.
+// A kick bans the whole /64 network of an IPv6 peer, which is what one customer has, and bans no peer on a unix socket.
 func TestKickBansNetwork(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	g := start(t, server.Config{Listeners: []server.ListenerConfig{{Name: "six", Address: "[::1]:0"},
@@ -104,7 +104,7 @@ func TestKickBansNetwork(t *testing.T) {
 	}
 }
 
-// When the ban cannot be made, nobody is kicked.
+// When the ban cannot be made, no connection is kicked.
 func TestKickWithoutBan(t *testing.T) {
 	g := start(t, server.Config{})
 	p := g.open()

@@ -20,7 +20,7 @@ func labels(n int) map[string]string {
 	return m
 }
 
-// Each step is on top of those before it.
+// Each step adds to the ones before it.
 func TestSetLabels(t *testing.T) {
 	g := start(t, server.Config{})
 	p := g.open()

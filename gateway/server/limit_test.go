@@ -11,8 +11,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Connections beyond the limit are closed at once, counted, and told of without a flood; when one goes, another may
-// come.
+// Connections beyond the limit are closed at once, counted, and reported without a flood. When a connection closes,
+// another may come.
 func TestConnectionLimit(t *testing.T) {
 	t.Parallel()
 	const limit, more = 3, 50
@@ -55,13 +55,13 @@ func TestConnectionLimit(t *testing.T) {
 	mustRead(t, c, "hello")
 }
 
-// Operators are told when more connections are allowed than there is room for, at the start and when the limit changes.
+// The log warns of a connection limit above the number of descriptors, at the start and when the limit changes.
 func TestWarnsOfRoom(t *testing.T) {
 	logged := &lines{}
 	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 200}, ConnectionDescriptors: 100,
 		Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 	warnings := func() int { return strings.Count(logged.String(), "more connections are allowed than descriptors") }
-	for warnings() == 0 { // the start's
+	for warnings() == 0 { // the warning of the start
 	}
 	for i, limit := range []int{100, 0, 50, 101} {
 		if _, err := g.UpdateLimits(t.Context(),

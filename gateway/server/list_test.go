@@ -13,7 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// seqs returns the rows' seqs and checks their order.
+// seqs returns the seqs of the rows, and checks their order.
 func seqs(t *testing.T, rows []server.Connection) []uint64 {
 	t.Helper()
 	var all []uint64
@@ -82,7 +82,7 @@ func TestListPagesAndStates(t *testing.T) {
 	}
 }
 
-// ConnectedBy makes a list and a stream fit together: what the stream will tell of is left out.
+// ConnectedBy makes a list and a stream fit together: the list leaves out connections that the stream will report.
 func TestListListedBy(t *testing.T) {
 	g := start(t, server.Config{})
 	g.open()
@@ -93,8 +93,8 @@ func TestListListedBy(t *testing.T) {
 	}
 }
 
-// While others come and go, a connection that lives throughout a walk is in it exactly once, and a closed one is never
-// missing on its way from the live to the remembered.
+// While others come and go, a connection that lives throughout a walk is in it exactly once. A closed one is never
+// missing on its way from the live to the remembered ones.
 func TestWalkUnderChurn(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 18})
 	permanent := make(map[uint64]bool)
@@ -138,7 +138,8 @@ func TestWalkUnderChurn(t *testing.T) {
 	churning.Wait()
 }
 
-// A filter that selects little gets pages without rows rather than a long wait, and finds everything in the end.
+// A walk with a filter that selects little gets pages without rows instead of a long wait, and finds all matches in the
+// end.
 func TestListScansOn(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 17})
 	closedAll(t, g, server.ScanRows+5000)
@@ -150,7 +151,7 @@ func TestListScansOn(t *testing.T) {
 	}
 }
 
-// reset opens a connection and resets it, which leaves nothing behind in the kernel.
+// reset opens a connection and resets it, so that the kernel keeps nothing of it.
 func reset(addr string) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -182,7 +183,7 @@ func closedAll(t *testing.T, g *gateway, n int) {
 	clients.Wait()
 }
 
-// The last 10,000 closed connections are remembered; an older one is known to have existed.
+// Get finds the last 10,000 closed connections, and says of an older one that it existed.
 func TestGet(t *testing.T) {
 	g := start(t, server.Config{EventLogSize: 1 << 16})
 	first := g.open()

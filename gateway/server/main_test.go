@@ -25,13 +25,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// engines are what the conformance suite runs on.
+// engines lists the engines that the conformance suite runs on.
 var engines = server.Engines()
 
-// safety ends a test that waits for something that never comes.
+// safety ends a test that waits in vain.
 const safety = time.Minute
 
-// scaled is how much a test does: less by default, and all of it when LONG_TESTS is set, as in CI.
+// scaled returns the amount of work of a test: less by default, and full when LONG_TESTS is set, as in CI.
 func scaled(less, full int) int {
 	if os.Getenv("LONG_TESTS") != "" {
 		return full
@@ -47,13 +47,13 @@ type gateway struct {
 	done   bool
 }
 
-// start runs a server; the test's end stops it and audits its event log and totals.
+// start runs a server. The end of the test stops it and audits its event log and totals.
 func start(t *testing.T, config server.Config) *gateway {
 	t.Helper()
 	return startOn(t, "", config)
 }
 
-// startOn is start on an engine; "" is the default one.
+// startOn does the work of start on an engine; "" is the default one.
 func startOn(t *testing.T, engine string, config server.Config) *gateway {
 	t.Helper()
 	config.Engine = engine
@@ -89,7 +89,7 @@ func each(t *testing.T, test func(t *testing.T, engine string)) {
 	}
 }
 
-// stop closes what is left and waits for Serve.
+// stop closes the remaining connections and waits for Serve.
 func (g *gateway) stop() {
 	g.t.Helper()
 	if g.done {
@@ -105,7 +105,7 @@ func (g *gateway) stop() {
 	}
 }
 
-// abort kicks without patience.
+// abort kicks a connection with almost no flush.
 func (g *gateway) abort(id string) {
 	if _, err := g.Kick(context.Background(), server.KickRequest{Targets: server.IDs(id),
 		Flush: time.Millisecond}); err != nil {
@@ -152,7 +152,7 @@ type peer struct {
 	id string
 }
 
-// open connects a client and waits for its CONNECTED, and until sends to it are tried at once.
+// open connects a client. It waits for the CONNECTED event, and until the kernel is tried for sends at once.
 func (g *gateway) open() peer {
 	g.t.Helper()
 	f := g.follow(event.Connected)
@@ -186,8 +186,8 @@ func (g *gateway) send(id string, data []byte, wait time.Duration) server.SendRe
 	return r
 }
 
-// stuff sends until the kernel takes no more for a peer that does not read, and some bytes are queued. It returns how
-// many bytes were accepted.
+// stuff sends until the kernel takes no more for a peer that does not read, and some bytes are queued. It returns the
+// number of accepted bytes.
 func (g *gateway) stuff(id string) (n int) {
 	g.t.Helper()
 	p := make([]byte, 64<<10)
@@ -195,7 +195,7 @@ func (g *gateway) stuff(id string) (n int) {
 		switch r := g.send(id, p, 0); r.Outcome {
 		case server.OutcomeWritten:
 			n += len(p)
-		case server.OutcomeQueued: // perhaps the kernel was only busy
+		case server.OutcomeQueued: // the kernel may only have been busy
 			n += len(p)
 			if g.send(id, p, 50*time.Millisecond).Outcome == server.OutcomeQueued {
 				return n + len(p)
@@ -207,7 +207,7 @@ func (g *gateway) stuff(id string) (n int) {
 	}
 }
 
-// list walks to the end.
+// list returns all rows of a walk.
 func (g *gateway) list(r server.ListRequest) []server.Connection {
 	g.t.Helper()
 	if r.Limit == 0 {
@@ -233,7 +233,7 @@ type follower struct {
 	got []event.Event
 }
 
-// follow subscribes from now on.
+// follow subscribes to events from now on.
 func (g *gateway) follow(types ...event.Type) *follower { return g.followFrom("", types...) }
 
 func (g *gateway) followFrom(after string, types ...event.Type) *follower {
@@ -250,7 +250,7 @@ func (g *gateway) followFrom(after string, types ...event.Type) *follower {
 	return &follower{t: g.t, sub: sub}
 }
 
-// await returns the first event from here on that ok accepts.
+// await returns the next event that ok accepts.
 func (f *follower) await(what string, ok func(*event.Event) bool) event.Event {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), safety)
@@ -270,7 +270,7 @@ func (f *follower) await(what string, ok func(*event.Event) bool) event.Event {
 	}
 }
 
-// awaitType returns the next event of a type, about a connection or, with "", any.
+// awaitType returns the next event of a type, about the connection with the ID or, with "", about any.
 func (f *follower) awaitType(t event.Type, id string) event.Event {
 	f.t.Helper()
 	return f.await(t.String(), func(e *event.Event) bool {
@@ -278,7 +278,7 @@ func (f *follower) awaitType(t event.Type, id string) event.Event {
 	})
 }
 
-// settle waits until so many connections are live. A connection makes room for another just after its CLOSED.
+// settle waits until n connections are live. A connection makes room for another just after its CLOSED event.
 func (g *gateway) settle(n int) {
 	g.t.Helper()
 	for limit := time.Now().Add(safety); g.info().Totals.Connections != n; runtime.Gosched() {
@@ -303,7 +303,7 @@ func mustWrite(t *testing.T, c io.Writer, p []byte) {
 	}
 }
 
-// mustRead reads exactly what is expected.
+// mustRead reads exactly the expected bytes.
 func mustRead(t *testing.T, c io.Reader, want string) {
 	t.Helper()
 	p := make([]byte, len(want))
@@ -312,7 +312,7 @@ func mustRead(t *testing.T, c io.Reader, want string) {
 	}
 }
 
-// mustEnd reads to the end and expects nothing more.
+// mustEnd reads to the end and checks that no byte is left.
 func mustEnd(t *testing.T, c io.Reader) {
 	t.Helper()
 	if p, err := io.ReadAll(c); err != nil || len(p) > 0 {
@@ -320,7 +320,7 @@ func mustEnd(t *testing.T, c io.Reader) {
 	}
 }
 
-// events gets all the events that are kept.
+// events returns all kept events.
 func (g *gateway) events() []event.Event {
 	g.t.Helper()
 	f := g.followFrom("0")

@@ -23,11 +23,11 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// The benchmarks of this file have a million connections without descriptors, made once: about a second and half a
-// gigabyte.
+// The benchmarks of this file use a million connections without descriptors, which they make once. That takes about a
+// second and half a gigabyte.
 const million = 1_000_000
 
-// rooms is how many rooms the connections are in; three of four are in one.
+// rooms is the number of rooms of the connections. Three of four connections are in one room.
 const rooms = 100
 
 var crowd = sync.OnceValue(func() *server.Server { return newCrowd(million) })
@@ -38,17 +38,17 @@ func newCrowd(n int) *server.Server {
 	return s
 }
 
-// crowdOf returns such a server and the connections, in their order.
+// crowdOf returns such a server, and its connections in order.
 func crowdOf(n int) (*server.Server, []*server.Conn) {
 	s, err := server.New(server.Config{Node: "edge-1", Handler: handler.Echo{},
 		Listeners: []server.ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})
 	if err == nil {
-		err = s.Listen() // so that its connections have a listener's name
+		err = s.Listen() // gives its connections a listener's name
 	}
 	if err != nil {
 		panic(err)
 	}
-	if err := s.Shutdown(context.Background()); err != nil { // closes the listener, which nobody serves
+	if err := s.Shutdown(context.Background()); err != nil { // closes the listener, which is not served
 		panic(err)
 	}
 	var labels []map[string]string
@@ -70,7 +70,7 @@ func remoteOf(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
 }
 
-// filters are usual ones, from cheap to costly, and how many of a million they select.
+// filters are usual ones, from cheap to costly, each with the number of matches in a million.
 var filters = []struct{ name, expr string }{
 	{"none", ""},
 	{"room", `labels["room"] == "7"`},
@@ -92,13 +92,13 @@ func matcher(b testing.TB, expr string) server.Matcher {
 	return f
 }
 
-// places are where in a million a page may begin.
+// places are positions in a million where a page may begin.
 var places = []struct {
 	name  string
 	after uint64
 }{{"first", 0}, {"middle", million / 2}, {"last", million - 1000}}
 
-// BenchmarkPage is one page of 1,000; with a filter, one that selects every row.
+// BenchmarkPage measures a page of 1,000. Its filters select every row.
 func BenchmarkPage(b *testing.B) {
 	s := crowd()
 	for _, f := range []struct{ name, expr string }{{"all", ""}, {"filter", `node == "edge-1"`}} {
@@ -117,7 +117,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// BenchmarkFilter is a walk of a million that selects few or none.
+// BenchmarkFilter measures a walk of a million that selects few rows or none.
 func BenchmarkFilter(b *testing.B) {
 	s := crowd()
 	for _, f := range filters[1:] {
@@ -140,7 +140,7 @@ func BenchmarkFilter(b *testing.B) {
 	}
 }
 
-// BenchmarkCount is a count of a million, by filter and by room.
+// BenchmarkCount measures a count of a million, by filter and by room.
 func BenchmarkCount(b *testing.B) {
 	s := crowd()
 	count := func(name string, r server.CountRequest) {
@@ -165,7 +165,7 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-// BenchmarkGet is a connection by its ID, anywhere among a million.
+// BenchmarkGet measures Get for a connection anywhere among a million.
 func BenchmarkGet(b *testing.B) {
 	s := crowd()
 	page, err := s.List(b.Context(), server.ListRequest{After: million / 3, Limit: 1000, State: server.ListLive})
@@ -184,7 +184,8 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkAddRemove is one connection that comes and goes among a million, alone and beside a walk that never ends.
+// BenchmarkAddRemove measures a connection that comes and goes among a million, alone and beside a walk that never
+// ends.
 func BenchmarkAddRemove(b *testing.B) {
 	s := crowd()
 	churn := func(b *testing.B) {
@@ -225,7 +226,7 @@ func dialControl(b testing.TB, s *server.Server) pb.GatewayServiceClient {
 	}
 	plane := control.New(s, control.Config{})
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = plane.Serve(ln) }) // its error can only be that it was stopped
+	serving.Go(func() { _ = plane.Serve(ln) }) // fails only because it was stopped
 	conn, err := grpc.NewClient(ln.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		b.Fatal(err)
@@ -238,7 +239,7 @@ func dialControl(b testing.TB, s *server.Server) pb.GatewayServiceClient {
 	return pb.NewGatewayServiceClient(conn)
 }
 
-// walkRPC lists everything in pages of 1,000 and returns how many rows there were.
+// walkRPC lists all connections in pages of 1,000, and returns the number of rows.
 func walkRPC(b testing.TB, client pb.GatewayServiceClient, expr string) (rows int) {
 	r := &pb.ListConnectionsRequest{PageSize: 1000, Filter: expr}
 	for {
@@ -253,7 +254,7 @@ func walkRPC(b testing.TB, client pb.GatewayServiceClient, expr string) (rows in
 	}
 }
 
-// BenchmarkWalkRPC is a walk of a million by a gRPC client over loopback, rows decoded.
+// BenchmarkWalkRPC measures a walk of a million by a gRPC client over loopback, with decoding of the rows.
 func BenchmarkWalkRPC(b *testing.B) {
 	s := crowd()
 	for _, f := range filters[:2] {
@@ -269,7 +270,7 @@ func BenchmarkWalkRPC(b *testing.B) {
 	}
 }
 
-// BenchmarkPageRPC is one page of 1,000 by a gRPC client over loopback.
+// BenchmarkPageRPC measures a page of 1,000 by a gRPC client over loopback.
 func BenchmarkPageRPC(b *testing.B) {
 	s := crowd()
 	client := dialControl(b, s)
@@ -300,8 +301,8 @@ func BenchmarkPageRPC(b *testing.B) {
 	}
 }
 
-// BenchmarkEchoBeside is a round trip of 64 bytes, alone and while a million connections are counted and listed without
-// end in the same process. Compare the percentiles; on two processors a walk by RPC has its client beside it.
+// BenchmarkEchoBeside measures a round trip of 64 bytes, alone and while a million connections of the same process are
+// counted and listed without end. Compare the percentiles. On two processors, a walk by RPC runs beside its own client.
 func BenchmarkEchoBeside(b *testing.B) {
 	s := crowd()
 	client := dialControl(b, s)

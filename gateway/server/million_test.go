@@ -11,10 +11,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// many stands for a million: hundreds of the registry's chunks, and several scans of a List.
+// many stands for a million. It is hundreds of the registry's chunks, and several scans of a List.
 const many = 50_000
 
-// churners come and go until stop, four at a time. They return when each has come and gone once at least.
+// churners makes connections come and go, four at a time, until stop. It returns when each of the four has done so
+// once.
 func churners(s *server.Server) (stop func()) {
 	var over atomic.Bool
 	var running, begun sync.WaitGroup
@@ -44,7 +45,7 @@ func churners(s *server.Server) (stop func()) {
 	}
 }
 
-// Beside four that come and go, a connection that lives throughout a walk is in it exactly once, and in every count.
+// While four others come and go, a connection that lives throughout a walk is in it exactly once, and in every count.
 func TestManyUnderChurn(t *testing.T) {
 	s := newCrowd(many)
 	defer churners(s)()
@@ -83,7 +84,7 @@ func TestManyUnderChurn(t *testing.T) {
 	}
 }
 
-// While a Matcher looks at a connection, others come, are found, are labelled and go: nothing that they need is locked.
+// While a Matcher examines a connection, others come, are found, are labelled and go: no lock that they need is held.
 func TestMatcherHoldsUpNobody(t *testing.T) {
 	s := newCrowd(2000)
 	entered, leave := make(chan bool), make(chan bool)
@@ -147,7 +148,7 @@ func TestMatcherHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// A page looks at its own rows and at no others, wherever it begins: among the live, the closed, or both.
+// A page examines its own rows and no others, wherever it begins: among the live, the closed, or both.
 func TestPagesStartAtTheirCursor(t *testing.T) {
 	crowd, conns := crowdOf(many)
 	for i, c := range conns {
@@ -173,7 +174,7 @@ func TestPagesStartAtTheirCursor(t *testing.T) {
 	}
 }
 
-// A List whose filter selects nothing answers after a bounded number of connections, and says where to go on.
+// A List whose filter selects nothing returns after a bounded number of connections, and says where to go on.
 func TestListLooksAtABoundedNumber(t *testing.T) {
 	looked := 0
 	page, err := newCrowd(many).List(t.Context(), server.ListRequest{Limit: 1, State: server.ListLive,
@@ -186,7 +187,7 @@ func TestListLooksAtABoundedNumber(t *testing.T) {
 	}
 }
 
-// A scan among closed connections goes through them only.
+// A scan of closed connections examines no live one.
 func TestClosedPagesPassTheLiveBy(t *testing.T) {
 	crowd, conns := crowdOf(many)
 	for _, i := range []int{0, many / 2, many - 1} {
@@ -204,7 +205,7 @@ func TestClosedPagesPassTheLiveBy(t *testing.T) {
 	}
 }
 
-// A filter over many makes no garbage for each.
+// A filter over many connections does not allocate for each.
 func TestScanDoesNotAllocateForEachRow(t *testing.T) {
 	s := newCrowd(many)
 	none := match(func(*server.Connection) bool { return false })
@@ -222,7 +223,7 @@ func TestScanDoesNotAllocateForEachRow(t *testing.T) {
 	}
 }
 
-// A count says what a walk would find, by any state, and its groups add up.
+// A count agrees with a walk, for any state, and its groups add up.
 func TestCount(t *testing.T) {
 	crowd, conns := crowdOf(4000)
 	for i, c := range conns {
@@ -248,12 +249,12 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// The largest groups are returned, and what is in no group is counted.
+// Count returns the largest groups, and counts the connections that are in none.
 func TestCountGroups(t *testing.T) {
 	s := newCrowd(0)
 	for i := range server.MaxGroups + 10 {
 		labels := map[string]string{"room": fmt.Sprintf("%04d", i)}
-		for range 1 + min(i, 2) { // the first room has one, the second two, all others three
+		for range 1 + min(i, 2) { // the first room has one, the second two, each other one three
 			s.AddInert(remoteOf(i), labels)
 		}
 	}

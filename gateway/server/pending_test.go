@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 )
 
-// News of a connection that was refused meanwhile changes nothing: its address is neither counted nor admitted.
+// A header that comes after the refusal of its connection changes nothing: the address is neither counted nor admitted.
 func TestHeaderAfterRefusal(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
 	s, err := New(Config{Node: "test", Handler: BaseHandler{}, Limits: Limits{ConnectionsPerIP: 1},
@@ -39,8 +39,8 @@ func TestHeaderAfterRefusal(t *testing.T) {
 	}
 }
 
-// A connection that an accept rate refuses is not counted for its address: else the address would have fewer and fewer
-// places.
+// A connection that an accept rate refuses does not count for its address. Otherwise the address would lose places for
+// good.
 func TestRefusedForRateIsNotCounted(t *testing.T) {
 	for _, limits := range []Limits{{AcceptRate: 1e-6, AcceptBurst: 1}, {AcceptRatePerIP: 1e-6, AcceptBurstPerIP: 1}} {
 		limits.ConnectionsPerIP, limits.ConnectionsPerIPv6Network = 3, 3
@@ -65,8 +65,8 @@ func TestRefusedForRateIsNotCounted(t *testing.T) {
 	}
 }
 
-// A ban that is made between the judging of a peer and its registering, and so meets it in neither, ends the connection
-// all the same.
+// A ban ends a connection even when it is made after the judging of its peer and before the registering, where neither
+// would see the other.
 func TestBanMeetsAdmission(t *testing.T) {
 	const id = "spiffe://example.org/device/7"
 	remote := netip.MustParseAddrPort("192.0.2.1:1234")

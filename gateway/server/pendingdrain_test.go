@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A connection that is half admitted when a drain begins is refused with SHUTDOWN: it is no connection in the drain's
-// counts, makes few events, and does not keep Serve.
+// A drain refuses a half admitted connection with SHUTDOWN. It is not in the drain's counts, makes few events, and does
+// not hold up Serve.
 func TestDrainRefusesPending(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired),
@@ -66,7 +66,7 @@ func TestDrainRefusesPending(t *testing.T) {
 	})
 }
 
-// Connections whose headers arrive while a drain begins are served or refused, each once, and Serve ends.
+// Connections whose headers arrive while a drain begins are served or refused, exactly once each, and Serve ends.
 func TestDrainDuringAdmission(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for range 20 {
@@ -95,7 +95,7 @@ func TestDrainDuringAdmission(t *testing.T) {
 	})
 }
 
-// A connection that is half admitted takes a place: a server is full with the ones that are only being admitted.
+// A half admitted connection takes a place: a server can be full of them.
 func TestPendingTakesPlace(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional),

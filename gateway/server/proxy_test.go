@@ -16,28 +16,28 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// header2 is a PROXY header of version 2: a command (0 LOCAL, 1 PROXY), the family and protocol, and what is behind the
-// length.
+// header2 returns a PROXY header of version 2: a command (0 LOCAL, 1 PROXY), the family and protocol, and the bytes
+// behind the length.
 func header2(command, family byte, rest ...[]byte) []byte {
 	all := slices.Concat(rest...)
 	b := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x20|command, family)
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(all))), all...)
 }
 
-// addresses4 are the addresses of a client and of the service, and their ports.
+// addresses4 returns the IPv4 addresses and ports of a client and of the service.
 func addresses4(client, service string) []byte {
 	c, s := netip.MustParseAddrPort(client), netip.MustParseAddrPort(service)
 	b := slices.Concat(c.Addr().AsSlice(), s.Addr().AsSlice())
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, c.Port()), s.Port())
 }
 
-// tlv is a detail of a header of version 2.
+// tlv returns a detail of a header of version 2.
 func tlv(kind byte, value ...[]byte) []byte {
 	all := slices.Concat(value...)
 	return append(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(all))), all...)
 }
 
-// withChecksum appends a checksum to a header of version 2, off by some.
+// withChecksum appends a checksum to a header of version 2, wrong by off.
 func withChecksum(b []byte, off uint32) []byte {
 	b = append(b, tlv(3, make([]byte, 4))...)
 	binary.BigEndian.PutUint16(b[14:], uint16(len(b)-16))
@@ -45,7 +45,7 @@ func withChecksum(b []byte, off uint32) []byte {
 	return b
 }
 
-// details are what a balancer tells of TLS with a client: its flags, the result of the verification, and names.
+// details returns a balancer's details about TLS with a client: flags, the result of the verification, and names.
 func details(flags byte, verify uint32, name string) []byte {
 	return tlv(0x20, []byte{flags}, binary.BigEndian.AppendUint32(nil, verify), tlv(0x21, []byte("TLSv1.3")),
 		tlv(0x22, []byte(name)), tlv(0x23, []byte("TLS_AES_128_GCM_SHA256")))
@@ -53,7 +53,7 @@ func details(flags byte, verify uint32, name string) []byte {
 
 const client4, service4 = "203.0.113.7:40000", "198.51.100.1:443"
 
-// goodHeaders are headers that are taken, and the client that they tell of; the zero value when they tell of none.
+// goodHeaders are headers that are accepted, each with its client; the zero value for a header without one.
 var goodHeaders = []struct {
 	name   string
 	header []byte
@@ -95,8 +95,8 @@ var goodHeaders = []struct {
 		event.Peer{}},
 }
 
-// The client's address is the connection's everywhere, the balancer's is kept, and what is behind the header is data:
-// in one segment, byte by byte, and in two halves, whether headers are required or optional.
+// A connection has the address of the client everywhere, and keeps the balancer's. Bytes behind the header are data.
+// This holds for one segment, byte by byte, and in two halves, with optional and with required headers.
 func TestProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, mode := range []server.ProxyMode{server.ProxyOptional, server.ProxyRequired} {
@@ -140,7 +140,7 @@ func TestProxyHeader(t *testing.T) {
 	})
 }
 
-// A header that is wrong closes the connection with its own reason, and words that say what is wrong.
+// A wrong header closes the connection with a reason of its own, and words that say what is wrong.
 func TestBadProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, mode := range []server.ProxyMode{server.ProxyOptional, server.ProxyRequired} {
@@ -178,8 +178,8 @@ func TestBadProxyHeader(t *testing.T) {
 	})
 }
 
-// A listener that requires a header refuses a connection without one, and a peer that leaves before it is complete.
-// Where a header is optional, such bytes are data.
+// A listener that requires a header refuses a connection without one, and a peer that leaves before its header is
+// complete. With optional headers such bytes are data.
 func TestWithoutProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, first := range []string{"hello", "P", "PROXYING is data", "\r\n\r\nGET", "PROXX", ""} {
@@ -214,7 +214,7 @@ func TestWithoutProxyHeader(t *testing.T) {
 	})
 }
 
-// A peer that resets before its header is complete is refused where one is required.
+// A listener that requires a header refuses a peer that resets before its header is complete.
 func TestResetBeforeProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyRequired)})
@@ -229,8 +229,8 @@ func TestResetBeforeProxyHeader(t *testing.T) {
 	})
 }
 
-// Headers of untrusted peers are refused where headers are required, and are data elsewhere: nobody can claim another's
-// address.
+// An untrusted peer's header is refused where headers are required, and data elsewhere, so that no peer can claim
+// another's address.
 func TestSpoofedProxyHeader(t *testing.T) {
 	const spoofed = "PROXY TCP4 203.0.113.7 198.51.100.1 40000 443\r\n"
 	each(t, func(t *testing.T, engine string) {
@@ -254,7 +254,7 @@ func TestSpoofedProxyHeader(t *testing.T) {
 	})
 }
 
-// Lists, counts and rates are asked about the client behind the balancer, and not about the balancer.
+// Lists, counts and rates judge the client behind the balancer, and not the balancer.
 func TestLimitsBehindBalancer(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Limits: server.Limits{
@@ -322,12 +322,12 @@ func TestProxyOnUnixSocket(t *testing.T) {
 	})
 }
 
-// greeter speaks first, and then echoes.
+// greeter sends first, and then echoes.
 var greeter = &hooks{open: func(c *server.Conn) { _, _ = c.Send([]byte("welcome\n")) },
 	data: func(c *server.Conn, p []byte) { _, _ = c.Send(p) }}
 
-// A client that waits for the server to speak first is greeted after the handshake timeout, when a header is optional,
-// and what it has sent by then is data. When a header is required or has begun, it is refused.
+// With optional headers, a client that waits for the server to speak first is greeted after the handshake timeout, and
+// its bytes until then are data. When a header is required or has begun, the client is refused.
 func TestLateProxyHeader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		limits := server.Limits{HandshakeTimeout: 50 * time.Millisecond}
@@ -355,8 +355,8 @@ func TestLateProxyHeader(t *testing.T) {
 	})
 }
 
-// Clients whose timeout comes together with their first bytes, their end, or a drain, are served or refused, each once:
-// the audit counts.
+// Clients whose timeout comes together with their first bytes, their end or a drain are served or refused, exactly once
+// each: the audit counts.
 func TestProxyTimeoutRaces(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: proxyListener(server.ProxyOptional), Handler: greeter,

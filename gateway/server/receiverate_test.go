@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/credit"
 )
 
-// receiveFor has a peer send reads of n bytes, as many as the connection takes, for so long; it returns how many came.
+// receiveFor makes a peer send reads of n bytes for a time, as many as the connection takes, and returns their number.
 func receiveFor(k *kernel, n int, long time.Duration) (reads int) {
 	p := make([]byte, n)
 	for end := time.Now().Add(long); time.Now().Before(end); {
@@ -23,7 +23,7 @@ func receiveFor(k *kernel, n int, long time.Duration) (reads int) {
 	return reads
 }
 
-// rested reports whether a connection has a receive rate, and rests for it.
+// rested reports whether a connection has a receive rate, and whether it rests.
 func rested(k *kernel) (has, rests bool) {
 	k.end.mu.Lock()
 	defer k.end.mu.Unlock()
@@ -31,12 +31,12 @@ func rested(k *kernel) (has, rests bool) {
 	return r != nil, r != nil && r.paused
 }
 
-// On average no more is read than the rates allow, and no less when there is enough; a second's worth may come at once.
+// On average no more is read than the rates allow, and no less when there is enough. A second's worth may come at once.
 func TestReceiveRate(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		limits      Limits
-		size        int // of a read
+		size        int // bytes of a read
 		least, most int // reads in 20 seconds
 	}{
 		{"bytes, small reads", Limits{ReceiveRate: 10_000}, 100, 2000, 2101},
@@ -62,7 +62,7 @@ func TestReceiveRate(t *testing.T) {
 	}
 }
 
-// A change of the rate holds within a second, also for a connection that rests because of the old one.
+// A change of the rate takes effect within a second, also for a connection that rests under the old one.
 func TestReceiveRateChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := idleServer(t, Config{Handler: BaseHandler{}})
@@ -96,7 +96,7 @@ func TestReceiveRateChanges(t *testing.T) {
 	})
 }
 
-// Reading goes on when neither the send queue nor the rate forbids it, whichever ends first.
+// Reading resumes when neither the send queue nor the rate forbids it, whichever ends first.
 func TestPausesCompose(t *testing.T) {
 	for _, queueFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestPausesCompose(t *testing.T) {
 			time.Sleep(time.Second) // nothing happens in the first instant of a server
 			k := s.connect(t, "", 0)
 			k.end.Received(make([]byte, 60_000), s.now())
-			k.end.Received(make([]byte, 60_000), s.now()) // as an engine may that was just about to read
+			k.end.Received(make([]byte, 60_000), s.now()) // as from an engine that was just about to read
 			_, rests := rested(k)
 			if i := k.end.Info(); !i.ReadPaused || !rests || !k.is(&k.paused) {
 				t.Fatalf("queued %d, paused for it %v, for the rate %v", i.QueuedBytes, i.ReadPaused, rests)
@@ -126,7 +126,7 @@ func TestPausesCompose(t *testing.T) {
 	}
 }
 
-// A connection that is closed while it rests is read to its end, and leaves no timer that does anything.
+// A connection that is closed during a rest is read to its end, and no timer of it has an effect.
 func TestEndDuringRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := idleServer(t, Config{Limits: Limits{ReceiveRate: 1000}, Handler: BaseHandler{}})
@@ -149,7 +149,7 @@ func TestEndDuringRest(t *testing.T) {
 	})
 }
 
-// A connection that is not read from is not idle; the time begins when it is read from again.
+// A connection that is not read from is not idle: the idle time begins when reading resumes.
 func TestRestIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := idleServer(t, Config{Limits: Limits{ReceiveRate: 1000, IdleTimeout: 10 * time.Second}, Handler: BaseHandler{}})

@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A verb that names no Actor makes no CONTROL event, so that a program's own sends do not push others' events out of
+// A verb without an Actor makes no CONTROL event, so that a program's own sends do not push the events of others out of
 // the ring.
 func TestRecordsNeedAnActor(t *testing.T) {
 	for _, actor := range []event.Actor{{}, {Identity: "alice"}} {
@@ -31,7 +31,7 @@ func TestRecordsNeedAnActor(t *testing.T) {
 	}
 }
 
-// everyVerb calls each verb that changes anything, once.
+// everyVerb calls each verb that changes something, once.
 func (g *gateway) everyVerb(id string, actor event.Actor) {
 	ctx, ids := g.t.Context(), []string{id}
 	_, sent := g.Send(ctx, server.SendRequest{ID: id, Data: []byte("x"), Actor: actor})

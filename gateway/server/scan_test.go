@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// A connection that closes is on its way from the registry to the remembered ones: closed and only in the registry at
-// first, then in both, then only remembered. A walk of all shows it exactly once at each of these moments.
+// A closing connection moves from the registry to the remembered ones. It is at first closed and only in the registry,
+// then in both, and then only remembered. A walk shows it exactly once at each of these moments.
 func TestScanOfOneThatCloses(t *testing.T) {
 	s, err := New(Config{Node: "test", Handler: echo{},
 		Listeners: []ListenerConfig{{Name: "main", Address: "127.0.0.1:0"}}})

@@ -18,7 +18,7 @@ func TestSendOutcomes(t *testing.T) {
 	free, full, gone := g.open(), g.open(), g.open()
 	gone.Close()
 	f.awaitType(event.Closed, gone.id)
-	for g.send(full.id, make([]byte, 64<<10), 0).Outcome != server.OutcomeDroppedQueueFull { // until it is stuck
+	for g.send(full.id, make([]byte, 64<<10), 0).Outcome != server.OutcomeDroppedQueueFull { // until its queue is full
 	}
 	queued := g.get(full.id).QueuedBytes
 	room := 256<<10 - int(queued)
@@ -76,8 +76,8 @@ func readAvailable(c peer, n int) (int, error) {
 	return int(got), err
 }
 
-// A send that waits answers WRITTEN when the reader has made room, CLOSED with the exact rest when the connection ends
-// first, and QUEUED when the time is over.
+// A Send that waits answers WRITTEN when the reader has made room, CLOSED with the exact rest when the connection ends
+// first, and QUEUED when the time is up.
 func TestSendWaits(t *testing.T) {
 	const size = 300 << 10
 	waiting := func(t *testing.T) (g *gateway, p peer, stuffed int, answer func() server.SendResult) {
@@ -104,13 +104,13 @@ func TestSendWaits(t *testing.T) {
 	t.Run("closed meanwhile", func(t *testing.T) {
 		g, p, stuffed, answer := waiting(t)
 		f := g.follow(event.Closed)
-		g.send(p.id, make([]byte, 1000), 0) // behind it: not of its account
+		g.send(p.id, make([]byte, 1000), 0) // behind it: does not count for it
 		_, _ = readAvailable(p, 256<<10)
 		g.abort(p.id)
 		closed := f.awaitType(event.Closed, p.id).Conn
 		unsent := min(size, max(0, stuffed+size-int(closed.BytesSent)))
 		want := server.OutcomeClosed
-		if unsent == 0 { // the kernel took it after all
+		if unsent == 0 { // the kernel took all of it
 			want = server.OutcomeWritten
 		}
 		if r := answer(); r.Outcome != want || int(r.Unsent) != unsent {

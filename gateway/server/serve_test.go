@@ -26,7 +26,7 @@ func TestServeTwice(t *testing.T) {
 	}
 }
 
-// Shutdown before Serve leaves nothing bound, whether Listen came before it or comes after it.
+// After a Shutdown before Serve nothing stays bound, whether Listen comes before or after it.
 func TestShutdownBeforeServe(t *testing.T) {
 	for _, listen := range []bool{true, false} {
 		path := filepath.Join(t.TempDir(), "s")
@@ -51,7 +51,7 @@ func TestShutdownBeforeServe(t *testing.T) {
 	}
 }
 
-// The end of Serve's context is a drain.
+// The end of Serve's context starts a drain.
 func TestServeContext(t *testing.T) {
 	s := newServer(t, "127.0.0.1:0")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -82,7 +82,7 @@ func TestServeContext(t *testing.T) {
 	}
 }
 
-// Shutdown waits for connections that end by themselves, and forces the rest when its context ends.
+// Shutdown waits for connections that end by themselves, and closes the rest when its context ends.
 func TestShutdown(t *testing.T) {
 	t.Run("graceful", func(t *testing.T) {
 		g := start(t, server.Config{})
@@ -125,7 +125,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// New connections are refused as soon as a drain has closed the listeners, and OnDrain came before that.
+// New connections are refused as soon as a drain has closed the listeners, and OnDrain runs before that.
 func TestDrainClosesListenersFirst(t *testing.T) {
 	var g *gateway
 	called := make(chan bool, 2)

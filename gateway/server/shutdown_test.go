@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// The deadline that a drain announces is the one of Shutdown's context, and the second for flushing behind it.
+// A drain announces the deadline of Shutdown's context, plus the second for flushing.
 func TestShutdownAnnouncesItsDeadline(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.DrainStarted, event.DrainEnded)

@@ -8,7 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A peer that sends nothing is closed, and one that sent a byte in time may be silent from then on.
+// A peer that sends nothing is closed. A peer that sent a byte in time may be silent from then on.
 func TestFirstByteTimeout(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const timeout = 300 * time.Millisecond
@@ -22,7 +22,7 @@ func TestFirstByteTimeout(t *testing.T) {
 			mustRead(t, p, "x")
 			speaking = append(speaking, p)
 			mute := g.open()
-			g.send(mute.id, []byte("hello"), 0) // what it is sent does not count
+			g.send(mute.id, []byte("hello"), 0) // bytes to the peer do not count
 			mustRead(t, mute, "hello")
 			closed := f.awaitType(event.Closed, mute.id).Conn
 			if closed.CloseReason != event.ReasonFirstByteTimeout || closed.CloseText != "the peer sent nothing for 300ms" ||
@@ -38,7 +38,7 @@ func TestFirstByteTimeout(t *testing.T) {
 	})
 }
 
-// Timeouts that are set while the server serves hold for live connections too, until they are taken away.
+// Timeouts that are set while the server serves apply to live connections too, until they are taken away.
 func TestSilenceLimitsChange(t *testing.T) {
 	t.Parallel()
 	g := start(t, server.Config{CloseTimeout: 50 * time.Millisecond})

@@ -10,8 +10,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A peer that writes and never reads costs the high water and one read, is announced, and is closed after the write
-// timeout.
+// A peer that writes and never reads costs the high water and one read. An event reports the pause, and the write
+// timeout closes the peer.
 func TestPeerThatNeverReads(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const timeout = time.Second
@@ -51,8 +51,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 	})
 }
 
-// A peer that reads slowly but steadily is not cut, although the kernel takes nothing for it for longer than the write
-// timeout.
+// A peer that reads slowly but steadily is not closed, although the kernel takes nothing for it for longer than the
+// write timeout.
 func TestSteadyReader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		t.Parallel()
@@ -87,7 +87,7 @@ func TestSteadyReader(t *testing.T) {
 	})
 }
 
-// A slow reader gets every byte, and the end of the pause is announced with its length.
+// A slow reader gets every byte, and an event reports the end and the length of the pause.
 func TestSlowReader(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{})
@@ -120,7 +120,7 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-// A pause that begins long after the write did is announced, too.
+// A pause that begins long after the write is reported too.
 func TestPauseBehindOlderWrite(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{HighWater: 2 << 20, SendQueueLimit: 8 << 20}})
 	f := g.follow(event.BackpressureOn, event.BackpressureOff)

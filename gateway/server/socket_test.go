@@ -7,8 +7,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// kernel is a socket without a descriptor, whose kernel takes as many bytes as the test says. Its lock is what an
-// engine's would be.
+// kernel is a socket without a descriptor, whose kernel takes as many bytes as the test says. Its lock stands for an
+// engine's.
 type kernel struct {
 	mu       sync.Mutex
 	end      endpoint
@@ -49,7 +49,7 @@ func (k *kernel) Flush() bool {
 	return true
 }
 
-// take has the kernel take up to n queued bytes.
+// take makes the kernel take up to n queued bytes.
 func (k *kernel) take(n int) {
 	for n > 0 && k.is(&k.flushing) && !k.is(&k.closed) {
 		p, _ := k.end.NextWrite()
@@ -63,11 +63,11 @@ func (k *kernel) take(n int) {
 	}
 }
 
-// finish is what the loop does with a socket that was told to close.
+// finish does the work of a loop for a socket that was told to close.
 func (k *kernel) finish() { k.end.Closed() }
 
-// answering is a handler that sends back what it receives and, as handler.Echo, ends a connection when its answer does
-// not fit.
+// answering is a handler that sends back the received bytes. Like handler.Echo, it ends a connection when the answer
+// does not fit.
 type answering struct{ BaseHandler }
 
 func (answering) Data(c *Conn, p []byte) {
@@ -76,7 +76,7 @@ func (answering) Data(c *Conn, p []byte) {
 	}
 }
 
-// idleServer is a server that does not listen; its event log ends with the test.
+// idleServer returns a server that does not listen. Its event log ends with the test.
 func idleServer(t interface {
 	Fatal(...any)
 	Cleanup(func())
@@ -95,7 +95,7 @@ func idleServer(t interface {
 	return s
 }
 
-// connect admits a connection from an address; "" is some.
+// connect admits a connection from an address; "" is any.
 func (s *Server) connect(t interface {
 	Helper()
 	Fatalf(string, ...any)

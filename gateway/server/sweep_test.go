@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// The sweep looks at each connection once for its first byte, when it is as old as the timeout, and not at all in
-// between.
+// The sweep examines each connection for its first byte once, when it is as old as the timeout, and never before.
 func TestSweepJudgesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 10 * time.Second
@@ -23,7 +22,7 @@ func TestSweepJudgesOnce(t *testing.T) {
 			}
 			return n
 		}
-		for i := range 300 { // one each 100 ms; every third says something
+		for i := range 300 { // one each 100 ms; every third sends a byte
 			k := s.connect(t, "", 0)
 			if conns = append(conns, k); i%3 == 0 {
 				k.end.Received([]byte("x"), s.now())

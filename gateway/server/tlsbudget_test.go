@@ -13,9 +13,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// A send that was refused for the queue budget never reaches its peer, not even in the place of a send accepted after
-// it. An accepted send does. Both hold with TLS too, which may have encrypted the beginning of a send before the kernel
-// took nothing of it.
+// A send that the queue budget refused never reaches its peer, not even in the place of a later accepted send. An
+// accepted send does. Both also hold with TLS, which may have encrypted the beginning of a send before the kernel took
+// nothing of it.
 func TestQueueBudgetWithTLS(t *testing.T) {
 	a := newAuthority(t)
 	each(t, func(t *testing.T, engine string) {
@@ -43,7 +43,7 @@ func TestQueueBudgetWithTLS(t *testing.T) {
 			}
 		}
 		n := 0
-		for send(n) != server.OutcomeDroppedBudget { // until the kernel takes no more, and the queue neither
+		for send(n) != server.OutcomeDroppedBudget { // until neither the kernel nor the queue takes more
 			n++
 		}
 		for i := range n {

@@ -17,7 +17,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Each limit that is out of its bounds is refused with the field's name in the contract, and then nothing has changed.
+// A limit out of its bounds is refused with the field's name in the contract, and no limit has changed then.
 func TestLimitBounds(t *testing.T) {
 	g := start(t, server.Config{})
 	before, _ := g.Limits(t.Context())
@@ -57,7 +57,7 @@ func TestLimitBounds(t *testing.T) {
 	for field, changes := range bounds {
 		for i, change := range changes {
 			_, err := g.UpdateLimits(t.Context(), server.UpdateLimitsRequest{Change: func(l *server.Limits) {
-				l.MaxConnections = 7 // is not to change either
+				l.MaxConnections = 7 // must not change either
 				change(l)
 			}})
 			var limit *server.LimitError
@@ -76,7 +76,7 @@ func TestLimitBounds(t *testing.T) {
 	}
 }
 
-// A limit that depends on another follows it when it is not changed itself, and what becomes 0 gets its default.
+// A limit that depends on another follows it unless it is changed itself, and a limit that becomes 0 gets its default.
 func TestDependentLimits(t *testing.T) {
 	g := start(t, server.Config{Limits: server.Limits{AcceptRate: 2.5, AcceptBurstPerIP: 9}})
 	type values struct{ low, burst, burstPerIP int }
@@ -108,7 +108,7 @@ func TestDependentLimits(t *testing.T) {
 	}
 }
 
-// An event and the log record a change: its caller, the limits and their new values, however long the words are.
+// An event and the log record a change: its caller, the limits and their new values, with bounded words.
 func TestLimitsAreRecorded(t *testing.T) {
 	logged := &lines{}
 	g := start(t, server.Config{Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
@@ -132,7 +132,7 @@ func TestLimitsAreRecorded(t *testing.T) {
 	}
 }
 
-// lines keeps what is logged.
+// lines keeps the lines of a log.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -150,13 +150,13 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// Changes that come together are all carried out: none undoes another.
+// Concurrent changes are all carried out: none undoes another.
 func TestConcurrentUpdates(t *testing.T) {
 	g := start(t, server.Config{})
 	var all sync.WaitGroup
 	const updates = 50
 	for range updates {
-		// so that others come in between
+		// Yields, so that others come in between.
 		all.Go(func() { g.update(func(l *server.Limits) { l.MaxConnections++; runtime.Gosched() }) })
 		all.Go(func() { g.update(func(l *server.Limits) { l.ConnectionsPerIP++; runtime.Gosched() }) })
 	}
@@ -166,7 +166,7 @@ func TestConcurrentUpdates(t *testing.T) {
 	}
 }
 
-// An idle timeout that is set, shortened or lifted while connections are there holds for them.
+// An idle timeout that is set, shortened or lifted applies to the connections that are there.
 func TestIdleTimeoutSetLive(t *testing.T) {
 	t.Parallel()
 	g := start(t, server.Config{IdleAction: server.IdleNotify})
@@ -182,7 +182,7 @@ func TestIdleTimeoutSetLive(t *testing.T) {
 	f.awaitType(event.IdleTimeout, c.id)
 }
 
-// A queue's marks that are changed live hold for connections that are there.
+// A live change of a queue's marks applies to the connections that are there.
 func TestHighWaterSetLive(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.BackpressureOn)

@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// The zero State selects live connections, in every request that has one.
+// The zero State selects live connections, in every request that has the field.
 func TestZeroStateIsLive(t *testing.T) {
 	g := start(t, server.Config{})
 	f := g.follow(event.Closed)
@@ -32,7 +32,7 @@ func TestZeroStateIsLive(t *testing.T) {
 	}
 }
 
-// The zero Limit is DefaultLimit rows, not one.
+// The zero Limit means DefaultLimit rows, not one.
 func TestZeroLimitIsTheDefault(t *testing.T) {
 	g := start(t, server.Config{})
 	for i := range server.DefaultLimit + 1 {
