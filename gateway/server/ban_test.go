@@ -120,6 +120,7 @@ func TestBanMissesNobody(t *testing.T) {
 			var dialing sync.WaitGroup
 			var stop atomic.Bool
 			var open [4][]net.Conn
+			connected := g.follow(event.Connected)
 			for lane := range open {
 				dialing.Go(func() {
 					for !stop.Load() && len(open[lane]) < 500 {
@@ -129,8 +130,8 @@ func TestBanMissesNobody(t *testing.T) {
 					}
 				})
 			}
-			for g.info().Totals.Connections < 8 {
-				time.Sleep(100 * time.Microsecond)
+			for range 8 {
+				connected.awaitType(event.Connected, "")
 			}
 			g.ban(server.AddBanRequest{Target: everybody})
 			stop.Store(true)
