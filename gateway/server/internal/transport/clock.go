@@ -16,6 +16,6 @@ func NewClock() Clock { return Clock{began: time.Now()} }
 // Now returns the current moment.
 func (c Clock) Now() Moment { return Moment(time.Since(c.began)) }
 
-// At returns the time of day of a moment, counted from the machine's clock at the time of NewClock. Later settings of
-// the machine's clock do not change it.
+// At returns the time of day of a moment, counted from the machine's clock at NewClock. Later settings of that clock do
+// not change it.
 func (c Clock) At(m Moment) time.Time { return c.began.Add(time.Duration(m)) }

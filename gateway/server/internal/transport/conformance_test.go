@@ -77,8 +77,8 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// A flush to a peer that does not read ends at the deadline. By then the endpoint has been told of every byte that the
-// kernel took.
+// A flush to a peer that does not read ends at the deadline. By then the endpoint knows of every byte that the kernel
+// took.
 func TestFlushDeadline(t *testing.T) {
 	each(t, networks, func(t *testing.T, e transport.Engine, network string) {
 		r, peer := open(t, e, network)
@@ -203,7 +203,7 @@ func TestCloseBeforeOpened(t *testing.T) {
 		}
 	}
 	each(t, []string{"tcp", "unix"}, test)
-	// With TLS, a pipe has no space for the last bytes of the handshake, which would not be complete for the peer.
+	// With TLS, a pipe has no space for the last bytes of the handshake, so the peer's handshake would never be complete.
 	eachPlain(t, []string{"pipe"}, test)
 }
 

@@ -12,9 +12,9 @@ const (
 	Epoll = "epoll"
 )
 
-// New returns the engine called Net or, where Names has it, Epoll. The engine epoll runs so many loops; 0 means
-// GOMAXPROCS, and net ignores the number. The clock gives the moments that endpoints get. An error names the engines
-// that this system has, or the system call that failed.
+// New returns the engine with a name in Names. The engine epoll runs the given number of loops; 0 means GOMAXPROCS, and
+// net ignores the number. The clock gives the moments that endpoints get. The error names this system's engines, or the
+// system call that failed.
 func New(name string, clock Clock, loops int) (Engine, error) {
 	switch name {
 	case Net:

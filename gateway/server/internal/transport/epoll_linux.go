@@ -24,8 +24,8 @@ type epollEngine struct {
 	acceptors sync.Map // descriptor → *epollAcceptor
 }
 
-// newEpoll returns the `epoll` engine with so many loops, at least one. More loops than processors are of no use. The
-// clock is the server's.
+// newEpoll returns the `epoll` engine with the given number of loops; fewer than 1 means 1. More loops than processors
+// are of no use. The clock is the server's.
 func newEpoll(clock Clock, loops int) (Engine, error) {
 	e := &epollEngine{clock: clock}
 	for range max(loops, 1) {
@@ -56,7 +56,7 @@ func (e *epollEngine) Wait() {
 	e.loops = nil
 }
 
-// generation returns a number that no other of the last four billion sockets has. It never returns ofOther.
+// generation returns a number for a socket. It repeats only after four billion sockets, and is never ofOther.
 func (e *epollEngine) generation() int32 {
 	for {
 		if g := e.last.Add(1); g != ofOther {

@@ -55,7 +55,7 @@ func openMany(t *testing.T, e transport.Engine, network string, n int) ([]*recor
 	return recorders, peers
 }
 
-// A peer that sends without end gets no more than its turn. The other peer's bytes are read after at most two more
+// A peer that sends without end gets no more than its turn: the other peer's bytes are read after at most two more
 // reads of the flood.
 func TestFairReading(t *testing.T) {
 	e := oneLoop(t)
@@ -110,7 +110,7 @@ func TestFairReading(t *testing.T) {
 	}
 }
 
-// A flush to a peer that reads as fast as it can gets no more than its turn either.
+// A peer that reads a flush as fast as it can gets no more than its turn either.
 func TestFairFlushing(t *testing.T) {
 	e := oneLoop(t)
 	r, peers := openMany(t, e, "unix", 2)
@@ -180,19 +180,19 @@ func TestReportsOfClosed(t *testing.T) {
 	}
 	old, oldPeer := connect()
 	other, _ := connect() // on the other loop
-	third, _ := connect() // on the loop of the old one, so that the next one goes to the other
+	third, _ := connect() // on the loop of the old one, so that the next one goes to the other loop
 	copied, err := transport.Duplicate(old.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(copied)
-	nextPeer := unconnected(t) // opened now, so that it does not take the descriptor that becomes free
+	nextPeer := unconnected(t) // opened now, so that it does not take the descriptor that is about to be free
 	descriptor, loop := transport.Descriptor(old.socket), transport.Loop(old.socket)
 	other.socket.Close(false)
 	other.awaitCall(t, "Closed")
 	old.socket.Close(false)
 	old.awaitCall(t, "Closed")
-	write(t, oldPeer, []byte("for nobody")) // never read, so reported in every turn of its loop
+	write(t, oldPeer, []byte("for nobody")) // never read, so its loop gets a report in every turn
 	address := &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
 	if err := unix.Connect(nextPeer, address); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ const acceptTurn = 16
 type epollAcceptor struct {
 	engine    *epollEngine
 	admission Admission
-	ln        net.Listener // closed by Close; nil when take has closed it already
+	ln        net.Listener // Close closes it; nil when take has closed it already
 	tcp       bool
 	local     netip.AddrPort // of every connection; the zero value when each connection must be asked
 
@@ -35,7 +35,8 @@ type epollAcceptor struct {
 	address sockaddr    // scratch space for the connection that is being accepted
 }
 
-// errNoDescriptor says that a listener is not a TCP or unix socket of the system. The epoll engine accepts on no other.
+// errNoDescriptor says that a listener is not a TCP or unix socket of the system. The epoll engine accepts only on
+// these.
 var errNoDescriptor = errors.New("engine epoll: the listener has no descriptor; use the engine net for it")
 
 // Accept implements Engine: every loop accepts on the listener's socket.
@@ -110,7 +111,7 @@ func (a *epollAcceptor) add() error {
 	return nil
 }
 
-// remove makes the loops stop watching. Errors are ignored: EPOLL_CTL_DEL fails only where a loop does not watch,
+// remove makes the loops stop watching. It ignores errors: EPOLL_CTL_DEL fails only for a loop that does not watch,
 // because add stopped half-way or remove ran before.
 func (a *epollAcceptor) remove() {
 	for _, l := range a.engine.loops {

@@ -31,8 +31,8 @@ func (s *epollSocket) Flush() bool {
 	return true
 }
 
-// beginFlush starts the flush that was asked for. Only the loop calls it. The endpoint asks for no other flush before
-// NextWrite has returned nothing.
+// beginFlush starts the flush that the endpoint asked for. Only the loop calls it. The endpoint asks for no other flush
+// until NextWrite has returned no bytes.
 func (s *epollSocket) beginFlush() {
 	s.mu.Lock()
 	s.unset(socketAsked)
@@ -42,7 +42,7 @@ func (s *epollSocket) beginFlush() {
 	s.continueFlush()
 }
 
-// continueFlush writes until the kernel takes no more, the endpoint has no more, or the turn is over.
+// continueFlush writes until the kernel takes no more, the endpoint has no more bytes, or the turn is over.
 func (s *epollSocket) continueFlush() {
 	f := s.flushing() // stays valid: only this loop begins and ends flushes
 	for range flushTurn {
@@ -67,7 +67,7 @@ func (s *epollSocket) continueFlush() {
 	s.block(true)
 }
 
-// expire reports a deadline that has passed to the endpoint, and goes on with the flush.
+// expire tells the endpoint that its deadline has passed, and goes on with the flush.
 func (s *epollSocket) expire() {
 	if s.has(socketClosing) {
 		return

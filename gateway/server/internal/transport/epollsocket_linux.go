@@ -30,7 +30,7 @@ const (
 	socketWrites                     // the kernel reports when it takes more bytes
 	socketPaused                     // by Pause
 	socketEnded                      // the peer finished or reading failed
-	socketAsked                      // Flush was called; the loop has not begun the flush
+	socketAsked                      // Flush was called, and the loop has not begun the flush
 	socketBlocked                    // the flush waits until the kernel takes more
 	socketClosing                    // Close was called, or the socket cannot be served
 	socketClosed                     // the descriptor is closed, or is about to be
@@ -58,7 +58,7 @@ func (s *epollSocket) start(end Endpoint) {
 	s.report()
 }
 
-// report asks the kernel to report the readiness that the socket waits for, and no other. The caller holds mu.
+// report makes the kernel report exactly the readiness that the socket waits for. The caller holds mu.
 func (s *epollSocket) report() {
 	if !s.has(socketStarted) || s.has(socketClosing|socketClosed) {
 		return
@@ -85,8 +85,8 @@ func (s *epollSocket) report() {
 	s.set(socketAdded | want)
 }
 
-// detach stops the kernel's reports of a socket that waits for nothing. The kernel would report the end of both
-// directions for ever.
+// detach stops the kernel's reports about a socket that waits for nothing. Otherwise the kernel would report the end of
+// both directions for ever.
 func (s *epollSocket) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *epollSocket) ready(events uint32) {
 	}
 }
 
-// receive reads once. The kernel reports again what is left, after the loop's other sockets have had their turn.
+// receive reads once. The kernel reports bytes that are left again, after the loop's other sockets have had their turn.
 func (s *epollSocket) receive() {
 	l := s.loop
 	n, err := receive(int(s.fd), l.buffer)

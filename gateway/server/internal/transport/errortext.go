@@ -6,11 +6,11 @@ import (
 	"os"
 )
 
-// ErrorText shortens an error to what is new to the reader: the connection's addresses are in the event already.
+// ErrorText returns the text of an error without the addresses, which the event has already.
 func ErrorText(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		if err = op.Err; op.Op == "remote error" || op.Op == "local error" { // a TLS alert: its sender is half of the news
+		if err = op.Err; op.Op == "remote error" || op.Op == "local error" { // a TLS alert: the sender matters
 			return op.Op + ": " + err.Error()
 		}
 	}

@@ -2,8 +2,8 @@ package transport
 
 import "golang.org/x/sys/unix"
 
-// TurnReads is how many bytes of one socket a loop reads in a turn. FlushWrites is how many writes it does for one
-// flush in a turn.
+// TurnReads is how many bytes of one socket a loop reads in a turn. FlushWrites is how many writes of one flush a loop
+// makes in a turn.
 const (
 	TurnReads   = readSize
 	FlushWrites = flushTurn
@@ -17,7 +17,7 @@ func Option(s Socket, level, name int) (int, error) {
 	return unix.GetsockoptInt(int(s.(*epollSocket).fd), level, name)
 }
 
-// Duplicate returns a copy of a socket's descriptor, such as a child has that was just forked.
+// Duplicate returns a copy of a socket's descriptor, as a child has that was just forked.
 func Duplicate(s Socket) (int, error) {
 	return unix.FcntlInt(uintptr(s.(*epollSocket).fd), unix.F_DUPFD_CLOEXEC, 1000)
 }

@@ -56,7 +56,8 @@ func (s *netSocket) receive() (*[readSize]byte, int, error) {
 	return buffer, n, err
 }
 
-// read is called by the netpoller's RawConn.Read: false means "wait until readable and call again".
+// read is the callback of the netpoller's RawConn.Read. It returns false to be called again when the socket is
+// readable.
 func (s *netSocket) read(fd uintptr) bool {
 	r := &s.raw
 	buffer := s.engine.buffers.Get().(*[readSize]byte)
@@ -91,8 +92,8 @@ type rawWriter struct {
 	err      error
 }
 
-// write waits until the kernel takes some of p, and returns then. It does not wait for the rest, so that the endpoint
-// sees all progress when it happens.
+// write waits until the kernel takes some of p, and then returns, so that the endpoint sees all progress when it
+// happens.
 func (w *rawWriter) write(p []byte) (int, error) {
 	w.p, w.n, w.err = p, 0, nil
 	err := w.conn.Write(w.writable)
@@ -103,7 +104,8 @@ func (w *rawWriter) write(p []byte) (int, error) {
 	return w.n, err
 }
 
-// some is called by the netpoller's RawConn.Write: false means "wait until writable and call again".
+// some is the callback of the netpoller's RawConn.Write. It returns false to be called again when the socket is
+// writable.
 func (w *rawWriter) some(fd uintptr) bool {
 	n, err := retry(syscall.Write, int(fd), w.p)
 	if err == syscall.EAGAIN {

@@ -33,7 +33,7 @@ func usualOpens() int {
 	return 3_000
 }
 
-// tagged is an endpoint that sends only frames with its own tag. It keeps the Socket's rules as the server's
+// tagged is an endpoint that sends only frames with its own tag. It keeps the rules of Socket as the server's
 // connections do, with one exception: it goes on calling the socket after it is closed.
 type tagged struct {
 	socket transport.Socket
@@ -95,7 +95,7 @@ func (e *tagged) send(t *testing.T) {
 	}
 }
 
-// crowd is an admission that remembers the last sockets for mayhem. It closes the socket that drops out.
+// crowd is an admission that remembers the newest sockets for mayhem, and closes the oldest of them for each new one.
 type crowd struct {
 	tags atomic.Uint64
 
@@ -141,7 +141,7 @@ func (c *crowd) shutAndClose() {
 	}
 }
 
-// mayhem calls the sockets, open, closing and closed ones, in any order until stop closes.
+// mayhem calls open, closing and closed sockets in random order, until stop closes.
 func (c *crowd) mayhem(t *testing.T, stop <-chan struct{}) {
 	for {
 		select {
@@ -219,7 +219,7 @@ func TestDescriptorReuse(t *testing.T) {
 	})
 }
 
-// visit connects, reads for a while, and checks whose frames it reads.
+// visit connects, reads for a while, and checks that all frames have one tag, which no other peer has read.
 func visit(t *testing.T, dial func() (net.Conn, error), seen *sync.Map) {
 	c, err := dial()
 	// It was kicked already.

@@ -16,7 +16,7 @@ type sockaddr struct {
 	size uint32
 }
 
-// accept takes a connection that waits; EAGAIN when none does.
+// accept takes a waiting connection; the error is EAGAIN when none waits.
 func accept(fd int, from *sockaddr) (int, error) {
 	for {
 		from.size = unix.SizeofSockaddrAny

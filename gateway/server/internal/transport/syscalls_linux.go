@@ -10,20 +10,19 @@ import (
 // Reads and writes of non-blocking descriptors go through RawSyscall, because they return at once. With Syscall, the
 // runtime would sometimes take the processor away from the loop in the middle of a call.
 
-// receive reads from a socket: 0 and no error at the end of the stream; EAGAIN when nothing is there.
+// receive reads from a socket. It returns 0 and no error at the end of the stream, and EAGAIN when no byte is there.
 func receive(fd int, p []byte) (int, error) {
 	return retrying(unix.SYS_RECVFROM, fd, p, 0)
 }
 
-// send writes to a socket, and returns how much of p the kernel took; EAGAIN when it takes nothing. It raises no
-// SIGPIPE.
+// send writes to a socket without SIGPIPE, and returns how many bytes of p the kernel took; EAGAIN when it takes none.
 func send(fd int, p []byte) (int, error) {
 	return retrying(unix.SYS_SENDTO, fd, p, unix.MSG_NOSIGNAL)
 }
 
-// retrying makes a system call, and repeats it after EINTR. A call that does not wait is not interrupted, so the
-// repetition is a precaution. recv(2) and send(2) are a little faster than read(2) and write(2), which must first find
-// out that the descriptor is a socket.
+// retrying makes a system call, and repeats it after EINTR. This is a precaution, because a call that does not wait is
+// not interrupted. The calls are recv(2) and send(2), which are a little faster than read(2) and write(2): these must
+// first find out that the descriptor is a socket.
 func retrying(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
@@ -38,8 +37,8 @@ func retrying(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	}
 }
 
-// closeDescriptor closes without waiting. Its error could only repeat one that reading or writing has reported, and the
-// descriptor is gone in that case too.
+// closeDescriptor closes without waiting. An error could only repeat one that reading or writing has reported, and the
+// descriptor is gone even then.
 func closeDescriptor(fd int) {
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }

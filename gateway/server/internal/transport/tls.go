@@ -12,17 +12,17 @@ import (
 const (
 	// defaultHandshakes is the most handshakes under way before SetMax.
 	defaultHandshakes = 1024
-	// plainSize holds the plaintext of all that can come at once: one read, the bytes that a handshake has collected,
-	// and the kept beginning of a record.
+	// plainSize is the most plaintext that can come at once: from one read, from the bytes that a handshake has collected,
+	// and from the kept beginning of a record.
 	plainSize = readSize + 3*maxRecord
 )
 
-// ErrNoTurn says that a handshake had not begun when its socket closed, because too many others were under way.
+// ErrNoTurn says that a socket closed before its handshake could begin, because too many others were under way.
 var ErrNoTurn = errors.New("tls handshake: its turn had not come; too many others were under way")
 
-// TLS puts TLS on sockets. A server has one. It bounds how many handshakes are under way. It also bounds how many of
-// them compute at the same time: half of the processors remain for the established connections. Its methods may be
-// called from any goroutine.
+// TLS puts TLS on sockets. A server has one. It bounds how many handshakes are under way, and how many of these compute
+// at the same time: half of the processors stay free for established connections. Its methods may be called from any
+// goroutine.
 type TLS struct {
 	clock   Clock
 	compute chan struct{} // has an element for each handshake that computes
@@ -31,7 +31,7 @@ type TLS struct {
 	buffers sync.Pool // *tlsBuffer, each with capacity for a record
 	plains  sync.Pool // *[plainSize]byte
 
-	mu      sync.Mutex // taken inside a socket's lock; nothing is locked inside it
+	mu      sync.Mutex // guards the rest. Lock order: docs/locks.md
 	max     int
 	running int       // goroutines, each with one handshake
 	waiting list.List // *tlsSocket, in the order of arrival
@@ -41,11 +41,11 @@ type TLS struct {
 // Handshake is the server's side of a handshake. Exactly one of its methods is called, once, from any goroutine and
 // without locks. They must not block.
 type Handshake interface {
-	// Established receives the socket that speaks plaintext, and returns its endpoint, whose calls begin with Opened;
-	// nil closes the socket. Until Established returns, the socket may only be closed.
+	// Established receives a socket that speaks plaintext, and returns its endpoint. The endpoint's calls begin with
+	// Opened; nil closes the socket. Until Established returns, the socket may only be closed.
 	Established(s Socket, state tls.ConnectionState) Endpoint
-	// Broken says why there is no connection. The raw socket closes. The error wraps net.ErrClosed when the socket was
-	// closed first, and ErrNoTurn when the handshake had not begun. It is a PanicError when a function of the
+	// Broken says why no connection was established. The raw socket closes. The error wraps net.ErrClosed when the socket
+	// was closed first, and ErrNoTurn when the handshake had not begun. It is a *PanicError when a function of the
 	// configuration panicked.
 	Broken(err error)
 }
@@ -74,7 +74,7 @@ func (l *TLS) SetMax(n int) {
 	}
 }
 
-// Wait blocks until every handshake's goroutine has ended. Call it after the engine's Wait: until that returns, a
+// Wait blocks until the goroutine of every handshake has ended. Call it after the engine's Wait: before that returns, a
 // socket that was told to close may still begin a handshake.
 func (l *TLS) Wait() {
 	l.mu.Lock()
@@ -130,7 +130,7 @@ func (l *TLS) pop() *tlsSocket {
 	return t
 }
 
-// run does a handshake, and then those that wait, one after the other. A goroutine is used again because its stack has
+// run does a handshake, and then the waiting ones, one after the other. It keeps its goroutine, because the stack has
 // grown already.
 func (l *TLS) run(t *tlsSocket) {
 	for t != nil {
@@ -139,7 +139,7 @@ func (l *TLS) run(t *tlsSocket) {
 	}
 }
 
-// next returns the next handshake for a goroutine that has done one; nil ends the goroutine.
+// next returns the next handshake for a goroutine that has finished one; nil ends the goroutine.
 func (l *TLS) next() *tlsSocket {
 	l.mu.Lock()
 	defer l.mu.Unlock()

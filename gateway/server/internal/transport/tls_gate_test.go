@@ -159,7 +159,7 @@ func (g *gate) fails(t *testing.T) error {
 	}
 }
 
-// awaitHandshakes waits until so many handshakes run and so many wait.
+// awaitHandshakes waits until the given numbers of handshakes run and wait.
 func (g *gate) awaitHandshakes(t *testing.T, running, waiting int) {
 	t.Helper()
 	await(t, "handshakes", func() bool {

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// A crowd that begins large ClientHellos and stops is refused once it has used up the budget that all large ones share.
-// Clients with ordinary ClientHellos are still served, and the budget comes back.
+// A crowd of peers begins large ClientHellos and stops. It is refused once it has used up the budget that all large
+// ones share. Clients with ordinary ClientHellos are still served, and the budget comes back.
 func TestHelloBudget(t *testing.T) {
 	eachGate(t, nil, func(t *testing.T, g *gate) {
 		const size, budget = 60_000, 32 << 20

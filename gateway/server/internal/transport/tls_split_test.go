@@ -46,7 +46,7 @@ func (s *splitter) some(n int) int {
 	return s.dice.IntN(n + 1)
 }
 
-// do runs f with mu held, and wakes all that wait.
+// do runs f with mu held, and wakes all waiting goroutines.
 func (s *splitter) do(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +153,7 @@ func (s *splitter) write(end transport.Endpoint) {
 	n := 0
 	s.do(func() {
 		n = max(1, s.some(len(p)))
-		s.down = append(s.down, p[:n]...) // never read to the end if the socket breaks
+		s.down = append(s.down, p[:n]...) // the client does not read it all if the socket breaks
 		s.flush = true
 		if s.breaks {
 			n, s.closed, s.downEnd = len(p)/2, true, true
@@ -192,7 +192,7 @@ func (h *recorded) Established(s transport.Socket, _ tls.ConnectionState) transp
 func (h *recorded) Broken(err error) { h.failed <- err }
 
 // While a connection is handed over, its raw socket is paused. When the raw socket closes in the middle of a record,
-// the endpoint learns what became of its bytes before it learns of the end.
+// the endpoint learns the fate of its bytes before it learns of the end.
 func TestHandedOverAndCut(t *testing.T) {
 	layer := transport.NewTLS(clock)
 	s := newSplitter(1)
@@ -221,7 +221,8 @@ func TestHandedOverAndCut(t *testing.T) {
 	}
 }
 
-// However the ciphertext is cut, and however little the kernel takes, the plaintext comes back whole and ends in order.
+// However the ciphertext is cut and however little the kernel takes, the plaintext comes back whole, and the end comes
+// after it.
 func TestSplitAnywhere(t *testing.T) {
 	layer := transport.NewTLS(clock)
 	rapid.Check(t, func(t *rapid.T) {

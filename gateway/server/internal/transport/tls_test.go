@@ -14,7 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// held is a connection that holds back its writes from its first read on. The test sends them as one.
+// held is a connection that holds back its writes from its first read on. The test sends them in one write.
 type held struct {
 	net.Conn
 	holds bool
@@ -36,8 +36,8 @@ func (h *held) Read(p []byte) (int, error) {
 	return h.Conn.Read(p)
 }
 
-// Bytes that come together with the last bytes of the handshake are not lost. Neither is an end that the server does
-// not expect: close_notify, FIN, silence.
+// Bytes that come together with the last bytes of the handshake are not lost. An end that comes with them, by
+// close_notify or by FIN, is not lost either.
 func TestBytesWithFinished(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 3<<10)
 	for _, c := range []struct {
@@ -180,8 +180,8 @@ func TestEstablishedRefuses(t *testing.T) {
 	})
 }
 
-// A raw socket that closes while the server is told that the connection is established is closed for its endpoint too,
-// after all calls that are due.
+// A raw socket may close while the server learns that its connection is established. The endpoint then gets all calls
+// that are due, and Closed.
 func TestCloseAtHandover(t *testing.T) {
 	closing := func(g *gate) {
 		g.veto = func() bool {

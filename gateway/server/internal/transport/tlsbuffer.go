@@ -1,7 +1,7 @@
 package transport
 
-// smallBuffer is the largest buffer that is made to measure. A peer that sends the beginning of a short record and
-// stops is not worth a full one.
+// smallBuffer is the largest buffer that is allocated with exactly the needed size. A peer that sends the beginning of
+// a short record and stops is not worth a full buffer.
 const smallBuffer = 1 << 10
 
 // tlsBuffer is ciphertext that waits for the rest of its record, or for the kernel to take it.

@@ -56,9 +56,9 @@ func (t *tlsSocket) NextWrite() ([]byte, Moment) {
 	return t.pending.rest(), t.layer.clock.Now() + Moment(ownDeadline)
 }
 
-// ask takes the upper endpoint's next bytes, and encrypts them if their ciphertext is not pending already. The caller
-// holds mu. ask releases mu during NextWrite, because the endpoint may ask for the next flush as soon as it has no more
-// for this one.
+// ask takes the upper endpoint's next bytes, and encrypts them unless their ciphertext is pending already. It releases
+// mu during NextWrite, because the endpoint may ask for the next flush as soon as it has no more bytes for this one.
+// The caller holds mu.
 func (t *tlsSocket) ask() {
 	t.flags &^= tlsUpperFlush
 	t.mu.Unlock()
@@ -99,7 +99,8 @@ func (t *tlsSocket) Wrote(n int, err error) {
 	}
 }
 
-// answer tells the upper endpoint what became of its bytes. The caller holds mu, which is released during the call.
+// answer tells the upper endpoint how many of its bytes were taken. The caller holds mu; answer releases it during the
+// call.
 func (t *tlsSocket) answer(err error) {
 	n := 0
 	if err == nil && t.pending == nil {

@@ -106,9 +106,9 @@ func tooLong(n int) error {
 }
 
 // inPieces returns p, which contains a whole ClientHello, with the ClientHello cut into records of at most helloPiece
-// bytes. crypto/tls keeps a buffer for the largest record that it was given as long as a connection lives, and the
-// ClientHello is often the largest. Record boundaries have no meaning: a client could have cut its message so itself
-// (RFC 8446, 5.1).
+// bytes. crypto/tls keeps a buffer for the largest record as long as the connection lives, and the ClientHello is often
+// the largest. Record boundaries have no meaning: the client could have cut its message in the same way (RFC 8446,
+// 5.1).
 func (h *tlsHello) inPieces(p []byte) []byte {
 	cut := make([]byte, 0, len(p)+recordHeader*(1+len(p)/helloPiece))
 	for rest := p[:h.next]; len(rest) > 0; {
@@ -123,8 +123,8 @@ func (h *tlsHello) inPieces(p []byte) []byte {
 	return append(cut, p[h.next:]...)
 }
 
-// recordSize returns the length of the record that p begins with; 0 when too little of it is there. For a record that
-// is too long to be one, it returns the header's length: crypto/tls refuses that with the right alert.
+// recordSize returns the length of the record that p begins with; 0 when too little of it is there. For a length that
+// no record can have, it returns the header's length, so that crypto/tls refuses the record with the right alert.
 func recordSize(p []byte) int {
 	if len(p) < recordHeader {
 		return 0

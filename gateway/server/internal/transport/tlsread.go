@@ -71,9 +71,9 @@ func (t *tlsSocket) nextRecord(p []byte) (record, rest []byte) {
 	return nil, nil
 }
 
-// readEnd returns what the end of the raw socket's reading means to the upper endpoint. FIN without close_notify is an
-// orderly end only after close_notify was sent to the peer: many peers then close at once, and the gateway waits for no
-// answer. The caller holds mu.
+// readEnd returns the meaning that an end of the raw socket's reading has for the upper endpoint. FIN without
+// close_notify is an orderly end only after close_notify was sent to the peer: many peers then close at once, and the
+// gateway waits for no answer. The caller holds mu.
 func (t *tlsSocket) readEnd(err error) error {
 	if err == io.EOF && (t.record != nil || !t.has(tlsFinished)) {
 		return ErrTruncated

@@ -12,16 +12,16 @@ import (
 	"sync"
 )
 
-// tlsShake is the state that a tlsSocket needs until it is open. The socket's lock guards all of it except place.
+// tlsShake is the state that a tlsSocket needs until it is open. The socket's lock guards all fields but place.
 type tlsShake struct {
 	server  Handshake
 	config  *tls.Config
 	phase   tlsPhase
 	hello   tlsHello
 	in      []byte // received, and not yet given to crypto/tls
-	at      Moment // when the last of in came
+	at      Moment // when the last bytes of in came
 	readErr error  // the raw socket reads nothing more; io.EOF for FIN
-	counted int    // bytes of in that are counted in the layer's hellos
+	counted int    // bytes of in that count in the layer's hellos
 	begun   bool   // the handshake has begun
 	// changed says that in, readErr or the socket's flag tlsClosed changed while the goroutine waited.
 	changed sync.Cond
@@ -40,7 +40,8 @@ const (
 	phaseOver                  // it failed; the raw socket is closing
 )
 
-// maxCollected is how many collected bytes pause the raw socket until the handshake has used them. A record fits.
+// maxCollected is the number of collected bytes that pauses the raw socket until the handshake has used them. It has
+// room for a record.
 const maxCollected = 20 << 10
 
 // full reports whether the raw socket is to pause: more bytes came than crypto/tls can use, or the goroutine hands the
@@ -98,7 +99,7 @@ func (t *tlsSocket) interrupt() error {
 	return err
 }
 
-// over ends a handshake that will not succeed. The caller holds mu.
+// over gives up a handshake that will not succeed. The caller holds mu.
 func (t *tlsSocket) over() {
 	t.shake.phase, t.shake.in = phaseOver, nil
 	t.count()
@@ -134,7 +135,7 @@ func (t *tlsSocket) gone() error {
 	return t.shake.readErr
 }
 
-// breakOff ends a handshake that over has given up; nil does nothing. The caller does not hold mu.
+// breakOff reports a handshake that over has given up; a nil error does nothing. The caller does not hold mu.
 func (t *tlsSocket) breakOff(err error) {
 	if err == nil {
 		return
@@ -143,8 +144,7 @@ func (t *tlsSocket) breakOff(err error) {
 	t.shake.server.Broken(err)
 }
 
-// perform does the handshake in a goroutine of the layer. It holds one of the layer's compute places only while it
-// computes.
+// perform does the handshake in a goroutine of the layer. It takes a compute place only while it computes.
 func (t *tlsSocket) perform() {
 	h := t.shake
 	conn := tls.Server((*tlsWire)(t), h.config)
@@ -169,14 +169,13 @@ func (t *tlsSocket) perform() {
 	t.breakOff(err)
 }
 
-// PanicError says that a function of a tls.Config panicked. Only the handshake that called the function fails. Value is
-// the value of the panic, and Stack the goroutine's stack at that point.
+// PanicError says that a function of a tls.Config panicked. Only the handshake that called the function fails.
 type PanicError struct {
-	Value any
-	Stack []byte
+	Value any    // the value of the panic
+	Stack []byte // the goroutine's stack at the panic
 }
 
-// Error gives the value of the panic.
+// Error returns a sentence with the value of the panic.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("a function of the TLS configuration panicked: %v", e.Value)
 }
@@ -200,8 +199,8 @@ func (t *tlsSocket) cause(err error) error {
 	return fmt.Errorf("tls handshake: %w", err)
 }
 
-// awaitRecord waits until a whole record has come for the handshake, and gives its compute place away meanwhile. The
-// caller holds mu, which is released while it waits.
+// awaitRecord waits until a whole record of the handshake has come. The caller holds mu and a compute place;
+// awaitRecord releases both while it waits.
 func (t *tlsSocket) awaitRecord() error {
 	if len(t.wire) > 0 || t.takeRecord() {
 		return nil
@@ -239,7 +238,8 @@ func (t *tlsSocket) takeRecord() bool {
 	return true
 }
 
-// handOver gives the connection to the server, with all bytes that came meanwhile, and then to the raw socket's loop.
+// handOver gives the connection to the server, with all bytes that came meanwhile, and then gives its calls to the raw
+// socket's loop.
 func (t *tlsSocket) handOver() {
 	upper := t.shake.server.Established(t, t.conn.ConnectionState())
 	if upper == nil {
@@ -257,8 +257,8 @@ func (t *tlsSocket) handOver() {
 	}
 }
 
-// drain makes the next call that is due. It returns false when none was, and the raw socket's loop makes all further
-// calls.
+// drain makes the next call that is due. It returns false when none is due; the raw socket's loop makes all further
+// calls then.
 func (t *tlsSocket) drain() bool {
 	t.mu.Lock()
 	h := t.shake

@@ -12,17 +12,17 @@ import (
 // received bytes may be cut short (RFC 8446, 6.1).
 var ErrTruncated = fmt.Errorf("tls: the peer ended the connection without close_notify: %w", io.ErrUnexpectedEOF)
 
-// tlsSocket is a TLS connection: the endpoint of its raw socket, and the socket of the upper endpoint, which reads and
-// writes plaintext.
+// tlsSocket is a TLS connection. It is the endpoint of its raw socket, and the socket of the upper endpoint, which
+// reads and writes plaintext.
 //
-// An idle one has a crypto/tls connection and nothing else. Buffers are kept only while they hold bytes, and everything
-// that only the handshake needs is behind shake. The raw socket's loop decrypts, and the goroutine that writes
-// encrypts, each with mu held.
+// An idle one holds only a crypto/tls connection. Buffers are kept only while they hold bytes, and state that only the
+// handshake needs is behind shake. The raw socket's loop decrypts. The goroutine that writes encrypts. Both hold mu
+// meanwhile.
 type tlsSocket struct {
 	raw   Socket
 	layer *TLS
 
-	mu      sync.Mutex // taken inside the upper endpoint's lock; inside it come conn's locks and the raw socket's
+	mu      sync.Mutex // Lock order: docs/locks.md
 	shake   *tlsShake  // until the connection is open; nil from then on
 	conn    *tls.Conn  // nil until the handshake's turn
 	upper   Endpoint   // nil until Established
@@ -77,7 +77,7 @@ func (t *tlsSocket) Ended() { t.rawEnded(io.EOF) }
 // Failed implements Endpoint.
 func (t *tlsSocket) Failed(err error) { t.rawEnded(err) }
 
-// rawEnded handles the end of the raw socket's reading: io.EOF for FIN.
+// rawEnded handles the end of the raw socket's reading; err is io.EOF for FIN.
 func (t *tlsSocket) rawEnded(err error) {
 	t.mu.Lock()
 	if t.shake != nil {
@@ -92,8 +92,8 @@ func (t *tlsSocket) rawEnded(err error) {
 	t.endReading(err)
 }
 
-// endReading tells the upper endpoint, once, that nothing more will be received, and why. The error is that of rawEnded
-// or of crypto/tls, where io.EOF is close_notify.
+// endReading tells the upper endpoint, once, that no more bytes will come, and why. The error is from rawEnded or from
+// crypto/tls, where io.EOF means close_notify.
 func (t *tlsSocket) endReading(err error) {
 	t.mu.Lock()
 	over := t.has(tlsReadOver | tlsClosing)
@@ -172,8 +172,8 @@ func (t *tlsSocket) regulate() {
 func (t *tlsSocket) Unacknowledged() int { return t.raw.Unacknowledged() }
 
 // Close implements Socket. Without reset, close_notify goes first, if the kernel takes it at once. Pending bytes of the
-// upper endpoint are not sent, because the endpoint counts them as unsent. Then close_notify is not sent either, so
-// that the peer sees that bytes are missing.
+// upper endpoint are not sent, because the endpoint counts them as unsent. Close sends no close_notify then, so that
+// the peer notices the missing bytes.
 func (t *tlsSocket) Close(reset bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// tlsWire is the raw socket as crypto/tls sees it. From the end of the handshake on, every call of conn is made with mu
+// tlsWire is the raw socket as crypto/tls uses it. From the end of the handshake on, every call of conn is made with mu
 // held.
 type tlsWire tlsSocket
 

@@ -9,7 +9,7 @@ const (
 	// writeSize is the most plaintext that is encrypted before the kernel takes it. It bounds what a connection holds
 	// twice: as plaintext in the server's queue, and as ciphertext here.
 	writeSize = maxPlain
-	// maxPending is how much ciphertext of crypto/tls itself, beyond writeSize, may wait before reading pauses.
+	// maxPending is the most ciphertext of crypto/tls itself, beyond writeSize, that may wait before reading pauses.
 	maxPending = 2 * maxRecord
 )
 

@@ -2,24 +2,23 @@
 //
 // # Ownership
 //
-// A socket's descriptor belongs to one loop, which alone closes it. Another goroutine touches the descriptor only
-// through the Socket's methods, which hold the socket's lock and check that the socket is still open. So no byte
+// A socket's descriptor belongs to one loop, and only this loop closes it. Another goroutine touches the descriptor
+// only through the Socket's methods, which hold the socket's lock and check that the socket is still open. So no byte
 // reaches a descriptor that was closed and used again for another peer.
 //
-// The kernel may also report an event of a descriptor that was closed: closing does not end an epoll's interest while a
-// child that was just forked has a copy of the descriptor (epoll(7)). Each report carries the socket's generation,
-// which tells such a report from one of the descriptor's new owner.
+// The kernel may still report an event of a descriptor that was closed: closing does not end an epoll's interest while
+// a child that was just forked has a copy of the descriptor (epoll(7)). Each report carries the socket's generation,
+// which tells such a report from one about the descriptor's new owner.
 //
-// # Lock order
+// # Locks
 //
-// An Endpoint calls its Socket with the connection's lock held. The socket's lock is taken inside the connection's, and
-// inside the socket's only the lock of a loop's list of posted sockets. An engine calls Endpoints and Admissions
-// without any lock but the acceptor's, which is held during Admit and AcceptFailed.
+// An Endpoint calls its Socket with the connection's lock held. An engine calls Endpoints and Admissions without any
+// lock but the acceptor's, which it holds during Admit and AcceptFailed.
 //
-// A TLS socket lies between a connection and the raw socket. Its lock is taken inside the connection's. Inside it come
-// the locks of its crypto/tls connection and then the raw socket's, or the lock of the layer's list of handshakes,
-// inside which nothing is locked. It calls its upper Endpoint and its Handshake without any lock, either within a call
-// from the raw socket, or in the goroutine of its handshake during the handover.
+// A TLS socket lies between a connection and the raw socket. It calls its upper Endpoint and its Handshake without any
+// lock, either within a call from the raw socket, or in the goroutine of its handshake during the handover.
+//
+// Lock order: docs/locks.md.
 package transport
 
 import (
@@ -30,7 +29,7 @@ import (
 
 // Engine accepts connections and moves bytes for many sockets. Name and Accept may be called from any goroutine.
 type Engine interface {
-	// Name returns what operators call the engine: `net` or `epoll`.
+	// Name returns the name that operators use: `net` or `epoll`.
 	Name() string
 	// Accept takes over a listening socket, and hands its connections to the admission until the acceptor is closed.
 	// After an error, the listening socket still belongs to the caller.
@@ -59,20 +58,20 @@ type Admission interface {
 // Socket is one accepted connection. Its methods do not block and may be called from any goroutine. TryWrite, Flush and
 // CloseWrite may be called only from Endpoint.Opened on.
 type Socket interface {
-	// TryWrite gives the kernel as much of p as it takes at once, and returns how much that was; 0 and no error when
-	// the kernel takes nothing. It returns net.ErrClosed when the descriptor is closed. It must not be called while a
-	// flush is under way. Bytes that were not taken must come first in the next TryWrite or in Endpoint.NextWrite, or
-	// never be written: with TLS, some of them may be encrypted already.
+	// TryWrite gives the kernel as much of p as it takes at once, and returns how much that was; 0 and no error when the
+	// kernel takes nothing. It returns net.ErrClosed when the descriptor is closed. It must not be called during a flush.
+	// Bytes that were not taken must come first in the next TryWrite or Endpoint.NextWrite, or never be written at all:
+	// with TLS, some of them may be encrypted already.
 	TryWrite(p []byte) (int, error)
-	// Flush begins to take bytes from Endpoint.NextWrite until that has none. It must not be called while a flush is
-	// under way. It returns false when the socket is closing and nothing will be written any more.
+	// Flush begins a flush, which takes bytes from Endpoint.NextWrite until that has none. It must not be called during a
+	// flush. It returns false when the socket is closing and will write nothing any more.
 	Flush() bool
-	// Pause stops reading. At most one more Received follows, which was on its way already.
+	// Pause stops reading. At most one more Received follows, which was already on its way.
 	Pause()
-	// Resume reads again.
+	// Resume starts reading again.
 	Resume()
-	// Unacknowledged returns how many bytes the kernel has taken that the peer's kernel has not acknowledged. A FIN
-	// counts as one. It returns -1 where the number cannot be known.
+	// Unacknowledged returns how many bytes the kernel has taken and the peer's kernel has not acknowledged. A FIN counts
+	// as one. It returns -1 where the number cannot be known.
 	Unacknowledged() int
 	// CloseWrite sends FIN behind the bytes that the kernel has taken.
 	CloseWrite() error
@@ -87,18 +86,18 @@ type Socket interface {
 type Endpoint interface {
 	// Opened is the first call.
 	Opened()
-	// Received has bytes from the peer, and the moment when they were read. p is valid only during the call.
+	// Received gets bytes from the peer, and the moment when they were read. p is valid only during the call.
 	Received(p []byte, at Moment)
 	// Ended says that the peer finished writing.
 	Ended()
 	// Failed says that reading failed. Nothing more will be received.
 	Failed(err error)
-	// NextWrite returns the next bytes to write, and the deadline for them. The bytes must not change until Wrote. No
+	// NextWrite returns the next bytes to write, and the deadline for them. The bytes must not change until Wrote. Empty
 	// bytes end the flush.
 	NextWrite() (p []byte, deadline Moment)
 	// Wrote says how many bytes of NextWrite the kernel took, and which error stopped it: os.ErrDeadlineExceeded at the
-	// deadline. With TLS, 0 and no error mean that the kernel took some of the ciphertext of those bytes, so the peer
-	// makes progress.
+	// deadline. With TLS, 0 and no error mean that the kernel took a part of these bytes' ciphertext: the peer makes
+	// progress.
 	Wrote(n int, err error)
 	// Closed is the last call. The descriptor is closed and no flush is under way.
 	Closed()
