@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Cursor is a position in a node's event log: just after the event with that sequence. Sequence 0 is before the first.
+// Cursor is a position in a node's event log: right after the event with Sequence. Sequence 0 is before the first
+// event.
 type Cursor struct {
 	Origin
-	Sequence uint64
+	Sequence uint64 // position, counted from 1; 0 is before the first event
 }
 
 // String returns the text that clients keep: `node.incarnation@sequence`, for example `edge-1.19ab0d3f1c2@42`.
@@ -18,8 +19,8 @@ func (c Cursor) String() string {
 	return c.Node + "." + c.Incarnation + "@" + strconv.FormatUint(c.Sequence, 10)
 }
 
-// ParseCursor reads the text that String writes, and accepts no other form of it. The error quotes at most 100 bytes of
-// the given text and says what a cursor looks like.
+// ParseCursor reads a text of String, and accepts no other form. The error quotes at most 100 bytes of the text and
+// says how a cursor looks.
 func ParseCursor(s string) (Cursor, error) {
 	bad := fmt.Errorf("%.100q is not a cursor; expected node.incarnation@sequence, as an earlier response gave it", s)
 	place, seq, ok := strings.Cut(s, "@")
@@ -45,10 +46,10 @@ func ValidNode(s string) bool {
 // ValidIncarnation reports whether s is a possible incarnation: 1 to 16 lower-case hex digits.
 func ValidIncarnation(s string) bool { return len(s) >= 1 && len(s) <= 16 && only(s, hexByte) }
 
-// CompareIncarnations orders two lives of one node, as cmp.Compare does: the greater number began later, by the clock
+// CompareIncarnations orders two lives of one node, as cmp.Compare does. The greater number began later, by the clock
 // of the node's machine. Both must be valid.
 func CompareIncarnations(a, b string) int {
-	x, _ := strconv.ParseUint(a, 16, 64) // 1 to 16 hex digits fit
+	x, _ := strconv.ParseUint(a, 16, 64) // 16 hex digits fit into 64 bits
 	y, _ := strconv.ParseUint(b, 16, 64)
 	return cmp.Compare(x, y)
 }

@@ -5,15 +5,15 @@ import (
 	"sync/atomic"
 )
 
-// The bounds of the ring of Data events: whichever is reached first evicts the oldest.
+// The bounds of the ring of Data events. The bound that is reached first evicts the oldest event.
 const (
 	dataSlots = 1024
 	dataBytes = 4 << 20
 )
 
 // dataRing keeps the newest Data events apart from the others, so that payloads cannot push lifecycle events out of the
-// log. It is bounded by count and by bytes. It has a lock of its own: a reader holds up only publishers of Data, and
-// only while it copies one event.
+// log. Its bounds are a count and a number of bytes. It has its own lock, so that a reader holds up only publishers of
+// Data, and only while it copies one event.
 type dataRing struct {
 	head  atomic.Uint64 // number of the newest, from 1; written under mu
 	mu    sync.Mutex
@@ -24,7 +24,7 @@ type dataRing struct {
 
 type dataSlot struct {
 	record
-	sequence uint64 // of the newest kept event before it
+	sequence uint64 // sequence of the newest kept event before it
 }
 
 func (r *dataRing) slot(n uint64) *dataSlot { return &r.slots[n%dataSlots] }
@@ -52,20 +52,20 @@ func (r *dataRing) append(e *Event, at int64) {
 	r.head.Store(head + 1)
 }
 
-// reset forgets every event. Numbers go on, so that an old position is never taken for a new one.
+// reset drops every event. Numbers go on, so that no old position is taken for a new one.
 func (r *dataRing) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.slots, r.tail, r.bytes = nil, r.head.Load(), 0
 }
 
-// Tapped reports whether any subscription wants Data events. The data path asks it before it does any work: it reads
-// one atomic number.
+// Tapped reports whether any subscription wants Data events. The data path asks it before any work. It costs one atomic
+// read.
 func (l *Log) Tapped() bool { return l.dataTaps.Load() > 0 }
 
-// AppendData publishes received bytes to the subscriptions that want Data. It copies the first bytes of p, as many as
-// the largest Options.MaxData of them, and does not wait for them. Call it only when Tapped: otherwise it drops the
-// event.
+// AppendData publishes received bytes to the subscriptions that want Data. It copies the first bytes of p, up to the
+// largest Options.MaxData of these subscriptions, and does not wait for a subscriber. Call it only when Tapped;
+// otherwise it drops the event.
 func (l *Log) AppendData(conn Connection, p []byte) {
 	keep := append([]byte(nil), p[:min(len(p), int(l.dataMax.Load()))]...)
 	e := Event{Type: Data, Conn: conn, Detail: &DataDetail{Bytes: keep, Total: len(p)}}

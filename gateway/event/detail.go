@@ -8,14 +8,14 @@ type Detail interface{ detail() }
 
 // ListenerDetail is for Listening and ListenerClosed.
 type ListenerDetail struct {
-	Name    string
-	Address string // with the port that was bound: `ip:port`, or `unix:` and a path
+	Name    string // the listener's name
+	Address string // with the bound port: `ip:port`, or `unix:` and a path
 }
 
 // DataDetail is for Data.
 type DataDetail struct {
 	Bytes []byte // the first bytes of the read, at most Options.MaxData
-	Total int    // how many bytes the read had
+	Total int    // length of the read in bytes
 }
 
 // IdleDetail is for IdleTimeout.
@@ -26,22 +26,22 @@ type IdleDetail struct {
 
 // PauseDetail is for BackpressureOn and BackpressureOff.
 type PauseDetail struct {
-	Paused time.Duration // how long reading has paused so far (on), or had paused in all (off)
+	Paused time.Duration // length of the pause so far (on) or in all (off)
 	Queued uint64        // bytes in the send queue
 }
 
 // ErrorDetail is for Error.
 type ErrorDetail struct {
-	Operation Operation
-	Message   string
-	Count     uint64 // how many failures the event stands for, at least 1
-	Listener  string // the listener's name, for OpAccept
+	Operation Operation // see Operation
+	Message   string    // the failure in words
+	Count     uint64    // number of failures that the event stands for, at least 1
+	Listener  string    // the listener's name, for OpAccept
 }
 
-// Operation names the work that failed. The zero value is none.
+// Operation names the work that failed. The zero value is no operation.
 type Operation uint8
 
-// The operations. The contract (sockgate.v1.ErrorOperation) says what each means.
+// The operations. The contract (sockgate.v1.ErrorOperation) defines each.
 const (
 	OpAccept Operation = iota + 1
 	OpRead
@@ -64,7 +64,7 @@ type ClosedDetail struct {
 // DrainDetail is for DrainStarted, DrainProgress and DrainEnded.
 type DrainDetail struct {
 	Deadline    time.Time // when the gateway closes the connections that are left
-	Connections uint64    // live ones
+	Connections uint64    // live connections
 	Ended       uint64    // DrainEnded: connections that ended within the grace period
 	Closed      uint64    // DrainEnded: connections that the gateway closed at the deadline
 	Reason      string    // the operator's words, or the name of the signal
@@ -72,14 +72,14 @@ type DrainDetail struct {
 
 // RefusedDetail is for Refused.
 type RefusedDetail struct {
-	Reason   CloseReason
-	Listener string // the listener's name
-	Count    uint64 // how many refusals the event stands for, at least 1
-	Message  string // about the newest of them
-	Remote   string // address of the newest of them
+	Reason   CloseReason // why the connections were refused
+	Listener string      // the listener's name
+	Count    uint64      // number of refusals that the event stands for, at least 1
+	Message  string      // the newest refusal in words
+	Remote   string      // address of the newest refused peer
 }
 
-// Actor is the caller of a verb in the control plane; the zero value is the process itself.
+// Actor is the caller of a verb in the control plane. The zero value is the process itself.
 type Actor struct {
 	Identity string // the caller's name; its address when Proof is `none`
 	Proof    string // how the identity was proven: `token`, `certificate`, `unix` or `none`
@@ -96,12 +96,12 @@ type ControlDetail struct {
 	Verb      string            // the RPC's name, for example `Kick`
 	Actor     Actor             // the caller
 	Filter    string            // the source of the filter that chose the targets; empty when IDs chose them
-	IDs       []string          // the first 100 that the caller gave
+	IDs       []string          // the first 100 IDs that the caller gave
 	Reason    string            // the caller's words; may be empty
 	RequestID string            // the caller's name for the request; may be empty
-	Matched   uint64            // how many targets the verb had
+	Matched   uint64            // number of targets
 	Outcomes  map[string]uint64 // targets by the outcome's name in the contract without its prefix; never modified
-	DataBytes uint64            // payload for each target; the payload itself is not kept
+	DataBytes uint64            // payload bytes for each target; the payload itself is not kept
 	Set       map[string]string // SetLabels: the labels that were set; never modified
 	Removed   []string          // SetLabels: the keys that were removed; never modified
 	Changes   map[string]string // UpdateLimits: each changed limit and its new value in words; never modified
@@ -109,18 +109,18 @@ type ControlDetail struct {
 	Nodes     map[string]string // the answers of the other nodes that were asked, by node; never modified
 }
 
-// GapDetail is for Gap: a range of events that the subscription did not get.
+// GapDetail is for Gap. It is a range of events that the subscription did not get.
 type GapDetail struct {
 	From, To   uint64    // sequences, both inclusive; 0 when not known
 	Reason     GapReason // why they are missing
-	Requested  string    // the cursor that the log could not honour; empty when no cursor was the cause
-	DataEvents uint64    // Data events passed over, for GapDataOverflow
+	Requested  string    // the cursor that the log could not honour; empty without one
+	DataEvents uint64    // Data events that were passed over, for GapDataOverflow
 }
 
-// GapReason says why events are missing. The zero value is none.
+// GapReason says why events are missing. The zero value is no reason.
 type GapReason uint8
 
-// The reasons of a gap. The contract (sockgate.v1.GapReason) says what each means.
+// The reasons of a gap. The contract (sockgate.v1.GapReason) defines each.
 const (
 	GapRestarted GapReason = iota + 1
 	GapEvicted
@@ -142,10 +142,10 @@ type SnapshotDetail struct {
 
 // NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered and NodeLeft.
 type NodeDetail struct {
-	Node        Origin        // the node concerned, and its life
-	Version     string        // of its program
-	Message     string        // what happened, in words
-	Silent      time.Duration // how long nothing was heard of it; 0 when that is not the cause
+	Node        Origin        // the node concerned and its incarnation
+	Version     string        // version of its program
+	Message     string        // the change in words
+	Silent      time.Duration // time since its last message; 0 when silence is not the cause
 	Connections uint64        // its live connections, as of its last heartbeat
 	Head        uint64        // sequence of its newest event, as of its last heartbeat
 }

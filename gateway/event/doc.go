@@ -1,4 +1,4 @@
-// Package event defines the things that happen on a gateway and keeps the newest of them in a log.
+// Package event defines the events of a gateway and keeps the newest of them in a log.
 //
 // A [Log] numbers events densely from 1 and keeps them in a ring of fixed size. Each [Subscription] reads the ring at
 // its own position, so the publisher never waits for a subscriber and no subscriber has a queue. A subscriber that the
@@ -13,11 +13,11 @@
 //		...
 //	}
 //
-// Received bytes are [Data] events. The log keeps them only while a subscription asks for them, in a ring of their own
-// (1,024 events or 4 MiB), so that payloads cannot push other events out.
+// Received bytes are [Data] events. The log keeps them only while a subscription asks for them. They have a ring of
+// their own (1,024 events or 4 MiB), so that payloads cannot push other events out.
 //
-// A [Cursor] is a position in the log of one node, and a [Vector] is one cursor for each node of a fleet. Both have a
-// text that a client can keep and resume from.
+// A [Cursor] is a position in the log of one node. A [Vector] has one cursor for each node of a fleet. Both have a text
+// that a client can keep and resume from.
 //
 // A Log may be used by any number of goroutines, a Subscription by one at a time. Subscribers share the [Identity], the
 // labels and the [Detail] of an event: nobody may modify them.

@@ -70,7 +70,7 @@ func TestNextEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestNextAppends holds that Next waits for a new event also when its batch has some already.
+// TestNextAppends holds that Next waits for a new event even when its batch has some already.
 func TestNextAppends(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{})
@@ -88,7 +88,7 @@ func TestNextAppends(t *testing.T) {
 	appending.Wait()
 }
 
-// TestPollScansOn holds that one Poll finds a wanted event behind more unwanted ones than one read passes over.
+// TestPollScansOn holds that one Poll finds a wanted event behind more unwanted ones than one read examines.
 func TestPollScansOn(t *testing.T) {
 	l := newLog(65536)
 	s := subscribe(t, l, event.Options{Types: event.Types(0).With(event.Closed)})

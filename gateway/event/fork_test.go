@@ -7,7 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// TestFork holds that a fork gets the events that its subscription would have got, and is not counted as a stream.
+// TestFork holds that a fork gets the same events as its subscription would, and is not counted as a stream.
 func TestFork(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 2, Types: event.Types(0).With(event.Data).With(event.Closed)})
@@ -31,7 +31,8 @@ func TestFork(t *testing.T) {
 	}
 }
 
-// TestAdvance holds that a subscription goes on where its fork has come to, and that its Advance counts missed events.
+// TestAdvance holds that a subscription continues from the position of its fork, and that its Advance counts missed
+// events.
 func TestAdvance(t *testing.T) {
 	l := newLog(256)
 	s := subscribe(t, l, event.Options{MaxData: 9})

@@ -25,7 +25,7 @@ func TestGaps(t *testing.T) {
 		name          string
 		before, after int // events appended before and after the subscription began
 		from          string
-		events        int // kept events that are delivered
+		events        int // kept events that the subscription gets
 		first         string
 		missed        uint64
 	}{

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// ID is a connection's ID, taken apart.
+// ID is a connection's ID in its parts.
 type ID struct {
-	Node        string
-	Incarnation string
-	Seq         uint64
+	Node        string // name of the node, [a-z0-9-]{1,32}
+	Incarnation string // incarnation of the node, 1 to 16 lower-case hex digits
+	Seq         uint64 // number of the connection in its incarnation, from 1
 }
 
 // ParseID reads `node.incarnation.seq`. The error is a *MalformedIDError.
@@ -28,7 +28,7 @@ func ParseID(s string) (ID, error) {
 // MalformedIDError says that a text is not a connection ID.
 type MalformedIDError struct{ ID string }
 
-// Error names what was given and what was expected.
+// Error quotes the text and says what is expected.
 func (e *MalformedIDError) Error() string {
 	return fmt.Sprintf("%.100q is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42",
 		e.ID)

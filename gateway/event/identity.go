@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Origin names one life of a node.
+// Origin names one life of a node. Origins are comparable with ==.
 type Origin struct {
 	Node        string // unique in a fleet, [a-z0-9-]{1,32}
 	Incarnation string // unix milliseconds at start in hex, 1 to 16 digits; no two lives of a node begin in the same one
@@ -14,30 +14,30 @@ type Origin struct {
 
 // Listener names the data-plane address that accepted a connection.
 type Listener struct {
-	Name string
+	Name string // its name in the configuration
 	Unix string // path of a unix socket; empty for TCP
 }
 
-// Identity is the part of a connection that never changes. The connection, its events and its record after it closed
-// share one Identity: nobody may modify it, and any goroutine may read it.
+// Identity is the part of a connection that never changes. The connection, its events and its record after its close
+// share one Identity, so it must not be modified. Any goroutine may read it.
 type Identity struct {
 	Origin      *Origin        // required
 	Listener    *Listener      // required
 	Seq         uint64         // counts from 1 in an incarnation; never used again
-	Remote      netip.AddrPort // the peer's; invalid on a unix socket without a PROXY header
-	Local       netip.AddrPort // the gateway's; invalid when the socket has no IP address
+	Remote      netip.AddrPort // the peer's address; invalid on a unix socket without a PROXY header
+	Local       netip.AddrPort // the gateway's address; invalid when the socket has no IP address
 	ConnectedAt time.Time      // when the connection was accepted
-	Peer        *Peer          // nil when the address is all that is known of the peer
+	Peer        *Peer          // nil when only the address of the peer is known
 }
 
-// Peer is what TLS and a PROXY header say about a peer. A field that is not known has its zero value.
+// Peer is the information about a peer from TLS and a PROXY header. An unknown field has its zero value.
 type Peer struct {
 	Proxy      netip.AddrPort // the balancer's address, when Remote is from a PROXY header
 	TLSVersion string         // for example `TLS 1.3`
 	Cipher     string         // for example `TLS_AES_128_GCM_SHA256`
 	Protocol   string         // the protocol that ALPN agreed on
 	ServerName string         // the name that the peer asked for by SNI
-	Identity   string         // from a certificate that was verified
+	Identity   string         // from a verified certificate; empty without one
 }
 
 // Known returns a copy of Peer, or the zero value when Peer is nil.
@@ -62,11 +62,11 @@ func (i *Identity) ID() string {
 	return string(i.AppendID(make([]byte, 0, len(i.Origin.Node)+len(i.Origin.Incarnation)+rest)))
 }
 
-// RemoteAddr returns the peer's address as `ip:port`. For a peer on a unix socket it is `unix:` and the listener's
-// path, unless a PROXY header tells the address.
+// RemoteAddr returns the peer's address as `ip:port`. For a peer on a unix socket it returns `unix:` and the listener's
+// path, unless a PROXY header gave an address.
 func (i *Identity) RemoteAddr() string { return i.address(i.Remote) }
 
-// LocalAddr returns the gateway's address of the socket, in the form of RemoteAddress.
+// LocalAddr returns the gateway's address of the socket, in the form of RemoteAddr.
 func (i *Identity) LocalAddr() string { return i.address(i.Local) }
 
 func (i *Identity) address(a netip.AddrPort) string {
@@ -76,7 +76,7 @@ func (i *Identity) address(a netip.AddrPort) string {
 	return a.String()
 }
 
-// AppendID appends the text that ID returns to b and returns the longer slice. It allocates only to grow b.
+// AppendID appends the text of ID to b and returns the longer slice. It allocates only to grow b.
 func (i *Identity) AppendID(b []byte) []byte {
 	b = append(b, i.Origin.Node...)
 	b = append(b, '.')
@@ -85,10 +85,10 @@ func (i *Identity) AppendID(b []byte) []byte {
 	return strconv.AppendUint(b, i.Seq, 10)
 }
 
-// AppendRemoteAddr appends the text that RemoteAddress returns to b, as AppendID does.
+// AppendRemoteAddr appends the text of RemoteAddr to b, as AppendID does.
 func (i *Identity) AppendRemoteAddr(b []byte) []byte { return i.appendAddress(b, i.Remote) }
 
-// AppendLocalAddr appends the text that LocalAddress returns to b, as AppendID does.
+// AppendLocalAddr appends the text of LocalAddr to b, as AppendID does.
 func (i *Identity) AppendLocalAddr(b []byte) []byte { return i.appendAddress(b, i.Local) }
 
 func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {

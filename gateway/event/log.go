@@ -17,9 +17,9 @@ type Log struct {
 	ring    ring
 	_       [cacheLine]byte
 
-	mu     sync.Mutex    // held to publish, and to begin and end a subscription
+	mu     sync.Mutex    // held to publish, and to begin or end a subscription
 	live   uint64        // connections live after the newest event; guarded by mu
-	head   atomic.Uint64 // sequence of the newest event, 0 when there is none; written under mu, after the event itself
+	head   atomic.Uint64 // sequence of the newest event; 0 without one; written under mu, after the event itself
 	closed atomic.Bool   // written under mu; a reader that sees it set finds every event that the log will ever have
 	_      [cacheLine]byte
 
@@ -27,14 +27,14 @@ type Log struct {
 	sleepers sleepers
 
 	dataTaps atomic.Int32  // subscriptions that want Data
-	dataMax  atomic.Int32  // the most bytes of a read that any of them wants
-	streams  atomic.Int32  // open subscriptions without forks
+	dataMax  atomic.Int32  // most bytes of a read that any of them wants
+	streams  atomic.Int32  // open subscriptions, forks not counted
 	missed   atomic.Uint64 // kept events that a Gap reported as missing
 }
 
-// NewLog returns an empty log that keeps the newest size events: rounded up to a multiple of 256, and at least 256. An
-// event takes 88 bytes on a 64-bit system, besides the identity, labels and detail that it refers to. The memory is
-// allocated for 256 events at a time, when the log first comes to them.
+// NewLog returns an empty log that keeps the newest size events. Size is rounded up to a multiple of 256, and at least
+// 256. An event takes 88 bytes on a 64-bit system, besides the identity, labels and detail that it refers to. The log
+// allocates memory for 256 events at a time, when it first needs it.
 func NewLog(origin Origin, size int) *Log {
 	now := time.Now()
 	segments := max(1, (size+segmentSize-1)/segmentSize)
@@ -44,15 +44,15 @@ func NewLog(origin Origin, size int) *Log {
 // Origin returns the node and the incarnation that the log belongs to.
 func (l *Log) Origin() Origin { return l.origin }
 
-// Size returns how many events the log keeps at most, Data not counted.
+// Size returns the most events that the log keeps, Data not counted.
 func (l *Log) Size() int { return int(l.ring.size()) }
 
-// Append keeps a copy of e and returns its sequence. In the copy it stamps Sequence, Time (when it is zero) and, for
-// Connected and Closed, Connections: counted under the log's lock, so that the counts are exact in the order of the
-// events. It never waits for a subscriber. After Close it keeps nothing and returns 0. For the event itself it
-// allocates only when the connection has a CloseText, a ClosedBy, or unsent or discarded bytes. Data, Present,
-// SnapshotComplete and Gap have no place in a log: AppendData takes received bytes, and the others belong to one
-// stream.
+// Append keeps a copy of e and returns its sequence. In the copy it sets Sequence, Time (when it is zero) and, for
+// Connected and Closed, Connections. It counts connections under the log's lock, so that the counts are exact in the
+// order of the events. It never waits for a subscriber. After Close it keeps nothing and returns 0. For the event
+// itself it allocates only when the connection has a CloseText, a ClosedBy, or unsent or discarded bytes. Data,
+// Present, SnapshotComplete and Gap have no place in a log: AppendData takes received bytes, and the others belong to
+// one stream.
 func (l *Log) Append(e *Event) uint64 {
 	detail := packDetail(e)
 	l.mu.Lock()
@@ -68,8 +68,8 @@ func (l *Log) Append(e *Event) uint64 {
 	return sequence
 }
 
-// timeOf returns the event's time, or now. One reading of the monotonic clock costs half of a time.Now, so now is the
-// start of the log plus the time since.
+// timeOf returns the event's time, or else the current time. It computes this as the start of the log plus the time
+// since, because one reading of the monotonic clock costs half of a time.Now.
 func (l *Log) timeOf(e *Event) int64 {
 	if e.Time.IsZero() {
 		return l.now()
@@ -115,11 +115,12 @@ func (l *Log) Oldest() uint64 {
 // Streams returns how many subscriptions are open, forks not counted.
 func (l *Log) Streams() int { return int(l.streams.Load()) }
 
-// Missed returns how many kept events all subscriptions together did not get. A Gap told each of them so.
+// Missed returns the number of kept events that subscriptions did not get, added up over all of them. A Gap told each
+// of them so.
 func (l *Log) Missed() uint64 { return l.missed.Load() }
 
-// Close ends the log and does not wait: subscriptions deliver the events that are left and then io.EOF. Events that are
-// appended later are dropped. A second Close does nothing.
+// Close ends the log and does not block. Subscriptions deliver the remaining events and then io.EOF. Later events are
+// dropped. A second Close does nothing.
 func (l *Log) Close() {
 	l.mu.Lock()
 	l.closed.Store(true)

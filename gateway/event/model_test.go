@@ -18,12 +18,12 @@ type follower struct {
 	sub     *event.Subscription
 	types   event.Types
 	tapped  bool
-	pos     uint64 // every event up to here was delivered, unwanted, or covered by a gap
-	dataPos int    // the same for Data, an index into model.data
+	pos     uint64 // every event up to pos was delivered, unwanted, or covered by a gap
+	dataPos int    // the same for Data, as an index into model.data
 }
 
 type model struct {
-	kept []event.Type // at sequence - 1
+	kept []event.Type // by sequence - 1
 	data []uint64     // the sequence of the kept event before each
 }
 
@@ -86,8 +86,8 @@ func (m *model) gap(t *rapid.T, f *follower, d *event.GapDetail) {
 	f.pos = d.To
 }
 
-// TestLogModel holds that every event is delivered once, or unwanted, or covered by a gap. Data comes in its place
-// among the others, or is covered by a gap too.
+// TestLogModel holds that every event is delivered once, or is unwanted, or is covered by a gap. Data comes in its
+// place among the others, or is covered by a gap too.
 func TestLogModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := event.NewLog(origin, modelSize)
@@ -201,7 +201,7 @@ func TestLogConcurrent(t *testing.T) {
 // follow reads to the end and checks that nothing is missing.
 func follow(t *testing.T, s *event.Subscription) error {
 	var pos, live uint64
-	known := true // whether live is the count behind pos
+	known := true // whether live is the count at pos
 	buffer := make([]event.Event, 0, 100)
 	for {
 		batch, err := s.Next(safety(t), buffer[:0])

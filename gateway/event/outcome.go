@@ -1,6 +1,6 @@
 package event
 
-// Outcome is what became of one target of a verb. The contract (sockgate.v1.Outcome) says what each means.
+// Outcome is the result of a verb for one target. The contract (sockgate.v1.Outcome) defines the values.
 type Outcome uint8
 
 // The outcomes, numbered as in the contract.
@@ -20,10 +20,10 @@ const (
 	OutcomeMalformedID
 	OutcomeUnknownNode
 	OutcomeDroppedBudget
-	OutcomeNodeUnreachable // of a fleet
-	OutcomeNodeRefused     // of a fleet
+	OutcomeNodeUnreachable // only in a fleet
+	OutcomeNodeRefused     // only in a fleet
 
-	OutcomeCount // how many there are, with 0
+	OutcomeCount // one more than the highest outcome: the length of an array with outcomes as indexes
 )
 
 var outcomeNames = [OutcomeCount]string{"UNSPECIFIED", "WRITTEN", "QUEUED", "DROPPED_QUEUE_FULL", "CLOSED", "NOT_FOUND",
@@ -31,17 +31,17 @@ var outcomeNames = [OutcomeCount]string{"UNSPECIFIED", "WRITTEN", "QUEUED", "DRO
 	"UNKNOWN_NODE", "DROPPED_BUDGET",
 	"NODE_UNREACHABLE", "NODE_REFUSED"}
 
-// String returns the outcome's name, as the contract has it without its prefix.
+// String returns the outcome's name in the contract without its prefix.
 func (o Outcome) String() string {
 	return name(outcomeNames[:], int(o))
 }
 
-// Accepted reports whether the bytes were taken over: none will be lost unless the connection breaks.
+// Accepted reports whether the gateway took all the bytes. None of them is lost unless the connection breaks.
 func (o Outcome) Accepted() bool { return o == OutcomeWritten || o == OutcomeQueued }
 
 // TargetOutcome is the outcome for one connection.
 type TargetOutcome struct {
-	ID      string
-	Outcome Outcome
-	Unsent  uint64 // bytes that the kernel never took because the connection closed first
+	ID      string  // the ID that the caller gave, or the connection's
+	Outcome Outcome // see Outcome
+	Unsent  uint64  // bytes that the kernel never took because the connection closed first
 }

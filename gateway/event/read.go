@@ -1,14 +1,14 @@
 package event
 
-// scanLimit bounds how many events one read passes over, so that a subscriber of few types looks at its context now and
+// scanLimit is the most events that one read examines, so that a subscriber of few types looks at its context now and
 // then.
 const scanLimit = 1024
 
 type readState int
 
 const (
-	readDry   readState = iota // no event is left now
-	readMore                   // the scan stopped at a bound
+	readDry   readState = iota // no event is left for now
+	readMore                   // the read stopped at a bound
 	readEnded                  // no event is left, and none will come
 )
 
@@ -84,8 +84,8 @@ func (s *Subscription) copyKept(batch []Event, upTo uint64) []Event {
 	return batch
 }
 
-// copyData adds the next Data event when its place is here, or a Gap when some were evicted unread. It returns how far
-// kept events may be copied before the next call, and whether no Data is left.
+// copyData adds the next Data event if its place is here, or a Gap if some were evicted unread. It returns how far kept
+// events may be copied before the next call, and whether no Data is left.
 func (s *Subscription) copyData(batch *[]Event, upTo uint64) (uint64, bool) {
 	if s.dataDry() {
 		return upTo, true
@@ -115,7 +115,7 @@ func (s *Subscription) dataDry() bool {
 	return s.options.MaxData <= 0 || s.dataPos == s.log.data.head.Load()
 }
 
-// truncated returns d with at most MaxData bytes: the ring keeps as many as the most demanding subscription wants.
+// truncated returns d with at most MaxData bytes. The ring keeps as many as the most demanding subscription wants.
 func (s *Subscription) truncated(d *DataDetail) *DataDetail {
 	if len(d.Bytes) <= s.options.MaxData {
 		return d

@@ -5,7 +5,7 @@ import "iter"
 // CloseReason says why a connection ended or was not admitted. The first reason wins. The zero value is ReasonNone.
 type CloseReason uint8
 
-// The close reasons. The contract (sockgate.v1.CloseReason) says what each means.
+// The close reasons. The contract (sockgate.v1.CloseReason) defines each.
 const (
 	ReasonNone CloseReason = iota
 	ReasonPeerClosed
@@ -35,16 +35,16 @@ const (
 	reasonCount
 )
 
-// ReasonCount is one more than the highest close reason: the length of an array that reasons index.
+// ReasonCount is one more than the highest close reason: the length of an array with reasons as indexes.
 const ReasonCount = int(reasonCount)
 
-// Reasons goes through the close reasons in the order of their numbers, ReasonNone first.
+// Reasons iterates over the close reasons in the order of their numbers, ReasonNone first.
 func Reasons() iter.Seq[CloseReason] { return span(ReasonNone, reasonCount-1) }
 
-// States goes through the states of a connection in the order of their numbers, StateOpen first.
+// States iterates over the states of a connection in the order of their numbers, StateOpen first.
 func States() iter.Seq[State] { return span(StateOpen, StateClosed) }
 
-// span goes through the numbers from first to last.
+// span iterates over the numbers from first to last.
 func span[E ~uint8](first, last E) iter.Seq[E] {
 	return func(yield func(E) bool) {
 		for e := first; e <= last && yield(e); e++ {

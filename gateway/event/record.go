@@ -2,8 +2,8 @@ package event
 
 import "time"
 
-// record is an event as the log keeps it. It is small because the log is large: rare fields are in an extra. The
-// event's sequence is the record's place.
+// record is the form in which the log keeps an event. It is small because the log is large: an extra has the rare
+// fields, and the place of the record gives the sequence.
 type record struct {
 	identity    *Identity
 	detail      Detail // an *extra when the connection has fields that a record lacks
@@ -21,7 +21,7 @@ type record struct {
 	paused      bool
 }
 
-// extra is the detail of a record together with the fields that most events leave empty.
+// extra is a record's detail together with the fields that most events leave empty.
 type extra struct {
 	Detail
 	closeText string
@@ -30,7 +30,7 @@ type extra struct {
 	discarded uint64
 }
 
-// packDetail returns the detail that a record keeps: the event's own, or a new extra for the few events that need one.
+// packDetail returns the detail of a record: the event's own, or a new extra for the few events that need one.
 func packDetail(e *Event) Detail {
 	c := &e.Conn
 	if c.CloseText == "" && c.ClosedBy == "" && c.UnsentBytes == 0 && c.DiscardedBytes == 0 {
@@ -40,7 +40,7 @@ func packDetail(e *Event) Detail {
 		unsent: c.UnsentBytes, discarded: c.DiscardedBytes}
 }
 
-// pack keeps an event. The detail comes from packDetail.
+// pack stores an event in r. The detail comes from packDetail.
 func (r *record) pack(e *Event, detail Detail, at int64, connections uint64) {
 	c := &e.Conn
 	r.identity = c.Identity
@@ -54,7 +54,7 @@ func (r *record) pack(e *Event, detail Detail, at int64, connections uint64) {
 	r.kind, r.state, r.reason, r.paused = e.Type, c.State, c.CloseReason, c.ReadPaused
 }
 
-// unpack sets every field of e.
+// unpack sets every field of e from r.
 func (r *record) unpack(e *Event, sequence uint64) {
 	*e = Event{
 		Sequence: sequence,

@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// whole returns a connection whose fields are all set, each to another value.
+// whole returns a connection with a different value in each field.
 func whole() event.Connection {
 	at := func(seconds int64) time.Time { return time.Unix(1_700_000_000+seconds, seconds) }
 	return event.Connection{
@@ -22,7 +22,7 @@ func whole() event.Connection {
 	}
 }
 
-// TestKeptWhole holds that an event comes out of the log as it went in, whichever of its fields are set.
+// TestKeptWhole holds that an event comes out of the log unchanged, whichever of its fields are set.
 func TestKeptWhole(t *testing.T) {
 	l := newLog(256)
 	all := whole()
@@ -61,7 +61,7 @@ func TestDataWhole(t *testing.T) {
 	}
 }
 
-// TestAppendDoesNotAllocate holds that publishing makes no garbage once the ring has gone round.
+// TestAppendDoesNotAllocate holds that publishing allocates nothing once the ring has gone round.
 func TestAppendDoesNotAllocate(t *testing.T) {
 	l := newLog(512)
 	conn := whole()
@@ -78,7 +78,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestReadersOfSmallLog holds that a reader gets events whole while the ring goes round under it, again and again.
+// TestReadersOfSmallLog holds that a reader gets whole events while the ring goes round under it again and again.
 func TestReadersOfSmallLog(t *testing.T) {
 	const events = 200_000
 	l := newLog(256)

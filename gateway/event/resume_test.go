@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// TestCursorBeforeGap holds that a subscriber that is cut off before a Gap was delivered gets it when it resumes.
+// TestCursorBeforeGap holds that a subscriber that is cut off before a Gap gets the Gap when it resumes.
 func TestCursorBeforeGap(t *testing.T) {
 	for _, from := range []string{"edge-1.6a1b2c3c@99", "edge-1.19ab0d3f1c2@7"} {
 		l := newLog(256)
@@ -31,7 +31,7 @@ func TestCursorBeforeGap(t *testing.T) {
 	}
 }
 
-// TestCursorBeforeGapInFullBatch holds the same for a gap that was found when the batch was full.
+// TestCursorBeforeGapInFullBatch holds the same for a gap that is found when the batch is full.
 func TestCursorBeforeGapInFullBatch(t *testing.T) {
 	l := newLog(256)
 	fill(l, 10, event.Ended)
@@ -62,8 +62,8 @@ func TestCursorBeforeGapInFullBatch(t *testing.T) {
 	}
 }
 
-// TestEveryWaitingSubscriptionWakes holds that one event reaches all subscriptions that wait, while others give up at
-// the same moment.
+// TestEveryWaitingSubscriptionWakes holds that one event reaches all waiting subscriptions, even while others give up
+// at the same moment.
 func TestEveryWaitingSubscriptionWakes(t *testing.T) {
 	l := newLog(256)
 	ctx, giveUp := context.WithCancel(safety(t))

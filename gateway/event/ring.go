@@ -6,14 +6,14 @@ import "sync/atomic"
 // gateway does not pay for the whole ring.
 const segmentSize = 256
 
-// ring keeps the newest events in segments. The publisher, under the log's lock, fills the newest segment. A published
-// event does not change as long as its segment has its place in the ring, so readers need no lock. When the ring has
-// gone round, the oldest segment leaves its place: it is used again when no reader holds it, and is left to the garbage
-// collector otherwise. There is one segment more than the log's size needs, so that the events of a segment that leaves
-// are already counted as evicted.
+// ring keeps the newest events in segments. The publisher fills the newest segment under the log's lock. A published
+// event does not change as long as its segment is in the ring, so readers need no lock. When the ring has gone round,
+// the oldest segment leaves it. The segment is used again if no reader holds it, and is left to the garbage collector
+// otherwise. The ring has one segment more than the log's size needs, so that the events of a leaving segment already
+// count as evicted.
 type ring struct {
 	places  []atomic.Pointer[segment]
-	current *segment // the newest; the publisher's own
+	current *segment // the newest; belongs to the publisher
 }
 
 // segment is a part of the ring.
@@ -21,7 +21,7 @@ type segment struct {
 	base    uint64 // sequence of the first record
 	records [segmentSize]record
 	_       [cacheLine]byte
-	readers atomic.Int32 // subscriptions that hold it
+	readers atomic.Int32 // number of subscriptions that hold it
 }
 
 // cacheLine is the padding between fields that the publisher writes and fields that readers write, in bytes.
@@ -57,8 +57,8 @@ func (r *ring) turn(sequence uint64) {
 	place.Store(s)
 }
 
-// hold returns the segment of a published event, which is not used again before its release. It returns nil when the
-// event is not kept any more.
+// hold returns the segment of a published event, and keeps it from being used again before its release. It returns nil
+// when the event is not kept any more.
 func (r *ring) hold(sequence uint64) *segment {
 	place := r.place(sequence)
 	s := place.Load()

@@ -6,17 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// sleepers are the subscriptions that wait for a new event. A publisher wakes one of them, and each woken one wakes two
-// more when it runs: a wave. While a wave is under way publishers wake nobody, because the wave reaches every
-// subscription that has not seen everything. The cost of publishing therefore does not grow with their number.
+// sleepers are the subscriptions that wait for a new event. A publisher wakes one of them. Each woken subscription
+// wakes two more when it runs: a wave. During a wave publishers wake none, because the wave reaches every subscription
+// that has not seen all events. So the cost of publishing does not grow with the number of subscriptions.
 type sleepers struct {
-	// due says that a subscription waits and no wave is under way. A publisher looks at it after each event, and begins
-	// a wave when it is set. No wake is lost: a subscription that goes to sleep sets due first and then looks once more
-	// whether an event has come.
+	// due says that a subscription waits and no wave is under way. A publisher reads it after each event, and begins a
+	// wave if it is set. No wake is lost: a subscription that goes to sleep sets due first, and then looks once more for a
+	// new event.
 	due atomic.Bool
 
 	mu      sync.Mutex
-	waiting []*Subscription // in the order of their beginning
+	waiting []*Subscription // in the order in which they began to wait
 	woken   int             // subscriptions that were woken and have not passed the wave on
 }
 
@@ -30,29 +30,29 @@ func (l *Log) announce() {
 	l.wake(1)
 }
 
-// wake wakes up to n of the subscriptions that wait, the longest waiting first, and stops at the first that has seen
-// every event. The caller holds sleepers.mu.
+// wake wakes up to n of the waiting subscriptions, the longest waiting first. It stops at the first that has seen every
+// event. The caller holds sleepers.mu.
 func (l *Log) wake(n int) {
 	s := &l.sleepers
 	defer s.settle()
 	for ; n > 0 && len(s.waiting) > 0; n-- {
 		first := s.waiting[0]
 		if first.parkedAt == l.published() && !l.closed.Load() {
-			return // it has seen everything, and so have all that began to wait later
+			return // it has seen every event, and so have all that began to wait later
 		}
 		s.waiting[0] = nil
 		s.waiting = s.waiting[1:]
 		s.woken++
 		first.waiting = false
-		first.woken <- struct{}{} // does not block: one token for each time in waiting, and passOn takes it
+		first.woken <- struct{}{} // does not block: one token each time in waiting, and passOn takes it
 	}
 }
 
 // settle brings due up to date. The caller holds sleepers.mu.
 func (s *sleepers) settle() { s.due.Store(s.woken == 0 && len(s.waiting) > 0) }
 
-// park puts a subscription among the sleepers and returns true, unless an event has come meanwhile. The caller must
-// then wait on woken and call passOn.
+// park puts a subscription among the sleepers and returns true; false when an event has come meanwhile. After true, the
+// caller must wait on woken and call passOn.
 func (l *Log) park(s *Subscription) bool {
 	l.sleepers.mu.Lock()
 	defer l.sleepers.mu.Unlock()
@@ -75,24 +75,24 @@ func (l *Log) leave(s *Subscription) {
 	l.sleepers.settle()
 }
 
-// passOn ends a wait, whether the subscription was woken or gave up. A woken one wakes two more, so that a wave never
-// ends with a subscription that gave up.
+// passOn ends a wait after a wake, and after a caller that gave up. A woken subscription wakes two more, so that a wave
+// never ends with a subscription that gave up.
 func (l *Log) passOn(s *Subscription) {
 	l.sleepers.mu.Lock()
 	defer l.sleepers.mu.Unlock()
-	if s.waiting { // gave up
+	if s.waiting { // it gave up
 		s.waiting = false
 		l.leave(s)
 		return
 	}
 	select {
-	case <-s.woken: // gave up, and was woken at the same time
+	case <-s.woken: // it gave up, and was woken at the same time
 	default:
 	}
 	l.sleepers.woken--
-	l.sleepers.settle() // before wake looks for new events: an event that comes later begins a wave of its own
+	l.sleepers.settle() // before wake looks for new events: a later event then begins a wave of its own
 	l.wake(2)
 }
 
-// published counts all events that were ever published, Data included.
+// published returns the number of events that were ever published, Data included.
 func (l *Log) published() uint64 { return l.head.Load() + l.data.head.Load() }

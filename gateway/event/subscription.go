@@ -9,34 +9,34 @@ import (
 	"time"
 )
 
-// Options says which events a subscription delivers. The zero value delivers every kept event from now on.
+// Options select the events of a subscription. The zero value selects every kept event from now on.
 type Options struct {
-	// After is the position to start at: "" starts with the next event, "0" with the oldest kept one, and the text of a
+	// After is the position to start at. "" starts with the next event, "0" with the oldest kept one, and the text of a
 	// Cursor with the event right after it.
 	After string
 	// Types are the types to deliver; the zero value means all. Gap is always delivered.
 	Types Types
-	// Match, when it is not nil, selects the events to deliver; Gap is always delivered. Next and Poll call it without
-	// a lock. It must not keep the event: its memory is used again.
+	// Match, when it is not nil, selects the events to deliver. Gap is always delivered. Next and Poll call it without a
+	// lock. It must not keep the event, whose memory is used again.
 	Match func(*Event) bool
-	// MaxData, when it is positive, also delivers Data events with at most so many bytes of each read. It has no effect
-	// when Types lacks Data, and values above 2^31-1 mean 2^31-1. The default delivers no Data.
+	// MaxData, when it is positive, also selects Data events, with at most so many bytes of each read. It has no effect
+	// when Types lacks Data. Values above 2^31-1 mean 2^31-1. The default selects no Data.
 	MaxData int
 }
 
-// CursorError says that Options.After cannot be used with this log: it is no cursor, or of another node, or ahead of
-// the newest event.
+// CursorError says that Options.After cannot be used with this log: it is not a cursor, belongs to another node, or is
+// ahead of the newest event.
 type CursorError struct{ Text string }
 
 // Error returns the sentence, which quotes the cursor.
 func (e *CursorError) Error() string { return e.Text }
 
-// Subscription reads a log at its own position. It is for one goroutine at a time, except that the log may be appended
-// to and closed meanwhile. An open one holds no event back: it costs a few hundred bytes.
+// Subscription reads a log at its own position. It is for one goroutine at a time; others may append to the log and
+// close it meanwhile. An open Subscription holds no event back, and costs a few hundred bytes.
 type Subscription struct {
 	log      *Log
 	options  Options
-	pos      uint64 // sequence of the last event delivered or passed over
+	pos      uint64 // sequence of the last event that was delivered or passed over
 	dataPos  uint64 // number of the last such Data event
 	pending  []Event
 	behind   Cursor   // the position before the first of pending
@@ -45,14 +45,13 @@ type Subscription struct {
 	closed   bool
 
 	woken    chan struct{} // capacity 1
-	waiting  bool          // whether it is among the log's sleepers; guarded by their lock, as is parkedAt
-	parkedAt uint64        // how many events were published when it began to wait
+	waiting  bool          // whether it is among the log's sleepers; their lock guards it and parkedAt
+	parkedAt uint64        // number of published events when it began to wait
 }
 
-// Subscribe returns a new subscription, which the caller must Close. A cursor of an earlier incarnation, or of an event
-// that was evicted, is no error: the subscription starts with a Gap and goes on from the oldest kept event. The error
-// is a *CursorError. It does not block. On a closed log the subscription delivers the events that are kept, then
-// io.EOF.
+// Subscribe returns a new subscription, which the caller must Close. It does not block. A cursor of an earlier
+// incarnation or of an evicted event is not an error: the subscription starts with a Gap and goes on from the oldest
+// kept event. The error is a *CursorError. On a closed log the subscription delivers the kept events, then io.EOF.
 func (l *Log) Subscribe(o Options) (*Subscription, error) {
 	o.MaxData = min(max(o.MaxData, 0), math.MaxInt32)
 	if !o.Types.Has(Data) {
@@ -80,9 +79,9 @@ func (s *Subscription) tap() {
 }
 
 // Fork returns a subscription with the same options at the same position, which the caller must Close. It lets one
-// reader serve several subscriptions with equal options. It is not counted as a stream. Kept events that it misses are
-// counted only by the Advance of each subscription that it serves. Every Gap of s must have been delivered. Call it
-// from the goroutine that uses s; afterwards the two are independent.
+// reader serve several subscriptions with equal options. A fork is not counted as a stream. Kept events that it misses
+// are counted only by the Advance of each subscription that it serves. Every Gap of s must have been delivered. Call
+// Fork from the goroutine that uses s; afterwards the two are independent.
 func (s *Subscription) Fork() *Subscription {
 	f := &Subscription{log: s.log, options: s.options, pos: s.pos, dataPos: s.dataPos, forked: true,
 		woken: make(chan struct{}, 1)}
@@ -92,8 +91,8 @@ func (s *Subscription) Fork() *Subscription {
 	return f
 }
 
-// place sets the position from Options.After, with a Gap pending where the log cannot honour the cursor. The caller
-// holds log.mu.
+// place sets the position from Options.After. A Gap is pending where the log cannot honour the cursor. The caller holds
+// log.mu.
 func (s *Subscription) place() error {
 	l := s.log
 	head := l.head.Load()
@@ -129,7 +128,7 @@ func (s *Subscription) place() error {
 	return nil
 }
 
-// gap adds a Gap to the events that Next delivers first.
+// gap adds a Gap to the pending events, which Next delivers first.
 func (s *Subscription) gap(d GapDetail) {
 	if len(s.pending) == 0 {
 		s.behind, s.behindAt = Cursor{Origin: s.log.origin, Sequence: s.pos}, Position{kept: s.pos, data: s.dataPos}
@@ -144,7 +143,7 @@ func (s *Subscription) gap(d GapDetail) {
 }
 
 // Cursor returns the position after the last event that Next delivered or passed over. A subscription that resumes
-// there misses nothing: while a Gap has not been delivered, the cursor stays before it.
+// there misses nothing, because the cursor stays before a Gap that is not delivered yet.
 func (s *Subscription) Cursor() Cursor {
 	if len(s.pending) > 0 {
 		return s.behind
@@ -152,7 +151,7 @@ func (s *Subscription) Cursor() Cursor {
 	return Cursor{Origin: s.log.origin, Sequence: s.pos}
 }
 
-// Position returns the position as Cursor does, Data included, for comparing subscriptions of one log.
+// Position returns the position of Cursor, Data included, for comparing subscriptions of one log.
 func (s *Subscription) Position() Position {
 	if len(s.pending) > 0 {
 		return s.behindAt
@@ -160,8 +159,8 @@ func (s *Subscription) Position() Position {
 	return Position{kept: s.pos, data: s.dataPos}
 }
 
-// Advance moves s to a position that a fork of it reached, and adds to the log's Missed the kept events that the fork
-// missed on the way. It never moves s back. Every Gap of s must have been delivered.
+// Advance moves s to a position that a fork of it has reached, and adds the kept events that the fork missed on the way
+// to the log's Missed. It never moves s back. Every Gap of s must have been delivered.
 func (s *Subscription) Advance(to Position, missed uint64) {
 	s.pos, s.dataPos = max(s.pos, to.kept), max(s.dataPos, to.data)
 	if missed > 0 {
@@ -169,10 +168,10 @@ func (s *Subscription) Advance(to Position, missed uint64) {
 	}
 }
 
-// Next appends events to batch in order, up to its capacity, and returns it. A batch without free capacity is grown by
-// 256. Next blocks until there is at least one event, and returns an event that is there even when ctx has ended. The
-// error is that of ctx when ctx ends first, and io.EOF when the log is closed and everything was delivered; with an
-// error nothing was appended.
+// Next appends events to batch in order, up to its capacity, and returns it. It grows a batch without free capacity by
+// 256. It blocks until there is at least one event. If an event is there, it returns the event even when ctx has ended.
+// The error is ctx's, or io.EOF when the log is closed and everything was delivered. With an error no event was
+// appended.
 func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error) {
 	batch = withRoom(batch)
 	start := len(batch)
@@ -199,7 +198,7 @@ func (s *Subscription) Next(ctx context.Context, batch []Event) ([]Event, error)
 	}
 }
 
-// Poll appends events as Next does, but does not wait: it appends the events that are there now, perhaps none.
+// Poll appends the events that are there now, as Next does, but does not wait. It may append none.
 func (s *Subscription) Poll(batch []Event) []Event {
 	batch = withRoom(batch)
 	for {
@@ -217,7 +216,8 @@ func withRoom(batch []Event) []Event {
 	return append(make([]Event, 0, len(batch)+256), batch...)
 }
 
-// Close ends the subscription. Call it when no Next is under way: it wakes none. A second Close does nothing.
+// Close ends the subscription. Call it when no Next is under way, because it does not wake one. A second Close does
+// nothing.
 func (s *Subscription) Close() {
 	l := s.log
 	l.mu.Lock()

@@ -11,9 +11,8 @@ import (
 // Vector is empty and ready to use. Its methods are for one goroutine at a time.
 type Vector []Cursor
 
-// ParseVector reads the text that String writes, in any order of the nodes; the text of one cursor is a vector too. It
-// refuses an empty text and two positions of one node. The error quotes the part that is wrong and says what is
-// expected.
+// ParseVector reads a text of String, with the nodes in any order. The text of one cursor is a vector too. It refuses
+// an empty text, and two positions of one node. The error quotes the wrong part and says what is expected.
 func ParseVector(s string) (Vector, error) {
 	var v Vector
 	for part := range strings.SplitSeq(s, ",") {
@@ -34,9 +33,9 @@ func ParseVector(s string) (Vector, error) {
 	return v, nil
 }
 
-// String returns the text that clients keep: the cursors with commas between them.
+// String returns the text that clients keep: the cursors, separated by commas.
 func (v Vector) String() string {
-	const usual = 64 // bytes that hold most cursors
+	const usual = 64 // bytes of most cursors
 	b := make([]byte, 0, len(v)*usual)
 	for i, c := range v {
 		if i > 0 {
@@ -57,8 +56,8 @@ func (v Vector) At(node string) (Cursor, bool) {
 	return v[i], true
 }
 
-// Set adds c, or replaces the cursor that its node had, and returns the vector, as append does: it changes v in place
-// when v has the capacity.
+// Set adds c, or replaces the cursor of its node, and returns the vector. As append does, it changes v in place when v
+// has the capacity.
 func (v Vector) Set(c Cursor) Vector {
 	i, ok := v.find(c.Node)
 	if ok {
@@ -68,8 +67,8 @@ func (v Vector) Set(c Cursor) Vector {
 	return slices.Insert(v, i, c)
 }
 
-// Delete removes the cursor of a node, if there is one, and returns the shorter vector. It changes v in place, as
-// slices.Delete does.
+// Delete removes the cursor of a node, if there is one, and returns the vector. As slices.Delete does, it changes v in
+// place.
 func (v Vector) Delete(node string) Vector {
 	if i, ok := v.find(node); ok {
 		return slices.Delete(v, i, i+1)

@@ -43,7 +43,7 @@ func TestParseVector(t *testing.T) {
 }
 
 // TestVectorIsAMap holds that a vector has every cursor that was set and not deleted, in the order of the names, and
-// that parsing its text gives it back.
+// that its text parses back to it.
 func TestVectorIsAMap(t *testing.T) {
 	names := []string{"a", "a-", "a0", "b", "edge-1", "edge-10", "edge-2", "z"}
 	rapid.Check(t, func(t *rapid.T) {
