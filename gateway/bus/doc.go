@@ -1,2 +1,2 @@
-// Package bus says what a fleet needs of its message bus.
+// Package bus defines the message bus that a fleet needs.
 package bus
