@@ -11,11 +11,11 @@ import (
 )
 
 // MaxCost is the greatest estimate of an expression's worst case, in CEL's units. In BenchmarkLargest a unit of a
-// costly expression took up to 40 ns, so a match takes about 100 µs at most. Some units take more (formatting an
-// address), but there MaxLength keeps the expression below that.
+// costly expression took up to 40 ns, so a match takes about 100 µs at most. A few kinds of units take longer, such as
+// formatting an address, but MaxLength bounds expressions of these.
 const MaxCost = 4000
 
-// The costs of calls in CEL's units, where CEL's own figures are far from the time that a call takes.
+// The costs of calls in CEL's units, where CEL's own figures are far from the real time.
 const (
 	networkCost = 5   // parsing an address, and a network that is not a constant
 	zoneCost    = 200 // reading the file of a time zone
@@ -67,7 +67,7 @@ func (estimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	return nil
 }
 
-// EstimateCallCost returns the cost of the calls that CEL does not know or underrates; nil for all others.
+// EstimateCallCost returns the cost of a call that CEL does not know or underrates; nil for any other.
 func (e estimator) EstimateCallCost(
 	function, overload string, target *cost.AstNode, args []cost.AstNode,
 ) *cost.CallEstimate {

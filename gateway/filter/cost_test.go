@@ -72,8 +72,8 @@ func largest() *event.Connection {
 	return info
 }
 
-// BenchmarkLargest measures the time of a unit of the cost estimate: it matches the largest connection with the
-// expressions of the lists above, and leaves out those that would not end. MaxCost rests on it.
+// BenchmarkLargest measures the time of a unit of the cost estimate. It matches the largest connection with the
+// expressions of the lists above, except those that would not end. MaxCost rests on it.
 func BenchmarkLargest(b *testing.B) {
 	info := largest()
 	env, err := environment()

@@ -13,8 +13,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// enum is a string variable with a fixed set of values. Comparing it with any other constant is a mistake that would
-// silently match nothing, so Compile refuses it.
+// enum is a string variable with a fixed set of values. A comparison with any other constant would silently match
+// nothing, so Compile refuses it.
 type enum struct {
 	noun  string // for messages
 	names []string
@@ -73,7 +73,7 @@ func checkEnum(function string, left, right ast.Expr) (ast.Expr, error) {
 	return left, err
 }
 
-// enumOf returns the enum that an expression reads, or nil when it reads none.
+// enumOf returns the enum that an expression reads; nil when it reads none.
 func enumOf(expr ast.Expr) *enum {
 	if expr.Kind() != ast.IdentKind {
 		return nil
@@ -87,7 +87,7 @@ func enumOf(expr ast.Expr) *enum {
 	return e
 }
 
-// shadowed reports whether a macro declares a name for a node, as in `["x"].exists(state, state == "x")`.
+// shadowed reports whether a macro around a node declares the name, as in `["x"].exists(state, state == "x")`.
 func shadowed(node ast.NavigableExpr, name string) bool {
 	for {
 		parent, ok := node.Parent()
@@ -107,7 +107,7 @@ func shadowed(node ast.NavigableExpr, name string) bool {
 
 func (e *enum) has(s string) bool { return slices.Contains(e.names, s) }
 
-// unknown returns an error that says that a constant is none of the names, and suggests the nearest one.
+// unknown returns an error that says that a constant is not one of the names. It suggests the nearest name.
 func (e *enum) unknown(s string) error {
 	quoted := fmt.Sprintf("%q", s)
 	if start := clip(s, maxQuoted); start != s {
@@ -122,8 +122,8 @@ func (e *enum) unknown(s string) error {
 	return errors.New(message)
 }
 
-// nearest returns the name that was probably meant: a similar one, or the only one that begins with s. It ignores case
-// and the contract's prefix, and returns "" when no name is near.
+// nearest returns the name that the operator probably meant: a similar one, or the only one that begins with s. It
+// ignores case and the contract's prefix, and returns "" when no name is near.
 func (e *enum) nearest(s string) string {
 	s = strings.ToUpper(s)
 	for _, prefix := range enumPrefixes {

@@ -11,8 +11,8 @@ import (
 
 // The bounds of an error, in bytes. They are small because errors travel in the trailers of a call.
 const (
-	maxQuoted  = 80  // how much of the expression the text repeats
-	maxMessage = 600 // length of a message
+	maxQuoted  = 80  // greatest length of the quoted expression
+	maxMessage = 600 // greatest length of a message
 )
 
 // Error says why an expression is not a filter. Compile returns it.
@@ -37,7 +37,7 @@ func wholeError(expr, message string) *Error {
 	return &Error{Expr: expr, Line: 1, Column: 1, Message: clip(message, maxMessage)}
 }
 
-// clip returns at most the first bytes of a text, and whole characters only.
+// clip returns the first bytes of a text, at most most of them, and no part of a character.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -65,8 +65,8 @@ func issueError(expr string, issues *cel.Issues) *Error {
 	return e
 }
 
-// oneSentence makes one readable line of CEL's message. It drops further lines and the list of every token that the
-// grammar would have taken, and writes operators as an expression does.
+// oneSentence makes one readable line of CEL's message. It drops further lines and the list of every acceptable token,
+// and writes operators as an expression does.
 func oneSentence(message string) string {
 	message, _, _ = strings.Cut(message, "\n")
 	if at := strings.Index(message, " expecting {"); at >= 0 {
@@ -85,7 +85,7 @@ func oneSentence(message string) string {
 	return message
 }
 
-// isCall reports whether an undeclared name is that of a function: CEL then points at the parenthesis, else at the
+// isCall reports whether an undeclared name is a function's: CEL then points at the parenthesis, and otherwise at the
 // name.
 func isCall(expr string, line, column int) bool {
 	lines := strings.Split(expr, "\n")
@@ -96,7 +96,7 @@ func isCall(expr string, line, column int) bool {
 	return column <= len(runes) && runes[column-1] == '('
 }
 
-// undeclared returns the name that a message of CEL's checker calls undeclared, and whether it names one.
+// undeclared returns the name that a message of CEL's checker calls undeclared, and whether there is one.
 func undeclared(message string) (string, bool) {
 	rest, ok := strings.CutPrefix(message, "undeclared reference to '")
 	if !ok {

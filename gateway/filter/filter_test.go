@@ -13,7 +13,7 @@ import (
 // noon is the clock of the tests.
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// open returns an open connection with every field set that an open connection can have.
+// open returns an open connection with every field that an open connection can have.
 func open() *event.Connection {
 	return &event.Connection{
 		Identity: &event.Identity{

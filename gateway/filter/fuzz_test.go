@@ -8,8 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
-// FuzzCompile holds that no expression panics, at Compile or at a match, and that the error of one that does not
-// compile says why and where in one line.
+// FuzzCompile holds that no expression panics, at Compile or at a match, and that the error of a refused one says why
+// and where in one line.
 func FuzzCompile(f *testing.F) {
 	for _, seeds := range [][]string{openYes, openNo, closedYes, unixYes, mappedYes} {
 		for _, seed := range seeds {

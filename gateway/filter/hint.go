@@ -38,8 +38,8 @@ func functionNames() []string {
 	return names
 }
 
-// nearest returns the name that was probably meant, or "". Between two equally near names it prefers one of equal
-// length.
+// nearest returns the name that the operator probably meant, or "". Between two equally near names it prefers one of
+// equal length.
 func nearest(name string, known []string) string {
 	best, bestScore := "", 2*(len(name)/3)+3
 	for _, candidate := range known {

@@ -62,8 +62,8 @@ func within(ip ref.Val, network netip.Prefix) ref.Val {
 	return types.Bool(network.Contains(addr.WithZone("").Unmap()))
 }
 
-// parseNetwork reads a CIDR prefix, or one address as a network of its own. It ignores bits after the prefix's length,
-// and the zone of an address.
+// parseNetwork reads a CIDR prefix, or one address as a network of its own. It ignores bits behind the prefix, and the
+// zone of an address.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		addr, err := netip.ParseAddr(s)

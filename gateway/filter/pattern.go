@@ -5,8 +5,8 @@ import "regexp/syntax"
 // maxPattern is the greatest size of a pattern of matches, in steps.
 const maxPattern = 1000
 
-// patternSize estimates how many steps a pattern compiles to, without compiling it: `.{1000}` is short to write and
-// slow to compile.
+// patternSize estimates the number of steps that a pattern compiles to. It does not compile the pattern: `.{1000}` is
+// short to write and slow to compile.
 func patternSize(pattern string) (uint64, error) {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {

@@ -84,7 +84,7 @@ var (
 	reasonNames = enumValues(event.Reasons())
 )
 
-// enumValues returns the names of an enum's values as CEL has them.
+// enumValues returns the names of an enum's values as CEL values.
 func enumValues[E fmt.Stringer](all iter.Seq[E]) []ref.Val {
 	var values []ref.Val
 	for _, name := range enumNames(all) {
