@@ -5,7 +5,7 @@
 //		Handler:   handler.Echo{Greeting: []byte("welcome\n")},
 //	})
 //
-// One value serves all connections of a server, from many goroutines at once, and keeps nothing about any of them. Its
-// fields must not change after server.New. A protocol of your own is a server.Handler as these are: embed
+// One value serves all connections of a server, from many goroutines at once, and keeps no state about any of them. Its
+// fields must not change after server.New. A handler for your own protocol is a server.Handler too: embed
 // server.BaseHandler and write the methods that differ from its defaults.
 package handler

@@ -6,12 +6,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Echo sends back the bytes that it receives. The zero value is ready to use. It finishes a connection when the peer
-// does, after everything queued was sent.
+// Echo sends back the bytes that it receives. The zero value is ready to use. When the peer finishes, Echo finishes
+// too, after all queued bytes were sent.
 //
-// A peer that does not read is held back by the server's high water. A reply that still does not fit is not lost
-// silently: it ends the connection, with ReasonSlowConsumer when the send queue is full and with ReasonQueueBudget when
-// all send queues together are.
+// The server's high water holds back a peer that does not read. When a reply still does not fit, Echo ends the
+// connection, so that no reply is lost silently. The reason is ReasonSlowConsumer when the send queue is full, and
+// ReasonQueueBudget when all send queues together are.
 type Echo struct {
 	server.BaseHandler
 	// Greeting is sent when a connection opens, at most MaxPrefix bytes. Default: none.
@@ -22,8 +22,8 @@ type Echo struct {
 }
 
 // MaxPrefix is the greatest length of a Prefix and of a Greeting, in bytes. A send queue's reserve for handlers (128
-// KiB) holds a whole read (64 KiB) with such a prefix. A longer one is not refused, but may end the connection of a
-// slow peer.
+// KiB) has room for a whole read (64 KiB) with such a prefix. A longer prefix is not refused, but may end the
+// connection of a slow peer.
 const MaxPrefix = 32 << 10
 
 // Name returns "echo".

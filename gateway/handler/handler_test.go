@@ -49,7 +49,7 @@ func serve(t *testing.T, h server.Handler) (*server.Server, *net.TCPConn) {
 	return s, c.(*net.TCPConn)
 }
 
-// TestHandlers holds that each handler gives its answer, whole, to a client that sends its bytes and finishes.
+// TestHandlers holds that each handler gives its whole answer to a client that sends its bytes and finishes.
 func TestHandlers(t *testing.T) {
 	long := strings.Repeat("0123456789", 100_000)
 	for _, c := range []struct {
@@ -85,8 +85,8 @@ func TestHandlers(t *testing.T) {
 	}
 }
 
-// TestPrefixOfBulk holds that the prefix comes before each read and that no byte is lost: without the prefixes the
-// answer is the text that was sent.
+// TestPrefixOfBulk holds that the prefix comes before each read and that no byte is lost: the answer without the
+// prefixes is the text that was sent.
 func TestPrefixOfBulk(t *testing.T) {
 	_, client := serve(t, handler.Echo{Prefix: []byte("\x00prefix\x00")})
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 128<<10)

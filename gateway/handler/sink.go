@@ -2,7 +2,7 @@ package handler
 
 import "github.com/sockgate/sockgate/gateway/server"
 
-// Sink reads and ignores all bytes. The zero value is ready to use. It finishes a connection when the peer does.
+// Sink ignores all bytes that it receives. The zero value is ready to use. It finishes a connection when the peer does.
 type Sink struct {
 	server.BaseHandler
 	// Greeting is sent when a connection opens, at most MaxPrefix bytes. Default: none.
