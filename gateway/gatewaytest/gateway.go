@@ -41,7 +41,7 @@ type Gateway struct {
 }
 
 // Option changes the configuration before the gateway starts. Options run in order, on a configuration with node
-// `test`, one listener `main` on 127.0.0.1:0, handler.Echo and a DrainTimeout of 1 s. A listener that an option adds
+// `test`, one listener `main` on 127.0.0.1:0, handler.Echo and a DrainTimeout of 1 s. An option that adds a listener
 // should use port 0 too.
 type Option func(*server.Config)
 
@@ -53,8 +53,9 @@ func Start(t testing.TB, options ...Option) *Gateway {
 	return StartControl(t, control.Config{}, insecure.NewCredentials(), options...)
 }
 
-// StartControl is Start with a configuration of the control plane, for example with TLS or tokens, and the credentials
-// of Client. The zero control.Config is that of Start; its DrainTimeout is always the gateway's.
+// StartControl is Start with a configuration of the control plane, for example with TLS or tokens, and with the
+// credentials of Client. Start uses the zero control.Config. The DrainTimeout of control.Config is always replaced by
+// the gateway's.
 func StartControl(t testing.TB, c control.Config, client credentials.TransportCredentials, options ...Option) *Gateway {
 	t.Helper()
 	g := &Gateway{}
@@ -102,7 +103,7 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 	g.Client = pb.NewGatewayServiceClient(g.Conn)
 	c.DrainTimeout = info.Config.DrainTimeout
 	g.control = control.New(g.Server, c)
-	g.serving.Go(func() { _ = g.control.Serve(listener) }) // it returns an error only because it was stopped
+	g.serving.Go(func() { _ = g.control.Serve(listener) }) // fails only because it was stopped
 	g.serving.Go(func() {
 		_ = g.Server.Serve(context.Background()) // always nil for a server that listens
 		g.Server.Log().Close()
@@ -111,8 +112,8 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 }
 
 // Stop closes every connection without waiting for its peer, ends the gateway, and returns when its goroutines have
-// ended: within about two seconds. Start arranges for it; a test may call it earlier, from any goroutine. A second Stop
-// does nothing.
+// ended: within about two seconds. Start arranges a Stop at the end of the test. A test may call Stop earlier, from any
+// goroutine. A second Stop does nothing.
 func (g *Gateway) Stop() {
 	g.stop.Do(func() {
 		now, cancel := context.WithCancel(context.Background())
