@@ -2,8 +2,8 @@ package event
 
 import "time"
 
-// Detail has the data that only some types of event carry: a pointer to one of the …Detail types of this package. A
-// detail that was appended is shared by all subscribers; nobody may modify it.
+// Detail has the data that only some types of event carry. It is a pointer to one of the …Detail types of this package.
+// All subscribers share an appended detail, so it must not be modified.
 type Detail interface{ detail() }
 
 // ListenerDetail is for Listening and ListenerClosed.

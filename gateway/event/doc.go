@@ -19,8 +19,8 @@
 // A [Cursor] is a position in the log of one node. A [Vector] has one cursor for each node of a fleet. Both have a text
 // that a client can keep and resume from.
 //
-// A Log may be used by any number of goroutines, a Subscription by one at a time. Subscribers share the [Identity], the
-// labels and the [Detail] of an event: nobody may modify them.
+// Any number of goroutines may use a Log, and one at a time a Subscription. Subscribers share the [Identity], the
+// labels and the [Detail] of an event, which must not be modified.
 //
 // The package is a leaf: it imports the standard library only.
 package event

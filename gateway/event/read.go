@@ -12,7 +12,7 @@ const (
 	readEnded                  // no event is left, and none will come
 )
 
-// read copies events out of the log and keeps the ones that Match selects. Gaps are always kept.
+// read copies events out of the log, and keeps those that Match selects and every Gap.
 func (s *Subscription) read(batch []Event) ([]Event, readState) {
 	start := len(batch)
 	batch, state := s.copy(batch)
@@ -29,7 +29,7 @@ func (s *Subscription) read(batch []Event) ([]Event, readState) {
 	return kept, state
 }
 
-// copy merges kept events and Data, each Data event right after the kept one that it followed.
+// copy merges kept events and Data. Each Data event comes right after the kept event that it followed.
 func (s *Subscription) copy(batch []Event) ([]Event, readState) {
 	l := s.log
 	for from := s.pos; ; {

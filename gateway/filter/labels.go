@@ -18,8 +18,8 @@ const (
 )
 
 // labels is a CEL map that reads as "" where a key is not set. Only reading by key is lenient: `in`, `==`, size() and
-// the macros see the labels that are set. It is a part of the input, so that reading a label allocates no map: most
-// filters do nothing else with labels.
+// the macros see the labels that are set. It is a part of the input, so that reading a label allocates no map. Most
+// filters use labels in no other way.
 type labels struct {
 	set    map[string]string
 	mapper traits.Mapper // CEL's own map of set; nil until it is needed

@@ -22,8 +22,8 @@ const (
 // ErrTooManyBans says that there are MaxBans already. No ban was changed.
 var ErrTooManyBans = ban.ErrTooMany
 
-// BanTargetError says that a text is not the target of a ban. Target is the text, and Identity says whether an identity
-// was expected.
+// BanTargetError says that a text cannot be the target of a ban. Target is the text, and Identity says whether an
+// identity was expected.
 type BanTargetError = ban.TargetError
 
 // BanFileInUseError says that another server uses Config.BanFile. Path is the file, and Err the error of locking it.

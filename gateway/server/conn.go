@@ -10,7 +10,7 @@ import (
 )
 
 // Conn is one accepted connection. Any goroutine may call its methods, and none of them blocks on the peer. The server
-// calls handlers without holding any lock.
+// holds no lock of a connection while it calls the handler.
 //
 // A process may have a million connections, most of them idle. So fields that only few of them use are behind a
 // pointer.

@@ -55,8 +55,8 @@ func (s *Server) StartDrain(r DrainRequest) DrainStatus {
 	return s.drainBy(time.Now().Add(grace), flush, r)
 }
 
-// drainBy starts or joins the drain. It closes all connections by the deadline, and begins to flush them that long
-// before it.
+// drainBy starts or joins the drain. It closes all connections by the deadline, and begins to flush them as long before
+// it as flush says.
 func (s *Server) drainBy(deadline time.Time, flush time.Duration, r DrainRequest) DrainStatus {
 	status, over := s.joinDrain(r, deadline, flush)
 	if over {

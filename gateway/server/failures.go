@@ -13,8 +13,8 @@ type refused struct {
 	remote netip.AddrPort // as far as it was known
 }
 
-// refuse counts and reports a refusal: at once when it is the first of its reason for a second, else together with the
-// others of that second. The caller closes the socket, and holds no lock.
+// refuse counts and reports a refusal. The first of its reason is reported at once, and the others of the following
+// second together. The caller closes the socket, and holds no lock.
 func (l *listener) refuse(r admission.Refusal, remote netip.AddrPort) {
 	l.server.counters.refusals[r.Reason].Add(1)
 	l.refusals[r.Reason].Add(refused{r, remote})

@@ -250,7 +250,7 @@ func mustFail(t *testing.T, c net.Conn, config *tls.Config) {
 	}
 }
 
-// Handshakes beyond the limit wait. Those without a turn in time are refused, and a live change of the limit gives more
+// Handshakes beyond the limit wait, and are refused without a turn in time. A live change of the limit gives more
 // turns.
 func TestHandshakeLimit(t *testing.T) {
 	a := newAuthority(t)

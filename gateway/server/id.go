@@ -18,7 +18,7 @@ type MalformedIDError = event.MalformedIDError
 
 // NotFoundError says that this server has no such connection. Outcome says why.
 type NotFoundError struct {
-	ID      string
+	ID      string  // the given ID
 	Node    string  // the name of this server
 	Outcome Outcome // OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode
 }

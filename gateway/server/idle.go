@@ -16,9 +16,8 @@ const (
 )
 
 // sweep finds connections that have been silent for too long: idle ones, and ones that never sent a byte. One goroutine
-// looks at all connections. A timer for each would make silent connections cost something. So a timeout is late by up
-// to a sixteenth of it (5 ms to 1 s). Each look uses the limits in force, so a change of them takes effect within a
-// second.
+// looks at all connections, so that a silent connection needs no timer. A timeout is therefore late by up to a
+// sixteenth of it (5 ms to 1 s). Each look uses the limits in force, so a change of them takes effect within a second.
 type sweep struct {
 	server *Server
 	active moment // no connection that can become idle was active before this moment

@@ -44,8 +44,8 @@ type kicking struct {
 
 // Kick ends connections and blocks until every target is closed. That takes no longer than Flush, and no longer than
 // ctx's deadline. With Ban, it bans the peers of all targets before it closes the first, so that none comes back. Other
-// connections of these peers stay. Without Ban the error is always nil. Otherwise it is the error of banning, and
-// nothing has changed.
+// connections of these peers stay. The error is that of banning, and nothing has changed then; without Ban it is always
+// nil.
 func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	if r.Flush <= 0 {
 		r.Flush = s.config.CloseTimeout

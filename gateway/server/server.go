@@ -99,7 +99,7 @@ func (s *Server) Listen() error {
 	return err
 }
 
-// listen does the work of Listen. damage says what was wrong with the ban file.
+// listen does the work of Listen. damage is the fault of a ban file that was set aside.
 func (s *Server) listen() (damage, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -52,8 +52,8 @@ func NewGate(l *Rules, old *Gate) *Gate {
 	return g
 }
 
-// Denies reports whether the lists keep an address out. Deny goes before Allow, and a list in Allow keeps out every
-// address that it lacks.
+// Denies reports whether the lists keep an address out. Deny goes before Allow, and an Allow that is not empty keeps
+// out every address that it lacks.
 func (g *Gate) Denies(addr netip.Addr) bool {
 	return g.deny.Contains(addr) || len(g.Rules.Allow) > 0 && !g.allow.Contains(addr)
 }

@@ -18,9 +18,9 @@ const (
 // Rates limits the accept rate of each IPv4 address and each IPv6 /64 network. Each one that came lately has a token
 // bucket. Any goroutine may call its methods.
 //
-// There are at most MaxRated buckets. A new one then replaces the fullest of a few random ones. Nothing is lost with a
-// full bucket, because an absent one counts as full. An attack from very many networks therefore loosens the limit for
-// some of them, and refuses no other peer.
+// There are at most MaxRated buckets. At this bound a new one replaces the fullest of a few random ones. Nothing is
+// lost with a full bucket, because an absent one counts as full. An attack from very many networks therefore loosens
+// the limit for some of them, and refuses no other peer.
 //
 // Lock order: docs/locks.md.
 type Rates struct {

@@ -18,7 +18,7 @@ const (
 	MaxID = 32 + 16 + 20 + 2
 )
 
-// Fields returns the key-value pairs of a mutation for the log, and leaves out empty ones. Keys and outcomes come in
+// Fields returns the key-value pairs of a mutation for the log, and leaves out empty ones. The entries of a map come in
 // alphabetical order.
 func Fields(d *event.ControlDetail) []any {
 	fields := []any{"verb", d.Verb, "actor", hclog.Quote(d.Actor.Identity), "proof", d.Actor.Proof, "role", d.Actor.Role,

@@ -1,4 +1,4 @@
-// Package ban keeps the bans of a server: what they cover, an immutable set for lookups, and the file that outlives the
+// Package ban keeps the bans of a server: their targets, an immutable set for lookups, and the file that outlives the
 // process.
 package ban
 

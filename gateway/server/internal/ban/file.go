@@ -56,7 +56,8 @@ func openFile(path string) (*file, error) {
 func (f *file) close() error { return f.lock.Close() }
 
 // load reads the file. Without a file there are no bans. It sets a damaged file aside: damage says so, and there are no
-// bans then. The error is about a file that can be neither read nor set aside, because to go on would lose its bans.
+// bans then. The error is about a file that cannot be read, or that is damaged and cannot be set aside. To go on would
+// lose its bans.
 func (f *file) load() (rows []*Ban, damage error, err error) {
 	text, err := f.read()
 	if errors.Is(err, os.ErrNotExist) {

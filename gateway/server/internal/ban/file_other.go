@@ -4,7 +4,7 @@ package ban
 
 import "os"
 
-// lockFile does nothing: no lock exists on every such system.
+// lockFile does nothing: these systems have no lock in common.
 func lockFile(*os.File) error { return nil }
 
 // syncDirectory does nothing: not every such system can sync a directory.

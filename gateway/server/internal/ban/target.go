@@ -18,7 +18,7 @@ type Target struct {
 	identity string       // empty for a network
 }
 
-// TargetError says that a text is not the target of a ban.
+// TargetError says that a text cannot be the target of a ban.
 type TargetError struct {
 	Target   string // the text
 	Identity bool   // whether an identity was expected

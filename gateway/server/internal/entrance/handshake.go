@@ -69,7 +69,7 @@ func badHandshake(err error) admission.Refusal {
 	return admission.Refusal{Reason: event.ReasonTLSHandshake, Text: text}
 }
 
-// tlsPeer returns what a handshake tells about a client. Only a verified certificate gives it an identity.
+// tlsPeer returns the details of a client in its handshake. Only a verified certificate gives it an identity.
 func tlsPeer(state *tls.ConnectionState) *event.Peer {
 	peer := &event.Peer{TLSVersion: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite),
 		Protocol: state.NegotiatedProtocol, ServerName: event.PeerText([]byte(state.ServerName))}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Usage is what the process uses at one moment.
+// Usage is the process's use of memory and goroutines at one moment.
 type Usage struct {
 	ResidentBytes uint64 // memory in RAM, without the kernel's socket buffers; 0 where it is not known
 	HeapBytes     uint64 // live objects of the Go heap, and dead ones that are not freed yet

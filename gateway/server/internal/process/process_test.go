@@ -18,7 +18,7 @@ func TestStatmResident(t *testing.T) {
 	}
 }
 
-// TestRead holds that the figures are those of this process: it has more than it just allocated.
+// TestRead holds that the figures belong to this process: it has more memory than the test just allocated.
 func TestRead(t *testing.T) {
 	block := make([]byte, 32<<20)
 	for i := range block {

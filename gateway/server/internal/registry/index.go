@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// maxRun is the length that splits a run of an Index, in entries.
+// maxRun is the number of entries at which a run of an Index is split.
 const maxRun = 256
 
 // Index finds a place by its seq, and iterates in the order of the seqs. The entries are in sorted runs, so that an

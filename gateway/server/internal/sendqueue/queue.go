@@ -7,7 +7,7 @@ const (
 	// chunkSize is the greatest size of a chunk that the queue fills, and of one write, in bytes.
 	chunkSize = 64 << 10
 	// shareSize is the least length of a shared slice that the queue refers to instead of copying. For shorter slices a
-	// chunk of their own would cost too much. The first slice of a queue is never copied.
+	// chunk of their own would cost too much. An empty queue refers to a shared slice of any length.
 	shareSize = 2 << 10
 	// firstChunk is the size of the first chunk, in bytes. Each further one doubles, up to chunkSize.
 	firstChunk = 512

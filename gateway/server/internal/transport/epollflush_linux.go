@@ -95,7 +95,7 @@ func (s *epollSocket) endFlush() {
 	s.block(false)
 }
 
-// block records whether the flush waits for the kernel, and adjusts what the kernel reports.
+// block records whether the flush waits for the kernel, and adjusts the kernel's reports.
 func (s *epollSocket) block(blocked bool) {
 	if s.has(socketBlocked) == blocked {
 		return

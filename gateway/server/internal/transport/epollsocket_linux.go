@@ -209,7 +209,7 @@ func (s *epollSocket) beginClose() {
 	}
 }
 
-// visit does what the socket was posted for. Only the loop calls it.
+// visit does the work that the socket was posted for. Only the loop calls it.
 func (s *epollSocket) visit() {
 	switch {
 	case s.has(socketClosed): // posted twice

@@ -46,7 +46,7 @@ func closeDescriptor(fd int) {
 // ofOther is the generation of a descriptor that belongs to no connection.
 const ofOther = 0
 
-// control changes what a loop's epoll reports about a descriptor, and the generation that comes with each report.
+// control sets the events that a loop's epoll reports for a descriptor, and the generation in each report.
 func control(epfd, op, fd int, generation int32, events uint32) error {
 	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: generation}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(op), uintptr(fd),

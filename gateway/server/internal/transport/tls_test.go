@@ -146,7 +146,7 @@ func TestCloseNotify(t *testing.T) {
 	})
 }
 
-// A forged record ends the connection. The server is told, and the client gets an alert.
+// A forged record ends the connection. The server learns of it, and the client gets an alert.
 func TestBadRecord(t *testing.T) {
 	for _, version := range tlsVersions {
 		eachGate(t, nil, func(t *testing.T, g *gate) {

@@ -29,8 +29,8 @@ func (t *tlsSocket) Flush() bool {
 	return true
 }
 
-// kick flushes what crypto/tls itself has pending through the raw socket. The upper endpoint's bytes are sent only in a
-// flush that the endpoint asked for, so that it is told of every byte. The caller holds mu.
+// kick flushes the pending bytes of crypto/tls itself through the raw socket. The upper endpoint's bytes are sent only
+// in a flush that the endpoint asked for, so that it learns of every byte. The caller holds mu.
 func (t *tlsSocket) kick() {
 	t.regulate()
 	if t.pending != nil && t.committed == 0 && !t.has(tlsFlushing) && t.raw.Flush() {

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// writeSize is the most plaintext that is encrypted before the kernel takes it. It bounds what a connection holds
-	// twice: as plaintext in the server's queue, and as ciphertext here.
+	// writeSize is the most plaintext that is encrypted before the kernel takes it. It bounds the bytes that a connection
+	// holds twice: as plaintext in the server's queue, and as ciphertext here.
 	writeSize = maxPlain
 	// maxPending is the most ciphertext of crypto/tls itself, beyond writeSize, that may wait before reading pauses.
 	maxPending = 2 * maxRecord
@@ -93,8 +93,8 @@ func (t *tlsSocket) took(n int) error {
 	return t.raw.CloseWrite()
 }
 
-// encrypt encrypts up to writeSize bytes of p, commits to them, and writes what the kernel takes. The caller holds mu,
-// and nothing is committed.
+// encrypt encrypts up to writeSize bytes of p, commits to them, and writes as much as the kernel takes. The caller
+// holds mu, and nothing is committed.
 func (t *tlsSocket) encrypt(p []byte) error {
 	if t.has(tlsFinished) {
 		return errClosing
