@@ -2,7 +2,7 @@ package event
 
 import "time"
 
-// Detail has the data that only some types of event carry. It is a pointer to one of the …Detail types of this package.
+// Detail has the data that only some types of event carry: a pointer to one of this package's types that end in Detail.
 // All subscribers share an appended detail, so it must not be modified.
 type Detail interface{ detail() }
 
