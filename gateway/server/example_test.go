@@ -14,16 +14,16 @@ import (
 type shouter struct{ server.BaseHandler }
 
 func (shouter) Data(c *server.Conn, p []byte) {
-	partial, _ := c.Value().([]byte) // a line may come in several reads
+	partial, _ := c.Value().([]byte) // a line can come in several reads
 	lines := append(partial, p...)
 	end := bytes.LastIndexByte(lines, '\n') + 1
 	if _, err := c.Send(bytes.ToUpper(lines[:end])); err != nil || len(lines)-end > 1000 {
-		c.Abort(server.ReasonHandler) // the peer does not read, or its line has no end
+		c.Abort(server.ReasonHandler) // it does not read, or its line has no end
 	}
 	c.SetValue(lines[end:])
 }
 
-// A program serves its own protocol, and can see and drive the connections while they live.
+// A program serves its own protocol and can see and drive the connections while they live.
 func Example() {
 	srv, err := server.New(server.Config{
 		Node:      "edge-1",
