@@ -68,7 +68,7 @@ func ruleOf(d protoreflect.FieldDescriptor) *pb.LimitRule {
 	return rule
 }
 
-// changeableLimit returns the field of a mask's path; nil when there is none that can be changed.
+// changeableLimit returns the field that a mask's path names, or nil if there is none that can change.
 func changeableLimit(path string) *limitField {
 	i := slices.IndexFunc(limitFields, func(f limitField) bool { return string(f.name) == path && !f.rule().GetFixed() })
 	if i < 0 {
