@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // broadcaster makes a server send a message to all of its connections.
@@ -35,7 +35,7 @@ func newControlPlane(s *proc.Server) (controlPlane, error) {
 func newBroadcaster(s *proc.Server) (broadcaster, error) { return newControlPlane(s) }
 
 func (p controlPlane) broadcast(ctx context.Context, message []byte, conns int) error {
-	r, err := sockgatev1.NewGatewayServiceClient(p).Broadcast(ctx, &sockgatev1.BroadcastRequest{Data: message})
+	r, err := pb.NewGatewayServiceClient(p).Broadcast(ctx, &pb.BroadcastRequest{Data: message})
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (p controlPlane) broadcast(ctx context.Context, message []byte, conns int) 
 
 // refused returns how many connections the gateway has refused, by reason.
 func (p controlPlane) refused(ctx context.Context) (string, error) {
-	r, err := sockgatev1.NewGatewayServiceClient(p).GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	r, err := pb.NewGatewayServiceClient(p).GetGateway(ctx, &pb.GetGatewayRequest{})
 	if err != nil {
 		return "", err
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // fleetCommand is the first argument for measuring a fleet.
@@ -264,10 +264,10 @@ func (l *fleet) measureMember(ctx context.Context, w result.Workload) (result.Me
 
 // live returns the names of the nodes that are in the fleet, or were a few seconds ago.
 func (p controlPlane) live(ctx context.Context) (names []string, err error) {
-	r, err := sockgatev1.NewGatewayServiceClient(p).ListNodes(ctx,
-		&sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
+	r, err := pb.NewGatewayServiceClient(p).ListNodes(ctx,
+		&pb.ListNodesRequest{Scope: &pb.Scope{Local: true}})
 	for _, n := range r.GetNodes() {
-		if s := n.GetState(); s == sockgatev1.NodeState_NODE_STATE_LIVE || s == sockgatev1.NodeState_NODE_STATE_SUSPECT {
+		if s := n.GetState(); s == pb.NodeState_NODE_STATE_LIVE || s == pb.NodeState_NODE_STATE_SUSPECT {
 			names = append(names, n.GetName())
 		}
 	}
@@ -277,7 +277,7 @@ func (p controlPlane) live(ctx context.Context) (names []string, err error) {
 // assembled waits until a node answers for a number of nodes.
 func (p controlPlane) assembled(ctx context.Context, nodes int) error {
 	for {
-		r, err := sockgatev1.NewGatewayServiceClient(p).CountConnections(ctx, &sockgatev1.CountConnectionsRequest{},
+		r, err := pb.NewGatewayServiceClient(p).CountConnections(ctx, &pb.CountConnectionsRequest{},
 			grpc.WaitForReady(true))
 		if err != nil || int(r.GetFleet().GetAnswered()) == nodes {
 			return err

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/compare/internal/proc"
 	"github.com/sockgate/sockgate/gateway/compare/internal/result"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // kick measures kicks through the first of three nodes: in turn of its own connections and of the second node's.
@@ -65,7 +65,7 @@ func (l *fleet) kick(ctx context.Context) (own, other result.Measurement, err er
 
 // kick kicks one connection.
 func (p controlPlane) kick(ctx context.Context, id string) error {
-	r, err := sockgatev1.NewGatewayServiceClient(p).Kick(ctx, &sockgatev1.KickRequest{ConnectionIds: []string{id}})
+	r, err := pb.NewGatewayServiceClient(p).Kick(ctx, &pb.KickRequest{ConnectionIds: []string{id}})
 	if err == nil && r.GetKicked() != 1 {
 		err = fmt.Errorf("kick of %s: %v", id, r)
 	}
@@ -81,9 +81,9 @@ func connectionIDs(ctx context.Context, s *proc.Server, n int) (ids []string, er
 	defer plane.Close()
 	for ctx.Err() == nil {
 		ids = ids[:0]
-		r := &sockgatev1.ListConnectionsRequest{PageSize: 1000, Scope: &sockgatev1.Scope{Local: true}}
+		r := &pb.ListConnectionsRequest{PageSize: 1000, Scope: &pb.Scope{Local: true}}
 		for first := true; first || r.PageToken != ""; first = false {
-			page, err := sockgatev1.NewGatewayServiceClient(plane).ListConnections(ctx, r)
+			page, err := pb.NewGatewayServiceClient(plane).ListConnections(ctx, r)
 			if err != nil {
 				return nil, err
 			}

@@ -202,7 +202,6 @@ func TestEveryDetailIsDrawn(t *testing.T) {
 	}
 }
 
-
 // TestEventEncoding checks that the encoded bytes of any event decode to the same message as its protobuf does.
 func TestEventEncoding(t *testing.T) {
 	origin := event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // exampleT stands in for the *testing.T that an example does not have.
@@ -44,9 +44,9 @@ func Example() {
 	_, err = io.ReadFull(device, answer)
 	fmt.Printf("%s %v\n", answer, err)
 
-	page, err := g.Client.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{Filter: `bytes_received == 5`})
+	page, err := g.Client.ListConnections(ctx, &pb.ListConnectionsRequest{Filter: `bytes_received == 5`})
 	fmt.Println(len(page.GetConnections()), err)
-	reply, err := g.Client.Kick(ctx, &sockgatev1.KickRequest{Filter: "true", Farewell: []byte("goodbye")})
+	reply, err := g.Client.Kick(ctx, &pb.KickRequest{Filter: "true", Farewell: []byte("goodbye")})
 	fmt.Println(reply.GetMatched(), err)
 	farewell, err := io.ReadAll(device)
 	fmt.Printf("%s %v\n", farewell, err)
@@ -86,27 +86,27 @@ func TestAnnouncement(t *testing.T) {
 	}
 	defer player.Close()
 
-	stream, err := g.Client.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{
+	stream, err := g.Client.StreamEvents(ctx, &pb.StreamEventsRequest{
 		After: "0",
-		Types: []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED},
+		Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var batch *sockgatev1.StreamEventsResponse
+	var batch *pb.StreamEventsResponse
 	for len(batch.GetEvents()) == 0 {
 		if batch, err = stream.Recv(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := g.Client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{
+	if _, err := g.Client.SetLabels(ctx, &pb.SetLabelsRequest{
 		ConnectionIds: []string{batch.GetEvents()[0].GetConnection().GetId()},
 		Set:           map[string]string{"room": "lobby"},
 	}); err != nil {
 		t.Fatal(err)
 	}
 
-	reply, err := g.Client.Broadcast(ctx, &sockgatev1.BroadcastRequest{
+	reply, err := g.Client.Broadcast(ctx, &pb.BroadcastRequest{
 		Data:      []byte("the server restarts at noon\n"),
 		Filter:    `labels["room"] == "lobby"`,
 		RequestId: "7b7c4ff6-5f6c-4a6c-9f0e-2f4a9a1c1d11", // makes a retry safe

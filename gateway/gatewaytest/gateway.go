@@ -4,7 +4,7 @@
 //	g := gatewaytest.Start(t)
 //	conn, err := net.Dial("tcp", g.Addr)
 //	...
-//	reply, err := g.Client.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{})
+//	reply, err := g.Client.ListConnections(ctx, &pb.ListConnectionsRequest{})
 //
 // The gateway is the real one: the packages server and control, configured as a caller of them would. It leaves no
 // goroutine behind when the test ends. Tests may run in parallel, each with gateways of its own.

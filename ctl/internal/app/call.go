@@ -6,11 +6,11 @@ import (
 
 	"google.golang.org/grpc"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // API is the contract's client. Its method expressions, for example API.GetLimits, name the calls of Ask and Call.
-type API = sockgatev1.GatewayServiceClient
+type API = pb.GatewayServiceClient
 
 // Method is one unary method of the contract.
 type Method[Q, R any] func(API, context.Context, Q, ...grpc.CallOption) (R, error)

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 
 // Client is the connection to one gateway's control plane.
 type Client struct {
-	sockgatev1.GatewayServiceClient
+	pb.GatewayServiceClient
 	Conn   *grpc.ClientConn
 	Addr   string
 	secure *tls.Config // nil: no TLS
@@ -73,7 +73,7 @@ func (a *App) Connect() (*Client, error) {
 		return nil, Usagef("--gateway %q is not an address (%v); give host:port or unix:///path", x.Gateway, err)
 	}
 	c.Conn = conn
-	c.GatewayServiceClient = sockgatev1.NewGatewayServiceClient(conn)
+	c.GatewayServiceClient = pb.NewGatewayServiceClient(conn)
 	return c, nil
 }
 
@@ -123,11 +123,11 @@ func (c *Client) Wrap(err error, req any) error {
 }
 
 // EventStream is an open stream of batches of events.
-type EventStream = grpc.ServerStreamingClient[sockgatev1.StreamEventsResponse]
+type EventStream = grpc.ServerStreamingClient[pb.StreamEventsResponse]
 
 // OpenStream starts an event stream. The timeout holds until the request is on a working connection: a quiet
 // gateway's first answer is its heartbeat, seconds later. The caller calls the returned function when done.
-func (a *App) OpenStream(ctx context.Context, c *Client, req *sockgatev1.StreamEventsRequest,
+func (a *App) OpenStream(ctx context.Context, c *Client, req *pb.StreamEventsRequest,
 ) (EventStream, context.CancelFunc, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(a.Timeout, func() { cancel(context.DeadlineExceeded) })

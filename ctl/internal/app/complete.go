@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -59,7 +59,7 @@ func (a *App) Offer(ctx context.Context, ask func(context.Context,
 
 // liveIDs offers IDs that begin with prefix and are not taken.
 func liveIDs(ctx context.Context, c *Client, prefix string, taken []string) (found []cobra.Completion) {
-	req := &sockgatev1.ListConnectionsRequest{PageSize: completeRows}
+	req := &pb.ListConnectionsRequest{PageSize: completeRows}
 	if prefix != "" {
 		req.Filter = "id.startsWith(" + strconv.QuoteToASCII(prefix) + ")"
 	}

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // ConnectionRows prints connections in any format.
@@ -46,7 +46,7 @@ func (r *ConnectionRows) header() []string {
 }
 
 // Add prints one connection, or holds it for the table's next Flush.
-func (r *ConnectionRows) Add(event string, c *sockgatev1.Connection) error {
+func (r *ConnectionRows) Add(event string, c *pb.Connection) error {
 	switch {
 	case r.table != nil:
 		r.table.Add(r.cells(event, c)...)
@@ -68,7 +68,7 @@ func (r *ConnectionRows) Flush() error {
 	return r.app.Stdout.Flush()
 }
 
-func (r *ConnectionRows) cells(event string, c *sockgatev1.Connection) []string {
+func (r *ConnectionRows) cells(event string, c *pb.Connection) []string {
 	a := r.app
 	var cells []string
 	if r.withEvent {
@@ -94,16 +94,16 @@ func (r *ConnectionRows) cells(event string, c *sockgatev1.Connection) []string 
 }
 
 // StateText is a connection's state as tables show it.
-func StateText(s sockgatev1.ConnectionState) string { return EnumText(s.String(), "CONNECTION_STATE_") }
+func StateText(s pb.ConnectionState) string { return EnumText(s.String(), "CONNECTION_STATE_") }
 
 // ReasonText is a close reason as tables show it.
-func ReasonText(r sockgatev1.CloseReason) string { return EnumText(r.String(), "CLOSE_REASON_") }
+func ReasonText(r pb.CloseReason) string { return EnumText(r.String(), "CLOSE_REASON_") }
 
 // OutcomeText is an outcome as tables show it.
-func OutcomeText(o sockgatev1.Outcome) string { return EnumText(o.String(), "OUTCOME_") }
+func OutcomeText(o pb.Outcome) string { return EnumText(o.String(), "OUTCOME_") }
 
 // TypeText is an event's type as tables show it.
-func TypeText(t sockgatev1.EventType) string { return EnumText(t.String(), "EVENT_TYPE_") }
+func TypeText(t pb.EventType) string { return EnumText(t.String(), "EVENT_TYPE_") }
 
 // ClockText shows the time of day, in the zone of the clock.
 func (a *App) ClockText(t time.Time) string {

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The exit codes of ctl; scripts rely on them.
@@ -92,16 +92,16 @@ func statusExitCode(code codes.Code) int {
 }
 
 // OutcomeExitCode is the table from outcomes to exit codes, for a verb with one target.
-func OutcomeExitCode(o sockgatev1.Outcome) int {
+func OutcomeExitCode(o pb.Outcome) int {
 	switch o {
-	case sockgatev1.Outcome_OUTCOME_WRITTEN, sockgatev1.Outcome_OUTCOME_QUEUED, sockgatev1.Outcome_OUTCOME_KICKED,
-		sockgatev1.Outcome_OUTCOME_KICKED_UNFLUSHED, sockgatev1.Outcome_OUTCOME_WOULD_KICK,
-		sockgatev1.Outcome_OUTCOME_LABELED:
+	case pb.Outcome_OUTCOME_WRITTEN, pb.Outcome_OUTCOME_QUEUED, pb.Outcome_OUTCOME_KICKED,
+		pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK,
+		pb.Outcome_OUTCOME_LABELED:
 		return ExitDone
-	case sockgatev1.Outcome_OUTCOME_NOT_FOUND, sockgatev1.Outcome_OUTCOME_NODE_RESTARTED,
-		sockgatev1.Outcome_OUTCOME_UNKNOWN_NODE:
+	case pb.Outcome_OUTCOME_NOT_FOUND, pb.Outcome_OUTCOME_NODE_RESTARTED,
+		pb.Outcome_OUTCOME_UNKNOWN_NODE:
 		return ExitNotFound
-	case sockgatev1.Outcome_OUTCOME_MALFORMED_ID:
+	case pb.Outcome_OUTCOME_MALFORMED_ID:
 		return ExitUsage
 	default:
 		return ExitFailed

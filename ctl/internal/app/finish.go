@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -78,13 +78,13 @@ func (f *Finish) follow(node, cursor string) {
 }
 
 // givesUp reports whether to wait no longer for a node, and names it on stderr then.
-func (f *Finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bool {
+func (f *Finish) givesUp(p *Position, states map[string]pb.NodeState) bool {
 	state, known := states[p.node]
 	why := ""
 	switch silent := f.app.Env.Now().Sub(f.moved[p.node].since); {
 	case !known:
 		why = "it is not known any more"
-	case state == sockgatev1.NodeState_NODE_STATE_UNREACHABLE, state == sockgatev1.NodeState_NODE_STATE_LEFT:
+	case state == pb.NodeState_NODE_STATE_UNREACHABLE, state == pb.NodeState_NODE_STATE_LEFT:
 		why = "it is " + NodeStateText(state)
 	case silent >= giveUpAfter:
 		why = "nothing came of it for " + HumanDuration(silent)
@@ -97,9 +97,9 @@ func (f *Finish) givesUp(p *Position, states map[string]sockgatev1.NodeState) bo
 }
 
 // NodeStates returns the nodes' states as the gateway knows them; it asks no other node.
-func (a *App) NodeStates(ctx context.Context, c *Client) (map[string]sockgatev1.NodeState, error) {
+func (a *App) NodeStates(ctx context.Context, c *Client) (map[string]pb.NodeState, error) {
 	nodes, err := KnownNodes(ctx, c)
-	states := map[string]sockgatev1.NodeState{}
+	states := map[string]pb.NodeState{}
 	for _, n := range nodes {
 		states[n.GetName()] = n.GetState()
 	}

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // ErrStop is returned by an emit function that has seen enough; the stream then ends without an error.
@@ -29,10 +29,10 @@ var ErrStop = errors.New("stop")
 type Follower struct {
 	App       *App
 	Client    *Client
-	Request   *sockgatev1.StreamEventsRequest
+	Request   *pb.StreamEventsRequest
 	Reconnect bool
 	// Emit gets the events of a batch, in order; not called for heartbeats.
-	Emit func([]*sockgatev1.Event) error
+	Emit func([]*pb.Event) error
 	// End reports, after each response and with its cursor, whether the stream is to end by itself; nil: never.
 	End func(ctx context.Context, cursor string) (bool, error)
 	// Several says that the stream has the events of more than one node.
@@ -42,7 +42,7 @@ type Follower struct {
 	// Cursor is the position behind everything that was emitted; empty while it is not known.
 	Cursor string
 
-	held []*sockgatev1.Event // a snapshot that is not complete yet
+	held []*pb.Event // a snapshot that is not complete yet
 	wait RetryDelay
 }
 
@@ -120,7 +120,7 @@ func (f *Follower) anchor(ctx context.Context) error {
 
 // deliver emits one batch and keeps its cursor. A snapshot that would start again if it broke is held until it is
 // complete, so that no part of a broken one is emitted.
-func (f *Follower) deliver(ctx context.Context, resp *sockgatev1.StreamEventsResponse, snapshot bool) error {
+func (f *Follower) deliver(ctx context.Context, resp *pb.StreamEventsResponse, snapshot bool) error {
 	events := resp.GetEvents()
 	f.Several = f.Several || severalNodes(f.Cursor) || severalNodes(resp.GetCursor())
 	if f.Reconnect && snapshot && f.Cursor == "" {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Moment is where the events of a gateway, or of the nodes of its fleet, end now.
@@ -17,15 +17,15 @@ type Moment struct {
 
 // Now asks for the moment. In a fleet the cursor of one gateway is not enough: nodes that a cursor lacks are followed
 // from the oldest event that they keep. So all nodes are asked, for a count that costs them little.
-func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Moment, error) {
+func (a *App) Now(ctx context.Context, c *Client, scope *pb.Scope) (Moment, error) {
 	ctx, cancel := c.Within(ctx, 0)
 	defer cancel()
-	gateway, err := c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	gateway, err := c.GetGateway(ctx, &pb.GetGatewayRequest{})
 	if err != nil || gateway.GetFleetInfo() == nil || scope.GetLocal() {
 		return Moment{Cursor: gateway.GetCursor(), fleet: gateway.GetFleetInfo() != nil}, err
 	}
 	count, err := c.CountConnections(ctx,
-		&sockgatev1.CountConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_CLOSED, Scope: scope})
+		&pb.CountConnectionsRequest{State: pb.ListState_LIST_STATE_CLOSED, Scope: scope})
 	if err != nil {
 		return Moment{}, err
 	}
@@ -39,9 +39,9 @@ func (a *App) Now(ctx context.Context, c *Client, scope *sockgatev1.Scope) (Mome
 }
 
 // complete gives the absent nodes their last known positions.
-func (m *Moment) complete(nodes []*sockgatev1.Node) {
+func (m *Moment) complete(nodes []*pb.Node) {
 	for _, n := range nodes {
-		gone := n.GetState() == sockgatev1.NodeState_NODE_STATE_LEFT
+		gone := n.GetState() == pb.NodeState_NODE_STATE_LEFT
 		if gone || !m.Absent.Known[n.GetName()] || positionOf(n.GetName(), m.Cursor) != nil {
 			continue
 		}

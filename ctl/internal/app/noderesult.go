@@ -6,28 +6,28 @@ import (
 	"slices"
 	"strings"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Absentees are the nodes that did not answer as asked, each once, over all replies of one command.
 type Absentees struct {
-	nodes []*sockgatev1.NodeResult
+	nodes []*pb.NodeResult
 	Known map[string]bool
 	Short string // of a reply that is not complete and names no node
 }
 
 // AbsentFrom returns the absentees of one reply. A gateway that runs alone has none.
-func AbsentFrom(f *sockgatev1.FleetResult) *Absentees {
+func AbsentFrom(f *pb.FleetResult) *Absentees {
 	var m Absentees
 	m.Add(f)
 	return &m
 }
 
 // Add takes the absentees of one more reply.
-func (m *Absentees) Add(f *sockgatev1.FleetResult) {
+func (m *Absentees) Add(f *pb.FleetResult) {
 	named := false
 	for _, n := range f.GetNodes() {
-		if n.GetStatus() == sockgatev1.NodeStatus_NODE_STATUS_OK {
+		if n.GetStatus() == pb.NodeStatus_NODE_STATUS_OK {
 			continue
 		}
 		named = true
@@ -51,7 +51,7 @@ func (m *Absentees) Take(more *Absentees) *Absentees {
 }
 
 // AddNode takes one node, unless it is known already.
-func (m *Absentees) AddNode(n *sockgatev1.NodeResult) {
+func (m *Absentees) AddNode(n *pb.NodeResult) {
 	if m.Known[n.GetNode()] {
 		return
 	}
@@ -84,18 +84,18 @@ func (m *Absentees) ExitCode(code int) int {
 }
 
 // Ending names the nodes that a reply lacks, and ends the command with code, or as partial.
-func (a *App) Ending(f *sockgatev1.FleetResult, code int) error {
+func (a *App) Ending(f *pb.FleetResult, code int) error {
 	absent := AbsentFrom(f)
 	a.SayAbsent(absent)
 	return ExitWith(absent.ExitCode(code))
 }
 
 // AbsentText is "edge-3 did not answer: UNREACHABLE (nothing heard of it for 10 s)".
-func AbsentText(n *sockgatev1.NodeResult) string {
+func AbsentText(n *pb.NodeResult) string {
 	verb := "answered"
 	switch n.GetStatus() {
-	case sockgatev1.NodeStatus_NODE_STATUS_TIMED_OUT, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE,
-		sockgatev1.NodeStatus_NODE_STATUS_LEFT:
+	case pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+		pb.NodeStatus_NODE_STATUS_LEFT:
 		verb = "did not answer"
 	}
 	why := Clean(n.GetMessage())
@@ -106,21 +106,21 @@ func AbsentText(n *sockgatev1.NodeResult) string {
 }
 
 // statusSentence explains a node's status where the gateway added no message.
-func statusSentence(n *sockgatev1.NodeResult) string {
+func statusSentence(n *pb.NodeResult) string {
 	switch n.GetStatus() {
-	case sockgatev1.NodeStatus_NODE_STATUS_TIMED_OUT:
+	case pb.NodeStatus_NODE_STATUS_TIMED_OUT:
 		return fmt.Sprintf("not within %s; what it did is not known", DurationText(n.GetElapsed()))
-	case sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE:
+	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
 		return "it was not asked"
-	case sockgatev1.NodeStatus_NODE_STATUS_OVERLOADED:
+	case pb.NodeStatus_NODE_STATUS_OVERLOADED:
 		return "it has too much to do, and did nothing"
-	case sockgatev1.NodeStatus_NODE_STATUS_UNSUPPORTED:
+	case pb.NodeStatus_NODE_STATUS_UNSUPPORTED:
 		return "its version does not know how, and did nothing"
-	case sockgatev1.NodeStatus_NODE_STATUS_DENIED:
+	case pb.NodeStatus_NODE_STATUS_DENIED:
 		return "it does not let this caller do it by way of the gateway that was asked"
-	case sockgatev1.NodeStatus_NODE_STATUS_RESTARTED:
+	case pb.NodeStatus_NODE_STATUS_RESTARTED:
 		return "it has restarted meanwhile"
-	case sockgatev1.NodeStatus_NODE_STATUS_LEFT:
+	case pb.NodeStatus_NODE_STATUS_LEFT:
 		return "it has left the fleet"
 	default:
 		return "it did not say why"
@@ -128,11 +128,11 @@ func statusSentence(n *sockgatev1.NodeResult) string {
 }
 
 // NodeStatusText is a node's status as tables show it.
-func NodeStatusText(s sockgatev1.NodeStatus) string { return EnumText(s.String(), "NODE_STATUS_") }
+func NodeStatusText(s pb.NodeStatus) string { return EnumText(s.String(), "NODE_STATUS_") }
 
 // PrintNodeResults shows, in a wide table, the result of a request on each node of a fleet. counts names the reply's
 // fields to show first.
-func (a *App) PrintNodeResults(f *sockgatev1.FleetResult, counts ...string) error {
+func (a *App) PrintNodeResults(f *pb.FleetResult, counts ...string) error {
 	if f == nil || !a.Wide() {
 		return nil
 	}
@@ -162,15 +162,15 @@ func (a *App) PrintNodeResults(f *sockgatev1.FleetResult, counts ...string) erro
 }
 
 // nodeCount is the count of a node; empty where it has none.
-func nodeCount(n *sockgatev1.NodeResult, name string) string {
-	if n.GetStatus() != sockgatev1.NodeStatus_NODE_STATUS_OK {
+func nodeCount(n *pb.NodeResult, name string) string {
+	if n.GetStatus() != pb.NodeStatus_NODE_STATUS_OK {
 		return ""
 	}
 	return fmt.Sprint(n.GetCounts()[name])
 }
 
 // OnNodes is " on 3 nodes", the nodes that answered; empty for a gateway that runs alone.
-func OnNodes(f *sockgatev1.FleetResult) string {
+func OnNodes(f *pb.FleetResult) string {
 	if f == nil {
 		return ""
 	}

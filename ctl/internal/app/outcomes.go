@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // MaxIDs is how many connections a request may name.
 const MaxIDs = 1000
 
 // PrintOutcomes shows the outcomes of single targets in a table, or with -o name the targets that were done.
-func (a *App) PrintOutcomes(outcomes []*sockgatev1.TargetOutcome) error {
+func (a *App) PrintOutcomes(outcomes []*pb.TargetOutcome) error {
 	if !a.Tabular() {
 		for _, o := range outcomes {
 			if OutcomeExitCode(o.GetOutcome()) != ExitDone {
@@ -34,11 +34,11 @@ func (a *App) PrintOutcomes(outcomes []*sockgatev1.TargetOutcome) error {
 }
 
 // SayFailures names each target that was not done.
-func (a *App) SayFailures(outcomes []*sockgatev1.TargetOutcome) {
+func (a *App) SayFailures(outcomes []*pb.TargetOutcome) {
 	for _, o := range outcomes {
 		done := OutcomeExitCode(o.GetOutcome()) == ExitDone
 		switch {
-		case o.GetOutcome() == sockgatev1.Outcome_OUTCOME_MALFORMED_ID:
+		case o.GetOutcome() == pb.Outcome_OUTCOME_MALFORMED_ID:
 			a.Say("%s", MalformedID(o.GetId()))
 		case done && o.GetUnsentBytes() == 0:
 		case o.GetUnsentBytes() > 0:
@@ -50,7 +50,7 @@ func (a *App) SayFailures(outcomes []*sockgatev1.TargetOutcome) {
 }
 
 // TallyOf adds up the outcomes of a verb that named its targets.
-func TallyOf(outcomes []*sockgatev1.TargetOutcome) *Tally {
+func TallyOf(outcomes []*pb.TargetOutcome) *Tally {
 	var t Tally
 	for _, o := range outcomes {
 		t.Add(OutcomeExitCode(o.GetOutcome()))
@@ -79,15 +79,15 @@ func Summary(total uint64, counts ...Count) string {
 }
 
 // NodeCounts counts the targets whose outcome is unknown because of their nodes.
-func NodeCounts(outcomes []*sockgatev1.TargetOutcome) []Count {
+func NodeCounts(outcomes []*pb.TargetOutcome) []Count {
 	counts := []Count{{What: "on nodes that cannot be reached"}, {What: "refused by their nodes"}, {What: "not known"}}
 	for _, o := range outcomes {
 		switch o.GetOutcome() {
-		case sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE:
+		case pb.Outcome_OUTCOME_NODE_UNREACHABLE:
 			counts[0].N++
-		case sockgatev1.Outcome_OUTCOME_NODE_REFUSED:
+		case pb.Outcome_OUTCOME_NODE_REFUSED:
 			counts[1].N++
-		case sockgatev1.Outcome_OUTCOME_UNKNOWN:
+		case pb.Outcome_OUTCOME_UNKNOWN:
 			counts[2].N++
 		}
 	}
@@ -130,29 +130,29 @@ func Targets(ids []string, filter string, filterGiven bool) error {
 }
 
 // OutcomeSentence explains an outcome that is no success.
-func OutcomeSentence(o sockgatev1.Outcome) string {
+func OutcomeSentence(o pb.Outcome) string {
 	switch o {
-	case sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL:
+	case pb.Outcome_OUTCOME_DROPPED_QUEUE_FULL:
 		return "dropped whole, because its send queue is full"
-	case sockgatev1.Outcome_OUTCOME_DROPPED_BUDGET:
+	case pb.Outcome_OUTCOME_DROPPED_BUDGET:
 		return "dropped whole, because all send queues together have no room for it (queue-budget)"
-	case sockgatev1.Outcome_OUTCOME_CLOSED:
+	case pb.Outcome_OUTCOME_CLOSED:
 		return "the connection is closed or closing"
-	case sockgatev1.Outcome_OUTCOME_NOT_FOUND:
+	case pb.Outcome_OUTCOME_NOT_FOUND:
 		return "no such connection"
-	case sockgatev1.Outcome_OUTCOME_NODE_RESTARTED:
+	case pb.Outcome_OUTCOME_NODE_RESTARTED:
 		return "that connection ended when the node restarted"
-	case sockgatev1.Outcome_OUTCOME_UNKNOWN_NODE:
+	case pb.Outcome_OUTCOME_UNKNOWN_NODE:
 		return "no node of that name here"
-	case sockgatev1.Outcome_OUTCOME_KICKED_UNFLUSHED:
+	case pb.Outcome_OUTCOME_KICKED_UNFLUSHED:
 		return "kicked before all queued bytes were taken"
-	case sockgatev1.Outcome_OUTCOME_TOO_MANY_LABELS:
+	case pb.Outcome_OUTCOME_TOO_MANY_LABELS:
 		return "it would have more than 16 labels; nothing was changed"
-	case sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE:
+	case pb.Outcome_OUTCOME_NODE_UNREACHABLE:
 		return "the node that has it cannot be reached; nothing was done"
-	case sockgatev1.Outcome_OUTCOME_NODE_REFUSED:
+	case pb.Outcome_OUTCOME_NODE_REFUSED:
 		return "the node that has it refused; nothing was done"
-	case sockgatev1.Outcome_OUTCOME_UNKNOWN:
+	case pb.Outcome_OUTCOME_UNKNOWN:
 		return "what happened cannot be known"
 	default:
 		return OutcomeText(o)

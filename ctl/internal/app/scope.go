@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The contract's bounds of a scope.
@@ -95,8 +95,8 @@ func (s *ScopeFlags) CheckIDs(ids []string) error {
 }
 
 // Scope makes the request's scope of flags that have been checked.
-func (a *App) Scope(s *ScopeFlags) *sockgatev1.Scope {
-	return &sockgatev1.Scope{Nodes: s.Nodes, Local: s.Local, All: s.All, RequireAll: s.requireAll,
+func (a *App) Scope(s *ScopeFlags) *pb.Scope {
+	return &pb.Scope{Nodes: s.Nodes, Local: s.Local, All: s.All, RequireAll: s.requireAll,
 		NodeTimeout: durationpb.New(a.NodeTimeout())}
 }
 
@@ -122,8 +122,8 @@ func (a *App) CompleteNodes(given func() []string) cobra.CompletionFunc {
 }
 
 // KnownNodes returns the nodes as the gateway that is asked knows them; it asks no other node.
-func KnownNodes(ctx context.Context, c *Client) ([]*sockgatev1.Node, error) {
-	resp, err := Call(ctx, c, API.ListNodes, &sockgatev1.ListNodesRequest{Scope: &sockgatev1.Scope{Local: true}})
+func KnownNodes(ctx context.Context, c *Client) ([]*pb.Node, error) {
+	resp, err := Call(ctx, c, API.ListNodes, &pb.ListNodesRequest{Scope: &pb.Scope{Local: true}})
 	return resp.GetNodes(), err
 }
 

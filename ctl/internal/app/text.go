@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/text/encoding/unicode"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The encodings of --encoding: how bytes are written as text, in both directions.
@@ -125,4 +125,4 @@ func Plural(n uint64, noun string) string {
 func Kebab(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
 // NodeStateText is a node's state as tables show it.
-func NodeStateText(s sockgatev1.NodeState) string { return EnumText(s.String(), "NODE_STATE_") }
+func NodeStateText(s pb.NodeState) string { return EnumText(s.String(), "NODE_STATE_") }

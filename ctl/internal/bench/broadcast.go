@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -140,8 +140,8 @@ func runBroadcast(ctx context.Context, a *app.App, b *benchmark, client *app.Cli
 }
 
 // describe asks the gateway to describe itself.
-func describe(ctx context.Context, c *app.Client) (*sockgatev1.GetGatewayResponse, error) {
-	return app.Call(ctx, c, app.API.GetGateway, &sockgatev1.GetGatewayRequest{})
+func describe(ctx context.Context, c *app.Client) (*pb.GetGatewayResponse, error) {
+	return app.Call(ctx, c, app.API.GetGateway, &pb.GetGatewayRequest{})
 }
 
 // measure broadcasts until the count or the time is over.
@@ -190,7 +190,7 @@ func (x *broadcastBench) broadcast(ctx context.Context, number int64, due time.D
 	complete := x.begin(number, due)
 	callCtx, cancel := x.client.Within(ctx, 0)
 	defer cancel()
-	resp, err := x.client.Broadcast(callCtx, &sockgatev1.BroadcastRequest{Data: broadcastPayload(x.pattern, number,
+	resp, err := x.client.Broadcast(callCtx, &pb.BroadcastRequest{Data: broadcastPayload(x.pattern, number,
 		x.options.size), Filter: x.filter})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -213,7 +213,7 @@ func (x *broadcastBench) broadcast(ctx context.Context, number int64, due time.D
 	return true
 }
 
-func (o *broadcastOutcomes) add(resp *sockgatev1.BroadcastResponse) {
+func (o *broadcastOutcomes) add(resp *pb.BroadcastResponse) {
 	o.Matched, o.Written, o.Queued = o.Matched+resp.GetMatched(), o.Written+resp.GetWritten(), o.Queued+resp.GetQueued()
 	o.Dropped, o.Closed = o.Dropped+resp.GetDropped(), o.Closed+resp.GetClosed()
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // eventReader reads one stream of `ctl bench events`.
@@ -45,9 +45,9 @@ func openEventReader(ctx context.Context, e *eventsBench, cursor string, number 
 	}
 	r := &eventReader{bench: e, client: c, ctx: ctx, lag: e.lag.shard(number), ended: make(chan struct{}), cursor: cursor,
 		last: at.Sequence}
-	r.stream, r.done, err = e.app.OpenStream(ctx, c, &sockgatev1.StreamEventsRequest{After: cursor,
+	r.stream, r.done, err = e.app.OpenStream(ctx, c, &pb.StreamEventsRequest{After: cursor,
 		Filter: e.options.filter, IncludeData: e.options.data,
-		Scope: &sockgatev1.Scope{Local: true}}) // the sequences that it checks are of one node
+		Scope: &pb.Scope{Local: true}}) // the sequences that it checks are of one node
 	if err != nil {
 		c.Close()
 		return nil, err
@@ -84,7 +84,7 @@ func (r *eventReader) fail(err error) {
 }
 
 // take counts the events of a batch.
-func (r *eventReader) take(events []*sockgatev1.Event, now time.Time) {
+func (r *eventReader) take(events []*pb.Event, now time.Time) {
 	r.lag.mu.Lock()
 	defer r.lag.mu.Unlock()
 	for _, e := range events {
@@ -94,7 +94,7 @@ func (r *eventReader) take(events []*sockgatev1.Event, now time.Time) {
 		}
 		r.received++
 		r.lag.add(now.Sub(e.GetTime().AsTime()))
-		if e.GetType() == sockgatev1.EventType_EVENT_TYPE_DATA || r.bench.options.filter != "" {
+		if e.GetType() == pb.EventType_EVENT_TYPE_DATA || r.bench.options.filter != "" {
 			continue
 		}
 		if sequence := e.GetSequence(); sequence != r.last+1 {
@@ -105,10 +105,10 @@ func (r *eventReader) take(events []*sockgatev1.Event, now time.Time) {
 }
 
 // gap counts the events that the stream reports as not delivered.
-func (r *eventReader) gap(g *sockgatev1.GapDetails) {
+func (r *eventReader) gap(g *pb.GapDetails) {
 	r.gaps++
 	switch {
-	case g.GetReason() == sockgatev1.GapReason_GAP_REASON_DATA_OVERFLOW:
+	case g.GetReason() == pb.GapReason_GAP_REASON_DATA_OVERFLOW:
 		r.missedData += int64(g.GetDataEvents())
 	case g.GetTo() == 0:
 		r.missedUnknown++

@@ -7,47 +7,47 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestBenchEventsFindsWhatIsMissing holds that a GAP is counted, and that an event which is missing without one is a
 // failure.
 func TestBenchEventsFindsWhatIsMissing(t *testing.T) {
-	event := func(sequence uint64) *sockgatev1.Event {
-		return &sockgatev1.Event{Sequence: sequence, Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED, Time: timestamppb.Now()}
+	event := func(sequence uint64) *pb.Event {
+		return &pb.Event{Sequence: sequence, Type: pb.EventType_EVENT_TYPE_CONNECTED, Time: timestamppb.Now()}
 	}
-	gap := func(g *sockgatev1.GapDetails) *sockgatev1.Event {
-		return &sockgatev1.Event{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: g}}
+	gap := func(g *pb.GapDetails) *pb.Event {
+		return &pb.Event{Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: g}}
 	}
-	overflow := gap(&sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_DATA_OVERFLOW, DataEvents: 9})
+	overflow := gap(&pb.GapDetails{Reason: pb.GapReason_GAP_REASON_DATA_OVERFLOW, DataEvents: 9})
 	tests := []struct {
-		events                                           []*sockgatev1.Event
+		events                                           []*pb.Event
 		args                                             string
 		code                                             int
 		received, gaps, missed, missedData, unknown, not int64
 	}{
-		{[]*sockgatev1.Event{event(1), event(2), event(3), event(4)}, "", app.ExitDone, 4, 0, 0, 0, 0, 0},
-		{[]*sockgatev1.Event{event(1), gap(&sockgatev1.GapDetails{From: 2, To: 3}), event(4)}, "", app.ExitDone, 2, 1, 2, 0,
+		{[]*pb.Event{event(1), event(2), event(3), event(4)}, "", app.ExitDone, 4, 0, 0, 0, 0, 0},
+		{[]*pb.Event{event(1), gap(&pb.GapDetails{From: 2, To: 3}), event(4)}, "", app.ExitDone, 2, 1, 2, 0,
 			0, 0},
-		{[]*sockgatev1.Event{event(1), event(2), overflow, event(3), gap(&sockgatev1.GapDetails{}), event(4)}, "",
+		{[]*pb.Event{event(1), event(2), overflow, event(3), gap(&pb.GapDetails{}), event(4)}, "",
 			app.ExitDone, 4, 2, 0, 9, 1, 0},
-		{[]*sockgatev1.Event{event(1), event(4)}, "", app.ExitFailed, 2, 0, 0, 0, 0, 2},
-		{[]*sockgatev1.Event{event(2), event(3), event(4)}, "", app.ExitFailed, 3, 0, 0, 0, 0, 1},
-		{[]*sockgatev1.Event{event(1), event(2), event(2), event(3), event(4)}, "", app.ExitFailed, 5, 0, 0, 0, 0, 1},
-		{[]*sockgatev1.Event{event(1), event(4)}, " --filter true", app.ExitDone, 2, 0, 0, 0, 0, 0},
+		{[]*pb.Event{event(1), event(4)}, "", app.ExitFailed, 2, 0, 0, 0, 0, 2},
+		{[]*pb.Event{event(2), event(3), event(4)}, "", app.ExitFailed, 3, 0, 0, 0, 0, 1},
+		{[]*pb.Event{event(1), event(2), event(2), event(3), event(4)}, "", app.ExitFailed, 5, 0, 0, 0, 0, 1},
+		{[]*pb.Event{event(1), event(4)}, " --filter true", app.ExitDone, 2, 0, 0, 0, 0, 0},
 	}
 	for i, tt := range tests {
 		described := 0
 		g := &fakeGateway{
-			gateway: func() (*sockgatev1.GetGatewayResponse, error) {
+			gateway: func() (*pb.GetGatewayResponse, error) {
 				described++
-				return &sockgatev1.GetGatewayResponse{Cursor: map[bool]string{true: "n.1@0", false: "n.1@4"}[described == 1]}, nil
+				return &pb.GetGatewayResponse{Cursor: map[bool]string{true: "n.1@0", false: "n.1@4"}[described == 1]}, nil
 			},
-			stream: func(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+			stream: func(req *pb.StreamEventsRequest, s eventStream) error {
 				if req.GetAfter() != "n.1@0" || !req.GetScope().GetLocal() { // sequences are of one node
 					t.Errorf("stream after %q, of %v", req.GetAfter(), req.GetScope())
 				}
-				_ = s.Send(&sockgatev1.StreamEventsResponse{Events: tt.events, Cursor: "n.1@4"})
+				_ = s.Send(&pb.StreamEventsResponse{Events: tt.events, Cursor: "n.1@4"})
 				<-s.Context().Done()
 				return nil
 			},

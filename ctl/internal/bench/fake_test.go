@@ -8,25 +8,25 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-type eventStream = grpc.ServerStreamingServer[sockgatev1.StreamEventsResponse]
+type eventStream = grpc.ServerStreamingServer[pb.StreamEventsResponse]
 
 // fakeGateway describes itself and streams events with its functions; everything else is UNIMPLEMENTED.
 type fakeGateway struct {
-	sockgatev1.UnimplementedGatewayServiceServer
+	pb.UnimplementedGatewayServiceServer
 
-	gateway func() (*sockgatev1.GetGatewayResponse, error)
-	stream  func(*sockgatev1.StreamEventsRequest, eventStream) error
+	gateway func() (*pb.GetGatewayResponse, error)
+	stream  func(*pb.StreamEventsRequest, eventStream) error
 }
 
 func (g *fakeGateway) GetGateway(context.Context,
-	*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+	*pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
 	return g.gateway()
 }
 
-func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+func (g *fakeGateway) StreamEvents(req *pb.StreamEventsRequest, s eventStream) error {
 	return g.stream(req, s)
 }
 
@@ -35,7 +35,7 @@ func (g *fakeGateway) serve(t testing.TB) string {
 	t.Helper()
 	listener := ctltest.Listen(t)
 	server := grpc.NewServer()
-	sockgatev1.RegisterGatewayServiceServer(server, g)
+	pb.RegisterGatewayServiceServer(server, g)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() { server.Stop(); serving.Wait() })

@@ -13,7 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	gatewayserver "github.com/sockgate/sockgate/gateway/server"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -179,10 +179,10 @@ func TestBenchIdleCost(t *testing.T) {
 // TestBenchIdleCostNeedsGrowth holds that ctl divides by nothing when connections of others ended meanwhile.
 func TestBenchIdleCostNeedsGrowth(t *testing.T) {
 	asked := uint64(0)
-	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
+	g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) {
 		asked++
-		return &sockgatev1.GetGatewayResponse{Process: &sockgatev1.Process{ResidentBytes: 1 << 20 * asked, HeapBytes: 1},
-			Totals: &sockgatev1.Totals{Connections: 10, Accepted: 10 * asked}}, nil
+		return &pb.GetGatewayResponse{Process: &pb.Process{ResidentBytes: 1 << 20 * asked, HeapBytes: 1},
+			Totals: &pb.Totals{Connections: 10, Accepted: 10 * asked}}, nil
 	}}
 	r := newBenchRun(t.Context(), g.serve(t))
 	code := r.run("idle -c 10 -d 10ms -o json", ctltest.Serve(t, ctltest.Listen(t), ctltest.Echo))

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func benchIdleCommand(a *app.App) *cobra.Command {
@@ -54,8 +54,8 @@ type idleBench struct {
 	lost   atomic.Int64
 	held   time.Duration
 	from   time.Duration
-	before *sockgatev1.GetGatewayResponse // nil where the control plane has not answered
-	after  *sockgatev1.GetGatewayResponse
+	before *pb.GetGatewayResponse // nil where the control plane has not answered
+	after  *pb.GetGatewayResponse
 	why    string // the costs are not known
 }
 
@@ -91,7 +91,7 @@ func (i *idleBench) measure(ctx context.Context) error {
 }
 
 // ask asks the control plane; nil without an answer.
-func (i *idleBench) ask(ctx context.Context) *sockgatev1.GetGatewayResponse {
+func (i *idleBench) ask(ctx context.Context) *pb.GetGatewayResponse {
 	if i.why != "" {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -34,13 +34,13 @@ func (x *broadcastBench) label(ctx context.Context) error {
 	}
 	value := uuid.NewString()
 	for batch := range slices.Chunk(ids, app.MaxIDs) {
-		resp, err := x.client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: batch,
+		resp, err := x.client.SetLabels(ctx, &pb.SetLabelsRequest{ConnectionIds: batch,
 			Set: map[string]string{benchLabel: value}})
 		if err != nil {
 			return err
 		}
 		for _, o := range resp.GetOutcomes() {
-			if o.GetOutcome() != sockgatev1.Outcome_OUTCOME_LABELED {
+			if o.GetOutcome() != pb.Outcome_OUTCOME_LABELED {
 				return fmt.Errorf("%s could not be given a label: %s", o.GetId(), app.OutcomeSentence(o.GetOutcome()))
 			}
 		}
@@ -58,7 +58,7 @@ func (x *broadcastBench) find(ctx context.Context) ([]string, error) {
 			ips[strconv.Quote(tcp.IP.String())] = true
 		}
 	}
-	request := &sockgatev1.ListConnectionsRequest{PageSize: app.MaxIDs}
+	request := &pb.ListConnectionsRequest{PageSize: app.MaxIDs}
 	if len(ips) <= maxAddressTerms {
 		request.Filter = "remote_ip in [" + strings.Join(slices.Sorted(maps.Keys(ips)), ", ") + "]"
 	}
@@ -95,7 +95,7 @@ func (x *broadcastBench) notFound(ctx context.Context, found int) error {
 }
 
 // list walks over the connections once.
-func (x *broadcastBench) list(ctx context.Context, request *sockgatev1.ListConnectionsRequest,
+func (x *broadcastBench) list(ctx context.Context, request *pb.ListConnectionsRequest,
 	ours map[string]bool) (ids []string, err error) {
 	request.PageToken = ""
 	for {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -111,7 +111,7 @@ func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error 
 	if len(o.reason) > maxBanReason {
 		return app.Usagef("--reason has %d bytes; the limit is %d", len(o.reason), maxBanReason)
 	}
-	req := &sockgatev1.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep,
+	req := &pb.AddBanRequest{Target: target, Identity: identity, Reason: o.reason, KeepConnections: o.keep,
 		Scope: a.Scope(&o.scope)}
 	if o.duration > 0 {
 		req.Duration = durationpb.New(o.duration)
@@ -130,7 +130,7 @@ func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error 
 }
 
 // printAddedBan shows the ban and its effect.
-func printAddedBan(a *app.App, resp *sockgatev1.AddBanResponse) error {
+func printAddedBan(a *app.App, resp *pb.AddBanResponse) error {
 	ban := resp.GetBan()
 	switch {
 	case a.Structured():
@@ -147,7 +147,7 @@ func printAddedBan(a *app.App, resp *sockgatev1.AddBanResponse) error {
 }
 
 // banEnd says when a ban ends.
-func banEnd(a *app.App, ban *sockgatev1.Ban) string {
+func banEnd(a *app.App, ban *pb.Ban) string {
 	if ban.GetExpiresAt() == nil {
 		return "never"
 	}
@@ -180,7 +180,7 @@ func banList(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags) error {
 	var rows *banRows
 	var absent app.Absentees
-	req := &sockgatev1.ListBansRequest{PageSize: maxPage, Scope: a.Scope(s)}
+	req := &pb.ListBansRequest{PageSize: maxPage, Scope: a.Scope(s)}
 	for {
 		resp, err := app.Call(ctx, c, app.API.ListBans, req)
 		if err != nil {
@@ -226,7 +226,7 @@ func newBanRows(a *app.App, fleet bool) *banRows {
 }
 
 // add prints one ban, or holds it for the next Flush. A name is printed once, however many nodes have the ban.
-func (r *banRows) add(ban *sockgatev1.Ban) error {
+func (r *banRows) add(ban *pb.Ban) error {
 	a := r.app
 	if a.Output == app.FormatName && r.named[ban.GetTarget()] {
 		return nil
@@ -269,7 +269,7 @@ func banRemove(ctx context.Context, a *app.App, target string, o banOptions) err
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.RemoveBan, &sockgatev1.RemoveBanRequest{Target: target, Identity: identity,
+	resp, err := app.Ask(ctx, a, app.API.RemoveBan, &pb.RemoveBanRequest{Target: target, Identity: identity,
 		Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func banRemove(ctx context.Context, a *app.App, target string, o banOptions) err
 }
 
 // printRemovedBan shows the removed ban; in a fleet a program gets the nodes too.
-func printRemovedBan(a *app.App, resp *sockgatev1.RemoveBanResponse) error {
+func printRemovedBan(a *app.App, resp *pb.RemoveBanResponse) error {
 	if a.Structured() && resp.GetFleet() != nil {
 		return a.PrintMessage(resp)
 	}
@@ -302,7 +302,7 @@ func completeBans(a *app.App) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		found := a.Offer(cmd.Context(), func(ctx context.Context, c *app.Client) (found []cobra.Completion) {
-			resp, _ := c.ListBans(ctx, &sockgatev1.ListBansRequest{PageSize: maxPage})
+			resp, _ := c.ListBans(ctx, &pb.ListBansRequest{PageSize: maxPage})
 			for _, ban := range resp.GetBans() {
 				if strings.HasPrefix(ban.GetTarget(), prefix) {
 					found = append(found, cobra.CompletionWithDesc(ban.GetTarget(), app.Clean(ban.GetReason())))

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The target of a ban is a network or an identity, and ctl does not guess.
@@ -27,10 +27,10 @@ func TestBanAdd(t *testing.T) {
 		{"203.0.113.7 --identity", "203.0.113.7", true, 0},
 	}
 	for _, tt := range tests {
-		var got *sockgatev1.AddBanRequest
-		g := &fakeGateway{addBan: func(req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
+		var got *pb.AddBanRequest
+		g := &fakeGateway{addBan: func(req *pb.AddBanRequest) (*pb.AddBanResponse, error) {
 			got = req
-			return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: req.GetTarget() + "!",
+			return &pb.AddBanResponse{Ban: &pb.Ban{Target: req.GetTarget() + "!",
 				ExpiresAt: ago(-10 * time.Minute)}, Closed: 3, Durable: true}, nil
 		}}
 		run := against(t, g)
@@ -51,8 +51,8 @@ func TestBanAdd(t *testing.T) {
 
 // ctl warns of a ban that a restart would forget.
 func TestBanThatIsNotDurable(t *testing.T) {
-	g := &fakeGateway{addBan: func(req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
-		return &sockgatev1.AddBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32"},
+	g := &fakeGateway{addBan: func(req *pb.AddBanRequest) (*pb.AddBanResponse, error) {
+		return &pb.AddBanResponse{Ban: &pb.Ban{Target: "192.0.2.1/32"},
 			Replaced: !req.GetKeepConnections()}, nil
 	}}
 	note := "ctl: the ban ends with the gateway's process; to keep bans, give the gateway --state-dir\n"
@@ -63,13 +63,13 @@ func TestBanThatIsNotDurable(t *testing.T) {
 
 // bannedPages serves two pages of bans.
 func bannedPages() *fakeGateway {
-	return &fakeGateway{listBans: func(req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
+	return &fakeGateway{listBans: func(req *pb.ListBansRequest) (*pb.ListBansResponse, error) {
 		if req.GetPageToken() == "" {
-			return &sockgatev1.ListBansResponse{NextPageToken: "2", TotalSize: 2, Bans: []*sockgatev1.Ban{
+			return &pb.ListBansResponse{NextPageToken: "2", TotalSize: 2, Bans: []*pb.Ban{
 				{Target: "203.0.113.7/32", Reason: "spam", CreatedBy: "ci", CreatedAt: ago(time.Minute),
 					ExpiresAt: ago(-time.Minute), Refused: 12}}}, nil
 		}
-		return &sockgatev1.ListBansResponse{TotalSize: 2, Bans: []*sockgatev1.Ban{{Target: "spiffe://a/b", Identity: true,
+		return &pb.ListBansResponse{TotalSize: 2, Bans: []*pb.Ban{{Target: "spiffe://a/b", Identity: true,
 			CreatedBy: "\x1b", CreatedAt: ago(0)}}}, nil
 	}}
 }
@@ -98,11 +98,11 @@ func TestBanList(t *testing.T) {
 
 // Removing shows the removed ban; a target that is not banned is not found.
 func TestBanRemove(t *testing.T) {
-	g := &fakeGateway{removeBan: func(req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
+	g := &fakeGateway{removeBan: func(req *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
 		if req.GetIdentity() {
 			return nil, failure(codes.NotFound, fmt.Sprintf("%q is not banned", req.GetTarget()), "BAN_NOT_FOUND", nil)
 		}
-		return &sockgatev1.RemoveBanResponse{Ban: &sockgatev1.Ban{Target: "192.0.2.1/32", Refused: 2}}, nil
+		return &pb.RemoveBanResponse{Ban: &pb.Ban{Target: "192.0.2.1/32", Refused: 2}}, nil
 	}}
 	against(t, g).expect(t, 0,
 		"TARGET         EXPIRES   REASON   BY   REFUSED\n192.0.2.1/32   never     -        -    2\n", "", "ban", "remove",
@@ -134,10 +134,10 @@ func TestBanUsage(t *testing.T) {
 
 // A kick that bans names the banned targets.
 func TestKickBans(t *testing.T) {
-	var got *sockgatev1.KickRequest
-	g := &fakeGateway{kick: func(req *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
+	var got *pb.KickRequest
+	g := &fakeGateway{kick: func(req *pb.KickRequest) (*pb.KickResponse, error) {
 		got = req
-		resp := kickOutcomes(sockgatev1.Outcome_OUTCOME_KICKED)
+		resp := kickOutcomes(pb.Outcome_OUTCOME_KICKED)
 		resp.Banned = []string{"203.0.113.7/32", "spiffe://a"}
 		return resp, nil
 	}}

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // broadcastAttempts bounds how often a broadcast is tried while the gateway is unavailable.
@@ -70,10 +70,10 @@ func broadcast(ctx context.Context, a *app.App, text string, o broadcastOptions)
 	if err != nil {
 		return err
 	}
-	req := &sockgatev1.BroadcastRequest{
+	req := &pb.BroadcastRequest{
 		Data: data, Filter: o.filter, ExcludeIds: o.exclude, RequestId: o.requestID, Scope: a.Scope(&o.scope),
 	}
-	var resp *sockgatev1.BroadcastResponse
+	var resp *pb.BroadcastResponse
 	err = a.WithClient(func(c *app.Client) error {
 		resp, err = broadcastSafely(ctx, a, c, req)
 		return err
@@ -95,7 +95,7 @@ func broadcast(ctx context.Context, a *app.App, text string, o broadcastOptions)
 
 // broadcastSafely tries again while the gateway is unavailable; the request ID keeps it from being carried out twice.
 func broadcastSafely(ctx context.Context, a *app.App, c *app.Client,
-	req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+	req *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 	ctx, cancel := c.Within(ctx, 0)
 	defer cancel()
 	var wait app.RetryDelay
@@ -122,7 +122,7 @@ func sayUncertain(a *app.App, err error, requestID string) {
 	}
 }
 
-func printBroadcast(a *app.App, resp *sockgatev1.BroadcastResponse) error {
+func printBroadcast(a *app.App, resp *pb.BroadcastResponse) error {
 	switch {
 	case a.Structured():
 		return a.PrintMessage(resp)

@@ -8,20 +8,20 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestBroadcast(t *testing.T) {
-	good := &sockgatev1.BroadcastResponse{Matched: 3, Written: 2, Queued: 1}
-	bad := &sockgatev1.BroadcastResponse{Matched: 3, Written: 1, Dropped: 1, Closed: 1, Replayed: true,
-		Failures: []*sockgatev1.TargetOutcome{
-			{Id: "n.1.1", Outcome: sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL}, {Id: "n.1.2",
-				Outcome: sockgatev1.Outcome_OUTCOME_CLOSED, UnsentBytes: 2},
+	good := &pb.BroadcastResponse{Matched: 3, Written: 2, Queued: 1}
+	bad := &pb.BroadcastResponse{Matched: 3, Written: 1, Dropped: 1, Closed: 1, Replayed: true,
+		Failures: []*pb.TargetOutcome{
+			{Id: "n.1.1", Outcome: pb.Outcome_OUTCOME_DROPPED_QUEUE_FULL}, {Id: "n.1.2",
+				Outcome: pb.Outcome_OUTCOME_CLOSED, UnsentBytes: 2},
 		}}
 	badText := "ctl: n.1.1: dropped whole, because its send queue is full\n" +
 		"ctl: n.1.2: the connection is closed or closing (2 bytes were not sent)\nctl: 2 of 3 connections did not get it\n"
 	tests := []struct {
-		resp   *sockgatev1.BroadcastResponse
+		resp   *pb.BroadcastResponse
 		format string
 		code   int
 		stdout string
@@ -36,8 +36,8 @@ func TestBroadcast(t *testing.T) {
 			"[]\nreplayed: false\n", ""},
 	}
 	for _, tt := range tests {
-		var got *sockgatev1.BroadcastRequest
-		g := &fakeGateway{broadcast: func(req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+		var got *pb.BroadcastRequest
+		g := &fakeGateway{broadcast: func(req *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 			got = req
 			return tt.resp, nil
 		}}
@@ -54,11 +54,11 @@ func TestBroadcast(t *testing.T) {
 func TestBroadcastRetriesWithTheSameRequestID(t *testing.T) {
 	for _, requestID := range []string{"7f000001-0000-4000-8000-000000000000", ""} {
 		var ids []string
-		g := &fakeGateway{broadcast: func(req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+		g := &fakeGateway{broadcast: func(req *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 			if ids = append(ids, req.GetRequestId()); len(ids) < 3 {
 				return nil, errBroken
 			}
-			return &sockgatev1.BroadcastResponse{}, nil
+			return &pb.BroadcastResponse{}, nil
 		}}
 		code := against(t, g).run("broadcast", "hi", "--request-id", requestID)
 		if requestID != "" && (code != 0 || strings.Join(ids, " ") != requestID+" "+requestID+" "+requestID) {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 type countOptions struct {
@@ -55,7 +55,7 @@ func count(ctx context.Context, a *app.App, o countOptions) error {
 	if err := o.scope.Check(); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.CountConnections, &sockgatev1.CountConnectionsRequest{Filter: o.filter,
+	resp, err := app.Ask(ctx, a, app.API.CountConnections, &pb.CountConnectionsRequest{Filter: o.filter,
 		State: state, By: o.by, Scope: a.Scope(&o.scope)})
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func count(ctx context.Context, a *app.App, o countOptions) error {
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-func printCount(a *app.App, by string, resp *sockgatev1.CountConnectionsResponse) error {
+func printCount(a *app.App, by string, resp *pb.CountConnectionsResponse) error {
 	switch {
 	case a.Structured():
 		return a.PrintMessage(resp)
@@ -93,7 +93,7 @@ func printCount(a *app.App, by string, resp *sockgatev1.CountConnectionsResponse
 	return a.PrintNodeResults(resp.GetFleet(), "count")
 }
 
-func printGroups(a *app.App, by string, groups []*sockgatev1.ConnectionGroup) error {
+func printGroups(a *app.App, by string, groups []*pb.ConnectionGroup) error {
 	if a.Output == app.FormatName {
 		for _, g := range groups {
 			if err := a.PrintName(app.Clean(g.GetValue())); err != nil {

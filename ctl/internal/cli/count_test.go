@@ -10,19 +10,19 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestCount(t *testing.T) {
-	all := &sockgatev1.CountConnectionsResponse{Count: 1234567, TotalSize: 2000000, Cursor: "edge-1.19ab0d3f1c2@42"}
+	all := &pb.CountConnectionsResponse{Count: 1234567, TotalSize: 2000000, Cursor: "edge-1.19ab0d3f1c2@42"}
 	rooms := proto.CloneOf(all)
-	rooms.Groups = []*sockgatev1.ConnectionGroup{{Value: "lobby", Count: 1000000}, {Count: 234000},
+	rooms.Groups = []*pb.ConnectionGroup{{Value: "lobby", Count: 1000000}, {Count: 234000},
 		{Value: "\x1b[31m", Count: 560}}
 	rooms.Other = 7
 	const more = "ctl: 7 connections more, in smaller groups than these\n"
 	tests := []struct {
 		args   string
-		answer *sockgatev1.CountConnectionsResponse
+		answer *pb.CountConnectionsResponse
 		stdout string
 		stderr string
 	}{
@@ -40,10 +40,10 @@ func TestCount(t *testing.T) {
 		{"count --by labels.room -o json", rooms,
 			`{"count":"1234567","totalSize":"2000000","cursor":"edge-1.19ab0d3f1c2@42","groups":[` +
 				`{"value":"lobby","count":"1000000"},{"value":"","count":"234000"},{"value":"\u001b[31m","count":"560"}],"other":"7"}` + "\n", more},
-		{"count --by state", &sockgatev1.CountConnectionsResponse{}, "STATE   COUNT\n", ""},
+		{"count --by state", &pb.CountConnectionsResponse{}, "STATE   COUNT\n", ""},
 	}
 	for _, tt := range tests {
-		g := &fakeGateway{count: func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
+		g := &fakeGateway{count: func(*pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
 			return tt.answer, nil
 		}}
 		against(t, g).expect(t, app.ExitDone, tt.stdout, tt.stderr, strings.Fields(tt.args)...)
@@ -51,10 +51,10 @@ func TestCount(t *testing.T) {
 }
 
 func TestCountRequest(t *testing.T) {
-	g := &fakeGateway{count: func(req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
-		want := &sockgatev1.CountConnectionsRequest{Filter: "true", State: sockgatev1.ListState_LIST_STATE_ALL,
+	g := &fakeGateway{count: func(req *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+		want := &pb.CountConnectionsRequest{Filter: "true", State: pb.ListState_LIST_STATE_ALL,
 			By:    "labels.x",
-			Scope: &sockgatev1.Scope{NodeTimeout: durationpb.New(4 * time.Second)}}
+			Scope: &pb.Scope{NodeTimeout: durationpb.New(4 * time.Second)}}
 		if !proto.Equal(req, want) {
 			t.Errorf("request %v; expected %v", req, want)
 		}

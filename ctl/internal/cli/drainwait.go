@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // drainWait waits for the drains of nodes of a fleet.
@@ -21,10 +21,10 @@ type drainWait struct {
 }
 
 // newDrainWait awaits the nodes that have answered that they drain.
-func newDrainWait(a *app.App, c *app.Client, f *sockgatev1.FleetResult) *drainWait {
+func newDrainWait(a *app.App, c *app.Client, f *pb.FleetResult) *drainWait {
 	d := &drainWait{app: a, client: c, left: map[string]bool{}, asked: a.Env.Now()}
 	for _, n := range f.GetNodes() {
-		if n.GetStatus() == sockgatev1.NodeStatus_NODE_STATUS_OK {
+		if n.GetStatus() == pb.NodeStatus_NODE_STATUS_OK {
 			d.left[n.GetNode()] = true
 		}
 	}
@@ -35,10 +35,10 @@ func newDrainWait(a *app.App, c *app.Client, f *sockgatev1.FleetResult) *drainWa
 func (d *drainWait) nodes() []string { return slices.Sorted(maps.Keys(d.left)) }
 
 // see takes a batch of events. A node whose last events are lost has gone for good: its drain has ended too.
-func (d *drainWait) see(batch []*sockgatev1.Event) {
+func (d *drainWait) see(batch []*pb.Event) {
 	for _, e := range batch {
-		lost := e.GetGap().GetReason() == sockgatev1.GapReason_GAP_REASON_NODE_LOST
-		if e.GetType() == sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED || lost {
+		lost := e.GetGap().GetReason() == pb.GapReason_GAP_REASON_NODE_LOST
+		if e.GetType() == pb.EventType_EVENT_TYPE_DRAIN_ENDED || lost {
 			delete(d.left, e.GetNode())
 		}
 	}
@@ -56,9 +56,9 @@ func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 	d.asked = d.app.Env.Now()
 	for _, name := range d.nodes() {
 		switch state, known := states[name]; {
-		case !known, state == sockgatev1.NodeState_NODE_STATE_LEFT: // it has ended
+		case !known, state == pb.NodeState_NODE_STATE_LEFT: // it has ended
 			delete(d.left, name)
-		case state == sockgatev1.NodeState_NODE_STATE_UNREACHABLE:
+		case state == pb.NodeState_NODE_STATE_UNREACHABLE:
 			d.app.Say("%s is UNREACHABLE; how its drain went is not known", app.Clean(name))
 			d.lost = true
 			delete(d.left, name)

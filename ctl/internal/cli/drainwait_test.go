@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // The question names everything that is shut down.
@@ -18,16 +18,16 @@ func TestShutdownQuestionOfAFleet(t *testing.T) {
 		"shutdown --all": "Shut ALL 3 nodes of the fleet (edge-1, edge-2 which is DRAINING, edge-3 which is " +
 			"UNREACHABLE) down?",
 	} {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		run := against(t, fleetGateway(&scopes))
 		run.terminal, run.stdin, run.variables = true, strings.NewReader("n\n"), map[string]string{"NO_COLOR": "1"}
 		run.expect(t, app.ExitFailed, "", want+" [y/N] ctl: not confirmed; nothing was done\n", strings.Fields(args)...)
 	}
-	var many []*sockgatev1.Node
+	var many []*pb.Node
 	for n := range 25 {
-		many = append(many, &sockgatev1.Node{Name: fmt.Sprintf("n%d", n), State: sockgatev1.NodeState_NODE_STATE_LIVE})
+		many = append(many, &pb.Node{Name: fmt.Sprintf("n%d", n), State: pb.NodeState_NODE_STATE_LIVE})
 	}
-	many = append(many, &sockgatev1.Node{Name: "gone", State: sockgatev1.NodeState_NODE_STATE_LEFT})
+	many = append(many, &pb.Node{Name: "gone", State: pb.NodeState_NODE_STATE_LEFT})
 	if text := allNodesText(many); !strings.HasPrefix(text, "ALL 25 nodes of the fleet (n0, n1, ") ||
 		!strings.HasSuffix(text, ", n19, and 5 more)") || strings.Contains(text, "gone") {
 		t.Error(text)
@@ -35,15 +35,15 @@ func TestShutdownQuestionOfAFleet(t *testing.T) {
 }
 
 // drained is a DRAIN_ENDED of a node.
-func drained(node string) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0),
-		Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{}}}
+func drained(node string) *pb.Event {
+	return &pb.Event{Node: node, Type: pb.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0),
+		Details: &pb.Event_Drain{Drain: &pb.DrainDetails{}}}
 }
 
 // gone is the GAP of a node whose last events are lost.
-func gone(node string) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: node, Type: sockgatev1.EventType_EVENT_TYPE_GAP, Time: ago(0),
-		Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}}
+func gone(node string) *pb.Event {
+	return &pb.Event{Node: node, Type: pb.EventType_EVENT_TYPE_GAP, Time: ago(0),
+		Details: &pb.Event_Gap{Gap: &pb.GapDetails{Reason: pb.GapReason_GAP_REASON_NODE_LOST}}}
 }
 
 // ctl waits until the drain of each node has ended, or until no event about it can come any more.
@@ -56,42 +56,42 @@ func TestShutdownWaitsForNodes(t *testing.T) {
 		}
 		return text
 	}
-	of := func(cursor string, events ...*sockgatev1.Event) *sockgatev1.StreamEventsResponse {
-		return &sockgatev1.StreamEventsResponse{Cursor: cursor, Events: events}
+	of := func(cursor string, events ...*pb.Event) *pb.StreamEventsResponse {
+		return &pb.StreamEventsResponse{Cursor: cursor, Events: events}
 	}
 	const cursor = "edge-1.1@3,edge-2.1@2"
 	both := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))
 	tests := []struct {
 		name    string
-		fleet   *sockgatev1.FleetResult
-		states  map[string]sockgatev1.NodeState
-		batches []*sockgatev1.StreamEventsResponse
+		fleet   *pb.FleetResult
+		states  map[string]pb.NodeState
+		batches []*pb.StreamEventsResponse
 		code    int
 		stdout  string
 		stderr  string
 	}{
-		{"both end", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live},
-			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")),
+		{"both end", both, map[string]pb.NodeState{"edge-1": live, "edge-2": live},
+			[]*pb.StreamEventsResponse{of(cursor, drained("edge-2")), of(cursor, drained("edge-1")),
 				of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-2", "edge-1"), ""},
-		{"one was not reached", silentThird(nil, nil), nil, []*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-2"),
+		{"one was not reached", silentThird(nil, nil), nil, []*pb.StreamEventsResponse{of(cursor, drained("edge-2"),
 			drained("edge-1")), of(cursor, drained("edge-9"))}, app.ExitPartial,
 			ended("edge-2", "edge-1"), silentText},
-		{"the last events of one are lost", both, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live},
-			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")),
+		{"the last events of one are lost", both, map[string]pb.NodeState{"edge-1": live, "edge-2": live},
+			[]*pb.StreamEventsResponse{of(cursor, drained("edge-1")),
 				of(cursor, gone("edge-2")), of(cursor, drained("edge-9"))}, app.ExitDone, ended("edge-1") +
 				"10:31:02.123  GAP               edge-2  events missed: NODE_LOST\n", ""},
-		{"one leaves unheard", both, map[string]sockgatev1.NodeState{"edge-2": left},
-			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitDone, ended("edge-1"), ""},
-		{"one is cut off", both, map[string]sockgatev1.NodeState{"edge-2": dead},
-			[]*sockgatev1.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitPartial, ended("edge-1"),
+		{"one leaves unheard", both, map[string]pb.NodeState{"edge-2": left},
+			[]*pb.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitDone, ended("edge-1"), ""},
+		{"one is cut off", both, map[string]pb.NodeState{"edge-2": dead},
+			[]*pb.StreamEventsResponse{of(cursor, drained("edge-1")), of(cursor)}, app.ExitPartial, ended("edge-1"),
 			"ctl: edge-2 is UNREACHABLE; how its drain went is not known\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fleetStream{end: cursor, absent: tt.fleet, states: tt.states, batches: tt.batches}
 			g := s.gateway()
-			g.shutdown = func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
-				return &sockgatev1.ShutdownResponse{Connections: 5, Deadline: ago(0), Fleet: tt.fleet}, nil
+			g.shutdown = func(*pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
+				return &pb.ShutdownResponse{Connections: 5, Deadline: ago(0), Fleet: tt.fleet}, nil
 			}
 			run := against(t, g)
 			run.now = ticking()
@@ -113,17 +113,17 @@ func TestShutdownEndsWithTheGatewayThatIsAsked(t *testing.T) {
 	} {
 		s := &fleetStream{end: "edge-1.1@3,edge-2.1@2", absent: both}
 		g := s.gateway()
-		var got *sockgatev1.StreamEventsRequest
-		g.stream = func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
+		var got *pb.StreamEventsRequest
+		g.stream = func(r *pb.StreamEventsRequest, s eventStream) error {
 			got = r
-			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "edge-1.1@9", Events: []*sockgatev1.Event{drained("edge-1")}})
+			return s.Send(&pb.StreamEventsResponse{Cursor: "edge-1.1@9", Events: []*pb.Event{drained("edge-1")}})
 		}
-		g.shutdown = func(r *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+		g.shutdown = func(r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 			fleet := both
 			if r.GetScope().GetLocal() {
 				fleet = fleetOf(both.GetNodes()[0])
 			}
-			return &sockgatev1.ShutdownResponse{Fleet: fleet}, nil
+			return &pb.ShutdownResponse{Fleet: fleet}, nil
 		}
 		run := against(t, g)
 		if code := run.run("shutdown", "--yes", "--wait", args); code != app.ExitDone || run.stderr.String() != want {

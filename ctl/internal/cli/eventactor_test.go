@@ -8,44 +8,44 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // controlEvent is a CONTROL event with these details.
-func controlEvent(d *sockgatev1.ControlDetails) *sockgatev1.Event {
-	return &sockgatev1.Event{Time: timestamppb.New(testNow()), Type: sockgatev1.EventType_EVENT_TYPE_CONTROL,
-		Details: &sockgatev1.Event_Control{Control: d}}
+func controlEvent(d *pb.ControlDetails) *pb.Event {
+	return &pb.Event{Time: timestamppb.New(testNow()), Type: pb.EventType_EVENT_TYPE_CONTROL,
+		Details: &pb.Event_Control{Control: d}}
 }
 
 // A line of an audit has the caller, the verb, the proof and the source; of a caller without proof, only the address. A
 // foreign text cannot be taken for more than one field.
 func TestControlLines(t *testing.T) {
 	tests := []struct {
-		details *sockgatev1.ControlDetails
+		details *pb.ControlDetails
 		format  string
 		want    string
 	}{
-		{&sockgatev1.ControlDetails{Verb: "UpdateLimits", Actor: "ci", Proof: "token", Role: "ADMIN",
+		{&pb.ControlDetails{Verb: "UpdateLimits", Actor: "ci", Proof: "token", Role: "ADMIN",
 			SourceAddress: "192.0.2.1:5",
 			Changes:       map[string]string{"max_connections": "100", "allow": "10.0.0.0/8, ::1/128"}}, "table",
 			`UpdateLimits by=ci proof=token role=ADMIN from=192.0.2.1:5 allow="10.0.0.0/8, ::1/128" max-connections="100"`},
-		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "spiffe://a/b", Proof: "certificate", Role: "OPERATOR",
+		{&pb.ControlDetails{Verb: "AddBan", Actor: "spiffe://a/b", Proof: "certificate", Role: "OPERATOR",
 			SourceAddress: "192.0.2.1:5", Ban: "203.0.113.7/32",
 			Reason: "spam", Matched: 2, Outcomes: map[string]uint64{"KICKED": 2}}, "table",
 			`AddBan by=spiffe://a/b proof=certificate role=OPERATOR from=192.0.2.1:5 ban=203.0.113.7/32 matched=2 KICKED=2 reason="spam"`},
-		{&sockgatev1.ControlDetails{Verb: "RemoveBan", Actor: "uid:1000", Proof: "unix", Role: "ADMIN", Ban: "a\x1b"},
+		{&pb.ControlDetails{Verb: "RemoveBan", Actor: "uid:1000", Proof: "unix", Role: "ADMIN", Ban: "a\x1b"},
 			"table",
 			`RemoveBan by=uid:1000 proof=unix role=ADMIN ban=a\x1b`},
-		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN",
+		{&pb.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN",
 			SourceAddress: "127.0.0.1:5", Ban: "10m"}, "table",
 			`Kick by=127.0.0.1:5 ban=10m matched=0`},
-		{&sockgatev1.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN",
+		{&pb.ControlDetails{Verb: "Kick", Actor: "127.0.0.1:5", Proof: "none", Role: "ADMIN",
 			SourceAddress: "127.0.0.1:5", Ban: "10m"}, "wide",
 			`Kick by=127.0.0.1:5 proof=none role=ADMIN from=127.0.0.1:5 ban=10m matched=0`},
-		{&sockgatev1.ControlDetails{Verb: "AddBan", Actor: "ann role=ADMIN", Proof: "certificate", Role: "OPERATOR",
+		{&pb.ControlDetails{Verb: "AddBan", Actor: "ann role=ADMIN", Proof: "certificate", Role: "OPERATOR",
 			Ban: `x by="root"`, RequestId: "1 matched=9"},
 			"table", `AddBan by="ann role=ADMIN" proof=certificate role=OPERATOR ban="x by=\"root\"" request-id="1 matched=9"`},
-		{&sockgatev1.ControlDetails{Verb: "Shutdown", Actor: "SIGTERM"}, "table", `Shutdown by=SIGTERM matched=0`},
+		{&pb.ControlDetails{Verb: "Shutdown", Actor: "SIGTERM"}, "table", `Shutdown by=SIGTERM matched=0`},
 	}
 	for _, tt := range tests {
 		run := against(t, serveEvents(controlEvent(tt.details)))
@@ -63,16 +63,16 @@ func TestPeerIsShown(t *testing.T) {
 		"gw.example.org"
 	c.PeerIdentity, c.ProxyAddress = "spiffe://a/b", "10.0.0.2:4242"
 	want := " tls=TLS1.3 identity=spiffe://a/b proxy=10.0.0.2:4242"
-	for _, eventType := range []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED,
-		sockgatev1.EventType_EVENT_TYPE_PRESENT} {
-		run := against(t, serveEvents(&sockgatev1.Event{Time: ago(0), Type: eventType, Connection: c}))
+	for _, eventType := range []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED,
+		pb.EventType_EVENT_TYPE_PRESENT} {
+		run := against(t, serveEvents(&pb.Event{Time: ago(0), Type: eventType, Connection: c}))
 		if code := run.run("events"); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), want+"\n") {
 			t.Errorf("exit code %d: %s", code, run.stdout)
 		}
 	}
-	g := &fakeGateway{list: pages(c), get: func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse,
+	g := &fakeGateway{list: pages(c), get: func(*pb.GetConnectionRequest) (*pb.GetConnectionResponse,
 		error) {
-		return &sockgatev1.GetConnectionResponse{Connection: c}, nil
+		return &pb.GetConnectionResponse{Connection: c}, nil
 	}}
 	for _, words := range []string{"list -o wide", "get n.1.1 -o wide"} {
 		run := against(t, g)
@@ -89,12 +89,12 @@ func TestPeerIsShown(t *testing.T) {
 
 // An identity that is known to have no role is shown as such.
 func TestCallerText(t *testing.T) {
-	for want, c := range map[string]*sockgatev1.Caller{
+	for want, c := range map[string]*pb.Caller{
 		"":                                    nil,
-		"127.0.0.1:5, not proven, role admin": {Identity: "127.0.0.1:5", Proof: "none", Role: sockgatev1.Role_ROLE_ADMIN},
+		"127.0.0.1:5, not proven, role admin": {Identity: "127.0.0.1:5", Proof: "none", Role: pb.Role_ROLE_ADMIN},
 		"spiffe://a, proven by certificate, role none": {Identity: "spiffe://a", Proof: "certificate"},
 		"uid:1000, proven by unix, role viewer": {Identity: "uid:1000", Proof: "unix",
-			Role: sockgatev1.Role_ROLE_VIEWER},
+			Role: pb.Role_ROLE_VIEWER},
 	} {
 		if got := callerText(c); got != want {
 			t.Errorf("%s: got %q, want %q", fmt.Sprint(c), got, want)

@@ -13,75 +13,75 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	"github.com/sockgate/sockgate/ctl/internal/events"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // sampleEvents has one event of every type, in the order of the contract.
-func sampleEvents() []*sockgatev1.Event {
+func sampleEvents() []*pb.Event {
 	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.42")
-	listener := &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
-	backpressure := &sockgatev1.Event_Backpressure{Backpressure: &sockgatev1.BackpressureDetails{Paused: durationpb.New(
+	listener := &pb.Event_Listener{Listener: &pb.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
+	backpressure := &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(
 		250 * time.Millisecond), QueuedBytes: 70000}}
-	drain := &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Deadline: ago(0), Connections: 2,
+	drain := &pb.Event_Drain{Drain: &pb.DrainDetails{Deadline: ago(0), Connections: 2,
 		EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
-	member := func(message string, silent time.Duration) *sockgatev1.Event_Member {
-		d := &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab", Version: "v1.2.3", Message: message,
+	member := func(message string, silent time.Duration) *pb.Event_Member {
+		d := &pb.NodeDetails{Node: "edge-3", Incarnation: "19ab", Version: "v1.2.3", Message: message,
 			Connections: 12, EventHead: 99}
 		if silent > 0 {
 			d.Silent = durationpb.New(silent)
 		}
-		return &sockgatev1.Event_Member{Member: d}
+		return &pb.Event_Member{Member: d}
 	}
-	events := []*sockgatev1.Event{
+	events := []*pb.Event{
 		{Details: listener},
-		{Connection: open, Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
-		{Connection: open, Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte("More Axes\n"),
+		{Connection: open, Details: &pb.Event_Connected{Connected: &pb.ConnectedDetails{Connections: 3}}},
+		{Connection: open, Details: &pb.Event_Data{Data: &pb.DataDetails{Data: []byte("More Axes\n"),
 			TotalBytes: 10}}},
 		{Connection: open},
-		{Connection: open, Details: &sockgatev1.Event_IdleTimeout{IdleTimeout: &sockgatev1.IdleTimeoutDetails{
+		{Connection: open, Details: &pb.Event_IdleTimeout{IdleTimeout: &pb.IdleTimeoutDetails{
 			Idle: durationpb.New(500 * time.Millisecond), Closing: true}}},
 		{Connection: open, Details: backpressure},
 		{Connection: open, Details: backpressure},
-		{Details: &sockgatev1.Event_Error{Error: &sockgatev1.ErrorDetails{
-			Operation: sockgatev1.ErrorOperation_ERROR_OPERATION_ACCEPT, Message: "too many open files", Count: 9,
+		{Details: &pb.Event_Error{Error: &pb.ErrorDetails{
+			Operation: pb.ErrorOperation_ERROR_OPERATION_ACCEPT, Message: "too many open files", Count: 9,
 			Listener: "game"}}},
-		{Connection: closed, Details: &sockgatev1.Event_Closed{Closed: &sockgatev1.ClosedDetails{
-			Reason: sockgatev1.CloseReason_CLOSE_REASON_KICKED, Lifetime: durationpb.New(3 * time.Minute), Connections: 2,
+		{Connection: closed, Details: &pb.Event_Closed{Closed: &pb.ClosedDetails{
+			Reason: pb.CloseReason_CLOSE_REASON_KICKED, Lifetime: durationpb.New(3 * time.Minute), Connections: 2,
 			UnsentBytes: 1, DiscardedBytes: 2}}},
 		{Details: listener},
 		{Details: drain},
 		{Details: drain},
 		{Details: drain},
-		{Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{
+		{Details: &pb.Event_Control{Control: &pb.ControlDetails{
 			Verb: "Broadcast", Actor: "127.0.0.1:1", Filter: `id != "x"`, ConnectionIds: []string{"a",
 				"b"}, Reason: "r", RequestId: "u", Matched: 3,
 			Outcomes: map[string]uint64{"WRITTEN": 2, "CLOSED": 1}, DataBytes: 5,
 		}}},
 		{Connection: open},
-		{Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1,
+		{Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: 1,
 			Cursor: "19ab0d3f1c2.7"}}},
-		{Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
-			Reason: sockgatev1.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
-		{Details: &sockgatev1.Event_Refused{Refused: &sockgatev1.RefusedDetails{
-			Reason: sockgatev1.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
+		{Details: &pb.Event_Gap{Gap: &pb.GapDetails{From: 3, To: 8,
+			Reason: pb.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
+		{Details: &pb.Event_Refused{Refused: &pb.RefusedDetails{
+			Reason: pb.CloseReason_CLOSE_REASON_IP_LIMIT, Listener: "game", Count: 12,
 			Message: "20 connections from 203.0.113.7", RemoteAddress: "203.0.113.7:4242"}}},
 		{Details: member("first heard of", 0)},
 		{Details: member("", 5200*time.Millisecond)},
 		{Details: member("it is not asked any more", 10*time.Second)},
 		{Details: member("", 12*time.Second)},
-		{Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: "edge-3", Incarnation: "19ab",
+		{Details: &pb.Event_Member{Member: &pb.NodeDetails{Node: "edge-3", Incarnation: "19ab",
 			Message: "it said that it\nleaves"}}},
 	}
 	for i, e := range events {
 		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()),
-			sockgatev1.EventType(i+1)
+			pb.EventType(i+1)
 	}
 	return events
 }
 
-func serveEvents(events ...*sockgatev1.Event) *fakeGateway {
-	return &fakeGateway{stream: func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
-		return s.Send(&sockgatev1.StreamEventsResponse{Events: events, Cursor: "c.1"})
+func serveEvents(events ...*pb.Event) *fakeGateway {
+	return &fakeGateway{stream: func(_ *pb.StreamEventsRequest, s eventStream) error {
+		return s.Send(&pb.StreamEventsResponse{Events: events, Cursor: "c.1"})
 	}}
 }
 
@@ -148,13 +148,13 @@ func TestEventColour(t *testing.T) {
 }
 
 func TestEventDataEncodings(t *testing.T) {
-	data := func(id, text string, total int) *sockgatev1.Event {
-		return &sockgatev1.Event{
-			Time: ago(0), Type: sockgatev1.EventType_EVENT_TYPE_DATA, Connection: &sockgatev1.Connection{Id: id},
-			Details: &sockgatev1.Event_Data{Data: &sockgatev1.DataDetails{Data: []byte(text), TotalBytes: uint64(total)}},
+	data := func(id, text string, total int) *pb.Event {
+		return &pb.Event{
+			Time: ago(0), Type: pb.EventType_EVENT_TYPE_DATA, Connection: &pb.Connection{Id: id},
+			Details: &pb.Event_Data{Data: &pb.DataDetails{Data: []byte(text), TotalBytes: uint64(total)}},
 		}
 	}
-	events := []*sockgatev1.Event{
+	events := []*pb.Event{
 		data("a", "h\xc3", 2), data("b", "\xe2\x82", 2), data("a", "\xa9", 1), data("b", "\xac\x1b", 2), data("a", "x\xc3",
 			900), data("a", "\xa9", 1),
 	}
@@ -175,9 +175,9 @@ func TestEventDataEncodings(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	var filter string
-	g := &fakeGateway{list: func(req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+	g := &fakeGateway{list: func(req *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 		filter = req.GetFilter()
-		resp := &sockgatev1.ListConnectionsResponse{}
+		resp := &pb.ListConnectionsResponse{}
 		for n := range 150 {
 			resp.Connections = append(resp.Connections, testConnection(fmt.Sprintf("edge-1.6a.%d", n+1)))
 		}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestExitCodeOfEveryStatus(t *testing.T) {
@@ -27,8 +27,8 @@ func TestExitCodeOfEveryStatus(t *testing.T) {
 		codes.Unavailable: 6, codes.DataLoss: 1, codes.Unauthenticated: 5,
 	}
 	for code, exit := range want {
-		g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-			return &sockgatev1.GetGatewayResponse{}, status.Error(code, "because")
+		g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) {
+			return &pb.GetGatewayResponse{}, status.Error(code, "because")
 		}}
 		run := against(t, g)
 		if got := run.run("info"); got != exit {
@@ -42,12 +42,12 @@ func TestExitCodeOfEveryStatus(t *testing.T) {
 
 func TestExitCodeOfEveryOutcome(t *testing.T) {
 	want := []int{1, 0, 0, 1, 1, 4, 1, 4, 0, 0, 0, 0, 1, 2, 4, 1, 1, 1}
-	if len(want) != len(sockgatev1.Outcome_name) {
-		t.Fatalf("%d exit codes for %d outcomes", len(want), len(sockgatev1.Outcome_name))
+	if len(want) != len(pb.Outcome_name) {
+		t.Fatalf("%d exit codes for %d outcomes", len(want), len(pb.Outcome_name))
 	}
-	for n := range sockgatev1.Outcome_name {
-		if got := app.OutcomeExitCode(sockgatev1.Outcome(n)); got != want[n] {
-			t.Errorf("%s: exit code %d, want %d", sockgatev1.Outcome(n), got, want[n])
+	for n := range pb.Outcome_name {
+		if got := app.OutcomeExitCode(pb.Outcome(n)); got != want[n] {
+			t.Errorf("%s: exit code %d, want %d", pb.Outcome(n), got, want[n])
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestDeadlineWhileConnectingIsUnreachable(t *testing.T) {
 func TestDeadlineOfASlowGatewayIsAFailure(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
-	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { <-release; return nil, errBroken }}
+	g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) { <-release; return nil, errBroken }}
 	run := against(t, g)
 	run.expect(t, app.ExitFailed, "", "ctl: the gateway at GATEWAY did not answer in time; allow it more with --timeout\n",
 		"info", "--timeout", "300ms")
@@ -122,11 +122,11 @@ func TestErrorTexts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g := &fakeGateway{list: func(*sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+			g := &fakeGateway{list: func(*pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 				return nil, tt.err
 			}}
 			against(t, g).expect(t, tt.code, "", tt.stderr, "list", "--filter", tt.filter)
-			g.stream = func(*sockgatev1.StreamEventsRequest, eventStream) error { return tt.err }
+			g.stream = func(*pb.StreamEventsRequest, eventStream) error { return tt.err }
 			against(t, g).expect(t, tt.code, "", tt.stderr, "events", "--filter", tt.filter)
 		})
 	}
@@ -208,18 +208,18 @@ func TestUsageErrors(t *testing.T) {
 
 // A reader that has closed the output, as `head` does, is no failure.
 func TestBrokenPipeIsQuiet(t *testing.T) {
-	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse,
+	run := against(t, &fakeGateway{gateway: func() (*pb.GetGatewayResponse,
 		error) {
-		return &sockgatev1.GetGatewayResponse{}, nil
+		return &pb.GetGatewayResponse{}, nil
 	}})
 	run.stdout.FailWith(fmt.Errorf("write /dev/stdout: %w", syscall.EPIPE))
 	run.expect(t, app.ExitFailed, "", "", "info")
 }
 
 func TestFullDiskIsNotQuiet(t *testing.T) {
-	run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse,
+	run := against(t, &fakeGateway{gateway: func() (*pb.GetGatewayResponse,
 		error) {
-		return &sockgatev1.GetGatewayResponse{}, nil
+		return &pb.GetGatewayResponse{}, nil
 	}})
 	run.stdout.FailWith(errors.New("no space left on device"))
 	run.expect(t, app.ExitFailed, "", "ctl: no space left on device\n", "info")
@@ -229,7 +229,7 @@ func TestInterruptOfACall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	release := make(chan struct{})
 	defer close(release)
-	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
+	g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) {
 		cancel()
 		<-release
 		return nil, errBroken

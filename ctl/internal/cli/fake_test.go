@@ -19,35 +19,35 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // fakeGateway answers with its functions; a method without one is UNIMPLEMENTED.
 type fakeGateway struct {
-	sockgatev1.UnimplementedGatewayServiceServer
+	pb.UnimplementedGatewayServiceServer
 
-	list      func(*sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error)
-	count     func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error)
-	get       func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error)
-	send      func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error)
-	broadcast func(*sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error)
-	kick      func(*sockgatev1.KickRequest) (*sockgatev1.KickResponse, error)
-	labels    func(*sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error)
-	shutdown  func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error)
-	stream    func(*sockgatev1.StreamEventsRequest, eventStream) error
-	gateway   func() (*sockgatev1.GetGatewayResponse, error)
+	list      func(*pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error)
+	count     func(*pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error)
+	get       func(*pb.GetConnectionRequest) (*pb.GetConnectionResponse, error)
+	send      func(*pb.SendRequest) (*pb.SendResponse, error)
+	broadcast func(*pb.BroadcastRequest) (*pb.BroadcastResponse, error)
+	kick      func(*pb.KickRequest) (*pb.KickResponse, error)
+	labels    func(*pb.SetLabelsRequest) (*pb.SetLabelsResponse, error)
+	shutdown  func(*pb.ShutdownRequest) (*pb.ShutdownResponse, error)
+	stream    func(*pb.StreamEventsRequest, eventStream) error
+	gateway   func() (*pb.GetGatewayResponse, error)
 	// in place of gateway, where the request matters
-	info      func(*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error)
-	limits    func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error)
-	update    func(*sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error)
-	addBan    func(*sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error)
-	listBans  func(*sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error)
-	removeBan func(*sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error)
-	nodes     func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error)
-	forget    func(*sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error)
+	info      func(*pb.GetGatewayRequest) (*pb.GetGatewayResponse, error)
+	limits    func(*pb.GetLimitsRequest) (*pb.GetLimitsResponse, error)
+	update    func(*pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error)
+	addBan    func(*pb.AddBanRequest) (*pb.AddBanResponse, error)
+	listBans  func(*pb.ListBansRequest) (*pb.ListBansResponse, error)
+	removeBan func(*pb.RemoveBanRequest) (*pb.RemoveBanResponse, error)
+	nodes     func(*pb.ListNodesRequest) (*pb.ListNodesResponse, error)
+	forget    func(*pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error)
 }
 
-type eventStream = grpc.ServerStreamingServer[sockgatev1.StreamEventsResponse]
+type eventStream = grpc.ServerStreamingServer[pb.StreamEventsResponse]
 
 // answer calls f, or is UNIMPLEMENTED without one.
 func answer[Q, R any](f func(Q) (R, error), req Q) (R, error) {
@@ -59,44 +59,44 @@ func answer[Q, R any](f func(Q) (R, error), req Q) (R, error) {
 }
 
 func (g *fakeGateway) ListConnections(_ context.Context,
-	req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+	req *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 	return answer(g.list, req)
 }
 
 func (g *fakeGateway) CountConnections(_ context.Context,
-	req *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
+	req *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
 	return answer(g.count, req)
 }
 
 func (g *fakeGateway) GetConnection(_ context.Context,
-	req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+	req *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
 	return answer(g.get, req)
 }
 
-func (g *fakeGateway) Send(_ context.Context, req *sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
+func (g *fakeGateway) Send(_ context.Context, req *pb.SendRequest) (*pb.SendResponse, error) {
 	return answer(g.send, req)
 }
 
 func (g *fakeGateway) Broadcast(_ context.Context,
-	req *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+	req *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 	return answer(g.broadcast, req)
 }
 
-func (g *fakeGateway) Kick(_ context.Context, req *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
+func (g *fakeGateway) Kick(_ context.Context, req *pb.KickRequest) (*pb.KickResponse, error) {
 	return answer(g.kick, req)
 }
 
 func (g *fakeGateway) SetLabels(_ context.Context,
-	req *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
+	req *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
 	return answer(g.labels, req)
 }
 
 func (g *fakeGateway) Shutdown(_ context.Context,
-	req *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+	req *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	return answer(g.shutdown, req)
 }
 
-func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+func (g *fakeGateway) StreamEvents(req *pb.StreamEventsRequest, s eventStream) error {
 	if g.stream == nil {
 		return status.Error(codes.Unimplemented, "the fake has no events")
 	}
@@ -104,47 +104,47 @@ func (g *fakeGateway) StreamEvents(req *sockgatev1.StreamEventsRequest, s eventS
 }
 
 func (g *fakeGateway) GetGateway(_ context.Context,
-	req *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+	req *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
 	if g.info != nil {
 		return g.info(req)
 	}
 	if g.gateway == nil {
-		return &sockgatev1.GetGatewayResponse{Cursor: "c.0"}, nil // streams begin behind it
+		return &pb.GetGatewayResponse{Cursor: "c.0"}, nil // streams begin behind it
 	}
 	return g.gateway()
 }
 
 func (g *fakeGateway) GetLimits(_ context.Context,
-	req *sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
+	req *pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
 	return answer(g.limits, req)
 }
 
 func (g *fakeGateway) UpdateLimits(_ context.Context,
-	req *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
+	req *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
 	return answer(g.update, req)
 }
 
-func (g *fakeGateway) AddBan(_ context.Context, req *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
+func (g *fakeGateway) AddBan(_ context.Context, req *pb.AddBanRequest) (*pb.AddBanResponse, error) {
 	return answer(g.addBan, req)
 }
 
 func (g *fakeGateway) ListBans(_ context.Context,
-	req *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
+	req *pb.ListBansRequest) (*pb.ListBansResponse, error) {
 	return answer(g.listBans, req)
 }
 
 func (g *fakeGateway) RemoveBan(_ context.Context,
-	req *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
+	req *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
 	return answer(g.removeBan, req)
 }
 
 func (g *fakeGateway) ListNodes(_ context.Context,
-	req *sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+	req *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 	return answer(g.nodes, req)
 }
 
 func (g *fakeGateway) ForgetNode(_ context.Context,
-	req *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
+	req *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
 	return answer(g.forget, req)
 }
 
@@ -153,7 +153,7 @@ func (g *fakeGateway) serve(t testing.TB, options ...grpc.ServerOption) string {
 	t.Helper()
 	listener := ctltest.Listen(t)
 	server := grpc.NewServer(options...)
-	sockgatev1.RegisterGatewayServiceServer(server, g)
+	pb.RegisterGatewayServiceServer(server, g)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() { server.Stop(); wg.Wait() })
@@ -242,21 +242,21 @@ func (i *invocation) expect(t testing.TB, code int, stdout, stderr string, args 
 // ago is a time before testNow.
 func ago(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(testNow().Add(-d)) }
 
-func testConnection(id string) *sockgatev1.Connection {
-	return &sockgatev1.Connection{
+func testConnection(id string) *pb.Connection {
+	return &pb.Connection{
 		Id: id, Node: "edge-1", Listener: "game", RemoteAddress: "127.0.0.1:50612", LocalAddress: "127.0.0.1:8017",
 		ConnectedAt: ago(192 * time.Second), LastActiveAt: ago(1500 * time.Millisecond),
 		BytesReceived: 1536, BytesSent: 20, QueuedBytes: 3 << 20,
-		State:  sockgatev1.ConnectionState_CONNECTION_STATE_OPEN,
+		State:  pb.ConnectionState_CONNECTION_STATE_OPEN,
 		Labels: map[string]string{"room": "7", "a": "\x1b[31m"},
 	}
 }
 
-func closedConnection(id string) *sockgatev1.Connection {
+func closedConnection(id string) *pb.Connection {
 	c := testConnection(id)
-	c.State = sockgatev1.ConnectionState_CONNECTION_STATE_CLOSED
+	c.State = pb.ConnectionState_CONNECTION_STATE_CLOSED
 	c.ClosedAt = ago(12 * time.Second)
-	c.CloseReason = sockgatev1.CloseReason_CLOSE_REASON_KICKED
+	c.CloseReason = pb.CloseReason_CLOSE_REASON_KICKED
 	c.CloseText, c.ClosedBy, c.Labels = "spam", "127.0.0.1:1", nil
 	return c
 }

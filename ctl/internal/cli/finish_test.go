@@ -8,31 +8,31 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // fleetStream is a fleet whose nodes have events: it scripts the stream, and the nodes' states meanwhile.
 type fleetStream struct {
-	end     string                             // the cursor of now
-	absent  *sockgatev1.FleetResult            // of the count that asks the nodes for their positions
-	states  map[string]sockgatev1.NodeState    // of ListNodes; a node that is not there is not known
-	batches []*sockgatev1.StreamEventsResponse // the last is sent for ever
-	asked   int                                // how often ListNodes was called
-	request *sockgatev1.StreamEventsRequest    // the stream's
-	fail    error                              // of ListNodes
+	end     string                     // the cursor of now
+	absent  *pb.FleetResult            // of the count that asks the nodes for their positions
+	states  map[string]pb.NodeState    // of ListNodes; a node that is not there is not known
+	batches []*pb.StreamEventsResponse // the last is sent for ever
+	asked   int                        // how often ListNodes was called
+	request *pb.StreamEventsRequest    // the stream's
+	fail    error                      // of ListNodes
 }
 
 func (s *fleetStream) gateway() *fakeGateway {
 	return &fakeGateway{
-		gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-			return &sockgatev1.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@3",
-				FleetInfo: &sockgatev1.FleetInfo{Name: "shop"}}, nil
+		gateway: func() (*pb.GetGatewayResponse, error) {
+			return &pb.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@3",
+				FleetInfo: &pb.FleetInfo{Name: "shop"}}, nil
 		},
-		count: func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
-			return &sockgatev1.CountConnectionsResponse{Cursor: s.end, Fleet: s.absent}, nil
+		count: func(*pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
+			return &pb.CountConnectionsResponse{Cursor: s.end, Fleet: s.absent}, nil
 		},
 		nodes: s.list,
-		stream: func(r *sockgatev1.StreamEventsRequest, to eventStream) error {
+		stream: func(r *pb.StreamEventsRequest, to eventStream) error {
 			s.request = r
 			for i := 0; ; i = min(i+1, len(s.batches)-1) {
 				if err := to.Send(s.batches[i]); err != nil || to.Context().Err() != nil {
@@ -43,9 +43,9 @@ func (s *fleetStream) gateway() *fakeGateway {
 	}
 }
 
-func (s *fleetStream) list(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+func (s *fleetStream) list(*pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 	s.asked++
-	resp := &sockgatev1.ListNodesResponse{}
+	resp := &pb.ListNodesResponse{}
 	for _, n := range threeNodes() {
 		if state, known := s.states[n.GetName()]; known {
 			n.State = state
@@ -62,11 +62,11 @@ func ticking() func() time.Time {
 }
 
 // batch is a response with a LISTENING event of a node, or a heartbeat for no node.
-func batch(cursor, node string) *sockgatev1.StreamEventsResponse {
-	r := &sockgatev1.StreamEventsResponse{Cursor: cursor}
+func batch(cursor, node string) *pb.StreamEventsResponse {
+	r := &pb.StreamEventsResponse{Cursor: cursor}
 	if node != "" {
-		r.Events = []*sockgatev1.Event{{Node: node, Time: ago(0), Type: sockgatev1.EventType_EVENT_TYPE_LISTENING,
-			Details: &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "a", Address: "a"}}}}
+		r.Events = []*pb.Event{{Node: node, Time: ago(0), Type: pb.EventType_EVENT_TYPE_LISTENING,
+			Details: &pb.Event_Listener{Listener: &pb.ListenerDetails{Name: "a", Address: "a"}}}}
 	}
 	return r
 }
@@ -80,15 +80,15 @@ func lines(nodes ...string) string {
 }
 
 const (
-	live = sockgatev1.NodeState_NODE_STATE_LIVE
-	dead = sockgatev1.NodeState_NODE_STATE_UNREACHABLE
-	left = sockgatev1.NodeState_NODE_STATE_LEFT
+	live = pb.NodeState_NODE_STATE_LIVE
+	dead = pb.NodeState_NODE_STATE_UNREACHABLE
+	left = pb.NodeState_NODE_STATE_LEFT
 )
 
 // A stream of past events ends when every node has delivered its own, and not before.
 func TestNoFollowOfAFleet(t *testing.T) {
 	two := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))
-	all := map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live, "edge-3": dead}
+	all := map[string]pb.NodeState{"edge-1": live, "edge-2": live, "edge-3": dead}
 	const (
 		end     = "edge-1.1@3,edge-2.1@2"
 		half    = "edge-1.1@3,edge-2.1@1"
@@ -96,35 +96,35 @@ func TestNoFollowOfAFleet(t *testing.T) {
 	)
 	tests := []struct {
 		name    string
-		absent  *sockgatev1.FleetResult
-		states  map[string]sockgatev1.NodeState
-		batches []*sockgatev1.StreamEventsResponse
+		absent  *pb.FleetResult
+		states  map[string]pb.NodeState
+		batches []*pb.StreamEventsResponse
 		code    int
 		stdout  string // at its beginning, where the stream says more than that
 		stderr  string
 	}{
-		{"the first node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@1,edge-2.1@2", "edge-2"),
+		{"the first node last", two, all, []*pb.StreamEventsResponse{batch("edge-1.1@1,edge-2.1@2", "edge-2"),
 			batch("edge-1.1@2,edge-2.1@2", "edge-1"), batch(end, "edge-1"), batch(end, "edge-9")},
 			app.ExitDone, lines("edge-2", "edge-1", "edge-1"), ""},
-		{"the second node last", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3,edge-2.1@0", "edge-1"),
+		{"the second node last", two, all, []*pb.StreamEventsResponse{batch("edge-1.1@3,edge-2.1@0", "edge-1"),
 			batch("edge-1.1@3,edge-2.1@2,edge-3.1@5", "edge-2"), batch(end, "edge-9")},
 			app.ExitDone, lines("edge-1", "edge-2"), ""},
-		{"restarted meanwhile", two, all, []*sockgatev1.StreamEventsResponse{batch(half, "edge-1"),
+		{"restarted meanwhile", two, all, []*pb.StreamEventsResponse{batch(half, "edge-1"),
 			batch("edge-1.1@3,edge-2.2@0", "edge-2"), batch(end, "edge-9")}, app.ExitDone, lines("edge-1", "edge-2"), ""},
-		{"absent from the beginning", silentThird(nil, nil), all, []*sockgatev1.StreamEventsResponse{batch(end, "edge-1"),
+		{"absent from the beginning", silentThird(nil, nil), all, []*pb.StreamEventsResponse{batch(end, "edge-1"),
 			batch(end, "edge-9")}, app.ExitPartial, lines("edge-1"), silentText},
-		{"unreachable meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead},
-			[]*sockgatev1.StreamEventsResponse{batch(half, "edge-1"), batch(half, "")}, app.ExitPartial,
+		{"unreachable meanwhile", two, map[string]pb.NodeState{"edge-1": live, "edge-2": dead},
+			[]*pb.StreamEventsResponse{batch(half, "edge-1"), batch(half, "")}, app.ExitPartial,
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
-		{"unreachable, and others are busy", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": dead},
-			[]*sockgatev1.StreamEventsResponse{batch(half, "edge-1")}, app.ExitPartial,
+		{"unreachable, and others are busy", two, map[string]pb.NodeState{"edge-1": live, "edge-2": dead},
+			[]*pb.StreamEventsResponse{batch(half, "edge-1")}, app.ExitPartial,
 			lines("edge-1"), "ctl: " + nothing + "it is UNREACHABLE\n"},
-		{"left meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": left},
-			[]*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
-		{"forgotten meanwhile", two, map[string]sockgatev1.NodeState{"edge-1": live},
-			[]*sockgatev1.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing +
+		{"left meanwhile", two, map[string]pb.NodeState{"edge-1": live, "edge-2": left},
+			[]*pb.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing + "it is LEFT\n"},
+		{"forgotten meanwhile", two, map[string]pb.NodeState{"edge-1": live},
+			[]*pb.StreamEventsResponse{batch(half, "")}, app.ExitPartial, "", "ctl: " + nothing +
 				"it is not known any more\n"},
-		{"there, and silent", two, all, []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")}, app.ExitPartial, "",
+		{"there, and silent", two, all, []*pb.StreamEventsResponse{batch("edge-1.1@3", "")}, app.ExitPartial, "",
 			"ctl: " + nothing + "nothing came of it for 15s\n"},
 	}
 	for _, tt := range tests {
@@ -151,8 +151,8 @@ func TestNoFollowOfAFleet(t *testing.T) {
 
 // A node that is slow and goes on is waited for, however long it takes.
 func TestNoFollowWaitsForASlowNode(t *testing.T) {
-	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", states: map[string]sockgatev1.NodeState{"edge-1": live,
-		"edge-2": sockgatev1.NodeState_NODE_STATE_SUSPECT},
+	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", states: map[string]pb.NodeState{"edge-1": live,
+		"edge-2": pb.NodeState_NODE_STATE_SUSPECT},
 		absent: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))}
 	for n := range 90 {
 		s.batches = append(s.batches, batch(fmt.Sprintf("edge-1.1@3,edge-2.1@%d", n+1), ""))
@@ -168,7 +168,7 @@ func TestNoFollowWaitsForASlowNode(t *testing.T) {
 // When ctl cannot learn the states of the nodes, it stops waiting and says so.
 func TestNoFollowWhenNodesCannotBeListed(t *testing.T) {
 	s := &fleetStream{end: "edge-1.1@3,edge-2.1@90", absent: fleetOf(nodeResult("edge-1", nodeOK, "")),
-		batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@3", "")},
+		batches: []*pb.StreamEventsResponse{batch("edge-1.1@3", "")},
 		fail:    failure(5, "no such thing", "NOPE", nil)}
 	run := against(t, s.gateway())
 	run.now = ticking()
@@ -181,11 +181,11 @@ func TestNoFollowWhenNodesCannotBeListed(t *testing.T) {
 // A stream of a fleet begins at the present position of every node, or at the last known position of a node that did
 // not answer.
 func TestStreamOfAFleetBeginsNow(t *testing.T) {
-	states := map[string]sockgatev1.NodeState{"edge-1": live, "edge-2": live, "edge-3": dead}
+	states := map[string]pb.NodeState{"edge-1": live, "edge-2": live, "edge-3": dead}
 	tests := []struct {
 		name, end, args string
-		absent          *sockgatev1.FleetResult
-		states          map[string]sockgatev1.NodeState
+		absent          *pb.FleetResult
+		states          map[string]pb.NodeState
 		after           string
 		asked           int
 		stderr          string
@@ -196,7 +196,7 @@ func TestStreamOfAFleetBeginsNow(t *testing.T) {
 			silentText},
 		{"one does not, and the gateway knows of it", "edge-1.1@3,edge-2.1@2,edge-3.1@7", "", silentThird(nil, nil), states,
 			"edge-1.1@3,edge-2.1@2,edge-3.1@7", 1, silentText},
-		{"one has left", "edge-1.1@3,edge-2.1@2", "", silentThird(nil, nil), map[string]sockgatev1.NodeState{"edge-3": left},
+		{"one has left", "edge-1.1@3,edge-2.1@2", "", silentThird(nil, nil), map[string]pb.NodeState{"edge-3": left},
 			"edge-1.1@3,edge-2.1@2", 1, silentText},
 		{"only one, which does not", "", "--node edge-3", fleetOf(nodeResult("edge-3", nodeUnreachable,
 			"nothing heard of it for 12 s")), states, "edge-3.1@4711", 1, silentText},
@@ -205,7 +205,7 @@ func TestStreamOfAFleetBeginsNow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fleetStream{end: tt.end, absent: tt.absent, states: tt.states,
-				batches: []*sockgatev1.StreamEventsResponse{batch("edge-1.1@4,edge-2.1@2", "edge-1")}}
+				batches: []*pb.StreamEventsResponse{batch("edge-1.1@4,edge-2.1@2", "edge-1")}}
 			against(t, s.gateway()).expect(t, app.ExitDone, lines("edge-1"), tt.stderr,
 				append([]string{"events", "--limit", "1"}, strings.Fields(tt.args)...)...)
 			if s.request.GetAfter() != tt.after || s.asked != tt.asked {
@@ -218,20 +218,20 @@ func TestStreamOfAFleetBeginsNow(t *testing.T) {
 
 // The nodes of events are shown where there are several, also when the stream began with a cursor of one.
 func TestEventLinesOfAFleet(t *testing.T) {
-	events := []*sockgatev1.Event{
-		{Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED, Connection: testConnection("edge-2.1.1"),
-			Details: &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 3}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
-			Reason: sockgatev1.GapReason_GAP_REASON_NODE_LOST}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE,
-			Details: &sockgatev1.Event_SnapshotComplete{SnapshotComplete: &sockgatev1.SnapshotCompleteDetails{Connections: 1,
+	events := []*pb.Event{
+		{Type: pb.EventType_EVENT_TYPE_CONNECTED, Connection: testConnection("edge-2.1.1"),
+			Details: &pb.Event_Connected{Connected: &pb.ConnectedDetails{Connections: 3}}},
+		{Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: &pb.GapDetails{From: 3, To: 8,
+			Reason: pb.GapReason_GAP_REASON_NODE_LOST}}},
+		{Type: pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE,
+			Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: 1,
 				Cursor: "edge-1.1@3,edge-2.1@2", MissingNodes: []string{"edge-3", "edge-4"}}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_CONTROL,
-			Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{Verb: "Kick", Actor: "ci", Filter: "true",
+		{Type: pb.EventType_EVENT_TYPE_CONTROL,
+			Details: &pb.Event_Control{Control: &pb.ControlDetails{Verb: "Kick", Actor: "ci", Filter: "true",
 				Matched:  2,
 				Outcomes: map[string]uint64{"KICKED": 2}, Nodes: map[string]string{"edge-3": "TIMED_OUT", "edge-1": "OK"}}}},
-		{Type: sockgatev1.EventType_EVENT_TYPE_CONTROL,
-			Details: &sockgatev1.Event_Control{Control: &sockgatev1.ControlDetails{Verb: "ForgetNode", Actor: "ci",
+		{Type: pb.EventType_EVENT_TYPE_CONTROL,
+			Details: &pb.Event_Control{Control: &pb.ControlDetails{Verb: "ForgetNode", Actor: "ci",
 				ViaNode: "edge-1"}}},
 	}
 	for _, e := range events {
@@ -248,8 +248,8 @@ func TestEventLinesOfAFleet(t *testing.T) {
 		{"edge-1.1@3,edge-2.1@1", "", "edge-2"},
 		{"edge-2.1@1", "edge-2.1@2", "-"}, // one node: its name says nothing
 	} {
-		g := &fakeGateway{stream: func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
-			return s.Send(&sockgatev1.StreamEventsResponse{Events: events, Cursor: tt.cursor})
+		g := &fakeGateway{stream: func(_ *pb.StreamEventsRequest, s eventStream) error {
+			return s.Send(&pb.StreamEventsResponse{Events: events, Cursor: tt.cursor})
 		}}
 		against(t, g).expect(t, app.ExitDone, strings.ReplaceAll(want, "NODE  ", tt.node+"  "), "", "events", "--after",
 			tt.after)

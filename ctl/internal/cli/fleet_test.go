@@ -8,20 +8,20 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
-	nodeOK          = sockgatev1.NodeStatus_NODE_STATUS_OK
-	nodeTimedOut    = sockgatev1.NodeStatus_NODE_STATUS_TIMED_OUT
-	nodeUnreachable = sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE
+	nodeOK          = pb.NodeStatus_NODE_STATUS_OK
+	nodeTimedOut    = pb.NodeStatus_NODE_STATUS_TIMED_OUT
+	nodeUnreachable = pb.NodeStatus_NODE_STATUS_UNREACHABLE
 
 	silentText = "ctl: edge-3 did not answer: UNREACHABLE (nothing heard of it for 12 s)\n"
 )
 
 // nodeResult is a node's part of a reply; the counts are "name=1".
-func nodeResult(name string, status sockgatev1.NodeStatus, message string, counts ...string) *sockgatev1.NodeResult {
-	n := &sockgatev1.NodeResult{Node: name, Status: status, Message: message,
+func nodeResult(name string, status pb.NodeStatus, message string, counts ...string) *pb.NodeResult {
+	n := &pb.NodeResult{Node: name, Status: status, Message: message,
 		Elapsed: durationpb.New(1500 * time.Microsecond), Counts: map[string]uint64{}}
 	for _, c := range counts {
 		key, value, _ := strings.Cut(c, "=")
@@ -33,12 +33,12 @@ func nodeResult(name string, status sockgatev1.NodeStatus, message string, count
 }
 
 // fleetOf makes the result of these nodes.
-func fleetOf(nodes ...*sockgatev1.NodeResult) *sockgatev1.FleetResult {
-	f := &sockgatev1.FleetResult{Complete: true, Expected: uint32(len(nodes)), Nodes: nodes}
+func fleetOf(nodes ...*pb.NodeResult) *pb.FleetResult {
+	f := &pb.FleetResult{Complete: true, Expected: uint32(len(nodes)), Nodes: nodes}
 	for _, n := range nodes {
 		f.Complete = f.Complete && n.GetStatus() == nodeOK
 		switch n.GetStatus() {
-		case nodeTimedOut, nodeUnreachable, sockgatev1.NodeStatus_NODE_STATUS_LEFT:
+		case nodeTimedOut, nodeUnreachable, pb.NodeStatus_NODE_STATUS_LEFT:
 		default:
 			f.Answered++
 		}
@@ -47,97 +47,97 @@ func fleetOf(nodes ...*sockgatev1.NodeResult) *sockgatev1.FleetResult {
 }
 
 // silentThird is the result of edge-1 and edge-2, which did it, and of edge-3, which cannot be reached.
-func silentThird(first, second []string) *sockgatev1.FleetResult {
+func silentThird(first, second []string) *pb.FleetResult {
 	silent := nodeResult("edge-3", nodeUnreachable, "nothing heard of it for 12 s")
 	silent.Elapsed = durationpb.New(0)
 	return fleetOf(nodeResult("edge-1", nodeOK, "", first...), nodeResult("edge-2", nodeOK, "", second...), silent)
 }
 
 // fleetGateway answers every verb for three nodes, one of them unreachable. It keeps the requests' scopes.
-func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
-	keep := func(r interface{ GetScope() *sockgatev1.Scope }) { *scopes = append(*scopes, r.GetScope()) }
-	target := []*sockgatev1.TargetOutcome{{Id: "edge-2.1.1", Outcome: sockgatev1.Outcome_OUTCOME_KICKED},
-		{Id: "edge-3.1.1", Outcome: sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE}}
-	limits := &sockgatev1.Limits{MaxConnections: 100}
-	ban := &sockgatev1.Ban{Target: "203.0.113.7/32", Node: "edge-1", CreatedAt: ago(0)}
+func fleetGateway(scopes *[]*pb.Scope) *fakeGateway {
+	keep := func(r interface{ GetScope() *pb.Scope }) { *scopes = append(*scopes, r.GetScope()) }
+	target := []*pb.TargetOutcome{{Id: "edge-2.1.1", Outcome: pb.Outcome_OUTCOME_KICKED},
+		{Id: "edge-3.1.1", Outcome: pb.Outcome_OUTCOME_NODE_UNREACHABLE}}
+	limits := &pb.Limits{MaxConnections: 100}
+	ban := &pb.Ban{Target: "203.0.113.7/32", Node: "edge-1", CreatedAt: ago(0)}
 	return &fakeGateway{
-		list: func(r *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+		list: func(r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 			keep(r)
 			if r.GetPageToken() == "" { // every page names the node that cannot be reached
-				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-1.1.1")},
+				return &pb.ListConnectionsResponse{Connections: []*pb.Connection{testConnection("edge-1.1.1")},
 					NextPageToken: "2", Fleet: silentThird(nil, nil)}, nil
 			}
-			return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1")},
+			return &pb.ListConnectionsResponse{Connections: []*pb.Connection{testConnection("edge-2.1.1")},
 				Fleet: silentThird(nil, nil)}, nil
 		},
-		count: func(r *sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
+		count: func(r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
 			keep(r)
-			resp := &sockgatev1.CountConnectionsResponse{Count: 5, TotalSize: 6, Cursor: "edge-1.1@7,edge-2.1@9",
+			resp := &pb.CountConnectionsResponse{Count: 5, TotalSize: 6, Cursor: "edge-1.1@7,edge-2.1@9",
 				Fleet: silentThird([]string{"count=2"}, []string{"count=3"})}
 			if r.GetBy() != "" {
-				resp.Groups = []*sockgatev1.ConnectionGroup{{Value: "main", Count: 5}}
+				resp.Groups = []*pb.ConnectionGroup{{Value: "main", Count: 5}}
 			}
 			return resp, nil
 		},
-		get: func(r *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+		get: func(r *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
 			keep(r)
-			return &sockgatev1.GetConnectionResponse{Connection: testConnection(r.GetId()),
+			return &pb.GetConnectionResponse{Connection: testConnection(r.GetId()),
 				Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""))}, nil
 		},
-		send: func(r *sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
+		send: func(r *pb.SendRequest) (*pb.SendResponse, error) {
 			keep(r)
-			return &sockgatev1.SendResponse{Outcome: sockgatev1.Outcome_OUTCOME_UNKNOWN,
+			return &pb.SendResponse{Outcome: pb.Outcome_OUTCOME_UNKNOWN,
 				Fleet: fleetOf(nodeResult("edge-3", nodeTimedOut, ""))}, nil
 		},
-		broadcast: func(r *sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) {
+		broadcast: func(r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
 			keep(r)
-			return &sockgatev1.BroadcastResponse{Matched: 5, Written: 4, Queued: 1,
+			return &pb.BroadcastResponse{Matched: 5, Written: 4, Queued: 1,
 				Fleet: silentThird([]string{"matched=2", "written=1", "queued=1"}, []string{"matched=3", "written=3"})}, nil
 		},
-		kick: func(r *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
+		kick: func(r *pb.KickRequest) (*pb.KickResponse, error) {
 			keep(r)
 			if len(r.GetConnectionIds()) > 0 {
-				return &sockgatev1.KickResponse{Matched: 2, Kicked: 1, Outcomes: target,
+				return &pb.KickResponse{Matched: 2, Kicked: 1, Outcomes: target,
 					Fleet: fleetOf(nodeResult("edge-2", nodeOK, "", "matched=1", "kicked=1"),
 						nodeResult("edge-3", nodeUnreachable, "nothing heard of it for 12 s"))}, nil
 			}
-			return &sockgatev1.KickResponse{Matched: 5, Kicked: 5, Fleet: silentThird([]string{"matched=2", "kicked=2"},
+			return &pb.KickResponse{Matched: 5, Kicked: 5, Fleet: silentThird([]string{"matched=2", "kicked=2"},
 				[]string{"matched=3", "kicked=3"})}, nil
 		},
-		labels: func(r *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
+		labels: func(r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
 			keep(r)
-			return &sockgatev1.SetLabelsResponse{Matched: 5, Labeled: 5,
+			return &pb.SetLabelsResponse{Matched: 5, Labeled: 5,
 				Fleet: silentThird([]string{"matched=2", "labeled=2"}, []string{"matched=3", "labeled=3"})}, nil
 		},
-		shutdown: func(r *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+		shutdown: func(r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 			keep(r)
-			return &sockgatev1.ShutdownResponse{Connections: 5, Deadline: ago(0),
+			return &pb.ShutdownResponse{Connections: 5, Deadline: ago(0),
 				Fleet: silentThird([]string{"connections=2"}, []string{"connections=3"})}, nil
 		},
-		info: func(r *sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) {
+		info: func(r *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
 			keep(r)
-			return &sockgatev1.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@7",
-				FleetInfo: &sockgatev1.FleetInfo{Name: "shop", Mode: "embedded", Connected: true,
-					Since: ago(time.Minute), State: sockgatev1.NodeState_NODE_STATE_LIVE, Nodes: 3}}, nil
+			return &pb.GetGatewayResponse{Node: "edge-1", Cursor: "edge-1.1@7",
+				FleetInfo: &pb.FleetInfo{Name: "shop", Mode: "embedded", Connected: true,
+					Since: ago(time.Minute), State: pb.NodeState_NODE_STATE_LIVE, Nodes: 3}}, nil
 		},
-		limits: func(r *sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
+		limits: func(r *pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
 			keep(r)
-			return &sockgatev1.GetLimitsResponse{Limits: limits, Nodes: []*sockgatev1.NodeLimits{{Node: "edge-1",
+			return &pb.GetLimitsResponse{Limits: limits, Nodes: []*pb.NodeLimits{{Node: "edge-1",
 				Limits: limits}, {Node: "edge-2", Limits: limits}}, Fleet: silentThird(nil, nil)}, nil
 		},
-		update: func(r *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
+		update: func(r *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
 			keep(r)
 			other := proto.CloneOf(limits)
 			other.MaxConnections = 50
-			return &sockgatev1.UpdateLimitsResponse{Limits: limits, Nodes: []*sockgatev1.NodeLimits{{Node: "edge-1",
+			return &pb.UpdateLimitsResponse{Limits: limits, Nodes: []*pb.NodeLimits{{Node: "edge-1",
 				Limits: limits}, {Node: "edge-2", Limits: other}}, Fleet: silentThird(nil, nil)}, nil
 		},
-		addBan: func(r *sockgatev1.AddBanRequest) (*sockgatev1.AddBanResponse, error) {
+		addBan: func(r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
 			keep(r)
-			return &sockgatev1.AddBanResponse{Ban: ban, Durable: true, Closed: 4,
+			return &pb.AddBanResponse{Ban: ban, Durable: true, Closed: 4,
 				Fleet: silentThird([]string{"closed=1"}, []string{"closed=3"})}, nil
 		},
-		listBans: func(r *sockgatev1.ListBansRequest) (*sockgatev1.ListBansResponse, error) {
+		listBans: func(r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
 			keep(r)
 			page, token := proto.CloneOf(ban), ""
 			if r.GetPageToken() == "" {
@@ -145,45 +145,45 @@ func fleetGateway(scopes *[]*sockgatev1.Scope) *fakeGateway {
 			} else {
 				page.Node = "edge-2"
 			}
-			return &sockgatev1.ListBansResponse{Bans: []*sockgatev1.Ban{page}, NextPageToken: token,
+			return &pb.ListBansResponse{Bans: []*pb.Ban{page}, NextPageToken: token,
 				Fleet: silentThird(nil, nil)}, nil
 		},
-		removeBan: func(r *sockgatev1.RemoveBanRequest) (*sockgatev1.RemoveBanResponse, error) {
+		removeBan: func(r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
 			keep(r)
-			return &sockgatev1.RemoveBanResponse{Ban: ban, Fleet: silentThird(nil, nil)}, nil
+			return &pb.RemoveBanResponse{Ban: ban, Fleet: silentThird(nil, nil)}, nil
 		},
-		stream: func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
+		stream: func(r *pb.StreamEventsRequest, s eventStream) error {
 			keep(r)
-			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "edge-1.1@8,edge-2.1@9", Events: []*sockgatev1.Event{
-				{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_LISTENING, Time: ago(0),
-					Details: &sockgatev1.Event_Listener{Listener: &sockgatev1.ListenerDetails{Name: "game",
+			return s.Send(&pb.StreamEventsResponse{Cursor: "edge-1.1@8,edge-2.1@9", Events: []*pb.Event{
+				{Node: "edge-2", Type: pb.EventType_EVENT_TYPE_LISTENING, Time: ago(0),
+					Details: &pb.Event_Listener{Listener: &pb.ListenerDetails{Name: "game",
 						Address: "127.0.0.1:8017"}}}}})
 		},
-		nodes: func(r *sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
+		nodes: func(r *pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
 			keep(r)
-			return &sockgatev1.ListNodesResponse{Nodes: threeNodes(), Fleet: silentThird(nil, nil)}, nil
+			return &pb.ListNodesResponse{Nodes: threeNodes(), Fleet: silentThird(nil, nil)}, nil
 		},
-		forget: func(r *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
+		forget: func(r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
 			keep(r)
-			return &sockgatev1.ForgetNodeResponse{Node: threeNodes()[2],
+			return &pb.ForgetNodeResponse{Node: threeNodes()[2],
 				Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""))}, nil
 		},
 	}
 }
 
 // threeNodes are edge-1, which is asked, edge-2, and edge-3, which cannot be reached.
-func threeNodes() []*sockgatev1.Node {
-	return []*sockgatev1.Node{
-		{Name: "edge-1", Incarnation: "19ab0d3f1c2", State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.2.3",
+func threeNodes() []*pb.Node {
+	return []*pb.Node{
+		{Name: "edge-1", Incarnation: "19ab0d3f1c2", State: pb.NodeState_NODE_STATE_LIVE, Version: "v1.2.3",
 			Connections: 1200, EventHead: 7, Self: true,
-			Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_ADMIN},
-		{Name: "edge-2", Incarnation: "19ab0d3f1c3", State: sockgatev1.NodeState_NODE_STATE_DRAINING, Version: "v1.2.3",
+			Uptime: durationpb.New(3 * time.Hour), Allowed: pb.Role_ROLE_ADMIN},
+		{Name: "edge-2", Incarnation: "19ab0d3f1c3", State: pb.NodeState_NODE_STATE_DRAINING, Version: "v1.2.3",
 			Connections: 3, EventHead: 9,
 			LastSeen: durationpb.New(1400 * time.Millisecond), RoundTrip: durationpb.New(420 * time.Microsecond),
-			Uptime: durationpb.New(3 * time.Hour), Allowed: sockgatev1.Role_ROLE_OPERATOR},
-		{Name: "edge-3", Incarnation: "1", State: sockgatev1.NodeState_NODE_STATE_UNREACHABLE, Version: "v1.2.2",
+			Uptime: durationpb.New(3 * time.Hour), Allowed: pb.Role_ROLE_OPERATOR},
+		{Name: "edge-3", Incarnation: "1", State: pb.NodeState_NODE_STATE_UNREACHABLE, Version: "v1.2.2",
 			Connections: 800, EventHead: 4711,
 			LastSeen: durationpb.New(12 * time.Second), Uptime: durationpb.New(time.Minute),
-			Allowed: sockgatev1.Role_ROLE_ADMIN},
+			Allowed: pb.Role_ROLE_ADMIN},
 	}
 }

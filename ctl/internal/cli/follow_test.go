@@ -17,7 +17,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // eventLog is a gateway's event stream: numbered events in batches of two, resumable, and breakable.
@@ -28,17 +28,17 @@ type eventLog struct {
 	breakAt  []int // for each stream in turn: after how many responses it breaks
 	breakErr error
 	grow     int // events that happen at each break
-	streams  []*sockgatev1.StreamEventsRequest
+	streams  []*pb.StreamEventsRequest
 }
 
 func (l *eventLog) gateway() *fakeGateway {
-	return &fakeGateway{stream: l.stream, gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-		return &sockgatev1.GetGatewayResponse{Node: "n", Cursor: "c.0"}, nil
+	return &fakeGateway{stream: l.stream, gateway: func() (*pb.GetGatewayResponse, error) {
+		return &pb.GetGatewayResponse{Node: "n", Cursor: "c.0"}, nil
 	}}
 }
 
 // stream sends the requested events, then a heartbeat, and ends with OK when the caller has everything.
-func (l *eventLog) stream(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+func (l *eventLog) stream(req *pb.StreamEventsRequest, s eventStream) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.streams = append(l.streams, req)
@@ -62,30 +62,30 @@ func (l *eventLog) stream(req *sockgatev1.StreamEventsRequest, s eventStream) er
 	return nil
 }
 
-func (l *eventLog) responses(req *sockgatev1.StreamEventsRequest) []*sockgatev1.StreamEventsResponse {
-	var out []*sockgatev1.StreamEventsResponse
+func (l *eventLog) responses(req *pb.StreamEventsRequest) []*pb.StreamEventsResponse {
+	var out []*pb.StreamEventsResponse
 	from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c."))
 	if req.GetSnapshot() {
 		for i := range l.present {
-			out = append(out, &sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{logEvent(
-				sockgatev1.EventType_EVENT_TYPE_PRESENT, i+1)}})
+			out = append(out, &pb.StreamEventsResponse{Events: []*pb.Event{logEvent(
+				pb.EventType_EVENT_TYPE_PRESENT, i+1)}})
 		}
-		done := logEvent(sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, 0)
+		done := logEvent(pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, 0)
 		done.Connection = nil
-		out = append(out, &sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{done}, Cursor: "c.0"})
+		out = append(out, &pb.StreamEventsResponse{Events: []*pb.Event{done}, Cursor: "c.0"})
 	}
 	for at := from; at < l.events; at += 2 {
-		resp := &sockgatev1.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", min(at+2, l.events))}
+		resp := &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", min(at+2, l.events))}
 		for n := at + 1; n <= min(at+2, l.events); n++ {
-			resp.Events = append(resp.Events, logEvent(sockgatev1.EventType_EVENT_TYPE_CONNECTED, n))
+			resp.Events = append(resp.Events, logEvent(pb.EventType_EVENT_TYPE_CONNECTED, n))
 		}
 		out = append(out, resp)
 	}
-	return append(out, &sockgatev1.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", l.events)})
+	return append(out, &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", l.events)})
 }
 
-func logEvent(t sockgatev1.EventType, n int) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: "n", Sequence: uint64(n), Time: timestamppb.New(testNow()), Type: t,
+func logEvent(t pb.EventType, n int) *pb.Event {
+	return &pb.Event{Node: "n", Sequence: uint64(n), Time: timestamppb.New(testNow()), Type: t,
 		Connection: testConnection(fmt.Sprintf("n.1.%d", n))}
 }
 
@@ -238,9 +238,9 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 	for _, reconnect := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(t.Context())
 		g := (&eventLog{}).gateway()
-		g.stream = func(_ *sockgatev1.StreamEventsRequest, s eventStream) error {
-			_ = s.Send(&sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{logEvent(
-				sockgatev1.EventType_EVENT_TYPE_CONNECTED, 7)}, Cursor: "c.7"})
+		g.stream = func(_ *pb.StreamEventsRequest, s eventStream) error {
+			_ = s.Send(&pb.StreamEventsResponse{Events: []*pb.Event{logEvent(
+				pb.EventType_EVENT_TYPE_CONNECTED, 7)}, Cursor: "c.7"})
 			<-s.Context().Done()
 			return nil
 		}
@@ -279,8 +279,8 @@ func TestRetryDelayDoublesToItsBound(t *testing.T) {
 }
 
 func TestStreamRequest(t *testing.T) {
-	var got *sockgatev1.StreamEventsRequest
-	g := &fakeGateway{stream: func(req *sockgatev1.StreamEventsRequest, _ eventStream) error { got = req; return nil }}
+	var got *pb.StreamEventsRequest
+	g := &fakeGateway{stream: func(req *pb.StreamEventsRequest, _ eventStream) error { got = req; return nil }}
 	run := against(t, g)
 	run.expect(t, app.ExitDone, "", "", "events", "--type", "connected,EVENT_TYPE_CLOSED", "--type", "backpressure-on",
 		"--data", "--max-data-bytes", "9", "--filter", "true", "--after", "0")

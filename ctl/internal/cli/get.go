@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func getCommand(a *app.App) *cobra.Command {
@@ -41,7 +41,7 @@ func showConnections(ctx context.Context, a *app.App, c *app.Client, ids []strin
 	var result app.Tally
 	var absent app.Absentees
 	for _, id := range ids {
-		resp, err := app.Call(ctx, c, app.API.GetConnection, &sockgatev1.GetConnectionRequest{Id: id, Scope: a.Scope(s)})
+		resp, err := app.Call(ctx, c, app.API.GetConnection, &pb.GetConnectionRequest{Id: id, Scope: a.Scope(s)})
 		code := app.ExitCode(err)
 		if err != nil && code != app.ExitNotFound && code != app.ExitUsage && !app.AboutNode(err) {
 			return err // it would be the same with every ID

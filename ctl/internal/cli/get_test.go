@@ -7,16 +7,16 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestGet(t *testing.T) {
-	g := &fakeGateway{get: func(req *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+	g := &fakeGateway{get: func(req *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
 		switch req.GetId() {
 		case "edge-1.19ab0d3f1c2.42":
-			return &sockgatev1.GetConnectionResponse{Connection: testConnection(req.GetId())}, nil
+			return &pb.GetConnectionResponse{Connection: testConnection(req.GetId())}, nil
 		case "edge-1.19ab0d3f1c2.43":
-			return &sockgatev1.GetConnectionResponse{Connection: closedConnection(req.GetId())}, nil
+			return &pb.GetConnectionResponse{Connection: closedConnection(req.GetId())}, nil
 		case "bad":
 			return nil, failure(codes.InvalidArgument, `"bad" is not an ID`, "MALFORMED_ID", nil)
 		case "secret":

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/limits"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func infoCommand(a *app.App) *cobra.Command {
@@ -33,7 +33,7 @@ func info(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	req := &sockgatev1.GetGatewayRequest{}
+	req := &pb.GetGatewayRequest{}
 	if len(s.Nodes) > 0 {
 		req.Scope = a.Scope(s)
 	}
@@ -47,7 +47,7 @@ func info(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }
 
-func printInfo(a *app.App, resp *sockgatev1.GetGatewayResponse) error {
+func printInfo(a *app.App, resp *pb.GetGatewayResponse) error {
 	switch {
 	case a.Structured():
 		return a.PrintMessage(resp)
@@ -60,7 +60,7 @@ func printInfo(a *app.App, resp *sockgatev1.GetGatewayResponse) error {
 }
 
 // infoText lays the answer out in sections.
-func infoText(a *app.App, g *sockgatev1.GetGatewayResponse) string {
+func infoText(a *app.App, g *pb.GetGatewayResponse) string {
 	var s app.Sections
 	s.Bold = a.Color()
 	s.Title("Gateway")
@@ -87,7 +87,7 @@ func infoText(a *app.App, g *sockgatev1.GetGatewayResponse) string {
 }
 
 // fleetRows describes the fleet, if there is one.
-func fleetRows(a *app.App, s *app.Sections, f *sockgatev1.FleetInfo) {
+func fleetRows(a *app.App, s *app.Sections, f *pb.FleetInfo) {
 	if f == nil {
 		return
 	}
@@ -109,7 +109,7 @@ func fleetRows(a *app.App, s *app.Sections, f *sockgatev1.FleetInfo) {
 	s.Row("nodes", fmt.Sprint(f.GetNodes()))
 }
 
-func drainingText(a *app.App, g *sockgatev1.GetGatewayResponse) string {
+func drainingText(a *app.App, g *pb.GetGatewayResponse) string {
 	if !g.GetDraining() {
 		return "no"
 	}
@@ -118,7 +118,7 @@ func drainingText(a *app.App, g *sockgatev1.GetGatewayResponse) string {
 
 // memoryText shows the process's memory: the heap alone where the gateway does not know its resident memory, and
 // nothing for an older gateway, which does not tell.
-func memoryText(p *sockgatev1.Process) string {
+func memoryText(p *pb.Process) string {
 	if p == nil {
 		return ""
 	}
@@ -129,7 +129,7 @@ func memoryText(p *sockgatev1.Process) string {
 	return app.HumanBytes(p.GetResidentBytes()) + " resident, " + heap
 }
 
-func goroutinesText(p *sockgatev1.Process) string {
+func goroutinesText(p *pb.Process) string {
 	if p == nil {
 		return ""
 	}
@@ -137,7 +137,7 @@ func goroutinesText(p *sockgatev1.Process) string {
 }
 
 // callerText shows the caller's identity, its proof and its role; nothing for an older gateway, which does not tell.
-func callerText(c *sockgatev1.Caller) string {
+func callerText(c *pb.Caller) string {
 	if c == nil {
 		return ""
 	}
@@ -148,10 +148,10 @@ func callerText(c *sockgatev1.Caller) string {
 	return fmt.Sprintf("%s, %s, role %s", c.GetIdentity(), proof, orNone(roleText(c.GetRole()), c.GetRole() == 0))
 }
 
-func roleText(r sockgatev1.Role) string { return strings.ToLower(app.EnumText(r.String(), "ROLE_")) }
+func roleText(r pb.Role) string { return strings.ToLower(app.EnumText(r.String(), "ROLE_")) }
 
 // listenerText describes one listener: its address unless that is its name, and its protocol settings.
-func listenerText(l *sockgatev1.Listener) string {
+func listenerText(l *pb.Listener) string {
 	state := "open"
 	if !l.GetOpen() {
 		state = "closed"
@@ -172,7 +172,7 @@ func listenerText(l *sockgatev1.Listener) string {
 	return l.GetAddress() + " " + text
 }
 
-func limitRows(s *app.Sections, l *sockgatev1.Limits) {
+func limitRows(s *app.Sections, l *pb.Limits) {
 	s.Title("Limits")
 	s.Row("connections", orNone(fmt.Sprint(l.GetMaxConnections()), l.GetMaxConnections() == 0))
 	s.Row("high water", app.HumanBytes(l.GetHighWater()))
@@ -190,7 +190,7 @@ func limitRows(s *app.Sections, l *sockgatev1.Limits) {
 	}
 }
 
-func totalRows(s *app.Sections, t *sockgatev1.Totals) {
+func totalRows(s *app.Sections, t *pb.Totals) {
 	s.Title("Totals")
 	s.Row("connections", fmt.Sprintf("%d live, %d accepted, %d refused", t.GetConnections(), t.GetAccepted(),
 		t.GetRefused()))

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const infoWant = `Gateway
@@ -68,16 +68,16 @@ Totals
 `
 
 func TestInfo(t *testing.T) {
-	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-		return &sockgatev1.GetGatewayResponse{
+	g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) {
+		return &pb.GetGatewayResponse{
 			Node: "edge-1", Incarnation: "19ab0d3f1c2", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
 			Uptime: durationpb.New(192 * time.Second), Cursor: "19ab0d3f1c2.99", OldestSequence: 1,
-			Process: &sockgatev1.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
-			Listeners: []*sockgatev1.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true,
+			Process: &pb.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
+			Listeners: []*pb.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true,
 				Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional"},
 				{Name: "main", Address: "127.0.0.1:8027", Handler: "echo", Connections: 1, ProxyProtocol: "off"}},
-			Caller: &sockgatev1.Caller{Identity: "ci", Proof: "token", Role: sockgatev1.Role_ROLE_OPERATOR},
-			Limits: &sockgatev1.Limits{
+			Caller: &pb.Caller{Identity: "ci", Proof: "token", Role: pb.Role_ROLE_OPERATOR},
+			Limits: &pb.Limits{
 				HighWater: 64 << 10, LowWater: 16 << 10, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
 				IdleTimeout: durationpb.New(500 * time.Millisecond), IdleAction: "notify",
 				DrainTimeout: durationpb.New(30 * time.Second), EventLogSize: 65536,
@@ -87,7 +87,7 @@ func TestInfo(t *testing.T) {
 				FirstByteTimeout: durationpb.New(0),
 				Allow:            []string{"10.0.0.0/8", "2001:db8::/32"}, QueueBudget: 1 << 30,
 			},
-			Totals: &sockgatev1.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1},
+			Totals: &pb.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1},
 				BytesReceived: 1536, EventStreams: 1,
 				Refused: 14, Refusals: map[string]uint64{"IP_LIMIT": 12, "BANNED": 2}, Pending: 3, QueuedBytes: 2048, RatePauses: 6,
 				DeniedCalls: map[string]uint64{"ROLE_REQUIRED": 2}},
@@ -96,9 +96,9 @@ func TestInfo(t *testing.T) {
 	against(t, g).expect(t, 0, infoWant, "", "info")
 	against(t, g).expect(t, 0, "edge-1\n", "", "info", "-o", "name")
 	for _, tt := range []struct {
-		process *sockgatev1.Process
+		process *pb.Process
 		want    string
-	}{{nil, ""}, {&sockgatev1.Process{HeapBytes: 1024}, "1KiB heap"}} {
+	}{{nil, ""}, {&pb.Process{HeapBytes: 1024}, "1KiB heap"}} {
 		if got := memoryText(tt.process); got != tt.want {
 			t.Errorf("memory of %v: %q, want %q", tt.process, got, tt.want)
 		}

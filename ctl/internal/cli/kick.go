@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -80,7 +80,7 @@ func kick(ctx context.Context, a *app.App, ids []string, o kickOptions) error {
 }
 
 // kickWith asks for confirmation where that is needed, kicks, and shows the outcome.
-func kickWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.KickRequest, o *kickOptions) error {
+func kickWith(ctx context.Context, a *app.App, c *app.Client, req *pb.KickRequest, o *kickOptions) error {
 	if req.Filter != "" && !o.dryRun && !o.yes {
 		if ended, err := confirmKick(ctx, a, c, req); ended || err != nil {
 			return err
@@ -97,7 +97,7 @@ func kickWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.Ki
 	return a.Ending(resp.GetFleet(), kickResult(a, req, resp))
 }
 
-func (o *kickOptions) request(a *app.App, ids []string) (*sockgatev1.KickRequest, error) {
+func (o *kickOptions) request(a *app.App, ids []string) (*pb.KickRequest, error) {
 	if err := app.Targets(ids, o.filter, o.filterGiven); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (o *kickOptions) request(a *app.App, ids []string) (*sockgatev1.KickRequest
 	if err != nil {
 		return nil, err
 	}
-	req := &sockgatev1.KickRequest{
+	req := &pb.KickRequest{
 		ConnectionIds: ids, Filter: o.filter, Reason: o.reason, Farewell: farewell, ValidateOnly: o.dryRun,
 		Scope: a.Scope(&o.scope),
 	}
@@ -129,7 +129,7 @@ func (o *kickOptions) request(a *app.App, ids []string) (*sockgatev1.KickRequest
 
 // confirmKick asks, naming the number of matching connections and the nodes that did not answer. ended means that
 // nothing matches, and so there is nothing to ask.
-func confirmKick(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.KickRequest) (ended bool, err error) {
+func confirmKick(ctx context.Context, a *app.App, c *app.Client, req *pb.KickRequest) (ended bool, err error) {
 	resp, err := callKick(ctx, c, req, true)
 	if err != nil {
 		return false, err
@@ -143,13 +143,13 @@ func confirmKick(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1
 		app.OnNodes(resp.GetFleet())))
 }
 
-func callKick(ctx context.Context, c *app.Client, req *sockgatev1.KickRequest,
-	validateOnly bool) (*sockgatev1.KickResponse, error) {
+func callKick(ctx context.Context, c *app.Client, req *pb.KickRequest,
+	validateOnly bool) (*pb.KickResponse, error) {
 	req.ValidateOnly = validateOnly
 	return app.CallLonger(ctx, c, max(time.Second, req.GetFlushTimeout().AsDuration()), app.API.Kick, req)
 }
 
-func printKick(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) error {
+func printKick(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) error {
 	switch {
 	case a.Structured():
 		return a.PrintMessage(resp)
@@ -169,7 +169,7 @@ func printKick(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickRes
 }
 
 // sayBanned names the targets that a kick has banned.
-func sayBanned(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) {
+func sayBanned(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) {
 	if banned := resp.GetBanned(); len(banned) > 0 {
 		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()),
 			app.Clean(strings.Join(banned, ", ")))
@@ -177,7 +177,7 @@ func sayBanned(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickRes
 }
 
 // kickResult prints the counts that a table lacks, and returns the exit code.
-func kickResult(a *app.App, req *sockgatev1.KickRequest, resp *sockgatev1.KickResponse) int {
+func kickResult(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) int {
 	verb := "kicked"
 	if req.GetValidateOnly() {
 		verb = "would be kicked"

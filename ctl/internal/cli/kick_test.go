@@ -9,20 +9,20 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-func kickOutcomes(outcomes ...sockgatev1.Outcome) *sockgatev1.KickResponse {
-	resp := &sockgatev1.KickResponse{Matched: uint64(len(outcomes))}
+func kickOutcomes(outcomes ...pb.Outcome) *pb.KickResponse {
+	resp := &pb.KickResponse{Matched: uint64(len(outcomes))}
 	for i, o := range outcomes {
-		target := &sockgatev1.TargetOutcome{Id: fmt.Sprintf("n.1.%d", i+1), Outcome: o}
+		target := &pb.TargetOutcome{Id: fmt.Sprintf("n.1.%d", i+1), Outcome: o}
 		resp.Outcomes = append(resp.Outcomes, target)
 		switch o {
-		case sockgatev1.Outcome_OUTCOME_CLOSED:
+		case pb.Outcome_OUTCOME_CLOSED:
 			resp.Closed++
-		case sockgatev1.Outcome_OUTCOME_KICKED, sockgatev1.Outcome_OUTCOME_WOULD_KICK:
+		case pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_WOULD_KICK:
 			resp.Kicked++
-		case sockgatev1.Outcome_OUTCOME_KICKED_UNFLUSHED:
+		case pb.Outcome_OUTCOME_KICKED_UNFLUSHED:
 			resp.Kicked++
 			target.UnsentBytes = 9
 		default:
@@ -34,41 +34,41 @@ func kickOutcomes(outcomes ...sockgatev1.Outcome) *sockgatev1.KickResponse {
 
 func TestKickIDs(t *testing.T) {
 	const (
-		kicked   = sockgatev1.Outcome_OUTCOME_KICKED
-		missing  = sockgatev1.Outcome_OUTCOME_NOT_FOUND
-		closed   = sockgatev1.Outcome_OUTCOME_CLOSED
-		lossy    = sockgatev1.Outcome_OUTCOME_KICKED_UNFLUSHED
-		badID    = sockgatev1.Outcome_OUTCOME_MALFORMED_ID
+		kicked   = pb.Outcome_OUTCOME_KICKED
+		missing  = pb.Outcome_OUTCOME_NOT_FOUND
+		closed   = pb.Outcome_OUTCOME_CLOSED
+		lossy    = pb.Outcome_OUTCOME_KICKED_UNFLUSHED
+		badID    = pb.Outcome_OUTCOME_MALFORMED_ID
 		notFound = ": no such connection\n"
 	)
 	tests := []struct {
-		outcomes []sockgatev1.Outcome
+		outcomes []pb.Outcome
 		format   string
 		code     int
 		stdout   string
 		stderr   string
 	}{
-		{[]sockgatev1.Outcome{kicked, lossy}, "table", 0,
+		{[]pb.Outcome{kicked, lossy}, "table", 0,
 			"ID      OUTCOME            UNSENT\nn.1.1   KICKED             0B\nn.1.2   KICKED_UNFLUSHED   9B\n",
 			"ctl: n.1.2: kicked before all queued bytes were taken (9 bytes were not sent)\n"},
-		{[]sockgatev1.Outcome{kicked}, "json", 0,
+		{[]pb.Outcome{kicked}, "json", 0,
 			`{"outcomes":[{"id":"n.1.1","outcome":"OUTCOME_KICKED","unsentBytes":"0"}],"matched":"1","kicked":"1","closed":"0","notFound":"0","banned":[]}` + "\n", ""},
-		{[]sockgatev1.Outcome{kicked}, "yaml", 0, "---\noutcomes:\n  - id: n.1.1\n    outcome: OUTCOME_KICKED\n    " +
+		{[]pb.Outcome{kicked}, "yaml", 0, "---\noutcomes:\n  - id: n.1.1\n    outcome: OUTCOME_KICKED\n    " +
 			"unsentBytes: \"0\"\nmatched: \"1\"\nkicked: \"1\"\nclosed: \"0\"\nnotFound: \"0\"\nbanned: []\n", ""},
-		{[]sockgatev1.Outcome{kicked, missing}, "name", 3, "n.1.1\n", "ctl: n.1.2" + notFound +
+		{[]pb.Outcome{kicked, missing}, "name", 3, "n.1.1\n", "ctl: n.1.2" + notFound +
 			"ctl: 2 matched: 1 kicked, 1 not found\n"},
-		{[]sockgatev1.Outcome{kicked, closed}, "name", 3, "n.1.1\n",
+		{[]pb.Outcome{kicked, closed}, "name", 3, "n.1.1\n",
 			"ctl: n.1.2: the connection is closed or closing\nctl: 2 matched: 1 kicked, 1 already closed\n"},
-		{[]sockgatev1.Outcome{missing}, "name", 4, "", "ctl: n.1.1" + notFound},
-		{[]sockgatev1.Outcome{missing, missing}, "name", 4, "", "ctl: n.1.1" + notFound + "ctl: n.1.2" + notFound +
+		{[]pb.Outcome{missing}, "name", 4, "", "ctl: n.1.1" + notFound},
+		{[]pb.Outcome{missing, missing}, "name", 4, "", "ctl: n.1.1" + notFound + "ctl: n.1.2" + notFound +
 			"ctl: 2 matched: 2 not found\n"},
-		{[]sockgatev1.Outcome{closed}, "name", 1, "", "ctl: n.1.1: the connection is closed or closing\n"},
-		{[]sockgatev1.Outcome{badID}, "name", 2, "",
+		{[]pb.Outcome{closed}, "name", 1, "", "ctl: n.1.1: the connection is closed or closing\n"},
+		{[]pb.Outcome{badID}, "name", 2, "",
 			"ctl: \"n.1.1\" is not a connection ID; expected node.incarnation.seq, for example edge-1.19ab0d3f1c2.42\n"},
 	}
 	for _, tt := range tests {
-		var got *sockgatev1.KickRequest
-		g := &fakeGateway{kick: func(req *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
+		var got *pb.KickRequest
+		g := &fakeGateway{kick: func(req *pb.KickRequest) (*pb.KickResponse, error) {
 			got = req
 			return kickOutcomes(tt.outcomes...), nil
 		}}
@@ -112,12 +112,12 @@ func TestKickFilter(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			calls := []bool{}
-			g := &fakeGateway{kick: func(req *sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
+			g := &fakeGateway{kick: func(req *pb.KickRequest) (*pb.KickResponse, error) {
 				calls = append(calls, req.GetValidateOnly())
-				resp := &sockgatev1.KickResponse{Matched: uint64(tt.matched), Kicked: uint64(tt.matched)}
+				resp := &pb.KickResponse{Matched: uint64(tt.matched), Kicked: uint64(tt.matched)}
 				for i := 0; req.GetValidateOnly() && i < tt.matched; i++ {
-					resp.Outcomes = append(resp.Outcomes, &sockgatev1.TargetOutcome{Id: fmt.Sprintf("n.1.%d", i+1),
-						Outcome: sockgatev1.Outcome_OUTCOME_WOULD_KICK})
+					resp.Outcomes = append(resp.Outcomes, &pb.TargetOutcome{Id: fmt.Sprintf("n.1.%d", i+1),
+						Outcome: pb.Outcome_OUTCOME_WOULD_KICK})
 				}
 				return resp, nil
 			}}
@@ -133,10 +133,10 @@ func TestKickFilter(t *testing.T) {
 }
 
 func TestKickDryRunOfMany(t *testing.T) {
-	g := &fakeGateway{kick: func(*sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
-		resp := kickOutcomes(make([]sockgatev1.Outcome, 100)...)
+	g := &fakeGateway{kick: func(*pb.KickRequest) (*pb.KickResponse, error) {
+		resp := kickOutcomes(make([]pb.Outcome, 100)...)
 		for _, o := range resp.Outcomes {
-			o.Outcome = sockgatev1.Outcome_OUTCOME_WOULD_KICK
+			o.Outcome = pb.Outcome_OUTCOME_WOULD_KICK
 		}
 		resp.Matched, resp.Kicked, resp.NotFound = 250, 250, 0
 		return resp, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 type labelOptions struct {
@@ -63,7 +63,7 @@ func label(ctx context.Context, a *app.App, args []string, o labelOptions) error
 }
 
 // labelResult prints the failures that a table lacks, and returns the exit code.
-func labelResult(a *app.App, req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) int {
+func labelResult(a *app.App, req *pb.SetLabelsRequest, resp *pb.SetLabelsResponse) int {
 	a.SayFailures(resp.GetOutcomes())
 	if req.GetFilter() == "" {
 		return app.TallyOf(resp.GetOutcomes()).ExitCode()
@@ -75,8 +75,8 @@ func labelResult(a *app.App, req *sockgatev1.SetLabelsRequest, resp *sockgatev1.
 }
 
 // labelRequest tells IDs from changes: an ID has neither "=" nor a dash at its end.
-func labelRequest(args []string) (*sockgatev1.SetLabelsRequest, error) {
-	req := &sockgatev1.SetLabelsRequest{Set: map[string]string{}}
+func labelRequest(args []string) (*pb.SetLabelsRequest, error) {
+	req := &pb.SetLabelsRequest{Set: map[string]string{}}
 	for _, arg := range args {
 		key, value, isSet := strings.Cut(arg, "=")
 		removed, isRemove := strings.CutSuffix(arg, "-")
@@ -105,7 +105,7 @@ func labelRequest(args []string) (*sockgatev1.SetLabelsRequest, error) {
 	return req, nil
 }
 
-func printLabels(a *app.App, req *sockgatev1.SetLabelsRequest, resp *sockgatev1.SetLabelsResponse) error {
+func printLabels(a *app.App, req *pb.SetLabelsRequest, resp *pb.SetLabelsResponse) error {
 	switch {
 	case a.Structured():
 		return a.PrintMessage(resp)

@@ -5,16 +5,16 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestLabel(t *testing.T) {
-	var got *sockgatev1.SetLabelsRequest
-	resp := &sockgatev1.SetLabelsResponse{Matched: 2, Labeled: 1, Refused: 1, Outcomes: []*sockgatev1.TargetOutcome{
-		{Id: "n.1.1", Outcome: sockgatev1.Outcome_OUTCOME_LABELED}, {Id: "n.1.2",
-			Outcome: sockgatev1.Outcome_OUTCOME_TOO_MANY_LABELS},
+	var got *pb.SetLabelsRequest
+	resp := &pb.SetLabelsResponse{Matched: 2, Labeled: 1, Refused: 1, Outcomes: []*pb.TargetOutcome{
+		{Id: "n.1.1", Outcome: pb.Outcome_OUTCOME_LABELED}, {Id: "n.1.2",
+			Outcome: pb.Outcome_OUTCOME_TOO_MANY_LABELS},
 	}}
-	g := &fakeGateway{labels: func(req *sockgatev1.SetLabelsRequest) (*sockgatev1.SetLabelsResponse, error) {
+	g := &fakeGateway{labels: func(req *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
 		got = req
 		return resp, nil
 	}}
@@ -37,7 +37,7 @@ func TestLabel(t *testing.T) {
 	if got.GetFilter() != "true" || len(got.GetConnectionIds()) != 0 {
 		t.Errorf("request %v", got)
 	}
-	resp = &sockgatev1.SetLabelsResponse{}
+	resp = &pb.SetLabelsResponse{}
 	against(t, g).expect(t, app.ExitDone, "", "ctl: no connection matches\n", "label", "--filter", "false", "a=1", "-o",
 		"name")
 }

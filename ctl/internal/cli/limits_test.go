@@ -11,12 +11,12 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/limits"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // someLimits has a value for every limit.
-func someLimits() *sockgatev1.Limits {
-	return &sockgatev1.Limits{
+func someLimits() *pb.Limits {
+	return &pb.Limits{
 		MaxConnections: 100, HighWater: 64 << 10, LowWater: 1000, SendQueueLimit: 1 << 20,
 		WriteTimeout: durationpb.New(30 * time.Second),
 		IdleTimeout:  durationpb.New(90 * time.Minute), IdleAction: "close", DrainTimeout: durationpb.New(time.Second),
@@ -59,8 +59,8 @@ queue-budget                   3TiB
 
 // Limits are shown by the names of flags and in units that people read; a limit that is not there is none.
 func TestLimitsGet(t *testing.T) {
-	g := &fakeGateway{limits: func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
-		return &sockgatev1.GetLimitsResponse{Limits: someLimits()}, nil
+	g := &fakeGateway{limits: func(*pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
+		return &pb.GetLimitsResponse{Limits: someLimits()}, nil
 	}}
 	against(t, g).expect(t, 0, shownLimits, "", "limits", "get")
 	against(t, g).expect(t, 0, "NAME              VALUE\nallow             10.0.0.0/8,2001:db8::/32\nmax-connections   "+
@@ -75,8 +75,8 @@ func TestLimitsGet(t *testing.T) {
 		run.stdout.String() != "{\"highWater\":\"65536\"}\n" {
 		t.Errorf("exit code %d: %s; expected the one that was named", code, run.stdout)
 	}
-	g.limits = func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
-		return &sockgatev1.GetLimitsResponse{Limits: &sockgatev1.Limits{IdleTimeout: durationpb.New(0)}}, nil
+	g.limits = func(*pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
+		return &pb.GetLimitsResponse{Limits: &pb.Limits{IdleTimeout: durationpb.New(0)}}, nil
 	}
 	against(t, g).expect(t, 0, "NAME                   VALUE\nmax-connections        none\nidle-timeout           "+
 		"none\nallow                  all\ndeny                   none\nlistener-connections   none\n", "",
@@ -85,12 +85,12 @@ func TestLimitsGet(t *testing.T) {
 
 // Only the named limits are changed, and their new values shown.
 func TestLimitsSet(t *testing.T) {
-	var got *sockgatev1.UpdateLimitsRequest
-	g := &fakeGateway{update: func(req *sockgatev1.UpdateLimitsRequest) (*sockgatev1.UpdateLimitsResponse, error) {
+	var got *pb.UpdateLimitsRequest
+	g := &fakeGateway{update: func(req *pb.UpdateLimitsRequest) (*pb.UpdateLimitsResponse, error) {
 		got = req
 		l := someLimits()
 		l.MaxConnections, l.Deny = 7, nil
-		return &sockgatev1.UpdateLimitsResponse{Limits: l}, nil
+		return &pb.UpdateLimitsResponse{Limits: l}, nil
 	}}
 	against(t, g).expect(t, 0,
 		"NAME              VALUE\nmax-connections   7\ndeny              none\nidle-timeout      1h30m\n", "",
@@ -100,7 +100,7 @@ func TestLimitsSet(t *testing.T) {
 		t.Errorf("exit code %d, request %v; expected the flag's name to do as well", code, got)
 	}
 	against(t, g).run("limits", "set", "max-connections=7", "deny=", "idle_timeout=none")
-	want := &sockgatev1.Limits{MaxConnections: 7, IdleTimeout: durationpb.New(0)}
+	want := &pb.Limits{MaxConnections: 7, IdleTimeout: durationpb.New(0)}
 	if fmt.Sprint(got.GetUpdateMask().GetPaths()) != "[max_connections deny idle_timeout]" ||
 		!proto.Equal(got.GetLimits(), want) {
 		t.Errorf("request %v", got)
@@ -111,7 +111,7 @@ func TestLimitsSet(t *testing.T) {
 	if code := run.run(strings.Fields(words)...); code != 0 {
 		t.Fatalf("exit code %d: %s", code, run.stderr)
 	}
-	want = &sockgatev1.Limits{ReceiveRate: 65536, Allow: []string{"10.0.0.0/8", "192.168.0.1/32", "2001:db8::1/128"},
+	want = &pb.Limits{ReceiveRate: 65536, Allow: []string{"10.0.0.0/8", "192.168.0.1/32", "2001:db8::1/128"},
 		ListenerConnections: map[string]uint64{"a": 1, "b": 2}, AcceptRate: 2.5, QueueBudget: 2 << 30}
 	if !proto.Equal(got.GetLimits(), want) {
 		t.Errorf("request %v", got)

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const maxPage = 1000
@@ -58,7 +58,7 @@ func list(ctx context.Context, a *app.App, o listOptions) error {
 	if o.limit < 0 {
 		return app.Usagef("--limit %d is not possible; give the number of rows, or 0 for all", o.limit)
 	}
-	if o.watch && state == sockgatev1.ListState_LIST_STATE_CLOSED {
+	if o.watch && state == pb.ListState_LIST_STATE_CLOSED {
 		return app.Usagef("--watch follows live connections, and closed ones do not change; leave one of --watch and " +
 			"--state closed out, " +
 			"or follow ctl events --type CLOSED")
@@ -75,10 +75,10 @@ func list(ctx context.Context, a *app.App, o listOptions) error {
 }
 
 // listOnce prints the rows as their pages arrive.
-func listOnce(ctx context.Context, a *app.App, c *app.Client, o listOptions, state sockgatev1.ListState) error {
-	rows := a.NewConnectionRows(state != sockgatev1.ListState_LIST_STATE_LIVE, false)
+func listOnce(ctx context.Context, a *app.App, c *app.Client, o listOptions, state pb.ListState) error {
+	rows := a.NewConnectionRows(state != pb.ListState_LIST_STATE_LIVE, false)
 	left := newCountdown(o.limit)
-	walked, err := walk(ctx, c, o.request(a, state), left, func(page []*sockgatev1.Connection) error {
+	walked, err := walk(ctx, c, o.request(a, state), left, func(page []*pb.Connection) error {
 		for _, conn := range page {
 			if err := rows.Add("", conn); err != nil {
 				return err
@@ -93,22 +93,22 @@ func listOnce(ctx context.Context, a *app.App, c *app.Client, o listOptions, sta
 	return app.ExitWith(walked.absent.ExitCode(app.ExitDone))
 }
 
-func parseState(text string) (sockgatev1.ListState, error) {
+func parseState(text string) (pb.ListState, error) {
 	switch strings.ToLower(text) {
 	case "live":
-		return sockgatev1.ListState_LIST_STATE_LIVE, nil
+		return pb.ListState_LIST_STATE_LIVE, nil
 	case "closed":
-		return sockgatev1.ListState_LIST_STATE_CLOSED, nil
+		return pb.ListState_LIST_STATE_CLOSED, nil
 	case "all":
-		return sockgatev1.ListState_LIST_STATE_ALL, nil
+		return pb.ListState_LIST_STATE_ALL, nil
 	default:
 		return 0, app.Usagef("--state %q is not known; use live, closed or all", text)
 	}
 }
 
 // request asks for the first page.
-func (o *listOptions) request(a *app.App, state sockgatev1.ListState) *sockgatev1.ListConnectionsRequest {
-	return &sockgatev1.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.Scope(&o.scope)}
+func (o *listOptions) request(a *app.App, state pb.ListState) *pb.ListConnectionsRequest {
+	return &pb.ListConnectionsRequest{Filter: o.filter, State: state, Scope: a.Scope(&o.scope)}
 }
 
 // walked is the result of a walk through a list's pages, besides the connections.
@@ -119,8 +119,8 @@ type walked struct {
 }
 
 // walk goes through the pages of a list. With an error, the result covers the pages before it.
-func walk(ctx context.Context, c *app.Client, req *sockgatev1.ListConnectionsRequest, left *countdown,
-	page func([]*sockgatev1.Connection) error,
+func walk(ctx context.Context, c *app.Client, req *pb.ListConnectionsRequest, left *countdown,
+	page func([]*pb.Connection) error,
 ) (walked, error) {
 	var w walked
 	for {

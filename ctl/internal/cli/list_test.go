@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // pages serves these connections two a page, with an empty page between.
-func pages(conns ...*sockgatev1.Connection) func(*sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
-	return func(req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+func pages(conns ...*pb.Connection) func(*pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
+	return func(req *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 		var at, empty int
 		_, _ = fmt.Sscanf(req.GetPageToken(), "%d/%d", &at, &empty)
-		resp := &sockgatev1.ListConnectionsResponse{TotalSize: int64(len(conns)), Cursor: "c.0"}
+		resp := &pb.ListConnectionsResponse{TotalSize: int64(len(conns)), Cursor: "c.0"}
 		if empty == 1 {
 			resp.NextPageToken = fmt.Sprintf("%d/0", at)
 			return resp, nil
@@ -75,18 +75,18 @@ func TestListFormats(t *testing.T) {
 	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.43")
 	tests := []struct {
 		args  string
-		conns []*sockgatev1.Connection
+		conns []*pb.Connection
 		want  string
 	}{
-		{"list", []*sockgatev1.Connection{open}, openTable},
+		{"list", []*pb.Connection{open}, openTable},
 		{"list", nil, "ID   STATE   REMOTE   AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS\n"},
-		{"list --state all", []*sockgatev1.Connection{open, closed}, closedTable},
-		{"list --state closed -o wide", []*sockgatev1.Connection{closed}, closedWide},
-		{"list -o json", []*sockgatev1.Connection{open, open, open}, openJSON + openJSON + openJSON},
-		{"list -o yaml", []*sockgatev1.Connection{open, open}, openYAML + openYAML},
-		{"list -o name", []*sockgatev1.Connection{open, closed, open, open, closed},
+		{"list --state all", []*pb.Connection{open, closed}, closedTable},
+		{"list --state closed -o wide", []*pb.Connection{closed}, closedWide},
+		{"list -o json", []*pb.Connection{open, open, open}, openJSON + openJSON + openJSON},
+		{"list -o yaml", []*pb.Connection{open, open}, openYAML + openYAML},
+		{"list -o name", []*pb.Connection{open, closed, open, open, closed},
 			"edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\n"},
-		{"list -o name --limit 3", []*sockgatev1.Connection{open, closed, open, open, closed},
+		{"list -o name --limit 3", []*pb.Connection{open, closed, open, open, closed},
 			"edge-1.19ab0d3f1c2.42\nedge-1.19ab0d3f1c2.43\nedge-1.19ab0d3f1c2.42\n"},
 		{"list -o name", nil, ""},
 		{"list -o json", nil, ""},
@@ -97,16 +97,16 @@ func TestListFormats(t *testing.T) {
 }
 
 func TestListRequest(t *testing.T) {
-	var got []*sockgatev1.ListConnectionsRequest
+	var got []*pb.ListConnectionsRequest
 	list := pages(testConnection("n.1.1"), testConnection("n.1.2"), testConnection("n.1.3"))
-	g := &fakeGateway{list: func(req *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+	g := &fakeGateway{list: func(req *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 		got = append(got, req)
 		return list(req)
 	}}
 	against(t, g).expect(t, app.ExitDone, "n.1.1\nn.1.2\nn.1.3\n", "", "list", "-o", "name", "--filter", "true", "--state",
 		"ALL")
 	for _, req := range got {
-		if req.GetPageSize() != 1000 || req.GetFilter() != "true" || req.GetState() != sockgatev1.ListState_LIST_STATE_ALL {
+		if req.GetPageSize() != 1000 || req.GetFilter() != "true" || req.GetState() != pb.ListState_LIST_STATE_ALL {
 			t.Errorf("request %v", req)
 		}
 	}
@@ -138,12 +138,12 @@ func TestColour(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
-	var followed []*sockgatev1.StreamEventsRequest
+	var followed []*pb.StreamEventsRequest
 	g := &fakeGateway{list: pages(testConnection("n.1.1"), testConnection("n.1.2"))}
-	event := func(kind sockgatev1.EventType, c *sockgatev1.Connection) *sockgatev1.Event {
-		return &sockgatev1.Event{Type: kind, Connection: c}
+	event := func(kind pb.EventType, c *pb.Connection) *pb.Event {
+		return &pb.Event{Type: kind, Connection: c}
 	}
-	g.stream = func(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+	g.stream = func(req *pb.StreamEventsRequest, s eventStream) error {
 		if req.GetFilter() == "" { // of CONTROL events
 			<-s.Context().Done()
 			return nil
@@ -151,18 +151,18 @@ func TestWatch(t *testing.T) {
 		followed = append(followed, req)
 		switch len(followed) {
 		case 1: // ends in the middle
-			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.2", Events: []*sockgatev1.Event{
-				event(sockgatev1.EventType_EVENT_TYPE_CONNECTED, testConnection("n.1.3")),
-				event(sockgatev1.EventType_EVENT_TYPE_ERROR, nil),
+			return s.Send(&pb.StreamEventsResponse{Cursor: "c.2", Events: []*pb.Event{
+				event(pb.EventType_EVENT_TYPE_CONNECTED, testConnection("n.1.3")),
+				event(pb.EventType_EVENT_TYPE_ERROR, nil),
 			}})
 		case 2: // misses something
-			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.9", Events: []*sockgatev1.Event{
-				{Type: sockgatev1.EventType_EVENT_TYPE_GAP, Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3,
-					To: 8, Reason: sockgatev1.GapReason_GAP_REASON_OVERRUN}}},
+			return s.Send(&pb.StreamEventsResponse{Cursor: "c.9", Events: []*pb.Event{
+				{Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: &pb.GapDetails{From: 3,
+					To: 8, Reason: pb.GapReason_GAP_REASON_OVERRUN}}},
 			}})
 		default:
-			return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.10", Events: []*sockgatev1.Event{
-				event(sockgatev1.EventType_EVENT_TYPE_CLOSED, closedConnection("n.1.2")),
+			return s.Send(&pb.StreamEventsResponse{Cursor: "c.10", Events: []*pb.Event{
+				event(pb.EventType_EVENT_TYPE_CLOSED, closedConnection("n.1.2")),
 			}})
 		}
 	}

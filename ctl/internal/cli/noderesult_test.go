@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -91,7 +91,7 @@ func TestRepliesOfAFleet(t *testing.T) {
 	}
 	counts := regexp.MustCompile(`("elapsed":"0.001500s","message":"","counts":){[^}]*}`)
 	for _, tt := range tests {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		run := against(t, fleetGateway(&scopes))
 		code := run.run(strings.Fields(tt.args)...)
 		if got := counts.ReplaceAllString(run.stdout.String(), "${1}COUNTS"); code != app.ExitPartial || got != tt.stdout {
@@ -109,7 +109,7 @@ func TestNodeCountsForPrograms(t *testing.T) {
 		"json": `"message":"","counts":{"matched":"2","queued":"1","written":"1"}}`,
 		"yaml": "      counts:\n        matched: \"3\"\n        written: \"3\"\n",
 	} {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		run := against(t, fleetGateway(&scopes))
 		if run.run("broadcast", "hi", "-o", format); !strings.Contains(run.stdout.String(), want) {
 			t.Errorf("%s:\n%s", format, run.stdout)
@@ -139,15 +139,15 @@ func TestTargetsOfAFleet(t *testing.T) {
 		{"get edge-1.1.1 -o name", app.ExitDone, "edge-1.1.1\n", ""},
 	}
 	for _, tt := range tests {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		against(t, fleetGateway(&scopes)).expect(t, tt.code, tt.stdout, tt.stderr, strings.Fields(tt.args)...)
 	}
-	for outcome, sentence := range map[sockgatev1.Outcome]string{
-		sockgatev1.Outcome_OUTCOME_NODE_UNREACHABLE: "the node that has it cannot be reached; nothing was done",
-		sockgatev1.Outcome_OUTCOME_NODE_REFUSED:     "the node that has it refused; nothing was done",
+	for outcome, sentence := range map[pb.Outcome]string{
+		pb.Outcome_OUTCOME_NODE_UNREACHABLE: "the node that has it cannot be reached; nothing was done",
+		pb.Outcome_OUTCOME_NODE_REFUSED:     "the node that has it refused; nothing was done",
 	} {
-		g := &fakeGateway{send: func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
-			return &sockgatev1.SendResponse{Outcome: outcome}, nil
+		g := &fakeGateway{send: func(*pb.SendRequest) (*pb.SendResponse, error) {
+			return &pb.SendResponse{Outcome: outcome}, nil
 		}}
 		against(t, g).expect(t, app.ExitFailed, "", "ctl: edge-3.1.1: "+sentence+"\n", "send", "edge-3.1.1", "hi", "-o",
 			"name")
@@ -156,15 +156,15 @@ func TestTargetsOfAFleet(t *testing.T) {
 
 // Every status is shown in words, and in those of the gateway where it sent any.
 func TestAbsentText(t *testing.T) {
-	for n := range sockgatev1.NodeStatus_name {
-		status := sockgatev1.NodeStatus(n)
+	for n := range pb.NodeStatus_name {
+		status := pb.NodeStatus(n)
 		if status == nodeOK || n == 0 {
 			continue
 		}
 		own := app.AbsentText(nodeResult("edge-3", status, ""))
 		if !strings.HasPrefix(own, "edge-3 ") || !strings.Contains(own, ": "+app.NodeStatusText(status)+" (") ||
 			strings.Contains(own, "()") ||
-			strings.Contains(own, "did not say why") != (status == sockgatev1.NodeStatus_NODE_STATUS_ERROR) {
+			strings.Contains(own, "did not say why") != (status == pb.NodeStatus_NODE_STATUS_ERROR) {
 			t.Errorf("%s: %s", status, own)
 		}
 		if text := app.AbsentText(nodeResult("edge-3", status, "be\x1bcause")); !strings.HasSuffix(text,
@@ -172,14 +172,14 @@ func TestAbsentText(t *testing.T) {
 			t.Errorf("%s: %s", status, text)
 		}
 	}
-	for status, verb := range map[sockgatev1.NodeStatus]string{nodeTimedOut: "did not answer",
-		sockgatev1.NodeStatus_NODE_STATUS_DENIED: "answered"} {
+	for status, verb := range map[pb.NodeStatus]string{nodeTimedOut: "did not answer",
+		pb.NodeStatus_NODE_STATUS_DENIED: "answered"} {
 		if got, want := app.AbsentText(nodeResult("edge-3", status,
 			"x")), "edge-3 "+verb+": "+app.NodeStatusText(status)+" (x)"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	m := app.AbsentFrom(&sockgatev1.FleetResult{Expected: 3, Answered: 2})
+	m := app.AbsentFrom(&pb.FleetResult{Expected: 3, Answered: 2})
 	if !m.Any() || m.Short != "2 of 3 nodes answered" {
 		t.Errorf("a reply that is not complete and names nobody: %+v", m)
 	}
@@ -188,8 +188,8 @@ func TestAbsentText(t *testing.T) {
 // The question counts connections and nodes, and the nodes without an answer are named before it.
 func TestKickQuestionOfAFleet(t *testing.T) {
 	matched := uint64(5)
-	g := &fakeGateway{kick: func(*sockgatev1.KickRequest) (*sockgatev1.KickResponse, error) {
-		return &sockgatev1.KickResponse{Matched: matched, Kicked: matched, Fleet: silentThird(nil, nil)}, nil
+	g := &fakeGateway{kick: func(*pb.KickRequest) (*pb.KickResponse, error) {
+		return &pb.KickResponse{Matched: matched, Kicked: matched, Fleet: silentThird(nil, nil)}, nil
 	}}
 	run := against(t, g)
 	run.terminal, run.stdin, run.variables = true, strings.NewReader("n\n"), map[string]string{"NO_COLOR": "1"}
@@ -203,10 +203,10 @@ func TestKickQuestionOfAFleet(t *testing.T) {
 
 // A fleet is described where there is one, with its problem.
 func TestInfoOfAFleet(t *testing.T) {
-	fleet := &sockgatev1.FleetInfo{Name: "shop", Mode: "embedded", Connected: true, Since: ago(time.Minute),
-		State: sockgatev1.NodeState_NODE_STATE_LIVE, Nodes: 3}
-	g := &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-		return &sockgatev1.GetGatewayResponse{Node: "edge-1", FleetInfo: fleet,
+	fleet := &pb.FleetInfo{Name: "shop", Mode: "embedded", Connected: true, Since: ago(time.Minute),
+		State: pb.NodeState_NODE_STATE_LIVE, Nodes: 3}
+	g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) {
+		return &pb.GetGatewayResponse{Node: "edge-1", FleetInfo: fleet,
 			Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""))}, nil
 	}}
 	section := func(connected, state string) string {
@@ -219,7 +219,7 @@ func TestInfoOfAFleet(t *testing.T) {
 		if code := run.run("info"); code != app.ExitDone || !strings.Contains(run.stdout.String(), want) {
 			t.Errorf("exit code %d:\n%s\nwant:\n%s", code, run.stdout, want)
 		}
-		fleet.Connected, fleet.Problem, fleet.State = false, "connection refused", sockgatev1.NodeState_NODE_STATE_DISPLACED
+		fleet.Connected, fleet.Problem, fleet.State = false, "connection refused", pb.NodeState_NODE_STATE_DISPLACED
 	}
 	run := against(t, g)
 	if run.run("info", "-o", "json"); !strings.Contains(run.stdout.String(),
@@ -230,11 +230,11 @@ func TestInfoOfAFleet(t *testing.T) {
 
 // Where nodes disagree, each value has a row with its nodes; a value that all share has one row.
 func TestLimitsThatDiffer(t *testing.T) {
-	limits := func(most uint64, idle time.Duration) *sockgatev1.Limits {
-		return &sockgatev1.Limits{MaxConnections: most, IdleTimeout: durationpb.New(idle), HighWater: 64 << 10}
+	limits := func(most uint64, idle time.Duration) *pb.Limits {
+		return &pb.Limits{MaxConnections: most, IdleTimeout: durationpb.New(idle), HighWater: 64 << 10}
 	}
-	g := &fakeGateway{limits: func(*sockgatev1.GetLimitsRequest) (*sockgatev1.GetLimitsResponse, error) {
-		return &sockgatev1.GetLimitsResponse{Limits: limits(50, 0), Nodes: []*sockgatev1.NodeLimits{
+	g := &fakeGateway{limits: func(*pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
+		return &pb.GetLimitsResponse{Limits: limits(50, 0), Nodes: []*pb.NodeLimits{
 			{Node: "edge-1", Limits: limits(100, 0)}, {Node: "edge-2", Limits: limits(50, time.Minute)}, {Node: "edge-3",
 				Limits: limits(100, 0)},
 		}, Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeOK, ""), nodeResult("edge-3", nodeOK,

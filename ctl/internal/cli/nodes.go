@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const nodesLong = `List the nodes of the fleet as the gateway that is asked sees them. CONNECTIONS of another node
@@ -44,7 +44,7 @@ func nodeCommand(a *app.App) *cobra.Command {
 
 // nodes prints the nodes.
 func nodes(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
-	resp, err := app.Ask(ctx, a, app.API.ListNodes, &sockgatev1.ListNodesRequest{Scope: a.Scope(s)})
+	resp, err := app.Ask(ctx, a, app.API.ListNodes, &pb.ListNodesRequest{Scope: a.Scope(s)})
 	if err != nil {
 		return err
 	}
@@ -63,12 +63,12 @@ func nodes(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 }
 
 // silentNodes are the absentees, except those that were not asked because of their states.
-func silentNodes(f *sockgatev1.FleetResult) *app.Absentees {
+func silentNodes(f *pb.FleetResult) *app.Absentees {
 	var m app.Absentees
 	for _, n := range f.GetNodes() {
 		switch n.GetStatus() {
-		case sockgatev1.NodeStatus_NODE_STATUS_OK, sockgatev1.NodeStatus_NODE_STATUS_UNREACHABLE,
-			sockgatev1.NodeStatus_NODE_STATUS_LEFT:
+		case pb.NodeStatus_NODE_STATUS_OK, pb.NodeStatus_NODE_STATUS_UNREACHABLE,
+			pb.NodeStatus_NODE_STATUS_LEFT:
 		default:
 			m.AddNode(n)
 		}
@@ -86,7 +86,7 @@ func newNodeRows(a *app.App) *app.Rows {
 }
 
 // addNode adds one node.
-func addNode(a *app.App, rows *app.Rows, n *sockgatev1.Node) error {
+func addNode(a *app.App, rows *app.Rows, n *pb.Node) error {
 	seen := app.DurationText(n.GetLastSeen())
 	if n.GetSelf() {
 		seen = "self"
@@ -144,7 +144,7 @@ func nodeForget(ctx context.Context, a *app.App, name string, o *forgetOptions) 
 	if err := a.Confirm(ctx, o.yes, fmt.Sprintf("Forget the node %s?", name)); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.ForgetNode, &sockgatev1.ForgetNodeRequest{Node: name,
+	resp, err := app.Ask(ctx, a, app.API.ForgetNode, &pb.ForgetNodeRequest{Node: name,
 		Scope: a.Scope(&o.ScopeFlags)})
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func nodeForget(ctx context.Context, a *app.App, name string, o *forgetOptions) 
 }
 
 // printForgotten shows the node's last known state, and which nodes were told.
-func printForgotten(a *app.App, resp *sockgatev1.ForgetNodeResponse) error {
+func printForgotten(a *app.App, resp *pb.ForgetNodeResponse) error {
 	if a.Structured() {
 		return a.PrintMessage(resp)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -42,11 +42,11 @@ func TestNodesFormats(t *testing.T) {
 	for format, want := range map[string]string{"table": nodesTable, "wide": nodesWide, "json": nodesJSON,
 		"name": "edge-1\nedge-2\nedge-3\n"} {
 		for _, words := range []string{"nodes", "node list"} {
-			var scopes []*sockgatev1.Scope
+			var scopes []*pb.Scope
 			against(t, fleetGateway(&scopes)).expect(t, app.ExitDone, want, "", append(strings.Fields(words), "-o", format)...)
 		}
 	}
-	var scopes []*sockgatev1.Scope
+	var scopes []*pb.Scope
 	run := against(t, fleetGateway(&scopes))
 	if code := run.run("nodes", "-o", "yaml"); code != app.ExitDone ||
 		!strings.HasSuffix(run.stdout.String(), lastNodeYAML) || strings.Count(run.stdout.String(), "---\n") != 3 {
@@ -56,13 +56,13 @@ func TestNodesFormats(t *testing.T) {
 
 // A node that was asked and did not answer makes the reply partial, in every state.
 func TestNodesThatDoNotAnswerThePing(t *testing.T) {
-	for status, want := range map[sockgatev1.NodeStatus]string{
+	for status, want := range map[pb.NodeStatus]string{
 		nodeTimedOut: "ctl: edge-2 did not answer: TIMED_OUT (not within 2ms; what it did is not known)\n",
-		sockgatev1.NodeStatus_NODE_STATUS_OVERLOADED: "ctl: edge-2 answered: OVERLOADED (it has too much to do, and did " +
+		pb.NodeStatus_NODE_STATUS_OVERLOADED: "ctl: edge-2 answered: OVERLOADED (it has too much to do, and did " +
 			"nothing)\n",
 	} {
-		g := &fakeGateway{nodes: func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
-			return &sockgatev1.ListNodesResponse{Nodes: threeNodes(),
+		g := &fakeGateway{nodes: func(*pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
+			return &pb.ListNodesResponse{Nodes: threeNodes(),
 				Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", status, ""),
 					nodeResult("edge-3", nodeUnreachable, ""))}, nil
 		}}
@@ -72,8 +72,8 @@ func TestNodesThatDoNotAnswerThePing(t *testing.T) {
 
 // A gateway that runs alone lists itself.
 func TestNodesAlone(t *testing.T) {
-	g := &fakeGateway{nodes: func(*sockgatev1.ListNodesRequest) (*sockgatev1.ListNodesResponse, error) {
-		return &sockgatev1.ListNodesResponse{Nodes: threeNodes()[:1]}, nil
+	g := &fakeGateway{nodes: func(*pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
+		return &pb.ListNodesResponse{Nodes: threeNodes()[:1]}, nil
 	}}
 	against(t, g).expect(t, app.ExitDone, "NODE     STATE   VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-1   "+
 		"LIVE    v1.2.3    1200          self        -\n", "", "nodes")
@@ -83,9 +83,9 @@ func TestNodesAlone(t *testing.T) {
 func TestNodeForget(t *testing.T) {
 	var got []string
 	fleet := fleetOf(nodeResult("edge-1", nodeOK, ""), nodeResult("edge-2", nodeTimedOut, "no answer within 4 s"))
-	g := &fakeGateway{forget: func(r *sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) {
+	g := &fakeGateway{forget: func(r *pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) {
 		got = append(got, r.GetNode())
-		return &sockgatev1.ForgetNodeResponse{Node: threeNodes()[2], Fleet: fleet}, nil
+		return &pb.ForgetNodeResponse{Node: threeNodes()[2], Fleet: fleet}, nil
 	}}
 	const (
 		table = "NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP\nedge-3   UNREACHABLE   v1.2.2    " +

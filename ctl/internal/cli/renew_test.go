@@ -13,7 +13,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // agingGateway ends every connection soon for its age. Each of its streams has two events more than the one before, and
@@ -22,15 +22,15 @@ func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun
 	var mu sync.Mutex
 	var afters []string
 	g = &fakeGateway{list: pages()}
-	g.stream = func(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+	g.stream = func(req *pb.StreamEventsRequest, s eventStream) error {
 		mu.Lock()
 		afters = append(afters, req.GetAfter())
 		upTo := 2 * len(afters)
 		mu.Unlock()
 		from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c."))
-		resp := &sockgatev1.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", upTo)}
+		resp := &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", upTo)}
 		for n := from + 1; n <= upTo; n++ {
-			resp.Events = append(resp.Events, logEvent(sockgatev1.EventType_EVENT_TYPE_CONNECTED, n))
+			resp.Events = append(resp.Events, logEvent(pb.EventType_EVENT_TYPE_CONNECTED, n))
 		}
 		if err := s.Send(resp); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // scoped are commands that talk about connections or nodes, without the flags of their scopes.
@@ -24,7 +24,7 @@ func scoped() []string {
 
 // Every command sends the nodes that its flags name, and leaves other nodes less time than the call has.
 func TestScopeOfEveryCommand(t *testing.T) {
-	flags := map[string]*sockgatev1.Scope{
+	flags := map[string]*pb.Scope{
 		"":                              {},
 		" --node edge-2 --node edge-3":  {Nodes: []string{"edge-2", "edge-3"}},
 		" --node edge-2,edge-3":         {Nodes: []string{"edge-2", "edge-3"}},
@@ -46,7 +46,7 @@ func TestScopeOfEveryCommand(t *testing.T) {
 			words = append(words, "get edge-1.1.1", "send edge-1.1.1 hi", "kick edge-1.1.1", "label edge-1.1.1 a=1")
 		}
 		for _, line := range words {
-			var scopes []*sockgatev1.Scope
+			var scopes []*pb.Scope
 			run := against(t, fleetGateway(&scopes))
 			code := run.run(strings.Fields(line + extra)...)
 			if code == app.ExitUsage || len(scopes) == 0 {
@@ -77,7 +77,7 @@ func TestOtherScopes(t *testing.T) {
 		"shutdown --node edge-2 --yes":  "[nodes:[edge-2]]",
 		"__complete list --node e":      "[local]",
 	} {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		run := against(t, fleetGateway(&scopes))
 		if code := run.run(strings.Fields(line)...); code == app.ExitUsage {
 			t.Errorf("ctl %s: %s", line, run.stderr)
@@ -92,7 +92,7 @@ func TestOtherScopes(t *testing.T) {
 	}
 }
 
-func scopeText(s *sockgatev1.Scope) string {
+func scopeText(s *pb.Scope) string {
 	switch {
 	case s == nil:
 		return "<nil>"
@@ -141,7 +141,7 @@ func TestScopeUsage(t *testing.T) {
 		tests[line+" --node="+strings.Repeat("a", 33)] = "1 to 32 of a-z, 0-9 and -"
 	}
 	for line, want := range tests {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		run := against(t, fleetGateway(&scopes))
 		if code := run.run(strings.Fields(line)...); code != app.ExitUsage || !strings.Contains(run.stderr.String(), want) {
 			t.Errorf("ctl %s: exit code %d: %s; expected %q", line, code, run.stderr, want)
@@ -197,17 +197,17 @@ func TestFleetErrors(t *testing.T) {
 	for _, tt := range tests {
 		calls := 0
 		g := &fakeGateway{
-			list: func(*sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+			list: func(*pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 				return nil, tt.err
 			},
-			count: func(*sockgatev1.CountConnectionsRequest) (*sockgatev1.CountConnectionsResponse, error) {
+			count: func(*pb.CountConnectionsRequest) (*pb.CountConnectionsResponse, error) {
 				return nil, tt.err
 			},
-			get:       func(*sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) { return nil, tt.err },
-			broadcast: func(*sockgatev1.BroadcastRequest) (*sockgatev1.BroadcastResponse, error) { calls++; return nil, tt.err },
-			shutdown:  func(*sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) { return nil, tt.err },
-			forget:    func(*sockgatev1.ForgetNodeRequest) (*sockgatev1.ForgetNodeResponse, error) { return nil, tt.err },
-			info:      func(*sockgatev1.GetGatewayRequest) (*sockgatev1.GetGatewayResponse, error) { return nil, tt.err },
+			get:       func(*pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) { return nil, tt.err },
+			broadcast: func(*pb.BroadcastRequest) (*pb.BroadcastResponse, error) { calls++; return nil, tt.err },
+			shutdown:  func(*pb.ShutdownRequest) (*pb.ShutdownResponse, error) { return nil, tt.err },
+			forget:    func(*pb.ForgetNodeRequest) (*pb.ForgetNodeResponse, error) { return nil, tt.err },
+			info:      func(*pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) { return nil, tt.err },
 		}
 		against(t, g).expect(t, tt.code, "", tt.stderr, strings.Fields(tt.args)...)
 		if calls > 1 {
@@ -218,11 +218,11 @@ func TestFleetErrors(t *testing.T) {
 
 // One ID on a node that cannot be reached does not keep the others from being shown.
 func TestGetGoesOnBehindASilentNode(t *testing.T) {
-	g := &fakeGateway{get: func(r *sockgatev1.GetConnectionRequest) (*sockgatev1.GetConnectionResponse, error) {
+	g := &fakeGateway{get: func(r *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
 		if strings.HasPrefix(r.GetId(), "edge-3.") {
 			return nil, failure(codes.Unavailable, "edge-3 cannot be reached", "NODE_UNREACHABLE", nil)
 		}
-		return &sockgatev1.GetConnectionResponse{Connection: testConnection(r.GetId())}, nil
+		return &pb.GetConnectionResponse{Connection: testConnection(r.GetId())}, nil
 	}}
 	against(t, g).expect(t, app.ExitPartial, "edge-1.1.1\n",
 		"ctl: edge-3.1.1: edge-3 cannot be reached (NODE_UNREACHABLE)\n  ctl nodes shows how the nodes are\n",
@@ -241,7 +241,7 @@ func TestNodeCompletion(t *testing.T) {
 		"node ": "forget\tExpect no more answers from a node that is gone\nlist\tList the nodes " +
 			"of the fleet and their states\n:4\n",
 	} {
-		var scopes []*sockgatev1.Scope
+		var scopes []*pb.Scope
 		run := against(t, fleetGateway(&scopes))
 		if run.run(append([]string{"__complete"}, strings.Split(line, " ")...)...); run.stdout.String() != want {
 			t.Errorf("%q completes to:\n%s\nwant:\n%s", line, run.stdout, want)

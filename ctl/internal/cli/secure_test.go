@@ -23,7 +23,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // certificates is a directory that `ctl tls-dev` made at a moment, with more words for it.
@@ -227,7 +227,7 @@ func TestAccessUsage(t *testing.T) {
 func TestNewVerbsOfAnOldGateway(t *testing.T) {
 	for _, words := range []string{"limits get", "limits set max-connections=1", "ban list", "ban add 192.0.2.1",
 		"ban remove 192.0.2.1"} {
-		run := against(t, &fakeGateway{gateway: func() (*sockgatev1.GetGatewayResponse, error) { return nil, nil }})
+		run := against(t, &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) { return nil, nil }})
 		if code := run.run(strings.Fields(words)...); code != app.ExitFailed ||
 			!strings.Contains(run.stderr.String(), "Unimplemented") {
 			t.Errorf("%s: exit code %d: %s", words, code, run.stderr)

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // defaultWrittenWait is how long the gateway waits with --wait written when it is not told.
@@ -50,7 +50,7 @@ connection.`,
 }
 
 func send(ctx context.Context, a *app.App, id, text string, o sendOptions) error {
-	req := &sockgatev1.SendRequest{Id: id, Scope: a.Scope(&o.scope)}
+	req := &pb.SendRequest{Id: id, Scope: a.Scope(&o.scope)}
 	err := app.CheckIDs([]string{id})
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func send(ctx context.Context, a *app.App, id, text string, o sendOptions) error
 		return err
 	}
 	extra := time.Duration(0)
-	if req.Wait == sockgatev1.SendWait_SEND_WAIT_WRITTEN {
+	if req.Wait == pb.SendWait_SEND_WAIT_WRITTEN {
 		extra = max(defaultWrittenWait, o.waitTimeout)
 	}
 	resp, err := app.AskLonger(ctx, a, extra, app.API.Send, req)
@@ -79,28 +79,28 @@ func send(ctx context.Context, a *app.App, id, text string, o sendOptions) error
 }
 
 // waiting checks --wait and --wait-timeout.
-func (o *sendOptions) waiting() (sockgatev1.SendWait, *durationpb.Duration, error) {
+func (o *sendOptions) waiting() (pb.SendWait, *durationpb.Duration, error) {
 	switch o.wait {
 	case "queued":
 		if o.waitTimeout != 0 {
 			return 0, nil, app.Usagef("--wait-timeout has no meaning with --wait queued, which does not wait; " +
 				"add --wait written")
 		}
-		return sockgatev1.SendWait_SEND_WAIT_QUEUED, nil, nil
+		return pb.SendWait_SEND_WAIT_QUEUED, nil, nil
 	case "written":
 		if o.waitTimeout < 0 || o.waitTimeout > time.Minute {
 			return 0, nil, app.Usagef("--wait-timeout %s is out of bounds; give 0 to 1m", o.waitTimeout)
 		}
 		if o.waitTimeout == 0 {
-			return sockgatev1.SendWait_SEND_WAIT_WRITTEN, nil, nil
+			return pb.SendWait_SEND_WAIT_WRITTEN, nil, nil
 		}
-		return sockgatev1.SendWait_SEND_WAIT_WRITTEN, durationpb.New(o.waitTimeout), nil
+		return pb.SendWait_SEND_WAIT_WRITTEN, durationpb.New(o.waitTimeout), nil
 	default:
 		return 0, nil, app.Usagef("--wait %q is not known; use queued or written", o.wait)
 	}
 }
 
-func printSent(a *app.App, id string, resp *sockgatev1.SendResponse) error {
+func printSent(a *app.App, id string, resp *pb.SendResponse) error {
 	switch {
 	case a.Structured():
 		return a.PrintMessage(resp)
@@ -117,18 +117,18 @@ func printSent(a *app.App, id string, resp *sockgatev1.SendResponse) error {
 }
 
 // sentResult explains an outcome that is not the wanted one, and returns the exit code.
-func sentResult(a *app.App, req *sockgatev1.SendRequest, resp *sockgatev1.SendResponse) int {
+func sentResult(a *app.App, req *pb.SendRequest, resp *pb.SendResponse) int {
 	id := app.Clean(req.GetId())
 	switch resp.GetOutcome() {
-	case sockgatev1.Outcome_OUTCOME_QUEUED:
-		if req.GetWait() == sockgatev1.SendWait_SEND_WAIT_WRITTEN {
+	case pb.Outcome_OUTCOME_QUEUED:
+		if req.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {
 			a.Say("%s: not written in time; the bytes stay queued, in order (%d bytes in the queue)", id, resp.GetQueuedBytes())
 			return app.ExitPartial
 		}
-	case sockgatev1.Outcome_OUTCOME_WRITTEN:
-	case sockgatev1.Outcome_OUTCOME_CLOSED:
+	case pb.Outcome_OUTCOME_WRITTEN:
+	case pb.Outcome_OUTCOME_CLOSED:
 		a.Say("%s: the connection is closed; %d of %d bytes were not sent", id, resp.GetUnsentBytes(), len(req.GetData()))
-	case sockgatev1.Outcome_OUTCOME_MALFORMED_ID:
+	case pb.Outcome_OUTCOME_MALFORMED_ID:
 		a.Say("%s", app.MalformedID(req.GetId()))
 	default:
 		a.Say("%s: %s", id, app.OutcomeSentence(resp.GetOutcome()))

@@ -7,38 +7,38 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestSend(t *testing.T) {
 	tests := []struct {
-		outcome sockgatev1.Outcome
+		outcome pb.Outcome
 		args    string
 		code    int
 		stdout  string
 		stderr  string
 	}{
-		{sockgatev1.Outcome_OUTCOME_WRITTEN, "", 0, "ID      OUTCOME   QUEUED   UNSENT\nn.1.1   WRITTEN   5B       3B\n", ""},
-		{sockgatev1.Outcome_OUTCOME_WRITTEN, "-o json", 0,
+		{pb.Outcome_OUTCOME_WRITTEN, "", 0, "ID      OUTCOME   QUEUED   UNSENT\nn.1.1   WRITTEN   5B       3B\n", ""},
+		{pb.Outcome_OUTCOME_WRITTEN, "-o json", 0,
 			`{"outcome":"OUTCOME_WRITTEN","queuedBytes":"5","unsentBytes":"3"}` + "\n", ""},
-		{sockgatev1.Outcome_OUTCOME_WRITTEN, "-o yaml", 0,
+		{pb.Outcome_OUTCOME_WRITTEN, "-o yaml", 0,
 			"---\noutcome: OUTCOME_WRITTEN\nqueuedBytes: \"5\"\nunsentBytes: \"3\"\n", ""},
-		{sockgatev1.Outcome_OUTCOME_QUEUED, "-o name", 0, "n.1.1\n", ""},
-		{sockgatev1.Outcome_OUTCOME_QUEUED, "-o name --wait written", 3, "n.1.1\n",
+		{pb.Outcome_OUTCOME_QUEUED, "-o name", 0, "n.1.1\n", ""},
+		{pb.Outcome_OUTCOME_QUEUED, "-o name --wait written", 3, "n.1.1\n",
 			"ctl: n.1.1: not written in time; the bytes stay queued, in order (5 bytes in the queue)\n"},
-		{sockgatev1.Outcome_OUTCOME_DROPPED_QUEUE_FULL, "-o name", 1, "",
+		{pb.Outcome_OUTCOME_DROPPED_QUEUE_FULL, "-o name", 1, "",
 			"ctl: n.1.1: dropped whole, because its send queue is full\n"},
-		{sockgatev1.Outcome_OUTCOME_CLOSED, "-o name", 1, "",
+		{pb.Outcome_OUTCOME_CLOSED, "-o name", 1, "",
 			"ctl: n.1.1: the connection is closed; 3 of 2 bytes were not sent\n"},
-		{sockgatev1.Outcome_OUTCOME_NOT_FOUND, "-o name", 4, "", "ctl: n.1.1: no such connection\n"},
-		{sockgatev1.Outcome_OUTCOME_NODE_RESTARTED, "-o name", 4, "",
+		{pb.Outcome_OUTCOME_NOT_FOUND, "-o name", 4, "", "ctl: n.1.1: no such connection\n"},
+		{pb.Outcome_OUTCOME_NODE_RESTARTED, "-o name", 4, "",
 			"ctl: n.1.1: that connection ended when the node restarted\n"},
-		{sockgatev1.Outcome_OUTCOME_UNKNOWN_NODE, "-o name", 4, "", "ctl: n.1.1: no node of that name here\n"},
-		{sockgatev1.Outcome_OUTCOME_UNKNOWN, "-o name", 1, "", "ctl: n.1.1: what happened cannot be known\n"},
+		{pb.Outcome_OUTCOME_UNKNOWN_NODE, "-o name", 4, "", "ctl: n.1.1: no node of that name here\n"},
+		{pb.Outcome_OUTCOME_UNKNOWN, "-o name", 1, "", "ctl: n.1.1: what happened cannot be known\n"},
 	}
 	for _, tt := range tests {
-		g := &fakeGateway{send: func(*sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
-			return &sockgatev1.SendResponse{Outcome: tt.outcome, QueuedBytes: 5, UnsentBytes: 3}, nil
+		g := &fakeGateway{send: func(*pb.SendRequest) (*pb.SendResponse, error) {
+			return &pb.SendResponse{Outcome: tt.outcome, QueuedBytes: 5, UnsentBytes: 3}, nil
 		}}
 		against(t, g).expect(t, tt.code, tt.stdout, tt.stderr, append([]string{"send", "n.1.1", "hi"},
 			strings.Fields(tt.args)...)...)
@@ -46,10 +46,10 @@ func TestSend(t *testing.T) {
 }
 
 func TestSendPayloads(t *testing.T) {
-	var got *sockgatev1.SendRequest
-	g := &fakeGateway{send: func(req *sockgatev1.SendRequest) (*sockgatev1.SendResponse, error) {
+	var got *pb.SendRequest
+	g := &fakeGateway{send: func(req *pb.SendRequest) (*pb.SendResponse, error) {
 		got = req
-		return &sockgatev1.SendResponse{Outcome: sockgatev1.Outcome_OUTCOME_WRITTEN}, nil
+		return &pb.SendResponse{Outcome: pb.Outcome_OUTCOME_WRITTEN}, nil
 	}}
 	tests := []struct {
 		stdin string
@@ -71,7 +71,7 @@ func TestSendPayloads(t *testing.T) {
 			t.Errorf("%s: exit code %d, %d bytes sent: %s", tt.args, code, len(got.GetData()), run.stderr)
 		}
 	}
-	if got.GetWait() != sockgatev1.SendWait_SEND_WAIT_WRITTEN || got.GetWaitTimeout().AsDuration() != 2*time.Second {
+	if got.GetWait() != pb.SendWait_SEND_WAIT_WRITTEN || got.GetWaitTimeout().AsDuration() != 2*time.Second {
 		t.Errorf("wait: %v %v", got.GetWait(), got.GetWaitTimeout())
 	}
 	for _, encoding := range []string{"utf8", "hex"} {

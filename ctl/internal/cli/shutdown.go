@@ -12,7 +12,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/events"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -76,7 +76,7 @@ func shutdown(ctx context.Context, a *app.App, o shutdownOptions) error {
 }
 
 // shutdownWith asks for confirmation, starts the drain, and with --wait stays until it has ended.
-func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.ShutdownRequest,
+func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *pb.ShutdownRequest,
 	o *shutdownOptions) (err error) {
 	if err := confirmShutdown(ctx, a, c, o); err != nil {
 		return err
@@ -100,7 +100,7 @@ func shutdownWith(ctx context.Context, a *app.App, c *app.Client, req *sockgatev
 		return app.ExitWith(code)
 	}
 	if resp.GetFleet() == nil || o.scope.Local {
-		err = awaitEnd(ctx, a, c, &sockgatev1.StreamEventsRequest{After: before.Cursor, Scope: req.Scope}, nil)
+		err = awaitEnd(ctx, a, c, &pb.StreamEventsRequest{After: before.Cursor, Scope: req.Scope}, nil)
 	} else {
 		err = awaitDrains(ctx, a, c, before.Cursor, resp.GetFleet())
 	}
@@ -130,13 +130,13 @@ func confirmShutdown(ctx context.Context, a *app.App, c *app.Client, o *shutdown
 }
 
 // allNodesText is "ALL 3 nodes of the fleet (edge-1, edge-2, edge-3 which is UNREACHABLE)", with the first 20 names.
-func allNodesText(nodes []*sockgatev1.Node) string {
+func allNodesText(nodes []*pb.Node) string {
 	var names []string
 	for _, n := range nodes {
 		switch n.GetState() {
-		case sockgatev1.NodeState_NODE_STATE_LEFT:
+		case pb.NodeState_NODE_STATE_LEFT:
 			continue
-		case sockgatev1.NodeState_NODE_STATE_LIVE:
+		case pb.NodeState_NODE_STATE_LIVE:
 			names = append(names, app.Clean(n.GetName()))
 		default:
 			names = append(names, app.Clean(n.GetName())+" which is "+app.NodeStateText(n.GetState()))
@@ -149,7 +149,7 @@ func allNodesText(nodes []*sockgatev1.Node) string {
 	return fmt.Sprintf("ALL %s of the fleet (%s)", app.Plural(uint64(all), "node"), strings.Join(names, ", "))
 }
 
-func (o *shutdownOptions) request(a *app.App) (*sockgatev1.ShutdownRequest, error) {
+func (o *shutdownOptions) request(a *app.App) (*pb.ShutdownRequest, error) {
 	if err := o.scope.Check(); err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (o *shutdownOptions) request(a *app.App) (*sockgatev1.ShutdownRequest, erro
 	if err != nil {
 		return nil, err
 	}
-	req := &sockgatev1.ShutdownRequest{Reason: o.reason, Farewell: farewell, Scope: a.Scope(&o.scope)}
+	req := &pb.ShutdownRequest{Reason: o.reason, Farewell: farewell, Scope: a.Scope(&o.scope)}
 	if o.graceGiven {
 		if o.grace < 0 || o.grace > maxGrace {
 			return nil, app.Usagef("--grace %s is out of bounds; give 0s to 24h", o.grace)
@@ -170,7 +170,7 @@ func (o *shutdownOptions) request(a *app.App) (*sockgatev1.ShutdownRequest, erro
 	return req, nil
 }
 
-func printShutdown(a *app.App, resp *sockgatev1.ShutdownResponse) error {
+func printShutdown(a *app.App, resp *pb.ShutdownResponse) error {
 	switch {
 	case a.Structured():
 		if err := a.PrintMessage(resp); err != nil {
@@ -194,13 +194,13 @@ func printShutdown(a *app.App, resp *sockgatev1.ShutdownResponse) error {
 }
 
 // awaitDrains prints the events of these nodes' drains until all have ended, or the gateway that is asked has.
-func awaitDrains(ctx context.Context, a *app.App, c *app.Client, cursor string, fleet *sockgatev1.FleetResult) error {
+func awaitDrains(ctx context.Context, a *app.App, c *app.Client, cursor string, fleet *pb.FleetResult) error {
 	d := newDrainWait(a, c, fleet)
 	if len(d.left) == 0 {
 		return nil
 	}
-	scope := &sockgatev1.Scope{Nodes: d.nodes(), NodeTimeout: durationpb.New(a.NodeTimeout())}
-	if err := awaitEnd(ctx, a, c, &sockgatev1.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
+	scope := &pb.Scope{Nodes: d.nodes(), NodeTimeout: durationpb.New(a.NodeTimeout())}
+	if err := awaitEnd(ctx, a, c, &pb.StreamEventsRequest{After: cursor, Scope: scope}, d); err != nil {
 		return err
 	}
 	d.sayUnseen()
@@ -211,22 +211,22 @@ func awaitDrains(ctx context.Context, a *app.App, c *app.Client, cursor string, 
 }
 
 // awaitEnd prints a drain's events until the gateway ends the stream, or until all drains of d have ended.
-func awaitEnd(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest, d *drainWait) error {
-	req.Types = []sockgatev1.EventType{
-		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED,
-		sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
-		sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED,
+func awaitEnd(ctx context.Context, a *app.App, c *app.Client, req *pb.StreamEventsRequest, d *drainWait) error {
+	req.Types = []pb.EventType{
+		pb.EventType_EVENT_TYPE_DRAIN_STARTED,
+		pb.EventType_EVENT_TYPE_DRAIN_PROGRESS,
+		pb.EventType_EVENT_TYPE_DRAIN_ENDED,
 	}
 	printer := events.NewPrinter(a, app.EncodingUTF8)
 	f := &app.Follower{App: a, Client: c, Request: req}
-	f.Emit = func(batch []*sockgatev1.Event) error {
+	f.Emit = func(batch []*pb.Event) error {
 		printer.Several = f.Several
 		return printEvents(a, printer, batch, newCountdown(0))
 	}
 	if d != nil {
 		f.End = d.ended
 		show := f.Emit
-		f.Emit = func(batch []*sockgatev1.Event) error { d.see(batch); return show(batch) }
+		f.Emit = func(batch []*pb.Event) error { d.see(batch); return show(batch) }
 	}
 	err := f.Run(ctx)
 	var call *app.CallError

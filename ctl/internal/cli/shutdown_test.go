@@ -6,19 +6,19 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 func TestShutdown(t *testing.T) {
-	var got *sockgatev1.ShutdownRequest
-	resp := &sockgatev1.ShutdownResponse{Deadline: timestamppb.New(testNow()), Connections: 3}
+	var got *pb.ShutdownRequest
+	resp := &pb.ShutdownResponse{Deadline: timestamppb.New(testNow()), Connections: 3}
 	g := &fakeGateway{
-		shutdown: func(req *sockgatev1.ShutdownRequest) (*sockgatev1.ShutdownResponse, error) {
+		shutdown: func(req *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 			got = req
 			return resp, nil
 		},
-		gateway: func() (*sockgatev1.GetGatewayResponse, error) {
-			return &sockgatev1.GetGatewayResponse{Cursor: "c.5"}, nil
+		gateway: func() (*pb.GetGatewayResponse, error) {
+			return &pb.GetGatewayResponse{Cursor: "c.5"}, nil
 		},
 	}
 	const table = "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   3\n"
@@ -32,18 +32,18 @@ func TestShutdown(t *testing.T) {
 	if got.GetGracePeriod() != nil {
 		t.Errorf("no grace was given, and %s was sent", got.GetGracePeriod())
 	}
-	g.stream = func(req *sockgatev1.StreamEventsRequest, s eventStream) error {
+	g.stream = func(req *pb.StreamEventsRequest, s eventStream) error {
 		if req.GetAfter() != "c.5" {
 			t.Errorf("follows after %q", req.GetAfter())
 		}
-		for _, e := range []*sockgatev1.Event{
-			{Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, Time: ago(0),
-				Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{Connections: 3, Deadline: ago(0),
+		for _, e := range []*pb.Event{
+			{Type: pb.EventType_EVENT_TYPE_DRAIN_STARTED, Time: ago(0),
+				Details: &pb.Event_Drain{Drain: &pb.DrainDetails{Connections: 3, Deadline: ago(0),
 					Reason: "up\ngrade"}}},
-			{Type: sockgatev1.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0),
-				Details: &sockgatev1.Event_Drain{Drain: &sockgatev1.DrainDetails{EndedByThemselves: 2, ClosedAtDeadline: 1}}},
+			{Type: pb.EventType_EVENT_TYPE_DRAIN_ENDED, Time: ago(0),
+				Details: &pb.Event_Drain{Drain: &pb.DrainDetails{EndedByThemselves: 2, ClosedAtDeadline: 1}}},
 		} {
-			if err := s.Send(&sockgatev1.StreamEventsResponse{Events: []*sockgatev1.Event{e}}); err != nil {
+			if err := s.Send(&pb.StreamEventsResponse{Events: []*pb.Event{e}}); err != nil {
 				return err
 			}
 		}

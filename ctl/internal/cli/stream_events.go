@@ -10,7 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/events"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 type streamOptions struct {
@@ -91,11 +91,11 @@ func streamEvents(ctx context.Context, a *app.App, o streamOptions) error {
 }
 
 // followEvents prints the stream until it ends. Where it ended early, it names the cursor to go on from.
-func followEvents(ctx context.Context, a *app.App, c *app.Client, req *sockgatev1.StreamEventsRequest,
+func followEvents(ctx context.Context, a *app.App, c *app.Client, req *pb.StreamEventsRequest,
 	o *streamOptions) (err error) {
 	printer, left := events.NewPrinter(a, o.encoding), newCountdown(o.limit)
 	f := &app.Follower{App: a, Client: c, Request: req, Reconnect: o.reconnect}
-	f.Emit = func(batch []*sockgatev1.Event) error {
+	f.Emit = func(batch []*pb.Event) error {
 		printer.Several = f.Several
 		return printEvents(a, printer, batch, left)
 	}
@@ -139,8 +139,8 @@ func endNow(ctx context.Context, a *app.App, f *app.Follower) (code func() int, 
 	}
 	// Choosing the types here makes the stream come to its end at once; the gateway would pass over the others in silence.
 	f.Request.Types = nil
-	f.Emit = func(batch []*sockgatev1.Event) error {
-		return emit(slices.DeleteFunc(batch, func(e *sockgatev1.Event) bool {
+	f.Emit = func(batch []*pb.Event) error {
+		return emit(slices.DeleteFunc(batch, func(e *pb.Event) bool {
 			return !slices.Contains(types, e.GetType()) && !streamOnly(e.GetType())
 		}))
 	}
@@ -148,15 +148,15 @@ func endNow(ctx context.Context, a *app.App, f *app.Follower) (code func() int, 
 }
 
 // streamOnly reports whether events of a type are delivered without being asked for.
-func streamOnly(t sockgatev1.EventType) bool {
-	return t == sockgatev1.EventType_EVENT_TYPE_PRESENT || t == sockgatev1.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE ||
-		t == sockgatev1.EventType_EVENT_TYPE_GAP
+func streamOnly(t pb.EventType) bool {
+	return t == pb.EventType_EVENT_TYPE_PRESENT || t == pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE ||
+		t == pb.EventType_EVENT_TYPE_GAP
 }
 
 // printEvents prints one batch, as far as the limit allows.
-func printEvents(a *app.App, p *events.Printer, batch []*sockgatev1.Event, left *countdown) error {
+func printEvents(a *app.App, p *events.Printer, batch []*pb.Event, left *countdown) error {
 	if a.Output == app.FormatName { // only printed events count
-		batch = slices.DeleteFunc(batch, func(e *sockgatev1.Event) bool { return e.GetConnection() == nil })
+		batch = slices.DeleteFunc(batch, func(e *pb.Event) bool { return e.GetConnection() == nil })
 	}
 	for _, e := range batch[:left.cap(len(batch))] {
 		if err := p.Print(e); err != nil {
@@ -170,7 +170,7 @@ func printEvents(a *app.App, p *events.Printer, batch []*sockgatev1.Event, left 
 	return app.ErrStop
 }
 
-func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
+func (o *streamOptions) request() (*pb.StreamEventsRequest, error) {
 	if err := app.CheckEncoding(o.encoding); err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := sockgatev1.EventType_EVENT_TYPE_DATA
+	data := pb.EventType_EVENT_TYPE_DATA
 	switch {
 	case o.noFollow && (o.data || slices.Contains(types, data)):
 		return nil, app.Usagef("--no-follow prints what has happened already, and received bytes (DATA) are not kept; " +
@@ -200,7 +200,7 @@ func (o *streamOptions) request() (*sockgatev1.StreamEventsRequest, error) {
 	case o.data && len(types) > 0:
 		types = append(types, data)
 	}
-	return &sockgatev1.StreamEventsRequest{
+	return &pb.StreamEventsRequest{
 		Types: types, Filter: o.filter, After: o.after, Snapshot: o.snapshot, IncludeData: o.data, MaxDataBytes: o.maxData,
 	}, nil
 }

@@ -8,12 +8,12 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/events"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // watch is `list --watch`: it lists, follows from the list's cursor, and lists again after a gap. The missed events
 // are lost, but a new list shows the state of now.
-func watch(ctx context.Context, a *app.App, c *app.Client, o listOptions, state sockgatev1.ListState) error {
+func watch(ctx context.Context, a *app.App, c *app.Client, o listOptions, state pb.ListState) error {
 	w := &watcher{app: a, client: c, options: o, state: state, left: newCountdown(o.limit)}
 	w.rows = a.NewConnectionRows(true, true)
 	for {
@@ -34,7 +34,7 @@ type watcher struct {
 	app     *app.App
 	client  *app.Client
 	options listOptions
-	state   sockgatev1.ListState
+	state   pb.ListState
 
 	mu    sync.Mutex // with a filter there are two streams
 	left  *countdown
@@ -60,7 +60,7 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	defer cancel()
 	var labels sync.WaitGroup
 	var labelsErr error
-	types, apart := watchTypes(), []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONTROL}
+	types, apart := watchTypes(), []pb.EventType{pb.EventType_EVENT_TYPE_CONTROL}
 	if w.fleet {
 		types, apart = append(types, backTypes()...), append(apart, backTypes()...)
 	}
@@ -79,13 +79,13 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	return w.gap && ctx.Err() == nil, err
 }
 
-func (w *watcher) follow(ctx context.Context, filter, cursor string, types []sockgatev1.EventType,
-	emit func(context.Context, []*sockgatev1.Event) error) error {
+func (w *watcher) follow(ctx context.Context, filter, cursor string, types []pb.EventType,
+	emit func(context.Context, []*pb.Event) error) error {
 	f := &app.Follower{
 		App: w.app, Client: w.client, Reconnect: true,
-		Request: &sockgatev1.StreamEventsRequest{Types: types, Filter: filter, After: cursor,
+		Request: &pb.StreamEventsRequest{Types: types, Filter: filter, After: cursor,
 			Scope: w.app.Scope(&w.options.scope)},
-		Emit: func(batch []*sockgatev1.Event) error {
+		Emit: func(batch []*pb.Event) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return emit(ctx, batch)
@@ -95,28 +95,28 @@ func (w *watcher) follow(ctx context.Context, filter, cursor string, types []soc
 }
 
 // watchTypes are the events that change a row.
-func watchTypes() []sockgatev1.EventType {
-	return []sockgatev1.EventType{
-		sockgatev1.EventType_EVENT_TYPE_CONNECTED,
-		sockgatev1.EventType_EVENT_TYPE_ENDED,
-		sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT,
-		sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
-		sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_OFF,
-		sockgatev1.EventType_EVENT_TYPE_ERROR,
-		sockgatev1.EventType_EVENT_TYPE_CLOSED,
-		sockgatev1.EventType_EVENT_TYPE_CONTROL,
+func watchTypes() []pb.EventType {
+	return []pb.EventType{
+		pb.EventType_EVENT_TYPE_CONNECTED,
+		pb.EventType_EVENT_TYPE_ENDED,
+		pb.EventType_EVENT_TYPE_IDLE_TIMEOUT,
+		pb.EventType_EVENT_TYPE_BACKPRESSURE_ON,
+		pb.EventType_EVENT_TYPE_BACKPRESSURE_OFF,
+		pb.EventType_EVENT_TYPE_ERROR,
+		pb.EventType_EVENT_TYPE_CLOSED,
+		pb.EventType_EVENT_TYPE_CONTROL,
 	}
 }
 
 // backTypes are the events of nodes that may be listed now, and could not be before.
-func backTypes() []sockgatev1.EventType {
-	return []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_NODE_JOINED,
-		sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED}
+func backTypes() []pb.EventType {
+	return []pb.EventType{pb.EventType_EVENT_TYPE_NODE_JOINED,
+		pb.EventType_EVENT_TYPE_NODE_RECOVERED}
 }
 
 // add adds a row and notes the labels in it.
-func (w *watcher) add(event string, conn *sockgatev1.Connection) error {
-	if conn.GetState() == sockgatev1.ConnectionState_CONNECTION_STATE_CLOSED {
+func (w *watcher) add(event string, conn *pb.Connection) error {
+	if conn.GetState() == pb.ConnectionState_CONNECTION_STATE_CLOSED {
 		delete(w.known, conn.GetId())
 	} else {
 		w.known[conn.GetId()] = app.LabelText(conn.GetLabels())
@@ -124,16 +124,16 @@ func (w *watcher) add(event string, conn *sockgatev1.Connection) error {
 	return w.rows.Add(event, conn)
 }
 
-func (w *watcher) listed(page []*sockgatev1.Connection) error {
+func (w *watcher) listed(page []*pb.Connection) error {
 	for _, conn := range page {
-		if err := w.add(app.TypeText(sockgatev1.EventType_EVENT_TYPE_PRESENT), conn); err != nil {
+		if err := w.add(app.TypeText(pb.EventType_EVENT_TYPE_PRESENT), conn); err != nil {
 			return err
 		}
 	}
 	return w.rows.Flush()
 }
 
-func (w *watcher) happened(ctx context.Context, batch []*sockgatev1.Event) error {
+func (w *watcher) happened(ctx context.Context, batch []*pb.Event) error {
 	for _, e := range batch {
 		if gap := e.GetGap(); gap != nil {
 			if err := w.rows.Flush(); err != nil {
@@ -161,7 +161,7 @@ func (w *watcher) happened(ctx context.Context, batch []*sockgatev1.Event) error
 }
 
 // ofNode names the node of an event, in a fleet.
-func (w *watcher) ofNode(e *sockgatev1.Event) string {
+func (w *watcher) ofNode(e *pb.Event) string {
 	if !w.fleet {
 		return ""
 	}
@@ -169,7 +169,7 @@ func (w *watcher) ofNode(e *sockgatev1.Event) string {
 }
 
 // back reports whether a node that the list lacks is there again, so that it must be listed.
-func (w *watcher) back(e *sockgatev1.Event) bool {
+func (w *watcher) back(e *pb.Event) bool {
 	node := e.GetMember().GetNode()
 	if !slices.Contains(backTypes(), e.GetType()) || !w.absent.Known[node] {
 		return false
@@ -180,7 +180,7 @@ func (w *watcher) back(e *sockgatev1.Event) bool {
 }
 
 // controlled gets the events that a filter keeps out of the other stream.
-func (w *watcher) controlled(ctx context.Context, batch []*sockgatev1.Event) error {
+func (w *watcher) controlled(ctx context.Context, batch []*pb.Event) error {
 	for _, e := range batch {
 		if w.back(e) {
 			return app.ErrStop
@@ -190,7 +190,7 @@ func (w *watcher) controlled(ctx context.Context, batch []*sockgatev1.Event) err
 	return w.settle(ctx)
 }
 
-func changesLabels(e *sockgatev1.Event) bool { return e.GetControl().GetVerb() == "SetLabels" }
+func changesLabels(e *pb.Event) bool { return e.GetControl().GetVerb() == "SetLabels" }
 
 // settle makes the added rows visible, then the rows whose labels changed meanwhile, and ends at the limit.
 func (w *watcher) settle(ctx context.Context) error {
@@ -208,8 +208,8 @@ func (w *watcher) settle(ctx context.Context) error {
 // relabel lists again after a SetLabels: no event is about the single connections that it labelled.
 func (w *watcher) relabel(ctx context.Context) error {
 	var failed error // of our own output
-	all := w.options.request(w.app, sockgatev1.ListState_LIST_STATE_LIVE)
-	listed, err := walk(ctx, w.client, all, newCountdown(0), func(page []*sockgatev1.Connection) error {
+	all := w.options.request(w.app, pb.ListState_LIST_STATE_LIVE)
+	listed, err := walk(ctx, w.client, all, newCountdown(0), func(page []*pb.Connection) error {
 		for _, conn := range page {
 			labels, known := w.known[conn.GetId()]
 			if known && labels == app.LabelText(conn.GetLabels()) || w.left.over() {
@@ -217,7 +217,7 @@ func (w *watcher) relabel(ctx context.Context) error {
 			}
 			event := eventLabeled
 			if !known {
-				event = app.TypeText(sockgatev1.EventType_EVENT_TYPE_PRESENT)
+				event = app.TypeText(pb.EventType_EVENT_TYPE_PRESENT)
 			}
 			if failed = w.add(event, conn); failed != nil {
 				return failed

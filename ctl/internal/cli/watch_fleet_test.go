@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // watchedFleet lists two nodes of a fleet, on two pages; only the first page has a cursor. From the second time on it
@@ -13,33 +13,33 @@ import (
 type watchedFleet struct {
 	lists   int
 	absent  bool // the third is, the first time
-	streams []*sockgatev1.StreamEventsRequest
-	events  []*sockgatev1.Event // of the first stream that asks for their types
+	streams []*pb.StreamEventsRequest
+	events  []*pb.Event // of the first stream that asks for their types
 }
 
 func (w *watchedFleet) gateway() *fakeGateway {
 	return &fakeGateway{
-		list: func(r *sockgatev1.ListConnectionsRequest) (*sockgatev1.ListConnectionsResponse, error) {
+		list: func(r *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 			if r.GetPageToken() == "" {
 				w.lists++
-				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-1.1.1")},
+				return &pb.ListConnectionsResponse{Connections: []*pb.Connection{testConnection("edge-1.1.1")},
 					Cursor: "edge-1.1@1,edge-2.1@2", NextPageToken: "2",
 					Fleet: fleetOf(nodeResult("edge-1", nodeOK, ""))}, nil
 			}
 			if w.absent && w.lists == 1 {
-				return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1")},
+				return &pb.ListConnectionsResponse{Connections: []*pb.Connection{testConnection("edge-2.1.1")},
 					Fleet: silentThird(nil, nil)}, nil
 			}
-			return &sockgatev1.ListConnectionsResponse{Connections: []*sockgatev1.Connection{testConnection("edge-2.1.1"),
+			return &pb.ListConnectionsResponse{Connections: []*pb.Connection{testConnection("edge-2.1.1"),
 				testConnection("edge-3.1.1")}, Fleet: fleetOf(nodeResult("edge-2", nodeOK, ""))}, nil
 		},
-		stream: func(r *sockgatev1.StreamEventsRequest, s eventStream) error {
+		stream: func(r *pb.StreamEventsRequest, s eventStream) error {
 			carries := r.GetFilter() == "" // events without a connection come in the stream without a filter
 			if carries {
 				w.streams = append(w.streams, r)
 			}
 			if carries && len(w.streams) == 1 {
-				if err := s.Send(&sockgatev1.StreamEventsResponse{Cursor: "edge-1.1@2,edge-2.1@2", Events: w.events}); err != nil {
+				if err := s.Send(&pb.StreamEventsResponse{Cursor: "edge-1.1@2,edge-2.1@2", Events: w.events}); err != nil {
 					return err
 				}
 			}
@@ -50,33 +50,33 @@ func (w *watchedFleet) gateway() *fakeGateway {
 }
 
 // member is an event about a node.
-func member(t sockgatev1.EventType, node string) *sockgatev1.Event {
-	return &sockgatev1.Event{Node: "edge-1", Type: t,
-		Details: &sockgatev1.Event_Member{Member: &sockgatev1.NodeDetails{Node: node}}}
+func member(t pb.EventType, node string) *pb.Event {
+	return &pb.Event{Node: "edge-1", Type: t,
+		Details: &pb.Event_Member{Member: &pb.NodeDetails{Node: node}}}
 }
 
 // The watch follows from the cursor of the first page, lists again when a node is back that the list lacks, and after a
 // gap, whose node it names.
 func TestWatchOfAFleet(t *testing.T) {
-	const recovered, joined = sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED, sockgatev1.EventType_EVENT_TYPE_NODE_JOINED
-	gap := &sockgatev1.Event{Node: "edge-2", Type: sockgatev1.EventType_EVENT_TYPE_GAP,
-		Details: &sockgatev1.Event_Gap{Gap: &sockgatev1.GapDetails{From: 3, To: 8,
-			Reason: sockgatev1.GapReason_GAP_REASON_OVERRUN}}}
+	const recovered, joined = pb.EventType_EVENT_TYPE_NODE_RECOVERED, pb.EventType_EVENT_TYPE_NODE_JOINED
+	gap := &pb.Event{Node: "edge-2", Type: pb.EventType_EVENT_TYPE_GAP,
+		Details: &pb.Event_Gap{Gap: &pb.GapDetails{From: 3, To: 8,
+			Reason: pb.GapReason_GAP_REASON_OVERRUN}}}
 	tests := []struct {
 		name   string
 		filter string
 		absent bool
-		events []*sockgatev1.Event
+		events []*pb.Event
 		limit  string
 		stderr string
 	}{
-		{"back", "", true, []*sockgatev1.Event{member(recovered, "edge-2"), member(recovered, "edge-3")}, "5",
+		{"back", "", true, []*pb.Event{member(recovered, "edge-2"), member(recovered, "edge-3")}, "5",
 			silentText + "ctl: edge-3 is back; listing again\n"},
-		{"back in another life", "", true, []*sockgatev1.Event{member(joined, "edge-3")}, "5",
+		{"back in another life", "", true, []*pb.Event{member(joined, "edge-3")}, "5",
 			silentText + "ctl: edge-3 is back; listing again\n"},
-		{"back, with a filter", "true", true, []*sockgatev1.Event{member(recovered, "edge-3")}, "5",
+		{"back, with a filter", "true", true, []*pb.Event{member(recovered, "edge-3")}, "5",
 			silentText + "ctl: edge-3 is back; listing again\n"},
-		{"a gap", "", false, []*sockgatev1.Event{gap}, "6",
+		{"a gap", "", false, []*pb.Event{gap}, "6",
 			"ctl: events of edge-2 were missed (OVERRUN from=3 to=8); listing again\n"},
 	}
 	for _, tt := range tests {
@@ -104,12 +104,12 @@ func TestWatchThatLacksANode(t *testing.T) {
 
 // A gateway that runs alone is not asked for events of nodes, which an older one does not know.
 func TestWatchAloneAsksForNoNodes(t *testing.T) {
-	var types []sockgatev1.EventType
-	g := &fakeGateway{list: pages(testConnection("n.1.1")), stream: func(r *sockgatev1.StreamEventsRequest,
+	var types []pb.EventType
+	g := &fakeGateway{list: pages(testConnection("n.1.1")), stream: func(r *pb.StreamEventsRequest,
 		s eventStream) error {
 		types = r.GetTypes()
-		return s.Send(&sockgatev1.StreamEventsResponse{Cursor: "c.1",
-			Events: []*sockgatev1.Event{{Type: sockgatev1.EventType_EVENT_TYPE_CLOSED, Connection: closedConnection("n.1.1")}}})
+		return s.Send(&pb.StreamEventsResponse{Cursor: "c.1",
+			Events: []*pb.Event{{Type: pb.EventType_EVENT_TYPE_CLOSED, Connection: closedConnection("n.1.1")}}})
 	}}
 	if code := against(t, g).run("list", "--watch", "--limit", "2"); code != app.ExitDone {
 		t.Errorf("exit code %d", code)

@@ -11,7 +11,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/ctltest"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestWatchSeesLabels holds that `list --watch` shows a connection that is labelled so that it matches, and later
@@ -40,7 +40,7 @@ func TestWatchSeesLabels(t *testing.T) {
 			lines.Scan() // PRESENT
 		}
 		label := func(value string) {
-			if _, err := g.Client.SetLabels(ctx, &sockgatev1.SetLabelsRequest{ConnectionIds: []string{id},
+			if _, err := g.Client.SetLabels(ctx, &pb.SetLabelsRequest{ConnectionIds: []string{id},
 				Set: map[string]string{"room": "9", "x": value}}); err != nil {
 				t.Fatal(err)
 			}

@@ -3,14 +3,14 @@ package ctltest
 import (
 	"testing"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // FirstConnection waits for a gateway's first connection and returns its ID.
-func FirstConnection(t testing.TB, gateway sockgatev1.GatewayServiceClient) string {
+func FirstConnection(t testing.TB, gateway pb.GatewayServiceClient) string {
 	t.Helper()
-	stream, err := gateway.StreamEvents(t.Context(), &sockgatev1.StreamEventsRequest{
-		After: "0", Types: []sockgatev1.EventType{sockgatev1.EventType_EVENT_TYPE_CONNECTED},
+	stream, err := gateway.StreamEvents(t.Context(), &pb.StreamEventsRequest{
+		After: "0", Types: []pb.EventType{pb.EventType_EVENT_TYPE_CONNECTED},
 	})
 	if err != nil {
 		t.Fatal(err)

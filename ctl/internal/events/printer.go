@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // maxCarries bounds the characters that wait for their next packet, one a connection.
@@ -29,7 +29,7 @@ func NewPrinter(a *app.App, encoding string) *Printer {
 }
 
 // Print prints one event.
-func (p *Printer) Print(e *sockgatev1.Event) error {
+func (p *Printer) Print(e *pb.Event) error {
 	switch {
 	case p.app.Structured():
 		return p.app.PrintMessage(e)
@@ -43,7 +43,7 @@ func (p *Printer) Print(e *sockgatev1.Event) error {
 
 // line is "time type id details", the columns two spaces apart. An event without a connection has "-" for its ID.
 // Where there are several nodes it has its node's name instead: IDs begin with that.
-func (p *Printer) line(e *sockgatev1.Event) string {
+func (p *Printer) line(e *pb.Event) string {
 	a := p.app
 	when := a.ClockText(e.GetTime().AsTime())
 	if a.Wide() {
@@ -62,23 +62,23 @@ func (p *Printer) line(e *sockgatev1.Event) string {
 }
 
 // details are the columns that only this type of event has.
-func (p *Printer) details(e *sockgatev1.Event) []string {
+func (p *Printer) details(e *pb.Event) []string {
 	c := e.GetConnection()
 	switch e.GetType() {
-	case sockgatev1.EventType_EVENT_TYPE_CONNECTED:
+	case pb.EventType_EVENT_TYPE_CONNECTED:
 		return []string{route(c), fmt.Sprintf("connections=%d", e.GetConnected().GetConnections()) + peerText(c)}
-	case sockgatev1.EventType_EVENT_TYPE_PRESENT:
+	case pb.EventType_EVENT_TYPE_PRESENT:
 		return []string{route(c), app.StateText(c.GetState()) + peerText(c)}
-	case sockgatev1.EventType_EVENT_TYPE_ENDED:
+	case pb.EventType_EVENT_TYPE_ENDED:
 		return []string{route(c), "received=" + app.HumanBytes(c.GetBytesReceived())}
-	case sockgatev1.EventType_EVENT_TYPE_DATA:
+	case pb.EventType_EVENT_TYPE_DATA:
 		return []string{p.dataText(c.GetId(), e.GetData()) + " " + totalsText(c)}
-	case sockgatev1.EventType_EVENT_TYPE_CLOSED:
+	case pb.EventType_EVENT_TYPE_CLOSED:
 		delete(p.carries, c.GetId())
 		return []string{route(c), closedText(c, e.GetClosed())}
-	case sockgatev1.EventType_EVENT_TYPE_CONTROL:
+	case pb.EventType_EVENT_TYPE_CONTROL:
 		return []string{controlText(p.app, e.GetControl())}
-	case sockgatev1.EventType_EVENT_TYPE_GAP:
+	case pb.EventType_EVENT_TYPE_GAP:
 		clear(p.carries)
 		return []string{"events missed: " + GapText(e.GetGap())}
 	default:
@@ -89,27 +89,27 @@ func (p *Printer) details(e *sockgatev1.Event) []string {
 	}
 }
 
-func otherDetails(a *app.App, e *sockgatev1.Event) string {
+func otherDetails(a *app.App, e *pb.Event) string {
 	switch d := e.GetDetails().(type) {
-	case *sockgatev1.Event_Listener:
+	case *pb.Event_Listener:
 		if d.Listener.GetName() == d.Listener.GetAddress() {
 			return app.Clean(d.Listener.GetAddress())
 		}
 		return app.Clean(d.Listener.GetName() + " " + d.Listener.GetAddress())
-	case *sockgatev1.Event_IdleTimeout:
+	case *pb.Event_IdleTimeout:
 		return fmt.Sprintf("idle=%s closing=%t", app.DurationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
-	case *sockgatev1.Event_Backpressure:
+	case *pb.Event_Backpressure:
 		return fmt.Sprintf("paused=%s queued=%s", app.DurationText(d.Backpressure.GetPaused()),
 			app.HumanBytes(d.Backpressure.GetQueuedBytes()))
-	case *sockgatev1.Event_Error:
+	case *pb.Event_Error:
 		return errorText(d.Error)
-	case *sockgatev1.Event_Refused:
+	case *pb.Event_Refused:
 		return refusedText(d.Refused)
-	case *sockgatev1.Event_Drain:
+	case *pb.Event_Drain:
 		return drainText(a, d.Drain)
-	case *sockgatev1.Event_SnapshotComplete:
+	case *pb.Event_SnapshotComplete:
 		return snapshotText(d.SnapshotComplete)
-	case *sockgatev1.Event_Member:
+	case *pb.Event_Member:
 		return memberText(d.Member)
 	default:
 		return ""
@@ -117,7 +117,7 @@ func otherDetails(a *app.App, e *sockgatev1.Event) string {
 }
 
 // snapshotText is the size of a snapshot, and the nodes that it lacks.
-func snapshotText(d *sockgatev1.SnapshotCompleteDetails) string {
+func snapshotText(d *pb.SnapshotCompleteDetails) string {
 	text := fmt.Sprintf("connections=%d cursor=%s", d.GetConnections(), app.Clean(d.GetCursor()))
 	if missing := d.GetMissingNodes(); len(missing) > 0 {
 		text += " missing=" + app.Clean(strings.Join(missing, ","))
@@ -126,7 +126,7 @@ func snapshotText(d *sockgatev1.SnapshotCompleteDetails) string {
 }
 
 // memberText describes a change of a node of the fleet.
-func memberText(d *sockgatev1.NodeDetails) string {
+func memberText(d *pb.NodeDetails) string {
 	text := app.Clean(d.GetNode()+"."+d.GetIncarnation()) + fmt.Sprintf(" connections=%d", d.GetConnections())
 	if d.GetVersion() != "" {
 		text += " version=" + app.Word(d.GetVersion())
@@ -141,12 +141,12 @@ func memberText(d *sockgatev1.NodeDetails) string {
 }
 
 // route is "peer -> gateway".
-func route(c *sockgatev1.Connection) string {
+func route(c *pb.Connection) string {
 	return app.Clean(c.GetRemoteAddress() + " -> " + c.GetLocalAddress())
 }
 
 // peerText is the peer's TLS version, identity and proxy, with a space in front; empty for a plain connection.
-func peerText(c *sockgatev1.Connection) string {
+func peerText(c *pb.Connection) string {
 	text := ""
 	if c.GetTlsVersion() != "" {
 		text += " tls=" + app.Clean(strings.ReplaceAll(c.GetTlsVersion(), " ", ""))
@@ -161,11 +161,11 @@ func peerText(c *sockgatev1.Connection) string {
 }
 
 // totalsText has a connection's bytes in both directions.
-func totalsText(c *sockgatev1.Connection) string {
+func totalsText(c *pb.Connection) string {
 	return fmt.Sprintf("received=%s sent=%s", app.HumanBytes(c.GetBytesReceived()), app.HumanBytes(c.GetBytesSent()))
 }
 
-func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
+func closedText(c *pb.Connection, d *pb.ClosedDetails) string {
 	text := fmt.Sprintf("%s %s lifetime=%s connections=%d", app.ReasonText(d.GetReason()), totalsText(c),
 		app.DurationText(d.GetLifetime()), d.GetConnections())
 	if d.GetUnsentBytes() > 0 {
@@ -183,7 +183,7 @@ func closedText(c *sockgatev1.Connection, d *sockgatev1.ClosedDetails) string {
 	return text
 }
 
-func errorText(d *sockgatev1.ErrorDetails) string {
+func errorText(d *pb.ErrorDetails) string {
 	text := fmt.Sprintf("%s %s", app.EnumText(d.GetOperation().String(), "ERROR_OPERATION_"),
 		strconv.Quote(d.GetMessage()))
 	if d.GetListener() != "" {
@@ -196,7 +196,7 @@ func errorText(d *sockgatev1.ErrorDetails) string {
 }
 
 // refusedText is the reason of refusals, and the newest of them.
-func refusedText(d *sockgatev1.RefusedDetails) string {
+func refusedText(d *pb.RefusedDetails) string {
 	text := app.ReasonText(d.GetReason())
 	if d.GetMessage() != "" {
 		text += " " + strconv.Quote(d.GetMessage())
@@ -213,7 +213,7 @@ func refusedText(d *sockgatev1.RefusedDetails) string {
 	return text
 }
 
-func drainText(a *app.App, d *sockgatev1.DrainDetails) string {
+func drainText(a *app.App, d *pb.DrainDetails) string {
 	text := fmt.Sprintf("connections=%d", d.GetConnections())
 	if d.GetDeadline() != nil {
 		text += " deadline=" + a.ClockText(d.GetDeadline().AsTime())
@@ -228,7 +228,7 @@ func drainText(a *app.App, d *sockgatev1.DrainDetails) string {
 }
 
 // controlText is the audit line of a verb: the caller, the targets, the changes and the outcomes.
-func controlText(a *app.App, d *sockgatev1.ControlDetails) string {
+func controlText(a *app.App, d *pb.ControlDetails) string {
 	text := app.Clean(d.GetVerb()) + actorText(a, d)
 	if d.GetFilter() != "" {
 		text += " filter=" + strconv.Quote(d.GetFilter())
@@ -293,7 +293,7 @@ func actsOnConnections(verb string) bool {
 
 // actorText names the caller, with a space in front. For a caller without proof that is its address alone, unless the
 // output is wide.
-func actorText(a *app.App, d *sockgatev1.ControlDetails) string {
+func actorText(a *app.App, d *pb.ControlDetails) string {
 	text := " by=" + app.Word(d.GetActor())
 	if d.GetProof() == "" || d.GetProof() == "none" && !a.Wide() {
 		return text
@@ -310,7 +310,7 @@ func actorText(a *app.App, d *sockgatev1.ControlDetails) string {
 
 // dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes
 // between the two were cut off.
-func (p *Printer) dataText(id string, d *sockgatev1.DataDetails) string {
+func (p *Printer) dataText(id string, d *pb.DataDetails) string {
 	decoder := app.TextDecoder{Encoding: p.encoding, Carry: p.carries[id]}
 	text := decoder.Decode(d.GetData())
 	cut := d.GetTotalBytes() > uint64(len(d.GetData()))
@@ -331,20 +331,20 @@ func (p *Printer) dataText(id string, d *sockgatev1.DataDetails) string {
 }
 
 // typeColor is the ANSI colour of an event's type: green for beginnings, red for trouble, yellow for its signs.
-func typeColor(t sockgatev1.EventType) string {
+func typeColor(t pb.EventType) string {
 	switch t {
-	case sockgatev1.EventType_EVENT_TYPE_CONNECTED, sockgatev1.EventType_EVENT_TYPE_PRESENT,
-		sockgatev1.EventType_EVENT_TYPE_LISTENING,
-		sockgatev1.EventType_EVENT_TYPE_NODE_JOINED, sockgatev1.EventType_EVENT_TYPE_NODE_RECOVERED:
+	case pb.EventType_EVENT_TYPE_CONNECTED, pb.EventType_EVENT_TYPE_PRESENT,
+		pb.EventType_EVENT_TYPE_LISTENING,
+		pb.EventType_EVENT_TYPE_NODE_JOINED, pb.EventType_EVENT_TYPE_NODE_RECOVERED:
 		return "32"
-	case sockgatev1.EventType_EVENT_TYPE_ERROR, sockgatev1.EventType_EVENT_TYPE_GAP,
-		sockgatev1.EventType_EVENT_TYPE_NODE_UNREACHABLE:
+	case pb.EventType_EVENT_TYPE_ERROR, pb.EventType_EVENT_TYPE_GAP,
+		pb.EventType_EVENT_TYPE_NODE_UNREACHABLE:
 		return "31"
-	case sockgatev1.EventType_EVENT_TYPE_REFUSED, sockgatev1.EventType_EVENT_TYPE_IDLE_TIMEOUT,
-		sockgatev1.EventType_EVENT_TYPE_BACKPRESSURE_ON,
-		sockgatev1.EventType_EVENT_TYPE_DRAIN_STARTED, sockgatev1.EventType_EVENT_TYPE_DRAIN_PROGRESS,
-		sockgatev1.EventType_EVENT_TYPE_NODE_SUSPECT,
-		sockgatev1.EventType_EVENT_TYPE_NODE_LEFT:
+	case pb.EventType_EVENT_TYPE_REFUSED, pb.EventType_EVENT_TYPE_IDLE_TIMEOUT,
+		pb.EventType_EVENT_TYPE_BACKPRESSURE_ON,
+		pb.EventType_EVENT_TYPE_DRAIN_STARTED, pb.EventType_EVENT_TYPE_DRAIN_PROGRESS,
+		pb.EventType_EVENT_TYPE_NODE_SUSPECT,
+		pb.EventType_EVENT_TYPE_NODE_LEFT:
 		return "33"
 	default:
 		return "36"
@@ -352,7 +352,7 @@ func typeColor(t sockgatev1.EventType) string {
 }
 
 // GapText shows a gap's reason and range.
-func GapText(gap *sockgatev1.GapDetails) string {
+func GapText(gap *pb.GapDetails) string {
 	text := app.EnumText(gap.GetReason().String(), "GAP_REASON_")
 	switch {
 	case gap.GetDataEvents() > 0:

@@ -7,19 +7,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // ParseTypes reads type names such as CONNECTED, EVENT_TYPE_CONNECTED, connected or backpressure-on.
-func ParseTypes(names []string) ([]sockgatev1.EventType, error) {
-	var types []sockgatev1.EventType
+func ParseTypes(names []string) ([]pb.EventType, error) {
+	var types []pb.EventType
 	for _, name := range names {
 		upper := strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(name), "-", "_"))
-		n, ok := sockgatev1.EventType_value["EVENT_TYPE_"+strings.TrimPrefix(upper, "EVENT_TYPE_")]
+		n, ok := pb.EventType_value["EVENT_TYPE_"+strings.TrimPrefix(upper, "EVENT_TYPE_")]
 		if !ok || n == 0 {
 			return nil, app.Usagef("--type %q is not an event type; use one of %s", name, strings.Join(TypeNames(), ", "))
 		}
-		if t := sockgatev1.EventType(n); !slices.Contains(types, t) {
+		if t := pb.EventType(n); !slices.Contains(types, t) {
 			types = append(types, t)
 		}
 	}
@@ -30,10 +30,10 @@ func ParseTypes(names []string) ([]sockgatev1.EventType, error) {
 func TypeNames() []string {
 	var names []string
 	for n := int32(1); ; n++ {
-		if _, ok := sockgatev1.EventType_name[n]; !ok {
+		if _, ok := pb.EventType_name[n]; !ok {
 			return names
 		}
-		names = append(names, app.TypeText(sockgatev1.EventType(n)))
+		names = append(names, app.TypeText(pb.EventType(n)))
 	}
 }
 

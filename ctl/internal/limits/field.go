@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Field is one field of Limits: its name on the command line and the form of its value. The contract is the only list
@@ -24,7 +24,7 @@ type Field struct{ d protoreflect.FieldDescriptor }
 
 // Fields are all limits, in the order of the contract.
 func Fields() []Field {
-	fields := (&sockgatev1.Limits{}).ProtoReflect().Descriptor().Fields()
+	fields := (&pb.Limits{}).ProtoReflect().Descriptor().Fields()
 	all := make([]Field, fields.Len())
 	for i := range all {
 		all[i] = Field{fields.Get(i)}
@@ -52,13 +52,13 @@ func (f Field) settable() bool { return !f.rule().GetFixed() }
 func (f Field) inBytes() bool { return f.rule().GetBytes() }
 
 // rule is the contract's rule of the limit; nil, which has only zeros, when it has none.
-func (f Field) rule() *sockgatev1.LimitRule {
-	rule, _ := proto.GetExtension(f.d.Options(), sockgatev1.E_LimitRule).(*sockgatev1.LimitRule)
+func (f Field) rule() *pb.LimitRule {
+	rule, _ := proto.GetExtension(f.d.Options(), pb.E_LimitRule).(*pb.LimitRule)
 	return rule
 }
 
 // IsSet reports whether the limit's value is not zero. For most limits zero means no limit.
-func (f Field) IsSet(l *sockgatev1.Limits) bool {
+func (f Field) IsSet(l *pb.Limits) bool {
 	if f.d.Message() != nil && !f.d.IsMap() {
 		return f.duration(l) != 0
 	}
@@ -66,13 +66,13 @@ func (f Field) IsSet(l *sockgatev1.Limits) bool {
 }
 
 // duration is the value of a limit that is a time; an absent one is 0.
-func (f Field) duration(l *sockgatev1.Limits) time.Duration {
+func (f Field) duration(l *pb.Limits) time.Duration {
 	d, _ := l.ProtoReflect().Get(f.d).Message().Interface().(*durationpb.Duration)
 	return d.AsDuration()
 }
 
 // Text is the value as people read it and as set reads it.
-func (f Field) Text(l *sockgatev1.Limits) string {
+func (f Field) Text(l *pb.Limits) string {
 	v := l.ProtoReflect().Get(f.d)
 	switch {
 	case !f.IsSet(l):
@@ -109,7 +109,7 @@ func (f Field) noneText() string {
 }
 
 // set gives the limit the value of text.
-func (f Field) set(l *sockgatev1.Limits, text string) error {
+func (f Field) set(l *pb.Limits, text string) error {
 	m := l.ProtoReflect()
 	if text == "none" || text == f.noneText() || text == "" && (f.d.IsMap() || f.d.IsList()) {
 		if f.d.Message() != nil && !f.d.IsMap() {

@@ -8,12 +8,12 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // someLimits has a value for every limit.
-func someLimits() *sockgatev1.Limits {
-	return &sockgatev1.Limits{
+func someLimits() *pb.Limits {
+	return &pb.Limits{
 		MaxConnections: 100, HighWater: 64 << 10, LowWater: 1000, SendQueueLimit: 1 << 20,
 		WriteTimeout: durationpb.New(30 * time.Second),
 		IdleTimeout:  durationpb.New(90 * time.Minute), IdleAction: "close", DrainTimeout: durationpb.New(time.Second),
@@ -38,8 +38,8 @@ func TestSomeLimitsAreAll(t *testing.T) {
 
 // set reads the output of get: every limit that can be changed comes back as it was.
 func TestLimitsRoundTrip(t *testing.T) {
-	for _, l := range []*sockgatev1.Limits{someLimits(), {}} {
-		want, got := proto.CloneOf(l), &sockgatev1.Limits{}
+	for _, l := range []*pb.Limits{someLimits(), {}} {
+		want, got := proto.CloneOf(l), &pb.Limits{}
 		for _, f := range Fields() {
 			if !f.settable() {
 				want.ProtoReflect().Clear(f.d)

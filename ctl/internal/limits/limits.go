@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const getLong = `Show the limits in force, or those that are named. In a fleet a limit that is the same on all
@@ -70,7 +70,7 @@ func get(ctx context.Context, a *app.App, names []string, s *app.ScopeFlags) err
 	if err := s.Check(); err != nil {
 		return err
 	}
-	resp, err := app.Ask(ctx, a, app.API.GetLimits, &sockgatev1.GetLimitsRequest{Scope: a.Scope(s)})
+	resp, err := app.Ask(ctx, a, app.API.GetLimits, &pb.GetLimitsRequest{Scope: a.Scope(s)})
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func get(ctx context.Context, a *app.App, names []string, s *app.ScopeFlags) err
 }
 
 // printNamed prints an object with these fields only; in a fleet, the reply with these fields only.
-func printNamed(a *app.App, fields []Field, resp *sockgatev1.GetLimitsResponse) error {
+func printNamed(a *app.App, fields []Field, resp *pb.GetLimitsResponse) error {
 	named, err := namedValues(fields, resp.GetLimits())
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func printNamed(a *app.App, fields []Field, resp *sockgatev1.GetLimitsResponse) 
 }
 
 // namedValues are these fields as they are in JSON.
-func namedValues(fields []Field, l *sockgatev1.Limits) (map[string]json.RawMessage, error) {
+func namedValues(fields []Field, l *pb.Limits) (map[string]json.RawMessage, error) {
 	text, err := app.Marshal(l)
 	if err != nil {
 		return nil, err
@@ -155,8 +155,8 @@ func set(ctx context.Context, a *app.App, args []string, s *app.ScopeFlags) erro
 }
 
 // updateRequest reads the assignments, and returns their limits too.
-func updateRequest(args []string) (*sockgatev1.UpdateLimitsRequest, []Field, error) {
-	req := &sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{}, UpdateMask: &fieldmaskpb.FieldMask{}}
+func updateRequest(args []string) (*pb.UpdateLimitsRequest, []Field, error) {
+	req := &pb.UpdateLimitsRequest{Limits: &pb.Limits{}, UpdateMask: &fieldmaskpb.FieldMask{}}
 	var fields []Field
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
@@ -215,9 +215,9 @@ func find(names []string) ([]Field, error) {
 // reply is the answer of GetLimits or UpdateLimits.
 type reply interface {
 	proto.Message
-	GetLimits() *sockgatev1.Limits
-	GetNodes() []*sockgatev1.NodeLimits
-	GetFleet() *sockgatev1.FleetResult
+	GetLimits() *pb.Limits
+	GetNodes() []*pb.NodeLimits
+	GetFleet() *pb.FleetResult
 }
 
 // printReply shows these fields, or all of them to a program; in a fleet, with the nodes.
@@ -246,11 +246,11 @@ func printReply(a *app.App, fields []Field, resp reply) error {
 func table(a *app.App, fields []Field, resp reply) *app.Table {
 	nodes := resp.GetNodes()
 	if len(nodes) == 0 { // a gateway that runs alone
-		nodes = []*sockgatev1.NodeLimits{{Limits: resp.GetLimits()}}
+		nodes = []*pb.NodeLimits{{Limits: resp.GetLimits()}}
 	}
 	differ := func(f Field) bool {
 		return slices.ContainsFunc(nodes,
-			func(n *sockgatev1.NodeLimits) bool { return f.Text(n.GetLimits()) != f.Text(nodes[0].GetLimits()) })
+			func(n *pb.NodeLimits) bool { return f.Text(n.GetLimits()) != f.Text(nodes[0].GetLimits()) })
 	}
 	if !slices.ContainsFunc(fields, differ) {
 		t := a.NewTable("NAME", "VALUE")
@@ -274,7 +274,7 @@ func table(a *app.App, fields []Field, resp reply) *app.Table {
 }
 
 // valuesOf returns the values of a limit, in the order of the nodes, and the names of the nodes that have each.
-func valuesOf(f Field, nodes []*sockgatev1.NodeLimits) (values []string, have map[string][]string) {
+func valuesOf(f Field, nodes []*pb.NodeLimits) (values []string, have map[string][]string) {
 	have = map[string][]string{}
 	for _, n := range nodes {
 		value := f.Text(n.GetLimits())

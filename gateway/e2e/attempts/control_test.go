@@ -23,7 +23,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
 	"github.com/sockgate/sockgate/gateway/internal/authority"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // answer is the result of a call: its status with the reason in it, or the end of a connection without an answer.
@@ -67,7 +67,7 @@ func code(s *status.Status) string {
 // call is one RPC, with the least that makes it valid and changes nothing.
 type call struct {
 	name string
-	make func(context.Context, sockgatev1.GatewayServiceClient) error
+	make func(context.Context, pb.GatewayServiceClient) error
 }
 
 // received returns the error of a stream's first message.
@@ -82,84 +82,84 @@ const nobody = "edge-1.19ab0d3f1c2.1"
 
 // calls are all RPCs of the service.
 var calls = []call{
-	{"ListConnections", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{})
+	{"ListConnections", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.ListConnections(ctx, &pb.ListConnectionsRequest{})
 		return err
 	}},
-	{"CountConnections", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.CountConnections(ctx, &sockgatev1.CountConnectionsRequest{})
+	{"CountConnections", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.CountConnections(ctx, &pb.CountConnectionsRequest{})
 		return err
 	}},
-	{"GetConnection", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.GetConnection(ctx, &sockgatev1.GetConnectionRequest{Id: nobody})
+	{"GetConnection", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.GetConnection(ctx, &pb.GetConnectionRequest{Id: nobody})
 		return err
 	}},
-	{"GetGateway", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.GetGateway(ctx, &sockgatev1.GetGatewayRequest{})
+	{"GetGateway", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.GetGateway(ctx, &pb.GetGatewayRequest{})
 		return err
 	}},
-	{"GetLimits", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.GetLimits(ctx, &sockgatev1.GetLimitsRequest{})
+	{"GetLimits", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.GetLimits(ctx, &pb.GetLimitsRequest{})
 		return err
 	}},
-	{"ListBans", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.ListBans(ctx, &sockgatev1.ListBansRequest{})
+	{"ListBans", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.ListBans(ctx, &pb.ListBansRequest{})
 		return err
 	}},
-	{"StreamEvents", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		return received(c.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{}))
+	{"StreamEvents", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		return received(c.StreamEvents(ctx, &pb.StreamEventsRequest{}))
 	}},
-	{"StreamEvents with payloads", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		return received(c.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{IncludeData: true}))
+	{"StreamEvents with payloads", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		return received(c.StreamEvents(ctx, &pb.StreamEventsRequest{IncludeData: true}))
 	}},
-	{"Send", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.Send(ctx, &sockgatev1.SendRequest{Id: nobody, Data: []byte("x")})
+	{"Send", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.Send(ctx, &pb.SendRequest{Id: nobody, Data: []byte("x")})
 		return err
 	}},
-	{"Broadcast", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.Broadcast(ctx, &sockgatev1.BroadcastRequest{Data: []byte("x"), Filter: "false"})
+	{"Broadcast", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.Broadcast(ctx, &pb.BroadcastRequest{Data: []byte("x"), Filter: "false"})
 		return err
 	}},
-	{"Kick", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.Kick(ctx, &sockgatev1.KickRequest{Filter: "false"})
+	{"Kick", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.Kick(ctx, &pb.KickRequest{Filter: "false"})
 		return err
 	}},
-	{"SetLabels", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.SetLabels(ctx, &sockgatev1.SetLabelsRequest{Filter: "false", Set: map[string]string{"a": "b"}})
+	{"SetLabels", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.SetLabels(ctx, &pb.SetLabelsRequest{Filter: "false", Set: map[string]string{"a": "b"}})
 		return err
 	}},
-	{"AddBan", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.AddBan(ctx, &sockgatev1.AddBanRequest{Target: "192.0.2.1", Duration: durationpb.New(time.Minute)})
+	{"AddBan", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.AddBan(ctx, &pb.AddBanRequest{Target: "192.0.2.1", Duration: durationpb.New(time.Minute)})
 		return err
 	}},
-	{"RemoveBan", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.RemoveBan(ctx, &sockgatev1.RemoveBanRequest{Target: "192.0.2.2"})
+	{"RemoveBan", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.RemoveBan(ctx, &pb.RemoveBanRequest{Target: "192.0.2.2"})
 		return err
 	}},
-	{"UpdateLimits", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
+	{"UpdateLimits", func(ctx context.Context, c pb.GatewayServiceClient) error {
 		_, err := c.UpdateLimits(ctx,
-			&sockgatev1.UpdateLimitsRequest{Limits: &sockgatev1.Limits{HandshakeTimeout: durationpb.New(
+			&pb.UpdateLimitsRequest{Limits: &pb.Limits{HandshakeTimeout: durationpb.New(
 				1500 * time.Millisecond)}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"handshake_timeout"}}})
 		return err
 	}},
-	{"ListNodes", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.ListNodes(ctx, &sockgatev1.ListNodesRequest{})
+	{"ListNodes", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.ListNodes(ctx, &pb.ListNodesRequest{})
 		return err
 	}},
-	{"ForgetNode", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.ForgetNode(ctx, &sockgatev1.ForgetNodeRequest{Node: "edge-2"})
+	{"ForgetNode", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.ForgetNode(ctx, &pb.ForgetNodeRequest{Node: "edge-2"})
 		return err
 	}},
 	// not valid, so that it changes nothing for a caller that may
-	{"Shutdown", func(ctx context.Context, c sockgatev1.GatewayServiceClient) error {
-		_, err := c.Shutdown(ctx, &sockgatev1.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
+	{"Shutdown", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.Shutdown(ctx, &pb.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
 		return err
 	}},
 }
 
 // TestEveryRPCIsTried holds that a new RPC of the contract is called here.
 func TestEveryRPCIsTried(t *testing.T) {
-	methods := sockgatev1.File_sockgate_v1_gateway_service_proto.Services().Get(0).Methods()
+	methods := pb.File_sockgate_v1_gateway_service_proto.Services().Get(0).Methods()
 	for i := range methods.Len() {
 		name := string(methods.Get(i).Name())
 		if !slices.ContainsFunc(calls, func(c call) bool { return c.name == name }) {
@@ -181,7 +181,7 @@ func (g *guarded) matrix() string {
 		b.WriteString("| " + call.name)
 		for _, caller := range callers {
 			ctx, cancel := context.WithCancel(within(g.t))
-			b.WriteString(" | " + answer(call.make(ctx, sockgatev1.NewGatewayServiceClient(caller.conn))))
+			b.WriteString(" | " + answer(call.make(ctx, pb.NewGatewayServiceClient(caller.conn))))
 			cancel()
 		}
 		b.WriteString(" |\n")
@@ -191,8 +191,8 @@ func (g *guarded) matrix() string {
 
 // describe calls GetGateway, which every role may.
 func (g *guarded) describe(conn *grpc.ClientConn, headers ...string) string {
-	_, err := sockgatev1.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...),
-		&sockgatev1.GetGatewayRequest{})
+	_, err := pb.NewGatewayServiceClient(conn).GetGateway(with(within(g.t), headers...),
+		&pb.GetGatewayRequest{})
 	return answer(err)
 }
 
@@ -256,30 +256,30 @@ func (g *guarded) controlAttempts() []attempt {
 		}},
 		{"a method that does not exist, by an administrator", func() string {
 			return answer(g.adminConn.Invoke(within(g.t), "/sockgate.v1.GatewayService/GrantEverything",
-				&sockgatev1.GetGatewayRequest{}, &sockgatev1.GetGatewayResponse{}))
+				&pb.GetGatewayRequest{}, &pb.GetGatewayResponse{}))
 		}},
 		{"a viewer who claims a role in a header", func() string {
 			ctx := with(within(g.t), "role", "admin", "x-role", "ROLE_ADMIN", "x-forwarded-user", "admin")
-			_, err := sockgatev1.NewGatewayServiceClient(viewer).Shutdown(ctx, &sockgatev1.ShutdownRequest{})
+			_, err := pb.NewGatewayServiceClient(viewer).Shutdown(ctx, &pb.ShutdownRequest{})
 			return answer(err)
 		}},
 		{"to go on with a stream when its token has been removed", g.outlive},
 		{"a token of a removed name", func() string { return g.describe(g.dial(nil, token.Of("leaver"))) }},
 		{"a request of more than 4 MiB", func() string {
-			_, err := g.admin.Send(within(g.t), &sockgatev1.SendRequest{Id: nobody, Data: make([]byte, 5<<20)})
+			_, err := g.admin.Send(within(g.t), &pb.SendRequest{Id: nobody, Data: make([]byte, 5<<20)})
 			return code(status.Convert(err))
 		}},
 		{"headers of more than 16 KiB", func() string { return code(status.Convert(g.longHeaders())) }},
 		{"the 101st event stream of one identity", g.manyStreams},
 		{"a page token that somebody made up", func() string {
-			_, err := g.admin.ListConnections(within(g.t), &sockgatev1.ListConnectionsRequest{PageToken: "AAAA"})
+			_, err := g.admin.ListConnections(within(g.t), &pb.ListConnectionsRequest{PageToken: "AAAA"})
 			return answer(err)
 		}},
 		{"a cursor that somebody made up", func() string {
-			return answer(received(g.admin.StreamEvents(within(g.t), &sockgatev1.StreamEventsRequest{After: "edge-1"})))
+			return answer(received(g.admin.StreamEvents(within(g.t), &pb.StreamEventsRequest{After: "edge-1"})))
 		}},
 		{"a filter that would keep the gateway busy", func() string {
-			_, err := g.admin.CountConnections(within(g.t), &sockgatev1.CountConnectionsRequest{
+			_, err := g.admin.CountConnections(within(g.t), &pb.CountConnectionsRequest{
 				Filter: `labels.exists(a, labels.exists(b, labels.exists(c, (a + b + c).matches("(a*)*b"))))`})
 			return answer(err)
 		}},
@@ -299,8 +299,8 @@ func (g *guarded) reflect(conn *grpc.ClientConn) string {
 
 // outlive removes the token of an open stream, and returns how the stream ends.
 func (g *guarded) outlive() string {
-	stream, err := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("leaver"))).StreamEvents(within(g.t),
-		&sockgatev1.StreamEventsRequest{})
+	stream, err := pb.NewGatewayServiceClient(g.dial(nil, token.Of("leaver"))).StreamEvents(within(g.t),
+		&pb.StreamEventsRequest{})
 	if err == nil {
 		_, err = stream.Recv()
 	}
@@ -319,20 +319,20 @@ func (g *guarded) outlive() string {
 }
 
 func (g *guarded) longHeaders() error {
-	_, err := g.admin.GetGateway(with(within(g.t), "x-long", strings.Repeat("x", 32<<10)), &sockgatev1.GetGatewayRequest{})
+	_, err := g.admin.GetGateway(with(within(g.t), "x-long", strings.Repeat("x", 32<<10)), &pb.GetGatewayRequest{})
 	return err
 }
 
 func (g *guarded) manyStreams() string {
-	client := sockgatev1.NewGatewayServiceClient(g.dial(nil, token.Of("viewer")))
+	client := pb.NewGatewayServiceClient(g.dial(nil, token.Of("viewer")))
 	ctx, cancel := context.WithCancel(within(g.t))
 	defer cancel()
 	for range 100 {
-		if err := received(client.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{})); err != nil {
+		if err := received(client.StreamEvents(ctx, &pb.StreamEventsRequest{})); err != nil {
 			return answer(err)
 		}
 	}
-	return answer(received(client.StreamEvents(ctx, &sockgatev1.StreamEventsRequest{})))
+	return answer(received(client.StreamEvents(ctx, &pb.StreamEventsRequest{})))
 }
 
 // startAttempts try to start a gateway that would not be safe. The answer is its exit code and its first line.
@@ -379,7 +379,7 @@ func (g *guarded) loopbackAttempts() []attempt {
 		}},
 		{"there, with a viewer's token, to shut the gateway down", func() string {
 			conn := open.connect(open.control, plainly(), grpc.WithPerRPCCredentials(token.Bearer(token.Of("viewer"))))
-			_, err := sockgatev1.NewGatewayServiceClient(conn).Shutdown(within(g.t), &sockgatev1.ShutdownRequest{})
+			_, err := pb.NewGatewayServiceClient(conn).Shutdown(within(g.t), &pb.ShutdownRequest{})
 			return answer(err)
 		}},
 		{"there, TLS to its plain control plane", func() string { return open.describe(open.dial(nil, "")) }},

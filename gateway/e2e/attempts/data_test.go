@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // from connects to a listener from a loopback address of this machine.
@@ -34,7 +34,7 @@ func (g *guarded) from(ip, listener string) net.Conn {
 // refusals returns the refused connections that the gateway has counted, by reason.
 func (g *guarded) refusals() map[string]uint64 {
 	g.t.Helper()
-	info, err := g.admin.GetGateway(within(g.t), &sockgatev1.GetGatewayRequest{})
+	info, err := g.admin.GetGateway(within(g.t), &pb.GetGatewayRequest{})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -151,64 +151,64 @@ func (g *guarded) dataAttempts() []attempt {
 		{"a balancer's header that is too long", balanced("PROXY TCP4 " + strings.Repeat("1", 200))},
 		{"a balancer's header that is cut short", balanced("PROXY TCP4 203.0.113.7")},
 		{"an address of the deny list, behind a balancer",
-			g.limited(&sockgatev1.Limits{Deny: []string{"203.0.113.0/24"}}, "deny", balanced(client+"hi"))},
+			g.limited(&pb.Limits{Deny: []string{"203.0.113.0/24"}}, "deny", balanced(client+"hi"))},
 		{"an address that is not in the allow list, behind a balancer",
-			g.limited(&sockgatev1.Limits{Allow: []string{"198.51.100.0/24"}}, "allow", balanced(client+"hi"))},
+			g.limited(&pb.Limits{Allow: []string{"198.51.100.0/24"}}, "allow", balanced(client+"hi"))},
 		{"a banned address, behind a balancer", g.banned("203.0.113.7", false, balanced(client+"hi"))},
 		{"a banned network's IPv4 address, written as IPv6", g.banned("203.0.113.0/24", false,
 			balanced("PROXY TCP6 ::ffff:203.0.113.7 ::1 4000 8017\r\nhi"))},
 		{"a banned identity, from an address that is not banned",
 			g.banned("spiffe://example.org/device/7", true, secure("mutual", trusting(device)))},
 		{"one connection more than an address may have",
-			g.limited(&sockgatev1.Limits{ConnectionsPerIp: 1}, "connections_per_ip", func() string {
+			g.limited(&pb.Limits{ConnectionsPerIp: 1}, "connections_per_ip", func() string {
 				_ = says(g.from("127.0.0.3", "plain"), "hi")
 				return g.refused(func() string { return says(g.from("127.0.0.3", "plain"), "hi") })
 			})},
 		{"one connection more than a /64 network may have",
-			g.limited(&sockgatev1.Limits{ConnectionsPerIpv6Network: 1}, "connections_per_ipv6_network", func() string {
+			g.limited(&pb.Limits{ConnectionsPerIpv6Network: 1}, "connections_per_ipv6_network", func() string {
 				_ = says(g.from("127.0.0.2", "balanced"), "PROXY TCP6 2001:db8::1 ::1 4000 8017\r\nhi")
 				return g.refused(func() string {
 					return says(g.from("127.0.0.2", "balanced"), "PROXY TCP6 2001:db8::2 ::1 4000 8017\r\nhi")
 				})
 			})},
 		{"one connection more than an address may make at once",
-			g.limited(&sockgatev1.Limits{AcceptRatePerIp: 0.001, AcceptBurstPerIp: 1}, "accept_rate_per_ip,accept_burst_per_ip",
+			g.limited(&pb.Limits{AcceptRatePerIp: 0.001, AcceptBurstPerIp: 1}, "accept_rate_per_ip,accept_burst_per_ip",
 				func() string {
 					_ = says(g.from("127.0.0.4", "plain"), "hi")
 					return g.refused(func() string { return says(g.from("127.0.0.4", "plain"), "hi") })
 				})},
 		{"one connection more than all may make at once",
-			g.limited(&sockgatev1.Limits{AcceptRate: 0.001, AcceptBurst: 1}, "accept_rate,accept_burst", func() string {
+			g.limited(&pb.Limits{AcceptRate: 0.001, AcceptBurst: 1}, "accept_rate,accept_burst", func() string {
 				_ = says(g.from("127.0.0.5", "plain"), "hi")
 				return g.refused(func() string { return says(g.from("127.0.0.5", "plain"), "hi") })
 			})},
 		{"one connection more than a listener may have",
-			g.limited(&sockgatev1.Limits{ListenerConnections: map[string]uint64{"plain": 1}}, "listener_connections",
+			g.limited(&pb.Limits{ListenerConnections: map[string]uint64{"plain": 1}}, "listener_connections",
 				func() string {
 					_ = says(g.from("127.0.0.6", "plain"), "hi")
 					return g.refused(func() string { return says(g.from("127.0.0.6", "plain"), "hi") })
 				})},
 		{"one connection more than the gateway may have",
-			g.limited(&sockgatev1.Limits{MaxConnections: 1}, "max_connections", func() string {
+			g.limited(&pb.Limits{MaxConnections: 1}, "max_connections", func() string {
 				_ = says(g.from("127.0.0.7", "plain"), "hi")
 				return g.refused(func() string { return says(g.from("127.0.0.7", "plain"), "hi") })
 			})},
 		{"to connect and say nothing, where a first byte is due",
-			g.limited(&sockgatev1.Limits{FirstByteTimeout: durationpb.New(200 * time.Millisecond)}, "first_byte_timeout",
+			g.limited(&pb.Limits{FirstByteTimeout: durationpb.New(200 * time.Millisecond)}, "first_byte_timeout",
 				func() string { return ended(g.from("127.0.0.8", "plain")) + "; " + g.lastReason("plain") })},
 	}
 }
 
 // limited tries something under other limits than usual, and restores those.
-func (g *guarded) limited(limits *sockgatev1.Limits, mask string, try func() string) func() string {
+func (g *guarded) limited(limits *pb.Limits, mask string, try func() string) func() string {
 	return func() string {
-		before, err := g.admin.GetLimits(within(g.t), &sockgatev1.GetLimitsRequest{})
+		before, err := g.admin.GetLimits(within(g.t), &pb.GetLimitsRequest{})
 		if err != nil {
 			return answer(err)
 		}
 		g.disconnect()
-		set := func(l *sockgatev1.Limits) error {
-			_, err := g.admin.UpdateLimits(within(g.t), &sockgatev1.UpdateLimitsRequest{Limits: l,
+		set := func(l *pb.Limits) error {
+			_, err := g.admin.UpdateLimits(within(g.t), &pb.UpdateLimitsRequest{Limits: l,
 				UpdateMask: &fieldmaskpb.FieldMask{Paths: strings.Split(mask, ",")}})
 			return err
 		}
@@ -226,7 +226,7 @@ func (g *guarded) limited(limits *sockgatev1.Limits, mask string, try func() str
 // disconnect ends the connections of earlier attempts.
 func (g *guarded) disconnect() {
 	g.t.Helper()
-	if _, err := g.admin.Kick(within(g.t), &sockgatev1.KickRequest{Filter: "true",
+	if _, err := g.admin.Kick(within(g.t), &pb.KickRequest{Filter: "true",
 		FlushTimeout: durationpb.New(10 * time.Millisecond)}); err != nil {
 		g.t.Fatal(err)
 	}
@@ -235,12 +235,12 @@ func (g *guarded) disconnect() {
 // banned tries something while a target is banned.
 func (g *guarded) banned(target string, identity bool, try func() string) func() string {
 	return func() string {
-		if _, err := g.admin.AddBan(within(g.t), &sockgatev1.AddBanRequest{Target: target, Identity: identity,
+		if _, err := g.admin.AddBan(within(g.t), &pb.AddBanRequest{Target: target, Identity: identity,
 			Reason: "a test"}); err != nil {
 			return answer(err)
 		}
 		saw := try()
-		if _, err := g.admin.RemoveBan(within(g.t), &sockgatev1.RemoveBanRequest{Target: target,
+		if _, err := g.admin.RemoveBan(within(g.t), &pb.RemoveBanRequest{Target: target,
 			Identity: identity}); err != nil {
 			return answer(err)
 		}
@@ -251,7 +251,7 @@ func (g *guarded) banned(target string, identity bool, try func() string) func()
 // remoteOf returns the IP address of the newest connection of a listener.
 func (g *guarded) remoteOf(listener string) string {
 	page, err := g.admin.ListConnections(context.Background(),
-		&sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener + `"`})
+		&pb.ListConnectionsRequest{Filter: `listener == "` + listener + `"`})
 	if err != nil || len(page.GetConnections()) == 0 {
 		return fmt.Sprint("nobody: ", err)
 	}
@@ -262,8 +262,8 @@ func (g *guarded) remoteOf(listener string) string {
 // lastReason returns the close reason of the connection from 127.0.0.8 that a listener lost last.
 func (g *guarded) lastReason(listener string) string {
 	for ctx := within(g.t); ctx.Err() == nil; {
-		page, err := g.admin.ListConnections(ctx, &sockgatev1.ListConnectionsRequest{Filter: `listener == "` + listener +
-			`" && remote_ip == "127.0.0.8"`, State: sockgatev1.ListState_LIST_STATE_CLOSED})
+		page, err := g.admin.ListConnections(ctx, &pb.ListConnectionsRequest{Filter: `listener == "` + listener +
+			`" && remote_ip == "127.0.0.8"`, State: pb.ListState_LIST_STATE_CLOSED})
 		if err != nil {
 			return answer(err)
 		}

@@ -23,7 +23,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
 	"github.com/sockgate/sockgate/gateway/internal/authority"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // guarded is a gateway with every protection that one on the internet should have, and the keys to it.
@@ -35,7 +35,7 @@ type guarded struct {
 	strangers *issuer // another CA, which the gateway does not trust
 	control   string
 	listeners map[string]string // name → address
-	admin     sockgatev1.GatewayServiceClient
+	admin     pb.GatewayServiceClient
 	adminConn *grpc.ClientConn
 }
 
@@ -67,7 +67,7 @@ func startGuarded(t *testing.T) *guarded {
 		"--control-tls-client-ca", g.ca.file("ca.pem"),
 		"--control-role", "spiffe://example.org/ops/admin=admin")
 	g.adminConn = g.dial(&admin, "")
-	g.admin = sockgatev1.NewGatewayServiceClient(g.adminConn)
+	g.admin = pb.NewGatewayServiceClient(g.adminConn)
 	return g
 }
 

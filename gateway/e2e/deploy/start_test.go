@@ -24,7 +24,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/token"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestDeployedGatewaysStart starts the gateways of each deployment file with the file's settings. Addresses and files
@@ -249,15 +249,15 @@ func (p *place) awaitFleet(control string, d deployed, nodes int) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
-	client := sockgatev1.NewGatewayServiceClient(conn)
+	client := pb.NewGatewayServiceClient(conn)
 	for tick := time.NewTicker(100 * time.Millisecond); ; <-tick.C {
-		reply, err := client.ListNodes(ctx, &sockgatev1.ListNodesRequest{})
+		reply, err := client.ListNodes(ctx, &pb.ListNodesRequest{})
 		if err != nil {
 			p.t.Fatalf("%s: %v", d.name, err)
 		}
 		live := 0
 		for _, n := range reply.GetNodes() {
-			if n.GetState() == sockgatev1.NodeState_NODE_STATE_LIVE && n.GetRoundTrip() != nil || n.GetSelf() {
+			if n.GetState() == pb.NodeState_NODE_STATE_LIVE && n.GetRoundTrip() != nil || n.GetSelf() {
 				live++
 			}
 		}

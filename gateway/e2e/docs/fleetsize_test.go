@@ -11,7 +11,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/table"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // A fleet for the tables of sizes, with names, incarnations and numbers as they are after a month.
@@ -31,14 +31,14 @@ func routed(subject string, payload int) int {
 // heartbeat is a heartbeat as nodes send it.
 func heartbeat() *fleetv1.Heartbeat {
 	return &fleetv1.Heartbeat{Incarnation: sizedLife, Instance: make([]byte, 16),
-		State: sockgatev1.NodeState_NODE_STATE_LIVE, Version: "v1.10.3", Connections: 1_000_000, EventHead: sizedHead,
+		State: pb.NodeState_NODE_STATE_LIVE, Version: "v1.10.3", Connections: 1_000_000, EventHead: sizedHead,
 		Stamp: sizedMonth, OldestEvent: sizedHead - 65_536}
 }
 
 // toAll is the size of the message that asks nodes for a broadcast of so many bytes of data.
 func toAll(t *testing.T, nodes, data int) int {
 	t.Helper()
-	body, err1 := proto.Marshal(&sockgatev1.BroadcastRequest{Data: make([]byte, data), Filter: `labels["room"] == "7"`,
+	body, err1 := proto.Marshal(&pb.BroadcastRequest{Data: make([]byte, data), Filter: `labels["room"] == "7"`,
 		RequestId: "7b7c4ff6-5f6c-4a6c-9f0e-2f4a9a1c1d11"})
 	r := &fleetv1.Request{Method: "/sockgate.v1.GatewayService/Broadcast", Body: body,
 		Caller: &fleetv1.Caller{Identity: "spiffe://example.org/ops/ann", Proof: "certificate", Role: "OPERATOR",
@@ -58,8 +58,8 @@ func toAll(t *testing.T, nodes, data int) int {
 // answered is the size of one node's answer to a broadcast.
 func answered(t *testing.T) int {
 	t.Helper()
-	body, err1 := proto.Marshal(&sockgatev1.BroadcastResponse{Matched: 1_000_000, Written: 999_000, Queued: 1_000})
-	reply, err2 := proto.Marshal(&fleetv1.Reply{Incarnation: sizedLife, Status: sockgatev1.NodeStatus_NODE_STATUS_OK,
+	body, err1 := proto.Marshal(&pb.BroadcastResponse{Matched: 1_000_000, Written: 999_000, Queued: 1_000})
+	reply, err2 := proto.Marshal(&fleetv1.Reply{Incarnation: sizedLife, Status: pb.NodeStatus_NODE_STATUS_OK,
 		Body: body})
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
@@ -69,12 +69,12 @@ func answered(t *testing.T) int {
 }
 
 // sizedConnection is a connection as lists and events have it, without TLS.
-func sizedConnection() *sockgatev1.Connection {
+func sizedConnection() *pb.Connection {
 	at := timestamppb.New(time.Date(2026, 11, 23, 15, 38, 29, 253_000_000, time.UTC))
-	return &sockgatev1.Connection{Id: sizedNode(1) + "." + sizedLife + ".123456789", Node: sizedNode(1), Listener: "games",
+	return &pb.Connection{Id: sizedNode(1) + "." + sizedLife + ".123456789", Node: sizedNode(1), Listener: "games",
 		RemoteAddress: "203.0.113.7:40123", LocalAddress: "10.0.0.5:8017", ConnectedAt: at, LastActiveAt: at,
 		BytesReceived: 123_456, BytesSent: 123_456,
-		State: sockgatev1.ConnectionState_CONNECTION_STATE_OPEN, Labels: map[string]string{"room": "7"}}
+		State: pb.ConnectionState_CONNECTION_STATE_OPEN, Labels: map[string]string{"room": "7"}}
 }
 
 // TestSizesOfFleets computes the tables of fleet.md from the messages themselves.
@@ -83,10 +83,10 @@ func TestSizesOfFleets(t *testing.T) {
 	cursor := len(sizedNode(1) + "." + sizedLife + "@" + fmt.Sprint(sizedHead) + ",")
 	row := proto.Size(sizedConnection())
 	row += 1 + 2 // its tag and length in a page
-	connected := proto.Size(&sockgatev1.Event{Node: sizedNode(1), Incarnation: sizedLife, Sequence: sizedHead,
-		Time: timestamppb.New(time.Unix(1_795_000_000, 253_000_000)), Type: sockgatev1.EventType_EVENT_TYPE_CONNECTED,
+	connected := proto.Size(&pb.Event{Node: sizedNode(1), Incarnation: sizedLife, Sequence: sizedHead,
+		Time: timestamppb.New(time.Unix(1_795_000_000, 253_000_000)), Type: pb.EventType_EVENT_TYPE_CONNECTED,
 		Connection: sizedConnection(),
-		Details:    &sockgatev1.Event_Connected{Connected: &sockgatev1.ConnectedDetails{Connections: 1_000_000}}})
+		Details:    &pb.Event_Connected{Connected: &pb.ConnectedDetails{Connections: 1_000_000}}})
 	var messages, fleets strings.Builder
 	messages.WriteString("| message | bytes |\n|---|---|\n")
 	for _, m := range []struct {

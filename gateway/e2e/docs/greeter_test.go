@@ -14,7 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestNodeGreeter generates the Node.js client of the documents and runs its example.
@@ -39,7 +39,7 @@ func TestNodeGreeter(t *testing.T) {
 		t.Errorf("the player got %q, %v", line, err)
 	}
 	list, err := g.Client.ListConnections(t.Context(),
-		&sockgatev1.ListConnectionsRequest{Filter: `labels["room"] == "lobby"`})
+		&pb.ListConnectionsRequest{Filter: `labels["room"] == "lobby"`})
 	if err != nil || len(list.GetConnections()) != 1 {
 		t.Errorf("the greeter set no label: %v, %v", list, err)
 	}

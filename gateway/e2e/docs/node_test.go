@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/gatewaytest"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // requireNode skips the test where Node.js is missing, or fails it when REQUIRE_NODE is set, as in CI.
@@ -59,7 +59,7 @@ Hobbits end
 Hobbits close hadError=false read=24 written=15`)
 
 	reply, err := g.Client.ListConnections(t.Context(),
-		&sockgatev1.ListConnectionsRequest{State: sockgatev1.ListState_LIST_STATE_ALL})
+		&pb.ListConnectionsRequest{State: pb.ListState_LIST_STATE_ALL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/tree"
-	sockgatev1 "github.com/sockgate/sockgate/gen/sockgate/v1"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // TestCodeInDocuments holds that the code below `<!-- from FILE -->` is in that file, which is compiled and tested.
@@ -119,17 +119,17 @@ func TestReferencesAreComplete(t *testing.T) {
 	t.Parallel()
 	events, operations, readme := tree.Read(t, "gateway/docs/events.md"), tree.Read(t, "gateway/docs/operations.md"),
 		tree.Read(t, "README.md")
-	for name, n := range sockgatev1.EventType_value {
+	for name, n := range pb.EventType_value {
 		if short := strings.TrimPrefix(name, "EVENT_TYPE_"); n != 0 && !strings.Contains(events, short) {
 			t.Errorf("events.md does not name %s", short)
 		}
 	}
-	for name, n := range sockgatev1.CloseReason_value {
+	for name, n := range pb.CloseReason_value {
 		if short := strings.TrimPrefix(name, "CLOSE_REASON_"); n != 0 && !strings.Contains(events, "| "+short+" |") {
 			t.Errorf("events.md does not explain the close reason %s", short)
 		}
 	}
-	for _, method := range sockgatev1.GatewayService_ServiceDesc.Methods {
+	for _, method := range pb.GatewayService_ServiceDesc.Methods {
 		if !strings.Contains(readme, "| "+method.MethodName+" |") {
 			t.Errorf("README.md does not have the RPC %s", method.MethodName)
 		}
