@@ -108,6 +108,7 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	a := embedded(t, "a")
 	b := open(t, natsbus.Config{Node: "b", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{a.Address()}},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Trace})})
+	fleettest.Settle(t, a, b) // a tells the earlier node of the later one, and only the node that was told looks again
 	address := free(t, "127.0.0.1")
 	c, err := natsbus.Open(natsbus.Config{Node: "c", Fleet: "test",
 		Embedded: &natsbus.Embedded{Listen: address, Join: []string{a.Address()}}})
@@ -122,8 +123,46 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
-// TestEmbeddedSeveralAddresses checks that nodes on a machine with several addresses find each other through a third
-// node. A connection there comes from another address than the one that its node listens on.
+// TestEmbeddedFindsJoinAgain holds that a node looks for ever for the nodes in Join, also when the other node found this
+// one first: the other may come back and join none. Its connection may be the only one, or this node may have found
+// the other meanwhile, and closed its own connection as one too many.
+func TestEmbeddedFindsJoinAgain(t *testing.T) {
+	t.Parallel()
+	for name, both := range map[string]bool{"other first": false, "other first, then this": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findJoinAgain(t, both)
+		})
+	}
+}
+
+// findJoinAgain has a node b find a node a that looks for it in vain, and with both has a reach b then. b ends, and
+// comes back at its address without a Join.
+func findJoinAgain(t *testing.T, both bool) {
+	address, log := free(t, "127.0.0.1"), newJournal()
+	way := newProxy(t, address) // from a to b
+	way.connect(false)
+	a := open(t, natsbus.Config{Node: "a", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", Join: []string{way.address}},
+		Logger: hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Trace})})
+	b, err := natsbus.Open(natsbus.Config{Node: "b", Fleet: "test",
+		Embedded: &natsbus.Embedded{Listen: address, Join: []string{a.Address()}}})
+	check(t, err)
+	fleettest.Settle(t, a, b)
+	if both {
+		way.connect(true)
+		log.await(t, "closing extra connection")
+	}
+	b.Close()
+	if !both {
+		way.connect(true)
+	}
+	b = open(t, natsbus.Config{Node: "b", Embedded: &natsbus.Embedded{Listen: address}})
+	fleettest.Settle(t, a, b)
+	fleettest.Settle(t, b, a)
+}
+
+// TestEmbeddedSeveralAddresses holds that nodes on a machine with several addresses find each other through a third
+// one. A connection there comes from another address than the one that its node listens on.
 func TestEmbeddedSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	on := func(node, address string, join ...string) *natsbus.Bus {
