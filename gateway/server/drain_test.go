@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync"
 	"testing"
@@ -184,8 +185,65 @@ func TestDrainDuringHandlerCall(t *testing.T) {
 	}
 }
 
-// countSequence reads the numbers from 0 on, 8 bytes each, to the end. It returns the number of bytes before the
-// farewell, and calls busy.Done at the first number.
+// A handler that is still busy when the time of a drain is over answers, too: what it was given is not lost.
+func TestDrainEndsDuringHandlerCall(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		inside, leave := make(chan *server.Conn), make(chan struct{})
+		g := startOn(t, engine, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
+			inside <- c
+			<-leave
+			_, _ = c.Send(p)
+		}}})
+		f := g.follow(event.Closed)
+		p := g.open()
+		mustWrite(t, p, []byte("question"))
+		drainAway(g, <-inside)
+		close(leave)
+		mustRead(t, p, "question")
+		mustEnd(t, p)
+		if closed := f.awaitType(event.Closed, p.id).Conn; closed.BytesSent != 8 || closed.UnsentBytes != 0 {
+			t.Errorf("%d bytes sent, %d unsent; expected all 8 sent", closed.BytesSent, closed.UnsentBytes)
+		}
+		if err := g.wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A handler that sends until it is told to stop is told so when the time of a drain is over, whether the peer reads or
+// not.
+func TestDrainEndsDuringEndlessCall(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		inside, leave := make(chan *server.Conn), make(chan struct{})
+		g := startOn(t, engine, server.Config{Handler: &hooks{data: func(c *server.Conn, p []byte) {
+			inside <- c
+			<-leave
+			for buffer := make([]byte, 64<<10); ; {
+				if _, err := c.Send(buffer); errors.Is(err, server.ErrClosed) {
+					return
+				}
+			}
+		}}})
+		p := g.open()
+		mustWrite(t, p, []byte("go"))
+		drainAway(g, <-inside)
+		close(leave)
+		if err := g.wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// drainAway starts a drain and returns when its time is over for a connection.
+func drainAway(g *gateway, c *server.Conn) {
+	g.StartDrain(server.DrainRequest{Grace: time.Millisecond})
+	for g.get(c.ID()).State != event.StateClosing {
+	}
+	server.CutShort(c)
+}
+
+// countSequence reads the numbers from 0 on, 8 bytes each, to the end, and returns how many bytes there were before the
+// farewell. It calls busy.Done at the first.
 func countSequence(t *testing.T, r io.Reader, busy *sync.WaitGroup) int {
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(r, first); err != nil {

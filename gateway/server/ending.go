@@ -12,11 +12,13 @@ type ending struct {
 	text      string
 	by        string
 	closedAt  time.Time
-	unsent    uint64           // accepted bytes that the kernel never took, or that a reset threw away
-	timer     *time.Timer      // ends the flush; nil for an ending without a flush
-	watch     func(Connection) // called once after the connection has closed and its event is published; may be nil
-	farewell  []byte           // goes behind the queued bytes
-	answering bool             // the running call of the handler may still send; the farewell and FIN wait for it
+	unsent    uint64           // bytes accepted that the kernel never took, or threw away with a reset
+	timer     *time.Timer      // closes at the end of the flush timeout; nil for an ending without a flush
+	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
+	farewell  []byte           // to be put behind what is queued
+	answering bool             // the handler's call that is under way may still send; what follows waits for it
+	overdue   bool             // the flush timeout passed while answering: the socket closes when the call ends
+	late      int              // bytes that the call may still send when overdue
 }
 
 // Close ends the connection in order. It flushes the queue, sends FIN, and closes the socket when the peer has finished
@@ -78,11 +80,38 @@ func (c *Conn) windUp() {
 	c.finishIfDone()
 }
 
-// cutShort closes a connection whose flush took too long. The peer still gets the bytes that the kernel has taken.
+// cutShort closes a connection whose flush took too long. Bytes that the kernel has taken still go to the peer. A
+// handler's call that is under way answers first, or the bytes that it was given would be lost and counted nowhere. That
+// takes no longer: the loop that runs the call cannot close the descriptor before the call ends.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stop(false)
+	e := c.ending
+	switch {
+	case e == nil || !e.answering:
+		c.stop(false)
+	case !e.overdue:
+		e.overdue, e.late = true, c.owner.server.limits.Load().handlerRoom().queue
+	}
+}
+
+// mayAnswer reports whether the handler's call that is under way may still send n bytes, although the connection is
+// ending. A call that sends until it is told to stop is told so a full send queue after the flush timeout. The caller
+// holds mu.
+func (c *Conn) mayAnswer(n int) bool {
+	e := c.ending
+	if e.overdue {
+		e.late -= n
+	}
+	return e.answering && e.late >= 0
+}
+
+// answered follows the handler's call that was under way when the connection began to end. The caller holds mu.
+func (c *Conn) answered() {
+	c.windUp()
+	if c.ending.overdue {
+		c.stop(false)
+	}
 }
 
 // endNow ends the connection without a flush, or cuts short an ending that is under way. The caller holds mu.

@@ -124,7 +124,7 @@ func (c endpoint) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending.answering {
-		c.windUp()
+		c.answered()
 	}
 }
 

@@ -85,3 +85,6 @@ func (s *Server) AddFull(t interface {
 
 // Receive gives a connection bytes from its peer, as its socket does.
 func Receive(c *Conn, p []byte) { endpoint{c}.Received(p, c.owner.server.now()) }
+
+// CutShort is what follows when the time to flush an ending connection is over.
+func CutShort(c *Conn) { c.cutShort() }

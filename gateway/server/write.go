@@ -20,7 +20,7 @@ var ErrClosed = errors.New("connection is closed")
 func (c *Conn) Send(p []byte) (Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.writable() || c.ending != nil && !c.ending.answering {
+	if !c.writable() || c.ending != nil && !c.mayAnswer(len(p)) {
 		return OutcomeClosed, ErrClosed
 	}
 	switch o := c.put(p, c.owner.server.limits.Load().handlerRoom(), false); o {
