@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -81,22 +82,28 @@ func TestQueueBudgetOnSockets(t *testing.T) {
 // ends with QUEUE_BUDGET.
 func TestEchoWithinQueueBudget(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
-		const budget, reserve, peers = 256 << 10, 1 << 20, 40
+		const budget, reserve = 256 << 10, 1 << 20
 		g := startOn(t, engine, server.Config{Limits: server.Limits{QueueBudget: budget}})
 		f := g.follow(event.Closed)
+		full := func() bool { return len(g.info().Totals.Closed) > 0 }
 		var writing sync.WaitGroup
-		for range peers {
+		tick := time.NewTicker(time.Millisecond) // a loop without a pause would keep the runtime from polling the network
+		defer tick.Stop()
+		for peers := 0; !full(); peers++ { // the kernel decides how much of an answer is left for each one's queue
 			p := g.open()
 			if err := p.SetReadBuffer(4 << 10); err != nil {
 				t.Fatal(err)
 			}
 			writing.Go(func() {
-				for buffer := make([]byte, 64<<10); ; {
+				for buffer := make([]byte, 64<<10-peers); ; {
 					if _, err := p.Write(buffer); err != nil {
 						return
 					}
 				}
 			})
+			for !full() && !g.get(p.id).ReadPaused {
+				<-tick.C
+			}
 		}
 		closed := f.awaitType(event.Closed, "").Conn
 		if closed.CloseReason != event.ReasonQueueBudget {
