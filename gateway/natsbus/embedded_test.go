@@ -123,9 +123,9 @@ func TestEmbeddedFindsAgain(t *testing.T) {
 	fleettest.Settle(t, c, b)
 }
 
-// TestEmbeddedFindsJoinAgain holds that a node looks for ever for the nodes in Join, also when the other node found this
-// one first: the other may come back and join none. Its connection may be the only one, or this node may have found
-// the other meanwhile, and closed its own connection as one too many.
+// TestEmbeddedFindsJoinAgain holds that a node looks for ever for the nodes in Join, also when the other node found
+// this one first: the other may come back and join none. Its connection may be the only one, or this node may have
+// found the other meanwhile, and closed its own connection as one too many.
 func TestEmbeddedFindsJoinAgain(t *testing.T) {
 	t.Parallel()
 	for name, both := range map[string]bool{"other first": false, "other first, then this": true} {

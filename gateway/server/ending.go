@@ -81,8 +81,8 @@ func (c *Conn) windUp() {
 }
 
 // cutShort closes a connection whose flush took too long. Bytes that the kernel has taken still go to the peer. A
-// handler's call that is under way answers first, or the bytes that it was given would be lost and counted nowhere. That
-// takes no longer: the loop that runs the call cannot close the descriptor before the call ends.
+// handler's call that is under way answers first, or the bytes that it was given would be lost and counted nowhere.
+// This takes no longer: the loop that runs the call cannot close the descriptor before the call ends.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
