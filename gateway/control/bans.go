@@ -18,7 +18,7 @@ func (s *Service) ban(b *server.Ban) *pb.Ban {
 
 // AddBan bans a network or an identity, or replaces its ban.
 func (s *Service) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanResponse, error) {
-	result, err := s.gateway.AddBan(ctx, server.AddBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(),
+	result, err := s.gateway.AddBan(server.AddBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(),
 		Duration: r.GetDuration().AsDuration(),
 		Reason:   r.GetReason(), Keep: r.GetKeepConnections(), Actor: auth.Actor(ctx)})
 	if err != nil {
@@ -29,12 +29,12 @@ func (s *Service) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRe
 }
 
 // ListBans returns one page of bans.
-func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
+func (s *Service) ListBans(_ context.Context, r *pb.ListBansRequest) (*pb.ListBansResponse, error) {
 	after, err := decodeBanToken(r.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.gateway.ListBans(ctx, server.ListBansRequest{After: after.target, AfterIdentity: after.identity,
+	page, err := s.gateway.ListBans(server.ListBansRequest{After: after.target, AfterIdentity: after.identity,
 		Limit: contract.PageSize(r.GetPageSize())})
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (s *Service) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.List
 
 // RemoveBan ends a ban and returns it.
 func (s *Service) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) {
-	removed, err := s.gateway.RemoveBan(ctx, server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(),
+	removed, err := s.gateway.RemoveBan(server.RemoveBanRequest{Target: r.GetTarget(), Identity: r.GetIdentity(),
 		Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"testing"
@@ -17,7 +16,7 @@ import (
 // banned is a gateway that has only bans: first of networks, then of identities of the greatest length.
 type banned struct{ fixed }
 
-func (banned) ListBans(_ context.Context, r server.ListBansRequest) (server.BanPage, error) {
+func (banned) ListBans(r server.ListBansRequest) (server.BanPage, error) {
 	page := server.BanPage{Total: 7}
 	all := []server.Ban{}
 	for i := range 5 {

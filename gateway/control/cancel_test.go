@@ -27,11 +27,9 @@ func TestCancel(t *testing.T) {
 	for _, request := range []proto.Message{
 		&pb.ListConnectionsRequest{},
 		&pb.CountConnectionsRequest{},
-		&pb.GetConnectionRequest{Id: oneID},
 		&pb.SendRequest{Id: oneID, Data: data(1)},
 		&pb.BroadcastRequest{Data: data(1)},
 		&pb.KickRequest{Filter: "true"},
-		&pb.SetLabelsRequest{Filter: "true", Set: labels(1)},
 	} {
 		for _, c := range []struct {
 			code  codes.Code

@@ -54,7 +54,7 @@ var (
 		{Id: "b", Outcome: pb.Outcome_OUTCOME_TOO_MANY_LABELS}}
 )
 
-func (fixed) Get(context.Context, string) (server.Connection, error) { return whole, nil }
+func (fixed) Get(string) (server.Connection, error) { return whole, nil }
 
 func (fixed) Send(context.Context, server.SendRequest) (server.SendResult, error) {
 	return server.SendResult{Outcome: server.OutcomeDroppedQueueFull, Queued: 1, Unsent: 2}, nil
@@ -69,7 +69,7 @@ func (fixed) Kick(context.Context, server.KickRequest) (server.KickResult, error
 	return server.KickResult{Outcomes: targets, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3, Banned: []string{"b"}}, nil
 }
 
-func (fixed) SetLabels(context.Context, server.LabelRequest) (server.LabelResult, error) {
+func (fixed) SetLabels(server.LabelRequest) (server.LabelResult, error) {
 	return server.LabelResult{Outcomes: targets, Matched: 10, Labeled: 1, Closed: 2, NotFound: 3, Refused: 4}, nil
 }
 
@@ -115,7 +115,7 @@ func (fixed) Cursor() event.Cursor {
 	return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}
 }
 
-func (fixed) Limits(context.Context) (server.Limits, error) { return wholeLimits, nil }
+func (fixed) Limits() server.Limits { return wholeLimits }
 
 // wholeBan is a ban with every field set.
 var (
@@ -125,15 +125,15 @@ var (
 		ExpiresAt: at(1), Refused: 9}
 )
 
-func (fixed) AddBan(context.Context, server.AddBanRequest) (server.AddBanResult, error) {
+func (fixed) AddBan(server.AddBanRequest) (server.AddBanResult, error) {
 	return server.AddBanResult{Ban: wholeBan, Replaced: true, Durable: true, Closed: 4}, nil
 }
 
-func (fixed) ListBans(context.Context, server.ListBansRequest) (server.BanPage, error) {
+func (fixed) ListBans(server.ListBansRequest) (server.BanPage, error) {
 	return server.BanPage{Bans: []server.Ban{wholeBan}, Total: 5}, nil
 }
 
-func (fixed) RemoveBan(context.Context, server.RemoveBanRequest) (server.Ban, error) {
+func (fixed) RemoveBan(server.RemoveBanRequest) (server.Ban, error) {
 	return wholeBan, nil
 }
 

@@ -14,17 +14,17 @@ type Gateway interface {
 	Gateway() server.GatewayInfo
 	List(context.Context, server.ListRequest) (server.ListPage, error)
 	Count(context.Context, server.CountRequest) (server.CountResult, error)
-	Get(ctx context.Context, id string) (server.Connection, error)
+	Get(id string) (server.Connection, error)
 	Send(context.Context, server.SendRequest) (server.SendResult, error)
 	Broadcast(context.Context, server.BroadcastRequest) (server.BroadcastResult, error)
 	Kick(context.Context, server.KickRequest) (server.KickResult, error)
-	SetLabels(context.Context, server.LabelRequest) (server.LabelResult, error)
+	SetLabels(server.LabelRequest) (server.LabelResult, error)
 	StartDrain(server.DrainRequest) server.DrainStatus
-	Limits(context.Context) (server.Limits, error)
-	UpdateLimits(context.Context, server.UpdateLimitsRequest) (server.Limits, error)
-	AddBan(context.Context, server.AddBanRequest) (server.AddBanResult, error)
-	ListBans(context.Context, server.ListBansRequest) (server.BanPage, error)
-	RemoveBan(context.Context, server.RemoveBanRequest) (server.Ban, error)
+	Limits() server.Limits
+	UpdateLimits(server.UpdateLimitsRequest) (server.Limits, error)
+	AddBan(server.AddBanRequest) (server.AddBanResult, error)
+	ListBans(server.ListBansRequest) (server.BanPage, error)
+	RemoveBan(server.RemoveBanRequest) (server.Ban, error)
 	Subscribe(server.SubscribeRequest) (*event.Subscription, error)
 	Cursor() event.Cursor
 	Record(*event.ControlDetail)

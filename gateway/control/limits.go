@@ -41,11 +41,8 @@ func (s *Service) limitsNow(l *server.Limits) *pb.Limits {
 }
 
 // GetLimits returns the limits in force.
-func (s *Service) GetLimits(ctx context.Context, _ *pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
-	l, err := s.gateway.Limits(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) GetLimits(_ context.Context, _ *pb.GetLimitsRequest) (*pb.GetLimitsResponse, error) {
+	l := s.gateway.Limits()
 	return &pb.GetLimitsResponse{Limits: s.limitsNow(&l)}, nil
 }
 
@@ -55,7 +52,7 @@ func (s *Service) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.gateway.UpdateLimits(ctx, server.UpdateLimitsRequest{Change: changes.apply, Changes: changes.words,
+	l, err := s.gateway.UpdateLimits(server.UpdateLimitsRequest{Change: changes.apply, Changes: changes.words,
 		Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"context"
 	"maps"
 	"math"
 	"reflect"
@@ -25,9 +24,9 @@ type limited struct {
 	changes *server.UpdateLimitsRequest
 }
 
-func (l limited) Limits(context.Context) (server.Limits, error) { return *l.limits, nil }
+func (l limited) Limits() server.Limits { return *l.limits }
 
-func (l limited) UpdateLimits(_ context.Context, r server.UpdateLimitsRequest) (server.Limits, error) {
+func (l limited) UpdateLimits(r server.UpdateLimitsRequest) (server.Limits, error) {
 	*l.changes = r
 	r.Change(l.limits)
 	return *l.limits, nil

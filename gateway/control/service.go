@@ -129,7 +129,7 @@ func groupBy(r *pb.CountConnectionsRequest) (server.GroupBy, error) {
 
 // GetConnection returns one connection.
 func (s *Service) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
-	info, err := s.gateway.Get(ctx, r.GetId())
+	info, err := s.gateway.Get(r.GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.Se
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.gateway.SetLabels(ctx, server.LabelRequest{Targets: targeted(r.GetConnectionIds(), match),
+	result, err := s.gateway.SetLabels(server.LabelRequest{Targets: targeted(r.GetConnectionIds(), match),
 		Set: r.GetSet(), Remove: r.GetRemove(), Actor: auth.Actor(ctx)})
 	if err != nil {
 		return nil, err

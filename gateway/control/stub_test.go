@@ -31,11 +31,11 @@ func (s stub) Count(ctx context.Context, r server.CountRequest) (server.CountRes
 	return s.gateway.Count(ctx, r)
 }
 
-func (s stub) Get(ctx context.Context, id string) (server.Connection, error) {
-	if err := s.before(ctx); err != nil {
+func (s stub) Get(id string) (server.Connection, error) {
+	if err := s.before(context.Background()); err != nil {
 		return server.Connection{}, err
 	}
-	return s.gateway.Get(ctx, id)
+	return s.gateway.Get(id)
 }
 
 func (s stub) Send(ctx context.Context, r server.SendRequest) (server.SendResult, error) {
@@ -59,46 +59,39 @@ func (s stub) Kick(ctx context.Context, r server.KickRequest) (server.KickResult
 	return s.gateway.Kick(ctx, r)
 }
 
-func (s stub) SetLabels(ctx context.Context, r server.LabelRequest) (server.LabelResult, error) {
-	if err := s.before(ctx); err != nil {
+func (s stub) SetLabels(r server.LabelRequest) (server.LabelResult, error) {
+	if err := s.before(context.Background()); err != nil {
 		return server.LabelResult{}, err
 	}
-	return s.gateway.SetLabels(ctx, r)
+	return s.gateway.SetLabels(r)
 }
 
-func (s stub) Limits(ctx context.Context) (server.Limits, error) {
-	if err := s.before(ctx); err != nil {
+func (s stub) UpdateLimits(r server.UpdateLimitsRequest) (server.Limits, error) {
+	if err := s.before(context.Background()); err != nil {
 		return server.Limits{}, err
 	}
-	return s.gateway.Limits(ctx)
+	return s.gateway.UpdateLimits(r)
 }
 
-func (s stub) UpdateLimits(ctx context.Context, r server.UpdateLimitsRequest) (server.Limits, error) {
-	if err := s.before(ctx); err != nil {
-		return server.Limits{}, err
-	}
-	return s.gateway.UpdateLimits(ctx, r)
-}
-
-func (s stub) AddBan(ctx context.Context, r server.AddBanRequest) (server.AddBanResult, error) {
-	if err := s.before(ctx); err != nil {
+func (s stub) AddBan(r server.AddBanRequest) (server.AddBanResult, error) {
+	if err := s.before(context.Background()); err != nil {
 		return server.AddBanResult{}, err
 	}
-	return s.gateway.AddBan(ctx, r)
+	return s.gateway.AddBan(r)
 }
 
-func (s stub) ListBans(ctx context.Context, r server.ListBansRequest) (server.BanPage, error) {
-	if err := s.before(ctx); err != nil {
+func (s stub) ListBans(r server.ListBansRequest) (server.BanPage, error) {
+	if err := s.before(context.Background()); err != nil {
 		return server.BanPage{}, err
 	}
-	return s.gateway.ListBans(ctx, r)
+	return s.gateway.ListBans(r)
 }
 
-func (s stub) RemoveBan(ctx context.Context, r server.RemoveBanRequest) (server.Ban, error) {
-	if err := s.before(ctx); err != nil {
+func (s stub) RemoveBan(r server.RemoveBanRequest) (server.Ban, error) {
+	if err := s.before(context.Background()); err != nil {
 		return server.Ban{}, err
 	}
-	return s.gateway.RemoveBan(ctx, r)
+	return s.gateway.RemoveBan(r)
 }
 
 func (s stub) Subscribe(r server.SubscribeRequest) (*event.Subscription, error) {

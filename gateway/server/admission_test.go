@@ -26,7 +26,7 @@ func proxyListener(mode server.ProxyMode) []server.ListenerConfig {
 // update changes the limits.
 func (g *gateway) update(change func(*server.Limits)) server.Limits {
 	g.t.Helper()
-	l, err := g.UpdateLimits(g.t.Context(), server.UpdateLimitsRequest{Change: change,
+	l, err := g.UpdateLimits(server.UpdateLimitsRequest{Change: change,
 		Changes: map[string]string{"some": "change"}})
 	if err != nil {
 		g.t.Fatal(err)

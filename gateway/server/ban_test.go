@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -22,7 +21,7 @@ const everybody = "127.0.0.0/8"
 
 func (g *gateway) ban(r server.AddBanRequest) server.AddBanResult {
 	g.t.Helper()
-	result, err := g.AddBan(context.Background(), r)
+	result, err := g.AddBan(r)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -31,7 +30,7 @@ func (g *gateway) ban(r server.AddBanRequest) server.AddBanResult {
 
 func (g *gateway) bans() []server.Ban {
 	g.t.Helper()
-	page, err := g.ListBans(context.Background(), server.ListBansRequest{Limit: 1000})
+	page, err := g.ListBans(server.ListBansRequest{Limit: 1000})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -79,7 +78,7 @@ func TestBan(t *testing.T) {
 		if bans := g.bans(); len(bans) != 1 || bans[0].Refused != 2 || bans[0].Target != everybody {
 			t.Errorf("%+v; expected one ban that has refused 2", bans)
 		}
-		removed, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: everybody, Actor: alice})
+		removed, err := g.RemoveBan(server.RemoveBanRequest{Target: everybody, Actor: alice})
 		if err != nil || removed.Target != everybody || removed.Refused != 2 {
 			t.Errorf("RemoveBan: %+v, %v", removed, err)
 		}
@@ -89,7 +88,7 @@ func TestBan(t *testing.T) {
 			t.Errorf("recorded as %+v", record)
 		}
 		var none *server.BanNotFoundError
-		if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: everybody}); !errors.As(err, &none) {
+		if _, err := g.RemoveBan(server.RemoveBanRequest{Target: everybody}); !errors.As(err, &none) {
 			t.Errorf("RemoveBan, once more: %v", err)
 		}
 		g.open()
@@ -147,7 +146,7 @@ func TestBanMissesNobody(t *testing.T) {
 				}
 			}
 			g.settle(0)
-			if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: everybody}); err != nil {
+			if _, err := g.RemoveBan(server.RemoveBanRequest{Target: everybody}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -179,20 +178,20 @@ func TestBanTargets(t *testing.T) {
 		{" 10.0.0.1", false, ""},
 		{"fe80::%eth0/64", false, ""}, {"", true, ""}, {long + "x", true, ""}, {"\xff", true, ""},
 	} {
-		r, err := g.AddBan(t.Context(), server.AddBanRequest{Target: c.target, Identity: c.identity, Keep: true})
+		r, err := g.AddBan(server.AddBanRequest{Target: c.target, Identity: c.identity, Keep: true})
 		var wrong *server.BanTargetError
 		if c.want == "" && !errors.As(err, &wrong) || c.want != "" &&
 			(err != nil || r.Ban.Target != c.want || r.Ban.Identity != c.identity) {
 			t.Errorf("AddBan(%.50q, identity %v): %.50q, %v; expected %.50q", c.target, c.identity, r.Ban.Target, err, c.want)
 		}
-		if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: c.target,
+		if _, err := g.RemoveBan(server.RemoveBanRequest{Target: c.target,
 			Identity: c.identity}); (c.want == "") != errors.As(err, &wrong) {
 			t.Errorf("RemoveBan(%.50q, identity %v): %v", c.target, c.identity, err)
 		}
 	}
 	var long10 *server.BanDurationError
 	for _, d := range []time.Duration{-1, server.MaxBanDuration + 1} {
-		if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: "10.0.0.1", Duration: d}); !errors.As(err, &long10) {
+		if _, err := g.AddBan(server.AddBanRequest{Target: "10.0.0.1", Duration: d}); !errors.As(err, &long10) {
 			t.Errorf("AddBan for %s: %v", d, err)
 		}
 	}
@@ -245,7 +244,7 @@ func TestBanExpires(t *testing.T) {
 		defer s.Log().Close()
 		addr := netip.MustParseAddr("203.0.113.7")
 		add := func(target string, lasts time.Duration) {
-			if _, err := s.AddBan(t.Context(), server.AddBanRequest{Target: target, Duration: lasts}); err != nil {
+			if _, err := s.AddBan(server.AddBanRequest{Target: target, Duration: lasts}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -253,7 +252,7 @@ func TestBanExpires(t *testing.T) {
 		add("203.0.113.0/24", 20*time.Minute)
 		add("203.0.0.0/16", 0)
 		for _, want := range []int{3, 2, 1} {
-			page, err := s.ListBans(t.Context(), server.ListBansRequest{Limit: 1})
+			page, err := s.ListBans(server.ListBansRequest{Limit: 1})
 			if err != nil || page.Total != want || page.More != (want > 1) || len(page.Bans) != 1 {
 				t.Fatalf("%+v, %v; expected %d bans", page, err, want)
 			}
@@ -265,7 +264,7 @@ func TestBanExpires(t *testing.T) {
 			}
 		}
 		var none *server.BanNotFoundError
-		if _, err := s.RemoveBan(t.Context(), server.RemoveBanRequest{Target: "203.0.113.7"}); !errors.As(err, &none) {
+		if _, err := s.RemoveBan(server.RemoveBanRequest{Target: "203.0.113.7"}); !errors.As(err, &none) {
 			t.Errorf("removing a ban that has expired: %v", err)
 		}
 	})
@@ -283,7 +282,7 @@ func TestListBans(t *testing.T) {
 		var got []string
 		r := server.ListBansRequest{Limit: limit}
 		for {
-			page, err := g.ListBans(t.Context(), r)
+			page, err := g.ListBans(r)
 			if err != nil || page.Total != len(want) || len(page.Bans) > limit {
 				t.Fatalf("%+v, %v", page, err)
 			}
@@ -299,12 +298,12 @@ func TestListBans(t *testing.T) {
 			t.Errorf("%d a page: %q; expected %q", limit, got, want)
 		}
 	}
-	page, err := g.ListBans(t.Context(), server.ListBansRequest{After: "10.0.0.0/12", Limit: 1})
+	page, err := g.ListBans(server.ListBansRequest{After: "10.0.0.0/12", Limit: 1})
 	if err != nil || page.Bans[0].Target != "10.0.0.0/16" {
 		t.Errorf("behind one that is gone: %+v, %v", page, err)
 	}
 	var wrong *server.BanTargetError
-	if _, err := g.ListBans(t.Context(), server.ListBansRequest{After: "nonsense", Limit: 1}); !errors.As(err, &wrong) {
+	if _, err := g.ListBans(server.ListBansRequest{After: "nonsense", Limit: 1}); !errors.As(err, &wrong) {
 		t.Errorf("behind nonsense: %v", err)
 	}
 }

@@ -43,7 +43,7 @@ func mustListen(t *testing.T, file string) *server.Server {
 
 func bansOf(t *testing.T, s *server.Server) []server.Ban {
 	t.Helper()
-	page, err := s.ListBans(t.Context(), server.ListBansRequest{Limit: server.MaxBans})
+	page, err := s.ListBans(server.ListBansRequest{Limit: server.MaxBans})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +76,11 @@ func TestBansSurviveRestart(t *testing.T) {
 		{Target: "2001:db8::/32"}, {Target: "spiffe://example.org/é", Identity: true, Reason: "stolen"},
 		{Target: "192.0.2.1", Duration: time.Nanosecond}, {Target: "192.0.2.2"},
 	} {
-		if added, err := s.AddBan(t.Context(), r); err != nil || !added.Durable {
+		if added, err := s.AddBan(r); err != nil || !added.Durable {
 			t.Errorf("AddBan(%q): %+v, %v", r.Target, added, err)
 		}
 	}
-	if _, err := s.RemoveBan(t.Context(), server.RemoveBanRequest{Target: "192.0.2.2"}); err != nil {
+	if _, err := s.RemoveBan(server.RemoveBanRequest{Target: "192.0.2.2"}); err != nil {
 		t.Error(err)
 	}
 	want := bansOf(t, s)
@@ -125,7 +125,7 @@ func TestKickBanIsKept(t *testing.T) {
 func TestDamagedBanFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	good := mustListen(t, file)
-	if _, err := good.AddBan(t.Context(), server.AddBanRequest{Target: "203.0.113.7"}); err != nil {
+	if _, err := good.AddBan(server.AddBanRequest{Target: "203.0.113.7"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := good.Shutdown(t.Context()); err != nil {
@@ -159,7 +159,7 @@ func TestDamagedBanFile(t *testing.T) {
 			!strings.Contains(d.Message, "set aside") {
 			t.Errorf("%.200q: %+v", text, d)
 		}
-		if _, err := s.AddBan(t.Context(), server.AddBanRequest{Target: "10.0.0.1"}); err != nil {
+		if _, err := s.AddBan(server.AddBanRequest{Target: "10.0.0.1"}); err != nil {
 			t.Errorf("%.200q: afterwards: %v", text, err)
 		}
 		if err := s.Shutdown(t.Context()); err != nil {
@@ -212,7 +212,7 @@ func TestBanFileThatCannotBeUsed(t *testing.T) {
 	if _, err := listening(t, used); err != nil {
 		t.Errorf("after its owner has ended: %v", err)
 	}
-	if _, err := owner.AddBan(t.Context(), server.AddBanRequest{Target: "10.0.0.1"}); err == nil {
+	if _, err := owner.AddBan(server.AddBanRequest{Target: "10.0.0.1"}); err == nil {
 		t.Error("a server that has ended writes the file of another")
 	}
 }
@@ -228,11 +228,11 @@ func TestBanFileThatCannotBeWritten(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(obstacle, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := g.AddBan(t.Context(), server.AddBanRequest{Target: everybody}); err == nil ||
+	if r, err := g.AddBan(server.AddBanRequest{Target: everybody}); err == nil ||
 		!strings.Contains(err.Error(), file) {
 		t.Errorf("AddBan: %+v, %v", r, err)
 	}
-	if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: "203.0.113.7"}); err == nil {
+	if _, err := g.RemoveBan(server.RemoveBanRequest{Target: "203.0.113.7"}); err == nil {
 		t.Error("RemoveBan: no error")
 	}
 	if r, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
@@ -258,7 +258,7 @@ func TestBanFileIsReplacedWhole(t *testing.T) {
 	s := mustListen(t, file)
 	add := func(i int) {
 		r := server.AddBanRequest{Target: fmt.Sprintf("10.0.%d.%d", i/256, i%256), Reason: strings.Repeat("why ", 60)}
-		if _, err := s.AddBan(t.Context(), r); err != nil {
+		if _, err := s.AddBan(r); err != nil {
 			t.Error(err)
 		}
 	}
@@ -289,7 +289,7 @@ func TestBanFileBehindLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := mustListen(t, link)
-	if _, err := s.AddBan(t.Context(), server.AddBanRequest{Target: "10.0.0.2"}); err != nil {
+	if _, err := s.AddBan(server.AddBanRequest{Target: "10.0.0.2"}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := server.DecodeBans([]byte(mustReadFile(t, file))); n != 2 || err != nil {
@@ -312,7 +312,7 @@ func TestTooManyBans(t *testing.T) {
 		t.Fatalf("%d bans", len(bans))
 	}
 	p := g.open()
-	if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: everybody}); !errors.Is(err, server.ErrTooManyBans) {
+	if _, err := g.AddBan(server.AddBanRequest{Target: everybody}); !errors.Is(err, server.ErrTooManyBans) {
 		t.Errorf("one more: %v", err)
 	}
 	if _, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
@@ -328,7 +328,7 @@ func TestTooManyBans(t *testing.T) {
 			t.Fatalf("%s is not banned", addr)
 		}
 	}
-	if _, err := g.RemoveBan(t.Context(), server.RemoveBanRequest{Target: "10.0.0.0/24"}); err != nil {
+	if _, err := g.RemoveBan(server.RemoveBanRequest{Target: "10.0.0.0/24"}); err != nil {
 		t.Error(err)
 	}
 	if r := g.ban(server.AddBanRequest{Target: everybody}); r.Closed != 1 {

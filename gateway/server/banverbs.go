@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -50,12 +49,12 @@ type AddBanResult struct {
 	Closed   uint64 // live connections that are being closed for the ban
 }
 
-// AddBan refuses new connections of a target, and closes the live ones with ReasonBanned. Their queues are flushed for
-// at most a second. A peer is known by its remote address, which is the one in a believed PROXY header, and by the
-// identity in its certificate. AddBan blocks until the ban file is on the disk, but does not wait for the connections.
-// It ignores ctx. The error is a *BanTargetError, a *BanDurationError, ErrTooManyBans, or the error of writing the
-// file. After an error no ban has changed.
-func (s *Server) AddBan(_ context.Context, r AddBanRequest) (AddBanResult, error) {
+// AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is
+// flushed for at most a second. A peer is known by its remote address, which is the one of a PROXY header where that
+// was believed, and by its certificate's identity. AddBan blocks until the ban file is on the disk, and does not wait
+// for the connections. The error is a *BanTargetError, a *BanDurationError,
+// ErrTooManyBans, or that of writing the file, and then nothing has changed.
+func (s *Server) AddBan(r AddBanRequest) (AddBanResult, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
 		return AddBanResult{}, err
@@ -182,9 +181,9 @@ type BanPage struct {
 	Total int   // bans in all, expired ones not counted
 }
 
-// ListBans returns a page of the bans that have not expired. A ban that exists throughout a walk over the pages appears
-// in it exactly once. ListBans does not block, and ignores ctx. The error is a *BanTargetError about After.
-func (s *Server) ListBans(_ context.Context, r ListBansRequest) (BanPage, error) {
+// ListBans returns bans that have not expired. It does not block. A ban that is there throughout a walk over the pages
+// appears in it exactly once. The error is a *BanTargetError of After.
+func (s *Server) ListBans(r ListBansRequest) (BanPage, error) {
 	rows := s.bans.Current.Load().Lasting(time.Now())
 	page := BanPage{Total: len(rows)}
 	if r.After != "" {
@@ -213,9 +212,9 @@ type RemoveBanRequest struct {
 	Actor    event.Actor // the author in records; the zero value makes none
 }
 
-// RemoveBan removes a ban and returns it. It blocks until the ban file is on the disk, and ignores ctx. The error is a
-// *BanTargetError, a *BanNotFoundError, or the error of writing the file. After an error no ban has changed.
-func (s *Server) RemoveBan(_ context.Context, r RemoveBanRequest) (Ban, error) {
+// RemoveBan ends a ban and returns it. It blocks until the ban file is on the disk. The error is a *BanTargetError, a
+// *BanNotFoundError, or that of writing the file, and then nothing has changed.
+func (s *Server) RemoveBan(r RemoveBanRequest) (Ban, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
 		return Ban{}, err

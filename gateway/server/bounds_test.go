@@ -25,7 +25,7 @@ func TestVerbsLeaveNewcomersAlone(t *testing.T) {
 			return r.Matched
 		},
 		"SetLabels": func(g *gateway, m server.Matcher) uint64 {
-			r, _ := g.SetLabels(ctx, server.LabelRequest{Targets: server.Where(m), Set: map[string]string{"a": "b"}})
+			r, _ := g.SetLabels(server.LabelRequest{Targets: server.Where(m), Set: map[string]string{"a": "b"}})
 			return r.Matched
 		},
 	} {
@@ -57,7 +57,7 @@ func TestControlEventsAreBounded(t *testing.T) {
 		long = append(long, strings.Repeat("x", 256))
 	}
 	f := g.follow(event.Control)
-	if _, err := g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(long...),
+	if _, err := g.SetLabels(server.LabelRequest{Targets: server.IDs(long...),
 		Set: map[string]string{"a": "b"}, Actor: event.Actor{Identity: "alice"}}); err != nil {
 		t.Fatal(err)
 	}

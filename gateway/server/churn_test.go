@@ -126,7 +126,7 @@ func TestBytesNeverReachAnotherPeer(t *testing.T) {
 			}
 		})
 		verb(func(id string, _ uint64) {
-			_, _ = g.SetLabels(context.Background(), server.LabelRequest{Targets: server.IDs(id),
+			_, _ = g.SetLabels(server.LabelRequest{Targets: server.IDs(id),
 				Set: map[string]string{"room": "7"}, Remove: []string{"n"}})
 		})
 		for lane := range uint64(4) {

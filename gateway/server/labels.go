@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,9 +37,8 @@ func ValidLabelKey(k string) bool {
 // SetLabel sets one label. It does not block. The error is ErrTooManyLabels or ErrClosed, or names the bound that the
 // key or the value exceeds.
 func (c *Conn) SetLabel(key, value string) error {
-	if !ValidLabelKey(key) || len(value) > MaxLabelValue || !utf8.ValidString(value) {
-		return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes of "+
-			"UTF-8", key, value)
+	if err := validLabel(key, value); err != nil {
+		return err
 	}
 	switch c.label(map[string]string{key: value}, nil) {
 	case OutcomeTooManyLabels:
@@ -51,7 +49,16 @@ func (c *Conn) SetLabel(key, value string) error {
 	return nil
 }
 
-// label removes the keys in remove and then applies set, as one change.
+// validLabel says which bound a label is out of.
+func validLabel(key, value string) error {
+	if ValidLabelKey(key) && len(value) <= MaxLabelValue && utf8.ValidString(value) {
+		return nil
+	}
+	return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes of "+
+		"UTF-8", key, value)
+}
+
+// label replaces the connection's labels by ones with set added and remove gone.
 func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,9 +94,9 @@ func (c *Conn) cloneLabels() map[string]string {
 // LabelRequest changes labels of connections. All changes of one connection take effect at once, or none does.
 type LabelRequest struct {
 	Targets Targets
-	Set     map[string]string // at most MaxLabels; must keep to ValidLabelKey and MaxLabelValue
-	Remove  []string          // keys that are removed before Set is applied
-	Actor   event.Actor       // the author in records; the zero value makes none
+	Set     map[string]string // at most MaxLabels; keys as ValidLabelKey has them, values of at most MaxLabelValue bytes
+	Remove  []string          // keys, removed before Set is applied
+	Actor   event.Actor       // for records; the zero value makes none
 }
 
 // LabelResult has the outcomes of a LabelRequest. With IDs, Outcomes has one entry for each ID, in order. Without IDs,
@@ -100,8 +107,14 @@ type LabelResult struct {
 	Matched, Labeled, Closed, NotFound, Refused uint64
 }
 
-// SetLabels changes labels. It does not block, and ignores ctx. The error is always nil.
-func (s *Server) SetLabels(_ context.Context, r LabelRequest) (LabelResult, error) {
+// SetLabels changes labels, and does not wait for the peers. The error says which bound a key or value of Set is out
+// of, and then nothing has changed; a target that is not there, or would have too many labels, is an outcome.
+func (s *Server) SetLabels(r LabelRequest) (LabelResult, error) {
+	for key, value := range r.Set {
+		if err := validLabel(key, value); err != nil {
+			return LabelResult{}, err
+		}
+	}
 	t := tally.NewTargeted(len(r.Targets.ids))
 	s.each(r.Targets, func(c *Conn, place int) {
 		o := c.label(r.Set, r.Remove)

@@ -52,7 +52,7 @@ func TestSetLabels(t *testing.T) {
 	} {
 		before := g.get(p.id).Labels
 		kept := maps.Clone(before)
-		r, err := g.SetLabels(t.Context(), server.LabelRequest{Targets: server.IDs(p.id), Set: c.set, Remove: c.remove})
+		r, err := g.SetLabels(server.LabelRequest{Targets: server.IDs(p.id), Set: c.set, Remove: c.remove})
 		if err != nil || len(r.Outcomes) != 1 || r.Outcomes[0].Outcome != c.outcome || r.Matched != 1 {
 			t.Errorf("%s: %+v, %v; expected %s", c.name, r, err, c.outcome)
 		}
@@ -71,14 +71,14 @@ func TestSetLabelsOfMany(t *testing.T) {
 	a, full, gone := g.open(), g.open(), g.open()
 	gone.Close()
 	f.awaitType(event.Closed, gone.id)
-	if _, err := g.SetLabels(t.Context(), server.LabelRequest{Targets: server.IDs(full.id), Set: labels(16),
+	if _, err := g.SetLabels(server.LabelRequest{Targets: server.IDs(full.id), Set: labels(16),
 		Actor: event.Actor{Identity: "bob"}}); err != nil {
 		t.Fatal(err)
 	}
 	f.awaitType(event.Control, "")
 	request := server.LabelRequest{Targets: server.IDs(gone.id, a.id, "?", full.id), Set: map[string]string{"new": "x"},
 		Actor: event.Actor{Identity: "alice"}}
-	r, err := g.SetLabels(t.Context(), request)
+	r, err := g.SetLabels(request)
 	want := server.LabelResult{Matched: 4, Labeled: 1, Closed: 1, NotFound: 1, Refused: 1,
 		Outcomes: []server.TargetOutcome{
 			{ID: gone.id, Outcome: server.OutcomeClosed}, {ID: a.id, Outcome: server.OutcomeLabeled},
@@ -91,7 +91,7 @@ func TestSetLabelsOfMany(t *testing.T) {
 		t.Errorf("recorded as %+v", d)
 	}
 	request.Targets = server.Where(match(everything))
-	r, err = g.SetLabels(t.Context(), request)
+	r, err = g.SetLabels(request)
 	want = server.LabelResult{Matched: 2, Labeled: 1, Refused: 1,
 		Outcomes: []server.TargetOutcome{{ID: full.id, Outcome: server.OutcomeTooManyLabels}}}
 	if err != nil || !reflect.DeepEqual(r, want) {
@@ -134,5 +134,21 @@ func TestConnSetLabel(t *testing.T) {
 	}
 	if err := c.SetLabel("k13", "v"); !errors.Is(err, server.ErrTooManyLabels) {
 		t.Errorf("a seventeenth: %v", err)
+	}
+}
+
+// TestSetLabelsRefusesBadLabels holds that a label that is out of its bounds changes no connection.
+func TestSetLabelsRefusesBadLabels(t *testing.T) {
+	g := start(t, server.Config{})
+	p := g.open()
+	for key, value := range map[string]string{"": "v", "Room": "v", "room": "\xff",
+		"long": strings.Repeat("x", server.MaxLabelValue+1)} {
+		r, err := g.SetLabels(server.LabelRequest{Targets: server.All(), Set: map[string]string{"good": "v", key: value}})
+		if err == nil || !strings.Contains(err.Error(), "expected a key") || r.Matched != 0 {
+			t.Errorf("%q = %q: %+v, %v; expected an error", key, value, r, err)
+		}
+	}
+	if got := g.get(p.id).Labels; len(got) != 0 {
+		t.Errorf("labels %v; expected none", got)
 	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
@@ -82,12 +81,14 @@ type Limits struct {
 // `max_connections`. Text has the given value and the expected ones.
 type LimitError = bounds.Error
 
-// bounds returns l in the form that has defaults and checks. It refers to the same memory.
+// bounds are the limits for filling in their defaults and checking them, at the same place in memory. The fields are
+// declared twice because an alias of bounds.Limits would hide them and their comments from the package's page. The
+// compiler refuses the conversion when the two differ in a name, a type or the order.
 func (l *Limits) bounds() *bounds.Limits { return (*bounds.Limits)(l) }
 
-// Limits returns the limits in force. The map and slices in them must not be modified. It does not block, and ignores
-// ctx. The error is always nil.
-func (s *Server) Limits(context.Context) (Limits, error) { return *s.limits.Load(), nil }
+// Limits returns the limits in force, with every default filled in. It does not block. The map and slices in them must
+// not be modified.
+func (s *Server) Limits() Limits { return *s.limits.Load() }
 
 // rules returns the limits on addresses.
 func (l *Limits) rules() *admission.Rules {

@@ -110,9 +110,9 @@ func (s *Server) selectable(state ListState) int {
 	return n
 }
 
-// Get returns a connection by its ID: a live one, or one of the last 10,000 closed ones. It does not block, and ignores
-// ctx. The error is a *MalformedIDError or a *NotFoundError.
-func (s *Server) Get(_ context.Context, id string) (Connection, error) {
+// Get returns a connection by its ID, live or among the remembered closed ones. It does not block. The error is a
+// *MalformedIDError or a *NotFoundError.
+func (s *Server) Get(id string) (Connection, error) {
 	c, parsed, outcome := s.find(id)
 	if c != nil {
 		return c.Info(), nil

@@ -214,12 +214,12 @@ func TestGet(t *testing.T) {
 		"other." + incarnation + ".1":       server.OutcomeUnknownNode,
 	} {
 		var missing *server.NotFoundError
-		if _, err := g.Get(t.Context(), id); !errors.As(err, &missing) || missing.Outcome != want || missing.ID != id {
+		if _, err := g.Get(id); !errors.As(err, &missing) || missing.Outcome != want || missing.ID != id {
 			t.Errorf("Get(%s): %v; expected %s", id, err, want)
 		}
 	}
 	var malformed *server.MalformedIDError
-	if _, err := g.Get(t.Context(), "nonsense"); !errors.As(err, &malformed) {
+	if _, err := g.Get("nonsense"); !errors.As(err, &malformed) {
 		t.Errorf("Get(nonsense): %v", err)
 	}
 }

@@ -170,7 +170,7 @@ func (g *gateway) open() peer {
 
 func (g *gateway) get(id string) server.Connection {
 	g.t.Helper()
-	info, err := g.Get(context.Background(), id)
+	info, err := g.Get(id)
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -178,7 +178,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if _, err := s.Get(b.Context(), ids[i%len(ids)]); err != nil {
+		if _, err := s.Get(ids[i%len(ids)]); err != nil {
 			b.Fatal(err)
 		}
 	}

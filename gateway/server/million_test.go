@@ -110,7 +110,7 @@ func TestMatcherHoldsUpNobody(t *testing.T) {
 			return err
 		},
 		"SetLabels": func() error {
-			_, err := s.SetLabels(context.Background(), server.LabelRequest{Targets: server.Where(blocking)})
+			_, err := s.SetLabels(server.LabelRequest{Targets: server.Where(blocking)})
 			return err
 		},
 		"Broadcast": func() error {
@@ -131,7 +131,7 @@ func TestMatcherHoldsUpNobody(t *testing.T) {
 				if err := c.SetLabel("room", "7"); err != nil {
 					t.Error(err)
 				}
-				if _, err := s.Get(t.Context(), c.ID()); err != nil {
+				if _, err := s.Get(c.ID()); err != nil {
 					t.Error(err)
 				}
 				server.CloseInert(c)

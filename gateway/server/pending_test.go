@@ -78,7 +78,7 @@ func TestBanMeetsAdmission(t *testing.T) {
 		}
 		c := s.newConn(l, k, remote, netip.AddrPort{}, &event.Peer{Identity: id})
 		k.end = endpoint{c}
-		if r, err := s.AddBan(t.Context(), ban); err != nil || r.Closed != 0 {
+		if r, err := s.AddBan(ban); err != nil || r.Closed != 0 {
 			t.Fatalf("AddBan: %+v, %v", r, err)
 		}
 		l.register(c, false)

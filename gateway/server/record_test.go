@@ -36,11 +36,11 @@ func (g *gateway) everyVerb(id string, actor event.Actor) {
 	ctx, ids := g.t.Context(), []string{id}
 	_, sent := g.Send(ctx, server.SendRequest{ID: id, Data: []byte("x"), Actor: actor})
 	_, told := g.Broadcast(ctx, server.BroadcastRequest{Data: []byte("x"), Actor: actor})
-	_, labeled := g.SetLabels(ctx, server.LabelRequest{Targets: server.IDs(ids...), Set: map[string]string{"a": "b"},
+	_, labeled := g.SetLabels(server.LabelRequest{Targets: server.IDs(ids...), Set: map[string]string{"a": "b"},
 		Actor: actor})
-	_, banned := g.AddBan(ctx, server.AddBanRequest{Target: "203.0.113.1", Actor: actor})
-	_, unbanned := g.RemoveBan(ctx, server.RemoveBanRequest{Target: "203.0.113.1", Actor: actor})
-	_, limited := g.UpdateLimits(ctx, server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 9 },
+	_, banned := g.AddBan(server.AddBanRequest{Target: "203.0.113.1", Actor: actor})
+	_, unbanned := g.RemoveBan(server.RemoveBanRequest{Target: "203.0.113.1", Actor: actor})
+	_, limited := g.UpdateLimits(server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 9 },
 		Actor: actor})
 	_, kicked := g.Kick(ctx, server.KickRequest{Targets: server.IDs(ids...), Flush: time.Millisecond, Actor: actor})
 	for _, err := range []error{sent, told, labeled, banned, unbanned, limited, kicked} {

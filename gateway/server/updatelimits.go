@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"maps"
 	"slices"
 
@@ -12,25 +11,24 @@ import (
 
 // UpdateLimitsRequest is a change of the limits, and its words for records.
 type UpdateLimitsRequest struct {
-	Change  func(*Limits)     // changes a copy of the limits in force; must not block or call UpdateLimits
-	Changes map[string]string // the changed fields by name, with their new values in words, for records
-	Actor   event.Actor       // the author in records; the zero value makes none
+	Change  func(*Limits)     // changes a copy of the limits in force; must not block; nil: no change
+	Changes map[string]string // what is changed, by the field's name, and the new value in words, for records
+	Actor   event.Actor       // for records; the zero value makes none
 }
 
-// UpdateLimits changes all of the requested limits or none, and returns the limits in force. They hold at once. Live
-// connections stay, even when there are more of them than a limit allows. A limit that is 0 gets its default. A low
-// water that the change leaves above the high water becomes half of it. A burst that was the default of its rate
-// follows the rate. UpdateLimits blocks during another call, and ignores ctx. The error is a *LimitError, and nothing
-// has changed then.
-//
-// Lock order: docs/locks.md. The lock is held until the change is recorded, so that the last record of a limit has the
-// value in force.
-func (s *Server) UpdateLimits(_ context.Context, r UpdateLimitsRequest) (Limits, error) {
-	s.updating.Lock()
+// UpdateLimits changes limits, all or none, and returns the limits in force. They hold at once. Live connections stay,
+// also where there are more of them than a limit allows. A limit that is 0 then and has a default gets it. A low water
+// that the change leaves above the high water becomes half of the high water. A burst that was its rate's default
+// follows the rate. One call is carried out at a time, with its record, so that the last record of a limit has the
+// value in force. The error is a *LimitError, and then nothing has changed.
+func (s *Server) UpdateLimits(r UpdateLimitsRequest) (Limits, error) {
+	s.updating.Lock() // the first of all locks; nothing but another call waits for it
 	defer s.updating.Unlock()
 	old := s.limits.Load()
 	l := old.clone()
-	r.Change(&l)
+	if r.Change != nil {
+		r.Change(&l)
+	}
 	l.bounds().Follow(old.bounds())
 	l.bounds().SetDefaults()
 	if err := l.bounds().Validate(names(s.config.Listeners)); err != nil {

@@ -20,8 +20,8 @@ import (
 // A limit out of its bounds is refused with the field's name in the contract, and no limit has changed then.
 func TestLimitBounds(t *testing.T) {
 	g := start(t, server.Config{})
-	before, _ := g.Limits(t.Context())
-	bounds := map[string][]func(*server.Limits){
+	before := g.Limits()
+	for field, changes := range map[string][]func(*server.Limits){
 		"max_connections": {func(l *server.Limits) { l.MaxConnections = -1 },
 			func(l *server.Limits) { l.MaxConnections = math.MaxInt32 + 1 }},
 		"listener_connections": {func(l *server.Limits) { l.ListenerConnections = map[string]int{"other": 1} },
@@ -56,8 +56,8 @@ func TestLimitBounds(t *testing.T) {
 	}
 	for field, changes := range bounds {
 		for i, change := range changes {
-			_, err := g.UpdateLimits(t.Context(), server.UpdateLimitsRequest{Change: func(l *server.Limits) {
-				l.MaxConnections = 7 // must not change either
+			_, err := g.UpdateLimits(server.UpdateLimitsRequest{Change: func(l *server.Limits) {
+				l.MaxConnections = 7 // is not to change either
 				change(l)
 			}})
 			var limit *server.LimitError
@@ -66,7 +66,7 @@ func TestLimitBounds(t *testing.T) {
 			}
 		}
 	}
-	if after, _ := g.Limits(t.Context()); !reflect.DeepEqual(after, before) {
+	if after := g.Limits(); !reflect.DeepEqual(after, before) {
 		t.Errorf("limits %+v after errors; expected %+v", after, before)
 	}
 	for _, e := range g.events() {
@@ -114,9 +114,8 @@ func TestLimitsAreRecorded(t *testing.T) {
 	g := start(t, server.Config{Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 	f := g.follow(event.Control)
 	changes := map[string]string{"max_connections": "7", "deny": strings.Repeat("203.0.113.0/24,", 1000)}
-	if _, err := g.UpdateLimits(t.Context(),
-		server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 7 }, Changes: changes,
-			Actor: event.Actor{Identity: "alice", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5"}}); err != nil {
+	if _, err := g.UpdateLimits(server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 7 }, Changes: changes,
+		Actor: event.Actor{Identity: "alice", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5"}}); err != nil {
 		t.Fatal(err)
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail)
@@ -161,7 +160,7 @@ func TestConcurrentUpdates(t *testing.T) {
 		all.Go(func() { g.update(func(l *server.Limits) { l.ConnectionsPerIP++; runtime.Gosched() }) })
 	}
 	all.Wait()
-	if l, _ := g.Limits(t.Context()); l.MaxConnections != updates || l.ConnectionsPerIP != updates {
+	if l := g.Limits(); l.MaxConnections != updates || l.ConnectionsPerIP != updates {
 		t.Errorf("%d and %d after %d changes by one of each", l.MaxConnections, l.ConnectionsPerIP, updates)
 	}
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func TestZeroLimitIsTheDefault(t *testing.T) {
 	g := start(t, server.Config{})
 	for i := range server.DefaultLimit + 1 {
 		g.open()
-		if _, err := g.AddBan(t.Context(), server.AddBanRequest{Target: fmt.Sprintf("203.0.113.%d", i),
+		if _, err := g.AddBan(server.AddBanRequest{Target: fmt.Sprintf("203.0.113.%d", i),
 			Duration: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
@@ -48,10 +49,19 @@ func TestZeroLimitIsTheDefault(t *testing.T) {
 			t.Errorf("List with Limit %d: %d rows, next %d, %v; expected %d and a next page", limit, len(page.Connections),
 				page.Next, err, server.DefaultLimit)
 		}
-		bans, err := g.ListBans(t.Context(), server.ListBansRequest{Limit: limit})
+		bans, err := g.ListBans(server.ListBansRequest{Limit: limit})
 		if err != nil || len(bans.Bans) != server.DefaultLimit || !bans.More {
 			t.Errorf("ListBans with Limit %d: %d rows, more %v, %v; expected %d and more", limit, len(bans.Bans), bans.More, err,
 				server.DefaultLimit)
 		}
+	}
+}
+
+// The zero UpdateLimitsRequest changes nothing and returns the limits in force.
+func TestZeroChangeKeepsLimits(t *testing.T) {
+	g := start(t, server.Config{Limits: server.Limits{MaxConnections: 7}})
+	l, err := g.UpdateLimits(server.UpdateLimitsRequest{})
+	if err != nil || !reflect.DeepEqual(l, g.Limits()) || l.MaxConnections != 7 {
+		t.Errorf("%+v, %v; expected %+v", l, err, g.Limits())
 	}
 }
