@@ -27,7 +27,7 @@ type Gateway interface {
 	RemoveBan(server.RemoveBanRequest) (server.Ban, error)
 	Subscribe(server.SubscribeRequest) (*event.Subscription, error)
 	Cursor() event.Cursor
-	Record(*event.ControlDetail)
+	Log() *event.Log
 }
 
 var _ Gateway = (*server.Server)(nil)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/audit"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -52,8 +53,11 @@ func (l *Local) Status(err error) error { return toStatus(err) }
 // Panicked logs a panic of a method of Service, and returns the gRPC status that the control plane would answer with.
 func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.config.Logger, reason)) }
 
-// Record publishes a CONTROL event for a caller of this node about work that other nodes did.
-func (l *Local) Record(d *event.ControlDetail) { l.gateway.Record(d) }
+// Record publishes a CONTROL event about the work of other nodes for a caller of this one, and logs it as the gateway
+// logs its own. The event log keeps d, and shortens its IDs and Reason.
+func (l *Local) Record(d *event.ControlDetail) {
+	audit.Publish(l.gateway.Log(), l.gateway.Gateway().Config.Logger, d)
+}
 
 // servicePrefix is the beginning of the full name of every method of GatewayService.
 var servicePrefix = "/" + pb.GatewayService_ServiceDesc.ServiceName + "/"

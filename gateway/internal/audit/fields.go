@@ -1,4 +1,4 @@
-// Package audit puts the record of a mutation into words for the log.
+// Package audit publishes the record of a mutation: a Control event, and a line for operators.
 package audit
 
 import (
