@@ -15,58 +15,45 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// shouting is a line protocol. It answers each line in upper case, and labels a connection by `user NAME`.
-type shouting struct{ server.BaseHandler }
+// greeter is a line protocol: a line is the user's name, which becomes a label, and the answer is a greeting.
+type greeter struct{ server.BaseHandler }
 
-func (shouting) Data(c *server.Conn, p []byte) {
+func (greeter) Data(c *server.Conn, p []byte) {
 	rest, _ := c.Value().([]byte) // a line may come in several reads
-	rest = append(rest, p...)
-	for line, after, ok := bytes.Cut(rest, []byte("\n")); ok; line, after, ok = bytes.Cut(rest, []byte("\n")) {
-		if name, ok := bytes.CutPrefix(line, []byte("user ")); ok {
-			_ = c.SetLabel("user", string(name)) // a name that is too long leaves the connection without a label
-		}
-		fmt.Fprintf(c, "%s\n", bytes.ToUpper(line)) // never blocks; a peer that does not read is closed as a slow consumer
-		rest = after
+	lines := bytes.SplitAfter(append(rest, p...), []byte("\n"))
+	for _, line := range lines[:len(lines)-1] {
+		_ = c.SetLabel("user", string(bytes.TrimSpace(line))) // a name that is too long is no label
+		fmt.Fprintf(c, "hello %s", line)                      // never blocks; a peer that does not read is closed
 	}
-	if c.SetValue(rest); len(rest) > 1000 {
+	if rest = lines[len(lines)-1]; len(rest) > 1000 {
 		c.Abort(server.ReasonHandler) // the line has no end
 	}
+	c.SetValue(rest)
 }
 
-// A program serves its own line protocol with a control plane. `ctl --gateway ADDR list --filter 'labels["user"] ==
+// A program serves a protocol of its own with a control plane. `ctl --gateway ADDR list --filter 'labels["user"] ==
 // "ann"'` shows the connection, and `ctl --gateway ADDR broadcast TEXT` makes the same call as the client below.
 func Example_lineProtocol() {
-	ctx := context.Background()
-	srv, err := server.New(server.Config{Handler: shouting{},
-		Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
-	if err != nil || srv.Listen() != nil {
-		panic("the server cannot listen")
-	}
-	plane := control.New(srv, control.Config{})
-	admin, err := net.Listen("tcp", "127.0.0.1:0") // ADDR
-	if err != nil {
-		panic(err)
-	}
-	go func() { _ = plane.Serve(admin) }()
-	served := make(chan error)
+	ctx, served := context.Background(), make(chan error)
+	srv, _ := server.New(server.Config{Handler: greeter{}, Listeners: []server.ListenerConfig{{Address: "127.0.0.1:0"}}})
+	err := srv.Listen()
 	go func() { served <- srv.Serve(ctx) }()
+	admin, _ := net.Listen("tcp", "127.0.0.1:0") // ADDR
+	plane := control.New(srv, control.Config{})
+	go plane.Serve(admin)
 
 	device, _ := net.Dial("tcp", srv.Gateway().Listeners[0].Address)
+	fmt.Fprintln(device, "ann")
 	answers := bufio.NewScanner(device)
-	fmt.Fprintln(device, "user ann")
-	fmt.Println(answers.Scan(), answers.Text())
-
+	fmt.Println(err, answers.Scan(), answers.Text())
 	conn, _ := grpc.NewClient(admin.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	reply, err := pb.NewGatewayServiceClient(conn).Broadcast(ctx,
-		&pb.BroadcastRequest{Data: []byte("hi ann\n"), Filter: `labels["user"] == "ann"`})
+		&pb.BroadcastRequest{Data: []byte("maintenance at noon\n"), Filter: `labels["user"] == "ann"`})
 	fmt.Println(reply.GetWritten(), err, answers.Scan(), answers.Text())
-
-	device.Close()
-	fmt.Println(srv.Shutdown(ctx), <-served, conn.Close())
-	srv.Log().Close()
+	fmt.Println(device.Close(), srv.Shutdown(ctx), <-served, conn.Close())
 	plane.Stop(ctx)
 	// Output:
-	// true USER ANN
-	// 1 <nil> true hi ann
-	// <nil> <nil> <nil>
+	// <nil> true hello ann
+	// 1 <nil> true maintenance at noon
+	// <nil> <nil> <nil> <nil>
 }
