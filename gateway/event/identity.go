@@ -18,8 +18,9 @@ type Listener struct {
 	Unix string // path of a unix socket; empty for TCP
 }
 
-// Identity is the part of a connection that never changes. The connection, its events and its record after its close
-// share one Identity, so it must not be modified. Any goroutine may read it.
+// Identity is the part of a connection that never changes. The connection, its events and its record after it closed
+// share one Identity: nobody may modify it, and any goroutine may read it. The texts of a nil Identity are empty: an
+// event that is about no single connection has one.
 type Identity struct {
 	Origin      *Origin        // required
 	Listener    *Listener      // required
@@ -42,7 +43,7 @@ type Peer struct {
 
 // Known returns a copy of Peer, or the zero value when Peer is nil.
 func (i *Identity) Known() Peer {
-	if i.Peer == nil {
+	if i == nil || i.Peer == nil {
 		return Peer{}
 	}
 	return *i.Peer
@@ -50,7 +51,7 @@ func (i *Identity) Known() Peer {
 
 // ProxyAddr returns the balancer's address as `ip:port`, or "" when no PROXY header named the peer.
 func (i *Identity) ProxyAddr() string {
-	if i.Peer == nil || !i.Peer.Proxy.IsValid() {
+	if i == nil || i.Peer == nil || !i.Peer.Proxy.IsValid() {
 		return ""
 	}
 	return i.Peer.Proxy.String()
@@ -58,16 +59,29 @@ func (i *Identity) ProxyAddr() string {
 
 // ID returns the connection's ID, `node.incarnation.seq`.
 func (i *Identity) ID() string {
+	if i == nil {
+		return ""
+	}
 	const rest = 22 // two dots and the digits of a uint64
 	return string(i.AppendID(make([]byte, 0, len(i.Origin.Node)+len(i.Origin.Incarnation)+rest)))
 }
 
-// RemoteAddr returns the peer's address as `ip:port`. For a peer on a unix socket it returns `unix:` and the listener's
-// path, unless a PROXY header gave an address.
-func (i *Identity) RemoteAddr() string { return i.address(i.Remote) }
+// RemoteAddr returns the peer's address as `ip:port`. For a peer on a unix socket it is `unix:` and the listener's
+// path, unless a PROXY header tells the address.
+func (i *Identity) RemoteAddr() string {
+	if i == nil {
+		return ""
+	}
+	return i.address(i.Remote)
+}
 
 // LocalAddr returns the gateway's address of the socket, in the form of RemoteAddr.
-func (i *Identity) LocalAddr() string { return i.address(i.Local) }
+func (i *Identity) LocalAddr() string {
+	if i == nil {
+		return ""
+	}
+	return i.address(i.Local)
+}
 
 func (i *Identity) address(a netip.AddrPort) string {
 	if i.Listener.Unix != "" && !a.IsValid() {
@@ -78,6 +92,9 @@ func (i *Identity) address(a netip.AddrPort) string {
 
 // AppendID appends the text of ID to b and returns the longer slice. It allocates only to grow b.
 func (i *Identity) AppendID(b []byte) []byte {
+	if i == nil {
+		return b
+	}
 	b = append(b, i.Origin.Node...)
 	b = append(b, '.')
 	b = append(b, i.Origin.Incarnation...)
@@ -85,11 +102,21 @@ func (i *Identity) AppendID(b []byte) []byte {
 	return strconv.AppendUint(b, i.Seq, 10)
 }
 
-// AppendRemoteAddr appends the text of RemoteAddr to b, as AppendID does.
-func (i *Identity) AppendRemoteAddr(b []byte) []byte { return i.appendAddress(b, i.Remote) }
+// AppendRemoteAddr appends the text that RemoteAddr returns to b, as AppendID does.
+func (i *Identity) AppendRemoteAddr(b []byte) []byte {
+	if i == nil {
+		return b
+	}
+	return i.appendAddress(b, i.Remote)
+}
 
-// AppendLocalAddr appends the text of LocalAddr to b, as AppendID does.
-func (i *Identity) AppendLocalAddr(b []byte) []byte { return i.appendAddress(b, i.Local) }
+// AppendLocalAddr appends the text that LocalAddr returns to b, as AppendID does.
+func (i *Identity) AppendLocalAddr(b []byte) []byte {
+	if i == nil {
+		return b
+	}
+	return i.appendAddress(b, i.Local)
+}
 
 func (i *Identity) appendAddress(b []byte, a netip.AddrPort) []byte {
 	switch {

@@ -25,3 +25,16 @@ func TestAppendIsTheText(t *testing.T) {
 		}
 	}
 }
+
+// TestNoIdentityHasNoTexts holds that a program may print the connection of any event, also of one that is about none.
+func TestNoIdentityHasNoTexts(t *testing.T) {
+	var c event.Connection
+	if text := c.ID() + c.RemoteAddr() + c.LocalAddr() + c.ProxyAddr(); text != "" || c.Known() != (event.Peer{}) {
+		t.Errorf("%q, %+v; expected nothing", text, c.Known())
+	}
+	for _, appended := range []func([]byte) []byte{c.AppendID, c.AppendRemoteAddr, c.AppendLocalAddr} {
+		if got := appended([]byte("x")); string(got) != "x" {
+			t.Errorf("appended %q", got[1:])
+		}
+	}
+}
