@@ -52,6 +52,7 @@ func TestListenErrors(t *testing.T) {
 		{"127.0.0.1", "host:port"},
 		{"127.0.0.1:99999", "host:port"},
 		{"nonsense", "host:port"},
+		{"unix:/one/slash", "unix:///path"},
 	} {
 		first := filepath.Join(t.TempDir(), "first.sock")
 		err := newServer(t, "unix://"+first, c.address).Listen()

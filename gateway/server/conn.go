@@ -82,7 +82,10 @@ func (c *Conn) RemoteAddr() string { return c.identity.RemoteAddr() }
 // LocalAddr returns the gateway's address of the connection, in the form of RemoteAddr.
 func (c *Conn) LocalAddr() string { return c.identity.LocalAddr() }
 
-// Info returns a copy of the connection's current state.
+// Server returns the server that accepted the connection, for handlers that call its verbs.
+func (c *Conn) Server() *Server { return c.owner.server }
+
+// Info returns the connection as it is now.
 func (c *Conn) Info() Connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -242,3 +242,13 @@ func TestUnixPeers(t *testing.T) {
 		}
 	})
 }
+
+// A handler reaches the verbs of its server by the connection.
+func TestConnKnowsItsServer(t *testing.T) {
+	servers := make(chan *server.Server, 1)
+	g := start(t, server.Config{Handler: &hooks{open: func(c *server.Conn) { servers <- c.Server() }}})
+	g.open()
+	if got := <-servers; got != g.Server {
+		t.Errorf("server %p; expected %p", got, g.Server)
+	}
+}

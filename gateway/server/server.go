@@ -20,8 +20,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// Server is one gateway: listeners, connections, and the verbs on them. Its methods may be called from any goroutine.
-// Serve owns every goroutine of the server, and waits for all of them.
+// Server is one gateway: listeners, connections, and the verbs on them. New makes it. Its methods may be called from
+// any goroutine. Serve owns every goroutine of the server and waits for all of them.
 type Server struct {
 	// Lock order: docs/locks.md.
 
@@ -55,8 +55,8 @@ type Server struct {
 	done      chan struct{} // closed when Serve has ended everything
 }
 
-// ErrServing says that Serve was called before, or Shutdown was.
-var ErrServing = errors.New("the server is serving, or has served, already: make a new one")
+// ErrServing says that Serve was called a second time, or after Shutdown. A server serves once.
+var ErrServing = errors.New("the server is serving, has served or was shut down: make a new one")
 
 // New checks the configuration and returns a server that does not listen yet. It starts no goroutine. The error names
 // the field.

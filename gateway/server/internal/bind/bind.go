@@ -33,9 +33,8 @@ func Listen(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("address %s is in use; is another gateway running? stop it, or listen on another address",
 			address)
 	}
-	var malformed *net.AddrError
 	switch {
-	case errors.As(err, &malformed):
+	case malformed(err):
 		return nil, fmt.Errorf("cannot listen on %s: expected host:port or unix:///path: %w", address, cause(err))
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, cause(err))
@@ -46,7 +45,15 @@ func Listen(address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// unixListener removes its socket file when it is closed, unless a successor has replaced the file.
+// malformed reports whether an error is about the text of an address: its form, or a port that has no number.
+func malformed(err error) bool {
+	var form *net.AddrError
+	var lookup *net.DNSError
+	return errors.As(err, &form) || errors.As(err, &lookup) && lookup.IsNotFound
+}
+
+// unixListener removes its socket file when it is closed, unless that is another's by then: a successor may have
+// replaced it.
 type unixListener struct {
 	*net.UnixListener
 	path   string
