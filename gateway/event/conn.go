@@ -2,7 +2,8 @@ package event
 
 import "time"
 
-// Connection is a connection's state at one moment. It is a copy: only Identity and Labels are shared.
+// Connection is a connection as it was at one moment. It is a copy: only Identity and Labels are shared. The counts are
+// bytes.
 type Connection struct {
 	*Identity                        // nil in an event about no single connection
 	LastActiveAt   time.Time         // when a byte was last received, or taken by the kernel
@@ -15,12 +16,12 @@ type Connection struct {
 	ClosedAt       time.Time         // zero while the connection is open
 	CloseText      string            // the operator's words or the error's text, at most 256 bytes; may be empty
 	ClosedBy       string            // the caller that closed it through the control plane; empty for all other causes
-	State          State             // see State
-	CloseReason    CloseReason       // why the connection ended; ReasonNone while it is open
+	State          State             // its place in its life; 0 in an event that is about no single connection
+	CloseReason    CloseReason       // why it ends or ended; ReasonNone while nothing ends it
 	ReadPaused     bool              // whether reading waits for the send queue to drain
 }
 
-// Live reports whether the socket is still open. It means nothing for a Connection without an Identity.
+// Live reports whether the socket is still open; without an Identity it means nothing.
 func (i *Connection) Live() bool { return i.State != StateClosed }
 
 // State is a stage in the life of a connection. The zero value is no state.
@@ -28,10 +29,17 @@ type State uint8
 
 // The states, in the order of a connection's life.
 const (
-	StateOpen             State = iota + 1
-	StateHalfClosedRemote       // the peer finished writing
-	StateHalfClosedLocal        // the gateway finished writing, or will when its queue is empty
-	StateClosing                // the send queue is being flushed; nothing more is accepted
+	// StateOpen has both directions open.
+	StateOpen State = iota + 1
+	// StateHalfClosedRemote says that the peer finished writing; the gateway may still send.
+	StateHalfClosedRemote
+	// StateHalfClosedLocal says that the gateway finished writing, or will when its queue is empty; the peer may still
+	// send.
+	StateHalfClosedLocal
+	// StateClosing says that the send queue is being flushed: nothing more is accepted, and what still arrives is
+	// discarded.
+	StateClosing
+	// StateClosed says that the socket is closed.
 	StateClosed
 )
 

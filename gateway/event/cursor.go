@@ -11,7 +11,7 @@ import (
 // event.
 type Cursor struct {
 	Origin
-	Sequence uint64 // position, counted from 1; 0 is before the first event
+	Sequence uint64 // of the event that it is behind
 }
 
 // String returns the text that clients keep: `node.incarnation@sequence`, for example `edge-1.19ab0d3f1c2@42`.

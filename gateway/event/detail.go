@@ -8,8 +8,8 @@ type Detail interface{ detail() }
 
 // ListenerDetail is for Listening and ListenerClosed.
 type ListenerDetail struct {
-	Name    string // the listener's name
-	Address string // with the bound port: `ip:port`, or `unix:` and a path
+	Name    string // the listener's
+	Address string // with the port that was bound: `ip:port`, or `unix:` and a path
 }
 
 // DataDetail is for Data.
@@ -32,22 +32,28 @@ type PauseDetail struct {
 
 // ErrorDetail is for Error.
 type ErrorDetail struct {
-	Operation Operation // see Operation
-	Message   string    // the failure in words
-	Count     uint64    // number of failures that the event stands for, at least 1
+	Operation Operation // the work that failed
+	Message   string    // the error's text, at most 256 bytes; of the newest failure
+	Count     uint64    // how many failures the event stands for, at least 1
 	Listener  string    // the listener's name, for OpAccept
 }
 
 // Operation names the work that failed. The zero value is no operation.
 type Operation uint8
 
-// The operations. The contract (sockgate.v1.ErrorOperation) defines each.
+// The operations, numbered as in the contract (sockgate.v1.ErrorOperation).
 const (
+	// OpAccept is accepting a connection. The listener tries again, after 5 ms at first and 1 s at most.
 	OpAccept Operation = iota + 1
+	// OpRead is reading from a connection.
 	OpRead
+	// OpWrite is writing to a connection.
 	OpWrite
-	OpLimit // not published any more: a limit's refusals are Refused events
+	// OpLimit is not published any more: connections that a limit refuses make Refused events.
+	OpLimit
+	// OpHandler is running the handler, which panicked.
 	OpHandler
+	// OpBanFile is reading the ban file, which was damaged and is set aside: there are no bans until they are added again.
 	OpBanFile
 )
 
@@ -72,11 +78,11 @@ type DrainDetail struct {
 
 // RefusedDetail is for Refused.
 type RefusedDetail struct {
-	Reason   CloseReason // why the connections were refused
+	Reason   CloseReason // why they were refused
 	Listener string      // the listener's name
-	Count    uint64      // number of refusals that the event stands for, at least 1
-	Message  string      // the newest refusal in words
-	Remote   string      // address of the newest refused peer
+	Count    uint64      // how many refusals the event stands for, at least 1
+	Message  string      // about the newest of them
+	Remote   string      // address of the newest of them
 }
 
 // Actor is the caller of a verb in the control plane. The zero value is the process itself.
@@ -120,12 +126,17 @@ type GapDetail struct {
 // GapReason says why events are missing. The zero value is no reason.
 type GapReason uint8
 
-// The reasons of a gap. The contract (sockgate.v1.GapReason) defines each.
+// The reasons of a gap, numbered as in the contract (sockgate.v1.GapReason).
 const (
+	// GapRestarted says that the cursor is of another incarnation: events between it and the start of this one are gone.
 	GapRestarted GapReason = iota + 1
+	// GapEvicted says that the cursor is older than the oldest event kept.
 	GapEvicted
+	// GapOverrun says that the subscriber was slower than the events, and the ring went round.
 	GapOverrun
+	// GapDataOverflow says that Data events came faster than the subscriber read them. No other events are missing.
 	GapDataOverflow
+	// GapNodeLost says that the node has gone for good, or was forgotten, before its last events were read.
 	GapNodeLost
 )
 

@@ -27,30 +27,55 @@ type Event struct {
 // Type is a kind of event. The zero value is no type.
 type Type uint8
 
-// The event types. The contract (sockgate.v1.EventType) says when each is published.
+// The event types, numbered as in the contract (sockgate.v1.EventType).
 const (
+	// Listening says that a listener accepts connections.
 	Listening Type = iota + 1
+	// Connected says that a connection was admitted.
 	Connected
+	// Data has bytes that were received. The log publishes it only to subscriptions with Options.MaxData.
 	Data
+	// Ended says that the peer finished writing (FIN).
 	Ended
+	// IdleTimeout says that no byte was received or sent for the idle timeout; once for each idle period.
 	IdleTimeout
+	// BackpressureOn says that reading from the peer has paused for 250 ms, for its send queue. Shorter pauses make no
+	// event.
 	BackpressureOn
+	// BackpressureOff says that reading resumed after a BackpressureOn.
 	BackpressureOff
+	// Error says that something failed: a socket, accepting, a handler, or the ban file.
 	Error
+	// Closed says that a connection is closed; exactly one for each Connected.
 	Closed
+	// ListenerClosed says that a listener stopped accepting.
 	ListenerClosed
+	// DrainStarted says that a drain began: no connection is accepted any more.
 	DrainStarted
+	// DrainProgress says that the drain goes on; once a second.
 	DrainProgress
+	// DrainEnded says that no connection is left, or that the rest was closed at the deadline.
 	DrainEnded
+	// Control says that a mutation was carried out for an Actor.
 	Control
+	// Present is a connection that was live when a snapshot was taken. The control plane makes it for one stream.
 	Present
+	// SnapshotComplete says that a snapshot is complete. The control plane makes it for one stream.
 	SnapshotComplete
+	// Gap says that a subscription did not get events, and cannot get them any more.
 	Gap
+	// Refused says that connections were not admitted; at most one a second for each listener and reason.
 	Refused
+	// NodeJoined says that a node was heard of for the first time, or in a new life. This and the next four are of a
+	// fleet.
 	NodeJoined
+	// NodeSuspect says that nothing has been heard of a node for 5 s.
 	NodeSuspect
+	// NodeUnreachable says that nothing has been heard of a node for 10 s; it is not asked any more.
 	NodeUnreachable
+	// NodeRecovered says that a suspect or unreachable node was heard of again, in the same life.
 	NodeRecovered
+	// NodeLeft says that a node leaves, was forgotten, or is this one and had to leave because another has its name.
 	NodeLeft
 	typeCount
 )

@@ -8,9 +8,9 @@ import (
 
 // ID is a connection's ID in its parts.
 type ID struct {
-	Node        string // name of the node, [a-z0-9-]{1,32}
-	Incarnation string // incarnation of the node, 1 to 16 lower-case hex digits
-	Seq         uint64 // number of the connection in its incarnation, from 1
+	Node        string // the node's name, [a-z0-9-]{1,32}
+	Incarnation string // the node's life, 1 to 16 lower-case hex digits
+	Seq         uint64 // the connection's number in that life, from 1
 }
 
 // ParseID reads `node.incarnation.seq`. The error is a *MalformedIDError.
@@ -25,7 +25,7 @@ func ParseID(s string) (ID, error) {
 	return ID{Node: node, Incarnation: incarnation, Seq: n}, nil
 }
 
-// MalformedIDError says that a text is not a connection ID.
+// MalformedIDError says that a text, ID, is not a connection ID.
 type MalformedIDError struct{ ID string }
 
 // Error quotes the text and says what is expected.

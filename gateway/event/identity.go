@@ -14,7 +14,7 @@ type Origin struct {
 
 // Listener names the data-plane address that accepted a connection.
 type Listener struct {
-	Name string // its name in the configuration
+	Name string // as configured
 	Unix string // path of a unix socket; empty for TCP
 }
 

@@ -5,32 +5,59 @@ import "iter"
 // CloseReason says why a connection ended or was not admitted. The first reason wins. The zero value is ReasonNone.
 type CloseReason uint8
 
-// The close reasons. The contract (sockgate.v1.CloseReason) defines each.
+// The close reasons, numbered as in the contract (sockgate.v1.CloseReason).
 const (
+	// ReasonNone is the zero value: the connection is not closed.
 	ReasonNone CloseReason = iota
+	// ReasonPeerClosed is the orderly end: both sides had finished writing.
 	ReasonPeerClosed
+	// ReasonPeerReset is a reset by the peer, or a broken connection (ECONNRESET, EPIPE, ETIMEDOUT).
 	ReasonPeerReset
+	// ReasonIOError is another error of reading or writing; CloseText has it.
 	ReasonIOError
+	// ReasonIdleTimeout is an idle timeout: no byte was received or sent for so long, and the idle action is to close.
 	ReasonIdleTimeout
+	// ReasonSlowConsumer is a peer that took no byte of a non-empty send queue for the write timeout, or a handler's reply
+	// that did not fit in the queue.
 	ReasonSlowConsumer
+	// ReasonKicked is a kick by a caller.
 	ReasonKicked
+	// ReasonShutdown is the end of the gateway: the connection had not ended by itself within the grace period.
 	ReasonShutdown
+	// ReasonHandler is a close by the handler.
 	ReasonHandler
+	// ReasonHandlerPanic is a panic of the handler; CloseText has its text.
 	ReasonHandlerPanic
+	// ReasonConnectionLimit refuses a connection beyond the limit of all connections. A refused connection was never
+	// admitted: it is in Refused events, and has no Connected and no Closed.
 	ReasonConnectionLimit
+	// ReasonListenerLimit refuses a connection beyond the listener's limit.
 	ReasonListenerLimit
+	// ReasonIPLimit refuses a connection beyond the limit of its address or IPv6 /64 network.
 	ReasonIPLimit
+	// ReasonAcceptRate refuses a connection beyond the accept rate.
 	ReasonAcceptRate
+	// ReasonIPAcceptRate refuses a connection beyond the accept rate of its address or IPv6 /64 network.
 	ReasonIPAcceptRate
+	// ReasonDenied refuses an address that is in the deny list, or not in the allow list.
 	ReasonDenied
+	// ReasonBanned refuses a banned address or identity, or closes its connection when the ban is made.
 	ReasonBanned
+	// ReasonProxyHeader refuses a connection whose PROXY header is malformed, or missing where it is required.
 	ReasonProxyHeader
+	// ReasonProxyTimeout refuses a connection whose PROXY header was not complete within the handshake timeout.
 	ReasonProxyTimeout
+	// ReasonProxyUntrusted refuses a peer that is no trusted balancer, where a PROXY header is required.
 	ReasonProxyUntrusted
+	// ReasonTLSHandshake refuses a client whose TLS handshake failed, or that left during it.
 	ReasonTLSHandshake
+	// ReasonTLSTimeout refuses a client whose TLS handshake was not complete within the handshake timeout.
 	ReasonTLSTimeout
+	// ReasonHandshakeLimit refuses a client whose TLS handshake got no turn within the handshake timeout.
 	ReasonHandshakeLimit
+	// ReasonFirstByteTimeout is a peer that sent nothing for the first-byte timeout.
 	ReasonFirstByteTimeout
+	// ReasonQueueBudget is a reply of the handler that did not fit in the budget of all send queues together.
 	ReasonQueueBudget
 	reasonCount
 )

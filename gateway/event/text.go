@@ -13,10 +13,10 @@ const (
 	MaxIdentity = 1024
 )
 
-// MaxText is the most bytes of a close text.
+// MaxText is the most bytes of a close text, a reason or an error's message in an event.
 const MaxText = 256
 
-// ShortText makes a text fit for records: at most MaxText bytes of UTF-8.
+// ShortText makes a text fit for the record: at most MaxText bytes of UTF-8.
 func ShortText(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), MaxText)], "")
 }
