@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// MaxBans is the most bans that a server keeps. Expired ones do not count.
+	// MaxBans is the most bans that a server keeps, those that have expired not counted: 10,000.
 	MaxBans = ban.Max
 	// MaxBanDuration is the longest duration of a ban: ten years.
 	MaxBanDuration = ban.MaxDuration
@@ -28,25 +28,25 @@ type BanTargetError = ban.TargetError
 // BanFileInUseError says that another server uses Config.BanFile. Path is the file, and Err the error of locking it.
 type BanFileInUseError = ban.InUseError
 
-// BanDurationError says that a ban cannot have this Duration: it is negative or more than MaxBanDuration.
+// BanDurationError says that a ban cannot last for its Duration, which is below 0 or above MaxBanDuration.
 type BanDurationError = ban.DurationError
 
 // AddBanRequest selects the peers to ban and the duration of the ban.
 type AddBanRequest struct {
 	Target   string        // an IP address, a network in CIDR form, or an identity
 	Identity bool          // whether the target is an identity
-	Duration time.Duration // 0 to MaxBanDuration; 0 lasts until the ban is removed
-	Reason   string        // the operator's words for records; cut to event.MaxText bytes
-	Keep     bool          // keeps the live connections of the target
-	Actor    event.Actor   // the author in records; the zero value makes none
+	Duration time.Duration // 0: until it is removed; at most MaxBanDuration
+	Reason   string        // for records and the Closed events; cut to event.MaxText bytes
+	Keep     bool          // leaves live connections alone
+	Actor    event.Actor   // for records; the zero value makes none
 }
 
 // AddBanResult is the ban that AddBan made.
 type AddBanResult struct {
-	Ban      Ban    // the ban that was made
-	Replaced bool   // whether the ban replaced another of the same target
-	Durable  bool   // whether the ban is in a file and survives a restart
-	Closed   uint64 // live connections that are being closed for the ban
+	Ban      Ban    // as it is kept
+	Replaced bool   // it took the place of another of the same target
+	Durable  bool   // it is in a file
+	Closed   uint64 // live connections that are being closed for it
 }
 
 // AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is
@@ -101,18 +101,18 @@ const (
 	banFlush = time.Second
 )
 
-// Ban is a ban as lists and results show it. It is a copy.
+// Ban refuses connections from a network or of an identity. It is a copy.
 type Ban struct {
-	Target    string    // an identity, or a network in CIDR form without host bits
+	Target    string    // a network in CIDR form, masked; or an identity
 	Identity  bool      // whether the target is an identity
-	Reason    string    // the operator's words; may be empty
-	CreatedBy string    // the identity of the caller that made it; may be empty
+	Reason    string    // of AddBan or Kick; may be empty
+	CreatedBy string    // the identity of the Actor; empty for the process itself
 	CreatedAt time.Time // by the machine's clock
-	ExpiresAt time.Time // by the machine's clock; zero for a ban that lasts until it is removed
-	Refused   uint64    // connections refused since the server began
+	ExpiresAt time.Time // by the machine's clock; zero: never
+	Refused   uint64    // connections that it has refused since the server began
 }
 
-// BanNotFoundError says that no ban has the Target.
+// BanNotFoundError says that there is no ban of a target: Target is in the form of Ban.Target.
 type BanNotFoundError struct{ Target string }
 
 // Error quotes the target.
@@ -176,9 +176,9 @@ type ListBansRequest struct {
 // BanPage is a page of bans. Networks come in the order of their addresses, then identities in the order of their
 // bytes.
 type BanPage struct {
-	Bans  []Ban // the bans of the page
-	More  bool  // whether more bans follow
-	Total int   // bans in all, expired ones not counted
+	Bans  []Ban
+	More  bool // there are more behind it
+	Total int  // all bans that have not expired
 }
 
 // ListBans returns bans that have not expired. It does not block. A ban that is there throughout a walk over the pages

@@ -20,10 +20,10 @@ type RequestIDError = replay.IDError
 // BroadcastRequest selects connections and has the bytes for them.
 type BroadcastRequest struct {
 	Data      []byte      // must not change afterwards
-	Match     Matcher     // nil selects all
-	Exclude   []string    // IDs of connections to leave out; an ID without a live connection has no effect
-	RequestID string      // makes a retry within two minutes safe; empty for no such protection
-	Actor     event.Actor // the author in records; the zero value makes none
+	Match     Matcher     // nil: all
+	Exclude   []string    // IDs to leave out; those that name no live connection of this server change nothing
+	RequestID string      // any text; makes a retry within two minutes safe; empty: no such protection
+	Actor     event.Actor // for records; the zero value makes none
 }
 
 // digest returns a digest of the request, which a retry with the same RequestID must match.
@@ -37,11 +37,15 @@ func (r *BroadcastRequest) digest() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// BroadcastResult counts connections by outcome. Matched is the sum of Written, Queued, Dropped and Closed.
+// BroadcastResult counts the connections that a Broadcast was for.
 type BroadcastResult struct {
-	Matched, Written, Queued, Dropped, Closed uint64
-	Failures                                  []TargetOutcome // the first 100 that were neither written nor queued
-	Replayed                                  bool            // an earlier request with this RequestID got this answer
+	Matched  uint64          // all of them: the sum of the next four
+	Written  uint64          // the kernel took all the bytes
+	Queued   uint64          // bytes wait in the send queue
+	Dropped  uint64          // the bytes did not fit in the send queue or the queue budget
+	Closed   uint64          // closing already
+	Failures []TargetOutcome // the first 100 that were neither written nor queued
+	Replayed bool            // the answer of an earlier request with the same RequestID
 }
 
 // Broadcast sends to every matching connection at most once. A connection that opens meanwhile may be left out.

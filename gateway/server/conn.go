@@ -9,12 +9,11 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
-// Conn is one accepted connection. Any goroutine may call its methods, and none of them blocks on the peer. The server
-// holds no lock of a connection while it calls the handler.
-//
-// A process may have a million connections, most of them idle. So fields that only few of them use are behind a
-// pointer.
+// Conn is one accepted connection. All its methods may be called from any goroutine, also after the connection has
+// closed, and none of them blocks on the peer. Handlers are called without any lock.
 type Conn struct {
+	// There may be a million of them, most of them idle: what only some have is behind a pointer.
+
 	identity *event.Identity
 	owner    *listener
 	socket   transport.Socket
@@ -85,7 +84,7 @@ func (c *Conn) LocalAddr() string { return c.identity.LocalAddr() }
 // Server returns the server that accepted the connection, for handlers that call its verbs.
 func (c *Conn) Server() *Server { return c.owner.server }
 
-// Info returns the connection as it is now.
+// Info returns the connection as it is now, its labels, counts and state included. It is a copy.
 func (c *Conn) Info() Connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()

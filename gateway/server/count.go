@@ -9,7 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 )
 
-// MaxGroups is the most groups that a Count returns.
+// MaxGroups is the most groups that a Count returns: 1,000.
 const MaxGroups = group.Max
 
 // GroupBy is the property that a Count groups connections by, made by ParseGroupBy. The zero value does not group.
@@ -31,7 +31,7 @@ func ParseGroupBy(text string) (GroupBy, error) {
 		"or labels. and a label's key, as in labels.room", text)
 }
 
-// String returns the text that ParseGroupBy read.
+// String returns the text that was parsed; "" for the zero value.
 func (g GroupBy) String() string { return g.name }
 
 // CountRequest selects the connections that Count counts.
@@ -49,7 +49,7 @@ type CountResult struct {
 	Other  uint64  // with By: connections in none of Groups
 }
 
-// Group is the number of connections with one value of a property: Value and Count.
+// Group is how many connections, Count, have a Value in common.
 type Group = group.Group
 
 // Count counts connections. It counts a connection that is live throughout exactly once, as it is when the count comes

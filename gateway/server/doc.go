@@ -8,22 +8,23 @@
 //	if err != nil { … }
 //	err = srv.Serve(ctx) // nil after Shutdown
 //
-// Bytes pass through one file a stage: accept.go (accept, limits, registry), endpoint.go (the socket's calls), the
-// handler, write.go with backpressure.go, flush.go and sending.go, ending.go (the one way to end), and Closed in
-// endpoint.go. The verbs are in list.go, count.go, send.go, broadcast.go, kick.go, labels.go, banverbs.go,
-// updatelimits.go and drain.go.
+// [New] checks the configuration, [Server.Listen] binds the addresses, and [Server.Serve] serves until
+// [Server.Shutdown], [Server.StartDrain] or the end of its context. A server serves once. [Server.Gateway] has the
+// addresses with their real ports.
 //
-// A send first offers its bytes to the kernel and queues the rest. Reading from a peer pauses above Limits.HighWater
-// queued bytes, and resumes at Limits.LowWater. A peer that takes nothing for Limits.WriteTimeout is closed with
-// ReasonSlowConsumer. Each queue is bounded by Limits.SendQueueLimit, and all together by Limits.QueueBudget. Both have
-// a fixed reserve for handlers (budget.go). A peer that sends more than Limits.ReceiveRate is read later
-// (receiverate.go). A sweep finds peers that never sent a byte or have become idle (idle.go).
+// A verb is a method of Server that takes a request: List, Count, Send, Broadcast, Kick, SetLabels, AddBan, ListBans,
+// RemoveBan, UpdateLimits. Any goroutine may call one. A handler must not make a call that blocks: Kick, a Send with
+// Wait, a Broadcast with a RequestID, AddBan and RemoveBan. A zero field of a request is its default. A target that is
+// not there is an [Outcome], and no error.
 //
-// Bans are an immutable set, which admission reads without a lock. A file keeps them, and is replaced whole at each
-// change (internal/ban).
+// Sending tries the kernel at once and queues the rest. Above Limits.HighWater reading from that peer pauses, at
+// Limits.LowWater it resumes. A peer that takes nothing for Limits.WriteTimeout is closed with ReasonSlowConsumer. No
+// queue grows beyond Limits.SendQueueLimit (and 128 KiB for handlers), and all together not beyond Limits.QueueBudget
+// (and 1 MiB). A peer that sends more than Limits.ReceiveRate is read later. A peer that sends nothing at first, or
+// neither sends nor takes anything any more, is found by a sweep; see Limits.FirstByteTimeout and Limits.IdleTimeout.
 //
-// The server publishes all changes of its connections to its event log (package event).
+// Everything that happens is published to the server's event log, which [Server.Subscribe] reads (package event).
 //
-// Package control puts a gRPC control plane on a server. Its example LineProtocol is a whole program with its own
-// protocol, a control plane and a client.
+// Package control puts a gRPC control plane on a server: see the example ControlPlane here, and the example
+// LineProtocol there, which is a whole program with a protocol of its own, a control plane and a client.
 package server

@@ -10,55 +10,59 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 )
 
-// GatewayInfo is the state of a server at one moment. It is a copy, except for the maps and slices in Config, which
-// must not be modified.
+// GatewayInfo describes a server at one moment. What Config refers to is the server's: it must not be modified.
 type GatewayInfo struct {
-	Node, Incarnation string         // the server's name, and the ID of this life of it
+	Node, Incarnation string         // the name, and the life of the server under that name
 	Version           string         // Config.Version
 	Engine            string         // one of Engines
-	StartedAt         time.Time      // when New was called
-	Uptime            time.Duration  // time since StartedAt
+	StartedAt         time.Time      // when New made the server, by the machine's clock
+	Uptime            time.Duration  // since then, by a clock that is never set
 	Listeners         []ListenerInfo // in the order of Config.Listeners
 	Config            Config         // with every default filled in, and the limits in force
 	Totals            Totals
-	Cursor            event.Cursor // position of the newest event
-	OldestSequence    uint64       // sequence of the oldest event that the log keeps; 0 without one
-	EventLogSize      int          // most events that the log keeps
-	Draining          bool         // whether a drain has begun
-	DrainDeadline     time.Time    // when the drain closes every connection; zero without a drain
-	Process           ProcessInfo  // of the whole process
+	Cursor            event.Cursor // the position of the newest event
+	OldestSequence    uint64       // of the events that the log keeps
+	EventLogSize      int          // events that the log keeps at most
+	Draining          bool         // a drain has begun
+	DrainDeadline     time.Time    // zero unless Draining
+	Process           ProcessInfo
 }
 
-// ListenerInfo describes a listener. Name is the configured one; Address has the real port.
+// ListenerInfo describes a listener.
 type ListenerInfo struct {
-	Name, Address string
-	Handler       string // the handler's Name(), or `custom` without such a method
-	Open          bool   // whether it accepts connections
-	Connections   int    // live connections
-	TLS           bool   // whether its connections are TLS
-	ClientAuth    string // certificates of clients: `off`, `request` or `require`; empty without TLS
-	Proxy         string // PROXY headers: `off`, `optional` or `required`
+	Name        string // as configured
+	Address     string // as configured until Listen; then `ip:port` with the real port, or `unix:` and the path
+	Handler     string // the handler's Name(), or `custom` when it has no such method
+	Open        bool   // accepts connections
+	Connections int    // live ones
+	TLS         bool   // whether connections are TLS
+	ClientAuth  string // whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS
+	Proxy       string // PROXY headers: `off`, `optional` or `required`
 }
 
 // Totals counts from the start of the incarnation. Connections, Pending, QueuedBytes and EventStreams are numbers of
 // this moment.
 type Totals struct {
-	Connections int // live connections
-	// sockets that are being admitted: their PROXY header or TLS handshake is not complete
-	Pending  int
-	Accepted uint64 // connections that became live
-	Refused  uint64 // the sum of Refusals
-	// refused connections by reason, without zeros
-	Refusals                                              map[CloseReason]uint64
-	AcceptErrors                                          uint64                 // errors of accepting
-	Closed                                                map[CloseReason]uint64 // closes by reason, without zeros
-	BytesReceived, BytesSent, BytesUnsent, BytesDiscarded uint64                 // see event.Connection
-	SendsDropped, ReadPauses, EventStreams, EventsMissed  uint64
-	QueuedBytes                                           uint64 // bytes in all send queues
-	RatePauses                                            uint64 // pauses of reading for a receive rate
+	Connections    int                    // live ones
+	Pending        int                    // being admitted: their PROXY header or TLS handshake is not complete
+	Accepted       uint64                 // connections that became live
+	Refused        uint64                 // connections that were not admitted: the sum of Refusals
+	Refusals       map[CloseReason]uint64 // by reason; those that occurred
+	AcceptErrors   uint64                 // failures of accepting
+	Closed         map[CloseReason]uint64 // connections that closed, by reason; those that occurred
+	BytesReceived  uint64                 // read from peers
+	BytesSent      uint64                 // taken by the kernel for peers
+	BytesUnsent    uint64                 // accepted for peers and lost by a close
+	BytesDiscarded uint64                 // arrived while their connection was being closed
+	SendsDropped   uint64                 // sends that did not fit in a queue or the budget
+	ReadPauses     uint64                 // how often reading was paused for a send queue
+	EventStreams   uint64                 // open subscriptions
+	EventsMissed   uint64                 // kept events that subscriptions did not get
+	QueuedBytes    uint64                 // in all send queues
+	RatePauses     uint64                 // how often reading was paused for a receive rate
 }
 
-// Gateway returns the state of the server. It does not block.
+// Gateway describes the server as it is now. It does not block; it takes some microseconds, for the memory in use.
 func (s *Server) Gateway() GatewayInfo {
 	g := GatewayInfo{
 		Node: s.origin.Node, Incarnation: s.origin.Incarnation, Version: s.config.Version, Engine: s.config.Engine,
@@ -149,6 +153,6 @@ func clientAuth(config *tls.Config) string {
 // ProcessInfo is the use of the whole process, including work other than the server's.
 type ProcessInfo struct {
 	ResidentBytes uint64 // memory in RAM, without the kernel's socket buffers; 0 where it is not known
-	HeapBytes     uint64 // live objects of the Go heap, and dead ones that are not freed yet
-	Goroutines    uint64 // goroutines that exist
+	HeapBytes     uint64 // of the Go heap: live objects, and dead ones that were not freed yet
+	Goroutines    uint64 // how many there are
 }

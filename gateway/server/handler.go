@@ -3,9 +3,10 @@ package server
 // Handler serves connections. The server calls it for each event in a connection's life. One Handler serves all
 // connections of its listeners; Conn.SetValue keeps the state of each. Calls for one connection never overlap and come
 // in this order: Open, Data*, End?, Close. Calls for different connections run at the same time. No call may block, so
-// no call may make a Kick, a Shutdown or a Send that waits. A call that blocks holds up its connection and, on an
-// event-loop engine, others too. A panic closes the connection with ReasonHandlerPanic, and the server runs on. Hazard:
-// runtime.Goexit, which testing's FailNow calls, ends the goroutine that serves the connection.
+// no call may make Kick, Shutdown, AddBan, RemoveBan, a Broadcast with a RequestID or a Send that waits: a call that
+// waits keeps its connection, and on an event-loop engine others too, from being served. A panic closes the connection
+// with ReasonHandlerPanic and leaves the server running; runtime.Goexit, which testing's FailNow calls, ends what
+// serves the connection. A handler that has a method Name() string is called by that in ListenerInfo.
 type Handler interface {
 	// Open is called once, before anything else.
 	Open(c *Conn)

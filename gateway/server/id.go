@@ -13,13 +13,13 @@ type ID = event.ID
 // ParseID reads `node.incarnation.seq`. The error is a *MalformedIDError.
 func ParseID(s string) (ID, error) { return event.ParseID(s) }
 
-// MalformedIDError says that a text is not a connection ID.
+// MalformedIDError says that a text, ID, is not a connection ID.
 type MalformedIDError = event.MalformedIDError
 
 // NotFoundError says that this server has no such connection. Outcome says why.
 type NotFoundError struct {
-	ID      string  // the given ID
-	Node    string  // the name of this server
+	ID      string  // as the caller gave it
+	Node    string  // this node
 	Outcome Outcome // OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode
 }
 
@@ -60,8 +60,8 @@ func (s *Server) find(text string) (*Conn, ID, Outcome) {
 	return c, id, 0
 }
 
-// Conn returns a live connection by its ID, for a program that sends to it or closes it itself. It returns false when
-// this server has no live connection with the ID.
+// Conn returns a live connection by its ID, for programs that send to it or close it themselves; false when no live
+// connection of this server has the ID. It does not block.
 func (s *Server) Conn(id string) (*Conn, bool) {
 	c, _, _ := s.find(id)
 	return c, c != nil

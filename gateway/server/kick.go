@@ -13,8 +13,8 @@ import (
 
 // KickRequest selects the connections that a Kick ends, and says how.
 type KickRequest struct {
-	Targets  Targets
-	Reason   string        // the operator's words for records and the Closed event; cut to event.MaxText bytes
+	Targets  Targets       // the zero value: none
+	Reason   string        // for records and the Closed event; cut to event.MaxText bytes
 	Farewell []byte        // sent before FIN; must not change afterwards
 	Flush    time.Duration // longest flush of a queue; 0 or less means Config.CloseTimeout
 	Ban      time.Duration // more than 0 bans each connection's peer for so long; at most MaxBanDuration
@@ -22,14 +22,15 @@ type KickRequest struct {
 	Actor    event.Actor   // the author in records; the zero value makes none
 }
 
-// KickResult has the outcomes of a Kick. With IDs, Outcomes has one entry for each ID, in order. Without IDs, it has
-// the first 100 targets that were not cleanly kicked; with DryRun, the first 100 that would be kicked. Matched is the
-// sum of Kicked, Closed and NotFound.
+// KickResult has the outcomes of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
+// first 100 that were not cleanly kicked, or with DryRun that would be.
 type KickResult struct {
-	Outcomes                          []TargetOutcome
-	Matched, Kicked, Closed, NotFound uint64
-	// with Ban: the first 100 of the targets that are banned now, each once, in the order of lists
-	Banned []string
+	Outcomes []TargetOutcome
+	Matched  uint64   // how many targets there were: the sum of the next three
+	Kicked   uint64   // closed by this call, flushed or not; with DryRun those that would be
+	Closed   uint64   // closing or closed already
+	NotFound uint64   // IDs that name no connection of this server
+	Banned   []string // with Ban: the targets that are banned now, each once, in their order; the first 100
 }
 
 // kicking gathers the outcomes of one Kick. Connections report to it as they close.

@@ -12,9 +12,12 @@ import (
 
 // The bounds of labels.
 const (
-	MaxLabels     = 16  // labels of a connection
-	MaxLabelKey   = 63  // bytes of a key, from [a-z0-9._-]
-	MaxLabelValue = 256 // bytes of a value, in UTF-8
+	// MaxLabels is the most labels of a connection.
+	MaxLabels = 16
+	// MaxLabelKey is the most bytes of a key, of [a-z0-9._-].
+	MaxLabelKey = 63
+	// MaxLabelValue is the most bytes of a value, of UTF-8.
+	MaxLabelValue = 256
 )
 
 // ErrTooManyLabels says that the connection would have more than MaxLabels labels. No label was changed.
@@ -93,18 +96,21 @@ func (c *Conn) cloneLabels() map[string]string {
 
 // LabelRequest changes labels of connections. All changes of one connection take effect at once, or none does.
 type LabelRequest struct {
-	Targets Targets
+	Targets Targets           // the zero value: none
 	Set     map[string]string // at most MaxLabels; keys as ValidLabelKey has them, values of at most MaxLabelValue bytes
 	Remove  []string          // keys, removed before Set is applied
 	Actor   event.Actor       // for records; the zero value makes none
 }
 
-// LabelResult has the outcomes of a LabelRequest. With IDs, Outcomes has one entry for each ID, in order. Without IDs,
-// it has the first 100 connections that were not labelled. Matched is the sum of the other counts. Refused counts
-// connections that would have had too many labels.
+// LabelResult tells what became of the targets. Outcomes has one entry for each ID, in order; without IDs, it has the
+// first 100 that were not labelled.
 type LabelResult struct {
-	Outcomes                                    []TargetOutcome
-	Matched, Labeled, Closed, NotFound, Refused uint64
+	Outcomes []TargetOutcome
+	Matched  uint64 // how many targets there were: the sum of the next four
+	Labeled  uint64
+	Closed   uint64 // closing or closed
+	NotFound uint64 // IDs that name no connection of this server
+	Refused  uint64 // would have had more than MaxLabels
 }
 
 // SetLabels changes labels, and does not wait for the peers. The error says which bound a key or value of Set is out

@@ -38,17 +38,18 @@ func pageLimit(limit int) int {
 // and the place to go on, instead of a long wait.
 const scanRows = 20_000
 
-// ListRequest selects connections. They come in the order of their seq, the number in an ID.
+// ListRequest selects connections, in the order of their seq, the number in an ID. A walk begins with After and UpTo 0,
+// and sets them to Next and UpTo of each page until Next is 0.
 type ListRequest struct {
-	After uint64 // selects connections with a greater seq
-	// UpTo selects connections with no greater seq; 0 means the newest seq now. A walk that keeps it over its pages ends,
-	// however many connections open meanwhile.
+	After uint64 // rows with a greater seq
+	// UpTo selects rows with no greater seq; 0: the newest one now. A walk that keeps it ends, however many connect
+	// meanwhile.
 	UpTo  uint64
-	Limit int       // most rows of the page; 0 or less means DefaultLimit
-	State ListState // the zero value means ListLive
-	Match Matcher   // nil selects all
-	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence or is not
-	// published yet.
+	Limit int       // most rows; 0 or less: DefaultLimit
+	State ListState // the zero value: ListLive
+	Match Matcher   // nil: all
+	// ConnectedBy, when it is not 0, leaves out live connections whose Connected event has a greater sequence, or is
+	// not published yet.
 	ConnectedBy uint64
 	// Buffer gets the rows as far as its capacity goes, and its contents are lost. A caller that is done with a page
 	// before the next spares garbage with it. Default nil: the rows get new memory.
@@ -128,7 +129,7 @@ func (s *Server) Get(id string) (Connection, error) {
 	return Connection{}, &NotFoundError{ID: id, Node: s.origin.Node, Outcome: outcome}
 }
 
-// Cursor returns the position of the newest event.
+// Cursor returns the position of the newest event. It does not block.
 func (s *Server) Cursor() event.Cursor { return s.log.Head() }
 
 // SubscribeRequest selects events.
@@ -139,8 +140,8 @@ type SubscribeRequest struct {
 	MaxData int         // more than 0 also selects Data events, with at most so many bytes of each read
 }
 
-// Subscribe returns a subscription of the event log, which the caller must Close. It does not block. The error is an
-// *event.CursorError.
+// Subscribe returns a subscription of the event log, which the caller must close. It does not block. The subscription
+// goes on after Serve, and ends (io.EOF) when Log is closed. The error is an *event.CursorError.
 func (s *Server) Subscribe(r SubscribeRequest) (*event.Subscription, error) {
 	o := event.Options{After: r.After, Types: r.Types, MaxData: r.MaxData}
 	if r.Match != nil {

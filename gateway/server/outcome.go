@@ -2,10 +2,10 @@ package server
 
 import "github.com/sockgate/sockgate/gateway/event"
 
-// Outcome is the result of a verb for one target. The contract (sockgate.v1.Outcome) defines the values.
+// Outcome is what became of one target of a verb. The zero value is none.
 type Outcome = event.Outcome
 
-// The outcomes of verbs.
+// The outcomes of verbs; event has what each means.
 const (
 	OutcomeWritten          = event.OutcomeWritten
 	OutcomeQueued           = event.OutcomeQueued
@@ -26,5 +26,5 @@ const (
 	OutcomeNodeRefused      = event.OutcomeNodeRefused
 )
 
-// TargetOutcome is the outcome for one connection.
+// TargetOutcome is the outcome for one connection: its ID, the Outcome, and how many bytes were Unsent.
 type TargetOutcome = event.TargetOutcome

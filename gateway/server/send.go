@@ -21,9 +21,9 @@ type SendRequest struct {
 
 // SendResult is the result of a Send.
 type SendResult struct {
-	Outcome Outcome // of all of Data
-	Queued  uint64  // bytes in the connection's send queue
-	Unsent  uint64  // with OutcomeClosed: bytes of Data that the kernel never took
+	Outcome Outcome
+	Queued  uint64 // bytes in the connection's send queue, those of other sends included
+	Unsent  uint64 // with OutcomeClosed: bytes of this send that the kernel never took
 }
 
 // Send sends bytes to one connection, all of them or none. With Wait it blocks until the kernel has taken the bytes or

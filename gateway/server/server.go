@@ -58,8 +58,8 @@ type Server struct {
 // ErrServing says that Serve was called a second time, or after Shutdown. A server serves once.
 var ErrServing = errors.New("the server is serving, has served or was shut down: make a new one")
 
-// New checks the configuration and returns a server that does not listen yet. It starts no goroutine. The error names
-// the field.
+// New checks the configuration and returns a server that does not listen yet and has no goroutine. The error names what
+// is wrong and says what was expected.
 func New(config Config) (*Server, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -88,9 +88,9 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Listen reads the bans and binds every listener. Connections wait in the kernel until Serve. The error names the file
-// that could not be read or the address that could not be bound, and no listener is bound then. Serve calls Listen,
-// unless the program did. A second Listen does nothing.
+// Listen reads the bans and binds every listener; connections wait in the kernel until Serve. A server that listens
+// needs Serve or Shutdown to let go of its addresses. A second call does nothing. The error names the file that could
+// not be read or the address that could not be bound, and then none is. Serve calls it when it was not called.
 func (s *Server) Listen() error {
 	damage, err := s.listen()
 	if damage != nil {
@@ -213,10 +213,10 @@ func (s *Server) giveUp() {
 	close(s.done)
 }
 
-// Shutdown starts a drain and blocks until Serve has ended everything. Connections may end by themselves until ctx
-// ends. The rest is then flushed for at most a second and closed, and the error is ctx's. The drain announces a
-// deadline of a second after ctx's, or of 24 h from now when ctx has none. Before Serve, Shutdown closes the listeners
-// and returns nil.
+// Shutdown stops accepting and waits for the connections to end by themselves. When ctx ends first, the rest is flushed
+// for at most a second and closed, and the error is ctx's. It returns when Serve has ended everything, or at once when
+// Serve was not called, and then Serve returns ErrServing. A second call waits as the first does. The deadline that the
+// drain announces is a second after ctx's, or 24 h from now when ctx has none.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	serving := s.serving
@@ -271,13 +271,14 @@ func (s *Server) cutShortBy(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Log returns the server's event log. It stays open after Serve, so that streams can be flushed. The program closes it.
+// Log returns the server's event log. It outlives Serve, so that subscribers get the last events. The program closes it
+// when Serve has returned: until then, subscriptions wait for more, and so does control.Server.Stop for event streams.
 func (s *Server) Log() *event.Log { return s.log }
 
 // Node returns the server's name.
 func (s *Server) Node() string { return s.origin.Node }
 
-// Live returns how many connections are live.
+// Live returns how many connections are live. It does not block.
 func (s *Server) Live() int { return s.registry.Live() }
 
 // forget moves a closed connection from the registry to the remembered ones, and publishes its Closed event. It
