@@ -18,8 +18,8 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-// connection converts a connection. It returns nil for an Info without one. Enums are converted by number: TestEnums
-// checks that the numbers of the server and of the contract agree.
+// connection converts a connection; nil for one without an Identity. Enums are converted by number: TestEnums holds
+// that the server's and the contract's agree.
 func connection(i *server.Connection) *pb.Connection {
 	if i.Identity == nil {
 		return nil

@@ -4,10 +4,7 @@
 //	plane := control.New(srv, control.Config{})   // srv is a *server.Server
 //	err := plane.Serve(listener)                  // until plane.Stop
 //
-// The example LineProtocol is a whole program: a protocol of its own, its control plane and a client.
-//
-// A call passes these steps. Package auth authenticates its connection and its token. The interceptors of
-// interceptors.go log it, turn errors into statuses, recover from panics, authorize and validate. service.go or
-// stream.go calls the gateway. convert.go converts the server's types to the contract's. errors.go has the one table
-// from errors to statuses.
+// The server ends first, then its event log (srv.Log().Close()) and with it the event streams, then the control plane.
+// A program that embeds a server needs New, Config and Server; Local, Service and NewInFleet are for package fleet. The
+// example LineProtocol is a whole program: a protocol of its own, its control plane and a client.
 package control

@@ -7,9 +7,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Gateway is the gateway that the control plane drives: this node alone, a *server.Server. In a fleet, a *fleet.Node
-// answers the calls and uses Local for the part of this node. The methods are those of *server.Server. They may be
-// called from any goroutine.
+// Gateway is what the control plane drives: a *server.Server, whose page says what each method does, or a value that
+// embeds one and replaces methods. It is this node alone: in a fleet, a *fleet.Node answers the calls, and has this
+// node do its part by Local. Its methods may be called from any goroutine.
 type Gateway interface {
 	Gateway() server.GatewayInfo
 	List(context.Context, server.ListRequest) (server.ListPage, error)

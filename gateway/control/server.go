@@ -44,7 +44,7 @@ const (
 	defaultAge, defaultAgeGrace = time.Hour, 5 * time.Minute
 )
 
-// Config configures a control plane.
+// Config says how a control plane runs. The zero value of each field is its default.
 type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
@@ -101,7 +101,7 @@ type Server struct {
 	listener *auth.Listener // the listener of Serve
 }
 
-// New returns the control plane of a gateway that runs alone.
+// New returns the control plane of a gateway that runs alone. It does not listen and has no goroutine until Serve.
 func New(g Gateway, c Config) *Server {
 	local := NewLocal(g, c)
 	return newServer(local, local, aloneScope(g))
@@ -150,7 +150,8 @@ func services() map[string]grpc.ServiceInfo {
 	return never.GetServiceInfo()
 }
 
-// Serve answers calls on l until Stop. It closes l and returns nil then.
+// Serve answers calls on l until Stop; it returns nil then, and closes l. It is called once. The error is that of
+// accepting.
 func (s *Server) Serve(l net.Listener) error {
 	full := rate.Sometimes{Interval: time.Second}
 	bounded := auth.NewListener(l, s.config.MaxConnections, func() { full.Do(s.warnFull) })
@@ -174,7 +175,8 @@ func (s *Server) warnFull() {
 		s.config.MaxConnections)
 }
 
-// SetDraining makes health answer NOT_SERVING. Other calls are still answered.
+// SetDraining makes health answer NOT_SERVING, for good; calls are still answered. It does not block:
+// server.Config.OnDrain is the place to call it.
 func (s *Server) SetDraining() { s.health.Shutdown() }
 
 // endWatch ends a health Watch when the server stops. A Watch never ends by itself, so a graceful stop would wait for
@@ -199,8 +201,9 @@ type boundStream struct {
 // Context returns the context.
 func (s boundStream) Context() context.Context { return s.ctx }
 
-// Stop lets calls under way finish until ctx ends, and then cuts them off. It waits at most one second more for a call
-// that does not notice.
+// Stop lets calls that are under way end until ctx ends, and then cuts them off. It waits at most one second more for a
+// call that does not notice. An event stream ends when its caller leaves or the gateway's event log is closed: close
+// the log first. A Serve that comes later returns nil at once. A second call does nothing but wait.
 func (s *Server) Stop(ctx context.Context) {
 	s.stop()
 	s.mu.Lock()

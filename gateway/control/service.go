@@ -20,9 +20,9 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Service implements sockgate.v1.GatewayService for this node alone, except for the methods that only a fleet can
-// answer. Its callers have authorized and validated the request. Its methods may be called from any goroutine. Their
-// errors are not yet statuses.
+// Service implements sockgate.v1.GatewayService for this node alone, except for methods that only a fleet can answer.
+// Requests have been authorized and validated when they come here. Its methods may be called from any goroutine; their
+// errors are those of the Gateway, and not yet statuses.
 type Service struct {
 	pb.UnsafeGatewayServiceServer
 	gateway Gateway

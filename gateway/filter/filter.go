@@ -32,9 +32,9 @@ func Compile(expr string) (*Filter, error) {
 // String returns the expression, exactly as the caller gave it to Compile.
 func (f *Filter) String() string { return f.source }
 
-// Match reports whether the connection is selected now. An expression that fails on this connection (a division by
-// zero) does not select it. A filter that is not empty never selects nil or a Connection without an Identity. Match
-// does not block, takes about 100 µs at most, and keeps nothing of the Connection.
+// Match reports whether the connection is selected, by the clock as it is now. An expression that fails on this
+// connection (a division by zero) does not select it. A filter that is not empty never selects nil or a Connection
+// without an Identity. Match does not block, takes about 100 µs at most, and keeps nothing of the Connection.
 func (f *Filter) Match(info *server.Connection) bool { return f.MatchAt(info, time.Time{}) }
 
 // MatchAt is Match at a given moment: `age` and `idle` of an open connection count up to it. A walk over many
