@@ -21,18 +21,28 @@ type ending struct {
 	late      int              // bytes that the call may still send when overdue
 }
 
-// Close ends the connection in order. It flushes the queue, sends FIN, and closes the socket when the peer has finished
-// too, or after Config.CloseTimeout. It returns at once. The first reason wins; a later call does nothing.
+// Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or
+// Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does
+// nothing. A reason that is none stands for ReasonHandler.
 func (c *Conn) Close(reason CloseReason) {
-	c.end(ending{reason: reason}, c.owner.server.config.CloseTimeout)
+	c.end(ending{reason: known(reason)}, c.owner.server.config.CloseTimeout)
 }
 
-// Abort ends the connection without flushing: the peer gets RST. It returns at once. The first reason wins; a later
-// call only cuts short a flush.
+// Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but
+// cuts an ending that still flushes short. A reason that is none stands for ReasonHandler.
 func (c *Conn) Abort(reason CloseReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.endNow(ending{reason: reason}, true)
+	c.endNow(ending{reason: known(reason)}, true)
+}
+
+// known returns the reason, or ReasonHandler for one that has no name: closed connections are counted by reason, and
+// ReasonNone says that a connection is not closed.
+func known(reason CloseReason) CloseReason {
+	if reason == event.ReasonNone || int(reason) >= event.ReasonCount {
+		return ReasonHandler
+	}
+	return reason
 }
 
 // end begins the orderly end. The farewell goes behind the queued bytes. From then on sends are refused, and received

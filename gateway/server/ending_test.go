@@ -49,3 +49,21 @@ func TestResetBeforeFarewell(t *testing.T) {
 		}
 	})
 }
+
+// A reason that is none ends the connection as the handler's own.
+func TestReasonThatIsNone(t *testing.T) {
+	for _, reason := range []server.CloseReason{event.ReasonNone, server.CloseReason(event.ReasonCount), 255} {
+		for name, end := range map[string]func(*server.Conn){
+			"Close": func(c *server.Conn) { c.Close(reason) }, "Abort": func(c *server.Conn) { c.Abort(reason) },
+		} {
+			g := start(t, server.Config{Handler: &hooks{data: func(c *server.Conn, _ []byte) { end(c) }}})
+			f := g.follow(event.Closed)
+			p := g.open()
+			mustWrite(t, p, []byte("x"))
+			p.Close()
+			if e := f.awaitType(event.Closed, p.id); e.Conn.CloseReason != server.ReasonHandler {
+				t.Errorf("%s(%d): closed with %s; expected HANDLER", name, reason, e.Conn.CloseReason)
+			}
+		}
+	}
+}

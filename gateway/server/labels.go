@@ -37,8 +37,18 @@ func ValidLabelKey(k string) bool {
 	return true
 }
 
-// SetLabel sets one label. It does not block. The error is ErrTooManyLabels or ErrClosed, or names the bound that the
-// key or the value exceeds.
+// Label returns the value of a label, or "" when it is not set. It does not block.
+func (c *Conn) Label(key string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.extra == nil {
+		return ""
+	}
+	return c.extra.labels[key]
+}
+
+// SetLabel sets one label, at once. It does not block. The error is ErrTooManyLabels, ErrClosed, or says which bound
+// the key or value is out of.
 func (c *Conn) SetLabel(key, value string) error {
 	if err := validLabel(key, value); err != nil {
 		return err

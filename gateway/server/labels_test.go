@@ -123,8 +123,14 @@ func TestConnSetLabel(t *testing.T) {
 		{"k", strings.Repeat("v", 257), false},
 		{"k", "\xff", false},
 	} {
+		if got := c.Label(l.key); got != "" {
+			t.Errorf("Label(%q) is %q before it is set", l.key, got)
+		}
 		if err := c.SetLabel(l.key, l.value); (err == nil) != l.ok {
 			t.Errorf("SetLabel(%q, %q): %v", l.key, l.value, err)
+		}
+		if got := c.Label(l.key); l.ok && got != l.value {
+			t.Errorf("Label(%q) is %q; expected %q", l.key, got, l.value)
 		}
 	}
 	for i := range 13 {
