@@ -12,7 +12,7 @@ import (
 var _ server.Matcher = (*Filter)(nil)
 
 // Filter is a compiled expression that selects connections; it is a server.Matcher. It is immutable and safe for
-// concurrent use. The zero value is the empty filter, which selects everything.
+// concurrent use. The zero value, and a nil *Filter, is the empty filter, which selects everything.
 type Filter struct {
 	source  string
 	program cel.Program // nil when the answer is the same for every connection
@@ -30,7 +30,12 @@ func Compile(expr string) (*Filter, error) {
 }
 
 // String returns the expression, exactly as the caller gave it to Compile.
-func (f *Filter) String() string { return f.source }
+func (f *Filter) String() string {
+	if f == nil {
+		return ""
+	}
+	return f.source
+}
 
 // Match reports whether the connection is selected, by the clock as it is now. An expression that fails on this
 // connection (a division by zero) does not select it. A filter that is not empty never selects nil or a Connection
@@ -42,7 +47,7 @@ func (f *Filter) Match(info *server.Connection) bool { return f.MatchAt(info, ti
 // read only if the expression asks for it.
 func (f *Filter) MatchAt(info *server.Connection, at time.Time) bool {
 	switch {
-	case f.source == "":
+	case f == nil || f.source == "":
 		return true
 	case info == nil || info.Identity == nil:
 		return false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server"
 )
 
 // noon is the clock of the tests.
@@ -212,6 +213,16 @@ func TestMatchOfNoConnection(t *testing.T) {
 	}
 	if zero := new(Filter); !zero.Match(nil) || zero.String() != "" {
 		t.Error("the zero Filter is not the empty filter")
+	}
+}
+
+// TestNoFilterSelectsAll holds that a nil *Filter in a Matcher, as a program without an expression has it, is the empty
+// filter.
+func TestNoFilterSelectsAll(t *testing.T) {
+	var none *Filter
+	var m server.Matcher = none
+	if m.String() != "" || !m.MatchAt(&event.Connection{}, time.Time{}) || !none.Match(nil) {
+		t.Errorf("%q does not select everything", m)
 	}
 }
 

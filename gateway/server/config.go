@@ -56,8 +56,8 @@ type Config struct {
 	EventLogSize int
 	// Engine is the name of the engine that moves the bytes, one of Engines. Default: the first of them.
 	Engine string
-	// OnDrain is called once when a drain begins, before the listeners close. The drain waits for it. Default nil: no
-	// call.
+	// OnDrain, when it is not nil, is called once when a drain begins, before the listeners close; the drain waits for it.
+	// It must not wait for the drain in turn, as a Shutdown does.
 	OnDrain func()
 	// Logger gets the lines for operators. Default: none. Hazard: a logger that blocks holds up connections, because the
 	// goroutines that serve them write to it. They hold no connection's lock meanwhile.

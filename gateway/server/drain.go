@@ -31,8 +31,8 @@ type drain struct {
 
 // DrainRequest says how connections end in a drain.
 type DrainRequest struct {
-	Grace    time.Duration // time for connections to end by themselves, 0 to 24 h
-	Reason   string        // the operator's words for records and the Closed events
+	Grace    time.Duration // how long connections may end by themselves; 0 to 24 h; less is 0, more 24 h
+	Reason   string        // for records and the Closed events
 	Farewell []byte        // sent to every live connection; must not change afterwards
 	Actor    event.Actor   // the author in records; the zero value, which is the process itself, makes none
 }
