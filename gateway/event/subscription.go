@@ -24,11 +24,11 @@ type Options struct {
 	MaxData int
 }
 
-// CursorError says that Options.After cannot be used with this log: it is not a cursor, belongs to another node, or is
-// ahead of the newest event.
+// CursorError says that Options.After cannot be used with this log: it is no cursor, or of another node, or ahead of
+// the newest event. Text is a sentence that quotes the cursor.
 type CursorError struct{ Text string }
 
-// Error returns the sentence, which quotes the cursor.
+// Error returns Text.
 func (e *CursorError) Error() string { return e.Text }
 
 // Subscription reads a log at its own position. It is for one goroutine at a time; others may append to the log and
