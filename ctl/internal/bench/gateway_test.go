@@ -235,7 +235,7 @@ func TestBenchBroadcastLeavesOthersAlone(t *testing.T) {
 	if n, err := other.Read(buffer); err != nil || string(buffer[:n]) != "mine" {
 		t.Errorf("somebody else's connection received %q, %v", buffer[:n], err)
 	}
-	if c, err := g.Server.Get(t.Context(), id); err != nil || len(c.Labels) != 0 {
+	if c, err := g.Server.Get(id); err != nil || len(c.Labels) != 0 {
 		t.Errorf("somebody else's connection: %v, %v", c.Labels, err)
 	}
 }
