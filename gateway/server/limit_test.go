@@ -64,7 +64,8 @@ func TestWarnsOfRoom(t *testing.T) {
 	for warnings() == 0 { // the warning of the start
 	}
 	for i, limit := range []int{100, 0, 50, 101} {
-		if _, err := g.UpdateLimits(server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = limit }}); err != nil {
+		change := func(l *server.Limits) { l.MaxConnections = limit }
+		if _, err := g.UpdateLimits(server.UpdateLimitsRequest{Change: change}); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := warnings(), []int{1, 2, 2, 3}[i]; got != want {

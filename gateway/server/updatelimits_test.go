@@ -114,8 +114,9 @@ func TestLimitsAreRecorded(t *testing.T) {
 	g := start(t, server.Config{Logger: hclog.New(&hclog.LoggerOptions{Output: logged})})
 	f := g.follow(event.Control)
 	changes := map[string]string{"max_connections": "7", "deny": strings.Repeat("203.0.113.0/24,", 1000)}
-	if _, err := g.UpdateLimits(server.UpdateLimitsRequest{Change: func(l *server.Limits) { l.MaxConnections = 7 }, Changes: changes,
-		Actor: event.Actor{Identity: "alice", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5"}}); err != nil {
+	if _, err := g.UpdateLimits(server.UpdateLimitsRequest{Changes: changes,
+		Change: func(l *server.Limits) { l.MaxConnections = 7 },
+		Actor:  event.Actor{Identity: "alice", Proof: "token", Role: "ADMIN", Address: "192.0.2.1:5"}}); err != nil {
 		t.Fatal(err)
 	}
 	d := f.awaitType(event.Control, "").Detail.(*event.ControlDetail)
