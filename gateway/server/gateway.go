@@ -97,8 +97,8 @@ func (s *Server) totals() Totals {
 	c := &s.counters
 	t := Totals{
 		Connections: s.registry.Live(), Pending: s.registry.Pending(), Accepted: c.accepted.Load(),
-		Refusals:     occurred(&c.refusals),
-		AcceptErrors: c.acceptErrors.Load(), Closed: occurred(&c.closed),
+		Refusals:     c.refusals.Occurred(),
+		AcceptErrors: c.acceptErrors.Load(), Closed: c.closed.Occurred(),
 		BytesReceived: c.received.Load(), BytesSent: c.sent.Load(), BytesUnsent: c.unsent.Load(),
 		BytesDiscarded: c.discarded.Load(),
 		SendsDropped:   c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
@@ -111,18 +111,7 @@ func (s *Server) totals() Totals {
 	return t
 }
 
-// occurred returns the counts that are not 0, by reason.
-func occurred(counts *[event.ReasonCount]atomic.Uint64) map[CloseReason]uint64 {
-	found := make(map[CloseReason]uint64)
-	for reason := range counts {
-		if n := counts[reason].Load(); n > 0 {
-			found[CloseReason(reason)] = n
-		}
-	}
-	return found
-}
-
-// counters counts from the start of the server.
+// counters are what a server counts from its start.
 type counters struct {
 	received     counter.Sharded
 	sent         counter.Sharded
@@ -133,8 +122,8 @@ type counters struct {
 	dropped      atomic.Uint64
 	readPauses   atomic.Uint64
 	ratePauses   atomic.Uint64
-	closed       [event.ReasonCount]atomic.Uint64
-	refusals     [event.ReasonCount]atomic.Uint64
+	closed       counter.ByReason
+	refusals     counter.ByReason
 }
 
 // clientAuth returns whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS.

@@ -2,40 +2,24 @@ package server
 
 import (
 	"errors"
-	"fmt"
-	"maps"
-	"unicode/utf8"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/label"
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
 // The bounds of labels.
 const (
-	// MaxLabels is the most labels of a connection.
-	MaxLabels = 16
-	// MaxLabelKey is the most bytes of a key, of [a-z0-9._-].
-	MaxLabelKey = 63
-	// MaxLabelValue is the most bytes of a value, of UTF-8.
-	MaxLabelValue = 256
+	MaxLabels     = label.Max      // 16, of a connection
+	MaxLabelKey   = label.MaxKey   // 63, bytes of [a-z0-9._-]
+	MaxLabelValue = label.MaxValue // 256, bytes of UTF-8
 )
 
 // ErrTooManyLabels says that the connection would have more than MaxLabels labels. No label was changed.
 var ErrTooManyLabels = errors.New("a connection has at most 16 labels; remove some first")
 
-// ValidLabelKey reports whether k is a possible key: [a-z0-9._-]{1,63}.
-func ValidLabelKey(k string) bool {
-	if len(k) < 1 || len(k) > MaxLabelKey {
-		return false
-	}
-	for i := range len(k) {
-		b := k[i]
-		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '.' || b == '_' || b == '-') {
-			return false
-		}
-	}
-	return true
-}
+// ValidLabelKey reports whether k can be a label's key: [a-z0-9._-]{1,63}.
+func ValidLabelKey(k string) bool { return label.ValidKey(k) }
 
 // Label returns the value of a label, or "" when it is not set. It does not block.
 func (c *Conn) Label(key string) string {
@@ -50,7 +34,7 @@ func (c *Conn) Label(key string) string {
 // SetLabel sets one label, at once. It does not block. The error is ErrTooManyLabels, ErrClosed, or says which bound
 // the key or value is out of.
 func (c *Conn) SetLabel(key, value string) error {
-	if err := validLabel(key, value); err != nil {
+	if err := label.Check(key, value); err != nil {
 		return err
 	}
 	switch c.label(map[string]string{key: value}, nil) {
@@ -62,15 +46,6 @@ func (c *Conn) SetLabel(key, value string) error {
 	return nil
 }
 
-// validLabel says which bound a label is out of.
-func validLabel(key, value string) error {
-	if ValidLabelKey(key) && len(value) <= MaxLabelValue && utf8.ValidString(value) {
-		return nil
-	}
-	return fmt.Errorf("label %.70q = %.300q: expected a key of [a-z0-9._-]{1,63} and a value of at most 256 bytes of "+
-		"UTF-8", key, value)
-}
-
 // label replaces the connection's labels by ones with set added and remove gone.
 func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	c.mu.Lock()
@@ -78,33 +53,16 @@ func (c *Conn) label(set map[string]string, remove []string) Outcome {
 	if c.ending != nil || c.has(flagDone|flagClosed) {
 		return OutcomeClosed
 	}
-	labels := c.cloneLabels()
-	if labels == nil {
-		labels = make(map[string]string, len(set))
-	}
-	for _, key := range remove {
-		delete(labels, key)
-	}
-	maps.Copy(labels, set)
-	if len(labels) > MaxLabels {
+	x := c.more()
+	labels, ok := label.Changed(x.labels, set, remove)
+	if !ok {
 		return OutcomeTooManyLabels
 	}
-	if len(labels) == 0 {
-		labels = nil
-	}
-	c.more().labels = labels
+	x.labels = labels
 	return OutcomeLabeled
 }
 
-// cloneLabels returns a copy of the labels; nil without labels. The caller holds mu.
-func (c *Conn) cloneLabels() map[string]string {
-	if c.extra == nil {
-		return nil
-	}
-	return maps.Clone(c.extra.labels)
-}
-
-// LabelRequest changes labels of connections. All changes of one connection take effect at once, or none does.
+// LabelRequest changes the labels of connections: each one's at once, or not at all.
 type LabelRequest struct {
 	Targets Targets           // the zero value: none
 	Set     map[string]string // at most MaxLabels; keys as ValidLabelKey has them, values of at most MaxLabelValue bytes
@@ -127,7 +85,7 @@ type LabelResult struct {
 // of, and then nothing has changed; a target that is not there, or would have too many labels, is an outcome.
 func (s *Server) SetLabels(r LabelRequest) (LabelResult, error) {
 	for key, value := range r.Set {
-		if err := validLabel(key, value); err != nil {
+		if err := label.Check(key, value); err != nil {
 			return LabelResult{}, err
 		}
 	}

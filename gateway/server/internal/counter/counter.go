@@ -1,7 +1,11 @@
-// Package counter has a counter that is cheap on the path of every byte.
+// Package counter has counters for the path of every byte, and for the ends of connections.
 package counter
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/sockgate/sockgate/gateway/event"
+)
 
 // shards spreads a counter over cache lines, so that processors that add to it at the same time do not wait for each
 // other.
@@ -23,4 +27,18 @@ func (c *Sharded) Load() uint64 {
 		sum += c[i].n.Load()
 	}
 	return sum
+}
+
+// ByReason has a counter for each close reason.
+type ByReason [event.ReasonCount]atomic.Uint64
+
+// Occurred returns the counts of the reasons that occurred.
+func (c *ByReason) Occurred() map[event.CloseReason]uint64 {
+	found := make(map[event.CloseReason]uint64)
+	for reason := range c {
+		if n := c[reason].Load(); n > 0 {
+			found[event.CloseReason(reason)] = n
+		}
+	}
+	return found
 }
