@@ -33,7 +33,7 @@ type ListenerInfo struct {
 	Name        string // as configured
 	Address     string // as configured until Listen; then `ip:port` with the real port, or `unix:` and the path
 	Handler     string // the handler's Name(), or `custom` when it has no such method
-	Open        bool   // accepts connections
+	Open        bool   // bound, from Listen until a drain
 	Connections int    // live ones
 	TLS         bool   // whether connections are TLS
 	ClientAuth  string // whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS
