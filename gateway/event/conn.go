@@ -36,7 +36,7 @@ const (
 	// StateHalfClosedLocal says that the gateway finished writing, or will when its queue is empty; the peer may still
 	// send.
 	StateHalfClosedLocal
-	// StateClosing says that the send queue is being flushed: nothing more is accepted, and what still arrives is
+	// StateClosing says that the send queue is being flushed: nothing more is accepted, and bytes that still arrive are
 	// discarded.
 	StateClosing
 	// StateClosed says that the socket is closed.

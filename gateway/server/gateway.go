@@ -10,7 +10,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 )
 
-// GatewayInfo describes a server at one moment. What Config refers to is the server's: it must not be modified.
+// GatewayInfo describes a server at one moment. The maps, slices and pointers in Config must not be modified.
 type GatewayInfo struct {
 	Node, Incarnation string         // the name, and the life of the server under that name
 	Version           string         // Config.Version

@@ -12,7 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/bounds"
 )
 
-// TestDefaultsAreValid holds that limits of which only one is set are valid once the others have their defaults.
+// TestDefaultsAreValid holds that limits with one or none set are valid once the others have their defaults.
 func TestDefaultsAreValid(t *testing.T) {
 	for name, l := range map[string]bounds.Limits{
 		"none": {}, "a low high water": {HighWater: 1}, "a high water above the default queue": {HighWater: 2 << 20},
