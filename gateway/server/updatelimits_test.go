@@ -21,7 +21,7 @@ import (
 func TestLimitBounds(t *testing.T) {
 	g := start(t, server.Config{})
 	before := g.Limits()
-	for field, changes := range map[string][]func(*server.Limits){
+	bounds := map[string][]func(*server.Limits){
 		"max_connections": {func(l *server.Limits) { l.MaxConnections = -1 },
 			func(l *server.Limits) { l.MaxConnections = math.MaxInt32 + 1 }},
 		"listener_connections": {func(l *server.Limits) { l.ListenerConnections = map[string]int{"other": 1} },
