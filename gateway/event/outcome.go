@@ -63,5 +63,5 @@ func (o Outcome) Accepted() bool { return o == OutcomeWritten || o == OutcomeQue
 type TargetOutcome struct {
 	ID      string // as the caller gave it, or the connection's own
 	Outcome Outcome
-	Unsent  uint64 // bytes that the kernel never took because the connection closed first
+	Unsent  uint64 // bytes that the peer's kernel had not acknowledged when the connection closed
 }

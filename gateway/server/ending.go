@@ -12,8 +12,9 @@ type ending struct {
 	text      string
 	by        string
 	closedAt  time.Time
-	unsent    uint64           // bytes accepted that the kernel never took, or threw away with a reset
+	unsent    uint64           // bytes accepted that the peer's kernel had not acknowledged when the socket closed
 	timer     *time.Timer      // closes at the end of the flush timeout; nil for an ending without a flush
+	acks      *time.Timer      // the next look at what is not acknowledged; nil while nothing waits for that
 	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
 	farewell  []byte           // to be put behind what is queued
 	answering bool             // the handler's call that is under way may still send; what follows waits for it
@@ -90,9 +91,10 @@ func (c *Conn) windUp() {
 	c.finishIfDone()
 }
 
-// cutShort closes a connection whose flush took too long. Bytes that the kernel has taken still go to the peer. A
-// handler's call that is under way answers first, or the bytes that it was given would be lost and counted nowhere.
-// This takes no longer: the loop that runs the call cannot close the descriptor before the call ends.
+// cutShort closes a connection whose flush took too long. The kernel still tries to send what it has taken, unless the
+// peer sends more, which makes the kernel reset the connection: those bytes count as unsent. A handler's call that is
+// under way answers first, or the bytes that it was given would be lost and counted nowhere. This takes no longer: the
+// loop that runs the call cannot close the descriptor before the call ends.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,29 +135,13 @@ func (c *Conn) endNow(e ending, reset bool) {
 	c.stop(reset)
 }
 
-// disown counts the bytes in the kernel, which a reset throws away, as unsent. The caller holds mu.
-func (c *Conn) disown(held int) {
-	if c.has(flagFinished) {
-		held-- // the FIN counts as one
-	}
-	held = min(held, int(c.sent.Load()))
-	if held <= 0 {
-		return
-	}
-	c.sent.Add(-uint64(held))
-	c.owner.server.counters.sent.Add(c.identity.Seq, -held)
-	c.ending.unsent += uint64(held)
-}
-
 // stop tells the socket to close. The caller holds mu.
 func (c *Conn) stop(reset bool) {
 	if c.has(flagDone) {
 		return
 	}
 	c.flags |= flagDone
-	if reset {
-		c.disown(c.socket.Unacknowledged())
-	}
+	c.disown()
 	c.socket.Close(reset)
 }
 
@@ -175,14 +161,22 @@ func (c *Conn) finishIfDone() {
 		c.ending != nil && c.ending.answering {
 		return
 	}
-	if !c.has(flagFinished | flagPeerEnded) { // after the peer's end, closing the socket sends the FIN
-		c.flags |= flagFinished
-		if err := c.socket.CloseWrite(); err != nil {
-			c.fail(event.OpWrite, err)
-			return
-		}
-	}
 	if c.has(flagPeerEnded) {
-		c.endNow(ending{reason: ReasonPeerClosed}, false)
+		c.closeAcknowledged()
+		return
 	}
+	c.finishWriting()
+}
+
+// finishWriting sends FIN, once. It returns false when that failed and the connection has ended. The caller holds mu.
+func (c *Conn) finishWriting() bool {
+	if c.has(flagFinished) {
+		return true
+	}
+	c.flags |= flagFinished
+	if err := c.socket.CloseWrite(); err != nil {
+		c.fail(event.OpWrite, err)
+		return false
+	}
+	return true
 }

@@ -149,9 +149,7 @@ func (c endpoint) Closed() {
 	e := c.ending
 	e.closedAt = c.owner.server.at(c.owner.server.now())
 	e.unsent += uint64(c.queued())
-	if e.timer != nil {
-		e.timer.Stop()
-	}
+	e.stopTimers()
 	c.endSending()
 	c.stopRate()
 	info := c.info()

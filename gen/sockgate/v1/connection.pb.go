@@ -254,10 +254,10 @@ const (
 	Outcome_OUTCOME_UNKNOWN Outcome = 6
 	// The ID is of an earlier incarnation of this node: that connection ended when the node restarted.
 	Outcome_OUTCOME_NODE_RESTARTED Outcome = 7
-	// Kick: the connection was closed by this call, its queue and the farewell flushed to the kernel.
+	// Kick: the connection was closed by this call. The peer's kernel has acknowledged its queue and the farewell.
 	Outcome_OUTCOME_KICKED Outcome = 8
-	// Kick: the connection was closed by this call, and the flush timeout ended before all queued bytes were taken;
-	// `unsent_bytes` says how many were left. Bytes that the kernel had taken still go to the peer.
+	// Kick: the connection was closed by this call, and the flush timeout ended before the peer's kernel had acknowledged
+	// everything; `unsent_bytes` says how much was left. The gateway's kernel still tries to deliver what it has taken.
 	Outcome_OUTCOME_KICKED_UNFLUSHED Outcome = 9
 	// Kick with validate_only: the connection would have been kicked.
 	Outcome_OUTCOME_WOULD_KICK Outcome = 10
@@ -610,8 +610,8 @@ type TargetOutcome struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The outcome.
 	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=sockgate.v1.Outcome" json:"outcome,omitempty"`
-	// Bytes of its send queue, or of this send, that the kernel never took because the connection closed first; 0
-	// otherwise.
+	// Bytes accepted for the peer that its kernel had not acknowledged when the connection closed; for a send, those of
+	// this send that the gateway's kernel never took. 0 otherwise.
 	UnsentBytes   uint64 `protobuf:"varint,3,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

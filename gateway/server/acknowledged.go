@@ -1,0 +1,73 @@
+package server
+
+import "time"
+
+const (
+	// ackInterval is how often a connection that both sides have finished looks whether the peer has acknowledged the
+	// rest.
+	ackInterval = 20 * time.Millisecond
+	// maxRecord is the most plaintext of a TLS record (RFC 8446, 5.1). A record whose end does not arrive is lost whole.
+	maxRecord = 16 << 10
+)
+
+// unacknowledged is how many bytes the kernel has taken that the peer's kernel has not acknowledged: a reset throws them
+// away. With TLS it may be up to 16 KiB too many, never too few. It is 0 where the number cannot be known. The caller
+// holds mu.
+func (c *Conn) unacknowledged() int {
+	held := c.socket.Unacknowledged()
+	if c.has(flagFinished) {
+		held-- // the FIN counts as one
+	}
+	if held > 0 && c.owner.config.TLS != nil {
+		held += maxRecord
+	}
+	return max(0, min(held, int(c.sent.Load())))
+}
+
+// disown counts the bytes as unsent that the peer's kernel has not acknowledged. The caller holds mu.
+func (c *Conn) disown() {
+	held := c.unacknowledged()
+	if held == 0 {
+		return
+	}
+	c.sent.Add(-uint64(held))
+	c.owner.server.counters.sent.Add(c.identity.Seq, -held)
+	c.ending.unsent += uint64(held)
+}
+
+// closeAcknowledged closes a connection that both sides have finished, as soon as the peer's kernel has acknowledged
+// every byte. Until then the connection is closing, for the flush timeout at most. Closing sends the FIN where nothing
+// is left to be acknowledged. The caller holds mu.
+func (c *Conn) closeAcknowledged() {
+	if c.unacknowledged() == 0 {
+		c.endNow(ending{reason: ReasonPeerClosed}, false)
+		return
+	}
+	if !c.finishWriting() {
+		return
+	}
+	if c.ending == nil {
+		c.setEnding(ending{reason: ReasonPeerClosed,
+			timer: time.AfterFunc(c.owner.server.config.CloseTimeout, c.cutShort)})
+	}
+	if c.ending.acks == nil {
+		c.ending.acks = time.AfterFunc(ackInterval, c.lookAgain)
+	}
+}
+
+// lookAgain closes the connection if the peer has acknowledged everything by now.
+func (c *Conn) lookAgain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending.acks = nil
+	c.finishIfDone()
+}
+
+// stopTimers ends the timers of a connection that is closed.
+func (e *ending) stopTimers() {
+	for _, t := range []*time.Timer{e.timer, e.acks} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
