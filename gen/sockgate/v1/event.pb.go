@@ -1163,11 +1163,11 @@ type ClosedDetails struct {
 	Lifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
 	// Live connections of the node that remain, this one not included.
 	Connections uint64 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"`
-	// Bytes accepted for the peer that its kernel had not acknowledged when the connection closed: those in the send queue,
-	// and those that the gateway's kernel had taken and not delivered. The gateway's kernel may still deliver the latter,
-	// unless the connection was reset: bytes that are neither counted here nor delivered do not exist. With TLS up to
-	// 16 KiB more are counted, because a record that arrives in part is of no use. On a unix socket, and on systems other
-	// than Linux, only the send queue is counted.
+	// Bytes accepted for the peer that its kernel had not acknowledged when the connection closed. They were in the send
+	// queue, or the gateway's kernel had taken them. Each byte that does not arrive is among them. The gateway's kernel
+	// may still deliver some, unless the connection was reset. With TLS up to 16 KiB more are counted, because a record
+	// that arrives in part is of no use. On a unix socket, and on systems other than Linux, only the send queue is
+	// counted.
 	UnsentBytes uint64 `protobuf:"varint,4,opt,name=unsent_bytes,json=unsentBytes,proto3" json:"unsent_bytes,omitempty"`
 	// Bytes that arrived while the connection was being closed and that no handler saw.
 	DiscardedBytes uint64 `protobuf:"varint,5,opt,name=discarded_bytes,json=discardedBytes,proto3" json:"discarded_bytes,omitempty"`

@@ -3503,7 +3503,8 @@ type Totals struct {
 	BytesReceived uint64 `protobuf:"varint,6,opt,name=bytes_received,json=bytesReceived,proto3" json:"bytes_received,omitempty"`
 	// Bytes for peers that the kernel has taken.
 	BytesSent uint64 `protobuf:"varint,7,opt,name=bytes_sent,json=bytesSent,proto3" json:"bytes_sent,omitempty"`
-	// Bytes that were accepted for a peer and not acknowledged by its kernel when the connection closed: see ClosedDetails.
+	// Bytes that were accepted for a peer and not acknowledged by its kernel when the connection closed; see
+	// ClosedDetails.
 	BytesUnsent uint64 `protobuf:"varint,8,opt,name=bytes_unsent,json=bytesUnsent,proto3" json:"bytes_unsent,omitempty"`
 	// Bytes that arrived while their connection was being closed and that no handler saw.
 	BytesDiscarded uint64 `protobuf:"varint,9,opt,name=bytes_discarded,json=bytesDiscarded,proto3" json:"bytes_discarded,omitempty"`
