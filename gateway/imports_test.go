@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"gateway/server/internal/pace":        {},
 	"gateway/server/internal/process":     {},
 	"gateway/server/internal/replay":      {},
+	"gateway/server/internal/scan":        {"gateway/event", "gateway/server/internal/pace"},
 	"gateway/server/internal/tally":       {"gateway/event"},
 	"gateway/server/internal/proxyheader": {"gateway/event", "gateway/internal/certid", "github.com/pires/go-proxyproto"},
 	"gateway/server":                      {"gateway/internal/audit", "gateway/internal/ipnet", "gateway/event", "github.com/hashicorp/go-hclog"},

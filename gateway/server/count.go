@@ -63,12 +63,12 @@ func (s *Server) Count(ctx context.Context, r CountRequest) (CountResult, error)
 		return result, nil
 	}
 	groups := make(group.Counts)
-	w := s.newScan(state, r.Match, 0, s.registry.Last(), registry.ChunkSlots)
-	for w.more() {
+	w := s.newScan(state, r.Match, 0, s.registry.Last(), 0, registry.ChunkSlots)
+	for w.More() {
 		if err := ctx.Err(); err != nil {
 			return CountResult{}, err
 		}
-		w.next(func(info *Connection) bool {
+		w.Next(func(info *Connection) bool {
 			result.Count++
 			if r.By.read != nil {
 				groups.Add(r.By.read(info))

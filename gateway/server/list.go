@@ -79,19 +79,18 @@ func (s *Server) List(ctx context.Context, r ListRequest) (ListPage, error) {
 		stretch = min(stretch, limit)
 		page.Connections = slices.Grow(page.Connections, min(limit, s.selectable(state), maxPrepared))
 	}
-	w := s.newScan(state, r.Match, r.After, page.UpTo, stretch)
-	w.connectedBy = r.ConnectedBy
-	for w.more() && w.seen < scanRows && len(page.Connections) < limit {
+	w := s.newScan(state, r.Match, r.After, page.UpTo, r.ConnectedBy, stretch)
+	for w.More() && w.Seen < scanRows && len(page.Connections) < limit {
 		if err := ctx.Err(); err != nil {
 			return ListPage{}, err
 		}
-		w.next(func(info *Connection) bool {
+		w.Next(func(info *Connection) bool {
 			page.Connections = append(page.Connections, *info)
 			return len(page.Connections) < limit
 		})
 	}
-	if w.more() {
-		page.Next = w.after
+	if w.More() {
+		page.Next = w.After
 	}
 	return page, nil
 }
