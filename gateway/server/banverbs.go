@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -64,15 +63,7 @@ func (s *Server) AddBan(r AddBanRequest) (AddBanResult, error) {
 		return AddBanResult{}, err
 	}
 	result := AddBanResult{Ban: banRow(b), Durable: s.bans.Kept}
-	err = s.bans.Change(func(rows []*ban.Ban) ([]*ban.Ban, error) {
-		place, found := ban.PlaceOf(rows, target)
-		if result.Replaced = found; found {
-			rows[place] = b
-			return rows, nil
-		}
-		return ban.Insert(rows, place, b)
-	})
-	if err != nil {
+	if result.Replaced, err = s.bans.Put(b); err != nil {
 		return AddBanResult{}, err
 	}
 	var t tally.Tally
@@ -219,17 +210,12 @@ func (s *Server) RemoveBan(r RemoveBanRequest) (Ban, error) {
 	if err != nil {
 		return Ban{}, err
 	}
-	var removed *ban.Ban
-	err = s.bans.Change(func(rows []*ban.Ban) ([]*ban.Ban, error) {
-		place, found := ban.PlaceOf(rows, target)
-		if !found {
-			return nil, &BanNotFoundError{Target: target.String()}
-		}
-		removed = rows[place]
-		return slices.Delete(rows, place, place+1), nil
-	})
-	if err != nil {
+	removed, err := s.bans.Remove(target)
+	switch {
+	case err != nil:
 		return Ban{}, err
+	case removed == nil:
+		return Ban{}, &BanNotFoundError{Target: target.String()}
 	}
 	s.record(&event.ControlDetail{Verb: "RemoveBan", Actor: r.Actor, Ban: target.String()}, &tally.Tally{})
 	return banRow(removed), nil

@@ -34,7 +34,7 @@ func (c endpoint) Wrote(n int, err error) {
 		c.sending.queue.Advance(n)
 		c.owner.server.queued.Give(n)
 		c.took(n)
-		c.wakeWaits()
+		c.sending.waits.Wake(c.sent.Load(), false)
 	}
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.fail(event.OpWrite, err)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -169,11 +168,7 @@ func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 	if len(added) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(added, func(a, b *ban.Ban) int { return a.Target.Compare(b.Target) })
-	if err := k.server.bans.Change(func(rows []*ban.Ban) ([]*ban.Ban,
-		error) {
-		return ban.Merge(rows, added)
-	}); err != nil {
+	if err := k.server.bans.PutAll(added); err != nil {
 		return nil, err
 	}
 	for _, b := range added[:min(len(added), tally.MaxFailures)] {

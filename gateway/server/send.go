@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
@@ -49,9 +50,9 @@ func (s *Server) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
 	c.mu.Lock()
 	outcome := c.send(r.Data)
-	var wait *writeWait
+	var wait *sendqueue.Wait
 	if outcome == OutcomeQueued && r.Wait > 0 {
-		wait = c.await()
+		wait = c.sending.waits.Add(c.sent.Load() + uint64(c.queued()))
 	}
 	result := SendResult{Outcome: outcome, Queued: uint64(c.queued())}
 	c.mu.Unlock()
@@ -65,7 +66,7 @@ func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
 }
 
 // awaitWritten waits until the kernel has taken the bytes, the connection has closed, or the time is up.
-func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest) SendResult {
+func (c *Conn) awaitWritten(ctx context.Context, wait *sendqueue.Wait, r SendRequest) SendResult {
 	limit := time.Now().Add(r.Wait)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-answerMargin).Before(limit) {
 		limit = deadline.Add(-answerMargin)
@@ -73,30 +74,33 @@ func (c *Conn) awaitWritten(ctx context.Context, wait *writeWait, r SendRequest)
 	timer := time.NewTimer(time.Until(limit))
 	defer timer.Stop()
 	select {
-	case <-wait.done:
+	case <-wait.Done:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
 	// The socket is closing: a moment later it is certain how much was written.
-	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.upTo {
+	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.UpTo {
 		c.mu.Unlock()
 		select {
-		case <-wait.done:
+		case <-wait.Done:
 		case <-time.After(answerMargin / 2):
 		}
 		c.mu.Lock()
 	}
 	defer c.mu.Unlock()
-	c.stopWaiting(wait)
+	if b := c.sending; b != nil {
+		b.waits.Remove(wait)
+		c.dropSending()
+	}
 	result := SendResult{Outcome: OutcomeQueued, Queued: uint64(c.queued())}
 	sent := c.sent.Load()
 	switch {
-	case sent >= wait.upTo:
+	case sent >= wait.UpTo:
 		result.Outcome = OutcomeWritten
 	case c.has(flagClosed | flagDone):
 		result.Outcome = OutcomeClosed
-		result.Unsent = min(uint64(len(r.Data)), wait.upTo-sent)
+		result.Unsent = min(uint64(len(r.Data)), wait.UpTo-sent)
 	}
 	return result
 }

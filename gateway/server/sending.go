@@ -16,7 +16,7 @@ type sending struct {
 	progress moment
 	held     int    // bytes in the kernel at the last look at progress; -1 before the first
 	paused   moment // when reading was paused; 0 while it is not
-	waits    []*writeWait
+	waits    sendqueue.Waits
 	announce *time.Timer // looks whether a pause has lasted; nil while no look is due
 }
 
@@ -33,7 +33,7 @@ func (c *Conn) queued() int {
 
 // dropSending releases a sending that is not needed any more. The caller holds mu.
 func (c *Conn) dropSending() {
-	if b := c.sending; b != nil && b.queue.Size == 0 && b.paused == 0 && b.announce == nil && len(b.waits) == 0 {
+	if b := c.sending; b != nil && b.queue.Size == 0 && b.paused == 0 && b.announce == nil && b.waits.None() {
 		c.releaseSending()
 	}
 }
@@ -48,7 +48,7 @@ func (c *Conn) endSending() {
 		b.announce.Stop()
 	}
 	c.owner.server.queued.Give(b.queue.Size)
-	c.wakeWaits()
+	b.waits.Wake(0, true)
 	c.releaseSending()
 }
 

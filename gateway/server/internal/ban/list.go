@@ -3,6 +3,7 @@ package ban
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,12 +12,14 @@ import (
 // errFileClosed says that the ban file is not open, so that no change could be kept.
 var errFileClosed = errors.New("the ban file is not open: bans can be changed from Listen until the server has ended")
 
+var errNoBan = errors.New("there is no such ban")
+
 // List keeps a server's bans. Any goroutine may call its methods, and Find takes no lock. An expired ban matches no
 // peer. It is dropped from memory and from the file at the next change.
 //
 // Lock order: docs/locks.md. Hazard: mu is held while the file is written and synced.
 type List struct {
-	Current atomic.Pointer[Set] // nil without bans; only Change and Open store it
+	Current atomic.Pointer[Set] // nil without bans; only a change and Open store it
 
 	mu   sync.Mutex // one change at a time; guards file
 	Kept bool       // changes need an open file; set before any other goroutine uses the List
@@ -41,7 +44,7 @@ func (b *List) Open(path string) (damage error, err error) {
 	return damage, nil
 }
 
-// Close lets another server have the file. The bans stay in force, but Change fails from now on if Kept is set. A
+// Close lets another server have the file. The bans stay in force, but a change fails from now on if Kept is set. A
 // second Close does nothing.
 func (b *List) Close() error {
 	b.mu.Lock()
@@ -54,10 +57,51 @@ func (b *List) Close() error {
 	return file.close()
 }
 
-// Change calls edit with the bans that have not expired, in the order of their targets. It writes the returned bans to
+// Put brings a ban into force, in the place of another of the same target if there is one. The error is ErrTooMany or
+// that of writing, and then the bans are as they were.
+func (b *List) Put(added *Ban) (replaced bool, err error) {
+	err = b.change(func(rows []*Ban) ([]*Ban, error) {
+		place, found := PlaceOf(rows, added.Target)
+		if replaced = found; found {
+			rows[place] = added
+			return rows, nil
+		}
+		if len(rows) >= Max {
+			return nil, ErrTooMany
+		}
+		return slices.Insert(rows, place, added), nil
+	})
+	return replaced, err
+}
+
+// PutAll brings bans of different targets into force, with one writing of the file. A ban of the same target that ends
+// later stays. The error is as for Put. It sorts added.
+func (b *List) PutAll(added []*Ban) error {
+	slices.SortFunc(added, func(a, b *Ban) int { return a.Target.Compare(b.Target) })
+	return b.change(func(rows []*Ban) ([]*Ban, error) { return merge(rows, added) })
+}
+
+// Remove ends the ban of a target and returns it; nil when there is none. The error is that of writing, and then the
+// bans are as they were.
+func (b *List) Remove(target Target) (removed *Ban, err error) {
+	err = b.change(func(rows []*Ban) ([]*Ban, error) {
+		place, found := PlaceOf(rows, target)
+		if !found {
+			return nil, errNoBan // nothing is written
+		}
+		removed = rows[place]
+		return slices.Delete(rows, place, place+1), nil
+	})
+	if errors.Is(err, errNoBan) {
+		return nil, nil
+	}
+	return removed, err
+}
+
+// change calls edit with the bans that have not expired, in the order of their targets. It writes the returned bans to
 // the file, if there is one, and then brings them into force. An error of edit or of writing leaves the bans as they
 // were. Edit may modify its slice, and must not call the List.
-func (b *List) Change(edit func(rows []*Ban) ([]*Ban, error)) error {
+func (b *List) change(edit func(rows []*Ban) ([]*Ban, error)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.Kept && b.file == nil {

@@ -61,17 +61,9 @@ func PlaceOf(rows []*Ban, target Target) (place int, found bool) {
 	return slices.BinarySearchFunc(rows, target, func(b *Ban, t Target) int { return b.Target.Compare(t) })
 }
 
-// Insert inserts b at place, in rows itself if the capacity is there. The error is ErrTooMany.
-func Insert(rows []*Ban, place int, b *Ban) ([]*Ban, error) {
-	if len(rows) >= Max {
-		return nil, ErrTooMany
-	}
-	return slices.Insert(rows, place, b), nil
-}
-
-// Merge returns the bans of rows and added, both in the order of their targets. If both ban the same target, the ban
+// merge returns the bans of rows and added, both in the order of their targets. If both ban the same target, the ban
 // that ends later stays. The error is ErrTooMany.
-func Merge(rows, added []*Ban) ([]*Ban, error) {
+func merge(rows, added []*Ban) ([]*Ban, error) {
 	all := make([]*Ban, 0, len(rows)+len(added))
 	for _, b := range added {
 		place, found := PlaceOf(rows, b.Target)

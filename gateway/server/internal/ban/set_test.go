@@ -46,7 +46,7 @@ func TestBanSetModel(t *testing.T) {
 			if set := bans.Current.Load(); set != nil {
 				rows = set.rows
 			}
-			rows, err := Merge(rows, []*Ban{b})
+			rows, err := merge(rows, []*Ban{b})
 			if err != nil {
 				t.Fatal(err)
 			}
