@@ -36,10 +36,10 @@ func (c *Conn) disown() {
 }
 
 // closeAcknowledged closes a connection that both sides have finished, as soon as the peer's kernel has acknowledged
-// every byte. Until then the connection is closing, for the flush timeout at most. Closing sends the FIN where nothing
-// is left to be acknowledged. The caller holds mu.
+// every byte, or is gone. Until then the connection is closing, for the flush timeout at most. Closing sends the FIN
+// where nothing is left to be acknowledged. The caller holds mu.
 func (c *Conn) closeAcknowledged() {
-	if c.unacknowledged() == 0 {
+	if c.unacknowledged() == 0 || c.socket.Gone() {
 		c.endNow(ending{reason: ReasonPeerClosed}, false)
 		return
 	}

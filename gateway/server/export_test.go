@@ -43,6 +43,7 @@ func (inert) Flush() bool                    { return false }
 func (inert) Pause()                         {}
 func (inert) Resume()                        {}
 func (inert) Unacknowledged() int            { return 0 }
+func (inert) Gone() bool                     { return false }
 func (inert) CloseWrite() error              { return nil }
 func (inert) Close(bool)                     {}
 

@@ -42,6 +42,7 @@ func (k *kernel) Pause()              { k.set(&k.paused, true) }
 func (k *kernel) Resume()             { k.set(&k.paused, false) }
 func (k *kernel) Close(bool)          { k.set(&k.closed, true) }
 func (k *kernel) Unacknowledged() int { return 0 }
+func (k *kernel) Gone() bool          { return false }
 func (k *kernel) CloseWrite() error   { return nil }
 
 func (k *kernel) Flush() bool {

@@ -122,7 +122,7 @@ func TestKickDeliversToChattyReader(t *testing.T) {
 
 // A shutdown tells of lost bytes as a kick does, for all of its clients together.
 func TestShutdownTellsOfLostBytes(t *testing.T) {
-	const size, clients = 1 << 20, 20
+	const size, clients = 1 << 20, 4
 	eachChatty(t, func(t *testing.T, g *gateway, config *tls.Config) {
 		f := g.follow(event.Closed)
 		var all []*chatty
@@ -146,6 +146,33 @@ func TestShutdownTellsOfLostBytes(t *testing.T) {
 		}
 		if got+unsent < clients*size {
 			t.Errorf("%d bytes came and %d are unsent; expected %d in all", got, unsent, clients*size)
+		}
+	})
+}
+
+// A client that finishes, and then resets the connection before it got the rest, does not hold its connection for the
+// close timeout. CLOSED tells of the rest.
+func TestResetAfterFinish(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		g := startOn(t, engine, server.Config{Limits: server.Limits{SendQueueLimit: 8 << 20, HighWater: 8 << 20},
+			CloseTimeout: time.Hour, Handler: &hooks{}})
+		f := g.follow(event.Closed)
+		p := g.open()
+		sent := uint64(1 << 20)
+		if r := g.send(p.id, make([]byte, sent), 0); !r.Outcome.Accepted() {
+			t.Fatalf("Send: %s", r.Outcome)
+		}
+		if err := p.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		for g.get(p.id).State != event.StateClosing {
+		}
+		if err := p.SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		p.Close()
+		if c := f.awaitType(event.Closed, p.id).Conn; c.UnsentBytes == 0 || c.BytesSent+c.UnsentBytes != sent {
+			t.Errorf("closed with %s, %d bytes sent and %d unsent of %d", c.CloseReason, c.BytesSent, c.UnsentBytes, sent)
 		}
 	})
 }

@@ -177,6 +177,13 @@ func (s *epollSocket) Unacknowledged() int {
 	return unacknowledged(int(s.fd))
 }
 
+// Gone implements Socket.
+func (s *epollSocket) Gone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.has(socketTCP) && !s.has(socketClosed) && gone(int(s.fd))
+}
+
 // CloseWrite implements Socket.
 func (s *epollSocket) CloseWrite() error {
 	s.mu.Lock()

@@ -149,6 +149,13 @@ func (s *netSocket) Unacknowledged() int {
 	return s.raw.unacknowledged()
 }
 
+// Gone implements Socket.
+func (s *netSocket) Gone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && s.raw.gone()
+}
+
 // Flush implements Socket: a goroutine writes.
 func (s *netSocket) Flush() bool {
 	s.mu.Lock()

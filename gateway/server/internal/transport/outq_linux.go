@@ -10,3 +10,9 @@ func unacknowledged(fd int) int {
 	}
 	return n
 }
+
+// gone reports whether an open TCP socket is in the state CLOSE, by TCP_INFO of tcp(7).
+func gone(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == unix.BPF_TCP_CLOSE
+}

@@ -13,6 +13,8 @@ func (*rawSocket) tryWrite([]byte) (int, error) { return 0, nil }
 
 func (*rawSocket) unacknowledged() int { return -1 }
 
+func (*rawSocket) gone() bool { return false }
+
 func (s *netSocket) receive() (*[readSize]byte, int, error) { return s.receiveBuffered() }
 
 func (s *netSocket) writes() func([]byte) (int, error) { return s.conn.Write }

@@ -137,6 +137,9 @@ func (r *rawSocket) unacknowledged() int {
 	return unacknowledged(r.fd)
 }
 
+// gone asks the kernel. The caller holds the socket's lock and has checked that it is not closed.
+func (r *rawSocket) gone() bool { return r.tcp && gone(r.fd) }
+
 // retry repeats a call that a signal interrupted.
 func retry(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
 	for {

@@ -75,6 +75,7 @@ func (s *splitter) Flush() (begun bool) {
 func (s *splitter) Pause()              { s.do(func() { s.paused = true }) }
 func (s *splitter) Resume()             { s.do(func() { s.paused = false }) }
 func (s *splitter) Unacknowledged() int { return -1 }
+func (s *splitter) Gone() bool          { return false }
 func (s *splitter) CloseWrite() error   { s.do(func() { s.downEnd = true }); return nil }
 func (s *splitter) Close(bool)          { s.do(func() { s.closed, s.downEnd = true, true }) }
 

@@ -171,6 +171,9 @@ func (t *tlsSocket) regulate() {
 // Unacknowledged implements Socket. It counts ciphertext, which is a little more than the plaintext in it.
 func (t *tlsSocket) Unacknowledged() int { return t.raw.Unacknowledged() }
 
+// Gone implements Socket.
+func (t *tlsSocket) Gone() bool { return t.raw.Gone() }
+
 // Close implements Socket. Without reset, close_notify goes first, if the kernel takes it at once. Pending bytes of the
 // upper endpoint are not sent, because the endpoint counts them as unsent. Close sends no close_notify then, so that
 // the peer notices the missing bytes.

@@ -73,6 +73,9 @@ type Socket interface {
 	// Unacknowledged returns how many bytes the kernel has taken and the peer's kernel has not acknowledged. A FIN counts
 	// as one. It returns -1 where the number cannot be known.
 	Unacknowledged() int
+	// Gone reports whether the kernel has ended the connection, by a reset for example: the peer will not acknowledge
+	// anything more. It is false where that cannot be known.
+	Gone() bool
 	// CloseWrite sends FIN behind the bytes that the kernel has taken.
 	CloseWrite() error
 	// Close makes the loop close the descriptor and call Endpoint.Closed. With reset, bytes that the kernel has not
