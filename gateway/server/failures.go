@@ -14,7 +14,8 @@ type refused struct {
 }
 
 // refuse counts and reports a refusal. The first of its reason is reported at once, and the others of the following
-// second together. The caller closes the socket, and holds no lock.
+// second together. The caller closes the socket.
+// It may hold epollAcceptor.mu; a logger that blocks then stops the listener (docs/locks.md).
 func (l *listener) refuse(r admission.Refusal, remote netip.AddrPort) {
 	l.server.counters.refusals[r.Reason].Add(1)
 	l.refusals[r.Reason].Add(refused{r, remote})
