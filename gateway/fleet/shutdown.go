@@ -20,7 +20,7 @@ var shutdown = verb[*pb.ShutdownRequest, *pb.ShutdownResponse]{pb.GatewayService
 func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	if s := r.GetScope(); len(s.GetNodes()) != 1 && !s.GetLocal() && !s.GetAll() {
 		return nil, &contract.Problem{Code: codes.InvalidArgument, Reason: contract.ReasonNodeRequired, Field: "scope",
-			Text: "a shutdown in a fleet has to say of what: expected exactly one of scope.nodes, or local for this node, " +
+			Text: "a shutdown in a fleet has to name its nodes: expected exactly one of scope.nodes, or local for this node, " +
 				n.roster.Self().Node + ", or all for the whole fleet"}
 	}
 	to, err := n.reach(r.GetScope())

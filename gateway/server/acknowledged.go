@@ -10,9 +10,9 @@ const (
 	maxRecord = 16 << 10
 )
 
-// unacknowledged is how many bytes the kernel has taken that the peer's kernel has not acknowledged: a reset throws them
-// away. With TLS it may be up to 16 KiB too many, never too few. It is 0 where the number cannot be known. The caller
-// holds mu.
+// unacknowledged is how many bytes the kernel has taken that the peer's kernel has not acknowledged: a reset throws
+// them away. With TLS it may be up to 16 KiB too many, never too few. It is 0 where the number cannot be known. The
+// caller holds mu.
 func (c *Conn) unacknowledged() int {
 	held := c.socket.Unacknowledged()
 	if c.has(flagFinished) {

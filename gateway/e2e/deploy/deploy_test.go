@@ -169,7 +169,7 @@ func TestKubernetesIsConsistent(t *testing.T) {
 		}
 	}
 	if s := theOne(t, manifests, "Service", set.Spec.ServiceName); s.Spec.ClusterIP != "None" {
-		t.Errorf("the service %s, by which pods have names, is not headless", set.Spec.ServiceName)
+		t.Errorf("the service %s, which names the pods, is not headless", set.Spec.ServiceName)
 	}
 	if c.Liveness.TCP.Port != "" && ports[c.Liveness.TCP.Port] == 0 {
 		t.Errorf("the liveness probe asks the port %q, which no pod has", c.Liveness.TCP.Port)

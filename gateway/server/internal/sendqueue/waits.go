@@ -2,8 +2,8 @@ package sendqueue
 
 import "slices"
 
-// Waits are the calls that wait until the kernel has taken a connection's bytes up to a position in the stream. The zero
-// value has none. The owner's lock guards it.
+// Waits are the calls that wait until the kernel has taken a connection's bytes up to a position in the stream. The
+// zero value has none. The owner's lock guards it.
 type Waits struct{ all []*Wait }
 
 // Wait is one of them.
