@@ -39,7 +39,14 @@ func (c *Conn) disown() {
 // every byte, or is gone. Until then the connection is closing, for the flush timeout at most. Closing sends the FIN
 // where nothing is left to be acknowledged. The caller holds mu.
 func (c *Conn) closeAcknowledged() {
-	if c.unacknowledged() == 0 || c.socket.Gone() {
+	if c.unacknowledged() == 0 { // disown would ask the kernel again
+		if c.ending == nil {
+			c.setEnding(ending{reason: ReasonPeerClosed})
+		}
+		c.shut(false)
+		return
+	}
+	if c.socket.Gone() {
 		c.endNow(ending{reason: ReasonPeerClosed}, false)
 		return
 	}

@@ -140,8 +140,13 @@ func (c *Conn) stop(reset bool) {
 	if c.has(flagDone) {
 		return
 	}
-	c.flags |= flagDone
 	c.disown()
+	c.shut(reset)
+}
+
+// shut closes the socket of a connection that has an ending. The caller holds mu.
+func (c *Conn) shut(reset bool) {
+	c.flags |= flagDone
 	c.socket.Close(reset)
 }
 
