@@ -69,7 +69,7 @@ func TestSteadyReader(t *testing.T) {
 		pace := time.NewTicker(50 * time.Millisecond)
 		defer pace.Stop()
 		buffer := make([]byte, 12<<10)
-		for read := 0; read < 5<<18; {
+		for read, all := 0, scaled(5<<17, 5<<18); read < all; {
 			<-pace.C
 			n, err := c.Read(buffer)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -16,6 +17,7 @@ import (
 // No reply claims an outcome that did not happen. The other nodes lose nothing. The new incarnation has nothing of the
 // old one.
 func TestKilled(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	l := newFleet(t, embedded, 3, *connections/5)
 	a, b, c := l.gateways[0], l.gateways[1], l.gateways[2]

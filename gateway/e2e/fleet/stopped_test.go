@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -17,6 +18,7 @@ const stoppedFor = 15 * time.Second
 // TestStopped stops a node's process for a while. Outcomes of requests to it are unknown meanwhile. It does not carry
 // them out when it wakes, although all of them still arrive.
 func TestStopped(t *testing.T) {
+	scale.Long(t)
 	t.Parallel()
 	for _, mode := range []string{embedded, external} {
 		t.Run(mode, func(t *testing.T) {
