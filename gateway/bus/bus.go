@@ -9,9 +9,9 @@ type Bus interface {
 	// Publish hands a message over. It does not keep data. An error says that the message was not sent: there is no
 	// connection, or the queue of outgoing messages is full.
 	Publish(subject string, data []byte) error
-	// Subscribe calls deliver for each message on a subject, in which `*` stands for one word. The calls come in order,
-	// one at a time, in a goroutine of the subscription. A subscription may begin without a connection, and it outlives
-	// connections. When deliver is slow, waiting messages beyond 64 MiB are dropped. Deliver may keep the data.
+	// Subscribe calls deliver for each message on a subject. A `*` in the subject stands for one word. The calls come in
+	// order, one at a time, in a goroutine of the subscription. A subscription may begin without a connection, and it
+	// outlives connections. When deliver is slow, waiting messages beyond 64 MiB are dropped. Deliver may keep the data.
 	// Unsubscribe waits for a delivery under way, and no other follows. Hazard: deliver must not call unsubscribe.
 	Subscribe(subject string, deliver func(subject string, data []byte)) (unsubscribe func(), err error)
 	// Status returns the state of the connection.

@@ -18,7 +18,7 @@ func is(t pb.EventType) func(*pb.Event) bool {
 	return func(e *pb.Event) bool { return e.GetType() == t }
 }
 
-// pattern fills p with the bytes of a stream in which neighbouring positions differ.
+// pattern fills p with the bytes of a stream. Bytes beside each other differ.
 func pattern(p []byte, from int) {
 	for i := 0; i < len(p); i += 8 {
 		binary.BigEndian.PutUint64(p[i:], uint64(from+i)*0x9E3779B97F4A7C15)

@@ -59,7 +59,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 		"(publish an event only)")
 	s.control.flags(f)
 	s.fleet.flags(f)
-	f.StringVar(&s.stateDir, "state-dir", "", "directory in which bans survive a restart (default: systemd's "+
+	f.StringVar(&s.stateDir, "state-dir", "", "directory that keeps bans over a restart (default: systemd's "+
 		"$STATE_DIRECTORY, else none)")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second,
 		"how long connections have to end by themselves when the gateway shuts down")

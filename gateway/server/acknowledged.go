@@ -3,9 +3,9 @@ package server
 import "time"
 
 const (
-	// ackInterval is how often a connection that both sides have finished looks whether the peer has acknowledged the
-	// rest.
-	ackInterval = 20 * time.Millisecond
+	// firstLook is when a connection that both sides have finished first looks again whether the peer has acknowledged
+	// the rest. Each further look takes twice as long to come, so that many peers that never read cost few looks.
+	firstLook = 20 * time.Millisecond
 	// maxRecord is the most plaintext of a TLS record (RFC 8446, 5.1). A record whose end does not arrive is lost whole.
 	maxRecord = 16 << 10
 )
@@ -58,7 +58,8 @@ func (c *Conn) closeAcknowledged() {
 			timer: time.AfterFunc(c.owner.server.config.CloseTimeout, c.cutShort)})
 	}
 	if c.ending.acks == nil {
-		c.ending.acks = time.AfterFunc(ackInterval, c.lookAgain)
+		c.ending.pause = max(firstLook, 2*c.ending.pause)
+		c.ending.acks = time.AfterFunc(c.ending.pause, c.lookAgain)
 	}
 }
 
@@ -68,13 +69,4 @@ func (c *Conn) lookAgain() {
 	defer c.mu.Unlock()
 	c.ending.acks = nil
 	c.finishIfDone()
-}
-
-// stopTimers ends the timers of a connection that is closed.
-func (e *ending) stopTimers() {
-	for _, t := range []*time.Timer{e.timer, e.acks} {
-		if t != nil {
-			t.Stop()
-		}
-	}
 }

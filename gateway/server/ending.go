@@ -15,11 +15,21 @@ type ending struct {
 	unsent    uint64           // bytes accepted that the peer's kernel had not acknowledged when the socket closed
 	timer     *time.Timer      // closes at the end of the flush timeout; nil for an ending without a flush
 	acks      *time.Timer      // the next look at what is not acknowledged; nil while nothing waits for that
+	pause     time.Duration    // before the look that acks is for
 	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
 	farewell  []byte           // to be put behind what is queued
 	answering bool             // the handler's call that is under way may still send; what follows waits for it
 	overdue   bool             // the flush timeout passed while answering: the socket closes when the call ends
 	late      int              // bytes that the call may still send when overdue
+}
+
+// stopTimers ends the timers of a connection that is closed.
+func (e *ending) stopTimers() {
+	for _, t := range []*time.Timer{e.timer, e.acks} {
+		if t != nil {
+			t.Stop()
+		}
+	}
 }
 
 // Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or

@@ -14,8 +14,8 @@ func (s *Server) newScan(state ListState, match Matcher, after, upTo, connectedB
 	source := scan.Source[*Conn]{Seq: func(c *Conn) uint64 { return c.identity.Seq }}
 	source.Look = func(c *Conn) (Connection, bool) {
 		info, listed := c.infoAt()
-		known := connectedBy == 0 || listed > 0 && listed <= connectedBy
-		return info, known && (state == ListAll || info.Live())
+		old := connectedBy == 0 || listed > 0 && listed <= connectedBy
+		return info, old && (state == ListAll || info.Live())
 	}
 	if state != ListClosed {
 		source.Live = s.registry.Page

@@ -41,7 +41,7 @@ func (g *guarded) refusals() map[string]uint64 {
 	return info.GetTotals().GetRefusals()
 }
 
-// refused returns the peer's view, and the reasons for which the gateway refused connections meanwhile.
+// refused returns the peer's view, and the gateway's reasons for the connections that it refused meanwhile.
 func (g *guarded) refused(try func() string) string {
 	g.t.Helper()
 	before := g.refusals()

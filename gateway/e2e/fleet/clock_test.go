@@ -17,7 +17,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/e2e/internal/scale"
 )
 
-// clockAhead is the environment variable with the seconds by which a gateway's wall clock is ahead.
+// clockAhead is the environment variable that puts a gateway's wall clock ahead, by so many seconds.
 const clockAhead = "E2E_CLOCK_AHEAD"
 
 // skewed builds the gateway with a package time whose wall clock is off by the environment's seconds. The kernel has

@@ -44,7 +44,7 @@ type Feeds struct {
 	open map[Selection]*Feed
 }
 
-// Usage is a snapshot of what the feeds of a service hold.
+// Usage counts the feeds of a service, their followers and their memory at one moment.
 type Usage struct {
 	Followers int   // streams that follow a feed, over all feeds
 	Batches   []int // batches in the ring of each open feed, in no order
