@@ -6,7 +6,7 @@ import (
 )
 
 // Hold is a part of a pool that a party has. Its methods may be called from any goroutine, also after the hold was
-// revoked, and do not block.
+// revoked. Only Await blocks.
 type Hold struct {
 	pool    *Pool
 	account *account
@@ -23,11 +23,15 @@ type Hold struct {
 // Resize makes a hold as large as n, at once, because the memory is there already. What it takes beyond the party's
 // share keeps the party from taking more.
 func (h *Hold) Resize(n int64) {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	if !h.ended {
-		h.pool.change(h, n)
-	}
+	_ = h.pool.locked(func() error {
+		if less := n < h.size; !h.ended {
+			h.pool.change(h, n)
+			if less {
+				h.pool.serve()
+			}
+		}
+		return nil
+	})
 }
 
 // Grow makes a hold larger by n, if the party's share has room for it, as for a new hold. The error is ErrShare or
@@ -48,6 +52,21 @@ func (h *Hold) Grow(n int64) error {
 	})
 }
 
+// Split moves n of a hold to a new one of the same party, with a revoke of its own. Of a hold that was revoked it returns
+// another such.
+func (h *Hold) Split(n int64, revoke func()) *Hold {
+	p := h.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	part := &Hold{pool: p, account: h.account, revoke: revoke, ended: h.ended}
+	if !h.ended {
+		h.account.add(part)
+		p.change(h, h.size-n)
+		p.change(part, n)
+	}
+	return part
+}
+
 // Wait notes that the hold waits for its client from now on, or no longer does. A hold that waits longer than Patience
 // gives way first.
 func (h *Hold) Wait(waits bool) {
@@ -64,9 +83,7 @@ func (h *Hold) Wait(waits bool) {
 
 // Release gives a hold back. A second call, and one after the hold was revoked, does nothing.
 func (h *Hold) Release() {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	h.pool.end(h)
+	_ = h.pool.locked(func() error { h.pool.end(h); return nil })
 }
 
 // add takes note of a new hold. The caller of the account's methods holds the pool's mu.

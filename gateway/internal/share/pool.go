@@ -33,7 +33,7 @@ var (
 	ErrFull = errors.New("the budget is used up")
 )
 
-// Pool is an amount that parties share. Its methods may be called from any goroutine, and do not block.
+// Pool is an amount that parties share. Its methods may be called from any goroutine. Only Hold.Await blocks.
 type Pool struct {
 	total, reserve int64
 	now            func() time.Time
@@ -45,7 +45,9 @@ type Pool struct {
 	revoked uint64
 	refused uint64
 	peak    int64
-	due     []func() // work to be ended once mu is free
+	queued  map[*account]struct{} // accounts with a request in their queue
+	serving bool                  // requests are being granted
+	due     []func()              // work to be ended once mu is free
 }
 
 // account is what one party holds. The pool's mu guards it.
@@ -55,14 +57,16 @@ type account struct {
 	holds   int
 	oldest  list.List // of its *Hold that may be revoked, the oldest first
 	waiting list.List // those of them that wait for their client, the longest first
+	queue   list.List // of *request, in their order
 }
 
 // New returns a pool of a total. Only parties with Reserve may take the last reserve of it.
 func New(total, reserve int64) *Pool {
-	return &Pool{total: total, reserve: reserve, now: time.Now, parties: make(map[Party]*account)}
+	return &Pool{total: total, reserve: reserve, now: time.Now, parties: make(map[Party]*account),
+		queued: make(map[*account]struct{})}
 }
 
-// Take gives a party n of the pool until Release. If others are over their share, their holds are revoked for it. revoke
+// Take gives a party n of the pool until Release. Holds of others that are over their share are revoked for it. revoke
 // ends the work that the hold is for. The Take or Grow that needs the room calls it, at most once; it must not block.
 // With a nil revoke the hold is never revoked. The error is ErrShare or ErrFull.
 func (p *Pool) Take(party Party, n int64, revoke func()) (*Hold, error) {
@@ -193,7 +197,7 @@ func (p *Pool) revoke(h *Hold) bool {
 	return true
 }
 
-// end takes a hold out of the books. The caller holds mu.
+// end takes a hold out of the books, and serves the requests that wait. The caller holds mu.
 func (p *Pool) end(h *Hold) {
 	if h.ended {
 		return
@@ -202,6 +206,7 @@ func (p *Pool) end(h *Hold) {
 	h.ended = true
 	h.account.remove(h)
 	p.forget(h.account)
+	p.serve()
 }
 
 // change makes a hold as large as n. The caller holds mu.

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -71,8 +72,8 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// TestStalledGivesWay checks that holds that wait for their client make room for the same identity's next ones, and that
-// no other hold of it does.
+// TestStalledGivesWay checks that holds that wait for their client make room for the same identity's next ones, and
+// that no other hold of it does.
 func TestStalledGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(100, 0)
@@ -98,6 +99,46 @@ func TestStalledGivesWay(t *testing.T) {
 		held["stalled"].Release() // does nothing
 		if _, err := p.Take(Party{Key: "a"}, 15, nil); !errors.Is(err, ErrShare) {
 			t.Errorf("%v; expected ErrShare, because no other hold has waited long enough", err)
+		}
+	})
+}
+
+// TestAwait checks that requests of one identity are served in their order as room comes, that a stalled hold makes
+// room without a release, and that a request ends with its context.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(100, 0)
+		first := take(t, p, "a", 40)
+		small := take(t, p, "a", 1)
+		var order []string
+		for _, name := range []string{"one", "two"} {
+			go func() {
+				if err := small.Await(t.Context(), 20); err != nil {
+					t.Error(err)
+				}
+				order = append(order, name)
+			}()
+			synctest.Wait()
+		}
+		first.Resize(10)
+		synctest.Wait()
+		if fmt.Sprint(order) != "[one]" {
+			t.Errorf("%v got room; expected the first alone", order)
+		}
+		first.Wait(true)
+		time.Sleep(2 * Patience)
+		synctest.Wait()
+		if fmt.Sprint(order) != "[one two]" {
+			t.Errorf("%v got room; expected both, because the first hold has stalled", order)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := small.Await(ctx, 20); !errors.Is(err, ErrShare) {
+			t.Errorf("%v; expected ErrShare when the time is over", err)
+		}
+		small.Release()
+		if u := p.Usage(9); u.Held != 0 || len(p.queued) != 0 {
+			t.Errorf("%+v, %d queues left", u, len(p.queued))
 		}
 	})
 }
