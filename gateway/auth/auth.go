@@ -5,8 +5,9 @@
 //
 //	Listener     bounds the connections of clients
 //	NewGreeter   finds out what a connection proves: a certificate, a user of the machine, or nothing
-//	Guard        Authenticate, gRPC's tap, identifies the caller: by its token, or else by its connection
-//	             Unary and Stream, the interceptors, look the method up in the AccessTable and count the call
+//	Guard        Authenticate, in gRPC's tap, identifies the caller: by its token, or else by its connection
+//	             Stream, the interceptor, looks the method up in the AccessTable and counts the call
+//	Call         is the memory that a call holds until its answer was read
 //	Denials      counts and logs what was denied
 //	Usage        is what one identity has under way
 //

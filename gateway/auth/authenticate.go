@@ -61,31 +61,45 @@ func (g *Grant) valid(now time.Time) error {
 	return nil
 }
 
-// Authenticate finds a call's caller from its headers, before any of its message is read. It is gRPC's tap. The tap
-// runs in the goroutine that reads the connection, so it must neither block nor panic. It never refuses a call: its
-// finding goes with the context to the interceptors, which do.
+// Authenticate finds a call's caller from its headers, before any of its message is read, and takes the memory that the
+// call holds. It is for gRPC's tap. The tap runs in the goroutine that reads the connection, so it must neither block
+// nor panic. It refuses a call that has no room, with a *BudgetError. A call without a grant is not refused: the finding
+// goes with the context to the interceptors, which deny it.
 //
-// A call without a grant may still have a message of some MiB, so only few such calls may be under way. A connection
-// that makes too many is closed. If there are too many in all, the connection of the oldest such call is closed.
-func (g *Guard) Authenticate(ctx context.Context, _ *tap.Info) (context.Context, error) {
+// Only few calls without a grant may be under way. A connection that makes too many is closed. If there are too many in
+// all, the connection of the oldest such call is closed.
+func (g *Guard) Authenticate(ctx context.Context, info *tap.Info) (context.Context, error) {
 	s := sessionOf(ctx)
 	if s == nil {
 		return ctx, nil // without a grant, so the interceptors refuse it
 	}
 	granted, err := g.identify(ctx, s)
+	of := &Caller{Address: s.address}
 	if err == nil {
-		s.conn.trust(&granted.Caller)
-		return WithGrant(ctx, granted), nil
+		of = &granted.Caller
+		s.conn.trust(of)
+		ctx = WithGrant(ctx, granted)
+	} else if ctx = g.estranged(ctx, s, err); ctx.Value(refusalKey{}) == nil {
+		return ctx, nil // its connection has just been closed
 	}
+	ctx, err = g.begin(ctx, s.conn, of)
+	if err != nil {
+		g.Denials.Refused(contract.ReasonOverBudget, info.FullMethodName, of)
+	}
+	return ctx, err
+}
+
+// estranged returns the context of a call without a grant, and counts the call.
+func (g *Guard) estranged(ctx context.Context, s *session, why error) context.Context {
 	call, over := g.strangers.enter(hostOf(s.address), s.conn)
 	if over != nil {
 		_ = over.Close() // its calls end with it
 	}
 	if call == nil {
-		return ctx, nil
+		return ctx
 	}
 	context.AfterFunc(ctx, func() { g.strangers.leave(call) })
-	return context.WithValue(ctx, refusalKey{}, refusal{err}), nil
+	return context.WithValue(ctx, refusalKey{}, refusal{why})
 }
 
 // identify returns the grant of a call: by its token, or else by its connection. A wrong token is an error even if no

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/digest"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 )
 
 // Guard decides which calls are allowed, unary and streams alike, and ends streams whose caller's proof has ended. It
@@ -24,12 +25,13 @@ type Guard struct {
 	calls     int // most calls of one identity under way
 	usages    usages
 	strangers strangers
+	memory    *share.Pool
 }
 
 // NewGuard returns a guard of the methods of a table. One identity may have at most calls calls under way, streams
-// included. NewGuard keeps auth. Denials are logged to log while Denials.Report runs.
-func NewGuard(auth *Config, access AccessTable, calls int, log hclog.Logger) *Guard {
-	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log),
+// included. Calls hold bytes of memory. NewGuard keeps auth. Denials are logged by log.
+func NewGuard(auth *Config, access AccessTable, calls int, memory *share.Pool, log *digest.Log) *Guard {
+	return &Guard{auth: auth, Access: access, calls: calls, Denials: newDenials(log), memory: memory,
 		usages: usages{all: make(map[string]*Usage)}, strangers: strangers{calls: make(map[string]int)}}
 }
 
@@ -85,26 +87,12 @@ func (g *Guard) deny(c *Caller, method string, err error) error {
 		if denial.Reason == contract.ReasonNoRole { // the caller is known although the call has no grant
 			c = &Caller{Identity: denial.Metadata["identity"], Proof: denial.Metadata["proof"], Address: c.Address}
 		}
-		g.Denials.note(denial.Reason, method, c)
+		g.Denials.denied(denial.Reason, method, c)
 	}
 	return err
 }
 
-// Unary is the interceptor of unary calls. It calls Authorize, AuthorizeMessage, then the handler.
-func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any,
-	error) {
-	ctx, leave, err := g.Authorize(ctx, info.FullMethod)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := g.AuthorizeMessage(ctx, info.FullMethod, request); err != nil {
-		return nil, err
-	}
-	return handler(ctx, request)
-}
-
-// Stream is the interceptor of streams. It checks each message that the stream receives. When the caller's proof ends,
+// Stream is the interceptor of all calls, which are streams to gRPC here. It checks each message that the stream receives. When the caller's proof ends,
 // it ends the stream with a *Denial.
 func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {

@@ -5,27 +5,24 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Listener keeps at most a limit of connections open. It can close them all, because gRPC's graceful stop waits for
-// connections that have not sent a byte.
-//
-// When the listener is full, the oldest connection without a proven identity is closed for a new one, so that clients
-// without a proof keep no other client out. If every connection has one, the new connection is closed at once. An
-// identity vouches for at most a quarter of the limit, so that no identity keeps another out.
+// Listener keeps at most a limit of connections open; places says which one gives way when it is full. It can close
+// them all, because gRPC's graceful stop waits for connections that have not sent a byte.
 //
 // Its methods may be called from any goroutine.
 type Listener struct {
 	net.Listener
 	limit   int
-	share   int    // the most trusted connections of one identity
 	refused func() // called for each connection that is closed because of the limit
 
-	mu        sync.Mutex
-	conns     map[*boundedConn]struct{}
-	untrusted *list.List     // of *boundedConn, the oldest first: without a proven identity, or beyond an identity's share
-	trusted   map[string]int // connections by the identity that vouches for them
-	full      bool           // accepts no more connections, because it stops
+	mu     sync.Mutex
+	conns  map[*boundedConn]struct{}
+	places places
+	full   bool // accepts no more connections, because it stops
 }
 
 // boundedConn leaves its listener's set when it is closed.
@@ -33,42 +30,48 @@ type boundedConn struct {
 	net.Conn
 	listener *Listener
 	spoke    atomic.Bool // the client has sent a byte
-	trusted  atomic.Bool
-	place    *list.Element // in untrusted; nil: trusted or closed. Guarded by the listener's mu
-	voucher  string        // the identity that vouches for it; empty: none, or one without a proof. Guarded likewise
+	trusted  atomic.Bool // it has an identity's place
+	debts    debts
+
+	// The listener's mu guards the rest.
+	calls  int // under way
+	tenant *tenant
+	place  *list.Element // in a list of the tenant
 }
 
-// trust notes that a caller with a role uses the connection. Callers on loopback without a proof have no share, because
-// they are many programs.
+// writeTimeout is how long a client may take no byte of what is written to it, before its connection is closed.
+const writeTimeout = 30 * time.Second
+
+// trust gives a connection a place of the identity of a caller that has a role and uses it.
 func (c *boundedConn) trust(caller *Caller) {
-	if c.trusted.Load() {
+	if c.trusted.Swap(true) {
 		return
 	}
-	voucher := ""
-	if caller.Proof != proofNone {
-		voucher = usageKey(caller)
-	}
-	if c.listener.vouch(c, voucher) {
-		c.trusted.Store(true)
+	l := c.listener
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.tenant != nil {
+		l.places.settle(c, tenantKey{name: usageKey(caller)}, isAdmin(caller))
 	}
 }
 
-// vouch takes a connection out of the untrusted ones, unless its identity has its share of trusted ones already.
-func (l *Listener) vouch(c *boundedConn, voucher string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.place == nil { // closed, or another call came first
-		return false
+// isAdmin reports whether a caller may use what is reserved for administrators. A caller on loopback without a proof may
+// do everything, but may be any program.
+func isAdmin(c *Caller) bool { return c.Role == pb.Role_ROLE_ADMIN && c.Proof != proofNone }
+
+// count notes that calls of the connection began or ended.
+func (c *boundedConn) count(more int) {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.listener.places.count(c, more)
+}
+
+// Write writes, and gives up on a client that takes nothing for too long.
+func (c *boundedConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
 	}
-	if voucher != "" {
-		if l.trusted[voucher] >= l.share {
-			return false
-		}
-		l.trusted[voucher]++
-		c.voucher = voucher
-	}
-	l.forgive(c)
-	return true
+	return c.Conn.Write(p)
 }
 
 // Read notes that the client has spoken.
@@ -80,12 +83,12 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NewListener returns a listener of at most limit connections, which must be at least 1. It owns l. It calls refused,
-// in the goroutine of Accept, for each connection that it closes because it is full. refused must not block.
+// NewListener returns a listener of at most limit connections, which must be at least 1. An eighth of them is kept for
+// connections without a proof, and an eighth for each administrator. It owns l. It calls refused, in the goroutine of
+// Accept, for each connection that it closes because it is full. refused must not block.
 func NewListener(l net.Listener, limit int, refused func()) *Listener {
-	return &Listener{Listener: l, limit: limit, share: max(1, limit/4), refused: refused,
-		conns:     make(map[*boundedConn]struct{}),
-		untrusted: list.New(), trusted: make(map[string]int)}
+	return &Listener{Listener: l, limit: limit, refused: refused, conns: make(map[*boundedConn]struct{}),
+		places: places{floor: max(1, limit/8), tenants: make(map[tenantKey]*tenant)}}
 }
 
 // Accept waits for a connection that the limit admits. The error is the inner listener's.
@@ -115,46 +118,45 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 		return nil, conn
 	}
 	if len(l.conns) >= l.limit {
-		oldest := l.untrusted.Front()
-		if oldest == nil {
+		over := l.places.victim()
+		if over == nil {
 			return nil, conn
 		}
-		c := oldest.Value.(*boundedConn)
-		l.remove(c)
-		evicted = c.Conn
+		l.remove(over)
+		evicted = over
 	}
 	c := &boundedConn{Conn: conn, listener: l}
 	l.conns[c] = struct{}{}
-	c.place = l.untrusted.PushBack(c)
+	l.places.settle(c, tenantKey{name: networkOf(conn.RemoteAddr()), stranger: true}, false)
 	return c, evicted
+}
+
+// networkOf returns the network that counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address.
+func networkOf(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return a.Network()
+	}
+	ip := tcp.AddrPort().Addr().Unmap()
+	if ip.Is4() {
+		return ip.String()
+	}
+	network, _ := ip.Prefix(64) // of IPv6 it cannot fail
+	return network.String()
 }
 
 // remove takes a connection out of the set. The caller holds mu.
 func (l *Listener) remove(c *boundedConn) {
 	delete(l.conns, c)
-	l.forgive(c)
-	if c.voucher == "" {
-		return
-	}
-	if l.trusted[c.voucher]--; l.trusted[c.voucher] == 0 {
-		delete(l.trusted, c.voucher)
-	}
-	c.voucher = ""
+	l.places.leave(c)
 }
 
-// forgive takes a connection out of the untrusted ones. The caller holds mu.
-func (l *Listener) forgive(c *boundedConn) {
-	if c.place != nil {
-		l.untrusted.Remove(c.place)
-		c.place = nil
-	}
-}
-
-// Close closes the connection and makes room for another.
+// Close closes the connection, makes room for another, and releases what its client has not read.
 func (c *boundedConn) Close() error {
 	c.listener.mu.Lock()
 	c.listener.remove(c)
 	c.listener.mu.Unlock()
+	c.debts.release()
 	return c.Conn.Close()
 }
 

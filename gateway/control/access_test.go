@@ -37,7 +37,7 @@ func TestEveryMethodHasARole(t *testing.T) {
 // method that does not exist is UNIMPLEMENTED.
 func TestUndeclaredMethod(t *testing.T) {
 	s := New(logGateway{}, Config{})
-	s.grpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),
+	registrar{s.grpc, nil}.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Undeclared", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{MethodName: "Unary", Handler: func(_ any, ctx context.Context, dec func(any) error,
 			intercept grpc.UnaryServerInterceptor) (any, error) {
 			in := &emptypb.Empty{}
@@ -98,7 +98,7 @@ func TestUnauthenticatedCall(t *testing.T) {
 func TestRequestIDIsPrintable(t *testing.T) {
 	for id, ok := range map[string]bool{"a b~": true, "a\nb": false, "a\x1b[0m": false, "ä": false, "\x7f": false} {
 		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-request-id", id))
-		if err := validateRequestID(ctx); (err == nil) != ok {
+		if err := checkRequestID(ctx); (err == nil) != ok {
 			t.Errorf("%q: %v", id, err)
 		}
 	}

@@ -103,7 +103,7 @@ var bounds = []bound{
 	{&pb.SendRequest{Id: oneID, Data: data(1)}, ""},
 	{&pb.SendRequest{Id: oneID, Data: data(1 << 20)}, ""},
 	{&pb.SendRequest{Id: oneID, Data: data(1<<20 + 1)}, "data"},
-	{&pb.SendRequest{Id: oneID, Data: data(3 << 20)}, "data"},
+	{&pb.SendRequest{Id: oneID, Data: data(1<<20 + 1<<17)}, "data"},
 	{&pb.SendRequest{Id: oneID, Data: data(1), Wait: pb.SendWait_SEND_WAIT_WRITTEN}, ""},
 	{&pb.SendRequest{Id: oneID, Data: data(1), Wait: 3}, "wait"},
 	{&pb.SendRequest{Id: oneID, Data: data(1), Wait: -1}, "wait"},
@@ -130,7 +130,7 @@ var bounds = []bound{
 	{&pb.BroadcastRequest{Data: data(1), RequestId: uuid + "\n"}, "request_id"},
 	{&pb.BroadcastRequest{Data: data(1), RequestId: strings.ReplaceAll(uuid, "-", "")}, "request_id"},
 	{&pb.BroadcastRequest{Data: data(1), RequestId: "g" + uuid[1:]}, "request_id"},
-	{&pb.BroadcastRequest{Data: data(1), RequestId: text(3 << 20)}, "request_id"},
+	{&pb.BroadcastRequest{Data: data(1), RequestId: text(1 << 20)}, "request_id"},
 
 	{&pb.KickRequest{}, "connection_ids"},
 	{&pb.KickRequest{ConnectionIds: ids(1), Filter: "true"}, "filter"},

@@ -48,6 +48,7 @@ func classify(err error) problem {
 		token     *tokenError
 		reused    *server.RequestIDError
 		denial    *auth.Denial
+		budget    *auth.BudgetError
 		limit     *server.LimitError
 		target    *server.BanTargetError
 		noBan     *server.BanNotFoundError
@@ -77,6 +78,8 @@ func classify(err error) problem {
 			metadata: map[string]string{"target": contract.Short(noBan.Target)}}
 	case errors.Is(err, server.ErrTooManyBans):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyBans}
+	case errors.As(err, &budget):
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonOverBudget, retry: time.Second}
 	case errors.Is(err, auth.ErrTooManyCalls):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyCalls, retry: time.Second}
 	case errors.As(err, &bounds):
@@ -113,6 +116,14 @@ func classify(err error) problem {
 	return problem{code: codes.Internal, reason: contract.ReasonInternal}
 }
 
+// reasonOf returns the reason of an error's ErrorInfo. gRPC's own errors have none.
+func reasonOf(err error) string {
+	if _, ok := status.FromError(err); ok {
+		return "GRPC"
+	}
+	return classify(err).reason
+}
+
 func absence(o server.Outcome) string {
 	switch o {
 	case server.OutcomeClosed:
@@ -129,7 +140,7 @@ func absence(o server.Outcome) string {
 // toStatus turns an error into a gRPC status with an ErrorInfo, and with BadRequest or RetryInfo where they apply. An
 // error that is a status already, as gRPC itself makes them, and nil are returned as they are.
 func toStatus(err error) error {
-	if _, ok := status.FromError(err); ok {
+	if _, ok := status.FromError(err); ok { // nil too
 		return err
 	}
 	p, text := classify(err), contract.ValidText(err.Error())

@@ -14,7 +14,7 @@ import (
 var malformed = []string{"", "x", "test", "test.1", "test.1.", "test.1.0", "test.1.01", "test.1.-1", "test.1.1.1",
 	"test.1.18446744073709551616",
 	"Test.1.1", "test.G.1", ".1.1", "test..1", " test.1.1", "test.1.1\n", strings.Repeat("a", 33) +
-		".1.1", strings.Repeat("ö", 1<<20)}
+		".1.1", strings.Repeat("ö", 1<<19)}
 
 func TestMalformedID(t *testing.T) {
 	g := gatewaytest.Start(t)

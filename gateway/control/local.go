@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,6 +16,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/audit"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/digest"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -25,24 +26,22 @@ import (
 // validated them again. Its methods may be called from any goroutine.
 type Local struct {
 	*Service
-	config   Config // with its defaults
-	guard    *auth.Guard
-	decoding sync.Mutex // held while a request of another node that is larger than decodedFreely is decoded
+	config Config // with its defaults
+	guard  *auth.Guard
+	memory *share.Pool
+	digest *digest.Log // of refused and failed calls
 }
 
 // NewLocal returns the Local of a gateway. Give the same one to fleet.New and to NewInFleet. A gateway that runs alone
 // needs only New.
 func NewLocal(g Gateway, c Config) *Local {
 	c = c.withDefaults()
-	l := &Local{Service: newService(g, c.DrainTimeout), config: c}
-	l.guard = auth.NewGuard(&l.config.Auth, auth.NewAccessTable(services()), c.CallsPerIdentity, c.Logger)
+	l := &Local{Service: newService(g, c.DrainTimeout), config: c, digest: digest.New(c.Logger),
+		memory: share.New(c.MemoryBudget, c.MemoryBudget/adminPart)}
+	l.guard = auth.NewGuard(&l.config.Auth, auth.NewAccessTable(services()), c.CallsPerIdentity, l.memory, l.digest)
 	l.denials, l.most = l.guard.Denials, c.StreamsPerIdentity
 	return l
 }
-
-// decodedFreely is the size in bytes up to which requests of other nodes are decoded concurrently. A larger request may
-// grow to many times its size before it is found to be out of bounds, so larger ones are decoded one at a time.
-const decodedFreely = 64 << 10
 
 // Caller returns the caller of a call that came to this node's control plane.
 func (l *Local) Caller(ctx context.Context) event.Actor { return auth.Actor(ctx) }
@@ -51,7 +50,7 @@ func (l *Local) Caller(ctx context.Context) event.Actor { return auth.Actor(ctx)
 func (l *Local) Status(err error) error { return toStatus(err) }
 
 // Panicked logs a panic of a method of Service, and returns the gRPC status that the control plane would answer with.
-func (l *Local) Panicked(reason any) error { return toStatus(panicked(l.config.Logger, reason)) }
+func (l *Local) Panicked(reason any) error { return toStatus(l.panicked(reason)) }
 
 // Record publishes a CONTROL event about the work of other nodes for a caller of this one, and logs it as the gateway
 // logs its own. The event log keeps d, and shortens its IDs and Reason.
@@ -134,18 +133,11 @@ func knownTypes(types []pb.EventType) []pb.EventType {
 
 // decode decodes a request of another node, within the size that a request of this node's callers may have.
 func (l *Local) decode(body []byte, request proto.Message) error {
-	switch {
-	case len(body) > maxReceive:
+	if len(body) > maxReceive {
 		return &contract.BoundsError{Field: "request", Text: fmt.Sprintf("it has %d bytes; expected at most %d", len(body),
 			maxReceive)}
-	case len(body) > decodedFreely:
-		l.decoding.Lock()
-		defer l.decoding.Unlock()
 	}
-	if err := proto.Unmarshal(body, request); err != nil {
-		return &contract.BoundsError{Field: "request", Text: "it cannot be decoded: " + err.Error()}
-	}
-	return nil
+	return unmarshal(body, request)
 }
 
 // recover turns a panic into an error.
@@ -167,7 +159,7 @@ func (l *Local) admitting(caller event.Actor, maxRole pb.Role) grpc.UnaryServerI
 		if err := l.guard.AuthorizeMessage(ctx, info.FullMethod, request); err != nil {
 			return nil, err
 		}
-		if err := validateRequestID(ctx); err != nil {
+		if err := checkRequestID(ctx); err != nil {
 			return nil, err
 		}
 		if ctx, err = withMeaning(ctx, request); err != nil {

@@ -18,13 +18,24 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	"github.com/sockgate/sockgate/gateway/internal/digest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
 	// maxReceive is the most bytes of a request. The largest valid one, a Send, has a little over 1 MiB. The rest is room
 	// to refuse a slightly larger one with a helpful error.
-	maxReceive = 4 << 20
+	maxReceive = 5 << 18
+	// streamWindow is how much of a message gRPC accepts before the call has room for it; it grows no further by itself.
+	streamWindow = 64 << 10
+	// connectionWindow is how many bytes may be on their way on a connection of a client.
+	connectionWindow = 1 << 20
+	// readBuffer is the size of a connection's buffer for reading, which it has also while it is idle.
+	readBuffer = 8 << 10
+	// adminPart is the part of the memory for calls that only administrators get: one of so many.
+	adminPart = 8
+	// defaultMemoryBudget is the default of Config.MemoryBudget.
+	defaultMemoryBudget = 64 << 20
 	// maxStreams is the most calls under way on one HTTP/2 connection of a client.
 	maxStreams = 1000
 	// minPing is the shortest time that a client may leave between two pings.
@@ -48,10 +59,15 @@ const (
 type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
-	// MaxConnections is the most connections of clients. When the control plane is full, the oldest connection without a
-	// proven identity is closed to admit the new one; if all have one, the new one is refused. Connections of one identity
-	// beyond a quarter of MaxConnections count as not proven. Default 1,000.
+	// MaxConnections is the most connections of clients. When the control plane is full, a connection is closed to admit
+	// the new one: the oldest idle one, or else the oldest, of the identity that has the most. An eighth is kept for
+	// connections without a proven identity, and an eighth for each administrator. Default 1,000.
 	MaxConnections int
+	// MemoryBudget is the most bytes that calls hold together: requests under way, and answers that clients have not read.
+	// Callers share it by max-min fairness, and an eighth is kept for administrators. A call without room waits for up to
+	// 10 s, and then fails with RESOURCE_EXHAUSTED. When a caller needs its share, the connection of another that holds
+	// more than its own is closed. Default 64 MiB.
+	MemoryBudget int64
 	// Logger gets failed and denied calls, and at level debug all calls. Default: none.
 	Logger hclog.Logger
 	// TLS secures the connections that Serve accepts, except on a unix socket. It decides whether client certificates are
@@ -78,6 +94,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
+	c.MemoryBudget = cmp.Or(c.MemoryBudget, defaultMemoryBudget)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
 	c.MaxConnections = cmp.Or(c.MaxConnections, defaultConnections)
 	c.MaxConnectionAge = cmp.Or(c.MaxConnectionAge, defaultAge)
@@ -96,6 +113,7 @@ type Server struct {
 	stop     context.CancelFunc
 	config   Config
 	guard    *auth.Guard
+	digest   *digest.Log
 
 	mu       sync.Mutex
 	listener *auth.Listener // the listener of Serve
@@ -116,14 +134,17 @@ func NewInFleet(local *Local, answers pb.GatewayServiceServer) *Server {
 
 func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) *Server {
 	c := local.config
-	s := &Server{health: health.NewServer(), config: c, guard: local.guard}
+	s := &Server{health: health.NewServer(), config: c, guard: local.guard, digest: local.digest}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	options := append(interceptors(c.Logger, s.guard, scope),
+	options := append(interceptors(local),
 		grpc.Creds(auth.NewGreeter(&c.Auth, c.TLS)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(greetTimeout),
 		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.MaxHeaderListSize(maxHeader),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.ReadBufferSize(readBuffer),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout,
@@ -131,22 +152,22 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 			MaxConnectionAgeGrace: c.MaxConnectionAgeGrace}),
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
-	register(s.grpc, answers, s.health)
+	register(registrar{s.grpc, scope}, answers, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	return s
 }
 
-func register(s *grpc.Server, answers pb.GatewayServiceServer, h healthpb.HealthServer) {
-	pb.RegisterGatewayServiceServer(s, answers)
-	healthpb.RegisterHealthServer(s, h)
-	reflection.Register(s)
+func register(r registrar, answers pb.GatewayServiceServer, h healthpb.HealthServer) {
+	pb.RegisterGatewayServiceServer(r, answers)
+	healthpb.RegisterHealthServer(r, h)
+	reflection.Register(r)
 }
 
 // services describes the services that every control plane has.
 func services() map[string]grpc.ServiceInfo {
 	never := grpc.NewServer() // it only describes its services
 	defer never.Stop()
-	register(never, pb.UnimplementedGatewayServiceServer{}, health.NewServer())
+	register(registrar{never, nil}, pb.UnimplementedGatewayServiceServer{}, health.NewServer())
 	return never.GetServiceInfo()
 }
 
@@ -162,7 +183,7 @@ func (s *Server) Serve(l net.Listener) error {
 	var reporting sync.WaitGroup
 	defer reporting.Wait()
 	defer cancel()
-	reporting.Go(func() { s.guard.Denials.Report(ctx) })
+	reporting.Go(func() { s.digest.Report(ctx) })
 	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop came first
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -15,6 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -29,7 +29,7 @@ type Service struct {
 	drain   time.Duration // grace period of a Shutdown that names none
 	denials *auth.Denials // nil: no caller is denied anything
 	most    int           // event streams of one identity
-	streams atomic.Int64  // event streams open now
+	streams *share.Pool   // of places for event streams
 	feeds   feed.Feeds
 	rows    sync.Pool // of *[]server.Connection: memory for the rows of a page
 }
@@ -37,7 +37,8 @@ type Service struct {
 // newService returns the service of a gateway. drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
-		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
+		streams: share.New(maxEventStreams, maxEventStreams/adminPart),
+		rows:    sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 
 // compile returns the matcher of a filter. An empty filter gives nil, which selects all connections.

@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
 
 	"github.com/sockgate/sockgate/gateway/auth"
@@ -22,7 +21,7 @@ import (
 )
 
 const (
-	// maxEventStreams is the most event streams at once. Each holds about 64 KiB while it catches up, or in its feed.
+	// maxEventStreams is the most event streams at once. Callers share it, and the last part is kept for administrators.
 	maxEventStreams = 1000
 	// defaultIdentityStreams is the default of Config.StreamsPerIdentity.
 	defaultIdentityStreams = 100
@@ -34,15 +33,20 @@ type tooManyStreamsError struct{ text string }
 // Error says which bound was reached and what to do.
 func (e *tooManyStreamsError) Error() string { return e.text }
 
-var errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let " +
-	"one program hand the events on"}
+var (
+	errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let one program " +
+		"hand the events on"}
+	errStreamGaveWay = &tooManyStreamsError{"this event stream was ended to make room: callers have 1000 open, which is " +
+		"the most, and this one's identity more than its share; go on after the last cursor, with fewer streams"}
+)
 
 // eventStream is one StreamEvents call, in the call's own goroutine. Until it has caught up with the log it reads the
 // log by its own subscription. Then it follows the feed of its selection, which encodes each batch once for all
 // streams. A slow caller slows no other: it falls behind the feed, reads the log by itself, and gets a GAP when the
 // log's ring has overtaken it.
 type eventStream struct {
-	server    pb.GatewayService_StreamEventsServer
+	ctx       context.Context
+	server    grpc.ServerStream
 	feeds     *feed.Feeds
 	selection feed.Selection
 	sub       *event.Subscription // positioned after the last event that was sent, also while a feed is followed
@@ -51,11 +55,19 @@ type eventStream struct {
 
 // StreamEvents follows events until the caller cancels or the log is closed.
 func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayService_StreamEventsServer) error {
-	leave, err := s.enterStream(stream.Context())
+	ctx, leave, err := s.enterStream(stream.Context())
 	if err != nil {
 		return err
 	}
 	defer leave()
+	err = s.streamEvents(ctx, r, stream)
+	if cause := (*tooManyStreamsError)(nil); errors.As(context.Cause(ctx), &cause) {
+		return cause
+	}
+	return err
+}
+
+func (s *Service) streamEvents(ctx context.Context, r *pb.StreamEventsRequest, stream grpc.ServerStream) error {
 	match, err := compile(r.GetFilter())
 	if err != nil {
 		return err
@@ -78,6 +90,7 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 	defer sub.Close()
 	events := wire.NewEventEncoder(start.Origin)
 	e := &eventStream{
+		ctx:       ctx,
 		server:    stream,
 		feeds:     &s.feeds,
 		selection: feed.Selection{Types: request.Types, Filter: r.GetFilter(), MaxData: request.MaxData},
@@ -117,29 +130,31 @@ func startOf(r *pb.StreamEventsRequest, now event.Cursor) (string, error) {
 	return own.String(), nil
 }
 
-// enterStream counts an event stream until leave is called. The error is a *tooManyStreamsError if its caller, or the
-// gateway, has the most streams that it may have.
-func (s *Service) enterStream(ctx context.Context) (leave func(), err error) {
+// enterStream counts an event stream until leave is called. The context that it returns ends with errStreamGaveWay as
+// its cause when others need the stream's place. The error is a *tooManyStreamsError if the caller, or the gateway, has
+// the most streams that it may have.
+func (s *Service) enterStream(ctx context.Context) (_ context.Context, leave func(), err error) {
 	of := &auth.Usage{} // of a caller without a grant, which shares its usage with no other
 	if g := auth.GrantOf(ctx); g != nil {
 		of = g.Usage
 	}
-	leave = func() {
+	if of.Streams.Add(1) > int64(s.most) {
 		of.Streams.Add(-1)
-		s.streams.Add(-1)
+		return nil, nil, &tooManyStreamsError{fmt.Sprintf("%d event streams of %.200q are open, which is the most of one "+
+			"identity; end some, or let one program hand the events on", s.most, auth.CallerOf(ctx).Identity)}
 	}
-	mine, all := of.Streams.Add(1), s.streams.Add(1)
-	switch {
-	case all > maxEventStreams:
-		leave()
-		return nil, errTooManyStreams
-	case mine > int64(s.most):
-		leave()
-		return nil, &tooManyStreamsError{fmt.Sprintf("%d event streams of %.200q are open, which is the most of one "+
-			"identity; end some, or let one "+
-			"program hand the events on", s.most, auth.CallerOf(ctx).Identity)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	place, err := s.streams.Take(auth.PartyOf(ctx), 1, func() { cancel(errStreamGaveWay) })
+	if err != nil {
+		of.Streams.Add(-1)
+		cancel(nil)
+		return nil, nil, errTooManyStreams
 	}
-	return leave, nil
+	return ctx, func() {
+		place.Release()
+		cancel(nil)
+		of.Streams.Add(-1)
+	}, nil
 }
 
 // snapshot sends a PRESENT for each connection that was connected before start, then SNAPSHOT_COMPLETE.
@@ -148,7 +163,7 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 		ConnectedBy: start.Sequence}
 	var total uint64
 	for {
-		page, err := g.List(e.server.Context(), request)
+		page, err := g.List(e.ctx, request)
 		if err != nil {
 			return err
 		}
@@ -226,7 +241,7 @@ func (e *eventStream) share(feed *feed.Feed) error {
 		}
 	}
 	for {
-		b, err := f.Take(e.server.Context())
+		b, err := f.Take(e.ctx)
 		if err != nil {
 			return err
 		}
@@ -269,22 +284,4 @@ func (e *eventStream) encode(events []event.Event, from event.Position) error {
 func (e *eventStream) send(b mem.Buffer) error {
 	defer b.Free()
 	return e.server.SendMsg(&encodedResponse{b})
-}
-
-// encodedResponse is an encoded message of a stream. The caller of SendMsg keeps its own reference.
-type encodedResponse struct{ buffer mem.Buffer }
-
-// codec is gRPC's own codec, which here also takes messages that are encoded already, so that the same bytes can go to
-// many streams.
-type codec struct{ encoding.CodecV2 }
-
-func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
-
-// Marshal returns the wire format of a message.
-func (c codec) Marshal(m any) (mem.BufferSlice, error) {
-	if e, ok := m.(*encodedResponse); ok {
-		e.buffer.Ref()
-		return mem.BufferSlice{e.buffer}, nil
-	}
-	return c.CodecV2.Marshal(m)
 }

@@ -92,7 +92,7 @@ func TestFeedIsAhead(t *testing.T) {
 	fast.reach(publish(l, 10))
 
 	late := &caller{t: t, ctx: fast.ctx, sent: make(chan delivery), returned: make(chan error, 1), next: 1}
-	e := &eventStream{server: late, feeds: &s.feeds, sub: sub,
+	e := &eventStream{ctx: t.Context(), server: late, feeds: &s.feeds, sub: sub,
 		encoder: feed.BatchEncoder{Events: wire.NewEventEncoder(feedOrigin), Pool: &s.feeds.Buffers}}
 	feed := s.feeds.Enter(e.selection, sub, e.encoder.Events)
 	go func() {

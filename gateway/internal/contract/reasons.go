@@ -28,6 +28,7 @@ const (
 	ReasonNoRole              = "NO_ROLE"
 	ReasonRoleUndeclared      = "ROLE_UNDECLARED"
 	ReasonTooManyCalls        = "TOO_MANY_CALLS"
+	ReasonOverBudget          = "OVER_BUDGET"
 	ReasonTooManyBans         = "TOO_MANY_BANS"
 	ReasonBanNotFound         = "BAN_NOT_FOUND"
 	ReasonInvalidTarget       = "INVALID_TARGET"

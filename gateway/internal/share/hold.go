@@ -52,7 +52,7 @@ func (h *Hold) Grow(n int64) error {
 	})
 }
 
-// Split moves n of a hold to a new one of the same party, with a revoke of its own. Of a hold that was revoked it returns
+// Split moves n of a hold to a new one of the same party, with a revoke of its own. Of a revoked hold it returns
 // another such.
 func (h *Hold) Split(n int64, revoke func()) *Hold {
 	p := h.pool

@@ -1,0 +1,80 @@
+package control
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// registrar registers services in which every call is a stream to gRPC; on the wire there is no difference. gRPC runs
+// unary interceptors only once it has received the request. The request of a stream waits until the interceptors have
+// found room for it. It validates requests, and refuses those whose nodes cannot be asked.
+type registrar struct {
+	*grpc.Server
+	scope scopeCheck
+}
+
+// RegisterService registers a service.
+func (r registrar) RegisterService(d *grpc.ServiceDesc, service any) {
+	s := *d
+	s.Methods, s.Streams = nil, nil
+	for _, m := range d.Methods { // ServerStreams, because gRPC runs no interceptors without it
+		s.Streams = append(s.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: r.answer(m), ServerStreams: true})
+	}
+	for _, m := range d.Streams {
+		m.Handler = r.validating(m.Handler)
+		s.Streams = append(s.Streams, m)
+	}
+	r.Server.RegisterService(&s, service)
+}
+
+// answer returns the handler of a unary method: it receives the request, validates it, and sends the answer.
+func (r registrar) answer(m grpc.MethodDesc) grpc.StreamHandler {
+	return func(service any, stream grpc.ServerStream) error {
+		response, err := m.Handler(service, stream.Context(), stream.RecvMsg, r.scope.unary)
+		if err != nil {
+			return err
+		}
+		return stream.SendMsg(response)
+	}
+}
+
+// validating returns a handler whose stream validates what it receives.
+func (r registrar) validating(handler grpc.StreamHandler) grpc.StreamHandler {
+	return func(service any, stream grpc.ServerStream) error {
+		return handler(service, validatedStream{stream, r.scope})
+	}
+}
+
+// errUnchecked refuses a unary method that was registered without a registrar, because it would pass no interceptor.
+var errUnchecked = errors.New("the gateway has registered this method without its checks")
+
+func refuseUnary(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
+	return nil, toStatus(errUnchecked)
+}
+
+const (
+	// rowBytes is room for a usual row of a page. A page of larger ones is charged when it is sent.
+	rowBytes = 1 << 10
+	// smallAnswer is room for an answer of any other kind.
+	smallAnswer = 64 << 10
+)
+
+// answerBytes is the room in bytes that a request's answer needs before it is made.
+func answerBytes(request any) int64 {
+	switch r := request.(type) {
+	case *pb.ListConnectionsRequest:
+		return smallAnswer + int64(contract.PageSize(r.GetPageSize()))*rowBytes
+	case *pb.ListBansRequest:
+		return smallAnswer + int64(contract.PageSize(r.GetPageSize()))*rowBytes
+	case *pb.KickRequest:
+		return smallAnswer + int64(len(r.GetConnectionIds()))*contract.MaxIDLength
+	case *pb.SetLabelsRequest:
+		return smallAnswer + int64(len(r.GetConnectionIds()))*contract.MaxIDLength
+	}
+	return smallAnswer
+}
