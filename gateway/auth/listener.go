@@ -2,11 +2,14 @@ package auth
 
 import (
 	"container/list"
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/sockgate/sockgate/gateway/internal/share"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -18,6 +21,7 @@ type Listener struct {
 	net.Listener
 	limit   int
 	refused func() // called for each connection that is closed because of the limit
+	turns   *turn.Turns
 
 	mu     sync.Mutex
 	conns  map[*boundedConn]struct{}
@@ -32,6 +36,7 @@ type boundedConn struct {
 	spoke    atomic.Bool // the client has sent a byte
 	trusted  atomic.Bool // it has an identity's place
 	debts    debts
+	work     *turn.Work // what its bytes make the gateway do
 
 	// The listener's mu guards the rest.
 	calls  int // under way
@@ -53,6 +58,7 @@ func (c *boundedConn) trust(caller *Caller) {
 	if c.tenant != nil {
 		l.places.settle(c, tenantKey{name: usageKey(caller)}, isAdmin(caller))
 	}
+	c.work.Become(partyOf(caller))
 }
 
 // isAdmin reports whether a caller may use what is reserved for administrators. A caller on loopback without a proof may
@@ -74,20 +80,27 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Read notes that the client has spoken.
+// readAtOnce is the most bytes that are read in one turn. They may be a hundred frames.
+const readAtOnce = 4 << 10
+
+// Read reads in a turn of the client, which lasts until the next Read: TLS and gRPC handle what was read in the same
+// goroutine. It notes that the client has spoken.
 func (c *boundedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 && !c.spoke.Load() {
+	c.work.End()
+	n, err := c.Conn.Read(p[:min(len(p), readAtOnce)])
+	if n > 0 {
 		c.spoke.Store(true)
+		c.work.Begin()
 	}
 	return n, err
 }
 
 // NewListener returns a listener of at most limit connections, which must be at least 1. An eighth of them is kept for
 // connections without a proof, and an eighth for each administrator. It owns l. It calls refused, in the goroutine of
-// Accept, for each connection that it closes because it is full. refused must not block.
-func NewListener(l net.Listener, limit int, refused func()) *Listener {
-	return &Listener{Listener: l, limit: limit, refused: refused, conns: make(map[*boundedConn]struct{}),
+// Accept, for each connection that it closes because it is full. refused must not block. What clients send is handled in
+// turns.
+func NewListener(l net.Listener, limit int, turns *turn.Turns, refused func()) *Listener {
+	return &Listener{Listener: l, limit: limit, refused: refused, turns: turns, conns: make(map[*boundedConn]struct{}),
 		places: places{floor: max(1, limit/8), tenants: make(map[tenantKey]*tenant)}}
 }
 
@@ -125,9 +138,11 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 		l.remove(over)
 		evicted = over
 	}
-	c := &boundedConn{Conn: conn, listener: l}
+	network := networkOf(conn.RemoteAddr())
+	c := &boundedConn{Conn: conn, listener: l, work: l.turns.Work(context.Background(),
+		share.Party{Key: "network " + network})}
 	l.conns[c] = struct{}{}
-	l.places.settle(c, tenantKey{name: networkOf(conn.RemoteAddr()), stranger: true}, false)
+	l.places.settle(c, tenantKey{name: network, stranger: true}, false)
 	return c, evicted
 }
 
@@ -157,7 +172,9 @@ func (c *boundedConn) Close() error {
 	c.listener.remove(c)
 	c.listener.mu.Unlock()
 	c.debts.release()
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.work.End()
+	return err
 }
 
 // CloseSilent makes Accept close every new connection, and closes the connections whose client has not sent a byte.

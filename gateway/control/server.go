@@ -19,6 +19,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/digest"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -114,6 +115,7 @@ type Server struct {
 	config   Config
 	guard    *auth.Guard
 	digest   *digest.Log
+	turns    *turn.Turns
 
 	mu       sync.Mutex
 	listener *auth.Listener // the listener of Serve
@@ -134,7 +136,8 @@ func NewInFleet(local *Local, answers pb.GatewayServiceServer) *Server {
 
 func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) *Server {
 	c := local.config
-	s := &Server{health: health.NewServer(), config: c, guard: local.guard, digest: local.digest}
+	s := &Server{health: health.NewServer(), config: c, guard: local.guard, digest: local.digest,
+		turns: local.turns}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	options := append(interceptors(local),
 		grpc.Creds(auth.NewGreeter(&c.Auth, c.TLS)),
@@ -175,7 +178,7 @@ func services() map[string]grpc.ServiceInfo {
 // accepting.
 func (s *Server) Serve(l net.Listener) error {
 	full := rate.Sometimes{Interval: time.Second}
-	bounded := auth.NewListener(l, s.config.MaxConnections, func() { full.Do(s.warnFull) })
+	bounded := auth.NewListener(l, s.config.MaxConnections, s.turns, func() { full.Do(s.warnFull) })
 	s.mu.Lock()
 	s.listener = bounded
 	s.mu.Unlock()
@@ -184,6 +187,7 @@ func (s *Server) Serve(l net.Listener) error {
 	defer reporting.Wait()
 	defer cancel()
 	reporting.Go(func() { s.digest.Report(ctx) })
+	reporting.Go(func() { s.turns.Watch(ctx) })
 	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop came first
 		return err
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -12,9 +13,9 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/control/internal/feed"
-	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/internal/share"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -30,27 +31,20 @@ type Service struct {
 	denials *auth.Denials // nil: no caller is denied anything
 	most    int           // event streams of one identity
 	streams *share.Pool   // of places for event streams
+	turns   *turn.Turns
 	feeds   feed.Feeds
 	rows    sync.Pool // of *[]server.Connection: memory for the rows of a page
 }
 
+// turnSlots is how many turns of callers' work may be under way at once: one for every two processors, so that the
+// others are left for the data plane.
+func turnSlots() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 // newService returns the service of a gateway. drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
-		streams: share.New(maxEventStreams, maxEventStreams/adminPart),
-		rows:    sync.Pool{New: func() any { return new([]server.Connection) }}}
-}
-
-// compile returns the matcher of a filter. An empty filter gives nil, which selects all connections.
-func compile(expr string) (server.Matcher, error) {
-	if expr == "" {
-		return nil, nil
-	}
-	f, err := filter.Compile(expr)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+		streams: share.New(maxEventStreams, maxEventStreams/adminPart), turns: turn.New(turnSlots()),
+		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 
 // ListConnections returns one page of connections.
@@ -60,7 +54,9 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	if err != nil {
 		return nil, err
 	}
-	match, err := compile(r.GetFilter())
+	work := s.work(ctx)
+	defer work.End()
+	match, err := compile(work, r.GetFilter())
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +67,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 		return nil, err
 	}
 	defer s.reuse(memory, page.Connections)
+	work.Begin()
 	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
 	if n := wire.SetRows(response, page.Connections); n < len(page.Connections) {
 		page.Next = page.Connections[n-1].Seq
@@ -99,7 +96,9 @@ func listState(s pb.ListState) server.ListState {
 // CountConnections counts connections, in total and by group.
 func (s *Service) CountConnections(ctx context.Context, r *pb.CountConnectionsRequest) (*pb.CountConnectionsResponse,
 	error) {
-	match, err := compile(r.GetFilter())
+	work := s.work(ctx)
+	defer work.End()
+	match, err := compile(work, r.GetFilter())
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +152,9 @@ func (s *Service) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendResponse
 
 // Broadcast sends to many connections.
 func (s *Service) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.BroadcastResponse, error) {
-	match, err := compile(r.GetFilter())
+	work := s.work(ctx)
+	defer work.End()
+	match, err := compile(work, r.GetFilter())
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,9 @@ func targeted(ids []string, match server.Matcher) server.Targets {
 
 // Kick ends connections.
 func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, error) {
-	match, err := compile(r.GetFilter())
+	work := s.work(ctx)
+	defer work.End()
+	match, err := compile(work, r.GetFilter())
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +200,9 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 
 // SetLabels changes labels.
 func (s *Service) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLabelsResponse, error) {
-	match, err := compile(r.GetFilter())
+	work := s.work(ctx)
+	defer work.End()
+	match, err := compile(work, r.GetFilter())
 	if err != nil {
 		return nil, err
 	}

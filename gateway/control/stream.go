@@ -15,6 +15,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/control/internal/feed"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -47,6 +48,7 @@ var (
 type eventStream struct {
 	ctx       context.Context
 	server    grpc.ServerStream
+	work      *turn.Work
 	feeds     *feed.Feeds
 	selection feed.Selection
 	sub       *event.Subscription // positioned after the last event that was sent, also while a feed is followed
@@ -68,7 +70,9 @@ func (s *Service) StreamEvents(r *pb.StreamEventsRequest, stream pb.GatewayServi
 }
 
 func (s *Service) streamEvents(ctx context.Context, r *pb.StreamEventsRequest, stream grpc.ServerStream) error {
-	match, err := compile(r.GetFilter())
+	work := s.work(ctx)
+	defer work.End()
+	match, err := compile(work, r.GetFilter())
 	if err != nil {
 		return err
 	}
@@ -92,6 +96,7 @@ func (s *Service) streamEvents(ctx context.Context, r *pb.StreamEventsRequest, s
 	e := &eventStream{
 		ctx:       ctx,
 		server:    stream,
+		work:      work,
 		feeds:     &s.feeds,
 		selection: feed.Selection{Types: request.Types, Filter: r.GetFilter(), MaxData: request.MaxData},
 		sub:       sub,
@@ -187,9 +192,11 @@ func (e *eventStream) sendPresent(connections []server.Connection, start event.C
 	}
 	var b []byte
 	for i := range connections {
+		e.work.Step()
 		b = e.encoder.Events.AppendEvent(b, &event.Event{Type: event.Present, Sequence: start.Sequence, Time: time.Now(),
 			Conn: connections[i]})
 	}
+	e.work.End()
 	return e.send(mem.SliceBuffer(b))
 }
 
@@ -198,7 +205,7 @@ func (e *eventStream) follow() error {
 	if err := e.catchUp(); err != nil {
 		return err
 	}
-	followed := e.feeds.Enter(e.selection, e.sub, e.encoder.Events)
+	followed := e.feeds.Enter(e.selection, e.sub, e.encoder.Events, e.work)
 	defer e.feeds.Leave(e.selection, followed)
 	for {
 		err := e.share(followed)
@@ -272,7 +279,9 @@ func (e *eventStream) pass(b *feed.Batch) error {
 // encode sends events that the stream's own subscription has delivered since a position. Without events it sends a
 // heartbeat.
 func (e *eventStream) encode(events []event.Event, from event.Position) error {
-	for _, b := range e.encoder.Encode(events, from, e.sub) {
+	batches := e.encoder.Encode(events, from, e.sub)
+	e.work.End()
+	for _, b := range batches {
 		if err := e.send(b.Buffer); err != nil {
 			return err
 		}

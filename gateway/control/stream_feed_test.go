@@ -94,7 +94,7 @@ func TestFeedIsAhead(t *testing.T) {
 	late := &caller{t: t, ctx: fast.ctx, sent: make(chan delivery), returned: make(chan error, 1), next: 1}
 	e := &eventStream{ctx: t.Context(), server: late, feeds: &s.feeds, sub: sub,
 		encoder: feed.BatchEncoder{Events: wire.NewEventEncoder(feedOrigin), Pool: &s.feeds.Buffers}}
-	feed := s.feeds.Enter(e.selection, sub, e.encoder.Events)
+	feed := s.feeds.Enter(e.selection, sub, e.encoder.Events, nil)
 	go func() {
 		late.returned <- e.share(feed)
 		s.feeds.Leave(e.selection, feed)

@@ -31,8 +31,8 @@ const (
 	ReasonQueueBudget      = event.ReasonQueueBudget
 )
 
-// Matcher selects connections, for example a compiled filter of package filter. Several goroutines may call it at once.
-// It must not block, and must not keep the Connection.
+// Matcher selects connections, for example a compiled filter of package filter. Several goroutines may call it at once,
+// without a lock. It may pause the walk that it is part of, and must not keep the Connection.
 type Matcher interface {
 	// MatchAt reports whether the connection is selected at a moment: now, or the time of the event that info belongs to.
 	MatchAt(info *Connection, at time.Time) bool

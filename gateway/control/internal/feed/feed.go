@@ -13,6 +13,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 )
 
@@ -76,6 +77,7 @@ type Feed struct {
 	feeds   *Feeds
 	sub     *event.Subscription // used by the feed's goroutine alone, like the encoder
 	encoder BatchEncoder
+	work    *turn.Work
 	wanted  chan struct{} // capacity 1; filled by a follower that waits for the next batch
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the goroutine has ended
@@ -92,8 +94,9 @@ type Feed struct {
 }
 
 // Enter returns the feed of a selection. If no stream follows it yet, it makes the feed, which begins at sub's
-// position. The caller has caught up with the log by sub and keeps sub. It must call Leave.
-func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventEncoder) *Feed {
+// position, and does its work in turns of work, which may be nil. The caller has caught up with the log by sub and keeps
+// sub. It must call Leave.
+func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventEncoder, work *turn.Work) *Feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.open == nil {
@@ -101,18 +104,19 @@ func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventE
 	}
 	feed := f.open[s]
 	if feed == nil {
-		feed = f.start(sub.Fork(), encoder)
+		feed = f.start(sub.Fork(), encoder, work)
 		f.open[s] = feed
 	}
 	feed.streams++
 	return feed
 }
 
-func (f *Feeds) start(sub *event.Subscription, encoder *wire.EventEncoder) *Feed {
+func (f *Feeds) start(sub *event.Subscription, encoder *wire.EventEncoder, work *turn.Work) *Feed {
 	ctx, cancel := context.WithCancel(context.Background())
 	feed := &Feed{
 		feeds:   f,
 		sub:     sub,
+		work:    work,
 		encoder: BatchEncoder{Events: encoder, Pool: &f.Buffers},
 		wanted:  make(chan struct{}, 1),
 		cancel:  cancel,
@@ -160,6 +164,7 @@ func (f *Feed) run(ctx context.Context) {
 		for _, b := range f.encoder.Encode(events, from, f.sub) {
 			f.publish(b)
 		}
+		f.work.End()
 	}
 }
 

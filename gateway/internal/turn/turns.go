@@ -1,0 +1,190 @@
+// Package turn paces work that must not keep other work of the process late: callers' work on the control plane beside
+// the sockets of the data plane.
+//
+// Work is done in turns of about a tenth of a millisecond. Only few turns are under way at once, so that a processor is
+// left for the data plane. The next turn goes to the identity that has used the least processor time (start-time fair
+// queueing: Goyal, Vin and Cheng, 1996). After a turn the scheduler rests for a multiple of it, which grows while the
+// process is late: while goroutines that could run have to wait.
+package turn
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/share"
+)
+
+const (
+	// slice is how long a turn lasts while others wait.
+	slice = 100 * time.Microsecond
+	// lease is how long a turn may last before it no longer counts: its work is then taken to be waiting for something.
+	lease = 2 * time.Millisecond
+	// adminWeight is how many times the processor time of another identity an administrator may use.
+	adminWeight = 4
+	// credit is how much less time than the others an identity that comes anew counts as having used.
+	credit = 10 * time.Millisecond
+)
+
+// Turns gives out turns. Its methods may be called from any goroutine.
+type Turns struct {
+	slots int
+	late  lateness
+
+	mu      sync.Mutex
+	users   map[share.Party]*user
+	running map[*Work]struct{}
+	queue   queue
+	rested  time.Time // when the rest after the last turn ends
+	floor   time.Duration
+}
+
+// user is what one identity has used. The Turns' mu guards it.
+type user struct {
+	used  time.Duration // weighted, never less than what others had used when it came
+	works int           // running or queued
+	total time.Duration // without weight, since the Turns were made
+}
+
+// New returns Turns that let at most so many turns be under way at once.
+func New(slots int) *Turns {
+	return &Turns{slots: slots, late: newLateness(), users: make(map[share.Party]*user),
+		running: make(map[*Work]struct{})}
+}
+
+// begin waits for a turn of w. It returns without one when ctx ends.
+func (t *Turns) begin(ctx context.Context, w *Work) {
+	t.late.wake()
+	t.mu.Lock()
+	if w.running || w.place >= 0 {
+		t.mu.Unlock()
+		return
+	}
+	u := t.user(w.party)
+	u.works++
+	w.user, w.granted = u, make(chan struct{})
+	heap.Push(&t.queue, w)
+	t.dispatch(time.Now())
+	granted := w.granted
+	t.mu.Unlock()
+	t.await(ctx, w, granted)
+}
+
+// await waits until a turn is granted. It looks by itself whether a lease or a rest has ended.
+func (t *Turns) await(ctx context.Context, w *Work, granted <-chan struct{}) {
+	select {
+	case <-granted:
+		return
+	default:
+	}
+	look := time.NewTicker(lease / 4)
+	defer look.Stop()
+	for {
+		select {
+		case <-granted:
+			return
+		case <-look.C:
+			t.mu.Lock()
+			t.dispatch(time.Now())
+			t.mu.Unlock()
+		case <-ctx.Done():
+			t.withdraw(w)
+			return
+		}
+	}
+}
+
+// withdraw takes w out of the queue, if it has no turn yet.
+func (t *Turns) withdraw(w *Work) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.place >= 0 {
+		heap.Remove(&t.queue, w.place)
+		t.leave(w)
+	}
+}
+
+// end ends the turn of w, if it has one.
+func (t *Turns) end(w *Work) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.running {
+		now := time.Now()
+		t.stop(w, now)
+		t.dispatch(now)
+	}
+}
+
+// stop charges the turn of w to its user. The caller holds mu.
+func (t *Turns) stop(w *Work, now time.Time) {
+	spent := min(now.Sub(w.since), lease) + w.extra
+	w.extra = 0
+	w.user.total += spent
+	if w.party.Reserve {
+		w.user.used += spent / adminWeight
+	} else {
+		w.user.used += spent
+	}
+	rest := time.Duration(float64(spent) * t.late.factor())
+	if ends := now.Add(min(rest, maxRest)); ends.After(t.rested) {
+		t.rested = ends
+	}
+	w.running = false
+	delete(t.running, w)
+	t.leave(w)
+}
+
+// dispatch gives turns to the users that have used the least, as far as slots and rests allow. The caller holds mu.
+func (t *Turns) dispatch(now time.Time) {
+	for w := range t.running {
+		if now.Sub(w.since) > lease {
+			t.stop(w, now)
+		}
+	}
+	for len(t.running) < t.slots && len(t.queue) > 0 && !now.Before(t.rested) {
+		w := heap.Pop(&t.queue).(*Work)
+		t.floor = max(t.floor, w.user.used)
+		w.running, w.since = true, now
+		t.running[w] = struct{}{}
+		close(w.granted)
+	}
+}
+
+// user returns the user of a party. One that has no work counts as having used as much as the others, less its credit.
+// The caller holds mu.
+func (t *Turns) user(p share.Party) *user {
+	u := t.users[p]
+	if u == nil {
+		u = &user{}
+		t.users[p] = u
+	}
+	if u.works == 0 {
+		u.used = max(u.used, t.floor-credit)
+	}
+	return u
+}
+
+// leave notes that w neither runs nor waits. It forgets users beyond a number, so that many identities cost no memory.
+// The caller holds mu.
+func (t *Turns) leave(w *Work) {
+	w.user.works--
+	if w.user.works == 0 && len(t.users) > maxUsers {
+		delete(t.users, w.party)
+	}
+}
+
+// maxUsers is the most identities without work whose use is remembered.
+const maxUsers = 1024
+
+// Use returns the processor time that an identity has used in turns, and the factor by which turns are followed by rests
+// now. An identity that was forgotten counts as 0.
+func (t *Turns) Use() (byParty map[share.Party]time.Duration, rest float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	byParty = make(map[share.Party]time.Duration, len(t.users))
+	for p, u := range t.users {
+		byParty[p] = u.total
+	}
+	return byParty, t.late.factor()
+}

@@ -1,0 +1,97 @@
+package turn
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/share"
+)
+
+// Work is work of one identity that is done in turns. Goroutines that share a Work share its turns. A nil *Work is not
+// paced. Its methods may be called from any goroutine.
+type Work struct {
+	turns *Turns
+	ctx   context.Context
+	steps atomic.Uint32
+
+	// The mu of turns guards the rest.
+	party   share.Party
+	user    *user
+	since   time.Time     // when its turn began
+	extra   time.Duration // work elsewhere that counts for the turn
+	running bool
+	place   int // in the queue; -1: not there
+	granted chan struct{}
+}
+
+// Work returns a work of an identity. It has no turn yet. Begin stops waiting when ctx ends.
+func (t *Turns) Work(ctx context.Context, party share.Party) *Work {
+	return &Work{turns: t, ctx: ctx, party: party, place: -1}
+}
+
+// Begin waits for a turn, unless the work has one.
+func (w *Work) Begin() {
+	if w != nil {
+		w.turns.begin(w.ctx, w)
+	}
+}
+
+// End ends the turn. Without one it does nothing.
+func (w *Work) End() {
+	if w != nil {
+		w.turns.end(w)
+	}
+}
+
+// clockEvery is the number of steps between two looks at the clock.
+const clockEvery = 8
+
+// Step is called before each small step of the work, of some microseconds. It begins a turn if the work has none. When
+// the turn has lasted long enough it lets others have theirs.
+func (w *Work) Step() {
+	if w == nil || w.steps.Add(1)%clockEvery != 1 {
+		return
+	}
+	if w.over() {
+		w.End()
+		runtime.Gosched()
+	}
+	w.Begin()
+}
+
+// over reports whether the turn has lasted for a slice.
+func (w *Work) over() bool {
+	w.turns.mu.Lock()
+	defer w.turns.mu.Unlock()
+	return w.running && time.Since(w.since) >= slice
+}
+
+// Charge counts work that was done elsewhere as part of the next turn that ends.
+func (w *Work) Charge(d time.Duration) {
+	w.turns.mu.Lock()
+	defer w.turns.mu.Unlock()
+	w.extra += d
+}
+
+// Become gives the work to another identity, from its next turn on.
+func (w *Work) Become(party share.Party) {
+	w.End()
+	w.turns.mu.Lock()
+	defer w.turns.mu.Unlock()
+	if !w.running && w.place < 0 {
+		w.party = party
+	}
+}
+
+type workKey struct{}
+
+// With returns a context that carries a work.
+func With(ctx context.Context, w *Work) context.Context { return context.WithValue(ctx, workKey{}, w) }
+
+// Of returns the work of a context, or nil.
+func Of(ctx context.Context) *Work {
+	w, _ := ctx.Value(workKey{}).(*Work)
+	return w
+}
