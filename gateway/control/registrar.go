@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -58,8 +59,12 @@ func refuseUnary(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler)
 }
 
 const (
-	// rowBytes is room for a usual row of a page. A page of larger ones is charged when it is sent.
-	rowBytes = 1 << 10
+	// rowBytes is the most of a usual row with labels. Rows of a page have at most contract.MaxResponse in all.
+	rowBytes = 3 << 10
+	// banBytes is the most of a ban: a target and a reason of the greatest length, and its caller.
+	banBytes = 3 << 10
+	// outcomeBytes is the most of an outcome: an ID and a little more.
+	outcomeBytes = contract.MaxIDLength + 64
 	// smallAnswer is room for an answer of any other kind.
 	smallAnswer = 64 << 10
 )
@@ -68,13 +73,17 @@ const (
 func answerBytes(request any) int64 {
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
-		return smallAnswer + int64(contract.PageSize(r.GetPageSize()))*rowBytes
+		return smallAnswer + min(contract.MaxResponse, int64(contract.PageSize(r.GetPageSize()))*rowBytes)
 	case *pb.ListBansRequest:
-		return smallAnswer + int64(contract.PageSize(r.GetPageSize()))*rowBytes
+		return smallAnswer + min(contract.MaxResponse, int64(contract.PageSize(r.GetPageSize()))*banBytes)
+	case *pb.CountConnectionsRequest:
+		if r.GetBy() != "" {
+			return smallAnswer + server.MaxGroups*outcomeBytes
+		}
 	case *pb.KickRequest:
-		return smallAnswer + int64(len(r.GetConnectionIds()))*contract.MaxIDLength
+		return smallAnswer + int64(len(r.GetConnectionIds()))*outcomeBytes
 	case *pb.SetLabelsRequest:
-		return smallAnswer + int64(len(r.GetConnectionIds()))*contract.MaxIDLength
+		return smallAnswer + int64(len(r.GetConnectionIds()))*outcomeBytes
 	}
 	return smallAnswer
 }

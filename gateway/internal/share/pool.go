@@ -24,7 +24,7 @@ type Party struct {
 }
 
 // Patience is how long a hold may wait for its client before it gives way to others of the same identity.
-const Patience = time.Second
+const Patience = 3 * time.Second
 
 var (
 	// ErrShare says that a party holds its share already, and that none of it waits for its client.

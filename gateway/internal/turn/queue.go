@@ -1,13 +1,13 @@
 package turn
 
-// queue has the works that wait, as a heap by the time that their users have used.
+// queue has the works that wait, as a heap by their tags.
 type queue []*Work
 
 // Len returns the length.
 func (q queue) Len() int { return len(q) }
 
-// Less reports whether the user of i has used less than that of j.
-func (q queue) Less(i, j int) bool { return q[i].user.used < q[j].user.used }
+// Less reports whether the turn of i comes before that of j.
+func (q queue) Less(i, j int) bool { return q[i].tag < q[j].tag }
 
 // Swap exchanges two works.
 func (q queue) Swap(i, j int) {

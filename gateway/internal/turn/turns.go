@@ -23,7 +23,7 @@ const (
 	lease = 2 * time.Millisecond
 	// adminWeight is how many times the processor time of another identity an administrator may use.
 	adminWeight = 4
-	// credit is how much less time than the others an identity that comes anew counts as having used.
+	// credit is how much less than the others an identity that comes anew counts as having used.
 	credit = 10 * time.Millisecond
 )
 
@@ -36,15 +36,15 @@ type Turns struct {
 	users   map[share.Party]*user
 	running map[*Work]struct{}
 	queue   queue
-	rested  time.Time // when the rest after the last turn ends
-	floor   time.Duration
+	rested  time.Time     // when the rest after the last turn ends
+	now     time.Duration // tag of the turn that was granted last
 }
 
 // user is what one identity has used. The Turns' mu guards it.
 type user struct {
-	used  time.Duration // weighted, never less than what others had used when it came
+	next  time.Duration // tag of its next turn: what it has used and waits for, weighted, and what others had when it came
 	works int           // running or queued
-	total time.Duration // without weight, since the Turns were made
+	total time.Duration // used, without weight, since the Turns were made
 }
 
 // New returns Turns that let at most so many turns be under way at once.
@@ -63,7 +63,8 @@ func (t *Turns) begin(ctx context.Context, w *Work) {
 	}
 	u := t.user(w.party)
 	u.works++
-	w.user, w.granted = u, make(chan struct{})
+	w.user, w.granted, w.tag = u, make(chan struct{}), u.next
+	u.next += w.weighted(slice) // corrected when the turn ends
 	heap.Push(&t.queue, w)
 	t.dispatch(time.Now())
 	granted := w.granted
@@ -101,6 +102,7 @@ func (t *Turns) withdraw(w *Work) {
 	defer t.mu.Unlock()
 	if w.place >= 0 {
 		heap.Remove(&t.queue, w.place)
+		w.user.next -= w.weighted(slice)
 		t.leave(w)
 	}
 }
@@ -121,11 +123,7 @@ func (t *Turns) stop(w *Work, now time.Time) {
 	spent := min(now.Sub(w.since), lease) + w.extra
 	w.extra = 0
 	w.user.total += spent
-	if w.party.Reserve {
-		w.user.used += spent / adminWeight
-	} else {
-		w.user.used += spent
-	}
+	w.user.next += w.weighted(spent) - w.weighted(slice)
 	rest := time.Duration(float64(spent) * t.late.factor())
 	if ends := now.Add(min(rest, maxRest)); ends.After(t.rested) {
 		t.rested = ends
@@ -135,7 +133,7 @@ func (t *Turns) stop(w *Work, now time.Time) {
 	t.leave(w)
 }
 
-// dispatch gives turns to the users that have used the least, as far as slots and rests allow. The caller holds mu.
+// dispatch gives the turns with the least tags, as far as slots and rests allow. The caller holds mu.
 func (t *Turns) dispatch(now time.Time) {
 	for w := range t.running {
 		if now.Sub(w.since) > lease {
@@ -144,7 +142,7 @@ func (t *Turns) dispatch(now time.Time) {
 	}
 	for len(t.running) < t.slots && len(t.queue) > 0 && !now.Before(t.rested) {
 		w := heap.Pop(&t.queue).(*Work)
-		t.floor = max(t.floor, w.user.used)
+		t.now = max(t.now, w.tag)
 		w.running, w.since = true, now
 		t.running[w] = struct{}{}
 		close(w.granted)
@@ -160,7 +158,7 @@ func (t *Turns) user(p share.Party) *user {
 		t.users[p] = u
 	}
 	if u.works == 0 {
-		u.used = max(u.used, t.floor-credit)
+		u.next = max(u.next, t.now-credit)
 	}
 	return u
 }

@@ -19,6 +19,7 @@ type Work struct {
 	// The mu of turns guards the rest.
 	party   share.Party
 	user    *user
+	tag     time.Duration // of its turn
 	since   time.Time     // when its turn began
 	extra   time.Duration // work elsewhere that counts for the turn
 	running bool
@@ -43,6 +44,14 @@ func (w *Work) End() {
 	if w != nil {
 		w.turns.end(w)
 	}
+}
+
+// weighted returns how much an amount of time counts for the identity.
+func (w *Work) weighted(d time.Duration) time.Duration {
+	if w.party.Reserve {
+		return d / adminWeight
+	}
+	return d
 }
 
 // clockEvery is the number of steps between two looks at the clock.
