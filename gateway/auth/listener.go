@@ -26,7 +26,9 @@ type Listener struct {
 	mu     sync.Mutex
 	conns  map[*boundedConn]struct{}
 	places places
-	full   bool // accepts no more connections, because it stops
+	peak   int    // the most connections so far
+	gone   uint64 // connections that gave way, or were closed because none did
+	full   bool   // accepts no more connections, because it stops
 }
 
 // boundedConn leaves its listener's set when it is closed.
@@ -131,6 +133,7 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 		return nil, conn
 	}
 	if len(l.conns) >= l.limit {
+		l.gone++
 		over := l.places.victim()
 		if over == nil {
 			return nil, conn
@@ -142,8 +145,27 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 	c := &boundedConn{Conn: conn, listener: l, work: l.turns.Work(context.Background(),
 		share.Party{Key: "network " + network})}
 	l.conns[c] = struct{}{}
+	l.peak = max(l.peak, len(l.conns))
 	l.places.settle(c, tenantKey{name: network, stranger: true}, false)
 	return c, evicted
+}
+
+// Usage returns how many connections there are, and the identities and networks that have the most: at most a number of
+// them.
+func (l *Listener) Usage(holders int) share.Usage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := share.Usage{Total: int64(l.limit), Reserve: int64(l.places.floor), Held: int64(len(l.conns)),
+		Peak: int64(l.peak), Revoked: l.gone}
+	for key, t := range l.places.tenants {
+		name := key.name
+		if key.stranger {
+			name = "network " + name
+		}
+		u.Parties = append(u.Parties, share.PartyUsage{Party: share.Party{Key: name}, Held: int64(t.size())})
+	}
+	u.KeepLargest(holders)
+	return u
 }
 
 // networkOf returns the network that counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address.

@@ -20,15 +20,15 @@ import (
 // TestEveryMethodHasARole checks that every method of a control plane has a role in the table of this test.
 func TestEveryMethodHasARole(t *testing.T) {
 	s := New(logGateway{}, Config{})
-	if len(s.guard.Access) < 15+3 {
-		t.Errorf("only %d methods: %v", len(s.guard.Access), s.guard.Access)
+	if len(s.local.guard.Access) < 15+3 {
+		t.Errorf("only %d methods: %v", len(s.local.guard.Access), s.local.guard.Access)
 	}
-	for method, a := range s.guard.Access {
+	for method, a := range s.local.guard.Access {
 		if !a.Everybody && a.Role == pb.Role_ROLE_UNSPECIFIED {
 			t.Errorf("nobody may call %s: it has no required_role", method)
 		}
 	}
-	if a := s.guard.Access["/sockgate.v1.GatewayService/StreamEvents"]; !a.Fields {
+	if a := s.local.guard.Access["/sockgate.v1.GatewayService/StreamEvents"]; !a.Fields {
 		t.Error("nobody looks at the field_role of StreamEvents")
 	}
 }
@@ -87,8 +87,8 @@ func TestUndeclaredMethod(t *testing.T) {
 // past the tap.
 func TestUnauthenticatedCall(t *testing.T) {
 	s := New(logGateway{}, Config{})
-	for method, a := range s.guard.Access {
-		if _, _, err := s.guard.Authorize(t.Context(), method); (err == nil) != a.Everybody {
+	for method, a := range s.local.guard.Access {
+		if _, _, err := s.local.guard.Authorize(t.Context(), method); (err == nil) != a.Everybody {
 			t.Errorf("%s: %v", method, err)
 		}
 	}

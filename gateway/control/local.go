@@ -28,7 +28,6 @@ type Local struct {
 	*Service
 	config Config // with its defaults
 	guard  *auth.Guard
-	memory *share.Pool
 	digest *digest.Log // of refused and failed calls
 }
 
@@ -36,8 +35,8 @@ type Local struct {
 // needs only New.
 func NewLocal(g Gateway, c Config) *Local {
 	c = c.withDefaults()
-	l := &Local{Service: newService(g, c.DrainTimeout), config: c, digest: digest.New(c.Logger),
-		memory: share.New(c.MemoryBudget, c.MemoryBudget/adminPart)}
+	l := &Local{Service: newService(g, c.DrainTimeout), config: c, digest: digest.New(c.Logger)}
+	l.memory = share.New(c.MemoryBudget, c.MemoryBudget/adminPart)
 	l.guard = auth.NewGuard(&l.config.Auth, auth.NewAccessTable(services()), c.CallsPerIdentity, l.memory, l.digest)
 	l.denials, l.most = l.guard.Denials, c.StreamsPerIdentity
 	return l

@@ -18,8 +18,6 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/sockgate/sockgate/gateway/auth"
-	"github.com/sockgate/sockgate/gateway/internal/digest"
-	"github.com/sockgate/sockgate/gateway/internal/turn"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -113,9 +111,7 @@ type Server struct {
 	stopping context.Context // ends when Stop is called
 	stop     context.CancelFunc
 	config   Config
-	guard    *auth.Guard
-	digest   *digest.Log
-	turns    *turn.Turns
+	local    *Local
 
 	mu       sync.Mutex
 	listener *auth.Listener // the listener of Serve
@@ -136,8 +132,7 @@ func NewInFleet(local *Local, answers pb.GatewayServiceServer) *Server {
 
 func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) *Server {
 	c := local.config
-	s := &Server{health: health.NewServer(), config: c, guard: local.guard, digest: local.digest,
-		turns: local.turns}
+	s := &Server{health: health.NewServer(), config: c, local: local}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	options := append(interceptors(local),
 		grpc.Creds(auth.NewGreeter(&c.Auth, c.TLS)),
@@ -178,16 +173,17 @@ func services() map[string]grpc.ServiceInfo {
 // accepting.
 func (s *Server) Serve(l net.Listener) error {
 	full := rate.Sometimes{Interval: time.Second}
-	bounded := auth.NewListener(l, s.config.MaxConnections, s.turns, func() { full.Do(s.warnFull) })
+	bounded := auth.NewListener(l, s.config.MaxConnections, s.local.turns, func() { full.Do(s.warnFull) })
 	s.mu.Lock()
 	s.listener = bounded
+	s.local.listener.Store(bounded)
 	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	var reporting sync.WaitGroup
 	defer reporting.Wait()
 	defer cancel()
-	reporting.Go(func() { s.digest.Report(ctx) })
-	reporting.Go(func() { s.turns.Watch(ctx) })
+	reporting.Go(func() { s.local.digest.Report(ctx) })
+	reporting.Go(func() { s.local.turns.Watch(ctx) })
 	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop came first
 		return err
 	}

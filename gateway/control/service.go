@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -32,8 +33,11 @@ type Service struct {
 	most    int           // event streams of one identity
 	streams *share.Pool   // of places for event streams
 	turns   *turn.Turns
-	feeds   feed.Feeds
-	rows    sync.Pool // of *[]server.Connection: memory for the rows of a page
+	memory  *share.Pool // for calls; nil: no bound
+	// of the control plane's connections, once it serves
+	listener atomic.Pointer[auth.Listener]
+	feeds    feed.Feeds
+	rows     sync.Pool // of *[]server.Connection: memory for the rows of a page
 }
 
 // turnSlots is how many turns of callers' work may be under way at once: one for every two processors, so that the
@@ -234,6 +238,7 @@ func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.
 	response := gatewayInfo(&info)
 	c := auth.CallerOf(ctx)
 	response.Caller = &pb.Caller{Identity: c.Identity, Proof: c.Proof, Role: c.Role}
+	response.Budgets = s.budgets(&info, c)
 	if s.denials != nil {
 		response.Totals.DeniedCalls = s.denials.ByReason()
 	}

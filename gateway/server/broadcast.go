@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -11,7 +12,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
 )
 
-// ErrTooManyRequests says that 4,096 broadcasts with a RequestID came within two minutes. The broadcast was not made.
+// ErrTooManyRequests says that too many broadcasts with a RequestID came within two minutes: 2,048 of one Actor, or
+// 16,384 in all. An eighth is kept for administrators. The broadcast was not made.
 var ErrTooManyRequests = replay.ErrTooMany
 
 // RequestIDError says that another broadcast within two minutes had the same RequestID. ID is the RequestID.
@@ -56,12 +58,13 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 	if r.RequestID == "" {
 		return s.broadcast(r), nil
 	}
-	answer, first, err := s.requests.Claim(r.RequestID, r.digest())
+	answer, first, err := s.requests.Claim(owner(&r.Actor), r.RequestID, r.digest())
 	if err != nil {
 		return BroadcastResult{}, err
 	}
 	if first {
-		defer answer.Finish() // also after a panic, so that a retry does not wait for ever
+		// Also after a panic, so that a retry does not wait for ever.
+		defer func() { answer.Finish(len(answer.Result.Failures)) }()
 		answer.Result = s.broadcast(r)
 		return answer.Result, nil
 	}
@@ -73,6 +76,18 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 	case <-ctx.Done():
 		return BroadcastResult{}, ctx.Err()
 	}
+}
+
+// owner returns the identity that a request counts for. The zero Actor, of the program itself, has no share.
+func owner(a *event.Actor) replay.Owner {
+	if a.Proof == "none" { // many programs of one host
+		host, _, _ := net.SplitHostPort(a.Address)
+		return replay.Owner{Name: a.Proof + " " + host}
+	}
+	if a.Identity == "" {
+		return replay.Owner{}
+	}
+	return replay.Owner{Name: a.Proof + " " + a.Identity, Reserve: a.Role == "ADMIN"}
 }
 
 func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {

@@ -30,9 +30,14 @@ func (p *Pool) Usage(parties int) Usage {
 		u.Parties = append(u.Parties, PartyUsage{Party: a.party, Held: a.held, Holds: a.holds})
 	}
 	p.mu.Unlock()
+	u.KeepLargest(parties)
+	return u
+}
+
+// KeepLargest sorts the parties, the largest first, and keeps at most n of them.
+func (u *Usage) KeepLargest(n int) {
 	slices.SortFunc(u.Parties, func(a, b PartyUsage) int {
 		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(a.Key, b.Key))
 	})
-	u.Parties = u.Parties[:min(parties, len(u.Parties))]
-	return u
+	u.Parties = u.Parties[:min(n, len(u.Parties))]
 }

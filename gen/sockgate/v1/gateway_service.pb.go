@@ -1781,6 +1781,8 @@ type GetGatewayResponse struct {
 	Caller *Caller `protobuf:"bytes,15,opt,name=caller,proto3" json:"caller,omitempty"`
 	// The fleet that it is in; absent when it runs alone.
 	FleetInfo *FleetInfo `protobuf:"bytes,16,opt,name=fleet_info,json=fleetInfo,proto3" json:"fleet_info,omitempty"`
+	// What callers share, how much of it is used, and by which identities. Only an operator or admin gets the holders.
+	Budgets []*Budget `protobuf:"bytes,17,rep,name=budgets,proto3" json:"budgets,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1929,11 +1931,184 @@ func (x *GetGatewayResponse) GetFleetInfo() *FleetInfo {
 	return nil
 }
 
+func (x *GetGatewayResponse) GetBudgets() []*Budget {
+	if x != nil {
+		return x.Budgets
+	}
+	return nil
+}
+
 func (x *GetGatewayResponse) GetFleet() *FleetResult {
 	if x != nil {
 		return x.Fleet
 	}
 	return nil
+}
+
+// Budget is an amount that callers or connections share.
+type Budget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name: `calls` (bytes that calls hold), `event_streams`, `control_connections`, `send_queues` (bytes), or
+	// `processor` (microseconds that callers' work has used; without a limit).
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The most; 0: no limit.
+	Limit int64 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The part of it that only administrators get.
+	Reserve int64 `protobuf:"varint,3,opt,name=reserve,proto3" json:"reserve,omitempty"`
+	// How much is held now; of `processor`, used so far.
+	Held int64 `protobuf:"varint,4,opt,name=held,proto3" json:"held,omitempty"`
+	// The most that was held at once since the start.
+	Peak int64 `protobuf:"varint,5,opt,name=peak,proto3" json:"peak,omitempty"`
+	// Requests for a part of it that were refused.
+	Refused uint64 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Parts that were taken away because others needed their share: event streams that were ended, and connections that
+	// were closed.
+	Revoked uint64 `protobuf:"varint,7,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	// The identities that hold the most, the largest first, at most 10.
+	Holders       []*BudgetHolder `protobuf:"bytes,8,rep,name=holders,proto3" json:"holders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Budget) Reset() {
+	*x = Budget{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Budget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Budget) ProtoMessage() {}
+
+func (x *Budget) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Budget.ProtoReflect.Descriptor instead.
+func (*Budget) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Budget) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Budget) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Budget) GetReserve() int64 {
+	if x != nil {
+		return x.Reserve
+	}
+	return 0
+}
+
+func (x *Budget) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *Budget) GetPeak() int64 {
+	if x != nil {
+		return x.Peak
+	}
+	return 0
+}
+
+func (x *Budget) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *Budget) GetRevoked() uint64 {
+	if x != nil {
+		return x.Revoked
+	}
+	return 0
+}
+
+func (x *Budget) GetHolders() []*BudgetHolder {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+// BudgetHolder is what one identity holds of a budget.
+type BudgetHolder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The proof and name of the identity, such as `token ops`, or the network of callers without one.
+	Identity string `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	// How much it holds.
+	Held          int64 `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BudgetHolder) Reset() {
+	*x = BudgetHolder{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BudgetHolder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BudgetHolder) ProtoMessage() {}
+
+func (x *BudgetHolder) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BudgetHolder.ProtoReflect.Descriptor instead.
+func (*BudgetHolder) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *BudgetHolder) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *BudgetHolder) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
 }
 
 // Caller is the author of a call.
@@ -1952,7 +2127,7 @@ type Caller struct {
 
 func (x *Caller) Reset() {
 	*x = Caller{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2139,7 @@ func (x *Caller) String() string {
 func (*Caller) ProtoMessage() {}
 
 func (x *Caller) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[21]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2152,7 @@ func (x *Caller) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caller.ProtoReflect.Descriptor instead.
 func (*Caller) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{21}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Caller) GetIdentity() string {
@@ -2017,7 +2192,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2029,7 +2204,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[22]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2042,7 +2217,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{22}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Process) GetResidentBytes() uint64 {
@@ -2091,7 +2266,7 @@ type Listener struct {
 
 func (x *Listener) Reset() {
 	*x = Listener{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2278,7 @@ func (x *Listener) String() string {
 func (*Listener) ProtoMessage() {}
 
 func (x *Listener) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[23]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2291,7 @@ func (x *Listener) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listener.ProtoReflect.Descriptor instead.
 func (*Listener) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{23}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Listener) GetName() string {
@@ -2241,7 +2416,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2428,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[24]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2441,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{24}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Limits) GetMaxConnections() uint64 {
@@ -2450,7 +2625,7 @@ type NodeLimits struct {
 
 func (x *NodeLimits) Reset() {
 	*x = NodeLimits{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2637,7 @@ func (x *NodeLimits) String() string {
 func (*NodeLimits) ProtoMessage() {}
 
 func (x *NodeLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[25]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2650,7 @@ func (x *NodeLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeLimits.ProtoReflect.Descriptor instead.
 func (*NodeLimits) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{25}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NodeLimits) GetNode() string {
@@ -2503,7 +2678,7 @@ type GetLimitsRequest struct {
 
 func (x *GetLimitsRequest) Reset() {
 	*x = GetLimitsRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2515,7 +2690,7 @@ func (x *GetLimitsRequest) String() string {
 func (*GetLimitsRequest) ProtoMessage() {}
 
 func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[26]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2528,7 +2703,7 @@ func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitsRequest.ProtoReflect.Descriptor instead.
 func (*GetLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{26}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetLimitsRequest) GetScope() *Scope {
@@ -2555,7 +2730,7 @@ type GetLimitsResponse struct {
 
 func (x *GetLimitsResponse) Reset() {
 	*x = GetLimitsResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2742,7 @@ func (x *GetLimitsResponse) String() string {
 func (*GetLimitsResponse) ProtoMessage() {}
 
 func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[27]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2755,7 @@ func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitsResponse.ProtoReflect.Descriptor instead.
 func (*GetLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{27}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetLimitsResponse) GetLimits() *Limits {
@@ -2620,7 +2795,7 @@ type UpdateLimitsRequest struct {
 
 func (x *UpdateLimitsRequest) Reset() {
 	*x = UpdateLimitsRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2807,7 @@ func (x *UpdateLimitsRequest) String() string {
 func (*UpdateLimitsRequest) ProtoMessage() {}
 
 func (x *UpdateLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[28]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2820,7 @@ func (x *UpdateLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateLimitsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{28}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UpdateLimitsRequest) GetLimits() *Limits {
@@ -2685,7 +2860,7 @@ type UpdateLimitsResponse struct {
 
 func (x *UpdateLimitsResponse) Reset() {
 	*x = UpdateLimitsResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2872,7 @@ func (x *UpdateLimitsResponse) String() string {
 func (*UpdateLimitsResponse) ProtoMessage() {}
 
 func (x *UpdateLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[29]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2885,7 @@ func (x *UpdateLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateLimitsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{29}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpdateLimitsResponse) GetLimits() *Limits {
@@ -2760,7 +2935,7 @@ type Ban struct {
 
 func (x *Ban) Reset() {
 	*x = Ban{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +2947,7 @@ func (x *Ban) String() string {
 func (*Ban) ProtoMessage() {}
 
 func (x *Ban) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[30]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +2960,7 @@ func (x *Ban) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ban.ProtoReflect.Descriptor instead.
 func (*Ban) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{30}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Ban) GetTarget() string {
@@ -2866,7 +3041,7 @@ type AddBanRequest struct {
 
 func (x *AddBanRequest) Reset() {
 	*x = AddBanRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +3053,7 @@ func (x *AddBanRequest) String() string {
 func (*AddBanRequest) ProtoMessage() {}
 
 func (x *AddBanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[31]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +3066,7 @@ func (x *AddBanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBanRequest.ProtoReflect.Descriptor instead.
 func (*AddBanRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{31}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AddBanRequest) GetTarget() string {
@@ -2955,7 +3130,7 @@ type AddBanResponse struct {
 
 func (x *AddBanResponse) Reset() {
 	*x = AddBanResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2967,7 +3142,7 @@ func (x *AddBanResponse) String() string {
 func (*AddBanResponse) ProtoMessage() {}
 
 func (x *AddBanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[32]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2980,7 +3155,7 @@ func (x *AddBanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBanResponse.ProtoReflect.Descriptor instead.
 func (*AddBanResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{32}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AddBanResponse) GetBan() *Ban {
@@ -3033,7 +3208,7 @@ type ListBansRequest struct {
 
 func (x *ListBansRequest) Reset() {
 	*x = ListBansRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3045,7 +3220,7 @@ func (x *ListBansRequest) String() string {
 func (*ListBansRequest) ProtoMessage() {}
 
 func (x *ListBansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[33]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3233,7 @@ func (x *ListBansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBansRequest.ProtoReflect.Descriptor instead.
 func (*ListBansRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{33}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListBansRequest) GetPageSize() int32 {
@@ -3100,7 +3275,7 @@ type ListBansResponse struct {
 
 func (x *ListBansResponse) Reset() {
 	*x = ListBansResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3287,7 @@ func (x *ListBansResponse) String() string {
 func (*ListBansResponse) ProtoMessage() {}
 
 func (x *ListBansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[34]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3300,7 @@ func (x *ListBansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBansResponse.ProtoReflect.Descriptor instead.
 func (*ListBansResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{34}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListBansResponse) GetBans() []*Ban {
@@ -3171,7 +3346,7 @@ type RemoveBanRequest struct {
 
 func (x *RemoveBanRequest) Reset() {
 	*x = RemoveBanRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3358,7 @@ func (x *RemoveBanRequest) String() string {
 func (*RemoveBanRequest) ProtoMessage() {}
 
 func (x *RemoveBanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[35]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3196,7 +3371,7 @@ func (x *RemoveBanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveBanRequest.ProtoReflect.Descriptor instead.
 func (*RemoveBanRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{35}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RemoveBanRequest) GetTarget() string {
@@ -3233,7 +3408,7 @@ type RemoveBanResponse struct {
 
 func (x *RemoveBanResponse) Reset() {
 	*x = RemoveBanResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +3420,7 @@ func (x *RemoveBanResponse) String() string {
 func (*RemoveBanResponse) ProtoMessage() {}
 
 func (x *RemoveBanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[36]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +3433,7 @@ func (x *RemoveBanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveBanResponse.ProtoReflect.Descriptor instead.
 func (*RemoveBanResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{36}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RemoveBanResponse) GetBan() *Ban {
@@ -3286,7 +3461,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[37]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3473,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[37]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3486,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{37}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListNodesRequest) GetScope() *Scope {
@@ -3334,7 +3509,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[38]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3521,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[38]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3534,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{38}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -3389,7 +3564,7 @@ type ForgetNodeRequest struct {
 
 func (x *ForgetNodeRequest) Reset() {
 	*x = ForgetNodeRequest{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[39]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3576,7 @@ func (x *ForgetNodeRequest) String() string {
 func (*ForgetNodeRequest) ProtoMessage() {}
 
 func (x *ForgetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[39]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3589,7 @@ func (x *ForgetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetNodeRequest.ProtoReflect.Descriptor instead.
 func (*ForgetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{39}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ForgetNodeRequest) GetNode() string {
@@ -3444,7 +3619,7 @@ type ForgetNodeResponse struct {
 
 func (x *ForgetNodeResponse) Reset() {
 	*x = ForgetNodeResponse{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[40]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +3631,7 @@ func (x *ForgetNodeResponse) String() string {
 func (*ForgetNodeResponse) ProtoMessage() {}
 
 func (x *ForgetNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[40]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +3644,7 @@ func (x *ForgetNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetNodeResponse.ProtoReflect.Descriptor instead.
 func (*ForgetNodeResponse) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{40}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ForgetNodeResponse) GetNode() *Node {
@@ -3532,7 +3707,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[41]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3719,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[41]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3732,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{41}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Totals) GetConnections() uint64 {
@@ -3813,7 +3988,7 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x06events\x18\x01 \x03(\v2\x12.sockgate.v1.EventR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"=\n" +
 	"\x11GetGatewayRequest\x12(\n" +
-	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xdd\x05\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\x8c\x06\n" +
 	"\x12GetGatewayResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -3833,8 +4008,21 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\aprocess\x18\x0e \x01(\v2\x14.sockgate.v1.ProcessR\aprocess\x12+\n" +
 	"\x06caller\x18\x0f \x01(\v2\x13.sockgate.v1.CallerR\x06caller\x125\n" +
 	"\n" +
-	"fleet_info\x18\x10 \x01(\v2\x16.sockgate.v1.FleetInfoR\tfleetInfo\x12.\n" +
-	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"a\n" +
+	"fleet_info\x18\x10 \x01(\v2\x16.sockgate.v1.FleetInfoR\tfleetInfo\x12-\n" +
+	"\abudgets\x18\x11 \x03(\v2\x13.sockgate.v1.BudgetR\abudgets\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xdd\x01\n" +
+	"\x06Budget\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x18\n" +
+	"\areserve\x18\x03 \x01(\x03R\areserve\x12\x12\n" +
+	"\x04held\x18\x04 \x01(\x03R\x04held\x12\x12\n" +
+	"\x04peak\x18\x05 \x01(\x03R\x04peak\x12\x18\n" +
+	"\arefused\x18\x06 \x01(\x04R\arefused\x12\x18\n" +
+	"\arevoked\x18\a \x01(\x04R\arevoked\x123\n" +
+	"\aholders\x18\b \x03(\v2\x19.sockgate.v1.BudgetHolderR\aholders\">\n" +
+	"\fBudgetHolder\x12\x1a\n" +
+	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\x03R\x04held\"a\n" +
 	"\x06Caller\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x14\n" +
 	"\x05proof\x18\x02 \x01(\tR\x05proof\x12%\n" +
@@ -4037,7 +4225,7 @@ func file_sockgate_v1_gateway_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_gateway_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(ListState)(0),                   // 0: sockgate.v1.ListState
 	(SendWait)(0),                    // 1: sockgate.v1.SendWait
@@ -4062,171 +4250,175 @@ var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(*StreamEventsResponse)(nil),     // 20: sockgate.v1.StreamEventsResponse
 	(*GetGatewayRequest)(nil),        // 21: sockgate.v1.GetGatewayRequest
 	(*GetGatewayResponse)(nil),       // 22: sockgate.v1.GetGatewayResponse
-	(*Caller)(nil),                   // 23: sockgate.v1.Caller
-	(*Process)(nil),                  // 24: sockgate.v1.Process
-	(*Listener)(nil),                 // 25: sockgate.v1.Listener
-	(*Limits)(nil),                   // 26: sockgate.v1.Limits
-	(*NodeLimits)(nil),               // 27: sockgate.v1.NodeLimits
-	(*GetLimitsRequest)(nil),         // 28: sockgate.v1.GetLimitsRequest
-	(*GetLimitsResponse)(nil),        // 29: sockgate.v1.GetLimitsResponse
-	(*UpdateLimitsRequest)(nil),      // 30: sockgate.v1.UpdateLimitsRequest
-	(*UpdateLimitsResponse)(nil),     // 31: sockgate.v1.UpdateLimitsResponse
-	(*Ban)(nil),                      // 32: sockgate.v1.Ban
-	(*AddBanRequest)(nil),            // 33: sockgate.v1.AddBanRequest
-	(*AddBanResponse)(nil),           // 34: sockgate.v1.AddBanResponse
-	(*ListBansRequest)(nil),          // 35: sockgate.v1.ListBansRequest
-	(*ListBansResponse)(nil),         // 36: sockgate.v1.ListBansResponse
-	(*RemoveBanRequest)(nil),         // 37: sockgate.v1.RemoveBanRequest
-	(*RemoveBanResponse)(nil),        // 38: sockgate.v1.RemoveBanResponse
-	(*ListNodesRequest)(nil),         // 39: sockgate.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),        // 40: sockgate.v1.ListNodesResponse
-	(*ForgetNodeRequest)(nil),        // 41: sockgate.v1.ForgetNodeRequest
-	(*ForgetNodeResponse)(nil),       // 42: sockgate.v1.ForgetNodeResponse
-	(*Totals)(nil),                   // 43: sockgate.v1.Totals
-	nil,                              // 44: sockgate.v1.SetLabelsRequest.SetEntry
-	nil,                              // 45: sockgate.v1.Limits.ListenerConnectionsEntry
-	nil,                              // 46: sockgate.v1.Totals.ClosedEntry
-	nil,                              // 47: sockgate.v1.Totals.RefusalsEntry
-	nil,                              // 48: sockgate.v1.Totals.DeniedCallsEntry
-	(*Scope)(nil),                    // 49: sockgate.v1.Scope
-	(*Connection)(nil),               // 50: sockgate.v1.Connection
-	(*FleetResult)(nil),              // 51: sockgate.v1.FleetResult
-	(*durationpb.Duration)(nil),      // 52: google.protobuf.Duration
-	(Outcome)(0),                     // 53: sockgate.v1.Outcome
-	(*TargetOutcome)(nil),            // 54: sockgate.v1.TargetOutcome
-	(*timestamppb.Timestamp)(nil),    // 55: google.protobuf.Timestamp
-	(EventType)(0),                   // 56: sockgate.v1.EventType
-	(*Event)(nil),                    // 57: sockgate.v1.Event
-	(*FleetInfo)(nil),                // 58: sockgate.v1.FleetInfo
-	(Role)(0),                        // 59: sockgate.v1.Role
-	(*fieldmaskpb.FieldMask)(nil),    // 60: google.protobuf.FieldMask
-	(*Node)(nil),                     // 61: sockgate.v1.Node
+	(*Budget)(nil),                   // 23: sockgate.v1.Budget
+	(*BudgetHolder)(nil),             // 24: sockgate.v1.BudgetHolder
+	(*Caller)(nil),                   // 25: sockgate.v1.Caller
+	(*Process)(nil),                  // 26: sockgate.v1.Process
+	(*Listener)(nil),                 // 27: sockgate.v1.Listener
+	(*Limits)(nil),                   // 28: sockgate.v1.Limits
+	(*NodeLimits)(nil),               // 29: sockgate.v1.NodeLimits
+	(*GetLimitsRequest)(nil),         // 30: sockgate.v1.GetLimitsRequest
+	(*GetLimitsResponse)(nil),        // 31: sockgate.v1.GetLimitsResponse
+	(*UpdateLimitsRequest)(nil),      // 32: sockgate.v1.UpdateLimitsRequest
+	(*UpdateLimitsResponse)(nil),     // 33: sockgate.v1.UpdateLimitsResponse
+	(*Ban)(nil),                      // 34: sockgate.v1.Ban
+	(*AddBanRequest)(nil),            // 35: sockgate.v1.AddBanRequest
+	(*AddBanResponse)(nil),           // 36: sockgate.v1.AddBanResponse
+	(*ListBansRequest)(nil),          // 37: sockgate.v1.ListBansRequest
+	(*ListBansResponse)(nil),         // 38: sockgate.v1.ListBansResponse
+	(*RemoveBanRequest)(nil),         // 39: sockgate.v1.RemoveBanRequest
+	(*RemoveBanResponse)(nil),        // 40: sockgate.v1.RemoveBanResponse
+	(*ListNodesRequest)(nil),         // 41: sockgate.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),        // 42: sockgate.v1.ListNodesResponse
+	(*ForgetNodeRequest)(nil),        // 43: sockgate.v1.ForgetNodeRequest
+	(*ForgetNodeResponse)(nil),       // 44: sockgate.v1.ForgetNodeResponse
+	(*Totals)(nil),                   // 45: sockgate.v1.Totals
+	nil,                              // 46: sockgate.v1.SetLabelsRequest.SetEntry
+	nil,                              // 47: sockgate.v1.Limits.ListenerConnectionsEntry
+	nil,                              // 48: sockgate.v1.Totals.ClosedEntry
+	nil,                              // 49: sockgate.v1.Totals.RefusalsEntry
+	nil,                              // 50: sockgate.v1.Totals.DeniedCallsEntry
+	(*Scope)(nil),                    // 51: sockgate.v1.Scope
+	(*Connection)(nil),               // 52: sockgate.v1.Connection
+	(*FleetResult)(nil),              // 53: sockgate.v1.FleetResult
+	(*durationpb.Duration)(nil),      // 54: google.protobuf.Duration
+	(Outcome)(0),                     // 55: sockgate.v1.Outcome
+	(*TargetOutcome)(nil),            // 56: sockgate.v1.TargetOutcome
+	(*timestamppb.Timestamp)(nil),    // 57: google.protobuf.Timestamp
+	(EventType)(0),                   // 58: sockgate.v1.EventType
+	(*Event)(nil),                    // 59: sockgate.v1.Event
+	(*FleetInfo)(nil),                // 60: sockgate.v1.FleetInfo
+	(Role)(0),                        // 61: sockgate.v1.Role
+	(*fieldmaskpb.FieldMask)(nil),    // 62: google.protobuf.FieldMask
+	(*Node)(nil),                     // 63: sockgate.v1.Node
 }
 var file_sockgate_v1_gateway_service_proto_depIdxs = []int32{
 	0,   // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	49,  // 1: sockgate.v1.ListConnectionsRequest.scope:type_name -> sockgate.v1.Scope
-	50,  // 2: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
-	51,  // 3: sockgate.v1.ListConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 1: sockgate.v1.ListConnectionsRequest.scope:type_name -> sockgate.v1.Scope
+	52,  // 2: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
+	53,  // 3: sockgate.v1.ListConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
 	0,   // 4: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	49,  // 5: sockgate.v1.CountConnectionsRequest.scope:type_name -> sockgate.v1.Scope
+	51,  // 5: sockgate.v1.CountConnectionsRequest.scope:type_name -> sockgate.v1.Scope
 	6,   // 6: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
-	51,  // 7: sockgate.v1.CountConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	49,  // 8: sockgate.v1.GetConnectionRequest.scope:type_name -> sockgate.v1.Scope
-	50,  // 9: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
-	51,  // 10: sockgate.v1.GetConnectionResponse.fleet:type_name -> sockgate.v1.FleetResult
+	53,  // 7: sockgate.v1.CountConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 8: sockgate.v1.GetConnectionRequest.scope:type_name -> sockgate.v1.Scope
+	52,  // 9: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
+	53,  // 10: sockgate.v1.GetConnectionResponse.fleet:type_name -> sockgate.v1.FleetResult
 	1,   // 11: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
-	52,  // 12: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
-	49,  // 13: sockgate.v1.SendRequest.scope:type_name -> sockgate.v1.Scope
-	53,  // 14: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
-	51,  // 15: sockgate.v1.SendResponse.fleet:type_name -> sockgate.v1.FleetResult
-	49,  // 16: sockgate.v1.BroadcastRequest.scope:type_name -> sockgate.v1.Scope
-	54,  // 17: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
-	51,  // 18: sockgate.v1.BroadcastResponse.fleet:type_name -> sockgate.v1.FleetResult
-	52,  // 19: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
-	52,  // 20: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
-	49,  // 21: sockgate.v1.KickRequest.scope:type_name -> sockgate.v1.Scope
-	54,  // 22: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	51,  // 23: sockgate.v1.KickResponse.fleet:type_name -> sockgate.v1.FleetResult
-	44,  // 24: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
-	49,  // 25: sockgate.v1.SetLabelsRequest.scope:type_name -> sockgate.v1.Scope
-	54,  // 26: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	51,  // 27: sockgate.v1.SetLabelsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	52,  // 28: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
-	49,  // 29: sockgate.v1.ShutdownRequest.scope:type_name -> sockgate.v1.Scope
-	55,  // 30: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
-	51,  // 31: sockgate.v1.ShutdownResponse.fleet:type_name -> sockgate.v1.FleetResult
-	56,  // 32: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
-	49,  // 33: sockgate.v1.StreamEventsRequest.scope:type_name -> sockgate.v1.Scope
-	57,  // 34: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
-	49,  // 35: sockgate.v1.GetGatewayRequest.scope:type_name -> sockgate.v1.Scope
-	55,  // 36: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
-	52,  // 37: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
-	25,  // 38: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
-	26,  // 39: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
-	43,  // 40: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
-	55,  // 41: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
-	24,  // 42: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
-	23,  // 43: sockgate.v1.GetGatewayResponse.caller:type_name -> sockgate.v1.Caller
-	58,  // 44: sockgate.v1.GetGatewayResponse.fleet_info:type_name -> sockgate.v1.FleetInfo
-	51,  // 45: sockgate.v1.GetGatewayResponse.fleet:type_name -> sockgate.v1.FleetResult
-	59,  // 46: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
-	52,  // 47: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
-	52,  // 48: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
-	52,  // 49: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
-	45,  // 50: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
-	52,  // 51: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
-	52,  // 52: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
-	26,  // 53: sockgate.v1.NodeLimits.limits:type_name -> sockgate.v1.Limits
-	49,  // 54: sockgate.v1.GetLimitsRequest.scope:type_name -> sockgate.v1.Scope
-	26,  // 55: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
-	27,  // 56: sockgate.v1.GetLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
-	51,  // 57: sockgate.v1.GetLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	26,  // 58: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
-	60,  // 59: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	49,  // 60: sockgate.v1.UpdateLimitsRequest.scope:type_name -> sockgate.v1.Scope
-	26,  // 61: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
-	27,  // 62: sockgate.v1.UpdateLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
-	51,  // 63: sockgate.v1.UpdateLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	55,  // 64: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
-	55,  // 65: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
-	52,  // 66: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
-	49,  // 67: sockgate.v1.AddBanRequest.scope:type_name -> sockgate.v1.Scope
-	32,  // 68: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
-	51,  // 69: sockgate.v1.AddBanResponse.fleet:type_name -> sockgate.v1.FleetResult
-	49,  // 70: sockgate.v1.ListBansRequest.scope:type_name -> sockgate.v1.Scope
-	32,  // 71: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
-	51,  // 72: sockgate.v1.ListBansResponse.fleet:type_name -> sockgate.v1.FleetResult
-	49,  // 73: sockgate.v1.RemoveBanRequest.scope:type_name -> sockgate.v1.Scope
-	32,  // 74: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
-	51,  // 75: sockgate.v1.RemoveBanResponse.fleet:type_name -> sockgate.v1.FleetResult
-	49,  // 76: sockgate.v1.ListNodesRequest.scope:type_name -> sockgate.v1.Scope
-	61,  // 77: sockgate.v1.ListNodesResponse.nodes:type_name -> sockgate.v1.Node
-	51,  // 78: sockgate.v1.ListNodesResponse.fleet:type_name -> sockgate.v1.FleetResult
-	49,  // 79: sockgate.v1.ForgetNodeRequest.scope:type_name -> sockgate.v1.Scope
-	61,  // 80: sockgate.v1.ForgetNodeResponse.node:type_name -> sockgate.v1.Node
-	51,  // 81: sockgate.v1.ForgetNodeResponse.fleet:type_name -> sockgate.v1.FleetResult
-	46,  // 82: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
-	47,  // 83: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
-	48,  // 84: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
-	2,   // 85: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
-	4,   // 86: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
-	7,   // 87: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
-	9,   // 88: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
-	11,  // 89: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
-	13,  // 90: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
-	15,  // 91: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
-	17,  // 92: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
-	19,  // 93: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
-	21,  // 94: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
-	28,  // 95: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
-	30,  // 96: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
-	33,  // 97: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
-	35,  // 98: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
-	37,  // 99: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
-	39,  // 100: sockgate.v1.GatewayService.ListNodes:input_type -> sockgate.v1.ListNodesRequest
-	41,  // 101: sockgate.v1.GatewayService.ForgetNode:input_type -> sockgate.v1.ForgetNodeRequest
-	3,   // 102: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
-	5,   // 103: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
-	8,   // 104: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
-	10,  // 105: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
-	12,  // 106: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
-	14,  // 107: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
-	16,  // 108: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
-	18,  // 109: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
-	20,  // 110: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
-	22,  // 111: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
-	29,  // 112: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
-	31,  // 113: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
-	34,  // 114: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
-	36,  // 115: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
-	38,  // 116: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
-	40,  // 117: sockgate.v1.GatewayService.ListNodes:output_type -> sockgate.v1.ListNodesResponse
-	42,  // 118: sockgate.v1.GatewayService.ForgetNode:output_type -> sockgate.v1.ForgetNodeResponse
-	102, // [102:119] is the sub-list for method output_type
-	85,  // [85:102] is the sub-list for method input_type
-	85,  // [85:85] is the sub-list for extension type_name
-	85,  // [85:85] is the sub-list for extension extendee
-	0,   // [0:85] is the sub-list for field type_name
+	54,  // 12: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
+	51,  // 13: sockgate.v1.SendRequest.scope:type_name -> sockgate.v1.Scope
+	55,  // 14: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
+	53,  // 15: sockgate.v1.SendResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 16: sockgate.v1.BroadcastRequest.scope:type_name -> sockgate.v1.Scope
+	56,  // 17: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
+	53,  // 18: sockgate.v1.BroadcastResponse.fleet:type_name -> sockgate.v1.FleetResult
+	54,  // 19: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
+	54,  // 20: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
+	51,  // 21: sockgate.v1.KickRequest.scope:type_name -> sockgate.v1.Scope
+	56,  // 22: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	53,  // 23: sockgate.v1.KickResponse.fleet:type_name -> sockgate.v1.FleetResult
+	46,  // 24: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
+	51,  // 25: sockgate.v1.SetLabelsRequest.scope:type_name -> sockgate.v1.Scope
+	56,  // 26: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	53,  // 27: sockgate.v1.SetLabelsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	54,  // 28: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
+	51,  // 29: sockgate.v1.ShutdownRequest.scope:type_name -> sockgate.v1.Scope
+	57,  // 30: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
+	53,  // 31: sockgate.v1.ShutdownResponse.fleet:type_name -> sockgate.v1.FleetResult
+	58,  // 32: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
+	51,  // 33: sockgate.v1.StreamEventsRequest.scope:type_name -> sockgate.v1.Scope
+	59,  // 34: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
+	51,  // 35: sockgate.v1.GetGatewayRequest.scope:type_name -> sockgate.v1.Scope
+	57,  // 36: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
+	54,  // 37: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
+	27,  // 38: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
+	28,  // 39: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
+	45,  // 40: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
+	57,  // 41: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
+	26,  // 42: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
+	25,  // 43: sockgate.v1.GetGatewayResponse.caller:type_name -> sockgate.v1.Caller
+	60,  // 44: sockgate.v1.GetGatewayResponse.fleet_info:type_name -> sockgate.v1.FleetInfo
+	23,  // 45: sockgate.v1.GetGatewayResponse.budgets:type_name -> sockgate.v1.Budget
+	53,  // 46: sockgate.v1.GetGatewayResponse.fleet:type_name -> sockgate.v1.FleetResult
+	24,  // 47: sockgate.v1.Budget.holders:type_name -> sockgate.v1.BudgetHolder
+	61,  // 48: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
+	54,  // 49: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
+	54,  // 50: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
+	54,  // 51: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
+	47,  // 52: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
+	54,  // 53: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
+	54,  // 54: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
+	28,  // 55: sockgate.v1.NodeLimits.limits:type_name -> sockgate.v1.Limits
+	51,  // 56: sockgate.v1.GetLimitsRequest.scope:type_name -> sockgate.v1.Scope
+	28,  // 57: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	29,  // 58: sockgate.v1.GetLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
+	53,  // 59: sockgate.v1.GetLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	28,  // 60: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
+	62,  // 61: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	51,  // 62: sockgate.v1.UpdateLimitsRequest.scope:type_name -> sockgate.v1.Scope
+	28,  // 63: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	29,  // 64: sockgate.v1.UpdateLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
+	53,  // 65: sockgate.v1.UpdateLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 66: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
+	57,  // 67: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
+	54,  // 68: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
+	51,  // 69: sockgate.v1.AddBanRequest.scope:type_name -> sockgate.v1.Scope
+	34,  // 70: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
+	53,  // 71: sockgate.v1.AddBanResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 72: sockgate.v1.ListBansRequest.scope:type_name -> sockgate.v1.Scope
+	34,  // 73: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
+	53,  // 74: sockgate.v1.ListBansResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 75: sockgate.v1.RemoveBanRequest.scope:type_name -> sockgate.v1.Scope
+	34,  // 76: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
+	53,  // 77: sockgate.v1.RemoveBanResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 78: sockgate.v1.ListNodesRequest.scope:type_name -> sockgate.v1.Scope
+	63,  // 79: sockgate.v1.ListNodesResponse.nodes:type_name -> sockgate.v1.Node
+	53,  // 80: sockgate.v1.ListNodesResponse.fleet:type_name -> sockgate.v1.FleetResult
+	51,  // 81: sockgate.v1.ForgetNodeRequest.scope:type_name -> sockgate.v1.Scope
+	63,  // 82: sockgate.v1.ForgetNodeResponse.node:type_name -> sockgate.v1.Node
+	53,  // 83: sockgate.v1.ForgetNodeResponse.fleet:type_name -> sockgate.v1.FleetResult
+	48,  // 84: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
+	49,  // 85: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
+	50,  // 86: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
+	2,   // 87: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
+	4,   // 88: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
+	7,   // 89: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
+	9,   // 90: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
+	11,  // 91: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
+	13,  // 92: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
+	15,  // 93: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
+	17,  // 94: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
+	19,  // 95: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
+	21,  // 96: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
+	30,  // 97: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
+	32,  // 98: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
+	35,  // 99: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
+	37,  // 100: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
+	39,  // 101: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
+	41,  // 102: sockgate.v1.GatewayService.ListNodes:input_type -> sockgate.v1.ListNodesRequest
+	43,  // 103: sockgate.v1.GatewayService.ForgetNode:input_type -> sockgate.v1.ForgetNodeRequest
+	3,   // 104: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
+	5,   // 105: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
+	8,   // 106: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
+	10,  // 107: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
+	12,  // 108: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
+	14,  // 109: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
+	16,  // 110: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
+	18,  // 111: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
+	20,  // 112: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
+	22,  // 113: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
+	31,  // 114: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
+	33,  // 115: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
+	36,  // 116: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
+	38,  // 117: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
+	40,  // 118: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
+	42,  // 119: sockgate.v1.GatewayService.ListNodes:output_type -> sockgate.v1.ListNodesResponse
+	44,  // 120: sockgate.v1.GatewayService.ForgetNode:output_type -> sockgate.v1.ForgetNodeResponse
+	104, // [104:121] is the sub-list for method output_type
+	87,  // [87:104] is the sub-list for method input_type
+	87,  // [87:87] is the sub-list for extension type_name
+	87,  // [87:87] is the sub-list for extension extendee
+	0,   // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_gateway_service_proto_init() }
@@ -4245,7 +4437,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_gateway_service_proto_rawDesc), len(file_sockgate_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   47,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -72,7 +72,7 @@ const (
 // # Errors
 //
 // Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE.
-// Errors of gRPC itself do not: an unknown method, or a request over 4 MiB. Bad arguments also carry
+// Errors of gRPC itself do not: an unknown method, or a request over 1.25 MiB. Bad arguments also carry
 // google.rpc.BadRequest with the field's name.
 //
 // INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed (MALFORMED_ID) or longer than 256 bytes, a filter
@@ -82,10 +82,11 @@ const (
 //
 // NOT_FOUND: GetConnection, RemoveBan and ForgetNode only.
 //
-// RESOURCE_EXHAUSTED: a message over the size limit, or 10,000 bans (TOO_MANY_BANS). With RetryInfo: more than 4,096
-// request IDs in 2 minutes (TOO_MANY_REQUEST_IDS), 1,000 event streams at once or 100 of one identity
-// (TOO_MANY_STREAMS), or 1,000 calls of one identity under way (TOO_MANY_CALLS). The gateway's configuration can change
-// the bounds of an identity.
+// RESOURCE_EXHAUSTED: a message over the size limit, or 10,000 bans (TOO_MANY_BANS). With RetryInfo: more than 2,048
+// request IDs of one identity in 2 minutes, or 16,384 in all (TOO_MANY_REQUEST_IDS), 100 event streams of one identity,
+// or its share of the 1,000 of all (TOO_MANY_STREAMS), 1,000 calls of one identity under way (TOO_MANY_CALLS), or no
+// room in the memory for calls (OVER_BUDGET): callers share it, an unfinished request or an unread answer counts, and
+// connections of an identity that holds more than its share are closed. GetGateway shows the budgets.
 //
 // UNAUTHENTICATED: the caller has not proven an identity (CREDENTIALS_REQUIRED), or its proof is not valid
 // (TOKEN_INVALID, CERTIFICATE_INVALID) or no longer valid (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
@@ -390,7 +391,7 @@ func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeReq
 // # Errors
 //
 // Every error of this service carries one google.rpc.ErrorInfo with domain `sockgate` and a reason in UPPER_SNAKE.
-// Errors of gRPC itself do not: an unknown method, or a request over 4 MiB. Bad arguments also carry
+// Errors of gRPC itself do not: an unknown method, or a request over 1.25 MiB. Bad arguments also carry
 // google.rpc.BadRequest with the field's name.
 //
 // INVALID_ARGUMENT: a value is out of its bounds, an ID is malformed (MALFORMED_ID) or longer than 256 bytes, a filter
@@ -400,10 +401,11 @@ func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeReq
 //
 // NOT_FOUND: GetConnection, RemoveBan and ForgetNode only.
 //
-// RESOURCE_EXHAUSTED: a message over the size limit, or 10,000 bans (TOO_MANY_BANS). With RetryInfo: more than 4,096
-// request IDs in 2 minutes (TOO_MANY_REQUEST_IDS), 1,000 event streams at once or 100 of one identity
-// (TOO_MANY_STREAMS), or 1,000 calls of one identity under way (TOO_MANY_CALLS). The gateway's configuration can change
-// the bounds of an identity.
+// RESOURCE_EXHAUSTED: a message over the size limit, or 10,000 bans (TOO_MANY_BANS). With RetryInfo: more than 2,048
+// request IDs of one identity in 2 minutes, or 16,384 in all (TOO_MANY_REQUEST_IDS), 100 event streams of one identity,
+// or its share of the 1,000 of all (TOO_MANY_STREAMS), 1,000 calls of one identity under way (TOO_MANY_CALLS), or no
+// room in the memory for calls (OVER_BUDGET): callers share it, an unfinished request or an unread answer counts, and
+// connections of an identity that holds more than its share are closed. GetGateway shows the budgets.
 //
 // UNAUTHENTICATED: the caller has not proven an identity (CREDENTIALS_REQUIRED), or its proof is not valid
 // (TOKEN_INVALID, CERTIFICATE_INVALID) or no longer valid (TOKEN_REVOKED, TOKEN_EXPIRED, CERTIFICATE_EXPIRED, which
