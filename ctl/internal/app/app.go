@@ -7,11 +7,11 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,9 +22,9 @@ import (
 type Env struct {
 	// Stdin is read for `-` payloads, for confirmations, and by dial.
 	Stdin io.Reader
-	// Stdout gets data only.
+	// Stdout gets data only. A running App has its Output in place of it.
 	Stdout io.Writer
-	// Stderr gets messages only.
+	// Stderr gets messages only. A running App has its Output in place of it.
 	Stderr io.Writer
 	// StdinIsTerminal says that a person can be asked.
 	StdinIsTerminal bool
@@ -50,8 +50,10 @@ type Env struct {
 // App is one run: its environment, its global flags, and where its output goes.
 type App struct {
 	Env     Env
-	Stdout  *bufio.Writer
-	started bool // a command's own code has begun: later errors are not cobra's
+	Stdout  *Output
+	Stderr  *Output
+	started bool        // a command's own code has begun: later errors are not cobra's
+	refused atomic.Bool // parts of a gateway's answer: the run is not done in full
 
 	flags   *pflag.FlagSet // the global ones; access reads those of the connection
 	Timeout time.Duration
@@ -73,7 +75,10 @@ func newApp(env Env) *App {
 	if env.ReaderGone == nil {
 		env.ReaderGone = func() bool { return false }
 	}
-	return &App{Env: env, Stdout: bufio.NewWriterSize(env.Stdout, 32<<10)}
+	a := &App{Env: env, Stdout: newOutput(env.Stdout, true), Stderr: newOutput(env.Stderr, false)}
+	// The streams themselves are out of reach from here on, also by mistake.
+	a.Env.Stdout, a.Env.Stderr = layoutWriter{a.Stdout}, layoutWriter{a.Stderr}
+	return a
 }
 
 // sleep waits for d, or returns the context's error if that ends first.

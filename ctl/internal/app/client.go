@@ -34,6 +34,8 @@ type Client struct {
 	Conn   *grpc.ClientConn
 	Addr   string
 	secure *tls.Config // nil: no TLS
+	app    *App
+	quiet  bool // nothing is said about refused parts of answers
 
 	timeout time.Duration // --timeout
 
@@ -55,7 +57,7 @@ func (a *App) Connect() (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{Addr: x.Gateway, secure: secure, timeout: a.Timeout}
+	c := &Client{Addr: x.Gateway, secure: secure, app: a, timeout: a.Timeout}
 	conn, err := grpc.NewClient(x.Gateway, append(options,
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
@@ -91,7 +93,7 @@ func checkGateway(addr string) error {
 // Close closes the connection.
 func (c *Client) Close() { _ = c.Conn.Close() }
 
-// unary adds to every error the circumstances that Explain needs.
+// unary adds to every error the circumstances that Explain needs, and checks every answer.
 func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	var gateway peer.Peer
@@ -99,14 +101,31 @@ func (c *Client) unary(ctx context.Context, method string, req, reply any, cc *g
 	if call := (*CallError)(nil); errors.As(err, &call) && gateway.Addr != nil {
 		call.connected = true // gRPC reports the connection's state a little later than the result of the call
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return c.check(reply)
 }
 
 // stream is unary for the opening of a stream.
 func (c *Client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, cc, method, opts...)
-	return s, c.Wrap(err, nil)
+	return checkedStream{s, c}, c.Wrap(err, nil)
+}
+
+// checkedStream checks every answer of a stream.
+type checkedStream struct {
+	grpc.ClientStream
+	client *Client
+}
+
+// RecvMsg receives one answer.
+func (s checkedStream) RecvMsg(m any) error {
+	if err := s.ClientStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.client.check(m)
 }
 
 // Wrap makes a CallError of an error of this client's calls. req is the request, or nil.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,11 +52,16 @@ func (a *App) Offer(ctx context.Context, ask func(context.Context,
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
 	_ = a.WithClient(func(c *Client) error {
+		c.quiet = true
 		found = ask(ctx, c)
 		return nil
 	})
-	return found
+	return slices.DeleteFunc(found, func(word cobra.Completion) bool { return !plainWord.MatchString(word) })
 }
+
+// plainWord is a word, with a description behind a tab, that every shell takes as it is. Others are not offered: their
+// texts come from gateways, peers and callers, and a shell would carry some of them out.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+(\t|$)`)
 
 // liveIDs offers IDs that begin with prefix and are not taken.
 func liveIDs(ctx context.Context, c *Client, prefix string, taken []string) (found []cobra.Completion) {

@@ -4,10 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -17,8 +17,9 @@ import (
 
 // usageError is a mistake on the command line. help names the command whose help has the right form.
 type usageError struct {
-	text string
-	help string
+	text  string
+	cobra bool // the text is cobra's, which lays its suggestions out in lines
+	help  string
 }
 
 func (e *usageError) Error() string { return e.text }
@@ -39,7 +40,7 @@ func asUsage(err error) error {
 	if isUsage(err) {
 		return err
 	}
-	return &ExitError{Code: ExitUsage, Err: &usageError{text: err.Error(), help: "ctl"}}
+	return &ExitError{Code: ExitUsage, Err: &usageError{text: err.Error(), cobra: true, help: "ctl"}}
 }
 
 // usageFor is asUsage, with the command whose help the message names.
@@ -139,9 +140,19 @@ func infoOf(err error) *errdetails.ErrorInfo {
 
 func reasonOf(err error) string { return infoOf(err).GetReason() }
 
-// Say writes one message to stderr.
+// Say writes one message to stderr, of one line whatever is in its arguments.
 func (a *App) Say(format string, args ...any) {
-	fmt.Fprintf(a.Env.Stderr, "ctl: "+format+"\n", args...)
+	_ = a.Stderr.Line("ctl: " + fmt.Sprintf(format, args...))
+}
+
+// SayLines writes one message of several lines to stderr.
+func (a *App) SayLines(lines ...string) {
+	for i, line := range lines {
+		if i == 0 {
+			line = "ctl: " + line
+		}
+		_ = a.Stderr.Line(line)
+	}
 }
 
 // report prints the error, unless the command has explained it already.
@@ -153,58 +164,76 @@ func (a *App) report(err error) {
 	case errors.Is(err, syscall.EPIPE) && StatusOf(err) == nil:
 		// The reader of our output has closed it, as with `| head`: that is no failure.
 	case errors.As(err, &usage):
-		a.Say("%s", usage.text)
-		fmt.Fprintf(a.Env.Stderr, "Run '%s --help' for usage.\n", usage.help)
+		a.sayUsage(usage)
 	default:
-		a.Say("%s", Explain(err))
+		a.SayLines(Explain(err)...)
 	}
 }
 
-// Explain makes one message, of one or more lines, of any error.
-func Explain(err error) string {
+// sayUsage writes the mistake, and names the help to read.
+func (a *App) sayUsage(e *usageError) {
+	if e.cobra {
+		_ = a.Stderr.layout("ctl: " + e.text + "\n")
+	} else {
+		a.Say("%s", e.text)
+	}
+	_ = a.Stderr.Line("Run '" + e.help + " --help' for usage.")
+}
+
+// Sentence is Explain in one line.
+func Sentence(err error) string {
+	lines := Explain(err)
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// Explain makes one message of any error: the lines of it.
+func Explain(err error) []string {
 	st := StatusOf(err)
 	if st == nil {
-		return err.Error()
+		return []string{err.Error()}
 	}
 	var call *CallError
 	if !errors.As(err, &call) {
 		call = &CallError{err: err}
 	}
 	if p := call.tlsProblem(); p != nil {
-		return fmt.Sprintf("cannot reach the gateway at %s: %s", call.addr, p.text)
+		return []string{fmt.Sprintf("cannot reach the gateway at %s: %s", call.addr, p.text)}
 	}
 	if call.Unreachable() {
-		return fmt.Sprintf("cannot reach the gateway at %s: %s; %s Name another with --gateway ADDR or SOCKGATE_GATEWAY",
-			call.addr, transportText(st), call.hint())
+		return []string{fmt.Sprintf("cannot reach the gateway at %s: %s; %s Name another with --gateway ADDR or "+
+			"SOCKGATE_GATEWAY", call.addr, transportText(st), call.hint())}
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:
-		return fmt.Sprintf("the gateway at %s did not answer in time; allow it more with --timeout", call.addr)
+		return []string{fmt.Sprintf("the gateway at %s did not answer in time; allow it more with --timeout", call.addr)}
 	case codes.Canceled:
-		return "interrupted before the gateway answered"
+		return []string{"interrupted before the gateway answered"}
 	}
-	return strings.Join(append([]string{statusText(st)}, detailLines(call)...), "\n") + credentialsHint(err) +
-		nodeHint(err)
+	return slices.Concat([]string{statusText(st)}, detailLines(call), credentialsHint(err), nodeHint(err))
 }
 
 // credentialsHint tells, in a line of its own, how to give credentials where the gateway requires them.
-func credentialsHint(err error) string {
+func credentialsHint(err error) []string {
 	if reasonOf(err) != "CREDENTIALS_REQUIRED" {
-		return ""
+		return nil
 	}
-	return "\n  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert and " +
-		"--tls-key"
+	return []string{"  give a token with --token-file FILE or SOCKGATE_TOKEN, or a client certificate with --tls-cert " +
+		"and --tls-key"}
 }
 
 // nodeHint tells, in a line of its own, which flag to add where the gateway refused the nodes of a request.
-func nodeHint(err error) string {
+func nodeHint(err error) []string {
 	switch reasonOf(err) {
 	case reasonNodeRequired:
-		return "\n  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or --all"
+		return []string{"  say which with --node NAME (ctl nodes lists them), --local for the gateway that is asked, or " +
+			"--all"}
 	case reasonNodeUnreachable, reasonNodeTimedOut, reasonNodeRefused:
-		return "\n  ctl nodes shows how the nodes are"
+		return []string{"  ctl nodes shows how the nodes are"}
 	}
-	return ""
+	return nil
 }
 
 // The reasons of a fleet's errors.
@@ -232,7 +261,7 @@ func statusText(st *status.Status) string {
 	if tag == "" {
 		tag = st.Code().String()
 	}
-	text := Clean(st.Message())
+	text := st.Message()
 	if text == "" {
 		text = "the gateway refused the call"
 	}
@@ -254,7 +283,7 @@ func detailLines(call *CallError) []string {
 				if v.GetDescription() == StatusOf(call).Message() {
 					continue // said already
 				}
-				lines = append(lines, fmt.Sprintf("  %s: %s", Clean(v.GetField()), Clean(v.GetDescription())))
+				lines = append(lines, fmt.Sprintf("  %s: %s", v.GetField(), v.GetDescription()))
 			}
 		case *errdetails.RetryInfo:
 			lines = append(lines, fmt.Sprintf("  try again in %s", d.GetRetryDelay().AsDuration()))
@@ -274,7 +303,7 @@ func CaretLines(filter string, metadata map[string]string) []string {
 	text := []rune(strings.ReplaceAll(lines[line-1], "\t", " "))
 	column = min(column, len(text)+1)
 	for i, r := range text {
-		if !unicode.IsPrint(r) { // could drive the terminal
+		if unprintable(r) { // its escape would move the caret
 			text[i] = '·'
 		}
 	}
@@ -286,7 +315,7 @@ func missingLines(sentence string, metadata map[string]string) []string {
 	var untold []string
 	for name := range strings.SplitSeq(metadata["missing"], ",") {
 		if !strings.Contains(sentence, name) {
-			untold = append(untold, Clean(name))
+			untold = append(untold, name)
 		}
 	}
 	if len(untold) == 0 {
@@ -301,5 +330,5 @@ func transportText(st *status.Status) string {
 	if i := strings.LastIndex(text, "Error while dialing: "); i >= 0 {
 		text = strings.TrimSuffix(text[i+len("Error while dialing: "):], `"`)
 	}
-	return Clean(text)
+	return text
 }

@@ -92,7 +92,7 @@ func (f *Finish) givesUp(p *Position, states map[string]pb.NodeState) bool {
 		return false
 	}
 	f.Lost = true
-	f.app.Say("%s did not deliver its events up to %d: %s", Clean(p.node), p.Sequence, why)
+	f.app.Say("%s did not deliver its events up to %d: %s", p.node, p.Sequence, why)
 	return true
 }
 

@@ -66,7 +66,9 @@ func (f *Follower) Run(ctx context.Context) error {
 			return err
 		}
 		delay := f.wait.Next()
-		f.App.Say("%s; %s in %s", brokeText(err), f.resumeText(), HumanDuration(delay))
+		lines := brokeLines(err)
+		lines[len(lines)-1] += "; " + f.resumeText() + " in " + HumanDuration(delay)
+		f.App.SayLines(lines...)
 		if f.App.Env.Sleep(ctx, delay) != nil {
 			return nil
 		}
@@ -169,17 +171,20 @@ func (f *Follower) resumeText() string {
 	}
 }
 
-func brokeText(err error) string {
+// brokeLines say why a stream is over.
+func brokeLines(err error) []string {
 	var call *CallError
 	switch {
 	case err == nil:
-		return "the gateway ended the event stream"
+		return []string{"the gateway ended the event stream"}
 	case errors.As(err, &call) && call.tlsProblem() != nil:
 		return Explain(err)
 	case errors.As(err, &call) && call.Unreachable():
-		return fmt.Sprintf("no connection to the gateway at %s: %s", call.addr, transportText(StatusOf(err)))
+		return []string{fmt.Sprintf("no connection to the gateway at %s: %s", call.addr, transportText(StatusOf(err)))}
 	default:
-		return "the event stream broke: " + Explain(err)
+		lines := Explain(err)
+		lines[0] = "the event stream broke: " + lines[0]
+		return lines
 	}
 }
 

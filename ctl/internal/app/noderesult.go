@@ -145,7 +145,7 @@ func (a *App) PrintNodeResults(f *pb.FleetResult, counts ...string) error {
 	}
 	header := []string{"NODE", "STATUS", "TIME"}
 	for _, name := range counts {
-		header = append(header, strings.ToUpper(Kebab(Clean(name))))
+		header = append(header, strings.ToUpper(Kebab(name)))
 	}
 	t := a.NewTable(header...)
 	for _, n := range f.GetNodes() {
@@ -155,7 +155,7 @@ func (a *App) PrintNodeResults(f *pb.FleetResult, counts ...string) error {
 		}
 		t.Add(cells...)
 	}
-	if _, err := fmt.Fprintln(a.Stdout); err != nil { // between this table and the one above
+	if err := a.Stdout.Line(""); err != nil { // between this table and the one above
 		return err
 	}
 	return t.Flush()

@@ -42,9 +42,9 @@ func (a *App) SayFailures(outcomes []*pb.TargetOutcome) {
 			a.Say("%s", MalformedID(o.GetId()))
 		case done && o.GetUnsentBytes() == 0:
 		case o.GetUnsentBytes() > 0:
-			a.Say("%s: %s (%d bytes were not sent)", Clean(o.GetId()), OutcomeSentence(o.GetOutcome()), o.GetUnsentBytes())
+			a.Say("%s: %s (%d bytes were not sent)", o.GetId(), OutcomeSentence(o.GetOutcome()), o.GetUnsentBytes())
 		default:
-			a.Say("%s: %s", Clean(o.GetId()), OutcomeSentence(o.GetOutcome()))
+			a.Say("%s: %s", o.GetId(), OutcomeSentence(o.GetOutcome()))
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -61,18 +60,20 @@ func (a *App) PrintValue(v any) error {
 	return a.printJSON(bytes.TrimSpace(b.Bytes()))
 }
 
-// PrintName prints one ID.
+// PrintName prints one ID, or another name, on a line of its own.
 func (a *App) PrintName(id string) error {
-	_, err := fmt.Fprintln(a.Stdout, id)
-	return err
+	return a.Stdout.Line(id)
 }
 
 func (a *App) printJSON(text []byte) error {
 	if a.Output != formatYAML {
-		_, err := fmt.Fprintf(a.Stdout, "%s\n", text)
+		return a.Stdout.Line(string(escapeJSON(text)))
+	}
+	document, err := toYAML(text)
+	if err != nil {
 		return err
 	}
-	return writeYAML(a.Stdout, text)
+	return a.Stdout.layout("---\n" + string(escapeYAML(document)))
 }
 
 // Marshal makes one line of JSON. Equal messages give equal lines, with every scalar field present.
@@ -89,22 +90,20 @@ func Marshal(m proto.Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// writeYAML writes a JSON text as one YAML document with the fields in the same order.
-func writeYAML(w io.Writer, text []byte) error {
+// toYAML makes one YAML document of a JSON text, with the fields in the same order. Strings with unprintable characters
+// are double-quoted.
+func toYAML(text []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	node, err := yamlNode(dec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(node); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "---\n%s", b.Bytes())
-	return err
+	err = enc.Encode(node)
+	return b.Bytes(), err
 }
 
 // yamlNode reads one JSON value. Going over tokens keeps the order of the fields, which a map would lose.
@@ -117,7 +116,11 @@ func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 	case json.Delim:
 		return yamlCollection(dec, t)
 	case string:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: t}, nil
+		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: t}
+		if strings.ContainsFunc(t, unprintable) {
+			node.Style = yaml.DoubleQuotedStyle
+		}
+		return node, nil
 	case json.Number:
 		tag := "!!int"
 		if strings.ContainsAny(t.String(), ".eE") {

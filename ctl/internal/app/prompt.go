@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ func (a *App) Confirm(ctx context.Context, yes bool, question string) error {
 	if !a.Env.StdinIsTerminal {
 		return NeedYes()
 	}
-	fmt.Fprintf(a.Env.Stderr, "%s [y/N] ", question)
+	_ = a.Stderr.Prompt(question + " [y/N] ")
 	answer := make(chan string, 1)
 	// A terminal cannot be read with a deadline: on an interrupt the read is left behind and ends with the process.
 	go func() {
@@ -33,7 +32,7 @@ func (a *App) Confirm(ctx context.Context, yes bool, question string) error {
 		}
 		return errDeclined
 	case <-ctx.Done():
-		fmt.Fprintln(a.Env.Stderr)
+		_ = a.Stderr.Line("")
 		return errDeclined
 	}
 }

@@ -24,7 +24,11 @@ func Run(ctx context.Context, args []string, env Env, newRoot func(*App) *cobra.
 		err = flushErr
 	}
 	a.report(err)
-	return ExitCode(err)
+	code := ExitCode(err)
+	if code == ExitDone && a.refused.Load() {
+		return ExitPartial
+	}
+	return code
 }
 
 // prepare gives the root its streams, its global flags and their check.
@@ -33,7 +37,7 @@ func (a *App) prepare(root *cobra.Command) {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkGlobals(cmd) }
 	root.SetFlagErrorFunc(usageFor)
 	root.SetIn(a.Env.Stdin)
-	root.SetOut(a.Stdout)
+	root.SetOut(a.Env.Stdout)
 	root.SetErr(a.Env.Stderr)
 	a.registerAccess(root)
 	f := root.PersistentFlags()

@@ -112,7 +112,7 @@ func (a *App) CompleteNodes(given func() []string) cobra.CompletionFunc {
 			nodes, _ := KnownNodes(ctx, c)
 			for _, n := range nodes {
 				if strings.HasPrefix(n.GetName(), prefix) && !slices.Contains(given(), n.GetName()) {
-					found = append(found, cobra.CompletionWithDesc(Clean(n.GetName()), NodeStateText(n.GetState())))
+					found = append(found, cobra.CompletionWithDesc(n.GetName(), NodeStateText(n.GetState())))
 				}
 			}
 			return found

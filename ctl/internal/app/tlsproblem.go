@@ -122,7 +122,7 @@ func validNames(text string) string {
 	if found == nil {
 		return ""
 	}
-	return Clean(" (" + found[1] + ", not " + found[2] + ")")
+	return " (" + found[1] + ", not " + found[2] + ")"
 }
 
 // speaksTLS reports whether a server answers the beginning of a TLS handshake with TLS, even with an alert.

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -131,30 +130,3 @@ func EnumText(name, prefix string) string {
 	}
 	return name
 }
-
-// Clean makes text from the gateway harmless on a terminal: peers may have written it.
-func Clean(s string) string {
-	if !strings.ContainsFunc(s, unprintable) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unprintable(r) {
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// Word is Clean for a foreign text in a line of name=value: a text that could be read as several fields is quoted.
-func Word(s string) string {
-	if strings.ContainsAny(s, " \"") {
-		return strconv.Quote(s)
-	}
-	return Clean(s)
-}
-
-func unprintable(r rune) bool { return !unicode.IsPrint(r) }

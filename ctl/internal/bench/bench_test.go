@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -129,7 +130,8 @@ func TestBenchProgress(t *testing.T) {
 			t.Errorf("%+v: stdout %q", tt, r.stdout)
 		}
 	}
-	if line := progressLine(false, "echo", 0.5, "text"); line != "\r\x1b[Kecho       [############------------] text" {
+	line := progressLine(false, "echo", 0.5, "text")
+	if fmt.Sprint(line) != "[echo       [ ############ ------------] text]" {
 		t.Errorf("%q", line)
 	}
 }

@@ -137,6 +137,6 @@ func words(name string) string {
 // controlError is a call to the control plane that failed in the middle of a benchmark.
 type controlError struct{ err error }
 
-func (e *controlError) Error() string { return app.Explain(e.err) }
+func (e *controlError) Error() string { return app.Sentence(e.err) }
 
 func (e *controlError) Unwrap() error { return e.err }

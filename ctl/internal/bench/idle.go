@@ -97,7 +97,7 @@ func (i *idleBench) ask(ctx context.Context) *pb.GetGatewayResponse {
 	}
 	resp, err := describe(ctx, i.client)
 	if err != nil {
-		i.why = app.Explain(err)
+		i.why = app.Sentence(err)
 		return nil
 	}
 	return resp

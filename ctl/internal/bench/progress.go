@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -28,11 +27,11 @@ func showProgress(a *app.App, title string, state func() (done float64, text str
 		defer ticker.Stop()
 		for {
 			done, text := state()
-			_, _ = io.WriteString(a.Env.Stderr, progressLine(a.ColorWanted(), title, done, text))
+			_ = a.Stderr.Repaint(progressLine(a.ColorWanted(), title, done, text)...)
 			select {
 			case <-ticker.C:
 			case <-ended:
-				_, _ = io.WriteString(a.Env.Stderr, "\r\x1b[K")
+				_ = a.Stderr.Repaint()
 				return
 			}
 		}
@@ -41,8 +40,8 @@ func showProgress(a *app.App, title string, state func() (done float64, text str
 }
 
 // progressLine is painted over the one before.
-func progressLine(color bool, title string, done float64, text string) string {
+func progressLine(color bool, title string, done float64, text string) []app.Painted {
 	filled := int(min(max(done, 0), 1) * progressWidth)
-	bar := app.Paint(color, "32", strings.Repeat("#", filled)) + strings.Repeat("-", progressWidth-filled)
-	return fmt.Sprintf("\r\x1b[K%-10s [%s] %s", title, bar, text)
+	return []app.Painted{app.Text(fmt.Sprintf("%-10s [", title)), app.Paint(color, "32", strings.Repeat("#", filled)),
+		app.Text(strings.Repeat("-", progressWidth-filled) + "] " + text)}
 }

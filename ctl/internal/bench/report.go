@@ -64,23 +64,23 @@ func printBench(a *app.App, r benchResult) error {
 		a.Say("%s", failuresSentence(f))
 	}
 	for _, note := range f.Notes {
-		a.Say("note: %s", app.Clean(note))
+		a.Say("note: %s", note)
 	}
 	return err
 }
 
 func failuresSentence(f *benchFooter) string {
 	if f.Failures == 1 {
-		return app.Clean(f.FirstError)
+		return f.FirstError
 	}
-	return fmt.Sprintf("%s failures; of one of them: %s", countText(f.Failures), app.Clean(f.FirstError))
+	return fmt.Sprintf("%s failures; of one of them: %s", countText(f.Failures), f.FirstError)
 }
 
 func printBenchData(a *app.App, r benchResult) error {
 	if a.Structured() {
 		return a.PrintValue(r)
 	}
-	s, t := &app.Sections{Bold: a.Color()}, newLatencyTable(a)
+	s, t := a.NewSections(), newLatencyTable(a)
 	h, f := r.header(), r.footer()
 	s.Title("bench " + h.Benchmark)
 	address := h.Address
@@ -91,10 +91,10 @@ func printBenchData(a *app.App, r benchResult) error {
 	r.table(a, s, t)
 	s.Row("failures", failuresText(f.Errors))
 	s.Row("client", f.Client.text())
-	if _, err := a.Stdout.WriteString(s.Text()); err != nil || len(t.Rows) == 0 {
+	if err := s.Flush(); err != nil || len(t.Rows) == 0 {
 		return err
 	}
-	if _, err := a.Stdout.WriteString("\n"); err != nil {
+	if err := a.Stdout.Line(""); err != nil {
 		return err
 	}
 	return t.Flush()

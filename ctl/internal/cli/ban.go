@@ -136,7 +136,7 @@ func printAddedBan(a *app.App, resp *pb.AddBanResponse) error {
 	case a.Structured():
 		return a.PrintMessage(resp)
 	case a.Output == app.FormatName:
-		return a.PrintName(app.Clean(ban.GetTarget()))
+		return a.PrintName(ban.GetTarget())
 	}
 	t := a.NewTable("TARGET", "EXPIRES", "CLOSED", "REPLACED")
 	t.Add(ban.GetTarget(), banEnd(a, ban), fmt.Sprint(resp.GetClosed()), fmt.Sprint(resp.GetReplaced()))
@@ -239,7 +239,7 @@ func (r *banRows) add(ban *pb.Ban) error {
 		r.named[ban.GetTarget()] = true
 		cells = append(cells, ban.GetNode())
 	}
-	return r.Add(ban, app.Clean(ban.GetTarget()), cells...)
+	return r.Add(ban, ban.GetTarget(), cells...)
 }
 
 // banRemoveCommand is `ctl ban remove`.

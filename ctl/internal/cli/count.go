@@ -96,7 +96,7 @@ func printCount(a *app.App, by string, resp *pb.CountConnectionsResponse) error 
 func printGroups(a *app.App, by string, groups []*pb.ConnectionGroup) error {
 	if a.Output == app.FormatName {
 		for _, g := range groups {
-			if err := a.PrintName(app.Clean(g.GetValue())); err != nil {
+			if err := a.PrintName(g.GetValue()); err != nil {
 				return err
 			}
 		}

@@ -59,7 +59,7 @@ func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 		case !known, state == pb.NodeState_NODE_STATE_LEFT: // it has ended
 			delete(d.left, name)
 		case state == pb.NodeState_NODE_STATE_UNREACHABLE:
-			d.app.Say("%s is UNREACHABLE; how its drain went is not known", app.Clean(name))
+			d.app.Say("%s is UNREACHABLE; how its drain went is not known", name)
 			d.lost = true
 			delete(d.left, name)
 		}
@@ -71,6 +71,6 @@ func (d *drainWait) ended(ctx context.Context, _ string) (bool, error) {
 func (d *drainWait) sayUnseen() {
 	if len(d.left) > 0 {
 		d.app.Say("the gateway that was asked has ended; the end of these drains was not seen: %s",
-			app.Clean(strings.Join(d.nodes(), ", ")))
+			strings.Join(d.nodes(), ", "))
 	}
 }

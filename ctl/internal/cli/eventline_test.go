@@ -59,7 +59,7 @@ func sampleEvents() []*pb.Event {
 		}}},
 		{Connection: open},
 		{Details: &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: 1,
-			Cursor: "19ab0d3f1c2.7"}}},
+			Cursor: "edge-1.19ab0d3f1c2@7"}}},
 		{Details: &pb.Event_Gap{Gap: &pb.GapDetails{From: 3, To: 8,
 			Reason: pb.GapReason_GAP_REASON_EVICTED, RequestedCursor: "19ab0d3f1c2.2"}}},
 		{Details: &pb.Event_Refused{Refused: &pb.RefusedDetails{
@@ -81,7 +81,7 @@ func sampleEvents() []*pb.Event {
 
 func serveEvents(events ...*pb.Event) *fakeGateway {
 	return &fakeGateway{stream: func(_ *pb.StreamEventsRequest, s eventStream) error {
-		return s.Send(&pb.StreamEventsResponse{Events: events, Cursor: "c.1"})
+		return s.Send(&pb.StreamEventsResponse{Events: events, Cursor: "c.0@1"})
 	}}
 }
 
@@ -100,7 +100,7 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 10:31:02.123  DRAIN_ENDED       -  connections=2 deadline=10:31:02.123 ended=1 closed=1 reason="upgrade"
 10:31:02.123  CONTROL           -  Broadcast by=127.0.0.1:1 filter="id != \"x\"" ids=a,b matched=3 CLOSED=1 WRITTEN=2 data=5B reason="r" request-id=u
 10:31:02.123  PRESENT           edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  OPEN
-10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=19ab0d3f1c2.7
+10:31:02.123  SNAPSHOT_COMPLETE  -  connections=1 cursor=edge-1.19ab0d3f1c2@7
 10:31:02.123  GAP               -  events missed: EVICTED from=3 to=8 requested=19ab0d3f1c2.2
 10:31:02.123  REFUSED           -  IP_LIMIT "20 connections from 203.0.113.7" listener=game remote=203.0.113.7:4242 count=12
 10:31:02.123  NODE_JOINED       -  edge-3.19ab connections=12 version=v1.2.3 "first heard of"
@@ -155,14 +155,14 @@ func TestEventDataEncodings(t *testing.T) {
 		}
 	}
 	events := []*pb.Event{
-		data("a", "h\xc3", 2), data("b", "\xe2\x82", 2), data("a", "\xa9", 1), data("b", "\xac\x1b", 2), data("a", "x\xc3",
-			900), data("a", "\xa9", 1),
+		data("a.1.1", "h\xc3", 2), data("b.1.1", "\xe2\x82", 2), data("a.1.1", "\xa9", 1), data("b.1.1", "\xac\x1b", 2),
+		data("a.1.1", "x\xc3", 900), data("a.1.1", "\xa9", 1),
 	}
 	want := map[string][]string{
-		"utf8": {`a  "h"`, `b  ""`, `a  "é"`, `b  "€\x1b"`, `a  "x` + "\uFFFD" + `" (the first 2 of 900 bytes)`,
-			`a  "` + "\uFFFD" + `"`},
-		"hex":    {`a  68c3`, `b  e282`, `a  a9`, `b  ac1b`, `a  78c3 (the first 2 of 900 bytes)`, `a  a9`},
-		"base64": {`a  aMM=`, `b  4oI=`, `a  qQ==`, `b  rBs=`, `a  eMM= (the first 2 of 900 bytes)`, `a  qQ==`},
+		"utf8": {`a.1.1  "h"`, `b.1.1  ""`, `a.1.1  "é"`, `b.1.1  "€\x1b"`,
+			`a.1.1  "x` + "\uFFFD" + `" (the first 2 of 900 bytes)`, `a.1.1  "` + "\uFFFD" + `"`},
+		"hex":    {`a.1.1  68c3`, `b.1.1  e282`, `a.1.1  a9`, `b.1.1  ac1b`, `a.1.1  78c3 (the first 2 of 900 bytes)`, `a.1.1  a9`},
+		"base64": {`a.1.1  aMM=`, `b.1.1  4oI=`, `a.1.1  qQ==`, `b.1.1  rBs=`, `a.1.1  eMM= (the first 2 of 900 bytes)`, `a.1.1  qQ==`},
 	}
 	for encoding, lines := range want {
 		var b strings.Builder

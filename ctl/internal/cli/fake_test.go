@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -109,7 +110,7 @@ func (g *fakeGateway) GetGateway(_ context.Context,
 		return g.info(req)
 	}
 	if g.gateway == nil {
-		return &pb.GetGatewayResponse{Cursor: "c.0"}, nil // streams begin behind it
+		return &pb.GetGatewayResponse{Cursor: "c.0@0"}, nil // streams begin behind it
 	}
 	return g.gateway()
 }
@@ -260,3 +261,6 @@ func closedConnection(id string) *pb.Connection {
 	c.CloseText, c.ClosedBy, c.Labels = "spam", "127.0.0.1:1", nil
 	return c
 }
+
+// unmarshalJSON reads a message as another program would.
+func unmarshalJSON(text []byte, m proto.Message) error { return protojson.Unmarshal(text, m) }

@@ -33,7 +33,7 @@ type eventLog struct {
 
 func (l *eventLog) gateway() *fakeGateway {
 	return &fakeGateway{stream: l.stream, gateway: func() (*pb.GetGatewayResponse, error) {
-		return &pb.GetGatewayResponse{Node: "n", Cursor: "c.0"}, nil
+		return &pb.GetGatewayResponse{Node: "n", Cursor: "c.0@0"}, nil
 	}}
 }
 
@@ -64,7 +64,7 @@ func (l *eventLog) stream(req *pb.StreamEventsRequest, s eventStream) error {
 
 func (l *eventLog) responses(req *pb.StreamEventsRequest) []*pb.StreamEventsResponse {
 	var out []*pb.StreamEventsResponse
-	from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c."))
+	from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c.0@"))
 	if req.GetSnapshot() {
 		for i := range l.present {
 			out = append(out, &pb.StreamEventsResponse{Events: []*pb.Event{logEvent(
@@ -72,16 +72,16 @@ func (l *eventLog) responses(req *pb.StreamEventsRequest) []*pb.StreamEventsResp
 		}
 		done := logEvent(pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE, 0)
 		done.Connection = nil
-		out = append(out, &pb.StreamEventsResponse{Events: []*pb.Event{done}, Cursor: "c.0"})
+		out = append(out, &pb.StreamEventsResponse{Events: []*pb.Event{done}, Cursor: "c.0@0"})
 	}
 	for at := from; at < l.events; at += 2 {
-		resp := &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", min(at+2, l.events))}
+		resp := &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.0@%d", min(at+2, l.events))}
 		for n := at + 1; n <= min(at+2, l.events); n++ {
 			resp.Events = append(resp.Events, logEvent(pb.EventType_EVENT_TYPE_CONNECTED, n))
 		}
 		out = append(out, resp)
 	}
-	return append(out, &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", l.events)})
+	return append(out, &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.0@%d", l.events)})
 }
 
 func logEvent(t pb.EventType, n int) *pb.Event {
@@ -133,11 +133,11 @@ func TestReconnectAtEveryPoint(t *testing.T) {
 
 func TestReconnectAfter(t *testing.T) {
 	l := &eventLog{events: 8, breakAt: []int{0, 2, 1}, breakErr: errBroken}
-	run := follow(t, l, 5, "--after", "c.3")
+	run := follow(t, l, 5, "--after", "c.0@3")
 	if got := run.stdout.String(); got != numbered(4, 8) {
 		t.Errorf("got:\n%s", got)
 	}
-	run.stderr.Await(t, "resuming behind cursor c.7")
+	run.stderr.Await(t, "resuming behind cursor c.0@7")
 }
 
 // A snapshot that breaks starts again, and nothing of the broken one is printed; once complete, it is not asked for
@@ -219,7 +219,7 @@ func TestStreamEndsWithTheGateway(t *testing.T) {
 func TestStreamBreaksWithoutReconnect(t *testing.T) {
 	run := against(t, (&eventLog{events: 3, breakAt: []int{1}, breakErr: errBroken}).gateway())
 	run.expect(t, app.ExitUnreachable, numbered(1, 2),
-		"ctl: to go on from here: --after c.2\n"+
+		"ctl: to go on from here: --after c.0@2\n"+
 			"ctl: cannot reach the gateway at GATEWAY: broken; is it running? Name another with --gateway ADDR or "+
 			"SOCKGATE_GATEWAY\n",
 		"events", "-o", "name")
@@ -240,7 +240,7 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 		g := (&eventLog{}).gateway()
 		g.stream = func(_ *pb.StreamEventsRequest, s eventStream) error {
 			_ = s.Send(&pb.StreamEventsResponse{Events: []*pb.Event{logEvent(
-				pb.EventType_EVENT_TYPE_CONNECTED, 7)}, Cursor: "c.7"})
+				pb.EventType_EVENT_TYPE_CONNECTED, 7)}, Cursor: "c.0@7"})
 			<-s.Context().Done()
 			return nil
 		}
@@ -250,7 +250,7 @@ func TestInterruptEndsWellAndTellsTheCursor(t *testing.T) {
 			run.stdout.Await(t, "n.1.7")
 			cancel()
 		}()
-		run.expect(t, app.ExitDone, "n.1.7\n", "ctl: to go on from here: --after c.7\n",
+		run.expect(t, app.ExitDone, "n.1.7\n", "ctl: to go on from here: --after c.0@7\n",
 			"events", "-o", "name", fmt.Sprintf("--reconnect=%t", reconnect))
 	}
 }

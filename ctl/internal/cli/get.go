@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func showConnections(ctx context.Context, a *app.App, c *app.Client, ids []strin
 		}
 		result.Add(code)
 		if err != nil {
-			a.Say("%s", naming(id, app.Explain(err)))
+			a.SayLines(naming(id, app.Explain(err))...)
 			continue
 		}
 		absent.Add(resp.GetFleet())
@@ -66,10 +67,9 @@ func showConnections(ctx context.Context, a *app.App, c *app.Client, ids []strin
 }
 
 // naming is the message with the ID in front, unless the message names the ID.
-func naming(id, message string) string {
-	id = app.Clean(id)
-	if strings.Contains(message, id) {
-		return message
+func naming(id string, message []string) []string {
+	if !slices.ContainsFunc(message, func(line string) bool { return strings.Contains(line, id) }) {
+		message[0] = id + ": " + message[0]
 	}
-	return id + ": " + message
+	return message
 }

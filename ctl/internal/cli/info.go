@@ -54,15 +54,13 @@ func printInfo(a *app.App, resp *pb.GetGatewayResponse) error {
 	case a.Output == app.FormatName:
 		return a.PrintName(resp.GetNode())
 	default:
-		_, err := a.Stdout.WriteString(infoText(a, resp))
-		return err
+		return infoSections(a, resp).Flush()
 	}
 }
 
-// infoText lays the answer out in sections.
-func infoText(a *app.App, g *pb.GetGatewayResponse) string {
-	var s app.Sections
-	s.Bold = a.Color()
+// infoSections lays the answer out.
+func infoSections(a *app.App, g *pb.GetGatewayResponse) *app.Sections {
+	s := a.NewSections()
 	s.Title("Gateway")
 	s.Row("node", g.GetNode())
 	s.Row("incarnation", g.GetIncarnation())
@@ -76,14 +74,14 @@ func infoText(a *app.App, g *pb.GetGatewayResponse) string {
 	s.Row("memory", memoryText(g.GetProcess()))
 	s.Row("goroutines", goroutinesText(g.GetProcess()))
 	s.Row("caller", callerText(g.GetCaller()))
-	fleetRows(a, &s, g.GetFleetInfo())
+	fleetRows(a, s, g.GetFleetInfo())
 	s.Title("Listeners")
 	for _, l := range g.GetListeners() {
 		s.Row(l.GetName(), listenerText(l))
 	}
-	limitRows(&s, g.GetLimits())
-	totalRows(&s, g.GetTotals())
-	return s.Text()
+	limitRows(s, g.GetLimits())
+	totalRows(s, g.GetTotals())
+	return s
 }
 
 // fleetRows describes the fleet, if there is one.

@@ -18,7 +18,7 @@ const infoWant = `Gateway
   engine         epoll
   started        2026-03-04T10:27:50.123Z
   uptime         3m12s
-  cursor         19ab0d3f1c2.99
+  cursor         edge-1.19ab0d3f1c2@99
   oldest event   1
   draining       no
   memory         12MiB resident, 3MiB heap
@@ -71,7 +71,7 @@ func TestInfo(t *testing.T) {
 	g := &fakeGateway{gateway: func() (*pb.GetGatewayResponse, error) {
 		return &pb.GetGatewayResponse{
 			Node: "edge-1", Incarnation: "19ab0d3f1c2", Version: "v1.2.3", StartedAt: ago(192 * time.Second), Engine: "epoll",
-			Uptime: durationpb.New(192 * time.Second), Cursor: "19ab0d3f1c2.99", OldestSequence: 1,
+			Uptime: durationpb.New(192 * time.Second), Cursor: "edge-1.19ab0d3f1c2@99", OldestSequence: 1,
 			Process: &pb.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
 			Listeners: []*pb.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true,
 				Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional"},

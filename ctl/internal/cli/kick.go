@@ -172,7 +172,7 @@ func printKick(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) error {
 func sayBanned(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) {
 	if banned := resp.GetBanned(); len(banned) > 0 {
 		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()),
-			app.Clean(strings.Join(banned, ", ")))
+			strings.Join(banned, ", "))
 	}
 }
 

@@ -14,7 +14,7 @@ func pages(conns ...*pb.Connection) func(*pb.ListConnectionsRequest) (*pb.ListCo
 	return func(req *pb.ListConnectionsRequest) (*pb.ListConnectionsResponse, error) {
 		var at, empty int
 		_, _ = fmt.Sscanf(req.GetPageToken(), "%d/%d", &at, &empty)
-		resp := &pb.ListConnectionsResponse{TotalSize: int64(len(conns)), Cursor: "c.0"}
+		resp := &pb.ListConnectionsResponse{TotalSize: int64(len(conns)), Cursor: "c.0@0"}
 		if empty == 1 {
 			resp.NextPageToken = fmt.Sprintf("%d/0", at)
 			return resp, nil
@@ -151,17 +151,17 @@ func TestWatch(t *testing.T) {
 		followed = append(followed, req)
 		switch len(followed) {
 		case 1: // ends in the middle
-			return s.Send(&pb.StreamEventsResponse{Cursor: "c.2", Events: []*pb.Event{
+			return s.Send(&pb.StreamEventsResponse{Cursor: "c.0@2", Events: []*pb.Event{
 				event(pb.EventType_EVENT_TYPE_CONNECTED, testConnection("n.1.3")),
 				event(pb.EventType_EVENT_TYPE_ERROR, nil),
 			}})
 		case 2: // misses something
-			return s.Send(&pb.StreamEventsResponse{Cursor: "c.9", Events: []*pb.Event{
+			return s.Send(&pb.StreamEventsResponse{Cursor: "c.0@9", Events: []*pb.Event{
 				{Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: &pb.GapDetails{From: 3,
 					To: 8, Reason: pb.GapReason_GAP_REASON_OVERRUN}}},
 			}})
 		default:
-			return s.Send(&pb.StreamEventsResponse{Cursor: "c.10", Events: []*pb.Event{
+			return s.Send(&pb.StreamEventsResponse{Cursor: "c.0@10", Events: []*pb.Event{
 				event(pb.EventType_EVENT_TYPE_CLOSED, closedConnection("n.1.2")),
 			}})
 		}
@@ -179,7 +179,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("exit code %d, rows %s\nwant %s", code, got, want)
 	}
 	run.stderr.Await(t, "events were missed (OVERRUN from=3 to=8); listing again")
-	if a := followed[0].GetAfter() + followed[1].GetAfter() + followed[2].GetAfter(); a != "c.0c.2c.0" ||
+	if a := followed[0].GetAfter() + followed[1].GetAfter() + followed[2].GetAfter(); a != "c.0@0c.0@2c.0@0" ||
 		followed[0].GetFilter() != "true" {
 		t.Errorf("followed after %s", a)
 	}

@@ -97,7 +97,7 @@ func addNode(a *app.App, rows *app.Rows, n *pb.Node) error {
 		cells = append(cells, n.GetIncarnation(), app.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()),
 			roleText(n.GetAllowed()))
 	}
-	return rows.Add(n, app.Clean(n.GetName()), cells...)
+	return rows.Add(n, n.GetName(), cells...)
 }
 
 // forgetOptions are the flags of `ctl node forget`.

@@ -27,8 +27,8 @@ func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun
 		afters = append(afters, req.GetAfter())
 		upTo := 2 * len(afters)
 		mu.Unlock()
-		from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c."))
-		resp := &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.%d", upTo)}
+		from, _ := strconv.Atoi(strings.TrimPrefix(req.GetAfter(), "c.0@"))
+		resp := &pb.StreamEventsResponse{Cursor: fmt.Sprintf("c.0@%d", upTo)}
 		for n := from + 1; n <= upTo; n++ {
 			resp.Events = append(resp.Events, logEvent(pb.EventType_EVENT_TYPE_CONNECTED, n))
 		}
@@ -51,11 +51,11 @@ func agingGateway(t *testing.T) (g *fakeGateway, option grpc.ServerOption, begun
 // and says nothing.
 func TestStreamOutlivesItsConnection(t *testing.T) {
 	for words, stderr := range map[string]string{
-		"events -o name --limit 6":             "",
-		"events -o name --limit 6 --reconnect": "",
-		"events -o name --limit 6 --after c.0": "",
-		"list --watch -o name --limit 6":       "",
-		"events -o name --limit 6 --data": "ctl: the gateway renewed the connection; resuming behind cursor c.2 (DATA " +
+		"events -o name --limit 6":               "",
+		"events -o name --limit 6 --reconnect":   "",
+		"events -o name --limit 6 --after c.0@0": "",
+		"list --watch -o name --limit 6":         "",
+		"events -o name --limit 6 --data": "ctl: the gateway renewed the connection; resuming behind cursor c.0@2 (DATA " +
 			"sent meanwhile is not kept)\n",
 	} {
 		t.Run(words, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestStreamOutlivesItsConnection(t *testing.T) {
 			if text := run.stderr.String(); !strings.HasPrefix(text, stderr) || stderr == "" && text != "" {
 				t.Errorf("stderr %q", text)
 			}
-			if got, want := fmt.Sprint(begun()), "[c.0 c.2 c.4]"; got != want {
+			if got, want := fmt.Sprint(begun()), "[c.0@0 c.0@2 c.0@4]"; got != want {
 				t.Errorf("streams began behind %s, want %s", got, want)
 			}
 		})

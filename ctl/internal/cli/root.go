@@ -49,6 +49,7 @@ func rootCommand(a *app.App) *cobra.Command {
 
 // Main runs the process's own command line and returns its exit code.
 func Main() int {
+	app.LogThroughLayer(os.Stderr, os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal asks for an orderly end; from then on a second one ends the process as usual.

@@ -118,7 +118,7 @@ func printSent(a *app.App, id string, resp *pb.SendResponse) error {
 
 // sentResult explains an outcome that is not the wanted one, and returns the exit code.
 func sentResult(a *app.App, req *pb.SendRequest, resp *pb.SendResponse) int {
-	id := app.Clean(req.GetId())
+	id := req.GetId()
 	switch resp.GetOutcome() {
 	case pb.Outcome_OUTCOME_QUEUED:
 		if req.GetWait() == pb.SendWait_SEND_WAIT_WRITTEN {

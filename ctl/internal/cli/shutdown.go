@@ -137,9 +137,9 @@ func allNodesText(nodes []*pb.Node) string {
 		case pb.NodeState_NODE_STATE_LEFT:
 			continue
 		case pb.NodeState_NODE_STATE_LIVE:
-			names = append(names, app.Clean(n.GetName()))
+			names = append(names, n.GetName())
 		default:
-			names = append(names, app.Clean(n.GetName())+" which is "+app.NodeStateText(n.GetState()))
+			names = append(names, n.GetName()+" which is "+app.NodeStateText(n.GetState()))
 		}
 	}
 	all := len(names)

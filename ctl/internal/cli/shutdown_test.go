@@ -18,7 +18,7 @@ func TestShutdown(t *testing.T) {
 			return resp, nil
 		},
 		gateway: func() (*pb.GetGatewayResponse, error) {
-			return &pb.GetGatewayResponse{Cursor: "c.5"}, nil
+			return &pb.GetGatewayResponse{Cursor: "c.0@5"}, nil
 		},
 	}
 	const table = "DRAIN     DEADLINE                   CONNECTIONS\nstarted   2026-03-04T10:31:02.123Z   3\n"
@@ -33,7 +33,7 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("no grace was given, and %s was sent", got.GetGracePeriod())
 	}
 	g.stream = func(req *pb.StreamEventsRequest, s eventStream) error {
-		if req.GetAfter() != "c.5" {
+		if req.GetAfter() != "c.0@5" {
 			t.Errorf("follows after %q", req.GetAfter())
 		}
 		for _, e := range []*pb.Event{

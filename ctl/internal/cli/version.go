@@ -56,10 +56,8 @@ func printVersion(a *app.App, v versionInfo) error {
 	case a.Output == app.FormatName:
 		return a.PrintName(v.Version)
 	case a.Wide():
-		_, err := fmt.Fprintf(a.Stdout, "ctl version %s %s %s\n", v.Version, v.Go, v.Platform)
-		return err
+		return a.Stdout.Line(fmt.Sprintf("ctl version %s %s %s", v.Version, v.Go, v.Platform))
 	default:
-		_, err := fmt.Fprintf(a.Stdout, "ctl version %s\n", v.Version)
-		return err
+		return a.Stdout.Line("ctl version " + v.Version)
 	}
 }

@@ -165,7 +165,7 @@ func (w *watcher) ofNode(e *pb.Event) string {
 	if !w.fleet {
 		return ""
 	}
-	return " of " + app.Clean(e.GetNode())
+	return " of " + e.GetNode()
 }
 
 // back reports whether a node that the list lacks is there again, so that it must be listed.
@@ -174,7 +174,7 @@ func (w *watcher) back(e *pb.Event) bool {
 	if !slices.Contains(backTypes(), e.GetType()) || !w.absent.Known[node] {
 		return false
 	}
-	w.app.Say("%s is back; listing again", app.Clean(node))
+	w.app.Say("%s is back; listing again", node)
 	w.gap = true
 	return true
 }

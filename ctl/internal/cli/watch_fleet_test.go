@@ -108,7 +108,7 @@ func TestWatchAloneAsksForNoNodes(t *testing.T) {
 	g := &fakeGateway{list: pages(testConnection("n.1.1")), stream: func(r *pb.StreamEventsRequest,
 		s eventStream) error {
 		types = r.GetTypes()
-		return s.Send(&pb.StreamEventsResponse{Cursor: "c.1",
+		return s.Send(&pb.StreamEventsResponse{Cursor: "c.0@1",
 			Events: []*pb.Event{{Type: pb.EventType_EVENT_TYPE_CLOSED, Connection: closedConnection("n.1.1")}}})
 	}}
 	if code := against(t, g).run("list", "--watch", "--limit", "2"); code != app.ExitDone {

@@ -1,7 +1,6 @@
 package dial
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,11 +61,12 @@ func (p *dialPrinter) write(e dialEvent) error {
 		}
 		return p.app.Stdout.Flush()
 	}
-	fmt.Fprintln(p.app.Stdout, strings.TrimRight(app.Clean(e.Name)+" "+p.paintEvent(e.Event)+" "+e.details(), " "))
+	rest := strings.TrimRight(" "+e.details(), " ")
+	_ = p.app.Stdout.PaintedLine(app.Text(e.Name+" "), p.paintEvent(e.Event), app.Text(rest))
 	return p.app.Stdout.Flush() // has the error of the line too
 }
 
-func (p *dialPrinter) paintEvent(event string) string {
+func (p *dialPrinter) paintEvent(event string) app.Painted {
 	attribute := map[string]string{"connected": "32", "error": "31", "timeout": "33", "backpressure": "33",
 		"data": "0"}[event]
 	if attribute == "" {
@@ -82,8 +82,8 @@ func (e *dialEvent) details() string {
 			parts = append(parts, key+"="+value)
 		}
 	}
-	add("local", app.Clean(e.Local))
-	add("remote", app.Clean(e.Remote))
+	add("local", e.Local)
+	add("remote", e.Remote)
 	add("tls", strings.ReplaceAll(e.TLS, " ", ""))
 	if e.AfterMs != nil {
 		add("after", app.HumanDuration(time.Duration(*e.AfterMs)*time.Millisecond))
@@ -94,7 +94,7 @@ func (e *dialEvent) details() string {
 		parts = append(parts, *e.Data)
 	}
 	if e.Error != "" {
-		parts = append(parts, app.Clean(e.Error))
+		parts = append(parts, e.Error)
 	}
 	if e.Received != nil && e.Sent != nil {
 		add("received", strconv.FormatInt(*e.Received, 10))

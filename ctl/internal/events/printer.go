@@ -36,14 +36,13 @@ func (p *Printer) Print(e *pb.Event) error {
 	case !p.app.Tabular():
 		return p.app.PrintName(e.GetConnection().GetId())
 	default:
-		_, err := fmt.Fprintln(p.app.Stdout, p.line(e))
-		return err
+		return p.app.Stdout.PaintedLine(p.line(e)...)
 	}
 }
 
 // line is "time type id details", the columns two spaces apart. An event without a connection has "-" for its ID.
 // Where there are several nodes it has its node's name instead: IDs begin with that.
-func (p *Printer) line(e *pb.Event) string {
+func (p *Printer) line(e *pb.Event) []app.Painted {
 	a := p.app
 	when := a.ClockText(e.GetTime().AsTime())
 	if a.Wide() {
@@ -51,14 +50,13 @@ func (p *Printer) line(e *pb.Event) string {
 	}
 	id := "-"
 	if e.GetConnection() != nil {
-		id = app.Clean(e.GetConnection().GetId())
+		id = e.GetConnection().GetId()
 	} else if p.Several && e.GetNode() != "" {
-		id = app.Clean(e.GetNode())
+		id = e.GetNode()
 	}
-
-	columns := []string{when, app.Paint(a.Color(), typeColor(e.GetType()),
-		fmt.Sprintf("%-16s", app.TypeText(e.GetType()))), id}
-	return strings.TrimRight(strings.Join(append(columns, p.details(e)...), "  "), " ")
+	rest := strings.Join(append([]string{"", id}, p.details(e)...), "  ")
+	return []app.Painted{app.Text(when + "  "), app.Paint(a.Color(), typeColor(e.GetType()),
+		fmt.Sprintf("%-16s", app.TypeText(e.GetType()))), app.Text(strings.TrimRight(rest, " "))}
 }
 
 // details are the columns that only this type of event has.

@@ -230,15 +230,21 @@ func sayDevUse(a *app.App, dir string) {
 	for _, role := range tokenRoles() {
 		roles = append(roles, "--control-role "+devTrustDomain+role+"="+role)
 	}
-	a.Say("these are for trying out only: the authority's key lies unprotected beside them. To use them:\n"+
-		"  gateway --tls-cert %[1]s --tls-key %[2]s \\\n"+
-		"    --control-tls-cert %[1]s --control-tls-key %[2]s --control-tls-client-ca %[3]s \\\n"+
-		"    %[4]s\n"+
-		"  ctl context add trying --gateway %[7]s --tls-ca %[3]s --tls-cert %[5]s --tls-key %[6]s --use\n"+
-		"  ctl info\n"+
-		"  ctl dial --data-ca %[3]s 127.0.0.1:8017",
-		file("server.pem"), file("server-key.pem"), file("ca.pem"), strings.Join(roles,
-			" \\\n    "), file("admin.pem"), file("admin-key.pem"), app.DefaultGateway)
+	cert, key, ca := file("server.pem"), file("server-key.pem"), file("ca.pem")
+	lines := []string{"these are for trying out only: the authority's key lies unprotected beside them. To use them:",
+		"  gateway --tls-cert " + cert + " --tls-key " + key + " \\",
+		"    --control-tls-cert " + cert + " --control-tls-key " + key + " --control-tls-client-ca " + ca + " \\"}
+	for i, role := range roles {
+		if i < len(roles)-1 {
+			role += " \\"
+		}
+		lines = append(lines, "    "+role)
+	}
+	a.SayLines(append(lines,
+		"  ctl context add trying --gateway "+app.DefaultGateway+" --tls-ca "+ca+" --tls-cert "+file("admin.pem")+
+			" --tls-key "+file("admin-key.pem")+" --use",
+		"  ctl info",
+		"  ctl dial --data-ca "+ca+" 127.0.0.1:8017")...)
 }
 
 // shellWord quotes a word for a shell where that is needed.

@@ -1,0 +1,502 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/ctltest"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+// hostileText drives a terminal in every way, begins lines that look like names, errors and YAML documents, and ends
+// words of shells.
+const hostileText = "x\x1b]0;own\x07\x1b[35;5mA\u009b2J\x00\x08\x7f\u0085\u00ad\u061c\u200b\u200e\u200f\u202a\u202e\u2066\u2069" +
+	"\u2028\u2029\ufeff\U000e0041\r\nevil.1.666\nctl: evil\n--- evil\n\tt\"'`$(evil)\\ é"
+
+// badRune is a character that a gateway must not bring to a terminal.
+func badRune(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+
+// ownColour is a colour of ctl's own; hostileText has none of these.
+var ownColour = regexp.MustCompile(`\x1b\[(0|1|3[1-6])m`)
+
+// expectHarmless checks one output as a terminal and a script would get it.
+func expectHarmless(t *testing.T, what, output string) {
+	t.Helper()
+	text := ownColour.ReplaceAllString(output, "")
+	if i := strings.IndexFunc(text, badRune); i >= 0 || !utf8.ValidString(text) {
+		t.Errorf("%s: raw %q in\n%q", what, text[max(i, 0):min(len(text), max(i, 0)+8)], text)
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "evil") || strings.HasPrefix(line, "ctl: evil") || strings.HasPrefix(line, "--- evil") {
+			t.Errorf("%s: a line of the gateway's own: %q", what, line)
+		}
+	}
+}
+
+// hostile makes answers with hostileText in every text. Names, which ctl checks, are right unless names is set.
+type hostile struct{ names bool }
+
+// nameValues are right values of the fields that ctl checks.
+var nameValues = map[protoreflect.Name]string{"node": "n", "via_node": "n", "missing_nodes": "n", "incarnation": "1",
+	"cursor": "n.1@1"}
+
+// text is the value of a string field.
+func (h hostile) text(d protoreflect.FieldDescriptor) protoreflect.Value {
+	value, isName := nameValues[d.Name()]
+	switch d.FullName() {
+	case "sockgate.v1.Connection.id", "sockgate.v1.TargetOutcome.id":
+		value, isName = "n.1.1", true
+	case "sockgate.v1.Node.name":
+		value, isName = "n", true
+	case "sockgate.v1.ListConnectionsResponse.next_page_token", "sockgate.v1.ListBansResponse.next_page_token":
+		value, isName = "", true // a walk that ends
+	}
+	if !isName || h.names && value != "" {
+		value = hostileText
+	}
+	return protoreflect.ValueOfString(value)
+}
+
+// value is the value of a field that is no message.
+func (h hostile) value(d protoreflect.FieldDescriptor) protoreflect.Value {
+	switch d.Kind() {
+	case protoreflect.StringKind:
+		return h.text(d)
+	case protoreflect.BytesKind:
+		return protoreflect.ValueOfBytes([]byte(hostileText + "\xff"))
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(true)
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOfEnum(d.Enum().Values().Get(d.Enum().Values().Len() - 1).Number())
+	case protoreflect.Int32Kind:
+		return protoreflect.ValueOfInt32(2)
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOfInt64(2)
+	case protoreflect.Uint32Kind:
+		return protoreflect.ValueOfUint32(2)
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(2)
+	default:
+		return protoreflect.ValueOfUint64(2)
+	}
+}
+
+// fill sets every field of a message, and two elements of every list.
+func (h hostile) fill(m protoreflect.Message) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		d := fields.Get(i)
+		switch {
+		case d.ContainingOneof() != nil: // hostileEvents has one event for each
+		case d.IsMap() && d.MapValue().Kind() == protoreflect.StringKind:
+			m.Mutable(d).Map().Set(h.value(d.MapKey()).MapKey(), protoreflect.ValueOfString(hostileText))
+		case d.IsMap():
+			m.Mutable(d).Map().Set(h.value(d.MapKey()).MapKey(), h.value(d.MapValue()))
+		case d.IsList():
+			h.fillList(d, m.Mutable(d).List())
+		case d.Message() != nil:
+			h.fill(m.Mutable(d).Message())
+		default:
+			m.Set(d, h.value(d))
+		}
+	}
+}
+
+func (h hostile) fillList(d protoreflect.FieldDescriptor, list protoreflect.List) {
+	for range 2 {
+		if d.Message() == nil {
+			list.Append(h.value(d))
+			continue
+		}
+		element := list.NewElement()
+		h.fill(element.Message())
+		list.Append(element)
+	}
+}
+
+// events are one event of each type, and one of each kind of details, with the type that it is for.
+func (h hostile) events() []*pb.Event {
+	var all []*pb.Event
+	add := func(kind pb.EventType, details protoreflect.FieldDescriptor) {
+		e := &pb.Event{}
+		h.fill(e.ProtoReflect())
+		e.Type = kind
+		h.fill(e.ProtoReflect().Mutable(details).Message())
+		all = append(all, e)
+	}
+	details := (&pb.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
+	for n := 1; n < len(pb.EventType_name); n++ {
+		add(pb.EventType(n), details.Get(0))
+	}
+	for i := range details.Len() {
+		kind, ok := pb.EventType_value["EVENT_TYPE_"+strings.ToUpper(string(details.Get(i).Name()))]
+		if !ok {
+			kind = int32(pb.EventType_EVENT_TYPE_LISTENING)
+		}
+		add(pb.EventType(kind), details.Get(i))
+	}
+	return all
+}
+
+// failure is an error with hostileText in every text of every detail, in the answers' place.
+func (h hostile) failure(code codes.Code, reason string) error {
+	details := []proto.Message{&errdetails.BadRequest{}, &errdetails.PreconditionFailure{}, &errdetails.QuotaFailure{},
+		&errdetails.Help{}, &errdetails.LocalizedMessage{}, &errdetails.DebugInfo{}, &errdetails.ResourceInfo{},
+		&errdetails.RequestInfo{}, &errdetails.RetryInfo{RetryDelay: durationpb.New(1)}}
+	for _, d := range details {
+		h.fill(d.ProtoReflect())
+	}
+	return failure(code, hostileText, reason, map[string]string{"missing": hostileText + "," + hostileText,
+		"line": "1", "column": "2", hostileText: hostileText}, details...)
+}
+
+// serve starts a gateway that answers every call of the contract by reflection, or with err. It calls ended with the
+// number of each stream that ends.
+func (h hostile) serve(t *testing.T, err error, ended func(int64)) string {
+	t.Helper()
+	var streams atomic.Int64
+	answerCall := func(_ any, stream grpc.ServerStream) error {
+		if e := stream.RecvMsg(&emptypb.Empty{}); e != nil || err != nil {
+			return errors.Join(e, err)
+		}
+		name, _ := grpc.MethodFromServerStream(stream)
+		method := pb.File_sockgate_v1_gateway_service_proto.Services().Get(0).Methods().
+			ByName(protoreflect.Name(name[strings.LastIndex(name, "/")+1:]))
+		kind, e := protoregistry.GlobalTypes.FindMessageByName(method.Output().FullName())
+		if e != nil {
+			return e
+		}
+		m := kind.New()
+		h.fill(m)
+		if events, ok := m.Interface().(*pb.StreamEventsResponse); ok {
+			events.Events = h.events()
+			defer func() { ended(streams.Add(1)) }()
+		}
+		return stream.SendMsg(m.Interface())
+	}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(answerCall))
+	listener := ctltest.Listen(t)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Stop(); <-done })
+	return listener.Addr().String()
+}
+
+// hostileRuns are runs of every command that takes text from elsewhere, by the command's path. DATA stands for a data
+// plane. names is the number of lines of -o name when all names are right; 0 is not checked.
+var hostileRuns = map[string][]struct {
+	words string
+	names int
+}{
+	"list":      {{"list", 2}, {"list --state all", 2}, {"list --watch --limit 5", 5}},
+	"count":     {{"count", 1}, {"count --by listener", 2}},
+	"get":       {{"get n.1.1 n.1.2", 2}},
+	"send":      {{"send n.1.1 text", 0}, {"send n.1.1 text --wait written", 0}},
+	"broadcast": {{"broadcast text", 0}},
+	"kick":      {{"kick n.1.1 n.1.2", 0}, {"kick --filter true", 0}, {"kick --filter true --dry-run", 0}},
+	"label":     {{"label n.1.1 a=b", 0}, {"label --filter true a=b", 0}},
+	"stream-events": {{"events --limit 36", 36}, {"events --snapshot --limit 5", 5},
+		{"events --reconnect --data --limit 80", 80}, {"events --no-follow", 0},
+		{"events --data --encoding hex --limit 36", 36}},
+	"shutdown":    {{"shutdown --all --yes --wait", 0}, {"shutdown --local --yes --wait", 0}, {"shutdown --all", 0}},
+	"info":        {{"info", 1}, {"info --node n", 1}},
+	"nodes":       {{"nodes", 2}},
+	"node list":   {{"node list --local", 2}},
+	"node forget": {{"node forget n --yes", 1}},
+	"limits get":  {{"limits get", 0}, {"limits get allow listener-connections idle-action", 3}},
+	"limits set":  {{"limits set max-connections=5", 1}},
+	"ban add":     {{"ban add 192.0.2.1", 1}},
+	"ban list":    {{"ban list", 1}},
+	"ban remove":  {{"ban remove 192.0.2.1", 1}},
+	"dial": {{"dial --send x DATA", 0}, {"dial --send x --encoding hex DATA", 0},
+		{"dial --send x --encoding base64 DATA", 0}},
+	"bench idle":      {{"bench idle -c 1 -d 1ms DATA", 0}},
+	"bench echo":      {{"bench echo -c 1 -d 1ms --warmup 1ms DATA", 0}},
+	"bench connect":   {{"bench connect -c 1 -d 1ms --warmup 1ms DATA", 0}},
+	"bench broadcast": {{"bench broadcast -c 1 --count 1 --timeout 50ms DATA", 0}},
+	"bench events":    {{"bench events -s 1 -c 1 -d 1ms DATA", 0}},
+}
+
+// ownRuns are the commands that take text from the user and the user's files alone.
+var ownRuns = []string{"token create", "token list", "token remove", "context add", "context use", "context list",
+	"context remove", "context show", "tls-dev", "version"}
+
+// leaves are the paths of all commands that can be run.
+func leaves(cmd *cobra.Command, path string) []string {
+	if !cmd.HasSubCommands() {
+		return []string{path}
+	}
+	var all []string
+	for _, sub := range cmd.Commands() {
+		all = append(all, leaves(sub, strings.TrimSpace(path+" "+sub.Name()))...)
+	}
+	return all
+}
+
+func TestEveryCommandMeetsAHostileGateway(t *testing.T) {
+	for _, path := range leaves(rootCommand(&app.App{}), "") {
+		if hostileRuns[path] == nil && !slices.Contains(ownRuns, path) {
+			t.Errorf("ctl %s has no run in hostileRuns", path)
+		}
+	}
+}
+
+// hostilePeer answers its first bytes with hostileText, and ends.
+func hostilePeer(_ int, conn net.Conn) {
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_, _ = conn.Read(make([]byte, 1))
+	_, _ = io.WriteString(conn, hostileText+"\xff\xfe")
+}
+
+// hostileRun runs one line of words. A run that follows for ever ends with its fourth stream.
+func hostileRun(t *testing.T, h hostile, err error, words ...string) (run *invocation, code int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	gateway := h.serve(t, err, func(n int64) {
+		if n >= 4 {
+			cancel()
+		}
+	})
+	run = &invocation{ctx: ctx, gateway: gateway, stdout: ctltest.NewOutput(), stderr: ctltest.NewOutput(),
+		terminal: true, stdin: strings.NewReader("y\n")}
+	return run, run.run(words...)
+}
+
+// formats are all of -o.
+var formats = []string{"table", "wide", "json", "yaml", "name"}
+
+// TestHostileGateway runs every command in every format against gateways with control characters in every text: a
+// wholly hostile one, and an honest one that passes on the texts of others.
+func TestHostileGateway(t *testing.T) {
+	data := ctltest.Serve(t, ctltest.Listen(t), hostilePeer)
+	for path, runs := range hostileRuns {
+		t.Run(strings.ReplaceAll(path, " ", "-"), func(t *testing.T) {
+			for _, r := range runs {
+				words := strings.Fields(strings.ReplaceAll(r.words, "DATA", data))
+				for _, format := range formats {
+					expectHostileRun(t, format, r.names, append(words, "-o", format))
+				}
+			}
+		})
+	}
+}
+
+func expectHostileRun(t *testing.T, format string, names int, words []string) {
+	t.Helper()
+	for _, h := range []hostile{{names: true}, {}} {
+		run, code := hostileRun(t, h, nil, words...)
+		what := strings.Join(words, " ")
+		expectHarmless(t, what+" stdout", run.stdout.String())
+		expectHarmless(t, what+" stderr", run.stderr.String())
+		if !h.names && format == "name" && names > 0 {
+			if got := strings.Count(run.stdout.String(), "\n"); got != names {
+				t.Errorf("%s: exit code %d, %d lines, want %d:\n%s%s", what, code, got, names, run.stdout, run.stderr)
+			}
+		}
+		expectDecoded(t, what, format, run.stdout.String())
+	}
+}
+
+// expectDecoded checks that every text of a document is what the gateway sent.
+func expectDecoded(t *testing.T, what, format, output string) {
+	t.Helper()
+	var decode func(any) error
+	switch format {
+	case "json":
+		decode = json.NewDecoder(strings.NewReader(output)).Decode
+	case "yaml":
+		decode = yaml.NewDecoder(strings.NewReader(output)).Decode
+	default:
+		return
+	}
+	for {
+		var document any
+		err := decode(&document)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		eachText(document, func(text string) {
+			// Bench and dial put texts together; U+FFFD is a byte that is not UTF-8.
+			if strings.ContainsFunc(text, badRune) && !strings.Contains(text, hostileText) {
+				t.Errorf("%s: decoded %q", what, text)
+			}
+			if strings.Contains(text, `\u009b`) && !strings.HasPrefix(what, "bench") { // it quotes errors in its notes
+				t.Errorf("%s: escaped twice: %q", what, text)
+			}
+		})
+	}
+}
+
+// eachText calls see with every text in a decoded document, keys included.
+func eachText(v any, see func(string)) {
+	switch v := v.(type) {
+	case string:
+		see(v)
+	case []any:
+		for _, element := range v {
+			eachText(element, see)
+		}
+	case map[string]any:
+		for key, element := range v {
+			see(key)
+			eachText(element, see)
+		}
+	}
+}
+
+// A decoder of JSON and of YAML gets back just what the gateway sent.
+func TestHostileTextRoundTrips(t *testing.T) {
+	var h hostile
+	want := &pb.GetGatewayResponse{}
+	h.fill(want.ProtoReflect())
+	run, _ := hostileRun(t, h, nil, "info", "-o", "json")
+	got := &pb.GetGatewayResponse{}
+	if err := unmarshalJSON([]byte(run.stdout.String()), got); err != nil || !proto.Equal(got, want) {
+		t.Errorf("%v: got\n%v\nwant\n%v", err, got, want)
+	}
+	run, _ = hostileRun(t, h, nil, "info", "-o", "yaml")
+	var document map[string]any
+	if err := yaml.Unmarshal([]byte(run.stdout.String()), &document); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(document)
+	got = &pb.GetGatewayResponse{}
+	if err = errors.Join(err, unmarshalJSON(again, got)); err != nil || !proto.Equal(got, want) {
+		t.Errorf("%v: got\n%v\nwant\n%v", err, got, want)
+	}
+}
+
+// TestHostileErrors has every code with every reason that ctl knows, in every verb.
+func TestHostileErrors(t *testing.T) {
+	reasons := []string{hostileText, "CREDENTIALS_REQUIRED", "NODE_REQUIRED", "NODES_MISSING", "NODE_UNREACHABLE", ""}
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		for _, reason := range reasons {
+			run, _ := hostileRun(t, hostile{}, hostile{}.failure(code, reason), "list", "--filter", "tru")
+			expectHarmless(t, code.String()+" "+reason, run.stderr.String())
+		}
+	}
+	data := ctltest.Serve(t, ctltest.Listen(t), hostilePeer)
+	for path, runs := range hostileRuns {
+		for _, r := range runs {
+			err := hostile{}.failure(codes.InvalidArgument, hostileText)
+			run, _ := hostileRun(t, hostile{}, err, strings.Fields(strings.ReplaceAll(r.words, "DATA", data))...)
+			expectHarmless(t, path+" stdout", run.stdout.String())
+			expectHarmless(t, path+" stderr", run.stderr.String())
+		}
+	}
+}
+
+// TestHostileCompletions asks for the words of every argument and flag.
+func TestHostileCompletions(t *testing.T) {
+	lines := []string{"get ", "send ", "kick ", "label ", "broadcast x --exclude ", "list --node ", "node forget ",
+		"ban remove ", "info --node ", "count --by ", "limits get ", "shutdown --node "}
+	for _, h := range []hostile{{names: true}, {}} {
+		for _, line := range lines {
+			run, _ := hostileRun(t, h, nil, append([]string{"__complete"}, strings.Split(line, " ")...)...)
+			text := strings.ReplaceAll(run.stdout.String(), "\t", "")
+			expectHarmless(t, line, text)
+			expectHarmless(t, line, run.stderr.String())
+			if strings.Contains(text, "$(") && !strings.Contains(text, "n.1.1") {
+				t.Errorf("%s: a word that a shell would carry out: %q", line, text)
+			}
+		}
+	}
+}
+
+// A text in place of an ID is named with its gateway, quoted, and the rest of a list is shown all the same.
+func TestNamesAreChecked(t *testing.T) {
+	good := testConnection("n.1.1")
+	bad := func(change func(*pb.Connection)) *pb.Connection {
+		c := testConnection("n.1.2")
+		change(c)
+		return c
+	}
+	id := bad(func(c *pb.Connection) { c.Id = "n.1.2\nn.1.3" })
+	node := bad(func(c *pb.Connection) { c.Node = "a\u202eb" })
+	against(t, &fakeGateway{list: pages(id, good)}).expect(t, app.ExitPartial, "n.1.1\n",
+		`ctl: the gateway at GATEWAY gave "n.1.2\nn.1.3" for a connection ID (expected node.incarnation.seq, for example `+
+			`edge-1.19ab0d3f1c2.42); left out of its answer: 1 part with such a mistake`+"\n", "list", "-o", "name")
+	against(t, &fakeGateway{list: pages(node, id)}).expect(t, app.ExitPartial, "",
+		`ctl: the gateway at GATEWAY gave "a\u202eb" for a node's name (expected 1 to 32 of a-z, 0-9 and -); left out of `+
+			`its answer: 2 parts with such a mistake`+"\n", "list", "-o", "name")
+	g := &fakeGateway{get: func(*pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
+		return &pb.GetConnectionResponse{Connection: id}, nil
+	}}
+	against(t, g).expect(t, app.ExitFailed, "",
+		`ctl: the gateway at GATEWAY gave "n.1.2\nn.1.3" for a connection ID (expected node.incarnation.seq, for example `+
+			`edge-1.19ab0d3f1c2.42), so that its answer is refused`+"\n", "get", "n.1.2", "-o", "name")
+	g = &fakeGateway{stream: func(_ *pb.StreamEventsRequest, s eventStream) error {
+		return s.Send(&pb.StreamEventsResponse{Cursor: "n.1@1; rm -rf /"})
+	}}
+	against(t, g).expect(t, app.ExitFailed, "",
+		`ctl: the gateway at GATEWAY gave "n.1@1; rm -rf /" for a cursor (expected node.incarnation@sequence, separated by `+
+			`commas), so that its answer is refused`+"\n", "events", "--after", "0", "--reconnect")
+}
+
+// FuzzHostileGateway puts any text into every text of an answer.
+func FuzzHostileGateway(f *testing.F) {
+	for _, text := range []string{hostileText, "", "a", "\u202e", "a\nb", "\x9b", "\u009b31m", "\xff", "\\u009b", "日本"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ToValidUTF8(text, "\ufffd") // others do not pass protobuf
+		conn := testConnection("n.1.1")
+		conn.Listener, conn.CloseText, conn.PeerIdentity, conn.Labels = text, text, text, map[string]string{text: text}
+		ban := &pb.Ban{Target: text, Reason: text}
+		g := &fakeGateway{
+			list: pages(conn, conn),
+			listBans: func(*pb.ListBansRequest) (*pb.ListBansResponse, error) {
+				return &pb.ListBansResponse{Bans: []*pb.Ban{ban}}, nil
+			},
+			nodes: func(*pb.ListNodesRequest) (*pb.ListNodesResponse, error) {
+				return nil, failure(codes.FailedPrecondition, text, text, map[string]string{"missing": text})
+			},
+		}
+		run := against(t, g)
+		for _, words := range []string{"list -o wide", "list -o json", "list -o yaml", "ban list -o name",
+			"ban list", "nodes"} {
+			run.run(strings.Fields(words)...)
+		}
+		for _, output := range []string{run.stdout.String(), run.stderr.String()} {
+			if i := strings.IndexFunc(output, badRune); i >= 0 || !utf8.ValidString(output) {
+				t.Errorf("%q: raw text in %q", text, output)
+			}
+		}
+		run.stdout = ctltest.NewOutput()
+		run.run("list", "-o", "json")
+		first, _, _ := bytes.Cut([]byte(run.stdout.String()), []byte("\n"))
+		got := &pb.Connection{}
+		if err := unmarshalJSON(first, got); err != nil || !proto.Equal(got, conn) {
+			t.Errorf("%q: %v, got %v", text, err, got)
+		}
+	})
+}
