@@ -14,7 +14,7 @@ const (
 	ExitDone        = 0 // everything that was asked for was done
 	ExitFailed      = 1 // it failed
 	ExitUsage       = 2 // the command line, or a value in it, is wrong
-	ExitPartial     = 3 // some targets failed, others did not; or nodes of the fleet did not answer
+	ExitPartial     = 3 // some targets failed, others did not; nodes did not answer, or a part of an answer was refused
 	ExitNotFound    = 4 // the targets do not exist
 	ExitDenied      = 5 // the gateway does not let this caller do it
 	ExitUnreachable = 6 // no gateway answered

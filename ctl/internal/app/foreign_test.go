@@ -24,7 +24,7 @@ func TestClean(t *testing.T) {
 		"": "", "plain": "plain", "é 日本 😀": "é 日本 😀", `a\nb`: `a\nb`, "\u0301": "\u0301",
 		"a\x1b[31m": `a\x1b[31m`, "\u009b31m": `\u009b31m`, "\x7f": `\x7f`, "a\nb\tc\r": `a\nb\tc\r`, "\x00": `\x00`,
 		"\u202e": `\u202e`, "\u2066": `\u2066`, "\u200f": `\u200f`, "\u061c": `\u061c`, "\u200b": `\u200b`,
-		"\ufeff": `\ufeff`,
+		"\ufeff":       `\ufeff`,
 		"\u2028\u2029": `\u2028\u2029`, "\u0085\u00a0\u00ad": `\u0085\u00a0\u00ad`, "\U000e0041": `\U000e0041`,
 		"\x9b31m": `\x9b31m`, "a\xff": `a\xff`, "\xe2\x80": `\xe2\x80`, "\ufffd": "\ufffd", "\xed\xa0\x80": `\xed\xa0\x80`,
 	} {

@@ -25,13 +25,18 @@ var outside = map[string][]string{
 	"google.golang.org/grpc/grpclog": {"*"},
 }
 
-// outsideNames are the ways by a field or method: the streams of the process, and those of cobra.
+// outsideNames are the ways by a field or method: the streams of the process, those of cobra, and text that may have
+// line ends.
 var outsideNames = []string{"OutOrStdout", "OutOrStderr", "ErrOrStderr", "SetOut", "SetErr", "SetOutput",
-	"SetUsageFunc", "SetHelpFunc", "Println", "Printf", "PrintErr", "PrintErrln", "PrintErrf"}
+	"SetUsageFunc", "SetHelpFunc", "Println", "Printf", "PrintErr", "PrintErrln", "PrintErrf",
+	"layout", "put"}
 
 // mayUse are the uses that make the layer itself, by file and name.
 var mayUse = map[string][]string{
 	"cli/root.go":    {"os.Stdout", "os.Stderr"}, // Main gives them to Run
+	"app/output.go":  {"o.put", "o.layout", "out.layout"},
+	"app/print.go":   {"Stdout.layout"}, // YAML, whose strings are quoted
+	"app/errors.go":  {"Stderr.layout"}, // cobra's suggestions for the user's own words
 	"app/app.go":     {"env.Stdout", "env.Stderr", "Env.Stdout", "Env.Stderr"},
 	"app/run.go":     {"root.SetOut", "root.SetErr", "Env.Stdout", "Env.Stderr"},
 	"app/logging.go": {"log.*", "log.SetOutput", "google.golang.org/grpc/grpclog.*"},
@@ -78,6 +83,8 @@ func TestTheRuleFindsWaysOutside(t *testing.T) {
 		`func f(a *app.App) { io.WriteString(a.Env.Stdout, "x") }`:     "Env.Stdout",
 		`func f(cmd *cobra.Command) { cmd.Printf("x") }`:               "cmd.Printf",
 		`func f(cmd *cobra.Command) { g(cmd.OutOrStdout()) }`:          "cmd.OutOrStdout",
+		`func f(a *App) { a.Stdout.layout("x") }`:                      "Stdout.layout",
+		`func f(cmd *cobra.Command) { cmd.Print("x") }`:                "cmd.Print",
 		`func f(env app.Env) { g(env.Stdout) }`:                        "env.Stdout",
 		`import "os"; func f() { os.OpenFile("/dev/tty", 1, 0) }`:      "/dev/tty",
 		`import "os"; func f() { os.WriteFile("/proc/self/fd/1", x) }`: "/proc/self/fd/1",
@@ -138,7 +145,7 @@ func selected(s *ast.SelectorExpr, paths map[string]string) []string {
 		last = x.Sel.Name
 	}
 	stream := s.Sel.Name == "Stdout" || s.Sel.Name == "Stderr"
-	if slices.Contains(outsideNames, s.Sel.Name) || stream && strings.EqualFold(last, "env") {
+	if slices.Contains(outsideNames, s.Sel.Name) || s.Sel.Name == "Print" && last == "cmd" || stream && strings.EqualFold(last, "env") {
 		return []string{last + "." + s.Sel.Name}
 	}
 	return nil

@@ -23,8 +23,10 @@ const rootLong = `ctl shows and drives the live sockets of a sockgate gateway.
 
 Data goes to stdout and messages to stderr.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed, or nodes of the fleet did
-not answer), 4 not found, 5 denied, 6 gateway unreachable.
+Exit codes: 0 done, 1 failed, 2 usage, 3 partial (some targets failed, nodes of the fleet did not
+answer, or a part of an answer was refused), 4 not found, 5 denied, 6 gateway unreachable.
+
+Text from gateways and peers is shown with escapes (\x1b, \u202e) in place of control characters.
 
 A gateway of a fleet answers for all nodes; --node and --local choose others. --timeout bounds
 the whole call. Other nodes have four fifths of it, at most 1 minute, so that their answers
