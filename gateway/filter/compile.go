@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/checker"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 )
@@ -27,32 +28,50 @@ func compile(expr string) (f *Filter, err error) {
 	if !utf8.ValidString(expr) {
 		return nil, wholeError(expr, "the expression is not valid UTF-8")
 	}
-	env, err := environment()
+	front, err := newFrontend()
 	if err != nil {
 		return nil, wholeError(expr, oneSentence(err.Error()))
 	}
-	checked, issues := env.Compile(expr)
-	if issues.Err() != nil {
-		return nil, issueError(expr, issues)
+	tree, refused := front.check(expr)
+	if refused != nil {
+		return nil, refused
 	}
-	if t := checked.OutputType(); !t.IsExactType(types.BoolType) {
+	return plan(front.env, tree, expr)
+}
+
+// check parses an expression, finds its types and applies every bound. The bounds come in the order of the work that
+// they spare.
+func (f *frontend) check(expr string) (*ast.AST, *Error) {
+	source := newFlatSource(expr)
+	parsed, errs := f.parser.Parse(source)
+	if all := errs.GetErrors(); len(all) > 0 {
+		return nil, f.syntaxError(expr, all)
+	}
+	if err := f.boundTypes(expr, parsed); err != nil {
+		return nil, err
+	}
+	tree, errs := checker.Check(parsed, source, f.checker)
+	if all := errs.GetErrors(); len(all) > 0 {
+		return nil, listedFaults(all).refusal(expr)
+	}
+	if err := checkConstants(expr, tree); err != nil {
+		return nil, err
+	}
+	if t := tree.GetType(tree.Expr().ID()); !t.IsExactType(types.BoolType) {
 		return nil, wholeError(expr, fmt.Sprintf("the expression is of type %s; a filter must be a bool",
 			cel.FormatCELType(t)))
 	}
-	if err := bound(env, checked, expr); err != nil {
-		return nil, err
-	}
-	return plan(env, checked, expr)
+	return tree, bound(f.env, tree, expr)
 }
 
 // plan makes the filter of a checked expression.
-func plan(env *cel.Env, checked *cel.Ast, expr string) (*Filter, error) {
-	root := checked.NativeRep().Expr()
+func plan(env *cel.Env, tree *ast.AST, expr string) (*Filter, error) {
+	root := tree.Expr()
 	if root.Kind() == ast.LiteralKind {
 		return &Filter{source: expr, never: root.AsLiteral() != types.True}, nil
 	}
 	// The estimate bounds the cost of the expression. Counting it again at each match would take as long as matching.
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(fixNetworks))
+	program, err := env.PlanProgram(tree, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(fixNetworks))
 	if err != nil {
 		return nil, wholeError(expr, oneSentence(err.Error()))
 	}

@@ -3,9 +3,7 @@ package filter
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
@@ -13,15 +11,20 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
+// maxZones is the greatest number of time zones in an expression. CEL reads a file for each, here and at a match.
+const maxZones = MaxCost / zoneCost
+
 // constants checks the arguments that are, or must be, constants. Compile thus reports their faults with a position,
 // and no match meets them.
-type constants struct{}
+type constants struct {
+	faults   faults
+	patterns patterns
+	zones    int
+}
 
-// Name returns the validator's name in CEL.
-func (constants) Name() string { return "sockgate.constants" }
-
-// Validate reports the faults of an expression's constants.
-func (constants) Validate(_ *cel.Env, _ cel.ValidatorConfig, tree *ast.AST, issues *cel.Issues) {
+// checkConstants returns an error about the faults of an expression's constants; nil when there are none.
+func checkConstants(expr string, tree *ast.AST) *Error {
+	var c constants
 	calls := ast.MatchDescendants(ast.NavigateAST(tree), ast.KindMatcher(ast.CallKind))
 	for _, node := range calls {
 		call := node.AsCall()
@@ -29,29 +32,42 @@ func (constants) Validate(_ *cel.Env, _ cel.ValidatorConfig, tree *ast.AST, issu
 		if call.IsMemberFunction() {
 			args = append([]ast.Expr{call.Target()}, args...)
 		}
-		if at, err := checkCall(call.FunctionName(), args); err != nil {
-			issues.ReportErrorAtID(at.ID(), "%s", err.Error())
+		if at, err := c.checkCall(call.FunctionName(), args); err != nil {
+			c.faults.addAt(tree, at, err)
 		}
 	}
+	return c.faults.refusal(expr)
 }
 
 // checkCall returns the faulty argument of a call and an error that says why. The target of a member call is args[0].
-func checkCall(function string, args []ast.Expr) (ast.Expr, error) {
+func (c *constants) checkCall(function string, args []ast.Expr) (ast.Expr, error) {
 	switch function {
 	case ipIn:
 		return checkIPIn(args[0], args[1])
 	case operators.Equals, operators.NotEquals, operators.In:
 		return checkEnum(function, args[0], args[1])
 	case overloads.Matches:
-		return args[1], checkPattern(args[1])
+		return args[1], c.patterns.check(args[1])
+	case overloads.TypeConvertDuration:
+		return args[0], checkConversion(function, args[0], types.DurationType)
+	case overloads.TypeConvertTimestamp:
+		return args[0], checkConversion(function, args[0], types.TimestampType)
 	case "format", "strings.quote":
 		// The length of their output has no useful bound, and no filter needs them.
 		return args[0], fmt.Errorf("%s is not available in filters", function)
 	}
 	if zoned[function] && len(args) == 2 {
-		return args[1], checkZone(function, args[1])
+		return args[1], c.checkZone(function, args[1])
 	}
 	return nil, nil
+}
+
+// checkConversion refuses a constant that is no duration or no timestamp.
+func checkConversion(function string, arg ast.Expr, t ref.Type) error {
+	if arg.Kind() == ast.LiteralKind && types.IsError(arg.AsLiteral().ConvertToType(t)) {
+		return fmt.Errorf("invalid %s argument", function)
+	}
+	return nil
 }
 
 func checkIPIn(ip, network ast.Expr) (ast.Expr, error) {
@@ -65,26 +81,6 @@ func checkIPIn(ip, network ast.Expr) (ast.Expr, error) {
 		return network, err
 	}
 	return nil, nil
-}
-
-// checkPattern requires a constant, because compiling a pattern at each match would cost more than the rest of the
-// match.
-func checkPattern(arg ast.Expr) error {
-	s, ok := literal(arg)
-	if !ok {
-		return fmt.Errorf("the pattern of matches must be a string constant")
-	}
-	size, err := patternSize(s)
-	if err != nil {
-		return fmt.Errorf("invalid pattern: %s", oneSentence(err.Error()))
-	}
-	if size > maxPattern {
-		return fmt.Errorf("the pattern is too large: %d steps; at most %d are allowed", size, maxPattern)
-	}
-	if _, err := regexp.Compile(s); err != nil {
-		return fmt.Errorf("invalid pattern: %s", oneSentence(err.Error()))
-	}
-	return nil
 }
 
 // zoned has the methods of timestamps that can take a time zone.
@@ -102,10 +98,13 @@ var zoned = map[string]bool{
 }
 
 // checkZone requires a constant, because CEL reads a file for each use of a zone's name.
-func checkZone(function string, arg ast.Expr) error {
+func (c *constants) checkZone(function string, arg ast.Expr) error {
 	s, ok := literal(arg)
 	if !ok {
 		return fmt.Errorf("the time zone must be a string constant")
+	}
+	if c.zones++; c.zones > maxZones {
+		return fmt.Errorf("the time zones are too costly together: %d are named; at most %d are allowed", c.zones, maxZones)
 	}
 	out := types.Timestamp{}.Receive(function, "", []ref.Val{types.String(s)})
 	if types.IsError(out) {

@@ -2,8 +2,10 @@ package filter
 
 import (
 	"fmt"
+	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
@@ -25,8 +27,8 @@ const (
 )
 
 // bound refuses an expression whose worst case is too much work for one match.
-func bound(env *cel.Env, checked *cel.Ast, expr string) error {
-	estimate, err := env.EstimateCost(checked, estimator{})
+func bound(env *cel.Env, tree *ast.AST, expr string) *Error {
+	estimate, err := estimateCost(env, tree)
 	if err != nil {
 		return wholeError(expr, oneSentence(err.Error()))
 	}
@@ -39,6 +41,22 @@ func bound(env *cel.Env, checked *cel.Ast, expr string) error {
 			"its worst case is estimated at %s units; at most %d are allowed", worst, MaxCost))
 	}
 	return nil
+}
+
+// holders are values of cel.Ast, which EstimateCost takes. CEL makes one only by its default parser.
+var holders = sync.Pool{New: func() any {
+	env, _ := environment() // no frontend without it
+	holder, _ := env.Parse("true")
+	return holder
+}}
+
+// estimateCost estimates the cost of one match.
+func estimateCost(env *cel.Env, tree *ast.AST) (cost.CostEstimate, error) {
+	holder := holders.Get().(*cel.Ast)
+	defer holders.Put(holder)
+	*holder.NativeRep() = *tree
+	defer func() { *holder.NativeRep() = ast.AST{} }()
+	return env.EstimateCost(holder, estimator{})
 }
 
 // estimator tells CEL how large values can be and how much calls cost.
@@ -61,7 +79,7 @@ func (estimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 		return new(cost.RangedSizeEstimate(0, maxLabelKey))
 	case v.name == labelsName:
 		return new(cost.RangedSizeEstimate(0, maxLabelValue))
-	case v.typ == cel.StringType:
+	case v.typ == types.StringType:
 		return new(cost.RangedSizeEstimate(0, v.size))
 	}
 	return nil

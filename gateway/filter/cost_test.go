@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"cel.dev/cel-go/checker"
+
 	"github.com/sockgate/sockgate/gateway/event"
 )
 
@@ -76,24 +78,23 @@ func largest() *event.Connection {
 // expressions of the lists above, except those that would not end. MaxCost rests on it.
 func BenchmarkLargest(b *testing.B) {
 	info := largest()
-	env, err := environment()
+	front, err := newFrontend()
 	if err != nil {
 		b.Fatal(err)
 	}
 	for i, expr := range append(affordable[:len(affordable):len(affordable)], unaffordable...) {
 		b.Run(fmt.Sprintf("%d:%.40s", i, strings.ReplaceAll(expr, "/", "|")), func(b *testing.B) {
-			checked, issues := env.Compile(expr)
-			if issues.Err() != nil {
-				b.Fatal(issues.Err())
-			}
-			estimate, err := env.EstimateCost(checked, estimator{})
+			source := newFlatSource(expr)
+			parsed, _ := front.parser.Parse(source)
+			tree, _ := checker.Check(parsed, source, front.checker)
+			estimate, err := estimateCost(front.env, tree)
 			if err != nil {
 				b.Fatal(err)
 			}
 			if estimate.Max > 10*MaxCost {
 				b.Skip(estimate.Max)
 			}
-			f, err := plan(env, checked, expr)
+			f, err := plan(front.env, tree, expr)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -86,4 +86,17 @@
 //
 // An expression has at most MaxLength bytes and 64 levels of nesting. The estimate of its worst case is at most
 // MaxCost, which keeps one match under about 100 µs. Usual expressions take well under 1 µs.
+//
+// More bounds hold the work of Compile. It takes at most about 5 ms and 4 MiB, whether it accepts the expression or
+// refuses it; a usual expression takes about 0.1 ms. An expression has at most
+//
+//   - 2,048 parts (names, constants and operations), with macros expanded;
+//   - 8 levels of lists and maps in a type, 3 in the key of a map, and 2,560 levels in the types of all parts together,
+//     where a string, a number or a bool is one;
+//   - 8 macros in each other's bodies, 8 names joined by dots, and 8 arguments in a call;
+//   - 1,000 steps in its patterns together, 32 classes of Unicode (such as \pL) and ranges of 4,096 characters beyond
+//     ASCII under the flag i;
+//   - 20 time zones.
+//
+// A list of 4,096 bytes of IDs, ports or addresses, and as many conditions as 4,096 bytes hold, are within them.
 package filter

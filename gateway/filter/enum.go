@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -107,8 +106,18 @@ func shadowed(node ast.NavigableExpr, name string) bool {
 
 func (e *enum) has(s string) bool { return slices.Contains(e.names, s) }
 
-// unknown returns an error that says that a constant is not one of the names. It suggests the nearest name.
-func (e *enum) unknown(s string) error {
+// unknownName says that a constant is not one of an enum's names. Only the error that a caller sees is written.
+type unknownName struct {
+	*enum
+	name string
+}
+
+// unknown returns an error that says that a constant is not one of the names.
+func (e *enum) unknown(s string) error { return unknownName{e, s} }
+
+// Error suggests the nearest name.
+func (u unknownName) Error() string {
+	e, s := u.enum, u.name
 	quoted := fmt.Sprintf("%q", s)
 	if start := clip(s, maxQuoted); start != s {
 		quoted = fmt.Sprintf("%q…", start)
@@ -119,7 +128,7 @@ func (e *enum) unknown(s string) error {
 	if near := e.nearest(s); near != "" {
 		message += fmt.Sprintf("; did you mean %q?", near)
 	}
-	return errors.New(message)
+	return message
 }
 
 // nearest returns the name that the operator probably meant: a similar one, or the only one that begins with s. It

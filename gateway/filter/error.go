@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/operators"
 )
 
@@ -43,26 +42,6 @@ func clip(s string, most int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "")
-}
-
-// issueError returns the first of CEL's issues, with the number of the others.
-func issueError(expr string, issues *cel.Issues) *Error {
-	all := issues.Errors()
-	if len(all) == 0 {
-		return wholeError(expr, oneSentence(issues.Err().Error()))
-	}
-	first := all[0]
-	e := wholeError(expr, oneSentence(first.Message))
-	if l := first.Location; l.Line() > 0 {
-		e.Line, e.Column = l.Line(), max(l.Column(), 0)+1
-	}
-	if name, ok := undeclared(first.Message); ok {
-		e.Message = undeclaredMessage(name, isCall(expr, e.Line, e.Column))
-	}
-	if len(all) > 1 {
-		e.Message += fmt.Sprintf(" (and %d more)", len(all)-1)
-	}
-	return e
 }
 
 // oneSentence makes one readable line of CEL's message. It drops further lines and the list of every acceptable token,

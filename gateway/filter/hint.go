@@ -38,9 +38,15 @@ func functionNames() []string {
 	return names
 }
 
+// maxMeant is the greatest length of a name that is compared with others, in bytes. No known name is near a longer one.
+const maxMeant = 64
+
 // nearest returns the name that the operator probably meant, or "". Between two equally near names it prefers one of
 // equal length.
 func nearest(name string, known []string) string {
+	if len(name) > maxMeant {
+		return ""
+	}
 	best, bestScore := "", 2*(len(name)/3)+3
 	for _, candidate := range known {
 		score := 2 * editDistance(name, candidate)
