@@ -51,7 +51,7 @@ var holders = sync.Pool{New: func() any {
 }}
 
 // estimateCost estimates the cost of one match.
-func estimateCost(env *cel.Env, tree *ast.AST) (cost.CostEstimate, error) {
+func estimateCost(env *cel.Env, tree *ast.AST) (cost.Estimate, error) {
 	holder := holders.Get().(*cel.Ast)
 	defer holders.Put(holder)
 	*holder.NativeRep() = *tree

@@ -132,7 +132,8 @@ func (w *depthWalk) selection(e ast.Expr) typeDepth {
 func (w *depthWalk) call(e ast.Expr) typeDepth {
 	call, args := e.AsCall(), typeDepth{levels: 1}
 	if count := len(call.Args()); count > maxArguments {
-		w.faults.addAt(w.tree, e, fmt.Errorf("the call has %d arguments; no function takes more than %d", count, maxArguments))
+		w.faults.addAt(w.tree, e, fmt.Errorf("the call has %d arguments; no function takes more than %d", count,
+			maxArguments))
 		return args
 	}
 	if call.IsMemberFunction() {

@@ -62,7 +62,8 @@ func hostile() []string {
 		filled("", "\n", "", ""), filled("", "a{", "", ""), filled("", "a\n", "", ""), filled("`", "é", "", ""),
 		strings.Repeat("(1)||", 50) + "(", strings.Repeat("[{a:", 60) + "=", strings.Repeat("a?b:", 60),
 		// lines
-		strings.Repeat("\n", 2048) + strings.Repeat("[].all(a,b)||", 157), filled("", "labels.a==id", "||\n\n\n\n\n\n\n\n", ""),
+		strings.Repeat("\n", 2048) + strings.Repeat("[].all(a,b)||", 157),
+		filled("", "labels.a==id", "||\n\n\n\n\n\n\n\n", ""),
 		// long names
 		strings.Repeat("x", MaxLength), "id." + strings.Repeat("x", 4000) + "()",
 		`close_reason == "` + strings.Repeat("K", 4000) + `"`, filled("", strings.Repeat("a", 30), "||", ""),
@@ -71,8 +72,10 @@ func hostile() []string {
 		`id.matches("[` + strings.Repeat(`\\pL`, 1000) + `]")`, `id.matches("[` + strings.Repeat(`\\PL`, 1000) + `]")`,
 		`id.matches("(?i)[` + strings.Repeat(`\\PL`, 1000) + `]")`, `id.matches("` + strings.Repeat(`\\pL`, 1000) + `")`,
 		filled("", `id.matches("\\pL\\pN")`, "||", ""), filled("", `id.matches("(?i)[B-\\x{1e942}]")`, "||", ""),
-		`id.matches("(?i)` + strings.Repeat("[Ā-𝒳]", 400) + `")`, `id.matches("(?i)[` + strings.Repeat(`Ā-\\x{1e942}`, 200) + `]")`,
-		`id.matches("(?s-m:(?mi:[` + strings.Repeat(`B-\\x{1e942}`, 200) + `]))")`, `id.matches("` + nested(900, "(", "a", ")") + `")`,
+		`id.matches("(?i)` + strings.Repeat("[Ā-𝒳]", 400) + `")`,
+		`id.matches("(?i)[` + strings.Repeat(`Ā-\\x{1e942}`, 200) + `]")`,
+		`id.matches("(?s-m:(?mi:[` + strings.Repeat(`B-\\x{1e942}`, 200) + `]))")`,
+		`id.matches("` + nested(900, "(", "a", ")") + `")`,
 		`id.matches("` + strings.Repeat("a|ab|", 700) + `")`, `id.matches("` + nested(10, "(", "a", "){2}") + `")`,
 		`id.matches("` + strings.Repeat("(", 4000) + `")`, `id.matches("` + strings.Repeat("x{2}", 900) + `")`,
 		filled("", `id.matches("a")`, "||", ""),
