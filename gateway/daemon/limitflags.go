@@ -51,7 +51,7 @@ func (l *limitFlags) admissionFlags() {
 		"may be given again")
 	l.period(&l.HandshakeTimeout, "handshake-timeout", time.Millisecond,
 		"how long a PROXY header and a TLS handshake may take together")
-	l.count(&l.MaxHandshakes, "max-handshakes", 1, "most TLS handshakes under way at once; others wait for their turn")
+	l.count(&l.MaxHandshakes, "max-handshakes", 1, "most TLS handshakes under way at once, shared between addresses")
 }
 
 func (l *limitFlags) receiveFlags() {

@@ -24,6 +24,10 @@ const (
 	maxBackoff = time.Second
 )
 
+// patience is the age from which a pending connection may give way to a newcomer. A handshake with a distant peer takes
+// a few hundred milliseconds. The age also bounds how many handshakes a flood begins a second.
+const patience = 500 * time.Millisecond
+
 // listener accepts connections on one address.
 type listener struct {
 	server   *Server
@@ -138,8 +142,8 @@ func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) 
 	if l.backoff.Load() != 0 {
 		l.backoff.Store(0)
 	}
-	if r := l.reserve(); r.Refuses() {
-		l.refuse(r, remote)
+	if r := l.reserve(remote); r.Refuses() {
+		l.Refuse(r, remote)
 		return nil
 	}
 	balancer := l.config.Proxy != ProxyOff && l.trusts(remote)
@@ -182,34 +186,38 @@ func (l *listener) Panicked(p *transport.PanicError) {
 		event.ShortText(fmt.Sprint(p.Value)), "stack", string(p.Stack))
 }
 
-// reserve takes a place for a connection, or returns the limit that is reached.
-func (l *listener) reserve() admission.Refusal {
+// reserve takes a place for a newcomer, or returns the limit that is reached. At a limit, a pending connection of the
+// address that has the most gives way.
+func (l *listener) reserve(remote netip.AddrPort) admission.Refusal {
 	s := l.server
 	limits := s.limits.Load()
-	if !s.registry.Reserve(limits.MaxConnections) {
-		return admission.Refusal{Reason: event.ReasonConnectionLimit, Limit: limits.MaxConnections}
+	r := admission.Refusal{Reason: event.ReasonConnectionLimit, Limit: limits.MaxConnections}
+	if !s.registry.Reserve(r.Limit) &&
+		!(s.admissions.MakeRoom(remote, r, s.clock.Now()) && s.registry.Reserve(r.Limit)) {
+		return r
 	}
 	limit := 0
 	if len(limits.ListenerConnections) > 0 {
 		limit = limits.ListenerConnections[l.config.Name]
 	}
-	if !l.places.Reserve(limit) {
+	r = admission.Refusal{Reason: event.ReasonListenerLimit, Limit: limit}
+	if !l.places.Reserve(limit) && !(l.entrance.MakeRoom(remote, r) && l.places.Reserve(limit)) {
 		s.registry.Release()
-		return admission.Refusal{Reason: event.ReasonListenerLimit, Limit: limit}
+		return r
 	}
 	return admission.Refusal{}
 }
 
-// release gives back the place of a refused connection.
-func (l *listener) release() {
+// Release gives back the place of a refused connection.
+func (l *listener) Release() {
 	l.places.Release()
 	l.server.registry.Release()
 }
 
 // TurnAway refuses a connection that has a place.
 func (l *listener) TurnAway(r admission.Refusal, remote netip.AddrPort) {
-	l.refuse(r, remote)
-	l.release()
+	l.Refuse(r, remote)
+	l.Release()
 }
 
 // trusts reports whether the peer is a balancer whose PROXY header is believed. On a unix socket every peer is, because

@@ -89,3 +89,9 @@ func Receive(c *Conn, p []byte) { endpoint{c}.Received(p, c.owner.server.now()) 
 
 // CutShort is what follows when the time to flush an ending connection is over.
 func CutShort(c *Conn) { c.cutShort() }
+
+// SetPatience sets the age from which a pending connection may give way to a newcomer.
+func (s *Server) SetPatience(d time.Duration) {
+	s.tls.SetPatience(d)
+	s.admissions.SetPatience(d)
+}

@@ -13,10 +13,10 @@ type refused struct {
 	remote netip.AddrPort // as far as it was known
 }
 
-// refuse counts and reports a refusal. The first of its reason is reported at once, and the others of the following
+// Refuse counts and reports a refusal. The first of its reason is reported at once, and the others of the following
 // second together. The caller closes the socket.
 // It may hold epollAcceptor.mu; a logger that blocks then stops the listener (docs/locks.md).
-func (l *listener) refuse(r admission.Refusal, remote netip.AddrPort) {
+func (l *listener) Refuse(r admission.Refusal, remote netip.AddrPort) {
 	l.server.counters.refusals[r.Reason].Add(1)
 	l.refusals[r.Reason].Add(refused{r, remote})
 }

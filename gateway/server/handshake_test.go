@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -258,6 +259,7 @@ func TestHandshakeLimit(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff),
 			Limits: server.Limits{MaxHandshakes: 1, HandshakeTimeout: time.Hour}})
+		g.SetPatience(time.Hour) // nobody gives way
 		f := g.follow(event.Refused)
 		stalling := g.dial()
 		mustWrite(t, stalling, hello)
@@ -272,7 +274,7 @@ func TestHandshakeLimit(t *testing.T) {
 			t.Errorf("REFUSED %+v", d)
 		}
 		g.update(func(l *server.Limits) { l.HandshakeTimeout = time.Hour })
-		waiting := tls.Client(g.dial(), a.client(""))
+		waiting := tls.Client(g.dialFrom("127.0.0.2"), a.client(""))
 		served := make(chan error, 1)
 		go func() { served <- waiting.Handshake() }()
 		g.settlePending(2)
@@ -317,8 +319,9 @@ func TestDrainDuringHandshakes(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		g := startOn(t, engine, server.Config{Listeners: tlsListener(a.gateway(tls.NoClientCert), server.ProxyOff),
 			Limits: server.Limits{MaxHandshakes: 2}})
+		g.SetPatience(time.Hour) // nobody gives way
 		for i := range 6 {
-			c := g.dial()
+			c := g.dialFrom(fmt.Sprintf("127.0.0.%d", 1+i))
 			mustWrite(t, c, hello)
 			if i < 2 {
 				mustRead(t, c, "\x16")

@@ -11,9 +11,10 @@ import (
 // Limits are bounds that UpdateLimits can change while a server serves. A new limit holds at once. Live connections
 // stay, even when there are more of them than it allows. A zero field means its default.
 type Limits struct {
-	// MaxConnections is the most connections of the server, pending ones included. A connection beyond it is refused. It
-	// is at most 2,147,483,647, as are all limits on numbers of connections. Default 0: no limit. Hazard: without a limit
-	// the process can run out of descriptors, and then accepts nothing until some are free.
+	// MaxConnections is the most connections of the server, pending ones included. A connection beyond it is refused,
+	// unless a pending one can give way: it is the oldest of the address that has the most, and older than 500 ms. It is
+	// at most 2,147,483,647, as are all limits on numbers of connections. Default 0: no limit. Hazard: without a limit the
+	// process can run out of descriptors, and then accepts nothing until some are free.
 	MaxConnections int
 	// ListenerConnections is the most connections of a listener, pending ones included, by the listener's name. Each name
 	// must be in Config.Listeners; 0 sets no limit for it. Default: no listener has a limit of its own. The map must not
@@ -47,8 +48,10 @@ type Limits struct {
 	// HandshakeTimeout bounds the time from accept to the end of the PROXY header and the TLS handshake together: 1 ms to
 	// 1 h. Default 10 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is the most TLS handshakes under way, at least 1. Others wait for their turn, within HandshakeTimeout.
-	// Default 1,024. Hazard: a handshake takes about 20 KB while it lasts.
+	// MaxHandshakes is the most TLS handshakes under way, at least 1. An address, or IPv6 /64 network, may have its share:
+	// MaxHandshakes/(addresses with one + 1). At its share, or when all are taken, the oldest handshake that waits for its
+	// peer gives way, of the address that has the most, once it is older than 500 ms. Until then others wait for their
+	// turn, within HandshakeTimeout. Default 1,024. Hazard: a handshake takes about 20 KB while it lasts.
 	MaxHandshakes int
 	// FirstByteTimeout is the longest time from Connected to a connection's first byte: 0 or more. Default 0: no limit.
 	FirstByteTimeout time.Duration

@@ -73,7 +73,7 @@ func TestBanMeetsAdmission(t *testing.T) {
 	for _, ban := range []AddBanRequest{{Target: "192.0.2.0/24"}, {Target: id, Identity: true}} {
 		s := idleServer(t, Config{})
 		l, k := s.listeners[0], &kernel{}
-		if r := l.reserve(); r.Refuses() {
+		if r := l.reserve(netip.AddrPort{}); r.Refuses() {
 			t.Fatal(r.Message())
 		}
 		c := s.newConn(l, k, remote, netip.AddrPort{}, &event.Peer{Identity: id})

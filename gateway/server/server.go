@@ -73,12 +73,13 @@ func New(config Config) (*Server, error) {
 		started:  now,
 		loops:    runtime.GOMAXPROCS(0),
 		clock:    clock,
-		tls:      transport.NewTLS(clock),
+		tls:      transport.NewTLS(clock, patience),
 		drainSet: make(chan struct{}),
 		emptied:  make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
 	s.addresses.Banned = s.banned
+	s.admissions.SetPatience(patience)
 	s.useLimits(&config.Limits)
 	s.bans.Kept = config.BanFile != ""
 	s.log = event.NewLog(*s.origin, config.EventLogSize)

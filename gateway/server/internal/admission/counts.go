@@ -86,6 +86,16 @@ func networkOf(addr netip.Addr) (netip.Addr, bool) {
 	return site.Addr(), ok
 }
 
+// OriginOf returns the address that stands for all of one customer: the IPv4 address, or the first address of the IPv6
+// /64 network. It is the zero Addr for a peer on a unix socket.
+func OriginOf(a netip.AddrPort) netip.Addr {
+	addr := AddressOf(a)
+	if network, ok := networkOf(addr); ok {
+		return network
+	}
+	return addr
+}
+
 // AddressOf returns the address in the form that limits, lists and bans use: without a zone, and IPv4 never in its IPv6
 // form.
 func AddressOf(a netip.AddrPort) netip.Addr { return ipnet.Addr(a.Addr()) }

@@ -38,9 +38,7 @@ func NewRates(limit float64, burst int) *Rates {
 
 // Allow takes a token from the bucket of addr; false when the bucket is empty.
 func (a *Rates) Allow(addr netip.Addr, now time.Time) bool {
-	if network, ok := networkOf(addr); ok {
-		addr = network
-	}
+	addr = OriginOf(netip.AddrPortFrom(addr, 0))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	bucket := a.buckets[addr]

@@ -12,8 +12,11 @@ type Refusal struct {
 	Reason event.CloseReason // ReasonNone for the zero value
 	Limit  int               // the limit that is reached, in connections; 0 for a reason without one
 	Rate   float64           // the rate that is exceeded, in connections a second; 0 for a reason without one
-	Text   string            // the owner of the limit, as "the address", or the fault in words
+	Text   string            // the owner of the limit, as "the address"; the fault in words; or GaveWay
 }
+
+// GaveWay is the Text of a refusal at a limit of connections that ends a pending connection in place of the newcomer.
+const GaveWay = "; this one was still being admitted, and gave way to a newer one"
 
 // Refuses reports whether r refuses the connection.
 func (r *Refusal) Refuses() bool { return r.Reason != event.ReasonNone }
@@ -22,9 +25,9 @@ func (r *Refusal) Refuses() bool { return r.Reason != event.ReasonNone }
 func (r *Refusal) Message() string {
 	switch r.Reason {
 	case event.ReasonConnectionLimit:
-		return fmt.Sprintf("the limit of %d connections is reached", r.Limit)
+		return fmt.Sprintf("the limit of %d connections is reached%s", r.Limit, r.Text)
 	case event.ReasonListenerLimit:
-		return fmt.Sprintf("the listener's limit of %d connections is reached", r.Limit)
+		return fmt.Sprintf("the listener's limit of %d connections is reached%s", r.Limit, r.Text)
 	case event.ReasonIPLimit:
 		return fmt.Sprintf("%s has %d connections, which is the limit", r.Text, r.Limit)
 	case event.ReasonAcceptRate:

@@ -21,8 +21,10 @@ type House interface {
 	// Open turns an admitted socket into a connection and returns its endpoint. Peer is nil when only the address is
 	// known. Counted says whether the address is counted already.
 	Open(socket transport.Socket, remote, local netip.AddrPort, peer *event.Peer, counted bool) transport.Endpoint
-	// TurnAway records a refused connection, and releases its place.
-	TurnAway(r admission.Refusal, remote netip.AddrPort)
+	// Refuse records a refused connection. Its place is still taken.
+	Refuse(r admission.Refusal, remote netip.AddrPort)
+	// Release gives the place of a refused connection back.
+	Release()
 	// Panicked records a panic of the TLS configuration.
 	Panicked(p *transport.PanicError)
 }
@@ -37,11 +39,13 @@ type Entrance struct {
 	Layer     *transport.TLS       // the server's TLS handshakes
 	TLS       *tls.Config          // nil for plain TCP
 	Required  bool                 // whether a connection must begin with a PROXY header
+	waiting   crowd                // pending connections of the listener; guarded by Table's lock
 }
 
 // AwaitHeader returns the endpoint of a balancer's socket, which begins or may begin with a PROXY header.
 func (e *Entrance) AwaitHeader(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
 	p := &pending{owner: e, socket: socket, remote: remote, local: local, relay: &relay{}}
+	p.origin.alone = p
 	p.relay.pending.Store(p)
 	p.start()
 	return p.relay
@@ -52,6 +56,7 @@ func (e *Entrance) AwaitHeader(socket transport.Socket, remote, local netip.Addr
 func (e *Entrance) AwaitHandshake(socket transport.Socket, remote, local netip.AddrPort,
 	counted bool) transport.Endpoint {
 	p := &pending{owner: e, socket: socket, remote: remote, local: local, counted: counted, handshaking: true}
+	p.origin.address = admission.OriginOf(remote)
 	p.start()
-	return e.Layer.Server(socket, e.TLS, p)
+	return e.Layer.Server(socket, p.origin.address, e.TLS, p)
 }

@@ -25,6 +25,7 @@ type house struct {
 	transport.Endpoint // the calls that no test makes
 	opened             []string
 	refused            []admission.Refusal
+	released           int
 	got                string
 	ended              bool
 }
@@ -40,11 +41,12 @@ func (h *house) Open(_ transport.Socket, remote, _ netip.AddrPort, peer *event.P
 	return h
 }
 
-func (h *house) TurnAway(r admission.Refusal, _ netip.AddrPort) { h.refused = append(h.refused, r) }
-func (h *house) Panicked(*transport.PanicError)                 {}
-func (h *house) Opened()                                        {}
-func (h *house) Received(p []byte, _ transport.Moment)          { h.got += string(p) }
-func (h *house) Ended()                                         { h.ended = true }
+func (h *house) Refuse(r admission.Refusal, _ netip.AddrPort) { h.refused = append(h.refused, r) }
+func (h *house) Release()                                     { h.released++ }
+func (h *house) Panicked(*transport.PanicError)               {}
+func (h *house) Opened()                                      {}
+func (h *house) Received(p []byte, _ transport.Moment)        { h.got += string(p) }
+func (h *house) Ended()                                       { h.ended = true }
 
 // socket is a raw socket that notes whether it was closed.
 type socket struct {

@@ -41,6 +41,21 @@ func (p *pending) Broken(err error) {
 	}
 }
 
+// GaveWay follows the loss of a handshake's place to another one. It records the refusal. The connection stays pending
+// until Broken.
+func (p *pending) GaveWay(held, total int) {
+	p.mu.Lock()
+	tell := !p.refused
+	p.told = true
+	remote := p.remote
+	p.mu.Unlock()
+	if tell {
+		p.owner.House.Refuse(admission.Refusal{Reason: event.ReasonHandshakeLimit,
+			Text: fmt.Sprintf("%d of %d places for TLS handshakes were its address's, "+
+				"and this one gave way to a newer one: it was the oldest that waited for its peer", held, total)}, remote)
+	}
+}
+
 // timedOut reports whether the timeout has ended the handshake. The caller has called settle in vain.
 func (p *pending) timedOut() bool {
 	p.mu.Lock()
@@ -54,7 +69,7 @@ func (p *pending) handshakeTimeout(err error) admission.Refusal {
 		_, most := p.owner.House.Handshakes()
 		return admission.Refusal{Reason: event.ReasonHandshakeLimit,
 			Text: fmt.Sprintf("%d TLS handshakes were under way, which is the limit, "+
-				"and no turn came within %s", most, p.limit)}
+				"or as many as its address may have of them, and no turn came within %s", most, p.limit)}
 	}
 	return admission.Refusal{Reason: event.ReasonTLSTimeout,
 		Text: fmt.Sprintf("the TLS handshake was not complete within %s", p.limit)}
@@ -62,6 +77,9 @@ func (p *pending) handshakeTimeout(err error) admission.Refusal {
 
 // badHandshake returns the refusal of a handshake that failed.
 func badHandshake(err error) admission.Refusal {
+	if errors.Is(err, transport.ErrGaveWay) { // GaveWay records it, unless it comes too late
+		return admission.Refusal{Reason: event.ReasonHandshakeLimit, Text: transport.ErrGaveWay.Error()}
+	}
 	text := "the TLS handshake failed: " + transport.ErrorText(err)
 	if errors.Is(err, net.ErrClosed) {
 		text = "the client left during the TLS handshake"

@@ -24,6 +24,12 @@ type pending struct {
 	relay  *relay        // nil without a PROXY header
 	limit  time.Duration // the handshake timeout when the admission began
 	timer  *time.Timer
+	began  transport.Moment
+
+	// origin, and the places in Table.waiting and Entrance.waiting, are guarded by the table's lock. The places are nil
+	// when the connection is decided.
+	origin              origin
+	inTable, inEntrance *member
 
 	// mu is held while the header is examined. The timer also holds it while it opens a connection without a header. The
 	// engine's loop waits meanwhile, because the calls of an endpoint must not overlap. Lock order: docs/locks.md.
@@ -37,15 +43,17 @@ type pending struct {
 	late        bool           // the timeout ended the handshake, and TLS will say how far it had come
 	counted     bool           // in the counts of Entrance.Addresses
 	refused     bool           // the connection is refused; nothing more is done for it
+	told        bool           // the refusal is recorded already: its handshake gave way
 }
 
 // start begins the admission and its timeout.
 func (p *pending) start() {
-	p.owner.Table.begin(p)
+	p.began = p.owner.Clock.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit, _ = p.owner.House.Handshakes()
 	p.timer = time.AfterFunc(p.limit, p.expire)
+	p.owner.Table.begin(p)
 }
 
 // begin notes that the engine's loop has begun, and catches up on a timeout that passed before.
@@ -155,9 +163,11 @@ func (p *pending) proceed() (r admission.Refusal) {
 	if p.counted, r = e.Addresses.Judge(p.remote); r.Refuses() {
 		return r
 	}
+	from := admission.OriginOf(p.remote)
+	e.Table.move(p, from)
 	if e.TLS != nil {
 		p.handshaking = true
-		p.relay.then = e.Layer.Server(p.socket, e.TLS, p)
+		p.relay.then = e.Layer.Server(p.socket, from, e.TLS, p)
 		return admission.Refusal{}
 	}
 	var peer *event.Peer
@@ -273,11 +283,14 @@ func (p *pending) refuse(r admission.Refusal) {
 func (p *pending) conclude(r admission.Refusal) {
 	p.mu.Lock()
 	p.refused = true // keeps the address from being judged and counted later
-	remote, counted := p.remote, p.counted
+	remote, counted, told := p.remote, p.counted, p.told
 	p.mu.Unlock()
 	if counted {
 		p.owner.Addresses.Remove(admission.AddressOf(remote))
 	}
-	p.owner.House.TurnAway(r, remote)
+	if !told {
+		p.owner.House.Refuse(r, remote)
+	}
+	p.owner.House.Release()
 	p.owner.Table.decided()
 }

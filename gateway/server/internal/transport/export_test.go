@@ -4,7 +4,7 @@ package transport
 func (l *TLS) Handshakes() (running, waiting int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.running, l.waiting.Len()
+	return l.running, l.places.Waiting()
 }
 
 // Collected returns how many bytes of an unfinished handshake the endpoint keeps.

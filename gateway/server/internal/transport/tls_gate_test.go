@@ -21,6 +21,9 @@ type gate struct {
 
 	raws chan pending // of every connection, in the order of arrival
 	veto func() bool  // whether Established refuses; may be nil
+
+	shares  bool        // places are shared by address
+	gaveWay chan string // addresses of the peers whose handshakes gave way
 }
 
 // pending is a connection whose handshake is not complete.
@@ -31,9 +34,17 @@ type pending struct {
 
 // Admit implements transport.Admission for raw sockets.
 func (g *gate) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
-	end := g.engine.layer.Server(s, g.config, &gateHandshake{gate: g, remote: remote, local: local})
+	end := g.engine.layer.Server(s, g.origin(remote), g.config, &gateHandshake{gate: g, remote: remote, local: local})
 	g.raws <- pending{s, end}
 	return end
+}
+
+// origin returns the address that the places of a peer's handshake are shared by.
+func (g *gate) origin(remote netip.AddrPort) netip.Addr {
+	if g.shares {
+		return remote.Addr()
+	}
+	return netip.Addr{}
 }
 
 // gateHandshake is the handshake of a gate's connection.
@@ -52,13 +63,14 @@ func (h *gateHandshake) Established(s transport.Socket, state tls.ConnectionStat
 }
 
 func (h *gateHandshake) Broken(err error) { h.gate.engine.broken <- err }
+func (h *gateHandshake) GaveWay(int, int) { h.gate.gaveWay <- h.remote.String() }
 
 // newGate opens a gate on an engine. Both end with the test.
 func newGate(t *testing.T, name string, change func(*gate)) *gate {
 	t.Helper()
 	ln, dial := listenPlain(t, "tcp")
 	g := &gate{hall: newHall(), engine: secure(newEngine(t, name)), config: serverConfig(), dial: dial,
-		raws: make(chan pending, 1<<10)}
+		raws: make(chan pending, 1<<10), gaveWay: make(chan string, 1<<10)}
 	if change != nil {
 		change(g)
 	}

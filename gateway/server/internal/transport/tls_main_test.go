@@ -12,6 +12,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
+// patience is longer than any test, so that no handshake gives way unless a test sets another.
+const patience = time.Hour
+
 // tlsVersions lists the versions that the conformance suite runs with.
 var tlsVersions = []string{"TLS 1.3", "TLS 1.2"}
 
@@ -70,7 +73,7 @@ type securedEngine struct {
 
 // secure puts TLS on an engine.
 func secure(e transport.Engine) *securedEngine {
-	return &securedEngine{Engine: e, layer: transport.NewTLS(clock), broken: make(chan error, 1<<16)}
+	return &securedEngine{Engine: e, layer: transport.NewTLS(clock, patience), broken: make(chan error, 1<<16)}
 }
 
 // Accept implements transport.Engine.
@@ -92,7 +95,7 @@ type securedAdmission struct {
 }
 
 func (a *securedAdmission) Admit(s transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
-	return a.engine.layer.Server(s, a.config, &handshake{admission: a, remote: remote, local: local})
+	return a.engine.layer.Server(s, netip.Addr{}, a.config, &handshake{admission: a, remote: remote, local: local})
 }
 
 // handshake is the handshake of a securedAdmission's connection.
@@ -106,3 +109,4 @@ func (h *handshake) Established(s transport.Socket, _ tls.ConnectionState) trans
 }
 
 func (h *handshake) Broken(err error) { h.admission.engine.broken <- err }
+func (h *handshake) GaveWay(int, int) {}

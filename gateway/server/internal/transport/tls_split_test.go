@@ -176,6 +176,7 @@ func (h *splitHandshake) Established(s transport.Socket, _ tls.ConnectionState) 
 }
 
 func (h *splitHandshake) Broken(err error) { h.broken <- err }
+func (h *splitHandshake) GaveWay(int, int) {}
 
 // recorded is a handshake that gives its connection a recorder.
 type recorded struct {
@@ -191,11 +192,12 @@ func (h *recorded) Established(s transport.Socket, _ tls.ConnectionState) transp
 }
 
 func (h *recorded) Broken(err error) { h.failed <- err }
+func (h *recorded) GaveWay(int, int) {}
 
 // While a connection is handed over, its raw socket is paused. When the raw socket closes in the middle of a record,
 // the endpoint learns the fate of its bytes before it learns of the end.
 func TestHandedOverAndCut(t *testing.T) {
-	layer := transport.NewTLS(clock)
+	layer := transport.NewTLS(clock, patience)
 	s := newSplitter(1)
 	h := &recorded{r: newRecorder(), failed: make(chan error, 1)}
 	h.established = func() {
@@ -206,7 +208,7 @@ func TestHandedOverAndCut(t *testing.T) {
 		})
 	}
 	var running sync.WaitGroup
-	running.Go(func() { s.run(layer.Server(s, serverConfig(), h)) })
+	running.Go(func() { s.run(layer.Server(s, netip.Addr{}, serverConfig(), h)) })
 	c := tls.Client(client{splitter: s}, clientConfig("TLS 1.3"))
 	write(t, c, []byte("hello"))
 	h.r.await(t, "hello", func() bool { return string(h.r.received) == "hello" })
@@ -225,7 +227,7 @@ func TestHandedOverAndCut(t *testing.T) {
 // However the ciphertext is cut and however little the kernel takes, the plaintext comes back whole, and the end comes
 // after it.
 func TestSplitAnywhere(t *testing.T) {
-	layer := transport.NewTLS(clock)
+	layer := transport.NewTLS(clock, patience)
 	rapid.Check(t, func(t *rapid.T) {
 		data := bytes.Repeat(rapid.SliceOfN(rapid.Byte(), 1, 2000).Draw(t, "data"), rapid.IntRange(1, 100).Draw(t, "times"))
 		step := rapid.IntRange(1, 40_000).Draw(t, "step")
@@ -233,7 +235,7 @@ func TestSplitAnywhere(t *testing.T) {
 		s := newSplitter(rapid.Uint64().Draw(t, "seed"))
 		h := &splitHandshake{echoes: newEchoes(), broken: make(chan error, 1)}
 		var running sync.WaitGroup
-		running.Go(func() { s.run(layer.Server(s, serverConfig(), h)) })
+		running.Go(func() { s.run(layer.Server(s, netip.Addr{}, serverConfig(), h)) })
 		c := tls.Client(client{splitter: s}, clientConfig(version))
 		running.Go(func() {
 			for rest := data; len(rest) > 0; {

@@ -1,19 +1,19 @@
 package transport
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime/debug"
-	"sync"
 )
 
-// tlsShake is the state that a tlsSocket needs until it is open. The socket's lock guards all fields but place.
+// tlsShake is the state that a tlsSocket needs until it is open. The socket's lock guards all fields.
 type tlsShake struct {
+	origin  netip.Addr // that places are shared by
 	server  Handshake
 	config  *tls.Config
 	phase   tlsPhase
@@ -23,12 +23,9 @@ type tlsShake struct {
 	readErr error  // the raw socket reads nothing more; io.EOF for FIN
 	counted int    // bytes of in that count in the layer's hellos
 	begun   bool   // the handshake has begun
-	// changed says that in, readErr or the socket's flag tlsClosed changed while the goroutine waited.
-	changed sync.Cond
 	// done says that the handshake has ended: conn is used with the socket's lock held. Only its goroutine writes it.
 	done bool
-	// place is the position in the layer's queue; nil when the handshake does not wait. The layer's lock guards it.
-	place *list.Element
+	turn *tlsTurn // nil until the ClientHello is complete
 }
 
 // tlsPhase is the progress of a handshake.
@@ -37,6 +34,7 @@ type tlsPhase uint8
 const (
 	phaseHello tlsPhase = iota // its ClientHello is not complete
 	phaseTurn                  // it waits for its turn, or its goroutine makes all calls
+	phaseGone                  // it gave way; the raw socket is open until the peer does something
 	phaseOver                  // it failed; the raw socket is closing
 )
 
@@ -53,17 +51,21 @@ func (h *tlsShake) full() bool {
 // collect keeps bytes that came before the connection is open. The error is for breakOff. The caller holds mu.
 func (t *tlsSocket) collect(p []byte, at Moment) error {
 	h := t.shake
-	if h.phase == phaseOver {
+	switch h.phase {
+	case phaseOver:
 		return nil
+	case phaseGone:
+		t.over()
+		return ErrGaveWay
 	}
 	h.in, h.at = append(h.in, p...), at
-	if !t.count() && (h.phase == phaseHello || t.layer.leave(t)) { // otherwise its turn has just come
+	if !t.count() && (h.phase == phaseHello || t.layer.leave(h.turn)) { // otherwise its turn has just come
 		t.over()
 		return errHelloBudget
 	}
 	if h.phase == phaseTurn {
 		t.regulate()
-		h.changed.Signal()
+		h.turn.wake()
 		return nil
 	}
 	complete, err := h.hello.complete(h.in)
@@ -72,9 +74,9 @@ func (t *tlsSocket) collect(p []byte, at Moment) error {
 		return err
 	}
 	if complete {
-		h.phase, h.in = phaseTurn, h.hello.inPieces(h.in)
+		h.phase, h.in, h.turn = phaseTurn, h.hello.inPieces(h.in), newTurn(t)
 		t.regulate()
-		t.layer.enter(t)
+		t.layer.enter(h.turn, h.origin)
 	}
 	return nil
 }
@@ -87,12 +89,14 @@ func (t *tlsSocket) interrupt() error {
 	switch {
 	case h.phase == phaseOver:
 		return nil
+	case h.phase == phaseGone:
+		err = fmt.Errorf("%w: %w", ErrGaveWay, t.gone())
 	case h.phase == phaseHello:
 		err = fmt.Errorf("tls handshake: %w before the ClientHello was complete", t.gone())
-	case t.layer.leave(t):
+	case t.layer.leave(h.turn):
 		err = fmt.Errorf("%w: %w", ErrNoTurn, t.gone())
 	default: // the goroutine ends the handshake
-		h.changed.Signal()
+		h.turn.wake()
 		return nil
 	}
 	t.over()
@@ -144,17 +148,22 @@ func (t *tlsSocket) breakOff(err error) {
 	t.shake.server.Broken(err)
 }
 
-// perform does the handshake in a goroutine of the layer. It takes a compute place only while it computes.
+// perform does the handshake in a goroutine of the layer. It takes a processor only while it computes.
 func (t *tlsSocket) perform() {
 	h := t.shake
+	turn := h.turn // shake may be gone at the end
 	conn := tls.Server((*tlsWire)(t), h.config)
 	t.mu.Lock()
 	h.begun = true
 	t.count()
 	t.mu.Unlock()
-	t.layer.compute <- struct{}{}
+	t.layer.compute.take(h.origin, turn.ready)
 	err := handshake(conn)
-	<-t.layer.compute
+	if turn.lost.Load() { // without a processor
+		t.giveWay(turn)
+		return
+	}
+	t.layer.compute.give()
 	t.mu.Lock()
 	h.done, t.conn = true, conn
 	if err == nil && !t.has(tlsClosed) {
@@ -199,8 +208,25 @@ func (t *tlsSocket) cause(err error) error {
 	return fmt.Errorf("tls handshake: %w", err)
 }
 
-// awaitRecord waits until a whole record of the handshake has come. The caller holds mu and a compute place;
-// awaitRecord releases both while it waits.
+// giveWay ends a handshake that lost its place while it waited. The raw socket stays open, unless the peer has done
+// something meanwhile.
+func (t *tlsSocket) giveWay(turn *tlsTurn) {
+	t.mu.Lock()
+	h, err := t.shake, error(nil)
+	h.done, h.phase = true, phaseGone
+	if len(t.wire) > 0 || h.readErr != nil || t.has(tlsClosed) {
+		err = ErrGaveWay
+		t.over()
+	}
+	t.wire, h.in, h.config = nil, nil, nil
+	t.regulate()
+	t.mu.Unlock()
+	h.server.GaveWay(turn.held, turn.total)
+	t.breakOff(err)
+}
+
+// awaitRecord waits until a whole record of the handshake has come. The caller holds mu and a processor; awaitRecord
+// releases both while it waits, and takes no processor when the place is lost meanwhile.
 func (t *tlsSocket) awaitRecord() error {
 	if len(t.wire) > 0 || t.takeRecord() {
 		return nil
@@ -208,13 +234,19 @@ func (t *tlsSocket) awaitRecord() error {
 	h := t.shake
 	if h.readErr == nil && !t.has(tlsClosed) {
 		t.mu.Unlock()
-		<-t.layer.compute
+		t.layer.compute.give()
+		t.layer.idle(h.turn)
 		t.mu.Lock()
-		for !t.takeRecord() && h.readErr == nil && !t.has(tlsClosed) {
-			h.changed.Wait()
+		for !t.takeRecord() && h.readErr == nil && !t.has(tlsClosed) && !h.turn.lost.Load() {
+			t.mu.Unlock()
+			<-h.turn.changed
+			t.mu.Lock()
+		}
+		if !t.layer.busy(h.turn) {
+			return ErrGaveWay
 		}
 		t.mu.Unlock()
-		t.layer.compute <- struct{}{}
+		t.layer.compute.take(h.origin, h.turn.ready)
 		t.mu.Lock()
 	}
 	switch {
