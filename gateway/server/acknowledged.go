@@ -8,7 +8,16 @@ const (
 	firstLook = 20 * time.Millisecond
 	// maxRecord is the most plaintext of a TLS record (RFC 8446, 5.1). A record whose end does not arrive is lost whole.
 	maxRecord = 16 << 10
+	// maxDiscarded is how many bytes a connection that is ending reads and discards, so that they do not make the kernel
+	// reset it before the peer has got the rest. More than the kernel's receive buffer (6 MiB by default) is not under way
+	// when the gateway finishes. Beyond the bound it stops reading, and still waits for the peer's acknowledgement. So a
+	// crowd of peers that send at full speed cannot burn the processor. A FIN behind the bytes that are not read is not
+	// seen: the connection then closes at the flush timeout.
+	maxDiscarded = 8 << 20
 )
+
+// sated reports whether a connection that is ending has read as much as it discards. The caller holds mu.
+func (c *Conn) sated() bool { return c.extra != nil && c.extra.discarded >= maxDiscarded }
 
 // unacknowledged is how many bytes the kernel has taken that the peer's kernel has not acknowledged: a reset throws
 // them away. With TLS it may be up to 16 KiB too many, never too few. It is 0 where the number cannot be known. The

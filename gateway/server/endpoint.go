@@ -48,10 +48,13 @@ func (c endpoint) Received(p []byte, at moment) {
 	c.owner.config.Handler.Data(c.Conn, p)
 }
 
-// discard counts bytes that no handler gets.
+// discard counts bytes that no handler gets, and stops reading at maxDiscarded.
 func (c endpoint) discard(n int) {
 	c.mu.Lock()
 	c.more().discarded += uint64(n)
+	if c.sated() {
+		c.socket.Pause()
+	}
 	c.mu.Unlock()
 	c.leave()
 }

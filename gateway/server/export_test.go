@@ -15,6 +15,7 @@ const (
 	ScanRows     = scanRows
 	RequestsKept = replay.Max
 	ReadReserve  = handlerReserve
+	MaxDiscarded = maxDiscarded
 )
 
 // Opened reports whether a connection's socket has started. Until then sends are queued.
