@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/server"
@@ -13,7 +15,16 @@ import (
 func (s *Service) ban(b *server.Ban) *pb.Ban {
 	return &pb.Ban{Node: s.gateway.Cursor().Node, Target: contract.ValidText(b.Target), Identity: b.Identity,
 		Reason: contract.ValidText(b.Reason), CreatedBy: contract.ValidText(b.CreatedBy),
-		CreatedAt: timestamp(b.CreatedAt), ExpiresAt: timestamp(b.ExpiresAt), Refused: b.Refused}
+		CreatedAt: timestamp(b.CreatedAt), ExpiresAt: timestamp(b.ExpiresAt), Refused: b.Refused,
+		NotKeptReason: present(b.NotKept)}
+}
+
+// present returns a text that is absent when it is empty.
+func present(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return proto.String(contract.ValidText(text))
 }
 
 // AddBan bans a network or an identity, or replaces its ban.

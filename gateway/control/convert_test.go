@@ -66,7 +66,8 @@ func (fixed) Broadcast(context.Context, server.BroadcastRequest) (server.Broadca
 }
 
 func (fixed) Kick(context.Context, server.KickRequest) (server.KickResult, error) {
-	return server.KickResult{Outcomes: targets, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3, Banned: []string{"b"}}, nil
+	return server.KickResult{Outcomes: targets, Matched: 6, Kicked: 1, Closed: 2, NotFound: 3, Banned: []string{"b"},
+		NotKept: "k"}, nil
 }
 
 func (fixed) SetLabels(server.LabelRequest) (server.LabelResult, error) {
@@ -120,9 +121,9 @@ func (fixed) Limits() server.Limits { return wholeLimits }
 // wholeBan is a ban with every field set.
 var (
 	wholeBan = server.Ban{Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: noon,
-		ExpiresAt: noon.Add(time.Second), Refused: 9}
+		ExpiresAt: noon.Add(time.Second), Refused: 9, NotKept: "k"}
 	wholeBanMessage = &pb.Ban{Node: "n", Target: "t", Identity: true, Reason: "r", CreatedBy: "c", CreatedAt: at(0),
-		ExpiresAt: at(1), Refused: 9}
+		ExpiresAt: at(1), Refused: 9, NotKeptReason: proto.String("k")}
 )
 
 func (fixed) AddBan(server.AddBanRequest) (server.AddBanResult, error) {
@@ -147,7 +148,7 @@ func TestConversion(t *testing.T) {
 		{&pb.BroadcastRequest{Data: data(1)}, &pb.BroadcastResponse{Matched: 10, Written: 1, Queued: 2, Dropped: 3,
 			Closed: 4, Failures: outcomes, Replayed: true}},
 		{&pb.KickRequest{Filter: "true"}, &pb.KickResponse{Outcomes: outcomes, Matched: 6, Kicked: 1, Closed: 2,
-			NotFound: 3, Banned: []string{"b"}}},
+			NotFound: 3, Banned: []string{"b"}, NotKeptReason: proto.String("k")}},
 		{&pb.SetLabelsRequest{Filter: "true", Set: labels(1)}, &pb.SetLabelsResponse{Outcomes: outcomes, Matched: 10,
 			Labeled: 1, Closed: 2, NotFound: 3, Refused: 4}},
 		{&pb.ShutdownRequest{}, &pb.ShutdownResponse{Joined: true, Deadline: at(0), Connections: 5}},

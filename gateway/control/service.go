@@ -198,8 +198,8 @@ func (s *Service) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse
 		return nil, err
 	}
 	return &pb.KickResponse{Outcomes: outcomes(result.Outcomes), Matched: result.Matched, Kicked: result.Kicked,
-		Closed:   result.Closed,
-		NotFound: result.NotFound, Banned: result.Banned}, nil
+		Closed: result.Closed, NotFound: result.NotFound, Banned: result.Banned,
+		NotKeptReason: present(result.NotKept)}, nil
 }
 
 // SetLabels changes labels.

@@ -121,19 +121,16 @@ func TestKickBanIsKept(t *testing.T) {
 	}
 }
 
-// Listen sets a damaged ban file aside under an unused name, reports it, and starts without bans.
+// Listen sets a damaged ban file of version 1, or one without a first line, aside under an unused name, reports it, and
+// starts without bans.
 func TestDamagedBanFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
-	good := mustListen(t, file)
-	if _, err := good.AddBan(server.AddBanRequest{Target: "203.0.113.7"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := good.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	whole := mustReadFile(t, file)
+	whole := `{"version": 1, "bans": [{"target": "203.0.113.7/32", "created_at": "2026-03-04T10:41:02Z"}]}`
 	damaged := []string{"", "{}", "[]", "null", whole + "x", whole + whole, whole[:len(whole)-3],
 		strings.Replace(whole, "203", "703", 1), strings.Replace(whole, `"version": 1`, `"version": 2`, 1),
+		strings.Replace(whole, `"target"`, `"removed": true, "target"`, 1),
+		`{"version": 1, "bans": [{"target": "10.0.0.1", "expires_at": "9999-12-31T23:59:59-01:00"}]}`,
+		"ade14503 {\"version\":2}", "ade14504 {\"version\":2}\n", "ade14503 {\"version\":3}\n",
 		strings.Replace(whole, `"target"`, `"until": "2026-03-04", "target"`, 1),
 		strings.Replace(whole, "203.0.113.7/32", "\xff", 1), `{"version": 1}`, `{"version": 1, "bans": null}`,
 		`{"version": 1, "bans": [{"target": "10.0.0.1"}, {"target": "10.0.0.1/32"}]}`,
@@ -217,38 +214,46 @@ func TestBanFileThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// When the ban file cannot be written, the verb fails, and no peer is banned, closed or freed.
-func TestBanFileThatCannotBeWritten(t *testing.T) {
+// When the ban file cannot be written, bans and removals are in force at once, and the results, the list and an event
+// say that they are not kept. They are when the file can be written again, at the latest when the server ends.
+func TestBansHoldWithoutDisk(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bans.json")
 	g := start(t, server.Config{BanFile: file})
 	g.ban(server.AddBanRequest{Target: "203.0.113.7"})
-	p := g.open()
-	before := mustReadFile(t, file)
-	obstacle := file + ".new" // replaceFile drafts the new file there
-	if err := os.MkdirAll(filepath.Join(obstacle, "full"), 0o700); err != nil {
+	p, q := g.open(), g.open()
+	f := g.follow(event.Error)
+	obstacle := filepath.Join(file, "full")
+	if err := errors.Join(os.Remove(file), os.MkdirAll(obstacle, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := g.AddBan(server.AddBanRequest{Target: everybody}); err == nil ||
-		!strings.Contains(err.Error(), file) {
-		t.Errorf("AddBan: %+v, %v", r, err)
+	kick, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
+		Flush: time.Millisecond})
+	if err != nil || kick.Kicked != 1 || len(kick.Banned) != 1 || !strings.Contains(kick.NotKept, file) {
+		t.Errorf("Kick: %+v, %v", kick, err)
 	}
-	if _, err := g.RemoveBan(server.RemoveBanRequest{Target: "203.0.113.7"}); err == nil {
-		t.Error("RemoveBan: no error")
+	r := g.ban(server.AddBanRequest{Target: everybody})
+	if r.Durable || !strings.Contains(r.Ban.NotKept, file) || r.Closed != 1 {
+		t.Errorf("AddBan: %+v", r)
 	}
-	if r, err := g.Kick(t.Context(), server.KickRequest{Targets: server.IDs(p.id), Ban: time.Hour,
-		Flush: time.Second}); err == nil {
-		t.Errorf("Kick: %+v", r)
+	mustEnd(t, q)
+	g.refused()
+	removed, err := g.RemoveBan(server.RemoveBanRequest{Target: "203.0.113.7"})
+	if err != nil || !strings.Contains(removed.NotKept, file) {
+		t.Errorf("RemoveBan: %+v, %v", removed, err)
 	}
-	mustWrite(t, p, []byte("still here"))
-	mustRead(t, p, "still here")
-	if bans := g.bans(); len(bans) != 1 || mustReadFile(t, file) != before {
-		t.Errorf("%+v, in the file %q", bans, mustReadFile(t, file))
+	if bans := g.bans(); len(bans) != 2 || !strings.Contains(bans[0].NotKept, file) {
+		t.Errorf("%+v", bans)
 	}
-	if err := os.RemoveAll(obstacle); err != nil {
+	d := f.awaitType(event.Error, "").Detail.(*event.ErrorDetail)
+	if d.Operation != event.OpBanFile || d.Count == 0 || !strings.Contains(d.Message, file) {
+		t.Errorf("%+v", d)
+	}
+	if err := os.RemoveAll(file); err != nil {
 		t.Fatal(err)
 	}
-	if r := g.ban(server.AddBanRequest{Target: everybody}); r.Closed != 1 {
-		t.Errorf("when it can be written: %+v", r)
+	g.stop()
+	if bans := bansOf(t, mustListen(t, file)); len(bans) != 2 {
+		t.Errorf("after a restart: %+v", bans)
 	}
 }
 

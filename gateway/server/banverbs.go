@@ -17,7 +17,7 @@ const (
 	MaxBanDuration = ban.MaxDuration
 )
 
-// ErrTooManyBans says that there are MaxBans already. No ban was changed.
+// ErrTooManyBans says that there are MaxBans already, or that all of them take 32 MiB. No ban was changed.
 var ErrTooManyBans = ban.ErrTooMany
 
 // BanTargetError says that a text cannot be the target of a ban. Target is the text, and Identity says whether an
@@ -44,15 +44,16 @@ type AddBanRequest struct {
 type AddBanResult struct {
 	Ban      Ban    // as it is kept
 	Replaced bool   // it took the place of another of the same target
-	Durable  bool   // it is in a file
+	Durable  bool   // it is in a file, and on the disk; Ban.NotKept says why it is not
 	Closed   uint64 // live connections that are being closed for it
 }
 
 // AddBan refuses new connections of a target, and closes the live ones with ReasonBanned: what is queued for them is
 // flushed for at most a second. A peer is known by its remote address, which is the one of a PROXY header where that
-// was believed, and by its certificate's identity. AddBan blocks until the ban file is on the disk, and does not wait
-// for the connections. The error is a *BanTargetError, a *BanDurationError,
-// ErrTooManyBans, or that of writing the file, and then nothing has changed.
+// was believed, and by its certificate's identity. The ban is in force at once. AddBan then blocks until it is on the
+// disk, for at most 2 s, and does not wait for the connections. When it cannot be written, the result says so, and the
+// server goes on trying. The error is a *BanTargetError, a *BanDurationError or ErrTooManyBans, and then nothing has
+// changed.
 func (s *Server) AddBan(r AddBanRequest) (AddBanResult, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
@@ -62,15 +63,18 @@ func (s *Server) AddBan(r AddBanRequest) (AddBanResult, error) {
 	if err != nil {
 		return AddBanResult{}, err
 	}
-	result := AddBanResult{Ban: banRow(b), Durable: s.bans.Kept}
-	if result.Replaced, err = s.bans.Put(b); err != nil {
+	replaced, kept, err := s.bans.Put(b)
+	if err != nil {
 		return AddBanResult{}, err
 	}
+	result := AddBanResult{Replaced: replaced}
 	var t tally.Tally
 	if !r.Keep {
 		result.Closed = s.closeBanned(b)
 		t.Counts[OutcomeClosed] = result.Closed
 	}
+	result.Ban = banRow(b, kept.Await())
+	result.Durable = s.bans.Kept && result.Ban.NotKept == ""
 	s.record(&event.ControlDetail{Verb: "AddBan", Actor: r.Actor, Reason: r.Reason, Ban: target.String()}, &t)
 	return result, nil
 }
@@ -101,6 +105,9 @@ type Ban struct {
 	CreatedAt time.Time // by the machine's clock
 	ExpiresAt time.Time // by the machine's clock; zero: never
 	Refused   uint64    // connections that it has refused since the server began
+	// NotKept says why a restart would lose the ban; of RemoveBan, why a restart would bring it back. It is "" when the
+	// change is on the disk, and without Config.BanFile.
+	NotKept string
 }
 
 // BanNotFoundError says that there is no ban of a target: Target is in the form of Ban.Target.
@@ -110,9 +117,9 @@ type BanNotFoundError struct{ Target string }
 func (e *BanNotFoundError) Error() string { return fmt.Sprintf("there is no ban of %.100q", e.Target) }
 
 // banRow returns a ban in the form that callers see.
-func banRow(b *ban.Ban) Ban {
+func banRow(b *ban.Ban, notKept string) Ban {
 	return Ban{Target: b.Target.String(), Identity: b.Target.IsIdentity(), Reason: b.Reason, CreatedBy: b.CreatedBy,
-		CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt, Refused: b.Refused.Load()}
+		CreatedAt: b.CreatedAt, ExpiresAt: b.ExpiresAt, Refused: b.Refused.Load(), NotKept: notKept}
 }
 
 // banned reports whether the peer of a new connection is banned, and counts the refusal. The text has the ban's author,
@@ -130,7 +137,7 @@ func (s *Server) banned(addr netip.Addr, identity string) (text string, yes bool
 // endIfBanned closes a connection whose peer was banned during its admission. The connection must be in the registry.
 // AddBan publishes a ban first and walks the registry afterwards, so at least one of the two notices the other.
 func (c *Conn) endIfBanned() {
-	if c.owner.server.bans.Current.Load() == nil {
+	if c.owner.server.bans.None() {
 		return
 	}
 	if b := c.owner.server.bans.Find(c.identity.Remote.Addr(), c.identity.Known().Identity); b != nil {
@@ -143,11 +150,15 @@ func (c *Conn) endFor(b *ban.Ban) bool {
 	return c.end(ending{reason: ReasonBanned, text: b.Reason, by: b.CreatedBy, answering: true}, banFlush)
 }
 
-// reportDamage reports a damaged ban file in the log and in an Error event.
-func (s *Server) reportDamage(damage error) {
-	s.config.Logger.Error("bans are lost", "error", damage)
+// reportBans reports what happens to the ban file in the log, and what is wrong with it in an Error event.
+func (s *Server) reportBans(r ban.Report) {
+	if r.Err == nil {
+		s.config.Logger.Warn(r.Text, "changes", r.Changes)
+		return
+	}
+	s.config.Logger.Error(r.Text, "error", r.Err, "changes", r.Changes)
 	s.log.Append(&event.Event{Type: event.Error, Detail: &event.ErrorDetail{Operation: event.OpBanFile,
-		Message: event.ShortText(damage.Error()), Count: 1}})
+		Message: event.ShortText(r.Err.Error()), Count: max(1, r.Changes)}})
 }
 
 // closeBans lets another server use the ban file.
@@ -175,24 +186,18 @@ type BanPage struct {
 // ListBans returns bans that have not expired. It does not block. A ban that is there throughout a walk over the pages
 // appears in it exactly once. The error is a *BanTargetError of After.
 func (s *Server) ListBans(r ListBansRequest) (BanPage, error) {
-	rows := s.bans.Current.Load().Lasting(time.Now())
-	page := BanPage{Total: len(rows)}
+	var after ban.Target
 	if r.After != "" {
-		after, err := ban.ParseTarget(r.After, r.AfterIdentity)
-		if err != nil {
+		var err error
+		if after, err = ban.ParseTarget(r.After, r.AfterIdentity); err != nil {
 			return BanPage{}, err
 		}
-		place, found := ban.PlaceOf(rows, after)
-		if found {
-			place++
-		}
-		rows = rows[place:]
 	}
-	n := min(len(rows), pageLimit(r.Limit))
-	for _, b := range rows[:n] {
-		page.Bans = append(page.Bans, banRow(b))
+	rows, total, rest := s.bans.Page(after, pageLimit(r.Limit))
+	page := BanPage{Total: total, More: rest > 0}
+	for _, b := range rows {
+		page.Bans = append(page.Bans, banRow(b, s.bans.NotKept(b)))
 	}
-	page.More = n < len(rows)
 	return page, nil
 }
 
@@ -203,20 +208,21 @@ type RemoveBanRequest struct {
 	Actor    event.Actor // the author in records; the zero value makes none
 }
 
-// RemoveBan ends a ban and returns it. It blocks until the ban file is on the disk. The error is a *BanTargetError, a
-// *BanNotFoundError, or that of writing the file, and then nothing has changed.
+// RemoveBan ends a ban and returns it. Like AddBan it takes effect at once, and then blocks until the file is on the
+// disk. The error is a *BanTargetError or a *BanNotFoundError, and then nothing has changed.
 func (s *Server) RemoveBan(r RemoveBanRequest) (Ban, error) {
 	target, err := ban.ParseTarget(r.Target, r.Identity)
 	if err != nil {
 		return Ban{}, err
 	}
-	removed, err := s.bans.Remove(target)
+	removed, kept, err := s.bans.Remove(target)
 	switch {
 	case err != nil:
 		return Ban{}, err
 	case removed == nil:
 		return Ban{}, &BanNotFoundError{Target: target.String()}
 	}
+	notKept := kept.Await()
 	s.record(&event.ControlDetail{Verb: "RemoveBan", Actor: r.Actor, Ban: target.String()}, &tally.Tally{})
-	return banRow(removed), nil
+	return banRow(removed, notKept), nil
 }

@@ -33,10 +33,11 @@ type Config struct {
 
 	// Limits are the bounds at the start.
 	Limits Limits
-	// BanFile is the file that keeps bans over a restart: JSON, replaced whole at each change. Listen reads it. Listen
-	// renames a damaged file to BanFile.damaged- and the time, and starts without bans. Default: none, and bans end with
-	// the process. Hazard: two servers must not share a BanFile. On unix the lock on BanFile.lock refuses the second
-	// server; other systems do not prevent it. Hazard: edits of the file while the server runs are lost.
+	// BanFile is the file that keeps bans over a restart: a line for each change, rewritten when it has doubled. Listen
+	// reads it; it may also be JSON of version 1, as an operator writes it. Listen copies a damaged file to
+	// BanFile.damaged- and the time, and starts with the bans of its readable lines, with none of damaged JSON. Default:
+	// none, and bans end with the process. Hazard: two servers must not share a BanFile. On unix the lock on BanFile.lock
+	// refuses the second server; other systems do not prevent it. Hazard: edits while the server runs are lost.
 	BanFile string
 	// ConnectionDescriptors is the number of file descriptors that the process can spare for connections. The server logs
 	// a warning when Limits.MaxConnections exceeds it or sets no limit. Default 0: the number is not known, and no warning

@@ -30,6 +30,7 @@ type KickResult struct {
 	Closed   uint64   // closing or closed already
 	NotFound uint64   // IDs that name no connection of this server
 	Banned   []string // with Ban: the targets that are banned now, each once, in their order; the first 100
+	NotKept  string   // why a restart would lose these bans; "" when they are on the disk, and without Config.BanFile
 }
 
 // kicking gathers the outcomes of one Kick. Connections report to it as they close.
@@ -57,10 +58,11 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 	d := &event.ControlDetail{Verb: "Kick", Actor: r.Actor, Filter: r.Targets.source(), IDs: r.Targets.ids,
 		Reason: r.Reason}
 	var banned []string
+	var kept *ban.Receipt
 	if r.Ban > 0 && !r.DryRun {
 		d.Ban = r.Ban.String()
 		var err error
-		if banned, err = k.banAndKick(); err != nil {
+		if banned, kept, err = k.banAndKick(); err != nil {
 			return KickResult{}, err
 		}
 	} else {
@@ -71,7 +73,7 @@ func (s *Server) Kick(ctx context.Context, r KickRequest) (KickResult, error) {
 		s.record(d, &k.gone.Tally)
 	}
 	result := k.result()
-	result.Banned = banned
+	result.Banned, result.NotKept = banned, kept.Await()
 	return result, nil
 }
 
@@ -130,25 +132,24 @@ type kickTarget struct {
 	place int
 }
 
-// banAndKick bans the peers of the selected connections, with one write of the file, and then ends the connections. It
-// returns the banned targets. After an error no peer is banned and no connection has ended.
-func (k *kicking) banAndKick() ([]string, error) {
+// banAndKick bans the peers of the selected connections, and then ends the connections. It returns the banned targets.
+// After an error no peer is banned and no connection has ended.
+func (k *kicking) banAndKick() (banned []string, kept *ban.Receipt, err error) {
 	var targets []kickTarget
 	found := func(c *Conn, place int) { targets = append(targets, kickTarget{conn: c, place: place}) }
 	k.server.each(k.request.Targets, found, k.missing)
-	banned, err := k.banPeers(targets)
-	if err != nil {
-		return nil, err
+	if banned, kept, err = k.banPeers(targets); err != nil {
+		return nil, nil, err
 	}
 	for _, t := range targets {
 		k.kick(t.conn, t.place)
 	}
-	return banned, nil
+	return banned, kept, nil
 }
 
 // banPeers bans the peers of connections that are not ending already, and returns the first 100 of the banned targets.
 // An existing ban of the same target stays if it ends later.
-func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
+func (k *kicking) banPeers(targets []kickTarget) (named []string, kept *ban.Receipt, err error) {
 	peers := make(map[ban.Target]bool)
 	for _, t := range targets {
 		identity := t.conn.identity
@@ -161,18 +162,18 @@ func (k *kicking) banPeers(targets []kickTarget) (named []string, err error) {
 	for target := range peers {
 		b, err := ban.New(target, k.request.Ban, k.request.Reason, k.request.Actor)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		added = append(added, b)
 	}
 	if len(added) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	if err := k.server.bans.PutAll(added); err != nil {
-		return nil, err
+	if kept, err = k.server.bans.PutAll(added); err != nil {
+		return nil, nil, err
 	}
 	for _, b := range added[:min(len(added), tally.MaxFailures)] {
 		named = append(named, b.Target.String())
 	}
-	return named, nil
+	return named, kept, nil
 }

@@ -81,7 +81,7 @@ func New(config Config) (*Server, error) {
 	s.addresses.Banned = s.banned
 	s.admissions.SetPatience(patience)
 	s.useLimits(&config.Limits)
-	s.bans.Kept = config.BanFile != ""
+	s.bans.Kept, s.bans.Report = config.BanFile != "", s.reportBans
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
 	for _, l := range config.Listeners {
 		s.listeners = append(s.listeners, newListener(s, l))
@@ -95,7 +95,7 @@ func New(config Config) (*Server, error) {
 func (s *Server) Listen() error {
 	damage, err := s.listen()
 	if damage != nil {
-		s.reportDamage(damage)
+		s.reportBans(ban.Report{Text: "bans are lost", Err: damage})
 	}
 	return err
 }

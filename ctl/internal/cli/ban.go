@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -52,7 +53,10 @@ func banAddCommand(a *app.App) *cobra.Command {
 		Short: "Ban a network or an identity, and close its connections",
 		Long: `Ban a network or an identity: the gateway closes its connections and refuses new ones, until the
 ban ends or is removed. A ban replaces an earlier one of the same TARGET. Without --for it lasts
-until it is removed.`,
+until it is removed.
+
+A gateway that cannot write its disk bans all the same. ctl then warns that a restart would lose
+the ban, and exits with 0; the gateway goes on trying to write.`,
 		Example: `  ctl ban add 203.0.113.7 --for 10m --reason 'password guessing'
   ctl ban add 2001:db8:1:2::/64
   ctl ban add spiffe://example.org/device/7 --keep
@@ -123,7 +127,11 @@ func banAdd(ctx context.Context, a *app.App, target string, o banOptions) error 
 	if err := printAddedBan(a, resp); err != nil {
 		return err
 	}
-	if !resp.GetDurable() {
+	switch reason := resp.GetBan().GetNotKeptReason(); {
+	case reason != "":
+		a.Say("the ban is in force but not kept: a restart of the gateway before it can write would lose it: %s",
+			app.Clean(reason))
+	case !resp.GetDurable():
 		a.Say("the ban ends with the gateway's process; to keep bans, give the gateway --state-dir")
 	}
 	return a.Ending(resp.GetFleet(), app.ExitDone)
@@ -180,6 +188,7 @@ func banList(ctx context.Context, a *app.App, s *app.ScopeFlags) error {
 func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags) error {
 	var rows *banRows
 	var absent app.Absentees
+	var unkept unkeptBans
 	req := &pb.ListBansRequest{PageSize: maxPage, Scope: a.Scope(s)}
 	for {
 		resp, err := app.Call(ctx, c, app.API.ListBans, req)
@@ -192,6 +201,7 @@ func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags)
 			rows = newBanRows(a, resp.GetFleet() != nil)
 		}
 		for _, ban := range resp.GetBans() {
+			unkept.note(ban)
 			if err := rows.add(ban); err != nil {
 				return err
 			}
@@ -200,9 +210,30 @@ func listBans(ctx context.Context, a *app.App, c *app.Client, s *app.ScopeFlags)
 			return err
 		}
 		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
+			unkept.say(a)
 			a.SayAbsent(&absent)
 			return app.ExitWith(absent.ExitCode(app.ExitDone))
 		}
+	}
+}
+
+// unkeptBans counts the bans that a restart would lose.
+type unkeptBans struct {
+	count  uint64
+	reason string // of the first
+}
+
+func (k *unkeptBans) note(ban *pb.Ban) {
+	if reason := ban.GetNotKeptReason(); reason != "" {
+		k.count++
+		k.reason = cmp.Or(k.reason, reason)
+	}
+}
+
+func (k *unkeptBans) say(a *app.App) {
+	if k.count > 0 {
+		a.Say("%s in force but not kept: a restart of the gateway before it can write would lose them: %s",
+			app.Plural(k.count, "ban"), app.Clean(k.reason))
 	}
 }
 
@@ -276,6 +307,10 @@ func banRemove(ctx context.Context, a *app.App, target string, o banOptions) err
 	}
 	if err := printRemovedBan(a, resp); err != nil {
 		return err
+	}
+	if reason := resp.GetBan().GetNotKeptReason(); reason != "" {
+		a.Say("the ban has ended, but a restart of the gateway before it can write would bring it back: %s",
+			app.Clean(reason))
 	}
 	return a.Ending(resp.GetFleet(), app.ExitDone)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -59,6 +60,37 @@ func TestBanThatIsNotDurable(t *testing.T) {
 	against(t, g).expect(t, 0, "TARGET         EXPIRES   CLOSED   REPLACED\n192.0.2.1/32   never     0        false\n",
 		note, "ban", "add", "192.0.2.1", "--keep")
 	against(t, g).expect(t, 0, "192.0.2.1/32\n", note, "ban", "add", "192.0.2.1", "-o", "name")
+}
+
+// ctl warns of changes that are in force and not kept, and they have succeeded all the same.
+func TestBanThatIsNotKept(t *testing.T) {
+	full := proto.String("ban file b: no space left on device")
+	ban := &pb.Ban{Target: "192.0.2.1/32", NotKeptReason: full}
+	g := &fakeGateway{
+		addBan:    func(*pb.AddBanRequest) (*pb.AddBanResponse, error) { return &pb.AddBanResponse{Ban: ban}, nil },
+		removeBan: func(*pb.RemoveBanRequest) (*pb.RemoveBanResponse, error) { return &pb.RemoveBanResponse{Ban: ban}, nil },
+		listBans: func(*pb.ListBansRequest) (*pb.ListBansResponse, error) {
+			return &pb.ListBansResponse{Bans: []*pb.Ban{ban, {Target: "192.0.2.2/32"}}}, nil
+		},
+		kick: func(*pb.KickRequest) (*pb.KickResponse, error) {
+			resp := kickOutcomes(pb.Outcome_OUTCOME_KICKED)
+			resp.NotKeptReason = full
+			return resp, nil
+		},
+	}
+	for words, want := range map[string]string{
+		"ban add 192.0.2.1":    "the ban is in force but not kept",
+		"ban remove 192.0.2.1": "would bring it back",
+		"ban list":             "1 ban in force but not kept",
+		"kick n.1.1 --ban 10m": "these bans are in force but not kept",
+	} {
+		run := against(t, g)
+		if code := run.run(strings.Fields(words)...); code != app.ExitDone ||
+			!strings.Contains(run.stderr.String(), want) || !strings.Contains(run.stderr.String(), "no space left") ||
+			strings.Contains(run.stderr.String(), "--state-dir") {
+			t.Errorf("ctl %s: exit code %d: %s", words, code, run.stderr)
+		}
+	}
 }
 
 // bannedPages serves two pages of bans.

@@ -174,6 +174,10 @@ func sayBanned(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) {
 		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()),
 			strings.Join(banned, ", "))
 	}
+	if reason := resp.GetNotKeptReason(); reason != "" {
+		a.Say("these bans are in force but not kept: a restart of the gateway before it can write would lose them: %s",
+			app.Clean(reason))
+	}
 }
 
 // kickResult prints the counts that a table lacks, and returns the exit code.

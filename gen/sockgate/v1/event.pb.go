@@ -181,7 +181,8 @@ const (
 	ErrorOperation_ERROR_OPERATION_LIMIT ErrorOperation = 4
 	// Running the handler, which panicked.
 	ErrorOperation_ERROR_OPERATION_HANDLER ErrorOperation = 5
-	// Reading the ban file, which was damaged and is set aside: there are no bans until they are added again.
+	// Reading the ban file, which was damaged and is set aside: bans are lost until they are added again. Or writing it:
+	// changes of bans are in force, and a restart would lose them.
 	ErrorOperation_ERROR_OPERATION_BAN_FILE ErrorOperation = 6
 )
 

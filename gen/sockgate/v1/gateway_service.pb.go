@@ -1119,6 +1119,8 @@ type KickResponse struct {
 	// With ban_duration: the targets that are banned now, each once, in their order; the first 100. All or none are
 	// banned, before the first connection is closed; a ban that lasts longer stays as it is. Empty with validate_only.
 	Banned []string `protobuf:"bytes,6,rep,name=banned,proto3" json:"banned,omitempty"`
+	// With ban_duration: as Ban.not_kept_reason.
+	NotKeptReason *string `protobuf:"bytes,7,opt,name=not_kept_reason,json=notKeptReason,proto3,oneof" json:"not_kept_reason,omitempty"`
 	// The nodes that were asked.
 	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1195,6 +1197,13 @@ func (x *KickResponse) GetBanned() []string {
 		return x.Banned
 	}
 	return nil
+}
+
+func (x *KickResponse) GetNotKeptReason() string {
+	if x != nil && x.NotKeptReason != nil {
+		return *x.NotKeptReason
+	}
+	return ""
 }
 
 func (x *KickResponse) GetFleet() *FleetResult {
@@ -2928,7 +2937,11 @@ type Ban struct {
 	// Connections that it has refused since the process began.
 	Refused uint64 `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
 	// The node that has it.
-	Node          string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
+	Node string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
+	// Why a restart of the node would lose the ban, although it is in force: the node could not write its ban file, and
+	// goes on trying. In RemoveBanResponse: why a restart would bring it back. Absent when the change is kept, and on a
+	// node that keeps no bans.
+	NotKeptReason *string `protobuf:"bytes,9,opt,name=not_kept_reason,json=notKeptReason,proto3,oneof" json:"not_kept_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3015,6 +3028,13 @@ func (x *Ban) GetRefused() uint64 {
 func (x *Ban) GetNode() string {
 	if x != nil {
 		return x.Node
+	}
+	return ""
+}
+
+func (x *Ban) GetNotKeptReason() string {
+	if x != nil && x.NotKeptReason != nil {
+		return *x.NotKeptReason
 	}
 	return ""
 }
@@ -3118,7 +3138,8 @@ type AddBanResponse struct {
 	Ban *Ban `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
 	// Whether it replaced another of the same target.
 	Replaced bool `protobuf:"varint,2,opt,name=replaced,proto3" json:"replaced,omitempty"`
-	// Whether it is kept in a file, and so survives a restart of the process.
+	// Whether it is kept in a file, and so survives a restart of the process. If not, `ban.not_kept_reason` says why, or
+	// is absent when the node keeps no bans. The ban is in force in any case.
 	Durable bool `protobuf:"varint,3,opt,name=durable,proto3" json:"durable,omitempty"`
 	// Live connections that are being closed for it.
 	Closed uint64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
@@ -3940,15 +3961,17 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\rflush_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\fflushTimeout\x12#\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\x12<\n" +
 	"\fban_duration\x18\a \x01(\v2\x19.google.protobuf.DurationR\vbanDuration\x12(\n" +
-	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xf5\x01\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xb6\x02\n" +
 	"\fKickResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.sockgate.v1.TargetOutcomeR\boutcomes\x12\x18\n" +
 	"\amatched\x18\x02 \x01(\x04R\amatched\x12\x16\n" +
 	"\x06kicked\x18\x03 \x01(\x04R\x06kicked\x12\x16\n" +
 	"\x06closed\x18\x04 \x01(\x04R\x06closed\x12\x1b\n" +
 	"\tnot_found\x18\x05 \x01(\x04R\bnotFound\x12\x16\n" +
-	"\x06banned\x18\x06 \x03(\tR\x06banned\x12.\n" +
-	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\x85\x02\n" +
+	"\x06banned\x18\x06 \x03(\tR\x06banned\x12+\n" +
+	"\x0fnot_kept_reason\x18\a \x01(\tH\x00R\rnotKeptReason\x88\x01\x01\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleetB\x12\n" +
+	"\x10_not_kept_reason\"\x85\x02\n" +
 	"\x10SetLabelsRequest\x12%\n" +
 	"\x0econnection_ids\x18\x01 \x03(\tR\rconnectionIds\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\tR\x06filter\x128\n" +
@@ -4095,7 +4118,7 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x14UpdateLimitsResponse\x12+\n" +
 	"\x06limits\x18\x01 \x01(\v2\x13.sockgate.v1.LimitsR\x06limits\x12-\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x17.sockgate.v1.NodeLimitsR\x05nodes\x12.\n" +
-	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\x94\x02\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xd5\x02\n" +
 	"\x03Ban\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
 	"\bidentity\x18\x02 \x01(\bR\bidentity\x12\x16\n" +
@@ -4107,7 +4130,9 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x18\n" +
 	"\arefused\x18\a \x01(\x04R\arefused\x12\x12\n" +
-	"\x04node\x18\b \x01(\tR\x04node\"\xe7\x01\n" +
+	"\x04node\x18\b \x01(\tR\x04node\x12+\n" +
+	"\x0fnot_kept_reason\x18\t \x01(\tH\x00R\rnotKeptReason\x88\x01\x01B\x12\n" +
+	"\x10_not_kept_reason\"\xe7\x01\n" +
 	"\rAddBanRequest\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
 	"\bidentity\x18\x02 \x01(\bR\bidentity\x125\n" +
@@ -4431,6 +4456,8 @@ func file_sockgate_v1_gateway_service_proto_init() {
 	file_sockgate_v1_fleet_proto_init()
 	file_sockgate_v1_limit_proto_init()
 	file_sockgate_v1_role_proto_init()
+	file_sockgate_v1_gateway_service_proto_msgTypes[12].OneofWrappers = []any{}
+	file_sockgate_v1_gateway_service_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

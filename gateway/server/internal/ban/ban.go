@@ -1,4 +1,4 @@
-// Package ban keeps the bans of a server: their targets, an immutable set for lookups, and the file that outlives the
+// Package ban keeps the bans of a server: their targets, a table for look-ups, and the file that outlives the
 // process.
 package ban
 
@@ -14,6 +14,8 @@ import (
 const (
 	// Max is the most bans that a server keeps. Expired ones do not count.
 	Max = 10_000
+	// maxBytes is the most bytes of all bans, as lines of the file: what 10,000 bans of 3 KiB take.
+	maxBytes = 32 << 20
 	// MaxDuration is the longest duration of a ban: ten years.
 	MaxDuration = 10 * 365 * 24 * time.Hour
 )
@@ -21,6 +23,18 @@ const (
 // ErrTooMany says that there are Max bans already.
 var ErrTooMany = errors.New("there are 10,000 bans, which is the most; remove some, or ban a network in place of its " +
 	"addresses")
+
+// SizeError says that all bans together would take too many Bytes. It is an ErrTooMany too.
+type SizeError struct{ Bytes int }
+
+// Error says what is allowed.
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("the bans would take %d bytes; at most %d are allowed: remove some, or shorten their reasons",
+		e.Bytes, maxBytes)
+}
+
+// Is makes the error an ErrTooMany.
+func (e *SizeError) Is(target error) bool { return target == ErrTooMany }
 
 // DurationError says that a ban cannot have the Duration: it is negative or more than MaxDuration.
 type DurationError struct{ Duration time.Duration }
@@ -30,7 +44,7 @@ func (e *DurationError) Error() string {
 	return fmt.Sprintf("ban duration %s: expected 0 (until it is removed) to 10 years, %s", e.Duration, MaxDuration)
 }
 
-// Ban is a ban of a Set. It never changes, except for Refused. Any goroutine may use it.
+// Ban is a ban of a List. Its exported fields never change, except for Refused. Any goroutine may use it.
 type Ban struct {
 	Target    Target        // the network or identity that is banned
 	Reason    string        // the operator's words, at most event.MaxText bytes; may be empty
@@ -38,6 +52,10 @@ type Ban struct {
 	CreatedAt time.Time     // by the machine's clock, in UTC
 	ExpiresAt time.Time     // by the machine's clock, in UTC; zero for a ban that lasts until it is removed
 	Refused   atomic.Uint64 // connections refused since the server began
+
+	kept  atomic.Bool // it is in the file, and on the disk
+	size  int         // of its line in the file, in bytes; set before a table has it
+	place int         // in the table's ends; the lock of the List guards it
 }
 
 // New returns a ban that begins now and lasts until it is removed when lasts is 0. The error is a *DurationError. Its

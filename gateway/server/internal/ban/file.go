@@ -10,14 +10,23 @@ import (
 	"time"
 )
 
-// maxFile is the greatest size of a ban file, in bytes: room for Max bans with long reasons and identities.
-const maxFile = 32 << 20
+const (
+	// maxFile is the greatest size of a ban file, in bytes: room for all bans, and for the changes since it was rewritten.
+	maxFile = 4 * maxBytes
+	// minFull is the size up to which a file is never rewritten for its size.
+	minFull = 64 << 10
+)
 
-// file is the ban file, which is replaced whole. A lock on a file beside it is held as long as it is open. List.mu
-// guards it.
+// file is the ban file: a line for each change, rewritten when it has grown to twice its size. A lock on a file beside
+// it is held as long as it is open. One goroutine may use it at a time.
 type file struct {
-	path string
-	lock *os.File // of path + ".lock", which is never removed: two servers could then both lock it
+	path   string
+	lock   *os.File // of path + ".lock", which is never removed: two servers could then both lock it
+	log    *os.File // the file, open for writing; nil when there is none that can be written
+	size   int64    // where the next line goes
+	fullAt int64    // the size at which the file is rewritten
+	stale  bool     // only a rewrite makes the file right
+	cut    int      // bytes of a torn end that load cut off
 }
 
 // InUseError says that another server has the ban file.
@@ -41,7 +50,7 @@ func openFile(path string) (*file, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := openLock(path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("ban file %s cannot be locked: %w; its directory must exist, and the gateway be allowed to "+
 			"write there", path, err)
@@ -52,13 +61,27 @@ func openFile(path string) (*file, error) {
 	return &file{path: path, lock: lock}, nil
 }
 
-// close releases the lock.
-func (f *file) close() error { return f.lock.Close() }
+// openLock opens the lock of a ban file. On a disk that became read-only it must exist already.
+func openLock(path string) (*os.File, error) {
+	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if !readOnly(err) {
+		return lock, err
+	}
+	return os.Open(path)
+}
 
-// load reads the file. Without a file there are no bans. It sets a damaged file aside: damage says so, and there are no
-// bans then. The error is about a file that cannot be read, or that is damaged and cannot be set aside. To go on would
-// lose its bans.
-func (f *file) load() (rows []*Ban, damage error, err error) {
+// close releases the lock.
+func (f *file) close() error {
+	if f.log == nil {
+		return f.lock.Close()
+	}
+	return errors.Join(f.log.Close(), f.lock.Close())
+}
+
+// load reads the file. Without a file there are no bans. It sets a damaged file aside: damage says so, and rows are the
+// bans of its readable lines. The error is about a file that cannot be read, or that is damaged and cannot be set
+// aside. To go on would lose its bans.
+func (f *file) load(now time.Time) (rows []*Ban, damage error, err error) {
 	text, err := f.read()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, nil
@@ -67,17 +90,36 @@ func (f *file) load() (rows []*Ban, damage error, err error) {
 		return nil, nil, fmt.Errorf("ban file %s cannot be read: %w; let the gateway read it, or move it away to start "+
 			"without bans", f.path, err)
 	}
-	rows, damage = Decode(text, time.Now())
-	if damage == nil {
-		return rows, nil, nil
+	c := decode(text, now)
+	if c.damage == nil {
+		f.resume(c, len(text))
+		return c.rows, nil, nil
 	}
-	aside, err := f.setAside(time.Now())
+	f.stale = true
+	aside, err := f.setAside(text, now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ban file %s is damaged (%w) and cannot be set aside: %w; mend it, or move it away to "+
-			"start without bans", f.path, damage, err)
+			"start without bans", f.path, c.damage, err)
 	}
-	return nil, fmt.Errorf("ban file %s is damaged; it was set aside as %s, and there are no bans until they are added "+
-		"again: %w", f.path, aside, damage), nil
+	return c.rows, fmt.Errorf("ban file %s is damaged; it was set aside as %s, and %d of its bans are in force: %w",
+		f.path, aside, len(c.rows), c.damage), nil
+}
+
+// resume prepares to append to a file that was read, and cuts off a torn end. A file of version 1, or one that cannot
+// be opened for writing, is stale.
+func (f *file) resume(c contents, length int) {
+	f.size, f.cut = int64(c.good), length-c.good
+	bytes := 0
+	for _, b := range c.rows {
+		b.kept.Store(true)
+		bytes += b.size
+	}
+	f.fullAt = max(minFull, int64(2*bytes))
+	log, err := os.OpenFile(f.path, os.O_WRONLY, 0)
+	if err == nil {
+		f.log = log
+	}
+	f.stale = c.old || err != nil || f.cut > 0 && errors.Join(log.Truncate(f.size), log.Sync()) != nil
 }
 
 // read returns the file's contents. Of a file that is too large it returns maxFile+1 bytes.
@@ -97,58 +139,130 @@ func (f *file) read() ([]byte, error) {
 	return text, errors.Join(err, file.Close())
 }
 
-// setAside renames a damaged file to an unused name, and returns that name.
-func (f *file) setAside(now time.Time) (string, error) {
+// setAside copies a damaged file to an unused name, and returns that name. The file itself stays until it is rewritten,
+// so that a crash before that loses nothing.
+func (f *file) setAside(text []byte, now time.Time) (string, error) {
 	for second := now.Unix(); ; second++ {
 		name := f.path + ".damaged-" + strconv.FormatInt(second, 10)
 		if _, err := os.Lstat(name); err == nil {
 			continue
 		}
-		if err := os.Rename(f.path, name); err != nil {
+		if len(text) > maxFile { // read stopped there
+			if err := os.Rename(f.path, name); err != nil {
+				return "", err
+			}
+			return name, syncDirectory(filepath.Dir(f.path))
+		}
+		copied, err := writeNew(name, text)
+		if err != nil {
 			return "", err
 		}
-		return name, syncDirectory(filepath.Dir(f.path))
+		return name, errors.Join(copied.Close(), syncDirectory(filepath.Dir(f.path)))
 	}
 }
 
-// save replaces the file. Every reader finds either all the old bans or all the new ones, also after a crash. Without
-// an error the new ones are on the disk. With an error the old ones still are, with one exception: the rename was made
-// and only its sync failed. The next save settles that.
-func (f *file) save(rows []*Ban) error {
-	text, err := Encode(rows)
+// whole reports whether the file is as this server left it, so that lines can be appended. Another program may have
+// removed or changed it.
+func (f *file) whole() bool {
+	if f.log == nil || f.stale {
+		return false
+	}
+	there, err := os.Stat(f.path)
 	if err == nil {
-		err = replaceFile(f.path, text)
+		mine, err := f.log.Stat()
+		if err == nil && os.SameFile(there, mine) && mine.Size() == f.size {
+			return true
+		}
+	}
+	f.stale = true
+	return false
+}
+
+// full reports whether so many bytes more are a reason to rewrite the file.
+func (f *file) full(more int) bool { return f.size+int64(more) > f.fullAt }
+
+// keep appends lines, or rewrites the file when rows is not nil: rows are then all bans, and include the lines'.
+// Without an error all is on the disk. After one, only rows will do.
+func (f *file) keep(lines []byte, rows []*Ban) (err error) {
+	switch {
+	case rows == nil:
+		err = f.append(lines)
+	default:
+		if err = f.rewrite(Encode(rows)); err != nil && f.log != nil && !f.stale && len(lines) > 0 {
+			err = f.appendInstead(lines)
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("ban file %s cannot be written: %w; no ban was changed", f.path, err)
+		f.stale = true
+		return fmt.Errorf("ban file %s cannot be written: %w", f.path, err)
 	}
 	return nil
 }
 
-// replaceFile replaces a file atomically. Only the owner may read the new one.
-func replaceFile(path string, text []byte) error {
-	draft := path + ".new"
-	if err := os.Remove(draft); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a process that was killed
-		return err
+// appendInstead appends lines to a file that is full, because the disk has no room for another file.
+func (f *file) appendInstead(lines []byte) error {
+	if f.size+int64(len(lines)) > maxFile {
+		return fmt.Errorf("it has %d bytes and there is no room to rewrite it", f.size)
 	}
-	if err := writeNew(draft, text); err != nil {
-		return errors.Join(err, os.RemoveAll(draft))
-	}
-	if err := os.Rename(draft, path); err != nil {
-		return errors.Join(err, os.RemoveAll(draft))
-	}
-	return syncDirectory(filepath.Dir(path))
+	f.fullAt = 2 * f.size
+	return f.append(lines)
 }
 
-// writeNew creates a file, and returns when it is on the disk.
-func writeNew(path string, text []byte) error {
+// append writes lines behind the others. After an error it takes back those that were written.
+func (f *file) append(lines []byte) error {
+	_, err := f.log.WriteAt(lines, f.size)
+	if err == nil {
+		err = f.log.Sync()
+	}
+	if err != nil {
+		_ = f.log.Truncate(f.size) // what stays is read as changes at the next start
+		return err
+	}
+	f.size += int64(len(lines))
+	return nil
+}
+
+// rewrite replaces the file. Every reader finds either the old one or the new one, also after a crash.
+func (f *file) rewrite(text []byte) error {
+	log, err := f.replace(text)
+	if log != nil {
+		if f.log != nil {
+			_ = f.log.Close() // it is gone from the directory
+		}
+		f.log, f.size, f.fullAt, f.stale = log, int64(len(text)), max(minFull, 2*int64(len(text))), err != nil
+	}
+	return err
+}
+
+// replace replaces the file atomically by one that only the owner may read, and returns it. It returns an error with a
+// file when only the sync of the rename failed.
+func (f *file) replace(text []byte) (*os.File, error) {
+	draft := f.path + ".new"
+	if err := os.Remove(draft); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a process that was killed
+		return nil, err
+	}
+	log, err := writeNew(draft, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(draft, f.path); err != nil {
+		return nil, errors.Join(err, log.Close(), os.RemoveAll(draft))
+	}
+	return log, syncDirectory(filepath.Dir(f.path))
+}
+
+// writeNew creates a file, and returns it when it is on the disk. After an error there is none.
+func writeNew(path string, text []byte) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = file.Write(text)
 	if err == nil {
 		err = file.Sync()
 	}
-	return errors.Join(err, file.Close())
+	if err != nil {
+		return nil, errors.Join(err, file.Close(), os.RemoveAll(path))
+	}
+	return file, nil
 }

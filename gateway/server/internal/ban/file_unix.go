@@ -25,3 +25,6 @@ func syncDirectory(path string) error {
 	}
 	return errors.Join(directory.Sync(), directory.Close())
 }
+
+// readOnly reports whether an error is of a disk that is mounted read-only.
+func readOnly(err error) bool { return errors.Is(err, syscall.EROFS) }

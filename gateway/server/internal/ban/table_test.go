@@ -1,6 +1,7 @@
 package ban
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -9,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBanSetModel holds that a set finds a peer exactly when one of its bans covers the peer and has not expired, and
+// TestBanSetModel holds that a table finds a peer exactly when one of its bans covers the peer and has not expired, and
 // that the bans stay in order.
 func TestBanSetModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -35,38 +36,40 @@ func TestBanSetModel(t *testing.T) {
 			}
 			return b
 		})
-		var bans List
+		var bans table
 		model := make(map[Target]time.Time)
 		for range rapid.IntRange(0, 20).Draw(t, "changes") {
-			b := &Ban{Target: target.Draw(t, "target")}
+			b := &Ban{Target: target.Draw(t, "target"), size: 100}
 			if rapid.Bool().Draw(t, "expired") {
 				b.ExpiresAt = now
 			}
-			var rows []*Ban
-			if set := bans.Current.Load(); set != nil {
-				rows = set.rows
+			switch old := bans.of(b.Target); {
+			case rapid.IntRange(0, 3).Draw(t, "remove") == 0:
+				if removed := bans.remove(b.Target); removed != old {
+					t.Fatalf("removed %v; expected %v", removed, old)
+				}
+				delete(model, b.Target)
+			case old == nil || !old.outlasts(b):
+				if n := bans.put([]*Ban{b}); n == 1 != (old != nil) {
+					t.Fatalf("%d replaced", n)
+				}
+				model[b.Target] = b.ExpiresAt
 			}
-			rows, err := merge(rows, []*Ban{b})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if old, found := model[b.Target]; found && (old.IsZero() || !b.ExpiresAt.IsZero() && old.After(b.ExpiresAt)) {
-				b.ExpiresAt = old
-			}
-			model[b.Target] = b.ExpiresAt
-			bans.Current.Store(NewSet(rows))
 		}
-		set := bans.Current.Load()
-		if set != nil && (len(set.rows) != len(model) ||
-			!slices.IsSortedFunc(set.rows, func(a, b *Ban) int { return a.Target.Compare(b.Target) })) {
-			t.Fatalf("%d rows, of %d targets; expected them in order", len(set.rows), len(model))
+		if rapid.Bool().Draw(t, "pruned") {
+			bans.prune(now)
+			maps.DeleteFunc(model, func(_ Target, expires time.Time) bool { return !expires.IsZero() })
+		}
+		if len(bans.rows) != len(model) || bans.bytes != 100*len(model) ||
+			!slices.IsSortedFunc(bans.rows, func(a, b *Ban) int { return a.Target.Compare(b.Target) }) {
+			t.Fatalf("%d rows of %d bytes, of %d targets; expected them in order", len(bans.rows), bans.bytes, len(model))
 		}
 		addr, name := address.Draw(t, "peer"), identity.Draw(t, "peer's identity")
 		want := false
 		for target, expires := range model {
 			want = want || expires.IsZero() && target.Covers(addr, name)
 		}
-		if got := set.find(addr, name, now); (got != nil) != want {
+		if got := bans.find(addr, name, now); (got != nil) != want {
 			t.Fatalf("%s %q: found %v; expected %v", addr, name, got, want)
 		}
 	})
@@ -91,9 +94,9 @@ func BenchmarkBanned(b *testing.B) {
 			for target := range targets {
 				rows = append(rows, &Ban{Target: target})
 			}
-			slices.SortFunc(rows, func(a, b *Ban) int { return a.Target.Compare(b.Target) })
 			var l List
-			l.Current.Store(NewSet(rows))
+			l.table.put(rows)
+			l.counted()
 			b.ReportAllocs()
 			for b.Loop() {
 				if found := l.Find(addr, ""); found != nil {
