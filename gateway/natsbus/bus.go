@@ -24,6 +24,7 @@ type Bus struct {
 	config Config
 	log    hclog.Logger
 	server *server.Server // the embedded server; nil with external servers
+	door   *entrance      // to the embedded server; nil without one, or when it accepts by itself
 	outbox *outbox
 	dialer *dialer
 	due    occasions
@@ -60,6 +61,9 @@ func Open(c Config) (*Bus, error) {
 		var err error
 		if b.server, err = startServer(&c, password); err != nil {
 			return nil, err
+		}
+		if b.door, err = newEntrance(b.server, c.Logger); err != nil {
+			c.Logger.Warn("the number of connections to the cluster port without a certificate has no bound", "error", err)
 		}
 		b.status.Mode, connect = "embedded", func() nats.Options { return b.inProcess(password) }
 	}
@@ -144,7 +148,7 @@ func (b *Bus) Close() {
 		<-b.ended
 		b.dialer.abort()
 		if b.server != nil {
-			stopServer(b.server)
+			stopServer(b.server, b.door)
 		}
 	})
 }

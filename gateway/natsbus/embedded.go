@@ -58,7 +58,7 @@ func startServer(c *Config, password string) (*server.Server, error) {
 
 // stopServer waits until published messages have gone out to the other nodes, for at most closeTimeout, and then ends
 // the server. The server's own Shutdown does not wait.
-func stopServer(s *server.Server) {
+func stopServer(s *server.Server, door *entrance) {
 	timeout := time.After(closeTimeout)
 	for waiting := true; waiting && routesPending(s) > 0; {
 		select {
@@ -69,6 +69,9 @@ func stopServer(s *server.Server) {
 	}
 	if s.NumRoutes() > 0 {
 		<-time.After(partingTime)
+	}
+	if door != nil {
+		door.close()
 	}
 	s.Shutdown()
 	s.WaitForShutdown()

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -333,6 +334,43 @@ func TestEmbeddedTLS(t *testing.T) {
 		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: &tls.Config{}}})
 	if err == nil || !strings.Contains(err.Error(), "check both ends") {
 		t.Errorf("TLS that checks nobody: %v", err)
+	}
+}
+
+// TestEmbeddedFlood holds that connections without a certificate give way to newer ones at once, beyond a number, and
+// that a new node joins meanwhile.
+func TestEmbeddedFlood(t *testing.T) {
+	t.Parallel()
+	const flood = 1500
+	ca, log := authority.New("CA"), newJournal()
+	a := open(t, natsbus.Config{Node: "a", Logger: log.logger(),
+		Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0", TLS: mutual(ca, "127.0.0.1")}})
+	ended := make(chan error, flood)
+	for i := range flood {
+		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%100))}}
+		conn, err := from.DialContext(t.Context(), "tcp", a.Address())
+		check(t, err)
+		t.Cleanup(func() { conn.Close() })
+		check(t, conn.SetReadDeadline(time.Now().Add(4*time.Second))) // the server gives up after 5 s
+		go func() {
+			_, err := conn.Read(make([]byte, 1))
+			ended <- err
+		}()
+	}
+	b := open(t, natsbus.Config{Node: "b", Embedded: &natsbus.Embedded{Listen: "127.0.0.1:0",
+		Join: []string{a.Address()}, TLS: mutual(ca, "127.0.0.1")}})
+	fleettest.Settle(t, a, b)
+	waited := 0
+	for range flood {
+		if err := <-ended; errors.Is(err, os.ErrDeadlineExceeded) {
+			waited++
+		}
+	}
+	if waited > natsbus.MaxUnproven {
+		t.Errorf("%d of %d connections without a certificate stayed; expected at most %d", waited, flood, natsbus.MaxUnproven)
+	}
+	if log.count("gave way to newer ones") != 1 || log.count("Temporary Route Accept Error") != 0 {
+		t.Errorf("the log:\n%s", log.all())
 	}
 }
 

@@ -7,3 +7,6 @@ func StartServer(c Config, password string) (*server.Server, error) { return sta
 
 // Delay exports delay.
 var Delay = delay
+
+// MaxUnproven exports maxUnproven.
+const MaxUnproven = maxUnproven

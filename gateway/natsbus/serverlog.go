@@ -42,8 +42,13 @@ func (l *serverLog) Noticef(format string, v ...any) {
 // Warnf logs with debug, because the server warns of settings that it finds unwise.
 func (l *serverLog) Warnf(format string, v ...any) { l.log.Debug("NATS: " + fmt.Sprintf(format, v...)) }
 
-// Errorf logs a warning.
-func (l *serverLog) Errorf(format string, v ...any) { l.warn(fmt.Sprintf(format, v...)) }
+// Errorf logs a warning, except for the accept loop that the entrance has put to rest.
+func (l *serverLog) Errorf(format string, v ...any) {
+	if text := fmt.Sprintf(format, v...); !strings.HasPrefix(text, "Temporary Route Accept Error") ||
+		!strings.Contains(text, "i/o timeout") {
+		l.warn(text)
+	}
+}
 
 // Fatalf passes the first error on to startServer. It does not end the process.
 func (l *serverLog) Fatalf(format string, v ...any) {

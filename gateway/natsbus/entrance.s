@@ -1,0 +1,1 @@
+// This file lets entrance.go declare createRoute without a body.
