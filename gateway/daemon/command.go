@@ -30,6 +30,7 @@ type Process struct {
 	Stderr  io.Writer
 	Signals <-chan os.Signal // the first begins a drain, the second ends the process at once
 	Hangups <-chan os.Signal // each reloads certificates, client CAs and tokens; nil: there are none
+	Root    string           // the folder with the machine's /proc and /sys; empty: /
 }
 
 // Main runs the gateway as this process and returns its exit code, as Run does. Call it once: it takes over the
@@ -82,6 +83,9 @@ func newCommand(p *Process) *cobra.Command {
 Each flag can also be set in the environment, as SOCKGATE_ and its name in capitals with _ for -
 (SOCKGATE_IDLE_TIMEOUT), and in the YAML file given with --config, under its name. A flag goes before the environment,
 the environment before the file.
+
+Unless GOMEMLIMIT is set, Go's garbage collector works to keep the gateway's memory below 80 percent of the least limit
+of its cgroups, or half of the machine's memory. The log says the limit.
 
 SIGINT and SIGTERM drain: no new connection is accepted, and live ones have --drain-timeout to end by themselves. A
 second signal ends the process at once. SIGHUP loads certificates, client CAs and tokens, and never ends the process.

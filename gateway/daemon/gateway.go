@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ import (
 // stopTimeout is how long control-plane calls may take to end after everything else has ended.
 const stopTimeout = 5 * time.Second
 
+// controlConnections is the most connections of the control plane if descriptors have no limit.
+const controlConnections = 1000
+
 // gateway is the running process: the data plane, the control plane, the fleet, and the order of their starts and ends.
 type gateway struct {
 	server       *server.Server
@@ -34,6 +38,7 @@ type gateway struct {
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) (err error) {
 	g := &gateway{log: log, certificates: certificates{log: log.Named("tls")}}
 	defer g.certificates.close()
+	s.limits.memory = limitMemory(p)
 	config, err := s.config(&g.certificates, log)
 	if err != nil {
 		return usageError{err}
@@ -42,8 +47,8 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		return usageError{fmt.Errorf("control plane: %w", err)}
 	}
 	defer g.auth.close()
-	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout, MaxConnections: controlDescriptors(),
-		Logger: log.Named("control")})
+	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout,
+		MaxConnections: cmp.Or(controlDescriptors(), controlConnections), Logger: log.Named("control")})
 	if err != nil {
 		return usageError{err}
 	}
@@ -71,7 +76,8 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		_ = g.server.Shutdown(ctx)
 		return err
 	}
-	g.announce(controlListener)
+	g.announce(controlListener, controlConfig.MaxConnections)
+	g.log.Info("memory limit", "limit", s.limits.memory.String(), "from", s.limits.memory.from)
 	return g.run(ctx, controlListener, p)
 }
 
@@ -104,8 +110,8 @@ func listenControl(c *controlFlags) (net.Listener, error) {
 	return l, nil
 }
 
-// announce logs a line for each listener and one for the control plane.
-func (g *gateway) announce(controlListener net.Listener) {
+// announce logs a line for each listener and one for the control plane, whose callers have at most maxConnections.
+func (g *gateway) announce(controlListener net.Listener, maxConnections int) {
 	info := g.server.Gateway()
 	for _, l := range info.Listeners {
 		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler},
@@ -115,7 +121,7 @@ func (g *gateway) announce(controlListener net.Listener) {
 	fields := append([]any{"address", controlListener.Addr().String()},
 		tlsFields(g.auth.tls != nil, g.auth.asks.String())...)
 	g.log.Info("control plane listening", append(fields, "callers", g.auth.String(), "max-connections",
-		info.Config.Limits.MaxConnections)...)
+		maxConnections)...)
 	if info.Config.BanFile == "" {
 		g.log.Info("bans do not survive a restart: name a directory to keep them in with --state-dir")
 	}

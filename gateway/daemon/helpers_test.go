@@ -231,6 +231,12 @@ func start(t testing.TB, environ []string, flags ...string) *inside {
 
 func startWith(t testing.TB, environ []string, args ...string) *inside {
 	t.Helper()
+	return startOn(t, "", environ, args...)
+}
+
+// startOn runs the daemon on a machine whose /proc and /sys are below root.
+func startOn(t testing.TB, root string, environ []string, args ...string) *inside {
+	t.Helper()
 	g := &inside{signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), log: new(journal),
 		stdout: new(bytes.Buffer), code: make(chan int, 1)}
 	reader, writer := io.Pipe()
@@ -238,7 +244,7 @@ func startWith(t testing.TB, environ []string, args ...string) *inside {
 	var running sync.WaitGroup
 	running.Go(func() {
 		g.code <- daemon.Run(ctx, daemon.Process{Args: args, Environ: environ, Stdout: g.stdout, Stderr: writer,
-			Signals: g.signals, Hangups: g.hangups})
+			Signals: g.signals, Hangups: g.hangups, Root: root})
 		_ = writer.Close()
 	})
 	t.Cleanup(func() {

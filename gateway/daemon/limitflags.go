@@ -17,6 +17,8 @@ import (
 type limitFlags struct {
 	server.Limits
 
+	budget queueBudget
+	memory memoryLimit // settled at the start
 	set    *pflag.FlagSet
 	checks []func() error // one for each flag that has a bound
 }
@@ -67,8 +69,8 @@ func (l *limitFlags) queueFlags() {
 	l.bytes(&l.HighWater, "high-water", 1,
 		"send-queue bytes above which reading from that peer pauses, for example 64KiB")
 	l.bytes(&l.SendQueueLimit, "send-queue-limit", 1, "send-queue bytes beyond which a send is dropped, for example 1MiB")
-	l.bytes(&l.QueueBudget, "queue-budget", 0,
-		"most bytes of all send queues together, for example 1GiB; 0: no limit")
+	l.set.Var(&l.budget, "queue-budget", "most bytes of all send queues together, for example 1GiB; auto: a quarter of "+
+		"the memory limit, at least 64MiB; 0 or off: no limit")
 	l.period(&l.WriteTimeout, "write-timeout", 1, "how long a peer may accept no byte of a non-empty send queue")
 }
 
@@ -146,6 +148,7 @@ func (l *limitFlags) validate() error {
 func (l *limitFlags) limits(listeners map[string]int) server.Limits {
 	all := l.Limits
 	all.ListenerConnections = listeners
+	all.QueueBudget = l.budget.within(l.memory)
 	all.MaxConnections = cmp.Or(all.MaxConnections, connectionDescriptors())
 	return all
 }

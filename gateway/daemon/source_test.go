@@ -54,7 +54,7 @@ func TestPrecedence(t *testing.T) {
 		"first-byte-timeout":               {"1s", "2s", "3s", "0s"},
 		"receive-rate":                     {"1KiB", "2KiB", "3KiB", "0"},
 		"receive-message-rate":             {"1", "2", "3", "0"},
-		"queue-budget":                     {"1KiB", "2KiB", "3KiB", "0"},
+		"queue-budget":                     {"1KiB", "2KiB", "3KiB", "auto"},
 		"state-dir":                        {"/a", "/b", "/c", ""},
 
 		"control-auth":          {"required", "auto", "required", "auto"},
@@ -152,6 +152,9 @@ func settled(t *testing.T, args, environ []string, file string) *pflag.FlagSet {
 func TestForms(t *testing.T) {
 	for _, c := range []struct{ file, env, name, want string }{
 		{file: "high-water: 4096", name: "high-water", want: "4KiB"},
+		{file: "queue-budget: off", name: "queue-budget", want: "0"},
+		{file: "queue-budget: 0", name: "queue-budget", want: "0"},
+		{env: "SOCKGATE_QUEUE_BUDGET=auto", file: "queue-budget: 1KiB", name: "queue-budget", want: "auto"},
 		{file: "max-connections: 1000000", name: "max-connections", want: "1000000"},
 		{file: "listen: ':1, x=:2'", name: "listen", want: "[:1,x=:2]"},
 		{file: "listen: [\":1\"]", name: "listen", want: "[:1]"},

@@ -14,8 +14,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStartLog checks that a start logs one line for each listener, one for the control plane and one about bans, in
-// either format, and nothing else.
+// TestStartLog checks that a start logs one line for each listener, one for the control plane, one about bans and one
+// about memory, in either format, and nothing else.
 func TestStartLog(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
@@ -29,11 +29,14 @@ func TestStartLog(t *testing.T) {
 			start, _, drained := strings.Cut(stderr, "drain started")
 			lines := strings.Split(strings.TrimSpace(start), "\n")
 			lines = lines[:len(lines)-1] // without the line about the drain, which may be cut
-			if len(lines) != 4 || !drained {
+			if len(lines) != 5 || !drained {
 				t.Fatalf("%q", stderr)
 			}
 			if !strings.Contains(lines[3], "bans do not survive a restart") || !strings.Contains(lines[3], "--state-dir") {
 				t.Errorf("%q", lines[3])
+			}
+			if !strings.Contains(lines[4], "memory limit") || !strings.Contains(lines[4], "from") {
+				t.Errorf("%q", lines[4])
 			}
 			for i, want := range []string{"listening", "listening", "control plane listening"} {
 				if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "127.0.0.1:") ||
