@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
+	"github.com/sockgate/sockgate/gateway/internal/custody"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -57,8 +58,8 @@ type liveToken struct {
 }
 
 // OpenTokenFile reads a token file, and follows it until Close. A nil logger logs nothing. The error says what is wrong
-// with the file: it cannot be read, is no regular file, is malformed (a *tokenfile.Error), or can be written by users
-// other than its owner.
+// with the file: it cannot be read, is no regular file, is malformed (a *tokenfile.Error), or can be written or
+// replaced by users other than root and the gateway's own.
 func OpenTokenFile(path string, logger hclog.Logger) (*TokenFile, error) {
 	if logger == nil {
 		logger = hclog.NewNullLogger()
@@ -140,27 +141,17 @@ func (f *TokenFile) Reload() error {
 	return nil
 }
 
-// readTokenFile reads at most the bytes that a token file may have. It refuses a file that other users may write,
-// because they could make themselves admins.
+// readTokenFile reads at most the bytes that a token file may have. It refuses a file that other users may write or
+// replace, because they could make themselves admins.
 func readTokenFile(path string) ([]byte, os.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() { // opening a pipe could block for ever
-		return nil, nil, fmt.Errorf("%s is not a regular file: expected one, or a link to one", path)
-	}
-	file, err := os.Open(path)
+	file, err := custody.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close() // only read
-	if info, err = file.Stat(); err != nil {
+	info, err := file.Stat()
+	if err != nil {
 		return nil, nil, err
-	}
-	if info.Mode()&0o022 != 0 && runtime.GOOS != "windows" {
-		return nil, nil, fmt.Errorf("%s has the mode %#o: others may write it; set it to 0600 (chmod 600)", path,
-			info.Mode().Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(file, tokenfile.MaxBytes+1))
 	return text, info, err

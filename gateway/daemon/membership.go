@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/daemon/tlsfiles"
 	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/internal/custody"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -49,7 +51,7 @@ func openMembership(c *fleetFlags, held *certificates, log hclog.Logger) (*membe
 		return m, err
 	}
 	if c.credentials != "" {
-		if err := natsbus.CheckCredentials(c.credentials); err != nil {
+		if err := cmp.Or(natsbus.CheckCredentials(c.credentials), custody.Check(c.credentials)); err != nil {
 			return m, fmt.Errorf("--nats-creds: %w", err)
 		}
 	}

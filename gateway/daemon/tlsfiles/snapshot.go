@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/sockgate/sockgate/gateway/internal/custody"
 )
 
 // maxFile is the most bytes of a file. The certificates of all public CAs together take a quarter of it.
@@ -35,20 +37,19 @@ func takeSnapshot(paths []string) snapshot {
 	return s
 }
 
-// readFile reads a file, following links. Kubernetes changes the link in front of all files of a secret at once.
+// readFile reads a file, following links. It refuses a file that other users may write or replace: a key that they know
+// is no secret, and a CA of theirs could let them in. Kubernetes changes the link in front of all files of a secret at
+// once.
 func readFile(path string) file {
-	info, err := os.Stat(path)
-	if err != nil {
+	f, err := custody.Open(path)
+	var failed *os.PathError
+	switch {
+	case errors.As(err, &failed):
 		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
+	case err != nil:
+		return file{err: err}
 	}
-	if !info.Mode().IsRegular() { // reading a pipe could block for ever, and works once
-		return file{err: fmt.Errorf("%s is not a regular file: expected one, or a link to one", path)}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return file{err: fmt.Errorf("cannot read %w", withoutOperation(err))}
-	}
-	info, err = f.Stat() // taken before reading, so that the next check sees a change in between
+	info, err := f.Stat() // taken before reading, so that the next check sees a change in between
 	var data []byte
 	if err == nil {
 		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
