@@ -81,7 +81,7 @@ var allowed = map[string][]string{
 	"gateway/daemon/tlsfiles": {"gateway/internal/custody", "github.com/hashicorp/go-hclog"},
 	"gateway/daemon": {"gateway/internal/ipnet", "gateway/internal/custody", "gateway/auth", "gateway/control", "gateway/fleet", "gateway/natsbus",
 		"gateway/server", "gateway/handler", "gateway/event", "gateway/filter", "gateway/daemon/memory", "gateway/daemon/tlsfiles", "gen/sockgate/v1",
-		"github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "golang.org/x/sys"},
+		"github.com/hashicorp/go-hclog", "github.com/spf13", "github.com/knadh/koanf", "go.yaml.in/yaml", "golang.org/x/sys"},
 	"ctl": {"ctl/internal/cli"},
 	"ctl/internal/app": {"gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
 		"google.golang.org/genproto", "github.com/spf13", "go.yaml.in/yaml", "golang.org/x/term", "golang.org/x/text"},

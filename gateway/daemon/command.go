@@ -63,13 +63,24 @@ func Run(ctx context.Context, p Process) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(p.Stderr, "gateway: %v\n", err)
+	fmt.Fprintf(p.Stderr, "gateway: %s\n", shortened(err.Error()))
 	var usage usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintln(p.Stderr, "See gateway --help.")
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// maxError is the most bytes of an error on standard error. Errors quote settings, which can be long.
+const maxError = 3 << 10
+
+// shortened cuts a long text.
+func shortened(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes more)", text[:maxError], len(text)-maxError)
 }
 
 func newCommand(p *Process) *cobra.Command {
@@ -128,10 +139,21 @@ func (s *settings) run(c *cobra.Command, p *Process, file string) error {
 		return usageError{err}
 	}
 	log := newLogger(s, p.Stderr)
-	for _, name := range unknown {
+	warnOfUnknown(log, unknown)
+	return runGateway(c.Context(), s, log, p)
+}
+
+// maxUnknown is the most variables that are named in the log, one a line.
+const maxUnknown = 20
+
+// warnOfUnknown logs the environment variables that name no flag.
+func warnOfUnknown(log hclog.Logger, names []string) {
+	for _, name := range names[:min(len(names), maxUnknown)] {
 		log.Warn("environment variable is none of the gateway's and was ignored", "name", name)
 	}
-	return runGateway(c.Context(), s, log, p)
+	if more := len(names) - maxUnknown; more > 0 {
+		log.Warn("more environment variables are none of the gateway's and were ignored", "variables", more)
+	}
 }
 
 func newLogger(s *settings, out io.Writer) hclog.Logger {

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,9 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 )
@@ -95,24 +92,26 @@ func loadFile(f *pflag.FlagSet, file string) (*koanf.Koanf, error) {
 // parseFile parses a configuration file. A key that is no setting is an error.
 func parseFile(f *pflag.FlagSet, file string, b []byte) (*koanf.Koanf, error) {
 	k := koanf.New(keyDelimiter)
-	if bytes.Contains(bytes.TrimPrefix(b, []byte("---")), []byte("\n---")) {
-		return nil, fmt.Errorf("configuration file %s: more than one YAML document; expected one", file)
+	values, err := parseYAML(f, b)
+	if unknown := (*unknownKeyError)(nil); errors.As(err, &unknown) {
+		return nil, fmt.Errorf("configuration file %s: %w; the keys are the flags' names: %s", file, unknown,
+			strings.Join(flagNames(f), ", "))
 	}
-	if err := k.Load(rawbytes.Provider(b), yaml.Parser()); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("configuration file %s: expected YAML with a key for each flag, "+
 			"for example `idle-timeout: 5m`: %w", file, err)
 	}
-	for _, key := range k.Keys() {
-		if setting(f, key) == nil {
-			return nil, fmt.Errorf("configuration file %s: unknown key %.100q; the keys are the flags' names: %s",
-				file, key, strings.Join(flagNames(f), ", "))
-		}
-	}
-	return k, nil
+	return k, k.Load(fileValues(values), nil)
 }
 
-// maxConfig is the most bytes of a configuration file.
-const maxConfig = 1 << 20
+// fileValues are a file's values, as a source for koanf.
+type fileValues map[string]any
+
+// Read implements koanf.Provider.
+func (v fileValues) Read() (map[string]any, error) { return v, nil }
+
+// ReadBytes implements koanf.Provider.
+func (v fileValues) ReadBytes() ([]byte, error) { return nil, errors.ErrUnsupported }
 
 // readBounded reads a file of at most maxConfig bytes.
 func readBounded(file string) ([]byte, error) {
@@ -152,7 +151,7 @@ func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(k
 		}
 		var err error
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			err = list.Replace(words(k, key))
+			err = replace(list, words(k, key))
 		} else {
 			err = flag.Value.Set(k.String(key))
 		}
@@ -161,6 +160,14 @@ func apply(k *koanf.Koanf, f *pflag.FlagSet, given map[string]bool, where func(k
 		}
 	}
 	return nil
+}
+
+// replace sets a list of at most maxValues.
+func replace(list pflag.SliceValue, values []string) error {
+	if len(values) > maxValues {
+		return fmt.Errorf("%d values; expected at most %d", len(values), maxValues)
+	}
+	return list.Replace(values)
 }
 
 // badValue returns an error that states the given value and the expected form.
