@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
 )
 
 // Exit codes, as promised in README.md and in the help.
@@ -40,8 +42,17 @@ func Main() int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(hangups, syscall.SIGHUP) // Windows has no such signal and never sends it
 	signal.Ignore(syscall.SIGPIPE)         // a closed standard error must not end the gateway
-	return Run(context.Background(), Process{Args: os.Args[1:], Environ: os.Environ(),
-		Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Hangups: hangups})
+	stderr := newLogWriter(os.Stderr)
+	defer stderr.close()
+	redirectLogs(stderr)
+	return run(context.Background(), &Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: stderr,
+		Signals: signals, Hangups: hangups})
+}
+
+// redirectLogs sends the lines of libraries that log by themselves through the gateway's writer: they may quote peers.
+func redirectLogs(stderr io.Writer) {
+	log.SetOutput(stderr)
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, stderr)) // errors only
 }
 
 // usageError is a mistake in flags or configuration.
@@ -55,7 +66,12 @@ func Run(ctx context.Context, p Process) int {
 	stderr := newLogWriter(p.Stderr)
 	defer stderr.close()
 	p.Stderr = stderr
-	command := newCommand(&p)
+	return run(ctx, &p)
+}
+
+// run runs the gateway for Run, with a standard error that never blocks.
+func run(ctx context.Context, p *Process) int {
+	command := newCommand(p)
 	command.SetArgs(p.Args)
 	command.SetOut(p.Stdout)
 	command.SetErr(p.Stderr)
@@ -157,6 +173,10 @@ func warnOfUnknown(log hclog.Logger, names []string) {
 }
 
 func newLogger(s *settings, out io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Name: "gateway", Level: hclog.LevelFromString(s.logLevel),
-		Output: out, JSONFormat: s.logFormat == "json"})
+	options := hclog.LoggerOptions{Name: "gateway", Level: hclog.LevelFromString(s.logLevel), Output: out}
+	if s.logFormat == "json" {
+		options.JSONFormat = true
+		return hclog.New(&options)
+	}
+	return textLogger{hclog.New(&options)}
 }

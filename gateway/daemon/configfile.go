@@ -33,7 +33,9 @@ type unknownKeyError struct {
 }
 
 // Error returns the line and the key.
-func (e *unknownKeyError) Error() string { return fmt.Sprintf("line %d: unknown key %.100q", e.line, e.key) }
+func (e *unknownKeyError) Error() string {
+	return fmt.Sprintf("line %d: unknown key %.100q", e.line, e.key)
+}
 
 // parseYAML returns the values of a file, by key. The error names the line.
 func parseYAML(f *pflag.FlagSet, text []byte) (map[string]any, error) {

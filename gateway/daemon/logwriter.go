@@ -10,15 +10,19 @@ import (
 const (
 	// logLines is how many lines wait while standard error is stuck. Further lines are dropped and counted.
 	logLines = 4096
+	// logBytes is how many bytes they have together, at most.
+	logBytes = 8 << 20
 	// logFlush is how long writing the last lines may take when the process ends.
 	logFlush = time.Second
 )
 
-// logWriter keeps the gateway running when its standard error is stuck. Lines wait in a bounded queue for one goroutine
-// that writes them. When the queue is full, lines are dropped, and the next written line says how many.
+// logWriter keeps the gateway running when its standard error is stuck, and each record in one line. Everything that the
+// process writes there goes through it. Lines wait in a bounded queue for one goroutine that writes them. When the queue
+// is full, lines are dropped, and the next written line says how many.
 type logWriter struct {
 	out     io.Writer
 	lines   chan []byte
+	waiting atomic.Int64 // bytes in lines
 	dropped atomic.Uint64
 	quit    chan struct{} // closed by close
 	ended   chan struct{} // closed when run has ended
@@ -30,15 +34,25 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// Write queues a copy of a line. It never blocks and never fails. A line that comes after close may be lost. After a
-// second signal, for example, the process ends while other goroutines still log.
-func (w *logWriter) Write(line []byte) (int, error) {
-	select {
-	case w.lines <- append([]byte(nil), line...):
-	default:
+// Write queues a record as one line. It never blocks and never fails. A record that comes after close may be lost. After
+// a second signal, for example, the process ends while other goroutines still log.
+func (w *logWriter) Write(record []byte) (int, error) {
+	line := oneLine(record)
+	if w.waiting.Add(int64(len(line))) > logBytes || !w.queue(line) {
+		w.waiting.Add(-int64(len(line)))
 		w.dropped.Add(1)
 	}
-	return len(line), nil
+	return len(record), nil
+}
+
+// queue reports whether the queue had a place for a line.
+func (w *logWriter) queue(line []byte) bool {
+	select {
+	case w.lines <- line:
+		return true
+	default:
+		return false
+	}
 }
 
 // run writes lines until close, and then the queued ones.
@@ -72,6 +86,7 @@ func (w *logWriter) put(line []byte) {
 		_, _ = fmt.Fprintf(w.out, "gateway: %d lines of the log were dropped: standard error was not read\n", n)
 	}
 	_, _ = w.out.Write(line)
+	w.waiting.Add(-int64(len(line)))
 }
 
 // close writes the queued lines, for at most logFlush. Call it once.
