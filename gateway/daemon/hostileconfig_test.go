@@ -31,7 +31,8 @@ func TestHostileConfig(t *testing.T) {
 		"anchors":          {"node: a\n" + numbered("k#: &a# b\n", size-32), `line 2: unknown key "k0"`},
 		"bomb":             {bomb, "line 2: a list or a map in place of one value"},
 		"own alias":        {"listen: &a [*a]\n", "line 1: a list or a map in place of one value"},
-		"aliases":          {"node: &a x\nlisten: [" + strings.Repeat("*a,", 300_000) + "]\n", "a list of 300000 values; expected at most 10000"},
+		"aliases": {"node: &a x\nlisten: [" + strings.Repeat("*a,", 300_000) + "]\n",
+			"a list of 300000 values; expected at most 10000"},
 		"big copies": {"listen: [&a !!binary " + strings.Repeat("QUFB", 200_000) + strings.Repeat(",*a", 9_999) + "]\n",
 			"--listen"},
 		"list items":       {"listen:\n" + strings.Repeat("- a\n", size/4-8), "line 2: a list of 262136 values"},
@@ -39,7 +40,8 @@ func TestHostileConfig(t *testing.T) {
 		"text with commas": {"listen: '" + strings.Repeat(",", size-16) + "'", "expected at most 10000"},
 		"deep lists":       {"listen: " + strings.Repeat("[", size-16), "depth"},
 		"deep maps":        {"listen: " + strings.Repeat("{a: ", size/4-8), "depth"},
-		"fewer deep lists": {"listen: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "a list or a map in place of"},
+		"fewer deep lists": {"listen: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
+			"a list or a map in place of"},
 		"deep blocks":      {"listen: \n" + strings.Repeat("- ", size/2-16), "depth"},
 		"directives":       {numbered("%TAG !t#! tag:x,2000:\n", size-32) + "---\nnode: a\n", "line 1: a YAML directive"},
 		"comments":         {strings.Repeat("#\n", size/2-16) + "node: A\n", "expected 1 to 32"},
@@ -72,7 +74,8 @@ func TestAliasesInConfig(t *testing.T) {
 	t.Parallel()
 	file := write(t, "idle-timeout: &t 7s\nwrite-timeout: *t\nallow: &n [127.0.0.0/8, 10.0.0.0/8]\n")
 	g := start(t, nil, "--config", file)
-	if l := g.info().GetLimits(); l.GetWriteTimeout().AsDuration() != l.GetIdleTimeout().AsDuration() || len(l.GetAllow()) != 2 {
+	l := g.info().GetLimits()
+	if l.GetWriteTimeout().AsDuration() != l.GetIdleTimeout().AsDuration() || len(l.GetAllow()) != 2 {
 		t.Error(l)
 	}
 }

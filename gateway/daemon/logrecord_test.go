@@ -24,8 +24,8 @@ import (
 
 // hostile has line ends of every kind, a forged record, forged fields, escape sequences, and runes that hide or turn
 // text around. It is valid UTF-8, which the contract requires of texts.
-const hostile = "a\n2026-01-01T00:00:00.000Z [INFO]  gateway: ended\r\nb\\\" admin=\"1\u0085\u2028\u2029\x1b[2K\x07\x00\x7f" +
-	"\u202e\u200b\u009b\U000e0041\tc\v\f"
+const hostile = "a\n2026-01-01T00:00:00.000Z [INFO]  gateway: ended\r\nb\\\" admin=\"1\u0085\u2028\u2029\x1b[2K\x07" +
+	"\x00\x7f\u202e\u200b\u009b\U000e0041\tc\v\f"
 
 // callEveryVerb calls each verb with hostile texts. Some calls are refused. The last ends the gateway.
 func callEveryVerb(t *testing.T, client pb.GatewayServiceClient, id string) {

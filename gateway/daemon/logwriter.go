@@ -16,9 +16,9 @@ const (
 	logFlush = time.Second
 )
 
-// logWriter keeps the gateway running when its standard error is stuck, and each record in one line. Everything that the
-// process writes there goes through it. Lines wait in a bounded queue for one goroutine that writes them. When the queue
-// is full, lines are dropped, and the next written line says how many.
+// logWriter keeps the gateway running when its standard error is stuck, and each record in one line. Everything that
+// the process writes there goes through it. Lines wait in a bounded queue for one goroutine that writes them. When the
+// queue is full, lines are dropped, and the next written line says how many.
 type logWriter struct {
 	out     io.Writer
 	lines   chan []byte
@@ -34,8 +34,8 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// Write queues a record as one line. It never blocks and never fails. A record that comes after close may be lost. After
-// a second signal, for example, the process ends while other goroutines still log.
+// Write queues a record as one line. It never blocks and never fails. A record that comes after close may be lost.
+// After a second signal, for example, the process ends while other goroutines still log.
 func (w *logWriter) Write(record []byte) (int, error) {
 	line := oneLine(record)
 	if w.waiting.Add(int64(len(line))) > logBytes || !w.queue(line) {

@@ -137,8 +137,8 @@ func (w *walk) checkOwner(kind string, info os.FileInfo) error {
 	if !ok || stat.Uid == 0 || int(stat.Uid) == w.user {
 		return nil
 	}
-	return fmt.Errorf("%s: the %s %s belongs to the user %d (mode %#o) and could be changed by it; expected the gateway's user "+
-		"(%d) or root (chown %d %s)", w.given, kind, w.at, stat.Uid, info.Mode().Perm(), w.user, w.user, w.at)
+	return fmt.Errorf("%s: the %s %s belongs to the user %d (mode %#o) and could be changed by it; expected the "+
+		"gateway's user (%d) or root (chown %d %s)", w.given, kind, w.at, stat.Uid, info.Mode().Perm(), w.user, w.user, w.at)
 }
 
 // name returns the given path, and the file's own if links lead to it.
