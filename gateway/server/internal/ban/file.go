@@ -194,6 +194,9 @@ func (f *file) keep(lines []byte, rows []*Ban) (err error) {
 	}
 	if err != nil {
 		f.stale = true
+		if path := (*os.PathError)(nil); errors.As(err, &path) {
+			err = path.Err // the file that is appended to still bears the name of its draft
+		}
 		return fmt.Errorf("ban file %s cannot be written: %w", f.path, err)
 	}
 	return nil
