@@ -66,7 +66,7 @@ func setDetails(out *pb.Event, e *event.Event) {
 	case *event.NodeDetail:
 		out.Details = &pb.Event_Member{Member: &pb.NodeDetails{Node: d.Node.Node, Incarnation: d.Node.Incarnation,
 			Version: d.Version,
-			Message: d.Message, Connections: d.Connections, EventHead: d.Head}}
+			Message: d.Message, Connections: d.Connections, EventHead: d.Head, Count: d.Count}}
 		if d.Silent != 0 {
 			out.GetMember().Silent = durationpb.New(d.Silent)
 		}
@@ -170,7 +170,7 @@ func kinds(t *rapid.T) []event.Detail {
 		&event.NodeDetail{Node: event.Origin{Node: anyText.Draw(t, "node"),
 			Incarnation: anyText.Draw(t, "incarnation")}, Version: text,
 			Message: anyText.Draw(t, "message"), Silent: anyDuration.Draw(t,
-				"silent"), Connections: number, Head: rapid.Uint64().Draw(t, "head")},
+				"silent"), Connections: number, Head: rapid.Uint64().Draw(t, "head"), Count: rapid.Uint64().Draw(t, "count")},
 		&event.RefusedDetail{Reason: event.CloseReason(rapid.IntRange(0, event.ReasonCount-1).Draw(t, "refusal")),
 			Listener: text, Count: number,
 			Message: anyText.Draw(t, "message"), Remote: anyText.Draw(t, "address")},

@@ -138,9 +138,12 @@ const (
 	GapDataOverflow
 	// GapNodeLost says that the node has gone for good, or was forgotten, before its last events were read.
 	GapNodeLost
+	// GapNodeSilent says that the node does not serve the stream for now, or sent something that it may not.
+	GapNodeSilent
 )
 
-var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW", "NODE_LOST"}
+var gapReasonNames = [...]string{"UNSPECIFIED", "RESTARTED", "EVICTED", "OVERRUN", "DATA_OVERFLOW", "NODE_LOST",
+	"NODE_SILENT"}
 
 // String returns the reason's name in the contract without its prefix, or the number of an unknown reason.
 func (r GapReason) String() string { return name(gapReasonNames[:], int(r)) }
@@ -151,7 +154,7 @@ type SnapshotDetail struct {
 	Cursor      Cursor // the position where live events begin
 }
 
-// NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered and NodeLeft.
+// NodeDetail is for NodeJoined, NodeSuspect, NodeUnreachable, NodeRecovered, NodeLeft and NodeViolation.
 type NodeDetail struct {
 	Node        Origin        // the node concerned and its incarnation
 	Version     string        // version of its program
@@ -159,6 +162,7 @@ type NodeDetail struct {
 	Silent      time.Duration // time since its last message; 0 when silence is not the cause
 	Connections uint64        // its live connections, as of its last heartbeat
 	Head        uint64        // sequence of its newest event, as of its last heartbeat
+	Count       uint64        // NodeViolation: messages that were not used since the last such event
 }
 
 func (*NodeDetail) detail()     {}

@@ -66,7 +66,7 @@ const (
 	Gap
 	// Refused says that connections were not admitted; at most one a second for each listener and reason.
 	Refused
-	// NodeJoined says that a node was heard of for the first time, or in a new life. This and the next four are of a
+	// NodeJoined says that a node was heard of for the first time, or in a new life. This and the next five are of a
 	// fleet.
 	NodeJoined
 	// NodeSuspect says that nothing has been heard of a node for 5 s.
@@ -77,6 +77,8 @@ const (
 	NodeRecovered
 	// NodeLeft says that a node leaves, was forgotten, or is this one and had to leave because another has its name.
 	NodeLeft
+	// NodeViolation says that a node sent something that no honest node sends, about another node or malformed.
+	NodeViolation
 	typeCount
 )
 
@@ -86,7 +88,7 @@ const TypeCount = int(typeCount)
 var typeNames = [...]string{"UNSPECIFIED", "LISTENING", "CONNECTED", "DATA", "ENDED", "IDLE_TIMEOUT", "BACKPRESSURE_ON",
 	"BACKPRESSURE_OFF", "ERROR", "CLOSED", "LISTENER_CLOSED", "DRAIN_STARTED", "DRAIN_PROGRESS", "DRAIN_ENDED", "CONTROL",
 	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED", "NODE_JOINED", "NODE_SUSPECT", "NODE_UNREACHABLE", "NODE_RECOVERED",
-	"NODE_LEFT"}
+	"NODE_LEFT", "NODE_VIOLATION"}
 
 // String returns the type's name in the contract without its prefix, or the number of an unknown type.
 func (t Type) String() string { return name(typeNames[:], int(t)) }

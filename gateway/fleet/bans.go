@@ -3,6 +3,8 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -11,6 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -28,6 +31,9 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 		return nil, err
 	}
 	parts := addBan.ask(ctx, n, to.wait, errand[*pb.AddBanRequest]{to.nodes, r})
+	for i := range parts {
+		n.judgeBan(to, &parts[i].Answer, parts[i].response.GetBan(), r.GetTarget(), r.GetIdentity())
+	}
 	elsewhere := mergedBan(others(n, parts), n.roster.Self().Node)
 	audit(ctx, n, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()),
 		Reason:  r.GetReason(),
@@ -37,6 +43,26 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 		return nil, err
 	}
 	return response, nil
+}
+
+// judgeBan replaces an answer with a ban of another target than the one that was asked for.
+func (n *Node) judgeBan(to *reach, a *exchange.Answer, b *pb.Ban, target string, identity bool) {
+	if !a.OK() || b == nil || b.GetIdentity() == identity && sameTarget(b.GetTarget(), target, identity) {
+		return
+	}
+	i := slices.IndexFunc(to.nodes, func(m member.Member) bool { return m.Node == a.Node })
+	*a = n.distrusted(to.nodes[i].Origin, *a, fmt.Errorf("it sent a ban of %.100q; it was asked for one of %.100q",
+		b.GetTarget(), target))
+}
+
+// sameTarget reports whether a node's text of a target means what a caller asked for.
+func sameTarget(said, asked string, identity bool) bool {
+	if identity {
+		return said == contract.ValidText(asked)
+	}
+	a, err := ipnet.ParseDroppingZone(asked)
+	b, other := ipnet.ParseDroppingZone(said)
+	return err == nil && other == nil && a == b
 }
 
 // mergedBan merges the nodes' answers. The ban is this node's if it has one, else another node's.
@@ -52,7 +78,7 @@ func mergedBan(parts []part[*pb.AddBanResponse], self string) *pb.AddBanResponse
 		}
 		sum.Replaced = sum.Replaced || p.GetReplaced()
 		sum.Durable = sum.Durable && p.GetDurable()
-		sum.Closed += p.GetClosed()
+		sum.Closed = plus(sum.Closed, p.GetClosed())
 	}
 	sum.Durable = sum.Durable && sum.Ban != nil
 	return sum
@@ -83,7 +109,8 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 		own.PageSize, own.PageToken = int32(rows), token
 		return listBans.askOne(ctx, n, to.wait, m, own)
 	}
-	w := &walk{nodes: to.nodes, at: at, room: contract.PageSize(r.GetPageSize()), wait: to.wait, ask: ask}
+	w := &walk{nodes: to.nodes, at: at, room: contract.PageSize(r.GetPageSize()), wait: to.wait, ask: ask,
+		distrust: n.distrustedOf}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err
 	}
@@ -102,6 +129,7 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 	response := &pb.RemoveBanResponse{}
 	var absent error
 	for i := range parts {
+		n.judgeBan(to, &parts[i].Answer, parts[i].response.GetBan(), r.GetTarget(), r.GetIdentity())
 		switch p := &parts[i]; {
 		case p.OK() && response.Ban == nil:
 			response.Ban = p.response.GetBan()

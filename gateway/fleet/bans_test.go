@@ -33,7 +33,7 @@ func TestRemoveBanNowhere(t *testing.T) {
 	if c := n.controls(); len(c) != 1 || c[0].Nodes["b"] != "TIMED_OUT" {
 		t.Errorf("%+v", c)
 	}
-	of["b"] = ok(&pb.RemoveBanResponse{Ban: &pb.Ban{Node: "b"}})
+	of["b"] = ok(&pb.RemoveBanResponse{Ban: &pb.Ban{Node: "b", Target: "192.0.2.1/32"}})
 	if got, err = n.RemoveBan(t.Context(), r); err != nil || got.GetBan().GetNode() != "b" ||
 		!got.GetFleet().GetComplete() {
 		t.Error(got, err)
@@ -45,7 +45,7 @@ func TestRemoveBanNowhere(t *testing.T) {
 func TestAddBanMerged(t *testing.T) {
 	durable := map[string]bool{"a": true, "z": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node}, Durable: durable[a.Node], Replaced: a.Node == "z",
+		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node, Target: "192.0.2.1/32"}, Durable: durable[a.Node], Replaced: a.Node == "z",
 			Closed: 2})
 	}, other("a", live), other("z", live))
 	add := func(nodes ...string) *pb.AddBanResponse {

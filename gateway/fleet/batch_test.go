@@ -104,11 +104,11 @@ func TestStreamStalls(t *testing.T) {
 func TestStreamOfForeignPosition(t *testing.T) {
 	for _, text := range []string{"a.19ab01@7", "b.19ab01@", ""} {
 		b := []byte{0x12, byte(len(text))}
-		if it, err := decodeItem("b", append(b, text...)); err == nil {
+		if it, err := decodeItem("b", append(b, text...), allTypes); err == nil {
 			t.Errorf("the position %q was taken: %v", text, it)
 		}
 	}
-	if _, err := decodeItem("b", []byte{0x0a, 0x05, 0x01}); err == nil {
+	if _, err := decodeItem("b", []byte{0x0a, 0x05, 0x01}, allTypes); err == nil {
 		t.Error("an item that is cut short was taken")
 	}
 }
@@ -125,7 +125,7 @@ func FuzzDecodeItem(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		it, err := decodeItem("b", b)
+		it, err := decodeItem("b", b, allTypes)
 		if err != nil {
 			return
 		}

@@ -55,11 +55,11 @@ func mergedBroadcast(parts []part[*pb.BroadcastResponse]) *pb.BroadcastResponse 
 		}
 		answered++
 		p := parts[i].response
-		sum.Matched += p.GetMatched()
-		sum.Written += p.GetWritten()
-		sum.Queued += p.GetQueued()
-		sum.Dropped += p.GetDropped()
-		sum.Closed += p.GetClosed()
+		sum.Matched = plus(sum.Matched, p.GetMatched())
+		sum.Written = plus(sum.Written, p.GetWritten())
+		sum.Queued = plus(sum.Queued, p.GetQueued())
+		sum.Dropped = plus(sum.Dropped, p.GetDropped())
+		sum.Closed = plus(sum.Closed, p.GetClosed())
 		sum.Failures = firstTargets(sum.Failures, p.GetFailures())
 		sum.Replayed = p.GetReplayed() && (answered == 1 || sum.Replayed)
 	}

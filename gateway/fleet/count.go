@@ -44,11 +44,11 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 			continue
 		}
 		p := parts[i].response
-		sum.Count += p.GetCount()
-		sum.TotalSize += p.GetTotalSize()
-		sum.Other += p.GetOther()
+		sum.Count = plus(sum.Count, p.GetCount())
+		sum.TotalSize = plusSize(sum.TotalSize, p.GetTotalSize())
+		sum.Other = plus(sum.Other, p.GetOther())
 		for _, g := range p.GetGroups() {
-			groups[g.GetValue()] += g.GetCount()
+			groups[g.GetValue()] = plus(groups[g.GetValue()], g.GetCount())
 		}
 	}
 	for value, of := range groups {
@@ -58,7 +58,7 @@ func mergedCount(parts []part[*pb.CountConnectionsResponse]) *pb.CountConnection
 		return cmp.Or(cmp.Compare(b.GetCount(), a.GetCount()), cmp.Compare(a.GetValue(), b.GetValue()))
 	})
 	for _, g := range sum.Groups[min(len(sum.Groups), server.MaxGroups):] {
-		sum.Other += g.GetCount()
+		sum.Other = plus(sum.Other, g.GetCount())
 	}
 	sum.Groups = sum.Groups[:min(len(sum.Groups), server.MaxGroups)]
 	return sum

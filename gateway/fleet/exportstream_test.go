@@ -121,6 +121,9 @@ func (s *StreamCheck) event(e *pb.Event) string {
 	life := event.Origin{Node: e.GetNode(), Incarnation: e.GetIncarnation()}
 	from, to := e.GetSequence(), e.GetSequence()
 	if gap := e.GetGap(); gap != nil {
+		if gap.GetReason() == pb.GapReason_GAP_REASON_NODE_SILENT { // the events come later, or a GAP with their range
+			return ""
+		}
 		from, to = gap.GetFrom(), gap.GetTo()
 		if gap.GetReason() == pb.GapReason_GAP_REASON_RESTARTED {
 			from, to, told = 0, 0, event.Cursor{Origin: life}

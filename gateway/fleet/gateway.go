@@ -36,9 +36,23 @@ func (n *Node) GetGateway(ctx context.Context, r *pb.GetGatewayRequest) (*pb.Get
 	response := parts[0].response
 	if to.nodes[0].Self {
 		response.FleetInfo = n.info()
+	} else if err := n.misdescribed(ctx, response); err != nil {
+		a := n.distrusted(to.nodes[0].Origin, parts[0].Answer, err)
+		return nil, n.unanswered(&a)
 	}
 	response.Fleet = fleetResult([]*pb.NodeResult{nodeResult(&parts[0].Answer)})
 	return response, nil
+}
+
+// misdescribed returns an error if another node's description of itself is of another fleet, or of another caller.
+func (n *Node) misdescribed(ctx context.Context, r *pb.GetGatewayResponse) error {
+	if said := r.GetFleetInfo().GetName(); r.FleetInfo != nil && said != n.config.Fleet {
+		return fmt.Errorf("it says that it is in fleet %.100q; expected %s", said, n.config.Fleet)
+	}
+	if said, asked := r.GetCaller().GetIdentity(), n.local.Caller(ctx).Identity; r.Caller != nil && said != asked {
+		return fmt.Errorf("it says that %.100q asked it; expected %.100q", said, asked)
+	}
+	return nil
 }
 
 // unanswered is the error of a call about one node if that node refused it or did not answer.

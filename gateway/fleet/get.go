@@ -35,6 +35,10 @@ func (n *Node) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*
 		return nil, n.unanswered(&parts[0].Answer)
 	}
 	response := parts[0].response
+	if said := response.GetConnection().GetId(); said != r.GetId() && !owner.Self {
+		a := n.distrusted(owner.Origin, parts[0].Answer, misplaced(said, r.GetId()))
+		return nil, n.unanswered(&a)
+	}
 	response.Fleet = fleetResult(nodeResults(parts))
 	return response, nil
 }

@@ -54,7 +54,7 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 	parts := kick.ask(ctx, n, wait, errands...)
 	parts = withLate(parts, t)
 	for i := range parts {
-		t.put(&parts[i].Answer, parts[i].response.GetOutcomes(), ids)
+		t.put(n, &parts[i].Answer, parts[i].response.GetOutcomes(), ids)
 	}
 	elsewhere := t.elsewhere(n)
 	recordKick(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
@@ -92,10 +92,10 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 			continue
 		}
 		p := parts[i].response
-		sum.Matched += p.GetMatched()
-		sum.Kicked += p.GetKicked()
-		sum.Closed += p.GetClosed()
-		sum.NotFound += p.GetNotFound()
+		sum.Matched = plus(sum.Matched, p.GetMatched())
+		sum.Kicked = plus(sum.Kicked, p.GetKicked())
+		sum.Closed = plus(sum.Closed, p.GetClosed())
+		sum.NotFound = plus(sum.NotFound, p.GetNotFound())
 		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
 		sum.Banned = append(sum.Banned, p.GetBanned()...)
 	}

@@ -49,7 +49,7 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 	parts := setLabels.ask(ctx, n, to.wait, errands...)
 	parts = withLate(parts, t)
 	for i := range parts {
-		t.put(&parts[i].Answer, parts[i].response.GetOutcomes(), ids)
+		t.put(n, &parts[i].Answer, parts[i].response.GetOutcomes(), ids)
 	}
 	elsewhere := t.elsewhere(n)
 	recordLabels(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
@@ -80,11 +80,11 @@ func mergedLabels(parts []part[*pb.SetLabelsResponse]) *pb.SetLabelsResponse {
 			continue
 		}
 		p := parts[i].response
-		sum.Matched += p.GetMatched()
-		sum.Labeled += p.GetLabeled()
-		sum.Closed += p.GetClosed()
-		sum.NotFound += p.GetNotFound()
-		sum.Refused += p.GetRefused()
+		sum.Matched = plus(sum.Matched, p.GetMatched())
+		sum.Labeled = plus(sum.Labeled, p.GetLabeled())
+		sum.Closed = plus(sum.Closed, p.GetClosed())
+		sum.NotFound = plus(sum.NotFound, p.GetNotFound())
+		sum.Refused = plus(sum.Refused, p.GetRefused())
 		sum.Outcomes = firstTargets(sum.Outcomes, p.GetOutcomes())
 	}
 	return sum

@@ -19,6 +19,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -42,12 +43,16 @@ type leg struct {
 	late     bool          // its connections did not come with those of the other nodes
 	ended    string        // the life whose log has ended and was delivered completely
 	pause    time.Duration // pause before the next opening
+	life     event.Origin  // the life that is followed
+	came     bool          // an item came since the last opening
+	silent   bool          // the caller was told that the node's events do not come
 }
 
 // run follows the node until ctx ends, the node has gone, or the node refuses.
 func (l *leg) run(ctx context.Context) {
 	for l.await(ctx) {
 		began, life := time.Now(), l.member.Incarnation
+		l.came = false
 		err := l.follow(ctx)
 		if ctx.Err() != nil {
 			return
@@ -66,8 +71,47 @@ func (l *leg) run(ctx context.Context) {
 		if l.snapshot && !l.late && !l.miss(ctx) {
 			return
 		}
+		if why := l.silence(err); why != "" && !l.tellSilence(ctx, why) {
+			return
+		}
 		l.rest(ctx, time.Since(began))
 	}
+}
+
+// silence says why the node's events do not come, or "" if that need not be told: they came until now, the roster tells
+// of it, or it was told already.
+func (l *leg) silence(err error) string {
+	var claim *wire.ClaimError
+	var end *exchange.StreamEnd
+	switch {
+	case errors.As(err, &claim):
+		if l.silent {
+			return ""
+		}
+		return "what the node sent is not used: " + err.Error()
+	case l.came || l.silent:
+		return ""
+	case !errors.As(err, &end):
+		return err.Error()
+	}
+	switch end.Status {
+	case pb.NodeStatus_NODE_STATUS_OVERLOADED, pb.NodeStatus_NODE_STATUS_TIMED_OUT, pb.NodeStatus_NODE_STATUS_ERROR:
+		return "the node does not serve the stream: " + statusName(end.Status) + ": " + end.Message
+	}
+	return ""
+}
+
+// tellSilence tells the caller that the node's events do not come, and why. It reports false if ctx has ended.
+func (l *leg) tellSilence(ctx context.Context, why string) bool {
+	l.silent = true
+	gap := l.gap(&pb.GapDetails{Reason: pb.GapReason_GAP_REASON_NODE_SILENT, Message: event.ShortText(why)})
+	gap.Sequence = 0
+	if l.told.Incarnation == l.member.Incarnation {
+		gap.Sequence = l.told.Sequence
+	}
+	// fails only for text that is not UTF-8, and there is none
+	events, _ := proto.Marshal(&pb.StreamEventsResponse{Events: []*pb.Event{gap}})
+	return l.stream.isLive(ctx) && l.hand(ctx, item{node: l.member.Node, events: events, count: 1})
 }
 
 // await waits until the node can be asked. It reports false if ctx has ended or the node has gone.
@@ -108,7 +152,7 @@ func (l *leg) look() bool {
 // miss reports that the node's part of the snapshot does not come with the others' parts, and waits until those are
 // complete. It reports false if ctx has ended.
 func (l *leg) miss(ctx context.Context) bool {
-	l.late = true
+	l.late, l.silent = true, true // SNAPSHOT_COMPLETE names the node
 	return l.hand(ctx, item{node: l.member.Node, missing: true}) && l.stream.isLive(ctx)
 }
 
@@ -133,19 +177,22 @@ func (l *leg) follow(ctx context.Context) error {
 		Body:   body,
 		Caller: l.stream.caller, Wait: l.stream.plan.wait})
 	defer source.Close()
+	l.life = l.member.Origin
+	claims := wire.NewClaims(l.life)
 	for {
 		b, err := l.next(ctx, source)
 		if err != nil {
 			return err
 		}
-		it, err := l.read(b)
+		it, err := l.read(claims, b)
 		if err != nil {
-			node.log.Warn("a node's events cannot be read", "node", l.member.Node, "error", err)
+			node.violated(l.life, err)
 			return err
 		}
 		if !l.hand(ctx, it) {
 			return ctx.Err()
 		}
+		l.came, l.silent = true, false
 		if it.cursor.Node != "" {
 			l.told, l.resume, l.snapshot = it.cursor, true, false
 		}
@@ -181,17 +228,40 @@ func (l *leg) next(ctx context.Context, source exchange.Stream) ([]byte, error) 
 	return b, err
 }
 
-func (l *leg) read(b []byte) (item, error) {
-	it, err := decodeItem(l.member.Node, b)
+// read reads an item of the node. The error is a *wire.ClaimError.
+func (l *leg) read(claims *wire.Claims, b []byte) (item, error) {
+	if err := claims.Check(responseOfEvents, b); err != nil {
+		return item{}, err
+	}
+	it, err := decodeItem(l.member.Node, b, l.types())
 	switch {
 	case err != nil:
 		return item{}, err
+	case len(it.events) > contract.MaxResponse && it.count > 1:
+		return item{}, wire.NewClaimError("it sent %d bytes of events; expected at most %d", len(it.events),
+			contract.MaxResponse)
+	case l.snapshot && (it.summaries == 1) != (it.cursor.Node != "") || it.summaries > 1:
+		return item{}, wire.NewClaimError("it sent %d SNAPSHOT_COMPLETE with the position %q; expected one, with a position, "+
+			"at the end", it.summaries, it.cursor.Node)
 	case l.snapshot && !l.late:
 		return it.ofSnapshot()
+	case it.cursor.Node != "" && it.cursor.Origin != l.life && it.cursor != l.told: // it repeats the position that it got
+		return item{}, wire.NewClaimError("it sent the position %s; expected one of its life %s", it.cursor, l.life.Incarnation)
 	case it.cursor.Node == "" && !l.snapshot:
-		return item{}, fmt.Errorf("node %s sent events without a position", l.member.Node)
+		return item{}, wire.NewClaimError("it sent events without a position")
 	}
 	return it, nil
+}
+
+// responseOfEvents describes the responses of a stream.
+var responseOfEvents = (*pb.StreamEventsResponse)(nil).ProtoReflect().Descriptor()
+
+// types are the types of events that the node may send now.
+func (l *leg) types() event.Types {
+	if l.snapshot {
+		return event.Types(0).With(event.Present).With(event.SnapshotComplete)
+	}
+	return wire.EventTypes(l.stream.plan.types).With(event.Gap) &^ event.Types(0).With(event.Present).With(event.SnapshotComplete)
 }
 
 // hand waits until an item is taken. Meanwhile it watches the node, so that the last known position is right if the
@@ -301,22 +371,28 @@ func refusedStream(end *exchange.StreamEnd) error {
 
 // ofNode returns a node's answer as a status that names the node in its text and in its ErrorInfo.
 func ofNode(node string, code codes.Code, answered *status.Status) error {
+	return withNode(node, code, "node "+node+": "+answered.Message(), answered.Details())
+}
+
+// withNode returns a status whose ErrorInfo names the node that gave it, whatever the node says.
+func withNode(node string, code codes.Code, text string, answered []any) error {
 	var details []protoadapt.MessageV1
-	for _, d := range answered.Details() {
+	for _, d := range answered {
 		switch d := d.(type) {
 		case *errdetails.ErrorInfo:
-			metadata := map[string]string{"node": node}
-			maps.Copy(metadata, d.GetMetadata())
-			d.Metadata = metadata
-			details = append(details, d)
+			metadata := maps.Clone(d.GetMetadata())
+			if metadata == nil {
+				metadata = make(map[string]string)
+			}
+			metadata["node"] = node
+			details = append(details, &errdetails.ErrorInfo{Reason: d.GetReason(), Domain: d.GetDomain(), Metadata: metadata})
 		case protoadapt.MessageV1:
 			details = append(details, d)
 		}
 	}
-	s, err := status.New(code, "node "+node+": "+answered.Message()).WithDetails(details...)
-	if err != nil {
-		// a detail could not be encoded; the text still arrives
-		return status.Error(code, "node "+node+": "+answered.Message())
+	s, err := status.New(code, text).WithDetails(details...)
+	if err != nil { // a detail could not be encoded; the text still arrives
+		return status.Error(code, text)
 	}
 	return s.Err()
 }

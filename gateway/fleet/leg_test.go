@@ -84,7 +84,7 @@ func wordOf(node string, sequence uint64) string {
 	return word(&pb.Event{Node: node, Sequence: sequence})
 }
 
-// TestStreamOfSilent checks that a silent stream, without even a heartbeat, is reopened.
+// TestStreamOfSilent checks that a silent stream, without even a heartbeat, is reopened, and that the caller is told.
 func TestStreamOfSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("a", "b")
@@ -95,7 +95,7 @@ func TestStreamOfSilent(t *testing.T) {
 		b.append(1)
 		synctest.Wait()
 		b.mute(false)
-		if got := c.until(t, shows("b:1")); story(got...) != "b:1" {
+		if got := c.until(t, shows("b:1")); story(got...) != "b:GAP(NODE_SILENT,0-0) b:1" {
 			t.Errorf("got %s", story(got...))
 		}
 	})

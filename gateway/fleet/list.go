@@ -48,7 +48,8 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		own.PageSize, own.PageToken = int32(rows), token
 		return listConnections.askOne(ctx, n, to.wait, m, own)
 	}
-	w := &walk{nodes: to.nodes, at: at, room: contract.PageSize(r.GetPageSize()), wait: to.wait, ask: ask}
+	w := &walk{nodes: to.nodes, at: at, room: contract.PageSize(r.GetPageSize()), wait: to.wait, ask: ask,
+		distrust: n.distrustedOf}
 	if response.Fleet, response.NextPageToken, err = n.page(ctx, to, w); err != nil {
 		return nil, err
 	}

@@ -85,9 +85,9 @@ func TestBannedOnce(t *testing.T) {
 // TestFailuresAreBounded checks that a reply about many names at most a hundred targets, and that work that was not
 // done is not recorded.
 func TestFailuresAreBounded(t *testing.T) {
-	n := among(t, func(context.Context, fleet.Asked) fleet.Answer {
-		return ok(&pb.BroadcastResponse{Matched: 70, Dropped: 70, Failures: slices.Repeat([]*pb.TargetOutcome{{Id: "x"}},
-			70)})
+	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
+		return ok(&pb.BroadcastResponse{Matched: 70, Dropped: 70,
+			Failures: slices.Repeat([]*pb.TargetOutcome{{Id: a.Node + ".2.1"}}, 70)})
 	}, other("a", live), other("b", live))
 	r, err := n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x")})
 	check(t, err)
@@ -330,7 +330,7 @@ func TestGetGatewayAsksOne(t *testing.T) {
 		if a.Node == "z" {
 			return fleet.Answer{Status: statusOverloaded, Message: "too much to do"}
 		}
-		return ok(&pb.GetGatewayResponse{Node: a.Node})
+		return ok(&pb.GetGatewayResponse{Node: a.Node, Incarnation: "2"})
 	}, other("a", live), other("z", live))
 	n.bus.Connect(false) // must not matter for this call
 	own, err := n.GetGateway(t.Context(), &pb.GetGatewayRequest{})

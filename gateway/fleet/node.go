@@ -26,6 +26,8 @@ type Node struct {
 	began time.Time
 	asker exchange.Asker
 
+	violations violations
+
 	members      *member.Members
 	exchange     *exchange.Exchange
 	stopExchange func() // once: when the node is displaced, or leaves

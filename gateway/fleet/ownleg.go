@@ -5,7 +5,12 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+
+	"github.com/sockgate/sockgate/gateway/event"
 )
+
+// allTypes are the types of this node's own events.
+const allTypes event.Types = 0
 
 // panicError carries a panic of a leg's goroutine to the goroutine of the call.
 type panicError struct{ text string }
@@ -36,7 +41,7 @@ func (s *eventStream) passOwn(ctx context.Context) (err error) {
 		if !wanted && begun {
 			return nil
 		}
-		it, err := decodeItem(s.plan.self, b)
+		it, err := decodeItem(s.plan.self, b, allTypes)
 		if err != nil {
 			return err
 		}

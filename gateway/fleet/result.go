@@ -122,8 +122,8 @@ func failed[R proto.Message](parts []part[R]) *exchange.Answer {
 
 // explained returns the error of a node's answer, with the details that every error of the service has.
 func explained(a *exchange.Answer) error {
-	if len(status.Convert(a.Err).Details()) > 0 {
-		return a.Err
+	if s := status.Convert(a.Err); len(s.Details()) > 0 {
+		return withNode(a.Node, s.Code(), s.Message(), s.Details())
 	}
 	return &contract.Problem{Code: status.Code(a.Err), Reason: contract.ReasonNodeRefused,
 		Metadata: map[string]string{"node": a.Node},

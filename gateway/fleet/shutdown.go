@@ -51,7 +51,7 @@ func mergedShutdown(parts []part[*pb.ShutdownResponse]) *pb.ShutdownResponse {
 		answered++
 		p := parts[i].response
 		sum.Joined = p.GetJoined() && (answered == 1 || sum.Joined)
-		sum.Connections += p.GetConnections()
+		sum.Connections = plus(sum.Connections, p.GetConnections())
 		if sum.Deadline == nil || p.GetDeadline().AsTime().After(sum.GetDeadline().AsTime()) {
 			sum.Deadline = p.GetDeadline()
 		}

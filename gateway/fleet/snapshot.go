@@ -35,7 +35,7 @@ func (s *eventStream) beginSnapshot() {
 // snapshotHas takes note that a node's part is complete.
 func (s *eventStream) snapshotHas(node string, present uint64) error {
 	delete(s.snapshot.pending, node)
-	s.snapshot.present += present
+	s.snapshot.present = plus(s.snapshot.present, present)
 	return s.completeSnapshot()
 }
 

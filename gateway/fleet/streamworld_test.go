@@ -38,6 +38,14 @@ type wired struct{ bus.Bus }
 
 func (wired) Status() bus.Status { return bus.Status{Connected: true} }
 
+// logged is a node that has nothing but an event log.
+type logged struct {
+	member.Self
+	log *event.Log
+}
+
+func (l logged) Log() *event.Log { return l.log }
+
 // place is a node, through its lives.
 type place struct {
 	world *world
@@ -54,6 +62,7 @@ type place struct {
 	fails   func(r *pb.StreamEventsRequest) *exchange.StreamEnd
 	streams map[*fakeStream]bool
 	opened  []*pb.StreamEventsRequest // the requests that it got
+	forged  []byte                    // what it sends in place of its own responses; nil: nothing
 	silent  bool                      // it accepts streams, and sends nothing
 	infos   []server.Connection
 }
@@ -115,7 +124,7 @@ func (p *place) start() {
 		return p.infos
 	}
 	p.local = control.NewLocal(shelf{log: log, infos: infos}, control.Config{})
-	p.node = &Node{core: core{config: Config{Bus: wired{}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(),
+	p.node = &Node{core: core{config: Config{Bus: wired{}, Self: logged{log: log}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(),
 		asker: view{p}}
 	p.log = log
 	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
@@ -313,7 +322,10 @@ func (v view) Follow(ctx context.Context, to member.Member, q exchange.Question)
 	if end == nil {
 		p.streams[f] = true
 	}
-	if end != nil || p.silent {
+	if p.forged != nil && end == nil {
+		f.items <- p.forged
+	}
+	if end != nil || p.silent || p.forged != nil {
 		close(f.done)
 		return f
 	}

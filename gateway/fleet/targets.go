@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -96,8 +97,13 @@ func (t *targets) of(node string, ids []string) []string {
 	return own
 }
 
-// put notes a node's outcomes of its targets, in their order. Nil means that the node did not carry them out.
-func (t *targets) put(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []string) {
+// put notes a node's outcomes of its targets, in their order. Nil means that the node did not carry them out. An answer
+// with outcomes of other targets is replaced.
+func (t *targets) put(n *Node, a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []string) {
+	if err := t.misplaced(a, outcomes, ids); err != nil {
+		i := slices.IndexFunc(t.nodes, func(m member.Member) bool { return m.Node == a.Node })
+		*a, outcomes = n.distrusted(t.nodes[i].Origin, *a, err), nil
+	}
 	for i, place := range t.places[a.Node] {
 		if i < len(outcomes) {
 			t.known[place] = outcomes[i]
@@ -105,6 +111,23 @@ func (t *targets) put(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []st
 			t.known[place] = &pb.TargetOutcome{Id: ids[place], Outcome: targetOutcome(a)}
 		}
 	}
+}
+
+// misplaced returns an error if outcomes are not of a node's targets, each at its place.
+func (t *targets) misplaced(a *exchange.Answer, outcomes []*pb.TargetOutcome, ids []string) error {
+	places := t.places[a.Node]
+	if !a.OK() {
+		return nil
+	}
+	if len(outcomes) > len(places) {
+		return fmt.Errorf("it sent %d outcomes; it was asked for %d", len(outcomes), len(places))
+	}
+	for i, o := range outcomes {
+		if o.GetId() != ids[places[i]] {
+			return misplaced(o.GetId(), ids[places[i]])
+		}
+	}
+	return nil
 }
 
 // withLate adds UNREACHABLE for each node with an ID of an incarnation that this node has not heard of yet.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -88,14 +89,30 @@ func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, 
 	r Q) []exchange.Answer {
 	body, err := proto.Marshal(alone(r))
 	if err == nil {
-		return n.asker.Ask(ctx, others, exchange.Question{Method: v.method, Body: body, Caller: n.local.Caller(ctx),
+		answers := n.asker.Ask(ctx, others, exchange.Question{Method: v.method, Body: body, Caller: n.local.Caller(ctx),
 			Wait: within(ctx, wait)})
+		v.judge(n, others, answers)
+		return answers
 	}
 	var answers []exchange.Answer
 	for _, m := range others {
 		answers = append(answers, refused(m.Node, n.local.Status(err)))
 	}
 	return answers
+}
+
+// judge replaces answers that are not about the node that gave them alone.
+func (v verb[Q, R]) judge(n *Node, asked []member.Member, answers []exchange.Answer) {
+	var response R
+	for i := range answers {
+		if !answers[i].OK() {
+			continue
+		}
+		of := asked[i].Origin
+		if err := wire.NewClaims(of).Check(response.ProtoReflect().Descriptor(), answers[i].Body); err != nil {
+			answers[i] = n.distrusted(of, answers[i], err)
+		}
+	}
 }
 
 // askOne asks one node, which may be this one, and returns its encoded response.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -29,6 +31,8 @@ type walk struct {
 	at    *walkToken
 	room  int           // rows that still fit
 	wait  time.Duration // how long a node has to answer
+	// distrust replaces the answer of a node that says what it may not.
+	distrust func(m member.Member, a exchange.Answer, cause error) exchange.Answer
 	// ask asks one node for some of its rows.
 	ask func(ctx context.Context, m member.Member, rows int, token string) exchange.Answer
 
@@ -96,14 +100,29 @@ func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
 		var err error
 		if p, err = readPage(a.Body); err != nil {
 			a, p = undecodable(a, err), page{}
+		} else if err := w.misguided(&m, &p); err != nil {
+			a, p = w.distrust(m, a, err), page{}
 		}
 	}
 	w.results = append(w.results, nodeResult(&a))
 	w.rows = append(w.rows, p.rows...)
 	w.room -= min(w.room, p.count)
-	w.total += p.total
+	w.total = plusSize(w.total, p.total)
 	w.at.token = p.next
 	return p.next != ""
+}
+
+// misguided returns an error if a node sent more rows than it was asked for, or a page that leads nowhere.
+func (w *walk) misguided(m *member.Member, p *page) error {
+	switch {
+	case p.count > w.room:
+		return fmt.Errorf("it sent %d rows; it was asked for %d", p.count, w.room)
+	case len(p.rows) > contract.MaxResponse:
+		return fmt.Errorf("it sent %d bytes of rows; expected at most %d", len(p.rows), contract.MaxResponse)
+	case p.next != "" && p.next == w.at.token && !m.Self:
+		return errors.New("it sent the token of the page that it was asked for as that of the next one")
+	}
+	return nil
 }
 
 // page has the fields that ListConnectionsResponse and ListBansResponse share under the same numbers.

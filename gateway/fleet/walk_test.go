@@ -21,7 +21,8 @@ import (
 func page(next string, ids ...string) fleet.Answer {
 	r := &pb.ListConnectionsResponse{NextPageToken: next}
 	for _, id := range ids {
-		r.Connections = append(r.Connections, &pb.Connection{Id: id})
+		node, _, _ := strings.Cut(id, ".")
+		r.Connections = append(r.Connections, &pb.Connection{Id: id, Node: node})
 	}
 	return ok(r)
 }
@@ -220,27 +221,39 @@ func TestWalkWithChanges(t *testing.T) {
 // TestPageFitsClients checks that the rows of two nodes, at their largest, with the statuses of a thousand others, stay
 // below the size that gRPC clients accept.
 func TestPageFitsClients(t *testing.T) {
-	large := func(size int) fleet.Answer {
-		return ok(&pb.ListConnectionsResponse{Connections: []*pb.Connection{{Id: "x", CloseText: strings.Repeat("x", size)}}})
+	large := func(node string, size int) fleet.Answer {
+		r := &pb.ListConnectionsResponse{}
+		for seq := 1; ; seq++ {
+			c := &pb.Connection{Id: fmt.Sprintf("%s.2.%d", node, seq), Node: node, Labels: make(map[string]string)}
+			for i := range 8 {
+				c.Labels[fmt.Sprint(i)] = strings.Repeat("x", 700)
+			}
+			if r.Connections = append(r.Connections, c); proto.Size(r) > size {
+				c.Labels = nil
+				c.CloseText = strings.Repeat("x", max(0, min(700, size-proto.Size(r))))
+				return ok(r)
+			}
+		}
 	}
 	size := 512<<10 - 100
+	all := &pb.ListConnectionsRequest{PageSize: 1000}
 	members := []member.Member{other("a", live), other("b", live)}
 	for i := range 1000 {
 		members = append(members, other(fmt.Sprintf("aa%030d", i), unreachable))
 	}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if a.Node == "a" {
-			return large(size)
+			return large(a.Node, size)
 		}
-		return large(3 << 20)
+		return large(a.Node, 3<<20)
 	}, members...)
-	got, err := n.ListConnections(t.Context(), &pb.ListConnectionsRequest{})
+	got, err := n.ListConnections(t.Context(), all)
 	check(t, err)
 	if len(n.asked) != 2 || proto.Size(got) >= 4<<20 {
 		t.Errorf("%d asked, %d bytes", len(n.asked), proto.Size(got))
 	}
-	size = 512<<10 + 1
-	got, err = n.ListConnections(t.Context(), &pb.ListConnectionsRequest{})
+	size = 512<<10 + 8000
+	got, err = n.ListConnections(t.Context(), all)
 	check(t, err)
 	if len(n.asked) != 3 || proto.Size(got) >= 4<<20 {
 		t.Errorf("%d asked, %d bytes", len(n.asked), proto.Size(got))

@@ -71,6 +71,8 @@ func sampleEvents() []*pb.Event {
 		{Details: member("", 12*time.Second)},
 		{Details: &pb.Event_Member{Member: &pb.NodeDetails{Node: "edge-3", Incarnation: "19ab",
 			Message: "it said that it\nleaves"}}},
+		{Details: &pb.Event_Member{Member: &pb.NodeDetails{Node: "edge-3", Incarnation: "19ab",
+			Message: "it sent a row of edge-1", Count: 7}}},
 	}
 	for i, e := range events {
 		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()),
@@ -108,6 +110,7 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 10:31:02.123  NODE_UNREACHABLE  -  edge-3.19ab connections=12 version=v1.2.3 silent=10s "it is not asked any more"
 10:31:02.123  NODE_RECOVERED    -  edge-3.19ab connections=12 version=v1.2.3 silent=12s
 10:31:02.123  NODE_LEFT         -  edge-3.19ab connections=0 "it said that it\nleaves"
+10:31:02.123  NODE_VIOLATION    -  edge-3.19ab connections=0 count=7 "it sent a row of edge-1"
 `
 
 func TestEventFormats(t *testing.T) {
@@ -123,7 +126,7 @@ func TestEventFormats(t *testing.T) {
 	gap := samples[16]
 	against(t, serveEvents(gap, gap)).expect(t, 0,
 		strings.Repeat(`{"node":"edge-1","incarnation":"19ab0d3f1c2","sequence":"17","time":"2026-03-04T10:31:02.123Z","type":"EVENT_TYPE_GAP",`+
-			`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0"}}`+"\n",
+			`"gap":{"from":"3","to":"8","reason":"GAP_REASON_EVICTED","requestedCursor":"19ab0d3f1c2.2","dataEvents":"0","message":""}}`+"\n",
 			2), "", "events", "-o", "json")
 	against(t, serveEvents(gap)).expect(t, 0, `---
 node: edge-1

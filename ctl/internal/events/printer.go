@@ -132,6 +132,9 @@ func memberText(d *pb.NodeDetails) string {
 	if d.GetSilent() != nil {
 		text += " silent=" + app.DurationText(d.GetSilent())
 	}
+	if d.GetCount() > 0 {
+		text += fmt.Sprintf(" count=%d", d.GetCount())
+	}
 	if d.GetMessage() != "" {
 		text += " " + strconv.Quote(d.GetMessage())
 	}
@@ -336,7 +339,7 @@ func typeColor(t pb.EventType) string {
 		pb.EventType_EVENT_TYPE_NODE_JOINED, pb.EventType_EVENT_TYPE_NODE_RECOVERED:
 		return "32"
 	case pb.EventType_EVENT_TYPE_ERROR, pb.EventType_EVENT_TYPE_GAP,
-		pb.EventType_EVENT_TYPE_NODE_UNREACHABLE:
+		pb.EventType_EVENT_TYPE_NODE_UNREACHABLE, pb.EventType_EVENT_TYPE_NODE_VIOLATION:
 		return "31"
 	case pb.EventType_EVENT_TYPE_REFUSED, pb.EventType_EVENT_TYPE_IDLE_TIMEOUT,
 		pb.EventType_EVENT_TYPE_BACKPRESSURE_ON,
@@ -360,6 +363,9 @@ func GapText(gap *pb.GapDetails) string {
 	}
 	if gap.GetRequestedCursor() != "" {
 		text += " requested=" + app.Clean(gap.GetRequestedCursor())
+	}
+	if gap.GetMessage() != "" {
+		text += " " + strconv.Quote(gap.GetMessage())
 	}
 	return text
 }

@@ -115,6 +115,7 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		}
 		b = appendUint(b, 6, d.Connections)
 		b = appendUint(b, 7, d.Head)
+		b = appendUint(b, 8, d.Count)
 	default: // no member of the contract: the event goes without
 		return b
 	}

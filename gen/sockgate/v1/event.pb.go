@@ -67,7 +67,7 @@ const (
 	// Connections were not admitted: a limit, a ban, a bad PROXY header, a failed handshake. At most one event a second
 	// for each listener and reason.
 	EventType_EVENT_TYPE_REFUSED EventType = 18
-	// A node was heard of for the first time, or in a new incarnation. This type and the next four are the view that the
+	// A node was heard of for the first time, or in a new incarnation. This type and the next five are the view that the
 	// event's node has of another node or of itself. A stream of the whole fleet has only those of the node that was
 	// asked for the stream.
 	EventType_EVENT_TYPE_NODE_JOINED EventType = 19
@@ -80,6 +80,9 @@ const (
 	// A node said that it leaves, or it was forgotten, or it is this node itself, which had to leave because another node
 	// has its name.
 	EventType_EVENT_TYPE_NODE_LEFT EventType = 23
+	// A node sent something that no honest node sends: a row, an event or an answer about another node, or one that is
+	// malformed. It was not used. At most one event in 10 s for each node, with the count of all.
+	EventType_EVENT_TYPE_NODE_VIOLATION EventType = 24
 )
 
 // Enum value maps for EventType.
@@ -109,6 +112,7 @@ var (
 		21: "EVENT_TYPE_NODE_UNREACHABLE",
 		22: "EVENT_TYPE_NODE_RECOVERED",
 		23: "EVENT_TYPE_NODE_LEFT",
+		24: "EVENT_TYPE_NODE_VIOLATION",
 	}
 	EventType_value = map[string]int32{
 		"EVENT_TYPE_UNSPECIFIED":       0,
@@ -135,6 +139,7 @@ var (
 		"EVENT_TYPE_NODE_UNREACHABLE":  21,
 		"EVENT_TYPE_NODE_RECOVERED":    22,
 		"EVENT_TYPE_NODE_LEFT":         23,
+		"EVENT_TYPE_NODE_VIOLATION":    24,
 	}
 )
 
@@ -251,6 +256,9 @@ const (
 	GapReason_GAP_REASON_DATA_OVERFLOW GapReason = 4
 	// The node has gone for good, or was forgotten, before its last events were read.
 	GapReason_GAP_REASON_NODE_LOST GapReason = 5
+	// The node does not serve the stream for now, or sent something that it may not; `message` says why. It is asked again
+	// until it serves the stream, which then goes on after the last event that was read.
+	GapReason_GAP_REASON_NODE_SILENT GapReason = 6
 )
 
 // Enum value maps for GapReason.
@@ -262,6 +270,7 @@ var (
 		3: "GAP_REASON_OVERRUN",
 		4: "GAP_REASON_DATA_OVERFLOW",
 		5: "GAP_REASON_NODE_LOST",
+		6: "GAP_REASON_NODE_SILENT",
 	}
 	GapReason_value = map[string]int32{
 		"GAP_REASON_UNSPECIFIED":   0,
@@ -270,6 +279,7 @@ var (
 		"GAP_REASON_OVERRUN":       3,
 		"GAP_REASON_DATA_OVERFLOW": 4,
 		"GAP_REASON_NODE_LOST":     5,
+		"GAP_REASON_NODE_SILENT":   6,
 	}
 )
 
@@ -602,7 +612,7 @@ type Event_Refused struct {
 }
 
 type Event_Member struct {
-	// For NODE_JOINED, NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED and NODE_LEFT.
+	// For NODE_JOINED, NODE_SUSPECT, NODE_UNREACHABLE, NODE_RECOVERED, NODE_LEFT and NODE_VIOLATION.
 	Member *NodeDetails `protobuf:"bytes,22,opt,name=member,proto3,oneof"`
 }
 
@@ -648,7 +658,9 @@ type NodeDetails struct {
 	// Its live connections, as of its last heartbeat.
 	Connections uint64 `protobuf:"varint,6,opt,name=connections,proto3" json:"connections,omitempty"`
 	// The sequence of its newest event, as of its last heartbeat.
-	EventHead     uint64 `protobuf:"varint,7,opt,name=event_head,json=eventHead,proto3" json:"event_head,omitempty"`
+	EventHead uint64 `protobuf:"varint,7,opt,name=event_head,json=eventHead,proto3" json:"event_head,omitempty"`
+	// NODE_VIOLATION: how many of its messages were not used since the last such event, this one included.
+	Count         uint64 `protobuf:"varint,8,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -728,6 +740,13 @@ func (x *NodeDetails) GetConnections() uint64 {
 func (x *NodeDetails) GetEventHead() uint64 {
 	if x != nil {
 		return x.EventHead
+	}
+	return 0
+}
+
+func (x *NodeDetails) GetCount() uint64 {
+	if x != nil {
+		return x.Count
 	}
 	return 0
 }
@@ -1538,7 +1557,9 @@ type GapDetails struct {
 	// The cursor of the request, when it could not be honoured.
 	RequestedCursor string `protobuf:"bytes,4,opt,name=requested_cursor,json=requestedCursor,proto3" json:"requested_cursor,omitempty"`
 	// How many DATA events were passed over, for DATA_OVERFLOW.
-	DataEvents    uint64 `protobuf:"varint,5,opt,name=data_events,json=dataEvents,proto3" json:"data_events,omitempty"`
+	DataEvents uint64 `protobuf:"varint,5,opt,name=data_events,json=dataEvents,proto3" json:"data_events,omitempty"`
+	// NODE_SILENT: why the node's events do not come, in words.
+	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1606,6 +1627,13 @@ func (x *GapDetails) GetDataEvents() uint64 {
 		return x.DataEvents
 	}
 	return 0
+}
+
+func (x *GapDetails) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
 }
 
 // SnapshotCompleteDetails ends a snapshot.
@@ -1701,7 +1729,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x11snapshot_complete\x18\x14 \x01(\v2$.sockgate.v1.SnapshotCompleteDetailsH\x00R\x10snapshotComplete\x127\n" +
 	"\arefused\x18\x15 \x01(\v2\x1b.sockgate.v1.RefusedDetailsH\x00R\arefused\x122\n" +
 	"\x06member\x18\x16 \x01(\v2\x18.sockgate.v1.NodeDetailsH\x00R\x06memberB\t\n" +
-	"\adetails\"\xeb\x01\n" +
+	"\adetails\"\x81\x02\n" +
 	"\vNodeDetails\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -1710,7 +1738,8 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x06silent\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06silent\x12 \n" +
 	"\vconnections\x18\x06 \x01(\x04R\vconnections\x12\x1d\n" +
 	"\n" +
-	"event_head\x18\a \x01(\x04R\teventHead\"\xb5\x01\n" +
+	"event_head\x18\a \x01(\x04R\teventHead\x12\x14\n" +
+	"\x05count\x18\b \x01(\x04R\x05count\"\xb5\x01\n" +
 	"\x0eRefusedDetails\x120\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x18.sockgate.v1.CloseReasonR\x06reason\x12\x1a\n" +
 	"\blistener\x18\x02 \x01(\tR\blistener\x12\x14\n" +
@@ -1784,7 +1813,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"NodesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xac\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x01\n" +
 	"\n" +
 	"GapDetails\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
@@ -1792,11 +1821,12 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\x0e2\x16.sockgate.v1.GapReasonR\x06reason\x12)\n" +
 	"\x10requested_cursor\x18\x04 \x01(\tR\x0frequestedCursor\x12\x1f\n" +
 	"\vdata_events\x18\x05 \x01(\x04R\n" +
-	"dataEvents\"x\n" +
+	"dataEvents\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"x\n" +
 	"\x17SnapshotCompleteDetails\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12#\n" +
-	"\rmissing_nodes\x18\x03 \x03(\tR\fmissingNodes*\x9b\x05\n" +
+	"\rmissing_nodes\x18\x03 \x03(\tR\fmissingNodes*\xba\x05\n" +
 	"\tEventType\x12\x1a\n" +
 	"\x16EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14EVENT_TYPE_LISTENING\x10\x01\x12\x18\n" +
@@ -1822,7 +1852,8 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x17EVENT_TYPE_NODE_SUSPECT\x10\x14\x12\x1f\n" +
 	"\x1bEVENT_TYPE_NODE_UNREACHABLE\x10\x15\x12\x1d\n" +
 	"\x19EVENT_TYPE_NODE_RECOVERED\x10\x16\x12\x18\n" +
-	"\x14EVENT_TYPE_NODE_LEFT\x10\x17*\xd8\x01\n" +
+	"\x14EVENT_TYPE_NODE_LEFT\x10\x17\x12\x1d\n" +
+	"\x19EVENT_TYPE_NODE_VIOLATION\x10\x18*\xd8\x01\n" +
 	"\x0eErrorOperation\x12\x1f\n" +
 	"\x1bERROR_OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ERROR_OPERATION_ACCEPT\x10\x01\x12\x18\n" +
@@ -1830,14 +1861,15 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x15ERROR_OPERATION_WRITE\x10\x03\x12\x19\n" +
 	"\x15ERROR_OPERATION_LIMIT\x10\x04\x12\x1b\n" +
 	"\x17ERROR_OPERATION_HANDLER\x10\x05\x12\x1c\n" +
-	"\x18ERROR_OPERATION_BAN_FILE\x10\x06*\xa9\x01\n" +
+	"\x18ERROR_OPERATION_BAN_FILE\x10\x06*\xc5\x01\n" +
 	"\tGapReason\x12\x1a\n" +
 	"\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14GAP_REASON_RESTARTED\x10\x01\x12\x16\n" +
 	"\x12GAP_REASON_EVICTED\x10\x02\x12\x16\n" +
 	"\x12GAP_REASON_OVERRUN\x10\x03\x12\x1c\n" +
 	"\x18GAP_REASON_DATA_OVERFLOW\x10\x04\x12\x18\n" +
-	"\x14GAP_REASON_NODE_LOST\x10\x05B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"\x14GAP_REASON_NODE_LOST\x10\x05\x12\x1a\n" +
+	"\x16GAP_REASON_NODE_SILENT\x10\x06B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_event_proto_rawDescOnce sync.Once

@@ -3,15 +3,21 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -71,8 +77,7 @@ const (
 // answerOf decodes a reply. A status that no node can answer with, or that only a newer version knows, becomes an
 // ERROR.
 func answerOf(r *fleetv1.Reply) Answer {
-	a := Answer{Status: r.GetStatus(), Message: strings.ToValidUTF8(r.GetMessage()[:min(len(r.GetMessage()), maxSaid)],
-		"")}
+	a := Answer{Status: r.GetStatus(), Message: line(r.GetMessage())}
 	switch a.Status {
 	case pb.NodeStatus_NODE_STATUS_OK:
 		a.Body, a.Message = r.GetBody(), ""
@@ -89,7 +94,19 @@ func answerOf(r *fleetv1.Reply) Answer {
 	return a
 }
 
-// errorOf returns the gRPC status of a reply, with a message of bounded length.
+// line returns a text of another node in a form that callers may print: one line of at most maxSaid bytes.
+func line(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxSaid)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// errorOf returns the gRPC status of a reply. Its texts are lines, and its details are of the kinds that nodes give. A
+// code that only the caller's own node may answer with becomes Internal.
 func errorOf(r *fleetv1.Reply, message string) error {
 	s := new(status.Status)
 	if len(r.GetError()) > maxError {
@@ -99,5 +116,61 @@ func errorOf(r *fleetv1.Reply, message string) error {
 	if err := proto.Unmarshal(r.GetError(), s); err != nil || s.GetCode() == int32(codes.OK) {
 		return grpcstatus.Errorf(codes.Unknown, "an error that does not say what it is: %s", message)
 	}
-	return grpcstatus.ErrorProto(s)
+	code := codes.Code(s.GetCode())
+	denied := code == codes.PermissionDenied || code == codes.Unauthenticated
+	if s.GetCode() < 0 || code > codes.Unauthenticated || denied && r.GetStatus() != pb.NodeStatus_NODE_STATUS_DENIED {
+		code = codes.Internal
+	}
+	return withDetails(grpcstatus.New(code, line(s.GetMessage())), grpcstatus.FromProto(s).Details())
+}
+
+// Bounds of the details of an error. Errors of the service are well below them.
+const (
+	maxDetails  = 4
+	maxMetadata = 16
+)
+
+// withDetails returns a status with the details that errors of the service have: an ErrorInfo of their domain, a
+// BadRequest, a RetryInfo.
+func withDetails(s *grpcstatus.Status, details []any) error {
+	var kept []protoadapt.MessageV1
+	for _, d := range details[:min(len(details), maxDetails)] {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			if d.GetDomain() == contract.Domain {
+				kept = append(kept, &errdetails.ErrorInfo{Reason: line(d.GetReason()), Domain: contract.Domain,
+					Metadata: lines(d.GetMetadata())})
+			}
+		case *errdetails.BadRequest:
+			bad := &errdetails.BadRequest{}
+			for _, v := range d.GetFieldViolations()[:min(len(d.GetFieldViolations()), maxDetails)] {
+				bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
+					Field: line(v.GetField()), Description: line(v.GetDescription())})
+			}
+			kept = append(kept, bad)
+		case *errdetails.RetryInfo:
+			if d.GetRetryDelay().IsValid() {
+				kept = append(kept, &errdetails.RetryInfo{RetryDelay: d.GetRetryDelay()})
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return s.Err()
+	}
+	with, err := s.WithDetails(kept...)
+	if err != nil { // the text still arrives
+		return s.Err()
+	}
+	return with.Err()
+}
+
+// lines returns the first texts of a map as lines, by their keys.
+func lines(texts map[string]string) map[string]string {
+	said := make(map[string]string, min(len(texts), maxMetadata))
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		if len(said) < maxMetadata {
+			said[line(key)] = line(texts[key])
+		}
+	}
+	return said
 }

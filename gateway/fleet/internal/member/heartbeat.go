@@ -2,6 +2,7 @@ package member
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 
@@ -15,6 +16,9 @@ import (
 const (
 	instanceSize = 16
 	mostVersion  = 100 // bytes kept of a version
+	// mostLive is the most live connections that count of a node: its limit cannot be larger. So the sum over a fleet is
+	// a number.
+	mostLive = math.MaxInt32
 )
 
 // beat is a heartbeat that was heard.
@@ -41,6 +45,7 @@ func readBeat(s Subjects, subject string, data []byte) (beat, error) {
 		return beat{}, err
 	}
 	b.said.Version = readable(b.said.GetVersion())
+	b.said.Connections, b.said.Stamp = min(b.said.GetConnections(), mostLive), min(b.said.GetStamp(), math.MaxInt64)
 	return b, nil
 }
 

@@ -1,0 +1,102 @@
+package wire_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/wire"
+	"github.com/sockgate/sockgate/gateway/server"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
+)
+
+var origin = event.Origin{Node: "edge-1", Incarnation: "19ab0d3f1c2"}
+
+// connections returns connections of a node, with every field that a row may have.
+func connections(n int) (all []server.Connection) {
+	for i := range n {
+		all = append(all, server.Connection{Identity: &event.Identity{Origin: &origin,
+			Listener: &event.Listener{Name: "game"}, Seq: uint64(i + 1), Remote: netip.MustParseAddrPort("192.0.2.1:5"),
+			Local: netip.MustParseAddrPort("[2001:db8::1]:7"), ConnectedAt: time.Now(),
+			Peer: &event.Peer{TLSVersion: "TLS 1.3", Identity: "line\nline"}},
+			Labels: map[string]string{"room": "a\nb"}, LastActiveAt: time.Now(), BytesSent: 1 << 40, State: 1,
+			CloseText: "\xff"})
+	}
+	return all
+}
+
+func encodedRows(t testing.TB, n int) []byte {
+	t.Helper()
+	r := &pb.ListConnectionsResponse{NextPageToken: "AbC-_", TotalSize: 7}
+	wire.SetRows(r, connections(n))
+	b, err := proto.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestClaimsOfHonestNodes checks that everything that a node encodes about itself passes.
+func TestClaimsOfHonestNodes(t *testing.T) {
+	c := wire.NewClaims(origin)
+	rows := (*pb.ListConnectionsResponse)(nil).ProtoReflect().Descriptor()
+	if err := c.Check(rows, encodedRows(t, contract.MaxPage)); err != nil {
+		t.Error(err)
+	}
+	if err := wire.NewClaims(event.Origin{Node: "edge-2", Incarnation: "1"}).Check(rows, encodedRows(t, 1)); err == nil {
+		t.Error("rows of another node passed")
+	}
+	events, encoder := (*pb.StreamEventsResponse)(nil).ProtoReflect().Descriptor(), wire.NewEventEncoder(origin)
+	for kind := event.Listening; kind < event.Type(event.TypeCount); kind++ {
+		for _, d := range []event.Detail{nil, &event.IdleDetail{Idle: -time.Nanosecond}, &event.DrainDetail{},
+			&event.SnapshotDetail{Cursor: event.Cursor{Origin: origin}}, &event.GapDetail{Requested: "edge-1.1@7"}} {
+			b := encoder.AppendEvent(nil, &event.Event{Type: kind, Time: time.Now(), Conn: connections(1)[0], Detail: d})
+			if err := c.Check(events, b); err != nil {
+				t.Errorf("%s with %T: %v", kind, d, err)
+			}
+		}
+	}
+}
+
+// FuzzClaims checks that a response that passes decodes, and has only rows of its node.
+func FuzzClaims(f *testing.F) {
+	f.Add(encodedRows(f, 2))
+	f.Add([]byte{0x0a, 0x02, 0x0a, 0x00})
+	rows := (*pb.ListConnectionsResponse)(nil).ProtoReflect().Descriptor()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if wire.NewClaims(origin).Check(rows, b) != nil {
+			return
+		}
+		r := new(pb.ListConnectionsResponse)
+		if err := proto.Unmarshal(b, r); err != nil {
+			t.Fatalf("passed, and does not decode: %v", err)
+		}
+		for _, c := range r.GetConnections() {
+			if id, err := event.ParseID(c.GetId()); err != nil || id.Node != origin.Node || c.GetNode() != origin.Node {
+				t.Fatalf("passed: %v", c)
+			}
+		}
+	})
+}
+
+// BenchmarkClaims measures the check of a page of rows.
+func BenchmarkClaims(b *testing.B) {
+	rows := (*pb.ListConnectionsResponse)(nil).ProtoReflect().Descriptor()
+	for _, n := range []int{1, 1000} {
+		page, c := encodedRows(b, n), wire.NewClaims(origin)
+		b.Run(fmt.Sprintf("rows=%d", n), func(b *testing.B) {
+			b.SetBytes(int64(len(page)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.Check(rows, page); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
