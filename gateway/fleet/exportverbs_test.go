@@ -34,7 +34,7 @@ type Script struct {
 func NewScripted(s *Script, self member.Self, bus bus.Bus, local Local) *Node {
 	s.origin = self.Cursor().Origin
 	return &Node{core: core{config: Config{Fleet: "test", Self: self, Bus: bus}, local: local, roster: s}, asker: s,
-		log: hclog.NewNullLogger()}
+		log: hclog.NewNullLogger(), shares: newShares()}
 }
 
 func (s *Script) Self() member.Member {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,36 @@ func TestStreamGoesOn(t *testing.T) {
 		}
 		if n := len(b.asked()) - before; n < 10 || n > 40 {
 			t.Errorf("a node that is overloaded was asked %d times in a minute", n)
+		}
+	})
+}
+
+// TestStreamOfRefusing checks that the caller is told at once, once, and why, if a node does not serve its stream, and
+// that the node's events all come when it does.
+func TestStreamOfRefusing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("a", "b")
+		b := w.at("b")
+		b.refuse(func(*pb.StreamEventsRequest) *exchange.StreamEnd {
+			return &exchange.StreamEnd{Answer: exchange.Answer{Node: "b", Status: pb.NodeStatus_NODE_STATUS_OVERLOADED,
+				Message: "the share of x is used up"}}
+		})
+		b.append(2)
+		began := time.Now()
+		c := open(t, w.at("a"), &pb.StreamEventsRequest{After: "0", Types: []pb.EventType{pb.EventType_EVENT_TYPE_LISTENING}})
+		got := c.until(t, shows("b:GAP(NODE_SILENT,0-0)"))
+		e := got[len(got)-1].GetEvents()[0]
+		if time.Since(began) > time.Second || !strings.Contains(e.GetGap().GetMessage(), "OVERLOADED: the share of x") {
+			t.Errorf("after %s: %v", time.Since(began), e)
+		}
+		for range 12 { // a minute of heartbeats
+			if r := c.next(t); len(r.GetEvents()) > 0 {
+				t.Errorf("told again: %v", r)
+			}
+		}
+		b.refuse(nil)
+		if got := c.until(t, shows("b:2")); story(got...) != "b:1 b:2" {
+			t.Errorf("got %s", story(got...))
 		}
 	})
 }

@@ -27,6 +27,7 @@ type Node struct {
 	asker exchange.Asker
 
 	violations violations
+	shares     shares
 
 	members      *member.Members
 	exchange     *exchange.Exchange
@@ -59,8 +60,10 @@ func New(c Config) (*Node, error) {
 	core := core{config: c, local: c.Local, roster: members}
 	exchange := exchange.New(exchange.Config{Bus: c.Bus, Subjects: subjects, Self: members.Origin(), Began: began,
 		Roster:  members,
-		Answers: answering{core}, Logger: c.Logger})
+		Answers: answering{core}, Logger: c.Logger,
+		Admin: func(from, _ string) bool { return core.maxRole(from) == pb.Role_ROLE_ADMIN }})
 	n := &Node{core: core, log: c.Logger, began: began, asker: exchange, members: members, exchange: exchange,
+		shares:       newShares(),
 		stopExchange: sync.OnceFunc(exchange.Stop)}
 	n.ending, n.end = context.WithCancel(context.Background())
 	return n, nil

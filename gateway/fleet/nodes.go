@@ -59,8 +59,7 @@ func (n *Node) tell(ctx context.Context, to *reach, method string, body []byte, 
 		}
 	}
 	if len(others) > 0 {
-		answers = append(answers, n.asker.Ask(ctx, others, exchange.Question{Method: method, Body: body,
-			Caller: n.local.Caller(ctx), Wait: within(ctx, wait)})...)
+		answers = append(answers, n.askAll(ctx, others, method, body, within(ctx, wait))...)
 	}
 	slices.SortFunc(answers, func(a, b exchange.Answer) int { return strings.Compare(a.Node, b.Node) })
 	return answers

@@ -125,7 +125,7 @@ func (p *place) start() {
 	}
 	p.local = control.NewLocal(shelf{log: log, infos: infos}, control.Config{})
 	p.node = &Node{core: core{config: Config{Bus: wired{}, Self: logged{log: log}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(),
-		asker: view{p}}
+		asker: view{p}, shares: newShares()}
 	p.log = log
 	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
 }

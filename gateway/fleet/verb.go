@@ -89,8 +89,7 @@ func (v verb[Q, R]) askOthers(ctx context.Context, n *Node, wait time.Duration, 
 	r Q) []exchange.Answer {
 	body, err := proto.Marshal(alone(r))
 	if err == nil {
-		answers := n.asker.Ask(ctx, others, exchange.Question{Method: v.method, Body: body, Caller: n.local.Caller(ctx),
-			Wait: within(ctx, wait)})
+		answers := n.askAll(ctx, others, v.method, body, within(ctx, wait))
 		v.judge(n, others, answers)
 		return answers
 	}

@@ -37,15 +37,17 @@ type Config struct {
 	Roster   member.Roster   // decides which nodes can answer
 	Answers  Answers         // answers the requests of other nodes
 	Logger   hclog.Logger    // gets ignored messages and panics
+	// Admin reports whether a node may forward calls of administrators. Not required; nil: each node may.
+	Admin func(from, role string) bool
 }
 
 // New returns an exchange that neither asks nor answers before Start.
 func New(c Config) *Exchange {
 	return &Exchange{bus: c.Bus, subjects: c.Subjects, self: c.Self, began: c.Began, roster: c.Roster, answers: c.Answers,
-		log: c.Logger}
+		log: c.Logger, admin: c.Admin}
 }
 
-// Exchange asks other nodes and answers them. Its fields up to log never change.
+// Exchange asks other nodes and answers them. Its fields up to admin never change.
 //
 //	ask, follow → open → bus ⋯ bus → heardAsk → incoming → answers ⋯ bus → heardAnswer → open
 //
@@ -62,6 +64,7 @@ type Exchange struct {
 	roster   member.Roster
 	answers  Answers
 	log      hclog.Logger
+	admin    func(from, role string) bool
 
 	ignored  ignored
 	assembly assembly

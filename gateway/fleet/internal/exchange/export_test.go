@@ -21,13 +21,14 @@ const (
 	MaxMakingBytes  = maxMakingBytes
 	MaxAll          = maxAll
 	MaxAllBytes     = maxAllBytes
-	MaxRequests     = maxRequests
-	MaxNodeRequests = maxNodeRequests
-	MaxStreams      = maxStreams
-	MaxNodeStreams  = maxNodeStreams
+	MaxRequests     = maxRequests - maxRequests/reserved // of callers that are no administrators, as below
+	MaxNodeRequests = MaxRequests / 2                    // of one identity alone, as below
+	MaxStreams      = maxStreams - maxStreams/reserved
+	MaxNodeStreams  = MaxStreams / 2
 	MaxNodeSeen     = maxNodeSeen
-	MaxNodeBytes    = maxNodeBytes
-	MaxBytes        = maxBytes
+	MaxBytes        = maxBytes - maxBytes/reserved
+	MaxNodeBytes    = MaxBytes / 2
+	MostOwn         = mostOwn
 	WindowItems     = windowItems
 )
 
@@ -123,7 +124,7 @@ func (e *Exchange) Left() (open, under, making int) {
 	open = len(e.open)
 	e.mu.Unlock()
 	e.incoming.mu.Lock()
-	under = len(e.incoming.under) + len(e.incoming.nodes)
+	under = len(e.incoming.under) + len(e.incoming.places.own)
 	e.incoming.mu.Unlock()
 	e.assembly.mu.Lock()
 	defer e.assembly.mu.Unlock()

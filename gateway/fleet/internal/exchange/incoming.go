@@ -15,16 +15,6 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// Bounds of concurrent work for other nodes. No request waits for a place: a request beyond a bound is refused at once.
-const (
-	maxRequests     = 256 // of all nodes
-	maxNodeRequests = 64  // of one node
-	maxStreams      = 1000
-	maxNodeStreams  = 200
-	maxBytes        = 128 << 20 // bodies of all requests
-	maxNodeBytes    = 32 << 20  // bodies of one node's requests
-)
-
 // leaveGrace is how long mutations under way may go on when the node leaves. It also holds for streams, which end by
 // themselves once their last event was taken, because the node's log is closed then.
 const leaveGrace = 2 * time.Second
@@ -48,8 +38,7 @@ type incoming struct {
 
 	mu       sync.Mutex
 	under    map[workKey]*work // requests under way
-	all      load
-	nodes    map[string]*load // by asking node; only nodes with requests under way
+	places   places
 	seen     seen
 	stopping bool
 }
@@ -58,7 +47,7 @@ func (in *incoming) begin(x *Exchange) {
 	in.x = x
 	in.ended, in.leave = context.WithCancelCause(context.Background())
 	in.forced, in.force = context.WithCancelCause(context.Background())
-	in.under, in.nodes = make(map[workKey]*work), make(map[string]*load)
+	in.under, in.places = make(map[workKey]*work), newPlaces(x.admin)
 }
 
 // end ends the requests under way, and waits for their end: reads end at once, mutations and streams after leaveGrace.
@@ -142,38 +131,14 @@ func (in *incoming) admit(key workKey, r *fleetv1.Request, f freshness) (w *work
 		in.x.ignored.note(ignoredDuplicate, key.from)
 		return nil, ""
 	}
-	if refusal := in.full(key.from, r); refusal != "" {
+	w = in.newWork(key, r, f)
+	if refusal := in.places.take(w); refusal != "" {
+		w.cancel(nil)
 		return nil, refusal
 	}
-	w = in.newWork(key, r, f)
 	in.under[key] = w
-	in.count(w, 1)
 	in.finishing.Add(1)
 	return w, ""
-}
-
-// full says why one more request of a node is too many.
-func (in *incoming) full(from string, r *fleetv1.Request) string {
-	stream, size := r.GetWindow() > 0, len(r.GetBody())
-	var node load
-	if l := in.nodes[from]; l != nil {
-		node = *l
-	}
-	switch {
-	case stream && in.all.streams >= maxStreams:
-		return fmt.Sprintf("%d streams are under way for other nodes; nothing was done", maxStreams)
-	case stream && node.streams >= maxNodeStreams:
-		return fmt.Sprintf("%d streams are under way for this node; nothing was done", maxNodeStreams)
-	case !stream && in.all.requests >= maxRequests:
-		return fmt.Sprintf("%d requests of other nodes are under way; nothing was done", maxRequests)
-	case !stream && node.requests >= maxNodeRequests:
-		return fmt.Sprintf("%d requests of this node are under way; nothing was done", maxNodeRequests)
-	case in.all.bytes+size > maxBytes:
-		return fmt.Sprintf("%d bytes of requests of other nodes are under way; nothing was done", in.all.bytes)
-	case node.bytes+size > maxNodeBytes:
-		return fmt.Sprintf("%d bytes of requests of this node are under way; nothing was done", node.bytes)
-	}
-	return ""
 }
 
 // newWork returns the work of a request. Mutations are carried out whole: only their deadline, and the node's end, can
@@ -196,27 +161,6 @@ func harmless(method string) bool {
 	return method == MethodPing || contract.ReadOnly(method)
 }
 
-// count adds a request to the counts, or takes it out of them. The caller holds mu.
-func (in *incoming) count(w *work, n int) {
-	l := in.nodes[w.from]
-	if l == nil {
-		l = &load{}
-		in.nodes[w.from] = l
-	}
-	if w.out != nil {
-		l.streams += n
-		in.all.streams += n
-	} else {
-		l.requests += n
-		in.all.requests += n
-	}
-	l.bytes += n * len(w.request.GetBody())
-	in.all.bytes += n * len(w.request.GetBody())
-	if *l == (load{}) {
-		delete(in.nodes, w.from)
-	}
-}
-
 // carryOut carries a request out in its own goroutine, and answers.
 func (in *incoming) carryOut(w *work) {
 	defer in.finishing.Done()
@@ -234,7 +178,7 @@ func (in *incoming) done(w *work) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.under, w.workKey)
-	in.count(w, -1)
+	in.places.leave(w)
 }
 
 // answer does the work. It returns nil if the asker waits no longer. A stop of the process may have delayed this, so it

@@ -213,9 +213,8 @@ func TestOverload(t *testing.T) {
 		}
 		ask("a", exchange.MaxNodeRequests+10)
 		overloaded(10)
-		ask("c", exchange.MaxNodeRequests)
-		ask("d", exchange.MaxNodeRequests)
-		ask("e", exchange.MaxNodeRequests)
+		ask("c", exchange.MaxRequests/3)
+		ask("d", exchange.MaxRequests-exchange.MaxNodeRequests-exchange.MaxRequests/3)
 		if len(answers) != 0 {
 			t.Fatalf("%d answers: %+v", len(answers), <-answers)
 		}

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -76,8 +77,8 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 }
 
-// TestTooManyStreams checks that a node refuses streams beyond its bounds at once, and accepts them again when others
-// have ended.
+// TestTooManyStreams checks that an identity alone may have half of the streams, and that each further one gets as much
+// as those before it, whatever they have already: the streams that give way are told so. Places are given back.
 func TestTooManyStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names := []string{"b", "a", "c", "d", "e", "f", "g"}
@@ -87,9 +88,7 @@ func TestTooManyStreams(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		open := func(p *peer) (s exchange.Stream, refused bool) {
-			s = p.Follow(t.Context(), p.Roster.Member("b"), exchange.Question{Method: flow})
-			t.Cleanup(s.Close)
+		refused := func(s exchange.Stream) (message string, refused bool) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			_, err := s.Next(ctx)
@@ -97,32 +96,53 @@ func TestTooManyStreams(t *testing.T) {
 			if ended && end.Status != pb.NodeStatus_NODE_STATUS_OVERLOADED {
 				t.Errorf("ended with %+v", end)
 			}
-			return s, ended
+			return fmt.Sprint(err), ended
 		}
-		all := 0
-		var first exchange.Stream
-		for _, name := range names[1:] {
-			for n := range exchange.MaxNodeStreams {
-				e.hear(e.all[name], "b")
-				s, refused := open(e.all[name])
-				if refused != (all >= exchange.MaxStreams) {
-					t.Fatalf("stream %d of %s, when there are %d: refused %t", n, name, all, refused)
-				} else if !refused {
-					all++
+		open := func(p *peer) exchange.Stream {
+			s := p.Follow(t.Context(), p.Roster.Member("b"), exchange.Question{Method: flow})
+			t.Cleanup(s.Close)
+			return s
+		}
+		var first []exchange.Stream
+		for i, name := range names[1:] {
+			e.hear(e.all[name], "b")
+			share := exchange.MaxStreams / (i + 2)
+			for n := range share {
+				s := open(e.all[name])
+				if text, no := refused(s); no {
+					t.Fatalf("stream %d of %s, whose share is %d: %s", n, name, share, text)
 				}
-				if all == 1 {
-					first = s
+				if i == 0 {
+					first = append(first, s)
+				}
+				if n%100 == 0 { // they stay followed
+					for other := range names[1 : i+2] {
+						e.hear(e.all[names[1+other]], "b")
+					}
 				}
 			}
-			if _, refused := open(e.all[name]); !refused {
-				t.Errorf("%s has %d streams", name, exchange.MaxNodeStreams+1)
+			if text, no := refused(open(e.all[name])); !no || !strings.Contains(text, "share of") {
+				t.Errorf("%s has more than its share of %d: %s", name, share, text)
 			}
 		}
-		first.Close()
+		gone := 0
+		for _, s := range first {
+			if text, no := refused(s); no {
+				gone++
+				if !strings.Contains(text, "it gave way") {
+					t.Errorf("ended with %s", text)
+				}
+			}
+		}
+		if left := exchange.MaxNodeStreams - gone; left < exchange.MaxStreams/7 || left > exchange.MaxStreams/5 {
+			t.Errorf("the first has %d streams left", left)
+		}
+		for _, s := range first {
+			s.Close()
+		}
 		synctest.Wait()
-		e.hear(e.all["a"], "b")
-		if _, refused := open(e.all["a"]); refused {
-			t.Error("no place was given back")
+		if text, no := refused(open(e.all["a"])); no {
+			t.Errorf("no place was given back: %s", text)
 		}
 	})
 }

@@ -24,6 +24,8 @@ func verdict(w *work, body []byte, err error) *fleetv1.Reply {
 		switch cause := context.Cause(w.ctx); {
 		case errors.Is(cause, errNobodyWaits):
 			return nil
+		case errors.Is(cause, errGaveWay):
+			return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_OVERLOADED, Message: cause.Error() + "; nothing was done"}
 		case errors.Is(cause, errSilent):
 			return &fleetv1.Reply{Status: pb.NodeStatus_NODE_STATUS_TIMED_OUT, Message: cause.Error()}
 		case errors.Is(cause, errLeaving):

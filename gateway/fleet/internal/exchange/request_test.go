@@ -82,7 +82,7 @@ func TestTooManyBytes(t *testing.T) {
 			return nil, nil
 		}
 		answers := make(chan exchange.Answer, 1000)
-		const size = exchange.MaxNodeBytes / 8
+		const size = exchange.MaxNodeBytes / 14
 		ask := func(name string, n int) {
 			p := x.all[name]
 			for range n {
@@ -105,11 +105,10 @@ func TestTooManyBytes(t *testing.T) {
 				t.Error("no answer at once")
 			}
 		}
-		ask("a", 9)
+		ask("a", 15)
 		refused()
-		for i := range exchange.MaxBytes/exchange.MaxNodeBytes - 1 {
-			ask(names[1+i], 8)
-		}
+		ask("c", 9)
+		ask("d", 5)
 		ask("f", 1)
 		refused()
 		close(release)

@@ -12,13 +12,11 @@ type workKey struct {
 	id   messageID
 }
 
-// load is the amount of work under way.
-type load struct{ requests, streams, bytes int }
-
 // work is a request under way.
 type work struct {
 	workKey
 	freshness
+	place    place
 	request  *fleetv1.Request
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
