@@ -38,7 +38,7 @@ func partyOf(a event.Actor) share.Party {
 const roleAdmin = "ADMIN"
 
 // errAskGaveWay is the cause of the end of a read whose place was needed.
-var errAskGaveWay = errors.New("it gave way: its caller had more than its share when another one came; ask less at a time")
+var errAskGaveWay = errors.New("it gave way: its caller had more than its share when another one came; ask less at once")
 
 // askAll asks other nodes within the caller's share. A call beyond it is not made.
 func (n *Node) askAll(ctx context.Context, others []member.Member, method string, body []byte,
@@ -53,12 +53,12 @@ func (n *Node) askAll(ctx context.Context, others []member.Member, method string
 	hold, err := n.shares.asks.Take(partyOf(caller), 1, revoke)
 	if err != nil {
 		u := n.shares.asks.Usage(0)
-		return overloaded(others, fmt.Sprintf("it was not asked: %v; %d of %d calls to other nodes are under way, %d of them "+
-			"for administrators alone; wait until some have ended", err, u.Held, u.Total, u.Reserve))
+		return overloaded(others, fmt.Sprintf("it was not asked: %v; %d of %d calls to other nodes are under way, %d of "+
+			"them for administrators alone; wait until some have ended", err, u.Held, u.Total, u.Reserve))
 	}
 	defer hold.Release()
 	answers := n.asker.Ask(ctx, others, exchange.Question{Method: method, Body: body, Caller: caller, Wait: wait})
-	if context.Cause(ctx) == errAskGaveWay {
+	if errors.Is(context.Cause(ctx), errAskGaveWay) {
 		for i := range answers {
 			if answers[i].Status == pb.NodeStatus_NODE_STATUS_TIMED_OUT {
 				answers[i].Status, answers[i].Message = pb.NodeStatus_NODE_STATUS_OVERLOADED, errAskGaveWay.Error()

@@ -45,8 +45,8 @@ func TestRemoveBanNowhere(t *testing.T) {
 func TestAddBanMerged(t *testing.T) {
 	durable := map[string]bool{"a": true, "z": true}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
-		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node, Target: "192.0.2.1/32"}, Durable: durable[a.Node], Replaced: a.Node == "z",
-			Closed: 2})
+		return ok(&pb.AddBanResponse{Ban: &pb.Ban{Node: a.Node, Target: "192.0.2.1/32"}, Durable: durable[a.Node],
+			Replaced: a.Node == "z", Closed: 2})
 	}, other("a", live), other("z", live))
 	add := func(nodes ...string) *pb.AddBanResponse {
 		r, err := n.AddBan(t.Context(), &pb.AddBanRequest{Target: "192.0.2.1", Scope: &pb.Scope{Nodes: nodes}})

@@ -53,8 +53,8 @@ func twice(m proto.Message, field protowire.Number, text string) fleet.Answer {
 		element)}
 }
 
-// TestAnswersAreAboutTheirNode checks for every verb that an answer about another node, or in a form that no node gives,
-// is not used: its node is named as one that failed, with the reason, and in an event.
+// TestAnswersAreAboutTheirNode checks for every verb that an answer about another node, or in a form that no node
+// gives, is not used: its node is named as one that failed, with the reason, and in an event.
 func TestAnswersAreAboutTheirNode(t *testing.T) {
 	list := func(n *scripted) (proto.Message, error) {
 		r, err := n.ListConnections(t.Context(), &pb.ListConnectionsRequest{PageSize: 2, Scope: scopeOf("a")})
@@ -114,62 +114,76 @@ func TestAnswersAreAboutTheirNode(t *testing.T) {
 		return []*pb.TargetOutcome{{Id: id, Outcome: pb.Outcome_OUTCOME_KICKED}}
 	}
 	own := &pb.Connection{Id: "a.2.1", Node: "a"}
+	described := func(change func(*pb.GetGatewayResponse)) proto.Message {
+		r := &pb.GetGatewayResponse{Node: "a", Incarnation: "2"}
+		change(r)
+		return r
+	}
+	ban := func(node, target string, identity bool) *pb.Ban {
+		return &pb.Ban{Node: node, Target: target, Identity: identity}
+	}
+	others := &pb.FleetResult{Nodes: []*pb.NodeResult{{Node: "m"}}}
 	for name, c := range map[string]struct {
 		call  func(*scripted) (proto.Message, error)
 		forge any // a message, or an answer
 	}{
-		"row of another node":         {list, rows(func(c *pb.Connection) { c.Id, c.Node = "m.1.1", "m" })},
-		"ID of another node":          {list, rows(func(c *pb.Connection) { c.Id = "m.1.1" })},
-		"ID of another life":          {list, rows(func(c *pb.Connection) { c.Id = "a.1.1" })},
-		"longer life":                 {list, rows(func(c *pb.Connection) { c.Id = "a.22.1" })},
-		"ID with a line":              {list, rows(func(c *pb.Connection) { c.Id = "a.2.1\nm.1.1" })},
-		"ID that is none":             {list, rows(func(c *pb.Connection) { c.Id = "a.2.01" })},
-		"ID of seq 0":                 {list, rows(func(c *pb.Connection) { c.Id = "a.2.0" })},
-		"ID beyond 64 bits":           {list, rows(func(c *pb.Connection) { c.Id = "a.2.18446744073709551616" })},
-		"no ID":                       {list, rows(func(c *pb.Connection) { c.Id = "" })},
-		"node of another":             {list, rows(func(c *pb.Connection) { c.Node = "m" })},
-		"no node":                     {list, rows(func(c *pb.Connection) { c.Node = "" })},
-		"second ID":                   {list, twice(own, 1, "m.1.1")},
-		"second node":                 {list, twice(own, 2, "m")},
-		"large text":                  {list, rows(func(c *pb.Connection) { c.Listener = strings.Repeat("x", 5000) })},
-		"text that is none":           {list, twice(own, 3, "\xff")},
-		"time that is none":           {list, rows(func(c *pb.Connection) { c.ClosedAt = &timestamppb.Timestamp{Nanos: -1} })},
-		"too many rows":               {list, &pb.ListConnectionsResponse{Connections: []*pb.Connection{own, own, own}}},
-		"token with a line":           {list, &pb.ListConnectionsResponse{NextPageToken: "a\nb"}},
-		"large token":                 {list, &pb.ListConnectionsResponse{NextPageToken: strings.Repeat("a", 4000)}},
-		"cursor of another":           {list, &pb.ListConnectionsResponse{Cursor: "m.1@1"}},
-		"result of another":           {list, &pb.ListConnectionsResponse{Fleet: &pb.FleetResult{Nodes: []*pb.NodeResult{{Node: "m"}}}}},
-		"ban of another":              {bans, &pb.ListBansResponse{Bans: []*pb.Ban{{Node: "m"}}}},
-		"negative size":               {bans, &pb.ListBansResponse{TotalSize: -1}},
-		"count's cursor":              {count, &pb.CountConnectionsResponse{Cursor: "m.1@1"}},
-		"negative count":              {count, &pb.CountConnectionsResponse{TotalSize: math.MinInt64}},
-		"many groups":                 {count, &pb.CountConnectionsResponse{Groups: make([]*pb.ConnectionGroup, 2000)}},
-		"another connection":          {get, &pb.GetConnectionResponse{Connection: &pb.Connection{Id: "m.1.1", Node: "m"}}},
-		"not the connection":          {get, &pb.GetConnectionResponse{Connection: &pb.Connection{Id: "a.2.9", Node: "a"}}},
-		"no connection":               {get, &pb.GetConnectionResponse{}},
-		"send's result of another":    {send, &pb.SendResponse{Fleet: &pb.FleetResult{Nodes: []*pb.NodeResult{{Node: "m"}}}}},
-		"failure of another":          {broadcast, &pb.BroadcastResponse{Failures: target("m.1.1")}},
-		"failure with a line":         {broadcast, &pb.BroadcastResponse{Failures: target("a.2.1\n")}},
-		"outcome of another":          {kick, &pb.KickResponse{Outcomes: target("m.1.1")}},
-		"outcome at another place":    {kick, &pb.KickResponse{Outcomes: target("a.2.2")}},
-		"too many outcomes":           {kick, &pb.KickResponse{Outcomes: append(target("a.2.1"), append(target("a.2.2"), target("a.2.3")...)...)}},
+		"row of another node": {list, rows(func(c *pb.Connection) { c.Id, c.Node = "m.1.1", "m" })},
+		"ID of another node":  {list, rows(func(c *pb.Connection) { c.Id = "m.1.1" })},
+		"ID of another life":  {list, rows(func(c *pb.Connection) { c.Id = "a.1.1" })},
+		"longer life":         {list, rows(func(c *pb.Connection) { c.Id = "a.22.1" })},
+		"ID with a line":      {list, rows(func(c *pb.Connection) { c.Id = "a.2.1\nm.1.1" })},
+		"ID that is none":     {list, rows(func(c *pb.Connection) { c.Id = "a.2.01" })},
+		"ID of seq 0":         {list, rows(func(c *pb.Connection) { c.Id = "a.2.0" })},
+		"ID beyond 64 bits":   {list, rows(func(c *pb.Connection) { c.Id = "a.2.18446744073709551616" })},
+		"no ID":               {list, rows(func(c *pb.Connection) { c.Id = "" })},
+		"node of another":     {list, rows(func(c *pb.Connection) { c.Node = "m" })},
+		"no node":             {list, rows(func(c *pb.Connection) { c.Node = "" })},
+		"second ID":           {list, twice(own, 1, "m.1.1")},
+		"second node":         {list, twice(own, 2, "m")},
+		"large text":          {list, rows(func(c *pb.Connection) { c.Listener = strings.Repeat("x", 5000) })},
+		"text that is none":   {list, twice(own, 3, "\xff")},
+		"time that is none": {list,
+			rows(func(c *pb.Connection) { c.ClosedAt = &timestamppb.Timestamp{Nanos: -1} })},
+		"too many rows":            {list, &pb.ListConnectionsResponse{Connections: []*pb.Connection{own, own, own}}},
+		"token with a line":        {list, &pb.ListConnectionsResponse{NextPageToken: "a\nb"}},
+		"large token":              {list, &pb.ListConnectionsResponse{NextPageToken: strings.Repeat("a", 4000)}},
+		"cursor of another":        {list, &pb.ListConnectionsResponse{Cursor: "m.1@1"}},
+		"result of another":        {list, &pb.ListConnectionsResponse{Fleet: others}},
+		"ban of another":           {bans, &pb.ListBansResponse{Bans: []*pb.Ban{{Node: "m"}}}},
+		"negative size":            {bans, &pb.ListBansResponse{TotalSize: -1}},
+		"count's cursor":           {count, &pb.CountConnectionsResponse{Cursor: "m.1@1"}},
+		"negative count":           {count, &pb.CountConnectionsResponse{TotalSize: math.MinInt64}},
+		"many groups":              {count, &pb.CountConnectionsResponse{Groups: make([]*pb.ConnectionGroup, 2000)}},
+		"another connection":       {get, &pb.GetConnectionResponse{Connection: &pb.Connection{Id: "m.1.1", Node: "m"}}},
+		"not the connection":       {get, &pb.GetConnectionResponse{Connection: &pb.Connection{Id: "a.2.9", Node: "a"}}},
+		"no connection":            {get, &pb.GetConnectionResponse{}},
+		"send's result of another": {send, &pb.SendResponse{Fleet: others}},
+		"failure of another":       {broadcast, &pb.BroadcastResponse{Failures: target("m.1.1")}},
+		"failure with a line":      {broadcast, &pb.BroadcastResponse{Failures: target("a.2.1\n")}},
+		"outcome of another":       {kick, &pb.KickResponse{Outcomes: target("m.1.1")}},
+		"outcome at another place": {kick, &pb.KickResponse{Outcomes: target("a.2.2")}},
+		"too many outcomes": {kick,
+			&pb.KickResponse{Outcomes: append(target("a.2.1"), append(target("a.2.2"), target("a.2.3")...)...)}},
 		"filter's outcome of another": {kickBy, &pb.KickResponse{Outcomes: target("m.1.1")}},
 		"label of another":            {label, &pb.SetLabelsResponse{Outcomes: target("m.1.1")}},
 		"filter's label of another":   {labelBy, &pb.SetLabelsResponse{Outcomes: target("m.1.1")}},
 		"gateway of another":          {describe, &pb.GetGatewayResponse{Node: "m", Incarnation: "2"}},
 		"gateway's other life":        {describe, &pb.GetGatewayResponse{Node: "a", Incarnation: "3"}},
 		"gateway's cursor":            {describe, &pb.GetGatewayResponse{Node: "a", Incarnation: "2", Cursor: "m.1@1"}},
-		"gateway's fleet":             {describe, &pb.GetGatewayResponse{Node: "a", Incarnation: "2", FleetInfo: &pb.FleetInfo{Name: "other"}}},
-		"gateway's caller":            {describe, &pb.GetGatewayResponse{Node: "a", Incarnation: "2", Caller: &pb.Caller{Identity: "root"}}},
-		"limits of another":           {limits, &pb.GetLimitsResponse{Nodes: []*pb.NodeLimits{{Node: "m"}}}},
-		"new limits of another":       {update, &pb.UpdateLimitsResponse{Nodes: []*pb.NodeLimits{{Node: "m"}}}},
-		"new ban of another":          {addBan, &pb.AddBanResponse{Ban: &pb.Ban{Node: "m", Target: "192.0.2.1/32"}}},
-		"ban of another target":       {addBan, &pb.AddBanResponse{Ban: &pb.Ban{Node: "a", Target: "0.0.0.0/0"}}},
-		"ban of an identity":          {addBan, &pb.AddBanResponse{Ban: &pb.Ban{Node: "a", Target: "192.0.2.1", Identity: true}}},
-		"old ban of another":          {removeBan, &pb.RemoveBanResponse{Ban: &pb.Ban{Node: "m", Target: "192.0.2.1/32"}}},
-		"old ban of another target":   {removeBan, &pb.RemoveBanResponse{Ban: &pb.Ban{Node: "a", Target: "192.0.2.2/32"}}},
-		"drain's result":              {shutdown, &pb.ShutdownResponse{Deadline: &timestamppb.Timestamp{Seconds: math.MaxInt64}}},
-		"garbage":                     {shutdown, fleet.Answer{Status: statusOK, Body: []byte{0x0b}}},
+		"gateway's fleet": {describe,
+			described(func(r *pb.GetGatewayResponse) { r.FleetInfo = &pb.FleetInfo{Name: "other"} })},
+		"gateway's caller": {describe,
+			described(func(r *pb.GetGatewayResponse) { r.Caller = &pb.Caller{Identity: "root"} })},
+		"limits of another":         {limits, &pb.GetLimitsResponse{Nodes: []*pb.NodeLimits{{Node: "m"}}}},
+		"new limits of another":     {update, &pb.UpdateLimitsResponse{Nodes: []*pb.NodeLimits{{Node: "m"}}}},
+		"new ban of another":        {addBan, &pb.AddBanResponse{Ban: &pb.Ban{Node: "m", Target: "192.0.2.1/32"}}},
+		"ban of another target":     {addBan, &pb.AddBanResponse{Ban: &pb.Ban{Node: "a", Target: "0.0.0.0/0"}}},
+		"ban of an identity":        {addBan, &pb.AddBanResponse{Ban: ban("a", "192.0.2.1", true)}},
+		"old ban of another":        {removeBan, &pb.RemoveBanResponse{Ban: &pb.Ban{Node: "m", Target: "192.0.2.1/32"}}},
+		"old ban of another target": {removeBan, &pb.RemoveBanResponse{Ban: &pb.Ban{Node: "a", Target: "192.0.2.2/32"}}},
+		"drain's result": {shutdown,
+			&pb.ShutdownResponse{Deadline: &timestamppb.Timestamp{Seconds: math.MaxInt64}}},
+		"garbage": {shutdown, fleet.Answer{Status: statusOK, Body: []byte{0x0b}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := among(t, func(context.Context, fleet.Asked) fleet.Answer {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,9 +81,10 @@ func TestEventsAreAboutTheirNode(t *testing.T) {
 		"large text": {forged: own(func(e *pb.Event) {
 			e.Details = &pb.Event_Control{Control: &pb.ControlDetails{Verb: strings.Repeat("x", 5000)}}
 		})},
-		"via no node":         {forged: own(func(e *pb.Event) { e.Details = &pb.Event_Control{Control: &pb.ControlDetails{ViaNode: "a\nb"}} })},
-		"live in a snapshot":  {own(func(e *pb.Event) {}), true},
-		"two summaries":       {&pb.StreamEventsResponse{Cursor: "b.19ab01@1", Events: []*pb.Event{summary(), summary()}}, true},
+		"via no node":        {forged: own(func(e *pb.Event) { e.Details = &pb.Event_Control{Control: &pb.ControlDetails{ViaNode: "a\nb"}} })},
+		"live in a snapshot": {own(func(e *pb.Event) {}), true},
+		"two summaries": {&pb.StreamEventsResponse{Cursor: "b.19ab01@1",
+			Events: slices.Repeat([]*pb.Event{summary()}, 2)}, true},
 		"summary on its own":  {&pb.StreamEventsResponse{Events: []*pb.Event{summary()}}, true},
 		"present of another":  {own(func(e *pb.Event) { e.Node, e.Type = "a", pb.EventType_EVENT_TYPE_PRESENT }), true},
 		"missing in snapshot": {&pb.StreamEventsResponse{Cursor: "b.19ab01@1", Events: []*pb.Event{missingSummary()}}, true},

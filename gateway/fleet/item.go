@@ -8,6 +8,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -23,6 +24,7 @@ type item struct {
 	complete  bool         // the node's part of the snapshot is complete
 	present   uint64       // connections in that part; set with complete
 	missing   bool         // the node's part of the snapshot does not come now
+	hold      *share.Hold  // of the room for the events; may be nil
 	gone      bool         // the node has gone for good and is no longer followed
 	err       error        // the stream ends: io.EOF if this node's log has ended
 }

@@ -45,12 +45,14 @@ type leg struct {
 	pause    time.Duration // pause before the next opening
 	life     event.Origin  // the life that is followed
 	came     bool          // an item came since the last opening
-	silent   bool          // the caller was told that the node's events do not come
+	room     *room
+	silent   bool // the caller was told that the node's events do not come
 }
 
 // run follows the node until ctx ends, the node has gone, or the node refuses.
 func (l *leg) run(ctx context.Context) {
-	for l.await(ctx) {
+	defer l.room.drop()
+	for l.await(ctx) && l.makeRoom(ctx) {
 		began, life := time.Now(), l.member.Incarnation
 		l.came = false
 		err := l.follow(ctx)
@@ -68,6 +70,9 @@ func (l *leg) run(ctx context.Context) {
 			}
 		}
 		l.stream.node.log.Debug("a node's events have stopped", "node", l.member.Node, "error", err)
+		if l.room.drop(); l.room.wanted() > 0 {
+			continue
+		}
 		if l.snapshot && !l.late && !l.miss(ctx) {
 			return
 		}
@@ -175,7 +180,7 @@ func (l *leg) follow(ctx context.Context) error {
 	node := l.stream.node
 	source := node.asker.Follow(ctx, l.member, exchange.Question{Method: pb.GatewayService_StreamEvents_FullMethodName,
 		Body:   body,
-		Caller: l.stream.caller, Wait: l.stream.plan.wait})
+		Caller: l.stream.caller, Wait: l.stream.plan.wait, Room: l.room.take})
 	defer source.Close()
 	l.life = l.member.Origin
 	claims := wire.NewClaims(l.life)
@@ -185,7 +190,9 @@ func (l *leg) follow(ctx context.Context) error {
 			return err
 		}
 		it, err := l.read(claims, b)
+		it.hold = l.room.next()
 		if err != nil {
+			free(it.hold)
 			node.violated(l.life, err)
 			return err
 		}
@@ -241,12 +248,13 @@ func (l *leg) read(claims *wire.Claims, b []byte) (item, error) {
 		return item{}, wire.NewClaimError("it sent %d bytes of events; expected at most %d", len(it.events),
 			contract.MaxResponse)
 	case l.snapshot && (it.summaries == 1) != (it.cursor.Node != "") || it.summaries > 1:
-		return item{}, wire.NewClaimError("it sent %d SNAPSHOT_COMPLETE with the position %q; expected one, with a position, "+
-			"at the end", it.summaries, it.cursor.Node)
+		return item{}, wire.NewClaimError("it sent %d SNAPSHOT_COMPLETE with the position %q; expected one, with a "+
+			"position, at the end", it.summaries, it.cursor.Node)
 	case l.snapshot && !l.late:
 		return it.ofSnapshot()
 	case it.cursor.Node != "" && it.cursor.Origin != l.life && it.cursor != l.told: // it repeats the position that it got
-		return item{}, wire.NewClaimError("it sent the position %s; expected one of its life %s", it.cursor, l.life.Incarnation)
+		return item{}, wire.NewClaimError("it sent the position %s; expected one of its life %s", it.cursor,
+			l.life.Incarnation)
 	case it.cursor.Node == "" && !l.snapshot:
 		return item{}, wire.NewClaimError("it sent events without a position")
 	}
@@ -258,10 +266,11 @@ var responseOfEvents = (*pb.StreamEventsResponse)(nil).ProtoReflect().Descriptor
 
 // types are the types of events that the node may send now.
 func (l *leg) types() event.Types {
+	ofSnapshot := event.Types(0).With(event.Present).With(event.SnapshotComplete)
 	if l.snapshot {
-		return event.Types(0).With(event.Present).With(event.SnapshotComplete)
+		return ofSnapshot
 	}
-	return wire.EventTypes(l.stream.plan.types).With(event.Gap) &^ event.Types(0).With(event.Present).With(event.SnapshotComplete)
+	return wire.EventTypes(l.stream.plan.types).With(event.Gap) &^ ofSnapshot
 }
 
 // hand waits until an item is taken. Meanwhile it watches the node, so that the last known position is right if the
@@ -275,6 +284,7 @@ func (l *leg) hand(ctx context.Context, it item) bool {
 			return true
 		case <-changed:
 		case <-ctx.Done():
+			free(it.hold)
 			return false
 		}
 	}

@@ -1,12 +1,14 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"runtime/debug"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 )
 
 // allTypes are the types of this node's own events.
@@ -55,6 +57,9 @@ func (s *eventStream) passOwn(ctx context.Context) (err error) {
 			snapshot = !it.complete
 		}
 		begun = true
+		if it.hold, err = s.ownRoom(ctx, len(it.events)); err != nil {
+			return err
+		}
 		if !s.handOwn(ctx, it) || it.complete && !s.isLive(ctx) {
 			return ctx.Err()
 		}
@@ -68,6 +73,20 @@ func (s *eventStream) handOwn(ctx context.Context, it item) bool {
 	case s.items <- it:
 		return true
 	case <-ctx.Done():
+		free(it.hold)
 		return false
 	}
+}
+
+// ownRoom waits for room for an item of this node. Meanwhile its leg falls behind the log, as that of a slow caller
+// does.
+func (s *eventStream) ownRoom(ctx context.Context, size int) (*share.Hold, error) {
+	if size == 0 {
+		return nil, nil
+	}
+	h, err := awaitRoom(ctx, s.node.shares.streams, partyOf(s.caller), int64(size)+itemCost, s.revoke)
+	if err != nil {
+		return nil, cmp.Or(ctx.Err(), err)
+	}
+	return h, nil
 }

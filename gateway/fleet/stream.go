@@ -30,6 +30,9 @@ type eventStream struct {
 	live   chan struct{} // closed when no snapshot is under way: legs then go on from theirs to live events
 	wait   sync.WaitGroup
 
+	revoke  func()          // ends the call, because what it holds is needed
+	revoked <-chan struct{} // closed by revoke
+
 	// Only the call's goroutine uses the fields below.
 	vector   event.Vector
 	legs     map[string]bool         // other nodes that are followed, or passed over, by name
@@ -57,11 +60,21 @@ func (n *Node) StreamEvents(r *pb.StreamEventsRequest, server pb.GatewayService_
 		items: make(chan item),
 		live:  make(chan struct{}), vector: plan.begin, legs: make(map[string]bool), departed: make(map[string]event.Cursor)}
 	ctx, cancel := context.WithCancel(server.Context())
+	revoked := make(chan struct{})
+	s.revoked = revoked
+	s.revoke = sync.OnceFunc(func() {
+		close(revoked)
+		cancel()
+	})
+	defer func() { s.batch.free() }()
 	defer s.wait.Wait()
 	defer cancel()
 	err = s.run(ctx)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return nil
+	case isClosed(revoked):
+		return errStreamGaveWay
 	}
 	return err
 }
@@ -133,7 +146,7 @@ func (s *eventStream) enlist(ctx context.Context, some []member.Member) {
 
 // legTo returns a leg to a node that begins after the caller's position, or nil if there is nothing to follow.
 func (s *eventStream) legTo(m member.Member) *leg {
-	l := &leg{stream: s, member: m}
+	l := &leg{stream: s, member: m, room: &room{pool: s.node.shares.streams, party: partyOf(s.caller), revoke: s.revoke}}
 	at, has := s.vector.At(m.Node)
 	last, departed := s.departed[m.Node]
 	switch {
@@ -222,10 +235,25 @@ func (s *eventStream) send() error {
 		return nil
 	}
 	response.ProtoReflect().SetUnknown(s.batch.events)
+	sent := s.batch
 	s.batch = batch{}
-	err := s.server.Send(response)
+	err := s.pass(response)
+	sent.free()
 	s.sentAt = time.Now()
 	return err
+}
+
+// pass sends a response. It waits for the caller, but not when what the call holds is needed: gRPC ends a Send under
+// way when its call has returned.
+func (s *eventStream) pass(response *pb.StreamEventsResponse) error {
+	sent := make(chan error, 1)
+	go func() { sent <- s.server.Send(response) }()
+	select {
+	case err := <-sent:
+		return err
+	case <-s.revoked:
+		return errStreamGaveWay
+	}
 }
 
 // cursor returns the cursor that resumes after the events that were sent. Without a position of any node that is the

@@ -124,7 +124,8 @@ func (p *place) start() {
 		return p.infos
 	}
 	p.local = control.NewLocal(shelf{log: log, infos: infos}, control.Config{})
-	p.node = &Node{core: core{config: Config{Bus: wired{}, Self: logged{log: log}}, local: p.local, roster: view{p}}, log: hclog.NewNullLogger(),
+	p.node = &Node{core: core{config: Config{Bus: wired{}, Self: logged{log: log}}, local: p.local, roster: view{p}},
+		log:   hclog.NewNullLogger(),
 		asker: view{p}, shares: newShares()}
 	p.log = log
 	p.member = member.Member{Origin: origin, State: pb.NodeState_NODE_STATE_LIVE}
@@ -348,6 +349,9 @@ func (f *fakeStream) run(ctx context.Context, local *control.Local, q exchange.Q
 	defer close(f.done)
 	caller := event.Actor{Identity: "test", Role: "ADMIN", Via: "other"}
 	err := local.Follow(ctx, caller, pb.Role_ROLE_ADMIN, q.Body, func(b []byte) error {
+		if q.Room != nil && !q.Room(len(b)) {
+			return status.Error(codes.ResourceExhausted, "no room")
+		}
 		select {
 		case f.items <- slices.Clone(b):
 			return nil

@@ -2,7 +2,8 @@ package fleet
 
 import "math"
 
-// plus adds counts of nodes, and stops at the largest number: a node that claims too much must not make the sum smaller.
+// plus adds counts of nodes, and stops at the largest number: a node that claims too much must not make the sum
+// smaller.
 func plus(a, b uint64) uint64 {
 	if sum := a + b; sum >= a {
 		return sum

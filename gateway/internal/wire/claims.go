@@ -231,8 +231,8 @@ var details = [event.TypeCount]protowire.Number{
 	event.NodeViolation: detailOfMember,
 }
 
-// CheckEvent returns the type of an encoded Event of a response that Check has passed. The type must be among those that
-// the node was asked for, and the event must have the details of its type. The error is a *ClaimError.
+// CheckEvent returns the type of an encoded Event of a response that Check has passed. The type must be among those
+// that the node was asked for, and the event must have the details of its type. The error is a *ClaimError.
 func CheckEvent(b []byte, asked event.Types) (event.Type, error) {
 	var kind uint64
 	var detail protowire.Number

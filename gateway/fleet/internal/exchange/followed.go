@@ -35,7 +35,8 @@ type followed struct {
 	life   event.Origin
 	began  time.Time
 	wake   chan struct{} // capacity 1: an item came, or the end
-	goneAt time.Time     // when the roster reported that this life is over; only Next uses it
+	room   func(size int) bool
+	goneAt time.Time // when the roster reported that this life is over; only Next uses it
 
 	mu         sync.Mutex
 	items      [][]byte // not taken yet
@@ -52,7 +53,7 @@ type followed struct {
 func (x *Exchange) Follow(ctx context.Context, to member.Member, q Question) Stream {
 	now := time.Now()
 	f := &followed{x: x, id: newMessageID(), life: to.Origin, began: now, wake: make(chan struct{}, 1), creditedAt: now,
-		heardAt: now}
+		heardAt: now, room: q.Room}
 	if !to.Asked() {
 		f.end = &StreamEnd{NotAsked(&to)}
 		return f
@@ -217,6 +218,9 @@ func (f *followed) keep(i *fleetv1.Item) (fault Answer, ok bool) {
 		return broken(fmt.Sprintf("the node sent more than the %d items or %d bytes that it may without being told that "+
 			"they were taken",
 			windowItems, windowBytes)), false
+	case f.room != nil && !f.room(size):
+		return Answer{Status: pb.NodeStatus_NODE_STATUS_OVERLOADED,
+			Message: "there is no room here for what it sent: the caller's streams hold their share"}, false
 	}
 	f.items = append(f.items, i.GetBody())
 	f.bytes += size

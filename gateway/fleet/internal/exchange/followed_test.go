@@ -448,3 +448,28 @@ func TestItemsThatComeTwice(t *testing.T) {
 		}
 	})
 }
+
+// TestNoRoomForAnItem checks that a stream ends with OVERLOADED when there is no room for an item, that the node is
+// told, and that the items before it can be taken.
+func TestNoRoomForAnItem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchanges(t, "a", "b")
+		source := newSource(e.all["b"])
+		var sizes []int
+		room := func(size int) bool {
+			sizes = append(sizes, size)
+			return size < 3
+		}
+		s := e.all["a"].Follow(t.Context(), e.all["a"].Roster.Member("b"), exchange.Question{Method: flow, Room: room})
+		defer s.Close()
+		for _, item := range []string{"1", "22", "333"} {
+			source.items <- []byte(item)
+		}
+		synctest.Wait()
+		end, items := nextEnd(t, s)
+		if end.Status != pb.NodeStatus_NODE_STATUS_OVERLOADED || len(items) != 2 || len(sizes) != 3 {
+			t.Errorf("ended with %+v after %q; asked for %v", end, items, sizes)
+		}
+		<-source.ended
+	})
+}

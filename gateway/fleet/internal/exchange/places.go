@@ -20,8 +20,8 @@ const (
 	reserved    = 8         // one part in so many is the reserve
 )
 
-// mostOwn is the most identities of one asking node that have a share of their own at the same time. Further ones divide
-// as many shares between them, so that a node that invents callers takes no more than 2 × mostOwn shares.
+// mostOwn is the most identities of one asking node that have a share of their own at the same time. Further ones
+// divide as many shares between them, so that a node that invents callers takes no more than 2 × mostOwn shares.
 const mostOwn = 16
 
 // errGaveWay is the cause of a stream's or a read's end whose place was needed.

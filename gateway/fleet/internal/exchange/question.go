@@ -20,6 +20,9 @@ type Question struct {
 	Body   []byte        // its encoded request
 	Caller event.Actor   // the caller of the call; Via is not set
 	Wait   time.Duration // how long the nodes have to answer
+	// Room is for a stream: it takes room for an item of a size that came. If it returns false, the item is dropped and
+	// the stream ends with OVERLOADED. It must not block. Nil: there is always room.
+	Room func(size int) bool
 }
 
 // Asker asks other nodes. Its methods may be called from any goroutine.
