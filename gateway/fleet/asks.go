@@ -38,7 +38,7 @@ func partyOf(a event.Actor) share.Party {
 const roleAdmin = "ADMIN"
 
 // errAskGaveWay is the cause of the end of a read whose place was needed.
-var errAskGaveWay = errors.New("it gave way: its caller had more than its share when another one came; ask less at once")
+var errAskGaveWay = errors.New("it gave way: its caller had more than its share when another one came; ask less")
 
 // askAll asks other nodes within the caller's share. A call beyond it is not made.
 func (n *Node) askAll(ctx context.Context, others []member.Member, method string, body []byte,

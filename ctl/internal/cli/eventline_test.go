@@ -140,6 +140,7 @@ gap:
   reason: GAP_REASON_EVICTED
   requestedCursor: 19ab0d3f1c2.2
   dataEvents: "0"
+  message: ""
 `, "", "events", "-o", "yaml")
 }
 
