@@ -22,6 +22,7 @@ const (
 	networkCost = 5   // parsing an address, and a network that is not a constant
 	zoneCost    = 200 // reading the file of a time zone
 	convertCost = 5   // formatting a number or a time
+	readCost    = 0.3 // a byte of a text that is no timestamp; Go's error quotes it
 	nestedCost  = 100 // comparing two maps, or two lists in a list
 	stepCost    = 0.2 // a step of a pattern, for each character of the text
 )
@@ -105,6 +106,10 @@ func (e estimator) EstimateCallCost(
 		return cost.NewCallEstimate(cost.FixedCostEstimate(zoneCost), nil)
 	}
 	switch overload {
+	case overloads.StringToTimestamp:
+		length := cost.EstimateSize(e, args[0])
+		most := cost.SafeAdd(convertCost, cost.SafeMultiplyByFactor(length.Max, readCost))
+		return cost.NewCallEstimate(cost.RangedCostEstimate(1, most), nil)
 	case overloads.BoolToString, overloads.IntToString, overloads.UintToString, overloads.DoubleToString,
 		overloads.TimestampToString, overloads.DurationToString:
 		return cost.NewCallEstimate(cost.FixedCostEstimate(convertCost), new(cost.RangedSizeEstimate(1, 64)))

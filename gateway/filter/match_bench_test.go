@@ -52,31 +52,27 @@ func costliest(unit string) []*Filter {
 	return filters
 }
 
-// matchTime returns the processor time of a match.
+// matchTime returns the least time of several matches, because the machine does other work too.
 func matchTime(f *Filter, info *event.Connection) time.Duration {
 	best := time.Hour
-	for range 3 {
-		start := processor()
-		for range 10 {
-			f.MatchAt(info, noon)
-		}
-		best = min(best, (processor()-start)/10)
+	for range 15 {
+		start := time.Now()
+		f.MatchAt(info, noon)
+		best = min(best, time.Since(start))
 	}
 	return best
 }
 
 // BenchmarkHostileMatch reports the longest match among random conditions that are repeated as often as the estimate
-// allows. MaxCost rests on it.
+// allows. MaxCost rests on it. It takes some minutes: run it with -benchtime 1x.
 func BenchmarkHostileMatch(b *testing.B) {
-	infos := []*event.Connection{widest(), largest(), unix()}
+	info := widest()
 	var longest time.Duration
 	measure := func(unit string) {
 		for _, f := range costliest(unit) {
-			for _, info := range infos {
-				if took := matchTime(f, info); took > longest {
-					longest = took
-					b.Logf("%v: %.60s… %q", took, f, unit)
-				}
+			if took := matchTime(f, info); took > longest {
+				longest = took
+				b.Logf("%v: %.60s… %q", took, f, unit)
 			}
 		}
 	}
@@ -92,8 +88,8 @@ func BenchmarkHostileMatch(b *testing.B) {
 
 // singles returns conditions that call each overload once, with the largest variable of each type.
 func singles() []string {
-	widest := map[string]string{"string": "peer_identity", "int": "bytes_sent", "uint": "uint(bytes_sent)", "bool": "read_paused",
-		"double": "1.5", "bytes": "bytes(peer_identity)", "google.protobuf.Duration": "age",
+	widest := map[string]string{"string": "peer_identity", "int": "bytes_sent", "uint": "uint(bytes_sent)",
+		"bool": "read_paused", "double": "1.5", "bytes": "bytes(peer_identity)", "google.protobuf.Duration": "age",
 		"google.protobuf.Timestamp": "connected_at", "list": `peer_identity.split("")`, "map": "labels"}
 	var units []string
 	for _, o := range allOverloads() {

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -14,12 +15,23 @@ import (
 // ipIn is the name of the function that reports whether an IP address is in a network.
 const ipIn = "ip_in"
 
+// maxNetwork is the greatest length of a network that is not a constant, in bytes. To quote a longer text in an error
+// took ten times as long as the estimate of a call allows.
+const maxNetwork = 128
+
+// errNoNetwork is the failure of a match, and no caller sees it.
+var errNoNetwork = errors.New("the text is neither an IP address nor a CIDR prefix")
+
 // ipInFunction declares ip_in and its binding for a network that is not a constant.
 func ipInFunction() cel.EnvOption {
 	binding := cel.BinaryBinding(func(ip, network ref.Val) ref.Val {
-		prefix, err := parseNetwork(string(network.(types.String)))
+		text := string(network.(types.String))
+		if len(text) > maxNetwork {
+			return types.WrapErr(errNoNetwork)
+		}
+		prefix, err := parseNetwork(text)
 		if err != nil {
-			return types.WrapErr(err)
+			return types.WrapErr(errNoNetwork)
 		}
 		return within(ip, prefix)
 	})

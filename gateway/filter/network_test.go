@@ -51,3 +51,14 @@ func matchOnce(t *rapid.T, expr string, info *event.Connection) bool {
 	}
 	return f.Match(info)
 }
+
+// TestFailedNetworkIsCheap holds that a match does not quote a text that is no network.
+func TestFailedNetworkIsCheap(t *testing.T) {
+	info := largest()
+	for _, expr := range []string{`ip_in(remote_ip, close_text)`, `ip_in(close_text, closed_by)`} {
+		f := compiled(t, expr)
+		if allocs := testing.AllocsPerRun(100, func() { f.Match(info) }); allocs > 6 {
+			t.Errorf("%s allocates %v times", expr, allocs)
+		}
+	}
+}
