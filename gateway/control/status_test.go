@@ -67,7 +67,7 @@ func TestStatus(t *testing.T) {
 
 func TestRetryInfo(t *testing.T) {
 	g := gatewaytest.Start(t)
-	for i := range 4096 {
+	for i := range 16384 {
 		_, err := g.Server.Broadcast(patiently(t), server.BroadcastRequest{Data: data(1), RequestID: fmt.Sprint(i)})
 		check(t, err)
 	}

@@ -95,6 +95,7 @@ func listeners(t testing.TB, pid int) (n int) {
 	for _, d := range descriptors {
 		if link, err := os.Readlink(d); err == nil && listening[link] {
 			n++
+			delete(listening, link) // another descriptor may be of the same socket
 		}
 	}
 	return n

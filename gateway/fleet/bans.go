@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
@@ -81,7 +82,32 @@ func mergedBan(parts []part[*pb.AddBanResponse], self string) *pb.AddBanResponse
 		sum.Closed = plus(sum.Closed, p.GetClosed())
 	}
 	sum.Durable = sum.Durable && sum.Ban != nil
+	sum.Ban = notKept(sum.Ban, parts, (*pb.AddBanResponse).GetBan)
 	return sum
+}
+
+// notKept returns a ban that says which node does not keep it, and why: the first one that does not.
+func notKept[R proto.Message](ban *pb.Ban, parts []part[R], banOf func(R) *pb.Ban) *pb.Ban {
+	why := firstReason(parts, func(r R) string { return banOf(r).GetNotKeptReason() })
+	if ban == nil || why == "" {
+		return ban
+	}
+	ban = proto.CloneOf(ban)
+	ban.NotKeptReason = &why
+	return ban
+}
+
+// firstReason returns the first reason that a node gave for not keeping a change, behind the node's name; or "".
+func firstReason[R proto.Message](parts []part[R], reasonOf func(R) string) string {
+	for i := range parts {
+		if !parts[i].OK() {
+			continue
+		}
+		if why := reasonOf(parts[i].response); why != "" {
+			return parts[i].Node + ": " + why
+		}
+	}
+	return ""
 }
 
 // ListBans returns one page: bans of the node that the walk is at, and of the next node if there is room.
@@ -138,6 +164,7 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 			p.Answer = exchange.Answer{Node: p.Node, Status: pb.NodeStatus_NODE_STATUS_OK, Elapsed: p.Elapsed}
 		}
 	}
+	response.Ban = notKept(response.Ban, parts, (*pb.RemoveBanResponse).GetBan)
 	response.Fleet, err = settle(to, parts)
 	if response.Ban == nil && response.GetFleet().GetComplete() {
 		return nil, absent

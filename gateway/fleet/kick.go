@@ -61,7 +61,7 @@ func (n *Node) kickIDs(ctx context.Context, to *reach, r *pb.KickRequest, wait t
 	response := &pb.KickResponse{Outcomes: t.known, Matched: uint64(len(ids)), Closed: t.count(pb.Outcome_OUTCOME_CLOSED),
 		NotFound: t.missing(),
 		Kicked:   t.count(pb.Outcome_OUTCOME_KICKED, pb.Outcome_OUTCOME_KICKED_UNFLUSHED, pb.Outcome_OUTCOME_WOULD_KICK),
-		Banned:   mergedKick(parts).GetBanned()}
+		Banned:   mergedKick(parts).GetBanned(), NotKeptReason: mergedKick(parts).NotKeptReason}
 	var err error
 	if response.Fleet, err = settle(to.owners(), parts); err != nil {
 		return nil, err
@@ -100,6 +100,9 @@ func mergedKick(parts []part[*pb.KickResponse]) *pb.KickResponse {
 		sum.Banned = append(sum.Banned, p.GetBanned()...)
 	}
 	sum.Banned = firstBanned(sum.Banned)
+	if why := firstReason(parts, (*pb.KickResponse).GetNotKeptReason); why != "" {
+		sum.NotKeptReason = &why
+	}
 	return sum
 }
 
