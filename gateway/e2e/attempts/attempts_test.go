@@ -1,14 +1,27 @@
 package attempts
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/gateway/e2e/attempts/internal/attack"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/program"
 	"github.com/sockgate/sockgate/gateway/e2e/internal/table"
 )
 
-func TestMain(m *testing.M) { program.Main(m) }
+// TestMain is also the process of the attackers, which are this program again.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == attack.Command {
+		if err := attack.Main(os.Args[2], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	program.Main(m)
+}
 
 // attempt is a forbidden act, and a function that tries it.
 type attempt struct {
