@@ -56,19 +56,19 @@ func All() []Attack {
 		{Name: "data-streams", Fills: true, About: "1,000 streams of data that nobody reads", Role: Operator,
 			Counts: oneAndTwo, run: dataStreams},
 
-		{Name: "hog-connections", About: "all connections of the control plane", Counts: []int{1, 4},
+		{Name: "hog-connections", Fills: true, About: "all connections of the control plane", Counts: []int{1, 4},
 			run: hogConnections},
-		{Name: "hog-calls", About: "all connections of the control plane, with a call under way on each",
+		{Name: "hog-calls", Fills: true, About: "all connections of the control plane, with a call under way on each",
 			Counts: []int{1, 4}, run: hogCalls},
-		{Name: "hog-streams", About: "all event streams", Counts: []int{1, 10}, run: hogStreams},
+		{Name: "hog-streams", Fills: true, About: "all event streams", Counts: []int{1, 10}, run: hogStreams},
 		{Name: "hog-request-ids", About: "all request IDs of Broadcast", Role: Operator, Counts: []int{1},
 			run: hogRequestIDs},
 
 		{Name: "log-streams", About: "event streams that are refused", Counts: oneAndFive, run: logStreams},
 		{Name: "log-large", About: "requests that are too large, by their length", Counts: oneAndFive, run: logLarge},
 
-		{Name: "tls-stalled", About: "1,100 TLS handshakes from one address that go no further", Counts: []int{1},
-			run: tlsStalled},
+		{Name: "tls-stalled", Fills: true, About: "1,100 TLS handshakes from one address that go no further",
+			Counts: []int{1}, run: tlsStalled},
 
 		{Name: "flood-gateway", About: "GetGateway", Counts: oneAndFive, run: flood("GetGateway")},
 		{Name: "flood-health", About: "health checks", Counts: oneAndFive, run: floodHealth},

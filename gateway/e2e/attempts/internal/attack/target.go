@@ -31,7 +31,7 @@ type Attack struct {
 	Counts []int // how many callers it is measured with
 	Labels bool  // it wants rows that are as long as they can be
 	Bans   bool  // it wants a thousand bans
-	Fills  bool  // it fills the gateway's memory, which takes longer than to keep it busy
+	Fills  bool  // it fills the gateway's memory or its places, which takes longer than to keep it busy
 	run    func(ctx context.Context, t *Target, token string)
 }
 
