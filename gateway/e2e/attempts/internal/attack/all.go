@@ -61,7 +61,7 @@ func All() []Attack {
 		{Name: "hog-calls", Fills: true, About: "all connections of the control plane, with a call under way on each",
 			Counts: []int{1, 4}, run: hogCalls},
 		{Name: "hog-streams", Fills: true, About: "all event streams", Counts: []int{1, 10}, run: hogStreams},
-		{Name: "hog-request-ids", About: "all request IDs of Broadcast", Role: Operator, Counts: []int{1},
+		{Name: "hog-request-ids", Fills: true, About: "all request IDs of Broadcast", Role: Operator, Counts: []int{1},
 			run: hogRequestIDs},
 
 		{Name: "log-streams", About: "event streams that are refused", Counts: oneAndFive, run: logStreams},

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -10,16 +11,26 @@ import (
 // stalledAddress is where the stalled handshakes come from. Honest clients have another address of this machine.
 const stalledAddress = "127.0.0.9"
 
-// half is the beginning of a ClientHello record of 512 bytes.
-const half = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+// hello is the first flight of a client of TLS.
+var hello = sync.OnceValue(func() []byte {
+	client, server := net.Pipe()
+	defer client.Close()
+	go func() { _ = tls.Client(client, &tls.Config{ServerName: "localhost"}).Handshake() }() // it ends with the pipe
+	b := make([]byte, 16<<10)
+	n, _ := server.Read(b) // a record is one write
+	return b[:n]
+})
 
-// tlsStalled begins handshakes, and begins another one for each that the gateway ends.
+// tlsStalled begins handshakes, and begins another one for each that the gateway ends. A third send nothing, a third
+// half of their first flight, and a third all of it and nothing more.
 func tlsStalled(ctx context.Context, t *Target, _ string) {
+	whole := hello()
+	says := [][]byte{nil, whole[:len(whole)/2], whole}
 	var all sync.WaitGroup
-	for range t.Conns {
+	for i := range t.Conns {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				t.stall(ctx)
+				t.stall(ctx, says[i%len(says)])
 			}
 		})
 	}
@@ -27,7 +38,7 @@ func tlsStalled(ctx context.Context, t *Target, _ string) {
 }
 
 // stall begins one handshake, and waits for the connection's end.
-func (t *Target) stall(ctx context.Context) {
+func (t *Target) stall(ctx context.Context, says []byte) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(stalledAddress)}}
 	conn, err := dialer.DialContext(ctx, "tcp", t.TLS)
 	if err != nil {
@@ -38,8 +49,8 @@ func (t *Target) stall(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
 	t.tally.Add("connections", 1)
-	if _, err := io.WriteString(conn, half); err == nil {
-		_, _ = conn.Read(make([]byte, 1))
+	if _, err := conn.Write(says); err == nil {
+		_, _ = io.Copy(io.Discard, conn)
 	}
 	if ctx.Err() == nil {
 		t.tally.Add("connections cut", 1)

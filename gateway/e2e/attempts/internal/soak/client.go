@@ -82,7 +82,7 @@ func (s *soak) identify(ctx context.Context, conn net.Conn) string {
 		if len(page.GetConnections()) > 0 {
 			return page.GetConnections()[0].GetId()
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.failed("ListConnections", err)
 		}
 		sleep(ctx, 10*time.Millisecond)
