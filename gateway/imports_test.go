@@ -109,7 +109,7 @@ var allowed = map[string][]string{
 	"gateway/e2e/attempts/cmd": {"gateway/e2e/attempts/internal/attack", "gateway/e2e/attempts/internal/siege",
 		"gateway/e2e/attempts/internal/soak"},
 	"gateway/e2e/attempts/internal/attack": {"gateway/e2e/attempts/internal/frames", "gen/sockgate/v1",
-		"github.com/google/uuid", "golang.org/x/net", "golang.org/x/sys", "google.golang.org/grpc",
+		"github.com/google/uuid", "golang.org/x/net", "google.golang.org/grpc",
 		"google.golang.org/protobuf"},
 	"gateway/e2e/attempts/internal/frames": {"golang.org/x/net", "google.golang.org/grpc", "google.golang.org/protobuf"},
 	"gateway/e2e/attempts/internal/siege": {"gateway/e2e/attempts/internal/attack", "gateway/e2e/internal/token",

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-
-	"golang.org/x/sys/unix"
 )
 
 // Command is the first argument that makes a program the attackers' process. The second is a Target as JSON. The
@@ -24,11 +22,6 @@ func Main(target string, stdin io.Reader, stdout io.Writer) error {
 	a, err := Find(t.Attack)
 	if err != nil {
 		return err
-	}
-	if !a.Fills {
-		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 19); err != nil {
-			return err
-		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

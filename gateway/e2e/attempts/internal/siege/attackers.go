@@ -24,7 +24,8 @@ type attackers struct {
 	said    bytes.Buffer // standard error; to be read when the process has ended
 }
 
-// startAttackers starts them. They end with stop, with ctx, and with this process.
+// startAttackers starts them. They end with stop, with ctx, and with this process. Attackers that keep the gateway busy
+// yield to everything else that wants the processor, because the clients that are measured run beside them.
 func startAttackers(ctx context.Context, t attack.Target) (*attackers, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -34,7 +35,11 @@ func startAttackers(ctx context.Context, t attack.Target) (*attackers, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &attackers{command: exec.CommandContext(ctx, self, attack.Command, string(target))}
+	yield := "19"
+	if kind, err := attack.Find(t.Attack); err == nil && kind.Fills {
+		yield = "0"
+	}
+	a := &attackers{command: exec.CommandContext(ctx, "nice", "-n", yield, self, attack.Command, string(target))}
 	// It stays in this session, because the scheduler heeds nice values only within a session.
 	a.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	a.command.Stderr = &a.said
