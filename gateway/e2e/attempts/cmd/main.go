@@ -53,7 +53,7 @@ func run(args []string) error {
 type options struct {
 	settings siege.Settings
 	only     []string
-	callers  int
+	most     bool
 	soak     time.Duration
 	stopAt   int64
 }
@@ -64,7 +64,7 @@ func parse(args []string) (*options, error) {
 	s := &o.settings
 	f.StringVar(&s.Binary, "gateway-binary", "", "`path` of the gateway, which is built before")
 	only := f.String("only", "", "`names` of attacks, or the beginnings of names, between commas (default all)")
-	f.IntVar(&o.callers, "callers", 0, "how many callers attack (default each number of the attack)")
+	f.BoolVar(&o.most, "most", false, "only the most callers of each attack")
 	f.Float64Var(&s.Seconds, "seconds", s.Seconds, "of one measurement")
 	f.IntVar(&s.Rounds, "rounds", s.Rounds, "how often each attack is measured, undisturbed and attacked")
 	f.IntVar(&s.Clients, "clients", s.Clients, "echo clients")
@@ -95,8 +95,8 @@ func (o *options) measure(ctx context.Context, out io.Writer) error {
 			continue
 		}
 		counts := a.Counts
-		if o.callers > 0 {
-			counts = []int{o.callers}
+		if o.most {
+			counts = []int{slices.Max(counts)}
 		}
 		for _, callers := range counts {
 			row, err := o.row(ctx, &a, callers)

@@ -21,19 +21,23 @@ var hello = sync.OnceValue(func() []byte {
 	return b[:n]
 })
 
-// tlsStalled begins handshakes, and begins another one for each that the gateway ends. A third send nothing, a third
-// half of their first flight, and a third all of it and nothing more.
+// tlsStalled begins handshakes, and begins another one for each that the gateway ends: it sends the first flight and
+// nothing more. Half as many more send nothing, or half of it.
 func tlsStalled(ctx context.Context, t *Target, _ string) {
 	whole := hello()
-	says := [][]byte{nil, whole[:len(whole)/2], whole}
 	var all sync.WaitGroup
-	for i := range t.Conns {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				t.stall(ctx, says[i%len(says)])
-			}
-		})
+	stall := func(n int, says []byte) {
+		for range n {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					t.stall(ctx, says)
+				}
+			})
+		}
 	}
+	stall(t.Conns, whole)
+	stall(t.Conns/4, whole[:len(whole)/2])
+	stall(t.Conns/4, nil)
 	all.Wait()
 }
 

@@ -17,7 +17,7 @@ func logStreams(ctx context.Context, t *Target, token string) {
 
 // logLarge announces requests that are too large, and sends none of their bytes.
 func logLarge(ctx context.Context, t *Target, token string) {
-	call := frames.Call{Path: service + "Broadcast", Token: token}
+	call := frames.Call{Path: service + "CountConnections", Token: token}
 	announced := frames.Announce(5 << 20)
 	t.conns(ctx, 2, func(ctx context.Context, c *frames.Conn) error {
 		for ctx.Err() == nil {

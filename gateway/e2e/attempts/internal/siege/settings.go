@@ -39,7 +39,8 @@ func Full(binary, dir string) Settings {
 // Small returns the settings of a test, which shows what must hold and measures nothing.
 func Small(binary, dir string) Settings {
 	return Settings{Binary: binary, Dir: dir, Clients: 100, Rate: 200, Every: 200 * time.Millisecond, Seconds: 1,
-		Rounds: 1, Streams: 250, Conns: 300, Descriptors: 2048, StopAt: 1 << 30}
+		Rounds: 1, Streams: 250, Conns: 300, Descriptors: 2048, StopAt: 1 << 30,
+		Flags: []string{"--max-handshakes", "256"}}
 }
 
 // prepare gives the gateway what an attack needs: rows that are as long as they can be, or bans.
