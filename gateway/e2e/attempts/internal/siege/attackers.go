@@ -24,9 +24,8 @@ type attackers struct {
 	said    bytes.Buffer // standard error; to be read when the process has ended
 }
 
-// startAttackers starts them. They end with stop, with ctx, and with this process. Attackers that keep the gateway busy
-// yield to everything else that wants the processor, because the clients that are measured run beside them.
-func startAttackers(ctx context.Context, t attack.Target) (*attackers, error) {
+// startAttackers starts them with a nice value. They end with stop, with ctx, and with this process.
+func startAttackers(ctx context.Context, t attack.Target, nice string) (*attackers, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -35,11 +34,7 @@ func startAttackers(ctx context.Context, t attack.Target) (*attackers, error) {
 	if err != nil {
 		return nil, err
 	}
-	yield := "19"
-	if kind, err := attack.Find(t.Attack); err == nil && kind.Fills {
-		yield = "0"
-	}
-	a := &attackers{command: exec.CommandContext(ctx, "nice", "-n", yield, self, attack.Command, string(target))}
+	a := &attackers{command: exec.CommandContext(ctx, "nice", "-n", nice, self, attack.Command, string(target))}
 	// It stays in this session, because the scheduler heeds nice values only within a session.
 	a.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	a.command.Stderr = &a.said
@@ -52,6 +47,19 @@ func startAttackers(ctx context.Context, t attack.Target) (*attackers, error) {
 	}
 	a.answers = json.NewDecoder(answers)
 	return a, a.command.Start()
+}
+
+// begun waits until the attackers have done anything, for at most as long as an act may take.
+func (a *attackers) begun(ctx context.Context) error {
+	for end := time.Now().Add(patience); sleepUntil(ctx, time.Now().Add(20*time.Millisecond)); {
+		if r, err := a.report(); err != nil || len(r.Counts) > 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("the attackers do nothing")
+		}
+	}
+	return ctx.Err()
 }
 
 // report asks for the counts so far.
@@ -96,9 +104,18 @@ func (s *Settings) target(g *Gateway, a *attack.Attack, callers int) attack.Targ
 	return t
 }
 
+// nice returns the nice value of attackers. Where times are measured, those that keep the gateway busy yield to
+// everything else that wants the processor, because the clients that are measured run beside them.
+func (s *Settings) nice(a *attack.Attack) string {
+	if a.Fills || !s.Yield {
+		return "0"
+	}
+	return "19"
+}
+
 // Attack attacks a gateway until the context ends, and returns the attackers' counts.
 func (s *Settings) Attack(ctx context.Context, g *Gateway, a *attack.Attack, callers int) (attack.Report, error) {
-	attackers, err := startAttackers(context.WithoutCancel(ctx), s.target(g, a, callers))
+	attackers, err := startAttackers(context.WithoutCancel(ctx), s.target(g, a, callers), s.nice(a))
 	if err != nil {
 		return attack.Report{}, err
 	}

@@ -171,7 +171,8 @@ func ShutdownBooks(ctx context.Context, binary, dir string, clients int) (b Book
 	if err != nil {
 		return b, err
 	}
-	defer func() { err = errors.Join(err, g.Stop()) }()
+	end := g.Stop
+	defer func() { err = errors.Join(err, end()) }()
 	c, err := newCrowd(ctx, g, clients)
 	if err != nil {
 		return b, err
@@ -182,6 +183,7 @@ func ShutdownBooks(ctx context.Context, binary, dir string, clients int) (b Book
 		err = c.send(ctx, 1, 1<<20)
 	}
 	if err == nil {
+		end = g.Wait // a second signal would end it at once
 		err = g.Terminate()
 	}
 	if err != nil {

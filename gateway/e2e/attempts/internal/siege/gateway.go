@@ -116,10 +116,14 @@ func (g *Gateway) Alive() bool {
 // Terminate asks the gateway to drain and end.
 func (g *Gateway) Terminate() error { return g.command.Process.Signal(syscall.SIGTERM) }
 
-// Stop ends the gateway as an operator does, and waits. The error says that it did not end well within 20 s, or had
-// ended before.
+// Stop ends the gateway as an operator does, and waits as Wait does.
 func (g *Gateway) Stop() error {
 	_ = g.Terminate() // it fails if the gateway has ended
+	return g.Wait()
+}
+
+// Wait waits until the gateway has ended. The error says that it did not end well, or not within 20 s.
+func (g *Gateway) Wait() error {
 	select {
 	case <-g.ended:
 	case <-time.After(20 * time.Second):

@@ -27,18 +27,19 @@ type Settings struct {
 	Descriptors int           // of the gateway; they limit the connections of its control plane
 	StopAt      int64         // resident bytes of the gateway at which an attack is ended, for the machine's sake
 	Flags       []string      // more of the gateway's
+	Yield       bool          // attackers that keep the gateway busy do it at the least priority
 	Await       bool          // a measurement goes on until each probe has made one act, for at most 10 s more
 }
 
 // Full returns the settings of a measurement.
 func Full(binary, dir string) Settings {
 	return Settings{Binary: binary, Dir: dir, Clients: 1000, Rate: 2000, Every: 200 * time.Millisecond, Seconds: 3,
-		Rounds: 3, Streams: 1000, Conns: 1100, Descriptors: 8192, StopAt: 3 << 30}
+		Rounds: 3, Streams: 1000, Conns: 1100, Descriptors: 8192, StopAt: 3 << 30, Yield: true}
 }
 
 // Small returns the settings of a test, which shows what must hold and measures nothing.
 func Small(binary, dir string) Settings {
-	return Settings{Binary: binary, Dir: dir, Clients: 100, Rate: 200, Every: 200 * time.Millisecond, Seconds: 1,
+	return Settings{Binary: binary, Dir: dir, Clients: 100, Rate: 200, Every: 200 * time.Millisecond, Seconds: 0.5,
 		Rounds: 1, Streams: 250, Conns: 300, Descriptors: 2048, StopAt: 1 << 30,
 		Flags: []string{"--max-handshakes", "256"}}
 }

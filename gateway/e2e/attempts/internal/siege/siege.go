@@ -85,11 +85,14 @@ func (g *siege) rounds(ctx context.Context, r *Result) error {
 			return err
 		}
 		r.Calm = append(r.Calm, calm)
-		attackers, err := startAttackers(ctx, g.target(g.gateway, g.attack, g.callers))
+		attackers, err := startAttackers(ctx, g.target(g.gateway, g.attack, g.callers), g.nice(g.attack))
 		if err != nil {
 			return err
 		}
-		attacked, err := g.phase(ctx, attackers)
+		var attacked Phase
+		if err = attackers.begun(ctx); err == nil {
+			attacked, err = g.phase(ctx, attackers)
+		}
 		if err := errors.Join(err, attackers.stop()); err != nil {
 			return err
 		}
