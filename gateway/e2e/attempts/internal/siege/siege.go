@@ -105,6 +105,7 @@ func (g *siege) rounds(ctx context.Context, r *Result) error {
 }
 
 // warm is the time between the beginning of an attack or of its absence and the measurement, as a share of its length.
+// An attack has a second at least, to fill what it fills.
 const warm = 0.4
 
 // phase measures once. The memory counts from the beginning of the attack.
@@ -119,7 +120,11 @@ func (g *siege) phase(ctx context.Context, attackers *attackers) (p Phase, err e
 	if attackers != nil && g.attack.Fills {
 		length *= 3
 	}
-	sleepUntil(bounded, time.Now().Add(time.Duration(warm*float64(length))))
+	warming := time.Duration(warm * float64(length))
+	if attackers != nil {
+		warming = max(warming, time.Second)
+	}
+	sleepUntil(bounded, time.Now().Add(warming))
 	begin := g.reading(attackers)
 	g.take(&p)
 	sleepUntil(bounded, begin.at.Add(length))
