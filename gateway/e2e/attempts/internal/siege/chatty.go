@@ -164,8 +164,8 @@ func KickBooks(ctx context.Context, binary, dir string, clients int) (b Books, e
 	return c.books, err
 }
 
-// ShutdownBooks sends 1 MiB to clients that send and never read, ends the gateway with SIGTERM, and returns the books.
-// The unsent bytes are those of the CLOSED events.
+// ShutdownBooks sends 256 KiB to clients that send and never read, ends the gateway with SIGTERM, and returns the
+// books. The unsent bytes are those of the CLOSED events.
 func ShutdownBooks(ctx context.Context, binary, dir string, clients int) (b Books, err error) {
 	g, err := startSink(ctx, binary, dir)
 	if err != nil {
@@ -180,7 +180,7 @@ func ShutdownBooks(ctx context.Context, binary, dir string, clients int) (b Book
 	stream, err := c.client.StreamEvents(ctx, &pb.StreamEventsRequest{After: "0",
 		Types: []pb.EventType{pb.EventType_EVENT_TYPE_CLOSED}})
 	if err == nil {
-		err = c.send(ctx, 1, 1<<20)
+		err = c.send(ctx, 1, 256<<10)
 	}
 	if err == nil {
 		end = g.Wait // a second signal would end it at once
