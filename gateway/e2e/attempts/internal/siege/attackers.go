@@ -49,9 +49,9 @@ func startAttackers(ctx context.Context, t attack.Target, nice string) (*attacke
 	return a, a.command.Start()
 }
 
-// begun waits until the attackers have done anything, for at most as long as an act may take.
+// begun waits until the attackers have done anything, for at most 30 s.
 func (a *attackers) begun(ctx context.Context) error {
-	for end := time.Now().Add(patience); sleepUntil(ctx, time.Now().Add(20*time.Millisecond)); {
+	for end := time.Now().Add(3 * patience); sleepUntil(ctx, time.Now().Add(20*time.Millisecond)); {
 		if r, err := a.report(); err != nil || len(r.Counts) > 0 {
 			return err
 		}
