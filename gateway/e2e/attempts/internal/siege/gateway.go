@@ -127,9 +127,10 @@ func (g *Gateway) Wait() error {
 	select {
 	case <-g.ended:
 	case <-time.After(20 * time.Second):
-		_ = g.command.Process.Kill()
+		last := g.Log.Last()
+		_ = g.command.Process.Signal(syscall.SIGQUIT) // it says where its goroutines are
 		<-g.ended
-		return fmt.Errorf("the gateway did not end within 20 s of SIGTERM: %s", g.Log.Last())
+		return fmt.Errorf("the gateway did not end within 20 s of SIGTERM: %s\n%s", last, g.Log.Tail())
 	}
 	if g.err != nil {
 		return fmt.Errorf("the gateway ended with %w: %s", g.err, g.Log.Last())

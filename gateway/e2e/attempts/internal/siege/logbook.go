@@ -32,7 +32,7 @@ func (l *Logbook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bytes += int64(len(p))
-	const most = 8 << 10
+	const most = 64 << 10
 	l.tail = append(l.tail, p...)
 	if len(l.tail) > 2*most {
 		l.tail = append(l.tail[:0], l.tail[len(l.tail)-most:]...)
@@ -83,9 +83,12 @@ func (l *Logbook) Tail() string {
 	return string(l.tail)
 }
 
-// Last returns the last line of the log, or the end of a long one.
+// Last returns the last lines of the log, cut where they are long.
 func (l *Logbook) Last() string {
 	lines := strings.Split(strings.TrimSpace(l.Tail()), "\n")
-	last := lines[len(lines)-1]
-	return last[max(0, len(last)-300):]
+	lines = lines[max(0, len(lines)-3):]
+	for i, line := range lines {
+		lines[i] = line[:min(len(line), 200)]
+	}
+	return strings.Join(lines, " / ")
 }
