@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"gateway/internal/custody":          {"golang.org/x/sys"},
 	"gateway/internal/digest":           {"github.com/hashicorp/go-hclog"},
 	"gateway/internal/share":            {},
-	"gateway/internal/turn":             {"gateway/internal/share"},
+	"gateway/internal/turn":             {"gateway/internal/share", "golang.org/x/sys"},
 	"gateway/server/internal/fair":      {},
 	"gateway/server/internal/transport": {"gateway/server/internal/fair", "golang.org/x/sys"},
 	"gateway/server/internal/admission": {"gateway/internal/ipnet", "gateway/event", "golang.org/x/time"},

@@ -22,6 +22,7 @@ type Listener struct {
 	limit   int
 	refused func() // called for each connection that is closed because of the limit
 	turns   *turn.Turns
+	changed chan struct{} // capacity 1: a connection has left or has proven an identity
 
 	mu     sync.Mutex
 	conns  map[*boundedConn]struct{}
@@ -35,6 +36,7 @@ type Listener struct {
 type boundedConn struct {
 	net.Conn
 	listener *Listener
+	since    time.Time   // when it was accepted
 	spoke    atomic.Bool // the client has sent a byte
 	trusted  atomic.Bool // it has an identity's place
 	debts    debts
@@ -59,6 +61,7 @@ func (c *boundedConn) trust(caller *Caller) {
 	defer l.mu.Unlock()
 	if c.tenant != nil {
 		l.places.settle(c, tenantKey{name: usageKey(caller)}, isAdmin(caller))
+		l.change()
 	}
 	c.work.Become(partyOf(caller))
 }
@@ -82,14 +85,11 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// readAtOnce is the most bytes that are read in one turn. They may be a hundred frames.
-const readAtOnce = 4 << 10
-
 // Read reads in a turn of the client, which lasts until the next Read: TLS and gRPC handle what was read in the same
 // goroutine. It notes that the client has spoken.
 func (c *boundedConn) Read(p []byte) (int, error) {
 	c.work.End()
-	n, err := c.Conn.Read(p[:min(len(p), readAtOnce)])
+	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.spoke.Store(true)
 		c.work.Begin()
@@ -102,7 +102,8 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 // Accept, for each connection that it closes because it is full. refused must not block. What clients send is handled in
 // turns.
 func NewListener(l net.Listener, limit int, turns *turn.Turns, refused func()) *Listener {
-	return &Listener{Listener: l, limit: limit, refused: refused, turns: turns, conns: make(map[*boundedConn]struct{}),
+	return &Listener{Listener: l, limit: limit, refused: refused, turns: turns, changed: make(chan struct{}, 1),
+		conns:  make(map[*boundedConn]struct{}),
 		places: places{floor: max(1, limit/8), tenants: make(map[tenantKey]*tenant)}}
 }
 
@@ -113,6 +114,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.settleDown()
 		c, evicted := l.add(conn)
 		if evicted != nil {
 			_ = evicted.Close() // its client was promised nothing
@@ -121,6 +123,53 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if c != nil {
 			return c, nil
 		}
+	}
+}
+
+// tenure is how long a connection may take to prove its identity before it gives way to a new one, while new ones come
+// faster than they can.
+const tenure = 250 * time.Millisecond
+
+// settleDown waits while too many connections have not proven an identity yet and each still has time for it. New ones
+// wait in the kernel meanwhile, in their order: a flood would otherwise push each out before it can speak.
+func (l *Listener) settleDown() {
+	for {
+		l.mu.Lock()
+		wait := l.crowded(time.Now())
+		l.mu.Unlock()
+		if wait <= 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-l.changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// crowded returns how long the next connection has to wait: until one of those that still have time has proven its
+// identity, or has had its time. The caller holds mu.
+func (l *Listener) crowded(now time.Time) time.Duration {
+	if l.full || l.places.strangers <= l.places.floor {
+		return 0
+	}
+	young, oldest := l.places.young(now.Add(-tenure))
+	if young <= l.places.floor && len(l.conns) < l.limit {
+		return 0
+	}
+	if len(l.conns) >= l.limit {
+		oldest = l.places.largest(true).oldest().since
+	}
+	return tenure - now.Sub(oldest)
+}
+
+// change wakes settleDown.
+func (l *Listener) change() {
+	select {
+	case l.changed <- struct{}{}:
+	default:
 	}
 }
 
@@ -142,8 +191,8 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 		evicted = over
 	}
 	network := networkOf(conn.RemoteAddr())
-	c := &boundedConn{Conn: conn, listener: l, work: l.turns.Work(context.Background(),
-		share.Party{Key: "network " + network})}
+	newcomer := share.Party{Key: "network " + network, Reserve: true} // it may be an administrator
+	c := &boundedConn{Conn: conn, listener: l, since: time.Now(), work: l.turns.Work(context.Background(), newcomer)}
 	l.conns[c] = struct{}{}
 	l.peak = max(l.peak, len(l.conns))
 	l.places.settle(c, tenantKey{name: network, stranger: true}, false)
@@ -186,6 +235,7 @@ func networkOf(a net.Addr) string {
 func (l *Listener) remove(c *boundedConn) {
 	delete(l.conns, c)
 	l.places.leave(c)
+	l.change()
 }
 
 // Close closes the connection, makes room for another, and releases what its client has not read.
@@ -204,6 +254,7 @@ func (l *Listener) CloseSilent() {
 	l.mu.Lock()
 	l.full = true
 	l.mu.Unlock()
+	l.change()
 	l.closeThose(func(c *boundedConn) bool { return !c.spoke.Load() })
 }
 

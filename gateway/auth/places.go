@@ -1,6 +1,9 @@
 package auth
 
-import "container/list"
+import (
+	"container/list"
+	"time"
+)
 
 // places says which connections of a full listener give way, so that no client keeps another out. A Listener's mu
 // guards it.
@@ -117,4 +120,25 @@ func (p *places) largest(strangers bool) (most *tenant) {
 		}
 	}
 	return most
+}
+
+// young counts the connections without a proof that came after a moment, and returns when the oldest of them came.
+func (p *places) young(after time.Time) (n int, oldest time.Time) {
+	for key, t := range p.tenants {
+		if !key.stranger {
+			continue
+		}
+		for _, l := range []*list.List{&t.idle, &t.busy} {
+			for e := l.Back(); e != nil; e = e.Prev() {
+				since := e.Value.(*boundedConn).since
+				if since.Before(after) {
+					break
+				}
+				if n++; oldest.IsZero() || since.Before(oldest) {
+					oldest = since
+				}
+			}
+		}
+	}
+	return n, oldest
 }

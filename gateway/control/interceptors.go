@@ -44,7 +44,7 @@ func interceptors(l *Local) []grpc.ServerOption {
 			logging.StreamServerInterceptor(callLogger(l.config.Logger, l.digest), calls...),
 			l.statuses,
 			recovery.StreamServerInterceptor(onPanic),
-			holdMemory,
+			l.holdMemory,
 			l.guard.Stream,
 			validateRequestID,
 		),

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 )
 
 // decodedCost is how many times the size of a message its decoded form may take, beyond payloads; see records.
@@ -17,13 +18,17 @@ const decodedCost = 4
 type heldStream struct {
 	grpc.ServerStream
 	call *auth.Call
+	work *turn.Work
 	two  bool // the client sends more than one message
 }
 
 // holdMemory is the interceptor that makes a call wait for room: for its request before it is received, and for each
-// message before it is sent.
-func holdMemory(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	return handler(service, &heldStream{ServerStream: stream, call: auth.CallOf(stream.Context()),
+// message before it is sent. Messages are decoded and encoded in turns of the caller.
+func (l *Local) holdMemory(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+	handler grpc.StreamHandler) error {
+	work := l.work(stream.Context())
+	defer work.End()
+	return handler(service, &heldStream{ServerStream: stream, call: auth.CallOf(stream.Context()), work: work,
 		two: info.IsClientStream})
 }
 
@@ -38,7 +43,9 @@ func (s *heldStream) RecvMsg(m any) error {
 	if err != nil {
 		return err
 	}
-	return r.err
+	s.work.Begin()
+	defer s.work.End()
+	return r.decode()
 }
 
 // maxDecoded is the size of the largest message that is more than a payload.
@@ -46,7 +53,9 @@ const maxDecoded = 384 << 10
 
 // SendMsg sends a message once there is room for it.
 func (s *heldStream) SendMsg(m any) error {
+	s.work.Begin()
 	b, err := encode(m)
+	s.work.End()
 	if err != nil {
 		return err
 	}
@@ -70,12 +79,18 @@ func encode(m any) (mem.Buffer, error) {
 // encodedResponse is an encoded message of a stream. The caller of SendMsg keeps its own reference.
 type encodedResponse struct{ buffer mem.Buffer }
 
-// received is a message to be decoded. The codec leaves its size and its error in it, because gRPC would answer a
-// failed decoding with an error of its own.
+// received is a message that was received and is not decoded yet. gRPC would answer a failed decoding with an error of
+// its own.
 type received struct {
 	message proto.Message
+	wire    mem.Buffer
 	size    int64 // in bytes, on the wire
-	err     error
+}
+
+// decode decodes the message, once. The error is a *contract.BoundsError.
+func (r *received) decode() error {
+	defer r.wire.Free()
+	return unmarshal(r.wire.ReadOnlyData(), r.message)
 }
 
 // codec is gRPC's own codec, which here also takes messages that are encoded already, so that the same bytes can go to
@@ -93,15 +108,13 @@ func (c codec) Marshal(m any) (mem.BufferSlice, error) {
 	return c.CodecV2.Marshal(m)
 }
 
-// Unmarshal decodes a message.
+// Unmarshal decodes a message, or leaves it as it is for received.
 func (c codec) Unmarshal(data mem.BufferSlice, m any) error {
 	r, ok := m.(*received)
 	if !ok {
 		return c.CodecV2.Unmarshal(data, m)
 	}
-	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
-	defer whole.Free()
-	r.size = int64(whole.Len())
-	r.err = unmarshal(whole.ReadOnlyData(), r.message)
+	r.wire = data.MaterializeToBuffer(mem.DefaultBufferPool())
+	r.size = int64(r.wire.Len())
 	return nil
 }

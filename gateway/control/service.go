@@ -133,6 +133,9 @@ func groupBy(r *pb.CountConnectionsRequest) (server.GroupBy, error) {
 
 // GetConnection returns one connection.
 func (s *Service) GetConnection(ctx context.Context, r *pb.GetConnectionRequest) (*pb.GetConnectionResponse, error) {
+	work := s.work(ctx)
+	work.Begin()
+	defer work.End()
 	info, err := s.gateway.Get(r.GetId())
 	if err != nil {
 		return nil, err
@@ -234,6 +237,9 @@ func (s *Service) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shut
 
 // GetGateway describes the gateway.
 func (s *Service) GetGateway(ctx context.Context, _ *pb.GetGatewayRequest) (*pb.GetGatewayResponse, error) {
+	work := s.work(ctx)
+	work.Begin()
+	defer work.End()
 	info := s.gateway.Gateway()
 	response := gatewayInfo(&info)
 	c := auth.CallerOf(ctx)

@@ -12,10 +12,10 @@ const (
 	probe = time.Millisecond
 	// tolerated is how late the watch may wake before the process counts as late.
 	tolerated = time.Millisecond
-	// maxFactor is the longest rest after a turn, in turns: turns then have a tenth of their slots' time.
-	maxFactor = 9
+	// maxFactor is the longest rest after a turn, in turns: turns then have a fifth of their slots' time.
+	maxFactor = 4
 	// maxRest is the longest rest after one turn.
-	maxRest = 20 * time.Millisecond
+	maxRest = 5 * time.Millisecond
 	// calm is how long the watch goes on without turns.
 	calm = 100 * time.Millisecond
 )

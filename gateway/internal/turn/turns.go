@@ -30,12 +30,14 @@ const (
 // Turns gives out turns. Its methods may be called from any goroutine.
 type Turns struct {
 	slots int
+	clock func() time.Duration // of the calling goroutine's thread
 	late  lateness
 
 	mu      sync.Mutex
 	users   map[share.Party]*user
 	running map[*Work]struct{}
 	queue   queue
+	timer   *time.Timer
 	rested  time.Time     // when the rest after the last turn ends
 	now     time.Duration // tag of the turn that was granted last
 }
@@ -49,7 +51,7 @@ type user struct {
 
 // New returns Turns that let at most so many turns be under way at once.
 func New(slots int) *Turns {
-	return &Turns{slots: slots, late: newLateness(), users: make(map[share.Party]*user),
+	return &Turns{slots: slots, clock: threadTime, late: newLateness(), users: make(map[share.Party]*user),
 		running: make(map[*Work]struct{})}
 }
 
@@ -72,27 +74,15 @@ func (t *Turns) begin(ctx context.Context, w *Work) {
 	t.await(ctx, w, granted)
 }
 
-// await waits until a turn is granted. It looks by itself whether a lease or a rest has ended.
+// await waits until a turn is granted.
 func (t *Turns) await(ctx context.Context, w *Work, granted <-chan struct{}) {
 	select {
 	case <-granted:
-		return
-	default:
-	}
-	look := time.NewTicker(lease / 4)
-	defer look.Stop()
-	for {
-		select {
-		case <-granted:
-			return
-		case <-look.C:
-			t.mu.Lock()
-			t.dispatch(time.Now())
-			t.mu.Unlock()
-		case <-ctx.Done():
-			t.withdraw(w)
-			return
-		}
+		t.mu.Lock()
+		w.clock = t.clock()
+		t.mu.Unlock()
+	case <-ctx.Done():
+		t.withdraw(w)
 	}
 }
 
@@ -113,14 +103,14 @@ func (t *Turns) end(w *Work) {
 	defer t.mu.Unlock()
 	if w.running {
 		now := time.Now()
-		t.stop(w, now)
+		t.stop(w, now, w.spent(now))
 		t.dispatch(now)
 	}
 }
 
 // stop charges the turn of w to its user. The caller holds mu.
-func (t *Turns) stop(w *Work, now time.Time) {
-	spent := min(now.Sub(w.since), lease) + w.extra
+func (t *Turns) stop(w *Work, now time.Time, spent time.Duration) {
+	spent += w.extra
 	w.extra = 0
 	w.user.total += spent
 	w.user.next += w.weighted(spent) - w.weighted(slice)
@@ -136,8 +126,8 @@ func (t *Turns) stop(w *Work, now time.Time) {
 // dispatch gives the turns with the least tags, as far as slots and rests allow. The caller holds mu.
 func (t *Turns) dispatch(now time.Time) {
 	for w := range t.running {
-		if now.Sub(w.since) > lease {
-			t.stop(w, now)
+		if now.Sub(w.since) >= lease {
+			t.stop(w, now, slice)
 		}
 	}
 	for len(t.running) < t.slots && len(t.queue) > 0 && !now.Before(t.rested) {
@@ -147,6 +137,38 @@ func (t *Turns) dispatch(now time.Time) {
 		t.running[w] = struct{}{}
 		close(w.granted)
 	}
+	if len(t.queue) > 0 {
+		t.arm(now)
+	}
+}
+
+// soon is the least time until the timer looks again.
+const soon = 20 * time.Microsecond
+
+// arm sets the timer to the moment at which the next turn can be granted without a turn's end: when the rest is over, or
+// a lease. The caller holds mu.
+func (t *Turns) arm(now time.Time) {
+	at := t.rested
+	if len(t.running) >= t.slots {
+		at = now.Add(lease)
+		for w := range t.running {
+			if ends := w.since.Add(lease); ends.Before(at) {
+				at = ends
+			}
+		}
+	}
+	wait := max(at.Sub(now), soon)
+	if t.timer == nil {
+		t.timer = time.AfterFunc(wait, t.tick)
+		return
+	}
+	t.timer.Reset(wait)
+}
+
+func (t *Turns) tick() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dispatch(time.Now())
 }
 
 // user returns the user of a party. One that has no work counts as having used as much as the others, less its credit.

@@ -14,6 +14,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// newByClock returns Turns with one slot that take the time of a bubble's clock for processor time.
+func newByClock() *Turns {
+	turns, start := New(1), time.Now()
+	turns.clock = func() time.Duration { return time.Since(start) }
+	return turns
+}
+
 // spend does n turns of a length for a party, one after the other, and writes the party's name after each.
 func spend(t *testing.T, turns *Turns, p share.Party, n int, length time.Duration, done chan<- string) {
 	w := turns.Work(t.Context(), p)
@@ -29,7 +36,7 @@ func spend(t *testing.T, turns *Turns, p share.Party, n int, length time.Duratio
 // goes before both.
 func TestTurnsAreFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := New(1)
+		turns := newByClock()
 		done := make(chan string, 1000)
 		for range 20 {
 			go spend(t, turns, share.Party{Key: "many"}, 10, slice, done)
@@ -56,7 +63,7 @@ func TestTurnsAreFair(t *testing.T) {
 // TestLease checks that a turn whose work waits for something else does not keep others waiting.
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := New(1)
+		turns := newByClock()
 		stuck := turns.Work(t.Context(), share.Party{Key: "stuck"})
 		stuck.Begin()
 		other := turns.Work(t.Context(), share.Party{Key: "other"})
@@ -84,7 +91,7 @@ func TestLease(t *testing.T) {
 // TestContextEndsWaiting checks that a work whose context ends goes on without a turn, and leaves nothing behind.
 func TestContextEndsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := New(1)
+		turns := newByClock()
 		first := turns.Work(t.Context(), share.Party{Key: "a"})
 		first.Begin()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -103,7 +110,7 @@ func TestContextEndsWaiting(t *testing.T) {
 // is.
 func TestRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := New(1)
+		turns := newByClock()
 		for range 10 {
 			turns.late.adjust(2 * tolerated)
 		}
@@ -125,7 +132,7 @@ func TestRests(t *testing.T) {
 // TestWatchEnds checks that the watch looks only while there are turns, and ends with its context.
 func TestWatchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := New(1)
+		turns := newByClock()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); turns.Watch(ctx) }()

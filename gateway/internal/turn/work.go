@@ -21,6 +21,7 @@ type Work struct {
 	user    *user
 	tag     time.Duration // of its turn
 	since   time.Time     // when its turn began
+	clock   time.Duration // processor time of its thread then
 	extra   time.Duration // work elsewhere that counts for the turn
 	running bool
 	place   int // in the queue; -1: not there
@@ -44,6 +45,16 @@ func (w *Work) End() {
 	if w != nil {
 		w.turns.end(w)
 	}
+}
+
+// spent returns the processor time of the turn of w, in the goroutine of w. The goroutine may have changed its thread, or
+// the thread may have waited for a processor; the time is between nothing and the clock's.
+func (w *Work) spent(now time.Time) time.Duration {
+	passed := min(now.Sub(w.since), lease)
+	if used := w.turns.clock() - w.clock; used >= 0 {
+		return min(used, passed)
+	}
+	return min(passed, slice)
 }
 
 // weighted returns how much an amount of time counts for the identity.
