@@ -63,8 +63,8 @@ func (g *Grant) valid(now time.Time) error {
 
 // Authenticate finds a call's caller from its headers, before any of its message is read, and takes the memory that the
 // call holds. It is for gRPC's tap. The tap runs in the goroutine that reads the connection, so it must neither block
-// nor panic. It refuses a call that has no room, with a *BudgetError. A call without a grant is not refused: the finding
-// goes with the context to the interceptors, which deny it.
+// nor panic. It refuses a call that has no room, with a *BudgetError. A call without a grant is not refused: the
+// finding goes with the context to the interceptors, which deny it.
 //
 // Only few calls without a grant may be under way. A connection that makes too many is closed. If there are too many in
 // all, the connection of the oldest such call is closed.

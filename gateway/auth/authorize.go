@@ -92,8 +92,8 @@ func (g *Guard) deny(c *Caller, method string, err error) error {
 	return err
 }
 
-// Stream is the interceptor of all calls, which are streams to gRPC here. It checks each message that the stream receives. When the caller's proof ends,
-// it ends the stream with a *Denial.
+// Stream is the interceptor of all calls, which are streams to gRPC here. It checks each message that the stream
+// receives. When the caller's proof ends, it ends the stream with a *Denial.
 func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	ctx, leave, err := g.Authorize(stream.Context(), info.FullMethod)

@@ -9,8 +9,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/digest"
 )
 
-// Denials counts calls that were denied, or refused because of a bound, by reason. It logs them by a digest. Its methods
-// may be called from any goroutine.
+// Denials counts calls that were denied, or refused because of a bound, by reason. It logs them by a digest. Its
+// methods may be called from any goroutine.
 type Denials struct {
 	digest *digest.Log
 

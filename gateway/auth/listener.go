@@ -66,8 +66,8 @@ func (c *boundedConn) trust(caller *Caller) {
 	c.work.Become(partyOf(caller))
 }
 
-// isAdmin reports whether a caller may use what is reserved for administrators. A caller on loopback without a proof may
-// do everything, but may be any program.
+// isAdmin reports whether a caller may use what is reserved for administrators. A caller on loopback without a proof
+// may do everything, but may be any program.
 func isAdmin(c *Caller) bool { return c.Role == pb.Role_ROLE_ADMIN && c.Proof != proofNone }
 
 // count notes that calls of the connection began or ended.
@@ -97,10 +97,10 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NewListener returns a listener of at most limit connections, which must be at least 1. An eighth of them is kept for
-// connections without a proof, and an eighth for each administrator. It owns l. It calls refused, in the goroutine of
-// Accept, for each connection that it closes because it is full. refused must not block. What clients send is handled in
-// turns.
+// NewListener returns a listener of at most limit connections, which must be at least 1. An eighth of them is for
+// connections without a proof, and an eighth is kept for each administrator. It owns l. It calls refused, in the
+// goroutine of Accept, for each connection that it closes because it is full. refused must not block. What clients send
+// is handled in turns.
 func NewListener(l net.Listener, limit int, turns *turn.Turns, refused func()) *Listener {
 	return &Listener{Listener: l, limit: limit, refused: refused, turns: turns, changed: make(chan struct{}, 1),
 		conns:  make(map[*boundedConn]struct{}),
@@ -149,20 +149,12 @@ func (l *Listener) settleDown() {
 	}
 }
 
-// crowded returns how long the next connection has to wait: until one of those that still have time has proven its
-// identity, or has had its time. The caller holds mu.
+// crowded returns how long the connection that is to give way to a new one still has. The caller holds mu.
 func (l *Listener) crowded(now time.Time) time.Duration {
-	if l.full || l.places.strangers <= l.places.floor {
+	if l.full || l.places.strangers < l.places.floor {
 		return 0
 	}
-	young, oldest := l.places.young(now.Add(-tenure))
-	if young <= l.places.floor && len(l.conns) < l.limit {
-		return 0
-	}
-	if len(l.conns) >= l.limit {
-		oldest = l.places.largest(true).oldest().since
-	}
-	return tenure - now.Sub(oldest)
+	return tenure - now.Sub(l.places.largest(true).oldest().since)
 }
 
 // change wakes settleDown.
@@ -181,7 +173,7 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 	if l.full {
 		return nil, conn
 	}
-	if len(l.conns) >= l.limit {
+	if len(l.conns) >= l.limit || l.places.strangers >= l.places.floor {
 		l.gone++
 		over := l.places.victim()
 		if over == nil {

@@ -1,9 +1,6 @@
 package auth
 
-import (
-	"container/list"
-	"time"
-)
+import "container/list"
 
 // places says which connections of a full listener give way, so that no client keeps another out. A Listener's mu
 // guards it.
@@ -11,10 +8,10 @@ import (
 // Connections have a tenant: an identity, or before their identity is proven the IP address that they come from. When
 // the listener is full, the tenant with the most connections gives way (longest queue drop: Suter et al., Buffer
 // Management Schemes for Supporting TCP in Gigabit Routers with Per-Flow Queueing, 1999). Connections without a proof
-// have a floor together, so that clients can prove their identity at any time, and give way first above it. An
-// administrator's connections give way only beyond a floor.
+// have an eighth of the places together, so that clients can prove their identity at any time, and no more. An
+// administrator's connections give way only beyond an eighth.
 type places struct {
-	floor     int // places that are kept for connections without a proof, and for each administrator
+	floor     int // places of the connections without a proof; places that are kept for each administrator
 	strangers int // connections without a proof
 	tenants   map[tenantKey]*tenant
 }
@@ -96,7 +93,7 @@ func (p *places) count(c *boundedConn, more int) {
 
 // victim returns the connection that gives way to a new one, or nil if none does.
 func (p *places) victim() *boundedConn {
-	if p.strangers > p.floor {
+	if p.strangers >= p.floor {
 		return p.largest(true).oldest()
 	}
 	if t := p.largest(false); t != nil {
@@ -120,25 +117,4 @@ func (p *places) largest(strangers bool) (most *tenant) {
 		}
 	}
 	return most
-}
-
-// young counts the connections without a proof that came after a moment, and returns when the oldest of them came.
-func (p *places) young(after time.Time) (n int, oldest time.Time) {
-	for key, t := range p.tenants {
-		if !key.stranger {
-			continue
-		}
-		for _, l := range []*list.List{&t.idle, &t.busy} {
-			for e := l.Back(); e != nil; e = e.Prev() {
-				since := e.Value.(*boundedConn).since
-				if since.Before(after) {
-					break
-				}
-				if n++; oldest.IsZero() || since.Before(oldest) {
-					oldest = since
-				}
-			}
-		}
-	}
-	return n, oldest
 }

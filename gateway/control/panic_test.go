@@ -52,7 +52,8 @@ func TestPanic(t *testing.T) {
 		}
 	}
 	logged := func() (calls int) { // panics of one place in the code share a line
-		for _, m := range regexp.MustCompile(`panic in the control plane: calls=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
+		for _, m := range regexp.MustCompile(`panic in the control plane: calls=(\d+)`).FindAllStringSubmatch(log.String(),
+			-1) {
 			n, err := strconv.Atoi(m[1])
 			check(t, err)
 			calls += n

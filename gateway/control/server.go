@@ -59,8 +59,8 @@ type Config struct {
 	// DrainTimeout is the grace period of a Shutdown that names none. Default 30 s.
 	DrainTimeout time.Duration
 	// MaxConnections is the most connections of clients. When the control plane is full, a connection is closed to admit
-	// the new one: the oldest idle one, or else the oldest, of the identity that has the most. An eighth is kept for
-	// connections without a proven identity, and an eighth for each administrator. Default 1,000.
+	// the new one: the oldest idle one, or else the oldest, of the identity that has the most. An eighth is for
+	// connections without a proven identity, and an eighth is kept for each administrator. Default 1,000.
 	MaxConnections int
 	// MemoryBudget is the most bytes that calls hold together: requests under way, and answers that clients have not read.
 	// Callers share it by max-min fairness, and an eighth is kept for administrators. A call without room waits for up to

@@ -35,8 +35,8 @@ type tooManyStreamsError struct{ text string }
 func (e *tooManyStreamsError) Error() string { return e.text }
 
 var (
-	errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most; end some, or let one program " +
-		"hand the events on"}
+	errTooManyStreams = &tooManyStreamsError{"1000 event streams are open, which is the most, and this identity has its " +
+		"share of them; end some, or let one program hand the events on"}
 	errStreamGaveWay = &tooManyStreamsError{"this event stream was ended to make room: callers have 1000 open, which is " +
 		"the most, and this one's identity more than its share; go on after the last cursor, with fewer streams"}
 )

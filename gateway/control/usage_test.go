@@ -186,8 +186,8 @@ func TestStrangersMakeRoom(t *testing.T) {
 	}
 }
 
-// TestOneIdentityMakesRoom checks that one identity, however many connections it has and although a call is under way on
-// each, keeps no other out, and that its oldest connections give way.
+// TestOneIdentityMakesRoom checks that one identity, however many connections it has and although a call is under way
+// on each, keeps no other out, and that its oldest connections give way.
 func TestOneIdentityMakesRoom(t *testing.T) {
 	t.Parallel()
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hog", "viewer"))

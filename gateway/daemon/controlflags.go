@@ -34,9 +34,18 @@ type controlFlags struct {
 	auth             string // auto or required
 	roles            []string
 	maxConnectionAge time.Duration
+	memory           byteSize
 }
 
+// Bounds of --control-memory. With the least, each of a few callers can still send and receive the largest messages.
+const (
+	minControlMemory     = 16 << 20
+	defaultControlMemory = 64 << 20
+)
+
 func (c *controlFlags) flags(f *pflag.FlagSet) {
+	c.memory = defaultControlMemory
+	f.Var(&c.memory, "control-memory", "most bytes that callers' unfinished requests and unread answers hold together")
 	f.StringVar(&c.address, "control", defaultControl,
 		"address of the control plane: unix:///path or host:port; beyond loopback it needs TLS and identities")
 	f.StringVar(&c.auth, "control-auth", "auto", "when callers must prove their identity: auto (except on loopback) or "+
@@ -80,6 +89,9 @@ func (c *controlFlags) validate() error {
 	}
 	if c.maxConnectionAge <= 0 {
 		return fmt.Errorf("--control-max-connection-age %s: expected more than 0", c.maxConnectionAge)
+	}
+	if c.memory < minControlMemory {
+		return fmt.Errorf("--control-memory %s: expected at least 16MiB", c.memory.String())
 	}
 	local, unix, err := c.local()
 	if err != nil {

@@ -48,7 +48,8 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	}
 	defer g.auth.close()
 	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout,
-		MaxConnections: cmp.Or(controlDescriptors(), controlConnections), Logger: log.Named("control")})
+		MaxConnections: cmp.Or(controlDescriptors(), controlConnections),
+		MemoryBudget:   int64(s.control.memory), Logger: log.Named("control")})
 	if err != nil {
 		return usageError{err}
 	}

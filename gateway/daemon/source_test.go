@@ -55,6 +55,7 @@ func TestPrecedence(t *testing.T) {
 		"receive-rate":                     {"1KiB", "2KiB", "3KiB", "0"},
 		"receive-message-rate":             {"1", "2", "3", "0"},
 		"queue-budget":                     {"1KiB", "2KiB", "3KiB", "auto"},
+		"control-memory":                   {"16MiB", "17MiB", "18MiB", "64MiB"},
 		"state-dir":                        {"/a", "/b", "/c", ""},
 
 		"control-auth":          {"required", "auto", "required", "auto"},

@@ -53,7 +53,8 @@ const (
 	OpLimit
 	// OpHandler is running the handler, which panicked.
 	OpHandler
-	// OpBanFile is reading the ban file, which was damaged and is set aside: there are no bans until they are added again.
+	// OpBanFile is reading the ban file, which was damaged and is set aside: there are no bans until they are added again;
+	// or writing it.
 	OpBanFile
 )
 

@@ -53,7 +53,8 @@ const (
 	ReasonTLSHandshake
 	// ReasonTLSTimeout refuses a client whose TLS handshake was not complete within the handshake timeout.
 	ReasonTLSTimeout
-	// ReasonHandshakeLimit refuses a client whose TLS handshake got no turn within the handshake timeout.
+	// ReasonHandshakeLimit refuses a client whose TLS handshake got no turn within the handshake timeout, or waited for
+	// its peer and gave way to a newer one.
 	ReasonHandshakeLimit
 	// ReasonFirstByteTimeout is a peer that sent nothing for the first-byte timeout.
 	ReasonFirstByteTimeout

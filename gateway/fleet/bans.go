@@ -37,8 +37,8 @@ func (n *Node) AddBan(ctx context.Context, r *pb.AddBanRequest) (*pb.AddBanRespo
 	}
 	elsewhere := mergedBan(others(n, parts), n.roster.Self().Node)
 	audit(ctx, n, &event.ControlDetail{Verb: "AddBan", Ban: cmp.Or(elsewhere.GetBan().GetTarget(), r.GetTarget()),
-		Reason:  r.GetReason(),
-		Matched: elsewhere.GetClosed(), Outcomes: map[string]uint64{"CLOSED": elsewhere.GetClosed()}}, parts)
+		Reason: r.GetReason(), Matched: elsewhere.GetClosed(),
+		Outcomes: map[string]uint64{"CLOSED": elsewhere.GetClosed()}}, parts)
 	response := mergedBan(parts, n.roster.Self().Node)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -100,10 +100,7 @@ func notKept[R proto.Message](ban *pb.Ban, parts []part[R], banOf func(R) *pb.Ba
 // firstReason returns the first reason that a node gave for not keeping a change, behind the node's name; or "".
 func firstReason[R proto.Message](parts []part[R], reasonOf func(R) string) string {
 	for i := range parts {
-		if !parts[i].OK() {
-			continue
-		}
-		if why := reasonOf(parts[i].response); why != "" {
+		if why := reasonOf(parts[i].response); parts[i].OK() && why != "" {
 			return parts[i].Node + ": " + why
 		}
 	}

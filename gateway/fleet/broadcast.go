@@ -21,7 +21,7 @@ func (n *Node) Broadcast(ctx context.Context, r *pb.BroadcastRequest) (*pb.Broad
 	if err != nil {
 		return nil, err
 	}
-	if err := to.checkFilter(r.GetFilter()); err != nil {
+	if err := n.checkFilter(ctx, to, r.GetFilter()); err != nil {
 		return nil, err
 	}
 	parts := broadcast.ask(ctx, n, to.wait, errand[*pb.BroadcastRequest]{to.nodes, r})

@@ -21,7 +21,7 @@ func (n *Node) CountConnections(ctx context.Context, r *pb.CountConnectionsReque
 	if err != nil {
 		return nil, err
 	}
-	if err := to.checkFilter(r.GetFilter()); err != nil {
+	if err := n.checkFilter(ctx, to, r.GetFilter()); err != nil {
 		return nil, err
 	}
 	heads := n.heads(to.nodes)

@@ -22,7 +22,7 @@ func (n *Node) Kick(ctx context.Context, r *pb.KickRequest) (*pb.KickResponse, e
 	if err != nil {
 		return nil, err
 	}
-	if err := to.checkFilter(r.GetFilter()); err != nil {
+	if err := n.checkFilter(ctx, to, r.GetFilter()); err != nil {
 		return nil, err
 	}
 	wait := to.wait + cmp.Or(r.GetFlushTimeout().AsDuration(), contract.DefaultFlush)
@@ -76,8 +76,7 @@ func recordKick(ctx context.Context, n *Node, r *pb.KickRequest, matched uint64,
 		return
 	}
 	d := &event.ControlDetail{Verb: "Kick", Filter: r.GetFilter(), IDs: r.GetConnectionIds(), Reason: r.GetReason(),
-		Matched:  matched,
-		Outcomes: outcomes}
+		Matched: matched, Outcomes: outcomes}
 	if ban := r.GetBanDuration().AsDuration(); ban > 0 {
 		d.Ban = ban.String()
 	}

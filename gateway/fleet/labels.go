@@ -18,7 +18,7 @@ func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLa
 	if err != nil {
 		return nil, err
 	}
-	if err := to.checkFilter(r.GetFilter()); err != nil {
+	if err := n.checkFilter(ctx, to, r.GetFilter()); err != nil {
 		return nil, err
 	}
 	if !to.local && len(r.GetConnectionIds()) > 0 {

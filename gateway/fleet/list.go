@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -30,7 +29,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 			Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
-	if _, err := filter.Compile(r.GetFilter()); err != nil { // a later error about it is due to a node's version
+	if err := n.local.CheckFilter(ctx, r.GetFilter()); err != nil { // a later error about it is due to a node's version
 		return nil, err
 	}
 	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // UNSPECIFIED means LIVE

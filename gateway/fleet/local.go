@@ -14,6 +14,8 @@ type Local interface {
 	pb.GatewayServiceServer
 	// Caller returns the caller of a call that came to this node's control plane.
 	Caller(ctx context.Context) event.Actor
+	// CheckFilter compiles a filter for the caller of ctx, and forgets it. The error is a *filter.Error.
+	CheckFilter(ctx context.Context, expr string) error
 	// Status turns an error of a method of the service into a gRPC status.
 	Status(err error) error
 	// Panicked logs a panic of a method of the service, and returns its gRPC status.

@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -122,12 +121,11 @@ func (r *reach) apart() (own, rest []member.Member) {
 
 // checkFilter checks the filter of a call for other nodes. An invalid filter is invalid on every node, so no node needs
 // to be asked. The error is a *filter.Error.
-func (r *reach) checkFilter(expr string) error {
-	if !r.others() {
+func (n *Node) checkFilter(ctx context.Context, to *reach, expr string) error {
+	if !to.others() {
 		return nil // this node's own part reports it
 	}
-	_, err := filter.Compile(expr)
-	return err
+	return n.local.CheckFilter(ctx, expr)
 }
 
 // inTime returns a context that ends answerMargin before its parent's deadline.

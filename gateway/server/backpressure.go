@@ -74,7 +74,8 @@ func (c *Conn) resume() {
 
 // readOn resumes reading, unless the send queue, a receive rate or maxDiscarded still pauses it. The caller holds mu.
 func (c *Conn) readOn() {
-	if c.sated() || c.sending != nil && c.sending.paused != 0 || c.extra != nil && c.extra.rate != nil && c.extra.rate.paused {
+	if c.sated() || c.sending != nil && c.sending.paused != 0 ||
+		c.extra != nil && c.extra.rate != nil && c.extra.rate.paused {
 		return
 	}
 	c.socket.Resume()

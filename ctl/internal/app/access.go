@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sockgate/sockgate/ctl/internal/loopback"
 )
 
 // Access says how a control plane is reached: its address, its TLS, and the caller's credentials. It holds paths of
@@ -188,7 +190,7 @@ func (x *Access) Check() error {
 		return Usagef("a client certificate needs --tls-cert and --tls-key; only one of the two is given")
 	case x.TLS && x.ServerName == "" && strings.HasPrefix(x.Gateway, "unix://"):
 		return Usagef("TLS on a unix socket needs --server-name NAME, the name that the gateway's certificate is for")
-	case x.hasToken() && !x.TLS && !OnThisMachine(x.Gateway):
+	case x.hasToken() && !x.TLS && !loopback.OnThisMachine(x.Gateway):
 		return Usagef("a token would go to %s in plain text, where others can read it; use TLS (--tls, or --tls-ca FILE)",
 			x.Gateway)
 	}

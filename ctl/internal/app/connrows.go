@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -76,10 +77,10 @@ func (r *ConnectionRows) cells(event string, c *pb.Connection) []string {
 	}
 	age, idle := a.since(c.GetConnectedAt()), a.since(c.GetLastActiveAt())
 	if closed := c.GetClosedAt(); closed != nil {
-		age, idle = HumanDuration(max(0, closed.AsTime().Sub(c.GetConnectedAt().AsTime()))), ""
+		age, idle = units.HumanDuration(max(0, closed.AsTime().Sub(c.GetConnectedAt().AsTime()))), ""
 	}
 	cells = append(cells, c.GetId(), StateText(c.GetState()), c.GetRemoteAddress(), age, idle,
-		HumanBytes(c.GetBytesReceived()), HumanBytes(c.GetBytesSent()), HumanBytes(c.GetQueuedBytes()),
+		units.HumanBytes(c.GetBytesReceived()), units.HumanBytes(c.GetBytesSent()), units.HumanBytes(c.GetQueuedBytes()),
 		LabelText(c.GetLabels()))
 	if r.withClose {
 		cells = append(cells, ReasonText(c.GetCloseReason()))

@@ -14,6 +14,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sockgate/sockgate/ctl/internal/fileedit"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 )
 
 // MaxContextFile bounds the file of contexts, which is read whole.
@@ -110,7 +113,7 @@ func checkContextMode(f *os.File) error {
 // parseContexts reads the file's contents. An unknown field is an error: writing the file again would lose it.
 func parseContexts(data []byte) (*Contexts, error) {
 	if len(data) > MaxContextFile {
-		return nil, fmt.Errorf("it has more than %s", HumanBytes(MaxContextFile))
+		return nil, fmt.Errorf("it has more than %s", units.HumanBytes(MaxContextFile))
 	}
 	var c Contexts
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -148,7 +151,7 @@ func (a *App) ChangeContexts(change func(*Contexts) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("the contexts cannot be written: %w", err)
 	}
-	edit, err := BeginEdit(path)
+	edit, err := fileedit.Begin(path)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/sockgate/sockgate/ctl/internal/loopback"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 )
 
 // maxPEM bounds a file of certificates, and maxToken a file with a token.
@@ -117,7 +120,7 @@ func ReadFileBounded(path string, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case int64(len(data)) > limit:
-		return nil, fmt.Errorf("%s has more than %s", path, HumanBytes(uint64(limit)))
+		return nil, fmt.Errorf("%s has more than %s", path, units.HumanBytes(uint64(limit)))
 	}
 	return data, nil
 }
@@ -168,7 +171,7 @@ func (b bearer) RequireTransportSecurity() bool { return b.secure }
 // DialLoopback connects to loopback addresses only: a name can resolve to any address.
 func DialLoopback(ctx context.Context, address string) (net.Conn, error) {
 	ip, err := netip.ParseAddrPort(address)
-	if err != nil || !isLoopback(ip.Addr()) {
+	if err != nil || !loopback.IsLoopback(ip.Addr()) {
 		return nil, fmt.Errorf("localhost is %s here, where a token would go in plain text", address)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", address)

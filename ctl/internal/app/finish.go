@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -87,7 +88,7 @@ func (f *Finish) givesUp(p *Position, states map[string]pb.NodeState) bool {
 	case state == pb.NodeState_NODE_STATE_UNREACHABLE, state == pb.NodeState_NODE_STATE_LEFT:
 		why = "it is " + NodeStateText(state)
 	case silent >= giveUpAfter:
-		why = "nothing came of it for " + HumanDuration(silent)
+		why = "nothing came of it for " + units.HumanDuration(silent)
 	default:
 		return false
 	}

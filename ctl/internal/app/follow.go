@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -67,7 +68,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		}
 		delay := f.wait.Next()
 		lines := brokeLines(err)
-		lines[len(lines)-1] += "; " + f.resumeText() + " in " + HumanDuration(delay)
+		lines[len(lines)-1] += "; " + f.resumeText() + " in " + units.HumanDuration(delay)
 		f.App.SayLines(lines...)
 		if f.App.Env.Sleep(ctx, delay) != nil {
 			return nil

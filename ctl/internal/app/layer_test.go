@@ -145,7 +145,8 @@ func selected(s *ast.SelectorExpr, paths map[string]string) []string {
 		last = x.Sel.Name
 	}
 	stream := s.Sel.Name == "Stdout" || s.Sel.Name == "Stderr"
-	if slices.Contains(outsideNames, s.Sel.Name) || s.Sel.Name == "Print" && last == "cmd" || stream && strings.EqualFold(last, "env") {
+	if slices.Contains(outsideNames, s.Sel.Name) || s.Sel.Name == "Print" && last == "cmd" ||
+		stream && strings.EqualFold(last, "env") {
 		return []string{last + "." + s.Sel.Name}
 	}
 	return nil

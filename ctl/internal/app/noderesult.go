@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -109,7 +110,7 @@ func AbsentText(n *pb.NodeResult) string {
 func statusSentence(n *pb.NodeResult) string {
 	switch n.GetStatus() {
 	case pb.NodeStatus_NODE_STATUS_TIMED_OUT:
-		return fmt.Sprintf("not within %s; what it did is not known", DurationText(n.GetElapsed()))
+		return fmt.Sprintf("not within %s; what it did is not known", units.DurationText(n.GetElapsed()))
 	case pb.NodeStatus_NODE_STATUS_UNREACHABLE:
 		return "it was not asked"
 	case pb.NodeStatus_NODE_STATUS_OVERLOADED:
@@ -149,7 +150,7 @@ func (a *App) PrintNodeResults(f *pb.FleetResult, counts ...string) error {
 	}
 	t := a.NewTable(header...)
 	for _, n := range f.GetNodes() {
-		cells := []string{n.GetNode(), NodeStatusText(n.GetStatus()), DurationText(n.GetElapsed())}
+		cells := []string{n.GetNode(), NodeStatusText(n.GetStatus()), units.DurationText(n.GetElapsed())}
 		for _, name := range counts {
 			cells = append(cells, nodeCount(n, name))
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -28,7 +29,7 @@ func (a *App) PrintOutcomes(outcomes []*pb.TargetOutcome) error {
 	}
 	t := a.NewTable("ID", "OUTCOME", "UNSENT")
 	for _, o := range outcomes {
-		t.Add(o.GetId(), OutcomeText(o.GetOutcome()), HumanBytes(o.GetUnsentBytes()))
+		t.Add(o.GetId(), OutcomeText(o.GetOutcome()), units.HumanBytes(o.GetUnsentBytes()))
 	}
 	return t.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -325,11 +326,11 @@ func (x *broadcastBench) result() *broadcastResult {
 
 func (r *broadcastResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 	s.Row("connections", fmt.Sprintf("%s of %s", countText(int64(r.Connected)), countText(int64(r.Connections))))
-	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", countText(r.Broadcasts), app.HumanBytes(uint64(r.SizeBytes)),
+	s.Row("broadcasts", fmt.Sprintf("%s of %s in %s, %s", countText(r.Broadcasts), units.HumanBytes(uint64(r.SizeBytes)),
 		secondsText(r.MeasuredSeconds),
 		rateText(r.BroadcastsPerSecond)))
 	s.Row("deliveries", fmt.Sprintf("%s, %s, %s/s; %s missing", countText(r.Deliveries), rateText(r.DeliveriesPerSecond),
-		app.HumanBytes(uint64(r.BytesPerSecond)), countText(r.Undelivered)))
+		units.HumanBytes(uint64(r.BytesPerSecond)), countText(r.Undelivered)))
 	o := &r.Outcomes
 	s.Row("outcomes", fmt.Sprintf("matched %d, written %d, queued %d, dropped %d, closed %d", o.Matched, o.Written,
 		o.Queued, o.Dropped, o.Closed))

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 )
 
 func benchConnectCommand(a *app.App) *cobra.Command {
@@ -113,7 +114,7 @@ func (r *connectResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 func (r *connectResult) loadText() string {
 	text := fmt.Sprintf("%d at once from %s, ", r.Concurrency, countOf(r.Sources, "local address", "local addresses"))
 	if r.SizeBytes > 0 {
-		text += app.HumanBytes(uint64(r.SizeBytes)) + " echoed, "
+		text += units.HumanBytes(uint64(r.SizeBytes)) + " echoed, "
 	}
 	if r.Reset {
 		text += "closed with a reset, "

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 )
 
 const (
@@ -231,7 +232,7 @@ func (r *echoResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 		secondsText(r.MeasuredSeconds),
 		countText(r.Answered), countText(r.Unanswered), countText(r.Unsent)))
 	s.Row("throughput", fmt.Sprintf("%s, %s/s each way", rateText(r.MessagesPerSecond),
-		app.HumanBytes(uint64(r.BytesPerSecond))))
+		units.HumanBytes(uint64(r.BytesPerSecond))))
 	addLatency(t, "round trip", r.LatencyMicroseconds)
 	if r.SendLateMicroseconds != nil {
 		addLatency(t, "sent late", *r.SendLateMicroseconds)
@@ -239,7 +240,7 @@ func (r *echoResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 }
 
 func (r *echoResult) loadText() string {
-	text := fmt.Sprintf("%s a message, %d in flight a connection, ", app.HumanBytes(uint64(r.SizeBytes)), r.Pipeline)
+	text := fmt.Sprintf("%s a message, %d in flight a connection, ", units.HumanBytes(uint64(r.SizeBytes)), r.Pipeline)
 	if r.TargetPerSecond > 0 {
 		return text + rateText(r.TargetPerSecond)
 	}

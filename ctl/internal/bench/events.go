@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/loopback"
 )
 
 const maxBenchStreams = 1000
@@ -228,7 +229,7 @@ func (e *eventsBench) result() *eventsResult {
 		r.Silent = &silent
 	}
 	var lag latencyReport
-	if app.OnThisMachine(e.readers[0].client.Addr) {
+	if loopback.OnThisMachine(e.readers[0].client.Addr) {
 		lag = e.lag.report()
 		r.LagMicroseconds = &lag
 	} else {

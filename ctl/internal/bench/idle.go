@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -252,16 +253,16 @@ func (r *idleResult) table(_ *app.App, s *app.Sections, t *app.Table) {
 		s.Row("memory", "not known")
 	} else {
 		s.Row("memory", fmt.Sprintf("%s a connection (resident %s -> %s)", signedBytes(*slope),
-			app.HumanBytes(c.ResidentBytesBefore), app.HumanBytes(c.ResidentBytesAfter)))
+			units.HumanBytes(c.ResidentBytesBefore), units.HumanBytes(c.ResidentBytesAfter)))
 	}
-	s.Row("heap", fmt.Sprintf("%s -> %s", app.HumanBytes(c.HeapBytesBefore), app.HumanBytes(c.HeapBytesAfter)))
+	s.Row("heap", fmt.Sprintf("%s -> %s", units.HumanBytes(c.HeapBytesBefore), units.HumanBytes(c.HeapBytesAfter)))
 	s.Row("goroutines", fmt.Sprintf("%.3g a connection (%d -> %d), engine %s", c.GoroutinesPerConnection,
 		c.GoroutinesBefore, c.GoroutinesAfter, c.Engine))
 }
 
 func signedBytes(n float64) string {
 	if n < 0 {
-		return "-" + app.HumanBytes(uint64(-n))
+		return "-" + units.HumanBytes(uint64(-n))
 	}
-	return app.HumanBytes(uint64(n))
+	return units.HumanBytes(uint64(n))
 }

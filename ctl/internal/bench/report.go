@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 )
 
 // benchHeader begins every result.
@@ -134,7 +135,9 @@ func rateText(r float64) string {
 	return countText(int64(r+0.5)) + "/s"
 }
 
-func secondsText(s float64) string { return app.HumanDuration(time.Duration(s * float64(time.Second))) }
+func secondsText(s float64) string {
+	return units.HumanDuration(time.Duration(s * float64(time.Second)))
+}
 
 func connectedText(connected, wanted int, rate float64, took float64) string {
 	return fmt.Sprintf("%s of %s, opened in %s (%s)", countText(int64(connected)), countText(int64(wanted)),

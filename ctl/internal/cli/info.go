@@ -10,6 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/limits"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -67,7 +68,7 @@ func infoSections(a *app.App, g *pb.GetGatewayResponse) *app.Sections {
 	s.Row("version", g.GetVersion())
 	s.Row("engine", g.GetEngine())
 	s.Row("started", a.TimeText(g.GetStartedAt()))
-	s.Row("uptime", app.DurationText(g.GetUptime()))
+	s.Row("uptime", units.DurationText(g.GetUptime()))
 	s.Row("cursor", g.GetCursor())
 	s.Row("oldest event", fmt.Sprint(g.GetOldestSequence()))
 	s.Row("draining", drainingText(a, g))
@@ -80,6 +81,7 @@ func infoSections(a *app.App, g *pb.GetGatewayResponse) *app.Sections {
 		s.Row(l.GetName(), listenerText(l))
 	}
 	limitRows(s, g.GetLimits())
+	budgetRows(s, g.GetBudgets())
 	totalRows(s, g.GetTotals())
 	return s
 }
@@ -120,11 +122,11 @@ func memoryText(p *pb.Process) string {
 	if p == nil {
 		return ""
 	}
-	heap := app.HumanBytes(p.GetHeapBytes()) + " heap"
+	heap := units.HumanBytes(p.GetHeapBytes()) + " heap"
 	if p.GetResidentBytes() == 0 {
 		return heap
 	}
-	return app.HumanBytes(p.GetResidentBytes()) + " resident, " + heap
+	return units.HumanBytes(p.GetResidentBytes()) + " resident, " + heap
 }
 
 func goroutinesText(p *pb.Process) string {
@@ -173,13 +175,13 @@ func listenerText(l *pb.Listener) string {
 func limitRows(s *app.Sections, l *pb.Limits) {
 	s.Title("Limits")
 	s.Row("connections", orNone(fmt.Sprint(l.GetMaxConnections()), l.GetMaxConnections() == 0))
-	s.Row("high water", app.HumanBytes(l.GetHighWater()))
-	s.Row("low water", app.HumanBytes(l.GetLowWater()))
-	s.Row("send queue", app.HumanBytes(l.GetSendQueueLimit()))
-	s.Row("write timeout", app.DurationText(l.GetWriteTimeout()))
+	s.Row("high water", units.HumanBytes(l.GetHighWater()))
+	s.Row("low water", units.HumanBytes(l.GetLowWater()))
+	s.Row("send queue", units.HumanBytes(l.GetSendQueueLimit()))
+	s.Row("write timeout", units.DurationText(l.GetWriteTimeout()))
 	idle := l.GetIdleTimeout().AsDuration()
-	s.Row("idle timeout", orNone(fmt.Sprintf("%s, then %s", app.HumanDuration(idle), l.GetIdleAction()), idle == 0))
-	s.Row("drain timeout", app.DurationText(l.GetDrainTimeout()))
+	s.Row("idle timeout", orNone(fmt.Sprintf("%s, then %s", units.HumanDuration(idle), l.GetIdleAction()), idle == 0))
+	s.Row("drain timeout", units.DurationText(l.GetDrainTimeout()))
 	s.Row("events kept", fmt.Sprint(l.GetEventLogSize()))
 	for _, f := range limits.Admission() {
 		if f.IsSet(l) {
@@ -201,11 +203,11 @@ func totalRows(s *app.Sections, t *pb.Totals) {
 		s.Row("denied calls", countsText(t.GetDeniedCalls()))
 	}
 	s.Row("closed", countsText(t.GetClosed()))
-	s.Row("received", app.HumanBytes(t.GetBytesReceived()))
-	s.Row("sent", app.HumanBytes(t.GetBytesSent()))
-	s.Row("unsent", app.HumanBytes(t.GetBytesUnsent()))
-	s.Row("discarded", app.HumanBytes(t.GetBytesDiscarded()))
-	s.Row("queued", app.HumanBytes(t.GetQueuedBytes()))
+	s.Row("received", units.HumanBytes(t.GetBytesReceived()))
+	s.Row("sent", units.HumanBytes(t.GetBytesSent()))
+	s.Row("unsent", units.HumanBytes(t.GetBytesUnsent()))
+	s.Row("discarded", units.HumanBytes(t.GetBytesDiscarded()))
+	s.Row("queued", units.HumanBytes(t.GetQueuedBytes()))
 	s.Row("sends dropped", fmt.Sprint(t.GetSendsDropped()))
 	s.Row("read pauses", fmt.Sprint(t.GetReadPauses()))
 	s.Row("rate pauses", fmt.Sprint(t.GetRatePauses()))

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -171,7 +172,7 @@ func printKick(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) error {
 // sayBanned names the targets that a kick has banned.
 func sayBanned(a *app.App, req *pb.KickRequest, resp *pb.KickResponse) {
 	if banned := resp.GetBanned(); len(banned) > 0 {
-		a.Say("banned for %s: %s", app.ExactDuration(req.GetBanDuration().AsDuration()),
+		a.Say("banned for %s: %s", units.ExactDuration(req.GetBanDuration().AsDuration()),
 			strings.Join(banned, ", "))
 	}
 	if reason := resp.GetNotKeptReason(); reason != "" {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -87,14 +88,14 @@ func newNodeRows(a *app.App) *app.Rows {
 
 // addNode adds one node.
 func addNode(a *app.App, rows *app.Rows, n *pb.Node) error {
-	seen := app.DurationText(n.GetLastSeen())
+	seen := units.DurationText(n.GetLastSeen())
 	if n.GetSelf() {
 		seen = "self"
 	}
 	cells := []string{n.GetName(), app.NodeStateText(n.GetState()), n.GetVersion(), fmt.Sprint(n.GetConnections()), seen,
-		app.DurationText(n.GetRoundTrip())}
+		units.DurationText(n.GetRoundTrip())}
 	if a.Wide() {
-		cells = append(cells, n.GetIncarnation(), app.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()),
+		cells = append(cells, n.GetIncarnation(), units.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()),
 			roleText(n.GetAllowed()))
 	}
 	return rows.Add(n, n.GetName(), cells...)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -106,8 +107,8 @@ func printSent(a *app.App, id string, resp *pb.SendResponse) error {
 		return a.PrintMessage(resp)
 	case a.Tabular():
 		t := a.NewTable("ID", "OUTCOME", "QUEUED", "UNSENT")
-		t.Add(id, app.OutcomeText(resp.GetOutcome()), app.HumanBytes(resp.GetQueuedBytes()),
-			app.HumanBytes(resp.GetUnsentBytes()))
+		t.Add(id, app.OutcomeText(resp.GetOutcome()), units.HumanBytes(resp.GetQueuedBytes()),
+			units.HumanBytes(resp.GetUnsentBytes()))
 		return t.Flush()
 	case app.OutcomeExitCode(resp.GetOutcome()) == app.ExitDone:
 		return a.PrintName(id)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/events"
+	"github.com/sockgate/sockgate/ctl/internal/textcode"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -217,7 +218,7 @@ func awaitEnd(ctx context.Context, a *app.App, c *app.Client, req *pb.StreamEven
 		pb.EventType_EVENT_TYPE_DRAIN_PROGRESS,
 		pb.EventType_EVENT_TYPE_DRAIN_ENDED,
 	}
-	printer := events.NewPrinter(a, app.EncodingUTF8)
+	printer := events.NewPrinter(a, textcode.EncodingUTF8)
 	f := &app.Follower{App: a, Client: c, Request: req}
 	f.Emit = func(batch []*pb.Event) error {
 		printer.Several = f.Several

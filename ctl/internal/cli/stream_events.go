@@ -10,6 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/events"
+	"github.com/sockgate/sockgate/ctl/internal/textcode"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -65,14 +66,14 @@ Nodes whose events are not available are named, with exit code 3.`,
 	f.BoolVar(&o.data, "data", false, "also show received bytes (DATA)")
 	f.Int32Var(&o.maxData, "max-data-bytes", 0,
 		"with --data, show the first `N` bytes of each read, 1 to 65536 (default 1024)")
-	f.StringVar(&o.encoding, "encoding", app.EncodingUTF8, "how tables show DATA: utf8, hex or base64")
+	f.StringVar(&o.encoding, "encoding", textcode.EncodingUTF8, "how tables show DATA: utf8, hex or base64")
 	f.BoolVar(&o.reconnect, "reconnect", false, "resume when the stream breaks or ends")
 	f.BoolVar(&o.noFollow, "no-follow", false,
 		"print past events, from --after or else from the oldest event kept on, and end")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` events; 0 means no limit")
 	a.RegisterScope(cmd, &o.scope)
 	_ = cmd.RegisterFlagCompletionFunc("type", events.CompleteTypes)
-	app.CompleteFlag(cmd, "encoding", app.Encodings()...)
+	app.CompleteFlag(cmd, "encoding", textcode.Encodings()...)
 	app.CompleteFlag(cmd, "filter")
 	app.CompleteFlag(cmd, "after")
 	return cmd
@@ -171,8 +172,8 @@ func printEvents(a *app.App, p *events.Printer, batch []*pb.Event, left *countdo
 }
 
 func (o *streamOptions) request() (*pb.StreamEventsRequest, error) {
-	if err := app.CheckEncoding(o.encoding); err != nil {
-		return nil, err
+	if err := textcode.CheckEncoding(o.encoding); err != nil {
+		return nil, app.Usagef("%v", err)
 	}
 	if o.snapshot && o.after != "" {
 		return nil, app.Usagef("--snapshot and --after exclude each other: a snapshot begins now, --after in the past")

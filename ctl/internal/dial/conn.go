@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/textcode"
 )
 
 const (
@@ -30,7 +31,7 @@ type dialConn struct {
 
 	socket   net.Conn
 	idle     idleTimer
-	decoder  app.TextDecoder
+	decoder  textcode.TextDecoder
 	received int64
 	sent     atomic.Int64
 
@@ -48,7 +49,7 @@ func newDialConn(d *dialer, name string, send []byte) *dialConn {
 	return &dialConn{
 		dialer: d, name: name, send: send,
 		input:     make(chan []byte, dialQueue),
-		decoder:   app.TextDecoder{Encoding: d.options.encoding},
+		decoder:   textcode.TextDecoder{Encoding: d.options.encoding},
 		finishing: make(chan struct{}),
 		written:   make(chan struct{}),
 		done:      make(chan struct{}),

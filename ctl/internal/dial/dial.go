@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/textcode"
 )
 
 const (
@@ -79,9 +80,9 @@ func Command(a *app.App) *cobra.Command {
 	f.StringArrayVar(&o.names, "name", nil, `open a connection of this `+"`NAME`"+` (repeatable; default one, "client")`)
 	f.StringArrayVar(&o.sends, "send", nil,
 		"send `TEXT` and wait for the peer to end: given once to all, else once for each name")
-	f.StringVar(&o.sendEncoding, "send-encoding", app.EncodingUTF8, "how TEXT is written: utf8, hex or base64")
+	f.StringVar(&o.sendEncoding, "send-encoding", textcode.EncodingUTF8, "how TEXT is written: utf8, hex or base64")
 	f.BoolVarP(&o.newline, "newline", "n", false, `append "\n" to TEXT`)
-	f.StringVar(&o.encoding, "encoding", app.EncodingUTF8, "how received bytes are shown: utf8, hex or base64")
+	f.StringVar(&o.encoding, "encoding", textcode.EncodingUTF8, "how received bytes are shown: utf8, hex or base64")
 	// This flag takes the place of the global one of the same name.
 	f.DurationVar(&o.idle, "timeout", 0, "idle `DURATION` after which a timeout is printed; 0 means never")
 	f.StringVar(&o.idleAction, "timeout-action", "notify", "what a timeout does: notify, or close the connection too")
@@ -91,8 +92,8 @@ func Command(a *app.App) *cobra.Command {
 		"send a PROXY protocol header (version 1) first, as a balancer does for a client at `IP:PORT`")
 	o.tls.Register(cmd)
 	app.CompleteFlag(cmd, "proxy-from")
-	app.CompleteFlag(cmd, "encoding", app.Encodings()...)
-	app.CompleteFlag(cmd, "send-encoding", app.Encodings()...)
+	app.CompleteFlag(cmd, "encoding", textcode.Encodings()...)
+	app.CompleteFlag(cmd, "send-encoding", textcode.Encodings()...)
 	app.CompleteFlag(cmd, "timeout-action", "notify", "close")
 	for _, flag := range []string{"name", "send", "timeout"} {
 		app.CompleteFlag(cmd, flag)
@@ -147,8 +148,8 @@ func (o *dialOptions) check() ([][]byte, error) {
 			return nil, app.Usagef("--name %q is empty or given twice; the names tell the connections apart", name)
 		}
 	}
-	if err := app.CheckEncoding(o.encoding); err != nil {
-		return nil, err
+	if err := textcode.CheckEncoding(o.encoding); err != nil {
+		return nil, app.Usagef("%v", err)
 	}
 	if o.idle < 0 {
 		return nil, app.Usagef("--timeout %s is not possible; give a duration such as 500ms, or 0 for none", o.idle)
@@ -181,17 +182,20 @@ func (o *dialOptions) proxied() (netip.AddrPort, error) {
 
 func (o *dialOptions) payloads() ([][]byte, error) {
 	payloads := make([][]byte, len(o.names))
-	if err := app.CheckEncoding(o.sendEncoding); err != nil || len(o.sends) == 0 {
-		return payloads, err
+	if err := textcode.CheckEncoding(o.sendEncoding); err != nil {
+		return nil, app.Usagef("%v", err)
+	}
+	if len(o.sends) == 0 {
+		return payloads, nil
 	}
 	for i := range payloads {
 		text := o.sends[0]
 		if len(o.sends) > 1 {
 			text = o.sends[i]
 		}
-		data, err := app.EncodeText(text, o.sendEncoding)
+		data, err := textcode.EncodeText(text, o.sendEncoding)
 		if err != nil {
-			return nil, err
+			return nil, app.Usagef("%v", err)
 		}
 		if o.newline {
 			data = append(data, '\n')

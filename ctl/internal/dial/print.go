@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/textcode"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 )
 
 // dialEvent is one line of `ctl dial`.
@@ -86,9 +88,9 @@ func (e *dialEvent) details() string {
 	add("remote", e.Remote)
 	add("tls", strings.ReplaceAll(e.TLS, " ", ""))
 	if e.AfterMs != nil {
-		add("after", app.HumanDuration(time.Duration(*e.AfterMs)*time.Millisecond))
+		add("after", units.HumanDuration(time.Duration(*e.AfterMs)*time.Millisecond))
 	}
-	if e.Data != nil && e.Encoding == app.EncodingUTF8 {
+	if e.Data != nil && e.Encoding == textcode.EncodingUTF8 {
 		parts = append(parts, strconv.Quote(*e.Data))
 	} else if e.Data != nil {
 		parts = append(parts, *e.Data)

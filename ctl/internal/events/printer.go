@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/textcode"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -68,7 +70,7 @@ func (p *Printer) details(e *pb.Event) []string {
 	case pb.EventType_EVENT_TYPE_PRESENT:
 		return []string{route(c), app.StateText(c.GetState()) + peerText(c)}
 	case pb.EventType_EVENT_TYPE_ENDED:
-		return []string{route(c), "received=" + app.HumanBytes(c.GetBytesReceived())}
+		return []string{route(c), "received=" + units.HumanBytes(c.GetBytesReceived())}
 	case pb.EventType_EVENT_TYPE_DATA:
 		return []string{p.dataText(c.GetId(), e.GetData()) + " " + totalsText(c)}
 	case pb.EventType_EVENT_TYPE_CLOSED:
@@ -95,10 +97,10 @@ func otherDetails(a *app.App, e *pb.Event) string {
 		}
 		return app.Clean(d.Listener.GetName() + " " + d.Listener.GetAddress())
 	case *pb.Event_IdleTimeout:
-		return fmt.Sprintf("idle=%s closing=%t", app.DurationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
+		return fmt.Sprintf("idle=%s closing=%t", units.DurationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
 	case *pb.Event_Backpressure:
-		return fmt.Sprintf("paused=%s queued=%s", app.DurationText(d.Backpressure.GetPaused()),
-			app.HumanBytes(d.Backpressure.GetQueuedBytes()))
+		return fmt.Sprintf("paused=%s queued=%s", units.DurationText(d.Backpressure.GetPaused()),
+			units.HumanBytes(d.Backpressure.GetQueuedBytes()))
 	case *pb.Event_Error:
 		return errorText(d.Error)
 	case *pb.Event_Refused:
@@ -130,7 +132,7 @@ func memberText(d *pb.NodeDetails) string {
 		text += " version=" + app.Word(d.GetVersion())
 	}
 	if d.GetSilent() != nil {
-		text += " silent=" + app.DurationText(d.GetSilent())
+		text += " silent=" + units.DurationText(d.GetSilent())
 	}
 	if d.GetCount() > 0 {
 		text += fmt.Sprintf(" count=%d", d.GetCount())
@@ -163,17 +165,17 @@ func peerText(c *pb.Connection) string {
 
 // totalsText has a connection's bytes in both directions.
 func totalsText(c *pb.Connection) string {
-	return fmt.Sprintf("received=%s sent=%s", app.HumanBytes(c.GetBytesReceived()), app.HumanBytes(c.GetBytesSent()))
+	return fmt.Sprintf("received=%s sent=%s", units.HumanBytes(c.GetBytesReceived()), units.HumanBytes(c.GetBytesSent()))
 }
 
 func closedText(c *pb.Connection, d *pb.ClosedDetails) string {
 	text := fmt.Sprintf("%s %s lifetime=%s connections=%d", app.ReasonText(d.GetReason()), totalsText(c),
-		app.DurationText(d.GetLifetime()), d.GetConnections())
+		units.DurationText(d.GetLifetime()), d.GetConnections())
 	if d.GetUnsentBytes() > 0 {
-		text += " unsent=" + app.HumanBytes(d.GetUnsentBytes())
+		text += " unsent=" + units.HumanBytes(d.GetUnsentBytes())
 	}
 	if d.GetDiscardedBytes() > 0 {
-		text += " discarded=" + app.HumanBytes(d.GetDiscardedBytes())
+		text += " discarded=" + units.HumanBytes(d.GetDiscardedBytes())
 	}
 	if c.GetCloseText() != "" {
 		text += " text=" + strconv.Quote(c.GetCloseText())
@@ -267,7 +269,7 @@ func controlText(a *app.App, d *pb.ControlDetails) string {
 		text += " " + o
 	}
 	if d.GetDataBytes() > 0 {
-		text += " data=" + app.HumanBytes(d.GetDataBytes())
+		text += " data=" + units.HumanBytes(d.GetDataBytes())
 	}
 	if d.GetReason() != "" {
 		text += " reason=" + strconv.Quote(d.GetReason())
@@ -312,7 +314,7 @@ func actorText(a *app.App, d *pb.ControlDetails) string {
 // dataText shows received bytes. In utf8 a character may begin in one packet and end in the next, unless bytes
 // between the two were cut off.
 func (p *Printer) dataText(id string, d *pb.DataDetails) string {
-	decoder := app.TextDecoder{Encoding: p.encoding, Carry: p.carries[id]}
+	decoder := textcode.TextDecoder{Encoding: p.encoding, Carry: p.carries[id]}
 	text := decoder.Decode(d.GetData())
 	cut := d.GetTotalBytes() > uint64(len(d.GetData()))
 	if cut {
@@ -322,7 +324,7 @@ func (p *Printer) dataText(id string, d *pb.DataDetails) string {
 	if len(decoder.Carry) > 0 && len(p.carries) < maxCarries {
 		p.carries[id] = decoder.Carry
 	}
-	if p.encoding == app.EncodingUTF8 {
+	if p.encoding == textcode.EncodingUTF8 {
 		text = strconv.Quote(text)
 	}
 	if cut {

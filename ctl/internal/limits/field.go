@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -86,9 +87,9 @@ func (f Field) Text(l *pb.Limits) string {
 		}
 		return strings.Join(networks, ",")
 	case f.d.Message() != nil:
-		return app.ExactDuration(f.duration(l))
+		return units.ExactDuration(f.duration(l))
 	case f.inBytes():
-		return app.ExactBytes(v.Uint())
+		return units.ExactBytes(v.Uint())
 	case f.d.Kind() == protoreflect.DoubleKind:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	default:
@@ -144,7 +145,7 @@ func (f Field) parse(text string) (protoreflect.Value, error) {
 		}
 		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect()), nil
 	case f.inBytes():
-		n, err := app.ParseBytes(text)
+		n, err := units.ParseBytes(text)
 		return protoreflect.ValueOfUint64(n), err
 	case f.d.Kind() == protoreflect.DoubleKind:
 		n, err := strconv.ParseFloat(text, 64)

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/fileedit"
 )
 
 const (
@@ -204,7 +205,7 @@ func writePairs(a *app.App, dir string, pairs []devPair, valid time.Duration) ([
 
 // writePEM writes a file anew, so that it has its mode also when there was one.
 func writePEM(path, kind string, der []byte, mode fs.FileMode) error {
-	edit, err := app.BeginEdit(path)
+	edit, err := fileedit.Begin(path)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
+	"github.com/sockgate/sockgate/ctl/internal/fileedit"
+	"github.com/sockgate/sockgate/ctl/internal/units"
 	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 )
 
@@ -128,7 +130,7 @@ func tokenProblem(e *tokenfile.Error) string {
 // changeTokens reads the file, lets change work on it, and writes it again, unless change fails. A new file is its
 // owner's alone.
 func changeTokens(a *app.App, path string, change func(*tokenFile) error) error {
-	edit, err := app.BeginEdit(path)
+	edit, err := fileedit.Begin(path)
 	if err != nil {
 		return err
 	}
@@ -147,5 +149,5 @@ func changeTokens(a *app.App, path string, change func(*tokenFile) error) error 
 		return edit.Commit(data, edit.ModeOr(0o600))
 	}
 	return fmt.Errorf("%s would have more than %d tokens or %s, and the gateway would refuse it; remove some first", path,
-		maxTokens, app.HumanBytes(maxTokenFile))
+		maxTokens, units.HumanBytes(maxTokenFile))
 }

@@ -145,8 +145,8 @@ func (t *Turns) dispatch(now time.Time) {
 // soon is the least time until the timer looks again.
 const soon = 20 * time.Microsecond
 
-// arm sets the timer to the moment at which the next turn can be granted without a turn's end: when the rest is over, or
-// a lease. The caller holds mu.
+// arm sets the timer to the moment at which the next turn can be granted without a turn's end: when the rest is over,
+// or a lease. The caller holds mu.
 func (t *Turns) arm(now time.Time) {
 	at := t.rested
 	if len(t.running) >= t.slots {
@@ -197,8 +197,8 @@ func (t *Turns) leave(w *Work) {
 // maxUsers is the most identities without work whose use is remembered.
 const maxUsers = 1024
 
-// Use returns the processor time that an identity has used in turns, and the factor by which turns are followed by rests
-// now. An identity that was forgotten counts as 0.
+// Use returns the processor time that an identity has used in turns, and the factor by which turns are followed by
+// rests now. An identity that was forgotten counts as 0.
 func (t *Turns) Use() (byParty map[share.Party]time.Duration, rest float64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

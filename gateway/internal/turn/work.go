@@ -47,8 +47,8 @@ func (w *Work) End() {
 	}
 }
 
-// spent returns the processor time of the turn of w, in the goroutine of w. The goroutine may have changed its thread, or
-// the thread may have waited for a processor; the time is between nothing and the clock's.
+// spent returns the processor time of the turn of w, in the goroutine of w. The goroutine may have changed its thread,
+// or the thread may have waited for a processor; the time is between nothing and the clock's.
 func (w *Work) spent(now time.Time) time.Duration {
 	passed := min(now.Sub(w.since), lease)
 	if used := w.turns.clock() - w.clock; used >= 0 {

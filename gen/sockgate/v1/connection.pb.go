@@ -138,7 +138,8 @@ const (
 	CloseReason_CLOSE_REASON_TLS_HANDSHAKE CloseReason = 20
 	// Refused: the TLS handshake was not complete within the handshake timeout.
 	CloseReason_CLOSE_REASON_TLS_TIMEOUT CloseReason = 21
-	// Refused: no turn for a TLS handshake came within the handshake timeout, because too many were under way.
+	// Refused: no turn for a TLS handshake came within the handshake timeout, because too many were under way; or it
+	// waited for its peer and gave way to a newer one.
 	CloseReason_CLOSE_REASON_HANDSHAKE_LIMIT CloseReason = 22
 	// The peer sent nothing for the first-byte timeout.
 	CloseReason_CLOSE_REASON_FIRST_BYTE_TIMEOUT CloseReason = 23

@@ -2405,7 +2405,8 @@ type Limits struct {
 	ReceiveMessageRate uint64 `protobuf:"varint,18,opt,name=receive_message_rate,json=receiveMessageRate,proto3" json:"receive_message_rate,omitempty"`
 	// How long a PROXY header and a TLS handshake may take together, from accept; 1 ms to 1 hour.
 	HandshakeTimeout *durationpb.Duration `protobuf:"bytes,19,opt,name=handshake_timeout,json=handshakeTimeout,proto3" json:"handshake_timeout,omitempty"`
-	// TLS handshakes under way at once; others wait for their turn, until the handshake timeout. At least 1.
+	// TLS handshakes under way at once; others wait for their turn, until the handshake timeout, or until one that waits
+	// for its peer gives way. At least 1.
 	MaxHandshakes uint64 `protobuf:"varint,20,opt,name=max_handshakes,json=maxHandshakes,proto3" json:"max_handshakes,omitempty"`
 	// How long a connection may take from CONNECTED to its first byte. 0 means for ever.
 	FirstByteTimeout *durationpb.Duration `protobuf:"bytes,21,opt,name=first_byte_timeout,json=firstByteTimeout,proto3" json:"first_byte_timeout,omitempty"`
@@ -4457,7 +4458,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 	file_sockgate_v1_limit_proto_init()
 	file_sockgate_v1_role_proto_init()
 	file_sockgate_v1_gateway_service_proto_msgTypes[12].OneofWrappers = []any{}
-	file_sockgate_v1_gateway_service_proto_msgTypes[30].OneofWrappers = []any{}
+	file_sockgate_v1_gateway_service_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

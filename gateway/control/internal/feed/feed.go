@@ -94,8 +94,8 @@ type Feed struct {
 }
 
 // Enter returns the feed of a selection. If no stream follows it yet, it makes the feed, which begins at sub's
-// position, and does its work in turns of work, which may be nil. The caller has caught up with the log by sub and keeps
-// sub. It must call Leave.
+// position, and does its work in turns of work, which may be nil. The caller has caught up with the log by sub and
+// keeps sub. It must call Leave.
 func (f *Feeds) Enter(s Selection, sub *event.Subscription, encoder *wire.EventEncoder, work *turn.Work) *Feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,9 +14,10 @@ const (
 	// Max is the most answers that are kept, of at most 8 failures each; larger ones count as more. A request beyond it is
 	// refused, so that no answer is forgotten before Period.
 	Max = 1 << 14
-	// Share is the most of them of one owner, so that none keeps the others out, and Reserve how many only owners with
-	// Reserve may take.
-	Share, Reserve = Max / 8, Max / 8
+	// Share is the most of them of one owner, so that none keeps the others out.
+	Share = Max / 8
+	// Reserve is how many of them only owners with Reserve may take.
+	Reserve = Max / 8
 	// failuresPerAnswer is how many failures count as one more answer. They have about as many bytes.
 	failuresPerAnswer = 8
 )
@@ -28,8 +29,8 @@ type Owner struct {
 }
 
 // ErrTooMany says that as many answers are kept already as the owner may have, or all may have.
-var ErrTooMany = fmt.Errorf("too many requests with a request_id were made in the last 2 minutes: one identity may make %d, "+
-	"and all together %d; wait, or leave request_id empty", Share, Max)
+var ErrTooMany = fmt.Errorf("too many requests with a request_id were made in the last 2 minutes: one identity may "+
+	"make %d, and all together %d; wait, or leave request_id empty", Share, Max)
 
 // IDError says that the request ID belongs to a request with other contents.
 type IDError struct{ ID string }

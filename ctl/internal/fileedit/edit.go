@@ -1,4 +1,5 @@
-package app
+// Package fileedit replaces files as a whole.
+package fileedit
 
 import (
 	"errors"
@@ -8,16 +9,16 @@ import (
 	"path/filepath"
 )
 
-// FileEdit replaces a file as a whole: the new contents go to FILE.lock, which then takes the file's place in one
+// Edit replaces a file as a whole: the new contents go to FILE.lock, which then takes the file's place in one
 // step. As with git's index, the lock file also prevents two edits at once.
-type FileEdit struct {
+type Edit struct {
 	path string      // of the file itself, where a link leads to it
 	old  fs.FileInfo // of the file as it was; nil: there was none
 	lock *os.File    // nil: the edit is over
 }
 
-// BeginEdit locks a file, which need not exist, for this process to change. The caller calls Abandon at the end.
-func BeginEdit(path string) (*FileEdit, error) {
+// Begin locks a file, which need not exist, for this process to change. The caller calls Abandon at the end.
+func Begin(path string) (*Edit, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
@@ -29,7 +30,7 @@ func BeginEdit(path string) (*FileEdit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be changed: %w", path, err)
 	}
-	e := &FileEdit{path: path, lock: lock}
+	e := &Edit{path: path, lock: lock}
 	if e.old, err = os.Stat(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		e.Abandon()
 		return nil, fmt.Errorf("%s cannot be changed: %w", path, err)
@@ -38,7 +39,7 @@ func BeginEdit(path string) (*FileEdit, error) {
 }
 
 // ModeOr returns the mode of the existing file, or mode for a new one.
-func (e *FileEdit) ModeOr(mode fs.FileMode) fs.FileMode {
+func (e *Edit) ModeOr(mode fs.FileMode) fs.FileMode {
 	if e.old == nil {
 		return mode
 	}
@@ -46,7 +47,7 @@ func (e *FileEdit) ModeOr(mode fs.FileMode) fs.FileMode {
 }
 
 // Commit gives the file its new contents and mode. An existing file keeps its owner.
-func (e *FileEdit) Commit(data []byte, mode fs.FileMode) error {
+func (e *Edit) Commit(data []byte, mode fs.FileMode) error {
 	if err := e.write(data, mode); err != nil {
 		return fmt.Errorf("%s cannot be changed: %w", e.path, err)
 	}
@@ -58,7 +59,7 @@ func (e *FileEdit) Commit(data []byte, mode fs.FileMode) error {
 }
 
 // write writes the lock file and syncs it: it must be on the disk before it becomes the file.
-func (e *FileEdit) write(data []byte, mode fs.FileMode) error {
+func (e *Edit) write(data []byte, mode fs.FileMode) error {
 	if e.old != nil {
 		if err := keepOwner(e.lock, e.old); err != nil {
 			return err
@@ -71,7 +72,7 @@ func (e *FileEdit) write(data []byte, mode fs.FileMode) error {
 }
 
 // Abandon removes the lock of an edit that was not committed.
-func (e *FileEdit) Abandon() {
+func (e *Edit) Abandon() {
 	if e.lock == nil {
 		return
 	}

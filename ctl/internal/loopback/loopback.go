@@ -1,4 +1,5 @@
-package app
+// Package loopback tells the addresses that cannot leave this machine from the others.
+package loopback
 
 import (
 	"net"
@@ -14,8 +15,8 @@ func OnThisMachine(addr string) bool {
 	}
 	host, _, _ := net.SplitHostPort(addr)
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && isLoopback(ip)
+	return host == "localhost" || err == nil && IsLoopback(ip)
 }
 
-// isLoopback reports whether an address is a loopback one, also when it is an IPv4 address in IPv6 form.
-func isLoopback(ip netip.Addr) bool { return ip.Unmap().IsLoopback() }
+// IsLoopback reports whether an address is a loopback one, also when it is an IPv4 address in IPv6 form.
+func IsLoopback(ip netip.Addr) bool { return ip.Unmap().IsLoopback() }
