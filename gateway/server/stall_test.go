@@ -104,6 +104,7 @@ func TestStalledHandshakesBehindBalancer(t *testing.T) {
 			header := fmt.Sprintf("PROXY TCP6 2001:db8:0:7::%x 2001:db8::1 4000 443\r\n", 1+i)
 			mustWrite(t, behind(g.dial(), header), hello)
 		}
+		g.expectRefusals(map[server.CloseReason]uint64{event.ReasonHandshakeLimit: 70 - 32})
 		for _, client := range []string{"2001:db8:0:8::1", "2001:db8:0:7::1:1"} {
 			header := "PROXY TCP6 " + client + " 2001:db8::1 4000 443\r\n"
 			mustServe(t, tls.Client(behind(g.dial(), header), a.client("")))
