@@ -238,8 +238,11 @@ func CheckEvent(b []byte, asked event.Types) (event.Type, error) {
 	var detail protowire.Number
 	for len(b) > 0 {
 		number, of, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return 0, NewClaimError("it sent an event that cannot be decoded")
+		}
 		length := protowire.ConsumeFieldValue(number, of, b[n:])
-		if n < 0 || length < 0 {
+		if length < 0 {
 			return 0, NewClaimError("it sent an event that cannot be decoded")
 		}
 		switch {
