@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,16 @@ import (
 func TestDigest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		l := New(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}))
+		var mu sync.Mutex // of out, which the logger holds while it writes
+		l := New(hclog.New(&hclog.LoggerOptions{Output: &out, Mutex: &mu, DisableTime: true}))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); l.Report(ctx) }()
 		expect := func(lines ...string) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if got := strings.TrimSpace(out.String()); got != strings.Join(lines, "\n") {
 				t.Errorf("got\n%s\nexpected\n%s", got, strings.Join(lines, "\n"))
 			}

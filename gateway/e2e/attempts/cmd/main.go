@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command cmd attacks a gateway and measures it meanwhile: its clients' echoes, an administrator and other callers, its
 // memory, its processor time and its log. It prints a table with a row for each attack, undisturbed → attacked. It runs
 // on Linux only.

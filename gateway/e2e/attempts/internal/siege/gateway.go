@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package siege measures a real gateway under attack: the clients' echoes, an administrator and other callers beside
 // the attackers, and the memory, the processor time and the log of the gateway's process.
 package siege

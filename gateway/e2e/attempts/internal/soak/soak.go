@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package soak keeps a gateway busy with everything at once: all verbs, clients that come and go in every way, and
 // attackers. It checks the books, and tells whether the gateway's resources grow.
 package soak
