@@ -18,19 +18,26 @@ const mostMemory = 256 << 20
 // TestUnderAttack makes each attack on a gateway of its own. The clients, an administrator and other callers are served
 // meanwhile, the memory stays within its bound, no event is skipped in silence, and the gateway ends well afterwards.
 // The attacks are smaller and shorter than the command's, with the most callers of each. They come one after the other,
-// because each keeps the machine busy. One of each kind is made by default, and all with LONG_TESTS=1.
+// because each keeps the machine busy. One of each kind is made by default, and two with LONG_TESTS=1; the command makes
+// all of them.
 func TestUnderAttack(t *testing.T) {
 	binary := program.Build(t, program.Gateway)
 	for _, a := range attack.All() {
-		if !scale.Full() && !slices.Contains(ofEachKind(), a.Name) {
+		if !slices.Contains(ofEachKind(), a.Name) {
 			continue
 		}
 		t.Run(a.Name, func(t *testing.T) { withstands(t, &a, slices.Max(a.Counts), binary) })
 	}
 }
 
-// ofEachKind names an attack on the memory of requests, of answers, on the processors, and on the places.
-func ofEachKind() []string { return []string{"incomplete", "unread-list", "counts", "hog-calls"} }
+// ofEachKind names attacks on the memory of requests and of answers, on the processors, and on the places.
+func ofEachKind() []string {
+	names := []string{"incomplete", "unread-list", "counts", "hog-calls"}
+	if scale.Full() {
+		names = append(names, "incomplete-tiny", "data-streams", "filters-refused", "hog-streams")
+	}
+	return names
+}
 
 func withstands(t *testing.T, a *attack.Attack, callers int, binary string) {
 	s := siege.Small(binary, t.TempDir())
