@@ -18,8 +18,8 @@ const mostMemory = 256 << 20
 // TestUnderAttack makes each attack on a gateway of its own. The clients, an administrator and other callers are served
 // meanwhile, the memory stays within its bound, no event is skipped in silence, and the gateway ends well afterwards.
 // The attacks are smaller and shorter than the command's, with the most callers of each. They come one after the other,
-// because each keeps the machine busy. One of each kind is made by default, and two with LONG_TESTS=1; the command makes
-// all of them.
+// because each keeps the machine busy. One of each kind is made by default, and two with LONG_TESTS=1. The command
+// makes all of them.
 func TestUnderAttack(t *testing.T) {
 	binary := program.Build(t, program.Gateway)
 	for _, a := range attack.All() {
