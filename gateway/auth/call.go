@@ -21,7 +21,7 @@ const (
 	// answerBytes is what gRPC holds for an answer beside its bytes.
 	answerBytes = 512
 	// callTime is what a call costs in goroutines other than the one that reads its connection: its own, and the one that
-	// writes. It was measured with GetGateway.
+	// writes. It is an estimate.
 	callTime = 50 * time.Microsecond
 	// roomTimeout is how long a call waits for room in its caller's share.
 	roomTimeout = 10 * time.Second
@@ -37,7 +37,6 @@ type Call struct {
 	conn  *boundedConn
 	guard *Guard
 	of    *Caller
-	kept  int64 // of hold, for what the call has received
 	spare int64 // of hold, for an answer
 }
 
@@ -81,8 +80,7 @@ func (g *Guard) begin(ctx context.Context, conn *boundedConn, of *Caller) (conte
 	return context.WithValue(ctx, callKey{}, c), nil
 }
 
-// partyOf returns the holder that a caller's calls count for. Callers without a role share by the network that they
-// come from.
+// partyOf returns the holder that a caller's calls count for. Callers without a grant are one holder together.
 func partyOf(c *Caller) share.Party { return share.Party{Key: usageKey(c), Reserve: isAdmin(c)} }
 
 // PartyOf returns the holder that a call counts for, where callers share an amount.
@@ -131,7 +129,6 @@ func (c *Call) Receive(ctx context.Context, most int64, stream bool, receive fun
 	c.hold.Wait(true)
 	n, err := receive()
 	c.hold.Wait(false)
-	c.kept = n
 	c.hold.Resize(callBytes + n)
 	return err
 }
