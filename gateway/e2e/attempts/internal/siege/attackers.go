@@ -26,8 +26,9 @@ type attackers struct {
 	said    bytes.Buffer // standard error; to be read when the process has ended
 }
 
-// startAttackers starts them with a nice value. They end with stop, with ctx, and with this process.
-func startAttackers(ctx context.Context, t attack.Target, nice string) (*attackers, error) {
+// startAttackers starts them with a scheduling policy, an option of chrt(1). They end with stop, with ctx, and with this
+// process.
+func startAttackers(ctx context.Context, t attack.Target, policy string) (*attackers, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -36,8 +37,8 @@ func startAttackers(ctx context.Context, t attack.Target, nice string) (*attacke
 	if err != nil {
 		return nil, err
 	}
-	a := &attackers{command: exec.CommandContext(ctx, "nice", "-n", nice, self, attack.Command, string(target))}
-	// It stays in this session, because the scheduler heeds nice values only within a session.
+	a := &attackers{command: exec.CommandContext(ctx, "chrt", policy, "0", self, attack.Command, string(target))}
+	// It stays in this session, because the scheduler weighs processes only within a session.
 	a.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	a.command.Stderr = &a.said
 	if a.orders, err = a.command.StdinPipe(); err != nil {
@@ -106,18 +107,18 @@ func (s *Settings) target(g *Gateway, a *attack.Attack, callers int) attack.Targ
 	return t
 }
 
-// nice returns the nice value of attackers. Where times are measured, those that keep the gateway busy yield to
-// everything else that wants the processor, because the clients that are measured run beside them.
-func (s *Settings) nice(a *attack.Attack) string {
+// policy returns the scheduling policy of attackers. Where times are measured, those that keep the gateway busy have
+// only the processor time that nobody else wants, because the clients that are measured run beside them.
+func (s *Settings) policy(a *attack.Attack) string {
 	if a.Fills || !s.Yield {
-		return "0"
+		return "--other"
 	}
-	return "19"
+	return "--idle"
 }
 
 // Attack attacks a gateway until the context ends, and returns the attackers' counts.
 func (s *Settings) Attack(ctx context.Context, g *Gateway, a *attack.Attack, callers int) (attack.Report, error) {
-	attackers, err := startAttackers(context.WithoutCancel(ctx), s.target(g, a, callers), s.nice(a))
+	attackers, err := startAttackers(context.WithoutCancel(ctx), s.target(g, a, callers), s.policy(a))
 	if err != nil {
 		return attack.Report{}, err
 	}

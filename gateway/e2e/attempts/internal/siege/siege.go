@@ -87,7 +87,7 @@ func (g *siege) rounds(ctx context.Context, r *Result) error {
 			return err
 		}
 		r.Calm = append(r.Calm, calm)
-		attackers, err := startAttackers(ctx, g.target(g.gateway, g.attack, g.callers), g.nice(g.attack))
+		attackers, err := startAttackers(ctx, g.target(g.gateway, g.attack, g.callers), g.policy(g.attack))
 		if err != nil {
 			return err
 		}
