@@ -37,7 +37,8 @@ type Call struct {
 	conn  *boundedConn
 	guard *Guard
 	of    *Caller
-	spare int64 // of hold, for an answer
+	spare int64       // of hold, for an answer
+	stop  func() bool // keeps the end of the call's context from releasing what it holds
 }
 
 // BudgetError says that a call has no room in the memory for calls. It is RESOURCE_EXHAUSTED.
@@ -63,7 +64,8 @@ func CallOf(ctx context.Context) *Call {
 	return c
 }
 
-// begin takes the memory of a call of a connection, until the call's context ends.
+// begin takes the memory of a call of a connection, until the call's context ends or the call's goroutine, which has
+// taken over with Own, releases it.
 func (g *Guard) begin(ctx context.Context, conn *boundedConn, of *Caller) (context.Context, error) {
 	c := &Call{conn: conn, guard: g, of: of}
 	hold, err := g.memory.Take(partyOf(of), callBytes+windowBytes, c.giveWay)
@@ -73,11 +75,22 @@ func (g *Guard) begin(ctx context.Context, conn *boundedConn, of *Caller) (conte
 	c.hold = hold
 	conn.count(1)
 	conn.work.Charge(callTime)
-	context.AfterFunc(ctx, func() {
-		conn.count(-1)
-		hold.Release()
-	})
+	c.stop = context.AfterFunc(ctx, c.release)
 	return context.WithValue(ctx, callKey{}, c), nil
+}
+
+// Own makes the call hold its memory until release, also when its context ends before. A client whose thousand calls end
+// at once thus wakes no other thousand goroutines for them.
+func (c *Call) Own() (release func()) {
+	if c == nil || !c.stop() {
+		return func() {}
+	}
+	return c.release
+}
+
+func (c *Call) release() {
+	c.conn.count(-1)
+	c.hold.Release()
 }
 
 // partyOf returns the holder that a caller's calls count for. Callers without a grant are one holder together.
@@ -107,6 +120,16 @@ func (c *Call) await(ctx context.Context, n int64) error {
 	return nil
 }
 
+// awaitBriefly is await for at most roomTimeout.
+func (c *Call) awaitBriefly(ctx context.Context, n int64) error {
+	if c.hold.Grow(n) == nil {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, roomTimeout)
+	defer cancel()
+	return c.await(within, n)
+}
+
 // Receive waits until there is room for a message of at most most bytes, and calls receive for it, which returns what
 // the message takes. A client that does not send the rest of a message in time loses its connection. The error is
 // receive's or a *BudgetError.
@@ -115,9 +138,7 @@ func (c *Call) Receive(ctx context.Context, most int64, stream bool, receive fun
 		_, err := receive()
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, roomTimeout)
-	defer cancel()
-	if err := c.await(within, most); err != nil {
+	if err := c.awaitBriefly(ctx, most); err != nil {
 		return err
 	}
 	patience := arrivalTimeout
@@ -138,9 +159,7 @@ func (c *Call) Prepare(ctx context.Context, n int64) error {
 	if c == nil {
 		return nil
 	}
-	within, cancel := context.WithTimeout(ctx, roomTimeout)
-	defer cancel()
-	if err := c.await(within, n); err != nil {
+	if err := c.awaitBriefly(ctx, n); err != nil {
 		return err
 	}
 	c.spare += n

@@ -21,13 +21,14 @@ import (
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/internal/digest"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // errPanic is the error that a caller gets for a panic.
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
-// interceptors returns the steps of every call, outermost first: log, turn errors into statuses, recover, hold memory,
+// interceptors returns the steps of every call, outermost first: take turns, log, turn errors into statuses, recover, hold memory,
 // authorize, validate its request ID. Logging comes first so that it sees the status that the caller gets, also after
 // a panic. The guard's tap, which authenticates, runs before all of them. To gRPC every call is a stream; see services.
 func interceptors(l *Local) []grpc.ServerOption {
@@ -41,6 +42,7 @@ func interceptors(l *Local) []grpc.ServerOption {
 		}),
 		grpc.UnaryInterceptor(refuseUnary),
 		grpc.ChainStreamInterceptor(
+			l.inTurns,
 			logging.StreamServerInterceptor(callLogger(l.config.Logger, l.digest), calls...),
 			l.statuses,
 			recovery.StreamServerInterceptor(onPanic),
@@ -146,6 +148,7 @@ func (c scopeCheck) unary(ctx context.Context, request any, _ *grpc.UnaryServerI
 	if err != nil {
 		return nil, err
 	}
+	turn.Of(ctx).End()
 	if err := auth.CallOf(ctx).Prepare(ctx, answerBytes(request)); err != nil {
 		return nil, err
 	}
@@ -160,6 +163,7 @@ type validatedStream struct {
 
 // RecvMsg receives a message and checks it.
 func (s validatedStream) RecvMsg(m any) error {
+	defer turn.Of(s.Context()).End()
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}

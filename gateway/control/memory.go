@@ -26,25 +26,24 @@ type heldStream struct {
 // message before it is sent. Messages are decoded and encoded in turns of the caller.
 func (l *Local) holdMemory(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
-	work := l.work(stream.Context())
-	defer work.End()
-	return handler(service, &heldStream{ServerStream: stream, call: auth.CallOf(stream.Context()), work: work,
+	ctx := stream.Context()
+	return handler(service, &heldStream{ServerStream: stream, call: auth.CallOf(ctx), work: turn.Of(ctx),
 		two: info.IsClientStream})
 }
 
-// RecvMsg receives a message once there is room for the largest. The error for a message that cannot be decoded is a
-// *contract.BoundsError.
+// RecvMsg receives a message once there is room for the largest. It returns in a turn. The error for a message that
+// cannot be decoded is a *contract.BoundsError.
 func (s *heldStream) RecvMsg(m any) error {
+	s.work.End()
 	r := received{message: m.(proto.Message)}
 	err := s.call.Receive(s.Context(), maxReceive, s.two, func() (int64, error) {
 		err := s.ServerStream.RecvMsg(&r)
 		return r.size + (decodedCost-1)*min(r.size, maxDecoded), err
 	})
+	s.work.Begin()
 	if err != nil {
 		return err
 	}
-	s.work.Begin()
-	defer s.work.End()
 	return r.decode()
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/internal/turn"
@@ -20,6 +22,18 @@ type paced struct {
 func (m paced) MatchAt(c *server.Connection, at time.Time) bool {
 	m.work.Step()
 	return m.Filter.MatchAt(c, at)
+}
+
+// inTurns is the interceptor that makes the goroutine of a call run in turns of its caller wherever it does not wait. It
+// waits for its turns also when the client has gone: a thousand calls that end at once would keep others waiting.
+func (l *Local) inTurns(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
+	handler grpc.StreamHandler) error {
+	ctx := stream.Context()
+	work := l.work(context.WithoutCancel(ctx))
+	work.Begin()
+	defer work.End()
+	defer auth.CallOf(ctx).Own()()
+	return handler(service, boundStream{stream, turn.With(ctx, work)})
 }
 
 // work returns the work of a call. The call ends its turn when it waits for something else, and at the end.

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/internal/turn"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -37,6 +38,7 @@ func (r registrar) RegisterService(d *grpc.ServiceDesc, service any) {
 func (r registrar) answer(m grpc.MethodDesc) grpc.StreamHandler {
 	return func(service any, stream grpc.ServerStream) error {
 		response, err := m.Handler(service, stream.Context(), stream.RecvMsg, r.scope.unary)
+		turn.Of(stream.Context()).Begin()
 		if err != nil {
 			return err
 		}
@@ -47,6 +49,7 @@ func (r registrar) answer(m grpc.MethodDesc) grpc.StreamHandler {
 // validating returns a handler whose stream validates what it receives.
 func (r registrar) validating(handler grpc.StreamHandler) grpc.StreamHandler {
 	return func(service any, stream grpc.ServerStream) error {
+		defer turn.Of(stream.Context()).Begin()
 		return handler(service, validatedStream{stream, r.scope})
 	}
 }
@@ -59,7 +62,7 @@ func refuseUnary(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler)
 }
 
 const (
-	// rowBytes is the most of a usual row with labels. Rows of a page have at most contract.MaxResponse in all.
+	// rowBytes is the most of a usual row with labels. Rows of a page have at most contract.PageBytes in all.
 	rowBytes = 3 << 10
 	// banBytes is the most of a ban: a target and a reason of the greatest length, and its caller.
 	banBytes = 3 << 10
@@ -73,7 +76,7 @@ const (
 func answerBytes(request any) int64 {
 	switch r := request.(type) {
 	case *pb.ListConnectionsRequest:
-		return smallAnswer + min(contract.MaxResponse, int64(contract.PageSize(r.GetPageSize()))*rowBytes)
+		return smallAnswer + min(contract.PageBytes, int64(contract.PageSize(r.GetPageSize()))*rowBytes)
 	case *pb.ListBansRequest:
 		return smallAnswer + min(contract.MaxResponse, int64(contract.PageSize(r.GetPageSize()))*banBytes)
 	case *pb.CountConnectionsRequest:

@@ -32,7 +32,7 @@ func TestRows(t *testing.T) {
 		{Identity: &event.Identity{Origin: origin, Listener: &event.Listener{}, Seq: 2, ConnectedAt: time.Unix(-1, 5)}},
 	}
 	response := &pb.ListConnectionsResponse{TotalSize: 17, Cursor: "c"}
-	if n := wire.SetRows(response, infos); n != len(infos) {
+	if n := wire.SetRows(response, infos, noStep); n != len(infos) {
 		t.Fatalf("%d rows; expected %d", n, len(infos))
 	}
 	encoded, err := proto.Marshal(response)
@@ -53,10 +53,12 @@ func TestRows(t *testing.T) {
 	if canonical, _ := proto.Marshal(want); len(canonical) != len(encoded) {
 		t.Errorf("%d bytes; expected %d", len(encoded), len(canonical))
 	}
-	if n := wire.SetRows(response, nil); n != 0 {
+	if n := wire.SetRows(response, nil, noStep); n != 0 {
 		t.Errorf("%d rows of none", n)
 	}
 }
+
+func noStep() {}
 
 // BenchmarkRows encodes a page of 1,000 rows.
 func BenchmarkRows(b *testing.B) {
@@ -73,7 +75,7 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		response := &pb.ListConnectionsResponse{}
-		wire.SetRows(response, infos)
+		wire.SetRows(response, infos, noStep)
 		if _, err := proto.Marshal(response); err != nil {
 			b.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func (s *Service) ListConnections(ctx context.Context, r *pb.ListConnectionsRequ
 	defer s.reuse(memory, page.Connections)
 	work.Begin()
 	response := &pb.ListConnectionsResponse{TotalSize: int64(page.Total), Cursor: token.cursor.String()}
-	if n := wire.SetRows(response, page.Connections); n < len(page.Connections) {
+	if n := wire.SetRows(response, page.Connections, work.Step); n < len(page.Connections) {
 		page.Next = page.Connections[n-1].Seq
 	}
 	if page.Next > 0 {

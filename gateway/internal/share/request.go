@@ -69,8 +69,11 @@ func (p *Pool) enqueue(r *request) *list.Element {
 // dequeue takes a request out, if it was not served. What waited behind it may fit.
 func (p *Pool) dequeue(a *account, place *list.Element) {
 	_ = p.locked(func() error {
+		first := place == a.queue.Front()
 		a.queue.Remove(place)
-		p.serve()
+		if first {
+			p.serve()
+		}
 		return nil
 	})
 }

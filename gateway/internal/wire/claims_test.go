@@ -33,7 +33,7 @@ func connections(n int) (all []server.Connection) {
 func encodedRows(t testing.TB, n int) []byte {
 	t.Helper()
 	r := &pb.ListConnectionsResponse{NextPageToken: "AbC-_", TotalSize: 7}
-	wire.SetRows(r, connections(n))
+	wire.SetRows(r, connections(n), func() {})
 	b, err := proto.Marshal(r)
 	if err != nil {
 		t.Fatal(err)

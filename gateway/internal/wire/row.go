@@ -17,18 +17,19 @@ const fieldRows protowire.Number = 1
 // usualRow is the most bytes of a row with a few labels. A page's buffer begins with that much for each row.
 const usualRow = 256
 
-// SetRows puts the first connections into a response and returns how many fit into contract.MaxResponse: at least one,
-// unless infos is empty. It adds them in encoded form, as unknown fields that protobuf marshals unchanged. A client
-// sees no difference, but the response's own Connections stays empty.
-func SetRows(response *pb.ListConnectionsResponse, infos []server.Connection) int {
+// SetRows puts the first connections into a response and returns how many fit into contract.PageBytes: at least one,
+// unless infos is empty. It calls step before each. It adds them in encoded form, as unknown fields that protobuf
+// marshals unchanged. A client sees no difference, but the response's own Connections stays empty.
+func SetRows(response *pb.ListConnectionsResponse, infos []server.Connection, step func()) int {
 	if len(infos) == 0 {
 		return 0
 	}
-	rows := make([]byte, 0, min(contract.MaxResponse, len(infos)*usualRow))
+	rows := make([]byte, 0, min(contract.PageBytes, len(infos)*usualRow))
 	n := 0
 	for ; n < len(infos); n++ {
+		step()
 		before := len(rows)
-		if rows = appendConnection(rows, fieldRows, &infos[n]); len(rows) > contract.MaxResponse && n > 0 {
+		if rows = appendConnection(rows, fieldRows, &infos[n]); len(rows) > contract.PageBytes && n > 0 {
 			rows = rows[:before]
 			break
 		}
