@@ -86,7 +86,7 @@ func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 		if err != nil {
 			return nil, nil, err
 		}
-		conn, s.CommonAuthInfo.SecurityLevel = encrypted, credentials.PrivacyAndIntegrity
+		conn, s.CommonAuthInfo.SecurityLevel = pacedConn{encrypted, bounded}, credentials.PrivacyAndIntegrity
 		s.address = raw.RemoteAddr().String()
 		s.grant, s.denial = g.certificate(info, s.address)
 	default:
@@ -97,6 +97,22 @@ func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 		bounded.trust(&s.grant.Caller)
 	}
 	return conn, s, nil
+}
+
+// pacedConn is an encrypted connection. A record of TLS may hold four hundred calls, so each Read is a turn.
+type pacedConn struct {
+	net.Conn
+	raw *boundedConn
+}
+
+// Read ends the turn of what was read before, and returns in a turn.
+func (c pacedConn) Read(p []byte) (int, error) {
+	c.raw.work.End()
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.raw.work.Begin()
+	}
+	return n, err
 }
 
 // hostOf returns a network address without its port.

@@ -57,6 +57,8 @@ func classify(err error) problem {
 		foreign   reasoned
 	)
 	switch {
+	case errors.As(err, &budget): // first, because a caller may make it very often
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonOverBudget, retry: time.Second}
 	case errors.As(err, &foreign):
 		code, reason, field, metadata := foreign.Problem()
 		return problem{code: code, reason: reason, field: field, metadata: metadata}
@@ -78,8 +80,6 @@ func classify(err error) problem {
 			metadata: map[string]string{"target": contract.Short(noBan.Target)}}
 	case errors.Is(err, server.ErrTooManyBans):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyBans}
-	case errors.As(err, &budget):
-		return problem{code: codes.ResourceExhausted, reason: contract.ReasonOverBudget, retry: time.Second}
 	case errors.Is(err, auth.ErrTooManyCalls):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyCalls, retry: time.Second}
 	case errors.As(err, &bounds):
