@@ -3,6 +3,7 @@ package auth
 import (
 	"container/list"
 	"context"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -36,9 +37,10 @@ type Listener struct {
 type boundedConn struct {
 	net.Conn
 	listener *Listener
-	since    time.Time   // when it was accepted
-	spoke    atomic.Bool // the client has sent a byte
-	trusted  atomic.Bool // it has an identity's place
+	since    time.Time    // when it was accepted
+	spoke    atomic.Bool  // the client has sent a byte
+	trusted  atomic.Bool  // it has an identity's place
+	heard    atomic.Int64 // unix nanoseconds at which its client's last bytes were handled; unheard while they wait
 	debts    debts
 	work     *turn.Work // what its bytes make the gateway do
 
@@ -92,7 +94,7 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.spoke.Store(true)
-		c.work.Begin()
+		c.handle()
 	}
 	return n, err
 }
@@ -126,9 +128,39 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// tenure is how long a connection may take to prove its identity before it gives way to a new one, while new ones come
-// faster than they can.
-const tenure = 250 * time.Millisecond
+const (
+	// tenure is how long a connection without a proof may be silent before it gives way to a new one, while new ones come
+	// faster than they can prove an identity. It is not silent while its bytes wait for the gateway.
+	tenure = 250 * time.Millisecond
+	// longestTenure is how long such a connection may speak.
+	longestTenure = 4 * tenure
+	// unheard is the time of bytes that are still to be handled.
+	unheard = math.MaxInt64
+)
+
+// handle begins the turn of bytes that were read.
+func (c *boundedConn) handle() {
+	if c.trusted.Load() {
+		c.work.Begin()
+		return
+	}
+	c.heard.Store(unheard)
+	c.work.Begin()
+	c.heard.Store(time.Now().UnixNano())
+}
+
+// tenureEnds returns when the connection gives way to a new one, if it has no proof.
+func (c *boundedConn) tenureEnds() time.Time {
+	latest := c.since.Add(longestTenure)
+	heard := c.heard.Load()
+	if heard == unheard {
+		return latest
+	}
+	if ends := time.Unix(0, heard).Add(tenure); ends.Before(latest) {
+		return ends
+	}
+	return latest
+}
 
 // settleDown waits while too many connections have not proven an identity yet and each still has time for it. New ones
 // wait in the kernel meanwhile, in their order: a flood would otherwise push each out before it can speak.
@@ -154,7 +186,7 @@ func (l *Listener) crowded(now time.Time) time.Duration {
 	if l.full || l.places.strangers < l.places.floor {
 		return 0
 	}
-	return tenure - now.Sub(l.places.largest(true).oldest().since)
+	return l.places.largest(true).soonest().tenureEnds().Sub(now)
 }
 
 // change wakes settleDown.
@@ -183,8 +215,9 @@ func (l *Listener) add(conn net.Conn) (added *boundedConn, evicted net.Conn) {
 		evicted = over
 	}
 	network := networkOf(conn.RemoteAddr())
-	newcomer := share.Party{Key: "network " + network, Reserve: true} // it may be an administrator
+	newcomer := share.Party{Key: "network " + network}
 	c := &boundedConn{Conn: conn, listener: l, since: time.Now(), work: l.turns.Work(context.Background(), newcomer)}
+	c.heard.Store(c.since.UnixNano())
 	l.conns[c] = struct{}{}
 	l.peak = max(l.peak, len(l.conns))
 	l.places.settle(c, tenantKey{name: network, stranger: true}, false)

@@ -38,6 +38,18 @@ func (t *tenant) oldest() *boundedConn {
 	return t.busy.Front().Value.(*boundedConn)
 }
 
+// soonest returns the connection without a proof whose tenure ends first. The caller has made sure that there is one.
+func (t *tenant) soonest() (first *boundedConn) {
+	for _, l := range []*list.List{&t.idle, &t.busy} {
+		for e := l.Front(); e != nil; e = e.Next() {
+			if c := e.Value.(*boundedConn); first == nil || c.tenureEnds().Before(first.tenureEnds()) {
+				first = c
+			}
+		}
+	}
+	return first
+}
+
 // settle gives a connection to a tenant. A connection has one tenant at a time.
 func (p *places) settle(c *boundedConn, key tenantKey, admin bool) {
 	p.leave(c)
@@ -94,7 +106,7 @@ func (p *places) count(c *boundedConn, more int) {
 // victim returns the connection that gives way to a new one, or nil if none does.
 func (p *places) victim() *boundedConn {
 	if p.strangers >= p.floor {
-		return p.largest(true).oldest()
+		return p.largest(true).soonest()
 	}
 	if t := p.largest(false); t != nil {
 		return t.oldest()

@@ -29,10 +29,10 @@ func (m paced) MatchAt(c *server.Connection, at time.Time) bool {
 func (l *Local) inTurns(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	ctx := stream.Context()
+	defer auth.CallOf(ctx).Own()() // it bounds how many wait
 	work := l.work(context.WithoutCancel(ctx))
 	work.Begin()
 	defer work.End()
-	defer auth.CallOf(ctx).Own()()
 	return handler(service, boundStream{stream, turn.With(ctx, work)})
 }
 

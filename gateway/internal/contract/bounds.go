@@ -48,7 +48,7 @@ const MaxResponse = 3 << 20
 
 // PageBytes is the most bytes of connections in a page that this version makes, unless one alone is larger. Of other
 // nodes it takes pages of MaxResponse.
-const PageBytes = 1 << 20
+const PageBytes = 512 << 10
 
 // PageSize returns how many rows a page of a requested size may have: DefaultPage for 0, at most MaxPage. n must not be
 // negative: validation refuses that.

@@ -11,9 +11,9 @@ const (
 	// probe is how long the watch sleeps between two looks, while there are turns.
 	probe = time.Millisecond
 	// tolerated is how late the watch may wake before the process counts as late.
-	tolerated = time.Millisecond
-	// maxFactor is the longest rest after a turn, in turns: turns then have a fifth of their slots' time.
-	maxFactor = 4
+	tolerated = 500 * time.Microsecond
+	// maxFactor is the longest rest after a turn, in turns: ordinary turns then have a tenth of their slots' time.
+	maxFactor = 9
 	// maxRest is the longest rest after one turn.
 	maxRest = 5 * time.Millisecond
 	// calm is how long the watch goes on without turns.

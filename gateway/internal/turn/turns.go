@@ -4,7 +4,8 @@
 // Work is done in turns of about a tenth of a millisecond. Only few turns are under way at once, so that a processor is
 // left for the data plane. The next turn goes to the identity that has used the least processor time (start-time fair
 // queueing: Goyal, Vin and Cheng, 1996). After a turn the scheduler rests for a multiple of it, which grows while the
-// process is late: while goroutines that could run have to wait.
+// process is late: while goroutines that could run have to wait. Administrators rest less, and do not wait for the
+// rests after others' turns.
 package turn
 
 import (
@@ -36,10 +37,23 @@ type Turns struct {
 	mu      sync.Mutex
 	users   map[share.Party]*user
 	running map[*Work]struct{}
-	queue   queue
+	lanes   [2]lane // of ordinary identities, and of those with a reserve
 	timer   *time.Timer
-	rested  time.Time     // when the rest after the last turn ends
 	now     time.Duration // tag of the turn that was granted last
+}
+
+// lane has the works of one class of identities. An administrator does not wait for the rests after others' turns.
+type lane struct {
+	queue  queue
+	rested time.Time // when the rest after the last turn ends
+}
+
+// laneOf returns the lane of w.
+func (t *Turns) laneOf(w *Work) *lane {
+	if w.party.Reserve {
+		return &t.lanes[1]
+	}
+	return &t.lanes[0]
 }
 
 // user is what one identity has used. The Turns' mu guards it.
@@ -67,7 +81,7 @@ func (t *Turns) begin(ctx context.Context, w *Work) {
 	u.works++
 	w.user, w.granted, w.tag = u, make(chan struct{}), u.next
 	u.next += w.weighted(slice) // corrected when the turn ends
-	heap.Push(&t.queue, w)
+	heap.Push(&t.laneOf(w).queue, w)
 	t.dispatch(time.Now())
 	granted := w.granted
 	t.mu.Unlock()
@@ -91,7 +105,7 @@ func (t *Turns) withdraw(w *Work) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.place >= 0 {
-		heap.Remove(&t.queue, w.place)
+		heap.Remove(&t.laneOf(w).queue, w.place)
 		w.user.next -= w.weighted(slice)
 		t.leave(w)
 	}
@@ -114,9 +128,9 @@ func (t *Turns) stop(w *Work, now time.Time, spent time.Duration) {
 	w.extra = 0
 	w.user.total += spent
 	w.user.next += w.weighted(spent) - w.weighted(slice)
-	rest := time.Duration(float64(spent) * t.late.factor())
-	if ends := now.Add(min(rest, maxRest)); ends.After(t.rested) {
-		t.rested = ends
+	rest := time.Duration(float64(w.weighted(spent)) * t.late.factor())
+	if ends, l := now.Add(min(rest, maxRest)), t.laneOf(w); ends.After(l.rested) {
+		l.rested = ends
 	}
 	w.running = false
 	delete(t.running, w)
@@ -130,31 +144,52 @@ func (t *Turns) dispatch(now time.Time) {
 			t.stop(w, now, slice)
 		}
 	}
-	for len(t.running) < t.slots && len(t.queue) > 0 && !now.Before(t.rested) {
-		w := heap.Pop(&t.queue).(*Work)
+	for len(t.running) < t.slots {
+		next := t.next(now)
+		if next == nil {
+			break
+		}
+		w := heap.Pop(&next.queue).(*Work)
 		t.now = max(t.now, w.tag)
 		w.running, w.since = true, now
 		t.running[w] = struct{}{}
 		close(w.granted)
 	}
-	if len(t.queue) > 0 {
-		t.arm(now)
+	t.arm(now)
+}
+
+// next returns the lane with the next turn, or nil if none can be granted now. The caller holds mu.
+func (t *Turns) next(now time.Time) (next *lane) {
+	for i := range t.lanes {
+		l := &t.lanes[i]
+		if len(l.queue) > 0 && !now.Before(l.rested) && (next == nil || l.queue[0].tag < next.queue[0].tag) {
+			next = l
+		}
 	}
+	return next
 }
 
 // soon is the least time until the timer looks again.
 const soon = 20 * time.Microsecond
 
-// arm sets the timer to the moment at which the next turn can be granted without a turn's end: when the rest is over,
-// or a lease. The caller holds mu.
+// arm sets the timer to the moment at which the next turn may be granted without a turn's end: when a rest or a lease is
+// over. It does nothing if no work waits. The caller holds mu.
 func (t *Turns) arm(now time.Time) {
-	at := t.rested
-	if len(t.running) >= t.slots {
-		at = now.Add(lease)
-		for w := range t.running {
-			if ends := w.since.Add(lease); ends.Before(at) {
-				at = ends
+	at, waits := now.Add(lease), false
+	for i := range t.lanes {
+		if l := &t.lanes[i]; len(l.queue) > 0 {
+			waits = true
+			if len(t.running) < t.slots && l.rested.Before(at) {
+				at = l.rested
 			}
+		}
+	}
+	if !waits {
+		return
+	}
+	for w := range t.running {
+		if ends := w.since.Add(lease); ends.Before(at) {
+			at = ends
 		}
 	}
 	wait := max(at.Sub(now), soon)

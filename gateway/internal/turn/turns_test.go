@@ -99,8 +99,8 @@ func TestContextEndsWaiting(t *testing.T) {
 		second := turns.Work(ctx, share.Party{Key: "b"})
 		second.Begin()
 		second.End()
-		if len(turns.queue) != 0 || len(turns.running) != 1 {
-			t.Errorf("%d wait, %d run; expected 0 and 1", len(turns.queue), len(turns.running))
+		if len(turns.lanes[0].queue) != 0 || len(turns.running) != 1 {
+			t.Errorf("%d wait, %d run; expected 0 and 1", len(turns.lanes[0].queue), len(turns.running))
 		}
 		first.End()
 	})
@@ -125,6 +125,29 @@ func TestRests(t *testing.T) {
 		}
 		if f := turns.late.factor(); f != 0 {
 			t.Errorf("rests of %v turns after a calm; expected none", f)
+		}
+	})
+}
+
+// TestAdministratorsDoNotWaitForRests checks that an administrator's turn comes during the rest after another's.
+func TestAdministratorsDoNotWaitForRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newByClock()
+		for range 10 {
+			turns.late.adjust(2 * tolerated)
+		}
+		done := make(chan string, 1)
+		spend(t, turns, share.Party{Key: "a"}, 1, slice, done)
+		<-done
+		began := time.Now()
+		spend(t, turns, share.Party{Key: "admin", Reserve: true}, 1, slice, done)
+		if took := time.Since(began); took != slice {
+			t.Errorf("an administrator's turn took %s; expected %s, and no rest before", took, slice)
+		}
+		<-done
+		spend(t, turns, share.Party{Key: "a"}, 1, slice, done)
+		if took, least := time.Since(began), maxFactor*slice; took < least {
+			t.Errorf("the next turn ended after %s; expected the rest of %s before it", took, least)
 		}
 	})
 }
