@@ -103,8 +103,13 @@ func PartyOf(ctx context.Context) share.Party {
 }
 
 // giveWay closes the connection, because others need what the call holds. It does not block.
-func (c *Call) giveWay() {
-	c.guard.Denials.note("closed a client's connection to make room", contract.ReasonOverBudget, "", c.of)
+func (c *Call) giveWay() { c.cut("closed a client's connection to make room", contract.ReasonOverBudget) }
+
+// expire closes the connection, because a message has not arrived in time. It does not block.
+func (c *Call) expire() { c.cut("closed a client's connection: its request did not arrive in time", contract.ReasonDeadline) }
+
+func (c *Call) cut(message, reason string) {
+	c.guard.Denials.note(message, reason, "", c.of)
 	_ = c.conn.Close() // its calls end with it
 }
 
@@ -145,7 +150,7 @@ func (c *Call) Receive(ctx context.Context, most int64, stream bool, receive fun
 	if stream {
 		patience = streamTimeout
 	}
-	late := time.AfterFunc(patience, c.giveWay)
+	late := time.AfterFunc(patience, c.expire)
 	defer late.Stop()
 	c.hold.Wait(true)
 	n, err := receive()

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"time"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
 	protocodec "google.golang.org/grpc/encoding/proto"
@@ -50,10 +52,15 @@ func (s *heldStream) RecvMsg(m any) error {
 // maxDecoded is the size of the largest message that is more than a payload.
 const maxDecoded = 384 << 10
 
+// sendTime is what it costs gRPC to send a small message, in this goroutine and the one that writes. It is an estimate.
+// Sending is not done in the turn, because it may wait for the client.
+const sendTime = 20 * time.Microsecond
+
 // SendMsg sends a message once there is room for it.
 func (s *heldStream) SendMsg(m any) error {
 	s.work.Begin()
 	b, err := encode(m)
+	s.work.Charge(sendTime)
 	s.work.End()
 	if err != nil {
 		return err

@@ -90,6 +90,9 @@ func (w *Work) over() bool {
 
 // Charge counts work that was done elsewhere as part of the next turn that ends.
 func (w *Work) Charge(d time.Duration) {
+	if w == nil {
+		return
+	}
 	w.turns.mu.Lock()
 	defer w.turns.mu.Unlock()
 	w.extra += d
