@@ -79,8 +79,8 @@ func (g *Guard) begin(ctx context.Context, conn *boundedConn, of *Caller) (conte
 	return context.WithValue(ctx, callKey{}, c), nil
 }
 
-// Own makes the call hold its memory until release, also when its context ends before. A client whose thousand calls end
-// at once thus wakes no other thousand goroutines for them.
+// Own makes the call hold its memory until release, also when its context ends before. A client whose thousand calls
+// end at once thus wakes no other thousand goroutines for them.
 func (c *Call) Own() (release func()) {
 	if c == nil || !c.stop() {
 		return func() {}
@@ -103,10 +103,15 @@ func PartyOf(ctx context.Context) share.Party {
 }
 
 // giveWay closes the connection, because others need what the call holds. It does not block.
-func (c *Call) giveWay() { c.cut("closed a client's connection to make room", contract.ReasonOverBudget) }
+func (c *Call) giveWay() {
+	c.cut("closed a client's connection to make room", contract.ReasonOverBudget)
+}
 
 // expire closes the connection, because a message has not arrived in time. It does not block.
-func (c *Call) expire() { c.cut("closed a client's connection: its request did not arrive in time", contract.ReasonDeadline) }
+func (c *Call) expire() {
+	c.cut("closed a client's connection: its request did not arrive in time",
+		contract.ReasonDeadline)
+}
 
 func (c *Call) cut(message, reason string) {
 	c.guard.Denials.note(message, reason, "", c.of)

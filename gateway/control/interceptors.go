@@ -28,9 +28,10 @@ import (
 // errPanic is the error that a caller gets for a panic.
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
-// interceptors returns the steps of every call, outermost first: take turns, log, turn errors into statuses, recover, hold memory,
-// authorize, validate its request ID. Logging comes first so that it sees the status that the caller gets, also after
-// a panic. The guard's tap, which authenticates, runs before all of them. To gRPC every call is a stream; see services.
+// interceptors returns the steps of every call, outermost first: take turns, log, turn errors into statuses, recover,
+// hold memory, authorize, validate its request ID. Logging comes first so that it sees the status that the caller gets,
+// also after a panic. The guard's tap, which authenticates, runs before all of them. To gRPC every call is a stream;
+// see services.
 func interceptors(l *Local) []grpc.ServerOption {
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error { return l.panicked(p) })
 	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),

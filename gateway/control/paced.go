@@ -24,8 +24,8 @@ func (m paced) MatchAt(c *server.Connection, at time.Time) bool {
 	return m.Filter.MatchAt(c, at)
 }
 
-// inTurns is the interceptor that makes the goroutine of a call run in turns of its caller wherever it does not wait. It
-// waits for its turns also when the client has gone: a thousand calls that end at once would keep others waiting.
+// inTurns is the interceptor that makes the goroutine of a call run in turns of its caller wherever it does not wait.
+// It waits for its turns also when the client has gone: a thousand calls that end at once would keep others waiting.
 func (l *Local) inTurns(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	ctx := stream.Context()

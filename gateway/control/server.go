@@ -29,8 +29,8 @@ const (
 	streamWindow = 64 << 10
 	// connectionWindow is how many bytes may be on their way on a connection of a client.
 	connectionWindow = 1 << 20
-	// readBuffer is the size of a connection's buffer for reading, which it has also while it is idle. It holds the headers
-	// of about thirty calls, which gRPC handles in one turn. Payloads do not pass through it.
+	// readBuffer is the size of a connection's buffer for reading, which it has also while it is idle. It holds the
+	// headers of about thirty calls, which gRPC handles in one turn. Payloads do not pass through it.
 	readBuffer = 1 << 10
 	// adminPart is the part of the memory for calls that only administrators get: one of so many.
 	adminPart = 8

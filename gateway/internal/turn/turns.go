@@ -172,8 +172,8 @@ func (t *Turns) next(now time.Time) (next *lane) {
 // soon is the least time until the timer looks again.
 const soon = 20 * time.Microsecond
 
-// arm sets the timer to the moment at which the next turn may be granted without a turn's end: when a rest or a lease is
-// over. It does nothing if no work waits. The caller holds mu.
+// arm sets the timer to the moment at which the next turn may be granted without a turn's end: when a rest or a lease
+// is over. It does nothing if no work waits. The caller holds mu.
 func (t *Turns) arm(now time.Time) {
 	at, waits := now.Add(lease), false
 	for i := range t.lanes {

@@ -26,8 +26,8 @@ type attackers struct {
 	said    bytes.Buffer // standard error; to be read when the process has ended
 }
 
-// startAttackers starts them with a scheduling policy, an option of chrt(1). They end with stop, with ctx, and with this
-// process.
+// startAttackers starts them with a scheduling policy, an option of chrt(1). They end with stop, with ctx, and with
+// this process.
 func startAttackers(ctx context.Context, t attack.Target, policy string) (*attackers, error) {
 	self, err := os.Executable()
 	if err != nil {
