@@ -14,6 +14,7 @@ const module = "github.com/sockgate/sockgate/"
 var allowed = map[string][]string{
 	"gateway":                           {"gateway/daemon"},
 	"gateway/event":                     {},
+	"gateway/frame":                     {},
 	"gateway/internal/audit":            {"gateway/event", "github.com/hashicorp/go-hclog"},
 	"gateway/internal/authority":        {},
 	"gateway/internal/certid":           {},
