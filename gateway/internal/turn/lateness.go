@@ -64,6 +64,7 @@ func (t *Turns) Watch(ctx context.Context) {
 func (l *lateness) follow(ctx context.Context) {
 	timer := time.NewTimer(probe)
 	defer timer.Stop()
+	defer l.rest.Store(math.Float64bits(0))
 	for time.Now().UnixNano()-l.woken.Load() < int64(calm) {
 		began := time.Now()
 		timer.Reset(probe)
@@ -74,7 +75,6 @@ func (l *lateness) follow(ctx context.Context) {
 		}
 		l.adjust(time.Since(began) - probe)
 	}
-	l.rest.Store(0)
 }
 
 // adjust makes rests longer at once when the process is late, and shorter slowly (additive increase of the share,
